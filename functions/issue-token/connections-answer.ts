@@ -1,0 +1,37 @@
+import type { Connection } from '../../lib/configuration/connection.ts'
+import { describeFinding } from '../../lib/configuration/finding.ts'
+import type { ListedConnection } from '../../lib/configuration/list-connections.ts'
+import type { Outcome } from '../../lib/token/outcomes.ts'
+
+/** One connection as `GET /connections` shows it: what is configured and how it fares; no secret, not even a secret's name. */
+export function describeConnection({ name, connection, findings }: ListedConnection, outcome: Outcome): object {
+  const lines = (severity: string) => findings.filter((finding) => finding.severity === severity).map(describeFinding)
+  return {
+    connection: name,
+    usable: connection !== undefined,
+    ...(connection && describeConfiguration(connection)),
+    mistakes: lines('mistake'),
+    warnings: lines('warning'),
+    ...(outcome.obtainedAt !== undefined && { last_obtained_at: isoTime(outcome.obtainedAt) }),
+    ...(outcome.failedAt !== undefined && { last_failed_at: isoTime(outcome.failedAt), last_failure: outcome.failure }),
+  }
+}
+
+function describeConfiguration(connection: Connection): object {
+  const { apiUrl, grantType, clientId, clientAuthentication, authorizationServer, parameters } = connection
+  return {
+    ...(apiUrl && { api: apiUrl }),
+    grant_type: grantType,
+    client_id: clientId,
+    client_authentication: clientAuthentication.method,
+    token_endpoint: authorizationServer.tokenEndpoint,
+    ...(authorizationServer.issuer && { issuer: authorizationServer.issuer }),
+    ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
+    ...(parameters.resource.length > 0 && { resource: parameters.resource }),
+    ...(parameters.audience && { audience: parameters.audience }),
+  }
+}
+
+function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString()
+}

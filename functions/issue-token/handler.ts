@@ -1,0 +1,144 @@
+import middy from '@middy/core'
+import httpHeaderNormalizer from '@middy/http-header-normalizer'
+import httpRouter from '@middy/http-router'
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import type { ElementStore } from '../../lib/configuration/element-store.ts'
+import { listConnections } from '../../lib/configuration/list-connections.ts'
+import type { Surroundings } from '../../lib/configuration/surroundings.ts'
+import type { Log } from '../../lib/log/log-event.ts'
+import { CoolingDownError } from '../../lib/token/cooling-down-error.ts'
+import type { GetToken, HandedOutToken } from '../../lib/token/get-token.ts'
+import type { Outcomes } from '../../lib/token/outcomes.ts'
+import type { RejectToken } from '../../lib/token/reject-token.ts'
+import { accessOf, demandAccess } from './access.ts'
+import { describeConnection } from './connections-answer.ts'
+import { asDescription, type ErrorAnswer, errorAnswer } from './error-answer.ts'
+import { readConnection, readDirectTokenRequest, readHttpTokenRequest, readRejection } from './token-request.ts'
+import { UnknownRouteError } from './unknown-route-error.ts'
+
+/** The whole request: an HTTP API gives up on its integration after 30 s. */
+const requestMilliseconds = 25_000
+
+export interface HandlerParts {
+  readonly getToken: GetToken
+  readonly rejectToken: RejectToken
+  readonly elements: ElementStore
+  readonly surroundings: Surroundings
+  readonly outcomes: Outcomes
+  readonly now: () => number
+  readonly log: Log
+  readonly connectionsClaim?: string
+}
+
+type HttpHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<APIGatewayProxyStructuredResultV2>
+
+/** Answers HTTP API events of payload format 2.0 and direct invocations. Never throws. */
+export function createHandler(parts: HandlerParts): (event: unknown, context: Context) => Promise<object> {
+  const http = createHttpHandler(parts)
+  return (event, context) => (isHttpEvent(event) ? http(event, context) : answerDirectly(parts, event, context))
+}
+
+function isHttpEvent(event: unknown): event is APIGatewayProxyEventV2 {
+  return typeof event === 'object' && event !== null && 'requestContext' in event && 'version' in event
+}
+
+function createHttpHandler(parts: HandlerParts): HttpHandler {
+  const { getToken, rejectToken, elements, surroundings, outcomes, connectionsClaim } = parts
+
+  const issue: HttpHandler = async (event, context) => {
+    demandAccess(accessOf(event, connectionsClaim), readConnection(event))
+    const token = await getToken(readHttpTokenRequest(event), deadlineOf(context, parts.now()))
+    return json(200, tokenBody(token))
+  }
+
+  const reject: HttpHandler = async (event) => {
+    const { connection, tokenId } = readRejection(event)
+    demandAccess(accessOf(event, connectionsClaim), connection)
+    await rejectToken(connection, tokenId).catch(ignoreCoolingDown)
+    return { statusCode: 204, headers: noStore }
+  }
+
+  const list: HttpHandler = async (event) => {
+    const access = accessOf(event, connectionsClaim)
+    const listed = (await listConnections(elements, surroundings)).filter(({ name }) => access(name))
+    return json(200, { connections: listed.map((each) => describeConnection(each, outcomes.of(each.name))) })
+  }
+
+  const routes = [
+    { method: 'POST', path: '/connections/{connection}/token', handler: issue },
+    { method: 'DELETE', path: '/connections/{connection}/token', handler: reject },
+    { method: 'GET', path: '/connections', handler: list },
+  ] as const
+  const router = httpRouter<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>({
+    routes: [...routes],
+    notFoundResponse: () => {
+      const known = routes.map(({ method, path }) => `${method} ${path}`)
+      throw new UnknownRouteError(`There is no such route; there are ${known.join(', ')}.`)
+    },
+  })
+  return middy(router)
+    .use(httpHeaderNormalizer())
+    .onError((request) => {
+      const { awsRequestId } = request.context
+      const answer = note(parts, errorAnswer(request.error), awsRequestId)
+      request.response = errorResponse(answer, awsRequestId)
+    })
+}
+
+async function answerDirectly(parts: HandlerParts, event: unknown, context: Context): Promise<object> {
+  try {
+    return tokenBody(await parts.getToken(readDirectTokenRequest(event), deadlineOf(context, parts.now())))
+  } catch (error) {
+    const { status, retryAfterSeconds, ...answer } = note(parts, errorAnswer(error), context.awsRequestId)
+    return {
+      ...errorBody(answer, context.awsRequestId),
+      status,
+      ...(retryAfterSeconds !== undefined && { retry_after: retryAfterSeconds }),
+    }
+  }
+}
+
+function deadlineOf(context: Context, now: number): number {
+  return now + Math.min(requestMilliseconds, context.getRemainingTimeInMillis())
+}
+
+/** A `DELETE` answers 204 whether the token was dropped, is gone, or stays for a while yet. */
+function ignoreCoolingDown(error: unknown): void {
+  if (!(error instanceof CoolingDownError)) throw error
+}
+
+function note({ log }: HandlerParts, answer: ErrorAnswer, requestId: string): ErrorAnswer {
+  log({ event: 'request_failed', code: answer.code, status: answer.status, reason: answer.reason, requestId })
+  return answer
+}
+
+/** RFC 6749 section 5.1, and where the token comes from. */
+function tokenBody({ token, source, secondsLeft }: HandedOutToken): object {
+  return {
+    access_token: token.accessToken.reveal(),
+    token_type: 'Bearer',
+    expires_in: secondsLeft,
+    ...(token.scope !== undefined && { scope: token.scope }),
+    token_id: token.id,
+    source,
+  }
+}
+
+function errorBody({ error, description }: Pick<ErrorAnswer, 'error' | 'description'>, requestId: string): object {
+  return { error, error_description: asDescription(description), request_id: requestId }
+}
+
+function errorResponse(answer: ErrorAnswer, requestId: string): APIGatewayProxyStructuredResultV2 {
+  const { status, retryAfterSeconds } = answer
+  const response = json(status, errorBody(answer, requestId))
+  return retryAfterSeconds === undefined
+    ? response
+    : { ...response, headers: { ...response.headers, 'retry-after': String(retryAfterSeconds) } }
+}
+
+/** RFC 6749 section 5.1: no one on the way keeps it. */
+const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' }
+
+function json(statusCode: number, body: object): APIGatewayProxyStructuredResultV2 {
+  return { statusCode, headers: { 'content-type': 'application/json', ...noStore }, body: JSON.stringify(body) }
+}

@@ -1,0 +1,135 @@
+import type { APIGatewayProxyEventV2 } from 'aws-lambda'
+import { isElementId } from '../../lib/configuration/element.ts'
+import { Secret } from '../../lib/secret/secret.ts'
+import { InvalidRequestError } from '../../lib/token/invalid-request-error.ts'
+import { isTokenId } from '../../lib/token/token.ts'
+import type { TokenRequest } from '../../lib/token/token-request.ts'
+import { isResourceIndicator } from '../../lib/token-endpoint/resource-indicator.ts'
+import { isScopeToken } from '../../lib/token-endpoint/scope.ts'
+import { isParameterName, type Parameters, readBody, readForm, readMembers } from './parameters.ts'
+
+/** `client_id` is ignored by the original's rule; the others would be a second authentication of the client. */
+const droppedParameters: readonly string[] = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
+const ownParameters: readonly string[] = ['grant_type', 'scope', 'resource', 'audience', 'username', 'password']
+const queryParameters: readonly string[] = ['minimum_seconds', 'rejected_token_id']
+
+/**
+ * `POST /connections/{connection}/token`: the form or JSON of a token request, and our own parameters in the query.
+ * @throws {InvalidRequestError}
+ */
+export function readHttpTokenRequest(event: APIGatewayProxyEventV2): TokenRequest {
+  const query = readQuery(event, queryParameters)
+  const body = readBody(event)
+  for (const name of queryParameters)
+    if (body.has(name)) throw new InvalidRequestError(name, 'belongs in the query, not in the body.')
+  return createTokenRequest(readConnection(event), body, query)
+}
+
+/**
+ * Direct invocation: one object with the connection and all parameters.
+ * @throws {InvalidRequestError}
+ */
+export function readDirectTokenRequest(event: unknown): TokenRequest {
+  const members = readMembers(event)
+  const isOwn = (name: string) => name === 'connection' || queryParameters.includes(name)
+  const body = new Map([...members].filter(([name]) => !isOwn(name)))
+  return createTokenRequest(checkConnection(members.get('connection')?.[0]), body, members)
+}
+
+/**
+ * The connection and the token of `DELETE /connections/{connection}/token?token_id=`.
+ * @throws {InvalidRequestError}
+ */
+export function readRejection(event: APIGatewayProxyEventV2): {
+  readonly connection: string
+  readonly tokenId: string
+} {
+  const tokenId = readTokenId('token_id', readQuery(event, ['token_id']))
+  if (tokenId === undefined)
+    throw new InvalidRequestError('token_id', 'is missing: name the token to drop in the query.')
+  return { connection: readConnection(event), tokenId }
+}
+
+export function readConnection(event: APIGatewayProxyEventV2): string {
+  return checkConnection(event.pathParameters?.['connection'])
+}
+
+function checkConnection(connection: string | undefined): string {
+  if (connection === undefined) throw new InvalidRequestError('connection', 'is missing: name the connection.')
+  if (!isElementId(connection))
+    throw new InvalidRequestError('connection', 'must be the name of a connection: letters, digits, _ . and -.')
+  return connection
+}
+
+function readQuery({ rawQueryString }: APIGatewayProxyEventV2, allowed: readonly string[]): Parameters {
+  const query = readForm('query', rawQueryString ?? '')
+  for (const name of query.keys())
+    if (!allowed.includes(name))
+      throw new InvalidRequestError(
+        'query',
+        `can hold only ${allowed.join(' and ')}; send other parameters in the body.`,
+      )
+  return query
+}
+
+function createTokenRequest(connection: string, body: Parameters, query: Parameters): TokenRequest {
+  const one = (name: string) => body.get(name)?.[0]
+  const [grantType, audience, username, password] = ['grant_type', 'audience', 'username', 'password'].map(one)
+  const scope = readScope(body)
+  const resource = readResource(body)
+  const minimumSeconds = readMinimumSeconds(query)
+  const rejectedTokenId = readTokenId('rejected_token_id', query)
+  return {
+    connection,
+    ...(grantType !== undefined && { grantType }),
+    ...(scope && { scope }),
+    ...(resource && { resource }),
+    ...(audience !== undefined && { audience }),
+    ...(username !== undefined && { username }),
+    ...(password !== undefined && { password: new Secret(password) }),
+    further: readFurther(body),
+    ...(minimumSeconds !== undefined && { minimumSeconds }),
+    ...(rejectedTokenId !== undefined && { rejectedTokenId }),
+  }
+}
+
+function readScope(body: Parameters): readonly string[] | undefined {
+  const scope = body
+    .get('scope')
+    ?.flatMap((part) => part.split(' '))
+    .filter(Boolean)
+  if (scope && !scope.every(isScopeToken))
+    throw new InvalidRequestError(
+      'scope',
+      'must be printable ASCII without quotation mark and backslash, separated by blanks.',
+    )
+  return scope?.length ? scope : undefined
+}
+
+function readResource(body: Parameters): readonly string[] | undefined {
+  const resource = body.get('resource')
+  if (resource && !resource.every(isResourceIndicator))
+    throw new InvalidRequestError('resource', 'must be an absolute URI without a fragment.')
+  return resource
+}
+
+function readFurther(body: Parameters): Readonly<Record<string, string>> {
+  const further = [...body].filter(([name]) => !ownParameters.includes(name) && !droppedParameters.includes(name))
+  if (!further.every(([name]) => isParameterName(name)))
+    throw new InvalidRequestError('a parameter', 'has a name with other characters than letters, digits, _ . and -.')
+  return Object.fromEntries(further.map(([name, [value = '']]) => [name, value]))
+}
+
+function readMinimumSeconds(query: Parameters): number | undefined {
+  const text = query.get('minimum_seconds')?.[0]
+  if (text !== undefined && !/^\d{1,9}$/.test(text))
+    throw new InvalidRequestError('minimum_seconds', 'must be a whole number of seconds.')
+  return text === undefined ? undefined : Number(text)
+}
+
+function readTokenId(name: string, query: Parameters): string | undefined {
+  const tokenId = query.get(name)?.[0]
+  if (tokenId !== undefined && !isTokenId(tokenId))
+    throw new InvalidRequestError(name, 'must be the token_id of an answer.')
+  return tokenId
+}

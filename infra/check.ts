@@ -1,0 +1,19 @@
+import { spawnSync } from 'node:child_process'
+
+/* npm run check: everything that must hold before a change lands. */
+const commands = [
+  ['types', 'tsc -p .'],
+  ['lint and format', 'biome check --error-on-warnings .'],
+  ['promises and unsafe types', 'oxlint --type-aware functions lib infra test'],
+  ['unused code', 'knip'],
+  ['layout and everything else', 'node test/run.ts'],
+] as const
+
+for (const [what, command] of commands) {
+  console.log(`\n== ${what}: ${command.split(' ')[0]}`)
+  const { status } = spawnSync(command, { shell: true, stdio: 'inherit' })
+  if (status !== 0) {
+    console.error(`\nnpm run check: ${what} failed.`)
+    process.exit(1)
+  }
+}

@@ -1,0 +1,27 @@
+import { type ConversionConfig, toJsonSchema } from '@valibot/to-json-schema'
+import { elementSchemas } from '../lib/adapters/element-schema.ts'
+import { kinds } from '../lib/configuration/element.ts'
+
+/** What is checked beyond the shape has no place in a JSON Schema; `npm run validate` says it. */
+const conversion: ConversionConfig = { typeMode: 'input', errorMode: 'ignore' }
+
+/** The JSON Schema of an elements file `{ kind: { id: element } }`, made from the schema that reads them. */
+export function createElementsJsonSchema(): object {
+  const definitions = kinds.map((kind) => {
+    const { $schema: _, properties, ...schema } = toJsonSchema(elementSchemas[kind], conversion)
+    return [kind, { ...schema, properties: { id: { type: 'string' }, ...properties } }] as const
+  })
+  const byId = (kind: string) => ({
+    type: 'object',
+    propertyNames: { pattern: '^[A-Za-z0-9_.-]{1,128}$' },
+    additionalProperties: { $ref: `#/definitions/${kind}` },
+  })
+  return {
+    $schema: 'http://json-schema.org/draft-07/schema#',
+    title: 'Configuration elements of Tokenwell',
+    type: 'object',
+    properties: { $schema: { type: 'string' }, ...Object.fromEntries(kinds.map((kind) => [kind, byId(kind)])) },
+    additionalProperties: false,
+    definitions: Object.fromEntries(definitions),
+  }
+}

@@ -1,0 +1,100 @@
+import { generateKeyPairSync, timingSafeEqual } from 'node:crypto'
+import { createServer, type Server } from 'node:https'
+import Provider, { type AdapterFactory, type ClientMetadata, type Configuration, errors } from 'oidc-provider'
+import { signatureAlgorithms } from '../../lib/configuration/element.ts'
+import type { ServerCertificate } from './certificate-authority.ts'
+import { listen } from './listen.ts'
+
+/** A real authorization server on this machine, over TLS: npm's oidc-provider. */
+export interface AuthorizationServer {
+  readonly issuer: string
+  readonly server: Server
+  close(): Promise<void>
+}
+
+export interface AuthorizationServerOptions {
+  readonly port: number
+  readonly mayMove: boolean
+  readonly certificate: ServerCertificate
+  /** Called with the issuer, once the port is known. */
+  readonly clients: (issuer: string) => Promise<readonly ClientMetadata[]>
+  /** Passwords of users for the password grant. */
+  readonly users: ReadonlyMap<string, string>
+  readonly tokenSeconds?: number
+}
+
+/** Resource servers of this machine's making; others are an `invalid_target`. */
+const knownResources = 'https://api.server.com/'
+
+/** @throws {LocalRunError} when the port is taken */
+export async function startAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
+  const { certificate, users, tokenSeconds = 600 } = options
+  const server = createServer({ cert: certificate.certificate, key: certificate.privateKey })
+  const port = await listen(server, options.port, 'localhost', options.mayMove)
+  const issuer = `https://localhost:${port}`
+
+  const clients = await options.clients(issuer)
+  const provider = new Provider(issuer, await configuration(clients, tokenSeconds))
+  addPasswordGrant(provider, users)
+  const answer = provider.callback()
+  server.on('request', (request, response) => void answer(request, response))
+  return {
+    issuer,
+    server,
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve())
+        server.closeAllConnections()
+      }),
+  }
+}
+
+async function configuration(clients: readonly ClientMetadata[], tokenSeconds: number): Promise<Configuration> {
+  const scopes = clients.flatMap(({ scope }) => scope?.split(' ') ?? [])
+  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+  // A memory of its own for each server; as the default it would print a warning at each start.
+  const adapterPath = 'oidc-provider/lib/adapters/memory_adapter.js'
+  const { createMemoryAdapter }: { createMemoryAdapter: () => AdapterFactory } = await import(adapterPath)
+  return {
+    adapter: createMemoryAdapter(),
+    clients: [...clients],
+    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kty: 'RSA' }] },
+    scopes: ['openid', ...new Set(scopes)],
+    clientAuthMethods: ['private_key_jwt', 'client_secret_jwt', 'client_secret_basic'],
+    enabledJWA: { clientAuthSigningAlgValues: [...signatureAlgorithms] },
+    ttl: { ClientCredentials: tokenSeconds },
+    features: {
+      clientCredentials: { enabled: true },
+      devInteractions: { enabled: false },
+      introspection: { enabled: true },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo(_ctx, resource) {
+          if (!resource.startsWith(knownResources))
+            throw new errors.InvalidTarget(`no resource under ${knownResources}`)
+          return { scope: scopes.join(' '), audience: resource, accessTokenFormat: 'jwt' }
+        },
+      },
+    },
+  }
+}
+
+/** RFC 6749 section 4.3, which oidc-provider leaves to its users. */
+function addPasswordGrant(provider: Provider, users: ReadonlyMap<string, string>): void {
+  provider.registerGrantType<{ username?: string; password?: string; scope?: string }>(
+    'password',
+    async (ctx) => {
+      const { username = '', password = '', scope } = ctx.oidc.params
+      if (!isPassword(users.get(username), password)) throw new errors.InvalidGrant('user name or password is wrong')
+      const token = new provider.ClientCredentials({ client: ctx.oidc.client, ...(scope && { scope }) })
+      const value = await token.save()
+      ctx.body = { access_token: value, token_type: token.tokenType, expires_in: token.expiration, scope: token.scope }
+    },
+    ['username', 'password', 'scope'],
+  )
+}
+
+function isPassword(right: string | undefined, given: string): boolean {
+  const [a, b] = [Buffer.from(right ?? ''), Buffer.from(given)]
+  return right !== undefined && a.length === b.length && timingSafeEqual(a, b)
+}

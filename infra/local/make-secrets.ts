@@ -1,0 +1,92 @@
+import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { access, mkdir, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
+import { secretPath } from '../../lib/adapters/file-secrets.ts'
+import type { AssertionConfiguration, Connection } from '../../lib/configuration/connection.ts'
+import type { SignatureAlgorithm } from '../../lib/configuration/element.ts'
+import { keyIdOf } from '../../lib/signing-key/key-id.ts'
+import { createKeyCertificate } from './certificate-authority.ts'
+
+const stage = 'local'
+
+/**
+ * Makes the keys and passwords that these connections name and the folder lacks; what is there is left as it is.
+ * @returns the names of the secrets made
+ */
+export async function makeSecrets(folder: string, connections: readonly Connection[]): Promise<string[]> {
+  const wanted = new Map<string, () => Promise<string>>()
+  for (const { clientAuthentication } of connections) {
+    if (clientAuthentication.method === 'client_secret_basic')
+      wanted.set(clientAuthentication.passwordSecret, makePassword)
+    if (clientAuthentication.method === 'client_secret_jwt')
+      wanted.set(clientAuthentication.assertion.key.location, makePassword)
+  }
+  for (const [location, assertions] of signingSecrets(connections)) wanted.set(location, () => makeKeys(assertions))
+
+  const made: string[] = []
+  for (const [name, make] of wanted) if (await makeSecret(folder, name, make)) made.push(name)
+  return made
+}
+
+/** One secret, unless it is there. */
+export async function makeSecret(folder: string, name: string, make: () => Promise<string>): Promise<boolean> {
+  const path = secretPath(folder, stage, name)
+  const isThere = await access(path).then(
+    () => true,
+    () => false,
+  )
+  if (isThere) return false
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+  await writeFile(path, await make(), { mode: 0o600 })
+  return true
+}
+
+export async function makePassword(): Promise<string> {
+  return randomBytes(48).toString('base64url')
+}
+
+/** The assertions that are signed with a private key, by the secret that holds it. */
+function signingSecrets(connections: readonly Connection[]): Map<string, AssertionConfiguration[]> {
+  const byLocation = new Map<string, AssertionConfiguration[]>()
+  for (const { clientAuthentication } of connections) {
+    if (clientAuthentication.method !== 'private_key_jwt') continue
+    const { assertion } = clientAuthentication
+    byLocation.set(assertion.key.location, [...(byLocation.get(assertion.key.location) ?? []), assertion])
+  }
+  return byLocation
+}
+
+/** A JWK set with a key for each alias, or one key for all who name none; its certificate beside it where one is used. */
+async function makeKeys(assertions: readonly AssertionConfiguration[]): Promise<string> {
+  const byAlias = new Map(assertions.map((assertion) => [assertion.key.alias, assertion]))
+  const keys = await Promise.all([...byAlias.values()].map(makeKey))
+  return `${JSON.stringify({ keys }, undefined, 2)}\n`
+}
+
+async function makeKey({ algorithm, key, subject, certificateThumbprint }: AssertionConfiguration): Promise<object> {
+  const privateKey = generateKey(algorithm, key.generated?.modulusLength ?? 2048)
+  const certificate = certificateThumbprint === 'none' ? undefined : await createKeyCertificate(privateKey, subject)
+  return {
+    ...privateKey.export({ format: 'jwk' }),
+    kid: key.alias ?? keyIdOf(privateKey),
+    use: 'sig',
+    alg: algorithm,
+    ...(certificate && { x5c: [certificate.replace(/-----[A-Z ]+-----|\s/g, '')] }),
+  }
+}
+
+/** A key pair that fits the algorithm. */
+export function generateKey(algorithm: SignatureAlgorithm, modulusLength = 2048): KeyObject {
+  switch (algorithm) {
+    case 'ES256':
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+    case 'ES384':
+      return generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey
+    case 'ES512':
+      return generateKeyPairSync('ec', { namedCurve: 'P-521' }).privateKey
+    case 'EdDSA':
+      return generateKeyPairSync('ed25519').privateKey
+    default:
+      return generateKeyPairSync('rsa', { modulusLength }).privateKey
+  }
+}

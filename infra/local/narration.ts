@@ -1,0 +1,94 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { logChannel } from '../../lib/adapters/published-log.ts'
+import type { LogEvent } from '../../lib/log/log-event.ts'
+
+type Print = (line: string) => void
+
+/** What undici publishes of a request that it sends, as far as it is used here. */
+interface SentRequest {
+  readonly origin: string
+  readonly path: string
+  readonly method: string
+  readonly body?: unknown
+}
+
+/**
+ * Tells step by step what happens while one token is obtained, as seen on the log and on the wire. The functions know
+ * nothing of it.
+ * @returns to stop telling
+ */
+export function narrate(print: Print): () => void {
+  const bodies = new Map<object, Buffer[]>()
+  const listeners: readonly (readonly [string, (message: never) => void])[] = [
+    [logChannel, (event: LogEvent) => print(describeEvent(event))],
+    ['undici:request:create', ({ request }: { request: SentRequest }) => narrateRequest(request, print)],
+    [
+      'undici:request:headers',
+      ({ request, response }: { request: object; response: { statusCode: number } }) => {
+        bodies.set(request, [])
+        print(`     answered ${response.statusCode}`)
+      },
+    ],
+    [
+      'undici:request:bodyChunkReceived',
+      ({ request, chunk }: { request: object; chunk: Buffer }) => bodies.get(request)?.push(Buffer.from(chunk)),
+    ],
+    [
+      'undici:request:trailers',
+      ({ request }: { request: object }) => {
+        const body = Buffer.concat(bodies.get(request) ?? []).toString()
+        print(`     ${maskTokens(body)}`)
+      },
+    ],
+  ]
+  for (const [name, listener] of listeners) subscribe(name, listener as (message: unknown) => void)
+  return () => {
+    for (const [name, listener] of listeners) unsubscribe(name, listener as (message: unknown) => void)
+  }
+}
+
+/** Tells of failures alone. */
+export function narrateFailures(print: Print): void {
+  subscribe(logChannel, (message) => {
+    const event = message as LogEvent
+    if (event.event === 'request_failed') print(`${event.status} ${event.code}: ${event.reason}`)
+  })
+}
+
+function describeEvent(event: LogEvent): string {
+  switch (event.event) {
+    case 'connection_resolved':
+      return `  ${event.connection}: elements read and references followed (${event.milliseconds} ms)`
+    case 'client_authenticated':
+      return `  ${event.method} made (${event.milliseconds} ms)`
+    case 'token_obtained':
+      return `  ${event.authorizationServer} issued a token (${event.milliseconds} ms)`
+    case 'token_handed_out':
+      return `  token handed out from: ${event.source}, ${event.secondsLeft} s left`
+    case 'request_failed':
+      return `  failed with ${event.status} ${event.code}: ${event.reason}`
+  }
+}
+
+function narrateRequest({ origin, path, method, body }: SentRequest, print: Print): void {
+  print(`  ${method} ${origin}${path}`)
+  const form = new URLSearchParams(Buffer.isBuffer(body) ? body.toString() : '')
+  for (const [name, value] of form) {
+    if (name === 'client_assertion') narrateAssertion(value, print)
+    else print(`     ${name}=${name === 'password' ? '[secret]' : value}`)
+  }
+}
+
+function narrateAssertion(assertion: string, print: Print): void {
+  print('     client_assertion, decoded:')
+  print(`       header ${JSON.stringify(decodeProtectedHeader(assertion))}`)
+  print(`       claims ${JSON.stringify(decodeJwt(assertion))}`)
+}
+
+/** The answer without what would let a reader of the screen call the API. */
+export function maskTokens(body: string): string {
+  return body.replace(/"(\w*token)"\s*:\s*"([^"]{8,})"/g, (_whole, name, token: string) => {
+    return `"${name}":"(${token.length} characters)"`
+  })
+}

@@ -1,0 +1,60 @@
+import { createPublicKey } from 'node:crypto'
+import type { ClientMetadata } from 'oidc-provider'
+import type { Connection } from '../../lib/configuration/connection.ts'
+import type { SecretStore } from '../../lib/secret/secret-store.ts'
+import { readSigningKeys } from '../../lib/signing-key/read-signing-keys.ts'
+
+/** The clients that these connections are, as an authorization server registers them: with public keys only. */
+export async function describeClients(
+  connections: readonly Connection[],
+  secrets: SecretStore,
+): Promise<ClientMetadata[]> {
+  const byId = new Map<string, ClientMetadata>()
+  for (const connection of connections) {
+    const known = byId.get(connection.clientId)
+    const client = await describeClient(connection, secrets)
+    byId.set(connection.clientId, known ? merge(known, client) : client)
+  }
+  return [...byId.values()]
+}
+
+async function describeClient(connection: Connection, secrets: SecretStore): Promise<ClientMetadata> {
+  const { clientId, clientAuthentication, grantType, parameters } = connection
+  const common: ClientMetadata = {
+    client_id: clientId,
+    redirect_uris: [],
+    response_types: [],
+    grant_types: [grantType],
+    token_endpoint_auth_method: clientAuthentication.method,
+    ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
+  }
+  if (clientAuthentication.method === 'client_secret_basic')
+    return { ...common, client_secret: (await secrets.get(clientAuthentication.passwordSecret)).reveal() }
+
+  const { key, algorithm } = clientAuthentication.assertion
+  const secret = await secrets.get(key.location)
+  return {
+    ...common,
+    token_endpoint_auth_signing_alg: algorithm,
+    ...(clientAuthentication.method === 'client_secret_jwt'
+      ? { client_secret: secret.reveal() }
+      : { jwks: { keys: readSigningKeys(key.location, secret).map(publicJwk) } }),
+  }
+}
+
+function publicJwk({ privateKey, keyId }: ReturnType<typeof readSigningKeys>[number]) {
+  return { ...createPublicKey(privateKey).export({ format: 'jwk' }), kid: keyId, use: 'sig' } as const
+}
+
+/** Two connections of one client: it may do what either needs. */
+function merge(one: ClientMetadata, other: ClientMetadata): ClientMetadata {
+  const union = <T>(a: readonly T[] = [], b: readonly T[] = []) => [...new Set([...a, ...b])]
+  const scope = union(one.scope?.split(' '), other.scope?.split(' ')).join(' ')
+  return {
+    ...one,
+    ...other,
+    grant_types: union(one.grant_types, other.grant_types),
+    ...(scope && { scope }),
+    ...(one.jwks && other.jwks && { jwks: { keys: union(one.jwks.keys, other.jwks.keys) } }),
+  }
+}

@@ -1,0 +1,160 @@
+import { join, relative, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { parseArgs } from 'node:util'
+import type { ClientMetadata } from 'oidc-provider'
+import { fileElements } from '../../lib/adapters/file-elements.ts'
+import { ConfigurationError } from '../../lib/configuration/configuration-error.ts'
+import { listConnections } from '../../lib/configuration/list-connections.ts'
+import { startAuthorizationServer } from './authorization-server.ts'
+import { createServerCertificate } from './certificate-authority.ts'
+import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
+import { LocalRunError, listen } from './listen.ts'
+import { narrate, narrateFailures } from './narration.ts'
+import {
+  clientsOf,
+  expectedIssuer,
+  localConnections,
+  ownElements,
+  prepareDemoUser,
+  prepareSecrets,
+  relocate,
+  trust,
+  type Workspace,
+} from './workspace.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const folder = join(root, '.tokenwell')
+const functionPath = join(root, 'functions', 'issue-token', 'index.ts')
+const loopback = '127.0.0.1'
+const defaultPort = 8787
+const print = (line = '') => console.log(line)
+
+try {
+  await main()
+} catch (error) {
+  if (!(error instanceof LocalRunError || error instanceof ConfigurationError)) throw error
+  console.error(`\n${error.message}`)
+  process.exit(1)
+}
+
+async function main(): Promise<void> {
+  const { once } = parseArgs({ options: { once: { type: 'boolean', default: false } } }).values
+  print('Tokenwell on this machine\n')
+
+  let handler: LambdaHandler | undefined
+  const gateway = createHttpGateway((event, context) => {
+    if (!handler) throw new LocalRunError('Not ready yet.')
+    return handler(event, context)
+  })
+  const port = await listen(gateway, ...askedPort())
+  const workspace = await startServer({
+    elementsPath: process.env['TOKENWELL_ELEMENTS'] ? resolve(process.env['TOKENWELL_ELEMENTS']) : ownElements,
+    secretsFolder: process.env['TOKENWELL_SECRETS'] ?? join(folder, 'secrets'),
+    surroundings: { stage: 'local', publicUrl: `http://${loopback}:${port}`, isLambda: false },
+  })
+  handler = await loadFunction(workspace)
+
+  const connection = await firstConnection(workspace)
+  await firstToken(handler, connection)
+  if (once) process.exit(0)
+
+  narrateFailures((line) => print(`  ${line}`))
+  print(`\nServing on http://${loopback}:${port} until Ctrl-C. The next answer comes from memory:\n`)
+  print(`curl -s -X POST http://${loopback}:${port}/connections/${connection}/token\n`)
+  process.on('SIGINT', () => process.exit(0))
+  process.on('SIGTERM', () => process.exit(0))
+}
+
+function askedPort(): readonly [port: number, host: string, mayMove: boolean] {
+  const asked = process.env['PORT']
+  if (asked === undefined) return [defaultPort, loopback, true]
+  if (!/^\d{1,5}$/.test(asked) || Number(asked) > 65_535)
+    throw new LocalRunError('PORT must be a number from 0 to 65535.')
+  return [Number(asked), loopback, false]
+}
+
+/** The authorization server, if the elements expect one here, with a client for each connection. */
+async function startServer(asked: Workspace): Promise<Workspace> {
+  const isOwn = asked.elementsPath === ownElements
+  print(`  elements   ${relative(process.cwd(), asked.elementsPath)}`)
+  const isExpected = (await localConnections(asked, expectedIssuer)).length > 0
+  if (!isExpected) return describeForeignServers(asked)
+
+  let workspace = asked
+  const certificate = await createServerCertificate(['localhost', '127.0.0.1', '::1'])
+  const { issuer } = await startAuthorizationServer({
+    port: Number(new URL(expectedIssuer).port),
+    mayMove: isOwn,
+    certificate,
+    users: await prepareDemoUser(asked),
+    async clients(issuer) {
+      workspace = await relocate(asked, issuer, folder)
+      await announceSecrets(workspace)
+      await trust(workspace, certificate)
+      return clientsOf(workspace, await localConnections(workspace, issuer))
+    },
+  })
+  print(`  server     ${issuer} (npm's oidc-provider over TLS), every connection registered as its client`)
+  return workspace
+}
+
+async function announceSecrets(workspace: Workspace): Promise<void> {
+  const made = await prepareSecrets(workspace)
+  const place = relative(process.cwd(), workspace.secretsFolder)
+  print(made.length > 0 ? `  secrets    ${made.length} made in ${place}` : `  secrets    as they are in ${place}`)
+}
+
+/** Servers that aren't ours have to be told of the clients by their operators. */
+async function describeForeignServers(workspace: Workspace): Promise<Workspace> {
+  await announceSecrets(workspace)
+  const listed = await listConnections(fileElements(workspace.elementsPath), workspace.surroundings)
+  const clients = await clientsOf(workspace, listed)
+  const keys = ({ jwks }: ClientMetadata) => (jwks ? ` with the public keys ${JSON.stringify(jwks)}` : '')
+  for (const client of clients)
+    print(`  client     register ${client.client_id} (${client.token_endpoint_auth_method})${keys(client)}`)
+  return workspace
+}
+
+/** The very file that Lambda runs, told by its environment variables as on Lambda. */
+async function loadFunction({ elementsPath, secretsFolder, surroundings }: Workspace): Promise<LambdaHandler> {
+  Object.assign(process.env, {
+    TOKENWELL_STAGE: surroundings.stage,
+    TOKENWELL_PUBLIC_URL: surroundings.publicUrl,
+    TOKENWELL_ELEMENTS: elementsPath,
+    TOKENWELL_SECRETS: secretsFolder,
+    POWERTOOLS_LOG_LEVEL: process.env['POWERTOOLS_LOG_LEVEL'] ?? 'SILENT',
+  })
+  const { handler }: { handler: LambdaHandler } = await import(pathToFileURL(functionPath).href)
+  return handler
+}
+
+/** `conn` of the original's example, or else the first that needs no user. */
+async function firstConnection({ elementsPath, surroundings }: Workspace): Promise<string> {
+  const listed = await listConnections(fileElements(elementsPath), surroundings)
+  const chosen =
+    listed.find(({ name }) => name === 'conn') ??
+    listed.find(({ connection }) => connection?.grantType === 'client_credentials') ??
+    listed[0]
+  if (!chosen) throw new LocalRunError(`${elementsPath} holds no endpointConnection: add one (README, "Configure it").`)
+  return chosen.name
+}
+
+async function firstToken(handler: LambdaHandler, connection: string): Promise<void> {
+  print(`\nA token for the connection ${connection}:\n`)
+  const stop = narrate(print)
+  const answer = (await handler({ connection } as never, createLocalContext(Date.now()))) as { status?: number }
+  stop()
+  if (answer.status !== undefined) throw new LocalRunError(`No token: ${whatToDo(answer.status)}`)
+}
+
+function whatToDo(status: number): string {
+  switch (status) {
+    case 502:
+      return "the authorization server refuses or can't be understood, as said above. Check that it knows this client and its public key."
+    case 503:
+    case 504:
+      return "the authorization server can't be reached, as said above. Check tokenEndpoint, and that it runs."
+    default:
+      return 'the elements or secrets are not right, as said above. Mend them; npm run validate lists every mistake.'
+  }
+}

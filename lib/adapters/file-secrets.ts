@@ -1,0 +1,31 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { secretPrefix } from '../configuration/surroundings.ts'
+import { Secret } from '../secret/secret.ts'
+import { SecretError } from '../secret/secret-error.ts'
+import type { SecretStore } from '../secret/secret-store.ts'
+
+/** Secrets as files of one folder: `tokenwell/<stage>/<name>` is the file `<name>`. */
+export function fileSecrets(folder: string, stage: string): SecretStore {
+  return {
+    async get(name) {
+      const path = secretPath(folder, stage, name)
+      try {
+        return new Secret(await readFile(path, 'utf8'))
+      } catch (error) {
+        const { code } = error as NodeJS.ErrnoException
+        const reason = code === 'ENOENT' ? 'does not exist' : `can't be read (${code})`
+        throw new SecretError(`The secret ${name} ${reason}: it should be the file ${path}.`)
+      }
+    },
+  }
+}
+
+/** @throws {SecretError} when the name is not this stage's: nothing outside the folder is ever read */
+export function secretPath(folder: string, stage: string, name: string): string {
+  const prefix = secretPrefix({ stage })
+  const rest = name.slice(prefix.length)
+  if (!name.startsWith(prefix) || rest === '' || rest.split('/').some((part) => /^\.*$/.test(part)))
+    throw new SecretError(`The name of a secret must begin with ${prefix}.`)
+  return join(folder, rest)
+}

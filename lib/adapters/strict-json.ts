@@ -1,0 +1,39 @@
+import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
+
+/** What a JSON text holds, or the one sentence on why it is none. Never quotes the text. */
+export type ReadJson = { readonly value: unknown } | { readonly complaint: string }
+
+/** JSON by RFC 8259, in which no name stands twice in an object: of two values one would be lost. */
+export function readStrictJson(text: string): ReadJson {
+  const errors: ParseError[] = []
+  const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false })
+  const [error] = errors
+  if (error) return { complaint: `${words(printParseErrorCode(error.error))} ${position(text, error.offset)}` }
+
+  const twice = root && findDuplicate(root)
+  if (twice)
+    return { complaint: `the name ${JSON.stringify(twice.value)} stands twice, again ${position(text, twice.offset)}` }
+  return { value: JSON.parse(text) }
+}
+
+function findDuplicate(node: Node): Node | undefined {
+  const seen = new Set<string>()
+  for (const child of node.children ?? []) {
+    const name = child.type === 'property' ? child.children?.[0] : undefined
+    if (name && seen.has(String(name.value))) return name
+    if (name) seen.add(String(name.value))
+    const deeper = findDuplicate(child)
+    if (deeper) return deeper
+  }
+  return undefined
+}
+
+/** `CloseBraceExpected` in words. */
+function words(code: string): string {
+  return code.replace(/(?!^)([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`).toLowerCase()
+}
+
+function position(text: string, offset: number): string {
+  const lines = text.slice(0, offset).split('\n')
+  return `at line ${lines.length}, column ${(lines.at(-1)?.length ?? 0) + 1}`
+}

@@ -1,0 +1,94 @@
+import { Agent, type Dispatcher, request } from 'undici'
+import type { ResolvedAuthorizationServer } from '../configuration/connection.ts'
+import type { SecretStore } from '../secret/secret-store.ts'
+import { maximumAnswerBytes, type TokenEndpoint, type TokenEndpointAnswer } from '../token-endpoint/token-endpoint.ts'
+import { UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
+import { readTlsIdentity } from './tls-identity.ts'
+import { describeFailure } from './token-endpoint-failure.ts'
+
+/** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
+const keepAliveMilliseconds = 4_000
+
+/**
+ * The token endpoint over undici: keep-alive connections per TLS identity, no redirects, no repetition, bounded time and
+ * size.
+ */
+export function undiciTokenEndpoint(secrets: SecretStore): TokenEndpoint {
+  const agents = new Map<string, Promise<Agent>>()
+
+  function agentFor(server: ResolvedAuthorizationServer): Promise<Agent> {
+    const { tls, connectTimeoutMilliseconds, maximumConcurrency } = server
+    const identity = JSON.stringify([server.id, tls, connectTimeoutMilliseconds, maximumConcurrency])
+    const known = agents.get(identity)
+    if (known) return known
+    const made = createAgent(server, secrets)
+    agents.set(identity, made)
+    made.catch(() => agents.delete(identity))
+    return made
+  }
+
+  return {
+    async post(server, { headers, form, timeouts }) {
+      const dispatcher = await agentFor(server)
+      const revealed = Object.entries(headers).map(([name, value]) => [name, value.reveal()])
+      try {
+        const response = await request(server.tokenEndpoint, {
+          dispatcher,
+          method: 'POST',
+          headers: {
+            'content-type': 'application/x-www-form-urlencoded',
+            accept: 'application/json',
+            // A compressed answer could unfold to any size.
+            'accept-encoding': 'identity',
+            ...Object.fromEntries(revealed),
+          },
+          body: form.reveal(),
+          headersTimeout: timeouts.receiveMilliseconds,
+          bodyTimeout: timeouts.receiveMilliseconds,
+          signal: AbortSignal.timeout(timeouts.totalMilliseconds),
+        })
+        return await readAnswer(response)
+      } catch (error) {
+        throw describeFailure(error, server)
+      }
+    },
+  }
+}
+
+async function createAgent(server: ResolvedAuthorizationServer, secrets: SecretStore): Promise<Agent> {
+  return new Agent({
+    connections: server.maximumConcurrency,
+    pipelining: 1,
+    keepAliveTimeout: keepAliveMilliseconds,
+    connect: {
+      timeout: server.connectTimeoutMilliseconds,
+      minVersion: server.tls.minimumVersion,
+      ...(await readTlsIdentity(server.tls, secrets)),
+    },
+  })
+}
+
+async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<TokenEndpointAnswer> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > maximumAnswerBytes)
+      throw new UnreadableAnswerError(`The token endpoint answers with more than ${maximumAnswerBytes / 1024} KiB.`)
+    chunks.push(chunk)
+  }
+  const retryAfter = headers['retry-after']
+  return {
+    status: statusCode,
+    ...(typeof retryAfter === 'string' && { retryAfter }),
+    body: decode(Buffer.concat(chunks)),
+  }
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new UnreadableAnswerError('The token endpoint answers with text that is not UTF-8.')
+  }
+}

@@ -1,0 +1,27 @@
+import type { ElementReference } from './element.ts'
+
+/**
+ * What is wrong with an element, in one sentence that says what to do. A mistake keeps a connection from being used;
+ * a warning names what real authorization servers refuse.
+ */
+export interface Finding {
+  readonly severity: 'mistake' | 'warning'
+  /** Absent where the fault is the file's, not one element's. */
+  readonly element?: ElementReference
+  readonly attribute?: string
+  readonly sentence: string
+}
+
+/** Takes a finding down; the element it is about comes before its attribute. */
+export type Note = (
+  severity: Finding['severity'],
+  element: ElementReference,
+  attribute: string,
+  sentence: string,
+) => void
+
+/** One line: `oAuthConfig/myoAuthConfig authServerRef: …`. */
+export function describeFinding({ element, attribute, sentence }: Finding): string {
+  const place = [element && `${element.kind}/${element.id}`, attribute].filter(Boolean).join(' ')
+  return place ? `${place}: ${sentence}` : sentence
+}

@@ -1,0 +1,82 @@
+import { type ElementGraph, standIns } from './collect-elements.ts'
+import type { ResolvedAuthorizationServer, TlsConfiguration } from './connection.ts'
+import type { AuthorizationServer, ElementReference } from './element.ts'
+import type { Note } from './finding.ts'
+import type { Surroundings } from './surroundings.ts'
+
+const defaults = {
+  connectTimeoutMilliseconds: 3_000,
+  receiveTimeoutMilliseconds: 8_000,
+  maximumConcurrency: 10,
+  /** Short enough that a guess does little harm: peers that assume an hour hand out dead tokens. */
+  assumedLifetimeSeconds: 300,
+} as const
+
+/** Undefined where the element is missing or can't be read, or names an `ssl` that can't. */
+export function resolveAuthorizationServer(
+  graph: ElementGraph,
+  surroundings: Surroundings,
+  id: string,
+  note: Note,
+): ResolvedAuthorizationServer | undefined {
+  const server = graph.get('authorizationServer', id)
+  if (!server) return undefined
+
+  const element: ElementReference = { kind: 'authorizationServer', id }
+  checkTransport(server, surroundings, element, note)
+  const { issuer, maximumLifetimeSeconds, marginSeconds } = server
+  return {
+    id,
+    ...(issuer !== undefined && { issuer }),
+    tokenEndpoint: server.tokenEndpoint,
+    tls: resolveTls(graph, server),
+    connectTimeoutMilliseconds: server.connectionTimeout ?? defaults.connectTimeoutMilliseconds,
+    receiveTimeoutMilliseconds: server.receiveTimeout ?? defaults.receiveTimeoutMilliseconds,
+    maximumConcurrency: server.maximumConcurrency ?? defaults.maximumConcurrency,
+    lifetime: {
+      assumedLifetimeSeconds: server.assumedLifetimeSeconds ?? defaults.assumedLifetimeSeconds,
+      ...(maximumLifetimeSeconds !== undefined && { maximumLifetimeSeconds }),
+      ...(marginSeconds !== undefined && { marginSeconds }),
+    },
+  }
+}
+
+/** RFC 6749 section 3.2: a token endpoint is reached by TLS. The one exception stays on this machine. */
+function checkTransport(
+  { tokenEndpoint, allowLoopbackHttp }: AuthorizationServer,
+  { isLambda }: Surroundings,
+  element: ElementReference,
+  note: Note,
+): void {
+  if (allowLoopbackHttp && isLambda)
+    note('mistake', element, 'allowLoopbackHttp', 'it is for one machine and has no place on Lambda; take it out.')
+
+  const { protocol, hostname } = new URL(tokenEndpoint)
+  if (protocol === 'https:') return
+  if (!allowLoopbackHttp)
+    note('mistake', element, 'tokenEndpoint', 'it must begin with https:// (RFC 6749 section 3.2).')
+  else if (!isLoopback(hostname))
+    note(
+      'mistake',
+      element,
+      'tokenEndpoint',
+      'allowLoopbackHttp allows http:// only to localhost, 127.0.0.1 and [::1].',
+    )
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
+/** As in the original: the `ssl` named here, else the one that `sslDefault` names, else `defaultSSLConfig`, else none. */
+function resolveTls(graph: ElementGraph, { sslCertsRef }: AuthorizationServer): TlsConfiguration {
+  const id = sslCertsRef ?? graph.get('sslDefault', standIns.sslDefault)?.sslRef ?? standIns.ssl
+  const ssl = graph.get('ssl', id)
+  const trustStore = graph.get('keyStore', ssl?.trustStoreRef)?.location
+  const clientCertificate = graph.get('keyStore', ssl?.keyStoreRef)?.location
+  return {
+    minimumVersion: ssl?.sslProtocol ?? 'TLSv1.2',
+    ...(trustStore && { trustStore }),
+    ...(clientCertificate && { clientCertificate }),
+  }
+}

@@ -1,0 +1,76 @@
+import type { ElementGraph } from './collect-elements.ts'
+import type { ClientSecretBasic, Connection, PrivateKeyJwt } from './connection.ts'
+import type { ElementReference, OAuthConfig } from './element.ts'
+import type { Note } from './finding.ts'
+import { resolveAssertion } from './resolve-assertion.ts'
+import type { Surroundings } from './surroundings.ts'
+
+type ResolvedClient = Pick<Connection, 'clientId' | 'clientAuthentication'>
+
+/** One authentication method, never two (RFC 6749 section 2.3). */
+export function resolveClientAuthentication(
+  graph: ElementGraph,
+  surroundings: Surroundings,
+  element: ElementReference,
+  config: OAuthConfig,
+  note: Note,
+): ResolvedClient | undefined {
+  const server = graph.get('authorizationServer', config.authServerRef)
+  const { jwtAuthenticationTokenRef } = config
+
+  if (jwtAuthenticationTokenRef !== undefined) {
+    if (server?.basicAuthRef !== undefined)
+      note(
+        'mistake',
+        element,
+        'jwtAuthenticationTokenRef',
+        `authorizationServer/${config.authServerRef} has basicAuthRef as well, and a client uses one authentication method (RFC 6749 section 2.3); take one of the two out.`,
+      )
+    return privateKeyJwt(graph, surroundings, config, jwtAuthenticationTokenRef, note)
+  }
+
+  if (config.jwtAuthenticationSetClientId !== undefined)
+    note(
+      'mistake',
+      element,
+      'jwtAuthenticationSetClientId',
+      'it has an effect only beside jwtAuthenticationTokenRef; set that, or take this out.',
+    )
+  if (!server) return undefined
+  if (server.basicAuthRef === undefined) {
+    note(
+      'mistake',
+      element,
+      'jwtAuthenticationTokenRef',
+      `the client has no way to authenticate: name an oAuthTokenConfig here, or give authorizationServer/${config.authServerRef} a basicAuthRef.`,
+    )
+    return undefined
+  }
+  return clientSecretBasic(graph, server.basicAuthRef)
+}
+
+function privateKeyJwt(
+  graph: ElementGraph,
+  surroundings: Surroundings,
+  config: OAuthConfig,
+  tokenConfigId: string,
+  note: Note,
+): ResolvedClient | undefined {
+  const assertion = resolveAssertion(graph, surroundings, tokenConfigId, config.authServerRef, note)
+  if (!assertion) return undefined
+
+  const method = assertion.algorithm.startsWith('HS') ? 'client_secret_jwt' : 'private_key_jwt'
+  const sendClientId = config.jwtAuthenticationSetClientId ?? false
+  const clientAuthentication: PrivateKeyJwt = { method, assertion, sendClientId }
+  return { clientId: assertion.subject, clientAuthentication }
+}
+
+function clientSecretBasic(graph: ElementGraph, authDataId: string): ResolvedClient | undefined {
+  const authData = graph.get('authData', authDataId)
+  if (!authData) return undefined
+  const clientAuthentication: ClientSecretBasic = {
+    method: 'client_secret_basic',
+    passwordSecret: authData.passwordSecret,
+  }
+  return { clientId: authData.user, clientAuthentication }
+}

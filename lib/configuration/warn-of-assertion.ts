@@ -1,0 +1,70 @@
+import type { AssertionConfiguration } from './connection.ts'
+import type { AuthorizationServer, ElementReference } from './element.ts'
+import type { Note } from './finding.ts'
+
+const longLifetimeSeconds = 600
+
+/** Names what the elements ask for and real authorization servers refuse. The elements are obeyed all the same. */
+export function warnOfAssertion(
+  assertion: AssertionConfiguration,
+  builder: ElementReference,
+  tokenConfig: ElementReference,
+  server: AuthorizationServer | undefined,
+  note: Note,
+): void {
+  const { claims, subject } = assertion
+  const placeOf = (claim: string, attribute: string) =>
+    claim in claims ? ([tokenConfig, 'claims'] as const) : ([builder, attribute] as const)
+
+  if ((claims['iss'] ?? assertion.issuer) !== subject)
+    note(
+      'warning',
+      ...placeOf('iss', 'issuer'),
+      `iss is not the client id, and most servers refuse that (RFC 7523 section 3): set issuer to ${JSON.stringify(subject)}.`,
+    )
+
+  if (!assertion.hasJwtId && !('jti' in claims))
+    note(
+      'warning',
+      builder,
+      'jti',
+      'without jti an assertion can be replayed, and servers by OpenID Connect refuse it: leave jti true.',
+    )
+
+  if (assertion.expiresInSeconds > longLifetimeSeconds && !('exp' in claims))
+    note(
+      'warning',
+      builder,
+      'expiresInSeconds',
+      'an assertion is used once, at once; servers refuse a lifetime over 10 minutes.',
+    )
+
+  if (assertion.issuedAtOffsetSeconds > 0)
+    note(
+      'warning',
+      builder,
+      'issuedAtOffset',
+      'iat would lie in the future, which servers refuse; to date it back, write -5s.',
+    )
+
+  const audiences = [claims['aud'] ?? assertion.audiences].flat()
+  if (server && audiences.includes(server.tokenEndpoint))
+    note(
+      'warning',
+      ...placeOf('aud', 'audiences'),
+      'the token endpoint as aud is what RFC 7523bis forbids: name the issuer identifier of the server.',
+    )
+
+  warnOfFixedClaims(claims, tokenConfig, note)
+}
+
+/** A claim that must change with each assertion, written down once for all. */
+function warnOfFixedClaims(claims: AssertionConfiguration['claims'], tokenConfig: ElementReference, note: Note): void {
+  const damage = {
+    exp: 'a fixed exp makes every assertion expire for good at that moment',
+    nbf: 'a fixed nbf makes every assertion invalid until that moment, and says nothing after it',
+    jti: 'a fixed jti gets every assertion but the first refused as a replay',
+  }
+  for (const [claim, sentence] of Object.entries(damage))
+    if (claim in claims) note('warning', tokenConfig, 'claims', `${sentence}: take ${claim} out of claims.`)
+}

@@ -1,0 +1,42 @@
+import type { KeyObject } from 'node:crypto'
+import type { SignatureAlgorithm } from '../configuration/element.ts'
+
+const minimumRsaBits = 2048
+const curves = { ES256: 'prime256v1', ES384: 'secp384r1', ES512: 'secp521r1' } as const
+const curveNames: Readonly<Record<string, string>> = {
+  prime256v1: 'P-256',
+  secp384r1: 'P-384',
+  secp521r1: 'P-521',
+}
+
+/**
+ * Why this private key can't sign with that algorithm (RFC 7518 section 3, RFC 8037), by what was found and what is
+ * needed; undefined where it can.
+ */
+export function misfit(key: KeyObject, algorithm: SignatureAlgorithm): string | undefined {
+  const found = describeKey(key)
+  const type = key.asymmetricKeyType
+  if (algorithm.startsWith('RS') || algorithm.startsWith('PS')) {
+    // A key made for PSS alone must not sign PKCS#1 v1.5, and node:crypto refuses it.
+    if (type !== 'rsa' && !(type === 'rsa-pss' && algorithm.startsWith('PS')))
+      return `holds ${found}; ${algorithm} needs an RSA key.`
+    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+    return bits < minimumRsaBits ? `holds ${found}; ${algorithm} needs at least ${minimumRsaBits} bits.` : undefined
+  }
+  if (algorithm === 'EdDSA') return type === 'ed25519' ? undefined : `holds ${found}; EdDSA needs an Ed25519 key.`
+
+  const curve = (curves as Partial<Record<SignatureAlgorithm, string>>)[algorithm]
+  if (type === 'ec' && key.asymmetricKeyDetails?.namedCurve === curve) return undefined
+  return `holds ${found}; ${algorithm} needs an EC key on ${curve ? curveNames[curve] : 'another curve'}.`
+}
+
+/** `a 2048 bit RSA key`, `an EC key on P-256`. */
+function describeKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
+  if (asymmetricKeyType === 'rsa') return `a ${asymmetricKeyDetails?.modulusLength} bit RSA key`
+  if (asymmetricKeyType === 'rsa-pss') return `a ${asymmetricKeyDetails?.modulusLength} bit RSA-PSS key`
+  if (asymmetricKeyType === 'ec') {
+    const curve = asymmetricKeyDetails?.namedCurve ?? 'an unnamed curve'
+    return `an EC key on ${curveNames[curve] ?? curve}`
+  }
+  return `a key of type ${asymmetricKeyType}`
+}

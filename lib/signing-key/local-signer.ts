@@ -1,0 +1,25 @@
+import { createHash, type KeyObject, type X509Certificate } from 'node:crypto'
+import { SignJWT } from 'jose'
+import { Secret } from '../secret/secret.ts'
+import type { CertificateThumbprints, Signer } from './signer.ts'
+
+/** Signs in this process with a key that it holds. */
+export function createLocalSigner(
+  key: KeyObject,
+  { keyId, certificate }: { readonly keyId?: string; readonly certificate?: X509Certificate },
+): Signer {
+  return {
+    ...(keyId !== undefined && { keyId }),
+    ...(certificate && { certificate: thumbprintsOf(certificate) }),
+    async sign(header, claims) {
+      return new Secret(await new SignJWT({ ...claims }).setProtectedHeader({ ...header }).sign(key))
+    },
+  }
+}
+
+function thumbprintsOf({ raw }: X509Certificate): CertificateThumbprints {
+  return {
+    sha1Thumbprint: createHash('sha1').update(raw).digest('base64url'),
+    sha256Thumbprint: createHash('sha256').update(raw).digest('base64url'),
+  }
+}

@@ -1,0 +1,68 @@
+import { createSecretKey } from 'node:crypto'
+import type { KeyReference } from '../configuration/connection.ts'
+import type { SignatureAlgorithm } from '../configuration/element.ts'
+import type { Secret } from '../secret/secret.ts'
+import type { SecretStore } from '../secret/secret-store.ts'
+import { misfit } from './fits-algorithm.ts'
+import { KeyStoreError } from './key-store-error.ts'
+import { createLocalSigner } from './local-signer.ts'
+import { readSigningKeys } from './read-signing-keys.ts'
+import type { Signer } from './signer.ts'
+import type { SigningKey } from './signing-key.ts'
+
+/** Longest time that a process goes on signing with a key that the secret no longer holds. */
+const keyMaximumAgeMilliseconds = 5 * 60_000
+
+/** The signers of one process. */
+export interface Signers {
+  /**
+   * @throws {SecretError} when the secret can't be had
+   * @throws {KeyStoreError} when it holds no key that fits
+   */
+  get(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer>
+}
+
+/** Reads a signing secret at its first use and again when what was read is too old. */
+export function createSigners(secrets: SecretStore, now: () => number): Signers {
+  const known = new Map<string, { readonly signer: Promise<Signer>; readonly readAt: number }>()
+  return {
+    get(key, algorithm) {
+      const id = JSON.stringify([key.location, key.alias, algorithm])
+      const kept = known.get(id)
+      if (kept && now() - kept.readAt < keyMaximumAgeMilliseconds) return kept.signer
+
+      const signer = secrets.get(key.location).then((secret) => createSigner(key, algorithm, secret))
+      known.set(id, { signer, readAt: now() })
+      signer.catch(() => known.delete(id))
+      return signer
+    },
+  }
+}
+
+function createSigner(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): Signer {
+  if (algorithm.startsWith('HS')) return createSharedKeySigner(key, algorithm, secret)
+
+  const signingKey = chooseKey(key, readSigningKeys(key.location, secret))
+  const complaint = misfit(signingKey.privateKey, algorithm)
+  if (complaint) throw new KeyStoreError(key.location, complaint)
+  return createLocalSigner(signingKey.privateKey, signingKey)
+}
+
+function chooseKey({ location, alias }: KeyReference, keys: readonly SigningKey[]): SigningKey {
+  const aliases = keys.map(({ keyId }) => keyId).join(', ')
+  const [only, ...others] = alias === undefined ? keys : keys.filter(({ keyId }) => keyId === alias)
+  if (!only) throw new KeyStoreError(location, `holds no key ${JSON.stringify(alias)}; keyAlias can be: ${aliases}.`)
+  if (others.length > 0)
+    throw new KeyStoreError(location, `holds several keys; say which one signs by keyAlias: ${aliases}.`)
+  return only
+}
+
+/** The key is the text's UTF-8 bytes, as in the original; a line break at its end is an editor's, not the key's. */
+function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): Signer {
+  const bytes = Buffer.from(secret.reveal().replace(/\r?\n$/, ''), 'utf8')
+  const neededBytes = Number(algorithm.slice(2)) / 8
+  // RFC 7518 section 3.2: a key shorter than the digest weakens it.
+  if (bytes.length < neededBytes)
+    throw new KeyStoreError(location, `holds ${bytes.length} bytes; ${algorithm} needs at least ${neededBytes}.`)
+  return createLocalSigner(createSecretKey(bytes), {})
+}

@@ -1,0 +1,9 @@
+import type { KeyObject, X509Certificate } from 'node:crypto'
+
+/** A private key as it stands in a signing secret. */
+export interface SigningKey {
+  readonly privateKey: KeyObject
+  /** Given beside the key, or the original's: see `keyIdOf`. */
+  readonly keyId: string
+  readonly certificate?: X509Certificate
+}

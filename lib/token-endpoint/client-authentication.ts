@@ -1,0 +1,66 @@
+import type { AssertionMoment } from '../assertion/claims.ts'
+import { signAssertion } from '../assertion/sign-assertion.ts'
+import type { Connection, PrivateKeyJwt } from '../configuration/connection.ts'
+import { Secret } from '../secret/secret.ts'
+import type { SecretStore } from '../secret/secret-store.ts'
+import type { Signers } from '../signing-key/signers.ts'
+
+const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
+
+/** What proves to the server who asks: good for one attempt. */
+export interface ClientCredentials {
+  readonly parameters: readonly (readonly [name: string, value: Secret | string])[]
+  readonly headers: Readonly<Record<string, Secret>>
+  /** What a server that quotes its request might repeat. */
+  readonly secrets: readonly Secret[]
+}
+
+/** By the one method that the connection is configured for (RFC 6749 section 2.3). */
+export function authenticateClient(
+  { clientId, clientAuthentication }: Connection,
+  { signers, secrets }: { readonly signers: Signers; readonly secrets: SecretStore },
+  moment: AssertionMoment,
+): Promise<ClientCredentials> {
+  return clientAuthentication.method === 'client_secret_basic'
+    ? authenticateBySecret(clientId, clientAuthentication.passwordSecret, secrets)
+    : authenticateByAssertion(clientId, clientAuthentication, signers, moment)
+}
+
+/** RFC 7523 section 2.2. `client_id` is optional there, and must be the assertion's subject. */
+async function authenticateByAssertion(
+  clientId: string,
+  { assertion, sendClientId }: PrivateKeyJwt,
+  signers: Signers,
+  moment: AssertionMoment,
+): Promise<ClientCredentials> {
+  const signer = await signers.get(assertion.key, assertion.algorithm)
+  const signed = await signAssertion(assertion, signer, moment)
+  return {
+    parameters: [
+      ['client_assertion_type', assertionType],
+      ['client_assertion', signed],
+      ...(sendClientId ? ([['client_id', clientId]] as const) : []),
+    ],
+    headers: {},
+    secrets: [signed],
+  }
+}
+
+/** RFC 6749 section 2.3.1: id and secret are form-encoded before they are joined. */
+async function authenticateBySecret(
+  clientId: string,
+  passwordSecret: string,
+  secrets: SecretStore,
+): Promise<ClientCredentials> {
+  const password = (await secrets.get(passwordSecret)).reveal().replace(/\r?\n$/, '')
+  const pair = `${formEncode(clientId)}:${formEncode(password)}`
+  return {
+    parameters: [],
+    headers: { authorization: new Secret(`Basic ${Buffer.from(pair).toString('base64')}`) },
+    secrets: [new Secret(password)],
+  }
+}
+
+function formEncode(value: string): string {
+  return new URLSearchParams([['', value]]).toString().slice(1)
+}

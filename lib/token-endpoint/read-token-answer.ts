@@ -1,0 +1,102 @@
+import { Secret } from '../secret/secret.ts'
+import { concealSecrets } from './conceal-secrets.ts'
+import type { TokenEndpointAnswer } from './token-endpoint.ts'
+import { UnreachableError, UnreadableAnswerError } from './token-endpoint-error.ts'
+
+/** RFC 6749 section 5.1, without what nobody may pass on: `refresh_token` and `id_token`. */
+export interface TokenAnswer {
+  readonly accessToken: Secret
+  readonly expiresInSeconds?: number
+  /** Where it differs from what was asked for, or the server says it anyway. */
+  readonly scope?: string
+}
+
+/** RFC 6749 section 5.2. */
+export interface Refusal {
+  readonly error: string
+  /** The server's words, made fit to print. */
+  readonly description?: string
+}
+
+const comeBackLater: readonly number[] = [429, 502, 503, 504]
+/** A larger lifetime is a mistake, and would overflow a date. */
+const maximumExpiresInSeconds = 10 * 365 * 86_400
+
+/**
+ * Reads an answer by its content: servers send errors with 200 and HTML as JSON.
+ * @param secrets what was sent and must not come back in a description
+ * @throws {UnreachableError} on 429, 502, 503 and 504
+ * @throws {UnreadableAnswerError} on what is neither a token nor a refusal
+ */
+export function readTokenAnswer(
+  answer: TokenEndpointAnswer,
+  secrets: readonly Secret[],
+): { readonly token: TokenAnswer } | { readonly refusal: Refusal } {
+  const { status, retryAfter } = answer
+  if (comeBackLater.includes(status))
+    throw new UnreachableError(`The token endpoint answers with status ${status}.`, readRetryAfter(retryAfter))
+  if (status >= 300 && status < 400)
+    throw new UnreadableAnswerError(
+      `The token endpoint redirects (status ${status}), which is never followed: set tokenEndpoint to where it is.`,
+    )
+
+  const members = readObject(answer)
+  if (typeof members['error'] === 'string') return { refusal: readRefusal(members['error'], members, secrets) }
+  if (status !== 200)
+    throw new UnreadableAnswerError(`The token endpoint answers with status ${status} and no error code.`)
+  return { token: readToken(members) }
+}
+
+function readRetryAfter(value: string | undefined): number | undefined {
+  return value !== undefined && /^\d{1,6}$/.test(value) ? Number(value) : undefined
+}
+
+function readObject({ status, body }: TokenEndpointAnswer): Record<string, unknown> {
+  const found = `status ${status} and ${body.length === 0 ? 'no body' : `${body.length} characters`}`
+  try {
+    const value: unknown = JSON.parse(body)
+    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
+  } catch {
+    // The parser's own message quotes the body.
+  }
+  throw new UnreadableAnswerError(
+    `The token endpoint answers with ${found} that are no JSON object; check tokenEndpoint: it may lead to another page.`,
+  )
+}
+
+function readRefusal(error: string, members: Record<string, unknown>, secrets: readonly Secret[]): Refusal {
+  // RFC 6749 section 5.2 names the characters; what has others is not to be printed.
+  if (!/^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(error))
+    throw new UnreadableAnswerError('The token endpoint answers with an error code that has forbidden characters.')
+  const description = members['error_description']
+  return {
+    error: concealSecrets(error, secrets),
+    ...(typeof description === 'string' && { description: concealSecrets(description, secrets) }),
+  }
+}
+
+function readToken(members: Record<string, unknown>): TokenAnswer {
+  const { access_token: accessToken, token_type: tokenType, expires_in: expiresIn, scope } = members
+  // RFC 6750 section 2.1: it must fit a header.
+  if (typeof accessToken !== 'string' || !/^[\x21-\x7e]+$/.test(accessToken))
+    throw new UnreadableAnswerError('The token endpoint answers without an access_token that is a printable string.')
+  // RFC 6749 section 7.1: a token of a type that one doesn't understand must not be used.
+  if (typeof tokenType !== 'string' || tokenType.toLowerCase() !== 'bearer')
+    throw new UnreadableAnswerError('The token endpoint answers with a token_type other than Bearer.')
+
+  const expiresInSeconds = readExpiresIn(expiresIn)
+  return {
+    accessToken: new Secret(accessToken),
+    ...(expiresInSeconds !== undefined && { expiresInSeconds }),
+    ...(typeof scope === 'string' && /^[\x20-\x7e]*$/.test(scope) && { scope }),
+  }
+}
+
+/** Servers send numbers and strings of digits, and some send nothing. */
+function readExpiresIn(value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined
+  const seconds = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
+  if (typeof seconds !== 'number' || !(seconds > 0))
+    throw new UnreadableAnswerError('The token endpoint answers with an expires_in that is no number above 0.')
+  return Math.min(seconds, maximumExpiresInSeconds)
+}

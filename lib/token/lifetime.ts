@@ -1,0 +1,49 @@
+import { decodeJwt } from 'jose'
+import type { LifetimePolicy } from '../configuration/connection.ts'
+import type { TokenAnswer } from '../token-endpoint/read-token-answer.ts'
+
+/** Milliseconds since the epoch. Until `usableUntil` a token is handed out from a cache, until `expiresAt` it is valid. */
+export interface Lifetime {
+  readonly issuedAt: number
+  readonly usableUntil: number
+  readonly expiresAt: number
+}
+
+const marginShare = 0.1
+const leastMarginMilliseconds = 1_000
+const mostMarginMilliseconds = 30_000
+
+/**
+ * When a token ends: the earlier of the answer's `expires_in` and the `exp` of a token that is a JWT, or what the operator
+ * assumes where neither is there.
+ * @param sentAt when the request was sent: the server can't have counted from earlier
+ */
+export function lifetimeOf(answer: TokenAnswer, policy: LifetimePolicy, sentAt: number): Lifetime {
+  const { expiresInSeconds, accessToken } = answer
+  const ends = [expiresInSeconds && sentAt + expiresInSeconds * 1000, jwtExpiry(accessToken.reveal())]
+  const known = ends.filter((end) => end !== undefined)
+  const said = known.length > 0 ? Math.min(...known) : sentAt + policy.assumedLifetimeSeconds * 1000
+  const expiresAt = Math.min(said, sentAt + (policy.maximumLifetimeSeconds ?? Infinity) * 1000)
+  return { issuedAt: sentAt, expiresAt, usableUntil: expiresAt - margin(expiresAt - sentAt, policy) }
+}
+
+/** Kept back because an API's clock, and the way there, differ from ours. */
+function margin(lifetime: number, { marginSeconds }: LifetimePolicy): number {
+  if (marginSeconds !== undefined) return marginSeconds * 1000
+  return Math.min(Math.max(lifetime * marginShare, leastMarginMilliseconds), mostMarginMilliseconds)
+}
+
+/** An access token is opaque to its client (RFC 6749 section 1.4): its `exp` is a hint, and most have none to read. */
+function jwtExpiry(accessToken: string): number | undefined {
+  try {
+    const { exp } = decodeJwt(accessToken)
+    return typeof exp === 'number' && Number.isFinite(exp) && exp > 0 ? exp * 1000 : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Rounded down: never more than there is. */
+export function secondsLeft({ expiresAt }: Lifetime, now: number): number {
+  return Math.floor((expiresAt - now) / 1000)
+}

@@ -1,0 +1,81 @@
+import type { Connection } from '../configuration/connection.ts'
+import type { Log } from '../log/log-event.ts'
+import type { SecretStore } from '../secret/secret-store.ts'
+import type { Signers } from '../signing-key/signers.ts'
+import { authenticateClient } from '../token-endpoint/client-authentication.ts'
+import { readTokenAnswer, type TokenAnswer } from '../token-endpoint/read-token-answer.ts'
+import { timeoutsUntil } from '../token-endpoint/timeouts.ts'
+import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
+import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
+import { createTokenRequestForm, type GrantParameters } from '../token-endpoint/token-request-form.ts'
+import { faultOf } from './fault.ts'
+import { lifetimeOf } from './lifetime.ts'
+import type { Token } from './token.ts'
+import type { TokenRequest } from './token-request.ts'
+
+export interface ObtainParts {
+  readonly signers: Signers
+  readonly secrets: SecretStore
+  readonly tokenEndpoint: TokenEndpoint
+  readonly now: () => number
+  /** 16 random bytes in base64url, new at each call. */
+  readonly randomId: () => string
+  readonly log: Log
+}
+
+/** One token request, from the assertion to the token. */
+export type ObtainToken = (
+  connection: Connection,
+  request: TokenRequest,
+  parameters: GrantParameters,
+  deadline: number,
+) => Promise<Token>
+
+export function createObtainToken(parts: ObtainParts): ObtainToken {
+  const { tokenEndpoint, now, randomId, log } = parts
+
+  return async (connection, request, parameters, deadline) => {
+    const server = connection.authorizationServer
+    const authenticatedFrom = now()
+    const credentials = await authenticateClient(connection, parts, { now: authenticatedFrom, jwtId: randomId() })
+    log({
+      event: 'client_authenticated',
+      connection: connection.name,
+      method: connection.clientAuthentication.method,
+      milliseconds: now() - authenticatedFrom,
+    })
+
+    const sentAt = now()
+    const answer = await tokenEndpoint.post(server, {
+      headers: credentials.headers,
+      form: createTokenRequestForm(connection.grantType, parameters, credentials),
+      timeouts: timeoutsUntil(deadline, sentAt, server),
+    })
+    const read = readTokenAnswer(answer, [
+      ...credentials.secrets,
+      ...(parameters.password ? [parameters.password] : []),
+    ])
+    if ('refusal' in read)
+      throw new RefusedError(read.refusal, server.id, faultOf(read.refusal.error, connection, request))
+
+    log({
+      event: 'token_obtained',
+      connection: connection.name,
+      authorizationServer: server.id,
+      milliseconds: now() - sentAt,
+    })
+    return {
+      id: randomId(),
+      connection: connection.name,
+      accessToken: read.token.accessToken,
+      ...scopeOf(read.token, parameters),
+      ...lifetimeOf(read.token, server.lifetime, sentAt),
+    }
+  }
+}
+
+/** RFC 6749 section 5.1: a server that grants what was asked for need not say so. */
+function scopeOf({ scope }: TokenAnswer, asked: GrantParameters): Pick<Token, 'scope'> {
+  if (scope !== undefined) return { scope }
+  return asked.scope.length > 0 ? { scope: asked.scope.join(' ') } : {}
+}

@@ -1,0 +1,35 @@
+import type { ObtainToken } from './obtain-token.ts'
+import { isTokenError, type TokenError } from './token-error.ts'
+
+/** How a connection's last token requests went, as far as this process knows. Milliseconds since the epoch. */
+export interface Outcome {
+  readonly obtainedAt?: number
+  readonly failedAt?: number
+  readonly failure?: TokenError['code'] | 'unexpected'
+}
+
+export interface Outcomes {
+  /** The same, and its outcomes are remembered. */
+  watch(obtainToken: ObtainToken): ObtainToken
+  of(connection: string): Outcome
+}
+
+export function createOutcomes(now: () => number): Outcomes {
+  const last = new Map<string, Outcome>()
+  const of = (connection: string) => last.get(connection) ?? {}
+
+  return {
+    of,
+    watch: (obtainToken) => async (connection, request, parameters, deadline) => {
+      const { name } = connection
+      try {
+        const token = await obtainToken(connection, request, parameters, deadline)
+        last.set(name, { ...of(name), obtainedAt: now() })
+        return token
+      } catch (error) {
+        last.set(name, { ...of(name), failedAt: now(), failure: isTokenError(error) ? error.code : 'unexpected' })
+        throw error
+      }
+    },
+  }
+}

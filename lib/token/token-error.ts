@@ -1,0 +1,32 @@
+import { ConfigurationError } from '../configuration/configuration-error.ts'
+import { UnknownConnectionError } from '../configuration/unknown-connection-error.ts'
+import { SecretError } from '../secret/secret-error.ts'
+import { KeyStoreError } from '../signing-key/key-store-error.ts'
+import {
+  RefusedError,
+  TimedOutError,
+  UnreachableError,
+  UnreadableAnswerError,
+} from '../token-endpoint/token-endpoint-error.ts'
+import { CoolingDownError } from './cooling-down-error.ts'
+import { InvalidRequestError } from './invalid-request-error.ts'
+
+const classes = [
+  ConfigurationError,
+  CoolingDownError,
+  InvalidRequestError,
+  RefusedError,
+  SecretError,
+  KeyStoreError,
+  TimedOutError,
+  UnknownConnectionError,
+  UnreachableError,
+  UnreadableAnswerError,
+] as const
+
+/** All that can come instead of a token. Anything else is a fault of ours. */
+export type TokenError = InstanceType<(typeof classes)[number]>
+
+export function isTokenError(error: unknown): error is TokenError {
+  return classes.some((each) => error instanceof each)
+}

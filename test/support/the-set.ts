@@ -1,0 +1,165 @@
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import { type AuthorizationServer, startAuthorizationServer } from '../../infra/local/authorization-server.ts'
+import { createServerCertificate, type ServerCertificate } from '../../infra/local/certificate-authority.ts'
+import { createLocalContext } from '../../infra/local/http-gateway.ts'
+import { clientsOf, localConnections, prepareSecrets, trust, type Workspace } from '../../infra/local/workspace.ts'
+import { type RawElements, withoutUndefined } from './elements.ts'
+
+export type Handler = (event: unknown, context: Context) => Promise<unknown>
+
+/** The issue-token function as it is wired, beside a real authorization server that knows its clients. */
+export interface TheSet {
+  readonly handler: Handler
+  readonly workspace: Workspace
+  readonly server: AuthorizationServer
+  /** How many requests the token endpoint has had. */
+  tokenRequests(): number
+  /** Direct invocation. */
+  invoke(event: unknown): Promise<Record<string, unknown>>
+  http(request: HttpRequest): Promise<HttpAnswer>
+}
+
+export interface HttpRequest {
+  readonly method: string
+  readonly path: string
+  readonly query?: string
+  readonly headers?: Record<string, string>
+  readonly body?: string | Buffer
+  readonly authorizer?: object
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Record<string, unknown>
+  readonly body: Record<string, unknown>
+}
+
+const users: ReadonlyMap<string, string> = new Map([
+  ['alice', 'the password of alice'],
+  ['bob', 'the password of bob'],
+])
+
+/** Starts everything for these elements, and stops it when the test ends. */
+export async function startTheSet(
+  t: TestContext,
+  elements: (issuer: string) => RawElements,
+  options: { readonly tokenSeconds?: number; readonly environment?: Record<string, string> } = {},
+): Promise<TheSet> {
+  const certificate = await createServerCertificate(['localhost'])
+  let workspace: Workspace | undefined
+  const server = await startAuthorizationServer({
+    port: 0,
+    mayMove: false,
+    certificate,
+    users,
+    ...(options.tokenSeconds !== undefined && { tokenSeconds: options.tokenSeconds }),
+    async clients(issuer) {
+      workspace = await createWorkspace(t, elements(issuer), certificate)
+      return clientsOf(workspace, await localConnections(workspace, issuer))
+    },
+  })
+  t.after(() => server.close())
+  if (!workspace) throw new Error('the authorization server asked for no clients')
+
+  let requests = 0
+  server.server.on('request', ({ url }: { url?: string }) => {
+    if (url?.startsWith('/token')) requests++
+  })
+  const handler = await loadIssueToken(workspace, options.environment)
+  return {
+    handler,
+    workspace,
+    server,
+    tokenRequests: () => requests,
+    invoke: (event) => handler(event, createLocalContext(Date.now())) as Promise<Record<string, unknown>>,
+    http: (request) => sendHttp(handler, request),
+  }
+}
+
+/** A folder with these elements, and with every secret that they name. */
+export async function createWorkspace(
+  t: TestContext,
+  elements: RawElements,
+  certificate?: ServerCertificate,
+): Promise<Workspace> {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const workspace: Workspace = {
+    elementsPath: join(folder, 'elements.json'),
+    secretsFolder: join(folder, 'secrets'),
+    surroundings: { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false },
+  }
+  await writeFile(workspace.elementsPath, JSON.stringify(withoutUndefined(elements)))
+  await prepareSecrets(workspace)
+  if (certificate) await trust(workspace, certificate)
+  return workspace
+}
+
+let loaded = 0
+
+/** The function's own wiring, once more for each caller: its environment is read when it loads. */
+export async function loadIssueToken(
+  { elementsPath, secretsFolder, surroundings }: Workspace,
+  environment: Record<string, string> = {},
+): Promise<Handler> {
+  const before = { ...process.env }
+  Object.assign(process.env, {
+    TOKENWELL_STAGE: surroundings.stage,
+    TOKENWELL_PUBLIC_URL: surroundings.publicUrl,
+    TOKENWELL_ELEMENTS: elementsPath,
+    TOKENWELL_SECRETS: secretsFolder,
+    POWERTOOLS_LOG_LEVEL: 'SILENT',
+    ...environment,
+  })
+  const { handler }: { handler: Handler } = await import(`../../functions/issue-token/index.ts?load=${loaded++}`)
+  for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
+  Object.assign(process.env, before)
+  return handler
+}
+
+async function sendHttp(handler: Handler, request: HttpRequest): Promise<HttpAnswer> {
+  const result = (await handler(
+    createHttpEvent(request),
+    createLocalContext(Date.now()),
+  )) as APIGatewayProxyStructuredResultV2
+  return {
+    status: result.statusCode ?? 0,
+    headers: result.headers ?? {},
+    body: result.body ? JSON.parse(result.body) : {},
+  }
+}
+
+/** In the shape in which an HTTP API sends it: payload format 2.0, forms in base64. */
+export function createHttpEvent({ method, path, query = '', headers = {}, body, authorizer }: HttpRequest): object {
+  const isText = /^(text\/|application\/json)/.test(headers['content-type'] ?? '')
+  return {
+    version: '2.0',
+    routeKey: '$default',
+    rawPath: path,
+    rawQueryString: query,
+    headers,
+    requestContext: {
+      http: { method, path },
+      requestId: 'the-request',
+      stage: '$default',
+      ...(authorizer && { authorizer }),
+    },
+    ...(body !== undefined && { body: isText ? body.toString() : Buffer.from(body).toString('base64') }),
+    isBase64Encoded: body !== undefined && !isText,
+  }
+}
+
+/** `POST /connections/{connection}/token` with a form. */
+export function tokenRequest(connection: string, form: string | Buffer = '', query = ''): HttpRequest {
+  return {
+    method: 'POST',
+    path: `/connections/${connection}/token`,
+    query,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    ...(form !== '' && { body: form }),
+  }
+}
