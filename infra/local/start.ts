@@ -23,7 +23,8 @@ import {
 } from './workspace.ts'
 
 const root = join(import.meta.dirname, '..', '..')
-const folder = join(root, '.tokenwell')
+/** What the local run makes and keeps. */
+const folder = resolve(process.env['TOKENWELL_FOLDER'] ?? join(root, '.tokenwell'))
 const functionPath = join(root, 'functions', 'issue-token', 'index.ts')
 const loopback = '127.0.0.1'
 const defaultPort = 8787
@@ -49,7 +50,7 @@ async function main(): Promise<void> {
   const port = await listen(gateway, ...askedPort())
   const workspace = await startServer({
     elementsPath: process.env['TOKENWELL_ELEMENTS'] ? resolve(process.env['TOKENWELL_ELEMENTS']) : ownElements,
-    secretsFolder: process.env['TOKENWELL_SECRETS'] ?? join(folder, 'secrets'),
+    secretsFolder: join(folder, 'secrets'),
     surroundings: { stage: 'local', publicUrl: `http://${loopback}:${port}`, isLambda: false },
   })
   handler = await loadFunction(workspace)

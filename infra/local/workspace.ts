@@ -40,7 +40,7 @@ export async function relocate(workspace: Workspace, issuer: string, folder: str
     throw new LocalRunError(
       `Port ${new URL(expectedIssuer).port} is taken, where your elements expect the authorization server: free it and start again.`,
     )
-  const elementsPath = join(folder, 'elements.json')
+  const elementsPath = join(folder, `elements-${new URL(issuer).port}.json`)
   const text = await readFile(workspace.elementsPath, 'utf8')
   await mkdir(folder, { recursive: true })
   await writeFile(elementsPath, text.replaceAll(expectedIssuer, issuer))

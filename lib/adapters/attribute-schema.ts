@@ -1,7 +1,9 @@
 import * as v from 'valibot'
 import { readDuration } from '../configuration/duration.ts'
+import { isElementId } from '../configuration/element.ts'
 import { isResourceIndicator } from '../token-endpoint/resource-indicator.ts'
 import { isScopeToken } from '../token-endpoint/scope.ts'
+import { readStrictJson } from './strict-json.ts'
 
 /*
  * What the values of attributes look like in a file or parameter, and what they become once read. Each message completes
@@ -11,9 +13,15 @@ import { isScopeToken } from '../token-endpoint/scope.ts'
 export const text = (message = 'a text that is not empty') =>
   v.pipe(v.string(message), v.trim(), v.minLength(1, message), v.maxLength(4096, 'a text of at most 4096 characters'))
 
-/** The id of another element. */
-export const reference = (kind: string) =>
-  v.pipe(text(`the id of an element of the kind ${kind}`), v.description(`The id of an element of the kind ${kind}.`))
+/** The id of another element; one, not several. */
+export function reference(kind: string) {
+  const message = `the id of one element of the kind ${kind}`
+  return v.pipe(
+    text(message),
+    v.check(isElementId, message),
+    v.description(`The id of an element of the kind ${kind}.`),
+  )
+}
 
 export const flag = v.pipe(
   v.union([v.boolean(), v.picklist(['true', 'false'])], 'true or false'),
@@ -157,12 +165,10 @@ const claimRules: readonly (readonly [string, (value: unknown) => boolean, strin
   ['jti', isText, 'a text'],
 ]
 
+/** A name that stands twice would lose one of its values. */
 function parseObject(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
+  const read = readStrictJson(json)
+  return 'value' in read ? read.value : undefined
 }
 
 export const secretName = (what: string) =>

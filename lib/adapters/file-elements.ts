@@ -74,7 +74,7 @@ function readIds(kind: Kind, byId: Record<string, unknown>, findings: Finding[])
 
 function whyNoKind(name: string): string {
   const bare = name.replace(/^zosconnect_/, '')
-  if (droppedKinds[bare]) return `${name}: ${droppedKinds[bare]}`
+  if (Object.hasOwn(droppedKinds, bare)) return `${name}: ${droppedKinds[bare]}`
   if (laterKinds.includes(bare)) return `${bare}: not available yet; take it out until then.`
   const nearest = nearestName(bare, kinds)
   return `${name}: there is no such kind. ${nearest ? `Did you mean ${nearest}?` : `There are ${kinds.join(', ')}.`}`

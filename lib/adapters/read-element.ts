@@ -26,6 +26,7 @@ export function readElement<K extends Kind>(reference: ElementReference<K>, valu
   const result = v.safeParse(
     schema,
     Object.fromEntries(Object.entries(attributes).filter(([name]) => known.includes(name))),
+    { abortPipeEarly: true },
   )
   if (!result.success) findings.push(...result.issues.map((issue) => describeIssue(reference, issue)))
   if (findings.length > 0) return { reference, findings }
@@ -54,8 +55,8 @@ function checkAttribute(
 const keepInStore = 'A secret never stands in an element: keep it in the secret store and give its name here.'
 
 function whyNotHere(kind: Kind, known: readonly string[], name: string): string {
-  const dropped = droppedAttributes[kind]?.[name]
-  if (dropped) return dropped
+  const dropped = droppedAttributes[kind]
+  if (dropped && Object.hasOwn(dropped, name)) return String(dropped[name])
   if (laterAttributes[kind]?.includes(name)) return 'not available yet; take it out until then.'
   const nearest = nearestName(name, known)
   if (nearest) return `there is no such attribute. Did you mean ${nearest}?`

@@ -47,7 +47,9 @@ export function resolveAssertion(
     certificateThumbprint: builder.certificateThumbprint ?? 'none',
     key,
   }
-  warnOfAssertion(assertion, element, tokenElement, server, note)
+  const lifetimeAttribute =
+    builder.expiresInSeconds === undefined && builder.expiry !== undefined ? 'expiry' : 'expiresInSeconds'
+  warnOfAssertion(assertion, { builder: element, tokenConfig: tokenElement, lifetimeAttribute, server }, note)
   return assertion
 }
 

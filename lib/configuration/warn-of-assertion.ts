@@ -4,12 +4,18 @@ import type { Note } from './finding.ts'
 
 const longLifetimeSeconds = 600
 
+/** Where it was said what the assertion is to be. */
+export interface AssertionOrigin {
+  readonly builder: ElementReference
+  readonly tokenConfig: ElementReference
+  readonly lifetimeAttribute: 'expiresInSeconds' | 'expiry'
+  readonly server: AuthorizationServer | undefined
+}
+
 /** Names what the elements ask for and real authorization servers refuse. The elements are obeyed all the same. */
 export function warnOfAssertion(
   assertion: AssertionConfiguration,
-  builder: ElementReference,
-  tokenConfig: ElementReference,
-  server: AuthorizationServer | undefined,
+  { builder, tokenConfig, lifetimeAttribute, server }: AssertionOrigin,
   note: Note,
 ): void {
   const { claims, subject } = assertion
@@ -35,7 +41,7 @@ export function warnOfAssertion(
     note(
       'warning',
       builder,
-      'expiresInSeconds',
+      lifetimeAttribute,
       'an assertion is used once, at once; servers refuse a lifetime over 10 minutes.',
     )
 
@@ -54,6 +60,9 @@ export function warnOfAssertion(
       ...placeOf('aud', 'audiences'),
       'the token endpoint as aud is what RFC 7523bis forbids: name the issuer identifier of the server.',
     )
+
+  if (assertion.audiences.some((audience) => /[\s,]/.test(audience)))
+    note('warning', builder, 'audiences', 'one audience holds a blank or comma: give several as a list.')
 
   warnOfFixedClaims(claims, tokenConfig, note)
 }

@@ -16,7 +16,8 @@ export function admitRequest(connection: Connection, request: TokenRequest): Gra
     admitValues(connection, name, values, configured)
 
   const [admittedAudience] = admit('audience', listOf(request.audience), listOf(audience) ?? [])
-  for (const [name, value] of Object.entries(request.further)) admit(name, [value], listOf(further[name]) ?? [])
+  for (const [name, value] of Object.entries(request.further))
+    admit(name, [value], Object.hasOwn(further, name) ? (listOf(further[name]) ?? []) : [])
   return {
     scope: admit('scope', request.scope, scope),
     resource: admit('resource', request.resource, resource),

@@ -11,16 +11,20 @@ import { type RawElements, withoutUndefined } from './elements.ts'
 
 export type Handler = (event: unknown, context: Context) => Promise<unknown>
 
-/** The issue-token function as it is wired, beside a real authorization server that knows its clients. */
-export interface TheSet {
-  readonly handler: Handler
+/** The issue-token function as it is wired. */
+export interface Caller {
   readonly workspace: Workspace
-  readonly server: AuthorizationServer
-  /** How many requests the token endpoint has had. */
-  tokenRequests(): number
+  readonly handler: Handler
   /** Direct invocation. */
   invoke(event: unknown): Promise<Record<string, unknown>>
   http(request: HttpRequest): Promise<HttpAnswer>
+}
+
+/** The function beside a real authorization server that knows its clients. */
+export interface TheSet extends Caller {
+  readonly server: AuthorizationServer
+  /** How many requests the token endpoint has had. */
+  tokenRequests(): number
 }
 
 export interface HttpRequest {
@@ -38,7 +42,13 @@ export interface HttpAnswer {
   readonly body: Record<string, unknown>
 }
 
-const users: ReadonlyMap<string, string> = new Map([
+export interface SetOptions {
+  readonly tokenSeconds?: number
+  readonly environment?: Record<string, string>
+}
+
+/** The users of the authorization server, with their passwords. */
+export const users: ReadonlyMap<string, string> = new Map([
   ['alice', 'the password of alice'],
   ['bob', 'the password of bob'],
 ])
@@ -47,7 +57,7 @@ const users: ReadonlyMap<string, string> = new Map([
 export async function startTheSet(
   t: TestContext,
   elements: (issuer: string) => RawElements,
-  options: { readonly tokenSeconds?: number; readonly environment?: Record<string, string> } = {},
+  { tokenSeconds, environment }: SetOptions = {},
 ): Promise<TheSet> {
   const certificate = await createServerCertificate(['localhost'])
   let workspace: Workspace | undefined
@@ -56,7 +66,7 @@ export async function startTheSet(
     mayMove: false,
     certificate,
     users,
-    ...(options.tokenSeconds !== undefined && { tokenSeconds: options.tokenSeconds }),
+    ...(tokenSeconds !== undefined && { tokenSeconds }),
     async clients(issuer) {
       workspace = await createWorkspace(t, elements(issuer), certificate)
       return clientsOf(workspace, await localConnections(workspace, issuer))
@@ -69,15 +79,7 @@ export async function startTheSet(
   server.server.on('request', ({ url }: { url?: string }) => {
     if (url?.startsWith('/token')) requests++
   })
-  const handler = await loadIssueToken(workspace, options.environment)
-  return {
-    handler,
-    workspace,
-    server,
-    tokenRequests: () => requests,
-    invoke: (event) => handler(event, createLocalContext(Date.now())) as Promise<Record<string, unknown>>,
-    http: (request) => sendHttp(handler, request),
-  }
+  return { ...(await startCaller(workspace, environment)), server, tokenRequests: () => requests }
 }
 
 /** A folder with these elements, and with every secret that they name. */
@@ -99,26 +101,38 @@ export async function createWorkspace(
   return workspace
 }
 
+/** The function for a workspace, and the ways to call it. */
+export async function startCaller(workspace: Workspace, environment?: Record<string, string>): Promise<Caller> {
+  const handler = await loadIssueToken(workspace, environment)
+  return {
+    workspace,
+    handler,
+    invoke: (event) => handler(event, createLocalContext(Date.now())) as Promise<Record<string, unknown>>,
+    http: (request) => sendHttp(handler, request),
+  }
+}
+
 let loaded = 0
 
 /** The function's own wiring, once more for each caller: its environment is read when it loads. */
-export async function loadIssueToken(
-  { elementsPath, secretsFolder, surroundings }: Workspace,
-  environment: Record<string, string> = {},
-): Promise<Handler> {
+async function loadIssueToken(workspace: Workspace, environment: Record<string, string> = {}): Promise<Handler> {
   const before = { ...process.env }
-  Object.assign(process.env, {
+  Object.assign(process.env, environmentOf(workspace), environment)
+  const { handler }: { handler: Handler } = await import(`../../functions/issue-token/index.ts?load=${loaded++}`)
+  for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
+  Object.assign(process.env, before)
+  return handler
+}
+
+/** What tells a function of this workspace. */
+export function environmentOf({ elementsPath, secretsFolder, surroundings }: Workspace): Record<string, string> {
+  return {
     TOKENWELL_STAGE: surroundings.stage,
     TOKENWELL_PUBLIC_URL: surroundings.publicUrl,
     TOKENWELL_ELEMENTS: elementsPath,
     TOKENWELL_SECRETS: secretsFolder,
     POWERTOOLS_LOG_LEVEL: 'SILENT',
-    ...environment,
-  })
-  const { handler }: { handler: Handler } = await import(`../../functions/issue-token/index.ts?load=${loaded++}`)
-  for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
-  Object.assign(process.env, before)
-  return handler
+  }
 }
 
 async function sendHttp(handler: Handler, request: HttpRequest): Promise<HttpAnswer> {

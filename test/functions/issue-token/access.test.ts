@@ -1,0 +1,54 @@
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+import { test } from 'node:test'
+import { theElements } from '../../support/elements.ts'
+import { startTheSet, type TheSet, tokenRequest } from '../../support/the-set.ts'
+
+/* Behind a JWT authorizer: the claim named by connectionsClaim lists what its bearer may use. */
+
+const claims = (connections: unknown) => ({ jwt: { claims: { connections }, scopes: null } })
+
+function startGuarded(t: TestContext): Promise<TheSet> {
+  const elements = (issuer: string) => {
+    const base = theElements(issuer)
+    return {
+      ...base,
+      endpointConnection: { ...base['endpointConnection'], other: { authenticationConfigRef: 'theConfig' } },
+    }
+  }
+  return startTheSet(t, elements, { environment: { TOKENWELL_CONNECTIONS_CLAIM: 'connections' } })
+}
+
+test('a connection that the claim lists may be used, another is a 403 access_denied', async (t) => {
+  const set = await startGuarded(t)
+  for (const listed of ['conn', 'x conn', '[x conn]', '["x","conn"]', ['x', 'conn']]) {
+    const own = await set.http({ ...tokenRequest('conn'), authorizer: claims(listed) })
+    assert.equal(own.status, 200, JSON.stringify(listed))
+    const other = await set.http({ ...tokenRequest('other'), authorizer: claims(listed) })
+    assert.equal(other.status, 403)
+    assert.equal(other.body['error'], 'access_denied')
+  }
+})
+
+test('no claim, no connection', async (t) => {
+  const set = await startGuarded(t)
+  for (const authorizer of [undefined, {}, { jwt: {} }, claims(undefined), claims(''), claims('CONN conn2 con')]) {
+    const got = await set.http({ ...tokenRequest('conn'), ...(authorizer && { authorizer }) })
+    assert.equal(got.status, 403, JSON.stringify(authorizer))
+  }
+  assert.equal(set.tokenRequests(), 0)
+})
+
+test('DELETE and GET /connections keep to the claim, too', async (t) => {
+  const set = await startGuarded(t)
+  const drop = { method: 'DELETE', path: '/connections/conn/token', query: 'token_id=AAAAAAAAAAAAAAAAAAAAAA' }
+  assert.equal((await set.http({ ...drop, authorizer: claims('other') })).status, 403)
+  assert.equal((await set.http({ ...drop, authorizer: claims('conn') })).status, 204)
+
+  const { body } = await set.http({ method: 'GET', path: '/connections', authorizer: claims('other') })
+  const listed = body['connections'] as Record<string, unknown>[]
+  assert.deepEqual(
+    listed.map(({ connection }) => connection),
+    ['other'],
+  )
+})

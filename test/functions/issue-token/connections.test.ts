@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { theElements } from '../../support/elements.ts'
+import { startTheSet, tokenRequest } from '../../support/the-set.ts'
+import { startTokenServer } from '../../support/token-server.ts'
+
+const list = { method: 'GET', path: '/connections' }
+
+test('GET /connections shows what is configured and how it fares, and no secret', async (t) => {
+  const set = await startTheSet(t, (issuer) => {
+    const elements = theElements(issuer, { oAuth: { scope: 'a b' } })
+    return {
+      ...elements,
+      endpointConnection: {
+        conn: {
+          authenticationConfigRef: 'theConfig',
+          host: 'https://api.example',
+          port: '8443',
+          domainBasePath: '/v1',
+        },
+        broken: { authenticationConfigRef: 'theconfig' },
+      },
+    }
+  })
+  await set.http(tokenRequest('conn'))
+  const { status, body } = await set.http(list)
+  assert.equal(status, 200)
+  const [broken, conn] = body['connections'] as Record<string, unknown>[]
+
+  assert.equal(broken?.['usable'], false)
+  assert.match(String(broken?.['mistakes']), /theconfig.*Did you mean "theConfig"/)
+
+  assert.match(String(conn?.['last_obtained_at']), /^20\d\d-/)
+  assert.deepEqual(
+    { ...conn, last_obtained_at: undefined },
+    {
+      connection: 'conn',
+      usable: true,
+      api: 'https://api.example:8443/v1',
+      grant_type: 'client_credentials',
+      client_id: 'theClient',
+      client_authentication: 'private_key_jwt',
+      token_endpoint: `${set.server.issuer}/token`,
+      issuer: set.server.issuer,
+      scope: 'a b',
+      mistakes: [],
+      warnings: [],
+      last_obtained_at: undefined,
+    },
+  )
+  assert.doesNotMatch(JSON.stringify(body), /tokenwell\/local/)
+})
+
+test('GET /connections shows the last failure and the warnings', async (t) => {
+  const set = await startTokenServer(
+    t,
+    (issuer) => theElements(issuer, { builder: { issuer: undefined } }),
+    () => ({ status: 401, body: { error: 'invalid_client' } }),
+  )
+  await set.http(tokenRequest('conn'))
+  const { body } = await set.http(list)
+  const [conn] = body['connections'] as Record<string, unknown>[]
+  assert.equal(conn?.['last_failure'], 'refused')
+  assert.match(String(conn?.['last_failed_at']), /^20\d\d-/)
+  assert.match(String(conn?.['warnings']), /iss is not the client id/)
+})

@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { theElements } from '../../support/elements.ts'
+import { startTheSet } from '../../support/the-set.ts'
+import { someToken, startTokenServer } from '../../support/token-server.ts'
+
+test('direct invocation: the connection and parameters in, the body of a token answer out', async (t) => {
+  const set = await startTheSet(t, (issuer) => theElements(issuer, { oAuth: { scope: 'a b' } }))
+  const first = await set.invoke({ connection: 'conn', scope: 'a', minimum_seconds: 60 })
+  assert.equal(first['token_type'], 'Bearer')
+  assert.equal(first['scope'], 'a')
+  assert.equal(first['source'], 'server')
+  const second = await set.invoke({ connection: 'conn', scope: ['a'], minimum_seconds: '60' })
+  assert.equal(second['source'], 'memory')
+  assert.deepEqual(Object.keys(second).sort(), Object.keys(first).sort())
+})
+
+test('direct invocation: rejected_token_id replaces the token', async (t) => {
+  const set = await startTheSet(t, theElements)
+  const first = await set.invoke({ connection: 'conn' })
+  const second = await set.invoke({ connection: 'conn', rejected_token_id: first['token_id'] })
+  assert.equal(second['source'], 'server')
+  assert.notEqual(second['token_id'], first['token_id'])
+})
+
+for (const event of [undefined, null, 'conn', 1, [], {}, { connection: 1 }, { connection: '' }, { connection: '../x' }])
+  test(`direct invocation with ${JSON.stringify(event)}: an error that names what is wrong, never an exception`, async (t) => {
+    const set = await startTokenServer(t, theElements, () => someToken())
+    const got = await set.invoke(event)
+    assert.equal(got['error'], 'invalid_request')
+    assert.equal(got['status'], 400)
+    assert.match(String(got['error_description']), /^(connection|body) /)
+    assert.equal(set.requests.length, 0)
+  })
+
+test('direct invocation: an error says its status and, where waiting helps, how long', async (t) => {
+  const set = await startTokenServer(t, theElements, () => ({ status: 429, headers: { 'retry-after': '7' } }))
+  const { error, status, retry_after } = await set.invoke({ connection: 'conn' })
+  assert.deepEqual({ error, status, retry_after }, { error: 'temporarily_unavailable', status: 503, retry_after: 7 })
+})

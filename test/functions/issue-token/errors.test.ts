@@ -1,0 +1,269 @@
+import assert from 'node:assert/strict'
+import { rm, writeFile } from 'node:fs/promises'
+import { test } from 'node:test'
+import { secretPath } from '../../../lib/adapters/file-secrets.ts'
+import { type ElementChanges, theElements } from '../../support/elements.ts'
+import { createWorkspace, startCaller, startTheSet, tokenRequest } from '../../support/the-set.ts'
+import { type ScriptedAnswer, someToken, startTokenServer } from '../../support/token-server.ts'
+
+/* The error table of the HTTP interface, row by row, each from the server's answer to the caller's. */
+
+interface Row {
+  readonly what: string
+  readonly answer: ScriptedAnswer
+  readonly changes?: ElementChanges
+  readonly form?: string
+  readonly status: number
+  readonly error: string
+  readonly retryAfter?: string
+}
+
+const password: ElementChanges = { oAuth: { grantType: 'password' } }
+const refuse = (error: string, status = 400): ScriptedAnswer => ({ status, body: { error } })
+
+const rows: readonly Row[] = [
+  {
+    what: "the server refuses the user's password",
+    answer: refuse('invalid_grant'),
+    changes: password,
+    form: 'username=alice&password=wrong',
+    status: 400,
+    error: 'invalid_grant',
+  },
+  {
+    what: 'the server refuses a scope that the request set',
+    answer: refuse('invalid_scope'),
+    form: 'scope=a',
+    status: 400,
+    error: 'invalid_scope',
+  },
+  {
+    what: 'the server refuses a resource that the request set',
+    answer: refuse('invalid_target'),
+    form: 'resource=https://api.example',
+    status: 400,
+    error: 'invalid_target',
+  },
+  {
+    what: 'the server refuses a scope that the element set',
+    answer: refuse('invalid_scope'),
+    changes: { oAuth: { scope: 'a' } },
+    status: 500,
+    error: 'server_error',
+  },
+  {
+    what: 'the server refuses a resource that the element set',
+    answer: refuse('invalid_target'),
+    changes: { oAuth: { resource: 'https://api.example' } },
+    status: 500,
+    error: 'server_error',
+  },
+  { what: 'the server refuses our client', answer: refuse('invalid_client', 401), status: 502, error: 'server_error' },
+  {
+    what: 'the server refuses our client with 200',
+    answer: refuse('invalid_client', 200),
+    status: 502,
+    error: 'server_error',
+  },
+  { what: 'the server refuses our grant', answer: refuse('unauthorized_client'), status: 502, error: 'server_error' },
+  {
+    what: 'the server calls a client_credentials grant invalid',
+    answer: refuse('invalid_grant'),
+    status: 502,
+    error: 'server_error',
+  },
+  { what: 'the server answers with HTML', answer: { body: '<html>' }, status: 502, error: 'server_error' },
+  { what: 'the server answers with nothing', answer: { body: '' }, status: 502, error: 'server_error' },
+  { what: 'the server answers with a list', answer: { body: [] }, status: 502, error: 'server_error' },
+  { what: 'the token is no text', answer: someToken({ access_token: {} }), status: 502, error: 'server_error' },
+  {
+    what: 'the token has a line break',
+    answer: someToken({ access_token: 'a\nb' }),
+    status: 502,
+    error: 'server_error',
+  },
+  { what: 'the token is missing', answer: someToken({ access_token: undefined }), status: 502, error: 'server_error' },
+  { what: 'token_type is missing', answer: someToken({ token_type: undefined }), status: 502, error: 'server_error' },
+  { what: 'token_type is another', answer: someToken({ token_type: 'DPoP' }), status: 502, error: 'server_error' },
+  { what: 'expires_in is negative', answer: someToken({ expires_in: -5 }), status: 502, error: 'server_error' },
+  { what: 'expires_in is a word', answer: someToken({ expires_in: 'soon' }), status: 502, error: 'server_error' },
+  { what: 'the token has expired', answer: someToken({ expires_in: 0.5 }), status: 502, error: 'server_error' },
+  { what: 'the server fails with 500', answer: { status: 500, body: 'oops' }, status: 502, error: 'server_error' },
+  {
+    what: 'the server redirects',
+    answer: { status: 307, headers: { location: 'https://other.example/' } },
+    status: 502,
+    error: 'server_error',
+  },
+  {
+    what: 'the answer is larger than 64 KiB',
+    answer: someToken({ padding: 'x'.repeat(70_000) }),
+    status: 502,
+    error: 'server_error',
+  },
+  {
+    what: 'the answer is not UTF-8',
+    answer: { body: Buffer.from([0x22, 0xff, 0x22]) },
+    status: 502,
+    error: 'server_error',
+  },
+  {
+    what: 'the server asks to wait with 429',
+    answer: { status: 429, headers: { 'retry-after': '17' } },
+    status: 503,
+    error: 'temporarily_unavailable',
+    retryAfter: '17',
+  },
+  {
+    what: 'the server is down with 503',
+    answer: { status: 503 },
+    status: 503,
+    error: 'temporarily_unavailable',
+    retryAfter: '5',
+  },
+  {
+    what: 'what is before the server fails with 502',
+    answer: { status: 502, body: '<html>' },
+    status: 503,
+    error: 'temporarily_unavailable',
+    retryAfter: '5',
+  },
+]
+
+for (const { what, answer, changes, form = '', status, error, retryAfter } of rows)
+  test(`${what}: ${status} ${error}`, async (t) => {
+    const set = await startTokenServer(
+      t,
+      (issuer) => theElements(issuer, changes),
+      () => answer,
+    )
+    const got = await set.http(tokenRequest('conn', form))
+    assert.equal(got.status, status, JSON.stringify(got.body))
+    assert.equal(got.body['error'], error)
+    assert.equal(got.headers['cache-control'], 'no-store')
+    assert.equal(got.headers['retry-after'], retryAfter)
+    assert.match(String(got.body['request_id']), /^[0-9a-f-]{36}$/)
+    // RFC 6749 section 5.2 names the characters.
+    assert.match(String(got.body['error_description']), /^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/)
+    assert.equal(set.requests.length, 1, 'nothing is repeated')
+    assert.equal((await set.http(tokenRequest('conn', form))).status, status, 'a failure is not kept as a token')
+  })
+
+test('no answer in time: 504 temporarily_unavailable', async (t) => {
+  const set = await startTokenServer(
+    t,
+    (issuer) => theElements(issuer, { server: { connectionTimeout: '200ms', receiveTimeout: '300ms' } }),
+    () => undefined,
+  )
+  const got = await set.http(tokenRequest('conn'))
+  assert.equal(got.status, 504)
+  assert.equal(got.body['error'], 'temporarily_unavailable')
+})
+
+test('an answer that drips is cut off in time: 504', async (t) => {
+  const set = await startTokenServer(
+    t,
+    (issuer) => theElements(issuer, { server: { connectionTimeout: '200ms', receiveTimeout: '500ms' } }),
+    (_request, response) => {
+      response.writeHead(200)
+      const drip = setInterval(() => response.write(' '), 50)
+      response.on('close', () => clearInterval(drip))
+      return undefined
+    },
+  )
+  assert.equal((await set.http(tokenRequest('conn'))).status, 504)
+})
+
+test('nobody listens: 503 temporarily_unavailable', async (t) => {
+  const caller = await startCaller(await createWorkspace(t, { ...theElements('https://localhost:9'), ssl: {} }))
+  const got = await caller.http(tokenRequest('conn'))
+  assert.equal(got.status, 503)
+  assert.equal(got.headers['retry-after'], '5')
+})
+
+test('a server whose CA nobody named is not trusted: 503', async (t) => {
+  const set = await startTokenServer(
+    t,
+    (issuer) => ({ ...theElements(issuer), ssl: {} }),
+    () => someToken(),
+  )
+  assert.equal((await set.http(tokenRequest('conn'))).status, 503)
+  assert.equal(set.requests.length, 0, 'no credential was sent')
+})
+
+test('an unknown connection: 404 that says where to look', async (t) => {
+  const set = await startTheSet(t, theElements)
+  const got = await set.http(tokenRequest('nowhere'))
+  assert.equal(got.status, 404)
+  assert.equal(got.body['error'], 'invalid_request')
+  assert.match(String(got.body['error_description']), /nowhere.*GET \/connections/)
+})
+
+test('another grant_type than the connection has: 400 unsupported_grant_type', async (t) => {
+  const set = await startTheSet(t, theElements)
+  const got = await set.http(tokenRequest('conn', 'grant_type=password'))
+  assert.equal(got.status, 400)
+  assert.equal(got.body['error'], 'unsupported_grant_type')
+})
+
+test('elements with a mistake: 500 server_error that leaves the reason to the operator', async (t) => {
+  const workspace = await createWorkspace(t, {
+    ...theElements('https://localhost:9'),
+    oAuthConfig: { theconfig: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theTokenConfig' } },
+  })
+  const got = await (await startCaller(workspace)).http(tokenRequest('conn'))
+  assert.equal(got.status, 500)
+  assert.equal(got.body['error'], 'server_error')
+  assert.doesNotMatch(String(got.body['error_description']), /theconfig/)
+})
+
+test('a secret that is missing, or no key: 500 server_error, and mended it works', async (t) => {
+  const set = await startTheSet(t, theElements)
+  const path = secretPath(set.workspace.secretsFolder, 'local', 'tokenwell/local/jwk/theBuilder')
+  await rm(path)
+  assert.equal((await set.http(tokenRequest('conn'))).status, 500)
+  await writeFile(path, 'not a key')
+  assert.equal((await set.http(tokenRequest('conn'))).status, 500)
+  assert.equal(set.tokenRequests(), 0)
+})
+
+test('an unknown route: 404', async (t) => {
+  const set = await startTheSet(t, theElements)
+  for (const [method, path] of [
+    ['GET', '/'],
+    ['GET', '/connections/conn/token'],
+    ['POST', '/connections/conn/token/more'],
+    ['PUT', '/connections'],
+  ] as const) {
+    const got = await set.http({ method, path })
+    assert.equal(got.status, 404, `${method} ${path}`)
+    assert.equal(got.body['error'], 'invalid_request')
+  }
+})
+
+test("the server's words are told to the operator without what was sent to it", async (t) => {
+  const { channel } = await import('node:diagnostics_channel')
+  const reasons: string[] = []
+  const listener = (event: unknown) => reasons.push(JSON.stringify(event))
+  channel('tokenwell:log').subscribe(listener)
+  t.after(() => channel('tokenwell:log').unsubscribe(listener))
+
+  const set = await startTokenServer(
+    t,
+    (issuer) => theElements(issuer, password),
+    ({ form }) => ({
+      status: 400,
+      body: {
+        error: 'invalid_grant',
+        error_description: `no "${form.get('password')}" for\r\nalice, ${form.get('client_assertion')}`,
+      },
+    }),
+  )
+  const got = await set.http(tokenRequest('conn', 'username=alice&password=tr0ub4dor'))
+  assert.match(String(got.body['error_description']), /for alice/)
+  for (const text of [JSON.stringify(got), ...reasons]) {
+    assert.doesNotMatch(text, /tr0ub4dor/)
+    assert.doesNotMatch(text, /eyJ/)
+  }
+  assert.ok(reasons.some((reason) => reason.includes('invalid_grant')))
+})

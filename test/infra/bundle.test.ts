@@ -1,0 +1,57 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { bundleFunction, functionNames } from '../../infra/bundle.ts'
+import { theElements } from '../support/elements.ts'
+import { createHttpEvent, environmentOf, startTheSet, tokenRequest } from '../support/the-set.ts'
+
+const run = promisify(execFile)
+
+test('the built issue-token answers an event: the file alone, in a folder without packages, in a process of its own', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-bundle-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const bundle = await bundleFunction('issue-token', folder)
+  const size = statSync(bundle).size
+  assert.ok(existsSync(`${bundle}.map`), 'its source map lies beside it')
+  assert.ok(size < 1_500_000, `${size} bytes`)
+  t.diagnostic(`issue-token: ${Math.round(size / 1024)} KiB`)
+
+  const set = await startTheSet(t, theElements)
+  const event = JSON.stringify(createHttpEvent(tokenRequest('conn')))
+  const script = join(folder, 'invoke.mjs')
+  await writeFile(
+    script,
+    `import { handler } from ${JSON.stringify(bundle)}
+     const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 20_000 }
+     const first = await handler(${event}, context)
+     const second = await handler({ connection: 'conn' }, context)
+     process.stdout.write(JSON.stringify([first, second]))
+     process.exit(0)`,
+  )
+  const { stdout } = await run(process.execPath, [script], { env: environmentOf(set.workspace), cwd: folder })
+  const [first, second] = JSON.parse(stdout)
+  assert.equal(first.statusCode, 200)
+  assert.equal(JSON.parse(first.body).source, 'server')
+  assert.equal(second.source, 'memory')
+  assert.equal(second.access_token, JSON.parse(first.body).access_token)
+})
+
+test('without its environment variables a function says which ones are missing', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-bundle-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const bundle = await bundleFunction('issue-token', folder)
+  await assert.rejects(run(process.execPath, [bundle], { env: {} }), (error: { stderr: string }) => {
+    for (const name of ['TOKENWELL_STAGE', 'TOKENWELL_PUBLIC_URL', 'TOKENWELL_ELEMENTS', 'TOKENWELL_SECRETS'])
+      assert.match(error.stderr, new RegExp(name))
+    return true
+  })
+})
+
+test('every folder of functions is bundled', () => {
+  assert.deepEqual(functionNames, ['issue-token'])
+})

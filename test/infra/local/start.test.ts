@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { theElements } from '../../support/elements.ts'
+import { runShell, runToEnd, someFolder, startServing } from '../../support/local-run.ts'
+import { startTheSet } from '../../support/the-set.ts'
+
+/* The local run as a newcomer meets it: a process of its own, a real authorization server, real ports. */
+
+test('npm start -- --once tells every step of the first token and ends with 0', async (t) => {
+  const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: await someFolder(t) })
+  assert.equal(status, 0, output)
+  for (const step of [
+    /A token for the connection conn/,
+    /conn: elements read and references followed \(\d+ ms\)/,
+    /private_key_jwt made \(\d+ ms\)/,
+    /POST https:\/\/localhost:\d+\/token/,
+    /grant_type=client_credentials/,
+    /header \{"alg":"RS256","typ":"JWT","kid":"[\w-]+"\}/,
+    /claims \{"iss":"myClientId","aud":"https:\/\/localhost:\d+","exp":\d+,"jti":"[\w-]+".*"sub":"myClientId","iat":\d+\}/,
+    /answered 200/,
+    /"access_token":"\(\d+ characters\)"/,
+    /myAuthServer issued a token \(\d+ ms\)/,
+    /token handed out from: server, \d+ s left/,
+  ])
+    assert.match(output, step)
+  assert.doesNotMatch(output, /eyJ/, 'no assertion')
+  assert.doesNotMatch(output, /WARNING/)
+})
+
+test('npm start serves: the printed curl line runs as it stands, twice from memory, and ends on a signal', async (t) => {
+  const run = await startServing(t, { TOKENWELL_FOLDER: await someFolder(t) })
+  const { status, output } = await runShell(run.curl)
+  assert.equal(status, 0)
+  const answer = JSON.parse(output)
+  assert.equal(answer.source, 'memory')
+  assert.equal(answer.token_type, 'Bearer')
+})
+
+test('PORT names the port; taken, it is a sentence and 1', async (t) => {
+  const blocker = await occupy(t, 0)
+  const folder = await someFolder(t)
+  const { status, output } = await runToEnd([], { TOKENWELL_FOLDER: folder, PORT: String(blocker) })
+  assert.equal(status, 1)
+  assert.match(output, new RegExp(`Port ${blocker} is taken: free it, or choose another one`))
+  assert.doesNotMatch(output, /\n\s+at /, 'no stack')
+
+  const wrong = await runToEnd([], { TOKENWELL_FOLDER: folder, PORT: 'http' })
+  assert.equal(wrong.status, 1)
+  assert.match(wrong.output, /PORT must be a number/)
+})
+
+test('where 8787 and 9443 are taken the next free ports serve', async (t) => {
+  await occupy(t, 8787).catch(() => {})
+  await occupy(t, 9443, 'localhost').catch(() => {})
+  const run = await startServing(t, { TOKENWELL_FOLDER: await someFolder(t) })
+  assert.doesNotMatch(run.curl, /:8787\//)
+  assert.doesNotMatch(run.output, /localhost:9443/)
+  assert.equal(JSON.parse((await runShell(run.curl)).output).source, 'memory')
+})
+
+test('a broken elements file is a sentence with line and column, and 1', async (t) => {
+  const folder = await someFolder(t)
+  const path = join(folder, 'broken.json')
+  await writeFile(path, '{\n  "jwtBuilder": {\n')
+  const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
+  assert.equal(status, 1)
+  assert.match(output, /broken\.json holds no JSON: .* at line 3, column 1/)
+  assert.doesNotMatch(output, /\n\s+at /, 'no stack')
+})
+
+test('elements with mistakes: every mistake is told, what to do, and 1', async (t) => {
+  const folder = await someFolder(t)
+  const path = join(folder, 'elements.json')
+  const elements = theElements('https://localhost:9', { builder: { expiresInSecond: 1 }, server: { issuer: 7 } })
+  await writeFile(path, JSON.stringify(elements))
+  const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
+  assert.equal(status, 1)
+  assert.match(output, /jwtBuilder\/theBuilder expiresInSecond: .*Did you mean expiresInSeconds/)
+  assert.match(output, /authorizationServer\/theServer issuer: it must be a text/)
+  assert.match(output, /npm run validate/)
+})
+
+test('an authorization server that nobody runs: what to check, and 1', async (t) => {
+  const folder = await someFolder(t)
+  const path = join(folder, 'elements.json')
+  await writeFile(path, JSON.stringify({ ...theElements('https://localhost:9'), ssl: {} }))
+  const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
+  assert.equal(status, 1)
+  assert.match(output, /The token endpoint of theServer can't be reached \(ECONNREFUSED\)/)
+  assert.match(output, /Check tokenEndpoint/)
+})
+
+test('an authorization server that refuses: its code, which key to register, and 1', async (t) => {
+  const folder = await someFolder(t)
+  const set = await startTheSet(t, theElements)
+  const path = join(folder, 'elements.json')
+  const elements = theElements(set.server.issuer)
+  await writeFile(path, JSON.stringify({ ...elements, ssl: { defaultSSLConfig: {} } }))
+  const { status, output } = await runToEnd(['--once'], {
+    TOKENWELL_FOLDER: folder,
+    TOKENWELL_ELEMENTS: path,
+    NODE_EXTRA_CA_CERTS: join(set.workspace.secretsFolder, 'authorization-server-ca'),
+  })
+  assert.equal(status, 1)
+  assert.match(output, /register theClient \(private_key_jwt\) with the public keys \{"keys":\[\{.*"kty":"RSA"/)
+  assert.doesNotMatch(output, /"d":/)
+  assert.match(output, /theServer refuses: invalid_client/)
+  assert.match(output, /Check that it knows this client/)
+})
+
+test('elements of a user that expect the server on 9443 are not rewritten: taken, it is a sentence and 1', async (t) => {
+  await occupy(t, 9443, 'localhost').catch(() => {})
+  const folder = await someFolder(t)
+  const path = join(folder, 'elements.json')
+  await writeFile(path, JSON.stringify(theElements('https://localhost:9443')))
+  const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
+  assert.equal(status, 1)
+  assert.match(output, /Port 9443 is taken/)
+})
+
+/** Takes a port until the test ends. */
+function occupy(t: TestContext, port: number, host = '127.0.0.1'): Promise<number> {
+  const server = createServer()
+  t.after(() => server.close())
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.listen(port, host, () => resolve((server.address() as { port: number }).port))
+  })
+}

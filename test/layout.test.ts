@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { globSync, readdirSync, readFileSync } from 'node:fs'
+import { basename, dirname, join, relative } from 'node:path'
+import { test } from 'node:test'
+
+/* The layout and the dependency rule: functions -> lib/adapters -> lib core, and nothing the other way. */
+
+const root = join(import.meta.dirname, '..')
+
+interface Import {
+  readonly from: string
+  /** A path from the root for a file of ours, else the package or built-in module. */
+  readonly to: string
+}
+
+const sources = globSync('{functions,lib,infra}/**/*.{ts,js}', { cwd: root }).sort()
+const imports = sources.flatMap(importsOf)
+const isCore = (path: string) => path.startsWith('lib/') && !path.startsWith('lib/adapters/')
+const isOurs = (path: string) => /^(functions|lib|infra|test)\//.test(path)
+
+function importsOf(from: string): Import[] {
+  const text = readFileSync(join(root, from), 'utf8')
+  const specifiers = [...text.matchAll(/(?:\bfrom|^import|\bimport\()\s*'([^']+)'/gm)].map(
+    ([, specifier = '']) => specifier,
+  )
+  return specifiers.map((specifier) => ({
+    from,
+    to: specifier.startsWith('.') ? relative(root, join(root, dirname(from), specifier)) : specifier,
+  }))
+}
+
+function offences(rule: (each: Import) => boolean): string[] {
+  return imports.filter(rule).map(({ from, to }) => `${from} imports ${to}`)
+}
+
+/** Code alone: without comments and without what stands in quotes. */
+function codeOf(path: string): string {
+  const text = readFileSync(join(root, path), 'utf8')
+  return text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/gm, '')
+}
+
+test('the imports are seen at all, so that the rules below can fail', () => {
+  assert.ok(imports.length > 200)
+  assert.ok(
+    imports.some(({ from, to }) => from === 'functions/issue-token/index.ts' && to === 'lib/token/get-token.ts'),
+  )
+})
+
+test('the core imports no vendor but jose, and of Node.js only its cryptography', () => {
+  const allowed = ['jose', 'node:crypto']
+  assert.deepEqual(
+    offences(({ from, to }) => isCore(from) && !isCore(to) && !allowed.includes(to)),
+    [],
+  )
+})
+
+test('adapters import the core and vendors, and no function', () => {
+  assert.deepEqual(
+    offences(({ from, to }) => from.startsWith('lib/adapters/') && isOurs(to) && !to.startsWith('lib/')),
+    [],
+  )
+})
+
+test('a function imports the library and its own folder, and no other function', () => {
+  assert.deepEqual(
+    offences(
+      ({ from, to }) =>
+        from.startsWith('functions/') && isOurs(to) && !to.startsWith('lib/') && dirname(from) !== dirname(to),
+    ),
+    [],
+  )
+})
+
+test('infra names functions by path and imports none', () => {
+  assert.deepEqual(
+    offences(({ from, to }) => from.startsWith('infra/') && to.startsWith('functions/')),
+    [],
+  )
+})
+
+test('no file of the library imports itself, by whatever way round', () => {
+  const next = (path: string) => imports.filter(({ from, to }) => from === path && isOurs(to)).map(({ to }) => to)
+  const circular = sources.filter((start) => {
+    const seen = new Set<string>()
+    const waiting = next(start)
+    for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+      if (path === start) return true
+      if (!seen.has(path)) waiting.push(...next(path))
+      seen.add(path)
+    }
+    return false
+  })
+  assert.deepEqual(circular, [])
+})
+
+test('only the wiring of functions and infra read process.env', () => {
+  const readers = sources.filter((path) => /process\s*\.\s*env|process\s*\[/.test(codeOf(path)))
+  assert.deepEqual(
+    readers.filter((path) => !path.startsWith('infra/') && !/^functions\/[\w-]+\/index\.ts$/.test(path)),
+    [],
+  )
+})
+
+test('the wiring has no branches', () => {
+  for (const path of sources.filter((each) => /^functions\/[\w-]+\/index\.ts$/.test(each)))
+    assert.doesNotMatch(codeOf(path), /\b(if|else|switch|try|catch|for|while)\b|\?|&&|\|\|/, path)
+})
+
+test('in the core time and chance are arguments', () => {
+  const clocks = /Date\.now\(|new Date\(|performance\.|Math\.random\(|randomUUID|randomBytes|setTimeout|setInterval/
+  assert.deepEqual(
+    sources.filter((path) => isCore(path) && clocks.test(codeOf(path))),
+    [],
+  )
+})
+
+test('every function is wiring and translation', () => {
+  for (const folder of readdirSync(join(root, 'functions'))) {
+    const files = readdirSync(join(root, 'functions', folder))
+    assert.ok(files.includes('index.ts') && files.includes('handler.ts'), folder)
+  }
+})
+
+test('a path is a sentence: no drawers and no barrels', () => {
+  const drawers = ['util', 'utils', 'helper', 'helpers', 'common', 'types', 'shared', 'misc']
+  const parts = sources.flatMap((path) => path.replace(/\.\w+$/, '').split('/'))
+  assert.deepEqual(
+    parts.filter((part) => drawers.includes(part)),
+    [],
+  )
+  assert.deepEqual(
+    sources.filter((path) => path.startsWith('lib/') && basename(path) === 'index.ts'),
+    [],
+  )
+  assert.deepEqual(
+    sources.filter((path) => !/^[a-z0-9/.-]+$/.test(path)),
+    [],
+    'kebab-case',
+  )
+})
+
+test('the top level has seven names and what tools and law demand', () => {
+  const names = ['package.json', 'tsconfig.json', 'functions', 'lib', 'infra', 'test', 'README.md']
+  const demanded = ['package-lock.json', 'LICENSE', 'SECURITY.md', 'CHANGELOG.md', 'biome.json', 'node_modules']
+  const present = readdirSync(root).filter((name) => !name.startsWith('.'))
+  assert.deepEqual(
+    present.filter((name) => ![...names, ...demanded].includes(name)),
+    [],
+  )
+  assert.deepEqual(
+    names.filter((name) => !present.includes(name)),
+    [],
+  )
+})
+
+test('a secret is revealed only where it is used', () => {
+  const users = sources.filter((path) => /\.reveal\(\)/.test(codeOf(path)))
+  assert.deepEqual(users, [
+    'functions/issue-token/handler.ts',
+    'infra/local/register-clients.ts',
+    'infra/local/workspace.ts',
+    'lib/adapters/tls-identity.ts',
+    'lib/adapters/undici-token-endpoint.ts',
+    'lib/signing-key/read-signing-keys.ts',
+    'lib/signing-key/signers.ts',
+    'lib/token-endpoint/client-authentication.ts',
+    'lib/token-endpoint/conceal-secrets.ts',
+    'lib/token-endpoint/token-request-form.ts',
+    'lib/token/lifetime.ts',
+    'lib/token/token-key.ts',
+  ])
+})

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { fileElements } from '../lib/adapters/file-elements.ts'
+import { validateElements } from '../lib/configuration/validate-elements.ts'
+import { root, runShell, someFolder, startServing } from './support/local-run.ts'
+
+/* The README's commands and examples, run as they stand but for the port and the folder of this run. */
+
+const readme = readFileSync(join(root, 'README.md'), 'utf8')
+const blocks = [...readme.matchAll(/^```(\w+)\n([\s\S]*?)^```$/gm)].map(([, language = '', text = '']) => ({
+  language,
+  text,
+}))
+const commands = blocks.filter(({ language }) => language === 'sh').flatMap(({ text }) => text.trim().split('\n'))
+const curls = commands.filter((command) => command.startsWith('curl '))
+const examples = blocks.filter(({ language }) => language === 'json').map(({ text }) => JSON.parse(text))
+
+test('each npm command of the README exists', () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+  const named = [...readme.matchAll(/\bnpm (?:run )?(start|test|[a-z]+)\b/g)].map(([, name = '']) => name)
+  for (const name of new Set(named.filter((each) => each !== 'run'))) assert.ok(scripts[name], `npm run ${name}`)
+  assert.ok(named.length > 5)
+})
+
+test('the curl lines of the README run against npm start, in their order', async (t) => {
+  const folder = await someFolder(t)
+  const run = await startServing(t, { TOKENWELL_FOLDER: folder })
+  assert.ok(
+    readme.includes(run.curl.replace(run.url, 'http://127.0.0.1:8787')),
+    'the line that npm start prints is there',
+  )
+
+  assert.equal(curls.length, 7)
+  for (const command of curls) {
+    const here = command.replaceAll('http://127.0.0.1:8787', run.url).replaceAll('.tokenwell/', `${folder}/`)
+    const { status, output } = await runShell(here)
+    assert.equal(status, 0, here)
+    if (command.includes('DELETE')) assert.equal(output, '')
+    else if (command.endsWith('/connections')) assert.equal(JSON.parse(output).connections.length, 7)
+    else assert.equal(JSON.parse(output).token_type, 'Bearer', output)
+  }
+
+  const [answer] = examples
+  const first = JSON.parse((await runShell(run.curl)).output)
+  assert.deepEqual(Object.keys(first), Object.keys(answer), 'the answer shown has the members of a real one')
+
+  const example = blocks.find(({ language }) => language === 'ts')?.text ?? ''
+  const path = join(root, 'test', `readme-example-${process.pid}.ts`)
+  t.after(() => rm(path, { force: true }))
+  await writeFile(path, example.replaceAll('http://127.0.0.1:8787', run.url))
+  const { status, output } = await runShell(`${process.execPath} ${path}`)
+  assert.equal(status, 0, output)
+  assert.match(output, /^true \d+$/m)
+})
+
+test('the elements of the README are without mistake or warning', async (t) => {
+  const path = join(await someFolder(t), 'elements.json')
+  await writeFile(path, JSON.stringify(examples.at(-1)))
+  const elements = fileElements(path)
+  const surroundings = { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false }
+  assert.deepEqual(await elements.findings(), [])
+  assert.deepEqual(await validateElements(elements, surroundings), [])
+})
+
+test('the direct invocation of the README names a connection of the local run', () => {
+  const { connection, scope } = examples[1]
+  const elements = JSON.parse(readFileSync(join(root, 'infra', 'local', 'elements.json'), 'utf8'))
+  const config = elements.oAuthConfig[elements.endpointConnection[connection].authenticationConfigRef]
+  assert.ok(config.scope.split(' ').includes(scope))
+})
+
+test('every path that the README names exists', () => {
+  const paths = [...readme.matchAll(/\]\(([^)#:]+)\)|`((?:functions|lib|infra|test)[\w./-]*)`/g)].map(
+    ([, link, path]) => link ?? path,
+  )
+  for (const path of paths) assert.ok(existsSync(join(root, path ?? '')), path)
+  assert.ok(paths.length > 8)
+})

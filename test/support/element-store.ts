@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { type FileElements, fileElements } from '../../lib/adapters/file-elements.ts'
+import { ConfigurationError } from '../../lib/configuration/configuration-error.ts'
+import type { Connection } from '../../lib/configuration/connection.ts'
+import { describeFinding } from '../../lib/configuration/finding.ts'
+import { resolveConnection } from '../../lib/configuration/resolve-connection.ts'
+import type { Surroundings } from '../../lib/configuration/surroundings.ts'
+import { validateElements } from '../../lib/configuration/validate-elements.ts'
+import { type RawElements, withoutUndefined } from './elements.ts'
+
+export const theIssuer = 'https://as.example.com'
+
+export const theSurroundings: Surroundings = {
+  stage: 'local',
+  publicUrl: 'https://tokenwell.example',
+  isLambda: false,
+}
+
+/** A folder that holds these texts by path, and is gone when the test ends. */
+export async function theFolder(t: TestContext, texts: Record<string, string>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  for (const [path, text] of Object.entries(texts)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await writeFile(join(folder, path), text)
+  }
+  return folder
+}
+
+/** The path of a file that holds these elements. */
+export async function theElementsFile(t: TestContext, elements: RawElements): Promise<string> {
+  const folder = await theFolder(t, { 'elements.json': JSON.stringify(withoutUndefined(elements)) })
+  return join(folder, 'elements.json')
+}
+
+export async function theStore(t: TestContext, elements: RawElements): Promise<FileElements> {
+  return fileElements(await theElementsFile(t, elements))
+}
+
+/** The connection `conn` of these elements. */
+export async function theConnection(
+  t: TestContext,
+  elements: RawElements,
+  surroundings = theSurroundings,
+): Promise<Connection> {
+  return resolveConnection(await theStore(t, elements), surroundings, 'conn')
+}
+
+/** What keeps `conn` from being used, one line a mistake. */
+export async function theMistakes(
+  t: TestContext,
+  elements: RawElements,
+  surroundings = theSurroundings,
+): Promise<string[]> {
+  const error = await theConfigurationError(theConnection(t, elements, surroundings))
+  return error.message.split('\n')
+}
+
+/** What `npm run validate` says of these elements. */
+export async function allFindings(
+  t: TestContext,
+  elements: RawElements,
+  surroundings = theSurroundings,
+): Promise<string[]> {
+  const store = await theStore(t, elements)
+  return [...(await store.findings()), ...(await validateElements(store, surroundings))].map(describeFinding)
+}
+
+export async function theConfigurationError(failing: Promise<unknown>): Promise<ConfigurationError> {
+  const error: unknown = await failing.then(
+    () => assert.fail('there was no mistake'),
+    (reason: unknown) => reason,
+  )
+  assert(error instanceof ConfigurationError, String(error))
+  return error
+}
+
+/** Each pattern fits one line, and there is no line more. */
+export function assertLines(lines: readonly string[], patterns: readonly RegExp[]): void {
+  const all = lines.join('\n')
+  for (const pattern of patterns)
+    assert.equal(lines.filter((line) => pattern.test(line)).length, 1, `one line like ${pattern} in:\n${all}`)
+  assert.equal(lines.length, patterns.length, `${patterns.length} lines were expected:\n${all}`)
+}

@@ -1,0 +1,72 @@
+import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import { createServer } from 'node:https'
+import type { TestContext } from 'node:test'
+import { createServerCertificate } from '../../infra/local/certificate-authority.ts'
+import { listen } from '../../infra/local/listen.ts'
+import type { RawElements } from './elements.ts'
+import { type Caller, createWorkspace, startCaller } from './the-set.ts'
+
+/** One request that the token endpoint has had. */
+export interface ReceivedRequest {
+  readonly url: string
+  readonly headers: IncomingHttpHeaders
+  readonly form: URLSearchParams
+}
+
+export interface ScriptedAnswer {
+  readonly status?: number
+  readonly headers?: Record<string, string>
+  /** Serialised as JSON unless it is a text or bytes. */
+  readonly body?: unknown
+}
+
+/** What the server does with a request: an answer, or whatever it likes with the response. */
+export type Script = (request: ReceivedRequest, response: ServerResponse, index: number) => ScriptedAnswer | undefined
+
+export interface TokenServer extends Caller {
+  readonly issuer: string
+  readonly requests: readonly ReceivedRequest[]
+}
+
+/** A real TLS server as token endpoint that answers as told, and the issue-token function in front of it. */
+export async function startTokenServer(
+  t: TestContext,
+  elements: (issuer: string) => RawElements,
+  script: Script,
+): Promise<TokenServer> {
+  const certificate = await createServerCertificate(['localhost'])
+  const requests: ReceivedRequest[] = []
+  const server = createServer(
+    { cert: certificate.certificate, key: certificate.privateKey },
+    async (request, response) => {
+      const chunks: Buffer[] = []
+      for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
+      const received: ReceivedRequest = {
+        url: request.url ?? '',
+        headers: request.headers,
+        form: new URLSearchParams(Buffer.concat(chunks).toString()),
+      }
+      requests.push(received)
+      const answer = script(received, response, requests.length - 1)
+      if (!answer) return
+      const { status = 200, headers = {}, body = '' } = answer
+      response.writeHead(status, { 'content-type': 'application/json', ...headers })
+      response.end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body))
+    },
+  )
+  const port = await listen(server, 0, 'localhost', false)
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const issuer = `https://localhost:${port}`
+  const workspace = await createWorkspace(t, elements(issuer), certificate)
+  return { ...(await startCaller(workspace)), issuer, requests }
+}
+
+let issued = 0
+
+/** A fine answer with a token that no other has. */
+export function someToken(members: Record<string, unknown> = {}): ScriptedAnswer {
+  return { body: { access_token: `some-token-${issued++}`, token_type: 'Bearer', expires_in: 300, ...members } }
+}
