@@ -17,7 +17,6 @@ export function timeoutsUntil(
   const left = deadline - now - reserveMilliseconds
   if (left <= 0) throw new TimedOutError("No time is left for a token request before the caller's deadline.")
   return {
-    connectMilliseconds: Math.min(connectTimeoutMilliseconds, left),
     receiveMilliseconds: Math.min(receiveTimeoutMilliseconds, left),
     totalMilliseconds: Math.min(connectTimeoutMilliseconds + receiveTimeoutMilliseconds, left),
   }

@@ -21,9 +21,9 @@ export interface TokenEndpointRequest {
 }
 
 export interface TokenEndpointTimeouts {
-  readonly connectMilliseconds: number
+  /** Without a sign of life from the server. */
   readonly receiveMilliseconds: number
-  /** Of everything together. */
+  /** Of everything together: waiting for a connection, opening it, sending, and the whole answer. */
   readonly totalMilliseconds: number
 }
 

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerResponse } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { TestContext } from 'node:test'
 import { createServerCertificate } from '../../infra/local/certificate-authority.ts'
@@ -36,24 +36,24 @@ export async function startTokenServer(
 ): Promise<TokenServer> {
   const certificate = await createServerCertificate(['localhost'])
   const requests: ReceivedRequest[] = []
-  const server = createServer(
-    { cert: certificate.certificate, key: certificate.privateKey },
-    async (request, response) => {
-      const chunks: Buffer[] = []
-      for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
-      const received: ReceivedRequest = {
-        url: request.url ?? '',
-        headers: request.headers,
-        form: new URLSearchParams(Buffer.concat(chunks).toString()),
-      }
-      requests.push(received)
-      const answer = script(received, response, requests.length - 1)
-      if (!answer) return
-      const { status = 200, headers = {}, body = '' } = answer
-      response.writeHead(status, { 'content-type': 'application/json', ...headers })
-      response.end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body))
-    },
-  )
+  const answer = async (request: IncomingMessage, response: ServerResponse) => {
+    const chunks: Buffer[] = []
+    for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
+    const received: ReceivedRequest = {
+      url: request.url ?? '',
+      headers: request.headers,
+      form: new URLSearchParams(Buffer.concat(chunks).toString()),
+    }
+    requests.push(received)
+    const scripted = script(received, response, requests.length - 1)
+    if (!scripted) return
+    const { status = 200, headers = {}, body = '' } = scripted
+    response.writeHead(status, { 'content-type': 'application/json', ...headers })
+    response.end(typeof body === 'string' || Buffer.isBuffer(body) ? body : JSON.stringify(body))
+  }
+  const server = createServer({ cert: certificate.certificate, key: certificate.privateKey }, (request, response) => {
+    void answer(request, response)
+  })
   const port = await listen(server, 0, 'localhost', false)
   t.after(() => {
     server.closeAllConnections()

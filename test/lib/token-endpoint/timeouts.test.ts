@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { timeoutsUntil } from '../../../lib/token-endpoint/timeouts.ts'
+import { TimedOutError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+
+const server = {
+  id: 'theServer',
+  tokenEndpoint: 'https://as.example/token',
+  tls: { minimumVersion: 'TLSv1.2' },
+  connectTimeoutMilliseconds: 3_000,
+  receiveTimeoutMilliseconds: 8_000,
+  maximumConcurrency: 10,
+  lifetime: { assumedLifetimeSeconds: 300 },
+} as const
+
+test("far from the deadline the server's own timeouts hold", () => {
+  assert.deepEqual(timeoutsUntil(25_000, 0, server), {
+    receiveMilliseconds: 8_000,
+    totalMilliseconds: 11_000,
+  })
+})
+
+test('near the deadline what is left less a second', () => {
+  assert.deepEqual(timeoutsUntil(25_000, 20_000, server), {
+    receiveMilliseconds: 4_000,
+    totalMilliseconds: 4_000,
+  })
+})
+
+test('with nothing left no request is begun', () => {
+  assert.throws(() => timeoutsUntil(25_000, 24_000, server), TimedOutError)
+})

@@ -1,0 +1,73 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { UnsecuredJWT } from 'jose'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { lifetimeOf, secondsLeft } from '../../../lib/token/lifetime.ts'
+
+const sentAt = 1_000_000_000_000
+const policy = { assumedLifetimeSeconds: 300 }
+const opaque = new Secret('opaque')
+
+function jwt(expiresAt: number): Secret {
+  return new Secret(new UnsecuredJWT({ exp: expiresAt }).encode())
+}
+
+test('a lifetime counts from when the request was sent', () => {
+  const { issuedAt, expiresAt } = lifetimeOf({ accessToken: opaque, expiresInSeconds: 600 }, policy, sentAt)
+  assert.equal(issuedAt, sentAt)
+  assert.equal(expiresAt, sentAt + 600_000)
+})
+
+test('of expires_in and the exp of a token that is a JWT the earlier counts', () => {
+  const exp = sentAt / 1000 + 500
+  assert.equal(lifetimeOf({ accessToken: jwt(exp), expiresInSeconds: 600 }, policy, sentAt).expiresAt, exp * 1000)
+  assert.equal(lifetimeOf({ accessToken: jwt(exp), expiresInSeconds: 400 }, policy, sentAt).expiresAt, sentAt + 400_000)
+  assert.equal(lifetimeOf({ accessToken: jwt(exp) }, policy, sentAt).expiresAt, exp * 1000)
+})
+
+test('where nothing is said the operator assumes', () => {
+  assert.equal(lifetimeOf({ accessToken: opaque }, policy, sentAt).expiresAt, sentAt + 300_000)
+  for (const odd of ['a.b.c', 'eyJ.eyJ.x', '...'])
+    assert.equal(lifetimeOf({ accessToken: new Secret(odd) }, policy, sentAt).expiresAt, sentAt + 300_000)
+})
+
+test('what is said is capped by maximumLifetimeSeconds', () => {
+  const capped = { ...policy, maximumLifetimeSeconds: 120 }
+  assert.equal(lifetimeOf({ accessToken: opaque, expiresInSeconds: 600 }, capped, sentAt).expiresAt, sentAt + 120_000)
+  assert.equal(lifetimeOf({ accessToken: opaque }, capped, sentAt).expiresAt, sentAt + 120_000)
+})
+
+test('the margin is a tenth of the lifetime, at least a second, at most 30, or what the operator says', () => {
+  const margin = (expiresInSeconds: number, marginSeconds?: number) => {
+    const { expiresAt, usableUntil } = lifetimeOf(
+      { accessToken: opaque, expiresInSeconds },
+      { ...policy, ...(marginSeconds !== undefined && { marginSeconds }) },
+      sentAt,
+    )
+    return expiresAt - usableUntil
+  }
+  assert.deepEqual(
+    [5, 100, 300, 86_400].map((seconds) => margin(seconds)),
+    [1_000, 10_000, 30_000, 30_000],
+  )
+  assert.equal(margin(600, 0), 0)
+  assert.equal(margin(600, 90), 90_000)
+})
+
+test('whatever a server says, a token is usable no longer than it is valid', () => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0.001, max: 1e9, noNaN: true }),
+      fc.option(fc.nat(1e6)),
+      fc.nat(1000),
+      (expiresIn, cap, now) => {
+        const limited = { ...policy, ...(cap !== null && { maximumLifetimeSeconds: cap }) }
+        const lifetime = lifetimeOf({ accessToken: opaque, expiresInSeconds: expiresIn }, limited, sentAt)
+        assert.ok(lifetime.usableUntil <= lifetime.expiresAt)
+        assert.ok(lifetime.expiresAt <= sentAt + expiresIn * 1000)
+        assert.ok(secondsLeft(lifetime, sentAt + now) * 1000 <= lifetime.expiresAt - (sentAt + now))
+      },
+    ),
+  )
+})
