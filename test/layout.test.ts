@@ -161,6 +161,7 @@ test('a secret is revealed only where it is used', () => {
     'infra/local/workspace.ts',
     'lib/adapters/tls-identity.ts',
     'lib/adapters/undici-token-endpoint.ts',
+    'lib/secret/one-line.ts',
     'lib/signing-key/read-signing-keys.ts',
     'lib/signing-key/signers.ts',
     'lib/token-endpoint/client-authentication.ts',

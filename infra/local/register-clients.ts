@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto'
 import type { ClientMetadata } from 'oidc-provider'
 import type { Connection } from '../../lib/configuration/connection.ts'
+import { oneLine } from '../../lib/secret/one-line.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
 import { readSigningKeys } from '../../lib/signing-key/read-signing-keys.ts'
 
@@ -29,7 +30,7 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
     ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
   }
   if (clientAuthentication.method === 'client_secret_basic')
-    return { ...common, client_secret: (await secrets.get(clientAuthentication.passwordSecret)).reveal() }
+    return { ...common, client_secret: oneLine(await secrets.get(clientAuthentication.passwordSecret)).reveal() }
 
   const { key, algorithm } = clientAuthentication.assertion
   const secret = await secrets.get(key.location)
@@ -37,7 +38,7 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
     ...common,
     token_endpoint_auth_signing_alg: algorithm,
     ...(clientAuthentication.method === 'client_secret_jwt'
-      ? { client_secret: secret.reveal() }
+      ? { client_secret: oneLine(secret).reveal() }
       : { jwks: { keys: readSigningKeys(key.location, secret).map(publicJwk) } }),
   }
 }

@@ -4,7 +4,8 @@ import { parseArgs } from 'node:util'
 import type { ClientMetadata } from 'oidc-provider'
 import { fileElements } from '../../lib/adapters/file-elements.ts'
 import { ConfigurationError } from '../../lib/configuration/configuration-error.ts'
-import { listConnections } from '../../lib/configuration/list-connections.ts'
+import type { Connection } from '../../lib/configuration/connection.ts'
+import { type ListedConnection, listConnections } from '../../lib/configuration/list-connections.ts'
 import { startAuthorizationServer } from './authorization-server.ts'
 import { createServerCertificate } from './certificate-authority.ts'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
@@ -55,7 +56,9 @@ async function main(): Promise<void> {
   })
   handler = await loadFunction(workspace)
 
-  const connection = await firstConnection(workspace)
+  const { name: connection, connection: configured } = await firstConnection(workspace)
+  print(`\nA token for the connection ${connection}:\n`)
+  if (configured) print(describe(configured))
   await firstToken(handler, connection)
   if (once) process.exit(0)
 
@@ -130,18 +133,23 @@ async function loadFunction({ elementsPath, secretsFolder, surroundings }: Works
 }
 
 /** `conn` of the original's example, or else the first that needs no user. */
-async function firstConnection({ elementsPath, surroundings }: Workspace): Promise<string> {
+async function firstConnection({ elementsPath, surroundings }: Workspace): Promise<ListedConnection> {
   const listed = await listConnections(fileElements(elementsPath), surroundings)
   const chosen =
     listed.find(({ name }) => name === 'conn') ??
     listed.find(({ connection }) => connection?.grantType === 'client_credentials') ??
     listed[0]
   if (!chosen) throw new LocalRunError(`${elementsPath} holds no endpointConnection: add one (README, "Configure it").`)
-  return chosen.name
+  return chosen
+}
+
+function describe({ clientId, clientAuthentication, grantType, authorizationServer }: Connection): string {
+  const { method } = clientAuthentication
+  const algorithm = method === 'client_secret_basic' ? '' : ` by ${clientAuthentication.assertion.algorithm}`
+  return `  ${grantType} for the client ${clientId}, ${method}${algorithm}, at ${authorizationServer.tokenEndpoint}`
 }
 
 async function firstToken(handler: LambdaHandler, connection: string): Promise<void> {
-  print(`\nA token for the connection ${connection}:\n`)
   const stop = narrate(print)
   const answer = (await handler({ connection } as never, createLocalContext(Date.now()))) as { status?: number }
   stop()

@@ -59,6 +59,8 @@ async function createAgent(server: ResolvedAuthorizationServer, secrets: SecretS
   return new Agent({
     connections: server.maximumConcurrency,
     pipelining: 1,
+    // What is bounded and told apart here is HTTP/1.1: one answer a connection, and its end is the connection's.
+    allowH2: false,
     keepAliveTimeout: keepAliveMilliseconds,
     connect: {
       timeout: server.connectTimeoutMilliseconds,

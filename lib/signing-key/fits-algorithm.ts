@@ -16,10 +16,11 @@ const curveNames: Readonly<Record<string, string>> = {
 export function misfit(key: KeyObject, algorithm: SignatureAlgorithm): string | undefined {
   const found = describeKey(key)
   const type = key.asymmetricKeyType
+  if (algorithm.startsWith('HS')) return `holds ${found}; ${algorithm} needs a shared key: name it in sharedKey.`
   if (algorithm.startsWith('RS') || algorithm.startsWith('PS')) {
-    // A key made for PSS alone must not sign PKCS#1 v1.5, and node:crypto refuses it.
-    if (type !== 'rsa' && !(type === 'rsa-pss' && algorithm.startsWith('PS')))
-      return `holds ${found}; ${algorithm} needs an RSA key.`
+    // A key that is bound to PSS and perhaps to one digest is more than a JWK can say, and jose takes none.
+    if (type === 'rsa-pss') return `holds ${found}; ${algorithm} needs an RSA key that is not bound to PSS.`
+    if (type !== 'rsa') return `holds ${found}; ${algorithm} needs an RSA key.`
     const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
     return bits < minimumRsaBits ? `holds ${found}; ${algorithm} needs at least ${minimumRsaBits} bits.` : undefined
   }

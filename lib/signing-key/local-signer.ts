@@ -2,11 +2,12 @@ import { createHash, type KeyObject, type X509Certificate } from 'node:crypto'
 import { SignJWT } from 'jose'
 import { Secret } from '../secret/secret.ts'
 import type { CertificateThumbprints, Signer } from './signer.ts'
+import type { SigningKey } from './signing-key.ts'
 
 /** Signs in this process with a key that it holds. */
 export function createLocalSigner(
   key: KeyObject,
-  { keyId, certificate }: { readonly keyId?: string; readonly certificate?: X509Certificate },
+  { keyId, certificates: [certificate] = [] }: Partial<Pick<SigningKey, 'keyId' | 'certificates'>>,
 ): Signer {
   return {
     ...(keyId !== undefined && { keyId }),

@@ -1,9 +1,21 @@
-import { createPrivateKey, type JsonWebKeyInput, type KeyObject, X509Certificate } from 'node:crypto'
+import {
+  createPrivateKey,
+  createPublicKey,
+  type JsonWebKeyInput,
+  type KeyObject,
+  sign,
+  verify,
+  type X509Certificate,
+} from 'node:crypto'
 import type { Secret } from '../secret/secret.ts'
 import { keyIdOf } from './key-id.ts'
 import { KeyStoreError } from './key-store-error.ts'
 import { type PemBlock, readPemBlocks } from './pem.ts'
+import { readCertificate, readCertificates } from './read-certificates.ts'
 import type { SigningKey } from './signing-key.ts'
+import { unwrapBase64 } from './unwrap-base64.ts'
+
+type Members = Readonly<Record<string, unknown>>
 
 /**
  * The private keys of a signing secret, in their order: a JWK, a JWK set, PEM (PKCS#8, PKCS#1, SEC1; encrypted only with
@@ -11,28 +23,19 @@ import type { SigningKey } from './signing-key.ts'
  * @throws {KeyStoreError} naming what was found
  */
 export function readSigningKeys(location: string, secret: Secret): readonly SigningKey[] {
-  return readText(location, unwrapBase64(secret.reveal()).trim())
-}
-
-function readText(location: string, text: string): readonly SigningKey[] {
+  const text = unwrapBase64(secret.reveal()).trim()
   if (text === '') throw new KeyStoreError(location, 'is empty; it must hold a private key.')
   if (text.startsWith('{')) return readObject(location, parseObject(location, text))
-  if (text.includes('-----BEGIN ')) return [readPem(location, { privateKey: text })]
+  if (text.startsWith('['))
+    throw new KeyStoreError(location, 'begins with [; several keys stand in { "keys": [ ... ] }.')
+  if (text.includes('-----BEGIN ')) return [readPem(location, text, {})]
   throw new KeyStoreError(
     location,
     `holds ${text.length} characters that are neither PEM nor JSON nor either in base64; it must hold a private key.`,
   )
 }
 
-/** Text that is one piece of base64 and holds PEM or JSON was wrapped on its way into the secret. */
-function unwrapBase64(text: string): string {
-  const packed = text.replace(/\s+/g, '')
-  if (!/^[A-Za-z0-9+/_-]{16,}={0,2}$/.test(packed)) return text
-  const unwrapped = Buffer.from(packed, 'base64').toString('utf8')
-  return /^\s*(\{|-----BEGIN )/.test(unwrapped) ? unwrapped : text
-}
-
-function parseObject(location: string, text: string): Record<string, unknown> {
+function parseObject(location: string, text: string): Members {
   try {
     return JSON.parse(text)
   } catch {
@@ -41,38 +44,58 @@ function parseObject(location: string, text: string): Record<string, unknown> {
   }
 }
 
-function readObject(location: string, value: Record<string, unknown>): readonly SigningKey[] {
-  const { keys, kty, privateKey } = value
+function readObject(location: string, value: Members): readonly SigningKey[] {
+  const { keys, kty, privateKey, certificate } = value
   if (Array.isArray(keys)) {
     if (keys.length === 0) throw new KeyStoreError(location, 'holds a JWK set without keys.')
-    return keys.map((key) => readJwk(location, key))
+    if (certificate !== undefined)
+      throw new KeyStoreError(location, 'holds a certificate beside a JWK set; put it into the x5c of its key.')
+    return keys.map((key) => readJwk(location, key, {}))
   }
-  if (kty !== undefined) return [readJwk(location, value)]
-  if (typeof privateKey === 'object' && privateKey !== null)
-    return [readJwk(location, { ...(value['kid'] !== undefined && { kid: value['kid'] }), ...privateKey }, value)]
-  if (typeof privateKey === 'string') return [readPem(location, { ...value, privateKey: unwrapBase64(privateKey) })]
+  if (kty !== undefined) return [readJwk(location, value, value)]
+  if (typeof privateKey === 'string') return [readPrivateKeyText(location, unwrapBase64(privateKey).trim(), value)]
+  if (typeof privateKey === 'object' && privateKey !== null) return [readJwk(location, privateKey, value)]
   throw new KeyStoreError(
     location,
-    `holds JSON with ${describeMembers(value)}; it must be a JWK, a JWK set, or have the member privateKey.`,
+    `holds JSON with ${Object.keys(value).length} members, and none of them is kty, keys or privateKey.`,
   )
 }
 
-function readJwk(location: string, jwk: unknown, beside?: Record<string, unknown>): SigningKey {
-  const { kty, d, kid, x5c } = (typeof jwk === 'object' && jwk !== null ? jwk : {}) as Record<string, unknown>
+function readPrivateKeyText(location: string, text: string, beside: Members): SigningKey {
+  return text.startsWith('{') ? readJwk(location, parseObject(location, text), beside) : readPem(location, text, beside)
+}
+
+function readJwk(location: string, jwk: unknown, beside: Members): SigningKey {
+  const { kty, d, x, kid, x5c } = (typeof jwk === 'object' && jwk !== null ? jwk : {}) as Members
   if (kty === 'oct')
     throw new KeyStoreError(location, 'holds a symmetric JWK; name a plain secret in sharedKey for HS* algorithms.')
   if (typeof d !== 'string')
     throw new KeyStoreError(location, 'holds a JWK without d, a public key; it must hold the private one.')
 
   const privateKey = attempt(location, 'a JWK', () => createPrivateKey({ key: jwk, format: 'jwk' } as JsonWebKeyInput))
-  const ownCertificate = Array.isArray(x5c) && typeof x5c[0] === 'string' ? x5c[0] : undefined
-  const certificate = readCertificate(location, privateKey, beside?.['certificate'] ?? ownCertificate)
-  return signingKey(privateKey, kid, certificate)
+  if (!isWhole(privateKey, x))
+    throw new KeyStoreError(location, 'holds a JWK whose private and public halves belong to different keys.')
+  const ders = Array.isArray(x5c)
+    ? x5c.map((each) => readCertificate(location, Buffer.from(String(each), 'base64')))
+    : []
+  return signingKey(location, privateKey, beside['kid'] ?? kid, certificatesBeside(location, beside) ?? ders)
 }
 
-function readPem(location: string, value: Record<string, unknown> & { privateKey: string }): SigningKey {
-  const { kid, certificate, passphrase } = value
-  const blocks = readPemBlocks(value.privateKey)
+/** A JWK gives both halves, and nothing makes them fit: EC and RSA keys are read as given, of an Ed25519 key x is ignored. */
+function isWhole(privateKey: KeyObject, x: unknown): boolean {
+  const isEdwards = privateKey.asymmetricKeyType?.startsWith('ed')
+  const publicKey = createPublicKey(privateKey)
+  if (isEdwards) return publicKey.export({ format: 'jwk' }).x === x
+  const probe = Buffer.from('probe')
+  try {
+    return verify('sha256', probe, publicKey, sign('sha256', probe, privateKey))
+  } catch {
+    return false
+  }
+}
+
+function readPem(location: string, text: string, beside: Members): SigningKey {
+  const blocks = readPemBlocks(text)
   const [block, second] = blocks.filter(({ label }) => label.endsWith('PRIVATE KEY'))
   if (!block) throw new KeyStoreError(location, `holds ${describeBlocks(blocks)}; it must hold a private key.`)
   if (second)
@@ -81,9 +104,9 @@ function readPem(location: string, value: Record<string, unknown> & { privateKey
       'holds more than one PEM private key; put several keys into a JWK set, each with its kid.',
     )
 
-  const privateKey = readPrivateKey(location, block, passphrase)
-  const inline = blocks.find(({ label }) => label === 'CERTIFICATE')?.text
-  return signingKey(privateKey, kid, readCertificate(location, privateKey, certificate ?? inline))
+  const privateKey = readPrivateKey(location, block, beside['passphrase'])
+  const inline = readCertificates(location, text)
+  return signingKey(location, privateKey, beside['kid'], certificatesBeside(location, beside) ?? inline)
 }
 
 function readPrivateKey(location: string, { label, text }: PemBlock, passphrase: unknown): KeyObject {
@@ -96,25 +119,29 @@ function readPrivateKey(location: string, { label, text }: PemBlock, passphrase:
       location,
       'holds an encrypted PEM private key without its passphrase; store JSON with privateKey and passphrase.',
     )
-  return attempt(
-    location,
-    isEncrypted ? 'an encrypted PEM, with a passphrase that may be wrong,' : `a PEM ${label}`,
-    () => createPrivateKey({ key: text, format: 'pem', ...(typeof passphrase === 'string' && { passphrase }) }),
+  const found = isEncrypted ? 'an encrypted PEM, with a passphrase that may be wrong,' : `a PEM ${label}`
+  return attempt(location, found, () =>
+    createPrivateKey({ key: text, format: 'pem', ...(typeof passphrase === 'string' && { passphrase }) }),
   )
 }
 
-function readCertificate(location: string, privateKey: KeyObject, certificate: unknown): X509Certificate | undefined {
-  if (typeof certificate !== 'string') return undefined
-  const pem = readPemBlocks(unwrapBase64(certificate))[0]?.text ?? Buffer.from(certificate, 'base64')
-  const read = attempt(location, 'a certificate', () => new X509Certificate(pem))
-  if (!read.checkPrivateKey(privateKey))
-    throw new KeyStoreError(location, 'holds a certificate of another key than its private key.')
-  return read
+function certificatesBeside(location: string, { certificate }: Members): X509Certificate[] | undefined {
+  if (certificate === undefined) return undefined
+  if (typeof certificate !== 'string')
+    throw new KeyStoreError(location, 'holds a certificate that is no text; it must be PEM, or DER in base64.')
+  const certificates = readCertificates(location, unwrapBase64(certificate))
+  return certificates.length > 0 ? certificates : [readCertificate(location, Buffer.from(certificate, 'base64'))]
 }
 
-function signingKey(privateKey: KeyObject, kid: unknown, certificate: X509Certificate | undefined): SigningKey {
-  const keyId = typeof kid === 'string' && kid !== '' ? kid : keyIdOf(privateKey)
-  return { privateKey, keyId, ...(certificate && { certificate }) }
+function signingKey(
+  location: string,
+  privateKey: KeyObject,
+  kid: unknown,
+  certificates: readonly X509Certificate[],
+): SigningKey {
+  if (certificates[0] && !certificates[0].checkPrivateKey(privateKey))
+    throw new KeyStoreError(location, 'holds a certificate of another key than its private key.')
+  return { privateKey, keyId: typeof kid === 'string' && kid !== '' ? kid : keyIdOf(privateKey), certificates }
 }
 
 /** The reason of node:crypto is dropped: it may quote its input. */
@@ -129,9 +156,4 @@ function attempt<T>(location: string, found: string, read: () => T): T {
 function describeBlocks(blocks: readonly PemBlock[]): string {
   if (blocks.length === 0) return 'a PEM text that is cut off'
   return `PEM of the kind ${[...new Set(blocks.map(({ label }) => label))].join(' and ')}`
-}
-
-function describeMembers(value: Record<string, unknown>): string {
-  const names = Object.keys(value).filter((name) => /^[A-Za-z_]{1,32}$/.test(name))
-  return names.length > 0 ? `the members ${names.slice(0, 8).join(', ')}` : 'no member that has a meaning here'
 }

@@ -1,6 +1,7 @@
 import { createSecretKey } from 'node:crypto'
 import type { KeyReference } from '../configuration/connection.ts'
 import type { SignatureAlgorithm } from '../configuration/element.ts'
+import { oneLine } from '../secret/one-line.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { misfit } from './fits-algorithm.ts'
@@ -57,9 +58,9 @@ function chooseKey({ location, alias }: KeyReference, keys: readonly SigningKey[
   return only
 }
 
-/** The key is the text's UTF-8 bytes, as in the original; a line break at its end is an editor's, not the key's. */
+/** The key is the text's UTF-8 bytes, as in the original. */
 function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): Signer {
-  const bytes = Buffer.from(secret.reveal().replace(/\r?\n$/, ''), 'utf8')
+  const bytes = Buffer.from(oneLine(secret).reveal(), 'utf8')
   const neededBytes = Number(algorithm.slice(2)) / 8
   // RFC 7518 section 3.2: a key shorter than the digest weakens it.
   if (bytes.length < neededBytes)

@@ -5,5 +5,6 @@ export interface SigningKey {
   readonly privateKey: KeyObject
   /** Given beside the key, or the original's: see `keyIdOf`. */
   readonly keyId: string
-  readonly certificate?: X509Certificate
+  /** The key's own certificate and, where they are there, those that lead to its CA. Empty without any. */
+  readonly certificates: readonly X509Certificate[]
 }

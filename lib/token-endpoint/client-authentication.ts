@@ -1,6 +1,7 @@
 import type { AssertionMoment } from '../assertion/claims.ts'
 import { signAssertion } from '../assertion/sign-assertion.ts'
 import type { Connection, PrivateKeyJwt } from '../configuration/connection.ts'
+import { oneLine } from '../secret/one-line.ts'
 import { Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import type { Signers } from '../signing-key/signers.ts'
@@ -52,12 +53,12 @@ async function authenticateBySecret(
   passwordSecret: string,
   secrets: SecretStore,
 ): Promise<ClientCredentials> {
-  const password = (await secrets.get(passwordSecret)).reveal().replace(/\r?\n$/, '')
-  const pair = `${formEncode(clientId)}:${formEncode(password)}`
+  const password = oneLine(await secrets.get(passwordSecret))
+  const pair = `${formEncode(clientId)}:${formEncode(password.reveal())}`
   return {
     parameters: [],
     headers: { authorization: new Secret(`Basic ${Buffer.from(pair).toString('base64')}`) },
-    secrets: [new Secret(password)],
+    secrets: [password],
   }
 }
 

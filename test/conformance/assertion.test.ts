@@ -1,0 +1,334 @@
+import assert from 'node:assert/strict'
+import { createHash, generateKeyPairSync, randomUUID } from 'node:crypto'
+import type { IncomingMessage } from 'node:http'
+import { type TestContext, test } from 'node:test'
+import { decodeJwt, decodeProtectedHeader, type JWTPayload, type ProtectedHeaderParameters } from 'jose'
+import { Agent, request } from 'undici'
+import { fileElements } from '../../lib/adapters/file-elements.ts'
+import { fileSecrets } from '../../lib/adapters/file-secrets.ts'
+import type { AssertionMoment } from '../../lib/assertion/claims.ts'
+import { signAssertion } from '../../lib/assertion/sign-assertion.ts'
+import type { AssertionConfiguration } from '../../lib/configuration/connection.ts'
+import { type SignatureAlgorithm, signatureAlgorithms } from '../../lib/configuration/element.ts'
+import { resolveConnection } from '../../lib/configuration/resolve-connection.ts'
+import { createLocalSigner } from '../../lib/signing-key/local-signer.ts'
+import { readSigningKeys } from '../../lib/signing-key/read-signing-keys.ts'
+import type { Signer } from '../../lib/signing-key/signer.ts'
+import { createSigners } from '../../lib/signing-key/signers.ts'
+import { type ElementChanges, type RawElements, theElements } from '../support/elements.ts'
+import { startTheSet, type TheSet, tokenRequest } from '../support/the-set.ts'
+
+const sharedKey = 'tokenwell/local/shared'
+
+function builderOf(signatureAlgorithm: SignatureAlgorithm): Record<string, unknown> {
+  return signatureAlgorithm.startsWith('HS')
+    ? { signatureAlgorithm, sharedKey, jwkEnabled: undefined }
+    : { signatureAlgorithm, jwkEnabled: true }
+}
+
+interface ReceivedAssertion {
+  readonly header: ProtectedHeaderParameters
+  readonly claims: JWTPayload
+}
+
+/** Starts the set, and takes down every assertion that its token endpoint is sent. */
+async function startListening(
+  t: TestContext,
+  elements: (issuer: string) => RawElements,
+): Promise<{ readonly set: TheSet; readonly received: readonly ReceivedAssertion[] }> {
+  const set = await startTheSet(t, elements)
+  const received: ReceivedAssertion[] = []
+  set.server.server.prependListener('request', (incoming: IncomingMessage) => {
+    const chunks: Buffer[] = []
+    // A listener of its own would take the body away from the server, which begins to read it later.
+    const emit = incoming.emit.bind(incoming) as (event: string | symbol, ...values: unknown[]) => boolean
+    incoming.emit = (event: string | symbol, ...values: unknown[]) => {
+      if (event === 'data' && values[0] instanceof Buffer) chunks.push(values[0])
+      if (event === 'end') received.push(...readAssertions(Buffer.concat(chunks).toString()))
+      return emit(event, ...values)
+    }
+  })
+  return { set, received }
+}
+
+function readAssertions(form: string): ReceivedAssertion[] {
+  return new URLSearchParams(form)
+    .getAll('client_assertion')
+    .map((assertion) => ({ header: decodeProtectedHeader(assertion), claims: decodeJwt(assertion) }))
+}
+
+async function assertIssues(set: TheSet): Promise<Record<string, unknown>> {
+  const { status, body } = await set.http(tokenRequest('conn'))
+  assert.equal(status, 200, JSON.stringify(body))
+  assert.equal(body['source'], 'server')
+  assert.equal(typeof body['access_token'], 'string')
+  return body
+}
+
+for (const algorithm of signatureAlgorithms)
+  test(`a real authorization server issues a token for an assertion by ${algorithm}`, async (t) => {
+    const { set, received } = await startListening(t, (issuer) =>
+      theElements(issuer, { builder: builderOf(algorithm) }),
+    )
+    await assertIssues(set)
+    assert.deepEqual(
+      received.map(({ header }) => header.alg),
+      [algorithm],
+    )
+  })
+
+test('an assertion with the typ client-authentication+jwt is accepted', async (t) => {
+  const typ = 'client-authentication+jwt'
+  const { set, received } = await startListening(t, (issuer) => theElements(issuer, { builder: { typ } }))
+  await assertIssues(set)
+  assert.equal(received[0]?.header.typ, typ)
+})
+
+test('an assertion without typ is accepted', async (t) => {
+  const { set, received } = await startListening(t, (issuer) => theElements(issuer, { builder: { typ: 'none' } }))
+  await assertIssues(set)
+  assert.ok(received[0] && !('typ' in received[0].header))
+})
+
+test('jwkSigningKeySize is the size of the key that signs', async (t) => {
+  const builder = { signatureAlgorithm: 'PS256', jwkSigningKeySize: 3072 }
+  const { set, received } = await startListening(t, (issuer) => theElements(issuer, { builder }))
+  await assertIssues(set)
+  const [key] = await theKeys(set)
+  assert.equal(key?.privateKey.asymmetricKeyDetails?.modulusLength, 3072)
+  assert.equal(received[0]?.header.kid, key?.keyId)
+})
+
+for (const [thumbprint, digest] of [
+  ['x5t#S256', 'sha256'],
+  ['x5t', 'sha1'],
+] as const)
+  test(`an assertion with the ${thumbprint} of its key's certificate is accepted`, async (t) => {
+    const builder = { certificateThumbprint: thumbprint }
+    const { set, received } = await startListening(t, (issuer) => theElements(issuer, { builder }))
+    await assertIssues(set)
+    const [key] = await theKeys(set)
+    const certificate = key?.certificates[0]
+    assert.ok(certificate)
+    const expected = createHash(digest).update(certificate.raw).digest('base64url')
+    assert.equal(received[0]?.header[thumbprint as 'x5t'], expected)
+  })
+
+test('claims of the operator reach the server, and sub and iat among them never do', async (t) => {
+  const claims = { sub: 'anotherClient', iat: 1, tenant: 'blue' }
+  const { set, received } = await startListening(t, (issuer) => theElements(issuer, { tokenConfig: { claims } }))
+  await assertIssues(set)
+  const sent = received[0]?.claims
+  assert.equal(sent?.['tenant'], 'blue')
+  assert.equal(sent?.sub, 'theClient')
+  assert.ok(Math.abs(Number(sent?.iat) - Date.now() / 1000) < 60)
+})
+
+test('two connections of one client send two assertions with different jti', async (t) => {
+  const { set, received } = await startListening(t, (issuer) => ({
+    ...theElements(issuer),
+    endpointConnection: {
+      conn: { authenticationConfigRef: 'theConfig' },
+      anotherConn: { authenticationConfigRef: 'theConfig' },
+    },
+  }))
+  for (const connection of ['conn', 'anotherConn'])
+    assert.equal((await set.http(tokenRequest(connection))).body['source'], 'server')
+  assertNeverTheSame(received)
+})
+
+test('the token after a rejected one is asked for with a new jti', async (t) => {
+  const { set, received } = await startListening(t, (issuer) => theElements(issuer))
+  const first = await assertIssues(set)
+  const rejection = await set.http({
+    method: 'DELETE',
+    path: '/connections/conn/token',
+    query: `token_id=${first['token_id']}`,
+  })
+  assert.equal(rejection.status, 204)
+  const second = await assertIssues(set)
+  assert.notEqual(second['access_token'], first['access_token'])
+  assertNeverTheSame(received)
+})
+
+function assertNeverTheSame(received: readonly ReceivedAssertion[]): void {
+  const ids = received.map(({ claims }) => claims.jti)
+  assert.equal(ids.length, 2)
+  assert.ok(ids.every((id) => typeof id === 'string' && id.length >= 16))
+  assert.notEqual(ids[0], ids[1])
+}
+
+async function theKeys({ workspace }: TheSet) {
+  const secrets = fileSecrets(workspace.secretsFolder, workspace.surroundings.stage)
+  const { key } = await theAssertion(workspace)
+  return readSigningKeys(key.location, await secrets.get(key.location))
+}
+
+async function theAssertion(workspace: TheSet['workspace']): Promise<AssertionConfiguration> {
+  const elements = fileElements(workspace.elementsPath)
+  const { clientAuthentication } = await resolveConnection(elements, workspace.surroundings, 'conn')
+  if (clientAuthentication.method === 'client_secret_basic') throw new Error('this client signs no assertion')
+  return clientAuthentication.assertion
+}
+
+/** The far end without the set before it: what it says to assertions that the test signs and sends by itself. */
+interface FarEnd {
+  readonly assertion: AssertionConfiguration
+  readonly signer: Signer
+  /** Signs what the elements say, with these changes, and sends it. */
+  present(
+    changes?: Partial<AssertionConfiguration>,
+    moment?: Partial<AssertionMoment>,
+    signer?: Signer,
+  ): Promise<Answer>
+  send(assertion: string): Promise<Answer>
+}
+
+interface Answer {
+  readonly status: number
+  readonly body: Record<string, unknown>
+}
+
+/** Beside `theClient` it knows `anotherClient`, with a key of its own. */
+async function startFarEnd(t: TestContext, changes: ElementChanges = {}): Promise<FarEnd> {
+  const { workspace, server } = await startTheSet(t, (issuer) => twoClients(theElements(issuer, changes)))
+  const secrets = fileSecrets(workspace.secretsFolder, workspace.surroundings.stage)
+  const ca = (await secrets.get('tokenwell/local/authorization-server-ca')).reveal()
+  const dispatcher = new Agent({ connect: { ca } })
+  t.after(() => dispatcher.close())
+
+  const assertion = await theAssertion(workspace)
+  const theSigner = await createSigners(secrets, Date.now).get(assertion.key, assertion.algorithm)
+
+  async function send(signed: string): Promise<Answer> {
+    const { statusCode, body } = await request(`${server.issuer}/token`, {
+      dispatcher,
+      method: 'POST',
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: new URLSearchParams({
+        grant_type: 'client_credentials',
+        client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+        client_assertion: signed,
+      }).toString(),
+    })
+    return { status: statusCode, body: (await body.json()) as Record<string, unknown> }
+  }
+
+  return {
+    assertion,
+    signer: theSigner,
+    send,
+    async present(changed = {}, moment = {}, signer = theSigner) {
+      const signed = await signAssertion({ ...assertion, ...changed }, signer, { ...newMoment(), ...moment })
+      return send(signed.reveal())
+    },
+  }
+}
+
+function twoClients(elements: RawElements): RawElements {
+  return {
+    ...elements,
+    jwtBuilder: { ...elements['jwtBuilder'], anotherBuilder: { issuer: 'anotherClient', jwkEnabled: true } },
+    oAuthTokenConfig: {
+      ...elements['oAuthTokenConfig'],
+      anotherTokenConfig: { tokenGeneratorRef: 'anotherBuilder', tokenSubject: 'anotherClient' },
+    },
+    oAuthConfig: {
+      ...elements['oAuthConfig'],
+      anotherConfig: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'anotherTokenConfig' },
+    },
+    endpointConnection: {
+      ...elements['endpointConnection'],
+      anotherConn: { authenticationConfigRef: 'anotherConfig' },
+    },
+  }
+}
+
+function newMoment(): AssertionMoment {
+  return { now: Date.now(), jwtId: randomUUID() }
+}
+
+function assertAccepted({ status, body }: Answer): void {
+  assert.equal(status, 200, JSON.stringify(body))
+  assert.equal(typeof body['access_token'], 'string')
+}
+
+function assertRefused({ status, body }: Answer): void {
+  assert.equal(status, 401, JSON.stringify(body))
+  assert.equal(body['error'], 'invalid_client')
+}
+
+test('the server accepts fresh assertions one after the other, and the very same one only once', async (t) => {
+  const { assertion, signer, send, present } = await startFarEnd(t)
+  const signed = (await signAssertion(assertion, signer, newMoment())).reveal()
+  assertAccepted(await send(signed))
+  assertRefused(await send(signed))
+  assertAccepted(await present())
+})
+
+test('the server refuses a new assertion with the jti of an earlier one', async (t) => {
+  const { present } = await startFarEnd(t)
+  assertAccepted(await present({}, { jwtId: 'the-only-one' }))
+  assertRefused(await present({}, { now: Date.now() + 1000, jwtId: 'the-only-one' }))
+  assertAccepted(await present({}, { jwtId: 'another-one' }))
+})
+
+const changedAssertions: Readonly<Record<string, Partial<AssertionConfiguration>>> = {
+  'for another audience': { audiences: ['https://another.example'] },
+  'for no audience': { audiences: [] },
+  'whose iss is not the client id': { issuer: 'https://tokenwell.example/jwt/theBuilder' },
+  'whose iss is another client': { issuer: 'anotherClient' },
+  'whose sub is a client that it does not know': { subject: 'someClient' },
+  'whose sub is another client': { subject: 'anotherClient' },
+  'of another client, iss and sub, by the key of this one': { issuer: 'anotherClient', subject: 'anotherClient' },
+  'that expired long ago': { expiresInSeconds: -60 },
+  'that is not valid yet': { notBeforeOffsetSeconds: 60 },
+  'without jti': { hasJwtId: false },
+}
+
+for (const [what, changes] of Object.entries(changedAssertions))
+  test(`the server refuses an assertion ${what}, and accepts it without that`, async (t) => {
+    const { present } = await startFarEnd(t)
+    assertRefused(await present(changes))
+    assertAccepted(await present())
+  })
+
+test('the server accepts an assertion made by a clock that is little off, and refuses one far off', async (t) => {
+  const { present } = await startFarEnd(t)
+  assertAccepted(await present({}, { now: Date.now() - 60_000 }))
+  assertRefused(await present({}, { now: Date.now() - 3_600_000 }))
+})
+
+test('the server accepts its own name among several audiences', async (t) => {
+  const { assertion, present } = await startFarEnd(t)
+  assertAccepted(await present({ audiences: ['https://another.example', ...assertion.audiences] }))
+  assertRefused(await present({ audiences: ['https://another.example', 'https://one-more.example'] }))
+})
+
+test('the server refuses a foreign key, also under the kid of the right one', async (t) => {
+  const { signer, present } = await startFarEnd(t)
+  const foreignKey = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  const { keyId } = signer
+  assert.ok(keyId)
+  assertRefused(await present({}, {}, createLocalSigner(foreignKey, { keyId })))
+  assertRefused(await present({}, {}, createLocalSigner(foreignKey, {})))
+  assertAccepted(await present())
+})
+
+test('the server refuses another algorithm than the one that the client is registered with', async (t) => {
+  const { present } = await startFarEnd(t)
+  assertRefused(await present({ algorithm: 'PS256' }))
+  assertAccepted(await present())
+})
+
+test('the server refuses claims and a header that were changed after signing', async (t) => {
+  const { assertion, signer, send } = await startFarEnd(t)
+  const signed = (await signAssertion(assertion, signer, newMoment())).reveal()
+  const [header = '', payload = '', signature = ''] = signed.split('.')
+  const claims = { ...decodeJwt(signed), jti: randomUUID() }
+  const forged = Buffer.from(JSON.stringify(claims)).toString('base64url')
+  assertRefused(await send([header, forged, signature].join('.')))
+  const unsigned = Buffer.from(JSON.stringify({ alg: 'none' })).toString('base64url')
+  assertRefused(await send([unsigned, payload, ''].join('.')))
+  assertAccepted(await send(signed))
+})
