@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Ajv } from 'ajv'
+import { createElementsJsonSchema } from '../../infra/elements-json-schema.ts'
+import { theIssuer } from '../support/element-store.ts'
+import { theElements } from '../support/elements.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+const isValid = new Ajv({ allErrors: true }).compile(createElementsJsonSchema())
+
+test('the schema that editors use is the one that reads the elements', async () => {
+  const path = join('lib', 'configuration', 'elements.schema.json')
+  const written = await readFile(join(root, path), 'utf8')
+  const made = `${JSON.stringify(createElementsJsonSchema(), undefined, 2)}\n`
+  assert(written === made, `${path} is out of date: run npm run schema`)
+})
+
+test('the elements of the local run are valid, and name the schema', async () => {
+  const path = join(root, 'infra', 'local', 'elements.json')
+  const elements = JSON.parse(await readFile(path, 'utf8')) as Record<string, unknown>
+  isValid(elements)
+  assert.deepEqual(isValid.errors, null)
+  assert.equal(
+    join(path, '..', String(elements['$schema'])),
+    join(root, 'lib', 'configuration', 'elements.schema.json'),
+  )
+})
+
+test('what the store accepts in more than one form is valid in each', () => {
+  const builders = [
+    { jti: 'true', expiresInSeconds: '1m30s', audiences: 'https://a.example' },
+    { jti: true, expiresInSeconds: 90, audiences: ['https://a.example'] },
+  ]
+  for (const builder of builders)
+    for (const claims of [{ a: 1 }, '{ "a": 1 }'])
+      for (const id of ['theServer', undefined])
+        assert(isValid(theElements(theIssuer, { builder, tokenConfig: { claims }, server: id ? { id } : {} })))
+})
+
+test('an unknown kind, an unknown or missing attribute, a wrong value and a bad id are not valid', () => {
+  const wrong = [
+    { ...theElements(theIssuer), zosconnect_oAuthConfig: {} },
+    theElements(theIssuer, { builder: { keyStorRef: 'x' } }),
+    theElements(theIssuer, { server: { coolDownSeconds: 30 } }),
+    { keyStore: { theKeys: {} } },
+    { keyStore: { 'the keys': { location: 'tokenwell/local/keys' } } },
+    theElements(theIssuer, { builder: { signatureAlgorithm: 'none' } }),
+    theElements(theIssuer, { builder: { jti: 'yes' } }),
+  ]
+  for (const elements of wrong) assert.equal(isValid(elements), false, JSON.stringify(elements))
+})

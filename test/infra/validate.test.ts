@@ -1,0 +1,107 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { test } from 'node:test'
+import { theElementsFile, theFolder, theIssuer } from '../support/element-store.ts'
+import { theElements } from '../support/elements.ts'
+
+const root = join(import.meta.dirname, '..', '..')
+
+test('elements without a mistake end with status 0 and a line that counts', async (t) => {
+  const path = await theElementsFile(t, theElements(theIssuer))
+  assert.deepEqual(await validate(path), { status: 0, lines: [`${path}: mistakes: 0, warnings: 0`], errors: '' })
+})
+
+test('warnings are told and end with status 0', async (t) => {
+  const path = await theElementsFile(t, theElements(theIssuer, { builder: { jti: false } }))
+  const { status, lines } = await validate(path)
+  assert.equal(status, 0)
+  assert.equal(lines.length, 2)
+  assert.match(lines[0] ?? '', /^warning {2}jwtBuilder\/theBuilder jti: /)
+  assert.equal(lines[1], `${path}: mistakes: 0, warnings: 1`)
+})
+
+test('all mistakes and warnings are told at once and end with status 1, those of unused elements too', async (t) => {
+  const elements = theElements(theIssuer, {
+    builder: { jti: false },
+    server: { tokenEndpoint: 'http://as.example.com/' },
+  })
+  elements['oAuthConfig'] = { ...elements['oAuthConfig'], unused: { authServerRef: 'theserver' } }
+  const path = await theElementsFile(t, { ...elements, zosconnect_jwtBuilder: {} })
+  const { status, lines } = await validate(path)
+  assert.equal(status, 1)
+  assert.deepEqual(lines, [
+    'mistake  zosconnect_jwtBuilder: there is no such kind. Did you mean jwtBuilder?',
+    'mistake  oAuthConfig/unused authServerRef: there is no authorizationServer with the id "theserver". ' +
+      'Did you mean "theServer"? Ids are case-sensitive.',
+    'mistake  authorizationServer/theServer tokenEndpoint: it must begin with https:// (RFC 6749 section 3.2).',
+    'warning  jwtBuilder/theBuilder jti: without jti an assertion can be replayed, ' +
+      'and servers by OpenID Connect refuse it: leave jti true.',
+    `${path}: mistakes: 3, warnings: 1`,
+  ])
+})
+
+test('a folder is validated like a file', async (t) => {
+  const folder = await theFolder(t, { 'keyStore/theKeys.json': '{ "location": "keys.pem" }' })
+  const { status, lines } = await validate(folder)
+  assert.equal(status, 1)
+  assert.match(lines[0] ?? '', /^mistake {2}keyStore\/theKeys location: /)
+  assert.equal(lines[1], `${folder}: mistakes: 1, warnings: 0`)
+})
+
+test('the stage decides whose secrets may be named, and whether this is Lambda', async (t) => {
+  const elements = theElements(theIssuer, { server: { allowLoopbackHttp: true } })
+  const path = await theElementsFile(t, elements)
+  assert.equal((await validate(path)).status, 0)
+
+  const { status, lines } = await validate(path, '--stage', 'prod')
+  assert.equal(status, 1)
+  assert.match(lines.join('\n'), /^mistake {2}keyStore\/theTrust location: .*tokenwell\/prod\//m)
+  assert.match(lines.join('\n'), /^mistake {2}authorizationServer\/theServer allowLoopbackHttp: .*Lambda/m)
+  assert.equal(lines.at(-1), `${path}: mistakes: 2, warnings: 0`)
+})
+
+test('a file that is not there or holds no JSON is told in one line and ends with status 1', async (t) => {
+  const folder = await theFolder(t, { 'broken.json': '{\n"hunter2": }' })
+  const missing = join(folder, 'missing.json')
+  assert.deepEqual(await validate(missing), {
+    status: 1,
+    lines: [
+      `mistake  ${missing} can't be read (ENOENT); it must be a JSON file or a folder.`,
+      `${missing}: mistakes: 1, warnings: 0`,
+    ],
+    errors: '',
+  })
+  const broken = join(folder, 'broken.json')
+  assert.deepEqual(await validate(broken), {
+    status: 1,
+    lines: [
+      `mistake  ${broken} holds no JSON: value expected at line 2, column 12.`,
+      `${broken}: mistakes: 1, warnings: 0`,
+    ],
+    errors: '',
+  })
+})
+
+test('without a path it says how it is called and ends with status 1', async () => {
+  const { status, lines, errors } = await validate()
+  assert.equal(status, 1)
+  assert.deepEqual(lines, [])
+  assert.match(errors, /npm run validate -- infra\/local\/elements\.json/)
+})
+
+test('the elements of the local run have no mistake', async () => {
+  const { status, lines } = await validate(join('infra', 'local', 'elements.json'))
+  assert.equal(status, 0, lines.join('\n'))
+})
+
+async function validate(...words: string[]) {
+  const child = spawn(process.execPath, [join('infra', 'validate.ts'), ...words], { cwd: root })
+  const [output, errors, status] = await Promise.all([
+    text(child.stdout),
+    text(child.stderr),
+    new Promise<number | null>((resolve) => child.on('close', resolve)),
+  ])
+  return { status, lines: output.split('\n').filter(Boolean), errors }
+}

@@ -1,0 +1,129 @@
+import { test } from 'node:test'
+import { assertLines, theIssuer, theMistakes, theSurroundings } from '../../support/element-store.ts'
+import { type ElementChanges, theElements } from '../../support/elements.ts'
+
+const contradictions: readonly (readonly [string, ElementChanges, RegExp])[] = [
+  [
+    'an HS algorithm without a shared key',
+    { builder: { signatureAlgorithm: 'HS256', jwkEnabled: undefined } },
+    /^jwtBuilder\/theBuilder sharedKey: HS256 needs it/,
+  ],
+  [
+    'a shared key beside RS256, which signs with a private one',
+    { builder: { sharedKey: 'tokenwell/local/shared' } },
+    /^jwtBuilder\/theBuilder sharedKey: RS256 signs with a private key/,
+  ],
+  [
+    'jwkEnabled beside an HS algorithm, which has no public key',
+    { builder: { signatureAlgorithm: 'HS384', sharedKey: 'tokenwell/local/shared' } },
+    /^jwtBuilder\/theBuilder jwkEnabled: .*HS384 has none/,
+  ],
+  [
+    'an assertion that nothing signs',
+    { builder: { jwkEnabled: undefined } },
+    /^jwtBuilder\/theBuilder keyStoreRef: .*no key: .*keyStore\/defaultKeyStore.*jwkEnabled/,
+  ],
+  [
+    'an assertion for nobody, which names issuer, audiences and aud',
+    { server: { issuer: undefined } },
+    /^jwtBuilder\/theBuilder audiences: .*no aud: .*issuer on authorizationServer\/theServer.*audiences here.*aud in claims/,
+  ],
+  [
+    'no authentication method',
+    { oAuth: { jwtAuthenticationTokenRef: undefined } },
+    /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: .*oAuthTokenConfig.*authorizationServer\/theServer a basicAuthRef/,
+  ],
+  [
+    'two authentication methods',
+    { server: { basicAuthRef: 'theClient' } },
+    /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: .*RFC 6749 section 2\.3/,
+  ],
+  [
+    'jwtAuthenticationSetClientId without an assertion',
+    {
+      server: { basicAuthRef: 'theClient' },
+      oAuth: { jwtAuthenticationTokenRef: undefined, jwtAuthenticationSetClientId: false },
+    },
+    /^oAuthConfig\/theConfig jwtAuthenticationSetClientId: .*beside jwtAuthenticationTokenRef/,
+  ],
+]
+for (const [title, changes, pattern] of contradictions)
+  test(`it is a mistake to ask for ${title}`, async (t) => {
+    const authData = { theClient: { user: 'u', passwordSecret: 'tokenwell/local/password' } }
+    assertLines(await theMistakes(t, { ...theElements(theIssuer, changes), authData }), [pattern])
+  })
+
+const endpoints: readonly (readonly [string, string, RegExp])[] = [
+  ['http', 'http://as.example.com/token', /tokenEndpoint: it must begin with https:\/\//],
+  ['http to the loopback address unless that is allowed', 'http://localhost:8080/token', /tokenEndpoint: .*https:\/\//],
+  ['another scheme', 'ftp://as.example.com/token', /tokenEndpoint: it must be a URL that begins with https:\/\//],
+  ['a fragment', 'https://as.example.com/token#part', /tokenEndpoint: .*fragment \(RFC 6749 section 3\.2\)/],
+  ['an empty fragment', 'https://as.example.com/token#', /tokenEndpoint: .*fragment/],
+  [
+    'user and password',
+    'https://user:hunter2@as.example.com/token',
+    /tokenEndpoint: it must be a URL without user and password; (?!.*hunter2)/,
+  ],
+  ['a password', 'https://:hunter2@as.example.com/token', /tokenEndpoint: .*user and password; (?!.*hunter2)/],
+  ['a user', 'https://user@as.example.com/token', /tokenEndpoint: .*user and password/],
+  ['a path alone', '/token', /tokenEndpoint: it must be a URL such as https:\/\//],
+]
+for (const [what, tokenEndpoint, pattern] of endpoints)
+  test(`a token endpoint can not have ${what}`, async (t) => {
+    assertLines(await theMistakes(t, theElements(theIssuer, { server: { tokenEndpoint } })), [pattern])
+  })
+
+test('allowLoopbackHttp allows no other host', async (t) => {
+  for (const host of ['as.example.com', '10.0.0.1', 'localhost.example.com', '127.0.0.1.example.com', '128.0.0.1']) {
+    const server = { tokenEndpoint: `http://${host}/token`, allowLoopbackHttp: true }
+    assertLines(await theMistakes(t, theElements(theIssuer, { server })), [
+      /^authorizationServer\/theServer tokenEndpoint: allowLoopbackHttp allows http:\/\/ only to localhost/,
+    ])
+  }
+})
+
+test('allowLoopbackHttp has no place on Lambda', async (t) => {
+  const onLambda = { ...theSurroundings, isLambda: true }
+  for (const tokenEndpoint of ['http://localhost:8080/token', 'https://as.example.com/token']) {
+    const server = { tokenEndpoint, allowLoopbackHttp: true }
+    assertLines(await theMistakes(t, theElements(theIssuer, { server }), onLambda), [
+      /^authorizationServer\/theServer allowLoopbackHttp: .*no place on Lambda/,
+    ])
+  }
+})
+
+test('parameters that have a place of their own, or that are made for each request, are refused', async (t) => {
+  const reserved = [
+    'grant_type',
+    'client_id',
+    'client_assertion',
+    'client_assertion_type',
+    'client_secret',
+    'scope',
+    'resource',
+    'audience',
+    'username',
+    'password',
+  ]
+  const parameters = Object.fromEntries(reserved.map((name) => [name, 'hunter2']))
+  assertLines(
+    await theMistakes(t, theElements(theIssuer, { oAuth: { parameters } })),
+    reserved.map((name) => new RegExp(`^oAuthConfig/theConfig parameters: .*without ${name}, (?!.*hunter2)`)),
+  )
+})
+
+test('a request may never be allowed to set what authenticates the client', async (t) => {
+  for (const name of [
+    'grant_type',
+    'client_id',
+    'client_assertion',
+    'client_assertion_type',
+    'client_secret',
+    'password',
+  ]) {
+    const requestMay = { scope: true, [name]: true }
+    assertLines(await theMistakes(t, theElements(theIssuer, { oAuth: { requestMay } })), [
+      new RegExp(`^oAuthConfig/theConfig requestMay: .*${name}.*can't set those`),
+    ])
+  }
+})

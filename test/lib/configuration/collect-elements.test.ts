@@ -1,0 +1,67 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
+import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
+import { type RawElements, theElements } from '../../support/elements.ts'
+
+test('one connection of 1,000 asks the store for its own elements only, in as few round trips as one alone', async (t) => {
+  const alone = await askedFor(t, manyElements(1), 'conn-0')
+  const amongMany = await askedFor(t, manyElements(1_000), 'conn-0')
+
+  assert.deepEqual(amongMany, [
+    ['endpointConnection/conn-0'],
+    ['oAuthConfig/config-0'],
+    ['authorizationServer/server-0', 'oAuthTokenConfig/token-0'],
+    ['ssl/ssl-0', 'jwtBuilder/builder-0'],
+    ['keyStore/trust-0', 'keyStore/keys-0'],
+  ])
+  assert.deepEqual(amongMany, alone)
+})
+
+test('an element that several refer to is asked for once', async (t) => {
+  const elements = theElements(theIssuer, { builder: { keyStoreRef: 'theTrust' } })
+  const asked = (
+    await askedFor(t, { ...elements, sslDefault: { default: { sslRef: 'defaultSSLConfig' } } }, 'conn')
+  ).flat()
+  assert.deepEqual(asked, [...new Set(asked)])
+  assert(asked.includes('ssl/defaultSSLConfig') && asked.includes('keyStore/theTrust'))
+})
+
+function manyElements(count: number): RawElements {
+  const each = (name: string, element: (n: number) => Record<string, unknown>) =>
+    Object.fromEntries(Array.from({ length: count }, (_, n) => [`${name}-${n}`, element(n)]))
+  return {
+    jwtBuilder: each('builder', (n) => ({ issuer: 'theClient', keyStoreRef: `keys-${n}` })),
+    oAuthTokenConfig: each('token', (n) => ({ tokenGeneratorRef: `builder-${n}`, tokenSubject: 'theClient' })),
+    authorizationServer: each('server', (n) => ({
+      tokenEndpoint: `${theIssuer}/token`,
+      issuer: theIssuer,
+      sslCertsRef: `ssl-${n}`,
+    })),
+    oAuthConfig: each('config', (n) => ({ authServerRef: `server-${n}`, jwtAuthenticationTokenRef: `token-${n}` })),
+    endpointConnection: each('conn', (n) => ({ authenticationConfigRef: `config-${n}` })),
+    ssl: each('ssl', (n) => ({ trustStoreRef: `trust-${n}` })),
+    keyStore: {
+      ...each('keys', (n) => ({ location: `tokenwell/local/key-${n}` })),
+      ...each('trust', (n) => ({ location: `tokenwell/local/ca-${n}` })),
+    },
+  }
+}
+
+/** The references of each round trip to the store. */
+async function askedFor(t: TestContext, elements: RawElements, name: string): Promise<string[][]> {
+  const store = await theStore(t, elements)
+  const roundTrips: string[][] = []
+  await resolveConnection(
+    {
+      get(references) {
+        roundTrips.push(references.map(({ kind, id }) => `${kind}/${id}`))
+        return store.get(references)
+      },
+      ids: () => assert.fail('no token request needs the ids of all elements'),
+    },
+    theSurroundings,
+    name,
+  )
+  return roundTrips
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { readDuration } from '../../../lib/configuration/duration.ts'
+
+test('a duration has the units of the original, the larger before the smaller', () => {
+  const durations = {
+    '30s': 30_000,
+    '1m30s': 90_000,
+    '2h': 7_200_000,
+    '500ms': 500,
+    '5m': 300_000,
+    '5ms': 5,
+    '1h1m1s1ms': 3_661_001,
+    '1h1ms': 3_600_001,
+    '90m': 5_400_000,
+    '0s': 0,
+    '-5s': -5_000,
+    '-1m30s': -90_000,
+  }
+  for (const [text, milliseconds] of Object.entries(durations)) assert.equal(readDuration(text), milliseconds, text)
+})
+
+test('what is no duration is undefined', () => {
+  const texts = ['', '-', 's', 'ms', '1d', '1.5s', '1,5s', '1S', '1H', ' 1s', '1s ', '1 s', '30s1m', '1ms1s', '1s1s']
+  for (const text of [
+    ...texts,
+    '+1s',
+    '--1s',
+    '1m-30s',
+    '-5',
+    '1e3',
+    '0x10',
+    '١s',
+    'PT1S',
+    '1s\n',
+    '9'.repeat(20),
+    `${'9'.repeat(20)}h`,
+  ])
+    assert.equal(readDuration(text), undefined, JSON.stringify(text))
+})
+
+test('a bare number counts in the unit of its attribute, seconds unless told', () => {
+  const units = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const
+  fc.assert(
+    fc.property(fc.nat(999_999_999), fc.constantFrom('h', 'm', 's', 'ms'), (count, unit) => {
+      assert.equal(readDuration(String(count), unit), count * units[unit])
+      assert.equal(readDuration(String(count)), count * units.s)
+    }),
+  )
+})
+
+test('a duration is the sum of its parts, whichever are left out, and a minus turns all of it', () => {
+  const part = fc.option(fc.nat(99_999), { nil: undefined })
+  fc.assert(
+    fc.property(part, part, part, part, (h, m, s, ms) => {
+      const parts = [h, m, s, ms].map((count, index) =>
+        count === undefined ? '' : `${count}${['h', 'm', 's', 'ms'][index]}`,
+      )
+      const text = parts.join('')
+      fc.pre(text !== '')
+      const total = (h ?? 0) * 3_600_000 + (m ?? 0) * 60_000 + (s ?? 0) * 1_000 + (ms ?? 0)
+      assert.equal(readDuration(text), total)
+      assert.equal((readDuration(`-${text}`) ?? Number.NaN) + total, 0)
+    }),
+  )
+})
+
+test('no text whatever is read as anything but whole milliseconds', () => {
+  const unit = fc.constantFrom('1', '0', '9', 'h', 'm', 's', 'ms', '-', '.', ' ', 'd')
+  fc.assert(
+    fc.property(fc.oneof(fc.string(), fc.string({ unit, maxLength: 40 })), (text) => {
+      const milliseconds = readDuration(text)
+      if (milliseconds === undefined) return
+      assert(Number.isSafeInteger(milliseconds))
+      assert.match(text, /^(-?(\d+(h|ms|m|s))+|\d+)$/)
+    }),
+    { numRuns: 2_000 },
+  )
+})

@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  allFindings,
+  assertLines,
+  theConfigurationError,
+  theConnection,
+  theIssuer,
+  theMistakes,
+} from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+
+test('a connection tells every mistake of its elements at once, each with its element and attribute', async (t) => {
+  const elements = theElements(theIssuer, {
+    builder: { signatureAlgorithm: 'HS256' },
+    server: { issuer: undefined, tokenEndpoint: 'http://as.example.com/token', basicAuthRef: 'nobody' },
+  })
+  elements['keyStore'] = { theTrust: { location: '/etc/ca.pem' } }
+  const error = await theConfigurationError(theConnection(t, elements))
+
+  assert.equal(error.code, 'configuration')
+  assertLines(error.message.split('\n'), [
+    /^jwtBuilder\/theBuilder jwkEnabled: .*HS256/,
+    /^jwtBuilder\/theBuilder sharedKey: HS256 needs it/,
+    /^jwtBuilder\/theBuilder audiences: .*no aud/,
+    /^authorizationServer\/theServer tokenEndpoint: .*https:/,
+    /^authorizationServer\/theServer basicAuthRef: .*"nobody"/,
+    /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: .*one authentication method/,
+    /^keyStore\/theTrust location: /,
+  ])
+})
+
+test('one element tells every mistake of its own at once', async (t) => {
+  const lines = await theMistakes(
+    t,
+    theElements(theIssuer, {
+      builder: { id: 'another', jti: 'perhaps', keyStorRef: 'x', jwkMaxKeys: 3, jwkRotationTime: '30d' },
+    }),
+  )
+  assertLines(lines, [
+    /^jwtBuilder\/theBuilder id: /,
+    /^jwtBuilder\/theBuilder jti: it must be true or false/,
+    /^jwtBuilder\/theBuilder keyStorRef: .*Did you mean keyStoreRef\?/,
+    /^jwtBuilder\/theBuilder jwkMaxKeys: /,
+    /^jwtBuilder\/theBuilder jwkRotationTime: not available yet/,
+  ])
+})
+
+test('a check of the whole configuration tells mistakes of elements that no connection uses, each once', async (t) => {
+  const elements = theElements(theIssuer, { server: { tokenEndpoint: 'http://as.example.com/token' } })
+  elements['endpointConnection'] = {
+    ...elements['endpointConnection'],
+    again: { authenticationConfigRef: 'theConfig' },
+  }
+  elements['oAuthTokenConfig'] = { ...elements['oAuthTokenConfig'], unused: { tokenGeneratorRef: 'nothing' } }
+  elements['jwtBuilder'] = { ...elements['jwtBuilder'], unused: { keyStoreRef: 'nothing' } }
+  assertLines(await allFindings(t, elements), [
+    /^authorizationServer\/theServer tokenEndpoint: /,
+    /^oAuthTokenConfig\/unused tokenSubject: it is missing/,
+    /^jwtBuilder\/unused keyStoreRef: there is no keyStore with the id "nothing"/,
+  ])
+})
+
+test('an unknown attribute names the nearest one, or else those there are', async (t) => {
+  const near = await theMistakes(t, theElements(theIssuer, { server: { SSLCertsRef: 'x', tokenEndPoint: 'x' } }))
+  assertLines(near, [/SSLCertsRef: .*Did you mean sslCertsRef\?$/, /tokenEndPoint: .*Did you mean tokenEndpoint\?$/])
+
+  const [far, ...more] = await theMistakes(t, theElements(theIssuer, { tokenConfig: { zebra: 1 } }))
+  assert.match(far ?? '', /zebra: there is no such attribute; .*tokenGeneratorRef, tokenSubject, claims\.$/)
+  assert.deepEqual(more, [])
+})
+
+test('names that every JavaScript object inherits are unknown attributes like any other', async (t) => {
+  const names = ['constructor', 'hasOwnProperty', 'toString', '__proto__']
+  const builder = JSON.parse(`{ ${names.map((name) => `"${name}": {}`).join()} }`) as Record<string, unknown>
+  assertLines(
+    await theMistakes(t, theElements(theIssuer, { builder })),
+    names.map((name) => new RegExp(`^jwtBuilder/theBuilder ${name}: there is no such attribute; jwtBuilder has `)),
+  )
+})
+
+test('a value of the wrong type says what it must be and never what it is', async (t) => {
+  const wrong: readonly (readonly [object, RegExp])[] = [
+    [{ builder: { jti: 'hunter2' } }, /jti: it must be true or false; it is another text\.$/],
+    [{ builder: { audiences: ['a', 5] } }, /audiences: it must be one text or a list of texts; it is a list\.$/],
+    [{ builder: { expiresInSeconds: 'hunter2' } }, /expiresInSeconds: it must be a duration such as 30s/],
+    [{ builder: { expiresInSeconds: '0s' } }, /expiresInSeconds: .*at least 1s/],
+    [{ builder: { expiry: '500ms' } }, /expiry: .*at least 1s/],
+    [{ builder: { nbfOffset: '-1s' } }, /nbfOffset: .*at least 0s/],
+    [{ builder: { issuedAtOffset: '-2h' } }, /issuedAtOffset: .*at least -1h/],
+    [{ builder: { signatureAlgorithm: 'rs256' } }, /signatureAlgorithm: .*PS512.*Did you mean RS256\?$/],
+    [{ builder: { signatureAlgorithm: 'none' } }, /signatureAlgorithm: it must be one of RS256/],
+    [{ builder: { jwkSigningKeySize: 1024 } }, /jwkSigningKeySize: it must be 2048, 3072 or 4096/],
+    [{ builder: { certificateThumbprint: 'x5t#S25' } }, /certificateThumbprint: .*Did you mean x5t#S256\?$/],
+    [{ builder: { typ: ' ' } }, /typ: it must be a text that is not empty; it is empty\.$/],
+    [{ tokenConfig: { tokenSubject: 5 } }, /tokenSubject: it must be a text/],
+    [{ tokenConfig: { tokenSubject: null } }, /tokenSubject: it must be a text.*; it is null\.$/],
+    [{ tokenConfig: { claims: '{hunter2' } }, /claims: it must be an object of claims, or a text that holds one/],
+    [{ tokenConfig: { claims: '"hunter2"' } }, /claims: it must be an object of claims, or a text that holds one/],
+    [{ tokenConfig: { claims: '{ "a": "hunter2", "a": 1 }' } }, /claims: it must be an object of claims/],
+    [{ tokenConfig: { claims: 5 } }, /claims: it must be an object of claims, or a text that holds one/],
+    [{ tokenConfig: { claims: { iss: 5 } } }, /claims: it must be claims whose iss is a text/],
+    [{ tokenConfig: { claims: { aud: [] } } }, /claims: it must be claims whose aud is a text or a list/],
+    [{ tokenConfig: { claims: { exp: '2027-01-01' } } }, /claims: it must be claims whose exp is a whole number/],
+    [{ tokenConfig: { claims: { nbf: 1.5 } } }, /claims: it must be claims whose nbf is a whole number/],
+    [{ tokenConfig: { claims: { jti: '' } } }, /claims: it must be claims whose jti is a text/],
+    [{ tokenConfig: { claims: { amr: null } } }, /claims: it must be claims without null: amr has no value/],
+    [{ server: { maximumConcurrency: 0 } }, /maximumConcurrency: it must be a whole number from 1 to 1000/],
+    [{ server: { assumedLifetimeSeconds: 0.5 } }, /assumedLifetimeSeconds: it must be a whole number/],
+    [{ server: { connectionTimeout: 0 } }, /connectionTimeout: .*at least 1ms/],
+    [{ oAuth: { grantType: 'implicit' } }, /grantType: it must be client_credentials or password/],
+    [{ oAuth: { authServerRef: 'theServer, another' } }, /authServerRef: it must be the id of one element of the kind/],
+    [{ oAuth: { scope: 'a"b' } }, /scope: it must be scopes by RFC 6749 section 3\.3/],
+    [{ oAuth: { resource: 'https://a.example/#b' } }, /resource: .*RFC 8707/],
+    [{ oAuth: { parameters: 'hunter2' } }, /parameters: it must be an object of texts/],
+    [{ oAuth: { requestMay: 'hunter2' } }, /requestMay: it must be an object that gives each parameter true or a list/],
+  ]
+  for (const [changes, pattern] of wrong) {
+    const lines = await theMistakes(t, theElements(theIssuer, changes))
+    assertLines(lines, [pattern])
+    assert.doesNotMatch(lines.join('\n'), /hunter2/)
+  }
+})
+
+test('host holds scheme and host alone', async (t) => {
+  for (const host of [
+    'api.example.com',
+    'ftp://api.example.com',
+    'https://api.example.com/orders',
+    'https://u@a.example',
+  ])
+    assertLines(
+      await theMistakes(t, {
+        ...theElements(theIssuer),
+        endpointConnection: { conn: { authenticationConfigRef: 'theConfig', host } },
+      }),
+      [/^endpointConnection\/conn host: it must be scheme and host/],
+    )
+})
+
+test('an attribute that can not be left out is missing', async (t) => {
+  const incomplete = {
+    endpointConnection: ['authenticationConfigRef'],
+    oAuthConfig: ['authServerRef'],
+    oAuthTokenConfig: ['tokenGeneratorRef', 'tokenSubject'],
+    authorizationServer: ['tokenEndpoint'],
+    keyStore: ['location'],
+    sslDefault: ['sslRef'],
+    authData: ['user', 'passwordSecret'],
+  }
+  const elements = Object.fromEntries(Object.keys(incomplete).map((kind) => [kind, { default: {} }]))
+  assertLines(
+    await allFindings(t, elements),
+    Object.entries(incomplete).flatMap(([kind, attributes]) =>
+      attributes.map((attribute) => new RegExp(`^${kind}/default ${attribute}: it is missing`)),
+    ),
+  )
+})
+
+test('an element that is no object is a mistake', async (t) => {
+  const elements = { keyStore: { list: [], text: 'hunter2', nothing: null } } as never
+  assertLines(await allFindings(t, elements), [
+    /^keyStore\/list: it must be a JSON object; it is a list\.$/,
+    /^keyStore\/text: it must be a JSON object; it is another text\.$/,
+    /^keyStore\/nothing: it must be a JSON object; it is null\.$/,
+  ])
+})
+
+test('an id inside an element must equal its name', async (t) => {
+  assertLines(await theMistakes(t, theElements(theIssuer, { server: { id: 'theserver' } })), [
+    /^authorizationServer\/theServer id: .*"theServer"/,
+  ])
+  await theConnection(t, theElements(theIssuer, { server: { id: 'theServer' } }))
+})
+
+test('a reference to nothing names the nearest id, as on the original page, whose reference differs in case', async (t) => {
+  const elements = theElements(theIssuer)
+  elements['endpointConnection'] = { conn: { authenticationConfigRef: 'myOAuthConfig' } }
+  elements['oAuthConfig'] = { myoAuthConfig: elements['oAuthConfig']?.['theConfig'] ?? {} }
+  const lines = await theMistakes(t, elements)
+  assert.deepEqual(lines, [
+    'endpointConnection/conn authenticationConfigRef: there is no oAuthConfig with the id "myOAuthConfig". ' +
+      'Did you mean "myoAuthConfig"? Ids are case-sensitive.',
+  ])
+})
+
+test('every kind of reference is followed, and its mistake told where it stands', async (t) => {
+  const elements = theElements(theIssuer, {
+    builder: { jwkEnabled: false, keyStoreRef: 'nothing1' },
+    server: { sslCertsRef: 'theSsl' },
+  })
+  elements['ssl'] = { theSsl: { keyStoreRef: 'nothing2', trustStoreRef: 'nothing3' } }
+  assertLines(await theMistakes(t, elements), [
+    /^jwtBuilder\/theBuilder keyStoreRef: .*keyStore with the id "nothing1"\. Add the element/,
+    /^ssl\/theSsl keyStoreRef: .*keyStore with the id "nothing2"/,
+    /^ssl\/theSsl trustStoreRef: .*keyStore with the id "nothing3"/,
+  ])
+
+  const another = theElements(theIssuer, {
+    oAuth: { authServerRef: 'other', jwtAuthenticationTokenRef: 'theTokenConfg' },
+  })
+  assertLines(await theMistakes(t, another), [
+    /^oAuthConfig\/theConfig authServerRef: .*authorizationServer with the id "other"/,
+    /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: .*Did you mean "theTokenConfig"\?/,
+  ])
+
+  const byDefault = { ...theElements(theIssuer), sslDefault: { default: { sslRef: 'defaultSslConfig' } } }
+  assertLines(await theMistakes(t, byDefault), [/^sslDefault\/default sslRef: .*Did you mean "defaultSSLConfig"\?/])
+})

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { elementSchemas } from '../../../lib/adapters/element-schema.ts'
+import { kinds, references } from '../../../lib/configuration/element.ts'
+
+const refersTo = new Map<string, readonly string[]>(kinds.map((kind) => [kind, Object.values(references[kind])]))
+
+test('elements refer downwards only, so that no circle of them can be written', () => {
+  // Kinds that lead nowhere but to kinds that end are taken away until none is left, or a circle is.
+  const ended = new Set<string>()
+  for (let before = -1; before < ended.size; ) {
+    before = ended.size
+    for (const [kind, others] of refersTo) if (others.every((other) => ended.has(other))) ended.add(kind)
+  }
+  assert.deepEqual(
+    kinds.filter((kind) => !ended.has(kind)),
+    [],
+  )
+})
+
+test('every attribute that names another element is followed', () => {
+  for (const kind of kinds)
+    assert.deepEqual(
+      Object.keys(references[kind]).sort(),
+      Object.keys(elementSchemas[kind].entries)
+        .filter((attribute) => attribute.endsWith('Ref'))
+        .sort(),
+    )
+})

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
+import { theConnection, theIssuer } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+
+test('expiresInSeconds beats expiry, which alone counts a bare number in hours', async (t) => {
+  const lifetime = async (builder: Record<string, unknown>) =>
+    assertionOf(await theConnection(t, theElements(theIssuer, { builder }))).expiresInSeconds
+
+  assert.equal(await lifetime({ expiresInSeconds: 45, expiry: '2h' }), 45)
+  assert.equal(await lifetime({ expiry: 2 }), 7200)
+  assert.equal(await lifetime({ expiry: '2' }), 7200)
+  assert.equal(await lifetime({ expiry: '2m' }), 120)
+  assert.equal(await lifetime({ expiresInSeconds: '2h' }), 7200)
+})
+
+test('claims are an object, or a text that holds one', async (t) => {
+  const claims = { department: 'orders & returns', nested: { list: [1, true] } }
+  for (const written of [claims, JSON.stringify(claims)]) {
+    const connection = await theConnection(t, theElements(theIssuer, { tokenConfig: { claims: written } }))
+    assert.deepEqual(assertionOf(connection).claims, claims)
+  }
+})
+
+test('aud in claims is enough where neither audiences nor the issuer of the server is known', async (t) => {
+  const elements = theElements(theIssuer, {
+    server: { issuer: undefined },
+    tokenConfig: { claims: { aud: 'https://other.example' } },
+  })
+  const assertion = assertionOf(await theConnection(t, elements))
+  assert.deepEqual(assertion.audiences, [])
+  assert.equal(assertion.claims['aud'], 'https://other.example')
+})
+
+test('typ none leaves the header out', async (t) => {
+  const assertion = assertionOf(await theConnection(t, theElements(theIssuer, { builder: { typ: 'none' } })))
+  assert.equal('type' in assertion, false)
+})
+
+test('with jwkEnabled Tokenwell makes the key, and a key store named beside it is ignored with a warning', async (t) => {
+  const plain = await theConnection(t, theElements(theIssuer))
+  const made = { location: 'tokenwell/local/jwk/theBuilder', generated: { modulusLength: 2048 } }
+  assert.deepEqual(assertionOf(plain).key, made)
+  assert.deepEqual(plain.warnings, [])
+
+  const connection = await theConnection(
+    t,
+    theElements(theIssuer, { builder: { keyStoreRef: 'theTrust', keyAlias: 'theAlias' } }),
+  )
+  assert.deepEqual(assertionOf(connection).key, made)
+  assert.deepEqual(
+    connection.warnings.map(({ severity, attribute }) => [severity, attribute]),
+    [
+      ['warning', 'keyStoreRef'],
+      ['warning', 'keyAlias'],
+    ],
+  )
+})
+
+test('jwkEnabled works with every asymmetric algorithm', async (t) => {
+  for (const signatureAlgorithm of ['RS512', 'PS256', 'ES384', 'EdDSA']) {
+    const assertion = assertionOf(await theConnection(t, theElements(theIssuer, { builder: { signatureAlgorithm } })))
+    assert.equal(assertion.algorithm, signatureAlgorithm)
+    assert(assertion.key.generated)
+  }
+})
+
+test('an HS algorithm makes the client authenticate with the secret it shares with the server', async (t) => {
+  const builder = { signatureAlgorithm: 'HS512', jwkEnabled: undefined, sharedKey: 'tokenwell/local/shared' }
+  const connection = await theConnection(t, theElements(theIssuer, { builder }))
+  assert.equal(connection.clientAuthentication.method, 'client_secret_jwt')
+  assert.deepEqual(assertionOf(connection).key, { location: 'tokenwell/local/shared' })
+})
+
+function assertionOf({ clientAuthentication }: Connection): AssertionConfiguration {
+  assert(clientAuthentication.method !== 'client_secret_basic')
+  return clientAuthentication.assertion
+}

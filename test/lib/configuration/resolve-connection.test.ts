@@ -1,0 +1,207 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
+import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
+import { UnknownConnectionError } from '../../../lib/configuration/unknown-connection-error.ts'
+import { theConnection, theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+
+test('a connection of nothing but what is required gets every default', async (t) => {
+  const connection = await theConnection(t, {
+    jwtBuilder: { theBuilder: {} },
+    oAuthTokenConfig: { theTokenConfig: { tokenGeneratorRef: 'theBuilder', tokenSubject: 'theClient' } },
+    authorizationServer: { theServer: { tokenEndpoint: `${theIssuer}/token?tenant=a`, issuer: theIssuer } },
+    oAuthConfig: { theConfig: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theTokenConfig' } },
+    endpointConnection: { conn: { authenticationConfigRef: 'theConfig' } },
+    keyStore: { defaultKeyStore: { location: 'tokenwell/local/default-key' } },
+  })
+
+  const { warnings, ...rest } = connection
+  assert.equal(warnings.length, 1, 'only that iss is not the client id')
+  assert.deepEqual(rest, {
+    name: 'conn',
+    grantType: 'client_credentials',
+    clientId: 'theClient',
+    clientAuthentication: {
+      method: 'private_key_jwt',
+      sendClientId: false,
+      assertion: {
+        issuer: 'https://tokenwell.example/jwt/theBuilder',
+        subject: 'theClient',
+        audiences: [theIssuer],
+        expiresInSeconds: 120,
+        issuedAtOffsetSeconds: 0,
+        hasJwtId: true,
+        claims: {},
+        algorithm: 'RS256',
+        type: 'JWT',
+        certificateThumbprint: 'none',
+        key: { location: 'tokenwell/local/default-key' },
+      },
+    },
+    authorizationServer: {
+      id: 'theServer',
+      issuer: theIssuer,
+      tokenEndpoint: `${theIssuer}/token?tenant=a`,
+      tls: { minimumVersion: 'TLSv1.2' },
+      connectTimeoutMilliseconds: 3_000,
+      receiveTimeoutMilliseconds: 8_000,
+      maximumConcurrency: 10,
+      lifetime: { assumedLifetimeSeconds: 300 },
+    },
+    parameters: { scope: [], resource: [], further: {} },
+  })
+})
+
+test('what the elements say replaces every default', async (t) => {
+  const elements = theElements(theIssuer, {
+    builder: {
+      audiences: ['https://a.example', 'https://b.example'],
+      expiresInSeconds: '1m30s',
+      nbfOffset: '5s',
+      issuedAtOffset: '-10s',
+      jti: false,
+      scope: 'a b',
+      signatureAlgorithm: 'ES256',
+      jwkEnabled: false,
+      keyStoreRef: 'theKeys',
+      keyAlias: 'theAlias',
+      typ: 'client-authentication+jwt',
+      certificateThumbprint: 'x5t#S256',
+    },
+    server: {
+      connectionTimeout: '500ms',
+      receiveTimeout: 4,
+      assumedLifetimeSeconds: 60,
+      maximumLifetimeSeconds: 600,
+      marginSeconds: 0,
+      maximumConcurrency: 3,
+    },
+    oAuth: {
+      grantType: 'password',
+      jwtAuthenticationSetClientId: true,
+      scope: 'read write read',
+      resource: 'https://api.example.com',
+      audience: 'theAudience',
+      parameters: { tenant: 'a' },
+      requestMay: { scope: ['read'], audience: true },
+    },
+  })
+  elements['endpointConnection'] = {
+    conn: {
+      authenticationConfigRef: 'theConfig',
+      host: 'https://api.example.com',
+      port: 8443,
+      domainBasePath: '/orders',
+    },
+  }
+  elements['keyStore'] = { ...elements['keyStore'], theKeys: { location: 'tokenwell/local/the-keys' } }
+  const connection = await theConnection(t, elements)
+
+  const { warnings: _, clientAuthentication, authorizationServer, ...rest } = connection
+  assert.deepEqual(clientAuthentication, {
+    method: 'private_key_jwt',
+    sendClientId: true,
+    assertion: {
+      issuer: 'theClient',
+      subject: 'theClient',
+      audiences: ['https://a.example', 'https://b.example'],
+      expiresInSeconds: 90,
+      issuedAtOffsetSeconds: -10,
+      notBeforeOffsetSeconds: 5,
+      hasJwtId: false,
+      scope: 'a b',
+      claims: {},
+      algorithm: 'ES256',
+      type: 'client-authentication+jwt',
+      certificateThumbprint: 'x5t#S256',
+      key: { location: 'tokenwell/local/the-keys', alias: 'theAlias' },
+    },
+  })
+  assert.deepEqual(authorizationServer, {
+    id: 'theServer',
+    issuer: theIssuer,
+    tokenEndpoint: `${theIssuer}/token`,
+    tls: { minimumVersion: 'TLSv1.2', trustStore: 'tokenwell/local/authorization-server-ca' },
+    connectTimeoutMilliseconds: 500,
+    receiveTimeoutMilliseconds: 4_000,
+    maximumConcurrency: 3,
+    lifetime: { assumedLifetimeSeconds: 60, maximumLifetimeSeconds: 600, marginSeconds: 0 },
+  })
+  assert.deepEqual(rest, {
+    name: 'conn',
+    apiUrl: 'https://api.example.com:8443/orders',
+    grantType: 'password',
+    clientId: 'theClient',
+    parameters: {
+      scope: ['read', 'write'],
+      resource: ['https://api.example.com'],
+      audience: 'theAudience',
+      further: { tenant: 'a' },
+    },
+    requestMay: { scope: ['read'], audience: true },
+  })
+})
+
+test('flags and numbers may stand in quotation marks, as in the original', async (t) => {
+  const elements = theElements(theIssuer, {
+    builder: { jti: 'false', jwkEnabled: 'true', jwkSigningKeySize: '3072', expiresInSeconds: '90' },
+    server: { maximumConcurrency: '7', assumedLifetimeSeconds: '60', receiveTimeout: '4' },
+    oAuth: { jwtAuthenticationSetClientId: 'true' },
+  })
+  elements['endpointConnection'] = {
+    conn: { authenticationConfigRef: 'theConfig', host: 'https://api.example.com', port: '9443' },
+  }
+  const connection = await theConnection(t, elements)
+
+  assert.equal(connection.apiUrl, 'https://api.example.com:9443/')
+  assert.equal(connection.authorizationServer.maximumConcurrency, 7)
+  assert.equal(connection.authorizationServer.lifetime.assumedLifetimeSeconds, 60)
+  assert.equal(connection.authorizationServer.receiveTimeoutMilliseconds, 4_000)
+  assert.equal('sendClientId' in connection.clientAuthentication && connection.clientAuthentication.sendClientId, true)
+  const { hasJwtId, expiresInSeconds, key } = assertionOf(connection)
+  assert.equal(hasJwtId, false)
+  assert.equal(expiresInSeconds, 90)
+  assert.deepEqual(key.generated, { modulusLength: 3072 })
+})
+
+test('basicAuthRef makes the client authenticate with user and password', async (t) => {
+  const elements = theElements(theIssuer, {
+    oAuth: { jwtAuthenticationTokenRef: undefined },
+    server: { basicAuthRef: 'theClient' },
+  })
+  const authData = { theClient: { user: 'basic-client', passwordSecret: 'tokenwell/local/basic-password' } }
+  const connection = await theConnection(t, { ...elements, authData })
+  assert.equal(connection.clientId, 'basic-client')
+  assert.deepEqual(connection.clientAuthentication, {
+    method: 'client_secret_basic',
+    passwordSecret: 'tokenwell/local/basic-password',
+  })
+})
+
+test('a resolved connection is frozen to its last leaf', async (t) => {
+  const elements = theElements(theIssuer, {
+    builder: { issuer: 'not the client' },
+    tokenConfig: { claims: { nested: { list: [{ leaf: 1 }] } } },
+    oAuth: { scope: 'a', resource: ['https://a.example'], parameters: { a: 'b' }, requestMay: { scope: ['a'] } },
+  })
+  const loose = looseParts(await theConnection(t, elements), 'connection')
+  assert.deepEqual(loose, [])
+})
+
+function looseParts(value: unknown, path: string): string[] {
+  if (typeof value !== 'object' || value === null) return []
+  const inside = Object.entries(value).flatMap(([name, member]) => looseParts(member, `${path}.${name}`))
+  return Object.isFrozen(value) ? inside : [path, ...inside]
+}
+
+test('a connection that is not configured is unknown, also in another case', async (t) => {
+  const store = await theStore(t, theElements(theIssuer))
+  for (const name of ['other', 'Conn', '', '__proto__', '../conn'])
+    await assert.rejects(resolveConnection(store, theSurroundings, name), UnknownConnectionError)
+})
+
+function assertionOf({ clientAuthentication }: Connection): AssertionConfiguration {
+  assert(clientAuthentication.method !== 'client_secret_basic')
+  return clientAuthentication.assertion
+}

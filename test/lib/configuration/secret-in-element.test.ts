@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { test } from 'node:test'
+import { allFindings, assertLines, theIssuer, theMistakes, theSurroundings } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+
+const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+const jwk = privateKey.export({ format: 'jwk' })
+const symmetricJwk = { kty: 'oct', k: 'c2VjcmV0IHNlY3JldCBzZWNyZXQ' }
+const encoded = 'bm90IHJlYWxseSBoaWRkZW4'
+const signedToken = `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0aGVDbGllbnQifQ.${encoded}`
+
+/** What would give each secret away. */
+const telltales = [pem.split('\n')[1] ?? pem, String(jwk.d), symmetricJwk.k, encoded, 'hunter2']
+
+const secrets: readonly (readonly [string, unknown, RegExp])[] = [
+  ['a private key in PEM', pem, /it holds a private key in PEM/],
+  ['a private key in PEM after a comment', `the key:\n${pem}`, /it holds a private key in PEM/],
+  ['a password in the encoding of the original', `{xor}${encoded}`, /it holds an encoded password/],
+  ['an encrypted password of the original', `{AES}${encoded}`, /it holds an encoded password/],
+  ['a signed token', signedToken, /it holds a signed token/],
+  ['a private JWK as text', JSON.stringify(jwk), /it holds a private JWK/],
+  ['a symmetric JWK as text', JSON.stringify(symmetricJwk, undefined, 2), /it holds a private JWK/],
+]
+
+/** Attributes that take a text, among them each where a user would put a secret. */
+const places = [
+  ['keyStore', 'location'],
+  ['authData', 'passwordSecret'],
+  ['authData', 'user'],
+  ['jwtBuilder', 'sharedKey'],
+  ['jwtBuilder', 'keyStoreRef'],
+  ['jwtBuilder', 'keyAlias'],
+  ['jwtBuilder', 'issuer'],
+  ['ssl', 'trustStoreRef'],
+  ['ssl', 'keyStoreRef'],
+  ['oAuthConfig', 'audience'],
+  ['authorizationServer', 'basicAuthRef'],
+  ['authorizationServer', 'tokenEndpoint'],
+  ['endpointConnection', 'authenticationConfigRef'],
+] as const
+
+for (const [what, secret, pattern] of secrets)
+  test(`${what} in an element is a mistake whose sentence does not repeat it`, async (t) => {
+    for (const [kind, attribute] of places) {
+      const lines = await allFindings(t, { [kind]: { theElement: { [attribute]: secret } } })
+      assertHidden(lines)
+      const ofAttribute = lines.filter((line) => line.startsWith(`${kind}/theElement ${attribute}: it holds`))
+      assertLines(ofAttribute, [pattern])
+    }
+  })
+
+test('a secret is found however deep it lies in claims, parameters and lists', async (t) => {
+  const hidden = [
+    { tokenConfig: { claims: { cnf: { jwk } } } },
+    { tokenConfig: { claims: { keys: [symmetricJwk] } } },
+    { tokenConfig: { claims: JSON.stringify({ cnf: { jwk } }) } },
+    { tokenConfig: { claims: { deep: [{ deeper: [pem] }] } } },
+    { oAuth: { parameters: { assertion: signedToken } } },
+    { builder: { audiences: ['https://a.example', `{xor}${encoded}`] } },
+  ]
+  for (const changes of hidden) {
+    const lines = await theMistakes(t, theElements(theIssuer, changes))
+    assertHidden(lines)
+    assertLines(lines, [/^\w+\/\w+ (claims|parameters|audiences): it holds .*keep it in the secret store/])
+  }
+})
+
+test('a public key in claims is no secret', async (t) => {
+  const elements = theElements(theIssuer, {
+    tokenConfig: { claims: { cnf: { jwk: publicKey.export({ format: 'jwk' }) } } },
+  })
+  assert.deepEqual(await allFindings(t, elements), [])
+})
+
+test('an attribute whose name says that it is a secret points to the secret store', async (t) => {
+  for (const name of ['clientSecret', 'sharedSecretValue', 'apiKey', 'private_key', 'passphrase', 'credentials']) {
+    const lines = await theMistakes(t, theElements(theIssuer, { server: { [name]: 'hunter2' } }))
+    assertHidden(lines)
+    assertLines(lines, [new RegExp(`^authorizationServer/theServer ${name}: .*looks like a secret.*secret store`)])
+  }
+})
+
+test('the password attribute of the original points to passwordSecret', async (t) => {
+  const elements = {
+    authData: { theClient: { user: 'u', password: 'hunter2', passwordSecret: 'tokenwell/local/p' } },
+    keyStore: { theKeys: { location: 'tokenwell/local/keys', password: `{xor}${encoded}` } },
+  }
+  const lines = await allFindings(t, elements)
+  assertHidden(lines)
+  assertLines(lines, [
+    /^authData\/theClient password: .*never stands in an element.*passwordSecret/,
+    /^keyStore\/theKeys password: .*never stands in an element/,
+  ])
+})
+
+test('the name of a secret lies under the stage of the deployment, and another one is not repeated', async (t) => {
+  const outside = [
+    'hunter2',
+    'tokenwell/hunter2',
+    'tokenwell/prod/hunter2',
+    'Tokenwell/local/hunter2',
+    'tokenwell/local',
+    'tokenwell/local/',
+    'tokenwell/local//hunter2',
+    'tokenwell/local/../prod/hunter2',
+    'tokenwell/local/./hunter2',
+    'tokenwell/local/..\\hunter2',
+    'tokenwell/local/a hunter2',
+    '/tokenwell/local/hunter2',
+    'arn:aws:secretsmanager:eu-central-1:111122223333:secret:tokenwell/local/hunter2',
+  ]
+  for (const name of outside) {
+    const lines = await allFindings(t, {
+      keyStore: { theElement: { location: name } },
+      authData: { theElement: { user: 'u', passwordSecret: name } },
+      jwtBuilder: { theElement: { signatureAlgorithm: 'HS256', sharedKey: name } },
+    })
+    assertHidden(lines)
+    assertLines(lines, [
+      /^keyStore\/theElement location: .*under tokenwell\/local\//,
+      /^authData\/theElement passwordSecret: .*under tokenwell\/local\//,
+      /^jwtBuilder\/theElement sharedKey: .*under tokenwell\/local\//,
+    ])
+  }
+})
+
+test('the stage decides which names of secrets are accepted', async (t) => {
+  const elements = { keyStore: { theKeys: { location: 'tokenwell/prod/jwk/the-keys' } } }
+  assert.deepEqual(await allFindings(t, elements, { ...theSurroundings, stage: 'prod' }), [])
+  assertLines(await allFindings(t, elements), [/^keyStore\/theKeys location: /])
+})
+
+function assertHidden(lines: readonly string[]): void {
+  for (const telltale of telltales) assert.equal(lines.join('\n').includes(telltale), false, 'a secret is repeated')
+}

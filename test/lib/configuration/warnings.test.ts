@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { describeFinding } from '../../../lib/configuration/finding.ts'
+import { assertLines, theConnection, theIssuer } from '../../support/element-store.ts'
+import { type ElementChanges, theElements } from '../../support/elements.ts'
+
+const tokenEndpoint = `${theIssuer}/token`
+
+const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] = [
+  [
+    'an iss that is not the client id, as by default',
+    { builder: { issuer: undefined } },
+    [/^jwtBuilder\/theBuilder issuer: .*set issuer to "theClient"/],
+  ],
+  [
+    'an issuer that is not the client id',
+    { builder: { issuer: 'theclient' } },
+    [/^jwtBuilder\/theBuilder issuer: .*RFC 7523 section 3.*"theClient"/],
+  ],
+  [
+    'an iss in claims that is not the client id',
+    { tokenConfig: { claims: { iss: 'another' } } },
+    [/^oAuthTokenConfig\/theTokenConfig claims: iss is not the client id/],
+  ],
+  ['no jti', { builder: { jti: false } }, [/^jwtBuilder\/theBuilder jti: .*replayed/]],
+  [
+    'an assertion that lives longer than 10 minutes',
+    { builder: { expiresInSeconds: 601 } },
+    [/^jwtBuilder\/theBuilder expiresInSeconds: .*over 10 minutes/],
+  ],
+  [
+    'an expiry in hours, as the original counts it',
+    { builder: { expiry: 1 } },
+    [/^jwtBuilder\/theBuilder expiry: .*over 10 minutes/],
+  ],
+  [
+    'an iat in the future',
+    { builder: { issuedAtOffset: '1s' } },
+    [/^jwtBuilder\/theBuilder issuedAtOffset: .*write -5s/],
+  ],
+  [
+    'the token endpoint as the only audience',
+    { builder: { audiences: tokenEndpoint } },
+    [/^jwtBuilder\/theBuilder audiences: the token endpoint as aud is what RFC 7523bis forbids/],
+  ],
+  [
+    'the token endpoint among the audiences',
+    { builder: { audiences: [theIssuer, tokenEndpoint] } },
+    [/^jwtBuilder\/theBuilder audiences: the token endpoint as aud/],
+  ],
+  [
+    'several audiences in one text',
+    { builder: { audiences: 'https://a.example, https://b.example' } },
+    [/^jwtBuilder\/theBuilder audiences: .*give several as a list/],
+  ],
+  [
+    'the token endpoint as aud in claims',
+    { tokenConfig: { claims: { aud: [tokenEndpoint] } } },
+    [/^oAuthTokenConfig\/theTokenConfig claims: the token endpoint as aud/],
+  ],
+  [
+    'claims that must change with each assertion',
+    { tokenConfig: { claims: { exp: 1893456000, nbf: 1700000000, jti: 'always the same' } } },
+    [
+      /^oAuthTokenConfig\/theTokenConfig claims: a fixed exp .*expire for good.*take exp out/,
+      /^oAuthTokenConfig\/theTokenConfig claims: a fixed nbf .*take nbf out/,
+      /^oAuthTokenConfig\/theTokenConfig claims: a fixed jti .*replay.*take jti out/,
+    ],
+  ],
+  [
+    'sub and iat in claims, which never take effect',
+    { tokenConfig: { claims: { sub: 'another', iat: 1 } } },
+    [
+      /^oAuthTokenConfig\/theTokenConfig claims: sub never takes effect/,
+      /^oAuthTokenConfig\/theTokenConfig claims: iat never takes effect/,
+    ],
+  ],
+  [
+    'the password grant',
+    { oAuth: { grantType: 'password' } },
+    [/^oAuthConfig\/theConfig grantType: .*RFC 9700 section 2\.4/],
+  ],
+]
+for (const [what, changes, patterns] of warned)
+  test(`a connection with ${what} resolves with a warning`, async (t) => {
+    const { warnings } = await theConnection(t, theElements(theIssuer, changes))
+    assert(warnings.every(({ severity }) => severity === 'warning'))
+    assertLines(warnings.map(describeFinding), patterns)
+  })
+
+const unwarned: readonly (readonly [string, ElementChanges])[] = [
+  [
+    'the iss in claims is the client id',
+    { builder: { issuer: 'another' }, tokenConfig: { claims: { iss: 'theClient' } } },
+  ],
+  ['an assertion lives 10 minutes', { builder: { expiresInSeconds: '10m' } }],
+  ['iat lies in the past', { builder: { issuedAtOffset: '-5s' } }],
+  [
+    'aud in claims replaces the token endpoint',
+    { builder: { audiences: tokenEndpoint }, tokenConfig: { claims: { aud: theIssuer } } },
+  ],
+  ['claims say nothing of the registered ones', { tokenConfig: { claims: { department: 'orders' } } }],
+]
+for (const [what, changes] of unwarned)
+  test(`there is no warning where ${what}`, async (t) => {
+    const { warnings } = await theConnection(t, theElements(theIssuer, changes))
+    assert.deepEqual(warnings.map(describeFinding), [])
+  })
+
+test('what claims fix is not warned of a second time', async (t) => {
+  const elements = theElements(theIssuer, {
+    builder: { jti: false, expiresInSeconds: '1h' },
+    tokenConfig: { claims: { jti: 'always the same', exp: 1893456000 } },
+  })
+  const { warnings } = await theConnection(t, elements)
+  assertLines(warnings.map(describeFinding), [/claims: a fixed jti/, /claims: a fixed exp/])
+})
+
+test('sub and iat are taken out of the claims of the resolved connection, the rest stays', async (t) => {
+  const claims = { sub: 'another', iat: 1, iss: 'theClient', department: 'orders' }
+  const { clientAuthentication } = await theConnection(t, theElements(theIssuer, { tokenConfig: { claims } }))
+  assert('assertion' in clientAuthentication)
+  assert.equal(clientAuthentication.assertion.subject, 'theClient')
+  assert.deepEqual(clientAuthentication.assertion.claims, { iss: 'theClient', department: 'orders' })
+})
