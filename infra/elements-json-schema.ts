@@ -3,7 +3,13 @@ import { elementSchemas } from '../lib/adapters/element-schema.ts'
 import { kinds } from '../lib/configuration/element.ts'
 
 /** What is checked beyond the shape has no place in a JSON Schema; `npm run validate` says it. */
-const conversion: ConversionConfig = { typeMode: 'input', errorMode: 'ignore' }
+const conversion: ConversionConfig = {
+  typeMode: 'input',
+  errorMode: 'ignore',
+  // The one custom schema is that of a JSON object.
+  overrideSchema: ({ valibotSchema, jsonSchema }) =>
+    valibotSchema.type === 'custom' ? { type: 'object' } : jsonSchema,
+}
 
 /** The JSON Schema of an elements file `{ kind: { id: element } }`, made from the schema that reads them. */
 export function createElementsJsonSchema(): object {

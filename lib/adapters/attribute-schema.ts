@@ -7,11 +7,11 @@ import { readStrictJson } from './strict-json.ts'
 
 /*
  * What the values of attributes look like in a file or parameter, and what they become once read. Each message completes
- * "<attribute> must be …".
+ * "<attribute> must be …" and says all that there is to say: valibot's own would show the value.
  */
 
-export const text = (message = 'a text that is not empty') =>
-  v.pipe(v.string(message), v.trim(), v.minLength(1, message), v.maxLength(4096, 'a text of at most 4096 characters'))
+export const text = (message = 'a text that is not empty, of at most 4096 characters') =>
+  v.pipe(v.string(message), v.trim(), v.minLength(1, message), v.maxLength(4096, message))
 
 /** The id of another element; one, not several. */
 export function reference(kind: string) {
@@ -31,7 +31,7 @@ export const flag = v.pipe(
 export function wholeNumber(minimum: number, maximum: number) {
   const message = `a whole number from ${minimum} to ${maximum}`
   return v.pipe(
-    v.union([v.number(), v.pipe(v.string(), v.regex(/^\d{1,15}$/))], message),
+    v.union([v.number(), v.pipe(v.string(), v.regex(/^\d{1,15}$/, message))], message),
     v.transform(Number),
     v.integer(message),
     v.minValue(minimum, message),
@@ -41,57 +41,85 @@ export function wholeNumber(minimum: number, maximum: number) {
 
 export const seconds = (minimum: number) => wholeNumber(minimum, 365 * 86_400)
 
+/** One of these numbers, or its digits. */
+export function oneOf<const Values extends readonly number[]>(values: Values) {
+  const message = `one of ${values.join(', ')}`
+  return v.pipe(v.union([v.number(), v.string()], message), v.transform(Number), v.picklist(values, message))
+}
+
+interface DurationRange {
+  readonly least: string
+  /** What a bare number counts. */
+  readonly bareUnit?: 'h' | 's'
+  /** The parts of a second that the attribute can tell apart. */
+  readonly resolutionMilliseconds?: number
+}
+
 /** In the original's notation; milliseconds once read. */
-export function duration({ least, bareUnit = 's' }: { least: string; bareUnit?: 'h' | 's' }) {
-  const message = `a duration such as 30s, 1m30s or 2h, at least ${least}`
+export function duration({ least, bareUnit = 's', resolutionMilliseconds = 1 }: DurationRange) {
+  const whole = resolutionMilliseconds === 1 ? '' : ' of whole seconds'
+  const message = `a duration${whole} such as 30s, 1m30s or 2h, at least ${least}`
   return v.pipe(
-    v.union([v.string(), v.pipe(v.number(), v.integer())], message),
+    v.union([v.string(), v.number()], message),
     v.transform((value) => readDuration(String(value), bareUnit) ?? Number.NaN),
     v.number(message),
     v.minValue(readDuration(least) ?? 0, message),
     v.maxValue(365 * 86_400_000, message),
+    v.check((milliseconds) => milliseconds % resolutionMilliseconds === 0, message),
   )
 }
 
 /** One text, or a list of them. */
 export function texts(message: string) {
   return v.pipe(
-    v.union([text(message), v.pipe(v.array(text(message)), v.minLength(1))], message),
+    v.union([text(message), v.pipe(v.array(text(message), message), v.minLength(1, message))], message),
     v.transform((value) => [...new Set([value].flat())]),
   )
 }
 
+const scopeMessage = 'scopes, separated by blanks or in a list: printable ASCII without " and \\ (RFC 6749 section 3.3)'
 export const scope = v.pipe(
-  v.union([v.string(), v.array(v.string())], 'scopes, separated by blanks or in a list'),
+  v.union([v.string(), v.array(v.string(scopeMessage))], scopeMessage),
   v.transform((value) => [...new Set([value].flat().flatMap((part) => part.split(' ')))].filter(Boolean)),
-  v.check((scopes) => scopes.every(isScopeToken), 'scopes by RFC 6749 section 3.3: printable ASCII without " and \\'),
+  v.check((scopes) => scopes.every(isScopeToken), scopeMessage),
 )
 
+const resourceMessage = 'one or more absolute URIs without a fragment (RFC 8707 section 2)'
 export const resource = v.pipe(
-  texts('one or more absolute URIs'),
-  v.check((resources) => resources.every(isResourceIndicator), 'absolute URIs without a fragment (RFC 8707 section 2)'),
+  texts(resourceMessage),
+  v.check((resources) => resources.every(isResourceIndicator), resourceMessage),
 )
 
-const url = (message: string) => v.pipe(text(message), v.check(URL.canParse, message))
+function isWebUrl(value: string): boolean {
+  return URL.canParse(value) && ['https:', 'http:'].includes(new URL(value).protocol) && !/[#@]/.test(value)
+}
 
-export const tokenEndpoint = v.pipe(
-  url('a URL such as https://as.example.com/token'),
-  v.check((value) => !value.includes('#'), 'a URL without a fragment (RFC 6749 section 3.2)'),
-  v.check(
-    (value) => new URL(value).username === '' && new URL(value).password === '',
-    'a URL without user and password',
-  ),
-  v.check((value) => ['https:', 'http:'].includes(new URL(value).protocol), 'a URL that begins with https://'),
-)
+const tokenEndpointMessage = 'a URL that begins with https://, without fragment, user and password'
+export const tokenEndpoint = v.pipe(text(tokenEndpointMessage), v.check(isWebUrl, tokenEndpointMessage))
 
+const hostMessage =
+  'scheme and host alone, such as https://api.example.com: port and domainBasePath have their own attributes'
 export const host = v.pipe(
-  url('scheme and host, such as https://api.example.com'),
-  v.check(
-    (value) =>
-      ['https:', 'http:'].includes(new URL(value).protocol) && new URL(value).pathname === '/' && !/[?#@]/.test(value),
-    'scheme and host alone, such as https://api.example.com: port and domainBasePath have their own attributes',
-  ),
+  text(hostMessage),
+  v.check((value) => isWebUrl(value) && new URL(value).pathname === '/' && !value.includes('?'), hostMessage),
 )
+
+/** A JSON object as it came: valibot's own records take lists for objects and pass over names such as constructor. */
+type JsonObject = Readonly<Record<string, unknown>>
+
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** An object of anything, of which `complain` says each thing that is wrong. */
+function object<T extends JsonObject>(message: string, complain: (value: JsonObject) => readonly string[]) {
+  return v.pipe(
+    v.custom<T>(isJsonObject, message),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (dataset.typed) for (const complaint of complain(dataset.value)) addIssue({ message: complaint })
+    }),
+  )
+}
 
 const byRequest = 'is set by each request'
 const reservedParameters: Readonly<Record<string, string>> = {
@@ -107,14 +135,13 @@ const reservedParameters: Readonly<Record<string, string>> = {
   password: byRequest,
 }
 
-export const parameters = v.pipe(
-  v.record(v.string(), v.string(), 'an object of texts'),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return
-    for (const name of Object.keys(dataset.value))
-      if (Object.hasOwn(reservedParameters, name))
-        addIssue({ message: `an object without ${name}, which ${reservedParameters[name]}` })
-  }),
+export const parameters = object<Readonly<Record<string, string>>>('an object of texts', (value) =>
+  Object.entries(value).flatMap(([name, parameter]) => [
+    ...(typeof parameter === 'string' ? [] : [`an object of texts: ${name} is none`]),
+    ...(Object.hasOwn(reservedParameters, name)
+      ? [`an object without ${name}, which ${reservedParameters[name]}`]
+      : []),
+  ]),
 )
 
 const neverByRequest = [
@@ -125,32 +152,40 @@ const neverByRequest = [
   'client_secret',
   'password',
 ]
-export const requestMay = v.pipe(
-  v.record(
-    v.string(),
-    v.union([v.literal(true), v.array(v.string())]),
-    'an object that gives each parameter true or a list of values',
-  ),
-  v.check(
-    (value) => neverByRequest.every((name) => !(name in value)),
-    `an object without ${neverByRequest.join(', ')}: a request can't set those`,
-  ),
+const requestMayMessage = 'an object that gives each parameter true or a list of values'
+
+export const requestMay = object<Readonly<Record<string, true | readonly string[]>>>(requestMayMessage, (value) =>
+  Object.entries(value).flatMap(([name, allowed]) => [
+    ...(isAllowance(allowed) ? [] : [`${requestMayMessage}: ${name} has neither`]),
+    ...(neverByRequest.includes(name) ? [`an object without ${name}: a request can't set that`] : []),
+  ]),
 )
+
+function isAllowance(value: unknown): boolean {
+  return value === true || (Array.isArray(value) && value.every((each) => typeof each === 'string'))
+}
 
 const claimsMessage = 'an object of claims, or a text that holds one as JSON'
 export const claims = v.pipe(
-  v.union([v.record(v.string(), v.unknown()), v.string()], claimsMessage),
-  v.transform((value) => (typeof value === 'string' ? parseObject(value) : value)),
-  v.record(v.string(), v.unknown(), claimsMessage),
-  v.rawCheck(({ dataset, addIssue }) => {
-    if (!dataset.typed) return
-    for (const [name, isRight, message] of claimRules)
-      if (name in dataset.value && !isRight(dataset.value[name]))
-        addIssue({ message: `claims whose ${name} is ${message}` })
-    for (const [name, value] of Object.entries(dataset.value))
-      if (value === null) addIssue({ message: `claims without null: ${name} has no value` })
-  }),
+  v.union([v.string(), v.custom<JsonObject>(isJsonObject)], claimsMessage),
+  v.check((value) => isJsonObject(parseClaims(value)), claimsMessage),
+  v.transform(parseClaims),
+  object<JsonObject>(claimsMessage, (value) => [
+    ...claimRules.flatMap(([name, isRight, message]) =>
+      Object.hasOwn(value, name) && !isRight(value[name]) ? [`claims whose ${name} is ${message}`] : [],
+    ),
+    ...Object.entries(value).flatMap(([name, claim]) =>
+      claim === null ? [`claims without null: ${name} has no value`] : [],
+    ),
+  ]),
 )
+
+/** A name that stands twice would lose one of its values. */
+function parseClaims(value: string | JsonObject): unknown {
+  if (typeof value !== 'string') return value
+  const read = readStrictJson(value)
+  return 'value' in read ? read.value : undefined
+}
 
 /** RFC 7519 section 4.1. */
 const isText = (value: unknown) => typeof value === 'string' && value.trim() !== ''
@@ -164,12 +199,6 @@ const claimRules: readonly (readonly [string, (value: unknown) => boolean, strin
   ['nbf', isDate, 'a whole number of seconds since 1970'],
   ['jti', isText, 'a text'],
 ]
-
-/** A name that stands twice would lose one of its values. */
-function parseObject(json: string): unknown {
-  const read = readStrictJson(json)
-  return 'value' in read ? read.value : undefined
-}
 
 export const secretName = (what: string) =>
   v.pipe(

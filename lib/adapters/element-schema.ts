@@ -5,6 +5,7 @@ import {
   duration,
   flag,
   host,
+  oneOf,
   parameters,
   reference,
   requestMay,
@@ -61,10 +62,10 @@ export const elementSchemas = {
   jwtBuilder: v.strictObject({
     issuer: v.exactOptional(v.pipe(text(), v.description('The iss claim; most servers want the client id.'))),
     audiences: v.exactOptional(texts('one text or a list of texts')),
-    expiresInSeconds: v.exactOptional(duration({ least: '1s' })),
-    expiry: v.exactOptional(duration({ least: '1s', bareUnit: 'h' })),
-    nbfOffset: v.exactOptional(duration({ least: '0s' })),
-    issuedAtOffset: v.exactOptional(duration({ least: '-1h' })),
+    expiresInSeconds: v.exactOptional(duration({ least: '1s', resolutionMilliseconds: 1000 })),
+    expiry: v.exactOptional(duration({ least: '1s', bareUnit: 'h', resolutionMilliseconds: 1000 })),
+    nbfOffset: v.exactOptional(duration({ least: '0s', resolutionMilliseconds: 1000 })),
+    issuedAtOffset: v.exactOptional(duration({ least: '-1h', resolutionMilliseconds: 1000 })),
     jti: v.exactOptional(flag),
     scope: v.exactOptional(text()),
     signatureAlgorithm: v.exactOptional(v.picklist(signatureAlgorithms, `one of ${signatureAlgorithms.join(', ')}`)),
@@ -74,13 +75,7 @@ export const elementSchemas = {
     typ: v.exactOptional(v.pipe(text(), v.description('The header typ; none leaves it out.'))),
     certificateThumbprint: v.exactOptional(v.picklist(['none', 'x5t#S256', 'x5t'], 'none, x5t#S256 or x5t')),
     jwkEnabled: v.exactOptional(flag),
-    jwkSigningKeySize: v.exactOptional(
-      v.pipe(
-        v.union([v.number(), v.string()], '2048, 3072 or 4096'),
-        v.transform(Number),
-        v.picklist([2048, 3072, 4096], '2048, 3072 or 4096'),
-      ),
-    ),
+    jwkSigningKeySize: v.exactOptional(oneOf([2048, 3072, 4096])),
   }),
   keyStore: v.strictObject({ location: secretName('the keys or certificates') }),
   ssl: v.strictObject({

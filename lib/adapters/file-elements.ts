@@ -6,11 +6,12 @@ import { isElementId, type Kind, kinds } from '../configuration/element.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
 import { nearestName } from '../configuration/nearest-name.ts'
-import { readElement } from './read-element.ts'
-import { readStrictJson } from './strict-json.ts'
+import { isJsonObject } from './attribute-schema.ts'
+import { readElement, unreadableElement } from './read-element.ts'
+import { type ReadJson, readStrictJson } from './strict-json.ts'
 
-/** Values by id, by kind, unread. */
-type RawElements = ReadonlyMap<Kind, ReadonlyMap<string, unknown>>
+/** Values by id, by kind, unread; a file of a folder may hold none. */
+type RawElements = ReadonlyMap<Kind, ReadonlyMap<string, ReadJson>>
 
 export interface FileElements extends ElementStore {
   /** What is wrong with the file or folder rather than with an element: unknown kinds, ids that can't be. */
@@ -34,8 +35,10 @@ export function fileElements(path: string): FileElements {
     async get(references) {
       const { elements } = await load()
       return references.map((reference) => {
-        const value = elements.get(reference.kind)?.get(reference.id)
-        return value === undefined ? undefined : readElement(reference, value)
+        const read = elements.get(reference.kind)?.get(reference.id)
+        if (!read) return undefined
+        if ('complaint' in read) return unreadableElement(reference, `its file holds no JSON: ${read.complaint}.`)
+        return readElement(reference, read.value)
       })
     },
     async ids(kind) {
@@ -48,28 +51,61 @@ export function fileElements(path: string): FileElements {
 }
 
 async function loadElements(path: string): Promise<{ elements: RawElements; findings: Finding[] }> {
-  const isFolder = (await attempt(path, () => stat(path))).isDirectory()
-  const byKind = isFolder ? await readFolder(path) : readFileContent(path, await readJsonFile(path))
   const findings: Finding[] = []
-  const elements = new Map<Kind, ReadonlyMap<string, unknown>>()
-  for (const [name, byId] of Object.entries(byKind)) {
-    if (name === '$schema') continue
+  const isFolder = (await attempt(path, () => stat(path))).isDirectory()
+  const groups = isFolder ? await readFolder(path) : await readSingleFile(path, findings)
+  const elements = new Map<Kind, ReadonlyMap<string, ReadJson>>()
+  for (const [name, byId] of groups) {
     const kind = kinds.find((each) => each === name)
-    if (!kind) findings.push(fileMistake(whyNoKind(name)))
-    else if (!isObject(byId)) findings.push(fileMistake(`${kind} must be an object that gives each id its element.`))
-    else elements.set(kind, readIds(kind, byId, findings))
+    if (kind) elements.set(kind, checkIds(kind, byId, findings))
+    else findings.push(fileMistake(whyNoKind(name)))
   }
   return { elements, findings }
 }
 
-function readIds(kind: Kind, byId: Record<string, unknown>, findings: Finding[]): Map<string, unknown> {
-  for (const id of Object.keys(byId)) {
+/** What stands under the name of a kind, by id. */
+type Group = readonly [kind: string, byId: ReadonlyMap<string, ReadJson>]
+
+async function readSingleFile(path: string, findings: Finding[]): Promise<Group[]> {
+  const read = await readJsonFile(path)
+  if ('complaint' in read) throw new ConfigurationError([fileMistake(`${path} holds no JSON: ${read.complaint}.`)])
+  if (!isJsonObject(read.value))
+    throw new ConfigurationError([
+      fileMistake(`${path} must hold a JSON object of the form { kind: { id: element } }.`),
+    ])
+
+  const { $schema: _editors, ...groups } = read.value
+  return Object.entries(groups).flatMap(([kind, byId]): Group[] => {
+    if (isJsonObject(byId)) return [[kind, new Map(Object.entries(byId).map(([id, value]) => [id, { value }]))]]
+    findings.push(fileMistake(`${kind} must be an object that gives each id its element.`))
+    return []
+  })
+}
+
+async function readFolder(path: string): Promise<Group[]> {
+  const entries = await readdir(path, { withFileTypes: true })
+  const folders = entries.filter((entry) => entry.isDirectory())
+  return Promise.all(
+    folders.map(async ({ name: kind }): Promise<Group> => {
+      const files = (await readdir(join(path, kind))).filter((file) => file.endsWith('.json'))
+      const read = files.map(async (file) => [file.slice(0, -5), await readJsonFile(join(path, kind, file))] as const)
+      return [kind, new Map(await Promise.all(read))]
+    }),
+  )
+}
+
+async function readJsonFile(path: string): Promise<ReadJson> {
+  return readStrictJson(await attempt(path, () => readFile(path, 'utf8')))
+}
+
+function checkIds(kind: Kind, byId: Group[1], findings: Finding[]): Group[1] {
+  for (const id of byId.keys()) {
     if (!isElementId(id))
       findings.push(fileMistake(`${kind}/${JSON.stringify(id)}: an id has letters, digits, _ . and -, at most 128.`))
     if (kind === 'sslDefault' && id !== 'default')
       findings.push(fileMistake(`sslDefault/${id}: there is one for all, and its id must be default.`))
   }
-  return new Map(Object.entries(byId).filter(([id]) => isElementId(id)))
+  return new Map([...byId].filter(([id]) => isElementId(id)))
 }
 
 function whyNoKind(name: string): string {
@@ -78,32 +114,6 @@ function whyNoKind(name: string): string {
   if (laterKinds.includes(bare)) return `${bare}: not available yet; take it out until then.`
   const nearest = nearestName(bare, kinds)
   return `${name}: there is no such kind. ${nearest ? `Did you mean ${nearest}?` : `There are ${kinds.join(', ')}.`}`
-}
-
-async function readFolder(path: string): Promise<Record<string, unknown>> {
-  const entries = await readdir(path, { withFileTypes: true })
-  const folders = entries.filter((entry) => entry.isDirectory())
-  const byKind = await Promise.all(
-    folders.map(async ({ name: kind }) => {
-      const files = (await readdir(join(path, kind))).filter((file) => file.endsWith('.json'))
-      const elements = files.map(
-        async (file) => [file.slice(0, -5), await readJsonFile(join(path, kind, file))] as const,
-      )
-      return [kind, Object.fromEntries(await Promise.all(elements))] as const
-    }),
-  )
-  return Object.fromEntries(byKind)
-}
-
-async function readJsonFile(path: string): Promise<unknown> {
-  const read = readStrictJson(await attempt(path, () => readFile(path, 'utf8')))
-  if ('complaint' in read) throw new ConfigurationError([fileMistake(`${path} holds no JSON: ${read.complaint}.`)])
-  return read.value
-}
-
-function readFileContent(path: string, value: unknown): Record<string, unknown> {
-  if (isObject(value)) return value
-  throw new ConfigurationError([fileMistake(`${path} must hold a JSON object of the form { kind: { id: element } }.`)])
 }
 
 async function attempt<T>(path: string, read: () => Promise<T>): Promise<T> {
@@ -115,10 +125,6 @@ async function attempt<T>(path: string, read: () => Promise<T>): Promise<T> {
       fileMistake(`${path} can't be read (${reason}); it must be a JSON file or a folder.`),
     ])
   }
-}
-
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 function fileMistake(sentence: string): Finding {

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import { isSecretName } from '../configuration/check-secret-names.ts'
 import { secretPrefix } from '../configuration/surroundings.ts'
 import { Secret } from '../secret/secret.ts'
 import { SecretError } from '../secret/secret-error.ts'
@@ -24,8 +25,6 @@ export function fileSecrets(folder: string, stage: string): SecretStore {
 /** @throws {SecretError} when the name is not this stage's: nothing outside the folder is ever read */
 export function secretPath(folder: string, stage: string, name: string): string {
   const prefix = secretPrefix({ stage })
-  const rest = name.slice(prefix.length)
-  if (!name.startsWith(prefix) || rest === '' || rest.split('/').some((part) => /^\.*$/.test(part)))
-    throw new SecretError(`The name of a secret must begin with ${prefix}.`)
-  return join(folder, rest)
+  if (!isSecretName(name, prefix)) throw new SecretError(`The name of a secret must begin with ${prefix}.`)
+  return join(folder, name.slice(prefix.length))
 }

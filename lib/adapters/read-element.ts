@@ -5,51 +5,58 @@ import type { ElementReading } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
 import { nearestName } from '../configuration/nearest-name.ts'
 import { isSecretName, secretIn } from '../configuration/secret-in-element.ts'
+import { isJsonObject } from './attribute-schema.ts'
 import { elementSchemas } from './element-schema.ts'
 
-/** Reads one element from outside through the schema. Its findings are all there is to say of it alone. */
+/**
+ * Reads one element from outside through the schema, attribute by attribute, so that one mistake hides no other. Its
+ * findings are all there is to say of it alone.
+ */
 export function readElement<K extends Kind>(reference: ElementReference<K>, value: unknown): ElementReading<K> {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    return {
-      reference,
-      findings: [mistake(reference, undefined, `it must be a JSON object; it is ${nameType(value)}.`)],
-    }
+  if (!isJsonObject(value)) return unreadableElement(reference, `it must be a JSON object; it is ${nameType(value)}.`)
 
-  const { id, ...attributes } = value as Record<string, unknown>
-  const schema = elementSchemas[reference.kind]
-  const known = Object.keys(schema.entries)
-  const findings = [
-    ...(id === undefined || id === reference.id ? [] : [wrongId(reference)]),
-    ...Object.entries(attributes).flatMap(([name, attribute]) => checkAttribute(reference, known, name, attribute)),
-  ]
+  const { id, ...written } = value
+  const findings: Finding[] = id === undefined || id === reference.id ? [] : [wrongId(reference)]
+  const note = (attribute: string, sentence: string) => findings.push(mistake(reference, attribute, sentence))
+  const entries: Readonly<Record<string, v.GenericSchema>> = elementSchemas[reference.kind].entries
 
-  const result = v.safeParse(
-    schema,
-    Object.fromEntries(Object.entries(attributes).filter(([name]) => known.includes(name))),
-    { abortPipeEarly: true },
+  const attributes: Record<string, unknown> = {}
+  for (const [name, attribute] of Object.entries(written)) {
+    const schema = Object.hasOwn(entries, name) ? entries[name] : undefined
+    if (schema) readAttribute(schema, name, attribute, attributes, note)
+    else note(name, whyNotHere(reference.kind, Object.keys(entries), name))
+  }
+  for (const [name, schema] of Object.entries(entries))
+    if (!isOptional(schema) && !Object.hasOwn(written, name)) note(name, "it is missing, and can't be left out.")
+
+  const isWhole = Object.entries(entries).every(
+    ([name, schema]) => isOptional(schema) || Object.hasOwn(attributes, name),
   )
-  if (!result.success) findings.push(...result.issues.map((issue) => describeIssue(reference, issue)))
-  if (findings.length > 0) return { reference, findings }
-  return { reference, element: result.output as Elements[K], findings }
+  const read = attributes as unknown as Elements[K]
+  return { reference, attributes: read, ...(isWhole && { element: read }), findings }
 }
 
-function wrongId(reference: ElementReference): Finding {
-  return mistake(reference, 'id', `it must equal the element's name, ${JSON.stringify(reference.id)}; or leave it out.`)
+/** The reading of what is no element at all. */
+export function unreadableElement<K extends Kind>(reference: ElementReference<K>, sentence: string): ElementReading<K> {
+  return { reference, attributes: {}, findings: [mistake(reference, undefined, sentence)] }
 }
 
-/** What the schema can't say: why an attribute isn't there, and that its value is nobody's to read. */
-function checkAttribute(
-  reference: ElementReference,
-  known: readonly string[],
+function readAttribute(
+  schema: v.GenericSchema,
   name: string,
   value: unknown,
-): Finding[] {
-  const { kind } = reference
-  if (known.includes(name)) {
-    const secret = secretIn(value)
-    return secret ? [mistake(reference, name, `it holds ${secret}. ${keepInStore}`)] : []
-  }
-  return [mistake(reference, name, whyNotHere(kind, known, name))]
+  attributes: Record<string, unknown>,
+  note: (attribute: string, sentence: string) => void,
+): void {
+  const result = v.safeParse(schema, value, { abortPipeEarly: schema.type !== 'custom' })
+  const secret = secretIn(value) ?? secretIn(result.output)
+  if (secret) note(name, `it holds ${secret}. ${keepInStore}`)
+  else if (result.success) attributes[name] = result.output
+  else for (const issue of result.issues) note(name, describeIssue(issue))
+}
+
+function isOptional(schema: v.GenericSchema): boolean {
+  return schema.type === 'exact_optional'
 }
 
 const keepInStore = 'A secret never stands in an element: keep it in the secret store and give its name here.'
@@ -64,14 +71,9 @@ function whyNotHere(kind: Kind, known: readonly string[], name: string): string 
   return `there is no such attribute; ${kind} has ${known.join(', ')}.`
 }
 
-function describeIssue(reference: ElementReference, issue: v.BaseIssue<unknown>): Finding {
-  const path = issue.path?.map(({ key }) => String(key)) ?? []
-  const isMissing = issue.path?.at(-1)?.origin === 'key' && issue.type === 'strict_object'
-  if (isMissing) return mistake(reference, path.join('.'), "it is missing, and can't be left out.")
-
-  const nearest =
-    issue.type === 'picklist' && typeof issue.input === 'string' ? nearestOption(issue.input, issue.message) : ''
-  return mistake(reference, path.join('.'), `it must be ${issue.message}; it is ${nameType(issue.input)}.${nearest}`)
+function describeIssue({ type, input, message }: v.BaseIssue<unknown>): string {
+  const nearest = type === 'picklist' && typeof input === 'string' ? nearestOption(input, message) : ''
+  return `it must be ${message}; it is ${nameType(input)}.${nearest}`
 }
 
 /** Options stand in the message; the input is shown only where one is near it. */
@@ -84,11 +86,14 @@ function nearestOption(input: string, message: string): string {
 function nameType(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
-  if (value === undefined) return 'nothing'
   if (Number.isNaN(value)) return 'something else'
   if (typeof value === 'object') return 'an object'
   if (typeof value === 'string') return value.trim() === '' ? 'empty' : 'another text'
   return typeof value === 'number' ? 'another number' : `a ${typeof value}`
+}
+
+function wrongId(reference: ElementReference): Finding {
+  return mistake(reference, 'id', `it must equal the element's name, ${JSON.stringify(reference.id)}; or leave it out.`)
 }
 
 function mistake(element: ElementReference, attribute: string | undefined, sentence: string): Finding {

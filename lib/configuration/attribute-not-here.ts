@@ -17,8 +17,6 @@ export const laterAttributes: Readonly<Record<string, readonly string[]>> = {
 export const laterKinds: readonly string[] = ['proxyConfig']
 
 const encryptedAssertion = 'assertions are signed, not encrypted (RFC 7523 section 3); leave it out.'
-const inPlainSight =
-  'a secret never stands in an element; keep it in the secret store and give its name in passwordSecret.'
 
 /** Attributes of the original that have no place here, each with the sentence that its user gets. */
 export const droppedAttributes: Readonly<Record<string, Readonly<Record<string, string>>>> = {
@@ -36,9 +34,12 @@ export const droppedAttributes: Readonly<Record<string, Readonly<Record<string, 
     keyManagementKeyAlias: encryptedAssertion,
     contentEncryptionAlgorithm: encryptedAssertion,
   },
-  authData: { password: inPlainSight },
+  authData: {
+    password: 'a secret never stands in an element; keep it in the secret store and give its name in passwordSecret.',
+  },
   keyStore: {
-    password: inPlainSight,
+    password:
+      'a secret never stands in an element; give an encrypted key its passphrase in the secret: JSON with privateKey and passphrase.',
     type: 'the content tells its format: PEM, JWK, JWK set or JSON; leave it out.',
     provider: 'keys are read by Node.js, no Java provider is involved; leave it out.',
     fileBased: 'keys are kept in the secret store, never in a SAF key ring; leave it out.',

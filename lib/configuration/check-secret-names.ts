@@ -16,11 +16,11 @@ export const secretNames = {
  */
 export function checkSecretNames(readings: readonly ElementReading[], surroundings: Surroundings): Finding[] {
   const prefix = secretPrefix(surroundings)
-  return readings.flatMap(({ reference, element }) => {
+  return readings.flatMap(({ reference, attributes: read }) => {
     const attributes: readonly string[] =
       (secretNames as Partial<Record<Kind, readonly string[]>>)[reference.kind] ?? []
     return attributes.flatMap((attribute): Finding[] => {
-      const name = (element as unknown as Record<string, unknown> | undefined)?.[attribute]
+      const name = (read as Record<string, unknown>)[attribute]
       if (typeof name !== 'string' || isSecretName(name, prefix)) return []
       return [
         {
@@ -34,7 +34,8 @@ export function checkSecretNames(readings: readonly ElementReading[], surroundin
   })
 }
 
-function isSecretName(name: string, prefix: string): boolean {
+/** Whether a name is under the prefix, and steps out of it by no dots. */
+export function isSecretName(name: string, prefix: string): boolean {
   const rest = name.startsWith(prefix) ? name.slice(prefix.length) : ''
   return rest.split('/').every((part) => /^[A-Za-z0-9_+=.@-]+$/.test(part) && !/^\.+$/.test(part))
 }

@@ -1,13 +1,14 @@
-import { type ElementReference, type Elements, type Kind, kinds, references } from './element.ts'
+import { type ElementReference, type Elements, type JwtBuilder, type Kind, kinds, references } from './element.ts'
 import type { ElementReading, ElementStore } from './element-store.ts'
 import type { Finding } from './finding.ts'
 import { nearestName } from './nearest-name.ts'
 
-/** The elements that a root refers to, directly or not, and what is wrong with them and with their references. */
+/** The elements that some roots lead to, and what is wrong with them and with their references. */
 export interface ElementGraph {
   get<K extends Kind>(kind: K, id: string | undefined): Elements[K] | undefined
   /** Whether there is such an element, even one that can't be read. */
   has(kind: Kind, id: string): boolean
+  /** Of the elements in use: a stand-in that another makes needless is none of them. */
   readonly readings: readonly ElementReading[]
   readonly findings: readonly Finding[]
 }
@@ -19,76 +20,105 @@ export const standIns = {
   sslDefault: 'default',
 } as const
 
-interface Wanted {
-  readonly reference: ElementReference
-  /** Who refers to it; absent for a root and for a stand-in, which may be missing. */
-  readonly from?: { readonly element: ElementReference; readonly attribute: string }
+type Readings = ReadonlyMap<string, ElementReading>
+
+/** One element's word for another. A stand-in may be missing. */
+interface Link {
+  readonly to: ElementReference
+  readonly attribute?: string
 }
 
 /** Reads level by level, one round trip each, only what the roots lead to. */
 export async function collectElements(store: ElementStore, roots: readonly ElementReference[]): Promise<ElementGraph> {
-  const readings = new Map<string, ElementReading>()
-  const asked = new Set<string>()
-  const missing: Wanted[] = []
-
-  let level: Wanted[] = roots.map((reference) => ({ reference }))
-  while (level.length > 0) {
-    const unread = level.filter(({ reference }) => !asked.has(keyOf(reference)))
-    const batch = [...new Map(unread.map(({ reference }) => [keyOf(reference), reference])).values()]
-    for (const reference of batch) asked.add(keyOf(reference))
-
-    const found = batch.length > 0 ? await store.get(batch) : []
-    for (const reading of found) if (reading) readings.set(keyOf(reading.reference), reading)
-
-    missing.push(...level.filter(({ reference, from }) => from && !readings.has(keyOf(reference))))
-    level = found.flatMap((reading) => (reading ? wantedBy(reading) : []))
-  }
-
-  const own = [...readings.values()].flatMap(({ findings }) => findings)
-  const dangling = await Promise.all(missing.map((wanted) => describeDangling(store, wanted)))
+  const readings = await loadElements(store, roots)
+  const used = usedReadings(readings, roots)
+  const dangling = used.flatMap((reading) =>
+    linksOf(reading, readings).flatMap(({ to, attribute }) =>
+      attribute !== undefined && !readings.has(keyOf(to)) ? [{ from: reading.reference, attribute, to }] : [],
+    ),
+  )
+  const own = used.flatMap(({ findings }) => findings)
   return {
     get: <K extends Kind>(kind: K, id: string | undefined) =>
       id === undefined ? undefined : (readings.get(keyOf({ kind, id }))?.element as Elements[K] | undefined),
-    readings: [...readings.values()],
     has: (kind, id) => readings.has(keyOf({ kind, id })),
-    findings: [...own, ...dangling],
+    readings: used,
+    findings: [...own, ...(await Promise.all(dangling.map((each) => describeDangling(store, each))))],
   }
+}
+
+async function loadElements(store: ElementStore, roots: readonly ElementReference[]): Promise<Readings> {
+  const readings = new Map<string, ElementReading>()
+  const asked = new Set<string>()
+  for (let level = [...roots]; level.length > 0; ) {
+    const unread = new Map(level.filter((each) => !asked.has(keyOf(each))).map((each) => [keyOf(each), each]))
+    for (const key of unread.keys()) asked.add(key)
+    const found = unread.size > 0 ? (await store.get([...unread.values()])).filter((each) => each !== undefined) : []
+    for (const reading of found) readings.set(keyOf(reading.reference), reading)
+    level = found.flatMap((reading) => linksOf(reading).map(({ to }) => to))
+  }
+  return readings
+}
+
+function usedReadings(readings: Readings, roots: readonly ElementReference[]): ElementReading[] {
+  const used = new Map<string, ElementReading>()
+  const visit = (reference: ElementReference) => {
+    const reading = readings.get(keyOf(reference))
+    if (!reading || used.has(keyOf(reference))) return
+    used.set(keyOf(reference), reading)
+    for (const { to } of linksOf(reading, readings)) visit(to)
+  }
+  for (const root of roots) visit(root)
+  return [...used.values()]
 }
 
 function keyOf({ kind, id }: ElementReference): string {
   return `${kind}/${id}`
 }
 
-function wantedBy({ reference, element }: ElementReading): Wanted[] {
-  if (!element) return []
-  const attributes = Object.entries<Kind>(references[reference.kind])
-  const named = attributes.flatMap(([attribute, kind]) => {
-    const id = (element as unknown as Record<string, string | undefined>)[attribute]
-    return id === undefined ? [] : [{ reference: { kind, id }, from: { element: reference, attribute } }]
+/** @param readings once they are known: without them every stand-in that may be needed is linked */
+function linksOf({ reference: { kind }, attributes }: ElementReading, readings?: Readings): Link[] {
+  if (kind === 'jwtBuilder' && needsNoKeyStore(attributes as Partial<JwtBuilder>)) return []
+  const named = Object.entries<Kind>(references[kind]).flatMap(([attribute, to]) => {
+    const id = (attributes as Readonly<Record<string, string | undefined>>)[attribute]
+    return id === undefined ? [] : [{ to: { kind: to, id }, attribute }]
   })
-  return [...named, ...standInsFor(reference, element)]
+  if (kind === 'authorizationServer' && !('sslCertsRef' in attributes)) return [...named, ...sslStandIns(readings)]
+  if (kind === 'jwtBuilder' && !('keyStoreRef' in attributes))
+    return [...named, { to: { kind: 'keyStore', id: standIns.keyStore } }]
+  return named
 }
 
-function standInsFor({ kind }: ElementReference, element: Elements[Kind]): Wanted[] {
-  if (kind === 'authorizationServer' && !('sslCertsRef' in element))
-    return [
-      { reference: { kind: 'sslDefault', id: standIns.sslDefault } },
-      { reference: { kind: 'ssl', id: standIns.ssl } },
-    ]
-  if (kind === 'jwtBuilder' && !('keyStoreRef' in element))
-    return [{ reference: { kind: 'keyStore', id: standIns.keyStore } }]
-  return []
+function sslStandIns(readings: Readings | undefined): Link[] {
+  const [named, fallback] = [
+    { to: { kind: 'sslDefault', id: standIns.sslDefault } },
+    { to: { kind: 'ssl', id: standIns.ssl } },
+  ] as const
+  if (!readings) return [named, fallback]
+  return [readings.has(keyOf(named.to)) ? named : fallback]
 }
 
-async function describeDangling(store: ElementStore, { reference, from }: Wanted): Promise<Finding> {
-  const nearest = nearestName(reference.id, await store.ids(reference.kind))
+/** Tokenwell makes the key itself, or it is a shared one. */
+function needsNoKeyStore({ jwkEnabled, signatureAlgorithm }: Partial<JwtBuilder>): boolean {
+  return jwkEnabled === true || (signatureAlgorithm?.startsWith('HS') ?? false)
+}
+
+interface DanglingReference {
+  readonly from: ElementReference
+  readonly attribute: string
+  readonly to: ElementReference
+}
+
+async function describeDangling(store: ElementStore, { from, attribute, to }: DanglingReference): Promise<Finding> {
+  const nearest = nearestName(to.id, await store.ids(to.kind))
   const advice = nearest
     ? `Did you mean ${JSON.stringify(nearest)}? Ids are case-sensitive.`
-    : `Add the element, or name one that exists.`
+    : 'Add the element, or name one that exists.'
   return {
     severity: 'mistake',
-    ...(from && { element: from.element, attribute: from.attribute }),
-    sentence: `there is no ${reference.kind} with the id ${JSON.stringify(reference.id)}. ${advice}`,
+    element: from,
+    attribute,
+    sentence: `there is no ${to.kind} with the id ${JSON.stringify(to.id)}. ${advice}`,
   }
 }
 

@@ -9,9 +9,13 @@ export interface ElementStore {
   ids(kind: Kind): Promise<readonly string[]>
 }
 
-/** What the schema made of one element: its findings, and the element itself unless one of them is a mistake. */
+/** What the schema made of one element. */
 export interface ElementReading<K extends Kind = Kind> {
   readonly reference: ElementReference<K>
+  /** The attributes that are right, each by itself. */
+  readonly attributes: Partial<Elements[K]>
+  /** The same, where all that can't be left out are among them: what else is wrong can be looked for. */
   readonly element?: Elements[K]
+  /** Mistakes in what was written. */
   readonly findings: readonly Finding[]
 }

@@ -1,9 +1,6 @@
 /** The name that a reader most likely meant: differs in case only, or by few letters. Undefined where none is near. */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   const folded = name.toLowerCase()
-  const sameButCase = names.find((other) => other.toLowerCase() === folded)
-  if (sameButCase) return sameButCase
-
   const allowed = Math.max(1, Math.floor(name.length / 3))
   const ranked = names
     .map((other) => ({ other, distance: editDistance(folded, other.toLowerCase()) }))

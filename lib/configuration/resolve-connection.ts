@@ -40,12 +40,24 @@ export async function inspectConnection(
   if (!graph.has(root.kind, root.id)) throw new UnknownConnectionError(name)
 
   const findings: Finding[] = [...graph.findings, ...checkSecretNames(graph.readings, surroundings)]
-  const note: Note = (severity, element, attribute, sentence) =>
-    findings.push({ severity, element, attribute, sentence })
+  const note: Note = (severity, element, attribute, sentence) => {
+    if (!isWrittenWrong(findings, element, attribute)) findings.push({ severity, element, attribute, sentence })
+  }
 
   const connection = assemble(graph, surroundings, name, note)
   if (!connection || findings.some(({ severity }) => severity === 'mistake')) return { findings }
   return { connection: freezeDeeply({ ...connection, warnings: findings }), findings }
+}
+
+/** An attribute that can't be read counts as left out, and what follows from that would only mislead. */
+function isWrittenWrong(findings: readonly Finding[], { kind, id }: ElementReference, attribute: string): boolean {
+  return findings.some(
+    (known) =>
+      known.severity === 'mistake' &&
+      known.element?.kind === kind &&
+      known.element.id === id &&
+      known.attribute === attribute,
+  )
 }
 
 /** Undefined where an element that it can't do without is missing or can't be read: that is noted already. */

@@ -3,6 +3,7 @@ import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { fileElements } from '../../../lib/adapters/file-elements.ts'
+import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
 import {
   allFindings,
@@ -177,9 +178,15 @@ test('a folder tells unknown kinds, bad ids and the file that holds no JSON', as
   await mkdir(join(folder, 'ssl'))
   const path = join(folder, 'ssl', 'theSsl.json')
   await writeFile(path, '{ "hunter2 ')
-  const { message } = await failure(folder)
-  assert(message.startsWith(`${path} holds no JSON: `), message)
-  assert.doesNotMatch(message, /hunter2/)
+  const store = fileElements(folder)
+  const [broken, fine] = await store.get([
+    { kind: 'ssl', id: 'theSsl' },
+    { kind: 'keyStore', id: 'a' },
+  ])
+  const lines = broken?.findings.map(describeFinding) ?? []
+  assertLines(lines, [/^ssl\/theSsl: its file holds no JSON: .*at line 1/])
+  assert.doesNotMatch(lines.join(), /hunter2/)
+  assert.equal(fine, undefined, 'and hides no other')
 })
 
 async function writeElements(t: TestContext, elements: object): Promise<string> {

@@ -57,16 +57,16 @@ const endpoints: readonly (readonly [string, string, RegExp])[] = [
   ['http', 'http://as.example.com/token', /tokenEndpoint: it must begin with https:\/\//],
   ['http to the loopback address unless that is allowed', 'http://localhost:8080/token', /tokenEndpoint: .*https:\/\//],
   ['another scheme', 'ftp://as.example.com/token', /tokenEndpoint: it must be a URL that begins with https:\/\//],
-  ['a fragment', 'https://as.example.com/token#part', /tokenEndpoint: .*fragment \(RFC 6749 section 3\.2\)/],
+  ['a fragment', 'https://as.example.com/token#part', /tokenEndpoint: .*without fragment/],
   ['an empty fragment', 'https://as.example.com/token#', /tokenEndpoint: .*fragment/],
   [
     'user and password',
     'https://user:hunter2@as.example.com/token',
-    /tokenEndpoint: it must be a URL without user and password; (?!.*hunter2)/,
+    /tokenEndpoint: .*user and password; (?!.*hunter2)/,
   ],
   ['a password', 'https://:hunter2@as.example.com/token', /tokenEndpoint: .*user and password; (?!.*hunter2)/],
   ['a user', 'https://user@as.example.com/token', /tokenEndpoint: .*user and password/],
-  ['a path alone', '/token', /tokenEndpoint: it must be a URL such as https:\/\//],
+  ['a path alone', '/token', /tokenEndpoint: it must be a URL that begins with https:\/\//],
 ]
 for (const [what, tokenEndpoint, pattern] of endpoints)
   test(`a token endpoint can not have ${what}`, async (t) => {
@@ -123,7 +123,7 @@ test('a request may never be allowed to set what authenticates the client', asyn
   ]) {
     const requestMay = { scope: true, [name]: true }
     assertLines(await theMistakes(t, theElements(theIssuer, { oAuth: { requestMay } })), [
-      new RegExp(`^oAuthConfig/theConfig requestMay: .*${name}.*can't set those`),
+      new RegExp(`^oAuthConfig/theConfig requestMay: it must be an object without ${name}: a request can't set that`),
     ])
   }
 })

@@ -57,6 +57,7 @@ test('a check of the whole configuration tells mistakes of elements that no conn
   assertLines(await allFindings(t, elements), [
     /^authorizationServer\/theServer tokenEndpoint: /,
     /^oAuthTokenConfig\/unused tokenSubject: it is missing/,
+    /^oAuthTokenConfig\/unused tokenGeneratorRef: there is no jwtBuilder with the id "nothing"/,
     /^jwtBuilder\/unused keyStoreRef: there is no keyStore with the id "nothing"/,
   ])
 })
@@ -83,16 +84,19 @@ test('a value of the wrong type says what it must be and never what it is', asyn
   const wrong: readonly (readonly [object, RegExp])[] = [
     [{ builder: { jti: 'hunter2' } }, /jti: it must be true or false; it is another text\.$/],
     [{ builder: { audiences: ['a', 5] } }, /audiences: it must be one text or a list of texts; it is a list\.$/],
-    [{ builder: { expiresInSeconds: 'hunter2' } }, /expiresInSeconds: it must be a duration such as 30s/],
+    [
+      { builder: { expiresInSeconds: 'hunter2' } },
+      /expiresInSeconds: it must be a duration of whole seconds such as 30s/,
+    ],
     [{ builder: { expiresInSeconds: '0s' } }, /expiresInSeconds: .*at least 1s/],
     [{ builder: { expiry: '500ms' } }, /expiry: .*at least 1s/],
     [{ builder: { nbfOffset: '-1s' } }, /nbfOffset: .*at least 0s/],
     [{ builder: { issuedAtOffset: '-2h' } }, /issuedAtOffset: .*at least -1h/],
     [{ builder: { signatureAlgorithm: 'rs256' } }, /signatureAlgorithm: .*PS512.*Did you mean RS256\?$/],
     [{ builder: { signatureAlgorithm: 'none' } }, /signatureAlgorithm: it must be one of RS256/],
-    [{ builder: { jwkSigningKeySize: 1024 } }, /jwkSigningKeySize: it must be 2048, 3072 or 4096/],
+    [{ builder: { jwkSigningKeySize: 1024 } }, /jwkSigningKeySize: it must be one of 2048, 3072, 4096/],
     [{ builder: { certificateThumbprint: 'x5t#S25' } }, /certificateThumbprint: .*Did you mean x5t#S256\?$/],
-    [{ builder: { typ: ' ' } }, /typ: it must be a text that is not empty; it is empty\.$/],
+    [{ builder: { typ: ' ' } }, /typ: it must be a text that is not empty, .*; it is empty\.$/],
     [{ tokenConfig: { tokenSubject: 5 } }, /tokenSubject: it must be a text/],
     [{ tokenConfig: { tokenSubject: null } }, /tokenSubject: it must be a text.*; it is null\.$/],
     [{ tokenConfig: { claims: '{hunter2' } }, /claims: it must be an object of claims, or a text that holds one/],
@@ -110,8 +114,21 @@ test('a value of the wrong type says what it must be and never what it is', asyn
     [{ server: { connectionTimeout: 0 } }, /connectionTimeout: .*at least 1ms/],
     [{ oAuth: { grantType: 'implicit' } }, /grantType: it must be client_credentials or password/],
     [{ oAuth: { authServerRef: 'theServer, another' } }, /authServerRef: it must be the id of one element of the kind/],
-    [{ oAuth: { scope: 'a"b' } }, /scope: it must be scopes by RFC 6749 section 3\.3/],
+    [{ oAuth: { scope: 'a"b' } }, /scope: it must be scopes, .*RFC 6749 section 3\.3/],
     [{ oAuth: { resource: 'https://a.example/#b' } }, /resource: .*RFC 8707/],
+    [{ builder: { expiresInSeconds: 1.5 } }, /expiresInSeconds: it must be a duration of whole seconds/],
+    [{ builder: { issuedAtOffset: '-500ms' } }, /issuedAtOffset: it must be a duration of whole seconds/],
+    [{ builder: { audiences: [] } }, /audiences: it must be one text or a list of texts; it is a list\.$/],
+    [
+      { server: { maximumConcurrency: 'hunter2' } },
+      /maximumConcurrency: it must be a whole number from 1 to 1000; it is another text\.$/,
+    ],
+    [{ tokenConfig: { claims: ['hunter2'] } }, /claims: it must be an object of claims/],
+    [{ tokenConfig: { claims: '["hunter2"]' } }, /claims: it must be an object of claims/],
+    [{ oAuth: { parameters: ['hunter2'] } }, /parameters: it must be an object of texts; it is a list\.$/],
+    [{ oAuth: { parameters: { x: 5 } } }, /parameters: it must be an object of texts: x is none/],
+    [{ oAuth: { requestMay: ['hunter2'] } }, /requestMay: it must be an object .*; it is a list\.$/],
+    [{ oAuth: { requestMay: { scope: 'hunter2' } } }, /requestMay: it must be an object .*: scope has neither/],
     [{ oAuth: { parameters: 'hunter2' } }, /parameters: it must be an object of texts/],
     [{ oAuth: { requestMay: 'hunter2' } }, /requestMay: it must be an object that gives each parameter true or a list/],
   ]
@@ -119,6 +136,59 @@ test('a value of the wrong type says what it must be and never what it is', asyn
     const lines = await theMistakes(t, theElements(theIssuer, changes))
     assertLines(lines, [pattern])
     assert.doesNotMatch(lines.join('\n'), /hunter2/)
+  }
+})
+
+test('one mistake hides no other: references, secret names and contradictions are still looked for', async (t) => {
+  const elements = theElements(theIssuer, {
+    oAuth: { scop: 'a', parameters: { x: 5, client_secret: 'hunter2' } },
+    builder: { jwkEnabled: undefined, keyStoreRef: 'theKeys', signatureAlgorithm: 'HS256' },
+    server: { recieveTimeout: 1, sslCertsRef: 'nowhere' },
+  })
+  elements['keyStore'] = { ...elements['keyStore'], theKeys: { location: 'hunter2', typo: 1 } }
+  const lines = await allFindings(t, elements)
+  assertLines(lines, [
+    /^oAuthConfig\/theConfig scop: .*Did you mean scope\?/,
+    /^oAuthConfig\/theConfig parameters: .*x is none/,
+    /^oAuthConfig\/theConfig parameters: .*without client_secret/,
+    /^authorizationServer\/theServer recieveTimeout: .*Did you mean receiveTimeout\?/,
+    /^authorizationServer\/theServer sslCertsRef: there is no ssl with the id "nowhere"/,
+    /^jwtBuilder\/theBuilder sharedKey: HS256 needs it/,
+    /^jwtBuilder\/theBuilder keyStoreRef: it is ignored: HS256 signs with sharedKey/,
+    /^keyStore\/theKeys typo: there is no such attribute/,
+    /^keyStore\/theKeys location: it must be the name of a secret under tokenwell\/local\//,
+  ])
+  assert.doesNotMatch(lines.join('\n'), /hunter2/)
+})
+
+test('an attribute that is written wrong is one mistake, not also what follows from its absence', async (t) => {
+  const builder = { jwkEnabled: undefined, signatureAlgorithm: 'HS256', sharedKey: 5 }
+  assertLines(await theMistakes(t, theElements(theIssuer, { builder })), [/sharedKey: it must be the name of a secret/])
+})
+
+test('an element that stands in for nothing in use keeps no connection from being used', async (t) => {
+  const elements = theElements(theIssuer, { builder: { keyStoreRef: 'nowhere' } })
+  const unused = {
+    ...elements,
+    ssl: { ...elements['ssl'], other: {}, defaultSSLConfig: { typo: 1 } },
+    sslDefault: { default: { sslRef: 'other' } },
+    keyStore: { ...elements['keyStore'], defaultKeyStore: { location: 'hunter2' } },
+  }
+  assert.equal((await theConnection(t, unused)).authorizationServer.tls.trustStore, undefined)
+})
+
+test('claims and parameters may have any name, and none is lost', async (t) => {
+  const names = ['constructor', 'prototype', '__proto__', 'toString']
+  const values = JSON.parse(`{ ${names.map((name) => `"${name}": "x"`).join()} }`) as Record<string, string>
+  for (const claims of [values, JSON.stringify(values)]) {
+    const connection = await theConnection(
+      t,
+      theElements(theIssuer, { tokenConfig: { claims }, oAuth: { parameters: values } }),
+    )
+    assert.deepEqual(Object.keys(connection.parameters.further), names)
+    const { clientAuthentication: authentication } = connection
+    assert.ok(authentication.method === 'private_key_jwt')
+    assert.deepEqual(Object.keys(authentication.assertion.claims), names)
   }
 })
 

@@ -37,6 +37,10 @@ const places = [
   ['ssl', 'keyStoreRef'],
   ['oAuthConfig', 'audience'],
   ['authorizationServer', 'basicAuthRef'],
+  ['authorizationServer', 'maximumConcurrency'],
+  ['endpointConnection', 'port'],
+  ['jwtBuilder', 'expiresInSeconds'],
+  ['jwtBuilder', 'signatureAlgorithm'],
   ['authorizationServer', 'tokenEndpoint'],
   ['endpointConnection', 'authenticationConfigRef'],
 ] as const
@@ -56,6 +60,7 @@ test('a secret is found however deep it lies in claims, parameters and lists', a
     { tokenConfig: { claims: { cnf: { jwk } } } },
     { tokenConfig: { claims: { keys: [symmetricJwk] } } },
     { tokenConfig: { claims: JSON.stringify({ cnf: { jwk } }) } },
+    { tokenConfig: { claims: JSON.stringify({ a: `{xor}${encoded}`, b: signedToken }) } },
     { tokenConfig: { claims: { deep: [{ deeper: [pem] }] } } },
     { oAuth: { parameters: { assertion: signedToken } } },
     { builder: { audiences: ['https://a.example', `{xor}${encoded}`] } },

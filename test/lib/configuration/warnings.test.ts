@@ -22,6 +22,30 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
     { tokenConfig: { claims: { iss: 'another' } } },
     [/^oAuthTokenConfig\/theTokenConfig claims: iss is not the client id/],
   ],
+  [
+    'attributes of a key store beside a shared key',
+    {
+      builder: {
+        jwkEnabled: undefined,
+        signatureAlgorithm: 'HS256',
+        sharedKey: 'tokenwell/local/k',
+        keyStoreRef: 'theTrust',
+        keyAlias: 'a',
+        jwkSigningKeySize: 4096,
+      },
+    },
+    [/keyStoreRef: it is ignored: HS256 signs/, /keyAlias: it is ignored/, /jwkSigningKeySize: it is ignored/],
+  ],
+  [
+    'the size of a key that has none',
+    { builder: { signatureAlgorithm: 'ES256', jwkSigningKeySize: 4096 } },
+    [/jwkSigningKeySize: it is ignored: with jwkEnabled .* for ES256/],
+  ],
+  [
+    'the size of a key that Tokenwell does not make',
+    { builder: { jwkEnabled: false, keyStoreRef: 'theTrust', jwkSigningKeySize: 4096 } },
+    [/jwkSigningKeySize: it is ignored: it is the size of a key that Tokenwell makes/],
+  ],
   ['no jti', { builder: { jti: false } }, [/^jwtBuilder\/theBuilder jti: .*replayed/]],
   [
     'an assertion that lives longer than 10 minutes',

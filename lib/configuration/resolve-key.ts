@@ -1,0 +1,89 @@
+import { type ElementGraph, standIns } from './collect-elements.ts'
+import type { KeyReference } from './connection.ts'
+import type { ElementReference, JwtBuilder } from './element.ts'
+import type { Note } from './finding.ts'
+import { type Surroundings, secretPrefix } from './surroundings.ts'
+
+const defaultModulusLength = 2048
+
+/** The key that a jwtBuilder signs with; undefined where the element names none or contradicts itself: that is noted. */
+export function resolveKey(
+  graph: ElementGraph,
+  surroundings: Surroundings,
+  element: ElementReference,
+  builder: JwtBuilder,
+  note: Note,
+): KeyReference | undefined {
+  const { signatureAlgorithm: algorithm = 'RS256', sharedKey, jwkEnabled = false } = builder
+  warnOfIgnoredAttributes(element, builder, note)
+  if (algorithm.startsWith('HS')) return resolveSharedKey(element, algorithm, builder, note)
+
+  if (sharedKey !== undefined) {
+    note(
+      'mistake',
+      element,
+      'sharedKey',
+      `${algorithm} signs with a private key; take sharedKey out, or choose an HS* algorithm.`,
+    )
+    return undefined
+  }
+  if (!jwkEnabled) return resolveStoredKey(graph, element, builder, note)
+  const modulusLength = builder.jwkSigningKeySize ?? defaultModulusLength
+  return { location: `${secretPrefix(surroundings)}jwk/${element.id}`, generated: { modulusLength } }
+}
+
+function resolveStoredKey(
+  graph: ElementGraph,
+  element: ElementReference,
+  { keyStoreRef, keyAlias }: JwtBuilder,
+  note: Note,
+): KeyReference | undefined {
+  const location = graph.get('keyStore', keyStoreRef ?? standIns.keyStore)?.location
+  if (location !== undefined) return { location, ...(keyAlias !== undefined && { alias: keyAlias }) }
+  if (keyStoreRef === undefined && !graph.has('keyStore', standIns.keyStore))
+    note(
+      'mistake',
+      element,
+      'keyStoreRef',
+      `the assertion has no key: name a keyStore here, add keyStore/${standIns.keyStore}, or set jwkEnabled.`,
+    )
+  return undefined
+}
+
+function resolveSharedKey(
+  element: ElementReference,
+  algorithm: string,
+  { sharedKey, jwkEnabled, certificateThumbprint = 'none' }: JwtBuilder,
+  note: Note,
+): KeyReference | undefined {
+  if (jwkEnabled)
+    note(
+      'mistake',
+      element,
+      'jwkEnabled',
+      `a JWK set publishes public keys, and ${algorithm} has none; take jwkEnabled out, or choose an asymmetric algorithm.`,
+    )
+  if (certificateThumbprint !== 'none')
+    note('mistake', element, 'certificateThumbprint', `the key of ${algorithm} has no certificate; take it out.`)
+  if (sharedKey !== undefined) return { location: sharedKey }
+  note('mistake', element, 'sharedKey', `${algorithm} needs it: the name of the secret that holds the key.`)
+  return undefined
+}
+
+function warnOfIgnoredAttributes(element: ElementReference, builder: JwtBuilder, note: Note): void {
+  const { signatureAlgorithm = 'RS256', jwkEnabled = false } = builder
+  const isShared = signatureAlgorithm.startsWith('HS')
+  const isRsa = /^[RP]S/.test(signatureAlgorithm)
+  const ignored = [
+    ['keyStoreRef', jwkEnabled || isShared],
+    ['keyAlias', jwkEnabled || isShared],
+    ['jwkSigningKeySize', !(jwkEnabled && isRsa)],
+  ] as const
+  const reason = jwkEnabled
+    ? `with jwkEnabled Tokenwell makes the key itself, for ${signatureAlgorithm}`
+    : isShared
+      ? `${signatureAlgorithm} signs with sharedKey`
+      : 'it is the size of a key that Tokenwell makes, with jwkEnabled'
+  for (const [attribute, isIgnored] of ignored)
+    if (isIgnored && builder[attribute] !== undefined) note('warning', element, attribute, `it is ignored: ${reason}.`)
+}
