@@ -1,15 +1,22 @@
 import type { Connection } from '../../lib/configuration/connection.ts'
 import { describeFinding } from '../../lib/configuration/finding.ts'
 import type { ListedConnection } from '../../lib/configuration/list-connections.ts'
+import type { ClockOffsets } from '../../lib/token/clock-offsets.ts'
 import type { Outcome } from '../../lib/token/outcomes.ts'
 
 /** One connection as `GET /connections` shows it: what is configured and how it fares; no secret, not even a secret's name. */
-export function describeConnection({ name, connection, findings }: ListedConnection, outcome: Outcome): object {
+export function describeConnection(
+  { name, connection, findings }: ListedConnection,
+  outcome: Outcome,
+  clockOffsets: ClockOffsets,
+): object {
+  const offset = connection ? clockOffsets.of(connection.authorizationServer.id) : 0
   const lines = (severity: string) => findings.filter((finding) => finding.severity === severity).map(describeFinding)
   return {
     connection: name,
     usable: connection !== undefined,
     ...(connection && describeConfiguration(connection)),
+    ...(offset !== 0 && { clock_offset_seconds: Math.round(offset / 1000) }),
     mistakes: lines('mistake'),
     warnings: lines('warning'),
     ...(outcome.obtainedAt !== undefined && { last_obtained_at: isoTime(outcome.obtainedAt) }),

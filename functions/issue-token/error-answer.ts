@@ -1,4 +1,4 @@
-import { isTokenError, type TokenError } from '../../lib/token/token-error.ts'
+import { causeOf, isTokenError, type TokenError } from '../../lib/token/token-error.ts'
 import type { RefusedError } from '../../lib/token-endpoint/token-endpoint-error.ts'
 import { AccessDeniedError } from './access.ts'
 import { UnknownRouteError } from './unknown-route-error.ts'
@@ -28,7 +28,8 @@ const operatorsMatter = 'Its operator finds the reason in the log, by this reque
 /** The one place where what happened becomes what a caller is told. */
 export function errorAnswer(error: unknown): ErrorAnswer {
   if (!isRequestError(error)) return unexpected(error)
-  return { ...publicAnswer(error), code: error.code, reason: error.message }
+  const { code } = causeOf(error)
+  return { ...publicAnswer(error), code, reason: error.message }
 }
 
 function publicAnswer(error: RequestError): Omit<ErrorAnswer, 'code' | 'reason'> {
@@ -65,9 +66,9 @@ function publicAnswer(error: RequestError): Omit<ErrorAnswer, 'code' | 'reason'>
       }
     case 'cooling_down':
       return {
-        status: 503,
-        error: 'temporarily_unavailable',
-        description: error.message,
+        ...(error.failure
+          ? publicAnswer(error.failure)
+          : { status: 503, error: 'temporarily_unavailable', description: error.message }),
         retryAfterSeconds: error.retryAfterSeconds,
       }
     case 'timed_out':

@@ -6,6 +6,7 @@ import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { listConnections } from '../../lib/configuration/list-connections.ts'
 import type { Surroundings } from '../../lib/configuration/surroundings.ts'
 import type { Log } from '../../lib/log/log-event.ts'
+import type { ClockOffsets } from '../../lib/token/clock-offsets.ts'
 import { CoolingDownError } from '../../lib/token/cooling-down-error.ts'
 import type { GetToken, HandedOutToken } from '../../lib/token/get-token.ts'
 import type { Outcomes } from '../../lib/token/outcomes.ts'
@@ -25,6 +26,7 @@ export interface HandlerParts {
   readonly elements: ElementStore
   readonly surroundings: Surroundings
   readonly outcomes: Outcomes
+  readonly clockOffsets: ClockOffsets
   readonly now: () => number
   readonly log: Log
   readonly connectionsClaim?: string
@@ -43,7 +45,7 @@ function isHttpEvent(event: unknown): event is APIGatewayProxyEventV2 {
 }
 
 function createHttpHandler(parts: HandlerParts): HttpHandler {
-  const { getToken, rejectToken, elements, surroundings, outcomes, connectionsClaim } = parts
+  const { getToken, rejectToken, elements, surroundings, outcomes, clockOffsets, connectionsClaim } = parts
 
   const issue: HttpHandler = async (event, context) => {
     demandAccess(accessOf(event, connectionsClaim), readConnection(event))
@@ -61,7 +63,9 @@ function createHttpHandler(parts: HandlerParts): HttpHandler {
   const list: HttpHandler = async (event) => {
     const access = accessOf(event, connectionsClaim)
     const listed = (await listConnections(elements, surroundings)).filter(({ name }) => access(name))
-    return json(200, { connections: listed.map((each) => describeConnection(each, outcomes.of(each.name))) })
+    return json(200, {
+      connections: listed.map((each) => describeConnection(each, outcomes.of(each.name), clockOffsets)),
+    })
   }
 
   const routes = [

@@ -66,6 +66,14 @@ function describeEvent(event: LogEvent): string {
       return `  ${event.authorizationServer} issued a token (${event.milliseconds} ms)`
     case 'token_handed_out':
       return `  token handed out from: ${event.source}, ${event.secondsLeft} s left`
+    case 'token_request_repeated':
+      return `  attempt ${event.attempt} failed; the next one in ${Math.round(event.milliseconds)} ms`
+    case 'cool_down_begun':
+      return `  the ${event.of} cools down (${event.code})`
+    case 'clock_offset_learned':
+      return `  the clock of ${event.authorizationServer} is ${event.milliseconds} ms ahead of ours: once more by it`
+    case 'renewal_failed':
+      return `  not renewed: ${event.reason}`
     case 'request_failed':
       return `  failed with ${event.status} ${event.code}: ${event.reason}`
   }

@@ -57,6 +57,7 @@ export const elementSchemas = {
     maximumLifetimeSeconds: v.exactOptional(seconds(1)),
     marginSeconds: v.exactOptional(seconds(0)),
     maximumConcurrency: v.exactOptional(wholeNumber(1, 1000)),
+    coolDownSeconds: v.exactOptional(wholeNumber(1, 300)),
     allowLoopbackHttp: v.exactOptional(flag),
   }),
   jwtBuilder: v.strictObject({

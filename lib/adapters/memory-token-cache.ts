@@ -19,6 +19,11 @@ export function memoryTokenCache({ maximumTokens }: { readonly maximumTokens: nu
     },
   })
 
+  function put(key: TokenKey, entry: Entry): void {
+    entries.set(key, entry)
+    if (entry.token) keysById.set(entry.token.id, key)
+  }
+
   return {
     async get(key) {
       const token = entries.get(key)?.token
@@ -26,8 +31,11 @@ export function memoryTokenCache({ maximumTokens }: { readonly maximumTokens: nu
     },
     async store(key, token) {
       const rejectedAt = entries.peek(key)?.rejectedAt
-      entries.set(key, { token, ...(rejectedAt !== undefined && { rejectedAt }) })
-      keysById.set(token.id, key)
+      put(key, { token, ...(rejectedAt !== undefined && { rejectedAt }) })
+    },
+    async postpone(key, tokenId, refreshAt) {
+      const entry = entries.peek(key)
+      if (entry?.token?.id === tokenId) put(key, { ...entry, token: { ...entry.token, refreshAt } })
     },
     async invalidate({ connection, tokenId, now, minimumIntervalMilliseconds }) {
       const key = keysById.get(tokenId)
@@ -36,7 +44,7 @@ export function memoryTokenCache({ maximumTokens }: { readonly maximumTokens: nu
 
       const retryAt = (entry.rejectedAt ?? -Infinity) + minimumIntervalMilliseconds
       if (now < retryAt) return { outcome: 'too_soon', retryAt }
-      entries.set(key, { rejectedAt: now })
+      put(key, { rejectedAt: now })
       return { outcome: 'dropped' }
     },
   }

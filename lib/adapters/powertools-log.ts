@@ -5,7 +5,7 @@ import type { Log } from '../log/log-event.ts'
 export function powertoolsLog(): Log {
   const logger = new Logger({ serviceName: 'tokenwell' })
   return ({ event, ...fields }) => {
-    if (event === 'request_failed') logger.warn(event, fields)
+    if (event === 'request_failed' || event === 'renewal_failed') logger.warn(event, fields)
     else logger.info(event, fields)
   }
 }

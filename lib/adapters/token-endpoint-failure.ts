@@ -23,10 +23,14 @@ export function describeFailure(error: unknown, { id, tls }: ResolvedAuthorizati
       tls.trustStore
         ? `${server} shows a certificate that no CA of the trust store ${tls.trustStore} has signed (${code}).`
         : `${server} shows a certificate of an unknown CA (${code}): name its CA bundle by trustStoreRef on the ssl element.`,
+      { isLasting: true },
     )
-  if (code === 'CERT_HAS_EXPIRED') return new UnreachableError(`${server} shows a certificate that has expired.`)
+  if (code === 'CERT_HAS_EXPIRED')
+    return new UnreachableError(`${server} shows a certificate that has expired.`, { isLasting: true })
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
-    return new UnreachableError(`${server} shows a certificate for another host name than tokenEndpoint's.`)
+    return new UnreachableError(`${server} shows a certificate for another host name than tokenEndpoint's.`, {
+      isLasting: true,
+    })
   if (/^(HPE_|UND_ERR_(HEADERS_OVERFLOW|RES_|RESPONSE))/.test(String(code)))
     return new UnreadableAnswerError(`${server} doesn't speak HTTP/1.1 as it should (${code}).`)
   return new UnreachableError(`${server} can't be reached (${typeof code === 'string' ? code : 'no reason given'}).`)

@@ -79,10 +79,11 @@ async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData
       throw new UnreadableAnswerError(`The token endpoint answers with more than ${maximumAnswerBytes / 1024} KiB.`)
     chunks.push(chunk)
   }
-  const retryAfter = headers['retry-after']
+  const { 'retry-after': retryAfter, date } = headers
   return {
     status: statusCode,
     ...(typeof retryAfter === 'string' && { retryAfter }),
+    ...(typeof date === 'string' && { date }),
     body: decode(Buffer.concat(chunks)),
   }
 }

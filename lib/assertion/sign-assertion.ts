@@ -3,12 +3,24 @@ import type { Secret } from '../secret/secret.ts'
 import type { Signer } from '../signing-key/signer.ts'
 import { type AssertionMoment, createClaims } from './claims.ts'
 import { createHeader } from './header.ts'
+import type { Validity } from './validity.ts'
 
-/** A new client assertion for one attempt: a compact JWS that must never be sent twice. */
-export function signAssertion(
-  assertion: AssertionConfiguration,
+/** A client assertion, good for one attempt. */
+export interface SignedAssertion {
+  /** A compact JWS that must never be sent twice. */
+  readonly assertion: Secret
+  readonly validity: Validity
+}
+
+export async function signAssertion(
+  configuration: AssertionConfiguration,
   signer: Signer,
   moment: AssertionMoment,
-): Promise<Secret> {
-  return signer.sign(createHeader(assertion, signer), createClaims(assertion, moment))
+): Promise<SignedAssertion> {
+  const claims = createClaims(configuration, moment)
+  const { iat, nbf, exp } = claims
+  return {
+    assertion: await signer.sign(createHeader(configuration, signer), claims),
+    validity: { from: Math.max(Number(iat), Number(nbf ?? 0)) * 1000, until: Number(exp) * 1000 },
+  }
 }

@@ -10,7 +10,7 @@ export const laterAttributes: Readonly<Record<string, readonly string[]>> = {
     'warmVariants',
   ],
   oAuthConfig: ['tokenRetryCheckLevel'],
-  authorizationServer: ['proxyConfigRef', 'coolDownSeconds'],
+  authorizationServer: ['proxyConfigRef'],
   jwtBuilder: ['jwkRotationTime', 'publishAheadSeconds'],
 }
 

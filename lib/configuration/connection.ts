@@ -64,6 +64,8 @@ export interface ResolvedAuthorizationServer {
   readonly connectTimeoutMilliseconds: number
   readonly receiveTimeoutMilliseconds: number
   readonly maximumConcurrency: number
+  /** After the first failure; doubled after each further one, up to 5 min. */
+  readonly coolDownSeconds: number
   readonly lifetime: LifetimePolicy
 }
 

@@ -67,6 +67,7 @@ export interface AuthorizationServer {
   readonly maximumLifetimeSeconds?: number
   readonly marginSeconds?: number
   readonly maximumConcurrency?: number
+  readonly coolDownSeconds?: number
   readonly allowLoopbackHttp?: boolean
 }
 

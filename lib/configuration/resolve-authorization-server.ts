@@ -8,6 +8,7 @@ const defaults = {
   connectTimeoutMilliseconds: 3_000,
   receiveTimeoutMilliseconds: 8_000,
   maximumConcurrency: 10,
+  coolDownSeconds: 30,
   /** Short enough that a guess does little harm: peers that assume an hour hand out dead tokens. */
   assumedLifetimeSeconds: 300,
 } as const
@@ -33,6 +34,7 @@ export function resolveAuthorizationServer(
     connectTimeoutMilliseconds: server.connectionTimeout ?? defaults.connectTimeoutMilliseconds,
     receiveTimeoutMilliseconds: server.receiveTimeout ?? defaults.receiveTimeoutMilliseconds,
     maximumConcurrency: server.maximumConcurrency ?? defaults.maximumConcurrency,
+    coolDownSeconds: server.coolDownSeconds ?? defaults.coolDownSeconds,
     lifetime: {
       assumedLifetimeSeconds: server.assumedLifetimeSeconds ?? defaults.assumedLifetimeSeconds,
       ...(maximumLifetimeSeconds !== undefined && { maximumLifetimeSeconds }),

@@ -20,6 +20,33 @@ export type LogEvent =
       readonly secondsLeft: number
     }
   | {
+      readonly event: 'token_request_repeated'
+      readonly connection: string
+      /** How many there were. */
+      readonly attempt: number
+      /** Until the next one. */
+      readonly milliseconds: number
+    }
+  | {
+      readonly event: 'cool_down_begun'
+      readonly connection: string
+      readonly of: 'token' | 'client' | 'user' | 'endpoint'
+      readonly code: string
+    }
+  | {
+      /** How far a server's clock is ahead of ours. */
+      readonly event: 'clock_offset_learned'
+      readonly authorizationServer: string
+      readonly milliseconds: number
+    }
+  | {
+      /** A stale token is handed out all the same. */
+      readonly event: 'renewal_failed'
+      readonly connection: string
+      readonly code: string
+      readonly reason: string
+    }
+  | {
       readonly event: 'request_failed'
       readonly code: string
       readonly status: number

@@ -1,3 +1,5 @@
+import { timingSafeEqual } from 'node:crypto'
+
 const print = '[secret]'
 
 /**
@@ -13,6 +15,12 @@ export class Secret {
 
   reveal(): string {
     return this.#text
+  }
+
+  /** Compared without ending early, so that the time taken tells nothing. */
+  equals(other: Secret): boolean {
+    const [a, b] = [Buffer.from(this.#text), Buffer.from(other.#text)]
+    return a.length === b.length && timingSafeEqual(a, b)
   }
 
   toString(): string {

@@ -1,5 +1,6 @@
 import type { AssertionMoment } from '../assertion/claims.ts'
 import { signAssertion } from '../assertion/sign-assertion.ts'
+import type { Validity } from '../assertion/validity.ts'
 import type { Connection, PrivateKeyJwt } from '../configuration/connection.ts'
 import { oneLine } from '../secret/one-line.ts'
 import { Secret } from '../secret/secret.ts'
@@ -14,6 +15,8 @@ export interface ClientCredentials {
   readonly headers: Readonly<Record<string, Secret>>
   /** What a server that quotes its request might repeat. */
   readonly secrets: readonly Secret[]
+  /** Of an assertion. */
+  readonly validity?: Validity
 }
 
 /** By the one method that the connection is configured for (RFC 6749 section 2.3). */
@@ -35,7 +38,7 @@ async function authenticateByAssertion(
   moment: AssertionMoment,
 ): Promise<ClientCredentials> {
   const signer = await signers.get(assertion.key, assertion.algorithm)
-  const signed = await signAssertion(assertion, signer, moment)
+  const { assertion: signed, validity } = await signAssertion(assertion, signer, moment)
   return {
     parameters: [
       ['client_assertion_type', assertionType],
@@ -44,6 +47,7 @@ async function authenticateByAssertion(
     ],
     headers: {},
     secrets: [signed],
+    validity,
   }
 }
 

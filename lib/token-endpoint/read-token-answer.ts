@@ -1,7 +1,8 @@
 import { Secret } from '../secret/secret.ts'
 import { concealSecrets } from './conceal-secrets.ts'
+import { readRetryAfter } from './retry-after.ts'
 import type { TokenEndpointAnswer } from './token-endpoint.ts'
-import { UnreachableError, UnreadableAnswerError } from './token-endpoint-error.ts'
+import { type Refusal, UnreachableError, UnreadableAnswerError } from './token-endpoint-error.ts'
 
 /** RFC 6749 section 5.1, without what nobody may pass on: `refresh_token` and `id_token`. */
 export interface TokenAnswer {
@@ -11,13 +12,6 @@ export interface TokenAnswer {
   readonly scope?: string
 }
 
-/** RFC 6749 section 5.2. */
-export interface Refusal {
-  readonly error: string
-  /** The server's words, made fit to print. */
-  readonly description?: string
-}
-
 const comeBackLater: readonly number[] = [429, 502, 503, 504]
 /** A larger lifetime is a mistake, and would overflow a date. */
 const maximumExpiresInSeconds = 10 * 365 * 86_400
@@ -25,16 +19,23 @@ const maximumExpiresInSeconds = 10 * 365 * 86_400
 /**
  * Reads an answer by its content: servers send errors with 200 and HTML as JSON.
  * @param secrets what was sent and must not come back in a description
- * @throws {UnreachableError} on 429, 502, 503 and 504
+ * @param now milliseconds since the epoch
+ * @throws {UnreachableError} on 429, 502, 503, 504 and an empty 200
  * @throws {UnreadableAnswerError} on what is neither a token nor a refusal
  */
 export function readTokenAnswer(
   answer: TokenEndpointAnswer,
   secrets: readonly Secret[],
+  now: number,
 ): { readonly token: TokenAnswer } | { readonly refusal: Refusal } {
-  const { status, retryAfter } = answer
+  const { status, retryAfter, body } = answer
   if (comeBackLater.includes(status))
-    throw new UnreachableError(`The token endpoint answers with status ${status}.`, readRetryAfter(retryAfter))
+    throw new UnreachableError(`The token endpoint answers with status ${status}.`, {
+      retryAfterSeconds: readRetryAfter(retryAfter, now),
+    })
+  // A proxy's way to say that nobody was there.
+  if (status === 200 && body.trim() === '')
+    throw new UnreachableError('The token endpoint answers with status 200 and nothing else.')
   if (status >= 300 && status < 400)
     throw new UnreadableAnswerError(
       `The token endpoint redirects (status ${status}), which is never followed: set tokenEndpoint to where it is.`,
@@ -45,10 +46,6 @@ export function readTokenAnswer(
   if (status !== 200)
     throw new UnreadableAnswerError(`The token endpoint answers with status ${status} and no error code.`)
   return { token: readToken(members) }
-}
-
-function readRetryAfter(value: string | undefined): number | undefined {
-  return value !== undefined && /^\d{1,6}$/.test(value) ? Number(value) : undefined
 }
 
 function readObject({ status, body }: TokenEndpointAnswer): Record<string, unknown> {

@@ -1,13 +1,21 @@
+interface UnreachableReason {
+  readonly retryAfterSeconds?: number | undefined
+  readonly isLasting?: boolean
+}
+
 /** Nobody answers at the token endpoint, or it says to come back later. Nothing was refused. */
 export class UnreachableError extends Error {
   readonly code = 'unreachable'
   override readonly name = 'UnreachableError'
   /** As the server asked, in seconds. */
   readonly retryAfterSeconds?: number
+  /** Whether asking again at once is of no use, as with a certificate that isn't trusted. */
+  readonly isLasting: boolean
 
-  constructor(message: string, retryAfterSeconds?: number) {
+  constructor(message: string, { retryAfterSeconds, isLasting = false }: UnreachableReason = {}) {
     super(message)
     if (retryAfterSeconds !== undefined) this.retryAfterSeconds = retryAfterSeconds
+    this.isLasting = isLasting
   }
 }
 
@@ -23,6 +31,13 @@ export class UnreadableAnswerError extends Error {
   override readonly name = 'UnreadableAnswerError'
 }
 
+/** RFC 6749 section 5.2. */
+export interface Refusal {
+  readonly error: string
+  /** The server's words, made fit to print. */
+  readonly description?: string
+}
+
 /** Whose word the server refuses: the caller's, the elements', or the client itself. */
 export type Fault = 'caller' | 'elements' | 'client'
 
@@ -34,9 +49,16 @@ export class RefusedError extends Error {
   readonly error: string
   readonly fault: Fault
 
-  constructor({ error, description }: { error: string; description?: string }, server: string, fault: Fault) {
+  /** How far the server's clock is ahead of ours, where that may be the reason. */
+  readonly clockOffsetMilliseconds?: number
+
+  constructor({ error, description }: Refusal, server: string, fault: Fault, clockOffsetMilliseconds?: number) {
     super(`The authorization server ${server} refuses: ${error}${description ? ` (${description})` : ''}.`)
     this.error = error
     this.fault = fault
+    if (clockOffsetMilliseconds !== undefined) this.clockOffsetMilliseconds = clockOffsetMilliseconds
   }
 }
+
+/** What a token endpoint can do to us. */
+export type TokenEndpointError = UnreachableError | TimedOutError | UnreadableAnswerError | RefusedError

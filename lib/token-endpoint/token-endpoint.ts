@@ -31,6 +31,8 @@ export interface TokenEndpointAnswer {
   readonly status: number
   /** Seconds or an HTTP date, as it came. */
   readonly retryAfter?: string
+  /** An HTTP date, as it came. */
+  readonly date?: string
   readonly body: string
 }
 

@@ -2,17 +2,22 @@ import type { Connections } from '../configuration/connections.ts'
 import type { Log } from '../log/log-event.ts'
 import { UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
 import { admitRequest } from './admit-request.ts'
+import { CoolingDownError } from './cooling-down-error.ts'
 import { InvalidRequestError } from './invalid-request-error.ts'
-import { secondsLeft } from './lifetime.ts'
+import { keptToken } from './keep-token.ts'
+import { isFresh, isUsable, lifetimeSeconds, secondsLeft } from './lifetime.ts'
 import type { ObtainToken } from './obtain-token.ts'
 import type { RejectToken } from './reject-token.ts'
 import { createSingleFlight } from './single-flight.ts'
 import type { Token } from './token.ts'
 import type { CachedToken, TokenCache } from './token-cache.ts'
-import { tokenKey } from './token-key.ts'
+import { isTokenError } from './token-error.ts'
+import { type TokenKey, tokenKey } from './token-key.ts'
 import type { TokenRequest } from './token-request.ts'
 
 const leastSecondsLeft = 1
+/** Before a stale token whose renewal failed is tried again. */
+const renewalPauseSeconds = 10
 
 export interface HandedOutToken {
   readonly token: Token
@@ -47,20 +52,43 @@ export function createGetToken(parts: GetTokenParts): GetToken {
     if (request.rejectedTokenId !== undefined) await rejectToken(request.connection, request.rejectedTokenId)
 
     const cached = await cache.get(key)
-    if (cached && answers(cached.token, request)) return handOut(cached.token, cached.source, request)
+    const obtain = () =>
+      singleFlight.join(key, deadline, async () => {
+        const token = await obtainToken(connection, request, parameters, deadline)
+        const kept = keptToken(token, cached?.token, now())
+        await cache.store(key, kept)
+        return { ...token, id: kept.id }
+      })
 
-    const token = await singleFlight(key, deadline, async () => {
-      const obtained = await obtainToken(connection, request, parameters, deadline)
-      if (now() < obtained.usableUntil) await cache.store(key, obtained)
-      return obtained
-    })
-    return handOut(token, 'server', request)
+    if (!cached || !answers(cached.token, request)) return handOut(await obtain(), 'server', request)
+    if (isFresh(cached.token, now()) || singleFlight.isUnderWay(key))
+      return handOut(cached.token, cached.source, request)
+    return renew(key, cached, obtain, request)
   }
 
   /** A token that lives shorter than asked for, however new, isn't bettered by asking again. */
   function answers(token: Token, { minimumSeconds = 0 }: TokenRequest): boolean {
-    if (now() >= token.usableUntil) return false
+    if (!isUsable(token, now())) return false
     return secondsLeft(token, now()) >= minimumSeconds || lifetimeSeconds(token) <= minimumSeconds
+  }
+
+  /** Who meets a stale token first renews it; if that fails it is handed out all the same, while it is usable. */
+  async function renew(
+    key: TokenKey,
+    stale: CachedToken,
+    obtain: () => Promise<Token>,
+    request: TokenRequest,
+  ): Promise<HandedOutToken> {
+    try {
+      return handOut(await obtain(), 'server', request)
+    } catch (error) {
+      if (!isTokenError(error) || !isUsable(stale.token, now())) throw error
+      const waitSeconds = error instanceof CoolingDownError ? error.retryAfterSeconds : renewalPauseSeconds
+      await cache.postpone(key, stale.token.id, now() + waitSeconds * 1000)
+      const { code, message: reason } = error
+      log({ event: 'renewal_failed', connection: request.connection, code, reason })
+      return handOut(stale.token, stale.source, request)
+    }
   }
 
   function handOut(token: Token, source: HandedOutToken['source'], request: TokenRequest): HandedOutToken {
@@ -75,8 +103,4 @@ export function createGetToken(parts: GetTokenParts): GetToken {
     log({ event: 'token_handed_out', connection: token.connection, source, secondsLeft: left })
     return { token, source, secondsLeft: left }
   }
-}
-
-function lifetimeSeconds(token: Token): number {
-  return secondsLeft(token, token.issuedAt)
 }

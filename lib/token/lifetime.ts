@@ -2,9 +2,16 @@ import { decodeJwt } from 'jose'
 import type { LifetimePolicy } from '../configuration/connection.ts'
 import type { TokenAnswer } from '../token-endpoint/read-token-answer.ts'
 
-/** Milliseconds since the epoch. Until `usableUntil` a token is handed out from a cache, until `expiresAt` it is valid. */
+/**
+ * Milliseconds since the epoch. Fresh before `refreshAt`; stale after it, handed out and to be renewed; from `usableUntil`
+ * on handed out from no cache; from `expiresAt` on no API takes it.
+ *
+ *     issuedAt            refreshAt                 usableUntil         expiresAt
+ *        |------ fresh ------|---------- stale ----------|---- margin ------|
+ */
 export interface Lifetime {
   readonly issuedAt: number
+  readonly refreshAt: number
   readonly usableUntil: number
   readonly expiresAt: number
 }
@@ -12,19 +19,24 @@ export interface Lifetime {
 const marginShare = 0.1
 const leastMarginMilliseconds = 1_000
 const mostMarginMilliseconds = 30_000
+/** Of the usable time; spread, so that tokens obtained together aren't renewed together. */
+const refreshShare = { from: 0.75, to: 0.85 } as const
 
 /**
  * When a token ends: the earlier of the answer's `expires_in` and the `exp` of a token that is a JWT, or what the operator
  * assumes where neither is there.
  * @param sentAt when the request was sent: the server can't have counted from earlier
+ * @param random from 0 up to 1
  */
-export function lifetimeOf(answer: TokenAnswer, policy: LifetimePolicy, sentAt: number): Lifetime {
+export function lifetimeOf(answer: TokenAnswer, policy: LifetimePolicy, sentAt: number, random: number): Lifetime {
   const { expiresInSeconds, accessToken } = answer
   const ends = [expiresInSeconds && sentAt + expiresInSeconds * 1000, jwtExpiry(accessToken.reveal())]
   const known = ends.filter((end) => end !== undefined)
   const said = known.length > 0 ? Math.min(...known) : sentAt + policy.assumedLifetimeSeconds * 1000
   const expiresAt = Math.min(said, sentAt + (policy.maximumLifetimeSeconds ?? Infinity) * 1000)
-  return { issuedAt: sentAt, expiresAt, usableUntil: expiresAt - margin(expiresAt - sentAt, policy) }
+  const usableUntil = expiresAt - margin(expiresAt - sentAt, policy)
+  const share = refreshShare.from + random * (refreshShare.to - refreshShare.from)
+  return { issuedAt: sentAt, refreshAt: sentAt + (usableUntil - sentAt) * share, usableUntil, expiresAt }
 }
 
 /** Kept back because an API's clock, and the way there, differ from ours. */
@@ -43,7 +55,20 @@ function jwtExpiry(accessToken: string): number | undefined {
   }
 }
 
+export function isFresh({ refreshAt }: Lifetime, now: number): boolean {
+  return now < refreshAt
+}
+
+export function isUsable({ usableUntil }: Lifetime, now: number): boolean {
+  return now < usableUntil
+}
+
 /** Rounded down: never more than there is. */
 export function secondsLeft({ expiresAt }: Lifetime, now: number): number {
   return Math.floor((expiresAt - now) / 1000)
+}
+
+/** What it had when it was new. */
+export function lifetimeSeconds(lifetime: Lifetime): number {
+  return secondsLeft(lifetime, lifetime.issuedAt)
 }

@@ -2,12 +2,15 @@ import type { Connection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import type { Signers } from '../signing-key/signers.ts'
-import { authenticateClient } from '../token-endpoint/client-authentication.ts'
+import { authenticateClient, type ClientCredentials } from '../token-endpoint/client-authentication.ts'
+import { clockOffset } from '../token-endpoint/clock-offset.ts'
 import { readTokenAnswer, type TokenAnswer } from '../token-endpoint/read-token-answer.ts'
+import { readHttpDate } from '../token-endpoint/retry-after.ts'
 import { timeoutsUntil } from '../token-endpoint/timeouts.ts'
-import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
+import type { TokenEndpoint, TokenEndpointAnswer } from '../token-endpoint/token-endpoint.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
 import { createTokenRequestForm, type GrantParameters } from '../token-endpoint/token-request-form.ts'
+import type { ClockOffsets } from './clock-offsets.ts'
 import { faultOf } from './fault.ts'
 import { lifetimeOf } from './lifetime.ts'
 import type { Token } from './token.ts'
@@ -20,6 +23,9 @@ export interface ObtainParts {
   readonly now: () => number
   /** 16 random bytes in base64url, new at each call. */
   readonly randomId: () => string
+  /** From 0 up to 1. */
+  readonly random: () => number
+  readonly clockOffsets: ClockOffsets
   readonly log: Log
 }
 
@@ -32,12 +38,13 @@ export type ObtainToken = (
 ) => Promise<Token>
 
 export function createObtainToken(parts: ObtainParts): ObtainToken {
-  const { tokenEndpoint, now, randomId, log } = parts
+  const { tokenEndpoint, now, randomId, random, clockOffsets, log } = parts
 
   return async (connection, request, parameters, deadline) => {
     const server = connection.authorizationServer
     const authenticatedFrom = now()
-    const credentials = await authenticateClient(connection, parts, { now: authenticatedFrom, jwtId: randomId() })
+    const moment = { now: authenticatedFrom + clockOffsets.of(server.id), jwtId: randomId() }
+    const credentials = await authenticateClient(connection, parts, moment)
     log({
       event: 'client_authenticated',
       connection: connection.name,
@@ -51,12 +58,13 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
       form: createTokenRequestForm(connection.grantType, parameters, credentials),
       timeouts: timeoutsUntil(deadline, sentAt, server),
     })
-    const read = readTokenAnswer(answer, [
-      ...credentials.secrets,
-      ...(parameters.password ? [parameters.password] : []),
-    ])
-    if ('refusal' in read)
-      throw new RefusedError(read.refusal, server.id, faultOf(read.refusal.error, connection, request))
+    const secrets = [...credentials.secrets, ...(parameters.password ? [parameters.password] : [])]
+    const read = readTokenAnswer(answer, secrets, now())
+    if ('refusal' in read) {
+      const { refusal } = read
+      const offset = refusal.error === 'invalid_client' ? clockOffsetOf(credentials, answer, now()) : undefined
+      throw new RefusedError(refusal, server.id, faultOf(refusal.error, connection, request), offset)
+    }
 
     log({
       event: 'token_obtained',
@@ -69,9 +77,17 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
       connection: connection.name,
       accessToken: read.token.accessToken,
       ...scopeOf(read.token, parameters),
-      ...lifetimeOf(read.token, server.lifetime, sentAt),
+      ...lifetimeOf(read.token, server.lifetime, sentAt, random()),
     }
   }
+}
+
+function clockOffsetOf(
+  { validity }: ClientCredentials,
+  { date }: TokenEndpointAnswer,
+  now: number,
+): number | undefined {
+  return validity && clockOffset(validity, readHttpDate(date), now)
 }
 
 /** RFC 6749 section 5.1: a server that grants what was asked for need not say so. */

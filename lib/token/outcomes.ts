@@ -1,5 +1,5 @@
 import type { ObtainToken } from './obtain-token.ts'
-import { isTokenError, type TokenError } from './token-error.ts'
+import { causeOf, isTokenError, type TokenError } from './token-error.ts'
 
 /** How a connection's last token requests went, as far as this process knows. Milliseconds since the epoch. */
 export interface Outcome {
@@ -27,7 +27,11 @@ export function createOutcomes(now: () => number): Outcomes {
         last.set(name, { ...of(name), obtainedAt: now() })
         return token
       } catch (error) {
-        last.set(name, { ...of(name), failedAt: now(), failure: isTokenError(error) ? error.code : 'unexpected' })
+        last.set(name, {
+          ...of(name),
+          failedAt: now(),
+          failure: isTokenError(error) ? causeOf(error).code : 'unexpected',
+        })
         throw error
       }
     },

@@ -1,5 +1,9 @@
-/** Runs one call for a key at a time; who comes meanwhile gets the same result, or the same error. */
-export type SingleFlight<T> = (key: string, until: number, start: () => Promise<T>) => Promise<T>
+/** Runs one call for a key at a time. */
+export interface SingleFlight<T> {
+  /** Starts the call, or joins the one that is under way: the same result, or the same error. */
+  join(key: string, until: number, start: () => Promise<T>): Promise<T>
+  isUnderWay(key: string): boolean
+}
 
 /**
  * @param now a flight past its `until` is joined no more: Lambda may have frozen it halfway, and it may never land
@@ -7,16 +11,24 @@ export type SingleFlight<T> = (key: string, until: number, start: () => Promise<
 export function createSingleFlight<T>(now: () => number): SingleFlight<T> {
   const flights = new Map<string, { readonly result: Promise<T>; readonly until: number }>()
 
-  return (key, until, start) => {
-    const joined = flights.get(key)
-    if (joined && now() < joined.until) return joined.result
+  function underWay(key: string): Promise<T> | undefined {
+    const flight = flights.get(key)
+    return flight && now() < flight.until ? flight.result : undefined
+  }
 
-    const flight = { result: start(), until }
-    flights.set(key, flight)
-    const land = () => {
-      if (flights.get(key) === flight) flights.delete(key)
-    }
-    flight.result.then(land, land)
-    return flight.result
+  return {
+    isUnderWay: (key) => underWay(key) !== undefined,
+    join(key, until, start) {
+      const joined = underWay(key)
+      if (joined) return joined
+
+      const flight = { result: start(), until }
+      flights.set(key, flight)
+      const land = () => {
+        if (flights.get(key) === flight) flights.delete(key)
+      }
+      flight.result.then(land, land)
+      return flight.result
+    },
   }
 }

@@ -5,6 +5,8 @@ import type { TokenKey } from './token-key.ts'
 export interface TokenCache {
   get(key: TokenKey): Promise<CachedToken | undefined>
   store(key: TokenKey, token: Token): Promise<void>
+  /** Compare-and-set: a token that is still the one in hand is stale only from then on. */
+  postpone(key: TokenKey, tokenId: string, refreshAt: number): Promise<void>
   /** Compare-and-invalidate: drops a token only if it is still the one that its rejecter means. */
   invalidate(rejection: Rejection): Promise<Invalidation>
 }

@@ -5,6 +5,7 @@ import { KeyStoreError } from '../signing-key/key-store-error.ts'
 import {
   RefusedError,
   TimedOutError,
+  type TokenEndpointError,
   UnreachableError,
   UnreadableAnswerError,
 } from '../token-endpoint/token-endpoint-error.ts'
@@ -26,6 +27,11 @@ const classes = [
 
 /** All that can come instead of a token. Anything else is a fault of ours. */
 export type TokenError = InstanceType<(typeof classes)[number]>
+
+/** The failure that a cool-down began with; any other error is its own. */
+export function causeOf<E>(error: E): E | TokenEndpointError {
+  return (error instanceof CoolingDownError ? error.failure : undefined) ?? error
+}
 
 export function isTokenError(error: unknown): error is TokenError {
   return classes.some((each) => error instanceof each)

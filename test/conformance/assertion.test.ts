@@ -220,7 +220,7 @@ async function startFarEnd(t: TestContext, changes: ElementChanges = {}): Promis
     send,
     async present(changed = {}, moment = {}, signer = theSigner) {
       const signed = await signAssertion({ ...assertion, ...changed }, signer, { ...newMoment(), ...moment })
-      return send(signed.reveal())
+      return send(signed.assertion.reveal())
     },
   }
 }
@@ -260,7 +260,7 @@ function assertRefused({ status, body }: Answer): void {
 
 test('the server accepts fresh assertions one after the other, and the very same one only once', async (t) => {
   const { assertion, signer, send, present } = await startFarEnd(t)
-  const signed = (await signAssertion(assertion, signer, newMoment())).reveal()
+  const signed = (await signAssertion(assertion, signer, newMoment())).assertion.reveal()
   assertAccepted(await send(signed))
   assertRefused(await send(signed))
   assertAccepted(await present())
@@ -323,7 +323,7 @@ test('the server refuses another algorithm than the one that the client is regis
 
 test('the server refuses claims and a header that were changed after signing', async (t) => {
   const { assertion, signer, send } = await startFarEnd(t)
-  const signed = (await signAssertion(assertion, signer, newMoment())).reveal()
+  const signed = (await signAssertion(assertion, signer, newMoment())).assertion.reveal()
   const [header = '', payload = '', signature = ''] = signed.split('.')
   const claims = { ...decodeJwt(signed), jti: randomUUID() }
   const forged = Buffer.from(JSON.stringify(claims)).toString('base64url')

@@ -18,6 +18,7 @@ export function someToken(members: Partial<Token> = {}): Token {
     connection: 'conn',
     accessToken: new Secret('the token'),
     issuedAt: 0,
+    refreshAt: 200_000,
     usableUntil: 270_000,
     expiresAt: 300_000,
     ...members,
@@ -45,6 +46,20 @@ export function testTokenCacheContract(name: string, createCache: () => TokenCac
     await cache.store(key, newer)
     assert.deepEqual(await reject(cache, older, 0), { outcome: 'absent' })
     assert.equal((await cache.get(key))?.token.id, newer.id)
+  })
+
+  test(`${name}: a token is postponed if it is still the one in hand, and nothing else of it changes`, async () => {
+    const cache = createCache()
+    const [key, older, newer] = [someTokenKey(), someToken(), someToken()]
+    await cache.store(key, older)
+    await cache.postpone(key, older.id, 250_000)
+    assert.deepEqual((await cache.get(key))?.token, { ...older, refreshAt: 250_000 })
+    await cache.store(key, newer)
+    await cache.postpone(key, older.id, 260_000)
+    assert.deepEqual((await cache.get(key))?.token, newer)
+    await reject(cache, newer, 0)
+    await cache.postpone(key, newer.id, 260_000)
+    assert.equal(await cache.get(key), undefined)
   })
 
   test(`${name}: an invalidation drops the token that it names, once`, async () => {

@@ -43,7 +43,7 @@ test('an unknown kind, an unknown or missing attribute, a wrong value and a bad 
   const wrong = [
     { ...theElements(theIssuer), zosconnect_oAuthConfig: {} },
     theElements(theIssuer, { builder: { keyStorRef: 'x' } }),
-    theElements(theIssuer, { server: { coolDownSeconds: 30 } }),
+    theElements(theIssuer, { server: { proxyConfigRef: 'x' } }),
     { keyStore: { theKeys: {} } },
     { keyStore: { 'the keys': { location: 'tokenwell/local/keys' } } },
     theElements(theIssuer, { builder: { signatureAlgorithm: 'none' } }),

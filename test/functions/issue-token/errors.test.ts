@@ -73,7 +73,6 @@ const rows: readonly Row[] = [
     error: 'server_error',
   },
   { what: 'the server answers with HTML', answer: { body: '<html>' }, status: 502, error: 'server_error' },
-  { what: 'the server answers with nothing', answer: { body: '' }, status: 502, error: 'server_error' },
   { what: 'the server answers with a list', answer: { body: [] }, status: 502, error: 'server_error' },
   { what: 'the token is no text', answer: someToken({ access_token: {} }), status: 502, error: 'server_error' },
   {
@@ -109,24 +108,24 @@ const rows: readonly Row[] = [
   },
   {
     what: 'the server asks to wait with 429',
-    answer: { status: 429, headers: { 'retry-after': '17' } },
+    answer: { status: 429, headers: { 'retry-after': '60' } },
     status: 503,
     error: 'temporarily_unavailable',
-    retryAfter: '17',
+    retryAfter: '60',
   },
   {
     what: 'the server is down with 503',
     answer: { status: 503 },
     status: 503,
     error: 'temporarily_unavailable',
-    retryAfter: '5',
+    retryAfter: '30',
   },
   {
     what: 'what is before the server fails with 502',
     answer: { status: 502, body: '<html>' },
     status: 503,
     error: 'temporarily_unavailable',
-    retryAfter: '5',
+    retryAfter: '30',
   },
 ]
 
@@ -141,12 +140,13 @@ for (const { what, answer, changes, form = '', status, error, retryAfter } of ro
     assert.equal(got.status, status, JSON.stringify(got.body))
     assert.equal(got.body['error'], error)
     assert.equal(got.headers['cache-control'], 'no-store')
-    assert.equal(got.headers['retry-after'], retryAfter)
+    if (retryAfter) assert.equal(got.headers['retry-after'], retryAfter)
     assert.match(String(got.body['request_id']), /^[0-9a-f-]{36}$/)
     // RFC 6749 section 5.2 names the characters.
     assert.match(String(got.body['error_description']), /^[\x20-\x21\x23-\x5b\x5d-\x7e]+$/)
-    assert.equal(set.requests.length, 1, 'nothing is repeated')
-    assert.equal((await set.http(tokenRequest('conn', form))).status, status, 'a failure is not kept as a token')
+
+    const again = await set.http(tokenRequest('conn', form))
+    assert.deepEqual([again.status, again.body['error']], [status, error], 'a failure is not kept as a token')
   })
 
 test('no answer in time: 504 temporarily_unavailable', async (t) => {
@@ -178,7 +178,7 @@ test('nobody listens: 503 temporarily_unavailable', async (t) => {
   const caller = await startCaller(await createWorkspace(t, { ...theElements('https://localhost:9'), ssl: {} }))
   const got = await caller.http(tokenRequest('conn'))
   assert.equal(got.status, 503)
-  assert.equal(got.headers['retry-after'], '5')
+  assert.equal(got.headers['retry-after'], '30')
 })
 
 test('a server whose CA nobody named is not trusted: 503', async (t) => {

@@ -71,5 +71,5 @@ for (const certificateThumbprint of ['x5t', 'x5t#S256'] as const)
 test('the header that was made is the header that is signed', async () => {
   const assertion = theAssertion({ certificateThumbprint: 'x5t#S256', type: 'client-authentication+jwt' })
   const signed = await signAssertion(assertion, certifiedSigner, { now: 1_700_000_000_000, jwtId: 'theJwtId' })
-  assert.deepEqual(decodeProtectedHeader(signed.reveal()), createHeader(assertion, certifiedSigner))
+  assert.deepEqual(decodeProtectedHeader(signed.assertion.reveal()), createHeader(assertion, certifiedSigner))
 })

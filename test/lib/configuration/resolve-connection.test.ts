@@ -47,6 +47,7 @@ test('a connection of nothing but what is required gets every default', async (t
       connectTimeoutMilliseconds: 3_000,
       receiveTimeoutMilliseconds: 8_000,
       maximumConcurrency: 10,
+      coolDownSeconds: 30,
       lifetime: { assumedLifetimeSeconds: 300 },
     },
     parameters: { scope: [], resource: [], further: {} },
@@ -76,6 +77,7 @@ test('what the elements say replaces every default', async (t) => {
       maximumLifetimeSeconds: 600,
       marginSeconds: 0,
       maximumConcurrency: 3,
+      coolDownSeconds: '5',
     },
     oAuth: {
       grantType: 'password',
@@ -126,6 +128,7 @@ test('what the elements say replaces every default', async (t) => {
     connectTimeoutMilliseconds: 500,
     receiveTimeoutMilliseconds: 4_000,
     maximumConcurrency: 3,
+    coolDownSeconds: 5,
     lifetime: { assumedLifetimeSeconds: 60, maximumLifetimeSeconds: 600, marginSeconds: 0 },
   })
   assert.deepEqual(rest, {

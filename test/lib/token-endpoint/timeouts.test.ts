@@ -10,6 +10,7 @@ const server = {
   connectTimeoutMilliseconds: 3_000,
   receiveTimeoutMilliseconds: 8_000,
   maximumConcurrency: 10,
+  coolDownSeconds: 30,
   lifetime: { assumedLifetimeSeconds: 300 },
 } as const
 

@@ -14,28 +14,34 @@ function jwt(expiresAt: number): Secret {
 }
 
 test('a lifetime counts from when the request was sent', () => {
-  const { issuedAt, expiresAt } = lifetimeOf({ accessToken: opaque, expiresInSeconds: 600 }, policy, sentAt)
+  const { issuedAt, expiresAt } = lifetimeOf({ accessToken: opaque, expiresInSeconds: 600 }, policy, sentAt, 0.5)
   assert.equal(issuedAt, sentAt)
   assert.equal(expiresAt, sentAt + 600_000)
 })
 
 test('of expires_in and the exp of a token that is a JWT the earlier counts', () => {
   const exp = sentAt / 1000 + 500
-  assert.equal(lifetimeOf({ accessToken: jwt(exp), expiresInSeconds: 600 }, policy, sentAt).expiresAt, exp * 1000)
-  assert.equal(lifetimeOf({ accessToken: jwt(exp), expiresInSeconds: 400 }, policy, sentAt).expiresAt, sentAt + 400_000)
-  assert.equal(lifetimeOf({ accessToken: jwt(exp) }, policy, sentAt).expiresAt, exp * 1000)
+  assert.equal(lifetimeOf({ accessToken: jwt(exp), expiresInSeconds: 600 }, policy, sentAt, 0.5).expiresAt, exp * 1000)
+  assert.equal(
+    lifetimeOf({ accessToken: jwt(exp), expiresInSeconds: 400 }, policy, sentAt, 0.5).expiresAt,
+    sentAt + 400_000,
+  )
+  assert.equal(lifetimeOf({ accessToken: jwt(exp) }, policy, sentAt, 0.5).expiresAt, exp * 1000)
 })
 
 test('where nothing is said the operator assumes', () => {
-  assert.equal(lifetimeOf({ accessToken: opaque }, policy, sentAt).expiresAt, sentAt + 300_000)
+  assert.equal(lifetimeOf({ accessToken: opaque }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
   for (const odd of ['a.b.c', 'eyJ.eyJ.x', '...'])
-    assert.equal(lifetimeOf({ accessToken: new Secret(odd) }, policy, sentAt).expiresAt, sentAt + 300_000)
+    assert.equal(lifetimeOf({ accessToken: new Secret(odd) }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
 })
 
 test('what is said is capped by maximumLifetimeSeconds', () => {
   const capped = { ...policy, maximumLifetimeSeconds: 120 }
-  assert.equal(lifetimeOf({ accessToken: opaque, expiresInSeconds: 600 }, capped, sentAt).expiresAt, sentAt + 120_000)
-  assert.equal(lifetimeOf({ accessToken: opaque }, capped, sentAt).expiresAt, sentAt + 120_000)
+  assert.equal(
+    lifetimeOf({ accessToken: opaque, expiresInSeconds: 600 }, capped, sentAt, 0.5).expiresAt,
+    sentAt + 120_000,
+  )
+  assert.equal(lifetimeOf({ accessToken: opaque }, capped, sentAt, 0.5).expiresAt, sentAt + 120_000)
 })
 
 test('the margin is a tenth of the lifetime, at least a second, at most 30, or what the operator says', () => {
@@ -44,6 +50,7 @@ test('the margin is a tenth of the lifetime, at least a second, at most 30, or w
       { accessToken: opaque, expiresInSeconds },
       { ...policy, ...(marginSeconds !== undefined && { marginSeconds }) },
       sentAt,
+      0.5,
     )
     return expiresAt - usableUntil
   }
@@ -63,11 +70,19 @@ test('whatever a server says, a token is usable no longer than it is valid', () 
       fc.nat(1000),
       (expiresIn, cap, now) => {
         const limited = { ...policy, ...(cap !== null && { maximumLifetimeSeconds: cap }) }
-        const lifetime = lifetimeOf({ accessToken: opaque, expiresInSeconds: expiresIn }, limited, sentAt)
+        const lifetime = lifetimeOf({ accessToken: opaque, expiresInSeconds: expiresIn }, limited, sentAt, 0.5)
         assert.ok(lifetime.usableUntil <= lifetime.expiresAt)
         assert.ok(lifetime.expiresAt <= sentAt + expiresIn * 1000)
         assert.ok(secondsLeft(lifetime, sentAt + now) * 1000 <= lifetime.expiresAt - (sentAt + now))
       },
     ),
   )
+})
+
+test('a token is stale after 75 to 85 % of the time in which it is usable, spread by chance', () => {
+  const refreshAfter = (random: number) => {
+    const lifetime = lifetimeOf({ accessToken: opaque, expiresInSeconds: 330 }, policy, sentAt, random)
+    return (lifetime.refreshAt - sentAt) / 1000
+  }
+  assert.deepEqual([0, 0.5, 1].map(refreshAfter), [225, 240, 255])
 })
