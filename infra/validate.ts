@@ -31,7 +31,7 @@ async function findAll(elementsPath: string): Promise<readonly Finding[]> {
   const elements = fileElements(elementsPath)
   const surroundings = { stage: values.stage, publicUrl: values['public-url'], isLambda: values.stage !== 'local' }
   try {
-    return [...(await elements.findings()), ...(await validateElements(elements, surroundings))]
+    return await validateElements(elements, surroundings)
   } catch (error) {
     if (error instanceof ConfigurationError) return error.findings
     throw error

@@ -165,7 +165,7 @@ test('a secret is revealed only where it is used', () => {
     'lib/signing-key/read-signing-keys.ts',
     'lib/signing-key/signers.ts',
     'lib/token-endpoint/client-authentication.ts',
-    'lib/token-endpoint/conceal-secrets.ts',
+    'lib/token-endpoint/printable-description.ts',
     'lib/token-endpoint/token-request-form.ts',
     'lib/token/lifetime.ts',
     'lib/token/token-key.ts',

@@ -1,10 +1,5 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
-
-/** The caller has no right to the connection. */
-export class AccessDeniedError extends Error {
-  readonly code = 'access_denied'
-  override readonly name = 'AccessDeniedError'
-}
+import { AccessDeniedError } from './access-denied-error.ts'
 
 /** Which connections a caller may use. */
 export type Access = (connection: string) => boolean

@@ -6,7 +6,6 @@ export interface Environment {
   /** A JSON file or a folder. */
   readonly elementsPath: string
   readonly secretsFolder: string
-  readonly maximumTokens: number
   /** The claim of a JWT authorizer that lists the caller's connections; absent behind IAM. */
   readonly connectionsClaim?: string
 }
@@ -31,7 +30,6 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
     surroundings: { stage, publicUrl: publicUrl.replace(/\/+$/, ''), isLambda: AWS_LAMBDA_FUNCTION_NAME !== undefined },
     elementsPath,
     secretsFolder,
-    maximumTokens: 10_000,
     ...(TOKENWELL_CONNECTIONS_CLAIM && { connectionsClaim: TOKENWELL_CONNECTIONS_CLAIM }),
   }
 }

@@ -1,6 +1,6 @@
 import { causeOf, isTokenError, type TokenError } from '../../lib/token/token-error.ts'
 import type { RefusedError } from '../../lib/token-endpoint/token-endpoint-error.ts'
-import { AccessDeniedError } from './access.ts'
+import { AccessDeniedError } from './access-denied-error.ts'
 import { UnknownRouteError } from './unknown-route-error.ts'
 
 /** All that can come instead of an answer. */
@@ -23,7 +23,7 @@ export interface ErrorAnswer {
 
 /** Where the server doesn't say when to come back. */
 const retryAfterSeconds = 5
-const operatorsMatter = 'Its operator finds the reason in the log, by this request id, and in GET /connections.'
+const operatorsMatter = 'Its operator finds the reason in the log, by this request id.'
 
 /** The one place where what happened becomes what a caller is told. */
 export function errorAnswer(error: unknown): ErrorAnswer {

@@ -2,7 +2,9 @@ import middy from '@middy/core'
 import httpHeaderNormalizer from '@middy/http-header-normalizer'
 import httpRouter from '@middy/http-router'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import { isElementId } from '../../lib/configuration/element.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
+import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { listConnections } from '../../lib/configuration/list-connections.ts'
 import type { Surroundings } from '../../lib/configuration/surroundings.ts'
 import type { Log } from '../../lib/log/log-event.ts'
@@ -63,7 +65,9 @@ function createHttpHandler(parts: HandlerParts): HttpHandler {
   const list: HttpHandler = async (event) => {
     const access = accessOf(event, connectionsClaim)
     const listed = (await listConnections(elements, surroundings)).filter(({ name }) => access(name))
+    const mistakes = (await elements.findings()).filter(isMistake).map(describeFinding)
     return json(200, {
+      ...(mistakes.length > 0 && { mistakes }),
       connections: listed.map((each) => describeConnection(each, outcomes.of(each.name), clockOffsets)),
     })
   }
@@ -84,7 +88,7 @@ function createHttpHandler(parts: HandlerParts): HttpHandler {
     .use(httpHeaderNormalizer())
     .onError((request) => {
       const { awsRequestId } = request.context
-      const answer = note(parts, errorAnswer(request.error), awsRequestId)
+      const answer = note(parts, errorAnswer(request.error), awsRequestId, request.event.pathParameters?.['connection'])
       request.response = errorResponse(answer, awsRequestId)
     })
 }
@@ -93,7 +97,12 @@ async function answerDirectly(parts: HandlerParts, event: unknown, context: Cont
   try {
     return tokenBody(await parts.getToken(readDirectTokenRequest(event), deadlineOf(context, parts.now())))
   } catch (error) {
-    const { status, retryAfterSeconds, ...answer } = note(parts, errorAnswer(error), context.awsRequestId)
+    const { status, retryAfterSeconds, ...answer } = note(
+      parts,
+      errorAnswer(error),
+      context.awsRequestId,
+      connectionOf(event),
+    )
     return {
       ...errorBody(answer, context.awsRequestId),
       status,
@@ -111,9 +120,15 @@ function ignoreCoolingDown(error: unknown): void {
   if (!(error instanceof CoolingDownError)) throw error
 }
 
-function note({ log }: HandlerParts, answer: ErrorAnswer, requestId: string): ErrorAnswer {
-  log({ event: 'request_failed', code: answer.code, status: answer.status, reason: answer.reason, requestId })
+function note({ log }: HandlerParts, answer: ErrorAnswer, requestId: string, connection: unknown): ErrorAnswer {
+  const { code, status, reason } = answer
+  const named = typeof connection === 'string' && isElementId(connection) ? { connection } : {}
+  log({ event: 'request_failed', code, status, reason, requestId, ...named })
   return answer
+}
+
+function connectionOf(event: unknown): unknown {
+  return typeof event === 'object' && event !== null && 'connection' in event ? event.connection : undefined
 }
 
 /** RFC 6749 section 5.1, and where the token comes from. */

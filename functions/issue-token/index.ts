@@ -20,7 +20,7 @@ import { withRequestPolicy } from '../../lib/token/request-policy.ts'
 import { readEnvironment } from './environment.ts'
 import { createHandler } from './handler.ts'
 
-const { surroundings, elementsPath, secretsFolder, maximumTokens, ...access } = readEnvironment(process.env)
+const { surroundings, elementsPath, secretsFolder, ...access } = readEnvironment(process.env)
 const now = createSteadyClock()
 const random = Math.random
 const randomId = () => randomBytes(16).toString('base64url')
@@ -28,11 +28,11 @@ const log = publishedLog(powertoolsLog())
 
 const elements = fileElements(elementsPath)
 const secrets = fileSecrets(secretsFolder, surroundings.stage)
-const cache = memoryTokenCache({ maximumTokens })
+const cache = memoryTokenCache({ maximumTokens: 10_000 })
 
 const connections = createConnections({ elements, surroundings, now, log })
 const signers = createSigners(secrets, now)
-const tokenEndpoint = undiciTokenEndpoint(secrets)
+const tokenEndpoint = undiciTokenEndpoint(secrets, now)
 
 const clockOffsets = createClockOffsets()
 const coolDowns = createCoolDowns(now)
@@ -42,7 +42,7 @@ const askOnce = createObtainToken({ signers, secrets, tokenEndpoint, clockOffset
 const askInTime = withClockCorrection(askOnce, clockOffsets, log)
 const obtainToken = outcomes.watch(withRequestPolicy(askInTime, { coolDowns, now, random, pause, log }))
 const rejectToken = createRejectToken(cache, now)
-const getToken = createGetToken({ connections, cache, rejectToken, obtainToken, now, log })
+const getToken = createGetToken({ connections, cache, rejectToken, obtainToken, now, pause, log })
 
 export const handler = createHandler({
   getToken,

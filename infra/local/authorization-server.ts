@@ -14,7 +14,8 @@ export interface AuthorizationServer {
 
 export interface AuthorizationServerOptions {
   readonly port: number
-  readonly mayMove: boolean
+  /** Whether the next free port will do, and what to do where none will. */
+  readonly whereTaken?: { readonly mayMove?: boolean; readonly advice?: string }
   readonly certificate: ServerCertificate
   /** Called with the issuer, once the port is known. */
   readonly clients: (issuer: string) => Promise<readonly ClientMetadata[]>
@@ -30,7 +31,7 @@ const knownResources = 'https://api.server.com/'
 export async function startAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
   const { certificate, users, tokenSeconds = 600 } = options
   const server = createServer({ cert: certificate.certificate, key: certificate.privateKey })
-  const port = await listen(server, options.port, 'localhost', options.mayMove)
+  const port = await listen(server, options.port, 'localhost', options.whereTaken)
   const issuer = `https://localhost:${port}`
 
   const clients = await options.clients(issuer)

@@ -1,23 +1,24 @@
 import type { Server } from 'node:net'
+import { LocalRunError } from './local-run-error.ts'
 
 const portsTried = 20
 
-/** A sentence for the person at the terminal instead of a stack. */
-export class LocalRunError extends Error {}
-
 /**
  * Listens on that port, or on the next free one after it where `mayMove`.
+ * @param advice what to do where it is taken
  * @returns the port
  * @throws {LocalRunError}
  */
-export async function listen(server: Server, port: number, host: string, mayMove: boolean): Promise<number> {
+export async function listen(
+  server: Server,
+  port: number,
+  host: string,
+  { mayMove = false, advice = 'free it and start again' }: { mayMove?: boolean; advice?: string } = {},
+): Promise<number> {
   for (let offset = 0; offset < (mayMove ? portsTried : 1); offset++)
     if (await isListening(server, port + offset, host)) return portOf(server)
-  throw new LocalRunError(
-    mayMove
-      ? `The ports ${port} to ${port + portsTried - 1} are all taken: free one of them and start again.`
-      : `Port ${port} is taken: free it, or choose another one, and start again.`,
-  )
+  const taken = mayMove ? `The ports ${port} to ${port + portsTried - 1} are all` : `Port ${port} is`
+  throw new LocalRunError(`${taken} taken: ${advice}.`)
 }
 
 function portOf(server: Server): number {

@@ -6,14 +6,19 @@ import type { AssertionConfiguration, Connection } from '../../lib/configuration
 import type { SignatureAlgorithm } from '../../lib/configuration/element.ts'
 import { keyIdOf } from '../../lib/signing-key/key-id.ts'
 import { createKeyCertificate } from './certificate-authority.ts'
+import { LocalRunError } from './local-run-error.ts'
 
-const stage = 'local'
+/** Where secrets are kept, and under which stage. */
+interface Secrets {
+  readonly secretsFolder: string
+  readonly surroundings: { readonly stage: string }
+}
 
 /**
  * Makes the keys and passwords that these connections name and the folder lacks; what is there is left as it is.
  * @returns the names of the secrets made
  */
-export async function makeSecrets(folder: string, connections: readonly Connection[]): Promise<string[]> {
+export async function makeSecrets(secrets: Secrets, connections: readonly Connection[]): Promise<string[]> {
   const wanted = new Map<string, () => Promise<string>>()
   for (const { clientAuthentication } of connections) {
     if (clientAuthentication.method === 'client_secret_basic')
@@ -21,16 +26,21 @@ export async function makeSecrets(folder: string, connections: readonly Connecti
     if (clientAuthentication.method === 'client_secret_jwt')
       wanted.set(clientAuthentication.assertion.key.location, makePassword)
   }
-  for (const [location, assertions] of signingSecrets(connections)) wanted.set(location, () => makeKeys(assertions))
+  for (const [location, assertions] of signingSecrets(connections))
+    wanted.set(location, () => makeKeys(location, assertions))
 
   const made: string[] = []
-  for (const [name, make] of wanted) if (await makeSecret(folder, name, make)) made.push(name)
+  for (const [name, make] of wanted) if (await makeSecret(secrets, name, make)) made.push(name)
   return made
 }
 
 /** One secret, unless it is there. */
-export async function makeSecret(folder: string, name: string, make: () => Promise<string>): Promise<boolean> {
-  const path = secretPath(folder, stage, name)
+export async function makeSecret(
+  { secretsFolder, surroundings }: Secrets,
+  name: string,
+  make: () => Promise<string>,
+): Promise<boolean> {
+  const path = secretPath(secretsFolder, surroundings.stage, name)
   const isThere = await access(path).then(
     () => true,
     () => false,
@@ -57,10 +67,23 @@ function signingSecrets(connections: readonly Connection[]): Map<string, Asserti
 }
 
 /** A JWK set with a key for each alias, or one key for all who name none; its certificate beside it where one is used. */
-async function makeKeys(assertions: readonly AssertionConfiguration[]): Promise<string> {
+async function makeKeys(location: string, assertions: readonly AssertionConfiguration[]): Promise<string> {
+  refuseMixedKeys(location, assertions)
   const byAlias = new Map(assertions.map((assertion) => [assertion.key.alias, assertion]))
   const keys = await Promise.all([...byAlias.values()].map(makeKey))
   return `${JSON.stringify({ keys }, undefined, 2)}\n`
+}
+
+/** One key can't sign for two kinds of algorithms, and without an alias nothing tells two keys apart. */
+function refuseMixedKeys(location: string, assertions: readonly AssertionConfiguration[]): void {
+  for (const alias of new Set(assertions.map(({ key }) => key.alias))) {
+    const algorithms = assertions.filter(({ key }) => key.alias === alias).map(({ algorithm }) => algorithm)
+    const kinds = new Set(algorithms.map((algorithm) => (/^[RP]S/.test(algorithm) ? 'RSA' : algorithm)))
+    if (kinds.size > 1)
+      throw new LocalRunError(
+        `The secret ${location} is to hold a key for ${[...new Set(algorithms)].join(' and ')}: give each jwtBuilder its own keyStore or keyAlias.`,
+      )
+  }
 }
 
 async function makeKey({ algorithm, key, subject, certificateThumbprint }: AssertionConfiguration): Promise<object> {

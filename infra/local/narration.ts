@@ -52,7 +52,7 @@ export function narrate(print: Print): () => void {
 export function narrateFailures(print: Print): void {
   subscribe(logChannel, (message) => {
     const event = message as LogEvent
-    if (event.event === 'request_failed') print(`${event.status} ${event.code}: ${event.reason}`)
+    if (event.event === 'request_failed') print(`${event.requestId}: ${event.status} ${event.code}: ${event.reason}`)
   })
 }
 

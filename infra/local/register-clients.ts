@@ -47,15 +47,19 @@ function publicJwk({ privateKey, keyId }: ReturnType<typeof readSigningKeys>[num
   return { ...createPublicKey(privateKey).export({ format: 'jwk' }), kid: keyId, use: 'sig' } as const
 }
 
-/** Two connections of one client: it may do what either needs. */
+/** Two connections of one client: it may do what either needs, and sign by either's algorithm. */
 function merge(one: ClientMetadata, other: ClientMetadata): ClientMetadata {
   const union = <T>(a: readonly T[] = [], b: readonly T[] = []) => [...new Set([...a, ...b])]
+  const { token_endpoint_auth_signing_alg: algorithm, ...rest } = other
   const scope = union(one.scope?.split(' '), other.scope?.split(' ')).join(' ')
+  const keys = [...(one.jwks?.keys ?? []), ...(other.jwks?.keys ?? [])]
+  const { token_endpoint_auth_signing_alg: before, ...first } = one
   return {
-    ...one,
-    ...other,
+    ...first,
+    ...rest,
+    ...(algorithm === before && algorithm !== undefined && { token_endpoint_auth_signing_alg: algorithm }),
     grant_types: union(one.grant_types, other.grant_types),
     ...(scope && { scope }),
-    ...(one.jwks && other.jwks && { jwks: { keys: union(one.jwks.keys, other.jwks.keys) } }),
+    ...(keys.length > 0 && { jwks: { keys: [...new Map(keys.map((key) => [key.kid, key])).values()] } }),
   }
 }

@@ -3,19 +3,22 @@ import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { ClientMetadata } from 'oidc-provider'
 import { fileElements } from '../../lib/adapters/file-elements.ts'
-import { ConfigurationError } from '../../lib/configuration/configuration-error.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
+import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/list-connections.ts'
+import { validateElements } from '../../lib/configuration/validate-elements.ts'
+import { isTokenError } from '../../lib/token/token-error.ts'
 import { startAuthorizationServer } from './authorization-server.ts'
-import { createServerCertificate } from './certificate-authority.ts'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
-import { LocalRunError, listen } from './listen.ts'
+import { listen } from './listen.ts'
+import { LocalRunError } from './local-run-error.ts'
 import { narrate, narrateFailures } from './narration.ts'
 import {
   clientsOf,
   expectedIssuer,
   localConnections,
   ownElements,
+  prepareCertificate,
   prepareDemoUser,
   prepareSecrets,
   relocate,
@@ -34,9 +37,15 @@ const print = (line = '') => console.log(line)
 try {
   await main()
 } catch (error) {
-  if (!(error instanceof LocalRunError || error instanceof ConfigurationError)) throw error
+  if (!isForPeople(error)) throw error
   console.error(`\n${error.message}`)
   process.exit(1)
+}
+
+/** What says itself what to do; anything else is a fault of ours and shows its stack. */
+function isForPeople(error: unknown): error is Error {
+  if (error instanceof LocalRunError || isTokenError(error)) return true
+  return error instanceof Error && String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
 }
 
 async function main(): Promise<void> {
@@ -59,7 +68,7 @@ async function main(): Promise<void> {
   const { name: connection, connection: configured } = await firstConnection(workspace)
   print(`\nA token for the connection ${connection}:\n`)
   if (configured) print(describe(configured))
-  await firstToken(handler, connection)
+  await firstToken(handler, { connection, ...(await demoUserOf(workspace, configured)) })
   if (once) process.exit(0)
 
   narrateFailures((line) => print(`  ${line}`))
@@ -69,26 +78,30 @@ async function main(): Promise<void> {
   process.on('SIGTERM', () => process.exit(0))
 }
 
-function askedPort(): readonly [port: number, host: string, mayMove: boolean] {
+function askedPort(): readonly [port: number, host: string, whereTaken: { mayMove: boolean; advice?: string }] {
   const asked = process.env['PORT']
-  if (asked === undefined) return [defaultPort, loopback, true]
+  if (asked === undefined) return [defaultPort, loopback, { mayMove: true }]
   if (!/^\d{1,5}$/.test(asked) || Number(asked) > 65_535)
     throw new LocalRunError('PORT must be a number from 0 to 65535.')
-  return [Number(asked), loopback, false]
+  return [Number(asked), loopback, { mayMove: false, advice: 'free it, or choose another one, and start again' }]
 }
 
 /** The authorization server, if the elements expect one here, with a client for each connection. */
 async function startServer(asked: Workspace): Promise<Workspace> {
   const isOwn = asked.elementsPath === ownElements
   print(`  elements   ${relative(process.cwd(), asked.elementsPath)}`)
+  await announceMistakes(asked)
   const isExpected = (await localConnections(asked, expectedIssuer)).length > 0
   if (!isExpected) return describeForeignServers(asked)
 
   let workspace = asked
-  const certificate = await createServerCertificate(['localhost', '127.0.0.1', '::1'])
+  const certificate = await prepareCertificate(folder)
   const { issuer } = await startAuthorizationServer({
     port: Number(new URL(expectedIssuer).port),
-    mayMove: isOwn,
+    whereTaken: {
+      mayMove: isOwn,
+      advice: 'your elements expect the authorization server of this run there; free it and start again',
+    },
     certificate,
     users: await prepareDemoUser(asked),
     async clients(issuer) {
@@ -98,8 +111,13 @@ async function startServer(asked: Workspace): Promise<Workspace> {
       return clientsOf(workspace, await localConnections(workspace, issuer))
     },
   })
-  print(`  server     ${issuer} (npm's oidc-provider over TLS), every connection registered as its client`)
+  print(`  server     ${issuer} (npm's oidc-provider over TLS), with a client for each usable connection`)
   return workspace
+}
+
+async function announceMistakes({ elementsPath, surroundings }: Workspace): Promise<void> {
+  const findings = await validateElements(fileElements(elementsPath), surroundings)
+  for (const finding of findings.filter(isMistake)) print(`  mistake    ${describeFinding(finding)}`)
 }
 
 async function announceSecrets(workspace: Workspace): Promise<void> {
@@ -149,9 +167,16 @@ function describe({ clientId, clientAuthentication, grantType, authorizationServ
   return `  ${grantType} for the client ${clientId}, ${method}${algorithm}, at ${authorizationServer.tokenEndpoint}`
 }
 
-async function firstToken(handler: LambdaHandler, connection: string): Promise<void> {
+/** A connection of the password grant asks for a user; the authorization server of this run knows one. */
+async function demoUserOf(workspace: Workspace, connection: Connection | undefined): Promise<object> {
+  if (connection?.grantType !== 'password') return {}
+  const [[username, password] = []] = await prepareDemoUser(workspace)
+  return { username, password }
+}
+
+async function firstToken(handler: LambdaHandler, request: object): Promise<void> {
   const stop = narrate(print)
-  const answer = (await handler({ connection } as never, createLocalContext(Date.now()))) as { status?: number }
+  const answer = (await handler(request as never, createLocalContext(Date.now()))) as { status?: number }
   stop()
   if (answer.status !== undefined) throw new LocalRunError(`No token: ${whatToDo(answer.status)}`)
 }

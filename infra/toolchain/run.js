@@ -53,11 +53,19 @@ function findNode() {
   }
   const packaged = packages[/** @type {keyof typeof packages} */ (`${process.platform}-${process.arch}`)]
   const path = packaged && join(root, 'node_modules', packaged)
-  if (path && existsSync(path)) return path
+  if (path && existsSync(path) && canRun(path)) return path
   if (Number(process.versions.node.split('.')[0]) >= lambdaMajor) return process.execPath
   return stop(
     `npm has no Node.js ${lambdaMajor} for ${process.platform}-${process.arch}: install it and run this again.`,
   )
+}
+
+/**
+ * A binary for another C library is there and can't be started.
+ * @param {string} node
+ */
+function canRun(node) {
+  return spawnSync(node, ['--version']).status === 0
 }
 
 /**

@@ -91,7 +91,9 @@ export const resource = v.pipe(
 )
 
 function isWebUrl(value: string): boolean {
-  return URL.canParse(value) && ['https:', 'http:'].includes(new URL(value).protocol) && !/[#@]/.test(value)
+  if (!URL.canParse(value) || !/^https?:\/\/[\x21\x22\x24-\x7e]+$/i.test(value)) return false
+  const { username, password } = new URL(value)
+  return username === '' && password === '' && !/^https?:\/\/[^/?]*@/i.test(value)
 }
 
 const tokenEndpointMessage = 'a URL that begins with https://, without fragment, user and password'

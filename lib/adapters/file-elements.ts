@@ -1,3 +1,4 @@
+import type { Dirent } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { droppedKinds, laterKinds } from '../configuration/attribute-not-here.ts'
@@ -13,16 +14,11 @@ import { type ReadJson, readStrictJson } from './strict-json.ts'
 /** Values by id, by kind, unread; a file of a folder may hold none. */
 type RawElements = ReadonlyMap<Kind, ReadonlyMap<string, ReadJson>>
 
-export interface FileElements extends ElementStore {
-  /** What is wrong with the file or folder rather than with an element: unknown kinds, ids that can't be. */
-  findings(): Promise<readonly Finding[]>
-}
-
 /**
  * Elements of a JSON file `{ kind: { id: element } }` or of a folder `<kind>/<id>.json`, read at the first use and kept.
  * @throws {ConfigurationError} from each call while the path can't be read or holds no JSON
  */
-export function fileElements(path: string): FileElements {
+export function fileElements(path: string): ElementStore {
   let loaded: Promise<{ elements: RawElements; findings: readonly Finding[] }> | undefined
   const load = () => {
     loaded ??= loadElements(path).catch((error) => {
@@ -53,13 +49,14 @@ export function fileElements(path: string): FileElements {
 async function loadElements(path: string): Promise<{ elements: RawElements; findings: Finding[] }> {
   const findings: Finding[] = []
   const isFolder = (await attempt(path, () => stat(path))).isDirectory()
-  const groups = isFolder ? await readFolder(path) : await readSingleFile(path, findings)
+  const groups = isFolder ? await readFolder(path, findings) : await readSingleFile(path, findings)
   const elements = new Map<Kind, ReadonlyMap<string, ReadJson>>()
   for (const [name, byId] of groups) {
     const kind = kinds.find((each) => each === name)
     if (kind) elements.set(kind, checkIds(kind, byId, findings))
     else findings.push(fileMistake(whyNoKind(name)))
   }
+  if (elements.size === 0 && findings.length === 0) findings.push(fileMistake(`${path} holds no element.`))
   return { elements, findings }
 }
 
@@ -82,16 +79,30 @@ async function readSingleFile(path: string, findings: Finding[]): Promise<Group[
   })
 }
 
-async function readFolder(path: string): Promise<Group[]> {
-  const entries = await readdir(path, { withFileTypes: true })
-  const folders = entries.filter((entry) => entry.isDirectory())
+async function readFolder(path: string, findings: Finding[]): Promise<Group[]> {
+  const folders = await listFolder(path, (entry) => entry.isDirectory(), findings, 'a folder named after a kind')
   return Promise.all(
-    folders.map(async ({ name: kind }): Promise<Group> => {
-      const files = (await readdir(join(path, kind))).filter((file) => file.endsWith('.json'))
+    folders.map(async (kind): Promise<Group> => {
+      const isElement = (entry: Dirent) => entry.isFile() && entry.name.endsWith('.json')
+      const files = await listFolder(join(path, kind), isElement, findings, 'a file <id>.json')
       const read = files.map(async (file) => [file.slice(0, -5), await readJsonFile(join(path, kind, file))] as const)
       return [kind, new Map(await Promise.all(read))]
     }),
   )
+}
+
+/** The names in a folder that are what it is for; each other one draws a warning, except those that begin with a dot. */
+async function listFolder(
+  path: string,
+  isExpected: (entry: Dirent) => boolean,
+  findings: Finding[],
+  expected: string,
+): Promise<string[]> {
+  const entries = (await readdir(path, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'))
+  for (const entry of entries)
+    if (!isExpected(entry))
+      findings.push({ severity: 'warning', sentence: `${join(path, entry.name)} is not read: it is not ${expected}.` })
+  return entries.filter(isExpected).map(({ name }) => name)
 }
 
 async function readJsonFile(path: string): Promise<ReadJson> {

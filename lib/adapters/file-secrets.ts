@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { isSecretName } from '../configuration/check-secret-names.ts'
+import { isNameOfSecret } from '../configuration/name-of-secret.ts'
 import { secretPrefix } from '../configuration/surroundings.ts'
 import { Secret } from '../secret/secret.ts'
 import { SecretError } from '../secret/secret-error.ts'
@@ -25,6 +25,6 @@ export function fileSecrets(folder: string, stage: string): SecretStore {
 /** @throws {SecretError} when the name is not this stage's: nothing outside the folder is ever read */
 export function secretPath(folder: string, stage: string, name: string): string {
   const prefix = secretPrefix({ stage })
-  if (!isSecretName(name, prefix)) throw new SecretError(`The name of a secret must begin with ${prefix}.`)
+  if (!isNameOfSecret(name, prefix)) throw new SecretError(`The name of a secret must begin with ${prefix}.`)
   return join(folder, name.slice(prefix.length))
 }

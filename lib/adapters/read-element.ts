@@ -4,7 +4,7 @@ import type { ElementReference, Elements, Kind } from '../configuration/element.
 import type { ElementReading } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
 import { nearestName } from '../configuration/nearest-name.ts'
-import { isSecretName, secretIn } from '../configuration/secret-in-element.ts'
+import { secretIn, soundsSecret } from '../configuration/secret-in-element.ts'
 import { isJsonObject } from './attribute-schema.ts'
 import { elementSchemas } from './element-schema.ts'
 
@@ -52,7 +52,7 @@ function readAttribute(
   const secret = secretIn(value) ?? secretIn(result.output)
   if (secret) note(name, `it holds ${secret}. ${keepInStore}`)
   else if (result.success) attributes[name] = result.output
-  else for (const issue of result.issues) note(name, describeIssue(issue))
+  else for (const issue of result.issues) note(name, describeIssue(issue, optionsOf(schema)))
 }
 
 function isOptional(schema: v.GenericSchema): boolean {
@@ -67,19 +67,19 @@ function whyNotHere(kind: Kind, known: readonly string[], name: string): string 
   if (laterAttributes[kind]?.includes(name)) return 'not available yet; take it out until then.'
   const nearest = nearestName(name, known)
   if (nearest) return `there is no such attribute. Did you mean ${nearest}?`
-  if (isSecretName(name)) return `there is no such attribute, and it looks like a secret. ${keepInStore}`
+  if (soundsSecret(name)) return `there is no such attribute, and it looks like a secret. ${keepInStore}`
   return `there is no such attribute; ${kind} has ${known.join(', ')}.`
 }
 
-function describeIssue({ type, input, message }: v.BaseIssue<unknown>): string {
-  const nearest = type === 'picklist' && typeof input === 'string' ? nearestOption(input, message) : ''
-  return `it must be ${message}; it is ${nameType(input)}.${nearest}`
+function describeIssue({ input, message }: v.BaseIssue<unknown>, options: readonly string[]): string {
+  // The value itself is shown in no case: only an option that is near it.
+  const nearest = typeof input === 'string' ? nearestName(input, options) : undefined
+  return `it must be ${message}; it is ${nameType(input)}.${nearest ? ` Did you mean ${nearest}?` : ''}`
 }
 
-/** Options stand in the message; the input is shown only where one is near it. */
-function nearestOption(input: string, message: string): string {
-  const nearest = nearestName(input, message.match(/[\w#.-]+/g) ?? [])
-  return nearest ? ` Did you mean ${nearest}?` : ''
+function optionsOf(schema: v.GenericSchema): readonly string[] {
+  const { wrapped } = schema as { readonly wrapped?: { readonly options?: readonly unknown[] } }
+  return wrapped?.options?.filter((option) => typeof option === 'string') ?? []
 }
 
 /** What a value is, not what it says: it may be a secret in the wrong place. */

@@ -1,10 +1,14 @@
 import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
 
+/** Elements and requests have five. */
+const maximumDepth = 64
+
 /** What a JSON text holds, or the one sentence on why it is none. Never quotes the text. */
 export type ReadJson = { readonly value: unknown } | { readonly complaint: string }
 
 /** JSON by RFC 8259, in which no name stands twice in an object: of two values one would be lost. */
 export function readStrictJson(text: string): ReadJson {
+  if (isDeeplyNested(text)) return { complaint: `it is nested deeper than ${maximumDepth} levels` }
   const errors: ParseError[] = []
   const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false })
   const [error] = errors
@@ -14,6 +18,17 @@ export function readStrictJson(text: string): ReadJson {
   if (twice)
     return { complaint: `the name ${JSON.stringify(twice.value)} stands twice, again ${position(text, twice.offset)}` }
   return { value: JSON.parse(text) }
+}
+
+/** Both parsers recurse, and end in an exception of their own on a text of brackets. */
+function isDeeplyNested(text: string): boolean {
+  let depth = 0
+  for (const [bracket] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[{]|[\]}]/g)) {
+    if (bracket === '[' || bracket === '{') depth++
+    else if (bracket === ']' || bracket === '}') depth--
+    if (depth > maximumDepth) return true
+  }
+  return false
 }
 
 function findDuplicate(node: Node): Node | undefined {

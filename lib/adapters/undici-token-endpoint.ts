@@ -9,22 +9,28 @@ import { describeFailure } from './token-endpoint-failure.ts'
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
 const keepAliveMilliseconds = 4_000
 
+/** Longest time that a process trusts, or shows, certificates that the secrets no longer hold. */
+const certificateMaximumAgeMilliseconds = 5 * 60_000
+
 /**
  * The token endpoint over undici: keep-alive connections per TLS identity, no redirects, no repetition, bounded time and
  * size.
  */
-export function undiciTokenEndpoint(secrets: SecretStore): TokenEndpoint {
-  const agents = new Map<string, Promise<Agent>>()
+export function undiciTokenEndpoint(secrets: SecretStore, now: () => number): TokenEndpoint {
+  const agents = new Map<string, { readonly agent: Promise<Agent>; readonly madeAt: number }>()
 
   function agentFor(server: ResolvedAuthorizationServer): Promise<Agent> {
     const { tls, connectTimeoutMilliseconds, maximumConcurrency } = server
     const identity = JSON.stringify([server.id, tls, connectTimeoutMilliseconds, maximumConcurrency])
     const known = agents.get(identity)
-    if (known) return known
-    const made = createAgent(server, secrets)
-    agents.set(identity, made)
-    made.catch(() => agents.delete(identity))
-    return made
+    if (known && now() - known.madeAt < certificateMaximumAgeMilliseconds) return known.agent
+
+    const agent = createAgent(server, secrets)
+    agents.set(identity, { agent, madeAt: now() })
+    agent.catch(() => agents.delete(identity))
+    // What is under way on the old one ends in peace.
+    known?.agent.then((old) => old.close()).catch(() => {})
+    return agent
   }
 
   return {

@@ -1,10 +1,11 @@
 import type { Elements, Kind } from './element.ts'
 import type { ElementReading } from './element-store.ts'
 import type { Finding } from './finding.ts'
+import { isNameOfSecret } from './name-of-secret.ts'
 import { type Surroundings, secretPrefix } from './surroundings.ts'
 
 /** The attributes that hold the name of a secret. */
-export const secretNames = {
+const secretNames = {
   keyStore: ['location'],
   authData: ['passwordSecret'],
   jwtBuilder: ['sharedKey'],
@@ -21,7 +22,7 @@ export function checkSecretNames(readings: readonly ElementReading[], surroundin
       (secretNames as Partial<Record<Kind, readonly string[]>>)[reference.kind] ?? []
     return attributes.flatMap((attribute): Finding[] => {
       const name = (read as Record<string, unknown>)[attribute]
-      if (typeof name !== 'string' || isSecretName(name, prefix)) return []
+      if (typeof name !== 'string' || isNameOfSecret(name, prefix)) return []
       return [
         {
           severity: 'mistake',
@@ -32,10 +33,4 @@ export function checkSecretNames(readings: readonly ElementReading[], surroundin
       ]
     })
   })
-}
-
-/** Whether a name is under the prefix, and steps out of it by no dots. */
-export function isSecretName(name: string, prefix: string): boolean {
-  const rest = name.startsWith(prefix) ? name.slice(prefix.length) : ''
-  return rest.split('/').every((part) => /^[A-Za-z0-9_+=.@-]+$/.test(part) && !/^\.+$/.test(part))
 }

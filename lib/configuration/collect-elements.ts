@@ -1,7 +1,8 @@
-import { type ElementReference, type Elements, type JwtBuilder, type Kind, kinds, references } from './element.ts'
+import { type ElementReference, type Elements, type JwtBuilder, type Kind, references } from './element.ts'
 import type { ElementReading, ElementStore } from './element-store.ts'
 import type { Finding } from './finding.ts'
 import { nearestName } from './nearest-name.ts'
+import { standIns } from './stand-ins.ts'
 
 /** The elements that some roots lead to, and what is wrong with them and with their references. */
 export interface ElementGraph {
@@ -12,13 +13,6 @@ export interface ElementGraph {
   readonly readings: readonly ElementReading[]
   readonly findings: readonly Finding[]
 }
-
-/** The elements that stand in where a reference is left out. */
-export const standIns = {
-  keyStore: 'defaultKeyStore',
-  ssl: 'defaultSSLConfig',
-  sslDefault: 'default',
-} as const
 
 type Readings = ReadonlyMap<string, ElementReading>
 
@@ -120,10 +114,4 @@ async function describeDangling(store: ElementStore, { from, attribute, to }: Da
     attribute,
     sentence: `there is no ${to.kind} with the id ${JSON.stringify(to.id)}. ${advice}`,
   }
-}
-
-/** Every element there is, for a check of the whole configuration. */
-export async function allReferences(store: ElementStore): Promise<ElementReference[]> {
-  const perKind = await Promise.all(kinds.map(async (kind) => (await store.ids(kind)).map((id) => ({ kind, id }))))
-  return perKind.flat()
 }

@@ -1,5 +1,4 @@
 import type { CertificateThumbprint, GrantType, RequestMay, SignatureAlgorithm } from './element.ts'
-import type { Finding } from './finding.ts'
 
 /** A connection with every reference followed and every default in place. Deeply frozen. */
 export interface Connection {
@@ -12,7 +11,6 @@ export interface Connection {
   readonly authorizationServer: ResolvedAuthorizationServer
   readonly parameters: ConfiguredParameters
   readonly requestMay?: RequestMay
-  readonly warnings: readonly Finding[]
 }
 
 /** RFC 7523 section 2.2, asymmetric or with a shared key. */

@@ -37,7 +37,7 @@ export function createConnections({ elements, surroundings, now, log }: Connecti
 
       const resolving = resolve(name)
       resolved.set(name, resolving)
-      // A failure is not kept: the operator may mend the elements.
+      // A failure is not kept: the store may have been out of reach.
       resolving.catch(() => resolved.delete(name))
       return resolving
     },

@@ -6,7 +6,7 @@ const form = /^(-)?(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/
  * Undefined where the text is no duration.
  */
 export function readDuration(text: string, bareUnit: keyof typeof unitMilliseconds = 's'): number | undefined {
-  if (/^\d{1,9}$/.test(text)) return Number(text) * unitMilliseconds[bareUnit]
+  if (/^-?\d{1,9}$/.test(text)) return Number(text) * unitMilliseconds[bareUnit]
 
   const parts = form.exec(text)
   if (!parts) return undefined

@@ -7,6 +7,8 @@ export interface ElementStore {
   get(references: readonly ElementReference[]): Promise<readonly (ElementReading | undefined)[]>
   /** The ids of all elements of a kind. May be slow; no token request needs it. */
   ids(kind: Kind): Promise<readonly string[]>
+  /** What is wrong with the whole rather than with an element: unknown kinds, ids that can't be. */
+  findings(): Promise<readonly Finding[]>
 }
 
 /** What the schema made of one element. */

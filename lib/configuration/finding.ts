@@ -12,6 +12,10 @@ export interface Finding {
   readonly sentence: string
 }
 
+export function isMistake({ severity }: Finding): boolean {
+  return severity === 'mistake'
+}
+
 /** Takes a finding down; the element it is about comes before its attribute. */
 export type Note = (
   severity: Finding['severity'],

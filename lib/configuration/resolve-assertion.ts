@@ -1,21 +1,18 @@
-import type { ElementGraph } from './collect-elements.ts'
 import type { AssertionConfiguration } from './connection.ts'
-import type { AuthorizationServer, ElementReference, JwtBuilder, OAuthTokenConfig } from './element.ts'
-import type { Note } from './finding.ts'
+import type { ElementReference, JwtBuilder } from './element.ts'
+import type { Resolution } from './resolution.ts'
 import { resolveKey } from './resolve-key.ts'
-import type { Surroundings } from './surroundings.ts'
 import { warnOfAssertion } from './warn-of-assertion.ts'
 
 const defaultExpiresInSeconds = 120
 
 /** Undefined where an element that it can't do without is missing, can't be read, or contradicts itself: that is noted. */
 export function resolveAssertion(
-  graph: ElementGraph,
-  surroundings: Surroundings,
+  resolution: Resolution,
   tokenConfigId: string,
   serverId: string,
-  note: Note,
 ): AssertionConfiguration | undefined {
+  const { graph, surroundings, note } = resolution
   const tokenConfig = graph.get('oAuthTokenConfig', tokenConfigId)
   const builder = graph.get('jwtBuilder', tokenConfig?.tokenGeneratorRef)
   const server = graph.get('authorizationServer', serverId)
@@ -23,8 +20,8 @@ export function resolveAssertion(
 
   const element: ElementReference = { kind: 'jwtBuilder', id: tokenConfig.tokenGeneratorRef }
   const tokenElement: ElementReference = { kind: 'oAuthTokenConfig', id: tokenConfigId }
-  const key = resolveKey(graph, surroundings, element, builder, note)
-  const audiences = resolveAudiences(element, builder, tokenConfig, server, serverId, note)
+  const key = resolveKey(resolution, element, builder)
+  const audiences = resolveAudiences(resolution, element, builder, { claims: tokenConfig.claims ?? {}, serverId })
   if (!key || !audiences) return undefined
 
   const { sub: _sub, iat: _iat, ...claims } = tokenConfig.claims ?? {}
@@ -59,16 +56,15 @@ function seconds(milliseconds: number | undefined): number | undefined {
 
 /** Where no one says whom the assertion is for, there is nothing to guess: a server accepts only its own name. */
 function resolveAudiences(
+  { graph, note }: Resolution,
   element: ElementReference,
   builder: JwtBuilder,
-  tokenConfig: OAuthTokenConfig,
-  server: AuthorizationServer | undefined,
-  serverId: string,
-  note: Note,
+  { claims, serverId }: { readonly claims: Readonly<Record<string, unknown>>; readonly serverId: string },
 ): readonly string[] | undefined {
+  const server = graph.get('authorizationServer', serverId)
   if (builder.audiences) return builder.audiences
   if (server?.issuer !== undefined) return [server.issuer]
-  if (tokenConfig.claims?.['aud'] !== undefined) return []
+  if (claims['aud'] !== undefined) return []
   if (server)
     note(
       'mistake',

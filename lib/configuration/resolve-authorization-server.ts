@@ -1,8 +1,8 @@
-import { type ElementGraph, standIns } from './collect-elements.ts'
+import type { ElementGraph } from './collect-elements.ts'
 import type { ResolvedAuthorizationServer, TlsConfiguration } from './connection.ts'
 import type { AuthorizationServer, ElementReference } from './element.ts'
-import type { Note } from './finding.ts'
-import type { Surroundings } from './surroundings.ts'
+import type { Resolution } from './resolution.ts'
+import { standIns } from './stand-ins.ts'
 
 const defaults = {
   connectTimeoutMilliseconds: 3_000,
@@ -15,16 +15,16 @@ const defaults = {
 
 /** Undefined where the element is missing or can't be read, or names an `ssl` that can't. */
 export function resolveAuthorizationServer(
-  graph: ElementGraph,
-  surroundings: Surroundings,
+  resolution: Resolution,
   id: string,
-  note: Note,
 ): ResolvedAuthorizationServer | undefined {
+  const { graph } = resolution
   const server = graph.get('authorizationServer', id)
   if (!server) return undefined
 
   const element: ElementReference = { kind: 'authorizationServer', id }
-  checkTransport(server, surroundings, element, note)
+  checkTransport(resolution, element, server)
+  warnOfLifetimes(resolution, element, server)
   const { issuer, maximumLifetimeSeconds, marginSeconds } = server
   return {
     id,
@@ -45,12 +45,11 @@ export function resolveAuthorizationServer(
 
 /** RFC 6749 section 3.2: a token endpoint is reached by TLS. The one exception stays on this machine. */
 function checkTransport(
-  { tokenEndpoint, allowLoopbackHttp }: AuthorizationServer,
-  { isLambda }: Surroundings,
+  { surroundings, note }: Resolution,
   element: ElementReference,
-  note: Note,
+  { tokenEndpoint, allowLoopbackHttp }: AuthorizationServer,
 ): void {
-  if (allowLoopbackHttp && isLambda)
+  if (allowLoopbackHttp && surroundings.isLambda)
     note('mistake', element, 'allowLoopbackHttp', 'it is for one machine and has no place on Lambda; take it out.')
 
   const { protocol, hostname } = new URL(tokenEndpoint)
@@ -64,6 +63,18 @@ function checkTransport(
       'tokenEndpoint',
       'allowLoopbackHttp allows http:// only to localhost, 127.0.0.1 and [::1].',
     )
+}
+
+function warnOfLifetimes({ note }: Resolution, element: ElementReference, server: AuthorizationServer): void {
+  const { marginSeconds = 0, assumedLifetimeSeconds, maximumLifetimeSeconds } = server
+  for (const lifetime of [assumedLifetimeSeconds, maximumLifetimeSeconds])
+    if (lifetime !== undefined && marginSeconds >= lifetime)
+      note(
+        'warning',
+        element,
+        'marginSeconds',
+        `a token that lives ${lifetime} s would never be kept: make the margin smaller.`,
+      )
 }
 
 function isLoopback(hostname: string): boolean {

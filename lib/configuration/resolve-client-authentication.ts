@@ -1,20 +1,18 @@
 import type { ElementGraph } from './collect-elements.ts'
 import type { ClientSecretBasic, Connection, PrivateKeyJwt } from './connection.ts'
 import type { ElementReference, OAuthConfig } from './element.ts'
-import type { Note } from './finding.ts'
+import type { Resolution } from './resolution.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
-import type { Surroundings } from './surroundings.ts'
 
 type ResolvedClient = Pick<Connection, 'clientId' | 'clientAuthentication'>
 
 /** One authentication method, never two (RFC 6749 section 2.3). */
 export function resolveClientAuthentication(
-  graph: ElementGraph,
-  surroundings: Surroundings,
+  resolution: Resolution,
   element: ElementReference,
   config: OAuthConfig,
-  note: Note,
 ): ResolvedClient | undefined {
+  const { graph, note } = resolution
   const server = graph.get('authorizationServer', config.authServerRef)
   const { jwtAuthenticationTokenRef } = config
 
@@ -26,7 +24,7 @@ export function resolveClientAuthentication(
         'jwtAuthenticationTokenRef',
         `authorizationServer/${config.authServerRef} has basicAuthRef as well, and a client uses one authentication method (RFC 6749 section 2.3); take one of the two out.`,
       )
-    return privateKeyJwt(graph, surroundings, config, jwtAuthenticationTokenRef, note)
+    return privateKeyJwt(resolution, config, jwtAuthenticationTokenRef)
   }
 
   if (config.jwtAuthenticationSetClientId !== undefined)
@@ -49,14 +47,8 @@ export function resolveClientAuthentication(
   return clientSecretBasic(graph, server.basicAuthRef)
 }
 
-function privateKeyJwt(
-  graph: ElementGraph,
-  surroundings: Surroundings,
-  config: OAuthConfig,
-  tokenConfigId: string,
-  note: Note,
-): ResolvedClient | undefined {
-  const assertion = resolveAssertion(graph, surroundings, tokenConfigId, config.authServerRef, note)
+function privateKeyJwt(resolution: Resolution, config: OAuthConfig, tokenConfigId: string): ResolvedClient | undefined {
+  const assertion = resolveAssertion(resolution, tokenConfigId, config.authServerRef)
   if (!assertion) return undefined
 
   const method = assertion.algorithm.startsWith('HS') ? 'client_secret_jwt' : 'private_key_jwt'

@@ -1,11 +1,12 @@
 import { checkSecretNames } from './check-secret-names.ts'
-import { collectElements, type ElementGraph } from './collect-elements.ts'
+import { collectElements } from './collect-elements.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import type { ConfiguredParameters, Connection } from './connection.ts'
 import type { ElementReference, EndpointConnection, GrantType, OAuthConfig } from './element.ts'
 import type { ElementStore } from './element-store.ts'
-import type { Finding, Note } from './finding.ts'
+import { type Finding, isMistake, type Note } from './finding.ts'
 import { freezeDeeply } from './freeze-deeply.ts'
+import type { Resolution } from './resolution.ts'
 import { resolveAuthorizationServer } from './resolve-authorization-server.ts'
 import { resolveClientAuthentication } from './resolve-client-authentication.ts'
 import type { Surroundings } from './surroundings.ts'
@@ -22,7 +23,7 @@ export async function resolveConnection(
   name: string,
 ): Promise<Connection> {
   const { connection, findings } = await inspectConnection(store, surroundings, name)
-  if (!connection) throw new ConfigurationError(findings.filter(({ severity }) => severity === 'mistake'))
+  if (!connection) throw new ConfigurationError(findings.filter(isMistake))
   return connection
 }
 
@@ -44,29 +45,22 @@ export async function inspectConnection(
     if (!isWrittenWrong(findings, element, attribute)) findings.push({ severity, element, attribute, sentence })
   }
 
-  const connection = assemble(graph, surroundings, name, note)
-  if (!connection || findings.some(({ severity }) => severity === 'mistake')) return { findings }
-  return { connection: freezeDeeply({ ...connection, warnings: findings }), findings }
+  const connection = assemble({ graph, surroundings, note }, name)
+  if (!connection || findings.some(isMistake)) return { findings }
+  return { connection: freezeDeeply(connection), findings }
 }
 
 /** An attribute that can't be read counts as left out, and what follows from that would only mislead. */
 function isWrittenWrong(findings: readonly Finding[], { kind, id }: ElementReference, attribute: string): boolean {
   return findings.some(
     (known) =>
-      known.severity === 'mistake' &&
-      known.element?.kind === kind &&
-      known.element.id === id &&
-      known.attribute === attribute,
+      isMistake(known) && known.element?.kind === kind && known.element.id === id && known.attribute === attribute,
   )
 }
 
 /** Undefined where an element that it can't do without is missing or can't be read: that is noted already. */
-function assemble(
-  graph: ElementGraph,
-  surroundings: Surroundings,
-  name: string,
-  note: Note,
-): Omit<Connection, 'warnings'> | undefined {
+function assemble(resolution: Resolution, name: string): Connection | undefined {
+  const { graph, note } = resolution
   const endpoint = graph.get('endpointConnection', name)
   const config = graph.get('oAuthConfig', endpoint?.authenticationConfigRef)
   if (!endpoint || !config) return undefined
@@ -75,8 +69,8 @@ function assemble(
   const grantType = config.grantType ?? 'client_credentials'
   warnOfGrant(grantType, element, note)
 
-  const authorizationServer = resolveAuthorizationServer(graph, surroundings, config.authServerRef, note)
-  const authentication = resolveClientAuthentication(graph, surroundings, element, config, note)
+  const authorizationServer = resolveAuthorizationServer(resolution, config.authServerRef)
+  const authentication = resolveClientAuthentication(resolution, element, config)
   if (!authorizationServer || !authentication) return undefined
 
   const apiUrl = apiUrlOf(endpoint)

@@ -1,22 +1,21 @@
-import { type ElementGraph, standIns } from './collect-elements.ts'
 import type { KeyReference } from './connection.ts'
 import type { ElementReference, JwtBuilder } from './element.ts'
-import type { Note } from './finding.ts'
-import { type Surroundings, secretPrefix } from './surroundings.ts'
+import type { Resolution } from './resolution.ts'
+import { standIns } from './stand-ins.ts'
+import { secretPrefix } from './surroundings.ts'
 
 const defaultModulusLength = 2048
 
 /** The key that a jwtBuilder signs with; undefined where the element names none or contradicts itself: that is noted. */
 export function resolveKey(
-  graph: ElementGraph,
-  surroundings: Surroundings,
+  resolution: Resolution,
   element: ElementReference,
   builder: JwtBuilder,
-  note: Note,
 ): KeyReference | undefined {
+  const { surroundings, note } = resolution
   const { signatureAlgorithm: algorithm = 'RS256', sharedKey, jwkEnabled = false } = builder
-  warnOfIgnoredAttributes(element, builder, note)
-  if (algorithm.startsWith('HS')) return resolveSharedKey(element, algorithm, builder, note)
+  warnOfIgnoredAttributes(resolution, element, builder)
+  if (algorithm.startsWith('HS')) return resolveSharedKey(resolution, element, builder)
 
   if (sharedKey !== undefined) {
     note(
@@ -27,16 +26,15 @@ export function resolveKey(
     )
     return undefined
   }
-  if (!jwkEnabled) return resolveStoredKey(graph, element, builder, note)
+  if (!jwkEnabled) return resolveStoredKey(resolution, element, builder)
   const modulusLength = builder.jwkSigningKeySize ?? defaultModulusLength
   return { location: `${secretPrefix(surroundings)}jwk/${element.id}`, generated: { modulusLength } }
 }
 
 function resolveStoredKey(
-  graph: ElementGraph,
+  { graph, note }: Resolution,
   element: ElementReference,
   { keyStoreRef, keyAlias }: JwtBuilder,
-  note: Note,
 ): KeyReference | undefined {
   const location = graph.get('keyStore', keyStoreRef ?? standIns.keyStore)?.location
   if (location !== undefined) return { location, ...(keyAlias !== undefined && { alias: keyAlias }) }
@@ -51,10 +49,9 @@ function resolveStoredKey(
 }
 
 function resolveSharedKey(
+  { note }: Resolution,
   element: ElementReference,
-  algorithm: string,
-  { sharedKey, jwkEnabled, certificateThumbprint = 'none' }: JwtBuilder,
-  note: Note,
+  { signatureAlgorithm: algorithm, sharedKey, jwkEnabled, certificateThumbprint = 'none' }: JwtBuilder,
 ): KeyReference | undefined {
   if (jwkEnabled)
     note(
@@ -70,7 +67,7 @@ function resolveSharedKey(
   return undefined
 }
 
-function warnOfIgnoredAttributes(element: ElementReference, builder: JwtBuilder, note: Note): void {
+function warnOfIgnoredAttributes({ note }: Resolution, element: ElementReference, builder: JwtBuilder): void {
   const { signatureAlgorithm = 'RS256', jwkEnabled = false } = builder
   const isShared = signatureAlgorithm.startsWith('HS')
   const isRsa = /^[RP]S/.test(signatureAlgorithm)

@@ -9,7 +9,7 @@ const telltaleValues: readonly (readonly [RegExp, string])[] = [
 ]
 
 /** Whether an attribute of that name is where a secret would stand. */
-export function isSecretName(attribute: string): boolean {
+export function soundsSecret(attribute: string): boolean {
   return telltaleName.test(attribute)
 }
 

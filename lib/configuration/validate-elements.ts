@@ -1,5 +1,6 @@
 import { checkSecretNames } from './check-secret-names.ts'
-import { allReferences, collectElements } from './collect-elements.ts'
+import { collectElements } from './collect-elements.ts'
+import { type ElementReference, kinds } from './element.ts'
 import type { ElementStore } from './element-store.ts'
 import { describeFinding, type Finding } from './finding.ts'
 import { listConnections } from './list-connections.ts'
@@ -10,9 +11,15 @@ export async function validateElements(elements: ElementStore, surroundings: Sur
   const everything = await collectElements(elements, await allReferences(elements))
   const connections = await listConnections(elements, surroundings)
   const findings = [
+    ...(await elements.findings()),
     ...everything.findings,
     ...checkSecretNames(everything.readings, surroundings),
     ...connections.flatMap((connection) => connection.findings),
   ]
   return [...new Map(findings.map((finding) => [describeFinding(finding), finding])).values()]
+}
+
+async function allReferences(store: ElementStore): Promise<ElementReference[]> {
+  const perKind = await Promise.all(kinds.map(async (kind) => (await store.ids(kind)).map((id) => ({ kind, id }))))
+  return perKind.flat()
 }

@@ -53,6 +53,17 @@ export function warnOfAssertion(
       'iat would lie in the future, which servers refuse; to date it back, write -5s.',
     )
 
+  const notBefore = (assertion.notBeforeOffsetSeconds ?? Number.NaN) + assertion.issuedAtOffsetSeconds
+  if (notBefore >= assertion.expiresInSeconds)
+    note('mistake', builder, 'nbfOffset', 'the assertion would end before it begins: make it smaller, or leave it out.')
+  else if (notBefore > 0)
+    note(
+      'warning',
+      builder,
+      'nbfOffset',
+      'nbf would lie in the future, and an assertion is used at once: leave it out.',
+    )
+
   const audiences = [claims['aud'] ?? assertion.audiences].flat()
   if (server && audiences.includes(server.tokenEndpoint))
     note(

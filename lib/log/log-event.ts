@@ -53,6 +53,8 @@ export type LogEvent =
       /** For the operator. */
       readonly reason: string
       readonly requestId: string
+      /** Where the request names one that may be. */
+      readonly connection?: string
     }
 
 /** Port: takes an event down. It never throws and nobody waits for it. */

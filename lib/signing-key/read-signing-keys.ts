@@ -72,7 +72,9 @@ function readJwk(location: string, jwk: unknown, beside: Members): SigningKey {
   if (typeof d !== 'string')
     throw new KeyStoreError(location, 'holds a JWK without d, a public key; it must hold the private one.')
 
-  const privateKey = attempt(location, 'a JWK', () => createPrivateKey({ key: jwk, format: 'jwk' } as JsonWebKeyInput))
+  const privateKey = attempt(location, 'a JWK that', () =>
+    createPrivateKey({ key: jwk, format: 'jwk' } as JsonWebKeyInput),
+  )
   if (!isWhole(privateKey, x))
     throw new KeyStoreError(location, 'holds a JWK whose private and public halves belong to different keys.')
   const ders = Array.isArray(x5c)
@@ -83,9 +85,8 @@ function readJwk(location: string, jwk: unknown, beside: Members): SigningKey {
 
 /** A JWK gives both halves, and nothing makes them fit: EC and RSA keys are read as given, of an Ed25519 key x is ignored. */
 function isWhole(privateKey: KeyObject, x: unknown): boolean {
-  const isEdwards = privateKey.asymmetricKeyType?.startsWith('ed')
   const publicKey = createPublicKey(privateKey)
-  if (isEdwards) return publicKey.export({ format: 'jwk' }).x === x
+  if (!['rsa', 'ec'].includes(String(privateKey.asymmetricKeyType))) return publicKey.export({ format: 'jwk' }).x === x
   const probe = Buffer.from('probe')
   try {
     return verify('sha256', probe, publicKey, sign('sha256', probe, privateKey))
@@ -119,7 +120,7 @@ function readPrivateKey(location: string, { label, text }: PemBlock, passphrase:
       location,
       'holds an encrypted PEM private key without its passphrase; store JSON with privateKey and passphrase.',
     )
-  const found = isEncrypted ? 'an encrypted PEM, with a passphrase that may be wrong,' : `a PEM ${label}`
+  const found = isEncrypted ? 'an encrypted PEM and perhaps the wrong passphrase for it: it' : `a PEM ${label} that`
   return attempt(location, found, () =>
     createPrivateKey({ key: text, format: 'pem', ...(typeof passphrase === 'string' && { passphrase }) }),
   )
@@ -149,7 +150,7 @@ function attempt<T>(location: string, found: string, read: () => T): T {
   try {
     return read()
   } catch {
-    throw new KeyStoreError(location, `holds ${found} that can't be read; check that it was stored whole.`)
+    throw new KeyStoreError(location, `holds ${found} can't be read; check that it was stored whole.`)
   }
 }
 

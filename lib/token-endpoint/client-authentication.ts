@@ -59,10 +59,11 @@ async function authenticateBySecret(
 ): Promise<ClientCredentials> {
   const password = oneLine(await secrets.get(passwordSecret))
   const pair = `${formEncode(clientId)}:${formEncode(password.reveal())}`
+  const encoded = Buffer.from(pair).toString('base64')
   return {
     parameters: [],
-    headers: { authorization: new Secret(`Basic ${Buffer.from(pair).toString('base64')}`) },
-    secrets: [password],
+    headers: { authorization: new Secret(`Basic ${encoded}`) },
+    secrets: [password, new Secret(encoded)],
   }
 }
 

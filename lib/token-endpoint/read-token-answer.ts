@@ -1,5 +1,5 @@
 import { Secret } from '../secret/secret.ts'
-import { concealSecrets } from './conceal-secrets.ts'
+import { printableDescription } from './printable-description.ts'
 import { readRetryAfter } from './retry-after.ts'
 import type { TokenEndpointAnswer } from './token-endpoint.ts'
 import { type Refusal, UnreachableError, UnreadableAnswerError } from './token-endpoint-error.ts'
@@ -13,19 +13,18 @@ export interface TokenAnswer {
 }
 
 const comeBackLater: readonly number[] = [429, 502, 503, 504]
-/** A larger lifetime is a mistake, and would overflow a date. */
-const maximumExpiresInSeconds = 10 * 365 * 86_400
+const troubles: readonly string[] = ['server_error', 'temporarily_unavailable']
 
 /**
  * Reads an answer by its content: servers send errors with 200 and HTML as JSON.
- * @param secrets what was sent and must not come back in a description
+ * @param sent what was sent and must not come back in a description
  * @param now milliseconds since the epoch
  * @throws {UnreachableError} on 429, 502, 503, 504 and an empty 200
  * @throws {UnreadableAnswerError} on what is neither a token nor a refusal
  */
 export function readTokenAnswer(
   answer: TokenEndpointAnswer,
-  secrets: readonly Secret[],
+  sent: readonly Secret[],
   now: number,
 ): { readonly token: TokenAnswer } | { readonly refusal: Refusal } {
   const { status, retryAfter, body } = answer
@@ -42,7 +41,7 @@ export function readTokenAnswer(
     )
 
   const members = readObject(answer)
-  if (typeof members['error'] === 'string') return { refusal: readRefusal(members['error'], members, secrets) }
+  if (typeof members['error'] === 'string') return { refusal: readRefusal(members['error'], members, sent) }
   if (status !== 200)
     throw new UnreadableAnswerError(`The token endpoint answers with status ${status} and no error code.`)
   return { token: readToken(members) }
@@ -61,15 +60,15 @@ function readObject({ status, body }: TokenEndpointAnswer): Record<string, unkno
   )
 }
 
-function readRefusal(error: string, members: Record<string, unknown>, secrets: readonly Secret[]): Refusal {
+function readRefusal(error: string, members: Record<string, unknown>, sent: readonly Secret[]): Refusal {
   // RFC 6749 section 5.2 names the characters; what has others is not to be printed.
   if (!/^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(error))
     throw new UnreadableAnswerError('The token endpoint answers with an error code that has forbidden characters.')
-  const description = members['error_description']
-  return {
-    error: concealSecrets(error, secrets),
-    ...(typeof description === 'string' && { description: concealSecrets(description, secrets) }),
-  }
+  // What servers say of themselves rather than of the request.
+  if (troubles.includes(error)) throw new UnreachableError(`The token endpoint is in trouble (${error}).`)
+  const { error_description: description } = members
+  const printable = typeof description === 'string' ? printableDescription(description, sent) : undefined
+  return { error, ...(printable !== undefined && { description: printable }) }
 }
 
 function readToken(members: Record<string, unknown>): TokenAnswer {
@@ -95,5 +94,5 @@ function readExpiresIn(value: unknown): number | undefined {
   const seconds = typeof value === 'string' && /^\d{1,15}$/.test(value) ? Number(value) : value
   if (typeof seconds !== 'number' || !(seconds > 0))
     throw new UnreadableAnswerError('The token endpoint answers with an expires_in that is no number above 0.')
-  return Math.min(seconds, maximumExpiresInSeconds)
+  return seconds
 }

@@ -5,6 +5,12 @@ import { TimedOutError } from './token-endpoint-error.ts'
 /** Kept back from the caller's deadline, so that there is time to answer with an error of our own. */
 const reserveMilliseconds = 1_000
 
+/** Whether a request that begins now may take as long as the server's own timeouts allow. */
+export function hasTimeFor(server: ResolvedAuthorizationServer, leftMilliseconds: number): boolean {
+  const { connectTimeoutMilliseconds, receiveTimeoutMilliseconds } = server
+  return leftMilliseconds - reserveMilliseconds >= connectTimeoutMilliseconds + receiveTimeoutMilliseconds
+}
+
 /**
  * The server's own timeouts, or what is left until the deadline where that is less.
  * @throws {TimedOutError} when nothing is left

@@ -11,6 +11,8 @@ export function faultOf(error: string, { grantType }: Connection, request: Token
       return request.scope === undefined ? 'elements' : 'caller'
     case 'invalid_target':
       return request.resource === undefined && request.audience === undefined ? 'elements' : 'caller'
+    case 'invalid_request':
+      return Object.keys(request.further).length > 0 ? 'caller' : 'client'
     default:
       return 'client'
   }

@@ -4,11 +4,9 @@ export class InvalidRequestError extends Error {
   override readonly name = 'InvalidRequestError'
   /** RFC 6749 section 5.2. */
   readonly error: 'invalid_request' | 'unsupported_grant_type'
-  readonly parameter: string
 
   constructor(parameter: string, complaint: string, error: InvalidRequestError['error'] = 'invalid_request') {
     super(`${parameter} ${complaint}`)
-    this.parameter = parameter
     this.error = error
   }
 }

@@ -16,6 +16,8 @@ export interface Lifetime {
   readonly expiresAt: number
 }
 
+/** A longer one is a mistake, and would overflow a date. */
+const longestLifetimeSeconds = 10 * 365 * 86_400
 const marginShare = 0.1
 const leastMarginMilliseconds = 1_000
 const mostMarginMilliseconds = 30_000
@@ -33,7 +35,7 @@ export function lifetimeOf(answer: TokenAnswer, policy: LifetimePolicy, sentAt: 
   const ends = [expiresInSeconds && sentAt + expiresInSeconds * 1000, jwtExpiry(accessToken.reveal())]
   const known = ends.filter((end) => end !== undefined)
   const said = known.length > 0 ? Math.min(...known) : sentAt + policy.assumedLifetimeSeconds * 1000
-  const expiresAt = Math.min(said, sentAt + (policy.maximumLifetimeSeconds ?? Infinity) * 1000)
+  const expiresAt = Math.min(said, sentAt + (policy.maximumLifetimeSeconds ?? longestLifetimeSeconds) * 1000)
   const usableUntil = expiresAt - margin(expiresAt - sentAt, policy)
   const share = refreshShare.from + random * (refreshShare.to - refreshShare.from)
   return { issuedAt: sentAt, refreshAt: sentAt + (usableUntil - sentAt) * share, usableUntil, expiresAt }

@@ -1,5 +1,6 @@
 import type { Connection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
+import { Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import type { Signers } from '../signing-key/signers.ts'
 import { authenticateClient, type ClientCredentials } from '../token-endpoint/client-authentication.ts'
@@ -58,8 +59,7 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
       form: createTokenRequestForm(connection.grantType, parameters, credentials),
       timeouts: timeoutsUntil(deadline, sentAt, server),
     })
-    const secrets = [...credentials.secrets, ...(parameters.password ? [parameters.password] : [])]
-    const read = readTokenAnswer(answer, secrets, now())
+    const read = readTokenAnswer(answer, [...credentials.secrets, ...userOf(parameters)], now())
     if ('refusal' in read) {
       const { refusal } = read
       const offset = refusal.error === 'invalid_client' ? clockOffsetOf(credentials, answer, now()) : undefined
@@ -80,6 +80,11 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
       ...lifetimeOf(read.token, server.lifetime, sentAt, random()),
     }
   }
+}
+
+/** A user's name is for no log either. */
+function userOf({ username, password }: GrantParameters): Secret[] {
+  return [...(username === undefined ? [] : [new Secret(username)]), ...(password ? [password] : [])]
 }
 
 function clockOffsetOf(

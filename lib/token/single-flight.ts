@@ -1,28 +1,49 @@
 /** Runs one call for a key at a time. */
 export interface SingleFlight<T> {
-  /** Starts the call, or joins the one that is under way: the same result, or the same error. */
-  join(key: string, until: number, start: () => Promise<T>): Promise<T>
+  /**
+   * Starts the call, or joins the one that is under way: the same result, or the same error.
+   * @param deadline of this caller; nobody waits longer than that for somebody else's call
+   */
+  join(key: string, deadline: number, start: () => Promise<T>): Promise<T>
   isUnderWay(key: string): boolean
 }
 
-/**
- * @param now a flight past its `until` is joined no more: Lambda may have frozen it halfway, and it may never land
- */
-export function createSingleFlight<T>(now: () => number): SingleFlight<T> {
-  const flights = new Map<string, { readonly result: Promise<T>; readonly until: number }>()
+export interface SingleFlightParts {
+  readonly now: () => number
+  readonly pause: (milliseconds: number) => Promise<unknown>
+  /** What a caller gets whose time is over before the call's. */
+  readonly outOfTime: () => Error
+}
 
-  function underWay(key: string): Promise<T> | undefined {
+interface Flight<T> {
+  readonly result: Promise<T>
+  /** The deadline of who started it. Past it Lambda may have frozen it halfway, and it is joined no more. */
+  readonly deadline: number
+}
+
+export function createSingleFlight<T>({ now, pause, outOfTime }: SingleFlightParts): SingleFlight<T> {
+  const flights = new Map<string, Flight<T>>()
+
+  function underWay(key: string): Flight<T> | undefined {
     const flight = flights.get(key)
-    return flight && now() < flight.until ? flight.result : undefined
+    return flight && now() < flight.deadline ? flight : undefined
+  }
+
+  async function inTime(flight: Flight<T>, deadline: number): Promise<T> {
+    if (flight.deadline <= deadline) return flight.result
+    const tooLate = pause(deadline - now()).then(() => {
+      throw outOfTime()
+    })
+    return Promise.race([flight.result, tooLate])
   }
 
   return {
     isUnderWay: (key) => underWay(key) !== undefined,
-    join(key, until, start) {
+    join(key, deadline, start) {
       const joined = underWay(key)
-      if (joined) return joined
+      if (joined) return inTime(joined, deadline)
 
-      const flight = { result: start(), until }
+      const flight = { result: start(), deadline }
       flights.set(key, flight)
       const land = () => {
         if (flights.get(key) === flight) flights.delete(key)

@@ -28,7 +28,6 @@ const connection: Connection = {
     lifetime: { assumedLifetimeSeconds: 300 },
   },
   parameters: { scope: [], resource: [], further: {} },
-  warnings: [],
 }
 
 const someRequest = (index: number): TokenRequest => ({ connection: 'conn', scope: [`scope-${index}`], further: {} })
@@ -49,6 +48,7 @@ async function createHit(size: number): Promise<(index: number) => Promise<unkno
       expiresAt: Date.now() + 3_630_000,
     }),
     now: Date.now,
+    pause: () => Promise.resolve(),
     log() {},
   })
   const requests = Array.from({ length: size }, (_, index) => someRequest(index))

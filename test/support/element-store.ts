@@ -3,11 +3,13 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
-import { type FileElements, fileElements } from '../../lib/adapters/file-elements.ts'
+import { fileElements } from '../../lib/adapters/file-elements.ts'
 import { ConfigurationError } from '../../lib/configuration/configuration-error.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
-import { describeFinding } from '../../lib/configuration/finding.ts'
-import { resolveConnection } from '../../lib/configuration/resolve-connection.ts'
+import type { ElementStore } from '../../lib/configuration/element-store.ts'
+import { describeFinding, type Finding } from '../../lib/configuration/finding.ts'
+import { freezeDeeply } from '../../lib/configuration/freeze-deeply.ts'
+import { inspectConnection } from '../../lib/configuration/resolve-connection.ts'
 import type { Surroundings } from '../../lib/configuration/surroundings.ts'
 import { validateElements } from '../../lib/configuration/validate-elements.ts'
 import { type RawElements, withoutUndefined } from './elements.ts'
@@ -37,17 +39,19 @@ export async function theElementsFile(t: TestContext, elements: RawElements): Pr
   return join(folder, 'elements.json')
 }
 
-export async function theStore(t: TestContext, elements: RawElements): Promise<FileElements> {
+export async function theStore(t: TestContext, elements: RawElements): Promise<ElementStore> {
   return fileElements(await theElementsFile(t, elements))
 }
 
-/** The connection `conn` of these elements. */
+/** The connection `conn` of these elements, and what there is to say against it. */
 export async function theConnection(
   t: TestContext,
   elements: RawElements,
   surroundings = theSurroundings,
-): Promise<Connection> {
-  return resolveConnection(await theStore(t, elements), surroundings, 'conn')
+): Promise<Connection & { readonly warnings: readonly Finding[] }> {
+  const { connection, findings } = await inspectConnection(await theStore(t, elements), surroundings, 'conn')
+  if (!connection) throw new ConfigurationError(findings.filter(({ severity }) => severity === 'mistake'))
+  return freezeDeeply({ ...connection, warnings: findings })
 }
 
 /** What keeps `conn` from being used, one line a mistake. */
@@ -67,7 +71,7 @@ export async function allFindings(
   surroundings = theSurroundings,
 ): Promise<string[]> {
   const store = await theStore(t, elements)
-  return [...(await store.findings()), ...(await validateElements(store, surroundings))].map(describeFinding)
+  return (await validateElements(store, surroundings)).map(describeFinding)
 }
 
 export async function theConfigurationError(failing: Promise<unknown>): Promise<ConfigurationError> {

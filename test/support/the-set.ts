@@ -63,7 +63,6 @@ export async function startTheSet(
   let workspace: Workspace | undefined
   const server = await startAuthorizationServer({
     port: 0,
-    mayMove: false,
     certificate,
     users,
     ...(tokenSeconds !== undefined && { tokenSeconds }),

@@ -70,7 +70,6 @@ export const theConnection: Connection = {
     lifetime: { assumedLifetimeSeconds: 300 },
   },
   parameters: { scope: [], resource: [], further: {} },
-  warnings: [],
 }
 
 /** All of get-token on a clock of its own; only the far end is not real. */
@@ -112,6 +111,7 @@ export function createTheTokens(
     rejectToken,
     obtainToken: withRequestPolicy(askInTime, { coolDowns: createCoolDowns(now), now, random, pause, log }),
     now,
+    pause,
     log,
   })
   return {

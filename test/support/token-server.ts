@@ -54,7 +54,7 @@ export async function startTokenServer(
   const server = createServer({ cert: certificate.certificate, key: certificate.privateKey }, (request, response) => {
     void answer(request, response)
   })
-  const port = await listen(server, 0, 'localhost', false)
+  const port = await listen(server, 0, 'localhost')
   t.after(() => {
     server.closeAllConnections()
     server.close()

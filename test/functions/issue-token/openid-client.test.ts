@@ -25,7 +25,7 @@ test("npm's openid-client gets tokens from a connection as from any token endpoi
     }
   })
   const gateway = createHttpGateway(set.handler as LambdaHandler)
-  const base = `http://127.0.0.1:${await listen(gateway, 0, '127.0.0.1', false)}`
+  const base = `http://127.0.0.1:${await listen(gateway, 0, '127.0.0.1')}`
   t.after(() => gateway.close())
 
   const clientFor = (connection: string, authentication: openid.ClientAuth) => {

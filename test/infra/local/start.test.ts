@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { theElements } from '../../support/elements.ts'
 import { runShell, runToEnd, someFolder, startServing } from '../../support/local-run.ts'
 import { startTheSet } from '../../support/the-set.ts'
@@ -53,8 +55,8 @@ test('PORT names the port; taken, it is a sentence and 1', async (t) => {
 })
 
 test('where 8787 and 9443 are taken the next free ports serve', async (t) => {
-  await occupy(t, 8787).catch(() => {})
-  await occupy(t, 9443, 'localhost').catch(() => {})
+  await occupy(t, 8787)
+  await occupy(t, 9443, 'localhost')
   const run = await startServing(t, { TOKENWELL_FOLDER: await someFolder(t) })
   assert.doesNotMatch(run.curl, /:8787\//)
   assert.doesNotMatch(run.output, /localhost:9443/)
@@ -112,7 +114,7 @@ test('an authorization server that refuses: its code, which key to register, and
 })
 
 test('elements of a user that expect the server on 9443 are not rewritten: taken, it is a sentence and 1', async (t) => {
-  await occupy(t, 9443, 'localhost').catch(() => {})
+  await occupy(t, 9443, 'localhost')
   const folder = await someFolder(t)
   const path = join(folder, 'elements.json')
   await writeFile(path, JSON.stringify(theElements('https://localhost:9443')))
@@ -121,12 +123,18 @@ test('elements of a user that expect the server on 9443 are not rewritten: taken
   assert.match(output, /Port 9443 is taken/)
 })
 
-/** Takes a port until the test ends. */
-function occupy(t: TestContext, port: number, host = '127.0.0.1'): Promise<number> {
+/** Takes a port until the test ends; waits for it where another test has it. */
+async function occupy(t: TestContext, port: number, host = '127.0.0.1'): Promise<number> {
   const server = createServer()
   t.after(() => server.close())
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.listen(port, host, () => resolve((server.address() as { port: number }).port))
-  })
+  for (let attempt = 0; attempt < 300; attempt++) {
+    const listening = once(server, 'listening').then(
+      () => true,
+      () => false,
+    )
+    server.listen(port, host)
+    if (await listening) return (server.address() as { port: number }).port
+    await pause(100)
+  }
+  throw new Error(`port ${port} was never free`)
 }

@@ -38,7 +38,7 @@ test('an unknown kind names the nearest, or else those there are; the prefix of 
 })
 
 test('$schema, by which editors find the schema, is no kind', async (t) => {
-  assert.deepEqual(await allFindings(t, { $schema: '../elements.schema.json' } as never), [])
+  assert.deepEqual(await allFindings(t, { $schema: '../elements.schema.json', ssl: { a: {} } } as never), [])
 })
 
 test('a kind that gives no elements by id is a mistake', async (t) => {
@@ -165,8 +165,17 @@ test('a folder with a file for each element holds the same connection as one fil
     'keyStore/notes.txt': 'not an element either',
   })
   const store = fileElements(folder)
-  assert.deepEqual(await resolveConnection(store, theSurroundings, 'conn'), await theConnection(t, elements))
-  assert.deepEqual(await store.findings(), [])
+  const { warnings: _warnings, ...connection } = await theConnection(t, elements)
+  assert.deepEqual(await resolveConnection(store, theSurroundings, 'conn'), connection)
+  const findings = await store.findings()
+  assert.ok(findings.every(({ severity }) => severity === 'warning'))
+  assertLines(
+    findings.map(({ sentence }) => sentence),
+    [
+      /README\.md is not read: it is not a folder named after a kind/,
+      /notes\.txt is not read: it is not a file <id>\.json/,
+    ],
+  )
   assert.deepEqual(await store.ids('keyStore'), ['theTrust'])
 })
 

@@ -58,6 +58,7 @@ async function askedFor(t: TestContext, elements: RawElements, name: string): Pr
         roundTrips.push(references.map(({ kind, id }) => `${kind}/${id}`))
         return store.get(references)
       },
+      findings: () => store.findings(),
       ids: () => assert.fail('no token request needs the ids of all elements'),
     },
     theSurroundings,

@@ -28,7 +28,6 @@ test('what is no duration is undefined', () => {
     '+1s',
     '--1s',
     '1m-30s',
-    '-5',
     '1e3',
     '0x10',
     '١s',
@@ -73,7 +72,7 @@ test('no text whatever is read as anything but whole milliseconds', () => {
       const milliseconds = readDuration(text)
       if (milliseconds === undefined) return
       assert(Number.isSafeInteger(milliseconds))
-      assert.match(text, /^(-?(\d+(h|ms|m|s))+|\d+)$/)
+      assert.match(text, /^-?((\d+(h|ms|m|s))+|\d+)$/)
     }),
     { numRuns: 2_000 },
   )

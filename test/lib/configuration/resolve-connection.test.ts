@@ -188,7 +188,7 @@ test('a resolved connection is frozen to its last leaf', async (t) => {
     tokenConfig: { claims: { nested: { list: [{ leaf: 1 }] } } },
     oAuth: { scope: 'a', resource: ['https://a.example'], parameters: { a: 'b' }, requestMay: { scope: ['a'] } },
   })
-  const loose = looseParts(await theConnection(t, elements), 'connection')
+  const loose = looseParts(await resolveConnection(await theStore(t, elements), theSurroundings, 'conn'), 'connection')
   assert.deepEqual(loose, [])
 })
 

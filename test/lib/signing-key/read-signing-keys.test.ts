@@ -228,11 +228,11 @@ const refusals: Readonly<Record<string, readonly [text: string, complaint: RegEx
   ],
   'an encrypted PKCS#8 key with a wrong passphrase': [
     JSON.stringify({ privateKey: encryptedPkcs8, passphrase: randomBytes(18).toString('base64url') }),
-    /holds an encrypted PEM, with a passphrase that may be wrong, that can't be read; /,
+    /holds an encrypted PEM and perhaps the wrong passphrase for it: it can't be read; /,
   ],
   'a traditionally encrypted key with a wrong passphrase': [
     JSON.stringify({ privateKey: encryptedPkcs1, passphrase: randomBytes(18).toString('base64url') }),
-    /holds an encrypted PEM, with a passphrase that may be wrong, that can't be read; /,
+    /holds an encrypted PEM and perhaps the wrong passphrase for it: it can't be read; /,
   ],
   nothing: ['', /is empty; it must hold a private key\.$/],
   'blanks and line ends': [' \r\n\t\n', /is empty; it must hold a private key\.$/],

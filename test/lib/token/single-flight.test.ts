@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createSingleFlight } from '../../../lib/token/single-flight.ts'
+import { createSingleFlight, type SingleFlightParts } from '../../../lib/token/single-flight.ts'
+import { createVirtualTime } from '../../support/virtual-time.ts'
+
+const outOfTime = () => new Error('out of time')
+const at = (now: () => number): SingleFlightParts => ({ now, pause: () => new Promise(() => {}), outOfTime })
 
 test('who comes while a call is under way gets its result; who comes after starts another', async () => {
-  const singleFlight = createSingleFlight<number>(() => 0)
+  const singleFlight = createSingleFlight<number>(at(() => 0))
   let started = 0
   const start = async () => ++started
   assert.deepEqual(await Promise.all([singleFlight.join('a', 1, start), singleFlight.join('a', 1, start)]), [1, 1])
@@ -11,13 +15,13 @@ test('who comes while a call is under way gets its result; who comes after start
 })
 
 test('calls of different keys are apart', async () => {
-  const singleFlight = createSingleFlight<string>(() => 0)
+  const singleFlight = createSingleFlight<string>(at(() => 0))
   const call = (key: string) => singleFlight.join(key, 1, async () => key)
   assert.deepEqual(await Promise.all([call('a'), call('b')]), ['a', 'b'])
 })
 
 test('a failure is shared by those who wait and not kept', async () => {
-  const singleFlight = createSingleFlight<string>(() => 0)
+  const singleFlight = createSingleFlight<string>(at(() => 0))
   const fail = () => singleFlight.join('a', 1, () => Promise.reject(new Error('no')))
   await Promise.all([assert.rejects(fail()), assert.rejects(fail())])
   assert.equal(await singleFlight.join('a', 1, async () => 'fine'), 'fine')
@@ -25,7 +29,7 @@ test('a failure is shared by those who wait and not kept', async () => {
 
 test('a call past its time is joined no more, and its late end disturbs no one', async () => {
   let now = 0
-  const singleFlight = createSingleFlight<string>(() => now)
+  const singleFlight = createSingleFlight<string>(at(() => now))
   const frozen = Promise.withResolvers<string>()
   const first = singleFlight.join('a', 10, () => frozen.promise)
   now = 10
@@ -40,7 +44,7 @@ test('a call past its time is joined no more, and its late end disturbs no one',
 
 test('whether a call is under way can be seen, until it ends or its time is over', async () => {
   let now = 0
-  const singleFlight = createSingleFlight<void>(() => now)
+  const singleFlight = createSingleFlight<void>(at(() => now))
   const call = Promise.withResolvers<void>()
   const joined = singleFlight.join('a', 10, () => call.promise)
   assert.deepEqual([singleFlight.isUnderWay('a'), singleFlight.isUnderWay('b')], [true, false])
@@ -50,4 +54,16 @@ test('whether a call is under way can be seen, until it ends or its time is over
   call.resolve()
   await joined
   assert.equal(singleFlight.isUnderWay('a'), false)
+})
+
+test("nobody waits for somebody else's call longer than his own time", async () => {
+  const time = createVirtualTime(0)
+  const singleFlight = createSingleFlight<string>({ now: time.now, pause: time.pause, outOfTime })
+  const slow = singleFlight.join('a', 10_000, () => time.pause(5_000).then(() => 'late'))
+  const hurried = singleFlight.join('a', 2_000, () => assert.fail('it joins'))
+  const patient = singleFlight.join('a', 20_000, () => assert.fail('it joins'))
+  await assert.rejects(time.until(hurried), /out of time/)
+  assert.equal(time.now(), 2_000)
+  assert.equal(await time.until(patient), 'late')
+  assert.equal(await slow, 'late')
 })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { test } from 'node:test'
 import { type SignatureAlgorithm, signatureAlgorithms } from '../../../lib/configuration/element.ts'
-import { misfit } from '../../../lib/signing-key/fits-algorithm.ts'
 import { createLocalSigner } from '../../../lib/signing-key/local-signer.ts'
+import { misfit } from '../../../lib/signing-key/misfit.ts'
 
 const rs: readonly SignatureAlgorithm[] = ['RS256', 'RS384', 'RS512']
 const ps: readonly SignatureAlgorithm[] = ['PS256', 'PS384', 'PS512']
