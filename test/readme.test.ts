@@ -3,6 +3,7 @@ import { existsSync, readFileSync } from 'node:fs'
 import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
 import { fileElements } from '../lib/adapters/file-elements.ts'
 import { validateElements } from '../lib/configuration/validate-elements.ts'
 import { root, runShell, someFolder, startServing } from './support/local-run.ts'
@@ -54,6 +55,22 @@ test('the curl lines of the README run against npm start, in their order', async
   const { status, output } = await runShell(`${process.execPath} ${path}`)
   assert.equal(status, 0, output)
   assert.match(output, /^true \d+$/m)
+})
+
+test("elements of one's own are tried as the README says", async (t) => {
+  const folder = await someFolder(t)
+  const own = commands.filter((command) => command.includes('my-elements.json'))
+  assert.equal(own.length, 2)
+  for (const command of own) {
+    const here = command.replaceAll('.tokenwell/', `${folder}/`)
+    let run = await runShell(here, { TOKENWELL_FOLDER: folder })
+    // Another test may have the port that elements of one's own expect.
+    for (let tries = 0; tries < 60 && /Port 9443 is taken/.test(run.output); tries++) {
+      await pause(1_000)
+      run = await runShell(here, { TOKENWELL_FOLDER: folder })
+    }
+    assert.equal(run.status, 0, run.output)
+  }
 })
 
 test('the elements of the README are without mistake or warning', async (t) => {
