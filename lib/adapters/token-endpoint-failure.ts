@@ -31,7 +31,7 @@ export function describeFailure(error: unknown, { id, tls }: ResolvedAuthorizati
     return new UnreachableError(`${server} shows a certificate for another host name than tokenEndpoint's.`, {
       isLasting: true,
     })
-  if (/^(HPE_|UND_ERR_(HEADERS_OVERFLOW|RES_|RESPONSE))/.test(String(code)))
-    return new UnreadableAnswerError(`${server} doesn't speak HTTP/1.1 as it should (${code}).`)
+  if (name === 'HTTPParserError' || /^UND_ERR_(HEADERS_OVERFLOW|RES_|RESPONSE)/.test(String(code)))
+    return new UnreadableAnswerError(`${server} doesn't speak HTTP/1.1 as it should.`)
   return new UnreachableError(`${server} can't be reached (${typeof code === 'string' ? code : 'no reason given'}).`)
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
 import { createServer } from 'node:https'
 import type { TestContext } from 'node:test'
+import { decodeJwt } from 'jose'
 import { createServerCertificate } from '../../infra/local/certificate-authority.ts'
 import { listen } from '../../infra/local/listen.ts'
 import type { RawElements } from './elements.ts'
@@ -11,6 +12,8 @@ export interface ReceivedRequest {
   readonly url: string
   readonly headers: IncomingHttpHeaders
   readonly form: URLSearchParams
+  /** The `jti` of the client assertion. */
+  readonly jwtId?: string
 }
 
 export interface ScriptedAnswer {
@@ -21,7 +24,11 @@ export interface ScriptedAnswer {
 }
 
 /** What the server does with a request: an answer, or whatever it likes with the response. */
-export type Script = (request: ReceivedRequest, response: ServerResponse, index: number) => ScriptedAnswer | undefined
+export type Script = (
+  request: ReceivedRequest,
+  response: ServerResponse,
+  index: number,
+) => ScriptedAnswer | undefined
 
 export interface TokenServer extends Caller {
   readonly issuer: string
@@ -39,10 +46,14 @@ export async function startTokenServer(
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
     const chunks: Buffer[] = []
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
+    const form = new URLSearchParams(Buffer.concat(chunks).toString())
+    const assertion = form.get('client_assertion')
+    const jwtId = assertion === null ? undefined : decodeJwt(assertion).jti
     const received: ReceivedRequest = {
       url: request.url ?? '',
       headers: request.headers,
-      form: new URLSearchParams(Buffer.concat(chunks).toString()),
+      form,
+      ...(jwtId !== undefined && { jwtId }),
     }
     requests.push(received)
     const scripted = script(received, response, requests.length - 1)
