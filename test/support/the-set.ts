@@ -7,6 +7,7 @@ import { type AuthorizationServer, startAuthorizationServer } from '../../infra/
 import { createServerCertificate, type ServerCertificate } from '../../infra/local/certificate-authority.ts'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { clientsOf, localConnections, prepareSecrets, trust, type Workspace } from '../../infra/local/workspace.ts'
+import { overhearAnswer, plant, plantSecrets } from './canary.ts'
 import { type RawElements, withoutUndefined } from './elements.ts'
 
 export type Handler = (event: unknown, context: Context) => Promise<unknown>
@@ -74,6 +75,7 @@ export async function startTheSet(
   t.after(() => server.close())
   if (!workspace) throw new Error('the authorization server asked for no clients')
 
+  for (const password of users.values()) plant(password)
   let requests = 0
   server.server.on('request', ({ url }: { url?: string }) => {
     if (url?.startsWith('/token')) requests++
@@ -97,6 +99,7 @@ export async function createWorkspace(
   await writeFile(workspace.elementsPath, JSON.stringify(withoutUndefined(elements)))
   await prepareSecrets(workspace)
   if (certificate) await trust(workspace, certificate)
+  plantSecrets(workspace.secretsFolder)
   return workspace
 }
 
@@ -106,7 +109,11 @@ export async function startCaller(workspace: Workspace, environment?: Record<str
   return {
     workspace,
     handler,
-    invoke: (event) => handler(event, createLocalContext(Date.now())) as Promise<Record<string, unknown>>,
+    async invoke(event) {
+      const answer = (await handler(event, createLocalContext(Date.now()))) as Record<string, unknown>
+      overhearAnswer(answer)
+      return answer
+    },
     http: (request) => sendHttp(handler, request),
   }
 }
@@ -139,6 +146,7 @@ async function sendHttp(handler: Handler, request: HttpRequest): Promise<HttpAns
     createHttpEvent(request),
     createLocalContext(Date.now()),
   )) as APIGatewayProxyStructuredResultV2
+  overhearAnswer(result)
   return {
     status: result.statusCode ?? 0,
     headers: result.headers ?? {},

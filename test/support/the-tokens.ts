@@ -72,10 +72,16 @@ export const theConnection: Connection = {
   parameters: { scope: [], resource: [], further: {} },
 }
 
+export interface TheTokensOptions {
+  readonly connection?: Connection
+  readonly latency?: number
+  readonly random?: () => number
+}
+
 /** All of get-token on a clock of its own; only the far end is not real. */
 export function createTheTokens(
   endpoint: VirtualEndpoint,
-  { connection = theConnection, latency = 50, random = () => 0.5 } = {},
+  { connection = theConnection, latency = 50, random = () => 0.5 }: TheTokensOptions = {},
 ): TheTokens {
   const time = createVirtualTime()
   const { now, pause } = time

@@ -4,6 +4,7 @@ import type { TestContext } from 'node:test'
 import { decodeJwt } from 'jose'
 import { createServerCertificate } from '../../infra/local/certificate-authority.ts'
 import { listen } from '../../infra/local/listen.ts'
+import { plant } from './canary.ts'
 import type { RawElements } from './elements.ts'
 import { type Caller, createWorkspace, startCaller } from './the-set.ts'
 
@@ -24,11 +25,7 @@ export interface ScriptedAnswer {
 }
 
 /** What the server does with a request: an answer, or whatever it likes with the response. */
-export type Script = (
-  request: ReceivedRequest,
-  response: ServerResponse,
-  index: number,
-) => ScriptedAnswer | undefined
+export type Script = (request: ReceivedRequest, response: ServerResponse, index: number) => ScriptedAnswer | undefined
 
 export interface TokenServer extends Caller {
   readonly issuer: string
@@ -48,6 +45,8 @@ export async function startTokenServer(
     for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
     const form = new URLSearchParams(Buffer.concat(chunks).toString())
     const assertion = form.get('client_assertion')
+    plant(assertion)
+    plant(form.get('password'))
     const jwtId = assertion === null ? undefined : decodeJwt(assertion).jti
     const received: ReceivedRequest = {
       url: request.url ?? '',

@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { bundleFunction } from '../infra/bundle.ts'
+import { leaks } from './support/canary.ts'
+import { theElements } from './support/elements.ts'
+import { root } from './support/local-run.ts'
+import { environmentOf, startTheSet, users } from './support/the-set.ts'
+
+const run = promisify(execFile)
+
+test('a canary that sings is heard: in a log, in an answer, escaped in JSON', () => {
+  const secret = 'the "secret" of alice'
+  assert.equal(leaks([secret], [JSON.stringify({ reason: `no ${secret}` })]).length, 1)
+  assert.equal(leaks([secret], [`plain ${secret}`]).length, 1)
+  assert.deepEqual(leaks([secret], ['the secret of alice']), [])
+})
+
+test('a test file in which a secret is logged fails, although each of its tests passes', async (t) => {
+  const path = join(root, 'test', `leak-${process.pid}.test.ts`)
+  t.after(() => rm(path, { force: true }))
+  await writeFile(
+    path,
+    `import { channel } from 'node:diagnostics_channel'
+     import { test } from 'node:test'
+     import { plant } from './support/canary.ts'
+     test('nothing is wrong', () => {
+       plant('the password of mallory')
+       channel('tokenwell:log').publish({ reason: 'no the password of mallory' })
+     })`,
+  )
+  const { NODE_TEST_CONTEXT: _context, ...environment } = process.env
+  await assert.rejects(run(process.execPath, ['--test', path], { env: environment }), (error: { stdout: string }) => {
+    assert.match(error.stdout, /a secret was logged or answered/)
+    return true
+  })
+})
+
+test('what the built function writes to its log holds no key, password, assertion or token', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-canary-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const bundle = await bundleFunction('issue-token', folder)
+  const set = await startTheSet(t, (issuer) => theElements(issuer, { oAuth: { grantType: 'password' } }))
+  const script = join(folder, 'invoke.mjs')
+  await writeFile(
+    script,
+    `import { writeFileSync } from 'node:fs'
+     import { handler } from ${JSON.stringify(bundle)}
+     const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 20_000 }
+     const ask = (password) => handler({ connection: 'conn', username: 'alice', password }, context)
+     const answers = [await ask(${JSON.stringify(users.get('alice'))}), await ask('a wrong password of alice')]
+     writeFileSync('token', answers[0].access_token)
+     process.exit(0)`,
+  )
+  const environment = { ...environmentOf(set.workspace), POWERTOOLS_LOG_LEVEL: 'DEBUG' }
+  const { stdout, stderr } = await run(process.execPath, [script], { env: environment, cwd: folder })
+  const token = await readFile(join(folder, 'token'), 'utf8')
+  const log = stdout + stderr
+  assert.match(log, /"message":"token_handed_out"/)
+  assert.match(log, /"message":"request_failed"/)
+  assert.ok(token.length > 20)
+  assert.deepEqual(leaks([token, users.get('alice') ?? '', 'a wrong password of alice'], [log]), [])
+  assert.doesNotMatch(log, /eyJ/)
+})

@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { createTheTokens, theConnection, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
+
+/* On a virtual clock: tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
+
+test('a stale token is renewed by who meets it first; others get it at once', async () => {
+  const tokens = createTheTokens(() => virtualToken())
+  const old = await tokens.time.until(tokens.get())
+  await tokens.time.advance(215_000)
+  assert.equal((await tokens.time.until(tokens.get())).source, 'memory', 'still fresh')
+
+  await tokens.time.advance(2_000)
+  const first = tokens.get()
+  const others = await Promise.all(Array.from({ length: 10 }, () => tokens.get()))
+  for (const other of others) {
+    assert.equal(other.source, 'memory')
+    assert.equal(other.token.id, old.token.id)
+  }
+  const renewed = await tokens.time.until(first)
+  assert.equal(renewed.source, 'server')
+  assert.notEqual(renewed.token.id, old.token.id)
+  assert.equal(tokens.requests.length, 2)
+  assert.equal((await tokens.get()).token.id, renewed.token.id)
+})
+
+test('a stale token whose renewal fails is handed out while it is usable, and not past that', async () => {
+  let isDown = false
+  const tokens = createTheTokens(() => {
+    if (isDown) throw new UnreachableError('nobody listens')
+    return virtualToken()
+  })
+  const old = await tokens.time.until(tokens.get())
+  isDown = true
+  await tokens.time.advance(217_000)
+  assert.equal((await tokens.time.until(tokens.get())).token.id, old.token.id)
+  const asked = tokens.requests.length
+  assert.equal(asked, 4, 'the first, and a renewal with two repetitions')
+  assert.ok(tokens.events.some(({ event }) => event === 'renewal_failed'))
+
+  for (let second = 0; second < 28; second++) {
+    await tokens.time.advance(1_000)
+    assert.equal((await tokens.get()).token.id, old.token.id)
+  }
+  assert.equal(tokens.requests.length, asked, 'nobody asks during the cool-down')
+
+  await tokens.time.advance(40_000)
+  await assert.rejects(tokens.time.until(tokens.get()), { code: 'cooling_down' })
+})
+
+test('a stale token whose renewal is refused is not renewed at every hit', async () => {
+  let isRefused = false
+  const tokens = createTheTokens(() => (isRefused ? virtualRefusal('invalid_scope') : virtualToken()))
+  await tokens.time.until(tokens.get())
+  isRefused = true
+  await tokens.time.advance(217_000)
+  for (let count = 0; count < 20; count++) {
+    await tokens.time.until(tokens.get())
+    await tokens.time.advance(1_000)
+  }
+  assert.equal(tokens.requests.length, 2)
+})
+
+test('a stale token whose renewal brings nonsense is tried again after 10 s, not at every hit', async () => {
+  let isNonsense = false
+  const tokens = createTheTokens(() => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()))
+  await tokens.time.until(tokens.get())
+  isNonsense = true
+  await tokens.time.advance(217_000)
+  for (let count = 0; count < 20; count++) {
+    await tokens.time.until(tokens.get())
+    await tokens.time.advance(1_000)
+  }
+  assert.equal(tokens.requests.length, 3)
+})
+
+test('a server that hands out the same token again is not asked at every hit', async () => {
+  const born = createTheTokens(() => virtualToken())
+  const start = born.time.now()
+  const end = start + 300_000
+  const tokens = createTheTokens(({ at }) =>
+    virtualToken({ access_token: 'the-same', expires_in: Math.floor((end - at) / 1000) }),
+  )
+  const ids = new Set<string>()
+  for (let second = 0; second < 298; second++) {
+    const { token } = await tokens.time.until(tokens.get())
+    ids.add(token.id)
+    await tokens.time.advance(1_000)
+  }
+  assert.ok(tokens.requests.length <= 2 + 40, `${tokens.requests.length} requests`)
+  assert.equal(ids.size, 1, 'the same token has the same id')
+})
+
+test('a token without a margin is not handed out in its last second', async () => {
+  const connection = {
+    ...theConnection,
+    authorizationServer: {
+      ...theConnection.authorizationServer,
+      lifetime: { assumedLifetimeSeconds: 300, marginSeconds: 0 },
+    },
+  }
+  const tokens = createTheTokens(() => virtualToken({ expires_in: 3 }), { connection, latency: 10 })
+  await tokens.time.until(tokens.get())
+  await tokens.time.advance(2_300)
+  assert.equal((await tokens.time.until(tokens.get())).source, 'server')
+})
+
+test('who is in a hurry gets a 504 in time, and leaves the server to the others', async () => {
+  let delay = 5_000
+  const tokens = createTheTokens(() => virtualToken(), { latency: 0 })
+  const slow = createTheTokens(
+    async () => {
+      await slow.time.pause(delay)
+      return virtualToken()
+    },
+    { latency: 0 },
+  )
+  const patient = slow.get()
+  const hurried = slow.get({}, 2_000)
+  await assert.rejects(slow.time.until(hurried), { code: 'timed_out' })
+  assert.equal((await slow.time.until(patient)).source, 'server')
+  delay = 0
+  assert.equal((await slow.time.until(slow.get({ scope: ['other'] }))).source, 'server', 'no cool-down began')
+  assert.equal((await tokens.time.until(tokens.get())).source, 'server')
+})
+
+test('a clock that is set forward makes tokens old, not dead ones alive', async () => {
+  const tokens = createTheTokens(() => virtualToken())
+  const old = await tokens.time.until(tokens.get())
+  tokens.time.jump(3_600_000)
+  const { source, token } = await tokens.time.until(tokens.get())
+  assert.equal(source, 'server')
+  assert.notEqual(token.id, old.token.id)
+})
+
+test('after a rejection the next caller gets another token, however many reject', async () => {
+  const tokens = createTheTokens(() => virtualToken())
+  const old = await tokens.time.until(tokens.get())
+  const answers = await tokens.time.until(
+    Promise.all(Array.from({ length: 50 }, () => tokens.get({ rejectedTokenId: old.token.id }))),
+  )
+  assert.ok(answers.every(({ token }) => token.id !== old.token.id))
+  assert.equal(tokens.requests.length, 2)
+})

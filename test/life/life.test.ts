@@ -1,0 +1,118 @@
+import assert from 'node:assert/strict'
+import { suite, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { theElements } from '../support/elements.ts'
+import { type Caller, tokenRequest } from '../support/the-set.ts'
+import { someToken, startTokenServer } from '../support/token-server.ts'
+
+/*
+ * The life of a process, in real time against a real TLS server: counts are asserted, milliseconds only printed. The two
+ * lives go on side by side.
+ */
+
+const ratePerSecond = 200
+const lifeSeconds = 100
+
+interface Life {
+  readonly statuses: Map<number, number>
+  readonly expired: number
+  readonly slowestMilliseconds: number
+}
+
+/** Calls at a constant rate; each answer's token is held against when the server said it ends. */
+async function live(
+  caller: Caller,
+  seconds: number,
+  expiryOf: (token: string) => number,
+  onAnswer: (status: number, at: number) => void = () => {},
+): Promise<Life> {
+  const statuses = new Map<number, number>()
+  let expired = 0
+  let slowestMilliseconds = 0
+  const calls: Promise<void>[] = []
+  const startedAt = Date.now()
+  const call = async () => {
+    const calledAt = Date.now()
+    const { status, body } = await caller.http(tokenRequest('conn'))
+    const answeredAt = Date.now()
+    statuses.set(status, (statuses.get(status) ?? 0) + 1)
+    slowestMilliseconds = Math.max(slowestMilliseconds, answeredAt - calledAt)
+    if (status === 200 && expiryOf(String(body['access_token'])) <= answeredAt) expired++
+    onAnswer(status, answeredAt - startedAt)
+  }
+  for (let index = 0; index < seconds * ratePerSecond; index++) {
+    const due = startedAt + (index * 1000) / ratePerSecond
+    if (due > Date.now()) await pause(due - Date.now())
+    calls.push(call())
+  }
+  await Promise.all(calls)
+  return { statuses, expired, slowestMilliseconds }
+}
+
+/** Tokens that end when the server says, with what it remembers of them. */
+function createTokens(expiresIn: number) {
+  const expiries = new Map<string, number>()
+  return {
+    issue() {
+      const answer = someToken({ expires_in: expiresIn })
+      const { access_token: token } = answer.body as { access_token: string }
+      expiries.set(token, Date.now() + expiresIn * 1000)
+      return answer
+    },
+    expiryOf: (token: string) => expiries.get(token) ?? 0,
+  }
+}
+
+suite('the life of a process', { concurrency: true }, () => {
+  test('tokens of 5 s at 200 requests a second for 60 s: none expired is handed out, and few are asked for', async (t) => {
+    const tokens = createTokens(5)
+    const set = await startTokenServer(t, theElements, () => tokens.issue())
+    const { statuses, expired, slowestMilliseconds } = await live(set, 60, tokens.expiryOf)
+    t.diagnostic(`${set.requests.length} token requests, slowest answer ${slowestMilliseconds} ms`)
+    assert.deepEqual([...statuses], [[200, 60 * ratePerSecond]])
+    assert.equal(expired, 0)
+    // Usable for 4 s, renewed after 3 s at the earliest.
+    assert.ok(set.requests.length >= 12 && set.requests.length <= 21, `${set.requests.length} token requests`)
+  })
+
+  test('a server dead for 40 s while tokens live 60 s: no failure before expiry, and the dead are left in peace', async (t) => {
+    const tokens = createTokens(60)
+    let deadRequests = 0
+    const startedAt = Date.now()
+    const isDead = () => Date.now() - startedAt >= 30_000 && Date.now() - startedAt < 70_000
+    const set = await startTokenServer(
+      t,
+      (issuer) => theElements(issuer, { server: { coolDownSeconds: 5 } }),
+      (_request, response) => {
+        if (!isDead()) return tokens.issue()
+        deadRequests++
+        response.socket?.destroy()
+        return undefined
+      },
+    )
+    const failedAt: number[] = []
+    let recoveredAt = 0
+    const { expired, slowestMilliseconds } = await live(set, lifeSeconds, tokens.expiryOf, (status, at) => {
+      if (status !== 200) failedAt.push(at)
+      else if (failedAt.length > 0 && recoveredAt === 0 && at > 70_000) recoveredAt = at
+    })
+    t.diagnostic(
+      `${deadRequests} requests while dead, ${failedAt.length} failures, slowest answer ${slowestMilliseconds} ms`,
+    )
+    assert.equal(expired, 0)
+    // The first token is usable for 54 s of its 60.
+    assert.deepEqual(
+      failedAt.filter((at) => at < 53_000),
+      [],
+      'no failure before expiry',
+    )
+    assert.deepEqual(
+      failedAt.filter((at) => at > 70_000 + 41_000),
+      [],
+      'well again within one probe',
+    )
+    // A renewal and probes after 5, 10 and 20 s, each with two repetitions.
+    assert.ok(deadRequests >= 3 && deadRequests <= 4 * 3, `${deadRequests} requests while dead`)
+    assert.ok(failedAt.length === 0 || recoveredAt > 0, 'it comes back')
+  })
+})
