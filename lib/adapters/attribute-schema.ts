@@ -3,7 +3,6 @@ import { readDuration } from '../configuration/duration.ts'
 import { isElementId } from '../configuration/element.ts'
 import { isResourceIndicator } from '../token-endpoint/resource-indicator.ts'
 import { isScopeToken } from '../token-endpoint/scope.ts'
-import { readStrictJson } from './strict-json.ts'
 
 /*
  * What the values of attributes look like in a file or parameter, and what they become once read. Each message completes
@@ -107,14 +106,14 @@ export const host = v.pipe(
 )
 
 /** A JSON object as it came: valibot's own records take lists for objects and pass over names such as constructor. */
-type JsonObject = Readonly<Record<string, unknown>>
+export type JsonObject = Readonly<Record<string, unknown>>
 
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
 /** An object of anything, of which `complain` says each thing that is wrong. */
-function object<T extends JsonObject>(message: string, complain: (value: JsonObject) => readonly string[]) {
+export function object<T extends JsonObject>(message: string, complain: (value: JsonObject) => readonly string[]) {
   return v.pipe(
     v.custom<T>(isJsonObject, message),
     v.rawCheck(({ dataset, addIssue }) => {
@@ -166,41 +165,6 @@ export const requestMay = object<Readonly<Record<string, true | readonly string[
 function isAllowance(value: unknown): boolean {
   return value === true || (Array.isArray(value) && value.every((each) => typeof each === 'string'))
 }
-
-const claimsMessage = 'an object of claims, or a text that holds one as JSON'
-export const claims = v.pipe(
-  v.union([v.string(), v.custom<JsonObject>(isJsonObject)], claimsMessage),
-  v.check((value) => isJsonObject(parseClaims(value)), claimsMessage),
-  v.transform(parseClaims),
-  object<JsonObject>(claimsMessage, (value) => [
-    ...claimRules.flatMap(([name, isRight, message]) =>
-      Object.hasOwn(value, name) && !isRight(value[name]) ? [`claims whose ${name} is ${message}`] : [],
-    ),
-    ...Object.entries(value).flatMap(([name, claim]) =>
-      claim === null ? [`claims without null: ${name} has no value`] : [],
-    ),
-  ]),
-)
-
-/** A name that stands twice would lose one of its values. */
-function parseClaims(value: string | JsonObject): unknown {
-  if (typeof value !== 'string') return value
-  const read = readStrictJson(value)
-  return 'value' in read ? read.value : undefined
-}
-
-/** RFC 7519 section 4.1. */
-const isText = (value: unknown) => typeof value === 'string' && value.trim() !== ''
-const isDate = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0
-const isAudience = (value: unknown) =>
-  isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText))
-const claimRules: readonly (readonly [string, (value: unknown) => boolean, string])[] = [
-  ['iss', isText, 'a text'],
-  ['aud', isAudience, 'a text or a list of texts'],
-  ['exp', isDate, 'a whole number of seconds since 1970'],
-  ['nbf', isDate, 'a whole number of seconds since 1970'],
-  ['jti', isText, 'a text'],
-]
 
 export const secretName = (what: string) =>
   v.pipe(

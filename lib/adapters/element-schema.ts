@@ -1,7 +1,6 @@
 import * as v from 'valibot'
 import { type Elements, type Kind, signatureAlgorithms } from '../configuration/element.ts'
 import {
-  claims,
   duration,
   flag,
   host,
@@ -18,6 +17,7 @@ import {
   tokenEndpoint,
   wholeNumber,
 } from './attribute-schema.ts'
+import { claims } from './claims-schema.ts'
 
 /**
  * The shape of each element as it stands in a file or parameter: what a single element may hold. What elements must be to

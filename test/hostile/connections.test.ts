@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { theElements } from '../support/elements.ts'
+import { tokenRequest } from '../support/the-set.ts'
+import { someToken, startTokenServer } from '../support/token-server.ts'
+
+test('a connection is kept and used again', async (t) => {
+  const sockets = new Set<unknown>()
+  const set = await startTokenServer(t, theElements, (_request, response) => {
+    sockets.add(response.socket)
+    return someToken()
+  })
+  for (const scope of ['a', 'b', 'c'])
+    assert.equal((await set.http(tokenRequest('conn', `scope=${scope}`))).status, 200)
+  assert.equal(sockets.size, 1)
+})
+
+test('a used connection that turns out dead costs one repetition, with a new assertion', async (t) => {
+  const used = new WeakSet<object>()
+  const set = await startTokenServer(t, theElements, (_request, response) => {
+    const { socket } = response
+    if (socket && used.has(socket)) return void socket.destroy()
+    if (socket) used.add(socket)
+    return someToken()
+  })
+  for (const scope of ['a', 'b', 'c']) {
+    const { status, body } = await set.http(tokenRequest('conn', `scope=${scope}`))
+    assert.equal(status, 200)
+    assert.equal(body['source'], 'server')
+  }
+  assert.equal(set.requests.length, 5, 'each but the first met a dead connection')
+  assert.equal(new Set(set.requests.map(({ jwtId }) => jwtId)).size, 5)
+})
+
+test('a connection that the server closed while nobody used it is not used again', async (t) => {
+  const set = await startTokenServer(t, theElements, (_request, response) => {
+    setTimeout(() => response.socket?.destroy(), 50)
+    return someToken()
+  })
+  for (const scope of ['a', 'b', 'c']) {
+    assert.equal((await set.http(tokenRequest('conn', `scope=${scope}`))).status, 200)
+    await pause(150)
+  }
+  assert.equal(set.requests.length, 3)
+})
+
+test('no more requests are under way at a server than its element allows, and the others wait their turn', async (t) => {
+  let underWay = 0
+  let most = 0
+  const set = await startTokenServer(
+    t,
+    (issuer) => theElements(issuer, { server: { maximumConcurrency: 3 } }),
+    (_request, response) => {
+      most = Math.max(most, ++underWay)
+      setTimeout(() => {
+        underWay--
+        response.end(JSON.stringify(someToken().body))
+      }, 20)
+      return undefined
+    },
+  )
+  const answers = await Promise.all(
+    Array.from({ length: 30 }, (_, index) => set.http(tokenRequest('conn', `scope=scope-${index}`))),
+  )
+  assert.ok(answers.every(({ status }) => status === 200))
+  assert.equal(most, 3)
+})
+
+test('a redirect to a server that would answer is not followed: no credential goes there', async (t) => {
+  const other = await startTokenServer(t, theElements, () => someToken())
+  for (const status of [301, 302, 303, 307, 308]) {
+    const set = await startTokenServer(t, theElements, () => ({
+      status,
+      headers: { location: `${other.issuer}/token` },
+    }))
+    assert.equal((await set.http(tokenRequest('conn'))).status, 502)
+  }
+  assert.equal(other.requests.length, 0)
+})
