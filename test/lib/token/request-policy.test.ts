@@ -107,6 +107,15 @@ test('what may have been answered is not asked again: the endpoint cools down', 
   assert.equal(tokens.requests.length, 1)
 })
 
+test('a time-out of a caller in a hurry says nothing about the server: the next caller asks', async () => {
+  const tokens = createTheTokens(({ index }) => {
+    if (index > 0) return virtualToken()
+    throw new TimedOutError('too late')
+  })
+  await assert.rejects(tokens.time.until(tokens.get({}, 11_999)), { code: 'timed_out' })
+  assert.equal((await tokens.time.until(tokens.get())).source, 'server')
+})
+
 test('a certificate that is not trusted is not asked again at once', async () => {
   const tokens = createTheTokens(() => {
     throw new UnreachableError('not trusted', { isLasting: true })
