@@ -1,8 +1,8 @@
 import { memoryTokenCache } from '../../lib/adapters/memory-token-cache.ts'
-import type { Connection } from '../../lib/configuration/connection.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import { createGetToken } from '../../lib/token/get-token.ts'
 import type { TokenRequest } from '../../lib/token/token-request.ts'
+import { theConnection } from '../support/the-tokens.ts'
 
 /*
  * npm run bench: what a hit costs, beside a bare Map.get with a clock, at 10 to 10,000 tokens. Only ratios within one run
@@ -12,30 +12,12 @@ const rounds = 15
 const callsPerRound = 20_000
 const sizes = [10, 100, 1_000, 10_000]
 
-const connection: Connection = {
-  name: 'conn',
-  grantType: 'client_credentials',
-  clientId: 'theClient',
-  clientAuthentication: { method: 'client_secret_basic', passwordSecret: 'none' },
-  authorizationServer: {
-    id: 'theServer',
-    tokenEndpoint: 'https://as.example/token',
-    tls: { minimumVersion: 'TLSv1.2' },
-    connectTimeoutMilliseconds: 1,
-    receiveTimeoutMilliseconds: 1,
-    maximumConcurrency: 1,
-    coolDownSeconds: 30,
-    lifetime: { assumedLifetimeSeconds: 300 },
-  },
-  parameters: { scope: [], resource: [], further: {} },
-}
-
 const someRequest = (index: number): TokenRequest => ({ connection: 'conn', scope: [`scope-${index}`], further: {} })
 
 async function createHit(size: number): Promise<(index: number) => Promise<unknown>> {
   let ids = 0
   const getToken = createGetToken({
-    connections: { get: () => Promise.resolve(connection) },
+    connections: { get: () => Promise.resolve(theConnection) },
     cache: memoryTokenCache({ maximumTokens: 10_000 }),
     rejectToken: () => Promise.resolve(),
     obtainToken: async () => ({

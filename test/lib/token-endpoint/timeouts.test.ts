@@ -2,17 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { timeoutsUntil } from '../../../lib/token-endpoint/timeouts.ts'
 import { TimedOutError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { theConnection } from '../../support/the-tokens.ts'
 
-const server = {
-  id: 'theServer',
-  tokenEndpoint: 'https://as.example/token',
-  tls: { minimumVersion: 'TLSv1.2' },
-  connectTimeoutMilliseconds: 3_000,
-  receiveTimeoutMilliseconds: 8_000,
-  maximumConcurrency: 10,
-  coolDownSeconds: 30,
-  lifetime: { assumedLifetimeSeconds: 300 },
-} as const
+const server = theConnection.authorizationServer
 
 test("far from the deadline the server's own timeouts hold", () => {
   assert.deepEqual(timeoutsUntil(25_000, 0, server), {
