@@ -7,8 +7,8 @@ const leastMilliseconds = 1_000
 
 /**
  * What a cache keeps of a token that has just come: the token; of one that the server hands out again instead of a new one
- * the news that renewing it early is of no use; of one inside its margin no more than that it was seen, so that it can be
- * known again.
+ * the news that renewing it early is of no use. One inside its margin answers no request from the cache; kept, it can be known
+ * again, and then it does for a second.
  */
 export function keptToken(obtained: Token, previous: Token | undefined, now: number): Token {
   const isSame = previous?.accessToken.equals(obtained.accessToken) ?? false
@@ -17,7 +17,7 @@ export function keptToken(obtained: Token, previous: Token | undefined, now: num
     const isLonger = !isSame || !previous || expiresAt > previous.expiresAt + leastMilliseconds
     return isLonger ? obtained : { ...obtained, id: previous.id, refreshAt: usableUntil }
   }
-  if (!isSame || !previous) return { ...obtained, refreshAt: now, usableUntil: now }
+  if (!isSame || !previous) return obtained
   const until = Math.min(now + dyingTokenMilliseconds, expiresAt - leastMilliseconds)
   return { ...obtained, id: previous.id, refreshAt: until, usableUntil: until }
 }

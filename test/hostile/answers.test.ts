@@ -13,7 +13,7 @@ function outcomeOf({ status, body }: HttpAnswer, asked: number): string {
   if (status !== 200) return `${status} ${body['error']}`
   if (body['source'] !== 'server') return String(body['source'])
   // What is left, up to a second less for the way here.
-  return `200, ${asked - Number(body['expires_in']) <= 1 ? asked : body['expires_in']} s`
+  return `200, ${[0, 1].includes(asked - Number(body['expires_in'])) ? asked : body['expires_in']} s`
 }
 
 for (const behaviour of behaviours)

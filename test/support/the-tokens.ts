@@ -12,6 +12,7 @@ import { createGetToken, type HandedOutToken } from '../../lib/token/get-token.t
 import { createObtainToken } from '../../lib/token/obtain-token.ts'
 import { createRejectToken } from '../../lib/token/reject-token.ts'
 import { withRequestPolicy } from '../../lib/token/request-policy.ts'
+import type { TokenCache } from '../../lib/token/token-cache.ts'
 import type { TokenRequest } from '../../lib/token/token-request.ts'
 import type { TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts'
@@ -76,12 +77,14 @@ export interface TheTokensOptions {
   readonly connection?: Connection
   readonly latency?: number
   readonly random?: () => number
+  /** Of a look into the cache: what is read was there when the look began. */
+  readonly cacheLatency?: number
 }
 
 /** All of get-token on a clock of its own; only the far end is not real. */
 export function createTheTokens(
   endpoint: VirtualEndpoint,
-  { connection = theConnection, latency = 50, random = () => 0.5 }: TheTokensOptions = {},
+  { connection = theConnection, latency = 50, random = () => 0.5, cacheLatency = 0 }: TheTokensOptions = {},
 ): TheTokens {
   const time = createVirtualTime()
   const { now, pause } = time
@@ -89,7 +92,15 @@ export function createTheTokens(
   const events: LogEvent[] = []
   const log = (event: LogEvent) => void events.push(event)
   const clockOffsets = createClockOffsets()
-  const cache = memoryTokenCache({ maximumTokens: 1_000 })
+  const memory = memoryTokenCache({ maximumTokens: 1_000 })
+  const cache: TokenCache = {
+    ...memory,
+    async get(key) {
+      const found = await memory.get(key)
+      if (cacheLatency > 0) await pause(cacheLatency)
+      return found
+    },
+  }
   const rejectToken = createRejectToken(cache, now)
   const askOnce = createObtainToken({
     signers: { get: () => Promise.resolve(theSigner) },

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { createTheTokens, theConnection, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
 
 /* On a virtual clock: tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
@@ -83,13 +83,36 @@ test('a server that hands out the same token again is not asked at every hit', a
     virtualToken({ access_token: 'the-same', expires_in: Math.floor((end - at) / 1000) }),
   )
   const ids = new Set<string>()
-  for (let second = 0; second < 298; second++) {
+  for (let count = 0; count < 298 * 5; count++) {
     const { token } = await tokens.time.until(tokens.get())
     ids.add(token.id)
-    await tokens.time.advance(1_000)
+    await tokens.time.advance(150)
   }
-  assert.ok(tokens.requests.length <= 2 + 40, `${tokens.requests.length} requests`)
+  assert.ok(tokens.requests.length <= 2 + 32, `${tokens.requests.length} requests`)
   assert.equal(ids.size, 1, 'the same token has the same id')
+})
+
+test('a stale token that ends while its renewal is waited for is not handed out', async () => {
+  let isDead = false
+  const tokens = createTheTokens(async () => {
+    if (!isDead) return virtualToken()
+    await tokens.time.pause(11_000)
+    throw new TimedOutError('too late')
+  })
+  await tokens.time.until(tokens.get())
+  isDead = true
+  await tokens.time.advance(262_000)
+  await assert.rejects(tokens.time.until(tokens.get()), { code: 'cooling_down' })
+})
+
+test('who looked into a slow cache before the token came does not ask for another', async () => {
+  const tokens = createTheTokens(() => virtualToken(), { cacheLatency: 20, latency: 50 })
+  const first = tokens.get()
+  await tokens.time.advance(75)
+  const second = await tokens.time.until(tokens.get())
+  assert.equal(second.source, 'memory')
+  assert.equal(second.token.id, (await first).token.id)
+  assert.equal(tokens.requests.length, 1)
 })
 
 test('a token without a margin is not handed out in its last second', async () => {

@@ -179,6 +179,24 @@ test('while the probe is under way the others are told to wait', async () => {
   )
 })
 
+for (const [what, answer] of [
+  ['a refusal', () => virtualRefusal('invalid_scope')],
+  ['nonsense', () => ({ status: 200, body: '<html>' })],
+] as const)
+  test(`an endpoint that answers its probe with ${what} is there again: others may ask, and nothing doubles`, async () => {
+    let isDown = true
+    const tokens = createTheTokens(({ form }) => {
+      if (isDown) return down()
+      return form.get('scope') === 'no' ? answer() : virtualToken({ expires_in: 10 })
+    })
+    await failure(tokens.time.until(tokens.get()))
+    await tokens.time.advance(30_000)
+    isDown = false
+    await assert.rejects(tokens.time.until(tokens.get({ scope: ['no'] })))
+    isDown = true
+    assert.equal((await failure(tokens.time.until(tokens.get()))).retryAfterSeconds, 30)
+  })
+
 test('requests that fail together are one failure: the first cool-down is not doubled', async () => {
   const tokens = createTheTokens(() => {
     throw new TimedOutError('too late')
@@ -228,6 +246,17 @@ test('a user whose passwords are refused several times in a minute cools down, w
   for (const password of ['a', 'b', 'c', 'd', 'e']) await guess('alice', password)
   assert.equal(tokens.requests.length, 3)
   await guess('bob', 'a')
+  assert.equal(tokens.requests.length, 4)
+})
+
+test('a user whose passwords are refused now and then does not cool down', async () => {
+  const tokens = createTheTokens(() => virtualRefusal('invalid_grant'), {
+    connection: { ...theConnection, grantType: 'password' },
+  })
+  for (const password of ['a', 'b', 'c', 'd']) {
+    await failure(tokens.time.until(tokens.get({ username: 'alice', password: new Secret(password) })))
+    await tokens.time.advance(40_000)
+  }
   assert.equal(tokens.requests.length, 4)
 })
 
