@@ -182,6 +182,30 @@ const statuses: readonly Behaviour[] = [
   ),
 ]
 
+const anHourOff: readonly Behaviour[] = [
+  {
+    name: '401 with {"error":"invalid_client"} and a Date in an hour, then a token',
+    script: (_request, _response, index) => (index === 0 ? refuseAt(3_600_000) : someToken()),
+    ...recovers,
+  },
+  {
+    name: '401 with {"error":"invalid_client"} and a Date an hour ago, then a token',
+    script: (_request, _response, index) => (index === 0 ? refuseAt(-3_600_000) : someToken()),
+    ...recovers,
+  },
+  {
+    name: '401 with {"error":"invalid_client"} and ever another Date',
+    script: (_request, _response, index) => refuseAt(3_600_000 * (index + 1)),
+    ...remembered(),
+    requests: 2,
+    requestsInAll: 2,
+  },
+]
+
+function refuseAt(ahead: number): ScriptedAnswer {
+  return { status: 401, headers: { date: new Date(Date.now() + ahead).toUTCString() }, body: invalidClient }
+}
+
 const inTwoSeconds = () => new Date(Date.now() + 2_000).toUTCString()
 const inTwoMinutes = () => new Date(Date.now() + 120_000).toUTCString()
 
@@ -285,6 +309,7 @@ export const behaviours: readonly Behaviour[] = [
   ...tokens,
   ...bodies,
   ...statuses,
+  ...anHourOff,
   ...waits,
   ...connections,
 ]
