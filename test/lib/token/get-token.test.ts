@@ -1,9 +1,15 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { Connection } from '../../../lib/configuration/connection.ts'
 import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { createTheTokens, theConnection, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
 
 /* On a virtual clock: tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
+
+function withMargin(marginSeconds: number): Connection {
+  const { authorizationServer: server } = theConnection
+  return { ...theConnection, authorizationServer: { ...server, lifetime: { ...server.lifetime, marginSeconds } } }
+}
 
 test('a stale token is renewed by who meets it first; others get it at once', async () => {
   const tokens = createTheTokens(() => virtualToken())
@@ -79,8 +85,9 @@ test('a server that hands out the same token again is not asked at every hit', a
   const born = createTheTokens(() => virtualToken())
   const start = born.time.now()
   const end = start + 300_000
-  const tokens = createTheTokens(({ at }) =>
-    virtualToken({ access_token: 'the-same', expires_in: Math.floor((end - at) / 1000) }),
+  const tokens = createTheTokens(
+    ({ at }) => virtualToken({ access_token: 'the-same', expires_in: Math.floor((end - at) / 1000) }),
+    { connection: withMargin(30) },
   )
   const ids = new Set<string>()
   for (let count = 0; count < 298 * 5; count++) {
@@ -116,13 +123,7 @@ test('who looked into a slow cache before the token came does not ask for anothe
 })
 
 test('a token without a margin is not handed out in its last second', async () => {
-  const connection = {
-    ...theConnection,
-    authorizationServer: {
-      ...theConnection.authorizationServer,
-      lifetime: { assumedLifetimeSeconds: 300, marginSeconds: 0 },
-    },
-  }
+  const connection = withMargin(0)
   const tokens = createTheTokens(() => virtualToken({ expires_in: 3 }), { connection, latency: 10 })
   await tokens.time.until(tokens.get())
   await tokens.time.advance(2_300)
