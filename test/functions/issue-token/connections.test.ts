@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { theElements } from '../../support/elements.ts'
 import { startTheSet, tokenRequest } from '../../support/the-set.ts'
-import { startTokenServer } from '../../support/token-server.ts'
+import { someToken, startTokenServer } from '../../support/token-server.ts'
 
 const list = { method: 'GET', path: '/connections' }
 
@@ -63,4 +63,16 @@ test('GET /connections shows the last failure and the warnings', async (t) => {
   assert.equal(conn?.['last_failure'], 'refused')
   assert.match(String(conn?.['last_failed_at']), /^20\d\d-/)
   assert.match(String(conn?.['warnings']), /iss is not the client id/)
+})
+
+test('GET /connections shows how far the clock of a server is ahead, once that is known', async (t) => {
+  const set = await startTokenServer(t, theElements, (_request, _response, index) => {
+    if (index > 0) return someToken()
+    const date = new Date(Date.now() + 3_600_000).toUTCString()
+    return { status: 401, headers: { date }, body: { error: 'invalid_client' } }
+  })
+  assert.equal((await set.http(tokenRequest('conn'))).status, 200)
+  const { body } = await set.http(list)
+  const [conn] = body['connections'] as Record<string, unknown>[]
+  assert.ok(Math.abs(Number(conn?.['clock_offset_seconds']) - 3_600) <= 1)
 })
