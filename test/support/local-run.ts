@@ -1,4 +1,5 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -35,19 +36,33 @@ export interface ServingRun {
   /** The line to try, as printed. */
   readonly curl: string
   readonly url: string
+  /** What it has said, once it has said that, too. */
+  until(pattern: RegExp): Promise<string>
+  /** Ends it by SIGTERM: its status. */
+  end(): Promise<number | null>
 }
 
 /** What `npm start` runs, until it serves; it is ended with the test. */
 export function startServing(t: TestContext, environment: Record<string, string>): Promise<ServingRun> {
   const child: ChildProcess = spawn(process.execPath, start, { cwd: root, env: { ...process.env, ...environment } })
   t.after(() => child.kill('SIGTERM'))
+  let output = ''
+  const until = async (pattern: RegExp) => {
+    const signal = AbortSignal.timeout(readyMilliseconds)
+    while (!pattern.test(output)) await once(child.stdout ?? child, 'data', { signal })
+    return output
+  }
+  const end = async () => {
+    child.kill('SIGTERM')
+    const [status] = await once(child, 'exit', { signal: AbortSignal.timeout(readyMilliseconds) })
+    return status as number | null
+  }
   return new Promise((resolve, reject) => {
-    let output = ''
     const take = (chunk: Buffer) => {
       output += chunk.toString()
       const curl = output.split('\n').find((line) => line.startsWith('curl '))
       const url = /http:\/\/127\.0\.0\.1:\d+/.exec(curl ?? '')?.[0]
-      if (curl && url && output.endsWith('\n')) resolve({ output, curl, url })
+      if (curl && url && output.endsWith('\n')) resolve({ output, curl, url, until, end })
     }
     child.stdout?.on('data', take)
     child.stderr?.on('data', take)

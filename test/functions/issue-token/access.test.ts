@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
+import type { APIGatewayProxyEventV2 } from 'aws-lambda'
+import { accessOf } from '../../../functions/issue-token/access.ts'
 import { theElements } from '../../support/elements.ts'
-import { startTheSet, type TheSet, tokenRequest } from '../../support/the-set.ts'
+import { createHttpEvent, startTheSet, type TheSet, tokenRequest } from '../../support/the-set.ts'
 
 /* Behind a JWT authorizer: the claim named by connectionsClaim lists what its bearer may use. */
 
@@ -51,4 +53,11 @@ test('DELETE and GET /connections keep to the claim, too', async (t) => {
     listed.map(({ connection }) => connection),
     ['other'],
   )
+})
+
+test('a claim without a name lists nothing: only where none is asked for everything may be used', () => {
+  const event = createHttpEvent({ ...tokenRequest('conn'), authorizer: claims('conn') }) as APIGatewayProxyEventV2
+  assert.equal(accessOf(event, undefined)('conn'), true)
+  assert.equal(accessOf(event, 'connections')('conn'), true)
+  assert.equal(accessOf(event, '')('conn'), false)
 })

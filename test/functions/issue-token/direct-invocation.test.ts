@@ -15,6 +15,14 @@ test('direct invocation: the connection and parameters in, the body of a token a
   assert.deepEqual(Object.keys(second).sort(), Object.keys(first).sort())
 })
 
+test('direct invocation: what is for Tokenwell goes no further', async (t) => {
+  const set = await startTokenServer(t, theElements, () => someToken())
+  const own = { connection: 'conn', minimum_seconds: 60, rejected_token_id: 'AAAAAAAAAAAAAAAAAAAAAA' }
+  assert.equal((await set.invoke({ ...own, tenant: 'x' }))['source'], 'server')
+  const names = [...(set.requests[0]?.form.keys() ?? [])].sort()
+  assert.deepEqual(names, ['client_assertion', 'client_assertion_type', 'grant_type', 'tenant'])
+})
+
 test('direct invocation: rejected_token_id replaces the token', async (t) => {
   const set = await startTheSet(t, theElements)
   const first = await set.invoke({ connection: 'conn' })

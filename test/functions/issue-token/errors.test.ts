@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict'
 import { rm, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
+import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { secretPath } from '../../../lib/adapters/file-secrets.ts'
 import { type ElementChanges, theElements } from '../../support/elements.ts'
+import { startStage } from '../../support/stage.ts'
 import { createWorkspace, startCaller, startTheSet, tokenRequest } from '../../support/the-set.ts'
 import { type ScriptedAnswer, someToken, startTokenServer } from '../../support/token-server.ts'
 
@@ -287,4 +289,18 @@ test("the server's words are told to the operator without what was sent to it", 
     for (const text of [JSON.stringify(got), ...reasons]) assert.doesNotMatch(text, /tr0ub4dor|eyJ|smith/)
   }
   assert.ok(reasons.some((reason) => reason.includes('invalid_grant')))
+})
+
+test("a server that quotes the client's password is not quoted", async (t) => {
+  const stage = await startStage(t, {
+    changes: { server: { basicAuthRef: 'theData' }, oAuth: { jwtAuthenticationTokenRef: undefined } },
+    more: { authData: { theData: { user: 'theClient', passwordSecret: 'tokenwell/local/the-password' } } },
+    answer: () => ({ status: 401, body: { error: 'invalid_client', error_description: 'tr0ub4dor is wrong' } }),
+  })
+  const { secretsFolder } = stage.server.workspace
+  await writeFile(secretPath(secretsFolder, 'local', 'tokenwell/local/the-password'), 'tr0ub4dor\n')
+  await stage.handler({ connection: 'conn' }, createLocalContext(Date.now()))
+  const event = stage.log.at(-1)
+  assert.ok(event?.event === 'request_failed')
+  assert.match(event.reason, /theServer refuses: invalid_client\./)
 })

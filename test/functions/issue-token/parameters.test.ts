@@ -26,6 +26,22 @@ const mistakes: readonly (readonly [what: string, request: HttpRequest, named: R
   ['a resource that is relative', tokenRequest('conn', 'resource=/a'), /^resource /],
   ['a resource with a fragment', tokenRequest('conn', 'resource=https://a.example/%23b'), /^resource /],
   ['a name with a blank', tokenRequest('conn', 'a%20b=c'), /^a parameter /],
+  ['a name with a blank beside a right one', tokenRequest('conn', 'tenant=x&a%20b=c'), /^a parameter /],
+  ['a name with a blank twice', tokenRequest('conn', 'a%20b=c&a%20b=d'), /^a parameter stands twice/],
+  ['a name of 129 characters', tokenRequest('conn', `${'x'.repeat(129)}=c`), /^a parameter has a name/],
+  ['rejected_token_id in the body', tokenRequest('conn', 'rejected_token_id=x'), /^rejected_token_id .*query/],
+  [
+    'minimum_seconds of ten digits',
+    tokenRequest('conn', '', 'minimum_seconds=1000000000'),
+    /^minimum_seconds must be a whole number/,
+  ],
+  ['JSON with a list that is no scope or resource', json('{"audience":["a"]}'), /^audience must be a text/],
+  [
+    'a parameter that only an object of JavaScript has',
+    tokenRequest('conn', 'constructor=x'),
+    /^constructor /,
+    { oAuth: { requestMay: { tenant: true } } },
+  ],
   ['minimum_seconds in the body', tokenRequest('conn', 'minimum_seconds=1'), /^minimum_seconds .*query/],
   ['minimum_seconds that is no number', tokenRequest('conn', '', 'minimum_seconds=1.5'), /^minimum_seconds /],
   ['a rejected_token_id that is none', tokenRequest('conn', '', 'rejected_token_id=x'), /^rejected_token_id /],
@@ -126,6 +142,33 @@ const sent: readonly Sent[] = [
     ],
   },
   {
+    what: 'a value with = and a scope with blanks to spare',
+    request: tokenRequest('conn', 'scope=+a++b+&tenant=a=b=&empty'),
+    form: [
+      ['scope', 'a b'],
+      ['tenant', 'a=b='],
+    ],
+  },
+  {
+    what: 'a scope of blanks alone counts as left out',
+    request: tokenRequest('conn', 'scope=++'),
+    changes: { oAuth: { scope: 'a b' } },
+    form: [['scope', 'a b']],
+  },
+  {
+    what: 'a form whose type is written in its own way',
+    request: {
+      ...tokenRequest('conn', 'tenant=x'),
+      headers: { 'content-type': 'Application/X-WWW-Form-URLencoded ; charset=UTF-8' },
+    },
+    form: [['tenant', 'x']],
+  },
+  {
+    what: 'a form of 64 KiB',
+    request: tokenRequest('conn', `tenant=${'x'.repeat(64 * 1024 - 7)}`),
+    form: [['tenant', 'x'.repeat(64 * 1024 - 7)]],
+  },
+  {
     what: 'several resources',
     request: tokenRequest('conn', 'resource=https://a.example&resource=urn:b'),
     form: [
@@ -213,6 +256,8 @@ for (const { what, request, changes, form } of sent)
       form,
     )
     for (const name of own) assert.equal(received.form.getAll(name).length, 1, `${name} stands once`)
+    assert.match(String(received.form.get('client_assertion')), /^eyJ/)
+    assert.match(String(received.form.get('client_assertion_type')), /^urn:ietf:params:oauth:client-assertion-type:/)
     assert.equal(received.form.get('grant_type'), changes?.oAuth?.['grantType'] ?? 'client_credentials')
     assert.equal(received.headers.authorization, undefined)
   })

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
@@ -39,6 +40,43 @@ test('npm start serves: the printed curl line runs as it stands, twice from memo
   const answer = JSON.parse(output)
   assert.equal(answer.source, 'memory')
   assert.equal(answer.token_type, 'Bearer')
+  assert.equal(await run.end(), 0)
+})
+
+test('what npm start serves is for this machine alone, and what fails is told at the terminal', async (t) => {
+  const folder = await someFolder(t)
+  const run = await startServing(t, { TOKENWELL_FOLDER: folder })
+  assert.ok(existsSync(join(folder, 'secrets', 'default-key')))
+  // Linux answers all of 127.0.0.0/8, where a server for every address would hear it.
+  await assert.rejects(fetch(run.url.replace('127.0.0.1', '127.0.0.2')))
+
+  assert.equal((await fetch(`${run.url}/connections/nowhere/token`, { method: 'POST' })).status, 404)
+  const output = await run.until(/404 unknown_connection: .*nowhere/)
+  assert.doesNotMatch(output, /^\{/m, 'events are told in words')
+})
+
+test('the first token is for conn, or else for the first connection that needs no user', async (t) => {
+  const folder = await someFolder(t)
+  const path = join(folder, 'elements.json')
+  const base = theElements('https://localhost:9')
+  const elements = {
+    ...base,
+    ssl: {},
+    oAuthConfig: {
+      ...base['oAuthConfig'],
+      users: { grantType: 'password', authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theTokenConfig' },
+    },
+  }
+  const [users, others] = [{ authenticationConfigRef: 'users' }, { authenticationConfigRef: 'theConfig' }]
+  for (const [endpointConnection, first] of [
+    [{ a: users, b: others, conn: others }, 'conn'],
+    [{ a: users, b: others, c: others }, 'b'],
+    [{ a: users }, 'a'],
+  ] as const) {
+    await writeFile(path, JSON.stringify({ ...elements, endpointConnection }))
+    const { output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
+    assert.match(output, new RegExp(`A token for the connection ${first}:`))
+  }
 })
 
 test('PORT names the port; taken, it is a sentence and 1', async (t) => {

@@ -35,6 +35,14 @@ test('where nothing is said the operator assumes', () => {
     assert.equal(lifetimeOf({ accessToken: new Secret(odd) }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
 })
 
+test('an exp that is no time above 0 says nothing', () => {
+  const payload = (text: string) => new Secret(`eyJhbGciOiJub25lIn0.${Buffer.from(text).toString('base64url')}.`)
+  for (const exp of ['0', '-5', '1e999', '"1000000100"', 'null', '[]']) {
+    const answer = { accessToken: payload(`{"exp":${exp}}`) }
+    assert.equal(lifetimeOf(answer, policy, sentAt, 0.5).expiresAt, sentAt + 300_000, exp)
+  }
+})
+
 test('what is said is capped by maximumLifetimeSeconds', () => {
   const capped = { ...policy, maximumLifetimeSeconds: 120 }
   assert.equal(

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { asDescription, errorAnswer } from '../../../functions/issue-token/error-answer.ts'
+import { SecretError } from '../../../lib/secret/secret-error.ts'
+import { KeyStoreError } from '../../../lib/signing-key/key-store-error.ts'
+import { CoolingDownError } from '../../../lib/token/cooling-down-error.ts'
+import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+
+test('a description holds the characters of RFC 6749 section 5.2, and one line of them', () => {
+  assert.equal(asDescription('say "a"\nor \\b, ü\t'), "say 'a'; or ?b, ??")
+  const printable = Array.from({ length: 0x7f - 0x20 }, (_, index) => String.fromCharCode(0x20 + index))
+  const kept = printable.filter((each) => each !== '"' && each !== '\\').join('')
+  assert.equal(asDescription(kept), kept)
+})
+
+test('how long to wait is what is known, and else 5 s', () => {
+  assert.equal(errorAnswer(new UnreachableError('', { retryAfterSeconds: 17 })).retryAfterSeconds, 17)
+  assert.equal(errorAnswer(new UnreachableError('')).retryAfterSeconds, 5)
+  assert.equal(errorAnswer(new CoolingDownError('', 3)).retryAfterSeconds, 3)
+})
+
+test('a secret that is missing and a key that does not fit are told apart to the operator alone', () => {
+  const [secret, key] = [new SecretError('no such secret'), new KeyStoreError('a/b', 'holds no key')].map(errorAnswer)
+  assert.equal(secret?.code, 'secret')
+  assert.equal(secret.reason, 'no such secret')
+  assert.equal(key?.code, 'key_store')
+  assert.match(key.reason, /a\/b holds no key/)
+  assert.equal(secret.description, key.description)
+  assert.match(secret.description, /^This connection is not configured right\./)
+})
+
+test('of a fault of ours at most five places are told, and of what is no error its kind', () => {
+  const deep = (depth: number): never => {
+    if (depth > 0) return deep(depth - 1)
+    throw new RangeError('tr0ub4dor')
+  }
+  try {
+    deep(20)
+  } catch (error) {
+    const { reason } = errorAnswer(error)
+    assert.equal(reason.split(' at ').length, 6, reason)
+    assert.match(reason, /^RangeError at /)
+  }
+  assert.equal(errorAnswer('tr0ub4dor').reason, 'string')
+  assert.equal(errorAnswer(undefined).status, 500)
+})

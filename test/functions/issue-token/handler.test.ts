@@ -1,0 +1,138 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+import { createLocalContext } from '../../../infra/local/http-gateway.ts'
+import { memoryTokenCache } from '../../../lib/adapters/memory-token-cache.ts'
+import { theElements } from '../../support/elements.ts'
+import { type Stage, startStage } from '../../support/stage.ts'
+import { createHttpEvent, type HttpRequest, startTheSet, tokenRequest } from '../../support/the-set.ts'
+import { someToken } from '../../support/token-server.ts'
+
+const drop = { method: 'DELETE', path: '/connections/conn/token', query: 'token_id=AAAAAAAAAAAAAAAAAAAAAA' }
+
+/** What the handler answers where Lambda leaves it that much time. */
+async function answerOf({ handler }: Stage, request: HttpRequest, remainingMilliseconds = 29_000) {
+  const context = { ...createLocalContext(Date.now()), getRemainingTimeInMillis: () => remainingMilliseconds }
+  const { statusCode, headers, body } = (await handler(
+    createHttpEvent(request),
+    context,
+  )) as APIGatewayProxyStructuredResultV2
+  return { status: statusCode, headers, body: JSON.parse(body || '{}'), requestId: context.awsRequestId }
+}
+
+test('no answer is kept on the way, be it a token, an error, a list or nothing', async (t) => {
+  const set = await startTheSet(t, theElements)
+  for (const request of [
+    tokenRequest('conn'),
+    tokenRequest('nowhere'),
+    drop,
+    { method: 'GET', path: '/connections' },
+  ]) {
+    const { headers } = await set.http(request)
+    assert.equal(headers['cache-control'], 'no-store', JSON.stringify(request))
+    assert.equal(headers['pragma'], 'no-cache')
+  }
+})
+
+test('an error, its event and its invocation have one request id, and the whole reason is in the event alone', async (t) => {
+  const stage = await startStage(t, {
+    answer: () => ({ status: 401, body: { error: 'invalid_client', error_description: 'no such key' } }),
+  })
+  const { status, body, requestId } = await answerOf(stage, tokenRequest('conn'))
+  assert.equal(status, 502)
+  assert.equal(body.request_id, requestId)
+  assert.doesNotMatch(body.error_description, /no such key/)
+  assert.match(body.error_description, /invalid_client/)
+  const event = stage.log.at(-1)
+  assert.ok(event?.event === 'request_failed')
+  const { reason, ...rest } = event
+  assert.match(reason, /^The authorization server theServer refuses: invalid_client \(no such key\)\./)
+  assert.deepEqual(rest, { event: 'request_failed', code: 'refused', status: 502, requestId, connection: 'conn' })
+})
+
+test("a server's words are told to the caller in the characters of RFC 6749 section 5.2", async (t) => {
+  const words = { error: 'invalid_scope', error_description: 'no "a" in \\b' }
+  const stage = await startStage(t, { answer: () => ({ status: 400, body: words }) })
+  const { body } = await answerOf(stage, tokenRequest('conn', 'scope=a'))
+  assert.match(body.error_description, /invalid_scope \(no 'a' in \?b\)/)
+})
+
+for (const [what, answer, code, reason] of [
+  ['an answer that is none', { body: 'oops' }, 'unreadable_answer', /4 characters that are no JSON object/],
+  ['an answer with another token type', someToken({ token_type: 'DPoP' }), 'unreadable_answer', /token_type/],
+  ['a server that asks to wait', { status: 429 }, 'unreachable', /answers with status 429/],
+] as const)
+  test(`${what}: the caller hears that it failed, the operator why`, async (t) => {
+    const stage = await startStage(t, { answer: () => answer })
+    const { body } = await answerOf(stage, tokenRequest('conn'))
+    assert.doesNotMatch(body.error_description, reason)
+    const event = stage.log.at(-1)
+    assert.ok(event?.event === 'request_failed')
+    assert.equal(event.code, code)
+    assert.match(event.reason, reason)
+  })
+
+test('an invocation directly gets no more of an error than a caller by HTTP', async (t) => {
+  const stage = await startStage(t, { answer: () => ({ status: 401, body: { error: 'invalid_client' } }) })
+  const answer = (await stage.handler({ connection: 'conn' }, createLocalContext(Date.now()))) as object
+  assert.deepEqual(Object.keys(answer).sort(), ['error', 'error_description', 'request_id', 'retry_after', 'status'])
+})
+
+test('a request has 25 s, a second of which is kept for the answer', async (t) => {
+  const inTime = await startStage(t, { secretMilliseconds: 22_000 })
+  assert.equal((await answerOf(inTime, tokenRequest('conn'))).status, 200)
+  const late = await startStage(t, { secretMilliseconds: 24_000 })
+  assert.equal((await answerOf(late, tokenRequest('conn'))).status, 504)
+  assert.equal(late.server.requests.length, 0)
+})
+
+test('where Lambda leaves less than 25 s that is what a request has', async (t) => {
+  const stage = await startStage(t)
+  const { status, headers } = await answerOf(stage, tokenRequest('conn'), 1_000)
+  assert.equal(status, 504)
+  assert.equal(headers?.['retry-after'], '5')
+  assert.equal(stage.server.requests.length, 0)
+  assert.equal((await answerOf(stage, tokenRequest('conn'), 10_000)).status, 200)
+})
+
+function stageWithFault(t: TestContext): Promise<Stage> {
+  return startStage(t, {
+    onSecret() {
+      throw new TypeError('tr0ub4dor is in here\nand    at the next line')
+    },
+  })
+}
+
+test('a fault of ours is a 500 that tells the caller nothing of it, and the operator where it happened', async (t) => {
+  const stage = await stageWithFault(t)
+  const { status, body } = await answerOf(stage, tokenRequest('conn'))
+  assert.equal(status, 500)
+  assert.equal(body.error, 'server_error')
+  const event = stage.log.at(-1)
+  assert.ok(event?.event === 'request_failed')
+  assert.equal(event.code, 'unexpected')
+  assert.match(event.reason, /^TypeError at .*stage\.ts:\d+/)
+  assert.doesNotMatch(JSON.stringify([body, event]), /tr0ub4dor|next line/)
+  const list = await answerOf(stage, { method: 'GET', path: '/connections' })
+  assert.equal(list.body.connections[0].last_failure, 'unexpected')
+})
+
+test('a DELETE that could not be done is no 204', async (t) => {
+  const down = () => Promise.reject(new Error('the cache is down'))
+  const stage = await startStage(t, { cache: { ...memoryTokenCache({ maximumTokens: 1 }), invalidate: down } })
+  assert.equal((await answerOf(stage, drop)).status, 500)
+})
+
+test('an unknown route is told which routes there are', async (t) => {
+  const { body } = await answerOf(await startStage(t), { method: 'GET', path: '/' })
+  assert.match(body.error_description, /POST \/connections\/\{connection\}\/token, DELETE .*, GET \/connections\.$/)
+})
+
+test('an object with a member of an HTTP event alone is a direct invocation', async (t) => {
+  const stage = await startStage(t)
+  for (const member of ['requestContext', 'version']) {
+    const answer = await stage.handler({ connection: 'conn', [member]: 'x' }, createLocalContext(Date.now()))
+    assert.equal((answer as Record<string, unknown>)['source'], 'server', member)
+  }
+  assert.equal(stage.server.requests[0]?.form.get('requestContext'), 'x')
+})

@@ -1,0 +1,22 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { theElements } from '../../support/elements.ts'
+import { root } from '../../support/local-run.ts'
+import { createWorkspace, environmentOf } from '../../support/the-set.ts'
+
+const run = promisify(execFile)
+
+test('the function as it is wired writes its events where Lambda reads them', async (t) => {
+  const workspace = await createWorkspace(t, theElements('https://localhost:9'))
+  const script = `
+    import { handler } from './functions/issue-token/index.ts'
+    await handler({ connection: 'nowhere' }, { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 20_000 })`
+  const { stdout, stderr } = await run(process.execPath, ['--input-type=module', '--eval', script], {
+    cwd: root,
+    env: { ...environmentOf(workspace), POWERTOOLS_LOG_LEVEL: 'INFO' },
+  })
+  const { message, status, requestId } = JSON.parse(stdout + stderr)
+  assert.deepEqual({ message, status, requestId }, { message: 'request_failed', status: 404, requestId: 'the-request' })
+})

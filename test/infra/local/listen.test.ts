@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { listen } from '../../../infra/local/listen.ts'
+import { LocalRunError } from '../../../infra/local/local-run-error.ts'
+
+function theServer(t: TestContext) {
+  const server = createServer()
+  t.after(() => server.close())
+  return server
+}
+
+test('a port that is taken is left for the next one where that may be, and else is a sentence', async (t) => {
+  const taken = await listen(theServer(t), 0, '127.0.0.1')
+  const next = await listen(theServer(t), taken, '127.0.0.1', { mayMove: true })
+  assert.ok(next > taken && next < taken + 20, `${next} after ${taken}`)
+  await assert.rejects(listen(theServer(t), taken, '127.0.0.1'), (error) => {
+    assert.ok(error instanceof LocalRunError)
+    assert.match(error.message, new RegExp(`^Port ${taken} is taken: free it and start again\\.$`))
+    return true
+  })
+})
+
+test('a host that this machine has not is a sentence, too', async (t) => {
+  await assert.rejects(listen(theServer(t), 0, '192.0.2.1', { mayMove: true }), LocalRunError)
+})

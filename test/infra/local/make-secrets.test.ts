@@ -1,0 +1,99 @@
+import assert from 'node:assert/strict'
+import { createPrivateKey, X509Certificate } from 'node:crypto'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { makeSecrets } from '../../../infra/local/make-secrets.ts'
+import { describeClients } from '../../../infra/local/register-clients.ts'
+import { fileSecrets, secretPath } from '../../../lib/adapters/file-secrets.ts'
+import type { Connection } from '../../../lib/configuration/connection.ts'
+import { theConnection, theFolder } from '../../support/element-store.ts'
+import { type ElementChanges, type RawElements, theElements } from '../../support/elements.ts'
+
+/** A connection whose secrets are still to be made. */
+function connectionOf(t: TestContext, changes: ElementChanges, more: RawElements = {}): Promise<Connection> {
+  return theConnection(t, { ...theElements('https://as.example', changes), ...more })
+}
+
+const byKeyStore = { jwkEnabled: undefined, keyStoreRef: 'theKeys' }
+const keyStore = {
+  keyStore: {
+    theKeys: { location: 'tokenwell/local/the-keys' },
+    theTrust: { location: 'tokenwell/local/authorization-server-ca' },
+  },
+}
+const basic: ElementChanges = { server: { basicAuthRef: 'theData' }, oAuth: { jwtAuthenticationTokenRef: undefined } }
+const authData = { authData: { theData: { user: 'theClient', passwordSecret: 'tokenwell/local/the-password' } } }
+
+const secretsIn = (secretsFolder: string) => ({ secretsFolder, surroundings: { stage: 'local' } })
+
+async function madeKeys(folder: string, name: string) {
+  return JSON.parse(await readFile(secretPath(folder, 'local', name), 'utf8')).keys
+}
+
+test('a key has the size that the element says, a kid of its own, and belongs to its owner alone', async (t) => {
+  const folder = join(await theFolder(t, {}), 'secrets')
+  const connection = await connectionOf(t, { builder: { jwkSigningKeySize: 3072 } })
+  assert.deepEqual(await makeSecrets(secretsIn(folder), [connection]), ['tokenwell/local/jwk/theBuilder'])
+  const [key] = await madeKeys(folder, 'tokenwell/local/jwk/theBuilder')
+  assert.equal(createPrivateKey({ key, format: 'jwk' }).asymmetricKeyDetails?.modulusLength, 3072)
+  assert.match(key.kid, /^[\w-]{43}$/)
+  assert.equal(key.x5c, undefined)
+  const path = secretPath(folder, 'local', 'tokenwell/local/jwk/theBuilder')
+  assert.equal((await stat(path)).mode & 0o777, 0o600)
+  assert.equal((await stat(dirname(path))).mode & 0o777, 0o700)
+})
+
+test('a secret has a key for each alias, with its certificate where its thumbprint is asked for', async (t) => {
+  const folder = await theFolder(t, {})
+  const ofAlias = (keyAlias: string, certificateThumbprint: string) =>
+    connectionOf(t, { builder: { ...byKeyStore, keyAlias, certificateThumbprint } }, keyStore)
+  const connections = [await ofAlias('one', 'none'), await ofAlias('two', 'x5t#S256')]
+  assert.deepEqual(await makeSecrets(secretsIn(folder), connections), ['tokenwell/local/the-keys'])
+  const [one, two] = await madeKeys(folder, 'tokenwell/local/the-keys')
+  assert.deepEqual([one.kid, two.kid], ['one', 'two'])
+  assert.equal(one.x5c, undefined)
+  const certificate = new X509Certificate(Buffer.from(two.x5c[0], 'base64'))
+  assert.ok(certificate.checkPrivateKey(createPrivateKey({ key: two, format: 'jwk' })))
+  assert.equal(certificate.subject, 'CN=theClient')
+})
+
+test('what is there is left as it is', async (t) => {
+  const folder = await theFolder(t, {})
+  const connection = await connectionOf(t, basic, authData)
+  const path = secretPath(folder, 'local', 'tokenwell/local/the-password')
+  assert.deepEqual(await makeSecrets(secretsIn(folder), [connection]), ['tokenwell/local/the-password'])
+  const [made] = await readdir(folder)
+  assert.equal(made, 'the-password')
+  assert.match(await readFile(path, 'utf8'), /^[\w-]{64}$/)
+  await writeFile(path, 'mine')
+  assert.deepEqual(await makeSecrets(secretsIn(folder), [connection]), [])
+  assert.equal(await readFile(path, 'utf8'), 'mine')
+})
+
+test('two connections of one client are one client that may do what either needs, known by its public key', async (t) => {
+  const folder = await theFolder(t, {})
+  const one = await connectionOf(t, { oAuth: { scope: 'a b' } })
+  const other = await connectionOf(t, { oAuth: { scope: 'b c', grantType: 'password' } })
+  await makeSecrets(secretsIn(folder), [one, other])
+  const clients = await describeClients([one, other], fileSecrets(folder, 'local'))
+  assert.equal(clients.length, 1)
+  const [client] = clients
+  assert.equal(client?.client_id, 'theClient')
+  assert.equal(client.scope, 'a b c')
+  assert.deepEqual(client.grant_types, ['client_credentials', 'password'])
+  assert.equal(client.token_endpoint_auth_method, 'private_key_jwt')
+  assert.equal(client.token_endpoint_auth_signing_alg, 'RS256')
+  for (const key of client.jwks?.keys ?? []) {
+    assert.deepEqual(Object.keys(key).sort(), ['e', 'kid', 'kty', 'n', 'use'])
+    assert.equal(key.use, 'sig')
+  }
+})
+
+test("a client with a password is known by it, without an editor's line break", async (t) => {
+  const folder = await theFolder(t, { 'the-password': 'mine\n' })
+  const connection = await connectionOf(t, basic, authData)
+  const [client] = await describeClients([connection], fileSecrets(folder, 'local'))
+  assert.equal(client?.client_secret, 'mine')
+  assert.equal(client.token_endpoint_auth_method, 'client_secret_basic')
+})

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Connection } from '../../../lib/configuration/connection.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createSigners } from '../../../lib/signing-key/signers.ts'
+import { authenticateClient, type ClientCredentials } from '../../../lib/token-endpoint/client-authentication.ts'
+import { theConnection } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+
+const moment = { now: 1_700_000_000_000, jwtId: 'the-jwt-id' }
+
+/** What proves that connection's client, where every secret is this text. */
+function authenticate(connection: Connection, text: string): Promise<ClientCredentials> {
+  const secrets = { get: async () => new Secret(text) }
+  return authenticateClient(connection, { secrets, signers: createSigners(secrets, () => moment.now) }, moment)
+}
+
+const reveal = (secrets: readonly Secret[]) => secrets.map((secret) => secret.reveal())
+
+test("id and password are form-encoded before they are joined, and an editor's line break is no part of it", async (t) => {
+  const connection = await theConnection(t, {
+    ...theElements('https://as.example', {
+      server: { basicAuthRef: 'theData' },
+      oAuth: { jwtAuthenticationTokenRef: undefined },
+    }),
+    authData: { theData: { user: 'the client:1', passwordSecret: 'tokenwell/local/the-password' } },
+  })
+  const { parameters, headers, secrets } = await authenticate(connection, 'p:&ss wörd+\r\n')
+  const [scheme, pair = ''] = headers['authorization']?.reveal().split(' ') ?? []
+  assert.equal(scheme, 'Basic')
+  assert.equal(Buffer.from(pair, 'base64').toString(), 'the+client%3A1:p%3A%26ss+w%C3%B6rd%2B')
+  assert.deepEqual(parameters, [])
+  assert.deepEqual(reveal(secrets), ['p:&ss wörd+', pair], 'a server that quotes it is not to be quoted')
+})
+
+test('an assertion stands in the body, and is among what a server must not be quoted with', async (t) => {
+  const elements = theElements('https://as.example', {
+    builder: { signatureAlgorithm: 'HS256', jwkEnabled: undefined, sharedKey: 'tokenwell/local/the-key' },
+  })
+  const connection = await theConnection(t, elements)
+  const { parameters, headers, secrets } = await authenticate(connection, 'x'.repeat(32))
+  const [type, assertion, ...rest] = parameters
+  assert.deepEqual(type, ['client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'])
+  assert.equal(assertion?.[0], 'client_assertion')
+  assert.ok(assertion[1] instanceof Secret)
+  assert.deepEqual(reveal(secrets), [assertion[1].reveal()])
+  assert.deepEqual(rest, [])
+  assert.deepEqual(headers, {})
+})

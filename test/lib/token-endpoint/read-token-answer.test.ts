@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { readTokenAnswer, type TokenAnswer } from '../../../lib/token-endpoint/read-token-answer.ts'
+import {
+  type Refusal,
+  UnreachableError,
+  UnreadableAnswerError,
+} from '../../../lib/token-endpoint/token-endpoint-error.ts'
+
+const now = Date.UTC(2026, 9, 21, 7, 28, 0)
+const fine = { access_token: 'the-token', token_type: 'Bearer', expires_in: 300 }
+
+function read(status: number, body: unknown, secrets: readonly Secret[] = [], retryAfter?: string) {
+  const text = typeof body === 'string' ? body : JSON.stringify(body)
+  return readTokenAnswer({ status, body: text, ...(retryAfter !== undefined && { retryAfter }) }, secrets, now)
+}
+
+function readToken(members: object): TokenAnswer {
+  const answer = read(200, { ...fine, ...members })
+  assert.ok('token' in answer)
+  return answer.token
+}
+
+function readRefusal(members: object, secrets: readonly Secret[] = []): Refusal {
+  const answer = read(400, members, secrets)
+  assert.ok('refusal' in answer)
+  return answer.refusal
+}
+
+function isUnreadable(message: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof UnreadableAnswerError, String(error))
+    assert.match(error.message, message)
+    return true
+  }
+}
+
+test('of a token answer remain the token, its lifetime and its scope, and nothing else', () => {
+  const token = readToken({ scope: 'a b', refresh_token: 'never', id_token: 'never' })
+  assert.deepEqual(Object.keys(token).sort(), ['accessToken', 'expiresInSeconds', 'scope'])
+  assert.equal(token.accessToken.reveal(), 'the-token')
+  assert.equal(token.expiresInSeconds, 300)
+  assert.equal(token.scope, 'a b')
+})
+
+test('token_type is Bearer, however it is spelt', () => {
+  for (const type of ['bearer', 'BEARER', 'Bearer']) assert.ok(readToken({ token_type: type }))
+  for (const type of ['DPoP', 'Bearer ', 7, null])
+    assert.throws(() => readToken({ token_type: type }), isUnreadable(/token_type other than Bearer/))
+})
+
+test('expires_in is a number or a string of digits, or is left out', () => {
+  assert.equal(readToken({ expires_in: '300' }).expiresInSeconds, 300)
+  assert.equal(readToken({ expires_in: 0.5 }).expiresInSeconds, 0.5)
+  for (const nothing of [undefined, null])
+    assert.equal(readToken({ expires_in: nothing }).expiresInSeconds, undefined, String(nothing))
+  for (const wrong of [0, -1, '0', '', ' 5', '-1', '1e3', '0x10', true, [300], {}])
+    assert.throws(() => readToken({ expires_in: wrong }), isUnreadable(/expires_in that is no number above 0/))
+})
+
+test('an access token fits a header', () => {
+  for (const token of ['', ' ', 'a b', 'a\n', 'ä', 7, null])
+    assert.throws(() => readToken({ access_token: token }), isUnreadable(/without an access_token/))
+})
+
+test('a scope that could not be printed is left out', () => {
+  for (const scope of ['a\nb', 'ä', ['a'], 7, null])
+    assert.deepEqual(Object.keys(readToken({ scope })).sort(), ['accessToken', 'expiresInSeconds'])
+})
+
+test('a token comes with 200 and no other status', () => {
+  for (const status of [201, 202, 400, 401, 500])
+    assert.throws(() => read(status, fine), isUnreadable(new RegExp(`status ${status} and no error code`)))
+})
+
+test('a redirect is told as one, whatever it holds', () => {
+  for (const status of [300, 302, 307, 399])
+    assert.throws(() => read(status, fine), isUnreadable(new RegExp(`redirects \\(status ${status}\\)`)))
+})
+
+test('429, 502, 503 and 504 say to come back, whatever they hold, and so does an empty 200; 500 does not', () => {
+  for (const status of [429, 502, 503, 504])
+    for (const body of ['<html>', fine, { error: 'invalid_client' }])
+      assert.throws(() => read(status, body), UnreachableError, String(status))
+  for (const body of ['', ' \r\n']) assert.throws(() => read(200, body), UnreachableError)
+  for (const [status, body] of [
+    [500, '<html>'],
+    [500, ''],
+    [204, ''],
+    [400, ''],
+  ] as const)
+    assert.throws(() => read(status, body), UnreadableAnswerError, String(status))
+})
+
+test('Retry-After is told in seconds, and what is none is passed over', () => {
+  const wait = (retryAfter?: string) => {
+    try {
+      return assert.fail(JSON.stringify(read(429, '', [], retryAfter)))
+    } catch (error) {
+      assert.ok(error instanceof UnreachableError, String(error))
+      return error.retryAfterSeconds
+    }
+  }
+  assert.equal(wait('17'), 17)
+  assert.equal(wait('Wed, 21 Oct 2026 07:28:17 GMT'), 17)
+  for (const odd of [undefined, '', '1.5', '-1', '1e9', 'soon']) assert.equal(wait(odd), undefined, odd)
+})
+
+test('what a server says of itself rather than of the request is no refusal', () => {
+  for (const error of ['server_error', 'temporarily_unavailable'])
+    for (const status of [200, 400, 500])
+      assert.throws(
+        () => read(status, { error }),
+        (thrown) => {
+          assert.ok(thrown instanceof UnreachableError, String(thrown))
+          assert.match(thrown.message, new RegExp(`in trouble \\(${error}\\)`))
+          return true
+        },
+      )
+})
+
+test('an error code makes a refusal of any other status', () => {
+  for (const status of [200, 400, 401, 403, 500])
+    assert.deepEqual(read(status, { ...fine, error: 'invalid_client' }), { refusal: { error: 'invalid_client' } })
+})
+
+test('an error code holds the characters of RFC 6749 section 5.2, at most 64 of them', () => {
+  for (const code of ['', 'a"b', 'a\\b', 'a\nb', 'ä', 'a'.repeat(65)])
+    assert.throws(() => readRefusal({ error: code }), isUnreadable(/forbidden characters/))
+  assert.equal(readRefusal({ error: 'two words' }).error, 'two words')
+})
+
+test('a description that repeats what was sent is left out, and so is one that is no text', () => {
+  const secrets = [new Secret('tr0ub4dor')]
+  assert.deepEqual(readRefusal({ error: 'invalid_grant', error_description: 'not tr0ub4dor' }, secrets), {
+    error: 'invalid_grant',
+  })
+  assert.deepEqual(readRefusal({ error: 'invalid_grant', error_description: 'not\nthat' }, secrets), {
+    error: 'invalid_grant',
+    description: 'not that',
+  })
+  assert.deepEqual(readRefusal({ error: 'invalid_grant', error_description: 7 }), { error: 'invalid_grant' })
+  assert.deepEqual(readRefusal({ error: 'invalid_authorization_details' }), { error: 'invalid_authorization_details' })
+})
+
+test('what is no JSON object is told by its size, not by its content', () => {
+  for (const [body, found] of [
+    ['tr0ub4dor', 'status 200 and 9 characters'],
+    ['null', 'status 200 and 4 characters'],
+    ['[]', 'status 200 and 2 characters'],
+    ['"a"', 'status 200 and 3 characters'],
+  ] as const)
+    assert.throws(
+      () => read(200, body),
+      (error) => {
+        assert.ok(error instanceof UnreadableAnswerError)
+        assert.ok(error.message.includes(found), error.message)
+        assert.doesNotMatch(`${error.stack}`, /tr0ub4dor/)
+        return true
+      },
+    )
+})
