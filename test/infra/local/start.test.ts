@@ -165,7 +165,7 @@ test('elements of a user that expect the server on 9443 are not rewritten: taken
 async function occupy(t: TestContext, port: number, host = '127.0.0.1'): Promise<number> {
   const server = createServer()
   t.after(() => server.close())
-  for (let attempt = 0; attempt < 300; attempt++) {
+  for (let attempt = 0; attempt < 900; attempt++) {
     const listening = once(server, 'listening').then(
       () => true,
       () => false,
