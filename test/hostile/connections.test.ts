@@ -67,6 +67,22 @@ test('no more requests are under way at a server than its element allows, and th
   assert.equal(most, 3)
 })
 
+test('an outage of a server is one for every connection that asks there', async (t) => {
+  const set = await startTokenServer(
+    t,
+    (issuer) => ({
+      ...theElements(issuer),
+      endpointConnection: {
+        conn: { authenticationConfigRef: 'theConfig' },
+        other: { authenticationConfigRef: 'theConfig' },
+      },
+    }),
+    () => ({ status: 503, headers: { 'retry-after': '60' } }),
+  )
+  for (const connection of ['conn', 'other']) assert.equal((await set.http(tokenRequest(connection))).status, 503)
+  assert.equal(set.requests.length, 1)
+})
+
 test('a redirect to a server that would answer is not followed: no credential goes there', async (t) => {
   const other = await startTokenServer(t, theElements, () => someToken())
   for (const status of [301, 302, 303, 307, 308]) {

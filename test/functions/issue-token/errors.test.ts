@@ -269,8 +269,12 @@ test("the server's words are told to the operator without what was sent to it", 
     ({ form }) => ({ status: 400, body: { error: 'invalid_grant', error_description: say(form) } }),
   )
   let say = (_form: URLSearchParams): string => ''
-  const ask = (password: string) =>
-    set.http(tokenRequest('conn', new URLSearchParams({ username: 'alice.smith', password }).toString()))
+  let users = 0
+  // Each time another user: one who is refused often cools down.
+  const ask = (password: string) => {
+    const username = `alice.smith.${users++}`
+    return set.http(tokenRequest('conn', new URLSearchParams({ username, password }).toString()))
+  }
 
   say = () => 'locked\r\nfor 5 "minutes"'
   assert.match(String((await ask('one')).body['error_description']), /\(locked for 5 'minutes'\)/)
@@ -281,7 +285,7 @@ test("the server's words are told to the operator without what was sent to it", 
     () => `no ${encodeURIComponent(password)}`,
     (form) => `bad body ${form}`,
     (form) => `assertion ${form.get('client_assertion')}`,
-    () => 'no user alice.smith',
+    (form) => `no user ${form.get('username')}`,
   ]
   for (const saying of sayings) {
     say = saying

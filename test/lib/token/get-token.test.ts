@@ -55,6 +55,18 @@ test('a stale token whose renewal fails is handed out while it is usable, and no
   await assert.rejects(tokens.time.until(tokens.get()), { code: 'cooling_down' })
 })
 
+test('a fault of ours in a renewal is not covered up by the stale token', async () => {
+  let fault: Error | undefined
+  const tokens = createTheTokens(() => {
+    if (fault) throw fault
+    return virtualToken()
+  })
+  await tokens.time.until(tokens.get())
+  fault = new TypeError('a fault of ours')
+  await tokens.time.advance(217_000)
+  await assert.rejects(tokens.time.until(tokens.get()), fault)
+})
+
 test('a stale token whose renewal is refused is not renewed at every hit', async () => {
   let isRefused = false
   const tokens = createTheTokens(() => (isRefused ? virtualRefusal('invalid_scope') : virtualToken()))

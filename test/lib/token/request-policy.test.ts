@@ -197,6 +197,20 @@ for (const [what, answer] of [
     assert.equal((await failure(tokens.time.until(tokens.get()))).retryAfterSeconds, 30)
   })
 
+test('a probe that ends by a fault of ours found nothing out: the next caller asks', async () => {
+  let fault: Error | undefined
+  const tokens = createTheTokens(() => {
+    if (fault) throw fault
+    return virtualRefusal('invalid_client')
+  })
+  await failure(tokens.time.until(tokens.get()))
+  await tokens.time.advance(30_000)
+  fault = new TypeError('a fault of ours')
+  await assert.rejects(tokens.time.until(tokens.get()), fault)
+  await assert.rejects(tokens.time.until(tokens.get()), fault)
+  assert.equal(tokens.requests.length, 3)
+})
+
 test('requests that fail together are one failure: the first cool-down is not doubled', async () => {
   const tokens = createTheTokens(() => {
     throw new TimedOutError('too late')
