@@ -76,3 +76,28 @@ test('GET /connections shows how far the clock of a server is ahead, once that i
   const [conn] = body['connections'] as Record<string, unknown>[]
   assert.ok(Math.abs(Number(conn?.['clock_offset_seconds']) - 3_600) <= 1)
 })
+
+test('GET /connections shows the parameters that an element sets', async (t) => {
+  const parameters = { resource: ['urn:a', 'urn:b'], audience: 'the-api' }
+  const set = await startTokenServer(
+    t,
+    (issuer) => theElements(issuer, { oAuth: parameters }),
+    () => someToken(),
+  )
+  const { body } = await set.http(list)
+  const [conn] = body['connections'] as Record<string, unknown>[]
+  assert.deepEqual(conn?.['resource'], parameters.resource)
+  assert.equal(conn?.['audience'], parameters.audience)
+})
+
+test('GET /connections tells the mistakes that belong to no connection', async (t) => {
+  const set = await startTokenServer(
+    t,
+    (issuer) => ({ ...theElements(issuer), oAuthConfigs: { a: {} } }),
+    () => someToken(),
+  )
+  const { body } = await set.http(list)
+  assert.match(String(body['mistakes']), /oAuthConfigs/)
+  const whole = await startTokenServer(t, theElements, () => someToken())
+  assert.deepEqual(Object.keys((await whole.http(list)).body), ['connections'])
+})

@@ -136,3 +136,18 @@ test('an object with a member of an HTTP event alone is a direct invocation', as
   }
   assert.equal(stage.server.requests[0]?.form.get('requestContext'), 'x')
 })
+
+test('an event names the connection that was asked for, where that could be one', async (t) => {
+  const stage = await startStage(t)
+  for (const [asked, named] of [
+    ['nowhere', 'nowhere'],
+    ['a b', undefined],
+    [['conn'], undefined],
+    [undefined, undefined],
+  ]) {
+    await stage.handler({ connection: asked }, createLocalContext(Date.now()))
+    const event = stage.log.at(-1)
+    assert.ok(event?.event === 'request_failed')
+    assert.equal(event.connection, named)
+  }
+})

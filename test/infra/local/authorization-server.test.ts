@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { connect } from 'node:tls'
 import { decodeJwt } from 'jose'
 import { Agent, request } from 'undici'
 import { startAuthorizationServer } from '../../../infra/local/authorization-server.ts'
@@ -9,7 +12,9 @@ import { users } from '../../support/the-set.ts'
 type Post = (form: Record<string, string>) => Promise<{ status: number; body: Record<string, unknown> }>
 
 /** The server with one client, and a way to post that client's forms to it. */
-async function startServer(t: TestContext): Promise<{ readonly post: Post; close(): Promise<void> }> {
+async function startServer(
+  t: TestContext,
+): Promise<{ readonly post: Post; readonly issuer: string; close(): Promise<void> }> {
   const certificate = await createServerCertificate(['localhost'])
   const { issuer, close } = await startAuthorizationServer({
     port: 0,
@@ -30,6 +35,7 @@ async function startServer(t: TestContext): Promise<{ readonly post: Post; close
   t.after(() => dispatcher.destroy())
   const authorization = `Basic ${Buffer.from('theClient:the+secret').toString('base64')}`
   return {
+    issuer,
     close,
     async post(form) {
       const { statusCode, body } = await request(`${issuer}/token`, {
@@ -73,8 +79,13 @@ test('a resource of api.server.com gets a JWT for it, and any other is an invali
 })
 
 test('it closes at once, whoever keeps a connection', async (t) => {
-  const { post, close } = await startServer(t)
+  const { post, issuer, close } = await startServer(t)
   await post({ grant_type: 'client_credentials' })
+  const busy = connect({ port: Number(new URL(issuer).port), host: 'localhost', rejectUnauthorized: false })
+  t.after(() => busy.destroy())
+  await once(busy, 'secureConnect')
+  busy.on('error', () => {}).write('POST /token HTTP/1.1\r\nhost: localhost\r\n')
+  await pause(100)
   const startedAt = performance.now()
   await close()
   assert.ok(performance.now() - startedAt < 1_000)

@@ -216,17 +216,18 @@ test('as many requests are under way as maximumConcurrency says, and the others 
 })
 
 test('one authorization server that is busy keeps no other waiting', async (t) => {
-  const busy: ServerResponse[] = []
+  const busy = Promise.withResolvers<ServerResponse>()
   const { port } = await startHttps(t, (request, response) => {
-    if (request.url === '/busy') busy.push(response)
+    if (request.url === '/busy') busy.resolve(response)
     else answerFine(request, response)
   })
   const endpoint = await theEndpoint(t)
   const changes = { tokenEndpoint: `https://localhost:${port}/busy`, maximumConcurrency: 1 }
   const first = endpoint.post(theServer(port, changes), theRequest())
+  const response = await busy.promise
   const other = theServer(port, { id: 'anotherServer', maximumConcurrency: 1 })
-  assert.equal((await endpoint.post(other, theRequest({ totalMilliseconds: 2_000 }))).status, 200)
-  busy[0]?.end('{}')
+  assert.equal((await endpoint.post(other, theRequest())).status, 200)
+  response.end('{}')
   assert.equal((await first).status, 200)
 })
 
@@ -249,9 +250,9 @@ test('a trust store that is missing is an error, and stored afterwards it is rea
 
 test('a trust store that changes is read again after five minutes, and what is under way ends in peace', async (t) => {
   let now = 1_700_000_000_000
-  const held: ServerResponse[] = []
+  const held = Promise.withResolvers<ServerResponse>()
   const { port } = await startHttps(t, (request, response) => {
-    if (request.url === '/held') held.push(response)
+    if (request.url === '/held') held.resolve(response)
     else answerFine(request, response)
   })
   const secrets = new Map([[trustStore, new Secret(theCertificate.caCertificate)]])
@@ -260,17 +261,33 @@ test('a trust store that changes is read again after five minutes, and what is u
     endpoint.post(theServer(port, { tokenEndpoint: `https://localhost:${port}${path}` }), theRequest())
   assert.equal((await post()).status, 200)
   const underWay = post('/held')
+  const response = await held.promise
   secrets.set(trustStore, new Secret(anotherCertificate.caCertificate))
 
   now += 299_999
   assert.equal((await post()).status, 200)
   now += 1
   await assert.rejects(post(), isUnreachable(/no CA of the trust store/))
-  held[0]?.end('{}')
+  response.end('{}')
   assert.equal((await underWay).status, 200)
   secrets.set(trustStore, new Secret(theCertificate.caCertificate))
   now += 300_000
   assert.equal((await post()).status, 200)
+})
+
+test('when certificates are read again the connections by the old ones are given up', async (t) => {
+  let now = 1_700_000_000_000
+  const { port, sockets } = await startHttps(t, answerFine)
+  const secrets = new Map([[trustStore, new Secret(theCertificate.caCertificate)]])
+  const endpoint = undiciTokenEndpoint(secretsOf(secrets), () => now)
+  await endpoint.post(theServer(port), theRequest())
+  const [old] = sockets
+  assert.ok(old)
+  const closed = once(old, 'close', { signal: AbortSignal.timeout(2_000) })
+  now += 300_000
+  await endpoint.post(theServer(port), theRequest())
+  await closed
+  assert.equal(sockets.length, 2)
 })
 
 test('a server that would rather speak HTTP/2 is spoken to by HTTP/1.1', async (t) => {

@@ -20,6 +20,8 @@ test('whose word it was that the server refuses', async (t) => {
     ['invalid_target', { audience: 'a' }, 'caller'],
     ['invalid_grant', { scope: ['a'] }, 'client'],
     ['invalid_client', { scope: ['a'] }, 'client'],
+    ['invalid_request', { scope: ['a'] }, 'client'],
+    ['invalid_request', { further: { tenant: 'x' } }, 'caller'],
     ['unauthorized_client', {}, 'client'],
     ['a code of its own', {}, 'client'],
   ] as const

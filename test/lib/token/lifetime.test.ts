@@ -35,6 +35,15 @@ test('where nothing is said the operator assumes', () => {
     assert.equal(lifetimeOf({ accessToken: new Secret(odd) }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
 })
 
+test('no lifetime is longer than ten years, whatever is said', () => {
+  const tenYears = 10 * 365 * 86_400_000
+  for (const expiresInSeconds of [1e300, tenYears / 1000 + 1])
+    assert.equal(
+      lifetimeOf({ accessToken: opaque, expiresInSeconds }, policy, sentAt, 0.5).expiresAt,
+      sentAt + tenYears,
+    )
+})
+
 test('an exp that is no time above 0 says nothing', () => {
   const payload = (text: string) => new Secret(`eyJhbGciOiJub25lIn0.${Buffer.from(text).toString('base64url')}.`)
   for (const exp of ['0', '-5', '1e999', '"1000000100"', 'null', '[]']) {
