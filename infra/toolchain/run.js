@@ -75,9 +75,8 @@ function canRun(node) {
 function run(node, words) {
   const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env['PATH']].join(delimiter)
   const child = spawn(node, words, { stdio: 'inherit', env: { ...process.env, PATH: path } })
-  // Ctrl-C reaches the child by itself; what is sent to this process alone is passed on.
-  process.on('SIGINT', () => {})
-  process.on('SIGTERM', () => child.kill('SIGTERM'))
+  // What is sent to this process alone is passed on; Ctrl-C reaches the child by itself, and twice does no harm.
+  for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)))
 }
 

@@ -23,6 +23,13 @@ export class UnreachableError extends Error {
 export class TimedOutError extends Error {
   readonly code = 'timed_out'
   override readonly name = 'TimedOutError'
+  /** Whether the server had all the time that its element gives it: else the caller was in a hurry. */
+  readonly isServers: boolean
+
+  constructor(message: string, { isServers = false }: { readonly isServers?: boolean } = {}) {
+    super(message)
+    this.isServers = isServers
+  }
 }
 
 /** What came from the token endpoint is no answer by RFC 6749 section 5, or can't be used. */

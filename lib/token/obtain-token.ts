@@ -7,9 +7,9 @@ import { authenticateClient, type ClientCredentials } from '../token-endpoint/cl
 import { clockOffset } from '../token-endpoint/clock-offset.ts'
 import { readTokenAnswer, type TokenAnswer } from '../token-endpoint/read-token-answer.ts'
 import { readHttpDate } from '../token-endpoint/retry-after.ts'
-import { timeoutsUntil } from '../token-endpoint/timeouts.ts'
+import { hasTimeFor, timeoutsUntil } from '../token-endpoint/timeouts.ts'
 import type { TokenEndpoint, TokenEndpointAnswer } from '../token-endpoint/token-endpoint.ts'
-import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
+import { RefusedError, TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import { createTokenRequestForm, type GrantParameters } from '../token-endpoint/token-request-form.ts'
 import type { ClockOffsets } from './clock-offsets.ts'
 import { faultOf } from './fault.ts'
@@ -54,10 +54,14 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
     })
 
     const sentAt = now()
-    const answer = await tokenEndpoint.post(server, {
+    const isServers = hasTimeFor(server, deadline - sentAt)
+    const sending = tokenEndpoint.post(server, {
       headers: credentials.headers,
       form: createTokenRequestForm(connection.grantType, parameters, credentials),
       timeouts: timeoutsUntil(deadline, sentAt, server),
+    })
+    const answer = await sending.catch((error) => {
+      throw error instanceof TimedOutError ? new TimedOutError(error.message, { isServers }) : error
     })
     const read = readTokenAnswer(answer, [...credentials.secrets, ...userOf(parameters)], now())
     if ('refusal' in read) {

@@ -1,7 +1,6 @@
 import type { Connection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import { retryDelay } from '../token-endpoint/retry-policy.ts'
-import { hasTimeFor } from '../token-endpoint/timeouts.ts'
 import {
   RefusedError,
   TimedOutError,
@@ -34,7 +33,6 @@ export function withRequestPolicy(obtainToken: ObtainToken, parts: RequestPolicy
   return async (connection, request, parameters, deadline) => {
     const names = coolDownNames(connection, request)
     for (let attempt = 1; ; attempt++) {
-      const startedAt = now()
       coolDowns.demand(names.all)
       try {
         const token = await obtainToken(connection, request, parameters, deadline)
@@ -43,8 +41,7 @@ export function withRequestPolicy(obtainToken: ObtainToken, parts: RequestPolicy
       } catch (error) {
         coolDowns.release(names.all)
         const delay = retryDelay(error, attempt, deadline - now(), random())
-        const hadTime = hasTimeFor(connection.authorizationServer, deadline - startedAt)
-        const told = coolDown(error, connection, names, { isRepeated: delay !== undefined, hadTime })
+        const told = coolDown(error, connection, names, delay !== undefined)
         if (delay === undefined) throw told
         log({ event: 'token_request_repeated', connection: connection.name, attempt, milliseconds: delay })
         await pause(delay)
@@ -53,12 +50,7 @@ export function withRequestPolicy(obtainToken: ObtainToken, parts: RequestPolicy
   }
 
   /** Begins what cool-down this failure asks for; returns what callers are told. */
-  function coolDown(
-    error: unknown,
-    connection: Connection,
-    names: CoolDownNames,
-    { isRepeated, hadTime }: AttemptCircumstances,
-  ): unknown {
+  function coolDown(error: unknown, connection: Connection, names: CoolDownNames, isRepeated: boolean): unknown {
     if (error instanceof UnreadableAnswerError) coolDowns.end([names.endpoint])
     if (!(error instanceof RefusedError || error instanceof UnreachableError || error instanceof TimedOutError))
       return error
@@ -73,7 +65,7 @@ export function withRequestPolicy(obtainToken: ObtainToken, parts: RequestPolicy
     }
 
     // A caller in a hurry says nothing about the server.
-    if (error instanceof TimedOutError) return hadTime ? begin('endpoint') : error
+    if (error instanceof TimedOutError) return error.isServers ? begin('endpoint') : error
     if (error instanceof UnreachableError) {
       // Where the server says when to come back nobody asks before; else only who gives up tells the others.
       const isTold = error.retryAfterSeconds !== undefined || !isRepeated
@@ -83,12 +75,6 @@ export function withRequestPolicy(obtainToken: ObtainToken, parts: RequestPolicy
     if (error.error === 'invalid_grant' && isOftenRefused(names.user)) return begin('user')
     return begin(error.fault === 'client' ? 'client' : 'token')
   }
-}
-
-interface AttemptCircumstances {
-  readonly isRepeated: boolean
-  /** Whether the server had all the time that its element gives it. */
-  readonly hadTime: boolean
 }
 
 type CoolDownKind = 'token' | 'client' | 'user' | 'endpoint'

@@ -66,3 +66,11 @@ test('the scope is what the server says, or else what it was asked for', async (
   assert.equal(await scopeOf(request, { scope: 'c' }), 'c')
   assert.equal(await scopeOf(request, {}), undefined)
 })
+
+test('a signing secret that was slow to read says nothing about the server: nobody is kept from asking it', async (t) => {
+  const { getToken, server, within, log } = await startStage(t, { secretMilliseconds: 24_000 })
+  await assert.rejects(getToken(request, within(25_000)), TimedOutError)
+  assert.equal(server.requests.length, 0)
+  assert.ok(!log.some(({ event }) => event === 'cool_down_begun'))
+  assert.equal((await getToken(request, within(25_000))).source, 'server', 'the key is known now')
+})
