@@ -1,5 +1,5 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
-import { readStrictJson } from '../../lib/adapters/strict-json.ts'
+import { isJsonObject, readStrictJson } from '../../lib/adapters/strict-json.ts'
 import { InvalidRequestError } from '../../lib/token/invalid-request-error.ts'
 
 /** Parameters by name; only `scope` and `resource` have several values. An empty value counts as left out (RFC 6749 section 3.2). */
@@ -71,8 +71,7 @@ function readJson(text: string): Parameters {
  * @throws {InvalidRequestError}
  */
 export function readMembers(value: unknown): Parameters {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new InvalidRequestError('body', 'must be a JSON object of parameters.')
+  if (!isJsonObject(value)) throw new InvalidRequestError('body', 'must be a JSON object of parameters.')
   return collect(
     Object.entries(value).flatMap(([name, member]) => readMember(name, member).map((each) => [name, each] as const)),
     severalValues,

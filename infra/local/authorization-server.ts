@@ -1,7 +1,7 @@
 import { generateKeyPairSync, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
 import Provider, { type AdapterFactory, type ClientMetadata, type Configuration, errors } from 'oidc-provider'
-import { signatureAlgorithms } from '../../lib/configuration/element.ts'
+import { signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
 import type { ServerCertificate } from './certificate-authority.ts'
 import { listen } from './listen.ts'
 

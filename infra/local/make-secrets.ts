@@ -3,7 +3,7 @@ import { access, mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { secretPath } from '../../lib/adapters/file-secrets.ts'
 import type { AssertionConfiguration, Connection } from '../../lib/configuration/connection.ts'
-import type { SignatureAlgorithm } from '../../lib/configuration/element.ts'
+import { isRsaAlgorithm, type SignatureAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { keyIdOf } from '../../lib/signing-key/key-id.ts'
 import { createKeyCertificate } from './certificate-authority.ts'
 import { LocalRunError } from './local-run-error.ts'
@@ -78,7 +78,7 @@ async function makeKeys(location: string, assertions: readonly AssertionConfigur
 function refuseMixedKeys(location: string, assertions: readonly AssertionConfiguration[]): void {
   for (const alias of new Set(assertions.map(({ key }) => key.alias))) {
     const algorithms = assertions.filter(({ key }) => key.alias === alias).map(({ algorithm }) => algorithm)
-    const kinds = new Set(algorithms.map((algorithm) => (/^[RP]S/.test(algorithm) ? 'RSA' : algorithm)))
+    const kinds = new Set(algorithms.map((algorithm) => (isRsaAlgorithm(algorithm) ? 'RSA' : algorithm)))
     if (kinds.size > 1)
       throw new LocalRunError(
         `The secret ${location} is to hold a key for ${[...new Set(algorithms)].join(' and ')}: give each jwtBuilder its own keyStore or keyAlias.`,

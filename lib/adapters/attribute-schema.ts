@@ -3,6 +3,7 @@ import { readDuration } from '../configuration/duration.ts'
 import { isElementId } from '../configuration/element.ts'
 import { isResourceIndicator } from '../token-endpoint/resource-indicator.ts'
 import { isScopeToken } from '../token-endpoint/scope.ts'
+import { isJsonObject, type JsonObject } from './strict-json.ts'
 
 /*
  * What the values of attributes look like in a file or parameter, and what they become once read. Each message completes
@@ -105,14 +106,10 @@ export const host = v.pipe(
   v.check((value) => isWebUrl(value) && new URL(value).pathname === '/' && !value.includes('?'), hostMessage),
 )
 
-/** A JSON object as it came: valibot's own records take lists for objects and pass over names such as constructor. */
-export type JsonObject = Readonly<Record<string, unknown>>
-
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** An object of anything, of which `complain` says each thing that is wrong. */
+/**
+ * An object of anything, of which `complain` says each thing that is wrong. Valibot's own records take lists for objects
+ * and pass over names such as constructor.
+ */
 export function object<T extends JsonObject>(message: string, complain: (value: JsonObject) => readonly string[]) {
   return v.pipe(
     v.custom<T>(isJsonObject, message),

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
-import { isJsonObject, type JsonObject, object } from './attribute-schema.ts'
-import { readStrictJson } from './strict-json.ts'
+import { object } from './attribute-schema.ts'
+import { isJsonObject, type JsonObject, readStrictJson } from './strict-json.ts'
 
 const claimsMessage = 'an object of claims, or a text that holds one as JSON'
 export const claims = v.pipe(

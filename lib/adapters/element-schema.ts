@@ -1,5 +1,6 @@
 import * as v from 'valibot'
-import { type Elements, type Kind, signatureAlgorithms } from '../configuration/element.ts'
+import type { Elements, Kind } from '../configuration/element.ts'
+import { signatureAlgorithms } from '../configuration/signature-algorithm.ts'
 import {
   duration,
   flag,

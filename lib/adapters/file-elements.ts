@@ -7,9 +7,8 @@ import { isElementId, type Kind, kinds } from '../configuration/element.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
 import { nearestName } from '../configuration/nearest-name.ts'
-import { isJsonObject } from './attribute-schema.ts'
 import { readElement, unreadableElement } from './read-element.ts'
-import { type ReadJson, readStrictJson } from './strict-json.ts'
+import { isJsonObject, type ReadJson, readStrictJson } from './strict-json.ts'
 
 /** Values by id, by kind, unread; a file of a folder may hold none. */
 type RawElements = ReadonlyMap<Kind, ReadonlyMap<string, ReadJson>>

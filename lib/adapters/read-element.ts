@@ -5,8 +5,8 @@ import type { ElementReading } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
 import { nearestName } from '../configuration/nearest-name.ts'
 import { secretIn, soundsSecret } from '../configuration/secret-in-element.ts'
-import { isJsonObject } from './attribute-schema.ts'
 import { elementSchemas } from './element-schema.ts'
+import { isJsonObject } from './strict-json.ts'
 
 /**
  * Reads one element from outside through the schema, attribute by attribute, so that one mistake hides no other. Its

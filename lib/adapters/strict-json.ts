@@ -6,6 +6,13 @@ const maximumDepth = 64
 /** What a JSON text holds, or the one sentence on why it is none. Never quotes the text. */
 export type ReadJson = { readonly value: unknown } | { readonly complaint: string }
 
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** Neither null nor a list. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
 /** JSON by RFC 8259, in which no name stands twice in an object: of two values one would be lost. */
 export function readStrictJson(text: string): ReadJson {
   if (isDeeplyNested(text)) return { complaint: `it is nested deeper than ${maximumDepth} levels` }

@@ -2,6 +2,7 @@ import { type ElementReference, type Elements, type JwtBuilder, type Kind, refer
 import type { ElementReading, ElementStore } from './element-store.ts'
 import type { Finding } from './finding.ts'
 import { nearestName } from './nearest-name.ts'
+import { defaultSignatureAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 import { standIns } from './stand-ins.ts'
 
 /** The elements that some roots lead to, and what is wrong with them and with their references. */
@@ -93,8 +94,8 @@ function sslStandIns(readings: Readings | undefined): Link[] {
 }
 
 /** Tokenwell makes the key itself, or it is a shared one. */
-function needsNoKeyStore({ jwkEnabled, signatureAlgorithm }: Partial<JwtBuilder>): boolean {
-  return jwkEnabled === true || (signatureAlgorithm?.startsWith('HS') ?? false)
+function needsNoKeyStore({ jwkEnabled, signatureAlgorithm = defaultSignatureAlgorithm }: Partial<JwtBuilder>): boolean {
+  return jwkEnabled === true || isSharedKeyAlgorithm(signatureAlgorithm)
 }
 
 interface DanglingReference {

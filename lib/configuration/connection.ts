@@ -1,4 +1,5 @@
-import type { CertificateThumbprint, GrantType, RequestMay, SignatureAlgorithm } from './element.ts'
+import type { CertificateThumbprint, GrantType, RequestMay } from './element.ts'
+import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
 /** A connection with every reference followed and every default in place. Deeply frozen. */
 export interface Connection {

@@ -1,3 +1,5 @@
+import type { SignatureAlgorithm } from './signature-algorithm.ts'
+
 /**
  * The configuration elements as the core sees them: read, typed, still unresolved. Names and meaning are those of
  * z/OS Connect without the `zosconnect_` prefix (`README.md` beside this file). Durations are milliseconds here.
@@ -90,24 +92,6 @@ export interface JwtBuilder {
   readonly jwkEnabled?: boolean
   readonly jwkSigningKeySize?: 2048 | 3072 | 4096
 }
-
-export const signatureAlgorithms = [
-  'RS256',
-  'RS384',
-  'RS512',
-  'PS256',
-  'PS384',
-  'PS512',
-  'ES256',
-  'ES384',
-  'ES512',
-  'EdDSA',
-  'HS256',
-  'HS384',
-  'HS512',
-] as const
-
-export type SignatureAlgorithm = (typeof signatureAlgorithms)[number]
 
 export type CertificateThumbprint = 'none' | 'x5t#S256' | 'x5t'
 

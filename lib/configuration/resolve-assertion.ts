@@ -2,6 +2,7 @@ import type { AssertionConfiguration } from './connection.ts'
 import type { ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './resolution.ts'
 import { resolveKey } from './resolve-key.ts'
+import { defaultSignatureAlgorithm } from './signature-algorithm.ts'
 import { warnOfAssertion } from './warn-of-assertion.ts'
 
 const defaultExpiresInSeconds = 120
@@ -39,7 +40,7 @@ export function resolveAssertion(
     hasJwtId: builder.jti ?? true,
     ...(scope !== undefined && { scope }),
     claims,
-    algorithm: builder.signatureAlgorithm ?? 'RS256',
+    algorithm: builder.signatureAlgorithm ?? defaultSignatureAlgorithm,
     ...(typ !== 'none' && { type: typ }),
     certificateThumbprint: builder.certificateThumbprint ?? 'none',
     key,

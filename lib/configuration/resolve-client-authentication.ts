@@ -3,6 +3,7 @@ import type { ClientSecretBasic, Connection, PrivateKeyJwt } from './connection.
 import type { ElementReference, OAuthConfig } from './element.ts'
 import type { Resolution } from './resolution.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
+import { isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 type ResolvedClient = Pick<Connection, 'clientId' | 'clientAuthentication'>
 
@@ -51,7 +52,7 @@ function privateKeyJwt(resolution: Resolution, config: OAuthConfig, tokenConfigI
   const assertion = resolveAssertion(resolution, tokenConfigId, config.authServerRef)
   if (!assertion) return undefined
 
-  const method = assertion.algorithm.startsWith('HS') ? 'client_secret_jwt' : 'private_key_jwt'
+  const method = isSharedKeyAlgorithm(assertion.algorithm) ? 'client_secret_jwt' : 'private_key_jwt'
   const sendClientId = config.jwtAuthenticationSetClientId ?? false
   const clientAuthentication: PrivateKeyJwt = { method, assertion, sendClientId }
   return { clientId: assertion.subject, clientAuthentication }

@@ -1,6 +1,7 @@
 import type { KeyReference } from './connection.ts'
 import type { ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './resolution.ts'
+import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 import { standIns } from './stand-ins.ts'
 import { secretPrefix } from './surroundings.ts'
 
@@ -13,9 +14,9 @@ export function resolveKey(
   builder: JwtBuilder,
 ): KeyReference | undefined {
   const { surroundings, note } = resolution
-  const { signatureAlgorithm: algorithm = 'RS256', sharedKey, jwkEnabled = false } = builder
+  const { signatureAlgorithm: algorithm = defaultSignatureAlgorithm, sharedKey, jwkEnabled = false } = builder
   warnOfIgnoredAttributes(resolution, element, builder)
-  if (algorithm.startsWith('HS')) return resolveSharedKey(resolution, element, builder)
+  if (isSharedKeyAlgorithm(algorithm)) return resolveSharedKey(resolution, element, builder)
 
   if (sharedKey !== undefined) {
     note(
@@ -68,9 +69,9 @@ function resolveSharedKey(
 }
 
 function warnOfIgnoredAttributes({ note }: Resolution, element: ElementReference, builder: JwtBuilder): void {
-  const { signatureAlgorithm = 'RS256', jwkEnabled = false } = builder
-  const isShared = signatureAlgorithm.startsWith('HS')
-  const isRsa = /^[RP]S/.test(signatureAlgorithm)
+  const { signatureAlgorithm = defaultSignatureAlgorithm, jwkEnabled = false } = builder
+  const isShared = isSharedKeyAlgorithm(signatureAlgorithm)
+  const isRsa = isRsaAlgorithm(signatureAlgorithm)
   const ignored = [
     ['keyStoreRef', jwkEnabled || isShared],
     ['keyAlias', jwkEnabled || isShared],

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto'
-import type { SignatureAlgorithm } from '../configuration/element.ts'
+import { isRsaAlgorithm, isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 
 const minimumRsaBits = 2048
 const curves = { ES256: 'prime256v1', ES384: 'secp384r1', ES512: 'secp521r1' } as const
@@ -16,8 +16,8 @@ const curveNames: Readonly<Record<string, string>> = {
 export function misfit(key: KeyObject, algorithm: SignatureAlgorithm): string | undefined {
   const found = describeKey(key)
   const type = key.asymmetricKeyType
-  if (algorithm.startsWith('HS')) return `holds ${found}; ${algorithm} needs a shared key: name it in sharedKey.`
-  if (algorithm.startsWith('RS') || algorithm.startsWith('PS')) {
+  if (isSharedKeyAlgorithm(algorithm)) return `holds ${found}; ${algorithm} needs a shared key: name it in sharedKey.`
+  if (isRsaAlgorithm(algorithm)) {
     // A key that is bound to PSS and perhaps to one digest is more than a JWK can say, and jose takes none.
     if (type === 'rsa-pss') return `holds ${found}; ${algorithm} needs an RSA key that is not bound to PSS.`
     if (type !== 'rsa') return `holds ${found}; ${algorithm} needs an RSA key.`

@@ -1,6 +1,6 @@
 import { createSecretKey } from 'node:crypto'
 import type { KeyReference } from '../configuration/connection.ts'
-import type { SignatureAlgorithm } from '../configuration/element.ts'
+import { isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import { oneLine } from '../secret/one-line.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
@@ -41,7 +41,7 @@ export function createSigners(secrets: SecretStore, now: () => number): Signers 
 }
 
 function createSigner(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): Signer {
-  if (algorithm.startsWith('HS')) return createSharedKeySigner(key, algorithm, secret)
+  if (isSharedKeyAlgorithm(algorithm)) return createSharedKeySigner(key, algorithm, secret)
 
   const signingKey = chooseKey(key, readSigningKeys(key.location, secret))
   const complaint = misfit(signingKey.privateKey, algorithm)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { test } from 'node:test'
-import { type SignatureAlgorithm, signatureAlgorithms } from '../../../lib/configuration/element.ts'
+import { type SignatureAlgorithm, signatureAlgorithms } from '../../../lib/configuration/signature-algorithm.ts'
 import { createLocalSigner } from '../../../lib/signing-key/local-signer.ts'
 import { misfit } from '../../../lib/signing-key/misfit.ts'
 
