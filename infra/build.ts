@@ -1,10 +1,16 @@
-import { statSync } from 'node:fs'
-import { join, relative } from 'node:path'
+import { readdirSync, statSync } from 'node:fs'
+import { dirname, join, relative } from 'node:path'
 import { bundleFunction, functionNames } from './bundle.ts'
 
-/* npm run build: bundles every function into .build. */
+/* npm run build: bundles every function into .build, and says how large what it starts with and what it may load are. */
 const outputFolder = join(import.meta.dirname, '..', '.build')
+const kibibytes = (path: string) => Math.round(statSync(path).size / 1024)
 for (const name of functionNames) {
-  const path = await bundleFunction(name, outputFolder)
-  console.log(`${relative(process.cwd(), path)} ${Math.round(statSync(path).size / 1024)} KiB`)
+  const entry = await bundleFunction(name, outputFolder)
+  const folder = dirname(entry)
+  const files = readdirSync(folder).filter((file) => file.endsWith('.mjs'))
+  const all = files.reduce((sum, file) => sum + kibibytes(join(folder, file)), 0)
+  console.log(
+    `${relative(process.cwd(), entry)} ${kibibytes(entry)} KiB, ${all} KiB with what it loads when it needs it`,
+  )
 }

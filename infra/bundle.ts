@@ -7,12 +7,17 @@ const root = join(import.meta.dirname, '..')
 /** Each function is a folder. */
 export const functionNames: readonly string[] = readdirSync(join(root, 'functions'))
 
-/** How a function becomes one file for Lambda's nodejs24.x: ESM, minified, with a source map. */
+/**
+ * How a function becomes a folder for Lambda's nodejs24.x: ESM, minified, with source maps; in files of their own the
+ * clients that not every deployment uses, so that an instance loads none in vain.
+ */
 export const bundling = {
   bundle: true,
   platform: 'node',
   target: 'node24',
   format: 'esm',
+  splitting: true,
+  outExtension: { '.js': '.mjs' },
   minify: true,
   keepNames: true,
   sourcemap: true,
@@ -22,9 +27,9 @@ export const bundling = {
   banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
 } as const satisfies BuildOptions
 
-/** Builds one function into `<outputFolder>/<name>/index.mjs`; returns that path. */
+/** Builds one function into `<outputFolder>/<name>`; returns the path of its `index.mjs`. */
 export async function bundleFunction(name: string, outputFolder: string): Promise<string> {
-  const outfile = join(outputFolder, name, 'index.mjs')
-  await build({ ...bundling, entryPoints: [join(root, 'functions', name, 'index.ts')], outfile, logLevel: 'error' })
-  return outfile
+  const outdir = join(outputFolder, name)
+  await build({ ...bundling, entryPoints: [join(root, 'functions', name, 'index.ts')], outdir, logLevel: 'error' })
+  return join(outdir, 'index.mjs')
 }

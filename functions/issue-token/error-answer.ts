@@ -50,12 +50,25 @@ function publicAnswer(error: RequestError): Omit<ErrorAnswer, 'code' | 'reason'>
         description: `The authorization server's answer can't be used. ${operatorsMatter}`,
       }
     case 'configuration':
-    case 'secret':
+    case 'secret_missing':
+    case 'secret_denied':
+    case 'secret_unreadable':
+    case 'elements_denied':
     case 'key_store':
       return {
         status: 500,
         error: 'server_error',
         description: `This connection is not configured right. ${operatorsMatter}`,
+      }
+    case 'secret_throttled':
+    case 'secret_unreachable':
+    case 'elements_throttled':
+    case 'elements_unreachable':
+      return {
+        status: 503,
+        error: 'temporarily_unavailable',
+        description: "What this connection is configured with can't be read at the moment.",
+        retryAfterSeconds,
       }
     case 'unreachable':
       return {

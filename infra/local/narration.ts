@@ -72,6 +72,14 @@ function describeEvent(event: LogEvent): string {
       return `  the ${event.of} cools down (${event.code})`
     case 'clock_offset_learned':
       return `  the clock of ${event.authorizationServer} is ${event.milliseconds} ms ahead of ours: once more by it`
+    case 'newer_secret_found':
+      return `  ${event.connection} was refused, and its secret has changed: once more with the new one`
+    case 'reload_failed':
+      return `  ${event.connection} can't be read again: ${event.reason}`
+    case 'cache_passed_over':
+      return `  the shared cache is passed over: ${event.reason} (${event.milliseconds} ms)`
+    case 'cached_token_unreadable':
+      return `  a token in the shared cache can't be read: ${event.reason}`
     case 'renewal_failed':
       return `  not renewed: ${event.reason}`
     case 'request_failed':

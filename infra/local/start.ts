@@ -144,6 +144,8 @@ async function loadFunction({ elementsPath, secretsFolder, surroundings }: Works
     TOKENWELL_PUBLIC_URL: surroundings.publicUrl,
     TOKENWELL_ELEMENTS: elementsPath,
     TOKENWELL_SECRETS: secretsFolder,
+    TOKENWELL_CACHE: 'memory',
+    POWERTOOLS_METRICS_DISABLED: 'true',
     POWERTOOLS_LOG_LEVEL: process.env['POWERTOOLS_LOG_LEVEL'] ?? 'SILENT',
   })
   const { handler }: { handler: LambdaHandler } = await import(pathToFileURL(functionPath).href)

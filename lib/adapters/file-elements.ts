@@ -1,12 +1,11 @@
 import type { Dirent } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { droppedKinds, laterKinds } from '../configuration/attribute-not-here.ts'
 import { ConfigurationError } from '../configuration/configuration-error.ts'
 import { isElementId, type Kind, kinds } from '../configuration/element.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
-import { nearestName } from '../configuration/nearest-name.ts'
+import { checkIds, whyNoKind } from './element-names.ts'
 import { readElement, unreadableElement } from './read-element.ts'
 import { isJsonObject, type ReadJson, readStrictJson } from './strict-json.ts'
 
@@ -52,8 +51,12 @@ async function loadElements(path: string): Promise<{ elements: RawElements; find
   const elements = new Map<Kind, ReadonlyMap<string, ReadJson>>()
   for (const [name, byId] of groups) {
     const kind = kinds.find((each) => each === name)
-    if (kind) elements.set(kind, checkIds(kind, byId, findings))
-    else findings.push(fileMistake(whyNoKind(name)))
+    if (!kind) {
+      findings.push(fileMistake(whyNoKind(name)))
+      continue
+    }
+    findings.push(...checkIds(kind, byId.keys()))
+    elements.set(kind, new Map([...byId].filter(([id]) => isElementId(id))))
   }
   if (elements.size === 0 && findings.length === 0) findings.push(fileMistake(`${path} holds no element.`))
   return { elements, findings }
@@ -106,24 +109,6 @@ async function listFolder(
 
 async function readJsonFile(path: string): Promise<ReadJson> {
   return readStrictJson(await attempt(path, () => readFile(path, 'utf8')))
-}
-
-function checkIds(kind: Kind, byId: Group[1], findings: Finding[]): Group[1] {
-  for (const id of byId.keys()) {
-    if (!isElementId(id))
-      findings.push(fileMistake(`${kind}/${JSON.stringify(id)}: an id has letters, digits, _ . and -, at most 128.`))
-    if (kind === 'sslDefault' && id !== 'default')
-      findings.push(fileMistake(`sslDefault/${id}: there is one for all, and its id must be default.`))
-  }
-  return new Map([...byId].filter(([id]) => isElementId(id)))
-}
-
-function whyNoKind(name: string): string {
-  const bare = name.replace(/^zosconnect_/, '')
-  if (Object.hasOwn(droppedKinds, bare)) return `${name}: ${droppedKinds[bare]}`
-  if (laterKinds.includes(bare)) return `${bare}: not available yet; take it out until then.`
-  const nearest = nearestName(bare, kinds)
-  return `${name}: there is no such kind. ${nearest ? `Did you mean ${nearest}?` : `There are ${kinds.join(', ')}.`}`
 }
 
 async function attempt<T>(path: string, read: () => Promise<T>): Promise<T> {

@@ -15,8 +15,12 @@ export function fileSecrets(folder: string, stage: string): SecretStore {
         return new Secret(await readFile(path, 'utf8'))
       } catch (error) {
         const { code } = error as NodeJS.ErrnoException
-        const reason = code === 'ENOENT' ? 'does not exist' : `can't be read (${code})`
-        throw new SecretError(`The secret ${name} ${reason}: it should be the file ${path}.`)
+        if (code === 'ENOENT')
+          throw new SecretError('secret_missing', `The secret ${name} does not exist: it should be the file ${path}.`)
+        throw new SecretError(
+          'secret_denied',
+          `The secret ${name} can't be read (${code}): it should be the file ${path}.`,
+        )
       }
     },
   }
@@ -25,6 +29,7 @@ export function fileSecrets(folder: string, stage: string): SecretStore {
 /** @throws {SecretError} when the name is not this stage's: nothing outside the folder is ever read */
 export function secretPath(folder: string, stage: string, name: string): string {
   const prefix = secretPrefix({ stage })
-  if (!isNameOfSecret(name, prefix)) throw new SecretError(`The name of a secret must begin with ${prefix}.`)
+  if (!isNameOfSecret(name, prefix))
+    throw new SecretError('secret_denied', `The name of a secret must begin with ${prefix}.`)
   return join(folder, name.slice(prefix.length))
 }

@@ -1,5 +1,7 @@
 import { Agent, type Dispatcher, request } from 'undici'
-import type { ResolvedAuthorizationServer } from '../configuration/connection.ts'
+import type { ResolvedAuthorizationServer, TlsConfiguration } from '../configuration/connection.ts'
+import type { Secret } from '../secret/secret.ts'
+import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { maximumAnswerBytes, type TokenEndpoint, type TokenEndpointAnswer } from '../token-endpoint/token-endpoint.ts'
 import { UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
@@ -9,25 +11,27 @@ import { describeFailure } from './token-endpoint-failure.ts'
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
 const keepAliveMilliseconds = 4_000
 
-/** Longest time that a process trusts, or shows, certificates that the secrets no longer hold. */
-const certificateMaximumAgeMilliseconds = 5 * 60_000
-
 /**
  * The token endpoint over undici: keep-alive connections per TLS identity, no redirects, no repetition, bounded time and
  * size.
  */
-export function undiciTokenEndpoint(secrets: SecretStore, now: () => number): TokenEndpoint {
-  const agents = new Map<string, { readonly agent: Promise<Agent>; readonly madeAt: number }>()
+export function undiciTokenEndpoint(secrets: SecretCache): TokenEndpoint {
+  const agents = new Map<string, { readonly agent: Promise<Agent>; readonly identity: readonly Secret[] }>()
 
-  function agentFor(server: ResolvedAuthorizationServer): Promise<Agent> {
-    const { tls, connectTimeoutMilliseconds, maximumConcurrency } = server
-    const identity = JSON.stringify([server.id, tls, connectTimeoutMilliseconds, maximumConcurrency])
-    const known = agents.get(identity)
-    if (known && now() - known.madeAt < certificateMaximumAgeMilliseconds) return known.agent
+  /** Made anew when a secret changes: certificates that it no longer holds are trusted, and shown, no more. */
+  async function agentFor(server: ResolvedAuthorizationServer): Promise<Agent> {
+    const { id, tls, connectTimeoutMilliseconds, maximumConcurrency } = server
+    const identity = await readIdentity(tls, secrets)
+    const name = JSON.stringify([id, tls, connectTimeoutMilliseconds, maximumConcurrency])
+    const known = agents.get(name)
+    if (known?.identity.every((secret, index) => identity[index]?.equals(secret))) return known.agent
 
     const agent = createAgent(server, secrets)
-    agents.set(identity, { agent, madeAt: now() })
-    agent.catch(() => agents.delete(identity))
+    agents.set(name, { agent, identity })
+    agent.catch(() => {
+      agents.delete(name)
+      for (const secret of secretNames(tls)) secrets.forget(secret)
+    })
     // What is under way on the old one ends in peace.
     known?.agent.then((old) => old.close()).catch(() => {})
     return agent
@@ -59,6 +63,14 @@ export function undiciTokenEndpoint(secrets: SecretStore, now: () => number): To
       }
     },
   }
+}
+
+function readIdentity(tls: TlsConfiguration, secrets: SecretStore): Promise<Secret[]> {
+  return Promise.all(secretNames(tls).map((name) => secrets.get(name)))
+}
+
+function secretNames({ trustStore, clientCertificate }: TlsConfiguration): string[] {
+  return [trustStore, clientCertificate].filter((name) => name !== undefined)
 }
 
 async function createAgent(server: ResolvedAuthorizationServer, secrets: SecretStore): Promise<Agent> {

@@ -1,16 +1,35 @@
 import type { Log } from '../log/log-event.ts'
+import { ConfigurationError } from './configuration-error.ts'
 import type { Connection } from './connection.ts'
 import type { ElementStore } from './element-store.ts'
+import { ElementStoreError } from './element-store-error.ts'
+import { fingerprintOf } from './fingerprint.ts'
 import { resolveConnection } from './resolve-connection.ts'
 import type { Surroundings } from './surroundings.ts'
 
-/** The connections of one process, each resolved at its first use and kept. */
+/** Longest time that a process goes on with elements which have changed. */
+const maximumAgeMilliseconds = 60_000
+/** After a failed reload, before the next one. */
+const pauseMilliseconds = 10_000
+
+/** A connection, and what tells its elements from others. */
+export interface KnownConnection {
+  readonly connection: Connection
+  readonly fingerprint: string
+}
+
+/** The connections of one process, each resolved at its first use and kept for a while. */
 export interface Connections {
   /**
+   * While its elements can't be read again, or have mistakes by now, the last good connection serves on.
+   * @param fingerprint by which others go already: a connection with another one is read again
    * @throws {UnknownConnectionError}
    * @throws {ConfigurationError}
+   * @throws {ElementStoreError}
    */
-  get(name: string): Promise<Connection>
+  get(name: string, fingerprint?: string): Promise<KnownConnection>
+  /** Whether it is in hand and needs no reading. */
+  has(name: string, fingerprint: string): boolean
 }
 
 export interface ConnectionsParts {
@@ -20,26 +39,57 @@ export interface ConnectionsParts {
   readonly log: Log
 }
 
-export function createConnections({ elements, surroundings, now, log }: ConnectionsParts): Connections {
-  const resolved = new Map<string, Promise<Connection>>()
+interface Entry extends KnownConnection {
+  readonly readAgainAt: number
+}
 
-  async function resolve(name: string): Promise<Connection> {
+export function createConnections({ elements, surroundings, now, log }: ConnectionsParts): Connections {
+  const entries = new Map<string, Entry>()
+  const readings = new Map<string, Promise<KnownConnection>>()
+
+  function current(name: string, fingerprint?: string): Entry | undefined {
+    const entry = entries.get(name)
+    if (!entry || now() >= entry.readAgainAt) return undefined
+    return fingerprint === undefined || entry.fingerprint === fingerprint ? entry : undefined
+  }
+
+  async function read(name: string): Promise<KnownConnection> {
     const startedAt = now()
     const connection = await resolveConnection(elements, surroundings, name)
     log({ event: 'connection_resolved', connection: name, milliseconds: now() - startedAt })
-    return connection
+    const entry = { connection, fingerprint: fingerprintOf(connection), readAgainAt: now() + maximumAgeMilliseconds }
+    entries.set(name, entry)
+    return entry
+  }
+
+  /** One for all who ask at that moment. */
+  function readOnce(name: string): Promise<KnownConnection> {
+    const underWay = readings.get(name)
+    if (underWay) return underWay
+    const reading = read(name).finally(() => readings.delete(name))
+    readings.set(name, reading)
+    return reading
   }
 
   return {
-    get(name) {
-      const known = resolved.get(name)
-      if (known) return known
-
-      const resolving = resolve(name)
-      resolved.set(name, resolving)
-      // A failure is not kept: the store may have been out of reach.
-      resolving.catch(() => resolved.delete(name))
-      return resolving
+    has: (name, fingerprint) => current(name, fingerprint) !== undefined,
+    async get(name, fingerprint) {
+      const inHand = current(name, fingerprint)
+      if (inHand) return inHand
+      try {
+        return await readOnce(name)
+      } catch (error) {
+        const lastGood = entries.get(name)
+        if (!(error instanceof ElementStoreError || error instanceof ConfigurationError)) {
+          entries.delete(name)
+          throw error
+        }
+        // Where others go by newer elements already, going on with the old ones would undo theirs.
+        if (!lastGood || (fingerprint !== undefined && lastGood.fingerprint !== fingerprint)) throw error
+        log({ event: 'reload_failed', connection: name, code: error.code, reason: error.message })
+        entries.set(name, { ...lastGood, readAgainAt: now() + pauseMilliseconds })
+        return lastGood
+      }
     },
   }
 }

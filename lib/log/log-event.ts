@@ -40,6 +40,30 @@ export type LogEvent =
       readonly milliseconds: number
     }
   | {
+      /** After `invalid_client`: once more with the secret as it is now. */
+      readonly event: 'newer_secret_found'
+      readonly connection: string
+    }
+  | {
+      /** The elements can't be read again, or have mistakes by now: the last good ones serve on. */
+      readonly event: 'reload_failed'
+      readonly connection: string
+      readonly code: string
+      readonly reason: string
+    }
+  | {
+      /** The shared cache failed or was too slow: for a while this process goes on without it. */
+      readonly event: 'cache_passed_over'
+      readonly reason: string
+      readonly milliseconds: number
+    }
+  | {
+      /** What stands in the shared cache as a token is none: a miss. */
+      readonly event: 'cached_token_unreadable'
+      readonly connection: string
+      readonly reason: string
+    }
+  | {
       /** A stale token is handed out all the same. */
       readonly event: 'renewal_failed'
       readonly connection: string

@@ -3,16 +3,13 @@ import type { KeyReference } from '../configuration/connection.ts'
 import { isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import { oneLine } from '../secret/one-line.ts'
 import type { Secret } from '../secret/secret.ts'
-import type { SecretStore } from '../secret/secret-store.ts'
+import type { SecretCache } from '../secret/secret-cache.ts'
 import { KeyStoreError } from './key-store-error.ts'
 import { createLocalSigner } from './local-signer.ts'
 import { misfit } from './misfit.ts'
 import { readSigningKeys } from './read-signing-keys.ts'
 import type { Signer } from './signer.ts'
 import type { SigningKey } from './signing-key.ts'
-
-/** Longest time that a process goes on signing with a key that the secret no longer holds. */
-const keyMaximumAgeMilliseconds = 5 * 60_000
 
 /** The signers of one process. */
 export interface Signers {
@@ -23,19 +20,24 @@ export interface Signers {
   get(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer>
 }
 
-/** Reads a signing secret at its first use and again when what was read is too old. */
-export function createSigners(secrets: SecretStore, now: () => number): Signers {
-  const known = new Map<string, { readonly signer: Promise<Signer>; readonly readAt: number }>()
+/** How long a key may be used before its secret is read again is the secret cache's to decide. */
+export function createSigners(secrets: SecretCache): Signers {
+  const known = new Map<string, { readonly secret: Secret; readonly signer: Signer }>()
   return {
-    get(key, algorithm) {
+    async get(key, algorithm) {
       const id = JSON.stringify([key.location, key.alias, algorithm])
+      const secret = await secrets.get(key.location)
       const kept = known.get(id)
-      if (kept && now() - kept.readAt < keyMaximumAgeMilliseconds) return kept.signer
+      if (kept?.secret.equals(secret)) return kept.signer
 
-      const signer = secrets.get(key.location).then((secret) => createSigner(key, algorithm, secret))
-      known.set(id, { signer, readAt: now() })
-      signer.catch(() => known.delete(id))
-      return signer
+      try {
+        const signer = createSigner(key, algorithm, secret)
+        known.set(id, { secret, signer })
+        return signer
+      } catch (error) {
+        secrets.forget(key.location)
+        throw error
+      }
     },
   }
 }

@@ -59,11 +59,16 @@ export class RefusedError extends Error {
   /** How far the server's clock is ahead of ours, where that may be the reason. */
   readonly clockOffsetMilliseconds?: number
 
-  constructor({ error, description }: Refusal, server: string, fault: Fault, clockOffsetMilliseconds?: number) {
-    super(`The authorization server ${server} refuses: ${error}${description ? ` (${description})` : ''}.`)
+  constructor(message: string, error: string, fault: Fault, clockOffsetMilliseconds?: number) {
+    super(message)
     this.error = error
     this.fault = fault
     if (clockOffsetMilliseconds !== undefined) this.clockOffsetMilliseconds = clockOffsetMilliseconds
+  }
+
+  static of({ error, description }: Refusal, server: string, fault: Fault, clockOffsetMilliseconds?: number) {
+    const message = `The authorization server ${server} refuses: ${error}${description ? ` (${description})` : ''}.`
+    return new RefusedError(message, error, fault, clockOffsetMilliseconds)
   }
 }
 

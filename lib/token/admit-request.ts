@@ -1,4 +1,5 @@
 import type { Connection } from '../configuration/connection.ts'
+import type { GrantType } from '../configuration/element.ts'
 import type { GrantParameters } from '../token-endpoint/token-request-form.ts'
 import { InvalidRequestError } from './invalid-request-error.ts'
 import type { TokenRequest } from './token-request.ts'
@@ -10,7 +11,7 @@ import type { TokenRequest } from './token-request.ts'
  * @throws {InvalidRequestError} naming the parameter
  */
 export function admitRequest(connection: Connection, request: TokenRequest): GrantParameters {
-  admitGrantType(connection, request)
+  admitGrantType(connection.grantType, request)
   const { scope, resource, audience, further } = connection.parameters
   const admit = (name: string, values: readonly string[] | undefined, configured: readonly string[]) =>
     admitValues(connection, name, values, configured)
@@ -31,7 +32,8 @@ function listOf(value: string | undefined): readonly string[] | undefined {
   return value === undefined ? undefined : [value]
 }
 
-function admitGrantType({ grantType }: Connection, request: TokenRequest): void {
+/** @throws {InvalidRequestError} where the request names another grant type than its connection's */
+export function admitGrantType(grantType: GrantType, request: TokenRequest): void {
   if (request.grantType !== undefined && request.grantType !== grantType)
     throw new InvalidRequestError(
       'grant_type',

@@ -1,43 +1,33 @@
-import type { Connections } from '../configuration/connections.ts'
 import type { Log } from '../log/log-event.ts'
 import { TimedOutError, UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
-import { admitRequest } from './admit-request.ts'
-import { CoolingDownError } from './cooling-down-error.ts'
+import { admitGrantType } from './admit-request.ts'
+import type { AskFleet } from './ask-fleet.ts'
+import { type FoundToken, isAnswer, leastSecondsLeft } from './found-token.ts'
+import type { Pause } from './in-time.ts'
 import { InvalidRequestError } from './invalid-request-error.ts'
-import { keptToken } from './keep-token.ts'
-import { isFresh, isUsable, lifetimeSeconds, secondsLeft } from './lifetime.ts'
-import type { ObtainToken } from './obtain-token.ts'
+import { isFresh, lifetimeSeconds, secondsLeft } from './lifetime.ts'
 import type { RejectToken } from './reject-token.ts'
 import { createSingleFlight } from './single-flight.ts'
 import type { Token } from './token.ts'
-import type { CachedToken, TokenCache } from './token-cache.ts'
-import { isTokenError } from './token-error.ts'
-import { type TokenKey, tokenKey } from './token-key.ts'
+import { tokenKey } from './token-key.ts'
+import type { HeldToken, TokenMemory } from './token-memory.ts'
 import type { TokenRequest } from './token-request.ts'
-
-const leastSecondsLeft = 1
-/** Before a stale token whose renewal failed is tried again. */
-const renewalPauseSeconds = 10
-
-interface ObtainedToken {
-  readonly token: Token
-  readonly source: 'server'
-}
 
 export interface HandedOutToken {
   readonly token: Token
-  readonly source: (CachedToken | ObtainedToken)['source']
+  readonly source: FoundToken['source']
   /** What is left, not what was issued. */
   readonly secondsLeft: number
 }
 
 export interface GetTokenParts {
-  readonly connections: Connections
-  readonly cache: TokenCache
+  readonly memory: TokenMemory
+  /** How long a token is handed out from memory before the fleet is asked whether it is still that one. */
+  readonly memoryMaximumSeconds: number
   readonly rejectToken: RejectToken
-  readonly obtainToken: ObtainToken
+  readonly askFleet: AskFleet
   readonly now: () => number
-  readonly pause: (milliseconds: number) => Promise<unknown>
+  readonly pause: Pause
   readonly log: Log
 }
 
@@ -48,61 +38,39 @@ export interface GetTokenParts {
 export type GetToken = (request: TokenRequest, deadline: number) => Promise<HandedOutToken>
 
 export function createGetToken(parts: GetTokenParts): GetToken {
-  const { connections, cache, rejectToken, obtainToken, now, pause, log } = parts
+  const { memory, memoryMaximumSeconds, rejectToken, askFleet, now, pause, log } = parts
   const outOfTime = () => new TimedOutError("No token came before the caller's deadline.")
-  const singleFlight = createSingleFlight<CachedToken | ObtainedToken>({ now, pause, outOfTime })
+  const singleFlight = createSingleFlight<FoundToken>({ now, pause, outOfTime })
 
   return async (request, deadline) => {
-    const connection = await connections.get(request.connection)
-    const parameters = admitRequest(connection, request)
     const key = tokenKey(request)
     if (request.rejectedTokenId !== undefined) await rejectToken(request.connection, request.rejectedTokenId)
 
-    const cached = await cache.get(key)
-    const obtain = () =>
-      singleFlight.join(key, deadline, async () => {
-        // Somebody may have obtained it since: who reads a shared cache slowly comes after others have landed.
-        const latest = await cache.get(key)
-        if (latest && latest.token.id !== cached?.token.id && answers(latest.token, request)) return latest
+    const held = memory.get(key)
+    // Who meets a stale token first renews it; the others get it at once.
+    if (held && isAnswer(held.token, request, now()) && (isCurrent(held) || singleFlight.isUnderWay(key)))
+      return handOut(held.token, 'memory', request)
 
-        const obtained = await obtainToken(connection, request, parameters, deadline)
-        const kept = keptToken(obtained, latest?.token, now())
-        await cache.store(key, kept)
-        return { token: { ...obtained, id: kept.id }, source: 'server' }
+    for (;;) {
+      let isOurs = false
+      const { token, source } = await singleFlight.join(key, deadline, async () => {
+        isOurs = true
+        const found = await askFleet({ key, request, deadline, ...(held && { held: held.token }) })
+        if (found.isCurrent) memory.put(key, found.token, now())
+        return found
       })
-
-    if (!cached || !answers(cached.token, request)) return handOut(await obtain(), request)
-    if (isFresh(cached.token, now()) || singleFlight.isUnderWay(key)) return handOut(cached, request)
-    return renew(key, cached, obtain, request)
-  }
-
-  /** A token that lives shorter than asked for, however new, isn't bettered by asking again. */
-  function answers(token: Token, { minimumSeconds = 0 }: TokenRequest): boolean {
-    const left = secondsLeft(token, now())
-    if (!isUsable(token, now()) || left < leastSecondsLeft) return false
-    return left >= minimumSeconds || lifetimeSeconds(token) <= minimumSeconds
-  }
-
-  /** Who meets a stale token first renews it; if that fails it is handed out all the same, while it is usable. */
-  async function renew(
-    key: TokenKey,
-    stale: CachedToken,
-    obtain: () => Promise<CachedToken | ObtainedToken>,
-    request: TokenRequest,
-  ): Promise<HandedOutToken> {
-    try {
-      return handOut(await obtain(), request)
-    } catch (error) {
-      if (!isTokenError(error) || !isUsable(stale.token, now())) throw error
-      const waitSeconds = error instanceof CoolingDownError ? error.retryAfterSeconds : renewalPauseSeconds
-      await cache.postpone(key, stale.token.id, now() + waitSeconds * 1000)
-      const { code, message: reason } = error
-      log({ event: 'renewal_failed', connection: request.connection, code, reason })
-      return handOut(stale, request)
+      // What others found may not do for this one; what has just come from the server is the best there is.
+      if (isOurs || source === 'server' || isAnswer(token, request, now())) return handOut(token, source, request)
     }
   }
 
-  function handOut({ token, source }: CachedToken | ObtainedToken, request: TokenRequest): HandedOutToken {
+  function isCurrent({ token, confirmedAt }: HeldToken): boolean {
+    return isFresh(token, now()) && now() < confirmedAt + memoryMaximumSeconds * 1000
+  }
+
+  function handOut(token: Token, source: FoundToken['source'], request: TokenRequest): HandedOutToken {
+    // Its request was admitted when it was obtained, but for what is no part of its key.
+    admitGrantType(request.username === undefined ? 'client_credentials' : 'password', request)
     const left = secondsLeft(token, now())
     if (left < leastSecondsLeft)
       throw new UnreadableAnswerError('The token endpoint issued a token that has expired, or will within a second.')

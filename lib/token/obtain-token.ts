@@ -30,18 +30,30 @@ export interface ObtainParts {
   readonly log: Log
 }
 
+/** What a token is obtained for. */
+export interface Errand {
+  readonly connection: Connection
+  /** Of the connection's elements. */
+  readonly fingerprint: string
+  readonly request: TokenRequest
+  /** The elements' and the request's, as they go to the token endpoint. */
+  readonly parameters: GrantParameters
+  /** Milliseconds since the epoch by which the caller needs an answer. */
+  readonly deadline: number
+  /**
+   * Called before each attempt with the time that it may take: nobody else asks meanwhile.
+   * @throws {LeaseLostError} where somebody else may do so already
+   */
+  readonly keepLease: (milliseconds: number) => Promise<void>
+}
+
 /** One token request, from the assertion to the token. */
-export type ObtainToken = (
-  connection: Connection,
-  request: TokenRequest,
-  parameters: GrantParameters,
-  deadline: number,
-) => Promise<Token>
+export type ObtainToken = (errand: Errand) => Promise<Token>
 
 export function createObtainToken(parts: ObtainParts): ObtainToken {
   const { tokenEndpoint, now, randomId, random, clockOffsets, log } = parts
 
-  return async (connection, request, parameters, deadline) => {
+  return async ({ connection, request, parameters, deadline, keepLease }) => {
     const server = connection.authorizationServer
     const authenticatedFrom = now()
     const moment = { now: authenticatedFrom + clockOffsets.of(server.id), jwtId: randomId() }
@@ -53,6 +65,7 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
       milliseconds: now() - authenticatedFrom,
     })
 
+    await keepLease(timeoutsUntil(deadline, now(), server).totalMilliseconds)
     const sentAt = now()
     const isServers = hasTimeFor(server, deadline - sentAt)
     const sending = tokenEndpoint.post(server, {
@@ -67,7 +80,7 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
     if ('refusal' in read) {
       const { refusal } = read
       const offset = refusal.error === 'invalid_client' ? clockOffsetOf(credentials, answer, now()) : undefined
-      throw new RefusedError(refusal, server.id, faultOf(refusal.error, connection, request), offset)
+      throw RefusedError.of(refusal, server.id, faultOf(refusal.error, connection, request), offset)
     }
 
     log({

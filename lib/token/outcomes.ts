@@ -1,3 +1,4 @@
+import { LeaseLostError } from '../token-cache/lease-lost-error.ts'
 import type { ObtainToken } from './obtain-token.ts'
 import { causeOf, isTokenError, type TokenError } from './token-error.ts'
 
@@ -20,13 +21,14 @@ export function createOutcomes(now: () => number): Outcomes {
 
   return {
     of,
-    watch: (obtainToken) => async (connection, request, parameters, deadline) => {
-      const { name } = connection
+    watch: (obtainToken) => async (errand) => {
+      const { name } = errand.connection
       try {
-        const token = await obtainToken(connection, request, parameters, deadline)
+        const token = await obtainToken(errand)
         last.set(name, { ...of(name), obtainedAt: now() })
         return token
       } catch (error) {
+        if (error instanceof LeaseLostError) throw error
         last.set(name, {
           ...of(name),
           failedAt: now(),

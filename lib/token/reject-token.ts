@@ -1,5 +1,7 @@
+import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts'
+import type { SharedTokenCache } from '../token-cache/shared-token-cache.ts'
 import { CoolingDownError } from './cooling-down-error.ts'
-import type { TokenCache } from './token-cache.ts'
+import type { Invalidation, Rejection, TokenMemory } from './token-memory.ts'
 
 /** One token key causes at most one token request in this time by rejection, whoever rejects and however often. */
 const minimumIntervalMilliseconds = 10_000
@@ -10,14 +12,30 @@ const minimumIntervalMilliseconds = 10_000
  */
 export type RejectToken = (connection: string, tokenId: string) => Promise<void>
 
-export function createRejectToken(cache: TokenCache, now: () => number): RejectToken {
+export interface RejectTokenParts {
+  readonly memory: TokenMemory
+  readonly cache: SharedTokenCache
+  readonly now: () => number
+}
+
+export function createRejectToken({ memory, cache, now }: RejectTokenParts): RejectToken {
   return async (connection, tokenId) => {
-    const at = now()
-    const invalidation = await cache.invalidate({ connection, tokenId, now: at, minimumIntervalMilliseconds })
+    const rejection = { connection, tokenId, now: now(), minimumIntervalMilliseconds }
+    const invalidation = await invalidate(rejection)
     if (invalidation.outcome === 'too_soon')
       throw new CoolingDownError(
         `This token replaced a rejected one a moment ago; one is replaced at most once in ${minimumIntervalMilliseconds / 1000} s.`,
-        Math.ceil((invalidation.retryAt - at) / 1000),
+        Math.ceil((invalidation.retryAt - rejection.now) / 1000),
       )
+    memory.forget(connection, tokenId)
+  }
+
+  async function invalidate(rejection: Rejection): Promise<Invalidation> {
+    try {
+      return (await cache.invalidate(rejection)) ?? memory.invalidate(rejection)
+    } catch (error) {
+      if (error instanceof CacheUnavailableError) return memory.invalidate(rejection)
+      throw error
+    }
   }
 }

@@ -8,10 +8,10 @@ import {
   UnreadableAnswerError,
 } from '../token-endpoint/token-endpoint-error.ts'
 import type { CoolDowns } from './cool-downs.ts'
-import type { ObtainToken } from './obtain-token.ts'
+import { type CoolDownKind, CoolingDownError } from './cooling-down-error.ts'
+import type { Errand, ObtainToken } from './obtain-token.ts'
 import { createRefusedUsers } from './refused-users.ts'
 import { tokenKey } from './token-key.ts'
-import type { TokenRequest } from './token-request.ts'
 
 export interface RequestPolicyParts {
   readonly coolDowns: CoolDowns
@@ -30,18 +30,19 @@ export function withRequestPolicy(obtainToken: ObtainToken, parts: RequestPolicy
   const { coolDowns, now, random, pause, log } = parts
   const isOftenRefused = createRefusedUsers(now)
 
-  return async (connection, request, parameters, deadline) => {
-    const names = coolDownNames(connection, request)
+  return async (errand) => {
+    const { connection, deadline } = errand
+    const names = coolDownNames(errand)
     for (let attempt = 1; ; attempt++) {
-      coolDowns.demand(names.all)
+      await coolDowns.demand(names.all)
       try {
-        const token = await obtainToken(connection, request, parameters, deadline)
-        coolDowns.end(names.all)
+        const token = await obtainToken(errand)
+        await coolDowns.end(names.all)
         return token
       } catch (error) {
-        coolDowns.release(names.all)
         const delay = retryDelay(error, attempt, deadline - now(), random())
-        const told = coolDown(error, connection, names, delay !== undefined)
+        const told = await coolDown(error, connection, names, delay !== undefined)
+        await coolDowns.release(names.all)
         if (delay === undefined) throw told
         log({ event: 'token_request_repeated', connection: connection.name, attempt, milliseconds: delay })
         await pause(delay)
@@ -50,18 +51,22 @@ export function withRequestPolicy(obtainToken: ObtainToken, parts: RequestPolicy
   }
 
   /** Begins what cool-down this failure asks for; returns what callers are told. */
-  function coolDown(error: unknown, connection: Connection, names: CoolDownNames, isRepeated: boolean): unknown {
-    if (error instanceof UnreadableAnswerError) coolDowns.end([names.endpoint])
+  async function coolDown(
+    error: unknown,
+    connection: Connection,
+    names: CoolDownNames,
+    isRepeated: boolean,
+  ): Promise<unknown> {
+    if (error instanceof UnreadableAnswerError) await coolDowns.end([names.endpoint])
     if (!(error instanceof RefusedError || error instanceof UnreachableError || error instanceof TimedOutError))
       return error
 
     const { coolDownSeconds: baseSeconds } = connection.authorizationServer
-    const begin = (of: CoolDownKind, retryAfterSeconds?: number) => {
+    const begin = async (of: CoolDownKind, retryAfterSeconds?: number) => {
       log({ event: 'cool_down_begun', connection: connection.name, of, code: error.code })
-      return coolDowns.begin(names[of], error, {
-        baseSeconds,
-        ...(retryAfterSeconds !== undefined && { retryAfterSeconds }),
-      })
+      const duration = { baseSeconds, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) }
+      const told = await coolDowns.begin(names[of], error, duration)
+      return CoolingDownError.after(error, told.retryAfterSeconds, of)
     }
 
     // A caller in a hurry says nothing about the server.
@@ -71,25 +76,24 @@ export function withRequestPolicy(obtainToken: ObtainToken, parts: RequestPolicy
       const isTold = error.retryAfterSeconds !== undefined || !isRepeated
       return isTold ? begin('endpoint', error.retryAfterSeconds) : error
     }
-    coolDowns.end([names.endpoint])
+    await coolDowns.end([names.endpoint])
     if (error.error === 'invalid_grant' && isOftenRefused(names.user)) return begin('user')
     return begin(error.fault === 'client' ? 'client' : 'token')
   }
 }
 
-type CoolDownKind = 'token' | 'client' | 'user' | 'endpoint'
-
 interface CoolDownNames extends Readonly<Record<CoolDownKind, string>> {
   readonly all: readonly string[]
 }
 
-function coolDownNames(connection: Connection, request: TokenRequest): CoolDownNames {
+/** Under other elements it may go better: what was refused under these is another's name then. */
+function coolDownNames({ connection, fingerprint, request }: Errand): CoolDownNames {
   const { name, authorizationServer } = connection
   const names = {
     endpoint: `endpoint ${authorizationServer.tokenEndpoint}`,
-    client: `client ${name}`,
-    user: `user ${JSON.stringify([name, request.username ?? null])}`,
-    token: `token ${tokenKey(request)}`,
+    client: `client ${name} ${fingerprint}`,
+    user: `user ${JSON.stringify([name, request.username ?? null, fingerprint])}`,
+    token: `token ${tokenKey(request)} ${fingerprint}`,
   }
   return { ...names, all: Object.values(names) }
 }

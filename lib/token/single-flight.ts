@@ -1,8 +1,10 @@
+import { inTime, type Pause } from './in-time.ts'
+
 /** Runs one call for a key at a time. */
 export interface SingleFlight<T> {
   /**
    * Starts the call, or joins the one that is under way: the same result, or the same error.
-   * @param deadline of this caller; nobody waits longer than that for somebody else's call
+   * @param deadline of this caller; nobody waits longer than that, and the call goes on for the others
    */
   join(key: string, deadline: number, start: () => Promise<T>): Promise<T>
   isUnderWay(key: string): boolean
@@ -10,7 +12,7 @@ export interface SingleFlight<T> {
 
 export interface SingleFlightParts {
   readonly now: () => number
-  readonly pause: (milliseconds: number) => Promise<unknown>
+  readonly pause: Pause
   /** What a caller gets whose time is over before the call's. */
   readonly outOfTime: () => Error
 }
@@ -29,19 +31,17 @@ export function createSingleFlight<T>({ now, pause, outOfTime }: SingleFlightPar
     return flight && now() < flight.deadline ? flight : undefined
   }
 
-  async function inTime(flight: Flight<T>, deadline: number): Promise<T> {
-    if (flight.deadline <= deadline) return flight.result
-    const tooLate = pause(deadline - now()).then(() => {
+  function resultBy(deadline: number, { result }: Flight<T>): Promise<T> {
+    return inTime(result, deadline - now(), pause, () => {
       throw outOfTime()
     })
-    return Promise.race([flight.result, tooLate])
   }
 
   return {
     isUnderWay: (key) => underWay(key) !== undefined,
     join(key, deadline, start) {
       const joined = underWay(key)
-      if (joined) return inTime(joined, deadline)
+      if (joined) return resultBy(deadline, joined)
 
       const flight = { result: start(), deadline }
       flights.set(key, flight)
@@ -49,7 +49,7 @@ export function createSingleFlight<T>({ now, pause, outOfTime }: SingleFlightPar
         if (flights.get(key) === flight) flights.delete(key)
       }
       flight.result.then(land, land)
-      return flight.result
+      return resultBy(deadline, flight)
     },
   }
 }

@@ -1,4 +1,5 @@
 import { ConfigurationError } from '../configuration/configuration-error.ts'
+import { ElementStoreError } from '../configuration/element-store-error.ts'
 import { UnknownConnectionError } from '../configuration/unknown-connection-error.ts'
 import { SecretError } from '../secret/secret-error.ts'
 import { KeyStoreError } from '../signing-key/key-store-error.ts'
@@ -15,6 +16,7 @@ import { InvalidRequestError } from './invalid-request-error.ts'
 const classes = [
   ConfigurationError,
   CoolingDownError,
+  ElementStoreError,
   InvalidRequestError,
   RefusedError,
   SecretError,

@@ -11,7 +11,7 @@ export interface Token extends Lifetime {
   readonly scope?: string
 }
 
-/** 16 random bytes in base64url. */
+/** 16 random bytes in base64url; of a token that is shared, with the digest that finds its record. */
 export function isTokenId(text: string): boolean {
-  return /^[A-Za-z0-9_-]{22}$/.test(text)
+  return /^[A-Za-z0-9_-]{22}(\.[A-Za-z0-9_-]{43})?$/.test(text)
 }

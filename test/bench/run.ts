@@ -1,8 +1,7 @@
-import { memoryTokenCache } from '../../lib/adapters/memory-token-cache.ts'
+import { lruTokenMemory } from '../../lib/adapters/lru-token-memory.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import { createGetToken } from '../../lib/token/get-token.ts'
 import type { TokenRequest } from '../../lib/token/token-request.ts'
-import { theConnection } from '../support/the-tokens.ts'
 
 /*
  * npm run bench: what a hit costs, beside a bare Map.get with a clock, at 10 to 10,000 tokens. Only ratios within one run
@@ -17,17 +16,21 @@ const someRequest = (index: number): TokenRequest => ({ connection: 'conn', scop
 async function createHit(size: number): Promise<(index: number) => Promise<unknown>> {
   let ids = 0
   const getToken = createGetToken({
-    connections: { get: () => Promise.resolve(theConnection) },
-    cache: memoryTokenCache({ maximumTokens: 10_000 }),
+    memory: lruTokenMemory({ maximumTokens: 10_000 }),
+    memoryMaximumSeconds: 30,
     rejectToken: () => Promise.resolve(),
-    obtainToken: async () => ({
-      id: `id-${ids++}`,
-      connection: 'conn',
-      accessToken: new Secret('some token'),
-      issuedAt: Date.now(),
-      refreshAt: Date.now() + 3_000_000,
-      usableUntil: Date.now() + 3_600_000,
-      expiresAt: Date.now() + 3_630_000,
+    askFleet: async () => ({
+      token: {
+        id: `id-${ids++}`,
+        connection: 'conn',
+        accessToken: new Secret('some token'),
+        issuedAt: Date.now(),
+        refreshAt: Date.now() + 3_000_000,
+        usableUntil: Date.now() + 3_600_000,
+        expiresAt: Date.now() + 3_630_000,
+      },
+      source: 'server',
+      isCurrent: true,
     }),
     now: Date.now,
     pause: () => Promise.resolve(),

@@ -11,6 +11,7 @@ import { signAssertion } from '../../lib/assertion/sign-assertion.ts'
 import type { AssertionConfiguration } from '../../lib/configuration/connection.ts'
 import { resolveConnection } from '../../lib/configuration/resolve-connection.ts'
 import { type SignatureAlgorithm, signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
+import { createSecretCache } from '../../lib/secret/secret-cache.ts'
 import { createLocalSigner } from '../../lib/signing-key/local-signer.ts'
 import { readSigningKeys } from '../../lib/signing-key/read-signing-keys.ts'
 import type { Signer } from '../../lib/signing-key/signer.ts'
@@ -198,7 +199,7 @@ async function startFarEnd(t: TestContext, changes: ElementChanges = {}): Promis
   t.after(() => dispatcher.close())
 
   const assertion = await theAssertion(workspace)
-  const theSigner = await createSigners(secrets, Date.now).get(assertion.key, assertion.algorithm)
+  const theSigner = await createSigners(createSecretCache(secrets, Date.now)).get(assertion.key, assertion.algorithm)
 
   async function send(signed: string): Promise<Answer> {
     const { statusCode, body } = await request(`${server.issuer}/token`, {

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { existsSync, statSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { bundleFunction, functionNames } from '../../infra/bundle.ts'
@@ -12,13 +12,13 @@ import { createHttpEvent, environmentOf, startTheSet, tokenRequest } from '../su
 
 const run = promisify(execFile)
 
-test('the built issue-token answers an event: the file alone, in a folder without packages, in a process of its own', async (t) => {
+test('the built issue-token answers an event: its folder alone, without packages, in a process of its own', async (t) => {
   const folder = await mkdtemp(join(tmpdir(), 'tokenwell-bundle-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
   const bundle = await bundleFunction('issue-token', folder)
   const size = statSync(bundle).size
   assert.ok(existsSync(`${bundle}.map`), 'its source map lies beside it')
-  assert.ok(size < 1_500_000, `${size} bytes`)
+  assert.ok(size < 1_000_000, `${size} bytes`)
   t.diagnostic(`issue-token: ${Math.round(size / 1024)} KiB`)
 
   const set = await startTheSet(t, theElements)
@@ -26,19 +26,25 @@ test('the built issue-token answers an event: the file alone, in a folder withou
   const script = join(folder, 'invoke.mjs')
   await writeFile(
     script,
-    `import { handler } from ${JSON.stringify(bundle)}
+    `import { registerHooks } from 'node:module'
+     const loaded = []
+     registerHooks({ load: (url, context, next) => { loaded.push(url); return next(url, context) } })
+     const { handler } = await import(${JSON.stringify(bundle)})
      const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 20_000 }
      const first = await handler(${event}, context)
      const second = await handler({ connection: 'conn' }, context)
-     process.stdout.write(JSON.stringify([first, second]))
+     process.stdout.write(JSON.stringify([first, second, loaded]))
      process.exit(0)`,
   )
   const { stdout } = await run(process.execPath, [script], { env: environmentOf(set.workspace), cwd: folder })
-  const [first, second] = JSON.parse(stdout)
+  const [first, second, loaded] = JSON.parse(stdout)
   assert.equal(first.statusCode, 200)
   assert.equal(JSON.parse(first.body).source, 'server')
   assert.equal(second.source, 'memory')
   assert.equal(second.access_token, JSON.parse(first.body).access_token)
+  const names = loaded.map((url: string) => basename(url)).join(' ')
+  assert.match(names, /file-elements-.* file-secrets-|file-secrets-.* file-elements-/)
+  assert.doesNotMatch(names, /parameter-store|secrets-manager|dynamodb|valkey/, 'no client is loaded that is not used')
 })
 
 test('without its environment variables a function says which ones are missing', async (t) => {
@@ -46,7 +52,13 @@ test('without its environment variables a function says which ones are missing',
   t.after(() => rm(folder, { recursive: true, force: true }))
   const bundle = await bundleFunction('issue-token', folder)
   await assert.rejects(run(process.execPath, [bundle], { env: {} }), (error: { stderr: string }) => {
-    for (const name of ['TOKENWELL_STAGE', 'TOKENWELL_PUBLIC_URL', 'TOKENWELL_ELEMENTS', 'TOKENWELL_SECRETS'])
+    for (const name of [
+      'TOKENWELL_STAGE',
+      'TOKENWELL_PUBLIC_URL',
+      'TOKENWELL_ELEMENTS',
+      'TOKENWELL_SECRETS',
+      'TOKENWELL_CACHE',
+    ])
       assert.match(error.stderr, new RegExp(name))
     return true
   })

@@ -1,22 +1,18 @@
+import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { createHandler } from '../../functions/issue-token/handler.ts'
 import { fileElements } from '../../lib/adapters/file-elements.ts'
 import { fileSecrets } from '../../lib/adapters/file-secrets.ts'
-import { memoryTokenCache } from '../../lib/adapters/memory-token-cache.ts'
+import { lruTokenMemory } from '../../lib/adapters/lru-token-memory.ts'
 import { undiciTokenEndpoint } from '../../lib/adapters/undici-token-endpoint.ts'
 import { createConnections } from '../../lib/configuration/connections.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
+import { createSecretCache } from '../../lib/secret/secret-cache.ts'
 import { createSigners } from '../../lib/signing-key/signers.ts'
-import { withClockCorrection } from '../../lib/token/clock-correction.ts'
-import { createClockOffsets } from '../../lib/token/clock-offsets.ts'
-import { createCoolDowns } from '../../lib/token/cool-downs.ts'
-import { createGetToken, type GetToken } from '../../lib/token/get-token.ts'
-import { createObtainToken } from '../../lib/token/obtain-token.ts'
-import { createOutcomes } from '../../lib/token/outcomes.ts'
-import { createRejectToken } from '../../lib/token/reject-token.ts'
-import { withRequestPolicy } from '../../lib/token/request-policy.ts'
-import type { TokenCache } from '../../lib/token/token-cache.ts'
+import type { GetToken } from '../../lib/token/get-token.ts'
+import type { TokenMemory } from '../../lib/token/token-memory.ts'
 import { type ElementChanges, type RawElements, theElements } from './elements.ts'
+import { theParts } from './the-parts.ts'
 import type { Handler } from './the-set.ts'
 import { type ScriptedAnswer, someToken, startTokenServer, type TokenServer } from './token-server.ts'
 
@@ -27,7 +23,7 @@ export const stageStart = 1_700_000_000_000
 export interface Stage {
   readonly handler: Handler
   readonly getToken: GetToken
-  readonly cache: TokenCache
+  readonly memory: TokenMemory
   readonly server: TokenServer
   readonly log: readonly LogEvent[]
   advance(milliseconds: number): void
@@ -44,12 +40,12 @@ export interface StageOptions {
   /** How long it takes to read a signing secret, and the server to answer. */
   readonly secretMilliseconds?: number
   readonly serverMilliseconds?: number
-  readonly cache?: TokenCache
+  readonly memory?: TokenMemory
 }
 
 export async function startStage(t: TestContext, options: StageOptions = {}): Promise<Stage> {
   const { changes, more, answer = someToken, onSecret, secretMilliseconds = 0, serverMilliseconds = 0 } = options
-  const { cache = memoryTokenCache({ maximumTokens: 10 }) } = options
+  const { memory = lruTokenMemory({ maximumTokens: 10 }) } = options
   let time = stageStart
   const now = () => time
   const server = await startTokenServer(
@@ -74,27 +70,27 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
   }
   const events: LogEvent[] = []
   const log = (event: LogEvent) => void events.push(event)
-  const signers = createSigners(secrets, now)
   let ids = 0
-  const randomId = () => `id-${ids++}`
-  const tokenEndpoint = undiciTokenEndpoint(secrets, now)
-  const random = () => 0.5
-  const pause = async (milliseconds: number) => {
-    time += milliseconds
-  }
-  const clockOffsets = createClockOffsets()
-  const askOnce = createObtainToken({ signers, secrets, tokenEndpoint, clockOffsets, now, random, randomId, log })
-  const askInTime = withClockCorrection(askOnce, clockOffsets, log)
-  const coolDowns = createCoolDowns(now)
-  const outcomes = createOutcomes(now)
-  const obtainToken = outcomes.watch(withRequestPolicy(askInTime, { coolDowns, now, random, pause, log }))
-  const connections = createConnections({ elements, surroundings, now, log })
-  const rejectToken = createRejectToken(cache, now)
-  const getToken = createGetToken({ connections, cache, rejectToken, obtainToken, now, pause, log })
+  const cachedSecrets = createSecretCache(secrets, now)
+  const { getToken, rejectToken, outcomes, clockOffsets } = theParts({
+    connections: createConnections({ elements, surroundings, now, log }),
+    signers: createSigners(cachedSecrets),
+    secrets: cachedSecrets,
+    tokenEndpoint: undiciTokenEndpoint(cachedSecrets),
+    now,
+    // Nothing here is late but what the test makes so: a wait that is called off takes no time.
+    pause: async (milliseconds, signal) => {
+      if (signal) await once(signal, 'abort')
+      else time += milliseconds
+    },
+    log,
+    randomId: () => `id-${ids++}`,
+    memory,
+  })
   return {
     handler: createHandler({ getToken, rejectToken, elements, surroundings, outcomes, clockOffsets, now, log }),
     getToken,
-    cache,
+    memory,
     server,
     log: events,
     advance(milliseconds) {

@@ -137,7 +137,9 @@ export function environmentOf({ elementsPath, secretsFolder, surroundings }: Wor
     TOKENWELL_PUBLIC_URL: surroundings.publicUrl,
     TOKENWELL_ELEMENTS: elementsPath,
     TOKENWELL_SECRETS: secretsFolder,
+    TOKENWELL_CACHE: 'memory',
     POWERTOOLS_LOG_LEVEL: 'SILENT',
+    POWERTOOLS_METRICS_DISABLED: 'true',
   }
 }
 

@@ -1,24 +1,27 @@
-import { randomBytes } from 'node:crypto'
 import { decodeJwt, UnsecuredJWT } from 'jose'
-import { memoryTokenCache } from '../../lib/adapters/memory-token-cache.ts'
+import { memoryRecords } from '../../lib/adapters/memory-records.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
+import type { Connections } from '../../lib/configuration/connections.ts'
+import { fingerprintOf } from '../../lib/configuration/fingerprint.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import { Secret } from '../../lib/secret/secret.ts'
+import type { SecretCache } from '../../lib/secret/secret-cache.ts'
 import type { Signer } from '../../lib/signing-key/signer.ts'
-import { withClockCorrection } from '../../lib/token/clock-correction.ts'
-import { createClockOffsets } from '../../lib/token/clock-offsets.ts'
-import { createCoolDowns } from '../../lib/token/cool-downs.ts'
-import { createGetToken, type HandedOutToken } from '../../lib/token/get-token.ts'
-import { createObtainToken } from '../../lib/token/obtain-token.ts'
-import { createRejectToken } from '../../lib/token/reject-token.ts'
-import { withRequestPolicy } from '../../lib/token/request-policy.ts'
-import type { TokenCache } from '../../lib/token/token-cache.ts'
+import type { HandedOutToken } from '../../lib/token/get-token.ts'
 import type { TokenRequest } from '../../lib/token/token-request.ts'
+import type { RecordStore } from '../../lib/token-cache/record-store.ts'
 import type { TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
+import { theParts } from './the-parts.ts'
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts'
 
 /** Signs nothing, and so at once: a thread pool knows no virtual time. */
 const theSigner: Signer = { sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims }).encode()) }
+
+const thePassword: SecretCache = {
+  get: () => Promise.resolve(new Secret('the password')),
+  refresh: () => Promise.resolve(false),
+  forget() {},
+}
 
 /** One request as the far end sees it. */
 export interface VirtualRequest {
@@ -33,6 +36,7 @@ export type VirtualEndpoint = (request: VirtualRequest) => TokenEndpointAnswer |
 
 export interface TheTokens {
   readonly time: VirtualTime
+  readonly store: RecordStore
   readonly requests: readonly VirtualRequest[]
   readonly events: readonly LogEvent[]
   get(request?: Partial<TokenRequest>, deadlineMilliseconds?: number): Promise<HandedOutToken>
@@ -77,34 +81,40 @@ export interface TheTokensOptions {
   readonly connection?: Connection
   readonly latency?: number
   readonly random?: () => number
-  /** Of a look into the cache: what is read was there when the look began. */
+  /** Of a look into the shared cache: what is read was there when the look began. */
   readonly cacheLatency?: number
+  /** Of another process: the two are a fleet. */
+  readonly fleet?: TheTokens
+  /** What this process takes for the elements, if they change. */
+  readonly connections?: Connections
+  readonly secrets?: SecretCache
+  readonly memoryMaximumSeconds?: number
 }
 
 /** All of get-token on a clock of its own; only the far end is not real. */
-export function createTheTokens(
-  endpoint: VirtualEndpoint,
-  { connection = theConnection, latency = 50, random = () => 0.5, cacheLatency = 0 }: TheTokensOptions = {},
-): TheTokens {
-  const time = createVirtualTime()
+export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOptions = {}): TheTokens {
+  const { connection = theConnection, latency = 50, random = () => 0.5, cacheLatency = 0, fleet } = options
+  const { memoryMaximumSeconds = Infinity, secrets = thePassword } = options
+  const time = fleet?.time ?? createVirtualTime()
   const { now, pause } = time
   const requests: VirtualRequest[] = []
   const events: LogEvent[] = []
-  const log = (event: LogEvent) => void events.push(event)
-  const clockOffsets = createClockOffsets()
-  const memory = memoryTokenCache({ maximumTokens: 1_000 })
-  const cache: TokenCache = {
-    ...memory,
-    async get(key) {
-      const found = await memory.get(key)
+  const records = fleet?.store ?? memoryRecords({ maximumRecords: 1_000 })
+  const store: RecordStore = {
+    async read(names) {
+      const found = await records.read(names)
       if (cacheLatency > 0) await pause(cacheLatency)
       return found
     },
+    write: (...change) => records.write(...change),
   }
-  const rejectToken = createRejectToken(cache, now)
-  const askOnce = createObtainToken({
+  const { getToken, rejectToken } = theParts({
+    connections: options.connections ?? {
+      get: () => Promise.resolve({ connection, fingerprint: fingerprintOf(connection) }),
+      has: (_name, fingerprint) => fingerprint === fingerprintOf(connection),
+    },
     signers: { get: () => Promise.resolve(theSigner) },
-    secrets: { get: () => Promise.resolve(new Secret('the password')) },
+    secrets,
     tokenEndpoint: {
       async post(_server, { form }) {
         const fields = new URLSearchParams(form.reveal())
@@ -115,24 +125,16 @@ export function createTheTokens(
         return endpoint(request)
       },
     },
-    clockOffsets,
     now,
     random,
-    randomId: () => randomBytes(16).toString('base64url'),
-    log,
-  })
-  const askInTime = withClockCorrection(askOnce, clockOffsets, log)
-  const getToken = createGetToken({
-    connections: { get: () => Promise.resolve(connection) },
-    cache,
-    rejectToken,
-    obtainToken: withRequestPolicy(askInTime, { coolDowns: createCoolDowns(now), now, random, pause, log }),
-    now,
     pause,
-    log,
+    log: (event) => events.push(event),
+    store,
+    memoryMaximumSeconds,
   })
   return {
     time,
+    store: records,
     requests,
     events,
     get: (request = {}, deadlineMilliseconds = 25_000) =>

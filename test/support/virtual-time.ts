@@ -1,9 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises'
+import type { Pause } from '../../lib/token/in-time.ts'
 
 /** A clock that stands still until a test moves it, and pauses that end by it. Milliseconds since the epoch. */
 export interface VirtualTime {
   readonly now: () => number
-  readonly pause: (milliseconds: number) => Promise<void>
+  readonly pause: Pause
   /** Lets time pass, ending each pause at its moment. */
   advance(milliseconds: number): Promise<void>
   /** Sets the clock, as an administrator would: no pause ends by it. */
@@ -34,9 +35,13 @@ export function createVirtualTime(start = 1_800_000_000_000): VirtualTime {
 
   return {
     now: () => time,
-    pause: (milliseconds) =>
-      new Promise((resolve) => {
-        pauses.push({ at: time + milliseconds, end: resolve })
+    pause: (milliseconds, signal) =>
+      new Promise<void>((resolve) => {
+        const each = { at: time + milliseconds, end: resolve }
+        pauses.push(each)
+        signal?.addEventListener('abort', () => {
+          pauses = pauses.filter((other) => other !== each)
+        })
       }),
     async advance(milliseconds) {
       const latest = time + milliseconds

@@ -7,13 +7,16 @@ const variables = {
   TOKENWELL_PUBLIC_URL: 'https://tokenwell.example/base//',
   TOKENWELL_ELEMENTS: 'elements.json',
   TOKENWELL_SECRETS: 'secrets',
+  TOKENWELL_CACHE: 'memory',
 }
 
 test('what a function is told: the public URL without a slash at its end, and no claim', () => {
   assert.deepEqual(readEnvironment(variables), {
     surroundings: { stage: 'prod-1', publicUrl: 'https://tokenwell.example/base', isLambda: false },
-    elementsPath: 'elements.json',
-    secretsFolder: 'secrets',
+    elements: { kind: 'files', path: 'elements.json' },
+    secrets: { kind: 'files', folder: 'secrets' },
+    cache: { place: { kind: 'memory' }, secretName: 'tokenwell/prod-1/cache', budgetMilliseconds: 250 },
+    memoryMaximumSeconds: Infinity,
   })
 })
 
@@ -28,6 +31,34 @@ test('a claim is one that has a name', () => {
   assert.equal(claim(''), undefined)
 })
 
+test('on AWS elements are in Parameter Store, secrets in Secrets Manager, tokens in a table, 30 s of them in memory', () => {
+  const { elements, secrets, cache, memoryMaximumSeconds } = readEnvironment({
+    ...variables,
+    TOKENWELL_ELEMENTS: 'parameter-store',
+    TOKENWELL_SECRETS: 'secrets-manager',
+    TOKENWELL_CACHE: 'dynamodb:the.Table-1_x',
+  })
+  assert.deepEqual([elements, secrets], [{ kind: 'parameter_store' }, { kind: 'secrets_manager' }])
+  assert.deepEqual(cache.place, { kind: 'dynamodb', tableName: 'the.Table-1_x' })
+  assert.equal(memoryMaximumSeconds, 30)
+})
+
+test('a Valkey server is named by its URL, and the cache may be tuned', () => {
+  const { cache, memoryMaximumSeconds } = readEnvironment({
+    ...variables,
+    TOKENWELL_CACHE: 'valkeys://cache.example:6379',
+    TOKENWELL_CACHE_SECRET: 'tokenwell/prod-1/other',
+    TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000',
+    TOKENWELL_MEMORY_SECONDS: '0',
+  })
+  assert.deepEqual(cache, {
+    place: { kind: 'valkey', url: 'valkeys://cache.example:6379' },
+    secretName: 'tokenwell/prod-1/other',
+    budgetMilliseconds: 10_000,
+  })
+  assert.equal(memoryMaximumSeconds, 0)
+})
+
 test('every variable that is wrong is named, and no other', () => {
   for (const [name, wrong] of [
     ['TOKENWELL_STAGE', ''],
@@ -37,6 +68,11 @@ test('every variable that is wrong is named, and no other', () => {
     ['TOKENWELL_PUBLIC_URL', 'tokenwell.example'],
     ['TOKENWELL_ELEMENTS', ''],
     ['TOKENWELL_SECRETS', undefined],
+    ['TOKENWELL_CACHE', undefined],
+    ['TOKENWELL_CACHE', 'dynamodb:'],
+    ['TOKENWELL_CACHE', 'dynamo:table'],
+    ['TOKENWELL_MEMORY_SECONDS', '1.5'],
+    ['TOKENWELL_CACHE_BUDGET_MILLISECONDS', '1s'],
   ] as const)
     assert.throws(
       () => readEnvironment({ ...variables, [name]: wrong }),

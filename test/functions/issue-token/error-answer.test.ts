@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { asDescription, errorAnswer } from '../../../functions/issue-token/error-answer.ts'
+import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
 import { SecretError } from '../../../lib/secret/secret-error.ts'
 import { KeyStoreError } from '../../../lib/signing-key/key-store-error.ts'
 import { CoolingDownError } from '../../../lib/token/cooling-down-error.ts'
@@ -20,13 +21,30 @@ test('how long to wait is what is known, and else 5 s', () => {
 })
 
 test('a secret that is missing and a key that does not fit are told apart to the operator alone', () => {
-  const [secret, key] = [new SecretError('no such secret'), new KeyStoreError('a/b', 'holds no key')].map(errorAnswer)
-  assert.equal(secret?.code, 'secret')
+  const [secret, key] = [
+    new SecretError('secret_missing', 'no such secret'),
+    new KeyStoreError('a/b', 'holds no key'),
+  ].map(errorAnswer)
+  assert.equal(secret?.code, 'secret_missing')
   assert.equal(secret.reason, 'no such secret')
   assert.equal(key?.code, 'key_store')
   assert.match(key.reason, /a\/b holds no key/)
   assert.equal(secret.description, key.description)
   assert.match(secret.description, /^This connection is not configured right\./)
+})
+
+test('what our own stores keep back for a while is a 503, what they refuse a 500, and neither tells the caller more', () => {
+  const answers = [
+    ...(['secret_throttled', 'secret_unreachable'] as const).map((code) => new SecretError(code, 'the-secret')),
+    ...(['elements_throttled', 'elements_unreachable'] as const).map((code) => new ElementStoreError(code, 'the-path')),
+  ].map(errorAnswer)
+  for (const { status, error, retryAfterSeconds, description } of answers) {
+    assert.deepEqual([status, error, retryAfterSeconds], [503, 'temporarily_unavailable', 5])
+    assert.doesNotMatch(description, /the-/)
+  }
+  for (const code of ['secret_missing', 'secret_denied', 'secret_unreadable'] as const)
+    assert.equal(errorAnswer(new SecretError(code, 'the-secret')).status, 500)
+  assert.equal(errorAnswer(new ElementStoreError('elements_denied', 'the-path')).status, 500)
 })
 
 test('of a fault of ours at most five places are told, and of what is no error its kind', () => {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
-import { memoryTokenCache } from '../../../lib/adapters/memory-token-cache.ts'
+import { lruTokenMemory } from '../../../lib/adapters/lru-token-memory.ts'
 import { theElements } from '../../support/elements.ts'
 import { type Stage, startStage } from '../../support/stage.ts'
 import { createHttpEvent, type HttpRequest, startTheSet, tokenRequest } from '../../support/the-set.ts'
@@ -118,8 +118,10 @@ test('a fault of ours is a 500 that tells the caller nothing of it, and the oper
 })
 
 test('a DELETE that could not be done is no 204', async (t) => {
-  const down = () => Promise.reject(new Error('the cache is down'))
-  const stage = await startStage(t, { cache: { ...memoryTokenCache({ maximumTokens: 1 }), invalidate: down } })
+  const broken = () => {
+    throw new Error('a fault of ours')
+  }
+  const stage = await startStage(t, { memory: { ...lruTokenMemory({ maximumTokens: 1 }), invalidate: broken } })
   assert.equal((await answerOf(stage, drop)).status, 500)
 })
 

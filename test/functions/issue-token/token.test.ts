@@ -14,7 +14,7 @@ test('a caller that names a connection gets a token from the server, then the sa
   assert.equal(first.headers['cache-control'], 'no-store')
   assert.equal(first.body['token_type'], 'Bearer')
   assert.equal(first.body['source'], 'server')
-  assert.match(String(first.body['token_id']), /^[\w-]{22}$/)
+  assert.match(String(first.body['token_id']), /^[\w-]{22}\.[\w-]{43}$/)
 
   const second = await set.http(tokenRequest('conn'))
   assert.equal(second.body['source'], 'memory')

@@ -13,6 +13,7 @@ import { fileSecrets } from '../../../lib/adapters/file-secrets.ts'
 import { undiciTokenEndpoint } from '../../../lib/adapters/undici-token-endpoint.ts'
 import type { ResolvedAuthorizationServer } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-error.ts'
 import type { SecretStore } from '../../../lib/secret/secret-store.ts'
 import type {
@@ -33,7 +34,9 @@ const anotherCertificate = await createServerCertificate(['localhost'])
 
 /** An endpoint that has this CA in its trust store. */
 async function theEndpoint(t: TestContext, { caCertificate } = theCertificate): Promise<TokenEndpoint> {
-  return undiciTokenEndpoint(fileSecrets(await theFolder(t, { trust: caCertificate }), 'test'), Date.now)
+  return undiciTokenEndpoint(
+    createSecretCache(fileSecrets(await theFolder(t, { trust: caCertificate }), 'test'), Date.now),
+  )
 }
 
 function theServer(port: number, changes: Partial<ResolvedAuthorizationServer> = {}): ResolvedAuthorizationServer {
@@ -59,7 +62,9 @@ function theRequest(timeouts: Partial<TokenEndpointTimeouts> = {}): TokenEndpoin
 }
 
 function secretsOf(secrets: ReadonlyMap<string, Secret>): SecretStore {
-  return { get: async (name) => secrets.get(name) ?? Promise.reject(new SecretError(`There is no ${name}.`)) }
+  return {
+    get: async (name) => secrets.get(name) ?? Promise.reject(new SecretError('secret_missing', `There is no ${name}.`)),
+  }
 }
 
 interface Started {
@@ -242,7 +247,7 @@ test('a connection by one TLS identity serves no request by another', async (t) 
 test('a trust store that is missing is an error, and stored afterwards it is read', async (t) => {
   const { port } = await startHttps(t, answerFine)
   const secrets = new Map<string, Secret>()
-  const endpoint = undiciTokenEndpoint(secretsOf(secrets), Date.now)
+  const endpoint = undiciTokenEndpoint(createSecretCache(secretsOf(secrets), Date.now))
   await assert.rejects(endpoint.post(theServer(port), theRequest()), SecretError)
   secrets.set(trustStore, new Secret(theCertificate.caCertificate))
   assert.equal((await endpoint.post(theServer(port), theRequest())).status, 200)
@@ -256,7 +261,7 @@ test('a trust store that changes is read again after five minutes, and what is u
     else answerFine(request, response)
   })
   const secrets = new Map([[trustStore, new Secret(theCertificate.caCertificate)]])
-  const endpoint = undiciTokenEndpoint(secretsOf(secrets), () => now)
+  const endpoint = undiciTokenEndpoint(createSecretCache(secretsOf(secrets), () => now))
   const post = (path = '/token') =>
     endpoint.post(theServer(port, { tokenEndpoint: `https://localhost:${port}${path}` }), theRequest())
   assert.equal((await post()).status, 200)
@@ -275,15 +280,21 @@ test('a trust store that changes is read again after five minutes, and what is u
   assert.equal((await post()).status, 200)
 })
 
-test('when certificates are read again the connections by the old ones are given up', async (t) => {
+test('when certificates change the connections by the old ones are given up, and not before', async (t) => {
   let now = 1_700_000_000_000
   const { port, sockets } = await startHttps(t, answerFine)
   const secrets = new Map([[trustStore, new Secret(theCertificate.caCertificate)]])
-  const endpoint = undiciTokenEndpoint(secretsOf(secrets), () => now)
+  const endpoint = undiciTokenEndpoint(createSecretCache(secretsOf(secrets), () => now))
   await endpoint.post(theServer(port), theRequest())
+  await pause(200)
+  now += 300_000
+  await endpoint.post(theServer(port), theRequest())
+  await pause(200)
+  assert.equal(sockets.length, 1, 'read again, and the same')
   const [old] = sockets
   assert.ok(old)
   const closed = once(old, 'close', { signal: AbortSignal.timeout(2_000) })
+  secrets.set(trustStore, new Secret(theCertificate.caCertificate + anotherCertificate.caCertificate))
   now += 300_000
   await endpoint.post(theServer(port), theRequest())
   await closed

@@ -29,7 +29,7 @@ test('a failure is not kept: the connection works as soon as its elements are th
   assert.deepEqual(events, [])
 
   await writeFile(path, JSON.stringify(theElements(theIssuer)))
-  assert.equal((await connections.get('conn')).name, 'conn')
+  assert.equal((await connections.get('conn')).connection.name, 'conn')
 })
 
 function theConnections(path: string) {

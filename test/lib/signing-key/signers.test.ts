@@ -7,6 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { type CryptoKey, jwtVerify } from 'jose'
 import { fileSecrets, secretPath } from '../../../lib/adapters/file-secrets.ts'
 import type { SignatureAlgorithm } from '../../../lib/configuration/signature-algorithm.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-error.ts'
 import { KeyStoreError } from '../../../lib/signing-key/key-store-error.ts'
 import type { Signer } from '../../../lib/signing-key/signer.ts'
@@ -49,7 +50,7 @@ async function startStage(t: TestContext, text?: string): Promise<Stage> {
     return files.get(name)
   }
   return {
-    signers: createSigners({ get }, () => time),
+    signers: createSigners(createSecretCache({ get }, () => time)),
     store,
     remove: () => rm(secretPath(folder, 'test', location)),
     advance(milliseconds) {

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Connection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createSigners } from '../../../lib/signing-key/signers.ts'
 import { authenticateClient, type ClientCredentials } from '../../../lib/token-endpoint/client-authentication.ts'
 import { theConnection } from '../../support/element-store.ts'
@@ -12,7 +13,11 @@ const moment = { now: 1_700_000_000_000, jwtId: 'the-jwt-id' }
 /** What proves that connection's client, where every secret is this text. */
 function authenticate(connection: Connection, text: string): Promise<ClientCredentials> {
   const secrets = { get: async () => new Secret(text) }
-  return authenticateClient(connection, { secrets, signers: createSigners(secrets, () => moment.now) }, moment)
+  return authenticateClient(
+    connection,
+    { secrets, signers: createSigners(createSecretCache(secrets, Date.now)) },
+    moment,
+  )
 }
 
 const reveal = (secrets: readonly Secret[]) => secrets.map((secret) => secret.reveal())

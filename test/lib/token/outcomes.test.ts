@@ -3,16 +3,23 @@ import { test } from 'node:test'
 import { createOutcomes } from '../../../lib/token/outcomes.ts'
 import type { Token } from '../../../lib/token/token.ts'
 import { RefusedError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { someToken } from '../../contract/token-cache.ts'
 import { theConnection } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
+import { someToken } from '../../support/some-token.ts'
 
 test('of each connection the last success and the last failure are remembered, side by side', async (t) => {
   const connection = await theConnection(t, theElements('https://as.example'))
   let now = 0
   const outcomes = createOutcomes(() => now)
   const obtain = (token: () => Promise<Token>, name = 'conn') =>
-    outcomes.watch(token)({ ...connection, name }, { connection: name, further: {} }, connection.parameters, 1)
+    outcomes.watch(token)({
+      connection: { ...connection, name },
+      fingerprint: 'the fingerprint',
+      request: { connection: name, further: {} },
+      parameters: connection.parameters,
+      deadline: 1,
+      keepLease: () => Promise.resolve(),
+    })
   assert.deepEqual(outcomes.of('conn'), {})
 
   now = 1
@@ -21,7 +28,7 @@ test('of each connection the last success and the last failure are remembered, s
   assert.deepEqual(outcomes.of('conn'), { obtainedAt: 1 })
 
   now = 2
-  const refusal = new RefusedError({ error: 'invalid_client' }, 'theServer', 'client')
+  const refusal = RefusedError.of({ error: 'invalid_client' }, 'theServer', 'client')
   await assert.rejects(
     obtain(() => Promise.reject(refusal)),
     refusal,

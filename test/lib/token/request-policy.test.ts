@@ -135,7 +135,7 @@ test('a refusal is never repeated, and remembered for its token only', async () 
   await tokens.time.advance(10_000)
   const again = await failure(tokens.get({ scope: ['no'] }))
   assert.equal(again.retryAfterSeconds, 20)
-  assert.equal(again.failure, error.failure)
+  assert.deepEqual(again.failure?.message, error.failure.message)
   assert.equal(tokens.requests.length, 1)
 
   assert.equal((await tokens.time.until(tokens.get({ scope: ['yes'] }))).source, 'server')
@@ -227,12 +227,12 @@ test('a probe that never comes back does not keep the others from asking for eve
   await failure(tokens.time.until(tokens.get()))
   await tokens.time.advance(30_000)
   isHanging = true
-  void tokens.get()
+  tokens.get().catch(() => {})
   await tokens.time.advance(29_000)
   await failure(tokens.get({ scope: ['other'] }))
   await tokens.time.advance(1_000)
   const asked = tokens.requests.length
-  void tokens.get({ scope: ['other'] })
+  tokens.get({ scope: ['other'] }).catch(() => {})
   await tokens.time.advance(100)
   assert.equal(tokens.requests.length, asked + 1)
 })

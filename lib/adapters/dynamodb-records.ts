@@ -1,0 +1,160 @@
+import {
+  type AttributeValue,
+  BatchGetItemCommand,
+  ConditionalCheckFailedException,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+} from '@aws-sdk/client-dynamodb'
+import { type RecordName, recordNameText } from '../token-cache/record-name.ts'
+import type { RecordFields, RecordStore, StoredRecord } from '../token-cache/record-store.ts'
+import { RecordStoreError } from '../token-cache/record-store-error.ts'
+import { withinTime } from './aws-client-settings.ts'
+import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
+
+interface DynamodbRecordsOptions {
+  readonly tableName: string
+  /** Bounds each call in all, connecting included. */
+  readonly attemptMilliseconds: number
+}
+
+type Item = Record<string, AttributeValue>
+type Call<Answer> = (client: DynamoDBClient, options: { readonly abortSignal: AbortSignal }) => Promise<Answer>
+
+/**
+ * Records as items of one table: `name`, the partition key, is `<group>/<id>`; `ttl`, in whole seconds, is what DynamoDB
+ * deletes by; `version`, `removableFrom` and the fields are attributes of their own.
+ */
+export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbRecordsOptions): RecordStore {
+  let client: DynamoDBClient | undefined
+
+  async function attempt<Answer>(call: Call<Answer>): Promise<Answer> {
+    // The SDK repeats nothing: a write whose first answer was lost would fail its own condition.
+    client ??= new DynamoDBClient({ maxAttempts: 1 })
+    const current = client
+    try {
+      return await withinTime(attemptMilliseconds, (options) => call(current, options))
+    } catch (error) {
+      throw describeFailure(error, tableName)
+    }
+  }
+
+  return {
+    async read(names) {
+      const keys = names.map(recordNameText)
+      // DynamoDB refuses a request that names an item twice, and one that names none.
+      const distinct = [...new Set(keys)]
+      if (distinct.length === 0) return []
+
+      const readAll = distinct.length === 1 ? readOne(tableName, distinct) : readSeveral(tableName, distinct)
+      const items = await attempt(repeatedAfterReset(readAll))
+      const records = new Map(items.map((item) => [item['name']?.S, readRecord(item)]))
+      return keys.map((key) => records.get(key))
+    },
+    write(name, record, expected) {
+      const command = new PutItemCommand({
+        TableName: tableName,
+        Item: createItem(name, record),
+        ...(expected === undefined ? ifAbsent : ifVersion(expected)),
+      })
+      return attempt((of, options) => of.send(command, options).then(() => true, falseIfConditionFailed))
+    },
+  }
+}
+
+function readOne(tableName: string, [name = '']: readonly string[]): Call<Item[]> {
+  const command = new GetItemCommand({ TableName: tableName, Key: { name: { S: name } }, ConsistentRead: true })
+  return async (client, options) => {
+    const { Item: item } = await client.send(command, options)
+    return item ? [item] : []
+  }
+}
+
+function readSeveral(tableName: string, names: readonly string[]): Call<Item[]> {
+  const keys = names.map((name) => ({ name: { S: name } }))
+  const command = new BatchGetItemCommand({ RequestItems: { [tableName]: { Keys: keys, ConsistentRead: true } } })
+  return async (client, options) => {
+    const { Responses: items, UnprocessedKeys: unread } = await client.send(command, options)
+    if (unread?.[tableName]) throw throttled(tableName)
+    return items?.[tableName] ?? []
+  }
+}
+
+/** For reads: the far end may have closed an idle connection while the function was frozen, and reading twice does no harm. */
+function repeatedAfterReset<Answer>(call: Call<Answer>): Call<Answer> {
+  return (client, options) =>
+    call(client, options).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') throw error
+      return call(client, options)
+    })
+}
+
+// What has no version of ours in it is nobody's record, and would block its name for ever.
+const ifAbsent = {
+  ConditionExpression: 'attribute_not_exists(#version) OR NOT attribute_type(#version, :string)',
+  ExpressionAttributeNames: { '#version': 'version' },
+  ExpressionAttributeValues: { ':string': { S: 'S' } },
+}
+
+function ifVersion(expected: string) {
+  return {
+    ConditionExpression: '#version = :expected',
+    ExpressionAttributeNames: { '#version': 'version' },
+    ExpressionAttributeValues: { ':expected': { S: expected } },
+  }
+}
+
+function falseIfConditionFailed(error: unknown): false {
+  if (error instanceof ConditionalCheckFailedException) return false
+  throw error
+}
+
+function createItem(name: RecordName, { version, removableFrom, fields }: StoredRecord): Item {
+  const attributes = Object.entries({ removableFrom, ttl: Math.ceil(removableFrom / 1000), ...fields }).map(
+    ([attribute, value]) => [attribute, typeof value === 'number' ? { N: String(value) } : { S: value }],
+  )
+  return { ...Object.fromEntries(attributes), name: { S: recordNameText(name) }, version: { S: version } }
+}
+
+/** Without fields where they aren't ours, so that it can be replaced; undefined where not even the version is. */
+function readRecord({ name: _name, ttl: _ttl, version, removableFrom, ...attributes }: Item): StoredRecord | undefined {
+  if (version?.S === undefined) return undefined
+  const foreign = { version: version.S, removableFrom: 0, fields: {} }
+  if (removableFrom?.N === undefined) return foreign
+
+  const fields: Record<string, RecordFields[string]> = {}
+  for (const [field, { S: text, N: number }] of Object.entries(attributes)) {
+    if (text === undefined && number === undefined) return foreign
+    fields[field] = text ?? Number(number)
+  }
+  return { version: version.S, removableFrom: Number(removableFrom.N), fields }
+}
+
+/** DynamoDB's own, beside those that any service has: none of them has done anything. */
+const contended = ['ReplicatedWriteConflictException', 'ThrottlingError', 'TransactionConflictException']
+
+/** Of the original only its name is kept: it may hold the item. */
+function describeFailure(error: unknown, tableName: string): RecordStoreError {
+  if (error instanceof RecordStoreError) return error
+  const [failure, reason] = [classifyAwsFailure(error), reasonOfAwsFailure(error)]
+  if (failure === 'throttled' || contended.includes(reason)) return throttled(tableName)
+  const table = `The DynamoDB table ${tableName}`
+  switch (failure) {
+    case 'missing':
+      return new RecordStoreError(`${table} does not exist in this account and region: create it, its key is name (S).`)
+    case 'denied':
+      return new RecordStoreError(
+        `${table} is refused (${reason}): allow dynamodb:GetItem, BatchGetItem and PutItem on it, and the use of its key.`,
+      )
+    case 'unreachable':
+      return new RecordStoreError(`${table} did not answer in time, or can't be reached (${reason}).`)
+    case undefined:
+      return new RecordStoreError(`${table} does not take the request (${reason}): is its key name (S), and no other?`)
+  }
+}
+
+function throttled(tableName: string): RecordStoreError {
+  return new RecordStoreError(`The DynamoDB table ${tableName} asks to wait: is its capacity enough?`, {
+    isThrottled: true,
+  })
+}

@@ -1,0 +1,19 @@
+import type { SecretStore } from '../secret/secret-store.ts'
+import { loadedOnce } from './loaded-once.ts'
+
+/** Where secrets are kept. */
+export type SecretsPlace = { readonly kind: 'secrets_manager' } | { readonly kind: 'files'; readonly folder: string }
+
+export function openSecrets(place: SecretsPlace, stage: string): SecretStore {
+  const open = loadedOnce(() => load(place, stage))
+  return { get: async (name) => (await open()).get(name) }
+}
+
+async function load(place: SecretsPlace, stage: string): Promise<SecretStore> {
+  switch (place.kind) {
+    case 'secrets_manager':
+      return (await import('./secrets-manager-secrets.ts')).secretsManagerSecrets({ stage })
+    case 'files':
+      return (await import('./file-secrets.ts')).fileSecrets(place.folder, stage)
+  }
+}

@@ -1,0 +1,89 @@
+import {
+  GetSecretValueCommand,
+  type GetSecretValueResponse,
+  InvalidRequestException,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager'
+import { isNameOfSecret } from '../configuration/name-of-secret.ts'
+import { type Surroundings, secretPrefix } from '../configuration/surroundings.ts'
+import { Secret } from '../secret/secret.ts'
+import { SecretError } from '../secret/secret-error.ts'
+import type { SecretStore } from '../secret/secret-store.ts'
+import { type AwsTimeouts, awsClientSettings, defaultAwsTimeouts, withinTime } from './aws-client-settings.ts'
+import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
+
+export interface SecretsManagerSettings extends Pick<Surroundings, 'stage'> {
+  readonly timeouts?: AwsTimeouts
+}
+
+/** Secrets in AWS Secrets Manager, as text or as the bytes of one: always the current version, read anew each time. */
+export function secretsManagerSecrets({ stage, timeouts = defaultAwsTimeouts }: SecretsManagerSettings): SecretStore {
+  const prefix = secretPrefix({ stage })
+  let client: SecretsManagerClient | undefined
+  const connect = () => {
+    client ??= new SecretsManagerClient(awsClientSettings(timeouts))
+    return client
+  }
+
+  async function readCurrent(name: string): Promise<GetSecretValueResponse> {
+    // The stage is always named: moto, for one, by default answers with the version that was current before.
+    const command = new GetSecretValueCommand({ SecretId: name, VersionStage: 'AWSCURRENT' })
+    try {
+      return await withinTime(timeouts.total, (options) => connect().send(command, options))
+    } catch (error) {
+      throw describeFailure(name, error)
+    }
+  }
+
+  return {
+    async get(name) {
+      if (!isNameOfSecret(name, prefix))
+        throw new SecretError('secret_denied', `The name of a secret must begin with ${prefix}.`)
+      return new Secret(textOf(name, await readCurrent(name)))
+    },
+  }
+}
+
+/** @throws {SecretError} when the bytes are no text: none of them is passed on, changed or not */
+function textOf(name: string, { SecretString: text, SecretBinary: bytes }: GetSecretValueResponse): string {
+  if (text !== undefined) return text
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+  } catch {
+    throw new SecretError('secret_unreadable', `The secret ${name} is no text: store it as UTF-8.`)
+  }
+}
+
+/** Of the SDK's error only its name or code is kept: an answer that it can't read it quotes. */
+function describeFailure(name: string, error: unknown): unknown {
+  // The one reason for which a reading is refused so.
+  if (error instanceof InvalidRequestException)
+    return new SecretError('secret_missing', `The secret ${name} is marked for deletion: restore it.`)
+
+  const reason = reasonOfAwsFailure(error)
+  switch (classifyAwsFailure(error)) {
+    case 'missing':
+      return new SecretError(
+        'secret_missing',
+        `The secret ${name} does not exist in this account and region, or has no current version: create it.`,
+      )
+    case 'denied':
+      return new SecretError(
+        'secret_denied',
+        `The secret ${name} can't be read (${reason}): allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its ` +
+          'key where that is your own; see that the credentials are good.',
+      )
+    case 'throttled':
+      return new SecretError(
+        'secret_throttled',
+        `The secret ${name} can't be read now (${reason}): Secrets Manager asks to wait. Try again later.`,
+      )
+    case 'unreachable':
+      return new SecretError(
+        'secret_unreachable',
+        `The secret ${name} can't be read now (${reason}): see that Secrets Manager can be reached, and try again later.`,
+      )
+    case undefined:
+      return error
+  }
+}

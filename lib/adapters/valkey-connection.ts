@@ -1,0 +1,117 @@
+import { isIP } from 'node:net'
+import { type ClientContext, type Result, Valkey } from 'iovalkey'
+import type { Secret } from '../secret/secret.ts'
+
+export interface ValkeyServer {
+  readonly host: string
+  readonly port: number
+  readonly isTls: boolean
+}
+
+export interface ValkeyCredentials {
+  readonly username?: string
+  readonly password?: Secret
+  /** PEM; without it Node's own CAs are trusted. */
+  readonly ca?: string
+}
+
+export interface ValkeyConnection {
+  readonly opened: Promise<Valkey>
+  /** Whether that has happened. */
+  readonly isOpen: boolean
+  /** What it has not answered yet fails. */
+  close(): void
+}
+
+declare module 'iovalkey' {
+  interface RedisCommander<Context extends ClientContext> {
+    compareAndSet(key: string, expected: string, value: string, removableFrom: number): Result<unknown, Context>
+  }
+}
+
+/**
+ * By the server's clock, what is removable already stays for some seconds: it has been there. MGET takes for absent what isn't a string;
+ * a number that Lua prints by itself is 1.7e+12.
+ */
+const compareAndSet = String.raw`
+local there = redis.call('MGET', KEYS[1])[1]
+local version = there and string.match(there, '^([%w_-]+)\n') or ''
+if version ~= ARGV[1] then return 0 end
+local time = redis.call('TIME')
+local soonest = time[1] * 1000 + math.ceil(time[2] / 1000) + 5000
+redis.call('SET', KEYS[1], ARGV[2], 'PXAT', string.format('%.0f', math.max(tonumber(ARGV[3]), soonest)))
+return 1`
+
+/**
+ * One connection, which is not opened again by itself and repeats nothing: a write whose answer was lost would then fail on
+ * what it has written. While idle it keeps no process alive.
+ */
+export function openConnection(
+  server: ValkeyServer,
+  credentials: () => Promise<ValkeyCredentials>,
+  onEnd: () => void,
+): ValkeyConnection {
+  let client: Valkey | undefined
+  let [isOpen, isClosed] = [false, false]
+
+  async function open(): Promise<Valkey> {
+    const { username, password, ca } = await credentials()
+    if (isClosed) throw new Error('closed while its credentials were read')
+    client = createClient(server, ca)
+    client.once('end', onEnd)
+    await connect(client)
+    client.stream.unref()
+    // Not by the client's own options: those make a warning on the console of a server that wants no password.
+    if (username !== undefined) await client.auth(username, password?.reveal() ?? '')
+    else if (password) await client.auth(password.reveal())
+    isOpen = true
+    return client
+  }
+
+  return {
+    opened: open(),
+    get isOpen() {
+      return isOpen
+    },
+    close() {
+      isClosed = true
+      client?.disconnect()
+    },
+  }
+}
+
+function createClient({ host, port, isTls }: ValkeyServer, ca: string | undefined): Valkey {
+  return new Valkey({
+    host,
+    port,
+    // Whatever the name resolves to; the default is IPv4 alone.
+    family: 0,
+    lazyConnect: true,
+    retryStrategy: () => 50,
+    enableOfflineQueue: false,
+    // INFO is a command more, and a right more.
+    enableReadyCheck: false,
+    disconnectTimeout: 0,
+    scripts: { compareAndSet: { lua: compareAndSet, numberOfKeys: 1 } },
+    ...(isTls && {
+      tls: {
+        minVersion: 'TLSv1.2',
+        // Not left to NODE_TLS_REJECT_UNAUTHORIZED.
+        rejectUnauthorized: true,
+        ...(isIP(host) === 0 && { servername: host }),
+        ...(ca !== undefined && { ca }),
+      },
+    }),
+  })
+}
+
+/** What failed is told by an event alone; the promise says that the connection is closed. */
+async function connect(client: Valkey): Promise<void> {
+  let reason: unknown
+  client.on('error', (error) => {
+    reason = error
+  })
+  await client.connect().catch((error) => {
+    throw reason ?? error
+  })
+}

@@ -1,0 +1,60 @@
+import type { Secret } from './secret.ts'
+import { SecretError } from './secret-error.ts'
+import type { SecretStore } from './secret-store.ts'
+
+/** Longest time that a process goes on with a secret that the store no longer holds. */
+const maximumAgeMilliseconds = 5 * 60_000
+/** Before a store that could not be reached, or a secret that was just read out of turn, is asked again. */
+const pauseMilliseconds = 10_000
+
+/** The secrets of one process: each read at its first use and again when it is too old. */
+export interface SecretCache extends SecretStore {
+  /**
+   * Reads it out of turn, unless that was done a moment ago.
+   * @returns whether the store holds another one now
+   * @throws {SecretError}
+   */
+  refresh(name: string): Promise<boolean>
+  /** What it holds is of no use: the next one who asks reads it again. */
+  forget(name: string): void
+}
+
+interface Entry {
+  readonly secret: Promise<Secret>
+  readonly readAgainAt: number
+  readonly refreshedAt: number
+}
+
+/** While the store can't be reached, the secret in hand serves on. */
+export function createSecretCache(store: SecretStore, now: () => number): SecretCache {
+  const entries = new Map<string, Entry>()
+
+  function read(name: string, refreshedAt = -Infinity): Promise<Secret> {
+    const before = entries.get(name)
+    const secret = store.get(name).catch((error) => {
+      if (!before || !(error instanceof SecretError) || !error.isPassing) {
+        entries.delete(name)
+        throw error
+      }
+      entries.set(name, { ...before, readAgainAt: now() + pauseMilliseconds })
+      return before.secret
+    })
+    entries.set(name, { secret, readAgainAt: now() + maximumAgeMilliseconds, refreshedAt })
+    return secret
+  }
+
+  return {
+    forget: (name) => entries.delete(name),
+    get(name) {
+      const entry = entries.get(name)
+      return entry && now() < entry.readAgainAt ? entry.secret : read(name)
+    },
+    async refresh(name) {
+      const entry = entries.get(name)
+      if (entry && now() < entry.refreshedAt + pauseMilliseconds) return false
+      const before = await entry?.secret
+      const after = await read(name, now())
+      return before !== undefined && !before.equals(after)
+    },
+  }
+}

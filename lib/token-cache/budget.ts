@@ -1,0 +1,85 @@
+import type { Log } from '../log/log-event.ts'
+import { SecretError } from '../secret/secret-error.ts'
+import { KeyStoreError } from '../signing-key/key-store-error.ts'
+import { inTime, type Pause } from '../token/in-time.ts'
+import { CacheUnavailableError } from './cache-unavailable-error.ts'
+import { RecordStoreError } from './record-store-error.ts'
+
+/** An instance's first call has a connection to open, and a secret to read. */
+export const firstCallMilliseconds = 2_000
+/** After a failure nobody of this instance asks for that long. */
+const restMilliseconds = 5_000
+/** Between two tries while the store asks to wait: full jitter up to this, doubling from the first to the last. */
+const throttled = { firstMilliseconds: 50, lastMilliseconds: 1_000 } as const
+
+export interface BudgetParts {
+  /** Of one call on a used connection. */
+  readonly budgetMilliseconds: number
+  readonly now: () => number
+  /** From 0 up to 1. */
+  readonly random: () => number
+  readonly pause: Pause
+  readonly log: Log
+}
+
+/** The time that the shared cache may cost. Past it the request goes on without. */
+export interface Budget {
+  /**
+   * One call to the shared cache.
+   * @param waitUntil how long to wait, in milliseconds since the epoch, while the store asks to wait: that is no outage
+   * @throws {CacheUnavailableError} when it fails, is late, or did so a moment ago
+   */
+  spend<T>(call: () => Promise<T>, waitUntil: number): Promise<T>
+}
+
+export function createBudget({ budgetMilliseconds, now, random, pause, log }: BudgetParts): Budget {
+  let isUsed = false
+  let restsUntil = -Infinity
+
+  async function once<T>(call: () => Promise<T>): Promise<T> {
+    const milliseconds = isUsed ? budgetMilliseconds : Math.max(firstCallMilliseconds, budgetMilliseconds)
+    const running = call()
+    // It may fail when nobody listens any more.
+    running.catch(() => {})
+    const result = await inTime(running, milliseconds, pause, () => {
+      throw new RecordStoreError(`no answer within ${milliseconds} ms`)
+    })
+    isUsed = true
+    return result
+  }
+
+  function rest(startedAt: number, { message: reason }: Error): CacheUnavailableError {
+    // Calls that were under way together fail together: that is one outage.
+    if (now() >= restsUntil) log({ event: 'cache_passed_over', reason, milliseconds: now() - startedAt })
+    restsUntil = now() + restMilliseconds
+    return new CacheUnavailableError(reason)
+  }
+
+  return {
+    async spend(call, waitUntil) {
+      const startedAt = now()
+      for (let attempt = 0; ; attempt++) {
+        if (now() < restsUntil) throw new CacheUnavailableError('it failed a moment ago')
+        try {
+          return await once(call)
+        } catch (error) {
+          if (!isOfCache(error)) throw error
+          if (!isThrottled(error)) throw rest(startedAt, error)
+          const delay = random() * Math.min(throttled.lastMilliseconds, throttled.firstMilliseconds * 2 ** attempt)
+          if (now() + delay >= waitUntil) throw new CacheUnavailableError(error.message)
+          await pause(delay)
+        }
+      }
+    },
+  }
+}
+
+type CacheError = RecordStoreError | SecretError | KeyStoreError
+
+function isOfCache(error: unknown): error is CacheError {
+  return error instanceof RecordStoreError || error instanceof SecretError || error instanceof KeyStoreError
+}
+
+function isThrottled(error: CacheError): boolean {
+  return error instanceof RecordStoreError ? error.isThrottled : error.code === 'secret_throttled'
+}

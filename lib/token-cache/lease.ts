@@ -1,0 +1,135 @@
+import type { Token } from '../token/token.ts'
+import type { TokenEndpointError } from '../token-endpoint/token-endpoint-error.ts'
+import { unlessUnavailable } from './cache-unavailable-error.ts'
+import { LeaseLostError } from './lease-lost-error.ts'
+import { tokenIdFor } from './record-name.ts'
+import { writeFailure } from './shared-failure.ts'
+import type { AskedFor, SharedToken } from './shared-token.ts'
+import { type TokenRecord, withoutFailure, withoutLease } from './token-record.ts'
+import type { ReadRecord, TokenRecords } from './token-records.ts'
+import type { TokenSealing } from './token-sealing.ts'
+
+/** Longer than an attempt by the default timeouts takes. */
+export const leaseMilliseconds = 12_000
+
+/** The right to ask for one token. Where the cache fails meanwhile the holder goes on, and stores nothing. */
+export interface Lease {
+  /** Says under which elements it asks: a token counts only while no others have come into force. */
+  settle(fingerprint: string): Promise<void>
+  /**
+   * To be called before each attempt: nobody else asks for that long.
+   * @throws {LeaseLostError} where somebody else may ask by now, or the token was invalidated
+   */
+  keepFor(milliseconds: number): Promise<void>
+  /** Stores the token, unless the lease was lost or the generation has risen, and ends the lease. */
+  store(token: Token, asked: AskedFor): Promise<StoredToken>
+  /** Ends the lease with what came instead of a token, if the others are to hear of it. */
+  end(failure: FailureToShare): Promise<void>
+}
+
+export interface StoredToken {
+  /** To be handed out: the one that was obtained, or a newer one that is there already. */
+  readonly token: Token
+  /** Whether it may answer further requests. */
+  readonly isCurrent: boolean
+}
+
+export interface FailureToShare {
+  readonly error?: TokenEndpointError
+  /** Until when nobody asks again; those who wait are told in any case. */
+  readonly until?: number
+  /** When asking again may help, where that is later. */
+  readonly retryAt?: number
+  /** The token in hand is good until its time, and to be renewed from then on. */
+  readonly refreshAt?: number
+}
+
+export interface LeaseParts {
+  readonly records: TokenRecords
+  readonly sealing: TokenSealing
+  readonly tokenIn: (read: ReadRecord, waitUntil: number) => Promise<SharedToken | undefined>
+  readonly now: () => number
+}
+
+export interface LeaseTerm {
+  readonly leaseOwner: string
+  readonly leaseUntil: number
+}
+
+export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTerm, waitUntil: number): Lease {
+  const { records, sealing, tokenIn, now } = parts
+  const { name } = taken
+  const { leaseOwner } = term
+  let { leaseUntil } = term
+  let generation = taken.generation
+  const isOurs = ({ record }: ReadRecord) => record.leaseOwner === leaseOwner
+
+  function amendOurs(change: (record: TokenRecord) => TokenRecord): Promise<ReadRecord | undefined> {
+    return records.amend(name, (read) => (isOurs(read) ? change(read.record) : undefined), waitUntil)
+  }
+
+  async function storeFenced(token: SharedToken): Promise<StoredToken> {
+    const sealedToken = await sealing.seal(name, token)
+    let there: ReadRecord = taken
+    const { refreshAt, expiresAt, generation: number } = token
+    const stored = await records.amend(
+      name,
+      (read) => {
+        there = read
+        if (!isOurs(read) || read.generation?.number !== number) return undefined
+        return { ...withoutFailure(withoutLease(read.record)), sealedToken, refreshAt, expiresAt, generation: number }
+      },
+      waitUntil,
+    )
+    if (stored) return { token, isCurrent: true }
+    const newer = await tokenIn(there, waitUntil)
+    await amendOurs(withoutLease)
+    return newer && now() < newer.usableUntil ? { token: newer, isCurrent: true } : { token, isCurrent: false }
+  }
+
+  return {
+    async settle(fingerprint) {
+      generation = await unlessUnavailable(() => records.settle(taken, fingerprint, waitUntil), undefined)
+    },
+    async keepFor(milliseconds) {
+      if (now() + milliseconds <= leaseUntil) return
+      const until = now() + Math.max(leaseMilliseconds, milliseconds)
+      const kept = await unlessUnavailable(() => amendOurs((record) => ({ ...record, leaseUntil: until })), taken)
+      if (!kept) throw new LeaseLostError()
+      leaseUntil = until
+    },
+    store(token, asked) {
+      const id = token.id.includes('.') ? token.id : tokenIdFor(name, token.id)
+      const unshared = { token: { ...token, id }, isCurrent: true }
+      if (!generation) return Promise.resolve(unshared)
+      return unlessUnavailable(
+        storeFenced.bind(undefined, { ...token, id, asked, generation: generation.number }),
+        unshared,
+      )
+    },
+    async end(failure) {
+      await unlessUnavailable(() => amendOurs((record) => told(withoutLease(record), failure)), undefined)
+    },
+  }
+
+  function told(record: TokenRecord, { error, until, retryAt, refreshAt }: FailureToShare): TokenRecord {
+    const postponed = refreshAt === undefined ? record : { ...record, refreshAt }
+    if (!error || !generation) return postponed
+    return {
+      ...postponed,
+      failure: writeFailure(error),
+      failedAt: now(),
+      failedFingerprint: generation.fingerprint,
+      ...(until !== undefined && { coolDownUntil: until }),
+      ...(retryAt !== undefined && { retryAt }),
+    }
+  }
+}
+
+/** Where there is no cache to ask: everybody may. */
+export const unsharedLease: Lease = {
+  settle: () => Promise.resolve(),
+  keepFor: () => Promise.resolve(),
+  store: (token) => Promise.resolve({ token, isCurrent: true }),
+  end: () => Promise.resolve(),
+}

@@ -1,0 +1,37 @@
+/** Names a record in the shared cache. What a caller asks for never stands in it. */
+export interface RecordName {
+  /** What belongs together: a connection, or an authorization server. At most 128 letters, digits, `_`, `.` and `-`. */
+  readonly group: string
+  /** Unique within its group: base64url and `#`. */
+  readonly id: string
+}
+
+export function recordNameText({ group, id }: RecordName): string {
+  return `${group}/${id}`
+}
+
+/** @param digest of the token key */
+export function tokenRecordName(connection: string, digest: string): RecordName {
+  return { group: connection, id: `token#${digest}` }
+}
+
+/** What is known of a connection as a whole. */
+export function generationRecordName(connection: string): RecordName {
+  return { group: connection, id: 'generation' }
+}
+
+/** @param digest of what cools down */
+export function coolDownRecordName(digest: string): RecordName {
+  return { group: 'cool-downs', id: `cool-down#${digest}` }
+}
+
+/** A token id that finds its record again, under its connection alone: random, and the digest in the record's name. */
+export function tokenIdFor({ id }: RecordName, random: string): string {
+  return `${random}.${id.slice('token#'.length)}`
+}
+
+/** @returns undefined for a token that never was in the shared cache */
+export function recordNameOf(connection: string, tokenId: string): RecordName | undefined {
+  const [, digest] = tokenId.split('.')
+  return digest === undefined ? undefined : tokenRecordName(connection, digest)
+}

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import type { RecordName } from '../../lib/token-cache/record-name.ts'
+import type { RecordFields, RecordStore, StoredRecord } from '../../lib/token-cache/record-store.ts'
+
+let made = 0
+
+export function someRecordName(members: Partial<RecordName> = {}): RecordName {
+  return { group: `group-${made++}`, id: `token#${randomBytes(32).toString('base64url')}`, ...members }
+}
+
+export function someRecord(fields: RecordFields = { text: 'the text' }): StoredRecord {
+  return { version: randomBytes(16).toString('base64url'), removableFrom: Date.now() + 3_600_000, fields }
+}
+
+/**
+ * What every record store promises, whatever it keeps records in.
+ * @param open several stores over the same records, as instances of a function have them; undefined ends the test
+ */
+export function testRecordStoreContract(
+  name: string,
+  open: (t: TestContext) => Promise<(() => RecordStore) | undefined>,
+): void {
+  function promise(title: string, run: (store: RecordStore, openAnother: () => RecordStore) => Promise<void>): void {
+    test(`${name}: ${title}`, async (t) => {
+      const openStore = await open(t)
+      if (openStore) await run(openStore(), openStore)
+    })
+  }
+
+  promise('what was written is read back, to the last character', async (store) => {
+    const contents: Record<string, RecordFields> = {
+      nothing: {},
+      texts: { empty: '', lines: '\n"a"\r\n\tb\\\n', unicode: 'Grüße, 東京 𝒯 👩‍👩‍👧 \u0000 \u2028', number: '42' },
+      numbers: { zero: 0, negative: -1, fraction: 0.1, third: 1 / 3, time: 1_764_000_000_123, large: 2 ** 53 - 1 },
+      large: { text: 'é€👍'.repeat(11_000) },
+    }
+    for (const fields of Object.values(contents)) {
+      const [recordName, record] = [someRecordName(), someRecord(fields)]
+      assert.equal(await store.write(recordName, record, undefined), true)
+      assert.deepEqual(await store.read([recordName]), [record])
+    }
+  })
+
+  promise('the time from which a record may go is read back as it was, fractions and all', async (store) => {
+    for (const removableFrom of [Date.now() + 3_600_000.5, 4_102_444_800_001]) {
+      const [recordName, record] = [someRecordName(), { ...someRecord(), removableFrom }]
+      await store.write(recordName, record, undefined)
+      assert.deepEqual(await store.read([recordName]), [record])
+    }
+  })
+
+  promise('a record that may go at once has been there: nobody writes as if it had not', async (store) => {
+    const [recordName, record] = [someRecordName(), { ...someRecord(), removableFrom: 1_000_000_000_000 }]
+    assert.equal(await store.write(recordName, record, undefined), true)
+    assert.equal(await store.write(recordName, someRecord(), undefined), false)
+    assert.deepEqual(await store.read([recordName]), [record])
+  })
+
+  promise(
+    'records come in the order of the names, undefined where there is none, and twice if asked twice',
+    async (store) => {
+      const names = Array.from({ length: 5 }, () => someRecordName({ group: 'one-group' }))
+      const [a, b, c, absent, other] = names as [RecordName, RecordName, RecordName, RecordName, RecordName]
+      const elsewhere = someRecordName()
+      const records = new Map([a, b, c, other, elsewhere].map((each, index) => [each, someRecord({ index })]))
+      for (const [each, record] of records) await store.write(each, record, undefined)
+
+      for (const order of [
+        [c, absent, a, b],
+        [b, elsewhere, a, other],
+        [a, a],
+        [absent, absent],
+        [b, a, b, absent, b],
+        [],
+      ])
+        assert.deepEqual(
+          await store.read(order),
+          order.map((each) => records.get(each)),
+        )
+    },
+  )
+
+  promise('names that differ in anything are apart', async (store) => {
+    const ids = ['a', 'A', 'a#b', 'a-b', 'a_b', 'ab', '#a', 'generation', 'token#a']
+    const groups = ['g', 'G', 'g.h', 'g-h', 'g_h', 'gh', 'x'.repeat(128)]
+    const names = groups.flatMap((group) => ids.map((id) => ({ group, id })))
+    for (const [index, each] of names.entries())
+      assert.equal(await store.write(each, someRecord({ index }), undefined), true, JSON.stringify(each))
+    for (const group of groups) {
+      const sameGroup = names.filter((each) => each.group === group)
+      const records = await store.read(sameGroup)
+      assert.deepEqual(
+        records.map((record) => record?.fields['index']),
+        sameGroup.map((each) => names.indexOf(each)),
+      )
+    }
+  })
+
+  promise('the same id in two groups is two records', async (store) => {
+    const [one, two] = [someRecordName({ id: 'generation' }), someRecordName({ id: 'generation' })]
+    const [first, second] = [someRecord(), someRecord()]
+    assert.equal(await store.write(one, first, undefined), true)
+    assert.deepEqual(await store.read([two, one]), [undefined, first])
+    assert.equal(await store.write(two, second, undefined), true)
+    assert.deepEqual(await store.read([two, one]), [second, first])
+  })
+
+  promise('a record is written over the version that was read, and over no other', async (store) => {
+    const recordName = someRecordName()
+    const [first, second, third] = [someRecord(), someRecord(), someRecord()]
+    assert.equal(await store.write(recordName, first, second.version), false, 'nothing is there')
+    assert.deepEqual(await store.read([recordName]), [undefined])
+
+    assert.equal(await store.write(recordName, first, undefined), true)
+    assert.equal(await store.write(recordName, second, undefined), false, 'something is there')
+    assert.equal(await store.write(recordName, second, third.version), false, 'another version is there')
+    assert.equal(await store.write(recordName, second, first.version.slice(0, -1)), false, 'a part of it')
+    assert.deepEqual(await store.read([recordName]), [first])
+
+    assert.equal(await store.write(recordName, second, first.version), true)
+    assert.equal(await store.write(recordName, third, first.version), false, 'an older one')
+    assert.deepEqual(await store.read([recordName]), [second])
+  })
+
+  promise('a version is no pattern and may have any length', async (store) => {
+    const recordName = someRecordName()
+    let expected: string | undefined
+    for (const version of ['-', '_-_', 'a', 'a'.repeat(100), '0-9'.repeat(7)]) {
+      const record = { ...someRecord(), version }
+      assert.equal(await store.write(recordName, record, expected), true, version)
+      assert.deepEqual(await store.read([recordName]), [record])
+      expected = version
+    }
+  })
+
+  promise('a record is replaced as a whole: what the new one lacks is gone', async (store) => {
+    const recordName = someRecordName()
+    const [first, second] = [someRecord({ a: 'a', b: 1 }), someRecord({ b: 'b' })]
+    await store.write(recordName, first, undefined)
+    await store.write(recordName, second, first.version)
+    assert.deepEqual(await store.read([recordName]), [second])
+  })
+
+  promise('of twenty who write over the same version at the same time one succeeds', async (store, openAnother) => {
+    const stores = [store, openAnother()]
+    const recordName = someRecordName()
+    let expected: string | undefined
+    for (let round = 0; round < 3; round++) {
+      const records = Array.from({ length: 20 }, (_, index) => someRecord({ index }))
+      const answers = await Promise.all(
+        records.map((record, index) => (stores[index % 2] ?? store).write(recordName, record, expected)),
+      )
+      const winners = records.filter((_, index) => answers[index])
+      assert.equal(winners.length, 1)
+      assert.deepEqual(await store.read([recordName]), winners)
+      expected = winners[0]?.version
+    }
+  })
+
+  promise('what one instance has written the other reads at once', async (store, openAnother) => {
+    const other = openAnother()
+    const recordName = someRecordName()
+    let expected: string | undefined
+    for (let round = 0; round < 5; round++) {
+      const record = someRecord({ round })
+      assert.equal(await (round % 2 ? store : other).write(recordName, record, expected), true)
+      assert.deepEqual(await (round % 2 ? other : store).read([recordName, someRecordName()]), [record, undefined])
+      expected = record.version
+    }
+  })
+}

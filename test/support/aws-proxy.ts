@@ -1,0 +1,117 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { TestContext } from 'node:test'
+import { listen } from '../../infra/local/listen.ts'
+
+/** Stands before an AWS endpoint: hears what is asked, passes it on, and answers itself where it is told to. */
+export interface AwsProxy {
+  readonly endpoint: string
+  /** All requests so far, those too that it answered itself. */
+  readonly requests: readonly AwsRequest[]
+  /** How many connections were made to it, and how many of them are still open. */
+  connections(): { readonly made: number; readonly open: number }
+  /** How many requests there were of each operation. */
+  counts(): Readonly<Record<string, number>>
+  /** Of the next requests, each in its turn; those after them are passed on. */
+  answerNext(...answers: readonly AwsAnswer[]): void
+  /** Of all from now on. */
+  answerAll(answer: AwsAnswer): void
+}
+
+export interface AwsRequest {
+  /** Without the service: `GetSecretValue`. */
+  readonly operation: string
+  readonly body: Readonly<Record<string, unknown>>
+  /** Milliseconds, by a clock that never goes back. */
+  readonly at: number
+}
+
+export type AwsAnswer =
+  | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: unknown }
+  /** Nothing at all, or not the end, until the other side hangs up. */
+  | 'held'
+  | 'held in the middle'
+  /** A letter of its headers now and then, and no end. */
+  | 'dripping'
+  /** The connection ends instead. */
+  | 'reset'
+
+/** What an AWS service says when it refuses. */
+export function awsError(status: number, name: string, message = 'some message'): AwsAnswer {
+  return { status, body: { __type: name, message } }
+}
+
+export async function startAwsProxy(t: TestContext, target: string): Promise<AwsProxy> {
+  const requests: AwsRequest[] = []
+  const next: AwsAnswer[] = []
+  let all: AwsAnswer | undefined
+  const server = createServer((request, response) => {
+    void readRequest(request).then(async (body) => {
+      const operation = String(request.headers['x-amz-target']).split('.')[1] ?? ''
+      requests.push({ operation, body: JSON.parse(body.toString()), at: performance.now() })
+      const answer = next.shift() ?? all
+      if (answer === undefined) await passOn(request, body, target, response)
+      else send(answer, response)
+    })
+  })
+  const connections = { made: 0, open: 0 }
+  server.on('connection', (socket) => {
+    connections.made++
+    connections.open++
+    socket.on('close', () => connections.open--)
+  })
+  const port = await listen(server, 0, '127.0.0.1')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    requests,
+    connections: () => connections,
+    counts() {
+      const counts: Record<string, number> = {}
+      for (const { operation } of requests) counts[operation] = (counts[operation] ?? 0) + 1
+      return counts
+    },
+    answerNext(...answers) {
+      next.push(...answers)
+    },
+    answerAll(answer) {
+      all = answer
+    },
+  }
+}
+
+async function readRequest(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+async function passOn(request: IncomingMessage, body: Buffer, target: string, response: ServerResponse): Promise<void> {
+  const kept = ['authorization', 'content-type', 'x-amz-target', 'x-amz-date', 'x-amz-content-sha256']
+  const headers = kept.flatMap((name): [string, string][] => {
+    const value = request.headers[name]
+    return value === undefined ? [] : [[name, String(value)]]
+  })
+  const answer = await fetch(`${target}${request.url}`, { method: 'POST', headers, body: new Uint8Array(body) })
+  const text = Buffer.from(await answer.arrayBuffer())
+  response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(text)
+}
+
+function send(answer: AwsAnswer, response: ServerResponse): void {
+  if (answer === 'held') return
+  if (answer === 'reset') return void response.destroy()
+  if (answer === 'dripping') return drip(response)
+  const type = { 'content-type': 'application/x-amz-json-1.1' }
+  if (answer === 'held in the middle') return void response.writeHead(200, type).write('{')
+
+  const { status, headers, body = {} } = answer
+  response.writeHead(status, { ...type, ...headers }).end(typeof body === 'string' ? body : JSON.stringify(body))
+}
+
+function drip({ socket }: ServerResponse): void {
+  socket?.write('HTTP/1.1 200 OK\r\nx-letters: ')
+  const timer = setInterval(() => socket?.write('x'), 20)
+  socket?.once('close', () => clearInterval(timer))
+}

@@ -1,0 +1,70 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import type { TestContext } from 'node:test'
+import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb'
+import dynalite from 'dynalite'
+import { setEnvironment } from './moto.ts'
+
+export interface DynamodbServer {
+  readonly endpoint: string
+  /** A client of its own, for what a test looks at or puts there. */
+  readonly client: DynamoDBClient
+  /** A table as the stack makes it: its key is `name` (S). */
+  createTable(name: string): Promise<void>
+}
+
+/** DynamoDB in this process, on a free port. */
+export async function startDynalite(t: TestContext): Promise<DynamodbServer> {
+  const server = dynalite({ createTableMs: 0 })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return dynamodbAt(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+}
+
+/** DynamoDB that is there already, of whichever emulator. */
+export function dynamodbAt(t: TestContext, endpoint: string): DynamodbServer {
+  const client = new DynamoDBClient({
+    endpoint,
+    region: environment.AWS_REGION,
+    credentials: { accessKeyId: environment.AWS_ACCESS_KEY_ID, secretAccessKey: environment.AWS_SECRET_ACCESS_KEY },
+  })
+  t.after(() => client.destroy())
+  return {
+    endpoint,
+    client,
+    async createTable(name) {
+      await client.send(
+        new CreateTableCommand({
+          TableName: name,
+          AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
+          KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
+          BillingMode: 'PAY_PER_REQUEST',
+        }),
+      )
+      await waitUntilTableExists({ client, maxWaitTime: 20, minDelay: 1 }, { TableName: name })
+    },
+  }
+}
+
+const environment = {
+  AWS_REGION: 'eu-central-1',
+  AWS_ACCESS_KEY_ID: 'testing',
+  AWS_SECRET_ACCESS_KEY: 'testing',
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  AWS_EC2_METADATA_DISABLED: 'true',
+} as const
+
+/** By which an SDK client finds DynamoDB at that URL, and nothing of the machine's own configuration. */
+export function dynamodbEnvironment(endpoint: string): Readonly<Record<string, string>> {
+  return { ...environment, AWS_ENDPOINT_URL_DYNAMODB: endpoint }
+}
+
+/** For this process, until the test is over. Once a test. */
+export function pointSdkAt(t: TestContext, endpoint: string): void {
+  setEnvironment(t, dynamodbEnvironment(endpoint))
+}
