@@ -55,6 +55,12 @@ export async function makePassword(): Promise<string> {
   return randomBytes(48).toString('base64url')
 }
 
+/** The keys of a shared cache. */
+export async function makeCacheKeys(): Promise<string> {
+  const key = () => randomBytes(32).toString('base64url')
+  return JSON.stringify({ namingKey: key(), encryptionKeys: [{ kid: new Date().toISOString(), k: key() }] })
+}
+
 /** The assertions that are signed with a private key, by the secret that holds it. */
 function signingSecrets(connections: readonly Connection[]): Map<string, AssertionConfiguration[]> {
   const byLocation = new Map<string, AssertionConfiguration[]>()

@@ -19,7 +19,7 @@ export interface ValkeyConnection {
   readonly opened: Promise<Valkey>
   /** Whether that has happened. */
   readonly isOpen: boolean
-  /** What it has not answered yet fails. */
+  /** What has not been answered may fail. */
   close(): void
 }
 
@@ -30,8 +30,8 @@ declare module 'iovalkey' {
 }
 
 /**
- * By the server's clock, what is removable already stays for some seconds: it has been there. MGET takes for absent what isn't a string;
- * a number that Lua prints by itself is 1.7e+12.
+ * By the server's clock, what is removable already stays for some seconds: it has been there. MGET takes for absent what
+ * isn't a string. The pattern of a version is `readRecord`'s, too.
  */
 const compareAndSet = String.raw`
 local there = redis.call('MGET', KEYS[1])[1]
@@ -39,7 +39,7 @@ local version = there and string.match(there, '^([%w_-]+)\n') or ''
 if version ~= ARGV[1] then return 0 end
 local time = redis.call('TIME')
 local soonest = time[1] * 1000 + math.ceil(time[2] / 1000) + 5000
-redis.call('SET', KEYS[1], ARGV[2], 'PXAT', string.format('%.0f', math.max(tonumber(ARGV[3]), soonest)))
+redis.call('SET', KEYS[1], ARGV[2], 'PXAT', math.max(tonumber(ARGV[3]), soonest))
 return 1`
 
 /**
@@ -87,17 +87,17 @@ function createClient({ host, port, isTls }: ValkeyServer, ca: string | undefine
     // Whatever the name resolves to; the default is IPv4 alone.
     family: 0,
     lazyConnect: true,
-    retryStrategy: () => 50,
+    retryStrategy: () => null,
     enableOfflineQueue: false,
     // INFO is a command more, and a right more.
     enableReadyCheck: false,
-    disconnectTimeout: 0,
     scripts: { compareAndSet: { lua: compareAndSet, numberOfKeys: 1 } },
     ...(isTls && {
       tls: {
         minVersion: 'TLSv1.2',
         // Not left to NODE_TLS_REJECT_UNAUTHORIZED.
         rejectUnauthorized: true,
+        // An endpoint for many servers tells them by it; node:tls doesn't say it by itself.
         ...(isIP(host) === 0 && { servername: host }),
         ...(ca !== undefined && { ca }),
       },

@@ -26,26 +26,33 @@ export interface BudgetParts {
 export interface Budget {
   /**
    * One call to the shared cache.
+   * @param of what is asked for: the keys in the cache's secret, or records, of which the connection is opened by the first
    * @param waitUntil how long to wait, in milliseconds since the epoch, while the store asks to wait: that is no outage
    * @throws {CacheUnavailableError} when it fails, is late, or did so a moment ago
    */
-  spend<T>(call: () => Promise<T>, waitUntil: number): Promise<T>
+  spend<T>(of: 'keys' | 'records', call: () => Promise<T>, waitUntil: number): Promise<T>
 }
 
 export function createBudget({ budgetMilliseconds, now, random, pause, log }: BudgetParts): Budget {
   let isUsed = false
+  let firstCallEnd = -Infinity
   let restsUntil = -Infinity
 
+  /** Until the first records have come all that it takes is one call. */
+  function allowedMilliseconds(): number {
+    if (isUsed) return budgetMilliseconds
+    if (now() >= firstCallEnd) firstCallEnd = now() + firstCallMilliseconds
+    return Math.max(budgetMilliseconds, firstCallEnd - now())
+  }
+
   async function once<T>(call: () => Promise<T>): Promise<T> {
-    const milliseconds = isUsed ? budgetMilliseconds : Math.max(firstCallMilliseconds, budgetMilliseconds)
+    const milliseconds = allowedMilliseconds()
     const running = call()
     // It may fail when nobody listens any more.
     running.catch(() => {})
-    const result = await inTime(running, milliseconds, pause, () => {
+    return inTime(running, milliseconds, pause, () => {
       throw new RecordStoreError(`no answer within ${milliseconds} ms`)
     })
-    isUsed = true
-    return result
   }
 
   function rest(startedAt: number, { message: reason }: Error): CacheUnavailableError {
@@ -56,12 +63,14 @@ export function createBudget({ budgetMilliseconds, now, random, pause, log }: Bu
   }
 
   return {
-    async spend(call, waitUntil) {
+    async spend(of, call, waitUntil) {
       const startedAt = now()
       for (let attempt = 0; ; attempt++) {
         if (now() < restsUntil) throw new CacheUnavailableError('it failed a moment ago')
         try {
-          return await once(call)
+          const result = await once(call)
+          isUsed ||= of === 'records'
+          return result
         } catch (error) {
           if (!isOfCache(error)) throw error
           if (!isThrottled(error)) throw rest(startedAt, error)

@@ -33,9 +33,9 @@ export function withSharedRecords(local: CoolDowns, parts: SharedCoolDownsParts)
   const probing = new Set<string>()
 
   async function readAll(names: readonly string[]): Promise<ReadCoolDown[]> {
-    const digests = await Promise.all(names.map((name) => budget.spend(() => sealing.digest(name), now())))
+    const digests = await Promise.all(names.map((name) => budget.spend('keys', () => sealing.digest(name), now())))
     const records = digests.map(coolDownRecordName)
-    const found = await budget.spend(() => store.read(records), now())
+    const found = await budget.spend('records', () => store.read(records), now())
     return records.map((record, index) => ({
       record,
       version: found[index]?.version,
@@ -46,7 +46,7 @@ export function withSharedRecords(local: CoolDowns, parts: SharedCoolDownsParts)
   async function write({ record, version }: ReadCoolDown, coolDown: CoolDown | undefined): Promise<boolean> {
     const next = { version: randomId(), removableFrom: (coolDown?.until ?? now()) + spareMilliseconds }
     const fields = coolDown ? fieldsOf(coolDown) : {}
-    return budget.spend(() => store.write(record, { ...next, fields }, version), now())
+    return budget.spend('records', () => store.write(record, { ...next, fields }, version), now())
   }
 
   async function demandOfFleet(names: readonly string[]): Promise<void> {

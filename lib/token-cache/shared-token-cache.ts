@@ -70,7 +70,7 @@ export function createSharedTokenCache(parts: SharedTokenCacheParts): SharedToke
     // What stands in clear may be a lie, and then the seal tells; it saves the work where it is not.
     if (sealedToken === undefined || !generation || number !== generation.number) return undefined
     try {
-      const token = await budget.spend(() => sealing.open(name, sealedToken), waitUntil)
+      const token = await budget.spend('keys', () => sealing.open(name, sealedToken), waitUntil)
       return token.generation === generation.number ? { ...token, refreshAt: refreshAt ?? token.refreshAt } : undefined
     } catch (error) {
       if (!(error instanceof UnreadableTokenError)) throw error
@@ -92,7 +92,7 @@ export function createSharedTokenCache(parts: SharedTokenCacheParts): SharedToke
 
   return {
     async look(connection, key, waitUntil) {
-      const digest = await budget.spend(() => sealing.digest(key), waitUntil)
+      const digest = await budget.spend('keys', () => sealing.digest(key), waitUntil)
       const read = await records.read(tokenRecordName(connection, digest), waitUntil)
       const [token, failure] = [await tokenIn(read, waitUntil), failureIn(read)]
       return { ...(token && { token }), ...(failure && { failure }), isLeased: isLeased(read.record, now()), read }

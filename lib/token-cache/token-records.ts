@@ -47,6 +47,7 @@ const mostTries = 20
 export function createTokenRecords({ store, budget, now, randomId }: TokenRecordsParts): TokenRecords {
   async function read(name: RecordName, waitUntil: number): Promise<ReadRecord> {
     const [record, generation] = await budget.spend(
+      'records',
       () => store.read([name, generationRecordName(name.group)]),
       waitUntil,
     )
@@ -64,7 +65,7 @@ export function createTokenRecords({ store, budget, now, randomId }: TokenRecord
       removableFrom: removableFrom(record, now()),
       fields: { ...record },
     }
-    const isWritten = await budget.spend(() => store.write(before.name, stored, before.version), waitUntil)
+    const isWritten = await budget.spend('records', () => store.write(before.name, stored, before.version), waitUntil)
     return isWritten ? { ...before, record, version: stored.version } : undefined
   }
 
@@ -87,7 +88,7 @@ export function createTokenRecords({ store, budget, now, randomId }: TokenRecord
         if (current?.fingerprint === fingerprint) return current
         const next = generationRecord(current, { fingerprint, now: now(), version: randomId() })
         const recordName = generationRecordName(name.group)
-        if (await budget.spend(() => store.write(recordName, next, current?.version), waitUntil))
+        if (await budget.spend('records', () => store.write(recordName, next, current?.version), waitUntil))
           return readGeneration(next)
         current = (await read(name, waitUntil)).generation
       }

@@ -17,6 +17,9 @@ import { lifetimeOf } from './lifetime.ts'
 import type { Token } from './token.ts'
 import type { TokenRequest } from './token-request.ts'
 
+/** By which a time-out may be late on a busy machine. */
+const longestDelayMilliseconds = 1_000
+
 export interface ObtainParts {
   readonly signers: Signers
   readonly secrets: SecretStore
@@ -67,14 +70,17 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
 
     await keepLease(timeoutsUntil(deadline, now(), server).totalMilliseconds)
     const sentAt = now()
-    const isServers = hasTimeFor(server, deadline - sentAt)
+    const timeouts = timeoutsUntil(deadline, sentAt, server)
     const sending = tokenEndpoint.post(server, {
       headers: credentials.headers,
       form: createTokenRequestForm(connection.grantType, parameters, credentials),
-      timeouts: timeoutsUntil(deadline, sentAt, server),
+      timeouts,
     })
     const answer = await sending.catch((error) => {
-      throw error instanceof TimedOutError ? new TimedOutError(error.message, { isServers }) : error
+      if (!(error instanceof TimedOutError)) throw error
+      // A process that was frozen meanwhile has not listened.
+      const wasAwake = now() < sentAt + timeouts.totalMilliseconds + longestDelayMilliseconds
+      throw new TimedOutError(error.message, { isServers: wasAwake && hasTimeFor(server, deadline - sentAt) })
     })
     const read = readTokenAnswer(answer, [...credentials.secrets, ...userOf(parameters)], now())
     if ('refusal' in read) {

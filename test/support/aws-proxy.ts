@@ -102,7 +102,7 @@ async function passOn(request: IncomingMessage, body: Buffer, target: string, re
 function send(answer: AwsAnswer, response: ServerResponse): void {
   if (answer === 'held') return
   if (answer === 'reset') return void response.destroy()
-  if (answer === 'dripping') return drip(response)
+  if (answer === 'dripping') return void drip(response)
   const type = { 'content-type': 'application/x-amz-json-1.1' }
   if (answer === 'held in the middle') return void response.writeHead(200, type).write('{')
 

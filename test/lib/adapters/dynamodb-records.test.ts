@@ -124,12 +124,13 @@ test('one record is read by one GetItem, several by one BatchGetItem, each consi
   )
 })
 
-test('the connection is kept for the next call', async (t) => {
+test('connections are kept for the next calls', async (t) => {
   const { proxy } = await startTable(t)
   const store = openStore()
-  for (let index = 0; index < 5; index++) await store.read([someRecordName()])
+  for (let index = 0; index < 20; index++) await store.read([someRecordName()])
   await store.write(someRecordName(), someRecord(), undefined)
-  assert.equal(proxy.connections(), 1)
+  // An answer may be there just before its connection is free again.
+  assert.ok(proxy.connections() < 10, String(proxy.connections()))
 })
 
 test('an item past its ttl is read as it is: DynamoDB deletes when it likes', async (t) => {

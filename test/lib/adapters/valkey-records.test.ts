@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
+import { createServer } from 'node:tls'
 import { inspect, promisify } from 'node:util'
 import { Valkey } from 'iovalkey'
+import { createServerCertificate } from '../../../infra/local/certificate-authority.ts'
+import { listen } from '../../../infra/local/listen.ts'
 import { valkeyRecords } from '../../../lib/adapters/valkey-records.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { SecretError } from '../../../lib/secret/secret-error.ts'
@@ -255,6 +258,20 @@ test('a certificate that is not trusted, or is for another host, ends the connec
   )
   await fails(readOne(openStore({ url: `valkey://localhost:${port}`, password })), /can't be reached, or closed/)
   assert.deepEqual(await readOne(openStore({ url: url.replace('valkeys', 'rediss'), password, ca })), [undefined])
+})
+
+test('a TLS server is told which host is meant', async (t) => {
+  const { certificate, privateKey, caCertificate } = await createServerCertificate(['localhost'])
+  const names: string[] = []
+  const SNICallback = (name: string, done: (error: Error | null) => void) => {
+    names.push(name)
+    done(null)
+  }
+  const server = createServer({ cert: certificate, key: privateKey, SNICallback }, (socket) => socket.destroy())
+  const port = await listen(server, 0, '127.0.0.1')
+  t.after(() => server.close())
+  await fails(readOne(openStore({ url: `valkeys://localhost:${port}`, ca: caCertificate })), /closed the connection/)
+  assert.deepEqual(names, ['localhost'])
 })
 
 test('no environment variable turns the check of certificates off', async (t) => {

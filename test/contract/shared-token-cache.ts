@@ -1,0 +1,612 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import type { LogEvent } from '../../lib/log/log-event.ts'
+import { Secret } from '../../lib/secret/secret.ts'
+import { createSecretCache } from '../../lib/secret/secret-cache.ts'
+import type { Token } from '../../lib/token/token.ts'
+import { type TokenKey, tokenKey } from '../../lib/token/token-key.ts'
+import { createBudget } from '../../lib/token-cache/budget.ts'
+import type { Lease } from '../../lib/token-cache/lease.ts'
+import { LeaseLostError } from '../../lib/token-cache/lease-lost-error.ts'
+import { type RecordName, recordNameText } from '../../lib/token-cache/record-name.ts'
+import type { RecordStore, StoredRecord } from '../../lib/token-cache/record-store.ts'
+import type { AskedFor } from '../../lib/token-cache/shared-token.ts'
+import { createSharedTokenCache, type Look, type SharedTokenCache } from '../../lib/token-cache/shared-token-cache.ts'
+import { createTokenRecords } from '../../lib/token-cache/token-records.ts'
+import { createTokenSealing, type TokenSealing } from '../../lib/token-cache/token-sealing.ts'
+import { RefusedError, UnreachableError } from '../../lib/token-endpoint/token-endpoint-error.ts'
+import { someToken, someTokenKey } from '../support/some-token.ts'
+
+/** A lease and the second that contenders wait beyond it. */
+const leaseMilliseconds = 12_000
+const graceMilliseconds = 1_000
+const intervalMilliseconds = 10_000
+const nothingElse: AskedFor = { further: {} }
+
+/** One instance of a function, by the clock of the test. */
+interface Instance {
+  readonly cache: SharedTokenCache
+  readonly events: readonly LogEvent[]
+  look(key: TokenKey, connection?: string): Promise<Look>
+  /** The lease of a token that nobody else asks for, under these elements. */
+  lease(key: TokenKey, fingerprint?: string): Promise<Lease>
+  /** As after a token request: the token as it is handed out. */
+  obtain(key: TokenKey, token?: Token, fingerprint?: string): Promise<Token>
+  invalidate(tokenId: string, connection?: string): ReturnType<SharedTokenCache['invalidate']>
+}
+
+interface Fleet {
+  readonly store: RecordStore
+  readonly sealing: TokenSealing
+  /** Stands still until the test moves it. */
+  readonly clock: { now: number }
+  /** All that was ever written. */
+  readonly written: readonly { readonly name: RecordName; readonly record: StoredRecord }[]
+  open(sealing?: TokenSealing): Instance
+}
+
+/**
+ * What the fleet's cache promises, over whatever store and with whatever keys.
+ * @param open undefined ends the test
+ */
+export function testSharedTokenCacheContract(
+  name: string,
+  open: (t: TestContext) => Promise<{ store: RecordStore; sealing: TokenSealing } | undefined>,
+): void {
+  function promise(title: string, run: (fleet: Fleet) => Promise<void>): void {
+    test(`${name}: ${title}`, async (t) => {
+      const opened = await open(t)
+      if (opened) await run(createFleet(opened))
+    })
+  }
+
+  promise('what one instance stored another finds under its key, and nobody under any other', async (fleet) => {
+    const [one, other] = [fleet.open(), fleet.open()]
+    const { now } = fleet.clock
+    const key = someTokenKey()
+    const asked = { scope: ['a', 'b'], resource: ['https://api.example'], audience: 'aud', further: { tenant: 't' } }
+    const token = { ...aToken(now), scope: 'a b' }
+    const lease = await one.lease(key)
+    const stored = await lease.store(token, asked)
+    assert.equal(stored.isCurrent, true)
+    assert.match(stored.token.id, /^[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$/)
+
+    for (const instance of [one, other]) {
+      const found = (await instance.look(key)).token
+      assert.ok(found)
+      const { accessToken, generation, ...rest } = found
+      assert.ok(accessToken.equals(token.accessToken))
+      assert.ok(generation > 0)
+      const { accessToken: _, ...expected } = token
+      assert.deepEqual(rest, { ...expected, id: stored.token.id, asked })
+      for (const look of [await instance.look(someTokenKey()), await instance.look(key, 'other')]) {
+        assert.equal(look.token, undefined)
+        assert.equal(look.isLeased, false)
+      }
+    }
+  })
+
+  promise('of twenty who want to ask at the same moment one may', async (fleet) => {
+    const instances = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    for (let round = 0; round < 3; round++) {
+      const leases = await Promise.all(
+        Array.from({ length: 20 }, async (_, index) => {
+          const { cache, look } = instances[index % 2] ?? assert.fail()
+          return cache.takeLease(await look(key), Infinity)
+        }),
+      )
+      const held = leases.filter((lease) => lease !== undefined)
+      assert.equal(held.length, 1)
+      for (const { look } of instances) assert.equal((await look(key)).isLeased, true)
+      await held[0]?.end({})
+    }
+  })
+
+  promise('by a look that is older than what was written since nobody takes a lease', async (fleet) => {
+    const [one, other] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const old = await one.look(key)
+    await other.obtain(key)
+    assert.equal(await one.cache.takeLease(old, Infinity), undefined)
+  })
+
+  promise("a dead holder is followed a second after the lease's end, to the millisecond", async (fleet) => {
+    const [dead, heir] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    await dead.lease(key)
+    fleet.clock.now += leaseMilliseconds + graceMilliseconds
+    const early = await heir.look(key)
+    assert.equal(early.isLeased, true)
+    assert.equal(await heir.cache.takeLease(early, Infinity), undefined)
+    fleet.clock.now += 1
+    const look = await heir.look(key)
+    assert.equal(look.isLeased, false)
+    assert.ok(await heir.cache.takeLease(look, Infinity))
+  })
+
+  promise('a lease is kept for as long as an attempt may take, and only where it would not last', async (fleet) => {
+    const [holder, other] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const lease = await holder.lease(key)
+    const writes = fleet.written.length
+    await lease.keepFor(leaseMilliseconds)
+    assert.equal(fleet.written.length, writes, 'it lasts that long anyway')
+
+    fleet.clock.now += 1
+    await lease.keepFor(leaseMilliseconds)
+    fleet.clock.now += 5_000
+    await lease.keepFor(20_000)
+    fleet.clock.now += 20_000 + graceMilliseconds
+    assert.equal((await other.look(key)).isLeased, true)
+    fleet.clock.now += 1
+    assert.equal((await other.look(key)).isLeased, false)
+    await lease.keepFor(1_000)
+    assert.equal((await other.look(key)).isLeased, true, 'nobody has followed yet')
+  })
+
+  promise('a holder who was followed keeps nothing, stores nothing and ends nothing', async (fleet) => {
+    const [old, heir] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const lost = await old.lease(key)
+    fleet.clock.now += leaseMilliseconds + graceMilliseconds + 1
+    const held = await heir.lease(key)
+
+    await assert.rejects(lost.keepFor(1_000), LeaseLostError)
+    const token = aToken(fleet.clock.now)
+    const stored = await lost.store(token, nothingElse)
+    assert.equal(stored.isCurrent, false, 'good for who waits, and for nobody else')
+    assert.ok(stored.token.accessToken.equals(token.accessToken))
+    await lost.end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 30_000 })
+    const { isLeased, token: none, failure } = await heir.look(key)
+    assert.deepEqual({ isLeased, none, failure }, { isLeased: true, none: undefined, failure: undefined })
+
+    const newer = await held.store(aToken(fleet.clock.now), nothingElse)
+    assert.equal(newer.isCurrent, true)
+    assert.equal((await old.look(key)).token?.id, newer.token.id)
+  })
+
+  promise('a holder who was followed gets the token that his heir has stored', async (fleet) => {
+    const [old, heir] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const lost = await old.lease(key)
+    fleet.clock.now += leaseMilliseconds + graceMilliseconds + 1
+    const newer = await heir.obtain(key)
+
+    const stored = await lost.store(aToken(fleet.clock.now), nothingElse)
+    assert.deepEqual([stored.token.id, stored.isCurrent], [newer.id, true])
+    await lost.end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 30_000 })
+    const look = await old.look(key)
+    assert.deepEqual([look.token?.id, look.failure], [newer.id, undefined])
+  })
+
+  promise("an heir's token that has ended is given to nobody", async (fleet) => {
+    const [old, heir] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const lost = await old.lease(key)
+    fleet.clock.now += leaseMilliseconds + graceMilliseconds + 1
+    const { usableUntil } = await heir.obtain(key)
+    fleet.clock.now = usableUntil
+    const token = aToken(fleet.clock.now)
+    const stored = await lost.store(token, nothingElse)
+    assert.ok(stored.token.accessToken.equals(token.accessToken))
+    assert.equal(stored.isCurrent, false)
+  })
+
+  promise('a token that was asked for before a rejection is not stored after it', async (fleet) => {
+    const [holder, rejecter] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const { id } = await holder.obtain(key)
+    const renewal = await holder.lease(key)
+    assert.deepEqual(await rejecter.invalidate(id), { outcome: 'dropped' })
+
+    await assert.rejects(renewal.keepFor(leaseMilliseconds + 1), LeaseLostError)
+    const stored = await renewal.store(aToken(fleet.clock.now), nothingElse)
+    assert.equal(stored.isCurrent, false)
+    const look = await rejecter.look(key)
+    assert.equal(look.token, undefined)
+    const next = await rejecter.cache.takeLease(look, Infinity)
+    assert.ok(next, 'nobody has to wait for that holder')
+    await next.settle('f1')
+    assert.equal((await next.store(aToken(fleet.clock.now), nothingElse)).isCurrent, true)
+  })
+
+  promise('a token that was obtained under older elements is neither stored nor found', async (fleet) => {
+    const [old, newer] = [fleet.open(), fleet.open()]
+    const [key, under, unsettled] = [someTokenKey(), someTokenKey(), someTokenKey()]
+    await old.obtain(key, aToken(fleet.clock.now), 'f1')
+    const lease = await old.lease(under, 'f1')
+    const fallback = await old.cache.takeLease(await old.look(unsettled), Infinity)
+    assert.ok((await newer.look(key)).token)
+
+    await newer.lease(someTokenKey(), 'f2')
+    assert.equal((await newer.look(key)).token, undefined)
+    for (const each of [lease, fallback]) {
+      const stored = await each?.store(aToken(fleet.clock.now), nothingElse)
+      assert.equal(stored?.isCurrent, false)
+    }
+    for (const each of [under, unsettled]) {
+      const look = await newer.look(each)
+      assert.deepEqual([look.token, look.isLeased], [undefined, false], 'the next one may ask at once')
+    }
+    await newer.lease(someTokenKey(), 'f1')
+    assert.equal((await newer.look(key)).token, undefined, 'the same elements again are another generation')
+  })
+
+  promise('the same elements are the same generation, whoever says so and however many at once', async (fleet) => {
+    const instances = [fleet.open(), fleet.open()]
+    const keys = Array.from({ length: 20 }, () => someTokenKey())
+    const leases = await Promise.all(
+      keys.map(async (key, index) => {
+        const { cache, look } = instances[index % 2] ?? assert.fail()
+        return (await cache.takeLease(await look(key), Infinity)) ?? assert.fail('each has a key of his own')
+      }),
+    )
+    await Promise.all(leases.map((lease) => lease.settle('f1')))
+    const stored = await Promise.all(leases.map((lease) => lease.store(aToken(fleet.clock.now), nothingElse)))
+    assert.ok(stored.every(({ isCurrent }) => isCurrent))
+    const looks = await Promise.all(keys.map((key) => fleet.open().look(key)))
+    assert.equal(new Set(looks.map(({ token }) => token?.generation)).size, 1)
+    assert.equal(new Set(looks.map(({ read }) => read.generation?.version)).size, 1)
+  })
+
+  promise('a generation rises with each change and never comes again, whatever the clock does', async (fleet) => {
+    const instance = fleet.open()
+    const numbers: number[] = []
+    for (const [index, fingerprint] of ['f1', 'f2', 'f1', 'f3', 'f1'].entries()) {
+      fleet.clock.now += [0, 0, -60_000, 5, 3_600_000][index] ?? 0
+      await instance.obtain(someTokenKey(), aToken(fleet.clock.now), fingerprint)
+      numbers.push((await instance.look(someTokenKey())).read.generation?.number ?? Number.NaN)
+    }
+    assert.deepEqual(
+      numbers,
+      [...new Set(numbers)].sort((a, b) => a - b),
+    )
+  })
+
+  promise("one connection's elements are nothing to another's tokens", async (fleet) => {
+    const instance = fleet.open()
+    const key = tokenKey({ connection: 'other', further: {} })
+    const lease = await instance.cache.takeLease(await instance.look(key, 'other'), Infinity)
+    await lease?.settle('f1')
+    await lease?.store({ ...aToken(fleet.clock.now), connection: 'other' }, nothingElse)
+    await instance.lease(someTokenKey(), 'f2')
+    assert.ok((await instance.look(key, 'other')).token)
+  })
+
+  promise('of twenty who reject the same token one drops it', async (fleet) => {
+    const instances = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const { id } = await fleet.open().obtain(key)
+    const outcomes = await Promise.all(
+      Array.from({ length: 20 }, (_, index) => (instances[index % 2] ?? assert.fail()).invalidate(id)),
+    )
+    assert.deepEqual(outcomes.map((each) => each?.outcome).sort(), [
+      ...Array.from({ length: 19 }, () => 'absent'),
+      'dropped',
+    ])
+    for (const { look } of instances) assert.equal((await look(key)).token, undefined)
+  })
+
+  promise('a token is rejected by its own id and under its own connection alone', async (fleet) => {
+    const instance = fleet.open()
+    const [key, otherKey] = [someTokenKey(), someTokenKey()]
+    const { id } = await instance.obtain(key)
+    const other = await instance.obtain(otherKey)
+    const [random, digest] = id.split('.')
+    const [otherRandom] = other.id.split('.')
+    assert.deepEqual(await instance.invalidate(id, 'other'), { outcome: 'absent' })
+    assert.deepEqual(await instance.invalidate(`${otherRandom}.${digest}`), { outcome: 'absent' })
+    assert.deepEqual(await instance.invalidate(`AAAAAAAAAAAAAAAAAAAAAA.${digest}`), { outcome: 'absent' })
+    assert.equal(await instance.invalidate(random ?? ''), undefined, 'never shared')
+    assert.equal((await instance.look(key)).token?.id, id)
+    assert.equal((await instance.look(otherKey)).token?.id, other.id)
+  })
+
+  promise('one token key loses a token by rejection once in the interval, to the millisecond', async (fleet) => {
+    const [one, other] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const rejectedAt = fleet.clock.now
+    await one.invalidate((await one.obtain(key)).id)
+    const { id } = await one.obtain(key)
+    const retryAt = rejectedAt + intervalMilliseconds
+    for (const now of [rejectedAt, retryAt - 1]) {
+      fleet.clock.now = now
+      assert.deepEqual(await other.invalidate(id), { outcome: 'too_soon', retryAt })
+      assert.equal((await one.look(key)).token?.id, id)
+    }
+    fleet.clock.now = retryAt
+    assert.deepEqual(await other.invalidate(id), { outcome: 'dropped' })
+    assert.equal((await one.look(key)).token, undefined)
+  })
+
+  promise('what came instead of a token is told to those who go by the same elements', async (fleet) => {
+    const [holder, other] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const failedAt = fleet.clock.now
+    const lease = await holder.lease(key, 'f1')
+    const error = new RefusedError('The authorization server refuses.', 'invalid_scope', 'elements')
+    await lease.end({ error, until: failedAt + 2_000, retryAt: failedAt + 30_000 })
+
+    fleet.clock.now += 1_500
+    const look = await other.look(key)
+    assert.equal(look.isLeased, false)
+    assert.equal(look.failure?.failedAt, failedAt)
+    assert.equal(look.failure?.until, failedAt + 2_000)
+    assert.equal(look.failure?.error.retryAfterSeconds, 29)
+    assert.deepEqual(look.failure?.error.failure, error)
+    assert.equal((await other.look(someTokenKey())).failure, undefined, 'of another token nothing is known')
+
+    await other.lease(someTokenKey(), 'f2')
+    assert.equal((await other.look(key)).failure, undefined)
+  })
+
+  promise('what came instead of a token is past as soon as somebody asks again', async (fleet) => {
+    const instance = fleet.open()
+    const key = someTokenKey()
+    const error = new UnreachableError('nobody listens')
+    await (await instance.lease(key)).end({ error, until: fleet.clock.now + 1_000 })
+    assert.ok((await instance.look(key)).failure)
+    const lease = await instance.lease(key)
+    assert.equal((await instance.look(key)).failure, undefined)
+    await lease.store(aToken(fleet.clock.now), nothingElse)
+    assert.equal((await instance.look(key)).failure, undefined)
+  })
+
+  promise('a failure without a time is told with the moment when it came', async (fleet) => {
+    const instance = fleet.open()
+    const key = someTokenKey()
+    await (await instance.lease(key)).end({ error: new UnreachableError('nobody listens') })
+    const { failure } = await instance.look(key)
+    assert.deepEqual([failure?.failedAt, failure?.until], [fleet.clock.now, fleet.clock.now])
+    assert.equal(failure?.error.retryAfterSeconds, 1)
+  })
+
+  promise('a renewal that is put off is put off for all, and the token stays', async (fleet) => {
+    const [holder, other] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const { id, usableUntil } = await holder.obtain(key)
+    const refreshAt = usableUntil - 5_000
+    await (await holder.lease(key)).end({ refreshAt })
+    const { token, isLeased, failure } = await other.look(key)
+    assert.deepEqual(
+      { id: token?.id, refreshAt: token?.refreshAt, usableUntil: token?.usableUntil, isLeased, failure },
+      { id, refreshAt, usableUntil, isLeased: false, failure: undefined },
+    )
+  })
+
+  promise('a token in the record of another is a miss', async (fleet) => {
+    const instance = fleet.open()
+    const [key, otherKey] = [someTokenKey(), someTokenKey()]
+    await instance.obtain(key)
+    await instance.obtain(otherKey)
+    const from = (await instance.look(key)).read
+    const to = (await instance.look(otherKey)).read
+    await overwrite(fleet, to, { sealedToken: from.record.sealedToken ?? '' })
+    assert.equal((await instance.look(otherKey)).token, undefined)
+    assert.ok((await instance.look(key)).token)
+    const unreadable = instance.events.filter(({ event }) => event === 'cached_token_unreadable')
+    assert.equal(unreadable.length, 1)
+  })
+
+  promise('a token of one connection is a miss under another, and so is one of a generation it was not sealed for', async (fleet) => {
+    const instance = fleet.open()
+    const key = someTokenKey()
+    await instance.obtain(key)
+    const { read } = await instance.look(key)
+    const elsewhere = await instance.look(key, 'other')
+    const lease = await instance.cache.takeLease(elsewhere, Infinity)
+    await lease?.settle('f1')
+    const { read: to } = await instance.look(key, 'other')
+    await overwrite(fleet, to, { ...read.record, generation: to.generation?.number ?? 0 })
+    assert.equal((await instance.look(key, 'other')).token, undefined)
+
+    await instance.lease(someTokenKey(), 'f2')
+    const { read: old } = await instance.look(key)
+    await overwrite(fleet, old, { generation: old.generation?.number ?? 0 })
+    assert.equal((await instance.look(key)).token, undefined, 'what stands in clear may be a lie')
+  })
+
+  promise('a token of which anything was changed is a miss, and the next one is found again', async (fleet) => {
+    const instance = fleet.open()
+    const key = someTokenKey()
+    await instance.obtain(key)
+    const sealed = (await instance.look(key)).read.record.sealedToken ?? ''
+    const parts = sealed.split('.')
+    const changes = parts.flatMap((part, index) => (part ? [parts.with(index, flipped(part)).join('.')] : []))
+    assert.equal(changes.length, 4, 'header, iv, ciphertext and tag')
+    for (const change of [...changes, sealed.slice(0, -5), '', '.', 'a.b.c.d.e', '....', '{}']) {
+      await overwrite(fleet, (await instance.look(key)).read, { sealedToken: change })
+      assert.equal((await instance.look(key)).token, undefined, change)
+    }
+    await overwrite(fleet, (await instance.look(key)).read, { sealedToken: sealed })
+    assert.ok((await instance.look(key)).token)
+    const { id } = await instance.obtain(key)
+    assert.equal((await instance.look(key)).token?.id, id)
+  })
+
+  promise('nothing of a token or of what it was asked for stands in the store in clear', async (fleet) => {
+    const instance = fleet.open()
+    const texts = {
+      scope: 'the-secret-scope',
+      resource: 'https://the-secret-resource.example',
+      audience: 'the-secret-audience',
+      username: 'the-secret-user',
+      password: 'the-secret-password',
+      tenant: 'the-secret-tenant',
+      accessToken: 'the-secret-access-token',
+    }
+    const { scope, resource, audience, username, password, tenant, accessToken } = texts
+    const asked = { scope: [scope], resource: [resource], audience, further: { tenant } }
+    const key = tokenKey({ connection: 'conn', ...asked, username, password: new Secret(password) })
+    const token = { ...aToken(fleet.clock.now), accessToken: new Secret(accessToken), scope }
+    const stored = await (await instance.lease(key)).store(token, asked)
+    await (await instance.lease(key)).end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 9 })
+    await instance.invalidate(stored.token.id)
+
+    const names = fleet.written.map(({ name: written }) => written)
+    const there = await fleet.store.read(names)
+    assert.ok(fleet.written.some(({ record }) => 'sealedToken' in record.fields))
+    const all = JSON.stringify([fleet.written, names.map(recordNameText), there])
+    for (const [what, text] of Object.entries(texts))
+      for (const form of [text, Buffer.from(text).toString('base64'), Buffer.from(text).toString('hex')])
+        assert.ok(!all.includes(form.replace(/=+$/, '')), `the ${what}`)
+  })
+
+  promise('tokens of the encryption key before still open, and new ones are sealed by the newest', async (fleet) => {
+    const [old, next] = [someEncryptionKey('old'), someEncryptionKey('next')]
+    const secrets = theSecret(fleet, [old])
+    const [one, other] = [fleet.open(secrets.sealing()), fleet.open(secrets.sealing())]
+    const [key, newKey] = [someTokenKey(), someTokenKey()]
+    const { id } = await one.obtain(key)
+    assert.equal((await other.look(key)).token?.id, id)
+
+    secrets.hold([next, old])
+    fleet.clock.now += 300_000
+    const fresh = await one.obtain(newKey)
+    const readBefore = secrets.reads()
+    assert.equal((await other.look(newKey)).token?.id, fresh.id)
+    assert.ok((await other.look(key)).token, 'sealed by the key before')
+    assert.equal((await one.look(newKey)).token?.id, fresh.id)
+    assert.equal(secrets.reads(), readBefore + 1)
+
+    secrets.hold([next])
+    fleet.clock.now += 300_000
+    assert.equal((await one.look(key)).token, undefined, 'its key was taken out')
+    assert.ok((await one.look(newKey)).token)
+  })
+
+  promise('a token sealed by a key that is not known here makes the secret be read once more', async (fleet) => {
+    const [old, next, unknown] = [someEncryptionKey('old'), someEncryptionKey('next'), someEncryptionKey('unknown')]
+    const secrets = theSecret(fleet, [old])
+    const late = fleet.open(secrets.sealing())
+    await late.look(someTokenKey())
+    secrets.hold([next, old])
+    const early = fleet.open(secrets.sealing())
+    const key = someTokenKey()
+    const { id } = await early.obtain(key)
+    const readBefore = secrets.reads()
+    assert.equal((await late.look(key)).token?.id, id)
+    assert.equal(secrets.reads(), readBefore + 1)
+
+    secrets.hold([unknown])
+    const strangers = fleet.open(secrets.sealing())
+    const foreignKey = someTokenKey()
+    await strangers.obtain(foreignKey)
+    secrets.hold([next, old])
+    fleet.clock.now += 10_000
+    const before = secrets.reads()
+    for (let count = 0; count < 5; count++) assert.equal((await late.look(foreignKey)).token, undefined)
+    assert.equal(secrets.reads(), before + 1, 'once in 10 s, however often it is met')
+  })
+}
+
+function createFleet({ store, sealing }: { store: RecordStore; sealing: TokenSealing }): Fleet {
+  const clock = { now: Date.now() }
+  const written: { name: RecordName; record: StoredRecord }[] = []
+  const overheard: RecordStore = {
+    read: (names) => store.read(names),
+    write(name, record, expected) {
+      written.push({ name, record })
+      return store.write(name, record, expected)
+    },
+  }
+  return {
+    store,
+    sealing,
+    clock,
+    written,
+    open: (own = sealing) => createInstance(overheard, own, () => clock.now),
+  }
+}
+
+function createInstance(store: RecordStore, sealing: TokenSealing, now: () => number): Instance {
+  const events: LogEvent[] = []
+  const log = (event: LogEvent) => void events.push(event)
+  const randomId = () => randomBytes(16).toString('base64url')
+  const budget = createBudget({
+    budgetMilliseconds: 10_000,
+    now,
+    random: () => 0.5,
+    pause: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
+    log,
+  })
+  const records = createTokenRecords({ store, budget, now, randomId })
+  const cache = createSharedTokenCache({ records, sealing, budget, now, randomId, log })
+  const look = (key: TokenKey, connection = 'conn') => cache.look(connection, key, Infinity)
+  const lease = async (key: TokenKey, fingerprint = 'f1') => {
+    const taken = await cache.takeLease(await look(key), Infinity)
+    assert.ok(taken, 'nobody else holds the lease')
+    await taken.settle(fingerprint)
+    return taken
+  }
+  return {
+    cache,
+    events,
+    look,
+    lease,
+    async obtain(key, token = aToken(now()), fingerprint) {
+      const stored = await (await lease(key, fingerprint)).store(token, nothingElse)
+      assert.equal(stored.isCurrent, true)
+      return stored.token
+    },
+    invalidate: (tokenId, connection = 'conn') =>
+      cache.invalidate({ connection, tokenId, now: now(), minimumIntervalMilliseconds: intervalMilliseconds }),
+  }
+}
+
+function aToken(now: number): Token {
+  return someToken({ issuedAt: now, refreshAt: now + 200_000, usableUntil: now + 270_000, expiresAt: now + 300_000 })
+}
+
+/** As whoever may write to the store can. */
+async function overwrite(
+  { store }: Fleet,
+  { name, version, record }: Look['read'],
+  fields: StoredRecord['fields'],
+): Promise<void> {
+  const changed = {
+    version: randomBytes(16).toString('base64url'),
+    removableFrom: Date.now() + 86_400_000,
+    fields: { ...record, ...fields },
+  }
+  assert.equal(await store.write(name, changed, version), true)
+}
+
+/** In the middle, where each bit of a character counts. */
+function flipped(text: string): string {
+  const index = Math.floor(text.length / 2)
+  return text.slice(0, index) + (text[index] === 'A' ? 'B' : 'A') + text.slice(index + 1)
+}
+
+interface SomeKey {
+  readonly kid: string
+  readonly k: string
+}
+
+function someEncryptionKey(kid: string): SomeKey {
+  return { kid, k: randomBytes(32).toString('base64url') }
+}
+
+/** A secret of the cache that changes; each sealing reads it for itself, as instances do. */
+function theSecret({ clock }: Fleet, keys: readonly SomeKey[]) {
+  const namingKey = randomBytes(32).toString('base64url')
+  let encryptionKeys = keys
+  let reads = 0
+  const store = {
+    async get() {
+      reads++
+      return new Secret(JSON.stringify({ namingKey, encryptionKeys }))
+    },
+  }
+  return {
+    sealing: () => createTokenSealing(createSecretCache(store, () => clock.now), 'tokenwell/test/cache'),
+    hold(next: readonly SomeKey[]) {
+      encryptionKeys = next
+    },
+    reads: () => reads,
+  }
+}
+

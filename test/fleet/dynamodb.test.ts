@@ -1,0 +1,22 @@
+import { startAwsProxy } from '../support/aws-proxy.ts'
+import { startDynalite } from '../support/dynalite.ts'
+import { testFleet } from './scenarios.ts'
+
+const table = 'tokens'
+
+testFleet('DynamoDB', async (t) => {
+  const dynamodb = await startDynalite(t)
+  await dynamodb.createTable(table)
+  const counting = await startAwsProxy(t, dynamodb.endpoint)
+  return {
+    port: Number(new URL(counting.endpoint).port),
+    environment: (port) => ({
+      TOKENWELL_CACHE: `dynamodb:${table}`,
+      AWS_ENDPOINT_URL_DYNAMODB: `http://127.0.0.1:${port}`,
+      AWS_REGION: 'eu-central-1',
+      AWS_ACCESS_KEY_ID: 'testing',
+      AWS_SECRET_ACCESS_KEY: 'testing',
+    }),
+    reads: async () => counting.requests.filter(({ operation }) => /GetItem$/.test(operation)).length,
+  }
+})

@@ -1,0 +1,21 @@
+import { Valkey } from 'iovalkey'
+import { startIfThere } from '../support/real-server.ts'
+import { startValkey } from '../support/valkey.ts'
+import { testFleet } from './scenarios.ts'
+
+const password = 'the-password-of-the-cache'
+
+/* Over TLS and with a password: the secret of the cache holds what it takes. */
+testFleet('Valkey', async (t) => {
+  const server = await startIfThere(t, () => startValkey(t, { tls: true, password }))
+  if (!server) return undefined
+  const { port, ca = '' } = server
+  const watcher = new Valkey({ host: 'localhost', port, password, tls: { ca } })
+  t.after(() => watcher.disconnect())
+  return {
+    port,
+    environment: (proxyPort) => ({ TOKENWELL_CACHE: `valkeys://localhost:${proxyPort}` }),
+    secret: { valkey: { password, ca } },
+    reads: async () => Number(/cmdstat_mget:calls=(\d+)/.exec(await watcher.info('commandstats'))?.[1] ?? 0),
+  }
+})
