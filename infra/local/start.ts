@@ -9,6 +9,7 @@ import { type ListedConnection, listConnections } from '../../lib/configuration/
 import { validateElements } from '../../lib/configuration/validate-elements.ts'
 import { isTokenError } from '../../lib/token/token-error.ts'
 import { startAuthorizationServer } from './authorization-server.ts'
+import { moveToAws } from './aws-ground.ts'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
 import { listen } from './listen.ts'
 import { LocalRunError } from './local-run-error.ts'
@@ -32,6 +33,7 @@ const folder = resolve(process.env['TOKENWELL_FOLDER'] ?? join(root, '.tokenwell
 const functionPath = join(root, 'functions', 'issue-token', 'index.ts')
 const loopback = '127.0.0.1'
 const defaultPort = 8787
+const flag = { type: 'boolean', default: false } as const
 const print = (line = '') => console.log(line)
 
 try {
@@ -49,7 +51,7 @@ function isForPeople(error: unknown): error is Error {
 }
 
 async function main(): Promise<void> {
-  const { once } = parseArgs({ options: { once: { type: 'boolean', default: false } } }).values
+  const { once, aws } = parseArgs({ options: { once: flag, aws: flag } }).values
   print('Tokenwell on this machine\n')
 
   let handler: LambdaHandler | undefined
@@ -63,7 +65,7 @@ async function main(): Promise<void> {
     secretsFolder: join(folder, 'secrets'),
     surroundings: { stage: 'local', publicUrl: `http://${loopback}:${port}`, isLambda: false },
   })
-  handler = await loadFunction(workspace)
+  handler = await loadFunction(workspace, await groundOf(workspace, aws))
 
   const { name: connection, connection: configured } = await firstConnection(workspace)
   print(`\nA token for the connection ${connection}:\n`)
@@ -137,14 +139,27 @@ async function describeForeignServers(workspace: Workspace): Promise<Workspace> 
   return workspace
 }
 
+/** Where the function finds its elements, secrets and tokens. */
+async function groundOf(workspace: Workspace, isAws: boolean): Promise<Readonly<Record<string, string>>> {
+  if (isAws) {
+    const { parameters, secrets, tableName, environment } = await moveToAws(workspace)
+    print(
+      `  aws        ${parameters} parameters, ${secrets} secrets and the table ${tableName} at the endpoint of the SDK`,
+    )
+    return environment
+  }
+  const { elementsPath, secretsFolder } = workspace
+  return { TOKENWELL_ELEMENTS: elementsPath, TOKENWELL_SECRETS: secretsFolder, TOKENWELL_CACHE: 'memory' }
+}
+
 /** The very file that Lambda runs, told by its environment variables as on Lambda. */
-async function loadFunction({ elementsPath, secretsFolder, surroundings }: Workspace): Promise<LambdaHandler> {
-  Object.assign(process.env, {
+async function loadFunction(
+  { surroundings }: Workspace,
+  ground: Readonly<Record<string, string>>,
+): Promise<LambdaHandler> {
+  Object.assign(process.env, ground, {
     TOKENWELL_STAGE: surroundings.stage,
     TOKENWELL_PUBLIC_URL: surroundings.publicUrl,
-    TOKENWELL_ELEMENTS: elementsPath,
-    TOKENWELL_SECRETS: secretsFolder,
-    TOKENWELL_CACHE: 'memory',
     POWERTOOLS_METRICS_DISABLED: 'true',
     POWERTOOLS_LOG_LEVEL: process.env['POWERTOOLS_LOG_LEVEL'] ?? 'SILENT',
   })

@@ -27,5 +27,5 @@ export interface StoredRecord {
   readonly fields: RecordFields
 }
 
-/** Names are letters. None of them is `version` or `removableFrom`. */
+/** Names are letters; `name`, `version`, `removableFrom` and `ttl` are the stores' own. */
 export type RecordFields = Readonly<Record<string, string | number>>

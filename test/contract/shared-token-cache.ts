@@ -39,7 +39,6 @@ interface Instance {
 
 interface Fleet {
   readonly store: RecordStore
-  readonly sealing: TokenSealing
   /** Stands still until the test moves it. */
   readonly clock: { now: number }
   /** All that was ever written. */
@@ -391,23 +390,26 @@ export function testSharedTokenCacheContract(
     assert.equal(unreadable.length, 1)
   })
 
-  promise('a token of one connection is a miss under another, and so is one of a generation it was not sealed for', async (fleet) => {
-    const instance = fleet.open()
-    const key = someTokenKey()
-    await instance.obtain(key)
-    const { read } = await instance.look(key)
-    const elsewhere = await instance.look(key, 'other')
-    const lease = await instance.cache.takeLease(elsewhere, Infinity)
-    await lease?.settle('f1')
-    const { read: to } = await instance.look(key, 'other')
-    await overwrite(fleet, to, { ...read.record, generation: to.generation?.number ?? 0 })
-    assert.equal((await instance.look(key, 'other')).token, undefined)
+  promise(
+    'a token of one connection is a miss under another, and so is one of a generation it was not sealed for',
+    async (fleet) => {
+      const instance = fleet.open()
+      const key = someTokenKey()
+      await instance.obtain(key)
+      const { read } = await instance.look(key)
+      const elsewhere = await instance.look(key, 'other')
+      const lease = await instance.cache.takeLease(elsewhere, Infinity)
+      await lease?.settle('f1')
+      const { read: to } = await instance.look(key, 'other')
+      await overwrite(fleet, to, { ...read.record, generation: to.generation?.number ?? 0 })
+      assert.equal((await instance.look(key, 'other')).token, undefined)
 
-    await instance.lease(someTokenKey(), 'f2')
-    const { read: old } = await instance.look(key)
-    await overwrite(fleet, old, { generation: old.generation?.number ?? 0 })
-    assert.equal((await instance.look(key)).token, undefined, 'what stands in clear may be a lie')
-  })
+      await instance.lease(someTokenKey(), 'f2')
+      const { read: old } = await instance.look(key)
+      await overwrite(fleet, old, { generation: old.generation?.number ?? 0 })
+      assert.equal((await instance.look(key)).token, undefined, 'what stands in clear may be a lie')
+    },
+  )
 
   promise('a token of which anything was changed is a miss, and the next one is found again', async (fleet) => {
     const instance = fleet.open()
@@ -515,7 +517,6 @@ function createFleet({ store, sealing }: { store: RecordStore; sealing: TokenSea
   }
   return {
     store,
-    sealing,
     clock,
     written,
     open: (own = sealing) => createInstance(overheard, own, () => clock.now),
@@ -602,11 +603,14 @@ function theSecret({ clock }: Fleet, keys: readonly SomeKey[]) {
     },
   }
   return {
-    sealing: () => createTokenSealing(createSecretCache(store, () => clock.now), 'tokenwell/test/cache'),
+    sealing: () =>
+      createTokenSealing(
+        createSecretCache(store, () => clock.now),
+        'tokenwell/test/cache',
+      ),
     hold(next: readonly SomeKey[]) {
       encryptionKeys = next
     },
     reads: () => reads,
   }
 }
-

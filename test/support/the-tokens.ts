@@ -1,7 +1,9 @@
 import { decodeJwt, UnsecuredJWT } from 'jose'
 import { memoryRecords } from '../../lib/adapters/memory-records.ts'
+import { readElement } from '../../lib/adapters/read-element.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
 import type { Connections } from '../../lib/configuration/connections.ts'
+import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { fingerprintOf } from '../../lib/configuration/fingerprint.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import { Secret } from '../../lib/secret/secret.ts'
@@ -11,6 +13,7 @@ import type { HandedOutToken } from '../../lib/token/get-token.ts'
 import type { TokenRequest } from '../../lib/token/token-request.ts'
 import type { RecordStore } from '../../lib/token-cache/record-store.ts'
 import type { TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
+import type { RawElements } from './elements.ts'
 import { theParts } from './the-parts.ts'
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts'
 
@@ -85,6 +88,8 @@ export interface TheTokensOptions {
   readonly cacheLatency?: number
   /** Of another process: the two are a fleet. */
   readonly fleet?: TheTokens
+  /** What the fleet shares, where it isn't memory that never fails. */
+  readonly store?: RecordStore
   /** What this process takes for the elements, if they change. */
   readonly connections?: Connections
   readonly secrets?: SecretCache
@@ -99,7 +104,7 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
   const { now, pause } = time
   const requests: VirtualRequest[] = []
   const events: LogEvent[] = []
-  const records = fleet?.store ?? memoryRecords({ maximumRecords: 1_000 })
+  const records = options.store ?? fleet?.store ?? memoryRecords({ maximumRecords: 1_000 })
   const store: RecordStore = {
     async read(names) {
       const found = await records.read(names)
@@ -140,6 +145,23 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
     get: (request = {}, deadlineMilliseconds = 25_000) =>
       getToken({ connection: 'conn', further: {}, ...request }, now() + deadlineMilliseconds),
     reject: (tokenId) => rejectToken('conn', tokenId),
+  }
+}
+
+/** Elements that a test changes as an operator would. */
+export function changeableElements(first: RawElements): ElementStore & { change(elements: RawElements): void } {
+  let elements = first
+  return {
+    get: async (references) =>
+      references.map((reference) => {
+        const element = elements[reference.kind]?.[reference.id]
+        return element && readElement(reference, element)
+      }),
+    ids: async (kind) => Object.keys(elements[kind] ?? {}),
+    findings: async () => [],
+    change(next) {
+      elements = next
+    },
   }
 }
 

@@ -49,7 +49,7 @@ test('a secret that is not there is an error that names the secret and the path'
   const { secrets, folder } = await theSecrets(t)
   await assert.rejects(secrets.get('tokenwell/local/missing'), {
     name: 'SecretError',
-    code: 'secret',
+    code: 'secret_missing',
     message: `The secret tokenwell/local/missing does not exist: it should be the file ${join(folder, 'missing')}.`,
   })
 })
@@ -57,10 +57,10 @@ test('a secret that is not there is an error that names the secret and the path'
 test('a secret that can not be read is an error that says why', async (t) => {
   const { secrets, folder } = await theSecrets(t)
   await assert.rejects(secrets.get('tokenwell/local/jwk'), {
-    code: 'secret',
+    code: 'secret_denied',
     message: `The secret tokenwell/local/jwk can't be read (EISDIR): it should be the file ${join(folder, 'jwk')}.`,
   })
-  await assert.rejects(secrets.get('tokenwell/local/a\0b'), { code: 'secret' })
+  await assert.rejects(secrets.get('tokenwell/local/a\0b'), { code: 'secret_denied' })
 })
 
 test('a secret does not print, whichever way it is shown', async (t) => {

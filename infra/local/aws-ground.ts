@@ -1,0 +1,123 @@
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join, relative, sep } from 'node:path'
+import {
+  CreateTableCommand,
+  DynamoDBClient,
+  ResourceInUseException,
+  waitUntilTableExists,
+} from '@aws-sdk/client-dynamodb'
+import {
+  CreateSecretCommand,
+  PutSecretValueCommand,
+  ResourceExistsException,
+  SecretsManagerClient,
+} from '@aws-sdk/client-secrets-manager'
+import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import { secretPrefix } from '../../lib/configuration/surroundings.ts'
+import { LocalRunError } from './local-run-error.ts'
+import { makeCacheKeys, makeSecret } from './make-secrets.ts'
+import type { Workspace } from './workspace.ts'
+
+const services = ['SSM', 'SECRETS_MANAGER', 'DYNAMODB']
+const tableWaitSeconds = 30
+
+/** What was put there, and what tells a function of it. */
+export interface AwsGround {
+  readonly parameters: number
+  readonly secrets: number
+  readonly tableName: string
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/**
+ * Puts the elements and secrets of a workspace into Parameter Store and Secrets Manager, and makes a table for its tokens;
+ * what is there is overwritten. It goes where the SDK's own endpoint variables say, never to an AWS account.
+ * @throws {LocalRunError} without such variables
+ */
+export async function moveToAws(workspace: Workspace): Promise<AwsGround> {
+  demandEmulator()
+  const { stage } = workspace.surroundings
+  await makeSecret(workspace, `${secretPrefix({ stage })}cache`, makeCacheKeys)
+  const tableName = `tokenwell-${stage}`
+  const [parameters, secrets] = await Promise.all([
+    putElements(workspace),
+    putSecrets(workspace),
+    createTable(tableName),
+  ])
+  return {
+    ...{ parameters, secrets, tableName },
+    environment: {
+      TOKENWELL_ELEMENTS: 'parameter-store',
+      TOKENWELL_SECRETS: 'secrets-manager',
+      TOKENWELL_CACHE: `dynamodb:${tableName}`,
+    },
+  }
+}
+
+function demandEmulator(): void {
+  const { env } = process
+  if (!env['AWS_ENDPOINT_URL'] && !services.every((service) => env[`AWS_ENDPOINT_URL_${service}`]))
+    throw new LocalRunError(
+      'Set AWS_ENDPOINT_URL to an emulator such as moto, http://127.0.0.1:5000: this run writes elements, secrets and a table.',
+    )
+  if (env['AWS_PROFILE'] || env['AWS_ACCESS_KEY_ID']) return
+  // An emulator asks for some.
+  Object.assign(env, { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' })
+  env['AWS_REGION'] ??= 'us-east-1'
+}
+
+async function putElements({ elementsPath, surroundings }: Workspace): Promise<number> {
+  const client = new SSMClient()
+  const elements = await readElements(elementsPath)
+  for (const [name, value] of elements) {
+    const Name = `/tokenwell/${surroundings.stage}/${name}`
+    await client.send(new PutParameterCommand({ Name, Value: value, Type: 'String', Overwrite: true }))
+  }
+  return elements.length
+}
+
+/** Each element as it stands, by `<kind>/<id>`. */
+async function readElements(path: string): Promise<[string, string][]> {
+  if ((await stat(path)).isDirectory()) {
+    const files = (await filesIn(path)).filter((file) => file.endsWith('.json'))
+    return Promise.all(files.map(async (file) => [file.slice(0, -5), await readFile(join(path, file), 'utf8')]))
+  }
+  const { $schema: _editors, ...kinds } = JSON.parse(await readFile(path, 'utf8')) as Record<string, object>
+  return Object.entries(kinds).flatMap(([kind, byId]) =>
+    Object.entries(byId).map(([id, element]): [string, string] => [`${kind}/${id}`, JSON.stringify(element)]),
+  )
+}
+
+async function putSecrets({ secretsFolder, surroundings }: Workspace): Promise<number> {
+  const client = new SecretsManagerClient()
+  const files = await filesIn(secretsFolder)
+  for (const file of files) {
+    const name = secretPrefix(surroundings) + file
+    const text = await readFile(join(secretsFolder, file), 'utf8')
+    await client.send(new CreateSecretCommand({ Name: name, SecretString: text })).catch((error) => {
+      if (!(error instanceof ResourceExistsException)) throw error
+      return client.send(new PutSecretValueCommand({ SecretId: name, SecretString: text }))
+    })
+  }
+  return files.length
+}
+
+async function filesIn(folder: string): Promise<string[]> {
+  const entries = await readdir(folder, { recursive: true, withFileTypes: true })
+  const files = entries.filter((entry) => entry.isFile())
+  return files.map(({ parentPath, name }) => relative(folder, join(parentPath, name)).split(sep).join('/'))
+}
+
+async function createTable(name: string): Promise<void> {
+  const client = new DynamoDBClient()
+  const command = new CreateTableCommand({
+    TableName: name,
+    AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
+    KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
+    BillingMode: 'PAY_PER_REQUEST',
+  })
+  await client.send(command).catch((error) => {
+    if (!(error instanceof ResourceInUseException)) throw error
+  })
+  await waitUntilTableExists({ client, maxWaitTime: tableWaitSeconds, minDelay: 1 }, { TableName: name })
+}

@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { root } from '../../support/local-run.ts'
+
+const run = promisify(execFile)
+
+/** What a process writes that logs these events, the log itself in plain lines. */
+async function printed(events: readonly object[]): Promise<string[]> {
+  const script = `
+    import { withPowertoolsMetrics } from './lib/adapters/powertools-metrics.ts'
+    const log = withPowertoolsMetrics(({ event }) => process.stdout.write('log ' + event + '\\n'))
+    for (const event of ${JSON.stringify(events)}) log(event)`
+  const words = ['--input-type=module', '--eval', script]
+  const { stdout, stderr } = await run(process.execPath, words, { cwd: root, env: {} })
+  assert.equal(stderr, '')
+  return stdout.split('\n').filter(Boolean)
+}
+
+const passedOver = { event: 'cache_passed_over', reason: 'nobody listens', milliseconds: 250 }
+
+test('a cache that was passed over is counted as a metric, at once and each time, and logged as ever', async () => {
+  const lines = await printed([passedOver, passedOver])
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('log')),
+    ['log cache_passed_over', 'log cache_passed_over'],
+  )
+  const metrics = lines.filter((line) => line.startsWith('{')).map((line): unknown => JSON.parse(line))
+  assert.equal(metrics.length, 2)
+  for (const metric of metrics as Record<string, unknown>[]) {
+    assert.equal(metric['CacheBudgetExceeded'], 1)
+    const { CloudWatchMetrics } = metric['_aws'] as { CloudWatchMetrics: unknown }
+    assert.deepEqual(CloudWatchMetrics, [
+      {
+        Namespace: 'Tokenwell',
+        Dimensions: [['service']],
+        Metrics: [{ Name: 'CacheBudgetExceeded', Unit: 'Count' }],
+      },
+    ])
+    assert.ok(!JSON.stringify(metric).includes('nobody listens'))
+  }
+})
+
+test('all other events are logged and count for nothing', async () => {
+  const events = [
+    { event: 'token_handed_out', connection: 'conn', source: 'memory', secondsLeft: 5 },
+    { event: 'cached_token_unreadable', connection: 'conn', reason: 'why' },
+    { event: 'request_failed', code: 'refused', status: 502, reason: 'why', requestId: 'id' },
+  ]
+  assert.deepEqual(
+    await printed(events),
+    events.map(({ event }) => `log ${event}`),
+  )
+})

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-error.ts'
+
+const name = 'tokenwell/test/some'
+
+/** A store that counts, holds one text under every name, and fails where it is told to. */
+function theSecrets() {
+  const far: { text: string; failure?: SecretErrorCode | undefined; reads: number } = { text: 'first', reads: 0 }
+  const clock = { now: 1_000_000 }
+  const cache = createSecretCache(
+    {
+      async get() {
+        far.reads++
+        if (far.failure) throw new SecretError(far.failure, 'it fails')
+        return new Secret(far.text)
+      },
+    },
+    () => clock.now,
+  )
+  const text = async () => (await cache.get(name)).reveal()
+  return { far, clock, cache, text }
+}
+
+test('a secret is read at its first use, once for all who ask, and again after 5 min', async () => {
+  const { far, clock, cache, text } = theSecrets()
+  await Promise.all(Array.from({ length: 10 }, () => cache.get(name)))
+  assert.equal(far.reads, 1)
+  far.text = 'second'
+  clock.now += 299_999
+  assert.equal(await text(), 'first')
+  clock.now += 1
+  assert.deepEqual(await Promise.all([text(), text()]), ['second', 'second'])
+  assert.equal(far.reads, 2)
+})
+
+test('secrets of different names are apart', async () => {
+  const { far, cache } = theSecrets()
+  await cache.get(name)
+  far.text = 'other'
+  assert.equal((await cache.get(`${name}-other`)).reveal(), 'other')
+  assert.equal((await cache.get(name)).reveal(), 'first')
+})
+
+for (const failure of ['secret_unreachable', 'secret_throttled'] as const)
+  test(`while the store can't be asked (${failure}) the secret in hand serves on, and it is asked again after 10 s`, async () => {
+    const { far, clock, text } = theSecrets()
+    await text()
+    far.failure = failure
+    clock.now += 300_000
+    assert.equal(await text(), 'first')
+    clock.now += 9_999
+    assert.equal(await text(), 'first')
+    assert.equal(far.reads, 2)
+    far.failure = undefined
+    far.text = 'second'
+    clock.now += 1
+    assert.equal(await text(), 'second')
+  })
+
+for (const failure of ['secret_missing', 'secret_denied', 'secret_unreadable'] as const)
+  test(`a secret that is withdrawn (${failure}) does not serve on`, async () => {
+    const { far, clock, text } = theSecrets()
+    await text()
+    far.failure = failure
+    clock.now += 300_000
+    await assert.rejects(text(), { code: failure })
+    await assert.rejects(text(), { code: failure })
+    assert.equal(far.reads, 3, 'a failure is not kept')
+    far.failure = undefined
+    assert.equal(await text(), 'first')
+  })
+
+test('a store that could not be asked at the first use is asked again at once', async () => {
+  const { far, text } = theSecrets()
+  far.failure = 'secret_unreachable'
+  await assert.rejects(text(), { code: 'secret_unreachable' })
+  far.failure = undefined
+  assert.equal(await text(), 'first')
+})
+
+test('out of turn it is read at most once in 10 s, and whether it is another one is told', async () => {
+  const { far, clock, cache, text } = theSecrets()
+  await text()
+  assert.equal(await cache.refresh(name), false, 'the same')
+  far.text = 'second'
+  clock.now += 9_999
+  assert.equal(await cache.refresh(name), false, 'read a moment ago')
+  assert.equal(far.reads, 2)
+  assert.equal(await text(), 'first')
+  clock.now += 1
+  assert.equal(await cache.refresh(name), true)
+  assert.equal(await text(), 'second')
+  assert.equal(far.reads, 3)
+})
+
+test('what nobody had is no other one; nor is what can not be read', async () => {
+  const { far, clock, cache, text } = theSecrets()
+  assert.equal(await cache.refresh(name), false)
+  far.failure = 'secret_unreachable'
+  clock.now += 10_000
+  assert.equal(await cache.refresh(name), false)
+  assert.equal(await text(), 'first')
+  far.failure = 'secret_denied'
+  clock.now += 10_000
+  await assert.rejects(cache.refresh(name), { code: 'secret_denied' })
+})
+
+test('what was read out of turn is in hand for 5 min from then on', async () => {
+  const { far, clock, cache, text } = theSecrets()
+  await text()
+  clock.now += 200_000
+  await cache.refresh(name)
+  clock.now += 299_999
+  await text()
+  assert.equal(far.reads, 2)
+  clock.now += 1
+  await text()
+  assert.equal(far.reads, 3)
+})
+
+test('what is forgotten is read again by the next one who asks', async () => {
+  const { far, cache, text } = theSecrets()
+  await text()
+  far.text = 'second'
+  cache.forget(name)
+  assert.equal(await text(), 'second')
+  cache.forget('tokenwell/test/never-read')
+})

@@ -1,0 +1,152 @@
+import assert from 'node:assert/strict'
+import { createHmac, randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { compactDecrypt, decodeProtectedHeader, EncryptJWT } from 'jose'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import { SecretError } from '../../../lib/secret/secret-error.ts'
+import { tokenRecordName } from '../../../lib/token-cache/record-name.ts'
+import type { SharedToken } from '../../../lib/token-cache/shared-token.ts'
+import { createTokenSealing, withoutSealing } from '../../../lib/token-cache/token-sealing.ts'
+import { UnreadableTokenError } from '../../../lib/token-cache/unreadable-token-error.ts'
+import { someToken } from '../../support/some-token.ts'
+
+const name = tokenRecordName('conn', 'the-digest')
+const [namingKey, key] = [randomBytes(32), randomBytes(32)]
+const theKeys = {
+  namingKey: namingKey.toString('base64url'),
+  encryptionKeys: [{ kid: 'the-kid', k: key.toString('base64url') }],
+}
+
+function theSealing(secret: object = theKeys) {
+  const far = { secret, reads: 0 }
+  const clock = { now: 0 }
+  const store = {
+    async get() {
+      far.reads++
+      return new Secret(JSON.stringify(far.secret))
+    },
+  }
+  return {
+    far,
+    clock,
+    sealing: createTokenSealing(
+      createSecretCache(store, () => clock.now),
+      'tokenwell/test/cache',
+    ),
+  }
+}
+
+function someSharedToken(members: Partial<SharedToken> = {}): SharedToken {
+  return { ...someToken(), scope: 'a', generation: 7, asked: { scope: ['a'], further: {} }, ...members }
+}
+
+test('a token is sealed by RFC 7516 for its record: dir, A256GCM, the kid and the name in the protected header', async () => {
+  const { sealing } = theSealing()
+  const token = someSharedToken()
+  const sealed = await sealing.seal(name, token)
+  assert.deepEqual(decodeProtectedHeader(sealed), {
+    alg: 'dir',
+    enc: 'A256GCM',
+    kid: 'the-kid',
+    record: 'conn/token#the-digest',
+  })
+  const { plaintext } = await compactDecrypt(sealed, key)
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(plaintext)), {
+    ...token,
+    accessToken: token.accessToken.reveal(),
+  })
+  const opened = await sealing.open(name, sealed)
+  assert.deepEqual(opened, token)
+  assert.ok(opened.accessToken.equals(token.accessToken))
+  assert.notEqual(await sealing.seal(name, token), sealed, 'each time anew')
+})
+
+test('a digest is the HMAC by the naming key, whatever the encryption keys are', async () => {
+  const { sealing, far, clock } = theSealing()
+  const expected = createHmac('sha256', namingKey).update('some text').digest('base64url')
+  assert.equal(await sealing.digest('some text'), expected)
+  far.secret = { ...theKeys, encryptionKeys: [{ kid: 'next', k: randomBytes(32).toString('base64url') }] }
+  clock.now += 300_000
+  assert.equal(await sealing.digest('some text'), expected)
+  far.secret = { ...theKeys, namingKey: randomBytes(32).toString('base64url') }
+  clock.now += 300_000
+  assert.notEqual(await sealing.digest('some text'), expected)
+})
+
+test('what was sealed for one record opens for no other, of this connection or another', async () => {
+  const { sealing } = theSealing()
+  const sealed = await sealing.seal(name, someSharedToken())
+  for (const other of [tokenRecordName('conn', 'other'), tokenRecordName('other', 'the-digest')])
+    await assert.rejects(sealing.open(other, sealed), UnreadableTokenError)
+})
+
+test('a token that says to be of another connection than its record is none', async () => {
+  const { sealing } = theSealing()
+  for (const each of [sealing, withoutSealing(namingKey)]) {
+    const sealed = await each.seal(name, someSharedToken({ connection: 'other' }))
+    await assert.rejects(each.open(name, sealed), UnreadableTokenError)
+  }
+})
+
+test('a JWE of another kind is none, even by the right key', async () => {
+  const { sealing } = theSealing()
+  const sealedBy = (header: { alg: string; enc: string }, by: Uint8Array) =>
+    new EncryptJWT({ id: 'id' })
+      .setProtectedHeader({ ...header, kid: 'the-kid', record: 'conn/token#the-digest' })
+      .encrypt(by)
+  for (const sealed of [
+    await sealedBy({ alg: 'A256KW', enc: 'A256GCM' }, key),
+    await sealedBy({ alg: 'dir', enc: 'A128CBC-HS256' }, key),
+    await sealedBy({ alg: 'dir', enc: 'A256GCM' }, randomBytes(32)),
+    await sealedBy({ alg: 'dir', enc: 'A256GCM' }, key),
+  ])
+    await assert.rejects(sealing.open(name, sealed), UnreadableTokenError)
+})
+
+test('a token that lacks what this version needs is none', async () => {
+  const { sealing } = theSealing()
+  const whole = someSharedToken()
+  for (const member of ['id', 'issuedAt', 'refreshAt', 'usableUntil', 'expiresAt', 'generation', 'asked'] as const) {
+    const { [member]: _, ...rest } = whole
+    const sealed = await sealing.seal(name, rest as SharedToken)
+    await assert.rejects(sealing.open(name, sealed), UnreadableTokenError, member)
+  }
+})
+
+test('a kid that is not known makes the secret be read again once, then it is a miss', async () => {
+  const next = { kid: 'next', k: randomBytes(32).toString('base64url') }
+  const other = theSealing({ ...theKeys, encryptionKeys: [next] })
+  const sealed = await other.sealing.seal(name, someSharedToken())
+  const { sealing, far, clock } = theSealing()
+  for (let count = 0; count < 3; count++) await assert.rejects(sealing.open(name, sealed), UnreadableTokenError)
+  assert.equal(far.reads, 2)
+  far.secret = { ...theKeys, encryptionKeys: [next, ...theKeys.encryptionKeys] }
+  clock.now += 10_000
+  assert.equal((await sealing.open(name, sealed)).generation, 7)
+  assert.equal(far.reads, 3)
+})
+
+test('errors of the secret pass through, and are not kept', async () => {
+  let isDown = true
+  const store = {
+    async get() {
+      if (isDown) throw new SecretError('secret_unreachable', 'no answer')
+      return new Secret(JSON.stringify(theKeys))
+    },
+  }
+  const sealing = createTokenSealing(
+    createSecretCache(store, () => 0),
+    'tokenwell/test/cache',
+  )
+  await assert.rejects(sealing.digest('text'), SecretError)
+  isDown = false
+  assert.ok(await sealing.digest('text'))
+})
+
+test('a cache that never leaves its process needs no encryption, and its names tell nothing all the same', async () => {
+  const sealing = withoutSealing(namingKey)
+  const token = someSharedToken()
+  assert.deepEqual(await sealing.open(name, await sealing.seal(name, token)), token)
+  assert.equal(await sealing.digest('text'), await theSealing().sealing.digest('text'))
+})
