@@ -1,39 +1,44 @@
 import { parseArgs } from 'node:util'
-import { fileElements } from '../lib/adapters/file-elements.ts'
+import { type ElementsPlace, openElements } from '../lib/adapters/open-elements.ts'
 import { ConfigurationError } from '../lib/configuration/configuration-error.ts'
+import type { ElementStore } from '../lib/configuration/element-store.ts'
+import { ElementStoreError } from '../lib/configuration/element-store-error.ts'
 import { describeFinding, type Finding } from '../lib/configuration/finding.ts'
 import { validateElements } from '../lib/configuration/validate-elements.ts'
 
 /*
- * npm run validate -- <file or folder> [--stage <stage>] [--public-url <url>]
+ * npm run validate -- [<file or folder>] [--stage <stage>] [--public-url <url>]
+ * Without a file or folder: the elements of that stage in Parameter Store.
  * Prints every mistake and warning of all elements at once; ends with 1 if there is a mistake.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
-    stage: { type: 'string', default: 'local' },
+    stage: { type: 'string' },
     'public-url': { type: 'string', default: 'https://tokenwell.invalid' },
   },
 })
 const [path] = positionals
-if (path === undefined) {
-  console.error('Name the file or folder of the elements: npm run validate -- infra/local/elements.json')
+const { stage = 'local' } = values
+if (path === undefined && values.stage === undefined) {
+  console.error('Name a file or folder, or a stage: npm run validate -- infra/local/elements.json, or -- --stage prod')
   process.exit(1)
 }
+const place: ElementsPlace = path === undefined ? { kind: 'parameter_store' } : { kind: 'files', path }
 
-const findings = await findAll(path)
+const findings = await findAll(openElements(place, stage))
 const count = (severity: Finding['severity']) => findings.filter((finding) => finding.severity === severity).length
 for (const finding of findings) console.log(`${finding.severity.padEnd(8)} ${describeFinding(finding)}`)
-console.log(`${path}: mistakes: ${count('mistake')}, warnings: ${count('warning')}`)
+console.log(`${path ?? `/tokenwell/${stage}`}: mistakes: ${count('mistake')}, warnings: ${count('warning')}`)
 process.exitCode = count('mistake') > 0 ? 1 : 0
 
-async function findAll(elementsPath: string): Promise<readonly Finding[]> {
-  const elements = fileElements(elementsPath)
-  const surroundings = { stage: values.stage, publicUrl: values['public-url'], isLambda: values.stage !== 'local' }
+async function findAll(elements: ElementStore): Promise<readonly Finding[]> {
+  const surroundings = { stage, publicUrl: values['public-url'], isLambda: stage !== 'local' }
   try {
     return await validateElements(elements, surroundings)
   } catch (error) {
     if (error instanceof ConfigurationError) return error.findings
+    if (error instanceof ElementStoreError) return [{ severity: 'mistake', sentence: error.message }]
     throw error
   }
 }

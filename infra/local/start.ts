@@ -9,7 +9,7 @@ import { type ListedConnection, listConnections } from '../../lib/configuration/
 import { validateElements } from '../../lib/configuration/validate-elements.ts'
 import { isTokenError } from '../../lib/token/token-error.ts'
 import { startAuthorizationServer } from './authorization-server.ts'
-import { moveToAws } from './aws-ground.ts'
+import { groundOf } from './ground.ts'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
 import { listen } from './listen.ts'
 import { LocalRunError } from './local-run-error.ts'
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
     secretsFolder: join(folder, 'secrets'),
     surroundings: { stage: 'local', publicUrl: `http://${loopback}:${port}`, isLambda: false },
   })
-  handler = await loadFunction(workspace, await groundOf(workspace, aws))
+  handler = await loadFunction(workspace, await groundOf(workspace, { isAws: aws, print }))
 
   const { name: connection, connection: configured } = await firstConnection(workspace)
   print(`\nA token for the connection ${connection}:\n`)
@@ -137,19 +137,6 @@ async function describeForeignServers(workspace: Workspace): Promise<Workspace> 
   for (const client of clients)
     print(`  client     register ${client.client_id} (${client.token_endpoint_auth_method})${keys(client)}`)
   return workspace
-}
-
-/** Where the function finds its elements, secrets and tokens. */
-async function groundOf(workspace: Workspace, isAws: boolean): Promise<Readonly<Record<string, string>>> {
-  if (isAws) {
-    const { parameters, secrets, tableName, environment } = await moveToAws(workspace)
-    print(
-      `  aws        ${parameters} parameters, ${secrets} secrets and the table ${tableName} at the endpoint of the SDK`,
-    )
-    return environment
-  }
-  const { elementsPath, secretsFolder } = workspace
-  return { TOKENWELL_ELEMENTS: elementsPath, TOKENWELL_SECRETS: secretsFolder, TOKENWELL_CACHE: 'memory' }
 }
 
 /** The very file that Lambda runs, told by its environment variables as on Lambda. */

@@ -29,6 +29,8 @@ const thePassword: SecretCache = {
 /** One request as the far end sees it. */
 export interface VirtualRequest {
   readonly form: URLSearchParams
+  readonly authorization?: string | undefined
+  /** Of the assertion, if there is one. */
   readonly claims: Readonly<Record<string, unknown>>
   readonly at: number
   readonly index: number
@@ -121,10 +123,12 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
     signers: { get: () => Promise.resolve(theSigner) },
     secrets,
     tokenEndpoint: {
-      async post(_server, { form }) {
+      async post(_server, { form, headers }) {
         const fields = new URLSearchParams(form.reveal())
-        const claims = decodeJwt(fields.get('client_assertion') ?? '')
-        const request = { form: fields, claims, at: now(), index: requests.length }
+        const assertion = fields.get('client_assertion')
+        const claims = assertion === null ? {} : decodeJwt(assertion)
+        const authorization = headers['authorization']?.reveal()
+        const request = { form: fields, authorization, claims, at: now(), index: requests.length }
         requests.push(request)
         await pause(latency)
         return endpoint(request)

@@ -23,6 +23,14 @@ test('direct invocation: what is for Tokenwell goes no further', async (t) => {
   assert.deepEqual(names, ['client_assertion', 'client_assertion_type', 'grant_type', 'tenant'])
 })
 
+test('direct invocation: parameters of more than 64 KiB are refused, as over HTTP', async (t) => {
+  const set = await startTokenServer(t, theElements, () => someToken())
+  const answer = await set.invoke({ connection: 'conn', tenant: 'x'.repeat(65_536) })
+  assert.equal(answer['status'], 400)
+  assert.match(String(answer['error_description']), /^body is larger than 64 KiB/)
+  assert.equal(set.requests.length, 0)
+})
+
 test('direct invocation: rejected_token_id replaces the token', async (t) => {
   const set = await startTheSet(t, theElements)
   const first = await set.invoke({ connection: 'conn' })

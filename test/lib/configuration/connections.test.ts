@@ -3,7 +3,10 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileElements } from '../../../lib/adapters/file-elements.ts'
+import { ConfigurationError } from '../../../lib/configuration/configuration-error.ts'
 import { createConnections } from '../../../lib/configuration/connections.ts'
+import { ElementStoreError, type ElementStoreErrorCode } from '../../../lib/configuration/element-store-error.ts'
+import { UnknownConnectionError } from '../../../lib/configuration/unknown-connection-error.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import {
   theConfigurationError,
@@ -12,7 +15,8 @@ import {
   theIssuer,
   theSurroundings,
 } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
+import { type RawElements, theElements } from '../../support/elements.ts'
+import { changeableElements } from '../../support/the-tokens.ts'
 
 test('a connection is resolved at its first use and kept, also for those who ask at the same moment', async (t) => {
   const { connections, events } = theConnections(await theElementsFile(t, theElements(theIssuer)))
@@ -43,3 +47,153 @@ function theConnections(path: string) {
   })
   return { connections, events }
 }
+
+const theFirst = theElements(theIssuer)
+const theSecond = theElements(theIssuer, { oAuth: { scope: 'new' } })
+const broken = theElements(theIssuer, { server: { tokenEndpoint: 'no URL' } })
+
+/** Elements that change, and a store that fails where it is told to, by a clock that the test moves. */
+function changingConnections(first: RawElements = theFirst) {
+  const elements = changeableElements(first)
+  const far: { failure?: ElementStoreErrorCode | undefined; reads: number } = { reads: 0 }
+  const clock = { now: 0 }
+  const events: LogEvent[] = []
+  const connections = createConnections({
+    elements: {
+      ...elements,
+      async get(references) {
+        // Who is followed first is the connection: one reading of it, however many round trips.
+        if (references.some(({ kind }) => kind === 'endpointConnection')) far.reads++
+        if (far.failure) throw new ElementStoreError(far.failure, 'it fails')
+        return elements.get(references)
+      },
+    },
+    surroundings: theSurroundings,
+    now: () => clock.now,
+    log: (event) => events.push(event),
+  })
+  const scope = async (fingerprint?: string) =>
+    (await connections.get('conn', fingerprint)).connection.parameters.scope.join(' ')
+  const failures = () => events.filter(({ event }) => event === 'reload_failed')
+  return { elements, far, clock, connections, scope, failures }
+}
+
+/** By which others go that have read these elements. */
+async function fingerprintAt(elements: RawElements): Promise<string> {
+  return (await changingConnections(elements).connections.get('conn')).fingerprint
+}
+
+test('elements that have changed are in force after 60 s, to the millisecond', async () => {
+  const { elements, far, clock, scope } = changingConnections()
+  assert.equal(await scope(), '')
+  elements.change(theSecond)
+  clock.now = 59_999
+  assert.equal(await scope(), '')
+  assert.equal(far.reads, 1)
+  clock.now = 60_000
+  assert.equal(await scope(), 'new')
+  assert.equal(far.reads, 2)
+})
+
+test('who asks while elements are read waits for the same reading', async () => {
+  const { far, clock, connections, scope } = changingConnections()
+  await Promise.all(Array.from({ length: 20 }, () => scope()))
+  assert.equal(far.reads, 1)
+  clock.now = 60_000
+  const { fingerprint } = await connections.get('conn')
+  await Promise.all(Array.from({ length: 20 }, (_, index) => scope(index % 2 ? fingerprint : 'another')))
+  assert.equal(far.reads, 3)
+})
+
+for (const failure of ['elements_denied', 'elements_throttled', 'elements_unreachable'] as const)
+  test(`while elements can't be read again (${failure}) the last good ones serve on, and reading is tried again after 10 s`, async () => {
+    const { elements, far, clock, scope, failures } = changingConnections()
+    await scope()
+    elements.change(theSecond)
+    far.failure = failure
+    clock.now = 60_000
+    assert.equal(await scope(), '')
+    assert.deepEqual(failures(), [{ event: 'reload_failed', connection: 'conn', code: failure, reason: 'it fails' }])
+    clock.now = 69_999
+    assert.equal(await scope(), '')
+    assert.equal(far.reads, 2)
+    far.failure = undefined
+    clock.now = 70_000
+    assert.equal(await scope(), 'new')
+  })
+
+test('while elements have mistakes the last good ones serve on', async () => {
+  const { elements, clock, scope, failures } = changingConnections()
+  await scope()
+  elements.change(broken)
+  clock.now = 60_000
+  assert.equal(await scope(), '')
+  const [failed] = failures()
+  assert.ok(failed?.event === 'reload_failed' && failed.code === 'configuration')
+  assert.match(failed.reason, /tokenEndpoint/)
+  elements.change(theSecond)
+  clock.now = 70_000
+  assert.equal(await scope(), 'new')
+})
+
+test('a connection that was taken out does not serve on', async () => {
+  const { elements, far, clock, scope } = changingConnections()
+  await scope()
+  elements.change({ ...theFirst, endpointConnection: {} })
+  clock.now = 60_000
+  await assert.rejects(scope(), UnknownConnectionError)
+  far.failure = 'elements_unreachable'
+  await assert.rejects(scope(), ElementStoreError, 'nothing is left that could serve on')
+})
+
+test('where others go by another fingerprint the elements are read at once', async () => {
+  const { elements, far, connections, scope } = changingConnections()
+  const { fingerprint } = await connections.get('conn')
+  const next = await fingerprintAt(theSecond)
+  assert.notEqual(next, fingerprint)
+  elements.change(theSecond)
+  assert.equal(await scope(fingerprint), '')
+  assert.equal(far.reads, 1)
+  assert.equal(await scope(next), 'new')
+  assert.equal(far.reads, 2)
+  assert.equal(await scope(next), 'new')
+  assert.equal(far.reads, 2)
+})
+
+test('whoever reads newer elements than the others go by goes by his own', async () => {
+  const { elements, connections } = changingConnections()
+  const { fingerprint } = await connections.get('conn')
+  elements.change(theSecond)
+  const known = await connections.get('conn', 'of some time ago')
+  assert.notEqual(known.fingerprint, fingerprint)
+  assert.equal(known.fingerprint, await fingerprintAt(theSecond))
+})
+
+test('where others go by newer elements, and these can not be read, nobody goes on with the old ones', async () => {
+  const { elements, far, clock, scope, failures } = changingConnections()
+  await scope()
+  const next = await fingerprintAt(theSecond)
+  far.failure = 'elements_unreachable'
+  await assert.rejects(scope(next), ElementStoreError)
+  elements.change(broken)
+  far.failure = undefined
+  await assert.rejects(scope(next), ConfigurationError)
+  assert.deepEqual(failures(), [])
+  assert.equal(await scope(), '', 'who knows of no others goes on')
+  clock.now = 60_000
+  assert.equal(await scope(await fingerprintAt(theFirst)), '', 'and so does who goes by the same')
+  assert.equal(failures().length, 1)
+})
+
+test('whether a connection is in hand can be told without reading', async () => {
+  const { far, clock, connections } = changingConnections()
+  const fingerprint = await fingerprintAt(theFirst)
+  assert.equal(connections.has('conn', fingerprint), false)
+  await connections.get('conn')
+  assert.equal(connections.has('conn', fingerprint), true)
+  assert.equal(connections.has('conn', 'another'), false)
+  assert.equal(connections.has('other', fingerprint), false)
+  clock.now = 60_000
+  assert.equal(connections.has('conn', fingerprint), false)
+  assert.equal(far.reads, 1)
+})

@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
+import { decodeProtectedHeader } from 'jose'
+import { moveToAws } from '../../../infra/local/aws-ground.ts'
+import type { Workspace } from '../../../infra/local/workspace.ts'
+import { startAwsProxy } from '../../support/aws-proxy.ts'
+import { theElements } from '../../support/elements.ts'
+import { setEnvironment, startMoto } from '../../support/moto.ts'
+import { startIfThere } from '../../support/real-server.ts'
+import { startCaller, startTheSet, tokenRequest } from '../../support/the-set.ts'
+import { someToken, startTokenServer } from '../../support/token-server.ts'
+
+/* The function with its real ground: Parameter Store, Secrets Manager and DynamoDB, as moto has them. */
+
+async function startGround(t: TestContext) {
+  const moto = await startIfThere(t, () => startMoto(t))
+  if (!moto) return undefined
+  const proxy = await startAwsProxy(t, moto.endpoint)
+  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  return {
+    moto,
+    async move(workspace: Workspace) {
+      return (await moveToAws(workspace)).environment
+    },
+    /** What was called since the last time, and of which secret the value was read. */
+    calls() {
+      const calls = proxy.requests.slice(seen)
+      seen = proxy.requests.length
+      return calls.map(({ operation, body }) => [operation, body['SecretId']].filter(Boolean).join(' '))
+    },
+  }
+}
+let seen = 0
+
+test('a hit of a cold instance is one read of the cache secret and one of the table, and nothing else', async (t) => {
+  const ground = await startGround(t)
+  if (!ground) return
+  const set = await startTheSet(t, theElements)
+  const environment = await ground.move(set.workspace)
+  ground.calls()
+
+  const first = await startCaller(set.workspace, environment)
+  assert.deepEqual(ground.calls(), [], 'nothing is read before somebody asks')
+  const token = await first.http(tokenRequest('conn'))
+  assert.equal(token.body['source'], 'server')
+  const cold = ground.calls()
+  t.diagnostic(cold.join(', '))
+  assert.equal(cold.filter((call) => call === 'GetParameters').length, 5, 'one for each level of its elements')
+  assert.ok(!cold.includes('GetParametersByPath'), 'nothing is listed')
+  assert.deepEqual(
+    cold.filter((call) => call.endsWith('Item')),
+    // A look; the lease, the generation; what cools down; the fence, the token.
+    ['BatchGetItem', 'PutItem', 'PutItem', 'BatchGetItem', 'BatchGetItem', 'PutItem'],
+  )
+
+  const second = await startCaller(set.workspace, environment)
+  const hit = await second.http(tokenRequest('conn'))
+  assert.equal(hit.body['source'], 'cache')
+  assert.equal(hit.body['access_token'], token.body['access_token'])
+  assert.deepEqual(ground.calls(), ['GetSecretValue tokenwell/local/cache', 'BatchGetItem'])
+
+  assert.equal((await second.http(tokenRequest('conn'))).body['source'], 'memory')
+  assert.deepEqual(ground.calls(), [])
+  assert.equal(set.tokenRequests(), 1)
+})
+
+test('what one instance rejects no other hands out once it has asked the fleet', async (t) => {
+  const ground = await startGround(t)
+  if (!ground) return
+  const set = await startTheSet(t, theElements)
+  const environment = { ...(await ground.move(set.workspace)), TOKENWELL_MEMORY_SECONDS: '0' }
+  const [one, other] = [await startCaller(set.workspace, environment), await startCaller(set.workspace, environment)]
+  const { body } = await one.http(tokenRequest('conn'))
+  assert.equal((await other.http(tokenRequest('conn'))).body['token_id'], body['token_id'])
+
+  const path = '/connections/conn/token'
+  const dropped = await other.http({ method: 'DELETE', path, query: `token_id=${body['token_id']}` })
+  assert.equal(dropped.status, 204)
+  const next = await one.http(tokenRequest('conn'))
+  assert.equal(next.body['source'], 'server')
+  assert.notEqual(next.body['token_id'], body['token_id'])
+})
+
+test('a key that the server refuses is read again: the newer version signs the one further attempt', async (t) => {
+  const ground = await startGround(t)
+  if (!ground) return
+  const secretId = 'tokenwell/local/the-key'
+  const known = new Set(['old'])
+  const server = await startTokenServer(
+    t,
+    (issuer) => ({
+      ...theElements(issuer, {
+        builder: { jwkEnabled: undefined, signatureAlgorithm: 'ES256', keyStoreRef: 'theKeys' },
+      }),
+      keyStore: {
+        theKeys: { location: secretId },
+        theTrust: { location: 'tokenwell/local/authorization-server-ca' },
+      },
+    }),
+    ({ form }) => {
+      const { kid } = decodeProtectedHeader(form.get('client_assertion') ?? '')
+      return known.has(String(kid)) ? someToken() : { status: 401, body: { error: 'invalid_client' } }
+    },
+  )
+  const environment = await ground.move(server.workspace)
+  const put = (kid: string) =>
+    ground.moto.secretsManager.send(
+      new PutSecretValueCommand({ SecretId: secretId, SecretString: somePrivateJwk(kid) }),
+    )
+  await put('old')
+  const caller = await startCaller(server.workspace, environment)
+  const first = await caller.http(tokenRequest('conn'))
+  assert.equal(first.status, 200)
+
+  await put('new')
+  known.clear()
+  known.add('new')
+  const rejection = `rejected_token_id=${first.body['token_id']}`
+  const second = await caller.http(tokenRequest('conn', '', rejection))
+  assert.equal(second.body['source'], 'server')
+  assert.equal(server.requests.length, 3)
+
+  known.clear()
+  const third = await caller.http(tokenRequest('conn', 'scope=other'))
+  assert.equal(third.status, 502, 'there is no newer one')
+  assert.equal(server.requests.length, 4, 'and no further attempt')
+})
+
+function somePrivateJwk(kid: string): string {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return JSON.stringify({ ...privateKey.export({ format: 'jwk' }), kid })
+}

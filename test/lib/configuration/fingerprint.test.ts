@@ -1,0 +1,185 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { elementSchemas } from '../../../lib/adapters/element-schema.ts'
+import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
+import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
+import { theSurroundings } from '../../support/element-store.ts'
+import { type RawElements, withoutUndefined } from '../../support/elements.ts'
+import { changeableElements } from '../../support/the-tokens.ts'
+
+/** All kinds of elements, each reference with a twin to refer to instead. */
+const theElements: RawElements = {
+  endpointConnection: { conn: { authenticationConfigRef: 'theConfig' } },
+  oAuthConfig: twins('theConfig', { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theTokenConfig' }),
+  oAuthTokenConfig: twins('theTokenConfig', { tokenGeneratorRef: 'theBuilder', tokenSubject: 'theClient' }),
+  authorizationServer: twins('theServer', {
+    tokenEndpoint: 'https://as.example.com/token',
+    issuer: 'https://as.example.com',
+    sslCertsRef: 'theSsl',
+  }),
+  jwtBuilder: twins('theBuilder', { issuer: 'theClient', keyStoreRef: 'theKeys' }),
+  keyStore: twins('theKeys', { location: 'tokenwell/local/the-keys' }),
+  ssl: twins('theSsl', { trustStoreRef: 'theKeys' }),
+  sslDefault: { default: { sslRef: 'theSsl' } },
+  authData: twins('theUser', { user: 'theUser', passwordSecret: 'tokenwell/local/the-password' }),
+}
+
+function twins(id: string, element: Record<string, unknown>): Record<string, Record<string, unknown>> {
+  return { [id]: element, [`${id}Twin`]: { ...element } }
+}
+
+type Attributes = Readonly<Record<string, unknown>>
+type Change = Readonly<Record<string, Attributes>>
+
+/** The first element of each kind, with these attributes. */
+function changed(elements: RawElements, change: Change): RawElements {
+  return Object.fromEntries(
+    Object.entries(elements).map(([kind, byId]) => {
+      const [[id, element] = ['', {}]] = Object.entries(byId)
+      return [kind, { ...byId, [id]: { ...element, ...change[kind] } }]
+    }),
+  )
+}
+
+async function fingerprint(elements: RawElements): Promise<string> {
+  const store = changeableElements(withoutUndefined(elements))
+  return fingerprintOf(await resolveConnection(store, theSurroundings, 'conn'))
+}
+
+const bySecret: Change = {
+  oAuthConfig: { jwtAuthenticationTokenRef: undefined },
+  authorizationServer: { basicAuthRef: 'theUser' },
+}
+const byGeneratedKey: Change = { jwtBuilder: { jwkEnabled: true } }
+const bySharedKey: Change = { jwtBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } }
+
+interface Row {
+  /** Whether another token may be issued, or to others. */
+  readonly counts: boolean
+  readonly to: unknown
+  /** Where the attribute means something only together with others. */
+  readonly given?: Change
+  /** And what has to change with it. */
+  readonly with?: Change
+}
+
+const counts = (to: unknown, more: Partial<Row> = {}): Row => ({ counts: true, to, ...more })
+const isNothing = (to: unknown, more: Partial<Row> = {}): Row => ({ counts: false, to, ...more })
+
+const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<string, Row>> } = {
+  endpointConnection: {
+    authenticationConfigRef: isNothing('theConfigTwin'),
+    host: isNothing('https://api.example.com'),
+    port: isNothing(8443, { given: { endpointConnection: { host: 'https://api.example.com' } } }),
+    domainBasePath: isNothing('/v1', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
+  },
+  oAuthConfig: {
+    grantType: counts('password'),
+    authServerRef: isNothing('theServerTwin'),
+    jwtAuthenticationTokenRef: isNothing('theTokenConfigTwin'),
+    jwtAuthenticationSetClientId: isNothing(true),
+    scope: counts('a'),
+    resource: counts('https://api.example.com'),
+    audience: counts('aud'),
+    parameters: counts({ tenant: 't' }),
+    requestMay: counts({ scope: ['a'] }),
+  },
+  oAuthTokenConfig: {
+    tokenGeneratorRef: isNothing('theBuilderTwin'),
+    tokenSubject: counts('anotherClient'),
+    claims: counts({ tenant: 't' }),
+  },
+  authorizationServer: {
+    tokenEndpoint: counts('https://as.example.com/token?tenant=t'),
+    issuer: counts('https://other.example.com'),
+    sslCertsRef: isNothing('theSslTwin'),
+    basicAuthRef: counts('theUser', { with: { oAuthConfig: { jwtAuthenticationTokenRef: undefined } } }),
+    connectionTimeout: isNothing('1s'),
+    receiveTimeout: isNothing('1s'),
+    assumedLifetimeSeconds: counts(60),
+    maximumLifetimeSeconds: counts(60),
+    marginSeconds: counts(5),
+    maximumConcurrency: isNothing(1),
+    coolDownSeconds: isNothing(5),
+    allowLoopbackHttp: isNothing(true),
+  },
+  jwtBuilder: {
+    issuer: counts('another'),
+    audiences: counts(['https://other.example.com']),
+    expiresInSeconds: isNothing('60s'),
+    expiry: isNothing('1h'),
+    nbfOffset: isNothing('5s'),
+    issuedAtOffset: isNothing('5s'),
+    jti: isNothing(false),
+    scope: counts('a'),
+    signatureAlgorithm: isNothing('ES256'),
+    keyStoreRef: isNothing('theKeysTwin'),
+    keyAlias: isNothing('another'),
+    sharedKey: isNothing('tokenwell/local/other', { given: bySharedKey }),
+    typ: isNothing('client-authentication+jwt'),
+    certificateThumbprint: isNothing('x5t'),
+    jwkEnabled: isNothing(true),
+    jwkSigningKeySize: isNothing(3072, { given: byGeneratedKey }),
+  },
+  keyStore: { location: isNothing('tokenwell/local/other-keys') },
+  ssl: {
+    keyStoreRef: isNothing('theKeysTwin'),
+    trustStoreRef: isNothing('theKeysTwin'),
+    sslProtocol: isNothing('TLSv1.3'),
+  },
+  sslDefault: {
+    sslRef: isNothing('theSslTwin', { given: { authorizationServer: { sslCertsRef: undefined } } }),
+  },
+  authData: {
+    user: counts('another', { given: bySecret }),
+    passwordSecret: isNothing('tokenwell/local/another', { given: bySecret }),
+  },
+}
+
+test('each attribute of each element is judged', () => {
+  for (const [kind, { entries }] of Object.entries(elementSchemas))
+    assert.deepEqual(Object.keys(table[kind as keyof typeof table]), Object.keys(entries), kind)
+})
+
+for (const [kind, rows] of Object.entries(table))
+  for (const [attribute, row] of Object.entries(rows)) {
+    const outcome = row.counts ? 'other elements' : 'the same elements'
+    test(`${kind} with another ${attribute} counts as ${outcome}`, async () => {
+      const before = changed(theElements, row.given ?? {})
+      const first = before[kind]?.[Object.keys(before[kind])[0] ?? '']
+      assert.notDeepEqual(first?.[attribute], row.to)
+      const after = changed(changed(before, { [kind]: { [attribute]: row.to } }), row.with ?? {})
+      const same = (await fingerprint(before)) === (await fingerprint(after))
+      assert.equal(same, !row.counts)
+    })
+  }
+
+test('the same elements have the same fingerprint, in whatever order their members were written', async () => {
+  const claims = { a: 1, nested: { x: [1, { p: 1, q: 2 }], y: true }, '2': 'two', '1': 'one' }
+  const turned = { '1': 'one', '2': 'two', nested: { y: true, x: [1, { q: 2, p: 1 }] }, a: 1 }
+  const parameters = { tenant: 't', realm: 'r' }
+  const one = changed(theElements, {
+    oAuthTokenConfig: { claims },
+    oAuthConfig: { parameters, requestMay: { a: true, b: ['x'] } },
+  })
+  const reordered = { realm: 'r', tenant: 't' }
+  const other = changed(theElements, {
+    oAuthTokenConfig: { claims: turned },
+    oAuthConfig: { parameters: reordered, requestMay: { b: ['x'], a: true } },
+  })
+  const backwards = Object.fromEntries(Object.entries(other).reverse())
+  assert.equal(await fingerprint(one), await fingerprint(other))
+  assert.equal(await fingerprint(one), await fingerprint(backwards))
+})
+
+test('claims that differ anywhere, however deep, are others', async () => {
+  const all = [{}, { a: 1 }, { a: '1' }, { a: [1, 2] }, { a: [2, 1] }, { a: { b: 1 } }, { a: { b: 2 } }]
+  const fingerprints = await Promise.all(
+    all.map((claims) => fingerprint(changed(theElements, { oAuthTokenConfig: { claims } }))),
+  )
+  assert.equal(new Set(fingerprints).size, all.length)
+})
+
+test('a fingerprint shows nothing of the elements', async () => {
+  assert.match(await fingerprint(theElements), /^[A-Za-z0-9_-]{43}$/)
+})
