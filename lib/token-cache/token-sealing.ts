@@ -1,6 +1,5 @@
 import { createHmac } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
-import type { Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { type CacheKeys, readCacheKeys } from './cache-keys.ts'
 import { type RecordName, recordNameText } from './record-name.ts'
@@ -22,25 +21,27 @@ export interface TokenSealing {
  * to its record. A token sealed by a key that isn't known makes the secret be read again.
  */
 export function createTokenSealing(secrets: SecretCache, secretName: string): TokenSealing {
-  let read: { readonly secret: Secret; readonly keys: CacheKeys } | undefined
+  let keys: CacheKeys | undefined
 
-  async function keys(): Promise<CacheKeys> {
-    const secret = await secrets.get(secretName)
-    if (!read?.secret.equals(secret)) read = { secret, keys: readCacheKeys(secretName, secret) }
-    return read.keys
+  async function readKeys(): Promise<CacheKeys> {
+    keys = readCacheKeys(secretName, await secrets.get(secretName))
+    return keys
   }
 
   async function keyFor(kid: string): Promise<Uint8Array | undefined> {
-    const key = (await keys()).encryptionKeys.get(kid)
-    return key ?? ((await secrets.refresh(secretName)) ? (await keys()).encryptionKeys.get(kid) : undefined)
+    const key = (keys ?? (await readKeys())).encryptionKeys.get(kid)
+    return key ?? ((await secrets.refresh(secretName)) ? (await readKeys()).encryptionKeys.get(kid) : undefined)
   }
 
   return {
     async digest(text) {
-      return hmac((await keys()).namingKey, text)
+      return hmac((keys ?? (await readKeys())).namingKey, text)
     },
     async seal(name, token) {
-      const [[kid, key] = ['', new Uint8Array()]] = (await keys()).encryptionKeys
+      const { encryptionKeys } = keys ?? (await readKeys())
+      // Nobody waits for it: a new key is as good from the next token on, and no hit is late because the secret is.
+      readKeys().catch(() => {})
+      const [[kid, key] = ['', new Uint8Array()]] = encryptionKeys
       return new CompactEncrypt(Buffer.from(writeSharedToken(token)))
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid, record: recordNameText(name) })
         .encrypt(key)

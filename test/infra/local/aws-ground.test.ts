@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { runToEnd, someFolder } from '../../support/local-run.ts'
+import { startMoto } from '../../support/moto.ts'
+import { startIfThere } from '../../support/real-server.ts'
+
+/* npm start -- --aws */
+
+test('the local run puts all it has before an emulator; what the next one finds there is from the cache', async (t) => {
+  const moto = await startIfThere(t, () => startMoto(t))
+  if (!moto) return
+  const environment = { TOKENWELL_FOLDER: await someFolder(t), PORT: '0', ...moto.environment }
+  const first = await runToEnd(['--aws', '--once'], environment)
+  assert.equal(first.status, 0, first.output)
+  assert.match(first.output, /aws +\d\d parameters, \d+ secrets and the table tokenwell-local/)
+  assert.match(first.output, /token handed out from: server/)
+
+  const second = await runToEnd(['--aws', '--once'], environment)
+  assert.equal(second.status, 0, second.output)
+  assert.match(second.output, /token handed out from: cache/)
+  assert.doesNotMatch(second.output, /elements read|POST https/)
+})
+
+test('the local run writes to no AWS account: without an endpoint it says what to set', async (t) => {
+  const environment = { TOKENWELL_FOLDER: await someFolder(t), PORT: '0', AWS_ENDPOINT_URL: '' }
+  const { status, output } = await runToEnd(['--aws', '--once'], environment)
+  assert.equal(status, 1)
+  assert.match(output, /Set AWS_ENDPOINT_URL to an emulator/)
+})
