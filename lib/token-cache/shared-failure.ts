@@ -18,7 +18,7 @@ export function writeFailure(error: TokenEndpointError): string {
 
 /** @returns undefined where it is none that this version writes */
 export function readFailure(text: string): TokenEndpointError | undefined {
-  const { code, message, error, fault } = JSON.parse(text) as Readonly<Record<string, unknown>>
+  const { code, message, error, fault } = parse(text)
   if (typeof message !== 'string') return undefined
   switch (code) {
     case 'unreachable':
@@ -33,5 +33,13 @@ export function readFailure(text: string): TokenEndpointError | undefined {
       return new RefusedError(message, error, fault)
     default:
       return undefined
+  }
+}
+
+function parse(text: string): Readonly<Record<string, unknown>> {
+  try {
+    return Object(JSON.parse(text)) as Readonly<Record<string, unknown>>
+  } catch {
+    return {}
   }
 }

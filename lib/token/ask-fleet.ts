@@ -1,13 +1,14 @@
 import type { Connections } from '../configuration/connections.ts'
 import type { Log } from '../log/log-event.ts'
 import { unlessUnavailable } from '../token-cache/cache-unavailable-error.ts'
-import { type FailureToShare, type Lease, unsharedLease } from '../token-cache/lease.ts'
+import { type Lease, unsharedLease } from '../token-cache/lease.ts'
 import { LeaseLostError } from '../token-cache/lease-lost-error.ts'
 import type { AskedFor } from '../token-cache/shared-token.ts'
 import type { Look, SharedFailure, SharedTokenCache } from '../token-cache/shared-token-cache.ts'
-import { TimedOutError, UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
+import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import { type Admission, admit } from './admission.ts'
 import { CoolingDownError } from './cooling-down-error.ts'
+import { failureForOthers } from './failure-for-others.ts'
 import { type FoundToken, isAnswer, leastSecondsLeft } from './found-token.ts'
 import type { Pause } from './in-time.ts'
 import { keptToken } from './keep-token.ts'
@@ -20,8 +21,6 @@ import type { TokenRequest } from './token-request.ts'
 
 /** Before a stale token whose renewal failed is tried again. */
 const renewalPauseSeconds = 10
-/** What cools down beyond one token ends for all of them at once: each record says so only for a moment. */
-const widerMilliseconds = 2_000
 /** Before a process looks again whether somebody has renewed a stale token. */
 const renewalLookMilliseconds = 1_000
 /** Between two looks for what the holder of a lease brings: full jitter up to this, doubling from the first to the last. */
@@ -100,6 +99,7 @@ export function createAskFleet(parts: AskFleetParts): AskFleet {
     look: Look,
     inHand: Token | undefined,
   ): Promise<FoundToken | undefined> {
+    if (look.isLeased) return undefined
     const { request, deadline } = wanted
     const fingerprint = look.read.generation?.fingerprint
     const isAtHand = fingerprint === undefined || connections.has(request.connection, fingerprint)
@@ -133,23 +133,10 @@ export function createAskFleet(parts: AskFleetParts): AskFleet {
       if (error instanceof LeaseLostError) throw error
       const isInHand = inHand !== undefined && isTokenError(error) && isAnswer(inHand, request, now())
       const renewFrom = isInHand ? now() + renewalPause(error) * 1000 : undefined
-      await lease.end(toShare(error, renewFrom))
+      await lease.end({ ...failureForOthers(error, now()), ...(renewFrom !== undefined && { refreshAt: renewFrom }) })
       if (!isInHand) throw error
       log({ event: 'renewal_failed', connection: request.connection, code: error.code, reason: error.message })
       return found(postponed(inHand, renewFrom), wanted.held?.id === inHand.id ? 'memory' : 'cache')
-    }
-  }
-
-  /** What the others are told: what the token endpoint did. Of our own faults each process has to see for itself. */
-  function toShare(error: unknown, refreshAt: number | undefined): FailureToShare {
-    const renewal = refreshAt === undefined ? {} : { refreshAt }
-    if (error instanceof UnreadableAnswerError) return { ...renewal, error }
-    if (!(error instanceof CoolingDownError) || !error.failure) return renewal
-    const told = { ...renewal, error: error.failure, retryAt: now() + error.retryAfterSeconds * 1000 }
-    if (!error.began) return told
-    return {
-      ...told,
-      until: error.began === 'token' ? told.retryAt : Math.min(told.retryAt, now() + widerMilliseconds),
     }
   }
 
