@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
+import { setTimeout, setImmediate as turn } from 'node:timers/promises'
+import { decodeProtectedHeader } from 'jose'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
+import { SecretError } from '../../lib/secret/secret-error.ts'
 import type { Token } from '../../lib/token/token.ts'
 import { type TokenKey, tokenKey } from '../../lib/token/token-key.ts'
 import { createBudget } from '../../lib/token-cache/budget.ts'
+import { CacheUnavailableError } from '../../lib/token-cache/cache-unavailable-error.ts'
 import type { Lease } from '../../lib/token-cache/lease.ts'
 import { LeaseLostError } from '../../lib/token-cache/lease-lost-error.ts'
 import { type RecordName, recordNameText } from '../../lib/token-cache/record-name.ts'
@@ -138,6 +141,9 @@ export function testSharedTokenCacheContract(
     await lease.keepFor(leaseMilliseconds)
     fleet.clock.now += 5_000
     await lease.keepFor(20_000)
+    const kept = fleet.written.length
+    await lease.keepFor(20_000)
+    assert.equal(fleet.written.length, kept, 'kept already')
     fleet.clock.now += 20_000 + graceMilliseconds
     assert.equal((await other.look(key)).isLeased, true)
     fleet.clock.now += 1
@@ -467,7 +473,12 @@ export function testSharedTokenCacheContract(
 
     secrets.hold([next, old])
     fleet.clock.now += 300_000
+    // Whoever seals reads the keys again beside it: the token after that is the first one by the new key.
+    await one.obtain(someTokenKey())
+    await turn()
     const fresh = await one.obtain(newKey)
+    const { sealedToken = '' } = (await one.look(newKey)).read.record
+    assert.equal(decodeProtectedHeader(sealedToken)['kid'], 'next')
     const readBefore = secrets.reads()
     assert.equal((await other.look(newKey)).token?.id, fresh.id)
     assert.ok((await other.look(key)).token, 'sealed by the key before')
@@ -476,6 +487,8 @@ export function testSharedTokenCacheContract(
 
     secrets.hold([next])
     fleet.clock.now += 300_000
+    await one.obtain(someTokenKey())
+    await turn()
     assert.equal((await one.look(key)).token, undefined, 'its key was taken out')
     assert.ok((await one.look(newKey)).token)
   })
@@ -502,6 +515,21 @@ export function testSharedTokenCacheContract(
     const before = secrets.reads()
     for (let count = 0; count < 5; count++) assert.equal((await late.look(foreignKey)).token, undefined)
     assert.equal(secrets.reads(), before + 1, 'once in 10 s, however often it is met')
+  })
+
+  promise('where the keys that it takes can not be had a token is no miss: the cache is what fails', async (fleet) => {
+    const secrets = theSecret(fleet, [someEncryptionKey('old')])
+    const instance = fleet.open(secrets.sealing())
+    await instance.look(someTokenKey())
+    secrets.hold([someEncryptionKey('next')])
+    const key = someTokenKey()
+    await fleet.open(secrets.sealing()).obtain(key)
+    secrets.hold(undefined)
+    await assert.rejects(instance.look(key), CacheUnavailableError)
+    assert.deepEqual(
+      instance.events.map(({ event }) => event),
+      ['cache_passed_over'],
+    )
   })
 }
 
@@ -594,11 +622,12 @@ function someEncryptionKey(kid: string): SomeKey {
 /** A secret of the cache that changes; each sealing reads it for itself, as instances do. */
 function theSecret({ clock }: Fleet, keys: readonly SomeKey[]) {
   const namingKey = randomBytes(32).toString('base64url')
-  let encryptionKeys = keys
+  let encryptionKeys: readonly SomeKey[] | undefined = keys
   let reads = 0
   const store = {
     async get() {
       reads++
+      if (!encryptionKeys) throw new SecretError('secret_denied', 'no right to it')
       return new Secret(JSON.stringify({ namingKey, encryptionKeys }))
     },
   }
@@ -608,7 +637,8 @@ function theSecret({ clock }: Fleet, keys: readonly SomeKey[]) {
         createSecretCache(store, () => clock.now),
         'tokenwell/test/cache',
       ),
-    hold(next: readonly SomeKey[]) {
+    /** None: nobody has a right to it any more. */
+    hold(next: readonly SomeKey[] | undefined) {
       encryptionKeys = next
     },
     reads: () => reads,

@@ -43,3 +43,7 @@ test('a failure that this version does not write is none', () => {
   ])
     assert.equal(readFailure(JSON.stringify(failure)), undefined, JSON.stringify(failure))
 })
+
+test('what is damaged, or no JSON, is none either', () => {
+  for (const text of ['', 'x', '{', 'null', '5', '"unreachable"']) assert.equal(readFailure(text), undefined, text)
+})

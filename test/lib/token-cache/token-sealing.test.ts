@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict'
 import { createHmac, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { compactDecrypt, decodeProtectedHeader, EncryptJWT } from 'jose'
+import { setImmediate as turn } from 'node:timers/promises'
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-error.ts'
+import { KeyStoreError } from '../../../lib/signing-key/key-store-error.ts'
 import { tokenRecordName } from '../../../lib/token-cache/record-name.ts'
-import type { SharedToken } from '../../../lib/token-cache/shared-token.ts'
+import { type SharedToken, writeSharedToken } from '../../../lib/token-cache/shared-token.ts'
 import { createTokenSealing, withoutSealing } from '../../../lib/token-cache/token-sealing.ts'
 import { UnreadableTokenError } from '../../../lib/token-cache/unreadable-token-error.ts'
 import { someToken } from '../../support/some-token.ts'
@@ -18,12 +20,19 @@ const theKeys = {
   encryptionKeys: [{ kid: 'the-kid', k: key.toString('base64url') }],
 }
 
+interface Far {
+  secret: object
+  isDown: boolean
+  reads: number
+}
+
 function theSealing(secret: object = theKeys) {
-  const far = { secret, reads: 0 }
+  const far: Far = { secret, isDown: false, reads: 0 }
   const clock = { now: 0 }
   const store = {
     async get() {
       far.reads++
+      if (far.isDown) throw new SecretError('secret_denied', 'no right to it')
       return new Secret(JSON.stringify(far.secret))
     },
   }
@@ -35,6 +44,10 @@ function theSealing(secret: object = theKeys) {
       'tokenwell/test/cache',
     ),
   }
+}
+
+function someEncryptionKey(kid: string) {
+  return { kid, k: randomBytes(32).toString('base64url') }
 }
 
 function someSharedToken(members: Partial<SharedToken> = {}): SharedToken {
@@ -62,16 +75,46 @@ test('a token is sealed by RFC 7516 for its record: dir, A256GCM, the kid and th
   assert.notEqual(await sealing.seal(name, token), sealed, 'each time anew')
 })
 
-test('a digest is the HMAC by the naming key, whatever the encryption keys are', async () => {
-  const { sealing, far, clock } = theSealing()
+test('a digest is the HMAC by the naming key, and tells nothing without it', async () => {
+  const { sealing } = theSealing()
   const expected = createHmac('sha256', namingKey).update('some text').digest('base64url')
   assert.equal(await sealing.digest('some text'), expected)
-  far.secret = { ...theKeys, encryptionKeys: [{ kid: 'next', k: randomBytes(32).toString('base64url') }] }
-  clock.now += 300_000
-  assert.equal(await sealing.digest('some text'), expected)
-  far.secret = { ...theKeys, namingKey: randomBytes(32).toString('base64url') }
-  clock.now += 300_000
-  assert.notEqual(await sealing.digest('some text'), expected)
+  const other = theSealing({ ...theKeys, namingKey: randomBytes(32).toString('base64url') })
+  assert.notEqual(await other.sealing.digest('some text'), expected)
+  const rotated = theSealing({ ...theKeys, encryptionKeys: [someEncryptionKey('next')] })
+  assert.equal(await rotated.sealing.digest('some text'), expected)
+})
+
+test('keys in hand serve whoever looks, however old they are; who seals has them read again beside it', async () => {
+  const { sealing, far, clock } = theSealing()
+  const sealed = await sealing.seal(name, someSharedToken())
+  await turn()
+  far.secret = { ...theKeys, encryptionKeys: [someEncryptionKey('next'), ...theKeys.encryptionKeys] }
+  clock.now += 3_600_000
+  await sealing.digest('some text')
+  await sealing.open(name, sealed)
+  assert.equal(far.reads, 1)
+
+  const kidOf = async () => decodeProtectedHeader(await sealing.seal(name, someSharedToken()))['kid']
+  assert.equal(await kidOf(), 'the-kid', 'nobody waits for the secret')
+  await turn()
+  assert.equal(far.reads, 2)
+  assert.equal(await kidOf(), 'next')
+  assert.ok(await sealing.open(name, sealed))
+})
+
+test('a secret that can not be had any more, or holds none by now, keeps nobody from sealing', async () => {
+  for (const spoilt of [{ isDown: true }, { secret: {} }]) {
+    const { sealing, far, clock } = theSealing()
+    await sealing.digest('some text')
+    Object.assign(far, spoilt)
+    clock.now += 300_000
+    for (let count = 0; count < 2; count++) {
+      assert.ok(await sealing.open(name, await sealing.seal(name, someSharedToken())))
+      await turn()
+    }
+    assert.ok(far.reads > 1)
+  }
 })
 
 test('what was sealed for one record opens for no other, of this connection or another', async () => {
@@ -89,19 +132,23 @@ test('a token that says to be of another connection than its record is none', as
   }
 })
 
-test('a JWE of another kind is none, even by the right key', async () => {
+test('a JWE of another kind is none, even if it holds a token and was made by the right key', async () => {
   const { sealing } = theSealing()
-  const sealedBy = (header: { alg: string; enc: string }, by: Uint8Array) =>
-    new EncryptJWT({ id: 'id' })
-      .setProtectedHeader({ ...header, kid: 'the-kid', record: 'conn/token#the-digest' })
+  const plaintext = new TextEncoder().encode(writeSharedToken(someSharedToken()))
+  const sealedBy = (alg: string, enc: string, by: Uint8Array) =>
+    new CompactEncrypt(plaintext)
+      .setProtectedHeader({ alg, enc, kid: 'the-kid', record: 'conn/token#the-digest' })
       .encrypt(by)
-  for (const sealed of [
-    await sealedBy({ alg: 'A256KW', enc: 'A256GCM' }, key),
-    await sealedBy({ alg: 'dir', enc: 'A128CBC-HS256' }, key),
-    await sealedBy({ alg: 'dir', enc: 'A256GCM' }, randomBytes(32)),
-    await sealedBy({ alg: 'dir', enc: 'A256GCM' }, key),
-  ])
-    await assert.rejects(sealing.open(name, sealed), UnreadableTokenError)
+  assert.ok(await sealing.open(name, await sealedBy('dir', 'A256GCM', key)))
+  for (const [alg, enc, by] of [
+    ['A256KW', 'A256GCM', key],
+    ['dir', 'A128CBC-HS256', key],
+    ['dir', 'A256GCM', randomBytes(32)],
+  ] as const)
+    await assert.rejects(
+      sealedBy(alg, enc, by).then((sealed) => sealing.open(name, sealed)),
+      UnreadableTokenError,
+    )
 })
 
 test('a token that lacks what this version needs is none', async () => {
@@ -115,7 +162,7 @@ test('a token that lacks what this version needs is none', async () => {
 })
 
 test('a kid that is not known makes the secret be read again once, then it is a miss', async () => {
-  const next = { kid: 'next', k: randomBytes(32).toString('base64url') }
+  const next = someEncryptionKey('next')
   const other = theSealing({ ...theKeys, encryptionKeys: [next] })
   const sealed = await other.sealing.seal(name, someSharedToken())
   const { sealing, far, clock } = theSealing()
@@ -128,19 +175,11 @@ test('a kid that is not known makes the secret be read again once, then it is a 
 })
 
 test('errors of the secret pass through, and are not kept', async () => {
-  let isDown = true
-  const store = {
-    async get() {
-      if (isDown) throw new SecretError('secret_unreachable', 'no answer')
-      return new Secret(JSON.stringify(theKeys))
-    },
-  }
-  const sealing = createTokenSealing(
-    createSecretCache(store, () => 0),
-    'tokenwell/test/cache',
-  )
+  const { sealing, far } = theSealing()
+  far.isDown = true
   await assert.rejects(sealing.digest('text'), SecretError)
-  isDown = false
+  await assert.rejects(theSealing({}).sealing.digest('text'), KeyStoreError)
+  far.isDown = false
   assert.ok(await sealing.digest('text'))
 })
 
