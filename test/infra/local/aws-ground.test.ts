@@ -9,7 +9,8 @@ import { startIfThere } from '../../support/real-server.ts'
 test('the local run puts all it has before an emulator; what the next one finds there is from the cache', async (t) => {
   const moto = await startIfThere(t, () => startMoto(t))
   if (!moto) return
-  const environment = { TOKENWELL_FOLDER: await someFolder(t), PORT: '0', ...moto.environment }
+  const patience = { TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
+  const environment = { TOKENWELL_FOLDER: await someFolder(t), PORT: '0', ...patience, ...moto.environment }
   const first = await runToEnd(['--aws', '--once'], environment)
   assert.equal(first.status, 0, first.output)
   assert.match(first.output, /aws +\d\d parameters, \d+ secrets and the table tokenwell-local/)
