@@ -6,6 +6,7 @@ import { createConnections } from '../../../lib/configuration/connections.ts'
 import { CoolingDownError } from '../../../lib/token/cooling-down-error.ts'
 import type { RecordStore } from '../../../lib/token-cache/record-store.ts'
 import { RecordStoreError } from '../../../lib/token-cache/record-store-error.ts'
+import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { theIssuer, theSurroundings } from '../../support/element-store.ts'
 import { type ElementChanges, theElements } from '../../support/elements.ts'
 import {
@@ -162,6 +163,25 @@ test('a holder that wakes after it was followed stores nothing, and gets what it
   waking.resolve()
   assert.equal((await slow.time.until(late)).token.id, token.id)
   assert.equal((await heir.get()).token.id, token.id)
+})
+
+test('a holder that was followed between two attempts makes no further one, and waits as the others do', async () => {
+  const slow = createTheTokens(async () => {
+    await slow.time.pause(14_000)
+    throw new UnreachableError('nobody listens')
+  })
+  const heir = createTheTokens(
+    async () => {
+      await slow.time.pause(2_000)
+      return virtualToken()
+    },
+    { fleet: slow },
+  )
+  const late = slow.get({}, 60_000)
+  await slow.time.advance(13_001)
+  const [{ token }, answer] = await slow.time.until(Promise.all([heir.get(), late]))
+  assert.equal(slow.requests.length, 1)
+  assert.deepEqual([answer.token.id, answer.source], [token.id, 'cache'])
 })
 
 test('a refusal is told to all processes, and nobody asks until its cool-down ends', async () => {
