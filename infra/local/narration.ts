@@ -64,6 +64,8 @@ function describeEvent(event: LogEvent): string {
       return `  ${event.method} made (${event.milliseconds} ms)`
     case 'token_obtained':
       return `  ${event.authorizationServer} issued a token (${event.milliseconds} ms)`
+    case 'token_request_failed':
+      return `  ${event.authorizationServer} brought no token: ${event.code} (${event.milliseconds} ms)`
     case 'token_handed_out':
       return `  token handed out from: ${event.source}, ${event.secondsLeft} s left`
     case 'token_request_repeated':

@@ -1,13 +1,21 @@
-import { Metrics, MetricUnit } from '@aws-lambda-powertools/metrics'
+import { Metrics } from '@aws-lambda-powertools/metrics'
 import type { Log } from '../log/log-event.ts'
+import { type Metered, type MetricName, meter, metricNamespace, metricUnits } from '../log/metric.ts'
 
-/** The same log, whose events that operators count are metrics, too: CloudWatch EMF on standard output. */
-export function withPowertoolsMetrics(log: Log): Log {
-  const metrics = new Metrics({ namespace: 'Tokenwell', serviceName: 'tokenwell' })
+/** The same log, whose events that operators count are metrics, too: CloudWatch EMF on standard output, a line an event. */
+export function withPowertoolsMetrics(log: Log, stage: string): Log {
+  const metrics = new Metrics({ namespace: metricNamespace, serviceName: `tokenwell-${stage}` })
   return (event) => {
     log(event)
-    if (event.event !== 'cache_passed_over') return
-    metrics.addMetric('CacheBudgetExceeded', MetricUnit.Count, 1)
-    metrics.publishStoredMetrics()
+    const metered = meter(event)
+    if (metered) publish(metrics, metered)
   }
+}
+
+function publish(metrics: Metrics, { values, dimensions }: Metered): void {
+  // One set for the deployment as a whole, since an alarm can't add up those of its connections.
+  metrics.addDimensions({})
+  if (Object.keys(dimensions).length > 0) metrics.addDimensions({ ...dimensions })
+  for (const [name, value] of Object.entries(values)) metrics.addMetric(name, metricUnits[name as MetricName], value)
+  metrics.publishStoredMetrics()
 }

@@ -14,6 +14,15 @@ export type LogEvent =
       readonly milliseconds: number
     }
   | {
+      /** Each attempt by itself. */
+      readonly event: 'token_request_failed'
+      readonly connection: string
+      readonly authorizationServer: string
+      /** That of a `TokenEndpointError`. */
+      readonly code: string
+      readonly milliseconds: number
+    }
+  | {
       readonly event: 'token_handed_out'
       readonly connection: string
       readonly source: 'memory' | 'cache' | 'server'

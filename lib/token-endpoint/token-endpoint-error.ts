@@ -74,3 +74,7 @@ export class RefusedError extends Error {
 
 /** What a token endpoint can do to us. */
 export type TokenEndpointError = UnreachableError | TimedOutError | UnreadableAnswerError | RefusedError
+
+export function isTokenEndpointError(error: unknown): error is TokenEndpointError {
+  return [UnreachableError, TimedOutError, UnreadableAnswerError, RefusedError].some((each) => error instanceof each)
+}

@@ -9,7 +9,7 @@ import { readTokenAnswer, type TokenAnswer } from '../token-endpoint/read-token-
 import { readHttpDate } from '../token-endpoint/retry-after.ts'
 import { hasTimeFor, timeoutsUntil } from '../token-endpoint/timeouts.ts'
 import type { TokenEndpoint, TokenEndpointAnswer } from '../token-endpoint/token-endpoint.ts'
-import { RefusedError, TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
+import { isTokenEndpointError, RefusedError, TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import { createTokenRequestForm, type GrantParameters } from '../token-endpoint/token-request-form.ts'
 import type { ClockOffsets } from './clock-offsets.ts'
 import { faultOf } from './fault.ts'
@@ -56,26 +56,45 @@ export type ObtainToken = (errand: Errand) => Promise<Token>
 export function createObtainToken(parts: ObtainParts): ObtainToken {
   const { tokenEndpoint, now, randomId, random, clockOffsets, log } = parts
 
-  return async ({ connection, request, parameters, deadline, keepLease }) => {
-    const server = connection.authorizationServer
-    const authenticatedFrom = now()
-    const moment = { now: authenticatedFrom + clockOffsets.of(server.id), jwtId: randomId() }
-    const credentials = await authenticateClient(connection, parts, moment)
-    log({
-      event: 'client_authenticated',
-      connection: connection.name,
-      method: connection.clientAuthentication.method,
-      milliseconds: now() - authenticatedFrom,
-    })
+  return async (errand) => {
+    const { connection, parameters, deadline, keepLease } = errand
+    const { id: authorizationServer, lifetime } = connection.authorizationServer
+    const credentials = await authenticate(connection)
+    await keepLease(timeoutsUntil(deadline, now(), connection.authorizationServer).totalMilliseconds)
 
-    await keepLease(timeoutsUntil(deadline, now(), server).totalMilliseconds)
     const sentAt = now()
+    const told = () => ({ connection: connection.name, authorizationServer, milliseconds: now() - sentAt })
+    try {
+      const answer = await ask(errand, credentials, sentAt)
+      log({ event: 'token_obtained', ...told() })
+      return {
+        id: randomId(),
+        connection: connection.name,
+        accessToken: answer.accessToken,
+        ...scopeOf(answer, parameters),
+        ...lifetimeOf(answer, lifetime, sentAt, random()),
+      }
+    } catch (error) {
+      if (isTokenEndpointError(error)) log({ event: 'token_request_failed', ...told(), code: error.code })
+      throw error
+    }
+  }
+
+  async function authenticate(connection: Connection): Promise<ClientCredentials> {
+    const from = now()
+    const moment = { now: from + clockOffsets.of(connection.authorizationServer.id), jwtId: randomId() }
+    const credentials = await authenticateClient(connection, parts, moment)
+    const { method } = connection.clientAuthentication
+    log({ event: 'client_authenticated', connection: connection.name, method, milliseconds: now() - from })
+    return credentials
+  }
+
+  async function ask(errand: Errand, credentials: ClientCredentials, sentAt: number): Promise<TokenAnswer> {
+    const { connection, request, parameters, deadline } = errand
+    const server = connection.authorizationServer
     const timeouts = timeoutsUntil(deadline, sentAt, server)
-    const sending = tokenEndpoint.post(server, {
-      headers: credentials.headers,
-      form: createTokenRequestForm(connection.grantType, parameters, credentials),
-      timeouts,
-    })
+    const form = createTokenRequestForm(connection.grantType, parameters, credentials)
+    const sending = tokenEndpoint.post(server, { headers: credentials.headers, form, timeouts })
     const answer = await sending.catch((error) => {
       if (!(error instanceof TimedOutError)) throw error
       // A process that was frozen meanwhile has not listened.
@@ -83,25 +102,11 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
       throw new TimedOutError(error.message, { isServers: wasAwake && hasTimeFor(server, deadline - sentAt) })
     })
     const read = readTokenAnswer(answer, [...credentials.secrets, ...userOf(parameters)], now())
-    if ('refusal' in read) {
-      const { refusal } = read
-      const offset = refusal.error === 'invalid_client' ? clockOffsetOf(credentials, answer, now()) : undefined
-      throw RefusedError.of(refusal, server.id, faultOf(refusal.error, connection, request), offset)
-    }
+    if ('token' in read) return read.token
 
-    log({
-      event: 'token_obtained',
-      connection: connection.name,
-      authorizationServer: server.id,
-      milliseconds: now() - sentAt,
-    })
-    return {
-      id: randomId(),
-      connection: connection.name,
-      accessToken: read.token.accessToken,
-      ...scopeOf(read.token, parameters),
-      ...lifetimeOf(read.token, server.lifetime, sentAt, random()),
-    }
+    const { refusal } = read
+    const offset = refusal.error === 'invalid_client' ? clockOffsetOf(credentials, answer, now()) : undefined
+    throw RefusedError.of(refusal, server.id, faultOf(refusal.error, connection, request), offset)
   }
 }
 

@@ -1,0 +1,72 @@
+import type { LogEvent } from './log-event.ts'
+
+/** Under which all metrics stand in CloudWatch; the dimension `service` tells deployments apart. */
+export const metricNamespace = 'Tokenwell'
+
+/** What operators count, by name, and in which unit: the same names in dashboard and alarms. */
+export const metricUnits = {
+  TokensFromMemory: 'Count',
+  TokensFromCache: 'Count',
+  TokensFromServer: 'Count',
+  /** What a token had to live when it was handed out. */
+  SecondsLeft: 'Seconds',
+  /** From sending to the token, of those that brought one. */
+  TokenRequestDuration: 'Milliseconds',
+  /** The authorization server said no. */
+  TokenRequestsRefused: 'Count',
+  /** It could not be reached, was too slow, or its answer could not be used. */
+  TokenRequestsFailed: 'Count',
+  /** Answers with status 500 and 502: something has to be mended. */
+  RequestsFailed: 'Count',
+  CacheBudgetExceeded: 'Count',
+  ReloadsFailed: 'Count',
+} as const
+
+export type MetricName = keyof typeof metricUnits
+
+/** Metrics of one event. Counted for the deployment as a whole and, where they are known, by these dimensions; never by user. */
+export interface Metered {
+  readonly values: Partial<Readonly<Record<MetricName, number>>>
+  readonly dimensions: { readonly connection?: string; readonly authorizationServer?: string }
+}
+
+const sources = { memory: 'TokensFromMemory', cache: 'TokensFromCache', server: 'TokensFromServer' } as const
+const firstServerFault = 500
+const passing: readonly number[] = [503, 504]
+
+/** What counts of an event; undefined where nothing does. */
+export function meter(event: LogEvent): Metered | undefined {
+  switch (event.event) {
+    case 'token_handed_out': {
+      const { connection, source, secondsLeft } = event
+      return { values: { [sources[source]]: 1, SecondsLeft: secondsLeft }, dimensions: { connection } }
+    }
+    case 'token_obtained': {
+      const { connection, authorizationServer, milliseconds } = event
+      return { values: { TokenRequestDuration: milliseconds }, dimensions: { connection, authorizationServer } }
+    }
+    case 'token_request_failed': {
+      const { connection, authorizationServer, code } = event
+      const name = code === 'refused' ? 'TokenRequestsRefused' : 'TokenRequestsFailed'
+      return { values: { [name]: 1 }, dimensions: { connection, authorizationServer } }
+    }
+    case 'request_failed': {
+      const { status, connection } = event
+      if (status < firstServerFault || passing.includes(status)) return undefined
+      return { values: { RequestsFailed: 1 }, dimensions: { ...(connection !== undefined && { connection }) } }
+    }
+    case 'reload_failed':
+      return { values: { ReloadsFailed: 1 }, dimensions: { connection: event.connection } }
+    case 'cache_passed_over':
+      return { values: { CacheBudgetExceeded: 1 }, dimensions: {} }
+    case 'connection_resolved':
+    case 'client_authenticated':
+    case 'token_request_repeated':
+    case 'cool_down_begun':
+    case 'clock_offset_learned':
+    case 'newer_secret_found':
+    case 'cached_token_unreadable':
+    case 'renewal_failed':
+      return undefined
+  }
+}
