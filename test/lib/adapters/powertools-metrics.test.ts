@@ -10,7 +10,7 @@ const run = promisify(execFile)
 async function printed(events: readonly object[]): Promise<string[]> {
   const script = `
     import { withPowertoolsMetrics } from './lib/adapters/powertools-metrics.ts'
-    const log = withPowertoolsMetrics(({ event }) => process.stdout.write('log ' + event + '\\n'))
+    const log = withPowertoolsMetrics(({ event }) => process.stdout.write('log ' + event + '\\n'), 'prod')
     for (const event of ${JSON.stringify(events)}) log(event)`
   const words = ['--input-type=module', '--eval', script]
   const { stdout, stderr } = await run(process.execPath, words, { cwd: root, env: {} })
@@ -42,11 +42,38 @@ test('a cache that was passed over is counted as a metric, at once and each time
   }
 })
 
-test('all other events are logged and count for nothing', async () => {
+test('what belongs to a connection is counted for it and for the deployment as a whole', async () => {
+  const [, line = ''] = await printed([
+    { event: 'token_handed_out', connection: 'conn', source: 'cache', secondsLeft: 5 },
+  ])
+  const metric = JSON.parse(line) as Record<string, unknown>
+  assert.equal(metric['TokensFromCache'], 1)
+  assert.equal(metric['SecondsLeft'], 5)
+  assert.deepEqual([metric['service'], metric['connection']], ['tokenwell-prod', 'conn'])
+  const { CloudWatchMetrics } = metric['_aws'] as { CloudWatchMetrics: readonly { Dimensions: unknown }[] }
+  assert.deepEqual(CloudWatchMetrics[0]?.Dimensions, [['service'], ['service', 'connection']])
+})
+
+test('one event after the other is counted by its own dimensions', async () => {
+  const lines = await printed([
+    { event: 'reload_failed', connection: 'a', code: 'configuration', reason: 'why' },
+    { event: 'cache_passed_over', reason: 'why', milliseconds: 1 },
+    { event: 'reload_failed', connection: 'b', code: 'configuration', reason: 'why' },
+  ])
+  const metrics = lines
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { connection?: string })
+  assert.deepEqual(
+    metrics.map(({ connection }) => connection),
+    ['a', undefined, 'b'],
+  )
+})
+
+test("what counts for nothing is logged alone: what is done about it is counted elsewhere, a caller's mistake nowhere", async () => {
   const events = [
-    { event: 'token_handed_out', connection: 'conn', source: 'memory', secondsLeft: 5 },
     { event: 'cached_token_unreadable', connection: 'conn', reason: 'why' },
-    { event: 'request_failed', code: 'refused', status: 502, reason: 'why', requestId: 'id' },
+    { event: 'request_failed', code: 'invalid_request', status: 400, reason: 'why', requestId: 'id' },
+    { event: 'request_failed', code: 'unreachable', status: 503, reason: 'why', requestId: 'id' },
   ]
   assert.deepEqual(
     await printed(events),

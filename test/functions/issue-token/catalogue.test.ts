@@ -1,0 +1,166 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { createConnections } from '../../../lib/configuration/connections.ts'
+import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { type MetricName, meter, metricUnits } from '../../../lib/log/metric.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { RecordStoreError } from '../../../lib/token-cache/record-store-error.ts'
+import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+import { root } from '../../support/local-run.ts'
+import { startStage } from '../../support/stage.ts'
+import { createTheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
+
+/* lib/log/README.md, held against what requests of every kind write. */
+
+const [eventRows, metricRows] = readTables()
+
+test('each event that requests of every kind write stands in the catalogue with its fields, and each row is written', async (t) => {
+  const events = await everyKindOfEvent(t)
+  for (const { event, ...fields } of events) {
+    const row = eventRows.get(event)
+    assert.ok(row, `${event} stands in the catalogue`)
+    const more = Object.keys(fields).filter((field) => !row.includes(field))
+    assert.deepEqual(more, [], event)
+  }
+  for (const [name, fields] of eventRows) {
+    const seen = events.filter(({ event }) => event === name).flatMap((event) => Object.keys(event))
+    assert.deepEqual(
+      fields.filter((field) => !seen.includes(field)),
+      [],
+      `${name} is written, with each of its fields`,
+    )
+  }
+})
+
+test('each metric stands in the table with its unit and dimensions, and each is counted', async (t) => {
+  const counted = new Map<string, readonly string[]>()
+  for (const event of await everyKindOfEvent(t)) {
+    const { values = {}, dimensions = {} } = meter(event) ?? {}
+    for (const name of Object.keys(values)) counted.set(name, Object.keys(dimensions))
+  }
+  assert.deepEqual([...counted.keys()].sort(), Object.keys(metricUnits).sort())
+  for (const [name, unit] of Object.entries(metricUnits))
+    assert.deepEqual(metricRows.get(name), [unit, ...(counted.get(name as MetricName) ?? [])], name)
+  assert.equal(metricRows.size, counted.size)
+})
+
+async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
+  return [
+    ...(await ofTheFunction(t)),
+    ...(await ofFailures()),
+    ...(await ofSecondAttempts()),
+    ...(await ofRenewals()),
+    ...(await ofTheCache()),
+    ...(await ofReloads(t)),
+  ]
+}
+
+async function ofTheFunction(t: TestContext): Promise<readonly LogEvent[]> {
+  const stage = await startStage(t)
+  const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 20_000 } as never
+  await stage.handler({ connection: 'conn' }, context)
+  await stage.handler({ connection: 'conn' }, context)
+  await stage.handler({ connection: 'nowhere' }, context)
+  const wrong = await startStage(t, { changes: { server: { tokenEndpoint: undefined } } })
+  await wrong.handler({ connection: 'conn' }, context)
+  return [...stage.log, ...wrong.log]
+}
+
+async function ofFailures(): Promise<readonly LogEvent[]> {
+  const tokens = createTheTokens(({ index, form }) => {
+    if (index === 0) throw new UnreachableError('nobody listens')
+    return form.get('scope') === 'no' ? virtualRefusal('invalid_scope') : virtualToken()
+  })
+  await tokens.time.until(tokens.get())
+  await assert.rejects(tokens.time.until(tokens.get({ scope: ['no'] })))
+  return tokens.events
+}
+
+async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
+  const hourAhead = (at: number) => ({ date: new Date(at + 3_600_000).toUTCString() })
+  const off = createTheTokens(({ index, at }) =>
+    index === 0 ? virtualRefusal('invalid_client', hourAhead(at)) : virtualToken(),
+  )
+  await off.time.until(off.get())
+  const secrets = { get: async () => new Secret('any'), refresh: async () => true, forget() {} }
+  const rotated = createTheTokens(({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()), {
+    secrets,
+  })
+  await rotated.time.until(rotated.get())
+  return [...off.events, ...rotated.events]
+}
+
+async function ofRenewals(): Promise<readonly LogEvent[]> {
+  const tokens = createTheTokens(({ index }) => (index === 0 ? virtualToken() : virtualRefusal('invalid_scope')))
+  await tokens.time.until(tokens.get())
+  await tokens.time.advance(217_000)
+  await tokens.time.until(tokens.get())
+  return tokens.events
+}
+
+async function ofTheCache(): Promise<readonly LogEvent[]> {
+  const broken = () => Promise.reject(new RecordStoreError('the table does not exist'))
+  const alone = createTheTokens(() => virtualToken(), { store: { read: broken, write: broken } })
+  await alone.time.until(alone.get())
+
+  const first = createTheTokens(() => virtualToken())
+  await first.time.until(first.get())
+  const second = createTheTokens(() => virtualToken(), { fleet: first })
+  await second.time.until(second.get())
+  const spoilt = createTheTokens(() => virtualToken(), {
+    fleet: first,
+    store: {
+      ...first.store,
+      async read(names) {
+        const records = await first.store.read(names)
+        return records.map((record) => record && { ...record, fields: { ...record.fields, sealedToken: '{}' } })
+      },
+    },
+  })
+  await spoilt.time.until(spoilt.get())
+  return [...alone.events, ...second.events, ...spoilt.events]
+}
+
+async function ofReloads(t: TestContext): Promise<readonly LogEvent[]> {
+  const elements = await theStore(t, theElements(theIssuer))
+  const events: LogEvent[] = []
+  let [now, isDown] = [0, false]
+  const connections = createConnections({
+    elements: {
+      ...elements,
+      get: (references) =>
+        isDown ? Promise.reject(new ElementStoreError('elements_unreachable', 'no answer')) : elements.get(references),
+    },
+    surroundings: theSurroundings,
+    now: () => now,
+    log: (event) => events.push(event),
+  })
+  await connections.get('conn')
+  isDown = true
+  now = 3_600_000
+  await connections.get('conn')
+  return events
+}
+
+/** The cells in backticks of each row after the first, by the first; a unit stands bare. */
+function readTables(): readonly [Map<string, readonly string[]>, Map<string, readonly string[]>] {
+  const text = readFileSync(join(root, 'lib', 'log', 'README.md'), 'utf8')
+  const [, events = '', metrics = ''] = text.split(/^\| (?:event|metric) \|.*$/m)
+  const rows = (table: string, cellsOf: (cells: readonly string[]) => readonly string[]) =>
+    new Map(
+      [...table.matchAll(/^\| `(\w+)` \|(.*)\|$/gm)].map(([, name = '', rest = '']) => [
+        name,
+        cellsOf(rest.split('|')),
+      ]),
+    )
+  const quoted = (cell = '') => [...cell.matchAll(/`(\w+)`/g)].map(([, word = '']) => word)
+  return [
+    rows(events, ([fields]) => quoted(fields)),
+    rows(metrics, ([unit = '', dimensions]) => [unit.trim(), ...quoted(dimensions)]),
+  ]
+}
