@@ -119,7 +119,7 @@ export async function startLambdaInstance(
   }
 }
 
-/** What Lambda doesn't have its Node.js do: an ES module must be named as one. */
+/** Lambda has these off up to Node.js 22; what runs without them runs with them, so an ES module must be named as one. */
 const nodeOptions = ['--no-experimental-require-module', '--no-experimental-detect-module']
 
 /** The variables of https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html; its machine has no others. */
