@@ -9,11 +9,22 @@ const warnings: ReadonlySet<LogEvent['event']> = new Set([
   'cached_token_unreadable',
 ])
 
-/** Events as JSON lines on standard output. Its level is powertools' own setting, `POWERTOOLS_LOG_LEVEL`. */
+/** Events as JSON lines on standard output, on Lambda each with the invocation's request id. Its level is powertools' own setting, `POWERTOOLS_LOG_LEVEL`. */
 export function powertoolsLog(): Log {
   const logger = new Logger({ serviceName: 'tokenwell' })
   return ({ event, ...fields }) => {
-    if (warnings.has(event)) logger.warn(event, fields)
-    else logger.info(event, fields)
+    const line = { ...invocation(), ...fields }
+    if (warnings.has(event)) logger.warn(event, line)
+    else logger.info(event, line)
   }
+}
+
+/** What Lambda's runtime keeps for all that runs within an invocation. */
+interface LambdaGlobal {
+  readonly awslambda?: { readonly InvokeStore?: { getRequestId(): string } }
+}
+
+function invocation(): { readonly requestId?: string } {
+  const store = (globalThis as LambdaGlobal).awslambda?.InvokeStore
+  return store ? { requestId: store.getRequestId() } : {}
 }

@@ -1,4 +1,5 @@
 import { type ChildProcessByStdio, spawn } from 'node:child_process'
+import { Socket } from 'node:net'
 import type { Readable, Writable } from 'node:stream'
 import { after, type TestContext } from 'node:test'
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
@@ -113,7 +114,9 @@ async function startProcess(): Promise<MotoProcess> {
     stop()
     throw error
   })
+  // This process ends even where no hook stops moto, such as after one that failed: its input ends then.
   child.unref()
+  for (const pipe of [child.stdin, child.stderr]) if (pipe instanceof Socket) pipe.unref()
   return { endpoint, stop }
 }
 

@@ -1,0 +1,250 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, type TestContext, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+import { bundleFunction } from '../../../infra/bundle.ts'
+import { moveToAws } from '../../../infra/local/aws-ground.ts'
+import { listen } from '../../../infra/local/listen.ts'
+import type { Workspace } from '../../../infra/local/workspace.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { plant, plantSecrets } from '../../support/canary.ts'
+import { theElements } from '../../support/elements.ts'
+import {
+  FunctionError,
+  type InvokeOptions,
+  type LambdaInstance,
+  startLambdaInstance,
+} from '../../support/lambda-instance.ts'
+import { setEnvironment, startMoto } from '../../support/moto.ts'
+import { startIfThere } from '../../support/real-server.ts'
+import { createHttpEvent, type HttpRequest, startTheSet, tokenRequest } from '../../support/the-set.ts'
+import { someToken, startTokenServer } from '../../support/token-server.ts'
+
+/* The built function as Lambda runs it: by AWS's own runtime client, in a process of its own, on AWS as moto has it. */
+
+const folder = await mkdtemp(join(tmpdir(), 'tokenwell-lambda-'))
+after(() => rm(folder, { recursive: true, force: true }))
+const bundle = await bundleFunction('issue-token', folder)
+
+type Environment = Readonly<Record<string, string>>
+
+/** Undefined where moto isn't there. */
+async function startGround(t: TestContext) {
+  const moto = await startIfThere(t, () => startMoto(t))
+  if (!moto) return undefined
+  setEnvironment(t, moto.environment)
+  return {
+    /** The variables of a function whose elements and secrets these are. */
+    async move(workspace: Workspace): Promise<Environment> {
+      const { environment } = await moveToAws(workspace)
+      plantSecrets(workspace.secretsFolder)
+      const { stage, publicUrl } = workspace.surroundings
+      const role = roleCredentials()
+      return { ...moto.environment, ...role, ...environment, TOKENWELL_STAGE: stage, TOKENWELL_PUBLIC_URL: publicUrl }
+    },
+  }
+}
+
+/** Of the function's role, by which Lambda signs its calls. */
+function roleCredentials(): Environment {
+  const [secret, session] = [randomBytes(30).toString('base64url'), randomBytes(90).toString('base64url')]
+  plant(secret)
+  plant(session)
+  return { AWS_ACCESS_KEY_ID: 'ASIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: session }
+}
+
+async function sendHttp(instance: LambdaInstance, request: HttpRequest, options?: InvokeOptions) {
+  const { answer, ...invocation } = await instance.invoke(createHttpEvent(request), options)
+  const { statusCode, body } = answer as APIGatewayProxyStructuredResultV2
+  return { ...invocation, status: statusCode, body: JSON.parse(body ?? '{}') as Readonly<Record<string, unknown>> }
+}
+
+/** Its lines on standard output. All of them are JSON, or this throws. */
+function linesOf(instance: LambdaInstance): Readonly<Record<string, unknown>>[] {
+  const lines = instance.output().split('\n').filter(Boolean)
+  return lines.map((line) => JSON.parse(line))
+}
+
+/** The whole catalogue; the compiler says if one is missing. */
+const catalogue: Readonly<Record<LogEvent['event'], true>> = {
+  connection_resolved: true,
+  client_authenticated: true,
+  token_obtained: true,
+  token_handed_out: true,
+  token_request_repeated: true,
+  cool_down_begun: true,
+  clock_offset_learned: true,
+  newer_secret_found: true,
+  reload_failed: true,
+  cache_passed_over: true,
+  cached_token_unreadable: true,
+  renewal_failed: true,
+  request_failed: true,
+}
+
+/** @returns their events, in order */
+function assertCatalogued(
+  lines: readonly Readonly<Record<string, unknown>>[],
+  invocations: readonly { readonly requestId: string }[],
+): unknown[] {
+  const requestIds = invocations.map(({ requestId }) => requestId)
+  for (const line of lines) {
+    assert.ok(Object.hasOwn(catalogue, String(line['message'])), JSON.stringify(line))
+    assert.ok(requestIds.includes(String(line['requestId'])), JSON.stringify(line))
+  }
+  return lines.map(({ message }) => message)
+}
+
+test('an event in, a token out; the next one from memory; a cold instance has it from the cache', async (t) => {
+  const ground = await startGround(t)
+  if (!ground) return
+  const set = await startTheSet(t, theElements)
+  const environment = await ground.move(set.workspace)
+
+  const one = await startLambdaInstance(t, bundle, environment)
+  const first = await sendHttp(one, tokenRequest('conn'))
+  assert.equal(first.status, 200)
+  assert.equal(first.body['source'], 'server')
+  const second = await sendHttp(one, tokenRequest('conn'))
+  assert.equal(second.body['source'], 'memory')
+  assert.equal(second.body['access_token'], first.body['access_token'])
+
+  const other = await startLambdaInstance(t, bundle, environment)
+  const cold = await sendHttp(other, tokenRequest('conn'))
+  assert.equal(cold.body['source'], 'cache')
+  assert.equal(cold.body['access_token'], first.body['access_token'])
+
+  const { answer } = await other.invoke({ connection: 'conn' })
+  const { source, access_token: token } = answer as Readonly<Record<string, unknown>>
+  assert.deepEqual([source, token], ['memory', first.body['access_token']], 'direct invocation')
+  assert.equal(set.tokenRequests(), 1)
+
+  const ms = (milliseconds: number) => `${Math.round(milliseconds)} ms`
+  for (const [what, instance, answered] of [
+    ['from the server', one, first],
+    ['from the cache', other, cold],
+  ] as const)
+    t.diagnostic(
+      `cold start: init ${ms(instance.initMilliseconds)}, with the first answer, ${what}, ` +
+        `${ms(instance.initMilliseconds + answered.milliseconds)}; the next one takes ${ms(second.milliseconds)}`,
+    )
+})
+
+test('an unknown connection is a 404 of ours and no function error; nor is an event that nobody knows', async (t) => {
+  const ground = await startGround(t)
+  if (!ground) return
+  const set = await startTheSet(t, theElements)
+  const instance = await startLambdaInstance(t, bundle, await ground.move(set.workspace))
+  const unknown = await sendHttp(instance, tokenRequest('nowhere'))
+  assert.equal(unknown.status, 404)
+  assert.equal(unknown.body['request_id'], unknown.requestId)
+
+  const { answer, requestId } = await instance.invoke({ Records: [] })
+  const { status, request_id: told } = answer as Readonly<Record<string, unknown>>
+  assert.deepEqual([status, told], [400, requestId])
+})
+
+test('a variable that is missing is an error of the init, which names it', async (t) => {
+  await assert.rejects(
+    startLambdaInstance(t, bundle, {
+      TOKENWELL_STAGE: 'prod',
+      TOKENWELL_PUBLIC_URL: 'https://tokenwell.example',
+      TOKENWELL_ELEMENTS: 'parameter-store',
+      TOKENWELL_SECRETS: 'secrets-manager',
+    }),
+    (error) => {
+      assert(error instanceof FunctionError)
+      assert.match(error.message, /^TOKENWELL_CACHE must be [^;]+\.$/)
+      assert.match(error.output, /TOKENWELL_CACHE must be/, 'the log says so, too')
+      return true
+    },
+  )
+})
+
+test('before its time-out the function answers itself: 504', async (t) => {
+  const ground = await startGround(t)
+  if (!ground) return
+  const server = await startTokenServer(t, theElements, () => undefined)
+  const instance = await startLambdaInstance(t, bundle, await ground.move(server.workspace))
+  const answered = await sendHttp(instance, tokenRequest('conn'), { timeoutMilliseconds: 4_000 })
+  assert.equal(answered.status, 504)
+  assert.equal(server.requests.length, 1)
+  t.diagnostic(`of 4 s it took ${Math.round(answered.milliseconds)} ms`)
+})
+
+test('it logs events of the catalogue, each with the request id, and no token, assertion or key', async (t) => {
+  const ground = await startGround(t)
+  if (!ground) return
+  const server = await startTokenServer(t, theElements, ({ form }) =>
+    form.has('scope')
+      ? { status: 401, body: { error: 'invalid_client', error_description: form.get('client_assertion') } }
+      : someToken(),
+  )
+  const instance = await startLambdaInstance(t, bundle, await ground.move(server.workspace))
+  const issued = await sendHttp(instance, tokenRequest('conn'))
+  const refused = await sendHttp(instance, tokenRequest('conn', 'scope=refused'))
+  const direct = await instance.invoke({ connection: 'nowhere' })
+  assert.deepEqual([issued.status, refused.status], [200, 502])
+
+  const lines = linesOf(instance)
+  const events = assertCatalogued(lines, [issued, refused, direct])
+  assert.deepEqual(events, [
+    ...['connection_resolved', 'client_authenticated', 'token_obtained', 'token_handed_out'],
+    ...['client_authenticated', 'cool_down_begun', 'request_failed'],
+    'request_failed',
+  ])
+  // What was planted is looked for in all of it when this file's tests are over.
+  assert.ok(lines.every(({ service }) => service === 'tokenwell'))
+})
+
+test('with the cache down there is a token all the same, and a metric that says so', async (t) => {
+  const ground = await startGround(t)
+  if (!ground) return
+  const set = await startTheSet(t, theElements)
+  const environment = await ground.move(set.workspace)
+  const nobody = `http://127.0.0.1:${await closedPort()}`
+  const instance = await startLambdaInstance(t, bundle, { ...environment, AWS_ENDPOINT_URL_DYNAMODB: nobody })
+  const answered = await sendHttp(instance, tokenRequest('conn'))
+  assert.equal(answered.status, 200)
+  assert.equal(answered.body['source'], 'server')
+
+  const [metric, ...furtherMetrics] = linesOf(instance).filter((line) => '_aws' in line)
+  assert.deepEqual(furtherMetrics, [])
+  assert.equal(metric?.['CacheBudgetExceeded'], 1)
+  assert.match(JSON.stringify(metric?.['_aws']), /"Namespace":"Tokenwell".*"Name":"CacheBudgetExceeded","Unit":"Count"/)
+  const lines = linesOf(instance).filter((line) => !('_aws' in line))
+  assert.ok(assertCatalogued(lines, [answered]).includes('cache_passed_over'))
+})
+
+test('an instance that stood still for seconds goes on: its idle connections were closed meanwhile', async (t) => {
+  const ground = await startGround(t)
+  if (!ground) return
+  const set = await startTheSet(t, theElements)
+  set.server.server.keepAliveTimeout = 1_000
+  const instance = await startLambdaInstance(t, bundle, await ground.move(set.workspace))
+  const before = await sendHttp(instance, tokenRequest('conn'))
+  assert.equal(before.status, 200)
+
+  await setTimeout(5_000)
+  const held = await sendHttp(instance, tokenRequest('conn'))
+  assert.equal(held.body['source'], 'memory')
+  assert.ok(Number(held.body['expires_in']) <= Number(before.body['expires_in']) - 4, 'time went on')
+
+  await setTimeout(3_000)
+  const renewed = await sendHttp(instance, tokenRequest('conn', '', `rejected_token_id=${before.body['token_id']}`))
+  assert.equal(renewed.body['source'], 'server')
+  assert.equal(set.tokenRequests(), 2)
+})
+
+/** One that nobody listens on. */
+async function closedPort(): Promise<number> {
+  const server = createServer()
+  const port = await listen(server, 0, '127.0.0.1')
+  server.close()
+  return port
+}
