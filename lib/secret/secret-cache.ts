@@ -28,6 +28,7 @@ interface Entry {
 /** While the store can't be reached, the secret in hand serves on. */
 export function createSecretCache(store: SecretStore, now: () => number): SecretCache {
   const entries = new Map<string, Entry>()
+  const refreshing = new Map<string, Promise<boolean>>()
 
   function read(name: string, refreshedAt = -Infinity): Promise<Secret> {
     const before = entries.get(name)
@@ -36,11 +37,19 @@ export function createSecretCache(store: SecretStore, now: () => number): Secret
         entries.delete(name)
         throw error
       }
-      entries.set(name, { ...before, readAgainAt: now() + pauseMilliseconds })
+      entries.set(name, { ...before, readAgainAt: now() + pauseMilliseconds, refreshedAt })
       return before.secret
     })
     entries.set(name, { secret, readAgainAt: now() + maximumAgeMilliseconds, refreshedAt })
     return secret
+  }
+
+  async function refreshOnce(name: string): Promise<boolean> {
+    const entry = entries.get(name)
+    if (entry && now() < entry.refreshedAt + pauseMilliseconds) return false
+    const before = await entry?.secret
+    const after = await read(name, now())
+    return before !== undefined && !before.equals(after)
   }
 
   return {
@@ -49,12 +58,12 @@ export function createSecretCache(store: SecretStore, now: () => number): Secret
       const entry = entries.get(name)
       return entry && now() < entry.readAgainAt ? entry.secret : read(name)
     },
-    async refresh(name) {
-      const entry = entries.get(name)
-      if (entry && now() < entry.refreshedAt + pauseMilliseconds) return false
-      const before = await entry?.secret
-      const after = await read(name, now())
-      return before !== undefined && !before.equals(after)
+    refresh(name) {
+      const underWay = refreshing.get(name)
+      if (underWay) return underWay
+      const refreshed = refreshOnce(name).finally(() => refreshing.delete(name))
+      refreshing.set(name, refreshed)
+      return refreshed
     },
   }
 }

@@ -84,7 +84,8 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
     if (stored) return { token, isCurrent: true }
     const newer = await tokenIn(there, waitUntil)
     await amendOurs(withoutLease)
-    return newer && now() < newer.usableUntil ? { token: newer, isCurrent: true } : { token, isCurrent: false }
+    const isBetter = newer && newer.issuedAt > token.issuedAt && now() < newer.usableUntil
+    return isBetter ? { token: newer, isCurrent: true } : { token, isCurrent: false }
   }
 
   return {

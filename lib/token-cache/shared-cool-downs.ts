@@ -52,6 +52,8 @@ export function withSharedRecords(local: CoolDowns, parts: SharedCoolDownsParts)
   async function demandOfFleet(names: readonly string[]): Promise<void> {
     const all = await readAll(names)
     for (const { coolDown } of all) if (coolDown) demandEnd(coolDown, now())
+    // Somebody has asked meanwhile, and it went well: nothing doubles any more.
+    await local.end(names.filter((_name, index) => !all[index]?.coolDown))
     for (const [index, each] of all.entries()) {
       if (!each.coolDown) continue
       if (!(await write(each, probed(each.coolDown, now())))) throw CoolingDownError.after(each.coolDown.error, 1)
@@ -75,6 +77,7 @@ export function withSharedRecords(local: CoolDowns, parts: SharedCoolDownsParts)
         await unlessUnavailable(() => demandOfFleet(names), undefined)
       } catch (error) {
         await local.release(names)
+        await tell(names, released)
         throw error
       }
     },

@@ -24,8 +24,14 @@ export function createTokenSealing(secrets: SecretCache, secretName: string): To
   let keys: CacheKeys | undefined
 
   async function readKeys(): Promise<CacheKeys> {
-    keys = readCacheKeys(secretName, await secrets.get(secretName))
-    return keys
+    const secret = await secrets.get(secretName)
+    try {
+      keys = readCacheKeys(secretName, secret)
+      return keys
+    } catch (error) {
+      secrets.forget(secretName)
+      throw error
+    }
   }
 
   async function keyFor(kid: string): Promise<Uint8Array | undefined> {

@@ -25,6 +25,8 @@ const renewalPauseSeconds = 10
 const renewalLookMilliseconds = 1_000
 /** Between two looks for what the holder of a lease brings: full jitter up to this, doubling from the first to the last. */
 const poll = { firstMilliseconds: 50, lastMilliseconds: 1_000 } as const
+/** Kept back while the store is throttled: the token request has to have its time. */
+const attemptMilliseconds = 12_000
 /** Kept back from the caller's deadline, so that there is time to answer with an error of our own. */
 const reserveMilliseconds = 1_000
 
@@ -46,6 +48,8 @@ export interface TokenWanted {
   readonly deadline: number
   /** What this process has, where that would do while it is usable. */
   readonly held?: Token
+  /** Told as soon as it is known which token answers for the time being, if any. */
+  readonly learn: (current: Token | undefined) => void
 }
 
 /** A token that this process hasn't got, or must not go on using unasked. Its errors are those of `TokenError`. */
@@ -66,7 +70,9 @@ export function createAskFleet(parts: AskFleetParts): AskFleet {
 
       const inHand = look.token && isAnswer(look.token, wanted.request, now()) ? look.token : undefined
       if (inHand && isFresh(inHand, now())) return found(inHand, 'cache')
-      if (look.token && isForThoseWhoWaited(look.token, wanted.request, startedAt)) return found(look.token, 'cache')
+      if (look.token && isForThoseWhoWaited(look.token, wanted.request, startedAt))
+        return { ...found(look.token, 'cache'), isNew: true }
+      wanted.learn(look.token)
 
       const failure = tellable(look.failure, startedAt)
       if (failure && !inHand) throw failure.error
@@ -80,7 +86,7 @@ export function createAskFleet(parts: AskFleetParts): AskFleet {
   /** Undefined where the cache can't be asked. */
   async function lookFor({ key, request, deadline, held }: TokenWanted): Promise<Look | undefined> {
     const isUsable = held && isAnswer(held, request, now())
-    const waitUntil = isUsable ? now() : deadline - reserveMilliseconds
+    const waitUntil = isUsable ? now() : deadline - attemptMilliseconds
     return unlessUnavailable(() => cache.look(request.connection, key, waitUntil), undefined)
   }
 
@@ -89,6 +95,7 @@ export function createAskFleet(parts: AskFleetParts): AskFleet {
     const { request, held } = wanted
     const inHand = held && isAnswer(held, request, now()) ? held : undefined
     if (inHand && isFresh(inHand, now())) return found(inHand, 'memory')
+    wanted.learn(inHand)
     const admission = await admit(connections, request)
     return ask(unsharedLease, admission, wanted, { inHand, known: held })
   }
@@ -105,7 +112,7 @@ export function createAskFleet(parts: AskFleetParts): AskFleet {
     const isAtHand = fingerprint === undefined || connections.has(request.connection, fingerprint)
     // Whoever can tell without reading whether a request may be made tells before it takes the lease.
     const admission = isAtHand ? await admit(connections, request, fingerprint) : undefined
-    const taking = () => cache.takeLease(look, deadline - reserveMilliseconds)
+    const taking = () => cache.takeLease(look, deadline - attemptMilliseconds)
     const lease = await unlessUnavailable(taking, unsharedLease)
     try {
       return lease && (await ask(lease, admission, wanted, { inHand, known: look.token, fingerprint }))
@@ -128,7 +135,7 @@ export function createAskFleet(parts: AskFleetParts): AskFleet {
       await lease.settle(admitted.fingerprint)
       const obtained = await obtainToken({ ...admitted, request, deadline, keepLease: lease.keepFor })
       const stored = await lease.store(keptToken(obtained, known, now()), askedFor(request))
-      return { ...stored, source: 'server' }
+      return { ...stored, source: 'server', isNew: true }
     } catch (error) {
       if (error instanceof LeaseLostError) throw error
       const isInHand = inHand !== undefined && isTokenError(error) && isAnswer(inHand, request, now())
@@ -173,7 +180,7 @@ interface Before {
 }
 
 function found(token: Token, source: FoundToken['source']): FoundToken {
-  return { token, source, isCurrent: true }
+  return { token, source, isCurrent: true, isNew: false }
 }
 
 function renewalPause(error: TokenError): number {

@@ -11,6 +11,8 @@ export interface FoundToken {
   readonly source: 'memory' | 'cache' | 'server'
   /** Whether it may answer further requests. */
   readonly isCurrent: boolean
+  /** It came while one waited: for those who did there is none better, whatever they asked for. */
+  readonly isNew: boolean
 }
 
 /** A token that lives shorter than asked for, however new, isn't bettered by asking again. */

@@ -48,24 +48,30 @@ export function createGetToken(parts: GetTokenParts): GetToken {
 
     const held = memory.get(key)
     // Who meets a stale token first renews it; the others get it at once.
-    if (held && isAnswer(held.token, request, now()) && (isCurrent(held) || singleFlight.isUnderWay(key)))
-      return handOut(held.token, 'memory', request)
+    if (held && isAnswer(held.token, request, now()) && isConfirmed(held))
+      if (isFresh(held.token, now()) || singleFlight.isUnderWay(key)) return handOut(held.token, 'memory', request)
 
     for (;;) {
       let isOurs = false
-      const { token, source } = await singleFlight.join(key, deadline, async () => {
+      const { token, source, isNew } = await singleFlight.join(key, deadline, async () => {
         isOurs = true
-        const found = await askFleet({ key, request, deadline, ...(held && { held: held.token }) })
+        const found = await askFleet({ key, request, deadline, ...(held && { held: held.token }), learn })
         if (found.isCurrent) memory.put(key, found.token, now())
         return found
       })
-      // What others found may not do for this one; what has just come from the server is the best there is.
-      if (isOurs || source === 'server' || isAnswer(token, request, now())) return handOut(token, source, request)
+      // What others found may not do for this one.
+      if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, request)
+    }
+
+    /** What is known by then is known to all callers at once, not only when the flight lands. */
+    function learn(current: Token | undefined): void {
+      if (current) memory.put(key, current, now())
+      else if (held) memory.forget(request.connection, held.token.id)
     }
   }
 
-  function isCurrent({ token, confirmedAt }: HeldToken): boolean {
-    return isFresh(token, now()) && now() < confirmedAt + memoryMaximumSeconds * 1000
+  function isConfirmed({ confirmedAt }: HeldToken): boolean {
+    return now() < confirmedAt + memoryMaximumSeconds * 1000
   }
 
   function handOut(token: Token, source: FoundToken['source'], request: TokenRequest): HandedOutToken {

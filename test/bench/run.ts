@@ -31,6 +31,7 @@ async function createHit(size: number): Promise<(index: number) => Promise<unkno
       },
       source: 'server',
       isCurrent: true,
+      isNew: true,
     }),
     now: Date.now,
     pause: () => Promise.resolve(),

@@ -177,10 +177,11 @@ export function testSharedTokenCacheContract(
     const [old, heir] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const lost = await old.lease(key)
+    const late = aToken(fleet.clock.now)
     fleet.clock.now += leaseMilliseconds + graceMilliseconds + 1
     const newer = await heir.obtain(key)
 
-    const stored = await lost.store(aToken(fleet.clock.now), nothingElse)
+    const stored = await lost.store(late, nothingElse)
     assert.deepEqual([stored.token.id, stored.isCurrent], [newer.id, true])
     await lost.end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 30_000 })
     const look = await old.look(key)

@@ -344,7 +344,17 @@ function createFleetOfReaders(size: number, endpoint: VirtualEndpoint) {
   const change = (changes: ElementChanges) => ({
     ...theElements(theIssuer, { builder: { signatureAlgorithm: 'ES256' }, ...changes }),
   })
-  const stores = Array.from({ length: size }, () => changeableElements(change({})))
+  const reads = Array.from({ length: size }, () => 0)
+  const stores = Array.from({ length: size }, (_, index) => {
+    const elements = changeableElements(change({}))
+    return {
+      ...elements,
+      get(...of: Parameters<typeof elements.get>) {
+        reads[index] = (reads[index] ?? 0) + 1
+        return elements.get(...of)
+      },
+    }
+  })
   const processes: TheTokens[] = []
   for (const elements of stores) {
     const connections = createConnections({
@@ -358,7 +368,7 @@ function createFleetOfReaders(size: number, endpoint: VirtualEndpoint) {
     processes.push(createTheTokens(endpoint, options))
   }
   const changeAt = (index: number, changes: ElementChanges) => stores[index]?.change(change(changes))
-  return { ...fleetOf(processes), changeAt }
+  return { ...fleetOf(processes), changeAt, reads }
 }
 
 const newScope = { oAuth: { scope: 'new' } }
@@ -484,4 +494,27 @@ test('a token that comes inside its margin goes to the processes that wait, and 
   const [later] = fleet.getAll()
   assert.notEqual((await fleet.time.until(later ?? assert.fail())).token.id, answers[0]?.token.id)
   assert.equal(fleet.requests(), 2)
+})
+
+test('who does not hold the lease reads no element, whether the generation is known or not', async () => {
+  const fleet = createFleetOfReaders(4, async () => {
+    await fleet.time.pause(500)
+    return virtualToken()
+  })
+  const [first = assert.fail(), ...others] = fleet.processes
+  for (const audience of ['one', 'other']) {
+    const asking = first.get({ audience })
+    await fleet.time.advance(10)
+    await fleet.time.until(Promise.all([asking, ...others.map(({ get }) => get({ audience }))]))
+  }
+  assert.ok((fleet.reads[0] ?? 0) > 0)
+  assert.deepEqual(fleet.reads.slice(1), [0, 0, 0])
+
+  await fleet.time.until(Promise.all(others.map(({ get }) => get({ audience: 'third' }))))
+  assert.equal(
+    fleet.reads.slice(1).filter((count) => count > 0).length,
+    1,
+    'of those who could have it the holder alone',
+  )
+  assert.equal(fleet.requests(), 3)
 })
