@@ -1,11 +1,17 @@
 import { Duration } from 'aws-cdk-lib'
-import { Policy, type PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import { Architecture, Function as LambdaFunction, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
 import { codeOf } from './function-code.ts'
-import { mayHaveNetworkInterfaces, mayNotUseNetworkInterfaces, mayWriteLog } from './grants.ts'
+import {
+  type FunctionGrant,
+  mayHaveNetworkInterfaces,
+  mayNotUseNetworkInterfaces,
+  mayWriteLog,
+  noNarrowerResource,
+} from './grants.ts'
 import { type Network, placeIn } from './network.ts'
-import { passOverCfnLint, passOverCheckov, passOverNag } from './passed-over.ts'
+import { passOverCfnLint, passOverCheckov, passOverNag, passOverWildcard } from './passed-over.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
 
 export interface TokenFunctionProps extends LogSettings {
@@ -13,7 +19,7 @@ export interface TokenFunctionProps extends LogSettings {
   readonly name: string
   readonly description: string
   readonly environment: Readonly<Record<string, string>>
-  readonly grants: readonly PolicyStatement[]
+  readonly grants: readonly FunctionGrant[]
   readonly memoryMegabytes?: number
   readonly network?: Network
   readonly valkeyUrl?: string
@@ -24,6 +30,8 @@ const timeout = Duration.seconds(29)
 /** Enough of a processor to start in well under a second. */
 const defaultMemoryMegabytes = 512
 
+const callersWait = 'It is only invoked by callers who wait for the answer: nothing is queued that could be lost.'
+
 /** What all functions have in common. Its role has the grants, its own log and its traces, and no policy of AWS's making. */
 export class TokenFunction extends Construct {
   readonly lambda: LambdaFunction
@@ -33,10 +41,7 @@ export class TokenFunction extends Construct {
     super(scope, id)
     const { name, description, environment, grants, memoryMegabytes, network, valkeyUrl } = props
     this.log = new RetainedLog(this, 'Log', props)
-    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
-    for (const statement of [...grants, mayWriteLog(this.log)]) role.addToPolicy(statement)
-    if (network) for (const statement of mayHaveNetworkInterfaces(this)) role.addToPolicy(statement)
-
+    const role = this.createRole([...grants, mayWriteLog(this.log), ...(network ? mayHaveNetworkInterfaces(this) : [])])
     this.lambda = new LambdaFunction(this, 'Function', {
       description,
       role,
@@ -54,7 +59,18 @@ export class TokenFunction extends Construct {
       ...(network && placeIn(this, network, valkeyUrl)),
     })
     if (network) this.denyNetworkInterfaces(role)
-    this.passOver(role)
+    this.passOver()
+  }
+
+  private createRole(grants: readonly FunctionGrant[]): Role {
+    const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
+    for (const { actions, resources, whyWildcard } of grants) {
+      role.addToPolicy(new PolicyStatement({ actions, resources }))
+      for (const resource of resources) if (whyWildcard) passOverWildcard(role, resource, whyWildcard)
+    }
+    // Active tracing.
+    passOverWildcard(role, '*', noNarrowerResource)
+    return role
   }
 
   /** A policy of its own: the role's must be there before the function that this one names. */
@@ -63,17 +79,12 @@ export class TokenFunction extends Construct {
     new Policy(this, 'NoNetworkInterfaces', { roles: [role], statements })
   }
 
-  private passOver(role: Role): void {
-    passOverNag(role, {
-      'AwsSolutions-IAM5[Resource::*]': 'X-Ray, and what describes network interfaces, have no narrower resource.',
-    })
-    passOverNag(this.lambda, {
-      'Serverless-LambdaDLQ': 'It is only invoked by callers who wait for the answer.',
-    })
+  private passOver(): void {
+    passOverNag(this.lambda, { 'Serverless-LambdaDLQ': callersWait })
     passOverCfnLint(this.lambda, { W3005: 'CDK says twice that the role comes before the function.' })
     passOverCheckov(this.lambda, {
       CKV_AWS_115: 'The API is throttled; concurrency of its own is taken from what the account has.',
-      CKV_AWS_116: 'It is only invoked by callers who wait for the answer.',
+      CKV_AWS_116: callersWait,
       CKV_AWS_117: 'It needs a VPC only for what is in one (vpc).',
       CKV_AWS_173: 'Its variables hold no secret: names and addresses.',
       CKV_AWS_272: 'Code signing is a matter of the account that deploys.',
