@@ -54,7 +54,7 @@ export class TokenFunction extends Construct {
       timeout,
       tracing: Tracing.ACTIVE,
       logGroup: this.log,
-      // The function writes JSON by itself, and metrics that a wrapper of Lambda's would hide.
+      // The function writes JSON by itself.
       loggingFormat: LoggingFormat.TEXT,
       ...(network && placeIn(this, network, valkeyUrl)),
     })
