@@ -66,7 +66,8 @@ export class TokenFunction extends Construct {
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
     for (const { actions, resources, whyWildcard } of grants) {
       role.addToPolicy(new PolicyStatement({ actions, resources }))
-      for (const resource of resources) if (whyWildcard) passOverWildcard(role, resource, whyWildcard)
+      const wildcards = resources.filter((resource) => resource.endsWith('*'))
+      for (const resource of wildcards) if (whyWildcard) passOverWildcard(role, resource, whyWildcard)
     }
     // Active tracing.
     passOverWildcard(role, '*', noNarrowerResource)
