@@ -55,12 +55,12 @@ async function startGround(t: TestContext) {
       await moto.reset()
       const set = await startTheSet(t, theElements)
       const { environment } = await moveToAws(set.workspace)
-      return runAs(t, moto, actions, () => everythingItDoes(set, environment))
+      return runAs(moto, actions, () => everythingItDoes(set, environment))
     },
   }
 }
 
-async function runAs(t: TestContext, moto: Moto, actions: readonly string[], run: () => Promise<string[]>) {
+async function runAs(moto: Moto, actions: readonly string[], run: () => Promise<string[]>) {
   const credentials = await someRole(moto.endpoint, actions)
   const before = { ...process.env }
   Object.assign(process.env, credentials)
@@ -72,7 +72,7 @@ async function runAs(t: TestContext, moto: Moto, actions: readonly string[], run
   }
 }
 
-/** A token, a hit, a rejection, the list; returns what did not go as it should. */
+/** A token, a hit, a rejection, the list, an outage of which the fleet is told; returns what did not go as it should. */
 async function everythingItDoes(set: TheSet, environment: Record<string, string>): Promise<string[]> {
   const failures: string[] = []
   const expect = (what: string, actual: unknown, expected: unknown) => {
@@ -95,6 +95,8 @@ async function everythingItDoes(set: TheSet, environment: Record<string, string>
     const { status, body } = await one.http({ method: 'GET', path: '/connections' })
     const [listed] = (body['connections'] ?? []) as { usable: boolean }[]
     expect('list', [status, listed?.usable].join(), '200,true')
+    await set.server.close()
+    expect('outage', (await one.http(tokenRequest('conn', 'scope=other'))).status, 503)
   } finally {
     unsubscribe(logChannel, hear)
   }
