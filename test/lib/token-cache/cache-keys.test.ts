@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
+import { hkdfSync, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { makeCacheKeys } from '../../../infra/local/make-secrets.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
@@ -34,6 +34,32 @@ test('the keys are read as they were written, the newest first', () => {
 test('what the local run makes can be read', async () => {
   const { encryptionKeys } = read(await makeCacheKeys())
   assert.equal(encryptionKeys.size, 1)
+})
+
+test('a seed alone gives all keys, each its own, and the same ones each time', () => {
+  const seed = 'x'.repeat(43)
+  const { namingKey, encryptionKeys } = read({ seed })
+  assert.deepEqual([...encryptionKeys.keys()], ['seed'])
+  // RFC 5869 with these words: another derivation would make every token of a running deployment a miss.
+  const derived = (purpose: string) => Buffer.from(hkdfSync('sha256', seed, '', `tokenwell cache: ${purpose}`, 32))
+  assert.deepEqual(Buffer.from(namingKey), derived('naming key'))
+  assert.deepEqual(Buffer.from(encryptionKeys.get('seed') ?? []), derived('encryption key seed'))
+  assert.notDeepEqual(read({ seed: 'y'.repeat(43) }), read({ seed }))
+})
+
+test('keys beside a seed rotate as ever: the seed gives only what is left out', () => {
+  const seed = 'x'.repeat(64)
+  const [k, namingKey] = [someKey(), someKey()]
+  const before = read({ seed })
+  const during = read({ seed, encryptionKeys: [{ kid: 'new', k }, { kid: 'seed' }] })
+  assert.deepEqual([...during.encryptionKeys.keys()], ['new', 'seed'])
+  assert.equal(Buffer.from(during.encryptionKeys.get('new') ?? []).toString('base64url'), k)
+  assert.deepEqual(during.encryptionKeys.get('seed'), before.encryptionKeys.get('seed'), 'it still opens')
+  assert.deepEqual(during.namingKey, before.namingKey, 'records keep their names')
+
+  const after = read({ seed, encryptionKeys: [{ kid: 'new', k }] })
+  assert.deepEqual([...after.encryptionKeys.keys()], ['new'], 'and then it is gone')
+  assert.equal(Buffer.from(read({ seed, namingKey }).namingKey).toString('base64url'), namingKey)
 })
 
 test('each mistake names the member and shows nothing of the secret', () => {
@@ -97,6 +123,12 @@ test('each mistake names the member and shows nothing of the secret', () => {
       },
       /share a kid/,
     ],
+    [{ seed: 'x'.repeat(42) }, /as seed a random text of at least 43/],
+    [{ seed: 43 }, /as seed a random text/],
+    [{ seed: '', namingKey, encryptionKeys }, /as seed a random text/],
+    [{ seed: k, encryptionKeys: [] }, /encryptionKeys, a list/],
+    [{ seed: k, namingKey: null }, /namingKey; it holds 0/],
+    [{ seed: k, encryptionKeys: [{ kid: 'a', k: short }] }, /encryption key number 1; it holds 31/],
   ]
   for (const [value, pattern] of mistakes)
     assert.throws(

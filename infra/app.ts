@@ -1,0 +1,39 @@
+import { App, CfnOutput, Stack } from 'aws-cdk-lib'
+import { Topic } from 'aws-cdk-lib/aws-sns'
+import { Tokenwell } from './stack/tokenwell.ts'
+
+/*
+ * The stack of one stage. What it is told comes from the CDK's context (`-c stage=prod`) or from the environment:
+ *   stage / TOKENWELL_STAGE · publicUrl / TOKENWELL_PUBLIC_URL · elements / TOKENWELL_ELEMENTS (a folder or file) ·
+ *   alarmTopicArn / TOKENWELL_ALARM_TOPIC_ARN
+ */
+const app = new App({ outdir: process.env['CDK_OUTDIR'] ?? 'cdk.out', analyticsReporting: false })
+const stage = demand('stage', 'TOKENWELL_STAGE')
+const publicUrl = demand('publicUrl', 'TOKENWELL_PUBLIC_URL')
+const elements = told('elements', 'TOKENWELL_ELEMENTS')
+const alarmTopicArn = told('alarmTopicArn', 'TOKENWELL_ALARM_TOPIC_ARN')
+
+const stack = new Stack(app, `Tokenwell-${stage}`, { description: `Tokenwell, stage ${stage}` })
+const tokenwell = new Tokenwell(stack, 'Tokens', {
+  stage,
+  publicUrl,
+  ...(elements && { elements }),
+  ...(alarmTopicArn && { alarms: Topic.fromTopicArn(stack, 'AlarmTopic', alarmTopicArn) }),
+})
+new CfnOutput(stack, 'ApiUrl', { value: tokenwell.http.api.apiEndpoint })
+new CfnOutput(stack, 'FunctionName', { value: tokenwell.issueToken.lambda.functionName })
+new CfnOutput(stack, 'FunctionLog', { value: tokenwell.issueToken.log.logGroupName })
+new CfnOutput(stack, 'AccessLog', { value: tokenwell.http.log.logGroupName })
+app.synth()
+
+function told(name: string, variable: string): string | undefined {
+  const value: unknown = app.node.tryGetContext(name) ?? process.env[variable]
+  return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+function demand(name: string, variable: string): string {
+  const value = told(name, variable)
+  if (value !== undefined) return value
+  console.error(`Say the ${name}: -c ${name}=..., or ${variable}=... in the environment.`)
+  process.exit(1)
+}

@@ -1,0 +1,74 @@
+import { spawnSync } from 'node:child_process'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { Validations } from 'aws-cdk-lib'
+import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm'
+import { Construct } from 'constructs'
+
+export interface ElementParametersProps {
+  readonly stage: string
+  readonly publicUrl: string
+  /** A folder `<kind>/<id>.json`, or a file `{ kind: { id: element } }`. */
+  readonly path: string
+}
+
+const validateScript = join(import.meta.dirname, '..', 'validate.ts')
+const standardBytes = 4096
+const advancedBytes = 8192
+
+/**
+ * Each element as the parameter from which the functions read it.
+ * @throws {Error} with every mistake that `npm run validate` tells
+ */
+export class ElementParameters extends Construct {
+  constructor(scope: Construct, id: string, props: ElementParametersProps) {
+    super(scope, id)
+    for (const warning of validate(props)) Validations.of(this).addWarning('tokenwell:element', warning)
+    for (const [name, element] of readElements(props.path)) {
+      const stringValue = JSON.stringify(element)
+      new StringParameter(this, name, {
+        parameterName: `/tokenwell/${props.stage}/${name}`,
+        stringValue,
+        tier: tierFor(name, Buffer.byteLength(stringValue)),
+      })
+    }
+  }
+}
+
+/** In a process of its own, since validation waits for files and a construct can't. Returns the warnings. */
+function validate({ path, stage, publicUrl }: ElementParametersProps): string[] {
+  const words = [validateScript, path, '--stage', stage, '--public-url', publicUrl]
+  const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' })
+  if (status !== 0) throw new Error(`The elements can't be deployed:\n${stdout}${stderr}`.trim())
+  return stdout.split('\n').filter((line) => line.startsWith('warning'))
+}
+
+/** What has been validated, by `<kind>/<id>`. */
+function readElements(path: string): readonly (readonly [name: string, element: unknown])[] {
+  if (!statSync(path).isDirectory()) {
+    const { $schema: _editors, ...kinds } = readJson(path) as Record<string, object>
+    return Object.entries(kinds).flatMap(([kind, byId]) =>
+      Object.entries(byId).map(([id, element]) => [`${kind}/${id}`, element] as const),
+    )
+  }
+  const folders = readdirSync(path, { withFileTypes: true }).filter((entry) => entry.isDirectory() && !isHidden(entry))
+  return folders.flatMap(({ name: kind }) => {
+    const files = readdirSync(join(path, kind), { withFileTypes: true }).filter((entry) => !isHidden(entry))
+    const names = files.filter((entry) => entry.isFile() && entry.name.endsWith('.json')).map(({ name }) => name)
+    return names.map((name) => [`${kind}/${name.slice(0, -5)}`, readJson(join(path, kind, name))] as const)
+  })
+}
+
+function readJson(path: string): unknown {
+  return JSON.parse(readFileSync(path, 'utf8'))
+}
+
+function isHidden({ name }: { readonly name: string }): boolean {
+  return name.startsWith('.')
+}
+
+function tierFor(name: string, bytes: number): ParameterTier {
+  if (bytes > advancedBytes)
+    throw new Error(`The element ${name} has ${bytes} bytes; a parameter holds at most ${advancedBytes}.`)
+  return bytes > standardBytes ? ParameterTier.ADVANCED : ParameterTier.STANDARD
+}

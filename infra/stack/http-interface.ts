@@ -1,0 +1,98 @@
+import { Duration, Stack } from 'aws-cdk-lib'
+import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
+import {
+  HttpApi,
+  HttpMethod,
+  HttpStage,
+  type IHttpRouteAuthorizer,
+  LogGroupLogDestination,
+} from 'aws-cdk-lib/aws-apigatewayv2'
+import { HttpIamAuthorizer, HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers'
+import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import { Construct } from 'constructs'
+import { type LogSettings, RetainedLog } from './retained-log.ts'
+import { serviceName } from './stack-metrics.ts'
+
+/** Callers come with a JWT of this issuer instead of an IAM signature. */
+export interface JwtAuthorization {
+  readonly issuer: string
+  readonly audience: readonly string[]
+  /** The claim that lists the connections a caller may use; who has none may use none. */
+  readonly connectionsClaim: string
+}
+
+/** Beyond it API Gateway answers 429. */
+export interface Throttle {
+  readonly requestsPerSecond: number
+  readonly burst: number
+}
+
+export interface HttpInterfaceProps extends LogSettings {
+  readonly stage: string
+  readonly issueToken: IFunction
+  readonly authorization?: JwtAuthorization
+  readonly throttle?: Throttle
+}
+
+const tokenPath = '/connections/{connection}/token'
+const integrationTimeout = Duration.seconds(29)
+const defaultThrottle: Throttle = { requestsPerSecond: 500, burst: 1000 }
+
+/** The routes of the functions, each with authorization. */
+export class HttpInterface extends Construct {
+  readonly api: HttpApi
+  readonly log: RetainedLog
+
+  constructor(scope: Construct, id: string, props: HttpInterfaceProps) {
+    super(scope, id)
+    const { stage, issueToken, authorization, throttle = defaultThrottle } = props
+    this.log = new RetainedLog(this, 'AccessLog', props)
+    this.api = new HttpApi(this, 'Api', {
+      apiName: serviceName(stage),
+      description: 'Tokenwell: access tokens by connection',
+      createDefaultStage: false,
+      // Of all routes, those too that are added to this API later.
+      defaultAuthorizer: createAuthorizer(authorization),
+    })
+    const integration = new HttpLambdaIntegration('IssueToken', issueToken, { timeout: integrationTimeout })
+    this.api.addRoutes({ path: tokenPath, methods: [HttpMethod.POST, HttpMethod.DELETE], integration })
+    this.api.addRoutes({ path: '/connections', methods: [HttpMethod.GET], integration })
+
+    new HttpStage(this, 'Stage', {
+      httpApi: this.api,
+      autoDeploy: true,
+      throttle: { rateLimit: throttle.requestsPerSecond, burstLimit: throttle.burst },
+      accessLogSettings: { destination: new LogGroupLogDestination(this.log), format: accessLogFormat },
+    })
+  }
+
+  /** The ARN by which IAM knows one connection's token. */
+  tokenArn(connection: string): string {
+    const resourceName = `$default/POST/connections/${connection}/token`
+    return Stack.of(this).formatArn({ service: 'execute-api', resource: this.api.apiId, resourceName })
+  }
+}
+
+function createAuthorizer(authorization: JwtAuthorization | undefined): IHttpRouteAuthorizer {
+  if (!authorization) return new HttpIamAuthorizer()
+  return new HttpJwtAuthorizer('Jwt', authorization.issuer, { jwtAudience: [...authorization.audience] })
+}
+
+/** Who called what and how it went; no query string, which may name a token. */
+const accessLogFormat = AccessLogFormat.custom(
+  JSON.stringify({
+    requestId: '$context.requestId',
+    time: '$context.requestTime',
+    sourceIp: '$context.identity.sourceIp',
+    caller: '$context.identity.userArn',
+    subject: '$context.authorizer.claims.sub',
+    method: '$context.httpMethod',
+    path: '$context.path',
+    route: '$context.routeKey',
+    status: '$context.status',
+    milliseconds: '$context.responseLatency',
+    integrationError: '$context.integrationErrorMessage',
+    authorizerError: '$context.authorizer.error',
+  }),
+)

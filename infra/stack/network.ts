@@ -1,0 +1,33 @@
+import { type ISecurityGroup, type IVpc, Peer, Port, SecurityGroup, type SubnetSelection } from 'aws-cdk-lib/aws-ec2'
+import type { FunctionProps } from 'aws-cdk-lib/aws-lambda'
+import type { Construct } from 'constructs'
+
+/** Where functions run that have to reach what is in a VPC. Its subnets need a way out, to AWS and to token endpoints. */
+export interface Network {
+  readonly vpc: IVpc
+  readonly subnets?: SubnetSelection
+  /** Instead of one that lets out HTTPS and the connection to Valkey. */
+  readonly securityGroups?: readonly ISecurityGroup[]
+}
+
+const valkeyPort = 6379
+
+export function placeIn(scope: Construct, network: Network, valkeyUrl: string | undefined): Partial<FunctionProps> {
+  const { vpc, subnets, securityGroups = [createSecurityGroup(scope, vpc, valkeyUrl)] } = network
+  return { vpc, securityGroups: [...securityGroups], ...(subnets && { vpcSubnets: subnets }) }
+}
+
+function createSecurityGroup(scope: Construct, vpc: IVpc, valkeyUrl: string | undefined): SecurityGroup {
+  const group = new SecurityGroup(scope, 'SecurityGroup', {
+    vpc,
+    description: 'Tokenwell: out to HTTPS, and to Valkey',
+    allowAllOutbound: false,
+  })
+  group.addEgressRule(Peer.anyIpv4(), Port.tcp(443), 'AWS and token endpoints')
+  if (valkeyUrl !== undefined) group.addEgressRule(Peer.ipv4(vpc.vpcCidrBlock), Port.tcp(portOf(valkeyUrl)), 'Valkey')
+  return group
+}
+
+function portOf(url: string): number {
+  return Number(/:(\d+)\/?$/.exec(url)?.[1] ?? valkeyPort)
+}

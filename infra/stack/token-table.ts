@@ -1,0 +1,33 @@
+import { RemovalPolicy } from 'aws-cdk-lib'
+import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb'
+import type { IKey } from 'aws-cdk-lib/aws-kms'
+import type { Construct } from 'constructs'
+import { passOverCheckov, passOverNag } from './passed-over.ts'
+
+export interface TokenTableProps {
+  readonly encryptionKey?: IKey
+  readonly removalPolicy?: RemovalPolicy
+}
+
+const noBackup =
+  'It holds tokens and leases only: what is lost is asked for again, and what was restored would long have ended.'
+
+/** Where a fleet keeps its tokens: lib/README.md, "What a fleet shares". */
+export class TokenTable extends Table {
+  constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: TokenTableProps) {
+    super(scope, id, {
+      partitionKey: { name: 'name', type: AttributeType.STRING },
+      timeToLiveAttribute: 'ttl',
+      billingMode: BillingMode.PAY_PER_REQUEST,
+      removalPolicy: removalPolicy ?? RemovalPolicy.DESTROY,
+      ...(encryptionKey && { encryption: TableEncryption.CUSTOMER_MANAGED, encryptionKey }),
+    })
+    passOverNag(this, { 'AwsSolutions-DDB3': noBackup })
+    passOverCheckov(this, {
+      CKV_AWS_28: noBackup,
+      ...(!encryptionKey && {
+        CKV_AWS_119: 'Tokens are encrypted before they get here; a key of your own is a property (encryptionKey).',
+      }),
+    })
+  }
+}

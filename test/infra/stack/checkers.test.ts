@@ -1,0 +1,123 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { type TestContext, test } from 'node:test'
+import { type App, type Stack, Validations } from 'aws-cdk-lib'
+import { AwsSolutionsChecks, type NagPack, ServerlessChecks } from 'cdk-nag'
+import { MissingServerError, startIfThere } from '../../support/real-server.ts'
+import { createTestStack, everyProperty, resourcesOf, type TestStack } from '../../support/stack.ts'
+
+/* What others look for in a stack. Each finding is mended, or passed over with a reason where it arises. */
+
+const variants = { 'by default': {}, 'with every property': everyProperty } as const
+
+for (const [variant, props] of Object.entries(variants)) {
+  test(`cdk-nag finds nothing without a reason, ${variant}`, (t) => {
+    const { app, stack } = createTestStack(t, props)
+    assert.deepEqual(nagFindings(app, stack), [])
+  })
+
+  test(`cfn-lint finds nothing without a reason, ${variant}`, async (t) => {
+    const { status, output } = (await runIfThere(t, 'cfn-lint', [templateOf(createTestStack(t, props))])) ?? {}
+    if (status === undefined) return
+    assert.equal(status, 0, output)
+  })
+
+  test(`checkov finds nothing without a reason, ${variant}`, async (t) => {
+    const template = templateOf(createTestStack(t, props))
+    // It would fetch its guidelines from the network.
+    const words = ['--framework', 'cloudformation', '--skip-download', '--output', 'json', '--file', template]
+    const { status, output } = (await runIfThere(t, 'checkov', words)) ?? {}
+    if (status === undefined || output === undefined) return
+    const { results, summary } = JSON.parse(output)
+    assert.deepEqual(
+      results.failed_checks.map(({ check_id, check_name, resource }: Record<string, string>) =>
+        [check_id, check_name, resource].join(' '),
+      ),
+      [],
+    )
+    assert.ok(summary.passed > 10 && summary.parsing_errors === 0, 'it has looked')
+  })
+}
+
+test('cdk-nag would find what is passed over, and no reason stands there for nothing', (t) => {
+  for (const props of Object.values(variants)) {
+    const { app, stack } = createTestStack(t, props)
+    const passedOver = takeAcknowledgementsOut(stack)
+    const found = nagFindings(app, stack).map((line) => line.slice(0, line.lastIndexOf(' ')))
+    assert.deepEqual(new Set(found), passedOver)
+    assert.ok(passedOver.has('AwsSolutions-IAM5[Resource::*]'))
+  }
+})
+
+test('every reason in the template says something', (t) => {
+  for (const props of Object.values(variants)) {
+    const { stack } = createTestStack(t, props)
+    for (const [id, { Metadata = {} }] of Object.entries(allResources(stack))) {
+      const { checkov, 'cfn-lint': cfnLint } = Metadata as {
+        checkov?: { skip: { comment: string }[] }
+        'cfn-lint'?: { reasons: Record<string, string> }
+      }
+      const reasons = [...(checkov?.skip ?? []).map(({ comment }) => comment), ...Object.values(cfnLint?.reasons ?? {})]
+      for (const reason of reasons) assert.match(reason, /^\w.{20,}\.$/, id)
+    }
+  }
+})
+
+/** Only of Tokenwell's own stack. */
+function nagFindings(app: App, stack: Stack): string[] {
+  const packs: NagPack[] = [new AwsSolutionsChecks(app), new ServerlessChecks(app)]
+  return packs.flatMap((pack) =>
+    pack
+      .validateScope(stack)
+      .violations.flatMap(({ ruleName, violatingResources }) =>
+        violatingResources.map(({ constructPath }) => `${ruleName} ${constructPath}`),
+      ),
+  )
+}
+
+/** As though nobody had given a reason; returns the rules for which somebody has. */
+function takeAcknowledgementsOut(stack: Stack): Set<string> {
+  const entries = stack.node.findAll().flatMap(({ node }) => node.metadata)
+  const acknowledged = entries.filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
+  return new Set(
+    acknowledged.flatMap(({ data }) =>
+      Object.keys(data).map((rule) => {
+        Reflect.deleteProperty(data, rule)
+        return rule.replace(/^annotation::/i, '')
+      }),
+    ),
+  )
+}
+
+function templateOf({ app, stack }: TestStack): string {
+  app.synth()
+  return join(app.outdir, `${stack.stackName}.template.json`)
+}
+
+function allResources(stack: Stack) {
+  const types = ['AWS::DynamoDB::Table', 'AWS::SecretsManager::Secret', 'AWS::Logs::LogGroup', 'AWS::Lambda::Function']
+  return Object.assign({}, ...types.map((type) => resourcesOf(stack, type))) as ReturnType<typeof resourcesOf>
+}
+
+const advice = { 'cfn-lint': 'pip install cfn-lint', checkov: 'pip install checkov' } as const
+/** Of pyenv's stand-in for a command that isn't there. */
+const commandNotFound = 127
+
+function runIfThere(t: TestContext, command: keyof typeof advice, words: readonly string[]) {
+  return startIfThere(t, async () => {
+    const child = spawn(command, words)
+    const ended = new Promise<number | null>((resolve, reject) => {
+      child.on('error', (error: NodeJS.ErrnoException) => reject(error.code === 'ENOENT' ? missing(command) : error))
+      child.on('close', resolve)
+    })
+    const [output, , status] = await Promise.all([text(child.stdout), text(child.stderr), ended])
+    if (status === commandNotFound) throw missing(command)
+    return { status: status ?? -1, output }
+  })
+}
+
+function missing(command: keyof typeof advice): MissingServerError {
+  return new MissingServerError(`${command} is not installed: ${advice[command]}`)
+}

@@ -1,0 +1,87 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { Stack } from 'aws-cdk-lib'
+import { Annotations, Match } from 'aws-cdk-lib/assertions'
+import { theElementsFile, theFolder, theIssuer } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+import { createTestStack, resourcesOf } from '../../support/stack.ts'
+
+const testElements = () => ({
+  ...theElements(theIssuer),
+  keyStore: { theTrust: { location: 'tokenwell/test/authorization-server-ca' } },
+})
+
+test('each element of a file is the parameter that the function reads', async (t) => {
+  const elements = testElements()
+  const { stack } = createTestStack(t, { elements: await theElementsFile(t, elements) })
+  const expected = Object.entries(elements).flatMap(([kind, byId]) =>
+    Object.entries(byId).map(([id, element]) => [`/tokenwell/test/${kind}/${id}`, JSON.stringify(element)]),
+  )
+  assert.deepEqual(parametersOf(stack), Object.fromEntries(expected))
+})
+
+test('so is each file of a folder; what begins with a dot is none', async (t) => {
+  const files = Object.entries(testElements()).flatMap(([kind, byId]) =>
+    Object.entries(byId).map(([id, element]) => [`${kind}/${id}.json`, JSON.stringify(element, undefined, 2)]),
+  )
+  const hidden = { '.editor/settings.json': '{}', 'keyStore/.theTrust.json': '{' }
+  const folder = await theFolder(t, { ...Object.fromEntries(files), ...hidden })
+  const { stack } = createTestStack(t, { elements: folder })
+  const file = createTestStack(t, { elements: await theElementsFile(t, testElements()) })
+  assert.deepEqual(parametersOf(stack), parametersOf(file.stack))
+})
+
+test('without elements there are no parameters: they come from elsewhere', (t) => {
+  assert.deepEqual(parametersOf(createTestStack(t).stack), {})
+})
+
+test('mistakes fail the synthesis, all at once and in words', async (t) => {
+  const elements = theElements(theIssuer, { server: { tokenEndpoint: 'http://as.example/token' } })
+  const path = await theElementsFile(t, { ...elements, zosconnect_jwtBuilder: {} })
+  assert.throws(
+    () => createTestStack(t, { elements: path }),
+    ({ message }: Error) => {
+      assert.match(message, /^The elements can't be deployed:\n/)
+      assert.match(message, /zosconnect_jwtBuilder: there is no such kind\. Did you mean jwtBuilder\?/)
+      assert.match(message, /tokenEndpoint: it must begin with https:\/\//)
+      assert.match(message, /keyStore\/theTrust location: .*tokenwell\/test\//, 'the secrets of another stage')
+      return true
+    },
+  )
+  const missing = join(path, '..', 'missing')
+  assert.throws(() => createTestStack(t, { elements: missing }), /missing can't be read \(ENOENT\)/)
+})
+
+test('warnings are shown at the synthesis', async (t) => {
+  const elements = { ...testElements(), ...pick(theElements(theIssuer, { builder: { jti: false } }), 'jwtBuilder') }
+  const { stack } = createTestStack(t, { elements: await theElementsFile(t, elements) })
+  const [warning, ...more] = Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('.'))
+  assert.match(String(warning?.entry.data), /jwtBuilder\/theBuilder jti: without jti an assertion can be replayed/)
+  assert.deepEqual(more, [])
+})
+
+test('a large element is an advanced parameter, and one that no parameter holds is named', async (t) => {
+  const withClaim = (length: number) => {
+    const { oAuthTokenConfig } = theElements(theIssuer, { tokenConfig: { claims: { text: 'x'.repeat(length) } } })
+    return theElementsFile(t, { ...testElements(), ...(oAuthTokenConfig && { oAuthTokenConfig }) })
+  }
+  const { stack } = createTestStack(t, { elements: await withClaim(5_000) })
+  const tiers = Object.values(resourcesOf(stack, 'AWS::SSM::Parameter')).map(({ Properties }) => Properties['Tier'])
+  assert.equal(tiers.filter((tier) => tier === 'Advanced').length, 1)
+  const elements = await withClaim(9_000)
+  assert.throws(() => createTestStack(t, { elements }), /oAuthTokenConfig\/theTokenConfig has 9\d\d\d bytes; .* 8192/)
+})
+
+function parametersOf(stack: Stack): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.values(resourcesOf(stack, 'AWS::SSM::Parameter')).map(({ Properties }) => {
+      assert.equal(Properties['Type'], 'String')
+      return [Properties['Name'], Properties['Value']]
+    }),
+  )
+}
+
+function pick<T, K extends keyof T>(from: T, name: K): Pick<T, K> {
+  return { [name]: from[name] } as Pick<T, K>
+}

@@ -1,0 +1,72 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Stack } from 'aws-cdk-lib'
+import { createTestStack, everyProperty, resourceOf, resourcesOf } from '../../support/stack.ts'
+
+const routes = ['POST /connections/{connection}/token', 'DELETE /connections/{connection}/token', 'GET /connections']
+
+test('every route wants an IAM signature', (t) => {
+  assert.deepEqual(
+    authorizations(createTestStack(t).stack),
+    routes.map((route) => [route, 'AWS_IAM', undefined]),
+  )
+})
+
+test('or, where the operator says so, a JWT of that issuer for that audience', (t) => {
+  const { stack } = createTestStack(t, everyProperty)
+  assert.deepEqual(
+    authorizations(stack),
+    routes.map((route) => [route, 'JWT', 'TokensHttpApiJwt']),
+  )
+  const { Properties } = resourceOf(stack, 'AWS::ApiGatewayV2::Authorizer')
+  assert.equal(Properties['AuthorizerType'], 'JWT')
+  assert.deepEqual(Properties['IdentitySource'], ['$request.header.Authorization'])
+  assert.deepEqual(Properties['JwtConfiguration'], { Audience: ['tokenwell'], Issuer: 'https://issuer.example' })
+})
+
+test('all routes go to the function, in payload format 2.0', (t) => {
+  const { stack } = createTestStack(t)
+  const { Properties } = resourceOf(stack, 'AWS::ApiGatewayV2::Integration')
+  assert.equal(Properties['IntegrationType'], 'AWS_PROXY')
+  assert.equal(Properties['IntegrationUri'], 'TokensIssueTokenFunction.Arn')
+  assert.equal(Properties['PayloadFormatVersion'], '2.0')
+  const targets = Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(
+    (route) => route.Properties['Target'],
+  )
+  assert.equal(new Set(targets).size, 1)
+})
+
+test('the API is throttled, as the operator says if they do', (t) => {
+  const settings = (stack: Stack) => resourceOf(stack, 'AWS::ApiGatewayV2::Stage').Properties['DefaultRouteSettings']
+  assert.deepEqual(settings(createTestStack(t).stack), { ThrottlingBurstLimit: 1000, ThrottlingRateLimit: 500 })
+  assert.deepEqual(settings(createTestStack(t, { throttle: { requestsPerSecond: 5, burst: 7 } }).stack), {
+    ThrottlingBurstLimit: 7,
+    ThrottlingRateLimit: 5,
+  })
+})
+
+test('who called what is written to a log of its own, without the query, which may name a token', (t) => {
+  const { AccessLogSettings } = resourceOf(createTestStack(t).stack, 'AWS::ApiGatewayV2::Stage').Properties
+  const { DestinationArn, Format } = AccessLogSettings as { DestinationArn: string; Format: string }
+  assert.equal(DestinationArn, 'TokensHttpAccessLog.Arn')
+  assert.doesNotMatch(Format, /query/i)
+  const { requestId, caller, subject, path, status } = JSON.parse(Format)
+  assert.deepEqual(
+    [requestId, caller, subject, path, status],
+    [
+      '$context.requestId',
+      '$context.identity.userArn',
+      '$context.authorizer.claims.sub',
+      '$context.path',
+      '$context.status',
+    ],
+  )
+})
+
+function authorizations(stack: Stack): unknown[] {
+  return Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(({ Properties }) => [
+    Properties['RouteKey'],
+    Properties['AuthorizationType'],
+    Properties['AuthorizerId'],
+  ])
+}

@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { RemovalPolicy, type Stack } from 'aws-cdk-lib'
+import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { readCacheKeys } from '../../../lib/token-cache/cache-keys.ts'
+import { createTestStack, everyProperty, resourceOf, resourcesOf } from '../../support/stack.ts'
+
+/* The table, the secret and the logs: what they hold, how long, and what becomes of them with the stack. */
+
+test('the table has the key and the TTL attribute of the storage schema, and is paid for by the request', (t) => {
+  const { Properties } = resourceOf(createTestStack(t).stack, 'AWS::DynamoDB::Table')
+  assert.deepEqual(Properties, {
+    AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
+    BillingMode: 'PAY_PER_REQUEST',
+    KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
+    TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
+  })
+})
+
+test('what Secrets Manager makes of the secret holds the keys of the cache', (t) => {
+  const { Properties } = resourceOf(createTestStack(t).stack, 'AWS::SecretsManager::Secret')
+  assert.equal(Properties['Name'], 'tokenwell/test/cache')
+  const { GenerateStringKey, PasswordLength, SecretStringTemplate, ...how } = Properties['GenerateSecretString'] as {
+    GenerateStringKey: string
+    PasswordLength: number
+    SecretStringTemplate: string
+  }
+  assert.deepEqual(how, { ExcludePunctuation: true })
+  const made = { ...JSON.parse(SecretStringTemplate), [GenerateStringKey]: 'x'.repeat(PasswordLength) }
+  const { encryptionKeys } = readCacheKeys('tokenwell/test/cache', new Secret(JSON.stringify(made)))
+  assert.equal(encryptionKeys.size, 1)
+})
+
+test('logs end after three months, or when the operator says', (t) => {
+  const days = (stack: Stack) =>
+    Object.values(resourcesOf(stack, 'AWS::Logs::LogGroup')).map(({ Properties }) => Properties['RetentionInDays'])
+  assert.deepEqual(days(createTestStack(t).stack), [90, 90])
+  assert.deepEqual(days(createTestStack(t, { logRetention: RetentionDays.ONE_YEAR }).stack), [365, 365])
+})
+
+test('with the stack goes the table, and secret and logs stay', (t) => {
+  assert.deepEqual(fates(createTestStack(t).stack), {
+    TokensTable: 'Delete',
+    TokensCacheSecret: 'Retain',
+    TokensIssueTokenLog: 'Retain',
+    TokensHttpAccessLog: 'Retain',
+  })
+})
+
+test('the operator may keep all of it, or nothing', (t) => {
+  for (const [removalPolicy, fate] of [
+    [RemovalPolicy.RETAIN, 'Retain'],
+    [RemovalPolicy.DESTROY, 'Delete'],
+  ] as const)
+    assert.deepEqual(new Set(Object.values(fates(createTestStack(t, { removalPolicy }).stack))), new Set([fate]))
+})
+
+test("a key of the operator's own encrypts table, secret and logs, and the logs service may use it for this account's", (t) => {
+  const { app, stack } = createTestStack(t, (elsewhere) => {
+    const { encryptionKey } = everyProperty(elsewhere)
+    return encryptionKey ? { encryptionKey } : {}
+  })
+  const key = 'Elsewhere:ExportsOutputFnGetAttKeyArn'
+  assert.deepEqual(resourceOf(stack, 'AWS::DynamoDB::Table').Properties['SSESpecification'], {
+    KMSMasterKeyId: key,
+    SSEEnabled: true,
+    SSEType: 'KMS',
+  })
+  assert.equal(resourceOf(stack, 'AWS::SecretsManager::Secret').Properties['KmsKeyId'], key)
+  for (const { Properties } of Object.values(resourcesOf(stack, 'AWS::Logs::LogGroup')))
+    assert.equal(Properties['KmsKeyId'], key)
+
+  const elsewhere = app.node.findChild('Elsewhere') as Stack
+  const policy = resourceOf(elsewhere, 'AWS::KMS::Key').Properties['KeyPolicy'] as { Statement: { Sid?: string }[] }
+  const logs = policy.Statement.filter(({ Sid }) => Sid === 'LogsOfTokenwell')
+  assert.deepEqual(logs, [
+    {
+      Sid: 'LogsOfTokenwell',
+      Effect: 'Allow',
+      Principal: { Service: 'logs.eu-central-1.amazonaws.com' },
+      Action: ['kms:Encrypt*', 'kms:Decrypt*', 'kms:ReEncrypt*', 'kms:GenerateDataKey*', 'kms:Describe*'],
+      Resource: '*',
+      Condition: {
+        ArnLike: { 'kms:EncryptionContext:aws:logs:arn': 'arn:aws:logs:eu-central-1:111122223333:log-group:*' },
+      },
+    },
+  ])
+})
+
+/** Of what holds something, on removal and on replacement alike. */
+function fates(stack: Stack): Record<string, string | undefined> {
+  const types = ['AWS::DynamoDB::Table', 'AWS::SecretsManager::Secret', 'AWS::Logs::LogGroup']
+  const resources = types.flatMap((type) => Object.entries(resourcesOf(stack, type)))
+  for (const [, { DeletionPolicy, UpdateReplacePolicy }] of resources) assert.equal(DeletionPolicy, UpdateReplacePolicy)
+  return Object.fromEntries(resources.map(([id, { DeletionPolicy }]) => [id, DeletionPolicy]))
+}

@@ -1,0 +1,66 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { root, runShell, someFolder } from '../support/local-run.ts'
+
+/* npm run synth and the app itself, each in a process of its own, with no account to ask. */
+
+test('npm run synth writes an example without being told anything, and says where', async (t) => {
+  const { status, output, template } = await synthesize(t, 'synth.ts')
+  assert.equal(status, 0, output)
+  assert.match(output, /Tokenwell-example\.template\.json, for https:\/\/tokenwell\.example/)
+  const { Outputs } = template('Tokenwell-example')
+  assert.deepEqual(Object.keys(Outputs), ['ApiUrl', 'FunctionName', 'FunctionLog', 'AccessLog'])
+})
+
+test('stage, public URL, elements and topic come from the environment', async (t) => {
+  const topic = 'arn:aws:sns:eu-central-1:111122223333:operators'
+  const { status, output, template } = await synthesize(t, 'app.ts', {
+    TOKENWELL_STAGE: 'local',
+    TOKENWELL_PUBLIC_URL: 'https://tokens.example',
+    TOKENWELL_ELEMENTS: join(root, 'infra', 'local', 'elements.json'),
+    TOKENWELL_ALARM_TOPIC_ARN: topic,
+  })
+  assert.equal(status, 0, output)
+  const text = JSON.stringify(template('Tokenwell-local'))
+  assert.match(text, /"TOKENWELL_PUBLIC_URL":"https:\/\/tokens\.example"/)
+  assert.match(text, /"Name":"\/tokenwell\/local\/endpointConnection\/conn"/)
+  assert.ok(text.includes(`"AlarmActions":["${topic}"]`))
+})
+
+test("or from the CDK's context, which counts more", async (t) => {
+  const context = { stage: 'prod', publicUrl: 'https://tokens.example' }
+  const { status, output, template } = await synthesize(t, 'app.ts', {
+    TOKENWELL_STAGE: 'other',
+    CDK_CONTEXT_JSON: JSON.stringify(context),
+  })
+  assert.equal(status, 0, output)
+  assert.match(JSON.stringify(template('Tokenwell-prod')), /"TOKENWELL_STAGE":"prod"/)
+})
+
+test('the app deploys nothing under a stage or URL that nobody has said', async (t) => {
+  const { status, output } = await synthesize(t, 'app.ts')
+  assert.equal(status, 1)
+  assert.match(output, /^Say the stage: -c stage=\.\.\., or TOKENWELL_STAGE=\.\.\. in the environment\.$/m)
+})
+
+const nothingTold = {
+  TOKENWELL_STAGE: '',
+  TOKENWELL_PUBLIC_URL: '',
+  TOKENWELL_ELEMENTS: '',
+  TOKENWELL_ALARM_TOPIC_ARN: '',
+}
+
+async function synthesize(t: TestContext, script: string, environment: Record<string, string> = {}) {
+  const folder = await someFolder(t)
+  const run = await runShell(`${process.execPath} ${join(root, 'infra', script)}`, {
+    CDK_OUTDIR: folder,
+    ...nothingTold,
+    ...environment,
+  })
+  return {
+    ...run,
+    template: (stack: string) => JSON.parse(readFileSync(join(folder, `${stack}.template.json`), 'utf8')),
+  }
+}
