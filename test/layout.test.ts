@@ -141,7 +141,15 @@ test('a path is a sentence: no drawers and no barrels', () => {
 
 test('the top level has seven names and what tools and law demand', () => {
   const names = ['package.json', 'tsconfig.json', 'functions', 'lib', 'infra', 'test', 'README.md']
-  const demanded = ['package-lock.json', 'LICENSE', 'SECURITY.md', 'CHANGELOG.md', 'biome.json', 'node_modules']
+  const demanded = [
+    'package-lock.json',
+    'LICENSE',
+    'SECURITY.md',
+    'CHANGELOG.md',
+    'biome.json',
+    'node_modules',
+    'cdk.out',
+  ]
   const present = readdirSync(root).filter((name) => !name.startsWith('.'))
   assert.deepEqual(
     present.filter((name) => ![...names, ...demanded].includes(name)),
