@@ -35,7 +35,7 @@ const now = createSteadyClock()
 const random = Math.random
 const randomId = () => randomBytes(16).toString('base64url')
 const pause: Pause = (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal })
-const log = withPowertoolsMetrics(publishedLog(powertoolsLog()), surroundings.stage)
+const log = withPowertoolsMetrics(publishedLog(powertoolsLog(surroundings.stage)), surroundings.stage)
 
 const elements = openElements(environment.elements, surroundings.stage)
 const secrets = createSecretCache(openSecrets(environment.secrets, surroundings.stage), now)

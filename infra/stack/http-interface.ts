@@ -11,8 +11,8 @@ import { HttpIamAuthorizer, HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigateway
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
+import { serviceName } from '../../lib/configuration/surroundings.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
-import { serviceName } from './stack-metrics.ts'
 
 /** Callers come with a JWT of this issuer instead of an IAM signature. */
 export interface JwtAuthorization {

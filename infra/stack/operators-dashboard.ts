@@ -1,7 +1,8 @@
 import { Aws } from 'aws-cdk-lib'
 import { Dashboard, GraphWidget, type IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Construct } from 'constructs'
-import { type StackMetrics, serviceName } from './stack-metrics.ts'
+import { serviceName } from '../../lib/configuration/surroundings.ts'
+import type { StackMetrics } from './stack-metrics.ts'
 
 export interface OperatorsDashboardProps {
   readonly stage: string

@@ -2,14 +2,10 @@ import { Duration } from 'aws-cdk-lib'
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import { Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import { serviceName } from '../../lib/configuration/surroundings.ts'
 import { type MetricName, metricNamespace } from '../../lib/log/metric.ts'
 
 const period = Duration.minutes(5)
-
-/** The name under which the functions of a stage log and count. */
-export function serviceName(stage: string): string {
-  return `tokenwell-${stage}`
-}
 
 export type StackMetrics = ReturnType<typeof createStackMetrics>
 

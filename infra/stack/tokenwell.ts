@@ -12,7 +12,7 @@ import { HttpInterface, type JwtAuthorization, type Throttle } from './http-inte
 import type { Network } from './network.ts'
 import { OperatorsDashboard } from './operators-dashboard.ts'
 import type { LogSettings } from './retained-log.ts'
-import { createStackMetrics, serviceName } from './stack-metrics.ts'
+import { createStackMetrics } from './stack-metrics.ts'
 import { TokenFunction } from './token-function.ts'
 import { TokenTable } from './token-table.ts'
 
@@ -119,7 +119,6 @@ export class Tokenwell extends Construct implements IConnectable {
       TOKENWELL_SECRETS: 'secrets-manager',
       TOKENWELL_CACHE: this.table ? `dynamodb:${this.table.tableName}` : (cache?.valkeyUrl ?? ''),
       ...(authorization && { TOKENWELL_CONNECTIONS_CLAIM: authorization.connectionsClaim }),
-      POWERTOOLS_SERVICE_NAME: serviceName(stage),
     }
   }
 }

@@ -1,4 +1,5 @@
 import { Logger } from '@aws-lambda-powertools/logger'
+import { serviceName } from '../configuration/surroundings.ts'
 import type { Log, LogEvent } from '../log/log-event.ts'
 
 const warnings: ReadonlySet<LogEvent['event']> = new Set([
@@ -10,8 +11,8 @@ const warnings: ReadonlySet<LogEvent['event']> = new Set([
 ])
 
 /** Events as JSON lines on standard output, on Lambda each with the invocation's request id. Its level is powertools' own setting, `POWERTOOLS_LOG_LEVEL`. */
-export function powertoolsLog(): Log {
-  const logger = new Logger({ serviceName: 'tokenwell' })
+export function powertoolsLog(stage: string): Log {
+  const logger = new Logger({ serviceName: serviceName(stage) })
   return ({ event, ...fields }) => {
     const line = { ...invocation(), ...fields }
     if (warnings.has(event)) logger.warn(event, line)

@@ -1,10 +1,11 @@
 import { Metrics } from '@aws-lambda-powertools/metrics'
+import { serviceName } from '../configuration/surroundings.ts'
 import type { Log } from '../log/log-event.ts'
 import { type Metered, type MetricName, meter, metricNamespace, metricUnits } from '../log/metric.ts'
 
 /** The same log, whose events that operators count are metrics, too: CloudWatch EMF on standard output, a line an event. */
 export function withPowertoolsMetrics(log: Log, stage: string): Log {
-  const metrics = new Metrics({ namespace: metricNamespace, serviceName: `tokenwell-${stage}` })
+  const metrics = new Metrics({ namespace: metricNamespace, serviceName: serviceName(stage) })
   return (event) => {
     log(event)
     const metered = meter(event)

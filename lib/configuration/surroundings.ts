@@ -8,6 +8,11 @@ export interface Surroundings {
   readonly isLambda: boolean
 }
 
+/** The name under which a deployment logs and counts. */
+export function serviceName(stage: string): string {
+  return `tokenwell-${stage}`
+}
+
 /** All secrets of a deployment live under it, and grants name it. */
 export function secretPrefix({ stage }: Pick<Surroundings, 'stage'>): string {
   return `tokenwell/${stage}/`

@@ -10,7 +10,7 @@ const run = promisify(execFile)
 async function logged(environment: Record<string, string>): Promise<Record<string, unknown>[]> {
   const script = `
     import { powertoolsLog } from './lib/adapters/powertools-log.ts'
-    const log = powertoolsLog()
+    const log = powertoolsLog('prod')
     log({ event: 'token_obtained', connection: 'conn', authorizationServer: 'theServer', milliseconds: 12 })
     log({ event: 'request_failed', code: 'refused', status: 502, reason: 'why', requestId: 'the-request' })
     log({ event: 'renewal_failed', connection: 'conn', code: 'unreachable', reason: 'why' })`
@@ -23,7 +23,7 @@ async function logged(environment: Record<string, string>): Promise<Record<strin
 test('events are lines of JSON with their fields: a failure as a warning, all else for information', async () => {
   const [obtained, failed, notRenewed, ...rest] = await logged({ POWERTOOLS_LOG_LEVEL: 'INFO' })
   assert.deepEqual(rest, [])
-  const common = { service: 'tokenwell' }
+  const common = { service: 'tokenwell-prod' }
   for (const [line, expected] of [
     [
       obtained,
