@@ -2,7 +2,7 @@ import type { Token } from '../token/token.ts'
 import type { TokenEndpointError } from '../token-endpoint/token-endpoint-error.ts'
 import { unlessUnavailable } from './cache-unavailable-error.ts'
 import { LeaseLostError } from './lease-lost-error.ts'
-import { tokenIdFor } from './record-name.ts'
+import { recordNameOf, tokenIdFor } from './record-name.ts'
 import { writeFailure } from './shared-failure.ts'
 import type { AskedFor, SharedToken } from './shared-token.ts'
 import { type TokenRecord, withoutFailure, withoutLease } from './token-record.ts'
@@ -100,7 +100,7 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
       leaseUntil = until
     },
     store(token, asked) {
-      const id = token.id.includes('.') ? token.id : tokenIdFor(name, token.id)
+      const id = recordNameOf(name.group, token.id) ? token.id : tokenIdFor(name, token.id)
       const unshared = { token: { ...token, id }, isCurrent: true }
       if (!generation) return Promise.resolve(unshared)
       return unlessUnavailable(

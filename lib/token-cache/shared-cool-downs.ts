@@ -6,9 +6,9 @@ import { unlessUnavailable } from './cache-unavailable-error.ts'
 import { coolDownRecordName, type RecordName } from './record-name.ts'
 import type { RecordStore, StoredRecord } from './record-store.ts'
 import { readFailure, writeFailure } from './shared-failure.ts'
+import { spareMilliseconds } from './token-record.ts'
 import type { TokenSealing } from './token-sealing.ts'
 
-const spareMilliseconds = 3_600_000
 /** Who loses the race that often leaves the word to those who won it. */
 const mostTries = 5
 

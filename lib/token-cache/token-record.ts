@@ -36,7 +36,8 @@ const times = [
 
 /** Contenders wait that much longer than the holder has, since their clocks may differ. */
 export const leaseGraceMilliseconds = 1_000
-const spareMilliseconds = 3_600_000
+/** How long a record stays when nothing in it counts any more. */
+export const spareMilliseconds = 3_600_000
 
 /** Of fields that somebody else has written, those that are as they should be. */
 export function readTokenRecord(fields: RecordFields): TokenRecord {

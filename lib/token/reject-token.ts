@@ -1,4 +1,4 @@
-import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts'
+import { unlessUnavailable } from '../token-cache/cache-unavailable-error.ts'
 import type { SharedTokenCache } from '../token-cache/shared-token-cache.ts'
 import { CoolingDownError } from './cooling-down-error.ts'
 import type { Invalidation, Rejection, TokenMemory } from './token-memory.ts'
@@ -31,11 +31,7 @@ export function createRejectToken({ memory, cache, now }: RejectTokenParts): Rej
   }
 
   async function invalidate(rejection: Rejection): Promise<Invalidation> {
-    try {
-      return (await cache.invalidate(rejection)) ?? memory.invalidate(rejection)
-    } catch (error) {
-      if (error instanceof CacheUnavailableError) return memory.invalidate(rejection)
-      throw error
-    }
+    const shared = await unlessUnavailable(() => cache.invalidate(rejection), undefined)
+    return shared ?? memory.invalidate(rejection)
   }
 }
