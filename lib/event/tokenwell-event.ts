@@ -13,8 +13,8 @@ export type TokenwellEvent =
       readonly type: 'TokenRefreshed'
       readonly connection: string
       readonly tokenId: string
-      /** ISO 8601. */
-      readonly expiresAt: string
+      /** Seconds since the epoch, as in `exp`. */
+      readonly expiresAt: number
     }
   | {
       readonly type: 'TokenRefreshFailed'
@@ -22,7 +22,7 @@ export type TokenwellEvent =
       /** That of a `TokenError`. */
       readonly code: string
     }
-  /** The authorization server refuses its client, or what its elements ask for: an operator has to mend it. */
+  /** The authorization server refuses its client, or what its elements ask for: an operator has to mend that. */
   | {
       readonly type: 'ConnectionRefused'
       readonly connection: string

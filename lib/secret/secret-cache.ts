@@ -15,6 +15,8 @@ export interface SecretCache extends SecretStore {
    * @throws {SecretError}
    */
   refresh(name: string): Promise<boolean>
+  /** The store may hold others by now: each is read again by who next asks for it. */
+  readAllAgain(): void
   /** What it holds is of no use: the next one who asks reads it again. */
   forget(name: string): void
 }
@@ -54,6 +56,9 @@ export function createSecretCache(store: SecretStore, now: () => number): Secret
 
   return {
     forget: (name) => entries.delete(name),
+    readAllAgain() {
+      for (const [name, entry] of entries) entries.set(name, { ...entry, readAgainAt: -Infinity })
+    },
     get(name) {
       const entry = entries.get(name)
       return entry && now() < entry.readAgainAt ? entry.secret : read(name)

@@ -1,11 +1,12 @@
 import type { Token } from '../token/token.ts'
 import type { TokenEndpointError } from '../token-endpoint/token-endpoint-error.ts'
 import { unlessUnavailable } from './cache-unavailable-error.ts'
+import { type Elements, settled, withUse } from './connection-record.ts'
 import { LeaseLostError } from './lease-lost-error.ts'
 import { recordNameOf, tokenIdFor } from './record-name.ts'
 import { writeFailure } from './shared-failure.ts'
 import type { AskedFor, SharedToken } from './shared-token.ts'
-import { type TokenRecord, withoutFailure, withoutLease } from './token-record.ts'
+import { onlyRejection, type TokenRecord, withoutLease } from './token-record.ts'
 import type { ReadRecord, TokenRecords } from './token-records.ts'
 import type { TokenSealing } from './token-sealing.ts'
 
@@ -14,15 +15,21 @@ export const leaseMilliseconds = 12_000
 
 /** The right to ask for one token. Where the cache fails meanwhile the holder goes on, and stores nothing. */
 export interface Lease {
-  /** Says under which elements it asks: a token counts only while no others have come into force. */
-  settle(fingerprint: string): Promise<void>
+  /**
+   * Says under which elements it asks: a token counts only while no others have come into force.
+   * @param isUse whether somebody asks for the token, who may do so again
+   */
+  settle(elements: Elements, isUse: boolean): Promise<void>
   /**
    * To be called before each attempt: nobody else asks for that long.
    * @throws {LeaseLostError} where somebody else may ask by now, or the token was invalidated
    */
   keepFor(milliseconds: number): Promise<void>
-  /** Stores the token, unless the lease was lost or the generation has risen, and ends the lease. */
-  store(token: Token, asked: AskedFor): Promise<StoredToken>
+  /**
+   * Stores the token, unless the lease was lost or the generation has risen, and ends the lease.
+   * @param asked absent where it can't be asked for again
+   */
+  store(token: Token, asked: AskedFor | undefined): Promise<StoredToken>
   /** Ends the lease with what came instead of a token, if the others are to hear of it. */
   end(failure: FailureToShare): Promise<void>
 }
@@ -61,7 +68,7 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
   const { name } = taken
   const { leaseOwner } = term
   let { leaseUntil } = term
-  let generation = taken.generation
+  let connection = taken.connection
   const isOurs = ({ record }: ReadRecord) => record.leaseOwner === leaseOwner
 
   function amendOurs(change: (record: TokenRecord) => TokenRecord): Promise<ReadRecord | undefined> {
@@ -76,8 +83,8 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
       name,
       (read) => {
         there = read
-        if (!isOurs(read) || read.generation?.number !== number) return undefined
-        return { ...withoutFailure(withoutLease(read.record)), sealedToken, refreshAt, expiresAt, generation: number }
+        if (!isOurs(read) || read.connection?.generation !== number) return undefined
+        return { ...onlyRejection(read.record), sealedToken, refreshAt, expiresAt, generation: number }
       },
       waitUntil,
     )
@@ -89,8 +96,18 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
   }
 
   return {
-    async settle(fingerprint) {
-      generation = await unlessUnavailable(() => records.settle(taken, fingerprint, waitUntil), undefined)
+    async settle(elements, isUse) {
+      const settle = () =>
+        records.amendConnection(
+          name.group,
+          connection,
+          (before) => {
+            const state = settled(before, elements, now())
+            return isUse ? withUse(state, name.id, now()) : state
+          },
+          waitUntil,
+        )
+      connection = await unlessUnavailable(settle, undefined)
     },
     async keepFor(milliseconds) {
       if (now() + milliseconds <= leaseUntil) return
@@ -102,11 +119,10 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
     store(token, asked) {
       const id = recordNameOf(name.group, token.id) ? token.id : tokenIdFor(name, token.id)
       const unshared = { token: { ...token, id }, isCurrent: true }
-      if (!generation) return Promise.resolve(unshared)
-      return unlessUnavailable(
-        storeFenced.bind(undefined, { ...token, id, asked, generation: generation.number }),
-        unshared,
-      )
+      if (!connection) return Promise.resolve(unshared)
+      const { generation } = connection
+      const shared = { ...token, id, generation, ...(asked && { asked }) }
+      return unlessUnavailable(() => storeFenced(shared), unshared)
     },
     async end(failure) {
       await unlessUnavailable(() => amendOurs((record) => told(withoutLease(record), failure)), undefined)
@@ -115,12 +131,12 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
 
   function told(record: TokenRecord, { error, until, retryAt, refreshAt }: FailureToShare): TokenRecord {
     const postponed = refreshAt === undefined ? record : { ...record, refreshAt }
-    if (!error || !generation) return postponed
+    if (!error || !connection) return postponed
     return {
       ...postponed,
       failure: writeFailure(error),
       failedAt: now(),
-      failedFingerprint: generation.fingerprint,
+      failedFingerprint: connection.fingerprint,
       ...(until !== undefined && { coolDownUntil: until }),
       ...(retryAt !== undefined && { retryAt }),
     }

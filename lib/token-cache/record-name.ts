@@ -16,14 +16,17 @@ export function tokenRecordName(connection: string, digest: string): RecordName 
 }
 
 /** What is known of a connection as a whole. */
-export function generationRecordName(connection: string): RecordName {
-  return { group: connection, id: 'generation' }
+export function connectionRecordName(connection: string): RecordName {
+  return { group: connection, id: 'connection' }
 }
 
 /** @param digest of what cools down */
 export function coolDownRecordName(digest: string): RecordName {
   return { group: 'cool-downs', id: `cool-down#${digest}` }
 }
+
+/** Moves when a secret changes. */
+export const secretsMarkRecordName: RecordName = { group: 'secrets', id: 'secrets#mark' }
 
 /** A token id that finds its record again, under its connection alone: random, and the digest in the record's name. */
 export function tokenIdFor({ id }: RecordName, random: string): string {

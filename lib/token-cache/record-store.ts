@@ -17,6 +17,12 @@ export interface RecordStore {
    * @throws {RecordStoreError}
    */
   write(name: RecordName, record: StoredRecord, expected: string | undefined): Promise<boolean>
+  /**
+   * The names of records whose `dueAt` is at or before that, the earliest first. What isn't due costs nothing. It may lag a
+   * moment behind what was written.
+   * @throws {RecordStoreError}
+   */
+  due(until: number, limit: number): Promise<readonly RecordName[]>
 }
 
 export interface StoredRecord {
@@ -24,6 +30,8 @@ export interface StoredRecord {
   readonly version: string
   /** Milliseconds since the epoch. From then on the store may drop it; until then it doesn't. */
   readonly removableFrom: number
+  /** Milliseconds since the epoch: from when on it is listed as due. Absent: it never is. */
+  readonly dueAt?: number
   readonly fields: RecordFields
 }
 

@@ -3,22 +3,27 @@ import { CoolingDownError } from '../token/cooling-down-error.ts'
 import type { TokenKey } from '../token/token-key.ts'
 import type { Invalidation, Rejection } from '../token/token-memory.ts'
 import type { Budget } from './budget.ts'
+import { type ConnectionRecord, withoutUse, withUse } from './connection-record.ts'
 import { createLease, type Lease, leaseMilliseconds } from './lease.ts'
-import { recordNameOf, tokenRecordName } from './record-name.ts'
+import { type RecordName, recordNameOf, tokenRecordName } from './record-name.ts'
 import { readFailure } from './shared-failure.ts'
-import type { SharedToken } from './shared-token.ts'
-import { isLeased, withoutFailure, withoutLease, withoutToken } from './token-record.ts'
+import type { AskedFor, SharedToken } from './shared-token.ts'
+import { dueAt, isLeased, withoutFailure, withoutLease, withoutToken } from './token-record.ts'
 import type { ReadRecord, TokenRecords } from './token-records.ts'
 import type { TokenSealing } from './token-sealing.ts'
 import { UnreadableTokenError } from './unreadable-token-error.ts'
 
 /** How long a rejection waits while the store is throttled. */
 const rejectionMilliseconds = 5_000
+/** So long a renewal that somebody has asked for is waited for before it is asked for again. */
+const refreshRequestMilliseconds = 20_000
 
 /** What the fleet knew of a token at one moment. */
 export interface Look {
   /** Of the current generation. Whether it may still be used is for the reader to decide. */
   readonly token?: SharedToken
+  /** By which it can be asked for again, whatever has become of the token: of one that was rejected, too. */
+  readonly asked?: AskedFor
   /** What the last one who asked got instead of a token. */
   readonly failure?: SharedFailure
   /** Somebody asks for it, or died doing so a moment ago. */
@@ -41,6 +46,21 @@ export interface SharedFailure {
 export interface SharedTokenCache {
   /** One round trip. @param waitUntil milliseconds since the epoch: how long to wait while the store is throttled */
   look(connection: string, key: TokenKey, waitUntil: number): Promise<Look>
+  /** The same by the name of its record. */
+  lookAt(name: RecordName, waitUntil: number): Promise<Look>
+  /** Notes that the token is in use, so that it is kept warm; seldom: what was noted a short time ago costs nothing. */
+  noteUse(look: Look, waitUntil: number): Promise<void>
+  /** It is kept warm no longer, until somebody uses it again. */
+  forgetUse(look: Look, waitUntil: number): Promise<void>
+  /**
+   * @returns whether it is kept warm; where it is listed as due all the same that ends
+   */
+  isKeptWarm(look: Look, waitUntil: number): Promise<boolean>
+  /**
+   * For one of the fleet the right to ask that its stale token be renewed, and for a while for no other.
+   * @returns what there is now; undefined where somebody else has it
+   */
+  claimRefresh(look: Look, waitUntil: number): Promise<Look | undefined>
   /** @returns undefined where somebody else holds it */
   takeLease(look: Look, waitUntil: number): Promise<Lease | undefined>
   /**
@@ -62,16 +82,12 @@ export interface SharedTokenCacheParts {
 export function createSharedTokenCache(parts: SharedTokenCacheParts): SharedTokenCache {
   const { records, sealing, budget, now, randomId, log } = parts
 
-  async function tokenIn(
-    { name, record, generation }: ReadRecord,
-    waitUntil: number,
-  ): Promise<SharedToken | undefined> {
-    const { sealedToken, refreshAt, generation: number } = record
-    // What stands in clear may be a lie, and then the seal tells; it saves the work where it is not.
-    if (sealedToken === undefined || !generation || number !== generation.number) return undefined
+  /** Whatever is sealed there, of whichever generation. */
+  async function sealedIn({ name, record }: ReadRecord, waitUntil: number): Promise<SharedToken | undefined> {
+    const { sealedToken } = record
+    if (sealedToken === undefined) return undefined
     try {
-      const token = await budget.spend('keys', () => sealing.open(name, sealedToken), waitUntil)
-      return token.generation === generation.number ? { ...token, refreshAt: refreshAt ?? token.refreshAt } : undefined
+      return await budget.spend('keys', () => sealing.open(name, sealedToken), waitUntil)
     } catch (error) {
       if (!(error instanceof UnreadableTokenError)) throw error
       log({ event: 'cached_token_unreadable', connection: name.group, reason: error.message })
@@ -79,10 +95,41 @@ export function createSharedTokenCache(parts: SharedTokenCacheParts): SharedToke
     }
   }
 
-  function failureIn({ record, generation }: ReadRecord): SharedFailure | undefined {
+  /** What stands in clear may be a lie: both have to say that it is of this generation, and wasn't dropped. */
+  function current(sealed: SharedToken | undefined, { record, connection }: ReadRecord): SharedToken | undefined {
+    const { generation, refreshAt } = record
+    if (!sealed || generation === undefined) return undefined
+    if (generation !== connection?.generation || generation !== sealed.generation) return undefined
+    return { ...sealed, refreshAt: refreshAt ?? sealed.refreshAt }
+  }
+
+  async function tokenIn(read: ReadRecord, waitUntil: number): Promise<SharedToken | undefined> {
+    return current(await sealedIn(read, waitUntil), read)
+  }
+
+  async function lookAt(name: RecordName, waitUntil: number): Promise<Look> {
+    const read = await records.read(name, waitUntil)
+    const sealed = await sealedIn(read, waitUntil)
+    const [token, failure] = [current(sealed, read), failureIn(read)]
+    return {
+      ...(token && { token }),
+      ...(sealed?.asked && { asked: sealed.asked }),
+      ...(failure && { failure }),
+      isLeased: isLeased(read.record, now()),
+      read,
+    }
+  }
+
+  /** Listed as due when it is; who has written it meanwhile has done so. */
+  async function list(read: ReadRecord, waitUntil: number): Promise<void> {
+    const { record, connection, name } = read
+    if (dueAt(record, connection, name.id) !== read.dueAt) await records.write(read, record, waitUntil)
+  }
+
+  function failureIn({ record, connection }: ReadRecord): SharedFailure | undefined {
     const { failure, failedAt, coolDownUntil, retryAt, failedFingerprint } = record
     // Under other elements it may go better.
-    if (failure === undefined || failedAt === undefined || failedFingerprint !== generation?.fingerprint)
+    if (failure === undefined || failedAt === undefined || failedFingerprint !== connection?.fingerprint)
       return undefined
     const error = readFailure(failure)
     const until = coolDownUntil ?? failedAt
@@ -93,9 +140,31 @@ export function createSharedTokenCache(parts: SharedTokenCacheParts): SharedToke
   return {
     async look(connection, key, waitUntil) {
       const digest = await budget.spend('keys', () => sealing.digest(key), waitUntil)
-      const read = await records.read(tokenRecordName(connection, digest), waitUntil)
-      const [token, failure] = [await tokenIn(read, waitUntil), failureIn(read)]
-      return { ...(token && { token }), ...(failure && { failure }), isLeased: isLeased(read.record, now()), read }
+      return lookAt(tokenRecordName(connection, digest), waitUntil)
+    },
+    lookAt,
+    async noteUse({ read }, waitUntil) {
+      const { name, connection } = read
+      if (!connection) return
+      const used = withUse(connection, name.id, now())
+      if (used !== connection && !(await records.writeConnection(name.group, connection, used, waitUntil))) return
+      await list({ ...read, connection: used }, waitUntil)
+    },
+    async forgetUse({ read: { name, connection } }, waitUntil) {
+      const without = (before: ConnectionRecord | undefined) => before && withoutUse(before, name.id)
+      await records.amendConnection(name.group, connection, without, waitUntil)
+    },
+    async isKeptWarm({ read }, waitUntil) {
+      const { record, connection, name } = read
+      if (dueAt(record, connection, name.id) !== undefined) return true
+      await list(read, waitUntil)
+      return false
+    },
+    async claimRefresh(look, waitUntil) {
+      const { refreshRequestedAt = -Infinity, ...record } = look.read.record
+      if (now() < refreshRequestedAt + refreshRequestMilliseconds) return undefined
+      const read = await records.write(look.read, { ...record, refreshRequestedAt: now() }, waitUntil)
+      return read && { ...look, read }
     },
     async takeLease({ read, isLeased: isTaken }, waitUntil) {
       if (isTaken) return undefined
@@ -112,10 +181,13 @@ export function createSharedTokenCache(parts: SharedTokenCacheParts): SharedToke
         name,
         async (read) => {
           outcome = { outcome: 'absent' }
-          if ((await tokenIn(read, waitUntil))?.id !== tokenId) return undefined
+          const token = await tokenIn(read, waitUntil)
+          if (token?.id !== tokenId) return undefined
           const retryAt = (read.record.rejectedAt ?? -Infinity) + minimumIntervalMilliseconds
           outcome = at < retryAt ? { outcome: 'too_soon', retryAt } : { outcome: 'dropped' }
-          return at < retryAt ? undefined : { ...withoutLease(withoutToken(read.record)), rejectedAt: at }
+          if (at < retryAt) return undefined
+          const isRepeatable = token.asked !== undefined
+          return { ...withoutLease(withoutToken(read.record, { isRepeatable })), rejectedAt: at }
         },
         waitUntil,
       )

@@ -6,10 +6,11 @@ import { UnreadableTokenError } from './unreadable-token-error.ts'
 /** A token as the fleet shares it: with the generation that it belongs to, and what it was asked for. */
 export interface SharedToken extends Token {
   readonly generation: number
-  readonly asked: AskedFor
+  /** Absent where it can't be asked for again: nobody has the user's password. */
+  readonly asked?: AskedFor
 }
 
-/** What a token request held, without the user: enough to make it again where there is none. */
+/** What a token request held: enough to make it again. Never a user or password. */
 export interface AskedFor {
   readonly scope?: readonly string[]
   readonly resource?: readonly string[]
@@ -30,7 +31,7 @@ export function readSharedToken(text: string, { group }: RecordName): SharedToke
     connection === group &&
     [id, accessToken].every((each) => typeof each === 'string') &&
     [issuedAt, refreshAt, usableUntil, expiresAt, generation].every((each) => typeof each === 'number') &&
-    typeof asked === 'object'
+    (asked === undefined || (typeof asked === 'object' && asked !== null))
   if (!isRead) throw new UnreadableTokenError('it is none that this version of Tokenwell writes')
   return { ...(token as unknown as SharedToken), accessToken: new Secret(String(accessToken)) }
 }

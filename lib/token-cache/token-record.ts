@@ -1,3 +1,4 @@
+import { type ConnectionState, warmUntil } from './connection-record.ts'
 import type { RecordFields } from './record-store.ts'
 
 /** What the fleet knows under one token key. Times are milliseconds since the epoch. */
@@ -12,6 +13,8 @@ export interface TokenRecord {
   readonly leaseOwner?: string
   readonly leaseUntil?: number
   readonly rejectedAt?: number
+  /** Somebody has asked then that the stale token be renewed. */
+  readonly refreshRequestedAt?: number
   /** What came instead of a token, as JSON; when, and until when nobody asks again. */
   readonly failure?: string
   readonly failedAt?: number
@@ -29,6 +32,7 @@ const times = [
   'generation',
   'leaseUntil',
   'rejectedAt',
+  'refreshRequestedAt',
   'failedAt',
   'coolDownUntil',
   'retryAt',
@@ -57,9 +61,10 @@ export function withoutLease({ leaseOwner: _owner, leaseUntil: _until, ...record
   return record
 }
 
-export function withoutToken(record: TokenRecord): TokenRecord {
-  const { sealedToken: _sealed, refreshAt: _refresh, expiresAt: _expires, generation: _generation, ...rest } = record
-  return rest
+/** For those who use it. What was asked for stays where it can be asked for again: it stands in the seal, too. */
+export function withoutToken(record: TokenRecord, { isRepeatable }: { readonly isRepeatable: boolean }): TokenRecord {
+  const { sealedToken, refreshAt: _refresh, expiresAt: _expires, generation: _generation, ...rest } = record
+  return { ...rest, ...(isRepeatable && sealedToken !== undefined && { sealedToken }) }
 }
 
 export function withoutFailure(record: TokenRecord): TokenRecord {
@@ -67,10 +72,29 @@ export function withoutFailure(record: TokenRecord): TokenRecord {
   return rest
 }
 
+/** What a new token leaves of the record. */
+export function onlyRejection({ rejectedAt }: TokenRecord): TokenRecord {
+  return rejectedAt === undefined ? {} : { rejectedAt }
+}
+
+/** When it is to be renewed though nobody asks for it: undefined where it isn't kept warm, or will be unused for too long by then. */
+export function dueAt(record: TokenRecord, connection: ConnectionState | undefined, id: string): number | undefined {
+  const { sealedToken, refreshAt, rejectedAt, coolDownUntil = -Infinity } = record
+  const renewFrom = refreshAt ?? rejectedAt
+  const until = connection && warmUntil(connection, id)
+  if (sealedToken === undefined || renewFrom === undefined || until === undefined) return undefined
+  const due = Math.max(renewFrom, coolDownUntil)
+  return due < until ? due : undefined
+}
+
 /** An hour after nothing in it counts any more: this only tidies up, so it may be late and must not be early. */
-export function removableFrom({ expiresAt, leaseUntil, coolDownUntil, rejectedAt }: TokenRecord, now: number): number {
-  return (
-    Math.max(now, ...[expiresAt, leaseUntil, coolDownUntil, rejectedAt].filter((at) => at !== undefined)) +
-    spareMilliseconds
-  )
+export function removableFrom(
+  { expiresAt, leaseUntil, coolDownUntil, rejectedAt }: TokenRecord,
+  connection: ConnectionState | undefined,
+  id: string,
+  now: number,
+): number {
+  const until = connection && warmUntil(connection, id)
+  const ends = [expiresAt, leaseUntil, coolDownUntil, rejectedAt, until].filter((at) => at !== undefined)
+  return Math.max(now, ...ends) + spareMilliseconds
 }

@@ -1,22 +1,31 @@
 import type { Budget } from './budget.ts'
 import { CacheUnavailableError } from './cache-unavailable-error.ts'
-import { type Generation, generationRecord, readGeneration } from './generation.ts'
-import { generationRecordName, type RecordName } from './record-name.ts'
+import {
+  type ConnectionRecord,
+  type ConnectionState,
+  isSameState,
+  readConnectionRecord,
+  writeConnectionRecord,
+} from './connection-record.ts'
+import { connectionRecordName, type RecordName } from './record-name.ts'
 import type { RecordStore, StoredRecord } from './record-store.ts'
-import { readTokenRecord, removableFrom, type TokenRecord } from './token-record.ts'
+import { dueAt, readTokenRecord, removableFrom, type TokenRecord } from './token-record.ts'
 
-/** A token's record as it was read, together with the generation of its connection. */
+/** A token's record as it was read, together with that of its connection. */
 export interface ReadRecord {
   readonly name: RecordName
   /** Undefined where there is none. */
   readonly version: string | undefined
   readonly record: TokenRecord
-  readonly generation?: Generation
+  /** From when on it is listed as due. */
+  readonly dueAt?: number
+  readonly connection?: ConnectionRecord
 }
 
-/** The records of tokens, read and written within the budget. Throws `CacheUnavailableError`. */
+/** The records of tokens and connections, read and written within the budget. Throws `CacheUnavailableError`. */
 export interface TokenRecords {
   read(name: RecordName, waitUntil: number): Promise<ReadRecord>
+  readConnections(names: readonly string[], waitUntil: number): Promise<readonly (ConnectionRecord | undefined)[]>
   /** @returns what is there now, or undefined where somebody else came first */
   write(read: ReadRecord, record: TokenRecord, waitUntil: number): Promise<ReadRecord | undefined>
   /**
@@ -29,8 +38,24 @@ export interface TokenRecords {
     change: (read: ReadRecord) => TokenRecord | undefined | Promise<TokenRecord | undefined>,
     waitUntil: number,
   ): Promise<ReadRecord | undefined>
-  /** Makes this fingerprint the connection's: a new generation, unless it is the current one already. */
-  settle(read: ReadRecord, fingerprint: string, waitUntil: number): Promise<Generation>
+  /** @returns what is there now, or undefined where somebody else came first */
+  writeConnection(
+    name: string,
+    before: ConnectionRecord | undefined,
+    state: ConnectionState,
+    waitUntil: number,
+  ): Promise<ConnectionRecord | undefined>
+  /**
+   * The same of a connection. Nothing is written where nothing changes.
+   * @param known what was read a moment ago: it saves a read
+   * @returns what is there now
+   */
+  amendConnection(
+    name: string,
+    known: ConnectionRecord | undefined,
+    change: (before: ConnectionRecord | undefined) => ConnectionState | undefined,
+    waitUntil: number,
+  ): Promise<ConnectionRecord | undefined>
 }
 
 export interface TokenRecordsParts {
@@ -45,33 +70,52 @@ export interface TokenRecordsParts {
 const mostTries = 20
 
 export function createTokenRecords({ store, budget, now, randomId }: TokenRecordsParts): TokenRecords {
+  const readAll = (names: readonly RecordName[], waitUntil: number) =>
+    budget.spend('records', () => store.read(names), waitUntil)
+  const writeOne = (name: RecordName, record: StoredRecord, expected: string | undefined, waitUntil: number) =>
+    budget.spend('records', () => store.write(name, record, expected), waitUntil)
+
   async function read(name: RecordName, waitUntil: number): Promise<ReadRecord> {
-    const [record, generation] = await budget.spend(
-      'records',
-      () => store.read([name, generationRecordName(name.group)]),
-      waitUntil,
-    )
+    const [stored, connection] = await readAll([name, connectionRecordName(name.group)], waitUntil)
     return {
       name,
-      version: record?.version,
-      record: readTokenRecord(record?.fields ?? {}),
-      ...(generation && { generation: readGeneration(generation) }),
+      version: stored?.version,
+      record: readTokenRecord(stored?.fields ?? {}),
+      ...(stored?.dueAt !== undefined && { dueAt: stored.dueAt }),
+      ...(connection && { connection: readConnectionRecord(connection) }),
     }
   }
 
+  async function readConnections(names: readonly string[], waitUntil: number) {
+    const stored = await readAll(names.map(connectionRecordName), waitUntil)
+    return stored.map((each) => each && readConnectionRecord(each))
+  }
+
   async function write(before: ReadRecord, record: TokenRecord, waitUntil: number): Promise<ReadRecord | undefined> {
+    const { name, connection, dueAt: _dueBefore, ...rest } = before
+    const due = dueAt(record, connection, name.id)
     const stored: StoredRecord = {
       version: randomId(),
-      removableFrom: removableFrom(record, now()),
+      removableFrom: removableFrom(record, connection, name.id, now()),
+      ...(due !== undefined && { dueAt: due }),
       fields: { ...record },
     }
-    const isWritten = await budget.spend('records', () => store.write(before.name, stored, before.version), waitUntil)
-    return isWritten ? { ...before, record, version: stored.version } : undefined
+    if (!(await writeOne(name, stored, before.version, waitUntil))) return undefined
+    const { version } = stored
+    return { ...rest, name, record, version, ...(connection && { connection }), ...(due !== undefined && { dueAt: due }) }
+  }
+
+  const writeConnection: TokenRecords['writeConnection'] = async (name, before, state, waitUntil) => {
+    const next = writeConnectionRecord(state, randomId(), now())
+    const isWritten = await writeOne(connectionRecordName(name), next, before?.version, waitUntil)
+    return isWritten ? readConnectionRecord(next) : undefined
   }
 
   return {
     read,
+    readConnections,
     write,
+    writeConnection,
     async amend(name, change, waitUntil) {
       for (let tries = 0; tries < mostTries; tries++) {
         const before = await read(name, waitUntil)
@@ -80,19 +124,22 @@ export function createTokenRecords({ store, budget, now, randomId }: TokenRecord
         const after = await write(before, record, waitUntil)
         if (after) return after
       }
-      throw new CacheUnavailableError('somebody else came first each time')
+      throw lostEachTime()
     },
-    async settle({ name, generation: known }, fingerprint, waitUntil) {
-      let current = known
+    async amendConnection(name, known, change, waitUntil) {
+      let before = known
       for (let tries = 0; tries < mostTries; tries++) {
-        if (current?.fingerprint === fingerprint) return current
-        const next = generationRecord(current, { fingerprint, now: now(), version: randomId() })
-        const recordName = generationRecordName(name.group)
-        if (await budget.spend('records', () => store.write(recordName, next, current?.version), waitUntil))
-          return readGeneration(next)
-        current = (await read(name, waitUntil)).generation
+        const state = change(before)
+        if (!state || isSameState(before, state)) return before
+        const after = await writeConnection(name, before, state, waitUntil)
+        if (after) return after
+        before = (await readConnections([name], waitUntil))[0]
       }
-      throw new CacheUnavailableError('somebody else came first each time')
+      throw lostEachTime()
     },
   }
+}
+
+function lostEachTime(): CacheUnavailableError {
+  return new CacheUnavailableError('somebody else came first each time')
 }

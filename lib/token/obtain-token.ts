@@ -38,6 +38,8 @@ export interface Errand {
   readonly connection: Connection
   /** Of the connection's elements. */
   readonly fingerprint: string
+  /** Another one when a secret has changed. */
+  readonly secretsMark?: string
   readonly request: TokenRequest
   /** The elements' and the request's, as they go to the token endpoint. */
   readonly parameters: GrantParameters

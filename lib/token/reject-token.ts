@@ -10,7 +10,10 @@ const minimumIntervalMilliseconds = 10_000
  * Compare-and-invalidate: drops a token that an API refused if it is still the one in hand; a burst of refusals costs one.
  * @throws {CoolingDownError} when that token replaced a rejected one too short a time ago: it stays
  */
-export type RejectToken = (connection: string, tokenId: string) => Promise<void>
+export type RejectToken = (connection: string, tokenId: string) => Promise<RejectionOutcome>
+
+/** `absent`: that token isn't kept any more. */
+export type RejectionOutcome = 'dropped' | 'absent'
 
 export interface RejectTokenParts {
   readonly memory: TokenMemory
@@ -28,6 +31,7 @@ export function createRejectToken({ memory, cache, now }: RejectTokenParts): Rej
         Math.ceil((invalidation.retryAt - rejection.now) / 1000),
       )
     memory.forget(connection, tokenId)
+    return invalidation.outcome
   }
 
   async function invalidate(rejection: Rejection): Promise<Invalidation> {

@@ -86,12 +86,12 @@ interface CoolDownNames extends Readonly<Record<CoolDownKind, string>> {
   readonly all: readonly string[]
 }
 
-/** Under other elements it may go better: what was refused under these is another's name then. */
-function coolDownNames({ connection, fingerprint, request }: Errand): CoolDownNames {
+/** Under other elements or with another key it may go better: what was refused under these is another's name then. */
+function coolDownNames({ connection, fingerprint, secretsMark = '', request }: Errand): CoolDownNames {
   const { name, authorizationServer } = connection
   const names = {
     endpoint: `endpoint ${authorizationServer.tokenEndpoint}`,
-    client: `client ${name} ${fingerprint}`,
+    client: `client ${name} ${fingerprint} ${secretsMark}`,
     user: `user ${JSON.stringify([name, request.username ?? null, fingerprint])}`,
     token: `token ${tokenKey(request)} ${fingerprint}`,
   }

@@ -1,0 +1,122 @@
+import type { Log } from '../log/log-event.ts'
+import { attemptMilliseconds } from '../token/asking.ts'
+import type { Pause } from '../token/in-time.ts'
+import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts'
+import type { RecordName } from '../token-cache/record-name.ts'
+import type { TokenRecords } from '../token-cache/token-records.ts'
+import type { Announce } from './announce.ts'
+import { createSlots, forEachAtMost } from './at-most.ts'
+import type { RenewToken, Renewal } from './renew-token.ts'
+
+/** A run may be late by almost that much, so that until the one after the next it may be two of them. */
+export const intervalMilliseconds = 60_000
+/** What will be stale by then is renewed now. */
+export const aheadMilliseconds = 2 * intervalMilliseconds
+
+/** More than one run can do. */
+const mostDue = 10_000
+const connectionsInOneRead = 100
+/** Of all authorization servers together; each has a limit of its own. */
+const mostAtATime = 200
+/** Of those whose connection is gone from the cache: nothing is asked, they are taken off the list. */
+const concurrencyWithoutPlan = 10
+/** Over which the first requests to a server are spread. */
+const spreadMilliseconds = 1_000
+
+/** What a run came to. */
+export interface WarmRun {
+  readonly due: number
+  readonly renewed: number
+  readonly failed: number
+  /** Still due, for the next run: there was no time left for them. */
+  readonly left: number
+}
+
+/**
+ * Renews what is kept warm and will go stale before the run after the next: each authorization server by itself, so many at a time
+ * as its element allows, the most urgent first.
+ * @param deadline milliseconds since the epoch: nothing is begun that could not end by then
+ */
+export type WarmTokens = (deadline: number) => Promise<WarmRun>
+
+export interface WarmTokensParts {
+  readonly records: TokenRecords
+  readonly renewToken: RenewToken
+  readonly announce: Announce
+  readonly now: () => number
+  /** From 0 up to 1. */
+  readonly random: () => number
+  readonly pause: Pause
+  readonly log: Log
+}
+
+interface ServersWork {
+  readonly maximumConcurrency: number
+  readonly names: RecordName[]
+}
+
+export function createWarmTokens(parts: WarmTokensParts): WarmTokens {
+  const { records, renewToken, announce, now, random, pause, log } = parts
+
+  return async (deadline) => {
+    const startedAt = now()
+    const lastBegin = deadline - attemptMilliseconds
+    const freshUntil = startedAt + aheadMilliseconds
+    const due = await records.due(freshUntil, mostDue, lastBegin)
+    const inSlot = createSlots(mostAtATime)
+    const renewals: Renewal[] = []
+
+    await Promise.all(
+      (await workByServer(due, lastBegin)).map(async ({ maximumConcurrency, names }) => {
+        await pause(random() * spreadMilliseconds)
+        await forEachAtMost(maximumConcurrency, names, async (name) => {
+          await inSlot(async () => {
+            if (now() < lastBegin) renewals.push(await renewOne({ name, freshUntil, deadline, isWarming: true }))
+          })
+        })
+      }),
+    )
+    await announce(renewals)
+    return report(startedAt, due.length, renewals)
+  }
+
+  /** One that fails keeps no other from being renewed. */
+  async function renewOne(wanted: Parameters<RenewToken>[0]): Promise<Renewal> {
+    const connection = wanted.name.group
+    try {
+      const renewal = await renewToken(wanted)
+      if (renewal.outcome === 'failed')
+        log({ event: 'warming_failed', connection, code: renewal.error.code, reason: renewal.error.message })
+      return renewal
+    } catch (error) {
+      if (!(error instanceof CacheUnavailableError)) throw error
+      return { outcome: 'under_way', connection }
+    }
+  }
+
+  async function workByServer(due: readonly RecordName[], waitUntil: number): Promise<ServersWork[]> {
+    const connections = [...new Set(due.map(({ group }) => group))]
+    const servers = new Map<string, string>()
+    const work = new Map<string, ServersWork>()
+    for (let index = 0; index < connections.length; index += connectionsInOneRead) {
+      const names = connections.slice(index, index + connectionsInOneRead)
+      const found = await records.readConnections(names, waitUntil)
+      for (const [position, name] of names.entries()) {
+        const plan = found[position]?.warming
+        const server = plan?.authorizationServer ?? ''
+        servers.set(name, server)
+        const maximumConcurrency = plan?.maximumConcurrency ?? concurrencyWithoutPlan
+        if (!work.has(server)) work.set(server, { maximumConcurrency, names: [] })
+      }
+    }
+    for (const name of due) work.get(servers.get(name.group) ?? '')?.names.push(name)
+    return [...work.values()]
+  }
+
+  function report(startedAt: number, due: number, renewals: readonly Renewal[]): WarmRun {
+    const count = (outcome: Renewal['outcome']) => renewals.filter((each) => each.outcome === outcome).length
+    const run = { due, renewed: count('renewed'), failed: count('failed'), left: due - renewals.length }
+    log({ event: 'warm_run_ended', ...run, milliseconds: now() - startedAt })
+    return run
+  }
+}

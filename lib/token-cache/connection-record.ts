@@ -1,0 +1,138 @@
+import type { Warming } from '../configuration/connection.ts'
+import type { RecordFields, StoredRecord } from './record-store.ts'
+
+/** What the fleet knows of a connection as a whole. */
+export interface ConnectionRecord extends ConnectionState {
+  readonly version: string
+}
+
+export interface ConnectionState {
+  /**
+   * Under which elements its tokens were issued: a token of another generation answers for nothing. Rises with each change
+   * of the fingerprint; never comes again, even where the record was lost.
+   */
+  readonly generation: number
+  /** Of all in the elements that can change which token is issued. */
+  readonly fingerprint: string
+  /** Absent where none of its tokens is kept warm. */
+  readonly warming?: WarmingPlan
+  /** Those to be kept warm, the last used first. */
+  readonly variants: readonly Variant[]
+}
+
+/** By which tokens are renewed before they go stale, without a look at the elements. */
+export interface WarmingPlan extends Warming {
+  readonly authorizationServer: string
+  readonly maximumConcurrency: number
+}
+
+/** One combination of what can be asked for under a connection. */
+export interface Variant {
+  /** The `id` of its token's record. */
+  readonly id: string
+  /** Not the last time to the minute: it is written when it is a quarter of the idle time old. */
+  readonly lastUsedAt: number
+}
+
+/** What the elements say now. */
+export interface Elements {
+  readonly fingerprint: string
+  readonly warming?: WarmingPlan
+}
+
+const yearMilliseconds = 365 * 86_400_000
+const usesNotedShare = 0.25
+
+/** The elements as they are now: a new generation where they would issue other tokens. */
+export function settled(before: ConnectionState | undefined, { fingerprint, warming }: Elements, now: number): ConnectionState {
+  const generation = before?.fingerprint === fingerprint ? before.generation : nextGeneration(before, now)
+  return { generation, fingerprint, variants: before?.variants ?? [], ...(warming && { warming }) }
+}
+
+/** All its tokens answer for nothing any more. */
+export function cleared(before: ConnectionState, now: number): ConnectionState {
+  return { ...before, generation: nextGeneration(before, now) }
+}
+
+function nextGeneration(before: ConnectionState | undefined, now: number): number {
+  return Math.max((before?.generation ?? 0) + 1, now)
+}
+
+/**
+ * With a token just used. Unchanged where that is known already, or where there are as many others as may be that were used
+ * a short time ago: those in use don't drive each other out.
+ */
+export function withUse<State extends ConnectionState>(state: State, id: string, now: number): State {
+  const { warming, variants } = state
+  if (!warming) return state
+  const notedFrom = now - warming.idleMilliseconds * usesNotedShare
+  if (variants.some((each) => each.id === id && each.lastUsedAt > notedFrom)) return state
+  const others = variants.filter((each) => each.id !== id)
+  const room = others.slice(0, warming.maximumVariants - 1)
+  if (others.slice(room.length).some(({ lastUsedAt }) => lastUsedAt > notedFrom)) return state
+  return { ...state, variants: [{ id, lastUsedAt: now }, ...room] }
+}
+
+export function withoutUse<State extends ConnectionState>(state: State, id: string): State {
+  return { ...state, variants: state.variants.filter((each) => each.id !== id) }
+}
+
+/** Until when a token is renewed although nobody asks for it; undefined where it isn't kept warm at all. */
+export function warmUntil({ warming, variants }: ConnectionState, id: string): number | undefined {
+  const variant = warming && variants.find((each) => each.id === id)
+  return variant && variant.lastUsedAt + warming.idleMilliseconds
+}
+
+export function isSameState(a: ConnectionState | undefined, b: ConnectionState): boolean {
+  return a !== undefined && JSON.stringify(fieldsOf(a)) === JSON.stringify(fieldsOf(b))
+}
+
+export function writeConnectionRecord(state: ConnectionState, version: string, now: number): StoredRecord {
+  return { version, removableFrom: now + yearMilliseconds, fields: fieldsOf(state) }
+}
+
+function fieldsOf({ generation, fingerprint, warming, variants }: ConnectionState): RecordFields {
+  const used = variants.map(({ id, lastUsedAt }) => [id, lastUsedAt])
+  const { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency } = warming ?? {}
+  const plan = { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency }
+  const known = Object.entries(plan).filter((entry): entry is [string, string | number] => entry[1] !== undefined)
+  return { generation, fingerprint, ...Object.fromEntries(known), variants: JSON.stringify(used) }
+}
+
+export function readConnectionRecord({ version, fields }: StoredRecord): ConnectionRecord {
+  const { generation, fingerprint, variants } = fields
+  const warming = readPlan(fields)
+  return {
+    version,
+    generation: Number(generation),
+    fingerprint: String(fingerprint),
+    variants: readVariants(variants),
+    ...(warming && { warming }),
+  }
+}
+
+function readPlan(fields: RecordFields): WarmingPlan | undefined {
+  const { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency } = fields
+  const numbers = [idleMilliseconds, maximumVariants, maximumConcurrency]
+  if (!numbers.every((each) => typeof each === 'number') || typeof authorizationServer !== 'string') return undefined
+  const [idle = 0, variants = 0, concurrency = 0] = numbers.map(Number)
+  return { idleMilliseconds: idle, maximumVariants: variants, authorizationServer, maximumConcurrency: concurrency }
+}
+
+/** Somebody else may have written it: what isn't a list of uses is none. */
+function readVariants(text: RecordFields[string] | undefined): Variant[] {
+  const pairs: unknown = parse(text)
+  if (!Array.isArray(pairs)) return []
+  return pairs.flatMap((pair: unknown) => {
+    const [id, lastUsedAt] = Array.isArray(pair) ? (pair as unknown[]) : []
+    return typeof id === 'string' && typeof lastUsedAt === 'number' ? [{ id, lastUsedAt }] : []
+  })
+}
+
+function parse(text: RecordFields[string] | undefined): unknown {
+  try {
+    return JSON.parse(String(text))
+  } catch {
+    return undefined
+  }
+}
