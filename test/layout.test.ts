@@ -3,7 +3,7 @@ import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 
-/* The layout and the dependency rule: functions -> lib/adapters -> lib core, and nothing the other way. */
+/* The layout and the dependency rule: functions -> lib/wiring -> lib/adapters -> lib core, and nothing the other way. */
 
 const root = join(import.meta.dirname, '..')
 
@@ -15,7 +15,9 @@ interface Import {
 
 const sources = globSync('{functions,lib,infra}/**/*.{ts,js}', { cwd: root }).sort()
 const imports = sources.flatMap(importsOf)
-const isCore = (path: string) => path.startsWith('lib/') && !path.startsWith('lib/adapters/')
+const isCore = (path: string) => path.startsWith('lib/') && !/^lib\/(adapters|wiring)\//.test(path)
+/** The core, and what joins it. */
+const isPure = (path: string) => isCore(path) || path === 'lib/wiring/parts.ts'
 const isOurs = (path: string) => /^(functions|lib|infra|test)\//.test(path)
 
 function importsOf(from: string): Import[] {
@@ -41,22 +43,29 @@ function codeOf(path: string): string {
 
 test('the imports are seen at all, so that the rules below can fail', () => {
   assert.ok(imports.length > 200)
-  assert.ok(
-    imports.some(({ from, to }) => from === 'functions/issue-token/index.ts' && to === 'lib/token/get-token.ts'),
-  )
+  assert.ok(imports.some(({ from, to }) => from === 'functions/issue-token/index.ts' && to === 'lib/wiring/parts.ts'))
+  assert.ok(imports.some(({ from, to }) => from === 'lib/wiring/parts.ts' && to === 'lib/token/get-token.ts'))
 })
 
-test('the core imports no vendor but jose, and of Node.js only its cryptography', () => {
+test('the core, and what joins it, import no vendor but jose, and of Node.js only its cryptography', () => {
   const allowed = ['jose', 'node:crypto']
   assert.deepEqual(
-    offences(({ from, to }) => isCore(from) && !isCore(to) && !allowed.includes(to)),
+    offences(({ from, to }) => isPure(from) && !isCore(to) && !allowed.includes(to)),
     [],
   )
 })
 
-test('adapters import the core and vendors, and no function', () => {
+test('adapters import the core and vendors, and neither the wiring nor a function', () => {
+  const allowed = (path: string) => isCore(path) || path.startsWith('lib/adapters/')
   assert.deepEqual(
-    offences(({ from, to }) => from.startsWith('lib/adapters/') && isOurs(to) && !to.startsWith('lib/')),
+    offences(({ from, to }) => from.startsWith('lib/adapters/') && isOurs(to) && !allowed(to)),
+    [],
+  )
+})
+
+test('the wiring of all functions imports the library, no vendor and no function', () => {
+  assert.deepEqual(
+    offences(({ from, to }) => from.startsWith('lib/wiring/') && !to.startsWith('lib/') && !to.startsWith('node:')),
     [],
   )
 })
@@ -102,14 +111,15 @@ test('only the wiring of functions and infra read process.env', () => {
 })
 
 test('the wiring has no branches', () => {
-  for (const path of sources.filter((each) => /^functions\/[\w-]+\/index\.ts$/.test(each)))
+  const ofFunctions = sources.filter((path) => /^functions\/[\w-]+\/index\.ts$/.test(path))
+  for (const path of [...ofFunctions, 'lib/wiring/open-ports.ts', 'lib/wiring/parts.ts'])
     assert.doesNotMatch(codeOf(path), /\b(if|else|switch|try|catch|for|while)\b|\?|&&|\|\|/, path)
 })
 
-test('in the core time and chance are arguments', () => {
+test('in the core, and in what joins it, time and chance are arguments', () => {
   const clocks = /Date\.now\(|new Date\(|performance\.|Math\.random\(|randomUUID|randomBytes|setTimeout|setInterval/
   assert.deepEqual(
-    sources.filter((path) => isCore(path) && clocks.test(codeOf(path))),
+    sources.filter((path) => isPure(path) && clocks.test(codeOf(path))),
     [],
   )
 })

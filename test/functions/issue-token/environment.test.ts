@@ -1,81 +1,19 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEnvironment } from '../../../functions/issue-token/environment.ts'
+import { readIssueTokenEnvironment } from '../../../functions/issue-token/environment.ts'
 
 const variables = {
   TOKENWELL_STAGE: 'prod-1',
-  TOKENWELL_PUBLIC_URL: 'https://tokenwell.example/base//',
+  TOKENWELL_PUBLIC_URL: 'https://tokenwell.example',
   TOKENWELL_ELEMENTS: 'elements.json',
   TOKENWELL_SECRETS: 'secrets',
   TOKENWELL_CACHE: 'memory',
 }
 
-test('what a function is told: the public URL without a slash at its end, and no claim', () => {
-  assert.deepEqual(readEnvironment(variables), {
-    surroundings: { stage: 'prod-1', publicUrl: 'https://tokenwell.example/base', isLambda: false },
-    elements: { kind: 'files', path: 'elements.json' },
-    secrets: { kind: 'files', folder: 'secrets' },
-    cache: { place: { kind: 'memory' }, secretName: 'tokenwell/prod-1/cache', budgetMilliseconds: 250 },
-    memoryMaximumSeconds: Infinity,
-  })
-})
-
-test('the name that Lambda sets tells that it is Lambda', () => {
-  const { surroundings } = readEnvironment({ ...variables, AWS_LAMBDA_FUNCTION_NAME: 'issue-token' })
-  assert.equal(surroundings.isLambda, true)
-})
-
 test('a claim is one that has a name', () => {
-  const claim = (name: string) => readEnvironment({ ...variables, TOKENWELL_CONNECTIONS_CLAIM: name }).connectionsClaim
-  assert.equal(claim('connections'), 'connections')
-  assert.equal(claim(''), undefined)
-})
-
-test('on AWS elements are in Parameter Store, secrets in Secrets Manager, tokens in a table, 30 s of them in memory', () => {
-  const { elements, secrets, cache, memoryMaximumSeconds } = readEnvironment({
-    ...variables,
-    TOKENWELL_ELEMENTS: 'parameter-store',
-    TOKENWELL_SECRETS: 'secrets-manager',
-    TOKENWELL_CACHE: 'dynamodb:the.Table-1_x',
-  })
-  assert.deepEqual([elements, secrets], [{ kind: 'parameter_store' }, { kind: 'secrets_manager' }])
-  assert.deepEqual(cache.place, { kind: 'dynamodb', tableName: 'the.Table-1_x' })
-  assert.equal(memoryMaximumSeconds, 30)
-})
-
-test('a Valkey server is named by its URL, and the cache may be tuned', () => {
-  const { cache, memoryMaximumSeconds } = readEnvironment({
-    ...variables,
-    TOKENWELL_CACHE: 'valkeys://cache.example:6379',
-    TOKENWELL_CACHE_SECRET: 'tokenwell/prod-1/other',
-    TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000',
-    TOKENWELL_MEMORY_SECONDS: '0',
-  })
-  assert.deepEqual(cache, {
-    place: { kind: 'valkey', url: 'valkeys://cache.example:6379' },
-    secretName: 'tokenwell/prod-1/other',
-    budgetMilliseconds: 10_000,
-  })
-  assert.equal(memoryMaximumSeconds, 0)
-})
-
-test('every variable that is wrong is named, and no other', () => {
-  for (const [name, wrong] of [
-    ['TOKENWELL_STAGE', ''],
-    ['TOKENWELL_STAGE', 'a/b'],
-    ['TOKENWELL_STAGE', 'a\n'],
-    ['TOKENWELL_STAGE', 'x'.repeat(33)],
-    ['TOKENWELL_PUBLIC_URL', 'tokenwell.example'],
-    ['TOKENWELL_ELEMENTS', ''],
-    ['TOKENWELL_SECRETS', undefined],
-    ['TOKENWELL_CACHE', undefined],
-    ['TOKENWELL_CACHE', 'dynamodb:'],
-    ['TOKENWELL_CACHE', 'dynamo:table'],
-    ['TOKENWELL_MEMORY_SECONDS', '1.5'],
-    ['TOKENWELL_CACHE_BUDGET_MILLISECONDS', '1s'],
-  ] as const)
-    assert.throws(
-      () => readEnvironment({ ...variables, [name]: wrong }),
-      ({ message }: Error) => message.startsWith(`${name} must be `) && !message.includes(';'),
-    )
+  const environment = (claim: string | undefined) =>
+    readIssueTokenEnvironment({ ...variables, TOKENWELL_CONNECTIONS_CLAIM: claim })
+  assert.equal(environment('connections').connectionsClaim, 'connections')
+  assert.equal('connectionsClaim' in environment(''), false)
+  assert.equal('connectionsClaim' in environment(undefined), false)
 })

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
-import { readEnvironment } from '../../../functions/issue-token/environment.ts'
+import { readIssueTokenEnvironment } from '../../../functions/issue-token/environment.ts'
 import { createTestStack, everyProperty, type Resource, resourceOf, theUrl } from '../../support/stack.ts'
 
 test('the function reads its variables without complaint: parameters, secrets, and the table of the stack', (t) => {
@@ -19,6 +19,7 @@ test('the function reads its variables without complaint: parameters, secrets, a
       budgetMilliseconds: 250,
     },
     memoryMaximumSeconds: 30,
+    events: { kind: 'none' },
   })
 })
 
@@ -38,7 +39,7 @@ test('every variable that is set is one that is read', (t) => {
         return Reflect.get(target, name)
       },
     })
-    readEnvironment(variables)
+    readIssueTokenEnvironment(variables)
     const unread = Object.keys(variables).filter((name) => !read.has(name))
     assert.deepEqual(unread, [])
   }
@@ -70,7 +71,7 @@ function variablesOf(stack: Stack): Record<string, string> {
 }
 
 function readOnLambda(variables: Record<string, string>) {
-  return readEnvironment({ ...variables, AWS_LAMBDA_FUNCTION_NAME: 'issue-token' })
+  return readIssueTokenEnvironment({ ...variables, AWS_LAMBDA_FUNCTION_NAME: 'issue-token' })
 }
 
 function functionOf(stack: Stack): Resource {
