@@ -8,6 +8,8 @@ const warnings: ReadonlySet<LogEvent['event']> = new Set([
   'reload_failed',
   'cache_passed_over',
   'cached_token_unreadable',
+  'event_not_raised',
+  'event_failed',
 ])
 
 /** Events as JSON lines on standard output, on Lambda each with the invocation's request id. Its level is powertools' own setting, `POWERTOOLS_LOG_LEVEL`. */

@@ -28,6 +28,8 @@ export interface Connections {
    * @throws {ElementStoreError}
    */
   get(name: string, fingerprint?: string): Promise<KnownConnection>
+  /** As its elements are now, whatever is in hand. Errors are those of `get`. */
+  readAgain(name: string): Promise<KnownConnection>
   /** Whether it is in hand and needs no reading. */
   has(name: string, fingerprint: string): boolean
 }
@@ -72,6 +74,7 @@ export function createConnections({ elements, surroundings, now, log }: Connecti
   }
 
   return {
+    readAgain: read,
     has: (name, fingerprint) => current(name, fingerprint) !== undefined,
     async get(name, fingerprint) {
       const inHand = current(name, fingerprint)

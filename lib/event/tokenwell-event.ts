@@ -9,6 +9,8 @@ export type TokenwellEvent =
   | { readonly type: 'TokenRejected'; readonly connection: string; readonly tokenId: string }
   /** Its elements would issue another token than those by which the fleet goes. */
   | { readonly type: 'ConnectionChanged'; readonly connection: string }
+  /** An operator's word: none of its tokens is to be handed out any more. */
+  | { readonly type: 'ClearTokenCache'; readonly connection: string }
   | {
       readonly type: 'TokenRefreshed'
       readonly connection: string

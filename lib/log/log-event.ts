@@ -73,11 +73,38 @@ export type LogEvent =
       readonly reason: string
     }
   | {
-      /** A stale token is handed out all the same. */
+      /** A token was not renewed in time, or not at all; if it is still good it is handed out all the same. */
       readonly event: 'renewal_failed'
       readonly connection: string
       readonly code: string
       readonly reason: string
+    }
+  | {
+      /** The event bus did not take it. What it would have brought about its reader does himself, or comes later. */
+      readonly event: 'event_not_raised'
+      readonly connection: string
+      readonly type: string
+      readonly reason: string
+    }
+  | {
+      readonly event: 'warm_run_ended'
+      readonly due: number
+      readonly renewed: number
+      readonly failed: number
+      /** For the next run: there was no time for them. */
+      readonly left: number
+      readonly milliseconds: number
+    }
+  | { readonly event: 'event_answered'; readonly type: string; readonly milliseconds: number }
+  | {
+      readonly event: 'event_failed'
+      readonly type: string
+      readonly code: string
+      readonly reason: string
+      /** Which one it was. */
+      readonly attempt: number
+      /** Whether it goes to the dead-letter queue now. */
+      readonly isLast: boolean
     }
   | {
       readonly event: 'request_failed'

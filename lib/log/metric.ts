@@ -20,6 +20,13 @@ export const metricUnits = {
   RequestsFailed: 'Count',
   CacheBudgetExceeded: 'Count',
   ReloadsFailed: 'Count',
+  /** By a run of the schedule: renewed, not renewed, and left to the next run for want of time. */
+  WarmRenewed: 'Count',
+  WarmFailed: 'Count',
+  WarmLeft: 'Count',
+  WarmRunDuration: 'Milliseconds',
+  /** Each attempt. */
+  EventsFailed: 'Count',
 } as const
 
 export type MetricName = keyof typeof metricUnits
@@ -59,6 +66,13 @@ export function meter(event: LogEvent): Metered | undefined {
       return { values: { ReloadsFailed: 1 }, dimensions: { connection: event.connection } }
     case 'cache_passed_over':
       return { values: { CacheBudgetExceeded: 1 }, dimensions: {} }
+    case 'warm_run_ended': {
+      const { renewed, failed, left, milliseconds } = event
+      const values = { WarmRenewed: renewed, WarmFailed: failed, WarmLeft: left, WarmRunDuration: milliseconds }
+      return { values, dimensions: {} }
+    }
+    case 'event_failed':
+      return { values: { EventsFailed: 1 }, dimensions: {} }
     case 'connection_resolved':
     case 'client_authenticated':
     case 'token_request_repeated':
@@ -67,6 +81,8 @@ export function meter(event: LogEvent): Metered | undefined {
     case 'newer_secret_found':
     case 'cached_token_unreadable':
     case 'renewal_failed':
+    case 'event_not_raised':
+    case 'event_answered':
       return undefined
   }
 }

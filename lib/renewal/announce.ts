@@ -18,13 +18,13 @@ export interface AnnounceParts {
 export function createAnnounce({ events, log }: AnnounceParts): Announce {
   return async (renewals) => {
     const news = renewals.flatMap((renewal) => newsOf(renewal) ?? [])
-    if (news.length === 0 || !events.isHeard) return
+    const [first] = news
+    if (!first || !events.isHeard) return
     try {
       await events.raise(news)
     } catch (error) {
       if (!(error instanceof EventBusError)) throw error
-      const [{ connection, type } = news[0]] = news
-      log({ event: 'event_not_raised', connection, type, reason: error.message })
+      log({ event: 'event_not_raised', connection: first.connection, type: first.type, reason: error.message })
     }
   }
 }

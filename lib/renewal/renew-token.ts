@@ -1,3 +1,4 @@
+import type { Log } from '../log/log-event.ts'
 import { type Asking, attemptMilliseconds } from '../token/asking.ts'
 import { isAnswer } from '../token/found-token.ts'
 import { InvalidRequestError } from '../token/invalid-request-error.ts'
@@ -20,6 +21,8 @@ export type Renewal =
 
 export interface RenewalWanted {
   readonly name: RecordName
+  /** Only if it is still that one, or none any more. */
+  readonly tokenId?: string
   /** A token that is fresh until then needs no renewal. Milliseconds since the epoch, as is the deadline. */
   readonly freshUntil: number
   readonly deadline: number
@@ -37,15 +40,16 @@ export interface RenewTokenParts {
   readonly cache: SharedTokenCache
   readonly asking: Asking
   readonly now: () => number
+  readonly log: Log
 }
 
-export function createRenewToken({ cache, asking, now }: RenewTokenParts): RenewToken {
-  return async ({ name, freshUntil, deadline, isWarming = false }) => {
+export function createRenewToken({ cache, asking, now, log }: RenewTokenParts): RenewToken {
+  return async ({ name, tokenId, freshUntil, deadline, isWarming = false }) => {
     const connection = name.group
     const waitUntil = deadline - attemptMilliseconds
     const look = await cache.lookAt(name, waitUntil)
     if (isWarming && !(await cache.isKeptWarm(look, waitUntil))) return { outcome: 'not_needed', connection }
-    if (look.token && look.token.refreshAt > freshUntil) return { outcome: 'not_needed', connection }
+    if (look.token && isGoodEnough(look.token, freshUntil, tokenId)) return { outcome: 'not_needed', connection }
     if (look.isLeased) return { outcome: 'under_way', connection }
     if (look.failure && now() < look.failure.until) return { outcome: 'cooling_down', connection }
     if (!look.asked) return { outcome: 'unknown', connection }
@@ -58,6 +62,7 @@ export function createRenewToken({ cache, asking, now }: RenewTokenParts): Renew
       return { outcome: 'renewed', connection, token: asked.token }
     } catch (error) {
       if (!isTokenError(error)) throw error
+      log({ event: 'renewal_failed', connection, code: error.code, reason: error.message })
       if (isForAskers(error)) await cache.forgetUse(look, waitUntil)
       return { outcome: 'failed', connection, error }
     }
@@ -67,6 +72,10 @@ export function createRenewToken({ cache, asking, now }: RenewTokenParts): Renew
     const inHand = token && isAnswer(token, request, now()) ? token : undefined
     return { request, deadline, inHand, known: token, isUse: false }
   }
+}
+
+function isGoodEnough({ id, refreshAt }: Token, freshUntil: number, tokenId = id): boolean {
+  return refreshAt > freshUntil || id !== tokenId
 }
 
 /** What was asked for isn't to be had any more: its caller has to hear of it, and asking again and again changes nothing. */

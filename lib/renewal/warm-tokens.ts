@@ -84,10 +84,7 @@ export function createWarmTokens(parts: WarmTokensParts): WarmTokens {
   async function renewOne(wanted: Parameters<RenewToken>[0]): Promise<Renewal> {
     const connection = wanted.name.group
     try {
-      const renewal = await renewToken(wanted)
-      if (renewal.outcome === 'failed')
-        log({ event: 'warming_failed', connection, code: renewal.error.code, reason: renewal.error.message })
-      return renewal
+      return await renewToken(wanted)
     } catch (error) {
       if (!(error instanceof CacheUnavailableError)) throw error
       return { outcome: 'under_way', connection }

@@ -25,6 +25,8 @@ export interface ReadRecord {
 /** The records of tokens and connections, read and written within the budget. Throws `CacheUnavailableError`. */
 export interface TokenRecords {
   read(name: RecordName, waitUntil: number): Promise<ReadRecord>
+  /** Names of tokens that are due until then, the earliest first. */
+  due(until: number, limit: number, waitUntil: number): Promise<readonly RecordName[]>
   readConnections(names: readonly string[], waitUntil: number): Promise<readonly (ConnectionRecord | undefined)[]>
   /** @returns what is there now, or undefined where somebody else came first */
   write(read: ReadRecord, record: TokenRecord, waitUntil: number): Promise<ReadRecord | undefined>
@@ -113,6 +115,7 @@ export function createTokenRecords({ store, budget, now, randomId }: TokenRecord
 
   return {
     read,
+    due: (until, limit, waitUntil) => budget.spend('records', () => store.due(until, limit), waitUntil),
     readConnections,
     write,
     writeConnection,

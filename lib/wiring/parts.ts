@@ -57,8 +57,13 @@ export function createParts(ports: Ports) {
 
   const askOnce = createObtainToken({ signers, secrets, tokenEndpoint, clockOffsets, now, random, randomId, log })
   const askAgain = withSecondAttempt(askOnce, { clockOffsets, secrets, log })
-  const obtainToken = outcomes.watch(withRequestPolicy(askAgain, { coolDowns, now, random, pause, log }))
-  const askFleet = createAskFleet({ connections, cache, obtainToken, now, random, pause, log })
+  const askInTurn = withRequestPolicy(askAgain, { coolDowns, now, random, pause, log })
+  const secretsMark = createSecretsMark({ store, budget, now, randomId })
+  const obtainToken = outcomes.watch(withSecretsInStep(askInTurn, { mark: secretsMark, secrets }))
+
+  const asking = createAsking({ connections, cache, obtainToken, now, log })
+  const requestRefresh = createRequestRefresh({ cache, events, now, log })
+  const askFleet = createAskFleet({ cache, asking, requestRefresh, now, random, pause })
   const rejectToken = createRejectToken({ memory, cache, now })
   const getToken = createGetToken({ memory, memoryMaximumSeconds, rejectToken, askFleet, now, pause, log })
   return { getToken, rejectToken, askFleet, obtainToken, outcomes, coolDowns, clockOffsets, cache, records, budget }
