@@ -30,6 +30,9 @@ export interface EndpointConnection {
   readonly host?: string
   readonly port?: number
   readonly domainBasePath?: string
+  readonly warm?: boolean
+  readonly warmIdle?: number
+  readonly warmVariants?: number
 }
 
 export interface OAuthConfig {

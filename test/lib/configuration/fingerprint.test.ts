@@ -72,6 +72,9 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     host: isNothing('https://api.example.com'),
     port: isNothing(8443, { given: { endpointConnection: { host: 'https://api.example.com' } } }),
     domainBasePath: isNothing('/v1', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
+    warm: isNothing(false),
+    warmIdle: isNothing('2h'),
+    warmVariants: isNothing(5),
   },
   oAuthConfig: {
     grantType: counts('password'),
