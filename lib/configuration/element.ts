@@ -135,6 +135,11 @@ export const references = {
 
 export const kinds = Object.keys(references) as Kind[]
 
+/** The same text for the same element, and for no other. */
+export function keyOf({ kind, id }: ElementReference): string {
+  return `${kind}/${id}`
+}
+
 /** Ids are case-sensitive. Two dots alone are none: they would step out of a path. */
 export function isElementId(id: string): boolean {
   return /^[A-Za-z0-9_.-]{1,128}$/.test(id) && !/^\.+$/.test(id)
