@@ -25,7 +25,7 @@ export function describeConnection(
 }
 
 function describeConfiguration(connection: Connection): object {
-  const { apiUrl, grantType, clientId, clientAuthentication, authorizationServer, parameters } = connection
+  const { apiUrl, grantType, clientId, clientAuthentication, authorizationServer, parameters, warming } = connection
   return {
     ...(apiUrl && { api: apiUrl }),
     grant_type: grantType,
@@ -36,6 +36,7 @@ function describeConfiguration(connection: Connection): object {
     ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
     ...(parameters.resource.length > 0 && { resource: parameters.resource }),
     ...(parameters.audience && { audience: parameters.audience }),
+    warm: warming !== undefined,
   }
 }
 

@@ -47,8 +47,11 @@ export function oneOf<const Values extends readonly number[]>(values: Values) {
   return v.pipe(v.union([v.number(), v.string()], message), v.transform(Number), v.picklist(values, message))
 }
 
+const longestDuration = '8760h'
+
 interface DurationRange {
   readonly least: string
+  readonly most?: string
   /** What a bare number counts. */
   readonly bareUnit?: 'h' | 's'
   /** The parts of a second that the attribute can tell apart. */
@@ -56,15 +59,15 @@ interface DurationRange {
 }
 
 /** In the original's notation; milliseconds once read. */
-export function duration({ least, bareUnit = 's', resolutionMilliseconds = 1 }: DurationRange) {
+export function duration({ least, most, bareUnit = 's', resolutionMilliseconds = 1 }: DurationRange) {
   const whole = resolutionMilliseconds === 1 ? '' : ' of whole seconds'
-  const message = `a duration${whole} such as 30s, 1m30s or 2h, at least ${least}`
+  const message = `a duration${whole} such as 30s, 1m30s or 2h, at least ${least}${most ? ` and at most ${most}` : ''}`
   return v.pipe(
     v.union([v.string(), v.number()], message),
     v.transform((value) => readDuration(String(value), bareUnit) ?? Number.NaN),
     v.number(message),
     v.minValue(readDuration(least) ?? 0, message),
-    v.maxValue(365 * 86_400_000, message),
+    v.maxValue(readDuration(most ?? longestDuration) ?? 0, message),
     v.check((milliseconds) => milliseconds % resolutionMilliseconds === 0, message),
   )
 }

@@ -30,6 +30,9 @@ export const elementSchemas = {
     host: v.exactOptional(host),
     port: v.exactOptional(wholeNumber(1, 65_535)),
     domainBasePath: v.exactOptional(v.pipe(text(), v.startsWith('/', 'a path that begins with /'))),
+    warm: v.exactOptional(flag),
+    warmIdle: v.exactOptional(duration({ least: '1m', most: '720h' })),
+    warmVariants: v.exactOptional(wholeNumber(1, 100)),
   }),
   oAuthConfig: v.strictObject({
     grantType: v.exactOptional(v.picklist(['client_credentials', 'password'], 'client_credentials or password')),

@@ -1,14 +1,6 @@
 /** Attributes whose function Tokenwell doesn't have yet: refused, so that none is ever read and ignored. */
 export const laterAttributes: Readonly<Record<string, readonly string[]>> = {
-  endpointConnection: [
-    'sslCertsRef',
-    'proxyConfigRef',
-    'connectionTimeout',
-    'receiveTimeout',
-    'warm',
-    'warmIdle',
-    'warmVariants',
-  ],
+  endpointConnection: ['sslCertsRef', 'proxyConfigRef', 'connectionTimeout', 'receiveTimeout'],
   oAuthConfig: ['tokenRetryCheckLevel'],
   authorizationServer: ['proxyConfigRef'],
   jwtBuilder: ['jwkRotationTime', 'publishAheadSeconds'],

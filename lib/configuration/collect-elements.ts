@@ -1,6 +1,7 @@
-import { type ElementReference, type Elements, type JwtBuilder, type Kind, references } from './element.ts'
+import { type ElementReference, type Elements, type JwtBuilder, type Kind, keyOf } from './element.ts'
 import type { ElementReading, ElementStore } from './element-store.ts'
 import type { Finding } from './finding.ts'
+import { namedReferences } from './named-references.ts'
 import { nearestName } from './nearest-name.ts'
 import { defaultSignatureAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 import { standIns } from './stand-ins.ts'
@@ -67,17 +68,14 @@ function usedReadings(readings: Readings, roots: readonly ElementReference[]): E
   return [...used.values()]
 }
 
-function keyOf({ kind, id }: ElementReference): string {
-  return `${kind}/${id}`
-}
-
 /** @param readings once they are known: without them every stand-in that may be needed is linked */
-function linksOf({ reference: { kind }, attributes }: ElementReading, readings?: Readings): Link[] {
+function linksOf(reading: ElementReading, readings?: Readings): Link[] {
+  const {
+    reference: { kind },
+    attributes,
+  } = reading
   if (kind === 'jwtBuilder' && needsNoKeyStore(attributes as Partial<JwtBuilder>)) return []
-  const named = Object.entries<Kind>(references[kind]).flatMap(([attribute, to]) => {
-    const id = (attributes as Readonly<Record<string, string | undefined>>)[attribute]
-    return id === undefined ? [] : [{ to: { kind: to, id }, attribute }]
-  })
+  const named = namedReferences(reading)
   if (kind === 'authorizationServer' && !('sslCertsRef' in attributes)) return [...named, ...sslStandIns(readings)]
   if (kind === 'jwtBuilder' && !('keyStoreRef' in attributes))
     return [...named, { to: { kind: 'keyStore', id: standIns.keyStore } }]

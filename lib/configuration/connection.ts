@@ -12,6 +12,16 @@ export interface Connection {
   readonly authorizationServer: ResolvedAuthorizationServer
   readonly parameters: ConfiguredParameters
   readonly requestMay?: RequestMay
+  /** Its tokens are not kept warm where absent. */
+  readonly warming?: Warming
+}
+
+/** Which tokens of a connection are renewed on a schedule before they go stale. */
+export interface Warming {
+  /** So long after its last use a token is still renewed. */
+  readonly idleMilliseconds: number
+  /** Tokens that are renewed at most: one for each combination of scope, resource, audience and further parameters. */
+  readonly maximumVariants: number
 }
 
 /** RFC 7523 section 2.2, asymmetric or with a shared key. */

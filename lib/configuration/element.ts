@@ -30,6 +30,9 @@ export interface EndpointConnection {
   readonly host?: string
   readonly port?: number
   readonly domainBasePath?: string
+  readonly warm?: boolean
+  readonly warmIdle?: number
+  readonly warmVariants?: number
 }
 
 export interface OAuthConfig {
@@ -131,6 +134,11 @@ export const references = {
 } as const satisfies { [K in Kind]: { [A in keyof Elements[K]]?: Kind } }
 
 export const kinds = Object.keys(references) as Kind[]
+
+/** The same text for the same element, and for no other. */
+export function keyOf({ kind, id }: ElementReference): string {
+  return `${kind}/${id}`
+}
 
 /** Ids are case-sensitive. Two dots alone are none: they would step out of a path. */
 export function isElementId(id: string): boolean {

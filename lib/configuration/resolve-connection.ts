@@ -9,6 +9,7 @@ import { freezeDeeply } from './freeze-deeply.ts'
 import type { Resolution } from './resolution.ts'
 import { resolveAuthorizationServer } from './resolve-authorization-server.ts'
 import { resolveClientAuthentication } from './resolve-client-authentication.ts'
+import { resolveWarming } from './resolve-warming.ts'
 import type { Surroundings } from './surroundings.ts'
 import { UnknownConnectionError } from './unknown-connection-error.ts'
 
@@ -68,6 +69,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
   const element: ElementReference = { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef }
   const grantType = config.grantType ?? 'client_credentials'
   warnOfGrant(grantType, element, note)
+  const warming = resolveWarming(endpoint, grantType, { kind: 'endpointConnection', id: name }, note)
 
   const authorizationServer = resolveAuthorizationServer(resolution, config.authServerRef)
   const authentication = resolveClientAuthentication(resolution, element, config)
@@ -82,6 +84,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
     authorizationServer,
     parameters: parametersOf(config),
     ...(config.requestMay && { requestMay: config.requestMay }),
+    ...(warming && { warming }),
   }
 }
 

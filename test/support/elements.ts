@@ -6,6 +6,7 @@ export interface ElementChanges {
   readonly tokenConfig?: Record<string, unknown>
   readonly server?: Record<string, unknown>
   readonly oAuth?: Record<string, unknown>
+  readonly endpoint?: Record<string, unknown>
 }
 
 /** The original's example, completed to what a real server accepts, with these changes. */
@@ -19,7 +20,7 @@ export function theElements(issuer: string, changes: ElementChanges = {}): RawEl
     oAuthConfig: {
       theConfig: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theTokenConfig', ...changes.oAuth },
     },
-    endpointConnection: { conn: { authenticationConfigRef: 'theConfig' } },
+    endpointConnection: { conn: { authenticationConfigRef: 'theConfig', ...changes.endpoint } },
     ssl: { defaultSSLConfig: { trustStoreRef: 'theTrust' } },
     keyStore: { theTrust: { location: 'tokenwell/local/authorization-server-ca' } },
   }

@@ -43,6 +43,7 @@ test('GET /connections shows what is configured and how it fares, and no secret'
       token_endpoint: `${set.server.issuer}/token`,
       issuer: set.server.issuer,
       scope: 'a b',
+      warm: true,
       mistakes: [],
       warnings: [],
       last_obtained_at: undefined,
@@ -88,6 +89,17 @@ test('GET /connections shows the parameters that an element sets', async (t) => 
   const [conn] = body['connections'] as Record<string, unknown>[]
   assert.deepEqual(conn?.['resource'], parameters.resource)
   assert.equal(conn?.['audience'], parameters.audience)
+})
+
+test('GET /connections shows of which connection no token is kept warm', async (t) => {
+  const set = await startTokenServer(
+    t,
+    (issuer) => theElements(issuer, { endpoint: { warm: false } }),
+    () => someToken(),
+  )
+  const { body } = await set.http(list)
+  const [conn] = body['connections'] as Record<string, unknown>[]
+  assert.equal(conn?.['warm'], false)
 })
 
 test('GET /connections tells the mistakes that belong to no connection', async (t) => {

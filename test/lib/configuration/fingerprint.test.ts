@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { elementSchemas } from '../../../lib/adapters/element-schema.ts'
+import { dependentConnections } from '../../../lib/configuration/dependent-connections.ts'
+import { kinds } from '../../../lib/configuration/element.ts'
 import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
 import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
 import { theSurroundings } from '../../support/element-store.ts'
@@ -72,6 +74,9 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     host: isNothing('https://api.example.com'),
     port: isNothing(8443, { given: { endpointConnection: { host: 'https://api.example.com' } } }),
     domainBasePath: isNothing('/v1', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
+    warm: isNothing(false),
+    warmIdle: isNothing('2h'),
+    warmVariants: isNothing(5),
   },
   oAuthConfig: {
     grantType: counts('password'),
@@ -153,6 +158,15 @@ for (const [kind, rows] of Object.entries(table))
       assert.equal(same, !row.counts)
     })
   }
+
+test('whatever counts stands in an element on which the connection is known to depend', async () => {
+  for (const kind of kinds)
+    for (const [attribute, { counts, given = {} }] of Object.entries(table[kind])) {
+      const store = changeableElements(withoutUndefined(changed(theElements, given)))
+      const [id = ''] = await store.ids(kind)
+      if (counts) assert.deepEqual(await dependentConnections(store, { kind, id }), ['conn'], `${kind} ${attribute}`)
+    }
+})
 
 test('the same elements have the same fingerprint, in whatever order their members were written', async () => {
   const claims = { a: 1, nested: { x: [1, { p: 1, q: 2 }], y: true }, '2': 'two', '1': 'one' }

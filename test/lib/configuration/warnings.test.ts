@@ -104,6 +104,26 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
     { oAuth: { grantType: 'password' } },
     [/^oAuthConfig\/theConfig grantType: .*RFC 9700 section 2\.4/],
   ],
+  [
+    'tokens of the password grant to keep warm',
+    { oAuth: { grantType: 'password' }, endpoint: { warm: true, warmIdle: '1h', warmVariants: 3 } },
+    [
+      /^oAuthConfig\/theConfig grantType: /,
+      /^endpointConnection\/conn warm: it is ignored: .*takes the user's password/,
+      /^endpointConnection\/conn warmIdle: it is ignored: .*takes the user's password/,
+      /^endpointConnection\/conn warmVariants: it is ignored: .*takes the user's password/,
+    ],
+  ],
+  [
+    'tokens not to be kept warm, and for how long',
+    { endpoint: { warm: 'false', warmIdle: '1h' } },
+    [/^endpointConnection\/conn warmIdle: it is ignored: with warm false/],
+  ],
+  [
+    'tokens not to be kept warm, and how many',
+    { endpoint: { warm: false, warmVariants: 3 } },
+    [/^endpointConnection\/conn warmVariants: it is ignored: with warm false/],
+  ],
 ]
 for (const [what, changes, patterns] of warned)
   test(`a connection with ${what} resolves with a warning`, async (t) => {
@@ -123,6 +143,8 @@ const unwarned: readonly (readonly [string, ElementChanges])[] = [
     'aud in claims replaces the token endpoint',
     { builder: { audiences: tokenEndpoint }, tokenConfig: { claims: { aud: theIssuer } } },
   ],
+  ['warm is said to be what it is by default', { endpoint: { warm: true, warmIdle: '24h', warmVariants: 20 } }],
+  ['no token is to be kept warm', { endpoint: { warm: false } }],
   ['claims say nothing of the registered ones', { tokenConfig: { claims: { department: 'orders' } } }],
 ]
 for (const [what, changes] of unwarned)

@@ -1,0 +1,175 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { dependentConnections } from '../../../lib/configuration/dependent-connections.ts'
+import { type ElementReference, type Kind, kinds } from '../../../lib/configuration/element.ts'
+import type { ElementStore } from '../../../lib/configuration/element-store.ts'
+import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
+import { standIns } from '../../../lib/configuration/stand-ins.ts'
+import { theStore } from '../../support/element-store.ts'
+import type { RawElements } from '../../support/elements.ts'
+
+/** `one` and `two` share a configuration, `three` has another with the same client, `basic` one with a client of its own. */
+const theElements: RawElements = {
+  endpointConnection: {
+    one: { authenticationConfigRef: 'shared' },
+    two: { authenticationConfigRef: 'shared' },
+    three: { authenticationConfigRef: 'own' },
+    basic: { authenticationConfigRef: 'basic' },
+  },
+  oAuthConfig: {
+    shared: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theClient' },
+    own: { authServerRef: 'otherServer', jwtAuthenticationTokenRef: 'theClient' },
+    basic: { authServerRef: 'basicServer' },
+    unused: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'unused' },
+  },
+  oAuthTokenConfig: {
+    theClient: { tokenGeneratorRef: 'theBuilder', tokenSubject: 'theClient' },
+    unused: { tokenGeneratorRef: 'theBuilder', tokenSubject: 'nobody' },
+  },
+  authorizationServer: {
+    theServer: { tokenEndpoint: 'https://as.example.com/token' },
+    otherServer: { tokenEndpoint: 'https://other.example.com/token', sslCertsRef: 'defaultSSLConfig' },
+    basicServer: { tokenEndpoint: 'https://basic.example.com/token', basicAuthRef: 'theUser' },
+  },
+  jwtBuilder: { theBuilder: { keyStoreRef: 'defaultKeyStore' } },
+  authData: { theUser: { user: 'u', passwordSecret: 'tokenwell/local/p' } },
+  keyStore: { defaultKeyStore: { location: 'tokenwell/local/k' } },
+  ssl: { defaultSSLConfig: { trustStoreRef: 'defaultKeyStore' } },
+  sslDefault: { default: { sslRef: 'defaultSSLConfig' } },
+}
+
+interface Recorded {
+  readonly names: readonly string[]
+  /** Which kinds were listed, in that order. */
+  readonly listed: readonly Kind[]
+  /** The references of each read. */
+  readonly reads: readonly (readonly ElementReference[])[]
+  readonly readsAtOnce: number
+}
+
+async function dependOn(
+  t: TestContext,
+  changed: ElementReference,
+  elements: RawElements = theElements,
+): Promise<Recorded> {
+  const store = await theStore(t, elements)
+  const listed: Kind[] = []
+  const reads: (readonly ElementReference[])[] = []
+  let [underWay, readsAtOnce] = [0, 0]
+  const recording: ElementStore = {
+    ids(kind) {
+      listed.push(kind)
+      return store.ids(kind)
+    },
+    async get(references) {
+      reads.push(references)
+      readsAtOnce = Math.max(readsAtOnce, ++underWay)
+      const found = await store.get(references)
+      underWay -= 1
+      return found
+    },
+    findings: () => assert.fail('the whole is not looked at'),
+  }
+  const names = [...(await dependentConnections(recording, changed))].sort()
+  return { names, listed, reads, readsAtOnce }
+}
+
+const rows: readonly (readonly [string, Kind, string, readonly string[]])[] = [
+  ['a configuration that two connections share', 'oAuthConfig', 'shared', ['one', 'two']],
+  ['a configuration of one connection', 'oAuthConfig', 'own', ['three']],
+  ['a configuration of none', 'oAuthConfig', 'unused', []],
+  ['an authorization server', 'authorizationServer', 'otherServer', ['three']],
+  ['a client of two configurations', 'oAuthTokenConfig', 'theClient', ['one', 'three', 'two']],
+  ['a client to which only an unused configuration refers', 'oAuthTokenConfig', 'unused', []],
+  ['a jwtBuilder, three references away', 'jwtBuilder', 'theBuilder', ['one', 'three', 'two']],
+  ['the name of a client, three references away', 'authData', 'theUser', ['basic']],
+  ['an id in another case', 'oAuthConfig', 'Shared', []],
+  ['a server with the id of a client', 'authorizationServer', 'theClient', []],
+  ['a connection', 'endpointConnection', 'one', ['one']],
+  ['a connection that is gone', 'endpointConnection', 'gone', ['gone']],
+]
+for (const [what, kind, id, names] of rows)
+  test(`on ${what} depend: ${names.join(', ') || 'none'}`, async (t) => {
+    assert.deepEqual((await dependOn(t, { kind, id })).names, names)
+  })
+
+test('connections are found by references to an element that is gone', async (t) => {
+  for (const [kind, id, names] of [
+    ['oAuthConfig', 'shared', ['one', 'two']],
+    ['jwtBuilder', 'theBuilder', ['one', 'three', 'two']],
+  ] as const) {
+    const { [id]: _gone, ...rest } = theElements[kind] ?? {}
+    assert.deepEqual((await dependOn(t, { kind, id }, { ...theElements, [kind]: rest })).names, names)
+  }
+})
+
+const readFor: Readonly<Record<Kind, readonly Kind[]>> = {
+  jwtBuilder: ['oAuthTokenConfig', 'oAuthConfig', 'endpointConnection'],
+  authData: ['authorizationServer', 'oAuthConfig', 'endpointConnection'],
+  oAuthTokenConfig: ['oAuthConfig', 'endpointConnection'],
+  authorizationServer: ['oAuthConfig', 'endpointConnection'],
+  oAuthConfig: ['endpointConnection'],
+  endpointConnection: [],
+  keyStore: [],
+  ssl: [],
+  sslDefault: [],
+}
+for (const kind of kinds)
+  test(`after a change of ${kind} are read: ${readFor[kind].join(', ') || 'no elements'}`, async (t) => {
+    const [id = ''] = Object.keys(theElements[kind] ?? {})
+    const { listed, reads } = await dependOn(t, { kind, id })
+    assert.deepEqual(listed, readFor[kind])
+    assert.deepEqual(
+      reads.map((read) => read.map(({ kind: each, id: name }) => `${each}/${name}`)),
+      readFor[kind].map((each) => Object.keys(theElements[each] ?? {}).map((name) => `${each}/${name}`)),
+    )
+  })
+
+test('nothing depends on keys and TLS, not even what names none of its own', async (t) => {
+  for (const [kind, id] of Object.entries(standIns))
+    assert.deepEqual((await dependOn(t, { kind: kind as keyof typeof standIns, id })).names, [], kind)
+})
+
+test('an element to which nothing refers costs the kinds right above it alone', async (t) => {
+  const { names, listed } = await dependOn(t, { kind: 'jwtBuilder', id: 'unused' })
+  assert.deepEqual(names, [])
+  assert.deepEqual(listed, ['oAuthTokenConfig'])
+})
+
+test('a connection over an element with a mistake is passed over, the others are not', async (t) => {
+  for (const mistake of [{ scop: 'a' }, { authServerRef: undefined }, { jwtAuthenticationTokenRef: ['theClient'] }]) {
+    const own = { ...theElements['oAuthConfig']?.['own'], ...mistake }
+    const elements = { ...theElements, oAuthConfig: { ...theElements['oAuthConfig'], own } }
+    const { names } = await dependOn(t, { kind: 'jwtBuilder', id: 'theBuilder' }, elements)
+    assert.deepEqual(names, ['one', 'two'], JSON.stringify(mistake))
+  }
+})
+
+test('250 elements are read in slices of 100 at most, one after the other, each once', async (t) => {
+  const ids = Array.from({ length: 250 }, (_, index) => `conn-${index}`)
+  const many = Object.fromEntries(ids.map((id) => [id, { authenticationConfigRef: 'shared' }]))
+  const elements = { ...theElements, endpointConnection: many }
+  const { names, reads, readsAtOnce } = await dependOn(t, { kind: 'oAuthConfig', id: 'shared' }, elements)
+  assert.deepEqual(names, [...ids].sort())
+  assert.deepEqual(
+    reads.map(({ length }) => length),
+    [100, 100, 50],
+  )
+  assert.equal(readsAtOnce, 1)
+})
+
+test('an element that is gone between list and read is passed over', async (t) => {
+  const store = await theStore(t, theElements)
+  const late = { ...store, ids: async (kind: Kind) => ['gone', ...(await store.ids(kind))] }
+  assert.deepEqual(await dependentConnections(late, { kind: 'oAuthConfig', id: 'own' }), ['three'])
+})
+
+test('elements that can not be read are an error, not a connection less', async (t) => {
+  const store = await theStore(t, theElements)
+  const fault = new ElementStoreError('elements_throttled', 'later')
+  for (const faulty of [
+    { ...store, ids: () => Promise.reject(fault) },
+    { ...store, get: () => Promise.reject(fault) },
+  ])
+    await assert.rejects(dependentConnections(faulty, { kind: 'oAuthConfig', id: 'own' }), fault)
+})

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { theConnection, theIssuer } from '../../support/element-store.ts'
+import { type ElementChanges, theElements } from '../../support/elements.ts'
+
+const rows: readonly (readonly [string, ElementChanges, object | undefined])[] = [
+  ['by default', {}, { idleMilliseconds: 86_400_000, maximumVariants: 20 }],
+  [
+    'where warm is the text true',
+    { endpoint: { warm: 'true' } },
+    { idleMilliseconds: 86_400_000, maximumVariants: 20 },
+  ],
+  [
+    'for as long and as many as the element says',
+    { endpoint: { warmIdle: '1m', warmVariants: '100' } },
+    { idleMilliseconds: 60_000, maximumVariants: 100 },
+  ],
+  [
+    'up to 30 days',
+    { endpoint: { warm: true, warmIdle: '720h', warmVariants: 1 } },
+    { idleMilliseconds: 30 * 86_400_000, maximumVariants: 1 },
+  ],
+  ['not where warm is false', { endpoint: { warm: false } }, undefined],
+  ['not where warm is the text false', { endpoint: { warm: 'false', warmIdle: '1h' } }, undefined],
+  ['not with the password grant', { oAuth: { grantType: 'password' } }, undefined],
+  [
+    'not with the password grant, whatever warm says',
+    { oAuth: { grantType: 'password' }, endpoint: { warm: true, warmIdle: '1h' } },
+    undefined,
+  ],
+]
+for (const [when, changes, warming] of rows)
+  test(`tokens are kept warm: ${when}`, async (t) => {
+    assert.deepEqual((await theConnection(t, theElements(theIssuer, changes))).warming, warming)
+  })
+
+test('the password grant alone draws no warning about what nobody asked for', async (t) => {
+  for (const endpoint of [{}, { warm: false }]) {
+    const { warnings } = await theConnection(t, theElements(theIssuer, { oAuth: { grantType: 'password' }, endpoint }))
+    assert.deepEqual(
+      warnings.map(({ attribute }) => attribute),
+      ['grantType'],
+    )
+  }
+})
