@@ -47,7 +47,12 @@ export function createPrepareToken({ cache, obtainToken, now }: PrepareTokenPart
     }
   }
 
-  async function obtain({ asked, token }: Look, lease: Lease, latest: KnownConnection, deadline: number) {
+  async function obtain(
+    { asked, token }: Look,
+    lease: Lease,
+    latest: KnownConnection,
+    deadline: number,
+  ): Promise<PreparedToken> {
     const { name: connection } = latest.connection
     const request = { connection, further: {}, ...asked }
     const parameters = admitRequest(latest.connection, request)
@@ -59,6 +64,6 @@ export function createPrepareToken({ cache, obtainToken, now }: PrepareTokenPart
         const stored = await lease.store(keptToken(obtained, token, now()), asked)
         return { outcome: 'renewed', connection, token: stored.token }
       },
-    } as const
+    }
   }
 }

@@ -1,4 +1,4 @@
-import type { Connections } from '../configuration/connections.ts'
+import type { Connections, KnownConnection } from '../configuration/connections.ts'
 import type { Log } from '../log/log-event.ts'
 import { unlessUnavailable } from '../token-cache/cache-unavailable-error.ts'
 import type { Elements } from '../token-cache/connection-record.ts'
@@ -109,7 +109,7 @@ function renewalPause(error: TokenError): number {
 }
 
 /** What the fleet is told of the elements by which a token is asked for. */
-export function elementsOf({ connection: { warming, authorizationServer }, fingerprint }: Admission): Elements {
+export function elementsOf({ connection: { warming, authorizationServer }, fingerprint }: KnownConnection): Elements {
   const { id, maximumConcurrency } = authorizationServer
   return { fingerprint, ...(warming && { warming: { ...warming, authorizationServer: id, maximumConcurrency } }) }
 }

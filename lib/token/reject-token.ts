@@ -17,7 +17,7 @@ export type RejectionOutcome = 'dropped' | 'absent'
 
 export interface RejectTokenParts {
   readonly memory: TokenMemory
-  readonly cache: SharedTokenCache
+  readonly cache: Pick<SharedTokenCache, 'invalidate'>
   readonly now: () => number
 }
 

@@ -4,6 +4,7 @@ import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { Signers } from '../signing-key/signers.ts'
 import { createAskFleet } from '../token/ask-fleet.ts'
+import { createAsking } from '../token/asking.ts'
 import { createClockOffsets } from '../token/clock-offsets.ts'
 import { createCoolDowns } from '../token/cool-downs.ts'
 import { createGetToken } from '../token/get-token.ts'
@@ -11,11 +12,14 @@ import type { Pause } from '../token/in-time.ts'
 import { createObtainToken } from '../token/obtain-token.ts'
 import { createOutcomes } from '../token/outcomes.ts'
 import { createRejectToken } from '../token/reject-token.ts'
+import { createRequestRefresh } from '../token/request-refresh.ts'
 import { withRequestPolicy } from '../token/request-policy.ts'
 import { withSecondAttempt } from '../token/second-attempt.ts'
+import { withSecretsInStep } from '../token/secrets-in-step.ts'
 import type { TokenMemory } from '../token/token-memory.ts'
 import { createBudget } from '../token-cache/budget.ts'
 import type { RecordStore } from '../token-cache/record-store.ts'
+import { createSecretsMark } from '../token-cache/secrets-mark.ts'
 import { withSharedRecords } from '../token-cache/shared-cool-downs.ts'
 import { createSharedTokenCache } from '../token-cache/shared-token-cache.ts'
 import { createTokenRecords } from '../token-cache/token-records.ts'
@@ -42,10 +46,12 @@ export interface Ports {
   readonly log: Log
 }
 
+export type Parts = ReturnType<typeof createParts>
+
 /** One process of a fleet: all that stands between the ports, for every function the same. */
 export function createParts(ports: Ports) {
   const { connections, secrets, signers, tokenEndpoint, store, sealing, budgetMilliseconds } = ports
-  const { memory, memoryMaximumSeconds, now, random, randomId, pause, log } = ports
+  const { memory, memoryMaximumSeconds, events, now, random, randomId, pause, log } = ports
 
   const budget = createBudget({ budgetMilliseconds, now, random, pause, log })
   const records = createTokenRecords({ store, budget, now, randomId })
@@ -66,5 +72,5 @@ export function createParts(ports: Ports) {
   const askFleet = createAskFleet({ cache, asking, requestRefresh, now, random, pause })
   const rejectToken = createRejectToken({ memory, cache, now })
   const getToken = createGetToken({ memory, memoryMaximumSeconds, rejectToken, askFleet, now, pause, log })
-  return { getToken, rejectToken, askFleet, obtainToken, outcomes, coolDowns, clockOffsets, cache, records, budget }
+  return { getToken, rejectToken, outcomes, clockOffsets, asking, obtainToken, cache, records, secretsMark }
 }

@@ -215,7 +215,7 @@ export function testSharedTokenCacheContract(
     assert.equal(look.token, undefined)
     const next = await rejecter.cache.takeLease(look, Infinity)
     assert.ok(next, 'nobody has to wait for that holder')
-    await next.settle('f1')
+    await next.settle({ fingerprint: 'f1' }, true)
     assert.equal((await next.store(aToken(fleet.clock.now), nothingElse)).isCurrent, true)
   })
 
@@ -250,12 +250,12 @@ export function testSharedTokenCacheContract(
         return (await cache.takeLease(await look(key), Infinity)) ?? assert.fail('each has a key of his own')
       }),
     )
-    await Promise.all(leases.map((lease) => lease.settle('f1')))
+    await Promise.all(leases.map((lease) => lease.settle({ fingerprint: 'f1' }, true)))
     const stored = await Promise.all(leases.map((lease) => lease.store(aToken(fleet.clock.now), nothingElse)))
     assert.ok(stored.every(({ isCurrent }) => isCurrent))
     const looks = await Promise.all(keys.map((key) => fleet.open().look(key)))
     assert.equal(new Set(looks.map(({ token }) => token?.generation)).size, 1)
-    assert.equal(new Set(looks.map(({ read }) => read.generation?.version)).size, 1)
+    assert.equal(new Set(looks.map(({ read }) => read.connection?.version)).size, 1)
   })
 
   promise('a generation rises with each change and never comes again, whatever the clock does', async (fleet) => {
@@ -264,7 +264,7 @@ export function testSharedTokenCacheContract(
     for (const [index, fingerprint] of ['f1', 'f2', 'f1', 'f3', 'f1'].entries()) {
       fleet.clock.now += [0, 0, -60_000, 5, 3_600_000][index] ?? 0
       await instance.obtain(someTokenKey(), aToken(fleet.clock.now), fingerprint)
-      numbers.push((await instance.look(someTokenKey())).read.generation?.number ?? Number.NaN)
+      numbers.push((await instance.look(someTokenKey())).read.connection?.generation ?? Number.NaN)
     }
     assert.deepEqual(
       numbers,
@@ -276,7 +276,7 @@ export function testSharedTokenCacheContract(
     const instance = fleet.open()
     const key = tokenKey({ connection: 'other', further: {} })
     const lease = await instance.cache.takeLease(await instance.look(key, 'other'), Infinity)
-    await lease?.settle('f1')
+    await lease?.settle({ fingerprint: 'f1' }, true)
     await lease?.store({ ...aToken(fleet.clock.now), connection: 'other' }, nothingElse)
     await instance.lease(someTokenKey(), 'f2')
     assert.ok((await instance.look(key, 'other')).token)
@@ -406,14 +406,14 @@ export function testSharedTokenCacheContract(
       const { read } = await instance.look(key)
       const elsewhere = await instance.look(key, 'other')
       const lease = await instance.cache.takeLease(elsewhere, Infinity)
-      await lease?.settle('f1')
+      await lease?.settle({ fingerprint: 'f1' }, true)
       const { read: to } = await instance.look(key, 'other')
-      await overwrite(fleet, to, { ...read.record, generation: to.generation?.number ?? 0 })
+      await overwrite(fleet, to, { ...read.record, generation: to.connection?.generation ?? 0 })
       assert.equal((await instance.look(key, 'other')).token, undefined)
 
       await instance.lease(someTokenKey(), 'f2')
       const { read: old } = await instance.look(key)
-      await overwrite(fleet, old, { generation: old.generation?.number ?? 0 })
+      await overwrite(fleet, old, { generation: old.connection?.generation ?? 0 })
       assert.equal((await instance.look(key)).token, undefined, 'what stands in clear may be a lie')
     },
   )
@@ -569,7 +569,7 @@ function createInstance(store: RecordStore, sealing: TokenSealing, now: () => nu
   const lease = async (key: TokenKey, fingerprint = 'f1') => {
     const taken = await cache.takeLease(await look(key), Infinity)
     assert.ok(taken, 'nobody else holds the lease')
-    await taken.settle(fingerprint)
+    await taken.settle({ fingerprint }, true)
     return taken
   }
   return {

@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import type { ConnectionState, Variant } from '../../../lib/token-cache/connection-record.ts'
 import {
+  dueAt,
   isLeased,
+  onlyRejection,
   readTokenRecord,
   removableFrom,
   type TokenRecord,
@@ -15,6 +18,12 @@ const lease = { leaseOwner: 'owner', leaseUntil: 4 }
 const failure = { failure: '{}', failedAt: 6, coolDownUntil: 7, retryAt: 8, failedFingerprint: 'f' }
 const whole: TokenRecord = { ...token, ...lease, rejectedAt: 5, ...failure }
 const hour = 3_600_000
+const idle = 24 * hour
+
+function aConnection(variants: readonly Variant[]): ConnectionState {
+  const plan = { maximumVariants: 20, authorizationServer: 'as', maximumConcurrency: 10 }
+  return { generation: 1, fingerprint: 'f', variants, warming: { idleMilliseconds: idle, ...plan } }
+}
 
 test('of a record everything is read that this version writes', () => {
   assert.deepEqual(readTokenRecord({ ...whole }), whole)
@@ -29,7 +38,11 @@ test('fields of others, and those of another type, are dropped', () => {
 })
 
 test('what is taken out of a record is all that belongs to it, and nothing else', () => {
-  assert.deepEqual(withoutToken(whole), { ...lease, rejectedAt: 5, ...failure })
+  assert.deepEqual(withoutToken(whole, { isRepeatable: false }), { ...lease, rejectedAt: 5, ...failure })
+  const asked = { sealedToken: 'sealed', ...lease, rejectedAt: 5, ...failure }
+  assert.deepEqual(withoutToken(whole, { isRepeatable: true }), asked, 'it tells what was asked for')
+  assert.deepEqual(onlyRejection(whole), { rejectedAt: 5 })
+  assert.deepEqual(onlyRejection({}), {})
   assert.deepEqual(withoutLease(whole), { ...token, rejectedAt: 5, ...failure })
   assert.deepEqual(withoutFailure(whole), { ...token, ...lease, rejectedAt: 5 })
 })
@@ -46,8 +59,30 @@ test('a record may go an hour after the last of token, lease, cool-down and reje
   const times = ['expiresAt', 'leaseUntil', 'coolDownUntil', 'rejectedAt'] as const
   for (const last of times) {
     const record = Object.fromEntries(times.map((name) => [name, name === last ? latest : now - 1]))
-    assert.ok(removableFrom(record, now) >= latest + hour, last)
+    assert.ok(removableFrom(record, undefined, 'a', now) >= latest + hour, last)
   }
-  assert.ok(removableFrom({}, now) >= now + hour)
-  assert.ok(removableFrom({ expiresAt: now - hour }, now) >= now + hour)
+  assert.ok(removableFrom({}, undefined, 'a', now) >= now + hour)
+  const used = aConnection([{ id: 'a', lastUsedAt: now }])
+  assert.ok(removableFrom({}, used, 'a', now) >= now + idle + hour, 'who uses it may come again')
+  assert.ok(removableFrom({}, used, 'b', now) < now + idle)
+  assert.ok(removableFrom({ expiresAt: now - hour }, undefined, 'a', now) >= now + hour)
+})
+
+test('a token is due when it goes stale, if somebody has used it so lately that it is kept warm until then', () => {
+  const connection = aConnection([{ id: 'a', lastUsedAt: 1_000 }])
+  const due = (record: TokenRecord, of: ConnectionState | undefined = connection, id = 'a') => dueAt(record, of, id)
+  const sealed = { sealedToken: 'sealed', refreshAt: 5_000 }
+  assert.equal(due(sealed), 5_000)
+  assert.equal(due({ ...sealed, refreshAt: 1_000 + idle - 1 }), 1_000 + idle - 1)
+  assert.equal(due({ ...sealed, refreshAt: 1_000 + idle }), undefined, 'by then nobody has used it for too long')
+  assert.equal(due({ ...sealed, coolDownUntil: 9_000 }), 9_000, 'nobody may ask before')
+  assert.equal(due({ ...sealed, coolDownUntil: 4_000 }), 5_000)
+  assert.equal(due({ sealedToken: 'sealed', rejectedAt: 3_000 }), 3_000, 'at once, where an API refused it')
+  for (const [why, record, of, id] of [
+    ['it is none of those that are kept warm', sealed, connection, 'b'],
+    ['nobody knows what was asked for', { refreshAt: 5_000 }, connection, 'a'],
+    ['nothing is known of the connection', sealed, undefined, 'a'],
+    ['its tokens are not kept warm', sealed, { generation: 1, fingerprint: 'f', variants: connection.variants }, 'a'],
+  ] as const)
+    assert.equal(dueAt(record, of, id), undefined, why)
 })

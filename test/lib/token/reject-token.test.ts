@@ -9,9 +9,8 @@ import type { SharedTokenCache } from '../../../lib/token-cache/shared-token-cac
 import { someToken, someTokenKey } from '../../support/some-token.ts'
 
 /** The part of a fleet that a rejection needs. */
-function fleetThat(invalidate: () => Promise<Invalidation | undefined>): SharedTokenCache {
-  const unused = () => assert.fail('a rejection looks for no token')
-  return { invalidate, look: unused, takeLease: unused }
+function fleetThat(invalidate: () => Promise<Invalidation | undefined>): Pick<SharedTokenCache, 'invalidate'> {
+  return { invalidate }
 }
 
 const unavailable = fleetThat(() => Promise.reject(new CacheUnavailableError('it failed a moment ago')))

@@ -1,0 +1,104 @@
+import { dependentConnections } from '../configuration/dependent-connections.ts'
+import type { ElementStore } from '../configuration/element-store.ts'
+import type { EventBus } from '../event/event-bus.ts'
+import type { IncomingEvent } from '../event/incoming-event.ts'
+import { CoolingDownError } from '../token/cooling-down-error.ts'
+import type { RejectToken } from '../token/reject-token.ts'
+import { recordNameOf } from '../token-cache/record-name.ts'
+import type { SecretsMark } from '../token-cache/secrets-mark.ts'
+import type { TokenRecords } from '../token-cache/token-records.ts'
+import type { Announce } from './announce.ts'
+import type { ClearConnection, RefreshConnection } from './refresh-connection.ts'
+import type { RenewToken, Renewal } from './renew-token.ts'
+import { aheadMilliseconds } from './warm-tokens.ts'
+
+/**
+ * Does what an event asks for: an event only says what to look at, so that one that comes twice, late or out of order does
+ * no harm.
+ * @param deadline milliseconds since the epoch
+ * @throws what kept a token from being renewed, or that it isn't known
+ */
+export type AnswerEvent = (event: IncomingEvent, deadline: number) => Promise<void>
+
+export interface AnswerEventParts {
+  readonly elements: ElementStore
+  readonly records: TokenRecords
+  readonly rejectToken: RejectToken
+  readonly renewToken: RenewToken
+  readonly refreshConnection: RefreshConnection
+  readonly clearConnection: ClearConnection
+  readonly secretsMark: SecretsMark
+  readonly events: EventBus
+  readonly announce: Announce
+  readonly now: () => number
+}
+
+const connectionsInOneRead = 100
+
+export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
+  const { elements, records, rejectToken, renewToken, refreshConnection, clearConnection, secretsMark } = parts
+  const { events, announce, now } = parts
+
+  return async (event, deadline) => {
+    const renewals = await renewalsOf(event, deadline)
+    await announce(renewals)
+    for (const renewal of renewals) if (renewal.outcome === 'failed') throw renewal.error
+  }
+
+  async function renewalsOf(event: IncomingEvent, deadline: number): Promise<readonly Renewal[]> {
+    switch (event.type) {
+      case 'TokenRefreshRequested':
+        return renew(event, now() + aheadMilliseconds, deadline)
+      case 'TokenRejected':
+        await rejectToken(event.connection, event.tokenId).catch(ignoreCoolingDown)
+        return renew(event, -Infinity, deadline)
+      case 'ConnectionChanged':
+        return refreshConnection(event.connection, deadline)
+      case 'ElementChanged':
+        await raiseForEach('ConnectionChanged', await dependentConnections(elements, event))
+        return []
+      case 'ReconcileElements':
+        await raiseForEach('ConnectionChanged', await inUse(await elements.ids('endpointConnection'), deadline))
+        return []
+      case 'SecretChanged':
+        await secretsMark.move(deadline)
+        return []
+      case 'ClearTokenCache':
+        if (event.connection !== undefined) return clearConnection(event.connection, deadline)
+        await raiseForEach('ClearTokenCache', await elements.ids('endpointConnection'))
+        return []
+      case 'Ignored':
+        return []
+    }
+  }
+
+  async function renew(
+    { connection, tokenId }: { readonly connection: string; readonly tokenId: string },
+    freshUntil: number,
+    deadline: number,
+  ): Promise<readonly Renewal[]> {
+    const name = recordNameOf(connection, tokenId)
+    return name ? [await renewToken({ name, tokenId, freshUntil, deadline })] : []
+  }
+
+  /** Each in a message of its own: one that fails is repeated by itself. */
+  function raiseForEach(type: 'ConnectionChanged' | 'ClearTokenCache', names: readonly string[]): Promise<void> {
+    return events.raise(names.map((connection) => ({ type, connection })))
+  }
+
+  /** Those of which the fleet has had a token. */
+  async function inUse(names: readonly string[], deadline: number): Promise<string[]> {
+    const used: string[] = []
+    for (let index = 0; index < names.length; index += connectionsInOneRead) {
+      const some = names.slice(index, index + connectionsInOneRead)
+      const known = await records.readConnections(some, deadline)
+      used.push(...some.filter((_name, position) => known[position] !== undefined))
+    }
+    return used
+  }
+}
+
+/** It replaced a rejected one a moment ago, and stays. */
+function ignoreCoolingDown(error: unknown): void {
+  if (!(error instanceof CoolingDownError)) throw error
+}

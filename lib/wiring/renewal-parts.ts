@@ -1,0 +1,25 @@
+import type { ElementStore } from '../configuration/element-store.ts'
+import { createAnnounce } from '../renewal/announce.ts'
+import { createAnswerEvent } from '../renewal/answer-event.ts'
+import { createPrepareToken } from '../renewal/prepare-token.ts'
+import { createClearConnection, createRefreshConnection } from '../renewal/refresh-connection.ts'
+import { createRenewToken } from '../renewal/renew-token.ts'
+import { createWarmTokens } from '../renewal/warm-tokens.ts'
+import { createParts, type Ports } from './parts.ts'
+
+/** The same for the functions that nobody waits for. */
+export function createRenewalParts(ports: Ports & { readonly elements: ElementStore }) {
+  const { elements, connections, events, now, random, pause, log } = ports
+  const { cache, records, asking, obtainToken, rejectToken, secretsMark } = createParts(ports)
+
+  const announce = createAnnounce({ events, log })
+  const renewToken = createRenewToken({ cache, asking, now, log })
+  const warmTokens = createWarmTokens({ records, renewToken, announce, now, random, pause, log })
+  const prepareToken = createPrepareToken({ cache, obtainToken, now })
+  const forConnections = { connections, records, prepareToken, renewToken, now, pause }
+  const refreshConnection = createRefreshConnection(forConnections)
+  const clearConnection = createClearConnection(forConnections)
+  const forEvents = { elements, records, rejectToken, renewToken, refreshConnection, clearConnection, secretsMark }
+  const answerEvent = createAnswerEvent({ ...forEvents, events, announce, now })
+  return { warmTokens, answerEvent }
+}
