@@ -1,15 +1,37 @@
 import type { EventBus } from '../event/event-bus.ts'
 import { EventBusError } from '../event/event-bus-error.ts'
+import { loadedOnce } from './loaded-once.ts'
 
-/** Who is told. */
+/** Where events are raised. */
 export type EventsPlace =
   | { readonly kind: 'eventbridge'; readonly busName: string }
-  /** Listeners in this process. */
+  /** This process alone. */
   | { readonly kind: 'process' }
-  /** Nobody. */
+  /** Nobody listens: every event is refused, so that whoever raises it knows. */
   | { readonly kind: 'none' }
 
 export function openEvents(place: EventsPlace, stage: string): EventBus {
-  const raise = () => Promise.reject(new EventBusError(`Nothing is raised in ${place.kind} of ${stage} yet.`))
-  return { raise }
+  const open = loadedOnce(() => load(place, stage))
+  return {
+    async raise(events) {
+      if (events.length > 0) await (await open()).raise(events)
+    },
+  }
+}
+
+async function load(place: EventsPlace, stage: string): Promise<EventBus> {
+  switch (place.kind) {
+    case 'eventbridge':
+      return (await import('./eventbridge-bus.ts')).eventbridgeBus({ busName: place.busName, stage })
+    case 'process':
+      return (await import('./published-bus.ts')).publishedBus()
+    case 'none':
+      return noBus
+  }
+}
+
+const noBus: EventBus = {
+  async raise() {
+    throw new EventBusError('No event bus is configured: nobody hears of it.')
+  },
 }

@@ -1,0 +1,61 @@
+import type { TestContext } from 'node:test'
+import {
+  CreateEventBusCommand,
+  EventBridgeClient,
+  PutRuleCommand,
+  PutTargetsCommand,
+} from '@aws-sdk/client-eventbridge'
+import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import type { Moto } from './moto.ts'
+
+/** A queue of moto's. */
+export interface Queue {
+  readonly url: string
+  /** All that is in it, with the attributes by name. Moto delivers at once. */
+  receive(): Promise<readonly ReceivedMessage[]>
+  /** A custom bus; of what is put there the queue gets what a rule of this pattern lets through. */
+  createBus(name: string, pattern: object): Promise<void>
+}
+
+export interface ReceivedMessage {
+  readonly body: string
+  readonly attributes: Readonly<Record<string, string | undefined>>
+}
+
+export async function createQueue(t: TestContext, { endpoint }: Moto): Promise<Queue> {
+  const credentials = { accessKeyId: 'testing', secretAccessKey: 'testing' }
+  const settings = { endpoint, credentials, region: 'eu-central-1' }
+  const [queues, events] = [new SQSClient(settings), new EventBridgeClient(settings)]
+  t.after(() => {
+    queues.destroy()
+    events.destroy()
+  })
+  const { QueueUrl: url = '' } = await queues.send(new CreateQueueCommand({ QueueName: 'the-queue' }))
+  return {
+    url,
+    async receive() {
+      const found: ReceivedMessage[] = []
+      for (;;) {
+        const ask = { QueueUrl: url, MaxNumberOfMessages: 10, MessageAttributeNames: ['All'], WaitTimeSeconds: 0 }
+        const { Messages: messages = [] } = await queues.send(new ReceiveMessageCommand(ask))
+        if (messages.length === 0) return found
+        for (const { Body: body = '', MessageAttributes: attributes = {} } of messages)
+          found.push({
+            body,
+            attributes: Object.fromEntries(
+              Object.entries(attributes).map(([name, { StringValue: value }]) => [name, value]),
+            ),
+          })
+      }
+    },
+    async createBus(name, pattern) {
+      await events.send(new CreateEventBusCommand({ Name: name }))
+      const rule = { Name: 'the-rule', EventBusName: name, EventPattern: JSON.stringify(pattern) }
+      await events.send(new PutRuleCommand(rule))
+      const asked = { QueueUrl: url, AttributeNames: ['QueueArn' as const] }
+      const { Attributes: attributes } = await queues.send(new GetQueueAttributesCommand(asked))
+      const targets = [{ Id: 'the-target', Arn: attributes?.QueueArn }]
+      await events.send(new PutTargetsCommand({ Rule: rule.Name, EventBusName: name, Targets: targets }))
+    },
+  }
+}
