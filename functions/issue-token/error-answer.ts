@@ -1,3 +1,4 @@
+import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
 import { causeOf, isTokenError, type TokenError } from '../../lib/token/token-error.ts'
 import type { RefusedError } from '../../lib/token-endpoint/token-endpoint-error.ts'
 import { AccessDeniedError } from './access-denied-error.ts'
@@ -113,17 +114,13 @@ function refusal({ error, fault, message }: RefusedError): Omit<ErrorAnswer, 'co
   }
 }
 
-/** A fault of ours. Its message may hold anything, so only where it happened is kept. */
 function unexpected(error: unknown): ErrorAnswer {
-  const frames = error instanceof Error ? (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line)) : []
   return {
     status: 500,
     error: 'server_error',
     description: `Something went wrong here. ${operatorsMatter}`,
     code: 'unexpected',
-    reason: [error instanceof Error ? error.name : typeof error, ...frames.slice(0, 5).map((line) => line.trim())].join(
-      ' ',
-    ),
+    reason: unexpectedReason(error),
   }
 }
 

@@ -1,3 +1,4 @@
+import { withRejectionTold } from '../../lib/token/tell-of-rejection.ts'
 import { openPorts } from '../../lib/wiring/open-ports.ts'
 import { createParts } from '../../lib/wiring/parts.ts'
 import { readIssueTokenEnvironment } from './environment.ts'
@@ -6,4 +7,7 @@ import { createHandler } from './handler.ts'
 const environment = readIssueTokenEnvironment(process.env)
 const ports = openPorts(environment)
 
-export const handler = createHandler({ ...environment, ...ports, ...createParts(ports) })
+const parts = createParts(ports)
+const rejectToken = withRejectionTold(parts.rejectToken, ports)
+
+export const handler = createHandler({ ...environment, ...ports, ...parts, rejectToken })

@@ -84,6 +84,16 @@ function describeEvent(event: LogEvent): string {
       return `  a token in the shared cache can't be read: ${event.reason}`
     case 'renewal_failed':
       return `  not renewed: ${event.reason}`
+    case 'event_not_raised':
+      return `  ${event.type} was not raised: ${event.reason}`
+    case 'warm_run_ended':
+      return `  warm run: ${event.due} due, ${event.renewed} renewed, ${event.failed} failed, ${event.left} left (${event.milliseconds} ms)`
+    case 'event_answered':
+      return `  ${event.type} answered (${event.milliseconds} ms)`
+    case 'event_failed':
+      return `  ${event.type} failed, attempt ${event.attempt}: ${event.reason}`
+    case 'dead_letter_not_taken':
+      return `  not taken by the dead letters: ${event.reason}`
     case 'request_failed':
       return `  failed with ${event.status} ${event.code}: ${event.reason}`
   }

@@ -62,6 +62,7 @@ export function eventbridgeBus({ busName, stage, timeouts = defaultTimeouts }: E
   }
 
   return {
+    isHeard: true,
     async raise(events) {
       const entries = events.map((event) => createEntry(event, busName, serviceName(stage)))
       try {

@@ -13,6 +13,7 @@ export type EventsPlace =
 export function openEvents(place: EventsPlace, stage: string): EventBus {
   const open = loadedOnce(() => load(place, stage))
   return {
+    isHeard: place.kind !== 'none',
     async raise(events) {
       if (events.length > 0) await (await open()).raise(events)
     },
@@ -31,6 +32,7 @@ async function load(place: EventsPlace, stage: string): Promise<EventBus> {
 }
 
 const noBus: EventBus = {
+  isHeard: false,
   async raise() {
     throw new EventBusError('No event bus is configured: nobody hears of it.')
   },

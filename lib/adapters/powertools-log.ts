@@ -10,6 +10,7 @@ const warnings: ReadonlySet<LogEvent['event']> = new Set([
   'cached_token_unreadable',
   'event_not_raised',
   'event_failed',
+  'dead_letter_not_taken',
 ])
 
 /** Events as JSON lines on standard output, on Lambda each with the invocation's request id. Its level is powertools' own setting, `POWERTOOLS_LOG_LEVEL`. */

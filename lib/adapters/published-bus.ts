@@ -9,6 +9,7 @@ export const eventChannel = 'tokenwell:event'
 export function publishedBus(): EventBus {
   const events = channel(eventChannel)
   return {
+    isHeard: true,
     async raise(raised) {
       for (const event of raised) {
         if (!events.hasSubscribers)

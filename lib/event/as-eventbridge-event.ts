@@ -4,7 +4,7 @@ import type { TokenwellEvent } from './tokenwell-event.ts'
 export interface EventbridgeEvent {
   readonly source: string
   readonly 'detail-type': TokenwellEvent['type']
-  readonly detail: Readonly<Record<string, string>>
+  readonly detail: Readonly<Record<string, string | number>>
 }
 
 /** The event as it comes out of EventBridge, and is read by `readIncomingEvent`. */

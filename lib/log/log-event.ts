@@ -107,6 +107,12 @@ export type LogEvent =
       readonly isLast: boolean
     }
   | {
+      /** It stays in its queue, which moves it later, without a reason. */
+      readonly event: 'dead_letter_not_taken'
+      readonly code: string
+      readonly reason: string
+    }
+  | {
       readonly event: 'request_failed'
       readonly code: string
       readonly status: number

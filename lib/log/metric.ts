@@ -83,6 +83,7 @@ export function meter(event: LogEvent): Metered | undefined {
     case 'renewal_failed':
     case 'event_not_raised':
     case 'event_answered':
+    case 'dead_letter_not_taken':
       return undefined
   }
 }

@@ -1,5 +1,6 @@
 import type { EventBus } from '../event/event-bus.ts'
 import { EventBusError } from '../event/event-bus-error.ts'
+import { raiseInTurn } from '../event/raise-in-turn.ts'
 import type { TokenwellEvent } from '../event/tokenwell-event.ts'
 import type { Log } from '../log/log-event.ts'
 import { CoolingDownError } from '../token/cooling-down-error.ts'
@@ -21,7 +22,7 @@ export function createAnnounce({ events, log }: AnnounceParts): Announce {
     const [first] = news
     if (!first || !events.isHeard) return
     try {
-      await events.raise(news)
+      await raiseInTurn(events, news)
     } catch (error) {
       if (!(error instanceof EventBusError)) throw error
       log({ event: 'event_not_raised', connection: first.connection, type: first.type, reason: error.message })

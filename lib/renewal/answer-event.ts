@@ -2,6 +2,7 @@ import { dependentConnections } from '../configuration/dependent-connections.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { EventBus } from '../event/event-bus.ts'
 import type { IncomingEvent } from '../event/incoming-event.ts'
+import { raiseInTurn } from '../event/raise-in-turn.ts'
 import { CoolingDownError } from '../token/cooling-down-error.ts'
 import type { RejectToken } from '../token/reject-token.ts'
 import { recordNameOf } from '../token-cache/record-name.ts'
@@ -83,7 +84,10 @@ export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
 
   /** Each in a message of its own: one that fails is repeated by itself. */
   function raiseForEach(type: 'ConnectionChanged' | 'ClearTokenCache', names: readonly string[]): Promise<void> {
-    return events.raise(names.map((connection) => ({ type, connection })))
+    return raiseInTurn(
+      events,
+      names.map((connection) => ({ type, connection })),
+    )
   }
 
   /** Those of which the fleet has had a token. */

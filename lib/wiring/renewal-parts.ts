@@ -7,10 +7,13 @@ import { createRenewToken } from '../renewal/renew-token.ts'
 import { createWarmTokens } from '../renewal/warm-tokens.ts'
 import { createParts, type Ports } from './parts.ts'
 
+/** Nobody waits for what these functions do, and many of their calls go on at a time. */
+const budgetMilliseconds = 2_000
+
 /** The same for the functions that nobody waits for. */
 export function createRenewalParts(ports: Ports & { readonly elements: ElementStore }) {
   const { elements, connections, events, now, random, pause, log } = ports
-  const { cache, records, asking, obtainToken, rejectToken, secretsMark } = createParts(ports)
+  const { cache, records, asking, obtainToken, rejectToken, secretsMark } = createParts({ ...ports, budgetMilliseconds })
 
   const announce = createAnnounce({ events, log })
   const renewToken = createRenewToken({ cache, asking, now, log })

@@ -18,7 +18,7 @@ async function createHit(size: number): Promise<(index: number) => Promise<unkno
   const getToken = createGetToken({
     memory: lruTokenMemory({ maximumTokens: 10_000 }),
     memoryMaximumSeconds: 30,
-    rejectToken: () => Promise.resolve(),
+    rejectToken: () => Promise.resolve('absent'),
     askFleet: async () => ({
       token: {
         id: `id-${ids++}`,

@@ -14,7 +14,7 @@ export function theParts(ports: Pick<Ports, Needed> & Partial<Ports>) {
     budgetMilliseconds: 250,
     memory: lruTokenMemory({ maximumTokens: 1_000 }),
     memoryMaximumSeconds: Infinity,
-    events: { raise: () => Promise.resolve() },
+    events: { isHeard: false, raise: () => Promise.resolve() },
     random: () => 0.5,
     randomId: () => randomBytes(16).toString('base64url'),
     ...ports,

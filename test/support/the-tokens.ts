@@ -5,11 +5,13 @@ import type { Connection } from '../../lib/configuration/connection.ts'
 import type { Connections } from '../../lib/configuration/connections.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { fingerprintOf } from '../../lib/configuration/fingerprint.ts'
+import type { EventBus } from '../../lib/event/event-bus.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import type { SecretCache } from '../../lib/secret/secret-cache.ts'
 import type { Signer } from '../../lib/signing-key/signer.ts'
 import type { HandedOutToken } from '../../lib/token/get-token.ts'
+import type { RejectionOutcome } from '../../lib/token/reject-token.ts'
 import type { TokenRequest } from '../../lib/token/token-request.ts'
 import type { RecordStore } from '../../lib/token-cache/record-store.ts'
 import type { TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
@@ -23,6 +25,7 @@ const theSigner: Signer = { sign: async (_header, claims) => new Secret(new Unse
 const thePassword: SecretCache = {
   get: () => Promise.resolve(new Secret('the password')),
   refresh: () => Promise.resolve(false),
+  readAllAgain() {},
   forget() {},
 }
 
@@ -45,7 +48,7 @@ export interface TheTokens {
   readonly requests: readonly VirtualRequest[]
   readonly events: readonly LogEvent[]
   get(request?: Partial<TokenRequest>, deadlineMilliseconds?: number): Promise<HandedOutToken>
-  reject(tokenId: string): Promise<void>
+  reject(tokenId: string): Promise<RejectionOutcome>
 }
 
 export const theConnection: Connection = {
@@ -96,12 +99,13 @@ export interface TheTokensOptions {
   readonly connections?: Connections
   readonly secrets?: SecretCache
   readonly memoryMaximumSeconds?: number
+  readonly bus?: EventBus
 }
 
 /** All of get-token on a clock of its own; only the far end is not real. */
 export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOptions = {}): TheTokens {
   const { connection = theConnection, latency = 50, random = () => 0.5, cacheLatency = 0, fleet } = options
-  const { memoryMaximumSeconds = Infinity, secrets = thePassword } = options
+  const { memoryMaximumSeconds = Infinity, secrets = thePassword, bus } = options
   const time = fleet?.time ?? createVirtualTime()
   const { now, pause } = time
   const requests: VirtualRequest[] = []
@@ -114,10 +118,12 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
       return found
     },
     write: (...change) => records.write(...change),
+    due: (...question) => records.due(...question),
   }
   const { getToken, rejectToken } = theParts({
     connections: options.connections ?? {
       get: () => Promise.resolve({ connection, fingerprint: fingerprintOf(connection) }),
+      readAgain: () => Promise.resolve({ connection, fingerprint: fingerprintOf(connection) }),
       has: (_name, fingerprint) => fingerprint === fingerprintOf(connection),
     },
     signers: { get: () => Promise.resolve(theSigner) },
@@ -140,6 +146,7 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
     log: (event) => events.push(event),
     store,
     memoryMaximumSeconds,
+    ...(bus && { events: bus }),
   })
   return {
     time,

@@ -87,7 +87,7 @@ async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
     index === 0 ? virtualRefusal('invalid_client', hourAhead(at)) : virtualToken(),
   )
   await off.time.until(off.get())
-  const secrets = { get: async () => new Secret('any'), refresh: async () => true, forget() {} }
+  const secrets = { get: async () => new Secret('any'), refresh: async () => true, readAllAgain() {}, forget() {} }
   const rotated = createTheTokens(({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()), {
     secrets,
   })

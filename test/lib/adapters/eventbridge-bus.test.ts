@@ -28,7 +28,7 @@ test('what is raised comes out of a queue behind a rule, and is read as it was r
       { type: 'TokenRejected', connection: 'other', tokenId },
       { type: 'ConnectionChanged', connection: 'conn' },
     ]
-    await bus.raise([...events, { type: 'TokenRefreshed', connection: 'conn', tokenId, expiresAt: 'tomorrow' }])
+    await bus.raise([...events, { type: 'TokenRefreshed', connection: 'conn', tokenId, expiresAt: 1_800_000_000 }])
     const messages = await queue.receive()
     assert.deepEqual(
       messages.map(({ body }) => readIncomingEvent(body, 'test')),

@@ -81,7 +81,7 @@ test('an event of Tokenwell is its detail type and all its other members', () =>
 
 test('what Tokenwell says it has done asks for nothing', () => {
   const events: TokenwellEvent[] = [
-    { type: 'TokenRefreshed', connection: 'conn', tokenId, expiresAt: '2026-11-24T16:43:48.000Z' },
+    { type: 'TokenRefreshed', connection: 'conn', tokenId, expiresAt: 1_800_000_000 },
     { type: 'TokenRefreshFailed', connection: 'conn', code: 'unreachable' },
     { type: 'ConnectionRefused', connection: 'conn', error: 'invalid_client' },
   ]

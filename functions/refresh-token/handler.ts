@@ -1,0 +1,77 @@
+import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { Surroundings } from '../../lib/configuration/surroundings.ts'
+import type { DeadLetter, DeadLetters } from '../../lib/event/dead-letters.ts'
+import { DeadLettersError } from '../../lib/event/dead-letters-error.ts'
+import { maximumDeliveries } from '../../lib/event/delivery.ts'
+import { EventBusError } from '../../lib/event/event-bus-error.ts'
+import type { IncomingEvent } from '../../lib/event/incoming-event.ts'
+import { readIncomingEvent } from '../../lib/event/read-incoming-event.ts'
+import { UnreadableEventError } from '../../lib/event/unreadable-event-error.ts'
+import type { Log } from '../../lib/log/log-event.ts'
+import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
+import type { AnswerEvent } from '../../lib/renewal/answer-event.ts'
+import { isTokenError } from '../../lib/token/token-error.ts'
+import { CacheUnavailableError } from '../../lib/token-cache/cache-unavailable-error.ts'
+
+/** Kept back from the function's time-out, so that what fails can be told. */
+const reserveMilliseconds = 5_000
+
+export interface HandlerParts {
+  readonly answerEvent: AnswerEvent
+  readonly deadLetters: DeadLetters
+  readonly surroundings: Surroundings
+  readonly now: () => number
+  readonly log: Log
+}
+
+/**
+ * Answers a batch of events from the queue, each by itself: what fails comes again, at its last delivery it goes to the dead
+ * letters, as does at once what nobody can read.
+ */
+export function createHandler(parts: HandlerParts): (event: SQSEvent, context: Context) => Promise<SQSBatchResponse> {
+  return async ({ Records: messages }, context) => {
+    const deadline = parts.now() + context.getRemainingTimeInMillis() - reserveMilliseconds
+    const isDone = await Promise.all(messages.map((message) => answer(parts, message, deadline)))
+    const failed = messages.filter((_message, index) => !isDone[index])
+    return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) }
+  }
+}
+
+/** @returns whether the message is done with */
+async function answer(parts: HandlerParts, message: SQSRecord, deadline: number): Promise<boolean> {
+  const { answerEvent, surroundings, now, log } = parts
+  const startedAt = now()
+  let event: IncomingEvent | undefined
+  try {
+    event = readIncomingEvent(message.body, surroundings.stage)
+    await answerEvent(event, deadline)
+    log({ event: 'event_answered', type: event.type, milliseconds: now() - startedAt })
+    return true
+  } catch (error) {
+    const attempt = Number(message.attributes.ApproximateReceiveCount)
+    const isLast = error instanceof UnreadableEventError || attempt >= maximumDeliveries
+    const failure = describe(error)
+    log({ event: 'event_failed', type: event?.type ?? 'unreadable', ...failure, attempt, isLast })
+    return isLast && bury(parts, { body: message.body, ...failure })
+  }
+}
+
+/** @returns whether it is there: else it has to stay in its queue */
+async function bury({ deadLetters, log }: HandlerParts, letter: DeadLetter): Promise<boolean> {
+  try {
+    await deadLetters.add(letter)
+    return true
+  } catch (error) {
+    if (!(error instanceof DeadLettersError)) throw error
+    log({ event: 'dead_letter_not_taken', code: error.code, reason: error.message })
+    return false
+  }
+}
+
+/** Our errors hold no secret; of any other only its kind and place are kept. */
+function describe(error: unknown): Pick<DeadLetter, 'code' | 'reason'> {
+  if (isTokenError(error) || error instanceof EventBusError || error instanceof UnreadableEventError)
+    return { code: error.code, reason: error.message }
+  if (error instanceof CacheUnavailableError) return { code: 'cache', reason: `The shared cache: ${error.message}` }
+  return { code: 'unexpected', reason: unexpectedReason(error) }
+}
