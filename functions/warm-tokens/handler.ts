@@ -13,6 +13,9 @@ export interface HandlerParts {
  * Answers the schedule, whatever it says: one run, whose report is the answer.
  * @throws {CacheUnavailableError} where it isn't known what is due: the next run will see
  */
-export function createHandler({ warmTokens, now }: HandlerParts): (event: unknown, context: Context) => Promise<WarmRun> {
+export function createHandler({
+  warmTokens,
+  now,
+}: HandlerParts): (event: unknown, context: Context) => Promise<WarmRun> {
   return (_event, context) => warmTokens(now() + context.getRemainingTimeInMillis() - reserveMilliseconds)
 }

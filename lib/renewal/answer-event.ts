@@ -10,7 +10,7 @@ import type { SecretsMark } from '../token-cache/secrets-mark.ts'
 import type { TokenRecords } from '../token-cache/token-records.ts'
 import type { Announce } from './announce.ts'
 import type { ClearConnection, RefreshConnection } from './refresh-connection.ts'
-import type { RenewToken, Renewal } from './renew-token.ts'
+import type { Renewal, RenewToken } from './renew-token.ts'
 import { aheadMilliseconds } from './warm-tokens.ts'
 
 /**

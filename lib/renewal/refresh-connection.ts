@@ -2,11 +2,17 @@ import type { Connections, KnownConnection } from '../configuration/connections.
 import { UnknownConnectionError } from '../configuration/unknown-connection-error.ts'
 import { elementsOf } from '../token/asking.ts'
 import type { Pause } from '../token/in-time.ts'
-import { type ConnectionRecord, cleared, type Elements, settled, type Variant } from '../token-cache/connection-record.ts'
+import {
+  type ConnectionRecord,
+  cleared,
+  type Elements,
+  settled,
+  type Variant,
+} from '../token-cache/connection-record.ts'
 import type { TokenRecords } from '../token-cache/token-records.ts'
 import { forEachAtMost } from './at-most.ts'
 import type { Preparation, PrepareToken } from './prepare-token.ts'
-import type { RenewToken, Renewal } from './renew-token.ts'
+import type { Renewal, RenewToken } from './renew-token.ts'
 
 /** So long new tokens are waited for before the elements come into force without. */
 const preparationMilliseconds = 25_000
@@ -46,7 +52,9 @@ export function createRefreshConnection(parts: RefreshConnectionParts): RefreshC
     const latest = await connections.readAgain(name).catch(undefinedIfUnknown)
     const elements = latest ? elementsOf(latest) : gone
     const isOther = latest !== undefined && latest.fingerprint !== known.fingerprint
-    const prepared = isOther ? await prepareAll(known, latest, now() + preparationMilliseconds) : new Map<string, Preparation>()
+    const prepared = isOther
+      ? await prepareAll(known, latest, now() + preparationMilliseconds)
+      : new Map<string, Preparation>()
 
     await records.amendConnection(name, known, (before) => before && settled(before, elements, now()), deadline)
     const renewals: Renewal[] = []

@@ -6,7 +6,7 @@ import type { RecordName } from '../token-cache/record-name.ts'
 import type { TokenRecords } from '../token-cache/token-records.ts'
 import type { Announce } from './announce.ts'
 import { createSlots, forEachAtMost } from './at-most.ts'
-import type { RenewToken, Renewal } from './renew-token.ts'
+import type { Renewal, RenewToken } from './renew-token.ts'
 
 /** A run may be late by almost that much, so that until the one after the next it may be two of them. */
 export const intervalMilliseconds = 60_000

@@ -44,7 +44,11 @@ const yearMilliseconds = 365 * 86_400_000
 const usesNotedShare = 0.25
 
 /** The elements as they are now: a new generation where they would issue other tokens. */
-export function settled(before: ConnectionState | undefined, { fingerprint, warming }: Elements, now: number): ConnectionState {
+export function settled(
+  before: ConnectionState | undefined,
+  { fingerprint, warming }: Elements,
+  now: number,
+): ConnectionState {
   const generation = before?.fingerprint === fingerprint ? before.generation : nextGeneration(before, now)
   return { generation, fingerprint, variants: before?.variants ?? [], ...(warming && { warming }) }
 }

@@ -104,7 +104,14 @@ export function createTokenRecords({ store, budget, now, randomId }: TokenRecord
     }
     if (!(await writeOne(name, stored, before.version, waitUntil))) return undefined
     const { version } = stored
-    return { ...rest, name, record, version, ...(connection && { connection }), ...(due !== undefined && { dueAt: due }) }
+    return {
+      ...rest,
+      name,
+      record,
+      version,
+      ...(connection && { connection }),
+      ...(due !== undefined && { dueAt: due }),
+    }
   }
 
   const writeConnection: TokenRecords['writeConnection'] = async (name, before, state, waitUntil) => {

@@ -13,7 +13,10 @@ const budgetMilliseconds = 2_000
 /** The same for the functions that nobody waits for. */
 export function createRenewalParts(ports: Ports & { readonly elements: ElementStore }) {
   const { elements, connections, events, now, random, pause, log } = ports
-  const { cache, records, asking, obtainToken, rejectToken, secretsMark } = createParts({ ...ports, budgetMilliseconds })
+  const { cache, records, asking, obtainToken, rejectToken, secretsMark } = createParts({
+    ...ports,
+    budgetMilliseconds,
+  })
 
   const announce = createAnnounce({ events, log })
   const renewToken = createRenewToken({ cache, asking, now, log })

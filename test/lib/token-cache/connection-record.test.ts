@@ -48,7 +48,10 @@ test('what somebody else has written in place of uses is none', () => {
     assert.deepEqual(read.variants, [], variants)
   }
   for (const member of ['idleMilliseconds', 'maximumVariants', 'maximumConcurrency', 'authorizationServer']) {
-    const read = readConnectionRecord({ ...record, fields: { ...fields, [member]: member === 'authorizationServer' ? 1 : 'x' } })
+    const read = readConnectionRecord({
+      ...record,
+      fields: { ...fields, [member]: member === 'authorizationServer' ? 1 : 'x' },
+    })
     assert.equal(read.warming, undefined, member)
   }
 })
