@@ -19,5 +19,5 @@ export async function groundOf(
     return environment
   }
   const { elementsPath, secretsFolder } = workspace
-  return { TOKENWELL_ELEMENTS: elementsPath, TOKENWELL_SECRETS: secretsFolder, TOKENWELL_CACHE: 'memory' }
+  return { TOKENWELL_ELEMENTS: elementsPath, TOKENWELL_SECRETS: secretsFolder, TOKENWELL_CACHE: 'memory:local' }
 }

@@ -1,6 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
+import { eventChannel } from '../../lib/adapters/published-bus.ts'
 import { logChannel } from '../../lib/adapters/published-log.ts'
+import type { TokenwellEvent } from '../../lib/event/tokenwell-event.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 
 type Print = (line: string) => void
@@ -48,13 +50,27 @@ export function narrate(print: Print): () => void {
   }
 }
 
-/** Tells of failures alone. */
-export function narrateFailures(print: Print): void {
+/** Tells of failures, and of what happens though nobody asks for a token. */
+export function narrateWhileServing(print: Print): void {
   subscribe(logChannel, (message) => {
     const event = message as LogEvent
     if (event.event === 'request_failed') print(`${event.requestId}: ${event.status} ${event.code}: ${event.reason}`)
+    else if (unasked.has(event.event)) print(describeEvent(event).trim())
+  })
+  subscribe(eventChannel, (message) => {
+    const { type, ...said } = message as TokenwellEvent
+    print(`${type} ${JSON.stringify(said)}`)
   })
 }
+
+const unasked: ReadonlySet<LogEvent['event']> = new Set([
+  'warm_run_ended',
+  'renewal_failed',
+  'reload_failed',
+  'event_answered',
+  'event_failed',
+  'event_not_raised',
+])
 
 function describeEvent(event: LogEvent): string {
   switch (event.event) {

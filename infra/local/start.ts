@@ -1,5 +1,4 @@
 import { join, relative, resolve } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import type { ClientMetadata } from 'oidc-provider'
 import { fileElements } from '../../lib/adapters/file-elements.ts'
@@ -9,11 +8,15 @@ import { type ListedConnection, listConnections } from '../../lib/configuration/
 import { validateElements } from '../../lib/configuration/validate-elements.ts'
 import { isTokenError } from '../../lib/token/token-error.ts'
 import { startAuthorizationServer } from './authorization-server.ts'
+import { withEventsRoute } from './events-route.ts'
 import { groundOf } from './ground.ts'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
 import { listen } from './listen.ts'
+import { type LocalFunctions, loadFunctions } from './local-functions.ts'
+import { createLocalQueue } from './local-queue.ts'
 import { LocalRunError } from './local-run-error.ts'
-import { narrate, narrateFailures } from './narration.ts'
+import { narrate, narrateWhileServing } from './narration.ts'
+import { watchFiles } from './watch-files.ts'
 import {
   clientsOf,
   expectedIssuer,
@@ -30,9 +33,9 @@ import {
 const root = join(import.meta.dirname, '..', '..')
 /** What the local run makes and keeps. */
 const folder = resolve(process.env['TOKENWELL_FOLDER'] ?? join(root, '.tokenwell'))
-const functionPath = join(root, 'functions', 'issue-token', 'index.ts')
 const loopback = '127.0.0.1'
 const defaultPort = 8787
+const warmIntervalMilliseconds = 60_000
 const flag = { type: 'boolean', default: false } as const
 const print = (line = '') => console.log(line)
 
@@ -65,15 +68,20 @@ async function main(): Promise<void> {
     secretsFolder: join(folder, 'secrets'),
     surroundings: { stage: 'local', publicUrl: `http://${loopback}:${port}`, isLambda: false },
   })
-  handler = await loadFunction(workspace, await groundOf(workspace, { isAws: aws, print }))
+  const functions = await loadFunctions(workspace, await groundOf(workspace, { isAws: aws, print }))
 
   const { name: connection, connection: configured } = await firstConnection(workspace)
   print(`\nA token for the connection ${connection}:\n`)
   if (configured) print(describe(configured))
-  await firstToken(handler, { connection, ...(await demoUserOf(workspace, configured)) })
+  await firstToken(functions.issueToken, { connection, ...(await demoUserOf(workspace, configured)) })
   if (once) process.exit(0)
 
-  narrateFailures((line) => print(`  ${line}`))
+  narrateWhileServing((line) => print(`  ${line}`))
+  const { stage } = workspace.surroundings
+  const deliver = createLocalQueue(functions, stage)
+  handler = withEventsRoute(functions.issueToken, deliver, stage)
+  startSchedule(functions)
+  await watchFiles(workspace, deliver)
   print(`\nServing on http://${loopback}:${port} until Ctrl-C. The next answer comes from memory:\n`)
   print(`curl -s -X POST http://${loopback}:${port}/connections/${connection}/token\n`)
   process.on('SIGINT', () => process.exit(0))
@@ -139,21 +147,6 @@ async function describeForeignServers(workspace: Workspace): Promise<Workspace> 
   return workspace
 }
 
-/** The very file that Lambda runs, told by its environment variables as on Lambda. */
-async function loadFunction(
-  { surroundings }: Workspace,
-  ground: Readonly<Record<string, string>>,
-): Promise<LambdaHandler> {
-  Object.assign(process.env, ground, {
-    TOKENWELL_STAGE: surroundings.stage,
-    TOKENWELL_PUBLIC_URL: surroundings.publicUrl,
-    POWERTOOLS_METRICS_DISABLED: 'true',
-    POWERTOOLS_LOG_LEVEL: process.env['POWERTOOLS_LOG_LEVEL'] ?? 'SILENT',
-  })
-  const { handler }: { handler: LambdaHandler } = await import(pathToFileURL(functionPath).href)
-  return handler
-}
-
 /** `conn` of the original's example, or else the first that needs no user. */
 async function firstConnection({ elementsPath, surroundings }: Workspace): Promise<ListedConnection> {
   const listed = await listConnections(fileElements(elementsPath), surroundings)
@@ -183,6 +176,11 @@ async function firstToken(handler: LambdaHandler, request: object): Promise<void
   const answer = (await handler(request as never, createLocalContext(Date.now()))) as { status?: number }
   stop()
   if (answer.status !== undefined) throw new LocalRunError(`No token: ${whatToDo(answer.status)}`)
+}
+
+/** As EventBridge Scheduler does. */
+function startSchedule({ warmTokens }: LocalFunctions): void {
+  setInterval(() => void warmTokens({}, createLocalContext(Date.now())), warmIntervalMilliseconds)
 }
 
 function whatToDo(status: number): string {

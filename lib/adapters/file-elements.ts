@@ -12,17 +12,21 @@ import { isJsonObject, type ReadJson, readStrictJson } from './strict-json.ts'
 /** Values by id, by kind, unread; a file of a folder may hold none. */
 type RawElements = ReadonlyMap<Kind, ReadonlyMap<string, ReadJson>>
 
+/** One look at all of them serves whoever follows references at that moment. */
+const maximumAgeMilliseconds = 1_000
+
 /**
- * Elements of a JSON file `{ kind: { id: element } }` or of a folder `<kind>/<id>.json`, read at the first use and kept.
+ * Elements of a JSON file `{ kind: { id: element } }` or of a folder `<kind>/<id>.json`, as they were a second ago.
  * @throws {ConfigurationError} from each call while the path can't be read or holds no JSON
  */
 export function fileElements(path: string): ElementStore {
-  let loaded: Promise<{ elements: RawElements; findings: readonly Finding[] }> | undefined
+  let loaded: ReturnType<typeof loadElements> | undefined
+  let loadedAt = -Infinity
   const load = () => {
-    loaded ??= loadElements(path).catch((error) => {
-      loaded = undefined
-      throw error
-    })
+    if (!loaded || performance.now() >= loadedAt + maximumAgeMilliseconds) {
+      loadedAt = performance.now()
+      loaded = loadElements(path)
+    }
     return loaded
   }
   return {

@@ -1,27 +1,21 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, type TestContext, test } from 'node:test'
+import { after, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { bundleFunction } from '../../../infra/bundle.ts'
-import { moveToAws } from '../../../infra/local/aws-ground.ts'
 import { listen } from '../../../infra/local/listen.ts'
-import type { Workspace } from '../../../infra/local/workspace.ts'
-import type { LogEvent } from '../../../lib/log/log-event.ts'
-import { plant, plantSecrets } from '../../support/canary.ts'
 import { theElements } from '../../support/elements.ts'
+import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
 import {
   FunctionError,
   type InvokeOptions,
   type LambdaInstance,
   startLambdaInstance,
 } from '../../support/lambda-instance.ts'
-import { setEnvironment, startMoto } from '../../support/moto.ts'
-import { startIfThere } from '../../support/real-server.ts'
 import { createHttpEvent, type HttpRequest, startTheSet, tokenRequest } from '../../support/the-set.ts'
 import { someToken, startTokenServer } from '../../support/token-server.ts'
 
@@ -31,79 +25,14 @@ const folder = await mkdtemp(join(tmpdir(), 'tokenwell-lambda-'))
 after(() => rm(folder, { recursive: true, force: true }))
 const bundle = await bundleFunction('issue-token', folder)
 
-type Environment = Readonly<Record<string, string>>
-
-/** Undefined where moto isn't there. */
-async function startGround(t: TestContext) {
-  const moto = await startIfThere(t, () => startMoto(t))
-  if (!moto) return undefined
-  setEnvironment(t, moto.environment)
-  return {
-    /** The variables of a function whose elements and secrets these are. */
-    async move(workspace: Workspace): Promise<Environment> {
-      const { environment } = await moveToAws(workspace)
-      plantSecrets(workspace.secretsFolder)
-      const { stage, publicUrl } = workspace.surroundings
-      const role = roleCredentials()
-      return { ...moto.environment, ...role, ...environment, TOKENWELL_STAGE: stage, TOKENWELL_PUBLIC_URL: publicUrl }
-    },
-  }
-}
-
-/** Of the function's role, by which Lambda signs its calls. */
-function roleCredentials(): Environment {
-  const [secret, session] = [randomBytes(30).toString('base64url'), randomBytes(90).toString('base64url')]
-  plant(secret)
-  plant(session)
-  return { AWS_ACCESS_KEY_ID: 'ASIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: session }
-}
-
 async function sendHttp(instance: LambdaInstance, request: HttpRequest, options?: InvokeOptions) {
   const { answer, ...invocation } = await instance.invoke(createHttpEvent(request), options)
   const { statusCode, body } = answer as APIGatewayProxyStructuredResultV2
   return { ...invocation, status: statusCode, body: JSON.parse(body ?? '{}') as Readonly<Record<string, unknown>> }
 }
 
-/** Its lines on standard output. All of them are JSON, or this throws. */
-function linesOf(instance: LambdaInstance): Readonly<Record<string, unknown>>[] {
-  const lines = instance.output().split('\n').filter(Boolean)
-  return lines.map((line) => JSON.parse(line))
-}
-
-/** The whole catalogue; the compiler says if one is missing. */
-const catalogue: Readonly<Record<LogEvent['event'], true>> = {
-  connection_resolved: true,
-  client_authenticated: true,
-  token_obtained: true,
-  token_request_failed: true,
-  token_handed_out: true,
-  token_request_repeated: true,
-  cool_down_begun: true,
-  clock_offset_learned: true,
-  newer_secret_found: true,
-  reload_failed: true,
-  cache_passed_over: true,
-  cached_token_unreadable: true,
-  renewal_failed: true,
-  request_failed: true,
-}
-
-/** @returns their events, in order */
-function assertCatalogued(
-  lines: readonly Readonly<Record<string, unknown>>[],
-  invocations: readonly { readonly requestId: string }[],
-): unknown[] {
-  const requestIds = invocations.map(({ requestId }) => requestId)
-  const events = lines.filter((line) => !('_aws' in line))
-  for (const line of events) {
-    assert.ok(Object.hasOwn(catalogue, String(line['message'])), JSON.stringify(line))
-    assert.ok(requestIds.includes(String(line['requestId'])), JSON.stringify(line))
-  }
-  return events.map(({ message }) => message)
-}
-
 test('an event in, a token out; the next one from memory; a cold instance has it from the cache', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startLambdaGround(t)
   if (!ground) return
   const set = await startTheSet(t, theElements)
   const environment = await ground.move(set.workspace)
@@ -138,7 +67,7 @@ test('an event in, a token out; the next one from memory; a cold instance has it
 })
 
 test('an unknown connection is a 404 of ours and no function error; nor is an event that nobody knows', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startLambdaGround(t)
   if (!ground) return
   const set = await startTheSet(t, theElements)
   const instance = await startLambdaInstance(t, bundle, await ground.move(set.workspace))
@@ -169,7 +98,7 @@ test('a variable that is missing is an error of the init, which names it', async
 })
 
 test('before its time-out the function answers itself: 504', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startLambdaGround(t)
   if (!ground) return
   const server = await startTokenServer(t, theElements, () => undefined)
   const instance = await startLambdaInstance(t, bundle, await ground.move(server.workspace))
@@ -180,7 +109,7 @@ test('before its time-out the function answers itself: 504', async (t) => {
 })
 
 test('it logs events of the catalogue, each with the request id, and no token, assertion or key', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startLambdaGround(t)
   if (!ground) return
   const server = await startTokenServer(t, theElements, ({ form }) =>
     form.has('scope')
@@ -205,7 +134,7 @@ test('it logs events of the catalogue, each with the request id, and no token, a
 })
 
 test('with the cache down there is a token all the same, and a metric that says so', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startLambdaGround(t)
   if (!ground) return
   const set = await startTheSet(t, theElements)
   const environment = await ground.move(set.workspace)
@@ -223,7 +152,7 @@ test('with the cache down there is a token all the same, and a metric that says 
 })
 
 test('an instance that stood still for seconds goes on: its idle connections were closed meanwhile', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startLambdaGround(t)
   if (!ground) return
   const set = await startTheSet(t, theElements)
   set.server.server.keepAliveTimeout = 1_000

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { maskTokens, narrate, narrateFailures } from '../../../infra/local/narration.ts'
+import { maskTokens, narrate, narrateWhileServing } from '../../../infra/local/narration.ts'
 import { type ElementChanges, theElements } from '../../support/elements.ts'
 import { tokenRequest } from '../../support/the-set.ts'
 import { type ScriptedAnswer, someToken, startTokenServer } from '../../support/token-server.ts'
@@ -67,7 +67,7 @@ test('of failures alone is told once npm start serves', async (t) => {
     () => answer,
   )
   const lines: string[] = []
-  narrateFailures((line) => lines.push(line))
+  narrateWhileServing((line) => lines.push(line))
   await server.http(theUser)
   assert.deepEqual(lines, [])
   answer = { status: 400, body: { error: 'invalid_grant' } }

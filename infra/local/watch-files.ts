@@ -1,0 +1,72 @@
+import { readdir, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileElements } from '../../lib/adapters/file-elements.ts'
+import { kinds } from '../../lib/configuration/element.ts'
+import { secretPrefix } from '../../lib/configuration/surroundings.ts'
+import type { Deliver } from './local-queue.ts'
+import type { Workspace } from './workspace.ts'
+
+const intervalMilliseconds = 1_000
+
+/** What stands there, by name. */
+type Snapshot = ReadonlyMap<string, string>
+
+/** Tells of changed elements and secrets by the events that Parameter Store and Secrets Manager send. */
+export async function watchFiles({ elementsPath, secretsFolder, surroundings }: Workspace, deliver: Deliver) {
+  const { stage } = surroundings
+  await watch(
+    () => readElements(elementsPath),
+    (name) => deliver(parameterChange(`/tokenwell/${stage}/${name}`)),
+  )
+  await watch(
+    () => readModificationTimes(secretsFolder),
+    (name) => deliver(secretChange(`${secretPrefix({ stage })}${name}`)),
+  )
+}
+
+async function watch(read: () => Promise<Snapshot>, tell: (name: string) => void): Promise<void> {
+  let before = await read()
+  const look = async () => {
+    // A file that is being written is read the next time.
+    const after = await read().catch(() => before)
+    for (const name of new Set([...before.keys(), ...after.keys()]))
+      if (before.get(name) !== after.get(name)) tell(name)
+    before = after
+    setTimeout(() => void look(), intervalMilliseconds).unref()
+  }
+  setTimeout(() => void look(), intervalMilliseconds).unref()
+}
+
+async function readElements(path: string): Promise<Snapshot> {
+  const elements = fileElements(path)
+  const references = (
+    await Promise.all(kinds.map(async (kind) => (await elements.ids(kind)).map((id) => ({ kind, id }))))
+  ).flat()
+  const readings = await elements.get(references)
+  return new Map(
+    references.map(({ kind, id }, index) => [`${kind}/${id}`, JSON.stringify(readings[index]?.attributes)]),
+  )
+}
+
+async function readModificationTimes(folder: string): Promise<Snapshot> {
+  const entries = await readdir(folder, { withFileTypes: true, recursive: true })
+  const files = entries.filter((entry) => entry.isFile())
+  return new Map(
+    await Promise.all(
+      files.map(async ({ parentPath, name }): Promise<[string, string]> => {
+        const path = join(parentPath, name)
+        return [path.slice(folder.length + 1), String((await stat(path)).mtimeMs)]
+      }),
+    ),
+  )
+}
+
+function parameterChange(name: string): object {
+  const detail = { operation: 'Update', name, type: 'String' }
+  return { source: 'aws.ssm', 'detail-type': 'Parameter Store Change', detail }
+}
+
+function secretChange(name: string): object {
+  const detail = { name, labelUpdated: 'AWSCURRENT', versionId: 'local' }
+  return { source: 'aws.secretsmanager', 'detail-type': 'Secret Label Updated', detail }
+}

@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, test } from 'node:test'
+import { bundleFunction } from '../../../infra/bundle.ts'
+import { theElements } from '../../support/elements.ts'
+import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
+import { startLambdaInstance } from '../../support/lambda-instance.ts'
+import { startTheSet } from '../../support/the-set.ts'
+
+/* The built function as Lambda runs it, beside the one whose tokens it keeps warm. */
+
+const folder = await mkdtemp(join(tmpdir(), 'tokenwell-lambda-'))
+after(() => rm(folder, { recursive: true, force: true }))
+const [issueToken, warmTokens] = [
+  await bundleFunction('issue-token', folder),
+  await bundleFunction('warm-tokens', folder),
+]
+
+/** It goes stale before the run after the next. */
+const soonStale = { server: { maximumLifetimeSeconds: 100 } }
+
+test('a run renews what will go stale soon, and the caller of a cold instance finds it in the cache', async (t) => {
+  const ground = await startLambdaGround(t)
+  if (!ground) return
+  const set = await startTheSet(t, (issuer) => theElements(issuer, soonStale))
+  const environment = { ...(await ground.move(set.workspace)), TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
+
+  const warm = await startLambdaInstance(t, warmTokens, environment)
+  const nothing = await warm.invoke({})
+  assert.deepEqual(nothing.answer, { due: 0, renewed: 0, failed: 0, left: 0 })
+
+  const first = await startLambdaInstance(t, issueToken, environment)
+  const { answer: issued } = await first.invoke({ connection: 'conn' })
+  const { access_token: before } = issued as Readonly<Record<string, unknown>>
+  const run = await warm.invoke({})
+  assert.deepEqual(run.answer, { due: 1, renewed: 1, failed: 0, left: 0 })
+  assert.equal(set.tokenRequests(), 2)
+
+  const cold = await startLambdaInstance(t, issueToken, environment)
+  const { answer } = await cold.invoke({ connection: 'conn' })
+  const { access_token: token, source } = answer as Readonly<Record<string, unknown>>
+  assert.equal(source, 'cache')
+  assert.notEqual(token, before)
+  assert.equal(set.tokenRequests(), 2)
+
+  const events = assertCatalogued(linesOf(warm), [nothing, run])
+  assert.equal(events.at(-1), 'warm_run_ended')
+  const metric = linesOf(warm).findLast((line) => line['WarmRenewed'] !== undefined)
+  assert.deepEqual([metric?.['WarmRenewed'], metric?.['WarmFailed'], metric?.['WarmLeft']], [1, 0, 0])
+  t.diagnostic(
+    `init ${Math.round(warm.initMilliseconds)} ms, a run with one renewal ${Math.round(run.milliseconds)} ms`,
+  )
+})
+
+test('a run that can not know what is due is a function error, so that somebody looks', async (t) => {
+  const ground = await startLambdaGround(t)
+  if (!ground) return
+  const set = await startTheSet(t, theElements)
+  const environment = { ...(await ground.move(set.workspace)), TOKENWELL_CACHE: 'dynamodb:no-such-table' }
+  const warm = await startLambdaInstance(t, warmTokens, environment)
+  await assert.rejects(warm.invoke({}), { type: 'CacheUnavailableError' })
+})
