@@ -43,7 +43,8 @@ export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
   return async (event, deadline) => {
     const renewals = await renewalsOf(event, deadline)
     await announce(renewals)
-    for (const renewal of renewals) if (renewal.outcome === 'failed') throw renewal.error
+    for (const renewal of renewals)
+      if (renewal.outcome === 'failed' || renewal.outcome === 'cooling_down') throw renewal.error
   }
 
   async function renewalsOf(event: IncomingEvent, deadline: number): Promise<readonly Renewal[]> {

@@ -12,12 +12,13 @@ import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
 /** How renewing a token went for which nobody waits. */
 export type Renewal =
   | { readonly outcome: 'renewed'; readonly connection: string; readonly token: Token }
-  | { readonly outcome: 'failed'; readonly connection: string; readonly error: TokenError }
+  /** `cooling_down`: it failed for somebody else, and nobody may ask for a while. */
+  | { readonly outcome: 'failed' | 'cooling_down'; readonly connection: string; readonly error: TokenError }
   /**
-   * `not_needed`: it is good for long enough, or nobody uses it. `under_way`: somebody else asks for it. `cooling_down`:
-   * nobody may ask for a while. `unknown`: nobody knows any more what was asked for.
+   * `not_needed`: it is good for long enough, or nobody uses it. `under_way`: somebody else asks for it. `unknown`: nobody
+   * knows any more what was asked for.
    */
-  | { readonly outcome: 'not_needed' | 'under_way' | 'cooling_down' | 'unknown'; readonly connection: string }
+  | { readonly outcome: 'not_needed' | 'under_way' | 'unknown'; readonly connection: string }
 
 export interface RenewalWanted {
   readonly name: RecordName
@@ -51,7 +52,8 @@ export function createRenewToken({ cache, asking, now, log }: RenewTokenParts): 
     if (isWarming && !(await cache.isKeptWarm(look, waitUntil))) return { outcome: 'not_needed', connection }
     if (look.token && isGoodEnough(look.token, freshUntil, tokenId)) return { outcome: 'not_needed', connection }
     if (look.isLeased) return { outcome: 'under_way', connection }
-    if (look.failure && now() < look.failure.until) return { outcome: 'cooling_down', connection }
+    if (look.failure && now() < look.failure.until)
+      return { outcome: 'cooling_down', connection, error: look.failure.error }
     if (!look.asked) return { outcome: 'unknown', connection }
 
     const request = { connection, ...look.asked }
