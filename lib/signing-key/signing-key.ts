@@ -7,4 +7,8 @@ export interface SigningKey {
   readonly keyId: string
   /** The key's own certificate and, where they are there, those that lead to its CA. Empty without any. */
   readonly certificates: readonly X509Certificate[]
+  /** Of a key that Tokenwell rotates, in milliseconds since the epoch; in the secret in seconds, as dates in a JWT. */
+  readonly signsFrom?: number
+  /** Absent while no other is there to follow. */
+  readonly signsUntil?: number
 }
