@@ -6,6 +6,7 @@ import { App, Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { type IVpc, Vpc } from 'aws-cdk-lib/aws-ec2'
 import { Key } from 'aws-cdk-lib/aws-kms'
+import { BUNDLING_STACKS } from 'aws-cdk-lib/cx-api'
 import { Tokenwell, type TokenwellProps } from '../../infra/stack/tokenwell.ts'
 
 /** A stack of the stage `test`. What its properties need that isn't Tokenwell's stands in another. */
@@ -27,10 +28,16 @@ type Props = Partial<TokenwellProps>
 
 export const theUrl = 'https://tokens.example'
 
-export function createTestStack(t: TestContext, props: Props | ((elsewhere: Stack) => Props) = {}): TestStack {
+/** Its functions' code is only bundled where a test looks at it: that takes most of the time. */
+export function createTestStack(
+  t: TestContext,
+  props: Props | ((elsewhere: Stack) => Props) = {},
+  { isBundled = false } = {},
+): TestStack {
   const outdir = mkdtempSync(join(tmpdir(), 'tokenwell-stack-'))
   t.after(() => rmSync(outdir, { recursive: true, force: true }))
-  const app = new App({ outdir, analyticsReporting: false })
+  const context = isBundled ? {} : { [BUNDLING_STACKS]: [] }
+  const app = new App({ outdir, context, analyticsReporting: false })
   const stack = new Stack(app, 'Test')
   const given = typeof props === 'function' ? props(new Stack(app, 'Elsewhere')) : props
   const tokenwell = new Tokenwell(stack, 'Tokens', { stage: 'test', publicUrl: theUrl, ...given })
@@ -53,6 +60,14 @@ export function resourcesOf(stack: Stack, type: string): Readonly<Record<string,
   return Object.fromEntries(
     Object.entries(found).map(([id, resource]) => [withoutHash(id), withSamples(resource) as Resource]),
   )
+}
+
+/** The one of that logical id. */
+export function resourceNamed(stack: Stack, type: string, id: string): Resource {
+  const resources = resourcesOf(stack, type)
+  const resource = resources[id]
+  if (!resource) throw new Error(`No ${type} is ${id}: there are ${Object.keys(resources).join(', ')}`)
+  return resource
 }
 
 /** The only one. */

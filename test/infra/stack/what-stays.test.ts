@@ -11,8 +11,22 @@ import { createTestStack, everyProperty, resourceOf, resourcesOf } from '../../s
 test('the table has the key and the TTL attribute of the storage schema, and is paid for by the request', (t) => {
   const { Properties } = resourceOf(createTestStack(t).stack, 'AWS::DynamoDB::Table')
   assert.deepEqual(Properties, {
-    AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
+    AttributeDefinitions: [
+      { AttributeName: 'name', AttributeType: 'S' },
+      { AttributeName: 'dueShard', AttributeType: 'S' },
+      { AttributeName: 'dueAt', AttributeType: 'N' },
+    ],
     BillingMode: 'PAY_PER_REQUEST',
+    GlobalSecondaryIndexes: [
+      {
+        IndexName: 'due',
+        KeySchema: [
+          { AttributeName: 'dueShard', KeyType: 'HASH' },
+          { AttributeName: 'dueAt', KeyType: 'RANGE' },
+        ],
+        Projection: { ProjectionType: 'KEYS_ONLY' },
+      },
+    ],
     KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
     TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
   })
@@ -35,8 +49,8 @@ test('what Secrets Manager makes of the secret holds the keys of the cache', (t)
 test('logs end after three months, or when the operator says', (t) => {
   const days = (stack: Stack) =>
     Object.values(resourcesOf(stack, 'AWS::Logs::LogGroup')).map(({ Properties }) => Properties['RetentionInDays'])
-  assert.deepEqual(days(createTestStack(t).stack), [90, 90])
-  assert.deepEqual(days(createTestStack(t, { logRetention: RetentionDays.ONE_YEAR }).stack), [365, 365])
+  assert.deepEqual(days(createTestStack(t).stack), [90, 90, 90, 90])
+  assert.deepEqual(days(createTestStack(t, { logRetention: RetentionDays.ONE_YEAR }).stack), [365, 365, 365, 365])
 })
 
 test('with the stack goes the table, and secret and logs stay', (t) => {
@@ -44,6 +58,8 @@ test('with the stack goes the table, and secret and logs stay', (t) => {
     TokensTable: 'Delete',
     TokensCacheSecret: 'Retain',
     TokensIssueTokenLog: 'Retain',
+    TokensWarmTokensLog: 'Retain',
+    TokensRefreshTokenLog: 'Retain',
     TokensHttpAccessLog: 'Retain',
   })
 })

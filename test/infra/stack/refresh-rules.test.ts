@@ -1,0 +1,132 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type Event, onDefaultBus, onOwnBus, startEventRules, type Target } from '../../support/event-rules.ts'
+import { createTestStack, resourceNamed, resourcesOf } from '../../support/stack.ts'
+
+/*
+ * The rules of the template in an EventBridge that applies them, with events as AWS's services and our functions send them.
+ * moto takes from anybody the sources that EventBridge takes from AWS alone.
+ */
+
+test('a change of an element of this stage reaches the queue, whatever was done to it', async (t) => {
+  const ground = await startEventRules(t)
+  if (!ground) return
+  for (const operation of ['Create', 'Update', 'Delete'])
+    await ground.assertHeard(onDefaultBus, parameterChange('/tokenwell/test/jwtBuilder/b', operation))
+})
+
+test('a change of what is no element of this stage does not', async (t) => {
+  const ground = await startEventRules(t)
+  if (!ground) return
+  for (const name of ['/tokenwell/other/jwtBuilder/b', '/tokenwell/test2/jwtBuilder/b', '/test/jwtBuilder/b', 'b'])
+    await ground.assertUnheard(onDefaultBus, parameterChange(name, 'Update'))
+  await ground.assertUnheard(onDefaultBus, parameterChange('/tokenwell/test/jwtBuilder/b', 'LabelParameterVersion'))
+  await ground.assertUnheard(onDefaultBus, {
+    ...parameterChange('/tokenwell/test/jwtBuilder/b', 'Update'),
+    'detail-type': 'Parameter Store Policy Action',
+  })
+})
+
+test('a new current version of a secret of this stage reaches the queue', async (t) => {
+  const ground = await startEventRules(t)
+  if (!ground) return
+  await ground.assertHeard(onDefaultBus, labelChange('tokenwell/test/k', 'AWSCURRENT'))
+  await ground.assertHeard(onDefaultBus, labelChange('tokenwell/test/cache', 'AWSCURRENT'))
+})
+
+test('another label, another prefix, and what is told of secrets otherwise do not', async (t) => {
+  const ground = await startEventRules(t)
+  if (!ground) return
+  await ground.assertUnheard(onDefaultBus, labelChange('tokenwell/test/k', 'mine'))
+  for (const name of ['tokenwell/other/k', 'tokenwell/test2/k', 'other/tokenwell/test/k', 'k'])
+    await ground.assertUnheard(onDefaultBus, labelChange(name, 'AWSCURRENT'))
+  await ground.assertUnheard(onDefaultBus, {
+    ...labelChange('tokenwell/test/k', 'AWSCURRENT'),
+    'detail-type': 'AWS API Call via CloudTrail',
+  })
+})
+
+test('of what is said on the own bus, that which asks for something reaches the queue, whoever says it', async (t) => {
+  const ground = await startEventRules(t)
+  if (!ground) return
+  for (const event of [
+    { 'detail-type': 'TokenRefreshRequested', detail: { connection: 'orders', tokenId: 'the-id' } },
+    { 'detail-type': 'TokenRejected', detail: { connection: 'orders', tokenId: 'the-id' } },
+    { 'detail-type': 'ConnectionChanged', detail: { connection: 'orders' } },
+    { 'detail-type': 'ClearTokenCache', detail: { connection: 'orders' } },
+    { 'detail-type': 'ClearTokenCache', detail: {} },
+    { 'detail-type': 'ReconcileElements', detail: {} },
+  ])
+    for (const source of ['tokenwell-test', 'operator']) await ground.assertHeard(onOwnBus, { source, ...event })
+})
+
+test('so does what infra/README.md tells operators to put there', async (t) => {
+  const ground = await startEventRules(t)
+  if (!ground) return
+  const readme = readFileSync(join(import.meta.dirname, '..', '..', '..', 'infra', 'README.md'), 'utf8')
+  const commands = [...readme.matchAll(/^aws events put-events --entries '(.*)'$/gm)].map(([, entries = '']) => entries)
+  assert.equal(commands.length, 3)
+  for (const command of commands) {
+    const [{ EventBusName, Source, DetailType, Detail }] = JSON.parse(command)
+    assert.equal(EventBusName, 'tokenwell-prod')
+    await ground.assertHeard(onOwnBus, { source: Source, 'detail-type': DetailType, detail: JSON.parse(Detail) })
+  }
+})
+
+test('what is said for others, unknown, or on the wrong bus does not', async (t) => {
+  const ground = await startEventRules(t)
+  if (!ground) return
+  const source = 'tokenwell-test'
+  for (const type of ['TokenRefreshed', 'TokenRefreshFailed', 'ConnectionRefused', 'Unknown', 'tokenrejected'])
+    await ground.assertUnheard(onOwnBus, { source, 'detail-type': type, detail: { connection: 'orders' } })
+  await ground.assertUnheard(onDefaultBus, { source, 'detail-type': 'ClearTokenCache', detail: {} })
+  await ground.assertUnheard(onOwnBus, parameterChange('/tokenwell/test/jwtBuilder/b', 'Update'))
+  await ground.assertUnheard(onOwnBus, labelChange('tokenwell/test/k', 'AWSCURRENT'))
+})
+
+test('once an hour the queue gets the same that an operator may ask for', (t) => {
+  const { stack } = createTestStack(t)
+  const { Properties } = resourceNamed(stack, 'AWS::Events::Rule', 'TokensRulesReconciliation')
+  const { Targets: targets, Description, ...rule } = Properties as { Targets: Target[]; Description: string }
+  assert.deepEqual(rule, { ScheduleExpression: 'rate(1 hour)', State: 'ENABLED' })
+  assert.deepEqual(
+    targets.map(({ Input }) => JSON.parse(String(Input))),
+    [{ source: 'tokenwell-test', 'detail-type': 'ReconcileElements', detail: {} }],
+  )
+})
+
+test('every rule brings it to the queue for an hour, and then to the dead letters', (t) => {
+  const rules = Object.values(resourcesOf(createTestStack(t).stack, 'AWS::Events::Rule'))
+  assert.equal(rules.length, 4)
+  for (const { Properties } of rules) {
+    assert.equal(Properties['State'], 'ENABLED')
+    const [{ Id, Input, ...target }, ...more] = Properties['Targets'] as [Target, ...Target[]]
+    assert.deepEqual(more, [])
+    assert.ok('EventPattern' in Properties ? Input === undefined : Input, 'the event as it is')
+    assert.deepEqual(target, {
+      Arn: 'TokensRefreshesQueue.Arn',
+      DeadLetterConfig: { Arn: 'TokensRefreshesDeadLetters.Arn' },
+      RetryPolicy: { MaximumEventAgeInSeconds: 3600, MaximumRetryAttempts: 185 },
+    })
+  }
+})
+
+function parameterChange(name: string, operation: string): Event {
+  return {
+    source: 'aws.ssm',
+    'detail-type': 'Parameter Store Change',
+    resources: [`arn:aws:ssm:eu-central-1:123456789012:parameter${name}`],
+    detail: { operation, name, type: 'String' },
+  }
+}
+
+function labelChange(name: string, labelUpdated: string): Event {
+  return {
+    source: 'aws.secretsmanager',
+    'detail-type': 'Secret Label Updated',
+    resources: [`arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-a1b2c3`],
+    detail: { name, labelUpdated, versionId: 'a1b2c3d4-5678-90ab-cdef-EXAMPLE11111' },
+  }
+}
