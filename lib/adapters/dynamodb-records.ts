@@ -1,16 +1,15 @@
 import {
-  type AttributeValue,
   BatchGetItemCommand,
   ConditionalCheckFailedException,
   DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb'
-import { type RecordName, recordNameText } from '../token-cache/record-name.ts'
-import type { RecordFields, RecordStore, StoredRecord } from '../token-cache/record-store.ts'
-import { RecordStoreError } from '../token-cache/record-store-error.ts'
+import { recordNameText } from '../token-cache/record-name.ts'
+import type { RecordStore } from '../token-cache/record-store.ts'
 import { withinTime } from './aws-client-settings.ts'
-import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
+import { describeFailure, throttledError } from './dynamodb-failure.ts'
+import { createItem, type Item, readRecord } from './dynamodb-item.ts'
 
 interface DynamodbRecordsOptions {
   readonly tableName: string
@@ -18,7 +17,6 @@ interface DynamodbRecordsOptions {
   readonly attemptMilliseconds: number
 }
 
-type Item = Record<string, AttributeValue>
 type Call<Answer> = (client: DynamoDBClient, options: { readonly abortSignal: AbortSignal }) => Promise<Answer>
 
 /**
@@ -75,7 +73,7 @@ function readSeveral(tableName: string, names: readonly string[]): Call<Item[]> 
   const command = new BatchGetItemCommand({ RequestItems: { [tableName]: { Keys: keys, ConsistentRead: true } } })
   return async (client, options) => {
     const { Responses: items, UnprocessedKeys: unread } = await client.send(command, options)
-    if (unread?.[tableName]) throw throttled(tableName)
+    if (unread?.[tableName]) throw throttledError(tableName)
     return items?.[tableName] ?? []
   }
 }
@@ -107,54 +105,4 @@ function ifVersion(expected: string) {
 function falseIfConditionFailed(error: unknown): false {
   if (error instanceof ConditionalCheckFailedException) return false
   throw error
-}
-
-function createItem(name: RecordName, { version, removableFrom, fields }: StoredRecord): Item {
-  const attributes = Object.entries({ removableFrom, ttl: Math.ceil(removableFrom / 1000), ...fields }).map(
-    ([attribute, value]) => [attribute, typeof value === 'number' ? { N: String(value) } : { S: value }],
-  )
-  return { ...Object.fromEntries(attributes), name: { S: recordNameText(name) }, version: { S: version } }
-}
-
-/** Without fields where they aren't ours, so that it can be replaced; undefined where not even the version is. */
-function readRecord({ name: _name, ttl: _ttl, version, removableFrom, ...attributes }: Item): StoredRecord | undefined {
-  if (version?.S === undefined) return undefined
-  const foreign = { version: version.S, removableFrom: 0, fields: {} }
-  if (removableFrom?.N === undefined) return foreign
-
-  const fields: Record<string, RecordFields[string]> = {}
-  for (const [field, { S: text, N: number }] of Object.entries(attributes)) {
-    if (text === undefined && number === undefined) return foreign
-    fields[field] = text ?? Number(number)
-  }
-  return { version: version.S, removableFrom: Number(removableFrom.N), fields }
-}
-
-/** DynamoDB's own, beside those that any service has: none of them has done anything. */
-const contended = ['ReplicatedWriteConflictException', 'ThrottlingError', 'TransactionConflictException']
-
-/** Of the original only its name is kept: it may hold the item. */
-function describeFailure(error: unknown, tableName: string): RecordStoreError {
-  if (error instanceof RecordStoreError) return error
-  const [failure, reason] = [classifyAwsFailure(error), reasonOfAwsFailure(error)]
-  if (failure === 'throttled' || contended.includes(reason)) return throttled(tableName)
-  const table = `The DynamoDB table ${tableName}`
-  switch (failure) {
-    case 'missing':
-      return new RecordStoreError(`${table} does not exist in this account and region: create it, its key is name (S).`)
-    case 'denied':
-      return new RecordStoreError(
-        `${table} is refused (${reason}): allow dynamodb:GetItem, BatchGetItem and PutItem on it, and the use of its key.`,
-      )
-    case 'unreachable':
-      return new RecordStoreError(`${table} did not answer in time, or can't be reached (${reason}).`)
-    case undefined:
-      return new RecordStoreError(`${table} does not take the request (${reason}): is its key name (S), and no other?`)
-  }
-}
-
-function throttled(tableName: string): RecordStoreError {
-  return new RecordStoreError(`The DynamoDB table ${tableName} asks to wait: is its capacity enough?`, {
-    isThrottled: true,
-  })
 }

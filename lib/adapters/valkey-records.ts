@@ -1,6 +1,6 @@
 import type { Valkey } from 'iovalkey'
 import type { RecordName } from '../token-cache/record-name.ts'
-import type { RecordFields, RecordStore, StoredRecord } from '../token-cache/record-store.ts'
+import type { RecordStore } from '../token-cache/record-store.ts'
 import {
   openConnection,
   type ValkeyConnection,
@@ -8,6 +8,7 @@ import {
   type ValkeyServer,
 } from './valkey-connection.ts'
 import { describeFailure, isConnectionLost, timedOutError } from './valkey-failure.ts'
+import { createValue, readRecord } from './valkey-record-value.ts'
 
 interface ValkeyRecordsOptions {
   /** `valkey://host:port`, or `valkeys://host:port` for TLS. */
@@ -72,10 +73,8 @@ export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: 
       return names.map((name) => records.get(keyOf(name)))
     },
     async write(name, record, expected) {
-      const { version, removableFrom, fields } = record
-      const value = `${version}\n${JSON.stringify({ removableFrom, fields })}`
-      const command = (client: Valkey) =>
-        client.compareAndSet(keyOf(name), expected ?? '', value, Math.ceil(removableFrom))
+      const [value, removableFrom] = [createValue(record), Math.ceil(record.removableFrom)]
+      const command = (client: Valkey) => client.compareAndSet(keyOf(name), expected ?? '', value, removableFrom)
       return (await inTime((timeUp) => call(command, { timeUp }))) === 1
     },
   }
@@ -108,25 +107,4 @@ async function withTimer<Answer>(
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** Without fields where they can't be read, so that it can be replaced; undefined where there is no version, as for a write. */
-function readRecord(value: string | null): StoredRecord | undefined {
-  const [, version, json] = /^([A-Za-z0-9_-]+)\n(.*)$/s.exec(value ?? '') ?? []
-  if (version === undefined || json === undefined) return undefined
-  return { version, ...(readContent(json) ?? { removableFrom: 0, fields: {} }) }
-}
-
-function readContent(json: string): Omit<StoredRecord, 'version'> | undefined {
-  try {
-    const { removableFrom, fields } = JSON.parse(json) as Omit<StoredRecord, 'version'>
-    return typeof removableFrom === 'number' && areFields(fields) ? { removableFrom, fields } : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function areFields(value: unknown): value is RecordFields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  return Object.values(value).every((each) => typeof each === 'string' || typeof each === 'number')
 }
