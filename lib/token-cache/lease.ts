@@ -1,7 +1,7 @@
 import type { Token } from '../token/token.ts'
 import type { TokenEndpointError } from '../token-endpoint/token-endpoint-error.ts'
 import { unlessUnavailable } from './cache-unavailable-error.ts'
-import { type Elements, settled, withUse } from './connection-record.ts'
+import { type ConnectionRecord, type Elements, settled, withUse } from './connection-record.ts'
 import { LeaseLostError } from './lease-lost-error.ts'
 import { recordNameOf, tokenIdFor } from './record-name.ts'
 import { writeFailure } from './shared-failure.ts'
@@ -18,6 +18,7 @@ export interface Lease {
   /**
    * Says under which elements it asks: a token counts only while no others have come into force.
    * @param isUse whether somebody asks for the token, who may do so again
+   * @throws {LeaseLostError} where others have come into force since the lease was taken: these may be older
    */
   settle(elements: Elements, isUse: boolean): Promise<void>
   /**
@@ -97,17 +98,19 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
 
   return {
     async settle(elements, isUse) {
-      const settle = () =>
-        records.amendConnection(
-          name.group,
-          connection,
-          (before) => {
-            const state = settled(before, elements, now())
-            return isUse ? withUse(state, name.id, now()) : state
-          },
-          waitUntil,
-        )
+      const takenUnder = connection?.fingerprint
+      let isOvertaken = false
+      const change = (before: ConnectionRecord | undefined) => {
+        isOvertaken = before !== undefined && ![takenUnder, elements.fingerprint].includes(before.fingerprint)
+        if (isOvertaken) return undefined
+        const state = settled(before, elements, now())
+        return isUse ? withUse(state, name.id, now()) : state
+      }
+      const settle = () => records.amendConnection(name.group, connection, change, waitUntil)
       connection = await unlessUnavailable(settle, undefined)
+      if (!isOvertaken) return
+      await unlessUnavailable(() => amendOurs(withoutLease), undefined)
+      throw new LeaseLostError()
     },
     async keepFor(milliseconds) {
       if (now() + milliseconds <= leaseUntil) return

@@ -241,6 +241,22 @@ export function testSharedTokenCacheContract(
     assert.equal((await newer.look(key)).token, undefined, 'the same elements again are another generation')
   })
 
+  promise('who was frozen between reading elements and saying so does not undo newer ones', async (fleet) => {
+    const [frozen, other] = [fleet.open(), fleet.open()]
+    const [key, kept, first] = [someTokenKey(), someTokenKey(), someTokenKey()]
+    await other.obtain(kept, aToken(fleet.clock.now), 'f1')
+    const lease = (await frozen.cache.takeLease(await frozen.look(key), Infinity)) ?? assert.fail()
+    const { id } = await other.obtain(kept, aToken(fleet.clock.now), 'f3')
+    await assert.rejects(lease.settle({ fingerprint: 'f2' }, true), LeaseLostError)
+    assert.equal((await other.look(kept)).token?.id, id)
+    assert.equal((await other.look(key)).isLeased, false, 'who knows better may ask at once')
+
+    const agrees = (await frozen.cache.takeLease(await frozen.look(first), Infinity)) ?? assert.fail()
+    await other.obtain(kept, aToken(fleet.clock.now), 'f4')
+    await agrees.settle({ fingerprint: 'f4' }, true)
+    assert.equal((await agrees.store(aToken(fleet.clock.now), nothingElse)).isCurrent, true)
+  })
+
   promise('the same elements are the same generation, whoever says so and however many at once', async (fleet) => {
     const instances = [fleet.open(), fleet.open()]
     const keys = Array.from({ length: 20 }, () => someTokenKey())
@@ -543,6 +559,7 @@ function createFleet({ store, sealing }: { store: RecordStore; sealing: TokenSea
       written.push({ name, record })
       return store.write(name, record, expected)
     },
+    due: (...question) => store.due(...question),
   }
   return {
     store,
