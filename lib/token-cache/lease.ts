@@ -17,10 +17,9 @@ export const leaseMilliseconds = 12_000
 export interface Lease {
   /**
    * Says under which elements it asks: a token counts only while no others have come into force.
-   * @param isUse whether somebody asks for the token, who may do so again
    * @throws {LeaseLostError} where others have come into force since the lease was taken: these may be older
    */
-  settle(elements: Elements, isUse: boolean): Promise<void>
+  settle(elements: Elements): Promise<void>
   /**
    * To be called before each attempt: nobody else asks for that long.
    * @throws {LeaseLostError} where somebody else may ask by now, or the token was invalidated
@@ -29,8 +28,9 @@ export interface Lease {
   /**
    * Stores the token, unless the lease was lost or the generation has risen, and ends the lease.
    * @param asked absent where it can't be asked for again
+   * @param isUse whether somebody asks for the token, who may do so again
    */
-  store(token: Token, asked: AskedFor | undefined): Promise<StoredToken>
+  store(token: Token, asked: AskedFor | undefined, isUse: boolean): Promise<StoredToken>
   /** Ends the lease with what came instead of a token, if the others are to hear of it. */
   end(failure: FailureToShare): Promise<void>
 }
@@ -76,6 +76,11 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
     return records.amend(name, (read) => (isOurs(read) ? change(read.record) : undefined), waitUntil)
   }
 
+  async function noteUse(): Promise<void> {
+    const withThis = (before: ConnectionRecord | undefined) => before && withUse(before, name.id, now())
+    connection = (await records.amendConnection(name.group, connection, withThis, waitUntil)) ?? connection
+  }
+
   async function storeFenced(token: SharedToken): Promise<StoredToken> {
     const sealedToken = await sealing.seal(name, token)
     let there: ReadRecord = taken
@@ -97,14 +102,12 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
   }
 
   return {
-    async settle(elements, isUse) {
+    async settle(elements) {
       const takenUnder = connection?.fingerprint
       let isOvertaken = false
       const change = (before: ConnectionRecord | undefined) => {
         isOvertaken = before !== undefined && ![takenUnder, elements.fingerprint].includes(before.fingerprint)
-        if (isOvertaken) return undefined
-        const state = settled(before, elements, now())
-        return isUse ? withUse(state, name.id, now()) : state
+        return isOvertaken ? undefined : settled(before, elements, now())
       }
       const settle = () => records.amendConnection(name.group, connection, change, waitUntil)
       connection = await unlessUnavailable(settle, undefined)
@@ -119,12 +122,14 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
       if (!kept) throw new LeaseLostError()
       leaseUntil = until
     },
-    store(token, asked) {
+    async store(token, asked, isUse) {
       const id = recordNameOf(name.group, token.id) ? token.id : tokenIdFor(name, token.id)
       const unshared = { token: { ...token, id }, isCurrent: true }
-      if (!connection) return Promise.resolve(unshared)
+      if (!connection) return unshared
       const { generation } = connection
       const shared = { ...token, id, generation, ...(asked && { asked }) }
+      // What never comes takes no place among those that are kept warm; where noting it fails the next hit does it.
+      if (isUse && asked) await unlessUnavailable(noteUse, undefined)
       return unlessUnavailable(() => storeFenced(shared), unshared)
     },
     async end(failure) {

@@ -64,9 +64,9 @@ export function createAsking({ connections, cache, obtainToken, now, log }: Aski
     const { request, deadline, known, isUse } = order
     try {
       const admitted = admission ?? (await admit(connections, request, fingerprint))
-      await lease.settle(elementsOf(admitted), isUse)
+      await lease.settle(elementsOf(admitted))
       const obtained = await obtainToken({ ...admitted, request, deadline, keepLease: lease.keepFor })
-      return { outcome: 'renewed', ...(await lease.store(keptToken(obtained, known, now()), askedFor(request))) }
+      return { outcome: 'renewed', ...(await lease.store(keptToken(obtained, known, now()), askedFor(request), isUse)) }
     } catch (error) {
       if (error instanceof LeaseLostError) throw error
       return fail(lease, order, error)
