@@ -40,6 +40,8 @@ export interface StoredToken {
   readonly token: Token
   /** Whether it may answer further requests. */
   readonly isCurrent: boolean
+  /** Whether the fleet has it, too. */
+  readonly isShared: boolean
 }
 
 export interface FailureToShare {
@@ -94,11 +96,11 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
       },
       waitUntil,
     )
-    if (stored) return { token, isCurrent: true }
+    if (stored) return { token, isCurrent: true, isShared: true }
     const newer = await tokenIn(there, waitUntil)
     await amendOurs(withoutLease)
     const isBetter = newer && newer.issuedAt > token.issuedAt && now() < newer.usableUntil
-    return isBetter ? { token: newer, isCurrent: true } : { token, isCurrent: false }
+    return isBetter ? { token: newer, isCurrent: true, isShared: true } : { token, isCurrent: false, isShared: false }
   }
 
   return {
@@ -124,7 +126,7 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
     },
     async store(token, asked, isUse) {
       const id = recordNameOf(name.group, token.id) ? token.id : tokenIdFor(name, token.id)
-      const unshared = { token: { ...token, id }, isCurrent: true }
+      const unshared = { token: { ...token, id }, isCurrent: true, isShared: false }
       if (!connection) return unshared
       const { generation } = connection
       const shared = { ...token, id, generation, ...(asked && { asked }) }
@@ -155,6 +157,6 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
 export const unsharedLease: Lease = {
   settle: () => Promise.resolve(),
   keepFor: () => Promise.resolve(),
-  store: (token) => Promise.resolve({ token, isCurrent: true }),
+  store: (token) => Promise.resolve({ token, isCurrent: true, isShared: false }),
   end: () => Promise.resolve(),
 }
