@@ -60,8 +60,8 @@ export function createPrepareToken({ cache, obtainToken, now }: PrepareTokenPart
     return {
       outcome: 'prepared',
       async comeIntoForce() {
-        await lease.settle(elementsOf(latest), false)
-        const stored = await lease.store(keptToken(obtained, token, now()), asked)
+        await lease.settle(elementsOf(latest))
+        const stored = await lease.store(keptToken(obtained, token, now()), asked, false)
         return { outcome: 'renewed', connection, token: stored.token }
       },
     }

@@ -71,7 +71,7 @@ export function testSharedTokenCacheContract(
     const asked = { scope: ['a', 'b'], resource: ['https://api.example'], audience: 'aud', further: { tenant: 't' } }
     const token = { ...aToken(now), scope: 'a b' }
     const lease = await one.lease(key)
-    const stored = await lease.store(token, asked)
+    const stored = await lease.store(token, asked, true)
     assert.equal(stored.isCurrent, true)
     assert.match(stored.token.id, /^[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$/)
 
@@ -161,14 +161,14 @@ export function testSharedTokenCacheContract(
 
     await assert.rejects(lost.keepFor(1_000), LeaseLostError)
     const token = aToken(fleet.clock.now)
-    const stored = await lost.store(token, nothingElse)
+    const stored = await lost.store(token, nothingElse, true)
     assert.equal(stored.isCurrent, false, 'good for who waits, and for nobody else')
     assert.ok(stored.token.accessToken.equals(token.accessToken))
     await lost.end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 30_000 })
     const { isLeased, token: none, failure } = await heir.look(key)
     assert.deepEqual({ isLeased, none, failure }, { isLeased: true, none: undefined, failure: undefined })
 
-    const newer = await held.store(aToken(fleet.clock.now), nothingElse)
+    const newer = await held.store(aToken(fleet.clock.now), nothingElse, true)
     assert.equal(newer.isCurrent, true)
     assert.equal((await old.look(key)).token?.id, newer.token.id)
   })
@@ -181,7 +181,7 @@ export function testSharedTokenCacheContract(
     fleet.clock.now += leaseMilliseconds + graceMilliseconds + 1
     const newer = await heir.obtain(key)
 
-    const stored = await lost.store(late, nothingElse)
+    const stored = await lost.store(late, nothingElse, true)
     assert.deepEqual([stored.token.id, stored.isCurrent], [newer.id, true])
     await lost.end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 30_000 })
     const look = await old.look(key)
@@ -196,7 +196,7 @@ export function testSharedTokenCacheContract(
     const { usableUntil } = await heir.obtain(key)
     fleet.clock.now = usableUntil
     const token = aToken(fleet.clock.now)
-    const stored = await lost.store(token, nothingElse)
+    const stored = await lost.store(token, nothingElse, true)
     assert.ok(stored.token.accessToken.equals(token.accessToken))
     assert.equal(stored.isCurrent, false)
   })
@@ -209,14 +209,14 @@ export function testSharedTokenCacheContract(
     assert.deepEqual(await rejecter.invalidate(id), { outcome: 'dropped' })
 
     await assert.rejects(renewal.keepFor(leaseMilliseconds + 1), LeaseLostError)
-    const stored = await renewal.store(aToken(fleet.clock.now), nothingElse)
+    const stored = await renewal.store(aToken(fleet.clock.now), nothingElse, true)
     assert.equal(stored.isCurrent, false)
     const look = await rejecter.look(key)
     assert.equal(look.token, undefined)
     const next = await rejecter.cache.takeLease(look, Infinity)
     assert.ok(next, 'nobody has to wait for that holder')
-    await next.settle({ fingerprint: 'f1' }, true)
-    assert.equal((await next.store(aToken(fleet.clock.now), nothingElse)).isCurrent, true)
+    await next.settle({ fingerprint: 'f1' })
+    assert.equal((await next.store(aToken(fleet.clock.now), nothingElse, true)).isCurrent, true)
   })
 
   promise('a token that was obtained under older elements is neither stored nor found', async (fleet) => {
@@ -230,7 +230,7 @@ export function testSharedTokenCacheContract(
     await newer.lease(someTokenKey(), 'f2')
     assert.equal((await newer.look(key)).token, undefined)
     for (const each of [lease, fallback]) {
-      const stored = await each?.store(aToken(fleet.clock.now), nothingElse)
+      const stored = await each?.store(aToken(fleet.clock.now), nothingElse, true)
       assert.equal(stored?.isCurrent, false)
     }
     for (const each of [under, unsettled]) {
@@ -239,6 +239,22 @@ export function testSharedTokenCacheContract(
     }
     await newer.lease(someTokenKey(), 'f1')
     assert.equal((await newer.look(key)).token, undefined, 'the same elements again are another generation')
+  })
+
+  promise('who was frozen between reading elements and saying so does not undo newer ones', async (fleet) => {
+    const [frozen, other] = [fleet.open(), fleet.open()]
+    const [key, kept, first] = [someTokenKey(), someTokenKey(), someTokenKey()]
+    await other.obtain(kept, aToken(fleet.clock.now), 'f1')
+    const lease = (await frozen.cache.takeLease(await frozen.look(key), Infinity)) ?? assert.fail()
+    const { id } = await other.obtain(kept, aToken(fleet.clock.now), 'f3')
+    await assert.rejects(lease.settle({ fingerprint: 'f2' }), LeaseLostError)
+    assert.equal((await other.look(kept)).token?.id, id)
+    assert.equal((await other.look(key)).isLeased, false, 'who knows better may ask at once')
+
+    const agrees = (await frozen.cache.takeLease(await frozen.look(first), Infinity)) ?? assert.fail()
+    await other.obtain(kept, aToken(fleet.clock.now), 'f4')
+    await agrees.settle({ fingerprint: 'f4' })
+    assert.equal((await agrees.store(aToken(fleet.clock.now), nothingElse, true)).isCurrent, true)
   })
 
   promise('the same elements are the same generation, whoever says so and however many at once', async (fleet) => {
@@ -250,8 +266,8 @@ export function testSharedTokenCacheContract(
         return (await cache.takeLease(await look(key), Infinity)) ?? assert.fail('each has a key of his own')
       }),
     )
-    await Promise.all(leases.map((lease) => lease.settle({ fingerprint: 'f1' }, true)))
-    const stored = await Promise.all(leases.map((lease) => lease.store(aToken(fleet.clock.now), nothingElse)))
+    await Promise.all(leases.map((lease) => lease.settle({ fingerprint: 'f1' })))
+    const stored = await Promise.all(leases.map((lease) => lease.store(aToken(fleet.clock.now), nothingElse, true)))
     assert.ok(stored.every(({ isCurrent }) => isCurrent))
     const looks = await Promise.all(keys.map((key) => fleet.open().look(key)))
     assert.equal(new Set(looks.map(({ token }) => token?.generation)).size, 1)
@@ -276,8 +292,8 @@ export function testSharedTokenCacheContract(
     const instance = fleet.open()
     const key = tokenKey({ connection: 'other', further: {} })
     const lease = await instance.cache.takeLease(await instance.look(key, 'other'), Infinity)
-    await lease?.settle({ fingerprint: 'f1' }, true)
-    await lease?.store({ ...aToken(fleet.clock.now), connection: 'other' }, nothingElse)
+    await lease?.settle({ fingerprint: 'f1' })
+    await lease?.store({ ...aToken(fleet.clock.now), connection: 'other' }, nothingElse, true)
     await instance.lease(someTokenKey(), 'f2')
     assert.ok((await instance.look(key, 'other')).token)
   })
@@ -357,7 +373,7 @@ export function testSharedTokenCacheContract(
     assert.ok((await instance.look(key)).failure)
     const lease = await instance.lease(key)
     assert.equal((await instance.look(key)).failure, undefined)
-    await lease.store(aToken(fleet.clock.now), nothingElse)
+    await lease.store(aToken(fleet.clock.now), nothingElse, true)
     assert.equal((await instance.look(key)).failure, undefined)
   })
 
@@ -406,7 +422,7 @@ export function testSharedTokenCacheContract(
       const { read } = await instance.look(key)
       const elsewhere = await instance.look(key, 'other')
       const lease = await instance.cache.takeLease(elsewhere, Infinity)
-      await lease?.settle({ fingerprint: 'f1' }, true)
+      await lease?.settle({ fingerprint: 'f1' })
       const { read: to } = await instance.look(key, 'other')
       await overwrite(fleet, to, { ...read.record, generation: to.connection?.generation ?? 0 })
       assert.equal((await instance.look(key, 'other')).token, undefined)
@@ -451,7 +467,7 @@ export function testSharedTokenCacheContract(
     const asked = { scope: [scope], resource: [resource], audience, further: { tenant } }
     const key = tokenKey({ connection: 'conn', ...asked, username, password: new Secret(password) })
     const token = { ...aToken(fleet.clock.now), accessToken: new Secret(accessToken), scope }
-    const stored = await (await instance.lease(key)).store(token, asked)
+    const stored = await (await instance.lease(key)).store(token, asked, true)
     await (await instance.lease(key)).end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 9 })
     await instance.invalidate(stored.token.id)
 
@@ -543,7 +559,7 @@ function createFleet({ store, sealing }: { store: RecordStore; sealing: TokenSea
       written.push({ name, record })
       return store.write(name, record, expected)
     },
-    due: (...query) => store.due(...query),
+    due: (...question) => store.due(...question),
   }
   return {
     store,
@@ -570,7 +586,7 @@ function createInstance(store: RecordStore, sealing: TokenSealing, now: () => nu
   const lease = async (key: TokenKey, fingerprint = 'f1') => {
     const taken = await cache.takeLease(await look(key), Infinity)
     assert.ok(taken, 'nobody else holds the lease')
-    await taken.settle({ fingerprint }, true)
+    await taken.settle({ fingerprint })
     return taken
   }
   return {
@@ -579,7 +595,7 @@ function createInstance(store: RecordStore, sealing: TokenSealing, now: () => nu
     look,
     lease,
     async obtain(key, token = aToken(now()), fingerprint) {
-      const stored = await (await lease(key, fingerprint)).store(token, nothingElse)
+      const stored = await (await lease(key, fingerprint)).store(token, nothingElse, true)
       assert.equal(stored.isCurrent, true)
       return stored.token
     },

@@ -8,7 +8,7 @@ import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-error.ts'
 import { KeyStoreError } from '../../../lib/signing-key/key-store-error.ts'
 import { tokenRecordName } from '../../../lib/token-cache/record-name.ts'
-import { type AskedFor, type SharedToken, writeSharedToken } from '../../../lib/token-cache/shared-token.ts'
+import { type SharedToken, writeSharedToken } from '../../../lib/token-cache/shared-token.ts'
 import { createTokenSealing, withoutSealing } from '../../../lib/token-cache/token-sealing.ts'
 import { UnreadableTokenError } from '../../../lib/token-cache/unreadable-token-error.ts'
 import { someToken } from '../../support/some-token.ts'
@@ -159,10 +159,12 @@ test('a token that lacks what this version needs is none', async () => {
     const sealed = await sealing.seal(name, rest as SharedToken)
     await assert.rejects(sealing.open(name, sealed), UnreadableTokenError, member)
   }
-  const { asked: _, ...ofAUser } = whole
-  assert.deepEqual((await sealing.open(name, await sealing.seal(name, ofAUser))).asked, undefined)
-  const asked = 'scope=a' as unknown as AskedFor
-  await assert.rejects(sealing.open(name, await sealing.seal(name, { ...whole, asked })), UnreadableTokenError)
+  for (const asked of [null, 'text']) {
+    const sealed = await sealing.seal(name, { ...whole, asked } as unknown as SharedToken)
+    await assert.rejects(sealing.open(name, sealed), UnreadableTokenError)
+  }
+  const { asked: _, ...ofUser } = whole
+  assert.equal((await sealing.open(name, await sealing.seal(name, ofUser))).asked, undefined, 'nobody has the password')
 })
 
 test('a kid that is not known makes the secret be read again once, then it is a miss', async () => {

@@ -8,10 +8,10 @@ import {
   createTheTokens,
   type TheTokens,
   theConnection,
-  type VirtualEndpoint,
   virtualRefusal,
   virtualToken,
 } from '../../support/the-tokens.ts'
+import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
 
 const hour = 3_600_000
 const keyName = 'tokenwell/test/the-key'
