@@ -74,7 +74,7 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
   const cachedSecrets = createSecretCache(secrets, now)
   const { getToken, rejectToken, outcomes, clockOffsets } = theParts({
     connections: createConnections({ elements, surroundings, now, log }),
-    signers: createSigners(cachedSecrets),
+    signers: createSigners(cachedSecrets, now),
     secrets: cachedSecrets,
     tokenEndpoint: undiciTokenEndpoint(cachedSecrets),
     now,

@@ -50,7 +50,10 @@ async function startStage(t: TestContext, text?: string): Promise<Stage> {
     return files.get(name)
   }
   return {
-    signers: createSigners(createSecretCache({ get }, () => time)),
+    signers: createSigners(
+      createSecretCache({ get }, () => time),
+      () => time,
+    ),
     store,
     remove: () => rm(secretPath(folder, 'test', location)),
     advance(milliseconds) {

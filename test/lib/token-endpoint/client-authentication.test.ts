@@ -15,7 +15,7 @@ function authenticate(connection: Connection, text: string): Promise<ClientCrede
   const secrets = { get: async () => new Secret(text) }
   return authenticateClient(
     connection,
-    { secrets, signers: createSigners(createSecretCache(secrets, Date.now)) },
+    { secrets, signers: createSigners(createSecretCache(secrets, Date.now), Date.now) },
     moment,
   )
 }
