@@ -54,6 +54,11 @@ export type LogEvent =
       readonly connection: string
     }
   | {
+      /** After `invalid_client`: once more by the key, or password, that was current before. The new one is to be registered. */
+      readonly event: 'previous_key_tried'
+      readonly connection: string
+    }
+  | {
       /** The elements can't be read again, or have mistakes by now: the last good ones serve on. */
       readonly event: 'reload_failed'
       readonly connection: string

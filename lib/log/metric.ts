@@ -79,6 +79,7 @@ export function meter(event: LogEvent): Metered | undefined {
     case 'cool_down_begun':
     case 'clock_offset_learned':
     case 'newer_secret_found':
+    case 'previous_key_tried':
     case 'cached_token_unreadable':
     case 'renewal_failed':
     case 'event_not_raised':

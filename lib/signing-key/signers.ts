@@ -4,7 +4,7 @@ import { isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/
 import { oneLine } from '../secret/one-line.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
-import { createKeyChoice } from './key-choice.ts'
+import { createKeyChoice, type KeyChoice } from './key-choice.ts'
 import { KeyStoreError } from './key-store-error.ts'
 import { createLocalSigner } from './local-signer.ts'
 import { misfit } from './misfit.ts'
@@ -20,12 +20,21 @@ export interface Signers {
    * @throws {KeyStoreError} when it holds no key that fits
    */
   get(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer>
+  /**
+   * The one that signed before: by the clock where the keys have times, else that of the secret's version before; undefined
+   * where there is none.
+   * @throws {SecretError} when the secret can't be had
+   * @throws {KeyStoreError} when the version before holds no key that fits
+   */
+  getPrevious(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer | undefined>
 }
 
 /** Of one version of a secret, each made at its first use. */
-interface SignersOfVersion {
+interface SignersOfVersion extends Pick<KeyChoice, 'isTimed'> {
   /** @throws {KeyStoreError} */
   current(now: number): Signer
+  /** @throws {KeyStoreError} */
+  previous(now: number): Signer | undefined
 }
 
 /** How long a key may be used before its secret is read again is the secret cache's to decide; which one signs, the clock's. */
@@ -51,13 +60,21 @@ export function createSigners(secrets: SecretCache, now: () => number): Signers 
         throw error
       }
     },
+    async getPrevious(key, algorithm) {
+      const secret = await secrets.get(key.location)
+      const signers = signersOf(key, algorithm, secret)
+      if (signers.isTimed) return signers.previous(now())
+      const before = await secrets.getPrevious(key.location)
+      if (!before || before.equals(secret)) return undefined
+      return createSignersOfVersion(key, algorithm, before).current(now())
+    },
   }
 }
 
 function createSignersOfVersion(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): SignersOfVersion {
   if (isSharedKeyAlgorithm(algorithm)) {
     const signer = createSharedKeySigner(key, algorithm, secret)
-    return { current: () => signer }
+    return { isTimed: false, current: () => signer, previous: () => undefined }
   }
   const choice = createKeyChoice(key, readSigningKeys(key.location, secret))
   const made = new Map<SigningKey, Signer>()
@@ -66,7 +83,14 @@ function createSignersOfVersion(key: KeyReference, algorithm: SignatureAlgorithm
     made.set(signingKey, signer)
     return signer
   }
-  return { current: (now) => signerOf(choice.current(now)) }
+  return {
+    isTimed: choice.isTimed,
+    current: (now) => signerOf(choice.current(now)),
+    previous(now) {
+      const signingKey = choice.previous(now)
+      return signingKey && signerOf(signingKey)
+    },
+  }
 }
 
 function createKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, signingKey: SigningKey): Signer {

@@ -10,20 +10,29 @@ import type { LogEvent } from '../../lib/log/log-event.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import type { SecretCache } from '../../lib/secret/secret-cache.ts'
 import type { Signer } from '../../lib/signing-key/signer.ts'
+import type { Signers } from '../../lib/signing-key/signers.ts'
 import type { HandedOutToken } from '../../lib/token/get-token.ts'
 import type { RejectionOutcome } from '../../lib/token/reject-token.ts'
 import type { TokenRequest } from '../../lib/token/token-request.ts'
 import type { RecordStore } from '../../lib/token-cache/record-store.ts'
 import type { TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
 import type { RawElements } from './elements.ts'
+import { onlyCurrent } from './only-current.ts'
 import { theParts } from './the-parts.ts'
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts'
 
 /** Signs nothing, and so at once: a thread pool knows no virtual time. */
-const theSigner: Signer = { sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims }).encode()) }
+export const theSigner: Signer = {
+  sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims }).encode()),
+}
+
+const theSigners: Signers = {
+  get: () => Promise.resolve(theSigner),
+  getPrevious: () => Promise.resolve(undefined),
+}
 
 const thePassword: SecretCache = {
-  get: () => Promise.resolve(new Secret('the password')),
+  ...onlyCurrent(() => Promise.resolve(new Secret('the password'))),
   refresh: () => Promise.resolve(false),
   readAllAgain() {},
   forget() {},
@@ -98,6 +107,7 @@ export interface TheTokensOptions {
   /** What this process takes for the elements, if they change. */
   readonly connections?: Connections
   readonly secrets?: SecretCache
+  readonly signers?: Signers
   readonly memoryMaximumSeconds?: number
   readonly bus?: EventBus
 }
@@ -126,7 +136,7 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
       readAgain: () => Promise.resolve({ connection, fingerprint: fingerprintOf(connection) }),
       has: (_name, fingerprint) => fingerprint === fingerprintOf(connection),
     },
-    signers: { get: () => Promise.resolve(theSigner) },
+    signers: options.signers ?? theSigners,
     secrets,
     tokenEndpoint: {
       async post(_server, { form, headers }) {
