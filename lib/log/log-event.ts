@@ -6,6 +6,10 @@ export type LogEvent =
       readonly connection: string
       readonly method: string
       readonly milliseconds: number
+      /** Since it began to sign. Of a key that is rotated, unless it is the one before the current. */
+      readonly keyAgeSeconds?: number
+      /** Of a key that Tokenwell makes: whether the next one has not come in time. */
+      readonly isKeyOverdue?: boolean
     }
   | {
       readonly event: 'token_obtained'

@@ -14,7 +14,7 @@ import { theElements } from '../../support/elements.ts'
 import { root } from '../../support/local-run.ts'
 import { onlyCurrent } from '../../support/only-current.ts'
 import { startStage } from '../../support/stage.ts'
-import { createTheTokens, theSigner, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
+import { createTheTokens, theSigner, virtualRefusal, virtualToken, withGeneratedKey } from '../../support/the-tokens.ts'
 
 /* lib/log/README.md, held against what requests of every kind write. */
 
@@ -55,6 +55,7 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
     ...(await ofTheFunction(t)),
     ...(await ofFailures()),
     ...(await ofSecondAttempts()),
+    ...(await ofAGeneratedKey()),
     ...(await ofRenewals()),
     ...(await ofTheCache()),
     ...(await ofReloads(t)),
@@ -104,6 +105,15 @@ async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
   })
   await early.time.until(early.get())
   return [...off.events, ...rotated.events, ...early.events]
+}
+
+async function ofAGeneratedKey(): Promise<readonly LogEvent[]> {
+  const tokens = createTheTokens(() => virtualToken(), {
+    connection: withGeneratedKey,
+    signers: { get: async () => ({ ...theSigner, signsFrom: 0 }), getPrevious: async () => undefined },
+  })
+  await tokens.time.until(tokens.get())
+  return tokens.events
 }
 
 async function ofRenewals(): Promise<readonly LogEvent[]> {
