@@ -62,7 +62,16 @@ export interface KeyReference {
   readonly location: string
   readonly alias?: string
   /** Present where Tokenwell makes the key itself (`jwkEnabled`). */
-  readonly generated?: { readonly modulusLength: number }
+  readonly generated?: GeneratedKey
+}
+
+export interface GeneratedKey {
+  /** Of an RSA key. */
+  readonly modulusLength: number
+  /** So often a new one is made. */
+  readonly rotationSeconds: number
+  /** So long it is published before it signs. */
+  readonly publishAheadSeconds: number
 }
 
 export interface ResolvedAuthorizationServer {

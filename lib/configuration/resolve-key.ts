@@ -1,6 +1,7 @@
 import type { KeyReference } from './connection.ts'
 import type { ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './resolution.ts'
+import { resolveRotation } from './resolve-rotation.ts'
 import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 import { standIns } from './stand-ins.ts'
 import { secretPrefix } from './surroundings.ts'
@@ -28,8 +29,13 @@ export function resolveKey(
     return undefined
   }
   if (!jwkEnabled) return resolveStoredKey(resolution, element, builder)
-  const modulusLength = builder.jwkSigningKeySize ?? defaultModulusLength
-  return { location: `${secretPrefix(surroundings)}jwk/${element.id}`, generated: { modulusLength } }
+  return {
+    location: `${secretPrefix(surroundings)}jwk/${element.id}`,
+    generated: {
+      modulusLength: builder.jwkSigningKeySize ?? defaultModulusLength,
+      ...resolveRotation(resolution, element, builder),
+    },
+  }
 }
 
 function resolveStoredKey(
@@ -76,12 +82,14 @@ function warnOfIgnoredAttributes({ note }: Resolution, element: ElementReference
     ['keyStoreRef', jwkEnabled || isShared],
     ['keyAlias', jwkEnabled || isShared],
     ['jwkSigningKeySize', !(jwkEnabled && isRsa)],
+    ['jwkRotationTime', !jwkEnabled || isShared],
+    ['publishAheadSeconds', !jwkEnabled || isShared],
   ] as const
   const reason = jwkEnabled
     ? `with jwkEnabled Tokenwell makes the key itself, for ${signatureAlgorithm}`
     : isShared
       ? `${signatureAlgorithm} signs with sharedKey`
-      : 'it is the size of a key that Tokenwell makes, with jwkEnabled'
+      : 'it belongs to a key that Tokenwell makes, with jwkEnabled'
   for (const [attribute, isIgnored] of ignored)
     if (isIgnored && builder[attribute] !== undefined) note('warning', element, attribute, `it is ignored: ${reason}.`)
 }

@@ -6,6 +6,10 @@ export type LogEvent =
       readonly connection: string
       readonly method: string
       readonly milliseconds: number
+      /** Since it began to sign. Of a key that is rotated, unless it is the one before the current. */
+      readonly keyAgeSeconds?: number
+      /** Of a key that Tokenwell makes: whether the next one has not come in time. */
+      readonly isKeyOverdue?: boolean
     }
   | {
       readonly event: 'token_obtained'
@@ -51,6 +55,11 @@ export type LogEvent =
   | {
       /** After `invalid_client`: once more with the secret as it is now. */
       readonly event: 'newer_secret_found'
+      readonly connection: string
+    }
+  | {
+      /** After `invalid_client`: once more by the key, or password, that was current before. The new one is to be registered. */
+      readonly event: 'previous_key_tried'
       readonly connection: string
     }
   | {

@@ -18,6 +18,10 @@ export const metricUnits = {
   TokenRequestsFailed: 'Count',
   /** Answers with status 500 and 502: something has to be mended. */
   RequestsFailed: 'Count',
+  /** Of the key that signed, since it began to. */
+  SigningKeyAge: 'Seconds',
+  /** It signs on though the next one is long due: a rotation has failed. */
+  SigningKeyOverdue: 'Count',
   CacheBudgetExceeded: 'Count',
   ReloadsFailed: 'Count',
   /** By a run of the schedule: renewed, not renewed, and left to the next run for want of time. */
@@ -48,6 +52,13 @@ export function meter(event: LogEvent): Metered | undefined {
       const { connection, source, secondsLeft } = event
       return { values: { [sources[source]]: 1, SecondsLeft: secondsLeft }, dimensions: { connection } }
     }
+    case 'client_authenticated': {
+      const { connection, keyAgeSeconds, isKeyOverdue } = event
+      if (keyAgeSeconds === undefined) return undefined
+      // Zero says that it was looked at: without it an alarm would not know the one from the other.
+      const overdue = isKeyOverdue !== undefined && { SigningKeyOverdue: Number(isKeyOverdue) }
+      return { values: { SigningKeyAge: keyAgeSeconds, ...overdue }, dimensions: { connection } }
+    }
     case 'token_obtained': {
       const { connection, authorizationServer, milliseconds } = event
       return { values: { TokenRequestDuration: milliseconds }, dimensions: { connection, authorizationServer } }
@@ -74,11 +85,11 @@ export function meter(event: LogEvent): Metered | undefined {
     case 'event_failed':
       return { values: { EventsFailed: 1 }, dimensions: {} }
     case 'connection_resolved':
-    case 'client_authenticated':
     case 'token_request_repeated':
     case 'cool_down_begun':
     case 'clock_offset_learned':
     case 'newer_secret_found':
+    case 'previous_key_tried':
     case 'cached_token_unreadable':
     case 'renewal_failed':
     case 'event_not_raised':

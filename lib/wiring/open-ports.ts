@@ -37,7 +37,7 @@ export function openPorts({ surroundings, memoryMaximumSeconds, ...places }: Env
     elements,
     connections: createConnections({ elements, surroundings, now, log }),
     secrets,
-    signers: createSigners(secrets),
+    signers: createSigners(secrets, now),
     tokenEndpoint: undiciTokenEndpoint(secrets),
     ...openSharedCache(places.cache, secrets, stage),
     budgetMilliseconds: places.cache.budgetMilliseconds,

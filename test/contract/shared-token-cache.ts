@@ -20,6 +20,7 @@ import { createSharedTokenCache, type Look, type SharedTokenCache } from '../../
 import { createTokenRecords } from '../../lib/token-cache/token-records.ts'
 import { createTokenSealing, type TokenSealing } from '../../lib/token-cache/token-sealing.ts'
 import { RefusedError, UnreachableError } from '../../lib/token-endpoint/token-endpoint-error.ts'
+import { onlyCurrent } from '../support/only-current.ts'
 import { someToken, someTokenKey } from '../support/some-token.ts'
 
 /** A lease and the second that contenders wait beyond it. */
@@ -652,7 +653,7 @@ function theSecret({ clock }: Fleet, keys: readonly SomeKey[]) {
   return {
     sealing: () =>
       createTokenSealing(
-        createSecretCache(store, () => clock.now),
+        createSecretCache(onlyCurrent(store.get), () => clock.now),
         'tokenwell/test/cache',
       ),
     /** None: nobody has a right to it any more. */

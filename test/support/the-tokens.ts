@@ -1,6 +1,6 @@
 import { memoryRecords } from '../../lib/adapters/memory-records.ts'
 import { readElement } from '../../lib/adapters/read-element.ts'
-import type { Connection } from '../../lib/configuration/connection.ts'
+import type { Connection, PrivateKeyJwt } from '../../lib/configuration/connection.ts'
 import { type Connections, createConnections } from '../../lib/configuration/connections.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import type { EventBus } from '../../lib/event/event-bus.ts'
@@ -44,27 +44,29 @@ export interface TheTokens {
   warm(deadlineMilliseconds?: number): Promise<WarmRun>
 }
 
+const thePrivateKeyJwt: PrivateKeyJwt = {
+  method: 'private_key_jwt',
+  sendClientId: false,
+  assertion: {
+    issuer: 'theClient',
+    subject: 'theClient',
+    audiences: ['https://as.example.com'],
+    expiresInSeconds: 120,
+    issuedAtOffsetSeconds: 0,
+    hasJwtId: true,
+    claims: {},
+    algorithm: 'ES256',
+    type: 'JWT',
+    certificateThumbprint: 'none',
+    key: { location: 'tokenwell/test/the-key' },
+  },
+}
+
 export const theConnection: Connection = {
   name: 'conn',
   grantType: 'client_credentials',
   clientId: 'theClient',
-  clientAuthentication: {
-    method: 'private_key_jwt',
-    sendClientId: false,
-    assertion: {
-      issuer: 'theClient',
-      subject: 'theClient',
-      audiences: ['https://as.example.com'],
-      expiresInSeconds: 120,
-      issuedAtOffsetSeconds: 0,
-      hasJwtId: true,
-      claims: {},
-      algorithm: 'ES256',
-      type: 'JWT',
-      certificateThumbprint: 'none',
-      key: { location: 'tokenwell/test/the-key' },
-    },
-  },
+  clientAuthentication: thePrivateKeyJwt,
   authorizationServer: {
     id: 'theServer',
     tokenEndpoint: 'https://as.example.com/token',
@@ -76,6 +78,21 @@ export const theConnection: Connection = {
     lifetime: { assumedLifetimeSeconds: 300 },
   },
   parameters: { scope: [], resource: [], further: {} },
+}
+
+/** The same, with a key that Tokenwell makes. */
+export const withGeneratedKey: Connection = {
+  ...theConnection,
+  clientAuthentication: {
+    ...thePrivateKeyJwt,
+    assertion: {
+      ...thePrivateKeyJwt.assertion,
+      key: {
+        location: 'tokenwell/test/jwk/the-builder',
+        generated: { modulusLength: 2048, rotationSeconds: 2_592_000, publishAheadSeconds: 86_400 },
+      },
+    },
+  },
 }
 
 export interface TheTokensOptions {

@@ -4,8 +4,10 @@ import type { Connections } from '../../lib/configuration/connections.ts'
 import { fingerprintOf } from '../../lib/configuration/fingerprint.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import type { SecretCache } from '../../lib/secret/secret-cache.ts'
+import type { Signer } from '../../lib/signing-key/signer.ts'
 import type { Signers } from '../../lib/signing-key/signers.ts'
 import type { TokenEndpoint, TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
+import { onlyCurrent } from './only-current.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 /** One request as the far end sees it. */
@@ -43,13 +45,18 @@ export function virtualTokenEndpoint(
   }
 }
 
-/** Sign nothing, and so at once: a thread pool knows no virtual time. */
+/** Signs nothing, and so at once: a thread pool knows no virtual time. */
+export const theSigner: Signer = {
+  sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims }).encode()),
+}
+
 export const theSigners: Signers = {
-  get: async () => ({ sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims }).encode()) }),
+  get: () => Promise.resolve(theSigner),
+  getPrevious: () => Promise.resolve(undefined),
 }
 
 export const thePassword: SecretCache = {
-  get: () => Promise.resolve(new Secret('the password')),
+  ...onlyCurrent(() => Promise.resolve(new Secret('the password'))),
   refresh: () => Promise.resolve(false),
   readAllAgain() {},
   forget() {},

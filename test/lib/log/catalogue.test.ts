@@ -15,8 +15,10 @@ import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-err
 import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 import { root } from '../../support/local-run.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
 import { startStage } from '../../support/stage.ts'
-import { createTheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
+import { createTheTokens, virtualRefusal, virtualToken, withGeneratedKey } from '../../support/the-tokens.ts'
+import { theSigner } from '../../support/virtual-ports.ts'
 
 /* lib/log/README.md, held against what requests of every kind write. */
 
@@ -57,6 +59,7 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
     ...(await ofTheFunction(t)),
     ...(await ofFailures()),
     ...(await ofSecondAttempts()),
+    ...(await ofAGeneratedKey()),
     ...(await ofRenewals()),
     ...(await ofTheCache()),
     ...(await ofReloads(t)),
@@ -92,12 +95,31 @@ async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
     index === 0 ? virtualRefusal('invalid_client', hourAhead(at)) : virtualToken(),
   )
   await off.time.until(off.get())
-  const secrets = { get: async () => new Secret('any'), refresh: async () => true, readAllAgain() {}, forget() {} }
+  const secrets = {
+    ...onlyCurrent(async () => new Secret('any')),
+    refresh: async () => true,
+    readAllAgain() {},
+    forget() {},
+  }
   const rotated = createTheTokens(({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()), {
     secrets,
   })
   await rotated.time.until(rotated.get())
-  return [...off.events, ...rotated.events]
+  const signers = { get: async () => theSigner, getPrevious: async () => theSigner }
+  const early = createTheTokens(({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()), {
+    signers,
+  })
+  await early.time.until(early.get())
+  return [...off.events, ...rotated.events, ...early.events]
+}
+
+async function ofAGeneratedKey(): Promise<readonly LogEvent[]> {
+  const tokens = createTheTokens(() => virtualToken(), {
+    connection: withGeneratedKey,
+    signers: { get: async () => ({ ...theSigner, signsFrom: 0 }), getPrevious: async () => undefined },
+  })
+  await tokens.time.until(tokens.get())
+  return tokens.events
 }
 
 async function ofRenewals(): Promise<readonly LogEvent[]> {

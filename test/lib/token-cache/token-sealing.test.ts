@@ -11,6 +11,7 @@ import { tokenRecordName } from '../../../lib/token-cache/record-name.ts'
 import { type SharedToken, writeSharedToken } from '../../../lib/token-cache/shared-token.ts'
 import { createTokenSealing, withoutSealing } from '../../../lib/token-cache/token-sealing.ts'
 import { UnreadableTokenError } from '../../../lib/token-cache/unreadable-token-error.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
 import { someToken } from '../../support/some-token.ts'
 
 const name = tokenRecordName('conn', 'the-digest')
@@ -40,7 +41,7 @@ function theSealing(secret: object = theKeys) {
     far,
     clock,
     sealing: createTokenSealing(
-      createSecretCache(store, () => clock.now),
+      createSecretCache(onlyCurrent(store.get), () => clock.now),
       'tokenwell/test/cache',
     ),
   }
