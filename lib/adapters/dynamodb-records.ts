@@ -1,16 +1,17 @@
 import {
-  type AttributeValue,
   BatchGetItemCommand,
   ConditionalCheckFailedException,
   DynamoDBClient,
   GetItemCommand,
   PutItemCommand,
 } from '@aws-sdk/client-dynamodb'
-import { type RecordName, recordNameText } from '../token-cache/record-name.ts'
-import type { RecordFields, RecordStore, StoredRecord } from '../token-cache/record-store.ts'
-import { RecordStoreError } from '../token-cache/record-store-error.ts'
+import { recordNameText } from '../token-cache/record-name.ts'
+import type { RecordStore } from '../token-cache/record-store.ts'
 import { withinTime } from './aws-client-settings.ts'
-import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
+import { dueShards } from './due-shard.ts'
+import { type DueQuery, type DueRecord, queryDue } from './dynamodb-due.ts'
+import { describeFailure, throttledError } from './dynamodb-failure.ts'
+import { createItem, type Item, readRecord } from './dynamodb-item.ts'
 
 interface DynamodbRecordsOptions {
   readonly tableName: string
@@ -18,24 +19,24 @@ interface DynamodbRecordsOptions {
   readonly attemptMilliseconds: number
 }
 
-type Item = Record<string, AttributeValue>
 type Call<Answer> = (client: DynamoDBClient, options: { readonly abortSignal: AbortSignal }) => Promise<Answer>
 
 /**
  * Records as items of one table: `name`, the partition key, is `<group>/<id>`; `ttl`, in whole seconds, is what DynamoDB
- * deletes by; `version`, `removableFrom` and the fields are attributes of their own.
+ * deletes by; `version`, `removableFrom` and the fields are attributes of their own. What is due is found by the index `due`:
+ * partition key `dueShard`, sort key `dueAt`.
  */
 export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbRecordsOptions): RecordStore {
   let client: DynamoDBClient | undefined
 
-  async function attempt<Answer>(call: Call<Answer>): Promise<Answer> {
+  async function attempt<Answer>(call: Call<Answer>, of: 'records' | 'index' = 'records'): Promise<Answer> {
     // The SDK repeats nothing: a write whose first answer was lost would fail its own condition.
     client ??= new DynamoDBClient({ maxAttempts: 1 })
     const current = client
     try {
       return await withinTime(attemptMilliseconds, (options) => call(current, options))
     } catch (error) {
-      throw describeFailure(error, tableName)
+      throw describeFailure(error, { tableName, of })
     }
   }
 
@@ -59,6 +60,13 @@ export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbReco
       })
       return attempt((of, options) => of.send(command, options).then(() => true, falseIfConditionFailed))
     },
+    async due(until, limit) {
+      const queries = dueShards.map((shard) => queryShard({ tableName, shard, until, limit }))
+      const queryAll: Call<DueRecord[][]> = (of, options) => Promise.all(queries.map((query) => query(of, options)))
+      const due = (await attempt(queryAll, 'index')).flat()
+      const first = due.sort((a, b) => a.dueAt - b.dueAt).slice(0, limit)
+      return first.map(({ name }) => name)
+    },
   }
 }
 
@@ -75,9 +83,13 @@ function readSeveral(tableName: string, names: readonly string[]): Call<Item[]> 
   const command = new BatchGetItemCommand({ RequestItems: { [tableName]: { Keys: keys, ConsistentRead: true } } })
   return async (client, options) => {
     const { Responses: items, UnprocessedKeys: unread } = await client.send(command, options)
-    if (unread?.[tableName]) throw throttled(tableName)
+    if (unread?.[tableName]) throw throttledError(tableName)
     return items?.[tableName] ?? []
   }
+}
+
+function queryShard(query: DueQuery): Call<DueRecord[]> {
+  return repeatedAfterReset((client, options) => queryDue(client, query, options))
 }
 
 /** For reads: the far end may have closed an idle connection while the function was frozen, and reading twice does no harm. */
@@ -107,54 +119,4 @@ function ifVersion(expected: string) {
 function falseIfConditionFailed(error: unknown): false {
   if (error instanceof ConditionalCheckFailedException) return false
   throw error
-}
-
-function createItem(name: RecordName, { version, removableFrom, fields }: StoredRecord): Item {
-  const attributes = Object.entries({ removableFrom, ttl: Math.ceil(removableFrom / 1000), ...fields }).map(
-    ([attribute, value]) => [attribute, typeof value === 'number' ? { N: String(value) } : { S: value }],
-  )
-  return { ...Object.fromEntries(attributes), name: { S: recordNameText(name) }, version: { S: version } }
-}
-
-/** Without fields where they aren't ours, so that it can be replaced; undefined where not even the version is. */
-function readRecord({ name: _name, ttl: _ttl, version, removableFrom, ...attributes }: Item): StoredRecord | undefined {
-  if (version?.S === undefined) return undefined
-  const foreign = { version: version.S, removableFrom: 0, fields: {} }
-  if (removableFrom?.N === undefined) return foreign
-
-  const fields: Record<string, RecordFields[string]> = {}
-  for (const [field, { S: text, N: number }] of Object.entries(attributes)) {
-    if (text === undefined && number === undefined) return foreign
-    fields[field] = text ?? Number(number)
-  }
-  return { version: version.S, removableFrom: Number(removableFrom.N), fields }
-}
-
-/** DynamoDB's own, beside those that any service has: none of them has done anything. */
-const contended = ['ReplicatedWriteConflictException', 'ThrottlingError', 'TransactionConflictException']
-
-/** Of the original only its name is kept: it may hold the item. */
-function describeFailure(error: unknown, tableName: string): RecordStoreError {
-  if (error instanceof RecordStoreError) return error
-  const [failure, reason] = [classifyAwsFailure(error), reasonOfAwsFailure(error)]
-  if (failure === 'throttled' || contended.includes(reason)) return throttled(tableName)
-  const table = `The DynamoDB table ${tableName}`
-  switch (failure) {
-    case 'missing':
-      return new RecordStoreError(`${table} does not exist in this account and region: create it, its key is name (S).`)
-    case 'denied':
-      return new RecordStoreError(
-        `${table} is refused (${reason}): allow dynamodb:GetItem, BatchGetItem and PutItem on it, and the use of its key.`,
-      )
-    case 'unreachable':
-      return new RecordStoreError(`${table} did not answer in time, or can't be reached (${reason}).`)
-    case undefined:
-      return new RecordStoreError(`${table} does not take the request (${reason}): is its key name (S), and no other?`)
-  }
-}
-
-function throttled(tableName: string): RecordStoreError {
-  return new RecordStoreError(`The DynamoDB table ${tableName} asks to wait: is its capacity enough?`, {
-    isThrottled: true,
-  })
 }

@@ -1,13 +1,15 @@
 import type { Valkey } from 'iovalkey'
 import type { RecordName } from '../token-cache/record-name.ts'
-import type { RecordFields, RecordStore, StoredRecord } from '../token-cache/record-store.ts'
+import type { RecordStore, StoredRecord } from '../token-cache/record-store.ts'
 import {
   openConnection,
   type ValkeyConnection,
   type ValkeyCredentials,
   type ValkeyServer,
 } from './valkey-connection.ts'
+import { findDue, writeHint } from './valkey-due.ts'
 import { describeFailure, isConnectionLost, timedOutError } from './valkey-failure.ts'
+import { createValue, readRecord } from './valkey-record-value.ts'
 
 interface ValkeyRecordsOptions {
   /** `valkey://host:port`, or `valkeys://host:port` for TLS. */
@@ -21,8 +23,9 @@ interface ValkeyRecordsOptions {
 
 /**
  * Records as strings: the version, a line feed, and the rest as JSON. Their keys are `tokenwell:<stage>:{<group>}:<id>`, so
- * that a group shares a slot. One connection, opened by the first call, and by the next one after it was lost. It takes
- * Valkey, or Redis from 6.2, and a user with `+mget +eval +evalsha +set +time ~tokenwell:<stage>:*`.
+ * that a group shares a slot; what is due is found by sorted sets, `tokenwell:<stage>:{due:<shard>}`. One connection, opened
+ * by the first call, and by the next one after it was lost. It takes Valkey, or Redis from 6.2, and a user with
+ * `+mget +eval +evalsha +set +time +zadd +zrange +zrem ~tokenwell:<stage>:*`.
  * @throws {Error} at once, when the URL isn't one
  */
 export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: ValkeyRecordsOptions): RecordStore {
@@ -61,22 +64,33 @@ export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: 
     withTimer(attemptMilliseconds, timedOutError(server, attemptMilliseconds), work)
   const keyOf = ({ group, id }: RecordName) => `tokenwell:${stage}:{${group}}:${id}`
 
+  async function readAll(client: Valkey, names: readonly RecordName[]): Promise<(StoredRecord | undefined)[]> {
+    // A command for each slot, all sent at once: a cluster takes none that spans two.
+    const slots = [...Map.groupBy(names, ({ group }) => group).values()].map((group) => group.map(keyOf))
+    const values = await Promise.all(slots.map((keys) => client.mget(keys)))
+    const keys = slots.flat()
+    const records = new Map(values.flat().map((value, index) => [keys[index], readRecord(value)]))
+    return names.map((name) => records.get(keyOf(name)))
+  }
+
   return {
-    async read(names) {
-      // A command for each slot, all sent at once: a cluster takes none that spans two.
-      const slots = [...Map.groupBy(names, ({ group }) => group).values()].map((group) => group.map(keyOf))
-      const command = (client: Valkey) => Promise.all(slots.map((keys) => client.mget(keys)))
-      const values = await inTime((timeUp) => call(command, { timeUp, mayRepeat: true }))
-      const keys = slots.flat()
-      const records = new Map(values.flat().map((value, index) => [keys[index], readRecord(value)]))
-      return names.map((name) => records.get(keyOf(name)))
+    read(names) {
+      return inTime((timeUp) => call((client) => readAll(client, names), { timeUp, mayRepeat: true }))
     },
     async write(name, record, expected) {
-      const { version, removableFrom, fields } = record
-      const value = `${version}\n${JSON.stringify({ removableFrom, fields })}`
+      const { dueAt } = record
+      const [value, removableFrom] = [createValue(record), Math.ceil(record.removableFrom)]
+      const command = async (client: Valkey) => {
+        const hint = dueAt === undefined ? undefined : writeHint(client, stage, { name, dueAt })
+        const written = client.compareAndSet(keyOf(name), expected ?? '', value, removableFrom)
+        return (await Promise.all([written, hint]))[0] === 1
+      }
+      return inTime((timeUp) => call(command, { timeUp }))
+    },
+    due(until, limit) {
       const command = (client: Valkey) =>
-        client.compareAndSet(keyOf(name), expected ?? '', value, Math.ceil(removableFrom))
-      return (await inTime((timeUp) => call(command, { timeUp }))) === 1
+        findDue({ client, stage, read: (names) => readAll(client, names) }, until, limit)
+      return inTime((timeUp) => call(command, { timeUp, mayRepeat: true }))
     },
   }
 }
@@ -108,25 +122,4 @@ async function withTimer<Answer>(
   } finally {
     clearTimeout(timer)
   }
-}
-
-/** Without fields where they can't be read, so that it can be replaced; undefined where there is no version, as for a write. */
-function readRecord(value: string | null): StoredRecord | undefined {
-  const [, version, json] = /^([A-Za-z0-9_-]+)\n(.*)$/s.exec(value ?? '') ?? []
-  if (version === undefined || json === undefined) return undefined
-  return { version, ...(readContent(json) ?? { removableFrom: 0, fields: {} }) }
-}
-
-function readContent(json: string): Omit<StoredRecord, 'version'> | undefined {
-  try {
-    const { removableFrom, fields } = JSON.parse(json) as Omit<StoredRecord, 'version'>
-    return typeof removableFrom === 'number' && areFields(fields) ? { removableFrom, fields } : undefined
-  } catch {
-    return undefined
-  }
-}
-
-function areFields(value: unknown): value is RecordFields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
-  return Object.values(value).every((each) => typeof each === 'string' || typeof each === 'number')
 }

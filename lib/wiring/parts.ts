@@ -46,8 +46,6 @@ export interface Ports {
   readonly log: Log
 }
 
-export type Parts = ReturnType<typeof createParts>
-
 /** One process of a fleet: all that stands between the ports, for every function the same. */
 export function createParts(ports: Ports) {
   const { connections, secrets, signers, tokenEndpoint, store, sealing, budgetMilliseconds } = ports

@@ -83,7 +83,8 @@ async function everythingItDoes(set: TheSet, environment: Record<string, string>
   }
   subscribe(logChannel, hear)
   try {
-    const settings = { ...environment, TOKENWELL_MEMORY_SECONDS: '0' }
+    const cache = { TOKENWELL_MEMORY_SECONDS: '0', TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
+    const settings = { ...environment, ...cache }
     const [one, other] = [await startCaller(set.workspace, settings), await startCaller(set.workspace, settings)]
     const first = await one.http(tokenRequest('conn'))
     expect('first', first.body['source'], 'server')

@@ -2,8 +2,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { createHandler as createRefreshHandler } from '../../../functions/refresh-token/handler.ts'
 import { createConnections } from '../../../lib/configuration/connections.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
+import { DeadLettersError } from '../../../lib/event/dead-letters-error.ts'
+import { EventBusError } from '../../../lib/event/event-bus-error.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { type MetricName, meter, metricUnits } from '../../../lib/log/metric.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
@@ -57,6 +60,8 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
     ...(await ofRenewals()),
     ...(await ofTheCache()),
     ...(await ofReloads(t)),
+    ...(await ofTheSchedule()),
+    ...(await ofRefreshes()),
   ]
 }
 
@@ -105,7 +110,7 @@ async function ofRenewals(): Promise<readonly LogEvent[]> {
 
 async function ofTheCache(): Promise<readonly LogEvent[]> {
   const broken = () => Promise.reject(new RecordStoreError('the table does not exist'))
-  const alone = createTheTokens(() => virtualToken(), { store: { read: broken, write: broken } })
+  const alone = createTheTokens(() => virtualToken(), { store: { read: broken, write: broken, due: broken } })
   await alone.time.until(alone.get())
 
   const first = createTheTokens(() => virtualToken())
@@ -145,6 +150,31 @@ async function ofReloads(t: TestContext): Promise<readonly LogEvent[]> {
   now = 3_600_000
   await connections.get('conn')
   return events
+}
+
+async function ofTheSchedule(): Promise<readonly LogEvent[]> {
+  const tokens = createTheTokens(() => virtualToken())
+  await tokens.time.until(tokens.warm())
+  return tokens.events
+}
+
+async function ofRefreshes(): Promise<readonly LogEvent[]> {
+  const bus = { isHeard: true, raise: () => Promise.reject(new EventBusError('the bus does not exist')) }
+  const tokens = createTheTokens(() => virtualToken(), { bus })
+  await tokens.time.until(tokens.get())
+  await tokens.time.advance(217_000)
+  await tokens.time.until(tokens.get())
+  const handler = createRefreshHandler({
+    answerEvent: (event) => tokens.answer(event),
+    deadLetters: { add: () => Promise.reject(new DeadLettersError('the queue does not exist')) },
+    surroundings: theSurroundings,
+    now: tokens.time.now,
+    log: (event) => (tokens.events as LogEvent[]).push(event),
+  })
+  const bodies = ['{', JSON.stringify({ source: 'me', 'detail-type': 'ReconcileElements', detail: {} })]
+  const messages = bodies.map((body) => ({ messageId: body, body, attributes: { ApproximateReceiveCount: '1' } }))
+  await tokens.time.until(handler({ Records: messages } as never, { getRemainingTimeInMillis: () => 60_000 } as never))
+  return tokens.events
 }
 
 /** The cells in backticks of each row after the first, by the first; a unit stands bare. */
