@@ -6,7 +6,7 @@ import { LeaseLostError } from './lease-lost-error.ts'
 import { recordNameOf, tokenIdFor } from './record-name.ts'
 import { writeFailure } from './shared-failure.ts'
 import type { AskedFor, SharedToken } from './shared-token.ts'
-import { onlyRejection, type TokenRecord, withoutLease } from './token-record.ts'
+import { type TokenRecord, withNextToken, withoutLease, withToken } from './token-record.ts'
 import type { ReadRecord, TokenRecords } from './token-records.ts'
 import type { TokenSealing } from './token-sealing.ts'
 
@@ -31,6 +31,11 @@ export interface Lease {
    * @param isUse whether somebody asks for the token, who may do so again
    */
   store(token: Token, asked: AskedFor | undefined, isUse: boolean): Promise<StoredToken>
+  /**
+   * Stores the token in advance: it counts from when that generation is in force. Ends the lease.
+   * @returns undefined where the lease was lost, or that generation is not to come any more
+   */
+  storeNext(token: Token, asked: AskedFor, generation: number): Promise<Token | undefined>
   /** Ends the lease with what came instead of a token, if the others are to hear of it. */
   end(failure: FailureToShare): Promise<void>
 }
@@ -78,26 +83,31 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
     return records.amend(name, (read) => (isOurs(read) ? change(read.record) : undefined), waitUntil)
   }
 
+  /** One that was shared before keeps its id. */
+  function idOf({ id }: Token): string {
+    return recordNameOf(name.group, id) ? id : tokenIdFor(name, id)
+  }
+
   async function noteUse(): Promise<void> {
     const withThis = (before: ConnectionRecord | undefined) => before && withUse(before, name.id, now())
     connection = (await records.amendConnection(name.group, connection, withThis, waitUntil)) ?? connection
   }
 
+  /** Undefined where the fleet doesn't go by that generation, nor is to next, or the lease was lost. */
+  async function put(token: SharedToken): Promise<ReadRecord | undefined> {
+    const { refreshAt, expiresAt, generation } = token
+    const fields = { sealedToken: await sealing.seal(name, token), refreshAt, expiresAt, generation }
+    const change = (read: ReadRecord) => {
+      if (!isOurs(read)) return undefined
+      if (read.connection?.generation === generation) return withToken(read.record, fields)
+      return read.connection?.next?.generation === generation ? withNextToken(read.record, fields) : undefined
+    }
+    return records.amend(name, change, waitUntil)
+  }
+
   async function storeFenced(token: SharedToken): Promise<StoredToken> {
-    const sealedToken = await sealing.seal(name, token)
-    let there: ReadRecord = taken
-    const { refreshAt, expiresAt, generation: number } = token
-    const stored = await records.amend(
-      name,
-      (read) => {
-        there = read
-        if (!isOurs(read) || read.connection?.generation !== number) return undefined
-        return { ...onlyRejection(read.record), sealedToken, refreshAt, expiresAt, generation: number }
-      },
-      waitUntil,
-    )
-    if (stored) return { token, isCurrent: true, isShared: true }
-    const newer = await tokenIn(there, waitUntil)
+    if (await put(token)) return { token, isCurrent: true, isShared: true }
+    const newer = await tokenIn(await records.read(name, waitUntil), waitUntil)
     await amendOurs(withoutLease)
     const isBetter = newer && newer.issuedAt > token.issuedAt && now() < newer.usableUntil
     return isBetter ? { token: newer, isCurrent: true, isShared: true } : { token, isCurrent: false, isShared: false }
@@ -125,7 +135,7 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
       leaseUntil = until
     },
     async store(token, asked, isUse) {
-      const id = recordNameOf(name.group, token.id) ? token.id : tokenIdFor(name, token.id)
+      const id = idOf(token)
       const unshared = { token: { ...token, id }, isCurrent: true, isShared: false }
       if (!connection) return unshared
       const { generation } = connection
@@ -133,6 +143,12 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
       // What never comes takes no place among those that are kept warm; where noting it fails the next hit does it.
       if (isUse && asked) await unlessUnavailable(noteUse, undefined)
       return unlessUnavailable(() => storeFenced(shared), unshared)
+    },
+    async storeNext(token, asked, generation) {
+      const shared = { ...token, id: idOf(token), generation, asked }
+      if (await put(shared)) return shared
+      await amendOurs(withoutLease)
+      return undefined
     },
     async end(failure) {
       await unlessUnavailable(() => amendOurs((record) => told(withoutLease(record), failure)), undefined)
@@ -158,5 +174,6 @@ export const unsharedLease: Lease = {
   settle: () => Promise.resolve(),
   keepFor: () => Promise.resolve(),
   store: (token) => Promise.resolve({ token, isCurrent: true, isShared: false }),
+  storeNext: () => Promise.resolve(undefined),
   end: () => Promise.resolve(),
 }
