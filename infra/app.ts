@@ -20,10 +20,18 @@ const tokenwell = new Tokenwell(stack, 'Tokens', {
   ...(elements && { elements }),
   ...(alarmTopicArn && { alarms: Topic.fromTopicArn(stack, 'AlarmTopic', alarmTopicArn) }),
 })
-new CfnOutput(stack, 'ApiUrl', { value: tokenwell.http.api.apiEndpoint })
-new CfnOutput(stack, 'FunctionName', { value: tokenwell.issueToken.lambda.functionName })
-new CfnOutput(stack, 'FunctionLog', { value: tokenwell.issueToken.log.logGroupName })
-new CfnOutput(stack, 'AccessLog', { value: tokenwell.http.log.logGroupName })
+const { functions, http, events, refreshes } = tokenwell
+const outputs = {
+  ApiUrl: http.api.apiEndpoint,
+  FunctionName: functions.issueToken.lambda.functionName,
+  FunctionLog: functions.issueToken.log.logGroupName,
+  AccessLog: http.log.logGroupName,
+  WarmTokensLog: functions.warmTokens.log.logGroupName,
+  RefreshTokenLog: functions.refreshToken.log.logGroupName,
+  EventBusName: events.eventBusName,
+  DeadLetterQueueUrl: refreshes.deadLetters.queueUrl,
+}
+for (const [name, value] of Object.entries(outputs)) new CfnOutput(stack, name, { value })
 app.synth()
 
 function told(name: string, variable: string): string | undefined {

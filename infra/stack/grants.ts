@@ -1,7 +1,10 @@
 import { Stack } from 'aws-cdk-lib'
+import type { EventBus } from 'aws-cdk-lib/aws-events'
 import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
 import { secretPrefix } from '../../lib/configuration/surroundings.ts'
 
@@ -10,7 +13,7 @@ import { secretPrefix } from '../../lib/configuration/surroundings.ts'
 /** AWS lets the actions of X-Ray, and those that describe network interfaces, be allowed on everything only. */
 export const noNarrowerResource = 'AWS has no narrower resource for these actions.'
 
-/** A right of a function; where it ends in a wildcard, why. */
+/** A right of a function, or of what starts one; where it ends in a wildcard, why. */
 export interface FunctionGrant {
   readonly actions: string[]
   readonly resources: string[]
@@ -20,14 +23,30 @@ export interface FunctionGrant {
 const whicheverThereAre =
   'All of the stage, and no others: which ones there are its operator says, after the deployment too.'
 
+/** By their names. */
+export function mayReadElements(scope: Construct, stage: string): FunctionGrant {
+  return {
+    actions: ['ssm:GetParameters'],
+    resources: [parameterArn(scope, stage, '/*')],
+    whyWildcard: whicheverThereAre,
+  }
+}
+
 /** What is under a path is listed by the right to the path itself, too. */
-export function mayReadElements(scope: Construct, stage: string): FunctionGrant[] {
-  const under = (rest: string) =>
-    Stack.of(scope).formatArn({ service: 'ssm', resource: 'parameter', resourceName: `tokenwell/${stage}${rest}` })
-  return [
-    { actions: ['ssm:GetParameters'], resources: [under('/*')], whyWildcard: whicheverThereAre },
-    { actions: ['ssm:GetParametersByPath'], resources: [under(''), under('/*')], whyWildcard: whicheverThereAre },
-  ]
+export function mayListElements(scope: Construct, stage: string): FunctionGrant {
+  return {
+    actions: ['ssm:GetParametersByPath'],
+    resources: [parameterArn(scope, stage, ''), parameterArn(scope, stage, '/*')],
+    whyWildcard: whicheverThereAre,
+  }
+}
+
+function parameterArn(scope: Construct, stage: string, rest: string): string {
+  return Stack.of(scope).formatArn({
+    service: 'ssm',
+    resource: 'parameter',
+    resourceName: `tokenwell/${stage}${rest}`,
+  })
 }
 
 /** All secrets of the stage: which ones there are the elements say. */
@@ -41,6 +60,28 @@ export function mayReadSecrets(scope: Construct, stage: string): FunctionGrant {
 
 export function mayUseTable({ tableArn }: { readonly tableArn: string }): FunctionGrant {
   return { actions: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:PutItem'], resources: [tableArn] }
+}
+
+/** Names of records by the time at which they are due, and nothing else of them. */
+export function mayFindDue({ tableArn }: { readonly tableArn: string }): FunctionGrant {
+  return { actions: ['dynamodb:Query'], resources: [`${tableArn}/index/due`] }
+}
+
+export function mayPutEvents({ eventBusArn }: EventBus): FunctionGrant {
+  return { actions: ['events:PutEvents'], resources: [eventBusArn] }
+}
+
+/** What Lambda does in the function's name to bring it messages, and to take away those that it is done with. */
+export function mayReceiveMessages({ queueArn }: IQueue): FunctionGrant {
+  return { actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], resources: [queueArn] }
+}
+
+export function maySendMessages({ queueArn }: IQueue): FunctionGrant {
+  return { actions: ['sqs:SendMessage'], resources: [queueArn] }
+}
+
+export function mayInvoke({ functionArn }: IFunction): FunctionGrant {
+  return { actions: ['lambda:InvokeFunction'], resources: [functionArn] }
 }
 
 /** DynamoDB and Secrets Manager decrypt in the reader's name. */

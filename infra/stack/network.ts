@@ -1,5 +1,4 @@
 import { type ISecurityGroup, type IVpc, Peer, Port, SecurityGroup, type SubnetSelection } from 'aws-cdk-lib/aws-ec2'
-import type { FunctionProps } from 'aws-cdk-lib/aws-lambda'
 import type { Construct } from 'constructs'
 
 /** Where functions run that have to reach what is in a VPC. Its subnets need a way out, to AWS and to token endpoints. */
@@ -12,9 +11,13 @@ export interface Network {
 
 const valkeyPort = 6379
 
-export function placeIn(scope: Construct, network: Network, valkeyUrl: string | undefined): Partial<FunctionProps> {
-  const { vpc, subnets, securityGroups = [createSecurityGroup(scope, vpc, valkeyUrl)] } = network
-  return { vpc, securityGroups: [...securityGroups], ...(subnets && { vpcSubnets: subnets }) }
+/** A network in which every function has the same groups: so they share the interfaces that Lambda makes. */
+export interface FunctionNetwork extends Network {
+  readonly securityGroups: readonly ISecurityGroup[]
+}
+
+export function withSecurityGroups(scope: Construct, network: Network, valkeyUrl: string | undefined): FunctionNetwork {
+  return { ...network, securityGroups: network.securityGroups ?? [createSecurityGroup(scope, network.vpc, valkeyUrl)] }
 }
 
 function createSecurityGroup(scope: Construct, vpc: IVpc, valkeyUrl: string | undefined): SecurityGroup {

@@ -1,6 +1,13 @@
-import { Duration } from 'aws-cdk-lib'
+import type { Duration } from 'aws-cdk-lib'
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
-import { Architecture, Function as LambdaFunction, LoggingFormat, Runtime, Tracing } from 'aws-cdk-lib/aws-lambda'
+import {
+  Architecture,
+  type FunctionProps,
+  Function as LambdaFunction,
+  LoggingFormat,
+  Runtime,
+  Tracing,
+} from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
 import { codeOf } from './function-code.ts'
 import {
@@ -10,7 +17,7 @@ import {
   mayWriteLog,
   noNarrowerResource,
 } from './grants.ts'
-import { type Network, placeIn } from './network.ts'
+import type { FunctionNetwork } from './network.ts'
 import { passOverCfnLint, passOverCheckov, passOverNag, passOverWildcard } from './passed-over.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
 
@@ -20,17 +27,15 @@ export interface TokenFunctionProps extends LogSettings {
   readonly description: string
   readonly environment: Readonly<Record<string, string>>
   readonly grants: readonly FunctionGrant[]
+  readonly timeout: Duration
   readonly memoryMegabytes?: number
-  readonly network?: Network
-  readonly valkeyUrl?: string
+  readonly network?: FunctionNetwork
+  /** What becomes of a call that fails, so that Lambda need not keep it. */
+  readonly whyNoDeadLetters: string
 }
 
-/** A little less than the 30 s after which an HTTP API gives up. */
-const timeout = Duration.seconds(29)
 /** Enough of a processor to start in well under a second. */
 const defaultMemoryMegabytes = 512
-
-const callersWait = 'It is only invoked by callers who wait for the answer: nothing is queued that could be lost.'
 
 /** What all functions have in common. Its role has the grants, its own log and its traces, and no policy of AWS's making. */
 export class TokenFunction extends Construct {
@@ -39,7 +44,7 @@ export class TokenFunction extends Construct {
 
   constructor(scope: Construct, id: string, props: TokenFunctionProps) {
     super(scope, id)
-    const { name, description, environment, grants, memoryMegabytes, network, valkeyUrl } = props
+    const { name, description, environment, grants, timeout, memoryMegabytes, network } = props
     this.log = new RetainedLog(this, 'Log', props)
     const role = this.createRole([...grants, mayWriteLog(this.log), ...(network ? mayHaveNetworkInterfaces(this) : [])])
     this.lambda = new LambdaFunction(this, 'Function', {
@@ -56,10 +61,10 @@ export class TokenFunction extends Construct {
       logGroup: this.log,
       // The function writes JSON by itself.
       loggingFormat: LoggingFormat.TEXT,
-      ...(network && placeIn(this, network, valkeyUrl)),
+      ...(network && placeIn(network)),
     })
     if (network) this.denyNetworkInterfaces(role)
-    this.passOver()
+    this.passOver(props)
   }
 
   private createRole(grants: readonly FunctionGrant[]): Role {
@@ -80,15 +85,19 @@ export class TokenFunction extends Construct {
     new Policy(this, 'NoNetworkInterfaces', { roles: [role], statements })
   }
 
-  private passOver(): void {
-    passOverNag(this.lambda, { 'Serverless-LambdaDLQ': callersWait })
+  private passOver({ whyNoDeadLetters }: TokenFunctionProps): void {
+    passOverNag(this.lambda, { 'Serverless-LambdaDLQ': whyNoDeadLetters })
     passOverCfnLint(this.lambda, { W3005: 'CDK says twice that the role comes before the function.' })
     passOverCheckov(this.lambda, {
-      CKV_AWS_115: 'The API is throttled; concurrency of its own is taken from what the account has.',
-      CKV_AWS_116: callersWait,
+      CKV_AWS_115: 'What invokes it is bounded; concurrency of its own is taken from what the account has.',
+      CKV_AWS_116: whyNoDeadLetters,
       CKV_AWS_117: 'It needs a VPC only for what is in one (vpc).',
       CKV_AWS_173: 'Its variables hold no secret: names and addresses.',
       CKV_AWS_272: 'Code signing is a matter of the account that deploys.',
     })
   }
+}
+
+function placeIn({ vpc, subnets, securityGroups }: FunctionNetwork): Partial<FunctionProps> {
+  return { vpc, securityGroups: [...securityGroups], ...(subnets && { vpcSubnets: subnets }) }
 }

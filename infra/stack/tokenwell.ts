@@ -1,20 +1,24 @@
 import { Token } from 'aws-cdk-lib'
 import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2'
+import { EventBus } from 'aws-cdk-lib/aws-events'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Construct } from 'constructs'
 import { isElementId } from '../../lib/configuration/element.ts'
+import { serviceName } from '../../lib/configuration/surroundings.ts'
 import { Alarms } from './alarms.ts'
 import { CacheSecret } from './cache-secret.ts'
 import { ElementParameters } from './element-parameters.ts'
-import { mayDecrypt, mayReadElements, mayReadSecrets, mayUseTable } from './grants.ts'
 import { HttpInterface, type JwtAuthorization, type Throttle } from './http-interface.ts'
-import type { Network } from './network.ts'
+import { type Network, withSecurityGroups } from './network.ts'
 import { OperatorsDashboard } from './operators-dashboard.ts'
+import { RefreshQueue } from './refresh-queue.ts'
+import { RefreshRules } from './refresh-rules.ts'
 import type { LogSettings } from './retained-log.ts'
 import { createStackMetrics } from './stack-metrics.ts'
-import { TokenFunction } from './token-function.ts'
+import { createStageFunctions, type MemoryMegabytes, type StageFunctions } from './stage-functions.ts'
 import { TokenTable } from './token-table.ts'
+import { WarmSchedule } from './warm-schedule.ts'
 
 /** Tokens in a Valkey (or Redis) server instead of a table. */
 export interface ValkeyCache {
@@ -40,37 +44,49 @@ export interface TokenwellProps extends LogSettings {
   /** Who is told; `false`: no alarms at all. */
   readonly alarms?: ITopic | false
   readonly throttle?: Throttle
-  readonly memoryMegabytes?: number
+  /** By function; 512 each. */
+  readonly memoryMegabytes?: MemoryMegabytes
 }
 
 /** Everything that hands out the tokens of one stage. */
 export class Tokenwell extends Construct implements IConnectable {
-  readonly issueToken: TokenFunction
+  readonly functions: StageFunctions
   readonly http: HttpInterface
   readonly cacheSecret: CacheSecret
   /** None where tokens are in Valkey. */
   readonly table: TokenTable | undefined
+  /** Where the functions say what they have done, and are told what to look at. */
+  readonly events: EventBus
+  readonly refreshes: RefreshQueue
   private readonly isBehindIam: boolean
 
   constructor(scope: Construct, id: string, props: TokenwellProps) {
     super(scope, id)
     const { stage, elements, authorization, alarms } = props
-    const publicUrl = readSurroundings(props)
+    checkSurroundings(props)
     this.isBehindIam = authorization === undefined
     this.table = props.cache ? undefined : new TokenTable(this, 'Table', props)
     this.cacheSecret = new CacheSecret(this, 'CacheSecret', props)
-    if (elements !== undefined) new ElementParameters(this, 'Elements', { stage, publicUrl, path: elements })
+    if (elements !== undefined)
+      new ElementParameters(this, 'Elements', { stage, publicUrl: props.publicUrl, path: elements })
 
-    this.issueToken = this.createIssueToken(props)
-    this.http = new HttpInterface(this, 'Http', { ...props, issueToken: this.issueToken.lambda })
-    const metrics = createStackMetrics(stage, this.issueToken.lambda, this.http.api)
+    this.events = new EventBus(this, 'Events', { eventBusName: serviceName(stage) })
+    this.refreshes = new RefreshQueue(this, 'Refreshes')
+    new RefreshRules(this, 'Rules', { stage, bus: this.events, refreshes: this.refreshes })
+    this.functions = this.createFunctions(props)
+    const { issueToken, warmTokens, refreshToken } = this.functions
+    this.http = new HttpInterface(this, 'Http', { ...props, issueToken: issueToken.lambda })
+    new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.lambda })
+    this.refreshes.feed(refreshToken.lambda)
+
+    const metrics = createStackMetrics(stage, issueToken.lambda, this.http.api)
     new OperatorsDashboard(this, 'Dashboard', { stage, metrics })
     if (alarms !== false) new Alarms(this, 'Alarms', { metrics, ...(alarms && { topic: alarms }) })
   }
 
-  /** The security groups of the functions, where they are in a VPC. */
+  /** The security groups of the functions, where they are in a VPC: all have the same. */
   get connections(): Connections {
-    return this.issueToken.lambda.connections
+    return this.functions.issueToken.lambda.connections
   }
 
   /** Lets somebody get the tokens of one connection. */
@@ -90,41 +106,33 @@ export class Tokenwell extends Construct implements IConnectable {
    * which. Prefer `grantToken`.
    */
   grantInvoke(grantee: IGrantable): Grant {
-    return this.issueToken.lambda.grantInvoke(grantee)
+    return this.functions.issueToken.lambda.grantInvoke(grantee)
   }
 
-  private createIssueToken(props: TokenwellProps): TokenFunction {
-    const { stage, encryptionKey, cache } = props
-    return new TokenFunction(this, 'IssueToken', {
-      ...props,
-      ...cache,
-      name: 'issue-token',
-      description: `Tokenwell: a token for a connection of the stage ${stage}`,
-      environment: this.environmentOf(props),
-      grants: [
-        ...mayReadElements(this, stage),
-        mayReadSecrets(this, stage),
-        ...(this.table ? [mayUseTable(this.table)] : []),
-        ...(encryptionKey ? [mayDecrypt(encryptionKey)] : []),
-      ],
+  /**
+   * Lets somebody put events on the bus of this stage: have tokens renewed or dropped, and elements read again. Nothing that
+   * is said there makes a token go to anybody.
+   */
+  grantEvents(grantee: IGrantable): Grant {
+    return this.events.grantPutEventsTo(grantee)
+  }
+
+  private createFunctions(props: TokenwellProps): StageFunctions {
+    const { authorization, cache, network, ...others } = props
+    return createStageFunctions(this, {
+      ...others,
+      cachePlace: this.table ? `dynamodb:${this.table.tableName}` : (cache?.valkeyUrl ?? ''),
+      table: this.table,
+      bus: this.events,
+      refreshes: this.refreshes,
+      ...(authorization && { connectionsClaim: authorization.connectionsClaim }),
+      ...(network && { network: withSecurityGroups(this, network, cache?.valkeyUrl) }),
     })
-  }
-
-  /** What `functions/issue-token/environment.ts` reads. */
-  private environmentOf({ stage, publicUrl, authorization, cache }: TokenwellProps): Record<string, string> {
-    return {
-      TOKENWELL_STAGE: stage,
-      TOKENWELL_PUBLIC_URL: publicUrl,
-      TOKENWELL_ELEMENTS: 'parameter-store',
-      TOKENWELL_SECRETS: 'secrets-manager',
-      TOKENWELL_CACHE: this.table ? `dynamodb:${this.table.tableName}` : (cache?.valkeyUrl ?? ''),
-      ...(authorization && { TOKENWELL_CONNECTIONS_CLAIM: authorization.connectionsClaim }),
-    }
   }
 }
 
 /** @throws {Error} where a name or address isn't one, before anything is deployed under it */
-function readSurroundings({ stage, publicUrl, cache }: TokenwellProps): string {
+function checkSurroundings({ stage, publicUrl, cache }: TokenwellProps): void {
   if (Token.isUnresolved(stage) || !/^[A-Za-z0-9_-]{1,32}$/.test(stage))
     throw new Error('stage must be a name of at most 32 letters, digits, _ and -, known before the deployment.')
   if (Token.isUnresolved(publicUrl) || !publicUrl.startsWith('https://') || !URL.canParse(publicUrl))
@@ -133,5 +141,4 @@ function readSurroundings({ stage, publicUrl, cache }: TokenwellProps): string {
     )
   if (cache && !/^(valkey|redis)s?:\/\//.test(cache.valkeyUrl))
     throw new Error('valkeyUrl must be valkeys://<host>:<port>, or valkey://<host>:<port> without TLS.')
-  return publicUrl
 }

@@ -11,7 +11,16 @@ test('npm run synth writes an example without being told anything, and says wher
   assert.equal(status, 0, output)
   assert.match(output, /Tokenwell-example\.template\.json, for https:\/\/tokenwell\.example/)
   const { Outputs } = template('Tokenwell-example')
-  assert.deepEqual(Object.keys(Outputs), ['ApiUrl', 'FunctionName', 'FunctionLog', 'AccessLog'])
+  assert.deepEqual(Object.keys(Outputs), [
+    'ApiUrl',
+    'FunctionName',
+    'FunctionLog',
+    'AccessLog',
+    'WarmTokensLog',
+    'RefreshTokenLog',
+    'EventBusName',
+    'DeadLetterQueueUrl',
+  ])
 })
 
 test('stage, public URL, elements and topic come from the environment', async (t) => {

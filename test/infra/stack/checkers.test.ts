@@ -97,8 +97,8 @@ function templateOf({ app, stack }: TestStack): string {
 }
 
 function allResources(stack: Stack) {
-  const types = ['AWS::DynamoDB::Table', 'AWS::SecretsManager::Secret', 'AWS::Logs::LogGroup', 'AWS::Lambda::Function']
-  return Object.assign({}, ...types.map((type) => resourcesOf(stack, type))) as ReturnType<typeof resourcesOf>
+  const types = ['DynamoDB::Table', 'SecretsManager::Secret', 'Logs::LogGroup', 'Lambda::Function', 'SQS::Queue']
+  return Object.assign({}, ...types.map((type) => resourcesOf(stack, `AWS::${type}`))) as ReturnType<typeof resourcesOf>
 }
 
 const advice = { 'cfn-lint': 'pip install cfn-lint', checkov: 'pip install checkov' } as const

@@ -1,28 +1,42 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
-import { createTestStack, everyProperty, resourceOf, resourcesOf } from '../../support/stack.ts'
+import {
+  createTestStack,
+  everyProperty,
+  queueUrl,
+  resourceNamed,
+  resourceOf,
+  resourcesOf,
+} from '../../support/stack.ts'
 
 /* Every right there is, exactly: one that is added, widened or dropped has to be so here, too. */
 
 const here = 'eu-central-1:111122223333'
-const elementsAndSecrets = [
-  `ssm:GetParameters on arn:aws:ssm:${here}:parameter/tokenwell/test/*`,
-  `ssm:GetParametersByPath on arn:aws:ssm:${here}:parameter/tokenwell/test, arn:aws:ssm:${here}:parameter/tokenwell/test/*`,
-  `secretsmanager:GetSecretValue on arn:aws:secretsmanager:${here}:secret:tokenwell/test/*`,
-]
-const logAndTraces = [
-  'logs:CreateLogStream, logs:PutLogEvents on TokensIssueTokenLog.Arn',
-  'xray:PutTraceSegments, xray:PutTelemetryRecords on *',
-]
+const readElements = `ssm:GetParameters on arn:aws:ssm:${here}:parameter/tokenwell/test/*`
+const listElements = `ssm:GetParametersByPath on arn:aws:ssm:${here}:parameter/tokenwell/test, arn:aws:ssm:${here}:parameter/tokenwell/test/*`
+const readSecrets = `secretsmanager:GetSecretValue on arn:aws:secretsmanager:${here}:secret:tokenwell/test/*`
+const useTable = 'dynamodb:GetItem, dynamodb:BatchGetItem, dynamodb:PutItem on TokensTable.Arn'
+const findDue = 'dynamodb:Query on TokensTable.Arn/index/due'
+const decrypt = 'kms:Decrypt on Elsewhere:ExportsOutputFnGetAttKeyArn'
+const putEvents = 'events:PutEvents on TokensEvents.Arn'
+const takeMessages = 'sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes on TokensRefreshesQueue.Arn'
+const addDeadLetters = 'sqs:SendMessage on TokensRefreshesDeadLetters.Arn'
+const writeTraces = 'xray:PutTraceSegments, xray:PutTelemetryRecords on *'
 
-test('the function may read elements and secrets of its stage, use its table, write its log and its traces', (t) => {
+const functions = ['IssueToken', 'WarmTokens', 'RefreshToken'] as const
+type FunctionId = (typeof functions)[number]
+const writeLog = (id: FunctionId) => `logs:CreateLogStream, logs:PutLogEvents on Tokens${id}Log.Arn`
+
+test('each function may do what it is for with what is of its stage, and nothing else', (t) => {
   const { stack } = createTestStack(t)
-  assert.deepEqual(grantsOf(stack), [
-    ...elementsAndSecrets,
-    'dynamodb:GetItem, dynamodb:BatchGetItem, dynamodb:PutItem on TokensTable.Arn',
-    ...logAndTraces,
-  ])
+  const expected: Record<FunctionId, string[]> = {
+    IssueToken: [readElements, listElements, readSecrets, useTable, putEvents],
+    WarmTokens: [readElements, readSecrets, useTable, putEvents, findDue],
+    RefreshToken: [readElements, listElements, readSecrets, useTable, putEvents, takeMessages, addDeadLetters],
+  }
+  for (const id of functions)
+    assert.deepEqual(grantsOf(stack, `Tokens${id}Role`), [...expected[id], writeLog(id), writeTraces])
 })
 
 test('with Valkey in a VPC and a key of its own it may decrypt, and Lambda may make network interfaces that code may not', (t) => {
@@ -31,30 +45,60 @@ test('with Valkey in a VPC and a key of its own it may decrypt, and Lambda may m
     'ec2:CreateNetworkInterface, ec2:DeleteNetworkInterface, ec2:AssignPrivateIpAddresses, ec2:UnassignPrivateIpAddresses',
     'ec2:DescribeNetworkInterfaces, ec2:DescribeSubnets',
   ] as const
-  assert.deepEqual(grantsOf(stack), [
-    ...elementsAndSecrets,
-    'kms:Decrypt on Elsewhere:ExportsOutputFnGetAttKeyArn',
-    logAndTraces[0],
-    `${interfaces[0]} on arn:aws:ec2:${here}:*/*`,
-    `${interfaces[1]} on *`,
-    logAndTraces[1],
-    `not ${interfaces.join(', ')} on * if {"ArnEquals":{"lambda:SourceFunctionArn":"TokensIssueTokenFunction.Arn"}}`,
-  ])
+  const expected: Record<FunctionId, string[]> = {
+    IssueToken: [readElements, listElements, readSecrets, decrypt, putEvents],
+    WarmTokens: [readElements, readSecrets, decrypt, putEvents],
+    RefreshToken: [readElements, listElements, readSecrets, decrypt, putEvents, takeMessages, addDeadLetters],
+  }
+  for (const id of functions)
+    assert.deepEqual(grantsOf(stack, `Tokens${id}Role`), [
+      ...expected[id],
+      writeLog(id),
+      `${interfaces[0]} on arn:aws:ec2:${here}:*/*`,
+      `${interfaces[1]} on *`,
+      writeTraces,
+      `not ${interfaces.join(', ')} on * if {"ArnEquals":{"lambda:SourceFunctionArn":"Tokens${id}Function.Arn"}}`,
+    ])
 })
 
-test('its role is only for Lambda and has no policy of AWS or anybody else', (t) => {
+test("the schedule's role may invoke warm-tokens, whose index it may search is one that the table has", (t) => {
+  const { stack } = createTestStack(t)
+  assert.deepEqual(grantsOf(stack, 'TokensWarmScheduleRole'), ['lambda:InvokeFunction on TokensWarmTokensFunction.Arn'])
+  const indexes = resourceOf(stack, 'AWS::DynamoDB::Table').Properties['GlobalSecondaryIndexes'] as object[]
+  assert.deepEqual(
+    indexes.map((index) => `dynamodb:Query on TokensTable.Arn/index/${Reflect.get(index, 'IndexName')}`),
+    [findDue],
+  )
+})
+
+test('roles are for Lambda and for the schedule of this stage alone, and have no policy of AWS or anybody else', (t) => {
   for (const props of [{}, everyProperty]) {
-    const { Properties: role } = resourceOf(createTestStack(t, props).stack, 'AWS::IAM::Role')
-    assert.deepEqual(role, {
-      AssumeRolePolicyDocument: {
-        Statement: [{ Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: 'lambda.amazonaws.com' } }],
-        Version: '2012-10-17',
+    const roles = resourcesOf(createTestStack(t, props).stack, 'AWS::IAM::Role')
+    const lambda = assumedBy('lambda.amazonaws.com')
+    const scheduler = assumedBy('scheduler.amazonaws.com', {
+      Condition: {
+        StringEquals: { 'aws:SourceAccount': '111122223333', 'aws:SourceArn': 'TokensWarmScheduleGroup.Arn' },
       },
+    })
+    const found = Object.entries(roles).map(([id, { Properties }]) => [id, Properties])
+    assert.deepEqual(Object.fromEntries(found), {
+      TokensIssueTokenRole: lambda,
+      TokensWarmTokensRole: lambda,
+      TokensRefreshTokenRole: lambda,
+      TokensWarmScheduleRole: scheduler,
     })
   }
 })
 
-test('nobody may invoke the function but the routes of the API', (t) => {
+test('every policy is that of one of these roles', (t) => {
+  for (const props of [{}, everyProperty]) {
+    const policies = Object.values(resourcesOf(createTestStack(t, props).stack, 'AWS::IAM::Policy'))
+    const holders = new Set(policies.map(({ Properties }) => String(Properties['Roles'])))
+    assert.deepEqual(holders, new Set([...functions.map((id) => `Tokens${id}Role`), 'TokensWarmScheduleRole']))
+  }
+})
+
+test('nobody may invoke a function but the routes of the API, and issue-token alone', (t) => {
   const { stack } = createTestStack(t)
   const invokers = Object.values(resourcesOf(stack, 'AWS::Lambda::Permission')).map(({ Properties }) => Properties)
   const api = `arn:aws:execute-api:${here}:TokensHttpApi`
@@ -71,21 +115,60 @@ test('nobody may invoke the function but the routes of the API', (t) => {
   assert.deepEqual(resourcesOf(stack, 'AWS::Lambda::Url'), {})
 })
 
+test('EventBridge may put messages into the queues for the rules of this stage alone, and nobody without TLS', (t) => {
+  const { stack } = createTestStack(t)
+  const rules = ['ElementChanges', 'SecretChanges', 'Requests', 'Reconciliation']
+  for (const [queue, actions] of [
+    ['TokensRefreshesQueue', 'sqs:SendMessage, sqs:GetQueueAttributes, sqs:GetQueueUrl'],
+    ['TokensRefreshesDeadLetters', 'sqs:SendMessage'],
+  ] as const) {
+    const { Properties } = resourceNamed(stack, 'AWS::SQS::QueuePolicy', `${queue}Policy`)
+    assert.deepEqual(Properties['Queues'], [queueUrl(queue)])
+    const { Statement: statements } = Properties['PolicyDocument'] as { Statement: Statement[] }
+    assert.deepEqual(statements.map(lineOf), [
+      `not sqs:* on ${queue}.Arn if {"Bool":{"aws:SecureTransport":"false"}} for {"AWS":"*"}`,
+      ...rules.map(
+        (rule) =>
+          `${actions} on ${queue}.Arn if {"ArnEquals":{"aws:SourceArn":"TokensRules${rule}.Arn"}} for {"Service":"events.amazonaws.com"}`,
+      ),
+    ])
+  }
+  assert.equal(Object.keys(resourcesOf(stack, 'AWS::SQS::QueuePolicy')).length, 2)
+})
+
+test('the bus lets in nobody by itself: who may put events there has a right of their own', (t) => {
+  const { stack } = createTestStack(t)
+  assert.deepEqual(resourceOf(stack, 'AWS::Events::EventBus').Properties, { Name: 'tokenwell-test' })
+  assert.deepEqual(resourcesOf(stack, 'AWS::Events::EventBusPolicy'), {})
+})
+
 interface Statement {
   readonly Effect: string
   readonly Action: string | readonly string[]
   readonly Resource: string | readonly string[]
   readonly Condition?: object
+  readonly Principal?: object
 }
 
 /** A line each. */
-function grantsOf(stack: Stack): string[] {
-  return Object.values(resourcesOf(stack, 'AWS::IAM::Policy')).flatMap(({ Properties }) => {
-    assert.deepEqual(Properties['Roles'], ['TokensIssueTokenRole'])
-    const { Statement: statements } = Properties['PolicyDocument'] as { Statement: Statement[] }
-    return statements.map(({ Effect, Action, Resource, Condition }) => {
-      const right = `${[Action].flat().join(', ')} on ${[Resource].flat().join(', ')}`
-      return `${Effect === 'Allow' ? '' : 'not '}${right}${Condition ? ` if ${JSON.stringify(Condition)}` : ''}`
-    })
-  })
+function grantsOf(stack: Stack, role: string): string[] {
+  const policies = Object.values(resourcesOf(stack, 'AWS::IAM::Policy'))
+  const own = policies.filter(({ Properties }) => String(Properties['Roles']) === role)
+  return own.flatMap(({ Properties }) =>
+    (Properties['PolicyDocument'] as { Statement: Statement[] }).Statement.map(lineOf),
+  )
+}
+
+function lineOf({ Effect, Action, Resource, Condition, Principal }: Statement): string {
+  const right = `${[Action].flat().join(', ')} on ${[Resource].flat().join(', ')}`
+  const limits = [
+    Condition ? ` if ${JSON.stringify(Condition)}` : '',
+    Principal ? ` for ${JSON.stringify(Principal)}` : '',
+  ]
+  return `${Effect === 'Allow' ? '' : 'not '}${right}${limits.join('')}`
+}
+
+function assumedBy(service: string, limits: object = {}): object {
+  const statement = { Action: 'sts:AssumeRole', Effect: 'Allow', Principal: { Service: service }, ...limits }
+  return { AssumeRolePolicyDocument: { Statement: [statement], Version: '2012-10-17' } }
 }

@@ -4,78 +4,120 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
 import { readIssueTokenEnvironment } from '../../../functions/issue-token/environment.ts'
-import { createTestStack, everyProperty, type Resource, resourceOf, theUrl } from '../../support/stack.ts'
+import { readRefreshTokenEnvironment } from '../../../functions/refresh-token/environment.ts'
+import { readEnvironment } from '../../../lib/wiring/environment.ts'
+import { readVariables, type Variables } from '../../../lib/wiring/read-variables.ts'
+import {
+  createTestStack,
+  everyProperty,
+  queueUrl,
+  type Resource,
+  resourceNamed,
+  resourceOf,
+  theUrl,
+} from '../../support/stack.ts'
 
-test('the function reads its variables without complaint: parameters, secrets, and the table of the stack', (t) => {
-  const { stack } = createTestStack(t)
-  const variables = variablesOf(stack)
-  assert.deepEqual(readOnLambda(variables), {
-    surroundings: { stage: 'test', publicUrl: theUrl, isLambda: true },
-    elements: { kind: 'parameter_store' },
-    secrets: { kind: 'secrets_manager' },
-    cache: {
-      place: { kind: 'dynamodb', tableName: 'TokensTable' },
-      secretName: secretOf(stack).Properties['Name'],
-      budgetMilliseconds: 250,
-    },
-    memoryMaximumSeconds: 30,
-    events: { kind: 'none' },
-  })
-})
+/** How each function reads what it is told, as it does when it starts. */
+const readers = {
+  IssueToken: readIssueTokenEnvironment,
+  WarmTokens: (variables: Variables) => readVariables(variables, readEnvironment),
+  RefreshToken: readRefreshTokenEnvironment,
+} as const
+type FunctionId = keyof typeof readers
+const functionIds = Object.keys(readers) as FunctionId[]
 
-test('with Valkey and a JWT authorizer it is told of both', (t) => {
-  const { stack } = createTestStack(t, everyProperty)
-  const { cache, connectionsClaim } = readOnLambda(variablesOf(stack))
-  assert.deepEqual(cache.place, { kind: 'valkey', url: 'valkeys://cache.example:6380' })
-  assert.equal(connectionsClaim, 'connections')
-})
-
-test('every variable that is set is one that is read', (t) => {
-  for (const props of [{}, everyProperty]) {
-    const read = new Set<string>()
-    const variables = new Proxy(variablesOf(createTestStack(t, props).stack), {
-      get(target, name) {
-        read.add(String(name))
-        return Reflect.get(target, name)
+for (const id of functionIds) {
+  test(`${id} reads its variables without complaint: parameters, secrets, table and bus of the stack`, (t) => {
+    const { stack } = createTestStack(t)
+    const { deadLetters: _read, ...environment } = { deadLetters: undefined, ...readOnLambda(stack, id) }
+    assert.deepEqual(environment, {
+      surroundings: { stage: 'test', publicUrl: theUrl, isLambda: true },
+      elements: { kind: 'parameter_store' },
+      secrets: { kind: 'secrets_manager' },
+      cache: {
+        place: { kind: 'dynamodb', tableName: 'TokensTable' },
+        secretName: secretOf(stack).Properties['Name'],
+        budgetMilliseconds: 250,
       },
+      memoryMaximumSeconds: 30,
+      events: { kind: 'eventbridge', busName: 'TokensEvents' },
     })
-    readIssueTokenEnvironment(variables)
-    const unread = Object.keys(variables).filter((name) => !read.has(name))
-    assert.deepEqual(unread, [])
+  })
+
+  test(`with Valkey ${id} is told of it`, (t) => {
+    const { cache } = readOnLambda(createTestStack(t, everyProperty).stack, id)
+    assert.deepEqual(cache.place, { kind: 'valkey', url: 'valkeys://cache.example:6380' })
+  })
+
+  test(`every variable that is set for ${id} is one that is read`, (t) => {
+    for (const props of [{}, everyProperty]) {
+      const read = new Set<string>()
+      const variables = new Proxy(variablesOf(createTestStack(t, props).stack, id), {
+        get(target, name) {
+          read.add(String(name))
+          return Reflect.get(target, name)
+        },
+      })
+      readers[id](variables)
+      const unread = Object.keys(variables).filter((name) => !read.has(name))
+      assert.deepEqual(unread, [])
+    }
+  })
+}
+
+test('behind a JWT authorizer issue-token is told of its claim, and no other function', (t) => {
+  const { stack } = createTestStack(t, everyProperty)
+  const claims = functionIds.map((id) => variablesOf(stack, id)['TOKENWELL_CONNECTIONS_CLAIM'])
+  assert.deepEqual(claims, ['connections', undefined, undefined])
+})
+
+test('refresh-token is told where dead letters go, and no other function', (t) => {
+  const { stack } = createTestStack(t)
+  const { deadLetters } = readRefreshTokenEnvironment(variablesOf(stack, 'RefreshToken'))
+  assert.deepEqual(deadLetters, { kind: 'sqs', queueUrl: queueUrl('TokensRefreshesDeadLetters') })
+  for (const id of ['IssueToken', 'WarmTokens'] as const)
+    assert.equal(variablesOf(stack, id)['TOKENWELL_DEAD_LETTERS'], undefined)
+})
+
+test("each runs on Lambda's Node.js 24 on arm64, ends before the API, the next run or the message does, and is traced", (t) => {
+  const { stack } = createTestStack(t)
+  const timeouts = { IssueToken: 29, WarmTokens: 55, RefreshToken: 60 } as const
+  for (const id of functionIds) {
+    const { Environment, Code, Description, Role, ...properties } = functionOf(stack, id).Properties
+    assert.deepEqual(properties, {
+      Architectures: ['arm64'],
+      Handler: 'index.handler',
+      LoggingConfig: { LogFormat: 'Text', LogGroup: `Tokens${id}Log` },
+      MemorySize: 512,
+      Runtime: 'nodejs24.x',
+      Timeout: timeouts[id],
+      TracingConfig: { Mode: 'Active' },
+    })
+    assert.equal(Role, `Tokens${id}Role.Arn`)
   }
 })
 
-test("it runs on Lambda's Node.js 24 on arm64, ends before the API does, and is traced", (t) => {
-  const { stack } = createTestStack(t)
-  const { Environment, Code, Description, Role, ...properties } = functionOf(stack).Properties
-  assert.deepEqual(properties, {
-    Architectures: ['arm64'],
-    Handler: 'index.handler',
-    LoggingConfig: { LogFormat: 'Text', LogGroup: 'TokensIssueTokenLog' },
-    MemorySize: 512,
-    Runtime: 'nodejs24.x',
-    Timeout: 29,
-    TracingConfig: { Mode: 'Active' },
+test('the code of each is our bundle: the folder with everything that the entry loads', (t) => {
+  const { app, stack } = createTestStack(t, {}, { isBundled: true })
+  const folders = functionIds.map((id) => {
+    const { S3Key: key } = functionOf(stack, id).Properties['Code'] as { S3Key: string }
+    const folder = join(app.outdir, `asset.${key.replace('.zip', '')}`)
+    assert.ok(existsSync(join(folder, 'index.mjs')), folder)
+    return folder
   })
+  assert.equal(new Set(folders).size, functionIds.length)
 })
 
-test('its code is our bundle: the folder with everything that the entry loads', (t) => {
-  const { app, stack } = createTestStack(t)
-  const { S3Key: key } = functionOf(stack).Properties['Code'] as { S3Key: string }
-  const folder = join(app.outdir, `asset.${key.replace('.zip', '')}`)
-  assert.ok(existsSync(join(folder, 'index.mjs')), folder)
-})
-
-function variablesOf(stack: Stack): Record<string, string> {
-  return (functionOf(stack).Properties['Environment'] as { Variables: Record<string, string> }).Variables
+function variablesOf(stack: Stack, id: FunctionId): Record<string, string> {
+  return (functionOf(stack, id).Properties['Environment'] as { Variables: Record<string, string> }).Variables
 }
 
-function readOnLambda(variables: Record<string, string>) {
-  return readIssueTokenEnvironment({ ...variables, AWS_LAMBDA_FUNCTION_NAME: 'issue-token' })
+function readOnLambda(stack: Stack, id: FunctionId) {
+  return readers[id]({ ...variablesOf(stack, id), AWS_LAMBDA_FUNCTION_NAME: id })
 }
 
-function functionOf(stack: Stack): Resource {
-  return resourceOf(stack, 'AWS::Lambda::Function')
+function functionOf(stack: Stack, id: FunctionId): Resource {
+  return resourceNamed(stack, 'AWS::Lambda::Function', `Tokens${id}Function`)
 }
 
 function secretOf(stack: Stack): Resource {

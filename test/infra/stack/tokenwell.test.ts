@@ -38,6 +38,14 @@ test('who is granted direct invocation may invoke the function', (t) => {
   ])
 })
 
+test('who is granted events may put them on the bus of this stage', (t) => {
+  const { stack, tokenwell } = createTestStack(t)
+  tokenwell.grantEvents(someRole(stack))
+  assert.deepEqual(statementsOfCaller(stack), [
+    { Action: 'events:PutEvents', Effect: 'Allow', Resource: 'TokensEvents.Arn' },
+  ])
+})
+
 test('names and addresses that are none fail before anything is deployed under them', (t) => {
   const late = new CfnParameter(new Stack(), 'Late').valueAsString
   for (const stage of ['', 'a/b', 'a*', 'x'.repeat(33), late])
@@ -52,11 +60,11 @@ test('two stages stand side by side in one stack', async (t) => {
   const { Tokenwell } = await import('../../../infra/stack/tokenwell.ts')
   const { stack } = createTestStack(t)
   new Tokenwell(stack, 'Others', { stage: 'other', publicUrl: theUrl })
-  assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, 2)
+  assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, 6)
 })
 
-test('with Valkey there is no table, and the function gets out to it and to HTTPS only', (t) => {
-  const { stack } = createTestStack(t, everyProperty)
+test('with Valkey there is no table, and the functions get out to it and to HTTPS only', (t) => {
+  const { stack, tokenwell } = createTestStack(t, everyProperty)
   assert.deepEqual(resourcesOf(stack, 'AWS::DynamoDB::Table'), {})
   const { Properties } = resourceOf(stack, 'AWS::EC2::SecurityGroup')
   const ports = (Properties['SecurityGroupEgress'] as { FromPort: number; ToPort: number; CidrIp: string }[]).map(
@@ -67,12 +75,26 @@ test('with Valkey there is no table, and the function gets out to it and to HTTP
     [6380, 6380, 'Elsewhere:ExportsOutputFnGetAttVpcCidrBlock'],
   ])
   assert.equal(Properties['SecurityGroupIngress'], undefined)
-  const { VpcConfig: place } = resourceOf(stack, 'AWS::Lambda::Function').Properties as {
-    VpcConfig: Record<string, string[]>
+  for (const { Properties } of Object.values(resourcesOf(stack, 'AWS::Lambda::Function'))) {
+    const place = Properties['VpcConfig'] as Record<string, string[]>
+    assert.deepEqual(place['SecurityGroupIds'], ['TokensSecurityGroup.GroupId'])
+    assert.equal(place['SubnetIds']?.length, 2)
+    assert.match(place['SubnetIds']?.join() ?? '', /^(Elsewhere:ExportsOutputRefVpcPrivateSubnet\d\w*,?)+$/)
   }
-  assert.deepEqual(place['SecurityGroupIds'], ['TokensIssueTokenSecurityGroup.GroupId'])
-  assert.equal(place['SubnetIds']?.length, 2)
-  assert.match(place['SubnetIds']?.join() ?? '', /^(Elsewhere:ExportsOutputRefVpcPrivateSubnet\d\w*,?)+$/)
+  assert.deepEqual(
+    tokenwell.connections.securityGroups.map(({ node }) => node.path),
+    ['Test/Tokens/SecurityGroup'],
+  )
+})
+
+test('memory is given function by function', (t) => {
+  const { stack } = createTestStack(t, { memoryMegabytes: { 'issue-token': 1024, 'refresh-token': 256 } })
+  const functions = Object.entries(resourcesOf(stack, 'AWS::Lambda::Function'))
+  assert.deepEqual(Object.fromEntries(functions.map(([id, { Properties }]) => [id, Properties['MemorySize']])), {
+    TokensIssueTokenFunction: 1024,
+    TokensWarmTokensFunction: 512,
+    TokensRefreshTokenFunction: 256,
+  })
 })
 
 function someRole(stack: Stack): Role {

@@ -1,0 +1,74 @@
+import { Duration } from 'aws-cdk-lib'
+import { type EventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events'
+import { SqsQueue, type SqsQueueProps } from 'aws-cdk-lib/aws-events-targets'
+import { Construct } from 'constructs'
+import { secretPrefix, serviceName } from '../../lib/configuration/surroundings.ts'
+import type { RefreshQueue } from './refresh-queue.ts'
+
+export interface RefreshRulesProps {
+  readonly stage: string
+  /** The stage's own. */
+  readonly bus: EventBus
+  readonly refreshes: RefreshQueue
+}
+
+/** What asks for something; the rest says what was done. */
+const requests = ['TokenRefreshRequested', 'TokenRejected', 'ConnectionChanged', 'ClearTokenCache', 'ReconcileElements']
+
+/** What gets no further for as long as that is a matter for an operator: the reconciliation has passed by then. */
+const longestDelivery = Duration.hours(1)
+/** As many as EventBridge makes at most. */
+const deliveryAttempts = 185
+
+/** Which events `refresh-token` hears of: those of the stage, on its own bus and on the account's. */
+export class RefreshRules extends Construct {
+  constructor(scope: Construct, id: string, { stage, bus, refreshes }: RefreshRulesProps) {
+    super(scope, id)
+    const to = (message: Pick<SqsQueueProps, 'message'> = {}) => [targetOf(refreshes, message)]
+
+    new Rule(this, 'ElementChanges', {
+      description: `Tokenwell: an element of the stage ${stage} has changed`,
+      eventPattern: {
+        source: ['aws.ssm'],
+        detailType: ['Parameter Store Change'],
+        detail: { name: [{ prefix: `/tokenwell/${stage}/` }], operation: ['Create', 'Update', 'Delete'] },
+      },
+      targets: to(),
+    })
+    new Rule(this, 'SecretChanges', {
+      description: `Tokenwell: a secret of the stage ${stage} has a new current version`,
+      eventPattern: {
+        source: ['aws.secretsmanager'],
+        detailType: ['Secret Label Updated'],
+        detail: { name: [{ prefix: secretPrefix({ stage }) }], labelUpdated: ['AWSCURRENT'] },
+      },
+      targets: to(),
+    })
+    new Rule(this, 'Requests', {
+      description: `Tokenwell: what the functions and the operators of the stage ${stage} ask for`,
+      eventBus: bus,
+      eventPattern: { detailType: requests },
+      targets: to(),
+    })
+    // A rule, unlike a schedule of EventBridge Scheduler, needs no role to get at the queue.
+    new Rule(this, 'Reconciliation', {
+      description: `Tokenwell: makes up for what events of the stage ${stage} were lost`,
+      schedule: Schedule.rate(Duration.hours(1)),
+      targets: to({ message: RuleTargetInput.fromObject(reconciliation(stage)) }),
+    })
+  }
+}
+
+function targetOf({ queue, deadLetters }: RefreshQueue, message: Pick<SqsQueueProps, 'message'>): SqsQueue {
+  return new SqsQueue(queue, {
+    ...message,
+    deadLetterQueue: deadLetters,
+    maxEventAge: longestDelivery,
+    retryAttempts: deliveryAttempts,
+  })
+}
+
+/** The event as it would come from the bus. */
+function reconciliation(stage: string): object {
+  return { source: serviceName(stage), 'detail-type': 'ReconcileElements', detail: {} }
+}

@@ -1,0 +1,140 @@
+import { Duration } from 'aws-cdk-lib'
+import type { EventBus } from 'aws-cdk-lib/aws-events'
+import type { Construct } from 'constructs'
+import {
+  type FunctionGrant,
+  mayDecrypt,
+  mayFindDue,
+  mayListElements,
+  mayPutEvents,
+  mayReadElements,
+  mayReadSecrets,
+  mayReceiveMessages,
+  maySendMessages,
+  mayUseTable,
+} from './grants.ts'
+import type { FunctionNetwork } from './network.ts'
+import type { RefreshQueue } from './refresh-queue.ts'
+import type { LogSettings } from './retained-log.ts'
+import { TokenFunction } from './token-function.ts'
+import type { TokenTable } from './token-table.ts'
+
+/** The name of a function's folder. */
+export type FunctionName = 'issue-token' | 'warm-tokens' | 'refresh-token'
+
+export interface StageFunctionsProps extends LogSettings {
+  readonly stage: string
+  readonly publicUrl: string
+  /** `dynamodb:<table>`, or the URL of a Valkey server. */
+  readonly cachePlace: string
+  readonly table: TokenTable | undefined
+  readonly bus: EventBus
+  readonly refreshes: RefreshQueue
+  readonly connectionsClaim?: string
+  readonly network?: FunctionNetwork
+  readonly memoryMegabytes?: MemoryMegabytes
+}
+
+export type MemoryMegabytes = Readonly<Partial<Record<FunctionName, number>>>
+
+export interface StageFunctions {
+  readonly issueToken: TokenFunction
+  readonly warmTokens: TokenFunction
+  readonly refreshToken: TokenFunction
+}
+
+/** The functions of a stage, each with what all have and with what it alone has. */
+export function createStageFunctions(scope: Construct, props: StageFunctionsProps): StageFunctions {
+  return {
+    issueToken: createIssueToken(scope, props),
+    warmTokens: createWarmTokens(scope, props),
+    refreshToken: createRefreshToken(scope, props),
+  }
+}
+
+function createIssueToken(scope: Construct, props: StageFunctionsProps): TokenFunction {
+  const { stage, connectionsClaim } = props
+  return new TokenFunction(scope, 'IssueToken', {
+    ...settingsOf('issue-token', props),
+    description: `Tokenwell: a token for a connection of the stage ${stage}`,
+    environment: {
+      ...environmentOfAll(props),
+      ...(connectionsClaim !== undefined && { TOKENWELL_CONNECTIONS_CLAIM: connectionsClaim }),
+    },
+    grants: [mayReadElements(scope, stage), mayListElements(scope, stage), ...grantsOfAll(scope, props)],
+    // A little less than the 30 s after which an HTTP API gives up.
+    timeout: Duration.seconds(29),
+    whyNoDeadLetters: 'It is only invoked by callers who wait for the answer: nothing is queued that could be lost.',
+  })
+}
+
+function createWarmTokens(scope: Construct, props: StageFunctionsProps): TokenFunction {
+  const { stage, table } = props
+  return new TokenFunction(scope, 'WarmTokens', {
+    ...settingsOf('warm-tokens', props),
+    description: `Tokenwell: renews what will go stale of the stage ${stage}`,
+    environment: environmentOfAll(props),
+    grants: [mayReadElements(scope, stage), ...grantsOfAll(scope, props), ...(table ? [mayFindDue(table)] : [])],
+    // It ends before the next run begins.
+    timeout: Duration.seconds(55),
+    whyNoDeadLetters: 'A run that fails says nothing that the next one, a minute later, does not find by itself.',
+  })
+}
+
+function createRefreshToken(scope: Construct, props: StageFunctionsProps): TokenFunction {
+  const { stage, refreshes } = props
+  return new TokenFunction(scope, 'RefreshToken', {
+    ...settingsOf('refresh-token', props),
+    description: `Tokenwell: does what the events of the stage ${stage} ask for`,
+    environment: { ...environmentOfAll(props), TOKENWELL_DEAD_LETTERS: `sqs:${refreshes.deadLetters.queueUrl}` },
+    grants: [
+      mayReadElements(scope, stage),
+      mayListElements(scope, stage),
+      ...grantsOfAll(scope, props),
+      mayReceiveMessages(refreshes.queue),
+      maySendMessages(refreshes.deadLetters),
+    ],
+    timeout: Duration.seconds(60),
+    whyNoDeadLetters: 'Its messages stay in their queue, which has a dead-letter queue, until it is done with them.',
+  })
+}
+
+function settingsOf(name: FunctionName, props: StageFunctionsProps) {
+  const {
+    encryptionKey,
+    removalPolicy,
+    logRetention,
+    network,
+    memoryMegabytes: { [name]: memoryMegabytes } = {},
+  } = props
+  return {
+    name,
+    ...(encryptionKey && { encryptionKey }),
+    ...(removalPolicy && { removalPolicy }),
+    ...(logRetention && { logRetention }),
+    ...(network && { network }),
+    ...(memoryMegabytes !== undefined && { memoryMegabytes }),
+  }
+}
+
+/** What `lib/wiring/environment.ts` reads. */
+function environmentOfAll({ stage, publicUrl, cachePlace, bus }: StageFunctionsProps): Record<string, string> {
+  return {
+    TOKENWELL_STAGE: stage,
+    TOKENWELL_PUBLIC_URL: publicUrl,
+    TOKENWELL_ELEMENTS: 'parameter-store',
+    TOKENWELL_SECRETS: 'secrets-manager',
+    TOKENWELL_CACHE: cachePlace,
+    TOKENWELL_EVENTS: `eventbridge:${bus.eventBusName}`,
+  }
+}
+
+/** Each of them asks for tokens, shares them with the fleet and says so. */
+function grantsOfAll(scope: Construct, { stage, table, encryptionKey, bus }: StageFunctionsProps): FunctionGrant[] {
+  return [
+    mayReadSecrets(scope, stage),
+    ...(table ? [mayUseTable(table)] : []),
+    ...(encryptionKey ? [mayDecrypt(encryptionKey)] : []),
+    mayPutEvents(bus),
+  ]
+}

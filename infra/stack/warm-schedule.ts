@@ -1,0 +1,50 @@
+import { Duration, RemovalPolicy, Stack } from 'aws-cdk-lib'
+import { PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import { Schedule, ScheduleExpression, ScheduleGroup, TimeWindow } from 'aws-cdk-lib/aws-scheduler'
+import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets'
+import { Construct } from 'constructs'
+import { serviceName } from '../../lib/configuration/surroundings.ts'
+import { mayInvoke } from './grants.ts'
+import { passOverNag } from './passed-over.ts'
+
+export interface WarmScheduleProps {
+  readonly stage: string
+  readonly warmTokens: IFunction
+}
+
+const interval = Duration.minutes(1)
+const nextRunDoesIt = 'A run that fails or is late need not be kept: the next one finds what it has left.'
+const once = { retryAttempts: 0, maxEventAge: interval } as const
+
+/** Starts `warm-tokens` every minute, once. */
+export class WarmSchedule extends Construct {
+  constructor(scope: Construct, id: string, { stage, warmTokens }: WarmScheduleProps) {
+    super(scope, id)
+    // Of its own, so that the role is this schedule's: a role can be tied to a group, not to a schedule.
+    const scheduleGroup = new ScheduleGroup(this, 'Group', {
+      scheduleGroupName: serviceName(stage),
+      // What it holds has no past: kept, it would only be in the way of the same stage's next deployment.
+      removalPolicy: RemovalPolicy.DESTROY,
+    })
+    const role = new Role(this, 'Role', { assumedBy: schedulerOf(this, scheduleGroup) })
+    role.addToPolicy(new PolicyStatement(mayInvoke(warmTokens)))
+    warmTokens.configureAsyncInvoke(once)
+    passOverNag(warmTokens, { 'Serverless-LambdaAsyncFailureDestination': nextRunDoesIt })
+    new Schedule(this, 'EveryMinute', {
+      description: `Tokenwell: renews the tokens of the stage ${stage} that will go stale`,
+      schedule: ScheduleExpression.rate(interval),
+      timeWindow: TimeWindow.off(),
+      scheduleGroup,
+      // It would add every version of the function to what the role may invoke.
+      target: new LambdaInvoke(warmTokens, { ...once, role: role.withoutPolicyUpdates() }),
+    })
+  }
+}
+
+/** EventBridge Scheduler, for schedules of that group alone. */
+function schedulerOf(scope: Construct, { scheduleGroupArn }: ScheduleGroup): ServicePrincipal {
+  return new ServicePrincipal('scheduler.amazonaws.com', {
+    conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(scope).account, 'aws:SourceArn': scheduleGroupArn } },
+  })
+}

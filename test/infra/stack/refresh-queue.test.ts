@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { maximumDeliveries } from '../../../lib/event/delivery.ts'
+import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf } from '../../support/stack.ts'
+
+const day = 86_400
+
+test('events wait for four days and come again after two minutes, dead letters lie for two weeks; both encrypted', (t) => {
+  const queues = resourcesOf(createTestStack(t, everyProperty).stack, 'AWS::SQS::Queue')
+  const found = Object.entries(queues).map(([id, { Properties }]) => [id, Properties])
+  assert.deepEqual(Object.fromEntries(found), {
+    TokensRefreshesQueue: {
+      MessageRetentionPeriod: 4 * day,
+      VisibilityTimeout: 120,
+      RedrivePolicy: { deadLetterTargetArn: 'TokensRefreshesDeadLetters.Arn', maxReceiveCount: 5 },
+      SqsManagedSseEnabled: true,
+    },
+    TokensRefreshesDeadLetters: { MessageRetentionPeriod: 14 * day, SqsManagedSseEnabled: true },
+  })
+})
+
+test('the function moves a message to the dead letters, with its reason, before the queue would without one', (t) => {
+  const { Properties } = resourceNamed(createTestStack(t).stack, 'AWS::SQS::Queue', 'TokensRefreshesQueue')
+  const { maxReceiveCount } = Properties['RedrivePolicy'] as { maxReceiveCount: number }
+  assert.ok(maxReceiveCount > maximumDeliveries)
+})
+
+test('a message does not come again while its batch may be at work', (t) => {
+  const { stack } = createTestStack(t)
+  const { Timeout } = resourceNamed(stack, 'AWS::Lambda::Function', 'TokensRefreshTokenFunction').Properties
+  const queue = resourceNamed(stack, 'AWS::SQS::Queue', 'TokensRefreshesQueue').Properties
+  assert.ok(Number(queue['VisibilityTimeout']) > Number(Timeout))
+})
+
+test('refresh-token gets ten at once and no more than ten batches at a time, and says which of them failed', (t) => {
+  assert.deepEqual(resourceOf(createTestStack(t).stack, 'AWS::Lambda::EventSourceMapping').Properties, {
+    BatchSize: 10,
+    EventSourceArn: 'TokensRefreshesQueue.Arn',
+    FunctionName: 'TokensRefreshTokenFunction',
+    FunctionResponseTypes: ['ReportBatchItemFailures'],
+    ScalingConfig: { MaximumConcurrency: 10 },
+  })
+})
