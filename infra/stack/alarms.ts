@@ -2,7 +2,8 @@ import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-c
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Construct } from 'constructs'
-import type { StackMetrics } from './stack-metrics.ts'
+import type { FunctionMetrics, StackMetrics } from './stack-metrics.ts'
+import type { FunctionName } from './stage-functions.ts'
 
 export interface AlarmsProps {
   readonly metrics: StackMetrics
@@ -15,8 +16,19 @@ interface AlarmSettings {
   readonly threshold: number
   /** How many periods in a row. */
   readonly periods?: number
+  /** It is to happen: to stay below the threshold is alarming, and so is silence. */
+  readonly isExpected?: true
   readonly meaning: string
 }
+
+const tooMuch = {
+  comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
+  treatMissingData: TreatMissingData.NOT_BREACHING,
+} as const
+const tooLittle = {
+  comparisonOperator: ComparisonOperator.LESS_THAN_THRESHOLD,
+  treatMissingData: TreatMissingData.BREACHING,
+} as const
 
 /** What somebody should look at. Nothing is one only because nobody calls. */
 export class Alarms extends Construct {
@@ -27,8 +39,7 @@ export class Alarms extends Construct {
         metric: settings.metric,
         threshold: settings.threshold,
         evaluationPeriods: settings.periods ?? 1,
-        comparisonOperator: ComparisonOperator.GREATER_THAN_OR_EQUAL_TO_THRESHOLD,
-        treatMissingData: TreatMissingData.NOT_BREACHING,
+        ...(settings.isExpected ? tooLittle : tooMuch),
         alarmDescription: settings.meaning,
       })
       if (topic) alarm.addAlarmAction(new SnsAction(topic))
@@ -36,7 +47,25 @@ export class Alarms extends Construct {
   }
 }
 
-function alarmsOf({ own, lambda, api }: StackMetrics): Readonly<Record<string, AlarmSettings>> {
+type AlarmsByName = Readonly<Record<string, AlarmSettings>>
+
+function alarmsOf({ own, lambda, queue, api }: StackMetrics): AlarmsByName {
+  return {
+    ...alarmsOfTokens(own),
+    ...alarmsOfWarming(own),
+    ...alarmsOfEvents(queue),
+    ...alarmsOfFunction('IssueToken', 'issue-token', lambda.issueToken),
+    ...alarmsOfFunction('WarmTokens', 'warm-tokens', lambda.warmTokens),
+    ...alarmsOfFunction('RefreshToken', 'refresh-token', lambda.refreshToken),
+    ApiServerErrors: {
+      metric: api.serverErrors,
+      threshold: 5,
+      meaning: 'Callers get 5xx instead of tokens. See the log.',
+    },
+  }
+}
+
+function alarmsOfTokens(own: StackMetrics['own']): AlarmsByName {
   return {
     TokenRequestsRefused: {
       metric: own.tokenRequestsRefused,
@@ -60,16 +89,57 @@ function alarmsOf({ own, lambda, api }: StackMetrics): Readonly<Record<string, A
       periods: 2,
       meaning: "The elements can't be read or have mistakes by now: the last good ones serve on. Run npm run validate.",
     },
-    FunctionErrors: { metric: lambda.errors, threshold: 1, meaning: 'issue-token ended without an answer.' },
-    FunctionThrottles: {
-      metric: lambda.throttles,
+  }
+}
+
+function alarmsOfWarming(own: StackMetrics['own']): AlarmsByName {
+  return {
+    WarmRunsMissing: {
+      metric: own.warmRuns,
       threshold: 1,
-      meaning: "Lambda turns calls of issue-token away: raise the account's concurrency.",
+      isExpected: true,
+      meaning: 'No run of warm-tokens has come to its end: tokens go stale unless callers ask for them. See its log.',
     },
-    ApiServerErrors: {
-      metric: api.serverErrors,
-      threshold: 5,
-      meaning: 'Callers get 5xx instead of tokens. See the log.',
+    WarmRenewalsFailing: {
+      metric: own.warmFailed,
+      threshold: 1,
+      periods: 3,
+      meaning: 'For a quarter of an hour tokens could not be renewed: they serve until they expire. See the log.',
+    },
+    WarmWorkLeft: {
+      metric: own.warmLeft,
+      threshold: 1,
+      periods: 3,
+      meaning:
+        'Runs of warm-tokens end before all is done: some token endpoint is slow, or more is kept warm than they manage.',
+    },
+  }
+}
+
+function alarmsOfEvents({ deadLetters, oldestSeconds }: StackMetrics['queue']): AlarmsByName {
+  return {
+    DeadLetters: {
+      metric: deadLetters,
+      threshold: 1,
+      meaning:
+        'An event came to nothing. Its message in the dead-letter queue says why: read it, mend that, delete it.',
+    },
+    EventsWaiting: {
+      metric: oldestSeconds,
+      threshold: 300,
+      meaning:
+        'An event waits for more than 5 minutes: changes of elements and keys come late. See the log of refresh-token.',
+    },
+  }
+}
+
+function alarmsOfFunction(id: string, name: FunctionName, { errors, throttles }: FunctionMetrics): AlarmsByName {
+  return {
+    [`${id}Errors`]: { metric: errors, threshold: 1, meaning: `${name} ended without an answer.` },
+    [`${id}Throttles`]: {
+      metric: throttles,
+      threshold: 1,
+      meaning: `Lambda turns calls of ${name} away: raise the account's concurrency.`,
     },
   }
 }

@@ -2,7 +2,8 @@ import { Aws } from 'aws-cdk-lib'
 import { Dashboard, GraphWidget, type IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Construct } from 'constructs'
 import { serviceName } from '../../lib/configuration/surroundings.ts'
-import type { StackMetrics } from './stack-metrics.ts'
+import type { FunctionMetrics, StackMetrics } from './stack-metrics.ts'
+import type { FunctionName } from './stage-functions.ts'
 
 export interface OperatorsDashboardProps {
   readonly stage: string
@@ -11,7 +12,8 @@ export interface OperatorsDashboardProps {
 
 /** How a stage fares, on one page. */
 export class OperatorsDashboard extends Dashboard {
-  constructor(scope: Construct, id: string, { stage, metrics: { own, lambda, api } }: OperatorsDashboardProps) {
+  constructor(scope: Construct, id: string, { stage, metrics }: OperatorsDashboardProps) {
+    const { own, lambda, queue, api } = metrics
     super(scope, id, { dashboardName: `${serviceName(stage)}-${Aws.REGION}` })
     this.addWidgets(
       graph('Tokens handed out, by source', [own.tokensFromMemory, own.tokensFromCache, own.tokensFromServer]),
@@ -23,10 +25,23 @@ export class OperatorsDashboard extends Dashboard {
       graph('Going on without', [own.cacheBudgetExceeded, own.reloadsFailed]),
       graph('API', [api.requests, api.clientErrors, api.serverErrors], [api.slowLatency]),
     )
-    this.addWidgets(graph('Function', [lambda.invocations, lambda.errors, lambda.throttles], [lambda.slowDuration]))
+    this.addWidgets(
+      graph('Warm runs: tokens', [own.warmRenewed, own.warmFailed, own.warmLeft], [own.warmRuns]),
+      graph('Warm runs, milliseconds', [own.slowWarmRun]),
+      graph('Events', [queue.waiting, queue.deadLetters, own.eventsFailed], [queue.oldestSeconds]),
+    )
+    this.addWidgets(
+      functionGraph('issue-token', lambda.issueToken),
+      functionGraph('warm-tokens', lambda.warmTokens),
+      functionGraph('refresh-token', lambda.refreshToken),
+    )
   }
 }
 
 function graph(title: string, left: IMetric[], right: IMetric[] = []): GraphWidget {
   return new GraphWidget({ title, left, right, width: 8 })
+}
+
+function functionGraph(name: FunctionName, metrics: FunctionMetrics): GraphWidget {
+  return graph(name, [metrics.invocations, metrics.errors, metrics.throttles], [metrics.slowDuration])
 }

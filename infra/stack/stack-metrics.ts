@@ -1,16 +1,26 @@
 import { Duration } from 'aws-cdk-lib'
 import type { HttpApi } from 'aws-cdk-lib/aws-apigatewayv2'
 import { Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch'
-import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { serviceName } from '../../lib/configuration/surroundings.ts'
 import { type MetricName, metricNamespace } from '../../lib/log/metric.ts'
+import type { RefreshQueue } from './refresh-queue.ts'
+import type { StageFunctions } from './stage-functions.ts'
+import type { TokenFunction } from './token-function.ts'
 
 const period = Duration.minutes(5)
 
 export type StackMetrics = ReturnType<typeof createStackMetrics>
+export type FunctionMetrics = ReturnType<typeof metricsOf>
 
-/** What dashboard and alarms look at: our own counts, Lambda's and API Gateway's. */
-export function createStackMetrics(stage: string, issueToken: IFunction, httpApi: HttpApi) {
+export interface Measured {
+  readonly functions: StageFunctions
+  readonly refreshes: RefreshQueue
+  readonly api: HttpApi
+}
+
+/** What dashboard and alarms look at: our own counts, Lambda's, the queues' and API Gateway's. */
+export function createStackMetrics(stage: string, { functions, refreshes, api }: Measured) {
   const dimensionsMap = { service: serviceName(stage) }
   const own = (metricName: MetricName, statistic = Stats.SUM) =>
     new Metric({ namespace: metricNamespace, metricName, dimensionsMap, statistic, period })
@@ -27,18 +37,41 @@ export function createStackMetrics(stage: string, issueToken: IFunction, httpApi
       cacheBudgetExceeded: own('CacheBudgetExceeded'),
       requestsFailed: own('RequestsFailed'),
       reloadsFailed: own('ReloadsFailed'),
+      warmRenewed: own('WarmRenewed'),
+      warmFailed: own('WarmFailed'),
+      warmLeft: own('WarmLeft'),
+      warmRuns: own('WarmRunDuration', Stats.SAMPLE_COUNT),
+      slowWarmRun: own('WarmRunDuration', Stats.MAXIMUM),
+      eventsFailed: own('EventsFailed'),
     },
     lambda: {
-      invocations: issueToken.metricInvocations({ period }),
-      errors: issueToken.metricErrors({ period }),
-      throttles: issueToken.metricThrottles({ period }),
-      slowDuration: issueToken.metricDuration({ period, statistic: Stats.p(99) }),
+      issueToken: metricsOf(functions.issueToken),
+      warmTokens: metricsOf(functions.warmTokens),
+      refreshToken: metricsOf(functions.refreshToken),
+    },
+    queue: {
+      waiting: messagesIn(refreshes.queue),
+      oldestSeconds: refreshes.queue.metricApproximateAgeOfOldestMessage({ period, statistic: Stats.MAXIMUM }),
+      deadLetters: messagesIn(refreshes.deadLetters),
     },
     api: {
-      requests: httpApi.metricCount({ period, statistic: Stats.SUM }),
-      clientErrors: httpApi.metricClientError({ period, statistic: Stats.SUM }),
-      serverErrors: httpApi.metricServerError({ period, statistic: Stats.SUM }),
-      slowLatency: httpApi.metricLatency({ period, statistic: Stats.p(99) }),
+      requests: api.metricCount({ period, statistic: Stats.SUM }),
+      clientErrors: api.metricClientError({ period, statistic: Stats.SUM }),
+      serverErrors: api.metricServerError({ period, statistic: Stats.SUM }),
+      slowLatency: api.metricLatency({ period, statistic: Stats.p(99) }),
     },
   }
+}
+
+function metricsOf({ lambda }: TokenFunction) {
+  return {
+    invocations: lambda.metricInvocations({ period }),
+    errors: lambda.metricErrors({ period }),
+    throttles: lambda.metricThrottles({ period }),
+    slowDuration: lambda.metricDuration({ period, statistic: Stats.p(99) }),
+  }
+}
+
+function messagesIn(queue: IQueue) {
+  return queue.metricApproximateNumberOfMessagesVisible({ period, statistic: Stats.MAXIMUM })
 }

@@ -79,7 +79,8 @@ export class Tokenwell extends Construct implements IConnectable {
     new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.lambda })
     this.refreshes.feed(refreshToken.lambda)
 
-    const metrics = createStackMetrics(stage, issueToken.lambda, this.http.api)
+    const { functions, refreshes, http } = this
+    const metrics = createStackMetrics(stage, { functions, refreshes, api: http.api })
     new OperatorsDashboard(this, 'Dashboard', { stage, metrics })
     if (alarms !== false) new Alarms(this, 'Alarms', { metrics, ...(alarms && { topic: alarms }) })
   }

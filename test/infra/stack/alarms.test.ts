@@ -4,26 +4,42 @@ import { Topic } from 'aws-cdk-lib/aws-sns'
 import { type MetricName, metricNamespace, metricUnits } from '../../../lib/log/metric.ts'
 import { createTestStack, resourceOf, resourcesOf } from '../../support/stack.ts'
 
-const own = (name: MetricName) => `${metricNamespace} ${name} service=tokenwell-test`
+const own = (name: MetricName) => `Sum ${metricNamespace} ${name} service=tokenwell-test`
+const ofFunction = (id: string, name: string) => `Sum AWS/Lambda ${name} FunctionName=Tokens${id}Function`
+const ofQueue = (id: string, name: string) => `Maximum AWS/SQS ${name} QueueName=TokensRefreshes${id}.QueueName`
 const expected = {
   TokensAlarmsTokenRequestsRefused: [own('TokenRequestsRefused'), '>= 1 in 1'],
   TokensAlarmsTokenRequestsFailed: [own('TokenRequestsFailed'), '>= 5 in 1'],
   TokensAlarmsCacheBudgetExceeded: [own('CacheBudgetExceeded'), '>= 3 in 2'],
   TokensAlarmsReloadsFailed: [own('ReloadsFailed'), '>= 1 in 2'],
-  TokensAlarmsFunctionErrors: ['AWS/Lambda Errors FunctionName=TokensIssueTokenFunction', '>= 1 in 1'],
-  TokensAlarmsFunctionThrottles: ['AWS/Lambda Throttles FunctionName=TokensIssueTokenFunction', '>= 1 in 1'],
-  TokensAlarmsApiServerErrors: ['AWS/ApiGateway 5xx ApiId=TokensHttpApi', '>= 5 in 1'],
+  TokensAlarmsWarmRunsMissing: [own('WarmRunDuration').replace('Sum', 'SampleCount'), '< 1 in 1, and silence'],
+  TokensAlarmsWarmRenewalsFailing: [own('WarmFailed'), '>= 1 in 3'],
+  TokensAlarmsWarmWorkLeft: [own('WarmLeft'), '>= 1 in 3'],
+  TokensAlarmsDeadLetters: [ofQueue('DeadLetters', 'ApproximateNumberOfMessagesVisible'), '>= 1 in 1'],
+  TokensAlarmsEventsWaiting: [ofQueue('Queue', 'ApproximateAgeOfOldestMessage'), '>= 300 in 1'],
+  TokensAlarmsIssueTokenErrors: [ofFunction('IssueToken', 'Errors'), '>= 1 in 1'],
+  TokensAlarmsIssueTokenThrottles: [ofFunction('IssueToken', 'Throttles'), '>= 1 in 1'],
+  TokensAlarmsWarmTokensErrors: [ofFunction('WarmTokens', 'Errors'), '>= 1 in 1'],
+  TokensAlarmsWarmTokensThrottles: [ofFunction('WarmTokens', 'Throttles'), '>= 1 in 1'],
+  TokensAlarmsRefreshTokenErrors: [ofFunction('RefreshToken', 'Errors'), '>= 1 in 1'],
+  TokensAlarmsRefreshTokenThrottles: [ofFunction('RefreshToken', 'Throttles'), '>= 1 in 1'],
+  TokensAlarmsApiServerErrors: ['Sum AWS/ApiGateway 5xx ApiId=TokensHttpApi', '>= 5 in 1'],
+}
+const comparisons: Readonly<Record<string, string>> = {
+  'GreaterThanOrEqualToThreshold notBreaching': '>=',
+  'LessThanThreshold breaching': '<',
 }
 
 test('there is an alarm for what somebody should look at, by the names under which the functions count', (t) => {
   const alarms = resourcesOf(createTestStack(t).stack, 'AWS::CloudWatch::Alarm')
   const found = Object.entries(alarms).map(([id, { Properties }]) => {
-    const { Namespace, MetricName, Dimensions, ComparisonOperator, Threshold, EvaluationPeriods } = Properties
-    assert.equal(ComparisonOperator, 'GreaterThanOrEqualToThreshold')
-    assert.deepEqual([Properties['Statistic'], Properties['Period']], ['Sum', 300])
-    assert.equal(Properties['TreatMissingData'], 'notBreaching', 'nobody calling is no alarm')
+    const { Namespace, MetricName, Dimensions, Threshold, EvaluationPeriods, Statistic, Period } = Properties
+    assert.equal(Period, 300)
+    // Nobody calling is no alarm; that nothing runs is one only where something always should.
+    const comparison = comparisons[`${Properties['ComparisonOperator']} ${Properties['TreatMissingData']}`]
     const dimensions = (Dimensions as { Name: string; Value: string }[]).map(({ Name, Value }) => `${Name}=${Value}`)
-    return [id, [`${Namespace} ${MetricName} ${dimensions}`, `>= ${Threshold} in ${EvaluationPeriods}`]]
+    const when = `${comparison} ${Threshold} in ${EvaluationPeriods}${comparison === '<' ? ', and silence' : ''}`
+    return [id, [`${Statistic} ${Namespace} ${MetricName} ${dimensions}`, when]]
   })
   assert.deepEqual(Object.fromEntries(found), expected)
 })
