@@ -1,47 +1,24 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
-import {
-  CreateEventBusCommand,
-  EventBridgeClient,
-  PutEventsCommand,
-  PutRuleCommand,
-  PutTargetsCommand,
-} from '@aws-sdk/client-eventbridge'
-import {
-  CreateQueueCommand,
-  DeleteMessageCommand,
-  GetQueueAttributesCommand,
-  ReceiveMessageCommand,
-  SQSClient,
-} from '@aws-sdk/client-sqs'
-import { setEnvironment, startMoto } from '../../support/moto.ts'
-import { startIfThere } from '../../support/real-server.ts'
-import { createTestStack, resourceNamed, resourceOf, resourcesOf } from '../../support/stack.ts'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { type Event, onDefaultBus, onOwnBus, startEventRules, type Target } from '../../support/event-rules.ts'
+import { createTestStack, resourceNamed, resourcesOf } from '../../support/stack.ts'
 
 /*
  * The rules of the template in an EventBridge that applies them, with events as AWS's services and our functions send them.
  * moto takes from anybody the sources that EventBridge takes from AWS alone.
  */
 
-interface Event {
-  readonly source: string
-  readonly 'detail-type': string
-  readonly detail: object
-  readonly resources?: readonly string[]
-}
-
-const onDefaultBus = 'default'
-const onOwnBus = 'tokenwell-test'
-
 test('a change of an element of this stage reaches the queue, whatever was done to it', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startEventRules(t)
   if (!ground) return
   for (const operation of ['Create', 'Update', 'Delete'])
     await ground.assertHeard(onDefaultBus, parameterChange('/tokenwell/test/jwtBuilder/b', operation))
 })
 
 test('a change of what is no element of this stage does not', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startEventRules(t)
   if (!ground) return
   for (const name of ['/tokenwell/other/jwtBuilder/b', '/tokenwell/test2/jwtBuilder/b', '/test/jwtBuilder/b', 'b'])
     await ground.assertUnheard(onDefaultBus, parameterChange(name, 'Update'))
@@ -53,14 +30,14 @@ test('a change of what is no element of this stage does not', async (t) => {
 })
 
 test('a new current version of a secret of this stage reaches the queue', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startEventRules(t)
   if (!ground) return
   await ground.assertHeard(onDefaultBus, labelChange('tokenwell/test/k', 'AWSCURRENT'))
   await ground.assertHeard(onDefaultBus, labelChange('tokenwell/test/cache', 'AWSCURRENT'))
 })
 
 test('another label, another prefix, and what is told of secrets otherwise do not', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startEventRules(t)
   if (!ground) return
   await ground.assertUnheard(onDefaultBus, labelChange('tokenwell/test/k', 'mine'))
   for (const name of ['tokenwell/other/k', 'tokenwell/test2/k', 'other/tokenwell/test/k', 'k'])
@@ -72,11 +49,11 @@ test('another label, another prefix, and what is told of secrets otherwise do no
 })
 
 test('of what is said on the own bus, that which asks for something reaches the queue, whoever says it', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startEventRules(t)
   if (!ground) return
   for (const event of [
-    { 'detail-type': 'TokenRefreshRequested', detail: { connection: 'orders', tokenId: 'the-id' } },
-    { 'detail-type': 'TokenRejected', detail: { connection: 'orders', tokenId: 'the-id' } },
+    { 'detail-type': 'TokenRefreshRequested', detail: { connection: 'orders', tokenId: 'x'.repeat(22) } },
+    { 'detail-type': 'TokenRejected', detail: { connection: 'orders', tokenId: 'x'.repeat(22) } },
     { 'detail-type': 'ConnectionChanged', detail: { connection: 'orders' } },
     { 'detail-type': 'ClearTokenCache', detail: { connection: 'orders' } },
     { 'detail-type': 'ClearTokenCache', detail: {} },
@@ -85,8 +62,21 @@ test('of what is said on the own bus, that which asks for something reaches the 
     for (const source of ['tokenwell-test', 'operator']) await ground.assertHeard(onOwnBus, { source, ...event })
 })
 
+test('so does what infra/README.md tells operators to put there', async (t) => {
+  const ground = await startEventRules(t)
+  if (!ground) return
+  const readme = readFileSync(join(import.meta.dirname, '..', '..', '..', 'infra', 'README.md'), 'utf8')
+  const commands = [...readme.matchAll(/^aws events put-events --entries '(.*)'$/gm)].map(([, entries = '']) => entries)
+  assert.equal(commands.length, 3)
+  for (const command of commands) {
+    const [{ EventBusName, Source, DetailType, Detail }] = JSON.parse(command)
+    assert.equal(EventBusName, 'tokenwell-prod')
+    await ground.assertHeard(onOwnBus, { source: Source, 'detail-type': DetailType, detail: JSON.parse(Detail) })
+  }
+})
+
 test('what is said for others, unknown, or on the wrong bus does not', async (t) => {
-  const ground = await startGround(t)
+  const ground = await startEventRules(t)
   if (!ground) return
   const source = 'tokenwell-test'
   for (const type of ['TokenRefreshed', 'TokenRefreshFailed', 'ConnectionRefused', 'Unknown', 'tokenrejected'])
@@ -139,81 +129,4 @@ function labelChange(name: string, labelUpdated: string): Event {
     resources: [`arn:aws:secretsmanager:eu-central-1:123456789012:secret:${name}-a1b2c3`],
     detail: { name, labelUpdated, versionId: 'a1b2c3d4-5678-90ab-cdef-EXAMPLE11111' },
   }
-}
-
-interface Target {
-  readonly Id: string
-  readonly Arn: string
-  readonly Input?: string
-}
-
-async function startGround(t: TestContext) {
-  const moto = await startIfThere(t, () => startMoto(t))
-  if (!moto) return undefined
-  setEnvironment(t, moto.environment)
-  const [eventBridge, sqs] = [new EventBridgeClient(), new SQSClient()]
-  t.after(() => {
-    eventBridge.destroy()
-    sqs.destroy()
-  })
-  const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: 'refresh-token' }))
-  const asked = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] })
-  const { Attributes } = await sqs.send(asked)
-  await createRules(t, eventBridge, Attributes?.['QueueArn'] ?? '')
-
-  async function whatComesOf(bus: string, { source, detail, resources = [], ...event }: Event): Promise<unknown[]> {
-    const Detail = JSON.stringify(detail)
-    const entry = { EventBusName: bus, Source: source, DetailType: event['detail-type'], Detail }
-    const put = new PutEventsCommand({ Entries: [{ ...entry, Resources: [...resources] }] })
-    const { FailedEntryCount } = await eventBridge.send(put)
-    assert.equal(FailedEntryCount, 0)
-    return takeAll(sqs, QueueUrl)
-  }
-
-  return {
-    async assertHeard(bus: string, event: Event) {
-      const [message, ...more] = await whatComesOf(bus, event)
-      const { source, 'detail-type': type, detail } = (message ?? {}) as Partial<Event>
-      assert.deepEqual(
-        { source, type, detail },
-        { source: event.source, type: event['detail-type'], detail: event.detail },
-      )
-      assert.deepEqual(more, [], 'once')
-    },
-    async assertUnheard(bus: string, event: Event) {
-      assert.deepEqual(await whatComesOf(bus, event), [])
-    },
-  }
-}
-
-/** Those that have a pattern: moto lets every event pass a rule that has none. */
-async function createRules(t: TestContext, eventBridge: EventBridgeClient, queueArn: string): Promise<void> {
-  const { stack } = createTestStack(t)
-  const busName = String(resourceOf(stack, 'AWS::Events::EventBus').Properties['Name'])
-  assert.equal(busName, onOwnBus)
-  await eventBridge.send(new CreateEventBusCommand({ Name: busName }))
-  const rules = Object.entries(resourcesOf(stack, 'AWS::Events::Rule')).filter(([, { Properties }]) => {
-    return 'EventPattern' in Properties
-  })
-  for (const [Name, { Properties }] of rules) {
-    const { EventPattern, EventBusName, Targets } = Properties as {
-      EventPattern: object
-      EventBusName?: string
-      Targets: Target[]
-    }
-    const bus = EventBusName === undefined ? {} : { EventBusName: busName }
-    assert.ok(EventBusName === undefined || EventBusName === 'TokensEvents')
-    await eventBridge.send(new PutRuleCommand({ Name, EventPattern: JSON.stringify(EventPattern), ...bus }))
-    const targets = Targets.map(({ Id, Arn }) => {
-      assert.equal(Arn, 'TokensRefreshesQueue.Arn')
-      return { Id, Arn: queueArn }
-    })
-    await eventBridge.send(new PutTargetsCommand({ Rule: Name, Targets: targets, ...bus }))
-  }
-}
-
-async function takeAll(sqs: SQSClient, QueueUrl: string): Promise<unknown[]> {
-  const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }))
-  for (const { ReceiptHandle } of Messages) await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }))
-  return Messages.map(({ Body = '' }) => JSON.parse(Body))
 }
