@@ -1,11 +1,6 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import {
-  CreateTableCommand,
-  DynamoDBClient,
-  ResourceInUseException,
-  waitUntilTableExists,
-} from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import {
   CreateSecretCommand,
   PutSecretValueCommand,
@@ -14,12 +9,12 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { secretPrefix } from '../../lib/configuration/surroundings.ts'
+import { createTokenTable } from './create-token-table.ts'
 import { LocalRunError } from './local-run-error.ts'
 import { makeCacheKeys, makeSecret } from './make-secrets.ts'
 import type { Workspace } from './workspace.ts'
 
 const services = ['SSM', 'SECRETS_MANAGER', 'DYNAMODB']
-const tableWaitSeconds = 30
 
 /** What was put there, and what tells a function of it. */
 export interface AwsGround {
@@ -42,7 +37,7 @@ export async function moveToAws(workspace: Workspace): Promise<AwsGround> {
   const [parameters, secrets] = await Promise.all([
     putElements(workspace),
     putSecrets(workspace),
-    createTable(tableName),
+    createTokenTable(new DynamoDBClient(), tableName),
   ])
   return {
     ...{ parameters, secrets, tableName },
@@ -106,18 +101,4 @@ async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile())
   return files.map(({ parentPath, name }) => relative(folder, join(parentPath, name)).split(sep).join('/'))
-}
-
-async function createTable(name: string): Promise<void> {
-  const client = new DynamoDBClient()
-  const command = new CreateTableCommand({
-    TableName: name,
-    AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
-    KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
-    BillingMode: 'PAY_PER_REQUEST',
-  })
-  await client.send(command).catch((error) => {
-    if (!(error instanceof ResourceInUseException)) throw error
-  })
-  await waitUntilTableExists({ client, maxWaitTime: tableWaitSeconds, minDelay: 1 }, { TableName: name })
 }

@@ -1,5 +1,5 @@
 import { RemovalPolicy } from 'aws-cdk-lib'
-import { AttributeType, BillingMode, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb'
+import { AttributeType, BillingMode, ProjectionType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { Construct } from 'constructs'
 import { passOverCheckov, passOverNag } from './passed-over.ts'
@@ -21,6 +21,12 @@ export class TokenTable extends Table {
       billingMode: BillingMode.PAY_PER_REQUEST,
       removalPolicy: removalPolicy ?? RemovalPolicy.DESTROY,
       ...(encryptionKey && { encryption: TableEncryption.CUSTOMER_MANAGED, encryptionKey }),
+    })
+    this.addGlobalSecondaryIndex({
+      indexName: 'due',
+      partitionKey: { name: 'dueShard', type: AttributeType.STRING },
+      sortKey: { name: 'dueAt', type: AttributeType.NUMBER },
+      projectionType: ProjectionType.KEYS_ONLY,
     })
     passOverNag(this, { 'AwsSolutions-DDB3': noBackup })
     passOverCheckov(this, {

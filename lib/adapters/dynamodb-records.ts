@@ -8,6 +8,8 @@ import {
 import { recordNameText } from '../token-cache/record-name.ts'
 import type { RecordStore } from '../token-cache/record-store.ts'
 import { withinTime } from './aws-client-settings.ts'
+import { dueShards } from './due-shard.ts'
+import { type DueQuery, type DueRecord, queryDue } from './dynamodb-due.ts'
 import { describeFailure, throttledError } from './dynamodb-failure.ts'
 import { createItem, type Item, readRecord } from './dynamodb-item.ts'
 
@@ -21,19 +23,20 @@ type Call<Answer> = (client: DynamoDBClient, options: { readonly abortSignal: Ab
 
 /**
  * Records as items of one table: `name`, the partition key, is `<group>/<id>`; `ttl`, in whole seconds, is what DynamoDB
- * deletes by; `version`, `removableFrom` and the fields are attributes of their own.
+ * deletes by; `version`, `removableFrom` and the fields are attributes of their own. What is due is found by the index `due`:
+ * partition key `dueShard`, sort key `dueAt`.
  */
 export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbRecordsOptions): RecordStore {
   let client: DynamoDBClient | undefined
 
-  async function attempt<Answer>(call: Call<Answer>): Promise<Answer> {
+  async function attempt<Answer>(call: Call<Answer>, of: 'records' | 'index' = 'records'): Promise<Answer> {
     // The SDK repeats nothing: a write whose first answer was lost would fail its own condition.
     client ??= new DynamoDBClient({ maxAttempts: 1 })
     const current = client
     try {
       return await withinTime(attemptMilliseconds, (options) => call(current, options))
     } catch (error) {
-      throw describeFailure(error, tableName)
+      throw describeFailure(error, { tableName, of })
     }
   }
 
@@ -57,6 +60,13 @@ export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbReco
       })
       return attempt((of, options) => of.send(command, options).then(() => true, falseIfConditionFailed))
     },
+    async due(until, limit) {
+      const queries = dueShards.map((shard) => queryShard({ tableName, shard, until, limit }))
+      const queryAll: Call<DueRecord[][]> = (of, options) => Promise.all(queries.map((query) => query(of, options)))
+      const due = (await attempt(queryAll, 'index')).flat()
+      const first = due.sort((a, b) => a.dueAt - b.dueAt).slice(0, limit)
+      return first.map(({ name }) => name)
+    },
   }
 }
 
@@ -76,6 +86,10 @@ function readSeveral(tableName: string, names: readonly string[]): Call<Item[]> 
     if (unread?.[tableName]) throw throttledError(tableName)
     return items?.[tableName] ?? []
   }
+}
+
+function queryShard(query: DueQuery): Call<DueRecord[]> {
+  return repeatedAfterReset((client, options) => queryDue(client, query, options))
 }
 
 /** For reads: the far end may have closed an idle connection while the function was frozen, and reading twice does no harm. */

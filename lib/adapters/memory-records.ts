@@ -1,5 +1,5 @@
 import { LRUCache } from 'lru-cache'
-import { recordNameText } from '../token-cache/record-name.ts'
+import { readRecordName, recordNameText } from '../token-cache/record-name.ts'
 import type { RecordStore, StoredRecord } from '../token-cache/record-store.ts'
 
 /** Records of one process, the least recently used dropped first. */
@@ -15,6 +15,14 @@ export function memoryRecords({ maximumRecords }: { readonly maximumRecords: num
       if (records.peek(key)?.version !== expected) return false
       records.set(key, record)
       return true
+    },
+    async due(until, limit) {
+      // A pass over all that is there, which is no use of it.
+      const due = [...records.entries()].flatMap(([key, { dueAt = Infinity }]) =>
+        dueAt <= until ? [{ key, dueAt }] : [],
+      )
+      const first = due.sort((a, b) => a.dueAt - b.dueAt).slice(0, limit)
+      return first.flatMap(({ key }) => readRecordName(key) ?? [])
     },
   }
 }

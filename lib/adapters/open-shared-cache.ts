@@ -34,6 +34,7 @@ export function openSharedCache(settings: CacheSettings, secrets: SecretCache, s
     store: {
       read: async (names) => (await open()).read(names),
       write: async (name, record, expected) => (await open()).write(name, record, expected),
+      due: async (until, limit) => (await open()).due(until, limit),
     },
     sealing:
       settings.place.kind === 'memory'

@@ -26,6 +26,13 @@ export interface ValkeyConnection {
 declare module 'iovalkey' {
   interface RedisCommander<Context extends ClientContext> {
     compareAndSet(key: string, expected: string, value: string, removableFrom: number): Result<unknown, Context>
+    tidyHint(
+      hints: string,
+      mark: string,
+      name: string,
+      dueAt: number | '',
+      readAtSeconds: number,
+    ): Result<unknown, Context>
   }
 }
 
@@ -40,6 +47,19 @@ if version ~= ARGV[1] then return 0 end
 local time = redis.call('TIME')
 local soonest = time[1] * 1000 + math.ceil(time[2] / 1000) + 5000
 redis.call('SET', KEYS[1], ARGV[2], 'PXAT', math.max(tonumber(ARGV[3]), soonest))
+return 1`
+
+/**
+ * What the record said moves the hint, or ends it; unless there is a mark, or it was read long ago: by a function that was
+ * frozen since. Half the life of a mark is left to whoever made it.
+ */
+const tidyHint = `
+if redis.call('TIME')[1] - ARGV[3] > 30 or redis.call('MGET', KEYS[2])[1] then return 0 end
+if ARGV[2] == '' then
+  redis.call('ZREM', KEYS[1], ARGV[1])
+else
+  redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
+end
 return 1`
 
 /**
@@ -91,7 +111,10 @@ function createClient({ host, port, isTls }: ValkeyServer, ca: string | undefine
     enableOfflineQueue: false,
     // INFO is a command more, and a right more.
     enableReadyCheck: false,
-    scripts: { compareAndSet: { lua: compareAndSet, numberOfKeys: 1 } },
+    scripts: {
+      compareAndSet: { lua: compareAndSet, numberOfKeys: 1 },
+      tidyHint: { lua: tidyHint, numberOfKeys: 2 },
+    },
     ...(isTls && {
       tls: {
         minVersion: 'TLSv1.2',

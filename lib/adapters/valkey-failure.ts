@@ -48,7 +48,8 @@ const advice: Readonly<Record<string, string>> = {
   MASTERDOWN: 'is a replica that has lost its primary (MASTERDOWN): use the URL of the primary.',
   MOVED: 'is one of several shards (MOVED): use a server or an endpoint that has all keys.',
   NOAUTH: 'wants a password (NOAUTH): name the secret that holds it.',
-  NOPERM: 'refuses the user a command or key (NOPERM): allow it +mget +eval +evalsha +set +time and ~tokenwell:*.',
+  NOPERM:
+    'refuses the user a command or key (NOPERM): allow it +mget +eval +evalsha +set +time +zadd +zrange +zrem and ~tokenwell:*.',
   OOM: 'has no memory left (OOM): give it more, or let it drop by volatile-ttl.',
   READONLY: 'is a replica (READONLY): use the URL of the primary.',
   TRYAGAIN: 'is moving the keys to another shard.',

@@ -1,8 +1,8 @@
 import type { RecordFields, StoredRecord } from '../token-cache/record-store.ts'
 
 /** The version, a line feed, and the rest as JSON. */
-export function createValue({ version, removableFrom, fields }: StoredRecord): string {
-  return `${version}\n${JSON.stringify({ removableFrom, fields })}`
+export function createValue({ version, removableFrom, dueAt, fields }: StoredRecord): string {
+  return `${version}\n${JSON.stringify({ removableFrom, dueAt, fields })}`
 }
 
 /** Without fields where they can't be read, so that it can be replaced; undefined where there is no version, as for a write. */
@@ -14,8 +14,10 @@ export function readRecord(value: string | null): StoredRecord | undefined {
 
 function readContent(json: string): Omit<StoredRecord, 'version'> | undefined {
   try {
-    const { removableFrom, fields } = JSON.parse(json) as Omit<StoredRecord, 'version'>
-    return typeof removableFrom === 'number' && areFields(fields) ? { removableFrom, fields } : undefined
+    const { removableFrom, dueAt, fields } = JSON.parse(json) as Omit<StoredRecord, 'version'>
+    if (typeof removableFrom !== 'number' || !areFields(fields)) return undefined
+    if (dueAt === undefined) return { removableFrom, fields }
+    return typeof dueAt === 'number' ? { removableFrom, dueAt, fields } : undefined
   } catch {
     return undefined
   }

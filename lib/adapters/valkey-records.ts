@@ -1,12 +1,13 @@
 import type { Valkey } from 'iovalkey'
 import type { RecordName } from '../token-cache/record-name.ts'
-import type { RecordStore } from '../token-cache/record-store.ts'
+import type { RecordStore, StoredRecord } from '../token-cache/record-store.ts'
 import {
   openConnection,
   type ValkeyConnection,
   type ValkeyCredentials,
   type ValkeyServer,
 } from './valkey-connection.ts'
+import { findDue, writeHint } from './valkey-due.ts'
 import { describeFailure, isConnectionLost, timedOutError } from './valkey-failure.ts'
 import { createValue, readRecord } from './valkey-record-value.ts'
 
@@ -22,8 +23,9 @@ interface ValkeyRecordsOptions {
 
 /**
  * Records as strings: the version, a line feed, and the rest as JSON. Their keys are `tokenwell:<stage>:{<group>}:<id>`, so
- * that a group shares a slot. One connection, opened by the first call, and by the next one after it was lost. It takes
- * Valkey, or Redis from 6.2, and a user with `+mget +eval +evalsha +set +time ~tokenwell:<stage>:*`.
+ * that a group shares a slot; what is due is found by sorted sets, `tokenwell:<stage>:{due:<shard>}`. One connection, opened
+ * by the first call, and by the next one after it was lost. It takes Valkey, or Redis from 6.2, and a user with
+ * `+mget +eval +evalsha +set +time +zadd +zrange +zrem ~tokenwell:<stage>:*`.
  * @throws {Error} at once, when the URL isn't one
  */
 export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: ValkeyRecordsOptions): RecordStore {
@@ -62,20 +64,33 @@ export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: 
     withTimer(attemptMilliseconds, timedOutError(server, attemptMilliseconds), work)
   const keyOf = ({ group, id }: RecordName) => `tokenwell:${stage}:{${group}}:${id}`
 
+  async function readAll(client: Valkey, names: readonly RecordName[]): Promise<(StoredRecord | undefined)[]> {
+    // A command for each slot, all sent at once: a cluster takes none that spans two.
+    const slots = [...Map.groupBy(names, ({ group }) => group).values()].map((group) => group.map(keyOf))
+    const values = await Promise.all(slots.map((keys) => client.mget(keys)))
+    const keys = slots.flat()
+    const records = new Map(values.flat().map((value, index) => [keys[index], readRecord(value)]))
+    return names.map((name) => records.get(keyOf(name)))
+  }
+
   return {
-    async read(names) {
-      // A command for each slot, all sent at once: a cluster takes none that spans two.
-      const slots = [...Map.groupBy(names, ({ group }) => group).values()].map((group) => group.map(keyOf))
-      const command = (client: Valkey) => Promise.all(slots.map((keys) => client.mget(keys)))
-      const values = await inTime((timeUp) => call(command, { timeUp, mayRepeat: true }))
-      const keys = slots.flat()
-      const records = new Map(values.flat().map((value, index) => [keys[index], readRecord(value)]))
-      return names.map((name) => records.get(keyOf(name)))
+    read(names) {
+      return inTime((timeUp) => call((client) => readAll(client, names), { timeUp, mayRepeat: true }))
     },
     async write(name, record, expected) {
+      const { dueAt } = record
       const [value, removableFrom] = [createValue(record), Math.ceil(record.removableFrom)]
-      const command = (client: Valkey) => client.compareAndSet(keyOf(name), expected ?? '', value, removableFrom)
-      return (await inTime((timeUp) => call(command, { timeUp }))) === 1
+      const command = async (client: Valkey) => {
+        const hint = dueAt === undefined ? undefined : writeHint(client, stage, { name, dueAt })
+        const written = client.compareAndSet(keyOf(name), expected ?? '', value, removableFrom)
+        return (await Promise.all([written, hint]))[0] === 1
+      }
+      return inTime((timeUp) => call(command, { timeUp }))
+    },
+    due(until, limit) {
+      const command = (client: Valkey) =>
+        findDue({ client, stage, read: (names) => readAll(client, names) }, until, limit)
+      return inTime((timeUp) => call(command, { timeUp, mayRepeat: true }))
     },
   }
 }

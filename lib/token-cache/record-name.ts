@@ -10,6 +10,12 @@ export function recordNameText({ group, id }: RecordName): string {
   return `${group}/${id}`
 }
 
+/** @returns undefined for what isn't a group, a slash and an id */
+export function readRecordName(text: string): RecordName | undefined {
+  const end = text.indexOf('/')
+  return end < 0 ? undefined : { group: text.slice(0, end), id: text.slice(end + 1) }
+}
+
 /** @param digest of the token key */
 export function tokenRecordName(connection: string, digest: string): RecordName {
   return { group: connection, id: `token#${digest}` }

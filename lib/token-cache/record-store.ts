@@ -17,6 +17,13 @@ export interface RecordStore {
    * @throws {RecordStoreError}
    */
   write(name: RecordName, record: StoredRecord, expected: string | undefined): Promise<boolean>
+  /**
+   * Records whose `dueAt` is `until` or earlier, the earliest first, at most `limit`. From an index, never a scan: what isn't
+   * due costs nothing. It may lag behind a write for a moment, and list what is removable.
+   * @param until milliseconds since the epoch
+   * @throws {RecordStoreError}
+   */
+  due(until: number, limit: number): Promise<readonly RecordName[]>
 }
 
 export interface StoredRecord {
@@ -24,8 +31,10 @@ export interface StoredRecord {
   readonly version: string
   /** Milliseconds since the epoch. From then on the store may drop it; until then it doesn't. */
   readonly removableFrom: number
+  /** Milliseconds since the epoch. From then on `due` lists it, until a write says otherwise; never where it is absent. */
+  readonly dueAt?: number
   readonly fields: RecordFields
 }
 
-/** Names are letters; `name`, `version`, `removableFrom` and `ttl` are the stores' own. */
+/** Names are letters; `name`, `version`, `removableFrom`, `ttl`, `dueAt` and `dueShard` are the stores' own. */
 export type RecordFields = Readonly<Record<string, string | number>>

@@ -14,20 +14,22 @@ export function someRecord(fields: RecordFields = { text: 'the text' }): StoredR
   return { version: randomBytes(16).toString('base64url'), removableFrom: Date.now() + 3_600_000, fields }
 }
 
-/**
- * What every record store promises, whatever it keeps records in.
- * @param open several stores over the same records, as instances of a function have them; undefined ends the test
- */
-export function testRecordStoreContract(
-  name: string,
-  open: (t: TestContext) => Promise<(() => RecordStore) | undefined>,
-): void {
-  function promise(title: string, run: (store: RecordStore, openAnother: () => RecordStore) => Promise<void>): void {
+/** Several stores over the same records, as instances of a function have them; undefined ends the test. */
+export type OpenStores = (t: TestContext) => Promise<(() => RecordStore) | undefined>
+
+/** A test of what is promised, over stores of their own. */
+export function promiseOver(name: string, open: OpenStores) {
+  return (title: string, run: (store: RecordStore, openAnother: () => RecordStore) => Promise<void>): void => {
     test(`${name}: ${title}`, async (t) => {
       const openStore = await open(t)
       if (openStore) await run(openStore(), openStore)
     })
   }
+}
+
+/** What every record store promises, whatever it keeps records in. */
+export function testRecordStoreContract(name: string, open: OpenStores): void {
+  const promise = promiseOver(name, open)
 
   promise('what was written is read back, to the last character', async (store) => {
     const contents: Record<string, RecordFields> = {

@@ -543,6 +543,7 @@ function createFleet({ store, sealing }: { store: RecordStore; sealing: TokenSea
       written.push({ name, record })
       return store.write(name, record, expected)
     },
+    due: (...query) => store.due(...query),
   }
   return {
     store,

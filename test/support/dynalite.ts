@@ -1,15 +1,16 @@
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
-import { CreateTableCommand, DynamoDBClient, waitUntilTableExists } from '@aws-sdk/client-dynamodb'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import dynalite from 'dynalite'
+import { createTokenTable } from '../../infra/local/create-token-table.ts'
 import { setEnvironment } from './moto.ts'
 
 export interface DynamodbServer {
   readonly endpoint: string
   /** A client of its own, for what a test looks at or puts there. */
   readonly client: DynamoDBClient
-  /** A table as the stack makes it: its key is `name` (S). */
+  /** A table as the stack makes it. */
   createTable(name: string): Promise<void>
 }
 
@@ -36,17 +37,7 @@ export function dynamodbAt(t: TestContext, endpoint: string): DynamodbServer {
   return {
     endpoint,
     client,
-    async createTable(name) {
-      await client.send(
-        new CreateTableCommand({
-          TableName: name,
-          AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
-          KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
-          BillingMode: 'PAY_PER_REQUEST',
-        }),
-      )
-      await waitUntilTableExists({ client, maxWaitTime: 20, minDelay: 1 }, { TableName: name })
-    },
+    createTable: (name) => createTokenTable(client, name),
   }
 }
 

@@ -114,6 +114,7 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
       return found
     },
     write: (...change) => records.write(...change),
+    due: (...query) => records.due(...query),
   }
   const { getToken, rejectToken } = theParts({
     connections: options.connections ?? {

@@ -105,7 +105,7 @@ async function ofRenewals(): Promise<readonly LogEvent[]> {
 
 async function ofTheCache(): Promise<readonly LogEvent[]> {
   const broken = () => Promise.reject(new RecordStoreError('the table does not exist'))
-  const alone = createTheTokens(() => virtualToken(), { store: { read: broken, write: broken } })
+  const alone = createTheTokens(() => virtualToken(), { store: { read: broken, write: broken, due: broken } })
   await alone.time.until(alone.get())
 
   const first = createTheTokens(() => virtualToken())

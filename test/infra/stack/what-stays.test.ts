@@ -8,11 +8,25 @@ import { createTestStack, everyProperty, resourceOf, resourcesOf } from '../../s
 
 /* The table, the secret and the logs: what they hold, how long, and what becomes of them with the stack. */
 
-test('the table has the key and the TTL attribute of the storage schema, and is paid for by the request', (t) => {
+test('the table has the key, the index and the TTL attribute of the storage schema, and is paid for by the request', (t) => {
   const { Properties } = resourceOf(createTestStack(t).stack, 'AWS::DynamoDB::Table')
   assert.deepEqual(Properties, {
-    AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
+    AttributeDefinitions: [
+      { AttributeName: 'name', AttributeType: 'S' },
+      { AttributeName: 'dueShard', AttributeType: 'S' },
+      { AttributeName: 'dueAt', AttributeType: 'N' },
+    ],
     BillingMode: 'PAY_PER_REQUEST',
+    GlobalSecondaryIndexes: [
+      {
+        IndexName: 'due',
+        KeySchema: [
+          { AttributeName: 'dueShard', KeyType: 'HASH' },
+          { AttributeName: 'dueAt', KeyType: 'RANGE' },
+        ],
+        Projection: { ProjectionType: 'KEYS_ONLY' },
+      },
+    ],
     KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
     TimeToLiveSpecification: { AttributeName: 'ttl', Enabled: true },
   })

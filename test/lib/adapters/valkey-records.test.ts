@@ -207,7 +207,7 @@ testWithServer('calls share one connection, and the first ones open it once', as
 
 testWithServer('a user needs no more rights than are said, on the keys of its stage', async (t, server) => {
   const client = openClient(t, server)
-  const rights = ['+mget', '+eval', '+evalsha', '+set', '+time', '~tokenwell:test:*']
+  const rights = ['+mget', '+eval', '+evalsha', '+set', '+time', '+zadd', '+zrange', '+zrem', '~tokenwell:test:*']
   await client.acl('SETUSER', 'tokenwell', 'on', '>the-password', ...rights)
   const credentials = async () => ({ username: 'tokenwell', password: new Secret('the-password') })
   const [name, record] = [someRecordName(), someRecord()]

@@ -36,6 +36,7 @@ function theFleet() {
       far.keys.push(`${name.group}/${name.id}`)
       return records.write(name, record, expected)
     },
+    due: (...query) => records.due(...query),
   }
   function open() {
     const { now, pause } = time

@@ -115,6 +115,7 @@ test('who loses the race for one probe gives back the ones that it has won', asy
   const store: RecordStore = {
     read: (names) => records.read(names),
     write: async (name, ...rest) => !(isLost && name.id === clientRecord.id) && records.write(name, ...rest),
+    due: (...query) => records.due(...query),
   }
   const one = theCoolDowns(store, time)
   await one.begin('endpoint', error, { baseSeconds: 10 })
@@ -128,7 +129,7 @@ test('who loses the race for one probe gives back the ones that it has won', asy
 test('a store that is throttled for long leaves time for the token request', async () => {
   const throttle = () => Promise.reject(new RecordStoreError('wait', { isThrottled: true }))
   const tokens = createTheTokens(() => virtualToken(), {
-    store: { read: throttle, write: throttle },
+    store: { read: throttle, write: throttle, due: throttle },
     random: Math.random,
   })
   const start = tokens.time.now()

@@ -87,6 +87,7 @@ function theStore() {
       counts.writes++
       return call(() => records.write(...change))
     },
+    due: (...query) => call(() => records.due(...query)),
   }
   return {
     store,
