@@ -17,6 +17,7 @@ export interface Environment {
 
 const defaultMemorySeconds = 30
 const defaultBudgetMilliseconds = 250
+const cacheForm = 'dynamodb:<table>, valkeys://<host>:<port>, memory or memory:<name>'
 
 /** @throws {Error} naming every variable that is missing or wrong */
 export function readEnvironment(variables: Readonly<Record<string, string | undefined>>): Environment {
@@ -33,11 +34,11 @@ export function readEnvironment(variables: Readonly<Record<string, string | unde
   const publicUrl = read('TOKENWELL_PUBLIC_URL', readUrl, 'the URL at which callers reach Tokenwell', '')
   const elements = read('TOKENWELL_ELEMENTS', readElements, 'parameter-store, or the path of the elements', nowhere)
   const secrets = read('TOKENWELL_SECRETS', readSecrets, 'secrets-manager, or the path of the folder of secrets', none)
-  const place = read('TOKENWELL_CACHE', readCache, 'dynamodb:<table>, valkeys://<host>:<port> or memory', inMemory)
-  // With no other cache than this process's own there is nobody to ask.
+  const place = read('TOKENWELL_CACHE', readCache, cacheForm, inMemory)
+  // With no other cache than this function's own there is nobody to ask.
   const memoryMaximumSeconds = number(
     'TOKENWELL_MEMORY_SECONDS',
-    place.kind === 'memory' ? Infinity : defaultMemorySeconds,
+    place.kind === 'memory' && place.name === undefined ? Infinity : defaultMemorySeconds,
   )
   const budgetMilliseconds = number('TOKENWELL_CACHE_BUDGET_MILLISECONDS', defaultBudgetMilliseconds)
   if (complaints.length > 0) throw new Error(`${complaints.join('; ')}.`)
@@ -77,6 +78,8 @@ function readSecrets(value: string): SecretsPlace | undefined {
 
 function readCache(value: string): CachePlace | undefined {
   if (value === 'memory') return { kind: 'memory' }
+  const name = /^memory:([A-Za-z0-9_-]{1,64})$/.exec(value)?.[1]
+  if (name !== undefined) return { kind: 'memory', name }
   if (/^(valkey|redis)s?:\/\//.test(value)) return { kind: 'valkey', url: value }
   const tableName = /^dynamodb:([A-Za-z0-9_.-]{3,255})$/.exec(value)?.[1]
   return tableName === undefined ? undefined : { kind: 'dynamodb', tableName }

@@ -8,8 +8,8 @@ import { readValkeyCredentials } from './valkey-credentials.ts'
 
 /** Where the tokens are kept that a fleet shares. */
 export type CachePlace =
-  /** Of one process: for a machine that has no other. */
-  | { readonly kind: 'memory' }
+  /** Of one process: for a machine that has no other. All in it who open the same name share it, else each has its own. */
+  | { readonly kind: 'memory'; readonly name?: string }
   | { readonly kind: 'dynamodb'; readonly tableName: string }
   | { readonly kind: 'valkey'; readonly url: string }
 
@@ -28,7 +28,18 @@ export interface OpenedCache {
 const namingKeyBytes = 32
 const memoryRecordsMost = 10_000
 
+/** Functions that one process loads are a fleet: by the name of their memory. */
+const named = new Map<string, OpenedCache>()
+
 export function openSharedCache(settings: CacheSettings, secrets: SecretCache, stage: string): OpenedCache {
+  const { place } = settings
+  if (place.kind !== 'memory' || place.name === undefined) return openOwn(settings, secrets, stage)
+  const opened = named.get(place.name) ?? openOwn(settings, secrets, stage)
+  named.set(place.name, opened)
+  return opened
+}
+
+function openOwn(settings: CacheSettings, secrets: SecretCache, stage: string): OpenedCache {
   const open = loadedOnce(() => load(settings, secrets, stage))
   return {
     store: {

@@ -43,6 +43,12 @@ test('on AWS elements are in Parameter Store, secrets in Secrets Manager, tokens
   assert.equal(memoryMaximumSeconds, 30)
 })
 
+test('memory that has a name is shared with others, of whose writes a token in memory is 30 s behind at most', () => {
+  const { cache, memoryMaximumSeconds } = readEnvironment({ ...variables, TOKENWELL_CACHE: 'memory:the-Local_run1' })
+  assert.deepEqual(cache.place, { kind: 'memory', name: 'the-Local_run1' })
+  assert.equal(memoryMaximumSeconds, 30)
+})
+
 test('a Valkey server is named by its URL, and the cache may be tuned', () => {
   const { cache, memoryMaximumSeconds } = readEnvironment({
     ...variables,
@@ -71,6 +77,10 @@ test('every variable that is wrong is named, and no other', () => {
     ['TOKENWELL_CACHE', undefined],
     ['TOKENWELL_CACHE', 'dynamodb:'],
     ['TOKENWELL_CACHE', 'dynamo:table'],
+    ['TOKENWELL_CACHE', 'memory:'],
+    ['TOKENWELL_CACHE', 'memory:a b'],
+    ['TOKENWELL_CACHE', 'memory:a\n'],
+    ['TOKENWELL_CACHE', `memory:${'x'.repeat(65)}`],
     ['TOKENWELL_MEMORY_SECONDS', '1.5'],
     ['TOKENWELL_CACHE_BUDGET_MILLISECONDS', '1s'],
   ] as const)
