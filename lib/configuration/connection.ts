@@ -62,7 +62,16 @@ export interface KeyReference {
   readonly location: string
   readonly alias?: string
   /** Present where Tokenwell makes the key itself (`jwkEnabled`). */
-  readonly generated?: { readonly modulusLength: number }
+  readonly generated?: GeneratedKey
+}
+
+/** How a key is made and rotated that no operator brings. */
+export interface GeneratedKey {
+  /** Bits of an RSA key. */
+  readonly modulusLength: number
+  readonly rotationSeconds: number
+  /** So long servers can know a key before it signs. */
+  readonly publishAheadSeconds: number
 }
 
 export interface ResolvedAuthorizationServer {

@@ -94,6 +94,8 @@ export interface JwtBuilder {
   readonly certificateThumbprint?: CertificateThumbprint
   readonly jwkEnabled?: boolean
   readonly jwkSigningKeySize?: 2048 | 3072 | 4096
+  readonly jwkRotationTime?: number
+  readonly publishAheadSeconds?: number
 }
 
 export type CertificateThumbprint = 'none' | 'x5t#S256' | 'x5t'

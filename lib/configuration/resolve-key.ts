@@ -1,4 +1,4 @@
-import type { KeyReference } from './connection.ts'
+import type { GeneratedKey, KeyReference } from './connection.ts'
 import type { ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './resolution.ts'
 import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
@@ -6,6 +6,8 @@ import { standIns } from './stand-ins.ts'
 import { secretPrefix } from './surroundings.ts'
 
 const defaultModulusLength = 2048
+const defaultRotationSeconds = 30 * 86_400
+const defaultPublishAheadSeconds = 86_400
 
 /** The key that a jwtBuilder signs with; undefined where the element names none or contradicts itself: that is noted. */
 export function resolveKey(
@@ -28,8 +30,15 @@ export function resolveKey(
     return undefined
   }
   if (!jwkEnabled) return resolveStoredKey(resolution, element, builder)
-  const modulusLength = builder.jwkSigningKeySize ?? defaultModulusLength
-  return { location: `${secretPrefix(surroundings)}jwk/${element.id}`, generated: { modulusLength } }
+  return { location: `${secretPrefix(surroundings)}jwk/${element.id}`, generated: resolveGeneratedKey(builder) }
+}
+
+function resolveGeneratedKey({ jwkSigningKeySize, jwkRotationTime, publishAheadSeconds }: JwtBuilder): GeneratedKey {
+  return {
+    modulusLength: jwkSigningKeySize ?? defaultModulusLength,
+    rotationSeconds: jwkRotationTime === undefined ? defaultRotationSeconds : jwkRotationTime / 1000,
+    publishAheadSeconds: publishAheadSeconds ?? defaultPublishAheadSeconds,
+  }
 }
 
 function resolveStoredKey(

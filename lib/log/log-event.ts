@@ -113,6 +113,37 @@ export type LogEvent =
       readonly reason: string
     }
   | {
+      readonly event: 'rotation_step_done'
+      readonly jwtBuilder: string
+      readonly step: string
+      readonly milliseconds: number
+    }
+  | {
+      readonly event: 'rotation_failed'
+      /** Absent, as the step, where it isn't known for which one it was asked. */
+      readonly jwtBuilder?: string
+      readonly step?: string
+      readonly code: string
+      readonly reason: string
+    }
+  | {
+      readonly event: 'keys_published'
+      readonly jwtBuilder: string
+      /** How many anybody may see. */
+      readonly keys: number
+      /** Of the one that signs, where Tokenwell rotates it. */
+      readonly ageSeconds?: number
+      /** For how long it should have been rotated. */
+      readonly overdueSeconds?: number
+    }
+  | {
+      /** What was published stays. */
+      readonly event: 'publication_failed'
+      readonly jwtBuilder: string
+      readonly code: string
+      readonly reason: string
+    }
+  | {
       readonly event: 'request_failed'
       readonly code: string
       readonly status: number

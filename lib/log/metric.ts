@@ -27,6 +27,11 @@ export const metricUnits = {
   WarmRunDuration: 'Milliseconds',
   /** Each attempt. */
   EventsFailed: 'Count',
+  /** Each step. */
+  RotationsFailed: 'Count',
+  /** Of the key that signs: since it began to, and since it should have been rotated. */
+  SigningKeyAge: 'Seconds',
+  SigningKeyOverdue: 'Seconds',
 } as const
 
 export type MetricName = keyof typeof metricUnits
@@ -34,7 +39,11 @@ export type MetricName = keyof typeof metricUnits
 /** Metrics of one event. Counted for the deployment as a whole and, where they are known, by these dimensions; never by user. */
 export interface Metered {
   readonly values: Partial<Readonly<Record<MetricName, number>>>
-  readonly dimensions: { readonly connection?: string; readonly authorizationServer?: string }
+  readonly dimensions: {
+    readonly connection?: string
+    readonly authorizationServer?: string
+    readonly jwtBuilder?: string
+  }
 }
 
 const sources = { memory: 'TokensFromMemory', cache: 'TokensFromCache', server: 'TokensFromServer' } as const
@@ -73,6 +82,13 @@ export function meter(event: LogEvent): Metered | undefined {
     }
     case 'event_failed':
       return { values: { EventsFailed: 1 }, dimensions: {} }
+    case 'rotation_failed':
+      return { values: { RotationsFailed: 1 }, dimensions: {} }
+    case 'keys_published': {
+      const { jwtBuilder, ageSeconds, overdueSeconds } = event
+      if (ageSeconds === undefined || overdueSeconds === undefined) return undefined
+      return { values: { SigningKeyAge: ageSeconds, SigningKeyOverdue: overdueSeconds }, dimensions: { jwtBuilder } }
+    }
     case 'connection_resolved':
     case 'client_authenticated':
     case 'token_request_repeated':
@@ -84,6 +100,8 @@ export function meter(event: LogEvent): Metered | undefined {
     case 'event_not_raised':
     case 'event_answered':
     case 'dead_letter_not_taken':
+    case 'rotation_step_done':
+    case 'publication_failed':
       return undefined
   }
 }

@@ -12,6 +12,7 @@ import { keyIdOf } from './key-id.ts'
 import { KeyStoreError } from './key-store-error.ts'
 import { type PemBlock, readPemBlocks } from './pem.ts'
 import { readCertificate, readCertificates } from './read-certificates.ts'
+import { readTimes } from './read-times.ts'
 import type { SigningKey } from './signing-key.ts'
 import { unwrapBase64 } from './unwrap-base64.ts'
 
@@ -19,7 +20,8 @@ type Members = Readonly<Record<string, unknown>>
 
 /**
  * The private keys of a signing secret, in their order: a JWK, a JWK set, PEM (PKCS#8, PKCS#1, SEC1; encrypted only with
- * its passphrase beside it), or JSON `{ privateKey, kid?, certificate?, passphrase? }`; each plain or base64-wrapped.
+ * its passphrase beside it), or JSON `{ privateKey, kid?, certificate?, passphrase? }`; each plain or base64-wrapped. A JWK
+ * may say when it signs.
  * @throws {KeyStoreError} naming what was found
  */
 export function readSigningKeys(location: string, secret: Secret): readonly SigningKey[] {
@@ -66,7 +68,8 @@ function readPrivateKeyText(location: string, text: string, beside: Members): Si
 }
 
 function readJwk(location: string, jwk: unknown, beside: Members): SigningKey {
-  const { kty, d, x, kid, x5c } = (typeof jwk === 'object' && jwk !== null ? jwk : {}) as Members
+  const members = (typeof jwk === 'object' && jwk !== null ? jwk : {}) as Members
+  const { kty, d, x, kid, x5c } = members
   if (kty === 'oct')
     throw new KeyStoreError(location, 'holds a symmetric JWK; name a plain secret in sharedKey for HS* algorithms.')
   if (typeof d !== 'string')
@@ -80,7 +83,11 @@ function readJwk(location: string, jwk: unknown, beside: Members): SigningKey {
   const ders = Array.isArray(x5c)
     ? x5c.map((each) => readCertificate(location, Buffer.from(String(each), 'base64')))
     : []
-  return signingKey(location, privateKey, beside['kid'] ?? kid, certificatesBeside(location, beside) ?? ders)
+  const certificates = certificatesBeside(location, beside) ?? ders
+  return {
+    ...signingKey(location, privateKey, beside['kid'] ?? kid, certificates),
+    ...readTimes(location, members),
+  }
 }
 
 /** A JWK gives both halves, and nothing makes them fit: EC and RSA keys are read as given, of an Ed25519 key x is ignored. */
