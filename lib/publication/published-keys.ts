@@ -43,15 +43,17 @@ export function republish(
   keys: readonly KeyToPublish[],
   { now, inFlightMilliseconds }: PublicationMoment,
 ): readonly PublishedKey[] {
+  const standing = before.filter(({ until = Infinity }) => now < until)
   const atLeastUntil = now + inFlightMilliseconds
-  const staying = [...new Map(keys.toReversed().map((key) => [key.jwk.kid, key])).values()].reverse().map((key) => {
-    const known = before.find(({ jwk }) => isSameKey(jwk, key.jwk))
+  const distinct = keys.filter((key, index) => keys.findIndex(({ jwk }) => jwk.kid === key.jwk.kid) === index)
+  const staying = distinct.map((key) => {
+    const known = standing.find(({ jwk }) => isSameKey(jwk, key.jwk))
     return stay(known, key, now, atLeastUntil)
   })
-  const leaving = before
+  const leaving = standing
     .filter(({ jwk }) => !keys.some((key) => key.jwk.kid === jwk.kid))
     .map((key) => ({ ...key, until: key.until ?? atLeastUntil }))
-  return [...staying, ...leaving].filter(({ until = Infinity }) => now < until)
+  return [...staying.filter(({ until = Infinity }) => now < until), ...leaving]
 }
 
 function stay(

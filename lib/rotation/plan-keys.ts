@@ -50,7 +50,7 @@ function withTimes(keys: readonly SigningKey[]): readonly SigningKey[] {
 
 function endedBy(key: SigningKey, end: number): SigningKey {
   const { signsFrom = Infinity, signsUntil = Infinity } = key
-  return signsFrom < end && end < signsUntil ? { ...key, signsUntil: end } : key
+  return signsFrom <= end && end < signsUntil ? { ...key, signsUntil: end } : key
 }
 
 /** A step that dies is repeated, and what it does is late then: by so much the new key is published too early. */

@@ -40,7 +40,7 @@ export function createRotateKey(parts: RotateKeyParts): RotateKey {
   const { openRotatingSecret, publications, publishKeys, now } = parts
 
   return async ({ step, jwtBuilder, secretName, token, rotationToken }, deadline) => {
-    const secret = openRotatingSecret(secretName, rotationToken)
+    const secret = await openRotatingSecret(secretName, rotationToken)
     const builder = await resolveOrEnd(parts, jwtBuilder, secret, token)
     const rotation: Rotation = { builder, secret, token }
     switch (step) {

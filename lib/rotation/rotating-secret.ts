@@ -30,5 +30,5 @@ export interface VersionLabels {
   readonly pending?: string
 }
 
-/** @param rotationToken what the rotation's event says on whose behalf it writes, where it says so */
-export type OpenRotatingSecret = (name: string, rotationToken?: string) => RotatingSecret
+/** @param rotationToken on whose behalf versions are written, where the event that asks for it says so */
+export type OpenRotatingSecret = (name: string, rotationToken?: Secret) => Promise<RotatingSecret>

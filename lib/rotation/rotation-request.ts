@@ -1,5 +1,6 @@
 import { isElementId } from '../configuration/element.ts'
 import { type Surroundings, secretPrefix } from '../configuration/surroundings.ts'
+import { Secret } from '../secret/secret.ts'
 import { RotationRefusedError } from './rotation-refused-error.ts'
 
 /** In this order, each repeatable: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html */
@@ -15,7 +16,7 @@ export interface RotationRequest {
   /** Names the rotation and the version of the secret that it makes. */
   readonly token: string
   /** On whose behalf the version is written, where the event says so. */
-  readonly rotationToken?: string
+  readonly rotationToken?: Secret
 }
 
 /**
@@ -41,7 +42,7 @@ export function readRotationRequest(event: unknown, surroundings: Pick<Surroundi
     )
   return {
     ...{ step: known, jwtBuilder, secretName, token },
-    ...(typeof rotationToken === 'string' && { rotationToken }),
+    ...(typeof rotationToken === 'string' && { rotationToken: new Secret(rotationToken) }),
   }
 }
 
