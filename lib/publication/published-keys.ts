@@ -62,7 +62,7 @@ function stay(
   now: number,
   atLeastUntil: number,
 ): PublishedKey {
-  const publishedAt = known?.publishedAt ?? now
+  const publishedAt = Math.min(known?.publishedAt ?? now, now)
   if (until === undefined) return { jwk, publishedAt }
   if (!known) return { jwk, publishedAt, until }
   // One that had no end signed until a moment ago, as far as anybody knows, whatever time was meant for it.

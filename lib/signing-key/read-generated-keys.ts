@@ -13,10 +13,16 @@ export function readGeneratedKeys(location: string, secret: Secret | undefined):
 
 function isEmpty(text: string): boolean {
   if (text.trim() === '') return true
+  const value = parse(text)
+  if (typeof value !== 'object' || value === null) return false
+  const { keys = [], kty, privateKey } = value as Readonly<Record<string, unknown>>
+  return kty === undefined && privateKey === undefined && Array.isArray(keys) && keys.length === 0
+}
+
+function parse(text: string): unknown {
   try {
-    const { keys = [], kty, privateKey } = JSON.parse(text) as Readonly<Record<string, unknown>>
-    return kty === undefined && privateKey === undefined && Array.isArray(keys) && keys.length === 0
+    return JSON.parse(text)
   } catch {
-    return false
+    return undefined
   }
 }
