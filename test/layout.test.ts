@@ -112,7 +112,8 @@ test('only the wiring of functions and infra read process.env', () => {
 
 test('the wiring has no branches', () => {
   const ofFunctions = sources.filter((path) => /^functions\/[\w-]+\/index\.ts$/.test(path))
-  for (const path of [...ofFunctions, 'lib/wiring/open-ports.ts', 'lib/wiring/parts.ts'])
+  const joining = ['open-ports', 'open-store-ports', 'parts', 'publication-parts', 'rotation-parts']
+  for (const path of [...ofFunctions, ...joining.map((name) => `lib/wiring/${name}.ts`)])
     assert.doesNotMatch(codeOf(path), /\b(if|else|switch|try|catch|for|while)\b|\?|&&|\|\|/, path)
 })
 
@@ -177,13 +178,18 @@ test('a secret is revealed only where it is used', () => {
     'functions/issue-token/handler.ts',
     'infra/local/register-clients.ts',
     'infra/local/workspace.ts',
+    'lib/adapters/file-rotation.ts',
+    'lib/adapters/secrets-manager-rotation.ts',
     'lib/adapters/tls-identity.ts',
     'lib/adapters/undici-token-endpoint.ts',
     'lib/adapters/valkey-connection.ts',
     'lib/adapters/valkey-credentials.ts',
+    'lib/rotation/test-secret.ts',
     'lib/secret/one-line.ts',
+    'lib/signing-key/read-generated-keys.ts',
     'lib/signing-key/read-signing-keys.ts',
     'lib/signing-key/signers.ts',
+    'lib/signing-key/write-key-set.ts',
     'lib/token-cache/cache-keys.ts',
     'lib/token-cache/shared-token.ts',
     'lib/token-endpoint/client-authentication.ts',

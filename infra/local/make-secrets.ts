@@ -1,9 +1,10 @@
-import { generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { secretPath } from '../../lib/adapters/file-secrets.ts'
 import type { AssertionConfiguration, Connection } from '../../lib/configuration/connection.ts'
-import { isRsaAlgorithm, type SignatureAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
+import { isRsaAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
+import { generateKey } from '../../lib/signing-key/generate-key.ts'
 import { keyIdOf } from '../../lib/signing-key/key-id.ts'
 import { createKeyCertificate } from './certificate-authority.ts'
 import { LocalRunError } from './local-run-error.ts'
@@ -101,21 +102,5 @@ async function makeKey({ algorithm, key, subject, certificateThumbprint }: Asser
     use: 'sig',
     alg: algorithm,
     ...(certificate && { x5c: [certificate.replace(/-----[A-Z ]+-----|\s/g, '')] }),
-  }
-}
-
-/** A key pair that fits the algorithm. */
-export function generateKey(algorithm: SignatureAlgorithm, modulusLength = 2048): KeyObject {
-  switch (algorithm) {
-    case 'ES256':
-      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
-    case 'ES384':
-      return generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey
-    case 'ES512':
-      return generateKeyPairSync('ec', { namedCurve: 'P-521' }).privateKey
-    case 'EdDSA':
-      return generateKeyPairSync('ed25519').privateKey
-    default:
-      return generateKeyPairSync('rsa', { modulusLength }).privateKey
   }
 }

@@ -70,6 +70,10 @@ const unasked: ReadonlySet<LogEvent['event']> = new Set([
   'event_answered',
   'event_failed',
   'event_not_raised',
+  'rotation_step_done',
+  'rotation_failed',
+  'keys_published',
+  'publication_failed',
 ])
 
 function describeEvent(event: LogEvent): string {
@@ -112,6 +116,14 @@ function describeEvent(event: LogEvent): string {
       return `  ${event.type} failed, attempt ${event.attempt}: ${event.reason}`
     case 'dead_letter_not_taken':
       return `  not taken by the dead letters: ${event.reason}`
+    case 'rotation_step_done':
+      return `  ${event.step} done for jwtBuilder/${event.jwtBuilder} (${event.milliseconds} ms)`
+    case 'rotation_failed':
+      return `  ${event.step ?? 'a step'} of a rotation failed: ${event.reason}`
+    case 'keys_published':
+      return `  jwtBuilder/${event.jwtBuilder}: ${event.keys} public keys are published`
+    case 'publication_failed':
+      return `  jwtBuilder/${event.jwtBuilder}: what is published stays as it is: ${event.reason}`
     case 'request_failed':
       return `  failed with ${event.status} ${event.code}: ${event.reason}`
   }

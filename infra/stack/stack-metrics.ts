@@ -44,7 +44,8 @@ export function createStackMetrics(stage: string, { functions, refreshes, api }:
       slowWarmRun: own('WarmRunDuration', Stats.MAXIMUM),
       eventsFailed: own('EventsFailed'),
       oldestSigningKey: own('SigningKeyAge', Stats.MAXIMUM),
-      signingKeysOverdue: own('SigningKeyOverdue', Stats.MAXIMUM),
+      // It is said once an hour.
+      signingKeysOverdue: own('SigningKeyOverdue', Stats.MAXIMUM).with({ period: Duration.hours(2) }),
       rotationsFailed: own('RotationsFailed'),
     },
     lambda: {

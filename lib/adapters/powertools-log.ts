@@ -12,6 +12,8 @@ const warnings: ReadonlySet<LogEvent['event']> = new Set([
   'event_not_raised',
   'event_failed',
   'dead_letter_not_taken',
+  'rotation_failed',
+  'publication_failed',
 ])
 
 /** Events as JSON lines on standard output, on Lambda each with the invocation's request id. Its level is powertools' own setting, `POWERTOOLS_LOG_LEVEL`. */

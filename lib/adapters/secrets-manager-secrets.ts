@@ -1,7 +1,6 @@
 import {
   GetSecretValueCommand,
   type GetSecretValueResponse,
-  InvalidRequestException,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import { isNameOfSecret } from '../configuration/name-of-secret.ts'
@@ -10,7 +9,7 @@ import { Secret } from '../secret/secret.ts'
 import { SecretError } from '../secret/secret-error.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { type AwsTimeouts, awsClientSettings, defaultAwsTimeouts, withinTime } from './aws-client-settings.ts'
-import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
+import { describeSecretFailure } from './secrets-manager-failure.ts'
 
 export interface SecretsManagerSettings extends Pick<Surroundings, 'stage'> {
   readonly timeouts?: AwsTimeouts
@@ -34,7 +33,7 @@ export function secretsManagerSecrets({ stage, timeouts = defaultAwsTimeouts }: 
     // The stage is always named: moto, for one, by default answers with the version that was current before.
     const command = new GetSecretValueCommand({ SecretId: name, VersionStage: stage })
     const answer = await withinTime(timeouts.total, (options) => connect().send(command, options)).catch((error) => {
-      throw describeFailure(name, error)
+      throw describeSecretFailure(name, error, { done: 'read', action: 'secretsmanager:GetSecretValue' })
     })
     return new Secret(textOf(name, answer))
   }
@@ -53,45 +52,11 @@ export function secretsManagerSecrets({ stage, timeouts = defaultAwsTimeouts }: 
 }
 
 /** @throws {SecretError} when the bytes are no text: none of them is passed on, changed or not */
-function textOf(name: string, { SecretString: text, SecretBinary: bytes }: GetSecretValueResponse): string {
+export function textOf(name: string, { SecretString: text, SecretBinary: bytes }: GetSecretValueResponse): string {
   if (text !== undefined) return text
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch {
     throw new SecretError('secret_unreadable', `The secret ${name} is no text: store it as UTF-8.`)
-  }
-}
-
-/** Of the SDK's error only its name or code is kept: an answer that it can't read it quotes. */
-function describeFailure(name: string, error: unknown): unknown {
-  // The one reason for which a reading is refused so.
-  if (error instanceof InvalidRequestException)
-    return new SecretError('secret_missing', `The secret ${name} is marked for deletion: restore it.`)
-
-  const reason = reasonOfAwsFailure(error)
-  switch (classifyAwsFailure(error)) {
-    case 'missing':
-      return new SecretError(
-        'secret_missing',
-        `The secret ${name} does not exist in this account and region, or has no current version: create it.`,
-      )
-    case 'denied':
-      return new SecretError(
-        'secret_denied',
-        `The secret ${name} can't be read (${reason}): allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its ` +
-          'key where that is your own; see that the credentials are good.',
-      )
-    case 'throttled':
-      return new SecretError(
-        'secret_throttled',
-        `The secret ${name} can't be read now (${reason}): Secrets Manager asks to wait. Try again later.`,
-      )
-    case 'unreachable':
-      return new SecretError(
-        'secret_unreachable',
-        `The secret ${name} can't be read now (${reason}): see that Secrets Manager can be reached, and try again later.`,
-      )
-    case undefined:
-      return error
   }
 }

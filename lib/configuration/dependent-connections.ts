@@ -1,14 +1,12 @@
 import { type ElementReference, type Kind, keyOf, kinds, references } from './element.ts'
-import type { ElementReading, ElementStore } from './element-store.ts'
+import type { ElementStore } from './element-store.ts'
 import { namedReferences } from './named-references.ts'
+import { readAllElements } from './read-all-elements.ts'
 
 /**
  * Keys and TLS (`fingerprint.ts`). Whatever stands in where an element names nothing is of these kinds: to follow names is enough.
  */
 const kindsThatAlterNoToken: readonly Kind[] = ['keyStore', 'ssl', 'sslDefault']
-
-/** Parameter Store is asked for ten in one call, and the calls of one read are made all at once. */
-const elementsInOneRead = 100
 
 /**
  * The names of the connections that may get other tokens after a change of this element: those that refer to it, over however
@@ -34,7 +32,7 @@ async function referringTo(store: ElementStore, level: readonly ElementReference
   const keys = new Set(level.map(keyOf))
   const referring: ElementReference[] = []
   for (const kind of kindsReferringTo(level))
-    for await (const reading of readAll(store, kind)) {
+    for await (const reading of readAllElements(store, kind)) {
       // A connection with a mistake can't be used, and mending it is a change of its own: it is found then.
       const isUsable = reading.findings.length === 0
       if (isUsable && namedReferences(reading).some(({ to }) => keys.has(keyOf(to)))) referring.push(reading.reference)
@@ -45,12 +43,4 @@ async function referringTo(store: ElementStore, level: readonly ElementReference
 function kindsReferringTo(level: readonly ElementReference[]): Kind[] {
   const below = new Set(level.map(({ kind }) => kind))
   return kinds.filter((kind) => Object.values<Kind>(references[kind]).some((to) => below.has(to)))
-}
-
-async function* readAll(store: ElementStore, kind: Kind): AsyncGenerator<ElementReading> {
-  const ids = await store.ids(kind)
-  for (let start = 0; start < ids.length; start += elementsInOneRead) {
-    const slice = ids.slice(start, start + elementsInOneRead).map((id) => ({ kind, id }))
-    for (const reading of await store.get(slice)) if (reading) yield reading
-  }
 }

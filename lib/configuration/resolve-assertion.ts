@@ -1,11 +1,10 @@
+import { assertionSeconds } from './assertion-seconds.ts'
 import type { AssertionConfiguration } from './connection.ts'
 import type { ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './resolution.ts'
 import { resolveKey } from './resolve-key.ts'
 import { defaultSignatureAlgorithm } from './signature-algorithm.ts'
 import { warnOfAssertion } from './warn-of-assertion.ts'
-
-const defaultExpiresInSeconds = 120
 
 /** Undefined where an element that it can't do without is missing, can't be read, or contradicts itself: that is noted. */
 export function resolveAssertion(
@@ -34,7 +33,7 @@ export function resolveAssertion(
     issuer: builder.issuer ?? `${surroundings.publicUrl}/jwt/${element.id}`,
     subject: tokenConfig.tokenSubject,
     audiences,
-    expiresInSeconds: seconds(builder.expiresInSeconds ?? builder.expiry) ?? defaultExpiresInSeconds,
+    expiresInSeconds: assertionSeconds(builder),
     issuedAtOffsetSeconds: seconds(builder.issuedAtOffset) ?? 0,
     ...(nbfOffset !== undefined && { notBeforeOffsetSeconds: seconds(nbfOffset) ?? 0 }),
     hasJwtId: builder.jti ?? true,

@@ -20,10 +20,10 @@ export function resolveRotation(
 
   if (publishAheadSeconds <= ownCacheSeconds)
     note(
-      'mistake',
+      'warning',
       element,
       'publishAheadSeconds',
-      `a JWK set that was read is kept for up to ${ownCacheSeconds} s, and a key that signs sooner would be unknown: make it longer than that and than the server's own cache.`,
+      `a JWK set that was read is kept for up to ${ownCacheSeconds} s, and a key that signs sooner is unknown to whoever has one: make it longer than that and than the server's own cache.`,
     )
   else if (publishAheadSeconds < usualCacheSeconds)
     note(

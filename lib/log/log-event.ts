@@ -6,10 +6,6 @@ export type LogEvent =
       readonly connection: string
       readonly method: string
       readonly milliseconds: number
-      /** Since it began to sign. Of a key that is rotated, unless it is the one before the current. */
-      readonly keyAgeSeconds?: number
-      /** Of a key that Tokenwell makes: whether the next one has not come in time. */
-      readonly isKeyOverdue?: boolean
     }
   | {
       readonly event: 'token_obtained'
@@ -118,6 +114,37 @@ export type LogEvent =
   | {
       /** It stays in its queue, which moves it later, without a reason. */
       readonly event: 'dead_letter_not_taken'
+      readonly code: string
+      readonly reason: string
+    }
+  | {
+      readonly event: 'rotation_step_done'
+      readonly jwtBuilder: string
+      readonly step: string
+      readonly milliseconds: number
+    }
+  | {
+      readonly event: 'rotation_failed'
+      /** Absent, as the step, where it isn't known for which one it was asked. */
+      readonly jwtBuilder?: string
+      readonly step?: string
+      readonly code: string
+      readonly reason: string
+    }
+  | {
+      readonly event: 'keys_published'
+      readonly jwtBuilder: string
+      /** How many anybody may see. */
+      readonly keys: number
+      /** Of the one that signs, where it is rotated: since when. */
+      readonly keyAgeSeconds?: number
+      /** Of one that Tokenwell makes: whether the next one has not come in time. */
+      readonly isKeyOverdue?: boolean
+    }
+  | {
+      /** What was published stays. */
+      readonly event: 'publication_failed'
+      readonly jwtBuilder: string
       readonly code: string
       readonly reason: string
     }

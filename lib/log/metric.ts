@@ -31,6 +31,8 @@ export const metricUnits = {
   WarmRunDuration: 'Milliseconds',
   /** Each attempt. */
   EventsFailed: 'Count',
+  /** Each step. */
+  RotationsFailed: 'Count',
 } as const
 
 export type MetricName = keyof typeof metricUnits
@@ -38,7 +40,11 @@ export type MetricName = keyof typeof metricUnits
 /** Metrics of one event. Counted for the deployment as a whole and, where they are known, by these dimensions; never by user. */
 export interface Metered {
   readonly values: Partial<Readonly<Record<MetricName, number>>>
-  readonly dimensions: { readonly connection?: string; readonly authorizationServer?: string }
+  readonly dimensions: {
+    readonly connection?: string
+    readonly authorizationServer?: string
+    readonly jwtBuilder?: string
+  }
 }
 
 const sources = { memory: 'TokensFromMemory', cache: 'TokensFromCache', server: 'TokensFromServer' } as const
@@ -51,13 +57,6 @@ export function meter(event: LogEvent): Metered | undefined {
     case 'token_handed_out': {
       const { connection, source, secondsLeft } = event
       return { values: { [sources[source]]: 1, SecondsLeft: secondsLeft }, dimensions: { connection } }
-    }
-    case 'client_authenticated': {
-      const { connection, keyAgeSeconds, isKeyOverdue } = event
-      if (keyAgeSeconds === undefined) return undefined
-      // Zero says that it was looked at: without it an alarm would not know the one from the other.
-      const overdue = isKeyOverdue !== undefined && { SigningKeyOverdue: Number(isKeyOverdue) }
-      return { values: { SigningKeyAge: keyAgeSeconds, ...overdue }, dimensions: { connection } }
     }
     case 'token_obtained': {
       const { connection, authorizationServer, milliseconds } = event
@@ -84,7 +83,17 @@ export function meter(event: LogEvent): Metered | undefined {
     }
     case 'event_failed':
       return { values: { EventsFailed: 1 }, dimensions: {} }
+    case 'rotation_failed':
+      return { values: { RotationsFailed: 1 }, dimensions: {} }
+    case 'keys_published': {
+      const { jwtBuilder, keyAgeSeconds, isKeyOverdue } = event
+      if (keyAgeSeconds === undefined) return undefined
+      // Zero says that it was looked at: without it an alarm would not know the one from the other.
+      const overdue = isKeyOverdue !== undefined && { SigningKeyOverdue: Number(isKeyOverdue) }
+      return { values: { SigningKeyAge: keyAgeSeconds, ...overdue }, dimensions: { jwtBuilder } }
+    }
     case 'connection_resolved':
+    case 'client_authenticated':
     case 'token_request_repeated':
     case 'cool_down_begun':
     case 'clock_offset_learned':
@@ -95,6 +104,8 @@ export function meter(event: LogEvent): Metered | undefined {
     case 'event_not_raised':
     case 'event_answered':
     case 'dead_letter_not_taken':
+    case 'rotation_step_done':
+    case 'publication_failed':
       return undefined
   }
 }

@@ -7,11 +7,10 @@ import type { SigningKey } from './signing-key.ts'
 /** Signs in this process with a key that it holds. */
 export function createLocalSigner(
   key: KeyObject,
-  { keyId, certificates: [certificate] = [], signsFrom }: Partial<Omit<SigningKey, 'privateKey'>>,
+  { keyId, certificates: [certificate] = [] }: Partial<Pick<SigningKey, 'keyId' | 'certificates'>>,
 ): Signer {
   return {
     ...(keyId !== undefined && { keyId }),
-    ...(signsFrom !== undefined && { signsFrom }),
     ...(certificate && { certificate: thumbprintsOf(certificate) }),
     async sign(header, claims) {
       return new Secret(await new SignJWT({ ...claims }).setProtectedHeader({ ...header }).sign(key))

@@ -4,8 +4,6 @@ import type { Secret } from '../secret/secret.ts'
 export interface Signer {
   /** The header `kid`; a shared key has none. */
   readonly keyId?: string
-  /** Of a key that Tokenwell rotates: when it began to sign, in milliseconds since the epoch. */
-  readonly signsFrom?: number
   readonly certificate?: CertificateThumbprints
   /** The compact JWS of that header and those claims (RFC 7515 section 3.1). */
   sign(header: { readonly alg: string }, claims: Readonly<Record<string, unknown>>): Promise<Secret>

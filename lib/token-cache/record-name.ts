@@ -2,7 +2,7 @@
 export interface RecordName {
   /** What belongs together: a connection, or an authorization server. At most 128 letters, digits, `_`, `.` and `-`. */
   readonly group: string
-  /** Unique within its group: base64url and `#`. */
+  /** Unique within its group: letters, digits, `_`, `.`, `-` and `#`. */
   readonly id: string
 }
 
@@ -29,6 +29,11 @@ export function connectionRecordName(connection: string): RecordName {
 /** @param digest of what cools down */
 export function coolDownRecordName(digest: string): RecordName {
   return { group: 'cool-downs', id: `cool-down#${digest}` }
+}
+
+/** What is published of a jwtBuilder's keys. A connection may be called `keys`: its ids are others. */
+export function publishedKeysRecordName(jwtBuilder: string): RecordName {
+  return { group: 'keys', id: `jwks#${jwtBuilder}` }
 }
 
 /** Moves when a secret changes. */

@@ -1,7 +1,6 @@
 import type { Connection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import { Secret } from '../secret/secret.ts'
-import { type KeyAge, keyAge } from '../signing-key/key-age.ts'
 import { authenticateClient, type ClientCredentials } from '../token-endpoint/client-authentication.ts'
 import type { ClientKey, ClientKeys } from '../token-endpoint/client-keys.ts'
 import { clockOffset } from '../token-endpoint/clock-offset.ts'
@@ -89,9 +88,7 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
     const key = previousKey ?? (await clientKeys.current(connection))
     const credentials = await authenticateClient(connection.clientId, key, moment)
     const { method } = connection.clientAuthentication
-    // How old a key before the current one is says nothing of its rotation.
-    const age = previousKey ? {} : ageOf(key, now())
-    log({ event: 'client_authenticated', connection: connection.name, method, milliseconds: now() - from, ...age })
+    log({ event: 'client_authenticated', connection: connection.name, method, milliseconds: now() - from })
     return credentials
   }
 
@@ -114,11 +111,6 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
     const offset = refusal.error === 'invalid_client' ? clockOffsetOf(credentials, answer, now()) : undefined
     throw RefusedError.of(refusal, server.id, faultOf(refusal.error, connection, request), offset)
   }
-}
-
-function ageOf(key: ClientKey, now: number): Partial<KeyAge> {
-  if (!('signer' in key) || key.signer.signsFrom === undefined) return {}
-  return keyAge(key.signer.signsFrom, key.way.assertion.key.generated, now)
 }
 
 /** A user's name is for no log either. */

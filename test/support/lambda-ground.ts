@@ -64,6 +64,10 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   event_answered: true,
   event_failed: true,
   dead_letter_not_taken: true,
+  rotation_step_done: true,
+  rotation_failed: true,
+  keys_published: true,
+  publication_failed: true,
   request_failed: true,
 }
 

@@ -80,21 +80,6 @@ export const theConnection: Connection = {
   parameters: { scope: [], resource: [], further: {} },
 }
 
-/** The same, with a key that Tokenwell makes. */
-export const withGeneratedKey: Connection = {
-  ...theConnection,
-  clientAuthentication: {
-    ...thePrivateKeyJwt,
-    assertion: {
-      ...thePrivateKeyJwt.assertion,
-      key: {
-        location: 'tokenwell/test/jwk/the-builder',
-        generated: { modulusLength: 2048, rotationSeconds: 2_592_000, publishAheadSeconds: 86_400 },
-      },
-    },
-  },
-}
-
 export interface TheTokensOptions {
   readonly connection?: Connection
   readonly latency?: number

@@ -55,7 +55,7 @@ test('what belongs to a connection is counted for it and for the deployment as a
 })
 
 test('how old a signing key is, and whether it is overdue, is counted where that is known', async () => {
-  const event = { event: 'client_authenticated', connection: 'conn', method: 'private_key_jwt', milliseconds: 1 }
+  const event = { event: 'keys_published', jwtBuilder: 'builder', keys: 1 }
   const lines = await printed([
     event,
     { ...event, keyAgeSeconds: 5 },
@@ -66,11 +66,11 @@ test('how old a signing key is, and whether it is overdue, is counted where that
     .filter((line) => line.startsWith('{'))
     .map((line) => JSON.parse(line) as Record<string, unknown>)
   assert.deepEqual(
-    metrics.map((metric) => [metric['SigningKeyAge'], metric['SigningKeyOverdue'], metric['connection']]),
+    metrics.map((metric) => [metric['SigningKeyAge'], metric['SigningKeyOverdue'], metric['jwtBuilder']]),
     [
-      [5, undefined, 'conn'],
-      [6, 0, 'conn'],
-      [7, 1, 'conn'],
+      [5, undefined, 'builder'],
+      [6, 0, 'builder'],
+      [7, 1, 'builder'],
     ],
   )
 })

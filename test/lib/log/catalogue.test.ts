@@ -1,24 +1,31 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createHandler as createRefreshHandler } from '../../../functions/refresh-token/handler.ts'
+import { createHandler as createRotateHandler } from '../../../functions/rotate-key/handler.ts'
+import { memoryRecords } from '../../../lib/adapters/memory-records.ts'
 import { createConnections } from '../../../lib/configuration/connections.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
 import { DeadLettersError } from '../../../lib/event/dead-letters-error.ts'
 import { EventBusError } from '../../../lib/event/event-bus-error.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { type MetricName, meter, metricUnits } from '../../../lib/log/metric.ts'
+import { rotationSteps } from '../../../lib/rotation/rotation-request.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { RecordStoreError } from '../../../lib/token-cache/record-store-error.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { createRotationParts } from '../../../lib/wiring/rotation-parts.ts'
 import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 import { root } from '../../support/local-run.ts'
 import { onlyCurrent } from '../../support/only-current.ts'
 import { startStage } from '../../support/stage.ts'
-import { createTheTokens, virtualRefusal, virtualToken, withGeneratedKey } from '../../support/the-tokens.ts'
+import { createTheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
 import { theSigner } from '../../support/virtual-ports.ts'
+import { createVirtualSecrets } from '../../support/virtual-secret.ts'
+import { createVirtualTime } from '../../support/virtual-time.ts'
 
 /* lib/log/README.md, held against what requests of every kind write. */
 
@@ -59,7 +66,7 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
     ...(await ofTheFunction(t)),
     ...(await ofFailures()),
     ...(await ofSecondAttempts()),
-    ...(await ofAGeneratedKey()),
+    ...(await ofKeys(t)),
     ...(await ofRenewals()),
     ...(await ofTheCache()),
     ...(await ofReloads(t)),
@@ -113,13 +120,31 @@ async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
   return [...off.events, ...rotated.events, ...early.events]
 }
 
-async function ofAGeneratedKey(): Promise<readonly LogEvent[]> {
-  const tokens = createTheTokens(() => virtualToken(), {
-    connection: withGeneratedKey,
-    signers: { get: async () => ({ ...theSigner, signsFrom: 0 }), getPrevious: async () => undefined },
+async function ofKeys(t: TestContext): Promise<readonly LogEvent[]> {
+  const events: LogEvent[] = []
+  const log = (event: LogEvent) => void events.push(event)
+  const { now, pause } = createVirtualTime()
+  const elements = await theStore(t, {
+    ...theElements(theIssuer),
+    jwtBuilder: { made: { jwkEnabled: true }, lost: { keyStoreRef: 'lost' } },
+    keyStore: { lost: { location: 'tokenwell/local/lost' } },
   })
-  await tokens.time.until(tokens.get())
-  return tokens.events
+  const secrets = createVirtualSecrets()
+  secrets.put('tokenwell/local/jwk/made', '{"keys":[]}')
+  secrets.begin('tokenwell/local/jwk/made', 'the-token')
+  const { rotateKey, publishKeys } = createRotationParts({
+    ...{ elements, surroundings: theSurroundings, secretStore: secrets, openRotatingSecret: secrets.open },
+    ...{ store: memoryRecords({ maximumRecords: 10 }), now, pause, log },
+    random: () => 0.5,
+    randomId: () => randomBytes(16).toString('base64url'),
+  })
+  const handler = createRotateHandler({ rotateKey, surroundings: theSurroundings, now, log })
+  const context = { getRemainingTimeInMillis: () => 60_000 } as never
+  const rotation = { SecretId: 'tokenwell/local/jwk/made', ClientRequestToken: 'the-token' }
+  for (const Step of rotationSteps) await handler({ ...rotation, Step }, context)
+  await assert.rejects(handler({ ...rotation, Step: 'createSecret', SecretId: 'tokenwell/local/jwk/lost' }, context))
+  await publishKeys(['made', 'lost'], now() + 10_000)
+  return events
 }
 
 async function ofRenewals(): Promise<readonly LogEvent[]> {

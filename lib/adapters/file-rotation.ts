@@ -1,0 +1,111 @@
+import { createHash } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { basename, dirname, join } from 'node:path'
+import type { OpenRotatingSecret, RotatingSecret, VersionLabels } from '../rotation/rotating-secret.ts'
+import { Secret } from '../secret/secret.ts'
+import { SecretError } from '../secret/secret-error.ts'
+import { secretPath } from './file-secrets.ts'
+
+/** A version that this process made current, as long as the file still holds its text. */
+interface FinishedVersion {
+  readonly version: string
+  readonly digest: string
+}
+
+/**
+ * The rotation of secrets in a folder, for the one process of a local run: the pending version of a secret is the file
+ * `<name>.pending-<version>` beside it, and is moved into its place. Any other version is named by its text's digest.
+ */
+export function fileRotation(folder: string, stage: string): OpenRotatingSecret {
+  const finished = new Map<string, FinishedVersion>()
+  return async (name) => describingFailures(name, rotatingFile(secretPath(folder, stage, name), finished))
+}
+
+function describingFailures(name: string, file: RotatingSecret): RotatingSecret {
+  const attempt = <T>(doing: Promise<T>) =>
+    doing.catch(({ code }: NodeJS.ErrnoException) => {
+      throw new SecretError(
+        'secret_denied',
+        `The secret ${name} can't be rotated (${code}): see the rights to its folder.`,
+      )
+    })
+  return {
+    labels: () => attempt(file.labels()),
+    read: (version) => attempt(file.read(version)),
+    putPending: (version, text) => attempt(file.putPending(version, text)),
+    makeCurrent: (version, before) => attempt(file.makeCurrent(version, before)),
+    giveUp: (version) => attempt(file.giveUp(version)),
+  }
+}
+
+function rotatingFile(path: string, finished: Map<string, FinishedVersion>): RotatingSecret {
+  const pendingPath = (version: string) => `${path}${pendingMark}${version}`
+
+  async function labels(): Promise<VersionLabels> {
+    const [text, [pending]] = await Promise.all([readText(path), pendingVersions(path)])
+    const known = finished.get(path)
+    const current = text === undefined ? undefined : digestOf(text)
+    return {
+      ...(current !== undefined && { current: known?.digest === current ? known.version : current }),
+      ...(pending !== undefined && { pending }),
+    }
+  }
+
+  return {
+    labels,
+    async read(version) {
+      const text = await readText((await labels()).current === version ? path : pendingPath(version))
+      return text === undefined ? undefined : new Secret(text)
+    },
+    async putPending(version, text) {
+      const there = await readText(pendingPath(version))
+      if (there !== undefined) return there === text.reveal()
+      await mkdir(dirname(path), { recursive: true, mode: 0o700 })
+      // A file that is cut off has no name by which anybody looks for it.
+      const unfinished = `${path}.unfinished-${version}`
+      await writeFile(unfinished, text.reveal(), { mode: 0o600 })
+      await rename(unfinished, pendingPath(version))
+      const others = (await pendingVersions(path)).filter((other) => other !== version)
+      await Promise.all(others.map((other) => rm(pendingPath(other), { force: true })))
+      return true
+    },
+    async makeCurrent(version, before) {
+      const { current } = await labels()
+      if (current === version || current !== before) return current === version
+      const digest = digestOf(await readFile(pendingPath(version), 'utf8'))
+      await rename(pendingPath(version), path)
+      finished.set(path, { version, digest })
+      return true
+    },
+    giveUp: (version) => rm(pendingPath(version), { force: true }),
+  }
+}
+
+const pendingMark = '.pending-'
+
+/** The newest first: the label is on one alone. */
+async function pendingVersions(path: string): Promise<string[]> {
+  const prefix = `${basename(path)}${pendingMark}`
+  const names = await readdir(dirname(path)).catch(emptyIfMissing)
+  const found = names.filter((name) => name.startsWith(prefix))
+  const dated = await Promise.all(
+    found.map(async (name) => ({ name, at: (await stat(join(dirname(path), name))).mtimeMs })),
+  )
+  return dated.sort((a, b) => b.at - a.at).map(({ name }) => name.slice(prefix.length))
+}
+
+async function readText(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
+    if (error.code !== 'ENOENT') throw error
+    return undefined
+  })
+}
+
+function emptyIfMissing(error: NodeJS.ErrnoException): string[] {
+  if (error.code !== 'ENOENT') throw error
+  return []
+}
+
+function digestOf(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}

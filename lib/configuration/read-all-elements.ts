@@ -1,0 +1,17 @@
+import type { Kind } from './element.ts'
+import type { ElementReading, ElementStore } from './element-store.ts'
+
+/** Parameter Store is asked for ten in one call, and the calls of one read are made all at once. */
+const elementsInOneRead = 100
+
+/** Every element of a kind: for events, not for token requests. */
+export async function* readAllElements<K extends Kind>(
+  store: ElementStore,
+  kind: K,
+): AsyncGenerator<ElementReading<K>> {
+  const ids = await store.ids(kind)
+  for (let start = 0; start < ids.length; start += elementsInOneRead) {
+    const slice = ids.slice(start, start + elementsInOneRead).map((id) => ({ kind, id }))
+    for (const reading of await store.get(slice)) if (reading) yield reading as ElementReading<K>
+  }
+}

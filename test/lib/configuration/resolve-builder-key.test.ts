@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { buildersOfElement, buildersOfSecret } from '../../../lib/configuration/dependent-builders.ts'
+import { resolveBuilderKey } from '../../../lib/configuration/resolve-builder-key.ts'
+import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+
+const keyStore = {
+  defaultKeyStore: { location: 'tokenwell/local/default' },
+  mine: { location: 'tokenwell/local/mine' },
+  mineToo: { location: 'tokenwell/local/mine' },
+}
+const jwtBuilder = {
+  made: {
+    jwkEnabled: true,
+    signatureAlgorithm: 'ES256',
+    expiry: '1h',
+    publishAheadSeconds: 600,
+    jwkRotationTime: '4h',
+  },
+  byDefault: {},
+  brought: {
+    keyStoreRef: 'mine',
+    keyAlias: 'a',
+    signatureAlgorithm: 'PS256',
+    expiresInSeconds: '60',
+    expiry: '1h',
+    certificateThumbprint: 'x5t',
+  },
+  broughtToo: { keyStoreRef: 'mineToo' },
+  shared: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' },
+  wrong: { keyStoreRef: 'nowhere' },
+  outside: { keyStoreRef: 'other' },
+}
+const elements = {
+  ...theElements(theIssuer),
+  jwtBuilder,
+  keyStore: { ...keyStore, other: { location: 'tokenwell/prod/mine' } },
+}
+
+test('a jwtBuilder is resolved by itself: algorithm, key and how long what it signs is good', async (t) => {
+  const store = await theStore(t, elements)
+  const resolve = (id: string) => resolveBuilderKey(store, theSurroundings, id)
+  assert.deepEqual(await resolve('made'), {
+    jwtBuilder: 'made',
+    algorithm: 'ES256',
+    key: {
+      location: 'tokenwell/local/jwk/made',
+      generated: { modulusLength: 2048, rotationSeconds: 14_400, publishAheadSeconds: 600 },
+    },
+    certificateThumbprint: 'none',
+    assertionSeconds: 3600,
+  })
+  assert.deepEqual(await resolve('brought'), {
+    jwtBuilder: 'brought',
+    algorithm: 'PS256',
+    key: { location: 'tokenwell/local/mine', alias: 'a' },
+    certificateThumbprint: 'x5t',
+    assertionSeconds: 60,
+  })
+  const byDefault = await resolve('byDefault')
+  assert.deepEqual(
+    [byDefault?.algorithm, byDefault?.key, byDefault?.assertionSeconds],
+    ['RS256', { location: 'tokenwell/local/default' }, 120],
+  )
+  assert.equal((await resolve('shared'))?.algorithm, 'HS256')
+})
+
+test('one that is not there is none, and one with mistakes says all of them', async (t) => {
+  const store = await theStore(t, elements)
+  assert.equal(await resolveBuilderKey(store, theSurroundings, 'toString'), undefined)
+  await assert.rejects(resolveBuilderKey(store, theSurroundings, 'wrong'), {
+    name: 'ConfigurationError',
+    message: /^jwtBuilder\/wrong keyStoreRef: there is no keyStore with the id "nowhere"/,
+  })
+  await assert.rejects(resolveBuilderKey(store, theSurroundings, 'outside'), {
+    name: 'ConfigurationError',
+    message: /^keyStore\/other location: it must be the name of a secret under tokenwell\/local\//,
+  })
+})
+
+test('whose keys may stand in a secret is found from both sides', async (t) => {
+  const store = await theStore(t, elements)
+  const of = async (name: string) => [...(await buildersOfSecret(store, theSurroundings, name))].sort()
+  assert.deepEqual(await of('tokenwell/local/mine'), ['brought', 'broughtToo'])
+  assert.deepEqual(await of('tokenwell/local/jwk/made'), ['made'])
+  assert.deepEqual(await of('tokenwell/local/nothing'), [])
+  assert.ok((await of('tokenwell/local/default')).includes('byDefault'))
+  assert.ok(!(await of('tokenwell/local/default')).includes('brought'))
+})
+
+test('whose keys may be others after a change of an element is found, though it be gone', async (t) => {
+  const store = await theStore(t, elements)
+  const of = async (kind: 'jwtBuilder' | 'keyStore' | 'ssl', id: string) =>
+    [...(await buildersOfElement(store, { kind, id }))].sort()
+  assert.deepEqual(await of('jwtBuilder', 'gone'), ['gone'])
+  assert.deepEqual(await of('keyStore', 'mine'), ['brought'])
+  assert.deepEqual(await of('keyStore', 'nowhere'), ['wrong'])
+  assert.ok((await of('keyStore', 'defaultKeyStore')).includes('byDefault'))
+  assert.deepEqual(await of('ssl', 'mine'), [])
+})

@@ -1,0 +1,98 @@
+import assert from 'node:assert/strict'
+import type { TestContext } from 'node:test'
+import { memoryRecords } from '../../lib/adapters/memory-records.ts'
+import type { ElementStore } from '../../lib/configuration/element-store.ts'
+import type { LogEvent } from '../../lib/log/log-event.ts'
+import { keysOf, type PublishedKey } from '../../lib/publication/published-keys.ts'
+import type { OpenRotatingSecret } from '../../lib/rotation/rotating-secret.ts'
+import { type RotationStep, rotationSteps } from '../../lib/rotation/rotation-request.ts'
+import { Secret } from '../../lib/secret/secret.ts'
+import { currentKey } from '../../lib/signing-key/key-set.ts'
+import { readGeneratedKeys } from '../../lib/signing-key/read-generated-keys.ts'
+import type { SigningKey } from '../../lib/signing-key/signing-key.ts'
+import type { RecordStore } from '../../lib/token-cache/record-store.ts'
+import { createPublicationParts } from '../../lib/wiring/publication-parts.ts'
+import { createRotationParts } from '../../lib/wiring/rotation-parts.ts'
+import { theIssuer, theStore, theSurroundings } from './element-store.ts'
+import { type RawElements, theElements } from './elements.ts'
+import { createVirtualSecrets, type VirtualSecrets } from './virtual-secret.ts'
+
+export const theSecretName = 'tokenwell/local/jwk/theBuilder'
+export const aheadSeconds = 86_400
+const start = 1_800_000_000_000
+
+export interface RotationOptions {
+  readonly builder?: Record<string, unknown>
+  readonly elements?: RawElements
+  /** Stand between the rotation and what it changes. */
+  readonly wrapSecrets?: (open: OpenRotatingSecret) => OpenRotatingSecret
+  readonly wrapStore?: (store: RecordStore) => RecordStore
+}
+
+/** The rotation of the key of `theBuilder`, by a clock that the test moves. */
+export interface TheRotation {
+  readonly secrets: VirtualSecrets
+  readonly store: RecordStore
+  readonly log: readonly LogEvent[]
+  readonly elements: ElementStore
+  now(): number
+  pass(seconds: number): void
+  step(step: RotationStep, token: string): Promise<void>
+  /** All four. */
+  rotate(token: string): Promise<void>
+  publish(): Promise<void>
+  published(): Promise<readonly PublishedKey[]>
+  publishedKids(): Promise<readonly string[]>
+  /** Those in the current version. */
+  keys(): readonly SigningKey[]
+  signer(): SigningKey
+}
+
+/** The secret is as the stack makes it. */
+export async function theRotation(t: TestContext, options: RotationOptions = {}): Promise<TheRotation> {
+  const { builder, wrapSecrets = (open) => open, wrapStore = (each) => each } = options
+  let time = start
+  let ids = 0
+  const now = () => time
+  const secrets = createVirtualSecrets()
+  secrets.put(theSecretName, '{ "keys": [] }')
+  const store = memoryRecords({ maximumRecords: 100 })
+  const log: LogEvent[] = []
+  const all = {
+    ...theElements(theIssuer, { builder: { signatureAlgorithm: 'ES256', ...builder } }),
+    ...options.elements,
+  }
+  const elements = await theStore(t, all)
+  const ports = {
+    ...{ elements, surroundings: theSurroundings, secretStore: secrets, now },
+    store: wrapStore(store),
+    openRotatingSecret: wrapSecrets(secrets.open),
+    random: () => 0.5,
+    randomId: () => `version-${ids++}`,
+    pause: () => new Promise<void>(() => {}),
+    log: (event: LogEvent) => void log.push(event),
+  }
+  const { rotateKey, publishKeys } = createRotationParts(ports)
+  const { publications } = createPublicationParts({ ...ports, store })
+  const names = { jwtBuilder: 'theBuilder', secretName: theSecretName }
+  const keys = () => readGeneratedKeys(theSecretName, new Secret(secrets.current(theSecretName)))
+  const published = async () => keysOf(await publications.read('theBuilder', now()), now())
+  const step = (each: RotationStep, token: string) => rotateKey({ ...names, step: each, token }, now() + 10_000)
+  return {
+    ...{ secrets, store, log, elements, now, keys, published, step },
+    pass(seconds) {
+      time += seconds * 1000
+    },
+    async rotate(token) {
+      secrets.begin(theSecretName, token)
+      for (const each of rotationSteps) await step(each, token)
+    },
+    publish: () => publishKeys(['theBuilder'], now() + 10_000),
+    publishedKids: async () => (await published()).map(({ jwk }) => jwk.kid),
+    signer() {
+      const key = currentKey(keys(), now())
+      assert(key, 'no key signs')
+      return key
+    },
+  }
+}
