@@ -35,12 +35,13 @@ export function createSecretCache(store: SecretStore, now: () => number): Secret
 
   function read(name: string, refreshedAt = -Infinity): Promise<Secret> {
     const before = entries.get(name)
-    const secret = store.get(name).catch((error) => {
+    const secret: Promise<Secret> = store.get(name).catch((error) => {
+      const isLatest = entries.get(name)?.secret === secret
       if (!before || !(error instanceof SecretError) || !error.isPassing) {
-        entries.delete(name)
+        if (isLatest) entries.delete(name)
         throw error
       }
-      entries.set(name, { ...before, readAgainAt: now() + pauseMilliseconds, refreshedAt })
+      if (isLatest) entries.set(name, { ...before, readAgainAt: now() + pauseMilliseconds, refreshedAt })
       return before.secret
     })
     entries.set(name, { secret, readAgainAt: now() + maximumAgeMilliseconds, refreshedAt })

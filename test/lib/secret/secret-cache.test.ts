@@ -181,3 +181,37 @@ test('versions before are of their own name, and read again where the store may 
   cache.readAllAgain()
   assert.equal(await previous(), 'another')
 })
+
+test('after a word that the store may hold others each is read again by who next asks for it', async () => {
+  const { far, clock, cache, text } = theSecrets()
+  await text()
+  await cache.get(`${name}-other`)
+  far.text = 'second'
+  cache.readAllAgain()
+  assert.equal(far.reads, 2, 'not before')
+  assert.deepEqual(await Promise.all([text(), text()]), ['second', 'second'])
+  assert.equal((await cache.get(`${name}-other`)).reveal(), 'second')
+  assert.equal(far.reads, 4)
+  clock.now += 299_999
+  await text()
+  assert.equal(far.reads, 4)
+})
+
+test('a reading that fails when a later one is there already does not bring an older secret back', async () => {
+  for (const code of ['secret_unreachable', 'secret_denied'] as const) {
+    const late = Promise.withResolvers<Secret>()
+    const answers = [Promise.resolve(new Secret('first')), late.promise, Promise.resolve(new Secret('second'))]
+    const cache = createSecretCache(
+      { get: () => answers.shift() ?? assert.fail('read once too often') },
+      () => 1_000_000,
+    )
+    await cache.get(name)
+    cache.readAllAgain()
+    const slow = cache.get(name).catch(() => {})
+    cache.readAllAgain()
+    assert.equal((await cache.get(name)).reveal(), 'second')
+    late.reject(new SecretError(code, 'it fails'))
+    await slow
+    assert.equal((await cache.get(name)).reveal(), 'second')
+  }
+})
