@@ -42,7 +42,9 @@ export function createHandler({ readPublication, now, log }: HandlerParts): Http
   }
 }
 
-function readJwtBuilder({ rawPath, requestContext }: APIGatewayProxyEventV2): string | undefined {
-  const [, jwtBuilder = ''] = /\/jwt\/([^/]+)\/jwk$/.exec(rawPath) ?? []
-  return requestContext.http.method === 'GET' && isElementId(jwtBuilder) ? jwtBuilder : undefined
+/** A stage of the HTTP API that has a name begins each path. */
+function readJwtBuilder({ rawPath, requestContext: { stage, http } }: APIGatewayProxyEventV2): string | undefined {
+  const path = rawPath.startsWith(`/${stage}/`) ? rawPath.slice(stage.length + 1) : rawPath
+  const [, jwtBuilder = ''] = /^\/jwt\/([^/]+)\/jwk$/.exec(path) ?? []
+  return http.method === 'GET' && isElementId(jwtBuilder) ? jwtBuilder : undefined
 }
