@@ -2,10 +2,13 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import type { Context } from 'aws-lambda'
+import { createHandler as createRotateHandler } from '../../../functions/rotate-key/handler.ts'
 import { createConnections } from '../../../lib/configuration/connections.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { type MetricName, meter, metricUnits } from '../../../lib/log/metric.ts'
+import { rotationSteps } from '../../../lib/rotation/rotation-request.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { RecordStoreError } from '../../../lib/token-cache/record-store-error.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
@@ -13,6 +16,7 @@ import { theIssuer, theStore, theSurroundings } from '../../support/element-stor
 import { theElements } from '../../support/elements.ts'
 import { root } from '../../support/local-run.ts'
 import { startStage } from '../../support/stage.ts'
+import { theRotation, theSecretName } from '../../support/the-rotation.ts'
 import { createTheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
 
 /* lib/log/README.md, held against what requests of every kind write. */
@@ -57,6 +61,7 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
     ...(await ofRenewals()),
     ...(await ofTheCache()),
     ...(await ofReloads(t)),
+    ...(await ofRotations(t)),
   ]
 }
 
@@ -145,6 +150,19 @@ async function ofReloads(t: TestContext): Promise<readonly LogEvent[]> {
   now = 3_600_000
   await connections.get('conn')
   return events
+}
+
+async function ofRotations(t: TestContext): Promise<readonly LogEvent[]> {
+  const rotation = await theRotation(t)
+  const context = { getRemainingTimeInMillis: () => 30_000 } as Context
+  const handler = createRotateHandler({ ...rotation, surroundings: theSurroundings })
+  for (const Step of rotationSteps)
+    await handler({ Step, SecretId: theSecretName, ClientRequestToken: 'first' }, context)
+  await assert.rejects(handler({ Step: 'setSecret', SecretId: theSecretName, ClientRequestToken: 'none' }, context))
+  await rotation.publish()
+  rotation.secrets.put(theSecretName, 'no key')
+  await rotation.publish()
+  return rotation.events
 }
 
 /** The cells in backticks of each row after the first, by the first; a unit stands bare. */
