@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { memoryRecords } from '../../lib/adapters/memory-records.ts'
-import type { ElementStore } from '../../lib/configuration/element-store.ts'
-import type { LogEvent } from '../../lib/log/log-event.ts'
+import type { Log, LogEvent } from '../../lib/log/log-event.ts'
 import { keysOf, type PublishedKey } from '../../lib/publication/published-keys.ts'
+import type { RotateKey } from '../../lib/rotation/rotate-key.ts'
 import type { OpenRotatingSecret } from '../../lib/rotation/rotating-secret.ts'
 import { type RotationStep, rotationSteps } from '../../lib/rotation/rotation-request.ts'
 import { Secret } from '../../lib/secret/secret.ts'
@@ -33,8 +33,9 @@ export interface RotationOptions {
 export interface TheRotation {
   readonly secrets: VirtualSecrets
   readonly store: RecordStore
-  readonly log: readonly LogEvent[]
-  readonly elements: ElementStore
+  readonly events: readonly LogEvent[]
+  readonly log: Log
+  readonly rotateKey: RotateKey
   now(): number
   pass(seconds: number): void
   step(step: RotationStep, token: string): Promise<void>
@@ -57,7 +58,8 @@ export async function theRotation(t: TestContext, options: RotationOptions = {})
   const secrets = createVirtualSecrets()
   secrets.put(theSecretName, '{ "keys": [] }')
   const store = memoryRecords({ maximumRecords: 100 })
-  const log: LogEvent[] = []
+  const events: LogEvent[] = []
+  const log: Log = (event) => void events.push(event)
   const all = {
     ...theElements(theIssuer, { builder: { signatureAlgorithm: 'ES256', ...builder } }),
     ...options.elements,
@@ -70,7 +72,7 @@ export async function theRotation(t: TestContext, options: RotationOptions = {})
     random: () => 0.5,
     randomId: () => `version-${ids++}`,
     pause: () => new Promise<void>(() => {}),
-    log: (event: LogEvent) => void log.push(event),
+    log,
   }
   const { rotateKey, publishKeys } = createRotationParts(ports)
   const { publications } = createPublicationParts({ ...ports, store })
@@ -79,7 +81,7 @@ export async function theRotation(t: TestContext, options: RotationOptions = {})
   const published = async () => keysOf(await publications.read('theBuilder', now()), now())
   const step = (each: RotationStep, token: string) => rotateKey({ ...names, step: each, token }, now() + 10_000)
   return {
-    ...{ secrets, store, log, elements, now, keys, published, step },
+    ...{ secrets, store, events, log, rotateKey, now, keys, published, step },
     pass(seconds) {
       time += seconds * 1000
     },

@@ -1,0 +1,50 @@
+import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import { isElementId } from '../../lib/configuration/element.ts'
+import type { Log } from '../../lib/log/log-event.ts'
+import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
+import type { ReadPublication } from '../../lib/publication/publications.ts'
+import { keysOf } from '../../lib/publication/published-keys.ts'
+import { CacheUnavailableError } from '../../lib/token-cache/cache-unavailable-error.ts'
+import { errorAnswer } from './error-answer.ts'
+import { keySetAnswer } from './key-set-answer.ts'
+
+const waitMilliseconds = 2_000
+
+export interface HandlerParts {
+  readonly readPublication: ReadPublication
+  readonly now: () => number
+  readonly log: Log
+}
+
+type HttpHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<APIGatewayProxyStructuredResultV2>
+
+/** Answers HTTP API events of payload format 2.0, from anybody: `GET /jwt/{jwtBuilder}/jwk`. Never throws. */
+export function createHandler({ readPublication, now, log }: HandlerParts): HttpHandler {
+  return async (event, { awsRequestId: requestId }) => {
+    const jwtBuilder = readJwtBuilder(event)
+    if (jwtBuilder === undefined)
+      return errorAnswer(404, 'There is no such route; there is GET /jwt/{jwtBuilder}/jwk.', requestId)
+    try {
+      const publication = await readPublication(jwtBuilder, now() + waitMilliseconds)
+      if (publication?.kind === 'shared_key')
+        return errorAnswer(400, `It signs by ${publication.algorithm}, with a key that can't be published.`, requestId)
+      const keys = keysOf(publication, now()).map(({ jwk }) => jwk)
+      if (keys.length > 0) return keySetAnswer(keys, event.headers)
+      return errorAnswer(404, 'There is no such jwtBuilder, or no key of it yet.', requestId)
+    } catch (error) {
+      if (error instanceof CacheUnavailableError) {
+        log({ event: 'request_failed', code: 'cache', status: 503, reason: error.message, requestId })
+        return errorAnswer(503, "The published keys can't be read at the moment.", requestId)
+      }
+      log({ event: 'request_failed', code: 'unexpected', status: 500, reason: unexpectedReason(error), requestId })
+      return errorAnswer(500, 'Something went wrong here. Its operator finds the reason in the log.', requestId)
+    }
+  }
+}
+
+/** A stage of the HTTP API that has a name begins each path. */
+function readJwtBuilder({ rawPath, requestContext: { stage, http } }: APIGatewayProxyEventV2): string | undefined {
+  const path = rawPath.startsWith(`/${stage}/`) ? rawPath.slice(stage.length + 1) : rawPath
+  const [, jwtBuilder = ''] = /^\/jwt\/([^/]+)\/jwk$/.exec(path) ?? []
+  return http.method === 'GET' && isElementId(jwtBuilder) ? jwtBuilder : undefined
+}

@@ -1,0 +1,51 @@
+import type { Context } from 'aws-lambda'
+import type { Surroundings } from '../../lib/configuration/surroundings.ts'
+import type { Log } from '../../lib/log/log-event.ts'
+import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
+import type { RotateKey } from '../../lib/rotation/rotate-key.ts'
+import { RotationGivenUpError } from '../../lib/rotation/rotation-given-up-error.ts'
+import { RotationRefusedError } from '../../lib/rotation/rotation-refused-error.ts'
+import { type RotationRequest, readRotationRequest } from '../../lib/rotation/rotation-request.ts'
+import { isTokenError } from '../../lib/token/token-error.ts'
+import { CacheUnavailableError } from '../../lib/token-cache/cache-unavailable-error.ts'
+
+/** Kept back from the function's time-out, so that a failure can be told. */
+const reserveMilliseconds = 3_000
+
+export interface HandlerParts {
+  readonly rotateKey: RotateKey
+  readonly surroundings: Surroundings
+  readonly now: () => number
+  readonly log: Log
+}
+
+/**
+ * Does the step that Secrets Manager asks for. What it throws Secrets Manager shows as the reason of a failed rotation.
+ * @throws all that `RotateKey` throws
+ */
+export function createHandler(parts: HandlerParts): (event: unknown, context: Context) => Promise<void> {
+  const { rotateKey, surroundings, now, log } = parts
+  return async (event, context) => {
+    const startedAt = now()
+    let request: RotationRequest | undefined
+    try {
+      request = readRotationRequest(event, surroundings)
+      await rotateKey(request, startedAt + context.getRemainingTimeInMillis() - reserveMilliseconds)
+      const { jwtBuilder, step } = request
+      log({ event: 'rotation_step_done', jwtBuilder, step, milliseconds: now() - startedAt })
+    } catch (error) {
+      const { jwtBuilder, step } = request ?? {}
+      const asked = { ...(jwtBuilder !== undefined && { jwtBuilder }), ...(step !== undefined && { step }) }
+      log({ event: 'rotation_failed', ...asked, ...describe(error) })
+      throw error
+    }
+  }
+}
+
+/** Our errors hold no secret; of any other only its kind and place are kept. */
+function describe(error: unknown): { readonly code: string; readonly reason: string } {
+  if (isTokenError(error) || error instanceof RotationRefusedError || error instanceof RotationGivenUpError)
+    return { code: error.code, reason: error.message }
+  if (error instanceof CacheUnavailableError) return { code: 'cache', reason: `The shared cache: ${error.message}` }
+  return { code: 'unexpected', reason: unexpectedReason(error) }
+}

@@ -1,0 +1,101 @@
+import assert from 'node:assert/strict'
+import { readdirSync, readFileSync } from 'node:fs'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join } from 'node:path'
+import { after, test } from 'node:test'
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+import { bundleFunction } from '../../../infra/bundle.ts'
+import { dynamodbRecords } from '../../../lib/adapters/dynamodb-records.ts'
+import { writePublication } from '../../../lib/publication/publication-record.ts'
+import type { Publication } from '../../../lib/publication/published-keys.ts'
+import { generateKey } from '../../../lib/signing-key/generate-key.ts'
+import { readPublicJwk } from '../../../lib/signing-key/public-jwk.ts'
+import { publishedKeysRecordName } from '../../../lib/token-cache/record-name.ts'
+import { plant } from '../../support/canary.ts'
+import { theElements } from '../../support/elements.ts'
+import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
+import { startLambdaInstance } from '../../support/lambda-instance.ts'
+import { createHttpEvent, createWorkspace } from '../../support/the-set.ts'
+
+/* The built function as Lambda runs it. */
+
+const folder = await mkdtemp(join(tmpdir(), 'tokenwell-lambda-'))
+after(() => rm(folder, { recursive: true, force: true }))
+const publishKeys = await bundleFunction('publish-keys', folder)
+
+const whole = generateKey('RS256', 2048).export({ format: 'jwk' })
+for (const member of [whole.d, whole.p, whole.q, whole.dp, whole.dq, whole.qi]) plant(String(member))
+const jwk = readPublicJwk({ ...whole, kid: 'the-key', use: 'sig', alg: 'RS256' })
+assert(jwk)
+
+test('it answers from the record alone: no element and no secret is there at all', async (t) => {
+  const ground = await startLambdaGround(t)
+  if (!ground) return
+  const environment = await ground.move(await createWorkspace(t, theElements('https://as.example.com')))
+  const [, tableName = ''] = String(environment['TOKENWELL_CACHE']).split(':')
+  const store = dynamodbRecords({ tableName, attemptMilliseconds: 10_000 })
+  const put = (id: string, publication: Publication) =>
+    store.write(publishedKeysRecordName(id), writePublication(publication, 'version', Date.now()), undefined)
+  await put('theBuilder', { kind: 'keys', keys: [{ jwk, publishedAt: Date.now() }] })
+  await put('shared', { kind: 'shared_key', algorithm: 'HS256' })
+  // What was written by a fault of ours, past our own writing.
+  const leak = { keys: [{ ...whole, kid: 'the-key', publishedAt: 1 }] }
+  await store.write(
+    publishedKeysRecordName('leaking'),
+    { version: 'v', removableFrom: Date.now() + 1e6, fields: { jwks: JSON.stringify(leak) } },
+    undefined,
+  )
+
+  const nothing = {
+    ...environment,
+    AWS_ENDPOINT_URL_SSM: 'http://127.0.0.1:9',
+    AWS_ENDPOINT_URL_SECRETS_MANAGER: 'http://127.0.0.1:9',
+  }
+  const instance = await startLambdaInstance(t, publishKeys, nothing)
+  const invocations: { requestId: string; milliseconds: number }[] = []
+  const get = async (id: string, headers: Record<string, string> = {}) => {
+    const invocation = await instance.invoke(createHttpEvent({ method: 'GET', path: `/jwt/${id}/jwk`, headers }))
+    invocations.push(invocation)
+    return invocation.answer as APIGatewayProxyStructuredResultV2
+  }
+  const { statusCode, headers, body } = await get('theBuilder')
+  assert.equal(statusCode, 200)
+  assert.deepEqual(JSON.parse(body ?? ''), { keys: [jwk] })
+  assert.equal(headers?.['cache-control'], 'public, max-age=300')
+  assert.equal((await get('theBuilder', { 'if-none-match': String(headers?.['etag']) })).statusCode, 304)
+  assert.equal((await get('shared')).statusCode, 400)
+  assert.equal((await get('nobody')).statusCode, 404)
+  const { kty, n, e } = whole
+  assert.deepEqual(JSON.parse((await get('leaking')).body ?? ''), { keys: [{ kty, kid: 'the-key', n, e }] })
+  assert.deepEqual(assertCatalogued(linesOf(instance), invocations), [])
+  t.diagnostic(
+    `init ${Math.round(instance.initMilliseconds)} ms, first answer ${Math.round(invocations[0]?.milliseconds ?? 0)} ms`,
+  )
+})
+
+test('without its table it is 503 for now, and its operator sees why', async (t) => {
+  const ground = await startLambdaGround(t)
+  if (!ground) return
+  const environment = await ground.move(await createWorkspace(t, theElements('https://as.example.com')))
+  const instance = await startLambdaInstance(t, publishKeys, {
+    ...environment,
+    TOKENWELL_CACHE: 'dynamodb:no-such-table',
+  })
+  const invocation = await instance.invoke(createHttpEvent({ method: 'GET', path: '/jwt/theBuilder/jwk' }))
+  const { statusCode, headers } = invocation.answer as APIGatewayProxyStructuredResultV2
+  assert.deepEqual([statusCode, headers?.['retry-after']], [503, '5'])
+  assert.deepEqual(assertCatalogued(linesOf(instance), [invocation]), ['cache_passed_over', 'request_failed'])
+})
+
+test('its bundle holds no client of elements, and none of token endpoints', async (t) => {
+  const files = readdirSync(join(folder, 'publish-keys'))
+  const sources = files
+    .filter((file) => file.endsWith('.map'))
+    .flatMap((file) => JSON.parse(readFileSync(join(folder, 'publish-keys', file), 'utf8')).sources as string[])
+  const names = sources.map((path) => basename(path))
+  assert.ok(names.includes('dynamodb-records.ts'))
+  for (const none of ['parameter-store-elements.ts', 'undici-token-endpoint.ts', 'secrets-manager-rotation.ts'])
+    assert.ok(!names.includes(none), none)
+  t.diagnostic(`${files.length} files`)
+})

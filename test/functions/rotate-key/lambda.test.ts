@@ -1,0 +1,163 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, type TestContext, test } from 'node:test'
+import {
+  DescribeSecretCommand,
+  GetSecretValueCommand,
+  PutSecretValueCommand,
+  RotateSecretCommand,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+import { bundleFunction } from '../../../infra/bundle.ts'
+import { secretPath } from '../../../lib/adapters/file-secrets.ts'
+import { rotationSteps } from '../../../lib/rotation/rotation-request.ts'
+import { plant } from '../../support/canary.ts'
+import { theElements } from '../../support/elements.ts'
+import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
+import { type Invocation, startLambdaInstance } from '../../support/lambda-instance.ts'
+import { createHttpEvent, createWorkspace } from '../../support/the-set.ts'
+
+/* The built function as Lambda runs it, asked step by step as Secrets Manager asks, and the public one that shows what came of it. */
+
+const folder = await mkdtemp(join(tmpdir(), 'tokenwell-lambda-'))
+after(() => rm(folder, { recursive: true, force: true }))
+const [rotateKey, publishKeys] = [
+  await bundleFunction('rotate-key', folder),
+  await bundleFunction('publish-keys', folder),
+]
+
+const name = 'tokenwell/local/jwk/theBuilder'
+
+/** The secret is as the stack makes it. Undefined where moto isn't there. */
+async function startRotation(t: TestContext, builder: Record<string, unknown> = {}) {
+  const ground = await startLambdaGround(t)
+  if (!ground) return undefined
+  const workspace = await createWorkspace(t, theElements('https://as.example.com', { builder }))
+  await writeFile(secretPath(workspace.secretsFolder, 'local', name), '{ "keys": [] }')
+  const environment = await ground.move(workspace)
+  const instance = await startLambdaInstance(t, rotateKey, environment)
+  const { secretsManager } = ground.moto
+  const arn = (await secretsManager.send(new DescribeSecretCommand({ SecretId: name }))).ARN
+  const invocations: Invocation[] = []
+  return {
+    ...{ ground, environment, instance, invocations },
+    async step(step: string, token: string): Promise<void> {
+      const event = { Step: step, SecretId: arn, ClientRequestToken: token, RotationToken: randomUUID() }
+      invocations.push(await instance.invoke(event))
+    },
+    /** As RotateSecret does it: the version is there, without a text. moto would look for the function next. */
+    begin: (token: string) =>
+      secretsManager
+        .send(
+          new RotateSecretCommand({
+            SecretId: name,
+            ClientRequestToken: token,
+            RotationLambdaARN: 'arn:aws:lambda:none',
+          }),
+        )
+        .catch(() => {}),
+    async keys(stage = 'AWSCURRENT') {
+      const command = new GetSecretValueCommand({ SecretId: name, VersionStage: stage })
+      const { keys } = JSON.parse((await secretsManager.send(command)).SecretString ?? '')
+      for (const key of keys) plant(key.d)
+      return keys as Record<string, string>[]
+    },
+    /** By hand, in place of that version. moto moves the label only where it is told from where. */
+    async put(text: string, before: string): Promise<void> {
+      const put = new PutSecretValueCommand({ SecretId: name, SecretString: text, VersionStages: ['BY_HAND'] })
+      const { VersionId: version } = await secretsManager.send(put)
+      const labels = {
+        SecretId: name,
+        VersionStage: 'AWSCURRENT',
+        RemoveFromVersionId: before,
+        MoveToVersionId: version,
+      }
+      await secretsManager.send(new UpdateSecretVersionStageCommand(labels))
+    },
+    stages: async () =>
+      (await secretsManager.send(new DescribeSecretCommand({ SecretId: name }))).VersionIdsToStages ?? {},
+    async published() {
+      const publisher = await startLambdaInstance(t, publishKeys, environment)
+      const { answer } = await publisher.invoke(createHttpEvent({ method: 'GET', path: '/jwt/theBuilder/jwk' }))
+      const { statusCode, body } = answer as APIGatewayProxyStructuredResultV2
+      return { statusCode, kids: (JSON.parse(body ?? '{}').keys ?? []).map(({ kid }: { kid: string }) => kid) }
+    },
+  }
+}
+
+test('four steps make the first key, four more the next one, and servers see both before it signs', async (t) => {
+  const rotation = await startRotation(t)
+  if (!rotation) return
+  const { begin, step, keys, stages, published, instance, invocations } = rotation
+  assert.deepEqual(await published(), { statusCode: 404, kids: [] })
+
+  const [first, second] = [randomUUID(), randomUUID()]
+  await begin(first)
+  for (const each of rotationSteps) await step(each, first)
+  assert.deepEqual((await stages())[first]?.toSorted(), ['AWSCURRENT', 'AWSPENDING'])
+  const [firstKey] = await keys()
+  assert.deepEqual(await published(), { statusCode: 200, kids: [firstKey?.['kid']] })
+
+  await begin(second)
+  for (const each of rotationSteps) for (let count = 0; count < 2; count++) await step(each, second)
+  assert.ok((await stages())[second]?.includes('AWSCURRENT'))
+  const [next, current] = await keys()
+  assert.equal(current?.['kid'], firstKey?.['kid'])
+  assert.equal(current?.['signsUntil'], next?.['signsFrom'])
+  const aheadSeconds = Number(next?.['signsFrom']) - Date.now() / 1000
+  assert.ok(aheadSeconds > 86_400 && aheadSeconds <= 87_001, `${aheadSeconds} s`)
+  assert.deepEqual((await published()).kids, [next?.['kid'], current?.['kid']])
+
+  const events = assertCatalogued(linesOf(instance), invocations)
+  assert.equal(events.filter((each) => each === 'rotation_step_done').length, 12)
+  t.diagnostic(
+    `init ${Math.round(instance.initMilliseconds)} ms, steps ${invocations.map((each) => Math.round(each.milliseconds)).join(', ')} ms`,
+  )
+})
+
+test('what is refused is a function error by its name, and nothing is left pending', async (t) => {
+  const rotation = await startRotation(t)
+  if (!rotation) return
+  const { begin, step, stages, instance } = rotation
+  const [first, second, third] = [randomUUID(), randomUUID(), randomUUID()]
+  for (const token of [first, second]) for (const each of rotationSteps) await step(each, token)
+  await begin(third)
+  await assert.rejects(step('createSecret', third), {
+    type: 'RotationRefusedError',
+    message:
+      /^The secret tokenwell\/local\/jwk\/theBuilder has been rotated: its next key, .+ signs in \d+ min\. Ask again after that\.$/,
+  })
+  const labelled = Object.entries(await stages()).filter(([, labels]) => labels.includes('AWSPENDING'))
+  assert.deepEqual(
+    labelled.filter(([, labels]) => !labels.includes('AWSCURRENT')),
+    [],
+  )
+  await assert.rejects(step('dropSecret', third), { type: 'RotationRefusedError' })
+
+  // Beside them the runtime client writes what was thrown, as text.
+  const texts = instance.output().split('\n')
+  const lines: Record<string, unknown>[] = texts.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
+  const [failed] = lines.filter(({ message }) => message === 'rotation_failed')
+  assert.deepEqual(
+    [failed?.['jwtBuilder'], failed?.['step'], failed?.['code'], failed?.['level']],
+    ['theBuilder', 'createSecret', 'rotation_refused', 'WARN'],
+  )
+  assert.equal(lines.filter((line) => line['RotationsFailed'] === 1).length, 2)
+})
+
+test('a secret that was changed by hand under way is not overwritten', async (t) => {
+  const rotation = await startRotation(t, { publishAheadSeconds: 0, signatureAlgorithm: 'ES256' })
+  if (!rotation) return
+  const { step, keys, put } = rotation
+  const [first, second] = [randomUUID(), randomUUID()]
+  for (const each of rotationSteps) await step(each, first)
+  const before = await keys()
+  for (const each of rotationSteps.slice(0, 3)) await step(each, second)
+  await put(JSON.stringify({ keys: before }), first)
+  await assert.rejects(step('finishSecret', second), { type: 'RotationGivenUpError' })
+  assert.deepEqual(await keys(), before)
+})
