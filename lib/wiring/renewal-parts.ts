@@ -2,6 +2,7 @@ import type { ElementStore } from '../configuration/element-store.ts'
 import { createAnnounce } from '../renewal/announce.ts'
 import { createAnswerEvent } from '../renewal/answer-event.ts'
 import { createClearConnection } from '../renewal/clear-connection.ts'
+import { createLeaveToChange } from '../renewal/leave-to-change.ts'
 import { createPrepareToken } from '../renewal/prepare-token.ts'
 import { createPrepareTokens } from '../renewal/prepare-tokens.ts'
 import { createRefreshConnection } from '../renewal/refresh-connection.ts'
@@ -22,7 +23,8 @@ export function createRenewalParts(ports: Ports & { readonly elements: ElementSt
   })
 
   const announce = createAnnounce({ events, log })
-  const renewToken = createRenewToken({ cache, asking, now, log })
+  const leaveToChange = createLeaveToChange({ connections, events, now, log })
+  const renewToken = createRenewToken({ cache, asking, leaveToChange, now, log })
   const warmTokens = createWarmTokens({ records, renewToken, announce, now, random, pause, log })
   const prepareToken = createPrepareToken({ cache, obtainToken, now })
   const prepareTokens = createPrepareTokens({ prepareToken, now, pause })
