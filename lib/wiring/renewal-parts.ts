@@ -1,4 +1,4 @@
-import type { ElementStore } from '../configuration/element-store.ts'
+import { withKeysPublished } from '../publication/publish-after-event.ts'
 import { createAnnounce } from '../renewal/announce.ts'
 import { createAnswerEvent } from '../renewal/answer-event.ts'
 import { createClearConnection } from '../renewal/clear-connection.ts'
@@ -10,13 +10,14 @@ import { createRenewToken } from '../renewal/renew-token.ts'
 import { createRenewVariants } from '../renewal/renew-variants.ts'
 import { createWarmTokens } from '../renewal/warm-tokens.ts'
 import { createParts, type Ports } from './parts.ts'
+import { createRotationParts, type RotationPorts } from './rotation-parts.ts'
 
 /** Nobody waits for what these functions do, and many of their calls go on at a time. */
 const budgetMilliseconds = 2_000
 
 /** The same for the functions that nobody waits for. */
-export function createRenewalParts(ports: Ports & { readonly elements: ElementStore }) {
-  const { elements, connections, events, now, random, pause, log } = ports
+export function createRenewalParts(ports: Ports & RotationPorts) {
+  const { elements, surroundings, connections, events, now, random, pause, log } = ports
   const { cache, records, asking, obtainToken, rejectToken, secretsMark } = createParts({
     ...ports,
     budgetMilliseconds,
@@ -33,6 +34,7 @@ export function createRenewalParts(ports: Ports & { readonly elements: ElementSt
   const refreshConnection = createRefreshConnection(forConnections)
   const clearConnection = createClearConnection(forConnections)
   const forEvents = { elements, records, rejectToken, renewToken, refreshConnection, clearConnection, secretsMark }
-  const answerEvent = createAnswerEvent({ ...forEvents, events, announce, now })
+  const answer = createAnswerEvent({ ...forEvents, events, announce, now })
+  const answerEvent = withKeysPublished(answer, { elements, surroundings, ...createRotationParts(ports) })
   return { warmTokens, answerEvent }
 }

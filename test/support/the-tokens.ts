@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { memoryRecords } from '../../lib/adapters/memory-records.ts'
 import { readElement } from '../../lib/adapters/read-element.ts'
 import type { Connection, PrivateKeyJwt } from '../../lib/configuration/connection.ts'
@@ -138,7 +139,11 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
       ...(bus && { events: bus }),
     })
   const { getToken, rejectToken } = createParts(ports())
-  const { answerEvent, warmTokens } = createRenewalParts({ ...ports(), elements })
+  const { answerEvent, warmTokens } = createRenewalParts({
+    ...ports(),
+    ...{ elements, surroundings: theSurroundings, secretStore: secrets },
+    openRotatingSecret: () => assert.fail('nothing is rotated'),
+  })
   return {
     time,
     store: records,
