@@ -10,8 +10,7 @@ import type { RecordStore } from '../../lib/token-cache/record-store.ts'
 import { type TokenSealing, withoutSealing } from '../../lib/token-cache/token-sealing.ts'
 import type { TokenEndpoint } from '../../lib/token-endpoint/token-endpoint.ts'
 import { createParts } from '../../lib/wiring/parts.ts'
-import { createRenewalParts } from '../../lib/wiring/renewal-parts.ts'
-import { thePorts } from './the-parts.ts'
+import { thePorts, theRenewalParts } from './the-parts.ts'
 import { theConnection } from './the-tokens.ts'
 import { thePassword, theSigners } from './virtual-ports.ts'
 import type { VirtualTime } from './virtual-time.ts'
@@ -79,7 +78,7 @@ export function createVirtualFleet(parts: VirtualFleetParts): VirtualFleet {
   return {
     elementReads: reads,
     caller: () => createParts(ports()),
-    renewer: () => createRenewalParts({ ...ports(), elements: noElements }),
+    renewer: () => theRenewalParts(ports(), noElements),
   }
 }
 
