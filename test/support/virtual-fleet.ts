@@ -34,7 +34,7 @@ export interface VirtualFleet {
   /** One that callers ask. */
   caller(): ReturnType<typeof createParts>
   /** One that the schedule or an event calls. */
-  renewer(): ReturnType<typeof createRenewalParts>
+  renewer(): ReturnType<typeof theRenewalParts>
 }
 
 export interface ConnectionTraits {
