@@ -118,7 +118,7 @@ test('the wiring has no branches', () => {
 })
 
 test('in the core, and in what joins it, time and chance are arguments', () => {
-  const clocks = /Date\.now\(|new Date\(|performance\.|Math\.random\(|randomUUID|randomBytes|setTimeout|setInterval/
+  const clocks = /Date\.now\(|new Date\(\)|performance\.|Math\.random\(|randomUUID|randomBytes|setTimeout|setInterval/
   assert.deepEqual(
     sources.filter((path) => isPure(path) && clocks.test(codeOf(path))),
     [],

@@ -96,6 +96,8 @@ function describeEvent(event: LogEvent): string {
       return `  the clock of ${event.authorizationServer} is ${event.milliseconds} ms ahead of ours: once more by it`
     case 'newer_secret_found':
       return `  ${event.connection} was refused, and its secret has changed: once more with the new one`
+    case 'previous_key_tried':
+      return `  ${event.connection} was refused: once more by the key that was current before`
     case 'reload_failed':
       return `  ${event.connection} can't be read again: ${event.reason}`
     case 'cache_passed_over':

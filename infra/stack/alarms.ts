@@ -56,7 +56,10 @@ function alarmsOf({ own, lambda, queue, api }: StackMetrics): AlarmsByName {
     ...alarmsOfEvents(queue),
     ...alarmsOfFunction('IssueToken', 'issue-token', lambda.issueToken),
     ...alarmsOfFunction('WarmTokens', 'warm-tokens', lambda.warmTokens),
+    ...alarmsOfKeys(own),
     ...alarmsOfFunction('RefreshToken', 'refresh-token', lambda.refreshToken),
+    ...alarmsOfFunction('PublishKeys', 'publish-keys', lambda.publishKeys),
+    ...alarmsOfFunction('RotateKey', 'rotate-key', lambda.rotateKey),
     ApiServerErrors: {
       metric: api.serverErrors,
       threshold: 5,
@@ -129,6 +132,22 @@ function alarmsOfEvents({ deadLetters, oldestSeconds }: StackMetrics['queue']): 
       threshold: 300,
       meaning:
         'An event waits for more than 5 minutes: changes of elements and keys come late. See the log of refresh-token.',
+    },
+  }
+}
+
+function alarmsOfKeys(own: StackMetrics['own']): AlarmsByName {
+  return {
+    SigningKeyOverdue: {
+      metric: own.signingKeysOverdue,
+      threshold: 1,
+      meaning:
+        'A signing key is older than its rotation: the next one was not made. Look for failed rotations in Secrets Manager.',
+    },
+    RotationsFailed: {
+      metric: own.rotationsFailed,
+      threshold: 1,
+      meaning: 'A step of a rotation failed: the key in use signs on. See the log of rotate-key, and rotate again.',
     },
   }
 }

@@ -21,10 +21,14 @@ const advancedBytes = 8192
  * @throws {Error} with every mistake that `npm run validate` tells
  */
 export class ElementParameters extends Construct {
+  /** By `<kind>/<id>`, as they were written. */
+  readonly elements: ReadonlyMap<string, unknown>
+
   constructor(scope: Construct, id: string, props: ElementParametersProps) {
     super(scope, id)
     for (const warning of validate(props)) Validations.of(this).addWarning('tokenwell:element', warning)
-    for (const [name, element] of readElements(props.path)) {
+    this.elements = new Map(readElements(props.path))
+    for (const [name, element] of this.elements) {
       const stringValue = JSON.stringify(element)
       new StringParameter(this, name, {
         parameterName: `/tokenwell/${props.stage}/${name}`,

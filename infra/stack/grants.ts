@@ -58,6 +58,35 @@ export function mayReadSecrets(scope: Construct, stage: string): FunctionGrant {
   return { actions: ['secretsmanager:GetSecretValue'], resources: [secrets], whyWildcard: whicheverThereAre }
 }
 
+/** One secret, by whatever letters AWS adds to its name. */
+export function mayReadSecret({ secretArn }: { readonly secretArn: string }): FunctionGrant {
+  return { actions: ['secretsmanager:GetSecretValue'], resources: [secretArn] }
+}
+
+/** The secrets of the keys that Tokenwell makes: what Secrets Manager's four steps do with them. */
+export function mayRotateSigningKeys(scope: Construct, stage: string): FunctionGrant {
+  const secrets = Stack.of(scope).formatArn({
+    service: 'secretsmanager',
+    resource: `secret:${secretPrefix({ stage })}jwk/*`,
+  })
+  const actions = ['DescribeSecret', 'GetSecretValue', 'PutSecretValue', 'UpdateSecretVersionStage']
+  return {
+    actions: actions.map((each) => `secretsmanager:${each}`),
+    resources: [secrets],
+    whyWildcard: whicheverThereAre,
+  }
+}
+
+/** Records by their names, one at a time. */
+export function mayReadTable({ tableArn }: { readonly tableArn: string }): FunctionGrant {
+  return { actions: ['dynamodb:GetItem'], resources: [tableArn] }
+}
+
+/** The same, and to write one. */
+export function mayUseRecords({ tableArn }: { readonly tableArn: string }): FunctionGrant {
+  return { actions: ['dynamodb:GetItem', 'dynamodb:PutItem'], resources: [tableArn] }
+}
+
 export function mayUseTable({ tableArn }: { readonly tableArn: string }): FunctionGrant {
   return { actions: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:PutItem'], resources: [tableArn] }
 }
@@ -82,6 +111,11 @@ export function maySendMessages({ queueArn }: IQueue): FunctionGrant {
 
 export function mayInvoke({ functionArn }: IFunction): FunctionGrant {
   return { actions: ['lambda:InvokeFunction'], resources: [functionArn] }
+}
+
+/** Secrets Manager encrypts in the writer's name. */
+export function mayEncrypt({ keyArn }: IKey): FunctionGrant {
+  return { actions: ['kms:GenerateDataKey'], resources: [keyArn] }
 }
 
 /** DynamoDB and Secrets Manager decrypt in the reader's name. */

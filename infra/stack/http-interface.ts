@@ -3,6 +3,7 @@ import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import {
   HttpApi,
   HttpMethod,
+  HttpNoneAuthorizer,
   HttpStage,
   type IHttpRouteAuthorizer,
   LogGroupLogDestination,
@@ -12,6 +13,7 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
 import { serviceName } from '../../lib/configuration/surroundings.ts'
+import { passOverCheckov, passOverNag } from './passed-over.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
 
 /** Callers come with a JWT of this issuer instead of an IAM signature. */
@@ -31,11 +33,13 @@ export interface Throttle {
 export interface HttpInterfaceProps extends LogSettings {
   readonly stage: string
   readonly issueToken: IFunction
+  readonly publishKeys: IFunction
   readonly authorization?: JwtAuthorization
   readonly throttle?: Throttle
 }
 
 const tokenPath = '/connections/{connection}/token'
+const publicHalvesOnly = 'Public halves of keys, for whoever has to verify a signature.'
 const integrationTimeout = Duration.seconds(29)
 const defaultThrottle: Throttle = { requestsPerSecond: 500, burst: 1000 }
 
@@ -46,7 +50,7 @@ export class HttpInterface extends Construct {
 
   constructor(scope: Construct, id: string, props: HttpInterfaceProps) {
     super(scope, id)
-    const { stage, issueToken, authorization, throttle = defaultThrottle } = props
+    const { stage, issueToken, publishKeys, authorization, throttle = defaultThrottle } = props
     this.log = new RetainedLog(this, 'AccessLog', props)
     this.api = new HttpApi(this, 'Api', {
       apiName: serviceName(stage),
@@ -58,6 +62,7 @@ export class HttpInterface extends Construct {
     const integration = new HttpLambdaIntegration('IssueToken', issueToken, { timeout: integrationTimeout })
     this.api.addRoutes({ path: tokenPath, methods: [HttpMethod.POST, HttpMethod.DELETE], integration })
     this.api.addRoutes({ path: '/connections', methods: [HttpMethod.GET], integration })
+    this.publish(publishKeys)
 
     new HttpStage(this, 'Stage', {
       httpApi: this.api,
@@ -65,6 +70,19 @@ export class HttpInterface extends Construct {
       throttle: { rateLimit: throttle.requestsPerSecond, burstLimit: throttle.burst },
       accessLogSettings: { destination: new LogGroupLogDestination(this.log), format: accessLogFormat },
     })
+  }
+
+  /** Authorization servers read JWK sets without a signature of ours. */
+  private publish(publishKeys: IFunction): void {
+    const [route] = this.api.addRoutes({
+      path: '/jwt/{jwtBuilder}/jwk',
+      methods: [HttpMethod.GET],
+      integration: new HttpLambdaIntegration('PublishKeys', publishKeys, { timeout: integrationTimeout }),
+      authorizer: new HttpNoneAuthorizer(),
+    })
+    if (!route) return
+    passOverNag(route, { 'AwsSolutions-APIG4': publicHalvesOnly })
+    passOverCheckov(route, { CKV_AWS_309: publicHalvesOnly })
   }
 
   /** The ARN by which IAM knows one connection's token. */

@@ -31,9 +31,15 @@ export class OperatorsDashboard extends Dashboard {
       graph('Events', [queue.waiting, queue.deadLetters, own.eventsFailed], [queue.oldestSeconds]),
     )
     this.addWidgets(
+      graph('Signing keys: age of the oldest in use, seconds', [own.oldestSigningKey]),
+      graph('Signing keys', [own.signingKeysOverdue, own.rotationsFailed]),
+      functionGraph('rotate-key', lambda.rotateKey),
+    )
+    this.addWidgets(
       functionGraph('issue-token', lambda.issueToken),
       functionGraph('warm-tokens', lambda.warmTokens),
       functionGraph('refresh-token', lambda.refreshToken),
+      functionGraph('publish-keys', lambda.publishKeys),
     )
   }
 }

@@ -43,11 +43,17 @@ export function createStackMetrics(stage: string, { functions, refreshes, api }:
       warmRuns: own('WarmRunDuration', Stats.SAMPLE_COUNT),
       slowWarmRun: own('WarmRunDuration', Stats.MAXIMUM),
       eventsFailed: own('EventsFailed'),
+      oldestSigningKey: own('SigningKeyAge', Stats.MAXIMUM),
+      // It is said once an hour.
+      signingKeysOverdue: own('SigningKeyOverdue', Stats.MAXIMUM).with({ period: Duration.hours(2) }),
+      rotationsFailed: own('RotationsFailed'),
     },
     lambda: {
       issueToken: metricsOf(functions.issueToken),
       warmTokens: metricsOf(functions.warmTokens),
       refreshToken: metricsOf(functions.refreshToken),
+      publishKeys: metricsOf(functions.publishKeys),
+      rotateKey: metricsOf(functions.rotateKey),
     },
     queue: {
       waiting: messagesIn(refreshes.queue),

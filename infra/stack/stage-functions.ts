@@ -1,16 +1,22 @@
 import { Duration } from 'aws-cdk-lib'
 import type { EventBus } from 'aws-cdk-lib/aws-events'
 import type { Construct } from 'constructs'
+import type { CacheSecret } from './cache-secret.ts'
 import {
   type FunctionGrant,
   mayDecrypt,
+  mayEncrypt,
   mayFindDue,
   mayListElements,
   mayPutEvents,
   mayReadElements,
+  mayReadSecret,
   mayReadSecrets,
+  mayReadTable,
   mayReceiveMessages,
+  mayRotateSigningKeys,
   maySendMessages,
+  mayUseRecords,
   mayUseTable,
 } from './grants.ts'
 import type { FunctionNetwork } from './network.ts'
@@ -20,7 +26,7 @@ import { TokenFunction } from './token-function.ts'
 import type { TokenTable } from './token-table.ts'
 
 /** The name of a function's folder. */
-export type FunctionName = 'issue-token' | 'warm-tokens' | 'refresh-token'
+export type FunctionName = 'issue-token' | 'warm-tokens' | 'refresh-token' | 'publish-keys' | 'rotate-key'
 
 export interface StageFunctionsProps extends LogSettings {
   readonly stage: string
@@ -30,6 +36,7 @@ export interface StageFunctionsProps extends LogSettings {
   readonly table: TokenTable | undefined
   readonly bus: EventBus
   readonly refreshes: RefreshQueue
+  readonly cacheSecret: CacheSecret
   readonly connectionsClaim?: string
   readonly network?: FunctionNetwork
   readonly memoryMegabytes?: MemoryMegabytes
@@ -41,6 +48,8 @@ export interface StageFunctions {
   readonly issueToken: TokenFunction
   readonly warmTokens: TokenFunction
   readonly refreshToken: TokenFunction
+  readonly publishKeys: TokenFunction
+  readonly rotateKey: TokenFunction
 }
 
 /** The functions of a stage, each with what all have and with what it alone has. */
@@ -49,6 +58,8 @@ export function createStageFunctions(scope: Construct, props: StageFunctionsProp
     issueToken: createIssueToken(scope, props),
     warmTokens: createWarmTokens(scope, props),
     refreshToken: createRefreshToken(scope, props),
+    publishKeys: createPublishKeys(scope, props),
+    rotateKey: createRotateKey(scope, props),
   }
 }
 
@@ -96,6 +107,39 @@ function createRefreshToken(scope: Construct, props: StageFunctionsProps): Token
     ],
     timeout: Duration.seconds(60),
     whyNoDeadLetters: 'Its messages stay in their queue, which has a dead-letter queue, until it is done with them.',
+  })
+}
+
+/** Anybody may call it: it reads public halves, and no secret but that of the cache, where a Valkey server wants a password. */
+function createPublishKeys(scope: Construct, props: StageFunctionsProps): TokenFunction {
+  const { stage, table, encryptionKey, cacheSecret } = props
+  return new TokenFunction(scope, 'PublishKeys', {
+    ...settingsOf('publish-keys', props),
+    description: `Tokenwell: the JWK sets of the stage ${stage}`,
+    environment: environmentOfAll(props),
+    grants: [
+      table ? mayReadTable(table) : mayReadSecret(cacheSecret),
+      ...(encryptionKey ? [mayDecrypt(encryptionKey)] : []),
+    ],
+    timeout: Duration.seconds(10),
+    whyNoDeadLetters: 'It is only invoked by callers who wait for the answer: nothing is queued that could be lost.',
+  })
+}
+
+function createRotateKey(scope: Construct, props: StageFunctionsProps): TokenFunction {
+  const { stage, table, encryptionKey, cacheSecret } = props
+  return new TokenFunction(scope, 'RotateKey', {
+    ...settingsOf('rotate-key', props),
+    description: `Tokenwell: makes signing keys for the stage ${stage}`,
+    environment: environmentOfAll(props),
+    grants: [
+      mayReadElements(scope, stage),
+      mayRotateSigningKeys(scope, stage),
+      table ? mayUseRecords(table) : mayReadSecret(cacheSecret),
+      ...(encryptionKey ? [mayDecrypt(encryptionKey), mayEncrypt(encryptionKey)] : []),
+    ],
+    timeout: Duration.seconds(60),
+    whyNoDeadLetters: 'Secrets Manager repeats a step that fails, and an alarm tells of it.',
   })
 }
 

@@ -15,6 +15,8 @@ import { OperatorsDashboard } from './operators-dashboard.ts'
 import { RefreshQueue } from './refresh-queue.ts'
 import { RefreshRules } from './refresh-rules.ts'
 import type { LogSettings } from './retained-log.ts'
+import { rotatedBuilders } from './rotated-builders.ts'
+import { SigningKeys } from './signing-keys.ts'
 import { createStackMetrics } from './stack-metrics.ts'
 import { createStageFunctions, type MemoryMegabytes, type StageFunctions } from './stage-functions.ts'
 import { TokenTable } from './token-table.ts'
@@ -58,6 +60,8 @@ export class Tokenwell extends Construct implements IConnectable {
   /** Where the functions say what they have done, and are told what to look at. */
   readonly events: EventBus
   readonly refreshes: RefreshQueue
+  /** Of jwtBuilders that are no property of this construct they are added by hand. */
+  readonly signingKeys: SigningKeys
   private readonly isBehindIam: boolean
 
   constructor(scope: Construct, id: string, props: TokenwellProps) {
@@ -67,17 +71,18 @@ export class Tokenwell extends Construct implements IConnectable {
     this.isBehindIam = authorization === undefined
     this.table = props.cache ? undefined : new TokenTable(this, 'Table', props)
     this.cacheSecret = new CacheSecret(this, 'CacheSecret', props)
-    if (elements !== undefined)
-      new ElementParameters(this, 'Elements', { stage, publicUrl: props.publicUrl, path: elements })
 
     this.events = new EventBus(this, 'Events', { eventBusName: serviceName(stage) })
     this.refreshes = new RefreshQueue(this, 'Refreshes')
     new RefreshRules(this, 'Rules', { stage, bus: this.events, refreshes: this.refreshes })
     this.functions = this.createFunctions(props)
-    const { issueToken, warmTokens, refreshToken } = this.functions
-    this.http = new HttpInterface(this, 'Http', { ...props, issueToken: issueToken.lambda })
+    const { issueToken, warmTokens, refreshToken, publishKeys, rotateKey } = this.functions
+    const callable = { issueToken: issueToken.lambda, publishKeys: publishKeys.lambda }
+    this.http = new HttpInterface(this, 'Http', { ...props, ...callable })
     new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.lambda })
     this.refreshes.feed(refreshToken.lambda)
+    this.signingKeys = new SigningKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.lambda })
+    if (elements !== undefined) this.deployElements(props, elements)
 
     const { functions, refreshes, http } = this
     const metrics = createStackMetrics(stage, { functions, refreshes, api: http.api })
@@ -118,6 +123,14 @@ export class Tokenwell extends Construct implements IConnectable {
     return this.events.grantPutEventsTo(grantee)
   }
 
+  /** The elements, and a secret with a rotation for each jwtBuilder among them whose keys Tokenwell makes. */
+  private deployElements({ stage, publicUrl }: TokenwellProps, path: string): void {
+    const parameters = new ElementParameters(this, 'Elements', { stage, publicUrl, path })
+    const needed = [parameters, ...(this.table ? [this.table] : [])]
+    for (const { jwtBuilder, rotationMilliseconds } of rotatedBuilders(parameters.elements))
+      this.signingKeys.add(jwtBuilder, rotationMilliseconds, needed)
+  }
+
   private createFunctions(props: TokenwellProps): StageFunctions {
     const { authorization, cache, network, ...others } = props
     return createStageFunctions(this, {
@@ -126,6 +139,7 @@ export class Tokenwell extends Construct implements IConnectable {
       table: this.table,
       bus: this.events,
       refreshes: this.refreshes,
+      cacheSecret: this.cacheSecret,
       ...(authorization && { connectionsClaim: authorization.connectionsClaim }),
       ...(network && { network: withSecurityGroups(this, network, cache?.valkeyUrl) }),
     })

@@ -53,15 +53,20 @@ interface DurationRange {
   readonly least: string
   readonly most?: string
   /** What a bare number counts. */
-  readonly bareUnit?: 'h' | 's'
-  /** The parts of a second that the attribute can tell apart. */
-  readonly resolutionMilliseconds?: number
+  readonly bareUnit?: 'h' | 'm' | 's'
+  /** What the attribute can tell apart. */
+  readonly resolutionMilliseconds?: keyof typeof durationForms
 }
+
+const durationForms = {
+  1: 'a duration such as 30s, 1m30s or 2h',
+  1000: 'a duration of whole seconds such as 30s, 1m30s or 2h',
+  3600000: 'a duration of whole hours such as 12h or 720h',
+} as const
 
 /** In the original's notation; milliseconds once read. */
 export function duration({ least, most, bareUnit = 's', resolutionMilliseconds = 1 }: DurationRange) {
-  const whole = resolutionMilliseconds === 1 ? '' : ' of whole seconds'
-  const message = `a duration${whole} such as 30s, 1m30s or 2h, at least ${least}${most ? ` and at most ${most}` : ''}`
+  const message = `${durationForms[resolutionMilliseconds]}, at least ${least}${most ? ` and at most ${most}` : ''}`
   return v.pipe(
     v.union([v.string(), v.number()], message),
     v.transform((value) => readDuration(String(value), bareUnit) ?? Number.NaN),

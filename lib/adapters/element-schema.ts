@@ -81,7 +81,7 @@ export const elementSchemas = {
     certificateThumbprint: v.exactOptional(v.picklist(['none', 'x5t#S256', 'x5t'], 'none, x5t#S256 or x5t')),
     jwkEnabled: v.exactOptional(flag),
     jwkSigningKeySize: v.exactOptional(oneOf([2048, 3072, 4096])),
-    jwkRotationTime: v.exactOptional(duration({ least: '4h', resolutionMilliseconds: 1000 })),
+    jwkRotationTime: v.exactOptional(duration({ least: '4h', bareUnit: 'm', resolutionMilliseconds: 3_600_000 })),
     publishAheadSeconds: v.exactOptional(seconds(0)),
   }),
   keyStore: v.strictObject({ location: secretName('the keys or certificates') }),

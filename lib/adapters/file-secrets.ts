@@ -6,7 +6,7 @@ import { Secret } from '../secret/secret.ts'
 import { SecretError } from '../secret/secret-error.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 
-/** Secrets as files of one folder: `tokenwell/<stage>/<name>` is the file `<name>`. */
+/** Secrets as files of one folder: `tokenwell/<stage>/<name>` is the file `<name>`. A file has one version. */
 export function fileSecrets(folder: string, stage: string): SecretStore {
   return {
     async get(name) {
@@ -23,6 +23,7 @@ export function fileSecrets(folder: string, stage: string): SecretStore {
         )
       }
     },
+    getPrevious: () => Promise.resolve(undefined),
   }
 }
 

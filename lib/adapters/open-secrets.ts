@@ -6,7 +6,10 @@ export type SecretsPlace = { readonly kind: 'secrets_manager' } | { readonly kin
 
 export function openSecrets(place: SecretsPlace, stage: string): SecretStore {
   const open = loadedOnce(() => load(place, stage))
-  return { get: async (name) => (await open()).get(name) }
+  return {
+    get: async (name) => (await open()).get(name),
+    getPrevious: async (name) => (await open()).getPrevious(name),
+  }
 }
 
 async function load(place: SecretsPlace, stage: string): Promise<SecretStore> {

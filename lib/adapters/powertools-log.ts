@@ -4,6 +4,7 @@ import type { Log, LogEvent } from '../log/log-event.ts'
 
 const warnings: ReadonlySet<LogEvent['event']> = new Set([
   'request_failed',
+  'previous_key_tried',
   'renewal_failed',
   'reload_failed',
   'cache_passed_over',

@@ -15,7 +15,10 @@ export interface SecretsManagerSettings extends Pick<Surroundings, 'stage'> {
   readonly timeouts?: AwsTimeouts
 }
 
-/** Secrets in AWS Secrets Manager, as text or as the bytes of one: always the current version, read anew each time. */
+/** Labels of a secret's versions, moved by whoever changes it. */
+type VersionStage = 'AWSCURRENT' | 'AWSPREVIOUS'
+
+/** Secrets in AWS Secrets Manager, as text or as the bytes of one, read anew each time. */
 export function secretsManagerSecrets({ stage, timeouts = defaultAwsTimeouts }: SecretsManagerSettings): SecretStore {
   const prefix = secretPrefix({ stage })
   let client: SecretsManagerClient | undefined
@@ -24,21 +27,26 @@ export function secretsManagerSecrets({ stage, timeouts = defaultAwsTimeouts }: 
     return client
   }
 
-  async function readCurrent(name: string): Promise<GetSecretValueResponse> {
+  async function read(name: string, stage: VersionStage): Promise<Secret> {
+    if (!isNameOfSecret(name, prefix))
+      throw new SecretError('secret_denied', `The name of a secret must begin with ${prefix}.`)
     // The stage is always named: moto, for one, by default answers with the version that was current before.
-    const command = new GetSecretValueCommand({ SecretId: name, VersionStage: 'AWSCURRENT' })
-    try {
-      return await withinTime(timeouts.total, (options) => connect().send(command, options))
-    } catch (error) {
+    const command = new GetSecretValueCommand({ SecretId: name, VersionStage: stage })
+    const answer = await withinTime(timeouts.total, (options) => connect().send(command, options)).catch((error) => {
       throw describeSecretFailure(name, error, { done: 'read', action: 'secretsmanager:GetSecretValue' })
-    }
+    })
+    return new Secret(textOf(name, answer))
   }
 
   return {
-    async get(name) {
-      if (!isNameOfSecret(name, prefix))
-        throw new SecretError('secret_denied', `The name of a secret must begin with ${prefix}.`)
-      return new Secret(textOf(name, await readCurrent(name)))
+    get: (name) => read(name, 'AWSCURRENT'),
+    async getPrevious(name) {
+      try {
+        return await read(name, 'AWSPREVIOUS')
+      } catch (error) {
+        if (error instanceof SecretError && error.code === 'secret_missing') return undefined
+        throw error
+      }
     },
   }
 }

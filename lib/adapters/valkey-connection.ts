@@ -58,7 +58,7 @@ if redis.call('TIME')[1] - ARGV[3] > 30 or redis.call('MGET', KEYS[2])[1] then r
 if ARGV[2] == '' then
   redis.call('ZREM', KEYS[1], ARGV[1])
 else
-  redis.call('ZADD', KEYS[1], 'XX', ARGV[2], ARGV[1])
+  redis.call('ZADD', KEYS[1], ARGV[2], ARGV[1])
 end
 return 1`
 

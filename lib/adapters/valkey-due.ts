@@ -8,7 +8,7 @@ import { dueShardOf, dueShards } from './due-shard.ts'
  * and from when on. A record's own word counts. There may be a hint too many, and its time may be too early; never too late.
  */
 
-/** Who writes a hint may write the record that long afterwards: until then nobody tidies it up. */
+/** Nobody tidies a hint up for so long: its record is on its way, for at most half of that. */
 const markMilliseconds = 60_000
 
 interface Hint {

@@ -3,7 +3,6 @@ export const laterAttributes: Readonly<Record<string, readonly string[]>> = {
   endpointConnection: ['sslCertsRef', 'proxyConfigRef', 'connectionTimeout', 'receiveTimeout'],
   oAuthConfig: ['tokenRetryCheckLevel'],
   authorizationServer: ['proxyConfigRef'],
-  jwtBuilder: ['jwkRotationTime', 'publishAheadSeconds'],
 }
 
 export const laterKinds: readonly string[] = ['proxyConfig']

@@ -65,12 +65,12 @@ export interface KeyReference {
   readonly generated?: GeneratedKey
 }
 
-/** How a key is made and rotated that no operator brings. */
 export interface GeneratedKey {
-  /** Bits of an RSA key. */
+  /** Of an RSA key. */
   readonly modulusLength: number
+  /** So often a new one is made. */
   readonly rotationSeconds: number
-  /** So long servers can know a key before it signs. */
+  /** So long it is published before it signs. */
   readonly publishAheadSeconds: number
 }
 

@@ -1,13 +1,12 @@
-import type { GeneratedKey, KeyReference } from './connection.ts'
+import type { KeyReference } from './connection.ts'
 import type { ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './resolution.ts'
+import { resolveRotation } from './resolve-rotation.ts'
 import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 import { standIns } from './stand-ins.ts'
 import { secretPrefix } from './surroundings.ts'
 
 const defaultModulusLength = 2048
-const defaultRotationSeconds = 30 * 86_400
-const defaultPublishAheadSeconds = 86_400
 
 /** The key that a jwtBuilder signs with; undefined where the element names none or contradicts itself: that is noted. */
 export function resolveKey(
@@ -30,14 +29,12 @@ export function resolveKey(
     return undefined
   }
   if (!jwkEnabled) return resolveStoredKey(resolution, element, builder)
-  return { location: `${secretPrefix(surroundings)}jwk/${element.id}`, generated: resolveGeneratedKey(builder) }
-}
-
-function resolveGeneratedKey({ jwkSigningKeySize, jwkRotationTime, publishAheadSeconds }: JwtBuilder): GeneratedKey {
   return {
-    modulusLength: jwkSigningKeySize ?? defaultModulusLength,
-    rotationSeconds: jwkRotationTime === undefined ? defaultRotationSeconds : jwkRotationTime / 1000,
-    publishAheadSeconds: publishAheadSeconds ?? defaultPublishAheadSeconds,
+    location: `${secretPrefix(surroundings)}jwk/${element.id}`,
+    generated: {
+      modulusLength: builder.jwkSigningKeySize ?? defaultModulusLength,
+      ...resolveRotation(resolution, element, builder),
+    },
   }
 }
 
@@ -85,12 +82,14 @@ function warnOfIgnoredAttributes({ note }: Resolution, element: ElementReference
     ['keyStoreRef', jwkEnabled || isShared],
     ['keyAlias', jwkEnabled || isShared],
     ['jwkSigningKeySize', !(jwkEnabled && isRsa)],
+    ['jwkRotationTime', !jwkEnabled || isShared],
+    ['publishAheadSeconds', !jwkEnabled || isShared],
   ] as const
   const reason = jwkEnabled
     ? `with jwkEnabled Tokenwell makes the key itself, for ${signatureAlgorithm}`
     : isShared
       ? `${signatureAlgorithm} signs with sharedKey`
-      : 'it is the size of a key that Tokenwell makes, with jwkEnabled'
+      : 'it belongs to a key that Tokenwell makes, with jwkEnabled'
   for (const [attribute, isIgnored] of ignored)
     if (isIgnored && builder[attribute] !== undefined) note('warning', element, attribute, `it is ignored: ${reason}.`)
 }

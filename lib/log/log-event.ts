@@ -54,6 +54,11 @@ export type LogEvent =
       readonly connection: string
     }
   | {
+      /** After `invalid_client`: once more by the key, or password, that was current before. The new one is to be registered. */
+      readonly event: 'previous_key_tried'
+      readonly connection: string
+    }
+  | {
       /** The elements can't be read again, or have mistakes by now: the last good ones serve on. */
       readonly event: 'reload_failed'
       readonly connection: string
@@ -131,10 +136,10 @@ export type LogEvent =
       readonly jwtBuilder: string
       /** How many anybody may see. */
       readonly keys: number
-      /** Of the one that signs, where Tokenwell rotates it. */
-      readonly ageSeconds?: number
-      /** For how long it should have been rotated. */
-      readonly overdueSeconds?: number
+      /** Of the one that signs, where it is rotated: since when. */
+      readonly keyAgeSeconds?: number
+      /** Of one that Tokenwell makes: whether the next one has not come in time. */
+      readonly isKeyOverdue?: boolean
     }
   | {
       /** What was published stays. */

@@ -18,6 +18,10 @@ export const metricUnits = {
   TokenRequestsFailed: 'Count',
   /** Answers with status 500 and 502: something has to be mended. */
   RequestsFailed: 'Count',
+  /** Of the key that signed, since it began to. */
+  SigningKeyAge: 'Seconds',
+  /** It signs on though the next one is long due: a rotation has failed. */
+  SigningKeyOverdue: 'Count',
   CacheBudgetExceeded: 'Count',
   ReloadsFailed: 'Count',
   /** By a run of the schedule: renewed, not renewed, and left to the next run for want of time. */
@@ -29,9 +33,6 @@ export const metricUnits = {
   EventsFailed: 'Count',
   /** Each step. */
   RotationsFailed: 'Count',
-  /** Of the key that signs: since it began to, and since it should have been rotated. */
-  SigningKeyAge: 'Seconds',
-  SigningKeyOverdue: 'Seconds',
 } as const
 
 export type MetricName = keyof typeof metricUnits
@@ -85,9 +86,11 @@ export function meter(event: LogEvent): Metered | undefined {
     case 'rotation_failed':
       return { values: { RotationsFailed: 1 }, dimensions: {} }
     case 'keys_published': {
-      const { jwtBuilder, ageSeconds, overdueSeconds } = event
-      if (ageSeconds === undefined || overdueSeconds === undefined) return undefined
-      return { values: { SigningKeyAge: ageSeconds, SigningKeyOverdue: overdueSeconds }, dimensions: { jwtBuilder } }
+      const { jwtBuilder, keyAgeSeconds, isKeyOverdue } = event
+      if (keyAgeSeconds === undefined) return undefined
+      // Zero says that it was looked at: without it an alarm would not know the one from the other.
+      const overdue = isKeyOverdue !== undefined && { SigningKeyOverdue: Number(isKeyOverdue) }
+      return { values: { SigningKeyAge: keyAgeSeconds, ...overdue }, dimensions: { jwtBuilder } }
     }
     case 'connection_resolved':
     case 'client_authenticated':
@@ -95,6 +98,7 @@ export function meter(event: LogEvent): Metered | undefined {
     case 'cool_down_begun':
     case 'clock_offset_learned':
     case 'newer_secret_found':
+    case 'previous_key_tried':
     case 'cached_token_unreadable':
     case 'renewal_failed':
     case 'event_not_raised':

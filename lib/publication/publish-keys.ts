@@ -6,6 +6,7 @@ import type { Surroundings } from '../configuration/surroundings.ts'
 import type { Log } from '../log/log-event.ts'
 import { SecretError } from '../secret/secret-error.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
+import { type KeyAge, keyAge } from '../signing-key/key-age.ts'
 import { currentKey } from '../signing-key/key-set.ts'
 import { KeyStoreError } from '../signing-key/key-store-error.ts'
 import { readGeneratedKeys } from '../signing-key/read-generated-keys.ts'
@@ -78,13 +79,9 @@ async function readKeys(secrets: SecretStore, { key }: BuilderKey): Promise<read
   return key.generated ? readGeneratedKeys(key.location, secret) : readSigningKeys(key.location, secret)
 }
 
-/** Of a key that Tokenwell rotates how old it is, and for how long another one should have been asked for. */
-function ageOf(builder: BuilderKey | undefined, keys: readonly SigningKey[], now: number) {
+function ageOf(builder: BuilderKey | undefined, keys: readonly SigningKey[], now: number): Partial<KeyAge> {
   const signsFrom = currentKey(keys, now)?.signsFrom
-  const generated = builder?.key.generated
-  if (signsFrom === undefined || !generated) return {}
-  const ageSeconds = Math.round((now - signsFrom) / 1000)
-  return { ageSeconds, overdueSeconds: Math.max(0, ageSeconds - generated.rotationSeconds) }
+  return signsFrom === undefined ? {} : keyAge(signsFrom, builder?.key.generated, now)
 }
 
 function isForOperators(error: unknown): error is ConfigurationError | KeyStoreError | SecretError {

@@ -9,7 +9,8 @@ import { recordNameOf } from '../token-cache/record-name.ts'
 import type { SecretsMark } from '../token-cache/secrets-mark.ts'
 import type { TokenRecords } from '../token-cache/token-records.ts'
 import type { Announce } from './announce.ts'
-import type { ClearConnection, RefreshConnection } from './refresh-connection.ts'
+import type { ClearConnection } from './clear-connection.ts'
+import type { RefreshConnection } from './refresh-connection.ts'
 import type { Renewal, RenewToken } from './renew-token.ts'
 import { aheadMilliseconds } from './warm-tokens.ts'
 
@@ -17,7 +18,7 @@ import { aheadMilliseconds } from './warm-tokens.ts'
  * Does what an event asks for: an event only says what to look at, so that one that comes twice, late or out of order does
  * no harm.
  * @param deadline milliseconds since the epoch
- * @throws what kept a token from being renewed, or that it isn't known
+ * @throws what kept a token from being renewed, unless it was cleared
  */
 export type AnswerEvent = (event: IncomingEvent, deadline: number) => Promise<void>
 
@@ -43,6 +44,8 @@ export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
   return async (event, deadline) => {
     const renewals = await renewalsOf(event, deadline)
     await announce(renewals)
+    // What failed is due, and asked for by a warm run: to clear once more would end tokens that are good.
+    if (event.type === 'ClearTokenCache') return
     for (const renewal of renewals)
       if (renewal.outcome === 'failed' || renewal.outcome === 'cooling_down') throw renewal.error
   }

@@ -1,14 +1,22 @@
-/** Runs it for each item, so many at a time, in their order. Ends when all have ended; a failure ends it with that one. */
+/**
+ * Runs it for each item, so many at a time, in their order. After a failure none is begun any more. Ends when all that were
+ * begun have ended, with the first failure.
+ */
 export async function forEachAtMost<T>(
   maximum: number,
   items: readonly T[],
   run: (item: T) => Promise<void>,
 ): Promise<void> {
   const waiting = items.values()
+  const failures: unknown[] = []
   const worker = async () => {
-    for (const item of waiting) await run(item)
+    for (const item of waiting) {
+      if (failures.length > 0) return
+      await run(item).catch((error: unknown) => failures.push(error))
+    }
   }
   await Promise.all(Array.from({ length: Math.min(maximum, items.length) }, worker))
+  if (failures.length > 0) throw failures[0]
 }
 
 /** Lets so many run at a time; the others wait for their turn. */

@@ -1,124 +1,104 @@
 import type { Connections, KnownConnection } from '../configuration/connections.ts'
+import { ElementStoreError } from '../configuration/element-store-error.ts'
 import { UnknownConnectionError } from '../configuration/unknown-connection-error.ts'
 import { elementsOf } from '../token/asking.ts'
 import type { Pause } from '../token/in-time.ts'
-import {
-  type ConnectionRecord,
-  cleared,
-  type Elements,
-  settled,
-  type Variant,
-} from '../token-cache/connection-record.ts'
+import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts'
+import { announced, type ConnectionRecord, type ConnectionState, settled } from '../token-cache/connection-record.ts'
 import type { TokenRecords } from '../token-cache/token-records.ts'
-import { forEachAtMost } from './at-most.ts'
-import type { Preparation, PrepareToken } from './prepare-token.ts'
-import type { Renewal, RenewToken } from './renew-token.ts'
+import { insist } from './insist.ts'
+import type { PrepareTokens } from './prepare-tokens.ts'
+import type { Renewal } from './renew-token.ts'
+import type { RenewVariants } from './renew-variants.ts'
 
 /** So long new tokens are waited for before the elements come into force without. */
-const preparationMilliseconds = 25_000
-/** Between two looks whether who asks for a token under the old elements is done. */
-const turnMilliseconds = 500
-const gone: Elements = { fingerprint: 'gone' }
+const preparationMilliseconds = 20_000
+/** Kept back for what comes after that. */
+const reserveMilliseconds = 5_000
+/** Who finds other elements that often gives up. */
+const mostTries = 10
 
 /**
  * Sees to it that the fleet goes by the connection's elements as they are now. Where they would issue other tokens these are
  * obtained first, for all that is kept warm, so that nobody waits for them; where that fails the old ones end all the same.
- * @param deadline milliseconds since the epoch, at least a minute away
+ * @param deadline milliseconds since the epoch, at least half a minute away
  * @throws {ConfigurationError} where the elements have mistakes: the last good ones serve on
  * @throws {ElementStoreError}
  * @throws {CacheUnavailableError}
  */
 export type RefreshConnection = (connection: string, deadline: number) => Promise<readonly Renewal[]>
 
-/** Ends all tokens of a connection, and obtains those that are kept warm anew. */
-export type ClearConnection = RefreshConnection
-
 export interface RefreshConnectionParts {
   readonly connections: Connections
   readonly records: TokenRecords
-  readonly prepareToken: PrepareToken
-  readonly renewToken: RenewToken
+  readonly prepareTokens: PrepareTokens
+  readonly renewVariants: RenewVariants
   readonly now: () => number
   readonly pause: Pause
 }
 
+/*
+ *   read record -> read elements -> announce -> obtain tokens -> read elements -> in force
+ *        ^                             |                              |              |
+ *        +-----------------------------+------------------------------+--------------+
+ *            where the record, or the elements, are others by then
+ */
 export function createRefreshConnection(parts: RefreshConnectionParts): RefreshConnection {
-  const { connections, records, prepareToken, renewToken, now, pause } = parts
+  const { connections, records, prepareTokens, renewVariants, now, pause } = parts
 
   return async (name, deadline) => {
-    const [known] = await records.readConnections([name], deadline)
-    // Nobody has asked for a token of it yet.
-    if (!known) return []
-    const latest = await connections.readAgain(name).catch(undefinedIfUnknown)
-    const elements = latest ? elementsOf(latest) : gone
-    const isOther = latest !== undefined && latest.fingerprint !== known.fingerprint
-    const prepared = isOther
-      ? await prepareAll(known, latest, now() + preparationMilliseconds)
-      : new Map<string, Preparation>()
+    const insistently = <T>(call: () => Promise<T>) => insist(call, deadline - reserveMilliseconds, now, pause)
+    const prepareUntil = Math.min(now() + preparationMilliseconds, deadline - reserveMilliseconds)
 
-    await records.amendConnection(name, known, (before) => before && settled(before, elements, now()), deadline)
-    const renewals: Renewal[] = []
-    for (const each of prepared.values())
-      if (each.outcome === 'prepared') renewals.push(await each.comeIntoForce())
-      else if (each.outcome === 'failed') renewals.push(each)
-    if (!latest) return renewals
-    const others = known.variants.filter(({ id }) => !isDone(prepared.get(id)))
-    return [...renewals, ...(await renewMissing({ name, known, variants: others }, renewToken, deadline))]
+    for (let tries = 0; tries < mostTries; tries++) {
+      const [known] = await insistently(() => records.readConnections([name], deadline))
+      // Nobody has asked for a token of it yet.
+      if (!known) return []
+      const latest = await readElements(name)
+      const elements = latest ? elementsOf(latest) : { fingerprint: 'gone' }
+      const announce = (before: ConnectionRecord) => announced(before, elements.fingerprint, now())
+      const announcement = await insistently(() => amendUnchanged(name, known, announce, deadline))
+      if (!announcement) continue
+
+      const isPrepared = latest !== undefined && latest.fingerprint !== known.fingerprint
+      const prepared = isPrepared ? await prepareTokens(latest, announcement, prepareUntil) : new Map<string, Renewal>()
+      if (isPrepared && !(await isStill(latest))) continue
+      const settle = (before: ConnectionRecord) => settled(before, elements, now())
+      const inForce = await insistently(() => amendUnchanged(name, announcement, settle, deadline))
+      if (inForce) return latest ? renewVariants(name, inForce, prepared, deadline) : []
+    }
+    throw new CacheUnavailableError('its elements change all the time')
   }
 
-  async function prepareAll(known: ConnectionRecord, latest: KnownConnection, until: number) {
-    const preparations = new Map<string, Preparation>()
-    await forEachAtMost(concurrencyOf(known), known.variants, async ({ id }) => {
-      const name = { group: latest.connection.name, id }
-      let preparation = await prepareToken(name, latest, until)
-      while (preparation.outcome === 'under_way' && now() + turnMilliseconds < until && !(await isSettled(latest))) {
-        await pause(turnMilliseconds)
-        preparation = await prepareToken(name, latest, until)
-      }
-      preparations.set(id, preparation)
-    })
-    return preparations
+  function readElements(name: string): Promise<KnownConnection | undefined> {
+    return connections.readAgain(name).catch(undefinedIfUnknown)
   }
 
-  async function isSettled({ connection, fingerprint }: KnownConnection): Promise<boolean> {
-    const [current] = await records.readConnections([connection.name], now())
-    return current?.fingerprint === fingerprint
+  /** Obtaining tokens took its time. Where that can't be told it is enough that it was so then. */
+  async function isStill({ connection, fingerprint }: KnownConnection): Promise<boolean> {
+    try {
+      return (await readElements(connection.name))?.fingerprint === fingerprint
+    } catch (error) {
+      if (error instanceof ElementStoreError) return true
+      throw error
+    }
   }
-}
 
-export function createClearConnection(
-  parts: Pick<RefreshConnectionParts, 'records' | 'renewToken' | 'now'>,
-): ClearConnection {
-  const { records, renewToken, now } = parts
-  return async (name, deadline) => {
-    const [known] = await records.readConnections([name], deadline)
-    if (!known) return []
-    await records.amendConnection(name, known, (before) => before && cleared(before, now()), deadline)
-    return renewMissing({ name, known, variants: known.variants }, renewToken, deadline)
+  /** Undefined where somebody else has said since which elements are in force, or come next: these may be older. */
+  async function amendUnchanged(
+    name: string,
+    known: ConnectionRecord,
+    change: (before: ConnectionRecord) => ConnectionState,
+    deadline: number,
+  ): Promise<ConnectionRecord | undefined> {
+    let isUnchanged = false
+    const amend = (before: ConnectionRecord | undefined) => {
+      isUnchanged = before?.generation === known.generation && before.next?.generation === known.next?.generation
+      return before && isUnchanged ? change(before) : undefined
+    }
+    const after = await records.amendConnection(name, known, amend, deadline)
+    return isUnchanged ? after : undefined
   }
-}
-
-interface Missing {
-  readonly name: string
-  readonly known: ConnectionRecord
-  readonly variants: readonly Variant[]
-}
-
-/** Those that answer for nothing any more. */
-async function renewMissing({ name, known, variants }: Missing, renewToken: RenewToken, deadline: number) {
-  const renewals: Renewal[] = []
-  await forEachAtMost(concurrencyOf(known), variants, async ({ id }) => {
-    renewals.push(await renewToken({ name: { group: name, id }, freshUntil: -Infinity, deadline }))
-  })
-  return renewals
-}
-
-function isDone(preparation: Preparation | undefined): boolean {
-  return preparation?.outcome === 'prepared' || preparation?.outcome === 'failed'
-}
-
-function concurrencyOf({ warming }: ConnectionRecord): number {
-  return warming?.maximumConcurrency ?? 1
 }
 
 function undefinedIfUnknown(error: unknown): undefined {

@@ -1,10 +1,12 @@
+import { UnknownConnectionError } from '../configuration/unknown-connection-error.ts'
 import type { Log } from '../log/log-event.ts'
-import { type Asking, attemptMilliseconds } from '../token/asking.ts'
+import { type Asked, type Asking, attemptMilliseconds, type Order } from '../token/asking.ts'
 import { isAnswer } from '../token/found-token.ts'
 import { InvalidRequestError } from '../token/invalid-request-error.ts'
 import type { Token } from '../token/token.ts'
 import { causeOf, isTokenError, type TokenError } from '../token/token-error.ts'
 import type { TokenRequest } from '../token/token-request.ts'
+import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts'
 import type { RecordName } from '../token-cache/record-name.ts'
 import type { Look, SharedTokenCache } from '../token-cache/shared-token-cache.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
@@ -44,8 +46,21 @@ export interface RenewTokenParts {
   readonly log: Log
 }
 
+/** Who loses the race that often leaves the token to those who won it. */
+const mostTries = 3
+
 export function createRenewToken({ cache, asking, now, log }: RenewTokenParts): RenewToken {
-  return async ({ name, tokenId, freshUntil, deadline, isWarming = false }) => {
+  return async (wanted) => {
+    for (let tries = 0; tries < mostTries; tries++) {
+      const renewal = await renewOnce(wanted)
+      if (renewal) return renewal
+    }
+    return { outcome: 'under_way', connection: wanted.name.group }
+  }
+
+  /** Undefined where somebody else came between. */
+  async function renewOnce(wanted: RenewalWanted): Promise<Renewal | undefined> {
+    const { name, tokenId, freshUntil, deadline, isWarming = false } = wanted
     const connection = name.group
     const waitUntil = deadline - attemptMilliseconds
     const look = await cache.lookAt(name, waitUntil)
@@ -57,20 +72,28 @@ export function createRenewToken({ cache, asking, now, log }: RenewTokenParts): 
     if (!look.asked) return { outcome: 'unknown', connection }
 
     const request = { connection, ...look.asked }
+    const asked = await ask(orderFor(request, look, deadline), look)
+    if (!asked) return undefined
+    if ('error' in asked) {
+      if (isForAskers(asked.error)) await cache.forgetUse(look, waitUntil)
+      return { outcome: 'failed', connection, error: asked.error }
+    }
+    if (asked.isShared) return { outcome: 'renewed', connection, token: asked.token }
+    if (!asked.isCurrent) return undefined
+    throw new CacheUnavailableError('the token that came could not be stored')
+  }
+
+  async function ask(order: Order, look: Look): Promise<Asked | { readonly error: TokenError } | undefined> {
     try {
-      const asked = await asking.underLease(orderFor(request, look, deadline), look)
-      if (!asked) return { outcome: 'under_way', connection }
-      if (asked.outcome === 'postponed') return { outcome: 'failed', connection, error: asked.error }
-      return { outcome: 'renewed', connection, token: asked.token }
+      return await asking.underLease(order, look)
     } catch (error) {
       if (!isTokenError(error)) throw error
-      log({ event: 'renewal_failed', connection, code: error.code, reason: error.message })
-      if (isForAskers(error)) await cache.forgetUse(look, waitUntil)
-      return { outcome: 'failed', connection, error }
+      log({ event: 'renewal_failed', connection: look.read.name.group, code: error.code, reason: error.message })
+      return { error }
     }
   }
 
-  function orderFor(request: TokenRequest, { token }: Look, deadline: number) {
+  function orderFor(request: TokenRequest, { token }: Look, deadline: number): Order {
     const inHand = token && isAnswer(token, request, now()) ? token : undefined
     return { request, deadline, inHand, known: token, isUse: false }
   }
@@ -83,5 +106,6 @@ function isGoodEnough({ id, refreshAt }: Token, freshUntil: number, tokenId = id
 /** What was asked for isn't to be had any more: its caller has to hear of it, and asking again and again changes nothing. */
 function isForAskers(error: TokenError): boolean {
   const cause = causeOf(error)
-  return cause instanceof InvalidRequestError || (cause instanceof RefusedError && cause.fault === 'caller')
+  if (cause instanceof RefusedError) return cause.fault === 'caller'
+  return cause instanceof InvalidRequestError || cause instanceof UnknownConnectionError
 }

@@ -4,7 +4,7 @@ import type { SecretStore } from './secret-store.ts'
 
 /** Longest time that a process goes on with a secret that the store no longer holds. */
 const maximumAgeMilliseconds = 5 * 60_000
-/** Before a store that could not be reached, or a secret that was just read out of turn, is asked again. */
+/** Before a store that could not be reached, or a secret or version that was just read out of turn, is asked again. */
 const pauseMilliseconds = 10_000
 
 /** The secrets of one process: each read at its first use and again when it is too old. */
@@ -31,15 +31,17 @@ interface Entry {
 export function createSecretCache(store: SecretStore, now: () => number): SecretCache {
   const entries = new Map<string, Entry>()
   const refreshing = new Map<string, Promise<boolean>>()
+  const previous = new Map<string, { readonly secret: Promise<Secret | undefined>; readonly readAgainAt: number }>()
 
   function read(name: string, refreshedAt = -Infinity): Promise<Secret> {
     const before = entries.get(name)
-    const secret = store.get(name).catch((error) => {
+    const secret: Promise<Secret> = store.get(name).catch((error) => {
+      const isLatest = entries.get(name)?.secret === secret
       if (!before || !(error instanceof SecretError) || !error.isPassing) {
-        entries.delete(name)
+        if (isLatest) entries.delete(name)
         throw error
       }
-      entries.set(name, { ...before, readAgainAt: now() + pauseMilliseconds, refreshedAt })
+      if (isLatest) entries.set(name, { ...before, readAgainAt: now() + pauseMilliseconds, refreshedAt })
       return before.secret
     })
     entries.set(name, { secret, readAgainAt: now() + maximumAgeMilliseconds, refreshedAt })
@@ -58,10 +60,18 @@ export function createSecretCache(store: SecretStore, now: () => number): Secret
     forget: (name) => entries.delete(name),
     readAllAgain() {
       for (const [name, entry] of entries) entries.set(name, { ...entry, readAgainAt: -Infinity })
+      previous.clear()
     },
     get(name) {
       const entry = entries.get(name)
       return entry && now() < entry.readAgainAt ? entry.secret : read(name)
+    },
+    getPrevious(name) {
+      const kept = previous.get(name)
+      if (kept && now() < kept.readAgainAt) return kept.secret
+      const secret = store.getPrevious(name)
+      previous.set(name, { secret, readAgainAt: now() + pauseMilliseconds })
+      return secret
     },
     refresh(name) {
       const underWay = refreshing.get(name)

@@ -7,4 +7,9 @@ export interface SecretStore {
    * @throws {SecretError} when there is none, or it can't be read
    */
   get(name: string): Promise<Secret>
+  /**
+   * Its version before that, as text; undefined where there is none.
+   * @throws {SecretError} when it can't be read
+   */
+  getPrevious(name: string): Promise<Secret | undefined>
 }

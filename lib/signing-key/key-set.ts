@@ -15,21 +15,20 @@ export function isTimed(keys: readonly Times[]): boolean {
 
 /** The one that signs now: the last whose time has come. */
 export function currentKey<Key extends Times>(keys: readonly Key[], now: number): Key | undefined {
-  return lastFrom(
-    keys.filter(({ signsFrom = Infinity, signsUntil = Infinity }) => signsFrom <= now && now < signsUntil),
-  )
+  const signing = keys.filter(({ signsFrom = Infinity, signsUntil = Infinity }) => signsFrom <= now && now < signsUntil)
+  return byTime(signing).at(-1)
 }
 
-/** The one that will. */
+/** The one that will, and of several the first. */
 export function nextKey<Key extends Times>(keys: readonly Key[], now: number): Key | undefined {
-  return lastFrom(keys.filter(({ signsFrom = -Infinity }) => signsFrom > now))
+  return byTime(keys.filter(({ signsFrom = -Infinity }) => signsFrom > now)).at(0)
 }
 
 /** The one that did before the current one, and is kept for as long as what it has signed may be out. */
 export function previousKey<Key extends Times>(keys: readonly Key[], now: number): Key | undefined {
-  return lastFrom(keys.filter(({ signsUntil = Infinity }) => signsUntil <= now))
+  return byTime(keys.filter(({ signsUntil = Infinity }) => signsUntil <= now)).at(-1)
 }
 
-function lastFrom<Key extends Times>(keys: readonly Key[]): Key | undefined {
-  return keys.toSorted((a, b) => (b.signsFrom ?? 0) - (a.signsFrom ?? 0))[0]
+function byTime<Key extends Times>(keys: readonly Key[]): Key[] {
+  return keys.toSorted((a, b) => (a.signsFrom ?? 0) - (b.signsFrom ?? 0))
 }

@@ -4,6 +4,7 @@ import { isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/
 import { oneLine } from '../secret/one-line.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
+import { createKeyChoice, type KeyChoice } from './key-choice.ts'
 import { KeyStoreError } from './key-store-error.ts'
 import { createLocalSigner } from './local-signer.ts'
 import { misfit } from './misfit.ts'
@@ -14,50 +15,88 @@ import type { SigningKey } from './signing-key.ts'
 /** The signers of one process. */
 export interface Signers {
   /**
+   * The one that signs now.
    * @throws {SecretError} when the secret can't be had
    * @throws {KeyStoreError} when it holds no key that fits
    */
   get(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer>
+  /**
+   * The one that signed before: by the clock where the keys have times, else that of the secret's version before; undefined
+   * where there is none.
+   * @throws {SecretError} when the secret can't be had
+   * @throws {KeyStoreError} when the version before holds no key that fits
+   */
+  getPrevious(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer | undefined>
 }
 
-/** How long a key may be used before its secret is read again is the secret cache's to decide. */
-export function createSigners(secrets: SecretCache): Signers {
-  const known = new Map<string, { readonly secret: Secret; readonly signer: Signer }>()
+/** Of one version of a secret, each made at its first use. */
+interface SignersOfVersion extends Pick<KeyChoice, 'isTimed'> {
+  /** @throws {KeyStoreError} */
+  current(now: number): Signer
+  /** @throws {KeyStoreError} */
+  previous(now: number): Signer | undefined
+}
+
+/** How long a key may be used before its secret is read again is the secret cache's to decide; which one signs, the clock's. */
+export function createSigners(secrets: SecretCache, now: () => number): Signers {
+  const known = new Map<string, { readonly secret: Secret; readonly signers: SignersOfVersion }>()
+
+  function signersOf(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): SignersOfVersion {
+    const id = JSON.stringify([key.location, key.alias, algorithm])
+    const kept = known.get(id)
+    if (kept?.secret.equals(secret)) return kept.signers
+    const signers = createSignersOfVersion(key, algorithm, secret)
+    known.set(id, { secret, signers })
+    return signers
+  }
+
   return {
     async get(key, algorithm) {
-      const id = JSON.stringify([key.location, key.alias, algorithm])
       const secret = await secrets.get(key.location)
-      const kept = known.get(id)
-      if (kept?.secret.equals(secret)) return kept.signer
-
       try {
-        const signer = createSigner(key, algorithm, secret)
-        known.set(id, { secret, signer })
-        return signer
+        return signersOf(key, algorithm, secret).current(now())
       } catch (error) {
         secrets.forget(key.location)
         throw error
       }
     },
+    async getPrevious(key, algorithm) {
+      const secret = await secrets.get(key.location)
+      const signers = signersOf(key, algorithm, secret)
+      if (signers.isTimed) return signers.previous(now())
+      const before = await secrets.getPrevious(key.location)
+      if (!before || before.equals(secret)) return undefined
+      return createSignersOfVersion(key, algorithm, before).current(now())
+    },
   }
 }
 
-function createSigner(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): Signer {
-  if (isSharedKeyAlgorithm(algorithm)) return createSharedKeySigner(key, algorithm, secret)
-
-  const signingKey = chooseKey(key, readSigningKeys(key.location, secret))
-  const complaint = misfit(signingKey.privateKey, algorithm)
-  if (complaint) throw new KeyStoreError(key.location, complaint)
-  return createLocalSigner(signingKey.privateKey, signingKey)
+function createSignersOfVersion(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): SignersOfVersion {
+  if (isSharedKeyAlgorithm(algorithm)) {
+    const signer = createSharedKeySigner(key, algorithm, secret)
+    return { isTimed: false, current: () => signer, previous: () => undefined }
+  }
+  const choice = createKeyChoice(key, readSigningKeys(key.location, secret))
+  const made = new Map<SigningKey, Signer>()
+  const signerOf = (signingKey: SigningKey) => {
+    const signer = made.get(signingKey) ?? createKeySigner(key, algorithm, signingKey)
+    made.set(signingKey, signer)
+    return signer
+  }
+  return {
+    isTimed: choice.isTimed,
+    current: (now) => signerOf(choice.current(now)),
+    previous(now) {
+      const signingKey = choice.previous(now)
+      return signingKey && signerOf(signingKey)
+    },
+  }
 }
 
-function chooseKey({ location, alias }: KeyReference, keys: readonly SigningKey[]): SigningKey {
-  const aliases = keys.map(({ keyId }) => keyId).join(', ')
-  const [only, ...others] = alias === undefined ? keys : keys.filter(({ keyId }) => keyId === alias)
-  if (!only) throw new KeyStoreError(location, `holds no key ${JSON.stringify(alias)}; keyAlias can be: ${aliases}.`)
-  if (others.length > 0)
-    throw new KeyStoreError(location, `holds several keys; say which one signs by keyAlias: ${aliases}.`)
-  return only
+function createKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, signingKey: SigningKey): Signer {
+  const complaint = misfit(signingKey.privateKey, algorithm)
+  if (complaint) throw new KeyStoreError(location, complaint)
+  return createLocalSigner(signingKey.privateKey, signingKey)
 }
 
 /** The key is the text's UTF-8 bytes, as in the original. */

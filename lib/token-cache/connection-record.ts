@@ -18,6 +18,13 @@ export interface ConnectionState {
   readonly warming?: WarmingPlan
   /** Those to be kept warm, the last used first. */
   readonly variants: readonly Variant[]
+  /** Other elements, and the generation that they will be: tokens are obtained under them before they come into force. */
+  readonly next?: NextGeneration
+}
+
+export interface NextGeneration {
+  readonly generation: number
+  readonly fingerprint: string
 }
 
 /** By which tokens are renewed before they go stale, without a look at the elements. */
@@ -43,23 +50,32 @@ export interface Elements {
 const yearMilliseconds = 365 * 86_400_000
 const usesNotedShare = 0.25
 
-/** The elements as they are now: a new generation where they would issue other tokens. */
+/** The elements as they are now: a new generation where they would issue other tokens, the next one where it was announced. */
 export function settled(
   before: ConnectionState | undefined,
   { fingerprint, warming }: Elements,
   now: number,
 ): ConnectionState {
-  const generation = before?.fingerprint === fingerprint ? before.generation : nextGeneration(before, now)
-  return { generation, fingerprint, variants: before?.variants ?? [], ...(warming && { warming }) }
+  const { variants = [], next } = before ?? {}
+  const common = { fingerprint, variants, ...(warming && { warming }) }
+  if (before?.fingerprint === fingerprint) return { ...common, generation: before.generation, ...(next && { next }) }
+  return { ...common, generation: next?.fingerprint === fingerprint ? next.generation : newGeneration(before, now) }
 }
 
-/** All its tokens answer for nothing any more. */
-export function cleared(before: ConnectionState, now: number): ConnectionState {
-  return { ...before, generation: nextGeneration(before, now) }
+/** Says under which elements tokens are obtained in advance. Those of the present end what was announced before. */
+export function announced<State extends ConnectionState>(before: State, fingerprint: string, now: number): State {
+  const isKnown = (before.next ?? before).fingerprint === fingerprint
+  return isKnown ? before : { ...before, next: { fingerprint, generation: newGeneration(before, now) } }
 }
 
-function nextGeneration(before: ConnectionState | undefined, now: number): number {
-  return Math.max((before?.generation ?? 0) + 1, now)
+/** All its tokens answer for nothing any more, nor do those that were obtained in advance. */
+export function cleared({ next, ...before }: ConnectionState, now: number): ConnectionState {
+  return { ...before, generation: newGeneration({ ...before, ...(next && { next }) }, now) }
+}
+
+/** No number comes twice, though what it was announced for never came into force. */
+function newGeneration(before: ConnectionState | undefined, now: number): number {
+  return Math.max((before?.generation ?? 0) + 1, (before?.next?.generation ?? 0) + 1, now)
 }
 
 /**
@@ -82,9 +98,17 @@ export function withoutUse<State extends ConnectionState>(state: State, id: stri
 }
 
 /** Until when a token is renewed although nobody asks for it; undefined where it isn't kept warm at all. */
-export function warmUntil({ warming, variants }: ConnectionState, id: string): number | undefined {
+export function warmUntil(
+  { warming, variants }: Pick<ConnectionState, 'warming' | 'variants'>,
+  id: string,
+): number | undefined {
   const variant = warming && variants.find((each) => each.id === id)
   return variant && variant.lastUsedAt + warming.idleMilliseconds
+}
+
+/** Those that are renewed although nobody asks for them. */
+export function warmVariants(state: Pick<ConnectionState, 'warming' | 'variants'>, now: number): readonly Variant[] {
+  return state.variants.filter(({ id }) => (warmUntil(state, id) ?? now) > now)
 }
 
 export function isSameState(a: ConnectionState | undefined, b: ConnectionState): boolean {
@@ -95,24 +119,36 @@ export function writeConnectionRecord(state: ConnectionState, version: string, n
   return { version, removableFrom: now + yearMilliseconds, fields: fieldsOf(state) }
 }
 
-function fieldsOf({ generation, fingerprint, warming, variants }: ConnectionState): RecordFields {
+function fieldsOf({ generation, fingerprint, warming, variants, next }: ConnectionState): RecordFields {
   const used = variants.map(({ id, lastUsedAt }) => [id, lastUsedAt])
   const { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency } = warming ?? {}
   const plan = { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency }
-  const known = Object.entries(plan).filter((entry): entry is [string, string | number] => entry[1] !== undefined)
+  const coming = { nextGeneration: next?.generation, nextFingerprint: next?.fingerprint }
+  const known = Object.entries({ ...plan, ...coming }).filter(
+    (entry): entry is [string, string | number] => entry[1] !== undefined,
+  )
   return { generation, fingerprint, ...Object.fromEntries(known), variants: JSON.stringify(used) }
 }
 
 export function readConnectionRecord({ version, fields }: StoredRecord): ConnectionRecord {
   const { generation, fingerprint, variants } = fields
   const warming = readPlan(fields)
+  const next = readNext(fields)
   return {
     version,
     generation: Number(generation),
     fingerprint: String(fingerprint),
     variants: readVariants(variants),
     ...(warming && { warming }),
+    ...(next && { next }),
   }
+}
+
+function readNext({
+  nextGeneration: generation,
+  nextFingerprint: fingerprint,
+}: RecordFields): NextGeneration | undefined {
+  return typeof generation === 'number' && typeof fingerprint === 'string' ? { generation, fingerprint } : undefined
 }
 
 function readPlan(fields: RecordFields): WarmingPlan | undefined {

@@ -1,12 +1,12 @@
 import type { Token } from '../token/token.ts'
 import type { TokenEndpointError } from '../token-endpoint/token-endpoint-error.ts'
 import { unlessUnavailable } from './cache-unavailable-error.ts'
-import { type Elements, settled, withUse } from './connection-record.ts'
+import { type ConnectionRecord, type Elements, settled, withUse } from './connection-record.ts'
 import { LeaseLostError } from './lease-lost-error.ts'
 import { recordNameOf, tokenIdFor } from './record-name.ts'
 import { writeFailure } from './shared-failure.ts'
 import type { AskedFor, SharedToken } from './shared-token.ts'
-import { onlyRejection, type TokenRecord, withoutLease } from './token-record.ts'
+import { type TokenRecord, withNextToken, withoutLease, withToken } from './token-record.ts'
 import type { ReadRecord, TokenRecords } from './token-records.ts'
 import type { TokenSealing } from './token-sealing.ts'
 
@@ -17,9 +17,9 @@ export const leaseMilliseconds = 12_000
 export interface Lease {
   /**
    * Says under which elements it asks: a token counts only while no others have come into force.
-   * @param isUse whether somebody asks for the token, who may do so again
+   * @throws {LeaseLostError} where others have come into force since the lease was taken: these may be older
    */
-  settle(elements: Elements, isUse: boolean): Promise<void>
+  settle(elements: Elements): Promise<void>
   /**
    * To be called before each attempt: nobody else asks for that long.
    * @throws {LeaseLostError} where somebody else may ask by now, or the token was invalidated
@@ -28,8 +28,14 @@ export interface Lease {
   /**
    * Stores the token, unless the lease was lost or the generation has risen, and ends the lease.
    * @param asked absent where it can't be asked for again
+   * @param isUse whether somebody asks for the token, who may do so again
    */
-  store(token: Token, asked: AskedFor | undefined): Promise<StoredToken>
+  store(token: Token, asked: AskedFor | undefined, isUse: boolean): Promise<StoredToken>
+  /**
+   * Stores the token in advance: it counts from when that generation is in force. Ends the lease.
+   * @returns undefined where the lease was lost, or that generation is not to come any more
+   */
+  storeNext(token: Token, asked: AskedFor, generation: number): Promise<Token | undefined>
   /** Ends the lease with what came instead of a token, if the others are to hear of it. */
   end(failure: FailureToShare): Promise<void>
 }
@@ -39,6 +45,8 @@ export interface StoredToken {
   readonly token: Token
   /** Whether it may answer further requests. */
   readonly isCurrent: boolean
+  /** Whether the fleet has it, too. */
+  readonly isShared: boolean
 }
 
 export interface FailureToShare {
@@ -75,39 +83,49 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
     return records.amend(name, (read) => (isOurs(read) ? change(read.record) : undefined), waitUntil)
   }
 
+  /** One that was shared before keeps its id. */
+  function idOf({ id }: Token): string {
+    return recordNameOf(name.group, id) ? id : tokenIdFor(name, id)
+  }
+
+  async function noteUse(): Promise<void> {
+    const withThis = (before: ConnectionRecord | undefined) => before && withUse(before, name.id, now())
+    connection = (await records.amendConnection(name.group, connection, withThis, waitUntil)) ?? connection
+  }
+
+  /** Undefined where the fleet doesn't go by that generation, nor is to next, or the lease was lost. */
+  async function put(token: SharedToken): Promise<ReadRecord | undefined> {
+    const { refreshAt, expiresAt, generation } = token
+    const fields = { sealedToken: await sealing.seal(name, token), refreshAt, expiresAt, generation }
+    const change = (read: ReadRecord) => {
+      if (!isOurs(read)) return undefined
+      if (read.connection?.generation === generation) return withToken(read.record, fields)
+      return read.connection?.next?.generation === generation ? withNextToken(read.record, fields) : undefined
+    }
+    return records.amend(name, change, waitUntil)
+  }
+
   async function storeFenced(token: SharedToken): Promise<StoredToken> {
-    const sealedToken = await sealing.seal(name, token)
-    let there: ReadRecord = taken
-    const { refreshAt, expiresAt, generation: number } = token
-    const stored = await records.amend(
-      name,
-      (read) => {
-        there = read
-        if (!isOurs(read) || read.connection?.generation !== number) return undefined
-        return { ...onlyRejection(read.record), sealedToken, refreshAt, expiresAt, generation: number }
-      },
-      waitUntil,
-    )
-    if (stored) return { token, isCurrent: true }
-    const newer = await tokenIn(there, waitUntil)
+    if (await put(token)) return { token, isCurrent: true, isShared: true }
+    const newer = await tokenIn(await records.read(name, waitUntil), waitUntil)
     await amendOurs(withoutLease)
     const isBetter = newer && newer.issuedAt > token.issuedAt && now() < newer.usableUntil
-    return isBetter ? { token: newer, isCurrent: true } : { token, isCurrent: false }
+    return isBetter ? { token: newer, isCurrent: true, isShared: true } : { token, isCurrent: false, isShared: false }
   }
 
   return {
-    async settle(elements, isUse) {
-      const settle = () =>
-        records.amendConnection(
-          name.group,
-          connection,
-          (before) => {
-            const state = settled(before, elements, now())
-            return isUse ? withUse(state, name.id, now()) : state
-          },
-          waitUntil,
-        )
+    async settle(elements) {
+      const takenUnder = connection?.fingerprint
+      let isOvertaken = false
+      const change = (before: ConnectionRecord | undefined) => {
+        isOvertaken = before !== undefined && ![takenUnder, elements.fingerprint].includes(before.fingerprint)
+        return isOvertaken ? undefined : settled(before, elements, now())
+      }
+      const settle = () => records.amendConnection(name.group, connection, change, waitUntil)
       connection = await unlessUnavailable(settle, undefined)
+      if (!isOvertaken) return
+      await unlessUnavailable(() => amendOurs(withoutLease), undefined)
+      throw new LeaseLostError()
     },
     async keepFor(milliseconds) {
       if (now() + milliseconds <= leaseUntil) return
@@ -116,13 +134,21 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
       if (!kept) throw new LeaseLostError()
       leaseUntil = until
     },
-    store(token, asked) {
-      const id = recordNameOf(name.group, token.id) ? token.id : tokenIdFor(name, token.id)
-      const unshared = { token: { ...token, id }, isCurrent: true }
-      if (!connection) return Promise.resolve(unshared)
+    async store(token, asked, isUse) {
+      const id = idOf(token)
+      const unshared = { token: { ...token, id }, isCurrent: true, isShared: false }
+      if (!connection) return unshared
       const { generation } = connection
       const shared = { ...token, id, generation, ...(asked && { asked }) }
+      // What never comes takes no place among those that are kept warm; where noting it fails the next hit does it.
+      if (isUse && asked) await unlessUnavailable(noteUse, undefined)
       return unlessUnavailable(() => storeFenced(shared), unshared)
+    },
+    async storeNext(token, asked, generation) {
+      const shared = { ...token, id: idOf(token), generation, asked }
+      if (await put(shared)) return shared
+      await amendOurs(withoutLease)
+      return undefined
     },
     async end(failure) {
       await unlessUnavailable(() => amendOurs((record) => told(withoutLease(record), failure)), undefined)
@@ -147,6 +173,7 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
 export const unsharedLease: Lease = {
   settle: () => Promise.resolve(),
   keepFor: () => Promise.resolve(),
-  store: (token) => Promise.resolve({ token, isCurrent: true }),
+  store: (token) => Promise.resolve({ token, isCurrent: true, isShared: false }),
+  storeNext: () => Promise.resolve(undefined),
   end: () => Promise.resolve(),
 }

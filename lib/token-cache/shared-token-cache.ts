@@ -53,7 +53,7 @@ export interface SharedTokenCache {
   /** It is kept warm no longer, until somebody uses it again. */
   forgetUse(look: Look, waitUntil: number): Promise<void>
   /**
-   * @returns whether it is kept warm; where it is listed as due all the same that ends
+   * @returns whether it is kept warm; where it is listed as due at another time than it is, or all the same, that ends
    */
   isKeptWarm(look: Look, waitUntil: number): Promise<boolean>
   /**
@@ -156,9 +156,8 @@ export function createSharedTokenCache(parts: SharedTokenCacheParts): SharedToke
     },
     async isKeptWarm({ read }, waitUntil) {
       const { record, connection, name } = read
-      if (dueAt(record, connection, name.id) !== undefined) return true
       await list(read, waitUntil)
-      return false
+      return dueAt(record, connection, name.id) !== undefined
     },
     async claimRefresh(look, waitUntil) {
       const { refreshRequestedAt = -Infinity, ...record } = look.read.record

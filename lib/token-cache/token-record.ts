@@ -9,6 +9,11 @@ export interface TokenRecord {
   readonly refreshAt?: number
   readonly expiresAt?: number
   readonly generation?: number
+  /** The same of a token that was obtained in advance: it counts from when that generation has come into force. */
+  readonly nextSealedToken?: string
+  readonly nextRefreshAt?: number
+  readonly nextExpiresAt?: number
+  readonly nextGeneration?: number
   /** Random: who may ask for this token, and store it. */
   readonly leaseOwner?: string
   readonly leaseUntil?: number
@@ -25,11 +30,14 @@ export interface TokenRecord {
   readonly failedFingerprint?: string
 }
 
-const texts = ['sealedToken', 'leaseOwner', 'failure', 'failedFingerprint'] as const
+const texts = ['sealedToken', 'nextSealedToken', 'leaseOwner', 'failure', 'failedFingerprint'] as const
 const times = [
   'refreshAt',
   'expiresAt',
   'generation',
+  'nextRefreshAt',
+  'nextExpiresAt',
+  'nextGeneration',
   'leaseUntil',
   'rejectedAt',
   'refreshRequestedAt',
@@ -72,15 +80,43 @@ export function withoutFailure(record: TokenRecord): TokenRecord {
   return rest
 }
 
-/** What a new token leaves of the record. */
-export function onlyRejection({ rejectedAt }: TokenRecord): TokenRecord {
-  return rejectedAt === undefined ? {} : { rejectedAt }
+/** A token as it stands in its record. */
+export type StoredFields = Required<Pick<TokenRecord, 'sealedToken' | 'refreshAt' | 'expiresAt' | 'generation'>>
+
+/** Of what was there a new token leaves the last rejection, and what is to come. */
+export function withToken(record: TokenRecord, token: StoredFields): TokenRecord {
+  const kept = ['rejectedAt', 'nextSealedToken', 'nextRefreshAt', 'nextExpiresAt', 'nextGeneration']
+  return { ...Object.fromEntries(Object.entries(record).filter(([name]) => kept.includes(name))), ...token }
 }
 
-/** When it is to be renewed though nobody asks for it: undefined where it isn't kept warm, or will be unused for too long by then. */
+export function withNextToken(record: TokenRecord, token: StoredFields): TokenRecord {
+  const { sealedToken, refreshAt, expiresAt, generation } = token
+  return {
+    ...withoutLease(record),
+    nextSealedToken: sealedToken,
+    nextRefreshAt: refreshAt,
+    nextExpiresAt: expiresAt,
+    nextGeneration: generation,
+  }
+}
+
+/** The record as it counts in that generation: the token that was obtained for it has taken the place of the other. */
+export function inForce(record: TokenRecord, current: number | undefined): TokenRecord {
+  const { nextSealedToken, nextRefreshAt, nextExpiresAt, nextGeneration, ...rest } = record
+  if (nextSealedToken === undefined || nextRefreshAt === undefined || nextExpiresAt === undefined) return record
+  if (nextGeneration === undefined || nextGeneration !== current) return record
+  const token = { sealedToken: nextSealedToken, refreshAt: nextRefreshAt, expiresAt: nextExpiresAt }
+  return { ...withoutFailure(rest), ...token, generation: nextGeneration }
+}
+
+/**
+ * When it is to be renewed though nobody asks for it: at once where it answers for nothing any more. Undefined where it isn't
+ * kept warm, or will be unused for too long by then.
+ */
 export function dueAt(record: TokenRecord, connection: ConnectionState | undefined, id: string): number | undefined {
-  const { sealedToken, refreshAt, rejectedAt, coolDownUntil = -Infinity } = record
-  const renewFrom = refreshAt ?? rejectedAt
+  const { sealedToken, refreshAt, rejectedAt, generation, coolDownUntil = -Infinity } = record
+  const isOutdated = connection && generation !== undefined && generation !== connection.generation
+  const renewFrom = isOutdated ? connection.generation : (refreshAt ?? rejectedAt)
   const until = connection && warmUntil(connection, id)
   if (sealedToken === undefined || renewFrom === undefined || until === undefined) return undefined
   const due = Math.max(renewFrom, coolDownUntil)
@@ -89,12 +125,12 @@ export function dueAt(record: TokenRecord, connection: ConnectionState | undefin
 
 /** An hour after nothing in it counts any more: this only tidies up, so it may be late and must not be early. */
 export function removableFrom(
-  { expiresAt, leaseUntil, coolDownUntil, rejectedAt }: TokenRecord,
+  { expiresAt, nextExpiresAt, leaseUntil, coolDownUntil, rejectedAt }: TokenRecord,
   connection: ConnectionState | undefined,
   id: string,
   now: number,
 ): number {
   const until = connection && warmUntil(connection, id)
-  const ends = [expiresAt, leaseUntil, coolDownUntil, rejectedAt, until].filter((at) => at !== undefined)
+  const ends = [expiresAt, nextExpiresAt, leaseUntil, coolDownUntil, rejectedAt, until].filter((at) => at !== undefined)
   return Math.max(now, ...ends) + spareMilliseconds
 }

@@ -9,7 +9,7 @@ import {
 } from './connection-record.ts'
 import { connectionRecordName, type RecordName } from './record-name.ts'
 import type { RecordStore, StoredRecord } from './record-store.ts'
-import { dueAt, readTokenRecord, removableFrom, type TokenRecord } from './token-record.ts'
+import { dueAt, inForce, readTokenRecord, removableFrom, type TokenRecord } from './token-record.ts'
 
 /** A token's record as it was read, together with that of its connection. */
 export interface ReadRecord {
@@ -78,13 +78,14 @@ export function createTokenRecords({ store, budget, now, randomId }: TokenRecord
     budget.spend('records', () => store.write(name, record, expected), waitUntil)
 
   async function read(name: RecordName, waitUntil: number): Promise<ReadRecord> {
-    const [stored, connection] = await readAll([name, connectionRecordName(name.group)], waitUntil)
+    const [stored, storedConnection] = await readAll([name, connectionRecordName(name.group)], waitUntil)
+    const connection = storedConnection && readConnectionRecord(storedConnection)
     return {
       name,
       version: stored?.version,
-      record: readTokenRecord(stored?.fields ?? {}),
+      record: inForce(readTokenRecord(stored?.fields ?? {}), connection?.generation),
       ...(stored?.dueAt !== undefined && { dueAt: stored.dueAt }),
-      ...(connection && { connection: readConnectionRecord(connection) }),
+      ...(connection && { connection }),
     }
   }
 

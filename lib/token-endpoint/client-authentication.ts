@@ -1,11 +1,10 @@
 import type { AssertionMoment } from '../assertion/claims.ts'
 import { signAssertion } from '../assertion/sign-assertion.ts'
 import type { Validity } from '../assertion/validity.ts'
-import type { Connection, PrivateKeyJwt } from '../configuration/connection.ts'
-import { oneLine } from '../secret/one-line.ts'
+import type { PrivateKeyJwt } from '../configuration/connection.ts'
 import { Secret } from '../secret/secret.ts'
-import type { SecretStore } from '../secret/secret-store.ts'
-import type { Signers } from '../signing-key/signers.ts'
+import type { Signer } from '../signing-key/signer.ts'
+import type { ClientKey } from './client-keys.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
@@ -20,24 +19,23 @@ export interface ClientCredentials {
 }
 
 /** By the one method that the connection is configured for (RFC 6749 section 2.3). */
-export function authenticateClient(
-  { clientId, clientAuthentication }: Connection,
-  { signers, secrets }: { readonly signers: Signers; readonly secrets: SecretStore },
+export async function authenticateClient(
+  clientId: string,
+  key: ClientKey,
   moment: AssertionMoment,
 ): Promise<ClientCredentials> {
-  return clientAuthentication.method === 'client_secret_basic'
-    ? authenticateBySecret(clientId, clientAuthentication.passwordSecret, secrets)
-    : authenticateByAssertion(clientId, clientAuthentication, signers, moment)
+  return 'password' in key
+    ? authenticateByPassword(clientId, key.password)
+    : authenticateByAssertion(clientId, key.way, key.signer, moment)
 }
 
 /** RFC 7523 section 2.2. `client_id` is optional there, and must be the assertion's subject. */
 async function authenticateByAssertion(
   clientId: string,
   { assertion, sendClientId }: PrivateKeyJwt,
-  signers: Signers,
+  signer: Signer,
   moment: AssertionMoment,
 ): Promise<ClientCredentials> {
-  const signer = await signers.get(assertion.key, assertion.algorithm)
   const { assertion: signed, validity } = await signAssertion(assertion, signer, moment)
   return {
     parameters: [
@@ -52,12 +50,7 @@ async function authenticateByAssertion(
 }
 
 /** RFC 6749 section 2.3.1: id and secret are form-encoded before they are joined. */
-async function authenticateBySecret(
-  clientId: string,
-  passwordSecret: string,
-  secrets: SecretStore,
-): Promise<ClientCredentials> {
-  const password = oneLine(await secrets.get(passwordSecret))
+function authenticateByPassword(clientId: string, password: Secret): ClientCredentials {
   const pair = `${formEncode(clientId)}:${formEncode(password.reveal())}`
   const encoded = Buffer.from(pair).toString('base64')
   return {

@@ -13,6 +13,16 @@ export interface TokenAnswer {
 }
 
 const comeBackLater: readonly number[] = [429, 502, 503, 504]
+/** Of RFC 6749 section 5.2 and RFC 8707 section 2: they repeat nothing, though a user may be called so. */
+const codesOfRfcs: readonly string[] = [
+  'invalid_request',
+  'invalid_client',
+  'invalid_grant',
+  'unauthorized_client',
+  'unsupported_grant_type',
+  'invalid_scope',
+  'invalid_target',
+]
 const troubles: readonly string[] = ['server_error', 'temporarily_unavailable']
 
 /**
@@ -64,6 +74,9 @@ function readRefusal(error: string, members: Record<string, unknown>, sent: read
   // RFC 6749 section 5.2 names the characters; what has others is not to be printed.
   if (!/^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(error))
     throw new UnreadableAnswerError('The token endpoint answers with an error code that has forbidden characters.')
+  // Codes stand in logs and events.
+  if (!codesOfRfcs.includes(error) && printableDescription(error, sent) === undefined)
+    throw new UnreadableAnswerError('The token endpoint answers with an error code that repeats what was sent to it.')
   // What servers say of themselves rather than of the request.
   if (troubles.includes(error)) throw new UnreachableError(`The token endpoint is in trouble (${error}).`)
   const { error_description: description } = members

@@ -2,7 +2,7 @@ import type { Connections, KnownConnection } from '../configuration/connections.
 import type { Log } from '../log/log-event.ts'
 import { unlessUnavailable } from '../token-cache/cache-unavailable-error.ts'
 import type { Elements } from '../token-cache/connection-record.ts'
-import { type Lease, unsharedLease } from '../token-cache/lease.ts'
+import { type Lease, type StoredToken, unsharedLease } from '../token-cache/lease.ts'
 import { LeaseLostError } from '../token-cache/lease-lost-error.ts'
 import type { AskedFor } from '../token-cache/shared-token.ts'
 import type { Look, SharedTokenCache } from '../token-cache/shared-token-cache.ts'
@@ -41,14 +41,17 @@ export interface Order {
   readonly isUse: boolean
 }
 
-/** `renewed`: `isCurrent` says whether it may answer further requests. `postponed`: what was in hand serves on. */
+/** `postponed`: what was in hand serves on. */
 export type Asked =
-  | { readonly outcome: 'renewed'; readonly token: Token; readonly isCurrent: boolean }
+  | (StoredToken & { readonly outcome: 'renewed' })
   | { readonly outcome: 'postponed'; readonly token: Token; readonly error: TokenError }
 
 /** Asks the token endpoint. Throws what there is of `TokenError` where no token was in hand. */
 export interface Asking {
-  /** For the whole fleet. Undefined where somebody else holds the lease. */
+  /**
+   * For the whole fleet. Undefined where somebody else holds the lease, or came between.
+   * @throws {CacheUnavailableError} where nobody waits for the token: to ask without a lease would be of no use
+   */
   underLease(order: Order, look: Look): Promise<Asked | undefined>
   /** A slow day, on which the cache can't be asked: for this process. */
   alone(order: Order): Promise<Asked>
@@ -64,9 +67,9 @@ export function createAsking({ connections, cache, obtainToken, now, log }: Aski
     const { request, deadline, known, isUse } = order
     try {
       const admitted = admission ?? (await admit(connections, request, fingerprint))
-      await lease.settle(elementsOf(admitted), isUse)
+      await lease.settle(elementsOf(admitted))
       const obtained = await obtainToken({ ...admitted, request, deadline, keepLease: lease.keepFor })
-      return { outcome: 'renewed', ...(await lease.store(keptToken(obtained, known, now()), askedFor(request))) }
+      return { outcome: 'renewed', ...(await lease.store(keptToken(obtained, known, now()), askedFor(request), isUse)) }
     } catch (error) {
       if (error instanceof LeaseLostError) throw error
       return fail(lease, order, error)
@@ -93,7 +96,7 @@ export function createAsking({ connections, cache, obtainToken, now, log }: Aski
       // Whoever can tell without reading whether a request may be made tells before it takes the lease.
       const admission = isAtHand ? await admit(connections, request, fingerprint) : undefined
       const taking = () => cache.takeLease(look, deadline - attemptMilliseconds)
-      const lease = await unlessUnavailable(taking, unsharedLease)
+      const lease = order.isUse ? await unlessUnavailable(taking, unsharedLease) : await taking()
       try {
         return lease && (await ask(lease, order, admission, fingerprint))
       } catch (error) {

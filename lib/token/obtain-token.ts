@@ -1,9 +1,8 @@
 import type { Connection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import { Secret } from '../secret/secret.ts'
-import type { SecretStore } from '../secret/secret-store.ts'
-import type { Signers } from '../signing-key/signers.ts'
 import { authenticateClient, type ClientCredentials } from '../token-endpoint/client-authentication.ts'
+import type { ClientKey, ClientKeys } from '../token-endpoint/client-keys.ts'
 import { clockOffset } from '../token-endpoint/clock-offset.ts'
 import { readTokenAnswer, type TokenAnswer } from '../token-endpoint/read-token-answer.ts'
 import { readHttpDate } from '../token-endpoint/retry-after.ts'
@@ -21,8 +20,7 @@ import type { TokenRequest } from './token-request.ts'
 const longestDelayMilliseconds = 1_000
 
 export interface ObtainParts {
-  readonly signers: Signers
-  readonly secrets: SecretStore
+  readonly clientKeys: ClientKeys
   readonly tokenEndpoint: TokenEndpoint
   readonly now: () => number
   /** 16 random bytes in base64url, new at each call. */
@@ -41,6 +39,8 @@ export interface Errand {
   /** Another one when a secret has changed. */
   readonly secretsMark?: string
   readonly request: TokenRequest
+  /** What the client authenticates by instead of its current key. */
+  readonly previousKey?: ClientKey
   /** The elements' and the request's, as they go to the token endpoint. */
   readonly parameters: GrantParameters
   /** Milliseconds since the epoch by which the caller needs an answer. */
@@ -56,12 +56,12 @@ export interface Errand {
 export type ObtainToken = (errand: Errand) => Promise<Token>
 
 export function createObtainToken(parts: ObtainParts): ObtainToken {
-  const { tokenEndpoint, now, randomId, random, clockOffsets, log } = parts
+  const { clientKeys, tokenEndpoint, now, randomId, random, clockOffsets, log } = parts
 
   return async (errand) => {
     const { connection, parameters, deadline, keepLease } = errand
     const { id: authorizationServer, lifetime } = connection.authorizationServer
-    const credentials = await authenticate(connection)
+    const credentials = await authenticate(errand)
     await keepLease(timeoutsUntil(deadline, now(), connection.authorizationServer).totalMilliseconds)
 
     const sentAt = now()
@@ -82,10 +82,11 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
     }
   }
 
-  async function authenticate(connection: Connection): Promise<ClientCredentials> {
+  async function authenticate({ connection, previousKey }: Errand): Promise<ClientCredentials> {
     const from = now()
     const moment = { now: from + clockOffsets.of(connection.authorizationServer.id), jwtId: randomId() }
-    const credentials = await authenticateClient(connection, parts, moment)
+    const key = previousKey ?? (await clientKeys.current(connection))
+    const credentials = await authenticateClient(connection.clientId, key, moment)
     const { method } = connection.clientAuthentication
     log({ event: 'client_authenticated', connection: connection.name, method, milliseconds: now() - from })
     return credentials

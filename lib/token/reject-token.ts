@@ -1,7 +1,7 @@
 import { unlessUnavailable } from '../token-cache/cache-unavailable-error.ts'
 import type { SharedTokenCache } from '../token-cache/shared-token-cache.ts'
 import { CoolingDownError } from './cooling-down-error.ts'
-import type { Invalidation, Rejection, TokenMemory } from './token-memory.ts'
+import type { TokenMemory } from './token-memory.ts'
 
 /** One token key causes at most one token request in this time by rejection, whoever rejects and however often. */
 const minimumIntervalMilliseconds = 10_000
@@ -12,8 +12,8 @@ const minimumIntervalMilliseconds = 10_000
  */
 export type RejectToken = (connection: string, tokenId: string) => Promise<RejectionOutcome>
 
-/** `absent`: that token isn't kept any more. */
-export type RejectionOutcome = 'dropped' | 'absent'
+/** `absent`: that token isn't kept any more. `unknown`: it isn't kept here, and the fleet could not be asked. */
+export type RejectionOutcome = 'dropped' | 'absent' | 'unknown'
 
 export interface RejectTokenParts {
   readonly memory: TokenMemory
@@ -24,18 +24,14 @@ export interface RejectTokenParts {
 export function createRejectToken({ memory, cache, now }: RejectTokenParts): RejectToken {
   return async (connection, tokenId) => {
     const rejection = { connection, tokenId, now: now(), minimumIntervalMilliseconds }
-    const invalidation = await invalidate(rejection)
+    const shared = await unlessUnavailable(() => cache.invalidate(rejection), 'unavailable')
+    const invalidation = typeof shared === 'object' ? shared : memory.invalidate(rejection)
     if (invalidation.outcome === 'too_soon')
       throw new CoolingDownError(
         `This token replaced a rejected one a moment ago; one is replaced at most once in ${minimumIntervalMilliseconds / 1000} s.`,
         Math.ceil((invalidation.retryAt - rejection.now) / 1000),
       )
     memory.forget(connection, tokenId)
-    return invalidation.outcome
-  }
-
-  async function invalidate(rejection: Rejection): Promise<Invalidation> {
-    const shared = await unlessUnavailable(() => cache.invalidate(rejection), undefined)
-    return shared ?? memory.invalidate(rejection)
+    return shared === 'unavailable' && invalidation.outcome === 'absent' ? 'unknown' : invalidation.outcome
   }
 }

@@ -2,11 +2,15 @@ import type { Connection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { SecretError } from '../secret/secret-error.ts'
+import { KeyStoreError } from '../signing-key/key-store-error.ts'
+import type { ClientKey, ClientKeys } from '../token-endpoint/client-keys.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
 import type { ClockOffsets } from './clock-offsets.ts'
-import type { ObtainToken } from './obtain-token.ts'
+import type { Errand, ObtainToken } from './obtain-token.ts'
+import type { Token } from './token.ts'
 
 export interface SecondAttemptParts {
+  readonly clientKeys: ClientKeys
   readonly clockOffsets: ClockOffsets
   readonly secrets: SecretCache
   readonly log: Log
@@ -14,18 +18,32 @@ export interface SecondAttemptParts {
 
 /**
  * The same, and once more where a client was refused for a reason that is gone by then: the first that holds of our clock
- * being off, by the `Date` of the server's answer, and the secret having a newer version.
+ * being off, by the `Date` of the server's answer, and the secret having a newer version; else, where there is one, by the
+ * key that was current before, which a server that hasn't heard of the new one still takes.
  */
 export function withSecondAttempt(obtainToken: ObtainToken, parts: SecondAttemptParts): ObtainToken {
-  const { clockOffsets, secrets, log } = parts
+  const { clientKeys, clockOffsets, secrets, log } = parts
 
   return async (errand) => {
     try {
       return await obtainToken(errand)
     } catch (error) {
-      if (!(error instanceof RefusedError) || error.error !== 'invalid_client') throw error
-      if (!isClockOff(errand.connection, error) && !(await hasNewerSecret(errand.connection))) throw error
-      return obtainToken(errand)
+      if (!isClientRefused(error)) throw error
+      const { connection } = errand
+      if (isClockOff(connection, error) || (await hasNewerSecret(connection))) return obtainToken(errand)
+      const previousKey = await findPreviousKey(connection)
+      if (!previousKey) throw error
+      return obtainByPreviousKey({ ...errand, previousKey }, error)
+    }
+  }
+
+  async function obtainByPreviousKey(errand: Errand, refusal: RefusedError): Promise<Token> {
+    log({ event: 'previous_key_tried', connection: errand.connection.name })
+    try {
+      return await obtainToken(errand)
+    } catch (error) {
+      // What the server says of the key that is meant to be used tells more.
+      throw isClientRefused(error) ? refusal : error
     }
   }
 
@@ -41,14 +59,26 @@ export function withSecondAttempt(obtainToken: ObtainToken, parts: SecondAttempt
       clientAuthentication.method === 'client_secret_basic'
         ? clientAuthentication.passwordSecret
         : clientAuthentication.assertion.key.location
-    try {
-      if (!(await secrets.refresh(secret))) return false
-    } catch (error) {
-      // The server's refusal says more than that the store can't be reached.
-      if (error instanceof SecretError) return false
-      throw error
-    }
-    log({ event: 'newer_secret_found', connection: name })
-    return true
+    const isNewer = await unlessUnusable(() => secrets.refresh(secret))
+    if (isNewer) log({ event: 'newer_secret_found', connection: name })
+    return isNewer ?? false
+  }
+
+  function findPreviousKey(connection: Connection): Promise<ClientKey | undefined> {
+    return unlessUnusable(() => clientKeys.previous(connection))
+  }
+}
+
+function isClientRefused(error: unknown): error is RefusedError {
+  return error instanceof RefusedError && error.error === 'invalid_client'
+}
+
+/** Undefined where a secret can't be had or used: the server's refusal says more than that. */
+async function unlessUnusable<T>(look: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await look()
+  } catch (error) {
+    if (error instanceof SecretError || error instanceof KeyStoreError) return undefined
+    throw error
   }
 }

@@ -22,7 +22,7 @@ export function openPorts(environment: Environment) {
     ...storePorts,
     elements,
     connections: createConnections({ elements, surroundings, now, log }),
-    signers: createSigners(secrets),
+    signers: createSigners(secrets, now),
     openRotatingSecret: openRotation(places.secrets, stage),
     tokenEndpoint: undiciTokenEndpoint(secrets),
     memory: lruTokenMemory({ maximumTokens }),

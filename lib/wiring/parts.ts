@@ -24,6 +24,7 @@ import { withSharedRecords } from '../token-cache/shared-cool-downs.ts'
 import { createSharedTokenCache } from '../token-cache/shared-token-cache.ts'
 import { createTokenRecords } from '../token-cache/token-records.ts'
 import type { TokenSealing } from '../token-cache/token-sealing.ts'
+import { createClientKeys } from '../token-endpoint/client-keys.ts'
 import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
 
 /** All that is outside of the core, time and chance among it. */
@@ -46,8 +47,6 @@ export interface Ports {
   readonly log: Log
 }
 
-export type Parts = ReturnType<typeof createParts>
-
 /** One process of a fleet: all that stands between the ports, for every function the same. */
 export function createParts(ports: Ports) {
   const { connections, secrets, signers, tokenEndpoint, store, sealing, budgetMilliseconds } = ports
@@ -61,8 +60,9 @@ export function createParts(ports: Ports) {
   const coolDowns = withSharedRecords(createCoolDowns(now), { store, budget, sealing, now, randomId })
   const outcomes = createOutcomes(now)
 
-  const askOnce = createObtainToken({ signers, secrets, tokenEndpoint, clockOffsets, now, random, randomId, log })
-  const askAgain = withSecondAttempt(askOnce, { clockOffsets, secrets, log })
+  const clientKeys = createClientKeys(signers, secrets)
+  const askOnce = createObtainToken({ clientKeys, tokenEndpoint, clockOffsets, now, random, randomId, log })
+  const askAgain = withSecondAttempt(askOnce, { clientKeys, clockOffsets, secrets, log })
   const askInTurn = withRequestPolicy(askAgain, { coolDowns, now, random, pause, log })
   const secretsMark = createSecretsMark({ store, budget, now, randomId })
   const obtainToken = outcomes.watch(withSecretsInStep(askInTurn, { mark: secretsMark, secrets }))

@@ -199,7 +199,10 @@ async function startFarEnd(t: TestContext, changes: ElementChanges = {}): Promis
   t.after(() => dispatcher.close())
 
   const assertion = await theAssertion(workspace)
-  const theSigner = await createSigners(createSecretCache(secrets, Date.now)).get(assertion.key, assertion.algorithm)
+  const theSigner = await createSigners(createSecretCache(secrets, Date.now), Date.now).get(
+    assertion.key,
+    assertion.algorithm,
+  )
 
   async function send(signed: string): Promise<Answer> {
     const { statusCode, body } = await request(`${server.issuer}/token`, {

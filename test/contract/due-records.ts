@@ -227,7 +227,7 @@ export function testDueContract(name: string, open: OpenStores): void {
   promise('whatever is written, in whatever order, what is due is found', async (store) => {
     await fc.assert(
       fc.asyncProperty(arbitraryLife, (life) => liveAsSaid(store, life)),
-      { numRuns: 15 },
+      { numRuns: 15, endOnFailure: true },
     )
   })
 

@@ -11,15 +11,22 @@ import type { Token } from '../../lib/token/token.ts'
 import { type TokenKey, tokenKey } from '../../lib/token/token-key.ts'
 import { createBudget } from '../../lib/token-cache/budget.ts'
 import { CacheUnavailableError } from '../../lib/token-cache/cache-unavailable-error.ts'
+import {
+  announced,
+  type Elements,
+  readConnectionRecord,
+  writeConnectionRecord,
+} from '../../lib/token-cache/connection-record.ts'
 import type { Lease } from '../../lib/token-cache/lease.ts'
 import { LeaseLostError } from '../../lib/token-cache/lease-lost-error.ts'
-import { type RecordName, recordNameText } from '../../lib/token-cache/record-name.ts'
+import { connectionRecordName, type RecordName, recordNameText } from '../../lib/token-cache/record-name.ts'
 import type { RecordStore, StoredRecord } from '../../lib/token-cache/record-store.ts'
 import type { AskedFor } from '../../lib/token-cache/shared-token.ts'
 import { createSharedTokenCache, type Look, type SharedTokenCache } from '../../lib/token-cache/shared-token-cache.ts'
 import { createTokenRecords } from '../../lib/token-cache/token-records.ts'
 import { createTokenSealing, type TokenSealing } from '../../lib/token-cache/token-sealing.ts'
 import { RefusedError, UnreachableError } from '../../lib/token-endpoint/token-endpoint-error.ts'
+import { onlyCurrent } from '../support/only-current.ts'
 import { someToken, someTokenKey } from '../support/some-token.ts'
 
 /** A lease and the second that contenders wait beyond it. */
@@ -27,6 +34,10 @@ const leaseMilliseconds = 12_000
 const graceMilliseconds = 1_000
 const intervalMilliseconds = 10_000
 const nothingElse: AskedFor = { further: {} }
+const idleMilliseconds = 400_000
+const plan = { idleMilliseconds, maximumVariants: 3, authorizationServer: 'theServer', maximumConcurrency: 10 }
+/** Elements by which tokens are kept warm. */
+const warm = { fingerprint: 'f1', warming: plan }
 
 /** One instance of a function, by the clock of the test. */
 interface Instance {
@@ -34,11 +45,16 @@ interface Instance {
   readonly events: readonly LogEvent[]
   look(key: TokenKey, connection?: string): Promise<Look>
   /** The lease of a token that nobody else asks for, under these elements. */
-  lease(key: TokenKey, fingerprint?: string): Promise<Lease>
+  lease(key: TokenKey, under?: Under): Promise<Lease>
   /** As after a token request: the token as it is handed out. */
-  obtain(key: TokenKey, token?: Token, fingerprint?: string): Promise<Token>
+  obtain(key: TokenKey, token?: Token, under?: Under): Promise<Token>
+  /** A token for elements that are to come. */
+  storeNext(key: TokenKey, generation: number): Promise<Token | undefined>
   invalidate(tokenId: string, connection?: string): ReturnType<SharedTokenCache['invalidate']>
 }
+
+/** Elements by their fingerprint alone, or with what they say of warming; and whether somebody asks for the token. */
+type Under = string | (Elements & { readonly isUse?: boolean })
 
 interface Fleet {
   readonly store: RecordStore
@@ -47,6 +63,8 @@ interface Fleet {
   /** All that was ever written. */
   readonly written: readonly { readonly name: RecordName; readonly record: StoredRecord }[]
   open(sealing?: TokenSealing): Instance
+  /** Says which elements come next: the number that they will be. */
+  announce(fingerprint: string): Promise<number>
 }
 
 /**
@@ -71,7 +89,7 @@ export function testSharedTokenCacheContract(
     const asked = { scope: ['a', 'b'], resource: ['https://api.example'], audience: 'aud', further: { tenant: 't' } }
     const token = { ...aToken(now), scope: 'a b' }
     const lease = await one.lease(key)
-    const stored = await lease.store(token, asked)
+    const stored = await lease.store(token, asked, true)
     assert.equal(stored.isCurrent, true)
     assert.match(stored.token.id, /^[A-Za-z0-9_-]{22}\.[A-Za-z0-9_-]{43}$/)
 
@@ -161,14 +179,14 @@ export function testSharedTokenCacheContract(
 
     await assert.rejects(lost.keepFor(1_000), LeaseLostError)
     const token = aToken(fleet.clock.now)
-    const stored = await lost.store(token, nothingElse)
+    const stored = await lost.store(token, nothingElse, true)
     assert.equal(stored.isCurrent, false, 'good for who waits, and for nobody else')
     assert.ok(stored.token.accessToken.equals(token.accessToken))
     await lost.end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 30_000 })
     const { isLeased, token: none, failure } = await heir.look(key)
     assert.deepEqual({ isLeased, none, failure }, { isLeased: true, none: undefined, failure: undefined })
 
-    const newer = await held.store(aToken(fleet.clock.now), nothingElse)
+    const newer = await held.store(aToken(fleet.clock.now), nothingElse, true)
     assert.equal(newer.isCurrent, true)
     assert.equal((await old.look(key)).token?.id, newer.token.id)
   })
@@ -181,7 +199,7 @@ export function testSharedTokenCacheContract(
     fleet.clock.now += leaseMilliseconds + graceMilliseconds + 1
     const newer = await heir.obtain(key)
 
-    const stored = await lost.store(late, nothingElse)
+    const stored = await lost.store(late, nothingElse, true)
     assert.deepEqual([stored.token.id, stored.isCurrent], [newer.id, true])
     await lost.end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 30_000 })
     const look = await old.look(key)
@@ -196,7 +214,7 @@ export function testSharedTokenCacheContract(
     const { usableUntil } = await heir.obtain(key)
     fleet.clock.now = usableUntil
     const token = aToken(fleet.clock.now)
-    const stored = await lost.store(token, nothingElse)
+    const stored = await lost.store(token, nothingElse, true)
     assert.ok(stored.token.accessToken.equals(token.accessToken))
     assert.equal(stored.isCurrent, false)
   })
@@ -209,14 +227,14 @@ export function testSharedTokenCacheContract(
     assert.deepEqual(await rejecter.invalidate(id), { outcome: 'dropped' })
 
     await assert.rejects(renewal.keepFor(leaseMilliseconds + 1), LeaseLostError)
-    const stored = await renewal.store(aToken(fleet.clock.now), nothingElse)
+    const stored = await renewal.store(aToken(fleet.clock.now), nothingElse, true)
     assert.equal(stored.isCurrent, false)
     const look = await rejecter.look(key)
     assert.equal(look.token, undefined)
     const next = await rejecter.cache.takeLease(look, Infinity)
     assert.ok(next, 'nobody has to wait for that holder')
-    await next.settle({ fingerprint: 'f1' }, true)
-    assert.equal((await next.store(aToken(fleet.clock.now), nothingElse)).isCurrent, true)
+    await next.settle({ fingerprint: 'f1' })
+    assert.equal((await next.store(aToken(fleet.clock.now), nothingElse, true)).isCurrent, true)
   })
 
   promise('a token that was obtained under older elements is neither stored nor found', async (fleet) => {
@@ -230,7 +248,7 @@ export function testSharedTokenCacheContract(
     await newer.lease(someTokenKey(), 'f2')
     assert.equal((await newer.look(key)).token, undefined)
     for (const each of [lease, fallback]) {
-      const stored = await each?.store(aToken(fleet.clock.now), nothingElse)
+      const stored = await each?.store(aToken(fleet.clock.now), nothingElse, true)
       assert.equal(stored?.isCurrent, false)
     }
     for (const each of [under, unsettled]) {
@@ -239,6 +257,22 @@ export function testSharedTokenCacheContract(
     }
     await newer.lease(someTokenKey(), 'f1')
     assert.equal((await newer.look(key)).token, undefined, 'the same elements again are another generation')
+  })
+
+  promise('who was frozen between reading elements and saying so does not undo newer ones', async (fleet) => {
+    const [frozen, other] = [fleet.open(), fleet.open()]
+    const [key, kept, first] = [someTokenKey(), someTokenKey(), someTokenKey()]
+    await other.obtain(kept, aToken(fleet.clock.now), 'f1')
+    const lease = (await frozen.cache.takeLease(await frozen.look(key), Infinity)) ?? assert.fail()
+    const { id } = await other.obtain(kept, aToken(fleet.clock.now), 'f3')
+    await assert.rejects(lease.settle({ fingerprint: 'f2' }), LeaseLostError)
+    assert.equal((await other.look(kept)).token?.id, id)
+    assert.equal((await other.look(key)).isLeased, false, 'who knows better may ask at once')
+
+    const agrees = (await frozen.cache.takeLease(await frozen.look(first), Infinity)) ?? assert.fail()
+    await other.obtain(kept, aToken(fleet.clock.now), 'f4')
+    await agrees.settle({ fingerprint: 'f4' })
+    assert.equal((await agrees.store(aToken(fleet.clock.now), nothingElse, true)).isCurrent, true)
   })
 
   promise('the same elements are the same generation, whoever says so and however many at once', async (fleet) => {
@@ -250,8 +284,8 @@ export function testSharedTokenCacheContract(
         return (await cache.takeLease(await look(key), Infinity)) ?? assert.fail('each has a key of his own')
       }),
     )
-    await Promise.all(leases.map((lease) => lease.settle({ fingerprint: 'f1' }, true)))
-    const stored = await Promise.all(leases.map((lease) => lease.store(aToken(fleet.clock.now), nothingElse)))
+    await Promise.all(leases.map((lease) => lease.settle({ fingerprint: 'f1' })))
+    const stored = await Promise.all(leases.map((lease) => lease.store(aToken(fleet.clock.now), nothingElse, true)))
     assert.ok(stored.every(({ isCurrent }) => isCurrent))
     const looks = await Promise.all(keys.map((key) => fleet.open().look(key)))
     assert.equal(new Set(looks.map(({ token }) => token?.generation)).size, 1)
@@ -276,8 +310,8 @@ export function testSharedTokenCacheContract(
     const instance = fleet.open()
     const key = tokenKey({ connection: 'other', further: {} })
     const lease = await instance.cache.takeLease(await instance.look(key, 'other'), Infinity)
-    await lease?.settle({ fingerprint: 'f1' }, true)
-    await lease?.store({ ...aToken(fleet.clock.now), connection: 'other' }, nothingElse)
+    await lease?.settle({ fingerprint: 'f1' })
+    await lease?.store({ ...aToken(fleet.clock.now), connection: 'other' }, nothingElse, true)
     await instance.lease(someTokenKey(), 'f2')
     assert.ok((await instance.look(key, 'other')).token)
   })
@@ -309,6 +343,181 @@ export function testSharedTokenCacheContract(
     assert.equal(await instance.invalidate(random ?? ''), undefined, 'never shared')
     assert.equal((await instance.look(key)).token?.id, id)
     assert.equal((await instance.look(otherKey)).token?.id, other.id)
+  })
+
+  promise('what was asked for is known after a rejection, and of a user it never is', async (fleet) => {
+    const [one, other] = [fleet.open(), fleet.open()]
+    const [key, usersKey] = [someTokenKey(), someTokenKey()]
+    const asked = { scope: ['a'], further: { tenant: 't' } }
+    const { token } = await (await one.lease(key)).store(aToken(fleet.clock.now), asked, true)
+    const users = await (await one.lease(usersKey)).store(aToken(fleet.clock.now), undefined, true)
+    assert.equal((await other.look(usersKey)).token?.id, users.token.id)
+    for (const { id } of [token, users.token]) await other.invalidate(id)
+    const look = await one.look(key)
+    assert.deepEqual([look.token, look.asked], [undefined, asked])
+    const usersLook = await one.look(usersKey)
+    assert.deepEqual([usersLook.token, usersLook.asked], [undefined, undefined])
+    assert.equal(usersLook.read.record.sealedToken, undefined, 'nothing of it stays')
+    assert.deepEqual((await one.cache.lookAt(look.read.name, Infinity)).asked, asked)
+  })
+
+  promise('a token is looked at by the name of its record as by its key', async (fleet) => {
+    const instance = fleet.open()
+    const key = someTokenKey()
+    const token = await instance.obtain(key)
+    const look = await instance.look(key)
+    assert.deepEqual(await instance.cache.lookAt(look.read.name, Infinity), look)
+    assert.equal(look.token?.id, token.id)
+  })
+
+  promise('of twenty who meet a stale token one asks for its renewal, and the next one 20 s later', async (fleet) => {
+    const instances = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const { id } = await fleet.open().obtain(key)
+    const claimAll = () =>
+      Promise.all(
+        Array.from({ length: 20 }, async (_, index) => {
+          const { cache, look } = instances[index % 2] ?? assert.fail()
+          return cache.claimRefresh(await look(key), Infinity)
+        }),
+      )
+    for (const wait of [0, 20_000]) {
+      fleet.clock.now += wait
+      const claimed = (await claimAll()).filter((each) => each !== undefined)
+      assert.equal(claimed.length, 1)
+      assert.equal(claimed[0]?.token?.id, id)
+      assert.ok(
+        await fleet
+          .open()
+          .look(key)
+          .then(({ token }) => token),
+      )
+      fleet.clock.now += 19_999
+      assert.ok((await claimAll()).every((each) => each === undefined))
+      fleet.clock.now -= 19_999
+    }
+  })
+
+  promise('by what a claim brings a lease is taken; after a renewal one may ask again at once', async (fleet) => {
+    const [one, other] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    await one.obtain(key)
+    const claimed = (await one.cache.claimRefresh(await one.look(key), Infinity)) ?? assert.fail()
+    const lease = (await one.cache.takeLease(claimed, Infinity)) ?? assert.fail()
+    await lease.settle({ fingerprint: 'f1' })
+    await lease.store(aToken(fleet.clock.now), nothingElse, true)
+    assert.ok(await other.cache.claimRefresh(await other.look(key), Infinity))
+  })
+
+  promise(
+    'a token that somebody uses is due when it goes stale, and not when nobody has for too long',
+    async (fleet) => {
+      const [one, other] = [fleet.open(), fleet.open()]
+      const [key, unused] = [someTokenKey(), someTokenKey()]
+      const { refreshAt } = await one.obtain(key, aToken(fleet.clock.now), warm)
+      await (await one.lease(unused, warm)).store(aToken(fleet.clock.now), nothingElse, false)
+      const { name } = (await one.look(key)).read
+      assert.deepEqual(await fleet.store.due(refreshAt - 1, 10), [])
+      assert.deepEqual(await fleet.store.due(refreshAt, 10), [name])
+      assert.equal(await other.cache.isKeptWarm(await other.look(key), Infinity), true)
+      assert.equal(await other.cache.isKeptWarm(await other.look(unused), Infinity), false)
+
+      fleet.clock.now += idleMilliseconds
+      assert.ok(await other.cache.isKeptWarm(await other.look(key), Infinity), 'it was noted to be stale before that')
+      await one.obtain(key, aToken(fleet.clock.now), { ...warm, isUse: false })
+      assert.equal(await other.cache.isKeptWarm(await other.look(key), Infinity), false)
+      assert.deepEqual(await fleet.store.due(fleet.clock.now + 1e9, 10), [])
+    },
+  )
+
+  promise('a use is written when it is a quarter of the idle time old; every other hit only reads', async (fleet) => {
+    const instance = fleet.open()
+    const key = someTokenKey()
+    await instance.obtain(key, aToken(fleet.clock.now), warm)
+    const usedAt = fleet.clock.now
+    const hit = async () => {
+      const writes = fleet.written.length
+      await instance.cache.noteUse(await instance.look(key), Infinity)
+      return fleet.written.length - writes
+    }
+    assert.equal(await hit(), 0)
+    fleet.clock.now = usedAt + idleMilliseconds / 4 - 1
+    assert.equal(await hit(), 0)
+    fleet.clock.now += 1
+    assert.equal(await hit(), 1)
+    assert.equal(await hit(), 0)
+    const { variants } = (await instance.look(key)).read.connection ?? assert.fail()
+    assert.deepEqual(
+      variants.map(({ lastUsedAt }) => lastUsedAt),
+      [fleet.clock.now],
+    )
+  })
+
+  promise(
+    'a token that nobody used for long is listed again when somebody does, and not after it was forgotten',
+    async (fleet) => {
+      const [one, other] = [fleet.open(), fleet.open()]
+      const key = someTokenKey()
+      await (await one.lease(key, warm)).store(aToken(fleet.clock.now), nothingElse, false)
+      const far = fleet.clock.now + 1e9
+      assert.deepEqual(await fleet.store.due(far, 10), [])
+      const { name } = (await one.look(key)).read
+      await other.cache.noteUse(await other.look(key), Infinity)
+      assert.deepEqual(await fleet.store.due(far, 10), [name])
+      await one.cache.forgetUse(await one.look(key), Infinity)
+      assert.equal(await one.cache.isKeptWarm(await one.look(key), Infinity), false)
+      assert.deepEqual(await fleet.store.due(far, 10), [])
+      await other.cache.noteUse(await other.look(key), Infinity)
+      assert.deepEqual(await fleet.store.due(far, 10), [name])
+    },
+  )
+
+  promise('no more are kept warm than may be, and those in use are not driven out', async (fleet) => {
+    const instance = fleet.open()
+    const keys = Array.from({ length: 5 }, () => someTokenKey())
+    for (const key of keys) await instance.obtain(key, aToken(fleet.clock.now), warm)
+    const kept = await Promise.all(
+      keys.map(async (key) => instance.cache.isKeptWarm(await instance.look(key), Infinity)),
+    )
+    assert.deepEqual(kept, [true, true, true, false, false])
+    const writes = fleet.written.length
+    await instance.cache.noteUse(await instance.look(keys[4] ?? assert.fail()), Infinity)
+    assert.equal(fleet.written.length, writes, 'nor does it cost a write at each hit')
+  })
+
+  promise('a token that is stored in advance counts from when its generation is in force', async (fleet) => {
+    const [one, other] = [fleet.open(), fleet.open()]
+    const [key, without] = [someTokenKey(), someTokenKey()]
+    const { id: old } = await one.obtain(key, aToken(fleet.clock.now), warm)
+    await one.obtain(without, aToken(fleet.clock.now), warm)
+    const generation = await fleet.announce('f2')
+    fleet.clock.now += 50_000
+    const next = await one.storeNext(key, generation)
+    assert.equal((await other.look(key)).token?.id, old)
+    assert.equal((await other.look(key)).isLeased, false)
+
+    fleet.clock.now += 1
+    await other.lease(someTokenKey(), { ...warm, fingerprint: 'f2' })
+    const look = await other.look(key)
+    assert.deepEqual([look.token?.id, look.token?.generation], [next?.id, generation])
+    assert.equal((await other.look(without)).token, undefined)
+    assert.deepEqual(await other.invalidate(next?.id ?? ''), { outcome: 'dropped' })
+    assert.equal((await one.look(key)).token, undefined)
+  })
+
+  promise('what is stored in advance for what never comes into force is handed out to nobody', async (fleet) => {
+    const instance = fleet.open()
+    const key = someTokenKey()
+    const { id } = await instance.obtain(key, aToken(fleet.clock.now), warm)
+    const first = await fleet.announce('f2')
+    assert.ok(await instance.storeNext(key, first))
+    const second = await fleet.announce('f3')
+    assert.equal(await instance.storeNext(key, first), undefined)
+    assert.equal((await instance.look(key)).isLeased, false)
+    assert.equal((await instance.look(key)).token?.id, id)
+    await instance.lease(someTokenKey(), { ...warm, fingerprint: 'f3' })
+    assert.equal((await instance.look(key)).read.connection?.generation, second)
+    assert.equal((await instance.look(key)).token, undefined)
   })
 
   promise('one token key loses a token by rejection once in the interval, to the millisecond', async (fleet) => {
@@ -357,7 +566,7 @@ export function testSharedTokenCacheContract(
     assert.ok((await instance.look(key)).failure)
     const lease = await instance.lease(key)
     assert.equal((await instance.look(key)).failure, undefined)
-    await lease.store(aToken(fleet.clock.now), nothingElse)
+    await lease.store(aToken(fleet.clock.now), nothingElse, true)
     assert.equal((await instance.look(key)).failure, undefined)
   })
 
@@ -406,7 +615,7 @@ export function testSharedTokenCacheContract(
       const { read } = await instance.look(key)
       const elsewhere = await instance.look(key, 'other')
       const lease = await instance.cache.takeLease(elsewhere, Infinity)
-      await lease?.settle({ fingerprint: 'f1' }, true)
+      await lease?.settle({ fingerprint: 'f1' })
       const { read: to } = await instance.look(key, 'other')
       await overwrite(fleet, to, { ...read.record, generation: to.connection?.generation ?? 0 })
       assert.equal((await instance.look(key, 'other')).token, undefined)
@@ -451,7 +660,7 @@ export function testSharedTokenCacheContract(
     const asked = { scope: [scope], resource: [resource], audience, further: { tenant } }
     const key = tokenKey({ connection: 'conn', ...asked, username, password: new Secret(password) })
     const token = { ...aToken(fleet.clock.now), accessToken: new Secret(accessToken), scope }
-    const stored = await (await instance.lease(key)).store(token, asked)
+    const stored = await (await instance.lease(key)).store(token, asked, true)
     await (await instance.lease(key)).end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 9 })
     await instance.invalidate(stored.token.id)
 
@@ -543,13 +752,22 @@ function createFleet({ store, sealing }: { store: RecordStore; sealing: TokenSea
       written.push({ name, record })
       return store.write(name, record, expected)
     },
-    due: (...query) => store.due(...query),
+    due: (...question) => store.due(...question),
   }
   return {
     store,
     clock,
     written,
     open: (own = sealing) => createInstance(overheard, own, () => clock.now),
+    async announce(fingerprint) {
+      const [stored] = await store.read([connectionRecordName('conn')])
+      const before = readConnectionRecord(stored ?? assert.fail('there is a connection'))
+      const after = announced(before, fingerprint, clock.now)
+      const version = randomBytes(16).toString('base64url')
+      const record = writeConnectionRecord(after, version, clock.now)
+      assert.equal(await store.write(connectionRecordName('conn'), record, before.version), true)
+      return after.next?.generation ?? assert.fail('it was announced')
+    },
   }
 }
 
@@ -567,10 +785,10 @@ function createInstance(store: RecordStore, sealing: TokenSealing, now: () => nu
   const records = createTokenRecords({ store, budget, now, randomId })
   const cache = createSharedTokenCache({ records, sealing, budget, now, randomId, log })
   const look = (key: TokenKey, connection = 'conn') => cache.look(connection, key, Infinity)
-  const lease = async (key: TokenKey, fingerprint = 'f1') => {
+  const lease = async (key: TokenKey, under: Under = 'f1') => {
     const taken = await cache.takeLease(await look(key), Infinity)
     assert.ok(taken, 'nobody else holds the lease')
-    await taken.settle({ fingerprint }, true)
+    await taken.settle(typeof under === 'string' ? { fingerprint: under } : under)
     return taken
   }
   return {
@@ -578,10 +796,15 @@ function createInstance(store: RecordStore, sealing: TokenSealing, now: () => nu
     events,
     look,
     lease,
-    async obtain(key, token = aToken(now()), fingerprint) {
-      const stored = await (await lease(key, fingerprint)).store(token, nothingElse)
+    async obtain(key, token = aToken(now()), under) {
+      const isUse = typeof under !== 'object' || (under.isUse ?? true)
+      const stored = await (await lease(key, under)).store(token, nothingElse, isUse)
       assert.equal(stored.isCurrent, true)
       return stored.token
+    },
+    async storeNext(key, generation) {
+      const taken = (await cache.takeLease(await look(key), Infinity)) ?? assert.fail('nobody holds it')
+      return taken.storeNext(aToken(now()), nothingElse, generation)
     },
     invalidate: (tokenId, connection = 'conn') =>
       cache.invalidate({ connection, tokenId, now: now(), minimumIntervalMilliseconds: intervalMilliseconds }),
@@ -636,7 +859,7 @@ function theSecret({ clock }: Fleet, keys: readonly SomeKey[]) {
   return {
     sealing: () =>
       createTokenSealing(
-        createSecretCache(store, () => clock.now),
+        createSecretCache(onlyCurrent(store.get), () => clock.now),
         'tokenwell/test/cache',
       ),
     /** None: nobody has a right to it any more. */

@@ -7,14 +7,10 @@ import {
   PutRuleCommand,
   PutTargetsCommand,
 } from '@aws-sdk/client-eventbridge'
-import {
-  CreateQueueCommand,
-  DeleteMessageCommand,
-  GetQueueAttributesCommand,
-  ReceiveMessageCommand,
-  SQSClient,
-} from '@aws-sdk/client-sqs'
+import { serviceName } from '../../lib/configuration/surroundings.ts'
+import { readIncomingEvent } from '../../lib/event/read-incoming-event.ts'
 import { setEnvironment, startMoto } from './moto.ts'
+import { createQueue } from './moto-queue.ts'
 import { startIfThere } from './real-server.ts'
 import { createTestStack, resourceOf, resourcesOf } from './stack.ts'
 
@@ -31,23 +27,19 @@ export interface Target {
   readonly Input?: string
 }
 
+const stage = 'test'
 export const onDefaultBus = 'default'
-export const onOwnBus = 'tokenwell-test'
+export const onOwnBus = serviceName(stage)
 
 /** The rules of the stack's template in moto's EventBridge, and the queue to which they bring events. */
 export async function startEventRules(t: TestContext) {
   const moto = await startIfThere(t, () => startMoto(t))
   if (!moto) return undefined
   setEnvironment(t, moto.environment)
-  const [eventBridge, sqs] = [new EventBridgeClient(), new SQSClient()]
-  t.after(() => {
-    eventBridge.destroy()
-    sqs.destroy()
-  })
-  const { QueueUrl = '' } = await sqs.send(new CreateQueueCommand({ QueueName: 'refresh-token' }))
-  const asked = new GetQueueAttributesCommand({ QueueUrl, AttributeNames: ['QueueArn'] })
-  const { Attributes } = await sqs.send(asked)
-  await createRules(t, eventBridge, Attributes?.['QueueArn'] ?? '')
+  const eventBridge = new EventBridgeClient()
+  t.after(() => eventBridge.destroy())
+  const queue = await createQueue(t, moto)
+  await createRules(t, eventBridge, queue.arn)
 
   async function whatComesOf(bus: string, { source, detail, resources = [], ...event }: Event): Promise<unknown[]> {
     const Detail = JSON.stringify(detail)
@@ -55,7 +47,7 @@ export async function startEventRules(t: TestContext) {
     const put = new PutEventsCommand({ Entries: [{ ...entry, Resources: [...resources] }] })
     const { FailedEntryCount } = await eventBridge.send(put)
     assert.equal(FailedEntryCount, 0)
-    return takeAll(sqs, QueueUrl)
+    return (await queue.receive()).map(({ body }) => JSON.parse(body))
   }
 
   return {
@@ -67,6 +59,7 @@ export async function startEventRules(t: TestContext) {
         { source: event.source, type: event['detail-type'], detail: event.detail },
       )
       assert.deepEqual(more, [], 'once')
+      assert.notEqual(readIncomingEvent(message, stage).type, 'Ignored', 'the function takes it for its own')
     },
     async assertUnheard(bus: string, event: Event) {
       assert.deepEqual(await whatComesOf(bus, event), [])
@@ -98,10 +91,4 @@ async function createRules(t: TestContext, eventBridge: EventBridgeClient, queue
     })
     await eventBridge.send(new PutTargetsCommand({ Rule: Name, Targets: targets, ...bus }))
   }
-}
-
-async function takeAll(sqs: SQSClient, QueueUrl: string): Promise<unknown[]> {
-  const { Messages = [] } = await sqs.send(new ReceiveMessageCommand({ QueueUrl, MaxNumberOfMessages: 10 }))
-  for (const { ReceiptHandle } of Messages) await sqs.send(new DeleteMessageCommand({ QueueUrl, ReceiptHandle }))
-  return Messages.map(({ Body = '' }) => JSON.parse(Body))
 }

@@ -54,6 +54,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   cool_down_begun: true,
   clock_offset_learned: true,
   newer_secret_found: true,
+  previous_key_tried: true,
   reload_failed: true,
   cache_passed_over: true,
   cached_token_unreadable: true,

@@ -11,6 +11,7 @@ import type { Moto } from './moto.ts'
 /** A queue of moto's. */
 export interface Queue {
   readonly url: string
+  readonly arn: string
   /** All that is in it, with the attributes by name. Moto delivers at once. */
   receive(): Promise<readonly ReceivedMessage[]>
   /** A custom bus; of what is put there the queue gets what a rule of this pattern lets through. */
@@ -31,8 +32,11 @@ export async function createQueue(t: TestContext, { endpoint }: Moto): Promise<Q
     events.destroy()
   })
   const { QueueUrl: url = '' } = await queues.send(new CreateQueueCommand({ QueueName: 'the-queue' }))
+  const asked = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] })
+  const { Attributes: { QueueArn: arn = '' } = {} } = await queues.send(asked)
   return {
     url,
+    arn,
     async receive() {
       const found: ReceivedMessage[] = []
       for (;;) {
@@ -52,9 +56,7 @@ export async function createQueue(t: TestContext, { endpoint }: Moto): Promise<Q
       await events.send(new CreateEventBusCommand({ Name: name }))
       const rule = { Name: 'the-rule', EventBusName: name, EventPattern: JSON.stringify(pattern) }
       await events.send(new PutRuleCommand(rule))
-      const asked = { QueueUrl: url, AttributeNames: ['QueueArn' as const] }
-      const { Attributes: attributes } = await queues.send(new GetQueueAttributesCommand(asked))
-      const targets = [{ Id: 'the-target', Arn: attributes?.QueueArn }]
+      const targets = [{ Id: 'the-target', Arn: arn }]
       await events.send(new PutTargetsCommand({ Rule: rule.Name, EventBusName: name, Targets: targets }))
     },
   }

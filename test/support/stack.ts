@@ -56,10 +56,17 @@ export function everyProperty(elsewhere: Stack): Props {
 
 /** Its resources of one type by logical id, with sample values for what only the deployment knows. */
 export function resourcesOf(stack: Stack, type: string): Readonly<Record<string, Resource>> {
-  const found = Template.fromStack(stack).findResources(type)
-  return Object.fromEntries(
-    Object.entries(found).map(([id, resource]) => [withoutHash(id), withSamples(resource) as Resource]),
-  )
+  const template = Template.fromStack(stack)
+  // What stands for a queue is its URL.
+  const queues = Object.keys(template.findResources('AWS::SQS::Queue'))
+  const samples = { ...theSamples, ...Object.fromEntries(queues.map((id) => [id, queueUrl(withoutHash(id))])) }
+  const found = Object.entries(template.findResources(type))
+  return Object.fromEntries(found.map(([id, each]) => [withoutHash(id), withSamples(each, samples) as Resource]))
+}
+
+/** That of a queue of the test stack. */
+export function queueUrl(id: string): string {
+  return `https://sqs.eu-central-1.amazonaws.com/111122223333/${id}`
 }
 
 /** The one of that logical id. */
@@ -77,23 +84,24 @@ export function resourceOf(stack: Stack, type: string): Resource {
   return resource
 }
 
-const samples: Readonly<Record<string, string>> = {
+const theSamples: Readonly<Record<string, string>> = {
   'AWS::Partition': 'aws',
   'AWS::Region': 'eu-central-1',
   'AWS::AccountId': '111122223333',
 }
 
-function withSamples(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withSamples)
+function withSamples(value: unknown, samples: Readonly<Record<string, string>>): unknown {
+  const inside = (each: unknown) => withSamples(each, samples)
+  if (Array.isArray(value)) return value.map(inside)
   if (typeof value !== 'object' || value === null) return value
   if ('Ref' in value) return samples[String(value.Ref)] ?? withoutHash(String(value.Ref))
   if ('Fn::GetAtt' in value) return (value['Fn::GetAtt'] as string[]).map(withoutHash).join('.')
   if ('Fn::ImportValue' in value) return String(value['Fn::ImportValue']).replace(/[0-9A-F]{8}/g, '')
   if ('Fn::Join' in value) {
     const [separator, parts] = value['Fn::Join'] as [string, unknown[]]
-    return parts.map(withSamples).join(separator)
+    return parts.map(inside).join(separator)
   }
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, withSamples(member)]))
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, inside(member)]))
 }
 
 /** CDK ends a logical id in eight digits of a hash. */

@@ -12,6 +12,7 @@ import { createSigners } from '../../lib/signing-key/signers.ts'
 import type { GetToken } from '../../lib/token/get-token.ts'
 import type { TokenMemory } from '../../lib/token/token-memory.ts'
 import { type ElementChanges, type RawElements, theElements } from './elements.ts'
+import { onlyCurrent } from './only-current.ts'
 import { theParts } from './the-parts.ts'
 import type { Handler } from './the-set.ts'
 import { type ScriptedAnswer, someToken, startTokenServer, type TokenServer } from './token-server.ts'
@@ -59,22 +60,20 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
   const { elementsPath, secretsFolder, surroundings } = server.workspace
   const elements = fileElements(elementsPath)
   const files = fileSecrets(secretsFolder, surroundings.stage)
-  const secrets = {
-    async get(name: string) {
-      if (name.includes('/jwk/')) {
-        time += secretMilliseconds
-        onSecret?.()
-      }
-      return files.get(name)
-    },
-  }
+  const secrets = onlyCurrent((name) => {
+    if (name.includes('/jwk/')) {
+      time += secretMilliseconds
+      onSecret?.()
+    }
+    return files.get(name)
+  })
   const events: LogEvent[] = []
   const log = (event: LogEvent) => void events.push(event)
   let ids = 0
   const cachedSecrets = createSecretCache(secrets, now)
   const { getToken, rejectToken, outcomes, clockOffsets } = theParts({
     connections: createConnections({ elements, surroundings, now, log }),
-    signers: createSigners(cachedSecrets),
+    signers: createSigners(cachedSecrets, now),
     secrets: cachedSecrets,
     tokenEndpoint: undiciTokenEndpoint(cachedSecrets),
     now,

@@ -6,9 +6,9 @@ import { createParts, type Ports } from '../../lib/wiring/parts.ts'
 
 type Needed = 'connections' | 'secrets' | 'signers' | 'tokenEndpoint' | 'now' | 'pause' | 'log'
 
-/** One process of a fleet, by default of one and without chance; nobody listens. */
-export function theParts(ports: Pick<Ports, Needed> & Partial<Ports>) {
-  return createParts({
+/** Those of one process of a fleet, by default of one and without chance; nobody listens. */
+export function thePorts(ports: Pick<Ports, Needed> & Partial<Ports>): Ports {
+  return {
     store: memoryRecords({ maximumRecords: 1_000 }),
     sealing: withoutSealing(new Uint8Array(32)),
     budgetMilliseconds: 250,
@@ -18,5 +18,9 @@ export function theParts(ports: Pick<Ports, Needed> & Partial<Ports>) {
     random: () => 0.5,
     randomId: () => randomBytes(16).toString('base64url'),
     ...ports,
-  })
+  }
+}
+
+export function theParts(ports: Pick<Ports, Needed> & Partial<Ports>) {
+  return createParts(thePorts(ports))
 }

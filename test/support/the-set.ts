@@ -105,7 +105,7 @@ export async function createWorkspace(
 
 /** The function for a workspace, and the ways to call it. */
 export async function startCaller(workspace: Workspace, environment?: Record<string, string>): Promise<Caller> {
-  const handler = await loadIssueToken(workspace, environment)
+  const handler = await loadFunction('issue-token', workspace, environment)
   return {
     workspace,
     handler,
@@ -120,11 +120,15 @@ export async function startCaller(workspace: Workspace, environment?: Record<str
 
 let loaded = 0
 
-/** The function's own wiring, once more for each caller: its environment is read when it loads. */
-async function loadIssueToken(workspace: Workspace, environment: Record<string, string> = {}): Promise<Handler> {
+/** The function's own wiring, once more for each call: its environment is read when it loads. */
+export async function loadFunction(
+  name: 'issue-token' | 'warm-tokens' | 'refresh-token',
+  workspace: Workspace,
+  environment: Record<string, string> = {},
+): Promise<Handler> {
   const before = { ...process.env }
   Object.assign(process.env, environmentOf(workspace), environment)
-  const { handler }: { handler: Handler } = await import(`../../functions/issue-token/index.ts?load=${loaded++}`)
+  const { handler }: { handler: Handler } = await import(`../../functions/${name}/index.ts?load=${loaded++}`)
   for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
   Object.assign(process.env, before)
   return handler

@@ -1,46 +1,34 @@
-import { decodeJwt, UnsecuredJWT } from 'jose'
 import { memoryRecords } from '../../lib/adapters/memory-records.ts'
 import { readElement } from '../../lib/adapters/read-element.ts'
-import type { Connection } from '../../lib/configuration/connection.ts'
-import type { Connections } from '../../lib/configuration/connections.ts'
+import type { Connection, PrivateKeyJwt } from '../../lib/configuration/connection.ts'
+import { type Connections, createConnections } from '../../lib/configuration/connections.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
-import { fingerprintOf } from '../../lib/configuration/fingerprint.ts'
 import type { EventBus } from '../../lib/event/event-bus.ts'
+import type { IncomingEvent } from '../../lib/event/incoming-event.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
-import { Secret } from '../../lib/secret/secret.ts'
+import type { WarmRun } from '../../lib/renewal/warm-tokens.ts'
 import type { SecretCache } from '../../lib/secret/secret-cache.ts'
-import type { Signer } from '../../lib/signing-key/signer.ts'
+import type { Signers } from '../../lib/signing-key/signers.ts'
 import type { HandedOutToken } from '../../lib/token/get-token.ts'
 import type { RejectionOutcome } from '../../lib/token/reject-token.ts'
+import { withRejectionTold } from '../../lib/token/tell-of-rejection.ts'
 import type { TokenRequest } from '../../lib/token/token-request.ts'
 import type { RecordStore } from '../../lib/token-cache/record-store.ts'
 import type { TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
+import { createParts } from '../../lib/wiring/parts.ts'
+import { createRenewalParts } from '../../lib/wiring/renewal-parts.ts'
+import { theSurroundings } from './element-store.ts'
 import type { RawElements } from './elements.ts'
-import { theParts } from './the-parts.ts'
+import { thePorts } from './the-parts.ts'
+import {
+  thePassword,
+  theSigners,
+  unchangingConnections,
+  type VirtualEndpoint,
+  type VirtualRequest,
+  virtualTokenEndpoint,
+} from './virtual-ports.ts'
 import { createVirtualTime, type VirtualTime } from './virtual-time.ts'
-
-/** Signs nothing, and so at once: a thread pool knows no virtual time. */
-const theSigner: Signer = { sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims }).encode()) }
-
-const thePassword: SecretCache = {
-  get: () => Promise.resolve(new Secret('the password')),
-  refresh: () => Promise.resolve(false),
-  readAllAgain() {},
-  forget() {},
-}
-
-/** One request as the far end sees it. */
-export interface VirtualRequest {
-  readonly form: URLSearchParams
-  readonly authorization?: string | undefined
-  /** Of the assertion, if there is one. */
-  readonly claims: Readonly<Record<string, unknown>>
-  readonly at: number
-  readonly index: number
-}
-
-/** The far end: answers, or throws what the adapter would. */
-export type VirtualEndpoint = (request: VirtualRequest) => TokenEndpointAnswer | Promise<TokenEndpointAnswer>
 
 export interface TheTokens {
   readonly time: VirtualTime
@@ -49,29 +37,36 @@ export interface TheTokens {
   readonly events: readonly LogEvent[]
   get(request?: Partial<TokenRequest>, deadlineMilliseconds?: number): Promise<HandedOutToken>
   reject(tokenId: string): Promise<RejectionOutcome>
+  /** As a `DELETE` does. */
+  delete(tokenId: string): Promise<RejectionOutcome>
+  /** As a function that nobody waits for, apart from the above but for the clock and what it asks. */
+  answer(event: IncomingEvent, deadlineMilliseconds?: number): Promise<void>
+  warm(deadlineMilliseconds?: number): Promise<WarmRun>
+}
+
+const thePrivateKeyJwt: PrivateKeyJwt = {
+  method: 'private_key_jwt',
+  sendClientId: false,
+  assertion: {
+    issuer: 'theClient',
+    subject: 'theClient',
+    audiences: ['https://as.example.com'],
+    expiresInSeconds: 120,
+    issuedAtOffsetSeconds: 0,
+    hasJwtId: true,
+    claims: {},
+    algorithm: 'ES256',
+    type: 'JWT',
+    certificateThumbprint: 'none',
+    key: { location: 'tokenwell/test/the-key' },
+  },
 }
 
 export const theConnection: Connection = {
   name: 'conn',
   grantType: 'client_credentials',
   clientId: 'theClient',
-  clientAuthentication: {
-    method: 'private_key_jwt',
-    sendClientId: false,
-    assertion: {
-      issuer: 'theClient',
-      subject: 'theClient',
-      audiences: ['https://as.example.com'],
-      expiresInSeconds: 120,
-      issuedAtOffsetSeconds: 0,
-      hasJwtId: true,
-      claims: {},
-      algorithm: 'ES256',
-      type: 'JWT',
-      certificateThumbprint: 'none',
-      key: { location: 'tokenwell/test/the-key' },
-    },
-  },
+  clientAuthentication: thePrivateKeyJwt,
   authorizationServer: {
     id: 'theServer',
     tokenEndpoint: 'https://as.example.com/token',
@@ -97,7 +92,10 @@ export interface TheTokensOptions {
   readonly store?: RecordStore
   /** What this process takes for the elements, if they change. */
   readonly connections?: Connections
+  /** The same, read as they are kept. */
+  readonly elements?: ElementStore
   readonly secrets?: SecretCache
+  readonly signers?: Signers
   readonly memoryMaximumSeconds?: number
   readonly bus?: EventBus
 }
@@ -105,7 +103,7 @@ export interface TheTokensOptions {
 /** All of get-token on a clock of its own; only the far end is not real. */
 export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOptions = {}): TheTokens {
   const { connection = theConnection, latency = 50, random = () => 0.5, cacheLatency = 0, fleet } = options
-  const { memoryMaximumSeconds = Infinity, secrets = thePassword, bus } = options
+  const { memoryMaximumSeconds = Infinity, secrets = thePassword, signers = theSigners, bus } = options
   const time = fleet?.time ?? createVirtualTime()
   const { now, pause } = time
   const requests: VirtualRequest[] = []
@@ -120,34 +118,27 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
     write: (...change) => records.write(...change),
     due: (...question) => records.due(...question),
   }
-  const { getToken, rejectToken } = theParts({
-    connections: options.connections ?? {
-      get: () => Promise.resolve({ connection, fingerprint: fingerprintOf(connection) }),
-      readAgain: () => Promise.resolve({ connection, fingerprint: fingerprintOf(connection) }),
-      has: (_name, fingerprint) => fingerprint === fingerprintOf(connection),
-    },
-    signers: { get: () => Promise.resolve(theSigner) },
-    secrets,
-    tokenEndpoint: {
-      async post(_server, { form, headers }) {
-        const fields = new URLSearchParams(form.reveal())
-        const assertion = fields.get('client_assertion')
-        const claims = assertion === null ? {} : decodeJwt(assertion)
-        const authorization = headers['authorization']?.reveal()
-        const request = { form: fields, authorization, claims, at: now(), index: requests.length }
-        requests.push(request)
-        await pause(latency)
-        return endpoint(request)
-      },
-    },
-    now,
-    random,
-    pause,
-    log: (event) => events.push(event),
-    store,
-    memoryMaximumSeconds,
-    ...(bus && { events: bus }),
-  })
+  const log = (event: LogEvent) => void events.push(event)
+  const { elements = changeableElements({}) } = options
+  const connections = options.elements
+    ? createConnections({ elements, surroundings: theSurroundings, now, log })
+    : unchangingConnections(connection)
+  const ports = () =>
+    thePorts({
+      connections: options.connections ?? connections,
+      signers,
+      secrets,
+      tokenEndpoint: virtualTokenEndpoint(endpoint, requests, time, latency),
+      now,
+      random,
+      pause,
+      log,
+      store,
+      memoryMaximumSeconds,
+      ...(bus && { events: bus }),
+    })
+  const { getToken, rejectToken } = createParts(ports())
+  const { answerEvent, warmTokens } = createRenewalParts({ ...ports(), elements })
   return {
     time,
     store: records,
@@ -156,6 +147,9 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
     get: (request = {}, deadlineMilliseconds = 25_000) =>
       getToken({ connection: 'conn', further: {}, ...request }, now() + deadlineMilliseconds),
     reject: (tokenId) => rejectToken('conn', tokenId),
+    delete: (tokenId) => withRejectionTold(rejectToken, { events: ports().events, log })('conn', tokenId),
+    answer: (event, deadlineMilliseconds = 55_000) => answerEvent(event, now() + deadlineMilliseconds),
+    warm: (deadlineMilliseconds = 52_000) => warmTokens(now() + deadlineMilliseconds),
   }
 }
 

@@ -39,6 +39,7 @@ export function createVirtualSecrets(): VirtualSecrets {
       if (current(name) === '') throw new SecretError('secret_missing', `The secret ${name} has no current version.`)
       return new Secret(current(name))
     },
+    getPrevious: () => Promise.resolve(undefined),
     open: async (name) => rotating(() => kept(name)),
     put(name, text) {
       const secret = secrets.get(name) ?? { texts: new Map(), labels: new Map() }

@@ -52,8 +52,8 @@ test('a hit of a cold instance is one read of the cache secret and one of the ta
   assert.ok(!cold.includes('GetParametersByPath'), 'nothing is listed')
   assert.deepEqual(
     cold.filter((call) => call.endsWith('Item')),
-    // A look; the lease, the generation; what cools down; the fence, the token.
-    ['BatchGetItem', 'PutItem', 'PutItem', 'BatchGetItem', 'BatchGetItem', 'PutItem'],
+    // A look; the lease, the generation; whether a secret has changed, and what cools down; the fence, the token.
+    ['BatchGetItem', 'PutItem', 'PutItem', 'GetItem', 'BatchGetItem', 'BatchGetItem', 'PutItem'],
   )
 
   const second = await startCaller(set.workspace, environment)
@@ -84,11 +84,12 @@ test('what one instance rejects no other hands out once it has asked the fleet',
   assert.notEqual(next.body['token_id'], body['token_id'])
 })
 
-test('a key that the server refuses is read again: the newer version signs the one further attempt', async (t) => {
+/** The function with a key of the operator's, before a server that knows keys by their `kid`. */
+async function startWithOwnKey(t: TestContext) {
   const ground = await startGround(t)
-  if (!ground) return
+  if (!ground) return undefined
   const secretId = 'tokenwell/local/the-key'
-  const known = new Set(['old'])
+  const known = new Set<string>()
   const server = await startTokenServer(
     t,
     (issuer) => ({
@@ -100,33 +101,67 @@ test('a key that the server refuses is read again: the newer version signs the o
         theTrust: { location: 'tokenwell/local/authorization-server-ca' },
       },
     }),
-    ({ form }) => {
-      const { kid } = decodeProtectedHeader(form.get('client_assertion') ?? '')
-      return known.has(String(kid)) ? someToken() : { status: 401, body: { error: 'invalid_client' } }
-    },
+    ({ form }) => (known.has(signedBy(form)) ? someToken() : { status: 401, body: { error: 'invalid_client' } }),
   )
   const environment = await ground.move(server.workspace)
-  const put = (kid: string) =>
-    ground.moto.secretsManager.send(
-      new PutSecretValueCommand({ SecretId: secretId, SecretString: somePrivateJwk(kid) }),
-    )
+  return {
+    server,
+    know(kid: string) {
+      known.clear()
+      known.add(kid)
+    },
+    put: (kid: string) =>
+      ground.moto.secretsManager.send(
+        new PutSecretValueCommand({ SecretId: secretId, SecretString: somePrivateJwk(kid) }),
+      ),
+    startCaller: () => startCaller(server.workspace, environment),
+    signers: () => server.requests.map(({ form }) => signedBy(form)),
+  }
+}
+
+function signedBy(form: URLSearchParams): string {
+  return String(decodeProtectedHeader(form.get('client_assertion') ?? '').kid)
+}
+
+test('a key that the server refuses is read again: the newer version signs the one further attempt', async (t) => {
+  const own = await startWithOwnKey(t)
+  if (!own) return
+  const { server, know, put } = own
   await put('old')
-  const caller = await startCaller(server.workspace, environment)
+  know('old')
+  const caller = await own.startCaller()
   const first = await caller.http(tokenRequest('conn'))
   assert.equal(first.status, 200)
 
   await put('new')
-  known.clear()
-  known.add('new')
+  know('new')
   const rejection = `rejected_token_id=${first.body['token_id']}`
   const second = await caller.http(tokenRequest('conn', '', rejection))
   assert.equal(second.body['source'], 'server')
   assert.equal(server.requests.length, 3)
 
-  known.clear()
+  know('nothing of ours')
   const third = await caller.http(tokenRequest('conn', 'scope=other'))
   assert.equal(third.status, 502, 'there is no newer one')
-  assert.equal(server.requests.length, 4, 'and no further attempt')
+  assert.deepEqual(own.signers(), ['old', 'old', 'new', 'new', 'old'], 'and no attempt after that with the one before')
+})
+
+test('a new key of which the server has not heard yet loses no request: the version before signs the further attempt', async (t) => {
+  const own = await startWithOwnKey(t)
+  if (!own) return
+  const { know, put } = own
+  await put('older')
+  await put('old')
+  know('old')
+  await put('new')
+  const caller = await own.startCaller()
+  assert.equal((await caller.http(tokenRequest('conn'))).status, 200)
+  assert.equal((await caller.http(tokenRequest('conn', 'scope=other'))).status, 200)
+  assert.deepEqual(own.signers(), ['new', 'old', 'new', 'old'])
+
+  know('new')
+  assert.equal((await caller.http(tokenRequest('conn', 'scope=third'))).status, 200)
+  assert.deepEqual(own.signers().slice(4), ['new'])
 })
 
 function somePrivateJwk(kid: string): string {

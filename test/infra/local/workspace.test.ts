@@ -29,7 +29,7 @@ test('where the server had to move, our own elements follow it everywhere, in a 
   const after = await readFile(moved.elementsPath, 'utf8')
   assert.ok(before.includes(expectedIssuer) && !after.includes(expectedIssuer))
   assert.equal(after.replaceAll(elsewhere, expectedIssuer), before)
-  assert.equal((await localConnections(moved, elsewhere)).length, 7)
+  assert.equal((await localConnections(moved, elsewhere)).length, 8)
   const another = await relocate(workspace, 'https://localhost:9556', folder)
   assert.notEqual(another.elementsPath, moved.elementsPath, 'two runs at once do not share their copies')
 })

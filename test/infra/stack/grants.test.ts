@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
-import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf } from '../../support/stack.ts'
+import {
+  createTestStack,
+  everyProperty,
+  queueUrl,
+  resourceNamed,
+  resourceOf,
+  resourcesOf,
+} from '../../support/stack.ts'
 
 /* Every right there is, exactly: one that is added, widened or dropped has to be so here, too. */
 
@@ -116,7 +123,7 @@ test('EventBridge may put messages into the queues for the rules of this stage a
     ['TokensRefreshesDeadLetters', 'sqs:SendMessage'],
   ] as const) {
     const { Properties } = resourceNamed(stack, 'AWS::SQS::QueuePolicy', `${queue}Policy`)
-    assert.deepEqual(Properties['Queues'], [queue])
+    assert.deepEqual(Properties['Queues'], [queueUrl(queue)])
     const { Statement: statements } = Properties['PolicyDocument'] as { Statement: Statement[] }
     assert.deepEqual(statements.map(lineOf), [
       `not sqs:* on ${queue}.Arn if {"Bool":{"aws:SecureTransport":"false"}} for {"AWS":"*"}`,

@@ -52,8 +52,8 @@ test('of what is said on the own bus, that which asks for something reaches the 
   const ground = await startEventRules(t)
   if (!ground) return
   for (const event of [
-    { 'detail-type': 'TokenRefreshRequested', detail: { connection: 'orders', tokenId: 'the-id' } },
-    { 'detail-type': 'TokenRejected', detail: { connection: 'orders', tokenId: 'the-id' } },
+    { 'detail-type': 'TokenRefreshRequested', detail: { connection: 'orders', tokenId: 'x'.repeat(22) } },
+    { 'detail-type': 'TokenRejected', detail: { connection: 'orders', tokenId: 'x'.repeat(22) } },
     { 'detail-type': 'ConnectionChanged', detail: { connection: 'orders' } },
     { 'detail-type': 'ClearTokenCache', detail: { connection: 'orders' } },
     { 'detail-type': 'ClearTokenCache', detail: {} },

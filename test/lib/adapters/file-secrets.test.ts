@@ -45,6 +45,11 @@ test('a name with dots in it lies inside the folder', () => {
   assert.equal(secretPath('secrets', 'local', 'tokenwell/local/a.b/c'), join('secrets', 'a.b', 'c'))
 })
 
+test('a file has no version before', async (t) => {
+  const { secrets } = await theSecrets(t)
+  assert.equal(await secrets.getPrevious('tokenwell/local/key'), undefined)
+})
+
 test('a secret that is not there is an error that names the secret and the path', async (t) => {
   const { secrets, folder } = await theSecrets(t)
   await assert.rejects(secrets.get('tokenwell/local/missing'), {

@@ -6,6 +6,7 @@ import { someRecord, someRecordName } from '../../contract/record-store.ts'
 
 const noSecrets: SecretCache = {
   get: () => Promise.reject(new Error('memory needs no secret')),
+  getPrevious: () => Promise.reject(new Error('memory needs no secret')),
   refresh: () => Promise.reject(new Error('memory needs no secret')),
   forget() {},
   readAllAgain() {},

@@ -54,6 +54,27 @@ test('what belongs to a connection is counted for it and for the deployment as a
   assert.deepEqual(CloudWatchMetrics[0]?.Dimensions, [['service'], ['service', 'connection']])
 })
 
+test('how old a signing key is, and whether it is overdue, is counted where that is known', async () => {
+  const event = { event: 'keys_published', jwtBuilder: 'builder', keys: 1 }
+  const lines = await printed([
+    event,
+    { ...event, keyAgeSeconds: 5 },
+    { ...event, keyAgeSeconds: 6, isKeyOverdue: false },
+    { ...event, keyAgeSeconds: 7, isKeyOverdue: true },
+  ])
+  const metrics = lines
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  assert.deepEqual(
+    metrics.map((metric) => [metric['SigningKeyAge'], metric['SigningKeyOverdue'], metric['jwtBuilder']]),
+    [
+      [5, undefined, 'builder'],
+      [6, 0, 'builder'],
+      [7, 1, 'builder'],
+    ],
+  )
+})
+
 test('one event after the other is counted by its own dimensions', async () => {
   const lines = await printed([
     { event: 'reload_failed', connection: 'a', code: 'configuration', reason: 'why' },

@@ -72,6 +72,44 @@ test('the current version is read, neither the pending one nor the one that was 
   })
 })
 
+test('the version before is what was current until the label moved, also when it is put there by a new value', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    await moto.putSecret(name, 'the first')
+    for (const text of ['the second', 'the third'])
+      await moto.secretsManager.send(new PutSecretValueCommand({ SecretId: name, SecretString: text }))
+    await moto.secretsManager.send(
+      new PutSecretValueCommand({ SecretId: name, SecretString: 'pending', VersionStages: ['AWSPENDING'] }),
+    )
+    assert.equal((await secrets.getPrevious(name))?.reveal(), 'the second')
+    assert.deepEqual(proxy.requests.at(-1)?.body, { SecretId: name, VersionStage: 'AWSPREVIOUS' })
+    assert.equal((await secrets.get(name)).reveal(), 'the third')
+    assert.deepEqual(proxy.counts(), { GetSecretValue: 2 })
+  })
+})
+
+test('where a secret has no version before, or is not there itself, there is none', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    assert.equal(await secrets.getPrevious(name), undefined)
+    await moto.putSecret(name, 'the first')
+    assert.equal(await secrets.getPrevious(name), undefined)
+    assert.equal(proxy.requests.length, 2, 'and is not asked for again')
+  })
+})
+
+test('a version before that can not be read is an error, and of bytes it is the text', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets, proxy, putBytes }) => {
+    await putBytes(Buffer.from('ein Schlüssel'))
+    await moto.secretsManager.send(new PutSecretValueCommand({ SecretId: name, SecretString: 'the second' }))
+    assert.equal((await secrets.getPrevious(name))?.reveal(), 'ein Schlüssel')
+    proxy.answerNext(awsError(400, 'AccessDeniedException', 'hunter2'))
+    await assert.rejects(secrets.getPrevious(name), { name: 'SecretError', code: 'secret_denied' })
+    await assert.rejects(secrets.getPrevious('tokenwell/prod/key'), {
+      message: 'The name of a secret must begin with tokenwell/local/.',
+    })
+    assert.equal(proxy.requests.length, 2)
+  })
+})
+
 test('each reading is one request, and connections are used again', async (t) => {
   await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
     await moto.putSecret(name, 'some text')

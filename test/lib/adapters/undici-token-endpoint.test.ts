@@ -27,6 +27,7 @@ import {
   UnreadableAnswerError,
 } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { theFolder } from '../../support/element-store.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
 
 const trustStore = 'tokenwell/test/trust'
 const theCertificate = await createServerCertificate(['localhost'])
@@ -62,9 +63,9 @@ function theRequest(timeouts: Partial<TokenEndpointTimeouts> = {}): TokenEndpoin
 }
 
 function secretsOf(secrets: ReadonlyMap<string, Secret>): SecretStore {
-  return {
-    get: async (name) => secrets.get(name) ?? Promise.reject(new SecretError('secret_missing', `There is no ${name}.`)),
-  }
+  return onlyCurrent(
+    async (name) => secrets.get(name) ?? Promise.reject(new SecretError('secret_missing', `There is no ${name}.`)),
+  )
 }
 
 interface Started {

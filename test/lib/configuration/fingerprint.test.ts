@@ -125,6 +125,8 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     certificateThumbprint: isNothing('x5t'),
     jwkEnabled: isNothing(true),
     jwkSigningKeySize: isNothing(3072, { given: byGeneratedKey }),
+    jwkRotationTime: isNothing('48h', { given: byGeneratedKey }),
+    publishAheadSeconds: isNothing(7_200, { given: byGeneratedKey }),
   },
   keyStore: { location: isNothing('tokenwell/local/other-keys') },
   ssl: {

@@ -42,7 +42,7 @@ test('one element tells every mistake of its own at once', async (t) => {
     /^jwtBuilder\/theBuilder jti: it must be true or false/,
     /^jwtBuilder\/theBuilder keyStorRef: .*Did you mean keyStoreRef\?/,
     /^jwtBuilder\/theBuilder jwkMaxKeys: /,
-    /^jwtBuilder\/theBuilder jwkRotationTime: not available yet/,
+    /^jwtBuilder\/theBuilder jwkRotationTime: it must be a duration of whole hours such as 12h or 720h, at least 4h/,
   ])
 })
 
@@ -95,6 +95,12 @@ test('a value of the wrong type says what it must be and never what it is', asyn
     [{ builder: { signatureAlgorithm: 'rs256' } }, /signatureAlgorithm: .*PS512.*Did you mean RS256\?$/],
     [{ builder: { signatureAlgorithm: 'none' } }, /signatureAlgorithm: it must be one of RS256/],
     [{ builder: { jwkSigningKeySize: 1024 } }, /jwkSigningKeySize: it must be one of 2048, 3072, 4096/],
+    [{ builder: { jwkRotationTime: '3h' } }, /jwkRotationTime: .*at least 4h/],
+    [{ builder: { jwkRotationTime: 239 } }, /jwkRotationTime: .*at least 4h/],
+    [{ builder: { jwkRotationTime: '4h30m' } }, /jwkRotationTime: it must be a duration of whole hours/],
+    [{ builder: { jwkRotationTime: '8761h' } }, /jwkRotationTime: it must be a duration of whole hours/],
+    [{ builder: { publishAheadSeconds: '1h' } }, /publishAheadSeconds: it must be a whole number/],
+    [{ builder: { publishAheadSeconds: -1 } }, /publishAheadSeconds: it must be a whole number from 0/],
     [{ builder: { certificateThumbprint: 'x5t#S25' } }, /certificateThumbprint: .*Did you mean x5t#S256\?$/],
     [{ builder: { typ: ' ' } }, /typ: it must be a text that is not empty, .*; it is empty\.$/],
     [{ tokenConfig: { tokenSubject: 5 } }, /tokenSubject: it must be a text/],

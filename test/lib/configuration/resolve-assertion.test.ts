@@ -40,7 +40,10 @@ test('typ none leaves the header out', async (t) => {
 
 test('with jwkEnabled Tokenwell makes the key, and a key store named beside it is ignored with a warning', async (t) => {
   const plain = await theConnection(t, theElements(theIssuer))
-  const made = { location: 'tokenwell/local/jwk/theBuilder', generated: { modulusLength: 2048 } }
+  const made = {
+    location: 'tokenwell/local/jwk/theBuilder',
+    generated: { modulusLength: 2048, rotationSeconds: 2_592_000, publishAheadSeconds: 86_400 },
+  }
   assert.deepEqual(assertionOf(plain).key, made)
   assert.deepEqual(plain.warnings, [])
 

@@ -166,7 +166,7 @@ test('flags and numbers may stand in quotation marks, as in the original', async
   const { hasJwtId, expiresInSeconds, key } = assertionOf(connection)
   assert.equal(hasJwtId, false)
   assert.equal(expiresInSeconds, 90)
-  assert.deepEqual(key.generated, { modulusLength: 3072 })
+  assert.equal(key.generated?.modulusLength, 3072)
 })
 
 test('basicAuthRef makes the client authenticate with user and password', async (t) => {

@@ -32,9 +32,15 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
         keyStoreRef: 'theTrust',
         keyAlias: 'a',
         jwkSigningKeySize: 4096,
+        jwkRotationTime: '24h',
       },
     },
-    [/keyStoreRef: it is ignored: HS256 signs/, /keyAlias: it is ignored/, /jwkSigningKeySize: it is ignored/],
+    [
+      /keyStoreRef: it is ignored: HS256 signs/,
+      /keyAlias: it is ignored/,
+      /jwkSigningKeySize: it is ignored/,
+      /jwkRotationTime: it is ignored: HS256 signs with sharedKey/,
+    ],
   ],
   [
     'the size of a key that has none',
@@ -44,7 +50,17 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
   [
     'the size of a key that Tokenwell does not make',
     { builder: { jwkEnabled: false, keyStoreRef: 'theTrust', jwkSigningKeySize: 4096 } },
-    [/jwkSigningKeySize: it is ignored: it is the size of a key that Tokenwell makes/],
+    [/jwkSigningKeySize: it is ignored: it belongs to a key that Tokenwell makes/],
+  ],
+  [
+    'the rotation of a key that Tokenwell does not make',
+    {
+      builder: { jwkEnabled: false, keyStoreRef: 'theTrust', jwkRotationTime: '4h', publishAheadSeconds: 0 },
+    },
+    [
+      /^jwtBuilder\/theBuilder jwkRotationTime: it is ignored: it belongs to a key that Tokenwell makes, with jwkEnabled\.$/,
+      /^jwtBuilder\/theBuilder publishAheadSeconds: it is ignored: it belongs to a key that Tokenwell makes/,
+    ],
   ],
   ['no jti', { builder: { jti: false } }, [/^jwtBuilder\/theBuilder jti: .*replayed/]],
   [

@@ -6,9 +6,17 @@ import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-er
 
 const name = 'tokenwell/test/some'
 
-/** A store that counts, holds one text under every name, and fails where it is told to. */
+interface Far {
+  text: string
+  previous?: string | undefined
+  failure?: SecretErrorCode | undefined
+  reads: number
+  previousReads: number
+}
+
+/** A store that counts, holds one text under every name, perhaps with one before it, and fails where it is told to. */
 function theSecrets() {
-  const far: { text: string; failure?: SecretErrorCode | undefined; reads: number } = { text: 'first', reads: 0 }
+  const far: Far = { text: 'first', reads: 0, previousReads: 0 }
   const clock = { now: 1_000_000 }
   const cache = createSecretCache(
     {
@@ -17,11 +25,17 @@ function theSecrets() {
         if (far.failure) throw new SecretError(far.failure, 'it fails')
         return new Secret(far.text)
       },
+      async getPrevious() {
+        far.previousReads++
+        if (far.failure) throw new SecretError(far.failure, 'it fails')
+        return far.previous === undefined ? undefined : new Secret(far.previous)
+      },
     },
     () => clock.now,
   )
   const text = async () => (await cache.get(name)).reveal()
-  return { far, clock, cache, text }
+  const previous = async () => (await cache.getPrevious(name))?.reveal()
+  return { far, clock, cache, text, previous }
 }
 
 test('a secret is read at its first use, once for all who ask, and again after 5 min', async () => {
@@ -128,4 +142,76 @@ test('what is forgotten is read again by the next one who asks', async () => {
   cache.forget(name)
   assert.equal(await text(), 'second')
   cache.forget('tokenwell/test/never-read')
+})
+
+test('the version before is read when it is asked for, once for all within 10 s', async () => {
+  const { far, clock, text, previous } = theSecrets()
+  far.previous = 'before'
+  await text()
+  assert.equal(far.previousReads, 0)
+  assert.deepEqual(await Promise.all([previous(), previous()]), ['before', 'before'])
+  far.previous = 'first'
+  clock.now += 9_999
+  assert.equal(await previous(), 'before')
+  assert.equal(far.previousReads, 1)
+  clock.now += 1
+  assert.equal(await previous(), 'first')
+  assert.equal(await text(), 'first', 'and the current one is another matter')
+  assert.deepEqual([far.reads, far.previousReads], [1, 2])
+})
+
+test('that there is no version before, or that it can not be read, is asked once in 10 s, too', async () => {
+  const { far, clock, previous } = theSecrets()
+  assert.deepEqual([await previous(), await previous()], [undefined, undefined])
+  assert.equal(far.previousReads, 1)
+  clock.now += 10_000
+  far.failure = 'secret_unreachable'
+  await assert.rejects(previous(), { code: 'secret_unreachable' })
+  await assert.rejects(previous(), { code: 'secret_unreachable' })
+  assert.equal(far.previousReads, 2)
+})
+
+test('versions before are of their own name, and read again where the store may hold others', async () => {
+  const { far, cache, previous } = theSecrets()
+  far.previous = 'before'
+  await previous()
+  far.previous = 'another'
+  assert.equal((await cache.getPrevious(`${name}-other`))?.reveal(), 'another')
+  assert.equal(await previous(), 'before')
+  cache.readAllAgain()
+  assert.equal(await previous(), 'another')
+})
+
+test('after a word that the store may hold others each is read again by who next asks for it', async () => {
+  const { far, clock, cache, text } = theSecrets()
+  await text()
+  await cache.get(`${name}-other`)
+  far.text = 'second'
+  cache.readAllAgain()
+  assert.equal(far.reads, 2, 'not before')
+  assert.deepEqual(await Promise.all([text(), text()]), ['second', 'second'])
+  assert.equal((await cache.get(`${name}-other`)).reveal(), 'second')
+  assert.equal(far.reads, 4)
+  clock.now += 299_999
+  await text()
+  assert.equal(far.reads, 4)
+})
+
+test('a reading that fails when a later one is there already does not bring an older secret back', async () => {
+  for (const code of ['secret_unreachable', 'secret_denied'] as const) {
+    const late = Promise.withResolvers<Secret>()
+    const answers = [Promise.resolve(new Secret('first')), late.promise, Promise.resolve(new Secret('second'))]
+    const cache = createSecretCache(
+      { get: () => answers.shift() ?? assert.fail('read once too often') },
+      () => 1_000_000,
+    )
+    await cache.get(name)
+    cache.readAllAgain()
+    const slow = cache.get(name).catch(() => {})
+    cache.readAllAgain()
+    assert.equal((await cache.get(name)).reveal(), 'second')
+    late.reject(new SecretError(code, 'it fails'))
+    await slow
+    assert.equal((await cache.get(name)).reveal(), 'second')
+  }
 })

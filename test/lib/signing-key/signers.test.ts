@@ -12,6 +12,7 @@ import { SecretError } from '../../../lib/secret/secret-error.ts'
 import { KeyStoreError } from '../../../lib/signing-key/key-store-error.ts'
 import type { Signer } from '../../../lib/signing-key/signer.ts'
 import { createSigners, type Signers } from '../../../lib/signing-key/signers.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
 
 const location = 'tokenwell/test/the-key'
 const fiveMinutes = 5 * 60_000
@@ -50,7 +51,10 @@ async function startStage(t: TestContext, text?: string): Promise<Stage> {
     return files.get(name)
   }
   return {
-    signers: createSigners(createSecretCache({ get }, () => time)),
+    signers: createSigners(
+      createSecretCache(onlyCurrent(get), () => time),
+      () => time,
+    ),
     store,
     remove: () => rm(secretPath(folder, 'test', location)),
     advance(milliseconds) {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
+  announced,
   type ConnectionState,
   cleared,
   isSameState,
@@ -8,6 +9,7 @@ import {
   settled,
   type WarmingPlan,
   warmUntil,
+  warmVariants,
   withoutUse,
   withUse,
   writeConnectionRecord,
@@ -37,7 +39,7 @@ function used(state: ConnectionState, ...uses: readonly (readonly [id: string, a
 const ids = ({ variants }: ConnectionState) => variants.map(({ id }) => id)
 
 test('what is known of a connection is read back as it was written', () => {
-  for (const state of [cold, warm, used(warm, ['token#a', now], ['token#b', now + 0.5])])
+  for (const state of [cold, warm, used(warm, ['token#a', now], ['token#b', now + 0.5]), announced(warm, 'g', now)])
     assert.deepEqual(readBack(state), state)
 })
 
@@ -76,6 +78,41 @@ test('a generation rises however the clock goes, and does not come again where t
   assert.ok(settled(undefined, { fingerprint: 'f' }, now + 1_000).generation > third.generation, 'after the loss')
 })
 
+test('elements that were announced are the generation that was said, and others are not', () => {
+  const state = announced(warm, 'g', now)
+  assert.deepEqual(state, { ...warm, next: { generation: now + 1, fingerprint: 'g' } })
+  assert.equal(announced(state, 'g', now + hour), state, 'whoever says so')
+  assert.equal(announced(warm, 'f', now), warm, 'they are in force')
+  assert.deepEqual(settled(state, { fingerprint: 'g', warming }, now + hour), {
+    ...warm,
+    generation: now + 1,
+    fingerprint: 'g',
+  })
+  assert.deepEqual(settled(state, { fingerprint: 'f', warming }, now + hour), state, 'it is still to come')
+  assert.deepEqual(settled(state, { fingerprint: 'h', warming }, now), {
+    ...warm,
+    generation: now + 2,
+    fingerprint: 'h',
+  })
+})
+
+test('what was announced ends when other elements are, or the present ones again, and its number never comes', () => {
+  const first = announced(warm, 'g', now)
+  const other = announced(first, 'h', now)
+  assert.deepEqual(other.next, { generation: now + 2, fingerprint: 'h' })
+  const back = announced(other, 'f', now)
+  assert.equal(announced(back, 'f', now), back)
+  const again = announced(back, 'g', now)
+  assert.deepEqual(again.next, { generation: now + 4, fingerprint: 'g' })
+  assert.equal(settled(back, { fingerprint: 'g', warming }, now).generation, now + 4)
+  const emptied = cleared(first, now)
+  assert.deepEqual(
+    [emptied.next, emptied.generation],
+    [undefined, now + 2],
+    'what was obtained in advance is dropped, too',
+  )
+})
+
 test('a use is noted, and again when a quarter of the idle time has passed; every other use changes nothing', () => {
   const first = withUse(warm, 'a', now)
   assert.deepEqual(first.variants, [{ id: 'a', lastUsedAt: now }])
@@ -102,6 +139,10 @@ test('it is kept warm for the idle time after its last use, and not after it was
   assert.equal(warmUntil({ ...cold, variants: state.variants }, 'a'), undefined)
   assert.equal(warmUntil(withoutUse(state, 'a'), 'a'), undefined)
   assert.deepEqual(ids(withoutUse(state, 'a')), ['b'])
+  const later = withUse(state, 'c', now + hour)
+  assert.deepEqual(warmVariants(later, now + 24 * hour - 1), later.variants)
+  assert.deepEqual(warmVariants(later, now + 24 * hour), [{ id: 'c', lastUsedAt: now + hour }])
+  assert.deepEqual(warmVariants({ ...cold, variants: later.variants }, now), [])
 })
 
 test('only what differs is another state', () => {

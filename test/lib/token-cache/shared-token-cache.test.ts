@@ -7,6 +7,7 @@ import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createTokenSealing, type TokenSealing } from '../../../lib/token-cache/token-sealing.ts'
 import { testSharedTokenCacheContract } from '../../contract/shared-token-cache.ts'
 import { pointSdkAt, startDynalite } from '../../support/dynalite.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
 import { startIfThere } from '../../support/real-server.ts'
 import { startValkey } from '../../support/valkey.ts'
 
@@ -17,7 +18,13 @@ function theSealing(): TokenSealing {
   const secret = new Secret(
     JSON.stringify({ namingKey: someKey(), encryptionKeys: [{ kid: 'the-key', k: someKey() }] }),
   )
-  return createTokenSealing(createSecretCache({ get: async () => secret }, Date.now), 'tokenwell/test/cache')
+  return createTokenSealing(
+    createSecretCache(
+      onlyCurrent(async () => secret),
+      Date.now,
+    ),
+    'tokenwell/test/cache',
+  )
 }
 
 testSharedTokenCacheContract('memory', async () => ({

@@ -3,20 +3,24 @@ import { test } from 'node:test'
 import type { ConnectionState, Variant } from '../../../lib/token-cache/connection-record.ts'
 import {
   dueAt,
+  inForce,
   isLeased,
-  onlyRejection,
   readTokenRecord,
   removableFrom,
   type TokenRecord,
+  withNextToken,
   withoutFailure,
   withoutLease,
   withoutToken,
+  withToken,
 } from '../../../lib/token-cache/token-record.ts'
 
 const token = { sealedToken: 'sealed', refreshAt: 1, expiresAt: 2, generation: 3 }
+const newToken = { sealedToken: 'new', refreshAt: 11, expiresAt: 12, generation: 13 }
+const next = { nextSealedToken: 'next', nextRefreshAt: 9, nextExpiresAt: 10, nextGeneration: 11 }
 const lease = { leaseOwner: 'owner', leaseUntil: 4 }
 const failure = { failure: '{}', failedAt: 6, coolDownUntil: 7, retryAt: 8, failedFingerprint: 'f' }
-const whole: TokenRecord = { ...token, ...lease, rejectedAt: 5, ...failure }
+const whole: TokenRecord = { ...token, ...next, ...lease, rejectedAt: 5, ...failure }
 const hour = 3_600_000
 const idle = 24 * hour
 
@@ -38,13 +42,35 @@ test('fields of others, and those of another type, are dropped', () => {
 })
 
 test('what is taken out of a record is all that belongs to it, and nothing else', () => {
-  assert.deepEqual(withoutToken(whole, { isRepeatable: false }), { ...lease, rejectedAt: 5, ...failure })
-  const asked = { sealedToken: 'sealed', ...lease, rejectedAt: 5, ...failure }
+  assert.deepEqual(withoutToken(whole, { isRepeatable: false }), { ...next, ...lease, rejectedAt: 5, ...failure })
+  const asked = { sealedToken: 'sealed', ...next, ...lease, rejectedAt: 5, ...failure }
   assert.deepEqual(withoutToken(whole, { isRepeatable: true }), asked, 'it tells what was asked for')
-  assert.deepEqual(onlyRejection(whole), { rejectedAt: 5 })
-  assert.deepEqual(onlyRejection({}), {})
-  assert.deepEqual(withoutLease(whole), { ...token, rejectedAt: 5, ...failure })
-  assert.deepEqual(withoutFailure(whole), { ...token, ...lease, rejectedAt: 5 })
+  assert.deepEqual(withToken(whole, newToken), { ...newToken, rejectedAt: 5, ...next })
+  assert.deepEqual(withToken({ refreshRequestedAt: 1 }, newToken), newToken)
+  assert.deepEqual(withoutLease(whole), { ...token, ...next, rejectedAt: 5, ...failure })
+  assert.deepEqual(withoutFailure(whole), { ...token, ...next, ...lease, rejectedAt: 5 })
+})
+
+test('a token that was obtained in advance counts from when its generation is in force, and until then the other does', () => {
+  const { generation, ...rest } = newToken
+  const prepared = withNextToken({ ...token, ...lease, rejectedAt: 5 }, newToken)
+  assert.deepEqual(prepared, {
+    ...{ ...token, rejectedAt: 5 },
+    nextSealedToken: 'new',
+    nextRefreshAt: 11,
+    nextExpiresAt: 12,
+    nextGeneration: 13,
+  })
+  for (const current of [undefined, token.generation, generation - 1, generation + 1])
+    assert.equal(inForce(prepared, current), prepared)
+  const renewed = withToken(prepared, { ...token, refreshAt: 5 })
+  for (const record of [prepared, renewed])
+    assert.deepEqual(inForce(record, generation), { ...rest, generation, rejectedAt: 5 })
+  assert.deepEqual(inForce({ ...prepared, ...failure }, generation), { ...newToken, rejectedAt: 5 })
+  for (const member of ['nextSealedToken', 'nextRefreshAt', 'nextExpiresAt'] as const) {
+    const { [member]: _, ...without } = prepared
+    assert.equal(inForce(without, generation), without, `nobody can use it without ${member}`)
+  }
 })
 
 test('a lease lasts a second longer for those who wait for its end', () => {
@@ -56,7 +82,7 @@ test('a lease lasts a second longer for those who wait for its end', () => {
 test('a record may go an hour after the last of token, lease, cool-down and rejection, and not before', () => {
   const now = 1_000_000
   const latest = now + 5 * hour
-  const times = ['expiresAt', 'leaseUntil', 'coolDownUntil', 'rejectedAt'] as const
+  const times = ['expiresAt', 'nextExpiresAt', 'leaseUntil', 'coolDownUntil', 'rejectedAt'] as const
   for (const last of times) {
     const record = Object.fromEntries(times.map((name) => [name, name === last ? latest : now - 1]))
     assert.ok(removableFrom(record, undefined, 'a', now) >= latest + hour, last)
@@ -78,6 +104,10 @@ test('a token is due when it goes stale, if somebody has used it so lately that 
   assert.equal(due({ ...sealed, coolDownUntil: 9_000 }), 9_000, 'nobody may ask before')
   assert.equal(due({ ...sealed, coolDownUntil: 4_000 }), 5_000)
   assert.equal(due({ sealedToken: 'sealed', rejectedAt: 3_000 }), 3_000, 'at once, where an API refused it')
+  const outdated = { ...sealed, generation: 0 }
+  assert.equal(due(outdated), 1, 'at once, where it is of another generation: its number is a time')
+  assert.equal(due({ ...outdated, generation: 1 }), 5_000)
+  assert.equal(due({ ...outdated, coolDownUntil: 9_000 }), 9_000)
   for (const [why, record, of, id] of [
     ['it is none of those that are kept warm', sealed, connection, 'b'],
     ['nobody knows what was asked for', { refreshAt: 5_000 }, connection, 'a'],

@@ -11,6 +11,7 @@ import { tokenRecordName } from '../../../lib/token-cache/record-name.ts'
 import { type SharedToken, writeSharedToken } from '../../../lib/token-cache/shared-token.ts'
 import { createTokenSealing, withoutSealing } from '../../../lib/token-cache/token-sealing.ts'
 import { UnreadableTokenError } from '../../../lib/token-cache/unreadable-token-error.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
 import { someToken } from '../../support/some-token.ts'
 
 const name = tokenRecordName('conn', 'the-digest')
@@ -40,7 +41,7 @@ function theSealing(secret: object = theKeys) {
     far,
     clock,
     sealing: createTokenSealing(
-      createSecretCache(store, () => clock.now),
+      createSecretCache(onlyCurrent(store.get), () => clock.now),
       'tokenwell/test/cache',
     ),
   }
@@ -154,11 +155,17 @@ test('a JWE of another kind is none, even if it holds a token and was made by th
 test('a token that lacks what this version needs is none', async () => {
   const { sealing } = theSealing()
   const whole = someSharedToken()
-  for (const member of ['id', 'issuedAt', 'refreshAt', 'usableUntil', 'expiresAt', 'generation', 'asked'] as const) {
+  for (const member of ['id', 'issuedAt', 'refreshAt', 'usableUntil', 'expiresAt', 'generation'] as const) {
     const { [member]: _, ...rest } = whole
     const sealed = await sealing.seal(name, rest as SharedToken)
     await assert.rejects(sealing.open(name, sealed), UnreadableTokenError, member)
   }
+  for (const asked of [null, 'text']) {
+    const sealed = await sealing.seal(name, { ...whole, asked } as unknown as SharedToken)
+    await assert.rejects(sealing.open(name, sealed), UnreadableTokenError)
+  }
+  const { asked: _, ...ofUser } = whole
+  assert.equal((await sealing.open(name, await sealing.seal(name, ofUser))).asked, undefined, 'nobody has the password')
 })
 
 test('a kid that is not known makes the secret be read again once, then it is a miss', async () => {

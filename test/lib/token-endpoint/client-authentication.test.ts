@@ -5,19 +5,21 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createSigners } from '../../../lib/signing-key/signers.ts'
 import { authenticateClient, type ClientCredentials } from '../../../lib/token-endpoint/client-authentication.ts'
+import { createClientKeys } from '../../../lib/token-endpoint/client-keys.ts'
 import { theConnection } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
 
 const moment = { now: 1_700_000_000_000, jwtId: 'the-jwt-id' }
 
 /** What proves that connection's client, where every secret is this text. */
-function authenticate(connection: Connection, text: string): Promise<ClientCredentials> {
-  const secrets = { get: async () => new Secret(text) }
-  return authenticateClient(
-    connection,
-    { secrets, signers: createSigners(createSecretCache(secrets, Date.now)) },
-    moment,
+async function authenticate(connection: Connection, text: string): Promise<ClientCredentials> {
+  const secrets = createSecretCache(
+    onlyCurrent(async () => new Secret(text)),
+    Date.now,
   )
+  const key = await createClientKeys(createSigners(secrets, Date.now), secrets).current(connection)
+  return authenticateClient(connection.clientId, key, moment)
 }
 
 const reveal = (secrets: readonly Secret[]) => secrets.map((secret) => secret.reveal())

@@ -131,6 +131,17 @@ test('an error code holds the characters of RFC 6749 section 5.2, at most 64 of 
   assert.equal(readRefusal({ error: 'two words' }).error, 'two words')
 })
 
+test('a code that repeats what was sent is none: it goes to logs and events', () => {
+  const secrets = [new Secret('tr0ub4dor')]
+  for (const error of ['tr0ub4dor', 'not tr0ub4dor'])
+    assert.throws(() => readRefusal({ error }, secrets), isUnreadable(/repeats what was sent/))
+  assert.equal(
+    readRefusal({ error: 'invalid_grant' }, [new Secret('grant')]).error,
+    'invalid_grant',
+    'a word of the RFC',
+  )
+})
+
 test('a description that repeats what was sent is left out, and so is one that is no text', () => {
   const secrets = [new Secret('tr0ub4dor')]
   assert.deepEqual(readRefusal({ error: 'invalid_grant', error_description: 'not tr0ub4dor' }, secrets), {

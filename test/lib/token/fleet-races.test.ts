@@ -14,6 +14,7 @@ import { RecordStoreError } from '../../../lib/token-cache/record-store-error.ts
 import { withSharedRecords } from '../../../lib/token-cache/shared-cool-downs.ts'
 import { withoutSealing } from '../../../lib/token-cache/token-sealing.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
 import { createTheTokens, theConnection, virtualToken } from '../../support/the-tokens.ts'
 import { createVirtualTime } from '../../support/virtual-time.ts'
 
@@ -76,7 +77,10 @@ test('a process that has learned that its token was rejected hands it out no mor
 
 test('twenty who refresh at the same moment read once', async () => {
   let reads = 0
-  const cache = createSecretCache({ get: async () => new Secret(`text ${reads++}`) }, () => 1_000_000)
+  const cache = createSecretCache(
+    onlyCurrent(async () => new Secret(`text ${reads++}`)),
+    () => 1_000_000,
+  )
   await cache.get('name')
   await Promise.all(Array.from({ length: 20 }, () => cache.refresh('name')))
   assert.equal(reads, 2)
@@ -92,7 +96,7 @@ test('a refresh that could not reach the store is not repeated within 10 s', asy
       return new Secret('text')
     },
   }
-  const cache = createSecretCache(store, () => 1_000_000)
+  const cache = createSecretCache(onlyCurrent(store.get), () => 1_000_000)
   await cache.get('name')
   isDown = true
   for (let count = 0; count < 20; count++) await cache.refresh('name')

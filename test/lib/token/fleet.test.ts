@@ -15,10 +15,10 @@ import {
   type TheTokens,
   type TheTokensOptions,
   theConnection,
-  type VirtualEndpoint,
   virtualRefusal,
   virtualToken,
 } from '../../support/the-tokens.ts'
+import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
 
 /*
  * Processes over one store, on one virtual clock. Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for

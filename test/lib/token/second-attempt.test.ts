@@ -4,14 +4,18 @@ import type { Connection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-error.ts'
+import type { SecretStore } from '../../../lib/secret/secret-store.ts'
+import { KeyStoreError } from '../../../lib/signing-key/key-store-error.ts'
+import type { Signer } from '../../../lib/signing-key/signer.ts'
+import type { Signers } from '../../../lib/signing-key/signers.ts'
 import {
   createTheTokens,
   type TheTokens,
   theConnection,
-  type VirtualEndpoint,
   virtualRefusal,
   virtualToken,
 } from '../../support/the-tokens.ts'
+import { theSigner, type VirtualEndpoint } from '../../support/virtual-ports.ts'
 
 const hour = 3_600_000
 const keyName = 'tokenwell/test/the-key'
@@ -28,17 +32,37 @@ interface FarEnds {
   offset: number
   text: string
   failure?: SecretErrorCode | undefined
+  /** The key, or the password, that was current before. */
+  previous?: string | Error | undefined
   readonly reads: string[]
+  readonly previousReads: string[]
   ask(): ReturnType<TheTokens['get']>
 }
 
 async function theFarEnds(endpoint: VirtualEndpoint, connection = theConnection): Promise<FarEnds> {
   const reads: string[] = []
-  const store = {
-    async get(name: string) {
+  const previousReads: string[] = []
+  const previousOf = async (name: string) => {
+    previousReads.push(name)
+    if (far.previous instanceof Error) throw far.previous
+    return far.previous
+  }
+  const store: SecretStore = {
+    async get(name) {
       reads.push(name)
       if (far.failure) throw new SecretError(far.failure, 'it fails')
       return new Secret(far.text)
+    },
+    async getPrevious(name) {
+      const text = await previousOf(name)
+      return text === undefined ? undefined : new Secret(text)
+    },
+  }
+  const signers: Signers = {
+    get: () => Promise.resolve(signerWith('current')),
+    async getPrevious({ location }) {
+      const key = await previousOf(location)
+      return key === undefined ? undefined : signerWith(key)
     },
   }
   const secrets = createSecretCache(store, () => far.tokens.time.now())
@@ -47,13 +71,14 @@ async function theFarEnds(endpoint: VirtualEndpoint, connection = theConnection)
       date: new Date(request.at + far.offset).toUTCString(),
       ...(await endpoint(request)),
     }),
-    { connection, secrets },
+    { connection, secrets, signers },
   )
   const far: FarEnds = {
     tokens,
     offset: 0,
     text: 'the first',
     reads,
+    previousReads,
     ask: () => tokens.time.until(tokens.get()),
   }
   // As a signer has: it is in hand before the server refuses.
@@ -61,8 +86,13 @@ async function theFarEnds(endpoint: VirtualEndpoint, connection = theConnection)
   return far
 }
 
+/** In its assertions it says which key it is. */
+function signerWith(key: string): Signer {
+  return { sign: (header, claims) => theSigner.sign(header, { ...claims, key }) }
+}
+
 function basicHeader(password: string): string {
-  return `Basic ${Buffer.from(`theClient:${password.replace(' ', '+')}`).toString('base64')}`
+  return `Basic ${Buffer.from(`theClient:${password.replaceAll(' ', '+')}`).toString('base64')}`
 }
 
 const refuseClient = () => virtualRefusal('invalid_client')
@@ -119,6 +149,7 @@ test('there is one further attempt in all: what it is refused for then is not lo
   const far = await theFarEnds(refuseClient)
   far.offset = hour
   far.text = 'the second'
+  far.previous = 'the one before'
   await assert.rejects(far.ask(), { code: 'cooling_down' })
   assert.equal(far.tokens.requests.length, 2)
   assert.equal(far.reads.length, 1)
@@ -129,8 +160,10 @@ test('there is one further attempt in all: what it is refused for then is not lo
     return refuseClient()
   })
   other.text = 'the second'
+  other.previous = 'the one before'
   await assert.rejects(other.ask(), { code: 'cooling_down' })
   assert.equal(other.tokens.requests.length, 2)
+  assert.deepEqual([...far.previousReads, ...other.previousReads], [])
 })
 
 test('where nothing has changed there is no further attempt', async () => {
@@ -138,6 +171,7 @@ test('where nothing has changed there is no further attempt', async () => {
   await assert.rejects(far.ask(), { code: 'cooling_down' })
   assert.equal(far.tokens.requests.length, 1)
   assert.equal(far.reads.length, 2, 'it has been looked for')
+  assert.deepEqual(far.previousReads, [keyName], 'as has the one before')
 })
 
 for (const error of ['invalid_grant', 'invalid_scope', 'invalid_request', 'unauthorized_client', 'access_denied'])
@@ -145,9 +179,11 @@ for (const error of ['invalid_grant', 'invalid_scope', 'invalid_request', 'unaut
     const far = await theFarEnds(() => virtualRefusal(error))
     far.offset = hour
     far.text = 'the second'
+    far.previous = 'the one before'
     await assert.rejects(far.ask(), { code: 'cooling_down' })
     assert.equal(far.tokens.requests.length, 1)
     assert.equal(far.reads.length, 1)
+    assert.deepEqual(far.previousReads, [])
   })
 
 for (const failure of ['secret_unreachable', 'secret_throttled', 'secret_denied', 'secret_missing'] as const)
@@ -169,4 +205,106 @@ test('what was learned of the clock holds for the next request', async () => {
   await far.ask()
   await far.tokens.time.until(far.tokens.get({ scope: ['other'] }))
   assert.equal(far.tokens.requests.length, 3)
+})
+
+const keysOf = ({ tokens }: FarEnds) => tokens.requests.map(({ claims }) => claims['key'])
+const onlyBy =
+  (key: string) =>
+  ({ claims }: { readonly claims: Readonly<Record<string, unknown>> }) =>
+    claims['key'] === key ? virtualToken() : refuseClient()
+
+test('where neither is the reason the key that was current before signs the one further attempt, a new assertion', async () => {
+  const far = await theFarEnds(onlyBy('the one before'))
+  far.previous = 'the one before'
+  assert.equal((await far.ask()).source, 'server')
+  assert.deepEqual(keysOf(far), ['current', 'the one before'])
+  const [first, second] = far.tokens.requests
+  assert.notEqual(first?.claims['jti'], second?.claims['jti'])
+  assert.deepEqual(
+    far.tokens.events.filter(({ event }) => event === 'previous_key_tried'),
+    [{ event: 'previous_key_tried', connection: 'conn' }],
+  )
+})
+
+test('after the key before was taken nothing cools down: the next request begins with the current one again', async () => {
+  const far = await theFarEnds(onlyBy('the one before'))
+  far.previous = 'the one before'
+  await far.ask()
+  await far.tokens.time.until(far.tokens.get({ scope: ['other'] }))
+  assert.deepEqual(keysOf(far), ['current', 'the one before', 'current', 'the one before'])
+  assert.ok(!eventsOf(far).includes('cool_down_begun'))
+})
+
+test('a newer version comes before the one before it, and is the only one that is tried', async () => {
+  const far = await theFarEnds(({ index }) => (index === 0 ? refuseClient() : virtualToken()))
+  far.text = 'the second'
+  far.previous = 'the one before'
+  await far.ask()
+  assert.deepEqual(keysOf(far), ['current', 'current'])
+  assert.deepEqual(far.previousReads, [])
+  assert.ok(!eventsOf(far).includes('previous_key_tried'))
+})
+
+test('where the key before is refused, too, the client cools down for what was said of the current one', async () => {
+  const far = await theFarEnds(({ index }) => ({
+    status: 401,
+    body: JSON.stringify({ error: 'invalid_client', error_description: `no key number ${index}` }),
+  }))
+  far.previous = 'the one before'
+  await assert.rejects(far.ask(), (error: { failure?: Error }) => {
+    assert.match(error.failure?.message ?? '', /no key number 0/)
+    return true
+  })
+  assert.deepEqual(keysOf(far), ['current', 'the one before'])
+  await assert.rejects(far.ask(), { code: 'cooling_down' })
+  assert.equal(far.tokens.requests.length, 2)
+})
+
+test('what else is refused to the key before counts: the client is known by it', async () => {
+  const far = await theFarEnds(({ index }) => virtualRefusal(index === 0 ? 'invalid_client' : 'invalid_scope'))
+  far.previous = 'the one before'
+  await assert.rejects(far.ask(), (error: { failure?: { error?: string } }) => {
+    assert.equal(error.failure?.error, 'invalid_scope')
+    return true
+  })
+})
+
+for (const failure of [
+  new SecretError('secret_unreachable', 'no answer'),
+  new SecretError('secret_denied', 'no right'),
+  new KeyStoreError(keyName, 'holds no key.'),
+])
+  test(`where the key before can't be had (${failure.code}) the refusal is what counts`, async () => {
+    const far = await theFarEnds(refuseClient)
+    far.previous = failure
+    await assert.rejects(far.ask(), (error: { failure?: { error?: string } }) => {
+      assert.equal(error.failure?.error, 'invalid_client')
+      return true
+    })
+    assert.equal(far.tokens.requests.length, 1)
+  })
+
+test('a fault of ours in looking for the key before is not hidden behind the refusal', async () => {
+  const far = await theFarEnds(refuseClient)
+  far.previous = new TypeError('ours')
+  await assert.rejects(far.ask(), TypeError)
+})
+
+test('a password that was current before is tried likewise, unless it is the same', async () => {
+  const far = await theFarEnds(
+    ({ authorization }) => (authorization === basicHeader('the one before') ? virtualToken() : refuseClient()),
+    basic,
+  )
+  far.previous = 'the one before\n'
+  assert.equal((await far.ask()).source, 'server')
+  assert.deepEqual(
+    far.tokens.requests.map(({ authorization }) => authorization),
+    [basicHeader('the first'), 'Basic dGhlQ2xpZW50OnRoZStvbmUrYmVmb3Jl'],
+  )
+  assert.deepEqual(far.previousReads, [passwordName])
+
+  const same = await theFarEnds(refuseClient, basic)
+  same.previous = 'the first\n'
+  await assert.rejects(same.ask(), { code: 'cooling_down' })
+  assert.equal(same.tokens.requests.length, 1)
 })

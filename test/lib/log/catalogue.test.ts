@@ -1,23 +1,31 @@
 import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import type { Context } from 'aws-lambda'
+import { createHandler as createRefreshHandler } from '../../../functions/refresh-token/handler.ts'
 import { createHandler as createRotateHandler } from '../../../functions/rotate-key/handler.ts'
+import { memoryRecords } from '../../../lib/adapters/memory-records.ts'
 import { createConnections } from '../../../lib/configuration/connections.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
+import { DeadLettersError } from '../../../lib/event/dead-letters-error.ts'
+import { EventBusError } from '../../../lib/event/event-bus-error.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { type MetricName, meter, metricUnits } from '../../../lib/log/metric.ts'
 import { rotationSteps } from '../../../lib/rotation/rotation-request.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { RecordStoreError } from '../../../lib/token-cache/record-store-error.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { createRotationParts } from '../../../lib/wiring/rotation-parts.ts'
 import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 import { root } from '../../support/local-run.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
 import { startStage } from '../../support/stage.ts'
-import { theRotation, theSecretName } from '../../support/the-rotation.ts'
 import { createTheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
+import { theSigner } from '../../support/virtual-ports.ts'
+import { createVirtualSecrets } from '../../support/virtual-secret.ts'
+import { createVirtualTime } from '../../support/virtual-time.ts'
 
 /* lib/log/README.md, held against what requests of every kind write. */
 
@@ -58,10 +66,12 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
     ...(await ofTheFunction(t)),
     ...(await ofFailures()),
     ...(await ofSecondAttempts()),
+    ...(await ofKeys(t)),
     ...(await ofRenewals()),
     ...(await ofTheCache()),
     ...(await ofReloads(t)),
-    ...(await ofRotations(t)),
+    ...(await ofTheSchedule()),
+    ...(await ofRefreshes()),
   ]
 }
 
@@ -92,12 +102,49 @@ async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
     index === 0 ? virtualRefusal('invalid_client', hourAhead(at)) : virtualToken(),
   )
   await off.time.until(off.get())
-  const secrets = { get: async () => new Secret('any'), refresh: async () => true, readAllAgain() {}, forget() {} }
+  const secrets = {
+    ...onlyCurrent(async () => new Secret('any')),
+    refresh: async () => true,
+    readAllAgain() {},
+    forget() {},
+  }
   const rotated = createTheTokens(({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()), {
     secrets,
   })
   await rotated.time.until(rotated.get())
-  return [...off.events, ...rotated.events]
+  const signers = { get: async () => theSigner, getPrevious: async () => theSigner }
+  const early = createTheTokens(({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()), {
+    signers,
+  })
+  await early.time.until(early.get())
+  return [...off.events, ...rotated.events, ...early.events]
+}
+
+async function ofKeys(t: TestContext): Promise<readonly LogEvent[]> {
+  const events: LogEvent[] = []
+  const log = (event: LogEvent) => void events.push(event)
+  const { now, pause } = createVirtualTime()
+  const elements = await theStore(t, {
+    ...theElements(theIssuer),
+    jwtBuilder: { made: { jwkEnabled: true }, lost: { keyStoreRef: 'lost' } },
+    keyStore: { lost: { location: 'tokenwell/local/lost' } },
+  })
+  const secrets = createVirtualSecrets()
+  secrets.put('tokenwell/local/jwk/made', '{"keys":[]}')
+  secrets.begin('tokenwell/local/jwk/made', 'the-token')
+  const { rotateKey, publishKeys } = createRotationParts({
+    ...{ elements, surroundings: theSurroundings, secretStore: secrets, openRotatingSecret: secrets.open },
+    ...{ store: memoryRecords({ maximumRecords: 10 }), now, pause, log },
+    random: () => 0.5,
+    randomId: () => randomBytes(16).toString('base64url'),
+  })
+  const handler = createRotateHandler({ rotateKey, surroundings: theSurroundings, now, log })
+  const context = { getRemainingTimeInMillis: () => 60_000 } as never
+  const rotation = { SecretId: 'tokenwell/local/jwk/made', ClientRequestToken: 'the-token' }
+  for (const Step of rotationSteps) await handler({ ...rotation, Step }, context)
+  await assert.rejects(handler({ ...rotation, Step: 'createSecret', SecretId: 'tokenwell/local/jwk/lost' }, context))
+  await publishKeys(['made', 'lost'], now() + 10_000)
+  return events
 }
 
 async function ofRenewals(): Promise<readonly LogEvent[]> {
@@ -152,17 +199,29 @@ async function ofReloads(t: TestContext): Promise<readonly LogEvent[]> {
   return events
 }
 
-async function ofRotations(t: TestContext): Promise<readonly LogEvent[]> {
-  const rotation = await theRotation(t)
-  const context = { getRemainingTimeInMillis: () => 30_000 } as Context
-  const handler = createRotateHandler({ ...rotation, surroundings: theSurroundings })
-  for (const Step of rotationSteps)
-    await handler({ Step, SecretId: theSecretName, ClientRequestToken: 'first' }, context)
-  await assert.rejects(handler({ Step: 'setSecret', SecretId: theSecretName, ClientRequestToken: 'none' }, context))
-  await rotation.publish()
-  rotation.secrets.put(theSecretName, 'no key')
-  await rotation.publish()
-  return rotation.events
+async function ofTheSchedule(): Promise<readonly LogEvent[]> {
+  const tokens = createTheTokens(() => virtualToken())
+  await tokens.time.until(tokens.warm())
+  return tokens.events
+}
+
+async function ofRefreshes(): Promise<readonly LogEvent[]> {
+  const bus = { isHeard: true, raise: () => Promise.reject(new EventBusError('the bus does not exist')) }
+  const tokens = createTheTokens(() => virtualToken(), { bus })
+  await tokens.time.until(tokens.get())
+  await tokens.time.advance(217_000)
+  await tokens.time.until(tokens.get())
+  const handler = createRefreshHandler({
+    answerEvent: (event) => tokens.answer(event),
+    deadLetters: { add: () => Promise.reject(new DeadLettersError('the queue does not exist')) },
+    surroundings: theSurroundings,
+    now: tokens.time.now,
+    log: (event) => (tokens.events as LogEvent[]).push(event),
+  })
+  const bodies = ['{', JSON.stringify({ source: 'me', 'detail-type': 'ReconcileElements', detail: {} })]
+  const messages = bodies.map((body) => ({ messageId: body, body, attributes: { ApproximateReceiveCount: '1' } }))
+  await tokens.time.until(handler({ Records: messages } as never, { getRemainingTimeInMillis: () => 60_000 } as never))
+  return tokens.events
 }
 
 /** The cells in backticks of each row after the first, by the first; a unit stands bare. */

@@ -1,0 +1,67 @@
+import { RemovalPolicy, SecretValue, Stack } from 'aws-cdk-lib'
+import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
+import type { IKey } from 'aws-cdk-lib/aws-kms'
+import type { IFunction } from 'aws-cdk-lib/aws-lambda'
+import { CfnRotationSchedule, Secret } from 'aws-cdk-lib/aws-secretsmanager'
+import { Construct, type IDependable } from 'constructs'
+import { secretPrefix } from '../../lib/configuration/surroundings.ts'
+import { passOverCheckov } from './passed-over.ts'
+
+export interface SigningKeysProps {
+  readonly stage: string
+  readonly rotateKey: IFunction
+  readonly encryptionKey?: IKey
+  readonly removalPolicy?: RemovalPolicy
+}
+
+const hourMilliseconds = 3_600_000
+/** By rate Secrets Manager takes no more hours. */
+const mostHours = 999
+const hoursOfDay = 24
+/** Until the first rotation, which begins with the deployment, has made a key. */
+const noKeys = SecretValue.unsafePlainText('{"keys":[]}')
+
+/** The secrets of the jwtBuilders whose keys Tokenwell makes, each with its rotation. */
+export class SigningKeys extends Construct {
+  private readonly props: SigningKeysProps
+
+  constructor(scope: Construct, id: string, props: SigningKeysProps) {
+    super(scope, id)
+    this.props = props
+    props.rotateKey.addPermission('RotationBySecretsManager', {
+      principal: new ServicePrincipal('secretsmanager.amazonaws.com'),
+      sourceAccount: Stack.of(this).account,
+    })
+  }
+
+  /**
+   * @param rotationMilliseconds from one key to the next: whole hours, at least four
+   * @param after what the first rotation needs
+   */
+  add(jwtBuilder: string, rotationMilliseconds: number, after: readonly IDependable[]): Secret {
+    const { stage, rotateKey, encryptionKey, removalPolicy } = this.props
+    const secret = new Secret(this, jwtBuilder, {
+      secretName: `${secretPrefix({ stage })}jwk/${jwtBuilder}`,
+      description: `Signing keys of the jwtBuilder ${jwtBuilder}, which Tokenwell makes for the stage ${stage}`,
+      secretStringValue: noKeys,
+      removalPolicy: removalPolicy ?? RemovalPolicy.RETAIN,
+      ...(encryptionKey && { encryptionKey }),
+    })
+    const schedule = new CfnRotationSchedule(secret, 'Rotation', {
+      secretId: secret.secretArn,
+      rotationLambdaArn: rotateKey.functionArn,
+      rotationRules: { scheduleExpression: rateOf(rotationMilliseconds) },
+      rotateImmediatelyOnUpdate: true,
+    })
+    schedule.node.addDependency(rotateKey, ...after)
+    passOverCheckov(secret, {
+      CKV_AWS_149: 'Secrets Manager encrypts; a key of your own is a property (encryptionKey).',
+    })
+    return secret
+  }
+}
+
+function rateOf(milliseconds: number): string {
+  const hours = Math.floor(milliseconds / hourMilliseconds)
+  return hours <= mostHours ? `rate(${hours} hours)` : `rate(${Math.floor(hours / hoursOfDay)} days)`
+}

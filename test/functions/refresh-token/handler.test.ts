@@ -1,0 +1,164 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Context, SQSEvent, SQSRecord } from 'aws-lambda'
+import { createHandler } from '../../../functions/refresh-token/handler.ts'
+import { asEventbridgeEvent } from '../../../lib/event/as-eventbridge-event.ts'
+import type { DeadLetter } from '../../../lib/event/dead-letters.ts'
+import { DeadLettersError } from '../../../lib/event/dead-letters-error.ts'
+import { EventBusError } from '../../../lib/event/event-bus-error.ts'
+import type { IncomingEvent } from '../../../lib/event/incoming-event.ts'
+import type { TokenwellEvent } from '../../../lib/event/tokenwell-event.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { CacheUnavailableError } from '../../../lib/token-cache/cache-unavailable-error.ts'
+import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { leaks } from '../../support/canary.ts'
+import { theSurroundings } from '../../support/element-store.ts'
+
+const start = 1_800_000_000_000
+const unreachable = new UnreachableError('nobody listens')
+
+/** The function before a queue, with an answer to events that a test chooses by their connection. */
+function theFunction(answers: Readonly<Record<string, Error>> = {}) {
+  const answered: { readonly event: IncomingEvent; readonly deadline: number }[] = []
+  const letters: DeadLetter[] = []
+  const log: LogEvent[] = []
+  const far: { buryError?: Error; now: number } = { now: start }
+  const handler = createHandler({
+    async answerEvent(event, deadline) {
+      answered.push({ event, deadline })
+      far.now += 7
+      const error = 'connection' in event ? answers[event.connection ?? ''] : undefined
+      if (error !== undefined) throw error
+    },
+    deadLetters: {
+      async add(letter) {
+        if (far.buryError !== undefined) throw far.buryError
+        letters.push(letter)
+      },
+    },
+    surroundings: theSurroundings,
+    now: () => far.now,
+    log: (event) => log.push(event),
+  })
+  const answer = async (...messages: readonly SQSRecord[]) => {
+    const context = { getRemainingTimeInMillis: () => 60_000 } as Context
+    const { batchItemFailures } = await handler({ Records: [...messages] } satisfies SQSEvent, context)
+    return batchItemFailures.map(({ itemIdentifier }) => itemIdentifier)
+  }
+  return { answered, letters, log, far, answer }
+}
+
+function message(id: string, body: string | TokenwellEvent, receiveCount = 1): SQSRecord {
+  const text = typeof body === 'string' ? body : JSON.stringify(asEventbridgeEvent(body, 'tokenwell-local'))
+  const attributes = { ApproximateReceiveCount: String(receiveCount) }
+  return { messageId: id, body: text, attributes } as SQSRecord
+}
+
+const changedOf = (connection: string): TokenwellEvent => ({ type: 'ConnectionChanged', connection })
+
+test('each message of a batch is answered, and has all the time but what it takes to tell of a failure', async () => {
+  const { answered, log, answer } = theFunction()
+  assert.deepEqual(await answer(message('1', changedOf('a')), message('2', changedOf('b'))), [])
+  assert.deepEqual(answered, [
+    { event: changedOf('a'), deadline: start + 55_000 },
+    { event: changedOf('b'), deadline: start + 55_000 },
+  ])
+  assert.deepEqual(
+    log.map(({ event }) => event),
+    ['event_answered', 'event_answered'],
+  )
+})
+
+test('what fails comes again, and nothing else of its batch', async () => {
+  const { letters, log, answer } = theFunction({ bad: unreachable })
+  const failed = await answer(
+    message('1', changedOf('a')),
+    message('2', changedOf('bad')),
+    message('3', changedOf('b')),
+  )
+  assert.deepEqual(failed, ['2'])
+  assert.deepEqual(letters, [])
+  assert.deepEqual(
+    log.filter(({ event }) => event === 'event_failed'),
+    [
+      {
+        event: 'event_failed',
+        type: 'ConnectionChanged',
+        code: 'unreachable',
+        reason: 'nobody listens',
+        attempt: 1,
+        isLast: false,
+      },
+    ],
+  )
+})
+
+test('at its third delivery it goes to the dead letters, as it came and with the reason, and is done with', async () => {
+  const { letters, log, answer } = theFunction({ bad: unreachable })
+  assert.deepEqual(await answer(message('1', changedOf('bad'), 2)), ['1'])
+  const last = message('1', changedOf('bad'), 3)
+  assert.deepEqual(await answer(last), [])
+  assert.deepEqual(letters, [{ body: last.body, code: 'unreachable', reason: 'nobody listens' }])
+  assert.deepEqual(
+    log.map((event) => event.event === 'event_failed' && event.isLast),
+    [false, true],
+  )
+  assert.deepEqual(await answer(message('1', changedOf('bad'), 4)), [], 'and at any later one')
+  assert.equal(letters.length, 2)
+})
+
+test('what nobody can read goes there at once', async () => {
+  const { answered, letters, log, answer } = theFunction()
+  assert.deepEqual(await answer(message('1', 'no JSON'), message('2', '{"detail-type":"Unheard"}')), [])
+  assert.deepEqual(answered, [])
+  assert.deepEqual(
+    letters.map(({ body, code }) => [body, code]),
+    [
+      ['no JSON', 'unreadable_event'],
+      ['{"detail-type":"Unheard"}', 'unreadable_event'],
+    ],
+  )
+  assert.deepEqual(
+    log.map((event) => event.event === 'event_failed' && event.type),
+    ['unreadable', 'unreadable'],
+  )
+})
+
+test('where the dead letters do not take it, it stays in its queue', async () => {
+  const { far, log, answer } = theFunction({ bad: unreachable })
+  far.buryError = new DeadLettersError('They take nothing.')
+  assert.deepEqual(
+    await answer(message('1', 'no JSON'), message('2', changedOf('bad'), 3), message('3', changedOf('a'))),
+    ['1', '2'],
+  )
+  assert.deepEqual(
+    log.filter(({ event }) => event === 'dead_letter_not_taken'),
+    Array.from({ length: 2 }, () => ({
+      event: 'dead_letter_not_taken',
+      code: 'dead_letters',
+      reason: 'They take nothing.',
+    })),
+  )
+  far.buryError = new TypeError('a fault')
+  await assert.rejects(answer(message('1', 'no JSON')), TypeError, 'a fault of ours is not hidden')
+})
+
+test('each kind of failure has a code and a reason; of a fault nothing but its kind and place is kept', async () => {
+  const secret = 'the secret in a message'
+  for (const [error, code, reason] of [
+    [new EventBusError('It takes nothing.'), 'event_bus', /^It takes nothing\.$/],
+    [new CacheUnavailableError('it failed a moment ago'), 'cache', /shared cache: it failed a moment ago/],
+    [new TypeError(secret), 'unexpected', /^TypeError at /],
+  ] as const) {
+    const { letters, log, answer } = theFunction({ bad: error })
+    await answer(message('1', changedOf('bad'), 3))
+    assert.equal(letters[0]?.code, code)
+    assert.match(letters[0]?.reason ?? '', reason)
+    assert.deepEqual(leaks([secret], [JSON.stringify([letters, log])]), [])
+  }
+})
+
+test('an empty batch is none', async () => {
+  const { answer, log } = theFunction()
+  assert.deepEqual([await answer(), log], [[], []])
+})

@@ -1,0 +1,29 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Context } from 'aws-lambda'
+import { createHandler } from '../../../functions/warm-tokens/handler.ts'
+import { CacheUnavailableError } from '../../../lib/token-cache/cache-unavailable-error.ts'
+
+const context = { getRemainingTimeInMillis: () => 55_000 } as Context
+
+test('each call is one run, whatever the schedule says, and its report is the answer', async () => {
+  const deadlines: number[] = []
+  const run = { due: 3, renewed: 1, failed: 1, left: 1 }
+  const handler = createHandler({
+    now: () => 1_000,
+    async warmTokens(deadline) {
+      deadlines.push(deadline)
+      return run
+    },
+  })
+  for (const event of [undefined, {}, { source: 'aws.scheduler' }]) assert.equal(await handler(event, context), run)
+  assert.deepEqual(deadlines, [53_000, 53_000, 53_000], 'there is time left to report')
+})
+
+test('a run that could not find out what is due fails', async () => {
+  const handler = createHandler({
+    now: () => 0,
+    warmTokens: () => Promise.reject(new CacheUnavailableError('nobody listens')),
+  })
+  await assert.rejects(handler({}, context), CacheUnavailableError)
+})

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { describeFinding } from '../../../lib/configuration/finding.ts'
+import { theConnection, theIssuer, theMistakes } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+
+/** What Tokenwell is told of the key that it makes, and what it says to that. */
+async function resolve(t: TestContext, builder: Record<string, unknown>) {
+  const { clientAuthentication, warnings } = await theConnection(t, theElements(theIssuer, { builder }))
+  assert.ok(clientAuthentication.method === 'private_key_jwt')
+  return { generated: clientAuthentication.assertion.key.generated, warnings: warnings.map(describeFinding) }
+}
+
+const mistakesOf = (t: TestContext, builder: Record<string, unknown>) =>
+  theMistakes(t, theElements(theIssuer, { builder }))
+
+test('a key is made every 30 days and published a day before it signs, or as the element says', async (t) => {
+  for (const [builder, rotationSeconds, publishAheadSeconds] of [
+    [{}, 30 * 86_400, 86_400],
+    [{ jwkRotationTime: '48h', publishAheadSeconds: 7_200 }, 2 * 86_400, 7_200],
+    [{ jwkRotationTime: 240, publishAheadSeconds: '3600' }, 4 * 3_600, 3_600],
+    [{ signatureAlgorithm: 'ES256', jwkRotationTime: '25h' }, 25 * 3_600, 86_400],
+  ] as const) {
+    const { generated, warnings } = await resolve(t, builder)
+    assert.deepEqual(generated, { modulusLength: 2048, rotationSeconds, publishAheadSeconds })
+    assert.deepEqual(warnings, [])
+  }
+})
+
+test('published for no longer than a set may be kept by our own leave, a key draws a warning: some will not know it', async (t) => {
+  for (const publishAheadSeconds of [0, 300])
+    assert.deepEqual((await resolve(t, { publishAheadSeconds })).warnings, [
+      "jwtBuilder/theBuilder publishAheadSeconds: a JWK set that was read is kept for up to 300 s, and a key that signs sooner is unknown to whoever has one: make it longer than that and than the server's own cache.",
+    ])
+})
+
+test('published for less than an hour a key draws a warning of caches', async (t) => {
+  for (const publishAheadSeconds of [301, 3_599]) {
+    const { generated, warnings } = await resolve(t, { publishAheadSeconds })
+    assert.equal(generated?.publishAheadSeconds, publishAheadSeconds)
+    assert.equal(warnings.length, 1)
+    assert.match(warnings[0] ?? '', /^jwtBuilder\/theBuilder publishAheadSeconds: authorization servers cache JWK sets/)
+  }
+  assert.deepEqual((await resolve(t, { publishAheadSeconds: 3_600 })).warnings, [])
+})
+
+test('a key that would still wait when the next is due is a mistake, told where a number was given', async (t) => {
+  const sentence = (ahead: number, every: number) =>
+    `a key would still wait when the one after it is due: it is published ${ahead} s before it signs (publishAheadSeconds), and one is made every ${every} s (jwkRotationTime).`
+  const place = 'jwtBuilder/theBuilder'
+  for (const [builder, expected] of [
+    [{ jwkRotationTime: '24h' }, `${place} jwkRotationTime: ${sentence(86_400, 86_400)}`],
+    [{ publishAheadSeconds: 2_592_000 }, `${place} publishAheadSeconds: ${sentence(2_592_000, 2_592_000)}`],
+    [
+      { jwkRotationTime: '4h', publishAheadSeconds: 14_401 },
+      `${place} publishAheadSeconds: ${sentence(14_401, 14_400)}`,
+    ],
+  ] as const)
+    assert.deepEqual(await mistakesOf(t, builder), [expected])
+  await resolve(t, { jwkRotationTime: '4h', publishAheadSeconds: 14_399 })
+})

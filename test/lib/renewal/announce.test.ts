@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { createAnnounce } from '../../../lib/renewal/announce.ts'
+import type { Renewal } from '../../../lib/renewal/renew-token.ts'
+import { SecretError } from '../../../lib/secret/secret-error.ts'
+import { CoolingDownError } from '../../../lib/token/cooling-down-error.ts'
+import type { TokenError } from '../../../lib/token/token-error.ts'
+import { RefusedError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { someToken } from '../../support/some-token.ts'
+import { createTheBus } from '../../support/the-bus.ts'
+
+const connection = 'conn'
+const failed = (error: TokenError): Renewal => ({ outcome: 'failed', connection, error })
+const unreachable = new UnreachableError('nobody listens')
+const refused = (fault: 'caller' | 'elements' | 'client') => new RefusedError('It refuses.', 'invalid_scope', fault)
+
+function theAnnouncer(bus = createTheBus()) {
+  const events: LogEvent[] = []
+  return { bus, events, announce: createAnnounce({ events: bus, log: (event) => events.push(event) }) }
+}
+
+test('a token that was renewed is told by its name and its end, in seconds', async () => {
+  const { bus, announce } = theAnnouncer()
+  const token = someToken({ expiresAt: 1_800_000_000_999 })
+  await announce([{ outcome: 'renewed', connection, token }])
+  assert.deepEqual(bus.raised, [{ type: 'TokenRefreshed', connection, tokenId: token.id, expiresAt: 1_800_000_000 }])
+})
+
+test('a failure is told by its code, and one that an operator has to mend by the server’s', async () => {
+  for (const [error, told] of [
+    [unreachable, { type: 'TokenRefreshFailed', connection, code: 'unreachable' }],
+    [new SecretError('secret_denied', 'no right'), { type: 'TokenRefreshFailed', connection, code: 'secret_denied' }],
+    [refused('client'), { type: 'ConnectionRefused', connection, error: 'invalid_scope' }],
+    [refused('elements'), { type: 'ConnectionRefused', connection, error: 'invalid_scope' }],
+    [refused('caller'), { type: 'TokenRefreshFailed', connection, code: 'refused' }],
+    [
+      CoolingDownError.after(unreachable, 30, 'endpoint'),
+      { type: 'TokenRefreshFailed', connection, code: 'unreachable' },
+    ],
+    [
+      CoolingDownError.after(refused('client'), 30, 'client'),
+      { type: 'ConnectionRefused', connection, error: 'invalid_scope' },
+    ],
+  ] as const) {
+    const { bus, announce } = theAnnouncer()
+    await announce([failed(error)])
+    assert.deepEqual(bus.raised, [told])
+  }
+})
+
+test('what was not done, and a cool-down that others have begun, is no news', async () => {
+  const { bus, announce } = theAnnouncer()
+  await announce([
+    { outcome: 'not_needed', connection },
+    { outcome: 'under_way', connection },
+    { outcome: 'unknown', connection },
+    { outcome: 'cooling_down', connection, error: unreachable },
+    failed(CoolingDownError.after(unreachable, 30)),
+    failed(new CoolingDownError('a moment ago', 3)),
+  ])
+  assert.deepEqual(bus.raised, [])
+})
+
+test('where the bus takes nothing that is logged once, and fails nothing; where nobody listens nothing is said', async () => {
+  const renewals = [failed(unreachable), failed(refused('client'))]
+  const { bus, events, announce } = theAnnouncer()
+  bus.refuse()
+  await announce(renewals)
+  assert.deepEqual(events, [
+    { event: 'event_not_raised', connection, type: 'TokenRefreshFailed', reason: 'The bus does not take it.' },
+  ])
+  const mute = theAnnouncer(createTheBus({ isHeard: false }))
+  await mute.announce(renewals)
+  assert.deepEqual([mute.bus.raised, mute.events], [[], []])
+})
+
+test('however many there are they are raised some after the others', async () => {
+  const { bus, announce } = theAnnouncer()
+  const sizes: number[] = []
+  const raise = bus.raise
+  Object.assign(bus, {
+    raise(events: Parameters<typeof raise>[0]) {
+      sizes.push(events.length)
+      return raise(events)
+    },
+  })
+  await announce(Array.from({ length: 250 }, () => failed(unreachable)))
+  assert.equal(bus.raised.length, 250)
+  assert.ok(Math.max(...sizes) <= 100)
+})
+
+test('another error than that of a bus is a fault of ours, and is not hidden', async () => {
+  const { bus, announce } = theAnnouncer()
+  Object.assign(bus, { raise: () => Promise.reject(new TypeError('a fault')) })
+  await assert.rejects(announce([failed(unreachable)]), TypeError)
+})

@@ -1,0 +1,384 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { EventBusError } from '../../../lib/event/event-bus-error.ts'
+import type { IncomingEvent } from '../../../lib/event/incoming-event.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { CacheUnavailableError } from '../../../lib/token-cache/cache-unavailable-error.ts'
+import { theIssuer } from '../../support/element-store.ts'
+import { type RawElements, theElements } from '../../support/elements.ts'
+import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
+import { incoming } from '../../support/the-bus.ts'
+import { virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
+import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
+import { createWarmFleet, fulfilled, type WarmFleet, type WarmFleetOptions } from '../../support/warm-fleet.ts'
+
+/* Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
+
+const about = (type: 'TokenRefreshRequested' | 'TokenRejected', tokenId: string) =>
+  incoming({ type, connection: 'conn', tokenId })
+const clear: IncomingEvent = { type: 'ClearTokenCache', connection: 'conn' }
+const password = { oAuth: { grantType: 'password' } }
+const alice = { username: 'alice', password: new Secret('the password of alice') }
+
+async function theToken(endpoint: VirtualEndpoint = () => virtualToken(), options?: WarmFleetOptions) {
+  const fleet = createWarmFleet(endpoint, options)
+  const { token } = await fleet.time.until(fleet.caller.get())
+  return { fleet, token }
+}
+
+async function idNow(fleet: WarmFleet): Promise<string> {
+  return (await fleet.time.until(fleet.caller.get())).token.id
+}
+
+test('a stale token is renewed, once, however often and in how many processes its event is heard', async () => {
+  const { fleet, token } = await theToken(undefined, { size: 4, latency: 2_000, cacheLatency: 3 })
+  await fleet.time.advance(217_000)
+  const requested = about('TokenRefreshRequested', token.id)
+  fulfilled(await fleet.answer(requested, 4))
+  fulfilled(await fleet.answer(requested, 4))
+  assert.equal(fleet.requests().length, 2)
+  const id = await idNow(fleet)
+  assert.notEqual(id, token.id)
+  assert.deepEqual(
+    fleet.bus.raised.map(({ type }) => type),
+    ['TokenRefreshed'],
+  )
+  const [told] = fleet.bus.of('TokenRefreshed')
+  const { expiresAt } = (await fleet.time.until(fleet.caller.get())).token
+  assert.deepEqual(told, {
+    type: 'TokenRefreshed',
+    connection: 'conn',
+    tokenId: id,
+    expiresAt: Math.floor(expiresAt / 1000),
+  })
+})
+
+test('where the token was renewed meanwhile, or none of that name is known, an event does nothing', async () => {
+  const { fleet, token } = await theToken()
+  const [random, digest] = token.id.split('.')
+  const strange = [
+    token.id.replace(random ?? '', 'AAAAAAAAAAAAAAAAAAAAAA'),
+    token.id.replace(digest ?? '', 'A'.repeat(43)),
+    'AAAAAAAAAAAAAAAAAAAAAA',
+  ]
+  for (const tokenId of strange)
+    for (const type of ['TokenRefreshRequested', 'TokenRejected'] as const)
+      fulfilled(await fleet.answer(about(type, tokenId)))
+  await fleet.time.advance(217_000)
+  fulfilled(await fleet.answer(about('TokenRefreshRequested', token.id)))
+  const id = await idNow(fleet)
+  await fleet.time.advance(217_000)
+  fulfilled(await fleet.answer(about('TokenRefreshRequested', token.id)))
+  assert.equal(await idNow(fleet), id)
+  assert.equal(fleet.requests().length, 2)
+})
+
+test('a rejected token is replaced, once, however often and in how many processes its event is heard', async () => {
+  const { fleet, token } = await theToken(undefined, { size: 4, latency: 2_000, cacheLatency: 3 })
+  const rejected = about('TokenRejected', token.id)
+  fulfilled(await fleet.answer(rejected, 4))
+  fulfilled(await fleet.answer(rejected, 4))
+  assert.notEqual(await idNow(fleet), token.id)
+  assert.equal(fleet.requests().length, 2)
+})
+
+test('what a caller deletes is replaced by the event that tells of it', async () => {
+  const { fleet, token } = await theToken()
+  await fleet.caller.delete(token.id)
+  await fleet.deliver()
+  assert.equal(fleet.requests().length, 2)
+  assert.notEqual(await idNow(fleet), token.id)
+  assert.equal(fleet.requests().length, 2)
+})
+
+test('a rejection that is heard late does not touch what has replaced the token', async () => {
+  const { fleet, token } = await theToken()
+  await fleet.time.until(fleet.caller.get({ rejectedTokenId: token.id }))
+  const id = await idNow(fleet)
+  await fleet.time.advance(20_000)
+  for (const type of ['TokenRejected', 'TokenRefreshRequested', 'TokenRejected'] as const)
+    fulfilled(await fleet.answer(about(type, token.id)))
+  assert.equal(await idNow(fleet), id)
+  assert.equal(fleet.requests().length, 2)
+})
+
+test('a token that replaced a rejected one a moment ago stays, and its event is done', async () => {
+  const { fleet, token } = await theToken()
+  fulfilled(await fleet.answer(about('TokenRejected', token.id)))
+  const id = await idNow(fleet)
+  fulfilled(await fleet.answer(about('TokenRejected', id)))
+  assert.equal(await idNow(fleet), id)
+  await fleet.time.advance(10_000)
+  fulfilled(await fleet.answer(about('TokenRejected', id)))
+  assert.notEqual(await idNow(fleet), id)
+  assert.equal(fleet.requests().length, 3)
+})
+
+test('of a token that is rejected while it is renewed the renewal counts for nothing, and there is another', async () => {
+  const { fleet, token } = await theToken(undefined, { latency: 3_000 })
+  await fleet.time.advance(217_000)
+  const renewing = fleet.refresher.answer(about('TokenRefreshRequested', token.id))
+  await fleet.time.advance(1_000)
+  const rejectedAt = fleet.time.now()
+  const other = fleet.refreshers[1] ?? assert.fail()
+  fulfilled(await fleet.time.until(Promise.allSettled([renewing, other.answer(about('TokenRejected', token.id))])))
+  const now = (await fleet.time.until(fleet.caller.get())).token
+  assert.ok(now.issuedAt >= rejectedAt, 'what was asked for before may be refused as the other was')
+  assert.equal(fleet.requests().length, 3)
+})
+
+test("a user's token is only dropped: nobody has the password", async () => {
+  const fleet = createWarmFleet(() => virtualToken(), { changes: password })
+  const { token } = await fleet.time.until(fleet.caller.get(alice))
+  await fleet.caller.delete(token.id)
+  fulfilled(await fleet.answer(about('TokenRejected', token.id), 2))
+  assert.equal(fleet.requests().length, 1)
+  const again = await fleet.time.until(fleet.caller.get(alice))
+  assert.notEqual(again.token.id, token.id)
+  await fleet.time.advance(20_000)
+  fulfilled(await fleet.answer(about('TokenRejected', again.token.id)))
+  assert.equal(fleet.requests().length, 2)
+  assert.equal((await fleet.time.until(fleet.caller.get(alice))).source, 'server')
+})
+
+test('a change of elements ends the tokens of users, and asks for none', async () => {
+  const fleet = createWarmFleet(() => virtualToken(), { changes: password })
+  await fleet.time.until(fleet.caller.get(alice))
+  fleet.change({ oAuth: { ...password.oAuth, scope: 'new' } })
+  fulfilled(await fleet.answer({ type: 'ConnectionChanged', connection: 'conn' }))
+  assert.equal(fleet.requests().length, 1)
+  assert.equal((await fleet.time.until(fleet.caller.get(alice))).token.scope, 'new')
+})
+
+test('what could not be renewed fails, is told of by its reason alone, and comes again', async () => {
+  const answers = [virtualToken(), { status: 200, body: '<html>' }, virtualRefusal('invalid_client')]
+  const { fleet, token } = await theToken(({ index }) => answers[index] ?? virtualToken())
+  const refresher = createRefresher(fleet, answers)
+  await fleet.time.advance(217_000)
+  const requested = about('TokenRefreshRequested', token.id)
+  await assert.rejects(fleet.time.until(refresher.answer(requested)), { code: 'unreadable_answer' })
+  await assert.rejects(fleet.time.until(refresher.answer(requested)), { code: 'cooling_down' })
+  assert.deepEqual(fleet.bus.raised, [
+    { type: 'TokenRefreshFailed', connection: 'conn', code: 'unreadable_answer' },
+    { type: 'ConnectionRefused', connection: 'conn', error: 'invalid_client' },
+  ])
+  await assert.rejects(fleet.time.until(refresher.answer(requested)), { code: 'cooling_down' })
+  assert.equal(fleet.bus.raised.length, 2, 'a cool-down that goes on is no news')
+  await fleet.time.advance(31_000)
+  await fleet.time.until(refresher.answer(requested))
+  assert.equal(fleet.bus.of('TokenRefreshed').length, 1)
+})
+
+/** One that has the second answer, and those after it. */
+function createRefresher(fleet: WarmFleet, answers: readonly Awaited<ReturnType<VirtualEndpoint>>[]) {
+  return fleet.join({}, ({ index }) => answers[index + 1] ?? virtualToken())
+}
+
+test('an operator clears one connection: nothing that was obtained before is handed out, and what is in use is there again', async () => {
+  const fleet = createWarmFleet(() => virtualToken())
+  const old = await fleet.getAll(['one', 'two'])
+  const oldIds = old.map(({ token }) => token.id)
+  fulfilled(await fleet.answer(clear))
+  assert.equal(fleet.requests().length, 4)
+  for (const { token, source } of await fleet.getAll(['one', 'two'])) {
+    assert.ok(!oldIds.includes(token.id))
+    assert.equal(source, 'cache')
+  }
+  fulfilled(await fleet.answer({ type: 'ClearTokenCache', connection: 'nowhere' }))
+})
+
+test('where not all that was cleared can be had again it is cleared once all the same, and the rest is due', async () => {
+  let isRefused = false
+  const fleet = createWarmFleet(({ form }) =>
+    isRefused && form.get('audience') === 'two' ? { status: 200, body: '<html>' } : virtualToken(),
+  )
+  await fleet.getAll(['one', 'two'])
+  isRefused = true
+  fulfilled(await fleet.answer(clear))
+  assert.equal(fleet.bus.of('TokenRefreshFailed').length, 1)
+  isRefused = false
+  const run = await fleet.time.until(fleet.refresher.warm())
+  assert.deepEqual([run.due, run.renewed], [1, 1])
+  const before = fleet.requests().length
+  await fleet.getAll(['one', 'two'])
+  assert.equal(fleet.requests().length, before)
+})
+
+const manyConnections: RawElements = {
+  ...theElements(theIssuer),
+  jwtBuilder: {
+    theBuilder: { issuer: 'theClient', jwkEnabled: true },
+    other: { issuer: 'theClient', jwkEnabled: true },
+  },
+  oAuthTokenConfig: {
+    theTokenConfig: { tokenGeneratorRef: 'theBuilder', tokenSubject: 'theClient' },
+    other: { tokenGeneratorRef: 'other', tokenSubject: 'theClient' },
+  },
+  oAuthConfig: {
+    theConfig: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theTokenConfig' },
+    other: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'other' },
+  },
+  endpointConnection: {
+    conn: { authenticationConfigRef: 'theConfig' },
+    second: { authenticationConfigRef: 'theConfig' },
+    third: { authenticationConfigRef: 'other' },
+  },
+}
+
+async function theMany(names: readonly string[] = ['conn', 'second', 'third']) {
+  const fleet = createWarmFleet(() => virtualToken())
+  fleet.change({}, manyConnections)
+  for (const connection of names) await fleet.time.until(fleet.caller.get({ connection }))
+  return fleet
+}
+
+test('an operator clears all connections: each by an event of its own', async () => {
+  const fleet = await theMany()
+  fulfilled(await fleet.answer({ type: 'ClearTokenCache' }))
+  assert.deepEqual(
+    fleet.bus
+      .of('ClearTokenCache')
+      .map(({ connection }) => connection)
+      .sort(),
+    ['conn', 'second', 'third'],
+  )
+  assert.equal(fleet.requests().length, 3)
+  await fleet.deliver()
+  assert.equal(fleet.requests().length, 6)
+})
+
+test('a change of an element is told to the connections that depend on it, and to no other', async () => {
+  for (const [kind, id, dependents] of [
+    ['jwtBuilder', 'theBuilder', ['conn', 'second']],
+    ['jwtBuilder', 'other', ['third']],
+    ['authorizationServer', 'theServer', ['conn', 'second', 'third']],
+    ['oAuthConfig', 'other', ['third']],
+    ['endpointConnection', 'second', ['second']],
+    ['endpointConnection', 'deleted', ['deleted']],
+    ['ssl', 'defaultSSLConfig', []],
+    ['jwtBuilder', 'unknown', []],
+  ] as const) {
+    const fleet = await theMany([])
+    fulfilled(await fleet.answer({ type: 'ElementChanged', kind, id }))
+    assert.deepEqual(
+      fleet.bus.raised.map(({ type, connection }) => `${type} ${connection}`).sort(),
+      dependents.map((name) => `ConnectionChanged ${name}`),
+    )
+  }
+})
+
+test('from a changed builder to new tokens of those who use it', async () => {
+  const fleet = await theMany()
+  const builder = { ...manyConnections['jwtBuilder'], theBuilder: { issuer: 'another', jwkEnabled: true } }
+  fleet.change({}, { ...manyConnections, jwtBuilder: builder })
+  fulfilled(await fleet.answer({ type: 'ElementChanged', kind: 'jwtBuilder', id: 'theBuilder' }))
+  await fleet.deliver()
+  assert.deepEqual(
+    fleet
+      .requests()
+      .slice(3)
+      .map(({ claims }) => claims['iss']),
+    ['another', 'another'],
+  )
+})
+
+test('the reconciliation asks to look at every connection of which the fleet has had a token', async () => {
+  const fleet = await theMany(['conn', 'third'])
+  fulfilled(await fleet.answer({ type: 'ReconcileElements' }))
+  assert.deepEqual(
+    fleet.bus
+      .of('ConnectionChanged')
+      .map(({ connection }) => connection)
+      .sort(),
+    ['conn', 'third'],
+  )
+  await fleet.deliver()
+  assert.equal(fleet.requests().length, 2, 'nothing has changed')
+})
+
+test('the reconciliation of many connections asks for all of them', async () => {
+  const fleet = createWarmFleet(() => virtualToken())
+  const names = Array.from({ length: 250 }, (_, index) => `conn-${index}`)
+  const endpointConnection = Object.fromEntries(names.map((name) => [name, { authenticationConfigRef: 'theConfig' }]))
+  fleet.change({}, { endpointConnection })
+  await fleet.time.until(Promise.all(names.map((connection) => fleet.caller.get({ connection }))))
+  fulfilled(await fleet.answer({ type: 'ReconcileElements' }))
+  assert.deepEqual(new Set(fleet.bus.of('ConnectionChanged').map(({ connection }) => connection)), new Set(names))
+  assert.equal(fleet.bus.raised.length, 250)
+})
+
+test('where the bus does not take what is to be raised the event comes again', async () => {
+  const fleet = await theMany()
+  fleet.bus.refuse()
+  for (const event of [
+    { type: 'ElementChanged', kind: 'jwtBuilder', id: 'theBuilder' },
+    { type: 'ReconcileElements' },
+    { type: 'ClearTokenCache' },
+  ] as const) {
+    const [answered] = await fleet.answer(event)
+    assert.ok(answered?.status === 'rejected' && answered.reason instanceof EventBusError)
+  }
+})
+
+test('that news can not be told fails nothing', async () => {
+  const { fleet, token } = await theToken()
+  await fleet.time.advance(217_000)
+  fleet.bus.refuse()
+  fulfilled(await fleet.answer(about('TokenRefreshRequested', token.id)))
+  assert.notEqual(await idNow(fleet), token.id)
+  const told = fleet.refresher.events.filter(({ event }) => event === 'event_not_raised')
+  assert.deepEqual(
+    told.map((event) => 'type' in event && event.type),
+    ['TokenRefreshed'],
+  )
+})
+
+test('what is nobody’s business is answered by nothing', async () => {
+  const { fleet } = await theToken()
+  fulfilled(await fleet.answer({ type: 'Ignored', why: 'of another stage' }))
+  assert.deepEqual(fleet.bus.raised, [])
+  assert.equal(fleet.requests().length, 1)
+})
+
+test('while the cache can not be asked events fail, no token is asked for, and afterwards all is as it should be', async () => {
+  const store = createMoodyStore()
+  const { fleet, token } = await theToken(undefined, { store })
+  await fleet.time.advance(217_000)
+  store.before = { read: isDown, write: isDown }
+  const events: readonly IncomingEvent[] = [
+    about('TokenRefreshRequested', token.id),
+    about('TokenRejected', token.id),
+    clear,
+    { type: 'SecretChanged', name: 'tokenwell/test/some' },
+    { type: 'ReconcileElements' },
+  ]
+  for (const event of events) {
+    const [answered] = await fleet.answer(event)
+    assert.ok(answered?.status === 'rejected' && answered.reason instanceof CacheUnavailableError, event.type)
+  }
+  assert.equal(fleet.requests().length, 1)
+  store.before = isFine
+  await fleet.time.advance(6_000)
+  for (const event of events) fulfilled(await fleet.answer(event))
+  assert.notEqual(await idNow(fleet), token.id)
+})
+
+test('a process that was frozen while it renewed a token disturbs nobody when it wakes', async () => {
+  const { fleet, token } = await theToken()
+  await fleet.time.advance(217_000)
+  const waking = Promise.withResolvers<void>()
+  const frozen = fleet.join({}, async () => {
+    await waking.promise
+    return virtualToken()
+  })
+  const late = frozen.answer(about('TokenRefreshRequested', token.id)).catch(() => {})
+  await fleet.time.advance(13_100)
+  fulfilled(await fleet.answer(about('TokenRefreshRequested', token.id)))
+  const id = await idNow(fleet)
+  assert.notEqual(id, token.id)
+  waking.resolve()
+  await fleet.time.until(late)
+  assert.equal(await idNow(fleet), id)
+  assert.equal(fleet.requests().length, 3)
+  assert.deepEqual(new Set(fleet.bus.of('TokenRefreshed').map(({ tokenId }) => tokenId)), new Set([id]))
+})

@@ -1,0 +1,433 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { ConfigurationError } from '../../../lib/configuration/configuration-error.ts'
+import { createConnections } from '../../../lib/configuration/connections.ts'
+import { UnknownConnectionError } from '../../../lib/configuration/unknown-connection-error.ts'
+import { CacheUnavailableError } from '../../../lib/token-cache/cache-unavailable-error.ts'
+import { type ConnectionRecord, readConnectionRecord } from '../../../lib/token-cache/connection-record.ts'
+import { connectionRecordName } from '../../../lib/token-cache/record-name.ts'
+import { theIssuer, theSurroundings } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
+import { changeableElements, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
+import type { VirtualEndpoint, VirtualRequest } from '../../support/virtual-ports.ts'
+import {
+  changed,
+  createWarmFleet,
+  fulfilled,
+  type WarmFleet,
+  type WarmFleetOptions,
+  watchCallers,
+} from '../../support/warm-fleet.ts'
+
+const audiences = ['one', 'two', 'three']
+const scopeOf = ({ form }: VirtualRequest) => form.get('scope')
+const scoped = (scope: string) => ({ oAuth: { scope } })
+
+/** A fleet with a token for each audience, each used a second ago, and none asked for since. */
+async function theWarm(endpoint: VirtualEndpoint = () => virtualToken(), options?: WarmFleetOptions) {
+  const fleet = createWarmFleet(endpoint, options)
+  const old = await fleet.getAll(audiences)
+  await fleet.time.advance(1_000)
+  return { fleet, old }
+}
+
+async function recordOf({ caller }: WarmFleet): Promise<ConnectionRecord> {
+  const [record] = await caller.store.read([connectionRecordName('conn')])
+  return readConnectionRecord(record ?? assert.fail('there is a record'))
+}
+
+for (const cacheLatency of [0, 5])
+  test(`the old tokens are handed out until the new ones are there, then those, and nobody waits (store: ${cacheLatency} ms)`, async () => {
+    const { fleet, old } = await theWarm(undefined, { latency: 3_000, cacheLatency })
+    const oldIds = old.map(({ token }) => token.id)
+    fleet.change(scoped('new'))
+    const watch = watchCallers(fleet, audiences)
+    const start = fleet.time.now()
+    fulfilled(await fleet.answer(changed))
+    const end = fleet.time.now()
+    await fleet.time.advance(100)
+    await watch.end()
+
+    assert.deepEqual(watch.failures, [])
+    assert.equal(watch.longestWait(), cacheLatency, 'a look, and nothing else')
+    assert.deepEqual(fleet.requests().map(scopeOf), [null, null, null, 'new', 'new', 'new'])
+    for (const { at, answer } of watch.answers) {
+      if (at < start + 3_000) assert.ok(oldIds.includes(answer.token.id), 'the new ones are not there yet')
+      if (at > end) assert.equal(answer.token.scope, 'new')
+    }
+    const news = await fleet.getAll(audiences)
+    assert.deepEqual(
+      fleet.bus
+        .of('TokenRefreshed')
+        .map(({ tokenId }) => tokenId)
+        .sort(),
+      news.map(({ token }) => token.id).sort(),
+    )
+    assert.equal(fleet.requests().length, 6)
+  })
+
+for (const maximumConcurrency of [1, 2, 10])
+  test(`the same change met by three processes at once costs one token request for each token (${maximumConcurrency} at a time)`, async () => {
+    const server = { maximumConcurrency }
+    const { fleet } = await theWarm(undefined, { changes: { server }, size: 3, latency: 700, cacheLatency: 3 })
+    fleet.change({ ...scoped('new'), server })
+    const watch = watchCallers(fleet, audiences)
+    const start = fleet.time.now()
+    fulfilled(await fleet.answer(changed, 3))
+    assert.ok(fleet.time.now() - start < 5_000, `${fleet.time.now() - start} ms`)
+    await watch.end()
+    assert.equal(watch.longestWait(), 3)
+    assert.equal(fleet.requests().length, 6)
+    fulfilled(await fleet.answer(changed, 3))
+    assert.equal(fleet.requests().length, 6, 'nor does one that comes late')
+  })
+
+test('no more are asked for at a time than the authorization server is to have', async () => {
+  let [now, most] = [0, 0]
+  const endpoint: VirtualEndpoint = async () => {
+    most = Math.max(most, ++now)
+    await fleet.time.pause(100)
+    now--
+    return virtualToken()
+  }
+  const server = { maximumConcurrency: 2 }
+  const fleet = createWarmFleet(endpoint, { changes: { server } })
+  await fleet.getAll([...audiences, 'four', 'five'])
+  most = 0
+  fleet.change({ ...scoped('new'), server })
+  fulfilled(await fleet.answer(changed))
+  assert.equal(most, 2)
+})
+
+test('every instance that has tokens in memory follows within 30 s', async () => {
+  const { fleet } = await theWarm(undefined, { memoryMaximumSeconds: 30, size: 4 })
+  const ask = () => fleet.time.until(Promise.all(fleet.callers.map(({ get }) => get({ audience: 'one' }))))
+  await ask()
+  fleet.change(scoped('new'))
+  fulfilled(await fleet.answer(changed))
+  await fleet.time.advance(30_000)
+  for (const { token } of await ask()) assert.equal(token.scope, 'new')
+  assert.equal(fleet.requests().length, 6)
+})
+
+test('elements that alter no token are in force at once, and no token is asked for', async () => {
+  const { fleet, old } = await theWarm()
+  const before = await recordOf(fleet)
+  fleet.change({ server: { maximumConcurrency: 3, receiveTimeout: '5s' }, endpoint: { warmIdle: '2h' } })
+  fulfilled(await fleet.answer(changed))
+  const { generation, next, warming } = await recordOf(fleet)
+  assert.deepEqual([generation, next], [before.generation, undefined])
+  assert.deepEqual([warming?.maximumConcurrency, warming?.idleMilliseconds], [3, 7_200_000])
+  assert.equal(fleet.requests().length, 3)
+  const again = await fleet.getAll(audiences)
+  assert.deepEqual(
+    again.map(({ token }) => token.id),
+    old.map(({ token }) => token.id),
+  )
+})
+
+test('where the server refuses what the new elements ask for the old ones end all the same', async () => {
+  const refuse: VirtualEndpoint = (request) =>
+    scopeOf(request) === 'wrong' ? virtualRefusal('invalid_client') : virtualToken()
+  const { fleet } = await theWarm(refuse)
+  const start = fleet.time.now()
+  fleet.change(scoped('wrong'))
+  const [first] = await fleet.answer(changed)
+  assert.equal(first?.status, 'rejected', 'it comes again')
+  assert.ok(fleet.time.now() - start < 30_000)
+  await assert.rejects(fleet.getAll(audiences), { code: 'cooling_down' })
+  assert.ok(fleet.bus.of('ConnectionRefused').length > 0)
+  assert.deepEqual(new Set(fleet.bus.raised.map(({ type }) => type)), new Set(['ConnectionRefused']))
+
+  fleet.change(scoped('right'))
+  fulfilled(await fleet.answer(changed))
+  for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'right')
+})
+
+test('a refused client is asked for once, not once for each token', async () => {
+  const endpoint: VirtualEndpoint = (request) =>
+    scopeOf(request) === 'wrong' ? virtualRefusal('invalid_client') : virtualToken()
+  const server = { maximumConcurrency: 1 }
+  const { fleet } = await theWarm(endpoint, { changes: { server } })
+  fleet.change({ ...scoped('wrong'), server })
+  await fleet.answer(changed)
+  assert.equal(fleet.requests().length, 4)
+  assert.equal(fleet.bus.raised.length, 1, 'and told of once')
+})
+
+test('tokens that could not be had in time are asked for as soon as that may go better, though nobody asks', async () => {
+  let isBroken = true
+  const endpoint: VirtualEndpoint = (request) =>
+    isBroken && scopeOf(request) === 'new' ? { status: 503, body: '' } : virtualToken()
+  const { fleet } = await theWarm(endpoint)
+  fleet.change(scoped('new'))
+  const [first] = await fleet.answer(changed)
+  assert.equal(first?.status, 'rejected')
+  isBroken = false
+  await fleet.time.advance(61_000)
+  assert.equal((await fleet.time.until(fleet.refresher.warm())).due, 3)
+  // The first one found that the server is there again.
+  await fleet.time.advance(59_000)
+  assert.equal((await fleet.time.until(fleet.refresher.warm())).failed, 0)
+  const watch = watchCallers(fleet, audiences)
+  await watch.end()
+  assert.equal(watch.longestWait(), 0)
+})
+
+test('where the server does not answer at all the new elements are in force within half a minute', async () => {
+  const silent = Promise.withResolvers<never>()
+  const { fleet } = await theWarm((request) => (scopeOf(request) === 'new' ? silent.promise : virtualToken()))
+  fleet.change(scoped('new'))
+  const answering = fleet.refresher.answer(changed).catch((error: unknown) => error)
+  await fleet.time.advance(19_000)
+  const { generation } = await recordOf(fleet)
+  await fleet.time.advance(11_000)
+  assert.ok((await recordOf(fleet)).generation > generation)
+  silent.reject(new Error('the connection is lost'))
+  await fleet.time.until(answering)
+})
+
+test('one token that can not be had keeps no other from being there in time', async () => {
+  const endpoint: VirtualEndpoint = (request) =>
+    scopeOf(request) === 'new' && request.form.get('audience') === 'two'
+      ? virtualRefusal('invalid_target')
+      : virtualToken()
+  const { fleet } = await theWarm(endpoint)
+  fleet.change(scoped('new'))
+  await fleet.answer(changed)
+  const watch = watchCallers(fleet, ['one', 'three'])
+  await watch.end()
+  assert.equal(watch.longestWait(), 0)
+  assert.deepEqual(watch.failures, [])
+  await assert.rejects(fleet.getAll(['two']), { code: 'cooling_down' })
+  assert.equal((await recordOf(fleet)).variants.length, 2, 'who asked for it has to hear of it')
+})
+
+test('elements with mistakes change nothing, and the event fails', async () => {
+  const { fleet, old } = await theWarm()
+  const before = await recordOf(fleet)
+  fleet.change({ server: { tokenEndpoint: 'no URL' } })
+  const [answered] = await fleet.answer(changed)
+  assert.ok(answered?.status === 'rejected' && answered.reason instanceof ConfigurationError)
+  assert.deepEqual(await recordOf(fleet), before)
+  assert.deepEqual(
+    (await fleet.getAll(audiences)).map(({ token }) => token.id),
+    old.map(({ token }) => token.id),
+  )
+})
+
+test('the tokens of a connection that is deleted end, and its callers hear that there is none', async () => {
+  const { fleet } = await theWarm()
+  fleet.change({}, { endpointConnection: {} })
+  fulfilled(await fleet.answer(changed, 2))
+  for (const { get } of fleet.callers)
+    await assert.rejects(fleet.time.until(get({ audience: 'one' })), UnknownConnectionError)
+  fulfilled(await fleet.answer(changed))
+  fleet.change({})
+  fulfilled(await fleet.answer(changed))
+  assert.equal(fleet.requests().length, 6, 'when it is there again so are the tokens that were in use')
+  await fleet.getAll(audiences)
+  assert.equal(fleet.requests().length, 6)
+})
+
+test('a change that is taken back while tokens are obtained for it changes nothing', async () => {
+  const { fleet, old } = await theWarm(undefined, { latency: 2_000 })
+  fleet.change(scoped('new'))
+  const first = fleet.refresher.answer(changed)
+  await fleet.time.advance(500)
+  fleet.change({})
+  fulfilled(
+    await fleet.time.until(Promise.allSettled([first, fleet.refreshers[1]?.answer(changed)].map(async (each) => each))),
+  )
+  assert.deepEqual(
+    (await fleet.getAll(audiences)).map(({ token }) => token.id),
+    old.map(({ token }) => token.id),
+  )
+  fleet.change(scoped('new'))
+  fulfilled(await fleet.answer(changed))
+  for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'new')
+})
+
+test('of two changes the later one is in force, in whichever order their events are heard and answered', async () => {
+  for (const pause of [0, 100, 1_900, 2_000, 2_100, 4_100]) {
+    const { fleet } = await theWarm(undefined, { latency: 2_000, cacheLatency: 3 })
+    fleet.change(scoped('second'))
+    const watch = watchCallers(fleet, audiences)
+    const start = fleet.time.now()
+    const first = fleet.refresher.answer(changed)
+    await fleet.time.advance(pause)
+    fleet.change(scoped('third'))
+    const second = fleet.refreshers[1]?.answer(changed) ?? assert.fail()
+    fulfilled(await fleet.time.until(Promise.allSettled([first, second])))
+    await watch.end()
+    assert.ok(fleet.time.now() - start < pause + 5_000, `${fleet.time.now() - start} ms after ${pause} ms`)
+    const asked = Object.groupBy(fleet.requests(), (request) => scopeOf(request) ?? 'first')
+    assert.ok((asked['second']?.length ?? 0) <= 3, 'what is to come no more is not asked for again')
+    assert.equal(asked['third']?.length, 3)
+    for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'third', `after ${pause} ms`)
+    assert.equal(watch.longestWait(), 3, `after ${pause} ms`)
+    assert.deepEqual(watch.failures, [])
+  }
+})
+
+for (const [moment, isFrozenAt] of [
+  ['before it has said so', (call: number) => call === 1],
+  ['before they come into force', (call: number) => call === 2],
+] as const)
+  test(`a process that was frozen with older elements in hand, ${moment}, does not bring those back`, async () => {
+    const { fleet } = await theWarm()
+    const older = changeableElements(theElements(theIssuer, scoped('older')))
+    const waking = Promise.withResolvers<void>()
+    let calls = 0
+    const connections = createConnections({
+      elements: older,
+      surroundings: theSurroundings,
+      now: fleet.time.now,
+      log() {},
+    })
+    const frozen = fleet.join({
+      connections: {
+        ...connections,
+        async readAgain(name) {
+          const known = await connections.readAgain(name)
+          if (isFrozenAt(++calls)) await waking.promise
+          return known
+        },
+      },
+    })
+    const late = frozen.answer(changed, 3_600_000)
+    await fleet.time.advance(1_000)
+    fleet.change(scoped('newer'))
+    fulfilled(await fleet.answer(changed))
+    older.change(theElements(theIssuer, scoped('newer')))
+    await fleet.time.advance(60_000)
+    waking.resolve()
+    await fleet.time.until(late)
+    assert.equal((await recordOf(fleet)).next, undefined)
+    const before = fleet.requests().length
+    for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'newer')
+    assert.equal(fleet.requests().length, before)
+  })
+
+test('what is not used any more is not asked for under new elements', async () => {
+  const { fleet } = await theWarm(undefined, { changes: { endpoint: { warmIdle: '1h' } } })
+  await fleet.time.advance(3_600_000)
+  await fleet.getAll(['three'])
+  fleet.change({ ...scoped('new'), endpoint: { warmIdle: '1h' } })
+  fulfilled(await fleet.answer(changed))
+  const asked = fleet.requests().filter((request) => scopeOf(request) === 'new')
+  assert.deepEqual(
+    asked.map(({ form }) => form.get('audience')),
+    ['three'],
+  )
+})
+
+test('where nothing is to be kept warm any more nothing is asked for', async () => {
+  const { fleet } = await theWarm()
+  fleet.change({ ...scoped('new'), endpoint: { warm: false } })
+  fulfilled(await fleet.answer(changed))
+  assert.equal(fleet.requests().length, 3)
+  const [{ token } = assert.fail()] = await fleet.getAll(['one'])
+  assert.equal(token.scope, 'new')
+})
+
+test('of a connection of which nobody has had a token nothing is said', async () => {
+  const fleet = createWarmFleet(() => virtualToken())
+  fulfilled(await fleet.answer(changed))
+  assert.deepEqual(await fleet.caller.store.read([connectionRecordName('conn')]), [undefined])
+})
+
+test('who finds the new elements by himself meanwhile has them come into force, with the tokens that are there', async () => {
+  const endpoint: VirtualEndpoint = async (request) => {
+    const audience = request.form.get('audience')
+    if (scopeOf(request) === 'new' && audience === 'three') await fleet.time.pause(5_000)
+    return virtualToken()
+  }
+  const fleet = createWarmFleet(endpoint)
+  await fleet.getAll(audiences)
+  await fleet.time.advance(1_000)
+  fleet.change(scoped('new'))
+  const answering = fleet.refresher.answer(changed)
+  await fleet.time.advance(1_000)
+  const stranger = fleet.join()
+  assert.equal((await fleet.time.until(stranger.get({ audience: 'other' }))).token.scope, 'new')
+  const watch = watchCallers(fleet, ['one', 'two'])
+  await watch.end()
+  assert.equal(watch.longestWait(), 0)
+  for (const { answer } of watch.answers) assert.equal(answer.token.scope, 'new')
+  await fleet.time.until(answering)
+  const before = fleet.requests().length
+  await fleet.getAll(audiences)
+  assert.equal(fleet.requests().length, before)
+})
+
+test('a token that is renewed under the old elements meanwhile keeps the one that is to come', async () => {
+  const { fleet, old } = await theWarm(async (request) => {
+    if (scopeOf(request) === 'new' && request.form.get('audience') === 'three') await fleet.time.pause(5_000)
+    return virtualToken()
+  })
+  fleet.change(scoped('new'))
+  const answering = fleet.refresher.answer(changed)
+  await fleet.time.advance(1_000)
+  const [{ token } = assert.fail()] = old
+  const other = fleet.join({ elements: changeableElements(theElements(theIssuer)) })
+  await other.reject(token.id)
+  await fleet.time.until(other.get({ audience: 'one' }))
+  const before = fleet.requests().length
+  await fleet.time.until(answering)
+  const [next] = await fleet.getAll(['one'])
+  assert.equal(next?.token.scope, 'new')
+  assert.equal(fleet.requests().length, before)
+})
+
+test('an operator who clears meanwhile is obeyed: what was obtained before that is handed out to nobody', async () => {
+  const { fleet } = await theWarm(async (request) => {
+    if (scopeOf(request) === 'new' && request.form.get('audience') === 'three') await fleet.time.pause(5_000)
+    return virtualToken()
+  })
+  fleet.change(scoped('new'))
+  const answering = fleet.refresher.answer(changed)
+  await fleet.time.advance(1_000)
+  const clearedAt = fleet.time.now()
+  fulfilled(
+    await fleet.time.until(
+      Promise.allSettled(
+        [fleet.refreshers[1]?.answer({ type: 'ClearTokenCache', connection: 'conn' })].map(async (each) => each),
+      ),
+    ),
+  )
+  await fleet.time.until(answering)
+  for (const { token } of await fleet.getAll(audiences)) {
+    assert.equal(token.scope, 'new')
+    assert.ok(token.issuedAt >= clearedAt)
+  }
+})
+
+test('a cache that fails for a while is asked again: the change is in force within a minute', async () => {
+  for (const failsFrom of [0, 1, 500]) {
+    const store = createMoodyStore()
+    const { fleet } = await theWarm(undefined, { store, latency: 1_000 })
+    fleet.change(scoped('new'))
+    const answering = fleet.refresher.answer(changed)
+    await fleet.time.advance(failsFrom)
+    store.before = { read: isDown, write: isDown }
+    await fleet.time.advance(12_000)
+    store.before = isFine
+    await fleet.time.until(answering)
+    await fleet.time.advance(6_000)
+    for (const { token } of await fleet.getAll(audiences))
+      assert.equal(token.scope, 'new', `failing from ${failsFrom} ms on`)
+  }
+})
+
+test('where the cache can not be asked all the time the event fails, and comes again', async () => {
+  const store = createMoodyStore()
+  const { fleet } = await theWarm(undefined, { store })
+  store.before = { read: isDown, write: isDown }
+  fleet.change(scoped('new'))
+  const start = fleet.time.now()
+  const [answered] = await fleet.answer(changed)
+  assert.ok(answered?.status === 'rejected' && answered.reason instanceof CacheUnavailableError)
+  assert.ok(fleet.time.now() - start <= 55_000)
+})

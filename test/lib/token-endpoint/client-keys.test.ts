@@ -1,0 +1,62 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Connection } from '../../../lib/configuration/connection.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import type { Signers } from '../../../lib/signing-key/signers.ts'
+import { createClientKeys } from '../../../lib/token-endpoint/client-keys.ts'
+import { theConnection } from '../../support/the-tokens.ts'
+import { theSigner } from '../../support/virtual-ports.ts'
+
+const passwordName = 'tokenwell/test/the-password'
+const basic: Connection = {
+  ...theConnection,
+  clientAuthentication: { method: 'client_secret_basic', passwordSecret: passwordName },
+}
+
+function theKeys(before?: string) {
+  const asked: string[] = []
+  const previousSigner = { ...theSigner, keyId: 'previous' }
+  const signers: Signers = {
+    async get({ location }, algorithm) {
+      asked.push(`key ${location} ${algorithm}`)
+      return theSigner
+    },
+    async getPrevious({ location }, algorithm) {
+      asked.push(`previous key ${location} ${algorithm}`)
+      return before === undefined ? undefined : previousSigner
+    },
+  }
+  const secrets = {
+    async get(name: string) {
+      asked.push(name)
+      return new Secret('now\n')
+    },
+    async getPrevious(name: string) {
+      asked.push(`previous ${name}`)
+      return before === undefined ? undefined : new Secret(before)
+    },
+  }
+  return { asked, previousSigner, keys: createClientKeys(signers, secrets) }
+}
+
+test('a client that signs has the current key, and that before it, of its algorithm; no password is read', async () => {
+  const { asked, previousSigner, keys } = theKeys('before')
+  const way = theConnection.clientAuthentication
+  assert.deepEqual(await keys.current(theConnection), { way, signer: theSigner })
+  assert.deepEqual(await keys.previous(theConnection), { way, signer: previousSigner })
+  assert.deepEqual(asked, ['key tokenwell/test/the-key ES256', 'previous key tokenwell/test/the-key ES256'])
+})
+
+test("a client with a password has the current one and that before it, each without an editor's line break", async () => {
+  const { asked, keys } = theKeys('before\r\n')
+  const [now, before] = [await keys.current(basic), await keys.previous(basic)]
+  assert.ok('password' in now && before && 'password' in before)
+  assert.deepEqual([now.password.reveal(), before.password.reveal()], ['now', 'before'])
+  assert.deepEqual(new Set(asked), new Set([passwordName, `previous ${passwordName}`]))
+})
+
+test('nothing before, or the same before, is nothing', async () => {
+  assert.equal(await theKeys().keys.previous(theConnection), undefined)
+  assert.equal(await theKeys().keys.previous(basic), undefined)
+  assert.equal(await theKeys('now').keys.previous(basic), undefined)
+})

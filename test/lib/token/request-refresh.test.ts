@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
+import { createTheBus } from '../../support/the-bus.ts'
+import { virtualToken } from '../../support/the-tokens.ts'
+import { createWarmFleet, type WarmFleetOptions } from '../../support/warm-fleet.ts'
+
+/* Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
+
+const alice = { username: 'alice', password: new Secret('the password of alice') }
+
+/** Processes that have had the same token, which has just gone stale. */
+async function theStale(options: WarmFleetOptions = {}) {
+  const fleet = createWarmFleet(() => virtualToken(), { memoryMaximumSeconds: 30, ...options })
+  const [first = assert.fail()] = await fleet.time.until(Promise.all(fleet.callers.map(({ get }) => get())))
+  await fleet.time.advance(217_000)
+  /** So many callers in each process, at the same moment. */
+  const meet = (callers = 20) =>
+    Promise.all(fleet.callers.flatMap(({ get }) => Array.from({ length: callers }, () => get())))
+  return { fleet, old: first.token, meet }
+}
+
+test('who meets a stale token has it at once, and one event for the whole fleet asks for its renewal', async () => {
+  const { fleet, old, meet } = await theStale({ size: 2 })
+  const before = fleet.time.now()
+  for (const { token } of await meet()) assert.equal(token.id, old.id)
+  assert.equal(fleet.time.now(), before, 'nobody waits')
+  assert.deepEqual(fleet.bus.raised, [{ type: 'TokenRefreshRequested', connection: 'conn', tokenId: old.id }])
+  assert.equal(fleet.requests().length, 1)
+
+  await fleet.deliver()
+  assert.equal(fleet.requests().length, 2)
+  await fleet.time.advance(before + 1_000 - fleet.time.now())
+  await meet(1)
+  const ids = new Set((await meet()).map(({ token }) => token.id))
+  assert.equal(ids.size, 1)
+  assert.ok(!ids.has(old.id), 'a second later all have the new one')
+  assert.equal(fleet.requests().length, 2)
+  assert.deepEqual(
+    fleet.bus.raised.map(({ type }) => type),
+    ['TokenRefreshRequested', 'TokenRefreshed'],
+  )
+})
+
+test('with a slow store, too, one of all who meet it at the same moment raises the event', async () => {
+  const { fleet, old } = await theStale({ size: 5, cacheLatency: 40 })
+  const all = fleet.callers.flatMap(({ get }) => Array.from({ length: 20 }, () => get()))
+  for (const { token } of await fleet.time.until(Promise.all(all))) assert.equal(token.id, old.id)
+  assert.equal(fleet.bus.raised.length, 1)
+})
+
+test('an event of which nothing comes is raised again 20 s later, not earlier and not more than once', async () => {
+  const { fleet, meet } = await theStale({ size: 3 })
+  const from = fleet.time.now()
+  await meet()
+  while (fleet.time.now() < from + 19_000) {
+    await fleet.time.advance(1_000)
+    await meet(3)
+  }
+  assert.equal(fleet.bus.raised.length, 1)
+  await fleet.time.advance(1_000)
+  await meet()
+  assert.equal(fleet.bus.raised.length, 2)
+  assert.equal(fleet.requests().length, 1)
+})
+
+test('while somebody renews it nothing is asked for', async () => {
+  const { fleet, old, meet } = await theStale({ latency: 5_000 })
+  const renewing = fleet.refresher.warm()
+  await fleet.time.advance(2_000)
+  for (const { token } of await meet()) assert.equal(token.id, old.id)
+  assert.deepEqual(fleet.bus.raised, [])
+  await fleet.time.until(renewing)
+})
+
+test('where the bus does not take the event who has met the token renews it, and the others have it at once', async () => {
+  const theBus = createTheBus()
+  theBus.refuse()
+  const { fleet, old } = await theStale({ size: 2, theBus })
+  const [first = assert.fail(), second = assert.fail()] = fleet.callers
+  const asking = first.get()
+  const others = await Promise.all([...Array.from({ length: 19 }, () => second.get())])
+  for (const { token } of others) assert.equal(token.id, old.id)
+  const { token, source } = await fleet.time.until(asking)
+  assert.notEqual(token.id, old.id)
+  assert.equal(source, 'server')
+  assert.equal(fleet.requests().length, 2)
+  const told = first.events.filter(({ event }) => event === 'event_not_raised')
+  assert.deepEqual(
+    told.map((event) => 'type' in event && event.type),
+    ['TokenRefreshRequested'],
+  )
+})
+
+test('where nobody listens who has met the token renews it, as without events', async () => {
+  const { fleet, old, meet } = await theStale({ theBus: createTheBus({ isHeard: false }) })
+  const answers = await fleet.time.until(meet())
+  assert.ok(answers.some(({ token }) => token.id !== old.id))
+  assert.equal(fleet.requests().length, 2)
+  assert.deepEqual(fleet.bus.raised, [])
+})
+
+test('what a bus takes that fails in another way than it may is a fault, and hides nothing', async () => {
+  const theBus = createTheBus()
+  const { fleet } = await theStale({ theBus })
+  Object.assign(theBus, { raise: () => Promise.reject(new TypeError('a fault')) })
+  await assert.rejects(fleet.caller.get(), TypeError)
+})
+
+test("a user's stale token is renewed by who met it, and no event is raised of it", async () => {
+  const changes = { oAuth: { grantType: 'password' } }
+  const fleet = createWarmFleet(() => virtualToken(), { changes, size: 2 })
+  const { token: old } = await fleet.time.until(fleet.caller.get(alice))
+  assert.deepEqual(await fleet.caller.store.due(Number.MAX_SAFE_INTEGER, 10), [], 'and it is never warmed')
+  await fleet.time.advance(217_000)
+  const [first, second = assert.fail()] = fleet.callers.map(({ get }) => get(alice))
+  assert.equal((await second).token.id, old.id)
+  assert.notEqual((await fleet.time.until(first ?? second)).token.id, old.id)
+  assert.deepEqual(fleet.bus.raised, [])
+  assert.equal(fleet.requests().length, 2)
+  assert.equal((await fleet.time.until(fleet.refresher.warm())).due, 0)
+})
+
+test('who needs more than a stale token has left asks for a new one himself', async () => {
+  const { fleet, old } = await theStale()
+  const { token } = await fleet.time.until(fleet.caller.get({ minimumSeconds: 200 }))
+  assert.notEqual(token.id, old.id)
+  assert.deepEqual(fleet.bus.raised, [])
+})
+
+test('an expired token is no stale one: who meets it asks, and waits', async () => {
+  const { fleet, old } = await theStale()
+  await fleet.time.advance(54_000)
+  const { token, source } = await fleet.time.until(fleet.caller.get())
+  assert.notEqual(token.id, old.id)
+  assert.equal(source, 'server')
+  assert.deepEqual(fleet.bus.raised, [])
+})
+
+test('where the event can not be claimed the token serves on, and its renewal is asked for later', async () => {
+  const store = createMoodyStore()
+  const { fleet, old } = await theStale({ store, size: 1 })
+  store.before = { ...isFine, write: isDown }
+  assert.equal((await fleet.caller.get()).token.id, old.id)
+  assert.deepEqual(fleet.bus.raised, [])
+  assert.equal(fleet.requests().length, 1)
+  store.before = isFine
+  await fleet.time.advance(6_000)
+  assert.equal((await fleet.caller.get()).token.id, old.id)
+  assert.equal(fleet.bus.raised.length, 1)
+  await fleet.deliver()
+  assert.equal(fleet.requests().length, 2)
+})
+
+test('a renewal that fails is asked for again when that may help, and callers wait at no moment', async () => {
+  let isNonsense = false
+  const fleet = createWarmFleet(() => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()), {
+    memoryMaximumSeconds: 30,
+  })
+  await fleet.time.until(fleet.caller.get())
+  isNonsense = true
+  await fleet.time.advance(217_000)
+  for (let second = 0; second < 45; second++) {
+    const before = fleet.time.now()
+    await fleet.caller.get()
+    assert.equal(fleet.time.now(), before)
+    for (const event of fleet.bus.take()) await fleet.answer(event)
+    await fleet.time.advance(1_000 - (fleet.time.now() - before))
+  }
+  assert.equal(fleet.bus.of('TokenRefreshRequested').length, 3)
+  assert.equal(fleet.requests().length, 1 + 3)
+  isNonsense = false
+  await fleet.time.advance(10_000)
+  assert.equal((await fleet.time.until(fleet.caller.get())).source, 'server', 'at its end who asks for it waits')
+})
