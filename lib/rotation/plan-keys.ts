@@ -1,3 +1,4 @@
+import type { GeneratedKey } from '../configuration/connection.ts'
 import { inFlightMilliseconds } from '../signing-key/in-flight.ts'
 import { currentKey, isTimed, nextKey } from '../signing-key/key-set.ts'
 import { misfit } from '../signing-key/misfit.ts'
@@ -24,10 +25,13 @@ export function planKeys(
   now: number,
   createKey: () => SigningKey,
 ): readonly SigningKey[] {
-  const kept = withTimes(keys).filter(
-    ({ signsUntil = Infinity }) => now < signsUntil + inFlightMilliseconds(assertionSeconds),
-  )
-  const fitting = kept.filter(({ privateKey }) => !misfit(privateKey, algorithm))
+  const isFitting = ({ privateKey }: SigningKey) => !misfit(privateKey, algorithm)
+  const kept = withTimes(keys).filter((key) => {
+    const { signsFrom = -Infinity, signsUntil = Infinity } = key
+    // One of another algorithm is kept for what it signed: its time must not come any more.
+    return now < signsUntil + inFlightMilliseconds(assertionSeconds) && (signsFrom <= now || isFitting(key))
+  })
+  const fitting = kept.filter(isFitting)
   const waiting = nextKey(fitting, now)
   const current = currentKey(fitting, now)
   if (!current) {
@@ -37,7 +41,7 @@ export function planKeys(
   }
 
   if (waiting) throw new RotationRefusedError(describeWaiting(location, waiting, now))
-  const signsFrom = firstSignature(generated.publishAheadSeconds, now)
+  const signsFrom = firstSignature(generated, now)
   // It may have had an end, for a key that was taken out: it goes on until this one can take over.
   const others = kept.map((key) => (key === current ? { ...key, signsUntil: signsFrom } : endedBy(key, signsFrom)))
   return [{ ...createKey(), signsFrom }, ...others]
@@ -53,11 +57,17 @@ function endedBy(key: SigningKey, end: number): SigningKey {
   return signsFrom <= end && end < signsUntil ? { ...key, signsUntil: end } : key
 }
 
-/** A step that dies is repeated, and what it does is late then: by so much the new key is published too early. */
-function firstSignature(publishAheadSeconds: number, now: number): number {
-  const { least, most } = marginSeconds
-  const margin = publishAheadSeconds === 0 ? 0 : Math.min(most, Math.max(least, publishAheadSeconds * marginShare))
-  return startOfSecond(now + (publishAheadSeconds + margin) * 1000 + 999)
+/** A step that dies is repeated, and what it does is late then: by so much the new key may be published too late. */
+function marginSecondsOf({ publishAheadSeconds, rotationSeconds }: GeneratedKey): number {
+  if (publishAheadSeconds === 0) return 0
+  const wanted = Math.min(marginSeconds.most, Math.max(marginSeconds.least, publishAheadSeconds * marginShare))
+  // The rotation after this one must not find it waiting.
+  return Math.max(0, Math.min(wanted, (rotationSeconds - publishAheadSeconds) / 2))
+}
+
+function firstSignature(generated: GeneratedKey, now: number): number {
+  const aheadSeconds = generated.publishAheadSeconds + marginSecondsOf(generated)
+  return startOfSecond(now + aheadSeconds * 1000 + 999)
 }
 
 function startOfSecond(now: number): number {
