@@ -28,9 +28,13 @@ export async function publishPendingKeys(
 ): Promise<void> {
   const { builder } = rotation
   const { jwtBuilder, assertionSeconds } = builder
+  const signsFrom = stay === 'always' ? pending.next.signsFrom : undefined
   const publication = await publications.change(
     jwtBuilder,
-    async (before) => nextPublication(before, keysOfBoth(builder, pending, stay, now()), now(), assertionSeconds),
+    async (before) => {
+      const keys = keysOfBoth(builder, pending, stay, now())
+      return nextPublication(before, { keys, signsFrom, assertionSeconds }, now())
+    },
     deadline,
   )
   if (!isAhead(builder, pending, publication, now()))

@@ -8,6 +8,7 @@ import { createPrepareTokens } from '../renewal/prepare-tokens.ts'
 import { createRefreshConnection } from '../renewal/refresh-connection.ts'
 import { createRenewToken } from '../renewal/renew-token.ts'
 import { createRenewVariants } from '../renewal/renew-variants.ts'
+import { createTryNewKey } from '../renewal/try-new-key.ts'
 import { createWarmTokens } from '../renewal/warm-tokens.ts'
 import { createParts, type Ports } from './parts.ts'
 import { createRotationParts, type RotationPorts } from './rotation-parts.ts'
@@ -26,7 +27,9 @@ export function createRenewalParts(ports: Ports & RotationPorts) {
   const announce = createAnnounce({ events, log })
   const leaveToChange = createLeaveToChange({ connections, events, now, log })
   const renewToken = createRenewToken({ cache, asking, leaveToChange, now, log })
-  const warmTokens = createWarmTokens({ records, renewToken, announce, now, random, pause, log })
+  const { publications, publishKeys } = createRotationParts(ports)
+  const tryNewKey = createTryNewKey({ elements, publications, records, renewToken, announce, now })
+  const warmTokens = createWarmTokens({ records, renewToken, tryNewKey, announce, now, random, pause, log })
   const prepareToken = createPrepareToken({ cache, obtainToken, now })
   const prepareTokens = createPrepareTokens({ prepareToken, now, pause })
   const renewVariants = createRenewVariants({ renewToken, now })
@@ -35,6 +38,6 @@ export function createRenewalParts(ports: Ports & RotationPorts) {
   const clearConnection = createClearConnection(forConnections)
   const forEvents = { elements, records, rejectToken, renewToken, refreshConnection, clearConnection, secretsMark }
   const answer = createAnswerEvent({ ...forEvents, events, announce, now })
-  const answerEvent = withKeysPublished(answer, { elements, surroundings, ...createRotationParts(ports) })
+  const answerEvent = withKeysPublished(answer, { elements, surroundings, publishKeys })
   return { warmTokens, answerEvent }
 }
