@@ -28,7 +28,8 @@ export async function publishPendingKeys(
 ): Promise<void> {
   const { builder } = rotation
   const { jwtBuilder, assertionSeconds } = builder
-  const signsFrom = stay === 'always' ? pending.next.signsFrom : undefined
+  // The first one takes nobody's place: servers are still to be told where it is published.
+  const signsFrom = stay === 'always' && pending.before.length > 0 ? pending.next.signsFrom : undefined
   const publication = await publications.change(
     jwtBuilder,
     async (before) => {
