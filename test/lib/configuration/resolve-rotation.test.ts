@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
-import { theConnection, theIssuer, theMistakes } from '../../support/element-store.ts'
+import { allFindings, theConnection, theIssuer } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 
 /** What Tokenwell is told of the key that it makes, and what it says to that. */
@@ -11,8 +11,8 @@ async function resolve(t: TestContext, builder: Record<string, unknown>) {
   return { generated: clientAuthentication.assertion.key.generated, warnings: warnings.map(describeFinding) }
 }
 
-const mistakesOf = (t: TestContext, builder: Record<string, unknown>) =>
-  theMistakes(t, theElements(theIssuer, { builder }))
+const findingsOf = (t: TestContext, builder: Record<string, unknown>) =>
+  allFindings(t, theElements(theIssuer, { builder }))
 
 test('a key is made every 30 days and published a day before it signs, or as the element says', async (t) => {
   for (const [builder, rotationSeconds, publishAheadSeconds] of [
@@ -29,7 +29,7 @@ test('a key is made every 30 days and published a day before it signs, or as the
 
 test('published for no longer than a set may be kept by our own leave, a key would be unknown: a mistake', async (t) => {
   for (const publishAheadSeconds of [0, 300])
-    assert.deepEqual(await mistakesOf(t, { publishAheadSeconds }), [
+    assert.deepEqual(await findingsOf(t, { publishAheadSeconds }), [
       "jwtBuilder/theBuilder publishAheadSeconds: a JWK set that was read is kept for up to 300 s, and a key that signs sooner would be unknown: make it longer than that and than the server's own cache.",
     ])
 })
@@ -56,6 +56,6 @@ test('a key that would still wait when the next is due is a mistake, told where 
       `${place} publishAheadSeconds: ${sentence(14_401, 14_400)}`,
     ],
   ] as const)
-    assert.deepEqual(await mistakesOf(t, builder), [expected])
+    assert.deepEqual(await findingsOf(t, builder), [expected])
   await resolve(t, { jwkRotationTime: '4h', publishAheadSeconds: 14_399 })
 })
