@@ -13,6 +13,7 @@ async function logged(environment: Record<string, string>): Promise<Record<strin
     const log = powertoolsLog('prod')
     log({ event: 'token_obtained', connection: 'conn', authorizationServer: 'theServer', milliseconds: 12 })
     log({ event: 'request_failed', code: 'refused', status: 502, reason: 'why', requestId: 'the-request' })
+    log({ event: 'previous_key_tried', connection: 'conn' })
     log({ event: 'renewal_failed', connection: 'conn', code: 'unreachable', reason: 'why' })`
   const words = ['--input-type=module', '--eval', script]
   const { stdout, stderr } = await run(process.execPath, words, { cwd: root, env: environment })
@@ -21,7 +22,7 @@ async function logged(environment: Record<string, string>): Promise<Record<strin
 }
 
 test('events are lines of JSON with their fields: a failure as a warning, all else for information', async () => {
-  const [obtained, failed, notRenewed, ...rest] = await logged({ POWERTOOLS_LOG_LEVEL: 'INFO' })
+  const [obtained, failed, triedPrevious, notRenewed, ...rest] = await logged({ POWERTOOLS_LOG_LEVEL: 'INFO' })
   assert.deepEqual(rest, [])
   const common = { service: 'tokenwell-prod' }
   for (const [line, expected] of [
@@ -33,14 +34,14 @@ test('events are lines of JSON with their fields: a failure as a warning, all el
   ] as const)
     assert.deepEqual({ ...line, ...expected }, line)
   assert.equal(obtained?.['connection'], 'conn')
-  assert.equal(notRenewed?.['level'], 'WARN')
+  assert.deepEqual([triedPrevious?.['level'], notRenewed?.['level']], ['WARN', 'WARN'])
   assert.equal(failed?.['requestId'], 'the-request')
 })
 
 test('the level is the setting of powertools', async () => {
   assert.deepEqual(
     (await logged({ POWERTOOLS_LOG_LEVEL: 'WARN' })).map(({ message }) => message),
-    ['request_failed', 'renewal_failed'],
+    ['request_failed', 'previous_key_tried', 'renewal_failed'],
   )
   assert.deepEqual(await logged({ POWERTOOLS_LOG_LEVEL: 'SILENT' }), [])
 })
