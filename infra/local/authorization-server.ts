@@ -9,6 +9,7 @@ import { listen } from './listen.ts'
 export interface AuthorizationServer {
   readonly issuer: string
   readonly server: Server
+  readonly provider: Provider
   close(): Promise<void>
 }
 
@@ -22,6 +23,8 @@ export interface AuthorizationServerOptions {
   /** Passwords of users for the password grant. */
   readonly users: ReadonlyMap<string, string>
   readonly tokenSeconds?: number
+  /** How it reads what its clients name by URL. Left to itself oidc-provider reads nothing from this machine. */
+  readonly fetch?: NonNullable<Configuration['fetch']>
 }
 
 /** Resource servers of this machine's making; others are an `invalid_target`. */
@@ -29,19 +32,20 @@ const knownResources = 'https://api.server.com/'
 
 /** @throws {LocalRunError} when the port is taken */
 export async function startAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
-  const { certificate, users, tokenSeconds = 600 } = options
+  const { certificate, users, tokenSeconds = 600, fetch } = options
   const server = createServer({ cert: certificate.certificate, key: certificate.privateKey })
   const port = await listen(server, options.port, 'localhost', options.whereTaken)
   const issuer = `https://localhost:${port}`
 
   const clients = await options.clients(issuer)
-  const provider = new Provider(issuer, await configuration(clients, tokenSeconds))
+  const provider = new Provider(issuer, { ...(await configuration(clients, tokenSeconds)), ...(fetch && { fetch }) })
   addPasswordGrant(provider, users)
   const answer = provider.callback()
   server.on('request', (request, response) => void answer(request, response))
   return {
     issuer,
     server,
+    provider,
     close: () =>
       new Promise((resolve) => {
         server.close(() => resolve())

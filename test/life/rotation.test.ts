@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { logChannel } from '../../lib/adapters/published-log.ts'
+import type { LogEvent } from '../../lib/log/log-event.ts'
+import { keySetMilliseconds } from '../support/key-reader.ts'
+import { type RotatingFleet, startRotatingFleet } from '../support/rotating-fleet.ts'
+import { tokenRequest } from '../support/the-set.ts'
+
+/*
+ * Keys that rotate under load, in real time, before a real server that goes by a JWK set for 2 s and doesn't read it again for
+ * a `kid` that it doesn't know. Every request is for a token of its own, so that each signs an assertion.
+ */
+
+const ratePerSecond = 50
+
+/** Calls at a constant rate until what is done meanwhile is over. */
+async function callDuring({ callers }: RotatingFleet, doing: () => Promise<void>): Promise<Map<string, number>> {
+  const outcomes = new Map<string, number>()
+  const call = async (index: number) => {
+    const caller = callers[index % 2 === 0 ? 0 : 1]
+    const { status, body } = await caller.http(tokenRequest('conn', `run=${index}`))
+    const outcome = `${status} ${String(body['source'] ?? body['error'])}`
+    outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
+  }
+  let isOver = false
+  const done = doing().finally(() => {
+    isOver = true
+  })
+  const calls: Promise<void>[] = []
+  const startedAt = Date.now()
+  for (let index = 0; !isOver; index++) {
+    await pause(Math.max(0, startedAt + (index * 1000) / ratePerSecond - Date.now()))
+    calls.push(call(index))
+  }
+  await Promise.all([done, ...calls])
+  return outcomes
+}
+
+function countPreviousKeyTried(t: TestContext): () => number {
+  let tried = 0
+  const hear = (message: unknown) => {
+    if ((message as LogEvent).event === 'previous_key_tried') tried++
+  }
+  subscribe(logChannel, hear)
+  t.after(() => unsubscribe(logChannel, hear))
+  return () => tried
+}
+
+function sum(counts: ReadonlyMap<string, number>): number {
+  return [...counts.values()].reduce((total, count) => total + count, 0)
+}
+
+function describe({ server, keySetRequests }: RotatingFleet): string {
+  const counts = (each: ReadonlyMap<string, number>) => [...each.values()].join(', ') || 'none'
+  return `assertions by key: taken ${counts(server.taken)}; refused ${counts(server.refused)}; JWK set read ${keySetRequests()} times`
+}
+
+test('over three rotations at 50 requests a second the server refuses no assertion, and every key signs', async (t) => {
+  const previousKeyTried = countPreviousKeyTried(t)
+  const fleet = await startRotatingFleet(t, 4)
+  const { server } = fleet
+  const made: string[] = []
+  const outcomes = await callDuring(fleet, async () => {
+    await pause(1_000)
+    for (let rotation = 0; rotation < 3; rotation++) {
+      const { kid, signsFrom } = await fleet.rotate()
+      made.push(kid)
+      assert.equal(server.taken.has(kid), false, 'no key signs before it is published')
+      await pause(signsFrom + keySetMilliseconds - Date.now())
+    }
+  })
+  t.diagnostic(describe(fleet))
+  assert.deepEqual([...outcomes.keys()], ['200 server'])
+  assert.equal(sum(server.taken), sum(outcomes), 'an assertion for each request, and no second attempt')
+  assert.deepEqual([...server.taken.keys()].slice(1), made, 'each key in its turn, the first before them')
+  assert.deepEqual([...server.refused], [])
+  assert.equal(previousKeyTried(), 0)
+  for (const count of server.taken.values()) assert.ok(count >= ratePerSecond / 2, `${count} assertions by a key`)
+  assert.ok(sum(outcomes) >= 20 * ratePerSecond, `${sum(outcomes)} requests`)
+})
+
+test('with publishAheadSeconds 0 the server refuses the new key until it reads the set again: only the previous key saves the requests', async (t) => {
+  const previousKeyTried = countPreviousKeyTried(t)
+  const fleet = await startRotatingFleet(t, 0)
+  const { server } = fleet
+  let made = ''
+  const outcomes = await callDuring(fleet, async () => {
+    await pause(1_000)
+    await server.readKeys()
+    const { kid, signsFrom } = await fleet.rotate()
+    made = kid
+    await pause(signsFrom + 2 * keySetMilliseconds - Date.now())
+  })
+  t.diagnostic(describe(fleet))
+  assert.deepEqual([...server.refused.keys()], [made])
+  assert.ok(sum(server.refused) > 0)
+  assert.equal(previousKeyTried(), sum(server.refused))
+  assert.deepEqual([...outcomes.keys()], ['200 server'])
+  assert.ok((server.taken.get(made) ?? 0) > 0, 'it is taken once it is known')
+})
