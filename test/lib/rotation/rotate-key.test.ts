@@ -11,6 +11,7 @@ import { aheadSeconds, type TheRotation, theRotation, theSecretName } from '../.
 
 const marginSeconds = 600
 const minute = 60
+const theRecord = { group: 'keys', id: 'jwks#theBuilder' }
 const refused = { name: 'RotationRefusedError', code: 'rotation_refused' }
 const givenUp = { name: 'RotationGivenUpError', code: 'rotation_given_up' }
 
@@ -118,8 +119,20 @@ test('without publishAheadSeconds a new key signs at once', async (t) => {
   await rotation.rotate('first')
   const first = rotation.signer().keyId
   rotation.pass(1)
-  await rotation.rotate('second')
-  assert.notEqual(rotation.signer().keyId, first)
+  await rotation.step('createSecret', 'second')
+  rotation.pass(60)
+  for (const step of rotationSteps.slice(1)) await rotation.step(step, 'second')
+  assert.notEqual(rotation.signer().keyId, first, 'however long its steps take')
+})
+
+test('a next key that does not fit the algorithm any more is given up', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  const next = { privateKey: generateKey('RS256', 2048), keyId: 'next', certificates: [], signsFrom: rotation.now() }
+  const secret = await rotation.secrets.open(theSecretName)
+  await secret.putPending('second', writeKeySet([next], 'RS256', 'first'))
+  await assert.rejects(rotation.step('setSecret', 'second'), givenUp)
+  await assert.rejects(rotation.step('finishSecret', 'second'), refused)
 })
 
 test('a key of a half-known time signs from a whole second on, and none too early', async (t) => {
@@ -164,9 +177,20 @@ test('each step changes nothing the second time, and once it is over none change
     await rotation.step(step, 'second')
     assert.equal(await state(), once, step)
   }
+  rotation.secrets.begin(theSecretName, 'third')
   const after = await state()
   for (const step of rotationSteps) await rotation.step(step, 'second')
-  assert.equal(await state(), after)
+  assert.equal(await state(), after, 'nor disturbs the next rotation')
+})
+
+test('setSecret once more, after all is over, publishes what is current', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  const [record] = await rotation.store.read([theRecord])
+  const lost = { version: 'other', removableFrom: rotation.now(), fields: { jwks: '{"keys":[]}' } }
+  await rotation.store.write(theRecord, lost, record?.version)
+  await rotation.step('setSecret', 'first')
+  assert.deepEqual(await rotation.publishedKids(), [rotation.signer().keyId])
 })
 
 test('no step is done before createSecret, nor for a version that was given up', async (t) => {
@@ -510,13 +534,12 @@ test('a published half that is none to the private one is found before it signs'
   await rotation.rotate('first')
   await rotation.step('createSecret', 'second')
   await rotation.step('setSecret', 'second')
-  const name = { group: 'keys', id: 'jwks#theBuilder' }
-  const [record] = await rotation.store.read([name])
+  const [record] = await rotation.store.read([theRecord])
   assert(record)
   const { keys } = JSON.parse(String(record.fields['jwks']))
   const { x, y } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
   const jwks = JSON.stringify({ keys: [{ ...keys[0], x, y }, ...keys.slice(1)] })
-  await rotation.store.write(name, { ...record, version: 'other', fields: { jwks } }, record.version)
+  await rotation.store.write(theRecord, { ...record, version: 'other', fields: { jwks } }, record.version)
   await assert.rejects(rotation.step('testSecret', 'second'), {
     ...givenUp,
     message: /a next key that is none to what is published/,
