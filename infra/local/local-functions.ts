@@ -9,6 +9,8 @@ export interface LocalFunctions {
   readonly issueToken: LambdaHandler
   readonly warmTokens: (event: object, context: Context) => Promise<unknown>
   readonly refreshToken: (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
+  readonly publishKeys: LambdaHandler
+  readonly rotateKey: (event: object, context: Context) => Promise<void>
 }
 
 const functionsFolder = join(import.meta.dirname, '..', '..', 'functions')
@@ -29,6 +31,8 @@ export async function loadFunctions(
     issueToken: await load('issue-token'),
     warmTokens: await load('warm-tokens'),
     refreshToken: await load('refresh-token'),
+    publishKeys: await load('publish-keys'),
+    rotateKey: await load('rotate-key'),
   }
 }
 

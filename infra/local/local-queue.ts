@@ -12,8 +12,8 @@ import type { LocalFunctions } from './local-functions.ts'
 /** Before a message that failed is delivered again. */
 const redeliveryMilliseconds = 10_000
 
-/** Hands an event to `refresh-token`, as queue and EventBridge do on AWS. */
-export type Deliver = (event: object) => void
+/** Hands an event to `refresh-token`, as queue and EventBridge do on AWS. Ends with its first delivery. */
+export type Deliver = (event: object) => Promise<void>
 
 /** The queue before `refresh-token`, with all that the functions raise and it acts on. */
 export function createLocalQueue({ refreshToken }: LocalFunctions, stage: string): Deliver {
@@ -23,10 +23,10 @@ export function createLocalQueue({ refreshToken }: LocalFunctions, stage: string
     if (failed.length > 0 && attempt < maximumDeliveries)
       setTimeout(() => void deliver(body, attempt + 1), redeliveryMilliseconds).unref()
   }
-  const deliverFirst: Deliver = (event) => void deliver(JSON.stringify(event), 1)
+  const deliverFirst: Deliver = (event) => deliver(JSON.stringify(event), 1)
   subscribe(eventChannel, (message) => {
     const event = message as TokenwellEvent
-    if (isActedOn(event)) deliverFirst(asEventbridgeEvent(event, serviceName(stage)))
+    if (isActedOn(event)) void deliverFirst(asEventbridgeEvent(event, serviceName(stage)))
   })
   return deliverFirst
 }

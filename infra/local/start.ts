@@ -8,12 +8,12 @@ import { type ListedConnection, listConnections } from '../../lib/configuration/
 import { validateElements } from '../../lib/configuration/validate-elements.ts'
 import { isTokenError } from '../../lib/token/token-error.ts'
 import { startAuthorizationServer } from './authorization-server.ts'
-import { withEventsRoute } from './events-route.ts'
 import { groundOf } from './ground.ts'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
 import { listen } from './listen.ts'
 import { type LocalFunctions, loadFunctions } from './local-functions.ts'
 import { createLocalQueue } from './local-queue.ts'
+import { createLocalRoutes } from './local-routes.ts'
 import { LocalRunError } from './local-run-error.ts'
 import { narrate, narrateWhileServing } from './narration.ts'
 import { watchFiles } from './watch-files.ts'
@@ -69,6 +69,11 @@ async function main(): Promise<void> {
     surroundings: { stage: 'local', publicUrl: `http://${loopback}:${port}`, isLambda: false },
   })
   const functions = await loadFunctions(workspace, await groundOf(workspace, { isAws: aws, print }))
+  const { stage } = workspace.surroundings
+  const deliver = createLocalQueue(functions, stage)
+  handler = createLocalRoutes(functions, deliver, stage)
+  // By it the keys are published that the authorization server reads.
+  await deliver({ 'detail-type': 'ReconcileElements' })
 
   const { name: connection, connection: configured } = await firstConnection(workspace)
   print(`\nA token for the connection ${connection}:\n`)
@@ -77,9 +82,6 @@ async function main(): Promise<void> {
   if (once) process.exit(0)
 
   narrateWhileServing((line) => print(`  ${line}`))
-  const { stage } = workspace.surroundings
-  const deliver = createLocalQueue(functions, stage)
-  handler = withEventsRoute(functions.issueToken, deliver, stage)
   startSchedule(functions)
   await watchFiles(workspace, deliver)
   print(`\nServing on http://${loopback}:${port} until Ctrl-C. The next answer comes from memory:\n`)

@@ -1,6 +1,7 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileElements } from '../../lib/adapters/file-elements.ts'
+import { pendingMark } from '../../lib/adapters/file-rotation.ts'
 import { kinds } from '../../lib/configuration/element.ts'
 import { secretPrefix } from '../../lib/configuration/surroundings.ts'
 import type { Deliver } from './local-queue.ts'
@@ -16,11 +17,11 @@ export async function watchFiles({ elementsPath, secretsFolder, surroundings }: 
   const { stage } = surroundings
   await watch(
     () => readElements(elementsPath),
-    (name) => deliver(parameterChange(`/tokenwell/${stage}/${name}`)),
+    (name) => void deliver(parameterChange(`/tokenwell/${stage}/${name}`)),
   )
   await watch(
     () => readModificationTimes(secretsFolder),
-    (name) => deliver(secretChange(`${secretPrefix({ stage })}${name}`)),
+    (name) => void deliver(secretChange(`${secretPrefix({ stage })}${name}`)),
   )
 }
 
@@ -50,7 +51,7 @@ async function readElements(path: string): Promise<Snapshot> {
 
 async function readModificationTimes(folder: string): Promise<Snapshot> {
   const entries = await readdir(folder, { withFileTypes: true, recursive: true })
-  const files = entries.filter((entry) => entry.isFile())
+  const files = entries.filter((entry) => entry.isFile() && !entry.name.includes(pendingMark))
   return new Map(
     await Promise.all(
       files.map(async ({ parentPath, name }): Promise<[string, string]> => {

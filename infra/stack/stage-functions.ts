@@ -85,7 +85,12 @@ function createWarmTokens(scope: Construct, props: StageFunctionsProps): TokenFu
     ...settingsOf('warm-tokens', props),
     description: `Tokenwell: renews what will go stale of the stage ${stage}`,
     environment: environmentOfAll(props),
-    grants: [mayReadElements(scope, stage), ...grantsOfAll(scope, props), ...(table ? [mayFindDue(table)] : [])],
+    grants: [
+      mayReadElements(scope, stage),
+      mayListElements(scope, stage),
+      ...grantsOfAll(scope, props),
+      ...(table ? [mayFindDue(table)] : []),
+    ],
     // It ends before the next run begins.
     timeout: Duration.seconds(55),
     whyNoDeadLetters: 'A run that fails says nothing that the next one, a minute later, does not find by itself.',

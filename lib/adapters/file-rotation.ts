@@ -81,7 +81,7 @@ function rotatingFile(path: string, finished: Map<string, FinishedVersion>): Rot
   }
 }
 
-const pendingMark = '.pending-'
+export const pendingMark = '.pending-'
 
 /** The newest first: the label is on one alone. */
 async function pendingVersions(path: string): Promise<string[]> {

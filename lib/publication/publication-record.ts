@@ -8,24 +8,44 @@ const keptMilliseconds = 10 * 365 * 86_400_000
 
 /**
  * Field `jwks`: a JWK set (RFC 7517 section 5) whose keys have our `publishedAt` and `until` beside their public members; or
- * `sharedKey`: the algorithm.
+ * `sharedKey`: the algorithm. Its `dueAt` is `tryAt`.
  */
 export function writePublication(publication: Publication, version: string, now: number): StoredRecord {
-  return { version, removableFrom: now + keptMilliseconds, fields: publicationFields(publication) }
+  const dueAt = publication.kind === 'keys' ? publication.tryAt : undefined
+  return {
+    version,
+    removableFrom: now + keptMilliseconds,
+    ...(dueAt !== undefined && { dueAt }),
+    fields: publicationFields(publication),
+  }
 }
 
-export function publicationFields(publication: Publication): RecordFields {
+function publicationFields(publication: Publication): RecordFields {
   if (publication.kind === 'shared_key') return { sharedKey: publication.algorithm }
   const keys = publication.keys.map(({ jwk, publishedAt, until }) => ({ ...readPublicJwk(jwk), publishedAt, until }))
   return { jwks: JSON.stringify({ keys }) }
 }
 
+export function isSamePublication(a: Publication, b: Publication): boolean {
+  return textOf(a) === textOf(b)
+}
+
+function textOf(publication: Publication): string {
+  const { dueAt, fields } = writePublication(publication, '', 0)
+  return JSON.stringify({ dueAt, fields })
+}
+
 /** Somebody else may have written it: what isn't a public key stays out. */
-export function readPublication({ fields: { jwks, sharedKey } }: StoredRecord): Publication | undefined {
+export function readPublication({ dueAt, fields: { jwks, sharedKey } }: StoredRecord): Publication | undefined {
   const algorithm = signatureAlgorithms.find((each) => each === sharedKey)
   if (algorithm !== undefined) return sharedKeyPublication(algorithm)
   const keys = parseKeys(jwks)
-  return keys && { kind: 'keys', keys: keys.flatMap((each) => readKey(each) ?? []) }
+  if (!keys) return undefined
+  return {
+    kind: 'keys',
+    keys: keys.flatMap((each) => readKey(each) ?? []),
+    ...(dueAt !== undefined && { tryAt: dueAt }),
+  }
 }
 
 function sharedKeyPublication(algorithm: SignatureAlgorithm): Publication {

@@ -2,7 +2,7 @@ import type { Budget } from '../token-cache/budget.ts'
 import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts'
 import { publishedKeysRecordName } from '../token-cache/record-name.ts'
 import type { RecordStore } from '../token-cache/record-store.ts'
-import { publicationFields, readPublication, writePublication } from './publication-record.ts'
+import { isSamePublication, readPublication, writePublication } from './publication-record.ts'
 import type { Publication } from './published-keys.ts'
 
 /**
@@ -55,7 +55,7 @@ export function createPublications({ store, budget, now, randomId }: Publication
         const record = await readRecord(jwtBuilder, waitUntil)
         const before = record && readPublication(record)
         const after = await decide(before)
-        if (!after || isSame(before, after)) return before
+        if (!after || (before && isSamePublication(before, after))) return before
 
         const written = writePublication(after, randomId(), now())
         const name = publishedKeysRecordName(jwtBuilder)
@@ -64,8 +64,4 @@ export function createPublications({ store, budget, now, randomId }: Publication
       throw new CacheUnavailableError('others write the published keys all the time')
     },
   }
-}
-
-function isSame(before: Publication | undefined, after: Publication): boolean {
-  return before !== undefined && JSON.stringify(publicationFields(before)) === JSON.stringify(publicationFields(after))
 }

@@ -7,7 +7,7 @@ import type { Log } from '../log/log-event.ts'
 import { SecretError } from '../secret/secret-error.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { type KeyAge, keyAge } from '../signing-key/key-age.ts'
-import { currentKey } from '../signing-key/key-set.ts'
+import { currentKey, nextKey } from '../signing-key/key-set.ts'
 import { KeyStoreError } from '../signing-key/key-store-error.ts'
 import { readGeneratedKeys } from '../signing-key/read-generated-keys.ts'
 import { readSigningKeys } from '../signing-key/read-signing-keys.ts'
@@ -59,11 +59,14 @@ async function publishKeysOf(parts: PublishKeysParts, jwtBuilder: string, deadli
   const publication = await publications.change(
     jwtBuilder,
     async (before) => {
-      if (!builder) return before && nextPublication(before, [], now(), unknownAssertionSeconds)
+      if (!builder)
+        return before && nextPublication(before, { keys: [], assertionSeconds: unknownAssertionSeconds }, now())
       const { algorithm, assertionSeconds } = builder
       if (isSharedKeyAlgorithm(algorithm)) return { kind: 'shared_key', algorithm }
       signingKeys = await readKeys(secrets, builder)
-      return nextPublication(before, keysToPublish(builder, signingKeys, now()), now(), assertionSeconds)
+      const keys = keysToPublish(builder, signingKeys, now())
+      const signsFrom = nextKey(signingKeys, now())?.signsFrom
+      return nextPublication(before, { keys, signsFrom, assertionSeconds }, now())
     },
     deadline,
   )

@@ -3,9 +3,16 @@ import type { PublicJwk } from '../signing-key/public-jwk.ts'
 
 /** What the fleet says of the keys of one jwtBuilder, to anybody. */
 export type Publication =
-  | { readonly kind: 'keys'; readonly keys: readonly PublishedKey[] }
+  | PublishedSet
   /** HS*: both sides hold the same key, and nothing of it can be shown. */
   | { readonly kind: 'shared_key'; readonly algorithm: SignatureAlgorithm }
+
+export interface PublishedSet {
+  readonly kind: 'keys'
+  readonly keys: readonly PublishedKey[]
+  /** From when on the key that has its time then is to be tried at the real endpoint. Absent where it was, or none waits. */
+  readonly tryAt?: number
+}
 
 /** A public half, from when on it has stood there and until when it does. Milliseconds since the epoch. */
 export interface PublishedKey {

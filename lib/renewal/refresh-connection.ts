@@ -4,7 +4,13 @@ import { UnknownConnectionError } from '../configuration/unknown-connection-erro
 import { elementsOf } from '../token/asking.ts'
 import type { Pause } from '../token/in-time.ts'
 import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts'
-import { announced, type ConnectionRecord, type ConnectionState, settled } from '../token-cache/connection-record.ts'
+import {
+  announced,
+  type ConnectionRecord,
+  type ConnectionState,
+  noElements,
+  settled,
+} from '../token-cache/connection-record.ts'
 import type { TokenRecords } from '../token-cache/token-records.ts'
 import { insist } from './insist.ts'
 import type { PrepareTokens } from './prepare-tokens.ts'
@@ -55,7 +61,7 @@ export function createRefreshConnection(parts: RefreshConnectionParts): RefreshC
       // Nobody has asked for a token of it yet.
       if (!known) return []
       const latest = await readElements(name)
-      const elements = latest ? elementsOf(latest) : { fingerprint: 'gone' }
+      const elements = latest ? elementsOf(latest) : noElements
       const announce = (before: ConnectionRecord) => announced(before, elements.fingerprint, now())
       const announcement = await insistently(() => amendUnchanged(name, known, announce, deadline))
       if (!announcement) continue

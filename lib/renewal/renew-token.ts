@@ -10,6 +10,7 @@ import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts
 import type { RecordName } from '../token-cache/record-name.ts'
 import type { Look, SharedTokenCache } from '../token-cache/shared-token-cache.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
+import type { LeaveToChange } from './leave-to-change.ts'
 
 /** How renewing a token went for which nobody waits. */
 export type Renewal =
@@ -42,6 +43,7 @@ export type RenewToken = (wanted: RenewalWanted) => Promise<Renewal>
 export interface RenewTokenParts {
   readonly cache: SharedTokenCache
   readonly asking: Asking
+  readonly leaveToChange: LeaveToChange
   readonly now: () => number
   readonly log: Log
 }
@@ -49,7 +51,7 @@ export interface RenewTokenParts {
 /** Who loses the race that often leaves the token to those who won it. */
 const mostTries = 3
 
-export function createRenewToken({ cache, asking, now, log }: RenewTokenParts): RenewToken {
+export function createRenewToken({ cache, asking, leaveToChange, now, log }: RenewTokenParts): RenewToken {
   return async (wanted) => {
     for (let tries = 0; tries < mostTries; tries++) {
       const renewal = await renewOnce(wanted)
@@ -71,8 +73,10 @@ export function createRenewToken({ cache, asking, now, log }: RenewTokenParts): 
       return { outcome: 'cooling_down', connection, error: look.failure.error }
     if (!look.asked) return { outcome: 'unknown', connection }
 
-    const request = { connection, ...look.asked }
-    const asked = await ask(orderFor(request, look, deadline), look)
+    const order = orderFor({ connection, ...look.asked }, look, deadline)
+    const present = order.inHand && look.read.connection?.fingerprint
+    if (present !== undefined && (await leaveToChange(connection, present))) return { outcome: 'under_way', connection }
+    const asked = await ask(order, look)
     if (!asked) return undefined
     if ('error' in asked) {
       if (isForAskers(asked.error)) await cache.forgetUse(look, waitUntil)

@@ -2,11 +2,12 @@ import type { Log } from '../log/log-event.ts'
 import { attemptMilliseconds } from '../token/asking.ts'
 import type { Pause } from '../token/in-time.ts'
 import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts'
-import type { RecordName } from '../token-cache/record-name.ts'
+import { type RecordName, readPublishedKeysRecordName } from '../token-cache/record-name.ts'
 import type { TokenRecords } from '../token-cache/token-records.ts'
 import type { Announce } from './announce.ts'
 import { createSlots, forEachAtMost } from './at-most.ts'
 import type { Renewal, RenewToken } from './renew-token.ts'
+import type { TryNewKey } from './try-new-key.ts'
 
 /** A run may be late by almost that much, so that until the one after the next it may be two of them. */
 export const intervalMilliseconds = 60_000
@@ -23,7 +24,7 @@ const concurrencyWithoutPlan = 10
 /** Over which the first requests to a server are spread. */
 const spreadMilliseconds = 1_000
 
-/** What a run came to. */
+/** What a run came to, in tokens: trials of new keys stand apart. */
 export interface WarmRun {
   readonly due: number
   readonly renewed: number
@@ -35,6 +36,7 @@ export interface WarmRun {
 /**
  * Renews what is kept warm and will go stale before the run after the next: each authorization server by itself, so many at a time
  * as its element allows, the most urgent first.
+ * Beside them tries new keys whose time has come; what that throws is thrown once all else is done.
  * @param deadline milliseconds since the epoch: nothing is begun that could not end by then
  */
 export type WarmTokens = (deadline: number) => Promise<WarmRun>
@@ -42,6 +44,7 @@ export type WarmTokens = (deadline: number) => Promise<WarmRun>
 export interface WarmTokensParts {
   readonly records: TokenRecords
   readonly renewToken: RenewToken
+  readonly tryNewKey: TryNewKey
   readonly announce: Announce
   readonly now: () => number
   /** From 0 up to 1. */
@@ -56,13 +59,17 @@ interface ServersWork {
 }
 
 export function createWarmTokens(parts: WarmTokensParts): WarmTokens {
-  const { records, renewToken, announce, now, random, pause, log } = parts
+  const { records, renewToken, tryNewKey, announce, now, random, pause, log } = parts
 
   return async (deadline) => {
     const startedAt = now()
     const lastBegin = deadline - attemptMilliseconds
     const freshUntil = startedAt + aheadMilliseconds
-    const due = await records.due(freshUntil, mostDue, lastBegin)
+    const names = await records.due(freshUntil, mostDue, lastBegin)
+    const due = names.filter((name) => readPublishedKeysRecordName(name) === undefined)
+    const trials = Promise.all(names.map((name) => tryKeyOf(name, deadline)))
+    // Told below: whatever becomes of them, tokens are renewed.
+    trials.catch(() => {})
     const inSlot = createSlots(mostAtATime)
     const renewals: Renewal[] = []
 
@@ -77,7 +84,14 @@ export function createWarmTokens(parts: WarmTokensParts): WarmTokens {
       }),
     )
     await announce(renewals)
-    return report(startedAt, due.length, renewals)
+    const run = report(startedAt, due.length, renewals)
+    await trials
+    return run
+  }
+
+  async function tryKeyOf(name: RecordName, deadline: number): Promise<void> {
+    const jwtBuilder = readPublishedKeysRecordName(name)
+    if (jwtBuilder !== undefined) await tryNewKey(jwtBuilder, deadline)
   }
 
   /** One that fails keeps no other from being renewed. */

@@ -28,9 +28,14 @@ export async function publishPendingKeys(
 ): Promise<void> {
   const { builder } = rotation
   const { jwtBuilder, assertionSeconds } = builder
+  // The first one takes nobody's place: servers are still to be told where it is published.
+  const signsFrom = stay === 'always' && pending.before.length > 0 ? pending.next.signsFrom : undefined
   const publication = await publications.change(
     jwtBuilder,
-    async (before) => nextPublication(before, keysOfBoth(builder, pending, stay, now()), now(), assertionSeconds),
+    async (before) => {
+      const keys = keysOfBoth(builder, pending, stay, now())
+      return nextPublication(before, { keys, signsFrom, assertionSeconds }, now())
+    },
     deadline,
   )
   if (!isAhead(builder, pending, publication, now()))

@@ -47,6 +47,9 @@ export interface Elements {
   readonly warming?: WarmingPlan
 }
 
+/** There is no connection of that name any more. */
+export const noElements: Elements = { fingerprint: 'gone' }
+
 const yearMilliseconds = 365 * 86_400_000
 const usesNotedShare = 0.25
 

@@ -36,6 +36,12 @@ export function publishedKeysRecordName(jwtBuilder: string): RecordName {
   return { group: 'keys', id: `jwks#${jwtBuilder}` }
 }
 
+/** @returns the jwtBuilder; undefined for the name of any other record */
+export function readPublishedKeysRecordName({ group, id }: RecordName): string | undefined {
+  const { group: keys, id: prefix } = publishedKeysRecordName('')
+  return group === keys && id.startsWith(prefix) ? id.slice(prefix.length) : undefined
+}
+
 /** Moves when a secret changes. */
 export const secretsMarkRecordName: RecordName = { group: 'secrets', id: 'secrets#mark' }
 

@@ -14,6 +14,6 @@ export async function inTime<T>(
   try {
     return await Promise.race([promise, tooLate])
   } finally {
-    settled.abort()
+    settled.abort('settled')
   }
 }

@@ -22,5 +22,5 @@ export function createRotationParts(ports: RotationPorts) {
   const { publications } = createPublicationParts(ports)
   const publishKeys = createPublishKeys({ elements, surroundings, secrets, publications, now, log })
   const rotateKey = createRotateKey({ elements, surroundings, openRotatingSecret, publications, publishKeys, now })
-  return { publishKeys, rotateKey }
+  return { publications, publishKeys, rotateKey }
 }

@@ -29,7 +29,7 @@ export async function allOfIssueToken({ set, environment, expect }: Deeds): Prom
   expect('outage', (await one.http(tokenRequest('conn', 'scope=other'))).status, 503)
 }
 
-/** A run that finds a token to renew, renews it and tells of it. */
+/** A run that finds a token to renew, renews it and tells of it, and a new key to try by which nothing is kept warm. */
 export async function allOfWarmTokens({ set, environment, expect }: Deeds): Promise<void> {
   const handler = await loadFunction('warm-tokens', set.workspace, environment)
   const run = await handler({}, createLocalContext(Date.now())).catch((error: Error) => error.name)

@@ -1,8 +1,11 @@
 import { randomBytes } from 'node:crypto'
 import { lruTokenMemory } from '../../lib/adapters/lru-token-memory.ts'
 import { memoryRecords } from '../../lib/adapters/memory-records.ts'
+import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { withoutSealing } from '../../lib/token-cache/token-sealing.ts'
 import { createParts, type Ports } from '../../lib/wiring/parts.ts'
+import { createRenewalParts } from '../../lib/wiring/renewal-parts.ts'
+import { theSurroundings } from './element-store.ts'
 
 type Needed = 'connections' | 'secrets' | 'signers' | 'tokenEndpoint' | 'now' | 'pause' | 'log'
 
@@ -19,6 +22,15 @@ export function thePorts(ports: Pick<Ports, Needed> & Partial<Ports>): Ports {
     randomId: () => randomBytes(16).toString('base64url'),
     ...ports,
   }
+}
+
+/** The same of a function that nobody waits for; there the secrets are those that any process keeps. */
+export function theRenewalParts(ports: Ports, elements: ElementStore) {
+  return createRenewalParts({
+    ...ports,
+    ...{ elements, surroundings: theSurroundings, secretStore: ports.secrets },
+    openRotatingSecret: () => Promise.reject(new Error('nothing is rotated here')),
+  })
 }
 
 export function theParts(ports: Pick<Ports, Needed> & Partial<Ports>) {

@@ -16,10 +16,9 @@ import type { TokenRequest } from '../../lib/token/token-request.ts'
 import type { RecordStore } from '../../lib/token-cache/record-store.ts'
 import type { TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
 import { createParts } from '../../lib/wiring/parts.ts'
-import { createRenewalParts } from '../../lib/wiring/renewal-parts.ts'
 import { theSurroundings } from './element-store.ts'
 import type { RawElements } from './elements.ts'
-import { thePorts } from './the-parts.ts'
+import { thePorts, theRenewalParts } from './the-parts.ts'
 import {
   thePassword,
   theSigners,
@@ -138,7 +137,7 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
       ...(bus && { events: bus }),
     })
   const { getToken, rejectToken } = createParts(ports())
-  const { answerEvent, warmTokens } = createRenewalParts({ ...ports(), elements })
+  const { answerEvent, warmTokens } = theRenewalParts(ports(), elements)
   return {
     time,
     store: records,

@@ -1,5 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Pause } from '../../lib/token/in-time.ts'
+import { createPauseQueue } from './pause-queue.ts'
 
 /** A clock that stands still until a test moves it, and pauses that end by it. Milliseconds since the epoch. */
 export interface VirtualTime {
@@ -16,18 +17,20 @@ export interface VirtualTime {
 /** More than any step of the product needs between two pauses. */
 const turnsAtStandstill = 5
 
-export function createVirtualTime(start = 1_800_000_000_000): VirtualTime {
+/**
+ * @param turns of the event loop between two pauses; one is enough where nothing is waited for but this clock
+ */
+export function createVirtualTime(start = 1_800_000_000_000, turns = turnsAtStandstill): VirtualTime {
   let time = start
-  let pauses: { readonly at: number; readonly end: () => void }[] = []
+  const pauses = createPauseQueue()
 
   async function standStill(isDone: () => boolean = () => false): Promise<void> {
-    for (let count = 0; count < turnsAtStandstill && !isDone(); count++) await turn()
+    for (let count = 0; count < turns && !isDone(); count++) await turn()
   }
 
-  async function endNextPause(latest: number): Promise<boolean> {
-    const next = pauses.toSorted((a, b) => a.at - b.at)[0]
-    if (!next || next.at > latest) return false
-    pauses = pauses.filter((each) => each !== next)
+  function endNextPause(latest: number): boolean {
+    const next = pauses.takeNext(latest)
+    if (!next) return false
     time = Math.max(time, next.at)
     next.end()
     return true
@@ -36,17 +39,13 @@ export function createVirtualTime(start = 1_800_000_000_000): VirtualTime {
   return {
     now: () => time,
     pause: (milliseconds, signal) =>
-      new Promise<void>((resolve) => {
-        const each = { at: time + milliseconds, end: resolve }
-        pauses.push(each)
-        signal?.addEventListener('abort', () => {
-          pauses = pauses.filter((other) => other !== each)
-        })
+      new Promise<void>((end) => {
+        pauses.add({ at: time + milliseconds, end, signal })
       }),
     async advance(milliseconds) {
       const latest = time + milliseconds
       do await standStill()
-      while (await endNextPause(latest))
+      while (endNextPause(latest))
       time = Math.max(time, latest)
     },
     jump(milliseconds) {
@@ -60,7 +59,7 @@ export function createVirtualTime(start = 1_800_000_000_000): VirtualTime {
       promise.then(done, done)
       while (!isDone) {
         await standStill(() => isDone)
-        if (!isDone && !(await endNextPause(Infinity)) && !isDone) await standStill(() => isDone)
+        if (!isDone && !endNextPause(Infinity) && !isDone) await standStill(() => isDone)
       }
       return promise
     },

@@ -99,7 +99,7 @@ export function watchCallers({ time, callers }: WarmFleet, audiences: readonly s
   const watching = (async () => {
     while (!isOver) {
       for (const process of callers) for (const audience of audiences) asking.push(ask(process, audience))
-      await time.pause(10)
+      await time.pause(25)
     }
     await Promise.all(asking)
   })()

@@ -52,8 +52,8 @@ test('a hit of a cold instance is one read of the cache secret and one of the ta
   assert.ok(!cold.includes('GetParametersByPath'), 'nothing is listed')
   assert.deepEqual(
     cold.filter((call) => call.endsWith('Item')),
-    // A look; the lease, the generation; whether a secret has changed, and what cools down; the fence, the token.
-    ['BatchGetItem', 'PutItem', 'PutItem', 'GetItem', 'BatchGetItem', 'BatchGetItem', 'PutItem'],
+    // A look; the lease, the elements; whether a secret has changed, and what cools down; that it is used; the fence, the token.
+    ['BatchGetItem', 'PutItem', 'PutItem', 'GetItem', 'BatchGetItem', 'PutItem', 'BatchGetItem', 'PutItem'],
   )
 
   const second = await startCaller(set.workspace, environment)

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
-import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import type { Context } from 'aws-lambda'
 import { createHandler as createRefreshHandler } from '../../../functions/refresh-token/handler.ts'
 import { createHandler as createRotateHandler } from '../../../functions/rotate-key/handler.ts'
-import { memoryRecords } from '../../../lib/adapters/memory-records.ts'
 import { createConnections } from '../../../lib/configuration/connections.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
 import { DeadLettersError } from '../../../lib/event/dead-letters-error.ts'
@@ -16,16 +15,14 @@ import { rotationSteps } from '../../../lib/rotation/rotation-request.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { RecordStoreError } from '../../../lib/token-cache/record-store-error.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { createRotationParts } from '../../../lib/wiring/rotation-parts.ts'
 import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 import { root } from '../../support/local-run.ts'
 import { onlyCurrent } from '../../support/only-current.ts'
 import { startStage } from '../../support/stage.ts'
+import { theRotation, theSecretName } from '../../support/the-rotation.ts'
 import { createTheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
 import { theSigner } from '../../support/virtual-ports.ts'
-import { createVirtualSecrets } from '../../support/virtual-secret.ts'
-import { createVirtualTime } from '../../support/virtual-time.ts'
 
 /* lib/log/README.md, held against what requests of every kind write. */
 
@@ -66,7 +63,7 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
     ...(await ofTheFunction(t)),
     ...(await ofFailures()),
     ...(await ofSecondAttempts()),
-    ...(await ofKeys(t)),
+    ...(await ofRotations(t)),
     ...(await ofRenewals()),
     ...(await ofTheCache()),
     ...(await ofReloads(t)),
@@ -120,31 +117,17 @@ async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
   return [...off.events, ...rotated.events, ...early.events]
 }
 
-async function ofKeys(t: TestContext): Promise<readonly LogEvent[]> {
-  const events: LogEvent[] = []
-  const log = (event: LogEvent) => void events.push(event)
-  const { now, pause } = createVirtualTime()
-  const elements = await theStore(t, {
-    ...theElements(theIssuer),
-    jwtBuilder: { made: { jwkEnabled: true }, lost: { keyStoreRef: 'lost' } },
-    keyStore: { lost: { location: 'tokenwell/local/lost' } },
-  })
-  const secrets = createVirtualSecrets()
-  secrets.put('tokenwell/local/jwk/made', '{"keys":[]}')
-  secrets.begin('tokenwell/local/jwk/made', 'the-token')
-  const { rotateKey, publishKeys } = createRotationParts({
-    ...{ elements, surroundings: theSurroundings, secretStore: secrets, openRotatingSecret: secrets.open },
-    ...{ store: memoryRecords({ maximumRecords: 10 }), now, pause, log },
-    random: () => 0.5,
-    randomId: () => randomBytes(16).toString('base64url'),
-  })
-  const handler = createRotateHandler({ rotateKey, surroundings: theSurroundings, now, log })
-  const context = { getRemainingTimeInMillis: () => 60_000 } as never
-  const rotation = { SecretId: 'tokenwell/local/jwk/made', ClientRequestToken: 'the-token' }
-  for (const Step of rotationSteps) await handler({ ...rotation, Step }, context)
-  await assert.rejects(handler({ ...rotation, Step: 'createSecret', SecretId: 'tokenwell/local/jwk/lost' }, context))
-  await publishKeys(['made', 'lost'], now() + 10_000)
-  return events
+async function ofRotations(t: TestContext): Promise<readonly LogEvent[]> {
+  const rotation = await theRotation(t)
+  const context = { getRemainingTimeInMillis: () => 30_000 } as Context
+  const handler = createRotateHandler({ ...rotation, surroundings: theSurroundings })
+  for (const Step of rotationSteps)
+    await handler({ Step, SecretId: theSecretName, ClientRequestToken: 'first' }, context)
+  await assert.rejects(handler({ Step: 'setSecret', SecretId: theSecretName, ClientRequestToken: 'none' }, context))
+  await rotation.publish()
+  rotation.secrets.put(theSecretName, 'no key')
+  await rotation.publish()
+  return rotation.events
 }
 
 async function ofRenewals(): Promise<readonly LogEvent[]> {

@@ -58,10 +58,12 @@ test('what is written is read again, and stays for ten years', () => {
   for (const publication of [
     keys({ jwk: clean, publishedAt: 5 }, { jwk: clean, publishedAt: 6, until: 7 }),
     keys(),
+    { ...keys(), tryAt: 8 } as const,
     { kind: 'shared_key', algorithm: 'HS384' } as const,
   ]) {
     const record = writePublication(publication, 'version', now())
     assert.deepEqual(readPublication(record), publication)
+    assert.equal(record.dueAt, 'tryAt' in publication ? publication.tryAt : undefined)
     assert.ok(record.removableFrom > now() + 9 * 365 * 86_400_000)
   }
 })
@@ -124,9 +126,14 @@ test('what is the same is not written, and what is undecided neither', async () 
   const publication = keys(aLeakingKey('a'))
   for (let count = 0; count < 3; count++) await publications.change('theBuilder', async () => publication, now())
   assert.equal(writes, 1)
+  const tried = { ...keys(aLeakingKey('a')), tryAt: 5 } as Publication
+  for (let count = 0; count < 2; count++) await publications.change('tried', async () => tried, now())
+  for (let count = 0; count < 2; count++)
+    await publications.change('tried', async () => ({ ...tried, tryAt: 6 }), now())
+  assert.equal(writes, 3, 'another time for a trial is another publication')
   await publications.change('theBuilder', async () => undefined, now())
   await publications.change('other', async (before) => before, now())
-  assert.equal(writes, 1)
+  assert.equal(writes, 3)
   assert.equal(await publications.read('other', now()), undefined)
 })
 

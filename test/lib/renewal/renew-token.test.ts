@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CacheUnavailableError } from '../../../lib/token-cache/cache-unavailable-error.ts'
 import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
-import { incoming } from '../../support/the-bus.ts'
+import { createTheBus, incoming } from '../../support/the-bus.ts'
 import { virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
 import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
 import { createWarmFleet, fulfilled, type WarmFleet, type WarmFleetOptions } from '../../support/warm-fleet.ts'
@@ -57,7 +57,7 @@ test('what the elements ask for and the server refuses is kept on the list: an o
 })
 
 test('a token of a connection that is there no longer is not asked for minute by minute', async () => {
-  const { fleet } = await theStale(() => virtualToken())
+  const { fleet } = await theStale(() => virtualToken(), { theBus: createTheBus({ isHeard: false }) })
   fleet.change({}, { endpointConnection: {} })
   await fleet.time.advance(61_000)
   const runs = []

@@ -8,6 +8,7 @@ import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-er
 import type { Signers } from '../../../lib/signing-key/signers.ts'
 import { plant } from '../../support/canary.ts'
 import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
 import { type TheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
 import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
 import { createWarmFleet, fulfilled, type WarmFleetOptions } from '../../support/warm-fleet.ts'
@@ -20,13 +21,11 @@ function createSigners(size: number, endpoint: VirtualEndpoint = () => virtualTo
   for (const key of [firstKey, secondKey, thirdKey]) plant(key)
   const fleet = createWarmFleet(endpoint, { size: 1, ...options })
   const far: { key: string; failure?: SecretErrorCode | undefined; reads: number } = { key: firstKey, reads: 0 }
-  const store = {
-    async get() {
-      far.reads++
-      if (far.failure) throw new SecretError(far.failure, 'it fails')
-      return new Secret(far.key)
-    },
-  }
+  const store = onlyCurrent(async () => {
+    far.reads++
+    if (far.failure) throw new SecretError(far.failure, 'it fails')
+    return new Secret(far.key)
+  })
   const join = () => {
     const secrets = createSecretCache(store, fleet.time.now)
     const signers: Signers = {
@@ -34,6 +33,7 @@ function createSigners(size: number, endpoint: VirtualEndpoint = () => virtualTo
         const key = (await secrets.get(location)).reveal()
         return { sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims, key }).encode()) }
       },
+      getPrevious: async () => undefined,
     }
     return fleet.join({ secrets, signers })
   }

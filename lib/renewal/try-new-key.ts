@@ -1,0 +1,109 @@
+import { dependentConnections } from '../configuration/dependent-connections.ts'
+import type { ElementStore } from '../configuration/element-store.ts'
+import type { Publications } from '../publication/publications.ts'
+import type { PublishedSet } from '../publication/published-keys.ts'
+import { attemptMilliseconds } from '../token/asking.ts'
+import { CoolingDownError } from '../token/cooling-down-error.ts'
+import { causeOf } from '../token/token-error.ts'
+import { warmVariants } from '../token-cache/connection-record.ts'
+import type { RecordName } from '../token-cache/record-name.ts'
+import type { TokenRecords } from '../token-cache/token-records.ts'
+import { isTokenEndpointError, RefusedError } from '../token-endpoint/token-endpoint-error.ts'
+import type { Announce } from './announce.ts'
+import type { Renewal, RenewToken } from './renew-token.ts'
+
+/**
+ * Once a jwtBuilder's new key signs, obtains one token that is kept warm by it and announces how that went: so an operator hears
+ * of a server that does not take the key before callers do. Once a rotation in the whole fleet, however many runs there are; where
+ * the server did not answer, the next run tries. Where the previous key helped instead (`second-attempt.ts`) the token is announced
+ * all the same, and the log's `previous_key_tried` is what tells.
+ * @param deadline milliseconds since the epoch: when the run ends
+ * @throws {CacheUnavailableError}
+ * @throws {ElementStoreError}
+ */
+export type TryNewKey = (jwtBuilder: string, deadline: number) => Promise<void>
+
+export interface TryNewKeyParts {
+  readonly elements: ElementStore
+  readonly publications: Publications
+  readonly records: TokenRecords
+  readonly renewToken: RenewToken
+  readonly announce: Announce
+  readonly now: () => number
+}
+
+const connectionsInOneRead = 100
+
+export function createTryNewKey(parts: TryNewKeyParts): TryNewKey {
+  const { elements, publications, records, renewToken, announce, now } = parts
+
+  return async (jwtBuilder, deadline) => {
+    if (now() >= lastBegin(deadline) || !(await claim(jwtBuilder, deadline))) return
+    const renewal = await renewOne(jwtBuilder, deadline)
+    if (renewal) await announce([renewal])
+    if (renewal && !hasAnswered(renewal)) return
+    await amend(jwtBuilder, deadline, ({ tryAt, ...rest }) => (tryAt === deadline ? rest : undefined))
+  }
+
+  /** Puts the trial off until this run is over: a process that dies in it leaves it to the next one. */
+  async function claim(jwtBuilder: string, deadline: number): Promise<boolean> {
+    let isMine = false
+    await amend(jwtBuilder, deadline, (before) => {
+      isMine = before.tryAt !== undefined && before.tryAt <= now()
+      return isMine ? { ...before, tryAt: deadline } : undefined
+    })
+    return isMine
+  }
+
+  async function amend(
+    jwtBuilder: string,
+    deadline: number,
+    change: (before: PublishedSet) => PublishedSet | undefined,
+  ): Promise<void> {
+    const decide = async (before: Parameters<Parameters<Publications['change']>[1]>[0]) =>
+      before?.kind === 'keys' ? change(before) : undefined
+    await publications.change(jwtBuilder, decide, deadline)
+  }
+
+  /** Undefined where nothing is kept warm that there would be something to ask for. */
+  async function renewOne(jwtBuilder: string, deadline: number): Promise<Renewal | undefined> {
+    let last: Renewal | undefined
+    for await (const name of warmNames(jwtBuilder, deadline)) {
+      if (now() >= lastBegin(deadline)) return last ?? leftFor(name)
+      const renewal = await renewToken({ name, freshUntil: Infinity, deadline, isWarming: true })
+      if (renewal.outcome === 'renewed' || renewal.outcome === 'failed') return renewal
+      if (renewal.outcome !== 'not_needed' && renewal.outcome !== 'unknown') last = renewal
+    }
+    return last
+  }
+
+  async function* warmNames(jwtBuilder: string, deadline: number): AsyncGenerator<RecordName> {
+    const connections = await dependentConnections(elements, { kind: 'jwtBuilder', id: jwtBuilder })
+    for (let index = 0; index < connections.length; index += connectionsInOneRead) {
+      const groups = connections.slice(index, index + connectionsInOneRead)
+      const found = await records.readConnections(groups, lastBegin(deadline))
+      for (const [position, group] of groups.entries()) {
+        const record = found[position]
+        for (const { id } of record ? warmVariants(record, now()) : []) yield { group, id }
+      }
+    }
+  }
+}
+
+function lastBegin(deadline: number): number {
+  return deadline - attemptMilliseconds
+}
+
+function leftFor({ group }: RecordName): Renewal {
+  return { outcome: 'under_way', connection: group }
+}
+
+/** Whether the key has been judged, or can't be used for a reason of our own. */
+function hasAnswered(renewal: Renewal): boolean {
+  if (renewal.outcome === 'renewed') return true
+  if (renewal.outcome !== 'failed') return false
+  const { error } = renewal
+  if (error instanceof CoolingDownError && !error.began) return false
+  const cause = causeOf(error)
+  return cause instanceof RefusedError || !isTokenEndpointError(cause)
+}

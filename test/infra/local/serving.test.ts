@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { utimes } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { someFolder, startServing } from '../../support/local-run.ts'
+
+/* What npm start shows beyond the first token: stale hits, events, rotations. A process of its own, real ports. */
+
+test('a stale token is handed out and renewed, events can be raised by hand, keys rotated, and the terminal tells', async (t) => {
+  const folder = await someFolder(t)
+  const run = await startServing(t, { TOKENWELL_FOLDER: folder })
+  const post = async (path: string, body?: object) => {
+    const response = await fetch(run.url + path, { method: 'POST', ...(body && { body: JSON.stringify(body) }) })
+    return { status: response.status, body: (await response.json()) as Readonly<Record<string, unknown>> }
+  }
+  const askBrief = async () => (await post('/connections/conn-brief/token')).body
+
+  const brief = await askBrief()
+  const askedAt = Date.now()
+  const clear = { source: 'me', 'detail-type': 'ClearTokenCache', detail: { connection: 'conn' } }
+  assert.deepEqual(await post('/events', clear), { status: 202, body: { accepted: 'ClearTokenCache' } })
+  await run.until(/TokenRefreshed .*"conn"[\s\S]*ClearTokenCache answered/)
+  const misspelt = await post('/events', { ...clear, 'detail-type': 'ClearTokenCach' })
+  assert.equal(misspelt.status, 400)
+  assert.match(String(misspelt.body['error_description']), /detail-type/)
+
+  const rotated = await post('/rotate/myJWTAuthBuilder')
+  assert.deepEqual(rotated, { status: 200, body: { rotated: 'myJWTAuthBuilder' } })
+  await run.until(/finishSecret done/)
+  const again = await post('/rotate/myJWTAuthBuilder')
+  assert.equal(again.status, 409)
+  assert.match(String(again.body['error_description']), /is published and signs in \d+ min/)
+  const { keys } = (await (await fetch(`${run.url}/jwt/myJWTAuthBuilder/jwk`)).json()) as { keys: object[] }
+  assert.equal(keys.length, 2)
+  assert.equal((await fetch(`${run.url}/jwt/hs256Builder/jwk`)).status, 400)
+
+  const now = new Date()
+  await utimes(join(folder, 'secrets', 'default-key'), now, now)
+  await run.until(/SecretChanged answered/)
+
+  await pause(askedAt + 15_600 - Date.now())
+  const stale = await askBrief()
+  assert.equal(stale['access_token'], brief['access_token'], 'it goes stale after at most 15.3 s, and is good for 18')
+  const output = await run.until(/TokenRefreshRequested .*"conn-brief"[\s\S]*TokenRefreshRequested answered/)
+  assert.doesNotMatch(output, /not taken|not raised|not renewed|failed, attempt/)
+  await pause(1_500)
+  assert.notEqual((await askBrief())['access_token'], brief['access_token'])
+})

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { watchFiles } from '../../../infra/local/watch-files.ts'
+import type { IncomingEvent } from '../../../lib/event/incoming-event.ts'
+import { readIncomingEvent } from '../../../lib/event/read-incoming-event.ts'
+import { theFolder, theIssuer, theSurroundings } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+
+const longestMilliseconds = 20_000
+
+test('what changes in elements and secrets is told by the events that AWS sends, and nothing else is', async (t) => {
+  const secretsFolder = await theFolder(t, { 'a-key': 'first', 'jwk/theBuilder': 'first' })
+  const elementsPath = join(await theFolder(t, {}), 'elements.json')
+  const write = (changes = {}) => writeFile(elementsPath, JSON.stringify(theElements(theIssuer, changes)))
+  await write()
+  const told: IncomingEvent[] = []
+  await watchFiles({ elementsPath, secretsFolder, surroundings: theSurroundings }, async (event) => {
+    told.push(readIncomingEvent(event, theSurroundings.stage))
+  })
+  const next = async () => {
+    for (let waited = 0; told.length === 0 && waited < longestMilliseconds; waited += 50) await pause(50)
+    return told.splice(0)
+  }
+
+  await write({ oAuth: { scope: 'orders:read' } })
+  assert.deepEqual(await next(), [{ type: 'ElementChanged', kind: 'oAuthConfig', id: 'theConfig' }])
+  await writeFile(elementsPath, '{')
+  await pause(1_500)
+  await write({ oAuth: { scope: 'orders:read' } })
+  await pause(1_500)
+  assert.deepEqual(told, [], 'a file that is being written is no change')
+
+  await mkdir(join(secretsFolder, 'jwk'), { recursive: true })
+  await writeFile(join(secretsFolder, 'jwk', 'theBuilder.pending-some-token'), 'next')
+  await pause(50)
+  await writeFile(join(secretsFolder, 'jwk', 'theBuilder'), 'second')
+  assert.deepEqual(await next(), [{ type: 'SecretChanged', name: 'tokenwell/local/jwk/theBuilder' }])
+  await rm(join(secretsFolder, 'a-key'))
+  assert.deepEqual(await next(), [{ type: 'SecretChanged', name: 'tokenwell/local/a-key' }])
+})

@@ -1,0 +1,140 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { aheadMilliseconds } from '../../../lib/renewal/warm-tokens.ts'
+import { connectionsOf, createCrowd, requestsBy, runEachMinute, untilAllAreDue } from './the-crowd.ts'
+
+const minute = 60_000
+const hour = 60 * minute
+
+/** 10,000 at 40 servers, of which the first allows 2 requests at a time and the others 10; each takes a second. */
+async function renewTenThousand() {
+  const connections = connectionsOf(40, 250).map((each) =>
+    each.server === 'server-0' ? { ...each, maximumConcurrency: 2 } : each,
+  )
+  const crowd = await createCrowd({ connections, latencyMilliseconds: 1_000, lifetimeSeconds: 3_600 })
+  await untilAllAreDue(crowd)
+  const readsBefore = crowd.fleet.elementReads()
+  const due = await crowd.store.due(crowd.time.now() + aheadMilliseconds, 10_000)
+  const runs = await runEachMinute(crowd, 10)
+  return { crowd, due, runs, elementReads: crowd.fleet.elementReads() - readsBefore }
+}
+
+// Before the first test is named: from then on the test runner follows each promise, which takes three times as long.
+const { crowd, due, runs, elementReads } = await renewTenThousand()
+
+test('of 10,000 due at once what a run has no time for is left to the next ones, until none is due', (t) => {
+  for (const run of runs) t.diagnostic(`${run.due} due, ${run.renewed} renewed, ${run.left} left`)
+  assert.equal(due.length, 10_000)
+  assert.equal(runs[0]?.due, 10_000)
+  assert.ok(runs.length > 1)
+  for (const [index, run] of runs.entries()) {
+    assert.equal(run.renewed + run.left, run.due)
+    assert.equal(run.left, runs[index + 1]?.due ?? 0)
+  }
+  const byConnection = requestsBy(crowd, 'connection')
+  assert.equal(byConnection.size, 10_000)
+  assert.ok(
+    [...byConnection.values()].every(({ length }) => length === 1),
+    'each is asked for once',
+  )
+})
+
+test('each server has as many requests at a time as it allows, and all together 200', () => {
+  const { servers, connections } = crowd
+  assert.equal(servers.mostAtATime('all'), 200)
+  assert.equal(servers.mostAtATime('server-0'), 2)
+  assert.equal(Math.max(...connections.map(({ server }) => servers.mostAtATime(server))), 10)
+})
+
+test('at each server the most urgent is renewed first', () => {
+  const serverOf = new Map(crowd.connections.map(({ name, server }) => [name, server]))
+  const dueByServer = Map.groupBy(due, ({ group }) => serverOf.get(group) ?? '')
+  for (const [server, requests] of requestsBy(crowd, 'server')) {
+    const inTurn = dueByServer.get(server) ?? []
+    assert.deepEqual(
+      requests.map(({ connection }) => connection),
+      inTurn.map(({ group }) => group),
+    )
+  }
+})
+
+test('elements are read for what is renewed alone, and while nothing is due no record either', async () => {
+  assert.equal(elementReads, 10_000)
+  const [reads, elementsRead] = [crowd.reads(), crowd.fleet.elementReads()]
+  assert.deepEqual(await crowd.time.until(crowd.run(crowd.fleet.renewer())), { due: 0, renewed: 0, failed: 0, left: 0 })
+  assert.equal(crowd.reads(), reads)
+  assert.equal(crowd.fleet.elementReads(), elementsRead)
+})
+
+test('a server that never answers delays no other, and is not asked again by each of its tokens', async () => {
+  const some = await createCrowd({
+    connections: connectionsOf(5, 50),
+    latencyMilliseconds: 200,
+    lifetimeSeconds: 3_600,
+  })
+  await untilAllAreDue(some)
+  some.silent.add('server-3')
+  const startedAt = some.time.now()
+  const running = some.run(some.fleet.renewer())
+  // Over a second the servers are begun with; then 5 rounds of 10.
+  await some.time.advance(1_000 + 5 * 200)
+  for (const server of ['server-0', 'server-1', 'server-2', 'server-4'])
+    assert.equal(requestsBy(some, 'server').get(server)?.length, 50)
+  assert.equal((await some.call('conn-3')).waitedMilliseconds, 0)
+
+  const run = await some.time.until(running)
+  assert.deepEqual(run, { due: 250, renewed: 200, failed: 50, left: 0 })
+  assert.ok(some.time.now() - startedAt < 15_000)
+  assert.equal(requestsBy(some, 'server').get('server-3')?.length, 10)
+})
+
+test('two runs that overlap ask once for each token', async () => {
+  const some = await createCrowd({
+    connections: connectionsOf(4, 100),
+    latencyMilliseconds: 1_000,
+    lifetimeSeconds: 3_600,
+  })
+  await untilAllAreDue(some)
+  const first = some.run(some.fleet.renewer())
+  await some.time.advance(4_500)
+  const second = some.run(some.fleet.renewer())
+  const ended = await some.time.until(Promise.all([first, second]))
+  const renewed = ended.map((run) => run.renewed)
+  assert.ok(
+    renewed.every((count) => count > 100),
+    'both had something to do',
+  )
+  assert.equal(
+    renewed.reduce((sum, count) => sum + count, 0),
+    400,
+  )
+  assert.equal(some.servers.requests.length, 400)
+  assert.equal(requestsBy(some, 'connection').size, 400)
+})
+
+test('what nobody uses for its idle time is renewed no longer, and is no longer listed; used again, it is again', async () => {
+  const connections = connectionsOf(1, 2).map((each) => ({ ...each, idleMilliseconds: hour }))
+  const some = await createCrowd({ connections, latencyMilliseconds: 50, lifetimeSeconds: 300 })
+  const start = some.time.now()
+  const isListed = async (connection: string) =>
+    (await some.store.due(start + 1_000 * hour, 100)).some(({ group }) => group === connection)
+  const runFor = async (milliseconds: number) => {
+    const renewer = some.fleet.renewer()
+    for (const end = some.time.now() + milliseconds; some.time.now() < end; ) {
+      await some.time.until(some.run(renewer))
+      await some.time.advance(minute)
+      assert.equal((await some.call('conn-1')).waitedMilliseconds, 0)
+    }
+  }
+  await runFor(3 * hour)
+  const lastOf = (connection: string) => requestsBy(some, 'connection').get(connection)?.at(-1)?.at ?? 0
+  assert.ok(lastOf('conn-0') > start + 0.9 * hour && lastOf('conn-0') <= start + hour)
+  assert.ok(lastOf('conn-1') > start + 2.9 * hour)
+  assert.equal(await isListed('conn-0'), false)
+  assert.equal(await isListed('conn-1'), true)
+
+  assert.equal((await some.call('conn-0')).source, 'server')
+  assert.equal(await isListed('conn-0'), true)
+  await runFor(0.5 * hour)
+  assert.deepEqual(await some.call('conn-0'), { source: 'cache', waitedMilliseconds: 0 })
+})

@@ -1,0 +1,88 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { UnknownConnectionError } from '../../../lib/configuration/unknown-connection-error.ts'
+import { createTheBus } from '../../support/the-bus.ts'
+import { virtualToken } from '../../support/the-tokens.ts'
+import { createWarmFleet, fulfilled, type WarmFleetOptions, watchCallers } from '../../support/warm-fleet.ts'
+
+const audiences = ['one', 'two', 'three']
+const newScope = { oAuth: { scope: 'new' } }
+
+/** A change of which nobody has told yet, and one token of three that is about to go stale. */
+async function theUnheard(options?: WarmFleetOptions) {
+  const fleet = createWarmFleet(() => virtualToken(), options)
+  await fleet.getAll(['one'])
+  await fleet.time.advance(80_000)
+  await fleet.getAll(['two', 'three'])
+  fleet.change(newScope)
+  await fleet.time.advance(61_000)
+  return fleet
+}
+
+test('a warm run that meets changed elements tells of them, and ends no token', async () => {
+  const fleet = await theUnheard()
+  const watch = watchCallers(fleet, audiences)
+  const run = await fleet.time.until(fleet.refresher.warm())
+  assert.deepEqual([run.due, run.renewed, run.failed], [1, 0, 0])
+  assert.deepEqual(fleet.bus.raised, [{ type: 'ConnectionChanged', connection: 'conn' }])
+  await fleet.deliver()
+  await fleet.time.advance(100)
+  await watch.end()
+  assert.equal(watch.longestWait(), 0)
+  assert.deepEqual(watch.failures, [])
+  assert.equal(fleet.requests().length, 6)
+  for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'new')
+})
+
+test('the tokens of a connection that was deleted unheard end with the next renewal of one', async () => {
+  const fleet = await theUnheard()
+  fleet.change({}, { endpointConnection: {} })
+  await fleet.time.advance(1_000)
+  await fleet.time.until(fleet.join().warm())
+  assert.equal(fleet.bus.raised.length, 1)
+  await fleet.deliver()
+  await assert.rejects(fleet.getAll(['three']), UnknownConnectionError)
+  await fleet.time.advance(60_000)
+  assert.equal((await fleet.time.until(fleet.refresher.warm())).failed, 0)
+  assert.equal(fleet.bus.raised.length, 1)
+})
+
+test('it is told of once in a while, not for each token', async () => {
+  const fleet = createWarmFleet(() => virtualToken())
+  await fleet.getAll(audiences)
+  fleet.change(newScope)
+  await fleet.time.advance(140_000)
+  for (const raised of [1, 2]) {
+    await fleet.time.until(fleet.refresher.warm())
+    await fleet.time.until(fleet.refresher.warm())
+    assert.equal(fleet.bus.raised.length, raised)
+    await fleet.time.advance(20_000)
+  }
+  assert.equal(fleet.requests().length, 3)
+})
+
+test('where nobody hears of it, or the bus does not take it, the run goes by the new elements itself', async () => {
+  for (const isHeard of [true, false]) {
+    const theBus = createTheBus({ isHeard })
+    const fleet = await theUnheard({ theBus })
+    theBus.refuse()
+    assert.equal((await fleet.time.until(fleet.refresher.warm())).renewed, 1)
+    const [{ token } = assert.fail()] = await fleet.getAll(['one'])
+    assert.equal(token.scope, 'new')
+  }
+})
+
+test('where there is nothing to hand out meanwhile a token is obtained at once', async () => {
+  const fleet = await theUnheard()
+  const [{ token } = assert.fail()] = await fleet.getAll(['one'])
+  fulfilled(await fleet.answer({ type: 'TokenRejected', connection: 'conn', tokenId: token.id }))
+  assert.equal(fleet.requests().length, 4)
+})
+
+test('what is refused under the present elements is told as it is, and no change is', async () => {
+  const fleet = await theUnheard()
+  fleet.change({ server: { tokenEndpoint: 'no URL' } })
+  const stranger = fleet.join()
+  assert.equal((await fleet.time.until(stranger.warm())).failed, 1)
+  assert.equal(fleet.bus.of('ConnectionChanged').length, 0)
+})
