@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
+import { createLocalJWKSet, jwtVerify, SignJWT } from 'jose'
 import { memoryRecords } from '../../lib/adapters/memory-records.ts'
 import type { Log, LogEvent } from '../../lib/log/log-event.ts'
 import { keysOf, type PublishedKey } from '../../lib/publication/published-keys.ts'
@@ -18,7 +19,11 @@ import { type RawElements, theElements } from './elements.ts'
 import { createVirtualSecrets, type VirtualSecrets } from './virtual-secret.ts'
 
 export const theSecretName = 'tokenwell/local/jwk/theBuilder'
+/** By default, and by how much publication may be late then. */
 export const aheadSeconds = 86_400
+export const marginSeconds = 600
+export const refused = { name: 'RotationRefusedError', code: 'rotation_refused' }
+export const givenUp = { name: 'RotationGivenUpError', code: 'rotation_given_up' }
 const start = 1_800_000_000_000
 
 export interface RotationOptions {
@@ -97,4 +102,12 @@ export async function theRotation(t: TestContext, options: RotationOptions = {})
       return key
     },
   }
+}
+
+/** What signs now is verified by what is published, as a server does it. */
+export async function assertVerifies(rotation: TheRotation): Promise<void> {
+  const key = rotation.signer()
+  const signed = await new SignJWT({}).setProtectedHeader({ alg: 'ES256', kid: key.keyId }).sign(key.privateKey)
+  const keys = (await rotation.published()).map(({ jwk }) => jwk)
+  await jwtVerify(signed, createLocalJWKSet({ keys }))
 }

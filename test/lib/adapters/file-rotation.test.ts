@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, readdir, stat, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, stat, utimes, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { fileRotation } from '../../../lib/adapters/file-rotation.ts'
@@ -49,6 +49,25 @@ test('a file that was changed by hand is another version', async (t) => {
   await writeFile(join(folder, 'jwk', 'theBuilder'), 'by hand')
   assert.notEqual((await secret.labels()).current, current)
   assert.equal(await secret.makeCurrent('second', current), false)
+})
+
+test('a file that was changed by hand after a rotation is none of its versions', async (t) => {
+  const folder = await theFolder(t, {})
+  const secret = await fileRotation(folder, 'local')(name)
+  await secret.putPending('first', new Secret('first'))
+  await secret.makeCurrent('first', undefined)
+  await writeFile(join(folder, 'jwk', 'theBuilder'), 'by hand')
+  assert.notEqual((await secret.labels()).current, 'first')
+})
+
+test('where a process died before it had put away an older pending version, the newer one is pending', async (t) => {
+  const folder = await theFolder(t, { 'jwk/theBuilder.pending-a': 'a', 'jwk/theBuilder.pending-b': 'b' })
+  const secret = await fileRotation(folder, 'local')(name)
+  for (const newer of ['a', 'b']) {
+    const at = (each: string) => new Date(each === newer ? 2_000 : 1_000)
+    for (const each of ['a', 'b']) await utimes(join(folder, 'jwk', `theBuilder.pending-${each}`), at(each), at(each))
+    assert.equal((await secret.labels()).pending, newer)
+  }
 })
 
 test('the pending version of one secret is none of another whose name goes on', async (t) => {

@@ -90,6 +90,13 @@ test('a move whose answer was lost is done once', async (t) => {
   assert.equal(await current(), 'the second text')
 })
 
+test('of a version that is not pending no label is moved', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  await started.secret.giveUp(randomUUID())
+  assert.deepEqual(started.proxy.counts(), { DescribeSecret: 1 })
+})
+
 test('a label is moved by its name, from the version that is known', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return

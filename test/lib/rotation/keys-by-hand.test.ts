@@ -1,0 +1,117 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { test } from 'node:test'
+import {
+  aheadSeconds,
+  assertVerifies,
+  givenUp,
+  marginSeconds,
+  type TheRotation,
+  theRotation,
+  theSecretName,
+} from '../../support/the-rotation.ts'
+
+test('a next key that was taken out by hand: the current one goes on until there is another', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  const first = rotation.signer().keyId
+  await rotation.rotate('second')
+  removeByHand(rotation, 0)
+  rotation.pass(86_000)
+  await rotation.rotate('third')
+  for (let hours = 0; hours < 48; hours++) {
+    rotation.pass(3600)
+    await rotation.publish()
+    await assertVerifies(rotation)
+  }
+  assert.notEqual(rotation.signer().keyId, first)
+})
+
+test('a current key that was taken out by hand: the next one signs as soon as the secret is rotated', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  await rotation.rotate('second')
+  const next = rotation.keys()[0]?.keyId
+  removeByHand(rotation, 1)
+  assert.throws(() => rotation.signer())
+  await rotation.rotate('third')
+  assert.equal(rotation.signer().keyId, next)
+  assert.equal(rotation.keys().length, 1)
+  await assertVerifies(rotation)
+})
+
+test('all keys taken out by hand: a new one signs at once', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  rotation.secrets.put(theSecretName, '{ "keys": [] }')
+  await rotation.rotate('second')
+  await assertVerifies(rotation)
+})
+
+test('a key taken out by hand while a rotation is under way stays out', async (t) => {
+  const rotation = await theRotation(t, { builder: { publishAheadSeconds: 100 } })
+  await rotation.rotate('first')
+  await rotation.rotate('second')
+  rotation.pass(110)
+  await rotation.step('createSecret', 'third')
+  await rotation.step('setSecret', 'third')
+  removeByHand(rotation, 1)
+  const left = rotation.keys().map(({ keyId }) => keyId)
+  await assert.rejects(rotation.step('finishSecret', 'third'), givenUp)
+  assert.deepEqual(
+    rotation.keys().map(({ keyId }) => keyId),
+    left,
+  )
+  await rotation.rotate('fourth')
+  assert.deepEqual(
+    rotation
+      .keys()
+      .slice(1)
+      .map(({ keyId }) => keyId),
+    left,
+  )
+})
+
+test('a key that was there before there were times goes on until the next one signs', async (t) => {
+  const rotation = await theRotation(t)
+  const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+  rotation.secrets.put(theSecretName, JSON.stringify({ keys: [{ ...key.export({ format: 'jwk' }), kid: 'old' }] }))
+  await rotation.publish()
+  await rotation.rotate('first')
+  assert.equal(rotation.signer().keyId, 'old')
+  rotation.pass(aheadSeconds + marginSeconds)
+  assert.notEqual(rotation.signer().keyId, 'old')
+  await assertVerifies(rotation)
+})
+
+test('what no rotation has written is never overwritten', async (t) => {
+  for (const text of [
+    'hunter2',
+    '-----BEGIN PRIVATE KEY-----\nhunter2',
+    '{ "keys": [ { "kty": "EC" } ] }',
+    '{ "kty": "oct", "k": "hunter2" }',
+  ]) {
+    const rotation = await theRotation(t)
+    rotation.secrets.put(theSecretName, text)
+    await assert.rejects(rotation.rotate('first'), {
+      name: 'KeyStoreError',
+      message: /^The secret tokenwell\/local\/jwk\/theBuilder /,
+    })
+    assert.equal(rotation.secrets.current(theSecretName), text)
+    assert.equal(rotation.secrets.labels(theSecretName)['AWSPENDING'], undefined)
+  }
+})
+
+test('what the stack makes, and no text at all, hold no key yet', async (t) => {
+  for (const text of ['{ "keys": [] }', '{}', '{ "keys": [], "placeholder": "abc" }', '', ' \n']) {
+    const rotation = await theRotation(t)
+    rotation.secrets.put(theSecretName, text)
+    await rotation.rotate('first')
+    await assertVerifies(rotation)
+  }
+})
+
+function removeByHand(rotation: TheRotation, index: number): void {
+  const { keys } = JSON.parse(rotation.secrets.current(theSecretName))
+  rotation.secrets.put(theSecretName, JSON.stringify({ keys: keys.toSpliced(index, 1) }))
+}
