@@ -4,8 +4,8 @@ import type { Resolution } from './resolution.ts'
 
 const defaultRotationMilliseconds = 30 * 86_400_000
 const defaultPublishAheadSeconds = 86_400
-/** For which a published set may be kept by who has read it, and a secret by an instance of ours. */
-const ownCacheSeconds = 300
+/** Our JWK set's `max-age`, and the minute for which an instance goes by what it has read. A secret is kept for less. */
+const ownCacheSeconds = 360
 /** Servers keep JWK sets for as long as they like: many for an hour or more. */
 const usualCacheSeconds = 3_600
 
@@ -23,7 +23,7 @@ export function resolveRotation(
       'warning',
       element,
       'publishAheadSeconds',
-      `a JWK set that was read is kept for up to ${ownCacheSeconds} s, and a key that signs sooner is unknown to whoever has one: make it longer than that and than the server's own cache.`,
+      `a JWK set that was read may be ${ownCacheSeconds} s old by our own leave, and a key that signs sooner is unknown to whoever has one: make it longer than that and than the server's own cache.`,
     )
   else if (publishAheadSeconds < usualCacheSeconds)
     note(

@@ -5,7 +5,6 @@ import type Provider from 'oidc-provider'
 import type { ClientMetadata } from 'oidc-provider'
 import { type AuthorizationServer, startAuthorizationServer } from '../../infra/local/authorization-server.ts'
 import type { ServerCertificate } from '../../infra/local/certificate-authority.ts'
-import { plant } from './canary.ts'
 
 /** For so long the server goes by a JWK set that it has read. */
 export const keySetMilliseconds = 2_000
@@ -19,7 +18,7 @@ export interface KeyReader extends AuthorizationServer {
   readonly taken: ReadonlyMap<string, number>
   readonly refused: ReadonlyMap<string, number>
   /** Reads the set now, and from then on whenever it is too old. */
-  readKeys(): Promise<void>
+  readKeys(everyMilliseconds?: number): Promise<void>
 }
 
 /** What oidc-provider keeps of a client's JWK set: by itself for at least a minute, and for longer where we allow it. */
@@ -60,11 +59,11 @@ export async function startKeyReader(
   return {
     ...server,
     ...countAssertions(server.provider),
-    async readKeys() {
+    async readKeys(everyMilliseconds = keySetMilliseconds) {
       clearInterval(timer)
       await readAgain()
       // One that can't be read is missed where its keys are needed.
-      timer = setInterval(() => void readAgain().catch(() => {}), keySetMilliseconds)
+      timer = setInterval(() => void readAgain().catch(() => {}), everyMilliseconds)
     },
   }
 }
@@ -79,7 +78,6 @@ function countAssertions(provider: Provider): Pick<KeyReader, 'taken' | 'refused
   const taken = new Map<string, number>()
   const refused = new Map<string, number>()
   const count = (counts: Map<string, number>, assertion: unknown) => {
-    plant(String(assertion))
     const { kid = '' } = decodeProtectedHeader(String(assertion))
     counts.set(kid, (counts.get(kid) ?? 0) + 1)
   }

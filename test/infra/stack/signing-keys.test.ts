@@ -5,7 +5,7 @@ import { Key } from 'aws-cdk-lib/aws-kms'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { readGeneratedKeys } from '../../../lib/signing-key/read-generated-keys.ts'
 import { theElementsFile, theIssuer } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
+import { type RawElements, theElements } from '../../support/elements.ts'
 import { createTestStack, everyProperty, type Resource, resourceNamed, resourcesOf } from '../../support/stack.ts'
 
 /* The secrets of the keys that Tokenwell makes, and their rotation. */
@@ -126,12 +126,12 @@ test('of elements that come from elsewhere a jwtBuilder is added by hand', (t) =
   assert.deepEqual(Properties['RotationRules'], { ScheduleExpression: 'rate(24 hours)' })
 })
 
-function elementsWith(t: TestContext, builders: Record<string, object> = {}): Promise<string> {
+function elementsWith(t: TestContext, builders: RawElements[string] = {}): Promise<string> {
   const { jwtBuilder, ...others } = theElements(theIssuer)
   return theElementsFile(t, { ...others, jwtBuilder: { ...jwtBuilder, ...builders }, keyStore: ownKeys })
 }
 
-async function deploy(t: TestContext, builders: Record<string, object> = {}, props: object = {}) {
+async function deploy(t: TestContext, builders: RawElements[string] = {}, props: object = {}) {
   return createTestStack(t, { ...props, elements: await elementsWith(t, builders) })
 }
 

@@ -28,14 +28,14 @@ test('a key is made every 30 days and published a day before it signs, or as the
 })
 
 test('published for no longer than a set may be kept by our own leave, a key draws a warning: some will not know it', async (t) => {
-  for (const publishAheadSeconds of [0, 300])
+  for (const publishAheadSeconds of [0, 360])
     assert.deepEqual((await resolve(t, { publishAheadSeconds })).warnings, [
-      "jwtBuilder/theBuilder publishAheadSeconds: a JWK set that was read is kept for up to 300 s, and a key that signs sooner is unknown to whoever has one: make it longer than that and than the server's own cache.",
+      "jwtBuilder/theBuilder publishAheadSeconds: a JWK set that was read may be 360 s old by our own leave, and a key that signs sooner is unknown to whoever has one: make it longer than that and than the server's own cache.",
     ])
 })
 
 test('published for less than an hour a key draws a warning of caches', async (t) => {
-  for (const publishAheadSeconds of [301, 3_599]) {
+  for (const publishAheadSeconds of [361, 3_599]) {
     const { generated, warnings } = await resolve(t, { publishAheadSeconds })
     assert.equal(generated?.publishAheadSeconds, publishAheadSeconds)
     assert.equal(warnings.length, 1)
