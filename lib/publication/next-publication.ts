@@ -3,7 +3,7 @@ import { type KeyToPublish, type Publication, republish } from './published-keys
 
 export interface Publishing {
   readonly keys: readonly KeyToPublish[]
-  /** Of the key that waits for its time, where one does. Milliseconds since the epoch. */
+  /** Of the key that comes next; where it signs already nothing waits. Milliseconds since the epoch. */
   readonly signsFrom?: number | undefined
   readonly assertionSeconds: number
 }
@@ -19,6 +19,6 @@ export function nextPublication(
   if (!before && keys.length === 0) return undefined
   const known = before?.kind === 'keys' ? before : undefined
   const moment = { now, inFlightMilliseconds: inFlightMilliseconds(assertionSeconds) }
-  const tryAt = signsFrom ?? known?.tryAt
+  const tryAt = signsFrom !== undefined && signsFrom > now ? signsFrom : known?.tryAt
   return { kind: 'keys', keys: republish(known?.keys ?? [], keys, moment), ...(tryAt !== undefined && { tryAt }) }
 }

@@ -2,6 +2,9 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { moveToAws } from '../../../infra/local/aws-ground.ts'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
+import { dynamodbRecords } from '../../../lib/adapters/dynamodb-records.ts'
+import { writePublication } from '../../../lib/publication/publication-record.ts'
+import { publishedKeysRecordName } from '../../../lib/token-cache/record-name.ts'
 import {
   allOfIssueToken,
   allOfPublishKeys,
@@ -89,6 +92,7 @@ async function startGround(t: TestContext) {
       }
       const tokenId = id === 'IssueToken' ? '' : await someTokenId(set.workspace, environment)
       if (id === 'PublishKeys') await publishAll(set.workspace, environment)
+      if (id === 'WarmTokens') await publishKeyToTry(environment)
       const failures: string[] = []
       const expect: Deeds['expect'] = (what, actual, expected) => {
         if (actual !== expected) failures.push(`${what}: ${String(actual)}`)
@@ -98,6 +102,14 @@ async function startGround(t: TestContext) {
       return failures
     },
   }
+}
+
+/** Of a jwtBuilder that no connection uses. */
+async function publishKeyToTry({ TOKENWELL_CACHE: cache }: Readonly<Record<string, string>>): Promise<void> {
+  const [, tableName = ''] = String(cache).split(':')
+  const store = dynamodbRecords({ tableName, attemptMilliseconds: 10_000 })
+  const publication = { kind: 'keys', keys: [], tryAt: Date.now() } as const
+  await store.write(publishedKeysRecordName('unused'), writePublication(publication, 'version', Date.now()), undefined)
 }
 
 async function someTokenId(...place: Parameters<typeof startCaller>): Promise<string> {
