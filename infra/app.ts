@@ -28,6 +28,9 @@ const outputs = {
   AccessLog: http.log.logGroupName,
   WarmTokensLog: functions.warmTokens.log.logGroupName,
   RefreshTokenLog: functions.refreshToken.log.logGroupName,
+  PublishKeysLog: functions.publishKeys.log.logGroupName,
+  RotateKeyLog: functions.rotateKey.log.logGroupName,
+  JwkSetUrl: `${publicUrl}/jwt/<jwtBuilder>/jwk`,
   EventBusName: events.eventBusName,
   DeadLetterQueueUrl: refreshes.deadLetters.queueUrl,
 }

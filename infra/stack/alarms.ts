@@ -12,7 +12,7 @@ export interface AlarmsProps {
 
 interface AlarmSettings {
   readonly metric: IMetric
-  /** In one period of five minutes. */
+  /** In one period of its metric. */
   readonly threshold: number
   /** How many periods in a row. */
   readonly periods?: number
@@ -54,9 +54,9 @@ function alarmsOf({ own, lambda, queue, api }: StackMetrics): AlarmsByName {
     ...alarmsOfTokens(own),
     ...alarmsOfWarming(own),
     ...alarmsOfEvents(queue),
+    ...alarmsOfKeys(own),
     ...alarmsOfFunction('IssueToken', 'issue-token', lambda.issueToken),
     ...alarmsOfFunction('WarmTokens', 'warm-tokens', lambda.warmTokens),
-    ...alarmsOfKeys(own),
     ...alarmsOfFunction('RefreshToken', 'refresh-token', lambda.refreshToken),
     ...alarmsOfFunction('PublishKeys', 'publish-keys', lambda.publishKeys),
     ...alarmsOfFunction('RotateKey', 'rotate-key', lambda.rotateKey),

@@ -18,7 +18,10 @@ const hourMilliseconds = 3_600_000
 /** By rate Secrets Manager takes no more hours. */
 const mostHours = 999
 const hoursOfDay = 24
-/** Until the first rotation, which begins with the deployment, has made a key. */
+/**
+ * Until the first rotation, which begins with the deployment, has made a key. Never change this text, not by a blank:
+ * CloudFormation writes it again where the template has another one, in place of the keys.
+ */
 const noKeys = SecretValue.unsafePlainText('{"keys":[]}')
 
 /** The secrets of the jwtBuilders whose keys Tokenwell makes, each with its rotation. */

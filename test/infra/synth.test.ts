@@ -18,6 +18,9 @@ test('npm run synth writes an example without being told anything, and says wher
     'AccessLog',
     'WarmTokensLog',
     'RefreshTokenLog',
+    'PublishKeysLog',
+    'RotateKeyLog',
+    'JwkSetUrl',
     'EventBusName',
     'DeadLetterQueueUrl',
   ])

@@ -1,8 +1,10 @@
+import { randomUUID } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { logChannel } from '../../lib/adapters/published-log.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
-import { loadFunction, startCaller, type TheSet, tokenRequest } from './the-set.ts'
+import { rotationSteps } from '../../lib/rotation/rotation-request.ts'
+import { createHttpEvent, loadFunction, startCaller, type TheSet, tokenRequest } from './the-set.ts'
 
 /* Everything that each function is for, once. */
 
@@ -59,6 +61,28 @@ export async function allOfRefreshToken({ set, environment, expect }: Deeds, tok
   }
   for (const [what, event] of Object.entries(events)) expect(what, await answer(event), '{"batchItemFailures":[]}')
   expect('token requests', set.tokenRequests(), 2)
+}
+
+/** A JWK set, of keys that are published already. */
+export async function allOfPublishKeys({ set, environment, expect }: Deeds): Promise<void> {
+  const handler = await loadFunction('publish-keys', set.workspace, environment)
+  const event = createHttpEvent({ method: 'GET', path: '/jwt/theBuilder/jwk' })
+  const { statusCode, body } = (await handler(event, createLocalContext(Date.now()))) as Record<string, unknown>
+  expect('status', statusCode, 200)
+  expect('keys', JSON.parse(String(body)).keys?.length, 1)
+}
+
+/** A rotation of a key that signs, and one that is refused and takes its pending version back. */
+export async function allOfRotateKey({ set, environment, expect }: Deeds): Promise<void> {
+  const handler = await loadFunction('rotate-key', set.workspace, environment)
+  const step = (Step: string, ClientRequestToken: string) =>
+    handler({ Step, SecretId: 'tokenwell/local/jwk/theBuilder', ClientRequestToken }, createLocalContext(Date.now()))
+      .then(() => 'done')
+      .catch(({ name, message }: Error) => `${name}: ${message}`)
+  const token = randomUUID()
+  for (const each of rotationSteps) expect(each, await step(each, token), 'done')
+  const refused = await step('createSecret', randomUUID())
+  expect('another', refused.replace(/:.*/s, ''), 'RotationRefusedError')
 }
 
 /** What the log tells of the functions going on without something. */

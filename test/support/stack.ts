@@ -19,6 +19,7 @@ export interface TestStack {
 export interface Resource {
   readonly Type: string
   readonly Properties: Readonly<Record<string, unknown>>
+  readonly DependsOn?: readonly string[]
   readonly DeletionPolicy?: string
   readonly UpdateReplacePolicy?: string
   readonly Metadata?: Readonly<Record<string, unknown>>

@@ -122,7 +122,7 @@ let loaded = 0
 
 /** The function's own wiring, once more for each call: its environment is read when it loads. */
 export async function loadFunction(
-  name: 'issue-token' | 'warm-tokens' | 'refresh-token',
+  name: 'issue-token' | 'warm-tokens' | 'refresh-token' | 'publish-keys' | 'rotate-key',
   workspace: Workspace,
   environment: Record<string, string> = {},
 ): Promise<Handler> {

@@ -17,12 +17,18 @@ const expected = {
   TokensAlarmsWarmWorkLeft: [own('WarmLeft'), '>= 1 in 3'],
   TokensAlarmsDeadLetters: [ofQueue('DeadLetters', 'ApproximateNumberOfMessagesVisible'), '>= 1 in 1'],
   TokensAlarmsEventsWaiting: [ofQueue('Queue', 'ApproximateAgeOfOldestMessage'), '>= 300 in 1'],
+  TokensAlarmsSigningKeyOverdue: [own('SigningKeyOverdue').replace('Sum', 'Maximum'), '>= 1 in 1 of 7200 s'],
+  TokensAlarmsRotationsFailed: [own('RotationsFailed'), '>= 1 in 1'],
   TokensAlarmsIssueTokenErrors: [ofFunction('IssueToken', 'Errors'), '>= 1 in 1'],
   TokensAlarmsIssueTokenThrottles: [ofFunction('IssueToken', 'Throttles'), '>= 1 in 1'],
   TokensAlarmsWarmTokensErrors: [ofFunction('WarmTokens', 'Errors'), '>= 1 in 1'],
   TokensAlarmsWarmTokensThrottles: [ofFunction('WarmTokens', 'Throttles'), '>= 1 in 1'],
   TokensAlarmsRefreshTokenErrors: [ofFunction('RefreshToken', 'Errors'), '>= 1 in 1'],
   TokensAlarmsRefreshTokenThrottles: [ofFunction('RefreshToken', 'Throttles'), '>= 1 in 1'],
+  TokensAlarmsPublishKeysErrors: [ofFunction('PublishKeys', 'Errors'), '>= 1 in 1'],
+  TokensAlarmsPublishKeysThrottles: [ofFunction('PublishKeys', 'Throttles'), '>= 1 in 1'],
+  TokensAlarmsRotateKeyErrors: [ofFunction('RotateKey', 'Errors'), '>= 1 in 1'],
+  TokensAlarmsRotateKeyThrottles: [ofFunction('RotateKey', 'Throttles'), '>= 1 in 1'],
   TokensAlarmsApiServerErrors: ['Sum AWS/ApiGateway 5xx ApiId=TokensHttpApi', '>= 5 in 1'],
 }
 const comparisons: Readonly<Record<string, string>> = {
@@ -34,11 +40,11 @@ test('there is an alarm for what somebody should look at, by the names under whi
   const alarms = resourcesOf(createTestStack(t).stack, 'AWS::CloudWatch::Alarm')
   const found = Object.entries(alarms).map(([id, { Properties }]) => {
     const { Namespace, MetricName, Dimensions, Threshold, EvaluationPeriods, Statistic, Period } = Properties
-    assert.equal(Period, 300)
     // Nobody calling is no alarm; that nothing runs is one only where something always should.
     const comparison = comparisons[`${Properties['ComparisonOperator']} ${Properties['TreatMissingData']}`]
     const dimensions = (Dimensions as { Name: string; Value: string }[]).map(({ Name, Value }) => `${Name}=${Value}`)
-    const when = `${comparison} ${Threshold} in ${EvaluationPeriods}${comparison === '<' ? ', and silence' : ''}`
+    const periods = `${EvaluationPeriods}${Period === 300 ? '' : ` of ${Period} s`}`
+    const when = `${comparison} ${Threshold} in ${periods}${comparison === '<' ? ', and silence' : ''}`
     return [id, [`${Statistic} ${Namespace} ${MetricName} ${dimensions}`, when]]
   })
   assert.deepEqual(Object.fromEntries(found), expected)

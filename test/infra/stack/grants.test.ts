@@ -16,15 +16,20 @@ const here = 'eu-central-1:111122223333'
 const readElements = `ssm:GetParameters on arn:aws:ssm:${here}:parameter/tokenwell/test/*`
 const listElements = `ssm:GetParametersByPath on arn:aws:ssm:${here}:parameter/tokenwell/test, arn:aws:ssm:${here}:parameter/tokenwell/test/*`
 const readSecrets = `secretsmanager:GetSecretValue on arn:aws:secretsmanager:${here}:secret:tokenwell/test/*`
+const readCacheSecret = 'secretsmanager:GetSecretValue on TokensCacheSecret'
+const rotateKeys = `secretsmanager:DescribeSecret, secretsmanager:GetSecretValue, secretsmanager:PutSecretValue, secretsmanager:UpdateSecretVersionStage on arn:aws:secretsmanager:${here}:secret:tokenwell/test/jwk/*`
+const readTable = 'dynamodb:GetItem on TokensTable.Arn'
+const useRecords = 'dynamodb:GetItem, dynamodb:PutItem on TokensTable.Arn'
 const useTable = 'dynamodb:GetItem, dynamodb:BatchGetItem, dynamodb:PutItem on TokensTable.Arn'
 const findDue = 'dynamodb:Query on TokensTable.Arn/index/due'
 const decrypt = 'kms:Decrypt on Elsewhere:ExportsOutputFnGetAttKeyArn'
+const encrypt = 'kms:GenerateDataKey on Elsewhere:ExportsOutputFnGetAttKeyArn'
 const putEvents = 'events:PutEvents on TokensEvents.Arn'
 const takeMessages = 'sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttributes on TokensRefreshesQueue.Arn'
 const addDeadLetters = 'sqs:SendMessage on TokensRefreshesDeadLetters.Arn'
 const writeTraces = 'xray:PutTraceSegments, xray:PutTelemetryRecords on *'
 
-const functions = ['IssueToken', 'WarmTokens', 'RefreshToken'] as const
+const functions = ['IssueToken', 'WarmTokens', 'RefreshToken', 'PublishKeys', 'RotateKey'] as const
 type FunctionId = (typeof functions)[number]
 const writeLog = (id: FunctionId) => `logs:CreateLogStream, logs:PutLogEvents on Tokens${id}Log.Arn`
 
@@ -34,6 +39,8 @@ test('each function may do what it is for with what is of its stage, and nothing
     IssueToken: [readElements, listElements, readSecrets, useTable, putEvents],
     WarmTokens: [readElements, readSecrets, useTable, putEvents, findDue],
     RefreshToken: [readElements, listElements, readSecrets, useTable, putEvents, takeMessages, addDeadLetters],
+    PublishKeys: [readTable],
+    RotateKey: [readElements, rotateKeys, useRecords],
   }
   for (const id of functions)
     assert.deepEqual(grantsOf(stack, `Tokens${id}Role`), [...expected[id], writeLog(id), writeTraces])
@@ -49,6 +56,8 @@ test('with Valkey in a VPC and a key of its own it may decrypt, and Lambda may m
     IssueToken: [readElements, listElements, readSecrets, decrypt, putEvents],
     WarmTokens: [readElements, readSecrets, decrypt, putEvents],
     RefreshToken: [readElements, listElements, readSecrets, decrypt, putEvents, takeMessages, addDeadLetters],
+    PublishKeys: [readCacheSecret, decrypt],
+    RotateKey: [readElements, rotateKeys, readCacheSecret, decrypt, encrypt],
   }
   for (const id of functions)
     assert.deepEqual(grantsOf(stack, `Tokens${id}Role`), [
@@ -85,6 +94,8 @@ test('roles are for Lambda and for the schedule of this stage alone, and have no
       TokensIssueTokenRole: lambda,
       TokensWarmTokensRole: lambda,
       TokensRefreshTokenRole: lambda,
+      TokensPublishKeysRole: lambda,
+      TokensRotateKeyRole: lambda,
       TokensWarmScheduleRole: scheduler,
     })
   }
@@ -98,20 +109,31 @@ test('every policy is that of one of these roles', (t) => {
   }
 })
 
-test('nobody may invoke a function but the routes of the API, and issue-token alone', (t) => {
+test('nobody may invoke a function but the routes of the API, each its own, and Secrets Manager of this account', (t) => {
   const { stack } = createTestStack(t)
   const invokers = Object.values(resourcesOf(stack, 'AWS::Lambda::Permission')).map(({ Properties }) => Properties)
   const api = `arn:aws:execute-api:${here}:TokensHttpApi`
-  const paths = ['connections/{connection}/token', 'connections/{connection}/token', 'connections']
-  assert.deepEqual(
-    invokers,
-    paths.map((path) => ({
+  const routes = [
+    ['IssueToken', 'connections/{connection}/token'],
+    ['IssueToken', 'connections/{connection}/token'],
+    ['IssueToken', 'connections'],
+    ['PublishKeys', 'jwt/{jwtBuilder}/jwk'],
+  ]
+  const expected = [
+    ...routes.map(([id, path]) => ({
       Action: 'lambda:InvokeFunction',
-      FunctionName: 'TokensIssueTokenFunction.Arn',
+      FunctionName: `Tokens${id}Function.Arn`,
       Principal: 'apigateway.amazonaws.com',
       SourceArn: `${api}/*/*/${path}`,
     })),
-  )
+    {
+      Action: 'lambda:InvokeFunction',
+      FunctionName: 'TokensRotateKeyFunction.Arn',
+      Principal: 'secretsmanager.amazonaws.com',
+      SourceAccount: '111122223333',
+    },
+  ]
+  assert.deepEqual(inOrder(invokers), inOrder(expected))
   assert.deepEqual(resourcesOf(stack, 'AWS::Lambda::Url'), {})
 })
 
@@ -148,6 +170,10 @@ interface Statement {
   readonly Resource: string | readonly string[]
   readonly Condition?: object
   readonly Principal?: object
+}
+
+function inOrder(values: readonly object[]): string[] {
+  return values.map((value) => JSON.stringify(Object.entries(value).toSorted())).toSorted()
 }
 
 /** A line each. */

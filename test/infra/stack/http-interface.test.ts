@@ -1,39 +1,47 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
-import { createTestStack, everyProperty, resourceOf, resourcesOf } from '../../support/stack.ts'
+import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf } from '../../support/stack.ts'
 
 const routes = ['POST /connections/{connection}/token', 'DELETE /connections/{connection}/token', 'GET /connections']
+const publicRoute = 'GET /jwt/{jwtBuilder}/jwk'
 
-test('every route wants an IAM signature', (t) => {
-  assert.deepEqual(
-    authorizations(createTestStack(t).stack),
-    routes.map((route) => [route, 'AWS_IAM', undefined]),
-  )
+test('every route wants an IAM signature, but that of the public keys', (t) => {
+  assert.deepEqual(authorizations(createTestStack(t).stack), [
+    ...routes.map((route) => [route, 'AWS_IAM', undefined]),
+    [publicRoute, 'NONE', undefined],
+  ])
 })
 
 test('or, where the operator says so, a JWT of that issuer for that audience', (t) => {
   const { stack } = createTestStack(t, everyProperty)
-  assert.deepEqual(
-    authorizations(stack),
-    routes.map((route) => [route, 'JWT', 'TokensHttpApiJwt']),
-  )
+  assert.deepEqual(authorizations(stack), [
+    ...routes.map((route) => [route, 'JWT', 'TokensHttpApiJwt']),
+    [publicRoute, 'NONE', undefined],
+  ])
   const { Properties } = resourceOf(stack, 'AWS::ApiGatewayV2::Authorizer')
   assert.equal(Properties['AuthorizerType'], 'JWT')
   assert.deepEqual(Properties['IdentitySource'], ['$request.header.Authorization'])
   assert.deepEqual(Properties['JwtConfiguration'], { Audience: ['tokenwell'], Issuer: 'https://issuer.example' })
 })
 
-test('all routes go to the function, in payload format 2.0', (t) => {
-  const { stack } = createTestStack(t)
-  const { Properties } = resourceOf(stack, 'AWS::ApiGatewayV2::Integration')
-  assert.equal(Properties['IntegrationType'], 'AWS_PROXY')
-  assert.equal(Properties['IntegrationUri'], 'TokensIssueTokenFunction.Arn')
-  assert.equal(Properties['PayloadFormatVersion'], '2.0')
-  const targets = Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(
-    (route) => route.Properties['Target'],
-  )
-  assert.equal(new Set(targets).size, 1)
+test('the public route goes to publish-keys, behind whatever authorizer, and all others to issue-token, in payload format 2.0', (t) => {
+  for (const props of [{}, everyProperty]) {
+    const { stack } = createTestStack(t, props)
+    const found = Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(({ Properties }) => {
+      const integration = String(Properties['Target']).replace(/^integrations\//, '')
+      const { IntegrationType, IntegrationUri, PayloadFormatVersion } = resourceNamed(
+        stack,
+        'AWS::ApiGatewayV2::Integration',
+        integration,
+      ).Properties
+      return [Properties['RouteKey'], IntegrationUri, IntegrationType, PayloadFormatVersion]
+    })
+    assert.deepEqual(found, [
+      ...routes.map((route) => [route, 'TokensIssueTokenFunction.Arn', 'AWS_PROXY', '2.0']),
+      [publicRoute, 'TokensPublishKeysFunction.Arn', 'AWS_PROXY', '2.0'],
+    ])
+  }
 })
 
 test('the API is throttled, as the operator says if they do', (t) => {

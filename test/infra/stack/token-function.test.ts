@@ -22,6 +22,8 @@ const readers = {
   IssueToken: readIssueTokenEnvironment,
   WarmTokens: (variables: Variables) => readVariables(variables, readEnvironment),
   RefreshToken: readRefreshTokenEnvironment,
+  PublishKeys: (variables: Variables) => readVariables(variables, readEnvironment),
+  RotateKey: (variables: Variables) => readVariables(variables, readEnvironment),
 } as const
 type FunctionId = keyof typeof readers
 const functionIds = Object.keys(readers) as FunctionId[]
@@ -68,20 +70,20 @@ for (const id of functionIds) {
 test('behind a JWT authorizer issue-token is told of its claim, and no other function', (t) => {
   const { stack } = createTestStack(t, everyProperty)
   const claims = functionIds.map((id) => variablesOf(stack, id)['TOKENWELL_CONNECTIONS_CLAIM'])
-  assert.deepEqual(claims, ['connections', undefined, undefined])
+  assert.deepEqual(claims, ['connections', undefined, undefined, undefined, undefined])
 })
 
 test('refresh-token is told where dead letters go, and no other function', (t) => {
   const { stack } = createTestStack(t)
   const { deadLetters } = readRefreshTokenEnvironment(variablesOf(stack, 'RefreshToken'))
   assert.deepEqual(deadLetters, { kind: 'sqs', queueUrl: queueUrl('TokensRefreshesDeadLetters') })
-  for (const id of ['IssueToken', 'WarmTokens'] as const)
+  for (const id of functionIds.filter((each) => each !== 'RefreshToken'))
     assert.equal(variablesOf(stack, id)['TOKENWELL_DEAD_LETTERS'], undefined)
 })
 
-test("each runs on Lambda's Node.js 24 on arm64, ends before the API, the next run or the message does, and is traced", (t) => {
+test("each runs on Lambda's Node.js 24 on arm64, ends before the API, the next run or the message does, or a step of a rotation is long overdue, and is traced", (t) => {
   const { stack } = createTestStack(t)
-  const timeouts = { IssueToken: 29, WarmTokens: 55, RefreshToken: 60 } as const
+  const timeouts = { IssueToken: 29, WarmTokens: 55, RefreshToken: 60, PublishKeys: 10, RotateKey: 60 } as const
   for (const id of functionIds) {
     const { Environment, Code, Description, Role, ...properties } = functionOf(stack, id).Properties
     assert.deepEqual(properties, {

@@ -60,7 +60,7 @@ test('two stages stand side by side in one stack', async (t) => {
   const { Tokenwell } = await import('../../../infra/stack/tokenwell.ts')
   const { stack } = createTestStack(t)
   new Tokenwell(stack, 'Others', { stage: 'other', publicUrl: theUrl })
-  assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, 6)
+  assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, 10)
 })
 
 test('with Valkey there is no table, and the functions get out to it and to HTTPS only', (t) => {
@@ -94,6 +94,8 @@ test('memory is given function by function', (t) => {
     TokensIssueTokenFunction: 1024,
     TokensWarmTokensFunction: 512,
     TokensRefreshTokenFunction: 256,
+    TokensPublishKeysFunction: 512,
+    TokensRotateKeyFunction: 512,
   })
 })
 

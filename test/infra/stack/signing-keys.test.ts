@@ -1,0 +1,161 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { RemovalPolicy, type Stack } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
+import { Key } from 'aws-cdk-lib/aws-kms'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { readGeneratedKeys } from '../../../lib/signing-key/read-generated-keys.ts'
+import { theElementsFile, theIssuer } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+import { createTestStack, everyProperty, type Resource, resourceNamed, resourcesOf } from '../../support/stack.ts'
+
+/* The secrets of the keys that Tokenwell makes, and their rotation. */
+
+const ownKeys = { theTrust: { location: 'tokenwell/test/ca' }, theKeys: { location: 'tokenwell/test/key' } }
+const scheduleType = 'AWS::SecretsManager::RotationSchedule'
+
+test('each jwtBuilder whose keys Tokenwell makes has a secret of that name, and no other has one', async (t) => {
+  const { stack } = await deploy(t, {
+    enabled: { jwkEnabled: true },
+    'as.text': { jwkEnabled: 'true' },
+    es256: { jwkEnabled: true, signatureAlgorithm: 'ES256' },
+    disabled: { jwkEnabled: false, keyStoreRef: 'theKeys' },
+    disabledAsText: { jwkEnabled: 'false', keyStoreRef: 'theKeys' },
+    unsaid: { keyStoreRef: 'theKeys' },
+    shared: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/test/shared' },
+  })
+  const names = keySecretsOf(stack).map(({ Properties }) => Properties['Name'])
+  const builders = ['as.text', 'enabled', 'es256', 'theBuilder']
+  assert.deepEqual(
+    names.toSorted(),
+    builders.map((each) => `tokenwell/test/jwk/${each}`),
+  )
+  assert.equal(Object.keys(resourcesOf(stack, scheduleType)).length, builders.length)
+})
+
+test('a jwtBuilder of a shared key that asks to have it made fails the synthesis, or has none where nothing uses it', async (t) => {
+  const shared = { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/test/shared', jwkEnabled: true }
+  await assert.rejects(deploy(t, { theBuilder: shared }), /theBuilder jwkEnabled: a JWK set publishes public keys/)
+  assert.equal(keySecretsOf((await deploy(t, { shared })).stack).length, 1)
+})
+
+test('names that differ in a dot alone are two secrets', async (t) => {
+  const { stack } = await deploy(t, { 'a.b': { jwkEnabled: true }, 'a-b': { jwkEnabled: true } })
+  Template.fromStack(stack).resourceCountIs(scheduleType, 3)
+})
+
+test('without elements nothing is rotated', (t) => {
+  const { stack } = createTestStack(t)
+  assert.deepEqual([keySecretsOf(stack), resourcesOf(stack, scheduleType)], [[], {}])
+})
+
+test('a secret holds no key until it has been rotated, which the deployment begins', async (t) => {
+  const { stack } = await deploy(t)
+  const { Properties } = theSecret(stack)
+  const { Description, ...properties } = Properties
+  // Deployments go by this text: another one would be written over the keys.
+  assert.deepEqual(properties, { Name: 'tokenwell/test/jwk/theBuilder', SecretString: '{"keys":[]}' })
+  assert.match(String(Description), /theBuilder.* test$/)
+  const noKeys = new Secret(String(properties['SecretString']))
+  assert.deepEqual(readGeneratedKeys('tokenwell/test/jwk/theBuilder', noKeys), [])
+  assert.deepEqual(theSchedule(stack).Properties, {
+    SecretId: 'TokensSigningKeystheBuilder',
+    RotationLambdaARN: 'TokensRotateKeyFunction.Arn',
+    RotationRules: { ScheduleExpression: 'rate(720 hours)' },
+    RotateImmediatelyOnUpdate: true,
+  })
+})
+
+test("a key is rotated as often as its jwtBuilder says, in the original's notation", async (t) => {
+  const rates = {
+    '12h': 'rate(12 hours)',
+    '4h': 'rate(4 hours)',
+    '300m': 'rate(5 hours)',
+    '360': 'rate(6 hours)',
+    '999h': 'rate(999 hours)',
+    '1000h': 'rate(41 days)',
+    '8760h': 'rate(365 days)',
+  }
+  const builders = Object.keys(rates).map((jwkRotationTime) => [
+    `every${jwkRotationTime}`,
+    { jwkEnabled: true, jwkRotationTime, publishAheadSeconds: 7200 },
+  ])
+  const asNumber = { jwkEnabled: true, jwkRotationTime: 480, publishAheadSeconds: 7200 }
+  const { stack } = await deploy(t, { ...Object.fromEntries(builders), asNumber })
+  const rateOf = (builder: string) =>
+    resourceNamed(stack, scheduleType, `TokensSigningKeys${builder}Rotation`).Properties['RotationRules']
+  for (const [time, rate] of Object.entries(rates))
+    assert.deepEqual(rateOf(`every${time}`), { ScheduleExpression: rate }, time)
+  assert.deepEqual(rateOf('asNumber'), { ScheduleExpression: 'rate(8 hours)' })
+})
+
+test('the first rotation comes after all that it needs: the function, its rights and who may invoke it, elements and table', async (t) => {
+  const { stack } = await deploy(t)
+  const before = namesOf(theSchedule(stack).DependsOn)
+  const permissions = Object.entries(resourcesOf(stack, 'AWS::Lambda::Permission'))
+  const [permission] =
+    permissions.find(([, { Properties }]) => String(Properties['Principal']).startsWith('secrets')) ?? []
+  assert.ok(permission !== undefined && before.has(permission), 'the permission')
+  for (const each of ['TokensRotateKeyFunction', 'TokensTable']) assert.ok(before.has(each), each)
+  const parameters = Object.keys(resourcesOf(stack, 'AWS::SSM::Parameter'))
+  assert.ok(parameters.length > 6)
+  assert.deepEqual(
+    parameters.filter((each) => !before.has(each)),
+    [],
+  )
+  const lambda = resourceNamed(stack, 'AWS::Lambda::Function', 'TokensRotateKeyFunction')
+  assert.ok(namesOf(lambda.DependsOn).has('TokensRotateKeyRoleDefaultPolicy'), 'its rights')
+})
+
+test('keys stay when the stack goes, unless the operator says otherwise', async (t) => {
+  const fateOf = ({ DeletionPolicy, UpdateReplacePolicy }: Resource) => [DeletionPolicy, UpdateReplacePolicy]
+  assert.deepEqual(fateOf(theSecret((await deploy(t)).stack)), ['Retain', 'Retain'])
+  const { stack } = await deploy(t, {}, { removalPolicy: RemovalPolicy.DESTROY })
+  assert.deepEqual(fateOf(theSecret(stack)), ['Delete', 'Delete'])
+})
+
+test("an operator's own key encrypts them", async (t) => {
+  const elements = await elementsWith(t)
+  const { stack } = createTestStack(t, (elsewhere) => ({ elements, encryptionKey: new Key(elsewhere, 'Key') }))
+  assert.equal(theSecret(stack).Properties['KmsKeyId'], 'Elsewhere:ExportsOutputFnGetAttKeyArn')
+})
+
+test('with Valkey there is no table to wait for, and the rotation is the same', async (t) => {
+  const elements = await elementsWith(t)
+  const { stack } = createTestStack(t, (elsewhere) => ({ ...everyProperty(elsewhere), elements }))
+  assert.ok(namesOf(theSchedule(stack).DependsOn).has('TokensRotateKeyFunction'))
+})
+
+test('of elements that come from elsewhere a jwtBuilder is added by hand', (t) => {
+  const { stack, tokenwell } = createTestStack(t)
+  tokenwell.signingKeys.add('byHand', 86_400_000, [])
+  const { Properties } = resourceNamed(stack, scheduleType, 'TokensSigningKeysbyHandRotation')
+  assert.deepEqual(Properties['RotationRules'], { ScheduleExpression: 'rate(24 hours)' })
+})
+
+function elementsWith(t: TestContext, builders: Record<string, Record<string, unknown>> = {}): Promise<string> {
+  const { jwtBuilder, ...others } = theElements(theIssuer)
+  return theElementsFile(t, { ...others, jwtBuilder: { ...jwtBuilder, ...builders }, keyStore: ownKeys })
+}
+
+async function deploy(t: TestContext, builders: Record<string, Record<string, unknown>> = {}, props: object = {}) {
+  return createTestStack(t, { ...props, elements: await elementsWith(t, builders) })
+}
+
+function keySecretsOf(stack: Stack): Resource[] {
+  const secrets = Object.values(resourcesOf(stack, 'AWS::SecretsManager::Secret'))
+  return secrets.filter(({ Properties }) => Properties['Name'] !== 'tokenwell/test/cache')
+}
+
+function theSecret(stack: Stack): Resource {
+  return resourceNamed(stack, 'AWS::SecretsManager::Secret', 'TokensSigningKeystheBuilder')
+}
+
+function theSchedule(stack: Stack): Resource {
+  return resourceNamed(stack, scheduleType, 'TokensSigningKeystheBuilderRotation')
+}
+
+/** Without the digits that CDK ends them in. */
+function namesOf(logicalIds: readonly string[] = []): Set<string> {
+  return new Set(logicalIds.map((each) => each.replace(/[0-9A-F]{8}$/, '')))
+}
