@@ -18,6 +18,7 @@ const hourMilliseconds = 3_600_000
 /** By rate Secrets Manager takes no more hours. */
 const mostHours = 999
 const hoursOfDay = 24
+const permissionId = 'RotationBySecretsManager'
 /**
  * Until the first rotation, which begins with the deployment, has made a key. Never change this text, not by a blank:
  * CloudFormation writes it again where the template has another one, in place of the keys.
@@ -27,14 +28,16 @@ const noKeys = SecretValue.unsafePlainText('{"keys":[]}')
 /** The secrets of the jwtBuilders whose keys Tokenwell makes, each with its rotation. */
 export class SigningKeys extends Construct {
   private readonly props: SigningKeysProps
+  private readonly permission: IDependable
 
   constructor(scope: Construct, id: string, props: SigningKeysProps) {
     super(scope, id)
     this.props = props
-    props.rotateKey.addPermission('RotationBySecretsManager', {
+    props.rotateKey.addPermission(permissionId, {
       principal: new ServicePrincipal('secretsmanager.amazonaws.com'),
       sourceAccount: Stack.of(this).account,
     })
+    this.permission = props.rotateKey.node.findChild(permissionId)
   }
 
   /**
@@ -56,7 +59,8 @@ export class SigningKeys extends Construct {
       rotationRules: { scheduleExpression: rateOf(rotationMilliseconds) },
       rotateImmediatelyOnUpdate: true,
     })
-    schedule.node.addDependency(rotateKey, ...after)
+    // On the function itself it depends by its ARN.
+    schedule.node.addDependency(this.permission, ...after)
     passOverCheckov(secret, {
       CKV_AWS_149: 'Secrets Manager encrypts; a key of your own is a property (encryptionKey).',
     })

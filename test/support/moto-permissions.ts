@@ -8,7 +8,9 @@ export async function someRole(endpoint: string, actions: readonly string[]): Pr
   const RoleName = 'the-role'
   const anybody = { Effect: 'Allow', Principal: { AWS: '*' }, Action: 'sts:AssumeRole' }
   await call(endpoint, 'iam', { Action: 'CreateRole', RoleName, AssumeRolePolicyDocument: policy(anybody) })
-  const PolicyDocument = policy({ Effect: 'Allow', Action: actions, Resource: '*' })
+  // A statement without an action is none.
+  const Action = actions.length > 0 ? actions : ['sts:GetCallerIdentity']
+  const PolicyDocument = policy({ Effect: 'Allow', Action, Resource: '*' })
   await call(endpoint, 'iam', { Action: 'PutRolePolicy', RoleName, PolicyName: 'the-policy', PolicyDocument })
   const RoleArn = `arn:aws:iam::123456789012:role/${RoleName}`
   const answer = await call(endpoint, 'sts', { Action: 'AssumeRole', RoleArn, RoleSessionName: 'the-session' })

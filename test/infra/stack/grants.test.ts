@@ -37,7 +37,7 @@ test('each function may do what it is for with what is of its stage, and nothing
   const { stack } = createTestStack(t)
   const expected: Record<FunctionId, string[]> = {
     IssueToken: [readElements, listElements, readSecrets, useTable, putEvents],
-    WarmTokens: [readElements, readSecrets, useTable, putEvents, findDue],
+    WarmTokens: [readElements, listElements, readSecrets, useTable, putEvents, findDue],
     RefreshToken: [readElements, listElements, readSecrets, useTable, putEvents, takeMessages, addDeadLetters],
     PublishKeys: [readTable],
     RotateKey: [readElements, rotateKeys, useRecords],
@@ -54,7 +54,7 @@ test('with Valkey in a VPC and a key of its own it may decrypt, and Lambda may m
   ] as const
   const expected: Record<FunctionId, string[]> = {
     IssueToken: [readElements, listElements, readSecrets, decrypt, putEvents],
-    WarmTokens: [readElements, readSecrets, decrypt, putEvents],
+    WarmTokens: [readElements, listElements, readSecrets, decrypt, putEvents],
     RefreshToken: [readElements, listElements, readSecrets, decrypt, putEvents, takeMessages, addDeadLetters],
     PublishKeys: [readCacheSecret, decrypt],
     RotateKey: [readElements, rotateKeys, readCacheSecret, decrypt, encrypt],

@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { RemovalPolicy, type Stack } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { readGeneratedKeys } from '../../../lib/signing-key/read-generated-keys.ts'
 import { theElementsFile, theIssuer } from '../../support/element-store.ts'
-import { type RawElements, theElements } from '../../support/elements.ts'
+import { theElements } from '../../support/elements.ts'
 import { createTestStack, everyProperty, type Resource, resourceNamed, resourcesOf } from '../../support/stack.ts'
 
 /* The secrets of the keys that Tokenwell makes, and their rotation. */
@@ -17,14 +18,14 @@ test('each jwtBuilder whose keys Tokenwell makes has a secret of that name, and 
   const { stack } = await deploy(t, {
     enabled: { jwkEnabled: true },
     'as.text': { jwkEnabled: 'true' },
-    'as-text': { jwkEnabled: true, signatureAlgorithm: 'ES256' },
+    es256: { jwkEnabled: true, signatureAlgorithm: 'ES256' },
     disabled: { jwkEnabled: false, keyStoreRef: 'theKeys' },
     disabledAsText: { jwkEnabled: 'false', keyStoreRef: 'theKeys' },
     unsaid: { keyStoreRef: 'theKeys' },
     shared: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/test/shared' },
   })
   const names = keySecretsOf(stack).map(({ Properties }) => Properties['Name'])
-  const builders = ['as-text', 'as.text', 'enabled', 'theBuilder']
+  const builders = ['as.text', 'enabled', 'es256', 'theBuilder']
   assert.deepEqual(
     names.toSorted(),
     builders.map((each) => `tokenwell/test/jwk/${each}`),
@@ -32,9 +33,15 @@ test('each jwtBuilder whose keys Tokenwell makes has a secret of that name, and 
   assert.equal(Object.keys(resourcesOf(stack, scheduleType)).length, builders.length)
 })
 
-test('a jwtBuilder of a shared key that asks to have it made fails the synthesis', async (t) => {
+test('a jwtBuilder of a shared key that asks to have it made fails the synthesis, or has none where nothing uses it', async (t) => {
   const shared = { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/test/shared', jwkEnabled: true }
-  await assert.rejects(deploy(t, { shared }), /jwtBuilder\/shared jwkEnabled: a JWK set publishes public keys/)
+  await assert.rejects(deploy(t, { theBuilder: shared }), /theBuilder jwkEnabled: a JWK set publishes public keys/)
+  assert.equal(keySecretsOf((await deploy(t, { shared })).stack).length, 1)
+})
+
+test('names that differ in a dot alone are two secrets', async (t) => {
+  const { stack } = await deploy(t, { 'a.b': { jwkEnabled: true }, 'a-b': { jwkEnabled: true } })
+  Template.fromStack(stack).resourceCountIs(scheduleType, 3)
 })
 
 test('without elements nothing is rotated', (t) => {
@@ -126,12 +133,12 @@ test('of elements that come from elsewhere a jwtBuilder is added by hand', (t) =
   assert.deepEqual(Properties['RotationRules'], { ScheduleExpression: 'rate(24 hours)' })
 })
 
-function elementsWith(t: TestContext, builders: RawElements[string] = {}): Promise<string> {
+function elementsWith(t: TestContext, builders: Record<string, Record<string, unknown>> = {}): Promise<string> {
   const { jwtBuilder, ...others } = theElements(theIssuer)
   return theElementsFile(t, { ...others, jwtBuilder: { ...jwtBuilder, ...builders }, keyStore: ownKeys })
 }
 
-async function deploy(t: TestContext, builders: RawElements[string] = {}, props: object = {}) {
+async function deploy(t: TestContext, builders: Record<string, Record<string, unknown>> = {}, props: object = {}) {
   return createTestStack(t, { ...props, elements: await elementsWith(t, builders) })
 }
 
