@@ -25,7 +25,10 @@ export function fileElements(path: string): ElementStore {
   const load = () => {
     if (!loaded || performance.now() >= loadedAt + maximumAgeMilliseconds) {
       loadedAt = performance.now()
-      loaded = loadElements(path)
+      loaded = loadElements(path).catch((error) => {
+        loaded = undefined
+        throw error
+      })
     }
     return loaded
   }
