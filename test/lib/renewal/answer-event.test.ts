@@ -103,7 +103,7 @@ test('a rejection that is heard late does not touch what has replaced the token'
 })
 
 test('a token that replaced a rejected one a moment ago stays, and its event is done', async () => {
-  const { fleet, token } = await theToken()
+  const { fleet, token } = await theToken(() => virtualToken({ expires_in: 100 }))
   fulfilled(await fleet.answer(about('TokenRejected', token.id)))
   const id = await idNow(fleet)
   fulfilled(await fleet.answer(about('TokenRejected', id)))
@@ -162,8 +162,11 @@ test('what could not be renewed fails, is told of by its reason alone, and comes
     { type: 'TokenRefreshFailed', connection: 'conn', code: 'unreadable_answer' },
     { type: 'ConnectionRefused', connection: 'conn', error: 'invalid_client' },
   ])
+  const tried = () => refresher.events.filter(({ event }) => event === 'renewal_failed').length
+  const before = tried()
   await assert.rejects(fleet.time.until(refresher.answer(requested)), { code: 'cooling_down' })
   assert.equal(fleet.bus.raised.length, 2, 'a cool-down that goes on is no news')
+  assert.equal(tried(), before, 'nor is it tried')
   await fleet.time.advance(31_000)
   await fleet.time.until(refresher.answer(requested))
   assert.equal(fleet.bus.of('TokenRefreshed').length, 1)
