@@ -155,21 +155,21 @@ test('what nobody can read lies at once in the dead letters, what fails at its t
   const pair = await startPair(t)
   if (!pair) return
   const { queue, refresher, ask } = pair
-  await ask()
+  const { token_id: tokenId } = await ask()
   await pair.set.server.close()
-  const clear = { source: 'me', 'detail-type': 'ClearTokenCache', detail: { connection: 'conn' } }
-  assert.deepEqual((await deliver(refresher, ['{', clear])).failed, ['message-1'])
+  const rejected = { source: 'me', 'detail-type': 'TokenRejected', detail: { connection: 'conn', tokenId } }
+  assert.deepEqual((await deliver(refresher, ['{', rejected])).failed, ['message-1'])
   const [unreadable, ...others] = await queue.receive()
   assert.equal(unreadable?.body, '{')
   assert.match(unreadable?.attributes['reason'] ?? '', /^The event can't be read: /)
   assert.deepEqual(typesOf(others.map(({ body }) => body)), ['TokenRefreshFailed'])
 
   await setTimeout(100)
-  assert.deepEqual((await deliver(refresher, [clear], 3)).failed, [])
+  assert.deepEqual((await deliver(refresher, [rejected], 3)).failed, [])
   const letters = (await queue.receive()).filter(({ attributes }) => attributes['reason'] !== undefined)
   assert.deepEqual(
     letters.map(({ body }) => JSON.parse(body)),
-    [clear],
+    [rejected],
   )
   assert.match(letters[0]?.attributes['reason'] ?? '', /theServer|token endpoint/)
 })
