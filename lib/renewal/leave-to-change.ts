@@ -23,8 +23,14 @@ export interface LeaveToChangeParts {
   readonly log: Log
 }
 
+interface Telling {
+  readonly fingerprint: string
+  readonly at: number
+  readonly isRaised: Promise<boolean>
+}
+
 export function createLeaveToChange({ connections, events, now, log }: LeaveToChangeParts): LeaveToChange {
-  const told = new Map<string, { readonly fingerprint: string; readonly at: number }>()
+  const told = new Map<string, Telling>()
 
   return async (connection, fingerprint) => {
     if (!events.isHeard) return false
@@ -32,17 +38,22 @@ export function createLeaveToChange({ connections, events, now, log }: LeaveToCh
     return latest !== undefined && latest.fingerprint !== fingerprint && tell(connection, latest)
   }
 
-  async function tell(connection: string, { fingerprint }: Elements): Promise<boolean> {
+  /** One for all of its tokens that are renewed at that moment. */
+  function tell(connection: string, { fingerprint }: Elements): Promise<boolean> {
     const before = told.get(connection)
-    if (before?.fingerprint === fingerprint && now() < before.at + tellAgainMilliseconds) return true
-    told.set(connection, { fingerprint, at: now() })
+    if (before?.fingerprint === fingerprint && now() < before.at + tellAgainMilliseconds) return before.isRaised
+    const isRaised = raise(connection)
+    told.set(connection, { fingerprint, at: now(), isRaised })
+    return isRaised
+  }
+
+  async function raise(connection: string): Promise<boolean> {
     try {
       await events.raise([{ type: 'ConnectionChanged', connection }])
       return true
     } catch (error) {
       if (!(error instanceof EventBusError)) throw error
       log({ event: 'event_not_raised', connection, type: 'ConnectionChanged', reason: error.message })
-      told.delete(connection)
       return false
     }
   }

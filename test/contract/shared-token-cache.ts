@@ -350,7 +350,8 @@ export function testSharedTokenCacheContract(
     const [key, usersKey] = [someTokenKey(), someTokenKey()]
     const asked = { scope: ['a'], further: { tenant: 't' } }
     const { token } = await (await one.lease(key)).store(aToken(fleet.clock.now), asked, true)
-    const users = await (await one.lease(usersKey)).store(aToken(fleet.clock.now), undefined, true)
+    const users = await (await one.lease(usersKey, warm)).store(aToken(fleet.clock.now), undefined, true)
+    assert.deepEqual((await other.look(usersKey)).read.connection?.variants, [], 'nobody could renew it')
     assert.equal((await other.look(usersKey)).token?.id, users.token.id)
     for (const { id } of [token, users.token]) await other.invalidate(id)
     const look = await one.look(key)

@@ -4,6 +4,7 @@ import { EventBusError } from '../../../lib/event/event-bus-error.ts'
 import type { IncomingEvent } from '../../../lib/event/incoming-event.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { CacheUnavailableError } from '../../../lib/token-cache/cache-unavailable-error.ts'
+import { leaks } from '../../support/canary.ts'
 import { theIssuer } from '../../support/element-store.ts'
 import { type RawElements, theElements } from '../../support/elements.ts'
 import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
@@ -103,7 +104,7 @@ test('a rejection that is heard late does not touch what has replaced the token'
 })
 
 test('a token that replaced a rejected one a moment ago stays, and its event is done', async () => {
-  const { fleet, token } = await theToken()
+  const { fleet, token } = await theToken(() => virtualToken({ expires_in: 100 }))
   fulfilled(await fleet.answer(about('TokenRejected', token.id)))
   const id = await idNow(fleet)
   fulfilled(await fleet.answer(about('TokenRejected', id)))
@@ -162,8 +163,11 @@ test('what could not be renewed fails, is told of by its reason alone, and comes
     { type: 'TokenRefreshFailed', connection: 'conn', code: 'unreadable_answer' },
     { type: 'ConnectionRefused', connection: 'conn', error: 'invalid_client' },
   ])
+  const tried = () => refresher.events.filter(({ event }) => event === 'renewal_failed').length
+  const before = tried()
   await assert.rejects(fleet.time.until(refresher.answer(requested)), { code: 'cooling_down' })
   assert.equal(fleet.bus.raised.length, 2, 'a cool-down that goes on is no news')
+  assert.equal(tried(), before, 'nor is it tried')
   await fleet.time.advance(31_000)
   await fleet.time.until(refresher.answer(requested))
   assert.equal(fleet.bus.of('TokenRefreshed').length, 1)
@@ -381,4 +385,54 @@ test('a process that was frozen while it renewed a token disturbs nobody when it
   assert.equal(await idNow(fleet), id)
   assert.equal(fleet.requests().length, 3)
   assert.deepEqual(new Set(fleet.bus.of('TokenRefreshed').map(({ tokenId }) => tokenId)), new Set([id]))
+})
+
+test('no event, and nothing that is logged of it, holds a token, a parameter, a user or a password', async () => {
+  const asked = {
+    scope: ['the-planted-scope'],
+    resource: ['https://the-planted-resource.example'],
+    audience: 'the-planted-audience',
+    further: { tenant: 'the-planted-tenant' },
+  }
+  const user = { username: 'the-planted-user', password: new Secret('the planted password') }
+  const accessTokens: string[] = []
+  const refusals = ['invalid_scope', 'invalid_client', 'invalid_target']
+  let isRefused = false
+  const endpoint: VirtualEndpoint = () => {
+    if (isRefused) return virtualRefusal(refusals.shift() ?? 'invalid_scope')
+    const accessToken = `the-planted-token-${accessTokens.length}`
+    accessTokens.push(accessToken)
+    return virtualToken({ access_token: accessToken })
+  }
+  const fleet = createWarmFleet(endpoint)
+  const users = createWarmFleet(endpoint, { changes: password })
+  const { token } = await fleet.time.until(fleet.caller.get(asked))
+  const { token: usersToken } = await users.time.until(users.caller.get(user))
+  await users.caller.delete(usersToken.id)
+  await fleet.time.advance(217_000)
+  await fleet.caller.get(asked)
+  await fleet.deliver()
+  fleet.change({ tokenConfig: { claims: { note: 'the-planted-claim' } } })
+  fulfilled(await fleet.answer({ type: 'ConnectionChanged', connection: 'conn' }))
+  assert.equal(fleet.requests().at(-1)?.claims['note'], 'the-planted-claim')
+  await fleet.answer({ type: 'ClearTokenCache' })
+  await fleet.deliver()
+  isRefused = true
+  for (let count = 0; count < 4; count++) {
+    await fleet.time.advance(400_000)
+    await fleet.answer(about('TokenRejected', token.id))
+    await fleet.answer(clear)
+    await fleet.time.until(fleet.refresher.warm())
+  }
+  const processes = [fleet, users].flatMap(({ callers, refreshers }) => [...callers, ...refreshers])
+  const said = [fleet.bus.raised, users.bus.raised, processes.map(({ events }) => events)].map((each) =>
+    JSON.stringify(each),
+  )
+  const types = new Set([...fleet.bus.raised, ...users.bus.raised].map(({ type }) => type))
+  for (const type of ['TokenRefreshRequested', 'TokenRejected', 'ClearTokenCache', 'TokenRefreshed'] as const)
+    assert.ok(types.has(type), type)
+  assert.ok(types.has('ConnectionRefused') || types.has('TokenRefreshFailed'))
+  const parameters = [...asked.scope, ...asked.resource, asked.audience, asked.further.tenant]
+  const planted = [...accessTokens, ...parameters, user.username]
+  assert.deepEqual(leaks([...planted, user.password.reveal(), 'the-planted-claim'], said), [])
 })

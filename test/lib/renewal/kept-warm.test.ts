@@ -3,6 +3,8 @@ import { test } from 'node:test'
 import type { TokenRequest } from '../../../lib/token/token-request.ts'
 import { readConnectionRecord } from '../../../lib/token-cache/connection-record.ts'
 import { connectionRecordName } from '../../../lib/token-cache/record-name.ts'
+import type { StoredRecord } from '../../../lib/token-cache/record-store.ts'
+import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
 import { virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
 import { createWarmFleet, type WarmFleet } from '../../support/warm-fleet.ts'
 
@@ -36,4 +38,55 @@ test('a hundred who ask for as many tokens at the same moment all share theirs',
     first.map(({ token }) => token.id).reverse(),
   )
   assert.equal(fleet.requests().length, 100)
+})
+
+const minute = 60_000
+const anHour = { changes: { endpoint: { warmIdle: '1h' } } }
+
+/** As the schedule does, so many minutes long. */
+async function runFor(
+  fleet: WarmFleet,
+  minutes: number,
+  eachMinute: (count: number) => Promise<unknown> = async () => {},
+) {
+  for (let count = 0; count < minutes; count++) {
+    await eachMinute(count)
+    const from = fleet.time.now()
+    await fleet.time.until(fleet.refresher.warm())
+    await fleet.time.advance(from + minute - fleet.time.now())
+  }
+}
+
+test('a token that nobody uses any more is renewed for the idle time, and then no more', async () => {
+  const fleet = createWarmFleet(() => virtualToken(), anHour)
+  const start = fleet.time.now()
+  await fleet.getAll(['one'])
+  await runFor(fleet, 120)
+  const last = fleet.requests().at(-1)?.at ?? 0
+  assert.ok(last > start + 50 * minute && last < start + 60 * minute, `${(last - start) / minute} min`)
+  assert.equal((await fleet.time.until(fleet.refresher.warm())).due, 0)
+})
+
+test('a token that is always found in the cache is in use: it is renewed for as long as somebody finds it', async () => {
+  const fleet = createWarmFleet(() => virtualToken(), anHour)
+  await fleet.getAll(['one'])
+  const sources = new Set<string>()
+  await runFor(fleet, 180, async (count) => {
+    if (count % 10 === 0) for (const { source } of await fleet.getAll(['one'])) sources.add(source)
+  })
+  assert.deepEqual(sources, new Set(['cache']))
+})
+
+test('a use that can not be noted costs the caller nothing', async () => {
+  const store = createMoodyStore()
+  const fleet = createWarmFleet(() => virtualToken(), { store })
+  const isNote = (fields: StoredRecord['fields']) => String(fields['variants'] ?? '[]') !== '[]'
+  store.before = { ...isFine, write: (_name, { fields }) => (isNote(fields) ? isDown() : undefined) }
+  const [{ source } = assert.fail()] = await fleet.getAll(['one'])
+  assert.equal(source, 'server')
+  store.before = isFine
+  await fleet.time.advance(6_000)
+  await fleet.getAll(['one'])
+  await fleet.getAll(['one'])
+  assert.equal((await variantsOf(fleet)).length, 1, 'it is noted by a later one')
 })

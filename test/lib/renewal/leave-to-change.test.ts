@@ -65,11 +65,24 @@ test('where nobody hears of it, or the bus does not take it, the run goes by the
   for (const isHeard of [true, false]) {
     const theBus = createTheBus({ isHeard })
     const fleet = await theUnheard({ theBus })
-    theBus.refuse()
+    theBus.refuse(isHeard)
     assert.equal((await fleet.time.until(fleet.refresher.warm())).renewed, 1)
     const [{ token } = assert.fail()] = await fleet.getAll(['one'])
     assert.equal(token.scope, 'new')
+    assert.deepEqual(fleet.bus.raised, [])
   }
+})
+
+test('that it was not taken counts for all tokens that are renewed at that moment', async () => {
+  const fleet = createWarmFleet(() => virtualToken())
+  await fleet.getAll(audiences)
+  fleet.change(newScope)
+  await fleet.time.advance(140_000)
+  fleet.bus.refuse()
+  const run = await fleet.time.until(fleet.refresher.warm())
+  assert.deepEqual([run.due, run.renewed], [3, 3])
+  const told = fleet.refresher.events.filter(({ event }) => event === 'event_not_raised')
+  assert.ok(told.some((event) => 'type' in event && event.type === 'ConnectionChanged'))
 })
 
 test('where there is nothing to hand out meanwhile a token is obtained at once', async () => {

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { ConfigurationError } from '../../../lib/configuration/configuration-error.ts'
 import { createConnections } from '../../../lib/configuration/connections.ts'
+import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
 import { UnknownConnectionError } from '../../../lib/configuration/unknown-connection-error.ts'
 import { CacheUnavailableError } from '../../../lib/token-cache/cache-unavailable-error.ts'
 import { type ConnectionRecord, readConnectionRecord } from '../../../lib/token-cache/connection-record.ts'
 import { connectionRecordName } from '../../../lib/token-cache/record-name.ts'
+import type { StoredRecord } from '../../../lib/token-cache/record-store.ts'
 import { theIssuer, theSurroundings } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
@@ -249,6 +251,43 @@ test('a change that is taken back while tokens are obtained for it changes nothi
   for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'new')
 })
 
+test('elements that change once more while tokens are obtained are met by who obtains them, too', async () => {
+  const { fleet, old } = await theWarm(undefined, { latency: 2_000 })
+  for (const [scope, expected] of [
+    ['third', 'third'],
+    [undefined, undefined],
+  ]) {
+    fleet.change(scoped('second'))
+    const answering = fleet.refresher.answer(changed)
+    await fleet.time.advance(500)
+    fleet.change(scope === undefined ? {} : scoped(scope))
+    await fleet.time.until(answering)
+    for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, expected)
+  }
+  assert.notEqual((await fleet.getAll(['one']))[0]?.token.id, old[0]?.token.id)
+})
+
+test('where the elements can not be read once more those that were read come into force', async () => {
+  const { fleet } = await theWarm(undefined, { latency: 2_000 })
+  const elements = changeableElements(theElements(theIssuer, scoped('new')))
+  let isDown = false
+  const refresher = fleet.join({
+    elements: {
+      ...elements,
+      get: (references) =>
+        isDown ? Promise.reject(new ElementStoreError('elements_unreachable', 'it fails')) : elements.get(references),
+    },
+  })
+  fleet.change(scoped('new'))
+  const answering = refresher.answer(changed)
+  await fleet.time.advance(500)
+  isDown = true
+  await fleet.time.until(answering)
+  const before = fleet.requests().length
+  for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'new')
+  assert.equal(fleet.requests().length, before)
+})
+
 test('of two changes the later one is in force, in whichever order their events are heard and answered', async () => {
   for (const pause of [0, 100, 1_900, 2_000, 2_100, 4_100]) {
     const { fleet } = await theWarm(undefined, { latency: 2_000, cacheLatency: 3 })
@@ -418,6 +457,26 @@ test('a cache that fails for a while is asked again: the change is in force with
     await fleet.time.advance(6_000)
     for (const { token } of await fleet.getAll(audiences))
       assert.equal(token.scope, 'new', `failing from ${failsFrom} ms on`)
+  }
+})
+
+test('so it is where the cache fails from the first on, or when the elements are to come into force', async () => {
+  for (const isFailing of [
+    () => true,
+    (fields: StoredRecord['fields']) => fields['variants'] !== undefined && fields['nextGeneration'] === undefined,
+  ]) {
+    const store = createMoodyStore()
+    const { fleet } = await theWarm(undefined, { store })
+    const failsUntil = fleet.time.now() + 12_000
+    const fail = (fields: StoredRecord['fields']) => {
+      if (fleet.time.now() < failsUntil && isFailing(fields)) isDown()
+    }
+    store.before = { read: () => fail({}), write: (_name, { fields }) => fail(fields) }
+    fleet.change(scoped('new'))
+    const start = fleet.time.now()
+    fulfilled(await fleet.answer(changed))
+    assert.ok(fleet.time.now() - start < 30_000)
+    for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'new')
   }
 })
 

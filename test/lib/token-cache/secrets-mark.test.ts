@@ -24,6 +24,7 @@ test('a mark is the same for all until somebody moves it, and then another one f
   const { time, open } = theMarks()
   const [one, other] = [open(), open()]
   const seen = [await one.read()]
+  assert.notEqual(seen[0], undefined, 'that is told of a cache which can not be asked')
   assert.equal(await other.read(), seen[0], 'though nobody has moved it yet')
   for (let count = 0; count < 3; count++) {
     await one.move(time.now() + 1_000)

@@ -157,6 +157,16 @@ test('where the mark can not be read assertions are signed all the same; the cha
   assert.deepEqual(keysUsed(), [secondKey, secondKey], 'what was read in the dark may be older than the mark')
 })
 
+test('while the mark can not be read no secret is read again for each assertion', async () => {
+  const store = createMoodyStore()
+  const { far, askAnew } = createSigners(1, undefined, { store })
+  await askAnew()
+  store.before = { read: isDown, write: isDown }
+  for (let count = 0; count < 5; count++) await askAnew()
+  store.before = isFine
+  assert.equal(far.reads, 1)
+})
+
 test('a process that was frozen while the secret changed signs by the new one when it wakes', async () => {
   const { fleet, far, askAnew, keysUsed } = createSigners(1)
   await askAnew()
