@@ -11,7 +11,7 @@ async function renewTenThousand() {
   const connections = connectionsOf(40, 250).map((each) =>
     each.server === 'server-0' ? { ...each, maximumConcurrency: 2 } : each,
   )
-  const crowd = await createCrowd({ connections, latencyMilliseconds: 1_000, lifetimeSeconds: 3_600 })
+  const crowd = await createCrowd({ connections, latencyMilliseconds: 1_000, lifetimeSeconds: 900 })
   await untilAllAreDue(crowd)
   const readsBefore = crowd.fleet.elementReads()
   const due = await dueInTurn(crowd)
@@ -78,7 +78,7 @@ test('a server that never answers delays no other, and is not asked again by eac
   const some = await createCrowd({
     connections: connectionsOf(5, 50),
     latencyMilliseconds: 200,
-    lifetimeSeconds: 3_600,
+    lifetimeSeconds: 900,
   })
   await untilAllAreDue(some)
   some.silent.add('server-3')
@@ -88,7 +88,6 @@ test('a server that never answers delays no other, and is not asked again by eac
   await some.time.advance(1_000 + 5 * 200)
   for (const server of ['server-0', 'server-1', 'server-2', 'server-4'])
     assert.equal(requestsBy(some, 'server').get(server)?.length, 50)
-  assert.equal((await some.call('conn-3')).waitedMilliseconds, 0)
 
   const run = await some.time.until(running)
   assert.deepEqual(run, { due: 250, renewed: 200, failed: 50, left: 0 })
@@ -100,7 +99,7 @@ test('two runs that overlap ask once for each token, each as many at a time as t
   const some = await createCrowd({
     connections: connectionsOf(4, 100),
     latencyMilliseconds: 1_000,
-    lifetimeSeconds: 3_600,
+    lifetimeSeconds: 900,
   })
   await untilAllAreDue(some)
   const first = some.run(some.fleet.renewer())
