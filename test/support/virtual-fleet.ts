@@ -103,7 +103,7 @@ function countedConnections(all: readonly Connection[]) {
   return { connections: { get, readAgain: get, has } satisfies Connections, reads: () => count }
 }
 
-/** An HMAC costs more than all else of a look, and there are a million in a day. */
+/** An HMAC is a sixth of what a renewal costs here, and there are a million in a day. */
 function onceDigested(sealing: TokenSealing): TokenSealing {
   const digests = new Map<string, Promise<string>>()
   return {

@@ -61,7 +61,7 @@ export function connectionsOf(servers: number, each: number): ConnectionTraits[]
   return numbers.map((index) => ({ name: `conn-${index}`, server: `server-${index % servers}` }))
 }
 
-/** To when all are due and none is stale: two intervals before the last one is. */
+/** To two intervals before the last one is stale: tokens of 15 min are all due by then, and none is stale yet. */
 export async function untilAllAreDue({ time, lifetimeSeconds }: Crowd): Promise<void> {
   const usableMilliseconds = (lifetimeSeconds - 30) * 1000
   await time.advance(0.85 * usableMilliseconds - aheadMilliseconds)
