@@ -459,12 +459,12 @@ async function theTimedFailure(secrets: SecretStore): Promise<{ error: SecretErr
   return { error, milliseconds: performance.now() - startedAt }
 }
 
-/** Between the requests there were these pauses, or a little more for the sake of a busy machine. */
+/** Between the requests there were these pauses, as far as arrivals on a busy machine tell: from half to double and a bit. */
 function assertPauses({ requests }: AwsProxy, pauses: readonly number[]): void {
   const found = requests.slice(1).map(({ at }, index) => at - (requests[index]?.at ?? 0))
   assert.equal(found.length, pauses.length)
   for (const [index, pause] of pauses.entries()) {
     const actual = found[index] ?? 0
-    assert.ok(actual > pause - 5 && actual < pause + 90, `${found} ms instead of ${pauses} ms`)
+    assert.ok(actual > pause / 2 && actual < 2 * pause + 100, `${found} ms instead of ${pauses} ms`)
   }
 }
