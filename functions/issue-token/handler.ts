@@ -9,7 +9,7 @@ import { listConnections } from '../../lib/configuration/list-connections.ts'
 import type { Surroundings } from '../../lib/configuration/surroundings.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import type { ClockOffsets } from '../../lib/token/clock-offsets.ts'
-import { CoolingDownError } from '../../lib/token/cooling-down-error.ts'
+import { ignoreCoolingDown } from '../../lib/token/cooling-down-error.ts'
 import type { GetToken, HandedOutToken } from '../../lib/token/get-token.ts'
 import type { Outcomes } from '../../lib/token/outcomes.ts'
 import type { RejectToken } from '../../lib/token/reject-token.ts'
@@ -58,6 +58,7 @@ function createHttpHandler(parts: HandlerParts): HttpHandler {
   const reject: HttpHandler = async (event) => {
     const { connection, tokenId } = readRejection(event)
     demandAccess(accessOf(event, connectionsClaim), connection)
+    // 204 whether it was dropped, is gone, or stays for a while yet.
     await rejectToken(connection, tokenId).catch(ignoreCoolingDown)
     return { statusCode: 204, headers: noStore }
   }
@@ -113,11 +114,6 @@ async function answerDirectly(parts: HandlerParts, event: unknown, context: Cont
 
 function deadlineOf(context: Context, now: number): number {
   return now + Math.min(requestMilliseconds, context.getRemainingTimeInMillis())
-}
-
-/** A `DELETE` answers 204 whether the token was dropped, is gone, or stays for a while yet. */
-function ignoreCoolingDown(error: unknown): void {
-  if (!(error instanceof CoolingDownError)) throw error
 }
 
 function note({ log }: HandlerParts, answer: ErrorAnswer, requestId: string, connection: unknown): ErrorAnswer {

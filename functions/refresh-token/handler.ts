@@ -8,13 +8,12 @@ import type { IncomingEvent } from '../../lib/event/incoming-event.ts'
 import { readIncomingEvent } from '../../lib/event/read-incoming-event.ts'
 import { UnreadableEventError } from '../../lib/event/unreadable-event-error.ts'
 import type { Log } from '../../lib/log/log-event.ts'
-import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
 import type { AnswerEvent } from '../../lib/renewal/answer-event.ts'
-import { isTokenError } from '../../lib/token/token-error.ts'
-import { CacheUnavailableError } from '../../lib/token-cache/cache-unavailable-error.ts'
+import { describeFailure } from '../../lib/token/describe-failure.ts'
 
 /** Kept back from the function's time-out, so that what fails can be told. */
 const reserveMilliseconds = 5_000
+const ownErrors = [EventBusError, UnreadableEventError]
 
 export interface HandlerParts {
   readonly answerEvent: AnswerEvent
@@ -50,7 +49,7 @@ async function answer(parts: HandlerParts, message: SQSRecord, deadline: number)
   } catch (error) {
     const attempt = Number(message.attributes.ApproximateReceiveCount)
     const isLast = error instanceof UnreadableEventError || attempt >= maximumDeliveries
-    const failure = describe(error)
+    const failure = describeFailure(error, ownErrors)
     log({ event: 'event_failed', type: event?.type ?? 'unreadable', ...failure, attempt, isLast })
     return isLast && bury(parts, { body: message.body, ...failure })
   }
@@ -66,12 +65,4 @@ async function bury({ deadLetters, log }: HandlerParts, letter: DeadLetter): Pro
     log({ event: 'dead_letter_not_taken', code: error.code, reason: error.message })
     return false
   }
-}
-
-/** Our errors hold no secret; of any other only its kind and place are kept. */
-function describe(error: unknown): Pick<DeadLetter, 'code' | 'reason'> {
-  if (isTokenError(error) || error instanceof EventBusError || error instanceof UnreadableEventError)
-    return { code: error.code, reason: error.message }
-  if (error instanceof CacheUnavailableError) return { code: 'cache', reason: `The shared cache: ${error.message}` }
-  return { code: 'unexpected', reason: unexpectedReason(error) }
 }

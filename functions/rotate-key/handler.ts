@@ -1,16 +1,15 @@
 import type { Context } from 'aws-lambda'
 import type { Surroundings } from '../../lib/configuration/surroundings.ts'
 import type { Log } from '../../lib/log/log-event.ts'
-import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
 import type { RotateKey } from '../../lib/rotation/rotate-key.ts'
 import { RotationGivenUpError } from '../../lib/rotation/rotation-given-up-error.ts'
 import { RotationRefusedError } from '../../lib/rotation/rotation-refused-error.ts'
 import { type RotationRequest, readRotationRequest } from '../../lib/rotation/rotation-request.ts'
-import { isTokenError } from '../../lib/token/token-error.ts'
-import { CacheUnavailableError } from '../../lib/token-cache/cache-unavailable-error.ts'
+import { describeFailure } from '../../lib/token/describe-failure.ts'
 
 /** Kept back from the function's time-out, so that a failure can be told. */
 const reserveMilliseconds = 3_000
+const ownErrors = [RotationRefusedError, RotationGivenUpError]
 
 export interface HandlerParts {
   readonly rotateKey: RotateKey
@@ -36,16 +35,8 @@ export function createHandler(parts: HandlerParts): (event: unknown, context: Co
     } catch (error) {
       const { jwtBuilder, step } = request ?? {}
       const asked = { ...(jwtBuilder !== undefined && { jwtBuilder }), ...(step !== undefined && { step }) }
-      log({ event: 'rotation_failed', ...asked, ...describe(error) })
+      log({ event: 'rotation_failed', ...asked, ...describeFailure(error, ownErrors) })
       throw error
     }
   }
-}
-
-/** Our errors hold no secret; of any other only its kind and place are kept. */
-function describe(error: unknown): { readonly code: string; readonly reason: string } {
-  if (isTokenError(error) || error instanceof RotationRefusedError || error instanceof RotationGivenUpError)
-    return { code: error.code, reason: error.message }
-  if (error instanceof CacheUnavailableError) return { code: 'cache', reason: `The shared cache: ${error.message}` }
-  return { code: 'unexpected', reason: unexpectedReason(error) }
 }

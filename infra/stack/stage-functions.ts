@@ -91,7 +91,7 @@ function createWarmTokens(scope: Construct, props: StageFunctionsProps): TokenFu
       ...grantsOfAll(scope, props),
       ...(table ? [mayFindDue(table)] : []),
     ],
-    // It ends before the next run begins.
+    // It ends before the next run begins, unless it was late: two at a time ask once for each token.
     timeout: Duration.seconds(55),
     whyNoDeadLetters: 'A run that fails says nothing that the next one, a minute later, does not find by itself.',
   })

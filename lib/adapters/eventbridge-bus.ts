@@ -1,5 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge'
+import { batchesOf } from '../batch/batches-of.ts'
 import { type Surroundings, serviceName } from '../configuration/surroundings.ts'
 import { asEventbridgeEvent } from '../event/as-eventbridge-event.ts'
 import type { EventBus } from '../event/event-bus.ts'
@@ -30,7 +31,7 @@ export function eventbridgeBus({ busName, stage, timeouts = defaultTimeouts }: E
   }
 
   async function put(entries: readonly PutEventsRequestEntry[], options: Options): Promise<readonly RefusedEntry[]> {
-    const calls = chunks(entries, entriesInOneCall).map(async (chunk) => {
+    const calls = batchesOf(entries, entriesInOneCall).map(async (chunk) => {
       const answer = await connect().send(new PutEventsCommand({ Entries: chunk }), options)
       // In the order of the request; what has no id was not taken.
       return chunk.flatMap((entry, index): RefusedEntry[] => {
@@ -102,10 +103,6 @@ function isPassing({ code }: RefusedEntry): boolean {
 function createEntry(event: TokenwellEvent, busName: string, sender: string): PutEventsRequestEntry {
   const { source, 'detail-type': type, detail } = asEventbridgeEvent(event, sender)
   return { EventBusName: busName, Source: source, DetailType: type, Detail: JSON.stringify(detail) }
-}
-
-function chunks<T>(all: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size))
 }
 
 /** Of the original only its name is kept: it may quote the event. */

@@ -4,6 +4,7 @@ import {
   GetParametersCommand,
   SSMClient,
 } from '@aws-sdk/client-ssm'
+import { batchesOf } from '../batch/batches-of.ts'
 import { type ElementReference, isElementId, type Kind, kinds } from '../configuration/element.ts'
 import type { ElementReading, ElementStore } from '../configuration/element-store.ts'
 import { ElementStoreError } from '../configuration/element-store-error.ts'
@@ -37,7 +38,7 @@ export function parameterStoreElements({ stage, timeouts = defaultAwsTimeouts }:
   }
 
   async function readValues(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
-    const commands = chunks(names, namesInOneCall).map(
+    const commands = batchesOf(names, namesInOneCall).map(
       (Names) => new GetParametersCommand({ Names, WithDecryption: true }),
     )
     try {
@@ -110,10 +111,6 @@ function checkNames(root: string, names: readonly string[]): Finding[] {
     else findings.push({ severity: 'mistake', sentence: whyNoKind(name) })
   }
   return findings
-}
-
-function chunks<T>(all: readonly T[], size: number): T[][] {
-  return Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size))
 }
 
 /** Of the SDK's error only its name or code is kept. */

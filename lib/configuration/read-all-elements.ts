@@ -1,3 +1,4 @@
+import { batchesOf } from '../batch/batches-of.ts'
 import type { Kind } from './element.ts'
 import type { ElementReading, ElementStore } from './element-store.ts'
 
@@ -9,9 +10,7 @@ export async function* readAllElements<K extends Kind>(
   store: ElementStore,
   kind: K,
 ): AsyncGenerator<ElementReading<K>> {
-  const ids = await store.ids(kind)
-  for (let start = 0; start < ids.length; start += elementsInOneRead) {
-    const slice = ids.slice(start, start + elementsInOneRead).map((id) => ({ kind, id }))
-    for (const reading of await store.get(slice)) if (reading) yield reading as ElementReading<K>
-  }
+  const references = (await store.ids(kind)).map((id) => ({ kind, id }))
+  for (const some of batchesOf(references, elementsInOneRead))
+    for (const reading of await store.get(some)) if (reading) yield reading as ElementReading<K>
 }

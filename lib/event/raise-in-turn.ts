@@ -1,3 +1,4 @@
+import { batchesOf } from '../batch/batches-of.ts'
 import type { EventBus } from './event-bus.ts'
 import type { TokenwellEvent } from './tokenwell-event.ts'
 
@@ -9,6 +10,5 @@ const eventsAtATime = 100
  * @throws {EventBusError} with the first that were not taken: the rest was not raised
  */
 export async function raiseInTurn(bus: EventBus, events: readonly TokenwellEvent[]): Promise<void> {
-  for (let index = 0; index < events.length; index += eventsAtATime)
-    await bus.raise(events.slice(index, index + eventsAtATime))
+  for (const some of batchesOf(events, eventsAtATime)) await bus.raise(some)
 }

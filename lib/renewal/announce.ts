@@ -1,6 +1,5 @@
 import type { EventBus } from '../event/event-bus.ts'
-import { EventBusError } from '../event/event-bus-error.ts'
-import { raiseInTurn } from '../event/raise-in-turn.ts'
+import { raiseOrLog } from '../event/raise-or-log.ts'
 import type { TokenwellEvent } from '../event/tokenwell-event.ts'
 import type { Log } from '../log/log-event.ts'
 import { CoolingDownError } from '../token/cooling-down-error.ts'
@@ -19,14 +18,7 @@ export interface AnnounceParts {
 export function createAnnounce({ events, log }: AnnounceParts): Announce {
   return async (renewals) => {
     const news = renewals.flatMap((renewal) => newsOf(renewal) ?? [])
-    const [first] = news
-    if (!first || !events.isHeard) return
-    try {
-      await raiseInTurn(events, news)
-    } catch (error) {
-      if (!(error instanceof EventBusError)) throw error
-      log({ event: 'event_not_raised', connection: first.connection, type: first.type, reason: error.message })
-    }
+    if (events.isHeard) await raiseOrLog(events, news, log)
   }
 }
 

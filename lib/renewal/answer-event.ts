@@ -3,7 +3,7 @@ import type { ElementStore } from '../configuration/element-store.ts'
 import type { EventBus } from '../event/event-bus.ts'
 import type { IncomingEvent } from '../event/incoming-event.ts'
 import { raiseInTurn } from '../event/raise-in-turn.ts'
-import { CoolingDownError } from '../token/cooling-down-error.ts'
+import { ignoreCoolingDown } from '../token/cooling-down-error.ts'
 import type { RejectToken } from '../token/reject-token.ts'
 import { recordNameOf } from '../token-cache/record-name.ts'
 import type { SecretsMark } from '../token-cache/secrets-mark.ts'
@@ -34,8 +34,6 @@ export interface AnswerEventParts {
   readonly announce: Announce
   readonly now: () => number
 }
-
-const connectionsInOneRead = 100
 
 export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
   const { elements, records, rejectToken, renewToken, refreshConnection, clearConnection, secretsMark } = parts
@@ -96,17 +94,7 @@ export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
 
   /** Those of which the fleet has had a token. */
   async function inUse(names: readonly string[], deadline: number): Promise<string[]> {
-    const used: string[] = []
-    for (let index = 0; index < names.length; index += connectionsInOneRead) {
-      const some = names.slice(index, index + connectionsInOneRead)
-      const known = await records.readConnections(some, deadline)
-      used.push(...some.filter((_name, position) => known[position] !== undefined))
-    }
-    return used
+    const known = await records.readConnections(names, deadline)
+    return names.filter((_name, position) => known[position] !== undefined)
   }
-}
-
-/** It replaced a rejected one a moment ago, and stays. */
-function ignoreCoolingDown(error: unknown): void {
-  if (!(error instanceof CoolingDownError)) throw error
 }

@@ -1,7 +1,7 @@
 import type { Connections } from '../configuration/connections.ts'
 import { UnknownConnectionError } from '../configuration/unknown-connection-error.ts'
 import type { EventBus } from '../event/event-bus.ts'
-import { EventBusError } from '../event/event-bus-error.ts'
+import { raiseOrLog } from '../event/raise-or-log.ts'
 import type { Log } from '../log/log-event.ts'
 import { isTokenError } from '../token/token-error.ts'
 import { type Elements, noElements } from '../token-cache/connection-record.ts'
@@ -42,20 +42,9 @@ export function createLeaveToChange({ connections, events, now, log }: LeaveToCh
   function tell(connection: string, { fingerprint }: Elements): Promise<boolean> {
     const before = told.get(connection)
     if (before?.fingerprint === fingerprint && now() < before.at + tellAgainMilliseconds) return before.isRaised
-    const isRaised = raise(connection)
+    const isRaised = raiseOrLog(events, [{ type: 'ConnectionChanged', connection }], log)
     told.set(connection, { fingerprint, at: now(), isRaised })
     return isRaised
-  }
-
-  async function raise(connection: string): Promise<boolean> {
-    try {
-      await events.raise([{ type: 'ConnectionChanged', connection }])
-      return true
-    } catch (error) {
-      if (!(error instanceof EventBusError)) throw error
-      log({ event: 'event_not_raised', connection, type: 'ConnectionChanged', reason: error.message })
-      return false
-    }
   }
 }
 

@@ -1,3 +1,4 @@
+import { batchesOf } from '../batch/batches-of.ts'
 import { dependentConnections } from '../configuration/dependent-connections.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Publications } from '../publication/publications.ts'
@@ -79,8 +80,8 @@ export function createTryNewKey(parts: TryNewKeyParts): TryNewKey {
 
   async function* warmNames(jwtBuilder: string, deadline: number): AsyncGenerator<RecordName> {
     const connections = await dependentConnections(elements, { kind: 'jwtBuilder', id: jwtBuilder })
-    for (let index = 0; index < connections.length; index += connectionsInOneRead) {
-      const groups = connections.slice(index, index + connectionsInOneRead)
+    // The first that is kept warm is the last that is needed.
+    for (const groups of batchesOf(connections, connectionsInOneRead)) {
       const found = await records.readConnections(groups, lastBegin(deadline))
       for (const [position, group] of groups.entries()) {
         const record = found[position]

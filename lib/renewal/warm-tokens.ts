@@ -1,12 +1,12 @@
 import type { Log } from '../log/log-event.ts'
 import { attemptMilliseconds } from '../token/asking.ts'
 import type { Pause } from '../token/in-time.ts'
-import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts'
+import { unlessUnavailable } from '../token-cache/cache-unavailable-error.ts'
 import { type RecordName, readPublishedKeysRecordName } from '../token-cache/record-name.ts'
 import type { TokenRecords } from '../token-cache/token-records.ts'
 import type { Announce } from './announce.ts'
 import { createSlots, forEachAtMost } from './at-most.ts'
-import type { Renewal, RenewToken } from './renew-token.ts'
+import type { Renewal, RenewalWanted, RenewToken } from './renew-token.ts'
 import type { TryNewKey } from './try-new-key.ts'
 
 /** A run may be late by almost that much, so that until the one after the next it may be two of them. */
@@ -16,7 +16,6 @@ export const aheadMilliseconds = 2 * intervalMilliseconds
 
 /** More than one run can do. */
 const mostDue = 10_000
-const connectionsInOneRead = 100
 /** Of all authorization servers together; each has a limit of its own. */
 const mostAtATime = 200
 /** Of those whose connection is gone from the cache: nothing is asked, they are taken off the list. */
@@ -95,30 +94,21 @@ export function createWarmTokens(parts: WarmTokensParts): WarmTokens {
   }
 
   /** One that fails keeps no other from being renewed. */
-  async function renewOne(wanted: Parameters<RenewToken>[0]): Promise<Renewal> {
-    const connection = wanted.name.group
-    try {
-      return await renewToken(wanted)
-    } catch (error) {
-      if (!(error instanceof CacheUnavailableError)) throw error
-      return { outcome: 'under_way', connection }
-    }
+  function renewOne(wanted: RenewalWanted): Promise<Renewal> {
+    return unlessUnavailable(() => renewToken(wanted), { outcome: 'under_way', connection: wanted.name.group })
   }
 
   async function workByServer(due: readonly RecordName[], waitUntil: number): Promise<ServersWork[]> {
     const connections = [...new Set(due.map(({ group }) => group))]
     const servers = new Map<string, string>()
     const work = new Map<string, ServersWork>()
-    for (let index = 0; index < connections.length; index += connectionsInOneRead) {
-      const names = connections.slice(index, index + connectionsInOneRead)
-      const found = await records.readConnections(names, waitUntil)
-      for (const [position, name] of names.entries()) {
-        const plan = found[position]?.warming
-        const server = plan?.authorizationServer ?? ''
-        servers.set(name, server)
-        const maximumConcurrency = plan?.maximumConcurrency ?? concurrencyWithoutPlan
-        if (!work.has(server)) work.set(server, { maximumConcurrency, names: [] })
-      }
+    const found = await records.readConnections(connections, waitUntil)
+    for (const [position, name] of connections.entries()) {
+      const plan = found[position]?.warming
+      const server = plan?.authorizationServer ?? ''
+      servers.set(name, server)
+      const maximumConcurrency = plan?.maximumConcurrency ?? concurrencyWithoutPlan
+      if (!work.has(server)) work.set(server, { maximumConcurrency, names: [] })
     }
     for (const name of due) work.get(servers.get(name.group) ?? '')?.names.push(name)
     return [...work.values()]

@@ -1,3 +1,4 @@
+import { batchesOf } from '../batch/batches-of.ts'
 import type { Budget } from './budget.ts'
 import { CacheUnavailableError } from './cache-unavailable-error.ts'
 import {
@@ -27,6 +28,7 @@ export interface TokenRecords {
   read(name: RecordName, waitUntil: number): Promise<ReadRecord>
   /** Names of tokens that are due until then, the earliest first. */
   due(until: number, limit: number, waitUntil: number): Promise<readonly RecordName[]>
+  /** However many there are, in the order of their names. */
   readConnections(names: readonly string[], waitUntil: number): Promise<readonly (ConnectionRecord | undefined)[]>
   /** @returns what is there now, or undefined where somebody else came first */
   write(read: ReadRecord, record: TokenRecord, waitUntil: number): Promise<ReadRecord | undefined>
@@ -68,6 +70,8 @@ export interface TokenRecordsParts {
   readonly randomId: () => string
 }
 
+/** A store need not take more, as DynamoDB doesn't. */
+const recordsInOneRead = 100
 /** Who loses the race that often gives up: every time somebody else has won it. */
 const mostTries = 20
 
@@ -90,8 +94,10 @@ export function createTokenRecords({ store, budget, now, randomId }: TokenRecord
   }
 
   async function readConnections(names: readonly string[], waitUntil: number) {
-    const stored = await readAll(names.map(connectionRecordName), waitUntil)
-    return stored.map((each) => each && readConnectionRecord(each))
+    const found: (ConnectionRecord | undefined)[] = []
+    for (const some of batchesOf(names.map(connectionRecordName), recordsInOneRead))
+      for (const stored of await readAll(some, waitUntil)) found.push(stored && readConnectionRecord(stored))
+    return found
   }
 
   async function write(before: ReadRecord, record: TokenRecord, waitUntil: number): Promise<ReadRecord | undefined> {

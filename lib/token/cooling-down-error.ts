@@ -33,3 +33,8 @@ export class CoolingDownError extends Error {
     )
   }
 }
+
+/** For whom it does no harm that nobody asks now, or that a rejected token stays: it replaced another one a moment ago. */
+export function ignoreCoolingDown(error: unknown): void {
+  if (!(error instanceof CoolingDownError)) throw error
+}

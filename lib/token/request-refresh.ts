@@ -1,5 +1,5 @@
 import type { EventBus } from '../event/event-bus.ts'
-import { EventBusError } from '../event/event-bus-error.ts'
+import { raiseOrLog } from '../event/raise-or-log.ts'
 import type { Log } from '../log/log-event.ts'
 import { unlessUnavailable } from '../token-cache/cache-unavailable-error.ts'
 import type { Look, SharedTokenCache } from '../token-cache/shared-token-cache.ts'
@@ -25,13 +25,7 @@ export function createRequestRefresh({ cache, events, now, log }: RequestRefresh
     const claimed = await unlessUnavailable(() => cache.claimRefresh(look, now()), undefined)
     if (!claimed) return undefined
     const { connection, id: tokenId } = token
-    try {
-      await events.raise([{ type: 'TokenRefreshRequested', connection, tokenId }])
-      return undefined
-    } catch (error) {
-      if (!(error instanceof EventBusError)) throw error
-      log({ event: 'event_not_raised', connection, type: 'TokenRefreshRequested', reason: error.message })
-      return claimed
-    }
+    const isRaised = await raiseOrLog(events, [{ type: 'TokenRefreshRequested', connection, tokenId }], log)
+    return isRaised ? undefined : claimed
   }
 }

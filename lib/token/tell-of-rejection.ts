@@ -1,5 +1,5 @@
 import type { EventBus } from '../event/event-bus.ts'
-import { EventBusError } from '../event/event-bus-error.ts'
+import { raiseOrLog } from '../event/raise-or-log.ts'
 import type { Log } from '../log/log-event.ts'
 import type { RejectToken } from './reject-token.ts'
 
@@ -12,13 +12,8 @@ export interface TellOfRejectionParts {
 export function withRejectionTold(rejectToken: RejectToken, { events, log }: TellOfRejectionParts): RejectToken {
   return async (connection, tokenId) => {
     const outcome = await rejectToken(connection, tokenId)
-    if (outcome === 'absent' || !events.isHeard) return outcome
-    try {
-      await events.raise([{ type: 'TokenRejected', connection, tokenId }])
-    } catch (error) {
-      if (!(error instanceof EventBusError)) throw error
-      log({ event: 'event_not_raised', connection, type: 'TokenRejected', reason: error.message })
-    }
+    if (outcome !== 'absent' && events.isHeard)
+      await raiseOrLog(events, [{ type: 'TokenRejected', connection, tokenId }], log)
     return outcome
   }
 }
