@@ -112,7 +112,7 @@ test('only the wiring of functions and infra read process.env', () => {
 
 test('the wiring has no branches', () => {
   const ofFunctions = sources.filter((path) => /^functions\/[\w-]+\/index\.ts$/.test(path))
-  const joining = ['open-ports', 'open-store-ports', 'parts', 'publication-parts', 'rotation-parts']
+  const joining = ['api-call-parts', 'open-ports', 'open-store-ports', 'parts', 'publication-parts', 'rotation-parts']
   for (const path of [...ofFunctions, ...joining.map((name) => `lib/wiring/${name}.ts`)])
     assert.doesNotMatch(codeOf(path), /\b(if|else|switch|try|catch|for|while)\b|\?|&&|\|\|/, path)
 })
@@ -178,9 +178,11 @@ test('a secret is revealed only where it is used', () => {
     'functions/issue-token/handler.ts',
     'infra/local/register-clients.ts',
     'infra/local/workspace.ts',
+    'lib/adapters/connector.ts',
     'lib/adapters/file-rotation.ts',
     'lib/adapters/secrets-manager-rotation.ts',
     'lib/adapters/tls-identity.ts',
+    'lib/adapters/undici-api-endpoint.ts',
     'lib/adapters/undici-token-endpoint.ts',
     'lib/adapters/valkey-connection.ts',
     'lib/adapters/valkey-credentials.ts',

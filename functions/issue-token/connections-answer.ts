@@ -25,9 +25,9 @@ export function describeConnection(
 }
 
 function describeConfiguration(connection: Connection): object {
-  const { apiUrl, grantType, clientId, clientAuthentication, authorizationServer, parameters, warming } = connection
+  const { api, grantType, clientId, clientAuthentication, authorizationServer, parameters, warming } = connection
   return {
-    ...(apiUrl && { api: apiUrl }),
+    ...(api && { api: `${api.origin}${api.basePath}` }),
     grant_type: grantType,
     client_id: clientId,
     client_authentication: clientAuthentication.method,

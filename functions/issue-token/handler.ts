@@ -2,22 +2,22 @@ import middy from '@middy/core'
 import httpHeaderNormalizer from '@middy/http-header-normalizer'
 import httpRouter from '@middy/http-router'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
-import { isElementId } from '../../lib/configuration/element.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { listConnections } from '../../lib/configuration/list-connections.ts'
 import type { Surroundings } from '../../lib/configuration/surroundings.ts'
+import { accessOf, demandAccess } from '../../lib/http-interface/access.ts'
+import { type ErrorAnswer, errorAnswer } from '../../lib/http-interface/error-answer.ts'
+import { errorBody, errorResponse, jsonResponse, logError, noStore } from '../../lib/http-interface/error-response.ts'
+import { UnknownRouteError } from '../../lib/http-interface/unknown-route-error.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import type { ClockOffsets } from '../../lib/token/clock-offsets.ts'
 import { ignoreCoolingDown } from '../../lib/token/cooling-down-error.ts'
 import type { GetToken, HandedOutToken } from '../../lib/token/get-token.ts'
 import type { Outcomes } from '../../lib/token/outcomes.ts'
 import type { RejectToken } from '../../lib/token/reject-token.ts'
-import { accessOf, demandAccess } from './access.ts'
 import { describeConnection } from './connections-answer.ts'
-import { asDescription, type ErrorAnswer, errorAnswer } from './error-answer.ts'
 import { readConnection, readDirectTokenRequest, readHttpTokenRequest, readRejection } from './token-request.ts'
-import { UnknownRouteError } from './unknown-route-error.ts'
 
 /** The whole request: an HTTP API gives up on its integration after 30 s. */
 const requestMilliseconds = 25_000
@@ -52,7 +52,7 @@ function createHttpHandler(parts: HandlerParts): HttpHandler {
   const issue: HttpHandler = async (event, context) => {
     demandAccess(accessOf(event, connectionsClaim), readConnection(event))
     const token = await getToken(readHttpTokenRequest(event), deadlineOf(context, parts.now()))
-    return json(200, tokenBody(token))
+    return jsonResponse(200, tokenBody(token))
   }
 
   const reject: HttpHandler = async (event) => {
@@ -67,7 +67,7 @@ function createHttpHandler(parts: HandlerParts): HttpHandler {
     const access = accessOf(event, connectionsClaim)
     const listed = (await listConnections(elements, surroundings)).filter(({ name }) => access(name))
     const mistakes = (await elements.findings()).filter(isMistake).map(describeFinding)
-    return json(200, {
+    return jsonResponse(200, {
       ...(mistakes.length > 0 && { mistakes }),
       connections: listed.map((each) => describeConnection(each, outcomes.of(each.name), clockOffsets)),
     })
@@ -117,9 +117,7 @@ function deadlineOf(context: Context, now: number): number {
 }
 
 function note({ log }: HandlerParts, answer: ErrorAnswer, requestId: string, connection: unknown): ErrorAnswer {
-  const { code, status, reason } = answer
-  const named = typeof connection === 'string' && isElementId(connection) ? { connection } : {}
-  log({ event: 'request_failed', code, status, reason, requestId, ...named })
+  logError(log, answer, requestId, connection)
   return answer
 }
 
@@ -137,23 +135,4 @@ function tokenBody({ token, source, secondsLeft }: HandedOutToken): object {
     token_id: token.id,
     source,
   }
-}
-
-function errorBody({ error, description }: Pick<ErrorAnswer, 'error' | 'description'>, requestId: string): object {
-  return { error, error_description: asDescription(description), request_id: requestId }
-}
-
-function errorResponse(answer: ErrorAnswer, requestId: string): APIGatewayProxyStructuredResultV2 {
-  const { status, retryAfterSeconds } = answer
-  const response = json(status, errorBody(answer, requestId))
-  return retryAfterSeconds === undefined
-    ? response
-    : { ...response, headers: { ...response.headers, 'retry-after': String(retryAfterSeconds) } }
-}
-
-/** RFC 6749 section 5.1: no one on the way keeps it. */
-const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' }
-
-function json(statusCode: number, body: object): APIGatewayProxyStructuredResultV2 {
-  return { statusCode, headers: { 'content-type': 'application/json', ...noStore }, body: JSON.stringify(body) }
 }

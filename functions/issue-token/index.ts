@@ -1,10 +1,10 @@
 import { withRejectionTold } from '../../lib/token/tell-of-rejection.ts'
+import { readGuardedEnvironment } from '../../lib/wiring/guarded-environment.ts'
 import { openPorts } from '../../lib/wiring/open-ports.ts'
 import { createParts } from '../../lib/wiring/parts.ts'
-import { readIssueTokenEnvironment } from './environment.ts'
 import { createHandler } from './handler.ts'
 
-const environment = readIssueTokenEnvironment(process.env)
+const environment = readGuardedEnvironment(process.env)
 const ports = openPorts(environment)
 
 const parts = createParts(ports)

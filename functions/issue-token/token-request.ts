@@ -1,5 +1,5 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
-import { isElementId } from '../../lib/configuration/element.ts'
+import { namedConnection } from '../../lib/http-interface/named-connection.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import { InvalidRequestError } from '../../lib/token/invalid-request-error.ts'
 import { isTokenId } from '../../lib/token/token.ts'
@@ -33,7 +33,7 @@ export function readDirectTokenRequest(event: unknown): TokenRequest {
   const members = readMembers(event)
   const isOwn = (name: string) => name === 'connection' || queryParameters.includes(name)
   const body = new Map([...members].filter(([name]) => !isOwn(name)))
-  return createTokenRequest(checkConnection(members.get('connection')?.[0]), body, members)
+  return createTokenRequest(namedConnection(members.get('connection')?.[0]), body, members)
 }
 
 /**
@@ -50,15 +50,8 @@ export function readRejection(event: APIGatewayProxyEventV2): {
   return { connection: readConnection(event), tokenId }
 }
 
-export function readConnection(event: APIGatewayProxyEventV2): string {
-  return checkConnection(event.pathParameters?.['connection'])
-}
-
-function checkConnection(connection: string | undefined): string {
-  if (connection === undefined) throw new InvalidRequestError('connection', 'is missing: name the connection.')
-  if (!isElementId(connection))
-    throw new InvalidRequestError('connection', 'must be the name of a connection: letters, digits, _ . and -.')
-  return connection
+export function readConnection({ pathParameters }: APIGatewayProxyEventV2): string {
+  return namedConnection(pathParameters?.['connection'])
 }
 
 function readQuery({ rawQueryString }: APIGatewayProxyEventV2, allowed: readonly string[]): Parameters {

@@ -74,6 +74,9 @@ const unasked: ReadonlySet<LogEvent['event']> = new Set([
   'rotation_failed',
   'keys_published',
   'publication_failed',
+  'api_called',
+  'api_call_failed',
+  'api_call_repeated',
 ])
 
 function describeEvent(event: LogEvent): string {
@@ -124,6 +127,12 @@ function describeEvent(event: LogEvent): string {
       return `  jwtBuilder/${event.jwtBuilder}: ${event.keys} public keys are published`
     case 'publication_failed':
       return `  jwtBuilder/${event.jwtBuilder}: what is published stays as it is: ${event.reason}`
+    case 'api_called':
+      return `  ${event.connection}: the API answered ${event.status} (${event.milliseconds} ms)`
+    case 'api_call_failed':
+      return `  ${event.connection}: the API gave no answer: ${event.code} (${event.milliseconds} ms)`
+    case 'api_call_repeated':
+      return `  ${event.connection}: once more (${event.reason})`
     case 'request_failed':
       return `  failed with ${event.status} ${event.code}: ${event.reason}`
   }

@@ -32,6 +32,7 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
   if (clientAuthentication.method === 'client_secret_basic')
     return { ...common, client_secret: oneLine(await secrets.get(clientAuthentication.passwordSecret)).reveal() }
 
+  if (clientAuthentication.method === 'tls_client_auth') return describeTlsClient(common, connection, secrets)
   const { key, algorithm } = clientAuthentication.assertion
   const secret = await secrets.get(key.location)
   return {
@@ -40,6 +41,21 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
     ...(clientAuthentication.method === 'client_secret_jwt'
       ? { client_secret: oneLine(secret).reveal() }
       : { jwks: { keys: readSigningKeys(key.location, secret).map(publicJwk) } }),
+  }
+}
+
+/** RFC 8705 section 2.1.2. */
+async function describeTlsClient(
+  client: ClientMetadata,
+  { authorizationServer: { tls } }: Connection,
+  secrets: SecretStore,
+): Promise<ClientMetadata> {
+  const location = tls.clientCertificate ?? ''
+  const [certificate] = readSigningKeys(location, await secrets.get(location))[0]?.certificates ?? []
+  return {
+    ...client,
+    tls_client_auth_subject_dn: certificate?.subject.split('\n').reverse().join(','),
+    tls_client_certificate_bound_access_tokens: true,
   }
 }
 

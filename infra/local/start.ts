@@ -162,7 +162,7 @@ async function firstConnection({ elementsPath, surroundings }: Workspace): Promi
 
 function describe({ clientId, clientAuthentication, grantType, authorizationServer }: Connection): string {
   const { method } = clientAuthentication
-  const algorithm = method === 'client_secret_basic' ? '' : ` by ${clientAuthentication.assertion.algorithm}`
+  const algorithm = 'assertion' in clientAuthentication ? ` by ${clientAuthentication.assertion.algorithm}` : ''
   return `  ${grantType} for the client ${clientId}, ${method}${algorithm}, at ${authorizationServer.tokenEndpoint}`
 }
 

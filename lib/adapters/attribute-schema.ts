@@ -114,6 +114,29 @@ export const host = v.pipe(
   v.check((value) => isWebUrl(value) && new URL(value).pathname === '/' && !value.includes('?'), hostMessage),
 )
 
+const basePathMessage = 'a path that begins with /, without query, fragment, encoded letters, . and .. as parts'
+export const basePath = v.pipe(
+  text(basePathMessage),
+  v.check(
+    (value) => /^(\/[\w~!$&'()*+,;=:@.-]*)+$/.test(value) && !/\/\.{0,2}(\/|;)|\/\.{1,2}$/.test(value),
+    basePathMessage,
+  ),
+)
+
+const hostNameMessage = 'the name or address of a host, without scheme and port'
+export const hostName = v.pipe(
+  text(hostNameMessage),
+  v.check((value) => /^[A-Za-z0-9.-]{1,253}$|^[0-9A-Fa-f:.]+$/.test(value), hostNameMessage),
+)
+
+const noProxyMessage =
+  'hosts as NO_PROXY has them, separated by commas or in a list: *, api.example.com, .example.com, api.example.com:8443'
+export const noProxy = v.pipe(
+  texts(noProxyMessage),
+  v.transform((parts) => parts.flatMap((part) => part.split(/[\s,]+/)).filter(Boolean)),
+  v.check((rules) => rules.every((rule) => /^\*$|^(\*?\.)?[A-Za-z0-9[\]:.-]+$/.test(rule)), noProxyMessage),
+)
+
 /**
  * An object of anything, of which `complain` says each thing that is wrong. Valibot's own records take lists for objects
  * and pass over names such as constructor.

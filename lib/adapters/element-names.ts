@@ -1,4 +1,4 @@
-import { droppedKinds, laterKinds } from '../configuration/attribute-not-here.ts'
+import { droppedKinds } from '../configuration/attribute-not-here.ts'
 import { isElementId, type Kind, kinds } from '../configuration/element.ts'
 import type { Finding } from '../configuration/finding.ts'
 import { nearestName } from '../configuration/nearest-name.ts'
@@ -19,7 +19,6 @@ export function checkIds(kind: Kind, ids: Iterable<string>): Finding[] {
 export function whyNoKind(name: string): string {
   const bare = name.replace(/^zosconnect_/, '')
   if (Object.hasOwn(droppedKinds, bare)) return `${name}: ${droppedKinds[bare]}`
-  if (laterKinds.includes(bare)) return `${bare}: not available yet; take it out until then.`
   const nearest = nearestName(bare, kinds)
   return `${name}: there is no such kind. ${nearest ? `Did you mean ${nearest}?` : `There are ${kinds.join(', ')}.`}`
 }

@@ -2,9 +2,12 @@ import * as v from 'valibot'
 import type { Elements, Kind } from '../configuration/element.ts'
 import { signatureAlgorithms } from '../configuration/signature-algorithm.ts'
 import {
+  basePath,
   duration,
   flag,
   host,
+  hostName,
+  noProxy,
   oneOf,
   parameters,
   reference,
@@ -29,7 +32,11 @@ export const elementSchemas = {
     authenticationConfigRef: reference('oAuthConfig'),
     host: v.exactOptional(host),
     port: v.exactOptional(wholeNumber(1, 65_535)),
-    domainBasePath: v.exactOptional(v.pipe(text(), v.startsWith('/', 'a path that begins with /'))),
+    domainBasePath: v.exactOptional(basePath),
+    sslCertsRef: v.exactOptional(reference('ssl')),
+    proxyConfigRef: v.exactOptional(reference('proxyConfig')),
+    connectionTimeout: v.exactOptional(duration({ least: '1ms' })),
+    receiveTimeout: v.exactOptional(duration({ least: '1ms' })),
     warm: v.exactOptional(flag),
     warmIdle: v.exactOptional(duration({ least: '1m', most: '720h' })),
     warmVariants: v.exactOptional(wholeNumber(1, 100)),
@@ -39,6 +46,10 @@ export const elementSchemas = {
     authServerRef: reference('authorizationServer'),
     jwtAuthenticationTokenRef: v.exactOptional(reference('oAuthTokenConfig')),
     jwtAuthenticationSetClientId: v.exactOptional(flag),
+    tlsAuthenticationClientId: v.exactOptional(
+      v.pipe(text(), v.description('The OAuth 2.0 client id of a client that authenticates by its TLS certificate.')),
+    ),
+    tokenRetryCheckLevel: v.exactOptional(oneOf([1, 2, 3])),
     scope: v.exactOptional(scope),
     resource: v.exactOptional(resource),
     audience: v.exactOptional(text()),
@@ -55,6 +66,7 @@ export const elementSchemas = {
     issuer: v.exactOptional(v.pipe(text(), v.description('The issuer identifier (RFC 8414), the default aud.'))),
     sslCertsRef: v.exactOptional(reference('ssl')),
     basicAuthRef: v.exactOptional(reference('authData')),
+    proxyConfigRef: v.exactOptional(reference('proxyConfig')),
     connectionTimeout: v.exactOptional(duration({ least: '1ms' })),
     receiveTimeout: v.exactOptional(duration({ least: '1ms' })),
     assumedLifetimeSeconds: v.exactOptional(seconds(1)),
@@ -94,4 +106,10 @@ export const elementSchemas = {
   }),
   sslDefault: v.strictObject({ sslRef: reference('ssl') }),
   authData: v.strictObject({ user: text(), passwordSecret: secretName('the password') }),
+  proxyConfig: v.strictObject({
+    host: hostName,
+    port: wholeNumber(1, 65_535),
+    basicAuthRef: v.exactOptional(reference('authData')),
+    noProxy: v.exactOptional(noProxy),
+  }),
 } satisfies { [K in Kind]: v.BaseSchema<unknown, Elements[K], v.BaseIssue<unknown>> }

@@ -5,23 +5,25 @@ import { secretPrefix } from '../configuration/surroundings.ts'
 import { Secret } from '../secret/secret.ts'
 import { SecretError } from '../secret/secret-error.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
+import { secretText } from '../secret/secret-text.ts'
 
 /** Secrets as files of one folder: `tokenwell/<stage>/<name>` is the file `<name>`. A file has one version. */
 export function fileSecrets(folder: string, stage: string): SecretStore {
   return {
     async get(name) {
       const path = secretPath(folder, stage, name)
-      try {
-        return new Secret(await readFile(path, 'utf8'))
-      } catch (error) {
-        const { code } = error as NodeJS.ErrnoException
+      const bytes = await readFile(path).catch(({ code }: NodeJS.ErrnoException) => {
         if (code === 'ENOENT')
           throw new SecretError('secret_missing', `The secret ${name} does not exist: it should be the file ${path}.`)
         throw new SecretError(
           'secret_denied',
           `The secret ${name} can't be read (${code}): it should be the file ${path}.`,
         )
-      }
+      })
+      const text = secretText(bytes)
+      if (text === undefined)
+        throw new SecretError('secret_unreadable', `The secret ${name} is no text: store it in ${path} as UTF-8.`)
+      return new Secret(text)
     },
     getPrevious: () => Promise.resolve(undefined),
   }

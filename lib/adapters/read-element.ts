@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { droppedAttributes, laterAttributes } from '../configuration/attribute-not-here.ts'
+import { droppedAttributes } from '../configuration/attribute-not-here.ts'
 import type { ElementReference, Elements, Kind } from '../configuration/element.ts'
 import type { ElementReading } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
@@ -64,7 +64,6 @@ const keepInStore = 'A secret never stands in an element: keep it in the secret 
 function whyNotHere(kind: Kind, known: readonly string[], name: string): string {
   const dropped = droppedAttributes[kind]
   if (dropped && Object.hasOwn(dropped, name)) return String(dropped[name])
-  if (laterAttributes[kind]?.includes(name)) return 'not available yet; take it out until then.'
   const nearest = nearestName(name, known)
   if (nearest) return `there is no such attribute. Did you mean ${nearest}?`
   if (soundsSecret(name)) return `there is no such attribute, and it looks like a secret. ${keepInStore}`

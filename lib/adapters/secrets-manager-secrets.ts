@@ -8,6 +8,7 @@ import { type Surroundings, secretPrefix } from '../configuration/surroundings.t
 import { Secret } from '../secret/secret.ts'
 import { SecretError } from '../secret/secret-error.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
+import { secretText } from '../secret/secret-text.ts'
 import { type AwsTimeouts, awsClientSettings, defaultAwsTimeouts, withinTime } from './aws-client-settings.ts'
 import { describeSecretFailure } from './secrets-manager-failure.ts'
 
@@ -53,10 +54,8 @@ export function secretsManagerSecrets({ stage, timeouts = defaultAwsTimeouts }: 
 
 /** @throws {SecretError} when the bytes are no text: none of them is passed on, changed or not */
 export function textOf(name: string, { SecretString: text, SecretBinary: bytes }: GetSecretValueResponse): string {
-  if (text !== undefined) return text
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
+  const read = text ?? secretText(bytes ?? new Uint8Array())
+  if (read === undefined)
     throw new SecretError('secret_unreadable', `The secret ${name} is no text: store it as UTF-8.`)
-  }
+  return read
 }

@@ -1,15 +1,20 @@
+import { createSecureContext } from 'node:tls'
 import type { TlsConfiguration } from '../configuration/connection.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import { KeyStoreError } from '../signing-key/key-store-error.ts'
 import { readCertificates } from '../signing-key/read-certificates.ts'
 import { readSigningKeys } from '../signing-key/read-signing-keys.ts'
 import { unwrapBase64 } from '../signing-key/unwrap-base64.ts'
+import { isJsonObject, readStrictJson } from './strict-json.ts'
 
 /** Whom we trust and who we are, as node:tls takes it. */
 export interface TlsIdentity {
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
+  /** PKCS#12, in place of certificate and key; the CAs that it brings are trusted, too. */
+  readonly pfx?: Buffer
+  readonly passphrase?: string
 }
 
 /**
@@ -33,9 +38,39 @@ async function readTrustStore(location: string, secrets: SecretStore): Promise<T
 }
 
 async function readClientCertificate(location: string, secrets: SecretStore): Promise<TlsIdentity> {
-  const [identity] = readSigningKeys(location, await secrets.get(location))
+  const secret = await secrets.get(location)
+  const pkcs12 = readPkcs12(location, secret.reveal())
+  if (pkcs12) return pkcs12
+  const [identity] = readSigningKeys(location, secret)
   if (!identity?.certificates.length)
     throw new KeyStoreError(location, 'holds a key without its certificate; a TLS client presents both.')
   const { privateKey, certificates } = identity
   return { cert: certificates.join(''), key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
+}
+
+/** Base64 of PKCS#12, or JSON `{ pkcs12, passphrase }` with it; undefined where the text is neither. */
+function readPkcs12(location: string, text: string): TlsIdentity | undefined {
+  const { pkcs12 = text, passphrase } = readMembers(text)
+  const packed = typeof pkcs12 === 'string' ? pkcs12.replace(/\s+/g, '') : ''
+  // DER of more than 255 bytes begins so.
+  if (!/^M[IH][A-Za-z0-9+/]+={0,2}$/.test(packed)) return undefined
+  const identity = {
+    pfx: Buffer.from(packed, 'base64'),
+    ...(typeof passphrase === 'string' && { passphrase }),
+  }
+  try {
+    createSecureContext(identity)
+  } catch {
+    // The reason of node:tls is dropped: it tells a wrong passphrase from an old cipher by no reliable sign.
+    throw new KeyStoreError(
+      location,
+      "holds PKCS#12 that can't be read: give its passphrase beside it, as JSON with pkcs12 and passphrase, and export it with AES.",
+    )
+  }
+  return identity
+}
+
+function readMembers(text: string): { readonly pkcs12?: unknown; readonly passphrase?: unknown } {
+  const read = readStrictJson(text)
+  return 'value' in read && isJsonObject(read.value) ? read.value : {}
 }

@@ -1,11 +1,10 @@
 import { Agent, type Dispatcher, request } from 'undici'
-import type { ResolvedAuthorizationServer, TlsConfiguration } from '../configuration/connection.ts'
-import type { Secret } from '../secret/secret.ts'
+import type { ResolvedAuthorizationServer } from '../configuration/connection.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
-import type { SecretStore } from '../secret/secret-store.ts'
 import { maximumAnswerBytes, type TokenEndpoint, type TokenEndpointAnswer } from '../token-endpoint/token-endpoint.ts'
 import { UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
-import { readTlsIdentity } from './tls-identity.ts'
+import type { Connector } from './connector.ts'
+import { createOpenedByIdentity } from './opened-by-identity.ts'
 import { describeFailure } from './token-endpoint-failure.ts'
 
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
@@ -16,25 +15,11 @@ const keepAliveMilliseconds = 4_000
  * size.
  */
 export function undiciTokenEndpoint(secrets: SecretCache): TokenEndpoint {
-  const agents = new Map<string, { readonly agent: Promise<Agent>; readonly identity: readonly Secret[] }>()
+  const openedAgents = createOpenedByIdentity(secrets, createAgent)
 
-  /** Made anew when a secret changes: certificates that it no longer holds are trusted, and shown, no more. */
-  async function agentFor(server: ResolvedAuthorizationServer): Promise<Agent> {
-    const { id, tls, connectTimeoutMilliseconds, maximumConcurrency } = server
-    const identity = await readIdentity(tls, secrets)
-    const name = JSON.stringify([id, tls, connectTimeoutMilliseconds, maximumConcurrency])
-    const known = agents.get(name)
-    if (known?.identity.every((secret, index) => identity[index]?.equals(secret))) return known.agent
-
-    const agent = createAgent(server, secrets)
-    agents.set(name, { agent, identity })
-    agent.catch(() => {
-      agents.delete(name)
-      for (const secret of secretNames(tls)) secrets.forget(secret)
-    })
-    // What is under way on the old one ends in peace.
-    known?.agent.then((old) => old.close()).catch(() => {})
-    return agent
+  function agentFor(server: ResolvedAuthorizationServer): Promise<Agent> {
+    const { id, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency } = server
+    return openedAgents(JSON.stringify([id, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency]), server)
   }
 
   return {
@@ -65,26 +50,13 @@ export function undiciTokenEndpoint(secrets: SecretCache): TokenEndpoint {
   }
 }
 
-function readIdentity(tls: TlsConfiguration, secrets: SecretStore): Promise<Secret[]> {
-  return Promise.all(secretNames(tls).map((name) => secrets.get(name)))
-}
-
-function secretNames({ trustStore, clientCertificate }: TlsConfiguration): string[] {
-  return [trustStore, clientCertificate].filter((name) => name !== undefined)
-}
-
-async function createAgent(server: ResolvedAuthorizationServer, secrets: SecretStore): Promise<Agent> {
+function createAgent(connect: Connector, { maximumConcurrency }: ResolvedAuthorizationServer): Agent {
   return new Agent({
-    connections: server.maximumConcurrency,
+    connections: maximumConcurrency,
     pipelining: 1,
-    // What is bounded and told apart here is HTTP/1.1: one answer a connection, and its end is the connection's.
     allowH2: false,
     keepAliveTimeout: keepAliveMilliseconds,
-    connect: {
-      timeout: server.connectTimeoutMilliseconds,
-      minVersion: server.tls.minimumVersion,
-      ...(await readTlsIdentity(server.tls, secrets)),
-    },
+    connect,
   })
 }
 

@@ -1,12 +1,3 @@
-/** Attributes whose function Tokenwell doesn't have yet: refused, so that none is ever read and ignored. */
-export const laterAttributes: Readonly<Record<string, readonly string[]>> = {
-  endpointConnection: ['sslCertsRef', 'proxyConfigRef', 'connectionTimeout', 'receiveTimeout'],
-  oAuthConfig: ['tokenRetryCheckLevel'],
-  authorizationServer: ['proxyConfigRef'],
-}
-
-export const laterKinds: readonly string[] = ['proxyConfig']
-
 const encryptedAssertion = 'assertions are signed, not encrypted (RFC 7523 section 3); leave it out.'
 
 /** Attributes of the original that have no place here, each with the sentence that its user gets. */
@@ -52,6 +43,7 @@ export const droppedAttributes: Readonly<Record<string, Readonly<Record<string, 
     verifyHostname: 'host names are always verified; leave it out.',
     trustDefaultCerts: 'leave out trustStoreRef to trust the CA list of Node.js.',
   },
+  proxyConfig: { type: 'a proxy is spoken to by HTTP CONNECT, whatever its type; leave it out.' },
   sslDefault: { outboundSSLRef: 'Tokenwell makes outbound connections only; use sslRef.' },
 }
 

@@ -76,10 +76,15 @@ function linksOf(reading: ElementReading, readings?: Readings): Link[] {
   } = reading
   if (kind === 'jwtBuilder' && needsNoKeyStore(attributes as Partial<JwtBuilder>)) return []
   const named = namedReferences(reading)
-  if (kind === 'authorizationServer' && !('sslCertsRef' in attributes)) return [...named, ...sslStandIns(readings)]
+  if (opensConnections(reading) && !('sslCertsRef' in attributes)) return [...named, ...sslStandIns(readings)]
   if (kind === 'jwtBuilder' && !('keyStoreRef' in attributes))
     return [...named, { to: { kind: 'keyStore', id: standIns.keyStore } }]
   return named
+}
+
+/** An endpointConnection without a host is never called. */
+function opensConnections({ reference: { kind }, attributes }: ElementReading): boolean {
+  return kind === 'authorizationServer' || (kind === 'endpointConnection' && 'host' in attributes)
 }
 
 function sslStandIns(readings: Readings | undefined): Link[] {

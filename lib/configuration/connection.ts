@@ -4,11 +4,11 @@ import type { SignatureAlgorithm } from './signature-algorithm.ts'
 /** A connection with every reference followed and every default in place. Deeply frozen. */
 export interface Connection {
   readonly name: string
-  /** Where the API is; shown, not called. */
-  readonly apiUrl?: string
+  /** Absent where `host` is left out: then tokens are handed out, and no call is made. */
+  readonly api?: ProtectedApi
   readonly grantType: GrantType
   readonly clientId: string
-  readonly clientAuthentication: PrivateKeyJwt | ClientSecretBasic
+  readonly clientAuthentication: ClientAuthentication
   readonly authorizationServer: ResolvedAuthorizationServer
   readonly parameters: ConfiguredParameters
   readonly requestMay?: RequestMay
@@ -24,6 +24,8 @@ export interface Warming {
   readonly maximumVariants: number
 }
 
+export type ClientAuthentication = PrivateKeyJwt | ClientSecretBasic | TlsClientAuth
+
 /** RFC 7523 section 2.2, asymmetric or with a shared key. */
 export interface PrivateKeyJwt {
   readonly method: 'private_key_jwt' | 'client_secret_jwt'
@@ -36,6 +38,11 @@ export interface PrivateKeyJwt {
 export interface ClientSecretBasic {
   readonly method: 'client_secret_basic'
   readonly passwordSecret: string
+}
+
+/** RFC 8705 section 2: by the certificate that `authorizationServer.tls` presents. */
+export interface TlsClientAuth {
+  readonly method: 'tls_client_auth'
 }
 
 export interface AssertionConfiguration {
@@ -74,17 +81,52 @@ export interface GeneratedKey {
   readonly publishAheadSeconds: number
 }
 
-export interface ResolvedAuthorizationServer {
+/** How a far end is reached. */
+export interface Transport {
+  readonly tls: TlsConfiguration
+  /** Reached directly where absent. */
+  readonly proxy?: HttpProxy
+  /** Until a connection is there, a proxy's included. */
+  readonly connectTimeoutMilliseconds: number
+  /** Without a sign of life. */
+  readonly receiveTimeoutMilliseconds: number
+}
+
+export interface ResolvedAuthorizationServer extends Transport {
   readonly id: string
   readonly issuer?: string
   readonly tokenEndpoint: string
-  readonly tls: TlsConfiguration
-  readonly connectTimeoutMilliseconds: number
-  readonly receiveTimeoutMilliseconds: number
   readonly maximumConcurrency: number
   /** After the first failure; doubled after each further one, up to 5 min. */
   readonly coolDownSeconds: number
   readonly lifetime: LifetimePolicy
+}
+
+/** The API that a connection is for, where calls are made with its token. */
+export interface ProtectedApi extends Transport {
+  /** `https://api.example.com:8443` */
+  readonly origin: string
+  /** Before each path: begins with a slash and ends without one, or is empty. */
+  readonly basePath: string
+  /** Which 401 says that the token is no longer good. */
+  readonly rejection: TokenRejection
+}
+
+/** Any 401, or one whose challenge says `invalid_token` (RFC 6750 section 3.1). */
+export type TokenRejection = 'any_401' | 'invalid_token'
+
+/** Tunnels are opened through it by CONNECT (RFC 9110 section 9.3.6). */
+export interface HttpProxy {
+  readonly id: string
+  readonly host: string
+  readonly port: number
+  readonly credentials?: ProxyCredentials
+}
+
+/** RFC 7617. */
+export interface ProxyCredentials {
+  readonly user: string
+  readonly passwordSecret: string
 }
 
 export interface TlsConfiguration {

@@ -4,9 +4,9 @@ import { namedReferences } from './named-references.ts'
 import { readAllElements } from './read-all-elements.ts'
 
 /**
- * Keys and TLS (`fingerprint.ts`). Whatever stands in where an element names nothing is of these kinds: to follow names is enough.
+ * Keys, TLS and proxies (`fingerprint.ts`). Whatever stands in where an element names nothing is of these kinds: to follow names is enough.
  */
-const kindsThatAlterNoToken: readonly Kind[] = ['keyStore', 'ssl', 'sslDefault']
+const kindsThatAlterNoToken: readonly Kind[] = ['keyStore', 'ssl', 'sslDefault', 'proxyConfig']
 
 /**
  * The names of the connections that may get other tokens after a change of this element: those that refer to it, over however
@@ -42,5 +42,8 @@ async function referringTo(store: ElementStore, level: readonly ElementReference
 
 function kindsReferringTo(level: readonly ElementReference[]): Kind[] {
   const below = new Set(level.map(({ kind }) => kind))
-  return kinds.filter((kind) => Object.values<Kind>(references[kind]).some((to) => below.has(to)))
+  return kinds.filter(
+    (kind) =>
+      !kindsThatAlterNoToken.includes(kind) && Object.values<Kind>(references[kind]).some((to) => below.has(to)),
+  )
 }

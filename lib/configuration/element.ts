@@ -14,6 +14,7 @@ export interface Elements {
   ssl: Ssl
   sslDefault: SslDefault
   authData: AuthData
+  proxyConfig: ProxyConfig
 }
 
 export type Kind = keyof Elements
@@ -30,6 +31,10 @@ export interface EndpointConnection {
   readonly host?: string
   readonly port?: number
   readonly domainBasePath?: string
+  readonly sslCertsRef?: string
+  readonly proxyConfigRef?: string
+  readonly connectionTimeout?: number
+  readonly receiveTimeout?: number
   readonly warm?: boolean
   readonly warmIdle?: number
   readonly warmVariants?: number
@@ -40,6 +45,9 @@ export interface OAuthConfig {
   readonly authServerRef: string
   readonly jwtAuthenticationTokenRef?: string
   readonly jwtAuthenticationSetClientId?: boolean
+  /** The OAuth 2.0 client id of a client that authenticates by its TLS certificate (RFC 8705 section 2). */
+  readonly tlsAuthenticationClientId?: string
+  readonly tokenRetryCheckLevel?: 1 | 2 | 3
   readonly scope?: readonly string[]
   readonly resource?: readonly string[]
   readonly audience?: string
@@ -66,6 +74,7 @@ export interface AuthorizationServer {
   readonly issuer?: string
   readonly sslCertsRef?: string
   readonly basicAuthRef?: string
+  readonly proxyConfigRef?: string
   readonly connectionTimeout?: number
   readonly receiveTimeout?: number
   readonly assumedLifetimeSeconds?: number
@@ -122,17 +131,26 @@ export interface AuthData {
   readonly passwordSecret: string
 }
 
+export interface ProxyConfig {
+  readonly host: string
+  readonly port: number
+  readonly basicAuthRef?: string
+  /** Hosts that are reached without it, as `NO_PROXY` lists them. */
+  readonly noProxy?: readonly string[]
+}
+
 /** Which attribute refers to an element of which kind. Elements refer downwards only, so a circle can't be written. */
 export const references = {
-  endpointConnection: { authenticationConfigRef: 'oAuthConfig' },
+  endpointConnection: { authenticationConfigRef: 'oAuthConfig', sslCertsRef: 'ssl', proxyConfigRef: 'proxyConfig' },
   oAuthConfig: { authServerRef: 'authorizationServer', jwtAuthenticationTokenRef: 'oAuthTokenConfig' },
   oAuthTokenConfig: { tokenGeneratorRef: 'jwtBuilder' },
-  authorizationServer: { sslCertsRef: 'ssl', basicAuthRef: 'authData' },
+  authorizationServer: { sslCertsRef: 'ssl', basicAuthRef: 'authData', proxyConfigRef: 'proxyConfig' },
   jwtBuilder: { keyStoreRef: 'keyStore' },
   keyStore: {},
   ssl: { keyStoreRef: 'keyStore', trustStoreRef: 'keyStore' },
   sslDefault: { sslRef: 'ssl' },
   authData: {},
+  proxyConfig: { basicAuthRef: 'authData' },
 } as const satisfies { [K in Kind]: { [A in keyof Elements[K]]?: Kind } }
 
 export const kinds = Object.keys(references) as Kind[]

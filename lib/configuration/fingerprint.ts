@@ -3,14 +3,14 @@ import type { AssertionConfiguration, Connection } from './connection.ts'
 
 /**
  * Of all in a connection's elements that can change which token is issued, how long it is used, or who may ask for it: the
- * same for the same elements. Keys are none of it, nor are timeouts and TLS: tokens in hand stay good.
+ * same for the same elements. Keys are none of it, nor are the API, timeouts, TLS and proxies: tokens in hand stay good.
  */
 export function fingerprintOf(connection: Connection): string {
   const { grantType, clientId, clientAuthentication, authorizationServer, parameters, requestMay } = connection
   const { tokenEndpoint, issuer, lifetime } = authorizationServer
   const identity = {
     ...{ grantType, clientId, tokenEndpoint, issuer, lifetime, parameters, requestMay },
-    ...(clientAuthentication.method !== 'client_secret_basic' && assertionIdentity(clientAuthentication.assertion)),
+    ...('assertion' in clientAuthentication && assertionIdentity(clientAuthentication.assertion)),
   }
   return createHash('sha256').update(canonicalJson(identity)).digest('base64url')
 }

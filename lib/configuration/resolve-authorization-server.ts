@@ -1,8 +1,7 @@
-import type { ElementGraph } from './collect-elements.ts'
-import type { ResolvedAuthorizationServer, TlsConfiguration } from './connection.ts'
+import type { ResolvedAuthorizationServer } from './connection.ts'
 import type { AuthorizationServer, ElementReference } from './element.ts'
 import type { Resolution } from './resolution.ts'
-import { standIns } from './stand-ins.ts'
+import { resolveTransport } from './resolve-transport.ts'
 
 const defaults = {
   connectTimeoutMilliseconds: 3_000,
@@ -30,9 +29,7 @@ export function resolveAuthorizationServer(
     id,
     ...(issuer !== undefined && { issuer }),
     tokenEndpoint: server.tokenEndpoint,
-    tls: resolveTls(graph, server),
-    connectTimeoutMilliseconds: server.connectionTimeout ?? defaults.connectTimeoutMilliseconds,
-    receiveTimeoutMilliseconds: server.receiveTimeout ?? defaults.receiveTimeoutMilliseconds,
+    ...resolveTransport(graph, new URL(server.tokenEndpoint), server, defaults),
     maximumConcurrency: server.maximumConcurrency ?? defaults.maximumConcurrency,
     coolDownSeconds: server.coolDownSeconds ?? defaults.coolDownSeconds,
     lifetime: {
@@ -79,17 +76,4 @@ function warnOfLifetimes({ note }: Resolution, element: ElementReference, server
 
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
-}
-
-/** As in the original: the `ssl` named here, else the one that `sslDefault` names, else `defaultSSLConfig`, else none. */
-function resolveTls(graph: ElementGraph, { sslCertsRef }: AuthorizationServer): TlsConfiguration {
-  const id = sslCertsRef ?? graph.get('sslDefault', standIns.sslDefault)?.sslRef ?? standIns.ssl
-  const ssl = graph.get('ssl', id)
-  const trustStore = graph.get('keyStore', ssl?.trustStoreRef)?.location
-  const clientCertificate = graph.get('keyStore', ssl?.keyStoreRef)?.location
-  return {
-    minimumVersion: ssl?.sslProtocol ?? 'TLSv1.2',
-    ...(trustStore && { trustStore }),
-    ...(clientCertificate && { clientCertificate }),
-  }
 }

@@ -3,6 +3,7 @@ import type { ClientSecretBasic, Connection, PrivateKeyJwt } from './connection.
 import type { ElementReference, OAuthConfig } from './element.ts'
 import type { Resolution } from './resolution.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
+import { resolveTls } from './resolve-transport.ts'
 import { isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 type ResolvedClient = Pick<Connection, 'clientId' | 'clientAuthentication'>
@@ -15,8 +16,10 @@ export function resolveClientAuthentication(
 ): ResolvedClient | undefined {
   const { graph, note } = resolution
   const server = graph.get('authorizationServer', config.authServerRef)
-  const { jwtAuthenticationTokenRef } = config
+  const { jwtAuthenticationTokenRef, tlsAuthenticationClientId } = config
 
+  if (tlsAuthenticationClientId !== undefined)
+    return tlsClientAuth(resolution, element, config, tlsAuthenticationClientId)
   if (jwtAuthenticationTokenRef !== undefined) {
     if (server?.basicAuthRef !== undefined)
       note(
@@ -41,7 +44,7 @@ export function resolveClientAuthentication(
       'mistake',
       element,
       'jwtAuthenticationTokenRef',
-      `the client has no way to authenticate: name an oAuthTokenConfig here, or give authorizationServer/${config.authServerRef} a basicAuthRef.`,
+      `the client has no way to authenticate: name an oAuthTokenConfig here, or give authorizationServer/${config.authServerRef} a basicAuthRef, or set tlsAuthenticationClientId.`,
     )
     return undefined
   }
@@ -66,4 +69,35 @@ function clientSecretBasic(graph: ElementGraph, authDataId: string): ResolvedCli
     passwordSecret: authData.passwordSecret,
   }
   return { clientId: authData.user, clientAuthentication }
+}
+
+/** RFC 8705 section 2. */
+function tlsClientAuth(
+  { graph, note }: Resolution,
+  element: ElementReference,
+  { authServerRef, jwtAuthenticationTokenRef, jwtAuthenticationSetClientId }: OAuthConfig,
+  clientId: string,
+): ResolvedClient {
+  const server = graph.get('authorizationServer', authServerRef)
+  const others = {
+    jwtAuthenticationTokenRef,
+    jwtAuthenticationSetClientId,
+    [`the basicAuthRef of authorizationServer/${authServerRef}`]: server?.basicAuthRef,
+  }
+  for (const [other, value] of Object.entries(others))
+    if (value !== undefined)
+      note(
+        'mistake',
+        element,
+        'tlsAuthenticationClientId',
+        `a client uses one authentication method (RFC 6749 section 2.3); take this out, or ${other}.`,
+      )
+  if (server && resolveTls(graph, server.sslCertsRef).clientCertificate === undefined)
+    note(
+      'mistake',
+      element,
+      'tlsAuthenticationClientId',
+      `no certificate is presented to authorizationServer/${authServerRef}: name it by keyStoreRef on the ssl element that its sslCertsRef names.`,
+    )
+  return { clientId, clientAuthentication: { method: 'tls_client_auth' } }
 }

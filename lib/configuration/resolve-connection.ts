@@ -2,11 +2,12 @@ import { checkSecretNames } from './check-secret-names.ts'
 import { collectElements } from './collect-elements.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import type { ConfiguredParameters, Connection } from './connection.ts'
-import type { ElementReference, EndpointConnection, GrantType, OAuthConfig } from './element.ts'
+import type { ElementReference, GrantType, OAuthConfig } from './element.ts'
 import type { ElementStore } from './element-store.ts'
 import { type Finding, isMistake, type Note } from './finding.ts'
 import { freezeDeeply } from './freeze-deeply.ts'
 import type { Resolution } from './resolution.ts'
+import { resolveApi } from './resolve-api.ts'
 import { resolveAuthorizationServer } from './resolve-authorization-server.ts'
 import { resolveClientAuthentication } from './resolve-client-authentication.ts'
 import { resolveWarming } from './resolve-warming.ts'
@@ -71,14 +72,14 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
   warnOfGrant(grantType, element, note)
   const warming = resolveWarming(endpoint, grantType, { kind: 'endpointConnection', id: name }, note)
 
+  const api = resolveApi(resolution, name, endpoint, config)
   const authorizationServer = resolveAuthorizationServer(resolution, config.authServerRef)
   const authentication = resolveClientAuthentication(resolution, element, config)
   if (!authorizationServer || !authentication) return undefined
 
-  const apiUrl = apiUrlOf(endpoint)
   return {
     name,
-    ...(apiUrl && { apiUrl }),
+    ...(api && { api }),
     grantType,
     ...authentication,
     authorizationServer,
@@ -96,14 +97,6 @@ function warnOfGrant(grantType: GrantType, element: ElementReference, note: Note
       'grantType',
       "the password grant hands a user's password to clients and must not be used by new ones (RFC 9700 section 2.4).",
     )
-}
-
-function apiUrlOf({ host, port, domainBasePath }: EndpointConnection): string | undefined {
-  if (!host) return undefined
-  const url = new URL(host)
-  if (port !== undefined) url.port = String(port)
-  if (domainBasePath) url.pathname = domainBasePath
-  return url.href
 }
 
 function parametersOf({ scope = [], resource = [], audience, parameters = {} }: OAuthConfig): ConfiguredParameters {

@@ -149,6 +149,27 @@ export type LogEvent =
       readonly reason: string
     }
   | {
+      /** Whatever the answer. */
+      readonly event: 'api_called'
+      readonly connection: string
+      readonly status: number
+      readonly milliseconds: number
+    }
+  | {
+      /** No answer, or none that can be passed on. */
+      readonly event: 'api_call_failed'
+      readonly connection: string
+      /** An error type of RFC 9209. */
+      readonly code: string
+      readonly milliseconds: number
+    }
+  | {
+      /** Once more: with another token, or over another connection. */
+      readonly event: 'api_call_repeated'
+      readonly connection: string
+      readonly reason: 'token_rejected' | 'dead_connection'
+    }
+  | {
       readonly event: 'request_failed'
       readonly code: string
       readonly status: number

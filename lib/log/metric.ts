@@ -29,6 +29,12 @@ export const metricUnits = {
   WarmFailed: 'Count',
   WarmLeft: 'Count',
   WarmRunDuration: 'Milliseconds',
+  /** From sending to the answer's end, whatever the answer. */
+  ApiCallDuration: 'Milliseconds',
+  /** An API gave no answer that could be passed on. */
+  ApiCallsFailed: 'Count',
+  /** An API refused a token, and the call was repeated with another one. */
+  ApiTokensRejected: 'Count',
   /** Each attempt. */
   EventsFailed: 'Count',
   /** Each step. */
@@ -92,6 +98,13 @@ export function meter(event: LogEvent): Metered | undefined {
       const overdue = isKeyOverdue !== undefined && { SigningKeyOverdue: Number(isKeyOverdue) }
       return { values: { SigningKeyAge: keyAgeSeconds, ...overdue }, dimensions: { jwtBuilder } }
     }
+    case 'api_called':
+      return { values: { ApiCallDuration: event.milliseconds }, dimensions: { connection: event.connection } }
+    case 'api_call_failed':
+      return { values: { ApiCallsFailed: 1 }, dimensions: { connection: event.connection } }
+    case 'api_call_repeated':
+      if (event.reason !== 'token_rejected') return undefined
+      return { values: { ApiTokensRejected: 1 }, dimensions: { connection: event.connection } }
     case 'connection_resolved':
     case 'client_authenticated':
     case 'token_request_repeated':

@@ -24,9 +24,14 @@ export async function authenticateClient(
   key: ClientKey,
   moment: AssertionMoment,
 ): Promise<ClientCredentials> {
-  return 'password' in key
-    ? authenticateByPassword(clientId, key.password)
-    : authenticateByAssertion(clientId, key.way, key.signer, moment)
+  if ('password' in key) return authenticateByPassword(clientId, key.password)
+  if ('signer' in key) return authenticateByAssertion(clientId, key.way, key.signer, moment)
+  return authenticateByCertificate(clientId)
+}
+
+/** RFC 8705 section 2: the certificate is presented with the connection, and `client_id` says whose it is. */
+function authenticateByCertificate(clientId: string): ClientCredentials {
+  return { parameters: [['client_id', clientId]], headers: {}, secrets: [] }
 }
 
 /** RFC 7523 section 2.2. `client_id` is optional there, and must be the assertion's subject. */

@@ -1,4 +1,4 @@
-import type { ClientSecretBasic, Connection, PrivateKeyJwt } from '../configuration/connection.ts'
+import type { ClientSecretBasic, Connection, PrivateKeyJwt, TlsClientAuth } from '../configuration/connection.ts'
 import { oneLine } from '../secret/one-line.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
@@ -9,6 +9,7 @@ import type { Signers } from '../signing-key/signers.ts'
 export type ClientKey =
   | { readonly way: PrivateKeyJwt; readonly signer: Signer }
   | { readonly way: ClientSecretBasic; readonly password: Secret }
+  | { readonly way: TlsClientAuth }
 
 /** Both throw {SecretError} when a secret can't be had and {KeyStoreError} when it holds no key that fits. */
 export interface ClientKeys {
@@ -20,10 +21,12 @@ export interface ClientKeys {
 export function createClientKeys(signers: Signers, secrets: SecretStore): ClientKeys {
   return {
     async current({ clientAuthentication: way }) {
+      if (way.method === 'tls_client_auth') return { way }
       if (way.method === 'client_secret_basic') return { way, password: oneLine(await secrets.get(way.passwordSecret)) }
       return { way, signer: await signers.get(way.assertion.key, way.assertion.algorithm) }
     },
     async previous({ clientAuthentication: way }) {
+      if (way.method === 'tls_client_auth') return undefined
       if (way.method === 'client_secret_basic') {
         const password = await previousPassword(secrets, way.passwordSecret)
         return password && { way, password }

@@ -3,7 +3,7 @@ import type { TokenEndpointTimeouts } from './token-endpoint.ts'
 import { TimedOutError } from './token-endpoint-error.ts'
 
 /** Kept back from the caller's deadline, so that there is time to answer with an error of our own. */
-const reserveMilliseconds = 1_000
+export const reserveMilliseconds = 1_000
 
 /** Whether a request that begins now may take as long as the server's own timeouts allow. */
 export function hasTimeFor(server: ResolvedAuthorizationServer, leftMilliseconds: number): boolean {

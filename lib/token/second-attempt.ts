@@ -54,18 +54,28 @@ export function withSecondAttempt(obtainToken: ObtainToken, parts: SecondAttempt
     return true
   }
 
-  async function hasNewerSecret({ name, clientAuthentication }: Connection): Promise<boolean> {
-    const secret =
-      clientAuthentication.method === 'client_secret_basic'
-        ? clientAuthentication.passwordSecret
-        : clientAuthentication.assertion.key.location
-    const isNewer = await unlessUnusable(() => secrets.refresh(secret))
-    if (isNewer) log({ event: 'newer_secret_found', connection: name })
+  async function hasNewerSecret(connection: Connection): Promise<boolean> {
+    const secret = clientSecretOf(connection)
+    const isNewer = secret !== undefined && (await unlessUnusable(() => secrets.refresh(secret)))
+    if (isNewer) log({ event: 'newer_secret_found', connection: connection.name })
     return isNewer ?? false
   }
 
   function findPreviousKey(connection: Connection): Promise<ClientKey | undefined> {
     return unlessUnusable(() => clientKeys.previous(connection))
+  }
+}
+
+/** The name of the secret by which the client authenticates. */
+function clientSecretOf({ clientAuthentication: way, authorizationServer }: Connection): string | undefined {
+  switch (way.method) {
+    case 'client_secret_basic':
+      return way.passwordSecret
+    case 'tls_client_auth':
+      return authorizationServer.tls.clientCertificate
+    case 'private_key_jwt':
+    case 'client_secret_jwt':
+      return way.assertion.key.location
   }
 }
 

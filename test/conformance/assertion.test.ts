@@ -168,7 +168,7 @@ async function theKeys({ workspace }: TheSet) {
 async function theAssertion(workspace: TheSet['workspace']): Promise<AssertionConfiguration> {
   const elements = fileElements(workspace.elementsPath)
   const { clientAuthentication } = await resolveConnection(elements, workspace.surroundings, 'conn')
-  if (clientAuthentication.method === 'client_secret_basic') throw new Error('this client signs no assertion')
+  if (!('assertion' in clientAuthentication)) throw new Error('this client signs no assertion')
   return clientAuthentication.assertion
 }
 

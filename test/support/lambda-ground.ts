@@ -68,6 +68,9 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   rotation_failed: true,
   keys_published: true,
   publication_failed: true,
+  api_called: true,
+  api_call_failed: true,
+  api_call_repeated: true,
   request_failed: true,
 }
 

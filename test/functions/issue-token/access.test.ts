@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
-import { accessOf } from '../../../functions/issue-token/access.ts'
+import { accessOf } from '../../../lib/http-interface/access.ts'
 import { theElements } from '../../support/elements.ts'
 import { createHttpEvent, startTheSet, type TheSet, tokenRequest } from '../../support/the-set.ts'
 

@@ -3,9 +3,9 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
-import { readIssueTokenEnvironment } from '../../../functions/issue-token/environment.ts'
 import { readRefreshTokenEnvironment } from '../../../functions/refresh-token/environment.ts'
 import { readEnvironment } from '../../../lib/wiring/environment.ts'
+import { readGuardedEnvironment } from '../../../lib/wiring/guarded-environment.ts'
 import { readVariables, type Variables } from '../../../lib/wiring/read-variables.ts'
 import {
   createTestStack,
@@ -19,7 +19,7 @@ import {
 
 /** How each function reads what it is told, as it does when it starts. */
 const readers = {
-  IssueToken: readIssueTokenEnvironment,
+  IssueToken: readGuardedEnvironment,
   WarmTokens: (variables: Variables) => readVariables(variables, readEnvironment),
   RefreshToken: readRefreshTokenEnvironment,
   PublishKeys: (variables: Variables) => readVariables(variables, readEnvironment),

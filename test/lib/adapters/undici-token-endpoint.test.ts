@@ -384,15 +384,20 @@ test('an answer that is cut off is no answer', async (t) => {
   await assert.rejects((await theEndpoint(t)).post(theServer(port), theRequest()), UnreachableError)
 })
 
-for (const [what, bytes] of Object.entries({
-  'another protocol': 'SSH-2.0-OpenSSH_9.9\r\n\r\n',
-  'headers without a colon': 'HTTP/1.1 200 OK\r\nnothing\r\n\r\n',
-  'headers beyond measure': `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`,
-}))
+const noHttp = /theServer doesn't speak HTTP\/1\.1 as it should\./
+for (const [what, bytes, complaint] of [
+  ['another protocol', 'SSH-2.0-OpenSSH_9.9\r\n\r\n', noHttp],
+  ['headers without a colon', 'HTTP/1.1 200 OK\r\nnothing\r\n\r\n', noHttp],
+  [
+    'headers beyond measure',
+    `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`,
+    /theServer answers with headers that are too large\./,
+  ],
+] as const)
   test(`${what}: unreadable`, async (t) => {
     const { port } = await startTls(t, (socket) => socket.once('data', () => socket.end(bytes)))
     const post = (await theEndpoint(t)).post(theServer(port), theRequest())
-    await assert.rejects(post, isUnreadable(/theServer doesn't speak HTTP\/1\.1 as it should\./))
+    await assert.rejects(post, isUnreadable(complaint))
   })
 
 test('a certificate of an unknown CA: what to set, or which trust store lacks it', async (t) => {
@@ -418,7 +423,7 @@ test('a certificate that has expired, or is for another host name, is told as su
   const foreign = await createServerCertificate(['other.example'])
   for (const [certificate, message] of [
     [expired, /theServer shows a certificate that has expired/],
-    [foreign, /theServer shows a certificate for another host name than tokenEndpoint's/],
+    [foreign, /theServer shows a certificate for another host name than the one of its element/],
   ] as const) {
     const { port } = await startTls(t, () => {}, certificate)
     const endpoint = await theEndpoint(t, certificate)

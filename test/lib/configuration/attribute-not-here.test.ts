@@ -1,19 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import {
-  droppedAttributes,
-  droppedKinds,
-  laterAttributes,
-  laterKinds,
-} from '../../../lib/configuration/attribute-not-here.ts'
+import { droppedAttributes, droppedKinds } from '../../../lib/configuration/attribute-not-here.ts'
 import { allFindings } from '../../support/element-store.ts'
-
-for (const [kind, attributes] of Object.entries(laterAttributes))
-  test(`what ${kind} can not do yet is refused, not ignored`, async (t) => {
-    const lines = await findingsOf(t, kind, attributes)
-    for (const attribute of attributes)
-      assert(lines.includes(`${kind}/theElement ${attribute}: not available yet; take it out until then.`), attribute)
-  })
 
 for (const [kind, sentences] of Object.entries(droppedAttributes))
   test(`what has no place in ${kind} gets its own sentence, and no guess at what was meant`, async (t) => {
@@ -24,20 +12,10 @@ for (const [kind, sentences] of Object.entries(droppedAttributes))
     }
   })
 
-test('an attribute is to come or has no place, never both', () => {
-  for (const [kind, attributes] of Object.entries(laterAttributes))
-    for (const attribute of attributes) assert.equal(droppedAttributes[kind]?.[attribute], undefined, attribute)
-})
-
-test('kinds that are to come or have no place are told, with the prefix of the original or without', async (t) => {
-  for (const prefix of ['', 'zosconnect_']) {
-    for (const kind of laterKinds)
-      assert.deepEqual(await allFindings(t, { [prefix + kind]: { theElement: {} } }), [
-        `${kind}: not available yet; take it out until then.`,
-      ])
+test('kinds that have no place are told, with the prefix of the original or without', async (t) => {
+  for (const prefix of ['', 'zosconnect_'])
     for (const [kind, sentence] of Object.entries(droppedKinds))
       assert.deepEqual(await allFindings(t, { [prefix + kind]: { theElement: {} } }), [`${prefix}${kind}: ${sentence}`])
-  }
 })
 
 /** What is said of one element of that kind that has all these attributes. */

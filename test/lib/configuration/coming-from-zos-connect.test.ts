@@ -5,12 +5,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { elementSchemas } from '../../../lib/adapters/element-schema.ts'
 import { fileElements } from '../../../lib/adapters/file-elements.ts'
-import {
-  droppedAttributes,
-  droppedKinds,
-  laterAttributes,
-  laterKinds,
-} from '../../../lib/configuration/attribute-not-here.ts'
+import { droppedAttributes, droppedKinds } from '../../../lib/configuration/attribute-not-here.ts'
 import { kinds } from '../../../lib/configuration/element.ts'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { validateElements } from '../../../lib/configuration/validate-elements.ts'
@@ -59,26 +54,20 @@ function assertSameNames(actual: readonly string[], expected: readonly string[])
   assert.deepEqual([...actual].sort(), [...expected].sort())
 }
 
-test('the table of kinds names every kind that is here, is still to come or has no place, and no other', () => {
+test('the table of kinds names every kind that is here or has no place, and no other', () => {
   const rows = tableOf('Kinds of elements')
   assertSameNames(namesOf(rows, 'here'), kinds)
-  assertSameNames(namesOf(rows, 'not available yet'), laterKinds)
   assertSameNames(namesOf(rows, 'no place here'), Object.keys(droppedKinds))
 })
 
 test('no attribute is refused in a kind that has no table', () => {
-  for (const kind of [...Object.keys(laterAttributes), ...Object.keys(droppedAttributes)])
-    assert.ok(kind in elementSchemas, kind)
+  for (const kind of Object.keys(droppedAttributes)) assert.ok(kind in elementSchemas, kind)
 })
 
 for (const kind of kinds) {
   test(`the table of ${kind} names every attribute that can be set, and no other`, () => {
     // An id may stand in every element: it is taken off before the schema.
     assertSameNames(namesOf(tableOf(kind), 'here'), ['id', ...Object.keys(elementSchemas[kind].entries)])
-  })
-
-  test(`the table of ${kind} says "not available yet" of what is refused until later, and of nothing else`, () => {
-    assertSameNames(namesOf(tableOf(kind), 'not available yet'), laterAttributes[kind] ?? [])
   })
 
   test(`the table of ${kind} says "no place here" of what is refused for good, and of nothing else`, () => {

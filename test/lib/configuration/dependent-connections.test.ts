@@ -28,7 +28,11 @@ const theElements: RawElements = {
   },
   authorizationServer: {
     theServer: { tokenEndpoint: 'https://as.example.com/token' },
-    otherServer: { tokenEndpoint: 'https://other.example.com/token', sslCertsRef: 'defaultSSLConfig' },
+    otherServer: {
+      tokenEndpoint: 'https://other.example.com/token',
+      sslCertsRef: 'defaultSSLConfig',
+      proxyConfigRef: 'theProxy',
+    },
     basicServer: { tokenEndpoint: 'https://basic.example.com/token', basicAuthRef: 'theUser' },
   },
   jwtBuilder: { theBuilder: { keyStoreRef: 'defaultKeyStore' } },
@@ -36,6 +40,7 @@ const theElements: RawElements = {
   keyStore: { defaultKeyStore: { location: 'tokenwell/local/k' } },
   ssl: { defaultSSLConfig: { trustStoreRef: 'defaultKeyStore' } },
   sslDefault: { default: { sslRef: 'defaultSSLConfig' } },
+  proxyConfig: { theProxy: { host: 'proxy.example.com', port: 3128, basicAuthRef: 'theUser' } },
 }
 
 interface Recorded {
@@ -113,6 +118,7 @@ const readFor: Readonly<Record<Kind, readonly Kind[]>> = {
   keyStore: [],
   ssl: [],
   sslDefault: [],
+  proxyConfig: [],
 }
 for (const kind of kinds)
   test(`after a change of ${kind} are read: ${readFor[kind].join(', ') || 'no elements'}`, async (t) => {
@@ -125,7 +131,7 @@ for (const kind of kinds)
     )
   })
 
-test('nothing depends on keys and TLS, not even what names none of its own', async (t) => {
+test('nothing depends on keys, TLS and proxies, not even what names none of its own', async (t) => {
   for (const [kind, id] of Object.entries(standIns))
     assert.deepEqual((await dependOn(t, { kind: kind as keyof typeof standIns, id })).names, [], kind)
 })

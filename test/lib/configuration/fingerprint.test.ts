@@ -24,6 +24,7 @@ const theElements: RawElements = {
   ssl: twins('theSsl', { trustStoreRef: 'theKeys' }),
   sslDefault: { default: { sslRef: 'theSsl' } },
   authData: twins('theUser', { user: 'theUser', passwordSecret: 'tokenwell/local/the-password' }),
+  proxyConfig: twins('theProxy', { host: 'proxy.example.com', port: 3128 }),
 }
 
 function twins(id: string, element: Record<string, unknown>): Record<string, Record<string, unknown>> {
@@ -53,6 +54,7 @@ const bySecret: Change = {
   authorizationServer: { basicAuthRef: 'theUser' },
 }
 const byGeneratedKey: Change = { jwtBuilder: { jwkEnabled: true } }
+const byProxy: Change = { authorizationServer: { proxyConfigRef: 'theProxy' } }
 const bySharedKey: Change = { jwtBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } }
 
 interface Row {
@@ -74,6 +76,10 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     host: isNothing('https://api.example.com'),
     port: isNothing(8443, { given: { endpointConnection: { host: 'https://api.example.com' } } }),
     domainBasePath: isNothing('/v1', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
+    sslCertsRef: isNothing('theSslTwin', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
+    proxyConfigRef: isNothing('theProxy', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
+    connectionTimeout: isNothing('1s', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
+    receiveTimeout: isNothing('1s', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
     warm: isNothing(false),
     warmIdle: isNothing('2h'),
     warmVariants: isNothing(5),
@@ -83,6 +89,10 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     authServerRef: isNothing('theServerTwin'),
     jwtAuthenticationTokenRef: isNothing('theTokenConfigTwin'),
     jwtAuthenticationSetClientId: isNothing(true),
+    tlsAuthenticationClientId: counts('tlsClient', {
+      with: { oAuthConfig: { jwtAuthenticationTokenRef: undefined }, ssl: { keyStoreRef: 'theKeys' } },
+    }),
+    tokenRetryCheckLevel: isNothing(1),
     scope: counts('a'),
     resource: counts('https://api.example.com'),
     audience: counts('aud'),
@@ -99,6 +109,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     issuer: counts('https://other.example.com'),
     sslCertsRef: isNothing('theSslTwin'),
     basicAuthRef: counts('theUser', { with: { oAuthConfig: { jwtAuthenticationTokenRef: undefined } } }),
+    proxyConfigRef: isNothing('theProxy'),
     connectionTimeout: isNothing('1s'),
     receiveTimeout: isNothing('1s'),
     assumedLifetimeSeconds: counts(60),
@@ -140,6 +151,12 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
   authData: {
     user: counts('another', { given: bySecret }),
     passwordSecret: isNothing('tokenwell/local/another', { given: bySecret }),
+  },
+  proxyConfig: {
+    host: isNothing('other.example.com', { given: byProxy }),
+    port: isNothing(3129, { given: byProxy }),
+    basicAuthRef: isNothing('theUser', { given: byProxy }),
+    noProxy: isNothing(['as.example.com'], { given: byProxy }),
   },
 }
 

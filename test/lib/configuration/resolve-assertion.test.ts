@@ -77,6 +77,6 @@ test('an HS algorithm makes the client authenticate with the secret it shares wi
 })
 
 function assertionOf({ clientAuthentication }: Connection): AssertionConfiguration {
-  assert(clientAuthentication.method !== 'client_secret_basic')
+  assert('assertion' in clientAuthentication)
   return clientAuthentication.assertion
 }

@@ -134,7 +134,14 @@ test('what the elements say replaces every default', async (t) => {
   })
   assert.deepEqual(rest, {
     name: 'conn',
-    apiUrl: 'https://api.example.com:8443/orders',
+    api: {
+      origin: 'https://api.example.com:8443',
+      basePath: '/orders',
+      tls: { minimumVersion: 'TLSv1.2', trustStore: 'tokenwell/local/authorization-server-ca' },
+      connectTimeoutMilliseconds: 30_000,
+      receiveTimeoutMilliseconds: 60_000,
+      rejection: 'invalid_token',
+    },
     grantType: 'password',
     clientId: 'theClient',
     parameters: {
@@ -158,7 +165,7 @@ test('flags and numbers may stand in quotation marks, as in the original', async
   }
   const connection = await theConnection(t, elements)
 
-  assert.equal(connection.apiUrl, 'https://api.example.com:9443/')
+  assert.equal(connection.api?.origin, 'https://api.example.com:9443')
   assert.equal(connection.authorizationServer.maximumConcurrency, 7)
   assert.equal(connection.authorizationServer.lifetime.assumedLifetimeSeconds, 60)
   assert.equal(connection.authorizationServer.receiveTimeoutMilliseconds, 4_000)
@@ -206,6 +213,6 @@ test('a connection that is not configured is unknown, also in another case', asy
 })
 
 function assertionOf({ clientAuthentication }: Connection): AssertionConfiguration {
-  assert(clientAuthentication.method !== 'client_secret_basic')
+  assert('assertion' in clientAuthentication)
   return clientAuthentication.assertion
 }

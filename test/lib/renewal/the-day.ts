@@ -1,7 +1,7 @@
-import { type ErrorAnswer, errorAnswer } from '../../../functions/issue-token/error-answer.ts'
 import { memoryRecords } from '../../../lib/adapters/memory-records.ts'
 import type { EventBus } from '../../../lib/event/event-bus.ts'
 import type { IncomingEvent } from '../../../lib/event/incoming-event.ts'
+import { type ErrorAnswer, errorAnswer } from '../../../lib/http-interface/error-answer.ts'
 import type { AnswerEvent } from '../../../lib/renewal/answer-event.ts'
 import { intervalMilliseconds, type WarmTokens } from '../../../lib/renewal/warm-tokens.ts'
 import type { GetToken, HandedOutToken } from '../../../lib/token/get-token.ts'

@@ -1,13 +1,14 @@
-import { type Environment, readEnvironment } from '../../lib/wiring/environment.ts'
-import { readVariables, type Variables } from '../../lib/wiring/read-variables.ts'
+import { type Environment, readEnvironment } from './environment.ts'
+import { readVariables, type Variables } from './read-variables.ts'
 
-export interface IssueTokenEnvironment extends Environment {
+/** What a function is told that callers reach by HTTP. */
+export interface GuardedEnvironment extends Environment {
   /** The claim of a JWT authorizer that lists the caller's connections; absent behind IAM. */
   readonly connectionsClaim?: string
 }
 
 /** @throws {Error} naming every variable that is missing or wrong */
-export function readIssueTokenEnvironment(variables: Variables): IssueTokenEnvironment {
+export function readGuardedEnvironment(variables: Variables): GuardedEnvironment {
   const { TOKENWELL_CONNECTIONS_CLAIM } = variables
   return {
     ...readVariables(variables, readEnvironment),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { asDescription, errorAnswer } from '../../../functions/issue-token/error-answer.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
+import { asDescription, errorAnswer } from '../../../lib/http-interface/error-answer.ts'
 import { SecretError } from '../../../lib/secret/secret-error.ts'
 import { KeyStoreError } from '../../../lib/signing-key/key-store-error.ts'
 import { CoolingDownError } from '../../../lib/token/cooling-down-error.ts'

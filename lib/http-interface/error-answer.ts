@@ -1,14 +1,18 @@
-import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
-import { causeOf, isTokenError, type TokenError } from '../../lib/token/token-error.ts'
-import type { RefusedError } from '../../lib/token-endpoint/token-endpoint-error.ts'
+import { ApiCallError } from '../api-call/api-call-error.ts'
+import { unexpectedReason } from '../log/unexpected-reason.ts'
+import { causeOf, isTokenError, type TokenError } from '../token/token-error.ts'
+import type { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
 import { AccessDeniedError } from './access-denied-error.ts'
+import { RequestTooLargeError } from './request-too-large-error.ts'
 import { UnknownRouteError } from './unknown-route-error.ts'
 
+const ofRequests = [AccessDeniedError, ApiCallError, RequestTooLargeError, UnknownRouteError] as const
+
 /** All that can come instead of an answer. */
-type RequestError = TokenError | AccessDeniedError | UnknownRouteError
+type RequestError = TokenError | InstanceType<(typeof ofRequests)[number]>
 
 function isRequestError(error: unknown): error is RequestError {
-  return isTokenError(error) || error instanceof AccessDeniedError || error instanceof UnknownRouteError
+  return isTokenError(error) || ofRequests.some((each) => error instanceof each)
 }
 
 /** An error as callers get it (RFC 6749 section 5.2), and the code under which it is logged. */
@@ -40,6 +44,8 @@ function publicAnswer(error: RequestError): Omit<ErrorAnswer, 'code' | 'reason'>
       return { status: 404, error: 'invalid_request', description: error.message }
     case 'invalid_request':
       return { status: 400, error: error.error, description: error.message }
+    case 'request_too_large':
+      return { status: 413, error: 'invalid_request', description: error.message }
     case 'access_denied':
       return { status: 403, error: 'access_denied', description: error.message }
     case 'refused':
@@ -92,7 +98,30 @@ function publicAnswer(error: RequestError): Omit<ErrorAnswer, 'code' | 'reason'>
         description: "The authorization server didn't answer in time.",
         retryAfterSeconds,
       }
+    case 'connection_timeout':
+    case 'connection_read_timeout':
+    case 'http_response_timeout':
+      return { status: 504, error: 'temporarily_unavailable', description: describeCall(error) }
+    case 'dns_error':
+    case 'destination_unavailable':
+    case 'destination_ip_unroutable':
+    case 'connection_refused':
+    case 'connection_terminated':
+    case 'tls_protocol_error':
+    case 'tls_certificate_error':
+    case 'tls_alert_received':
+    case 'http_response_body_size':
+    case 'http_response_header_section_size':
+    case 'http_response_incomplete':
+    case 'http_protocol_error':
+      return { status: 502, error: 'server_error', description: describeCall(error) }
   }
+}
+
+/** A caller has a right to know whether the API may have done what it was asked to. */
+function describeCall({ code, message, wasSent }: ApiCallError): string {
+  const whatOfIt = wasSent ? 'It may have done what it was asked to.' : 'It was not asked for anything.'
+  return code === 'http_response_body_size' ? message : `The API failed (${code}). ${whatOfIt} ${operatorsMatter}`
 }
 
 function refusal({ error, fault, message }: RefusedError): Omit<ErrorAnswer, 'code' | 'reason'> {

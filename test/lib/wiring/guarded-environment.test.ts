@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readIssueTokenEnvironment } from '../../../functions/issue-token/environment.ts'
+import { readGuardedEnvironment } from '../../../lib/wiring/guarded-environment.ts'
 
 const variables = {
   TOKENWELL_STAGE: 'prod-1',
@@ -12,7 +12,7 @@ const variables = {
 
 test('a claim is one that has a name', () => {
   const environment = (claim: string | undefined) =>
-    readIssueTokenEnvironment({ ...variables, TOKENWELL_CONNECTIONS_CLAIM: claim })
+    readGuardedEnvironment({ ...variables, TOKENWELL_CONNECTIONS_CLAIM: claim })
   assert.equal(environment('connections').connectionsClaim, 'connections')
   assert.equal('connectionsClaim' in environment(''), false)
   assert.equal('connectionsClaim' in environment(undefined), false)

@@ -1,0 +1,81 @@
+import { Client } from 'undici'
+import type { Connector } from './connector.ts'
+
+/** One connection to an API, used by one call at a time. */
+export interface ApiConnection {
+  readonly client: Client
+  /** How often it was opened; 0 before its first call. */
+  openedTimes: number
+  isOpen: boolean
+}
+
+/** The connections to one origin by one TLS identity. */
+export interface ApiConnections {
+  /** The one that was used last, if that is less than so long ago; else a new one. */
+  take(maximumIdleMilliseconds: number): ApiConnection
+  /** After an answer was read to its end. */
+  giveBack(connection: ApiConnection): void
+  /** After anything else: nobody uses it again. */
+  discard(connection: ApiConnection): void
+  close(): Promise<void>
+}
+
+interface Idle {
+  readonly connection: ApiConnection
+  readonly since: number
+}
+
+/** As long as anybody would take one; a server may say less. */
+const keepAliveMilliseconds = 60_000
+/** As many as one process has any use for: Lambda gives it one request at a time. */
+const maximumIdle = 64
+
+/** @param now the clock decides what is idle for too long, not a timer: a process that was frozen has not run any */
+export function createApiConnections(origin: string, connect: Connector, now: () => number): ApiConnections {
+  let idle: readonly Idle[] = []
+  let isClosed = false
+
+  function open(): ApiConnection {
+    const client = new Client(origin, {
+      connect,
+      pipelining: 1,
+      allowH2: false,
+      keepAliveTimeout: keepAliveMilliseconds,
+    })
+    const connection: ApiConnection = { client, openedTimes: 0, isOpen: false }
+    client.on('connect', () => {
+      connection.openedTimes++
+      connection.isOpen = true
+    })
+    client.on('disconnect', () => {
+      connection.isOpen = false
+      if (idle.some((each) => each.connection === connection)) discard(connection)
+    })
+    return connection
+  }
+
+  function discard(connection: ApiConnection): void {
+    idle = idle.filter((each) => each.connection !== connection)
+    connection.client.destroy().catch(() => {})
+  }
+
+  return {
+    discard,
+    take(maximumIdleMilliseconds) {
+      const last = idle.at(-1)
+      if (!last || now() - last.since >= maximumIdleMilliseconds) return open()
+      idle = idle.slice(0, -1)
+      return last.connection
+    },
+    giveBack(connection) {
+      if (isClosed || !connection.isOpen) return discard(connection)
+      idle = [...idle, { connection, since: now() }]
+      const [first] = idle
+      if (first && (idle.length > maximumIdle || now() - first.since > keepAliveMilliseconds)) discard(first.connection)
+    },
+    async close() {
+      isClosed = true
+      for (const { connection } of idle) discard(connection)
+    },
+  }
+}

@@ -1,0 +1,82 @@
+import type { ApiCallFailure } from '../api-call/api-call-error.ts'
+import type { Transport } from '../configuration/connection.ts'
+import { ProxyRefusedError } from './proxy-refused-error.ts'
+
+/** What can go wrong on the way. */
+export type ConnectionFailureType = Exclude<ApiCallFailure, 'http_response_incomplete' | 'http_response_body_size'>
+
+export interface ConnectionFailure {
+  readonly type: ConnectionFailureType
+  /** Completes "The far end …". */
+  readonly predicate: string
+}
+
+const untrusted = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]
+const otherwiseUntrusted = /^(CERT_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$|UNABLE_TO_)/
+
+/** What undici, node:tls and a proxy throw. Of the original only its code is kept: it may hold the request. */
+export function readConnectionFailure(
+  error: unknown,
+  { tls, connectTimeoutMilliseconds }: Transport,
+): ConnectionFailure {
+  if (error instanceof ProxyRefusedError) return { type: 'destination_unavailable', predicate: error.message }
+  const { code: given, name } = error as { readonly code?: unknown; readonly name?: string }
+  const code = typeof given === 'string' ? given : ''
+  if (untrusted.includes(code)) return { type: 'tls_certificate_error', predicate: describeUnknownCa(code, tls) }
+
+  switch (code) {
+    case 'CERT_HAS_EXPIRED':
+      return { type: 'tls_certificate_error', predicate: 'shows a certificate that has expired' }
+    case 'ERR_TLS_CERT_ALTNAME_INVALID':
+      return {
+        type: 'tls_certificate_error',
+        predicate: 'shows a certificate for another host name than the one of its element',
+      }
+    case 'UND_ERR_HEADERS_TIMEOUT':
+      return { type: 'http_response_timeout', predicate: "didn't answer in time; see receiveTimeout" }
+    case 'UND_ERR_BODY_TIMEOUT':
+      return { type: 'connection_read_timeout', predicate: 'stopped in the middle of its answer; see receiveTimeout' }
+    case 'UND_ERR_CONNECT_TIMEOUT':
+    case 'ETIMEDOUT':
+      return {
+        type: 'connection_timeout',
+        predicate: `can't be reached (${code}) in ${connectTimeoutMilliseconds} ms; see connectionTimeout`,
+      }
+    case 'UND_ERR_HEADERS_OVERFLOW':
+      return { type: 'http_response_header_section_size', predicate: 'answers with headers that are too large' }
+  }
+  if (otherwiseUntrusted.test(code))
+    return { type: 'tls_certificate_error', predicate: `shows a certificate that can't be trusted (${code})` }
+  if (name === 'TimeoutError') return { type: 'http_response_timeout', predicate: "didn't answer in time" }
+  if (name === 'HTTPParserError' || /^UND_ERR_(RES_|RESPONSE)/.test(code))
+    return { type: 'http_protocol_error', predicate: "doesn't speak HTTP/1.1 as it should" }
+  return { type: typeOf(code), predicate: describeCode(code) }
+}
+
+function describeUnknownCa(code: string, { trustStore }: Transport['tls']): string {
+  return trustStore
+    ? `shows a certificate that no CA of the trust store ${trustStore} has signed (${code})`
+    : `shows a certificate of an unknown CA (${code}): name its CA bundle by trustStoreRef on the ssl element`
+}
+
+function describeCode(code: string): string {
+  const reason = `can't be reached (${code || 'no reason given'})`
+  return /ALERT_(CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE)/.test(code)
+    ? `${reason}: where it asks for a client certificate, name one that it knows by keyStoreRef on the ssl element`
+    : reason
+}
+
+function typeOf(code: string): ConnectionFailureType {
+  if (['ENOTFOUND', 'EAI_AGAIN'].includes(code)) return 'dns_error'
+  if (['EHOSTUNREACH', 'ENETUNREACH'].includes(code)) return 'destination_ip_unroutable'
+  if (code === 'ECONNREFUSED') return 'connection_refused'
+  if (/^ERR_SSL_.*ALERT/.test(code)) return 'tls_alert_received'
+  if (/^(ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code)) return 'tls_protocol_error'
+  return 'connection_terminated'
+}

@@ -1,0 +1,10 @@
+import { undiciApiEndpoint } from '../adapters/undici-api-endpoint.ts'
+import { createCallApi } from '../api-call/call-api.ts'
+import { createParts, type Ports } from './parts.ts'
+
+/** What it takes to make an API's call with a connection's token. */
+export function createApiCallParts(ports: Ports) {
+  const { connections, secrets, now, log } = ports
+  const { getToken } = createParts(ports)
+  return { callApi: createCallApi({ connections, getToken, apiEndpoint: undiciApiEndpoint(secrets, now), now, log }) }
+}
