@@ -25,12 +25,18 @@ export function apiResponse({ status, headers, body }: ApiAnswer): APIGatewayPro
   return response
 }
 
-/** As text where it is text, byte for byte; anything else in base64. */
+/** As text where it is text, byte for byte, and no longer so than in base64; anything else in base64. */
 function encode(body: Uint8Array): Pick<APIGatewayProxyStructuredResultV2, 'body' | 'isBase64Encoded'> {
+  const text = readText(body)
+  const base64 = Buffer.from(body).toString('base64')
+  const isText = text !== undefined && JSON.stringify(text).length <= base64.length + '""'.length
+  return isText ? { body: text, isBase64Encoded: false } : { body: base64, isBase64Encoded: true }
+}
+
+function readText(body: Uint8Array): string | undefined {
   try {
-    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
-    return { body: text, isBase64Encoded: false }
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body)
   } catch {
-    return { body: Buffer.from(body).toString('base64'), isBase64Encoded: true }
+    return undefined
   }
 }

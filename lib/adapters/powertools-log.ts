@@ -14,6 +14,7 @@ const warnings: ReadonlySet<LogEvent['event']> = new Set([
   'dead_letter_not_taken',
   'rotation_failed',
   'publication_failed',
+  'api_call_failed',
 ])
 
 /** Events as JSON lines on standard output, on Lambda each with the invocation's request id. Its level is powertools' own setting, `POWERTOOLS_LOG_LEVEL`. */

@@ -66,7 +66,8 @@ function endToEnd<T>(
   const listed = new Set(
     String(headerOf(headers, 'connection') ?? '')
       .toLowerCase()
-      .split(/[\s,]+/),
+      .split(/[\s,]+/)
+      .filter(Boolean),
   )
   const kept = Object.entries(headers).flatMap(([given, value]): [string, T][] => {
     const name = given.toLowerCase()

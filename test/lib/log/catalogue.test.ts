@@ -20,6 +20,8 @@ import { theElements } from '../../support/elements.ts'
 import { root } from '../../support/local-run.ts'
 import { onlyCurrent } from '../../support/only-current.ts'
 import { startStage } from '../../support/stage.ts'
+import { startTheCalls } from '../../support/the-calls.ts'
+import { hearLog } from '../../support/the-log.ts'
 import { theRotation, theSecretName } from '../../support/the-rotation.ts'
 import { createTheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
 import { theSigner } from '../../support/virtual-ports.ts'
@@ -69,6 +71,7 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
     ...(await ofReloads(t)),
     ...(await ofTheSchedule()),
     ...(await ofRefreshes()),
+    ...(await ofCalls(t)),
   ]
 }
 
@@ -205,6 +208,22 @@ async function ofRefreshes(): Promise<readonly LogEvent[]> {
   const messages = bodies.map((body) => ({ messageId: body, body, attributes: { ApproximateReceiveCount: '1' } }))
   await tokens.time.until(handler({ Records: messages } as never, { getRemainingTimeInMillis: () => 60_000 } as never))
   return tokens.events
+}
+
+/** An answer, a 401 for a token that is replaced, and a connection that was dead, the new one too. */
+async function ofCalls(t: TestContext): Promise<readonly LogEvent[]> {
+  const log = hearLog(t)
+  const { call, age } = await startTheCalls(t, ({ socket }, _response, index) => {
+    if (index < 3)
+      return index === 1 ? { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } } : {}
+    socket.destroy()
+    return undefined
+  })
+  await call()
+  age(11_000)
+  await call()
+  await call()
+  return log
 }
 
 /** The cells in backticks of each row after the first, by the first; a unit stands bare. */

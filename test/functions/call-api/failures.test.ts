@@ -1,0 +1,238 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:net'
+import { test } from 'node:test'
+import { listen } from '../../../infra/local/listen.ts'
+import { maximumPayloadBytes } from '../../../lib/api-call/api-endpoint.ts'
+import { startMuteListener } from '../../support/mute-listener.ts'
+import { startTheCalls } from '../../support/the-calls.ts'
+import { hearLog } from '../../support/the-log.ts'
+
+/* An API that gives no answer: which error says so (RFC 9209), whether it may have done what it was asked to, and when. */
+
+const brief = { elements: { endpoint: { connectionTimeout: '300ms', receiveTimeout: '300ms' } } }
+
+test('nobody listens: 502 connection_refused, and nothing was asked', async (t) => {
+  const log = hearLog(t)
+  const { call } = await startTheCalls(t, undefined, { origin: `https://localhost:${await closedPort()}` })
+  const { status, proxyError, body, headers } = await call({ method: 'POST' })
+  assert.deepEqual([status, proxyError], [502, 'connection_refused'])
+  assert.equal(headers['cache-control'], 'no-store')
+  assert.match(
+    body.toString(),
+    /"server_error".*The API failed \(connection_refused\)\. It was not asked for anything\./,
+  )
+  assert.deepEqual(
+    log.flatMap((event) => (event.event === 'api_call_failed' ? event.code : [])),
+    ['connection_refused'],
+  )
+})
+
+test('a host without an address: 502 dns_error', async (t) => {
+  const { call } = await startTheCalls(t, undefined, { origin: 'https://nowhere.invalid:8443' })
+  const { status, proxyError } = await call()
+  assert.equal(status, 502)
+  assert.equal(proxyError, 'dns_error')
+})
+
+test('a host that accepts and says nothing: 504 connection_timeout, and nothing was asked', async (t) => {
+  const mute = await startMuteListener(t)
+  const { call } = await startTheCalls(t, undefined, { ...brief, origin: mute.replace('http:', 'https:') })
+  const { status, proxyError, body } = await call({ method: 'POST' })
+  assert.deepEqual([status, proxyError], [504, 'connection_timeout'])
+  assert.match(body.toString(), /temporarily_unavailable.*It was not asked for anything\./)
+})
+
+test('no answer: 504 http_response_timeout, and it may have been done', async (t) => {
+  const { call, api } = await startTheCalls(t, () => undefined, brief)
+  const { status, proxyError, body } = await call({ method: 'POST', body: 'x' })
+  assert.deepEqual([status, proxyError], [504, 'http_response_timeout'])
+  assert.match(body.toString(), /It may have done what it was asked to\./)
+  assert.equal(api.requests.length, 1)
+})
+
+test('an answer that stops in the middle: 504 connection_read_timeout', async (t) => {
+  const { call } = await startTheCalls(
+    t,
+    (_request, response) => {
+      response.writeHead(200, { 'content-length': '10' })
+      response.write('half')
+      return undefined
+    },
+    brief,
+  )
+  const { status, proxyError } = await call()
+  assert.deepEqual([status, proxyError], [504, 'connection_read_timeout'])
+})
+
+test('an answer that drips on is over at the deadline of the function', async (t) => {
+  const { call } = await startTheCalls(t, (_request, response) => {
+    response.writeHead(200)
+    const drip = setInterval(() => response.write('.'), 50)
+    response.on('close', () => clearInterval(drip))
+    return undefined
+  })
+  await call({ milliseconds: 1_500 })
+  const startedAt = performance.now()
+  const { status } = await call({ milliseconds: 1_500 })
+  assert.equal(status, 504)
+  assert.ok(performance.now() - startedAt < 10_000)
+})
+
+test('receiveTimeout ends at the deadline of the function, and without time nothing is asked', async (t) => {
+  const { call, api } = await startTheCalls(t, (_request, _response, index) => (index === 0 ? {} : undefined))
+  await call()
+  const startedAt = performance.now()
+  assert.equal((await call({ milliseconds: 1_300 })).proxyError, 'http_response_timeout')
+  assert.ok(performance.now() - startedAt < 10_000)
+  assert.equal(api.requests.length, 2)
+  const { status, proxyError, body } = await call({ milliseconds: 900, method: 'POST' })
+  assert.deepEqual([status, proxyError], [504, 'http_response_timeout'])
+  assert.match(body.toString(), /It was not asked for anything\./)
+  assert.equal(api.requests.length, 2)
+})
+
+test('an answer that breaks off: 502 http_response_incomplete, and no second call, even of a GET', async (t) => {
+  const { call, api } = await startTheCalls(t, (_request, response, index) => {
+    if (index === 0) return {}
+    response.writeHead(200, { 'content-length': '10' })
+    response.write('half', () => response.destroy())
+    return undefined
+  })
+  await call()
+  const { status, proxyError } = await call()
+  assert.deepEqual([status, proxyError], [502, 'http_response_incomplete'])
+  assert.equal(api.requests.length, 2)
+})
+
+test('a new connection that ends without an answer: 502 connection_terminated, and no second call', async (t) => {
+  for (const method of ['GET', 'POST']) {
+    const { call, api } = await startTheCalls(t, ({ socket }) => {
+      socket.destroy()
+      return undefined
+    })
+    const { status, proxyError, body } = await call({ method })
+    assert.deepEqual([status, proxyError], [502, 'connection_terminated'])
+    assert.match(body.toString(), /It may have done what it was asked to\./)
+    assert.equal(api.requests.length, 1)
+  }
+})
+
+test('what is no HTTP: 502 http_protocol_error; headers beyond measure: http_response_header_section_size', async (t) => {
+  for (const [bytes, error] of [
+    ['SSH-2.0-OpenSSH_9.9\r\n\r\n', 'http_protocol_error'],
+    ['HTTP/1.1 200 OK\r\nnothing\r\n\r\n', 'http_protocol_error'],
+    ['HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabc', 'http_protocol_error'],
+    [`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`, 'http_response_header_section_size'],
+  ] as const) {
+    const { call } = await startTheCalls(t, ({ socket }) => {
+      socket.end(bytes)
+      return undefined
+    })
+    const { status, proxyError } = await call()
+    assert.deepEqual([status, proxyError], [502, error])
+  }
+})
+
+test('an answer larger than Lambda hands over is a 502 that names the limit; one that just fits comes back', async (t) => {
+  const sizes = [6_000_000, maximumPayloadBytes, maximumPayloadBytes + 1, 50_000_000]
+  const { call } = await startTheCalls(t, (_request, _response, index) => ({
+    headers: { 'content-type': 'text/plain' },
+    body: Buffer.alloc(sizes[index] ?? 0, 'x'),
+  }))
+  const fits = await call()
+  assert.deepEqual([fits.status, fits.body.length], [200, 6_000_000])
+  for (const _size of sizes.slice(1)) {
+    const { status, proxyError, body } = await call()
+    assert.deepEqual([status, proxyError], [502, 'http_response_body_size'])
+    assert.match(body.toString(), /6291556 .*6 MB/)
+  }
+})
+
+test('what is no text takes a third more, and text of control characters its escapes', async (t) => {
+  const bodies = [Buffer.alloc(4_700_000, 0xff), Buffer.alloc(4_800_000, 0xff), Buffer.alloc(2_000_000, 1)]
+  const { call } = await startTheCalls(t, (_request, _response, index) => ({ body: bodies[index] }))
+  assert.equal((await call()).body.length, 4_700_000)
+  assert.equal((await call()).proxyError, 'http_response_body_size')
+  assert.equal((await call()).proxyError, undefined, 'base64 is the shorter one')
+})
+
+test('a body larger than Lambda takes is a 413', async (t) => {
+  const { call, api } = await startTheCalls(t)
+  const headers = { 'content-type': 'text/plain' }
+  assert.equal((await call({ method: 'POST', headers, body: 'x'.repeat(maximumPayloadBytes) })).status, 200)
+  const { status, body, proxyError } = await call({
+    method: 'POST',
+    headers,
+    body: 'x'.repeat(maximumPayloadBytes + 1),
+  })
+  assert.deepEqual([status, proxyError], [413, 'http_request_error'])
+  assert.match(body.toString(), /6291556 bytes \(6 MB\)/)
+  assert.equal(api.requests.length, 1)
+})
+
+test('a connection without a host is an error of the configuration that says what to set', async (t) => {
+  const log = hearLog(t)
+  const { call } = await startTheCalls(t, undefined, {
+    elements: { endpoint: { host: undefined, port: undefined, sslCertsRef: undefined } },
+  })
+  assert.equal((await call()).status, 500)
+  assert.match(
+    JSON.stringify(log),
+    /endpointConnection\/conn host: it is left out, and without it there is no API to call/,
+  )
+})
+
+test('a connection of the password grant has no token to call with', async (t) => {
+  const { call, api } = await startTheCalls(t, undefined, { elements: { oAuth: { grantType: 'password' } } })
+  const { status, body } = await call()
+  assert.equal(status, 400)
+  assert.match(body.toString(), /username/)
+  assert.equal(api.requests.length, 0)
+})
+
+test('an unknown connection is a 404, one that is none a 400, an unknown route a 404', async (t) => {
+  const { call, handler } = await startTheCalls(t)
+  assert.equal((await call({ connection: 'nowhere' })).status, 404)
+  assert.equal((await call({ connection: 'a b' })).status, 400)
+  const event = {
+    version: '2.0',
+    rawPath: '/connections/conn/token',
+    requestContext: { http: { method: 'GET' } },
+    headers: {},
+  }
+  const result = (await handler(event, { getRemainingTimeInMillis: () => 9_000 } as never)) as { statusCode: number }
+  assert.equal(result.statusCode, 404)
+})
+
+test('behind a JWT authorizer the claim says which connections may be called', async (t) => {
+  const { call, api } = await startTheCalls(t, undefined, {
+    environment: { TOKENWELL_CONNECTIONS_CLAIM: 'connections' },
+  })
+  const jwt = (connections: string) => ({ authorizer: { jwt: { claims: { connections } } } })
+  assert.equal((await call(jwt('other conn'))).status, 200)
+  const { status, proxyError, body } = await call(jwt('other'))
+  assert.deepEqual([status, proxyError], [403, 'http_request_denied'])
+  assert.match(body.toString(), /access_denied/)
+  assert.equal((await call()).status, 403)
+  assert.equal(api.requests.length, 1)
+})
+
+test('a stage that has a name begins each path', async (t) => {
+  const { handler, api } = await startTheCalls(t)
+  const event = {
+    version: '2.0',
+    rawPath: '/prod/connections/conn/api/prod/orders',
+    rawQueryString: '',
+    headers: {},
+    requestContext: { stage: 'prod', http: { method: 'GET' } },
+  }
+  await handler(event, { awsRequestId: 'r', getRemainingTimeInMillis: () => 9_000 } as never)
+  assert.equal(api.requests[0]?.url, '/prod/orders')
+})
+
+async function closedPort(): Promise<number> {
+  const server = createServer()
+  const port = await listen(server, 0, '127.0.0.1')
+  server.close()
+  return port
+}

@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import type { Script, ScriptedAnswer } from '../../support/api-server.ts'
+import { bearerOf, startTheCalls, type TheCalls } from '../../support/the-calls.ts'
+import { hearLog } from '../../support/the-log.ts'
+import { someToken } from '../../support/token-server.ts'
+
+/* A 401: which one says that the token is no longer good, and what is done about it. */
+
+const invalidToken = { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' }, body: 'no' }
+const some401 = { status: 401, headers: { 'www-authenticate': 'Bearer realm="invalid_token"' }, body: 'no' }
+
+/** An API that takes the first token once, and then no more. */
+function refusesFirst(refusal: ScriptedAnswer = invalidToken): Script {
+  let first: string | undefined
+  return ({ headers }, _response, index) => {
+    first ??= bearerOf(headers)
+    return index > 0 && bearerOf(headers) === first ? refusal : { body: 'yes' }
+  }
+}
+
+/** A first call brings a token, which is no longer young then. */
+async function afterTenSeconds(calls: TheCalls): Promise<void> {
+  await calls.call()
+  calls.age(11_000)
+}
+
+test('the token is replaced and the call made once more, whatever its method', async (t) => {
+  for (const method of ['GET', 'POST', 'PATCH', 'DELETE']) {
+    const calls = await startTheCalls(t, refusesFirst())
+    await afterTenSeconds(calls)
+    const log = hearLog(t)
+    const answer = await calls.call({ method, path: '/orders', body: 'the body' })
+    assert.deepEqual([answer.status, answer.body.toString()], [200, 'yes'])
+    const [, refused, repeated] = calls.api.requests
+    assert.equal(refused?.body.toString(), 'the body')
+    assert.equal(repeated?.body.toString(), 'the body')
+    assert.equal(repeated.url, '/orders')
+    assert.notEqual(bearerOf(repeated.headers), bearerOf(refused.headers))
+    assert.equal(calls.tokens.requests.length, 2)
+    assert.deepEqual(
+      log.flatMap((event: LogEvent) => (event.event === 'api_call_repeated' ? event.reason : [])),
+      ['token_rejected'],
+    )
+  }
+})
+
+test('a second 401 goes back as it is', async (t) => {
+  const calls = await startTheCalls(t, () => invalidToken)
+  await afterTenSeconds(calls)
+  const answer = await calls.call()
+  assert.equal(answer.status, 401)
+  assert.equal(answer.headers['www-authenticate'], 'Bearer error="invalid_token"')
+  assert.equal(answer.proxyError, undefined)
+  assert.equal(calls.api.requests.length, 3)
+  assert.equal(calls.tokens.requests.length, 2)
+})
+
+test('a 401 for a token younger than 10 s goes back as it is, and the token stays', async (t) => {
+  const calls = await startTheCalls(t, () => invalidToken)
+  assert.equal((await calls.call()).status, 401)
+  calls.age(9_000)
+  assert.equal((await calls.call()).status, 401)
+  assert.equal(calls.api.requests.length, 2)
+  assert.equal(calls.tokens.requests.length, 1)
+})
+
+test('by default a 401 that says nothing of invalid_token goes back as it is', async (t) => {
+  const challenges = [
+    'Bearer realm="invalid_token"',
+    'Bearer error="insufficient_scope", error_description="not invalid_token"',
+    'Basic error="invalid_token"',
+    'invalid_token',
+  ]
+  for (const challenge of challenges) {
+    const calls = await startTheCalls(t, () => ({ status: 401, headers: { 'www-authenticate': challenge } }))
+    await afterTenSeconds(calls)
+    assert.equal((await calls.call()).status, 401)
+    assert.equal(calls.api.requests.length, 2, challenge)
+  }
+  const without = await startTheCalls(t, () => ({ status: 401 }))
+  await afterTenSeconds(without)
+  assert.equal((await without.call()).status, 401)
+  assert.equal(without.api.requests.length, 2)
+})
+
+test('a challenge among several, or in a header of its own, counts', async (t) => {
+  for (const challenge of [
+    'Basic realm="x", Bearer error="invalid_token"',
+    ['Basic realm="x"', 'bearer error=invalid_token'],
+  ]) {
+    const calls = await startTheCalls(t, refusesFirst({ status: 401, headers: { 'www-authenticate': challenge } }))
+    await afterTenSeconds(calls)
+    assert.equal((await calls.call()).status, 200)
+  }
+})
+
+test('a 403 with invalid_token is none', async (t) => {
+  const calls = await startTheCalls(t, () => ({ ...invalidToken, status: 403 }))
+  await afterTenSeconds(calls)
+  assert.equal((await calls.call()).status, 403)
+  assert.equal(calls.api.requests.length, 2)
+})
+
+test('with tokenRetryCheckLevel 1 any 401 counts', async (t) => {
+  for (const tokenRetryCheckLevel of [1, '1']) {
+    const calls = await startTheCalls(t, refusesFirst({ ...some401, headers: {} }), {
+      elements: { oAuth: { tokenRetryCheckLevel } },
+    })
+    await afterTenSeconds(calls)
+    assert.equal((await calls.call()).status, 200)
+    assert.equal(calls.api.requests.length, 3)
+  }
+})
+
+test('tokenRetryCheckLevel 2 is an error of the configuration, as in the original', async (t) => {
+  const log = hearLog(t)
+  const calls = await startTheCalls(t, undefined, { elements: { oAuth: { tokenRetryCheckLevel: 2 } } })
+  const answer = await calls.call()
+  assert.deepEqual([answer.status, answer.proxyError], [500, 'proxy_internal_error'])
+  assert.match(JSON.stringify(log), /oAuthConfig\/theConfig tokenRetryCheckLevel: 2 is not implemented/)
+  assert.equal(calls.api.requests.length, 0)
+})
+
+test('where no other token can be had the caller is told so', async (t) => {
+  const calls = await startTheCalls(t, () => invalidToken, {
+    tokens: (_request, _response, index) =>
+      index === 0 ? someToken() : { status: 400, body: { error: 'unauthorized_client' } },
+  })
+  await afterTenSeconds(calls)
+  const answer = await calls.call()
+  assert.deepEqual([answer.status, answer.proxyError], [502, 'proxy_internal_error'])
+  assert.match(answer.body.toString(), /refuses this connection's client/)
+})
+
+test('1,000 refused at once cause one token request', async (t) => {
+  const calls = await startTheCalls(t, refusesFirst())
+  await afterTenSeconds(calls)
+  const answers = await Promise.all(Array.from({ length: 1_000 }, () => calls.call()))
+  assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))
+  assert.equal(calls.tokens.requests.length, 2)
+})

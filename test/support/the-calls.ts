@@ -1,0 +1,140 @@
+import { writeFile } from 'node:fs/promises'
+import type { TestContext } from 'node:test'
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+import { createLocalContext } from '../../infra/local/http-gateway.ts'
+import type { Workspace } from '../../infra/local/workspace.ts'
+import { secretPath } from '../../lib/adapters/file-secrets.ts'
+import { type Script as ApiScript, type ApiServer, type ApiServerOptions, startApiServer } from './api-server.ts'
+import { overhear, plant } from './canary.ts'
+import { type ElementChanges, type RawElements, theElements } from './elements.ts'
+import { createHttpEvent, type Handler, loadFunction } from './the-set.ts'
+import { type Script, someToken, startTokenServer, type TokenServer } from './token-server.ts'
+
+const systemNow = Date.now
+
+/** A call as an HTTP API hands it over. */
+export interface CallRequest {
+  readonly method?: string
+  /** Below `/connections/conn/api`, decoded. */
+  readonly path?: string
+  readonly query?: string
+  readonly headers?: Record<string, string>
+  readonly cookies?: readonly string[]
+  readonly body?: string | Buffer
+  readonly connection?: string
+  readonly authorizer?: object
+  /** What is left of the function's time. */
+  readonly milliseconds?: number
+}
+
+export interface CallResult {
+  readonly status: number
+  readonly headers: Readonly<Record<string, unknown>>
+  readonly cookies: readonly string[]
+  readonly body: Buffer
+  /** Of an error of ours: what RFC 9209 calls it. */
+  readonly proxyError?: string
+}
+
+/** The call-api function, as it is wired, between a real API and a real token endpoint that answer as told. */
+export interface TheCalls {
+  readonly api: ApiServer
+  readonly tokens: TokenServer
+  readonly workspace: Workspace
+  readonly handler: Handler
+  call(request?: CallRequest): Promise<CallResult>
+  /** Lets so much time pass for the function at once. */
+  age(milliseconds: number): void
+}
+
+export interface TheCallsOptions {
+  readonly elements?: ElementChanges
+  readonly tokens?: Script
+  readonly server?: ApiServerOptions
+  readonly environment?: Record<string, string>
+  /** In place of the API. */
+  readonly origin?: string
+}
+
+export async function startTheCalls(
+  t: TestContext,
+  script?: ApiScript,
+  { elements = {}, tokens: tokenScript = () => someToken(), server, environment, origin }: TheCallsOptions = {},
+): Promise<TheCalls> {
+  const api = await startApiServer(
+    t,
+    (request, ...rest) => {
+      plant(bearerOf(request.headers))
+      return (script ?? (() => ({})))(request, ...rest)
+    },
+    server,
+  )
+  const { hostname, port } = new URL(origin ?? api.origin)
+  const endpoint = { host: `https://${hostname}`, port: Number(port), sslCertsRef: 'apiSsl', ...elements.endpoint }
+  const tokens = await startTokenServer(
+    t,
+    (issuer) => withApiTrust(theElements(issuer, { ...elements, endpoint })),
+    tokenScript,
+  )
+  const { workspace } = tokens
+  await writeSecret(workspace, 'api-ca', api.certificate.caCertificate)
+  let aged = 0
+  // No mock of node:test, which remembers every call.
+  Date.now = () => systemNow() + aged
+  t.after(() => {
+    Date.now = systemNow
+  })
+  const handler = await loadFunction('call-api', workspace, environment)
+  return {
+    api,
+    tokens,
+    workspace,
+    handler,
+    call: (request) => callBy(handler, request),
+    age(milliseconds) {
+      aged += milliseconds
+    },
+  }
+}
+
+function withApiTrust(elements: RawElements): RawElements {
+  return {
+    ...elements,
+    ssl: { ...elements['ssl'], apiSsl: { trustStoreRef: 'apiTrust' } },
+    keyStore: { ...elements['keyStore'], apiTrust: { location: 'tokenwell/local/api-ca' } },
+  }
+}
+
+/** One that a file secret holds. */
+export function writeSecret({ secretsFolder }: Workspace, name: string, content: string | Buffer): Promise<void> {
+  return writeFile(secretPath(secretsFolder, 'local', `tokenwell/local/${name}`), content)
+}
+
+/** The token that a request came with. */
+export function bearerOf({ authorization }: { readonly authorization?: string | undefined }): string | undefined {
+  return authorization?.replace(/^Bearer /, '')
+}
+
+export async function callBy(handler: Handler, request: CallRequest = {}): Promise<CallResult> {
+  const { method = 'GET', path = '/', connection = 'conn', cookies, milliseconds, ...rest } = request
+  const event = createHttpEvent({ ...rest, method, path: `/connections/${connection}/api${path}` })
+  const context = createLocalContext(Date.now())
+  const result = (await handler(
+    { ...event, ...(cookies && { cookies }) },
+    milliseconds === undefined ? context : { ...context, getRemainingTimeInMillis: () => milliseconds },
+  )) as APIGatewayProxyStructuredResultV2
+  return readResult(result)
+}
+
+export function readResult(result: APIGatewayProxyStructuredResultV2): CallResult {
+  const { statusCode = 0, headers = {}, cookies = [], body = '', isBase64Encoded } = result
+  const [, proxyError] = /^tokenwell; error=(.*)$/.exec(String(headers['proxy-status'] ?? '')) ?? []
+  if (proxyError !== undefined) overhear(JSON.stringify(result))
+  return {
+    status: statusCode,
+    headers,
+    cookies,
+    body: Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8'),
+    ...(proxyError !== undefined && { proxyError }),
+  }
+}
