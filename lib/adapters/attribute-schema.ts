@@ -1,6 +1,8 @@
 import * as v from 'valibot'
 import { readDuration } from '../configuration/duration.ts'
 import { isElementId } from '../configuration/element.ts'
+import { isHostName } from '../configuration/host-name.ts'
+import { isNoProxyRule } from '../configuration/no-proxy.ts'
 import { isResourceIndicator } from '../token-endpoint/resource-indicator.ts'
 import { isScopeToken } from '../token-endpoint/scope.ts'
 import { isJsonObject, type JsonObject } from './strict-json.ts'
@@ -114,7 +116,7 @@ export const host = v.pipe(
   v.check((value) => isWebUrl(value) && new URL(value).pathname === '/' && !value.includes('?'), hostMessage),
 )
 
-const basePathMessage = 'a path that begins with /, without query, fragment, encoded letters, . and .. as parts'
+const basePathMessage = 'a path that begins with /, without query, fragment, % and parts that are empty, . or ..'
 export const basePath = v.pipe(
   text(basePathMessage),
   v.check(
@@ -123,18 +125,15 @@ export const basePath = v.pipe(
   ),
 )
 
-const hostNameMessage = 'the name or address of a host, without scheme and port'
-export const hostName = v.pipe(
-  text(hostNameMessage),
-  v.check((value) => /^[A-Za-z0-9.-]{1,253}$|^[0-9A-Fa-f:.]+$/.test(value), hostNameMessage),
-)
+const hostNameMessage = 'the name or address of a host, without scheme, port and brackets'
+export const hostName = v.pipe(text(hostNameMessage), v.check(isHostName, hostNameMessage))
 
 const noProxyMessage =
   'hosts as NO_PROXY has them, separated by commas or in a list: *, api.example.com, .example.com, api.example.com:8443'
 export const noProxy = v.pipe(
   texts(noProxyMessage),
   v.transform((parts) => parts.flatMap((part) => part.split(/[\s,]+/)).filter(Boolean)),
-  v.check((rules) => rules.every((rule) => /^\*$|^(\*?\.)?[A-Za-z0-9[\]:.-]+$/.test(rule)), noProxyMessage),
+  v.check((rules) => rules.length > 0 && rules.every(isNoProxyRule), noProxyMessage),
 )
 
 /**

@@ -79,7 +79,7 @@ function openTunnel(
         return refuse(describeRefusal(statusCode))
       }
       clearTimeout(timer)
-      resolve(socket as Socket)
+      resolve(socket)
     })
     tunnel.on('error', ({ code }: NodeJS.ErrnoException) => refuse(`gives no answer (${code ?? 'no reason given'})`))
     tunnel.end()

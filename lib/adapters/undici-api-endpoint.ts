@@ -53,7 +53,7 @@ async function exchange(
   progress: Progress,
 ): Promise<ApiAnswer> {
   const response = await client.request({
-    method: method as Dispatcher.HttpMethod,
+    method,
     path: target,
     headers: { ...headers, authorization: `Bearer ${token.reveal()}` },
     body: body ?? null,

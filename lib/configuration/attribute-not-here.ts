@@ -21,15 +21,15 @@ export const droppedAttributes: Readonly<Record<string, Readonly<Record<string, 
   },
   keyStore: {
     password:
-      'a secret never stands in an element; give an encrypted key its passphrase in the secret: JSON with privateKey and passphrase.',
-    type: 'the content tells its format: PEM, JWK, JWK set or JSON; leave it out.',
+      'a secret never stands in an element; give an encrypted key its passphrase in the secret: JSON with privateKey or pkcs12, and passphrase.',
+    type: 'the content tells its format: PEM, JWK, JWK set, PKCS#12 or JSON; leave it out.',
     provider: 'keys are read by Node.js, no Java provider is involved; leave it out.',
     fileBased: 'keys are kept in the secret store, never in a SAF key ring; leave it out.',
     readOnly: 'a key store is never written to; leave it out.',
     pollingRate: 'a secret is read again when it may have changed; leave it out.',
     updateTrigger: 'a secret is read again when it may have changed; leave it out.',
     initializeAtStartup: 'a key is read at its first use; leave it out.',
-    keyEntry: 'give a key its passphrase in the secret: JSON with privateKey and passphrase.',
+    keyEntry: 'give a key its passphrase in the secret: JSON with privateKey or pkcs12, and passphrase.',
   },
   ssl: {
     clientAuthentication: 'Tokenwell is the TLS client: give keyStoreRef to present a certificate.',

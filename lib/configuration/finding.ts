@@ -16,6 +16,18 @@ export function isMistake({ severity }: Finding): boolean {
   return severity === 'mistake'
 }
 
+/** An attribute that can't be read counts as left out, and what follows from that would only mislead. */
+export function isWrittenWrong(
+  findings: readonly Finding[],
+  { kind, id }: ElementReference,
+  attribute: string,
+): boolean {
+  return findings.some(
+    (known) =>
+      isMistake(known) && known.element?.kind === kind && known.element.id === id && known.attribute === attribute,
+  )
+}
+
 /** Takes a finding down; the element it is about comes before its attribute. */
 export type Note = (
   severity: Finding['severity'],

@@ -1,24 +1,61 @@
+import { canonicalHost, isHostName, isIpv6 } from './host-name.ts'
+
+/** As in the environment variable `NO_PROXY`: `*`, a host or a domain's hosts, with or without a port. */
+interface NoProxyRule {
+  /** In a URL's form. Begins with a dot where it stands for all hosts under a domain. */
+  readonly host: string
+  readonly port?: string
+}
+
+const anyHost = '*'
+
 /**
- * Whether a host is reached without its proxy, by the rules of the environment variable `NO_PROXY`: `*`; a host, with or
- * without its port; `.example.com` or `*.example.com` for all hosts under a domain. Case doesn't matter.
+ * Whether a host is reached without its proxy: by `*`, by its own name or address, with its port or without one, or by
+ * `.example.com` or `*.example.com` for all hosts under a domain; `example.com` is that host alone. Case doesn't matter.
  */
-export function isReachedDirectly({ hostname, port }: Pick<URL, 'hostname' | 'port'>, noProxy: readonly string[]) {
-  const host = unbracketed(hostname)
+export function isReachedDirectly(url: URL, noProxy: readonly string[]): boolean {
+  const host = withoutLastDot(url.hostname)
+  const port = url.port || (url.protocol === 'http:' ? '80' : '443')
   return noProxy.map(readRule).some((rule) => {
-    if (rule.host === '*') return true
-    if (rule.port !== undefined && rule.port !== (port || httpsPort)) return false
+    if (!rule) return false
+    if (rule.host === anyHost) return true
+    if (rule.port !== undefined && rule.port !== port) return false
     return rule.host.startsWith('.') ? host.endsWith(rule.host) : host === rule.host
   })
 }
 
-const httpsPort = '443'
-
-function readRule(text: string): { readonly host: string; readonly port?: string } {
-  const [, host = '', port] = /^(\[[^\]]*\]|[^:]*|[^:]*:[^:]*:.*?)(?::(\d+))?$/.exec(text.toLowerCase()) ?? []
-  return { host: unbracketed(host.replace(/^\*\./, '.')), ...(port !== undefined && { port }) }
+export function isNoProxyRule(text: string): boolean {
+  return readRule(text) !== undefined
 }
 
-/** As IPv6 addresses stand in a URL. */
-function unbracketed(hostname: string): string {
-  return hostname.toLowerCase().replace(/^\[(.*)\]$/, '$1')
+function readRule(text: string): NoProxyRule | undefined {
+  if (text === anyHost) return { host: anyHost }
+  // Before ports are looked for: the last part of an address without brackets is none.
+  if (isIpv6(text)) return readHost(text)
+
+  const [, place = '', port] = /^(.*?)(?::(\d+))?$/.exec(text) ?? []
+  const rule = readPlace(place)
+  if (!rule || port === undefined) return rule
+  return isPort(port) ? { ...rule, port } : undefined
+}
+
+function readPlace(text: string): NoProxyRule | undefined {
+  const bracketed = /^\[(.*)\]$/.exec(text)?.[1] ?? ''
+  if (isIpv6(bracketed)) return readHost(bracketed)
+
+  const [, dot = '', name = ''] = /^(?:\*?(\.))?([^:]*)$/.exec(text) ?? []
+  const rule = readHost(name)
+  return rule && { host: dot + rule.host }
+}
+
+function readHost(name: string): NoProxyRule | undefined {
+  return isHostName(name) ? { host: withoutLastDot(canonicalHost(name)) } : undefined
+}
+
+function isPort(digits: string): boolean {
+  return /^[1-9]\d{0,4}$/.test(digits) && Number(digits) <= 65_535
+}
+
+function withoutLastDot(host: string): string {
+  return host.replace(/\.$/, '')
 }

@@ -1,5 +1,6 @@
 import type { ProtectedApi, TokenRejection } from './connection.ts'
 import type { ElementReference, EndpointConnection, OAuthConfig } from './element.ts'
+import { isWrittenWrong } from './finding.ts'
 import type { Resolution } from './resolution.ts'
 import { resolveTransport } from './resolve-transport.ts'
 
@@ -38,16 +39,11 @@ export function resolveApi(
 
   const { host, port, domainBasePath = '' } = endpoint
   if (host === undefined) {
-    for (const attribute of attributesOfCalls)
-      if (endpoint[attribute] !== undefined)
-        note(
-          'warning',
-          element,
-          attribute,
-          'it has no effect without host: name the host of the API, or leave this out.',
-        )
+    if (!isWrittenWrong(graph.findings, element, 'host')) warnOfAttributesOfCalls(resolution, element, endpoint)
     return undefined
   }
+  if (port !== undefined && /:\d*\/?$/.test(host))
+    note('mistake', element, 'port', 'host has a port already; take one of the two out.')
 
   const url = new URL(host)
   if (port !== undefined) url.port = String(port)
@@ -61,7 +57,13 @@ export function resolveApi(
   return {
     origin: url.origin,
     basePath: domainBasePath.replace(/\/+$/, ''),
-    ...resolveTransport(graph, url, endpoint, defaults),
+    ...resolveTransport(resolution, url, endpoint, defaults),
     rejection: rejection ?? 'invalid_token',
   }
+}
+
+function warnOfAttributesOfCalls({ note }: Resolution, element: ElementReference, endpoint: EndpointConnection): void {
+  for (const attribute of attributesOfCalls)
+    if (endpoint[attribute] !== undefined)
+      note('warning', element, attribute, 'it has no effect without host: name the host of the API, or leave this out.')
 }

@@ -1,4 +1,4 @@
-import type { ResolvedAuthorizationServer } from './connection.ts'
+import type { ResolvedAuthorizationServer, Transport } from './connection.ts'
 import type { AuthorizationServer, ElementReference } from './element.ts'
 import type { Resolution } from './resolution.ts'
 import { resolveTransport } from './resolve-transport.ts'
@@ -17,19 +17,19 @@ export function resolveAuthorizationServer(
   resolution: Resolution,
   id: string,
 ): ResolvedAuthorizationServer | undefined {
-  const { graph } = resolution
-  const server = graph.get('authorizationServer', id)
+  const server = resolution.graph.get('authorizationServer', id)
   if (!server) return undefined
 
   const element: ElementReference = { kind: 'authorizationServer', id }
-  checkTransport(resolution, element, server)
+  const transport = resolveTransport(resolution, new URL(server.tokenEndpoint), server, defaults)
+  checkTransport(resolution, element, server, transport)
   warnOfLifetimes(resolution, element, server)
   const { issuer, maximumLifetimeSeconds, marginSeconds } = server
   return {
     id,
     ...(issuer !== undefined && { issuer }),
     tokenEndpoint: server.tokenEndpoint,
-    ...resolveTransport(graph, new URL(server.tokenEndpoint), server, defaults),
+    ...transport,
     maximumConcurrency: server.maximumConcurrency ?? defaults.maximumConcurrency,
     coolDownSeconds: server.coolDownSeconds ?? defaults.coolDownSeconds,
     lifetime: {
@@ -45,6 +45,7 @@ function checkTransport(
   { surroundings, note }: Resolution,
   element: ElementReference,
   { tokenEndpoint, allowLoopbackHttp }: AuthorizationServer,
+  { proxy }: Transport,
 ): void {
   if (allowLoopbackHttp && surroundings.isLambda)
     note('mistake', element, 'allowLoopbackHttp', 'it is for one machine and has no place on Lambda; take it out.')
@@ -59,6 +60,13 @@ function checkTransport(
       element,
       'tokenEndpoint',
       'allowLoopbackHttp allows http:// only to localhost, 127.0.0.1 and [::1].',
+    )
+  else if (proxy)
+    note(
+      'mistake',
+      element,
+      'proxyConfigRef',
+      `http:// stays on this machine, and a proxy is elsewhere; take this out, or name the host in noProxy of proxyConfig/${proxy.id}.`,
     )
 }
 

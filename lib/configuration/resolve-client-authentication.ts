@@ -3,7 +3,7 @@ import type { ClientSecretBasic, Connection, PrivateKeyJwt } from './connection.
 import type { ElementReference, OAuthConfig } from './element.ts'
 import type { Resolution } from './resolution.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
-import { resolveTls } from './resolve-transport.ts'
+import { sslIdOf } from './resolve-transport.ts'
 import { isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 type ResolvedClient = Pick<Connection, 'clientId' | 'clientAuthentication'>
@@ -73,31 +73,44 @@ function clientSecretBasic(graph: ElementGraph, authDataId: string): ResolvedCli
 
 /** RFC 8705 section 2. */
 function tlsClientAuth(
-  { graph, note }: Resolution,
+  resolution: Resolution,
   element: ElementReference,
-  { authServerRef, jwtAuthenticationTokenRef, jwtAuthenticationSetClientId }: OAuthConfig,
+  config: OAuthConfig,
   clientId: string,
 ): ResolvedClient {
-  const server = graph.get('authorizationServer', authServerRef)
-  const others = {
+  const { graph, note } = resolution
+  const { authServerRef, jwtAuthenticationTokenRef, jwtAuthenticationSetClientId } = config
+  const given = {
     jwtAuthenticationTokenRef,
     jwtAuthenticationSetClientId,
-    [`the basicAuthRef of authorizationServer/${authServerRef}`]: server?.basicAuthRef,
+    [`the basicAuthRef of authorizationServer/${authServerRef}`]: graph.get('authorizationServer', authServerRef)
+      ?.basicAuthRef,
   }
-  for (const [other, value] of Object.entries(others))
-    if (value !== undefined)
-      note(
-        'mistake',
-        element,
-        'tlsAuthenticationClientId',
-        `a client uses one authentication method (RFC 6749 section 2.3); take this out, or ${other}.`,
-      )
-  if (server && resolveTls(graph, server.sslCertsRef).clientCertificate === undefined)
+  const others = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  if (others.length > 0)
     note(
       'mistake',
       element,
       'tlsAuthenticationClientId',
-      `no certificate is presented to authorizationServer/${authServerRef}: name it by keyStoreRef on the ssl element that its sslCertsRef names.`,
+      `a client uses one authentication method (RFC 6749 section 2.3); take this out, or ${others.join(' and ')}.`,
     )
+  demandCertificate(resolution, element, authServerRef)
   return { clientId, clientAuthentication: { method: 'tls_client_auth' } }
+}
+
+/** Noted where it is to be given: a reference to nothing that stands there is told already. */
+function demandCertificate({ graph, note }: Resolution, client: ElementReference, serverId: string): void {
+  const server = graph.get('authorizationServer', serverId)
+  if (!server) return
+  const reason = `${client.kind}/${client.id} has tlsAuthenticationClientId, and no certificate is presented to authorizationServer/${serverId}`
+  const id = sslIdOf(graph, server.sslCertsRef)
+  if (!graph.has('ssl', id))
+    note(
+      'mistake',
+      { kind: 'authorizationServer', id: serverId },
+      'sslCertsRef',
+      `${reason}: name an ssl element that has keyStoreRef.`,
+    )
+  else if (graph.get('ssl', id)?.keyStoreRef === undefined)
+    note('mistake', { kind: 'ssl', id }, 'keyStoreRef', `${reason}: name the keyStore that holds it.`)
 }

@@ -4,7 +4,7 @@ import { ConfigurationError } from './configuration-error.ts'
 import type { ConfiguredParameters, Connection } from './connection.ts'
 import type { ElementReference, GrantType, OAuthConfig } from './element.ts'
 import type { ElementStore } from './element-store.ts'
-import { type Finding, isMistake, type Note } from './finding.ts'
+import { type Finding, isMistake, isWrittenWrong, type Note } from './finding.ts'
 import { freezeDeeply } from './freeze-deeply.ts'
 import type { Resolution } from './resolution.ts'
 import { resolveApi } from './resolve-api.ts'
@@ -50,14 +50,6 @@ export async function inspectConnection(
   const connection = assemble({ graph, surroundings, note }, name)
   if (!connection || findings.some(isMistake)) return { findings }
   return { connection: freezeDeeply(connection), findings }
-}
-
-/** An attribute that can't be read counts as left out, and what follows from that would only mislead. */
-function isWrittenWrong(findings: readonly Finding[], { kind, id }: ElementReference, attribute: string): boolean {
-  return findings.some(
-    (known) =>
-      isMistake(known) && known.element?.kind === kind && known.element.id === id && known.attribute === attribute,
-  )
 }
 
 /** Undefined where an element that it can't do without is missing or can't be read: that is noted already. */

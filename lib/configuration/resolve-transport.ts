@@ -1,6 +1,7 @@
 import type { ElementGraph } from './collect-elements.ts'
 import type { HttpProxy, TlsConfiguration, Transport } from './connection.ts'
 import { isReachedDirectly } from './no-proxy.ts'
+import type { Resolution } from './resolution.ts'
 import { standIns } from './stand-ins.ts'
 
 /** What an element says of how its far end is reached. */
@@ -12,14 +13,14 @@ interface TransportAttributes {
 }
 
 export function resolveTransport(
-  graph: ElementGraph,
+  resolution: Resolution,
   url: URL,
   { sslCertsRef, proxyConfigRef, connectionTimeout, receiveTimeout }: TransportAttributes,
   defaults: { readonly connectTimeoutMilliseconds: number; readonly receiveTimeoutMilliseconds: number },
 ): Transport {
-  const proxy = resolveProxy(graph, url, proxyConfigRef)
+  const proxy = resolveProxy(resolution, url, proxyConfigRef)
   return {
-    tls: resolveTls(graph, sslCertsRef),
+    tls: resolveTls(resolution.graph, sslCertsRef),
     ...(proxy && { proxy }),
     connectTimeoutMilliseconds: connectionTimeout ?? defaults.connectTimeoutMilliseconds,
     receiveTimeoutMilliseconds: receiveTimeout ?? defaults.receiveTimeoutMilliseconds,
@@ -27,9 +28,12 @@ export function resolveTransport(
 }
 
 /** As in the original: the `ssl` named here, else the one that `sslDefault` names, else `defaultSSLConfig`, else none. */
-export function resolveTls(graph: ElementGraph, sslCertsRef: string | undefined): TlsConfiguration {
-  const id = sslCertsRef ?? graph.get('sslDefault', standIns.sslDefault)?.sslRef ?? standIns.ssl
-  const ssl = graph.get('ssl', id)
+export function sslIdOf(graph: ElementGraph, sslCertsRef: string | undefined): string {
+  return sslCertsRef ?? graph.get('sslDefault', standIns.sslDefault)?.sslRef ?? standIns.ssl
+}
+
+function resolveTls(graph: ElementGraph, sslCertsRef: string | undefined): TlsConfiguration {
+  const ssl = graph.get('ssl', sslIdOf(graph, sslCertsRef))
   const trustStore = graph.get('keyStore', ssl?.trustStoreRef)?.location
   const clientCertificate = graph.get('keyStore', ssl?.keyStoreRef)?.location
   return {
@@ -39,10 +43,17 @@ export function resolveTls(graph: ElementGraph, sslCertsRef: string | undefined)
   }
 }
 
-function resolveProxy(graph: ElementGraph, url: URL, id: string | undefined): HttpProxy | undefined {
+function resolveProxy({ graph, note }: Resolution, url: URL, id: string | undefined): HttpProxy | undefined {
   const config = graph.get('proxyConfig', id)
   if (id === undefined || !config || isReachedDirectly(url, config.noProxy ?? [])) return undefined
   const { host, port } = config
   const credentials = graph.get('authData', config.basicAuthRef)
+  if (credentials?.user.includes(':'))
+    note(
+      'mistake',
+      { kind: 'proxyConfig', id },
+      'basicAuthRef',
+      `the user of authData/${config.basicAuthRef} holds a colon, and what follows it would count as password (RFC 7617 section 2).`,
+    )
   return { id, host, port, ...(credentials && { credentials }) }
 }

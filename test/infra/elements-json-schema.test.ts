@@ -43,7 +43,9 @@ test('an unknown kind, an unknown or missing attribute, a wrong value and a bad 
   const wrong = [
     { ...theElements(theIssuer), zosconnect_oAuthConfig: {} },
     theElements(theIssuer, { builder: { keyStorRef: 'x' } }),
-    theElements(theIssuer, { server: { proxyConfigRef: 'x' } }),
+    theElements(theIssuer, { server: { proxyConfig: 'x' } }),
+    { proxyConfig: { theProxy: { host: 'proxy.example.com', port: 3128, type: 'HTTP' } } },
+    { proxyConfig: { theProxy: { host: 'proxy.example.com' } } },
     { keyStore: { theKeys: {} } },
     { keyStore: { 'the keys': { location: 'tokenwell/local/keys' } } },
     theElements(theIssuer, { builder: { signatureAlgorithm: 'none' } }),

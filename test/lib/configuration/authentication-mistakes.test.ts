@@ -1,6 +1,7 @@
+import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { assertLines, theIssuer, theMistakes, theSurroundings } from '../../support/element-store.ts'
-import { type ElementChanges, theElements } from '../../support/elements.ts'
+import { assertLines, theConnection, theIssuer, theMistakes, theSurroundings } from '../../support/element-store.ts'
+import { type ElementChanges, type RawElements, theElements } from '../../support/elements.ts'
 
 const contradictions: readonly (readonly [string, ElementChanges, RegExp])[] = [
   [
@@ -31,7 +32,7 @@ const contradictions: readonly (readonly [string, ElementChanges, RegExp])[] = [
   [
     'no authentication method',
     { oAuth: { jwtAuthenticationTokenRef: undefined } },
-    /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: .*oAuthTokenConfig.*authorizationServer\/theServer a basicAuthRef/,
+    /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: .*oAuthTokenConfig.*authorizationServer\/theServer a basicAuthRef, or set tlsAuthenticationClientId\.$/,
   ],
   [
     'two authentication methods',
@@ -52,6 +53,79 @@ for (const [title, changes, pattern] of contradictions)
     const authData = { theClient: { user: 'u', passwordSecret: 'tokenwell/local/password' } }
     assertLines(await theMistakes(t, { ...theElements(theIssuer, changes), authData }), [pattern])
   })
+
+/** A client that authenticates by its certificate, which `defaultSSLConfig` names. */
+function theTlsClient(changes: ElementChanges = {}): RawElements {
+  const oAuth = { jwtAuthenticationTokenRef: undefined, tlsAuthenticationClientId: 'theTlsClient', ...changes.oAuth }
+  return {
+    ...theElements(theIssuer, { ...changes, oAuth }),
+    ssl: { defaultSSLConfig: { keyStoreRef: 'theIdentity' }, bare: {}, dangling: { keyStoreRef: 'nowhere' } },
+    keyStore: { theIdentity: { location: 'tokenwell/local/identity' } },
+    authData: { theClient: { user: 'u', passwordSecret: 'tokenwell/local/password' } },
+  }
+}
+
+test('a client may authenticate by the certificate that it presents', async (t) => {
+  const { clientId, clientAuthentication, authorizationServer, warnings } = await theConnection(t, theTlsClient())
+  assert.equal(clientId, 'theTlsClient')
+  assert.deepEqual(clientAuthentication, { method: 'tls_client_auth' })
+  assert.equal(authorizationServer.tls.clientCertificate, 'tokenwell/local/identity')
+  assert.deepEqual(warnings, [])
+})
+
+const besideTls: readonly (readonly [string, ElementChanges, string])[] = [
+  ['an assertion', { oAuth: { jwtAuthenticationTokenRef: 'theTokenConfig' } }, 'jwtAuthenticationTokenRef'],
+  ['a password', { server: { basicAuthRef: 'theClient' } }, 'the basicAuthRef of authorizationServer/theServer'],
+  ['the client id of an assertion', { oAuth: { jwtAuthenticationSetClientId: false } }, 'jwtAuthenticationSetClientId'],
+  [
+    'all of them',
+    {
+      oAuth: { jwtAuthenticationTokenRef: 'theTokenConfig', jwtAuthenticationSetClientId: true },
+      server: { basicAuthRef: 'theClient' },
+    },
+    'jwtAuthenticationTokenRef and jwtAuthenticationSetClientId and the basicAuthRef of authorizationServer/theServer',
+  ],
+]
+for (const [title, changes, others] of besideTls)
+  test(`it is a mistake to authenticate by certificate beside ${title}`, async (t) => {
+    assert.deepEqual(await theMistakes(t, theTlsClient(changes)), [
+      'oAuthConfig/theConfig tlsAuthenticationClientId: a client uses one authentication method ' +
+        `(RFC 6749 section 2.3); take this out, or ${others}.`,
+    ])
+  })
+
+const withoutCertificate =
+  'oAuthConfig/theConfig has tlsAuthenticationClientId, and no certificate is presented to authorizationServer/theServer'
+
+test('a client that authenticates by certificate needs one: the ssl element without it is named', async (t) => {
+  assert.deepEqual(await theMistakes(t, theTlsClient({ server: { sslCertsRef: 'bare' } })), [
+    `ssl/bare keyStoreRef: ${withoutCertificate}: name the keyStore that holds it.`,
+  ])
+  const byDefault = { ...theTlsClient(), sslDefault: { default: { sslRef: 'bare' } } }
+  assertLines(await theMistakes(t, byDefault), [/^ssl\/bare keyStoreRef: /])
+})
+
+test('a client that authenticates by certificate needs one: where no ssl element is named, that is said', async (t) => {
+  assert.deepEqual(await theMistakes(t, { ...theTlsClient(), ssl: {} }), [
+    `authorizationServer/theServer sslCertsRef: ${withoutCertificate}: name an ssl element that has keyStoreRef.`,
+  ])
+})
+
+test('a second method does not hide that the certificate is missing', async (t) => {
+  const changes = { oAuth: { jwtAuthenticationTokenRef: 'theTokenConfig' }, server: { sslCertsRef: 'bare' } }
+  assertLines(await theMistakes(t, theTlsClient(changes)), [
+    /^oAuthConfig\/theConfig tlsAuthenticationClientId: .*one authentication method/,
+    /^ssl\/bare keyStoreRef: /,
+  ])
+})
+
+test('where the way to a certificate is written wrong, that alone is told', async (t) => {
+  for (const [sslCertsRef, pattern] of [
+    ['nothing', /^authorizationServer\/theServer sslCertsRef: there is no ssl with the id "nothing"/],
+    ['dangling', /^ssl\/dangling keyStoreRef: there is no keyStore with the id "nowhere"/],
+  ] as const)
+    assertLines(await theMistakes(t, theTlsClient({ server: { sslCertsRef } })), [pattern])
+})
 
 const endpoints: readonly (readonly [string, string, RegExp])[] = [
   ['http', 'http://as.example.com/token', /tokenEndpoint: it must begin with https:\/\//],

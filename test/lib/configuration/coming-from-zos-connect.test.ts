@@ -15,7 +15,7 @@ const read = (path: string) => readFile(new URL(`../../../${path}`, import.meta.
 const readme = await read('lib/configuration/README.md')
 const localElements: RawElements = JSON.parse(await read('infra/local/elements.json'))
 
-type Standing = 'here' | 'not available yet' | 'no place here'
+type Standing = 'here' | 'no place here'
 
 interface Row {
   readonly name: string
@@ -38,7 +38,7 @@ function readRow(line: string): Row {
   const [original = '', here = '', why = '', ...more] = line.split('|').slice(1, -1)
   assert.ok(why.trim() !== '' && more.length === 0, `a row has three columns, all filled: ${line}`)
 
-  const parts = /^(?:`(?<own>[^`]+)`)?(?:, )?(?<absence>not available yet|no place here)?$/.exec(here.trim())?.groups
+  const parts = /^(?:`(?<own>[^`]+)`)?(?:, )?(?<absence>no place here)?$/.exec(here.trim())?.groups
   const theirs = /^`(?:zosconnect_)?([^`]+)`/.exec(original.trim())?.[1]
   const name = parts?.['own'] ?? theirs
   assert.ok(parts && name, `a row says what the attribute is here: ${line}`)

@@ -123,6 +123,14 @@ test('a value of the wrong type says what it must be and never what it is', asyn
     [{ endpoint: { warmIdle: '720h1s' } }, /warmIdle: it must be a duration .* at most 720h/],
     [{ endpoint: { warmVariants: 0 } }, /warmVariants: it must be a whole number from 1 to 100/],
     [{ endpoint: { warmVariants: 101 } }, /warmVariants: it must be a whole number from 1 to 100/],
+    [{ endpoint: { connectionTimeout: 0 } }, /connectionTimeout: .*at least 1ms/],
+    [{ endpoint: { receiveTimeout: 'hunter2' } }, /receiveTimeout: it must be a duration/],
+    [{ endpoint: { port: 0 } }, /port: it must be a whole number from 1 to 65535/],
+    [{ endpoint: { sslCertsRef: ['a'] } }, /sslCertsRef: it must be the id of one element of the kind ssl/],
+    [{ endpoint: { proxyConfigRef: '' } }, /proxyConfigRef: it must be the id of one element of the kind proxyConfig/],
+    [{ server: { proxyConfigRef: 5 } }, /proxyConfigRef: it must be the id of one element of the kind proxyConfig/],
+    [{ oAuth: { tokenRetryCheckLevel: 4 } }, /tokenRetryCheckLevel: it must be one of 1, 2, 3; it is another number/],
+    [{ oAuth: { tlsAuthenticationClientId: ' ' } }, /tlsAuthenticationClientId: it must be a text .*; it is empty\.$/],
     [{ server: { receiveTimeout: '8760h1ms' } }, /receiveTimeout: it must be a duration/],
     [{ oAuth: { grantType: 'implicit' } }, /grantType: it must be client_credentials or password/],
     [{ oAuth: { authServerRef: 'theServer, another' } }, /authServerRef: it must be the id of one element of the kind/],
@@ -220,6 +228,82 @@ test('host holds scheme and host alone', async (t) => {
     )
 })
 
+test('a base path holds nothing by which a call would leave it', async (t) => {
+  for (const domainBasePath of [
+    'orders',
+    '//orders',
+    '/orders//v1',
+    '/orders//',
+    '/..',
+    '/../orders',
+    '/orders/..',
+    '/orders/../v1',
+    '/orders/./v1',
+    '/orders/.',
+    '/orders/..;x/v1',
+    '/orders/;x',
+    '/%2e%2e/orders',
+    '/orders%2Fv1',
+    '/orders?tenant=a',
+    '/orders#part',
+    '/orders\\v1',
+    '/orders/a b',
+    '/or\tders',
+    '/bücher',
+    '/．．/orders',
+    'https://api.example.com/orders',
+  ])
+    assertLines(
+      await theMistakes(t, theElements(theIssuer, { endpoint: { host: 'https://a.example', domainBasePath } })),
+      [/^endpointConnection\/conn domainBasePath: it must be a path that begins with \/, .*; it is another text\.$/],
+    )
+})
+
+const proxyMistakes: readonly (readonly [attribute: string, values: readonly unknown[], RegExp])[] = [
+  [
+    'host',
+    [
+      'http://proxy.example.com',
+      'proxy.example.com:3128',
+      '10.0.0.1:3128',
+      'cafe.bed:3128',
+      'user@proxy.example.com',
+      'proxy.example.com/',
+      'proxy .example.com',
+      'proxy..example.com',
+      '.example.com',
+      '-proxy',
+      '...',
+      '127.1',
+      '3128',
+      '[::1]',
+      '::1::',
+      'fe80::1%eth0',
+      'bücher.example',
+      `${'a'.repeat(64)}.example`,
+      `${'a.'.repeat(127)}`,
+      3128,
+    ],
+    /it must be the name or address of a host, without scheme, port and brackets; it is another /,
+  ],
+  ['port', ['0', 65_536, '3128a'], /it must be a whole number from 1 to 65535/],
+  [
+    'noProxy',
+    ['', ',', [], [5], 'https://api.example.com', 'api.example.com:0', ['api.example.com', '10.0.0.0/8'], '*,*:8443'],
+    /it must be hosts as NO_PROXY has them, .*\.example\.com/,
+  ],
+]
+for (const [attribute, values, pattern] of proxyMistakes)
+  test(`what can not be the ${attribute} of a proxy is a mistake`, async (t) => {
+    for (const value of values) {
+      const theProxy = { host: 'proxy.example.com', port: 3128, [attribute]: value }
+      const lines = await allFindings(t, { proxyConfig: { theProxy } })
+      assert.equal(lines.length, 1, `${JSON.stringify(value)}: ${lines.join('\n')}`)
+      assert.ok(lines[0]?.startsWith(`proxyConfig/theProxy ${attribute}: `), lines[0])
+      assert.match(lines[0] ?? '', pattern)
+    }
+  })
+
 test('an attribute that can not be left out is missing', async (t) => {
   const incomplete = {
     endpointConnection: ['authenticationConfigRef'],
@@ -229,6 +313,7 @@ test('an attribute that can not be left out is missing', async (t) => {
     keyStore: ['location'],
     sslDefault: ['sslRef'],
     authData: ['user', 'passwordSecret'],
+    proxyConfig: ['host', 'port'],
   }
   const elements = Object.fromEntries(Object.keys(incomplete).map((kind) => [kind, { default: {} }]))
   assertLines(
@@ -276,6 +361,17 @@ test('every kind of reference is followed, and its mistake told where it stands'
     /^jwtBuilder\/theBuilder keyStoreRef: .*keyStore with the id "nothing1"\. Add the element/,
     /^ssl\/theSsl keyStoreRef: .*keyStore with the id "nothing2"/,
     /^ssl\/theSsl trustStoreRef: .*keyStore with the id "nothing3"/,
+  ])
+
+  const atTheApi = theElements(theIssuer, {
+    endpoint: { host: 'https://api.example.com', sslCertsRef: 'nothing1', proxyConfigRef: 'theproxy' },
+    server: { proxyConfigRef: 'theProxy' },
+  })
+  atTheApi['proxyConfig'] = { theProxy: { host: 'proxy.example.com', port: 3128, basicAuthRef: 'nothing2' } }
+  assertLines(await theMistakes(t, atTheApi), [
+    /^endpointConnection\/conn sslCertsRef: .*ssl with the id "nothing1"/,
+    /^endpointConnection\/conn proxyConfigRef: .*proxyConfig with the id "theproxy"\. Did you mean "theProxy"\?/,
+    /^proxyConfig\/theProxy basicAuthRef: .*authData with the id "nothing2"/,
   ])
 
   const another = theElements(theIssuer, {

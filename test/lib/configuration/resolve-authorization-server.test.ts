@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { theConnection, theIssuer } from '../../support/element-store.ts'
+import { assertLines, theConnection, theIssuer, theMistakes } from '../../support/element-store.ts'
 import { type RawElements, theElements } from '../../support/elements.ts'
 
 test('TLS is what the server names, else what sslDefault names, else defaultSSLConfig, else the list of Node.js', async (t) => {
@@ -41,4 +41,44 @@ test('http to the loopback address is accepted on one machine, on request', asyn
     const connection = await theConnection(t, theElements(theIssuer, { server }))
     assert.equal(connection.authorizationServer.tokenEndpoint, `http://${host}/token`)
   }
+})
+
+const authData = { proxyUser: { user: 'tokenwell', passwordSecret: 'tokenwell/local/proxy-password' } }
+const theProxy = { host: 'proxy.example.com', port: 3128, basicAuthRef: 'proxyUser' }
+
+test('the token endpoint is reached through the proxy that the server names, the API is not', async (t) => {
+  const elements = theElements(theIssuer, {
+    server: { proxyConfigRef: 'theProxy' },
+    endpoint: { host: 'https://api.example.com' },
+  })
+  const connection = await theConnection(t, { ...elements, authData, proxyConfig: { theProxy } })
+  assert.deepEqual(connection.authorizationServer.proxy, {
+    id: 'theProxy',
+    host: 'proxy.example.com',
+    port: 3128,
+    credentials: { user: 'tokenwell', passwordSecret: 'tokenwell/local/proxy-password' },
+  })
+  assert.ok(connection.api && !('proxy' in connection.api))
+})
+
+test('a token endpoint that noProxy names is reached directly, at its own port', async (t) => {
+  for (const [noProxy, isDirect] of [
+    ['as.example.com:8443', true],
+    ['as.example.com:443', false],
+  ] as const) {
+    const server = { tokenEndpoint: 'https://as.example.com:8443/token', proxyConfigRef: 'theProxy' }
+    const proxyConfig = { theProxy: { ...theProxy, noProxy } }
+    const connection = await theConnection(t, { ...theElements(theIssuer, { server }), authData, proxyConfig })
+    assert.equal('proxy' in connection.authorizationServer, !isDirect)
+  }
+})
+
+test('http stays on this machine: it is a mistake to send it through a proxy', async (t) => {
+  const server = { tokenEndpoint: 'http://localhost/token', allowLoopbackHttp: true, proxyConfigRef: 'theProxy' }
+  const elements = { ...theElements(theIssuer, { server }), authData }
+  assertLines(await theMistakes(t, { ...elements, proxyConfig: { theProxy } }), [
+    /^authorizationServer\/theServer proxyConfigRef: http:\/\/ stays on this machine, .*noProxy of proxyConfig\/theProxy/,
+  ])
+  const proxyConfig = { theProxy: { ...theProxy, noProxy: 'localhost:80' } }
+  assert.equal('proxy' in (await theConnection(t, { ...elements, proxyConfig })).authorizationServer, false)
 })
