@@ -43,7 +43,7 @@ function throughProxy(
   timeoutMilliseconds: number,
 ): Connector {
   return (options, callback) => {
-    const authority = `${options.hostname}:${options.port || '443'}`
+    const authority = options.port ? String(options.host) : `${options.host}:443`
     openTunnel(proxy, authority, headers, timeoutMilliseconds).then(
       (httpSocket) => connect({ ...options, httpSocket }, callback),
       (error: Error) => callback(error, null),
