@@ -1,7 +1,8 @@
-import { generateKeyPairSync, timingSafeEqual } from 'node:crypto'
+import { type KeyObject, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
 import Provider, { type AdapterFactory, type ClientMetadata, type Configuration, errors } from 'oidc-provider'
 import { signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
+import { generateKey } from '../../lib/signing-key/generate-key.ts'
 import type { ServerCertificate } from './certificate-authority.ts'
 import { listen } from './listen.ts'
 
@@ -23,6 +24,8 @@ export interface AuthorizationServerOptions {
   /** Passwords of users for the password grant. */
   readonly users: ReadonlyMap<string, string>
   readonly tokenSeconds?: number
+  /** An RSA key that signs its JWTs; where left out, a new one. */
+  readonly signingKey?: KeyObject
   /** How it reads what its clients name by URL. Left to itself oidc-provider reads nothing from this machine. */
   readonly fetch?: NonNullable<Configuration['fetch']>
 }
@@ -32,13 +35,13 @@ const knownResources = 'https://api.server.com/'
 
 /** @throws {LocalRunError} when the port is taken */
 export async function startAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
-  const { certificate, users, tokenSeconds = 600, fetch } = options
+  const { certificate, users, fetch } = options
   const server = createServer({ cert: certificate.certificate, key: certificate.privateKey })
   const port = await listen(server, options.port, 'localhost', options.whereTaken)
   const issuer = `https://localhost:${port}`
 
   const clients = await options.clients(issuer)
-  const provider = new Provider(issuer, { ...(await configuration(clients, tokenSeconds)), ...(fetch && { fetch }) })
+  const provider = new Provider(issuer, { ...(await configuration(clients, options)), ...(fetch && { fetch }) })
   addPasswordGrant(provider, users)
   const answer = provider.callback()
   server.on('request', (request, response) => void answer(request, response))
@@ -54,16 +57,18 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   }
 }
 
-async function configuration(clients: readonly ClientMetadata[], tokenSeconds: number): Promise<Configuration> {
+async function configuration(
+  clients: readonly ClientMetadata[],
+  { tokenSeconds = 600, signingKey = generateKey('RS256', 2048) }: AuthorizationServerOptions,
+): Promise<Configuration> {
   const scopes = clients.flatMap(({ scope }) => scope?.split(' ') ?? [])
-  const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
   // A memory of its own for each server; as the default it would print a warning at each start.
   const adapterPath = 'oidc-provider/lib/adapters/memory_adapter.js'
   const { createMemoryAdapter }: { createMemoryAdapter: () => AdapterFactory } = await import(adapterPath)
   return {
     adapter: createMemoryAdapter(),
     clients: [...clients],
-    jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kty: 'RSA' }] },
+    jwks: { keys: [{ ...signingKey.export({ format: 'jwk' }), kty: 'RSA' }] },
     scopes: ['openid', ...new Set(scopes)],
     clientAuthMethods: ['private_key_jwt', 'client_secret_jwt', 'client_secret_basic'],
     enabledJWA: { clientAuthSigningAlgValues: [...signatureAlgorithms] },

@@ -24,16 +24,22 @@ export function createHttpGateway(handler: LambdaHandler): Server {
 }
 
 async function answer(handler: LambdaHandler, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  const [encodedPath = '/', ...query] = (request.url ?? '/').split('?')
+  const path = decodePath(encodedPath)
+  if (path === undefined) return refuse(response, 400, 'Bad Request')
   const body = await readBody(request)
-  if (!body) {
-    response.writeHead(413, { 'content-type': 'application/json', connection: 'close' })
-    response.end('{"message":"Request Entity Too Large"}')
-    return
-  }
+  if (!body) return refuse(response, 413, 'Request Entity Too Large')
+
   const startedAt = Date.now()
-  const result = await handler(createEvent(request, body, startedAt), createLocalContext(startedAt))
-  response.writeHead(result.statusCode ?? 200, result.headers as Record<string, string>)
+  const event = createEvent(request, { path, query: query.join('?'), body, now: startedAt })
+  const { statusCode = 200, headers, cookies, ...result } = await handler(event, createLocalContext(startedAt))
+  response.writeHead(statusCode, { ...(headers as Record<string, string>), ...(cookies && { 'set-cookie': cookies }) })
   response.end(result.isBase64Encoded ? Buffer.from(result.body ?? '', 'base64') : result.body)
+}
+
+function refuse(response: ServerResponse, status: number, message: string): void {
+  response.writeHead(status, { 'content-type': 'application/json', connection: 'close' })
+  response.end(JSON.stringify({ message }))
 }
 
 /** Undefined where it is too large. */
@@ -48,19 +54,25 @@ async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   return Buffer.concat(chunks)
 }
 
-function createEvent(request: IncomingMessage, body: Buffer, now: number): APIGatewayProxyEventV2 {
-  const [path = '/', ...query] = (request.url ?? '/').split('?')
-  const rawPath = decodePath(path)
-  const method = request.method ?? 'GET'
+interface ReadRequest {
+  /** Decoded. */
+  readonly path: string
+  readonly query: string
+  readonly body: Buffer
+  readonly now: number
+}
+
+function createEvent(request: IncomingMessage, { path, query, body, now }: ReadRequest): APIGatewayProxyEventV2 {
+  const { method = 'GET', headersDistinct } = request
+  const { cookie, ...others } = headersDistinct
   const isText = textTypes.test(request.headers['content-type'] ?? '')
   return {
     version: '2.0',
     routeKey: '$default',
-    rawPath,
-    rawQueryString: query.join('?'),
-    headers: Object.fromEntries(
-      Object.entries(request.headers).map(([name, value]) => [name, [value].flat().join(',')]),
-    ),
+    rawPath: path,
+    rawQueryString: query,
+    ...(cookie && { cookies: cookie.flatMap((line) => line.split('; ')) }),
+    headers: Object.fromEntries(Object.entries(others).map(([name, values = []]) => [name, values.join(',')])),
     requestContext: {
       accountId: 'local',
       apiId: 'local',
@@ -68,7 +80,7 @@ function createEvent(request: IncomingMessage, body: Buffer, now: number): APIGa
       domainPrefix: 'localhost',
       http: {
         method,
-        path: rawPath,
+        path,
         protocol: `HTTP/${request.httpVersion}`,
         sourceIp: request.socket.remoteAddress ?? '',
         userAgent: request.headers['user-agent'] ?? '',
@@ -84,12 +96,12 @@ function createEvent(request: IncomingMessage, body: Buffer, now: number): APIGa
   }
 }
 
-/** API Gateway hands over the path decoded. */
-function decodePath(path: string): string {
+/** API Gateway hands over the path decoded. Undefined where it can't be. */
+function decodePath(path: string): string | undefined {
   try {
     return decodeURIComponent(path)
   } catch {
-    return path
+    return undefined
   }
 }
 

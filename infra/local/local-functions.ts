@@ -7,6 +7,7 @@ import type { Workspace } from './workspace.ts'
 /** The functions of this run, each as Lambda calls it. */
 export interface LocalFunctions {
   readonly issueToken: LambdaHandler
+  readonly callApi: LambdaHandler
   readonly warmTokens: (event: object, context: Context) => Promise<unknown>
   readonly refreshToken: (event: SQSEvent, context: Context) => Promise<SQSBatchResponse>
   readonly publishKeys: LambdaHandler
@@ -29,6 +30,7 @@ export async function loadFunctions(
   })
   return {
     issueToken: await load('issue-token'),
+    callApi: await load('call-api'),
     warmTokens: await load('warm-tokens'),
     refreshToken: await load('refresh-token'),
     publishKeys: await load('publish-keys'),

@@ -18,6 +18,7 @@ export function createLocalRoutes(functions: LocalFunctions, deliver: Deliver, s
     const [, jwtBuilder] = /^\/rotate\/([^/]+)$/.exec(rawPath) ?? []
     if (isPost && rawPath === '/events') return accept(event, deliver, stage)
     if (isPost && jwtBuilder !== undefined) return answerRotation(functions, stage, jwtBuilder)
+    if (/^\/connections\/[^/]+\/api\//.test(rawPath)) return functions.callApi(event, context)
     return rawPath.startsWith('/jwt/') ? functions.publishKeys(event, context) : functions.issueToken(event, context)
   }
 }

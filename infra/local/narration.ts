@@ -12,11 +12,18 @@ interface SentRequest {
   readonly origin: string
   readonly path: string
   readonly method: string
+  /** Names and values by turns. */
+  readonly headers: readonly (string | readonly string[])[]
   readonly body?: unknown
 }
 
+/** A longer answer is not for a terminal. */
+const longestShown = 400
+// Escape sequences, and what was no text.
+const unprintable = /[^\P{C}\s]|\ufffd/u
+
 /**
- * Tells step by step what happens while one token is obtained, as seen on the log and on the wire. The functions know
+ * Tells step by step what happens while one token is obtained or one call made, as seen on the log and on the wire. The functions know
  * nothing of it.
  * @returns to stop telling
  */
@@ -38,9 +45,9 @@ export function narrate(print: Print): () => void {
     ],
     [
       'undici:request:trailers',
-      ({ request }: { request: object }) => {
-        const body = Buffer.concat(bodies.get(request) ?? []).toString()
-        print(`     ${maskTokens(body)}`)
+      ({ request }: { request: SentRequest }) => {
+        const body = Buffer.concat(bodies.get(request) ?? [])
+        if (body.length > 0) print(`     ${describeBody(body, bearerTokensOf(request))}`)
       },
     ],
   ]
@@ -138,7 +145,12 @@ function describeEvent(event: LogEvent): string {
   }
 }
 
-function narrateRequest({ origin, path, method, body }: SentRequest, print: Print): void {
+function narrateRequest(request: SentRequest, print: Print): void {
+  const { origin, path, method, body } = request
+  if (bearerTokensOf(request).length > 0) {
+    print(`  ${method} ${origin}${path.split('?')[0]} with the token`)
+    return
+  }
   print(`  ${method} ${origin}${path}`)
   const form = new URLSearchParams(Buffer.isBuffer(body) ? body.toString() : '')
   for (const [name, value] of form) {
@@ -147,10 +159,22 @@ function narrateRequest({ origin, path, method, body }: SentRequest, print: Prin
   }
 }
 
+/** Who sends one calls an API: what else it sends is its own business. */
+function bearerTokensOf({ headers }: SentRequest): string[] {
+  return headers.flat().flatMap((each) => /^Bearer (.+)$/.exec(each)?.[1] ?? [])
+}
+
 function narrateAssertion(assertion: string, print: Print): void {
   print('     client_assertion, decoded:')
   print(`       header ${JSON.stringify(decodeProtectedHeader(assertion))}`)
   print(`       claims ${JSON.stringify(decodeJwt(assertion))}`)
+}
+
+/** @param sent what an API may say again, and the terminal may not */
+function describeBody(body: Buffer, sent: readonly string[]): string {
+  const withoutSent = sent.reduce((text, token) => text.replaceAll(token, '[token]'), body.toString())
+  const text = maskTokens(withoutSent).trim()
+  return text.length > longestShown || unprintable.test(text) ? `(${body.length} bytes)` : text.replace(/\s+/g, ' ')
 }
 
 /** The answer without what would let a reader of the screen call the API. */

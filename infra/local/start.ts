@@ -1,13 +1,12 @@
-import { join, relative, resolve } from 'node:path'
+import { once } from 'node:events'
+import { get, type IncomingMessage } from 'node:http'
+import { join, resolve } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
-import type { ClientMetadata } from 'oidc-provider'
 import { fileElements } from '../../lib/adapters/file-elements.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
-import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/list-connections.ts'
-import { validateElements } from '../../lib/configuration/validate-elements.ts'
 import { isTokenError } from '../../lib/token/token-error.ts'
-import { startAuthorizationServer } from './authorization-server.ts'
 import { groundOf } from './ground.ts'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
 import { listen } from './listen.ts'
@@ -16,25 +15,17 @@ import { createLocalQueue } from './local-queue.ts'
 import { createLocalRoutes } from './local-routes.ts'
 import { LocalRunError } from './local-run-error.ts'
 import { narrate, narrateWhileServing } from './narration.ts'
+import { startServers } from './start-servers.ts'
 import { watchFiles } from './watch-files.ts'
-import {
-  clientsOf,
-  expectedIssuer,
-  localConnections,
-  ownElements,
-  prepareCertificate,
-  prepareDemoUser,
-  prepareSecrets,
-  relocate,
-  trust,
-  type Workspace,
-} from './workspace.ts'
+import { ownElements, prepareDemoUser, type Workspace } from './workspace.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 /** What the local run makes and keeps. */
 const folder = resolve(process.env['TOKENWELL_FOLDER'] ?? join(root, '.tokenwell'))
 const loopback = '127.0.0.1'
 const defaultPort = 8787
+/** The one that calls are shown through. */
+const apiConnection = 'orders'
 const warmIntervalMilliseconds = 60_000
 const flag = { type: 'boolean', default: false } as const
 const print = (line = '') => console.log(line)
@@ -54,7 +45,7 @@ function isForPeople(error: unknown): error is Error {
 }
 
 async function main(): Promise<void> {
-  const { once, aws } = parseArgs({ options: { once: flag, aws: flag } }).values
+  const { once: isOnce, aws: isAws } = parseArgs({ options: { once: flag, aws: flag } }).values
   print('Tokenwell on this machine\n')
 
   let handler: LambdaHandler | undefined
@@ -63,12 +54,14 @@ async function main(): Promise<void> {
     return handler(event, context)
   })
   const port = await listen(gateway, ...askedPort())
-  const workspace = await startServer({
+  const url = `http://${loopback}:${port}`
+  const asked: Workspace = {
     elementsPath: process.env['TOKENWELL_ELEMENTS'] ? resolve(process.env['TOKENWELL_ELEMENTS']) : ownElements,
     secretsFolder: join(folder, 'secrets'),
-    surroundings: { stage: 'local', publicUrl: `http://${loopback}:${port}`, isLambda: false },
-  })
-  const functions = await loadFunctions(workspace, await groundOf(workspace, { isAws: aws, print }))
+    surroundings: { stage: 'local', publicUrl: url, isLambda: false },
+  }
+  const { workspace, api } = await startServers(asked, { folder, print })
+  const functions = await loadFunctions(workspace, await groundOf(workspace, { isAws, print }))
   const { stage } = workspace.surroundings
   const deliver = createLocalQueue(functions, stage)
   handler = createLocalRoutes(functions, deliver, stage)
@@ -79,13 +72,19 @@ async function main(): Promise<void> {
   print(`\nA token for the connection ${connection}:\n`)
   if (configured) print(describe(configured))
   await firstToken(functions.issueToken, { connection, ...(await demoUserOf(workspace, configured)) })
-  if (once) process.exit(0)
+  const curls = [`curl -s -X POST ${url}/connections/${connection}/token`]
+  if (await isToBeCalled(workspace, api)) {
+    const order = `${url}/connections/${apiConnection}/api/42`
+    await firstCall(order)
+    curls.push(`curl -s ${order}`)
+  }
+  if (isOnce) process.exit(0)
 
   narrateWhileServing((line) => print(`  ${line}`))
   startSchedule(functions)
   await watchFiles(workspace, deliver)
-  print(`\nServing on http://${loopback}:${port} until Ctrl-C. The next answer comes from memory:\n`)
-  print(`curl -s -X POST http://${loopback}:${port}/connections/${connection}/token\n`)
+  print(`\nServing on ${url} until Ctrl-C. The next token comes from memory:\n`)
+  print(`${curls.join('\n')}\n`)
   process.on('SIGINT', () => process.exit(0))
   process.on('SIGTERM', () => process.exit(0))
 }
@@ -96,57 +95,6 @@ function askedPort(): readonly [port: number, host: string, whereTaken: { mayMov
   if (!/^\d{1,5}$/.test(asked) || Number(asked) > 65_535)
     throw new LocalRunError('PORT must be a number from 0 to 65535.')
   return [Number(asked), loopback, { mayMove: false, advice: 'free it, or choose another one, and start again' }]
-}
-
-/** The authorization server, if the elements expect one here, with a client for each connection. */
-async function startServer(asked: Workspace): Promise<Workspace> {
-  const isOwn = asked.elementsPath === ownElements
-  print(`  elements   ${relative(process.cwd(), asked.elementsPath)}`)
-  await announceMistakes(asked)
-  const isExpected = (await localConnections(asked, expectedIssuer)).length > 0
-  if (!isExpected) return describeForeignServers(asked)
-
-  let workspace = asked
-  const certificate = await prepareCertificate(folder)
-  const { issuer } = await startAuthorizationServer({
-    port: Number(new URL(expectedIssuer).port),
-    whereTaken: {
-      mayMove: isOwn,
-      advice: 'your elements expect the authorization server of this run there; free it and start again',
-    },
-    certificate,
-    users: await prepareDemoUser(asked),
-    async clients(issuer) {
-      workspace = await relocate(asked, issuer, folder)
-      await announceSecrets(workspace)
-      await trust(workspace, certificate)
-      return clientsOf(workspace, await localConnections(workspace, issuer))
-    },
-  })
-  print(`  server     ${issuer} (npm's oidc-provider over TLS), with a client for each usable connection`)
-  return workspace
-}
-
-async function announceMistakes({ elementsPath, surroundings }: Workspace): Promise<void> {
-  const findings = await validateElements(fileElements(elementsPath), surroundings)
-  for (const finding of findings.filter(isMistake)) print(`  mistake    ${describeFinding(finding)}`)
-}
-
-async function announceSecrets(workspace: Workspace): Promise<void> {
-  const made = await prepareSecrets(workspace)
-  const place = relative(process.cwd(), workspace.secretsFolder)
-  print(made.length > 0 ? `  secrets    ${made.length} made in ${place}` : `  secrets    as they are in ${place}`)
-}
-
-/** Servers that aren't ours have to be told of the clients by their operators. */
-async function describeForeignServers(workspace: Workspace): Promise<Workspace> {
-  await announceSecrets(workspace)
-  const listed = await listConnections(fileElements(workspace.elementsPath), workspace.surroundings)
-  const clients = await clientsOf(workspace, listed)
-  const keys = ({ jwks }: ClientMetadata) => (jwks ? ` with the public keys ${JSON.stringify(jwks)}` : '')
-  for (const client of clients)
-    print(`  client     register ${client.client_id} (${client.token_endpoint_auth_method})${keys(client)}`)
-  return workspace
 }
 
 /** `conn` of the original's example, or else the first that needs no user. */
@@ -178,6 +126,22 @@ async function firstToken(handler: LambdaHandler, request: object): Promise<void
   const answer = (await handler(request as never, createLocalContext(Date.now()))) as { status?: number }
   stop()
   if (answer.status !== undefined) throw new LocalRunError(`No token: ${whatToDo(answer.status)}`)
+}
+
+/** Only the API of this run is called unasked. */
+async function isToBeCalled({ elementsPath, surroundings }: Workspace, api: string | undefined): Promise<boolean> {
+  const listed = await listConnections(fileElements(elementsPath), surroundings)
+  const origin = listed.find(({ name }) => name === apiConnection)?.connection?.api?.origin
+  return origin !== undefined && origin === api
+}
+
+/** By no client that the narration would hear. */
+async function firstCall(url: string): Promise<void> {
+  print(`\nA call through the connection ${apiConnection}, GET ${url}:\n`)
+  const stop = narrate(print)
+  const [response] = (await once(get(url), 'response')) as [IncomingMessage]
+  await text(response)
+  stop()
 }
 
 /** As EventBridge Scheduler does. */

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto'
+import { createPrivateKey, type KeyObject, X509Certificate } from 'node:crypto'
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { ClientMetadata } from 'oidc-provider'
@@ -6,15 +6,24 @@ import { fileElements } from '../../lib/adapters/file-elements.ts'
 import { fileSecrets, secretPath } from '../../lib/adapters/file-secrets.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/list-connections.ts'
 import type { Surroundings } from '../../lib/configuration/surroundings.ts'
+import { generateKey } from '../../lib/signing-key/generate-key.ts'
 import { createServerCertificate, type ServerCertificate } from './certificate-authority.ts'
 import { makePassword, makeSecret, makeSecrets } from './make-secrets.ts'
 import { describeClients } from './register-clients.ts'
 
 /** Where the elements of the local run expect its authorization server. */
 export const expectedIssuer = 'https://localhost:9443'
+/** Where they expect its protected API. */
+export const expectedApi = 'https://localhost:9444'
 export const demoUser = 'alice'
 const spareMilliseconds = 7 * 86_400_000
 export const ownElements = join(import.meta.dirname, 'elements.json')
+
+/** Where the servers of one local run are. */
+export interface Origins {
+  readonly issuer: string
+  readonly api: string
+}
 
 /** The elements and secrets of one local run. */
 export interface Workspace {
@@ -31,14 +40,27 @@ export async function localConnections(workspace: Workspace, issuer: string): Pr
   })
 }
 
-/** The same with elements that expect the authorization server where it is. */
-export async function relocate(workspace: Workspace, issuer: string, folder: string): Promise<Workspace> {
-  if (issuer === expectedIssuer) return workspace
-  const elementsPath = join(folder, `elements-${new URL(issuer).port}.json`)
+/** The same with elements that expect the servers where they are. */
+export async function relocate(workspace: Workspace, origins: Origins, folder: string): Promise<Workspace> {
+  const { issuer, api } = origins
+  if (issuer === expectedIssuer && api === expectedApi) return workspace
+  const elementsPath = join(folder, `elements-${portOf(issuer)}-${portOf(api)}.json`)
   const text = await readFile(workspace.elementsPath, 'utf8')
+  const elements: unknown = JSON.parse(text, (_name, value: unknown) => relocateValue(value, origins))
   await mkdir(folder, { recursive: true })
-  await writeFile(elementsPath, text.replaceAll(expectedIssuer, issuer))
+  await writeFile(elementsPath, `${JSON.stringify(elements, undefined, 2)}\n`)
   return { ...workspace, elementsPath }
+}
+
+/** A URL below the expected issuer, or an element whose `host` and `port` are those of the expected API. */
+function relocateValue(value: unknown, { issuer, api }: Origins): unknown {
+  if (typeof value === 'string') return value.replaceAll(expectedIssuer, issuer)
+  if (typeof value !== 'object' || value === null || !('host' in value && 'port' in value)) return value
+  return `${value.host}:${value.port}` === expectedApi ? { ...value, port: portOf(api) } : value
+}
+
+export function portOf(origin: string): number {
+  return Number(new URL(origin).port)
 }
 
 /** Makes what is missing to use all connections. */
@@ -62,7 +84,7 @@ export async function prepareDemoUser({
   return new Map([[demoUser, password.reveal()]])
 }
 
-/** The certificate of the authorization server, kept so that several runs at a time are trusted by the same secret. */
+/** The certificate of the servers of this run, kept so that several runs at a time are trusted by the same secret. */
 export async function prepareCertificate(folder: string): Promise<ServerCertificate> {
   const path = join(folder, 'authorization-server.json')
   const kept = await readFile(path, 'utf8').then(
@@ -76,7 +98,18 @@ export async function prepareCertificate(folder: string): Promise<ServerCertific
   return made
 }
 
-/** Lets the connections trust the authorization server. */
+/** What the authorization server signs by, kept so that tokens of one run, found in a shared cache by the next, are still good. */
+export async function prepareSigningKey(folder: string): Promise<KeyObject> {
+  const path = join(folder, 'authorization-server-key.pem')
+  const kept = await readFile(path, 'utf8').catch(() => undefined)
+  if (kept) return createPrivateKey(kept)
+  const made = generateKey('RS256', 2048)
+  await mkdir(folder, { recursive: true, mode: 0o700 })
+  await writeFile(path, made.export({ type: 'pkcs8', format: 'pem' }), { mode: 0o600 })
+  return made
+}
+
+/** Lets the connections trust the servers of this run. */
 export async function trust({ secretsFolder, surroundings }: Workspace, certificate: ServerCertificate): Promise<void> {
   const path = secretPath(secretsFolder, surroundings.stage, `tokenwell/${surroundings.stage}/authorization-server-ca`)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })

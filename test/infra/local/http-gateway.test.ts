@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
-import { request as send } from 'node:http'
+import { once } from 'node:events'
+import { Agent, type IncomingMessage, request as send } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from '../../../infra/local/http-gateway.ts'
@@ -30,10 +32,17 @@ async function startGateway(
   return { url: `http://127.0.0.1:${port}`, events, contexts }
 }
 
+/** A request with these names and values by turns, as they stand. */
+async function exchange(url: string, method: string, headers: readonly string[] = [], agent?: Agent) {
+  const request = send(url, { method, headers: ['host', 'some.example', ...headers], ...(agent && { agent }) }).end()
+  const [response] = (await once(request, 'response')) as [IncomingMessage]
+  return { status: response.statusCode, headers: response.headers, body: await text(response) }
+}
+
 test('a request becomes an event of payload format 2.0: path decoded, query as it is, names of headers in lower case', async (t) => {
   const { url, events } = await startGateway(t, async () => ({ statusCode: 204 }))
   await fetch(`${url}/a%20b/c?x=%20&y=?`, { method: 'DELETE', headers: { 'X-Some': 'value' } })
-  await fetch(`${url}/100%25/%zz`)
+  await fetch(`${url}/100%25?`)
   const [event, odd] = events
   assert.equal(event?.version, '2.0')
   assert.equal(event.rawPath, '/a b/c')
@@ -43,8 +52,57 @@ test('a request becomes an event of payload format 2.0: path decoded, query as i
   assert.equal(event.requestContext.http.path, '/a b/c')
   assert.equal(event.body, undefined)
   assert.equal(event.isBase64Encoded, false)
-  assert.equal(odd?.rawPath, '/100%25/%zz')
+  assert.equal(event.cookies, undefined)
+  assert.equal(odd?.rawPath, '/100%')
   assert.equal(odd.rawQueryString, '')
+})
+
+test('a path that is not UTF-8 once decoded, or has a % too many, is a 400 that never gets there', async (t) => {
+  const { url, events } = await startGateway(t, async () => ({ statusCode: 204 }))
+  for (const path of ['/%zz', '/%', '/%ff', '/a/%c3/b?x=y']) {
+    const response = await fetch(url + path)
+    assert.equal(response.status, 400, path)
+    assert.deepEqual(await response.json(), { message: 'Bad Request' })
+  }
+  assert.equal((await fetch(`${url}/?x=%zz`)).status, 204)
+  assert.deepEqual(
+    events.map(({ rawQueryString }) => rawQueryString),
+    ['x=%zz'],
+  )
+})
+
+test('cookies stand apart from the headers, and several values of one header are joined by a comma', async (t) => {
+  const { url, events } = await startGateway(t, async () => ({ statusCode: 204 }))
+  const headers = ['Cookie', 'a=1; b="x, y;z"', 'cookie', 'c=3', 'X-Some', 'one', 'x-some', 'two', 'Referer', 'r']
+  await exchange(url, 'GET', [...headers, 'referer', 's'])
+  const [event] = events
+  assert.deepEqual(event?.cookies, ['a=1', 'b="x, y;z"', 'c=3'])
+  assert.deepEqual(
+    { ...event.headers, connection: undefined },
+    { 'x-some': 'one,two', referer: 'r,s', host: 'some.example', connection: undefined },
+  )
+})
+
+test('each cookie of an answer is a Set-Cookie of its own', async (t) => {
+  const cookies = ['a=1; Path=/', 'b=2; Expires=Wed, 21 Oct 2026 07:28:00 GMT']
+  const { url } = await startGateway(t, async () => ({ headers: { 'x-some': 'value' }, cookies, body: 'body' }))
+  const { headers, body } = await exchange(url, 'GET')
+  assert.deepEqual(headers['set-cookie'], cookies)
+  assert.equal(headers['x-some'], 'value')
+  assert.equal(body, 'body')
+})
+
+test('the answer to HEAD has its headers and no body, and the connection goes on', async (t) => {
+  const { url, events } = await startGateway(t, async () => ({ headers: { 'x-some': 'value' }, body: 'body' }))
+  const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  t.after(() => agent.destroy())
+  const head = await exchange(url, 'HEAD', [], agent)
+  assert.deepEqual([head.status, head.headers['x-some'], head.body], [200, 'value', ''])
+  assert.equal((await exchange(url, 'GET', [], agent)).body, 'body')
+  assert.deepEqual(
+    events.map(({ requestContext }) => requestContext.http.method),
+    ['HEAD', 'GET'],
+  )
 })
 
 test('JSON and texts are handed over as they are, all else in base64', async (t) => {

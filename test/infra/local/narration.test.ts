@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
+import { createServer } from 'node:http'
 import { type TestContext, test } from 'node:test'
+import { Client } from 'undici'
+import { listen } from '../../../infra/local/listen.ts'
 import { maskTokens, narrate, narrateWhileServing } from '../../../infra/local/narration.ts'
 import { type ElementChanges, theElements } from '../../support/elements.ts'
 import { tokenRequest } from '../../support/the-set.ts'
@@ -44,6 +47,47 @@ test('what is sent and answered is told without password, signature and token, a
     assert.match(first, line)
   assert.doesNotMatch(first, /tr0ub4dor|eyJ|the-access-token|the-refresh-token/)
   assert.equal(second, '')
+})
+
+/** What is told of one call to an API that answers so. */
+async function tellOfCall(t: TestContext, answer: string | Buffer): Promise<string[]> {
+  const server = createServer((_request, response) => response.end(answer))
+  const port = await listen(server, 0, '127.0.0.1')
+  const client = new Client(`http://127.0.0.1:${port}`)
+  const lines: string[] = []
+  const stop = narrate((line) => lines.push(line))
+  t.after(stop)
+  const { body } = await client.request({
+    method: 'POST',
+    path: '/orders/42?key=the-query',
+    headers: { 'content-type': 'application/x-www-form-urlencoded', authorization: 'Bearer the-access-token' },
+    body: 'item=the-body',
+  })
+  await body.dump()
+  stop()
+  await client.close()
+  server.close()
+  return lines.map((line) => line.replace(String(port), '80'))
+}
+
+test('of a call to an API neither token, query nor body is told, and of its answer what is short and text', async (t) => {
+  for (const [answer, told] of [
+    ['{"id": "42",\n "item": "tea"}\n', ['     {"id": "42", "item": "tea"}']],
+    [
+      '{"sent":"Bearer the-access-token","id_token":"12345678"}',
+      ['     {"sent":"Bearer [token]","id_token":"(8 characters)"}'],
+    ],
+    ['x'.repeat(400), [`     ${'x'.repeat(400)}`]],
+    ['x'.repeat(401), ['     (401 bytes)']],
+    ['\u001b[2J', ['     (4 bytes)']],
+    [Buffer.from([0x89, 0x50, 0xff]), ['     (3 bytes)']],
+    ['', []],
+  ] as const)
+    assert.deepEqual(await tellOfCall(t, answer), [
+      '  POST http://127.0.0.1:80/orders/42 with the token',
+      '     answered 200',
+      ...told,
+    ])
 })
 
 test('a failure is told with its status and reason', async (t) => {

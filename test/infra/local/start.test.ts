@@ -7,7 +7,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { theElements } from '../../support/elements.ts'
-import { runShell, runToEnd, someFolder, startServing } from '../../support/local-run.ts'
+import { type EndedRun, runShell, runToEnd, someFolder, startServing } from '../../support/local-run.ts'
 import { startTheSet } from '../../support/the-set.ts'
 
 /* The local run as a newcomer meets it: a process of its own, a real authorization server, real ports. */
@@ -27,8 +27,13 @@ test('npm start -- --once tells every step of the first token and ends with 0', 
     /"access_token":"\(\d+ characters\)"/,
     /myAuthServer issued a token \(\d+ ms\)/,
     /token handed out from: server, \d+ s left/,
+    /A call through the connection orders, GET http:\/\/127\.0\.0\.1:\d+\/connections\/orders\/api\/42/,
+    /resource=https:\/\/api\.server\.com\/orders/,
+    /GET https:\/\/localhost:\d+\/orders\/42 with the token\n +answered 200\n +\{"id":"42","item":"tea","quantity":2\}\n/,
+    /orders: the API answered 200 \(\d+ ms\)/,
   ])
     assert.match(output, step)
+  assert.doesNotMatch(output, /\/jwks|answered 4/)
   assert.doesNotMatch(output, /eyJ/, 'no assertion')
   assert.doesNotMatch(output, /WARNING/)
 })
@@ -41,6 +46,29 @@ test('npm start serves: the printed curl line runs as it stands, twice from memo
   assert.equal(answer.source, 'memory')
   assert.equal(answer.token_type, 'Bearer')
   assert.equal(await run.end(), 0)
+})
+
+test('npm start serves the API of orders, too: the printed line, and what else HTTP can do', async (t) => {
+  const run = await startServing(t, { TOKENWELL_FOLDER: await someFolder(t) })
+  const [, printed = ''] = /^(curl -s \S+\/api\/42)$/m.exec(await run.until(/^curl .*\/api\/.*\n/m)) ?? []
+  assert.deepEqual(await runShell(printed), { status: 0, output: '{"id":"42","item":"tea","quantity":2}\n' })
+
+  const api = `${run.url}/connections/orders/api`
+  const added = await fetch(`${api}/`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', authorization: 'Bearer the-one-of-the-caller' },
+    body: '{"item":"coffee"}',
+  })
+  assert.deepEqual([added.status, added.headers.get('location')], [201, '/orders/43'])
+  assert.deepEqual(await (await fetch(`${api}/43`)).json(), { item: 'coffee', id: '43' })
+  const head = await fetch(`${api}/43`, { method: 'HEAD' })
+  assert.deepEqual([head.status, await head.text()], [200, ''])
+  const missing = await fetch(`${api}/44`)
+  assert.deepEqual([missing.status, missing.headers.get('proxy-status')], [404, null])
+  assert.equal((await fetch(`${api}/a%25b`)).status, 400)
+  assert.equal((await fetch(api)).status, 404)
+  await run.until(/orders: the API answered 404 \(\d+ ms\)/)
+  assert.doesNotMatch(await run.until(/400 invalid_request/), /eyJ|coffee|of-the-caller/)
 })
 
 test('what npm start serves is for this machine alone, and what fails is told at the terminal', async (t) => {
@@ -92,12 +120,14 @@ test('PORT names the port; taken, it is a sentence and 1', async (t) => {
   assert.match(wrong.output, /PORT must be a number/)
 })
 
-test('where 8787 and 9443 are taken the next free ports serve', async (t) => {
+test('where 8787, 9443 and 9444 are taken the next free ports serve', async (t) => {
   await occupy(t, 8787)
   await occupy(t, 9443, 'localhost')
+  await occupy(t, 9444, 'localhost')
   const run = await startServing(t, { TOKENWELL_FOLDER: await someFolder(t) })
   assert.doesNotMatch(run.curl, /:8787\//)
-  assert.doesNotMatch(run.output, /localhost:9443/)
+  assert.doesNotMatch(run.output, /localhost:944[34]/)
+  assert.match(run.output, /orders: the API answered 200/)
   assert.equal(JSON.parse((await runShell(run.curl)).output).source, 'memory')
 })
 
@@ -160,6 +190,34 @@ test('elements of a user that expect the server on 9443 are not rewritten: taken
   assert.equal(status, 1)
   assert.match(output, /Port 9443 is taken/)
 })
+
+test('elements of a user have the protected API where a connection points to it, and no API of theirs is called unasked', async (t) => {
+  const folder = await someFolder(t)
+  const path = join(folder, 'elements.json')
+  const base = theElements('https://localhost:9443')
+  const run = async (host: string, port: number) => {
+    const orders = { host, port, domainBasePath: '/orders', authenticationConfigRef: 'theConfig' }
+    await writeFile(path, JSON.stringify({ ...base, endpointConnection: { ...base['endpointConnection'], orders } }))
+    return runUnlessTaken(9443, { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
+  }
+  const theirs = await run('https://127.0.0.1', 9444)
+  assert.equal(theirs.status, 0, theirs.output)
+  assert.doesNotMatch(theirs.output, /^ +api|A call through/m)
+
+  await occupy(t, 9444, 'localhost')
+  const ours = await run('https://localhost', 9444)
+  assert.equal(ours.status, 1)
+  assert.match(ours.output, /Port 9444 is taken: your elements expect the protected API of this run there/)
+})
+
+/** Once more while another test has that port. */
+async function runUnlessTaken(port: number, environment: Record<string, string>): Promise<EndedRun> {
+  for (let tries = 0; ; tries++) {
+    const run = await runToEnd(['--once'], environment)
+    if (tries === 60 || !run.output.includes(`Port ${port} is taken`)) return run
+    await pause(1_000)
+  }
+}
 
 /** Takes a port until the test ends; waits for it where another test has it. */
 async function occupy(t: TestContext, port: number, host = '127.0.0.1'): Promise<number> {

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict'
-import { readFile, stat } from 'node:fs/promises'
+import { readdir, readFile, stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { createServerCertificate } from '../../../infra/local/certificate-authority.ts'
 import {
+  expectedApi,
   expectedIssuer,
   localConnections,
   ownElements,
   prepareDemoUser,
+  prepareSigningKey,
   relocate,
   trust,
   type Workspace,
@@ -19,19 +21,55 @@ import { theElements } from '../../support/elements.ts'
 const surroundings = { stage: 'local', publicUrl: 'http://127.0.0.1:8787', isLambda: false }
 const elsewhere = 'https://localhost:9555'
 
-test('where the server had to move, our own elements follow it everywhere, in a copy', async (t) => {
+const theApi = { host: 'https://localhost', port: 9444 }
+
+test('where the servers had to move, our own elements follow them everywhere, in a copy', async (t) => {
   const folder = await theFolder(t, {})
   const workspace: Workspace = { elementsPath: ownElements, secretsFolder: join(folder, 'secrets'), surroundings }
-  assert.equal(await relocate(workspace, expectedIssuer, folder), workspace)
-  const moved = await relocate(workspace, elsewhere, folder)
+  assert.equal(await relocate(workspace, { issuer: expectedIssuer, api: expectedApi }, folder), workspace)
+  const moved = await relocate(workspace, { issuer: elsewhere, api: 'https://localhost:9557' }, folder)
   assert.equal(dirname(moved.elementsPath), folder)
   const before = await readFile(ownElements, 'utf8')
   const after = await readFile(moved.elementsPath, 'utf8')
-  assert.ok(before.includes(expectedIssuer) && !after.includes(expectedIssuer))
-  assert.equal(after.replaceAll(elsewhere, expectedIssuer), before)
-  assert.equal((await localConnections(moved, elsewhere)).length, 8)
-  const another = await relocate(workspace, 'https://localhost:9556', folder)
-  assert.notEqual(another.elementsPath, moved.elementsPath, 'two runs at once do not share their copies')
+  assert.ok(before.includes(expectedIssuer) && before.includes('9444') && !/944[34]/.test(after))
+  assert.deepEqual(
+    JSON.parse(after.replaceAll(elsewhere, expectedIssuer).replaceAll('9557', '9444')),
+    JSON.parse(before),
+  )
+  const local = await localConnections(moved, elsewhere)
+  assert.equal(local.length, 9)
+  assert.equal(local.find(({ name }) => name === 'orders')?.connection?.api?.origin, 'https://localhost:9557')
+})
+
+test('either server may move alone, and two runs at once do not share their copies', async (t) => {
+  const base = theElements(expectedIssuer)
+  const elementsPath = await theElementsFile(t, {
+    ...base,
+    endpointConnection: {
+      theirs: { ...theApi, port: '9444', authenticationConfigRef: 'theConfig' },
+      another: { ...theApi, host: 'https://localhost.example', authenticationConfigRef: 'theConfig' },
+      none: { authenticationConfigRef: 'theConfig' },
+    },
+  })
+  const folder = dirname(elementsPath)
+  const workspace: Workspace = { elementsPath, secretsFolder: 'secrets', surroundings }
+  const origins = async (issuer: string, api: string) => {
+    const moved = await relocate(workspace, { issuer, api }, folder)
+    const listed = await localConnections(moved, issuer)
+    const found = Object.fromEntries(listed.map(({ name, connection }) => [name, connection?.api?.origin]))
+    return { path: moved.elementsPath, ...found }
+  }
+  const paths = [
+    { issuer: elsewhere, api: expectedApi },
+    { issuer: expectedIssuer, api: elsewhere },
+    // The next free port for the one was the other's.
+    { issuer: expectedApi, api: elsewhere },
+  ].map(async ({ issuer, api }) => {
+    const { path, ...found } = await origins(issuer, api)
+    assert.deepEqual(found, { theirs: api, another: 'https://localhost.example:9444', none: undefined })
+    return path
+  })
+  assert.equal(new Set(await Promise.all(paths)).size, 3)
 })
 
 test('connections of this server are those whose token endpoint stands there', async (t) => {
@@ -55,4 +93,12 @@ test('the certificate that is trusted is that of the last start; the password of
   const user = await prepareDemoUser(workspace)
   assert.match(user.get('alice') ?? '', /^[\w-]{64}$/)
   assert.deepEqual(await prepareDemoUser(workspace), user)
+})
+
+test('the authorization server signs by the same key in each run, and nobody else can read it', async (t) => {
+  const folder = join(await theFolder(t, {}), 'made')
+  const first = await prepareSigningKey(folder)
+  assert.ok((await prepareSigningKey(folder)).equals(first))
+  assert.equal(first.asymmetricKeyType, 'rsa')
+  for (const name of await readdir(folder)) assert.equal((await stat(join(folder, name))).mode & 0o777, 0o600)
 })

@@ -1,0 +1,108 @@
+import { relative } from 'node:path'
+import type { ClientMetadata } from 'oidc-provider'
+import { fileElements } from '../../lib/adapters/file-elements.ts'
+import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
+import { listConnections } from '../../lib/configuration/list-connections.ts'
+import { validateElements } from '../../lib/configuration/validate-elements.ts'
+import { startAuthorizationServer } from './authorization-server.ts'
+import { ordersAudience, type ProtectedApi, startProtectedApi } from './protected-api.ts'
+import {
+  clientsOf,
+  expectedApi,
+  expectedIssuer,
+  localConnections,
+  ownElements,
+  portOf,
+  prepareCertificate,
+  prepareDemoUser,
+  prepareSecrets,
+  prepareSigningKey,
+  relocate,
+  trust,
+  type Workspace,
+} from './workspace.ts'
+
+interface ServersOptions {
+  /** What the local run makes and keeps. */
+  readonly folder: string
+  readonly print: Print
+}
+
+type Print = (line: string) => void
+
+/** The workspace with which the run goes on. */
+export interface StartedServers {
+  readonly workspace: Workspace
+  /** The origin of the protected API, where there is one. */
+  readonly api?: string
+}
+
+/**
+ * Starts those that the elements expect on this machine: the authorization server, with a client for each connection, and
+ * the protected API, which takes that one's tokens. Of servers elsewhere it says what to register there.
+ * @throws {LocalRunError} when a port is taken
+ */
+export async function startServers(asked: Workspace, { folder, print }: ServersOptions): Promise<StartedServers> {
+  print(`  elements   ${relative(process.cwd(), asked.elementsPath)}`)
+  await announceMistakes(asked, print)
+  const expecting = await localConnections(asked, expectedIssuer)
+  if (expecting.length === 0) {
+    await announceForeignServers(asked, print)
+    return { workspace: asked }
+  }
+
+  const isApiExpected = expecting.some(({ connection }) => connection?.api?.origin === expectedApi)
+  const certificate = await prepareCertificate(folder)
+  let workspace = asked
+  let api: ProtectedApi | undefined
+  const { issuer } = await startAuthorizationServer({
+    port: portOf(expectedIssuer),
+    whereTaken: whereTaken(asked, 'authorization server'),
+    certificate,
+    signingKey: await prepareSigningKey(folder),
+    users: await prepareDemoUser(asked),
+    async clients(issuer) {
+      if (isApiExpected) {
+        const port = portOf(expectedApi)
+        api = await startProtectedApi({ port, whereTaken: whereTaken(asked, 'protected API'), certificate, issuer })
+      }
+      workspace = await relocate(asked, { issuer, api: api?.origin ?? expectedApi }, folder)
+      await announceSecrets(workspace, print)
+      await trust(workspace, certificate)
+      return clientsOf(workspace, await localConnections(workspace, issuer))
+    },
+  })
+  print(`  server     ${issuer} (npm's oidc-provider over TLS), with a client for each usable connection`)
+  if (!api) return { workspace }
+  print(`  api        ${api.origin}, which wants a token for ${ordersAudience}`)
+  return { workspace, api: api.origin }
+}
+
+/** Our own elements follow a server to another port; those of a user stay as they are. */
+function whereTaken({ elementsPath }: Workspace, name: string): { mayMove: boolean; advice: string } {
+  return {
+    mayMove: elementsPath === ownElements,
+    advice: `your elements expect the ${name} of this run there; free it and start again`,
+  }
+}
+
+async function announceMistakes({ elementsPath, surroundings }: Workspace, print: Print): Promise<void> {
+  const findings = await validateElements(fileElements(elementsPath), surroundings)
+  for (const finding of findings.filter(isMistake)) print(`  mistake    ${describeFinding(finding)}`)
+}
+
+async function announceSecrets(workspace: Workspace, print: Print): Promise<void> {
+  const made = await prepareSecrets(workspace)
+  const place = relative(process.cwd(), workspace.secretsFolder)
+  print(made.length > 0 ? `  secrets    ${made.length} made in ${place}` : `  secrets    as they are in ${place}`)
+}
+
+/** Servers that aren't ours have to be told of the clients by their operators. */
+async function announceForeignServers(workspace: Workspace, print: Print): Promise<void> {
+  await announceSecrets(workspace, print)
+  const listed = await listConnections(fileElements(workspace.elementsPath), workspace.surroundings)
+  const clients = await clientsOf(workspace, listed)
+  const keys = ({ jwks }: ClientMetadata) => (jwks ? ` with the public keys ${JSON.stringify(jwks)}` : '')
+  for (const client of clients)
+    print(`  client     register ${client.client_id} (${client.token_endpoint_auth_method})${keys(client)}`)
+}
