@@ -34,13 +34,15 @@ test('the curl lines of the README run against npm start, in their order', async
     'the line that npm start prints is there',
   )
 
-  assert.equal(curls.length, 10)
+  assert.equal(curls.length, 12)
   for (const command of curls) {
     const here = command.replaceAll('http://127.0.0.1:8787', run.url).replaceAll('.tokenwell/', `${folder}/`)
     const { status, output } = await runShell(here)
     assert.equal(status, 0, here)
     if (command.includes('DELETE')) assert.equal(output, '')
     else if (command.endsWith('/connections')) assert.equal(JSON.parse(output).connections.length, 9)
+    else if (command.endsWith('/orders/api/42')) assert.equal(JSON.parse(output).id, '42')
+    else if (command.includes('/orders/api/')) assert.equal(JSON.parse(output).item, 'tea')
     else if (command.endsWith('/jwk')) assert.equal(JSON.parse(output).keys.length, 1)
     else if (command.includes('/rotate/')) assert.deepEqual(JSON.parse(output), { rotated: 'myJWTAuthBuilder' })
     else if (command.includes('/events')) assert.deepEqual(JSON.parse(output), { accepted: 'ClearTokenCache' })
