@@ -122,7 +122,7 @@ let loaded = 0
 
 /** The function's own wiring, once more for each call: its environment is read when it loads. */
 export async function loadFunction(
-  name: 'issue-token' | 'warm-tokens' | 'refresh-token' | 'rotate-key' | 'publish-keys',
+  name: 'issue-token' | 'call-api' | 'warm-tokens' | 'refresh-token' | 'rotate-key' | 'publish-keys',
   workspace: Workspace,
   environment: Record<string, string> = {},
 ): Promise<Handler> {
