@@ -60,7 +60,7 @@ test('two stages stand side by side in one stack', async (t) => {
   const { Tokenwell } = await import('../../../infra/stack/tokenwell.ts')
   const { stack } = createTestStack(t)
   new Tokenwell(stack, 'Others', { stage: 'other', publicUrl: theUrl })
-  assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, 10)
+  assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, 12)
 })
 
 test('with Valkey there is no table, and the functions get out to it and to HTTPS only', (t) => {
@@ -88,10 +88,13 @@ test('with Valkey there is no table, and the functions get out to it and to HTTP
 })
 
 test('memory is given function by function', (t) => {
-  const { stack } = createTestStack(t, { memoryMegabytes: { 'issue-token': 1024, 'refresh-token': 256 } })
+  const { stack } = createTestStack(t, {
+    memoryMegabytes: { 'issue-token': 1024, 'call-api': 2048, 'refresh-token': 256 },
+  })
   const functions = Object.entries(resourcesOf(stack, 'AWS::Lambda::Function'))
   assert.deepEqual(Object.fromEntries(functions.map(([id, { Properties }]) => [id, Properties['MemorySize']])), {
     TokensIssueTokenFunction: 1024,
+    TokensCallApiFunction: 2048,
     TokensWarmTokensFunction: 512,
     TokensRefreshTokenFunction: 256,
     TokensPublishKeysFunction: 512,
