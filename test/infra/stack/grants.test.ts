@@ -120,6 +120,7 @@ test('nobody may invoke a function but the routes of the API, each its own, and 
     ['IssueToken', 'connections/{connection}/token'],
     ['IssueToken', 'connections/{connection}/token'],
     ['IssueToken', 'connections'],
+    ['CallApi', 'connections/{connection}/api/{path+}'],
     ['PublishKeys', 'jwt/{jwtBuilder}/jwk'],
   ]
   const expected = [

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { CfnParameter, Stack } from 'aws-cdk-lib'
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
+import type { APIGatewayProxyEventV2 } from 'aws-lambda'
+import { readApiCall } from '../../../functions/call-api/read-api-call.ts'
 import { createTestStack, everyProperty, resourceOf, resourcesOf, theUrl } from '../../support/stack.ts'
 
 const api = 'arn:aws:execute-api:eu-central-1:111122223333:TokensHttpApi'
@@ -14,16 +16,45 @@ test('a caller is granted the token of one connection, and that alone', (t) => {
   ])
 })
 
+test('a caller is granted the API of one connection, by every method that call-api takes and no other', (t) => {
+  const granted = grantedCalls(t, 'orders')
+  for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']) {
+    const path = '/connections/orders/api/v1/items/7'
+    assert.equal(granted(`${method}${path}`), isTaken(method, path), method)
+  }
+  assert.ok(granted('GET/connections/orders/api/x/connections/other/api/y'), 'whatever the path is below it')
+})
+
+test('and no request is theirs that is for another connection, or for anything else of this one', (t) => {
+  const granted = grantedCalls(t, 'orders')
+  for (const request of [
+    // Each ends as a request for this one's API does.
+    'GET/connections/other/api/connections/orders/api/x',
+    'POST/connections/other/api/GET/connections/orders/api/x',
+    'GET/connections/other/api//$default/GET/connections/orders/api/x',
+    'GET/connections/other/api/x',
+    'GET/connections/orders2/api/x',
+    'GET/connections/my-orders/api/x',
+    'POST/connections/orders/token',
+    'DELETE/connections/orders/token',
+    'GET/connections',
+  ])
+    assert.equal(granted(request), false, request)
+})
+
 test("what can't be a connection's name is not granted: a wildcard would be all of them", (t) => {
   const { stack, tokenwell } = createTestStack(t)
   const caller = someRole(stack)
   for (const name of ['*', '', 'a/b', 'a?', '../x'])
-    assert.throws(() => tokenwell.grantToken(caller, name), /can't be a connection's name/)
+    for (const grant of ['grantToken', 'grantCall'] as const)
+      assert.throws(() => tokenwell[grant](caller, name), /can't be a connection's name/)
 })
 
 test('behind a JWT authorizer there is nothing to grant to a role', (t) => {
   const { stack, tokenwell } = createTestStack(t, everyProperty)
-  assert.throws(() => tokenwell.grantToken(someRole(stack), 'orders'), /a claim says who may use which connection/)
+  const caller = someRole(stack)
+  for (const grant of ['grantToken', 'grantCall'] as const)
+    assert.throws(() => tokenwell[grant](caller, 'orders'), /a claim says who may use which connection/)
 })
 
 test('who is granted direct invocation may invoke the function', (t) => {
@@ -101,6 +132,33 @@ test('memory is given function by function', (t) => {
     TokensRotateKeyFunction: 512,
   })
 })
+
+/** Whether who is granted the calls of that connection may make this request, by method and path. */
+function grantedCalls(t: TestContext, connection: string): (request: string) => boolean {
+  const { stack, tokenwell } = createTestStack(t)
+  tokenwell.grantCall(someRole(stack), connection)
+  const [statement, ...more] = statementsOfCaller(stack) as { Action: string; Effect: string; Resource: string[] }[]
+  assert.deepEqual([statement?.Action, statement?.Effect, more], ['execute-api:Invoke', 'Allow', []])
+  const patterns = statement?.Resource.map(asPattern) ?? []
+  return (request) => patterns.some((pattern) => pattern.test(`${api}/$default/${request}`))
+}
+
+/** As IAM reads the resource of a statement: `*` is any text and `?` any character, slashes among them. */
+function asPattern(resource: string): RegExp {
+  const plain = resource.replace(/[.+^${}()|[\]\\]/g, '\\$&')
+  return new RegExp(`^${plain.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's')
+}
+
+/** Whether call-api makes a call of it. */
+function isTaken(method: string, rawPath: string): boolean {
+  const requestContext = { http: { method }, stage: '$default' }
+  try {
+    readApiCall({ rawPath, requestContext, headers: {} } as unknown as APIGatewayProxyEventV2)
+    return true
+  } catch {
+    return false
+  }
+}
 
 function someRole(stack: Stack): Role {
   return new Role(stack, 'Caller', { assumedBy: new AccountPrincipal('111122223333') })
