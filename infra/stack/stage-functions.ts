@@ -190,7 +190,7 @@ function environmentOfAll({ stage, publicUrl, cachePlace, bus }: StageFunctionsP
   }
 }
 
-/** Of what asks for tokens, shares them with the fleet and says so. Elements are listed to name the one that a reference may mean. */
+/** Of what asks for tokens, shares them with the fleet and says so; by a list of ids it names the one that a dangling reference may mean. */
 function grantsForTokens(scope: Construct, { stage, table, encryptionKey, bus }: StageFunctionsProps): FunctionGrant[] {
   return [
     mayReadElements(scope, stage),

@@ -101,7 +101,7 @@ export class Tokenwell extends Construct implements IConnectable {
     return grantRoutes(grantee, [this.http.tokenArn(connection)])
   }
 
-  /** Lets somebody call the API of one connection, whatever the method, the path and what the API makes of it. They see no token. */
+  /** Lets somebody call the API of one connection, by every method and path. They get no token. */
   grantCall(grantee: IGrantable, connection: string): Grant {
     this.demandGrantable(connection)
     return grantRoutes(grantee, this.http.callArns(connection))

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { CfnParameter, Stack } from 'aws-cdk-lib'
+import { Port } from 'aws-cdk-lib/aws-ec2'
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import { readApiCall } from '../../../functions/call-api/read-api-call.ts'
@@ -116,6 +117,14 @@ test('with Valkey there is no table, and the functions get out to it and to HTTP
     tokenwell.connections.securityGroups.map(({ node }) => node.path),
     ['Test/Tokens/SecurityGroup'],
   )
+})
+
+test('what else they have to reach the operator opens by one line', (t) => {
+  const { stack, tokenwell } = createTestStack(t, everyProperty)
+  tokenwell.connections.allowToAnyIpv4(Port.tcp(8443))
+  const { Properties } = resourceOf(stack, 'AWS::EC2::SecurityGroup')
+  const ports = (Properties['SecurityGroupEgress'] as { FromPort: number }[]).map(({ FromPort }) => FromPort)
+  assert.deepEqual(ports, [443, 6380, 8443])
 })
 
 test('memory is given function by function', (t) => {
