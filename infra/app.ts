@@ -26,6 +26,7 @@ const outputs = {
   FunctionName: functions.issueToken.lambda.functionName,
   FunctionLog: functions.issueToken.log.logGroupName,
   AccessLog: http.log.logGroupName,
+  CallApiLog: functions.callApi.log.logGroupName,
   WarmTokensLog: functions.warmTokens.log.logGroupName,
   RefreshTokenLog: functions.refreshToken.log.logGroupName,
   PublishKeysLog: functions.publishKeys.log.logGroupName,

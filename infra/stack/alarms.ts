@@ -56,6 +56,7 @@ function alarmsOf({ own, lambda, queue, api }: StackMetrics): AlarmsByName {
     ...alarmsOfEvents(queue),
     ...alarmsOfKeys(own),
     ...alarmsOfFunction('IssueToken', 'issue-token', lambda.issueToken),
+    ...alarmsOfFunction('CallApi', 'call-api', lambda.callApi),
     ...alarmsOfFunction('WarmTokens', 'warm-tokens', lambda.warmTokens),
     ...alarmsOfFunction('RefreshToken', 'refresh-token', lambda.refreshToken),
     ...alarmsOfFunction('PublishKeys', 'publish-keys', lambda.publishKeys),
@@ -63,7 +64,7 @@ function alarmsOf({ own, lambda, queue, api }: StackMetrics): AlarmsByName {
     ApiServerErrors: {
       metric: api.serverErrors,
       threshold: 5,
-      meaning: 'Callers get 5xx instead of tokens. See the log.',
+      meaning: 'Callers get 5xx instead of tokens, or from the APIs that they call. See the log.',
     },
   }
 }
@@ -79,6 +80,11 @@ function alarmsOfTokens(own: StackMetrics['own']): AlarmsByName {
       metric: own.tokenRequestsFailed,
       threshold: 5,
       meaning: "A token endpoint can't be reached, asks to wait or answers nonsense. See the log.",
+    },
+    ApiCallsFailed: {
+      metric: own.apiCallsFailed,
+      threshold: 5,
+      meaning: "An API can't be reached, or gives no answer that could be passed on. See the log of call-api.",
     },
     CacheBudgetExceeded: {
       metric: own.cacheBudgetExceeded,

@@ -33,12 +33,16 @@ export interface Throttle {
 export interface HttpInterfaceProps extends LogSettings {
   readonly stage: string
   readonly issueToken: IFunction
+  readonly callApi: IFunction
   readonly publishKeys: IFunction
   readonly authorization?: JwtAuthorization
   readonly throttle?: Throttle
 }
 
 const tokenPath = '/connections/{connection}/token'
+const callPath = '/connections/{connection}/api/{path+}'
+/** Those of `ANY`. */
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const publicHalvesOnly = 'Public halves of keys, for whoever has to verify a signature.'
 const integrationTimeout = Duration.seconds(29)
 const defaultThrottle: Throttle = { requestsPerSecond: 500, burst: 1000 }
@@ -50,7 +54,7 @@ export class HttpInterface extends Construct {
 
   constructor(scope: Construct, id: string, props: HttpInterfaceProps) {
     super(scope, id)
-    const { stage, issueToken, publishKeys, authorization, throttle = defaultThrottle } = props
+    const { stage, issueToken, callApi, publishKeys, authorization, throttle = defaultThrottle } = props
     this.log = new RetainedLog(this, 'AccessLog', props)
     this.api = new HttpApi(this, 'Api', {
       apiName: serviceName(stage),
@@ -59,9 +63,14 @@ export class HttpInterface extends Construct {
       // Of all routes, those too that are added to this API later.
       defaultAuthorizer: createAuthorizer(authorization),
     })
-    const integration = new HttpLambdaIntegration('IssueToken', issueToken, { timeout: integrationTimeout })
+    const integration = integrationOf('IssueToken', issueToken)
     this.api.addRoutes({ path: tokenPath, methods: [HttpMethod.POST, HttpMethod.DELETE], integration })
     this.api.addRoutes({ path: '/connections', methods: [HttpMethod.GET], integration })
+    this.api.addRoutes({
+      path: callPath,
+      methods: [HttpMethod.ANY],
+      integration: integrationOf('CallApi', callApi),
+    })
     this.publish(publishKeys)
 
     new HttpStage(this, 'Stage', {
@@ -77,7 +86,7 @@ export class HttpInterface extends Construct {
     const [route] = this.api.addRoutes({
       path: '/jwt/{jwtBuilder}/jwk',
       methods: [HttpMethod.GET],
-      integration: new HttpLambdaIntegration('PublishKeys', publishKeys, { timeout: integrationTimeout }),
+      integration: integrationOf('PublishKeys', publishKeys),
       authorizer: new HttpNoneAuthorizer(),
     })
     if (!route) return
@@ -87,9 +96,25 @@ export class HttpInterface extends Construct {
 
   /** The ARN by which IAM knows one connection's token. */
   tokenArn(connection: string): string {
-    const resourceName = `$default/POST/connections/${connection}/token`
+    return this.arnOf(`POST/connections/${connection}/token`)
+  }
+
+  /**
+   * Those by which it knows all calls of one connection's API. Method by method: a wildcard stands for slashes, too, so that
+   * in place of a method it would let in `GET/connections/<another>/api/connections/<this one>/api/`.
+   */
+  callArns(connection: string): string[] {
+    return methods.map((method) => this.arnOf(`${method}/connections/${connection}/api/*`))
+  }
+
+  private arnOf(methodAndPath: string): string {
+    const resourceName = `$default/${methodAndPath}`
     return Stack.of(this).formatArn({ service: 'execute-api', resource: this.api.apiId, resourceName })
   }
+}
+
+function integrationOf(id: string, handler: IFunction): HttpLambdaIntegration {
+  return new HttpLambdaIntegration(id, handler, { timeout: integrationTimeout })
 }
 
 function createAuthorizer(authorization: JwtAuthorization | undefined): IHttpRouteAuthorizer {

@@ -26,6 +26,11 @@ export class OperatorsDashboard extends Dashboard {
       graph('API', [api.requests, api.clientErrors, api.serverErrors], [api.slowLatency]),
     )
     this.addWidgets(
+      graph("Calls of connections' APIs", [own.apiCalls, own.apiCallsFailed, own.apiTokensRejected]),
+      graph("Calls of connections' APIs, milliseconds", [own.usualApiCall, own.slowApiCall]),
+      functionGraph('call-api', lambda.callApi),
+    )
+    this.addWidgets(
       graph('Warm runs: tokens', [own.warmRenewed, own.warmFailed, own.warmLeft], [own.warmRuns]),
       graph('Warm runs, milliseconds', [own.slowWarmRun]),
       graph('Events', [queue.waiting, queue.deadLetters, own.eventsFailed], [queue.oldestSeconds]),

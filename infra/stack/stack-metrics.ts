@@ -42,6 +42,11 @@ export function createStackMetrics(stage: string, { functions, refreshes, api }:
       warmLeft: own('WarmLeft'),
       warmRuns: own('WarmRunDuration', Stats.SAMPLE_COUNT),
       slowWarmRun: own('WarmRunDuration', Stats.MAXIMUM),
+      apiCalls: own('ApiCallDuration', Stats.SAMPLE_COUNT),
+      usualApiCall: own('ApiCallDuration', Stats.p(50)),
+      slowApiCall: own('ApiCallDuration', Stats.p(99)),
+      apiCallsFailed: own('ApiCallsFailed'),
+      apiTokensRejected: own('ApiTokensRejected'),
       eventsFailed: own('EventsFailed'),
       oldestSigningKey: own('SigningKeyAge', Stats.MAXIMUM),
       // It is said once an hour.
@@ -50,6 +55,7 @@ export function createStackMetrics(stage: string, { functions, refreshes, api }:
     },
     lambda: {
       issueToken: metricsOf(functions.issueToken),
+      callApi: metricsOf(functions.callApi),
       warmTokens: metricsOf(functions.warmTokens),
       refreshToken: metricsOf(functions.refreshToken),
       publishKeys: metricsOf(functions.publishKeys),

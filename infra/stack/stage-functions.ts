@@ -26,7 +26,9 @@ import { TokenFunction } from './token-function.ts'
 import type { TokenTable } from './token-table.ts'
 
 /** The name of a function's folder. */
-export type FunctionName = 'issue-token' | 'warm-tokens' | 'refresh-token' | 'publish-keys' | 'rotate-key'
+export type FunctionName = 'issue-token' | 'call-api' | 'warm-tokens' | 'refresh-token' | 'publish-keys' | 'rotate-key'
+
+const callersWait = 'It is only invoked by callers who wait for the answer: nothing is queued that could be lost.'
 
 export interface StageFunctionsProps extends LogSettings {
   readonly stage: string
@@ -46,6 +48,7 @@ export type MemoryMegabytes = Readonly<Partial<Record<FunctionName, number>>>
 
 export interface StageFunctions {
   readonly issueToken: TokenFunction
+  readonly callApi: TokenFunction
   readonly warmTokens: TokenFunction
   readonly refreshToken: TokenFunction
   readonly publishKeys: TokenFunction
@@ -56,6 +59,7 @@ export interface StageFunctions {
 export function createStageFunctions(scope: Construct, props: StageFunctionsProps): StageFunctions {
   return {
     issueToken: createIssueToken(scope, props),
+    callApi: createCallApi(scope, props),
     warmTokens: createWarmTokens(scope, props),
     refreshToken: createRefreshToken(scope, props),
     publishKeys: createPublishKeys(scope, props),
@@ -64,18 +68,18 @@ export function createStageFunctions(scope: Construct, props: StageFunctionsProp
 }
 
 function createIssueToken(scope: Construct, props: StageFunctionsProps): TokenFunction {
-  const { stage, connectionsClaim } = props
   return new TokenFunction(scope, 'IssueToken', {
     ...settingsOf('issue-token', props),
-    description: `Tokenwell: a token for a connection of the stage ${stage}`,
-    environment: {
-      ...environmentOfAll(props),
-      ...(connectionsClaim !== undefined && { TOKENWELL_CONNECTIONS_CLAIM: connectionsClaim }),
-    },
-    grants: [mayReadElements(scope, stage), mayListElements(scope, stage), ...grantsOfAll(scope, props)],
-    // A little less than the 30 s after which an HTTP API gives up.
-    timeout: Duration.seconds(29),
-    whyNoDeadLetters: 'It is only invoked by callers who wait for the answer: nothing is queued that could be lost.',
+    ...settingsOfGuarded(scope, props),
+    description: `Tokenwell: a token for a connection of the stage ${props.stage}`,
+  })
+}
+
+function createCallApi(scope: Construct, props: StageFunctionsProps): TokenFunction {
+  return new TokenFunction(scope, 'CallApi', {
+    ...settingsOf('call-api', props),
+    ...settingsOfGuarded(scope, props),
+    description: `Tokenwell: calls of APIs with the tokens of the stage ${props.stage}`,
   })
 }
 
@@ -85,12 +89,7 @@ function createWarmTokens(scope: Construct, props: StageFunctionsProps): TokenFu
     ...settingsOf('warm-tokens', props),
     description: `Tokenwell: renews what will go stale of the stage ${stage}`,
     environment: environmentOfAll(props),
-    grants: [
-      mayReadElements(scope, stage),
-      mayListElements(scope, stage),
-      ...grantsOfAll(scope, props),
-      ...(table ? [mayFindDue(table)] : []),
-    ],
+    grants: [...grantsForTokens(scope, props), ...(table ? [mayFindDue(table)] : [])],
     // It ends before the next run begins, unless it was late: two at a time ask once for each token.
     timeout: Duration.seconds(55),
     whyNoDeadLetters: 'A run that fails says nothing that the next one, a minute later, does not find by itself.',
@@ -104,9 +103,7 @@ function createRefreshToken(scope: Construct, props: StageFunctionsProps): Token
     description: `Tokenwell: does what the events of the stage ${stage} ask for`,
     environment: { ...environmentOfAll(props), TOKENWELL_DEAD_LETTERS: `sqs:${refreshes.deadLetters.queueUrl}` },
     grants: [
-      mayReadElements(scope, stage),
-      mayListElements(scope, stage),
-      ...grantsOfAll(scope, props),
+      ...grantsForTokens(scope, props),
       mayReceiveMessages(refreshes.queue),
       maySendMessages(refreshes.deadLetters),
     ],
@@ -127,7 +124,7 @@ function createPublishKeys(scope: Construct, props: StageFunctionsProps): TokenF
       ...(encryptionKey ? [mayDecrypt(encryptionKey)] : []),
     ],
     timeout: Duration.seconds(10),
-    whyNoDeadLetters: 'It is only invoked by callers who wait for the answer: nothing is queued that could be lost.',
+    whyNoDeadLetters: callersWait,
   })
 }
 
@@ -166,6 +163,21 @@ function settingsOf(name: FunctionName, props: StageFunctionsProps) {
   }
 }
 
+/** Of what callers reach by HTTP, each with the right to some connections. */
+function settingsOfGuarded(scope: Construct, props: StageFunctionsProps) {
+  const { connectionsClaim } = props
+  return {
+    environment: {
+      ...environmentOfAll(props),
+      ...(connectionsClaim !== undefined && { TOKENWELL_CONNECTIONS_CLAIM: connectionsClaim }),
+    },
+    grants: grantsForTokens(scope, props),
+    // A little less than the 30 s after which an HTTP API gives up.
+    timeout: Duration.seconds(29),
+    whyNoDeadLetters: callersWait,
+  }
+}
+
 /** What `lib/wiring/environment.ts` reads. */
 function environmentOfAll({ stage, publicUrl, cachePlace, bus }: StageFunctionsProps): Record<string, string> {
   return {
@@ -178,9 +190,11 @@ function environmentOfAll({ stage, publicUrl, cachePlace, bus }: StageFunctionsP
   }
 }
 
-/** Each of them asks for tokens, shares them with the fleet and says so. */
-function grantsOfAll(scope: Construct, { stage, table, encryptionKey, bus }: StageFunctionsProps): FunctionGrant[] {
+/** Of what asks for tokens, shares them with the fleet and says so; by a list of ids it names the one that a dangling reference may mean. */
+function grantsForTokens(scope: Construct, { stage, table, encryptionKey, bus }: StageFunctionsProps): FunctionGrant[] {
   return [
+    mayReadElements(scope, stage),
+    mayListElements(scope, stage),
     mayReadSecrets(scope, stage),
     ...(table ? [mayUseTable(table)] : []),
     ...(encryptionKey ? [mayDecrypt(encryptionKey)] : []),

@@ -76,8 +76,8 @@ export class Tokenwell extends Construct implements IConnectable {
     this.refreshes = new RefreshQueue(this, 'Refreshes')
     new RefreshRules(this, 'Rules', { stage, bus: this.events, refreshes: this.refreshes })
     this.functions = this.createFunctions(props)
-    const { issueToken, warmTokens, refreshToken, publishKeys, rotateKey } = this.functions
-    const callable = { issueToken: issueToken.lambda, publishKeys: publishKeys.lambda }
+    const { issueToken, callApi, warmTokens, refreshToken, publishKeys, rotateKey } = this.functions
+    const callable = { issueToken: issueToken.lambda, callApi: callApi.lambda, publishKeys: publishKeys.lambda }
     this.http = new HttpInterface(this, 'Http', { ...props, ...callable })
     new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.lambda })
     this.refreshes.feed(refreshToken.lambda)
@@ -97,14 +97,14 @@ export class Tokenwell extends Construct implements IConnectable {
 
   /** Lets somebody get the tokens of one connection. */
   grantToken(grantee: IGrantable, connection: string): Grant {
-    if (!this.isBehindIam)
-      throw new Error('Behind a JWT authorizer a claim says who may use which connection, not IAM.')
-    if (!isElementId(connection)) throw new Error(`${JSON.stringify(connection)} can't be a connection's name.`)
-    return Grant.addToPrincipal({
-      grantee,
-      actions: ['execute-api:Invoke'],
-      resourceArns: [this.http.tokenArn(connection)],
-    })
+    this.demandGrantable(connection)
+    return grantRoutes(grantee, [this.http.tokenArn(connection)])
+  }
+
+  /** Lets somebody call the API of one connection, by every method and path. They get no token. */
+  grantCall(grantee: IGrantable, connection: string): Grant {
+    this.demandGrantable(connection)
+    return grantRoutes(grantee, this.http.callArns(connection))
   }
 
   /**
@@ -121,6 +121,13 @@ export class Tokenwell extends Construct implements IConnectable {
    */
   grantEvents(grantee: IGrantable): Grant {
     return this.events.grantPutEventsTo(grantee)
+  }
+
+  /** @throws {Error} where it isn't IAM that decides, or the name could be that of more than one */
+  private demandGrantable(connection: string): void {
+    if (!this.isBehindIam)
+      throw new Error('Behind a JWT authorizer a claim says who may use which connection, not IAM.')
+    if (!isElementId(connection)) throw new Error(`${JSON.stringify(connection)} can't be a connection's name.`)
   }
 
   /** The elements, and a secret with a rotation for each jwtBuilder among them whose keys Tokenwell makes. */
@@ -144,6 +151,10 @@ export class Tokenwell extends Construct implements IConnectable {
       ...(network && { network: withSecurityGroups(this, network, cache?.valkeyUrl) }),
     })
   }
+}
+
+function grantRoutes(grantee: IGrantable, resourceArns: string[]): Grant {
+  return Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns })
 }
 
 /** @throws {Error} where a name or address isn't one, before anything is deployed under it */

@@ -65,7 +65,14 @@ test('without its environment variables a function says which ones are missing',
 })
 
 test("every folder of functions is bundled, and has a test in which Lambda's runtime client runs it", () => {
-  assert.deepEqual(functionNames, ['issue-token', 'publish-keys', 'refresh-token', 'rotate-key', 'warm-tokens'])
+  assert.deepEqual(functionNames, [
+    'call-api',
+    'issue-token',
+    'publish-keys',
+    'refresh-token',
+    'rotate-key',
+    'warm-tokens',
+  ])
   for (const name of functionNames)
     assert.ok(existsSync(join(import.meta.dirname, '..', 'functions', name, 'lambda.test.ts')), name)
 })

@@ -16,6 +16,7 @@ test('npm run synth writes an example without being told anything, and says wher
     'FunctionName',
     'FunctionLog',
     'AccessLog',
+    'CallApiLog',
     'WarmTokensLog',
     'RefreshTokenLog',
     'PublishKeysLog',

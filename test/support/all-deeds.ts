@@ -1,15 +1,19 @@
 import { randomUUID } from 'node:crypto'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { logChannel } from '../../lib/adapters/published-log.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import { rotationSteps } from '../../lib/rotation/rotation-request.ts'
-import { createHttpEvent, loadFunction, startCaller, type TheSet, tokenRequest } from './the-set.ts'
+import type { CalledApi } from './called-api.ts'
+import { createHttpEvent, type Handler, loadFunction, startCaller, type TheSet, tokenRequest } from './the-set.ts'
 
 /* Everything that each function is for, once. */
 
 export interface Deeds {
   readonly set: TheSet
+  /** Of the connection `conn`; `dangling` is one that leads to no oAuthConfig. */
+  readonly api: CalledApi
   readonly environment: Record<string, string>
   /** Names what did not go as it should. */
   expect(what: string, actual: unknown, expected: unknown): void
@@ -29,6 +33,45 @@ export async function allOfIssueToken({ set, environment, expect }: Deeds): Prom
   expect('list', [status, listed?.usable].join(), '200,true')
   await set.server.close()
   expect('outage', (await one.http(tokenRequest('conn', 'scope=other'))).status, 503)
+}
+
+/**
+ * A call for which a token has to be obtained; one whose token is stale, which is told, and refused, so that it is replaced; a
+ * connection that isn't there, and one whose mistake is named in the log.
+ */
+export async function allOfCallApi({ set, api, environment, expect }: Deeds): Promise<void> {
+  const call = async (handler: Handler, connection: string) => {
+    const event = createHttpEvent({ method: 'GET', path: `/connections/${connection}/api/items` })
+    const { statusCode } = (await handler(event, createLocalContext(Date.now()))) as APIGatewayProxyStructuredResultV2
+    return statusCode
+  }
+  const before = await withClockBehind(longAgoMilliseconds, () => loadFunction('call-api', set.workspace, environment))
+  expect('first', await call(before, 'conn'), 200)
+  api.refuse(api.tokens().at(-1))
+
+  const handler = await loadFunction('call-api', set.workspace, environment)
+  expect('second', await call(handler, 'conn'), 200)
+  const [first, again, replaced] = api.tokens()
+  expect('calls', [api.requests.length, first === again, first === replaced].join(), '3,true,false')
+  expect('token requests', set.tokenRequests(), 2)
+
+  expect('unknown', await call(handler, 'nowhere'), 404)
+  const reason = await reasonOfFailure(() => call(handler, 'dangling'))
+  expect('dangling', /Did you mean "theConfig"\?/.test(reason) || reason, true)
+}
+
+/** Whose token, of 100 s, is stale by now and good for some seconds more. */
+const longAgoMilliseconds = 78_000
+
+/** What reads the clock when it is made goes by it for ever. */
+async function withClockBehind<T>(milliseconds: number, run: () => Promise<T>): Promise<T> {
+  const { now } = Date
+  Date.now = () => now() - milliseconds
+  try {
+    return await run()
+  } finally {
+    Date.now = now
+  }
 }
 
 /** A run that finds a token to renew, renews it and tells of it, and a new key to try by which nothing is kept warm. */
@@ -83,6 +126,22 @@ export async function allOfRotateKey({ set, environment, expect }: Deeds): Promi
   for (const each of rotationSteps) expect(each, await step(each, token), 'done')
   const refused = await step('createSecret', randomUUID())
   expect('another', refused.replace(/:.*/s, ''), 'RotationRefusedError')
+}
+
+/** What the log tells the operator of a request that failed. */
+async function reasonOfFailure(run: () => Promise<unknown>): Promise<string> {
+  let reason = ''
+  const hear = (message: unknown) => {
+    const event = message as LogEvent
+    if (event.event === 'request_failed') reason = event.reason
+  }
+  subscribe(logChannel, hear)
+  try {
+    await run()
+    return reason
+  } finally {
+    unsubscribe(logChannel, hear)
+  }
 }
 
 /** What the log tells of the functions going on without something. */

@@ -6,6 +6,7 @@ import { dynamodbRecords } from '../../../lib/adapters/dynamodb-records.ts'
 import { writePublication } from '../../../lib/publication/publication-record.ts'
 import { publishedKeysRecordName } from '../../../lib/token-cache/record-name.ts'
 import {
+  allOfCallApi,
   allOfIssueToken,
   allOfPublishKeys,
   allOfRefreshToken,
@@ -14,7 +15,8 @@ import {
   type Deeds,
   withWhatIsMissed,
 } from '../../support/all-deeds.ts'
-import { theElements } from '../../support/elements.ts'
+import { type CalledApi, startCalledApi } from '../../support/called-api.ts'
+import type { RawElements } from '../../support/elements.ts'
 import { type Moto, setEnvironment, startMoto } from '../../support/moto.ts'
 import { someRole, withPermissionsLookedAt } from '../../support/moto-permissions.ts'
 import { createQueue } from '../../support/moto-queue.ts'
@@ -33,12 +35,14 @@ const busName = 'tokenwell-local'
 
 const functions = {
   IssueToken: allOfIssueToken,
+  CallApi: allOfCallApi,
   WarmTokens: allOfWarmTokens,
   RefreshToken: allOfRefreshToken,
   PublishKeys: allOfPublishKeys,
   RotateKey: allOfRotateKey,
 } as const
 type FunctionId = keyof typeof functions
+const startWithNoToken: readonly FunctionId[] = ['IssueToken', 'CallApi']
 
 for (const id of Object.keys(functions) as FunctionId[]) {
   test(`with the actions of the template ${id} does all that it is for`, async (t) => {
@@ -81,8 +85,9 @@ async function startGround(t: TestContext) {
       await moto.reset()
       const queue = await createQueue(t, moto)
       await queue.createBus(busName, { 'detail-type': ['Unknown'] })
-      // So long that a hit finds it fresh, and so short that a warm run renews it.
-      const set = await startTheSet(t, (issuer) => theElements(issuer, { server: { maximumLifetimeSeconds: 100 } }))
+      const api = await startCalledApi(t)
+      const set = await startTheSet(t, (issuer) => someElements(api, issuer))
+      await api.trustIn(set.workspace)
       const environment = {
         ...(await moveToAws(set.workspace)).environment,
         TOKENWELL_EVENTS: `eventbridge:${busName}`,
@@ -90,18 +95,25 @@ async function startGround(t: TestContext) {
         TOKENWELL_MEMORY_SECONDS: '0',
         TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000',
       }
-      const tokenId = id === 'IssueToken' ? '' : await someTokenId(set.workspace, environment)
+      const tokenId = startWithNoToken.includes(id) ? '' : await someTokenId(set.workspace, environment)
       if (id === 'PublishKeys') await publishAll(set.workspace, environment)
       if (id === 'WarmTokens') await publishKeyToTry(environment)
       const failures: string[] = []
       const expect: Deeds['expect'] = (what, actual, expected) => {
         if (actual !== expected) failures.push(`${what}: ${String(actual)}`)
       }
-      const deeds = () => functions[id]({ set, environment, expect }, tokenId)
+      const deeds = () => functions[id]({ set, api, environment, expect }, tokenId)
       await withWhatIsMissed(failures, () => runAs(moto, actions, deeds))
       return failures
     },
   }
+}
+
+function someElements(api: CalledApi, issuer: string): RawElements {
+  // So long that a hit finds it fresh, and so short that a warm run renews it.
+  const elements = api.elements(issuer, { server: { maximumLifetimeSeconds: 100 } })
+  const dangling = { authenticationConfigRef: 'theConfg' }
+  return { ...elements, endpointConnection: { ...elements['endpointConnection'], dangling } }
 }
 
 /** Of a jwtBuilder that no connection uses. */

@@ -10,6 +10,7 @@ const ofQueue = (id: string, name: string) => `Maximum AWS/SQS ${name} QueueName
 const expected = {
   TokensAlarmsTokenRequestsRefused: [own('TokenRequestsRefused'), '>= 1 in 1'],
   TokensAlarmsTokenRequestsFailed: [own('TokenRequestsFailed'), '>= 5 in 1'],
+  TokensAlarmsApiCallsFailed: [own('ApiCallsFailed'), '>= 5 in 1'],
   TokensAlarmsCacheBudgetExceeded: [own('CacheBudgetExceeded'), '>= 3 in 2'],
   TokensAlarmsReloadsFailed: [own('ReloadsFailed'), '>= 1 in 2'],
   TokensAlarmsWarmRunsMissing: [own('WarmRunDuration').replace('Sum', 'SampleCount'), '< 1 in 1, and silence'],
@@ -21,6 +22,8 @@ const expected = {
   TokensAlarmsRotationsFailed: [own('RotationsFailed'), '>= 1 in 1'],
   TokensAlarmsIssueTokenErrors: [ofFunction('IssueToken', 'Errors'), '>= 1 in 1'],
   TokensAlarmsIssueTokenThrottles: [ofFunction('IssueToken', 'Throttles'), '>= 1 in 1'],
+  TokensAlarmsCallApiErrors: [ofFunction('CallApi', 'Errors'), '>= 1 in 1'],
+  TokensAlarmsCallApiThrottles: [ofFunction('CallApi', 'Throttles'), '>= 1 in 1'],
   TokensAlarmsWarmTokensErrors: [ofFunction('WarmTokens', 'Errors'), '>= 1 in 1'],
   TokensAlarmsWarmTokensThrottles: [ofFunction('WarmTokens', 'Throttles'), '>= 1 in 1'],
   TokensAlarmsRefreshTokenErrors: [ofFunction('RefreshToken', 'Errors'), '>= 1 in 1'],

@@ -29,7 +29,7 @@ const takeMessages = 'sqs:ReceiveMessage, sqs:DeleteMessage, sqs:GetQueueAttribu
 const addDeadLetters = 'sqs:SendMessage on TokensRefreshesDeadLetters.Arn'
 const writeTraces = 'xray:PutTraceSegments, xray:PutTelemetryRecords on *'
 
-const functions = ['IssueToken', 'WarmTokens', 'RefreshToken', 'PublishKeys', 'RotateKey'] as const
+const functions = ['IssueToken', 'CallApi', 'WarmTokens', 'RefreshToken', 'PublishKeys', 'RotateKey'] as const
 type FunctionId = (typeof functions)[number]
 const writeLog = (id: FunctionId) => `logs:CreateLogStream, logs:PutLogEvents on Tokens${id}Log.Arn`
 
@@ -37,6 +37,7 @@ test('each function may do what it is for with what is of its stage, and nothing
   const { stack } = createTestStack(t)
   const expected: Record<FunctionId, string[]> = {
     IssueToken: [readElements, listElements, readSecrets, useTable, putEvents],
+    CallApi: [readElements, listElements, readSecrets, useTable, putEvents],
     WarmTokens: [readElements, listElements, readSecrets, useTable, putEvents, findDue],
     RefreshToken: [readElements, listElements, readSecrets, useTable, putEvents, takeMessages, addDeadLetters],
     PublishKeys: [readTable],
@@ -54,6 +55,7 @@ test('with Valkey in a VPC and a key of its own it may decrypt, and Lambda may m
   ] as const
   const expected: Record<FunctionId, string[]> = {
     IssueToken: [readElements, listElements, readSecrets, decrypt, putEvents],
+    CallApi: [readElements, listElements, readSecrets, decrypt, putEvents],
     WarmTokens: [readElements, listElements, readSecrets, decrypt, putEvents],
     RefreshToken: [readElements, listElements, readSecrets, decrypt, putEvents, takeMessages, addDeadLetters],
     PublishKeys: [readCacheSecret, decrypt],
@@ -92,6 +94,7 @@ test('roles are for Lambda and for the schedule of this stage alone, and have no
     const found = Object.entries(roles).map(([id, { Properties }]) => [id, Properties])
     assert.deepEqual(Object.fromEntries(found), {
       TokensIssueTokenRole: lambda,
+      TokensCallApiRole: lambda,
       TokensWarmTokensRole: lambda,
       TokensRefreshTokenRole: lambda,
       TokensPublishKeysRole: lambda,
@@ -117,6 +120,7 @@ test('nobody may invoke a function but the routes of the API, each its own, and 
     ['IssueToken', 'connections/{connection}/token'],
     ['IssueToken', 'connections/{connection}/token'],
     ['IssueToken', 'connections'],
+    ['CallApi', 'connections/{connection}/api/{path+}'],
     ['PublishKeys', 'jwt/{jwtBuilder}/jwk'],
   ]
   const expected = [

@@ -3,12 +3,17 @@ import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
 import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf } from '../../support/stack.ts'
 
-const routes = ['POST /connections/{connection}/token', 'DELETE /connections/{connection}/token', 'GET /connections']
+const routes = [
+  ['POST /connections/{connection}/token', 'IssueToken'],
+  ['DELETE /connections/{connection}/token', 'IssueToken'],
+  ['GET /connections', 'IssueToken'],
+  ['ANY /connections/{connection}/api/{path+}', 'CallApi'],
+] as const
 const publicRoute = 'GET /jwt/{jwtBuilder}/jwk'
 
 test('every route wants an IAM signature, but that of the public keys', (t) => {
   assert.deepEqual(authorizations(createTestStack(t).stack), [
-    ...routes.map((route) => [route, 'AWS_IAM', undefined]),
+    ...routes.map(([route]) => [route, 'AWS_IAM', undefined]),
     [publicRoute, 'NONE', undefined],
   ])
 })
@@ -16,7 +21,7 @@ test('every route wants an IAM signature, but that of the public keys', (t) => {
 test('or, where the operator says so, a JWT of that issuer for that audience', (t) => {
   const { stack } = createTestStack(t, everyProperty)
   assert.deepEqual(authorizations(stack), [
-    ...routes.map((route) => [route, 'JWT', 'TokensHttpApiJwt']),
+    ...routes.map(([route]) => [route, 'JWT', 'TokensHttpApiJwt']),
     [publicRoute, 'NONE', undefined],
   ])
   const { Properties } = resourceOf(stack, 'AWS::ApiGatewayV2::Authorizer')
@@ -25,21 +30,21 @@ test('or, where the operator says so, a JWT of that issuer for that audience', (
   assert.deepEqual(Properties['JwtConfiguration'], { Audience: ['tokenwell'], Issuer: 'https://issuer.example' })
 })
 
-test('the public route goes to publish-keys, behind whatever authorizer, and all others to issue-token, in payload format 2.0', (t) => {
+test('each route goes to its function, behind whatever authorizer, in payload format 2.0, and for less than the 30 s that there are', (t) => {
   for (const props of [{}, everyProperty]) {
     const { stack } = createTestStack(t, props)
     const found = Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(({ Properties }) => {
       const integration = String(Properties['Target']).replace(/^integrations\//, '')
-      const { IntegrationType, IntegrationUri, PayloadFormatVersion } = resourceNamed(
+      const { IntegrationType, IntegrationUri, PayloadFormatVersion, TimeoutInMillis } = resourceNamed(
         stack,
         'AWS::ApiGatewayV2::Integration',
         integration,
       ).Properties
-      return [Properties['RouteKey'], IntegrationUri, IntegrationType, PayloadFormatVersion]
+      return [Properties['RouteKey'], IntegrationUri, IntegrationType, PayloadFormatVersion, TimeoutInMillis]
     })
     assert.deepEqual(found, [
-      ...routes.map((route) => [route, 'TokensIssueTokenFunction.Arn', 'AWS_PROXY', '2.0']),
-      [publicRoute, 'TokensPublishKeysFunction.Arn', 'AWS_PROXY', '2.0'],
+      ...routes.map(([route, id]) => [route, `Tokens${id}Function.Arn`, 'AWS_PROXY', '2.0', 29_000]),
+      [publicRoute, 'TokensPublishKeysFunction.Arn', 'AWS_PROXY', '2.0', 29_000],
     ])
   }
 })

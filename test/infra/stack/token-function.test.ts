@@ -20,6 +20,7 @@ import {
 /** How each function reads what it is told, as it does when it starts. */
 const readers = {
   IssueToken: readGuardedEnvironment,
+  CallApi: readGuardedEnvironment,
   WarmTokens: (variables: Variables) => readVariables(variables, readEnvironment),
   RefreshToken: readRefreshTokenEnvironment,
   PublishKeys: (variables: Variables) => readVariables(variables, readEnvironment),
@@ -67,10 +68,10 @@ for (const id of functionIds) {
   })
 }
 
-test('behind a JWT authorizer issue-token is told of its claim, and no other function', (t) => {
+test('behind a JWT authorizer issue-token and call-api are told of its claim, and no other function', (t) => {
   const { stack } = createTestStack(t, everyProperty)
   const claims = functionIds.map((id) => variablesOf(stack, id)['TOKENWELL_CONNECTIONS_CLAIM'])
-  assert.deepEqual(claims, ['connections', undefined, undefined, undefined, undefined])
+  assert.deepEqual(claims, ['connections', 'connections', undefined, undefined, undefined, undefined])
 })
 
 test('refresh-token is told where dead letters go, and no other function', (t) => {
@@ -83,7 +84,7 @@ test('refresh-token is told where dead letters go, and no other function', (t) =
 
 test("each runs on Lambda's Node.js 24 on arm64, ends before the API, the next run or the message does, or a step of a rotation is long overdue, and is traced", (t) => {
   const { stack } = createTestStack(t)
-  const timeouts = { IssueToken: 29, WarmTokens: 55, RefreshToken: 60, PublishKeys: 10, RotateKey: 60 } as const
+  const timeouts = { IssueToken: 29, CallApi: 29, WarmTokens: 55, RefreshToken: 60, PublishKeys: 10, RotateKey: 60 }
   for (const id of functionIds) {
     const { Environment, Code, Description, Role, ...properties } = functionOf(stack, id).Properties
     assert.deepEqual(properties, {

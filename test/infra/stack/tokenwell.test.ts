@@ -1,7 +1,10 @@
 import assert from 'node:assert/strict'
-import { test } from 'node:test'
+import { type TestContext, test } from 'node:test'
 import { CfnParameter, Stack } from 'aws-cdk-lib'
+import { Port } from 'aws-cdk-lib/aws-ec2'
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
+import type { APIGatewayProxyEventV2 } from 'aws-lambda'
+import { readApiCall } from '../../../functions/call-api/read-api-call.ts'
 import { createTestStack, everyProperty, resourceOf, resourcesOf, theUrl } from '../../support/stack.ts'
 
 const api = 'arn:aws:execute-api:eu-central-1:111122223333:TokensHttpApi'
@@ -14,16 +17,45 @@ test('a caller is granted the token of one connection, and that alone', (t) => {
   ])
 })
 
+test('a caller is granted the API of one connection, by every method that call-api takes and no other', (t) => {
+  const granted = grantedCalls(t, 'orders')
+  for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']) {
+    const path = '/connections/orders/api/v1/items/7'
+    assert.equal(granted(`${method}${path}`), isTaken(method, path), method)
+  }
+  assert.ok(granted('GET/connections/orders/api/x/connections/other/api/y'), 'whatever the path is below it')
+})
+
+test('and no request is theirs that is for another connection, or for anything else of this one', (t) => {
+  const granted = grantedCalls(t, 'orders')
+  for (const request of [
+    // Each ends as a request for this one's API does.
+    'GET/connections/other/api/connections/orders/api/x',
+    'POST/connections/other/api/GET/connections/orders/api/x',
+    'GET/connections/other/api//$default/GET/connections/orders/api/x',
+    'GET/connections/other/api/x',
+    'GET/connections/orders2/api/x',
+    'GET/connections/my-orders/api/x',
+    'POST/connections/orders/token',
+    'DELETE/connections/orders/token',
+    'GET/connections',
+  ])
+    assert.equal(granted(request), false, request)
+})
+
 test("what can't be a connection's name is not granted: a wildcard would be all of them", (t) => {
   const { stack, tokenwell } = createTestStack(t)
   const caller = someRole(stack)
   for (const name of ['*', '', 'a/b', 'a?', '../x'])
-    assert.throws(() => tokenwell.grantToken(caller, name), /can't be a connection's name/)
+    for (const grant of ['grantToken', 'grantCall'] as const)
+      assert.throws(() => tokenwell[grant](caller, name), /can't be a connection's name/)
 })
 
 test('behind a JWT authorizer there is nothing to grant to a role', (t) => {
   const { stack, tokenwell } = createTestStack(t, everyProperty)
-  assert.throws(() => tokenwell.grantToken(someRole(stack), 'orders'), /a claim says who may use which connection/)
+  const caller = someRole(stack)
+  for (const grant of ['grantToken', 'grantCall'] as const)
+    assert.throws(() => tokenwell[grant](caller, 'orders'), /a claim says who may use which connection/)
 })
 
 test('who is granted direct invocation may invoke the function', (t) => {
@@ -60,7 +92,7 @@ test('two stages stand side by side in one stack', async (t) => {
   const { Tokenwell } = await import('../../../infra/stack/tokenwell.ts')
   const { stack } = createTestStack(t)
   new Tokenwell(stack, 'Others', { stage: 'other', publicUrl: theUrl })
-  assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, 10)
+  assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, 12)
 })
 
 test('with Valkey there is no table, and the functions get out to it and to HTTPS only', (t) => {
@@ -87,17 +119,55 @@ test('with Valkey there is no table, and the functions get out to it and to HTTP
   )
 })
 
+test('what else they have to reach the operator opens by one line', (t) => {
+  const { stack, tokenwell } = createTestStack(t, everyProperty)
+  tokenwell.connections.allowToAnyIpv4(Port.tcp(8443))
+  const { Properties } = resourceOf(stack, 'AWS::EC2::SecurityGroup')
+  const ports = (Properties['SecurityGroupEgress'] as { FromPort: number }[]).map(({ FromPort }) => FromPort)
+  assert.deepEqual(ports, [443, 6380, 8443])
+})
+
 test('memory is given function by function', (t) => {
-  const { stack } = createTestStack(t, { memoryMegabytes: { 'issue-token': 1024, 'refresh-token': 256 } })
+  const { stack } = createTestStack(t, {
+    memoryMegabytes: { 'issue-token': 1024, 'call-api': 2048, 'refresh-token': 256 },
+  })
   const functions = Object.entries(resourcesOf(stack, 'AWS::Lambda::Function'))
   assert.deepEqual(Object.fromEntries(functions.map(([id, { Properties }]) => [id, Properties['MemorySize']])), {
     TokensIssueTokenFunction: 1024,
+    TokensCallApiFunction: 2048,
     TokensWarmTokensFunction: 512,
     TokensRefreshTokenFunction: 256,
     TokensPublishKeysFunction: 512,
     TokensRotateKeyFunction: 512,
   })
 })
+
+/** Whether who is granted the calls of that connection may make this request, by method and path. */
+function grantedCalls(t: TestContext, connection: string): (request: string) => boolean {
+  const { stack, tokenwell } = createTestStack(t)
+  tokenwell.grantCall(someRole(stack), connection)
+  const [statement, ...more] = statementsOfCaller(stack) as { Action: string; Effect: string; Resource: string[] }[]
+  assert.deepEqual([statement?.Action, statement?.Effect, more], ['execute-api:Invoke', 'Allow', []])
+  const patterns = statement?.Resource.map(asPattern) ?? []
+  return (request) => patterns.some((pattern) => pattern.test(`${api}/$default/${request}`))
+}
+
+/** As IAM reads the resource of a statement: `*` is any text and `?` any character, slashes among them. */
+function asPattern(resource: string): RegExp {
+  const plain = resource.replace(/[.+^${}()|[\]\\]/g, '\\$&')
+  return new RegExp(`^${plain.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's')
+}
+
+/** Whether call-api makes a call of it. */
+function isTaken(method: string, rawPath: string): boolean {
+  const requestContext = { http: { method }, stage: '$default' }
+  try {
+    readApiCall({ rawPath, requestContext, headers: {} } as unknown as APIGatewayProxyEventV2)
+    return true
+  } catch {
+    return false
+  }
+}
 
 function someRole(stack: Stack): Role {
   return new Role(stack, 'Caller', { assumedBy: new AccountPrincipal('111122223333') })

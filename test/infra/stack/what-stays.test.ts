@@ -49,8 +49,8 @@ test('what Secrets Manager makes of the secret holds the keys of the cache', (t)
 test('logs end after three months, or when the operator says', (t) => {
   const days = (stack: Stack) =>
     Object.values(resourcesOf(stack, 'AWS::Logs::LogGroup')).map(({ Properties }) => Properties['RetentionInDays'])
-  assert.deepEqual(days(createTestStack(t).stack), new Array(6).fill(90))
-  assert.deepEqual(days(createTestStack(t, { logRetention: RetentionDays.ONE_YEAR }).stack), new Array(6).fill(365))
+  assert.deepEqual(days(createTestStack(t).stack), new Array(7).fill(90))
+  assert.deepEqual(days(createTestStack(t, { logRetention: RetentionDays.ONE_YEAR }).stack), new Array(7).fill(365))
 })
 
 test('with the stack goes the table, and secret and logs stay', (t) => {
@@ -58,6 +58,7 @@ test('with the stack goes the table, and secret and logs stay', (t) => {
     TokensTable: 'Delete',
     TokensCacheSecret: 'Retain',
     TokensIssueTokenLog: 'Retain',
+    TokensCallApiLog: 'Retain',
     TokensWarmTokensLog: 'Retain',
     TokensRefreshTokenLog: 'Retain',
     TokensPublishKeysLog: 'Retain',
