@@ -15,7 +15,7 @@ test(`${calls} calls, ${concurrency} at a time: no failure, each its own answer,
   const { call, api, tokens } = await startTheCalls(t)
   // The test server keeps what it has received; this one doesn't.
   api.server.removeAllListeners('request')
-  api.server.on('request', echo)
+  api.server.on('request', (request, response) => void echo(request, response))
 
   let next = 0
   const wrong: string[] = []
