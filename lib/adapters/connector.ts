@@ -43,27 +43,32 @@ function throughProxy(
   timeoutMilliseconds: number,
 ): Connector {
   return (options, callback) => {
-    const startedAt = performance.now()
+    const endsAt = performance.now() + timeoutMilliseconds
     openTunnel(proxy, authorityOf(options), headers, timeoutMilliseconds).then(
-      (httpSocket) => {
-        // The time is for both: that of the tunnel is gone by now.
-        let isLate = false
-        const timer = setTimeout(
-          () => {
-            isLate = true
-            httpSocket.destroy()
-          },
-          startedAt + timeoutMilliseconds - performance.now(),
-        )
-        connect({ ...options, httpSocket }, (error, socket) => {
-          clearTimeout(timer)
-          if (!error) callback(null, socket)
-          else callback(isLate ? new errors.ConnectTimeoutError() : error, null)
-        })
-      },
+      (httpSocket) => connectWithin(endsAt - performance.now(), connect, { ...options, httpSocket }, callback),
       (error: Error) => callback(error, null),
     )
   }
+}
+
+/** What the tunnel has left of the time that is for both. */
+function connectWithin(
+  timeoutMilliseconds: number,
+  connect: Connector,
+  options: buildConnector.Options & { readonly httpSocket: Socket },
+  callback: buildConnector.Callback,
+): void {
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    // The TLS socket above it says nothing of that.
+    options.httpSocket.destroy()
+    callback(new errors.ConnectTimeoutError(), null)
+  }, timeoutMilliseconds)
+  connect(options, (...result) => {
+    clearTimeout(timer)
+    if (!isLate) callback(...result)
+  })
 }
 
 /** RFC 9110 section 9.3.6; undici has taken the brackets of an IPv6 address away. */
