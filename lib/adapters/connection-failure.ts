@@ -42,6 +42,9 @@ export function readConnectionFailure(
   switch (code) {
     case 'CERT_HAS_EXPIRED':
       return certificateError('shows a certificate that has expired')
+    case 'UNSPECIFIED':
+      // What node:tls has no code for, and no other way to tell.
+      return certificateError("shows a certificate that can't be trusted, as when its key or signature is too weak")
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
       return certificateError('shows a certificate for another host name than the one of its element')
     case 'UND_ERR_HEADERS_TIMEOUT':

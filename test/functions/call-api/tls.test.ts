@@ -1,6 +1,9 @@
 import assert from 'node:assert/strict'
+import 'reflect-metadata'
+import { KeyObject, webcrypto } from 'node:crypto'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
+import * as x509 from '@peculiar/x509'
 import { createServerCertificate, type ServerCertificate } from '../../../infra/local/certificate-authority.ts'
 import { type ApiCalls, startApiCalls } from '../../support/api-calls.ts'
 import { type ApiServer, startApiServer } from '../../support/api-server.ts'
@@ -140,6 +143,30 @@ async function createExpired(t: TestContext): Promise<ServerCertificate> {
   const certificate = await createServerCertificate(['localhost'])
   t.mock.timers.reset()
   return certificate
+}
+
+test('a certificate whose key is too weak is refused, whoever has signed it', async (t) => {
+  const certificate = await createWeak()
+  const api = await startApiServer(t, undefined, { certificate, ciphers: 'DEFAULT@SECLEVEL=0' })
+  const reason = /shows a certificate that can't be trusted, as when its key or signature is too weak\.$/
+  await assertRefused(await callsTo(t, api), api, 'tls_certificate_error', reason)
+})
+
+/** RSA of 1024 bits, signed by itself. */
+async function createWeak(): Promise<ServerCertificate> {
+  const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
+  const size = { modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]) }
+  const keys = await webcrypto.subtle.generateKey({ ...algorithm, ...size }, true, ['sign', 'verify'])
+  const signed = await x509.X509CertificateGenerator.createSelfSigned({
+    name: 'CN=localhost',
+    keys,
+    signingAlgorithm: algorithm,
+    notAfter: new Date(Date.now() + 86_400_000),
+    extensions: [new x509.SubjectAlternativeNameExtension([{ type: 'dns', value: 'localhost' }])],
+  })
+  const certificate = signed.toString('pem')
+  const privateKey = KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString()
+  return { caCertificate: certificate, certificate, privateKey }
 }
 
 test('an API that speaks TLS 1.1 at most is refused, with a sentence that names sslProtocol', async (t) => {
