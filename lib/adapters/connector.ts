@@ -104,7 +104,7 @@ function openTunnel(
         return refuse(refusal(id, statusCode))
       }
       clearTimeout(timer)
-      resolve(socket as Socket)
+      resolve(socket)
     })
     tunnel.on('error', (error: NodeJS.ErrnoException) => {
       if (error instanceof errors.ConnectTimeoutError) return refuse(error)

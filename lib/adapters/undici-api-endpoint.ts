@@ -12,6 +12,7 @@ import type { SecretCache } from '../secret/secret-cache.ts'
 import { type ApiConnection, createApiConnections } from './api-connections.ts'
 import { readConnectionFailure } from './connection-failure.ts'
 import { createOpenedByIdentity } from './opened-by-identity.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** How far a call came, for whoever has to know whether it may be made again. */
 interface Progress {
@@ -52,15 +53,17 @@ async function exchange(
   { receiveMilliseconds, totalMilliseconds }: ApiCallLimits,
   progress: Progress,
 ): Promise<ApiAnswer> {
-  const response = await client.request({
-    method: method as Dispatcher.HttpMethod,
+  const signal = AbortSignal.timeout(totalMilliseconds)
+  const request = client.request({
+    method,
     path: target,
     headers: { ...headers, authorization: `Bearer ${token.reveal()}` },
     body: body ?? null,
     headersTimeout: receiveMilliseconds,
     bodyTimeout: receiveMilliseconds,
-    signal: AbortSignal.timeout(totalMilliseconds),
+    signal,
   })
+  const response = await untilAborted(signal, request)
   progress.isAnswered = true
   return { status: response.statusCode, headers: present(response.headers), body: await readBody(response.body) }
 }
