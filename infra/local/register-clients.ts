@@ -54,14 +54,16 @@ async function describeTlsClient(
 ): Promise<ClientMetadata> {
   // Of PKCS#12 node:tls alone knows what stands in it.
   const { trustStore: _, ...presented } = tls
-  const { context } = createSecureContext(await readTlsIdentity(presented, secrets))
+  const { context }: { context: { getCertificate(): Buffer } } = createSecureContext(
+    await readTlsIdentity(presented, secrets),
+  )
   const { publicKey, raw } = new X509Certificate(context.getCertificate())
   return {
     ...client,
     token_endpoint_auth_method: 'self_signed_tls_client_auth',
     jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), use: 'sig', x5c: [raw.toString('base64')] }] },
     tls_client_certificate_bound_access_tokens: true,
-  } as ClientMetadata
+  }
 }
 
 function publicJwk({ privateKey, keyId }: ReturnType<typeof readSigningKeys>[number]) {

@@ -71,13 +71,14 @@ export async function startApiServer(
     socket.on('error', () => {})
   })
   server.on('tlsClientError', () => {})
-  server.on('request', async (request: IncomingMessage, response: ServerResponse) => {
+  const follow = async (request: IncomingMessage, response: ServerResponse) => {
     const received = await receive(request).catch(() => undefined)
     if (!received) return
     requests.push(received)
     const scripted = script(received, response, requests.length - 1)
     if (scripted) answer(response, scripted)
-  })
+  }
+  server.on('request', (request, response) => void follow(request, response))
   const port = await listen(server, 0, 'localhost')
   t.after(() => {
     server.closeAllConnections()

@@ -42,3 +42,13 @@ test('http to the loopback address is accepted on one machine, on request', asyn
     assert.equal(connection.authorizationServer.tokenEndpoint, `http://${host}/token`)
   }
 })
+
+test('what is reached without TLS is on this machine, and reached without a proxy', async (t) => {
+  const proxyConfig = { theProxy: { host: 'proxy.example', port: 3128 } }
+  const proxyOf = async (server: Record<string, unknown>) => {
+    const elements = theElements(theIssuer, { server: { proxyConfigRef: 'theProxy', ...server } })
+    return (await theConnection(t, { ...elements, proxyConfig })).authorizationServer.proxy
+  }
+  assert.deepEqual(await proxyOf({}), { id: 'theProxy', ...proxyConfig.theProxy })
+  assert.equal(await proxyOf({ tokenEndpoint: 'http://localhost:8080/token', allowLoopbackHttp: true }), undefined)
+})
