@@ -6,6 +6,7 @@ import { UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts
 import type { Connector } from './connector.ts'
 import { createOpenedByIdentity } from './opened-by-identity.ts'
 import { describeFailure } from './token-endpoint-failure.ts'
+import { untilAborted } from './until-aborted.ts'
 
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
 const keepAliveMilliseconds = 4_000
@@ -26,8 +27,9 @@ export function undiciTokenEndpoint(secrets: SecretCache): TokenEndpoint {
     async post(server, { headers, form, timeouts }) {
       const dispatcher = await agentFor(server)
       const revealed = Object.entries(headers).map(([name, value]) => [name, value.reveal()])
+      const signal = AbortSignal.timeout(timeouts.totalMilliseconds)
       try {
-        const response = await request(server.tokenEndpoint, {
+        const response = request(server.tokenEndpoint, {
           dispatcher,
           method: 'POST',
           headers: {
@@ -40,9 +42,9 @@ export function undiciTokenEndpoint(secrets: SecretCache): TokenEndpoint {
           body: form.reveal(),
           headersTimeout: timeouts.receiveMilliseconds,
           bodyTimeout: timeouts.receiveMilliseconds,
-          signal: AbortSignal.timeout(timeouts.totalMilliseconds),
+          signal,
         })
-        return await readAnswer(response)
+        return await readAnswer(await untilAborted(signal, response))
       } catch (error) {
         throw describeFailure(error, server)
       }

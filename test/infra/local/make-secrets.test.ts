@@ -97,3 +97,24 @@ test("a client with a password is known by it, without an editor's line break", 
   assert.equal(client?.client_secret, 'mine')
   assert.equal(client.token_endpoint_auth_method, 'client_secret_basic')
 })
+
+test('a client that is known by its certificate is given one with its key, and registered by it', async (t) => {
+  const folder = await theFolder(t, {})
+  const changes: ElementChanges = {
+    server: { sslCertsRef: 'mutual' },
+    oAuth: { jwtAuthenticationTokenRef: undefined, tlsAuthenticationClientId: 'theClient' },
+  }
+  const more = { ...keyStore, ssl: { mutual: { keyStoreRef: 'theKeys' } } }
+  const connection = await connectionOf(t, changes, more)
+  assert.deepEqual(await makeSecrets(secretsIn(folder), [connection]), ['tokenwell/local/the-keys'])
+  const pem = await readFile(secretPath(folder, 'local', 'tokenwell/local/the-keys'), 'utf8')
+  const certificate = new X509Certificate(pem.slice(pem.indexOf('-----BEGIN CERTIFICATE')))
+  assert.ok(certificate.checkPrivateKey(createPrivateKey(pem)))
+
+  const [client] = await describeClients([connection], fileSecrets(folder, 'local'))
+  assert.equal(client?.token_endpoint_auth_method, 'self_signed_tls_client_auth')
+  assert.equal(client['tls_client_certificate_bound_access_tokens'], true)
+  const [key] = client.jwks?.keys ?? []
+  assert.deepEqual(key?.x5c, [certificate.raw.toString('base64')])
+  assert.ok(key && !('d' in key))
+})
