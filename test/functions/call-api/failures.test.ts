@@ -149,11 +149,13 @@ test('an answer larger than Lambda hands over is a 502 that names the limit; one
 })
 
 test('what is no text takes a third more, and text of control characters its escapes', async (t) => {
-  const bodies = [Buffer.alloc(4_700_000, 0xff), Buffer.alloc(4_800_000, 0xff), Buffer.alloc(2_000_000, 1)]
+  const mixed = Buffer.from('\u65e5'.repeat(1_100_000) + '\u0001'.repeat(600_000))
+  const bodies = [Buffer.alloc(4_700_000, 0xff), Buffer.alloc(4_800_000, 0xff), Buffer.alloc(2_000_000, 1), mixed]
   const { call } = await startTheCalls(t, (_request, _response, index) => ({ body: bodies[index] }))
   assert.equal((await call()).body.length, 4_700_000)
   assert.equal((await call()).proxyError, 'http_response_body_size')
   assert.equal((await call()).proxyError, undefined, 'base64 is the shorter one')
+  assert.ok((await call()).body.equals(mixed), 'in bytes, not in characters')
 })
 
 test('a body larger than Lambda takes is a 413', async (t) => {
