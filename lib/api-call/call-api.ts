@@ -40,7 +40,7 @@ export interface CallApiParts {
 export type CallApi = (call: ApiCall, deadline: number) => Promise<ApiAnswer>
 
 /** RFC 9110 section 9.2.2: to do it twice is to do it once. */
-const idempotentMethods = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']
+const idempotentMethods = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']
 /** Longer than that no server keeps a connection that nobody uses. */
 const longestIdleMilliseconds = 60_000
 /** A connection so fresh is most probably alive: what can't be done twice goes over no other. */

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { listen } from '../../../infra/local/listen.ts'
@@ -64,11 +65,13 @@ test('an answer that stops in the middle: 504 connection_read_timeout', async (t
   assert.deepEqual([status, proxyError], [504, 'connection_read_timeout'])
 })
 
-test('an answer that drips on is over at the deadline of the function', async (t) => {
+test('an answer that drips on is over at the deadline of the function, and so is its connection', async (t) => {
+  const closed: Promise<unknown>[] = []
   const { call } = await startTheCalls(t, (_request, response) => {
     response.writeHead(200)
     const drip = setInterval(() => response.write('.'), 50)
     response.on('close', () => clearInterval(drip))
+    closed.push(once(response, 'close'))
     return undefined
   })
   await call({ milliseconds: 1_500 })
@@ -76,6 +79,7 @@ test('an answer that drips on is over at the deadline of the function', async (t
   const { status } = await call({ milliseconds: 1_500 })
   assert.equal(status, 504)
   assert.ok(performance.now() - startedAt < 10_000)
+  await Promise.all(closed)
 })
 
 test('receiveTimeout ends at the deadline of the function, and without time nothing is asked', async (t) => {

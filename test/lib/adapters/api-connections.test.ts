@@ -60,13 +60,15 @@ test('the one that was used last is taken, where it was idle for less than so lo
 test('one that was never opened, has been closed, or discarded, is not taken', async (t) => {
   const { connections, used } = await start(t)
   const never = connections.take(0)
-  const [closed, discarded, good] = [await used(), await used(), await used()]
-  for (const each of [good, never, closed, discarded]) connections.giveBack(each)
+  const [gone, closed, discarded, good] = [await used(), await used(), await used(), await used()]
+  gone.socket?.destroy()
+  await setTimeout(20)
+  for (const each of [good, never, gone, closed, discarded]) connections.giveBack(each)
   closed.socket?.destroy()
   connections.discard(discarded)
   await setTimeout(20)
   assert.equal(connections.take(60_000), good)
-  assert.ok(![never, closed, discarded].includes(connections.take(60_000)))
+  assert.ok(![never, gone, closed, discarded].includes(connections.take(60_000)))
 })
 
 test('when they are closed, those that are free end at once and the others when they are given back', async (t) => {
