@@ -1,5 +1,6 @@
 import { type KeyObject, timingSafeEqual } from 'node:crypto'
 import { createServer, type Server } from 'node:https'
+import type { TLSSocket } from 'node:tls'
 import Provider, { type AdapterFactory, type ClientMetadata, type Configuration, errors } from 'oidc-provider'
 import { signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
 import { generateKey } from '../../lib/signing-key/generate-key.ts'
@@ -36,7 +37,13 @@ const knownResources = 'https://api.server.com/'
 /** @throws {LocalRunError} when the port is taken */
 export async function startAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
   const { certificate, users, fetch } = options
-  const server = createServer({ cert: certificate.certificate, key: certificate.privateKey })
+  const server = createServer({
+    cert: certificate.certificate,
+    key: certificate.privateKey,
+    // Any or none: which one is registered oidc-provider knows.
+    requestCert: true,
+    rejectUnauthorized: false,
+  })
   const port = await listen(server, options.port, 'localhost', options.whereTaken)
   const issuer = `https://localhost:${port}`
 
@@ -70,13 +77,19 @@ async function configuration(
     clients: [...clients],
     jwks: { keys: [{ ...signingKey.export({ format: 'jwk' }), kty: 'RSA' }] },
     scopes: ['openid', ...new Set(scopes)],
-    clientAuthMethods: ['private_key_jwt', 'client_secret_jwt', 'client_secret_basic'],
+    clientAuthMethods: ['private_key_jwt', 'client_secret_jwt', 'client_secret_basic', 'self_signed_tls_client_auth'],
     enabledJWA: { clientAuthSigningAlgValues: [...signatureAlgorithms] },
     ttl: { ClientCredentials: tokenSeconds },
     features: {
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       introspection: { enabled: true },
+      mTLS: {
+        enabled: true,
+        certificateBoundAccessTokens: true,
+        selfSignedTlsClientAuth: true,
+        getCertificate: ({ req }) => (req.socket as TLSSocket).getPeerX509Certificate(),
+      },
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo(_ctx, resource) {

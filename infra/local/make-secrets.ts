@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { secretPath } from '../../lib/adapters/file-secrets.ts'
@@ -21,11 +21,14 @@ interface Secrets {
  */
 export async function makeSecrets(secrets: Secrets, connections: readonly Connection[]): Promise<string[]> {
   const wanted = new Map<string, () => Promise<string>>()
-  for (const { clientAuthentication } of connections) {
+  for (const { clientAuthentication, authorizationServer } of connections) {
     if (clientAuthentication.method === 'client_secret_basic')
       wanted.set(clientAuthentication.passwordSecret, makePassword)
     if (clientAuthentication.method === 'client_secret_jwt')
       wanted.set(clientAuthentication.assertion.key.location, makePassword)
+    const { clientCertificate } = authorizationServer.tls
+    if (clientAuthentication.method === 'tls_client_auth' && clientCertificate !== undefined)
+      wanted.set(clientCertificate, makeClientCertificate)
   }
   for (const [location, assertions] of signingSecrets(connections))
     wanted.set(location, () => makeKeys(location, assertions))
@@ -54,6 +57,12 @@ export async function makeSecret(
 
 export async function makePassword(): Promise<string> {
   return randomBytes(48).toString('base64url')
+}
+
+/** A key and its certificate, in PEM. */
+async function makeClientCertificate(): Promise<string> {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return `${privateKey.export({ type: 'pkcs8', format: 'pem' })}${await createKeyCertificate(privateKey, 'Tokenwell')}`
 }
 
 /** The keys of a shared cache. */

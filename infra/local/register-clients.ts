@@ -1,5 +1,7 @@
-import { createPublicKey } from 'node:crypto'
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
 import type { ClientMetadata } from 'oidc-provider'
+import { readTlsIdentity } from '../../lib/adapters/tls-identity.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
 import { oneLine } from '../../lib/secret/one-line.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
@@ -44,17 +46,22 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
   }
 }
 
-/** RFC 8705 section 2.1.2. */
+/** RFC 8705 section 2.2: the certificate itself is registered, and no CA has to be trusted. */
 async function describeTlsClient(
   client: ClientMetadata,
   { authorizationServer: { tls } }: Connection,
   secrets: SecretStore,
 ): Promise<ClientMetadata> {
-  const location = tls.clientCertificate ?? ''
-  const [certificate] = readSigningKeys(location, await secrets.get(location))[0]?.certificates ?? []
+  // Of PKCS#12 node:tls alone knows what stands in it.
+  const { trustStore: _, ...presented } = tls
+  const { context }: { context: { getCertificate(): Buffer } } = createSecureContext(
+    await readTlsIdentity(presented, secrets),
+  )
+  const { publicKey, raw } = new X509Certificate(context.getCertificate())
   return {
     ...client,
-    tls_client_auth_subject_dn: certificate?.subject.split('\n').reverse().join(','),
+    token_endpoint_auth_method: 'self_signed_tls_client_auth',
+    jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), use: 'sig', x5c: [raw.toString('base64')] }] },
     tls_client_certificate_bound_access_tokens: true,
   }
 }

@@ -9,6 +9,8 @@ export interface ConnectionFailure {
   readonly type: ConnectionFailureType
   /** Completes "The far end …". */
   readonly predicate: string
+  /** Whether trying again at once is of no use. */
+  readonly isLasting?: boolean
 }
 
 const untrusted = [
@@ -20,24 +22,31 @@ const untrusted = [
 ]
 const otherwiseUntrusted = /^(CERT_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$|UNABLE_TO_)/
 
+/** RFC 8446 section 6.2: what a server says of a certificate is of the client's, or of its absence. */
+const ofClientCertificates =
+  /ALERT_(HANDSHAKE_FAILURE|CERTIFICATE_|(BAD|NO|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA|DECRYPT_ERROR|ACCESS_DENIED)/
+/** Some servers, as those of Node.js, say nothing and hang up; and what others say gets lost when they do. */
+const mayBeOfClientCertificates = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']
+
 /** What undici, node:tls and a proxy throw. Of the original only its code is kept: it may hold the request. */
 export function readConnectionFailure(
   error: unknown,
-  { tls, connectTimeoutMilliseconds }: Transport,
+  { tls, proxy, connectTimeoutMilliseconds }: Transport,
 ): ConnectionFailure {
-  if (error instanceof ProxyRefusedError) return { type: 'destination_unavailable', predicate: error.message }
+  if (error instanceof ProxyRefusedError)
+    return { type: 'destination_unavailable', predicate: error.message, isLasting: error.isLasting }
   const { code: given, name } = error as { readonly code?: unknown; readonly name?: string }
   const code = typeof given === 'string' ? given : ''
-  if (untrusted.includes(code)) return { type: 'tls_certificate_error', predicate: describeUnknownCa(code, tls) }
+  if (untrusted.includes(code)) return certificateError(describeUnknownCa(code, tls))
 
   switch (code) {
     case 'CERT_HAS_EXPIRED':
-      return { type: 'tls_certificate_error', predicate: 'shows a certificate that has expired' }
+      return certificateError('shows a certificate that has expired')
+    case 'UNSPECIFIED':
+      // What node:tls has no code for, and no other way to tell.
+      return certificateError("shows a certificate that can't be trusted, as when its key or signature is too weak")
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return {
-        type: 'tls_certificate_error',
-        predicate: 'shows a certificate for another host name than the one of its element',
-      }
+      return certificateError('shows a certificate for another host name than the one of its element')
     case 'UND_ERR_HEADERS_TIMEOUT':
       return { type: 'http_response_timeout', predicate: "didn't answer in time; see receiveTimeout" }
     case 'UND_ERR_BODY_TIMEOUT':
@@ -46,17 +55,24 @@ export function readConnectionFailure(
     case 'ETIMEDOUT':
       return {
         type: 'connection_timeout',
-        predicate: `can't be reached (${code}) in ${connectTimeoutMilliseconds} ms; see connectionTimeout`,
+        predicate: `can't be reached${through(proxy)} (${code}) in ${connectTimeoutMilliseconds} ms; see connectionTimeout`,
       }
     case 'UND_ERR_HEADERS_OVERFLOW':
       return { type: 'http_response_header_section_size', predicate: 'answers with headers that are too large' }
   }
-  if (otherwiseUntrusted.test(code))
-    return { type: 'tls_certificate_error', predicate: `shows a certificate that can't be trusted (${code})` }
+  if (otherwiseUntrusted.test(code)) return certificateError(`shows a certificate that can't be trusted (${code})`)
   if (name === 'TimeoutError') return { type: 'http_response_timeout', predicate: "didn't answer in time" }
   if (name === 'HTTPParserError' || /^UND_ERR_(RES_|RESPONSE)/.test(code))
     return { type: 'http_protocol_error', predicate: "doesn't speak HTTP/1.1 as it should" }
-  return { type: typeOf(code), predicate: describeCode(code) }
+  return { type: typeOf(code), predicate: describeCode(code, proxy) }
+}
+
+function certificateError(predicate: string): ConnectionFailure {
+  return { type: 'tls_certificate_error', predicate, isLasting: true }
+}
+
+function through(proxy: Transport['proxy']): string {
+  return proxy ? ` through the proxy ${proxy.id}` : ''
 }
 
 function describeUnknownCa(code: string, { trustStore }: Transport['tls']): string {
@@ -65,9 +81,11 @@ function describeUnknownCa(code: string, { trustStore }: Transport['tls']): stri
     : `shows a certificate of an unknown CA (${code}): name its CA bundle by trustStoreRef on the ssl element`
 }
 
-function describeCode(code: string): string {
-  const reason = `can't be reached (${code || 'no reason given'})`
-  return /ALERT_(CERTIFICATE_REQUIRED|HANDSHAKE_FAILURE|BAD_CERTIFICATE)/.test(code)
+function describeCode(code: string, proxy: Transport['proxy']): string {
+  const reason = `can't be reached${through(proxy)} (${code || 'no reason given'})`
+  if (/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/.test(code))
+    return `${reason}: it speaks TLS only in versions that the sslProtocol of the ssl element rules out`
+  return ofClientCertificates.test(code) || mayBeOfClientCertificates.includes(code)
     ? `${reason}: where it asks for a client certificate, name one that it knows by keyStoreRef on the ssl element`
     : reason
 }

@@ -1,6 +1,6 @@
 import { request } from 'node:http'
 import type { Socket } from 'node:net'
-import { buildConnector } from 'undici'
+import { buildConnector, errors } from 'undici'
 import type { HttpProxy, Transport } from '../configuration/connection.ts'
 import { oneLine } from '../secret/one-line.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
@@ -43,12 +43,37 @@ function throughProxy(
   timeoutMilliseconds: number,
 ): Connector {
   return (options, callback) => {
-    const authority = options.port ? String(options.host) : `${options.host}:443`
-    openTunnel(proxy, authority, headers, timeoutMilliseconds).then(
-      (httpSocket) => connect({ ...options, httpSocket }, callback),
+    const endsAt = performance.now() + timeoutMilliseconds
+    openTunnel(proxy, authorityOf(options), headers, timeoutMilliseconds).then(
+      (httpSocket) => connectWithin(endsAt - performance.now(), connect, { ...options, httpSocket }, callback),
       (error: Error) => callback(error, null),
     )
   }
+}
+
+/** What the tunnel has left of the time that is for both. */
+function connectWithin(
+  timeoutMilliseconds: number,
+  connect: Connector,
+  options: buildConnector.Options & { readonly httpSocket: Socket },
+  callback: buildConnector.Callback,
+): void {
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    // The TLS socket above it says nothing of that.
+    options.httpSocket.destroy()
+    callback(new errors.ConnectTimeoutError(), null)
+  }, timeoutMilliseconds)
+  connect(options, (...result) => {
+    clearTimeout(timer)
+    if (!isLate) callback(...result)
+  })
+}
+
+/** RFC 9110 section 9.3.6; undici has taken the brackets of an IPv6 address away. */
+function authorityOf({ hostname, port }: buildConnector.Options): string {
+  return `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port || '443'}`
 }
 
 /** RFC 9110 section 9.3.6. Errors are its own, whatever the reason: undici would try some others again without end. */
@@ -68,26 +93,33 @@ function openTunnel(
       headers: { host: authority, ...headers },
       agent: false,
     })
-    const timer = setTimeout(() => tunnel.destroy(new Error('timeout')), timeoutMilliseconds)
-    const refuse = (reason: string) => {
+    const timer = setTimeout(() => tunnel.destroy(new errors.ConnectTimeoutError()), timeoutMilliseconds)
+    const refuse = (error: Error) => {
       clearTimeout(timer)
-      reject(new ProxyRefusedError(`can't be reached: the proxy ${id} ${reason}`))
+      reject(error)
     }
     tunnel.on('connect', ({ statusCode }, socket) => {
       if (statusCode !== 200) {
         socket.destroy()
-        return refuse(describeRefusal(statusCode))
+        return refuse(refusal(id, statusCode))
       }
       clearTimeout(timer)
       resolve(socket)
     })
-    tunnel.on('error', ({ code }: NodeJS.ErrnoException) => refuse(`gives no answer (${code ?? 'no reason given'})`))
+    tunnel.on('error', (error: NodeJS.ErrnoException) => {
+      if (error instanceof errors.ConnectTimeoutError) return refuse(error)
+      const { code = 'no reason given' } = error
+      refuse(new ProxyRefusedError(`can't be reached: the proxy ${id} gives no answer (${code})`))
+    })
     tunnel.end()
   })
 }
 
-function describeRefusal(status: number | undefined): string {
-  return status === 407
-    ? 'wants other credentials (407); see its basicAuthRef'
+function refusal(id: string, status: number | undefined): ProxyRefusedError {
+  // Some proxies, as tinyproxy, say 401 of credentials that are wrong, and 407 only of none.
+  const isOfCredentials = status === 407 || status === 401
+  const reason = isOfCredentials
+    ? `wants other credentials (${status}); see its basicAuthRef`
     : `opens no way there (${status ?? 'no status'})`
+  return new ProxyRefusedError(`can't be reached: the proxy ${id} ${reason}`, { isLasting: isOfCredentials })
 }

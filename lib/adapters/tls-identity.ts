@@ -48,12 +48,15 @@ async function readClientCertificate(location: string, secrets: SecretStore): Pr
   return { cert: certificates.join(''), key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
 }
 
-/** Base64 of PKCS#12, or JSON `{ pkcs12, passphrase }` with it; undefined where the text is neither. */
+/** Base64 of PKCS#12, or JSON `{ pkcs12, passphrase }` with it, itself in base64 or not; undefined where the text is neither. */
 function readPkcs12(location: string, text: string): TlsIdentity | undefined {
-  const { pkcs12 = text, passphrase } = readMembers(text)
+  const { pkcs12 = text, passphrase } = readMembers(unwrapBase64(text))
   const packed = typeof pkcs12 === 'string' ? pkcs12.replace(/\s+/g, '') : ''
-  // DER of more than 255 bytes begins so.
-  if (!/^M[IH][A-Za-z0-9+/]+={0,2}$/.test(packed)) return undefined
+  // DER of more than 127 bytes begins so.
+  if (!/^MI[A-Za-z0-9+/]+={0,2}$/.test(packed)) {
+    if (pkcs12 === text) return undefined
+    throw new KeyStoreError(location, 'holds a pkcs12 that is none: it must be the bytes of the file in base64.')
+  }
   const identity = {
     pfx: Buffer.from(packed, 'base64'),
     ...(typeof passphrase === 'string' && { passphrase }),

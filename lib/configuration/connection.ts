@@ -86,7 +86,7 @@ export interface Transport {
   readonly tls: TlsConfiguration
   /** Reached directly where absent. */
   readonly proxy?: HttpProxy
-  /** Until a connection is there; through a proxy for either step, the way to it and the way on. */
+  /** Until a connection is there, a proxy's included. */
   readonly connectTimeoutMilliseconds: number
   /** Without a sign of life. */
   readonly receiveTimeoutMilliseconds: number

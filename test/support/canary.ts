@@ -25,8 +25,13 @@ export function plantSecrets(folder: string): void {
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
     if (!entry.isFile() || entry.name.endsWith('-ca')) continue
     const text = readFileSync(join(entry.parentPath, entry.name), 'utf8')
-    const privateMembers = [...text.matchAll(/"(?:d|p|q|dp|dq|qi|k)":\s*"([^"]+)"/g)].map(([, member]) => member)
-    for (const member of privateMembers) plant(member)
+    const privateMembers = [...text.matchAll(/"(?:d|p|q|dp|dq|qi|k|passphrase)":\s*"([^"]+)"/g)].map(
+      ([, member]) => member,
+    )
+    const pemLines = [...text.matchAll(/-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)-----END /gs)].flatMap(
+      ([, lines]) => lines?.split(/\s|\\n/) ?? [],
+    )
+    for (const each of [...privateMembers, ...pemLines]) plant(each)
     if (privateMembers.length === 0) plant(text.trim())
   }
 }

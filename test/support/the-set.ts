@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
@@ -46,7 +46,11 @@ export interface HttpAnswer {
 export interface SetOptions {
   readonly tokenSeconds?: number
   readonly environment?: Record<string, string>
+  readonly secrets?: GivenSecrets
 }
+
+/** Secrets that are not made, by their names below the stage. */
+export type GivenSecrets = Readonly<Record<string, string | Buffer>>
 
 /** The users of the authorization server, with their passwords. */
 export const users: ReadonlyMap<string, string> = new Map([
@@ -58,7 +62,7 @@ export const users: ReadonlyMap<string, string> = new Map([
 export async function startTheSet(
   t: TestContext,
   elements: (issuer: string) => RawElements,
-  { tokenSeconds, environment }: SetOptions = {},
+  { tokenSeconds, environment, secrets }: SetOptions = {},
 ): Promise<TheSet> {
   const certificate = await createServerCertificate(['localhost'])
   let workspace: Workspace | undefined
@@ -68,7 +72,7 @@ export async function startTheSet(
     users,
     ...(tokenSeconds !== undefined && { tokenSeconds }),
     async clients(issuer) {
-      workspace = await createWorkspace(t, elements(issuer), certificate)
+      workspace = await createWorkspace(t, elements(issuer), certificate, secrets)
       return clientsOf(workspace, await localConnections(workspace, issuer))
     },
   })
@@ -88,6 +92,7 @@ export async function createWorkspace(
   t: TestContext,
   elements: RawElements,
   certificate?: ServerCertificate,
+  secrets: GivenSecrets = {},
 ): Promise<Workspace> {
   const folder = await mkdtemp(join(tmpdir(), 'tokenwell-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
@@ -97,10 +102,17 @@ export async function createWorkspace(
     surroundings: { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false },
   }
   await writeFile(workspace.elementsPath, JSON.stringify(withoutUndefined(elements)))
+  for (const [name, content] of Object.entries(secrets)) await writeSecret(workspace, name, content)
   await prepareSecrets(workspace)
   if (certificate) await trust(workspace, certificate)
   plantSecrets(workspace.secretsFolder)
   return workspace
+}
+
+/** Stores a secret, or another one in its place. */
+export async function writeSecret({ secretsFolder }: Workspace, name: string, content: string | Buffer): Promise<void> {
+  await mkdir(secretsFolder, { recursive: true })
+  await writeFile(join(secretsFolder, name), content)
 }
 
 /** The function for a workspace, and the ways to call it. */
@@ -147,7 +159,8 @@ export function environmentOf({ elementsPath, secretsFolder, surroundings }: Wor
   }
 }
 
-async function sendHttp(handler: Handler, request: HttpRequest): Promise<HttpAnswer> {
+/** One event of an HTTP API, and what is made of the answer. */
+export async function sendHttp(handler: Handler, request: HttpRequest): Promise<HttpAnswer> {
   const result = (await handler(
     createHttpEvent(request),
     createLocalContext(Date.now()),
@@ -156,7 +169,7 @@ async function sendHttp(handler: Handler, request: HttpRequest): Promise<HttpAns
   return {
     status: result.statusCode ?? 0,
     headers: result.headers ?? {},
-    body: result.body ? JSON.parse(result.body) : {},
+    body: String(result.headers?.['content-type']).includes('json') ? JSON.parse(result.body || '{}') : {},
   }
 }
 

@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createServerCertificate } from '../../infra/local/certificate-authority.ts'
+import { freePort } from './free-port.ts'
 import { MissingServerError } from './real-server.ts'
 
 const programs = ['valkey-server', 'redis-server']
@@ -115,17 +115,6 @@ function isReady(child: ChildProcess): Promise<boolean> {
     child.stdout?.on('data', (chunk: Buffer) => {
       output = (output + chunk.toString()).slice(-4_000)
       if (output.includes('Ready to accept connections')) resolve(true)
-    })
-  })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo
-      server.close(() => resolve(port))
     })
   })
 }

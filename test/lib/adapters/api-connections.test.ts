@@ -1,102 +1,130 @@
 import assert from 'node:assert/strict'
-import { createServer } from 'node:http'
-import { connect } from 'node:net'
+import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
-import { listen } from '../../../infra/local/listen.ts'
-import { type ApiConnection, createApiConnections } from '../../../lib/adapters/api-connections.ts'
+import { buildConnector } from 'undici'
+import { type ApiConnection, type ApiConnections, createApiConnections } from '../../../lib/adapters/api-connections.ts'
+import { type ApiServer, startApiServer } from '../../support/api-server.ts'
 
-/* Which connection is taken, by a clock that stands. */
+const longest = 60_000
 
-async function start(t: TestContext) {
-  const server = createServer((_request, response) => response.end())
-  const port = await listen(server, 0, '127.0.0.1')
-  t.after(() => {
-    server.closeAllConnections()
-    server.close()
-  })
-  let time = 0
-  const connections = createApiConnections(
-    `http://127.0.0.1:${port}`,
-    (_options, callback) => {
-      const socket = connect(port, '127.0.0.1', () => callback(null, socket))
-    },
-    () => time,
-  )
-  t.after(() => connections.close())
-  return {
-    connections,
-    at(milliseconds: number) {
-      time = milliseconds
-    },
-    async isOpen(connection: ApiConnection): Promise<boolean> {
-      await setTimeout(20)
-      return connection.socket?.destroyed === false
-    },
-    /** One over which something was asked. */
-    async used(): Promise<ApiConnection> {
-      const connection = connections.take(0)
-      const { body } = await connection.client.request({ method: 'GET', path: '/' })
-      await body.dump()
-      return connection
-    },
-  }
+interface TheConnections {
+  readonly api: ApiServer
+  readonly connections: ApiConnections
+  readonly clock: { now: number }
 }
 
-test('the one that was used last is taken, where it was idle for less than so long', async (t) => {
-  const { connections, at, used } = await start(t)
-  const [one, other] = [await used(), await used()]
-  connections.giveBack(one)
-  at(1_000)
+async function theConnections(t: TestContext): Promise<TheConnections> {
+  const api = await startApiServer(t)
+  // Without it Node.js would tell the client how long it keeps a connection.
+  api.server.keepAliveTimeout = 0
+  const clock = { now: 1_700_000_000_000 }
+  const connect = buildConnector({ ca: api.certificate.caCertificate, allowH2: false })
+  const connections = createApiConnections(api.origin, connect, () => clock.now)
+  t.after(() => connections.close())
+  return { api, connections, clock }
+}
+
+async function call({ client }: ApiConnection): Promise<void> {
+  const { statusCode, body } = await client.request({ method: 'GET', path: '/' })
+  assert.equal(statusCode, 200)
+  await body.dump()
+}
+
+/** A connection that has served one call. */
+async function used(connections: ApiConnections): Promise<ApiConnection> {
+  const connection = connections.take(longest)
+  await call(connection)
+  return connection
+}
+
+test('a connection is opened by its first call, and serves the next', async (t) => {
+  const { api, connections } = await theConnections(t)
+  const connection = connections.take(longest)
+  assert.equal(connection.socket, undefined)
+  await call(connection)
+  const { socket } = connection
+  assert.ok(socket)
+  connections.giveBack(connection)
+  const again = connections.take(longest)
+  assert.equal(again, connection)
+  await call(again)
+  assert.equal(again.socket, socket)
+  assert.equal(api.connections(), 1)
+})
+
+test('no two calls share a connection, and the one that was used last is used first', async (t) => {
+  const { connections } = await theConnections(t)
+  const [one, other] = [connections.take(longest), connections.take(longest)]
+  assert.notEqual(one, other)
+  await Promise.all([call(one), call(other)])
   connections.giveBack(other)
-  at(2_999)
-  assert.equal(connections.take(2_000), other)
-  at(3_000)
-  assert.notEqual(connections.take(3_000), one)
-  assert.equal(connections.take(3_001), one)
-  assert.notEqual(connections.take(60_000), other, 'who has taken it has it alone')
+  connections.giveBack(one)
+  assert.equal(connections.take(longest), one)
+  assert.equal(connections.take(longest), other)
 })
 
-test('one that was never opened, has been closed, or discarded, is not taken', async (t) => {
-  const { connections, used } = await start(t)
-  const never = connections.take(0)
-  const [gone, closed, discarded, good] = [await used(), await used(), await used(), await used()]
-  gone.socket?.destroy()
-  await setTimeout(20)
-  for (const each of [good, never, gone, closed, discarded]) connections.giveBack(each)
-  closed.socket?.destroy()
-  connections.discard(discarded)
-  await setTimeout(20)
-  assert.equal(connections.take(60_000), good)
-  assert.ok(![never, gone, closed, discarded].includes(connections.take(60_000)))
+test('what has idled for as long as a call allows is not used for it, and by the clock, whatever timers have done', async (t) => {
+  const { connections, clock } = await theConnections(t)
+  const connection = await used(connections)
+  connections.giveBack(connection)
+  clock.now += 2_000
+  assert.notEqual(connections.take(2_000), connection)
+  assert.equal(connections.take(2_001), connection)
+  connections.giveBack(connection)
+  assert.notEqual(connections.take(0), connection, 'none that was used before')
 })
 
-test('when they are closed, those that are free end at once and the others when they are given back', async (t) => {
-  const { connections, used, isOpen } = await start(t)
-  const [free, taken] = [await used(), await used()]
-  connections.giveBack(free)
-  await connections.close()
-  assert.deepEqual([await isOpen(free), await isOpen(taken)], [false, true])
-  connections.giveBack(taken)
-  assert.equal(await isOpen(taken), false)
+test('a connection that the API has closed is used by nobody, idle or under way', async (t) => {
+  const { api, connections } = await theConnections(t)
+  const [idle, underWay] = [connections.take(longest), connections.take(longest)]
+  await Promise.all([call(idle), call(underWay)])
+  connections.giveBack(idle)
+  const closed = Promise.all([once(idle.client, 'disconnect'), once(underWay.client, 'disconnect')])
+  for (const { socket } of api.requests) socket.destroy()
+  await closed
+  connections.giveBack(underWay)
+  const next = connections.take(longest)
+  assert.ok(next !== idle && next !== underWay)
+  await call(next)
+  assert.equal(idle.client.destroyed && underWay.client.destroyed, true)
 })
 
-test('64 are kept at most, the oldest goes first, and none that was idle for a minute', async (t) => {
-  const { connections, at, used, isOpen } = await start(t)
-  const opened = await Promise.all(Array.from({ length: 65 }, used))
-  const [first, second] = opened
-  assert.ok(first && second)
-  for (const each of opened.slice(0, 64)) connections.giveBack(each)
-  assert.ok(await isOpen(first))
-  for (const each of opened.slice(64)) connections.giveBack(each)
-  assert.ok(!(await isOpen(first)))
-  assert.ok(await isOpen(second))
-  const last = connections.take(60_000)
-  at(60_000)
+test('a connection that is given up is closed at once', async (t) => {
+  const { api, connections } = await theConnections(t)
+  const connection = await used(connections)
+  const [request] = api.requests
+  assert.ok(request)
+  const closed = once(request.socket, 'close', { signal: AbortSignal.timeout(10_000) })
+  connections.discard(connection)
+  await closed
+  assert.notEqual(connections.take(longest), connection)
+})
+
+test('64 wait for calls at most, and what nobody would take any more is closed', async (t) => {
+  const { connections, clock } = await theConnections(t)
+  const all = Array.from({ length: 65 }, () => connections.take(longest))
+  await Promise.all(all.map(call))
+  for (const each of all) connections.giveBack(each)
+  assert.deepEqual(
+    all.map(({ client }) => client.destroyed),
+    all.map((_, index) => index === 0),
+  )
+  const last = connections.take(longest)
+  clock.now += 60_001
   connections.giveBack(last)
-  assert.ok(await isOpen(second))
-  const again = connections.take(60_000)
-  at(60_001)
-  connections.giveBack(again)
-  assert.ok(!(await isOpen(second)))
+  assert.equal(all[1]?.client.destroyed, true)
+  assert.equal(last.client.destroyed, false)
+})
+
+test('closed, all that idle are closed, and what is under way when it is given back', async (t) => {
+  const { connections } = await theConnections(t)
+  const [idle, underWay] = [connections.take(longest), connections.take(longest)]
+  await Promise.all([call(idle), call(underWay)])
+  connections.giveBack(idle)
+  await connections.close()
+  assert.equal(idle.client.destroyed, true)
+  assert.equal(underWay.client.destroyed, false)
+  await call(underWay)
+  connections.giveBack(underWay)
+  assert.equal(underWay.client.destroyed, true)
 })

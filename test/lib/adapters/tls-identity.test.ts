@@ -17,6 +17,8 @@ import { readTlsIdentity, type TlsIdentity } from '../../../lib/adapters/tls-ide
 import type { TlsConfiguration } from '../../../lib/configuration/connection.ts'
 import { SecretError } from '../../../lib/secret/secret-error.ts'
 import { KeyStoreError } from '../../../lib/signing-key/key-store-error.ts'
+import { createClientCertificate, packPkcs12 } from '../../support/client-certificate.ts'
+import { startIfThere } from '../../support/real-server.ts'
 
 const trustStore = 'tokenwell/test/trust'
 const clientCertificate = 'tokenwell/test/client'
@@ -37,7 +39,7 @@ const encryptedPem = ecKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-2
 async function readIdentity(
   t: TestContext,
   tls: Omit<TlsConfiguration, 'minimumVersion'>,
-  secrets: { readonly trust?: string; readonly client?: string } = {},
+  secrets: { readonly trust?: string; readonly client?: string | Buffer } = {},
 ): Promise<TlsIdentity> {
   const folder = await mkdtemp(join(tmpdir(), 'tokenwell-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
@@ -228,4 +230,100 @@ test('a secret that does not exist is an error that names it', async (t) => {
       assert.ok(error.message.includes(name), error.message)
       return true
     })
+})
+
+/* PKCS#12, as the openssl command writes it. */
+
+const theClient = await createClientCertificate()
+const clientDer = der(theClient.certificate)
+
+async function theSecret(t: TestContext, ...options: Parameters<typeof packPkcs12>): Promise<Buffer | undefined> {
+  return startIfThere(t, () => packPkcs12(...options))
+}
+
+for (const [form, shape, words] of [
+  ['bytes, without a passphrase', (packed: Buffer) => packed, ''],
+  ['base64, without a passphrase', (packed: Buffer) => packed.toString('base64'), ''],
+  ['base64 with CRLF', (packed: Buffer) => packed.toString('base64').replace(/.{76}/g, '$&\r\n'), ''],
+  ['JSON', (packed: Buffer) => JSON.stringify({ pkcs12: packed.toString('base64'), passphrase }), passphrase],
+  [
+    'JSON, itself in base64',
+    (packed: Buffer) =>
+      Buffer.from(JSON.stringify({ pkcs12: packed.toString('base64'), passphrase })).toString('base64'),
+    passphrase,
+  ],
+  ['JSON without a passphrase', (packed: Buffer) => JSON.stringify({ pkcs12: packed.toString('base64') }), ''],
+] as const)
+  test(`a server that asks for a client certificate is shown the one of PKCS#12, stored as ${form}`, async (t) => {
+    const packed = await theSecret(t, theClient, words)
+    if (!packed) return
+    const secrets = { trust: theServer.caCertificate, client: shape(packed) }
+    const identity = await readIdentity(t, { trustStore, clientCertificate }, secrets)
+    const seen = await shakeHands(t, identity, theServer)
+    assert.deepEqual(seen.raw, clientDer)
+    assert.deepEqual(seen.issuerCertificate?.raw, der(theClient.caCertificate), 'the chain behind it, too')
+  })
+
+test('CAs that PKCS#12 brings are trusted besides those of the trust store', async (t) => {
+  const packed = await theSecret(t, { ...theClient, caCertificate: theServer.caCertificate }, '')
+  if (!packed) return
+  const secrets = { trust: anotherServer.caCertificate, client: packed }
+  const identity = await readIdentity(t, { trustStore, clientCertificate }, secrets)
+  await shakeHands(t, identity, theServer)
+  await shakeHands(t, identity, anotherServer)
+})
+
+const unreadable =
+  /holds PKCS#12 that can't be read: give its passphrase beside it, as JSON with pkcs12 and passphrase, and export it with AES\.$/
+for (const [what, shape, complaint] of [
+  ['whose passphrase is missing', (packed: Buffer) => packed, unreadable],
+  [
+    'whose passphrase is another',
+    (packed: Buffer) => JSON.stringify({ pkcs12: packed.toString('base64'), passphrase: 'another one' }),
+    unreadable,
+  ],
+  [
+    'whose passphrase is no text',
+    (packed: Buffer) => JSON.stringify({ pkcs12: packed.toString('base64'), passphrase: 1 }),
+    unreadable,
+  ],
+  [
+    'that is cut off',
+    (packed: Buffer) => JSON.stringify({ pkcs12: packed.subarray(0, 300).toString('base64'), passphrase }),
+    unreadable,
+  ],
+  [
+    'that is none',
+    () => JSON.stringify({ pkcs12: ecPem, passphrase }),
+    /holds a pkcs12 that is none: it must be the bytes of the file in base64\.$/,
+  ],
+] as const)
+  test(`PKCS#12 ${what} is refused by its name`, async (t) => {
+    const packed = await theSecret(t, theClient, passphrase)
+    if (!packed) return
+    const client = shape(packed)
+    await assert.rejects(
+      readIdentity(t, { clientCertificate }, { client }),
+      refused(clientCertificate, complaint, client.toString()),
+    )
+  })
+
+test('PKCS#12 of certificates without a key is refused', async (t) => {
+  const packed = await theSecret(t, theClient, '', ['-nokeys'])
+  if (!packed) return
+  await assert.rejects(
+    readIdentity(t, { clientCertificate }, { client: packed }),
+    refused(clientCertificate, unreadable, ''),
+  )
+})
+
+test('PKCS#12 of an old cipher is refused with the advice to export it with AES', async (t) => {
+  const old = ['-keypbe', 'PBE-SHA1-RC2-40', '-certpbe', 'PBE-SHA1-RC2-40', '-legacy']
+  const packed = await theSecret(t, theClient, passphrase, old)
+  if (!packed) return
+  const client = JSON.stringify({ pkcs12: packed.toString('base64'), passphrase })
+  await assert.rejects(
+    readIdentity(t, { clientCertificate }, { client }),
+    refused(clientCertificate, unreadable, client),
+  )
 })

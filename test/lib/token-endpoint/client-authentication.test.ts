@@ -54,3 +54,19 @@ test('an assertion stands in the body, and is among what a server must not be qu
   assert.deepEqual(rest, [])
   assert.deepEqual(headers, {})
 })
+
+test('a client that is known by its certificate says in the body which one it is, and proves nothing (RFC 8705 section 2)', async (t) => {
+  const elements = theElements('https://as.example', {
+    server: { sslCertsRef: 'mutual' },
+    oAuth: { jwtAuthenticationTokenRef: undefined, tlsAuthenticationClientId: 'the client:1' },
+  })
+  const connection = await theConnection(t, {
+    ...elements,
+    ssl: { mutual: { keyStoreRef: 'theTrust' } },
+  })
+  assert.deepEqual(await authenticate(connection, 'of no use'), {
+    parameters: [['client_id', 'the client:1']],
+    headers: {},
+    secrets: [],
+  })
+})

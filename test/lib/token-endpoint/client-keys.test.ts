@@ -60,3 +60,12 @@ test('nothing before, or the same before, is nothing', async () => {
   assert.equal(await theKeys().keys.previous(basic), undefined)
   assert.equal(await theKeys('now').keys.previous(basic), undefined)
 })
+
+test('a client that is known by its certificate has nothing to sign or to say: no secret is read', async () => {
+  const { asked, keys } = theKeys('before')
+  const way = { method: 'tls_client_auth' } as const
+  const connection: Connection = { ...theConnection, clientAuthentication: way }
+  assert.deepEqual(await keys.current(connection), { way })
+  assert.equal(await keys.previous(connection), undefined)
+  assert.deepEqual(asked, [])
+})

@@ -24,6 +24,15 @@ const basic: Connection = {
   ...theConnection,
   clientAuthentication: { method: 'client_secret_basic', passwordSecret: passwordName },
 }
+const certificateName = 'tokenwell/test/the-certificate'
+const byCertificate: Connection = {
+  ...theConnection,
+  clientAuthentication: { method: 'tls_client_auth' },
+  authorizationServer: {
+    ...theConnection.authorizationServer,
+    tls: { minimumVersion: 'TLSv1.2', clientCertificate: certificateName },
+  },
+}
 
 /** The far ends: an authorization server with a clock, and a store of secrets that counts. */
 interface FarEnds {
@@ -134,6 +143,20 @@ test('a client that authenticates by a password is asked for once more with the 
     ['the first', 'the first', 'the second'].map(basicHeader),
   )
   assert.deepEqual(new Set(far.reads.slice(1)), new Set([passwordName]))
+})
+
+test('a client that is known by its certificate is asked for once more where that has changed, and by no certificate of before', async () => {
+  const far = await theFarEnds(({ index }) => (index === 2 ? virtualToken() : refuseClient()), byCertificate)
+  far.previous = 'the one before'
+  await assert.rejects(far.ask(), { code: 'cooling_down' })
+  assert.equal(far.tokens.requests.length, 1)
+  assert.ok(far.reads.includes(certificateName))
+  await far.tokens.time.advance(31_000)
+  far.text = 'the second'
+  assert.equal((await far.ask()).source, 'server')
+  assert.equal(far.tokens.requests.length, 3)
+  assert.ok(eventsOf(far).includes('newer_secret_found'))
+  assert.deepEqual(far.previousReads, [])
 })
 
 test('where both may be the reason the clock comes first, and the secret is not read', async () => {

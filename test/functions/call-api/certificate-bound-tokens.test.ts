@@ -1,0 +1,168 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { readFile } from 'node:fs/promises'
+import { type TestContext, test } from 'node:test'
+import { decodeJwt } from 'jose'
+import { secretPath } from '../../../lib/adapters/file-secrets.ts'
+import { type ApiCalls, startApiCalls } from '../../support/api-calls.ts'
+import { type ApiServer, type Script, startApiServer } from '../../support/api-server.ts'
+import { plant } from '../../support/canary.ts'
+import {
+  createClientCertificate,
+  packPkcs12,
+  pemBundle,
+  thumbprint,
+  thumbprintOf,
+} from '../../support/client-certificate.ts'
+import { theElements } from '../../support/elements.ts'
+import { startIfThere } from '../../support/real-server.ts'
+import { type GivenSecrets, loadFunction, sendHttp, tokenRequest, writeSecret } from '../../support/the-set.ts'
+
+/*
+ * RFC 8705: a client that authenticates to a real authorization server by its certificate alone, and an API that takes its
+ * token only from who has that certificate.
+ */
+
+const theClient = await createClientCertificate()
+const anotherClient = await createClientCertificate('anotherClient')
+const passphrase = 'the passphrase of a client'
+plant(passphrase)
+
+/** Section 3: the token is good for the certificate that it names. */
+const demandBoundToken: Script = ({ headers, peerCertificate }) => {
+  const token = headers.authorization?.replace(/^Bearer /, '') ?? ''
+  plant(token)
+  const { 'x5t#S256': bound } = (decodeJwt(token)['cnf'] ?? {}) as Record<string, unknown>
+  if (peerCertificate && bound === thumbprint(peerCertificate.raw)) return { body: { bound } }
+  return { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }
+}
+
+interface TokenRequest {
+  readonly form: Readonly<Record<string, unknown>>
+  readonly authorization: string
+}
+
+interface MutualCalls extends ApiCalls {
+  readonly api: ApiServer
+  /** What the authorization server has had of clients that it then knew. */
+  readonly tokenForms: readonly TokenRequest[]
+}
+
+/** A client with that secret on both ways, or with another one on the way to the API. */
+async function startMutual(
+  t: TestContext,
+  client: string | Buffer = pemBundle(theClient),
+  secrets: GivenSecrets = {},
+): Promise<MutualCalls> {
+  const api = await startApiServer(t, demandBoundToken, { requestCert: true, rejectUnauthorized: false })
+  const apiSsl = secrets['api-client'] === undefined ? 'mutual' : 'other'
+  const calls = await startApiCalls(
+    t,
+    (issuer) => {
+      const elements = theElements(issuer, {
+        server: { sslCertsRef: 'mutual' },
+        oAuth: {
+          jwtAuthenticationTokenRef: undefined,
+          tlsAuthenticationClientId: 'theClient',
+          resource: ['https://api.server.com/things'],
+        },
+        endpoint: { host: api.origin, sslCertsRef: apiSsl },
+      })
+      return {
+        ...elements,
+        ssl: {
+          mutual: { trustStoreRef: 'theTrust', keyStoreRef: 'theKeys' },
+          other: { trustStoreRef: 'theTrust', keyStoreRef: 'otherKeys' },
+        },
+        keyStore: {
+          ...elements['keyStore'],
+          theKeys: { location: 'tokenwell/local/client' },
+          otherKeys: { location: 'tokenwell/local/api-client' },
+        },
+      }
+    },
+    { secrets: { client, ...secrets } },
+  )
+  // One trust store for both.
+  const { secretsFolder } = calls.workspace
+  const ca = await readFile(secretPath(secretsFolder, 'local', 'tokenwell/local/authorization-server-ca'), 'utf8')
+  await writeSecret(calls.workspace, 'authorization-server-ca', ca + api.certificate.caCertificate)
+
+  const tokenForms: TokenRequest[] = []
+  calls.server.provider.on('grant.success', ({ oidc, request }) => {
+    tokenForms.push({ form: { ...oidc.body }, authorization: request.get('authorization') })
+  })
+  return { ...calls, api, tokenForms }
+}
+
+test('a client is known by its certificate: client_id stands in the body, and nothing else proves anything', async (t) => {
+  const calls = await startMutual(t)
+  assert.equal((await calls.call()).status, 200, calls.reasons().join('\n'))
+  const resource = 'https://api.server.com/things'
+  const form = { client_id: 'theClient', grant_type: 'client_credentials', resource }
+  assert.deepEqual(calls.tokenForms, [{ form, authorization: '' }])
+  const methods = calls.events.flatMap((event) => (event.event === 'client_authenticated' ? [event.method] : []))
+  assert.deepEqual(methods, ['tls_client_auth'])
+})
+
+test('a token that is bound to the certificate works at an API that is called with the same ssl', async (t) => {
+  const calls = await startMutual(t)
+  for (let i = 0; i < 2; i++) {
+    const { status, body } = await calls.call()
+    assert.equal(status, 200, calls.reasons().join('\n'))
+    assert.deepEqual(body, { bound: thumbprintOf(theClient) })
+  }
+  assert.equal(calls.tokenRequests(), 1)
+  assert.equal(calls.api.connections(), 1)
+})
+
+test('the same with a certificate in PKCS#12', async (t) => {
+  const packed = await startIfThere(t, () => packPkcs12(theClient, passphrase))
+  if (!packed) return
+  const calls = await startMutual(t, JSON.stringify({ pkcs12: packed.toString('base64'), passphrase }))
+  const { status, body } = await calls.call()
+  assert.equal(status, 200, calls.reasons().join('\n'))
+  assert.deepEqual(body, { bound: thumbprintOf(theClient) })
+})
+
+test('with another certificate, or with none, the API takes the token for none, and says so to the caller', async (t) => {
+  const calls = await startMutual(t, pemBundle(theClient), { 'api-client': pemBundle(anotherClient) })
+  const { status, headers } = await calls.call()
+  assert.equal(status, 401)
+  assert.equal(headers['www-authenticate'], 'Bearer error="invalid_token"')
+  assert.equal(headers['proxy-status'], undefined, "it is the API's answer")
+  const [{ peerCertificate } = {}] = calls.api.requests
+  assert.equal(peerCertificate && thumbprint(peerCertificate.raw), thumbprintOf(anotherClient))
+  assert.equal(calls.tokenRequests(), 1)
+})
+
+test('a certificate that is not registered is a refusal of the client, and the token is asked for by no other way', async (t) => {
+  const calls = await startMutual(t)
+  await writeSecret(calls.workspace, 'client', pemBundle(anotherClient))
+  const { status, body } = await calls.call()
+  assert.equal(status, 502)
+  assert.match(String(body['error_description']), /refuses this connection's client \(invalid_client\)/)
+  assert.equal(calls.tokenRequests(), 1)
+  assert.equal(calls.api.requests.length, 0)
+})
+
+test('refused by a certificate that was replaced meanwhile, the client asks once more and shows the new one', async (t) => {
+  const calls = await startMutual(t)
+  await writeSecret(calls.workspace, 'client', pemBundle(anotherClient))
+  // At once: when the client hears of its refusal the other one is stored.
+  const path = secretPath(calls.workspace.secretsFolder, 'local', 'tokenwell/local/client')
+  calls.server.provider.once('grant.error', () => writeFileSync(path, pemBundle(theClient)))
+  const { status, body } = await calls.call()
+  assert.equal(status, 200, calls.reasons().join('\n'))
+  assert.deepEqual(body, { bound: thumbprintOf(theClient) })
+  assert.equal(calls.tokenRequests(), 2)
+  assert.ok(calls.events.some(({ event }) => event === 'newer_secret_found'))
+})
+
+test('issue-token hands such a token out with its binding', async (t) => {
+  const calls = await startMutual(t)
+  const handler = await loadFunction('issue-token', calls.workspace)
+  const { status, body } = await sendHttp(handler, tokenRequest('conn'))
+  assert.equal(status, 200)
+  assert.deepEqual(decodeJwt(String(body['access_token']))['cnf'], { 'x5t#S256': thumbprintOf(theClient) })
+})

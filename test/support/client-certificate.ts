@@ -1,0 +1,100 @@
+import 'reflect-metadata'
+import { execFile } from 'node:child_process'
+import { createHash, KeyObject, webcrypto, X509Certificate } from 'node:crypto'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import * as x509 from '@peculiar/x509'
+import { MissingServerError } from './real-server.ts'
+
+const run = promisify(execFile)
+const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
+
+/** What a TLS client presents, and the CA that a server knows it by; all PEM. */
+export interface ClientCertificate {
+  readonly caCertificate: string
+  readonly certificate: string
+  readonly privateKey: string
+}
+
+/** A new CA and a certificate by it for a TLS client. */
+export async function createClientCertificate(name = 'theClient'): Promise<ClientCertificate> {
+  const [caKeys, keys] = await Promise.all([generateKeys(), generateKeys()])
+  const ca = await x509.X509CertificateGenerator.createSelfSigned({
+    // Of its own: of two CAs of one name OpenSSL would take either for the other.
+    name: `CN=The CA of ${name}`,
+    keys: caKeys,
+    signingAlgorithm: ecdsa,
+    ...validity(),
+    extensions: [new x509.BasicConstraintsExtension(true, 0, true)],
+  })
+  const certificate = await x509.X509CertificateGenerator.create({
+    subject: `CN=${name}`,
+    issuer: ca.subject,
+    publicKey: keys.publicKey,
+    signingKey: caKeys.privateKey,
+    signingAlgorithm: ecdsa,
+    ...validity(),
+    extensions: [
+      new x509.BasicConstraintsExtension(false),
+      new x509.ExtendedKeyUsageExtension([x509.ExtendedKeyUsage.clientAuth]),
+    ],
+  })
+  return {
+    caCertificate: ca.toString('pem'),
+    certificate: certificate.toString('pem'),
+    privateKey: KeyObject.from(keys.privateKey).export({ type: 'pkcs8', format: 'pem' }).toString(),
+  }
+}
+
+/** Key and certificate as one secret. */
+export function pemBundle({ privateKey, certificate }: ClientCertificate): string {
+  return `${privateKey}${certificate}\n`
+}
+
+/** RFC 8705 section 3.1: as it stands in `x5t#S256`. */
+export function thumbprint(der: Uint8Array): string {
+  return createHash('sha256').update(der).digest('base64url')
+}
+
+export function thumbprintOf({ certificate }: ClientCertificate): string {
+  return thumbprint(new X509Certificate(certificate).raw)
+}
+
+/**
+ * PKCS#12 as OpenSSL writes it.
+ * @param more options of `openssl pkcs12 -export`
+ * @throws {MissingServerError} where there is no `openssl`
+ */
+export async function packPkcs12(
+  { privateKey, certificate, caCertificate }: ClientCertificate,
+  passphrase: string,
+  more: readonly string[] = [],
+): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-pkcs12-'))
+  const path = (name: string) => join(folder, name)
+  try {
+    await writeFile(path('key.pem'), privateKey)
+    await writeFile(path('certificate.pem'), certificate)
+    await writeFile(path('ca.pem'), caCertificate)
+    const files = ['-inkey', path('key.pem'), '-in', path('certificate.pem'), '-certfile', path('ca.pem')]
+    const output = ['-out', path('packed.p12'), '-passout', `pass:${passphrase}`]
+    await run('openssl', ['pkcs12', '-export', ...files, ...output, ...more])
+    return await readFile(path('packed.p12'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw new MissingServerError('openssl is not installed: apt-get install openssl')
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+function generateKeys(): Promise<webcrypto.CryptoKeyPair> {
+  return webcrypto.subtle.generateKey(ecdsa, true, ['sign', 'verify'])
+}
+
+function validity(): { notBefore: Date; notAfter: Date } {
+  const day = 86_400_000
+  return { notBefore: new Date(Date.now() - day), notAfter: new Date(Date.now() + 365 * day) }
+}
