@@ -43,6 +43,14 @@ test('a host that accepts and says nothing: 504 connection_timeout, and nothing 
   assert.match(body.toString(), /temporarily_unavailable.*It was not asked for anything\./)
 })
 
+test('a host that says nothing until the deadline of the function: 504 connection_timeout, too', async (t) => {
+  const mute = await startMuteListener(t)
+  const { call } = await startTheCalls(t, undefined, { origin: mute.replace('http:', 'https:') })
+  const { status, proxyError, body } = await call({ method: 'POST', milliseconds: 1_500 })
+  assert.deepEqual([status, proxyError], [504, 'connection_timeout'])
+  assert.match(body.toString(), /It was not asked for anything\./)
+})
+
 test('no answer: 504 http_response_timeout, and it may have been done', async (t) => {
   const { call, api } = await startTheCalls(t, () => undefined, brief)
   const { status, proxyError, body } = await call({ method: 'POST', body: 'x' })

@@ -158,3 +158,16 @@ test('a connection that turns out dead before anything was sent over it is anoth
     } else assert.equal(status, 200)
   }
 })
+
+test('a connection that was opened in place of a dead one is a new one: a call that ends over it is not made again', async (t) => {
+  const { call, api } = await startTheCalls(t, ({ socket }, _response, index) => {
+    if (index === 0) return {}
+    socket.destroy()
+    return undefined
+  })
+  await call()
+  await setTimeout(20)
+  api.requests[0]?.socket.destroy()
+  assert.equal((await call()).proxyError, 'connection_terminated')
+  assert.deepEqual([api.requests.length, api.connections()], [2, 2])
+})
