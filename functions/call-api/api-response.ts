@@ -29,7 +29,7 @@ export function apiResponse({ status, headers, body }: ApiAnswer): APIGatewayPro
 function encode(body: Uint8Array): Pick<APIGatewayProxyStructuredResultV2, 'body' | 'isBase64Encoded'> {
   const text = readText(body)
   const base64 = Buffer.from(body).toString('base64')
-  const isText = text !== undefined && JSON.stringify(text).length <= base64.length + '""'.length
+  const isText = text !== undefined && Buffer.byteLength(JSON.stringify(text)) <= base64.length + '""'.length
   return isText ? { body: text, isBase64Encoded: false } : { body: base64, isBase64Encoded: true }
 }
 

@@ -1,12 +1,12 @@
+import type { Socket } from 'node:net'
 import { Client } from 'undici'
 import type { Connector } from './connector.ts'
 
 /** One connection to an API, used by one call at a time. */
 export interface ApiConnection {
   readonly client: Client
-  /** How often it was opened; 0 before its first call. */
-  openedTimes: number
-  isOpen: boolean
+  /** The one that was opened last; undefined before the first call. */
+  socket?: Socket
 }
 
 /** The connections to one origin by one TLS identity. */
@@ -37,18 +37,18 @@ export function createApiConnections(origin: string, connect: Connector, now: ()
 
   function open(): ApiConnection {
     const client = new Client(origin, {
-      connect,
+      connect: (options, callback) =>
+        connect(options, (...opened) => {
+          const [, socket] = opened
+          if (socket) connection.socket = socket
+          callback(...opened)
+        }),
       pipelining: 1,
       allowH2: false,
       keepAliveTimeout: keepAliveMilliseconds,
     })
-    const connection: ApiConnection = { client, openedTimes: 0, isOpen: false }
-    client.on('connect', () => {
-      connection.openedTimes++
-      connection.isOpen = true
-    })
+    const connection: ApiConnection = { client }
     client.on('disconnect', () => {
-      connection.isOpen = false
       if (idle.some((each) => each.connection === connection)) discard(connection)
     })
     return connection
@@ -68,7 +68,7 @@ export function createApiConnections(origin: string, connect: Connector, now: ()
       return last.connection
     },
     giveBack(connection) {
-      if (isClosed || !connection.isOpen) return discard(connection)
+      if (isClosed || !isFree(connection)) return discard(connection)
       idle = [...idle, { connection, since: now() }]
       const [first] = idle
       if (first && (idle.length > maximumIdle || now() - first.since > keepAliveMilliseconds)) discard(first.connection)
@@ -78,4 +78,9 @@ export function createApiConnections(origin: string, connect: Connector, now: ()
       for (const { connection } of idle) discard(connection)
     },
   }
+}
+
+/** Neither closed, nor with a part of the request still on its way, which may be after an early answer. */
+function isFree({ socket }: ApiConnection): boolean {
+  return socket !== undefined && !socket.destroyed && socket.writableLength === 0
 }

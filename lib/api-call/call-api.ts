@@ -40,7 +40,7 @@ export interface CallApiParts {
 export type CallApi = (call: ApiCall, deadline: number) => Promise<ApiAnswer>
 
 /** RFC 9110 section 9.2.2: to do it twice is to do it once. */
-const idempotentMethods = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'TRACE']
+const idempotentMethods = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']
 /** Longer than that no server keeps a connection that nobody uses. */
 const longestIdleMilliseconds = 60_000
 /** A connection so fresh is most probably alive: what can't be done twice goes over no other. */
@@ -71,7 +71,16 @@ export function createCallApi({ connections, getToken, apiEndpoint, now, log }: 
       } catch (error) {
         if (!isIdempotent || !(error instanceof ApiCallError) || !error.wasDead) throw error
         log({ event: 'api_call_repeated', connection: connection.name, reason: 'dead_connection' })
-        return sendOnce(withToken, 0)
+        return sendAgain(withToken)
+      }
+    }
+
+    /** Over a new connection. Whatever comes of it, the API may have done what it was asked to by the first. */
+    async function sendAgain(request: ApiRequest): Promise<ApiAnswer> {
+      try {
+        return await sendOnce(request, 0)
+      } catch (error) {
+        throw error instanceof ApiCallError ? new ApiCallError(error.code, error.message, { wasSent: true }) : error
       }
     }
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Script } from '../../support/api-server.ts'
-import { callBy, startTheCalls } from '../../support/the-calls.ts'
+import { setTimeout } from 'node:timers/promises'
+import { createServerCertificate } from '../../../infra/local/certificate-authority.ts'
+import type { ApiServer, Script } from '../../support/api-server.ts'
+import { callBy, startTheCalls, writeSecret } from '../../support/the-calls.ts'
 import { hearLog } from '../../support/the-log.ts'
 
 /* Which connection a call goes over, and when it is made again. */
@@ -49,6 +51,24 @@ test('it is made once more, not twice', async (t) => {
   assert.equal(api.requests.length, 3)
 })
 
+test('where a second call fails before it is sent, the first one may have been done', async (t) => {
+  const { call, api } = await startTheCalls(t, ({ socket }, _response, index) => {
+    if (index === 0) return {}
+    api.server.close()
+    socket.destroy()
+    return undefined
+  })
+  await call()
+  const log = hearLog(t)
+  const { proxyError, body } = await call({ method: 'PUT', body: 'x' })
+  assert.equal(proxyError, 'connection_refused')
+  assert.match(body.toString(), /It may have done what it was asked to\./)
+  assert.deepEqual(
+    log.flatMap((event) => (event.event === 'api_call_failed' ? event.code : [])),
+    ['connection_terminated', 'connection_refused'],
+  )
+})
+
 test('what can not be done twice is never done twice', async (t) => {
   for (const method of ['POST', 'PATCH']) {
     const { call, api } = await startTheCalls(t, endsAt(1))
@@ -94,18 +114,50 @@ test('a connection that the API closes after its answer, or says that it will, i
   assert.equal((await call({ method: 'POST' })).status, 200)
   assert.equal(api.connections(), 2)
   api.server.closeIdleConnections()
-  await new Promise((resolve) => setTimeout(resolve, 50))
+  await setTimeout(50)
   assert.equal((await call({ method: 'POST' })).status, 200)
   assert.equal(api.connections(), 3)
   assert.equal(api.requests.length, 3)
 })
 
-test('other timeouts of one origin share no connection, and go by their own', async (t) => {
+test('a connection over which an answer was waited for too long is used no more', async (t) => {
   const { call, api } = await startTheCalls(t, ({ url }) => (url === '/slow' ? undefined : {}), {
     elements: { endpoint: { receiveTimeout: '300ms' } },
   })
   await call()
   assert.equal((await call({ path: '/slow' })).proxyError, 'http_response_timeout')
   assert.equal((await call()).status, 200)
-  assert.equal(api.connections(), 2, 'one that timed out is used no more')
+  assert.equal(api.connections(), 2)
 })
+
+test('after a change of its trust store an API is called over new connections; calls under way end in peace', async (t) => {
+  const held: (() => void)[] = []
+  const { call, api, age, workspace } = await startTheCalls(t, ({ url }, response) => {
+    if (url !== '/slow') return {}
+    held.push(() => response.end('slow'))
+    return undefined
+  })
+  const slow = Array.from({ length: 3 }, () => call({ path: '/slow', milliseconds: 600_000 }))
+  while (held.length < 3) await setTimeout(20)
+  await call()
+  const other = await createServerCertificate(['localhost'])
+  await writeSecret(workspace, 'api-ca', `${api.certificate.caCertificate}${other.caCertificate}`)
+  age(50_000)
+  await call()
+  assert.equal(api.connections(), 4, 'the old secret serves on for a while')
+  age(300_000)
+  await call()
+  await call()
+  assert.equal(api.connections(), 5)
+  for (const release of held) release()
+  for (const answer of await Promise.all(slow)) assert.equal(answer.body.toString(), 'slow')
+  while ((await openConnections(api)) > 1) await setTimeout(20)
+  await call()
+  assert.equal(api.connections(), 5, 'those of before are used no more')
+})
+
+function openConnections({ server }: ApiServer): Promise<number> {
+  return new Promise((resolve, reject) =>
+    server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
+  )
+}

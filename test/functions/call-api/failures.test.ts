@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { listen } from '../../../infra/local/listen.ts'
@@ -42,6 +43,14 @@ test('a host that accepts and says nothing: 504 connection_timeout, and nothing 
   assert.match(body.toString(), /temporarily_unavailable.*It was not asked for anything\./)
 })
 
+test('a host that says nothing until the deadline of the function: 504 connection_timeout, too', async (t) => {
+  const mute = await startMuteListener(t)
+  const { call } = await startTheCalls(t, undefined, { origin: mute.replace('http:', 'https:') })
+  const { status, proxyError, body } = await call({ method: 'POST', milliseconds: 1_500 })
+  assert.deepEqual([status, proxyError], [504, 'connection_timeout'])
+  assert.match(body.toString(), /It was not asked for anything\./)
+})
+
 test('no answer: 504 http_response_timeout, and it may have been done', async (t) => {
   const { call, api } = await startTheCalls(t, () => undefined, brief)
   const { status, proxyError, body } = await call({ method: 'POST', body: 'x' })
@@ -64,11 +73,13 @@ test('an answer that stops in the middle: 504 connection_read_timeout', async (t
   assert.deepEqual([status, proxyError], [504, 'connection_read_timeout'])
 })
 
-test('an answer that drips on is over at the deadline of the function', async (t) => {
+test('an answer that drips on is over at the deadline of the function, and so is its connection', async (t) => {
+  const closed: Promise<unknown>[] = []
   const { call } = await startTheCalls(t, (_request, response) => {
     response.writeHead(200)
     const drip = setInterval(() => response.write('.'), 50)
     response.on('close', () => clearInterval(drip))
+    closed.push(once(response, 'close'))
     return undefined
   })
   await call({ milliseconds: 1_500 })
@@ -76,6 +87,7 @@ test('an answer that drips on is over at the deadline of the function', async (t
   const { status } = await call({ milliseconds: 1_500 })
   assert.equal(status, 504)
   assert.ok(performance.now() - startedAt < 10_000)
+  await Promise.all(closed)
 })
 
 test('receiveTimeout ends at the deadline of the function, and without time nothing is asked', async (t) => {
@@ -149,11 +161,13 @@ test('an answer larger than Lambda hands over is a 502 that names the limit; one
 })
 
 test('what is no text takes a third more, and text of control characters its escapes', async (t) => {
-  const bodies = [Buffer.alloc(4_700_000, 0xff), Buffer.alloc(4_800_000, 0xff), Buffer.alloc(2_000_000, 1)]
+  const mixed = Buffer.from('\u65e5'.repeat(1_100_000) + '\u0001'.repeat(600_000))
+  const bodies = [Buffer.alloc(4_700_000, 0xff), Buffer.alloc(4_800_000, 0xff), Buffer.alloc(2_000_000, 1), mixed]
   const { call } = await startTheCalls(t, (_request, _response, index) => ({ body: bodies[index] }))
   assert.equal((await call()).body.length, 4_700_000)
   assert.equal((await call()).proxyError, 'http_response_body_size')
   assert.equal((await call()).proxyError, undefined, 'base64 is the shorter one')
+  assert.ok((await call()).body.equals(mixed), 'in bytes, not in characters')
 })
 
 test('a body larger than Lambda takes is a 413', async (t) => {

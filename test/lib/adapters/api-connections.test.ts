@@ -40,15 +40,15 @@ async function used(connections: ApiConnections): Promise<ApiConnection> {
 test('a connection is opened by its first call, and serves the next', async (t) => {
   const { api, connections } = await theConnections(t)
   const connection = connections.take(longest)
-  assert.equal(connection.openedTimes, 0)
-  assert.equal(connection.isOpen, false)
+  assert.equal(connection.socket, undefined)
   await call(connection)
-  assert.equal(connection.openedTimes, 1)
+  const { socket } = connection
+  assert.ok(socket)
   connections.giveBack(connection)
   const again = connections.take(longest)
   assert.equal(again, connection)
   await call(again)
-  assert.equal(again.openedTimes, 1)
+  assert.equal(again.socket, socket)
   assert.equal(api.connections(), 1)
 })
 

@@ -1,0 +1,173 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import type { Script } from '../../support/api-server.ts'
+import { startTheCalls } from '../../support/the-calls.ts'
+
+/* An API that answers too early, too much or too little: no call gets an answer that isn't its own. */
+
+const okay = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n'
+
+/** To its first call the API says these bytes, to all others `mine`. */
+const first =
+  (bytes: string): Script =>
+  ({ socket }, _response, index) => {
+    if (index > 0) return { body: 'mine' }
+    socket.write(bytes)
+    return undefined
+  }
+
+test('what an API says unasked is no answer to the next call', async (t) => {
+  const rows = [
+    ['with its answer', `${okay}mine${okay}evil`, ''],
+    ['a while after it', `${okay}mine`, `${okay}evil`],
+    ['begun only', `${okay}mine`, 'HTTP/1.1 2'],
+    ['no HTTP', `${okay}mine`, 'evil'],
+    ['more than its length', `${okay}mineevil`, ''],
+    ['an interim answer', `${okay}mine`, 'HTTP/1.1 103 Early Hints\r\n\r\n'],
+  ] as const
+  for (const [what, answer, later] of rows)
+    for (const method of ['GET', 'POST']) {
+      const { call, api } = await startTheCalls(t, first(answer))
+      assert.equal((await call()).body.toString(), 'mine', what)
+      if (later) api.requests[0]?.socket.write(later)
+      await setTimeout(50)
+      const { status, body } = await call({ method })
+      assert.deepEqual([status, body.toString()], [200, 'mine'], what)
+      assert.deepEqual([api.requests.length, api.connections()], [2, 2], what)
+    }
+})
+
+test('a body where none can be is no part of the next answer', async (t) => {
+  const rows = [
+    ['HEAD', 200, `HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\n${okay}evil`],
+    ['GET', 204, `HTTP/1.1 204 No Content\r\ncontent-length: 43\r\n\r\n${okay}evil`],
+    ['GET', 304, `HTTP/1.1 304 Not Modified\r\ntransfer-encoding: chunked\r\n\r\n${okay}evil`],
+    ['GET', 304, `HTTP/1.1 304 Not Modified\r\n\r\n${okay}evil`],
+  ] as const
+  for (const [method, status, answer] of rows) {
+    const { call, api } = await startTheCalls(t, first(answer))
+    const answered = await call({ method })
+    assert.deepEqual([answered.status, answered.body.length], [status, 0])
+    assert.equal((await call()).body.toString(), 'mine')
+    assert.equal(api.requests.length, 2)
+  }
+})
+
+test('where an answer ends is told by one length, or it is none', async (t) => {
+  const rows = [
+    ['transfer-encoding: chunked\r\ncontent-length: 4', '4\r\nmine\r\n0\r\n\r\n', undefined],
+    ['transfer-encoding: chunked, identity', '4\r\nmine\r\n0\r\n\r\n', undefined],
+    ['transfer-encoding: chunked', '4;x=y\r\nmine\r\n0\r\nx-trailer: 1\r\n\r\n', 'mine'],
+    ['transfer-encoding: chunked', '-4\r\nmine\r\n0\r\n\r\n', undefined],
+    ['transfer-encoding: chunked', '4\r\nminemore\r\n0\r\n\r\n', undefined],
+    ['content-length: +4', 'mine', undefined],
+    ['content-length: 4, 4', 'mine', undefined],
+    ['content-length: 0x4', 'mine', undefined],
+  ] as const
+  for (const [header, body, expected] of rows) {
+    const { call, api } = await startTheCalls(t, ({ socket }, _response, index) => {
+      if (index > 0) return { body: 'mine' }
+      socket.end(`HTTP/1.1 200 OK\r\n${header}\r\n\r\n${body}`)
+      return undefined
+    })
+    const answer = await call()
+    const what = `${header} ${JSON.stringify(body)}`
+    if (answer.proxyError === undefined && expected === undefined)
+      assert.equal(answer.body.toString(), body, `${what}: to the end of the connection`)
+    else if (expected === undefined) assert.equal(answer.proxyError, 'http_protocol_error', what)
+    else assert.equal(answer.body.toString(), expected, what)
+    assert.equal((await call()).body.toString(), 'mine')
+    assert.equal(api.connections(), 2)
+  }
+})
+
+test('interim answers without end are over at the deadline of the function', async (t) => {
+  const { call } = await startTheCalls(t, ({ socket }) => {
+    const flood = setInterval(() => socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(100)), 20)
+    socket.on('close', () => clearInterval(flood))
+    return undefined
+  })
+  assert.equal((await call({ milliseconds: 1_600 })).proxyError, 'http_response_timeout')
+})
+
+test('after the first byte of an answer a call is not made again', async (t) => {
+  for (const bytes of ['H', 'HTTP/1.1 200 OK\r\nx-a: 1\r\n', 'HTTP/1.1 103 Early Hints\r\n\r\n']) {
+    const { call, api } = await startTheCalls(t, ({ socket }, _response, index) => {
+      if (index !== 1) return {}
+      socket.end(bytes)
+      return undefined
+    })
+    await call()
+    const { status, proxyError, body } = await call()
+    assert.deepEqual([status, proxyError], [502, 'http_response_incomplete'])
+    assert.match(body.toString(), /It may have done what it was asked to\./)
+    assert.equal(api.requests.length, 2)
+  }
+})
+
+const upload = { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'x'.repeat(5_000_000) }
+
+test('an answer that comes before the whole of a large body comes back, and the connection is used no more', async (t) => {
+  const { call, api } = await startTheCalls(t)
+  let uploads = 0
+  api.server.removeAllListeners('request')
+  api.server.on('request', (request: IncomingMessage, response) => {
+    if (request.method === 'GET') return response.end('mine')
+    uploads++
+    // Reads no further, and keeps the connection.
+    request.pause()
+    return request.socket.write('HTTP/1.1 413 Payload Too Large\r\ncontent-length: 3\r\n\r\nbig')
+  })
+  for (let index = 0; index < 3; index++) {
+    const { status, body } = await call(upload)
+    assert.deepEqual([status, body.toString()], [413, 'big'])
+    assert.equal((await call({ milliseconds: 9_000 })).body.toString(), 'mine')
+  }
+  assert.equal(uploads, 3)
+})
+
+test('an API that answers in the middle of a large body and closes: its answer, or that the connection ended', async (t) => {
+  const { call, api } = await startTheCalls(t)
+  api.server.removeAllListeners('request')
+  api.server.on('request', (request: IncomingMessage) => {
+    request.socket.end('HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig')
+    void once(request.socket, 'finish').then(() => request.socket.destroy())
+  })
+  for (let index = 0; index < 5; index++) {
+    const { status, body } = await call(upload)
+    if (status !== 413)
+      assert.match(body.toString(), /connection_terminated|http_response_incomplete.*It may have done/)
+  }
+})
+
+test('a connection that turns out dead before anything was sent over it is another one, or nothing was asked', async (t) => {
+  for (const isGone of [false, true]) {
+    const { call, api } = await startTheCalls(t)
+    await call()
+    // In the phase of timers: by the next phase the client learns that it is closed, and writes only after that.
+    await setTimeout(20)
+    if (isGone) api.server.close()
+    api.requests[0]?.socket.destroy()
+    const { status, proxyError, body } = await call({ method: 'POST' })
+    if (isGone) {
+      assert.deepEqual([status, proxyError], [502, 'connection_refused'])
+      assert.match(body.toString(), /It was not asked for anything\./)
+    } else assert.equal(status, 200)
+  }
+})
+
+test('a connection that was opened in place of a dead one is a new one: a call that ends over it is not made again', async (t) => {
+  const { call, api } = await startTheCalls(t, ({ socket }, _response, index) => {
+    if (index === 0) return {}
+    socket.destroy()
+    return undefined
+  })
+  await call()
+  await setTimeout(20)
+  api.requests[0]?.socket.destroy()
+  assert.equal((await call()).proxyError, 'connection_terminated')
+  assert.deepEqual([api.requests.length, api.connections()], [2, 2])
+})
