@@ -45,8 +45,6 @@ function resolveTls(graph: ElementGraph, sslCertsRef: string | undefined): TlsCo
 
 function resolveProxy({ graph, note }: Resolution, url: URL, id: string | undefined): HttpProxy | undefined {
   const config = graph.get('proxyConfig', id)
-  // A tunnel is for TLS; what is reached without it is on this machine.
-  if (url.protocol !== 'https:') return undefined
   if (id === undefined || !config || isReachedDirectly(url, config.noProxy ?? [])) return undefined
   const { host, port } = config
   const credentials = graph.get('authData', config.basicAuthRef)
