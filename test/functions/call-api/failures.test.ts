@@ -244,6 +244,7 @@ test('behind a JWT authorizer the claim says which connections may be called', a
   assert.deepEqual([status, proxyError], [403, 'http_request_denied'])
   assert.match(body.toString(), /access_denied/)
   assert.equal((await call()).status, 403)
+  assert.equal((await call(jwt('connection con CONN'))).status, 403)
   assert.equal(api.requests.length, 1)
 })
 
