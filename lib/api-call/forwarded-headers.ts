@@ -22,7 +22,6 @@ const ofTheWayHere: ReadonlySet<string> = new Set([
   'amz-sdk-request',
   'authorization',
   'content-length',
-  'cookie',
   'forwarded',
   'host',
   'via',
@@ -45,8 +44,10 @@ const ofTheWayHere: ReadonlySet<string> = new Set([
  * @throws {InvalidRequestError} where one can't be sent
  */
 export function forwardedHeaders(headers: Headers, cookies: readonly string[] = []): Record<string, string> {
-  const cookie = cookies.length > 0 ? cookies.join('; ') : headerOf(headers, 'cookie')
-  const forwarded = { ...endToEnd(headers, isOfTheWayHere), ...(cookie !== undefined && { cookie }) }
+  const forwarded = {
+    ...endToEnd(headers, isOfTheWayHere),
+    ...(cookies.length > 0 && { cookie: cookies.join('; ') }),
+  }
   for (const [name, value] of Object.entries(forwarded)) demandFit(name, value)
   return forwarded
 }

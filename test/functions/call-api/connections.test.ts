@@ -43,6 +43,14 @@ test('an idempotent call over a used connection that turns out dead is made once
   }
 })
 
+test('it is made once more over a new connection, though others are free', async (t) => {
+  const { call, api } = await startTheCalls(t, endsAt(2))
+  await Promise.all([call(), call()])
+  assert.equal(api.connections(), 2)
+  assert.equal((await call()).status, 200)
+  assert.equal(api.connections(), 3)
+})
+
 test('it is made once more, not twice', async (t) => {
   const { call, api } = await startTheCalls(t, endsAt(1, 2))
   await call()

@@ -53,7 +53,9 @@ test('a host that says nothing until the deadline of the function: 504 connectio
 
 test('no answer: 504 http_response_timeout, and it may have been done', async (t) => {
   const { call, api } = await startTheCalls(t, () => undefined, brief)
+  const startedAt = performance.now()
   const { status, proxyError, body } = await call({ method: 'POST', body: 'x' })
+  assert.ok(performance.now() - startedAt < 15_000, 'not only at the deadline of the function')
   assert.deepEqual([status, proxyError], [504, 'http_response_timeout'])
   assert.match(body.toString(), /It may have done what it was asked to\./)
   assert.equal(api.requests.length, 1)
@@ -88,6 +90,20 @@ test('an answer that drips on is over at the deadline of the function, and so is
   assert.equal(status, 504)
   assert.ok(performance.now() - startedAt < 10_000)
   await Promise.all(closed)
+})
+
+test('a call that is over leaves no timer that would keep what it held', async (t) => {
+  const timers = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
+  const { call } = await startTheCalls(t, ({ socket }, _response, index) => {
+    if (index < 2) return {}
+    socket.destroy()
+    return undefined
+  })
+  await call()
+  const before = timers()
+  await call()
+  await call({ method: 'POST' })
+  assert.ok(timers() <= before, `${timers()} timers, and ${before} before`)
 })
 
 test('receiveTimeout ends at the deadline of the function, and without time nothing is asked', async (t) => {
@@ -228,6 +244,7 @@ test('behind a JWT authorizer the claim says which connections may be called', a
   assert.deepEqual([status, proxyError], [403, 'http_request_denied'])
   assert.match(body.toString(), /access_denied/)
   assert.equal((await call()).status, 403)
+  assert.equal((await call(jwt('connection con CONN'))).status, 403)
   assert.equal(api.requests.length, 1)
 })
 
