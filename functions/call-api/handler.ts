@@ -15,12 +15,15 @@ export interface HandlerParts {
   readonly connectionsClaim?: string
 }
 
+/** The whole call: an HTTP API gives up on its integration after 29 s, the start of an instance included. */
+const callMilliseconds = 27_000
+
 type HttpHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<APIGatewayProxyStructuredResultV2>
 
 /** Answers HTTP API events of payload format 2.0: `ANY /connections/{connection}/api/{path+}`. Never throws. */
 export function createHandler({ callApi, now, log, connectionsClaim }: HandlerParts): HttpHandler {
   return async (event, context) => {
-    const deadline = now() + context.getRemainingTimeInMillis()
+    const deadline = now() + Math.min(callMilliseconds, context.getRemainingTimeInMillis())
     let connection: string | undefined
     try {
       const call = readApiCall(event)

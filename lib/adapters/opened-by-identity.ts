@@ -31,7 +31,7 @@ export function createOpenedByIdentity<T extends Closable, W extends Transport>(
     const opened = createConnector(transport, secrets).then((connector) => open(connector, transport))
     entries.set(name, { opened, identity })
     opened.catch(() => {
-      entries.delete(name)
+      if (entries.get(name)?.opened === opened) entries.delete(name)
       for (const each of names) secrets.forget(each)
     })
     // What is under way on the old one ends in peace.

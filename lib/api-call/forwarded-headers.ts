@@ -52,11 +52,15 @@ export function forwardedHeaders(headers: Headers, cookies: readonly string[] = 
   return forwarded
 }
 
-/** The headers of an answer that go back to the caller; how long its body is says who hands it over. */
+/**
+ * The headers of an answer that go back to the caller; how long its body is says who hands it over. Nobody but us says that
+ * an error is ours.
+ */
 export function returnedHeaders<T extends string | readonly string[]>(
   headers: Readonly<Record<string, T>>,
 ): Record<string, T> {
-  return endToEnd(headers, (name) => name === 'content-length')
+  const isSpoofed = /\btokenwell\b/i.test(String(headers['proxy-status'] ?? ''))
+  return endToEnd(headers, (name) => name === 'content-length' || (name === 'proxy-status' && isSpoofed))
 }
 
 /** All but those that `isLeftOut` names, those of one hop, and those that `connection` lists. */

@@ -196,6 +196,16 @@ test('headers of an answer come back, several of one name together, each cookie 
   assert.deepEqual(cookies, ['a=1; Path=/, not a second one', 'b=2; HttpOnly'])
 })
 
+test('an API can not say in our name that an error is ours; what others on the way say comes back', async (t) => {
+  const values = ['tokenwell; error=connection_refused', 'cdn, "Tokenwell"; error=dns_error', 'cdn.example; hit']
+  const { call } = await startTheCalls(t, (_request, _response, index) => ({
+    status: 502,
+    headers: { 'proxy-status': values[index] ?? '' },
+  }))
+  for (const kept of [undefined, undefined, 'cdn.example; hit'])
+    assert.equal((await call()).headers['proxy-status'], kept)
+})
+
 test('one cookie alone is one', async (t) => {
   const { call } = await startTheCalls(t, () => ({ headers: { 'set-cookie': 'a=1' } }))
   assert.deepEqual((await call()).cookies, ['a=1'])
