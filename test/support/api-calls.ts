@@ -1,8 +1,7 @@
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { TestContext } from 'node:test'
-import { logChannel } from '../../lib/adapters/published-log.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import type { RawElements } from './elements.ts'
+import { hearLog } from './the-log.ts'
 import {
   type HttpAnswer,
   type HttpRequest,
@@ -30,10 +29,7 @@ export async function startApiCalls(
 ): Promise<ApiCalls> {
   const set = await startTheSet(t, elements, options)
   const handler = await loadFunction('call-api', set.workspace, options.environment)
-  const events: LogEvent[] = []
-  const listen = (event: unknown) => events.push(event as LogEvent)
-  subscribe(logChannel, listen)
-  t.after(() => unsubscribe(logChannel, listen))
+  const events = hearLog(t)
   return {
     ...set,
     events,

@@ -1,12 +1,10 @@
-import { mkdir, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Workspace } from '../../infra/local/workspace.ts'
-import { secretPath } from '../../lib/adapters/file-secrets.ts'
-import { secretPrefix } from '../../lib/configuration/surroundings.ts'
+import { elementsWithApi, trustApi } from './api-elements.ts'
 import { type ApiServer, startApiServer } from './api-server.ts'
 import { plant } from './canary.ts'
-import { type ElementChanges, type RawElements, theElements } from './elements.ts'
+import type { ElementChanges, RawElements } from './elements.ts'
+import { bearerOf } from './the-calls.ts'
 
 /** An API whose calls the connection `conn` makes. */
 export interface CalledApi extends ApiServer {
@@ -26,31 +24,15 @@ const invalidToken = { status: 401, headers: { 'www-authenticate': 'Bearer error
 export async function startCalledApi(t: TestContext): Promise<CalledApi> {
   const refused = new Set<string>()
   const server = await startApiServer(t, ({ method, url, headers, body }) => {
-    const token = bearerOf(headers.authorization)
+    const token = bearerOf(headers)
     plant(token)
     return refused.has(token) ? invalidToken : { body: { method, url, body: body.toString() } }
   })
   return {
     ...server,
-    elements(issuer, changes = {}) {
-      const endpoint = { host: server.origin, sslCertsRef: 'theApiSsl', ...changes.endpoint }
-      const elements = theElements(issuer, { ...changes, endpoint })
-      return {
-        ...elements,
-        ssl: { ...elements['ssl'], theApiSsl: { trustStoreRef: 'theApiTrust' } },
-        keyStore: { ...elements['keyStore'], theApiTrust: { location: 'tokenwell/local/api-ca' } },
-      }
-    },
-    async trustIn({ secretsFolder, surroundings }) {
-      const path = secretPath(secretsFolder, surroundings.stage, `${secretPrefix(surroundings)}api-ca`)
-      await mkdir(dirname(path), { recursive: true })
-      await writeFile(path, server.certificate.caCertificate)
-    },
-    tokens: () => server.requests.map(({ headers }) => bearerOf(headers.authorization)),
+    elements: (issuer, changes) => elementsWithApi(issuer, server.origin, changes),
+    trustIn: (workspace) => trustApi(workspace, server.certificate.caCertificate),
+    tokens: () => server.requests.map(({ headers }) => bearerOf(headers)),
     refuse: (token = '') => refused.add(token),
   }
-}
-
-function bearerOf(authorization = ''): string {
-  return /^Bearer (\S+)$/.exec(authorization)?.[1] ?? ''
 }

@@ -1,12 +1,11 @@
-import { writeFile } from 'node:fs/promises'
 import type { TestContext } from 'node:test'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import type { Workspace } from '../../infra/local/workspace.ts'
-import { secretPath } from '../../lib/adapters/file-secrets.ts'
+import { elementsWithApi, trustApi } from './api-elements.ts'
 import { type Script as ApiScript, type ApiServer, type ApiServerOptions, startApiServer } from './api-server.ts'
 import { overhear, plant } from './canary.ts'
-import { type ElementChanges, type RawElements, theElements } from './elements.ts'
+import type { ElementChanges } from './elements.ts'
 import { createHttpEvent, type Handler, loadFunction } from './the-set.ts'
 import { type Script, someToken, startTokenServer, type TokenServer } from './token-server.ts'
 
@@ -69,15 +68,13 @@ export async function startTheCalls(
     },
     server,
   )
-  const { hostname, port } = new URL(origin ?? api.origin)
-  const endpoint = { host: `https://${hostname}`, port: Number(port), sslCertsRef: 'apiSsl', ...elements.endpoint }
   const tokens = await startTokenServer(
     t,
-    (issuer) => withApiTrust(theElements(issuer, { ...elements, endpoint })),
+    (issuer) => elementsWithApi(issuer, origin ?? api.origin, elements),
     tokenScript,
   )
   const { workspace } = tokens
-  await writeSecret(workspace, 'api-ca', api.certificate.caCertificate)
+  await trustApi(workspace, api.certificate.caCertificate)
   let aged = 0
   // No mock of node:test, which remembers every call.
   Date.now = () => systemNow() + aged
@@ -97,22 +94,9 @@ export async function startTheCalls(
   }
 }
 
-function withApiTrust(elements: RawElements): RawElements {
-  return {
-    ...elements,
-    ssl: { ...elements['ssl'], apiSsl: { trustStoreRef: 'apiTrust' } },
-    keyStore: { ...elements['keyStore'], apiTrust: { location: 'tokenwell/local/api-ca' } },
-  }
-}
-
-/** One that a file secret holds. */
-export function writeSecret({ secretsFolder }: Workspace, name: string, content: string | Buffer): Promise<void> {
-  return writeFile(secretPath(secretsFolder, 'local', `tokenwell/local/${name}`), content)
-}
-
 /** The token that a request came with. */
-export function bearerOf({ authorization }: { readonly authorization?: string | undefined }): string | undefined {
-  return authorization?.replace(/^Bearer /, '')
+export function bearerOf({ authorization = '' }: { readonly authorization?: string | undefined }): string {
+  return authorization.replace(/^Bearer /, '')
 }
 
 export async function callBy(handler: Handler, request: CallRequest = {}): Promise<CallResult> {

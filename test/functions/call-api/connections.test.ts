@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { createServerCertificate } from '../../../infra/local/certificate-authority.ts'
+import { trustApi } from '../../support/api-elements.ts'
 import type { ApiServer, Script } from '../../support/api-server.ts'
-import { callBy, startTheCalls, writeSecret } from '../../support/the-calls.ts'
+import { callBy, startTheCalls } from '../../support/the-calls.ts'
 import { hearLog } from '../../support/the-log.ts'
 
 /* Which connection a call goes over, and when it is made again. */
@@ -149,7 +150,7 @@ test('after a change of its trust store an API is called over new connections; c
   while (held.length < 3) await setTimeout(20)
   await call()
   const other = await createServerCertificate(['localhost'])
-  await writeSecret(workspace, 'api-ca', `${api.certificate.caCertificate}${other.caCertificate}`)
+  await trustApi(workspace, `${api.certificate.caCertificate}${other.caCertificate}`)
   age(50_000)
   await call()
   assert.equal(api.connections(), 4, 'the old secret serves on for a while')

@@ -203,7 +203,7 @@ test('a body larger than Lambda takes is a 413', async (t) => {
 test('a connection without a host is an error of the configuration that says what to set', async (t) => {
   const log = hearLog(t)
   const { call } = await startTheCalls(t, undefined, {
-    elements: { endpoint: { host: undefined, port: undefined, sslCertsRef: undefined } },
+    elements: { endpoint: { host: undefined, sslCertsRef: undefined } },
   })
   assert.equal((await call()).status, 500)
   assert.match(
