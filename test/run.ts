@@ -5,18 +5,20 @@ import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 
 /*
- * The whole suite, or the files whose path contains one of the arguments. The last lines say how many passed, failed and
- * were skipped, and why.
+ * The whole suite, or the files whose path contains one of the arguments. With `--long` those that take minutes instead, one
+ * at a time. The last lines say how many passed, failed and were skipped, and why.
  */
-const filters = process.argv.slice(2)
+const isLong = process.argv.includes('--long')
+const filters = process.argv.slice(2).filter((argument) => argument !== '--long')
 const files = globSync('test/**/*.test.ts')
+  .filter((file) => file.endsWith('.long.test.ts') === isLong)
   .filter((file) => filters.length === 0 || filters.some((filter) => file.includes(filter)))
   .sort()
 
 const counts = { passed: 0, failed: 0 }
 const skipped: string[] = []
 
-const tests: TestsStream = run({ files, concurrency: 2, timeout: 300_000 })
+const tests: TestsStream = run({ files, concurrency: isLong ? 1 : 2, timeout: isLong ? 1_800_000 : 300_000 })
 tests.on('test:pass', (test) => {
   if (test.details.type === 'suite') return
   if (test.skip === undefined) counts.passed++
