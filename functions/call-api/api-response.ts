@@ -28,9 +28,10 @@ export function apiResponse({ status, headers, body }: ApiAnswer): APIGatewayPro
 /** As text where it is text, byte for byte, and no longer so than in base64; anything else in base64. */
 function encode(body: Uint8Array): Pick<APIGatewayProxyStructuredResultV2, 'body' | 'isBase64Encoded'> {
   const text = readText(body)
-  const base64 = Buffer.from(body).toString('base64')
-  const isText = text !== undefined && Buffer.byteLength(JSON.stringify(text)) <= base64.length + '""'.length
-  return isText ? { body: text, isBase64Encoded: false } : { body: base64, isBase64Encoded: true }
+  const base64Length = 4 * Math.ceil(body.length / 3)
+  if (text !== undefined && Buffer.byteLength(JSON.stringify(text)) <= base64Length + '""'.length)
+    return { body: text, isBase64Encoded: false }
+  return { body: Buffer.from(body).toString('base64'), isBase64Encoded: true }
 }
 
 function readText(body: Uint8Array): string | undefined {
