@@ -2,6 +2,7 @@ import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import { maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
 import type { ApiCall } from '../../lib/api-call/call-api.ts'
 import { namedConnection } from '../../lib/http-interface/named-connection.ts'
+import { pathInStage } from '../../lib/http-interface/path-in-stage.ts'
 import { RequestTooLargeError } from '../../lib/http-interface/request-too-large-error.ts'
 import { UnknownRouteError } from '../../lib/http-interface/unknown-route-error.ts'
 import { InvalidRequestError } from '../../lib/token/invalid-request-error.ts'
@@ -32,10 +33,8 @@ export function readApiCall(event: APIGatewayProxyEventV2): ApiCall {
   }
 }
 
-/** A stage of the HTTP API that has a name begins each path. */
-function readRoute({ rawPath, requestContext: { stage } }: APIGatewayProxyEventV2): readonly [string, string] {
-  const path = rawPath.startsWith(`/${stage}/`) ? rawPath.slice(stage.length + 1) : rawPath
-  const [, connection, rest] = /^\/connections\/([^/]+)\/api(\/.*)$/s.exec(path) ?? []
+function readRoute(event: APIGatewayProxyEventV2): readonly [connection: string, path: string] {
+  const [, connection, rest] = /^\/connections\/([^/]+)\/api(\/.*)$/s.exec(pathInStage(event)) ?? []
   if (connection === undefined || rest === undefined)
     throw new UnknownRouteError('There is no such route; there is ANY /connections/{connection}/api/{path+}.')
   return [connection, rest]

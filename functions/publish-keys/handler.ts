@@ -1,5 +1,6 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import { isElementId } from '../../lib/configuration/element.ts'
+import { pathInStage } from '../../lib/http-interface/path-in-stage.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
 import type { ReadPublication } from '../../lib/publication/publications.ts'
@@ -42,9 +43,7 @@ export function createHandler({ readPublication, now, log }: HandlerParts): Http
   }
 }
 
-/** A stage of the HTTP API that has a name begins each path. */
-function readJwtBuilder({ rawPath, requestContext: { stage, http } }: APIGatewayProxyEventV2): string | undefined {
-  const path = rawPath.startsWith(`/${stage}/`) ? rawPath.slice(stage.length + 1) : rawPath
-  const [, jwtBuilder = ''] = /^\/jwt\/([^/]+)\/jwk$/.exec(path) ?? []
-  return http.method === 'GET' && isElementId(jwtBuilder) ? jwtBuilder : undefined
+function readJwtBuilder(event: APIGatewayProxyEventV2): string | undefined {
+  const [, jwtBuilder = ''] = /^\/jwt\/([^/]+)\/jwk$/.exec(pathInStage(event)) ?? []
+  return event.requestContext.http.method === 'GET' && isElementId(jwtBuilder) ? jwtBuilder : undefined
 }
