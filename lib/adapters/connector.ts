@@ -18,7 +18,9 @@ export async function createConnector(transport: Transport, secrets: SecretStore
   const { tls, proxy, connectTimeoutMilliseconds: timeout } = transport
   const identity = await readTlsIdentity(tls, secrets)
   // What is bounded and told apart here is HTTP/1.1: one answer a connection, and its end is the connection's.
-  const connect = buildConnector({ timeout, allowH2: false, minVersion: tls.minimumVersion, ...identity })
+  const bounds = { timeout, allowH2: false, minVersion: tls.minimumVersion }
+  // Said here, NODE_TLS_REJECT_UNAUTHORIZED has no word in it.
+  const connect = buildConnector({ ...bounds, ...identity, rejectUnauthorized: true })
   return proxy ? throughProxy(connect, proxy, await proxyHeaders(proxy, secrets), timeout) : connect
 }
 
