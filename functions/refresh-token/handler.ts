@@ -8,6 +8,7 @@ import type { IncomingEvent } from '../../lib/event/incoming-event.ts'
 import { readIncomingEvent } from '../../lib/event/read-incoming-event.ts'
 import { UnreadableEventError } from '../../lib/event/unreadable-event-error.ts'
 import type { Log } from '../../lib/log/log-event.ts'
+import { UnexpectedError } from '../../lib/log/unexpected-error.ts'
 import type { AnswerEvent } from '../../lib/renewal/answer-event.ts'
 import { describeFailure } from '../../lib/token/describe-failure.ts'
 
@@ -61,7 +62,7 @@ async function bury({ deadLetters, log }: HandlerParts, letter: DeadLetter): Pro
     await deadLetters.add(letter)
     return true
   } catch (error) {
-    if (!(error instanceof DeadLettersError)) throw error
+    if (!(error instanceof DeadLettersError)) throw new UnexpectedError(error)
     log({ event: 'dead_letter_not_taken', code: error.code, reason: error.message })
     return false
   }

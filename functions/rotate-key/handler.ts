@@ -6,6 +6,7 @@ import { RotationGivenUpError } from '../../lib/rotation/rotation-given-up-error
 import { RotationRefusedError } from '../../lib/rotation/rotation-refused-error.ts'
 import { type RotationRequest, readRotationRequest } from '../../lib/rotation/rotation-request.ts'
 import { describeFailure } from '../../lib/token/describe-failure.ts'
+import { errorToThrow } from '../../lib/token/error-to-throw.ts'
 
 /** Kept back from the function's time-out, so that a failure can be told. */
 const reserveMilliseconds = 3_000
@@ -20,7 +21,7 @@ export interface HandlerParts {
 
 /**
  * Does the step that Secrets Manager asks for. What it throws Secrets Manager shows as the reason of a failed rotation.
- * @throws all that `RotateKey` throws
+ * @throws all that `RotateKey` throws, and `UnexpectedError`
  */
 export function createHandler(parts: HandlerParts): (event: unknown, context: Context) => Promise<void> {
   const { rotateKey, surroundings, now, log } = parts
@@ -36,7 +37,7 @@ export function createHandler(parts: HandlerParts): (event: unknown, context: Co
       const { jwtBuilder, step } = request ?? {}
       const asked = { ...(jwtBuilder !== undefined && { jwtBuilder }), ...(step !== undefined && { step }) }
       log({ event: 'rotation_failed', ...asked, ...describeFailure(error, ownErrors) })
-      throw error
+      throw errorToThrow(error, ownErrors)
     }
   }
 }

@@ -1,5 +1,6 @@
 import type { Context } from 'aws-lambda'
 import type { WarmRun, WarmTokens } from '../../lib/renewal/warm-tokens.ts'
+import { errorToThrow } from '../../lib/token/error-to-throw.ts'
 
 /** Kept back from the function's time-out, to report and to tell who listens. */
 const reserveMilliseconds = 3_000
@@ -12,10 +13,17 @@ export interface HandlerParts {
 /**
  * Answers the schedule, whatever it says: one run, whose report is the answer.
  * @throws {CacheUnavailableError} where it isn't known what is due: the next run will see
+ * @throws {UnexpectedError} of what isn't ours
  */
 export function createHandler({
   warmTokens,
   now,
 }: HandlerParts): (event: unknown, context: Context) => Promise<WarmRun> {
-  return (_event, context) => warmTokens(now() + context.getRemainingTimeInMillis() - reserveMilliseconds)
+  return async (_event, context) => {
+    try {
+      return await warmTokens(now() + context.getRemainingTimeInMillis() - reserveMilliseconds)
+    } catch (error) {
+      throw errorToThrow(error, [])
+    }
+  }
 }

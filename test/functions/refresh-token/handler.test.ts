@@ -140,7 +140,11 @@ test('where the dead letters do not take it, it stays in its queue', async () =>
     })),
   )
   far.buryError = new TypeError('a fault')
-  await assert.rejects(answer(message('1', 'no JSON')), TypeError, 'a fault of ours is not hidden')
+  await assert.rejects(
+    answer(message('1', 'no JSON')),
+    /^UnexpectedError: TypeError at /,
+    'a fault of ours is not hidden',
+  )
 })
 
 test('each kind of failure has a code and a reason; of a fault nothing but its kind and place is kept', async () => {

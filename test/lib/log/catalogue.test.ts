@@ -176,6 +176,7 @@ async function ofReloads(t: TestContext): Promise<readonly LogEvent[]> {
     },
     surroundings: theSurroundings,
     now: () => now,
+    pause: () => new Promise(() => {}),
     log: (event) => events.push(event),
   })
   await connections.get('conn')
