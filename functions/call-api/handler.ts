@@ -4,6 +4,7 @@ import type { CallApi } from '../../lib/api-call/call-api.ts'
 import { accessOf, demandAccess } from '../../lib/http-interface/access.ts'
 import { errorAnswer } from '../../lib/http-interface/error-answer.ts'
 import { errorResponse, logError } from '../../lib/http-interface/error-response.ts'
+import { readHttpEvent } from '../../lib/http-interface/read-http-event.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import { apiResponse } from './api-response.ts'
 import { readApiCall } from './read-api-call.ts'
@@ -22,10 +23,11 @@ type HttpHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<
 
 /** Answers HTTP API events of payload format 2.0: `ANY /connections/{connection}/api/{path+}`. Never throws. */
 export function createHandler({ callApi, now, log, connectionsClaim }: HandlerParts): HttpHandler {
-  return async (event, context) => {
+  return async (given, context) => {
     const deadline = now() + Math.min(callMilliseconds, context.getRemainingTimeInMillis())
     let connection: string | undefined
     try {
+      const event = readHttpEvent(given)
       const call = readApiCall(event)
       connection = call.connection
       demandAccess(accessOf(event, connectionsClaim), connection)

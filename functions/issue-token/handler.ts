@@ -9,6 +9,7 @@ import type { Surroundings } from '../../lib/configuration/surroundings.ts'
 import { accessOf, demandAccess } from '../../lib/http-interface/access.ts'
 import { type ErrorAnswer, errorAnswer } from '../../lib/http-interface/error-answer.ts'
 import { errorBody, errorResponse, jsonResponse, logError, noStore } from '../../lib/http-interface/error-response.ts'
+import { readHttpEvent } from '../../lib/http-interface/read-http-event.ts'
 import { UnknownRouteError } from '../../lib/http-interface/unknown-route-error.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import type { ClockOffsets } from '../../lib/token/clock-offsets.ts'
@@ -86,6 +87,9 @@ function createHttpHandler(parts: HandlerParts): HttpHandler {
     },
   })
   return middy(router)
+    .before((request) => {
+      request.event = readHttpEvent(request.event)
+    })
     .use(httpHeaderNormalizer())
     .onError((request) => {
       const { awsRequestId } = request.context

@@ -75,11 +75,12 @@ function readJson(text: string): Parameters {
  */
 export function readMembers(value: unknown): Parameters {
   if (!isJsonObject(value)) throw new InvalidRequestError('body', 'must be a JSON object of parameters.')
-  demandSize(Buffer.byteLength(JSON.stringify(value)))
-  return collect(
-    Object.entries(value).flatMap(([name, member]) => readMember(name, member).map((each) => [name, each] as const)),
-    severalValues,
+  const members = Object.entries(value).flatMap(([name, member]) =>
+    readMember(name, member).map((each) => [name, each] as const),
   )
+  // Of texts alone by now: what is nested deeply can't be written as JSON again.
+  demandSize(Buffer.byteLength(JSON.stringify(value)))
+  return collect(members, severalValues)
 }
 
 function readMember(name: string, member: unknown): readonly string[] {

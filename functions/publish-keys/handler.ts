@@ -1,10 +1,12 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import { isElementId } from '../../lib/configuration/element.ts'
 import { pathInStage } from '../../lib/http-interface/path-in-stage.ts'
+import { readHttpEvent } from '../../lib/http-interface/read-http-event.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
 import type { ReadPublication } from '../../lib/publication/publications.ts'
 import { keysOf } from '../../lib/publication/published-keys.ts'
+import { InvalidRequestError } from '../../lib/token/invalid-request-error.ts'
 import { CacheUnavailableError } from '../../lib/token-cache/cache-unavailable-error.ts'
 import { errorAnswer } from './error-answer.ts'
 import { keySetAnswer } from './key-set-answer.ts'
@@ -21,11 +23,12 @@ type HttpHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<
 
 /** Answers HTTP API events of payload format 2.0, from anybody: `GET /jwt/{jwtBuilder}/jwk`. Never throws. */
 export function createHandler({ readPublication, now, log }: HandlerParts): HttpHandler {
-  return async (event, { awsRequestId: requestId }) => {
-    const jwtBuilder = readJwtBuilder(event)
-    if (jwtBuilder === undefined)
-      return errorAnswer(404, 'There is no such route; there is GET /jwt/{jwtBuilder}/jwk.', requestId)
+  return async (given, { awsRequestId: requestId }) => {
     try {
+      const event = readHttpEvent(given)
+      const jwtBuilder = readJwtBuilder(event)
+      if (jwtBuilder === undefined)
+        return errorAnswer(404, 'There is no such route; there is GET /jwt/{jwtBuilder}/jwk.', requestId)
       const publication = await readPublication(jwtBuilder, now() + waitMilliseconds)
       if (publication?.kind === 'shared_key')
         return errorAnswer(400, `It signs by ${publication.algorithm}, with a key that can't be published.`, requestId)
@@ -33,6 +36,7 @@ export function createHandler({ readPublication, now, log }: HandlerParts): Http
       if (keys.length > 0) return keySetAnswer(keys, event.headers)
       return errorAnswer(404, 'There is no such jwtBuilder, or no key of it yet.', requestId)
     } catch (error) {
+      if (error instanceof InvalidRequestError) return errorAnswer(400, error.message, requestId)
       if (error instanceof CacheUnavailableError) {
         log({ event: 'request_failed', code: 'cache', status: 503, reason: error.message, requestId })
         return errorAnswer(503, "The published keys can't be read at the moment.", requestId)

@@ -16,7 +16,8 @@ export function accessOf({ requestContext }: AuthorizedEvent, connectionsClaim: 
   if (connectionsClaim === undefined) return () => true
   const { authorizer } = requestContext as { authorizer?: { jwt?: { claims?: Record<string, unknown> } } }
   const claim = authorizer?.jwt?.claims?.[connectionsClaim]
-  const listed = new Set([claim].flat().flatMap((each) => String(each ?? '').match(/[^\s,[\]"]+/g) ?? []))
+  const texts = [claim].flat().filter((each) => typeof each === 'string')
+  const listed = new Set(texts.flatMap((each) => each.match(/[^\s,[\]"]+/g) ?? []))
   return (connection) => listed.has(connection)
 }
 

@@ -227,7 +227,7 @@ test('an unknown connection is a 404, one that is none a 400, an unknown route a
   const event = {
     version: '2.0',
     rawPath: '/connections/conn/token',
-    requestContext: { http: { method: 'GET' } },
+    requestContext: { stage: '$default', http: { method: 'GET', path: '/connections/conn/token' } },
     headers: {},
   }
   const result = (await handler(event, { getRemainingTimeInMillis: () => 9_000 } as never)) as { statusCode: number }
@@ -255,7 +255,7 @@ test('a stage that has a name begins each path', async (t) => {
     rawPath: '/prod/connections/conn/api/prod/orders',
     rawQueryString: '',
     headers: {},
-    requestContext: { stage: 'prod', http: { method: 'GET' } },
+    requestContext: { stage: 'prod', http: { method: 'GET', path: '/prod/connections/conn/api/prod/orders' } },
   }
   await handler(event, { awsRequestId: 'r', getRemainingTimeInMillis: () => 9_000 } as never)
   assert.equal(api.requests[0]?.url, '/prod/orders')

@@ -34,7 +34,15 @@ test('a connection that the claim lists may be used, another is a 403 access_den
 
 test('no claim, no connection', async (t) => {
   const set = await startGuarded(t)
-  for (const authorizer of [undefined, {}, { jwt: {} }, claims(undefined), claims(''), claims('CONN conn2 con')]) {
+  for (const authorizer of [
+    undefined,
+    {},
+    { jwt: {} },
+    claims(undefined),
+    claims(''),
+    claims('CONN conn2 con'),
+    claims({ conn: true, toString: 1 }),
+  ]) {
     const got = await set.http({ ...tokenRequest('conn'), ...(authorizer && { authorizer }) })
     assert.equal(got.status, 403, JSON.stringify(authorizer))
   }

@@ -54,3 +54,13 @@ test('direct invocation: an error says its status and, where waiting helps, how 
   const { error, status, retry_after } = await set.invoke({ connection: 'conn' })
   assert.deepEqual({ error, status, retry_after }, { error: 'temporarily_unavailable', status: 503, retry_after: 70 })
 })
+
+test('direct invocation: what is nested deeper than any parser goes is a mistake as any other', async (t) => {
+  const set = await startTokenServer(t, theElements, () => someToken())
+  const nested: unknown = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
+  for (const member of ['scope', 'tenant', 'connection']) {
+    const answer = await set.invoke({ connection: 'conn', [member]: nested })
+    assert.equal(answer['status'], 400, member)
+  }
+  assert.equal(set.requests.length, 0)
+})
