@@ -27,10 +27,13 @@ export function readStrictJson(text: string): ReadJson {
   return { value: JSON.parse(text) }
 }
 
-/** Both parsers recurse, and end in an exception of their own on a text of brackets. */
+/**
+ * Both parsers recurse, and end in an exception of their own on a text of brackets. A text without its closing quotation mark
+ * goes to the end: were it passed over instead, each further mark would be tried all the way again.
+ */
 function isDeeplyNested(text: string): boolean {
   let depth = 0
-  for (const [bracket] of text.matchAll(/"(?:[^"\\]|\\.)*"|[[{]|[\]}]/g)) {
+  for (const [bracket] of text.matchAll(/"(?:[^"\\]|\\.)*(?:"|\\?$)|[[{]|[\]}]/gs)) {
     if (bracket === '[' || bracket === '{') depth++
     else if (bracket === ']' || bracket === '}') depth--
     if (depth > maximumDepth) return true

@@ -1,6 +1,7 @@
 import type { Secret } from '../secret/secret.ts'
 
 const maximumLength = 200
+const leastPartLength = 8
 /** Longer runs are assertions, tokens and keys rather than words. */
 const tokenLike = /[A-Za-z0-9_\-.~+/=]{24,}/g
 
@@ -15,6 +16,11 @@ export function printableDescription(text: string, sent: readonly Secret[]): str
     .replace(/[^\x20-\x7e]+/g, ' ')
     .replace(tokenLike, '[...]')
     .slice(0, maximumLength)
+}
+
+/** Whether a word is a piece of what was sent; shorter ones may be found there by chance, and tell nothing of it. */
+export function isPartOf(word: string, sent: readonly Secret[]): boolean {
+  return word.length >= leastPartLength && sent.some((secret) => secret.reveal().includes(word))
 }
 
 function repeats(text: string, value: string): boolean {

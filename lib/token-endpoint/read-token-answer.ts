@@ -1,5 +1,5 @@
 import { Secret } from '../secret/secret.ts'
-import { printableDescription } from './printable-description.ts'
+import { isPartOf, printableDescription } from './printable-description.ts'
 import { readRetryAfter } from './retry-after.ts'
 import type { TokenEndpointAnswer } from './token-endpoint.ts'
 import { type Refusal, UnreachableError, UnreadableAnswerError } from './token-endpoint-error.ts'
@@ -75,7 +75,7 @@ function readRefusal(error: string, members: Record<string, unknown>, sent: read
   if (!/^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(error))
     throw new UnreadableAnswerError('The token endpoint answers with an error code that has forbidden characters.')
   // Codes stand in logs and events.
-  if (!codesOfRfcs.includes(error) && printableDescription(error, sent) === undefined)
+  if (!codesOfRfcs.includes(error) && (printableDescription(error, sent) === undefined || isPartOf(error, sent)))
     throw new UnreadableAnswerError('The token endpoint answers with an error code that repeats what was sent to it.')
   // What servers say of themselves rather than of the request.
   if (troubles.includes(error)) throw new UnreachableError(`The token endpoint is in trouble (${error}).`)

@@ -8,9 +8,15 @@ export function readHttpDate(text: string | undefined): number | undefined {
   return Number.isNaN(time) ? undefined : time
 }
 
-/** Seconds to wait by a `Retry-After` of seconds or a date (RFC 9110 section 10.2.3); undefined where it says nothing. */
+/**
+ * Seconds to wait by a `Retry-After` of seconds or a date (RFC 9110 section 10.2.3), above 0; undefined where it says nothing.
+ * To come back at once says nothing: it may come of a slow clock, and an outage is left alone all the same.
+ */
 export function readRetryAfter(text: string | undefined, now: number): number | undefined {
-  if (text !== undefined && /^\d{1,9}$/.test(text)) return Number(text)
-  const date = readHttpDate(text)
-  return date === undefined ? undefined : Math.max(0, Math.ceil((date - now) / 1000))
+  const seconds = text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : secondsUntil(readHttpDate(text), now)
+  return seconds !== undefined && seconds > 0 ? seconds : undefined
+}
+
+function secondsUntil(date: number | undefined, now: number): number | undefined {
+  return date === undefined ? undefined : Math.ceil((date - now) / 1000)
 }

@@ -30,3 +30,15 @@ test('a name may stand once in each object, but not twice in one, however deep',
     complaint: 'the name "b" stands twice, again at line 3, column 5',
   })
 })
+
+test('a text that is no JSON takes no longer than its length, wherever its quotation marks stand', () => {
+  const startedAt = performance.now()
+  for (const text of [
+    '\\"'.repeat(100_000),
+    `"${'\\"'.repeat(100_000)}`,
+    `"${'\\'.repeat(200_001)}`,
+    '"\\\n'.repeat(100_000),
+  ])
+    assert('complaint' in readStrictJson(text))
+  assert.ok(performance.now() - startedAt < 2_000)
+})

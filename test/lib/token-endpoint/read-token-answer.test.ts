@@ -135,6 +135,12 @@ test('a code that repeats what was sent is none: it goes to logs and events', ()
   const secrets = [new Secret('tr0ub4dor')]
   for (const error of ['tr0ub4dor', 'not tr0ub4dor'])
     assert.throws(() => readRefusal({ error }, secrets), isUnreadable(/repeats what was sent/))
+  assert.throws(
+    () => readRefusal({ error: 'tr0ub4do' }, secrets),
+    isUnreadable(/repeats what was sent/),
+    'a part of it',
+  )
+  assert.equal(readRefusal({ error: 'tr0' }, secrets).error, 'tr0', 'too short to tell')
   assert.equal(
     readRefusal({ error: 'invalid_grant' }, [new Secret('grant')]).error,
     'invalid_grant',
