@@ -1,4 +1,5 @@
 import type { Log } from '../log/log-event.ts'
+import { inTime, type Pause } from '../token/in-time.ts'
 import { ConfigurationError } from './configuration-error.ts'
 import type { Connection } from './connection.ts'
 import type { ElementStore } from './element-store.ts'
@@ -11,6 +12,8 @@ import type { Surroundings } from './surroundings.ts'
 const maximumAgeMilliseconds = 60_000
 /** After a failed reload, before the next one. */
 const pauseMilliseconds = 10_000
+/** Longest wait for all of a connection's elements: with the last good ones in hand, and with none that would do. */
+const longestReading = { inHandMilliseconds: 3_000, otherwiseMilliseconds: 15_000 } as const
 
 /** A connection, and what tells its elements from others. */
 export interface KnownConnection {
@@ -21,7 +24,7 @@ export interface KnownConnection {
 /** The connections of one process, each resolved at its first use and kept for a while. */
 export interface Connections {
   /**
-   * While its elements can't be read again, or have mistakes by now, the last good connection serves on.
+   * While its elements can't be read again, or not soon, or have mistakes by now, the last good connection serves on.
    * @param fingerprint by which others go already: a connection with another one is read again
    * @throws {UnknownConnectionError}
    * @throws {ConfigurationError}
@@ -38,6 +41,7 @@ export interface ConnectionsParts {
   readonly elements: ElementStore
   readonly surroundings: Surroundings
   readonly now: () => number
+  readonly pause: Pause
   readonly log: Log
 }
 
@@ -45,7 +49,7 @@ interface Entry extends KnownConnection {
   readonly readAgainAt: number
 }
 
-export function createConnections({ elements, surroundings, now, log }: ConnectionsParts): Connections {
+export function createConnections({ elements, surroundings, now, pause, log }: ConnectionsParts): Connections {
   const entries = new Map<string, Entry>()
   const readings = new Map<string, Promise<KnownConnection>>()
 
@@ -73,14 +77,25 @@ export function createConnections({ elements, surroundings, now, log }: Connecti
     return reading
   }
 
+  /** Where it is late it goes on, for who asks next. */
+  function readInTime(name: string, milliseconds: number): Promise<KnownConnection> {
+    return inTime(readOnce(name), milliseconds, pause, () => {
+      const sentence = `The elements of ${name} did not come within ${milliseconds} ms: see that their store can be reached.`
+      throw new ElementStoreError('elements_unreachable', sentence)
+    })
+  }
+
   return {
     readAgain: read,
     has: (name, fingerprint) => current(name, fingerprint) !== undefined,
     async get(name, fingerprint) {
       const inHand = current(name, fingerprint)
       if (inHand) return inHand
+      const before = entries.get(name)
+      const wouldDo = before && (fingerprint === undefined || before.fingerprint === fingerprint)
+      const { inHandMilliseconds, otherwiseMilliseconds } = longestReading
       try {
-        return await readOnce(name)
+        return await readInTime(name, wouldDo ? inHandMilliseconds : otherwiseMilliseconds)
       } catch (error) {
         const lastGood = entries.get(name)
         if (!(error instanceof ElementStoreError || error instanceof ConfigurationError)) {

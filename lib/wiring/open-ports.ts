@@ -15,13 +15,13 @@ export function openPorts(environment: Environment) {
   const { surroundings, memoryMaximumSeconds, ...places } = environment
   const { stage } = surroundings
   const storePorts = openStorePorts(environment)
-  const { secrets, now, log } = storePorts
+  const { secrets, now, pause, log } = storePorts
 
   const elements = openElements(places.elements, stage)
   return {
     ...storePorts,
     elements,
-    connections: createConnections({ elements, surroundings, now, log }),
+    connections: createConnections({ elements, surroundings, now, pause, log }),
     signers: createSigners(secrets, now),
     openRotatingSecret: openRotation(places.secrets, stage),
     tokenEndpoint: undiciTokenEndpoint(secrets),

@@ -10,6 +10,7 @@ import type { LogEvent } from '../../lib/log/log-event.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
 import { createSigners } from '../../lib/signing-key/signers.ts'
 import type { GetToken } from '../../lib/token/get-token.ts'
+import type { Pause } from '../../lib/token/in-time.ts'
 import type { TokenMemory } from '../../lib/token/token-memory.ts'
 import { type ElementChanges, type RawElements, theElements } from './elements.ts'
 import { onlyCurrent } from './only-current.ts'
@@ -70,18 +71,19 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
   const events: LogEvent[] = []
   const log = (event: LogEvent) => void events.push(event)
   let ids = 0
+  // Nothing here is late but what the test makes so: a wait that is called off takes no time.
+  const pause: Pause = async (milliseconds, signal) => {
+    if (signal) await once(signal, 'abort')
+    else time += milliseconds
+  }
   const cachedSecrets = createSecretCache(secrets, now)
   const { getToken, rejectToken, outcomes, clockOffsets } = theParts({
-    connections: createConnections({ elements, surroundings, now, log }),
+    connections: createConnections({ elements, surroundings, now, pause, log }),
     signers: createSigners(cachedSecrets, now),
     secrets: cachedSecrets,
     tokenEndpoint: undiciTokenEndpoint(cachedSecrets),
     now,
-    // Nothing here is late but what the test makes so: a wait that is called off takes no time.
-    pause: async (milliseconds, signal) => {
-      if (signal) await once(signal, 'abort')
-      else time += milliseconds
-    },
+    pause,
     log,
     randomId: () => `id-${ids++}`,
     memory,

@@ -6,10 +6,9 @@ import { elementsWithApi, trustApi } from './api-elements.ts'
 import { type Script as ApiScript, type ApiServer, type ApiServerOptions, startApiServer } from './api-server.ts'
 import { overhear, plant } from './canary.ts'
 import type { ElementChanges } from './elements.ts'
+import { startMovedClock } from './moved-clock.ts'
 import { createHttpEvent, type Handler, loadFunction } from './the-set.ts'
 import { type Script, someToken, startTokenServer, type TokenServer } from './token-server.ts'
-
-const systemNow = Date.now
 
 /** A call as an HTTP API hands it over. */
 export interface CallRequest {
@@ -75,12 +74,7 @@ export async function startTheCalls(
   )
   const { workspace } = tokens
   await trustApi(workspace, api.certificate.caCertificate)
-  let aged = 0
-  // No mock of node:test, which remembers every call.
-  Date.now = () => systemNow() + aged
-  t.after(() => {
-    Date.now = systemNow
-  })
+  const age = startMovedClock(t)
   const handler = await loadFunction('call-api', workspace, environment)
   return {
     api,
@@ -88,9 +82,7 @@ export async function startTheCalls(
     workspace,
     handler,
     call: (request) => callBy(handler, request),
-    age(milliseconds) {
-      aged += milliseconds
-    },
+    age,
   }
 }
 

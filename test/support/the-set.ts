@@ -89,7 +89,7 @@ export async function startTheSet(
 
 /** A folder with these elements, and with every secret that they name. */
 export async function createWorkspace(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   elements: RawElements,
   certificate?: ServerCertificate,
   secrets: GivenSecrets = {},

@@ -120,7 +120,7 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
   const log = (event: LogEvent) => void events.push(event)
   const { elements = changeableElements({}) } = options
   const connections = options.elements
-    ? createConnections({ elements, surroundings: theSurroundings, now, log })
+    ? createConnections({ elements, surroundings: theSurroundings, now, pause, log })
     : unchangingConnections(connection)
   const ports = () =>
     thePorts({

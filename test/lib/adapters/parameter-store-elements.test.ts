@@ -46,7 +46,9 @@ test('a connection costs one request a level, asks for its own elements alone, a
       oAuthConfig: { anotherConfig: { authServerRef: 'theServer' } },
       keyStore: { anotherStore: { location } },
     })
-    const connections = createConnections({ elements: store, surroundings: theSurroundings, now: () => 0, log() {} })
+    const pause = () => new Promise(() => {})
+    const parts = { elements: store, surroundings: theSurroundings, now: () => 0, pause, log() {} }
+    const connections = createConnections(parts)
     await connections.get('conn')
     assert.deepEqual(proxy.counts(), { GetParameters: 5 })
     assert.deepEqual(

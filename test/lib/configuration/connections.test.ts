@@ -43,6 +43,7 @@ function theConnections(path: string) {
     elements: fileElements(path),
     surroundings: theSurroundings,
     now: () => (time += 5),
+    pause: () => new Promise(() => {}),
     log: (event) => events.push(event),
   })
   return { connections, events }
@@ -52,10 +53,18 @@ const theFirst = theElements(theIssuer)
 const theSecond = theElements(theIssuer, { oAuth: { scope: 'new' } })
 const broken = theElements(theIssuer, { server: { tokenEndpoint: 'no URL' } })
 
+interface Far {
+  failure?: ElementStoreErrorCode | undefined
+  reads: number
+  isLate: boolean
+  /** How long was waited for what was read last. */
+  patience: number
+}
+
 /** Elements that change, and a store that fails where it is told to, by a clock that the test moves. */
 function changingConnections(first: RawElements = theFirst) {
   const elements = changeableElements(first)
-  const far: { failure?: ElementStoreErrorCode | undefined; reads: number } = { reads: 0 }
+  const far: Far = { reads: 0, isLate: false, patience: 0 }
   const clock = { now: 0 }
   const events: LogEvent[] = []
   const connections = createConnections({
@@ -64,12 +73,18 @@ function changingConnections(first: RawElements = theFirst) {
       async get(references) {
         // Who is followed first is the connection: one reading of it, however many round trips.
         if (references.some(({ kind }) => kind === 'endpointConnection')) far.reads++
+        if (far.isLate) await new Promise(() => {})
         if (far.failure) throw new ElementStoreError(far.failure, 'it fails')
         return elements.get(references)
       },
     },
     surroundings: theSurroundings,
     now: () => clock.now,
+    // Late is what the test says.
+    pause: (milliseconds) => {
+      far.patience = milliseconds
+      return far.isLate ? Promise.resolve() : new Promise(() => {})
+    },
     log: (event) => events.push(event),
   })
   const scope = async (fingerprint?: string) =>
@@ -121,6 +136,22 @@ for (const failure of ['elements_denied', 'elements_throttled', 'elements_unreac
     clock.now = 70_000
     assert.equal(await scope(), 'new')
   })
+
+test('elements that do not come within 3 s are not waited for where the last good ones would do, and within 15 s where none would', async () => {
+  const { far, clock, scope, failures } = changingConnections()
+  far.isLate = true
+  await assert.rejects(scope(), { code: 'elements_unreachable', message: /within 15000 ms/ })
+  const other = changingConnections()
+  await other.scope()
+  const next = await fingerprintAt(theSecond)
+  other.far.isLate = true
+  await assert.rejects(other.scope(next), { code: 'elements_unreachable' })
+  assert.equal(other.far.patience, 15_000, 'others go by other elements')
+  other.clock.now = 60_000
+  assert.equal(await other.scope(), '')
+  assert.deepEqual(failures(), [])
+  assert.equal(clock.now, 0)
+})
 
 test('while elements have mistakes the last good ones serve on', async () => {
   const { elements, clock, scope, failures } = changingConnections()
