@@ -28,7 +28,7 @@ export interface WarmRun {
   readonly due: number
   readonly renewed: number
   readonly failed: number
-  /** Still due, for the next run: there was no time left for them. */
+  /** Still due, for the next run: there was no time left for them, or the shared cache failed. */
   readonly left: number
 }
 
@@ -77,7 +77,9 @@ export function createWarmTokens(parts: WarmTokensParts): WarmTokens {
         await pause(random() * spreadMilliseconds)
         await forEachAtMost(maximumConcurrency, names, async (name) => {
           await inSlot(async () => {
-            if (now() < lastBegin) renewals.push(await renewOne({ name, freshUntil, deadline, isWarming: true }))
+            if (now() >= lastBegin) return
+            const renewal = await renewOne({ name, freshUntil, deadline, isWarming: true })
+            if (renewal) renewals.push(renewal)
           })
         })
       }),
@@ -93,9 +95,9 @@ export function createWarmTokens(parts: WarmTokensParts): WarmTokens {
     if (jwtBuilder !== undefined) await tryNewKey(jwtBuilder, deadline)
   }
 
-  /** One that fails keeps no other from being renewed. */
-  function renewOne(wanted: RenewalWanted): Promise<Renewal> {
-    return unlessUnavailable(() => renewToken(wanted), { outcome: 'under_way', connection: wanted.name.group })
+  /** One that fails keeps no other from being renewed. Undefined where the shared cache can't be asked: it stays due. */
+  function renewOne(wanted: RenewalWanted): Promise<Renewal | undefined> {
+    return unlessUnavailable(() => renewToken(wanted), undefined)
   }
 
   async function workByServer(due: readonly RecordName[], waitUntil: number): Promise<ServersWork[]> {

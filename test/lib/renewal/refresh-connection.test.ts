@@ -323,6 +323,7 @@ for (const [moment, isFrozenAt] of [
       elements: older,
       surroundings: theSurroundings,
       now: fleet.time.now,
+      pause: fleet.time.pause,
       log() {},
     })
     const frozen = fleet.join({

@@ -362,6 +362,7 @@ function createFleetOfReaders(size: number, endpoint: VirtualEndpoint) {
       elements,
       surroundings: theSurroundings,
       now: () => processes[0]?.time.now() ?? 0,
+      pause: () => new Promise(() => {}),
       log() {},
     })
     const [first] = processes
