@@ -4,9 +4,17 @@ import { createGetToken } from '../../lib/token/get-token.ts'
 import type { TokenRequest } from '../../lib/token/token-request.ts'
 
 /*
+ * npm run bench -- hostile: other clients before hostile servers; see hostile.ts.
+ *
  * npm run bench: what a hit costs, beside a bare Map.get with a clock, at 10 to 10,000 tokens. Only ratios within one run
  * mean anything: machines are shared.
  */
+if (process.argv[2] === 'hostile') {
+  const { benchHostile } = await import('./hostile.ts')
+  await benchHostile(process.argv[3])
+  process.exit()
+}
+
 const rounds = 15
 const callsPerRound = 20_000
 const sizes = [10, 100, 1_000, 10_000]

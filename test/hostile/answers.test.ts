@@ -1,13 +1,51 @@
 import assert from 'node:assert/strict'
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { test } from 'node:test'
+import { after, describe, type TestContext, test } from 'node:test'
+import { plant } from '../support/canary.ts'
 import { theElements } from '../support/elements.ts'
+import { confineToLoopback } from '../support/loopback-only.ts'
 import { type HttpAnswer, tokenRequest } from '../support/the-set.ts'
-import { startTokenServer } from '../support/token-server.ts'
-import { type Behaviour, behaviours } from './behaviours.ts'
+import { startTokenEndpoint } from '../support/token-endpoint.ts'
+import { startTokenServer, type TokenServer } from '../support/token-server.ts'
+import { createAuthority } from './authority.ts'
+import { type Behaviour, fine, hostileTokens } from './behaviour.ts'
+import { families } from './behaviours.ts'
+import { besideOthers, cell, rowsBelow, tableOf } from './table.ts'
 
 /* Each behaviour against a real TLS server, from the caller's request to the caller's answer. */
+
+const authority = await createAuthority()
+const certificate = await authority.issue()
+const triedElsewhere = confineToLoopback()
+const elsewhere = await startTokenEndpoint(() => fine(), { certificate })
+after(() => elsewhere.close())
+/** Nothing here depends on the algorithm, and keys of this one are made at once. */
+const quickKeys = { signatureAlgorithm: 'ES256' }
+
+let underWay: Promise<unknown> = Promise.resolve()
+
+/** One after the other: while a function loads, the environment of the process is its own. */
+function inTurn<T>(start: () => Promise<T>): Promise<T> {
+  const started = underWay.then(start, start)
+  underWay = started.catch(() => {})
+  return started
+}
+
+async function startHostile(t: TestContext, { script, changes, endpoint }: Behaviour): Promise<TokenServer> {
+  const elements = (issuer: string) =>
+    theElements(issuer, { ...changes, builder: { ...quickKeys, ...changes?.builder } })
+  const options = { certificate, ...(await endpoint?.(authority)) }
+  return startTokenServer(
+    t,
+    elements,
+    (request, response, index) => {
+      const answer = script(request, response, index, elsewhere.issuer)
+      // What the server sends as a token stands in no log, and in no answer but where it belongs.
+      for (const token of hostileTokens()) plant(token)
+      return answer
+    },
+    options,
+  )
+}
 
 function outcomeOf({ status, body }: HttpAnswer, asked: number): string {
   if (status !== 200) return `${status} ${body['error']}`
@@ -16,45 +54,67 @@ function outcomeOf({ status, body }: HttpAnswer, asked: number): string {
   return `200, ${[0, 1].includes(asked - Number(body['expires_in'])) ? asked : body['expires_in']} s`
 }
 
-for (const behaviour of behaviours)
-  test(`${behaviour.name}: ${behaviour.outcome}, ${behaviour.requests} requests`, async (t) => {
-    const { script, changes, form = '', outcome } = behaviour
-    const set = await startTokenServer(t, (issuer) => theElements(issuer, changes), script)
-    const asked = Number(/^200, (\d+) s$/.exec(outcome)?.[1])
+async function checkBehaviour(t: TestContext, behaviour: Behaviour): Promise<void> {
+  const { form = '', outcome, rejects, atMostSeconds } = behaviour
+  const set = await inTurn(() => startHostile(t, behaviour))
+  const asked = Number(/^200, (\d+) s$/.exec(outcome)?.[1])
 
-    const got = await set.http(tokenRequest('conn', form))
-    assert.equal(outcomeOf(got, asked), outcome, JSON.stringify(got.body))
-    assert.equal(set.requests.length, behaviour.requests)
-    if (behaviour.retryAfter !== undefined) {
-      const wait = Number(got.headers['retry-after'])
-      assert.ok(Math.abs(wait - behaviour.retryAfter) <= 1, `Retry-After is ${wait}`)
-    }
+  const startedAt = performance.now()
+  const got = await set.http(tokenRequest('conn', form))
+  const seconds = (performance.now() - startedAt) / 1000
+  assert.equal(outcomeOf(got, asked), outcome, JSON.stringify(got.body))
+  assert.equal(set.attempts(), behaviour.requests)
+  assert.ok(seconds <= atMostSeconds, `${seconds} s are more than ${atMostSeconds} s`)
+  if (behaviour.retryAfter !== undefined) {
+    const wait = Number(got.headers['retry-after'])
+    assert.ok(Math.abs(wait - behaviour.retryAfter) <= 1, `Retry-After is ${wait}`)
+  }
 
-    const again = await set.http(tokenRequest('conn', form))
-    assert.equal(outcomeOf(again, asked), behaviour.again, JSON.stringify(again.body))
-    assert.equal(set.requests.length, behaviour.requestsInAll)
-    if (again.status !== 200 && behaviour.requestsInAll === behaviour.requests)
-      assert.ok(Number(again.headers['retry-after']) > 0, 'who is not asked for is told when')
+  const query = rejects ? `rejected_token_id=${got.body['token_id']}` : ''
+  const again = await set.http(tokenRequest('conn', form, query))
+  assert.equal(outcomeOf(again, asked || 300), behaviour.again, JSON.stringify(again.body))
+  assert.equal(set.attempts(), behaviour.requestsInAll)
+  if (again.status !== 200 && behaviour.requestsInAll === behaviour.requests)
+    assert.ok(Number(again.headers['retry-after']) > 0, 'who is not asked for is told when')
 
-    const ids = set.requests.map(({ jwtId }) => jwtId)
-    assert.equal(new Set(ids).size, ids.length, 'no assertion twice')
-    for (const { body } of [got, again]) assert.ok(!('refresh_token' in body) && !('id_token' in body))
+  const ids = set.requests.map(({ jwtId }) => jwtId)
+  assert.equal(new Set(ids).size, ids.length, 'no assertion twice')
+  assert.ok(set.requests.every(({ headers }) => headers.cookie === undefined))
+  for (const { body } of [got, again]) assert.ok(!('refresh_token' in body) && !('id_token' in body))
+}
+
+for (const { title, behaviours } of families)
+  describe(title, { concurrency: 4 }, () => {
+    for (const behaviour of behaviours)
+      test(`${behaviour.name}: ${behaviour.outcome}, ${behaviour.requests} requests`, (t) =>
+        checkBehaviour(t, behaviour))
   })
 
-test('the table of behaviours in the README is the one that was run', (t) => {
-  const table = tableOf(behaviours)
-  for (const line of table) t.diagnostic(line)
-  const readme = readFileSync(join(import.meta.dirname, 'README.md'), 'utf8')
-  const lines = readme.split('\n').filter((line) => line.startsWith('|'))
-  assert.deepEqual(lines, table)
+test('in all of that nothing went to another server', () => {
+  assert.equal(elsewhere.attempts(), 0)
+  assert.deepEqual(triedElsewhere, [])
 })
 
-function tableOf(rows: readonly Behaviour[]): string[] {
-  return [
-    '| behaviour | the caller gets | requests | who comes right after gets | requests in all |',
-    '| --- | --- | --- | --- | --- |',
-    ...rows.map(({ name, outcome, requests, again, requestsInAll }) => {
-      return `| ${name.replaceAll('|', '\\|')} | ${outcome} | ${requests} | ${again} | ${requestsInAll} |`
-    }),
-  ]
-}
+test('the tables in the README are what was run', (t) => {
+  for (const family of families) {
+    const table = tableOf(family)
+    for (const line of table) t.diagnostic(line)
+    assert.deepEqual(rowsBelow(family.title), table)
+  }
+})
+
+test('every behaviour stands in the table beside other clients', () => {
+  const rows = rowsBelow(besideOthers)
+  const names = families.flatMap(({ behaviours }) => behaviours.map(({ name }) => cell(name)))
+  assert.deepEqual(
+    rows
+      .filter((row) => !/^\| (behaviour|---|\*.*\*) \|/.test(row))
+      .map((row) => row.split(' | ')[0]?.slice('| '.length)),
+    names,
+  )
+})
+
+test('no two behaviours have one name', () => {
+  const names = families.flatMap(({ behaviours }) => behaviours.map(({ name }) => name))
+  assert.deepEqual(names.toSorted(), [...new Set(names)].sort())
+})

@@ -83,14 +83,22 @@ test('an outage of a server is one for every connection that asks there', async 
   assert.equal(set.requests.length, 1)
 })
 
-test('a redirect to a server that would answer is not followed: no credential goes there', async (t) => {
-  const other = await startTokenServer(t, theElements, () => someToken())
-  for (const status of [301, 302, 303, 307, 308]) {
-    const set = await startTokenServer(t, theElements, () => ({
-      status,
-      headers: { location: `${other.issuer}/token` },
-    }))
-    assert.equal((await set.http(tokenRequest('conn'))).status, 502)
+test('an answer that nobody asked for is not taken for that of the next request', async (t) => {
+  const answer = (token: string) => {
+    const body = JSON.stringify({ access_token: token, token_type: 'Bearer', expires_in: 300 })
+    return `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`
   }
-  assert.equal(other.requests.length, 0)
+  for (const milliseconds of [0, 50]) {
+    const set = await startTokenServer(t, theElements, ({ form }, { socket }) => {
+      const scope = form.get('scope')
+      socket?.write(answer(`the-token-for-${scope}`))
+      setTimeout(() => socket?.write(answer('a-token-for-nobody')), milliseconds)
+      return undefined
+    })
+    for (const scope of ['a', 'b', 'c']) {
+      const { body } = await set.http(tokenRequest('conn', `scope=${scope}`))
+      assert.equal(body['access_token'], `the-token-for-${scope}`)
+      await pause(100)
+    }
+  }
 })

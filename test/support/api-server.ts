@@ -42,6 +42,8 @@ export interface ApiServerOptions {
   readonly maxVersion?: SecureVersion
   /** Of OpenSSL: below TLS 1.2 nothing is spoken but at security level 0. */
   readonly ciphers?: string
+  /** Of a request, in bytes; 16 KiB if left out. */
+  readonly maxHeaderSize?: number
 }
 
 /** A protected API. */

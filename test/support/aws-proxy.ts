@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { TestContext } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
 import { listen } from '../../infra/local/listen.ts'
 
 /** Stands before an AWS endpoint: hears what is asked, passes it on, and answers itself where it is told to. */
@@ -13,8 +14,11 @@ export interface AwsProxy {
   counts(): Readonly<Record<string, number>>
   /** Of the next requests, each in its turn; those after them are passed on. */
   answerNext(...answers: readonly AwsAnswer[]): void
-  /** Of all from now on. */
-  answerAll(answer: AwsAnswer): void
+  /** Of all from now on; without an answer they are passed on. */
+  answerAll(answer?: AwsAnswer | ((request: AwsRequest) => AwsAnswer | undefined)): void
+  /** Nobody listens any more, and the connections there are end, until `listenAgain`. */
+  refuse(): void
+  listenAgain(): Promise<void>
 }
 
 export interface AwsRequest {
@@ -26,6 +30,8 @@ export interface AwsRequest {
 }
 
 export type AwsAnswer =
+  /** Passed on, but so much later. */
+  | { readonly afterMilliseconds: number }
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: unknown }
   /** Nothing at all, or not the end, until the other side hangs up. */
   | 'held'
@@ -34,6 +40,8 @@ export type AwsAnswer =
   | 'dripping'
   /** The connection ends instead. */
   | 'reset'
+  /** Passed on, and the connection ends instead of the answer. */
+  | 'lost'
 
 /** What an AWS service says when it refuses. */
 export function awsError(status: number, name: string, message = 'some message'): AwsAnswer {
@@ -43,14 +51,21 @@ export function awsError(status: number, name: string, message = 'some message')
 export async function startAwsProxy(t: TestContext, target: string): Promise<AwsProxy> {
   const requests: AwsRequest[] = []
   const next: AwsAnswer[] = []
-  let all: AwsAnswer | undefined
+  let all: (request: AwsRequest) => AwsAnswer | undefined = () => undefined
   const server = createServer((request, response) => {
+    // By a clock that a test has moved. By another one than the SDK's it would repeat whatever fails.
+    response.setHeader('date', new Date(Date.now()).toUTCString())
     void readRequest(request).then(async (body) => {
       const operation = String(request.headers['x-amz-target']).split('.')[1] ?? ''
-      requests.push({ operation, body: JSON.parse(body.toString()), at: performance.now() })
-      const answer = next.shift() ?? all
-      if (answer === undefined) await passOn(request, body, target, response)
-      else send(answer, response)
+      const asked = { operation, body: JSON.parse(body.toString()), at: performance.now() }
+      requests.push(asked)
+      const answer = next.shift() ?? all(asked)
+      if (answer !== undefined && !isPassedOn(answer)) return send(answer, response)
+      // Who asked may have gone: a slow service does all the same what it was asked for, if it is still there itself.
+      if (typeof answer === 'object') await wait(answer.afterMilliseconds, undefined, { ref: false })
+      const said = await passOn(request, body, target).catch(() => undefined)
+      if (!said || answer === 'lost') response.destroy()
+      else response.writeHead(said.status, { 'content-type': said.type }).end(said.text)
     })
   })
   const connections = { made: 0, open: 0 }
@@ -77,7 +92,14 @@ export async function startAwsProxy(t: TestContext, target: string): Promise<Aws
       next.push(...answers)
     },
     answerAll(answer) {
-      all = answer
+      all = typeof answer === 'function' ? answer : () => answer
+    },
+    refuse() {
+      server.close()
+      server.closeAllConnections()
+    },
+    async listenAgain() {
+      await listen(server, port, '127.0.0.1')
     },
   }
 }
@@ -88,7 +110,7 @@ async function readRequest(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(chunks)
 }
 
-async function passOn(request: IncomingMessage, body: Buffer, target: string, response: ServerResponse): Promise<void> {
+async function passOn(request: IncomingMessage, body: Buffer, target: string) {
   const kept = ['authorization', 'content-type', 'x-amz-target', 'x-amz-date', 'x-amz-content-sha256']
   const headers = kept.flatMap((name): [string, string][] => {
     const value = request.headers[name]
@@ -96,10 +118,16 @@ async function passOn(request: IncomingMessage, body: Buffer, target: string, re
   })
   const answer = await fetch(`${target}${request.url}`, { method: 'POST', headers, body: new Uint8Array(body) })
   const text = Buffer.from(await answer.arrayBuffer())
-  response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? '' }).end(text)
+  return { status: answer.status, type: answer.headers.get('content-type') ?? '', text }
 }
 
-function send(answer: AwsAnswer, response: ServerResponse): void {
+type PassedOn = Extract<AwsAnswer, 'lost' | { readonly afterMilliseconds: number }>
+
+function isPassedOn(answer: AwsAnswer): answer is PassedOn {
+  return answer === 'lost' || (typeof answer === 'object' && 'afterMilliseconds' in answer)
+}
+
+function send(answer: Exclude<AwsAnswer, PassedOn>, response: ServerResponse): void {
   if (answer === 'held') return
   if (answer === 'reset') return void response.destroy()
   if (answer === 'dripping') return void drip(response)

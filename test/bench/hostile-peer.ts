@@ -1,0 +1,73 @@
+import { inspect } from 'node:util'
+import type { ServerCertificate } from '../../infra/local/certificate-authority.ts'
+import { theElements } from '../support/elements.ts'
+import { confineToLoopback } from '../support/loopback-only.ts'
+import { createWorkspace, startCaller, tokenRequest } from '../support/the-set.ts'
+import { type Peer, peerSecrets, peers, timeLimitMilliseconds } from './peers.ts'
+
+/* A process for one client of `hostile.ts`, which it asks for one token after the other; it may be ended at any time. */
+
+export interface Errand {
+  readonly issuer: string
+  readonly certificate: ServerCertificate
+  readonly form: string
+}
+
+export interface Finding {
+  readonly came: 'token' | 'unfit token' | 'neither token nor error' | 'error'
+  /** All that its error shows. */
+  readonly shown: string
+  readonly secrets: readonly string[]
+  /** Hosts other than this machine that it wanted to connect to. */
+  readonly tried: readonly string[]
+}
+
+const tried = confineToLoopback()
+const [name = ''] = process.argv.slice(2)
+
+function clientFor(errand: Errand): Peer {
+  if (name === 'Tokenwell') return () => askTokenwell(errand)
+  const peer = peers[name]
+  if (!peer) throw new Error(`There is no client ${name}.`)
+  return peer
+}
+
+async function askTokenwell({ issuer, certificate, form }: Errand): Promise<unknown> {
+  const half = `${timeLimitMilliseconds / 2}ms`
+  const cleanUps: (() => unknown)[] = []
+  const t = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) }
+  try {
+    const changes = {
+      server: { connectionTimeout: half, receiveTimeout: half },
+      builder: { signatureAlgorithm: 'ES256' },
+    }
+    const workspace = await createWorkspace(t, theElements(issuer, changes), certificate)
+    const { status, body } = await (await startCaller(workspace)).http(tokenRequest('conn', form))
+    if (status !== 200) throw new Error(JSON.stringify(body))
+    return body['access_token']
+  } finally {
+    for (const cleanUp of cleanUps) await cleanUp()
+  }
+}
+
+async function find(errand: Errand): Promise<Finding> {
+  const before = tried.length
+  const found = await clientFor(errand)(errand.issuer).then(
+    (token) => ({ came: judge(token), shown: '' }),
+    (error: unknown) => ({ came: 'error' as const, shown: inspect(error, { depth: 10, maxStringLength: 100_000 }) }),
+  )
+  return { ...found, secrets: peerSecrets, tried: tried.slice(before) }
+}
+
+/** RFC 6750 section 2.1: fit is what an Authorization header takes. */
+function judge(token: unknown): Finding['came'] {
+  if (token === undefined || token === null || token === '') return 'neither token nor error'
+  return typeof token === 'string' && /^[\x21-\x7e]+$/.test(token) ? 'token' : 'unfit token'
+}
+
+process.on('message', (errand: Errand) => {
+  void find(errand).then((finding) => process.send?.(finding))
+})
+process.on('unhandledRejection', () => {})
+process.on('uncaughtException', () => {})
+process.send?.('ready')

@@ -1,0 +1,186 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createAuthority } from '../hostile/authority.ts'
+import { type Behaviour, fine } from '../hostile/behaviour.ts'
+import { families } from '../hostile/behaviours.ts'
+import { besideOthers, cell, readmePath, withRowsBelow } from '../hostile/table.ts'
+import { startTokenEndpoint } from '../support/token-endpoint.ts'
+import type { Errand, Finding } from './hostile-peer.ts'
+
+/*
+ * npm run bench -- hostile: each behaviour of test/hostile before each client, every one in a process of its own and with a
+ * server of its own that behaves the same. Writes the table below "Beside other clients" of that folder's README.
+ */
+const clients = [
+  'Tokenwell',
+  'openid-client',
+  'oauth4webapi',
+  '@azure/msal-node',
+  'simple-oauth2',
+  'google-auth-library',
+  '@badgateway/oauth2-client',
+  'axios-oauth-client',
+]
+const stopMilliseconds = 10_000
+/** Clients at a time: where they work, and where they mostly wait. */
+const atATime = { working: 2, waiting: 4 } as const
+
+const authority = await createAuthority()
+const certificate = await authority.issue()
+
+/** Of a client's process: by us, or by itself. */
+type Ending = 'stopped' | 'ended'
+
+interface Client {
+  readonly name: string
+  ask(errand: Errand): Promise<Finding | Ending>
+  end(): void
+}
+
+/** What is stopped is ended, and the next errand has a new process. */
+function createClient(name: string, caPath: string): Client {
+  let running: Promise<ChildProcess> | undefined
+  const start = async () => {
+    const child = fork(join(import.meta.dirname, 'hostile-peer.ts'), [name], {
+      env: { ...process.env, NODE_EXTRA_CA_CERTS: caPath },
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    })
+    await once(child, 'message')
+    return child
+  }
+  const end = () => {
+    void running?.then((child) => child.kill('SIGKILL'))
+    running = undefined
+  }
+
+  return {
+    name,
+    end,
+    async ask(errand) {
+      running ??= start()
+      const child = await running
+      child.send(errand)
+      const over = new AbortController()
+      const { signal } = over
+      const finding = await Promise.race([
+        once(child, 'message', { signal }).then(([finding]) => finding as Finding),
+        once(child, 'exit', { signal }).then(() => 'ended' as const),
+        pause(stopMilliseconds, 'stopped' as const, { signal }),
+      ])
+      over.abort()
+      if (finding === 'stopped' || finding === 'ended') end()
+      return finding
+    },
+  }
+}
+
+/** What one client makes of one behaviour. */
+interface Deed {
+  readonly came: Finding['came'] | Ending
+  readonly requests: number
+  readonly elsewhere: 'nothing' | 'connection' | 'credential'
+  readonly showsSecret: boolean
+}
+
+async function observe(client: Client, { script, endpoint, form = '' }: Behaviour): Promise<Deed> {
+  const elsewhere = await startTokenEndpoint(() => fine(), { certificate })
+  const options = { certificate, ...(await endpoint?.(authority)) }
+  const server = await startTokenEndpoint(
+    (request, response, index) => script(request, response, index, elsewhere.issuer),
+    options,
+  )
+  const finding = await client.ask({ issuer: server.issuer, certificate: options.certificate, form })
+  const requests = server.attempts()
+  server.close()
+  elsewhere.close()
+
+  const { came, shown, secrets, tried } =
+    typeof finding === 'string' ? { came: finding, shown: '', secrets: [], tried: [] } : finding
+  const sent = server.requests.flatMap(({ form }) => form.get('client_assertion') ?? [])
+  const isCredential = elsewhere.requests.some(({ form, headers }) => {
+    const names = ['client_assertion', 'client_secret', 'refresh_token']
+    return headers.authorization !== undefined || names.some((name) => form.has(name))
+  })
+  const isConnection = elsewhere.attempts() > 0 || tried.length > 0
+  return {
+    came,
+    requests,
+    elsewhere: isCredential ? 'credential' : isConnection ? 'connection' : 'nothing',
+    showsSecret: [...secrets, ...sent].some((secret) => shown.includes(secret)),
+  }
+}
+
+/** So many of them at a time, each client with one at a time. */
+async function inTurns(lanes: readonly (() => Promise<void>)[], atATime: number): Promise<void> {
+  const waiting = [...lanes]
+  const work = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift()) await next()
+  }
+  await Promise.all(Array.from({ length: atATime }, work))
+}
+
+const places = { nothing: '', connection: '; **goes elsewhere**', credential: '; **credential elsewhere**' } as const
+
+function describe({ came, requests, elsewhere, showsSecret }: Deed): string {
+  return `${came}, ${requests}${places[elsewhere]}${showsSecret ? '; **secret in its error**' : ''}`
+}
+
+const row = (cells: readonly (string | number)[]) => `| ${cells.join(' | ')} |`
+
+function summaryOf(deeds: readonly (readonly Deed[])[]): string[] {
+  const count = (name: string, counts: (deed: Deed) => boolean) =>
+    row([`*${name}*`, ...clients.map((_, index) => deeds.filter((of) => of[index] && counts(of[index])).length)])
+  return [
+    count('tokens', ({ came }) => came === 'token'),
+    count('tokens that fit no header', ({ came }) => came === 'unfit token'),
+    count('errors', ({ came }) => came === 'error'),
+    count('neither', ({ came }) => came === 'neither token nor error'),
+    count('process ended by itself', ({ came }) => came === 'ended'),
+    count('stopped after 10 s', ({ came }) => came === 'stopped'),
+    count('credentials to another origin', ({ elsewhere }) => elsewhere === 'credential'),
+    count('connections to another origin', ({ elsewhere }) => elsewhere === 'connection'),
+    count('errors that show a secret', ({ showsSecret }) => showsSecret),
+  ]
+}
+
+/** @param part of the names of behaviours: only these, and only to be read */
+export async function benchHostile(part = ''): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-hostile-'))
+  const caPath = join(folder, 'ca.pem')
+  await writeFile(caPath, authority.caCertificate)
+  const all = families.flatMap(({ behaviours }) => behaviours)
+  const behaviours = all.filter(({ name }) => name.includes(part))
+  const found = new Map<string, Deed>()
+  const running = clients.map((name) => createClient(name, caPath))
+
+  const lanesOf = (some: readonly Behaviour[]) =>
+    running.map((client) => async () => {
+      for (const behaviour of some) {
+        const deed = await observe(client, behaviour)
+        found.set(`${client.name} ${behaviour.name}`, deed)
+        if (deed.came === 'stopped') console.error(`${client.name}: ${behaviour.name}: stopped after 10 s`)
+      }
+      console.error(`${client.name}: ${some.length} behaviours`)
+    })
+  try {
+    await inTurns(lanesOf(behaviours.filter(({ hangs }) => !hangs)), atATime.working)
+    await inTurns(lanesOf(behaviours.filter(({ hangs }) => hangs)), atATime.waiting)
+  } finally {
+    for (const client of running) client.end()
+    await rm(folder, { recursive: true, force: true })
+  }
+
+  const deeds = behaviours.map(({ name }) => clients.map((client) => found.get(`${client} ${name}`) as Deed))
+  const rows = [
+    row(['behaviour', ...clients]),
+    row(['---', ...clients.map(() => '---')]),
+    ...summaryOf(deeds),
+    ...behaviours.map(({ name }, index) => row([cell(name), ...(deeds[index] ?? []).map(describe)])),
+  ]
+  if (part === '') await writeFile(readmePath, withRowsBelow(besideOthers, rows))
+  for (const line of rows) console.log(line)
+}

@@ -1,0 +1,140 @@
+import { randomUUID } from 'node:crypto'
+import type { ServerResponse } from 'node:http'
+import type { ElementChanges } from '../support/elements.ts'
+import type { ReceivedRequest, ScriptedAnswer, TokenEndpointOptions } from '../support/token-endpoint.ts'
+import type { Authority } from './authority.ts'
+
+/** What the server does with a request; `elsewhere` is the origin of another server, which must never hear of it. */
+export type HostileScript = (
+  request: ReceivedRequest,
+  response: ServerResponse,
+  index: number,
+  elsewhere: string,
+) => ScriptedAnswer | undefined
+
+/** What comes of it. */
+export interface Expectation {
+  /** What the caller gets: a status with the error code, or with how long the token lives. */
+  readonly outcome: string
+  /** How often the server was asked: a connection over which no request came counts, too. */
+  readonly requests: number
+  /** What a caller gets who comes right after, and how many requests there were in all. */
+  readonly again: string
+  readonly requestsInAll: number
+  /** How long the first caller waits at most, on a machine that has other things to do. */
+  readonly atMostSeconds: number
+}
+
+/** What a token endpoint may do to us, and what must come of it. */
+export interface Behaviour extends Expectation {
+  readonly name: string
+  readonly script: HostileScript
+  /** What the server is other than a fine HTTPS server. */
+  readonly endpoint?: (authority: Authority) => Promise<Partial<TokenEndpointOptions>>
+  readonly changes?: ElementChanges
+  readonly form?: string
+  /** The second caller says that the first one's token was rejected. */
+  readonly rejects?: boolean
+  readonly retryAfter?: number
+  /** A client without a time limit waits for ever. */
+  readonly hangs?: boolean
+}
+
+export interface Family {
+  readonly title: string
+  readonly behaviours: readonly Behaviour[]
+}
+
+const issued: string[] = []
+
+/** A token that no other answer has, and that nobody but the caller may see. */
+export function hostileToken(): string {
+  const token = `hostile-token-${randomUUID()}`
+  issued.push(token)
+  return token
+}
+
+/** All of them. */
+export function hostileTokens(): readonly string[] {
+  return issued
+}
+
+/** A fine answer, but for these members. */
+export function fine(members: Record<string, unknown> = {}): ScriptedAnswer {
+  return { body: { access_token: hostileToken(), token_type: 'Bearer', expires_in: 300, ...members } }
+}
+
+/** The same as text, with what stands in its place replaced. */
+export function fineText(members: Record<string, unknown> = {}): string {
+  return JSON.stringify(fine(members).body)
+}
+
+export const always =
+  (answer: (elsewhere: string) => ScriptedAnswer): HostileScript =>
+  (_request, _response, _index, elsewhere) =>
+    answer(elsewhere)
+
+/** These answers in turn, then fine tokens. */
+export const first =
+  (...answers: (() => ScriptedAnswer)[]): HostileScript =>
+  (_request, _response, index) =>
+    answers[index]?.() ?? fine()
+
+/** Bytes as they are, in place of an answer; then the end. */
+export const raw =
+  (bytes: () => string | Buffer): HostileScript =>
+  (_request, response) =>
+    void response.socket?.end(bytes())
+
+const atMostSeconds = 5
+/** The pauses between attempts included. */
+const atMostSecondsRepeated = 10
+
+const ok = (expiresIn: number) => `200, ${expiresIn} s`
+const outage = '503 temporarily_unavailable'
+
+export const token = (expiresIn = 300): Expectation => ({
+  outcome: ok(expiresIn),
+  requests: 1,
+  again: 'memory',
+  requestsInAll: 1,
+  atMostSeconds,
+})
+/** An answer that is none: not repeated, and the next caller asks again. */
+export const unreadable: Expectation = {
+  outcome: '502 server_error',
+  requests: 1,
+  again: '502 server_error',
+  requestsInAll: 2,
+  atMostSeconds,
+}
+/** A refusal: not repeated, and remembered. */
+export const remembered = (outcome = '502 server_error'): Expectation => ({
+  outcome,
+  requests: 1,
+  again: outcome,
+  requestsInAll: 1,
+  atMostSeconds,
+})
+/** An outage: repeated twice, then left alone. */
+export const repeated: Expectation = {
+  outcome: outage,
+  requests: 3,
+  again: outage,
+  requestsInAll: 3,
+  atMostSeconds: atMostSecondsRepeated,
+}
+export const recovers: Expectation = {
+  outcome: ok(300),
+  requests: 2,
+  again: 'memory',
+  requestsInAll: 2,
+  atMostSeconds: atMostSecondsRepeated,
+}
+/** An outage that no repetition would end. */
+export const leftAlone: Expectation = remembered(outage)
+
+/** Timeouts of 0.2 s and 0.3 s, so that nobody has to wait for the defaults. */
+export const hurried: ElementChanges = { server: { connectionTimeout: '200ms', receiveTimeout: '300ms' } }
+/** Not repeated: the server may have issued a token. */
+export const timeOut: Expectation = remembered('504 temporarily_unavailable')

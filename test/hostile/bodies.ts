@@ -1,0 +1,153 @@
+import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
+import type { ScriptedAnswer } from '../support/token-endpoint.ts'
+import {
+  always,
+  type Behaviour,
+  type Expectation,
+  type Family,
+  fine,
+  fineText,
+  first,
+  hostileToken,
+  recovers,
+  remembered,
+  repeated,
+  token,
+  unreadable,
+} from './behaviour.ts'
+
+const withBody = (name: string, answer: () => ScriptedAnswer, expectation: Expectation = unreadable): Behaviour => ({
+  name,
+  script: always(answer),
+  ...expectation,
+})
+
+const typed = (type: string, body: () => string | Buffer, expectation: Expectation = unreadable): Behaviour =>
+  withBody(`200 ${type}`, () => ({ headers: { 'content-type': type }, body: body() }), expectation)
+
+const compressed = (name: string, encoding: string, body: () => Buffer, expectation = unreadable): Behaviour =>
+  withBody(name, () => ({ headers: { 'content-encoding': encoding }, body: body() }), expectation)
+
+const invalidClient = { error: 'invalid_client' }
+const manyBlanks = () => Buffer.alloc(20_000_000, ' ')
+const largestAnswer = 64 * 1024
+
+/** A bomb that is made when it is first asked for, and once. */
+function once(make: () => Buffer): () => Buffer {
+  let made: Buffer | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+const swapped = (text: string) => Buffer.from(text, 'utf16le').swap16()
+const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
+
+const charsets: readonly Behaviour[] = [
+  typed('text/html', () => '<html>'),
+  withBody(
+    '200 JSON called text/html',
+    () => ({ headers: { 'content-type': 'text/html' }, body: fineText() }),
+    token(),
+  ),
+  withBody('200 JSON without a content-type', () => ({ headers: { 'content-type': '' }, body: fineText() }), token()),
+  typed('application/json; charset=iso-8859-1', () => fineText(), token()),
+  typed('application/json; charset=nonsense; charset=', () => fineText(), token()),
+  typed('application/json; charset=utf-16', () => Buffer.from(`\ufeff${fineText()}`, 'utf16le')),
+  typed('application/json; charset=utf-16be', () => swapped(fineText())),
+  typed('application/json; charset=utf-7', () => fineText().replaceAll('"', '+ACI-')),
+  typed('application/json; charset=latin1', () => Buffer.from(fineText({ note: '\u00e4' }), 'latin1')),
+  withBody('200 not UTF-8', () => ({ body: Buffer.from([0x7b, 0xff, 0x7d]) })),
+  withBody('200 with a byte order mark', () => ({ body: `\ufeff${fineText()}` }), token()),
+  withBody('200 with two byte order marks', () => ({ body: `\ufeff\ufeff${fineText()}` })),
+]
+
+const shapes: readonly Behaviour[] = [
+  withBody('200 with an error', () => ({ body: invalidClient }), remembered()),
+  withBody('200 with an error beside a token', () => fine(invalidClient), remembered()),
+  withBody('200 with error null beside a token', () => fine({ error: null }), token()),
+  withBody('200 empty', () => ({ body: '' }), repeated),
+  withBody('200 of blanks', () => ({ body: ' \r\n ' }), repeated),
+  { name: '200 empty, then a token', script: first(() => ({ body: '' })), ...recovers },
+  withBody('200 null', () => ({ body: 'null' })),
+  withBody('200 a list', () => ({ body: [fine().body] })),
+  withBody('200 a text', () => ({ body: JSON.stringify(fineText()) })),
+  withBody('200 the bare token', () => ({ headers: { 'content-type': 'text/plain' }, body: hostileToken() })),
+  withBody('200 a form', () => ({
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: `access_token=${hostileToken()}&token_type=Bearer&expires_in=300`,
+  })),
+  typed('application/xml', () => `<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><token>&b;${hostileToken()}`),
+  withBody('200 JSONP', () => ({ body: `callback(${fineText()})` })),
+  withBody("200 behind )]}',", () => ({ body: `)]}',\n${fineText()}` })),
+  withBody('200 JSON and more', () => ({ body: `${fineText()}<!-- -->` })),
+  withBody('200 two JSON objects', () => ({ body: `${fineText()}${fineText()}` })),
+  withBody('200 JSON cut off', () => ({ body: fineText().slice(0, -1) })),
+  withBody('200 JSON with a comma too many', () => ({ body: fineText().replace('}', ',}') })),
+  withBody('200 JSON with a comment', () => ({ body: `/* */${fineText()}` })),
+  withBody('200 JSON in single quotes', () => ({ body: fineText().replaceAll('"', "'") })),
+  withBody('200 JSON with a NUL at its end', () => ({ body: `${fineText()}\0` })),
+  withBody('200 with escapes in the names', () => ({ body: fineText().replace('access', '\\u0061ccess') }), token()),
+  withBody('200 access_token twice', () => ({ body: fineText().replace('{', '{"access_token":"first",') }), token()),
+  withBody('200 token_type twice', () => ({ body: fineText().replace('}', ',"token_type":"DPoP"}') })),
+  withBody('200 expires_in twice', () => ({ body: fineText().replace('{', '{"expires_in":-1,') }), token()),
+  withBody(
+    '200 error twice, the second null',
+    () => ({ body: fineText().replace('{', '{"error":"invalid_client","error":null,') }),
+    token(),
+  ),
+  withBody('200 nested 30,000 deep', () => ({ body: nested(30_000) })),
+  withBody(
+    '200 nested 30,000 deep beside a token',
+    () => ({ body: fineText().replace('{', `{"a":${nested(30_000)},`) }),
+    token(),
+  ),
+  withBody('200 nested 5,000,000 deep', () => ({ body: nested(5_000_000) })),
+  withBody(
+    '200 with 5,000 members',
+    () => {
+      const members = Array.from({ length: 5_000 }, (_, index) => [`m${index}`, index])
+      return fine(Object.fromEntries(members))
+    },
+    token(),
+  ),
+  withBody(
+    '200 a number of 60,000 digits beside',
+    () => ({ body: fineText().replace('{', `{"n":${'9'.repeat(60_000)},`) }),
+    token(),
+  ),
+  withBody('200 of 64 KiB', () => ({ body: fineText().padEnd(largestAnswer) }), token()),
+  withBody('200 of 64 KiB and a byte', () => ({ body: fineText().padEnd(largestAnswer + 1) })),
+  withBody('201 with a token', () => ({ ...fine(), status: 201 })),
+  withBody('202 with a token', () => ({ ...fine(), status: 202 })),
+  withBody('204', () => ({ status: 204 })),
+  withBody('206 with a token', () => ({ ...fine(), status: 206, headers: { 'content-range': 'bytes 0-9/10' } })),
+]
+
+const bombs: readonly Behaviour[] = [
+  compressed('200 gzip although not asked for', 'gzip', () => gzipSync(fineText())),
+  compressed('200 deflate although not asked for', 'deflate', () => deflateSync(fineText())),
+  compressed('200 br although not asked for', 'br', () => brotliCompressSync(fineText())),
+  compressed(
+    'a gzip bomb of 20 MB',
+    'gzip',
+    once(() => gzipSync(manyBlanks())),
+  ),
+  compressed(
+    'a deflate bomb of 20 MB',
+    'deflate',
+    once(() => deflateSync(manyBlanks())),
+  ),
+  compressed(
+    'a gzip bomb within a gzip bomb',
+    'gzip, gzip',
+    once(() => gzipSync(gzipSync(manyBlanks()))),
+  ),
+  compressed('a content-encoding that nobody knows', 'x-nonsense', () => Buffer.from(fineText()), token()),
+]
+
+export const bodies: Family = {
+  title: 'Bodies',
+  behaviours: [...charsets, ...shapes, ...bombs],
+}

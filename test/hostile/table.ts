@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Family } from './behaviour.ts'
+
+export const readmePath = join(import.meta.dirname, 'README.md')
+export const besideOthers = 'Beside other clients'
+
+export function tableOf({ behaviours }: Family): string[] {
+  return [
+    '| behaviour | the caller gets | requests | at most | who comes right after gets | requests in all |',
+    '| --- | --- | --- | --- | --- | --- |',
+    ...behaviours.map(({ name, outcome, requests, atMostSeconds, again, requestsInAll }) => {
+      return `| ${cell(name)} | ${outcome} | ${requests} | ${atMostSeconds} s | ${again} | ${requestsInAll} |`
+    }),
+  ]
+}
+
+/** A text that stands in a table as it is. */
+export function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('<', '&lt;')
+}
+
+/** The rows below that heading of the README. */
+export function rowsBelow(heading: string): string[] {
+  return splitBelow(heading).rows
+}
+
+/** The README with other rows below that heading. */
+export function withRowsBelow(heading: string, rows: readonly string[]): string {
+  const { before, after } = splitBelow(heading)
+  return [...before, ...rows, ...after].join('\n')
+}
+
+function splitBelow(heading: string): { before: string[]; rows: string[]; after: string[] } {
+  const lines = readFileSync(readmePath, 'utf8').split('\n')
+  const start = lines.indexOf(`## ${heading}`)
+  if (start < 0) throw new Error(`The README has no heading ${heading}.`)
+  const next = lines.findIndex((line, index) => index > start && line.startsWith('## '))
+  const end = next < 0 ? lines.length : next
+  const isRow = (line: string, index: number) => index > start && index < end && line.startsWith('|')
+  const from = lines.findIndex(isRow)
+  const until = lines.findLastIndex(isRow) + 1
+  if (from < 0) return { before: [...lines.slice(0, start + 1), ''], rows: [], after: lines.slice(start + 1) }
+  return { before: lines.slice(0, from), rows: lines.slice(from, until), after: lines.slice(until) }
+}

@@ -1,0 +1,27 @@
+import { Socket } from 'node:net'
+
+const loopback = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/
+
+/** From now on this process connects to nothing but itself; where else it wanted to is in the list. */
+export function confineToLoopback(): readonly string[] {
+  const tried: string[] = []
+  const connect = Socket.prototype.connect as (this: Socket, ...words: unknown[]) => Socket
+  Socket.prototype.connect = function (this: Socket, ...words: unknown[]): Socket {
+    const host = hostOf(words)
+    if (host === undefined || loopback.test(host)) return connect.apply(this, words)
+    tried.push(host)
+    const refusal = Object.assign(new Error(`${host} is not this machine`), { code: 'ECONNREFUSED' })
+    process.nextTick(() => this.destroy(refusal))
+    return this
+  }
+  return tried
+}
+
+/** Undefined for a path rather than a port. */
+function hostOf([first, second]: readonly unknown[]): string | undefined {
+  // What node:net has read already it hands on as a list.
+  const options: unknown = Array.isArray(first) ? first[0] : first
+  if (typeof options !== 'object' || options === null) return typeof second === 'string' ? second : 'localhost'
+  const { host = 'localhost', path } = options as { readonly host?: string; readonly path?: string }
+  return typeof path === 'string' ? undefined : host
+}
