@@ -1,0 +1,46 @@
+import { readWanted, type Wanted } from '../support/the-ground.ts'
+
+/* What an event asks for, read by other means than the function's: it says only what a token may be if one comes. */
+
+export type Members = Readonly<Record<string, unknown>>
+
+export function membersOf(value: unknown): Members {
+  return typeof value === 'object' && value !== null ? (value as Members) : {}
+}
+
+export function textOf(value: unknown): string {
+  return typeof value === 'string' ? value : ''
+}
+
+/** Empty where there is none. */
+export function namedConnection(event: unknown): string {
+  const { requestContext, version, pathParameters, connection } = membersOf(event)
+  if (requestContext === undefined || version === undefined) return textOf(connection)
+  const given = membersOf(pathParameters)['connection']
+  if (given !== undefined && given !== null) return textOf(given)
+  const path = textOf(membersOf(membersOf(requestContext)['http'])['path'])
+  return path.split('/')[2] ?? ''
+}
+
+export function wantedOf(event: unknown): Wanted {
+  const { requestContext, version, headers, body, isBase64Encoded, ...members } = membersOf(event)
+  if (requestContext === undefined || version === undefined) {
+    const { connection: _connection, minimum_seconds: _seconds, rejected_token_id: _id, ...asked } = membersOf(event)
+    return readWanted(namedConnection(event), pairsOf(asked))
+  }
+  const text = Buffer.from(textOf(body), isBase64Encoded === true ? 'base64' : 'utf8')
+    .toString()
+    .replace(/^\ufeff/, '')
+  const types = Object.entries(membersOf(headers)).filter(([name]) => name.toLowerCase() === 'content-type')
+  const isJson = textOf(types.at(-1)?.[1]).includes('json')
+  if (text === '') return readWanted(namedConnection({ requestContext, version, ...members }), [])
+  const parsed: unknown = isJson ? JSON.parse(text) : undefined
+  const pairs = isJson ? pairsOf(membersOf(parsed)) : [...new URLSearchParams(text)]
+  return readWanted(namedConnection({ requestContext, version, ...members }), pairs)
+}
+
+function pairsOf(members: Members): [string, string][] {
+  return Object.entries(members).flatMap(([name, value]) =>
+    [value].flat().map((each): [string, string] => [name, String(each)]),
+  )
+}

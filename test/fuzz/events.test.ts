@@ -1,0 +1,125 @@
+import assert from 'node:assert/strict'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { type TestContext, test } from 'node:test'
+import { createLocalContext } from '../../infra/local/http-gateway.ts'
+import { eventChannel } from '../../lib/adapters/published-bus.ts'
+import { logChannel } from '../../lib/adapters/published-log.ts'
+import { ConfigurationError } from '../../lib/configuration/configuration-error.ts'
+import type { LogEvent } from '../../lib/log/log-event.ts'
+import { RotationGivenUpError } from '../../lib/rotation/rotation-given-up-error.ts'
+import { RotationRefusedError } from '../../lib/rotation/rotation-refused-error.ts'
+import { SecretError } from '../../lib/secret/secret-error.ts'
+import { KeyStoreError } from '../../lib/signing-key/key-store-error.ts'
+import { overhear } from '../support/canary.ts'
+import { asConfigured, inOneForm, readWanted, startTheGround, type TheGround } from '../support/the-ground.ts'
+import { loadFunction } from '../support/the-set.ts'
+import { membersOf } from './asked-for.ts'
+import { batch, rotationEvent } from './hostile-aws-events.ts'
+import { oddValue } from './hostile-values.ts'
+import { holdsFor } from './seeded.ts'
+
+/*
+ * What may stand in the queue, come from Secrets Manager or from a schedule, or be invoked by hand. Whatever it is, it is
+ * answered or refused in our own words, and no secret is logged, as after every file.
+ */
+
+const environment = { TOKENWELL_EVENTS: 'process' }
+subscribe(eventChannel, (event) => overhear(JSON.stringify(event)))
+
+/** Of a fault of ours the log says `unexpected`. */
+function hearFaults(t: TestContext): LogEvent[] {
+  const faults: LogEvent[] = []
+  const hear = (message: unknown) => {
+    const event = message as LogEvent
+    if ('code' in event && event.code === 'unexpected') faults.push(event)
+  }
+  subscribe(logChannel, hear)
+  t.after(() => unsubscribe(logChannel, hear))
+  return faults
+}
+
+/** Whatever was dropped and renewed, each connection has a token of its own. */
+async function demandOwnTokens({ instances, issuedFor }: TheGround): Promise<string[]> {
+  const ids: string[] = []
+  for (const { issueToken, isGuarded } of instances)
+    for (const connection of ['orders', 'stock']) {
+      if (isGuarded) continue
+      const answer = membersOf(await issueToken({ connection }, createLocalContext(Date.now())))
+      const token = answer['access_token']
+      const issued = issuedFor(String(token))
+      assert.ok(issued, JSON.stringify(answer))
+      assert.equal(inOneForm(issued), inOneForm(asConfigured(readWanted(connection, []))))
+      ids.push(String(answer['token_id']))
+    }
+  return ids
+}
+
+test('refresh-token: of a batch what failed comes again, nothing else, and never an exception', async (t) => {
+  const ground = await startTheGround(t)
+  const { workspace } = ground.tokens
+  const refreshToken = await loadFunction('refresh-token', workspace, { ...ground.environment, ...environment })
+  const faults = hearFaults(t)
+  let ids = await demandOwnTokens(ground)
+  const counts = { done: 0, failed: 0 }
+  await holdsFor(t, 150, batch, async (makeMessages) => {
+    const messages = makeMessages(ids)
+    const event = {
+      Records: messages.map(({ id, body, attempt }) => ({
+        messageId: id,
+        body,
+        attributes: { ApproximateReceiveCount: attempt },
+      })),
+    }
+    const answer = membersOf(await refreshToken(event, createLocalContext(Date.now())))
+    assert.deepEqual(Object.keys(answer), ['batchItemFailures'])
+    const failures = answer['batchItemFailures'] as readonly { readonly itemIdentifier: string }[]
+    const failed = failures.map(({ itemIdentifier }) => itemIdentifier)
+    assert.ok(
+      failed.every((id) => messages.some((message) => message.id === id)),
+      'a message that is none of the batch',
+    )
+    assert.equal(new Set(failed).size, failed.length)
+    assert.deepEqual(faults, [])
+    ids = await demandOwnTokens(ground)
+    counts.failed += failed.length
+    counts.done += messages.length - failed.length
+  })
+  t.diagnostic(`${counts.done} done, ${counts.failed} failed`)
+  assert.ok(counts.done > 0 && counts.failed > 0)
+})
+
+test('rotate-key: a step is done, or refused by an error of ours', async (t) => {
+  const ground = await startTheGround(t)
+  const rotateKey = await loadFunction('rotate-key', ground.tokens.workspace, ground.environment)
+  const faults = hearFaults(t)
+  const ours = [RotationRefusedError, RotationGivenUpError, ConfigurationError, KeyStoreError, SecretError]
+  const counts = { done: 0, refused: 0 }
+  await holdsFor(t, 300, rotationEvent, async (event) => {
+    try {
+      assert.equal(await rotateKey(structuredClone(event), createLocalContext(Date.now())), undefined)
+      counts.done++
+    } catch (error) {
+      if (!ours.some((each) => error instanceof each)) throw error
+      counts.refused++
+    }
+    assert.deepEqual(faults, [])
+  })
+  t.diagnostic(`${counts.done} done, ${counts.refused} refused`)
+  assert.ok(counts.done > 0 && counts.refused > 0)
+  await demandOwnTokens(ground)
+})
+
+test('warm-tokens: a run is a run, whatever it is started by', async (t) => {
+  const ground = await startTheGround(t)
+  const warmTokens = await loadFunction('warm-tokens', ground.tokens.workspace, {
+    ...ground.environment,
+    ...environment,
+  })
+  const faults = hearFaults(t)
+  await demandOwnTokens(ground)
+  await holdsFor(t, 100, oddValue, async (event) => {
+    assert.equal(typeof (await warmTokens(event, createLocalContext(Date.now()))), 'object')
+    assert.deepEqual(faults, [])
+  })
+  await demandOwnTokens(ground)
+})
