@@ -1,0 +1,4 @@
+import { dynamodbRows } from './rows.ts'
+import { testRows } from './run-rows.ts'
+
+testRows('callers, while something is wrong with DynamoDB', dynamodbRows)

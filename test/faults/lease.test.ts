@@ -1,0 +1,37 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Fault } from '../support/faulty-ground.ts'
+import { ask, patient, startIssuingGround } from './issuing-ground.ts'
+
+/* The table fails between the lease and the token: while the token endpoint is asked. */
+
+/** The lease that its holder could not end, and what others wait for after that. */
+const leaseMilliseconds = 14_000
+
+const ways: readonly Fault[] = ['refusing connections', 'reset', 'hung', 'throttling', 'full of garbage', 'denying']
+
+test('a table that fails in the middle of a lease keeps no token from its caller, and heals by itself', async (t) => {
+  const ground = await startIssuingGround(t)
+  if (!ground) return
+  for (const fault of ways)
+    await t.test(fault, async (each) => {
+      const [holder, other] = [await ground.load('issue-token'), await ground.load('issue-token', patient)]
+      await ask(other, `${fault}-before`)
+      ground.onRequest(() => ground.break(['DynamoDB'], fault))
+      const scope = fault.replaceAll(' ', '-')
+      const got = await ask(holder, scope, { milliseconds: 17_000 })
+      each.diagnostic(`${Math.round(got.milliseconds)} ms`)
+      assert.equal(got.outcome, 'a new token')
+      assert.equal((await ask(holder, scope, { before: got.token })).outcome, 'the same token')
+      assert.equal(ground.requestsFor(scope), 1)
+
+      ground.onRequest(() => {})
+      await ground.mend()
+      ground.age(leaseMilliseconds)
+      const { outcome, token } = await ask(other, scope, { before: got.token })
+      assert.equal(outcome, 'a new token', 'the first one is in no cache')
+      assert.equal(ground.requestsFor(scope), 2)
+      const third = await ground.load('issue-token', patient)
+      assert.equal((await ask(third, scope, { before: token })).outcome, 'the same token')
+    })
+})

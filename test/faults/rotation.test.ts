@@ -1,0 +1,127 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { writeFile } from 'node:fs/promises'
+import { type TestContext, test } from 'node:test'
+import { DescribeSecretCommand, GetSecretValueCommand, RotateSecretCommand } from '@aws-sdk/client-secrets-manager'
+import { secretPath } from '../../lib/adapters/file-secrets.ts'
+import { type RotationStep, rotationSteps } from '../../lib/rotation/rotation-request.ts'
+import { awsError } from '../support/aws-proxy.ts'
+import { plant } from '../support/canary.ts'
+import { theElements } from '../support/elements.ts'
+import { allServices, type Service, startFaultyGround } from '../support/faulty-ground.ts'
+import { createWorkspace, loadFunction, sendHttp } from '../support/the-set.ts'
+import { invoke } from './issuing-ground.ts'
+
+/* Each step of a rotation fails at each of its calls, and is repeated, until it has come to its end. */
+
+const name = 'tokenwell/local/jwk/theBuilder'
+const stepMilliseconds = 29_000
+/** After which an instance asks the table again. */
+const restMilliseconds = 6_000
+/** More failures than any step can have. */
+const tooMany = 20
+/** What the SDK doesn't ask again for. */
+const denied = awsError(400, 'AccessDeniedException')
+
+async function startRotation(t: TestContext) {
+  const ground = await startFaultyGround(t)
+  if (!ground) return undefined
+  const builder = { signatureAlgorithm: 'ES256', publishAheadSeconds: 0 }
+  const workspace = await createWorkspace(t, theElements('https://as.example.com', { builder }))
+  await writeFile(secretPath(workspace.secretsFolder, 'local', name), '{ "keys": [] }')
+  const environment = await ground.move(workspace)
+  const handler = await loadFunction('rotate-key', workspace, environment)
+  const { secretsManager } = ground.moto
+  const { ARN: arn } = await secretsManager.send(new DescribeSecretCommand({ SecretId: name }))
+  return {
+    ...ground,
+    async begin(): Promise<string> {
+      const token = randomUUID()
+      const rotate = { SecretId: name, ClientRequestToken: token, RotationLambdaARN: 'arn:aws:lambda:none' }
+      // moto makes the version, and then looks for the function.
+      await secretsManager.send(new RotateSecretCommand(rotate)).catch(() => {})
+      return token
+    },
+    async step(step: RotationStep, token: string): Promise<void> {
+      await invoke(handler, { Step: step, SecretId: arn, ClientRequestToken: token }, stepMilliseconds)
+    },
+    /** The first of the current version signs from now on. */
+    async keys(): Promise<readonly string[]> {
+      const current = new GetSecretValueCommand({ SecretId: name, VersionStage: 'AWSCURRENT' })
+      const { keys } = JSON.parse((await secretsManager.send(current)).SecretString ?? '')
+      for (const { d } of keys) plant(d)
+      return keys.map(({ kid }: { readonly kid: string }) => kid)
+    },
+    stages: async () =>
+      (await secretsManager.send(new DescribeSecretCommand({ SecretId: name }))).VersionIdsToStages ?? {},
+    async published(): Promise<readonly string[]> {
+      const publisher = await loadFunction('publish-keys', workspace, environment)
+      const { body } = await sendHttp(publisher, { method: 'GET', path: '/jwt/theBuilder/jwk' })
+      return (body['keys'] as { readonly kid: string }[]).map(({ kid }) => kid)
+    },
+  }
+}
+
+test('a step that fails at any of its calls ends well when it is repeated', async (t) => {
+  const rotation = await startRotation(t)
+  if (!rotation) return
+  const first = await rotation.begin()
+  for (const step of rotationSteps) await rotation.step(step, first)
+  for (const service of allServices) await t.test(service, (each) => rotateThroughFaults(each, rotation, service))
+})
+
+type TheRotation = NonNullable<Awaited<ReturnType<typeof startRotation>>>
+
+async function rotateThroughFaults(t: TestContext, rotation: TheRotation, service: Service): Promise<void> {
+  const { begin, step, keys, stages, published, age } = rotation
+  const before = await keys()
+  const token = await begin()
+  const failures: Record<string, number> = {}
+  for (const each of rotationSteps) {
+    let failed = 0
+    for (; ; failed++) {
+      assert.ok(failed < tooMany, `${each} does not end`)
+      // At each call twice: before it is done, and after that.
+      const at = { call: Math.floor(failed / 2), isDone: failed % 2 === 1 }
+      const error = await failingAt(at, rotation, service, () => step(each, token))
+      age(restMilliseconds)
+      if (!error) break
+      assert.match(error.name, /^(ElementStoreError|SecretError|CacheUnavailableError)$/, each)
+    }
+    failures[each] = failed
+  }
+  t.diagnostic(JSON.stringify(failures))
+
+  assert.ok((await stages())[token]?.includes('AWSCURRENT'))
+  const after = await keys()
+  assert.equal(after.filter((kid) => !before.includes(kid)).length, 1, 'one key was made')
+  assert.deepEqual(
+    after.filter((kid) => !before.includes(kid)),
+    (await published()).filter((kid) => !before.includes(kid)),
+  )
+}
+
+/** @returns what it throws */
+async function failingAt(
+  { call, isDone }: { readonly call: number; readonly isDone: boolean },
+  { proxies, mend }: TheRotation,
+  service: Service,
+  run: () => Promise<void>,
+): Promise<Error | undefined> {
+  let calls = 0
+  proxies[service].answerAll(() => {
+    const left = call - calls++
+    if (left > 0) return undefined
+    // The SDK asks again where the answer is lost, and is denied.
+    return left === 0 && isDone ? 'lost' : denied
+  })
+  try {
+    await run()
+    return undefined
+  } catch (error) {
+    assert(error instanceof Error)
+    return error
+  } finally {
+    await mend()
+  }
+}

@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { Handler } from '../support/the-set.ts'
+import { ask, type IssuingGround, patient, startIssuingGround } from './issuing-ground.ts'
+import { type Row, servicesOf } from './rows.ts'
+
+/** So old that an instance must ask whether its token is still the one; a minute later it is fresh still. */
+const unconfirmedMilliseconds = 40_000
+/** How late a timer may be on a busy machine. */
+const latenessMilliseconds = 2_000
+/** Until all is as before; each time a cache that was left alone for 5 s may be asked again. */
+const healing = { tries: 8, betweenMilliseconds: 6_000 } as const
+
+/** Each row on the same ground, one after the other: so each shows, too, that those before it have left nothing behind. */
+export function testRows(title: string, rows: readonly Row[]): void {
+  test(title, async (t) => {
+    const ground = await startIssuingGround(t)
+    if (!ground) return
+    for (const [index, row] of rows.entries()) {
+      const { warm, cached, nothing, fault } = row
+      const name = `${servicesOf(row)} ${fault}: ${warm}; ${cached}; ${nothing}`
+      await t.test(name, (each) => runRow(each, ground, row, `row-${index}`))
+    }
+  })
+}
+
+async function runRow(t: TestContext, ground: IssuingGround, row: Row, id: string): Promise<void> {
+  // A cache that is to be passed over has no more time than in an account.
+  const isAnswering = row.fault === 'slow, 500 ms' || row.services.every((service) => service === 'Parameter Store')
+  const load = () => ground.load('issue-token', isAnswering ? patient : {})
+  const [warm, cached, nothing] = [await load(), await load(), await load()]
+  const scopes = { warm: `${id}-warm`, cached: `${id}-cached`, nothing: `${id}-nothing` }
+  const before = { warm: await ask(warm, scopes.warm), cached: await ask(warm, scopes.cached) }
+
+  ground.age(unconfirmedMilliseconds)
+  ground.break(row.services, row.fault)
+  const milliseconds = row.seconds * 1000
+  const [first, second, third] = await Promise.all([
+    ask(warm, scopes.warm, { milliseconds, before: before.warm.token }),
+    ask(cached, scopes.cached, { milliseconds, before: before.cached.token }),
+    ask(nothing, scopes.nothing, { milliseconds }),
+  ])
+  await ground.mend()
+  const got = { warm: first, cached: second, nothing: third }
+  t.diagnostic(
+    Object.entries(got)
+      .map(([state, each]) => `${state} ${Math.round(each.milliseconds)} ms`)
+      .join(', '),
+  )
+
+  for (const state of ['warm', 'cached', 'nothing'] as const) {
+    const { outcome, milliseconds: took } = got[state]
+    assert.equal(outcome, row[state], state)
+    assert.equal(
+      ground.requestsFor(scopes[state]),
+      (state === 'nothing' ? 0 : 1) + (outcome === 'a new token' ? 1 : 0),
+      state,
+    )
+    assert.ok(took <= milliseconds + latenessMilliseconds, `${state}: ${took} ms`)
+  }
+  await assertHealed(ground, [warm, cached, nothing], id)
+}
+
+/** All three get one token, the one that the first of them has asked for. */
+async function assertHealed(
+  { age, requestsFor }: IssuingGround,
+  [first, ...others]: readonly Handler[],
+  id: string,
+): Promise<void> {
+  assert(first)
+  const answers: string[] = []
+  for (let tries = 0; tries < healing.tries; tries++) {
+    age(healing.betweenMilliseconds)
+    const scope = `${id}-healed-${tries}`
+    const { token, outcome } = await ask(first, scope)
+    assert.equal(outcome, 'a new token')
+    for (const other of others) answers.push((await ask(other, scope, { before: token })).outcome)
+    if (requestsFor(scope) === 1) return
+  }
+  assert.fail(`they share nothing within a minute: ${answers.join(', ')}`)
+}

@@ -1,0 +1,4 @@
+import { secretsManagerRows } from './rows.ts'
+import { testRows } from './run-rows.ts'
+
+testRows('callers, while something is wrong with Secrets Manager', secretsManagerRows)

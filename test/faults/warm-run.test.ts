@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import type { WarmRun } from '../../lib/renewal/warm-tokens.ts'
+import { ask, invoke, patient, startIssuingGround } from './issuing-ground.ts'
+
+/* What a warm run can't renew because of a fault it tells of, and the next one, a minute later, renews it. */
+
+const scopes = ['a', 'b', 'c']
+const runMilliseconds = 55_000
+/** They go stale before the run after the next, and are good for the next one still. */
+const soonStale = { server: { maximumLifetimeSeconds: 150, maximumConcurrency: 1 } }
+
+async function startWarm(t: TestContext) {
+  const ground = await startIssuingGround(t, soonStale)
+  if (!ground) return undefined
+  const [caller, warm] = [await ground.load('issue-token', patient), await ground.load('warm-tokens')]
+  for (const scope of scopes) assert.equal((await ask(caller, scope)).outcome, 'a new token')
+  const run = () => invoke(warm, {}, runMilliseconds) as Promise<WarmRun>
+  return {
+    ...ground,
+    run,
+    requests: () => ground.server.requests.length,
+    /** All is well again, and the next run comes. */
+    async assertNextRenews(due: number): Promise<void> {
+      ground.onRequest(() => {})
+      await ground.mend()
+      ground.age(60_000)
+      assert.deepEqual(await run(), { due, renewed: due, failed: 0, left: 0 })
+      const cold = await ground.load('issue-token', patient)
+      const before = ground.server.requests.length
+      for (const scope of scopes) assert.equal((await ask(cold, scope)).outcome, 'a new token')
+      assert.equal(ground.server.requests.length, before, 'all are in the cache')
+    },
+  }
+}
+
+test('a table that is down before a run fails it, so that somebody looks', async (t) => {
+  const warm = await startWarm(t)
+  if (!warm) return
+  warm.break(['DynamoDB'], 'refusing connections')
+  await assert.rejects(warm.run(), { name: 'CacheUnavailableError' })
+  assert.equal(warm.requests(), 3)
+  await warm.assertNextRenews(3)
+})
+
+test('what a table that goes down in the middle of a run keeps from being renewed is left for the next', async (t) => {
+  const warm = await startWarm(t)
+  if (!warm) return
+  warm.onRequest(() => warm.requests() === 5 && warm.break(['DynamoDB'], 'reset'))
+  assert.deepEqual(await warm.run(), { due: 3, renewed: 1, failed: 0, left: 2 })
+  await warm.assertNextRenews(3)
+})
+
+test('without elements and without the keys of signing nothing is renewed, and each failure is told', async (t) => {
+  const warm = await startWarm(t)
+  if (!warm) return
+  warm.break(['Parameter Store'], 'full of garbage')
+  assert.deepEqual(await warm.run(), { due: 3, renewed: 0, failed: 3, left: 0 })
+  await warm.assertNextRenews(3)
+})
+
+test('without the keys of the cache nothing can be opened, and all is left for the next run', async (t) => {
+  const warm = await startWarm(t)
+  if (!warm) return
+  warm.break(['Secrets Manager'], 'full of garbage')
+  assert.deepEqual(await warm.run(), { due: 3, renewed: 0, failed: 0, left: 3 })
+  await warm.assertNextRenews(3)
+})
