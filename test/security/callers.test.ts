@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { theElements } from '../support/elements.ts'
+import { startCaller, startTheSet, tokenRequest, users } from '../support/the-set.ts'
+import { someToken, startTokenServer } from '../support/token-server.ts'
+
+/* What a caller who may use a connection can't get of it. */
+
+test('a password yields the token of its user alone, from whichever cache, and a wrong one yields none', async (t) => {
+  const environment = { TOKENWELL_CACHE: 'memory:password-of-its-user' }
+  const set = await startTheSet(t, (issuer) => theElements(issuer, { oAuth: { grantType: 'password' } }), {
+    environment,
+  })
+  const other = await startCaller(set.workspace, environment)
+  const ask = async ({ http }: typeof other, username: string, password: string | undefined) => {
+    const form = new URLSearchParams({ username, password: password ?? '' }).toString()
+    return (await http(tokenRequest('conn', form))).body
+  }
+  const [alice, bob] = [await ask(set, 'alice', users.get('alice')), await ask(set, 'bob', users.get('bob'))]
+  assert.notEqual(alice['access_token'], bob['access_token'])
+  for (const [user, token] of Object.entries({ alice, bob })) {
+    assert.equal((await ask(set, user, users.get(user)))['source'], 'memory', 'it is in this process')
+    const hit = await ask(other, user, users.get(user))
+    assert.deepEqual([hit['source'], hit['access_token']], ['cache', token['access_token']], 'and in the cache of all')
+  }
+
+  for (const caller of [set, other])
+    for (const [user, password] of [
+      ['alice', users.get('bob')],
+      ['bob', users.get('alice')],
+      ['alice', `${users.get('alice')} `],
+      ['ALICE', users.get('alice')],
+      ['alice', '*'],
+    ] as const) {
+      const answer = await ask(caller, user, password)
+      assert.equal(answer['access_token'], undefined, `${user} by another password`)
+      assert.ok(answer['error'])
+    }
+  const none = await set.http(tokenRequest('conn', 'username=alice'))
+  assert.equal(none.body['access_token'], undefined, 'and none by none')
+})
+
+test('what an element sets a request may repeat or narrow down, and not widen', async (t) => {
+  const oAuth = {
+    scope: 'read write',
+    resource: ['https://api.example/a'],
+    audience: 'the-audience',
+    parameters: { tenant: 'one' },
+  }
+  const { http, requests } = await startTokenServer(
+    t,
+    (issuer) => theElements(issuer, { oAuth }),
+    () => someToken(),
+  )
+  const ask = async (form: Record<string, string>) =>
+    (await http(tokenRequest('conn', new URLSearchParams(form).toString()))).status
+  for (const form of [
+    { scope: 'read admin' },
+    { scope: 'admin' },
+    { resource: 'https://api.example/b' },
+    { audience: 'another' },
+    { tenant: 'two' },
+    { grant_type: 'password' },
+    { username: 'alice', password: String(users.get('alice')) },
+  ] as Record<string, string>[])
+    assert.equal(await ask(form), 400, JSON.stringify(form))
+  assert.equal(requests.length, 0, 'nothing of it is asked for')
+  assert.equal(await ask({ scope: 'read', audience: 'the-audience', tenant: 'one' }), 200)
+  assert.equal(requests[0]?.form.get('scope'), 'read')
+
+  // What a client library says of itself is no part of what is asked for.
+  const own = { client_id: 'another', client_secret: 'of my own', client_assertion: 'of.my.own' }
+  await ask({ ...own, scope: 'write' })
+  for (const { form, headers } of requests)
+    for (const value of Object.values(own)) assert.ok(!`${form} ${JSON.stringify(headers)}`.includes(value), value)
+})

@@ -1,0 +1,63 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Secret } from '../../lib/secret/secret.ts'
+import { root } from '../support/local-run.ts'
+
+/* Where secrets are compared, by the sources: a comparison that ends early tells by its time how much was right. */
+
+const sources = globSync('{functions,lib,infra}/**/*.{ts,js}', { cwd: root }).sort()
+const textOf = (path: string) => readFileSync(join(root, path), 'utf8')
+
+/** A revealed secret on either side of a comparison, or in one of the methods that compare. */
+const early =
+  /reveal\(\)\)?\s*[=!]==?|[=!]==?\s*[\w$.?() ]*reveal\(\)|reveal\(\)\.(startsWith|endsWith|localeCompare|indexOf)\(/
+
+test('a comparison that ends early is seen, so that the rule can fail', () => {
+  for (const code of [
+    'a === secret.reveal()',
+    'secret.reveal() !== b',
+    "if (secret.reveal() == 'x')",
+    'given !== (await secrets.get(name)).reveal()',
+    "secret.reveal().startsWith('x')",
+  ])
+    assert.match(code, early)
+  for (const code of [
+    'secret.equals(other)',
+    'const text = secret.reveal()',
+    '{ authorization: secret.reveal(), a: b === c }',
+  ])
+    assert.doesNotMatch(code, early)
+})
+
+test('no revealed secret is compared: that is what equals is for', () => {
+  assert.deepEqual(
+    sources.filter((path) => early.test(textOf(path))),
+    [],
+  )
+})
+
+test('equals compares all of it, by timingSafeEqual, and tells equal from unequal', () => {
+  const [, body = ''] =
+    /equals\(other: Secret\): boolean \{([\s\S]*?)\n {2}\}/.exec(textOf('lib/secret/secret.ts')) ?? []
+  assert.match(body, /timingSafeEqual\(a, b\)/)
+  assert.deepEqual(body.match(/\S+ [=!]==? \S+/g), ['a.length === b.length'], 'timingSafeEqual demands it')
+  assert.ok(new Secret('the secret').equals(new Secret('the secret')))
+  for (const other of ['the secres', 'The secret', 'the secret ', '', 'ä'])
+    assert.ok(!new Secret('the secret').equals(new Secret(other)), other)
+})
+
+test('these files compare secrets, each by equals or timingSafeEqual', () => {
+  const comparing = sources.filter((path) => /\.equals\(|timingSafeEqual\(/.test(textOf(path)))
+  assert.deepEqual(comparing, [
+    'infra/local/authorization-server.ts',
+    'lib/adapters/file-rotation.ts',
+    'lib/adapters/opened-by-identity.ts',
+    'lib/secret/secret-cache.ts',
+    'lib/secret/secret.ts',
+    'lib/signing-key/signers.ts',
+    'lib/token-endpoint/client-keys.ts',
+    'lib/token/keep-token.ts',
+  ])
+})

@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { listen } from '../../infra/local/listen.ts'
+import { createSbom } from '../../infra/sbom.ts'
+import { root, runShell, someFolder } from '../support/local-run.ts'
+
+/* What is deployed beside our own code: in which versions, by which list, and what is known against it. */
+
+interface LockedPackage {
+  readonly version: string
+  readonly integrity?: string
+  readonly resolved?: string
+  readonly inBundle?: boolean
+  readonly dev?: boolean
+  readonly optional?: boolean
+  readonly devOptional?: boolean
+}
+
+const lock = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'))
+const packages = Object.entries(lock.packages as Record<string, LockedPackage>).filter(([path]) => path !== '')
+const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+
+test('every version of package.json is exact, and the lock file holds it', () => {
+  const versions = [manifest.dependencies, manifest.devDependencies, manifest.optionalDependencies].flatMap(
+    Object.entries,
+  )
+  assert.ok(versions.length > 30)
+  for (const [name, version] of versions) {
+    assert.match(version, /^\d+\.\d+\.\d+$/, name)
+    assert.equal(lock.packages[`node_modules/${name}`].version, version, name)
+  }
+})
+
+test('every package of the lock file is known by its digest, and comes from a registry', () => {
+  assert.ok(packages.length > 100)
+  for (const [path, { integrity, resolved, inBundle }] of packages) {
+    // What another package brings along is covered by its digest.
+    if (inBundle) continue
+    assert.match(integrity ?? '', /^sha512-/, path)
+    assert.equal(resolved, undefined, `${path} comes from elsewhere`)
+  }
+})
+
+test('the SBOM lists every package that a function may hold, in the version of the lock file with its digest, and no other', () => {
+  const { bomFormat, metadata, components, dependencies } = createSbom()
+  assert.equal(bomFormat, 'CycloneDX')
+  assert.equal(metadata.component.name, manifest.name)
+  assert.equal(metadata.component.version, manifest.version)
+  const held = packages.filter(([, { dev, optional, devOptional }]) => !dev && !optional && !devOptional)
+  const expected = held.map(([path, { version, integrity = '' }]) => {
+    const hash = Buffer.from(integrity.replace('sha512-', ''), 'base64').toString('hex')
+    return `${path.replace(/^.*node_modules\//, '')}@${version} ${hash}`
+  })
+  const listed = components.map(({ name, version, hashes: [hash] = [] }) => `${name}@${version} ${hash?.content}`)
+  assert.deepEqual(new Set(listed), new Set(expected))
+  for (const name of Object.keys(manifest.dependencies))
+    assert.ok(
+      listed.some((each) => each.startsWith(`${name}@`)),
+      name,
+    )
+  assert.equal(dependencies.length, components.length + 1)
+})
+
+for (const [severity, status] of [
+  ['critical', 1],
+  ['high', 1],
+  ['moderate', 0],
+] as const)
+  test(`npm run audit ends with ${status} where something ${severity} is known against a package that is deployed`, async (t) => {
+    const url = 'https://github.com/advisories/GHSA-0000-0000-0000'
+    const advisory = { id: 1, url, title: 'some', severity, vulnerable_versions: '*', cwe: [], cvss: { score: 9 } }
+    const registry = await startRegistry(t, { jose: [advisory] })
+    const run = await audit(t, registry)
+    assert.match(run.output, new RegExp(`^${severity}: jose `, 'm'))
+    assert.equal(run.status, status, run.output)
+  })
+
+test('npm run audit is content where nothing is known', async (t) => {
+  const run = await audit(t, await startRegistry(t, {}))
+  assert.equal(run.status, 0, run.output)
+  assert.match(run.output, /^audited: 0 packages/m)
+})
+
+test('npm run audit says so where the registry gives no advisories, and fails nothing', async (t) => {
+  const run = await audit(t, await startRegistry(t, undefined))
+  assert.equal(run.status, 0, run.output)
+  assert.match(run.output, /^NOT AUDITED: /m)
+})
+
+test('what must pass before a change lands has the audit and the SBOM', () => {
+  const lines = readFileSync(join(root, '.ci', 'run'), 'utf8').split('\n')
+  assert.match(lines.join('\n'), /^set -euo pipefail$/m)
+  for (const line of ['npm run audit', 'npm run sbom']) assert.ok(lines.includes(line), line)
+})
+
+/** A registry that knows these advisories, or none at all. */
+async function startRegistry(t: TestContext, advisories: object | undefined): Promise<string> {
+  const server = createServer((request, response) => {
+    const isAsked = request.url === '/-/npm/v1/security/advisories/bulk' && advisories !== undefined
+    response.writeHead(isAsked ? 200 : 405, { 'content-type': 'application/json' })
+    response.end(isAsked ? JSON.stringify(advisories) : '{}')
+  })
+  t.after(() => server.close())
+  return `http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}`
+}
+
+async function audit(t: TestContext, registry: string) {
+  return runShell(`${process.execPath} ${join(root, 'infra', 'audit.ts')}`, {
+    npm_config_registry: registry,
+    npm_config_cache: await someFolder(t),
+    npm_config_fetch_retries: '0',
+  })
+}

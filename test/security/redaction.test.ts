@@ -1,0 +1,314 @@
+import assert from 'node:assert/strict'
+import { createDecipheriv, randomBytes, randomUUID } from 'node:crypto'
+import { createServer } from 'node:http'
+import { type TestContext, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
+import { SecretsManagerServiceException } from '@aws-sdk/client-secrets-manager'
+import type { Context } from 'aws-lambda'
+import { errors as joseErrors } from 'jose'
+import { errors as undiciErrors } from 'undici'
+import { createHandler as createIssueToken } from '../../functions/issue-token/handler.ts'
+import { createHandler as createPublishKeys } from '../../functions/publish-keys/handler.ts'
+import { createHandler as createRefreshToken } from '../../functions/refresh-token/handler.ts'
+import { createHandler as createRotateKey } from '../../functions/rotate-key/handler.ts'
+import { createHandler as createWarmTokens } from '../../functions/warm-tokens/handler.ts'
+import { bundleFunction } from '../../infra/bundle.ts'
+import { createLocalContext } from '../../infra/local/http-gateway.ts'
+import { listen } from '../../infra/local/listen.ts'
+import { memoryRecords } from '../../lib/adapters/memory-records.ts'
+import { createConnections } from '../../lib/configuration/connections.ts'
+import { UnexpectedError } from '../../lib/log/unexpected-error.ts'
+import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
+import type { Pause } from '../../lib/token/in-time.ts'
+import { withoutSealing } from '../../lib/token-cache/token-sealing.ts'
+import type { Ports } from '../../lib/wiring/parts.ts'
+import { createParts } from '../../lib/wiring/parts.ts'
+import { createPublicationParts } from '../../lib/wiring/publication-parts.ts'
+import { createRenewalParts } from '../../lib/wiring/renewal-parts.ts'
+import { createRotationParts } from '../../lib/wiring/rotation-parts.ts'
+import { leaks, overhearAnswer } from '../support/canary.ts'
+import { theIssuer, theStore, theSurroundings } from '../support/element-store.ts'
+import { theElements } from '../support/elements.ts'
+import { type FunctionError, startLambdaInstance } from '../support/lambda-instance.ts'
+import { someFolder } from '../support/local-run.ts'
+import { setEnvironment } from '../support/moto.ts'
+import { hearLog } from '../support/the-log.ts'
+import { thePorts } from '../support/the-parts.ts'
+import { createHttpEvent, createWorkspace, environmentOf, loadFunction, tokenRequest } from '../support/the-set.ts'
+import { thePassword, theSigners } from '../support/virtual-ports.ts'
+
+/*
+ * Errors that aren't ours may hold anything: in their message, cause, stack and members. Whichever port throws them, nothing of
+ * it comes out: not in a log, an answer, an event or a dead letter, and not in what a function throws, which Lambda writes down.
+ */
+
+const secret = 'tr0ub4dor-and-3-more-words'
+/** Alone on a line as a frame of a stack stands there. */
+const framed = `no luck with ${secret}\n    at ${secret} (file:///${secret}.js:1:1)`
+
+function withMembers<E extends Error>(error: E, members: object = {}): E {
+  return Object.assign(error, { cause: new Error(framed), body: secret, ...members })
+}
+
+const $metadata = { httpStatusCode: 400 }
+/** What dependencies throw, each with a secret wherever one fits. */
+const foreign: Readonly<Record<string, () => unknown>> = {
+  'an error of an AWS service': () =>
+    withMembers(
+      new SecretsManagerServiceException({ name: 'ValidationException', $fault: 'client', $metadata, message: framed }),
+    ),
+  'an error of an AWS service that has an item': () =>
+    new ConditionalCheckFailedException({ message: framed, $metadata, Item: { sealedToken: { S: secret } } }),
+  'an answer that the SDK could not read': () =>
+    withMembers(new SyntaxError(`Unexpected token in ${framed}`), { $responseBodyText: secret }),
+  "undici's of a connection": () =>
+    withMembers(new undiciErrors.SocketError(framed, { remoteAddress: secret } as never)),
+  "undici's of HTTP": () => withMembers(new undiciErrors.HTTPParserError(framed), { data: secret }),
+  "jose's": () => withMembers(new joseErrors.JWEDecryptionFailed(framed)),
+  "jose's with claims": () => new joseErrors.JWTClaimValidationFailed(framed, { sub: secret }),
+  "node:crypto's": () => withMembers(thrownBy(() => createDecipheriv(secret, randomBytes(32), randomBytes(12)))),
+  "a parser's": () => thrownBy(() => JSON.parse(`${secret} is no JSON`)),
+  'several in one': () => new AggregateError([new Error(framed)], framed),
+  'a text': () => framed,
+  'an object': () => ({ message: framed, stack: framed }),
+}
+
+function thrownBy(run: () => unknown): Error {
+  try {
+    run()
+  } catch (error) {
+    return error as Error
+  }
+  return assert.fail('nothing was thrown')
+}
+
+/** The methods of each port that may fail. */
+const ports = {
+  connections: ['get', 'readAgain'],
+  elements: ['get', 'ids', 'findings'],
+  secrets: ['get', 'refresh', 'getPrevious'],
+  secretStore: ['get'],
+  signers: ['get'],
+  tokenEndpoint: ['post'],
+  store: ['read', 'write', 'due'],
+  sealing: ['digest', 'seal', 'open'],
+  events: ['raise'],
+  openRotatingSecret: [],
+} as const
+
+type PortName = keyof typeof ports
+
+/** Every function before ports of which that one throws; returns all that can be seen of it from outside. */
+async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unknown): Promise<string[]> {
+  const seen: unknown[] = []
+  const see = (each: unknown) => void seen.push(each)
+  const now = Date.now
+  const log = see
+  const pause: Pause = (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal })
+  const fails = () => Promise.reject(error())
+  const breaking = <Port extends object>(name: PortName, port: Port): Port => {
+    if (name !== broken) return port
+    return { ...port, ...Object.fromEntries(ports[name].map((method) => [method, fails])) }
+  }
+  const elements = breaking('elements', await theStore(t, theElements(theIssuer)))
+  const surroundings = theSurroundings
+  const secrets = breaking('secrets', thePassword)
+  const all: Ports = thePorts({
+    connections: breaking('connections', createConnections({ elements, surroundings, now, pause, log })),
+    secrets,
+    signers: breaking('signers', theSigners),
+    tokenEndpoint: breaking('tokenEndpoint', {
+      post: async () => ({
+        status: 200,
+        body: '{"access_token":"some token of conn","token_type":"Bearer","expires_in":1}',
+      }),
+    }),
+    store: breaking('store', memoryRecords({ maximumRecords: 100 })),
+    sealing: breaking('sealing', withoutSealing(new Uint8Array(32))),
+    events: breaking('events', { isHeard: true, raise: async (events) => see(events) }),
+    now,
+    pause: () => Promise.resolve(),
+    log,
+  })
+  const openRotatingSecret =
+    broken === 'openRotatingSecret'
+      ? fails
+      : async () => ({ labels: fails, read: fails, putPending: fails, makeCurrent: fails, giveUp: fails })
+  const wide = { ...all, elements, surroundings, secretStore: breaking('secretStore', secrets), openRotatingSecret }
+  const renewal = createRenewalParts(wide)
+  const deadLetters = { add: async (letter: object) => see(letter) }
+
+  const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 55_000 } as Context
+  const run = async (handler: (event: never, context: Context) => Promise<unknown>, event: unknown) =>
+    see(await handler(event as never, context).catch(asLambdaShows))
+  const issueToken = createIssueToken({ ...wide, ...createParts(all) })
+  await run(issueToken, createHttpEvent(tokenRequest('conn')))
+  await run(issueToken, createHttpEvent({ method: 'GET', path: '/connections' }))
+  await run(issueToken, { connection: 'conn', scope: 'a' })
+  const query = `token_id=AAAAAAAAAAAAAAAAAAAAAA.${'A'.repeat(43)}`
+  await run(issueToken, createHttpEvent({ method: 'DELETE', path: '/connections/conn/token', query }))
+  await run(createWarmTokens({ ...wide, ...renewal }), {})
+  const detail = { connection: 'conn', tokenId: query.slice('token_id='.length) }
+  const events = [
+    { source: 'me', 'detail-type': 'ConnectionChanged', detail },
+    { source: 'me', 'detail-type': 'TokenRejected', detail },
+    { source: 'me', 'detail-type': 'ClearTokenCache', detail: {} },
+  ]
+  for (const event of events) {
+    const message = { messageId: 'm', body: JSON.stringify(event), attributes: { ApproximateReceiveCount: '9' } }
+    await run(createRefreshToken({ ...wide, ...renewal, deadLetters }), { Records: [message] })
+    await run(createRefreshToken({ ...wide, ...renewal, deadLetters: { add: fails } }), { Records: [message] })
+  }
+  const step = { Step: 'createSecret', SecretId: 'tokenwell/local/jwk/theBuilder', ClientRequestToken: randomUUID() }
+  await run(createRotateKey({ ...wide, ...createRotationParts(wide) }), step)
+  await run(
+    createPublishKeys({ ...wide, ...createPublicationParts(all) }),
+    createHttpEvent({ method: 'GET', path: '/jwt/theBuilder/jwk' }),
+  )
+  return seen.map((each) => (typeof each === 'string' ? each : JSON.stringify(each)) ?? '')
+}
+
+/** Message, stack, cause and every member. */
+function asLambdaShows(error: unknown): string {
+  return inspect(error, { depth: Infinity, showHidden: true })
+}
+
+for (const [what, error] of Object.entries(foreign))
+  test(`${what}: whichever port throws it, no function shows anything of it`, async (t) => {
+    for (const broken of Object.keys(ports) as PortName[]) {
+      const seen = await allThatIsSeen(t, broken, error)
+      assert.deepEqual(leaks([secret], seen), [], broken)
+      assert.ok(
+        seen.some((each) => each.includes('unexpected')),
+        `${broken} fails at all`,
+      )
+    }
+  })
+
+test('of an error that is not ours the operator sees its kind and where it happened', () => {
+  const reason = unexpectedReason(new TypeError(framed))
+  assert.match(reason, /^TypeError at .*redaction\.test\.ts:\d+/)
+  assert.equal(unexpectedReason(framed), 'string')
+  const changed = new TypeError(framed)
+  changed.message = 'another one'
+  assert.deepEqual(leaks([secret], [unexpectedReason(changed), asLambdaShows(new UnexpectedError(changed))]), [])
+  assert.match(unexpectedReason(new Error()), /^Error at /)
+})
+
+/** What AWS might answer that holds a secret, a service and a proxy of whatever kind. */
+const answers: Readonly<Record<string, { readonly status: number; readonly body: string }>> = {
+  'an error that nobody knows': {
+    status: 400,
+    body: JSON.stringify({ __type: 'SomeException', message: framed, Item: secret }),
+  },
+  'a right that is missing': {
+    status: 400,
+    body: JSON.stringify({ __type: 'AccessDeniedException', message: framed }),
+  },
+  'a service that is down': { status: 500, body: framed },
+  'an answer that is no JSON': { status: 200, body: `{"SecretString": "${secret}` },
+  'an answer that holds something else': {
+    status: 200,
+    body: JSON.stringify({
+      SecretString: secret,
+      Parameters: [{ Name: secret, Value: secret }],
+      Item: { name: { S: secret } },
+    }),
+  },
+}
+
+for (const [what, answer] of Object.entries(answers))
+  test(`AWS answers with ${what}: no wired function shows anything of it`, async (t) => {
+    const aws = await startAws(t, answer)
+    setEnvironment(t, aws.environment)
+    const workspace = await createWorkspace(t, theElements(theIssuer))
+    const log = hearLog(t)
+    // So short that nothing is tried for long.
+    const context = { ...createLocalContext(Date.now()), getRemainingTimeInMillis: () => 6_000 }
+    const runs: Promise<unknown>[] = []
+    for (const [name, event] of everyFunction()) {
+      const handler = await loadFunction(name, workspace, wired)
+      runs.push(handler(event, context).catch(asLambdaShows))
+    }
+    const seen = await Promise.all(runs)
+    assert.ok(aws.requests.length > 5)
+    for (const each of seen) overhearAnswer(each)
+    assert.deepEqual(
+      leaks(
+        [secret],
+        [...seen, ...log, ...aws.requests].map((each) => JSON.stringify(each)),
+      ),
+      [],
+    )
+  })
+
+test('what Lambda writes down of a function that throws holds nothing of the error of AWS that it met', async (t) => {
+  const aws = await startAws(t, answers['an error that nobody knows'] as (typeof answers)[string])
+  const workspace = await createWorkspace(t, theElements(theIssuer))
+  const bundle = await bundleFunction('rotate-key', await someFolder(t))
+  const { POWERTOOLS_LOG_LEVEL: _, ...environment } = environmentOf(workspace)
+  const instance = await startLambdaInstance(t, bundle, { ...environment, ...wired, ...aws.environment })
+  await assert.rejects(instance.invoke(firstStep()), ({ type, message }: FunctionError) => {
+    assert.deepEqual(leaks([secret], [type, message]), [])
+    return true
+  })
+  assert.match(instance.output(), /rotation_failed/)
+  assert.deepEqual(leaks([secret], [instance.output()]), [])
+})
+
+const wired = {
+  TOKENWELL_ELEMENTS: 'parameter-store',
+  TOKENWELL_SECRETS: 'secrets-manager',
+  TOKENWELL_CACHE: 'dynamodb:tokenwell-local',
+  TOKENWELL_EVENTS: 'eventbridge:tokenwell-local',
+  TOKENWELL_DEAD_LETTERS: 'sqs:https://sqs.eu-central-1.amazonaws.com/111122223333/dead-letters',
+}
+
+const lastDelivery = {
+  messageId: 'm',
+  body: JSON.stringify({ source: 'me', 'detail-type': 'ConnectionChanged', detail: { connection: 'conn' } }),
+  attributes: { ApproximateReceiveCount: '9' },
+}
+
+function everyFunction(): [Parameters<typeof loadFunction>[0], object][] {
+  return [
+    ['issue-token', createHttpEvent(tokenRequest('conn'))],
+    ['issue-token', { connection: 'conn' }],
+    ['call-api', createHttpEvent({ method: 'GET', path: '/connections/conn/api/x' })],
+    ['warm-tokens', {}],
+    ['refresh-token', { Records: [lastDelivery] }],
+    ['rotate-key', firstStep()],
+    ['publish-keys', createHttpEvent({ method: 'GET', path: '/jwt/theBuilder/jwk' })],
+  ]
+}
+
+function firstStep() {
+  return { Step: 'createSecret', SecretId: 'tokenwell/local/jwk/theBuilder', ClientRequestToken: randomUUID() }
+}
+
+/** Every service of AWS, with one answer to all. */
+async function startAws(t: TestContext, { status, body }: { readonly status: number; readonly body: string }) {
+  const requests: string[] = []
+  const server = createServer((request, response) => {
+    request.setEncoding('utf8').on('data', (text) => requests.push(String(text)))
+    request.on('end', () => response.writeHead(status, { 'content-type': 'application/x-amz-json-1.1' }).end(body))
+  })
+  const port = await listen(server, 0, '127.0.0.1')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  const environment = {
+    AWS_ENDPOINT_URL: `http://127.0.0.1:${port}`,
+    AWS_REGION: 'eu-central-1',
+    AWS_ACCESS_KEY_ID: 'testing',
+    AWS_SECRET_ACCESS_KEY: 'testing',
+    AWS_CONFIG_FILE: '/dev/null',
+    AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+    AWS_EC2_METADATA_DISABLED: 'true',
+    AWS_MAX_ATTEMPTS: '1',
+  }
+  return { requests, environment }
+}

@@ -1,0 +1,325 @@
+import assert from 'node:assert/strict'
+import { createServer } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { listen } from '../../infra/local/listen.ts'
+import { startApiServer } from '../support/api-server.ts'
+import { theIssuer, theMistakes } from '../support/element-store.ts'
+import { theElements } from '../support/elements.ts'
+import { startTheCalls } from '../support/the-calls.ts'
+import { tokenRequest } from '../support/the-set.ts'
+import { someToken, startTokenServer } from '../support/token-server.ts'
+
+/*
+ * Where requests go is said by elements alone, and elements can say only what is a server over TLS. A caller adds nothing to
+ * it: neither by a path nor by a header nor by what a far end answers.
+ */
+
+/** Of whatever kind, it must be known when the elements are read; none is a matter of a request. */
+const nowhere = [
+  'file:///etc/passwd',
+  'ftp://as.example.com/token',
+  'gopher://as.example.com/_POST',
+  'data:application/json,{}',
+  'javascript:alert(1)',
+  'unix:/var/run/docker.sock',
+  'http+unix://%2Fvar%2Frun%2Fdocker.sock/token',
+  'ws://as.example.com/token',
+  'as.example.com/token',
+  '//as.example.com/token',
+  '/token',
+  'https:as.example.com',
+  'https:/as.example.com',
+  'https:\\\\as.example.com',
+  'https://',
+  'https://@evil.example/',
+  'https://user@as.example.com/',
+  'https://user:password@as.example.com/',
+  'https://as.example.com:x@evil.example/',
+  'https://as.example.com\\@evil.example/',
+  'https://as.example.com\r\nhost: evil.example/',
+  'https://as.example.com/\nx',
+  'https://as.exa\tmple.com/',
+  'https://as.example.com/\0',
+  'https://as.example.com/\u007f',
+  'https://as.example.com/#fragment',
+  'https://as.example.com:65536/',
+  'https://as.example.com:-1/',
+  'https://as.example.com/a b',
+  'https://\u0430s.example.com/',
+  'https://as\u3002example.com/',
+  'https://[::1/',
+  'https://256.0.0.1/',
+  '',
+  ' ',
+  7,
+  null,
+  ['https://as.example.com/'],
+  { url: 'https://as.example.com/' },
+]
+/** Over plain HTTP: what answers there gives credentials to anybody. */
+const plain = [
+  'http://169.254.169.254/',
+  'http://169.254.170.2/',
+  'http://[fd00:ec2::254]/',
+  'http://[::ffff:169.254.169.254]/',
+  'http://2852039166/',
+  'http://0xa9fea9fe/',
+  'http://0251.0376.0251.0376/',
+  'http://metadata.google.internal/',
+  'http://localhost.evil.example/',
+  'http://127.0.0.1.evil.example/',
+  'http://0.0.0.0/',
+  'http://[::]/',
+  'http://as.example.com/',
+  'HTTP://AS.EXAMPLE.COM/',
+]
+test('a tokenEndpoint that is no https:// address is a mistake before anything is sent, and says nothing of what it is', async (t) => {
+  for (const tokenEndpoint of [...nowhere, ...plain])
+    for (const more of [{}, { allowLoopbackHttp: true }]) {
+      const lines = await theMistakes(t, theElements(theIssuer, { server: { tokenEndpoint, ...more } }))
+      const what = JSON.stringify(tokenEndpoint)
+      assert.ok(
+        lines.some((line) => /^authorizationServer\/theServer tokenEndpoint: /.test(line)),
+        `${what}: ${lines.join()}`,
+      )
+      assert.doesNotMatch(lines.join(), /password@|evil\.example/, what)
+    }
+})
+
+test('so is a host, which may have neither path nor query besides', async (t) => {
+  const more = [
+    'https://api.example.com/path',
+    'https://api.example.com/?a=b',
+    'https://api.example.com?',
+    'http://localhost',
+    'http://127.0.0.1:8080',
+  ]
+  for (const host of [...nowhere, ...plain, ...more]) {
+    const lines = await theMistakes(t, theElements(theIssuer, { endpoint: { host } }))
+    assert.ok(
+      lines.some((line) => /^endpointConnection\/conn host: /.test(line)),
+      `${JSON.stringify(host)}: ${lines.join()}`,
+    )
+    assert.doesNotMatch(lines.join(), /password@|evil\.example/)
+  }
+})
+
+test('allowLoopbackHttp is for one machine: on Lambda, where the runtime listens there, it is a mistake', async (t) => {
+  const surroundings = { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: true }
+  for (const tokenEndpoint of ['http://127.0.0.1:9001/2018-06-01/runtime/invocation/next', 'http://localhost/token'])
+    assert.match(
+      (
+        await theMistakes(
+          t,
+          theElements(theIssuer, { server: { tokenEndpoint, allowLoopbackHttp: true } }),
+          surroundings,
+        )
+      ).join(),
+      /allowLoopbackHttp: it is for one machine/,
+    )
+})
+
+test('a domainBasePath can not leave the host, nor be left', async (t) => {
+  for (const domainBasePath of [
+    '//evil.example',
+    '/..',
+    '/a/../b',
+    '/a/./b',
+    '/a//b',
+    '/..;/b',
+    '/%2e%2e',
+    'a',
+    '@evil.example',
+    '/a?b',
+    '/a#b',
+    '/a\\b',
+    '/a\r\nb',
+    '/a b',
+    '/ä',
+  ]) {
+    const lines = await theMistakes(
+      t,
+      theElements(theIssuer, { endpoint: { host: 'https://api.example.com', domainBasePath } }),
+    )
+    assert.match(lines.join(), /^endpointConnection\/conn domainBasePath: /, domainBasePath)
+  }
+})
+
+test('a proxy is a host and a port of its element: no address with anything besides', async (t) => {
+  for (const host of [
+    'http://proxy.example',
+    'proxy.example:3128',
+    'user@proxy.example',
+    'proxy.example/x',
+    'proxy.example\r\nx',
+    '/var/run/docker.sock',
+    '[::1]',
+    '127.1',
+    '0x7f.1',
+    '2130706433',
+    'fe80::1%eth0',
+    '*',
+  ]) {
+    const proxyConfig = { theProxy: { host, port: 3128 } }
+    for (const changes of [
+      { server: { proxyConfigRef: 'theProxy' } },
+      { endpoint: { host: 'https://api.example.com', proxyConfigRef: 'theProxy' } },
+    ]) {
+      const lines = await theMistakes(t, { ...theElements(theIssuer, changes), proxyConfig })
+      assert.match(lines.join(), /^proxyConfig\/theProxy host: /, host)
+    }
+  }
+})
+
+/** A place where nobody has any business: every connection to it is counted. */
+async function startElsewhere(t: TestContext): Promise<{ readonly port: number; readonly connections: () => number }> {
+  let connections = 0
+  const server = createServer((socket) => {
+    connections++
+    socket.destroy()
+  })
+  const port = await listen(server, 0, 'localhost')
+  t.after(() => void server.close())
+  return { port, connections: () => connections }
+}
+
+const proxyVariables = ['HTTPS_PROXY', 'https_proxy', 'HTTP_PROXY', 'http_proxy', 'ALL_PROXY', 'all_proxy']
+
+test('no environment variable sets a proxy, for tokens or for calls', async (t) => {
+  const elsewhere = await startElsewhere(t)
+  const url = `http://localhost:${elsewhere.port}`
+  const environment = Object.fromEntries(proxyVariables.map((name) => [name, url]))
+  Object.assign(process.env, environment)
+  t.after(() => {
+    for (const name of proxyVariables) delete process.env[name]
+  })
+  const { call, tokens } = await startTheCalls(t, undefined, {
+    environment: { ...environment, NODE_USE_ENV_PROXY: '1' },
+  })
+  assert.equal((await call()).status, 200)
+  assert.equal((await tokens.http(tokenRequest('conn'))).status, 200)
+  assert.equal(elsewhere.connections(), 0)
+})
+
+test('no path, query, header or cookie of a call makes a connection to another origin', async (t) => {
+  const other = await startApiServer(t)
+  const { call, api } = await startTheCalls(t)
+  const authority = `localhost:${other.port}`
+  const paths = [
+    `//${authority}/x`,
+    `/${other.origin}/x`,
+    `/@${authority}/x`,
+    `/\\${authority}/x`,
+    `/\\\\${authority}/x`,
+    `:${other.port}/x`,
+    `@${authority}/x`,
+    `.${authority}/x`,
+    `/x/..//${authority}/`,
+    `/\t/${authority}/`,
+    `/\n/${authority}/`,
+    `/%2f%2f${authority}/`,
+    `/\uff0f\uff0f${authority}/`,
+    `/x HTTP/1.1\r\nHost: ${authority}\r\n\r\nGET / HTTP/1.1`,
+  ]
+  for (const path of paths) await call({ path })
+  await call({ path: '/x', query: `url=${other.origin}&host=${authority}` })
+  await call({ path: '/x', query: `@${authority}` })
+  const named = [
+    'host',
+    'Host',
+    ':authority',
+    'x-forwarded-host',
+    'x-original-url',
+    'x-rewrite-url',
+    'forwarded',
+    'proxy',
+    'proxy-authorization',
+    'origin',
+    'referer',
+    'location',
+    'upgrade',
+    'alt-svc',
+    'x-host',
+  ]
+  for (const name of named)
+    for (const value of [authority, other.origin, `${authority}\r\nhost: ${authority}`])
+      await call({ headers: { [name]: value, connection: name } })
+  await call({ method: 'CONNECT', path: `/${authority}` })
+  await call({ cookies: [`host=${authority}`, `a\r\nhost: ${authority}`] })
+  await call({ connection: `conn@${authority}` })
+  await call({ connection: other.origin })
+  assert.equal(other.connections(), 0)
+  assert.ok(api.requests.length > 20)
+  for (const { headers, url } of api.requests) {
+    assert.equal(headers.host, `localhost:${api.port}`)
+    assert.ok(url.startsWith('/') && !url.startsWith('//'), url)
+  }
+})
+
+test('nothing that an API answers makes a connection to another origin', async (t) => {
+  const other = await startApiServer(t)
+  const place = `${other.origin}/x`
+  const answers = [
+    ...[300, 301, 302, 303, 305, 307, 308].map((status) => ({ status, headers: { location: place } })),
+    { status: 201, headers: { location: place, 'content-location': place } },
+    {
+      status: 401,
+      headers: {
+        'www-authenticate': `Bearer error="invalid_token", resource_metadata="${place}", authorization_uri="${place}"`,
+      },
+    },
+    { status: 407, headers: { 'proxy-authenticate': `Basic realm="${place}"` } },
+    {
+      headers: {
+        refresh: `0; url=${place}`,
+        'alt-svc': `h2="localhost:${other.port}"; ma=60`,
+        link: `<${place}>; rel=preload`,
+      },
+    },
+    { status: 421, headers: {} },
+  ]
+  const { call, api } = await startTheCalls(t, (_request, _response, index) => answers[index % answers.length])
+  for (const method of ['GET', 'POST'])
+    for (const _answer of answers) await call({ method, ...(method === 'POST' && { body: 'x' }) })
+  assert.ok(api.requests.length >= answers.length * 2)
+  assert.equal(other.connections(), 0)
+})
+
+test('nothing that a token endpoint answers, and nothing that a caller asks for, makes a connection to another origin', async (t) => {
+  const other = await startApiServer(t)
+  const place = `${other.origin}/token`
+  const answers = [
+    ...[301, 302, 303, 307, 308].map((status) => ({ status, headers: { location: place } })),
+    someToken({ token_endpoint: place, jwks_uri: place, resource: place }),
+    {
+      status: 401,
+      headers: { 'www-authenticate': `Bearer resource_metadata="${place}"` },
+      body: { error: 'invalid_client', error_uri: place },
+    },
+  ]
+  for (const answer of answers) {
+    const set = await startTokenServer(t, theElements, () => answer)
+    await set.http(tokenRequest('conn'))
+    assert.equal(set.requests.length, 1, JSON.stringify(answer))
+  }
+  const set = await startTokenServer(t, theElements, () => someToken())
+  const names = [
+    'resource',
+    'audience',
+    'token_endpoint',
+    'issuer',
+    'redirect_uri',
+    'request_uri',
+    'jwks_uri',
+    'jku',
+    'x5u',
+    'proxy',
+    'host',
+  ]
+  for (const name of names) {
+    const answer = await set.invoke({ connection: 'conn', [name]: place })
+    assert.equal(answer['source'], 'server', name)
+  }
+  assert.equal(set.requests.length, names.length, 'all of it went to the endpoint of the elements')
+  assert.equal(other.connections(), 0)
+})

@@ -1,0 +1,244 @@
+import assert from 'node:assert/strict'
+import { createHash, createHmac, randomBytes } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import { type AttributeValue, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb'
+import { CompactEncrypt, decodeProtectedHeader } from 'jose'
+import { tokenKey } from '../../lib/token/token-key.ts'
+import { leaks, plant } from '../support/canary.ts'
+import { type DynamodbServer, pointSdkAt, startDynalite } from '../support/dynalite.ts'
+import { theElements } from '../support/elements.ts'
+import { startCaller, tokenRequest, writeSecret } from '../support/the-set.ts'
+import { someToken, startTokenServer } from '../support/token-server.ts'
+
+/* Who reads the table has every byte of it; who writes to it puts there what he likes. The function is wired as on AWS, but for its secrets, which are files. */
+
+type Item = Record<string, AttributeValue>
+
+const tableName = 'tokens'
+/** Of one request each, in forms that a server would understand. */
+const asked = {
+  scope: 'canary:scope:of:orders',
+  resource: 'https://canary-resource.example/orders',
+  audience: 'canary-audience-of-orders',
+  tenant: 'canary-tenant-of-orders',
+}
+const user = { username: 'canary-user-mallory', password: 'the canary password of mallory' }
+plant(user.password)
+
+test('of what was asked for, by whom and with what result nothing stands in any record in clear', async (t) => {
+  const { ask, items, tokens } = await startFleet(t)
+  const first = await ask('conn', asked)
+  const again = await ask('conn', asked, `rejected_token_id=${first['token_id']}`)
+  const ofUser = await ask('of-users', { ...user, scope: asked.scope })
+  for (const each of [first, again, ofUser]) assert.equal(each['source'], 'server', JSON.stringify(each))
+  // A refusal in the server's own words, which repeat the user; and one that is remembered as a cool-down.
+  for (const password of ['wrong', 'wrong again', 'and again wrong'])
+    assert.equal(
+      (await ask('of-users', { ...user, scope: asked.scope, password: `${user.password} ${password}` }))['error'],
+      'invalid_grant',
+    )
+
+  const all = await items()
+  assert.ok(all.length >= 6, `${all.length} records`)
+  assert.ok(
+    all.some(({ sealedToken }) => sealedToken),
+    'tokens are among them',
+  )
+  assert.ok(
+    all.some(({ failure }) => failure),
+    'failures are among them',
+  )
+  assert.ok(
+    all.some(({ name }) => name?.S?.startsWith('cool-downs/')),
+    'cool-downs are among them',
+  )
+  const secrets = [...Object.values(asked), ...Object.values(user), ...tokens]
+  assert.ok(tokens.length >= 3)
+  const encoded = secrets.flatMap((secret) => [
+    encodeURIComponent(secret),
+    ...(['base64', 'base64url', 'hex'] as const).map((encoding) => Buffer.from(secret).toString(encoding)),
+  ])
+  assert.deepEqual(leaks([...secrets, ...encoded], all.flatMap(textsOf)), [])
+})
+
+test('the names of records are an HMAC: whoever has no naming key can not tell a guess that is right from one that is wrong', async (t) => {
+  const one = await startFleet(t)
+  const other = await startFleet(t, one)
+  for (const { ask } of [one, other]) {
+    await ask('conn', asked)
+    await ask('of-users', user)
+  }
+  const names = [await tokenNames(one), await tokenNames(other)]
+  assert.deepEqual(
+    names.map((each) => each.length),
+    [2, 2],
+  )
+  const [ofOne = [], ofOther = []] = names
+  assert.deepEqual(
+    ofOne.filter((name) => ofOther.includes(name)),
+    [],
+    'the same requests under another key',
+  )
+
+  // Whoever knows exactly what was asked for, and how names are made.
+  const { tenant, scope, resource, audience } = asked
+  const guess = tokenKey({ connection: 'conn', scope: [scope], resource: [resource], audience, further: { tenant } })
+  const digests = [
+    createHash('sha256').update(guess).digest('base64url'),
+    ...['', '\0'.repeat(32), 'conn', tableName].map((key) =>
+      createHmac('sha256', key).update(guess).digest('base64url'),
+    ),
+  ]
+  assert.deepEqual(leaks(digests, ofOne), [])
+  const right = createHmac('sha256', one.namingKey).update(guess).digest('base64url')
+  assert.ok(ofOne.includes(`conn/token#${right}`), 'with the key the guess would be right')
+})
+
+test('a ciphertext that is moved to the record of another request, or connection, opens for neither', async (t) => {
+  const fleet = await startFleet(t)
+  const { ask, items, put } = fleet
+  const mine = await ask('conn', { scope: 'mine' })
+  const others = { scope: 'others', connection: 'other', user: { connection: 'of-users', ...user } }
+  await ask('conn', { scope: others.scope })
+  await ask('other', {})
+  await ask('of-users', user)
+  const all = await items()
+  const ofMine = all.find(
+    ({ name, sealedToken }) => name?.S?.startsWith('conn/') && tokenIdIn(name, mine) && sealedToken,
+  )
+  assert.ok(ofMine?.['sealedToken'])
+  const replaced = all.filter(({ sealedToken }) => sealedToken && sealedToken.S !== ofMine['sealedToken']?.S)
+  assert.equal(replaced.length, 3)
+  // All of it but the name, too, which would be the widest way to move it.
+  for (const { name } of replaced) if (name) await put({ ...ofMine, name })
+
+  const fresh = await fleet.another()
+  for (const [connection, request] of [
+    ['conn', { scope: others.scope }],
+    ['other', {}],
+    ['of-users', user],
+  ] as const) {
+    const answer = await fresh(connection, request)
+    assert.equal(answer['source'], 'server', connection)
+    assert.notEqual(answer['access_token'], mine['access_token'])
+  }
+  assert.equal((await fresh('conn', { scope: 'mine' }))['source'], 'cache', 'where it belongs it opens')
+})
+
+test('what somebody without the keys puts there as a token is handed out to nobody', async (t) => {
+  const fleet = await startFleet(t)
+  const { ask, items, put } = fleet
+  await ask('conn', {})
+  const [item] = (await items()).filter(({ sealedToken }) => sealedToken)
+  assert.ok(item)
+  const { kid, record } = decodeProtectedHeader(String(item['sealedToken']?.S))
+  const now = Date.now()
+  const times = { issuedAt: now, refreshAt: now + 1e6, usableUntil: now + 2e6, expiresAt: now + 3e6 }
+  const forged = JSON.stringify({
+    ...{ id: 'forged', connection: 'conn', accessToken: 'forged', generation: Number(item['generation']?.N) },
+    ...{ ...times, asked: { further: {} } },
+  })
+  const header = { alg: 'dir', enc: 'A256GCM', kid: String(kid), record }
+  const plaintext = Buffer.from(forged)
+  const sealed = await new CompactEncrypt(plaintext).setProtectedHeader(header).encrypt(randomBytes(32))
+  const unsecured = [{ ...header, alg: 'none' }, {}].map(
+    (each) => `${Buffer.from(JSON.stringify(each)).toString('base64url')}.${plaintext.toString('base64url')}.`,
+  )
+  for (const sealedToken of [forged, sealed, ...unsecured]) {
+    await put({ ...item, sealedToken: { S: sealedToken } })
+    const answer = await (await fleet.another())('conn', {})
+    assert.equal(answer['source'], 'server', sealedToken)
+    assert.notEqual(answer['access_token'], 'forged')
+  }
+})
+
+interface Fleet {
+  readonly database: DynamodbServer
+  readonly namingKey: Buffer
+  readonly table: string
+  /** Every token that its server has issued. */
+  readonly tokens: readonly string[]
+  ask(
+    connection: string,
+    parameters: Readonly<Record<string, string>>,
+    query?: string,
+  ): Promise<Record<string, unknown>>
+  /** A process more. */
+  another(): Promise<Fleet['ask']>
+  items(): Promise<Item[]>
+  put(item: Item): Promise<void>
+}
+
+/** The function before a table, by keys of its own; a second one beside the first uses its database. */
+async function startFleet(t: TestContext, beside?: Fleet): Promise<Fleet> {
+  const database = beside?.database ?? (await startDynalite(t))
+  if (!beside) pointSdkAt(t, database.endpoint)
+  const table = beside ? `${tableName}-2` : tableName
+  await database.createTable(table)
+  const tokens: string[] = []
+  const { workspace } = await startTokenServer(t, someElements, ({ form }) => {
+    const password = form.get('password')
+    if (password !== null && password !== user.password) {
+      const description = `no user ${form.get('username')} with this password may have ${form.get('scope')}`
+      return { status: 400, body: { error: 'invalid_grant', error_description: description } }
+    }
+    const answer = someToken({ access_token: `canary-token-${randomBytes(16).toString('hex')}` })
+    tokens.push((answer.body as { access_token: string }).access_token)
+    return answer
+  })
+  const namingKey = randomBytes(32)
+  const encryptionKeys = [{ kid: 'the-kid', k: randomBytes(32).toString('base64url') }]
+  const keys = { namingKey: namingKey.toString('base64url'), encryptionKeys }
+  await writeSecret(workspace, 'cache', JSON.stringify(keys))
+  const environment = {
+    TOKENWELL_CACHE: `dynamodb:${table}`,
+    TOKENWELL_MEMORY_SECONDS: '0',
+    TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000',
+  }
+  const another = async (): Promise<Fleet['ask']> => {
+    const caller = await startCaller(workspace, environment)
+    return async (connection, parameters, query) =>
+      (await caller.http(tokenRequest(connection, new URLSearchParams(parameters).toString(), query))).body
+  }
+  return {
+    ...{ database, namingKey, table, tokens, another },
+    ask: await another(),
+    async items() {
+      return (await database.client.send(new ScanCommand({ TableName: table }))).Items ?? []
+    },
+    async put(item) {
+      await database.client.send(new PutItemCommand({ TableName: table, Item: item }))
+    },
+  }
+}
+
+function someElements(issuer: string) {
+  const elements = theElements(issuer, { server: { coolDownSeconds: 60 } })
+  return {
+    ...elements,
+    oAuthConfig: {
+      ...elements['oAuthConfig'],
+      ofUsers: { ...elements['oAuthConfig']?.['theConfig'], grantType: 'password' },
+    },
+    endpointConnection: {
+      ...elements['endpointConnection'],
+      other: { authenticationConfigRef: 'theConfig' },
+      'of-users': { authenticationConfigRef: 'ofUsers' },
+    },
+  }
+}
+
+/** Every text of an item, and what it is where it is encoded. */
+function textsOf(item: Item): string[] {
+  const texts = [JSON.stringify(item), ...Object.values(item).flatMap(({ S: text = '' }) => text.split(/[./#]/))]
+  return texts.flatMap((text) => [text, Buffer.from(text, 'base64url').toString('latin1')])
+}
+
+async function tokenNames({ items }: Fleet): Promise<string[]> {
+  return (await items()).flatMap(({ name }) => (name?.S?.includes('/token#') ? [name.S] : []))
+}
+
+/** A token's id ends as the name of its record. */
+function tokenIdIn({ S: name = '' }: AttributeValue, { token_id: id }: Record<string, unknown>): boolean {
+  return name.endsWith(String(id).split('.')[1] ?? '-')
+}
