@@ -12,6 +12,8 @@ import type { TokenSealing } from './token-sealing.ts'
 
 /** Longer than an attempt by the default timeouts takes. */
 export const leaseMilliseconds = 12_000
+/** How long a caller waits for the token that is there already, while the store asks to wait. */
+const storingMilliseconds = 3_000
 
 /** The right to ask for one token. Where the cache fails meanwhile the holder goes on, and stores nothing. */
 export interface Lease {
@@ -79,8 +81,8 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
   let connection = taken.connection
   const isOurs = ({ record }: ReadRecord) => record.leaseOwner === leaseOwner
 
-  function amendOurs(change: (record: TokenRecord) => TokenRecord): Promise<ReadRecord | undefined> {
-    return records.amend(name, (read) => (isOurs(read) ? change(read.record) : undefined), waitUntil)
+  function amendOurs(change: (record: TokenRecord) => TokenRecord, until = waitUntil): Promise<ReadRecord | undefined> {
+    return records.amend(name, (read) => (isOurs(read) ? change(read.record) : undefined), until)
   }
 
   /** One that was shared before keeps its id. */
@@ -88,13 +90,13 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
     return recordNameOf(name.group, id) ? id : tokenIdFor(name, id)
   }
 
-  async function noteUse(): Promise<void> {
+  async function noteUse(until: number): Promise<void> {
     const withThis = (before: ConnectionRecord | undefined) => before && withUse(before, name.id, now())
-    connection = (await records.amendConnection(name.group, connection, withThis, waitUntil)) ?? connection
+    connection = (await records.amendConnection(name.group, connection, withThis, until)) ?? connection
   }
 
   /** Undefined where the fleet doesn't go by that generation, nor is to next, or the lease was lost. */
-  async function put(token: SharedToken): Promise<ReadRecord | undefined> {
+  async function put(token: SharedToken, until = waitUntil): Promise<ReadRecord | undefined> {
     const { refreshAt, expiresAt, generation } = token
     const fields = { sealedToken: await sealing.seal(name, token), refreshAt, expiresAt, generation }
     const change = (read: ReadRecord) => {
@@ -102,13 +104,13 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
       if (read.connection?.generation === generation) return withToken(read.record, fields)
       return read.connection?.next?.generation === generation ? withNextToken(read.record, fields) : undefined
     }
-    return records.amend(name, change, waitUntil)
+    return records.amend(name, change, until)
   }
 
-  async function storeFenced(token: SharedToken): Promise<StoredToken> {
-    if (await put(token)) return { token, isCurrent: true, isShared: true }
-    const newer = await tokenIn(await records.read(name, waitUntil), waitUntil)
-    await amendOurs(withoutLease)
+  async function storeFenced(token: SharedToken, until: number): Promise<StoredToken> {
+    if (await put(token, until)) return { token, isCurrent: true, isShared: true }
+    const newer = await tokenIn(await records.read(name, until), until)
+    await amendOurs(withoutLease, until)
     const isBetter = newer && newer.issuedAt > token.issuedAt && now() < newer.usableUntil
     return isBetter ? { token: newer, isCurrent: true, isShared: true } : { token, isCurrent: false, isShared: false }
   }
@@ -140,9 +142,11 @@ export function createLease(parts: LeaseParts, taken: ReadRecord, term: LeaseTer
       if (!connection) return unshared
       const { generation } = connection
       const shared = { ...token, id, generation, ...(asked && { asked }) }
+      // Where nobody waits for it, to be stored is all that it is for.
+      const until = isUse ? Math.min(waitUntil, now() + storingMilliseconds) : waitUntil
       // What never comes takes no place among those that are kept warm; where noting it fails the next hit does it.
-      if (isUse && asked) await unlessUnavailable(noteUse, undefined)
-      return unlessUnavailable(() => storeFenced(shared), unshared)
+      if (isUse && asked) await unlessUnavailable(() => noteUse(until), undefined)
+      return unlessUnavailable(() => storeFenced(shared, until), unshared)
     },
     async storeNext(token, asked, generation) {
       const shared = { ...token, id: idOf(token), generation, asked }

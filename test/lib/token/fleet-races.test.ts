@@ -142,6 +142,32 @@ test('a store that is throttled for long leaves time for the token request', asy
   assert.ok(at < 25_000 - 1_000 - 5_000, `sent ${at} ms after the start of 25 s, ${String(settled)}`)
 })
 
+test('who has the token in hand waits 3 s at most for a store that is throttled by then', async () => {
+  const records = memoryRecords({ maximumRecords: 100 })
+  let isThrottled = false
+  const orWait = <T>(call: () => T): T | Promise<never> =>
+    isThrottled ? Promise.reject(new RecordStoreError('wait', { isThrottled })) : call()
+  const tokens = createTheTokens(
+    () => {
+      isThrottled = true
+      return virtualToken()
+    },
+    {
+      store: {
+        read: (names) => orWait(() => records.read(names)),
+        write: (...written) => orWait(() => records.write(...written)),
+        due: (...query) => orWait(() => records.due(...query)),
+      },
+      random: Math.random,
+    },
+  )
+  const start = tokens.time.now()
+  const { source } = await tokens.time.until(tokens.get())
+  const took = tokens.time.now() - start
+  assert.equal(source, 'server')
+  assert.ok(took > 1_000 && took <= 3_000, `${took} ms`)
+})
+
 test("another process's success ends the doubling here, too", async () => {
   const time = createVirtualTime()
   const store = memoryRecords({ maximumRecords: 100 })
