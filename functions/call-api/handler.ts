@@ -2,6 +2,7 @@ import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context
 import { ApiCallError } from '../../lib/api-call/api-call-error.ts'
 import type { CallApi } from '../../lib/api-call/call-api.ts'
 import { accessOf, demandAccess } from '../../lib/http-interface/access.ts'
+import { deadlineOf } from '../../lib/http-interface/deadline.ts'
 import { errorAnswer } from '../../lib/http-interface/error-answer.ts'
 import { errorResponse, logError } from '../../lib/http-interface/error-response.ts'
 import { readHttpEvent } from '../../lib/http-interface/read-http-event.ts'
@@ -24,7 +25,7 @@ type HttpHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<
 /** Answers HTTP API events of payload format 2.0: `ANY /connections/{connection}/api/{path+}`. Never throws. */
 export function createHandler({ callApi, now, log, connectionsClaim }: HandlerParts): HttpHandler {
   return async (given, context) => {
-    const deadline = now() + Math.min(callMilliseconds, context.getRemainingTimeInMillis())
+    const deadline = deadlineOf(context, now(), callMilliseconds)
     let connection: string | undefined
     try {
       const event = readHttpEvent(given)

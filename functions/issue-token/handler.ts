@@ -7,6 +7,7 @@ import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { listConnections } from '../../lib/configuration/list-connections.ts'
 import type { Surroundings } from '../../lib/configuration/surroundings.ts'
 import { accessOf, demandAccess } from '../../lib/http-interface/access.ts'
+import { deadlineOf } from '../../lib/http-interface/deadline.ts'
 import { type ErrorAnswer, errorAnswer } from '../../lib/http-interface/error-answer.ts'
 import { errorBody, errorResponse, jsonResponse, logError, noStore } from '../../lib/http-interface/error-response.ts'
 import { readHttpEvent } from '../../lib/http-interface/read-http-event.ts'
@@ -52,7 +53,8 @@ function createHttpHandler(parts: HandlerParts): HttpHandler {
 
   const issue: HttpHandler = async (event, context) => {
     demandAccess(accessOf(event, connectionsClaim), readConnection(event))
-    const token = await getToken(readHttpTokenRequest(event), deadlineOf(context, parts.now()))
+    const deadline = deadlineOf(context, parts.now(), requestMilliseconds)
+    const token = await getToken(readHttpTokenRequest(event), deadline)
     return jsonResponse(200, tokenBody(token))
   }
 
@@ -100,7 +102,8 @@ function createHttpHandler(parts: HandlerParts): HttpHandler {
 
 async function answerDirectly(parts: HandlerParts, event: unknown, context: Context): Promise<object> {
   try {
-    return tokenBody(await parts.getToken(readDirectTokenRequest(event), deadlineOf(context, parts.now())))
+    const deadline = deadlineOf(context, parts.now(), requestMilliseconds)
+    return tokenBody(await parts.getToken(readDirectTokenRequest(event), deadline))
   } catch (error) {
     const { status, retryAfterSeconds, ...answer } = note(
       parts,
@@ -114,10 +117,6 @@ async function answerDirectly(parts: HandlerParts, event: unknown, context: Cont
       ...(retryAfterSeconds !== undefined && { retry_after: retryAfterSeconds }),
     }
   }
-}
-
-function deadlineOf(context: Context, now: number): number {
-  return now + Math.min(requestMilliseconds, context.getRemainingTimeInMillis())
 }
 
 function note({ log }: HandlerParts, answer: ErrorAnswer, requestId: string, connection: unknown): ErrorAnswer {

@@ -4,7 +4,9 @@ import type { Connections } from '../configuration/connections.ts'
 import type { Log } from '../log/log-event.ts'
 import { CoolingDownError } from '../token/cooling-down-error.ts'
 import type { GetToken } from '../token/get-token.ts'
+import { inTime, type Pause } from '../token/in-time.ts'
 import type { Token } from '../token/token.ts'
+import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import type { ApiAnswer, ApiEndpoint, ApiRequest } from './api-endpoint.ts'
 import { forwardedHeaders } from './forwarded-headers.ts'
 import { isTokenRejected } from './is-token-rejected.ts'
@@ -28,6 +30,7 @@ export interface CallApiParts {
   readonly getToken: GetToken
   readonly apiEndpoint: ApiEndpoint
   readonly now: () => number
+  readonly pause: Pause
   readonly log: Log
 }
 
@@ -41,11 +44,11 @@ export type CallApi = (call: ApiCall, deadline: number) => Promise<ApiAnswer>
 /** That a token so young is refused is not a matter of its age: another one would fare no better. */
 const youngMilliseconds = 10_000
 
-export function createCallApi({ connections, getToken, apiEndpoint, now, log }: CallApiParts): CallApi {
+export function createCallApi({ connections, getToken, apiEndpoint, now, pause, log }: CallApiParts): CallApi {
   const sendCall = createSendCall({ apiEndpoint, now, log })
 
   return async (call, deadline) => {
-    const { connection } = await connections.get(call.connection)
+    const { connection } = await inTime(connections.get(call.connection), deadline - now(), pause, outOfTime)
     const api = apiOf(connection)
     const request = { ...read(call), target: targetWithin(api.basePath, call.path, call.query) }
     const to = { connection: connection.name, api, deadline }
@@ -74,6 +77,10 @@ export function createCallApi({ connections, getToken, apiEndpoint, now, log }: 
       throw error
     }
   }
+}
+
+function outOfTime(): never {
+  throw new TimedOutError("The connection's elements did not come before the caller's deadline.")
 }
 
 function read({ method, headers, cookies, body }: ApiCall): Omit<ApiRequest, 'target' | 'token'> {

@@ -4,7 +4,8 @@ import { createParts, type Ports } from './parts.ts'
 
 /** What it takes to make an API's call with a connection's token. */
 export function createApiCallParts(ports: Ports) {
-  const { connections, secrets, now, log } = ports
+  const { connections, secrets, now, pause, log } = ports
   const { getToken } = createParts(ports)
-  return { callApi: createCallApi({ connections, getToken, apiEndpoint: undiciApiEndpoint(secrets, now), now, log }) }
+  const apiEndpoint = undiciApiEndpoint(secrets, now)
+  return { callApi: createCallApi({ connections, getToken, apiEndpoint, now, pause, log }) }
 }

@@ -86,7 +86,15 @@ test('a request has 25 s, a second of which is kept for the answer', async (t) =
   assert.equal(late.server.requests.length, 0)
 })
 
-test('where Lambda leaves less than 25 s that is what a request has', async (t) => {
+test('where Lambda leaves less than 25 s a request has that, but for another half a second', async (t) => {
+  const inTime = await startStage(t, { secretMilliseconds: 3_000 })
+  assert.equal((await answerOf(inTime, tokenRequest('conn'), 4_600)).status, 200)
+  const late = await startStage(t, { secretMilliseconds: 3_000 })
+  assert.equal((await answerOf(late, tokenRequest('conn'), 4_400)).status, 504)
+  assert.equal(late.server.requests.length, 0)
+})
+
+test('where Lambda leaves next to nothing there is no token request', async (t) => {
   const stage = await startStage(t)
   const { status, headers } = await answerOf(stage, tokenRequest('conn'), 1_000)
   assert.equal(status, 504)
