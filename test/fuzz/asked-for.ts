@@ -31,8 +31,10 @@ export function wantedOf(event: unknown): Wanted {
   const text = Buffer.from(textOf(body), isBase64Encoded === true ? 'base64' : 'utf8')
     .toString()
     .replace(/^\ufeff/, '')
-  const types = Object.entries(membersOf(headers)).filter(([name]) => name.toLowerCase() === 'content-type')
-  const isJson = textOf(types.at(-1)?.[1]).includes('json')
+  const types = Object.entries(membersOf(headers)).flatMap(([name, value]) =>
+    name.toLowerCase() === 'content-type' && typeof value === 'string' ? [value] : [],
+  )
+  const isJson = types.at(-1)?.includes('json')
   if (text === '') return readWanted(namedConnection({ requestContext, version, ...members }), [])
   const parsed: unknown = isJson ? JSON.parse(text) : undefined
   const pairs = isJson ? pairsOf(membersOf(parsed)) : [...new URLSearchParams(text)]

@@ -29,6 +29,9 @@ type Props = Partial<TokenwellProps>
 
 export const theUrl = 'https://tokens.example'
 
+/** CDK's own look at each template takes most of the time. `npm run synth` has it, and checkers.test.ts has those of others. */
+process.env['CDK_VALIDATION'] = 'false'
+
 /** Its functions' code is only bundled where a test looks at it: that takes most of the time. */
 export function createTestStack(
   t: TestContext,
