@@ -1,4 +1,5 @@
 import { globSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
 import { relative } from 'node:path'
 import type { TestsStream } from 'node:test'
 import { run } from 'node:test'
@@ -18,7 +19,9 @@ const files = globSync('test/**/*.test.ts')
 const counts = { passed: 0, failed: 0 }
 const skipped: string[] = []
 
-const tests: TestsStream = run({ files, concurrency: isLong ? 1 : 2, timeout: isLong ? 1_800_000 : 300_000 })
+// One more than there are cores: some tests wait most of their time.
+const concurrency = isLong ? 1 : availableParallelism() + 1
+const tests: TestsStream = run({ files, concurrency, timeout: isLong ? 1_800_000 : 300_000 })
 tests.on('test:pass', (test) => {
   if (test.details.type === 'suite') return
   if (test.skip === undefined) counts.passed++
