@@ -3,7 +3,7 @@ import type { ServerCertificate } from '../../infra/local/certificate-authority.
 import { theElements } from '../support/elements.ts'
 import { confineToLoopback } from '../support/loopback-only.ts'
 import { createWorkspace, startCaller, tokenRequest } from '../support/the-set.ts'
-import { type Peer, peerSecrets, peers, timeLimitMilliseconds } from './peers.ts'
+import { createPeer, peerSecrets, timeLimitMilliseconds } from './peers.ts'
 
 /* A process for one client of `hostile.ts`, which it asks for one token after the other; it may be ended at any time. */
 
@@ -25,11 +25,10 @@ export interface Finding {
 const tried = confineToLoopback()
 const [name = ''] = process.argv.slice(2)
 
-function clientFor(errand: Errand): Peer {
-  if (name === 'Tokenwell') return () => askTokenwell(errand)
-  const peer = peers[name]
-  if (!peer) throw new Error(`There is no client ${name}.`)
-  return peer
+/** A new one each time, so that none has a token in hand. */
+async function askForToken(errand: Errand): Promise<unknown> {
+  if (name === 'Tokenwell') return askTokenwell(errand)
+  return (await createPeer(name, errand.issuer, 'ES256')).newToken()
 }
 
 async function askTokenwell({ issuer, certificate, form }: Errand): Promise<unknown> {
@@ -52,7 +51,7 @@ async function askTokenwell({ issuer, certificate, form }: Errand): Promise<unkn
 
 async function find(errand: Errand): Promise<Finding> {
   const before = tried.length
-  const found = await clientFor(errand)(errand.issuer).then(
+  const found = await askForToken(errand).then(
     (token) => ({ came: judge(token), shown: '' }),
     (error: unknown) => ({ came: 'error' as const, shown: inspect(error, { depth: 10, maxStringLength: 100_000 }) }),
   )

@@ -10,21 +10,13 @@ import { families } from '../hostile/behaviours.ts'
 import { besideOthers, cell, readmePath, withRowsBelow } from '../hostile/table.ts'
 import { startTokenEndpoint } from '../support/token-endpoint.ts'
 import type { Errand, Finding } from './hostile-peer.ts'
+import { peerNames } from './peers.ts'
 
 /*
  * npm run bench -- hostile: each behaviour of test/hostile before each client, every one in a process of its own and with a
  * server of its own that behaves the same. Writes the table below "Beside other clients" of that folder's README.
  */
-const clients = [
-  'Tokenwell',
-  'openid-client',
-  'oauth4webapi',
-  '@azure/msal-node',
-  'simple-oauth2',
-  'google-auth-library',
-  '@badgateway/oauth2-client',
-  'axios-oauth-client',
-]
+const clients = ['Tokenwell', ...peerNames]
 const stopMilliseconds = 10_000
 /** Clients at a time: where they work, and where they mostly wait. */
 const atATime = { working: 2, waiting: 4 } as const

@@ -1,0 +1,31 @@
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { benches } from './benches.ts'
+import { startFarEnd } from './far-end.ts'
+
+/*
+ * One bench in a process of its own, beside its far end in another; its standard output, to which functions log, goes nowhere.
+ * It sends its report.
+ */
+
+const [name = '', length] = process.argv.slice(2)
+const bench = benches[name]
+if (!bench) throw new Error(`There is no bench ${name}.`)
+process.env['POWERTOOLS_LOG_LEVEL'] = 'SILENT'
+process.env['POWERTOOLS_METRICS_DISABLED'] = 'true'
+
+const cleanUps: (() => unknown)[] = []
+const farEnd = await startFarEnd()
+cleanUps.push(() => farEnd.close())
+// For peers that take no certificate of their own.
+setDefaultCACertificates([...getCACertificates('default'), farEnd.certificate.caCertificate])
+try {
+  const report = await bench(
+    { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) },
+    farEnd,
+    length === 'short',
+  )
+  process.send?.(report)
+} finally {
+  for (const cleanUp of cleanUps.toReversed()) await cleanUp()
+  process.disconnect?.()
+}

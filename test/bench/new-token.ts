@@ -1,0 +1,63 @@
+import type { FarEnd } from './far-end.ts'
+import { createTokenFloor } from './floors.ts'
+import { createPeer, type PeerAlgorithm, peerNames, signingPeers } from './peers.ts'
+import { shown } from './picture.ts'
+import type { Report } from './report.ts'
+import { measure, type Rounds, type Subject } from './rounds.ts'
+import { type CleanUp, createTokenwell } from './tokenwell.ts'
+
+/* What a token costs that is in no cache, over a connection that is open. */
+
+const aimedAt = 1.1
+const us = 'Tokenwell'
+const floor = 'floor: node:crypto, undici'
+
+export async function benchNewToken(
+  t: CleanUp,
+  farEnd: FarEnd,
+  algorithm: PeerAlgorithm,
+  isShort: boolean,
+): Promise<Report> {
+  await farEnd.set({})
+  const least = createTokenFloor(farEnd, algorithm)
+  t.after(() => least.close())
+  const getToken = await createTokenwell(t, farEnd, algorithm)
+  const subjects: Subject[] = [
+    { name: floor, call: () => least.newToken() },
+    {
+      name: us,
+      call: (index) =>
+        getToken({ connection: 'conn', scope: [`scope-${algorithm}-${index}`], further: {} }, Date.now() + 25_000),
+    },
+  ]
+  for (const name of peerNames) {
+    const peer = await createPeer(name, farEnd.issuer, algorithm)
+    subjects.push({ name, call: () => peer.newToken() })
+  }
+  const rounds: Rounds = { rounds: isShort ? 1 : 20, callsPerRound: isShort ? 5 : 60, isEachTimed: true }
+  const figures = await measure(subjects, rounds)
+
+  const of = (name: string) => figures.get(name)?.median ?? Number.NaN
+  const names = subjects.map(({ name }) => name).toSorted((a, b) => of(a) - of(b))
+  const unsigned = peerNames.filter((name) => !signingPeers.includes(name))
+  return {
+    title: `A new token, ${algorithm}`,
+    name: `new-token-${algorithm.toLowerCase()}`,
+    notes: [
+      `Through the whole of \`get-token\`, each time for another scope; ${rounds.rounds} rounds of ${rounds.callsPerRound} calls, each timed.`,
+      `${unsigned.join(', ')} send a secret instead of a signature.`,
+    ],
+    table: {
+      columns: ['', 'median, ms', 'least, ms', 'times the floor'],
+      rows: names.map((name) => {
+        const { median = Number.NaN, minimum = Number.NaN } = figures.get(name) ?? {}
+        return [name, shown(median / 1_000), shown(minimum / 1_000), (median / of(floor)).toFixed(2)]
+      }),
+    },
+    bars: [{ what: `median of ${us}, times the floor's`, is: of(us) / of(floor), atMost: aimedAt }],
+    picture: {
+      unit: 'ms, median',
+      lengths: names.map((label) => ({ label, value: of(label) / 1_000, isOurs: label === us })),
+    },
+  }
+}
