@@ -77,11 +77,11 @@ async function deliver(refresher: LambdaInstance, bodies: readonly (string | obj
 const typesOf = (bodies: readonly string[]) => bodies.map((body) => JSON.parse(body)['detail-type'])
 
 test('a stale token is handed out, its event renews it, and the next one is the new one', async (t) => {
-  const pair = await startPair(t, { server: { maximumLifetimeSeconds: 10 } })
+  const pair = await startPair(t, { server: { maximumLifetimeSeconds: 20 } })
   if (!pair) return
   const { set, queue, refresher, ask } = pair
   const first = await ask()
-  await setTimeout(7_700)
+  await setTimeout(15_400)
   const [stale, staleToo] = [await ask(), await ask()]
   assert.deepEqual([stale.access_token, staleToo.access_token], [first.access_token, first.access_token])
   assert.equal(set.tokenRequests(), 1)

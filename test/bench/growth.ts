@@ -1,0 +1,145 @@
+import { lruTokenMemory } from '../../lib/adapters/lru-token-memory.ts'
+import { memoryRecords } from '../../lib/adapters/memory-records.ts'
+import { readElement } from '../../lib/adapters/read-element.ts'
+import { createConnections } from '../../lib/configuration/connections.ts'
+import type { Kind } from '../../lib/configuration/element.ts'
+import type { ElementStore } from '../../lib/configuration/element-store.ts'
+import { readEnvironment } from '../../lib/wiring/environment.ts'
+import { openPorts } from '../../lib/wiring/open-ports.ts'
+import { createParts } from '../../lib/wiring/parts.ts'
+import { readVariables } from '../../lib/wiring/read-variables.ts'
+import { createRenewalParts } from '../../lib/wiring/renewal-parts.ts'
+import { type RawElements, theElements } from '../support/elements.ts'
+import { createWorkspace, environmentOf } from '../support/the-set.ts'
+import type { FarEnd } from './far-end.ts'
+import { shown } from './picture.ts'
+import type { Report } from './report.ts'
+import { figuresOf } from './rounds.ts'
+import type { CleanUp } from './tokenwell.ts'
+
+/* What an account with many connections pays for each of them: for its first token, for a hit, and for being kept warm. */
+
+/** Of one size, in microseconds. */
+interface Costs {
+  readonly firstUse: number
+  readonly hit: number
+  readonly warmRun: number
+}
+
+const hitsMeasured = 50_000
+/** So short that a warm run renews all of them. */
+const tokenSeconds = 110
+
+export async function benchGrowth(t: CleanUp, farEnd: FarEnd, isShort: boolean): Promise<Report> {
+  await farEnd.set({ expiresIn: tokenSeconds })
+  const sizes = isShort ? [10, 20] : [10, 100, 1_000, 10_000]
+  // The first is not counted: it compiles and connects.
+  await costsOf(t, farEnd, 100)
+  const costs = new Map<number, Costs>()
+  for (const size of sizes) costs.set(size, await costsOf(t, farEnd, size))
+
+  const of = (size: number) => costs.get(size) ?? { firstUse: Number.NaN, hit: Number.NaN, warmRun: Number.NaN }
+  const [few = 0] = sizes
+  const bars = (['firstUse', 'hit', 'warmRun'] as const).map((what) => ({
+    what: `${words[what]} at ${sizes.at(-1)} connections, times that at ${few}`,
+    is: of(sizes.at(-1) ?? 0)[what] / of(few)[what],
+    atMost: 1.5,
+  }))
+  return {
+    title: 'Growth',
+    name: 'growth',
+    notes: [
+      'Each connection of its own elements but for the signing key and the authorization server; elements and the shared cache are in memory. A first use reads the elements and asks for a token, the median of all;',
+      'a hit is one of 50,000, in turn for all connections; a warm run renews them all, the time of the whole divided by their number, at most 10 requests at a time.',
+    ],
+    table: {
+      columns: ['connections', 'first use, ms', 'hit, us', 'warm run, ms a token'],
+      rows: sizes.map((size) => {
+        const { firstUse, hit, warmRun } = of(size)
+        return [String(size), shown(firstUse / 1_000), shown(hit), shown(warmRun / 1_000)]
+      }),
+    },
+    bars,
+    picture: {
+      unit: 'us',
+      lengths: (['firstUse', 'warmRun', 'hit'] as const).flatMap((what) =>
+        sizes.map((size) => ({ label: `${words[what]}, ${size} connections`, value: of(size)[what], isOurs: true })),
+      ),
+    },
+  }
+}
+
+const words = { firstUse: 'a first use', hit: 'a hit', warmRun: 'a warm run, for each token' } as const
+
+async function costsOf(t: CleanUp, farEnd: FarEnd, size: number): Promise<Costs> {
+  const { getToken, warmTokens } = await createSet(t, farEnd, size)
+  const deadline = () => Date.now() + 25_000
+  const use = (index: number) => getToken({ connection: `conn-${index}`, further: {} }, deadline())
+
+  const firstUses: number[] = []
+  for (let index = 0; index < size; index++) firstUses.push(await microsecondsOf(() => use(index)))
+  const hits = await microsecondsOf(async () => {
+    for (let index = 0; index < hitsMeasured; index++) await use(index % size)
+  })
+  let due = 0
+  const warmRun = await microsecondsOf(async () => {
+    const run = await warmTokens(Date.now() + 600_000)
+    if (run.renewed !== size) throw new Error(`Of ${size} tokens the run renews ${run.renewed}.`)
+    due = run.due
+  })
+  return { firstUse: figuresOf(firstUses).median, hit: hits / hitsMeasured, warmRun: warmRun / due }
+}
+
+async function createSet(t: CleanUp, { issuer, certificate }: FarEnd, size: number) {
+  const some = theElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
+  const workspace = await createWorkspace(t, some, certificate)
+  const opened = openPorts(readVariables(environmentOf(workspace), readEnvironment))
+  const elements = elementsInMemory(withConnections(some, size))
+  const { surroundings, now, pause, log } = opened
+  const ports = {
+    ...opened,
+    elements,
+    connections: createConnections({ elements, surroundings, now, pause, log }),
+    store: memoryRecords({ maximumRecords: 4 * size }),
+    memory: lruTokenMemory({ maximumTokens: size }),
+    // The spread of a run's first requests is time that nobody works.
+    random: () => 0,
+  }
+  return { ...createParts(ports), ...createRenewalParts(ports) }
+}
+
+function withConnections(elements: RawElements, size: number): RawElements {
+  const copies = (kind: string, of: (index: number) => Record<string, unknown>) =>
+    Object.fromEntries(Array.from({ length: size }, (_, index) => [`${kind}-${index}`, of(index)]))
+  const { theTokenConfig = {} } = elements['oAuthTokenConfig'] ?? {}
+  const { theConfig = {} } = elements['oAuthConfig'] ?? {}
+  return {
+    ...elements,
+    oAuthTokenConfig: copies('generator', () => theTokenConfig),
+    oAuthConfig: copies('config', (index) => ({ ...theConfig, jwtAuthenticationTokenRef: `generator-${index}` })),
+    endpointConnection: copies('conn', (index) => ({ authenticationConfigRef: `config-${index}` })),
+  }
+}
+
+/** They come as one by one they come from Parameter Store. */
+function elementsInMemory(elements: RawElements): ElementStore {
+  const text = (kind: Kind, id: string) => {
+    const value = elements[kind]?.[id]
+    return value && JSON.stringify(value)
+  }
+  return {
+    get: async (references) =>
+      references.map((reference) => {
+        const found = text(reference.kind, reference.id)
+        return found === undefined ? undefined : readElement(reference, JSON.parse(found))
+      }),
+    ids: async (kind) => Object.keys(elements[kind] ?? {}),
+    findings: async () => [],
+  }
+}
+
+async function microsecondsOf(work: () => Promise<unknown>): Promise<number> {
+  const startedAt = process.hrtime.bigint()
+  await work()
+  return Number(process.hrtime.bigint() - startedAt) / 1_000
+}
