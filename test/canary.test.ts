@@ -8,8 +8,9 @@ import { promisify } from 'node:util'
 import { bundleFunction } from '../infra/bundle.ts'
 import { leaks } from './support/canary.ts'
 import { theElements } from './support/elements.ts'
+import { environmentOf } from './support/function-set.ts'
 import { root } from './support/local-run.ts'
-import { environmentOf, startTheSet, users } from './support/the-set.ts'
+import { startTheSet, users } from './support/the-set.ts'
 
 const run = promisify(execFile)
 

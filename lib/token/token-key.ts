@@ -20,6 +20,6 @@ export function tokenKey(request: TokenRequest): TokenKey {
 }
 
 /** The order in which scopes and resources are named changes nothing, nor does naming one twice. */
-function asSet(values: readonly string[]): string[] {
-  return [...new Set(values)].sort()
+function asSet(values: readonly string[]): readonly string[] {
+  return values.length < 2 ? values : [...new Set(values)].sort()
 }

@@ -8,10 +8,11 @@ import { startFarEnd } from './far-end.ts'
  */
 
 const [name = '', length] = process.argv.slice(2)
-const bench = benches[name]
-if (!bench) throw new Error(`There is no bench ${name}.`)
+const load = benches[name]
+if (!load) throw new Error(`There is no bench ${name}.`)
 process.env['POWERTOOLS_LOG_LEVEL'] = 'SILENT'
 process.env['POWERTOOLS_METRICS_DISABLED'] = 'true'
+const bench = await load()
 
 const cleanUps: (() => unknown)[] = []
 const farEnd = await startFarEnd()

@@ -3,7 +3,7 @@ import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import type { ServerCertificate } from '../../infra/local/certificate-authority.ts'
 import { createHttpGateway, type LambdaHandler } from '../../infra/local/http-gateway.ts'
 import { theElements } from '../support/elements.ts'
-import { createWorkspace, loadFunction } from '../support/the-set.ts'
+import { createBareWorkspace, loadFunction } from '../support/function-set.ts'
 import { createPeer } from './peers.ts'
 
 /* One client behind the local HTTP server, which hands it events as an HTTP API does. It sends its port. */
@@ -33,7 +33,7 @@ async function start(behind: Behind): Promise<void> {
 async function tokenwellHandler({ issuer, certificate }: Behind): Promise<LambdaHandler> {
   const t = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) }
   const elements = theElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
-  const workspace = await createWorkspace(t, elements, certificate)
+  const workspace = await createBareWorkspace(t, elements, certificate)
   const telling = { POWERTOOLS_LOG_LEVEL: 'INFO', POWERTOOLS_METRICS_DISABLED: 'false' }
   return (await loadFunction('issue-token', workspace, telling)) as LambdaHandler
 }

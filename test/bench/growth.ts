@@ -10,7 +10,7 @@ import { createParts } from '../../lib/wiring/parts.ts'
 import { readVariables } from '../../lib/wiring/read-variables.ts'
 import { createRenewalParts } from '../../lib/wiring/renewal-parts.ts'
 import { type RawElements, theElements } from '../support/elements.ts'
-import { createWorkspace, environmentOf } from '../support/the-set.ts'
+import { createBareWorkspace, environmentOf } from '../support/function-set.ts'
 import type { FarEnd } from './far-end.ts'
 import { shown } from './picture.ts'
 import type { Report } from './report.ts'
@@ -92,7 +92,7 @@ async function costsOf(t: CleanUp, farEnd: FarEnd, size: number): Promise<Costs>
 
 async function createSet(t: CleanUp, { issuer, certificate }: FarEnd, size: number) {
   const some = theElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
-  const workspace = await createWorkspace(t, some, certificate)
+  const workspace = await createBareWorkspace(t, some, certificate)
   const opened = openPorts(readVariables(environmentOf(workspace), readEnvironment))
   const elements = elementsInMemory(withConnections(some, size))
   const { surroundings, now, pause, log } = opened

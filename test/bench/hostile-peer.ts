@@ -1,8 +1,9 @@
 import { inspect } from 'node:util'
 import type { ServerCertificate } from '../../infra/local/certificate-authority.ts'
 import { theElements } from '../support/elements.ts'
+import { tokenRequest } from '../support/function-set.ts'
 import { confineToLoopback } from '../support/loopback-only.ts'
-import { createWorkspace, startCaller, tokenRequest } from '../support/the-set.ts'
+import { createWorkspace, startCaller } from '../support/the-set.ts'
 import { createPeer, peerSecrets, timeLimitMilliseconds } from './peers.ts'
 
 /* A process for one client of `hostile.ts`, which it asks for one token after the other; it may be ended at any time. */

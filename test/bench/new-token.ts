@@ -1,3 +1,4 @@
+import type { Bench } from './benches.ts'
 import type { FarEnd } from './far-end.ts'
 import { createTokenFloor } from './floors.ts'
 import { createPeer, type PeerAlgorithm, peerNames, signingPeers } from './peers.ts'
@@ -12,12 +13,11 @@ const aimedAt = 1.1
 const us = 'Tokenwell'
 const floor = 'floor: node:crypto, undici'
 
-export async function benchNewToken(
-  t: CleanUp,
-  farEnd: FarEnd,
-  algorithm: PeerAlgorithm,
-  isShort: boolean,
-): Promise<Report> {
+export function newTokenBench(algorithm: PeerAlgorithm): Bench {
+  return (t, farEnd, isShort) => benchNewToken(t, farEnd, algorithm, isShort)
+}
+
+async function benchNewToken(t: CleanUp, farEnd: FarEnd, algorithm: PeerAlgorithm, isShort: boolean): Promise<Report> {
   await farEnd.set({})
   const least = createTokenFloor(farEnd, algorithm)
   t.after(() => least.close())

@@ -17,7 +17,8 @@ import { readSigningKeys } from '../../lib/signing-key/read-signing-keys.ts'
 import type { Signer } from '../../lib/signing-key/signer.ts'
 import { createSigners } from '../../lib/signing-key/signers.ts'
 import { type ElementChanges, type RawElements, theElements } from '../support/elements.ts'
-import { startTheSet, type TheSet, tokenRequest } from '../support/the-set.ts'
+import { tokenRequest } from '../support/function-set.ts'
+import { startTheSet, type TheSet } from '../support/the-set.ts'
 
 const sharedKey = 'tokenwell/local/shared'
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { startCalledApi } from '../support/called-api.ts'
 import { type Fault, faults, startFaultyGround } from '../support/faulty-ground.ts'
+import { loadFunction } from '../support/function-set.ts'
 import { callBy } from '../support/the-calls.ts'
-import { loadFunction } from '../support/the-set.ts'
 import { someToken, startTokenServer } from '../support/token-server.ts'
 
 /* Who makes calls reads elements, in each instance, once a minute. */

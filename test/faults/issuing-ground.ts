@@ -3,7 +3,7 @@ import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { overhearAnswer } from '../support/canary.ts'
 import { type ElementChanges, theElements } from '../support/elements.ts'
 import { type FaultyGround, startFaultyGround } from '../support/faulty-ground.ts'
-import { type Handler, loadFunction } from '../support/the-set.ts'
+import { type Handler, loadFunction } from '../support/function-set.ts'
 import { someToken, startTokenServer, type TokenServer } from '../support/token-server.ts'
 
 type FunctionName = Parameters<typeof loadFunction>[0]

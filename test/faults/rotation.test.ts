@@ -9,7 +9,8 @@ import { awsError } from '../support/aws-proxy.ts'
 import { plant } from '../support/canary.ts'
 import { theElements } from '../support/elements.ts'
 import { allServices, type Service, startFaultyGround } from '../support/faulty-ground.ts'
-import { createWorkspace, loadFunction, sendHttp } from '../support/the-set.ts'
+import { loadFunction } from '../support/function-set.ts'
+import { createWorkspace, sendHttp } from '../support/the-set.ts'
 import { invoke } from './issuing-ground.ts'
 
 /* Each step of a rotation fails at each of its calls, and is repeated, until it has come to its end. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { Handler } from '../support/the-set.ts'
+import type { Handler } from '../support/function-set.ts'
 import { ask, type IssuingGround, patient, startIssuingGround } from './issuing-ground.ts'
 import { type Row, servicesOf } from './rows.ts'
 

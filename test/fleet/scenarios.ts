@@ -7,8 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { makeCacheKeys } from '../../infra/local/make-secrets.ts'
 import { type ElementChanges, theElements } from '../support/elements.ts'
 import { allAnswers, longest, startFleet, tokensIn, type Worker, type WorkerAnswer } from '../support/fleet.ts'
+import { environmentOf } from '../support/function-set.ts'
 import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
-import { environmentOf } from '../support/the-set.ts'
 import { type ScriptedAnswer, someToken, startTokenServer } from '../support/token-server.ts'
 
 /*

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { theElements } from '../support/elements.ts'
-import { tokenRequest } from '../support/the-set.ts'
+import { tokenRequest } from '../support/function-set.ts'
 import { someToken, startTokenServer } from '../support/token-server.ts'
 
 test('a connection is kept and used again', async (t) => {

@@ -8,7 +8,8 @@ import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { bundleFunction, functionNames } from '../../infra/bundle.ts'
 import { theElements } from '../support/elements.ts'
-import { createHttpEvent, environmentOf, startTheSet, tokenRequest } from '../support/the-set.ts'
+import { createHttpEvent, environmentOf, tokenRequest } from '../support/function-set.ts'
+import { startTheSet } from '../support/the-set.ts'
 
 const run = promisify(execFile)
 

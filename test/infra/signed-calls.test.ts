@@ -7,8 +7,9 @@ import { createHttpGateway, type LambdaHandler } from '../../infra/local/http-ga
 import { listen } from '../../infra/local/listen.ts'
 import { startCalledApi } from '../support/called-api.ts'
 import { overhearAnswer, plant } from '../support/canary.ts'
+import { loadFunction } from '../support/function-set.ts'
 import { root, runShell } from '../support/local-run.ts'
-import { loadFunction, startTheSet } from '../support/the-set.ts'
+import { startTheSet } from '../support/the-set.ts'
 
 /* The signed calls of infra/README.md, as curl makes them, but for API Gateway: nobody here looks at the signature. */
 

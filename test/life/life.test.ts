@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { theElements } from '../support/elements.ts'
-import { type Caller, tokenRequest } from '../support/the-set.ts'
+import { tokenRequest } from '../support/function-set.ts'
+import type { Caller } from '../support/the-set.ts'
 import { someToken, startTokenServer } from '../support/token-server.ts'
 
 /*

@@ -9,9 +9,10 @@ import { type TestContext, test } from 'node:test'
 import { createServerCertificate } from '../../infra/local/certificate-authority.ts'
 import { listen } from '../../infra/local/listen.ts'
 import { theElements } from '../support/elements.ts'
+import { environmentOf } from '../support/function-set.ts'
 import { root } from '../support/local-run.ts'
 import type { SoakSample } from '../support/soaked-instance.ts'
-import { createWorkspace, environmentOf } from '../support/the-set.ts'
+import { createWorkspace } from '../support/the-set.ts'
 
 /*
  * What one process carries for ten minutes: some keys that are asked for all the time, and ten times as many others as it

@@ -4,9 +4,9 @@ import type { Stack } from 'aws-cdk-lib'
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
+import { createHttpEvent, type Handler, type HttpRequest } from '../support/function-set.ts'
 import { createTestStack, resourcesOf } from '../support/stack.ts'
 import { passwords, startTheGround, type TheGround } from '../support/the-ground.ts'
-import { createHttpEvent, type Handler, type HttpRequest } from '../support/the-set.ts'
 
 /*
  * Each way in, and what a caller who may use `orders` can do to `stock`: no token of it, none of its tokens dropped, no call

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { theElements } from '../support/elements.ts'
-import { startCaller, startTheSet, tokenRequest, users } from '../support/the-set.ts'
+import { tokenRequest } from '../support/function-set.ts'
+import { startCaller, startTheSet, users } from '../support/the-set.ts'
 import { someToken, startTokenServer } from '../support/token-server.ts'
 
 /* What a caller who may use a connection can't get of it. */

@@ -5,8 +5,8 @@ import { listen } from '../../infra/local/listen.ts'
 import { startApiServer } from '../support/api-server.ts'
 import { theIssuer, theMistakes } from '../support/element-store.ts'
 import { theElements } from '../support/elements.ts'
+import { tokenRequest } from '../support/function-set.ts'
 import { startTheCalls } from '../support/the-calls.ts'
-import { tokenRequest } from '../support/the-set.ts'
 import { someToken, startTokenServer } from '../support/token-server.ts'
 
 /*

@@ -7,7 +7,8 @@ import { tokenKey } from '../../lib/token/token-key.ts'
 import { leaks, plant } from '../support/canary.ts'
 import { type DynamodbServer, pointSdkAt, startDynalite } from '../support/dynalite.ts'
 import { theElements } from '../support/elements.ts'
-import { startCaller, tokenRequest, writeSecret } from '../support/the-set.ts'
+import { tokenRequest, writeSecret } from '../support/function-set.ts'
+import { startCaller } from '../support/the-set.ts'
 import { someToken, startTokenServer } from '../support/token-server.ts'
 
 /* Who reads the table has every byte of it; who writes to it puts there what he likes. The function is wired as on AWS, but for its secrets, which are files. */

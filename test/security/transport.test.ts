@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { theElements } from '../support/elements.ts'
+import { tokenRequest } from '../support/function-set.ts'
 import { startTheCalls } from '../support/the-calls.ts'
 import { hearLog } from '../support/the-log.ts'
-import { tokenRequest } from '../support/the-set.ts'
 import { someToken, startTokenServer } from '../support/token-server.ts'
 
 /* NODE_TLS_REJECT_UNAUTHORIZED, which many set to be rid of an error, is for all of a process. */

@@ -6,7 +6,8 @@ import { logChannel } from '../../lib/adapters/published-log.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import { rotationSteps } from '../../lib/rotation/rotation-request.ts'
 import type { CalledApi } from './called-api.ts'
-import { createHttpEvent, type Handler, loadFunction, startCaller, type TheSet, tokenRequest } from './the-set.ts'
+import { createHttpEvent, type Handler, loadFunction, tokenRequest } from './function-set.ts'
+import { startCaller, type TheSet } from './the-set.ts'
 
 /* Everything that each function is for, once. */
 

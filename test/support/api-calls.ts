@@ -1,16 +1,9 @@
 import type { TestContext } from 'node:test'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import type { RawElements } from './elements.ts'
+import { type HttpRequest, loadFunction } from './function-set.ts'
 import { hearLog } from './the-log.ts'
-import {
-  type HttpAnswer,
-  type HttpRequest,
-  loadFunction,
-  type SetOptions,
-  sendHttp,
-  startTheSet,
-  type TheSet,
-} from './the-set.ts'
+import { type HttpAnswer, type SetOptions, sendHttp, startTheSet, type TheSet } from './the-set.ts'
 
 /** The call-api function as it is wired, beside a real authorization server. */
 export interface ApiCalls extends TheSet {

@@ -10,8 +10,9 @@ import { secretPath } from '../../lib/adapters/file-secrets.ts'
 import { rotationSteps } from '../../lib/rotation/rotation-request.ts'
 import { plantSecrets } from './canary.ts'
 import { theElements } from './elements.ts'
+import { loadFunction } from './function-set.ts'
 import { type KeyReader, startKeyReader } from './key-reader.ts'
-import { type Caller, createWorkspace, loadFunction, startCaller } from './the-set.ts'
+import { type Caller, createWorkspace, startCaller } from './the-set.ts'
 
 const secretName = 'tokenwell/local/jwk/theBuilder'
 

@@ -13,9 +13,9 @@ import type { GetToken } from '../../lib/token/get-token.ts'
 import type { Pause } from '../../lib/token/in-time.ts'
 import type { TokenMemory } from '../../lib/token/token-memory.ts'
 import { type ElementChanges, type RawElements, theElements } from './elements.ts'
+import type { Handler } from './function-set.ts'
 import { onlyCurrent } from './only-current.ts'
 import { theParts } from './the-parts.ts'
-import type { Handler } from './the-set.ts'
 import { type ScriptedAnswer, someToken, startTokenServer, type TokenServer } from './token-server.ts'
 
 /** When the clock of a stage starts, in milliseconds since the epoch. */

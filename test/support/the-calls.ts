@@ -6,8 +6,8 @@ import { elementsWithApi, trustApi } from './api-elements.ts'
 import { type Script as ApiScript, type ApiServer, type ApiServerOptions, startApiServer } from './api-server.ts'
 import { overhear, plant } from './canary.ts'
 import type { ElementChanges } from './elements.ts'
+import { createHttpEvent, type Handler, loadFunction } from './function-set.ts'
 import { startMovedClock } from './moved-clock.ts'
-import { createHttpEvent, type Handler, loadFunction } from './the-set.ts'
 import { type Script, someToken, startTokenServer, type TokenServer } from './token-server.ts'
 
 /** A call as an HTTP API hands it over. */

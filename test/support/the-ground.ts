@@ -5,8 +5,8 @@ import { trustApi } from './api-elements.ts'
 import { type ApiServer, startApiServer } from './api-server.ts'
 import { plant } from './canary.ts'
 import { type RawElements, theElements } from './elements.ts'
+import { type Handler, loadFunction } from './function-set.ts'
 import { bearerOf } from './the-calls.ts'
-import { type Handler, loadFunction } from './the-set.ts'
 import { type ScriptedAnswer, startTokenServer, type TokenServer } from './token-server.ts'
 
 /** Two of client_credentials and two of the password grant; `stock` and `staff` say what may be asked for. */

@@ -15,8 +15,9 @@ import {
   thumbprintOf,
 } from '../../support/client-certificate.ts'
 import { theElements } from '../../support/elements.ts'
+import { type GivenSecrets, loadFunction, tokenRequest, writeSecret } from '../../support/function-set.ts'
 import { startIfThere } from '../../support/real-server.ts'
-import { type GivenSecrets, loadFunction, sendHttp, tokenRequest, writeSecret } from '../../support/the-set.ts'
+import { sendHttp } from '../../support/the-set.ts'
 
 /*
  * RFC 8705: a client that authenticates to a real authorization server by its certificate alone, and an API that takes its

@@ -7,9 +7,10 @@ import { setTimeout } from 'node:timers/promises'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { bundleFunction } from '../../../infra/bundle.ts'
 import { startCalledApi } from '../../support/called-api.ts'
+import { createHttpEvent, type HttpRequest } from '../../support/function-set.ts'
 import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
 import { type InvokeOptions, type LambdaInstance, startLambdaInstance } from '../../support/lambda-instance.ts'
-import { createHttpEvent, type HttpRequest, startTheSet } from '../../support/the-set.ts'
+import { startTheSet } from '../../support/the-set.ts'
 
 /* The built function as Lambda runs it, between a real authorization server and a real API, on AWS as moto has it. */
 

@@ -9,8 +9,8 @@ import { plant } from '../../support/canary.ts'
 import { createClientCertificate, pemBundle, thumbprint, thumbprintOf } from '../../support/client-certificate.ts'
 import { theElements } from '../../support/elements.ts'
 import { freePort } from '../../support/free-port.ts'
+import { type GivenSecrets, writeSecret } from '../../support/function-set.ts'
 import { startIfThere } from '../../support/real-server.ts'
-import { type GivenSecrets, writeSecret } from '../../support/the-set.ts'
 import { startTinyproxy, type Tinyproxy } from '../../support/tinyproxy.ts'
 
 /* The function with a real proxy between it and the token endpoint, the API, or both. */

@@ -16,9 +16,10 @@ import {
   thumbprintOf,
 } from '../../support/client-certificate.ts'
 import { theElements } from '../../support/elements.ts'
+import { type GivenSecrets, writeSecret } from '../../support/function-set.ts'
 import { startOpensslServer } from '../../support/openssl-server.ts'
 import { startIfThere } from '../../support/real-server.ts'
-import { type GivenSecrets, type HttpAnswer, writeSecret } from '../../support/the-set.ts'
+import type { HttpAnswer } from '../../support/the-set.ts'
 
 /* The function before APIs that ask for this and that in TLS, with a token of a real authorization server. */
 

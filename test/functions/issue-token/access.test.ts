@@ -4,7 +4,8 @@ import { test } from 'node:test'
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import { accessOf } from '../../../lib/http-interface/access.ts'
 import { theElements } from '../../support/elements.ts'
-import { createHttpEvent, startTheSet, type TheSet, tokenRequest } from '../../support/the-set.ts'
+import { createHttpEvent, tokenRequest } from '../../support/function-set.ts'
+import { startTheSet, type TheSet } from '../../support/the-set.ts'
 
 /* Behind a JWT authorizer: the claim named by connectionsClaim lists what its bearer may use. */
 

@@ -7,9 +7,10 @@ import { moveToAws } from '../../../infra/local/aws-ground.ts'
 import type { Workspace } from '../../../infra/local/workspace.ts'
 import { startAwsProxy } from '../../support/aws-proxy.ts'
 import { theElements } from '../../support/elements.ts'
+import { tokenRequest } from '../../support/function-set.ts'
 import { setEnvironment, startMoto } from '../../support/moto.ts'
 import { startIfThere } from '../../support/real-server.ts'
-import { startCaller, startTheSet, tokenRequest } from '../../support/the-set.ts'
+import { startCaller, startTheSet } from '../../support/the-set.ts'
 import { someToken, startTokenServer } from '../../support/token-server.ts'
 
 /* The function with its real ground: Parameter Store, Secrets Manager and DynamoDB, as moto has them. */

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { theElements } from '../../support/elements.ts'
-import { startTheSet, tokenRequest } from '../../support/the-set.ts'
+import { tokenRequest } from '../../support/function-set.ts'
+import { startTheSet } from '../../support/the-set.ts'
 import { someToken, startTokenServer } from '../../support/token-server.ts'
 
 const list = { method: 'GET', path: '/connections' }

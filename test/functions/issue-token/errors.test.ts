@@ -4,8 +4,9 @@ import { test } from 'node:test'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { secretPath } from '../../../lib/adapters/file-secrets.ts'
 import { type ElementChanges, theElements } from '../../support/elements.ts'
+import { tokenRequest } from '../../support/function-set.ts'
 import { startStage } from '../../support/stage.ts'
-import { createWorkspace, startCaller, startTheSet, tokenRequest } from '../../support/the-set.ts'
+import { createWorkspace, startCaller, startTheSet } from '../../support/the-set.ts'
 import { type ScriptedAnswer, someToken, startTokenServer } from '../../support/token-server.ts'
 
 /* The error table of the HTTP interface, row by row, each from the server's answer to the caller's. */

@@ -4,8 +4,9 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { lruTokenMemory } from '../../../lib/adapters/lru-token-memory.ts'
 import { theElements } from '../../support/elements.ts'
+import { createHttpEvent, type HttpRequest, tokenRequest } from '../../support/function-set.ts'
 import { type Stage, startStage } from '../../support/stage.ts'
-import { createHttpEvent, type HttpRequest, startTheSet, tokenRequest } from '../../support/the-set.ts'
+import { startTheSet } from '../../support/the-set.ts'
 import { someToken } from '../../support/token-server.ts'
 
 const drop = { method: 'DELETE', path: '/connections/conn/token', query: 'token_id=AAAAAAAAAAAAAAAAAAAAAA' }

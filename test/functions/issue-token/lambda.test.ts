@@ -9,6 +9,7 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { bundleFunction } from '../../../infra/bundle.ts'
 import { listen } from '../../../infra/local/listen.ts'
 import { theElements } from '../../support/elements.ts'
+import { createHttpEvent, type HttpRequest, tokenRequest } from '../../support/function-set.ts'
 import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
 import {
   FunctionError,
@@ -16,7 +17,7 @@ import {
   type LambdaInstance,
   startLambdaInstance,
 } from '../../support/lambda-instance.ts'
-import { createHttpEvent, type HttpRequest, startTheSet, tokenRequest } from '../../support/the-set.ts'
+import { startTheSet } from '../../support/the-set.ts'
 import { someToken, startTokenServer } from '../../support/token-server.ts'
 
 /* The built function as Lambda runs it: by AWS's own runtime client, in a process of its own, on AWS as moto has it. */

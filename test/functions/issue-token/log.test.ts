@@ -3,8 +3,9 @@ import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { theElements } from '../../support/elements.ts'
+import { environmentOf } from '../../support/function-set.ts'
 import { root } from '../../support/local-run.ts'
-import { createWorkspace, environmentOf } from '../../support/the-set.ts'
+import { createWorkspace } from '../../support/the-set.ts'
 
 const run = promisify(execFile)
 

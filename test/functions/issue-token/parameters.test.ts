@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type ElementChanges, theElements } from '../../support/elements.ts'
-import { type HttpRequest, tokenRequest } from '../../support/the-set.ts'
+import { type HttpRequest, tokenRequest } from '../../support/function-set.ts'
 import { someToken, startTokenServer } from '../../support/token-server.ts'
 
 const json = (body: string): HttpRequest => ({

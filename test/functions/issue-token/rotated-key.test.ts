@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import { secretPath } from '../../../lib/adapters/file-secrets.ts'
 import { theElements } from '../../support/elements.ts'
-import { tokenRequest } from '../../support/the-set.ts'
+import { tokenRequest } from '../../support/function-set.ts'
 import { someToken, startTokenServer } from '../../support/token-server.ts'
 
 /* The function with a set of keys that is rotated, before a server that knows some of them. */

@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { theElements } from '../../support/elements.ts'
-import { startTheSet, tokenRequest } from '../../support/the-set.ts'
+import { tokenRequest } from '../../support/function-set.ts'
+import { startTheSet } from '../../support/the-set.ts'
 import { someToken, startTokenServer } from '../../support/token-server.ts'
 
 test('a caller that names a connection gets a token from the server, then the same from memory', async (t) => {

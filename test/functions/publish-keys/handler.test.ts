@@ -8,7 +8,7 @@ import type { Publication } from '../../../lib/publication/published-keys.ts'
 import { generateKey } from '../../../lib/signing-key/generate-key.ts'
 import { readPublicJwk } from '../../../lib/signing-key/public-jwk.ts'
 import { CacheUnavailableError } from '../../../lib/token-cache/cache-unavailable-error.ts'
-import { createHttpEvent } from '../../support/the-set.ts'
+import { createHttpEvent } from '../../support/function-set.ts'
 
 const start = 1_800_000_000_000
 const whole = generateKey('ES256', 0).export({ format: 'jwk' })

@@ -14,9 +14,10 @@ import { readPublicJwk } from '../../../lib/signing-key/public-jwk.ts'
 import { publishedKeysRecordName } from '../../../lib/token-cache/record-name.ts'
 import { plant } from '../../support/canary.ts'
 import { theElements } from '../../support/elements.ts'
+import { createHttpEvent } from '../../support/function-set.ts'
 import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
 import { startLambdaInstance } from '../../support/lambda-instance.ts'
-import { createHttpEvent, createWorkspace } from '../../support/the-set.ts'
+import { createWorkspace } from '../../support/the-set.ts'
 
 /* The built function as Lambda runs it. */
 

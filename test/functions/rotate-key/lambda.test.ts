@@ -17,9 +17,10 @@ import { secretPath } from '../../../lib/adapters/file-secrets.ts'
 import { rotationSteps } from '../../../lib/rotation/rotation-request.ts'
 import { plant } from '../../support/canary.ts'
 import { theElements } from '../../support/elements.ts'
+import { createHttpEvent } from '../../support/function-set.ts'
 import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
 import { type Invocation, startLambdaInstance } from '../../support/lambda-instance.ts'
-import { createHttpEvent, createWorkspace } from '../../support/the-set.ts'
+import { createWorkspace } from '../../support/the-set.ts'
 
 /* The built function as Lambda runs it, asked step by step as Secrets Manager asks, and the public one that shows what came of it. */
 

@@ -5,7 +5,7 @@ import { Client } from 'undici'
 import { listen } from '../../../infra/local/listen.ts'
 import { maskTokens, narrate, narrateWhileServing } from '../../../infra/local/narration.ts'
 import { type ElementChanges, theElements } from '../../support/elements.ts'
-import { tokenRequest } from '../../support/the-set.ts'
+import { tokenRequest } from '../../support/function-set.ts'
 import { type ScriptedAnswer, someToken, startTokenServer } from '../../support/token-server.ts'
 
 const byPassword: ElementChanges = { oAuth: { grantType: 'password' } }

@@ -17,12 +17,13 @@ import {
 } from '../../support/all-deeds.ts'
 import { type CalledApi, startCalledApi } from '../../support/called-api.ts'
 import type { RawElements } from '../../support/elements.ts'
+import { loadFunction } from '../../support/function-set.ts'
 import { type Moto, setEnvironment, startMoto } from '../../support/moto.ts'
 import { someRole, withPermissionsLookedAt } from '../../support/moto-permissions.ts'
 import { createQueue } from '../../support/moto-queue.ts'
 import { startIfThere } from '../../support/real-server.ts'
 import { createTestStack, resourceNamed } from '../../support/stack.ts'
-import { loadFunction, startCaller, startTheSet } from '../../support/the-set.ts'
+import { startCaller, startTheSet } from '../../support/the-set.ts'
 
 /*
  * The functions' own code in a role that is allowed the actions of the template and no others. moto looks at actions; which
