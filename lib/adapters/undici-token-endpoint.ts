@@ -10,6 +10,7 @@ import { untilAborted } from './until-aborted.ts'
 
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
 const keepAliveMilliseconds = 4_000
+const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * The token endpoint over undici: keep-alive connections per TLS identity, no redirects, no repetition, bounded time and
@@ -82,7 +83,7 @@ async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData
 
 function decode(bytes: Buffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
+    return utf8.decode(bytes)
   } catch {
     throw new UnreadableAnswerError('The token endpoint answers with text that is not UTF-8.')
   }

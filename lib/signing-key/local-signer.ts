@@ -1,6 +1,6 @@
 import { createHash, type KeyObject, type X509Certificate } from 'node:crypto'
-import { SignJWT } from 'jose'
 import { Secret } from '../secret/secret.ts'
+import { signJws } from './sign-jws.ts'
 import type { CertificateThumbprints, Signer } from './signer.ts'
 import type { SigningKey } from './signing-key.ts'
 
@@ -13,7 +13,7 @@ export function createLocalSigner(
     ...(keyId !== undefined && { keyId }),
     ...(certificate && { certificate: thumbprintsOf(certificate) }),
     async sign(header, claims) {
-      return new Secret(await new SignJWT({ ...claims }).setProtectedHeader({ ...header }).sign(key))
+      return new Secret(signJws(key, header, claims))
     },
   }
 }

@@ -1,11 +1,11 @@
-import { hkdfSync } from 'node:crypto'
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
 import type { Secret } from '../secret/secret.ts'
 import { KeyStoreError } from '../signing-key/key-store-error.ts'
 
 /** What the shared cache's secret holds. */
 export interface CacheKeys {
   /** Names records. It stays when the others rotate, or every token would be looked for under another name. */
-  readonly namingKey: Uint8Array
+  readonly namingKey: KeyObject
   /** By `kid`. The first one encrypts, all open. */
   readonly encryptionKeys: ReadonlyMap<string, Uint8Array>
 }
@@ -41,7 +41,8 @@ export function readCacheKeys(location: string, secret: Secret): CacheKeys {
   const byKid = new Map(keys)
   if (byKid.size < keys.length) throw new KeyStoreError(location, 'holds encryptionKeys that share a kid.')
   const derivedName = namingKey === undefined ? derive?.('naming key') : undefined
-  return { namingKey: derivedName ?? readKey(location, 'namingKey', namingKey), encryptionKeys: byKid }
+  const name = derivedName ?? readKey(location, 'namingKey', namingKey)
+  return { namingKey: createSecretKey(name), encryptionKeys: byKid }
 }
 
 /** Undefined where there is none. */

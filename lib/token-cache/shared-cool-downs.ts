@@ -33,7 +33,8 @@ export function withSharedRecords(local: CoolDowns, parts: SharedCoolDownsParts)
   const probing = new Set<string>()
 
   async function readAll(names: readonly string[]): Promise<ReadCoolDown[]> {
-    const digests = await Promise.all(names.map((name) => budget.spend('keys', () => sealing.digest(name), now())))
+    const digestAll = () => Promise.all(names.map((name) => sealing.digest(name)))
+    const digests = await budget.spend('keys', digestAll, now())
     const records = digests.map(coolDownRecordName)
     const found = await budget.spend('records', () => store.read(records), now())
     return records.map((record, index) => ({

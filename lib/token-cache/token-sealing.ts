@@ -1,4 +1,4 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { type CacheKeys, readCacheKeys } from './cache-keys.ts'
@@ -65,14 +65,15 @@ export function createTokenSealing(secrets: SecretCache, secretName: string): To
 
 /** For a cache that never leaves this process. */
 export function withoutSealing(namingKey: Uint8Array): TokenSealing {
+  const key = createSecretKey(namingKey)
   return {
-    digest: async (text) => hmac(namingKey, text),
+    digest: async (text) => hmac(key, text),
     seal: async (_name, token) => writeSharedToken(token),
     open: async (name, sealed) => readSharedToken(sealed, name),
   }
 }
 
-function hmac(key: Uint8Array, text: string): string {
+function hmac(key: KeyObject, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url')
 }
 

@@ -1,4 +1,4 @@
-/** @param signal ends it early, by a rejection */
+/** @param signal calls it off: it is rejected, or never ends */
 export type Pause = (milliseconds: number, signal?: AbortSignal) => Promise<unknown>
 
 /** The promise's outcome, or after that many milliseconds that of `late`. No timer is left behind. */

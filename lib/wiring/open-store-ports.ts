@@ -1,20 +1,18 @@
 import { randomBytes } from 'node:crypto'
-import { setTimeout } from 'node:timers/promises'
 import { openSecrets } from '../adapters/open-secrets.ts'
 import { openSharedCache } from '../adapters/open-shared-cache.ts'
 import { powertoolsLog } from '../adapters/powertools-log.ts'
 import { withPowertoolsMetrics } from '../adapters/powertools-metrics.ts'
 import { publishedLog } from '../adapters/published-log.ts'
 import { createSteadyClock } from '../adapters/steady-clock.ts'
+import { timerPause } from '../adapters/timer-pause.ts'
 import { createSecretCache } from '../secret/secret-cache.ts'
-import type { Pause } from '../token/in-time.ts'
 import type { Environment } from './environment.ts'
 
 /** Of all that the environment names, what it takes to use the shared records, and to tell of it. */
 export function openStorePorts({ surroundings, secrets: place, cache }: Environment) {
   const { stage } = surroundings
   const now = createSteadyClock()
-  const pause: Pause = (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal })
   const secretStore = openSecrets(place, stage)
   const secrets = createSecretCache(secretStore, now)
   return {
@@ -27,7 +25,7 @@ export function openStorePorts({ surroundings, secrets: place, cache }: Environm
     now,
     random: Math.random,
     randomId: () => randomBytes(16).toString('base64url'),
-    pause,
+    pause: timerPause,
     log: withPowertoolsMetrics(publishedLog(powertoolsLog(stage)), stage),
   }
 }
