@@ -12,5 +12,6 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   hit: async () => (await import('./hit.ts')).benchHit,
   'handler-hit': async () => (await import('./hit.ts')).benchHandlerHit,
   growth: async () => (await import('./growth.ts')).benchGrowth,
+  cost: async () => (await import('./cost.ts')).benchCost,
   throughput: async () => (await import('./throughput.ts')).benchThroughput,
 }

@@ -22,10 +22,12 @@ export function pictureOf(title: string, { unit, lengths }: Picture): string {
       `<text x="${(labelWidth + Number(length) + 8).toFixed(1)}" y="${y + 15}">${shown(value)}</text>`,
     ].join('')
   })
+  const heading = escapeXml(`${title}: ${unit}${isByMagnitude ? ', by magnitude' : ''}`)
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}"`,
     ` font-family="system-ui, sans-serif" font-size="13" fill="#7a8594">`,
-    `<text x="8" y="22" font-size="15">${escapeXml(`${title}: ${unit}${isByMagnitude ? ', by magnitude' : ''}`)}</text>`,
+    `<title>${heading}</title>`,
+    `<text x="8" y="22" font-size="15">${heading}</text>`,
     ...rows,
     '</svg>\n',
   ].join('\n')

@@ -1,0 +1,182 @@
+import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+import { createHandler } from '../../functions/issue-token/handler.ts'
+import { createLocalContext } from '../../infra/local/http-gateway.ts'
+import { memoryRecords } from '../../lib/adapters/memory-records.ts'
+import { powertoolsLog } from '../../lib/adapters/powertools-log.ts'
+import { withPowertoolsMetrics } from '../../lib/adapters/powertools-metrics.ts'
+import type { RecordStore, StoredRecord } from '../../lib/token-cache/record-store.ts'
+import { readEnvironment } from '../../lib/wiring/environment.ts'
+import { openPorts } from '../../lib/wiring/open-ports.ts'
+import { createParts } from '../../lib/wiring/parts.ts'
+import { readVariables } from '../../lib/wiring/read-variables.ts'
+import { theElements } from '../support/elements.ts'
+import { createBareWorkspace, createHttpEvent, environmentOf, tokenRequest } from '../support/function-set.ts'
+import type { FarEnd } from './far-end.ts'
+import { shown } from './picture.ts'
+import type { Report } from './report.ts'
+import type { CleanUp } from './tokenwell.ts'
+
+/* What a million tokens a day cost on AWS: units as they are counted here, times prices. */
+
+/** US dollars, eu-central-1, on demand, without free tiers. To be looked up again. */
+const prices = {
+  httpApiRequest: 1.2e-6,
+  lambdaRequest: 0.2e-6,
+  lambdaGigabyteSecond: 13.3334e-6,
+  readUnit: 0.1525e-6,
+  writeUnit: 0.7625e-6,
+  logGigabyte: 0.63,
+  event: 1e-6,
+  secretsManagerCall: 5e-6,
+} as const
+
+/** Such an account. */
+const account = {
+  tokensADay: 1_000_000,
+  connections: 100,
+  instances: 20,
+  tokenSeconds: 3_600,
+  memoryMegabytes: 512,
+  /** For which a whole processor is given to a function. */
+  megabytesOfProcessor: 1_769,
+  /** What an instance waits for the table, and Lambda's runtime costs beside the function, in milliseconds. */
+  tableMilliseconds: 5,
+  runtimeMilliseconds: 1,
+} as const
+
+const daySeconds = 86_400
+const memorySeconds = 30
+/** How often an instance reads each of its secrets. */
+const secretSeconds = 300
+
+interface Counted {
+  readUnits: number
+  writeUnits: number
+  logBytes: number
+}
+
+export async function benchCost(t: CleanUp, farEnd: FarEnd, isShort: boolean): Promise<Report> {
+  await farEnd.set({ expiresIn: account.tokenSeconds })
+  const instance = await createCountedInstance(t, farEnd)
+  await instance.ask()
+  const first = instance.taken()
+  for (let index = 0; index < (isShort ? 10 : 2_000); index++) await instance.ask()
+  instance.taken()
+
+  const calls = isShort ? 50 : 5_000
+  const before = process.cpuUsage()
+  for (let index = 0; index < calls; index++) await instance.ask()
+  const { user, system } = process.cpuUsage(before)
+  const { logBytes } = instance.taken()
+  instance.age(memorySeconds)
+  await instance.ask()
+  const confirmed = instance.taken()
+
+  const cpuMilliseconds = (user + system) / 1_000 / calls
+  const share = account.memoryMegabytes / account.megabytesOfProcessor
+  const { tokensADay, connections, instances } = account
+  // An instance asks the table about a token once in 30 s at most, and no oftener than it is asked for it.
+  const confirmations = Math.min(tokensADay, (instances * connections * daySeconds) / memorySeconds)
+  const renewals = (connections * daySeconds) / (account.tokenSeconds * 0.99 * 0.8)
+  const hitMilliseconds = cpuMilliseconds / share + account.runtimeMilliseconds
+  const billedSeconds = (tokensADay * hitMilliseconds + confirmations * account.tableMilliseconds) / 1_000
+  const gigabyteSeconds = (billedSeconds * account.memoryMegabytes) / 1_024
+
+  const items: readonly (readonly [what: string, units: number, price: number])[] = [
+    ['HTTP API requests', tokensADay, prices.httpApiRequest],
+    ['Lambda requests', tokensADay + renewals + daySeconds / 60, prices.lambdaRequest],
+    ['Lambda GB-seconds', gigabyteSeconds, prices.lambdaGigabyteSecond],
+    ['DynamoDB read units', confirmations * confirmed.readUnits + renewals * first.readUnits, prices.readUnit],
+    ['DynamoDB write units', renewals * first.writeUnits, prices.writeUnit],
+    ['CloudWatch Logs, GB', (tokensADay * logBytes) / calls / 1e9, prices.logGigabyte],
+    ['EventBridge events', 2 * renewals, prices.event],
+    ['Secrets Manager calls', (2 * instances * daySeconds) / secretSeconds, prices.secretsManagerCall],
+  ]
+  const total = items.reduce((sum, [, units, price]) => sum + units * price, 0)
+  return {
+    title: 'A million tokens a day on AWS',
+    name: 'cost',
+    notes: [
+      `Computed: ${connections} connections, ${instances} instances of ${account.memoryMegabytes} MB, tokens of an hour, evenly asked for, so that an instance asks the table at nearly every call. Counted here: units a token request (${shown(first.readUnits)} read,`,
+      `${shown(first.writeUnits)} written) and a question whether a token is still the one (${shown(confirmed.readUnits)} read), ${(logBytes / calls).toFixed(0)} bytes of log and metrics and ${shown(cpuMilliseconds)} ms of a processor a hit. Assumed: ${account.tableMilliseconds} ms`,
+      `for the table, ${account.runtimeMilliseconds} ms for Lambda's runtime; prices of eu-central-1, which \`cost.ts\` names. A token request by every caller instead would be ${tokensADay.toLocaleString('en')} of them at the authorization server; so it is ${renewals.toFixed(0)}.`,
+    ],
+    table: {
+      columns: ['', 'units a day', 'dollars a day'],
+      rows: [
+        ...items.map(([what, units, price]) => [what, shown(units), (units * price).toFixed(3)]),
+        ['in all', '', total.toFixed(2)],
+      ],
+    },
+    picture: {
+      unit: 'dollars a day',
+      lengths: items.map(([label, units, price]) => ({ label, value: units * price, isOurs: true })),
+    },
+  }
+}
+
+/** issue-token with a table that counts units, a log that is counted, and a clock that can be moved. */
+async function createCountedInstance(t: CleanUp, { issuer, certificate }: FarEnd) {
+  const elements = theElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
+  const workspace = await createBareWorkspace(t, elements, certificate)
+  const counted: Counted = { readUnits: 0, writeUnits: 0, logBytes: 0 }
+  const opened = openPorts(readVariables(environmentOf(workspace), readEnvironment))
+  process.env['POWERTOOLS_LOG_LEVEL'] = 'INFO'
+  process.env['POWERTOOLS_METRICS_DISABLED'] = 'false'
+  let ageMilliseconds = 0
+  const ports = {
+    ...opened,
+    store: countUnits(memoryRecords({ maximumRecords: 100 }), counted),
+    memoryMaximumSeconds: memorySeconds,
+    log: withPowertoolsMetrics(powertoolsLog('bench'), 'bench'),
+    now: () => opened.now() + ageMilliseconds,
+  }
+  countLog(counted)
+  const handler = createHandler({ ...ports, ...createParts(ports) })
+  const request = tokenRequest('conn', 'scope=orders')
+  return {
+    async ask() {
+      const context = createLocalContext(Date.now())
+      const { statusCode, body } = (await handler(
+        createHttpEvent(request),
+        context,
+      )) as APIGatewayProxyStructuredResultV2
+      if (statusCode !== 200) throw new Error(`issue-token answers ${body}`)
+    },
+    age(seconds: number) {
+      ageMilliseconds += seconds * 1_000
+    },
+    /** Since it was asked last. */
+    taken(): Counted {
+      const taken = { ...counted }
+      Object.assign(counted, { readUnits: 0, writeUnits: 0, logBytes: 0 } satisfies Counted)
+      return taken
+    },
+  }
+}
+
+/** DynamoDB's: 4 KB of an item that is read consistently, 1 KB of one that is written. */
+function countUnits(store: RecordStore, counted: Counted): RecordStore {
+  const units = (record: StoredRecord | undefined, unitBytes: number) =>
+    Math.max(1, Math.ceil(Buffer.byteLength(JSON.stringify(record ?? '')) / unitBytes))
+  return {
+    ...store,
+    async read(names) {
+      const found = await store.read(names)
+      for (const record of found) counted.readUnits += units(record, 4_096)
+      return found
+    },
+    write(name, record, expected) {
+      counted.writeUnits += units(record, 1_024)
+      return store.write(name, record, expected)
+    },
+  }
+}
+
+function countLog(counted: Counted): void {
+  const write = process.stdout.write.bind(process.stdout)
+  process.stdout.write = ((chunk: string | Uint8Array, ...rest: []) => {
+    counted.logBytes += Buffer.byteLength(chunk)
+    return write(chunk, ...rest)
+  }) as typeof process.stdout.write
+}
