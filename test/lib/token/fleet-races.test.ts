@@ -17,6 +17,7 @@ import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-err
 import { onlyCurrent } from '../../support/only-current.ts'
 import { createTheTokens, theConnection, virtualToken } from '../../support/the-tokens.ts'
 import { createVirtualTime } from '../../support/virtual-time.ts'
+import { createWarmFleet } from '../../support/warm-fleet.ts'
 
 const error = new UnreachableError('nobody listens')
 
@@ -142,30 +143,44 @@ test('a store that is throttled for long leaves time for the token request', asy
   assert.ok(at < 25_000 - 1_000 - 5_000, `sent ${at} ms after the start of 25 s, ${String(settled)}`)
 })
 
-test('who has the token in hand waits 3 s at most for a store that is throttled by then', async () => {
+/** Records of a store that asks to wait as long as that says so. */
+function throttledWhile(isThrottled: () => boolean): RecordStore {
   const records = memoryRecords({ maximumRecords: 100 })
-  let isThrottled = false
   const orWait = <T>(call: () => T): T | Promise<never> =>
-    isThrottled ? Promise.reject(new RecordStoreError('wait', { isThrottled })) : call()
-  const tokens = createTheTokens(
-    () => {
-      isThrottled = true
-      return virtualToken()
-    },
-    {
-      store: {
-        read: (names) => orWait(() => records.read(names)),
-        write: (...written) => orWait(() => records.write(...written)),
-        due: (...query) => orWait(() => records.due(...query)),
-      },
-      random: Math.random,
-    },
-  )
+    isThrottled() ? Promise.reject(new RecordStoreError('wait', { isThrottled: true })) : call()
+  return {
+    read: (names) => orWait(() => records.read(names)),
+    write: (...written) => orWait(() => records.write(...written)),
+    due: (...query) => orWait(() => records.due(...query)),
+  }
+}
+
+test('who has the token in hand waits 3 s at most for a store that is throttled by then', async () => {
+  const store = throttledWhile(() => tokens.requests.length > 0)
+  const tokens = createTheTokens(() => virtualToken(), { store, random: Math.random })
   const start = tokens.time.now()
   const { source } = await tokens.time.until(tokens.get())
   const took = tokens.time.now() - start
   assert.equal(source, 'server')
   assert.ok(took > 1_000 && took <= 3_000, `${took} ms`)
+})
+
+test('a token that nobody waits for is stored once the table is back', async () => {
+  let throttledUntil = 0
+  const store = throttledWhile(() => fleet.time.now() < throttledUntil)
+  const fleet = createWarmFleet(
+    () => {
+      if (fleet.requests().length > 1) throttledUntil = fleet.time.now() + 6_000
+      return virtualToken()
+    },
+    { store },
+  )
+  const { token: before } = await fleet.time.until(fleet.caller.get())
+  await fleet.time.advance(150_000)
+  assert.equal((await fleet.time.until(fleet.refresher.warm())).renewed, 1)
+  const { token } = await fleet.time.until(fleet.caller.get())
+  assert.notEqual(token.id, before.id)
+  assert.equal(fleet.requests().length, 2)
 })
 
 test("another process's success ends the doubling here, too", async () => {

@@ -1,0 +1,35 @@
+import assert from 'node:assert/strict'
+import { createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { compactVerify } from 'jose'
+import { type SignatureAlgorithm, signatureAlgorithms } from '../../../lib/configuration/signature-algorithm.ts'
+import { signJws } from '../../../lib/signing-key/sign-jws.ts'
+
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+const curves = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' } as const
+
+function keyFor(algorithm: SignatureAlgorithm): KeyObject {
+  const namedCurve = (curves as Partial<Record<SignatureAlgorithm, string>>)[algorithm]
+  if (namedCurve !== undefined) return generateKeyPairSync('ec', { namedCurve }).privateKey
+  if (algorithm === 'EdDSA') return generateKeyPairSync('ed25519').privateKey
+  return algorithm.startsWith('HS') ? createSecretKey(randomBytes(64)) : rsa
+}
+
+const claims = { iss: 'théClient', nested: { a: [1, 'b'] } }
+
+for (const algorithm of signatureAlgorithms)
+  test(`what ${algorithm} signs jose verifies, and nothing that was changed`, async () => {
+    const key = keyFor(algorithm)
+    const jws = signJws(key, { alg: algorithm, kid: 'theKey' } as { alg: string }, claims)
+    const verifyingKey = key.type === 'secret' ? key : createPublicKey(key)
+    const { payload, protectedHeader } = await compactVerify(jws, verifyingKey, { algorithms: [algorithm] })
+    assert.deepEqual(JSON.parse(Buffer.from(payload).toString()), claims)
+    assert.deepEqual(protectedHeader, { alg: algorithm, kid: 'theKey' })
+    const [header = '', , signature] = jws.split('.')
+    const other = Buffer.from('{"iss":"another"}').toString('base64url')
+    await assert.rejects(compactVerify(`${header}.${other}.${signature}`, verifyingKey))
+  })
+
+test('there is no signature by an algorithm that is none', () => {
+  for (const alg of ['none', '', 'XS256']) assert.throws(() => signJws(rsa, { alg }, claims), /no algorithm/)
+})
