@@ -67,3 +67,21 @@ test("nobody waits for somebody else's call longer than his own time", async () 
   assert.equal(await time.until(patient), 'late')
   assert.equal(await slow, 'late')
 })
+
+test('callers of the same deadline wait by one timer, and are all told when it is over', async () => {
+  const time = createVirtualTime(0)
+  let timers = 0
+  const pause: SingleFlightParts['pause'] = (milliseconds, signal) => {
+    timers++
+    return time.pause(milliseconds, signal)
+  }
+  const singleFlight = createSingleFlight<string>({ now: time.now, pause, outOfTime })
+  const slow = singleFlight.join('a', 10_000, () => time.pause(5_000).then(() => 'late'))
+  const join = () => singleFlight.join('a', 2_000, () => assert.fail('it joins'))
+  const callers = Array.from({ length: 1_000 }, join)
+  assert.equal(timers, 2)
+  await Promise.all(callers.map((caller) => assert.rejects(time.until(caller), /out of time/)))
+  assert.equal(time.now(), 2_000)
+  await assert.rejects(join(), /out of time/)
+  assert.equal(await time.until(slow), 'late')
+})
