@@ -14,4 +14,5 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   growth: async () => (await import('./growth.ts')).benchGrowth,
   cost: async () => (await import('./cost.ts')).benchCost,
   throughput: async () => (await import('./throughput.ts')).benchThroughput,
+  stampede: async () => (await import('./stampede.ts')).benchStampede,
 }
