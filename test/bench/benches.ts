@@ -15,4 +15,6 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   cost: async () => (await import('./cost.ts')).benchCost,
   throughput: async () => (await import('./throughput.ts')).benchThroughput,
   stampede: async () => (await import('./stampede.ts')).benchStampede,
+  'fleet-stampede': async () => (await import('./fleet-stampede.ts')).benchFleetStampede,
+  refresh: async () => (await import('./refresh.ts')).benchRefresh,
 }

@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import dynalite from 'dynalite'
 import { createTokenTable } from '../../infra/local/create-token-table.ts'
-import { setEnvironment } from './moto.ts'
+import { setEnvironment } from './set-environment.ts'
 
 export interface DynamodbServer {
   readonly endpoint: string
@@ -15,7 +15,7 @@ export interface DynamodbServer {
 }
 
 /** DynamoDB in this process, on a free port. */
-export async function startDynalite(t: TestContext): Promise<DynamodbServer> {
+export async function startDynalite(t: Pick<TestContext, 'after'>): Promise<DynamodbServer> {
   const server = dynalite({ createTableMs: 0 })
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -27,7 +27,7 @@ export async function startDynalite(t: TestContext): Promise<DynamodbServer> {
 }
 
 /** DynamoDB that is there already, of whichever emulator. */
-export function dynamodbAt(t: TestContext, endpoint: string): DynamodbServer {
+export function dynamodbAt(t: Pick<TestContext, 'after'>, endpoint: string): DynamodbServer {
   const client = new DynamoDBClient({
     endpoint,
     region: environment.AWS_REGION,

@@ -9,9 +9,10 @@ import {
 } from '@aws-sdk/client-eventbridge'
 import { serviceName } from '../../lib/configuration/surroundings.ts'
 import { readIncomingEvent } from '../../lib/event/read-incoming-event.ts'
-import { setEnvironment, startMoto } from './moto.ts'
+import { startMoto } from './moto.ts'
 import { createQueue } from './moto-queue.ts'
 import { startIfThere } from './real-server.ts'
+import { setEnvironment } from './set-environment.ts'
 import { createTestStack, resourceOf, resourcesOf } from './stack.ts'
 
 export interface Event {

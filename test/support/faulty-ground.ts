@@ -2,9 +2,10 @@ import type { TestContext } from 'node:test'
 import { moveToAws } from '../../infra/local/aws-ground.ts'
 import type { Workspace } from '../../infra/local/workspace.ts'
 import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from './aws-proxy.ts'
-import { type Moto, setEnvironment, startMoto } from './moto.ts'
+import { type Moto, startMoto } from './moto.ts'
 import { startMovedClock } from './moved-clock.ts'
 import { startIfThere } from './real-server.ts'
+import { setEnvironment } from './set-environment.ts'
 
 /** The services that our functions stand on, and what the SDK calls them. */
 const services = { DynamoDB: 'DYNAMODB', 'Secrets Manager': 'SECRETS_MANAGER', 'Parameter Store': 'SSM' } as const

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { rmSync } from 'node:fs'
+import { mkdtemp } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, type TestContext } from 'node:test'
+import type { TestContext } from 'node:test'
 import { bundleFunction } from '../../infra/bundle.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 
@@ -42,11 +43,10 @@ export interface Worker {
 const readyMilliseconds = 60_000
 const answerMilliseconds = 60_000
 let built: Promise<string> | undefined
-let folder: string | undefined
 
 /** Starts processes that share nothing but what these variables name; each has reported ready. */
 export async function startFleet(
-  t: TestContext,
+  t: Pick<TestContext, 'after'>,
   size: number,
   environment: Readonly<Record<string, string>>,
 ): Promise<Worker[]> {
@@ -55,15 +55,18 @@ export async function startFleet(
   return Promise.all(Array.from({ length: size }, () => startWorker(t, bundle, environment)))
 }
 
-/** Built once for all tests of a file. */
+/** Once a process, for all tests of a file. */
 async function build(): Promise<string> {
-  folder = await mkdtemp(join(tmpdir(), 'tokenwell-fleet-'))
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-fleet-'))
+  process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
   return bundleFunction('issue-token', folder)
 }
 
-after(() => folder && rm(folder, { recursive: true, force: true }))
-
-async function startWorker(t: TestContext, bundle: string, environment: Readonly<Record<string, string>>) {
+async function startWorker(
+  t: Pick<TestContext, 'after'>,
+  bundle: string,
+  environment: Readonly<Record<string, string>>,
+) {
   const { PATH = '', HOME = '' } = process.env
   const child = fork(join(import.meta.dirname, 'fleet-worker.ts'), [bundle], { env: { PATH, HOME, ...environment } })
   t.after(() => child.kill('SIGKILL'))

@@ -6,8 +6,9 @@ import type { Workspace } from '../../infra/local/workspace.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import { plant, plantSecrets } from './canary.ts'
 import type { LambdaInstance } from './lambda-instance.ts'
-import { setEnvironment, startMoto } from './moto.ts'
+import { startMoto } from './moto.ts'
 import { startIfThere } from './real-server.ts'
+import { setEnvironment } from './set-environment.ts'
 
 export type Environment = Readonly<Record<string, string>>
 

@@ -33,7 +33,7 @@ interface ValkeySettings {
  * A real server on a free port that writes nothing to disk and ends with the test.
  * @throws {MissingServerError}
  */
-export async function startValkey(t: TestContext, settings: ValkeySettings = {}): Promise<ValkeyServer> {
+export async function startValkey(t: Pick<TestContext, 'after'>, settings: ValkeySettings = {}): Promise<ValkeyServer> {
   const { tls = false, password, cluster = false } = settings
   const folder = await mkdtemp(join(tmpdir(), 'tokenwell-valkey-'))
   t.after(() => rm(folder, { recursive: true, force: true }))

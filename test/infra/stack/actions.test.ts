@@ -18,10 +18,11 @@ import {
 import { type CalledApi, startCalledApi } from '../../support/called-api.ts'
 import type { RawElements } from '../../support/elements.ts'
 import { loadFunction } from '../../support/function-set.ts'
-import { type Moto, setEnvironment, startMoto } from '../../support/moto.ts'
+import { type Moto, startMoto } from '../../support/moto.ts'
 import { someRole, withPermissionsLookedAt } from '../../support/moto-permissions.ts'
 import { createQueue } from '../../support/moto-queue.ts'
 import { startIfThere } from '../../support/real-server.ts'
+import { setEnvironment } from '../../support/set-environment.ts'
 import { createTestStack, resourceNamed } from '../../support/stack.ts'
 import { startCaller, startTheSet } from '../../support/the-set.ts'
 

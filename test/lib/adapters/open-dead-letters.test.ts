@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openDeadLetters } from '../../../lib/adapters/open-dead-letters.ts'
 import { DeadLettersError } from '../../../lib/event/dead-letters-error.ts'
-import { setEnvironment, startMoto } from '../../support/moto.ts'
+import { startMoto } from '../../support/moto.ts'
 import { createQueue } from '../../support/moto-queue.ts'
 import { startIfThere } from '../../support/real-server.ts'
+import { setEnvironment } from '../../support/set-environment.ts'
 
 const letter = { body: 'some body', reason: 'some reason', code: 'some_code' }
 

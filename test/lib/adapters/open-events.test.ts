@@ -5,7 +5,7 @@ import { openEvents } from '../../../lib/adapters/open-events.ts'
 import { EventBusError } from '../../../lib/event/event-bus-error.ts'
 import type { TokenwellEvent } from '../../../lib/event/tokenwell-event.ts'
 import { startAwsProxy } from '../../support/aws-proxy.ts'
-import { setEnvironment } from '../../support/moto.ts'
+import { setEnvironment } from '../../support/set-environment.ts'
 
 const event: TokenwellEvent = { type: 'ConnectionChanged', connection: 'conn' }
 

@@ -21,8 +21,9 @@ import {
   theSurroundings,
 } from '../../support/element-store.ts'
 import { type RawElements, theElements } from '../../support/elements.ts'
-import { type Moto, setEnvironment, startMoto } from '../../support/moto.ts'
+import { type Moto, startMoto } from '../../support/moto.ts'
 import { startIfThere } from '../../support/real-server.ts'
+import { setEnvironment } from '../../support/set-environment.ts'
 
 const location = 'tokenwell/local/key'
 

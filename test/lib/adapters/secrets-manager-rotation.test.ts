@@ -9,8 +9,9 @@ import { secretsManagerSecrets } from '../../../lib/adapters/secrets-manager-sec
 import { Secret } from '../../../lib/secret/secret.ts'
 import { testRotatingSecret } from '../../contract/rotating-secret.ts'
 import { awsError, startAwsProxy } from '../../support/aws-proxy.ts'
-import { setEnvironment, startMoto } from '../../support/moto.ts'
+import { startMoto } from '../../support/moto.ts'
 import { startIfThere } from '../../support/real-server.ts'
+import { setEnvironment } from '../../support/set-environment.ts'
 
 const name = 'tokenwell/local/jwk/theBuilder'
 

@@ -16,9 +16,10 @@ import { SecretError } from '../../../lib/secret/secret-error.ts'
 import type { SecretStore } from '../../../lib/secret/secret-store.ts'
 import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../support/aws-proxy.ts'
 import { theFolder } from '../../support/element-store.ts'
-import { type Moto, setEnvironment, startMoto } from '../../support/moto.ts'
+import { type Moto, startMoto } from '../../support/moto.ts'
 import { startMuteListener } from '../../support/mute-listener.ts'
 import { startIfThere } from '../../support/real-server.ts'
+import { setEnvironment } from '../../support/set-environment.ts'
 
 const name = 'tokenwell/local/the-key'
 

@@ -7,11 +7,12 @@ import { sqsDeadLetters } from '../../../lib/adapters/sqs-dead-letters.ts'
 import type { DeadLetter, DeadLetters } from '../../../lib/event/dead-letters.ts'
 import { DeadLettersError } from '../../../lib/event/dead-letters-error.ts'
 import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../support/aws-proxy.ts'
-import { type Moto, setEnvironment, startMoto } from '../../support/moto.ts'
+import { type Moto, startMoto } from '../../support/moto.ts'
 import { someRole, withPermissionsLookedAt } from '../../support/moto-permissions.ts'
 import { createQueue, type Queue } from '../../support/moto-queue.ts'
 import { startMuteListener } from '../../support/mute-listener.ts'
 import { startIfThere } from '../../support/real-server.ts'
+import { setEnvironment } from '../../support/set-environment.ts'
 
 /** For a machine that has much else to do. */
 const patient: AwsTimeouts = { connect: 10_000, answer: 10_000, total: 10_000 }
