@@ -18,7 +18,23 @@ export interface FarEndCounts {
   readonly repeatedAssertions: number
 }
 
-/** A token endpoint over TLS, in a process of its own. */
+/** One that the token endpoint has issued. */
+export interface IssuedToken {
+  /** That of the URL it was asked for at. */
+  readonly path: string
+  /** As many of its first letters as tell it from all others: see `startOf`. */
+  readonly start: string
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+const startLength = 24
+
+export function startOf(token: string): string {
+  return token.slice(0, startLength)
+}
+
+/** A token endpoint over TLS at each path, in a process of its own. */
 export interface FarEnd {
   readonly issuer: string
   readonly certificate: ServerCertificate
@@ -27,6 +43,8 @@ export interface FarEnd {
   /** Counts from 0 again. */
   set(settings: Partial<FarEndSettings>): Promise<void>
   counts(): Promise<FarEndCounts>
+  /** Since the last change of settings. */
+  issued(): Promise<readonly IssuedToken[]>
   close(): Promise<void>
 }
 
@@ -44,7 +62,8 @@ export async function startFarEnd(): Promise<FarEnd> {
     async set({ latencyMilliseconds = 0, expiresIn = 3_600 }) {
       await ask(child, { settings: { latencyMilliseconds, expiresIn } })
     },
-    counts: () => ask<FarEndCounts>(child, { count: true }),
+    counts: () => ask<FarEndCounts>(child, { tell: 'counts' }),
+    issued: () => ask<readonly IssuedToken[]>(child, { tell: 'issued' }),
     async close() {
       child.kill()
       await rm(folder, { recursive: true, force: true })
