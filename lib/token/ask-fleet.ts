@@ -13,7 +13,7 @@ import type { TokenRequest } from './token-request.ts'
 /** Before a process looks again whether somebody has renewed a stale token. */
 const renewalLookMilliseconds = 1_000
 /** Between two looks for what the holder of a lease brings: full jitter up to this, doubling from the first to the last. */
-const poll = { firstMilliseconds: 50, lastMilliseconds: 1_000 } as const
+export const poll = { firstMilliseconds: 50, lastMilliseconds: 1_000 } as const
 /** Kept back from the caller's deadline, so that there is time to answer with an error of our own. */
 const reserveMilliseconds = 1_000
 

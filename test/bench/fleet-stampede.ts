@@ -1,0 +1,155 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { makeCacheKeys } from '../../infra/local/make-secrets.ts'
+import { poll } from '../../lib/token/ask-fleet.ts'
+import { dynamodbEnvironment, startDynalite } from '../support/dynalite.ts'
+import { theElements } from '../support/elements.ts'
+import { allAnswers, startFleet, tokensIn, type Worker, type WorkerAnswer } from '../support/fleet.ts'
+import { createWorkspace, environmentOf } from '../support/the-set.ts'
+import { startValkey } from '../support/valkey.ts'
+import type { FarEnd, FarEndCounts } from './far-end.ts'
+import { shown } from './picture.ts'
+import type { Report } from './report.ts'
+import { figuresOf } from './rounds.ts'
+import { latencyMilliseconds } from './stampede.ts'
+import type { CleanUp } from './tokenwell.ts'
+
+/* Many callers of many processes at once, all for the same token, which nobody has. They share a cache and nothing else. */
+
+const table = 'tokens'
+
+/** What shares tokens, by the variables that name it to a function. */
+type StartStore = (t: CleanUp) => Promise<Readonly<Record<string, string>>>
+
+const stores: Readonly<Record<string, StartStore>> = {
+  async DynamoDB(t) {
+    const dynamodb = await startDynalite(t)
+    await dynamodb.createTable(table)
+    return { ...dynamodbEnvironment(dynamodb.endpoint), TOKENWELL_CACHE: `dynamodb:${table}` }
+  },
+  async Valkey(t) {
+    return { TOKENWELL_CACHE: (await startValkey(t)).url }
+  },
+}
+
+/** So that what is shown is who waits for whom, however slow the machine. */
+const patient = { TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
+
+interface Stampede extends FarEndCounts {
+  readonly tokens: number
+  readonly withoutToken: number
+  /** Of the process that asked the token endpoint, in milliseconds as all others. */
+  readonly holder: number
+  readonly median: number
+  readonly slowest: number
+}
+
+export async function benchFleetStampede(t: CleanUp, farEnd: FarEnd, isShort: boolean): Promise<Report> {
+  const [processes, callers, rounds] = isShort ? [2, 10, 1] : [16, 100, 9]
+  const rows = new Map<string, Stampede>()
+  for (const [name, startStore] of Object.entries(stores)) {
+    const [first, ...others] = await measure(t, farEnd, startStore, { processes, callers, rounds })
+    if (first) rows.set(`${name}, first call of each process`, first)
+    rows.set(`${name}, later`, middleOf(others))
+  }
+  return {
+    title: `A stampede of ${processes} processes with ${callers} callers each`,
+    name: 'fleet-stampede',
+    notes: [
+      `For one token that nobody has; the endpoint takes ${latencyMilliseconds} ms. Processes are functions as they are built, on one machine; DynamoDB is an emulator, and the peers share nothing. Counts are the highest of ${rounds} rounds, times their middle.`,
+      `Who waits for the holder of the lease looks again after ${poll.firstMilliseconds} ms at most, then after twice that, up to ${poll.lastMilliseconds.toLocaleString('en')} ms, each time after a random part of it.`,
+    ],
+    table: {
+      columns: [
+        '',
+        'requests',
+        'repeated assertions',
+        'tokens',
+        'without a token',
+        'holder, ms',
+        'median, ms',
+        'slowest, ms',
+        'poll interval, ms',
+      ],
+      rows: [...rows].map(([name, stampede]) => [name, ...cellsOf(stampede)]),
+    },
+    bars: [
+      {
+        what: 'requests, at most in any round',
+        is: Math.max(...[...rows.values()].map(({ requests }) => requests)),
+        atMost: 1,
+      },
+    ],
+    picture: {
+      unit: 'ms, slowest caller',
+      lengths: [
+        ...[...rows].map(([label, { slowest }]) => ({ label, value: slowest, isOurs: true })),
+        { label: 'poll interval, first', value: poll.firstMilliseconds, isOurs: false },
+        { label: 'poll interval, last', value: poll.lastMilliseconds, isOurs: false },
+      ],
+    },
+  }
+}
+
+function cellsOf({ requests, repeatedAssertions, tokens, withoutToken, ...times }: Stampede): string[] {
+  const counts = [requests, repeatedAssertions, tokens, withoutToken].map((count) => count.toFixed(0))
+  const milliseconds = [times.holder, times.median, times.slowest].map(shown)
+  return [...counts, ...milliseconds, `${poll.firstMilliseconds} to ${poll.lastMilliseconds}`]
+}
+
+interface Size {
+  readonly processes: number
+  readonly callers: number
+  readonly rounds: number
+}
+
+/** The first has each process open its connections; then as many as there are to be rounds, each for another token. */
+async function measure(
+  t: CleanUp,
+  farEnd: FarEnd,
+  startStore: StartStore,
+  { processes, callers, rounds }: Size,
+): Promise<Stampede[]> {
+  const workspace = await createWorkspace(t, theElements(farEnd.issuer), farEnd.certificate)
+  await writeFile(join(workspace.secretsFolder, 'cache'), await makeCacheKeys())
+  const variables = { ...environmentOf(workspace), ...patient, ...(await startStore(t)) }
+  const workers = await startFleet(t, processes, variables)
+  const stampedes: Stampede[] = []
+  for (let round = 0; round <= rounds; round++)
+    stampedes.push(await run(farEnd, workers, { callers, event: { connection: 'conn', scope: `scope-${round}` } }))
+  for (const worker of workers) worker.signal('SIGKILL')
+  return stampedes
+}
+
+async function run(farEnd: FarEnd, workers: readonly Worker[], asked: Parameters<Worker['call']>[0]) {
+  await farEnd.set({ latencyMilliseconds })
+  const answers = allAnswers(await Promise.all(workers.map((worker) => worker.call(asked))))
+  const times = answers.map(timeOf)
+  return {
+    ...(await farEnd.counts()),
+    tokens: tokensIn(answers),
+    withoutToken: answers.filter(({ tokenDigest }) => tokenDigest === undefined).length,
+    holder: Math.max(...answers.filter(({ source }) => source === 'server').map(timeOf)),
+    median: figuresOf(times).median,
+    slowest: Math.max(...times),
+  }
+}
+
+function timeOf({ milliseconds }: WorkerAnswer): number {
+  return milliseconds
+}
+
+/** The highest counts, and the middle of each time. */
+function middleOf(stampedes: readonly Stampede[]): Stampede {
+  const most = (count: (stampede: Stampede) => number) => Math.max(...stampedes.map(count))
+  const middle = (time: (stampede: Stampede) => number) => figuresOf(stampedes.map(time)).median
+  return {
+    requests: most(({ requests }) => requests),
+    repeatedAssertions: most(({ repeatedAssertions }) => repeatedAssertions),
+    tokens: most(({ tokens }) => tokens),
+    withoutToken: most(({ withoutToken }) => withoutToken),
+    holder: middle(({ holder }) => holder),
+    median: middle(({ median }) => median),
+    slowest: middle(({ slowest }) => slowest),
+  }
+}
