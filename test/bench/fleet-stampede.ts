@@ -5,7 +5,7 @@ import { poll } from '../../lib/token/ask-fleet.ts'
 import { dynamodbEnvironment, startDynalite } from '../support/dynalite.ts'
 import { theElements } from '../support/elements.ts'
 import { allAnswers, startFleet, tokensIn, type Worker, type WorkerAnswer } from '../support/fleet.ts'
-import { createWorkspace, environmentOf } from '../support/the-set.ts'
+import { createBareWorkspace, environmentOf } from '../support/function-set.ts'
 import { startValkey } from '../support/valkey.ts'
 import type { FarEnd, FarEndCounts } from './far-end.ts'
 import { shown } from './picture.ts'
@@ -110,7 +110,7 @@ async function measure(
   startStore: StartStore,
   { processes, callers, rounds }: Size,
 ): Promise<Stampede[]> {
-  const workspace = await createWorkspace(t, theElements(farEnd.issuer), farEnd.certificate)
+  const workspace = await createBareWorkspace(t, theElements(farEnd.issuer), farEnd.certificate)
   await writeFile(join(workspace.secretsFolder, 'cache'), await makeCacheKeys())
   const variables = { ...environmentOf(workspace), ...patient, ...(await startStore(t)) }
   const workers = await startFleet(t, processes, variables)
