@@ -84,12 +84,18 @@ async function startWorker(
 }
 
 async function nextMessage(child: ChildProcess, milliseconds: number): Promise<FromWorker> {
-  const signal = AbortSignal.timeout(milliseconds)
-  const [message] = await Promise.race([
-    once(child, 'message', { signal }),
-    once(child, 'exit', { signal }).then(() => Promise.reject(new Error('the process has ended'))),
-  ])
-  return message as FromWorker
+  const over = new AbortController()
+  const signal = AbortSignal.any([over.signal, AbortSignal.timeout(milliseconds)])
+  try {
+    const [message] = await Promise.race([
+      once(child, 'message', { signal }),
+      once(child, 'exit', { signal }).then(() => Promise.reject(new Error('the process has ended'))),
+    ])
+    return message as FromWorker
+  } finally {
+    // Who hasn't come listens no more.
+    over.abort()
+  }
 }
 
 export function allAnswers(reports: readonly WorkerReport[]): WorkerAnswer[] {
