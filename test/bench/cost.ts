@@ -175,8 +175,8 @@ function countUnits(store: RecordStore, counted: Counted): RecordStore {
 
 function countLog(counted: Counted): void {
   const write = process.stdout.write.bind(process.stdout)
-  process.stdout.write = ((chunk: string | Uint8Array, ...rest: []) => {
+  process.stdout.write = (chunk: string | Uint8Array, ...rest: []) => {
     counted.logBytes += Buffer.byteLength(chunk)
     return write(chunk, ...rest)
-  }) as typeof process.stdout.write
+  }
 }

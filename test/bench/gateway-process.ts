@@ -17,10 +17,12 @@ export interface Behind {
 const cleanUps: (() => unknown)[] = []
 
 process.once('message', (behind: Behind) => void start(behind))
-process.once('disconnect', async () => {
+process.once('disconnect', () => void end())
+
+async function end(): Promise<void> {
   for (const cleanUp of cleanUps) await cleanUp()
   process.exit()
-})
+}
 
 async function start(behind: Behind): Promise<void> {
   const { certificate } = behind
