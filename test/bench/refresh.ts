@@ -79,7 +79,8 @@ export async function benchRefresh(t: CleanUp, farEnd: FarEnd, isShort: boolean)
     bars: [
       { what: 'expired tokens, and calls without one', is: of(us).expired + of(us).withoutToken, atMost: 0 },
       { what: 'requests, times what the policy asks for', is: of(us).requests / asked, atMost: 1.1 },
-      { what: 'p99 of callers, times that of hits beside them', is: of(us).high / of(hits).high, atMost: 1.1 },
+      // Not 1: those who renew are among the slowest hundredth.
+      { what: 'p99 of callers, times that of hits beside them', is: of(us).high / of(hits).high, atMost: 1.25 },
     ],
     picture: {
       unit: 'us, p99',
