@@ -11,6 +11,8 @@ export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   'new-token-es256': async () => (await import('./new-token.ts')).newTokenBench('ES256'),
   hit: async () => (await import('./hit.ts')).benchHit,
   'handler-hit': async () => (await import('./hit.ts')).benchHandlerHit,
+  'first-token': async () => (await import('./first-token.ts')).benchFirstToken,
+  'cold-start': async () => (await import('./cold-start.ts')).benchColdStart,
   growth: async () => (await import('./growth.ts')).benchGrowth,
   cost: async () => (await import('./cost.ts')).benchCost,
   throughput: async () => (await import('./throughput.ts')).benchThroughput,

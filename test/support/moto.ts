@@ -32,7 +32,7 @@ let started: Promise<MotoProcess> | undefined
  * One process for all tests of a file.
  * @throws {MissingServerError} where it isn't installed
  */
-export async function startMoto(t: TestContext): Promise<Moto> {
+export async function startMoto(t: Pick<TestContext, 'after'>): Promise<Moto> {
   started ??= startProcess()
   const { endpoint } = await started
   const moto = createMoto(endpoint)

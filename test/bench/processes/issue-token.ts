@@ -1,0 +1,12 @@
+import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import { handler } from '../../../functions/issue-token/index.ts'
+
+/* One event, as Lambda hands it over. */
+
+const [event = ''] = process.argv.slice(2)
+const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 29_000 } as Context
+const answer = (await handler(JSON.parse(event), context)) as APIGatewayProxyStructuredResultV2
+const { access_token: token, source } = JSON.parse(answer.body ?? '')
+if (answer.statusCode !== 200) throw new Error(`issue-token answers ${answer.body}`)
+process.stdout.write(`${source} ${token}`)
+process.exit()

@@ -1,0 +1,3 @@
+/* A process that does nothing. */
+process.stdout.write('no token')
+process.exit()

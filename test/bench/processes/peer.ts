@@ -1,0 +1,17 @@
+import { createPrivateKey } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import type { SetUp, Signing } from '../peers/peer.ts'
+
+/** The one token of a process; the key is read where it is asked for. */
+export async function printToken(setUp: SetUp): Promise<void> {
+  const [issuer = '', keyPath = ''] = process.argv.slice(2)
+  const signing = async (): Promise<Signing> => ({
+    algorithm: 'ES256',
+    key: createPrivateKey(readFileSync(keyPath, 'utf8')).toCryptoKey({ name: 'ECDSA', namedCurve: 'P-256' }, false, [
+      'sign',
+    ]),
+  })
+  const peer = await setUp(issuer, signing)
+  process.stdout.write(String(await peer.newToken()))
+  process.exit()
+}
