@@ -23,6 +23,8 @@ export const bundling = {
   sourcemap: true,
   // The ESM builds of the AWS SDK and others are smaller and start faster than their CommonJS ones.
   mainFields: ['module', 'main'],
+  // undici's own switch: without the parser that it is trying out.
+  define: { esbuildDetection: 'true' },
   // undici is CommonJS and requires built-in modules, which an ES module has no require for.
   banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
 } as const satisfies BuildOptions

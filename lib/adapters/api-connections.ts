@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { Client } from 'undici'
+import Client from 'undici/lib/dispatcher/client.js'
 import type { Connector } from './connector.ts'
 
 /** One connection to an API, used by one call at a time. */

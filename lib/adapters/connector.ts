@@ -1,6 +1,7 @@
 import { request } from 'node:http'
 import type { Socket } from 'node:net'
-import { buildConnector, errors } from 'undici'
+import buildConnector from 'undici/lib/core/connect.js'
+import errors from 'undici/lib/core/errors.js'
 import type { HttpProxy, Transport } from '../configuration/connection.ts'
 import { oneLine } from '../secret/one-line.ts'
 import type { SecretStore } from '../secret/secret-store.ts'

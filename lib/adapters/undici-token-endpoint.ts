@@ -1,4 +1,6 @@
-import { Agent, type Dispatcher, request } from 'undici'
+import type { Dispatcher } from 'undici'
+import request from 'undici/lib/api/api-request.js'
+import Agent from 'undici/lib/dispatcher/agent.js'
 import type { ResolvedAuthorizationServer } from '../configuration/connection.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { maximumAnswerBytes, type TokenEndpoint, type TokenEndpointAnswer } from '../token-endpoint/token-endpoint.ts'
@@ -26,12 +28,14 @@ export function undiciTokenEndpoint(secrets: SecretCache): TokenEndpoint {
 
   return {
     async post(server, { headers, form, timeouts }) {
-      const dispatcher = await agentFor(server)
+      const agent = await agentFor(server)
+      const { origin, pathname, search } = new URL(server.tokenEndpoint)
       const revealed = Object.entries(headers).map(([name, value]) => [name, value.reveal()])
       const signal = AbortSignal.timeout(timeouts.totalMilliseconds)
       try {
-        const response = request(server.tokenEndpoint, {
-          dispatcher,
+        const response = request.call(agent, {
+          origin,
+          path: `${pathname}${search}`,
           method: 'POST',
           headers: {
             'content-type': 'application/x-www-form-urlencoded',
