@@ -2,7 +2,7 @@ import { lruTokenMemory } from '../adapters/lru-token-memory.ts'
 import { openElements } from '../adapters/open-elements.ts'
 import { openEvents } from '../adapters/open-events.ts'
 import { openRotation } from '../adapters/open-rotation.ts'
-import { undiciTokenEndpoint } from '../adapters/undici-token-endpoint.ts'
+import { openTokenEndpoint } from '../adapters/open-token-endpoint.ts'
 import { createConnections } from '../configuration/connections.ts'
 import { createSigners } from '../signing-key/signers.ts'
 import type { Environment } from './environment.ts'
@@ -24,7 +24,7 @@ export function openPorts(environment: Environment) {
     connections: createConnections({ elements, surroundings, now, pause, log }),
     signers: createSigners(secrets, now),
     openRotatingSecret: openRotation(places.secrets, stage),
-    tokenEndpoint: undiciTokenEndpoint(secrets),
+    tokenEndpoint: openTokenEndpoint(secrets),
     memory: lruTokenMemory({ maximumTokens }),
     memoryMaximumSeconds,
     events: openEvents(places.events, stage),
