@@ -112,7 +112,15 @@ test('only the wiring of functions and infra read process.env', () => {
 
 test('the wiring has no branches', () => {
   const ofFunctions = sources.filter((path) => /^functions\/[\w-]+\/index\.ts$/.test(path))
-  const joining = ['api-call-parts', 'open-ports', 'open-store-ports', 'parts', 'publication-parts', 'rotation-parts']
+  const joining = [
+    'api-call-parts',
+    'open-early',
+    'open-ports',
+    'open-store-ports',
+    'parts',
+    'publication-parts',
+    'rotation-parts',
+  ]
   for (const path of [...ofFunctions, ...joining.map((name) => `lib/wiring/${name}.ts`)])
     assert.doesNotMatch(codeOf(path), /\b(if|else|switch|try|catch|for|while)\b|\?|&&|\|\|/, path)
 })

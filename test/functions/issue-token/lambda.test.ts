@@ -17,6 +17,7 @@ import {
   type LambdaInstance,
   startLambdaInstance,
 } from '../../support/lambda-instance.ts'
+import { startTcpProxy } from '../../support/tcp-proxy.ts'
 import { startTheSet } from '../../support/the-set.ts'
 import { someToken, startTokenServer } from '../../support/token-server.ts'
 
@@ -65,6 +66,22 @@ test('an event in, a token out; the next one from memory; a cold instance has it
       `cold start: init ${ms(instance.initMilliseconds)}, with the first answer, ${what}, ` +
         `${ms(instance.initMilliseconds + answered.milliseconds)}; the next one takes ${ms(second.milliseconds)}`,
     )
+})
+
+test('in its init an instance reads the keys of the cache: after that Secrets Manager may be silent', async (t) => {
+  const ground = await startLambdaGround(t)
+  if (!ground) return
+  const set = await startTheSet(t, theElements)
+  const environment = await ground.move(set.workspace)
+  await sendHttp(await startLambdaInstance(t, bundle, environment), tokenRequest('conn'))
+
+  const secretsManager = await startTcpProxy(t, Number(new URL(ground.moto.endpoint).port))
+  const endpoint = { AWS_ENDPOINT_URL_SECRETS_MANAGER: `http://127.0.0.1:${secretsManager.port}` }
+  const cold = await startLambdaInstance(t, bundle, { ...environment, ...endpoint })
+  assert.equal(secretsManager.connections(), 1)
+  secretsManager.hold()
+  const { body } = await sendHttp(cold, tokenRequest('conn'))
+  assert.equal(body['source'], 'cache')
 })
 
 test('an unknown connection is a 404 of ours and no function error; nor is an event that nobody knows', async (t) => {
