@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb'
 import { moveToAws } from '../../infra/local/aws-ground.ts'
 import { theElements } from '../support/elements.ts'
-import { setEnvironment, startMoto } from '../support/moto.ts'
-import { createHttpEvent, createWorkspace, environmentOf, tokenRequest } from '../support/the-set.ts'
+import { createBareWorkspace, createHttpEvent, environmentOf, tokenRequest } from '../support/function-set.ts'
+import { startMoto } from '../support/moto.ts'
+import { setEnvironment } from '../support/set-environment.ts'
 import { type Bundle, bundleText, runBundle } from './bundled-process.ts'
 import type { FarEnd } from './far-end.ts'
 import { shown } from './picture.ts'
@@ -92,7 +93,7 @@ async function createGround(t: CleanUp, farEnd: FarEnd) {
   setEnvironment(t, moto.environment)
   const changes = { builder: { signatureAlgorithm: 'ES256' } }
   const { ssl: _ssl, keyStore: _trustStore, ...elements } = theElements(farEnd.issuer, changes)
-  const workspace = await createWorkspace(t, elements)
+  const workspace = await createBareWorkspace(t, elements)
   const { environment, tableName } = await moveToAws(workspace)
   // The one way to trust a server that all have in common.
   const trust = { NODE_EXTRA_CA_CERTS: farEnd.caPath }

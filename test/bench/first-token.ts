@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { theElements } from '../support/elements.ts'
-import { createHttpEvent, createWorkspace, environmentOf, tokenRequest } from '../support/the-set.ts'
+import { createBareWorkspace, createHttpEvent, environmentOf, tokenRequest } from '../support/function-set.ts'
 import { type Bundle, bundleText, runBundle } from './bundled-process.ts'
 import type { FarEnd } from './far-end.ts'
 import { fileOf, peerNames, signingPeers } from './peers.ts'
@@ -100,5 +100,5 @@ async function environmentOfTokenwell(t: CleanUp, issuer: string): Promise<Recor
     keyStore: _trustStore,
     ...elements
   } = theElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
-  return environmentOf(await createWorkspace(t, elements))
+  return environmentOf(await createBareWorkspace(t, elements))
 }
