@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
 import request from 'undici/lib/api/api-request.js'
 import Agent from 'undici/lib/dispatcher/agent.js'
@@ -49,7 +50,10 @@ export function undiciTokenEndpoint(secrets: SecretCache): TokenEndpoint {
           bodyTimeout: timeouts.receiveMilliseconds,
           signal,
         })
-        return await readAnswer(await untilAborted(signal, response))
+        const answer = await readAnswer(await untilAborted(signal, response))
+        // So long undici takes to use a connection again: who asks sooner has to open another one.
+        await setImmediate()
+        return answer
       } catch (error) {
         throw describeFailure(error, server)
       }

@@ -1,7 +1,7 @@
 import type { GetToken } from '../../lib/token/get-token.ts'
 import { readEnvironment } from '../../lib/wiring/environment.ts'
 import { openPorts } from '../../lib/wiring/open-ports.ts'
-import { createParts } from '../../lib/wiring/parts.ts'
+import { createParts, type Ports } from '../../lib/wiring/parts.ts'
 import { readVariables } from '../../lib/wiring/read-variables.ts'
 import { theElements } from '../support/elements.ts'
 import { createBareWorkspace, environmentOf } from '../support/function-set.ts'
@@ -16,9 +16,10 @@ export async function createTokenwell(
   t: CleanUp,
   { issuer, certificate }: Pick<FarEnd, 'issuer' | 'certificate'>,
   algorithm: PeerAlgorithm,
+  changes: Partial<Ports> = {},
 ): Promise<GetToken> {
   const elements = theElements(issuer, { builder: { signatureAlgorithm: algorithm } })
   const workspace = await createBareWorkspace(t, elements, certificate)
   const ports = openPorts(readVariables(environmentOf(workspace), readEnvironment))
-  return createParts({ ...ports, log() {} }).getToken
+  return createParts({ ...ports, log() {}, ...changes }).getToken
 }
