@@ -14,7 +14,7 @@ import { createBareWorkspace, createHttpEvent, environmentOf, tokenRequest } fro
 import type { FarEnd } from './far-end.ts'
 import { shown } from './picture.ts'
 import type { Report } from './report.ts'
-import type { CleanUp } from './tokenwell.ts'
+import { type CleanUp, tellAll } from './tokenwell.ts'
 
 /* What a million tokens a day cost on AWS: units as they are counted here, times prices. */
 
@@ -121,8 +121,7 @@ async function createCountedInstance(t: CleanUp, { issuer, certificate }: FarEnd
   const workspace = await createBareWorkspace(t, elements, certificate)
   const counted: Counted = { readUnits: 0, writeUnits: 0, logBytes: 0 }
   const opened = openPorts(readVariables(environmentOf(workspace), readEnvironment))
-  process.env['POWERTOOLS_LOG_LEVEL'] = 'INFO'
-  process.env['POWERTOOLS_METRICS_DISABLED'] = 'false'
+  tellAll()
   let ageMilliseconds = 0
   const ports = {
     ...opened,

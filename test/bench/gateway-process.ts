@@ -5,6 +5,7 @@ import { createHttpGateway, type LambdaHandler } from '../../infra/local/http-ga
 import { theElements } from '../support/elements.ts'
 import { createBareWorkspace, loadFunction } from '../support/function-set.ts'
 import { createPeer } from './peers.ts'
+import { tellAll, telling } from './tokenwell.ts'
 
 /* One client behind the local HTTP server, which hands it events as an HTTP API does. It sends its port. */
 
@@ -36,7 +37,7 @@ async function tokenwellHandler({ issuer, certificate }: Behind): Promise<Lambda
   const t = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) }
   const elements = theElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
   const workspace = await createBareWorkspace(t, elements, certificate)
-  const telling = { POWERTOOLS_LOG_LEVEL: 'INFO', POWERTOOLS_METRICS_DISABLED: 'false' }
+  tellAll()
   return (await loadFunction('issue-token', workspace, telling)) as LambdaHandler
 }
 

@@ -13,7 +13,7 @@ import { createPeer, peerNames } from './peers.ts'
 import { shown } from './picture.ts'
 import type { Report } from './report.ts'
 import { type Figures, measure, type Subject } from './rounds.ts'
-import { type CleanUp, createTokenwell } from './tokenwell.ts'
+import { type CleanUp, createTokenwell, tellAll, telling } from './tokenwell.ts'
 
 /* What a token costs that is in the process already. */
 
@@ -76,10 +76,8 @@ export async function benchHandlerHit(t: CleanUp, farEnd: FarEnd, isShort: boole
   await farEnd.set({})
   const elements = theElements(farEnd.issuer, { builder: { signatureAlgorithm: 'ES256' } })
   const workspace = await createBareWorkspace(t, elements, farEnd.certificate)
-  const issueToken = await loadFunction('issue-token', workspace, {
-    POWERTOOLS_LOG_LEVEL: 'INFO',
-    POWERTOOLS_METRICS_DISABLED: 'false',
-  })
+  tellAll()
+  const issueToken = await loadFunction('issue-token', workspace, telling)
   const request = { ...tokenRequest('conn', 'scope=orders'), headers: requestHeaders }
   // A new one each time, as Lambda's runtime reads it: middlewares change it.
   const event = () => createHttpEvent(request) as APIGatewayProxyEventV2

@@ -23,3 +23,11 @@ export async function createTokenwell(
   const ports = openPorts(readVariables(environmentOf(workspace), readEnvironment))
   return createParts({ ...ports, log() {}, ...changes }).getToken
 }
+
+/** Logs and metrics as in an account. */
+export const telling = { POWERTOOLS_LOG_LEVEL: 'INFO', POWERTOOLS_METRICS_DISABLED: 'false' } as const
+
+/** In this process from now on: powertools looks at its variables at each call. */
+export function tellAll(): void {
+  Object.assign(process.env, telling)
+}
