@@ -99,7 +99,7 @@ export async function benchCost(t: CleanUp, farEnd: FarEnd, isShort: boolean): P
     notes: [
       `Computed: ${connections} connections, ${instances} instances of ${account.memoryMegabytes} MB, tokens of an hour, evenly asked for, so that an instance asks the table at nearly every call. Counted here: units a token request (${shown(first.readUnits)} read,`,
       `${shown(first.writeUnits)} written) and a question whether a token is still the one (${shown(confirmed.readUnits)} read), ${(logBytes / calls).toFixed(0)} bytes of log and metrics and ${shown(cpuMilliseconds)} ms of a processor a hit. Assumed: ${account.tableMilliseconds} ms`,
-      `for the table, ${account.runtimeMilliseconds} ms for Lambda's runtime; prices of eu-central-1, which \`cost.ts\` names. A token request by every caller instead would be ${tokensADay.toLocaleString('en')} of them at the authorization server; so it is ${renewals.toFixed(0)}.`,
+      `for the table, ${account.runtimeMilliseconds} ms for Lambda's runtime; prices are inputs of \`cost.ts\`, to be looked up. A token request by every caller instead would be ${tokensADay.toLocaleString('en')} of them at the authorization server; so it is ${renewals.toFixed(0)}.`,
     ],
     table: {
       columns: ['', 'units a day', 'dollars a day'],
