@@ -5,16 +5,12 @@ import { memoryRecords } from '../../lib/adapters/memory-records.ts'
 import { powertoolsLog } from '../../lib/adapters/powertools-log.ts'
 import { withPowertoolsMetrics } from '../../lib/adapters/powertools-metrics.ts'
 import type { RecordStore, StoredRecord } from '../../lib/token-cache/record-store.ts'
-import { readEnvironment } from '../../lib/wiring/environment.ts'
-import { openPorts } from '../../lib/wiring/open-ports.ts'
 import { createParts } from '../../lib/wiring/parts.ts'
-import { readVariables } from '../../lib/wiring/read-variables.ts'
-import { theElements } from '../support/elements.ts'
-import { createBareWorkspace, createHttpEvent, environmentOf, tokenRequest } from '../support/function-set.ts'
+import { createHttpEvent, tokenRequest } from '../support/function-set.ts'
 import type { FarEnd } from './far-end.ts'
 import { shown } from './picture.ts'
 import type { Report } from './report.ts'
-import { type CleanUp, tellAll } from './tokenwell.ts'
+import { type CleanUp, openTokenwell, tellAll } from './tokenwell.ts'
 
 /* What a million tokens a day cost on AWS: units as they are counted here, times prices. */
 
@@ -116,11 +112,9 @@ export async function benchCost(t: CleanUp, farEnd: FarEnd, isShort: boolean): P
 }
 
 /** issue-token with a table that counts units, a log that is counted, and a clock that can be moved. */
-async function createCountedInstance(t: CleanUp, { issuer, certificate }: FarEnd) {
-  const elements = theElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
-  const workspace = await createBareWorkspace(t, elements, certificate)
+async function createCountedInstance(t: CleanUp, farEnd: FarEnd) {
   const counted: Counted = { readUnits: 0, writeUnits: 0, logBytes: 0 }
-  const opened = openPorts(readVariables(environmentOf(workspace), readEnvironment))
+  const opened = await openTokenwell(t, farEnd, 'ES256')
   tellAll()
   let ageMilliseconds = 0
   const ports = {

@@ -4,18 +4,14 @@ import { readElement } from '../../lib/adapters/read-element.ts'
 import { createConnections } from '../../lib/configuration/connections.ts'
 import type { Kind } from '../../lib/configuration/element.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
-import { readEnvironment } from '../../lib/wiring/environment.ts'
-import { openPorts } from '../../lib/wiring/open-ports.ts'
 import { createParts } from '../../lib/wiring/parts.ts'
-import { readVariables } from '../../lib/wiring/read-variables.ts'
 import { createRenewalParts } from '../../lib/wiring/renewal-parts.ts'
 import { type RawElements, theElements } from '../support/elements.ts'
-import { createBareWorkspace, environmentOf } from '../support/function-set.ts'
 import type { FarEnd } from './far-end.ts'
 import { shown } from './picture.ts'
 import type { Report } from './report.ts'
 import { figuresOf } from './rounds.ts'
-import type { CleanUp } from './tokenwell.ts'
+import { type CleanUp, openTokenwell } from './tokenwell.ts'
 
 /* What an account with many connections pays for each of them: for its first token, for a hit, and for being kept warm. */
 
@@ -90,10 +86,9 @@ async function costsOf(t: CleanUp, farEnd: FarEnd, size: number): Promise<Costs>
   return { firstUse: figuresOf(firstUses).median, hit: hits / hitsMeasured, warmRun: warmRun / due }
 }
 
-async function createSet(t: CleanUp, { issuer, certificate }: FarEnd, size: number) {
-  const some = theElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
-  const workspace = await createBareWorkspace(t, some, certificate)
-  const opened = openPorts(readVariables(environmentOf(workspace), readEnvironment))
+async function createSet(t: CleanUp, farEnd: FarEnd, size: number) {
+  const opened = await openTokenwell(t, farEnd, 'ES256')
+  const some = theElements(farEnd.issuer, { builder: { signatureAlgorithm: 'ES256' } })
   const elements = elementsInMemory(withConnections(some, size))
   const { surroundings, now, pause, log } = opened
   const ports = {

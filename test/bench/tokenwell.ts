@@ -11,16 +11,25 @@ import type { PeerAlgorithm } from './peers.ts'
 /** What clears up is called with each thing that is to be done in the end. */
 export type CleanUp = Parameters<typeof createBareWorkspace>[0]
 
-/** The use case as it is wired, in this process, over a folder of elements and secrets; what it would log and count is dropped. */
-export async function createTokenwell(
+/** What the functions stand on, as it is opened for a folder of elements and secrets. */
+export async function openTokenwell(
   t: CleanUp,
   { issuer, certificate }: Pick<FarEnd, 'issuer' | 'certificate'>,
   algorithm: PeerAlgorithm,
-  changes: Partial<Ports> = {},
-): Promise<GetToken> {
+) {
   const elements = theElements(issuer, { builder: { signatureAlgorithm: algorithm } })
   const workspace = await createBareWorkspace(t, elements, certificate)
-  const ports = openPorts(readVariables(environmentOf(workspace), readEnvironment))
+  return openPorts(readVariables(environmentOf(workspace), readEnvironment))
+}
+
+/** The use case as it is wired, in this process; what it would log and count is dropped. */
+export async function createTokenwell(
+  t: CleanUp,
+  farEnd: Pick<FarEnd, 'issuer' | 'certificate'>,
+  algorithm: PeerAlgorithm,
+  changes: Partial<Ports> = {},
+): Promise<GetToken> {
+  const ports = await openTokenwell(t, farEnd, algorithm)
   return createParts({ ...ports, log() {}, ...changes }).getToken
 }
 
