@@ -1,5 +1,6 @@
 import { unlessUnavailable } from '../token-cache/cache-unavailable-error.ts'
 import type { Look, SharedFailure, SharedTokenCache } from '../token-cache/shared-token-cache.ts'
+import { reserveMilliseconds } from '../token-endpoint/timeouts.ts'
 import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import { type Asked, type Asking, attemptMilliseconds, type Order } from './asking.ts'
 import { type FoundToken, isAnswer, leastSecondsLeft } from './found-token.ts'
@@ -14,8 +15,6 @@ import type { TokenRequest } from './token-request.ts'
 const renewalLookMilliseconds = 1_000
 /** Between two looks for what the holder of a lease brings: full jitter up to this, doubling from the first to the last. */
 export const poll = { firstMilliseconds: 50, lastMilliseconds: 1_000 } as const
-/** Kept back from the caller's deadline, so that there is time to answer with an error of our own. */
-const reserveMilliseconds = 1_000
 
 export interface AskFleetParts {
   readonly cache: SharedTokenCache
