@@ -1,10 +1,11 @@
+import type { Dispatcher } from 'undici'
 import { ApiCallError } from '../api-call/api-call-error.ts'
-import type { ApiEndpoint } from '../api-call/api-endpoint.ts'
+import { type ApiAnswer, type ApiEndpoint, type ApiRequest, maximumPayloadBytes } from '../api-call/api-endpoint.ts'
 import type { ProtectedApi } from '../configuration/connection.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { createApiConnections } from './api-connections.ts'
-import { type ExchangeProgress, exchange } from './api-exchange.ts'
 import { readConnectionFailure } from './connection-failure.ts'
+import { type ExchangeProgress, exchange } from './http-exchange.ts'
 import { createOpenedByIdentity } from './opened-by-identity.ts'
 
 /** APIs over undici: keep-alive connections per origin and TLS identity, no redirects, no repetition, bounded time and size. */
@@ -21,9 +22,10 @@ export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiE
       const usedBefore = connection.socket
       const progress: ExchangeProgress = { isSent: false, isAnswered: false }
       try {
-        const answer = await exchange(connection.client, request, limits, progress)
+        const bounds = { ...limits, maximumBytes: maximumPayloadBytes, tooLarge }
+        const answer = await exchange(connection.client, toDispatch(request), bounds, progress)
         connections.giveBack(connection)
-        return answer
+        return answer as ApiAnswer
       } catch (error) {
         connections.discard(connection)
         const wasReused = usedBefore !== undefined && connection.socket === usedBefore
@@ -31,6 +33,23 @@ export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiE
       }
     },
   }
+}
+
+function toDispatch({ method, target, headers, token, body }: ApiRequest): Dispatcher.DispatchOptions {
+  return {
+    method,
+    path: target,
+    headers: { ...headers, authorization: `Bearer ${token.reveal()}` },
+    body: body ?? null,
+  }
+}
+
+function tooLarge(): ApiCallError {
+  return new ApiCallError(
+    'http_response_body_size',
+    `The API's answer is larger than the ${maximumPayloadBytes} bytes (6 MB) that Lambda hands over: ask it for less at a time.`,
+    { wasSent: true },
+  )
 }
 
 function describeFailure(

@@ -2,14 +2,6 @@
  * undici by its files: its index loads a fetch, a cache, mocks and more, of which we use nothing. The methods that the index adds
  * to every dispatcher are not there.
  */
-declare module 'undici/lib/api/api-request.js' {
-  import type { Dispatcher } from 'undici'
-  export default function request(
-    this: Pick<Dispatcher, 'dispatch'>,
-    options: Dispatcher.RequestOptions,
-  ): Promise<Dispatcher.ResponseData>
-}
-
 declare module 'undici/lib/core/connect.js' {
   export { buildConnector as default } from 'undici'
 }
@@ -18,10 +10,10 @@ declare module 'undici/lib/core/errors.js' {
   export { errors as default } from 'undici'
 }
 
-declare module 'undici/lib/dispatcher/agent.js' {
-  export { Agent as default } from 'undici'
-}
-
 declare module 'undici/lib/dispatcher/client.js' {
   export { Client as default } from 'undici'
+}
+
+declare module 'undici/lib/dispatcher/pool.js' {
+  export { Pool as default } from 'undici'
 }

@@ -1,15 +1,19 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
-import request from 'undici/lib/api/api-request.js'
-import Agent from 'undici/lib/dispatcher/agent.js'
+import Pool from 'undici/lib/dispatcher/pool.js'
 import type { ResolvedAuthorizationServer } from '../configuration/connection.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
-import { maximumAnswerBytes, type TokenEndpoint, type TokenEndpointAnswer } from '../token-endpoint/token-endpoint.ts'
+import {
+  maximumAnswerBytes,
+  type TokenEndpoint,
+  type TokenEndpointAnswer,
+  type TokenEndpointRequest,
+} from '../token-endpoint/token-endpoint.ts'
 import { UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
 import type { Connector } from './connector.ts'
+import { exchange, type HttpAnswer } from './http-exchange.ts'
 import { createOpenedByIdentity } from './opened-by-identity.ts'
 import { describeFailure } from './token-endpoint-failure.ts'
-import { untilAborted } from './until-aborted.ts'
 
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
 const keepAliveMilliseconds = 4_000
@@ -20,49 +24,34 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  * size.
  */
 export function undiciTokenEndpoint(secrets: SecretCache): TokenEndpoint {
-  const openedAgents = createOpenedByIdentity(secrets, createAgent)
+  const openedPools = createOpenedByIdentity(secrets, createPool)
+  /** As long undici takes to use a connection again: who asked sooner would have to open another one. */
+  let isFreed: Promise<unknown> = Promise.resolve()
 
-  function agentFor(server: ResolvedAuthorizationServer): Promise<Agent> {
+  function poolFor(server: ResolvedAuthorizationServer, { origin }: URL): Promise<Pool> {
     const { id, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency } = server
-    return openedAgents(JSON.stringify([id, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency]), server)
+    return openedPools(JSON.stringify([id, origin, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency]), server)
   }
 
   return {
-    async post(server, { headers, form, timeouts }) {
-      const agent = await agentFor(server)
-      const { origin, pathname, search } = new URL(server.tokenEndpoint)
-      const revealed = Object.entries(headers).map(([name, value]) => [name, value.reveal()])
-      const signal = AbortSignal.timeout(timeouts.totalMilliseconds)
+    async post(server, { timeouts, ...request }) {
+      const url = new URL(server.tokenEndpoint)
+      const pool = await poolFor(server, url)
+      await isFreed
       try {
-        const response = request.call(agent, {
-          origin,
-          path: `${pathname}${search}`,
-          method: 'POST',
-          headers: {
-            'content-type': 'application/x-www-form-urlencoded',
-            accept: 'application/json',
-            // A compressed answer could unfold to any size.
-            'accept-encoding': 'identity',
-            ...Object.fromEntries(revealed),
-          },
-          body: form.reveal(),
-          headersTimeout: timeouts.receiveMilliseconds,
-          bodyTimeout: timeouts.receiveMilliseconds,
-          signal,
-        })
-        const answer = await readAnswer(await untilAborted(signal, response))
-        // So long undici takes to use a connection again: who asks sooner has to open another one.
-        await setImmediate()
-        return answer
+        const limits = { ...timeouts, maximumBytes: maximumAnswerBytes, tooLarge }
+        return readAnswer(await exchange(pool, toDispatch(url, request), limits))
       } catch (error) {
         throw describeFailure(error, server)
+      } finally {
+        isFreed = setImmediate()
       }
     },
   }
 }
 
-function createAgent(connect: Connector, { maximumConcurrency }: ResolvedAuthorizationServer): Agent {
-  return new Agent({
+function createPool(connect: Connector, { tokenEndpoint, maximumConcurrency }: ResolvedAuthorizationServer): Pool {
+  return new Pool(new URL(tokenEndpoint).origin, {
     connections: maximumConcurrency,
     pipelining: 1,
     allowH2: false,
@@ -71,21 +60,36 @@ function createAgent(connect: Connector, { maximumConcurrency }: ResolvedAuthori
   })
 }
 
-async function readAnswer({ statusCode, headers, body }: Dispatcher.ResponseData): Promise<TokenEndpointAnswer> {
-  const chunks: Buffer[] = []
-  let size = 0
-  for await (const chunk of body as AsyncIterable<Buffer>) {
-    size += chunk.length
-    if (size > maximumAnswerBytes)
-      throw new UnreadableAnswerError(`The token endpoint answers with more than ${maximumAnswerBytes / 1024} KiB.`)
-    chunks.push(chunk)
+function toDispatch(
+  { pathname, search }: URL,
+  { headers, form }: Omit<TokenEndpointRequest, 'timeouts'>,
+): Dispatcher.DispatchOptions {
+  const revealed = Object.entries(headers).map(([name, value]) => [name, value.reveal()])
+  return {
+    path: `${pathname}${search}`,
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      accept: 'application/json',
+      // A compressed answer could unfold to any size.
+      'accept-encoding': 'identity',
+      ...Object.fromEntries(revealed),
+    },
+    body: form.reveal(),
   }
+}
+
+function tooLarge(): UnreadableAnswerError {
+  return new UnreadableAnswerError(`The token endpoint answers with more than ${maximumAnswerBytes / 1024} KiB.`)
+}
+
+function readAnswer({ status, headers, body }: HttpAnswer): TokenEndpointAnswer {
   const { 'retry-after': retryAfter, date } = headers
   return {
-    status: statusCode,
+    status,
     ...(typeof retryAfter === 'string' && { retryAfter }),
     ...(typeof date === 'string' && { date }),
-    body: decode(Buffer.concat(chunks)),
+    body: decode(body),
   }
 }
 

@@ -1,0 +1,84 @@
+import type { Dispatcher } from 'undici'
+
+/** The headers of undici's, as it reads them: names in lower case. */
+type Headers = Readonly<Record<string, string | string[] | undefined>>
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Headers
+  readonly body: Buffer
+}
+
+export interface ExchangeLimits {
+  /** Without a sign of life from the server. */
+  readonly receiveMilliseconds: number
+  /** Of everything together: waiting for a connection, opening it, sending, and the whole answer. */
+  readonly totalMilliseconds: number
+  readonly maximumBytes: number
+  /** What is thrown where the answer is larger. */
+  readonly tooLarge: () => Error
+}
+
+/** How far a call came, for whoever has to know whether it may be made again. */
+export interface ExchangeProgress {
+  /** Written to a connection, at least in part. */
+  isSent: boolean
+  /** There was a byte of an answer. */
+  isAnswered: boolean
+}
+
+/** One request and its answer, read to its end, in bounded time and size. After an error its connection is used no more. */
+export function exchange(
+  dispatcher: Pick<Dispatcher, 'dispatch'>,
+  request: Dispatcher.DispatchOptions,
+  { receiveMilliseconds, totalMilliseconds, maximumBytes, tooLarge }: ExchangeLimits,
+  progress: ExchangeProgress = { isSent: false, isAnswered: false },
+): Promise<HttpAnswer> {
+  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>()
+  const timer = setTimeout(() => end(new DOMException('No time is left.', 'TimeoutError')), totalMilliseconds)
+  let controller: Dispatcher.DispatchController | undefined
+  let ended: Error | undefined
+  let answer: Omit<HttpAnswer, 'body'> | undefined
+  let size = 0
+  const chunks: Buffer[] = []
+
+  /** undici gives up no request that has no connection yet: that one is when it gets one. */
+  function end(error: Error): void {
+    ended = error
+    reject(error)
+    controller?.abort(error)
+  }
+
+  dispatcher.dispatch(
+    { ...request, headersTimeout: receiveMilliseconds, bodyTimeout: receiveMilliseconds },
+    {
+      // Called for the connection that it is written to: undici opens another one in place of one that has ended until then.
+      onRequestStart(given) {
+        controller = given
+        if (ended) given.abort(ended)
+        else progress.isSent = true
+      },
+      onResponseStarted() {
+        progress.isAnswered = true
+      },
+      /** Of interim answers, too, one after the other; the last one counts. */
+      onResponseStart(_controller, status, headers) {
+        answer = { status, headers: headers as Headers }
+      },
+      onResponseData(_controller, chunk) {
+        size += chunk.length
+        if (size > maximumBytes) end(tooLarge())
+        else chunks.push(chunk)
+      },
+      onResponseEnd() {
+        clearTimeout(timer)
+        if (answer) resolve({ ...answer, body: Buffer.concat(chunks) })
+      },
+      onResponseError(_controller, error) {
+        clearTimeout(timer)
+        reject(error)
+      },
+    },
+  )
+  return promise
+}
