@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes, verify } from 'node:crypto'
 import { test } from 'node:test'
 import { compactVerify } from 'jose'
 import { type SignatureAlgorithm, signatureAlgorithms } from '../../../lib/configuration/signature-algorithm.ts'
@@ -28,6 +28,20 @@ for (const algorithm of signatureAlgorithms)
     const [header = '', , signature] = jws.split('.')
     const other = Buffer.from('{"iss":"another"}').toString('base64url')
     await assert.rejects(compactVerify(`${header}.${other}.${signature}`, verifyingKey))
+  })
+
+for (const algorithm of Object.keys(curves) as (keyof typeof curves)[])
+  test(`r and s of ${algorithm} are as long as they have to be, even where they begin with zeros`, () => {
+    const key = keyFor(algorithm)
+    const verifyingKey = { key: createPublicKey(key), dsaEncoding: 'ieee-p1363' as const }
+    const begunWithZero = { r: false, s: false }
+    for (let count = 0; !(begunWithZero.r && begunWithZero.s); count++) {
+      const [header, payload, signature = ''] = signJws(key, { alg: algorithm }, { count }).split('.')
+      const raw = Buffer.from(signature, 'base64url')
+      assert.ok(verify(`sha${algorithm.slice(2)}`, Buffer.from(`${header}.${payload}`), verifyingKey, raw))
+      begunWithZero.r ||= raw[0] === 0
+      begunWithZero.s ||= raw[raw.length / 2] === 0
+    }
   })
 
 test('there is no signature by an algorithm that is none', () => {
