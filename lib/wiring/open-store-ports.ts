@@ -1,9 +1,9 @@
-import { randomBytes } from 'node:crypto'
 import { openSecrets } from '../adapters/open-secrets.ts'
 import { openSharedCache } from '../adapters/open-shared-cache.ts'
 import { powertoolsLog } from '../adapters/powertools-log.ts'
 import { withPowertoolsMetrics } from '../adapters/powertools-metrics.ts'
 import { publishedLog } from '../adapters/published-log.ts'
+import { randomId } from '../adapters/random-id.ts'
 import { createSteadyClock } from '../adapters/steady-clock.ts'
 import { timerPause } from '../adapters/timer-pause.ts'
 import { createSecretCache } from '../secret/secret-cache.ts'
@@ -24,7 +24,7 @@ export function openStorePorts({ surroundings, secrets: place, cache }: Environm
     budgetMilliseconds: cache.budgetMilliseconds,
     now,
     random: Math.random,
-    randomId: () => randomBytes(16).toString('base64url'),
+    randomId,
     pause: timerPause,
     log: withPowertoolsMetrics(publishedLog(powertoolsLog(stage)), stage),
   }
