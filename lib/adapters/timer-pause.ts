@@ -1,8 +1,9 @@
 import type { Pause } from '../token/in-time.ts'
 
-/** By the system's timers. One that is called off never ends: most are, and an error each time would be what they cost. */
-export const timerPause: Pause = (milliseconds, signal) =>
+/** By the system's timers. Most are called off, which costs neither an error nor a signal. */
+export const timerPause: Pause = (milliseconds, unless) =>
   new Promise((resolve) => {
     const timer = setTimeout(resolve, milliseconds)
-    signal?.addEventListener('abort', () => clearTimeout(timer), { once: true })
+    const callOff = () => clearTimeout(timer)
+    unless?.then(callOff, callOff)
   })

@@ -1,19 +1,7 @@
-/** @param signal calls it off: it is rejected, or never ends */
-export type Pause = (milliseconds: number, signal?: AbortSignal) => Promise<unknown>
+/** @param unless calls it off by how it ends, well or badly: then the pause never does */
+export type Pause = (milliseconds: number, unless?: Promise<unknown>) => Promise<unknown>
 
 /** The promise's outcome, or after that many milliseconds that of `late`. No timer is left behind. */
-export async function inTime<T>(
-  promise: Promise<T>,
-  milliseconds: number,
-  pause: Pause,
-  late: () => T | never,
-): Promise<T> {
-  const settled = new AbortController()
-  const tooLate = pause(Math.max(0, milliseconds), settled.signal).then(late)
-  tooLate.catch(() => {})
-  try {
-    return await Promise.race([promise, tooLate])
-  } finally {
-    settled.abort('settled')
-  }
+export function inTime<T>(promise: Promise<T>, milliseconds: number, pause: Pause, late: () => T | never): Promise<T> {
+  return Promise.race([promise, pause(Math.max(0, milliseconds), promise).then(late)])
 }

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
-import { setTimeout, setImmediate as turn } from 'node:timers/promises'
+import { setImmediate as turn } from 'node:timers/promises'
 import { decodeProtectedHeader } from 'jose'
+import { timerPause } from '../../lib/adapters/timer-pause.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
@@ -780,7 +781,7 @@ function createInstance(store: RecordStore, sealing: TokenSealing, now: () => nu
     budgetMilliseconds: 10_000,
     now,
     random: () => 0.5,
-    pause: (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal }),
+    pause: timerPause,
     log,
   })
   const records = createTokenRecords({ store, budget, now, randomId })

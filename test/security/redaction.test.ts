@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { createDecipheriv, randomBytes, randomUUID } from 'node:crypto'
 import { createServer } from 'node:http'
 import { type TestContext, test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import { ConditionalCheckFailedException } from '@aws-sdk/client-dynamodb'
 import { SecretsManagerServiceException } from '@aws-sdk/client-secrets-manager'
@@ -18,10 +17,10 @@ import { bundleFunction } from '../../infra/bundle.ts'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { listen } from '../../infra/local/listen.ts'
 import { memoryRecords } from '../../lib/adapters/memory-records.ts'
+import { timerPause } from '../../lib/adapters/timer-pause.ts'
 import { createConnections } from '../../lib/configuration/connections.ts'
 import { UnexpectedError } from '../../lib/log/unexpected-error.ts'
 import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
-import type { Pause } from '../../lib/token/in-time.ts'
 import { withoutSealing } from '../../lib/token-cache/token-sealing.ts'
 import type { Ports } from '../../lib/wiring/parts.ts'
 import { createParts } from '../../lib/wiring/parts.ts'
@@ -107,7 +106,6 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
   const see = (each: unknown) => void seen.push(each)
   const now = Date.now
   const log = see
-  const pause: Pause = (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal })
   const fails = () => Promise.reject(error())
   const breaking = <Port extends object>(name: PortName, port: Port): Port => {
     if (name !== broken) return port
@@ -117,7 +115,7 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
   const surroundings = theSurroundings
   const secrets = breaking('secrets', thePassword)
   const all: Ports = thePorts({
-    connections: breaking('connections', createConnections({ elements, surroundings, now, pause, log })),
+    connections: breaking('connections', createConnections({ elements, surroundings, now, pause: timerPause, log })),
     secrets,
     signers: breaking('signers', theSigners),
     tokenEndpoint: breaking('tokenEndpoint', {

@@ -2,8 +2,8 @@
 export interface QueuedPause {
   readonly at: number
   readonly end: () => void
-  /** Aborted: it is over already, and is passed over. */
-  readonly signal?: AbortSignal | undefined
+  /** It was called off, and is passed over. */
+  readonly isOver: boolean
 }
 
 /** Pauses, the earliest first; of those that end at one moment the one that began first. A day has millions. */
@@ -56,7 +56,7 @@ export function createPauseQueue(): PauseQueue {
     },
     takeNext(latest) {
       for (let first = heap[0]; first; first = heap[0]) {
-        const isOver = first.pause.signal?.aborted ?? false
+        const { isOver } = first.pause
         if (!isOver && first.at > latest) return undefined
         takeFirst()
         if (!isOver) return first.pause

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import type { TestContext } from 'node:test'
 import { createHandler } from '../../functions/issue-token/handler.ts'
 import { fileElements } from '../../lib/adapters/file-elements.ts'
@@ -71,10 +70,10 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
   const events: LogEvent[] = []
   const log = (event: LogEvent) => void events.push(event)
   let ids = 0
-  // Nothing here is late but what the test makes so: a wait that is called off takes no time.
-  const pause: Pause = async (milliseconds, signal) => {
-    if (signal) await once(signal, 'abort')
-    else time += milliseconds
+  // Nothing here is late but what the test makes so: a wait that can be called off is.
+  const pause: Pause = async (milliseconds, unless) => {
+    if (unless) await new Promise(() => {})
+    time += milliseconds
   }
   const cachedSecrets = createSecretCache(secrets, now)
   const { getToken, rejectToken, outcomes, clockOffsets } = theParts({

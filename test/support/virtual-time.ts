@@ -38,9 +38,14 @@ export function createVirtualTime(start = 1_800_000_000_000, turns = turnsAtStan
 
   return {
     now: () => time,
-    pause: (milliseconds, signal) =>
+    pause: (milliseconds, unless) =>
       new Promise<void>((end) => {
-        pauses.add({ at: time + milliseconds, end, signal })
+        const queued = { at: time + milliseconds, end, isOver: false }
+        const callOff = () => {
+          queued.isOver = true
+        }
+        unless?.then(callOff, callOff)
+        pauses.add(queued)
       }),
     async advance(milliseconds) {
       const latest = time + milliseconds

@@ -1,13 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { setTimeout } from 'node:timers/promises'
-import { inTime, type Pause } from '../../../lib/token/in-time.ts'
+import { timerPause } from '../../../lib/adapters/timer-pause.ts'
+import { inTime } from '../../../lib/token/in-time.ts'
 import { createVirtualTime } from '../../support/virtual-time.ts'
 
 const late = () => 'late'
-
-/** Node's own timers, of which it is known whether any is left. */
-const realPause: Pause = (milliseconds, signal) => setTimeout(milliseconds, undefined, { signal })
 
 function timers(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
@@ -39,8 +36,8 @@ test('a time that is over before it began is no time', async () => {
 
 test('no timer is left behind, whether it went well, badly or too long', async () => {
   const before = timers()
-  assert.equal(await inTime(Promise.resolve('done'), 60_000, realPause, late), 'done')
-  await assert.rejects(inTime(Promise.reject(new Error('no')), 60_000, realPause, late), /no/)
-  assert.equal(await inTime(new Promise<string>(() => {}), 1, realPause, late), 'late')
+  assert.equal(await inTime(Promise.resolve('done'), 60_000, timerPause, late), 'done')
+  await assert.rejects(inTime(Promise.reject(new Error('no')), 60_000, timerPause, late), /no/)
+  assert.equal(await inTime(new Promise<string>(() => {}), 1, timerPause, late), 'late')
   assert.equal(timers(), before)
 })

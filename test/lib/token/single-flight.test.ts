@@ -71,9 +71,9 @@ test("nobody waits for somebody else's call longer than his own time", async () 
 test('callers of the same deadline wait by one timer, and are all told when it is over', async () => {
   const time = createVirtualTime(0)
   let timers = 0
-  const pause: SingleFlightParts['pause'] = (milliseconds, signal) => {
+  const pause: SingleFlightParts['pause'] = (milliseconds, unless) => {
     timers++
-    return time.pause(milliseconds, signal)
+    return time.pause(milliseconds, unless)
   }
   const singleFlight = createSingleFlight<string>({ now: time.now, pause, outOfTime })
   const slow = singleFlight.join('a', 10_000, () => time.pause(5_000).then(() => 'late'))
