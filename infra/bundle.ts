@@ -23,7 +23,10 @@ export const bundling = {
   sourcemap: true,
   // The ESM builds of the AWS SDK and others are smaller and start faster than their CommonJS ones.
   mainFields: ['module', 'main'],
-  alias: { 'node:http': join(import.meta.dirname, 'node-http.cjs') },
+  alias: {
+    'node:http': join(import.meta.dirname, 'node-http.cjs'),
+    'node:http2': join(import.meta.dirname, 'node-http2.cjs'),
+  },
   // undici's own switch: without the parser that it is trying out.
   define: { esbuildDetection: 'true' },
   // undici is CommonJS and requires built-in modules, which an ES module has no require for.

@@ -1,6 +1,7 @@
 import type { EventBus } from '../event/event-bus.ts'
 import { EventBusError } from '../event/event-bus-error.ts'
 import { loadedOnce } from './loaded-once.ts'
+import { publishedBus } from './published-bus.ts'
 
 /** Where events are raised. */
 export type EventsPlace =
@@ -25,7 +26,7 @@ async function load(place: EventsPlace, stage: string): Promise<EventBus> {
     case 'eventbridge':
       return (await import('./eventbridge-bus.ts')).eventbridgeBus({ busName: place.busName, stage })
     case 'process':
-      return (await import('./published-bus.ts')).publishedBus()
+      return publishedBus()
     case 'none':
       return noBus
   }

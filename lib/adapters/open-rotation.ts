@@ -1,4 +1,5 @@
 import type { OpenRotatingSecret } from '../rotation/rotating-secret.ts'
+import { fileRotation } from './file-rotation.ts'
 import { loadedOnce } from './loaded-once.ts'
 import type { SecretsPlace } from './open-secrets.ts'
 
@@ -12,6 +13,6 @@ async function load(place: SecretsPlace, stage: string): Promise<OpenRotatingSec
     case 'secrets_manager':
       return (await import('./secrets-manager-rotation.ts')).secretsManagerRotation({ stage })
     case 'files':
-      return (await import('./file-rotation.ts')).fileRotation(place.folder, stage)
+      return fileRotation(place.folder, stage)
   }
 }

@@ -1,4 +1,5 @@
 import type { SecretStore } from '../secret/secret-store.ts'
+import { fileSecrets } from './file-secrets.ts'
 import { loadedOnce } from './loaded-once.ts'
 
 /** Where secrets are kept. */
@@ -17,6 +18,6 @@ async function load(place: SecretsPlace, stage: string): Promise<SecretStore> {
     case 'secrets_manager':
       return (await import('./secrets-manager-secrets.ts')).secretsManagerSecrets({ stage })
     case 'files':
-      return (await import('./file-secrets.ts')).fileSecrets(place.folder, stage)
+      return fileSecrets(place.folder, stage)
   }
 }

@@ -4,6 +4,7 @@ import { firstCallMilliseconds } from '../token-cache/budget.ts'
 import type { RecordStore } from '../token-cache/record-store.ts'
 import { createTokenSealing, type TokenSealing, withoutSealing } from '../token-cache/token-sealing.ts'
 import { loadedOnce } from './loaded-once.ts'
+import { memoryRecords } from './memory-records.ts'
 import { readValkeyCredentials } from './valkey-credentials.ts'
 
 /** Where the tokens are kept that a fleet shares. */
@@ -59,7 +60,7 @@ async function load({ place, ...settings }: CacheSettings, secrets: SecretCache,
   const attemptMilliseconds = Math.max(firstCallMilliseconds, budgetMilliseconds)
   switch (place.kind) {
     case 'memory':
-      return (await import('./memory-records.ts')).memoryRecords({ maximumRecords: memoryRecordsMost })
+      return memoryRecords({ maximumRecords: memoryRecordsMost })
     case 'dynamodb': {
       const { tableName } = place
       return (await import('./dynamodb-records.ts')).dynamodbRecords({ tableName, attemptMilliseconds })
