@@ -3,15 +3,18 @@ import { ApiCallError } from '../api-call/api-call-error.ts'
 import { type ApiAnswer, type ApiEndpoint, type ApiRequest, maximumPayloadBytes } from '../api-call/api-endpoint.ts'
 import type { ProtectedApi } from '../configuration/connection.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
-import { createApiConnections } from './api-connections.ts'
 import { readConnectionFailure } from './connection-failure.ts'
+import { createHttpConnections } from './http-connections.ts'
 import { type ExchangeProgress, exchange } from './http-exchange.ts'
 import { createOpenedByIdentity } from './opened-by-identity.ts'
+
+/** As long as any call would take a connection that is idle. */
+const keepAliveMilliseconds = 60_000
 
 /** APIs over undici: keep-alive connections per origin and TLS identity, no redirects, no repetition, bounded time and size. */
 export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiEndpoint {
   const openedConnections = createOpenedByIdentity(secrets, (connect, { origin }: ProtectedApi) =>
-    createApiConnections(origin, connect, now),
+    createHttpConnections(origin, connect, keepAliveMilliseconds, now),
   )
 
   return {
@@ -24,7 +27,7 @@ export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiE
       try {
         const bounds = { ...limits, maximumBytes: maximumPayloadBytes, tooLarge }
         const answer = await exchange(connection.client, toDispatch(request), bounds, progress)
-        connections.giveBack(connection)
+        await connections.giveBack(connection)
         return answer as ApiAnswer
       } catch (error) {
         connections.discard(connection)

@@ -1,6 +1,4 @@
-import { setImmediate } from 'node:timers/promises'
 import type { Dispatcher } from 'undici'
-import Pool from 'undici/lib/dispatcher/pool.js'
 import type { ResolvedAuthorizationServer } from '../configuration/connection.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import {
@@ -8,12 +6,14 @@ import {
   type TokenEndpoint,
   type TokenEndpointAnswer,
   type TokenEndpointRequest,
+  type TokenEndpointTimeouts,
 } from '../token-endpoint/token-endpoint.ts'
 import { UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
-import type { Connector } from './connector.ts'
+import { createHttpConnections, type HttpConnections } from './http-connections.ts'
 import { exchange, type HttpAnswer } from './http-exchange.ts'
 import { createOpenedByIdentity } from './opened-by-identity.ts'
 import { describeFailure } from './token-endpoint-failure.ts'
+import { createTurns, type Turns } from './turns.ts'
 
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
 const keepAliveMilliseconds = 4_000
@@ -23,41 +23,57 @@ const utf8 = new TextDecoder('utf-8', { fatal: true })
  * The token endpoint over undici: keep-alive connections per TLS identity, no redirects, no repetition, bounded time and
  * size.
  */
-export function undiciTokenEndpoint(secrets: SecretCache): TokenEndpoint {
-  const openedPools = createOpenedByIdentity(secrets, createPool)
-  /** As long undici takes to use a connection again: who asked sooner would have to open another one. */
-  let isFreed: Promise<unknown> = Promise.resolve()
+export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): TokenEndpoint {
+  const openedWays = createOpenedByIdentity(secrets, (connect, server: ResolvedAuthorizationServer) => {
+    const { origin } = new URL(server.tokenEndpoint)
+    const connections = createHttpConnections(origin, connect, keepAliveMilliseconds, now)
+    return { connections, turns: createTurns(server.maximumConcurrency), close: connections.close }
+  })
 
-  function poolFor(server: ResolvedAuthorizationServer, { origin }: URL): Promise<Pool> {
+  function wayTo(server: ResolvedAuthorizationServer, { origin }: URL): Promise<Way> {
     const { id, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency } = server
-    return openedPools(JSON.stringify([id, origin, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency]), server)
+    return openedWays(JSON.stringify([id, origin, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency]), server)
   }
 
   return {
     async post(server, { timeouts, ...request }) {
       const url = new URL(server.tokenEndpoint)
-      const pool = await poolFor(server, url)
-      await isFreed
+      const way = await wayTo(server, url)
       try {
-        const limits = { ...timeouts, maximumBytes: maximumAnswerBytes, tooLarge }
-        return readAnswer(await exchange(pool, toDispatch(url, request), limits))
+        return readAnswer(await exchangeInTurn(way, toDispatch(url, request), timeouts))
       } catch (error) {
         throw describeFailure(error, server)
-      } finally {
-        isFreed = setImmediate()
       }
     },
   }
 }
 
-function createPool(connect: Connector, { tokenEndpoint, maximumConcurrency }: ResolvedAuthorizationServer): Pool {
-  return new Pool(new URL(tokenEndpoint).origin, {
-    connections: maximumConcurrency,
-    pipelining: 1,
-    allowH2: false,
-    keepAliveTimeout: keepAliveMilliseconds,
-    connect,
-  })
+/** To one authorization server, by one TLS identity. */
+interface Way {
+  readonly connections: HttpConnections
+  readonly turns: Turns
+}
+
+async function exchangeInTurn(
+  { connections, turns }: Way,
+  request: Dispatcher.DispatchOptions,
+  { receiveMilliseconds, totalMilliseconds: total }: TokenEndpointTimeouts,
+): Promise<HttpAnswer> {
+  const startedAt = performance.now()
+  await turns.take(total)
+  const totalMilliseconds = total - (performance.now() - startedAt)
+  const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes, tooLarge }
+  const connection = connections.take(keepAliveMilliseconds)
+  try {
+    const answer = await exchange(connection.client, request, limits)
+    await connections.giveBack(connection)
+    return answer
+  } catch (error) {
+    connections.discard(connection)
+    throw error
+  } finally {
+    turns.giveBack()
+  }
 }
 
 function toDispatch(

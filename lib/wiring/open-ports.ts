@@ -24,7 +24,7 @@ export function openPorts(environment: Environment) {
     connections: createConnections({ elements, surroundings, now, pause, log }),
     signers: createSigners(secrets, now),
     openRotatingSecret: openRotation(places.secrets, stage),
-    tokenEndpoint: openTokenEndpoint(secrets),
+    tokenEndpoint: openTokenEndpoint(secrets, now),
     memory: lruTokenMemory({ maximumTokens }),
     memoryMaximumSeconds,
     events: openEvents(places.events, stage),

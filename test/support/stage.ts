@@ -80,7 +80,7 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
     connections: createConnections({ elements, surroundings, now, pause, log }),
     signers: createSigners(cachedSecrets, now),
     secrets: cachedSecrets,
-    tokenEndpoint: undiciTokenEndpoint(cachedSecrets),
+    tokenEndpoint: undiciTokenEndpoint(cachedSecrets, now),
     now,
     pause,
     log,

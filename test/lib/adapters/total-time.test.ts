@@ -70,7 +70,7 @@ for (const isProxied of [false, true]) {
   test(`a token request ends in time where ${where} accepts the connection and says nothing`, async (t) => {
     const { origin, transport } = await theSilentWay(t, isProxied)
     const form = new Secret('grant_type=client_credentials')
-    const posting = undiciTokenEndpoint(theSecrets()).post(theServer(`${origin}/token`, transport), {
+    const posting = undiciTokenEndpoint(theSecrets(), Date.now).post(theServer(`${origin}/token`, transport), {
       headers: {},
       form,
       timeouts: hurried,
@@ -87,7 +87,7 @@ test('a token request ends in time while others have all connections, and is not
     return undefined
   })
   const transport: Transport = { tls: { minimumVersion: 'TLSv1.2', trustStore }, ...patient }
-  const endpoint = undiciTokenEndpoint(theSecrets(server.certificate.caCertificate))
+  const endpoint = undiciTokenEndpoint(theSecrets(server.certificate.caCertificate), Date.now)
   const post = (form: string, totalMilliseconds: number) =>
     endpoint.post(theServer(`${server.origin}/token`, transport), {
       headers: {},

@@ -37,6 +37,7 @@ const anotherCertificate = await createServerCertificate(['localhost'])
 async function theEndpoint(t: TestContext, { caCertificate } = theCertificate): Promise<TokenEndpoint> {
   return undiciTokenEndpoint(
     createSecretCache(fileSecrets(await theFolder(t, { trust: caCertificate }), 'test'), Date.now),
+    Date.now,
   )
 }
 
@@ -248,7 +249,7 @@ test('a connection by one TLS identity serves no request by another', async (t) 
 test('a trust store that is missing is an error, and stored afterwards it is read', async (t) => {
   const { port } = await startHttps(t, answerFine)
   const secrets = new Map<string, Secret>()
-  const endpoint = undiciTokenEndpoint(createSecretCache(secretsOf(secrets), Date.now))
+  const endpoint = undiciTokenEndpoint(createSecretCache(secretsOf(secrets), Date.now), Date.now)
   await assert.rejects(endpoint.post(theServer(port), theRequest()), SecretError)
   secrets.set(trustStore, new Secret(theCertificate.caCertificate))
   assert.equal((await endpoint.post(theServer(port), theRequest())).status, 200)
@@ -262,7 +263,10 @@ test('a trust store that changes is read again after five minutes, and what is u
     else answerFine(request, response)
   })
   const secrets = new Map([[trustStore, new Secret(theCertificate.caCertificate)]])
-  const endpoint = undiciTokenEndpoint(createSecretCache(secretsOf(secrets), () => now))
+  const endpoint = undiciTokenEndpoint(
+    createSecretCache(secretsOf(secrets), () => now),
+    Date.now,
+  )
   const post = (path = '/token') =>
     endpoint.post(theServer(port, { tokenEndpoint: `https://localhost:${port}${path}` }), theRequest())
   assert.equal((await post()).status, 200)
@@ -285,7 +289,10 @@ test('when certificates change the connections by the old ones are given up, and
   let now = 1_700_000_000_000
   const { port, sockets } = await startHttps(t, answerFine)
   const secrets = new Map([[trustStore, new Secret(theCertificate.caCertificate)]])
-  const endpoint = undiciTokenEndpoint(createSecretCache(secretsOf(secrets), () => now))
+  const endpoint = undiciTokenEndpoint(
+    createSecretCache(secretsOf(secrets), () => now),
+    Date.now,
+  )
   await endpoint.post(theServer(port), theRequest())
   await pause(200)
   now += 300_000

@@ -1,41 +1,48 @@
 import type { Socket } from 'node:net'
+import { setImmediate } from 'node:timers/promises'
 import Client from 'undici/lib/dispatcher/client.js'
 import type { Connector } from './connector.ts'
 
-/** One connection to an API, used by one call at a time. */
-export interface ApiConnection {
+/** One connection, used by one request at a time. */
+export interface HttpConnection {
   readonly client: Client
   /** The one that was opened last; undefined before the first call. */
   socket?: Socket
 }
 
 /** The connections to one origin by one TLS identity. */
-export interface ApiConnections {
+export interface HttpConnections {
   /** The one that was used last, if that is less than so long ago; else a new one. */
-  take(maximumIdleMilliseconds: number): ApiConnection
+  take(maximumIdleMilliseconds: number): HttpConnection
   /** After an answer was read to its end. */
-  giveBack(connection: ApiConnection): void
+  giveBack(connection: HttpConnection): Promise<void>
   /** After anything else: nobody uses it again. */
-  discard(connection: ApiConnection): void
+  discard(connection: HttpConnection): void
   close(): Promise<void>
 }
 
 interface Idle {
-  readonly connection: ApiConnection
+  readonly connection: HttpConnection
   readonly since: number
 }
 
-/** As long as anybody would take one; a server may say less. */
-const keepAliveMilliseconds = 60_000
 /** As many as one process has any use for: Lambda gives it one request at a time. */
 const maximumIdle = 64
 
-/** @param now the clock decides what is idle for too long, not a timer: a process that was frozen has not run any */
-export function createApiConnections(origin: string, connect: Connector, now: () => number): ApiConnections {
+/**
+ * @param keepAliveMilliseconds as long as anybody would take one that is idle; a server may say less
+ * @param now the clock decides what is idle for too long, not a timer: a process that was frozen has not run any
+ */
+export function createHttpConnections(
+  origin: string,
+  connect: Connector,
+  keepAliveMilliseconds: number,
+  now: () => number,
+): HttpConnections {
   let idle: readonly Idle[] = []
   let isClosed = false
 
-  function open(): ApiConnection {
+  function open(): HttpConnection {
     const client = new Client(origin, {
       connect: (options, callback) =>
         connect(options, (...opened) => {
@@ -47,14 +54,14 @@ export function createApiConnections(origin: string, connect: Connector, now: ()
       allowH2: false,
       keepAliveTimeout: keepAliveMilliseconds,
     })
-    const connection: ApiConnection = { client }
+    const connection: HttpConnection = { client }
     client.on('disconnect', () => {
       if (idle.some((each) => each.connection === connection)) discard(connection)
     })
     return connection
   }
 
-  function discard(connection: ApiConnection): void {
+  function discard(connection: HttpConnection): void {
     idle = idle.filter((each) => each.connection !== connection)
     connection.client.destroy().catch(() => {})
   }
@@ -67,7 +74,9 @@ export function createApiConnections(origin: string, connect: Connector, now: ()
       idle = idle.slice(0, -1)
       return last.connection
     },
-    giveBack(connection) {
+    async giveBack(connection) {
+      // An answer may be faster than the word that its request was sent.
+      if (isSending(connection)) await setImmediate()
       if (isClosed || !isFree(connection)) return discard(connection)
       idle = [...idle, { connection, since: now() }]
       const [first] = idle
@@ -81,6 +90,11 @@ export function createApiConnections(origin: string, connect: Connector, now: ()
 }
 
 /** Neither closed, nor with a part of the request still on its way, which may be after an early answer. */
-function isFree({ socket }: ApiConnection): boolean {
-  return socket !== undefined && !socket.destroyed && socket.writableLength === 0
+function isFree(connection: HttpConnection): boolean {
+  const { socket } = connection
+  return socket !== undefined && !socket.destroyed && !isSending(connection)
+}
+
+function isSending({ socket }: HttpConnection): boolean {
+  return socket !== undefined && socket.writableLength > 0
 }

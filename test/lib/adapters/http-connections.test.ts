@@ -2,14 +2,18 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { buildConnector } from 'undici'
-import { type ApiConnection, type ApiConnections, createApiConnections } from '../../../lib/adapters/api-connections.ts'
+import {
+  createHttpConnections,
+  type HttpConnection,
+  type HttpConnections,
+} from '../../../lib/adapters/http-connections.ts'
 import { type ApiServer, startApiServer } from '../../support/api-server.ts'
 
 const longest = 60_000
 
 interface TheConnections {
   readonly api: ApiServer
-  readonly connections: ApiConnections
+  readonly connections: HttpConnections
   readonly clock: { now: number }
 }
 
@@ -19,19 +23,19 @@ async function theConnections(t: TestContext): Promise<TheConnections> {
   api.server.keepAliveTimeout = 0
   const clock = { now: 1_700_000_000_000 }
   const connect = buildConnector({ ca: api.certificate.caCertificate, allowH2: false })
-  const connections = createApiConnections(api.origin, connect, () => clock.now)
+  const connections = createHttpConnections(api.origin, connect, longest, () => clock.now)
   t.after(() => connections.close())
   return { api, connections, clock }
 }
 
-async function call({ client }: ApiConnection): Promise<void> {
+async function call({ client }: HttpConnection): Promise<void> {
   const { statusCode, body } = await client.request({ method: 'GET', path: '/' })
   assert.equal(statusCode, 200)
   await body.dump()
 }
 
 /** A connection that has served one call. */
-async function used(connections: ApiConnections): Promise<ApiConnection> {
+async function used(connections: HttpConnections): Promise<HttpConnection> {
   const connection = connections.take(longest)
   await call(connection)
   return connection
@@ -44,7 +48,7 @@ test('a connection is opened by its first call, and serves the next', async (t) 
   await call(connection)
   const { socket } = connection
   assert.ok(socket)
-  connections.giveBack(connection)
+  await connections.giveBack(connection)
   const again = connections.take(longest)
   assert.equal(again, connection)
   await call(again)
@@ -52,13 +56,29 @@ test('a connection is opened by its first call, and serves the next', async (t) 
   assert.equal(api.connections(), 1)
 })
 
+test('an answer that is faster than the word that its request was sent costs no connection', async (t) => {
+  const { connections } = await theConnections(t)
+  const connection = await used(connections)
+  let left = 300
+  Object.defineProperty(connection.socket, 'writableLength', { get: () => left })
+  setImmediate(() => {
+    left = 0
+  })
+  await connections.giveBack(connection)
+  assert.equal(connections.take(longest), connection)
+
+  left = 300
+  await connections.giveBack(connection)
+  assert.notEqual(connections.take(longest), connection, 'what is still being sent a turn later is on its way')
+})
+
 test('no two calls share a connection, and the one that was used last is used first', async (t) => {
   const { connections } = await theConnections(t)
   const [one, other] = [connections.take(longest), connections.take(longest)]
   assert.notEqual(one, other)
   await Promise.all([call(one), call(other)])
-  connections.giveBack(other)
-  connections.giveBack(one)
+  await connections.giveBack(other)
+  await connections.giveBack(one)
   assert.equal(connections.take(longest), one)
   assert.equal(connections.take(longest), other)
 })
@@ -66,11 +86,11 @@ test('no two calls share a connection, and the one that was used last is used fi
 test('what has idled for as long as a call allows is not used for it, and by the clock, whatever timers have done', async (t) => {
   const { connections, clock } = await theConnections(t)
   const connection = await used(connections)
-  connections.giveBack(connection)
+  await connections.giveBack(connection)
   clock.now += 2_000
   assert.notEqual(connections.take(2_000), connection)
   assert.equal(connections.take(2_001), connection)
-  connections.giveBack(connection)
+  await connections.giveBack(connection)
   assert.notEqual(connections.take(0), connection, 'none that was used before')
 })
 
@@ -78,11 +98,11 @@ test('a connection that the API has closed is used by nobody, idle or under way'
   const { api, connections } = await theConnections(t)
   const [idle, underWay] = [connections.take(longest), connections.take(longest)]
   await Promise.all([call(idle), call(underWay)])
-  connections.giveBack(idle)
+  await connections.giveBack(idle)
   const closed = Promise.all([once(idle.client, 'disconnect'), once(underWay.client, 'disconnect')])
   for (const { socket } of api.requests) socket.destroy()
   await closed
-  connections.giveBack(underWay)
+  await connections.giveBack(underWay)
   const next = connections.take(longest)
   assert.ok(next !== idle && next !== underWay)
   await call(next)
@@ -104,14 +124,14 @@ test('64 wait for calls at most, and what nobody would take any more is closed',
   const { connections, clock } = await theConnections(t)
   const all = Array.from({ length: 65 }, () => connections.take(longest))
   await Promise.all(all.map(call))
-  for (const each of all) connections.giveBack(each)
+  for (const each of all) await connections.giveBack(each)
   assert.deepEqual(
     all.map(({ client }) => client.destroyed),
     all.map((_, index) => index === 0),
   )
   const last = connections.take(longest)
   clock.now += 60_001
-  connections.giveBack(last)
+  await connections.giveBack(last)
   assert.equal(all[1]?.client.destroyed, true)
   assert.equal(last.client.destroyed, false)
 })
@@ -120,11 +140,11 @@ test('closed, all that idle are closed, and what is under way when it is given b
   const { connections } = await theConnections(t)
   const [idle, underWay] = [connections.take(longest), connections.take(longest)]
   await Promise.all([call(idle), call(underWay)])
-  connections.giveBack(idle)
+  await connections.giveBack(idle)
   await connections.close()
   assert.equal(idle.client.destroyed, true)
   assert.equal(underWay.client.destroyed, false)
   await call(underWay)
-  connections.giveBack(underWay)
+  await connections.giveBack(underWay)
   assert.equal(underWay.client.destroyed, true)
 })
