@@ -157,7 +157,7 @@ function throttledWhile(isThrottled: () => boolean): RecordStore {
 
 test('who has the token in hand waits 3 s at most for a store that is throttled by then', async () => {
   const store = throttledWhile(() => tokens.requests.length > 0)
-  const tokens = createTheTokens(() => virtualToken(), { store, random: Math.random })
+  const tokens = createTheTokens(() => virtualToken(), { store, random: Math.random, latency: 0 })
   const start = tokens.time.now()
   const { source } = await tokens.time.until(tokens.get())
   const took = tokens.time.now() - start
