@@ -4,11 +4,9 @@ export class CacheUnavailableError extends Error {
 }
 
 /** What the call brings, or that where the cache can't be asked. */
-export async function unlessUnavailable<T, U>(call: () => Promise<T>, instead: U): Promise<T | U> {
-  try {
-    return await call()
-  } catch (error) {
+export function unlessUnavailable<T, U>(call: () => Promise<T>, instead: U): Promise<T | U> {
+  return call().catch((error) => {
     if (error instanceof CacheUnavailableError) return instead
     throw error
-  }
+  })
 }
