@@ -1,31 +1,58 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
-import { Client } from 'undici'
+import { Client, type Dispatcher } from 'undici'
+import { exchange } from '../../lib/adapters/http-exchange.ts'
+import { signJws } from '../../lib/signing-key/sign-jws.ts'
 import type { FarEnd } from './far-end.ts'
 import type { PeerAlgorithm } from './peers.ts'
 
-/* What no client can be faster than: nothing but the work itself. */
+/* Nothing but the work itself. */
 
 export interface TokenFloor {
   newToken(): Promise<unknown>
   close(): Promise<void>
 }
 
-/** A signature by node:crypto, and one round trip over a connection that is open. */
-export function createTokenFloor({ issuer, certificate }: FarEnd, algorithm: PeerAlgorithm): TokenFloor {
+/** A signature and one round trip over a connection that is open, each by its library's usual call. */
+export function createTokenFloor(farEnd: FarEnd, algorithm: PeerAlgorithm): TokenFloor {
+  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+  const header = encode({ alg: algorithm })
+  const signJwt = (key: KeyObject, claims: object) => {
+    const signed = `${header}.${encode(claims)}`
+    const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' })
+    return `${signed}.${signature.toString('base64url')}`
+  }
+  return createFloor(farEnd, algorithm, signJwt, async (client, request) => {
+    const { body } = await client.request(request)
+    return body.json()
+  })
+}
+
+/** The same by the parts of Tokenwell, which take shorter ways through the same libraries. */
+export function createOwnTokenFloor(farEnd: FarEnd, algorithm: PeerAlgorithm): TokenFloor {
+  const limits = { receiveMilliseconds: 10_000, totalMilliseconds: 15_000, maximumBytes: 65_536, tooLarge: Error }
+  const signJwt = (key: KeyObject, claims: Record<string, unknown>) => signJws(key, { alg: algorithm }, claims)
+  return createFloor(farEnd, algorithm, signJwt, async (client, request) => {
+    const { body } = await exchange(client, request, limits)
+    return JSON.parse(body.toString())
+  })
+}
+
+function createFloor(
+  { issuer, certificate }: FarEnd,
+  algorithm: PeerAlgorithm,
+  signJwt: (key: KeyObject, claims: Record<string, unknown>) => string,
+  ask: (client: Client, request: Dispatcher.RequestOptions) => Promise<unknown>,
+): TokenFloor {
   const key = createKey(algorithm)
   const client = new Client(issuer, { connect: { ca: certificate.caCertificate }, keepAliveTimeout: 60_000 })
   const headers = { 'content-type': 'application/x-www-form-urlencoded' }
-  const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  const header = encode({ alg: algorithm })
   return {
     async newToken() {
       const iat = Math.floor(Date.now() / 1000)
       const claims = { iss: 'theClient', sub: 'theClient', aud: issuer, jti: randomUUID(), iat, exp: iat + 60 }
-      const signed = `${header}.${encode(claims)}`
-      const signature = sign('sha256', Buffer.from(signed), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')
-      const body = `grant_type=client_credentials&client_assertion=${signed}.${signature}`
-      const response = await client.request({ path: '/token', method: 'POST', headers, body })
-      return ((await response.body.json()) as Record<string, unknown>)['access_token']
+      const body = `grant_type=client_credentials&client_assertion=${signJwt(key, claims)}`
+      const answer = await ask(client, { path: '/token', method: 'POST', headers, body })
+      return (answer as Record<string, unknown>)['access_token']
     },
     close: () => client.close(),
   }

@@ -2,7 +2,7 @@ import { RecordStoreError } from '../../lib/token-cache/record-store-error.ts'
 import type { Ports } from '../../lib/wiring/parts.ts'
 import type { Bench } from './benches.ts'
 import type { FarEnd } from './far-end.ts'
-import { createTokenFloor } from './floors.ts'
+import { createOwnTokenFloor, createTokenFloor } from './floors.ts'
 import { createPeer, type PeerAlgorithm, peerNames, signingPeers } from './peers.ts'
 import { shown } from './picture.ts'
 import type { Report } from './report.ts'
@@ -15,6 +15,7 @@ const aimedAt = 1.1
 const us = 'Tokenwell'
 const underLease = 'Tokenwell, under a lease'
 const floor = 'floor: node:crypto, undici'
+const ownFloor = 'the same by the parts of Tokenwell'
 
 const none = () => Promise.reject(new RecordStoreError('there is none'))
 const withoutCache: Partial<Ports> = {
@@ -29,12 +30,14 @@ export function newTokenBench(algorithm: PeerAlgorithm): Bench {
 async function benchNewToken(t: CleanUp, farEnd: FarEnd, algorithm: PeerAlgorithm, isShort: boolean): Promise<Report> {
   await farEnd.set({})
   const least = createTokenFloor(farEnd, algorithm)
-  t.after(() => least.close())
+  const leastByParts = createOwnTokenFloor(farEnd, algorithm)
+  t.after(() => Promise.all([least.close(), leastByParts.close()]))
   const alone = await createTokenwell(t, farEnd, algorithm, withoutCache)
   const shared = await createTokenwell(t, farEnd, algorithm)
   const deadline = () => Date.now() + 25_000
   const subjects: Subject[] = [
     { name: floor, call: () => least.newToken() },
+    { name: ownFloor, call: () => leastByParts.newToken() },
     { name: us, call: () => alone({ connection: 'conn', further: {} }, deadline()) },
     {
       name: underLease,
@@ -57,6 +60,7 @@ async function benchNewToken(t: CleanUp, farEnd: FarEnd, algorithm: PeerAlgorith
     notes: [
       `Through the whole of \`get-token\`; ${rounds.rounds} rounds of ${rounds.callsPerRound} calls, each timed. ${us} has no cache here, as when that can't be had; under a lease it asks for another`,
       'scope each time, and writes what a fleet shares: lease, token, use and cool-downs, here in memory.',
+      "The floor is a signature and a round trip, each by its library's usual call; Tokenwell takes shorter ways (see lib/README.md), which pay for a part of what it does besides.",
       `${unsigned.join(', ')} send a secret instead of a signature.`,
     ],
     table: {
