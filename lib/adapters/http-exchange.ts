@@ -27,58 +27,41 @@ export interface ExchangeProgress {
   isAnswered: boolean
 }
 
-/** One request and its answer, read to its end, in bounded time and size. After an error its connection is used no more. */
+/** One request and its answer, read to its end, in bounded time and size. After an error the client is of no more use. */
 export function exchange(
-  dispatcher: Pick<Dispatcher, 'dispatch'>,
+  client: Pick<Dispatcher, 'dispatch'>,
   request: Dispatcher.DispatchOptions,
   { receiveMilliseconds, totalMilliseconds, maximumBytes, tooLarge }: ExchangeLimits,
   progress: ExchangeProgress = { isSent: false, isAnswered: false },
 ): Promise<HttpAnswer> {
   const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>()
-  const timer = setTimeout(() => end(new DOMException('No time is left.', 'TimeoutError')), totalMilliseconds)
-  let controller: Dispatcher.DispatchController | undefined
-  let ended: Error | undefined
+  const timer = setTimeout(() => reject(new DOMException('No time is left.', 'TimeoutError')), totalMilliseconds)
   let answer: Omit<HttpAnswer, 'body'> | undefined
   let size = 0
   const chunks: Buffer[] = []
 
-  /** undici gives up no request that has no connection yet: that one is when it gets one. */
-  function end(error: Error): void {
-    ended = error
-    reject(error)
-    controller?.abort(error)
-  }
-
-  dispatcher.dispatch(
-    { ...request, headersTimeout: receiveMilliseconds, bodyTimeout: receiveMilliseconds },
-    {
-      // Called for the connection that it is written to: undici opens another one in place of one that has ended until then.
-      onRequestStart(given) {
-        controller = given
-        if (ended) given.abort(ended)
-        else progress.isSent = true
-      },
-      onResponseStarted() {
-        progress.isAnswered = true
-      },
-      /** Of interim answers, too, one after the other; the last one counts. */
-      onResponseStart(_controller, status, headers) {
-        answer = { status, headers: headers as Headers }
-      },
-      onResponseData(_controller, chunk) {
-        size += chunk.length
-        if (size > maximumBytes) end(tooLarge())
-        else chunks.push(chunk)
-      },
-      onResponseEnd() {
-        clearTimeout(timer)
-        if (answer) resolve({ ...answer, body: Buffer.concat(chunks) })
-      },
-      onResponseError(_controller, error) {
-        clearTimeout(timer)
-        reject(error)
-      },
+  const bounded = { ...request, headersTimeout: receiveMilliseconds, bodyTimeout: receiveMilliseconds }
+  client.dispatch(bounded, {
+    // Called for the connection that it is written to: undici opens another one in place of one that has ended until then.
+    onRequestStart() {
+      progress.isSent = true
     },
-  )
-  return promise
+    onResponseStarted() {
+      progress.isAnswered = true
+    },
+    /** Of interim answers, too, one after the other; the last one counts. */
+    onResponseStart(_controller, status, headers) {
+      answer = { status, headers: headers as Headers }
+    },
+    onResponseData(_controller, chunk) {
+      size += chunk.length
+      if (size > maximumBytes) reject(tooLarge())
+      else chunks.push(chunk)
+    },
+    onResponseEnd() {
+      if (answer) resolve({ ...answer, body: Buffer.concat(chunks) })
+    },
+    onResponseError: (_controller, error) => reject(error),
+  })
+  return promise.finally(() => clearTimeout(timer))
 }
