@@ -34,11 +34,13 @@ const theCertificate = await createServerCertificate(['localhost'])
 const anotherCertificate = await createServerCertificate(['localhost'])
 
 /** An endpoint that has this CA in its trust store. */
-async function theEndpoint(t: TestContext, { caCertificate } = theCertificate): Promise<TokenEndpoint> {
-  return undiciTokenEndpoint(
-    createSecretCache(fileSecrets(await theFolder(t, { trust: caCertificate }), 'test'), Date.now),
-    Date.now,
-  )
+async function theEndpoint(
+  t: TestContext,
+  { caCertificate } = theCertificate,
+  now: () => number = Date.now,
+): Promise<TokenEndpoint> {
+  const secrets = fileSecrets(await theFolder(t, { trust: caCertificate }), 'test')
+  return undiciTokenEndpoint(createSecretCache(secrets, now), now)
 }
 
 function theServer(port: number, changes: Partial<ResolvedAuthorizationServer> = {}): ResolvedAuthorizationServer {
@@ -203,6 +205,19 @@ test('a connection that idles is closed before a server would close it', async (
   const startedAt = performance.now()
   await once(socket, 'close', { signal: AbortSignal.timeout(8_000) })
   assert.ok(performance.now() - startedAt > 2_000)
+})
+
+test('a process that was frozen uses no connection that has idled for 4 s meanwhile, though no timer closed it', async (t) => {
+  let now = 1_700_000_000_000
+  const { port, sockets } = await startHttps(t, answerFine)
+  const endpoint = await theEndpoint(t, theCertificate, () => now)
+  await endpoint.post(theServer(port), theRequest())
+  now += 3_999
+  await endpoint.post(theServer(port), theRequest())
+  assert.equal(sockets.length, 1)
+  now += 4_000
+  await endpoint.post(theServer(port), theRequest())
+  assert.equal(sockets.length, 2)
 })
 
 test('as many requests are under way as maximumConcurrency says, and the others wait', async (t) => {
