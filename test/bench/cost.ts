@@ -14,14 +14,14 @@ import { type CleanUp, openTokenwell, tellAll } from './tokenwell.ts'
 
 /* What a million tokens a day cost on AWS: units as they are counted here, times prices. */
 
-/** US dollars, eu-central-1, on demand, without free tiers. To be looked up again. */
+/** US dollars, us-east-1, on demand, without free tiers, as they were in November 2026. Functions run on arm64. */
 const prices = {
-  httpApiRequest: 1.2e-6,
+  httpApiRequest: 1e-6,
   lambdaRequest: 0.2e-6,
   lambdaGigabyteSecond: 13.3334e-6,
-  readUnit: 0.1525e-6,
-  writeUnit: 0.7625e-6,
-  logGigabyte: 0.63,
+  readUnit: 0.125e-6,
+  writeUnit: 0.625e-6,
+  logGigabyte: 0.5,
   event: 1e-6,
   secretsManagerCall: 5e-6,
 } as const
@@ -95,7 +95,7 @@ export async function benchCost(t: CleanUp, farEnd: FarEnd, isShort: boolean): P
     notes: [
       `Computed: ${connections} connections, ${instances} instances of ${account.memoryMegabytes} MB, tokens of an hour, evenly asked for, so that an instance asks the table at nearly every call. Counted here: units a token request (${shown(first.readUnits)} read,`,
       `${shown(first.writeUnits)} written) and a question whether a token is still the one (${shown(confirmed.readUnits)} read), ${(logBytes / calls).toFixed(0)} bytes of log and metrics and ${shown(cpuMilliseconds)} ms of a processor a hit. Assumed: ${account.tableMilliseconds} ms`,
-      `for the table, ${account.runtimeMilliseconds} ms for Lambda's runtime; prices are inputs of \`cost.ts\`, to be looked up. A token request by every caller instead would be ${tokensADay.toLocaleString('en')} of them at the authorization server; so it is ${renewals.toFixed(0)}.`,
+      `for the table, ${account.runtimeMilliseconds} ms for Lambda's runtime; prices are those of us-east-1 in November 2026, inputs of \`cost.ts\`. A token request by every caller instead would be ${tokensADay.toLocaleString('en')} of them at the authorization server; so it is ${renewals.toFixed(0)}.`,
     ],
     table: {
       columns: ['', 'units a day', 'dollars a day'],
