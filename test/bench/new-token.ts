@@ -48,7 +48,7 @@ async function benchNewToken(t: CleanUp, farEnd: FarEnd, algorithm: PeerAlgorith
     const peer = await createPeer(name, farEnd.issuer, algorithm)
     subjects.push({ name, call: () => peer.newToken() })
   }
-  const rounds: Rounds = { rounds: isShort ? 1 : 20, callsPerRound: isShort ? 5 : 60, isEachTimed: true }
+  const rounds: Rounds = { rounds: isShort ? 1 : 40, callsPerRound: isShort ? 5 : 60, isEachTimed: true }
   const figures = await measure(subjects, rounds)
 
   const of = (name: string) => figures.get(name)?.median ?? Number.NaN
