@@ -51,7 +51,7 @@ export function exchange(
     },
     /** Of interim answers, too, one after the other; the last one counts. */
     onResponseStart(_controller, status, headers) {
-      answer = { status, headers: headers as Headers }
+      answer = { status, headers }
     },
     onResponseData(_controller, chunk) {
       size += chunk.length
