@@ -356,13 +356,18 @@ test('silence in the middle of the answer ends with the receive timeout', async 
   assert.ok((await failureTime(post, TimedOutError)) < 3_000)
 })
 
-test('an answer that never rests ends with the total timeout', async (t) => {
+test('an answer that never rests ends with the total timeout, and its connection with it', async (t) => {
+  const isClosed = Promise.withResolvers<void>()
   const { port } = await startHttps(t, (_request, response) => {
     const drip = setInterval(() => response.write(' '), 50)
-    response.on('close', () => clearInterval(drip))
+    response.on('close', () => {
+      clearInterval(drip)
+      isClosed.resolve()
+    })
   })
   const post = (await theEndpoint(t)).post(theServer(port), theRequest({ totalMilliseconds: 500 }))
   assert.ok((await failureTime(post, TimedOutError)) < 3_000)
+  assert.equal(await Promise.race([isClosed.promise, pause(3_000, 'open')]), undefined)
 })
 
 test('a server that accepts connections and says nothing is unreachable after the connect timeout', async (t) => {
