@@ -9,34 +9,15 @@ import { RecordStoreError } from '../../../lib/token-cache/record-store-error.ts
 import { testDueContract } from '../../contract/due-records.ts'
 import { someRecord, someRecordName } from '../../contract/record-store.ts'
 import { awsError, startAwsProxy } from '../../support/aws-proxy.ts'
-import { type DynamodbServer, dynamodbAt, pointSdkAt, startDynalite } from '../../support/dynalite.ts'
-import { startMoto } from '../../support/moto.ts'
-import { startIfThere } from '../../support/real-server.ts'
+import { type DynamodbServer, pointSdkAt, startDynalite } from '../../support/dynalite.ts'
+import { emulatedTables } from '../../support/emulated-tables.ts'
 import { startTcpProxy } from '../../support/tcp-proxy.ts'
 
 const tableName = 'records'
 
 const openStore = (attemptMilliseconds = 10_000) => dynamodbRecords({ tableName, attemptMilliseconds })
 
-testDueContract('DynamoDB (dynalite)', async (t) => {
-  const server = await startDynalite(t)
-  await server.createTable(tableName)
-  pointSdkAt(t, server.endpoint)
-  return () => openStore()
-})
-
-testDueContract(
-  'DynamoDB (moto)',
-  async (t) => {
-    const moto = await startIfThere(t, () => startMoto(t))
-    if (!moto) return undefined
-    await dynamodbAt(t, moto.endpoint).createTable(tableName)
-    pointSdkAt(t, moto.endpoint)
-    return () => openStore()
-  },
-  // Between its threads a condition may hold for two who write.
-  { isAtomic: false },
-)
+for (const emulated of emulatedTables(tableName, () => openStore())) testDueContract(...emulated)
 
 /** A table, and a proxy before it by which the store reaches it. */
 async function startTable(t: TestContext) {
