@@ -1,6 +1,6 @@
 import { type ConversionConfig, toJsonSchema } from '@valibot/to-json-schema'
-import { elementSchemas } from '../lib/adapters/element-schema.ts'
 import { kinds } from '../lib/configuration/element.ts'
+import { elementSchemas } from '../lib/configuration/element-schema.ts'
 
 /** What is checked beyond the shape has no place in a JSON Schema; `npm run validate` says it. */
 const conversion: ConversionConfig = {

@@ -1,10 +1,9 @@
 import { parseArgs } from 'node:util'
-import { type ElementsPlace, openElements } from '../lib/adapters/open-elements.ts'
-import { ConfigurationError } from '../lib/configuration/configuration-error.ts'
+import { type ElementsPlace, openElements } from '../lib/application/open-adapters.ts'
 import type { ElementStore } from '../lib/configuration/element-store.ts'
-import { ElementStoreError } from '../lib/configuration/element-store-error.ts'
-import { describeFinding, type Finding } from '../lib/configuration/finding.ts'
-import { validateElements } from '../lib/configuration/validate-elements.ts'
+import { ElementStoreError } from '../lib/configuration/element-store.ts'
+import { ConfigurationError, describeFinding, type Finding } from '../lib/configuration/finding.ts'
+import { validateElements } from '../lib/configuration/inspect-elements.ts'
 
 /*
  * npm run validate -- [<file or folder>] [--stage <stage>] [--public-url <url>]

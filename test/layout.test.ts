@@ -17,7 +17,7 @@ const sources = globSync('{functions,lib,infra}/**/*.{ts,js}', { cwd: root }).so
 const imports = sources.flatMap(importsOf)
 const isCore = (path: string) => path.startsWith('lib/') && !/^lib\/(adapters|wiring)\//.test(path)
 /** The core, and what joins it. */
-const isPure = (path: string) => isCore(path) || path === 'lib/wiring/parts.ts'
+const isPure = (path: string) => isCore(path) || path === 'lib/application/application.ts'
 const isOurs = (path: string) => /^(functions|lib|infra|test)\//.test(path)
 
 function importsOf(from: string): Import[] {
@@ -43,8 +43,8 @@ function codeOf(path: string): string {
 
 test('the imports are seen at all, so that the rules below can fail', () => {
   assert.ok(imports.length > 200)
-  assert.ok(imports.some(({ from, to }) => from === 'functions/issue-token/index.ts' && to === 'lib/wiring/parts.ts'))
-  assert.ok(imports.some(({ from, to }) => from === 'lib/wiring/parts.ts' && to === 'lib/token/get-token.ts'))
+  assert.ok(imports.some(({ from, to }) => from === 'functions/issue-token/index.ts' && to === 'lib/application/application.ts'))
+  assert.ok(imports.some(({ from, to }) => from === 'lib/application/application.ts' && to === 'lib/get-token/get-token.ts'))
 })
 
 test('the core, and what joins it, import no vendor but jose, and of Node.js only its cryptography', () => {
@@ -186,26 +186,26 @@ test('a secret is revealed only where it is used', () => {
     'functions/issue-token/handler.ts',
     'infra/local/register-clients.ts',
     'infra/local/workspace.ts',
-    'lib/adapters/connector.ts',
-    'lib/adapters/file-rotation.ts',
-    'lib/adapters/secrets-manager-rotation.ts',
-    'lib/adapters/tls-identity.ts',
-    'lib/adapters/undici-api-endpoint.ts',
-    'lib/adapters/undici-token-endpoint.ts',
-    'lib/adapters/valkey-connection.ts',
-    'lib/adapters/valkey-credentials.ts',
-    'lib/rotation/test-secret.ts',
-    'lib/secret/one-line.ts',
-    'lib/signing-key/read-generated-keys.ts',
-    'lib/signing-key/read-signing-keys.ts',
-    'lib/signing-key/signers.ts',
-    'lib/signing-key/write-key-set.ts',
-    'lib/token-cache/cache-keys.ts',
-    'lib/token-cache/shared-token.ts',
+    'lib/adapters/http/connector.ts',
+    'lib/adapters/files/file-secrets.ts',
+    'lib/adapters/aws/secrets-manager-rotation.ts',
+    'lib/adapters/http/tls-identity.ts',
+    'lib/adapters/http/undici-api-endpoint.ts',
+    'lib/adapters/http/undici-token-endpoint.ts',
+    'lib/adapters/valkey/valkey-connection.ts',
+    'lib/adapters/valkey/valkey-connection.ts',
+    'lib/key-lifecycle/rotation-steps.ts',
+    'lib/secret/secret.ts',
+    'lib/signing/signing-secret.ts',
+    'lib/signing/signing-secret.ts',
+    'lib/signing/signer-cache.ts',
+    'lib/signing/signing-secret.ts',
+    'lib/fleet/cache-keys.ts',
+    'lib/get-token/token-cache.ts',
     'lib/token-endpoint/client-authentication.ts',
     'lib/token-endpoint/printable-description.ts',
     'lib/token-endpoint/token-request-form.ts',
-    'lib/token/lifetime.ts',
-    'lib/token/token-key.ts',
+    'lib/access-token/lifetime.ts',
+    'lib/access-token/token.ts',
   ])
 })

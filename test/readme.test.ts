@@ -4,8 +4,8 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { fileElements } from '../lib/adapters/file-elements.ts'
-import { validateElements } from '../lib/configuration/validate-elements.ts'
+import { fileElements } from '../lib/adapters/files/file-elements.ts'
+import { validateElements } from '../lib/configuration/inspect-elements.ts'
 import { root, runShell, someFolder, startServing } from './support/local-run.ts'
 
 /* The README's commands and examples, run as they stand but for the port and the folder of this run. */

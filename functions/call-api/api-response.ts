@@ -1,6 +1,5 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
-import { ApiCallError } from '../../lib/api-call/api-call-error.ts'
-import { type ApiAnswer, maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
+import { type ApiAnswer, ApiCallError, maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
 import { returnedHeaders } from '../../lib/api-call/forwarded-headers.ts'
 
 /**

@@ -1,7 +1,6 @@
-import { createApiCallParts } from '../../lib/wiring/api-call-parts.ts'
-import { readGuardedEnvironment } from '../../lib/wiring/guarded-environment.ts'
-import { openEarly } from '../../lib/wiring/open-early.ts'
-import { openPorts } from '../../lib/wiring/open-ports.ts'
+import { createApiCallParts } from '../../lib/application/application.ts'
+import { readGuardedEnvironment } from '../../lib/application/environment.ts'
+import { openEarly, openPorts } from '../../lib/application/open-ports.ts'
 import { createHandler } from './handler.ts'
 
 const environment = readGuardedEnvironment(process.env)

@@ -1,11 +1,9 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
+import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
 import { maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
 import type { ApiCall } from '../../lib/api-call/call-api.ts'
-import { namedConnection } from '../../lib/http-interface/named-connection.ts'
-import { pathInStage } from '../../lib/http-interface/path-in-stage.ts'
-import { RequestTooLargeError } from '../../lib/http-interface/request-too-large-error.ts'
-import { UnknownRouteError } from '../../lib/http-interface/unknown-route-error.ts'
-import { InvalidRequestError } from '../../lib/token/invalid-request-error.ts'
+import { RequestTooLargeError, UnknownRouteError } from '../../lib/http-interface/error-answer.ts'
+import { namedConnection, pathInStage } from '../../lib/http-interface/http-event.ts'
 
 /** Those of an HTTP API's `ANY`. */
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']

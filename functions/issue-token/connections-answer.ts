@@ -1,8 +1,8 @@
 import type { Connection } from '../../lib/configuration/connection.ts'
 import { describeFinding } from '../../lib/configuration/finding.ts'
-import type { ListedConnection } from '../../lib/configuration/list-connections.ts'
-import type { ClockOffsets } from '../../lib/token/clock-offsets.ts'
-import type { Outcome } from '../../lib/token/outcomes.ts'
+import type { ListedConnection } from '../../lib/configuration/inspect-elements.ts'
+import type { Outcome } from '../../lib/get-token/outcomes.ts'
+import type { ClockOffsets } from '../../lib/token-endpoint/assertion.ts'
 
 /** One connection as `GET /connections` shows it: what is configured and how it fares; no secret, not even a secret's name. */
 export function describeConnection(

@@ -1,8 +1,7 @@
-import { withRejectionTold } from '../../lib/token/tell-of-rejection.ts'
-import { readGuardedEnvironment } from '../../lib/wiring/guarded-environment.ts'
-import { openEarly } from '../../lib/wiring/open-early.ts'
-import { openPorts } from '../../lib/wiring/open-ports.ts'
-import { createParts } from '../../lib/wiring/parts.ts'
+import { createParts } from '../../lib/application/application.ts'
+import { readGuardedEnvironment } from '../../lib/application/environment.ts'
+import { openEarly, openPorts } from '../../lib/application/open-ports.ts'
+import { withRejectionTold } from '../../lib/get-token/reject-token.ts'
 import { createHandler } from './handler.ts'
 
 const environment = readGuardedEnvironment(process.env)

@@ -1,11 +1,10 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
-import { namedConnection } from '../../lib/http-interface/named-connection.ts'
+import type { TokenRequest } from '../../lib/access-token/token.ts'
+import { isTokenId } from '../../lib/access-token/token.ts'
+import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
+import { isResourceIndicator, isScopeToken } from '../../lib/configuration/parameter-syntax.ts'
+import { namedConnection } from '../../lib/http-interface/http-event.ts'
 import { Secret } from '../../lib/secret/secret.ts'
-import { InvalidRequestError } from '../../lib/token/invalid-request-error.ts'
-import { isTokenId } from '../../lib/token/token.ts'
-import type { TokenRequest } from '../../lib/token/token-request.ts'
-import { isResourceIndicator } from '../../lib/token-endpoint/resource-indicator.ts'
-import { isScopeToken } from '../../lib/token-endpoint/scope.ts'
 import { isParameterName, type Parameters, readBody, readForm, readMembers } from './parameters.ts'
 
 /** `client_id` is ignored by the original's rule; the others would be a second authentication of the client. */

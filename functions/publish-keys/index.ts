@@ -1,7 +1,6 @@
-import { readEnvironment } from '../../lib/wiring/environment.ts'
-import { openStorePorts } from '../../lib/wiring/open-store-ports.ts'
-import { createPublicationParts } from '../../lib/wiring/publication-parts.ts'
-import { readVariables } from '../../lib/wiring/read-variables.ts'
+import { createPublicationParts } from '../../lib/application/application.ts'
+import { readEnvironment, readVariables } from '../../lib/application/environment.ts'
+import { openStorePorts } from '../../lib/application/open-ports.ts'
 import { createHandler } from './handler.ts'
 
 const ports = openStorePorts(readVariables(process.env, readEnvironment))

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { APIGatewayProxyEventHeaders, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
-import type { PublicJwk } from '../../lib/signing-key/public-jwk.ts'
+import type { PublicJwk } from '../../lib/signing/public-jwk.ts'
 
 /** How long whoever is answered may go by the answer: no longer than a key is published before it signs. */
 const maximumAgeSeconds = 300

@@ -1,7 +1,7 @@
-import { openDeadLetters } from '../../lib/adapters/open-dead-letters.ts'
-import { openPorts } from '../../lib/wiring/open-ports.ts'
-import { createRenewalParts } from '../../lib/wiring/renewal-parts.ts'
-import { readRefreshTokenEnvironment } from './environment.ts'
+import { createRenewalParts } from '../../lib/application/application.ts'
+import { readRefreshTokenEnvironment } from '../../lib/application/environment.ts'
+import { openDeadLetters } from '../../lib/application/open-adapters.ts'
+import { openPorts } from '../../lib/application/open-ports.ts'
 import { createHandler } from './handler.ts'
 
 const environment = readRefreshTokenEnvironment(process.env)

@@ -1,12 +1,10 @@
 import type { Context } from 'aws-lambda'
-import type { Surroundings } from '../../lib/configuration/surroundings.ts'
+import type { Surroundings } from '../../lib/configuration/deployment.ts'
+import { describeFailure, errorToThrow } from '../../lib/get-token/token-error.ts'
+import type { RotateKey } from '../../lib/key-lifecycle/rotate-key.ts'
+import { type RotationRequest, readRotationRequest } from '../../lib/key-lifecycle/rotate-key.ts'
+import { RotationGivenUpError, RotationRefusedError } from '../../lib/key-lifecycle/rotating-secret.ts'
 import type { Log } from '../../lib/log/log-event.ts'
-import type { RotateKey } from '../../lib/rotation/rotate-key.ts'
-import { RotationGivenUpError } from '../../lib/rotation/rotation-given-up-error.ts'
-import { RotationRefusedError } from '../../lib/rotation/rotation-refused-error.ts'
-import { type RotationRequest, readRotationRequest } from '../../lib/rotation/rotation-request.ts'
-import { describeFailure } from '../../lib/token/describe-failure.ts'
-import { errorToThrow } from '../../lib/token/error-to-throw.ts'
 
 /** Kept back from the function's time-out, so that a failure can be told. */
 const reserveMilliseconds = 3_000

@@ -1,7 +1,6 @@
-import { readEnvironment } from '../../lib/wiring/environment.ts'
-import { openPorts } from '../../lib/wiring/open-ports.ts'
-import { readVariables } from '../../lib/wiring/read-variables.ts'
-import { createRotationParts } from '../../lib/wiring/rotation-parts.ts'
+import { createRotationParts } from '../../lib/application/application.ts'
+import { readEnvironment, readVariables } from '../../lib/application/environment.ts'
+import { openPorts } from '../../lib/application/open-ports.ts'
 import { createHandler } from './handler.ts'
 
 const ports = openPorts(readVariables(process.env, readEnvironment))

@@ -1,6 +1,6 @@
 import type { Context } from 'aws-lambda'
+import { errorToThrow } from '../../lib/get-token/token-error.ts'
 import type { WarmRun, WarmTokens } from '../../lib/renewal/warm-tokens.ts'
-import { errorToThrow } from '../../lib/token/error-to-throw.ts'
 
 /** Kept back from the function's time-out, to report and to tell who listens. */
 const reserveMilliseconds = 3_000

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:https'
 import type { TLSSocket } from 'node:tls'
 import Provider, { type AdapterFactory, type ClientMetadata, type Configuration, errors } from 'oidc-provider'
 import { signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
-import { generateKey } from '../../lib/signing-key/generate-key.ts'
+import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import type { ServerCertificate } from './certificate-authority.ts'
 import { listen } from './listen.ts'
 

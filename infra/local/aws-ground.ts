@@ -8,7 +8,7 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
-import { secretPrefix } from '../../lib/configuration/surroundings.ts'
+import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { createTokenTable } from './create-token-table.ts'
 import { LocalRunError } from './local-run-error.ts'
 import { makeCacheKeys, makeSecret } from './make-secrets.ts'

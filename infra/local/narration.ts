@@ -1,8 +1,8 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { decodeJwt, decodeProtectedHeader } from 'jose'
-import { eventChannel } from '../../lib/adapters/published-bus.ts'
-import { logChannel } from '../../lib/adapters/published-log.ts'
-import type { TokenwellEvent } from '../../lib/event/tokenwell-event.ts'
+import { logChannel } from '../../lib/adapters/log/powertools.ts'
+import { eventChannel } from '../../lib/adapters/process/published-bus.ts'
+import type { TokenwellEvent } from '../../lib/events/event-bus.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 
 type Print = (line: string) => void

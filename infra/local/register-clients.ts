@@ -1,11 +1,11 @@
 import { createPublicKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { ClientMetadata } from 'oidc-provider'
-import { readTlsIdentity } from '../../lib/adapters/tls-identity.ts'
+import { readTlsIdentity } from '../../lib/adapters/http/tls-identity.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
-import { oneLine } from '../../lib/secret/one-line.ts'
+import { oneLine } from '../../lib/secret/secret.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
-import { readSigningKeys } from '../../lib/signing-key/read-signing-keys.ts'
+import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
 
 /** The clients that these connections are, as an authorization server registers them: with public keys only. */
 export async function describeClients(

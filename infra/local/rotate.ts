@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { secretPrefix } from '../../lib/configuration/surroundings.ts'
-import { rotationSteps } from '../../lib/rotation/rotation-request.ts'
+import { secretPrefix } from '../../lib/configuration/deployment.ts'
+import { rotationSteps } from '../../lib/key-lifecycle/rotate-key.ts'
 import { createLocalContext } from './http-gateway.ts'
 import type { LocalFunctions } from './local-functions.ts'
 

@@ -1,9 +1,8 @@
 import { relative } from 'node:path'
 import type { ClientMetadata } from 'oidc-provider'
-import { fileElements } from '../../lib/adapters/file-elements.ts'
+import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
-import { listConnections } from '../../lib/configuration/list-connections.ts'
-import { validateElements } from '../../lib/configuration/validate-elements.ts'
+import { listConnections, validateElements } from '../../lib/configuration/inspect-elements.ts'
 import { startAuthorizationServer } from './authorization-server.ts'
 import { ordersAudience, type ProtectedApi, startProtectedApi } from './protected-api.ts'
 import {

@@ -1,9 +1,9 @@
 import { readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileElements } from '../../lib/adapters/file-elements.ts'
-import { pendingMark } from '../../lib/adapters/file-rotation.ts'
+import { fileElements } from '../../lib/adapters/files/file-elements.ts'
+import { pendingMark } from '../../lib/adapters/files/file-secrets.ts'
+import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { kinds } from '../../lib/configuration/element.ts'
-import { secretPrefix } from '../../lib/configuration/surroundings.ts'
 import type { Deliver } from './local-queue.ts'
 import type { Workspace } from './workspace.ts'
 

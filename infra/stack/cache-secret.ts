@@ -2,7 +2,7 @@ import { RemovalPolicy } from 'aws-cdk-lib'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
-import { secretPrefix } from '../../lib/configuration/surroundings.ts'
+import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { passOverCheckov, passOverNag } from './passed-over.ts'
 
 export interface CacheSecretProps {

@@ -6,7 +6,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import type { Construct } from 'constructs'
-import { secretPrefix } from '../../lib/configuration/surroundings.ts'
+import { secretPrefix } from '../../lib/configuration/deployment.ts'
 
 /* One function a grant. Beside them stands what CDK adds for active tracing: X-Ray's two actions. */
 

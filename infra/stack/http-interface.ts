@@ -12,7 +12,7 @@ import { HttpIamAuthorizer, HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigateway
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
-import { serviceName } from '../../lib/configuration/surroundings.ts'
+import { serviceName } from '../../lib/configuration/deployment.ts'
 import { passOverCheckov, passOverNag } from './passed-over.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
 

@@ -1,7 +1,7 @@
 import { Aws } from 'aws-cdk-lib'
 import { Dashboard, GraphWidget, type IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Construct } from 'constructs'
-import { serviceName } from '../../lib/configuration/surroundings.ts'
+import { serviceName } from '../../lib/configuration/deployment.ts'
 import type { FunctionMetrics, StackMetrics } from './stack-metrics.ts'
 import type { FunctionName } from './stage-functions.ts'
 

@@ -2,7 +2,7 @@ import { Duration } from 'aws-cdk-lib'
 import { EventSourceMapping, type IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
-import { maximumDeliveries } from '../../lib/event/delivery.ts'
+import { maximumDeliveries } from '../../lib/events/dead-letters.ts'
 import { passOverCheckov, passOverNag } from './passed-over.ts'
 
 /** The function moves a message to the dead letters itself, with the reason: the queue only what makes it end too early for that. */

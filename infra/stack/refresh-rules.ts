@@ -2,7 +2,7 @@ import { Duration } from 'aws-cdk-lib'
 import { type EventBus, Rule, RuleTargetInput, Schedule } from 'aws-cdk-lib/aws-events'
 import { SqsQueue, type SqsQueueProps } from 'aws-cdk-lib/aws-events-targets'
 import { Construct } from 'constructs'
-import { secretPrefix, serviceName } from '../../lib/configuration/surroundings.ts'
+import { secretPrefix, serviceName } from '../../lib/configuration/deployment.ts'
 import type { RefreshQueue } from './refresh-queue.ts'
 
 export interface RefreshRulesProps {

@@ -1,4 +1,4 @@
-import { readDuration } from '../../lib/configuration/duration.ts'
+import { readDuration } from '../../lib/configuration/attribute-schema.ts'
 import { isSharedKeyAlgorithm, signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
 
 export interface RotatedBuilder {

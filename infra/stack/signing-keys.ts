@@ -4,7 +4,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { CfnRotationSchedule, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct, type IDependable } from 'constructs'
-import { secretPrefix } from '../../lib/configuration/surroundings.ts'
+import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { passOverCheckov } from './passed-over.ts'
 
 export interface SigningKeysProps {

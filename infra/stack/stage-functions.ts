@@ -178,7 +178,7 @@ function settingsOfGuarded(scope: Construct, props: StageFunctionsProps) {
   }
 }
 
-/** What `lib/wiring/environment.ts` reads. */
+/** What `lib/application/environment.ts` reads. */
 function environmentOfAll({ stage, publicUrl, cachePlace, bus }: StageFunctionsProps): Record<string, string> {
   return {
     TOKENWELL_STAGE: stage,

@@ -4,7 +4,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Schedule, ScheduleExpression, ScheduleGroup, TimeWindow } from 'aws-cdk-lib/aws-scheduler'
 import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets'
 import { Construct } from 'constructs'
-import { serviceName } from '../../lib/configuration/surroundings.ts'
+import { serviceName } from '../../lib/configuration/deployment.ts'
 import { mayInvoke } from './grants.ts'
 import { passOverNag } from './passed-over.ts'
 

@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '../token/invalid-request-error.ts'
+import { InvalidRequestError } from '../admission/admit-request.ts'
 
 type Headers = Readonly<Record<string, string | undefined>>
 

@@ -1,8 +1,7 @@
 import type { ProtectedApi } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
-import { reserveMilliseconds } from '../token-endpoint/timeouts.ts'
-import { ApiCallError } from './api-call-error.ts'
-import type { ApiAnswer, ApiCallLimits, ApiEndpoint, ApiRequest } from './api-endpoint.ts'
+import { reserveMilliseconds } from '../token-endpoint/token-endpoint.ts'
+import { type ApiAnswer, ApiCallError, type ApiCallLimits, type ApiEndpoint, type ApiRequest } from './api-endpoint.ts'
 
 /** Where a call goes, and by when it must be over. */
 export interface CallDestination {

@@ -1,4 +1,4 @@
-import { InvalidRequestError } from '../token/invalid-request-error.ts'
+import { InvalidRequestError } from '../admission/admit-request.ts'
 
 /** What can't have come through decoding unharmed, or would not mean the same once it stands in a path. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for

@@ -1,3 +1,4 @@
+import { batchesOf } from '../base/semaphore.ts'
 import type { ElementReference, Elements, Kind } from './element.ts'
 import type { Finding } from './finding.ts'
 
@@ -20,4 +21,41 @@ export interface ElementReading<K extends Kind = Kind> {
   readonly element?: Elements[K]
   /** Mistakes in what was written. */
   readonly findings: readonly Finding[]
+}
+
+export type ElementStoreErrorCode =
+  /** No right to read them. */
+  | 'elements_denied'
+  /** The store asks to wait, for longer than there was time. */
+  | 'elements_throttled'
+  /** No answer from the store. */
+  | 'elements_unreachable'
+
+/** Elements can't be had, whatever stands in them. */
+export class ElementStoreError extends Error {
+  override readonly name = 'ElementStoreError'
+  readonly code: ElementStoreErrorCode
+
+  constructor(code: ElementStoreErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+
+  /** It will pass without anybody mending anything. */
+  get isPassing(): boolean {
+    return this.code === 'elements_throttled' || this.code === 'elements_unreachable'
+  }
+}
+
+/** Parameter Store is asked for ten in one call, and the calls of one read are made all at once. */
+const elementsInOneRead = 100
+
+/** Every element of a kind: for events, not for token requests. */
+export async function* readAllElements<K extends Kind>(
+  store: ElementStore,
+  kind: K,
+): AsyncGenerator<ElementReading<K>> {
+  const references = (await store.ids(kind)).map((id) => ({ kind, id }))
+  for (const some of batchesOf(references, elementsInOneRead))
+    for (const reading of await store.get(some)) if (reading) yield reading as ElementReading<K>
 }

@@ -164,3 +164,10 @@ export function keyOf({ kind, id }: ElementReference): string {
 export function isElementId(id: string): boolean {
   return /^[A-Za-z0-9_.-]{1,128}$/.test(id) && !/^\.+$/.test(id)
 }
+
+/** The ids of the elements that stand in where a reference is left out. */
+export const standIns = {
+  keyStore: 'defaultKeyStore',
+  ssl: 'defaultSSLConfig',
+  sslDefault: 'default',
+} as const

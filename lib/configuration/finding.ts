@@ -41,3 +41,49 @@ export function describeFinding({ element, attribute, sentence }: Finding): stri
   const place = [element && `${element.kind}/${element.id}`, attribute].filter(Boolean).join(' ')
   return place ? `${place}: ${sentence}` : sentence
 }
+
+/** The elements of a connection can't be used. Its message lists every mistake, one a line. */
+export class ConfigurationError extends Error {
+  readonly code = 'configuration'
+  override readonly name = 'ConfigurationError'
+  readonly findings: readonly Finding[]
+
+  constructor(findings: readonly Finding[]) {
+    super(findings.map(describeFinding).join('\n'))
+    this.findings = findings
+  }
+}
+
+/** The caller names a connection that isn't configured. */
+export class UnknownConnectionError extends Error {
+  readonly code = 'unknown_connection'
+  override readonly name = 'UnknownConnectionError'
+
+  constructor(connection: string) {
+    super(`There is no connection ${JSON.stringify(connection)}; GET /connections lists what is configured.`)
+  }
+}
+
+/** The name that a reader most likely meant: differs in case only, or by few letters. Undefined where none is near. */
+export function nearestName(name: string, names: readonly string[]): string | undefined {
+  const folded = name.toLowerCase()
+  const allowed = Math.max(1, Math.floor(name.length / 3))
+  const ranked = names
+    .map((other) => ({ other, distance: editDistance(folded, other.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance)
+  return ranked[0] && ranked[0].distance <= allowed ? ranked[0].other : undefined
+}
+
+/** Levenshtein's distance, row by row. */
+function editDistance(from: string, to: string): number {
+  let previous = Array.from({ length: to.length + 1 }, (_, column) => column)
+  for (const [row, letter] of [...from].entries()) {
+    const current = [row + 1]
+    for (const [column, other] of [...to].entries()) {
+      const replaced = (previous[column] ?? 0) + (letter === other ? 0 : 1)
+      current.push(Math.min(replaced, (previous[column + 1] ?? 0) + 1, (current[column] ?? 0) + 1))
+    }
+    previous = current
+  }
+  return previous.at(-1) ?? 0
+}

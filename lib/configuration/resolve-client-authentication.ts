@@ -1,9 +1,8 @@
-import type { ElementGraph } from './collect-elements.ts'
 import type { ClientSecretBasic, Connection, PrivateKeyJwt } from './connection.ts'
 import type { ElementReference, OAuthConfig } from './element.ts'
-import type { Resolution } from './resolution.ts'
+import type { ElementGraph, Resolution } from './element-graph.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
-import { sslIdOf } from './resolve-transport.ts'
+import { sslIdOf } from './resolve-far-end.ts'
 import { isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 type ResolvedClient = Pick<Connection, 'clientId' | 'clientAuthentication'>

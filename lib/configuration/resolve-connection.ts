@@ -1,18 +1,18 @@
-import { checkSecretNames } from './check-secret-names.ts'
-import { collectElements } from './collect-elements.ts'
-import { ConfigurationError } from './configuration-error.ts'
-import type { ConfiguredParameters, Connection } from './connection.ts'
-import type { ElementReference, GrantType, OAuthConfig } from './element.ts'
+import type { ConfiguredParameters, Connection, Warming } from './connection.ts'
+import { checkSecretNames, type Surroundings } from './deployment.ts'
+import type { ElementReference, EndpointConnection, GrantType, OAuthConfig } from './element.ts'
+import { collectElements, type Resolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
-import { type Finding, isMistake, isWrittenWrong, type Note } from './finding.ts'
-import { freezeDeeply } from './freeze-deeply.ts'
-import type { Resolution } from './resolution.ts'
-import { resolveApi } from './resolve-api.ts'
-import { resolveAuthorizationServer } from './resolve-authorization-server.ts'
+import {
+  ConfigurationError,
+  type Finding,
+  isMistake,
+  isWrittenWrong,
+  type Note,
+  UnknownConnectionError,
+} from './finding.ts'
 import { resolveClientAuthentication } from './resolve-client-authentication.ts'
-import { resolveWarming } from './resolve-warming.ts'
-import type { Surroundings } from './surroundings.ts'
-import { UnknownConnectionError } from './unknown-connection-error.ts'
+import { resolveApi, resolveAuthorizationServer } from './resolve-far-end.ts'
 
 /**
  * Reads one connection's elements, and no others, and puts every default in place.
@@ -93,4 +93,37 @@ function warnOfGrant(grantType: GrantType, element: ElementReference, note: Note
 
 function parametersOf({ scope = [], resource = [], audience, parameters = {} }: OAuthConfig): ConfiguredParameters {
   return { scope, resource, ...(audience !== undefined && { audience }), further: parameters }
+}
+
+const defaults = { idleMilliseconds: 86_400_000, maximumVariants: 20 } as const
+
+/** Undefined where no token is to be kept warm, or none can be. What then has no effect is noted. */
+export function resolveWarming(
+  { warm, warmIdle, warmVariants }: EndpointConnection,
+  grantType: GrantType,
+  element: ElementReference,
+  note: Note,
+): Warming | undefined {
+  const isPossible = grantType === 'client_credentials'
+  if (isPossible && warm !== false)
+    return {
+      idleMilliseconds: warmIdle ?? defaults.idleMilliseconds,
+      maximumVariants: warmVariants ?? defaults.maximumVariants,
+    }
+
+  const reason = isPossible
+    ? 'with warm false no token is renewed before it is asked for'
+    : "to renew a token of the password grant takes the user's password, and nobody but the caller has it"
+  // Where warm is false nothing is asked for that isn't given.
+  const ignored = { warm: warm || undefined, warmIdle, warmVariants }
+  for (const [attribute, value] of Object.entries(ignored))
+    if (value !== undefined) note('warning', element, attribute, `it is ignored: ${reason}.`)
+  return undefined
+}
+
+/** The same value, unchangeable to its last leaf. */
+export function freezeDeeply<T>(value: T): T {
+  if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
+  for (const member of Object.values(value)) freezeDeeply(member)
+  return Object.freeze(value)
 }

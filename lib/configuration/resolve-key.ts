@@ -1,10 +1,15 @@
-import type { KeyReference } from './connection.ts'
-import type { ElementReference, JwtBuilder } from './element.ts'
-import type { Resolution } from './resolution.ts'
-import { resolveRotation } from './resolve-rotation.ts'
-import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
-import { standIns } from './stand-ins.ts'
-import { secretPrefix } from './surroundings.ts'
+import type { GeneratedKey, KeyReference } from './connection.ts'
+import { checkSecretNames, type Surroundings, secretPrefix } from './deployment.ts'
+import { type CertificateThumbprint, type ElementReference, type JwtBuilder, standIns } from './element.ts'
+import { collectElements, type Resolution } from './element-graph.ts'
+import type { ElementStore } from './element-store.ts'
+import { ConfigurationError, type Finding, isMistake } from './finding.ts'
+import {
+  defaultSignatureAlgorithm,
+  isRsaAlgorithm,
+  isSharedKeyAlgorithm,
+  type SignatureAlgorithm,
+} from './signature-algorithm.ts'
 
 const defaultModulusLength = 2048
 
@@ -92,4 +97,102 @@ function warnOfIgnoredAttributes({ note }: Resolution, element: ElementReference
       : 'it belongs to a key that Tokenwell makes, with jwkEnabled'
   for (const [attribute, isIgnored] of ignored)
     if (isIgnored && builder[attribute] !== undefined) note('warning', element, attribute, `it is ignored: ${reason}.`)
+}
+
+const defaultRotationMilliseconds = 30 * 86_400_000
+const defaultPublishAheadSeconds = 86_400
+/** Our JWK set's `max-age`, and the minute for which an instance goes by what it has read. A secret is kept for less. */
+const ownCacheSeconds = 360
+/** Servers keep JWK sets for as long as they like: many for an hour or more. */
+const usualCacheSeconds = 3_600
+
+/** How often Tokenwell makes a new key, and how long that is published before it signs. What can't work is noted. */
+export function resolveRotation(
+  { note }: Resolution,
+  element: ElementReference,
+  builder: JwtBuilder,
+): Omit<GeneratedKey, 'modulusLength'> {
+  const rotationSeconds = (builder.jwkRotationTime ?? defaultRotationMilliseconds) / 1000
+  const publishAheadSeconds = builder.publishAheadSeconds ?? defaultPublishAheadSeconds
+
+  if (publishAheadSeconds <= ownCacheSeconds)
+    note(
+      'warning',
+      element,
+      'publishAheadSeconds',
+      `a JWK set that was read may be ${ownCacheSeconds} s old by our own leave, and a key that signs sooner is unknown to whoever has one: make it longer than that and than the server's own cache.`,
+    )
+  else if (publishAheadSeconds < usualCacheSeconds)
+    note(
+      'warning',
+      element,
+      'publishAheadSeconds',
+      'authorization servers cache JWK sets, many for an hour or more, and refuse a key that they have not read yet: make it longer than the cache of the server.',
+    )
+  if (publishAheadSeconds >= rotationSeconds)
+    note(
+      'mistake',
+      element,
+      builder.publishAheadSeconds === undefined ? 'jwkRotationTime' : 'publishAheadSeconds',
+      `a key would still wait when the one after it is due: it is published ${publishAheadSeconds} s before it signs (publishAheadSeconds), and one is made every ${rotationSeconds} s (jwkRotationTime).`,
+    )
+  return { rotationSeconds, publishAheadSeconds }
+}
+
+/** What one jwtBuilder signs with, whichever connections use it. */
+export interface BuilderKey {
+  readonly jwtBuilder: string
+  readonly algorithm: SignatureAlgorithm
+  readonly key: KeyReference
+  readonly certificateThumbprint: CertificateThumbprint
+  /** From the making of an assertion to its `exp`. */
+  readonly assertionSeconds: number
+}
+
+/**
+ * Reads a jwtBuilder and its key store, and nothing else.
+ * @returns undefined where there is no such jwtBuilder
+ * @throws {ConfigurationError} with all its mistakes at once
+ */
+export async function resolveBuilderKey(
+  elements: ElementStore,
+  surroundings: Surroundings,
+  jwtBuilder: string,
+): Promise<BuilderKey | undefined> {
+  const element = { kind: 'jwtBuilder', id: jwtBuilder } as const
+  const graph = await collectElements(elements, [element])
+  if (!graph.has(element.kind, element.id)) return undefined
+
+  const builder = graph.get('jwtBuilder', jwtBuilder)
+  const findings: Finding[] = [...graph.findings, ...checkSecretNames(graph.readings, surroundings)]
+  const key =
+    builder &&
+    resolveKey(
+      {
+        graph,
+        surroundings,
+        note: (severity, of, attribute, sentence) => findings.push({ severity, element: of, attribute, sentence }),
+      },
+      element,
+      builder,
+    )
+  if (!key || findings.some(isMistake)) throw new ConfigurationError(findings.filter(isMistake))
+  return {
+    jwtBuilder,
+    algorithm: builder.signatureAlgorithm ?? defaultSignatureAlgorithm,
+    key,
+    certificateThumbprint: builder.certificateThumbprint ?? 'none',
+    assertionSeconds: assertionSeconds(builder),
+  }
+}
+
+const defaultExpiresInSeconds = 120
+
+/** From the making of an assertion to its `exp`. */
+export function assertionSeconds({
+  expiresInSeconds,
+  expiry,
+}: Pick<JwtBuilder, 'expiresInSeconds' | 'expiry'>): number {
+  const milliseconds = expiresInSeconds ?? expiry
+  return milliseconds === undefined ? defaultExpiresInSeconds : milliseconds / 1000
 }

@@ -1,5 +1,3 @@
-import { AccessDeniedError } from './access-denied-error.ts'
-
 /** Which connections a caller may use. */
 export type Access = (connection: string) => boolean
 
@@ -24,4 +22,10 @@ export function accessOf({ requestContext }: AuthorizedEvent, connectionsClaim: 
 /** @throws {AccessDeniedError} */
 export function demandAccess(access: Access, connection: string): void {
   if (!access(connection)) throw new AccessDeniedError(`No right to the connection ${connection}.`)
+}
+
+/** The caller has no right to the connection. */
+export class AccessDeniedError extends Error {
+  readonly code = 'access_denied'
+  override readonly name = 'AccessDeniedError'
 }

@@ -1,10 +1,20 @@
-import { ApiCallError } from '../api-call/api-call-error.ts'
-import { unexpectedReason } from '../log/unexpected-reason.ts'
-import { causeOf, isTokenError, type TokenError } from '../token/token-error.ts'
+import { ApiCallError } from '../api-call/api-endpoint.ts'
+import { unexpectedReason } from '../base/tokenwell-error.ts'
+import { causeOf, isTokenError, type TokenError } from '../get-token/token-error.ts'
 import type { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
-import { AccessDeniedError } from './access-denied-error.ts'
-import { RequestTooLargeError } from './request-too-large-error.ts'
-import { UnknownRouteError } from './unknown-route-error.ts'
+import { AccessDeniedError } from './access.ts'
+
+/** More than Lambda takes in one event. */
+export class RequestTooLargeError extends Error {
+  readonly code = 'request_too_large'
+  override readonly name = 'RequestTooLargeError'
+}
+
+/** There is no such route. */
+export class UnknownRouteError extends Error {
+  readonly code = 'unknown_route'
+  override readonly name = 'UnknownRouteError'
+}
 
 const ofRequests = [AccessDeniedError, ApiCallError, RequestTooLargeError, UnknownRouteError] as const
 

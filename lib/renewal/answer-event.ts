@@ -1,16 +1,16 @@
-import { dependentConnections } from '../configuration/dependent-connections.ts'
+import { buildersOfElement, buildersOfSecret, dependentConnections } from '../configuration/dependents.ts'
+import type { Surroundings } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
-import type { EventBus } from '../event/event-bus.ts'
-import type { IncomingEvent } from '../event/incoming-event.ts'
-import { raiseInTurn } from '../event/raise-in-turn.ts'
-import { ignoreCoolingDown } from '../token/cooling-down-error.ts'
-import type { RejectToken } from '../token/reject-token.ts'
-import { recordNameOf } from '../token-cache/record-name.ts'
-import type { SecretsMark } from '../token-cache/secrets-mark.ts'
-import type { TokenRecords } from '../token-cache/token-records.ts'
-import type { Announce } from './announce.ts'
-import type { ClearConnection } from './clear-connection.ts'
-import type { RefreshConnection } from './refresh-connection.ts'
+import { type EventBus, raiseInTurn } from '../events/event-bus.ts'
+import type { TokenRecords } from '../fleet/fleet-records.ts'
+import { recordNameOf } from '../fleet/record-store.ts'
+import type { SecretsMark } from '../fleet/secrets-version.ts'
+import type { RejectToken } from '../get-token/reject-token.ts'
+import { ignoreCoolingDown } from '../get-token/token-error.ts'
+import type { PublishKeys } from '../key-lifecycle/publish-keys.ts'
+import type { Announce } from './announce-renewals.ts'
+import type { IncomingEvent } from './incoming-event.ts'
+import type { ClearConnection, RefreshConnection } from './refresh-connection.ts'
 import type { Renewal, RenewToken } from './renew-token.ts'
 import { aheadMilliseconds } from './warm-tokens.ts'
 
@@ -96,5 +96,41 @@ export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
   async function inUse(names: readonly string[], deadline: number): Promise<string[]> {
     const known = await records.readConnections(names, deadline)
     return names.filter((_name, position) => known[position] !== undefined)
+  }
+}
+
+export interface PublishAfterEventParts {
+  readonly elements: ElementStore
+  readonly surroundings: Surroundings
+  readonly publishKeys: PublishKeys
+}
+
+/** The same, and public keys are published that an event may have changed: servers should know them before they are used. */
+export function withKeysPublished(answerEvent: AnswerEvent, parts: PublishAfterEventParts): AnswerEvent {
+  const { elements, surroundings, publishKeys } = parts
+
+  return async (event, deadline) => {
+    const publishing = buildersOf(event).then((jwtBuilders) => publishKeys(jwtBuilders, deadline))
+    // Told below: whatever becomes of the one, the other is done.
+    publishing.catch(() => {})
+    await answerEvent(event, deadline)
+    await publishing
+  }
+
+  async function buildersOf(event: IncomingEvent): Promise<readonly string[]> {
+    switch (event.type) {
+      case 'ElementChanged':
+        return buildersOfElement(elements, event)
+      case 'SecretChanged':
+        return buildersOfSecret(elements, surroundings, event.name)
+      case 'ReconcileElements':
+        return elements.ids('jwtBuilder')
+      case 'TokenRefreshRequested':
+      case 'TokenRejected':
+      case 'ConnectionChanged':
+      case 'ClearTokenCache':
+      case 'Ignored':
+        return []
+    }
   }
 }

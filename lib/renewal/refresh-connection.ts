@@ -1,21 +1,21 @@
-import type { Connections, KnownConnection } from '../configuration/connections.ts'
-import { ElementStoreError } from '../configuration/element-store-error.ts'
-import { UnknownConnectionError } from '../configuration/unknown-connection-error.ts'
-import { elementsOf } from '../token/asking.ts'
-import type { Pause } from '../token/in-time.ts'
-import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts'
+import type { Pause } from '../base/time.ts'
+import type { Connections, KnownConnection } from '../configuration/connection-cache.ts'
+import { ElementStoreError } from '../configuration/element-store.ts'
+import { UnknownConnectionError } from '../configuration/finding.ts'
+import { CacheUnavailableError, insist } from '../fleet/circuit-breaker.ts'
 import {
   announced,
   type ConnectionRecord,
   type ConnectionState,
+  cleared,
   noElements,
   settled,
-} from '../token-cache/connection-record.ts'
-import type { TokenRecords } from '../token-cache/token-records.ts'
-import { insist } from './insist.ts'
-import type { PrepareTokens } from './prepare-tokens.ts'
+} from '../fleet/connection-record.ts'
+import type { TokenRecords } from '../fleet/fleet-records.ts'
+import { elementsOf } from '../get-token/leased-request.ts'
+import type { RenewVariants } from './announce-renewals.ts'
 import type { Renewal } from './renew-token.ts'
-import type { RenewVariants } from './renew-variants.ts'
+import type { PrepareTokens } from './stage-tokens.ts'
 
 /** So long new tokens are waited for before the elements come into force without. */
 const preparationMilliseconds = 20_000
@@ -109,4 +109,26 @@ export function createRefreshConnection(parts: RefreshConnectionParts): RefreshC
 
 function undefinedIfUnknown(error: unknown): undefined {
   if (!(error instanceof UnknownConnectionError)) throw error
+}
+
+/**
+ * Ends all tokens of a connection, and obtains those that are kept warm anew.
+ * @param deadline milliseconds since the epoch
+ * @throws {CacheUnavailableError}
+ */
+export type ClearConnection = (connection: string, deadline: number) => Promise<readonly Renewal[]>
+
+export interface ClearConnectionParts {
+  readonly records: TokenRecords
+  readonly renewVariants: RenewVariants
+  readonly now: () => number
+}
+
+export function createClearConnection({ records, renewVariants, now }: ClearConnectionParts): ClearConnection {
+  return async (name, deadline) => {
+    const [known] = await records.readConnections([name], deadline)
+    const clear = (before: ConnectionRecord | undefined) => before && cleared(before, now())
+    const after = await records.amendConnection(name, known, clear, deadline)
+    return after ? renewVariants(name, after, new Map(), deadline) : []
+  }
 }

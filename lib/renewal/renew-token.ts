@@ -1,16 +1,16 @@
-import { UnknownConnectionError } from '../configuration/unknown-connection-error.ts'
+import { isAnswer, type Token, type TokenRequest } from '../access-token/token.ts'
+import { InvalidRequestError } from '../admission/admit-request.ts'
+import type { Connections } from '../configuration/connection-cache.ts'
+import { UnknownConnectionError } from '../configuration/finding.ts'
+import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
+import { CacheUnavailableError } from '../fleet/circuit-breaker.ts'
+import { type Elements, noElements } from '../fleet/connection-record.ts'
+import type { RecordName } from '../fleet/record-store.ts'
+import { type Asked, type Asking, attemptMilliseconds, type Order } from '../get-token/leased-request.ts'
+import type { Look, SharedTokenCache } from '../get-token/token-cache.ts'
+import { causeOf, isTokenError, type TokenError } from '../get-token/token-error.ts'
 import type { Log } from '../log/log-event.ts'
-import { type Asked, type Asking, attemptMilliseconds, type Order } from '../token/asking.ts'
-import { isAnswer } from '../token/found-token.ts'
-import { InvalidRequestError } from '../token/invalid-request-error.ts'
-import type { Token } from '../token/token.ts'
-import { causeOf, isTokenError, type TokenError } from '../token/token-error.ts'
-import type { TokenRequest } from '../token/token-request.ts'
-import { CacheUnavailableError } from '../token-cache/cache-unavailable-error.ts'
-import type { RecordName } from '../token-cache/record-name.ts'
-import type { Look, SharedTokenCache } from '../token-cache/shared-token-cache.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
-import type { LeaveToChange } from './leave-to-change.ts'
 
 /** How renewing a token went for which nobody waits. */
 export type Renewal =
@@ -112,4 +112,53 @@ function isForAskers(error: TokenError): boolean {
   const cause = causeOf(error)
   if (cause instanceof RefusedError) return cause.fault === 'caller'
   return cause instanceof InvalidRequestError || cause instanceof UnknownConnectionError
+}
+
+/** Before the same change is told of again, where nothing has come of it. */
+const tellAgainMilliseconds = 20_000
+
+/**
+ * Whether a renewal is to be left to `ConnectionChanged`: the elements have changed, and a token obtained under them would bring
+ * them into force before there are others. Where nobody has told of the change this does.
+ * @param fingerprint of the elements by which the fleet goes
+ */
+export type LeaveToChange = (connection: string, fingerprint: string) => Promise<boolean>
+
+export interface LeaveToChangeParts {
+  readonly connections: Connections
+  readonly events: EventBus
+  readonly now: () => number
+  readonly log: Log
+}
+
+interface Telling {
+  readonly fingerprint: string
+  readonly at: number
+  readonly isRaised: Promise<boolean>
+}
+
+export function createLeaveToChange({ connections, events, now, log }: LeaveToChangeParts): LeaveToChange {
+  const told = new Map<string, Telling>()
+
+  return async (connection, fingerprint) => {
+    if (!events.isHeard) return false
+    const latest = await connections.get(connection, fingerprint).catch(elementsInstead)
+    return latest !== undefined && latest.fingerprint !== fingerprint && tell(connection, latest)
+  }
+
+  /** One for all of its tokens that are renewed at that moment. */
+  function tell(connection: string, { fingerprint }: Elements): Promise<boolean> {
+    const before = told.get(connection)
+    if (before?.fingerprint === fingerprint && now() < before.at + tellAgainMilliseconds) return before.isRaised
+    const isRaised = raiseOrLog(events, [{ type: 'ConnectionChanged', connection }], log)
+    told.set(connection, { fingerprint, at: now(), isRaised })
+    return isRaised
+  }
+}
+
+/** Undefined where whoever asks for the token meets the same error, and tells it. */
+function elementsInstead(error: unknown): Elements | undefined {
+  if (error instanceof UnknownConnectionError) return noElements
+  if (!isTokenError(error)) throw error
+  return undefined
 }

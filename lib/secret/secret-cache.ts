@@ -1,6 +1,5 @@
 import type { Secret } from './secret.ts'
-import { SecretError } from './secret-error.ts'
-import type { SecretStore } from './secret-store.ts'
+import { SecretError, type SecretStore } from './secret-store.ts'
 
 /** Longest time that a process goes on with a secret that the store no longer holds. */
 const maximumAgeMilliseconds = 5 * 60_000

@@ -13,3 +13,31 @@ export interface SecretStore {
    */
   getPrevious(name: string): Promise<Secret | undefined>
 }
+
+export type SecretErrorCode =
+  /** There is no secret of that name, or none that is current. */
+  | 'secret_missing'
+  /** No right to read it, or to decrypt it. */
+  | 'secret_denied'
+  /** It was read, and is no text. */
+  | 'secret_unreadable'
+  /** The store asks to wait, for longer than there was time. */
+  | 'secret_throttled'
+  /** No answer from the store. */
+  | 'secret_unreachable'
+
+/** A secret that is named can't be had. Names the secret, never shows it. */
+export class SecretError extends Error {
+  override readonly name = 'SecretError'
+  readonly code: SecretErrorCode
+
+  constructor(code: SecretErrorCode, message: string) {
+    super(message)
+    this.code = code
+  }
+
+  /** It will pass without anybody mending anything. */
+  get isPassing(): boolean {
+    return this.code === 'secret_throttled' || this.code === 'secret_unreachable'
+  }
+}

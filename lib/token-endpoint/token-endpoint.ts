@@ -1,5 +1,6 @@
 import type { ResolvedAuthorizationServer } from '../configuration/connection.ts'
 import type { Secret } from '../secret/secret.ts'
+import { TimedOutError } from './token-endpoint-error.ts'
 
 /** Port: sends one token request. It repeats nothing and follows no redirect. */
 export interface TokenEndpoint {
@@ -38,3 +39,29 @@ export interface TokenEndpointAnswer {
 
 /** Largest answer that is read; tokens are a few KiB, and more is an attack or a mistake. */
 export const maximumAnswerBytes = 64 * 1024
+
+/** Kept back from the caller's deadline, so that there is time to answer with an error of our own. */
+export const reserveMilliseconds = 1_000
+
+/** Whether a request that begins now may take as long as the server's own timeouts allow. */
+export function hasTimeFor(server: ResolvedAuthorizationServer, leftMilliseconds: number): boolean {
+  const { connectTimeoutMilliseconds, receiveTimeoutMilliseconds } = server
+  return leftMilliseconds - reserveMilliseconds >= connectTimeoutMilliseconds + receiveTimeoutMilliseconds
+}
+
+/**
+ * The server's own timeouts, or what is left until the deadline where that is less.
+ * @throws {TimedOutError} when nothing is left
+ */
+export function timeoutsUntil(
+  deadline: number,
+  now: number,
+  { connectTimeoutMilliseconds, receiveTimeoutMilliseconds }: ResolvedAuthorizationServer,
+): TokenEndpointTimeouts {
+  const left = deadline - now - reserveMilliseconds
+  if (left <= 0) throw new TimedOutError("No time is left for a token request before the caller's deadline.")
+  return {
+    receiveMilliseconds: Math.min(receiveTimeoutMilliseconds, left),
+    totalMilliseconds: Math.min(connectTimeoutMilliseconds + receiveTimeoutMilliseconds, left),
+  }
+}

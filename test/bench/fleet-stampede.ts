@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeCacheKeys } from '../../infra/local/make-secrets.ts'
-import { poll } from '../../lib/token/ask-fleet.ts'
+import { poll } from '../../lib/get-token/from-fleet.ts'
 import { dynamodbEnvironment, startDynalite } from '../support/dynalite.ts'
 import { theElements } from '../support/elements.ts'
 import { allAnswers, startFleet, tokensIn, type Worker, type WorkerAnswer } from '../support/fleet.ts'

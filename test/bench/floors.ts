@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
 import { Client, type Dispatcher } from 'undici'
-import { exchange } from '../../lib/adapters/http-exchange.ts'
-import { signJws } from '../../lib/signing-key/sign-jws.ts'
+import { exchange } from '../../lib/adapters/http/http-exchange.ts'
+import { signJws } from '../../lib/signing/signer.ts'
 import type { FarEnd } from './far-end.ts'
 import type { PeerAlgorithm } from './peers.ts'
 

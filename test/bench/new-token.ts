@@ -1,5 +1,5 @@
-import { RecordStoreError } from '../../lib/token-cache/record-store-error.ts'
-import type { Ports } from '../../lib/wiring/parts.ts'
+import type { Ports } from '../../lib/application/application.ts'
+import { RecordStoreError } from '../../lib/fleet/record-store.ts'
 import type { Bench } from './benches.ts'
 import type { FarEnd } from './far-end.ts'
 import { createOwnTokenFloor, createTokenFloor } from './floors.ts'

@@ -1,6 +1,6 @@
 import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
+import { lifetimeOf } from '../../lib/access-token/lifetime.ts'
 import { Secret } from '../../lib/secret/secret.ts'
-import { lifetimeOf } from '../../lib/token/lifetime.ts'
 import { type FarEnd, type IssuedToken, startOf } from './far-end.ts'
 import { createPeer, peerNames } from './peers.ts'
 import { shown } from './picture.ts'

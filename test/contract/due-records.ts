@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
-import { type RecordName, recordNameText } from '../../lib/token-cache/record-name.ts'
-import type { RecordStore, StoredRecord } from '../../lib/token-cache/record-store.ts'
+import type { RecordStore, StoredRecord } from '../../lib/fleet/record-store.ts'
+import { type RecordName, recordNameText } from '../../lib/fleet/record-store.ts'
 import { type Emulation, type OpenStores, promiseOver, someRecord, someRecordName } from './record-store.ts'
 
 const noon = 1_795_521_600_000

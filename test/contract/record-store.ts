@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
-import type { RecordName } from '../../lib/token-cache/record-name.ts'
-import type { RecordFields, RecordStore, StoredRecord } from '../../lib/token-cache/record-store.ts'
+import type { RecordFields, RecordName, RecordStore, StoredRecord } from '../../lib/fleet/record-store.ts'
 
 let made = 0
 

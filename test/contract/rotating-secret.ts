@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { inspect } from 'node:util'
-import type { RotatingSecret } from '../../lib/rotation/rotating-secret.ts'
+import type { RotatingSecret } from '../../lib/key-lifecycle/rotating-secret.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 
 /** A secret somewhere, as its rotation sees it. */

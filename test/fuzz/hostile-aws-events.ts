@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { rotationSteps } from '../../lib/rotation/rotation-request.ts'
+import { rotationSteps } from '../../lib/key-lifecycle/rotate-key.ts'
 import { connectionNames } from '../support/the-ground.ts'
 import { mostly, mostlyWhole, oddJson, oddText } from './hostile-values.ts'
 

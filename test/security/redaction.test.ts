@@ -16,17 +16,18 @@ import { createHandler as createWarmTokens } from '../../functions/warm-tokens/h
 import { bundleFunction } from '../../infra/bundle.ts'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { listen } from '../../infra/local/listen.ts'
-import { memoryRecords } from '../../lib/adapters/memory-records.ts'
-import { timerPause } from '../../lib/adapters/timer-pause.ts'
-import { createConnections } from '../../lib/configuration/connections.ts'
-import { UnexpectedError } from '../../lib/log/unexpected-error.ts'
-import { unexpectedReason } from '../../lib/log/unexpected-reason.ts'
-import { withoutSealing } from '../../lib/token-cache/token-sealing.ts'
-import type { Ports } from '../../lib/wiring/parts.ts'
-import { createParts } from '../../lib/wiring/parts.ts'
-import { createPublicationParts } from '../../lib/wiring/publication-parts.ts'
-import { createRenewalParts } from '../../lib/wiring/renewal-parts.ts'
-import { createRotationParts } from '../../lib/wiring/rotation-parts.ts'
+import { timerPause } from '../../lib/adapters/process/clock.ts'
+import { memoryRecords } from '../../lib/adapters/process/memory-records.ts'
+import type { Ports } from '../../lib/application/application.ts'
+import {
+  createParts,
+  createPublicationParts,
+  createRenewalParts,
+  createRotationParts,
+} from '../../lib/application/application.ts'
+import { UnexpectedError, unexpectedReason } from '../../lib/base/tokenwell-error.ts'
+import { createConnections } from '../../lib/configuration/connection-cache.ts'
+import { withoutSealing } from '../../lib/fleet/sealing.ts'
 import { leaks, overhearAnswer } from '../support/canary.ts'
 import { theIssuer, theStore, theSurroundings } from '../support/element-store.ts'
 import { theElements } from '../support/elements.ts'

@@ -1,8 +1,8 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import type { Workspace } from '../../infra/local/workspace.ts'
-import { secretPath } from '../../lib/adapters/file-secrets.ts'
-import { secretPrefix } from '../../lib/configuration/surroundings.ts'
+import { secretPath } from '../../lib/adapters/files/file-secrets.ts'
+import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { type ElementChanges, type RawElements, theElements } from './elements.ts'
 
 /** `theElements`, and where the API of `conn` is; the CA that signed for it has a trust store of its own. */

@@ -3,7 +3,7 @@ import { subscribe } from 'node:diagnostics_channel'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after } from 'node:test'
-import { logChannel } from '../../lib/adapters/published-log.ts'
+import { logChannel } from '../../lib/adapters/log/powertools.ts'
 
 /*
  * Every key, password, assertion and token of a test file is planted here, and everything that the function logs or answers

@@ -1,4 +1,4 @@
-import type { RecordStore } from '../../lib/token-cache/record-store.ts'
+import type { RecordStore } from '../../lib/fleet/record-store.ts'
 import type { Emulation, OpenStores } from '../contract/record-store.ts'
 import { dynamodbAt, pointSdkAt, startDynalite } from './dynalite.ts'
 import { startMoto } from './moto.ts'

@@ -7,8 +7,8 @@ import {
   PutRuleCommand,
   PutTargetsCommand,
 } from '@aws-sdk/client-eventbridge'
-import { serviceName } from '../../lib/configuration/surroundings.ts'
-import { readIncomingEvent } from '../../lib/event/read-incoming-event.ts'
+import { serviceName } from '../../lib/configuration/deployment.ts'
+import { readIncomingEvent } from '../../lib/renewal/incoming-event.ts'
 import { startMoto } from './moto.ts'
 import { createQueue } from './moto-queue.ts'
 import { startIfThere } from './real-server.ts'

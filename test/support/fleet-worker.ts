@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { subscribe } from 'node:diagnostics_channel'
 import type { Context } from 'aws-lambda'
-import { logChannel } from '../../lib/adapters/published-log.ts'
+import { logChannel } from '../../lib/adapters/log/powertools.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import type { FromWorker, ToWorker, WorkerAnswer } from './fleet.ts'
 

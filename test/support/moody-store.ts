@@ -1,7 +1,6 @@
-import { memoryRecords } from '../../lib/adapters/memory-records.ts'
-import type { RecordName } from '../../lib/token-cache/record-name.ts'
-import type { RecordStore, StoredRecord } from '../../lib/token-cache/record-store.ts'
-import { RecordStoreError } from '../../lib/token-cache/record-store-error.ts'
+import { memoryRecords } from '../../lib/adapters/process/memory-records.ts'
+import type { RecordName, RecordStore, StoredRecord } from '../../lib/fleet/record-store.ts'
+import { RecordStoreError } from '../../lib/fleet/record-store.ts'
 
 export interface MoodyStore extends RecordStore {
   /** What happens before each call: nothing, a wait, a change by somebody else; or it throws. */

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
+import type { Token } from '../../lib/access-token/token.ts'
+import { type TokenKey, tokenKey } from '../../lib/access-token/token.ts'
 import { Secret } from '../../lib/secret/secret.ts'
-import type { Token } from '../../lib/token/token.ts'
-import { type TokenKey, tokenKey } from '../../lib/token/token-key.ts'
 
 let made = 0
 

@@ -1,9 +1,7 @@
-import { asEventbridgeEvent } from '../../lib/event/as-eventbridge-event.ts'
-import type { EventBus } from '../../lib/event/event-bus.ts'
-import { EventBusError } from '../../lib/event/event-bus-error.ts'
-import type { IncomingEvent } from '../../lib/event/incoming-event.ts'
-import { readIncomingEvent } from '../../lib/event/read-incoming-event.ts'
-import type { TokenwellEvent } from '../../lib/event/tokenwell-event.ts'
+import type { EventBus, TokenwellEvent } from '../../lib/events/event-bus.ts'
+import { asEventbridgeEvent, EventBusError } from '../../lib/events/event-bus.ts'
+import type { IncomingEvent } from '../../lib/renewal/incoming-event.ts'
+import { readIncomingEvent } from '../../lib/renewal/incoming-event.ts'
 import { overhear } from './canary.ts'
 
 export interface TheBus extends EventBus {

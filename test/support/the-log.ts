@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { TestContext } from 'node:test'
-import { logChannel } from '../../lib/adapters/published-log.ts'
+import { logChannel } from '../../lib/adapters/log/powertools.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 
 /** What functions of this process log from now on, until the test ends. */

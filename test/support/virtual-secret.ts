@@ -1,7 +1,7 @@
-import type { OpenRotatingSecret, RotatingSecret } from '../../lib/rotation/rotating-secret.ts'
+import type { OpenRotatingSecret, RotatingSecret } from '../../lib/key-lifecycle/rotating-secret.ts'
 import { Secret } from '../../lib/secret/secret.ts'
-import { SecretError } from '../../lib/secret/secret-error.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
+import { SecretError } from '../../lib/secret/secret-store.ts'
 
 /** Secrets as Secrets Manager keeps them: versions that never change, and labels that move. */
 export interface VirtualSecrets extends SecretStore {

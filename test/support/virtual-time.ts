@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises'
-import type { Pause } from '../../lib/token/in-time.ts'
+import type { Pause } from '../../lib/base/time.ts'
 import { createPauseQueue } from './pause-queue.ts'
 
 /** A clock that stands still until a test moves it, and pauses that end by it. Milliseconds since the epoch. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import type { IncomingEvent } from '../../lib/event/incoming-event.ts'
-import type { HandedOutToken } from '../../lib/token/get-token.ts'
+import type { HandedOutToken } from '../../lib/get-token/get-token.ts'
+import type { IncomingEvent } from '../../lib/renewal/incoming-event.ts'
 import { overhear } from './canary.ts'
 import { theIssuer } from './element-store.ts'
 import { type ElementChanges, type RawElements, theElements } from './elements.ts'

@@ -3,7 +3,7 @@ import { createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypt
 import { writeFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
-import { secretPath } from '../../../lib/adapters/file-secrets.ts'
+import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
 import { theElements } from '../../support/elements.ts'
 import { tokenRequest } from '../../support/function-set.ts'
 import { someToken, startTokenServer } from '../../support/token-server.ts'

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Context } from 'aws-lambda'
 import { createHandler } from '../../../functions/warm-tokens/handler.ts'
-import { CacheUnavailableError } from '../../../lib/token-cache/cache-unavailable-error.ts'
+import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
 
 const context = { getRemainingTimeInMillis: () => 55_000 } as Context
 

@@ -14,7 +14,7 @@ import {
   trust,
   type Workspace,
 } from '../../../infra/local/workspace.ts'
-import { secretPath } from '../../../lib/adapters/file-secrets.ts'
+import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
 import { theElementsFile, theFolder } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 

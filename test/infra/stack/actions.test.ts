@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { moveToAws } from '../../../infra/local/aws-ground.ts'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
-import { dynamodbRecords } from '../../../lib/adapters/dynamodb-records.ts'
-import { writePublication } from '../../../lib/publication/publication-record.ts'
-import { publishedKeysRecordName } from '../../../lib/token-cache/record-name.ts'
+import { dynamodbRecords } from '../../../lib/adapters/aws/dynamodb-records.ts'
+import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
+import { writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
 import {
   allOfCallApi,
   allOfIssueToken,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { maximumDeliveries } from '../../../lib/event/delivery.ts'
+import { maximumDeliveries } from '../../../lib/events/dead-letters.ts'
 import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf } from '../../support/stack.ts'
 
 const day = 86_400

@@ -3,10 +3,13 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
-import { readRefreshTokenEnvironment } from '../../../functions/refresh-token/environment.ts'
-import { readEnvironment } from '../../../lib/wiring/environment.ts'
-import { readGuardedEnvironment } from '../../../lib/wiring/guarded-environment.ts'
-import { readVariables, type Variables } from '../../../lib/wiring/read-variables.ts'
+import {
+  readEnvironment,
+  readGuardedEnvironment,
+  readRefreshTokenEnvironment,
+  readVariables,
+  type Variables,
+} from '../../../lib/application/environment.ts'
 import {
   createTestStack,
   everyProperty,

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { RemovalPolicy, type Stack } from 'aws-cdk-lib'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
+import { readCacheKeys } from '../../../lib/fleet/cache-keys.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
-import { readCacheKeys } from '../../../lib/token-cache/cache-keys.ts'
 import { createTestStack, everyProperty, resourceOf, resourcesOf } from '../../support/stack.ts'
 
 /* The table, the secret and the logs: what they hold, how long, and what becomes of them with the stack. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readChallenges } from '../../../lib/api-call/challenges.ts'
+import { readChallenges } from '../../../lib/api-call/rejected-token.ts'
 
 const read = (header: string) =>
   readChallenges(header).map(({ scheme, parameters }) => [scheme, Object.fromEntries(parameters)])

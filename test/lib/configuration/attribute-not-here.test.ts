@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { droppedAttributes, droppedKinds } from '../../../lib/configuration/attribute-not-here.ts'
+import { droppedAttributes, droppedKinds } from '../../../lib/configuration/dropped-attributes.ts'
 import { allFindings } from '../../support/element-store.ts'
 
 for (const [kind, sentences] of Object.entries(droppedAttributes))

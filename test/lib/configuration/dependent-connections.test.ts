@@ -1,10 +1,9 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { dependentConnections } from '../../../lib/configuration/dependent-connections.ts'
-import { type ElementReference, type Kind, kinds } from '../../../lib/configuration/element.ts'
+import { dependentConnections } from '../../../lib/configuration/dependents.ts'
+import { type ElementReference, type Kind, kinds, standIns } from '../../../lib/configuration/element.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
-import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
-import { standIns } from '../../../lib/configuration/stand-ins.ts'
+import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { theStore } from '../../support/element-store.ts'
 import type { RawElements } from '../../support/elements.ts'
 

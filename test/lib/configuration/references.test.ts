@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { elementSchemas } from '../../../lib/adapters/element-schema.ts'
 import { kinds, references } from '../../../lib/configuration/element.ts'
+import { elementSchemas } from '../../../lib/configuration/element-schema.ts'
 
 const refersTo = new Map<string, readonly string[]>(kinds.map((kind) => [kind, Object.values(references[kind])]))
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { buildersOfElement, buildersOfSecret } from '../../../lib/configuration/dependent-builders.ts'
-import { resolveBuilderKey } from '../../../lib/configuration/resolve-builder-key.ts'
+import { buildersOfElement, buildersOfSecret } from '../../../lib/configuration/dependents.ts'
+import { resolveBuilderKey } from '../../../lib/configuration/resolve-key.ts'
 import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
+import { UnknownConnectionError } from '../../../lib/configuration/finding.ts'
 import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
-import { UnknownConnectionError } from '../../../lib/configuration/unknown-connection-error.ts'
 import { theConnection, theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { ElementStoreError } from '../../../lib/configuration/element-store-error.ts'
+import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
+import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { asDescription, errorAnswer } from '../../../lib/http-interface/error-answer.ts'
-import { SecretError } from '../../../lib/secret/secret-error.ts'
-import { KeyStoreError } from '../../../lib/signing-key/key-store-error.ts'
-import { CoolingDownError } from '../../../lib/token/cooling-down-error.ts'
+import { SecretError } from '../../../lib/secret/secret-store.ts'
+import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 
 test('a description holds the characters of RFC 6749 section 5.2, and one line of them', () => {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { UnknownConnectionError } from '../../../lib/configuration/unknown-connection-error.ts'
+import { UnknownConnectionError } from '../../../lib/configuration/finding.ts'
 import { createTheBus } from '../../support/the-bus.ts'
 import { virtualToken } from '../../support/the-tokens.ts'
 import { createWarmFleet, fulfilled, type WarmFleetOptions, watchCallers } from '../../support/warm-fleet.ts'

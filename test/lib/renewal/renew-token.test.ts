@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CacheUnavailableError } from '../../../lib/token-cache/cache-unavailable-error.ts'
+import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
 import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
 import { createTheBus, incoming } from '../../support/the-bus.ts'
 import { virtualRefusal, virtualToken } from '../../support/the-tokens.ts'

@@ -1,11 +1,11 @@
-import { memoryRecords } from '../../../lib/adapters/memory-records.ts'
+import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
+import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import {
   aheadMilliseconds,
   intervalMilliseconds,
   type WarmRun,
   type WarmTokens,
 } from '../../../lib/renewal/warm-tokens.ts'
-import type { RecordStore } from '../../../lib/token-cache/record-store.ts'
 import { someChance } from '../../support/some-chance.ts'
 import {
   type ConnectionTraits,

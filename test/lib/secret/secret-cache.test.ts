@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
-import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-error.ts'
+import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-store.ts'
 import { onlyCurrent } from '../../support/only-current.ts'
 
 const name = 'tokenwell/test/some'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { secretText } from '../../../lib/secret/secret-text.ts'
+import { secretText } from '../../../lib/secret/secret.ts'
 
 /** A sequence of so many bytes that are no UTF-8, with its length in as few bytes as take it. */
 function sequenceOf(size: number): Buffer {

@@ -3,9 +3,12 @@ import { test } from 'node:test'
 import type { Connection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
-import { createSigners } from '../../../lib/signing-key/signers.ts'
-import { authenticateClient, type ClientCredentials } from '../../../lib/token-endpoint/client-authentication.ts'
-import { createClientKeys } from '../../../lib/token-endpoint/client-keys.ts'
+import { createSigners } from '../../../lib/signing/signer-cache.ts'
+import {
+  authenticateClient,
+  type ClientCredentials,
+  createClientKeys,
+} from '../../../lib/token-endpoint/client-authentication.ts'
 import { theConnection } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 import { onlyCurrent } from '../../support/only-current.ts'

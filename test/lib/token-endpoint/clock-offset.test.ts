@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { clockOffset } from '../../../lib/token-endpoint/clock-offset.ts'
+import { clockOffset } from '../../../lib/token-endpoint/assertion.ts'
 
 const validity = { from: 1_000_000, until: 1_120_000 }
 const now = 1_000_300

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Secret } from '../../../lib/secret/secret.ts'
-import { readTokenAnswer, type TokenAnswer } from '../../../lib/token-endpoint/read-token-answer.ts'
+import { readTokenAnswer, type TokenAnswer } from '../../../lib/token-endpoint/token-answer.ts'
 import {
   type Refusal,
   UnreachableError,

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { timeoutsUntil } from '../../../lib/token-endpoint/timeouts.ts'
+import { timeoutsUntil } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { TimedOutError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { theConnection } from '../../support/the-tokens.ts'
 

@@ -1,0 +1,78 @@
+import { decodeJwt } from 'jose'
+import type { LifetimePolicy } from '../configuration/connection.ts'
+import type { TokenAnswer } from '../token-endpoint/token-answer.ts'
+
+/**
+ * Milliseconds since the epoch. Fresh before `refreshAt`; stale after it, handed out and to be renewed; from `usableUntil`
+ * on handed out from no cache; from `expiresAt` on no API takes it.
+ *
+ *     issuedAt            refreshAt                 usableUntil         expiresAt
+ *        |------ fresh ------|---------- stale ----------|---- margin ------|
+ */
+export interface Lifetime {
+  readonly issuedAt: number
+  readonly refreshAt: number
+  readonly usableUntil: number
+  readonly expiresAt: number
+}
+
+/** A longer one is a mistake, and would overflow a date. */
+const longestLifetimeSeconds = 10 * 365 * 86_400
+const marginShare = 0.1
+const leastMarginMilliseconds = 1_000
+const mostMarginMilliseconds = 30_000
+/** Of the usable time; spread, so that tokens obtained together aren't renewed together. */
+const refreshShare = { from: 0.75, to: 0.85 } as const
+
+/**
+ * When a token ends: the earlier of the answer's `expires_in` and the `exp` of a token that is a JWT, or what the operator
+ * assumes where neither is there.
+ * @param sentAt when the request was sent: the server can't have counted from earlier
+ * @param random from 0 up to 1
+ */
+export function lifetimeOf(answer: TokenAnswer, policy: LifetimePolicy, sentAt: number, random: number): Lifetime {
+  const { expiresInSeconds, accessToken } = answer
+  const ends = [expiresInSeconds && sentAt + expiresInSeconds * 1000, jwtExpiry(accessToken.reveal())]
+  const known = ends.filter((end) => end !== undefined)
+  const said = known.length > 0 ? Math.min(...known) : sentAt + policy.assumedLifetimeSeconds * 1000
+  const expiresAt = Math.min(said, sentAt + (policy.maximumLifetimeSeconds ?? longestLifetimeSeconds) * 1000)
+  const usableUntil = expiresAt - margin(expiresAt - sentAt, policy)
+  const share = refreshShare.from + random * (refreshShare.to - refreshShare.from)
+  return { issuedAt: sentAt, refreshAt: sentAt + (usableUntil - sentAt) * share, usableUntil, expiresAt }
+}
+
+/** Kept back because an API's clock, and the way there, differ from ours. */
+function margin(lifetime: number, { marginSeconds }: LifetimePolicy): number {
+  if (marginSeconds !== undefined) return marginSeconds * 1000
+  return Math.min(Math.max(lifetime * marginShare, leastMarginMilliseconds), mostMarginMilliseconds)
+}
+
+/** An access token is opaque to its client (RFC 6749 section 1.4): its `exp` is a hint, and most have none to read. */
+function jwtExpiry(accessToken: string): number | undefined {
+  // Not even the shape of one: an error that is thrown and caught costs more than the rest of the reading.
+  if (!/^[^.]+\.[^.]+\.[^.]*$/.test(accessToken)) return undefined
+  try {
+    const { exp } = decodeJwt(accessToken)
+    return typeof exp === 'number' && Number.isFinite(exp) && exp > 0 ? exp * 1000 : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export function isFresh({ refreshAt }: Lifetime, now: number): boolean {
+  return now < refreshAt
+}
+
+export function isUsable({ usableUntil }: Lifetime, now: number): boolean {
+  return now < usableUntil
+}
+
+/** Rounded down: never more than there is. */
+export function secondsLeft({ expiresAt }: Lifetime, now: number): number {
+  return Math.floor((expiresAt - now) / 1000)
+}
+
+/** What it had when it was new. */
+export function lifetimeSeconds(lifetime: Lifetime): number {
+  return secondsLeft(lifetime, lifetime.issuedAt)
+}

@@ -1,0 +1,100 @@
+import type { Secret } from '../secret/secret.ts'
+import { isUsable, type Lifetime, lifetimeSeconds, secondsLeft } from './lifetime.ts'
+
+/** An access token with its lifetime and provenance. Times are milliseconds since the epoch. */
+export interface Token extends Lifetime {
+  /** Random; names this token to its callers. Valid only under its connection. */
+  readonly id: string
+  readonly connection: string
+  readonly accessToken: Secret
+  /** What the server says was granted, or what it was asked for. */
+  readonly scope?: string
+}
+
+/** 16 random bytes in base64url; of a token that is shared, with the digest that finds its record. */
+export function isTokenId(text: string): boolean {
+  return /^[A-Za-z0-9_-]{22}(\.[A-Za-z0-9_-]{43})?$/.test(text)
+}
+
+/** What a caller asks for, read and typed, not yet held against the connection. */
+export interface TokenRequest {
+  readonly connection: string
+  readonly grantType?: string
+  readonly scope?: readonly string[]
+  readonly resource?: readonly string[]
+  readonly audience?: string
+  readonly username?: string
+  readonly password?: Secret
+  /** Further parameters for the token endpoint, by name. */
+  readonly further: Readonly<Record<string, string>>
+  /** The token must have at least that long to live. */
+  readonly minimumSeconds?: number
+  /** The token that the API refused: not that one again. */
+  readonly rejectedTokenId?: string
+}
+
+/**
+ * The name of the one token that may answer a request, made from the request alone; the same for cache, single flight
+ * and lease. It covers all that can change the token. It holds the password: a key for memory, never to be written down.
+ */
+export type TokenKey = string & { readonly tokenKey: true }
+
+export function tokenKey(request: TokenRequest): TokenKey {
+  const { connection, scope = [], resource = [], audience, username, password, further } = request
+  return JSON.stringify([
+    connection,
+    asSet(scope),
+    asSet(resource),
+    audience ?? null,
+    username ?? null,
+    password?.reveal() ?? null,
+    Object.entries(further).sort(([a], [b]) => (a < b ? -1 : 1)),
+  ]) as TokenKey
+}
+
+/** The order in which scopes and resources are named changes nothing, nor does naming one twice. */
+function asSet(values: readonly string[]): readonly string[] {
+  return values.length < 2 ? values : [...new Set(values)].sort()
+}
+
+/** Below that a token is of no use to anybody. */
+export const leastSecondsLeft = 1
+
+/** A token, and how near it was: in this process, in the cache that the fleet shares, or at the authorization server. */
+export interface FoundToken {
+  readonly token: Token
+  readonly source: 'memory' | 'cache' | 'server'
+  /** Whether it may answer further requests. */
+  readonly isCurrent: boolean
+  /** It came while one waited: for those who did there is none better, whatever they asked for. */
+  readonly isNew: boolean
+}
+
+/** A token that lives shorter than asked for, however new, isn't bettered by asking again. */
+export function isAnswer(token: Token, request: TokenRequest, now: number): boolean {
+  const { minimumSeconds = 0, rejectedTokenId } = request
+  const left = secondsLeft(token, now)
+  if (token.id === rejectedTokenId || !isUsable(token, now) || left < leastSecondsLeft) return false
+  return left >= minimumSeconds || lifetimeSeconds(token) <= minimumSeconds
+}
+
+/** A server that hands out a dying token again is asked at most that often. */
+const dyingTokenMilliseconds = 1_000
+const leastMilliseconds = 1_000
+
+/**
+ * What a cache keeps of a token that has just come: the token; of one that the server hands out again instead of a new one
+ * the news that renewing it early is of no use. One inside its margin answers no request from the cache; kept, it can be known
+ * again, and then it does for a second.
+ */
+export function keptToken(obtained: Token, previous: Token | undefined, now: number): Token {
+  const isSame = previous?.accessToken.equals(obtained.accessToken) ?? false
+  const { usableUntil, expiresAt } = obtained
+  if (isUsable(obtained, now)) {
+    const isLonger = !isSame || !previous || expiresAt > previous.expiresAt + leastMilliseconds
+    return isLonger ? obtained : { ...obtained, id: previous.id, refreshAt: usableUntil }
+  }
+  if (!isSame || !previous) return obtained
+  const until = Math.min(now + dyingTokenMilliseconds, expiresAt - leastMilliseconds)
+  return { ...obtained, id: previous.id, refreshAt: until, usableUntil: until }
+}

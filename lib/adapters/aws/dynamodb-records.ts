@@ -1,0 +1,258 @@
+import {
+  type AttributeValue,
+  BatchGetItemCommand,
+  ConditionalCheckFailedException,
+  DynamoDBClient,
+  GetItemCommand,
+  PutItemCommand,
+  QueryCommand,
+} from '@aws-sdk/client-dynamodb'
+import {
+  dueShardOf,
+  dueShards,
+  type RecordFields,
+  type RecordName,
+  type RecordStore,
+  RecordStoreError,
+  readRecordName,
+  recordNameText,
+  type StoredRecord,
+} from '../../fleet/record-store.ts'
+import { withinTime } from './aws-client.ts'
+import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
+
+interface DynamodbRecordsOptions {
+  readonly tableName: string
+  /** Bounds each call in all, connecting included. */
+  readonly attemptMilliseconds: number
+}
+
+type Call<Answer> = (client: DynamoDBClient, options: { readonly abortSignal: AbortSignal }) => Promise<Answer>
+
+/**
+ * Records as items of one table: `name`, the partition key, is `<group>/<id>`; `ttl`, in whole seconds, is what DynamoDB
+ * deletes by; `version`, `removableFrom` and the fields are attributes of their own. What is due is found by the index `due`:
+ * partition key `dueShard`, sort key `dueAt`.
+ */
+export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbRecordsOptions): RecordStore {
+  let client: DynamoDBClient | undefined
+
+  async function attempt<Answer>(call: Call<Answer>, of: 'records' | 'index' = 'records'): Promise<Answer> {
+    // The SDK repeats nothing: a write whose first answer was lost would fail its own condition.
+    client ??= new DynamoDBClient({ maxAttempts: 1 })
+    const current = client
+    try {
+      return await withinTime(attemptMilliseconds, (options) => call(current, options))
+    } catch (error) {
+      throw describeFailure(error, { tableName, of })
+    }
+  }
+
+  return {
+    async read(names) {
+      const keys = names.map(recordNameText)
+      // DynamoDB refuses a request that names an item twice, and one that names none.
+      const distinct = [...new Set(keys)]
+      if (distinct.length === 0) return []
+
+      const readAll = distinct.length === 1 ? readOne(tableName, distinct) : readSeveral(tableName, distinct)
+      const items = await attempt(repeatedAfterReset(readAll))
+      const records = new Map(items.map((item) => [item['name']?.S, readRecord(item)]))
+      return keys.map((key) => records.get(key))
+    },
+    write(name, record, expected) {
+      const command = new PutItemCommand({
+        TableName: tableName,
+        Item: createItem(name, record),
+        ...(expected === undefined ? ifAbsent : ifVersion(expected)),
+      })
+      return attempt((of, options) => of.send(command, options).then(() => true, falseIfConditionFailed))
+    },
+    async due(until, limit) {
+      const queries = dueShards.map((shard) => queryShard({ tableName, shard, until, limit }))
+      const queryAll: Call<DueRecord[][]> = (of, options) => Promise.all(queries.map((query) => query(of, options)))
+      const due = (await attempt(queryAll, 'index')).flat()
+      const first = due.sort((a, b) => a.dueAt - b.dueAt).slice(0, limit)
+      return first.map(({ name }) => name)
+    },
+  }
+}
+
+function readOne(tableName: string, [name = '']: readonly string[]): Call<Item[]> {
+  const command = new GetItemCommand({ TableName: tableName, Key: { name: { S: name } }, ConsistentRead: true })
+  return async (client, options) => {
+    const { Item: item } = await client.send(command, options)
+    return item ? [item] : []
+  }
+}
+
+function readSeveral(tableName: string, names: readonly string[]): Call<Item[]> {
+  const keys = names.map((name) => ({ name: { S: name } }))
+  const command = new BatchGetItemCommand({ RequestItems: { [tableName]: { Keys: keys, ConsistentRead: true } } })
+  return async (client, options) => {
+    const { Responses: items, UnprocessedKeys: unread } = await client.send(command, options)
+    if (unread?.[tableName]) throw throttledError(tableName)
+    return items?.[tableName] ?? []
+  }
+}
+
+function queryShard(query: DueQuery): Call<DueRecord[]> {
+  return repeatedAfterReset((client, options) => queryDue(client, query, options))
+}
+
+/** For reads: the far end may have closed an idle connection while the function was frozen, and reading twice does no harm. */
+function repeatedAfterReset<Answer>(call: Call<Answer>): Call<Answer> {
+  return (client, options) =>
+    call(client, options).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') throw error
+      return call(client, options)
+    })
+}
+
+// What has no version of ours in it is nobody's record, and would block its name for ever.
+const ifAbsent = {
+  ConditionExpression: 'attribute_not_exists(#version) OR NOT attribute_type(#version, :string)',
+  ExpressionAttributeNames: { '#version': 'version' },
+  ExpressionAttributeValues: { ':string': { S: 'S' } },
+}
+
+function ifVersion(expected: string) {
+  return {
+    ConditionExpression: '#version = :expected',
+    ExpressionAttributeNames: { '#version': 'version' },
+    ExpressionAttributeValues: { ':expected': { S: expected } },
+  }
+}
+
+function falseIfConditionFailed(error: unknown): false {
+  if (error instanceof ConditionalCheckFailedException) return false
+  throw error
+}
+
+/** A record that is due, as the index tells it. */
+export interface DueRecord {
+  readonly name: RecordName
+  readonly dueAt: number
+}
+
+export interface DueQuery {
+  readonly tableName: string
+  readonly shard: string
+  readonly until: number
+  readonly limit: number
+}
+
+type SendOptions = { readonly abortSignal: AbortSignal }
+
+/** Of one shard, the earliest first. */
+export async function queryDue(client: DynamoDBClient, query: DueQuery, options: SendOptions): Promise<DueRecord[]> {
+  const due: DueRecord[] = []
+  let start: Item | undefined
+  while (due.length < query.limit) {
+    const command = createCommand(query, query.limit - due.length, start)
+    const { Items: items = [], LastEvaluatedKey: last } = await client.send(command, options)
+    due.push(...items.flatMap(readDueRecord))
+    if (!last) break
+    start = last
+  }
+  return due
+}
+
+function createCommand({ tableName, shard, until }: DueQuery, limit: number, start: Item | undefined): QueryCommand {
+  return new QueryCommand({
+    TableName: tableName,
+    IndexName: 'due',
+    KeyConditionExpression: '#shard = :shard AND #dueAt <= :until',
+    ExpressionAttributeNames: { '#shard': 'dueShard', '#dueAt': 'dueAt' },
+    ExpressionAttributeValues: { ':shard': { S: shard }, ':until': { N: String(until) } },
+    Limit: limit,
+    ...(start && { ExclusiveStartKey: start }),
+  })
+}
+
+/** None where the name isn't one of ours. */
+function readDueRecord({ name: text, dueAt }: Item): DueRecord[] {
+  const name = readRecordName(text?.S ?? '')
+  return name ? [{ name, dueAt: Number(dueAt?.N) }] : []
+}
+
+export type Item = Record<string, AttributeValue>
+
+export function createItem(name: RecordName, { version, removableFrom, dueAt, fields }: StoredRecord): Item {
+  const text = recordNameText(name)
+  // The index holds what has both of its attributes, and nothing else.
+  const due = dueAt === undefined ? {} : { dueAt, dueShard: dueShardOf(text) }
+  const attributes = Object.entries({ removableFrom, ttl: Math.ceil(removableFrom / 1000), ...due, ...fields }).map(
+    ([attribute, value]) => [attribute, typeof value === 'number' ? { N: String(value) } : { S: value }],
+  )
+  return { ...Object.fromEntries(attributes), name: { S: text }, version: { S: version } }
+}
+
+/** Without fields where they aren't ours, so that it can be replaced; undefined where not even the version is. */
+export function readRecord({
+  name: _name,
+  ttl: _ttl,
+  dueShard: _dueShard,
+  version,
+  removableFrom,
+  dueAt,
+  ...attributes
+}: Item): StoredRecord | undefined {
+  if (version?.S === undefined) return undefined
+  const foreign = { version: version.S, removableFrom: 0, fields: {} }
+  if (removableFrom?.N === undefined || (dueAt && dueAt.N === undefined)) return foreign
+
+  const fields: Record<string, RecordFields[string]> = {}
+  for (const [field, { S: text, N: number }] of Object.entries(attributes)) {
+    if (text === undefined && number === undefined) return foreign
+    fields[field] = text ?? Number(number)
+  }
+  return {
+    version: version.S,
+    removableFrom: Number(removableFrom.N),
+    ...(dueAt && { dueAt: Number(dueAt.N) }),
+    fields,
+  }
+}
+
+/** DynamoDB's own, beside those that any service has: none of them has done anything. */
+const contended = ['ReplicatedWriteConflictException', 'ThrottlingError', 'TransactionConflictException']
+
+export interface FailedCall {
+  readonly tableName: string
+  readonly of: 'records' | 'index'
+}
+
+const keys = 'its key is name (S), those of its index due are dueShard (S) and dueAt (N)'
+const rights = {
+  records: 'dynamodb:GetItem, BatchGetItem and PutItem on it',
+  index: 'dynamodb:Query on its index due',
+}
+const doubts = {
+  records: 'is its key name (S), and no other',
+  index: 'has it an index due with the keys dueShard (S) and dueAt (N), and is that filled',
+}
+
+/** What the SDK throws, as an error of ours. Of the original only its name is kept: it may hold the item. */
+export function describeFailure(error: unknown, { tableName, of }: FailedCall): RecordStoreError {
+  if (error instanceof RecordStoreError) return error
+  const [failure, reason] = [classifyAwsFailure(error), reasonOfAwsFailure(error)]
+  if (failure === 'throttled' || contended.includes(reason)) return throttledError(tableName)
+  const table = `The DynamoDB table ${tableName}`
+  switch (failure) {
+    case 'missing':
+      return new RecordStoreError(`${table} does not exist in this account and region: create it, ${keys}.`)
+    case 'denied':
+      return new RecordStoreError(`${table} is refused (${reason}): allow ${rights[of]}, and the use of its key.`)
+    case 'unreachable':
+      return new RecordStoreError(`${table} did not answer in time, or can't be reached (${reason}).`)
+    case undefined:
+      return new RecordStoreError(`${table} does not take the request (${reason}): ${doubts[of]}?`)
+  }
+}
+
+export function throttledError(tableName: string): RecordStoreError {
+  return new RecordStoreError(`The DynamoDB table ${tableName} asks to wait: is its capacity enough?`, {
+    isThrottled: true,
+  })
+}

@@ -1,0 +1,132 @@
+import { setTimeout } from 'node:timers/promises'
+import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge'
+import { batchesOf } from '../../base/semaphore.ts'
+import { type Surroundings, serviceName } from '../../configuration/deployment.ts'
+import { asEventbridgeEvent, type EventBus, EventBusError, type TokenwellEvent } from '../../events/event-bus.ts'
+import { type AwsTimeouts, awsClientSettings, withinTime } from './aws-client.ts'
+import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
+
+export interface EventbridgeBusSettings extends Pick<Surroundings, 'stage'> {
+  readonly busName: string
+  readonly timeouts?: AwsTimeouts
+}
+
+/** A caller waits for it. */
+const defaultTimeouts: AwsTimeouts = { connect: 1_000, answer: 1_000, total: 1_000 }
+/** PutEvents takes no more. */
+const entriesInOneCall = 10
+const longestPauseMilliseconds = 200
+
+/**
+ * A bus of Amazon EventBridge. An event to a bus that doesn't exist EventBridge takes, and drops: that is no failure here.
+ */
+export function eventbridgeBus({ busName, stage, timeouts = defaultTimeouts }: EventbridgeBusSettings): EventBus {
+  let client: EventBridgeClient | undefined
+  const connect = () => {
+    client ??= new EventBridgeClient(awsClientSettings(timeouts))
+    return client
+  }
+
+  async function put(entries: readonly PutEventsRequestEntry[], options: Options): Promise<readonly RefusedEntry[]> {
+    const calls = batchesOf(entries, entriesInOneCall).map(async (chunk) => {
+      const answer = await connect().send(new PutEventsCommand({ Entries: chunk }), options)
+      // In the order of the request; what has no id was not taken.
+      return chunk.flatMap((entry, index): RefusedEntry[] => {
+        const { EventId: id, ErrorCode: code = 'no answer' } = answer.Entries?.[index] ?? {}
+        return id === undefined ? [{ entry, code }] : []
+      })
+    })
+    // Each of them comes to its end, whatever becomes of the others.
+    await Promise.allSettled(calls)
+    return (await Promise.all(calls)).flat()
+  }
+
+  async function putTwice(entries: readonly PutEventsRequestEntry[], options: Options): Promise<void> {
+    const startedAt = performance.now()
+    const refused = await put(entries, options)
+    const isTimeLeft = performance.now() - startedAt < timeouts.total / 2
+    const passing = isTimeLeft ? refused.filter(isPassing) : []
+    const refusedAgain = passing.length > 0 ? await putLater(passing, options) : []
+    const [first] = [...refused.filter((each) => !passing.includes(each)), ...refusedAgain]
+    if (first) throw new EntryRefusedError(first.code)
+  }
+
+  async function putLater(refused: readonly RefusedEntry[], options: Options): Promise<readonly RefusedEntry[]> {
+    await setTimeout(Math.random() * Math.min(longestPauseMilliseconds, timeouts.total / 5))
+    return put(
+      refused.map(({ entry }) => entry),
+      options,
+    )
+  }
+
+  return {
+    isHeard: true,
+    async raise(events) {
+      const entries = events.map((event) => createEntry(event, busName, serviceName(stage)))
+      try {
+        await withinTime(timeouts.total, (options) => putTwice(entries, options))
+      } catch (error) {
+        throw describeFailure(error, busName)
+      }
+    },
+  }
+}
+
+interface Options {
+  readonly abortSignal: AbortSignal
+}
+
+interface RefusedEntry {
+  readonly entry: PutEventsRequestEntry
+  readonly code: string
+}
+
+/** By its name it is known as the SDK's own errors are. */
+class EntryRefusedError extends Error {
+  constructor(code: string) {
+    super('EventBridge did not take an event.')
+    this.name = code
+  }
+}
+
+/** What PutEvents says of an entry, and of nothing else. */
+const inTrouble = ['InternalFailure', 'InternalException']
+const notAuthorized = ['NotAuthorizedForSourceException', 'NotAuthorizedForDetailTypeException']
+
+function isPassing({ code }: RefusedEntry): boolean {
+  return inTrouble.includes(code) || classifyAwsFailure(new EntryRefusedError(code)) === 'throttled'
+}
+
+function createEntry(event: TokenwellEvent, busName: string, sender: string): PutEventsRequestEntry {
+  const { source, 'detail-type': type, detail } = asEventbridgeEvent(event, sender)
+  return { EventBusName: busName, Source: source, DetailType: type, Detail: JSON.stringify(detail) }
+}
+
+/** Of the original only its name is kept: it may quote the event. */
+function describeFailure(error: unknown, busName: string): EventBusError {
+  const reason = reasonOfAwsFailure(error)
+  switch (classify(error, reason)) {
+    case 'missing':
+      return new EventBusError(`The event bus ${busName} does not exist in this account and region: create it.`)
+    case 'denied':
+      return new EventBusError(
+        `The event bus ${busName} is refused (${reason}): allow events:PutEvents on it, and see that the credentials are good.`,
+      )
+    case 'throttled':
+      return new EventBusError(
+        `The event bus ${busName} asks to wait (${reason}): is the account's quota for PutEvents enough?`,
+      )
+    case 'unreachable':
+      return new EventBusError(
+        `The event bus ${busName} did not answer in time, or can't be reached (${reason}): see that EventBridge can be ` +
+          'reached from this network.',
+      )
+    case undefined:
+      return new EventBusError(`The event bus ${busName} does not take the event (${reason}): is its name right?`)
+  }
+}
+
+function classify(error: unknown, reason: string) {
+  if (notAuthorized.includes(reason)) return 'denied'
+  return inTrouble.includes(reason) ? 'unreachable' : classifyAwsFailure(error)
+}

@@ -1,0 +1,139 @@
+import {
+  GetParametersByPathCommand,
+  type GetParametersByPathResult,
+  GetParametersCommand,
+  SSMClient,
+} from '@aws-sdk/client-ssm'
+import { batchesOf } from '../../base/semaphore.ts'
+import type { Surroundings } from '../../configuration/deployment.ts'
+import { type ElementReference, isElementId, type Kind, kinds } from '../../configuration/element.ts'
+import { type ElementReading, type ElementStore, ElementStoreError } from '../../configuration/element-store.ts'
+import type { Finding } from '../../configuration/finding.ts'
+import { checkIds, readElement, unreadableElement, whyNoKind } from '../../configuration/read-element.ts'
+import { readStrictJson } from '../json/strict-json.ts'
+import { type AwsTimeouts, awsClientSettings, defaultAwsTimeouts, withinTime } from './aws-client.ts'
+import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
+
+export interface ParameterStoreSettings extends Pick<Surroundings, 'stage'> {
+  readonly timeouts?: AwsTimeouts
+}
+
+/** GetParameters takes no more. */
+const namesInOneCall = 10
+
+/**
+ * Elements in AWS Systems Manager Parameter Store, read anew each time: one element is the parameter
+ * `/tokenwell/<stage>/<kind>/<id>`, whose value is its JSON.
+ * @throws {ElementStoreError} from each call while they can't be read
+ */
+export function parameterStoreElements({ stage, timeouts = defaultAwsTimeouts }: ParameterStoreSettings): ElementStore {
+  const root = `/tokenwell/${stage}`
+  const nameOf = ({ kind, id }: ElementReference) => `${root}/${kind}/${id}`
+  let client: SSMClient | undefined
+  const connect = () => {
+    client ??= new SSMClient(awsClientSettings(timeouts))
+    return client
+  }
+
+  async function readValues(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const commands = batchesOf(names, namesInOneCall).map(
+      (Names) => new GetParametersCommand({ Names, WithDecryption: true }),
+    )
+    try {
+      const answers = await withinTime(timeouts.total, (options) =>
+        Promise.all(commands.map((command) => connect().send(command, options))),
+      )
+      return new Map(
+        answers.flatMap(({ Parameters = [] }) => Parameters).map(({ Name = '', Value = '' }) => [Name, Value]),
+      )
+    } catch (error) {
+      throw describeFailure(error, 'ssm:GetParameters', `${root}/*`)
+    }
+  }
+
+  /** The names under a path without it. Each page has the whole time: there may be a thousand. */
+  async function listNames(path: string, { isRecursive }: { readonly isRecursive: boolean }): Promise<string[]> {
+    const names: string[] = []
+    let page: GetParametersByPathResult = {}
+    do {
+      const command = new GetParametersByPathCommand({ Path: path, Recursive: isRecursive, NextToken: page.NextToken })
+      try {
+        page = await withinTime(timeouts.total, (options) => connect().send(command, options))
+      } catch (error) {
+        throw describeFailure(error, 'ssm:GetParametersByPath', root)
+      }
+      names.push(...(page.Parameters ?? []).map(({ Name = '' }) => Name.slice(path.length + 1)))
+    } while (page.NextToken)
+    return names
+  }
+
+  return {
+    async get(references) {
+      // One name that can't be, and the service refuses all that are asked for with it.
+      const possible = references.filter(({ id }) => isElementId(id))
+      const values = await readValues([...new Set(possible.map(nameOf))])
+      return references.map((reference) => {
+        const value = values.get(nameOf(reference))
+        return value === undefined ? undefined : readParameter(reference, value)
+      })
+    },
+    async ids(kind) {
+      return (await listNames(`${root}/${kind}`, { isRecursive: false })).filter(isElementId)
+    },
+    async findings() {
+      return checkNames(root, await listNames(root, { isRecursive: true }))
+    },
+  }
+}
+
+function readParameter(reference: ElementReference, value: string): ElementReading {
+  const read = readStrictJson(value)
+  if ('complaint' in read) return unreadableElement(reference, `its parameter holds no JSON: ${read.complaint}.`)
+  return readElement(reference, read.value)
+}
+
+function checkNames(root: string, names: readonly string[]): Finding[] {
+  if (names.length === 0) return [{ severity: 'mistake', sentence: `${root} holds no element.` }]
+
+  const findings: Finding[] = []
+  const groups = new Map<string, string[]>()
+  for (const name of names) {
+    const [kind = '', id, ...more] = name.split('/')
+    if (id === undefined || more.length > 0)
+      findings.push({ severity: 'warning', sentence: `${root}/${name} is not read: it is not <kind>/<id>.` })
+    else groups.set(kind, [...(groups.get(kind) ?? []), id])
+  }
+  for (const [name, ids] of groups) {
+    const kind: Kind | undefined = kinds.find((each) => each === name)
+    if (kind) findings.push(...checkIds(kind, ids))
+    else findings.push({ severity: 'mistake', sentence: whyNoKind(name) })
+  }
+  return findings
+}
+
+/** Of the SDK's error only its name or code is kept. */
+function describeFailure(error: unknown, action: string, path: string): unknown {
+  const reason = reasonOfAwsFailure(error)
+  switch (classifyAwsFailure(error)) {
+    case 'denied':
+      return new ElementStoreError(
+        'elements_denied',
+        `The elements can't be read (${reason}): allow ${action} on the parameter ${path}, and kms:Decrypt on their key ` +
+          'where they are encrypted by your own; see that the credentials are good.',
+      )
+    case 'throttled':
+      return new ElementStoreError(
+        'elements_throttled',
+        `The elements under ${path} can't be read now (${reason}): Parameter Store asks to wait. Try again later.`,
+      )
+    case 'unreachable':
+      return new ElementStoreError(
+        'elements_unreachable',
+        `The elements under ${path} can't be read now (${reason}): see that Parameter Store can be reached, and try again ` +
+          'later.',
+      )
+    case 'missing':
+    case undefined:
+      return error
+  }
+}

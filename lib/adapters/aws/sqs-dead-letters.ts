@@ -1,0 +1,91 @@
+import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
+import { type DeadLetters, DeadLettersError } from '../../events/dead-letters.ts'
+import { type AwsTimeouts, awsClientSettings, withinTime } from './aws-client.ts'
+import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
+
+export interface SqsDeadLettersSettings {
+  readonly queueUrl: string
+  readonly timeouts?: AwsTimeouts
+}
+
+const defaultTimeouts: AwsTimeouts = { connect: 1_000, answer: 3_000, total: 5_000 }
+const longestAttribute = 500
+
+/** A queue of Amazon SQS: the message's body as it came, with the attributes `reason` and `code`. */
+export function sqsDeadLetters({ queueUrl, timeouts = defaultTimeouts }: SqsDeadLettersSettings): DeadLetters {
+  let client: SQSClient | undefined
+  const connect = () => {
+    // Otherwise the SDK goes by the URL's host, and writes to the console where that is not the configured endpoint.
+    client ??= new SQSClient({ ...awsClientSettings(timeouts), useQueueUrlAsEndpoint: false })
+    return client
+  }
+
+  return {
+    async add({ body, reason, code }) {
+      const command = new SendMessageCommand({
+        QueueUrl: queueUrl,
+        MessageBody: body,
+        MessageAttributes: { reason: textAttribute(reason), code: textAttribute(code) },
+      })
+      try {
+        await withinTime(timeouts.total, (options) => connect().send(command, options))
+      } catch (error) {
+        throw describeFailure(error, queueUrl)
+      }
+    },
+  }
+}
+
+/** SQS takes neither an empty text nor control characters; halves of characters would not survive the way. */
+function textAttribute(text: string) {
+  const printable = text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').trim()
+  return { DataType: 'String', StringValue: [...printable].slice(0, longestAttribute).join('') || 'none given' }
+}
+
+/** Of SQS alone, beside those that any service has. */
+const missing = ['QueueDoesNotExist', 'AWS.SimpleQueueService.NonExistentQueue', 'InvalidAddress']
+const denied = [
+  'InvalidSecurity',
+  'KmsAccessDenied',
+  'KmsDisabled',
+  'KmsInvalidKeyUsage',
+  'KmsInvalidState',
+  'KmsNotFound',
+  'KmsOptInRequired',
+]
+const throttled = ['KmsThrottled', 'OverLimit']
+
+/** Of the original only its name is kept: it may quote the message. */
+function describeFailure(error: unknown, queueUrl: string): DeadLettersError {
+  const reason = reasonOfAwsFailure(error)
+  switch (classify(error, reason)) {
+    case 'missing':
+      return new DeadLettersError(
+        `The dead-letter queue ${queueUrl} does not exist in this account and region: create it.`,
+      )
+    case 'denied':
+      return new DeadLettersError(
+        `The dead-letter queue ${queueUrl} is refused (${reason}): allow sqs:SendMessage on it, and kms:GenerateDataKey ` +
+          'and kms:Decrypt on its key where that is your own; see that the credentials are good.',
+      )
+    case 'throttled':
+      return new DeadLettersError(
+        `The dead-letter queue ${queueUrl} asks to wait (${reason}): the message comes again.`,
+      )
+    case 'unreachable':
+      return new DeadLettersError(
+        `The dead-letter queue ${queueUrl} did not answer in time, or can't be reached (${reason}): see that SQS can be ` +
+          'reached from this network.',
+      )
+    case undefined:
+      return new DeadLettersError(
+        `The dead-letter queue ${queueUrl} does not take the message (${reason}): look at it in its own queue.`,
+      )
+  }
+}
+
+function classify(error: unknown, reason: string) {
+  if (missing.includes(reason)) return 'missing'
+  if (denied.includes(reason)) return 'denied'
+  return throttled.includes(reason) ? 'throttled' : classifyAwsFailure(error)
+}

@@ -1,0 +1,132 @@
+import type { Dirent } from 'node:fs'
+import { readdir, readFile, stat } from 'node:fs/promises'
+import { join } from 'node:path'
+import { isElementId, type Kind, kinds } from '../../configuration/element.ts'
+import type { ElementStore } from '../../configuration/element-store.ts'
+import { ConfigurationError, type Finding } from '../../configuration/finding.ts'
+import { checkIds, readElement, unreadableElement, whyNoKind } from '../../configuration/read-element.ts'
+import { isJsonObject, type ReadJson, readStrictJson } from '../json/strict-json.ts'
+
+/** Values by id, by kind, unread; a file of a folder may hold none. */
+type RawElements = ReadonlyMap<Kind, ReadonlyMap<string, ReadJson>>
+
+/** One look at all of them serves whoever follows references at that moment. */
+const maximumAgeMilliseconds = 1_000
+
+/**
+ * Elements of a JSON file `{ kind: { id: element } }` or of a folder `<kind>/<id>.json`, as they were a second ago.
+ * @throws {ConfigurationError} from each call while the path can't be read or holds no JSON
+ */
+export function fileElements(path: string): ElementStore {
+  let loaded: ReturnType<typeof loadElements> | undefined
+  let loadedAt = -Infinity
+  const load = () => {
+    if (!loaded || performance.now() >= loadedAt + maximumAgeMilliseconds) {
+      loadedAt = performance.now()
+      loaded = loadElements(path).catch((error) => {
+        loaded = undefined
+        throw error
+      })
+    }
+    return loaded
+  }
+  return {
+    async get(references) {
+      const { elements } = await load()
+      return references.map((reference) => {
+        const read = elements.get(reference.kind)?.get(reference.id)
+        if (!read) return undefined
+        if ('complaint' in read) return unreadableElement(reference, `its file holds no JSON: ${read.complaint}.`)
+        return readElement(reference, read.value)
+      })
+    },
+    async ids(kind) {
+      return [...((await load()).elements.get(kind)?.keys() ?? [])]
+    },
+    async findings() {
+      return (await load()).findings
+    },
+  }
+}
+
+async function loadElements(path: string): Promise<{ elements: RawElements; findings: Finding[] }> {
+  const findings: Finding[] = []
+  const isFolder = (await attempt(path, () => stat(path))).isDirectory()
+  const groups = isFolder ? await readFolder(path, findings) : await readSingleFile(path, findings)
+  const elements = new Map<Kind, ReadonlyMap<string, ReadJson>>()
+  for (const [name, byId] of groups) {
+    const kind = kinds.find((each) => each === name)
+    if (!kind) {
+      findings.push(fileMistake(whyNoKind(name)))
+      continue
+    }
+    findings.push(...checkIds(kind, byId.keys()))
+    elements.set(kind, new Map([...byId].filter(([id]) => isElementId(id))))
+  }
+  if (elements.size === 0 && findings.length === 0) findings.push(fileMistake(`${path} holds no element.`))
+  return { elements, findings }
+}
+
+/** What stands under the name of a kind, by id. */
+type Group = readonly [kind: string, byId: ReadonlyMap<string, ReadJson>]
+
+async function readSingleFile(path: string, findings: Finding[]): Promise<Group[]> {
+  const read = await readJsonFile(path)
+  if ('complaint' in read) throw new ConfigurationError([fileMistake(`${path} holds no JSON: ${read.complaint}.`)])
+  if (!isJsonObject(read.value))
+    throw new ConfigurationError([
+      fileMistake(`${path} must hold a JSON object of the form { kind: { id: element } }.`),
+    ])
+
+  const { $schema: _editors, ...groups } = read.value
+  return Object.entries(groups).flatMap(([kind, byId]): Group[] => {
+    if (isJsonObject(byId)) return [[kind, new Map(Object.entries(byId).map(([id, value]) => [id, { value }]))]]
+    findings.push(fileMistake(`${kind} must be an object that gives each id its element.`))
+    return []
+  })
+}
+
+async function readFolder(path: string, findings: Finding[]): Promise<Group[]> {
+  const folders = await listFolder(path, (entry) => entry.isDirectory(), findings, 'a folder named after a kind')
+  return Promise.all(
+    folders.map(async (kind): Promise<Group> => {
+      const isElement = (entry: Dirent) => entry.isFile() && entry.name.endsWith('.json')
+      const files = await listFolder(join(path, kind), isElement, findings, 'a file <id>.json')
+      const read = files.map(async (file) => [file.slice(0, -5), await readJsonFile(join(path, kind, file))] as const)
+      return [kind, new Map(await Promise.all(read))]
+    }),
+  )
+}
+
+/** The names in a folder that are what it is for; each other one draws a warning, except those that begin with a dot. */
+async function listFolder(
+  path: string,
+  isExpected: (entry: Dirent) => boolean,
+  findings: Finding[],
+  expected: string,
+): Promise<string[]> {
+  const entries = (await readdir(path, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'))
+  for (const entry of entries)
+    if (!isExpected(entry))
+      findings.push({ severity: 'warning', sentence: `${join(path, entry.name)} is not read: it is not ${expected}.` })
+  return entries.filter(isExpected).map(({ name }) => name)
+}
+
+async function readJsonFile(path: string): Promise<ReadJson> {
+  return readStrictJson(await attempt(path, () => readFile(path, 'utf8')))
+}
+
+async function attempt<T>(path: string, read: () => Promise<T>): Promise<T> {
+  try {
+    return await read()
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code ?? 'unknown reason'
+    throw new ConfigurationError([
+      fileMistake(`${path} can't be read (${reason}); it must be a JSON file or a folder.`),
+    ])
+  }
+}
+
+function fileMistake(sentence: string): Finding {
+  return { severity: 'mistake', sentence }
+}

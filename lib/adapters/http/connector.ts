@@ -1,0 +1,140 @@
+import { request } from 'node:http'
+import type { Socket } from 'node:net'
+import buildConnector from 'undici/lib/core/connect.js'
+import errors from 'undici/lib/core/errors.js'
+import type { HttpProxy, Transport } from '../../configuration/connection.ts'
+import { oneLine } from '../../secret/secret.ts'
+import type { SecretStore } from '../../secret/secret-store.ts'
+import { readTlsIdentity } from './tls-identity.ts'
+
+/** Opens connections to one far end: over TLS, through its proxy where it has one. */
+export type Connector = buildConnector.connector
+
+/**
+ * @throws {SecretError} when a certificate or the proxy's password can't be had
+ * @throws {KeyStoreError} when a secret holds no certificate
+ */
+export async function createConnector(transport: Transport, secrets: SecretStore): Promise<Connector> {
+  const { tls, proxy, connectTimeoutMilliseconds: timeout } = transport
+  const identity = await readTlsIdentity(tls, secrets)
+  // What is bounded and told apart here is HTTP/1.1: one answer a connection, and its end is the connection's.
+  const bounds = { timeout, allowH2: false, minVersion: tls.minimumVersion }
+  // Said here, NODE_TLS_REJECT_UNAUTHORIZED has no word in it.
+  const connect = buildConnector({ ...bounds, ...identity, rejectUnauthorized: true })
+  return proxy ? throughProxy(connect, proxy, await proxyHeaders(proxy, secrets), timeout) : connect
+}
+
+/** The names of all secrets that a connector is made from. */
+export function secretNamesOf({ tls, proxy }: Transport): string[] {
+  const { trustStore, clientCertificate } = tls
+  return [trustStore, clientCertificate, proxy?.credentials?.passwordSecret].filter((name) => name !== undefined)
+}
+
+/** RFC 7617 section 2. */
+async function proxyHeaders({ credentials }: HttpProxy, secrets: SecretStore): Promise<Record<string, string>> {
+  if (!credentials) return {}
+  const password = oneLine(await secrets.get(credentials.passwordSecret)).reveal()
+  const pair = Buffer.from(`${credentials.user}:${password}`).toString('base64')
+  return { 'proxy-authorization': `Basic ${pair}` }
+}
+
+function throughProxy(
+  connect: Connector,
+  proxy: HttpProxy,
+  headers: Readonly<Record<string, string>>,
+  timeoutMilliseconds: number,
+): Connector {
+  return (options, callback) => {
+    const endsAt = performance.now() + timeoutMilliseconds
+    openTunnel(proxy, authorityOf(options), headers, timeoutMilliseconds).then(
+      (httpSocket) => connectWithin(endsAt - performance.now(), connect, { ...options, httpSocket }, callback),
+      (error: Error) => callback(error, null),
+    )
+  }
+}
+
+/** What the tunnel has left of the time that is for both. */
+function connectWithin(
+  timeoutMilliseconds: number,
+  connect: Connector,
+  options: buildConnector.Options & { readonly httpSocket: Socket },
+  callback: buildConnector.Callback,
+): void {
+  let isLate = false
+  const timer = setTimeout(() => {
+    isLate = true
+    // The TLS socket above it says nothing of that.
+    options.httpSocket.destroy()
+    callback(new errors.ConnectTimeoutError(), null)
+  }, timeoutMilliseconds)
+  connect(options, (...result) => {
+    clearTimeout(timer)
+    if (!isLate) callback(...result)
+  })
+}
+
+/** RFC 9110 section 9.3.6; undici has taken the brackets of an IPv6 address away. */
+function authorityOf({ hostname, port }: buildConnector.Options): string {
+  return `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port || '443'}`
+}
+
+/** RFC 9110 section 9.3.6. Errors are its own, whatever the reason: undici would try some others again without end. */
+function openTunnel(
+  { id, host, port }: HttpProxy,
+  authority: string,
+  headers: Readonly<Record<string, string>>,
+  timeoutMilliseconds: number,
+): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const path = authority
+    const tunnel = request({
+      host,
+      port,
+      method: 'CONNECT',
+      path,
+      headers: { host: authority, ...headers },
+      agent: false,
+    })
+    const timer = setTimeout(() => tunnel.destroy(new errors.ConnectTimeoutError()), timeoutMilliseconds)
+    const refuse = (error: Error) => {
+      clearTimeout(timer)
+      reject(error)
+    }
+    tunnel.on('connect', ({ statusCode }, socket) => {
+      if (statusCode !== 200) {
+        socket.destroy()
+        return refuse(refusal(id, statusCode))
+      }
+      clearTimeout(timer)
+      resolve(socket)
+    })
+    tunnel.on('error', (error: NodeJS.ErrnoException) => {
+      if (error instanceof errors.ConnectTimeoutError) return refuse(error)
+      const { code = 'no reason given' } = error
+      refuse(new ProxyRefusedError(`can't be reached: the proxy ${id} gives no answer (${code})`))
+    })
+    tunnel.end()
+  })
+}
+
+function refusal(id: string, status: number | undefined): ProxyRefusedError {
+  // Some proxies, as tinyproxy, say 401 of credentials that are wrong, and 407 only of none.
+  const isOfCredentials = status === 407 || status === 401
+  const reason = isOfCredentials
+    ? `wants other credentials (${status}); see its basicAuthRef`
+    : `opens no way there (${status ?? 'no status'})`
+  return new ProxyRefusedError(`can't be reached: the proxy ${id} ${reason}`, { isLasting: isOfCredentials })
+}
+
+/** A proxy opens no tunnel. The message completes "The far end …". */
+export class ProxyRefusedError extends Error {
+  readonly code = 'ERR_PROXY_REFUSED'
+  override readonly name = 'ProxyRefusedError'
+  /** Whether asking again at once is of no use, and may lock the proxy's user out. */
+  readonly isLasting: boolean
+
+  constructor(message: string, { isLasting = false }: { readonly isLasting?: boolean } = {}) {
+    super(message)
+    this.isLasting = isLasting
+  }
+}

@@ -1,0 +1,78 @@
+import { createSecureContext } from 'node:tls'
+import type { TlsConfiguration } from '../../configuration/connection.ts'
+import type { SecretStore } from '../../secret/secret-store.ts'
+import { readCertificates, unwrapBase64 } from '../../signing/pem.ts'
+import { KeyStoreError } from '../../signing/signing-key.ts'
+import { readSigningKeys } from '../../signing/signing-secret.ts'
+import { isJsonObject, readStrictJson } from '../json/strict-json.ts'
+
+/** Whom we trust and who we are, as node:tls takes it. */
+export interface TlsIdentity {
+  readonly ca?: string
+  readonly cert?: string
+  readonly key?: string
+  /** PKCS#12, in place of certificate and key; the CAs that it brings are trusted, too. */
+  readonly pfx?: Buffer
+  readonly passphrase?: string
+}
+
+/**
+ * @throws {SecretError} when a secret can't be had
+ * @throws {KeyStoreError} when it holds no CA bundle, or no client certificate with its key
+ */
+export async function readTlsIdentity(tls: TlsConfiguration, secrets: SecretStore): Promise<TlsIdentity> {
+  const { trustStore, clientCertificate } = tls
+  return {
+    ...(trustStore && (await readTrustStore(trustStore, secrets))),
+    ...(clientCertificate && (await readClientCertificate(clientCertificate, secrets))),
+  }
+}
+
+async function readTrustStore(location: string, secrets: SecretStore): Promise<TlsIdentity> {
+  const text = unwrapBase64((await secrets.get(location)).reveal())
+  const certificates = readCertificates(location, text)
+  if (certificates.length === 0)
+    throw new KeyStoreError(location, 'holds no PEM certificate; as a trust store it must hold a CA bundle.')
+  return { ca: certificates.join('') }
+}
+
+async function readClientCertificate(location: string, secrets: SecretStore): Promise<TlsIdentity> {
+  const secret = await secrets.get(location)
+  const pkcs12 = readPkcs12(location, secret.reveal())
+  if (pkcs12) return pkcs12
+  const [identity] = readSigningKeys(location, secret)
+  if (!identity?.certificates.length)
+    throw new KeyStoreError(location, 'holds a key without its certificate; a TLS client presents both.')
+  const { privateKey, certificates } = identity
+  return { cert: certificates.join(''), key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
+}
+
+/** Base64 of PKCS#12, or JSON `{ pkcs12, passphrase }` with it, itself in base64 or not; undefined where the text is neither. */
+function readPkcs12(location: string, text: string): TlsIdentity | undefined {
+  const { pkcs12 = text, passphrase } = readMembers(unwrapBase64(text))
+  const packed = typeof pkcs12 === 'string' ? pkcs12.replace(/\s+/g, '') : ''
+  // DER of more than 127 bytes begins so.
+  if (!/^MI[A-Za-z0-9+/]+={0,2}$/.test(packed)) {
+    if (pkcs12 === text) return undefined
+    throw new KeyStoreError(location, 'holds a pkcs12 that is none: it must be the bytes of the file in base64.')
+  }
+  const identity = {
+    pfx: Buffer.from(packed, 'base64'),
+    ...(typeof passphrase === 'string' && { passphrase }),
+  }
+  try {
+    createSecureContext(identity)
+  } catch {
+    // The reason of node:tls is dropped: it tells a wrong passphrase from an old cipher by no reliable sign.
+    throw new KeyStoreError(
+      location,
+      "holds PKCS#12 that can't be read: give its passphrase beside it, as JSON with pkcs12 and passphrase, and export it with AES.",
+    )
+  }
+  return identity
+}
+
+function readMembers(text: string): { readonly pkcs12?: unknown; readonly passphrase?: unknown } {
+  const read = readStrictJson(text)
+  return 'value' in read && isJsonObject(read.value) ? read.value : {}
+}

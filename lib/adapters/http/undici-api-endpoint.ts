@@ -1,0 +1,83 @@
+import type { Dispatcher } from 'undici'
+import {
+  type ApiAnswer,
+  ApiCallError,
+  type ApiEndpoint,
+  type ApiRequest,
+  maximumPayloadBytes,
+} from '../../api-call/api-endpoint.ts'
+import type { ProtectedApi } from '../../configuration/connection.ts'
+import type { SecretCache } from '../../secret/secret-cache.ts'
+import { readConnectionFailure } from './connection-failure.ts'
+import { createOpenedByIdentity } from './dispatcher-cache.ts'
+import { createHttpConnections } from './http-connections.ts'
+import { type ExchangeProgress, exchange } from './http-exchange.ts'
+
+/** As long as any call would take a connection that is idle. */
+const keepAliveMilliseconds = 60_000
+
+/** APIs over undici: keep-alive connections per origin and TLS identity, no redirects, no repetition, bounded time and size. */
+export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiEndpoint {
+  const openedConnections = createOpenedByIdentity(secrets, (connect, { origin }: ProtectedApi) =>
+    createHttpConnections(origin, connect, keepAliveMilliseconds, now),
+  )
+
+  return {
+    async send(api, request, limits) {
+      const { origin, tls, proxy, connectTimeoutMilliseconds } = api
+      const connections = await openedConnections(JSON.stringify([origin, tls, proxy, connectTimeoutMilliseconds]), api)
+      const connection = connections.take(limits.maximumIdleMilliseconds)
+      const usedBefore = connection.socket
+      const progress: ExchangeProgress = { isSent: false, isAnswered: false }
+      try {
+        const bounds = { ...limits, maximumBytes: maximumPayloadBytes, tooLarge }
+        const answer = await exchange(connection.client, toDispatch(request), bounds, progress)
+        await connections.giveBack(connection)
+        return answer as ApiAnswer
+      } catch (error) {
+        connections.discard(connection)
+        const wasReused = usedBefore !== undefined && connection.socket === usedBefore
+        throw describeFailure(error, api, progress, wasReused)
+      }
+    },
+  }
+}
+
+function toDispatch({ method, target, headers, token, body }: ApiRequest): Dispatcher.DispatchOptions {
+  return {
+    method,
+    path: target,
+    headers: { ...headers, authorization: `Bearer ${token.reveal()}` },
+    body: body ?? null,
+  }
+}
+
+function tooLarge(): ApiCallError {
+  return new ApiCallError(
+    'http_response_body_size',
+    `The API's answer is larger than the ${maximumPayloadBytes} bytes (6 MB) that Lambda hands over: ask it for less at a time.`,
+    { wasSent: true },
+  )
+}
+
+function describeFailure(
+  error: unknown,
+  api: ProtectedApi,
+  { isSent, isAnswered }: ExchangeProgress,
+  wasReused: boolean,
+): Error {
+  if (error instanceof ApiCallError) return error
+  const { type, predicate } = readConnectionFailure(error, api)
+  if (isAnswered && type === 'connection_terminated')
+    return new ApiCallError('http_response_incomplete', `The API at ${api.origin} broke off its answer.`, {
+      wasSent: true,
+    })
+  if (!isSent && type === 'http_response_timeout')
+    return new ApiCallError('connection_timeout', `The API at ${api.origin} can't be reached in time.`, {
+      wasSent: false,
+    })
+  return new ApiCallError(type, `The API at ${api.origin} ${predicate}.`, {
+    wasSent: isSent && type !== 'tls_alert_received',
+    wasDead: wasReused && type === 'connection_terminated',
+  })
+}

@@ -1,0 +1,142 @@
+import type { Dispatcher } from 'undici'
+import type { ResolvedAuthorizationServer } from '../../configuration/connection.ts'
+import type { SecretCache } from '../../secret/secret-cache.ts'
+import {
+  maximumAnswerBytes,
+  type TokenEndpoint,
+  type TokenEndpointAnswer,
+  type TokenEndpointRequest,
+  type TokenEndpointTimeouts,
+} from '../../token-endpoint/token-endpoint.ts'
+import { TimedOutError, UnreachableError, UnreadableAnswerError } from '../../token-endpoint/token-endpoint-error.ts'
+import { readConnectionFailure } from './connection-failure.ts'
+import { createOpenedByIdentity } from './dispatcher-cache.ts'
+import { createHttpConnections, createTurns, type HttpConnections, type Turns } from './http-connections.ts'
+import { exchange, type HttpAnswer } from './http-exchange.ts'
+
+/** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
+const keepAliveMilliseconds = 4_000
+const utf8 = new TextDecoder('utf-8', { fatal: true })
+
+/**
+ * The token endpoint over undici: keep-alive connections per TLS identity, no redirects, no repetition, bounded time and
+ * size.
+ */
+export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): TokenEndpoint {
+  const openedWays = createOpenedByIdentity(secrets, (connect, server: ResolvedAuthorizationServer) => {
+    const { origin } = new URL(server.tokenEndpoint)
+    const connections = createHttpConnections(origin, connect, keepAliveMilliseconds, now)
+    return { connections, turns: createTurns(server.maximumConcurrency), close: connections.close }
+  })
+
+  function wayTo(server: ResolvedAuthorizationServer, { origin }: URL): Promise<Way> {
+    const { id, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency } = server
+    return openedWays(JSON.stringify([id, origin, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency]), server)
+  }
+
+  return {
+    async post(server, { timeouts, ...request }) {
+      const url = new URL(server.tokenEndpoint)
+      const way = await wayTo(server, url)
+      try {
+        return readAnswer(await exchangeInTurn(way, toDispatch(url, request), timeouts))
+      } catch (error) {
+        throw describeFailure(error, server)
+      }
+    },
+  }
+}
+
+/** To one authorization server, by one TLS identity. */
+interface Way {
+  readonly connections: HttpConnections
+  readonly turns: Turns
+}
+
+async function exchangeInTurn(
+  { connections, turns }: Way,
+  request: Dispatcher.DispatchOptions,
+  { receiveMilliseconds, totalMilliseconds: total }: TokenEndpointTimeouts,
+): Promise<HttpAnswer> {
+  const startedAt = performance.now()
+  await turns.take(total)
+  const totalMilliseconds = total - (performance.now() - startedAt)
+  const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes, tooLarge }
+  const connection = connections.take(keepAliveMilliseconds)
+  try {
+    const answer = await exchange(connection.client, request, limits)
+    await connections.giveBack(connection)
+    return answer
+  } catch (error) {
+    connections.discard(connection)
+    throw error
+  } finally {
+    turns.giveBack()
+  }
+}
+
+function toDispatch(
+  { pathname, search }: URL,
+  { headers, form }: Omit<TokenEndpointRequest, 'timeouts'>,
+): Dispatcher.DispatchOptions {
+  const revealed = Object.entries(headers).map(([name, value]) => [name, value.reveal()])
+  return {
+    path: `${pathname}${search}`,
+    method: 'POST',
+    headers: {
+      'content-type': 'application/x-www-form-urlencoded',
+      accept: 'application/json',
+      // A compressed answer could unfold to any size.
+      'accept-encoding': 'identity',
+      ...Object.fromEntries(revealed),
+    },
+    body: form.reveal(),
+  }
+}
+
+function tooLarge(): UnreadableAnswerError {
+  return new UnreadableAnswerError(`The token endpoint answers with more than ${maximumAnswerBytes / 1024} KiB.`)
+}
+
+function readAnswer({ status, headers, body }: HttpAnswer): TokenEndpointAnswer {
+  const { 'retry-after': retryAfter, date } = headers
+  return {
+    status,
+    ...(typeof retryAfter === 'string' && { retryAfter }),
+    ...(typeof date === 'string' && { date }),
+    body: decode(body),
+  }
+}
+
+function decode(bytes: Buffer): string {
+  try {
+    return utf8.decode(bytes)
+  } catch {
+    throw new UnreadableAnswerError('The token endpoint answers with text that is not UTF-8.')
+  }
+}
+
+/** What undici and node:tls throw, as an error of ours. */
+export function describeFailure(error: unknown, server: ResolvedAuthorizationServer): Error {
+  if (error instanceof UnreadableAnswerError) return error
+  const { type, predicate, isLasting = false } = readConnectionFailure(error, server)
+  const message = `The token endpoint of ${server.id} ${predicate}.`
+  switch (type) {
+    case 'connection_read_timeout':
+    case 'http_response_timeout':
+      return new TimedOutError(message)
+    case 'http_protocol_error':
+    case 'http_response_header_section_size':
+      return new UnreadableAnswerError(message)
+    case 'dns_error':
+    case 'destination_unavailable':
+    case 'destination_ip_unroutable':
+    case 'connection_refused':
+    case 'connection_terminated':
+    case 'connection_timeout':
+    case 'tls_certificate_error':
+    case 'tls_protocol_error':
+    case 'tls_alert_received':
+      return new UnreachableError(message, { isLasting })
+  }
+}

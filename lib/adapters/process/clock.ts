@@ -1,0 +1,44 @@
+import { randomFillSync } from 'node:crypto'
+import type { Pause } from '../../base/time.ts'
+
+/**
+ * A clock that never runs backwards: where the system's is set back, time goes on from where it was, or expired tokens
+ * would come to life. Where it is set forward, or the process was frozen, it follows. Milliseconds since the epoch.
+ * @param monotonic milliseconds from any moment on, never set
+ */
+export function createSteadyClock(
+  system: () => number = Date.now,
+  monotonic: () => number = () => performance.now(),
+): () => number {
+  let last = { time: system(), reading: monotonic() }
+  return () => {
+    const reading = monotonic()
+    const time = Math.max(system(), last.time + Math.max(0, Math.floor(reading - last.reading)))
+    if (time > last.time) last = { time, reading }
+    return time
+  }
+}
+
+/** By the system's timers. Most are called off, which costs neither an error nor a signal. */
+export const timerPause: Pause = (milliseconds, unless) =>
+  new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds)
+    const callOff = () => clearTimeout(timer)
+    unless?.then(callOff, callOff)
+  })
+
+const idBytes = 16
+/** Drawn for many at once: for one alone the way to the system's generator costs more than all else of a record. */
+const drawn = Buffer.alloc(idBytes * 128)
+let used = drawn.length
+
+/** 16 random bytes in base64url, new at each call. */
+export function randomId(): string {
+  if (used === drawn.length) {
+    randomFillSync(drawn)
+    used = 0
+  }
+  const start = used
+  used += idBytes
+  return drawn.toString('base64url', start, used)
+}

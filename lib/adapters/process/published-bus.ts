@@ -1,0 +1,20 @@
+import { channel } from 'node:diagnostics_channel'
+import { type EventBus, EventBusError } from '../../events/event-bus.ts'
+
+/** The name of the diagnostics channel on which every event of this process is published, as a `TokenwellEvent`. */
+export const eventChannel = 'tokenwell:event'
+
+/** A bus within this process. What nobody listens to is not taken. */
+export function publishedBus(): EventBus {
+  const events = channel(eventChannel)
+  return {
+    isHeard: true,
+    async raise(raised) {
+      for (const event of raised) {
+        if (!events.hasSubscribers)
+          throw new EventBusError('In this process nobody listens to events: subscribe first.')
+        events.publish(event)
+      }
+    },
+  }
+}

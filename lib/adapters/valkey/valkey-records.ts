@@ -1,0 +1,155 @@
+import type { Valkey } from 'iovalkey'
+import type { RecordFields, RecordName, RecordStore, StoredRecord } from '../../fleet/record-store.ts'
+import {
+  describeFailure,
+  isConnectionLost,
+  openConnection,
+  timedOutError,
+  type ValkeyConnection,
+  type ValkeyCredentials,
+  type ValkeyServer,
+} from './valkey-connection.ts'
+import { findDue, writeHint } from './valkey-due.ts'
+
+export { readValkeyCredentials } from './valkey-connection.ts'
+
+interface ValkeyRecordsOptions {
+  /** `valkey://host:port`, or `valkeys://host:port` for TLS. */
+  readonly url: string
+  readonly stage: string
+  /** Bounds each call in all: credentials, connecting and the answer. */
+  readonly attemptMilliseconds: number
+  /** Asked for at each new connection, so that a rotated password is found. */
+  readonly credentials: () => Promise<ValkeyCredentials>
+}
+
+/**
+ * Records as strings: the version, a line feed, and the rest as JSON. Their keys are `tokenwell:<stage>:{<group>}:<id>`, so
+ * that a group shares a slot; what is due is found by sorted sets, `tokenwell:<stage>:{due:<shard>}`. One connection, opened
+ * by the first call, and by the next one after it was lost. It takes Valkey, or Redis from 6.2, and a user with
+ * `+mget +eval +evalsha +set +time +zadd +zrange +zrem ~tokenwell:<stage>:*`.
+ * @throws {Error} at once, when the URL isn't one
+ */
+export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: ValkeyRecordsOptions): RecordStore {
+  const server = readServerUrl(url)
+  let connection: ValkeyConnection | undefined
+
+  function connect(): ValkeyConnection {
+    const current = openConnection(server, credentials, () => forget(current))
+    return current
+  }
+
+  function forget(lost: ValkeyConnection): void {
+    lost.close()
+    if (connection === lost) connection = undefined
+  }
+
+  async function call<Answer>(
+    command: (client: Valkey) => Promise<Answer>,
+    { timeUp, mayRepeat = false }: { readonly timeUp: Promise<never>; readonly mayRepeat?: boolean },
+  ): Promise<Answer> {
+    connection ??= connect()
+    const current = connection
+    const wasOpen = current.isOpen
+    try {
+      return await Promise.race([current.opened.then(command), timeUp])
+    } catch (error) {
+      const failure = describeFailure(error, server)
+      if (!failure.isThrottled || !current.isOpen) forget(current)
+      // The far end may have closed an idle connection while the function was frozen.
+      if (mayRepeat && wasOpen && isConnectionLost(error)) return call(command, { timeUp })
+      throw failure
+    }
+  }
+
+  const inTime = <Answer>(work: (timeUp: Promise<never>) => Promise<Answer>) =>
+    withTimer(attemptMilliseconds, timedOutError(server, attemptMilliseconds), work)
+  const keyOf = ({ group, id }: RecordName) => `tokenwell:${stage}:{${group}}:${id}`
+
+  async function readAll(client: Valkey, names: readonly RecordName[]): Promise<(StoredRecord | undefined)[]> {
+    // A command for each slot, all sent at once: a cluster takes none that spans two.
+    const slots = [...Map.groupBy(names, ({ group }) => group).values()].map((group) => group.map(keyOf))
+    const values = await Promise.all(slots.map((keys) => client.mget(keys)))
+    const keys = slots.flat()
+    const records = new Map(values.flat().map((value, index) => [keys[index], readRecord(value)]))
+    return names.map((name) => records.get(keyOf(name)))
+  }
+
+  return {
+    read(names) {
+      return inTime((timeUp) => call((client) => readAll(client, names), { timeUp, mayRepeat: true }))
+    },
+    async write(name, record, expected) {
+      const { dueAt } = record
+      const [value, removableFrom] = [createValue(record), Math.ceil(record.removableFrom)]
+      const command = async (client: Valkey) => {
+        const hint = dueAt === undefined ? undefined : writeHint(client, stage, { name, dueAt })
+        const written = client.compareAndSet(keyOf(name), expected ?? '', value, removableFrom)
+        return (await Promise.all([written, hint]))[0] === 1
+      }
+      return inTime((timeUp) => call(command, { timeUp }))
+    },
+    due(until, limit) {
+      const command = (client: Valkey) =>
+        findDue({ client, stage, read: (names) => readAll(client, names) }, until, limit)
+      return inTime((timeUp) => call(command, { timeUp, mayRepeat: true }))
+    },
+  }
+}
+
+/** @throws {Error} that doesn't repeat the URL, which may hold a password by mistake */
+function readServerUrl(url: string): ValkeyServer {
+  const form = 'valkey://host:port, or valkeys://host:port for TLS'
+  if (!URL.canParse(url)) throw new Error(`The URL of the Valkey server is none: it must be ${form}.`)
+  const { protocol, username, password, hostname, port, pathname, search, hash } = new URL(url)
+  if (username || password)
+    throw new Error('The URL of the Valkey server holds a user name or password: leave them out, a secret holds them.')
+  if (!/^(valkey|redis)s?:$/.test(protocol) || !hostname || pathname.length > 1 || search || hash)
+    throw new Error(`The URL of the Valkey server must be ${form}, and nothing more.`)
+  const host = hostname.replace(/^\[(.*)\]$/, '$1')
+  return { host, port: Number(port || 6379), isTls: protocol.endsWith('s:') }
+}
+
+async function withTimer<Answer>(
+  milliseconds: number,
+  error: Error,
+  work: (timeUp: Promise<never>) => Promise<Answer>,
+): Promise<Answer> {
+  let timer: NodeJS.Timeout | undefined
+  const timeUp = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(error), milliseconds)
+  })
+  try {
+    return await work(timeUp)
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+/** The version, a line feed, and the rest as JSON. */
+export function createValue({ version, removableFrom, dueAt, fields }: StoredRecord): string {
+  return `${version}\n${JSON.stringify({ removableFrom, dueAt, fields })}`
+}
+
+/** Without fields where they can't be read, so that it can be replaced; undefined where there is no version, as for a write. */
+export function readRecord(value: string | null): StoredRecord | undefined {
+  const [, version, json] = /^([A-Za-z0-9_-]+)\n(.*)$/s.exec(value ?? '') ?? []
+  if (version === undefined || json === undefined) return undefined
+  return { version, ...(readContent(json) ?? { removableFrom: 0, fields: {} }) }
+}
+
+function readContent(json: string): Omit<StoredRecord, 'version'> | undefined {
+  try {
+    const { removableFrom, dueAt, fields } = JSON.parse(json) as Omit<StoredRecord, 'version'>
+    if (typeof removableFrom !== 'number' || !areFields(fields)) return undefined
+    if (dueAt === undefined) return { removableFrom, fields }
+    return typeof dueAt === 'number' ? { removableFrom, dueAt, fields } : undefined
+  } catch {
+    return undefined
+  }
+}
+
+function areFields(value: unknown): value is RecordFields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  return Object.values(value).every((each) => typeof each === 'string' || typeof each === 'number')
+}

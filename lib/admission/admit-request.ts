@@ -1,0 +1,109 @@
+import type { TokenRequest } from '../access-token/token.ts'
+import type { Connection } from '../configuration/connection.ts'
+import type { Connections, KnownConnection } from '../configuration/connection-cache.ts'
+import type { GrantType } from '../configuration/element.ts'
+import type { GrantParameters } from '../token-endpoint/token-request-form.ts'
+
+/** A request held against its connection's elements. */
+export interface Admission extends KnownConnection {
+  readonly parameters: GrantParameters
+}
+
+/**
+ * @param fingerprint of the elements by which the fleet goes
+ * @throws {UnknownConnectionError}
+ * @throws {ConfigurationError}
+ * @throws {ElementStoreError}
+ * @throws {InvalidRequestError}
+ */
+export async function admit(connections: Connections, request: TokenRequest, fingerprint?: string): Promise<Admission> {
+  const known = await connections.get(request.connection, fingerprint)
+  return { ...known, parameters: admitRequest(known.connection, request) }
+}
+
+/**
+ * What goes to the token endpoint: the elements' parameters and the request's. What an element sets is the operator's
+ * word; a request may repeat it, ask for a part of its scope or resource, and add what it leaves out, or exactly what
+ * `requestMay` lists where that is given.
+ * @throws {InvalidRequestError} naming the parameter
+ */
+export function admitRequest(connection: Connection, request: TokenRequest): GrantParameters {
+  admitGrantType(connection.grantType, request)
+  const { scope, resource, audience, further } = connection.parameters
+  const admit = (name: string, values: readonly string[] | undefined, configured: readonly string[]) =>
+    admitValues(connection, name, values, configured)
+
+  const [admittedAudience] = admit('audience', listOf(request.audience), listOf(audience) ?? [])
+  for (const [name, value] of Object.entries(request.further))
+    admit(name, [value], Object.hasOwn(further, name) ? (listOf(further[name]) ?? []) : [])
+  return {
+    scope: admit('scope', request.scope, scope),
+    resource: admit('resource', request.resource, resource),
+    ...(admittedAudience !== undefined && { audience: admittedAudience }),
+    ...admitUser(connection, request),
+    further: { ...further, ...request.further },
+  }
+}
+
+function listOf(value: string | undefined): readonly string[] | undefined {
+  return value === undefined ? undefined : [value]
+}
+
+/** @throws {InvalidRequestError} where the request names another grant type than its connection's */
+export function admitGrantType(grantType: GrantType, request: TokenRequest): void {
+  if (request.grantType !== undefined && request.grantType !== grantType)
+    throw new InvalidRequestError(
+      'grant_type',
+      `can only be ${grantType} for this connection; leave it out or send that.`,
+      'unsupported_grant_type',
+    )
+}
+
+function admitValues(
+  { requestMay }: Connection,
+  name: string,
+  values: readonly string[] | undefined,
+  configured: readonly string[],
+): readonly string[] {
+  if (values === undefined) return configured
+
+  const listed = requestMay && Object.hasOwn(requestMay, name) ? requestMay[name] : undefined
+  const isOpen = listed === true || (!requestMay && configured.length === 0)
+  const allowed = [...configured, ...(listed === undefined || listed === true ? [] : listed)]
+  if (isOpen || values.every((value) => allowed.includes(value))) return values
+  throw new InvalidRequestError(
+    name,
+    allowed.length > 0
+      ? 'asks for more than this connection allows; leave it out, or ask for a part of what is configured.'
+      : "can't be set by a request for this connection; leave it out.",
+  )
+}
+
+function admitUser(
+  connection: Connection,
+  { username, password }: TokenRequest,
+): Pick<GrantParameters, 'username' | 'password'> {
+  if (connection.grantType === 'password') {
+    if (username === undefined) throw new InvalidRequestError('username', 'is missing; this connection needs one.')
+    if (password === undefined) throw new InvalidRequestError('password', 'is missing; this connection needs one.')
+    if (connection.requestMay?.['username'] !== undefined) admitValues(connection, 'username', [username], [])
+    return { username, password }
+  }
+  for (const [name, value] of Object.entries({ username, password }))
+    if (value !== undefined)
+      throw new InvalidRequestError(name, "has no place here: this connection's grant type is client_credentials.")
+  return {}
+}
+
+/** The caller's mistake, by the name of the parameter. */
+export class InvalidRequestError extends Error {
+  readonly code = 'invalid_request'
+  override readonly name = 'InvalidRequestError'
+  /** RFC 6749 section 5.2. */
+  readonly error: 'invalid_request' | 'unsupported_grant_type'
+
+  constructor(parameter: string, complaint: string, error: InvalidRequestError['error'] = 'invalid_request') {
+    super(`${parameter} ${complaint}`)
+    this.error = error
+  }
+}

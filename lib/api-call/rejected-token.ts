@@ -1,0 +1,49 @@
+import type { TokenRejection } from '../configuration/connection.ts'
+import type { ApiAnswer } from './api-endpoint.ts'
+
+const unauthorized = 401
+
+/** Whether the API says that the token is no longer good (RFC 6750 section 3.1), as the connection wants it read. */
+export function isTokenRejected({ status, headers }: ApiAnswer, rejection: TokenRejection): boolean {
+  if (status !== unauthorized) return false
+  if (rejection === 'any_401') return true
+  return [headers['www-authenticate'] ?? []]
+    .flat()
+    .flatMap(readChallenges)
+    .some(({ scheme, parameters }) => scheme === 'bearer' && parameters.get('error') === 'invalid_token')
+}
+
+/** One challenge of `WWW-Authenticate` (RFC 9110 section 11.6.1). */
+export interface Challenge {
+  /** In lower case. */
+  readonly scheme: string
+  /** By their names in lower case. */
+  readonly parameters: ReadonlyMap<string, string>
+}
+
+const token = "[\\w!#$%&'*+.^`|~-]+"
+const separator = /^[\s,]+/
+const parameter = new RegExp(`^(${token})\\s*=\\s*(?:(${token})|"((?:[^"\\\\]|\\\\.)*)")(?=[\\s,]|$)`, 's')
+const schemeName = new RegExp(`^(${token})(?=[\\s,]|$)`)
+/** What some schemes have in place of parameters. */
+const token68 = /^ +[\w.~+/-]+=*(?=\s*(,|$))/
+
+/** The challenges of a header, in their order; what follows on something that is none is left out. */
+export function readChallenges(header: string): readonly Challenge[] {
+  const challenges: { scheme: string; parameters: Map<string, string> }[] = []
+  for (let rest = header.replace(separator, ''); rest !== ''; rest = rest.replace(separator, '')) {
+    const current = challenges.at(-1)
+    const [asParameter, name = '', bare, quoted = ''] = (current && parameter.exec(rest)) ?? []
+    if (current && asParameter !== undefined) {
+      if (!current.parameters.has(name.toLowerCase()))
+        current.parameters.set(name.toLowerCase(), bare ?? quoted.replace(/\\(.)/gs, '$1'))
+      rest = rest.slice(asParameter.length)
+      continue
+    }
+    const [scheme] = schemeName.exec(rest) ?? []
+    if (scheme === undefined) return challenges
+    challenges.push({ scheme: scheme.toLowerCase(), parameters: new Map() })
+    rest = rest.slice(scheme.length).replace(token68, '')
+  }
+  return challenges
+}

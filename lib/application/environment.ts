@@ -1,0 +1,157 @@
+import { type Surroundings, secretPrefix } from '../configuration/deployment.ts'
+import type {
+  CachePlace,
+  CacheSettings,
+  DeadLettersPlace,
+  ElementsPlace,
+  EventsPlace,
+  SecretsPlace,
+} from './open-adapters.ts'
+
+/** What every function is told by its environment variables. */
+export interface Environment {
+  readonly surroundings: Surroundings
+  readonly elements: ElementsPlace
+  readonly secrets: SecretsPlace
+  readonly cache: CacheSettings
+  /** How long a token is handed out from memory before the shared cache is asked about it. */
+  readonly memoryMaximumSeconds: number
+  readonly events: EventsPlace
+}
+
+const defaultMemorySeconds = 30
+const defaultBudgetMilliseconds = 250
+const cacheForm = 'dynamodb:<table>, valkeys://<host>:<port>, memory or memory:<name>'
+
+/** For `readVariables`, alone or beside what a function is told besides. */
+export function readEnvironment(read: ReadVariable, variables: Variables): Environment {
+  const number = (name: string, otherwise: number) =>
+    read(name, (value) => readNumber(value, otherwise), 'a whole number, or left out', otherwise)
+
+  const stage = read('TOKENWELL_STAGE', readStage, 'the name of the stage', '')
+  const publicUrl = read('TOKENWELL_PUBLIC_URL', readUrl, 'the URL at which callers reach Tokenwell', '')
+  const elements = read('TOKENWELL_ELEMENTS', readElements, 'parameter-store, or the path of the elements', nowhere)
+  const secrets = read('TOKENWELL_SECRETS', readSecrets, 'secrets-manager, or the path of the folder of secrets', none)
+  const place = read('TOKENWELL_CACHE', readCache, cacheForm, inMemory)
+  // With no other cache than this function's own there is nobody to ask.
+  const memoryMaximumSeconds = number(
+    'TOKENWELL_MEMORY_SECONDS',
+    place.kind === 'memory' && place.name === undefined ? Infinity : defaultMemorySeconds,
+  )
+  const budgetMilliseconds = number('TOKENWELL_CACHE_BUDGET_MILLISECONDS', defaultBudgetMilliseconds)
+  const events = read('TOKENWELL_EVENTS', readEvents, 'eventbridge:<bus> or process, or left out', nobody)
+
+  const { AWS_LAMBDA_FUNCTION_NAME, TOKENWELL_CACHE_SECRET } = variables
+  return {
+    surroundings: { stage, publicUrl, isLambda: AWS_LAMBDA_FUNCTION_NAME !== undefined },
+    elements,
+    secrets,
+    cache: { place, secretName: TOKENWELL_CACHE_SECRET || `${secretPrefix({ stage })}cache`, budgetMilliseconds },
+    memoryMaximumSeconds,
+    events,
+  }
+}
+
+const nowhere: ElementsPlace = { kind: 'parameter_store' }
+const none: SecretsPlace = { kind: 'secrets_manager' }
+const inMemory: CachePlace = { kind: 'memory' }
+const nobody: EventsPlace = { kind: 'none' }
+
+function readStage(value: string): string | undefined {
+  return /^[A-Za-z0-9_-]{1,32}$/.test(value) ? value : undefined
+}
+
+function readUrl(value: string): string | undefined {
+  return URL.canParse(value) ? value.replace(/\/+$/, '') : undefined
+}
+
+function readElements(value: string): ElementsPlace | undefined {
+  if (value === 'parameter-store') return { kind: 'parameter_store' }
+  return value === '' ? undefined : { kind: 'files', path: value }
+}
+
+function readSecrets(value: string): SecretsPlace | undefined {
+  if (value === 'secrets-manager') return { kind: 'secrets_manager' }
+  return value === '' ? undefined : { kind: 'files', folder: value }
+}
+
+function readCache(value: string): CachePlace | undefined {
+  if (value === 'memory') return { kind: 'memory' }
+  const name = /^memory:([A-Za-z0-9_-]{1,64})$/.exec(value)?.[1]
+  if (name !== undefined) return { kind: 'memory', name }
+  if (/^(valkey|redis)s?:\/\//.test(value)) return { kind: 'valkey', url: value }
+  const tableName = /^dynamodb:([A-Za-z0-9_.-]{3,255})$/.exec(value)?.[1]
+  return tableName === undefined ? undefined : { kind: 'dynamodb', tableName }
+}
+
+function readEvents(value: string): EventsPlace | undefined {
+  if (value === '') return nobody
+  if (value === 'process') return { kind: 'process' }
+  const busName = /^eventbridge:([A-Za-z0-9_./-]{1,256})$/.exec(value)?.[1]
+  return busName === undefined ? undefined : { kind: 'eventbridge', busName }
+}
+
+function readNumber(value: string, otherwise: number): number | undefined {
+  if (value === '') return otherwise
+  return /^\d{1,9}$/.test(value) ? Number(value) : undefined
+}
+
+export type Variables = Readonly<Record<string, string | undefined>>
+
+/**
+ * What `readValue` makes of one variable, which is empty where it is missing; where it makes nothing of it, `otherwise`
+ * and a complaint that it must be of that form.
+ */
+export type ReadVariable = <T>(
+  name: string,
+  readValue: (value: string) => T | undefined,
+  form: string,
+  otherwise: T,
+) => T
+
+/** @throws {Error} naming every variable that is missing or wrong */
+export function readVariables<T>(variables: Variables, readAll: (read: ReadVariable, variables: Variables) => T): T {
+  const complaints: string[] = []
+  const all = readAll((name, readValue, form, otherwise) => {
+    const value = readValue(variables[name] ?? '')
+    if (value === undefined) complaints.push(`${name} must be ${form}`)
+    return value ?? otherwise
+  }, variables)
+  if (complaints.length > 0) throw new Error(`${complaints.join('; ')}.`)
+  return all
+}
+
+/** What a function is told that callers reach by HTTP. */
+export interface GuardedEnvironment extends Environment {
+  /** The claim of a JWT authorizer that lists the caller's connections; absent behind IAM. */
+  readonly connectionsClaim?: string
+}
+
+/** @throws {Error} naming every variable that is missing or wrong */
+export function readGuardedEnvironment(variables: Variables): GuardedEnvironment {
+  const { TOKENWELL_CONNECTIONS_CLAIM } = variables
+  return {
+    ...readVariables(variables, readEnvironment),
+    ...(TOKENWELL_CONNECTIONS_CLAIM && { connectionsClaim: TOKENWELL_CONNECTIONS_CLAIM }),
+  }
+}
+
+export interface RefreshTokenEnvironment extends Environment {
+  readonly deadLetters: DeadLettersPlace
+}
+
+/** @throws {Error} naming every variable that is missing or wrong */
+export function readRefreshTokenEnvironment(variables: Variables): RefreshTokenEnvironment {
+  return readVariables(variables, (read, all) => ({
+    ...readEnvironment(read, all),
+    deadLetters: read('TOKENWELL_DEAD_LETTERS', readDeadLetters, 'sqs:<URL of the queue>, or left out', noDeadLetters),
+  }))
+}
+
+const noDeadLetters: DeadLettersPlace = { kind: 'none' }
+
+function readDeadLetters(value: string): DeadLettersPlace | undefined {
+  if (value === '') return noDeadLetters
+  const queueUrl = /^sqs:(https?:\/\/.+)$/.exec(value)?.[1]
+  return queueUrl !== undefined && URL.canParse(queueUrl) ? { kind: 'sqs', queueUrl } : undefined
+}

@@ -1,0 +1,71 @@
+import { powertoolsLog, publishedLog, withPowertoolsMetrics } from '../adapters/log/powertools.ts'
+import { createSteadyClock, randomId, timerPause } from '../adapters/process/clock.ts'
+import { inTime } from '../base/time.ts'
+import { createConnections } from '../configuration/connection-cache.ts'
+import { firstCallMilliseconds } from '../fleet/circuit-breaker.ts'
+import { lruTokenMemory } from '../get-token/token-memory.ts'
+import { createSecretCache } from '../secret/secret-cache.ts'
+import { createSigners } from '../signing/signer-cache.ts'
+import type { Ports } from './application.ts'
+import type { Environment } from './environment.ts'
+import {
+  openElements,
+  openEvents,
+  openRotation,
+  openSecrets,
+  openSharedCache,
+  openTokenEndpoint,
+} from './open-adapters.ts'
+
+const maximumTokens = 10_000
+
+/** Opens what the environment names; each client is loaded at its first use. */
+export function openPorts(environment: Environment) {
+  const { surroundings, memoryMaximumSeconds, ...places } = environment
+  const { stage } = surroundings
+  const storePorts = openStorePorts(environment)
+  const { secrets, now, pause, log } = storePorts
+
+  const elements = openElements(places.elements, stage)
+  return {
+    ...storePorts,
+    elements,
+    connections: createConnections({ elements, surroundings, now, pause, log }),
+    signers: createSigners(secrets, now),
+    openRotatingSecret: openRotation(places.secrets, stage),
+    tokenEndpoint: openTokenEndpoint(secrets, now),
+    memory: lruTokenMemory({ maximumTokens }),
+    memoryMaximumSeconds,
+    events: openEvents(places.events, stage),
+  }
+}
+
+/** Of all that the environment names, what it takes to use the shared records, and to tell of it. */
+export function openStorePorts({ surroundings, secrets: place, cache }: Environment) {
+  const { stage } = surroundings
+  const now = createSteadyClock()
+  const secretStore = openSecrets(place, stage)
+  const secrets = createSecretCache(secretStore, now)
+  return {
+    surroundings,
+    /** Reads anew each time. */
+    secretStore,
+    secrets,
+    ...openSharedCache(cache, secrets, stage),
+    budgetMilliseconds: cache.budgetMilliseconds,
+    now,
+    random: Math.random,
+    randomId,
+    pause: timerPause,
+    log: withPowertoolsMetrics(publishedLog(powertoolsLog(stage)), stage),
+  }
+}
+
+/**
+ * Opens what every request needs: reads the keys of the cache and loads its client. For the init, in which Lambda gives a function
+ * more of a processor than afterwards. What fails, or takes more than 2 s, is left to the first request.
+ */
+export async function openEarly({ sealing, store, pause }: Pick<Ports, 'sealing' | 'store' | 'pause'>): Promise<void> {
+  const opened = Promise.allSettled([sealing.digest(''), store.read([])])
+  await inTime<unknown>(opened, firstCallMilliseconds, pause, () => undefined)
+}

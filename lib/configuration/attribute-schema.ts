@@ -1,0 +1,219 @@
+import * as v from 'valibot'
+import { isJsonObject, type JsonObject } from '../adapters/json/strict-json.ts'
+import { isElementId } from './element.ts'
+import { isHostName, isNoProxyRule } from './no-proxy.ts'
+import { isResourceIndicator, isScopeToken } from './parameter-syntax.ts'
+
+/*
+ * What the values of attributes look like in a file or parameter, and what they become once read. Each message completes
+ * "<attribute> must be …" and says all that there is to say: valibot's own would show the value.
+ */
+
+export const text = (message = 'a text that is not empty, of at most 4096 characters') =>
+  v.pipe(v.string(message), v.trim(), v.minLength(1, message), v.maxLength(4096, message))
+
+/** The id of another element; one, not several. */
+export function reference(kind: string) {
+  const message = `the id of one element of the kind ${kind}`
+  return v.pipe(
+    text(message),
+    v.check(isElementId, message),
+    v.description(`The id of an element of the kind ${kind}.`),
+  )
+}
+
+export const flag = v.pipe(
+  v.union([v.boolean(), v.picklist(['true', 'false'])], 'true or false'),
+  v.transform((value) => value === true || value === 'true'),
+)
+
+export function wholeNumber(minimum: number, maximum: number) {
+  const message = `a whole number from ${minimum} to ${maximum}`
+  return v.pipe(
+    v.union([v.number(), v.pipe(v.string(), v.regex(/^\d{1,15}$/, message))], message),
+    v.transform(Number),
+    v.integer(message),
+    v.minValue(minimum, message),
+    v.maxValue(maximum, message),
+  )
+}
+
+export const seconds = (minimum: number) => wholeNumber(minimum, 365 * 86_400)
+
+/** One of these numbers, or its digits. */
+export function oneOf<const Values extends readonly number[]>(values: Values) {
+  const message = `one of ${values.join(', ')}`
+  return v.pipe(v.union([v.number(), v.string()], message), v.transform(Number), v.picklist(values, message))
+}
+
+const longestDuration = '8760h'
+
+interface DurationRange {
+  readonly least: string
+  readonly most?: string
+  /** What a bare number counts. */
+  readonly bareUnit?: 'h' | 'm' | 's'
+  /** What the attribute can tell apart. */
+  readonly resolutionMilliseconds?: keyof typeof durationForms
+}
+
+const durationForms = {
+  1: 'a duration such as 30s, 1m30s or 2h',
+  1000: 'a duration of whole seconds such as 30s, 1m30s or 2h',
+  3600000: 'a duration of whole hours such as 12h or 720h',
+} as const
+
+/** In the original's notation; milliseconds once read. */
+export function duration({ least, most, bareUnit = 's', resolutionMilliseconds = 1 }: DurationRange) {
+  const message = `${durationForms[resolutionMilliseconds]}, at least ${least}${most ? ` and at most ${most}` : ''}`
+  return v.pipe(
+    v.union([v.string(), v.number()], message),
+    v.transform((value) => readDuration(String(value), bareUnit) ?? Number.NaN),
+    v.number(message),
+    v.minValue(readDuration(least) ?? 0, message),
+    v.maxValue(readDuration(most ?? longestDuration) ?? 0, message),
+    v.check((milliseconds) => milliseconds % resolutionMilliseconds === 0, message),
+  )
+}
+
+/** One text, or a list of them. */
+export function texts(message: string) {
+  return v.pipe(
+    v.union([text(message), v.pipe(v.array(text(message), message), v.minLength(1, message))], message),
+    v.transform((value) => [...new Set([value].flat())]),
+  )
+}
+
+const scopeMessage = 'scopes, separated by blanks or in a list: printable ASCII without " and \\ (RFC 6749 section 3.3)'
+export const scope = v.pipe(
+  v.union([v.string(), v.array(v.string(scopeMessage))], scopeMessage),
+  v.transform((value) => [...new Set([value].flat().flatMap((part) => part.split(' ')))].filter(Boolean)),
+  v.check((scopes) => scopes.every(isScopeToken), scopeMessage),
+)
+
+const resourceMessage = 'one or more absolute URIs without a fragment (RFC 8707 section 2)'
+export const resource = v.pipe(
+  texts(resourceMessage),
+  v.check((resources) => resources.every(isResourceIndicator), resourceMessage),
+)
+
+function isWebUrl(value: string): boolean {
+  if (!URL.canParse(value) || !/^https?:\/\/[\x21\x22\x24-\x7e]+$/i.test(value)) return false
+  const { username, password } = new URL(value)
+  return username === '' && password === '' && !/^https?:\/\/[^/?]*@/i.test(value)
+}
+
+const tokenEndpointMessage = 'a URL that begins with https://, without fragment, user and password'
+export const tokenEndpoint = v.pipe(text(tokenEndpointMessage), v.check(isWebUrl, tokenEndpointMessage))
+
+const hostMessage =
+  'scheme and host alone, such as https://api.example.com: port and domainBasePath have their own attributes'
+export const host = v.pipe(
+  text(hostMessage),
+  v.check((value) => isWebUrl(value) && new URL(value).pathname === '/' && !value.includes('?'), hostMessage),
+)
+
+const basePathMessage = 'a path that begins with /, without query, fragment, % and parts that are empty, . or ..'
+export const basePath = v.pipe(
+  text(basePathMessage),
+  v.check(
+    (value) => /^(\/[\w~!$&'()*+,;=:@.-]*)+$/.test(value) && !/\/\.{0,2}(\/|;)|\/\.{1,2}$/.test(value),
+    basePathMessage,
+  ),
+)
+
+const hostNameMessage = 'the name or address of a host, without scheme, port and brackets'
+export const hostName = v.pipe(text(hostNameMessage), v.check(isHostName, hostNameMessage))
+
+const noProxyMessage =
+  'hosts as NO_PROXY has them, separated by commas or in a list: *, api.example.com, .example.com, api.example.com:8443'
+export const noProxy = v.pipe(
+  texts(noProxyMessage),
+  v.transform((parts) => parts.flatMap((part) => part.split(/[\s,]+/)).filter(Boolean)),
+  v.check((rules) => rules.length > 0 && rules.every(isNoProxyRule), noProxyMessage),
+)
+
+/**
+ * An object of anything, of which `complain` says each thing that is wrong. Valibot's own records take lists for objects
+ * and pass over names such as constructor.
+ */
+export function object<T extends JsonObject>(message: string, complain: (value: JsonObject) => readonly string[]) {
+  return v.pipe(
+    v.custom<T>(isJsonObject, message),
+    v.rawCheck(({ dataset, addIssue }) => {
+      if (dataset.typed) for (const complaint of complain(dataset.value)) addIssue({ message: complaint })
+    }),
+  )
+}
+
+const byRequest = 'is set by each request'
+const reservedParameters: Readonly<Record<string, string>> = {
+  grant_type: 'is set by grantType',
+  client_id: 'is set by jwtAuthenticationSetClientId',
+  client_assertion: 'is made for each request',
+  client_assertion_type: 'is made for each request',
+  client_secret: 'must never stand in an element',
+  scope: 'has an attribute of its own',
+  resource: 'has an attribute of its own',
+  audience: 'has an attribute of its own',
+  username: byRequest,
+  password: byRequest,
+}
+
+export const parameters = object<Readonly<Record<string, string>>>('an object of texts', (value) =>
+  Object.entries(value).flatMap(([name, parameter]) => [
+    ...(typeof parameter === 'string' ? [] : [`an object of texts: ${name} is none`]),
+    ...(Object.hasOwn(reservedParameters, name)
+      ? [`an object without ${name}, which ${reservedParameters[name]}`]
+      : []),
+  ]),
+)
+
+const neverByRequest = [
+  'grant_type',
+  'client_id',
+  'client_assertion',
+  'client_assertion_type',
+  'client_secret',
+  'password',
+]
+const requestMayMessage = 'an object that gives each parameter true or a list of values'
+
+export const requestMay = object<Readonly<Record<string, true | readonly string[]>>>(requestMayMessage, (value) =>
+  Object.entries(value).flatMap(([name, allowed]) => [
+    ...(isAllowance(allowed) ? [] : [`${requestMayMessage}: ${name} has neither`]),
+    ...(neverByRequest.includes(name) ? [`an object without ${name}: a request can't set that`] : []),
+  ]),
+)
+
+function isAllowance(value: unknown): boolean {
+  return value === true || (Array.isArray(value) && value.every((each) => typeof each === 'string'))
+}
+
+export const secretName = (what: string) =>
+  v.pipe(
+    text('the name of a secret'),
+    v.description(`The name of the secret that holds ${what}, under tokenwell/<stage>/.`),
+  )
+
+const unitMilliseconds = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const
+const form = /^(-)?(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/
+
+/**
+ * Milliseconds of a duration in the original's notation: `30s`, `1m30s`, `2h`, `500ms`; a bare number counts in `bareUnit`.
+ * Undefined where the text is no duration.
+ */
+export function readDuration(text: string, bareUnit: keyof typeof unitMilliseconds = 's'): number | undefined {
+  if (/^-?\d{1,9}$/.test(text)) return Number(text) * unitMilliseconds[bareUnit]
+
+  const parts = form.exec(text)
+  if (!parts) return undefined
+  const [, sign, hours = 0, minutes = 0, seconds = 0, milliseconds = 0] = parts
+  const total =
+    Number(hours) * unitMilliseconds.h +
+    Number(minutes) * unitMilliseconds.m +
+    Number(seconds) * unitMilliseconds.s +
+    Number(milliseconds)
+  if (!Number.isSafeInteger(total)) return undefined
+  return sign ? -total : total
+}

@@ -1,0 +1,87 @@
+import { type Surroundings, secretPrefix } from './deployment.ts'
+import { type ElementReference, type Kind, keyOf, kinds, references, standIns } from './element.ts'
+import { namedReferences } from './element-graph.ts'
+import { type ElementStore, readAllElements } from './element-store.ts'
+
+/**
+ * Keys, TLS and proxies (`fingerprint.ts`). Whatever stands in where an element names nothing is of these kinds: to follow names is enough.
+ */
+const kindsThatAlterNoToken: readonly Kind[] = ['keyStore', 'ssl', 'sslDefault', 'proxyConfig']
+
+/**
+ * The names of the connections that may get other tokens after a change of this element: those that refer to it, over however
+ * many references; its own where it is a connection. The element may be gone by now. Reads all elements of the kinds that can
+ * refer to it: for events, not for token requests.
+ * @throws {ElementStoreError}
+ */
+export async function dependentConnections(
+  elements: ElementStore,
+  changed: ElementReference,
+): Promise<readonly string[]> {
+  if (kindsThatAlterNoToken.includes(changed.kind)) return []
+
+  const names = new Set<string>()
+  for (let level: readonly ElementReference[] = [changed]; level.length > 0; ) {
+    for (const { kind, id } of level) if (kind === 'endpointConnection') names.add(id)
+    level = await referringTo(elements, level)
+  }
+  return [...names]
+}
+
+async function referringTo(store: ElementStore, level: readonly ElementReference[]): Promise<ElementReference[]> {
+  const keys = new Set(level.map(keyOf))
+  const referring: ElementReference[] = []
+  for (const kind of kindsReferringTo(level))
+    for await (const reading of readAllElements(store, kind)) {
+      // A connection with a mistake can't be used, and mending it is a change of its own: it is found then.
+      const isUsable = reading.findings.length === 0
+      if (isUsable && namedReferences(reading).some(({ to }) => keys.has(keyOf(to)))) referring.push(reading.reference)
+    }
+  return referring
+}
+
+function kindsReferringTo(level: readonly ElementReference[]): Kind[] {
+  const below = new Set(level.map(({ kind }) => kind))
+  return kinds.filter(
+    (kind) =>
+      !kindsThatAlterNoToken.includes(kind) && Object.values<Kind>(references[kind]).some((to) => below.has(to)),
+  )
+}
+
+/**
+ * The jwtBuilders whose keys may stand in that secret: the one for which Tokenwell makes them there, and those whose key store it
+ * is. One too many does no harm. Reads all elements of two kinds: for events, not for token requests.
+ * @throws {ElementStoreError}
+ */
+export async function buildersOfSecret(
+  elements: ElementStore,
+  surroundings: Pick<Surroundings, 'stage'>,
+  secretName: string,
+): Promise<readonly string[]> {
+  const generatedPrefix = `${secretPrefix(surroundings)}jwk/`
+  const builders = new Set(secretName.startsWith(generatedPrefix) ? [secretName.slice(generatedPrefix.length)] : [])
+  const keyStores = new Set<string>()
+  for await (const { reference, attributes } of readAllElements(elements, 'keyStore'))
+    if (attributes.location === secretName) keyStores.add(reference.id)
+  if (keyStores.size > 0) for (const builder of await buildersOfKeyStores(elements, keyStores)) builders.add(builder)
+  return [...builders]
+}
+
+/**
+ * The jwtBuilders whose published keys may be others after a change of this element, which may be gone by now.
+ * @throws {ElementStoreError}
+ */
+export async function buildersOfElement(
+  elements: ElementStore,
+  { kind, id }: ElementReference,
+): Promise<readonly string[]> {
+  if (kind === 'jwtBuilder') return [id]
+  return kind === 'keyStore' ? buildersOfKeyStores(elements, new Set([id])) : []
+}
+
+async function buildersOfKeyStores(elements: ElementStore, keyStores: ReadonlySet<string>): Promise<string[]> {
+  const builders: string[] = []
+  for await (const { reference, attributes } of readAllElements(elements, 'jwtBuilder'))
+    if (keyStores.has(attributes.keyStoreRef ?? standIns.keyStore)) builders.push(reference.id)
+  return builders
+}

@@ -1,0 +1,60 @@
+import type { Elements, Kind } from './element.ts'
+import type { ElementReading } from './element-store.ts'
+import type { Finding } from './finding.ts'
+
+/** What resolution needs to know of the deployment. */
+export interface Surroundings {
+  /** Where callers reach the HTTP API, without a slash at its end: part of the default `iss`. */
+  readonly publicUrl: string
+  /** Names this deployment in the names of its secrets and parameters: `local`, `test`, `prod`. */
+  readonly stage: string
+  /** Whether the functions run on Lambda, where nothing but Lambda listens on the loopback address. */
+  readonly isLambda: boolean
+}
+
+/** The name under which a deployment logs and counts. */
+export function serviceName(stage: string): string {
+  return `tokenwell-${stage}`
+}
+
+/** All secrets of a deployment live under it, and grants name it. */
+export function secretPrefix({ stage }: Pick<Surroundings, 'stage'>): string {
+  return `tokenwell/${stage}/`
+}
+
+/** Whether a name is under the prefix, and steps out of it by no dots. */
+export function isNameOfSecret(name: string, prefix: string): boolean {
+  const rest = name.startsWith(prefix) ? name.slice(prefix.length) : ''
+  return rest.split('/').every((part) => /^[A-Za-z0-9_+=.@-]+$/.test(part) && !/^\.+$/.test(part))
+}
+
+/** The attributes that hold the name of a secret. */
+const secretNames = {
+  keyStore: ['location'],
+  authData: ['passwordSecret'],
+  jwtBuilder: ['sharedKey'],
+} as const satisfies { [K in Kind]?: readonly (keyof Elements[K])[] }
+
+/**
+ * A mistake for each name that isn't under this deployment's prefix. The name is not repeated: whoever wrote the secret
+ * itself there would find it in a log.
+ */
+export function checkSecretNames(readings: readonly ElementReading[], surroundings: Surroundings): Finding[] {
+  const prefix = secretPrefix(surroundings)
+  return readings.flatMap(({ reference, attributes: read }) => {
+    const attributes: readonly string[] =
+      (secretNames as Partial<Record<Kind, readonly string[]>>)[reference.kind] ?? []
+    return attributes.flatMap((attribute): Finding[] => {
+      const name = (read as Record<string, unknown>)[attribute]
+      if (typeof name !== 'string' || isNameOfSecret(name, prefix)) return []
+      return [
+        {
+          severity: 'mistake',
+          element: reference,
+          attribute,
+          sentence: `it must be the name of a secret under ${prefix}, such as ${prefix}my-key; the secret itself never stands in an element.`,
+        },
+      ]
+    })
+  })
+}

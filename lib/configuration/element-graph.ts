@@ -1,0 +1,148 @@
+import type { Surroundings } from './deployment.ts'
+import {
+  type ElementReference,
+  type Elements,
+  type JwtBuilder,
+  type Kind,
+  keyOf,
+  references,
+  standIns,
+} from './element.ts'
+import type { ElementReading, ElementStore } from './element-store.ts'
+import { type Finding, type Note, nearestName } from './finding.ts'
+import { defaultSignatureAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
+
+/** The elements that some roots lead to, and what is wrong with them and with their references. */
+export interface ElementGraph {
+  get<K extends Kind>(kind: K, id: string | undefined): Elements[K] | undefined
+  /** Whether there is such an element, even one that can't be read. */
+  has(kind: Kind, id: string): boolean
+  /** Of the elements in use: a stand-in that another makes needless is none of them. */
+  readonly readings: readonly ElementReading[]
+  readonly findings: readonly Finding[]
+}
+
+type Readings = ReadonlyMap<string, ElementReading>
+
+/** One element's word for another. A stand-in may be missing. */
+interface Link {
+  readonly to: ElementReference
+  readonly attribute?: string
+}
+
+/** Reads level by level, one round trip each, only what the roots lead to. */
+export async function collectElements(store: ElementStore, roots: readonly ElementReference[]): Promise<ElementGraph> {
+  const readings = await loadElements(store, roots)
+  const used = usedReadings(readings, roots)
+  const dangling = used.flatMap((reading) =>
+    linksOf(reading, readings).flatMap(({ to, attribute }) =>
+      attribute !== undefined && !readings.has(keyOf(to)) ? [{ from: reading.reference, attribute, to }] : [],
+    ),
+  )
+  const own = used.flatMap(({ findings }) => findings)
+  return {
+    get: <K extends Kind>(kind: K, id: string | undefined) =>
+      id === undefined ? undefined : (readings.get(keyOf({ kind, id }))?.element as Elements[K] | undefined),
+    has: (kind, id) => readings.has(keyOf({ kind, id })),
+    readings: used,
+    findings: [...own, ...(await Promise.all(dangling.map((each) => describeDangling(store, each))))],
+  }
+}
+
+async function loadElements(store: ElementStore, roots: readonly ElementReference[]): Promise<Readings> {
+  const readings = new Map<string, ElementReading>()
+  const asked = new Set<string>()
+  for (let level = [...roots]; level.length > 0; ) {
+    const unread = new Map(level.filter((each) => !asked.has(keyOf(each))).map((each) => [keyOf(each), each]))
+    for (const key of unread.keys()) asked.add(key)
+    const found = unread.size > 0 ? (await store.get([...unread.values()])).filter((each) => each !== undefined) : []
+    for (const reading of found) readings.set(keyOf(reading.reference), reading)
+    level = found.flatMap((reading) => linksOf(reading).map(({ to }) => to))
+  }
+  return readings
+}
+
+function usedReadings(readings: Readings, roots: readonly ElementReference[]): ElementReading[] {
+  const used = new Map<string, ElementReading>()
+  const visit = (reference: ElementReference) => {
+    const reading = readings.get(keyOf(reference))
+    if (!reading || used.has(keyOf(reference))) return
+    used.set(keyOf(reference), reading)
+    for (const { to } of linksOf(reading, readings)) visit(to)
+  }
+  for (const root of roots) visit(root)
+  return [...used.values()]
+}
+
+/** @param readings once they are known: without them every stand-in that may be needed is linked */
+function linksOf(reading: ElementReading, readings?: Readings): Link[] {
+  const {
+    reference: { kind },
+    attributes,
+  } = reading
+  if (kind === 'jwtBuilder' && needsNoKeyStore(attributes as Partial<JwtBuilder>)) return []
+  const named = namedReferences(reading)
+  if (opensConnections(reading) && !('sslCertsRef' in attributes)) return [...named, ...sslStandIns(readings)]
+  if (kind === 'jwtBuilder' && !('keyStoreRef' in attributes))
+    return [...named, { to: { kind: 'keyStore', id: standIns.keyStore } }]
+  return named
+}
+
+/** An endpointConnection without a host is never called. */
+function opensConnections({ reference: { kind }, attributes }: ElementReading): boolean {
+  return kind === 'authorizationServer' || (kind === 'endpointConnection' && 'host' in attributes)
+}
+
+function sslStandIns(readings: Readings | undefined): Link[] {
+  const [named, fallback] = [
+    { to: { kind: 'sslDefault', id: standIns.sslDefault } },
+    { to: { kind: 'ssl', id: standIns.ssl } },
+  ] as const
+  if (!readings) return [named, fallback]
+  return [readings.has(keyOf(named.to)) ? named : fallback]
+}
+
+/** Tokenwell makes the key itself, or it is a shared one. */
+function needsNoKeyStore({ jwkEnabled, signatureAlgorithm = defaultSignatureAlgorithm }: Partial<JwtBuilder>): boolean {
+  return jwkEnabled === true || isSharedKeyAlgorithm(signatureAlgorithm)
+}
+
+interface DanglingReference {
+  readonly from: ElementReference
+  readonly attribute: string
+  readonly to: ElementReference
+}
+
+async function describeDangling(store: ElementStore, { from, attribute, to }: DanglingReference): Promise<Finding> {
+  const nearest = nearestName(to.id, await store.ids(to.kind))
+  const advice = nearest
+    ? `Did you mean ${JSON.stringify(nearest)}? Ids are case-sensitive.`
+    : 'Add the element, or name one that exists.'
+  return {
+    severity: 'mistake',
+    element: from,
+    attribute,
+    sentence: `there is no ${to.kind} with the id ${JSON.stringify(to.id)}. ${advice}`,
+  }
+}
+
+/** An attribute of an element, and which other element it names: whether that is there or not. */
+export interface NamedReference {
+  readonly attribute: string
+  readonly to: ElementReference
+}
+
+/** What an element names, as far as its attributes can be read; not what stands in where it names nothing. */
+export function namedReferences({ reference: { kind }, attributes }: ElementReading): NamedReference[] {
+  return Object.entries<Kind>(references[kind]).flatMap(([attribute, to]) => {
+    const id = (attributes as Readonly<Record<string, string | undefined>>)[attribute]
+    return id === undefined ? [] : [{ attribute, to: { kind: to, id } }]
+  })
+}
+
+/** What stays the same while one connection is resolved. */
+export interface Resolution {
+  readonly graph: ElementGraph
+  readonly surroundings: Surroundings
+  readonly note: Note
+}

@@ -1,0 +1,151 @@
+import * as v from 'valibot'
+import { isJsonObject, type JsonObject, readStrictJson } from '../adapters/json/strict-json.ts'
+import {
+  basePath,
+  duration,
+  flag,
+  host,
+  hostName,
+  noProxy,
+  object,
+  oneOf,
+  parameters,
+  reference,
+  requestMay,
+  resource,
+  scope,
+  seconds,
+  secretName,
+  text,
+  texts,
+  tokenEndpoint,
+  wholeNumber,
+} from './attribute-schema.ts'
+import type { Elements, Kind } from './element.ts'
+import { signatureAlgorithms } from './signature-algorithm.ts'
+
+const claimsMessage = 'an object of claims, or a text that holds one as JSON'
+export const claims = v.pipe(
+  v.union([v.string(), v.custom<JsonObject>(isJsonObject)], claimsMessage),
+  v.check((value) => isJsonObject(parseClaims(value)), claimsMessage),
+  v.transform(parseClaims),
+  object<JsonObject>(claimsMessage, (value) => [
+    ...claimRules.flatMap(([name, isRight, message]) =>
+      Object.hasOwn(value, name) && !isRight(value[name]) ? [`claims whose ${name} is ${message}`] : [],
+    ),
+    ...Object.entries(value).flatMap(([name, claim]) =>
+      claim === null ? [`claims without null: ${name} has no value`] : [],
+    ),
+  ]),
+)
+
+/** A name that stands twice would lose one of its values. */
+function parseClaims(value: string | JsonObject): unknown {
+  if (typeof value !== 'string') return value
+  const read = readStrictJson(value)
+  return 'value' in read ? read.value : undefined
+}
+
+/** RFC 7519 section 4.1. */
+const isText = (value: unknown) => typeof value === 'string' && value.trim() !== ''
+const isDate = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0
+const isAudience = (value: unknown) =>
+  isText(value) || (Array.isArray(value) && value.length > 0 && value.every(isText))
+const claimRules: readonly (readonly [string, (value: unknown) => boolean, string])[] = [
+  ['iss', isText, 'a text'],
+  ['aud', isAudience, 'a text or a list of texts'],
+  ['exp', isDate, 'a whole number of seconds since 1970'],
+  ['nbf', isDate, 'a whole number of seconds since 1970'],
+  ['jti', isText, 'a text'],
+]
+
+/**
+ * The shape of each element as it stands in a file or parameter: what a single element may hold. What elements must be to
+ * each other is said in lib/configuration.
+ */
+export const elementSchemas = {
+  endpointConnection: v.strictObject({
+    authenticationConfigRef: reference('oAuthConfig'),
+    host: v.exactOptional(host),
+    port: v.exactOptional(wholeNumber(1, 65_535)),
+    domainBasePath: v.exactOptional(basePath),
+    sslCertsRef: v.exactOptional(reference('ssl')),
+    proxyConfigRef: v.exactOptional(reference('proxyConfig')),
+    connectionTimeout: v.exactOptional(duration({ least: '1ms' })),
+    receiveTimeout: v.exactOptional(duration({ least: '1ms' })),
+    warm: v.exactOptional(flag),
+    warmIdle: v.exactOptional(duration({ least: '1m', most: '720h' })),
+    warmVariants: v.exactOptional(wholeNumber(1, 100)),
+  }),
+  oAuthConfig: v.strictObject({
+    grantType: v.exactOptional(v.picklist(['client_credentials', 'password'], 'client_credentials or password')),
+    authServerRef: reference('authorizationServer'),
+    jwtAuthenticationTokenRef: v.exactOptional(reference('oAuthTokenConfig')),
+    jwtAuthenticationSetClientId: v.exactOptional(flag),
+    tlsAuthenticationClientId: v.exactOptional(
+      v.pipe(text(), v.description('The OAuth 2.0 client id of a client that authenticates by its TLS certificate.')),
+    ),
+    tokenRetryCheckLevel: v.exactOptional(oneOf([1, 2, 3])),
+    scope: v.exactOptional(scope),
+    resource: v.exactOptional(resource),
+    audience: v.exactOptional(text()),
+    parameters: v.exactOptional(parameters),
+    requestMay: v.exactOptional(requestMay),
+  }),
+  oAuthTokenConfig: v.strictObject({
+    tokenGeneratorRef: reference('jwtBuilder'),
+    tokenSubject: v.pipe(text(), v.description('The OAuth 2.0 client id: always the sub of the assertion.')),
+    claims: v.exactOptional(claims),
+  }),
+  authorizationServer: v.strictObject({
+    tokenEndpoint: v.pipe(tokenEndpoint, v.description('The URL of the token endpoint; its query is kept.')),
+    issuer: v.exactOptional(v.pipe(text(), v.description('The issuer identifier (RFC 8414), the default aud.'))),
+    sslCertsRef: v.exactOptional(reference('ssl')),
+    basicAuthRef: v.exactOptional(reference('authData')),
+    proxyConfigRef: v.exactOptional(reference('proxyConfig')),
+    connectionTimeout: v.exactOptional(duration({ least: '1ms' })),
+    receiveTimeout: v.exactOptional(duration({ least: '1ms' })),
+    assumedLifetimeSeconds: v.exactOptional(seconds(1)),
+    maximumLifetimeSeconds: v.exactOptional(seconds(1)),
+    marginSeconds: v.exactOptional(seconds(0)),
+    maximumConcurrency: v.exactOptional(wholeNumber(1, 1000)),
+    coolDownSeconds: v.exactOptional(wholeNumber(1, 300)),
+    allowLoopbackHttp: v.exactOptional(flag),
+  }),
+  jwtBuilder: v.strictObject({
+    issuer: v.exactOptional(v.pipe(text(), v.description('The iss claim; most servers want the client id.'))),
+    audiences: v.exactOptional(texts('one text or a list of texts')),
+    expiresInSeconds: v.exactOptional(duration({ least: '1s', resolutionMilliseconds: 1000 })),
+    expiry: v.exactOptional(duration({ least: '1s', bareUnit: 'h', resolutionMilliseconds: 1000 })),
+    nbfOffset: v.exactOptional(duration({ least: '0s', resolutionMilliseconds: 1000 })),
+    issuedAtOffset: v.exactOptional(duration({ least: '-1h', resolutionMilliseconds: 1000 })),
+    jti: v.exactOptional(flag),
+    scope: v.exactOptional(text()),
+    signatureAlgorithm: v.exactOptional(v.picklist(signatureAlgorithms, `one of ${signatureAlgorithms.join(', ')}`)),
+    keyStoreRef: v.exactOptional(reference('keyStore')),
+    keyAlias: v.exactOptional(text()),
+    sharedKey: v.exactOptional(secretName('the key of an HS* algorithm')),
+    typ: v.exactOptional(v.pipe(text(), v.description('The header typ; none leaves it out.'))),
+    certificateThumbprint: v.exactOptional(v.picklist(['none', 'x5t#S256', 'x5t'], 'none, x5t#S256 or x5t')),
+    jwkEnabled: v.exactOptional(flag),
+    jwkSigningKeySize: v.exactOptional(oneOf([2048, 3072, 4096])),
+    jwkRotationTime: v.exactOptional(duration({ least: '4h', bareUnit: 'm', resolutionMilliseconds: 3_600_000 })),
+    publishAheadSeconds: v.exactOptional(seconds(0)),
+  }),
+  keyStore: v.strictObject({ location: secretName('the keys or certificates') }),
+  ssl: v.strictObject({
+    keyStoreRef: v.exactOptional(reference('keyStore')),
+    trustStoreRef: v.exactOptional(reference('keyStore')),
+    sslProtocol: v.exactOptional(
+      v.picklist(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2 or TLSv1.3, the least version that is accepted'),
+    ),
+  }),
+  sslDefault: v.strictObject({ sslRef: reference('ssl') }),
+  authData: v.strictObject({ user: text(), passwordSecret: secretName('the password') }),
+  proxyConfig: v.strictObject({
+    host: hostName,
+    port: wholeNumber(1, 65_535),
+    basicAuthRef: v.exactOptional(reference('authData')),
+    noProxy: v.exactOptional(noProxy),
+  }),
+} satisfies { [K in Kind]: v.BaseSchema<unknown, Elements[K], v.BaseIssue<unknown>> }

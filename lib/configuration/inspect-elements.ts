@@ -1,0 +1,42 @@
+import type { Connection } from './connection.ts'
+import { checkSecretNames, type Surroundings } from './deployment.ts'
+import { type ElementReference, kinds } from './element.ts'
+import { collectElements } from './element-graph.ts'
+import type { ElementStore } from './element-store.ts'
+import { describeFinding, type Finding } from './finding.ts'
+import { inspectConnection } from './resolve-connection.ts'
+
+/** A configured connection, whether it can be used or not. */
+export interface ListedConnection {
+  readonly name: string
+  /** Absent where a finding is a mistake. */
+  readonly connection?: Connection
+  readonly findings: readonly Finding[]
+}
+
+/** All connections by name. Reads every element they refer to: for operators, not for token requests. */
+export async function listConnections(
+  elements: ElementStore,
+  surroundings: Surroundings,
+): Promise<readonly ListedConnection[]> {
+  const names = [...(await elements.ids('endpointConnection'))].sort()
+  return Promise.all(names.map(async (name) => ({ name, ...(await inspectConnection(elements, surroundings, name)) })))
+}
+
+/** Every mistake and warning of all elements at once, those that no connection uses included; each once. */
+export async function validateElements(elements: ElementStore, surroundings: Surroundings): Promise<Finding[]> {
+  const everything = await collectElements(elements, await allReferences(elements))
+  const connections = await listConnections(elements, surroundings)
+  const findings = [
+    ...(await elements.findings()),
+    ...everything.findings,
+    ...checkSecretNames(everything.readings, surroundings),
+    ...connections.flatMap((connection) => connection.findings),
+  ]
+  return [...new Map(findings.map((finding) => [describeFinding(finding), finding])).values()]
+}
+
+async function allReferences(store: ElementStore): Promise<ElementReference[]> {
+  const perKind = await Promise.all(kinds.map(async (kind) => (await store.ids(kind)).map((id) => ({ kind, id }))))
+  return perKind.flat()
+}

@@ -1,0 +1,147 @@
+import * as v from 'valibot'
+import { isJsonObject } from '../adapters/json/strict-json.ts'
+import { droppedAttributes, droppedKinds } from './dropped-attributes.ts'
+import { type ElementReference, type Elements, isElementId, type Kind, kinds } from './element.ts'
+import { elementSchemas } from './element-schema.ts'
+import type { ElementReading } from './element-store.ts'
+import { type Finding, nearestName } from './finding.ts'
+
+/**
+ * Reads one element from outside through the schema, attribute by attribute, so that one mistake hides no other. Its
+ * findings are all there is to say of it alone.
+ */
+export function readElement<K extends Kind>(reference: ElementReference<K>, value: unknown): ElementReading<K> {
+  if (!isJsonObject(value)) return unreadableElement(reference, `it must be a JSON object; it is ${nameType(value)}.`)
+
+  const { id, ...written } = value
+  const findings: Finding[] = id === undefined || id === reference.id ? [] : [wrongId(reference)]
+  const note = (attribute: string, sentence: string) => findings.push(mistake(reference, attribute, sentence))
+  const entries: Readonly<Record<string, v.GenericSchema>> = elementSchemas[reference.kind].entries
+
+  const attributes: Record<string, unknown> = {}
+  for (const [name, attribute] of Object.entries(written)) {
+    const schema = Object.hasOwn(entries, name) ? entries[name] : undefined
+    if (schema) readAttribute(schema, name, attribute, attributes, note)
+    else note(name, whyNotHere(reference.kind, Object.keys(entries), name))
+  }
+  for (const [name, schema] of Object.entries(entries))
+    if (!isOptional(schema) && !Object.hasOwn(written, name)) note(name, "it is missing, and can't be left out.")
+
+  const isWhole = Object.entries(entries).every(
+    ([name, schema]) => isOptional(schema) || Object.hasOwn(attributes, name),
+  )
+  const read = attributes as unknown as Elements[K]
+  return { reference, attributes: read, ...(isWhole && { element: read }), findings }
+}
+
+/** The reading of what is no element at all. */
+export function unreadableElement<K extends Kind>(reference: ElementReference<K>, sentence: string): ElementReading<K> {
+  return { reference, attributes: {}, findings: [mistake(reference, undefined, sentence)] }
+}
+
+function readAttribute(
+  schema: v.GenericSchema,
+  name: string,
+  value: unknown,
+  attributes: Record<string, unknown>,
+  note: (attribute: string, sentence: string) => void,
+): void {
+  const result = v.safeParse(schema, value, { abortPipeEarly: schema.type !== 'custom' })
+  const secret = secretIn(value) ?? secretIn(result.output)
+  if (secret) note(name, `it holds ${secret}. ${keepInStore}`)
+  else if (result.success) attributes[name] = result.output
+  else for (const issue of result.issues) note(name, describeIssue(issue, optionsOf(schema)))
+}
+
+function isOptional(schema: v.GenericSchema): boolean {
+  return schema.type === 'exact_optional'
+}
+
+const keepInStore = 'A secret never stands in an element: keep it in the secret store and give its name here.'
+
+function whyNotHere(kind: Kind, known: readonly string[], name: string): string {
+  const dropped = droppedAttributes[kind]
+  if (dropped && Object.hasOwn(dropped, name)) return String(dropped[name])
+  const nearest = nearestName(name, known)
+  if (nearest) return `there is no such attribute. Did you mean ${nearest}?`
+  if (soundsSecret(name)) return `there is no such attribute, and it looks like a secret. ${keepInStore}`
+  return `there is no such attribute; ${kind} has ${known.join(', ')}.`
+}
+
+function describeIssue({ input, message }: v.BaseIssue<unknown>, options: readonly string[]): string {
+  // The value itself is shown in no case: only an option that is near it.
+  const nearest = typeof input === 'string' ? nearestName(input, options) : undefined
+  return `it must be ${message}; it is ${nameType(input)}.${nearest ? ` Did you mean ${nearest}?` : ''}`
+}
+
+function optionsOf(schema: v.GenericSchema): readonly string[] {
+  const { wrapped } = schema as { readonly wrapped?: { readonly options?: readonly unknown[] } }
+  return wrapped?.options?.filter((option) => typeof option === 'string') ?? []
+}
+
+/** What a value is, not what it says: it may be a secret in the wrong place. */
+function nameType(value: unknown): string {
+  if (value === null) return 'null'
+  if (Array.isArray(value)) return 'a list'
+  if (Number.isNaN(value)) return 'something else'
+  if (typeof value === 'object') return 'an object'
+  if (typeof value === 'string') return value.trim() === '' ? 'empty' : 'another text'
+  return typeof value === 'number' ? 'another number' : `a ${typeof value}`
+}
+
+function wrongId(reference: ElementReference): Finding {
+  return mistake(reference, 'id', `it must equal the element's name, ${JSON.stringify(reference.id)}; or leave it out.`)
+}
+
+function mistake(element: ElementReference, attribute: string | undefined, sentence: string): Finding {
+  return { severity: 'mistake', element, ...(attribute && { attribute }), sentence }
+}
+
+/** What is wrong with the ids of a kind, wherever they stand. */
+export function checkIds(kind: Kind, ids: Iterable<string>): Finding[] {
+  const sentences: string[] = []
+  for (const id of ids) {
+    if (!isElementId(id))
+      sentences.push(`${kind}/${JSON.stringify(id)}: an id has letters, digits, _ . and -, at most 128.`)
+    if (kind === 'sslDefault' && id !== 'default')
+      sentences.push(`sslDefault/${id}: there is one for all, and its id must be default.`)
+  }
+  return sentences.map((sentence) => ({ severity: 'mistake', sentence }))
+}
+
+/** What to do about a name that is no kind's. */
+export function whyNoKind(name: string): string {
+  const bare = name.replace(/^zosconnect_/, '')
+  if (Object.hasOwn(droppedKinds, bare)) return `${name}: ${droppedKinds[bare]}`
+  const nearest = nearestName(bare, kinds)
+  return `${name}: there is no such kind. ${nearest ? `Did you mean ${nearest}?` : `There are ${kinds.join(', ')}.`}`
+}
+
+/** Attribute names under which people write secrets. */
+const telltaleName = /pass(word|phrase)|secret|private_?key|api_?key|credential/i
+
+const telltaleValues: readonly (readonly [RegExp, string])[] = [
+  [/-----BEGIN [A-Z ]*PRIVATE KEY-----/, 'a private key in PEM'],
+  [/^\{(xor|aes|aes-128|hash)\}/i, 'an encoded password'],
+  [/^eyJ[\w-]+\.[\w-]+\.[\w-]+$/, 'a signed token'],
+  [/"(d|k)"\s*:\s*"[\w-]{16,}"/, 'a private JWK'],
+]
+
+/** Whether an attribute of that name is where a secret would stand. */
+export function soundsSecret(attribute: string): boolean {
+  return telltaleName.test(attribute)
+}
+
+/** What kind of secret stands somewhere in this value; undefined where none is seen. */
+export function secretIn(value: unknown): string | undefined {
+  if (typeof value === 'string') return telltaleValues.find(([pattern]) => pattern.test(value.trim()))?.[1]
+  if (typeof value !== 'object' || value === null) return undefined
+  if (isPrivateJwk(value)) return 'a private JWK'
+  return Object.values(value)
+    .map(secretIn)
+    .find((found) => found !== undefined)
+}
+
+function isPrivateJwk(value: object): boolean {
+  return 'kty' in value && ('d' in value || 'k' in value)
+}

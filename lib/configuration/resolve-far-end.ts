@@ -1,0 +1,219 @@
+import type {
+  HttpProxy,
+  ProtectedApi,
+  ResolvedAuthorizationServer,
+  TlsConfiguration,
+  TokenRejection,
+  Transport,
+} from './connection.ts'
+import {
+  type AuthorizationServer,
+  type ElementReference,
+  type EndpointConnection,
+  type OAuthConfig,
+  standIns,
+} from './element.ts'
+import type { ElementGraph, Resolution } from './element-graph.ts'
+import { isWrittenWrong } from './finding.ts'
+import { isReachedDirectly } from './no-proxy.ts'
+
+const serverDefaults = {
+  connectTimeoutMilliseconds: 3_000,
+  receiveTimeoutMilliseconds: 8_000,
+  maximumConcurrency: 10,
+  coolDownSeconds: 30,
+  /** Short enough that a guess does little harm: peers that assume an hour hand out dead tokens. */
+  assumedLifetimeSeconds: 300,
+} as const
+
+/** Undefined where the element is missing or can't be read, or names an `ssl` that can't. */
+export function resolveAuthorizationServer(
+  resolution: Resolution,
+  id: string,
+): ResolvedAuthorizationServer | undefined {
+  const server = resolution.graph.get('authorizationServer', id)
+  if (!server) return undefined
+
+  const element: ElementReference = { kind: 'authorizationServer', id }
+  const transport = resolveTransport(resolution, new URL(server.tokenEndpoint), server, serverDefaults)
+  checkTransport(resolution, element, server, transport)
+  warnOfLifetimes(resolution, element, server)
+  const { issuer, maximumLifetimeSeconds, marginSeconds } = server
+  return {
+    id,
+    ...(issuer !== undefined && { issuer }),
+    tokenEndpoint: server.tokenEndpoint,
+    ...transport,
+    maximumConcurrency: server.maximumConcurrency ?? serverDefaults.maximumConcurrency,
+    coolDownSeconds: server.coolDownSeconds ?? serverDefaults.coolDownSeconds,
+    lifetime: {
+      assumedLifetimeSeconds: server.assumedLifetimeSeconds ?? serverDefaults.assumedLifetimeSeconds,
+      ...(maximumLifetimeSeconds !== undefined && { maximumLifetimeSeconds }),
+      ...(marginSeconds !== undefined && { marginSeconds }),
+    },
+  }
+}
+
+/** RFC 6749 section 3.2: a token endpoint is reached by TLS. The one exception stays on this machine. */
+function checkTransport(
+  { surroundings, note }: Resolution,
+  element: ElementReference,
+  { tokenEndpoint, allowLoopbackHttp }: AuthorizationServer,
+  { proxy }: Transport,
+): void {
+  if (allowLoopbackHttp && surroundings.isLambda)
+    note('mistake', element, 'allowLoopbackHttp', 'it is for one machine and has no place on Lambda; take it out.')
+
+  const { protocol, hostname } = new URL(tokenEndpoint)
+  if (protocol === 'https:') return
+  if (!allowLoopbackHttp)
+    note('mistake', element, 'tokenEndpoint', 'it must begin with https:// (RFC 6749 section 3.2).')
+  else if (!isLoopback(hostname))
+    note(
+      'mistake',
+      element,
+      'tokenEndpoint',
+      'allowLoopbackHttp allows http:// only to localhost, 127.0.0.1 and [::1].',
+    )
+  else if (proxy)
+    note(
+      'mistake',
+      element,
+      'proxyConfigRef',
+      `http:// stays on this machine, and a proxy is elsewhere; take this out, or name the host in noProxy of proxyConfig/${proxy.id}.`,
+    )
+}
+
+function warnOfLifetimes({ note }: Resolution, element: ElementReference, server: AuthorizationServer): void {
+  const { marginSeconds = 0, assumedLifetimeSeconds, maximumLifetimeSeconds } = server
+  for (const lifetime of [assumedLifetimeSeconds, maximumLifetimeSeconds])
+    if (lifetime !== undefined && marginSeconds >= lifetime)
+      note(
+        'warning',
+        element,
+        'marginSeconds',
+        `a token that lives ${lifetime} s would never be kept: make the margin smaller.`,
+      )
+}
+
+function isLoopback(hostname: string): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
+}
+
+const apiDefaults = { connectTimeoutMilliseconds: 30_000, receiveTimeoutMilliseconds: 60_000 } as const
+
+/** By `tokenRetryCheckLevel`; the original has 2 in its table, and no function for it. */
+const rejections: Readonly<Partial<Record<number, TokenRejection>>> = { 1: 'any_401', 3: 'invalid_token' }
+
+/** What only a call has a use for. */
+const attributesOfCalls = [
+  'port',
+  'domainBasePath',
+  'sslCertsRef',
+  'proxyConfigRef',
+  'connectionTimeout',
+  'receiveTimeout',
+] as const
+
+/** Where the connection's calls go; undefined where its element names no host. */
+export function resolveApi(
+  resolution: Resolution,
+  name: string,
+  endpoint: EndpointConnection,
+  { tokenRetryCheckLevel = 3 }: OAuthConfig,
+): ProtectedApi | undefined {
+  const { graph, note } = resolution
+  const element: ElementReference = { kind: 'endpointConnection', id: name }
+  const rejection = rejections[tokenRetryCheckLevel]
+  if (!rejection)
+    note(
+      'mistake',
+      { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef },
+      'tokenRetryCheckLevel',
+      '2 is not implemented, here as in the original: use 1 for any 401, or 3 for one that says invalid_token.',
+    )
+
+  const { host, port, domainBasePath = '' } = endpoint
+  if (host === undefined) {
+    if (!isWrittenWrong(graph.findings, element, 'host')) warnOfAttributesOfCalls(resolution, element, endpoint)
+    return undefined
+  }
+  if (port !== undefined && /:\d*\/?$/.test(host))
+    note('mistake', element, 'port', 'host has a port already; take one of the two out.')
+
+  const url = new URL(host)
+  if (port !== undefined) url.port = String(port)
+  if (url.protocol !== 'https:')
+    note(
+      'mistake',
+      element,
+      'host',
+      'it must begin with https://: a bearer token goes over TLS only (RFC 6750 section 5.3).',
+    )
+  return {
+    origin: url.origin,
+    basePath: domainBasePath.replace(/\/+$/, ''),
+    ...resolveTransport(resolution, url, endpoint, apiDefaults),
+    rejection: rejection ?? 'invalid_token',
+  }
+}
+
+function warnOfAttributesOfCalls({ note }: Resolution, element: ElementReference, endpoint: EndpointConnection): void {
+  for (const attribute of attributesOfCalls)
+    if (endpoint[attribute] !== undefined)
+      note('warning', element, attribute, 'it has no effect without host: name the host of the API, or leave this out.')
+}
+
+/** What an element says of how its far end is reached. */
+interface TransportAttributes {
+  readonly sslCertsRef?: string
+  readonly proxyConfigRef?: string
+  readonly connectionTimeout?: number
+  readonly receiveTimeout?: number
+}
+
+export function resolveTransport(
+  resolution: Resolution,
+  url: URL,
+  { sslCertsRef, proxyConfigRef, connectionTimeout, receiveTimeout }: TransportAttributes,
+  defaults: { readonly connectTimeoutMilliseconds: number; readonly receiveTimeoutMilliseconds: number },
+): Transport {
+  const proxy = resolveProxy(resolution, url, proxyConfigRef)
+  return {
+    tls: resolveTls(resolution.graph, sslCertsRef),
+    ...(proxy && { proxy }),
+    connectTimeoutMilliseconds: connectionTimeout ?? defaults.connectTimeoutMilliseconds,
+    receiveTimeoutMilliseconds: receiveTimeout ?? defaults.receiveTimeoutMilliseconds,
+  }
+}
+
+/** As in the original: the `ssl` named here, else the one that `sslDefault` names, else `defaultSSLConfig`, else none. */
+export function sslIdOf(graph: ElementGraph, sslCertsRef: string | undefined): string {
+  return sslCertsRef ?? graph.get('sslDefault', standIns.sslDefault)?.sslRef ?? standIns.ssl
+}
+
+function resolveTls(graph: ElementGraph, sslCertsRef: string | undefined): TlsConfiguration {
+  const ssl = graph.get('ssl', sslIdOf(graph, sslCertsRef))
+  const trustStore = graph.get('keyStore', ssl?.trustStoreRef)?.location
+  const clientCertificate = graph.get('keyStore', ssl?.keyStoreRef)?.location
+  return {
+    minimumVersion: ssl?.sslProtocol ?? 'TLSv1.2',
+    ...(trustStore && { trustStore }),
+    ...(clientCertificate && { clientCertificate }),
+  }
+}
+
+function resolveProxy({ graph, note }: Resolution, url: URL, id: string | undefined): HttpProxy | undefined {
+  const config = graph.get('proxyConfig', id)
+  if (id === undefined || !config || isReachedDirectly(url, config.noProxy ?? [])) return undefined
+  const { host, port } = config
+  const credentials = graph.get('authData', config.basicAuthRef)
+  if (credentials?.user.includes(':'))
+    note(
+      'mistake',
+      { kind: 'proxyConfig', id },
+      'basicAuthRef',
+      `the user of authData/${config.basicAuthRef} holds a colon, and what follows it would count as password (RFC 7617 section 2).`,
+    )
+  return { id, host, port, ...(credentials && { credentials }) }
+}

@@ -1,0 +1,74 @@
+import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+import type { Secret } from '../secret/secret.ts'
+import { KeyStoreError } from '../signing/signing-key.ts'
+
+/** What the shared cache's secret holds. */
+export interface CacheKeys {
+  /** Names records. It stays when the others rotate, or every token would be looked for under another name. */
+  readonly namingKey: KeyObject
+  /** By `kid`. The first one encrypts, all open. */
+  readonly encryptionKeys: ReadonlyMap<string, Uint8Array>
+}
+
+const keyBytes = 32
+/** So many letters and digits drawn at random are more than 256 bits. */
+const seedLength = 43
+/** Where the secret lists no encryption key there is one, derived from the seed. */
+const onlyKey = [{ kid: 'seed' }]
+
+type Derive = (purpose: string) => Uint8Array
+
+/**
+ * `{ "namingKey": …, "encryptionKeys": [{ "kid": …, "k": … }, …] }`, keys of 32 bytes in base64url; of the encryption keys
+ * the newest first. To rotate: put a new one before the others, and take the last one out when its tokens have ended.
+ *
+ * Whatever of it is left out is derived from `seed`, a random text, by HKDF (RFC 5869): Secrets Manager can make one text,
+ * so that a secret that holds nothing else is made without anybody seeing it.
+ * @throws {KeyStoreError} naming the member
+ */
+export function readCacheKeys(location: string, secret: Secret): CacheKeys {
+  const { namingKey, seed, encryptionKeys = seed === undefined ? undefined : onlyKey } = readObject(location, secret)
+  const derive = readSeed(location, seed)
+  if (!Array.isArray(encryptionKeys) || encryptionKeys.length === 0)
+    throw new KeyStoreError(location, 'must hold encryptionKeys, a list of { "kid", "k" } with at least one key.')
+  const keys = encryptionKeys.map((each: unknown, index): [string, Uint8Array] => {
+    const { kid, k } = (typeof each === 'object' && each !== null ? each : {}) as Readonly<Record<string, unknown>>
+    if (typeof kid !== 'string' || kid === '')
+      throw new KeyStoreError(location, `must give each of its encryptionKeys a kid; number ${index + 1} has none.`)
+    const derived = k === undefined ? derive?.(`encryption key ${kid}`) : undefined
+    return [kid, derived ?? readKey(location, `k of encryption key number ${index + 1}`, k)]
+  })
+  const byKid = new Map(keys)
+  if (byKid.size < keys.length) throw new KeyStoreError(location, 'holds encryptionKeys that share a kid.')
+  const derivedName = namingKey === undefined ? derive?.('naming key') : undefined
+  const name = derivedName ?? readKey(location, 'namingKey', namingKey)
+  return { namingKey: createSecretKey(name), encryptionKeys: byKid }
+}
+
+/** Undefined where there is none. */
+function readSeed(location: string, seed: unknown): Derive | undefined {
+  if (seed === undefined) return undefined
+  if (typeof seed !== 'string' || seed.length < seedLength)
+    throw new KeyStoreError(location, `must hold as seed a random text of at least ${seedLength} letters and digits.`)
+  return (purpose) => new Uint8Array(hkdfSync('sha256', seed, '', `tokenwell cache: ${purpose}`, keyBytes))
+}
+
+function readObject(location: string, secret: Secret): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = JSON.parse(secret.reveal())
+    if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>
+  } catch {
+    // The parser's own message quotes the text.
+  }
+  throw new KeyStoreError(location, 'must hold a JSON object with namingKey and encryptionKeys, or with a seed.')
+}
+
+function readKey(location: string, member: string, value: unknown): Uint8Array {
+  const bytes = typeof value === 'string' ? Buffer.from(value, 'base64url') : Buffer.alloc(0)
+  if (bytes.length !== keyBytes)
+    throw new KeyStoreError(
+      location,
+      `must hold ${keyBytes} bytes in base64url as ${member}; it holds ${bytes.length}.`,
+    )
+  return new Uint8Array(bytes)
+}

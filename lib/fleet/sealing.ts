@@ -1,0 +1,99 @@
+import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
+import { readSharedToken, type SharedToken, writeSharedToken } from '../get-token/token-cache.ts'
+import type { SecretCache } from '../secret/secret-cache.ts'
+import { type CacheKeys, readCacheKeys } from './cache-keys.ts'
+import { type RecordName, recordNameText } from './record-store.ts'
+
+/** How names and tokens are kept from whoever reads the shared cache. Errors are those of its secret, too. */
+export interface TokenSealing {
+  /** The same for the same text always; from it nobody can tell the text, nor test a guess. */
+  digest(text: string): Promise<string>
+  /** For that record alone. */
+  seal(name: RecordName, token: SharedToken): Promise<string>
+  /** @throws {UnreadableTokenError} */
+  open(name: RecordName, sealed: string): Promise<SharedToken>
+}
+
+/**
+ * By the keys of a secret: HMAC-SHA-256, and compact JWE (RFC 7516) with `dir` and A256GCM, whose protected header binds it
+ * to its record. A token sealed by a key that isn't known makes the secret be read again.
+ */
+export function createTokenSealing(secrets: SecretCache, secretName: string): TokenSealing {
+  let keys: CacheKeys | undefined
+
+  async function readKeys(): Promise<CacheKeys> {
+    const secret = await secrets.get(secretName)
+    try {
+      keys = readCacheKeys(secretName, secret)
+      return keys
+    } catch (error) {
+      secrets.forget(secretName)
+      throw error
+    }
+  }
+
+  async function keyFor(kid: string): Promise<Uint8Array | undefined> {
+    const key = (keys ?? (await readKeys())).encryptionKeys.get(kid)
+    return key ?? ((await secrets.refresh(secretName)) ? (await readKeys()).encryptionKeys.get(kid) : undefined)
+  }
+
+  return {
+    async digest(text) {
+      return hmac((keys ?? (await readKeys())).namingKey, text)
+    },
+    async seal(name, token) {
+      const { encryptionKeys } = keys ?? (await readKeys())
+      // Nobody waits for it: a new key is as good from the next token on, and no hit is late because the secret is.
+      readKeys().catch(() => {})
+      const [[kid, key] = ['', new Uint8Array()]] = encryptionKeys
+      return new CompactEncrypt(Buffer.from(writeSharedToken(token)))
+        .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid, record: recordNameText(name) })
+        .encrypt(key)
+    },
+    async open(name, sealed) {
+      const { kid, record } = readHeader(sealed)
+      const key = await keyFor(String(kid))
+      if (!key) throw new UnreadableTokenError('it was sealed by a key that the secret of the cache does not hold')
+      const plaintext = await decrypt(sealed, key)
+      if (record !== recordNameText(name)) throw new UnreadableTokenError('it was sealed for another record')
+      return readSharedToken(plaintext, name)
+    },
+  }
+}
+
+/** For a cache that never leaves this process. */
+export function withoutSealing(namingKey: Uint8Array): TokenSealing {
+  const key = createSecretKey(namingKey)
+  return {
+    digest: async (text) => hmac(key, text),
+    seal: async (_name, token) => writeSharedToken(token),
+    open: async (name, sealed) => readSharedToken(sealed, name),
+  }
+}
+
+function hmac(key: KeyObject, text: string): string {
+  return createHmac('sha256', key).update(text).digest('base64url')
+}
+
+function readHeader(sealed: string): Readonly<Record<string, unknown>> {
+  try {
+    return decodeProtectedHeader(sealed)
+  } catch {
+    throw new UnreadableTokenError('it is no compact JWE')
+  }
+}
+
+async function decrypt(sealed: string, key: Uint8Array): Promise<string> {
+  const algorithms = { keyManagementAlgorithms: ['dir'], contentEncryptionAlgorithms: ['A256GCM'] }
+  try {
+    return Buffer.from((await compactDecrypt(sealed, key, algorithms)).plaintext).toString('utf8')
+  } catch {
+    throw new UnreadableTokenError('it was changed, or sealed by another key of that name')
+  }
+}
+
+/** What stands in the shared cache as a token and answers for nothing: a miss. Its message completes "the token can't be read: …". */
+export class UnreadableTokenError extends Error {
+  override readonly name = 'UnreadableTokenError'
+}

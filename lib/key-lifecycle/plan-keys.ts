@@ -1,0 +1,113 @@
+import type { GeneratedKey } from '../configuration/connection.ts'
+import type { Surroundings } from '../configuration/deployment.ts'
+import type { ElementStore } from '../configuration/element-store.ts'
+import { type BuilderKey, resolveBuilderKey } from '../configuration/resolve-key.ts'
+import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
+import { misfit } from '../signing/key-algorithm.ts'
+import { currentKey, inFlightMilliseconds, isTimed, nextKey, type SigningKey } from '../signing/signing-key.ts'
+import { RotationRefusedError } from './rotating-secret.ts'
+
+/*
+ *   createSecret    setSecret                                        signsFrom
+ *        |-- margin ----|----------- publishAheadSeconds -----------------|---- the new key signs
+ */
+
+const marginShare = 0.1
+const marginSeconds = { least: 2, most: 600 } as const
+
+/**
+ * The next keys of a secret: a new one, that which signs until the new one does, and those of which an assertion may still be
+ * out. Where none signs, because there never was one or it was taken out, the one that waits signs at once, or a new one.
+ * @throws {RotationRefusedError} where one signs and another waits
+ */
+export function planKeys(
+  { algorithm, assertionSeconds, generated, key: { location } }: RotatedBuilder,
+  keys: readonly SigningKey[],
+  now: number,
+  createKey: () => SigningKey,
+): readonly SigningKey[] {
+  const isFitting = ({ privateKey }: SigningKey) => !misfit(privateKey, algorithm)
+  const kept = withTimes(keys).filter((key) => {
+    const { signsFrom = -Infinity, signsUntil = Infinity } = key
+    // One of another algorithm is kept for what it signed: its time must not come any more.
+    return now < signsUntil + inFlightMilliseconds(assertionSeconds) && (signsFrom <= now || isFitting(key))
+  })
+  const fitting = kept.filter(isFitting)
+  const waiting = nextKey(fitting, now)
+  const current = currentKey(fitting, now)
+  if (!current) {
+    const [next, signsFrom] = [waiting ?? createKey(), startOfSecond(now)]
+    const others = kept.filter((key) => key !== next)
+    return [{ ...next, signsFrom }, ...others.map((key) => endedBy(key, signsFrom))]
+  }
+
+  if (waiting) throw new RotationRefusedError(describeWaiting(location, waiting, now))
+  const signsFrom = firstSignature(generated, now)
+  // It may have had an end, for a key that was taken out: it goes on until this one can take over.
+  const others = kept.map((key) => (key === current ? { ...key, signsUntil: signsFrom } : endedBy(key, signsFrom)))
+  return [{ ...createKey(), signsFrom }, ...others]
+}
+
+/** A key that was there before there were times has signed from the beginning. */
+function withTimes(keys: readonly SigningKey[]): readonly SigningKey[] {
+  return isTimed(keys) ? keys : keys.map((key) => ({ ...key, signsFrom: 0 }))
+}
+
+function endedBy(key: SigningKey, end: number): SigningKey {
+  const { signsFrom = Infinity, signsUntil = Infinity } = key
+  return signsFrom <= end && end < signsUntil ? { ...key, signsUntil: end } : key
+}
+
+/** A step that dies is repeated, and what it does is late then: by so much the new key may be published too late. */
+function marginSecondsOf({ publishAheadSeconds, rotationSeconds }: GeneratedKey): number {
+  if (publishAheadSeconds === 0) return 0
+  const wanted = Math.min(marginSeconds.most, Math.max(marginSeconds.least, publishAheadSeconds * marginShare))
+  // The rotation after this one must not find it waiting.
+  return Math.max(0, Math.min(wanted, (rotationSeconds - publishAheadSeconds) / 2))
+}
+
+function firstSignature(generated: GeneratedKey, now: number): number {
+  const aheadSeconds = generated.publishAheadSeconds + marginSecondsOf(generated)
+  return startOfSecond(now + aheadSeconds * 1000 + 999)
+}
+
+function startOfSecond(now: number): number {
+  return Math.floor(now / 1000) * 1000
+}
+
+function describeWaiting(location: string, { keyId, signsFrom = 0 }: SigningKey, now: number): string {
+  const minutes = Math.ceil((signsFrom - now) / 60_000)
+  return `The secret ${location} has been rotated: its next key, ${keyId}, is published and signs in ${minutes} min. Ask again after that.`
+}
+
+/** A jwtBuilder whose keys Tokenwell makes. */
+export interface RotatedBuilder extends BuilderKey {
+  readonly generated: GeneratedKey
+}
+
+/**
+ * @throws {RotationRefusedError} where it is none
+ * @throws {ConfigurationError}
+ */
+export async function resolveRotatedBuilder(
+  elements: ElementStore,
+  surroundings: Surroundings,
+  jwtBuilder: string,
+): Promise<RotatedBuilder> {
+  const builder = await resolveBuilderKey(elements, surroundings, jwtBuilder)
+  const name = `jwtBuilder/${jwtBuilder}`
+  if (!builder)
+    throw new RotationRefusedError(`There is no ${name}: add it, or end the rotation of its secret and delete that.`)
+  const { algorithm, certificateThumbprint, key } = builder
+  if (isSharedKeyAlgorithm(algorithm))
+    throw new RotationRefusedError(`${name} signs with a shared key (${algorithm}), which both sides change together.`)
+  if (!key.generated)
+    throw new RotationRefusedError(
+      `${name} signs with a key of its keyStore: set jwkEnabled to have it made and rotated.`,
+    )
+  if (certificateThumbprint !== 'none')
+    throw new RotationRefusedError(
+      `${name} asks for the ${certificateThumbprint} of a certificate, and a key that is made here has none: set certificateThumbprint to none, or bring keys of your own.`,
+    )
+  return { ...builder, generated: key.generated }
+}

@@ -1,0 +1,147 @@
+import { isTokenId } from '../access-token/token.ts'
+import { isNameOfSecret, secretPrefix } from '../configuration/deployment.ts'
+import { type ElementReference, isElementId, type Kind, kinds } from '../configuration/element.ts'
+import type { TokenwellEvent } from '../events/event-bus.ts'
+
+/** What is heard on the stack's own bus and on the account's default bus. It only says what to look at. */
+export type IncomingEvent =
+  | Extract<TokenwellEvent, { readonly type: 'TokenRefreshRequested' | 'TokenRejected' | 'ConnectionChanged' }>
+  /** An operator's: without a connection those of all connections. */
+  | { readonly type: 'ClearTokenCache'; readonly connection?: string }
+  /** The schedule's: whatever events were lost. */
+  | { readonly type: 'ReconcileElements' }
+  /** It was written, deleted or labelled. */
+  | ({ readonly type: 'ElementChanged' } & ElementReference)
+  /** It has a new current version. */
+  | { readonly type: 'SecretChanged'; readonly name: string }
+  /** Read and understood, and nobody's business. */
+  | { readonly type: 'Ignored'; readonly why: string }
+
+type Members = Readonly<Record<string, unknown>>
+
+/**
+ * An EventBridge event, or its JSON as it stands in a message's body.
+ * @throws {UnreadableEventError}
+ */
+export function readIncomingEvent(input: unknown, stage: string): IncomingEvent {
+  const event = readObject('it', typeof input === 'string' ? parse(input) : input)
+  const type = readText('detail-type', event['detail-type'])
+
+  // Sources that begin with `aws.` are the services' own: EventBridge takes such an event from nobody else.
+  switch (event['source']) {
+    case 'aws.ssm':
+      if (type !== 'Parameter Store Change') throw unknownType()
+      return readParameterChange(readDetail(event), stage)
+    case 'aws.secretsmanager':
+      if (type !== 'Secret Label Updated') throw unknownType()
+      return readSecretChange(readDetail(event), stage)
+    default:
+      return readOwnEvent(type, event)
+  }
+}
+
+function readOwnEvent(type: string, event: Members): IncomingEvent {
+  switch (type) {
+    case 'TokenRefreshRequested':
+    case 'TokenRejected': {
+      const { connection, tokenId } = readDetail(event)
+      return { type, connection: readConnection(connection), tokenId: readTokenId(tokenId) }
+    }
+    case 'ConnectionChanged':
+      return { type, connection: readConnection(readDetail(event)['connection']) }
+    case 'ClearTokenCache':
+      return readClearTokenCache(event)
+    case 'ReconcileElements':
+      return { type }
+    case 'TokenRefreshed':
+    case 'TokenRefreshFailed':
+    case 'ConnectionRefused':
+      return ignored('It says what was done, and asks for nothing.')
+    default:
+      throw unknownType()
+  }
+}
+
+function readClearTokenCache(event: Members): IncomingEvent {
+  const { connection, ...others } = event['detail'] === undefined ? {} : readDetail(event)
+  // A misspelt connection must not clear all of them.
+  if (Object.keys(others).length > 0)
+    throw new UnreadableEventError('detail', 'of ClearTokenCache has a connection or nothing.')
+  if (connection === undefined) return { type: 'ClearTokenCache' }
+  return { type: 'ClearTokenCache', connection: readConnection(connection) }
+}
+
+/** The operation isn't looked at: what holds now is read from Parameter Store, whatever was done. */
+function readParameterChange({ name }: Members, stage: string): IncomingEvent {
+  const parameter = readText('detail.name', name)
+  const root = `/tokenwell/${stage}/`
+  if (!parameter.startsWith(root)) return ignored('The parameter belongs to no element of this stage.')
+
+  const [kindName, id = '', ...more] = parameter.slice(root.length).split('/')
+  if (more.length > 0 || !isElementId(id)) return ignored('The name of the parameter is not <kind>/<id>.')
+  const kind: Kind | undefined = kinds.find((each) => each === kindName)
+  return kind ? { type: 'ElementChanged', kind, id } : ignored('There is no such kind of element.')
+}
+
+/** https://docs.aws.amazon.com/secretsmanager/latest/userguide/event-detail-secret-label-updated-secretsmanager.html */
+function readSecretChange({ name, labelUpdated }: Members, stage: string): IncomingEvent {
+  const secret = readText('detail.name', name)
+  if (readText('detail.labelUpdated', labelUpdated) !== 'AWSCURRENT')
+    return ignored('The label that moved is not AWSCURRENT.')
+  if (!isNameOfSecret(secret, secretPrefix({ stage }))) return ignored('The secret is none of this stage.')
+  return { type: 'SecretChanged', name: secret }
+}
+
+function readDetail(event: Members): Members {
+  return readObject('detail', event['detail'])
+}
+
+function readConnection(value: unknown): string {
+  if (typeof value !== 'string' || !isElementId(value))
+    throw new UnreadableEventError('detail.connection', 'must be the name of a connection.')
+  return value
+}
+
+function readTokenId(value: unknown): string {
+  if (typeof value !== 'string' || !isTokenId(value))
+    throw new UnreadableEventError('detail.tokenId', 'must be the token_id of an answer.')
+  return value
+}
+
+function readObject(member: string, value: unknown): Members {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new UnreadableEventError(member, 'must be a JSON object.')
+  return value as Members
+}
+
+function readText(member: string, value: unknown): string {
+  if (typeof value !== 'string') throw new UnreadableEventError(member, 'must be a text.')
+  return value
+}
+
+/** The parser's own message quotes the text. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new UnreadableEventError('it', 'is no JSON.')
+  }
+}
+
+function ignored(why: string): IncomingEvent {
+  return { type: 'Ignored', why }
+}
+
+function unknownType(): UnreadableEventError {
+  return new UnreadableEventError('detail-type', 'is none that is known from its source.')
+}
+
+/** An event that says nothing we could act on, and won't say more the next time. Names the member, never its value. */
+export class UnreadableEventError extends Error {
+  readonly code = 'unreadable_event'
+  override readonly name = 'UnreadableEventError'
+
+  constructor(member: string, complaint: string) {
+    super(`The event can't be read: ${member} ${complaint}`)
+  }
+}

@@ -1,0 +1,62 @@
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { isRsaAlgorithm, isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
+
+const minimumRsaBits = 2048
+const curves = { ES256: 'prime256v1', ES384: 'secp384r1', ES512: 'secp521r1' } as const
+const curveNames: Readonly<Record<string, string>> = {
+  prime256v1: 'P-256',
+  secp384r1: 'P-384',
+  secp521r1: 'P-521',
+}
+
+/**
+ * Why this private key can't sign with that algorithm (RFC 7518 section 3, RFC 8037), by what was found and what is
+ * needed; undefined where it can.
+ */
+export function misfit(key: KeyObject, algorithm: SignatureAlgorithm): string | undefined {
+  const found = describeKey(key)
+  const type = key.asymmetricKeyType
+  if (isSharedKeyAlgorithm(algorithm)) return `holds ${found}; ${algorithm} needs a shared key: name it in sharedKey.`
+  if (isRsaAlgorithm(algorithm)) {
+    // A key that is bound to PSS and perhaps to one digest is more than a JWK can say, and jose takes none.
+    if (type === 'rsa-pss') return `holds ${found}; ${algorithm} needs an RSA key that is not bound to PSS.`
+    if (type !== 'rsa') return `holds ${found}; ${algorithm} needs an RSA key.`
+    const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
+    return bits < minimumRsaBits ? `holds ${found}; ${algorithm} needs at least ${minimumRsaBits} bits.` : undefined
+  }
+  if (algorithm === 'EdDSA') return type === 'ed25519' ? undefined : `holds ${found}; EdDSA needs an Ed25519 key.`
+
+  const curve = (curves as Partial<Record<SignatureAlgorithm, string>>)[algorithm]
+  if (type === 'ec' && key.asymmetricKeyDetails?.namedCurve === curve) return undefined
+  return `holds ${found}; ${algorithm} needs an EC key on ${curve ? curveNames[curve] : 'another curve'}.`
+}
+
+/** `a 2048 bit RSA key`, `an EC key on P-256`. */
+function describeKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
+  if (asymmetricKeyType === 'rsa') return `a ${asymmetricKeyDetails?.modulusLength} bit RSA key`
+  if (asymmetricKeyType === 'rsa-pss') return `a ${asymmetricKeyDetails?.modulusLength} bit RSA-PSS key`
+  if (asymmetricKeyType === 'ec') {
+    const curve = asymmetricKeyDetails?.namedCurve ?? 'an unnamed curve'
+    return `an EC key on ${curveNames[curve] ?? curve}`
+  }
+  return `a key of type ${asymmetricKeyType}`
+}
+
+/**
+ * A new private key that fits the algorithm.
+ * @param modulusLength bits of an RSA key
+ */
+export function generateKey(algorithm: SignatureAlgorithm, modulusLength: number): KeyObject {
+  switch (algorithm) {
+    case 'ES256':
+      return generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+    case 'ES384':
+      return generateKeyPairSync('ec', { namedCurve: 'P-384' }).privateKey
+    case 'ES512':
+      return generateKeyPairSync('ec', { namedCurve: 'P-521' }).privateKey
+    case 'EdDSA':
+      return generateKeyPairSync('ed25519').privateKey
+    default:
+      return generateKeyPairSync('rsa', { modulusLength }).privateKey
+  }
+}

@@ -1,0 +1,64 @@
+import { X509Certificate } from 'node:crypto'
+import { KeyStoreError } from './signing-key.ts'
+
+/** One block of a PEM text (RFC 7468), its lines in order again. */
+export interface PemBlock {
+  readonly label: string
+  readonly text: string
+}
+
+const block = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g
+/** The headers of a traditional encrypted key (RFC 1421 section 4.6.1), which stand on lines of their own. */
+const encryptionHeaders = /^\s*Proc-Type:\s*4,ENCRYPTED\s+DEK-Info:\s*([\w-]+,[0-9A-Fa-f]+)/
+
+/**
+ * The blocks in a text that came through environment variables, JSON and shells: line ends escaped once or twice, turned
+ * into blanks, or lost.
+ */
+export function readPemBlocks(text: string): PemBlock[] {
+  const lines = text.replace(/\\+r/g, '').replace(/\\+n/g, '\n').replace(/\r/g, '')
+  return [...lines.matchAll(block)].map(([, label = '', body = '']) => {
+    const [headers = '', encryption] = encryptionHeaders.exec(body) ?? []
+    const restored = encryption ? `Proc-Type: 4,ENCRYPTED\nDEK-Info: ${encryption}\n\n` : ''
+    return {
+      label,
+      text: `-----BEGIN ${label}-----\n${restored}${wrap(body.slice(headers.length))}\n-----END ${label}-----\n`,
+    }
+  })
+}
+
+function wrap(body: string): string {
+  return (
+    body
+      .replace(/\s+/g, '')
+      .match(/.{1,64}/g)
+      ?.join('\n') ?? ''
+  )
+}
+
+/** Text that is one piece of base64 and holds PEM or JSON was wrapped on its way into the secret. */
+export function unwrapBase64(text: string): string {
+  const packed = text.replace(/\s+/g, '')
+  if (!/^[A-Za-z0-9+/_-]{16,}={0,2}$/.test(packed)) return text
+  const unwrapped = Buffer.from(packed, 'base64').toString('utf8')
+  return /^\s*(\{|-----BEGIN )/.test(unwrapped) ? unwrapped : text
+}
+
+/**
+ * The certificates of a PEM text, in their order; none where it holds none.
+ * @throws {KeyStoreError} when one can't be read: node:tls would pass over it in silence
+ */
+export function readCertificates(location: string, text: string): X509Certificate[] {
+  return readPemBlocks(text)
+    .filter(({ label }) => label === 'CERTIFICATE')
+    .map((block) => readCertificate(location, block.text))
+}
+
+/** @param encoding PEM, or DER */
+export function readCertificate(location: string, encoding: string | Buffer): X509Certificate {
+  try {
+    return new X509Certificate(encoding)
+  } catch {
+    throw new KeyStoreError(location, "holds a certificate that can't be read; check that it was stored whole.")
+  }
+}

@@ -1,0 +1,122 @@
+import type { AssertionConfiguration } from '../configuration/connection.ts'
+import type { Secret } from '../secret/secret.ts'
+import type { Signer } from '../signing/signer.ts'
+import { KeyStoreError } from '../signing/signing-key.ts'
+
+/** A client assertion, good for one attempt. */
+export interface SignedAssertion {
+  /** A compact JWS that must never be sent twice. */
+  readonly assertion: Secret
+  readonly validity: Validity
+}
+
+export async function signAssertion(
+  configuration: AssertionConfiguration,
+  signer: Signer,
+  moment: AssertionMoment,
+): Promise<SignedAssertion> {
+  const claims = createClaims(configuration, moment)
+  const { iat, nbf, exp } = claims
+  return {
+    assertion: await signer.sign(createHeader(configuration, signer), claims),
+    validity: { from: Math.max(Number(iat), Number(nbf ?? 0)) * 1000, until: Number(exp) * 1000 },
+  }
+}
+
+/** When a server accepts an assertion, by its own clock. Milliseconds since the epoch. */
+export interface Validity {
+  readonly from: number
+  readonly until: number
+}
+
+/** What differs between two assertions of one configuration. */
+export interface AssertionMoment {
+  /** Milliseconds since the epoch: the one clock reading of this assertion. */
+  readonly now: number
+  /** Never used before. */
+  readonly jwtId: string
+}
+
+/**
+ * The claim set of a client assertion (RFC 7523 section 3), by the rules of the original: claims that the operator wrote
+ * overwrite everything but `sub`, which is always the client id, and `iat`, which is always the time of making.
+ */
+export function createClaims(
+  assertion: AssertionConfiguration,
+  { now, jwtId }: AssertionMoment,
+): Record<string, unknown> {
+  const nowSeconds = Math.floor(now / 1000)
+  const issuedAt = nowSeconds + assertion.issuedAtOffsetSeconds
+  const { audiences, notBeforeOffsetSeconds, scope } = assertion
+  return {
+    iss: assertion.issuer,
+    // One audience is a string: some servers refuse an array, and RFC 7523bis wants a sole value.
+    ...(audiences.length > 0 && { aud: audiences.length === 1 ? audiences[0] : audiences }),
+    exp: nowSeconds + assertion.expiresInSeconds,
+    ...(notBeforeOffsetSeconds !== undefined && { nbf: issuedAt + notBeforeOffsetSeconds }),
+    ...(assertion.hasJwtId && { jti: jwtId }),
+    ...(scope !== undefined && { scope }),
+    ...assertion.claims,
+    sub: assertion.subject,
+    iat: issuedAt,
+  }
+}
+
+/** A JOSE header (RFC 7515 section 4.1). */
+export interface JoseHeader {
+  readonly alg: string
+  readonly kid?: string
+  readonly typ?: string
+  readonly x5t?: string
+  readonly 'x5t#S256'?: string
+}
+
+/** @throws {KeyStoreError} when a thumbprint is asked for and the key comes without a certificate */
+export function createHeader(assertion: AssertionConfiguration, signer: Signer): JoseHeader {
+  const { algorithm, type, certificateThumbprint } = assertion
+  return {
+    alg: algorithm,
+    ...(type !== undefined && { typ: type }),
+    ...(signer.keyId !== undefined && { kid: signer.keyId }),
+    ...(certificateThumbprint !== 'none' && { [certificateThumbprint]: thumbprint(assertion, signer) }),
+  }
+}
+
+function thumbprint({ certificateThumbprint, key }: AssertionConfiguration, { certificate }: Signer): string {
+  if (!certificate)
+    throw new KeyStoreError(
+      key.location,
+      `holds no certificate, and certificateThumbprint asks for the ${certificateThumbprint} of one: add it beside the key, or set certificateThumbprint to none.`,
+    )
+  return certificateThumbprint === 'x5t' ? certificate.sha1Thumbprint : certificate.sha256Thumbprint
+}
+
+/** A `Date` is cut to its second. */
+const dateResolutionMilliseconds = 1_000
+
+/**
+ * How far the server's clock is ahead of the one that the assertion was made by, in milliseconds, where its answer shows
+ * that it can't have accepted the assertion; undefined where the clocks are not to blame.
+ * @param date the server's, of the answer that refused
+ * @param now by our clock, when the answer came
+ */
+export function clockOffset(validity: Validity, date: number | undefined, now: number): number | undefined {
+  if (date === undefined) return undefined
+  const isTooEarly = date + dateResolutionMilliseconds <= validity.from
+  const isTooLate = date >= validity.until
+  return isTooEarly || isTooLate ? date + dateResolutionMilliseconds / 2 - now : undefined
+}
+
+/** How far authorization servers' clocks are ahead of ours, in milliseconds, as learned from their refusals. */
+export interface ClockOffsets {
+  of(authorizationServer: string): number
+  learn(authorizationServer: string, milliseconds: number): void
+}
+
+export function createClockOffsets(): ClockOffsets {
+  const offsets = new Map<string, number>()
+  return {
+    of: (authorizationServer) => offsets.get(authorizationServer) ?? 0,
+    learn: (authorizationServer, milliseconds) => void offsets.set(authorizationServer, milliseconds),
+  }
+}

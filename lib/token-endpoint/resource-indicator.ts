@@ -1,5 +1,0 @@
-/** RFC 8707 section 2: an absolute URI without a fragment. */
-export function isResourceIndicator(text: string): boolean {
-  // A parser of URLs repairs what it is given; what is sent stays as it was.
-  return URL.canParse(text) && /^[a-z][a-z0-9+.-]*:[\x21\x22\x24-\x7e]+$/i.test(text)
-}

@@ -1,0 +1,45 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Token } from '../../../lib/access-token/token.ts'
+import { keptToken } from '../../../lib/access-token/token.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+
+const theToken: Token = {
+  id: 'the-old-id',
+  connection: 'conn',
+  accessToken: new Secret('the token'),
+  issuedAt: 0,
+  refreshAt: 216_000,
+  usableUntil: 270_000,
+  expiresAt: 300_000,
+}
+/** The same token, handed out again later. */
+const again: Token = { ...theToken, id: 'the-new-id', accessToken: new Secret('the token'), issuedAt: 220_000 }
+const other: Token = { ...again, accessToken: new Secret('another token') }
+
+test('a new token is kept as it is', () => {
+  assert.deepEqual(keptToken(theToken, undefined, 0), theToken)
+  assert.deepEqual(keptToken(other, theToken, 220_000), other)
+})
+
+test('a token handed out again has its old id, and is not renewed early any more', () => {
+  const kept = { ...again, id: 'the-old-id', refreshAt: 270_000 }
+  assert.deepEqual(keptToken(again, theToken, 220_000), kept)
+  const littleLonger = { ...again, expiresAt: 301_000 }
+  assert.deepEqual(keptToken(littleLonger, theToken, 220_000), { ...kept, expiresAt: 301_000 })
+})
+
+test('a token handed out again that lives longer now is a new one', () => {
+  const longer = { ...again, expiresAt: 301_001 }
+  assert.deepEqual(keptToken(longer, theToken, 220_000), longer)
+})
+
+test('a token inside its margin is kept as it is, which answers no request from a cache', () => {
+  for (const previous of [undefined, theToken]) assert.equal(keptToken(other, previous, 280_000), other)
+})
+
+test('a dying token that is handed out again is used for a second, and not in its last one', () => {
+  const kept = (until: number) => ({ ...again, id: 'the-old-id', refreshAt: until, usableUntil: until })
+  assert.deepEqual(keptToken(again, theToken, 280_000), kept(281_000))
+  assert.deepEqual(keptToken(again, theToken, 298_500), kept(299_000))
+})

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import fc from 'fast-check'
+import { UnsecuredJWT } from 'jose'
+import { lifetimeOf, secondsLeft } from '../../../lib/access-token/lifetime.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+
+const sentAt = 1_000_000_000_000
+const policy = { assumedLifetimeSeconds: 300 }
+const opaque = new Secret('opaque')
+
+function jwt(expiresAt: number): Secret {
+  return new Secret(new UnsecuredJWT({ exp: expiresAt }).encode())
+}
+
+test('a lifetime counts from when the request was sent', () => {
+  const { issuedAt, expiresAt } = lifetimeOf({ accessToken: opaque, expiresInSeconds: 600 }, policy, sentAt, 0.5)
+  assert.equal(issuedAt, sentAt)
+  assert.equal(expiresAt, sentAt + 600_000)
+})
+
+test('of expires_in and the exp of a token that is a JWT the earlier counts', () => {
+  const exp = sentAt / 1000 + 500
+  assert.equal(lifetimeOf({ accessToken: jwt(exp), expiresInSeconds: 600 }, policy, sentAt, 0.5).expiresAt, exp * 1000)
+  assert.equal(
+    lifetimeOf({ accessToken: jwt(exp), expiresInSeconds: 400 }, policy, sentAt, 0.5).expiresAt,
+    sentAt + 400_000,
+  )
+  assert.equal(lifetimeOf({ accessToken: jwt(exp) }, policy, sentAt, 0.5).expiresAt, exp * 1000)
+})
+
+test('where nothing is said the operator assumes', () => {
+  assert.equal(lifetimeOf({ accessToken: opaque }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
+  for (const odd of ['a.b.c', 'eyJ.eyJ.x', '...'])
+    assert.equal(lifetimeOf({ accessToken: new Secret(odd) }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
+})
+
+test('no lifetime is longer than ten years, whatever is said', () => {
+  const tenYears = 10 * 365 * 86_400_000
+  for (const expiresInSeconds of [1e300, tenYears / 1000 + 1])
+    assert.equal(
+      lifetimeOf({ accessToken: opaque, expiresInSeconds }, policy, sentAt, 0.5).expiresAt,
+      sentAt + tenYears,
+    )
+})
+
+test('an exp that is no time above 0 says nothing', () => {
+  const payload = (text: string) => new Secret(`eyJhbGciOiJub25lIn0.${Buffer.from(text).toString('base64url')}.`)
+  for (const exp of ['0', '-5', '1e999', '"1000000100"', 'null', '[]']) {
+    const answer = { accessToken: payload(`{"exp":${exp}}`) }
+    assert.equal(lifetimeOf(answer, policy, sentAt, 0.5).expiresAt, sentAt + 300_000, exp)
+  }
+})
+
+test('what is said is capped by maximumLifetimeSeconds', () => {
+  const capped = { ...policy, maximumLifetimeSeconds: 120 }
+  assert.equal(
+    lifetimeOf({ accessToken: opaque, expiresInSeconds: 600 }, capped, sentAt, 0.5).expiresAt,
+    sentAt + 120_000,
+  )
+  assert.equal(lifetimeOf({ accessToken: opaque }, capped, sentAt, 0.5).expiresAt, sentAt + 120_000)
+})
+
+test('the margin is a tenth of the lifetime, at least a second, at most 30, or what the operator says', () => {
+  const margin = (expiresInSeconds: number, marginSeconds?: number) => {
+    const { expiresAt, usableUntil } = lifetimeOf(
+      { accessToken: opaque, expiresInSeconds },
+      { ...policy, ...(marginSeconds !== undefined && { marginSeconds }) },
+      sentAt,
+      0.5,
+    )
+    return expiresAt - usableUntil
+  }
+  assert.deepEqual(
+    [5, 100, 300, 86_400].map((seconds) => margin(seconds)),
+    [1_000, 10_000, 30_000, 30_000],
+  )
+  assert.equal(margin(600, 0), 0)
+  assert.equal(margin(600, 90), 90_000)
+})
+
+test('whatever a server says, a token is usable no longer than it is valid', () => {
+  fc.assert(
+    fc.property(
+      fc.double({ min: 0.001, max: 1e9, noNaN: true }),
+      fc.option(fc.nat(1e6)),
+      fc.nat(1000),
+      (expiresIn, cap, now) => {
+        const limited = { ...policy, ...(cap !== null && { maximumLifetimeSeconds: cap }) }
+        const lifetime = lifetimeOf({ accessToken: opaque, expiresInSeconds: expiresIn }, limited, sentAt, 0.5)
+        assert.ok(lifetime.usableUntil <= lifetime.expiresAt)
+        assert.ok(lifetime.expiresAt <= sentAt + expiresIn * 1000)
+        assert.ok(secondsLeft(lifetime, sentAt + now) * 1000 <= lifetime.expiresAt - (sentAt + now))
+      },
+    ),
+  )
+})
+
+test('a token is stale after 75 to 85 % of the time in which it is usable, spread by chance', () => {
+  const refreshAfter = (random: number) => {
+    const lifetime = lifetimeOf({ accessToken: opaque, expiresInSeconds: 330 }, policy, sentAt, random)
+    return (lifetime.refreshAt - sentAt) / 1000
+  }
+  assert.deepEqual([0, 0.5, 1].map(refreshAfter), [225, 240, 255])
+})

@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { inspect } from 'node:util'
+import { CreateTableCommand, DeleteItemCommand, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
+import { dynamodbRecords } from '../../../../lib/adapters/aws/dynamodb-records.ts'
+import type { RecordStore } from '../../../../lib/fleet/record-store.ts'
+import { type RecordName, RecordStoreError, recordNameText } from '../../../../lib/fleet/record-store.ts'
+import { testDueContract } from '../../../contract/due-records.ts'
+import { someRecord, someRecordName } from '../../../contract/record-store.ts'
+import { awsError, startAwsProxy } from '../../../support/aws-proxy.ts'
+import { type DynamodbServer, pointSdkAt, startDynalite } from '../../../support/dynalite.ts'
+import { emulatedTables } from '../../../support/emulated-tables.ts'
+import { startTcpProxy } from '../../../support/tcp-proxy.ts'
+
+const tableName = 'records'
+
+const openStore = (attemptMilliseconds = 10_000) => dynamodbRecords({ tableName, attemptMilliseconds })
+
+for (const emulated of emulatedTables(tableName, () => openStore())) testDueContract(...emulated)
+
+/** A table, and a proxy before it by which the store reaches it. */
+async function startTable(t: TestContext) {
+  const server = await startDynalite(t)
+  await server.createTable(tableName)
+  const proxy = await startAwsProxy(t, server.endpoint)
+  pointSdkAt(t, proxy.endpoint)
+  return { server, proxy }
+}
+
+async function putDue(store: RecordStore, dueAt: number, name = someRecordName()): Promise<RecordName> {
+  assert.equal(await store.write(name, { ...someRecord(), dueAt }, undefined), true)
+  return name
+}
+
+async function itemOf({ client }: DynamodbServer, name: RecordName) {
+  const command = new GetItemCommand({ TableName: tableName, Key: { name: { S: recordNameText(name) } } })
+  return (await client.send(command)).Item ?? {}
+}
+
+async function fails(call: Promise<unknown>, message: RegExp, { isThrottled = false } = {}): Promise<void> {
+  await assert.rejects(call, (error) => {
+    assert.ok(error instanceof RecordStoreError, inspect(error))
+    assert.match(error.message, message)
+    assert.equal(error.isThrottled, isThrottled)
+    return true
+  })
+}
+
+test('an item that is due at some time has its shard, always the same, and no other item has one', async (t) => {
+  const { server } = await startTable(t)
+  const store = openStore()
+  const name = { group: 'my.conn-1_a', id: 'token#abc' }
+  const record = { ...someRecord(), dueAt: 1_800_000_000_000.5 }
+  await store.write(name, record, undefined)
+  const { dueAt, dueShard } = await itemOf(server, name)
+  assert.deepEqual([dueAt, dueShard], [{ N: '1800000000000.5' }, { S: '4' }])
+
+  await store.write(name, someRecord(), record.version)
+  assert.deepEqual(Object.keys(await itemOf(server, name)).sort(), ['name', 'removableFrom', 'text', 'ttl', 'version'])
+})
+
+test('what is due is one query a shard, for no more than is wanted', async (t) => {
+  const { proxy } = await startTable(t)
+  assert.deepEqual(await openStore().due(1_800_000_000_000, 25), [])
+  const expected = ['0', '1', '2', '3', '4', '5', '6', '7'].map((shard) => ({
+    TableName: tableName,
+    IndexName: 'due',
+    KeyConditionExpression: '#shard = :shard AND #dueAt <= :until',
+    ExpressionAttributeNames: { '#shard': 'dueShard', '#dueAt': 'dueAt' },
+    ExpressionAttributeValues: { ':shard': { S: shard }, ':until': { N: '1800000000000' } },
+    Limit: 25,
+  }))
+  assert.deepEqual(new Set(proxy.requests.map(({ body }) => body)), new Set(expected))
+  assert.deepEqual(proxy.counts(), { Query: 8 })
+})
+
+test('an answer that ends before the limit is followed to the end of its shard', async (t) => {
+  const { server, proxy } = await startTable(t)
+  const name = await putDue(openStore(), 1_000)
+  const { dueShard = { S: '' } } = await itemOf(server, name)
+  // What DynamoDB does after a megabyte: here none of it is a record of ours, and there is more.
+  for (let index = 0; index < 7; index++) {
+    const item = { name: { S: `no name of ours ${index}` }, dueShard, dueAt: { N: String(index) } }
+    await server.client.send(new PutItemCommand({ TableName: tableName, Item: item }))
+  }
+  assert.deepEqual(await openStore().due(2_000, 2), [name])
+  const ofShard = proxy.requests.filter(({ body }) => inspect(body, { depth: 5 }).includes(`S: '${dueShard.S}'`))
+  assert.ok(ofShard.length >= 4, `${ofShard.length} queries`)
+})
+
+test('an item that is gone is not due any more', async (t) => {
+  const { server } = await startTable(t)
+  const store = openStore()
+  const [gone, there] = [await putDue(store, 1), await putDue(store, 2)]
+  const key = { name: { S: recordNameText(gone) } }
+  await server.client.send(new DeleteItemCommand({ TableName: tableName, Key: key }))
+  assert.deepEqual(await store.due(2, 10), [there])
+})
+
+test('an item whose time is none has no fields, and can be replaced', async (t) => {
+  const { server } = await startTable(t)
+  const [name, record] = [someRecordName(), someRecord()]
+  const [version, removableFrom] = [{ S: 'theirs' }, { N: '1' }]
+  // The index refuses it, a table without one does not.
+  await server.client.send(
+    new CreateTableCommand({
+      TableName: 'other',
+      AttributeDefinitions: [{ AttributeName: 'name', AttributeType: 'S' }],
+      KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
+      BillingMode: 'PAY_PER_REQUEST',
+    }),
+  )
+  const item = { name: { S: recordNameText(name) }, version, removableFrom, dueAt: { S: 'soon' }, text: { S: 'a' } }
+  await server.client.send(new PutItemCommand({ TableName: 'other', Item: item }))
+  const store = dynamodbRecords({ tableName: 'other', attemptMilliseconds: 10_000 })
+  await fails(
+    store.due(1, 1),
+    /table other does not take .* \(ValidationException\): has it an index due with the keys/,
+  )
+  assert.deepEqual(await store.read([name]), [{ version: 'theirs', removableFrom: 0, fields: {} }])
+  assert.equal(await store.write(name, record, 'theirs'), true)
+})
+
+test('a right to the index that is missing is told, and one to the table without it', async (t) => {
+  const { proxy } = await startTable(t)
+  const store = openStore()
+  proxy.answerAll(awsError(400, 'com.amazon.coral.service#AccessDeniedException'))
+  await fails(
+    store.due(1, 1),
+    /table records is refused \(AccessDeniedException\): allow dynamodb:Query on its index due/,
+  )
+  for (const call of [store.read([someRecordName()]), store.write(someRecordName(), someRecord(), undefined)])
+    await fails(call, /refused \(AccessDeniedException\): allow dynamodb:GetItem, BatchGetItem and PutItem on it, and/)
+})
+
+test('a table that is not there is named, with its index', async (t) => {
+  const { endpoint } = await startDynalite(t)
+  pointSdkAt(t, endpoint)
+  await fails(openStore().due(1, 1), /^The DynamoDB table records does not exist .*dueShard \(S\) and dueAt \(N\)\.$/)
+})
+
+test('an index that asks to wait, or is in trouble, is told apart', async (t) => {
+  const { proxy } = await startTable(t)
+  const store = openStore()
+  proxy.answerAll(awsError(400, 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException'))
+  await fails(store.due(1, 1), /records asks to wait/, { isThrottled: true })
+  proxy.answerAll(awsError(500, 'InternalServerError'))
+  await fails(store.due(1, 1), /did not answer in time, or can't be reached/)
+  proxy.answerAll('held')
+  await fails(openStore(500).due(1, 1), /did not answer in time/)
+})
+
+test('one shard that does not answer is an answer that is missing, and is not waited for', async (t) => {
+  const { proxy } = await startTable(t)
+  const store = openStore(1_000)
+  const name = await putDue(store, 1)
+  proxy.answerNext('held')
+  await fails(store.due(1, 10), /did not answer in time/)
+  assert.deepEqual(await store.due(1, 10), [name])
+})
+
+test('connections that died unnoticed are replaced within the call', async (t) => {
+  const server = await startDynalite(t)
+  await server.createTable(tableName)
+  const proxy = await startTcpProxy(t, Number(new URL(server.endpoint).port))
+  pointSdkAt(t, `http://127.0.0.1:${proxy.port}`)
+  const store = openStore()
+  const name = await putDue(store, 1)
+  assert.deepEqual(await store.due(1, 10), [name])
+  proxy.cutWhenUsed()
+  assert.deepEqual(await store.due(1, 10), [name])
+})

@@ -1,0 +1,370 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import type { AwsTimeouts } from '../../../../lib/adapters/aws/aws-client.ts'
+import { eventbridgeBus } from '../../../../lib/adapters/aws/eventbridge-bus.ts'
+import type { EventBus, TokenwellEvent } from '../../../../lib/events/event-bus.ts'
+import { EventBusError } from '../../../../lib/events/event-bus.ts'
+import { readIncomingEvent } from '../../../../lib/renewal/incoming-event.ts'
+import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/aws-proxy.ts'
+import { type Moto, startMoto } from '../../../support/moto.ts'
+import { someRole, withPermissionsLookedAt } from '../../../support/moto-permissions.ts'
+import { createQueue, type Queue } from '../../../support/moto-queue.ts'
+import { startMuteListener } from '../../../support/mute-listener.ts'
+import { startIfThere } from '../../../support/real-server.ts'
+import { setEnvironment } from '../../../support/set-environment.ts'
+import { startTcpProxy } from '../../../support/tcp-proxy.ts'
+
+const busName = 'tokenwell-test'
+/** For a machine that has much else to do. */
+const patient: AwsTimeouts = { connect: 10_000, answer: 10_000, total: 10_000 }
+const tokenId = 'a'.repeat(22)
+
+test('what is raised comes out of a queue behind a rule, and is read as it was raised', async (t) => {
+  await withBus(t, async ({ bus, queue }) => {
+    const events: TokenwellEvent[] = [
+      { type: 'TokenRefreshRequested', connection: 'conn', tokenId },
+      { type: 'TokenRejected', connection: 'other', tokenId },
+      { type: 'ConnectionChanged', connection: 'conn' },
+    ]
+    await bus.raise([...events, { type: 'TokenRefreshed', connection: 'conn', tokenId, expiresAt: 1_800_000_000 }])
+    const messages = await queue.receive()
+    assert.deepEqual(
+      messages.map(({ body }) => readIncomingEvent(body, 'test')),
+      events,
+      'the rule lets no other through',
+    )
+  })
+})
+
+test('an entry says who speaks, and holds all of the event but its type', async (t) => {
+  await withBus(t, async ({ bus, proxy }) => {
+    await bus.raise([{ type: 'TokenRefreshFailed', connection: 'conn', code: 'unreachable' }])
+    assert.deepEqual(
+      proxy.requests.map(({ operation, body }) => [operation, body]),
+      [
+        [
+          'PutEvents',
+          {
+            Entries: [
+              {
+                EventBusName: busName,
+                Source: 'tokenwell-test',
+                DetailType: 'TokenRefreshFailed',
+                Detail: '{"connection":"conn","code":"unreachable"}',
+              },
+            ],
+          },
+        ],
+      ],
+    )
+  })
+})
+
+test('ten are put in one call, and no event is lost or put twice', async (t) => {
+  await withBus(t, async ({ bus, proxy, queue }) => {
+    for (const [count, calls] of [
+      [0, 0],
+      [1, 1],
+      [10, 1],
+      [11, 2],
+      [25, 3],
+    ] as const) {
+      const before = proxy.requests.length
+      await bus.raise(someEvents(count))
+      assert.equal(proxy.requests.length - before, calls, `${count} events`)
+      assert.deepEqual((await connectionsIn(queue)).sort(), connectionsOf(someEvents(count)).sort())
+    }
+  })
+})
+
+test('the SDK looks at the environment at the first event, not before', async (t) => {
+  const bus = eventbridgeBus({ busName, stage: 'test', timeouts: patient })
+  await withBus(t, async ({ queue }) => {
+    await bus.raise(someEvents(1))
+    assert.equal((await queue.receive()).length, 1)
+  })
+})
+
+test('an entry that is refused for a moment is put once more, it alone', async (t) => {
+  for (const code of ['ThrottlingException', 'InternalFailure', 'InternalException'])
+    await withBus(t, async ({ bus, proxy, queue }) => {
+      proxy.answerNext(answerOf(['id', code, 'id', code]))
+      await bus.raise(someEvents(4))
+      assert.deepEqual((await connectionsIn(queue)).sort(), ['conn-1', 'conn-3'], code)
+      assert.equal(proxy.requests.length, 2)
+    })
+})
+
+test('an entry that is refused twice is an error', async (t) => {
+  const cases = [
+    [
+      'ThrottlingException',
+      /^The event bus tokenwell-test asks to wait \(ThrottlingException\): is the account's quota/,
+    ],
+    [
+      'InternalFailure',
+      /^The event bus tokenwell-test did not answer in time, or can't be reached \(InternalFailure\): /,
+    ],
+  ] as const
+  for (const [code, message] of cases)
+    await withBus(t, async ({ bus, proxy }) => {
+      proxy.answerNext(answerOf(['id', code]), answerOf([code]))
+      await fails(bus, message, someEvents(2))
+      assert.equal(proxy.requests.length, 2)
+    })
+})
+
+test('an entry that is refused late is not put again: there is no time', async (t) => {
+  await withBus(
+    t,
+    async ({ bus, proxy }) => {
+      const busy = awsError(400, 'ThrottlingException')
+      t.mock.method(Math, 'random', () => 1)
+      // The call itself is throttled at first, which takes 1.5 s with its pauses.
+      proxy.answerNext(busy, busy, answerOf(['ThrottlingException']), answerOf(['id']))
+      await fails(bus, /asks to wait/)
+      assert.equal(proxy.requests.length, 3)
+    },
+    { ...patient, total: 2_500 },
+  )
+})
+
+test('an entry that is refused for good is not put again, and what to do is told', async (t) => {
+  const cases: readonly (readonly [string | undefined, RegExp])[] = [
+    ['AccessDeniedException', / is refused \(AccessDeniedException\): allow events:PutEvents on it/],
+    ['NotAuthorizedForSourceException', / is refused \(NotAuthorizedForSourceException\): allow events:PutEvents/],
+    ['NotAuthorizedForDetailTypeException', / is refused \(NotAuthorizedForDetailTypeException\): allow/],
+    ['InvalidAccountIdException', / does not take the event \(InvalidAccountIdException\)/],
+    ['MalformedDetail', / does not take the event \(MalformedDetail\)/],
+    [undefined, / does not take the event \(no answer\)/],
+  ]
+  for (const [code, message] of cases)
+    await withBus(t, async ({ bus, proxy }) => {
+      proxy.answerNext(answerOf(['id', code]))
+      await fails(bus, message, someEvents(2))
+      assert.equal(proxy.requests.length, 1, code)
+    })
+})
+
+test('one that is refused for good does not keep the others from being put again', async (t) => {
+  await withBus(t, async ({ bus, proxy, queue }) => {
+    proxy.answerNext(answerOf(['MalformedDetail', 'ThrottlingException', 'id']))
+    await fails(bus, /MalformedDetail/, someEvents(3))
+    assert.deepEqual(await connectionsIn(queue), ['conn-1'])
+  })
+})
+
+test('a call that fails does not keep the others from coming to their end', async (t) => {
+  await withBus(t, async ({ bus, proxy, queue }) => {
+    proxy.answerNext(awsError(400, 'AccessDeniedException'))
+    await fails(bus, /is refused/, someEvents(25))
+    assert.ok((await queue.receive()).length >= 15)
+    assert.equal(proxy.requests.length, 3)
+  })
+})
+
+test('a bus that is not there is named, where that is told', async (t) => {
+  await withBus(t, async ({ proxy }) => {
+    const other = eventbridgeBus({ busName: 'nowhere', stage: 'test', timeouts: patient })
+    await fails(other, /^The event bus nowhere does not exist in this account and region: create it\.$/)
+    assert.equal(proxy.requests.length, 1)
+  })
+})
+
+test('events:PutEvents is the one right that it takes; without it, what to allow is told', async (t) => {
+  for (const action of ['events:PutEvents', 'events:DescribeEventBus'])
+    await withBus(t, async ({ moto, queue }) => {
+      const role = await someRole(moto.endpoint, [action])
+      const bus = eventbridgeBus({ busName, stage: 'test', timeouts: patient })
+      await withPermissionsLookedAt(moto.endpoint, async () => {
+        Object.assign(process.env, role, { AWS_ENDPOINT_URL: moto.endpoint })
+        if (action === 'events:PutEvents') await bus.raise(someEvents(1))
+        else await fails(bus, /^The event bus tokenwell-test is refused \(.+\): allow events:PutEvents on it/)
+      })
+      assert.equal((await queue.receive()).length, action === 'events:PutEvents' ? 1 : 0)
+    })
+})
+
+test('without credentials nothing is asked', async (t) => {
+  await withBus(t, async ({ bus, proxy }) => {
+    delete process.env['AWS_ACCESS_KEY_ID']
+    await fails(bus, /is refused \(CredentialsProviderError\): allow events:PutEvents on it, and see/)
+    assert.deepEqual(proxy.requests, [])
+  })
+})
+
+test('a call that is throttled, fails or is cut off is repeated within its time', async (t) => {
+  t.mock.method(Math, 'random', () => 0.1)
+  await withBus(t, async ({ bus, proxy, queue }) => {
+    proxy.answerNext(awsError(400, 'ThrottlingException'), awsError(500, 'InternalException'), 'reset')
+    await bus.raise(someEvents(1))
+    assert.equal((await queue.receive()).length, 1)
+    assert.equal(proxy.requests.length, 4)
+  })
+})
+
+test('a connection that died unnoticed is replaced', async (t) => {
+  await withBus(t, async ({ moto, queue }) => {
+    const tcp = await startTcpProxy(t, Number(new URL(moto.endpoint).port))
+    process.env['AWS_ENDPOINT_URL'] = `http://127.0.0.1:${tcp.port}`
+    const bus = eventbridgeBus({ busName, stage: 'test', timeouts: patient })
+    await bus.raise(someEvents(1))
+    tcp.cutWhenUsed()
+    await bus.raise(someEvents(1))
+    assert.equal((await queue.receive()).length, 2)
+  })
+})
+
+test('throttling and outages for longer than there is time are told apart', async (t) => {
+  t.mock.method(Math, 'random', () => 0.05)
+  const cases: readonly (readonly [AwsAnswer, RegExp])[] = [
+    [awsError(400, 'ThrottlingException'), /asks to wait \(ThrottlingException\)/],
+    [{ status: 429, body: '<html>' }, /asks to wait \(HTTP 429\)/],
+    [awsError(500, 'InternalException'), /did not answer in time, or can't be reached \(InternalException\): see that/],
+    [{ status: 503, body: '<html>' }, /can't be reached \(HTTP 503\)/],
+    [awsError(400, 'ValidationException'), /does not take the event \(ValidationException\): is its name right\?/],
+  ]
+  for (const [answer, message] of cases)
+    await withBus(
+      t,
+      async ({ bus, proxy }) => {
+        proxy.answerAll(answer)
+        await fails(bus, message)
+      },
+      { ...patient, total: 500 },
+    )
+})
+
+test('a bus that says nothing costs its caller a second in all, whatever is silent', async (t) => {
+  for (const held of ['held', 'held in the middle', 'dripping', answerOf(['ThrottlingException'])] as const)
+    await withBus(
+      t,
+      async ({ bus, proxy }) => {
+        proxy.answerAll('held')
+        proxy.answerNext(held)
+        await failsInASecond(bus)
+        await pause(100)
+        assert.equal(proxy.connections().open, 0, 'and the request is given up')
+      },
+      'default',
+    )
+})
+
+test('a host that drops what wants to connect, or credentials that do not come, cost a second in all', async (t) => {
+  await withBus(
+    t,
+    async ({ bus, proxy }) => {
+      process.env['AWS_ENDPOINT_URL'] = await startMuteListener(t)
+      await failsInASecond(bus)
+      assert.deepEqual(proxy.requests, [])
+    },
+    'default',
+  )
+  await withBus(
+    t,
+    async ({ bus, proxy }) => {
+      const credentials = await startTcpProxy(t, 1)
+      credentials.hold()
+      for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) delete process.env[name]
+      process.env['AWS_CONTAINER_CREDENTIALS_FULL_URI'] = `http://127.0.0.1:${credentials.port}`
+      await failsInASecond(bus)
+      assert.deepEqual(proxy.requests, [])
+    },
+    'default',
+  )
+})
+
+test('where nobody listens the bus is unreachable', async (t) => {
+  await withBus(
+    t,
+    async ({ bus }) => {
+      process.env['AWS_ENDPOINT_URL'] = 'http://127.0.0.1:9'
+      await fails(bus, /can't be reached \(ECONNREFUSED\)/)
+    },
+    { ...patient, total: 300 },
+  )
+})
+
+test('no failure repeats an event', async (t) => {
+  const quoting = JSON.stringify({ __type: 'ValidationException', message: 'hunter2' })
+  const answers: AwsAnswer[] = [
+    { status: 400, body: quoting },
+    { status: 500, body: quoting },
+    { status: 200, body: 'hunter2' },
+    { status: 200, body: '{"Entries":[{"EventId":"hunter2"' },
+    { status: 200, body: { Entries: [{ ErrorCode: 'MalformedDetail', ErrorMessage: 'hunter2' }] } },
+  ]
+  for (const answer of answers)
+    await withBus(
+      t,
+      async ({ bus, proxy }) => {
+        proxy.answerAll(answer)
+        await fails(bus, /^The event bus tokenwell-test /, [{ type: 'ConnectionChanged', connection: 'hunter2' }])
+      },
+      { ...patient, total: 500 },
+    )
+})
+
+interface TheBus {
+  readonly moto: Moto
+  readonly proxy: AwsProxy
+  readonly bus: EventBus
+  /** Behind a rule for what asks for something. */
+  readonly queue: Queue
+}
+
+/** The bus before a proxy before moto. Where there is no moto the test is skipped. */
+async function withBus(
+  t: TestContext,
+  use: (parts: TheBus) => Promise<void>,
+  timeouts: AwsTimeouts | 'default' = patient,
+): Promise<void> {
+  const moto = await startIfThere(t, () => startMoto(t))
+  if (!moto) return
+  const proxy = await startAwsProxy(t, moto.endpoint)
+  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  const queue = await createQueue(t, moto)
+  const asking = ['TokenRefreshRequested', 'TokenRejected', 'ConnectionChanged']
+  await queue.createBus(busName, { source: ['tokenwell-test'], 'detail-type': asking })
+  const bus = eventbridgeBus({ busName, stage: 'test', ...(timeouts !== 'default' && { timeouts }) })
+  await use({ moto, proxy, bus, queue })
+}
+
+function someEvents(count: number): TokenwellEvent[] {
+  return Array.from({ length: count }, (_, index) => ({ type: 'ConnectionChanged', connection: `conn-${index}` }))
+}
+
+function connectionsOf(events: readonly TokenwellEvent[]): string[] {
+  return events.map(({ connection }) => connection)
+}
+
+async function connectionsIn(queue: Queue): Promise<string[]> {
+  const messages = await queue.receive()
+  return messages.map(({ body }) => (JSON.parse(body) as { detail: { connection: string } }).detail.connection)
+}
+
+/** To each entry `id`, or the code by which it is refused, or nothing at all. */
+function answerOf(results: readonly (string | undefined)[]): AwsAnswer {
+  const entries = results.map((each) => (each === 'id' ? { EventId: 'the-id' } : { ErrorCode: each }))
+  const failed = entries.filter(({ EventId: id }) => id === undefined)
+  return { status: 200, body: { FailedEntryCount: failed.length, Entries: entries } }
+}
+
+async function fails(bus: EventBus, message: RegExp, events: readonly TokenwellEvent[] = someEvents(1)): Promise<void> {
+  await assert.rejects(bus.raise(events), (error) => {
+    assert.ok(error instanceof EventBusError, inspect(error))
+    assert.equal(error.code, 'event_bus')
+    assert.match(error.message, message)
+    assert.doesNotMatch(inspect(error, { depth: 9, showHidden: true }), /hunter2/)
+    return true
+  })
+}
+
+async function failsInASecond(bus: EventBus): Promise<void> {
+  const startedAt = performance.now()
+  await fails(bus, /did not answer in time, or can't be reached \((TimeoutError|AbortError)\)/)
+  const milliseconds = performance.now() - startedAt
+  assert.ok(milliseconds > 900 && milliseconds < 1_900, `${milliseconds} ms`)
+}

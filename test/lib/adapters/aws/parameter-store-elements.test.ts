@@ -1,0 +1,394 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import { PutParameterCommand } from '@aws-sdk/client-ssm'
+import { type AwsTimeouts, defaultAwsTimeouts } from '../../../../lib/adapters/aws/aws-client.ts'
+import { parameterStoreElements } from '../../../../lib/adapters/aws/parameter-store-elements.ts'
+import { createConnections } from '../../../../lib/configuration/connection-cache.ts'
+import type { ElementReference } from '../../../../lib/configuration/element.ts'
+import type { ElementStore } from '../../../../lib/configuration/element-store.ts'
+import { ElementStoreError } from '../../../../lib/configuration/element-store.ts'
+import { describeFinding } from '../../../../lib/configuration/finding.ts'
+import { validateElements } from '../../../../lib/configuration/inspect-elements.ts'
+import { resolveConnection } from '../../../../lib/configuration/resolve-connection.ts'
+import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/aws-proxy.ts'
+import {
+  assertLines,
+  theConfigurationError,
+  theStore as theFileStore,
+  theIssuer,
+  theSurroundings,
+} from '../../../support/element-store.ts'
+import { type RawElements, theElements } from '../../../support/elements.ts'
+import { type Moto, startMoto } from '../../../support/moto.ts'
+import { startIfThere } from '../../../support/real-server.ts'
+import { setEnvironment } from '../../../support/set-environment.ts'
+
+const location = 'tokenwell/local/key'
+
+test("the original's example gives the same connection as from a file", async (t) => {
+  await withElements(t, {}, async ({ moto, store }) => {
+    const elements = theElements(theIssuer)
+    await moto.putElements(elements)
+    assert.deepEqual(
+      await resolveConnection(store, theSurroundings, 'conn'),
+      await resolveConnection(await theFileStore(t, elements), theSurroundings, 'conn'),
+    )
+    assert.deepEqual(await store.findings(), [])
+  })
+})
+
+test('a connection costs one request a level, asks for its own elements alone, and lists nothing', async (t) => {
+  await withElements(t, {}, async ({ moto, proxy, store }) => {
+    await moto.putElements(theElements(theIssuer))
+    await moto.putElements({
+      endpointConnection: { another: { authenticationConfigRef: 'anotherConfig' } },
+      oAuthConfig: { anotherConfig: { authServerRef: 'theServer' } },
+      keyStore: { anotherStore: { location } },
+    })
+    const pause = () => new Promise(() => {})
+    const parts = { elements: store, surroundings: theSurroundings, now: () => 0, pause, log() {} }
+    const connections = createConnections(parts)
+    await connections.get('conn')
+    assert.deepEqual(proxy.counts(), { GetParameters: 5 })
+    assert.deepEqual(
+      proxy.requests.map(({ body }) => body['Names']),
+      [
+        ['endpointConnection/conn'],
+        ['oAuthConfig/theConfig'],
+        ['authorizationServer/theServer', 'oAuthTokenConfig/theTokenConfig'],
+        ['sslDefault/default', 'ssl/defaultSSLConfig', 'jwtBuilder/theBuilder'],
+        ['keyStore/theTrust'],
+      ].map((names) => names.map((name) => `/tokenwell/local/${name}`)),
+    )
+    await connections.get('conn')
+    assert.equal(proxy.requests.length, 5, 'and is kept')
+  })
+})
+
+test('elements are answered in the order in which they were asked for, and nothing for those that are not there', async (t) => {
+  await withElements(t, {}, async ({ moto, proxy, store }) => {
+    await moto.putElements({ keyStore: { a: { location: 'x' }, b: { location: 'y' } } })
+    await moto.putElements({ keyStore: { other: { location: 'z' } } }, 'local-2')
+    assert.deepEqual(await locations(store, ['b', 'A', 'a', 'other', 'b']), ['y', undefined, 'x', undefined, 'y'])
+    assert.deepEqual(proxy.counts(), { GetParameters: 1 })
+  })
+})
+
+test('25 elements of a level are three requests at the same time, each name once', async (t) => {
+  await withElements(t, {}, async ({ moto, proxy, store }) => {
+    const ids = Array.from({ length: 25 }, (_, index) => `store-${index}`)
+    await moto.putElements({ keyStore: Object.fromEntries(ids.map((id) => [id, { location: id }])) })
+    assert.deepEqual(await locations(store, [...ids, ...ids]), [...ids, ...ids])
+    assert.deepEqual(proxy.counts(), { GetParameters: 3 })
+    assert.deepEqual(
+      proxy.requests.map(({ body }) => (body['Names'] as string[]).length).sort((a, b) => b - a),
+      [10, 10, 5],
+    )
+    proxy.answerAll('held')
+    const hurried = parameterStoreElements({ stage: 'local', timeouts: { ...defaultAwsTimeouts, total: 300 } })
+    await theFailure(locations(hurried, ids))
+    assert.equal(proxy.requests.length, 6, 'none waited for another')
+  })
+})
+
+test('elements are read anew each time', async (t) => {
+  await withElements(t, {}, async ({ moto, store }) => {
+    await moto.putElements({ keyStore: { a: { location: 'x' } } })
+    assert.deepEqual(await locations(store, ['a', 'b']), ['x', undefined])
+    await moto.putElements({ keyStore: { a: { location: 'y' }, b: { location: 'z' } } })
+    assert.deepEqual(await locations(store, ['a', 'b']), ['y', 'z'])
+  })
+})
+
+test('an encrypted parameter is an element like any other', async (t) => {
+  await withElements(t, {}, async ({ moto, store }) => {
+    await putParameter(moto, 'keyStore/a', JSON.stringify({ location }), 'SecureString')
+    assert.deepEqual(await locations(store, ['a']), [location])
+    assert.deepEqual(await store.ids('keyStore'), ['a'])
+  })
+})
+
+test('an id that can not be is answered without a request, and does not spoil the others', async (t) => {
+  await withElements(t, {}, async ({ moto, proxy, store }) => {
+    await moto.putElements({ keyStore: { a: { location: 'x' } } })
+    const bad = ['', 'a b', 'a/b', '../a', '.', '..', 'ä', 'a:1', 'x'.repeat(129)]
+    assert.deepEqual(
+      await locations(store, bad),
+      bad.map(() => undefined),
+    )
+    assert.deepEqual(await locations(store, []), [])
+    assert.deepEqual(proxy.requests, [])
+    assert.deepEqual(await locations(store, [...bad, 'a']), [...bad.map(() => undefined), 'x'])
+  })
+})
+
+test('a parameter that holds no JSON is a mistake with line and column that does not quote it', async (t) => {
+  await withElements(t, {}, async ({ moto, store }) => {
+    await putParameter(moto, 'ssl/broken', '{ "hunter2 ')
+    await putParameter(moto, 'ssl/twice', '{ "sslProtocol": "TLSv1.2", "sslProtocol": "TLSv1.3" }')
+    await putParameter(moto, 'ssl/list', '["hunter2"]')
+    await moto.putElements({ ssl: { wrong: { sslProtocoll: 'TLSv1.2' } } })
+    const ids = ['broken', 'twice', 'list', 'wrong']
+    const readings = await store.get(ids.map((id) => ({ kind: 'ssl', id }) as const))
+    const lines = readings.flatMap((reading) => reading?.findings.map(describeFinding) ?? [])
+    assertLines(lines, [
+      /^ssl\/broken: its parameter holds no JSON: .*at line 1, column 3\.$/,
+      /^ssl\/twice: its parameter holds no JSON: the name "sslProtocol" stands twice/,
+      /^ssl\/list: it must be a JSON object; it is a list\.$/,
+      /^ssl\/wrong sslProtocoll: there is no such attribute\. Did you mean sslProtocol\?$/,
+    ])
+    assert.doesNotMatch(lines.join(), /hunter2/)
+  })
+})
+
+test('the ids of a kind are listed to the end, ten a page', async (t) => {
+  await withElements(t, {}, async ({ moto, proxy, store }) => {
+    const ids = Array.from({ length: 23 }, (_, index) => `store-${index}`)
+    await moto.putElements({ keyStore: Object.fromEntries(ids.map((id) => [id, { location }])) })
+    await moto.putElements({ ssl: { another: {} }, keyStoreOld: { another: {} } })
+    await moto.putElements({ keyStore: { another: { location } } }, 'local-2')
+    for (let index = 0; index < 8; index++) await putParameter(moto, `keyStore/deeper/store-${index}`, '{}')
+    assert.deepEqual((await store.ids('keyStore')).toSorted(), ids.toSorted())
+    assert.deepEqual(proxy.counts(), { GetParametersByPath: 3 })
+    assert.deepEqual(await store.ids('jwtBuilder'), [])
+  })
+})
+
+test('a page may be empty, and yet not the last', async (t) => {
+  await withElements(t, {}, async ({ moto, proxy, store }) => {
+    await moto.putElements({ keyStore: { a: { location } } })
+    proxy.answerNext({ status: 200, body: { Parameters: [], NextToken: '0' } })
+    assert.deepEqual(await store.ids('keyStore'), ['a'])
+    assert.equal(proxy.requests[1]?.body['NextToken'], '0')
+  })
+})
+
+test('a dangling reference names the nearest id there is', async (t) => {
+  await withElements(t, {}, async ({ moto, store }) => {
+    await moto.putElements(theElements(theIssuer, { oAuth: { authServerRef: 'theserver' } }))
+    const { message } = await theConfigurationError(resolveConnection(store, theSurroundings, 'conn'))
+    assert.match(message, /there is no authorizationServer with the id "theserver"\. Did you mean "theServer"\?/)
+  })
+})
+
+test('unknown kinds, ids that can not be, and names that are no element are found, however many there are', async (t) => {
+  await withElements(t, {}, async ({ moto, proxy, store }) => {
+    const many = Array.from({ length: 12 }, (_, index) => [`store-${index}`, { location }] as const)
+    await moto.putElements({
+      keyStore: { ...Object.fromEntries(many), [`a${'x'.repeat(128)}`]: { location }, '..': { location } },
+      sslDefault: { default: { sslRef: 'theSsl' }, another: { sslRef: 'theSsl' } },
+      ssl: { theSsl: {} },
+      keyStores: { a: {}, b: {} },
+      zosconnect_oAuthConfig: { a: {} },
+      zebra: { a: {} },
+    })
+    await moto.putElements({ unknown: { a: {} } }, 'local-2')
+    await putParameter(moto, 'settings', '{}')
+    await putParameter(moto, 'keyStore/deeper/a', '{}')
+    const findings = await store.findings()
+    assertLines(
+      findings.map(({ severity, sentence }) => `${severity}: ${sentence}`),
+      [
+        /^mistake: keyStore\/"ax{128}": an id has letters, digits, _ \. and -, at most 128\.$/,
+        /^mistake: keyStore\/"\.\.": an id has letters, /,
+        /^mistake: sslDefault\/another: there is one for all, and its id must be default\.$/,
+        /^mistake: keyStores: there is no such kind\. Did you mean keyStore\?$/,
+        /^mistake: zosconnect_oAuthConfig: there is no such kind\. Did you mean oAuthConfig\?$/,
+        /^mistake: zebra: there is no such kind\. There are endpointConnection, /,
+        /^warning: \/tokenwell\/local\/settings is not read: it is not <kind>\/<id>\.$/,
+        /^warning: \/tokenwell\/local\/keyStore\/deeper\/a is not read: it is not <kind>\/<id>\.$/,
+      ],
+    )
+    assert.ok(Number(proxy.counts()['GetParametersByPath']) > 1)
+    assert.deepEqual((await store.ids('keyStore')).toSorted(), many.map(([id]) => id).toSorted())
+  })
+})
+
+test('a stage without an element is a mistake', async (t) => {
+  await withElements(t, {}, async ({ moto, store }) => {
+    await moto.putElements({ ssl: { a: {} } }, 'prod')
+    assert.deepEqual(await store.findings(), [{ severity: 'mistake', sentence: '/tokenwell/local holds no element.' }])
+  })
+})
+
+test('all of a stage is validated as a file is', async (t) => {
+  await withElements(t, {}, async ({ moto, store }) => {
+    const elements: RawElements = { ...theElements(theIssuer), zebra: { a: {} }, ssl: { unused: { sslProtocol: 'x' } } }
+    await moto.putElements(elements)
+    const fromFile = await validateElements(await theFileStore(t, elements), theSurroundings)
+    assert.ok(fromFile.length > 1)
+    assert.deepEqual(
+      (await validateElements(store, theSurroundings)).map(describeFinding).toSorted(),
+      fromFile.map(describeFinding).toSorted(),
+    )
+  })
+})
+
+test('a fault of permission names the action and the path to allow', async (t) => {
+  await withElements(t, {}, async ({ proxy, store }) => {
+    for (const [ask, action, path] of [
+      [() => locations(store, ['a']), 'ssm:GetParameters', '/tokenwell/local/*'],
+      [() => store.ids('keyStore'), 'ssm:GetParametersByPath', '/tokenwell/local'],
+      [() => store.findings(), 'ssm:GetParametersByPath', '/tokenwell/local'],
+    ] as const)
+      for (const name of ['AccessDeniedException', 'InvalidKeyId', 'ExpiredTokenException']) {
+        proxy.answerNext(awsError(400, name, 'hunter2'))
+        const error = await theFailure(ask())
+        assert.equal(error.code, 'elements_denied')
+        assert.equal(error.isPassing, false)
+        assert.equal(
+          error.message,
+          `The elements can't be read (${name}): allow ${action} on the parameter ${path}, and kms:Decrypt on their key ` +
+            'where they are encrypted by your own; see that the credentials are good.',
+        )
+      }
+    assert.equal(proxy.requests.length, 9)
+  })
+})
+
+test('without credentials nothing is asked', async (t) => {
+  await withElements(t, {}, async ({ proxy, store }) => {
+    delete process.env['AWS_ACCESS_KEY_ID']
+    const error = await theFailure(locations(store, ['a']))
+    assert.equal(error.code, 'elements_denied')
+    assert.match(error.message, /\(CredentialsProviderError\)/)
+    assert.deepEqual(proxy.requests, [])
+  })
+})
+
+test('throttling and outages are waited out, in a listing on each page', async (t) => {
+  t.mock.method(Math, 'random', () => 0.05)
+  await withElements(t, {}, async ({ moto, proxy, store }) => {
+    const ids = Array.from({ length: 11 }, (_, index) => `store-${index}`)
+    await moto.putElements({ keyStore: Object.fromEntries(ids.map((id) => [id, { location: id }])) })
+    proxy.answerNext(awsError(400, 'ThrottlingException'), awsError(500, 'InternalServerError'), 'reset')
+    assert.deepEqual(await locations(store, ids), ids)
+    assert.equal(proxy.requests.length, 5)
+
+    proxy.answerNext(awsError(400, 'ThrottlingException'), 'reset')
+    assert.deepEqual((await store.ids('keyStore')).toSorted(), ids.toSorted())
+    assert.deepEqual(proxy.counts(), { GetParameters: 5, GetParametersByPath: 4 })
+  })
+})
+
+test('what lasts longer than there is time is an error that passes', async (t) => {
+  t.mock.method(Math, 'random', () => 0.05)
+  const answers: readonly (readonly [AwsAnswer, ElementStoreError['code'], RegExp])[] = [
+    [awsError(400, 'ThrottlingException'), 'elements_throttled', /Parameter Store asks to wait\./],
+    [awsError(500, 'InternalServerError'), 'elements_unreachable', /see that Parameter Store can be reached/],
+    ['reset', 'elements_unreachable', /can't be read now/],
+    ['held', 'elements_unreachable', /can't be read now/],
+    ['held in the middle', 'elements_unreachable', /can't be read now/],
+  ]
+  for (const [answer, code, sentence] of answers)
+    await withElements(t, { timeouts: { total: 150 } }, async ({ proxy, store }) => {
+      proxy.answerAll(answer)
+      const ids = Array.from({ length: 25 }, (_, index) => `store-${index}`)
+      for (const ask of [() => locations(store, ids), () => store.ids('ssl'), () => store.findings()]) {
+        const startedAt = performance.now()
+        const error = await theFailure(ask())
+        const milliseconds = performance.now() - startedAt
+        assert.equal(error.code, code)
+        assert.equal(error.isPassing, true)
+        assert.match(error.message, sentence)
+        assert.match(error.message, /under \/tokenwell\/local/)
+        assert.ok(milliseconds < 600, `${milliseconds} ms`)
+      }
+    })
+})
+
+test('an attempt that is not answered ends, and a later one that is counts', async (t) => {
+  await withElements(t, { timeouts: { answer: 100 } }, async ({ moto, proxy, store }) => {
+    await moto.putElements({ keyStore: { a: { location } } })
+    proxy.answerNext('held')
+    assert.deepEqual(await locations(store, ['a']), [location])
+  })
+})
+
+test('an answer that can not be read is not quoted', async (t) => {
+  await withElements(t, {}, async ({ proxy, store }) => {
+    proxy.answerNext({ status: 200, body: '{"Parameters":[{"Value":"hunter2' })
+    const error = await theFailure(locations(store, ['a']))
+    assert.equal(error.code, 'elements_unreachable')
+    assert.doesNotMatch(inspect(error, { showHidden: true, depth: 9 }), /hunter2/)
+  })
+})
+
+test('what is a mistake of ours is thrown on as it is', async (t) => {
+  await withElements(t, {}, async ({ proxy, store }) => {
+    for (const name of ['ValidationException', 'InvalidNextToken', 'ResourceNotFoundException']) {
+      proxy.answerNext(awsError(400, name))
+      await assert.rejects(locations(store, ['a']), { name })
+    }
+    assert.equal(proxy.requests.length, 3)
+  })
+})
+
+test('the SDK looks at the environment at the first call, and connections are used again', async (t) => {
+  const store = parameterStoreElements({ stage: 'local' })
+  await withElements(t, {}, async ({ moto, proxy }) => {
+    await moto.putElements({ keyStore: { a: { location } } })
+    for (let count = 0; count < 10; count++) {
+      assert.deepEqual(await locations(store, ['a']), [location])
+      await pause(2)
+    }
+    assert.ok(proxy.connections().made < 5)
+  })
+})
+
+interface TheElementsOfAws {
+  readonly moto: Moto
+  readonly proxy: AwsProxy
+  readonly store: ElementStore
+}
+
+interface TheOptions {
+  readonly timeouts?: Partial<AwsTimeouts>
+}
+
+/** The store before a proxy before moto. Where there is no moto the test is skipped. */
+async function withElements(
+  t: TestContext,
+  { timeouts }: TheOptions,
+  use: (parts: TheElementsOfAws) => Promise<void>,
+): Promise<void> {
+  const moto = await startIfThere(t, () => startMoto(t))
+  if (!moto) return
+  const proxy = await startAwsProxy(t, moto.endpoint)
+  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  const store = parameterStoreElements({
+    stage: 'local',
+    ...(timeouts && { timeouts: { ...defaultAwsTimeouts, ...timeouts } }),
+  })
+  await use({ moto, proxy, store })
+}
+
+/** The locations of these key stores. */
+async function locations(store: ElementStore, ids: readonly string[]): Promise<(string | undefined)[]> {
+  const references = ids.map((id): ElementReference<'keyStore'> => ({ kind: 'keyStore', id }))
+  const readings = await store.get(references)
+  for (const [index, reading] of readings.entries()) if (reading) assert.deepEqual(reading.reference, references[index])
+  return readings.map((reading) => (reading?.element as { location?: string } | undefined)?.location)
+}
+
+async function putParameter(
+  { parameterStore }: Moto,
+  path: string,
+  Value: string,
+  Type: 'String' | 'SecureString' = 'String',
+): Promise<void> {
+  await parameterStore.send(new PutParameterCommand({ Name: `/tokenwell/local/${path}`, Value, Type }))
+}
+
+async function theFailure(failing: Promise<unknown>): Promise<ElementStoreError> {
+  const error: unknown = await failing.then(
+    () => assert.fail('they were read'),
+    (reason: unknown) => reason,
+  )
+  assert(error instanceof ElementStoreError, inspect(error))
+  assert.equal(error.cause, undefined)
+  assert.doesNotMatch(error.message, /hunter2/)
+  return error
+}

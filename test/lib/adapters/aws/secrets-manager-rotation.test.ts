@@ -1,0 +1,183 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import { inspect } from 'node:util'
+import { CreateSecretCommand, RotateSecretCommand } from '@aws-sdk/client-secrets-manager'
+import { defaultAwsTimeouts } from '../../../../lib/adapters/aws/aws-client.ts'
+import { secretsManagerRotation } from '../../../../lib/adapters/aws/secrets-manager-rotation.ts'
+import { secretsManagerSecrets } from '../../../../lib/adapters/aws/secrets-manager-secrets.ts'
+import { Secret } from '../../../../lib/secret/secret.ts'
+import { testRotatingSecret } from '../../../contract/rotating-secret.ts'
+import { awsError, startAwsProxy } from '../../../support/aws-proxy.ts'
+import { startMoto } from '../../../support/moto.ts'
+import { startIfThere } from '../../../support/real-server.ts'
+import { setEnvironment } from '../../../support/set-environment.ts'
+
+const name = 'tokenwell/local/jwk/theBuilder'
+
+/** Where there is no moto the test is skipped. */
+async function startRotation(t: TestContext, text: string | undefined) {
+  const moto = await startIfThere(t, () => startMoto(t))
+  if (!moto) return undefined
+  const proxy = await startAwsProxy(t, moto.endpoint)
+  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  if (text === undefined) await moto.secretsManager.send(new CreateSecretCommand({ Name: name }))
+  else await moto.putSecret(name, text)
+  const open = secretsManagerRotation({ stage: 'local', timeouts: { ...defaultAwsTimeouts, total: 2_000 } })
+  return {
+    ...{ moto, proxy, open },
+    secret: await open(name),
+    reopen: () => secretsManagerRotation({ stage: 'local' })(name),
+    current: async () => (await secretsManagerSecrets({ stage: 'local' }).get(name)).reveal(),
+  }
+}
+
+testRotatingSecret(startRotation)
+
+test('a version that Secrets Manager has begun is pending without a text, and is given one', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  const { moto, secret } = started
+  const version = randomUUID()
+  await moto.secretsManager
+    .send(
+      new RotateSecretCommand({ SecretId: name, ClientRequestToken: version, RotationLambdaARN: 'arn:aws:lambda:x' }),
+    )
+    // moto looks for the function after it has made the version.
+    .catch(() => {})
+  assert.equal((await secret.labels()).pending, version)
+  assert.equal(await secret.read(version), undefined)
+  assert.equal(await secret.putPending(version, new Secret('the second text')), true)
+  assert.equal((await secret.read(version))?.reveal(), 'the second text')
+})
+
+test('a version never changes: that another text is not taken is no failure', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  const { secret, proxy } = started
+  // moto takes it, as long as the version is pending.
+  proxy.answerNext(awsError(400, 'ResourceExistsException'))
+  assert.equal(await secret.putPending(randomUUID(), new Secret('another text')), false)
+})
+
+test('on whose behalf a version is written is said to Secrets Manager, where it is known', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  const { proxy, open } = started
+  const put = async (secret: Awaited<ReturnType<typeof open>>) => {
+    await secret.putPending(randomUUID(), new Secret(randomUUID()))
+    return proxy.requests.at(-1)?.body
+  }
+  assert.equal((await put(await open(name, new Secret('the rotation token'))))?.['RotationToken'], 'the rotation token')
+  const { RotationToken, VersionStages } = (await put(await open(name))) ?? {}
+  assert.deepEqual([RotationToken, VersionStages], [undefined, ['AWSPENDING']])
+})
+
+test('a move whose answer was lost is done once', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  const { secret, proxy, current } = started
+  const { current: before } = await secret.labels()
+  const version = randomUUID()
+  await secret.putPending(version, new Secret('the second text'))
+  await secret.makeCurrent(version, before)
+  // As the SDK repeats it: Secrets Manager finds the label elsewhere.
+  const asked = proxy.requests.length
+  assert.equal(await secret.makeCurrent(version, before), true)
+  assert.deepEqual(
+    proxy.requests.slice(asked).map(({ operation }) => operation),
+    ['UpdateSecretVersionStage', 'DescribeSecret'],
+  )
+  assert.equal(await current(), 'the second text')
+})
+
+test('of a version that is not pending no label is moved', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  await started.secret.giveUp(randomUUID())
+  assert.deepEqual(started.proxy.counts(), { DescribeSecret: 1 })
+})
+
+test('a label is moved by its name, from the version that is known', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  const { secret, proxy } = started
+  const { current: before } = await secret.labels()
+  const version = randomUUID()
+  await secret.putPending(version, new Secret('the second text'))
+  await secret.makeCurrent(version, before)
+  assert.deepEqual(proxy.requests.at(-1)?.body, {
+    ...{ SecretId: name, VersionStage: 'AWSCURRENT' },
+    ...{ RemoveFromVersionId: before, MoveToVersionId: version },
+  })
+})
+
+test('a secret that is not there is missing', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  const secret = await started.open('tokenwell/local/jwk/other')
+  const missing = {
+    name: 'SecretError',
+    code: 'secret_missing',
+    message: /^The secret tokenwell\/local\/jwk\/other does not exist/,
+  }
+  await assert.rejects(secret.labels(), missing)
+  await assert.rejects(secret.putPending(randomUUID(), new Secret('hunter2')), missing)
+  await assert.rejects(secret.giveUp(randomUUID()), missing)
+})
+
+test('what is refused names every right that a rotation takes, and quotes nothing', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  const { secret, proxy } = started
+  const calls = [
+    () => secret.labels(),
+    () => secret.read('a'),
+    () => secret.putPending(randomUUID(), new Secret('hunter2')),
+    () => secret.makeCurrent('a', 'b'),
+    () => secret.giveUp('a'),
+  ]
+  for (const call of calls) {
+    proxy.answerNext(awsError(400, 'AccessDeniedException', 'hunter2'))
+    const error: unknown = await call().then(
+      () => assert.fail('it was done'),
+      (reason: unknown) => reason,
+    )
+    assert.match(
+      String(error),
+      /^SecretError: The secret tokenwell\/local\/jwk\/theBuilder can't be rotated \(AccessDeniedException\): allow secretsmanager:DescribeSecret, GetSecretValue, PutSecretValue and UpdateSecretVersionStage on it/,
+    )
+    assert.doesNotMatch(inspect(error, { depth: 9, showHidden: true }), /hunter2/)
+  }
+})
+
+test('an outage and throttling pass', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  const { secret, proxy } = started
+  proxy.answerAll(awsError(400, 'ThrottlingException'))
+  await assert.rejects(secret.labels(), { code: 'secret_throttled', isPassing: true })
+  proxy.answerAll(awsError(500, 'InternalServiceError'))
+  await assert.rejects(secret.putPending(randomUUID(), new Secret('a')), {
+    code: 'secret_unreachable',
+    isPassing: true,
+  })
+  proxy.answerAll('held')
+  const startedAt = performance.now()
+  await assert.rejects(secret.read('a'), { code: 'secret_unreachable' })
+  assert.ok(performance.now() - startedAt < 3_000)
+})
+
+test('a name outside the stage is refused before anything is asked', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  const { open, proxy } = started
+  for (const outside of ['tokenwell/prod/jwk/a', 'tokenwell/local/../prod/a', 'a']) {
+    const secret = await open(outside)
+    await assert.rejects(secret.labels(), {
+      code: 'secret_denied',
+      message: 'The name of a secret must begin with tokenwell/local/.',
+    })
+  }
+  assert.deepEqual(proxy.requests, [])
+})

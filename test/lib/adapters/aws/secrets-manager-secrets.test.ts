@@ -1,0 +1,471 @@
+import assert from 'node:assert/strict'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { inspect } from 'node:util'
+import {
+  CreateSecretCommand,
+  DeleteSecretCommand,
+  DescribeSecretCommand,
+  PutSecretValueCommand,
+  UpdateSecretVersionStageCommand,
+} from '@aws-sdk/client-secrets-manager'
+import { type AwsTimeouts, defaultAwsTimeouts } from '../../../../lib/adapters/aws/aws-client.ts'
+import { secretsManagerSecrets } from '../../../../lib/adapters/aws/secrets-manager-secrets.ts'
+import type { SecretStore } from '../../../../lib/secret/secret-store.ts'
+import { SecretError } from '../../../../lib/secret/secret-store.ts'
+import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/aws-proxy.ts'
+import { theFolder } from '../../../support/element-store.ts'
+import { type Moto, startMoto } from '../../../support/moto.ts'
+import { startMuteListener } from '../../../support/mute-listener.ts'
+import { startIfThere } from '../../../support/real-server.ts'
+import { setEnvironment } from '../../../support/set-environment.ts'
+
+const name = 'tokenwell/local/the-key'
+
+test('a secret is the text that is stored, also in a folder of names', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets }) => {
+    await moto.putSecret(name, 'the first text\n')
+    await moto.putSecret('tokenwell/local/jwk/the-builder', 'the second text, ünbroken')
+    assert.equal((await secrets.get(name)).reveal(), 'the first text\n')
+    assert.equal((await secrets.get('tokenwell/local/jwk/the-builder')).reveal(), 'the second text, ünbroken')
+  })
+})
+
+test('a secret that is stored as bytes is their text', async (t) => {
+  await withSecrets(t, {}, async ({ secrets, putBytes }) => {
+    await putBytes(Buffer.from('ein Schlüssel: 鍵\n'))
+    assert.equal((await secrets.get(name)).reveal(), 'ein Schlüssel: 鍵\n')
+  })
+})
+
+test('bytes that are no UTF-8 are unreadable, and not read as something else', async (t) => {
+  await withSecrets(t, {}, async ({ secrets, putBytes }) => {
+    await putBytes(Buffer.concat([Buffer.from('hunter2'), Buffer.from([0xff, 0xfe])]))
+    const error = await theFailure(secrets)
+    assert.equal(error.code, 'secret_unreadable')
+    assert.equal(error.message, `The secret ${name} is no text: store it as UTF-8.`)
+    assert.equal(error.isPassing, false)
+  })
+})
+
+test('the current version is read, neither the pending one nor the one that was current before', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    await moto.putSecret(name, 'the text of the first version')
+    const { secretsManager } = moto
+    const pending = await secretsManager.send(
+      new PutSecretValueCommand({ SecretId: name, SecretString: 'of the second', VersionStages: ['AWSPENDING'] }),
+    )
+    assert.equal((await secrets.get(name)).reveal(), 'the text of the first version')
+
+    const { VersionIdsToStages = {} } = await secretsManager.send(new DescribeSecretCommand({ SecretId: name }))
+    const [current] = Object.entries(VersionIdsToStages).find(([, stages]) => stages.includes('AWSCURRENT')) ?? []
+    await secretsManager.send(
+      new UpdateSecretVersionStageCommand({
+        SecretId: name,
+        VersionStage: 'AWSCURRENT',
+        MoveToVersionId: pending.VersionId,
+        RemoveFromVersionId: current,
+      }),
+    )
+    assert.equal((await secrets.get(name)).reveal(), 'of the second', 'and read anew')
+    assert.deepEqual(proxy.requests.at(-1)?.body, { SecretId: name, VersionStage: 'AWSCURRENT' })
+  })
+})
+
+test('the version before is what was current until the label moved, also when it is put there by a new value', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    await moto.putSecret(name, 'the first')
+    for (const text of ['the second', 'the third'])
+      await moto.secretsManager.send(new PutSecretValueCommand({ SecretId: name, SecretString: text }))
+    await moto.secretsManager.send(
+      new PutSecretValueCommand({ SecretId: name, SecretString: 'pending', VersionStages: ['AWSPENDING'] }),
+    )
+    assert.equal((await secrets.getPrevious(name))?.reveal(), 'the second')
+    assert.deepEqual(proxy.requests.at(-1)?.body, { SecretId: name, VersionStage: 'AWSPREVIOUS' })
+    assert.equal((await secrets.get(name)).reveal(), 'the third')
+    assert.deepEqual(proxy.counts(), { GetSecretValue: 2 })
+  })
+})
+
+test('where a secret has no version before, or is not there itself, there is none', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    assert.equal(await secrets.getPrevious(name), undefined)
+    await moto.putSecret(name, 'the first')
+    assert.equal(await secrets.getPrevious(name), undefined)
+    assert.equal(proxy.requests.length, 2, 'and is not asked for again')
+  })
+})
+
+test('a version before that can not be read is an error, and of bytes it is the text', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets, proxy, putBytes }) => {
+    await putBytes(Buffer.from('ein Schlüssel'))
+    await moto.secretsManager.send(new PutSecretValueCommand({ SecretId: name, SecretString: 'the second' }))
+    assert.equal((await secrets.getPrevious(name))?.reveal(), 'ein Schlüssel')
+    proxy.answerNext(awsError(400, 'AccessDeniedException', 'hunter2'))
+    await assert.rejects(secrets.getPrevious(name), { name: 'SecretError', code: 'secret_denied' })
+    await assert.rejects(secrets.getPrevious('tokenwell/prod/key'), {
+      message: 'The name of a secret must begin with tokenwell/local/.',
+    })
+    assert.equal(proxy.requests.length, 2)
+  })
+})
+
+test('each reading is one request, and connections are used again', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    await moto.putSecret(name, 'some text')
+    for (let count = 0; count < 10; count++) {
+      await secrets.get(name)
+      await pause(2)
+    }
+    assert.deepEqual(proxy.counts(), { GetSecretValue: 10 })
+    assert.ok(proxy.connections().made < 5)
+  })
+})
+
+test('the SDK looks at the environment at the first reading, not before', async (t) => {
+  const secrets = secretsManagerSecrets({ stage: 'local' })
+  await withSecrets(t, {}, async ({ moto }) => {
+    await moto.putSecret(name, 'some text')
+    assert.equal((await secrets.get(name)).reveal(), 'some text')
+  })
+})
+
+test('a name outside the stage is refused before anything is asked', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    const outside = [
+      'tokenwell/prod/key',
+      'tokenwell/local/../prod/key',
+      'tokenwell/local/',
+      'tokenwell/local',
+      'key',
+      '',
+    ]
+    await moto.putSecret('tokenwell/prod/key', 'of another stage')
+    await moto.putSecret('key', 'of nobody')
+    for (const each of [
+      ...outside,
+      'arn:aws:secretsmanager:eu-central-1:123456789012:secret:tokenwell/local/key-AbCdEf',
+    ])
+      await assert.rejects(secrets.get(each), {
+        name: 'SecretError',
+        code: 'secret_denied',
+        message: 'The name of a secret must begin with tokenwell/local/.',
+      })
+    assert.deepEqual(proxy.requests, [])
+  })
+})
+
+test('a secret that is not there, or has no current version, is missing', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    const notThere = await theFailure(secrets)
+    await moto.secretsManager.send(new CreateSecretCommand({ Name: name }))
+    const empty = await theFailure(secrets)
+    for (const error of [notThere, empty]) {
+      assert.equal(error.code, 'secret_missing')
+      assert.equal(error.isPassing, false)
+      assert.equal(
+        error.message,
+        `The secret ${name} does not exist in this account and region, or has no current version: create it.`,
+      )
+    }
+    assert.equal(proxy.requests.length, 2, 'and is not asked for again')
+  })
+})
+
+test('a secret that is marked for deletion is missing, and could be restored', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets }) => {
+    await moto.putSecret(name, 'some text')
+    await moto.secretsManager.send(new DeleteSecretCommand({ SecretId: name, RecoveryWindowInDays: 7 }))
+    const { code, message } = await theFailure(secrets)
+    assert.equal(code, 'secret_missing')
+    assert.equal(message, `The secret ${name} is marked for deletion: restore it.`)
+  })
+})
+
+test('a fault of permission or of credentials is denied at once, and names what to allow', async (t) => {
+  const names = [
+    'AccessDeniedException',
+    'DecryptionFailure',
+    'UnrecognizedClientException',
+    'InvalidSignatureException',
+    'ExpiredTokenException',
+    'IncompleteSignature',
+    'MissingAuthenticationTokenException',
+  ]
+  await withSecrets(t, {}, async ({ secrets, proxy }) => {
+    for (const each of names) {
+      proxy.answerNext(awsError(400, each, 'hunter2 hunter2'))
+      const error = await theFailure(secrets)
+      assert.equal(error.code, 'secret_denied', each)
+      assert.equal(error.isPassing, false)
+      assert.equal(
+        error.message,
+        `The secret ${name} can't be read (${each}): allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its ` +
+          'key where that is your own; see that the credentials are good.',
+      )
+    }
+    assert.equal(proxy.requests.length, names.length)
+  })
+})
+
+test('without credentials nothing is asked', async (t) => {
+  await withSecrets(t, {}, async ({ secrets, proxy }) => {
+    delete process.env['AWS_ACCESS_KEY_ID']
+    const { code, message } = await theFailure(secrets)
+    assert.equal(code, 'secret_denied')
+    assert.match(message, /\(CredentialsProviderError\)/)
+    assert.deepEqual(proxy.requests, [])
+  })
+})
+
+test('throttling is waited out, each pause of random length and the longest twice that before', async (t) => {
+  t.mock.method(Math, 'random', () => 0.2)
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    await moto.putSecret(name, 'some text')
+    const throttling = awsError(400, 'ThrottlingException')
+    proxy.answerNext(throttling, throttling, throttling)
+    assert.equal((await secrets.get(name)).reveal(), 'some text')
+    assertPauses(proxy, [100, 200, 400])
+  })
+})
+
+test('an outage is waited out, more often than throttling', async (t) => {
+  t.mock.method(Math, 'random', () => 0.5)
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    await moto.putSecret(name, 'some text')
+    proxy.answerNext(awsError(500, 'InternalServiceError'), 'reset', { status: 503, body: '<html>' })
+    assert.equal((await secrets.get(name)).reveal(), 'some text')
+    assertPauses(proxy, [50, 100, 200])
+  })
+})
+
+test('a hundred throttled readings in a row do not keep the next from being repeated', async (t) => {
+  t.mock.method(Math, 'random', () => 0)
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    await moto.putSecret(name, 'some text')
+    proxy.answerNext(...Array.from({ length: 150 }, () => awsError(400, 'ThrottlingException')))
+    assert.equal((await secrets.get(name)).reveal(), 'some text')
+  })
+})
+
+test('throttling for longer than there is time is an error that passes', async (t) => {
+  t.mock.method(Math, 'random', () => 0.05)
+  const answers: AwsAnswer[] = [
+    awsError(400, 'ThrottlingException'),
+    awsError(400, 'TooManyRequestsException'),
+    awsError(400, 'RequestLimitExceeded'),
+    { status: 429, body: '<html>' },
+  ]
+  for (const answer of answers)
+    await withSecrets(t, { timeouts: { total: 200 } }, async ({ secrets, proxy }) => {
+      proxy.answerAll(answer)
+      const { error, milliseconds } = await theTimedFailure(secrets)
+      assert.equal(error.code, 'secret_throttled')
+      assert.equal(error.isPassing, true)
+      assert.match(error.message, /^The secret tokenwell\/local\/the-key can't be read now \(.+\): .* asks to wait\. /)
+      assert.ok(milliseconds < 600, `${milliseconds} ms`)
+      assert.ok(proxy.requests.length > 1)
+    })
+})
+
+test('an outage for longer than there is time is an error that passes', async (t) => {
+  t.mock.method(Math, 'random', () => 0.2)
+  const answers: readonly (readonly [AwsAnswer, RegExp])[] = [
+    [awsError(500, 'InternalServiceError'), /InternalServiceError/],
+    [awsError(501, 'NotImplemented'), /NotImplemented/],
+    [{ status: 502, body: '<html>' }, /HTTP 502/],
+    ['reset', /TimeoutError|ECONNRESET/],
+  ]
+  for (const [answer, reason] of answers)
+    await withSecrets(t, { timeouts: { total: 200 } }, async ({ secrets, proxy }) => {
+      proxy.answerAll(answer)
+      const { error, milliseconds } = await theTimedFailure(secrets)
+      assert.equal(error.code, 'secret_unreachable', String(reason))
+      assert.equal(error.isPassing, true)
+      assert.match(error.message, reason)
+      assert.match(
+        error.message,
+        /^The secret tokenwell\/local\/the-key can't be read now \(.+\): see that Secrets Man/,
+      )
+      assert.ok(milliseconds < 600, `${milliseconds} ms`)
+      assert.ok(proxy.requests.length > 1, String(reason))
+    })
+})
+
+test('where nobody listens a secret is unreachable', async (t) => {
+  await withSecrets(t, { timeouts: { total: 200 } }, async ({ secrets, proxy }) => {
+    process.env['AWS_ENDPOINT_URL'] = 'http://127.0.0.1:9'
+    assert.equal((await theFailure(secrets)).code, 'secret_unreachable')
+    assert.deepEqual(proxy.requests, [])
+  })
+})
+
+test('each attempt that is not answered ends, and a later one that is counts', async (t) => {
+  t.mock.method(Math, 'random', () => 0.01)
+  for (const held of ['held', 'held in the middle', 'dripping'] as const)
+    await withSecrets(t, { timeouts: { answer: 150 } }, async ({ moto, secrets, proxy }) => {
+      await moto.putSecret(name, 'some text')
+      proxy.answerNext(held, held)
+      assert.equal((await secrets.get(name)).reveal(), 'some text', held)
+      assertPauses(proxy, [150, 150])
+    })
+})
+
+test('a server that answers nothing, or no end, costs no more than the whole time', async (t) => {
+  for (const held of ['held', 'held in the middle', 'dripping'] as const)
+    for (const timeouts of [{ total: 300 }, { answer: 100, total: 300 }])
+      await withSecrets(t, { timeouts }, async ({ secrets, proxy }) => {
+        proxy.answerAll(held)
+        const { error, milliseconds } = await theTimedFailure(secrets)
+        assert.equal(error.code, 'secret_unreachable')
+        assert.match(error.message, /\((TimeoutError|AbortError)\)/)
+        assert.ok(milliseconds > 150 && milliseconds < 700, `${milliseconds} ms`)
+        await pause(100)
+        assert.equal(proxy.connections().open, 0, 'and the request is given up')
+      })
+})
+
+test('credentials that do not come cost no more than the whole time', async (t) => {
+  const folder = await theFolder(t, { config: '[default]\ncredential_process = sleep 2\n' })
+  await withSecrets(t, { timeouts: { total: 300 } }, async ({ secrets, proxy }) => {
+    delete process.env['AWS_ACCESS_KEY_ID']
+    process.env['AWS_CONFIG_FILE'] = join(folder, 'config')
+    const { error, milliseconds } = await theTimedFailure(secrets)
+    assert.equal(error.code, 'secret_unreachable')
+    assert.ok(milliseconds < 700, `${milliseconds} ms`)
+    assert.deepEqual(proxy.requests, [])
+  })
+})
+
+test('by default an attempt has 1 s to connect and 3 s to be answered, and all together 10 s', async (t) => {
+  // No pause is short enough: there is one attempt.
+  t.mock.method(Math, 'random', () => 1_000)
+  await withSecrets(t, {}, async ({ secrets, proxy }) => {
+    proxy.answerAll('held')
+    const { error, milliseconds } = await theTimedFailure(secrets)
+    assert.equal(error.code, 'secret_unreachable')
+    assert.ok(milliseconds > 2_900 && milliseconds < 3_900, `${milliseconds} ms`)
+  })
+  await withSecrets(t, {}, async ({ secrets }) => {
+    process.env['AWS_ENDPOINT_URL'] = await startMuteListener(t)
+    const { error, milliseconds } = await theTimedFailure(secrets)
+    assert.equal(error.code, 'secret_unreachable')
+    assert.ok(milliseconds > 900 && milliseconds < 1_900, `${milliseconds} ms`)
+  })
+  assert.equal(defaultAwsTimeouts.total, 10_000)
+})
+
+test('an answer that can not be read is not quoted', async (t) => {
+  const texts = [
+    '{"SecretString":"hunter2hunter2',
+    '"hunter2hunter2',
+    'hunter2hunter2',
+    '{"SecretBinary":"hunter2!hunter2"}',
+  ]
+  await withSecrets(t, { timeouts: { total: 200 } }, async ({ secrets, proxy }) => {
+    for (const body of texts) {
+      proxy.answerNext({ status: 200, body })
+      const error = await theFailure(secrets)
+      assert.ok(['secret_unreachable', 'secret_unreadable'].includes(error.code), `${body}: ${error.code}`)
+      assert.doesNotMatch(inspect(error, { showHidden: true, depth: 9 }), /hunter2/)
+    }
+  })
+})
+
+test('a refusal that is no JSON counts by its status', async (t) => {
+  await withSecrets(t, {}, async ({ secrets, proxy }) => {
+    for (const status of [401, 403]) {
+      proxy.answerNext({ status, body: '<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>' })
+      const { code, message } = await theFailure(secrets)
+      assert.equal(code, 'secret_denied')
+      assert.match(message, new RegExp(`\\(HTTP ${status}\\)`))
+    }
+  })
+})
+
+test('where the clock is off, the SDK corrects it and asks again', async (t) => {
+  await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
+    await moto.putSecret(name, 'some text')
+    const inAnHour = new Date(Date.now() + 3_600_000).toUTCString()
+    proxy.answerNext({
+      status: 400,
+      headers: { date: inAnHour },
+      body: { __type: 'InvalidSignatureException', message: 'Signature not yet current' },
+    })
+    assert.equal((await secrets.get(name)).reveal(), 'some text')
+  })
+})
+
+test('what is a mistake of ours is thrown on as it is, and not asked again', async (t) => {
+  await withSecrets(t, {}, async ({ secrets, proxy }) => {
+    proxy.answerNext(awsError(400, 'ValidationException'), awsError(400, 'InvalidParameterException'))
+    await assert.rejects(secrets.get(name), { name: 'ValidationException' })
+    await assert.rejects(secrets.get(name), { name: 'InvalidParameterException' })
+    delete process.env['AWS_REGION']
+    await assert.rejects(secretsManagerSecrets({ stage: 'local' }).get(name), { name: 'Error', message: /Region/ })
+    assert.equal(proxy.requests.length, 2)
+  })
+})
+
+interface TheSecrets {
+  readonly moto: Moto
+  readonly proxy: AwsProxy
+  readonly secrets: SecretStore
+  putBytes(bytes: Uint8Array): Promise<void>
+}
+
+interface TheOptions {
+  readonly timeouts?: Partial<AwsTimeouts>
+}
+
+/** The store before a proxy before moto. Where there is no moto the test is skipped. */
+async function withSecrets(
+  t: TestContext,
+  { timeouts }: TheOptions,
+  use: (secrets: TheSecrets) => Promise<void>,
+): Promise<void> {
+  const moto = await startIfThere(t, () => startMoto(t))
+  if (!moto) return
+  const proxy = await startAwsProxy(t, moto.endpoint)
+  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  await use({
+    moto,
+    proxy,
+    secrets: secretsManagerSecrets({
+      stage: 'local',
+      ...(timeouts && { timeouts: { ...defaultAwsTimeouts, ...timeouts } }),
+    }),
+    async putBytes(bytes) {
+      await moto.secretsManager.send(new CreateSecretCommand({ Name: name, SecretBinary: bytes }))
+    },
+  })
+}
+
+async function theFailure(secrets: SecretStore): Promise<SecretError> {
+  const error: unknown = await secrets.get(name).then(
+    () => assert.fail('it was read'),
+    (reason: unknown) => reason,
+  )
+  assert(error instanceof SecretError, inspect(error))
+  assert.equal(error.cause, undefined)
+  assert.doesNotMatch(error.message, /hunter2/)
+  assert.ok(error.message.includes(name))
+  return error
+}
+
+async function theTimedFailure(secrets: SecretStore): Promise<{ error: SecretError; milliseconds: number }> {
+  const startedAt = performance.now()
+  const error = await theFailure(secrets)
+  return { error, milliseconds: performance.now() - startedAt }
+}
+
+/** Between the requests there were these pauses, as far as arrivals on a busy machine tell: from half to double and a bit. */
+function assertPauses({ requests }: AwsProxy, pauses: readonly number[]): void {
+  const found = requests.slice(1).map(({ at }, index) => at - (requests[index]?.at ?? 0))
+  assert.equal(found.length, pauses.length)
+  for (const [index, pause] of pauses.entries()) {
+    const actual = found[index] ?? 0
+    assert.ok(actual > pause / 2 && actual < 2 * pause + 100, `${found} ms instead of ${pauses} ms`)
+  }
+}

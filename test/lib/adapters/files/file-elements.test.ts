@@ -1,0 +1,208 @@
+import assert from 'node:assert/strict'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { fileElements } from '../../../../lib/adapters/files/file-elements.ts'
+import { describeFinding } from '../../../../lib/configuration/finding.ts'
+import { resolveConnection } from '../../../../lib/configuration/resolve-connection.ts'
+import {
+  allFindings,
+  assertLines,
+  theConfigurationError,
+  theConnection,
+  theFolder,
+  theIssuer,
+  theSurroundings,
+} from '../../../support/element-store.ts'
+import { theElements } from '../../../support/elements.ts'
+
+test('an unknown kind names the nearest, or else those there are; the prefix of the original is never needed', async (t) => {
+  const elements = {
+    zosconnect_oAuthConfig: {},
+    oauthconfig: {},
+    jwtBuilders: {},
+    zosconnect_authData: {},
+    zebra: {},
+    constructor: {},
+    toString: {},
+  }
+  assertLines(await allFindings(t, elements), [
+    /^zosconnect_oAuthConfig: there is no such kind\. Did you mean oAuthConfig\?$/,
+    /^oauthconfig: there is no such kind\. Did you mean oAuthConfig\?$/,
+    /^jwtBuilders: there is no such kind\. Did you mean jwtBuilder\?$/,
+    /^zosconnect_authData: there is no such kind\. Did you mean authData\?$/,
+    /^zebra: there is no such kind\. There are endpointConnection, oAuthConfig, /,
+    /^constructor: there is no such kind\. /,
+    /^toString: there is no such kind\. /,
+  ])
+})
+
+test('$schema, by which editors find the schema, is no kind', async (t) => {
+  assert.deepEqual(await allFindings(t, { $schema: '../elements.schema.json', ssl: { a: {} } } as never), [])
+})
+
+test('a kind that gives no elements by id is a mistake', async (t) => {
+  assertLines(await allFindings(t, { keyStore: [], ssl: 'x', authData: null } as never), [
+    /^keyStore must be an object that gives each id its element\.$/,
+    /^ssl must be an object/,
+    /^authData must be an object/,
+  ])
+})
+
+test('an id has letters, digits, _ . and -, and is no step out of a path', async (t) => {
+  const bad = ['', 'a b', 'a/b', '../a', '.', '..', 'ä', 'a\n', 'a:b', 'x'.repeat(129)]
+  const good = ['a', 'A-1', 'a.b_c', '..a', '__proto__', 'constructor', 'x'.repeat(128)]
+  const location = 'tokenwell/local/key'
+  const keyStore = Object.fromEntries([...bad, ...good].map((id) => [id, { location }]))
+  const path = join(await theFolder(t, { 'elements.json': JSON.stringify({ keyStore }) }), 'elements.json')
+
+  const store = fileElements(path)
+  assert.deepEqual(
+    (await store.findings()).map(({ sentence }) => sentence),
+    bad.map((id) => `keyStore/${JSON.stringify(id)}: an id has letters, digits, _ . and -, at most 128.`),
+  )
+  assert.deepEqual(await store.ids('keyStore'), good)
+  for (const id of good) {
+    const [reading] = await store.get([{ kind: 'keyStore', id }])
+    assert.deepEqual(reading?.element, { location })
+  }
+  assert.deepEqual(
+    await store.get(bad.map((id) => ({ kind: 'keyStore', id }) as const)),
+    bad.map(() => undefined),
+  )
+})
+
+test('there is one sslDefault, and its id is default', async (t) => {
+  const elements = { ssl: { theSsl: {} }, sslDefault: { default: { sslRef: 'theSsl' }, another: { sslRef: 'theSsl' } } }
+  assertLines(await allFindings(t, elements), [/^sslDefault\/another: .*its id must be default/])
+})
+
+test('elements are answered in the order in which they were asked for, and nothing for those that are not there', async (t) => {
+  const path = await writeElements(t, { keyStore: { a: { location: 'x' }, b: { location: 'y' } } })
+  const readings = await fileElements(path).get([
+    { kind: 'keyStore', id: 'b' },
+    { kind: 'keyStore', id: 'A' },
+    { kind: 'ssl', id: 'a' },
+    { kind: 'keyStore', id: 'a' },
+  ])
+  assert.deepEqual(
+    readings.map((reading) => reading?.element),
+    [{ location: 'y' }, undefined, undefined, { location: 'x' }],
+  )
+})
+
+test('a file that holds no JSON is a mistake with line and column that does not quote the content', async (t) => {
+  const broken: readonly (readonly [string, RegExp])[] = [
+    ['{\n  "keyStore": {\n    "hunter2": }\n}', /value expected at line 3, column 16\.$/],
+    ['{ "keyStore": hunter2 }', /invalid symbol at line 1, column 15\.$/],
+    ['{ "keyStore": {}, }', /at line 1, column 19\.$/],
+    ['// hunter2\n{}', /invalid comment token at line 1, column 1\.$/],
+    ['', /value expected at line 1, column 1\.$/],
+    ['{ "keyStore": { "hunter2', /at line 1, column 17\.$/],
+  ]
+  for (const [text, place] of broken) {
+    const folder = await theFolder(t, { 'elements.json': text })
+    const path = join(folder, 'elements.json')
+    const { message } = await failure(path)
+    assert(message.startsWith(`${path} holds no JSON: `), message)
+    assert.match(message, place)
+    assert.doesNotMatch(message, /hunter2/)
+  }
+})
+
+test('a name that stands twice is a mistake, since of two elements one would be lost', async (t) => {
+  const texts: readonly (readonly [string, RegExp])[] = [
+    [
+      '{ "keyStore": { "a": { "location": "x" },\n  "a": {} } }',
+      /the name "a" stands twice, again at line 2, column 3/,
+    ],
+    ['{ "keyStore": {}, "keyStore": {} }', /the name "keyStore" stands twice/],
+    ['{ "keyStore": {}, "key\\u0053tore": {} }', /the name "keyStore" stands twice/],
+    ['{ "oAuthConfig": { "a": { "parameters": { "b": "1", "b": "2" } } } }', /the name "b" stands twice/],
+  ]
+  for (const [text, pattern] of texts) {
+    const folder = await theFolder(t, { 'elements.json': text })
+    assert.match((await failure(join(folder, 'elements.json'))).message, pattern)
+  }
+})
+
+test('JSON that is no object is a mistake that tells the form', async (t) => {
+  for (const text of ['[]', '"hunter2"', 'null', '5']) {
+    const folder = await theFolder(t, { 'elements.json': text })
+    const { message } = await failure(join(folder, 'elements.json'))
+    assert.match(message, /must hold a JSON object of the form \{ kind: \{ id: element \} \}\.$/)
+    assert.doesNotMatch(message, /hunter2/)
+  }
+})
+
+test('a file that is not there is a mistake that names its path, and is read once it is there', async (t) => {
+  const path = join(await theFolder(t, {}), 'elements.json')
+  const store = fileElements(path)
+  for (const ask of [() => store.findings(), () => store.ids('ssl'), () => store.get([{ kind: 'ssl', id: 'a' }])]) {
+    const { message } = await theConfigurationError(ask())
+    assert.equal(message, `${path} can't be read (ENOENT); it must be a JSON file or a folder.`)
+  }
+  await writeFile(path, '{ "ssl": { "a": {} } }')
+  assert.deepEqual(await store.ids('ssl'), ['a'])
+})
+
+test('a file is read once and kept', async (t) => {
+  const path = await writeElements(t, { ssl: { a: {} } })
+  const store = fileElements(path)
+  assert.deepEqual(await store.ids('ssl'), ['a'])
+  await writeFile(path, '{ "ssl": { "b": {} } }')
+  assert.deepEqual(await store.ids('ssl'), ['a'])
+})
+
+test('a folder with a file for each element holds the same connection as one file', async (t) => {
+  const elements = theElements(theIssuer)
+  const texts = Object.entries(elements).flatMap(([kind, byId]) =>
+    Object.entries(byId).map(([id, element]) => [`${kind}/${id}.json`, JSON.stringify(element)] as const),
+  )
+  const folder = await theFolder(t, {
+    ...Object.fromEntries(texts),
+    'README.md': 'not an element',
+    'keyStore/notes.txt': 'not an element either',
+  })
+  const store = fileElements(folder)
+  const { warnings: _warnings, ...connection } = await theConnection(t, elements)
+  assert.deepEqual(await resolveConnection(store, theSurroundings, 'conn'), connection)
+  const findings = await store.findings()
+  assert.ok(findings.every(({ severity }) => severity === 'warning'))
+  assertLines(
+    findings.map(({ sentence }) => sentence),
+    [
+      /README\.md is not read: it is not a folder named after a kind/,
+      /notes\.txt is not read: it is not a file <id>\.json/,
+    ],
+  )
+  assert.deepEqual(await store.ids('keyStore'), ['theTrust'])
+})
+
+test('a folder tells unknown kinds, bad ids and the file that holds no JSON', async (t) => {
+  const folder = await theFolder(t, { 'keyStores/a.json': '{}', 'keyStore/a b.json': '{}' })
+  const sentences = (await fileElements(folder).findings()).map(({ sentence }) => sentence)
+  assertLines(sentences, [/^keyStores: .*Did you mean keyStore\?/, /^keyStore\/"a b": an id has/])
+
+  await mkdir(join(folder, 'ssl'))
+  const path = join(folder, 'ssl', 'theSsl.json')
+  await writeFile(path, '{ "hunter2 ')
+  const store = fileElements(folder)
+  const [broken, fine] = await store.get([
+    { kind: 'ssl', id: 'theSsl' },
+    { kind: 'keyStore', id: 'a' },
+  ])
+  const lines = broken?.findings.map(describeFinding) ?? []
+  assertLines(lines, [/^ssl\/theSsl: its file holds no JSON: .*at line 1/])
+  assert.doesNotMatch(lines.join(), /hunter2/)
+  assert.equal(fine, undefined, 'and hides no other')
+})
+
+async function writeElements(t: TestContext, elements: object): Promise<string> {
+  return join(await theFolder(t, { 'elements.json': JSON.stringify(elements) }), 'elements.json')
+}
+
+/** What each call to the store fails with. */
+function failure(path: string) {
+  return theConfigurationError(fileElements(path).findings())
+}

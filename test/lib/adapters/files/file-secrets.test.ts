@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { mkdir } from 'node:fs/promises'
+import { join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { format, inspect } from 'node:util'
+import { fileSecrets, secretPath } from '../../../../lib/adapters/files/file-secrets.ts'
+import { SecretError } from '../../../../lib/secret/secret-store.ts'
+import { theFolder } from '../../../support/element-store.ts'
+
+test('a secret is the content of its file, also in a folder of the folder', async (t) => {
+  const { secrets } = await theSecrets(t)
+  assert.equal((await secrets.get('tokenwell/local/key')).reveal(), 'hunter2')
+  assert.equal((await secrets.get('tokenwell/local/jwk/the-builder')).reveal(), 'hunter3\n')
+})
+
+test('a name outside the folder is refused before anything is read, though a file is there', async (t) => {
+  const { secrets, folder } = await theSecrets(t)
+  const outside = [
+    'tokenwell/local/../outside',
+    'tokenwell/local/../../outside',
+    'tokenwell/local/jwk/../../outside',
+    'tokenwell/local/./key',
+    'tokenwell/local//key',
+    'tokenwell/local/',
+    'tokenwell/local',
+    'tokenwell/prod/key',
+    'Tokenwell/local/key',
+    'tokenwell/localkey',
+    'key',
+    '../outside',
+    join(folder, 'key'),
+    '',
+  ]
+  for (const name of outside) {
+    await assert.rejects(secrets.get(name), {
+      name: 'SecretError',
+      message: 'The name of a secret must begin with tokenwell/local/.',
+    })
+    assert.throws(() => secretPath(folder, 'local', name), SecretError)
+  }
+})
+
+test('a name with dots in it lies inside the folder', () => {
+  assert.equal(secretPath('secrets', 'local', 'tokenwell/local/..a'), join('secrets', '..a'))
+  assert.equal(secretPath('secrets', 'local', 'tokenwell/local/a.b/c'), join('secrets', 'a.b', 'c'))
+})
+
+test('a file has no version before', async (t) => {
+  const { secrets } = await theSecrets(t)
+  assert.equal(await secrets.getPrevious('tokenwell/local/key'), undefined)
+})
+
+test('a secret that is not there is an error that names the secret and the path', async (t) => {
+  const { secrets, folder } = await theSecrets(t)
+  await assert.rejects(secrets.get('tokenwell/local/missing'), {
+    name: 'SecretError',
+    code: 'secret_missing',
+    message: `The secret tokenwell/local/missing does not exist: it should be the file ${join(folder, 'missing')}.`,
+  })
+})
+
+test('a secret that can not be read is an error that says why', async (t) => {
+  const { secrets, folder } = await theSecrets(t)
+  await assert.rejects(secrets.get('tokenwell/local/jwk'), {
+    code: 'secret_denied',
+    message: `The secret tokenwell/local/jwk can't be read (EISDIR): it should be the file ${join(folder, 'jwk')}.`,
+  })
+  await assert.rejects(secrets.get('tokenwell/local/a\0b'), { code: 'secret_denied' })
+})
+
+test('a secret does not print, whichever way it is shown', async (t) => {
+  const { secrets } = await theSecrets(t)
+  const secret = await secrets.get('tokenwell/local/key')
+  const error = new Error('no answer', { cause: secret })
+
+  const printed = [String(secret), `${secret}`, JSON.stringify(secret), inspect(secret), format('%s', secret)]
+  assert.deepEqual(printed, ['[secret]', '[secret]', '"[secret]"', '[secret]', '[secret]'])
+  const shown = [
+    format('%o %O %j %s', secret, secret, secret, secret),
+    inspect(secret, { customInspect: false, showHidden: true, depth: 9 }),
+    inspect({ nested: [{ secret }] }, { depth: 9 }),
+    inspect(error),
+    inspect(new AggregateError([error], 'all failed', { cause: { secret } })),
+    JSON.stringify({ nested: [{ secret }] }),
+    JSON.stringify(error.cause),
+    JSON.stringify({ ...secret }),
+    JSON.stringify(Object.getOwnPropertyDescriptors(secret)),
+    inspect(structuredClone({ ...secret })),
+    ['', secret].join(' '),
+    `${error.stack}`,
+  ]
+  for (const text of shown) assert.doesNotMatch(text, /hunter2/)
+  assert.equal(secret.reveal(), 'hunter2')
+})
+
+/** Two secrets, and beside their folder a file that is none. */
+async function theSecrets(t: TestContext) {
+  const parent = await theFolder(t, {
+    outside: 'not a secret of this stage',
+    'secrets/key': 'hunter2',
+    'secrets/jwk/the-builder': 'hunter3\n',
+  })
+  const folder = join(parent, 'secrets')
+  await mkdir(join(parent, 'tokenwell'))
+  return { secrets: fileSecrets(folder, 'local'), folder }
+}

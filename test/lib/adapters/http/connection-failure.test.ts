@@ -1,0 +1,97 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { type ConnectionFailure, readConnectionFailure } from '../../../../lib/adapters/http/connection-failure.ts'
+import { ProxyRefusedError } from '../../../../lib/adapters/http/connector.ts'
+import type { Transport } from '../../../../lib/configuration/connection.ts'
+
+/* Codes that no server on this machine brings about at will; the others come from real ones in the adapters' tests. */
+
+const direct: Transport = {
+  tls: { minimumVersion: 'TLSv1.2' },
+  connectTimeoutMilliseconds: 700,
+  receiveTimeoutMilliseconds: 2_000,
+}
+const proxied: Transport = { ...direct, proxy: { id: 'theProxy', host: 'proxy.example', port: 3128 } }
+
+function failureOf(code: string | undefined, transport = direct): ConnectionFailure {
+  return readConnectionFailure(Object.assign(new Error('the request, and all that it holds'), { code }), transport)
+}
+
+for (const [code, type] of Object.entries({
+  ENOTFOUND: 'dns_error',
+  EAI_AGAIN: 'dns_error',
+  EHOSTUNREACH: 'destination_ip_unroutable',
+  ENETUNREACH: 'destination_ip_unroutable',
+  ECONNREFUSED: 'connection_refused',
+  ETIMEDOUT: 'connection_timeout',
+  ECONNRESET: 'connection_terminated',
+  EPIPE: 'connection_terminated',
+  UND_ERR_SOCKET: 'connection_terminated',
+  UND_ERR_HEADERS_TIMEOUT: 'http_response_timeout',
+  UND_ERR_BODY_TIMEOUT: 'connection_read_timeout',
+  UND_ERR_HEADERS_OVERFLOW: 'http_response_header_section_size',
+  UND_ERR_RES_CONTENT_LENGTH_MISMATCH: 'http_protocol_error',
+  CERT_NOT_YET_VALID: 'tls_certificate_error',
+  CERT_REVOKED: 'tls_certificate_error',
+  CERT_CHAIN_TOO_LONG: 'tls_certificate_error',
+  INVALID_CA: 'tls_certificate_error',
+  INVALID_PURPOSE: 'tls_certificate_error',
+  PATH_LENGTH_EXCEEDED: 'tls_certificate_error',
+  UNSPECIFIED: 'tls_certificate_error',
+  UNABLE_TO_GET_ISSUER_CERT: 'tls_certificate_error',
+  ERR_SSL_WRONG_VERSION_NUMBER: 'tls_protocol_error',
+  EPROTO: 'tls_protocol_error',
+  ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR: 'tls_alert_received',
+  'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE': 'tls_alert_received',
+}))
+  test(`${code} is ${type}, and of the error nothing but its code is told`, () => {
+    for (const transport of [direct, proxied]) {
+      const failure = failureOf(code, transport)
+      assert.equal(failure.type, type)
+      assert.equal(failure.isLasting ?? false, type === 'tls_certificate_error')
+      assert.doesNotMatch(failure.predicate, /the request/)
+    }
+  })
+
+test('an error without a code, or with a number for one, is a connection that broke', () => {
+  for (const error of ['a text', new Error('some reason'), Object.assign(new Error(), { code: 23 })]) {
+    const { type, predicate } = readConnectionFailure(error, direct)
+    assert.equal(type, 'connection_terminated')
+    assert.equal(predicate, "can't be reached (no reason given)")
+  }
+})
+
+test('the time that ran out is told with the attribute that says it, and with the proxy where there is one', () => {
+  assert.equal(failureOf('ETIMEDOUT').predicate, "can't be reached (ETIMEDOUT) in 700 ms; see connectionTimeout")
+  assert.match(failureOf('ETIMEDOUT', proxied).predicate, /^can't be reached through the proxy theProxy \(ETIMEDOUT\) /)
+})
+
+test('what a server says of a certificate is of the client, and names keyStoreRef', () => {
+  for (const alert of [
+    'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
+    'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',
+    'ERR_SSL_SSLV3_ALERT_CERTIFICATE_EXPIRED',
+    'ERR_SSL_SSLV3_ALERT_CERTIFICATE_UNKNOWN',
+    'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE',
+    'ERR_SSL_TLSV1_ALERT_UNKNOWN_CA',
+    'ERR_SSL_TLSV1_ALERT_ACCESS_DENIED',
+    'ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR',
+  ])
+    assert.match(failureOf(alert).predicate, /keyStoreRef/, alert)
+  for (const other of [
+    'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR',
+    'ECONNREFUSED',
+    'ENOTFOUND',
+    'ERR_SSL_WRONG_VERSION_NUMBER',
+  ])
+    assert.doesNotMatch(failureOf(other).predicate, /keyStoreRef/, other)
+})
+
+test('a proxy that refuses is told in its own words', () => {
+  const error = new ProxyRefusedError("can't be reached: the proxy theProxy opens no way there (403)")
+  assert.deepEqual(readConnectionFailure(error, proxied), {
+    type: 'destination_unavailable',
+    predicate: error.message,
+    isLasting: false,
+  })
+})

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { undiciApiEndpoint } from '../../../../lib/adapters/http/undici-api-endpoint.ts'
+import type { ProtectedApi } from '../../../../lib/configuration/connection.ts'
+import { Secret } from '../../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
+import { startApiServer } from '../../../support/api-server.ts'
+import { onlyCurrent } from '../../../support/only-current.ts'
+
+test('connections of elements share their connections to an API where they reach it in the same way, and only there', async (t) => {
+  const server = await startApiServer(t)
+  const secrets = createSecretCache(
+    onlyCurrent(async () => new Secret(server.certificate.caCertificate)),
+    Date.now,
+  )
+  const endpoint = undiciApiEndpoint(secrets, Date.now)
+  const api: ProtectedApi = {
+    origin: server.origin,
+    basePath: '/one',
+    rejection: 'invalid_token',
+    tls: { minimumVersion: 'TLSv1.2', trustStore: 'tokenwell/test/trust' },
+    connectTimeoutMilliseconds: 10_000,
+    receiveTimeoutMilliseconds: 10_000,
+  }
+  const call = (to: ProtectedApi) =>
+    endpoint.send(
+      to,
+      { method: 'GET', target: '/', headers: {}, token: new Secret('the token') },
+      { receiveMilliseconds: 10_000, totalMilliseconds: 10_000, maximumIdleMilliseconds: 60_000 },
+    )
+
+  await call(api)
+  await call({ ...api, basePath: '/other', rejection: 'any_401', receiveTimeoutMilliseconds: 1 })
+  assert.equal(server.connections(), 1)
+
+  await call({ ...api, tls: { ...api.tls, minimumVersion: 'TLSv1.3' } })
+  assert.equal(server.connections(), 2)
+  await call({ ...api, connectTimeoutMilliseconds: 9_000 })
+  assert.equal(server.connections(), 3)
+  await assert.rejects(call({ ...api, tls: { minimumVersion: 'TLSv1.2' } }), { code: 'tls_certificate_error' })
+  const proxy = { id: 'theProxy', host: '127.0.0.1', port: 1 }
+  await assert.rejects(call({ ...api, proxy }), { code: 'destination_unavailable' })
+})

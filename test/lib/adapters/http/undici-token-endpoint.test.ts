@@ -1,0 +1,459 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { createSecureServer } from 'node:http2'
+import { createServer } from 'node:https'
+import { createServer as createTcpServer, type Socket } from 'node:net'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import { createServerCertificate, type ServerCertificate } from '../../../../infra/local/certificate-authority.ts'
+import { listen } from '../../../../infra/local/listen.ts'
+import { fileSecrets } from '../../../../lib/adapters/files/file-secrets.ts'
+import { undiciTokenEndpoint } from '../../../../lib/adapters/http/undici-token-endpoint.ts'
+import type { ResolvedAuthorizationServer } from '../../../../lib/configuration/connection.ts'
+import { Secret } from '../../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
+import type { SecretStore } from '../../../../lib/secret/secret-store.ts'
+import { SecretError } from '../../../../lib/secret/secret-store.ts'
+import type {
+  TokenEndpoint,
+  TokenEndpointRequest,
+  TokenEndpointTimeouts,
+} from '../../../../lib/token-endpoint/token-endpoint.ts'
+import {
+  TimedOutError,
+  UnreachableError,
+  UnreadableAnswerError,
+} from '../../../../lib/token-endpoint/token-endpoint-error.ts'
+import { theFolder } from '../../../support/element-store.ts'
+import { onlyCurrent } from '../../../support/only-current.ts'
+
+const trustStore = 'tokenwell/test/trust'
+const theCertificate = await createServerCertificate(['localhost'])
+const anotherCertificate = await createServerCertificate(['localhost'])
+
+/** An endpoint that has this CA in its trust store. */
+async function theEndpoint(
+  t: TestContext,
+  { caCertificate } = theCertificate,
+  now: () => number = Date.now,
+): Promise<TokenEndpoint> {
+  const secrets = fileSecrets(await theFolder(t, { trust: caCertificate }), 'test')
+  return undiciTokenEndpoint(createSecretCache(secrets, now), now)
+}
+
+function theServer(port: number, changes: Partial<ResolvedAuthorizationServer> = {}): ResolvedAuthorizationServer {
+  return {
+    id: 'theServer',
+    tokenEndpoint: `https://localhost:${port}/token`,
+    tls: { minimumVersion: 'TLSv1.2', trustStore },
+    connectTimeoutMilliseconds: 2_000,
+    receiveTimeoutMilliseconds: 2_000,
+    maximumConcurrency: 10,
+    coolDownSeconds: 30,
+    lifetime: { assumedLifetimeSeconds: 300 },
+    ...changes,
+  }
+}
+
+function theRequest(timeouts: Partial<TokenEndpointTimeouts> = {}): TokenEndpointRequest {
+  return {
+    headers: {},
+    form: new Secret('grant_type=client_credentials'),
+    timeouts: { receiveMilliseconds: 4_000, totalMilliseconds: 5_000, ...timeouts },
+  }
+}
+
+function secretsOf(secrets: ReadonlyMap<string, Secret>): SecretStore {
+  return onlyCurrent(
+    async (name) => secrets.get(name) ?? Promise.reject(new SecretError('secret_missing', `There is no ${name}.`)),
+  )
+}
+
+interface Started {
+  readonly port: number
+  /** Every connection that there has been. */
+  readonly sockets: readonly Socket[]
+  /** Most connections at one time. */
+  mostSockets(): number
+}
+
+/** A TLS server that answers HTTP requests. */
+function startHttps(t: TestContext, answer: RequestListener, options: TlsOptions = {}): Promise<Started> {
+  const server = createServer({ ...tlsOptions(theCertificate), ...options }, answer)
+  // Without it Node.js would tell the client how long it keeps a connection.
+  server.keepAliveTimeout = 0
+  return start(t, server)
+}
+
+/** A TLS server that speaks as it likes. */
+function startTls(t: TestContext, speak: (socket: Socket) => void, certificate = theCertificate): Promise<Started> {
+  return start(t, createTlsServer(tlsOptions(certificate), speak))
+}
+
+function tlsOptions({ certificate, privateKey }: ServerCertificate): TlsOptions {
+  return { cert: certificate, key: privateKey }
+}
+
+async function start(t: TestContext, server: ReturnType<typeof createTcpServer>): Promise<Started> {
+  const sockets: Socket[] = []
+  let [open, most] = [0, 0]
+  server.on('connection', (socket: Socket) => {
+    sockets.push(socket)
+    most = Math.max(most, ++open)
+    socket.on('close', () => open--)
+    socket.on('error', () => {})
+  })
+  server.on('tlsClientError', () => {})
+  const port = await listen(server, 0, 'localhost')
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  return { port, sockets, mostSockets: () => most }
+}
+
+function answerFine(request: IncomingMessage, response: ServerResponse): void {
+  request.resume().on('end', () => response.end('{}'))
+}
+
+/** How long until it fails with that error. */
+async function failureTime(post: Promise<unknown>, expected: Parameters<typeof assert.rejects>[1]): Promise<number> {
+  const startedAt = performance.now()
+  await assert.rejects(post, expected)
+  return performance.now() - startedAt
+}
+
+function isUnreachable(message: RegExp, isLasting?: boolean) {
+  return (error: unknown) => {
+    assert.ok(error instanceof UnreachableError, String(error))
+    if (isLasting !== undefined) assert.equal(error.isLasting, isLasting)
+    assert.match(error.message, message)
+    return true
+  }
+}
+
+function isUnreadable(message: RegExp) {
+  return (error: unknown) => {
+    assert.ok(error instanceof UnreadableAnswerError, String(error))
+    assert.match(error.message, message)
+    return true
+  }
+}
+
+test('a form is posted with the headers of a token request and of the client', async (t) => {
+  const received: (IncomingMessage & { body?: string })[] = []
+  const { port } = await startHttps(t, (request: IncomingMessage & { body?: string }, response) => {
+    request.on('data', (chunk) => {
+      request.body = (request.body ?? '') + chunk
+    })
+    const headers = { 'retry-after': '3', date: 'Wed, 21 Oct 2026 07:28:00 GMT' }
+    request.on('end', () => response.writeHead(201, headers).end('{"ä":1}'))
+    received.push(request)
+  })
+  const endpoint = await theEndpoint(t)
+  const headers = { authorization: new Secret('Basic abc') }
+  const answer = await endpoint.post(theServer(port), { ...theRequest(), headers })
+  const { date } = answer
+  assert.deepEqual(answer, { status: 201, retryAfter: '3', date, body: '{"ä":1}' })
+  assert.equal(date, 'Wed, 21 Oct 2026 07:28:00 GMT')
+  const [request] = received
+  assert.equal(request?.method, 'POST')
+  assert.equal(request?.url, '/token')
+  assert.equal(request?.body, 'grant_type=client_credentials')
+  assert.equal(request?.headers['content-type'], 'application/x-www-form-urlencoded')
+  assert.equal(request?.headers.accept, 'application/json')
+  assert.equal(request?.headers['accept-encoding'], 'identity', 'a compressed answer could unfold to any size')
+  assert.equal(request?.headers.authorization, 'Basic abc')
+})
+
+test('an answer of 64 KiB is read, and one byte more is refused', async (t) => {
+  let size = 64 * 1024
+  const { port } = await startHttps(t, (request, response) => {
+    request.resume().on('end', () => response.end('x'.repeat(size)))
+  })
+  const endpoint = await theEndpoint(t)
+  assert.equal((await endpoint.post(theServer(port), theRequest())).body.length, size)
+  size++
+  await assert.rejects(endpoint.post(theServer(port), theRequest()), isUnreadable(/more than 64 KiB/))
+})
+
+test('an answer that is not UTF-8 is refused, not mended', async (t) => {
+  const bytes = Buffer.concat([Buffer.from('{"scope":"'), Buffer.from([0xff]), Buffer.from('"}')])
+  const { port } = await startHttps(t, (request, response) => {
+    request.resume().on('end', () => response.end(bytes))
+  })
+  await assert.rejects((await theEndpoint(t)).post(theServer(port), theRequest()), isUnreadable(/not UTF-8/))
+})
+
+test('requests one after the other use one connection', async (t) => {
+  const { port, sockets } = await startHttps(t, answerFine)
+  const endpoint = await theEndpoint(t)
+  for (let i = 0; i < 3; i++) {
+    await endpoint.post(theServer(port), theRequest())
+    await pause(200)
+  }
+  assert.equal(sockets.length, 1)
+})
+
+test('a connection that idles is closed before a server would close it', async (t) => {
+  const { port, sockets } = await startHttps(t, answerFine)
+  await (await theEndpoint(t)).post(theServer(port), theRequest())
+  const [socket] = sockets
+  assert.ok(socket)
+  const startedAt = performance.now()
+  await once(socket, 'close', { signal: AbortSignal.timeout(8_000) })
+  assert.ok(performance.now() - startedAt > 2_000)
+})
+
+test('a process that was frozen uses no connection that has idled for 4 s meanwhile, though no timer closed it', async (t) => {
+  let now = 1_700_000_000_000
+  const { port, sockets } = await startHttps(t, answerFine)
+  const endpoint = await theEndpoint(t, theCertificate, () => now)
+  await endpoint.post(theServer(port), theRequest())
+  now += 3_999
+  await endpoint.post(theServer(port), theRequest())
+  assert.equal(sockets.length, 1)
+  now += 4_000
+  await endpoint.post(theServer(port), theRequest())
+  assert.equal(sockets.length, 2)
+})
+
+test('as many requests are under way as maximumConcurrency says, and the others wait', async (t) => {
+  let [open, most] = [0, 0]
+  const { port, mostSockets } = await startHttps(t, (request, response) => {
+    most = Math.max(most, ++open)
+    request.resume()
+    setTimeout(() => {
+      open--
+      response.end('{}')
+    }, 50)
+  })
+  const endpoint = await theEndpoint(t)
+  const server = theServer(port, { maximumConcurrency: 2 })
+  await Promise.all(Array.from({ length: 6 }, () => endpoint.post(server, theRequest())))
+  assert.equal(most, 2)
+  assert.equal(mostSockets(), 2)
+})
+
+test('one authorization server that is busy keeps no other waiting', async (t) => {
+  const busy = Promise.withResolvers<ServerResponse>()
+  const { port } = await startHttps(t, (request, response) => {
+    if (request.url === '/busy') busy.resolve(response)
+    else answerFine(request, response)
+  })
+  const endpoint = await theEndpoint(t)
+  const changes = { tokenEndpoint: `https://localhost:${port}/busy`, maximumConcurrency: 1 }
+  const first = endpoint.post(theServer(port, changes), theRequest())
+  const response = await busy.promise
+  const other = theServer(port, { id: 'anotherServer', maximumConcurrency: 1 })
+  assert.equal((await endpoint.post(other, theRequest())).status, 200)
+  response.end('{}')
+  assert.equal((await first).status, 200)
+})
+
+test('a connection by one TLS identity serves no request by another', async (t) => {
+  const { port } = await startHttps(t, answerFine)
+  const endpoint = await theEndpoint(t)
+  assert.equal((await endpoint.post(theServer(port), theRequest())).status, 200)
+  const tls = { minimumVersion: 'TLSv1.2' } as const
+  await assert.rejects(endpoint.post(theServer(port, { tls }), theRequest()), UnreachableError)
+})
+
+test('a trust store that is missing is an error, and stored afterwards it is read', async (t) => {
+  const { port } = await startHttps(t, answerFine)
+  const secrets = new Map<string, Secret>()
+  const endpoint = undiciTokenEndpoint(createSecretCache(secretsOf(secrets), Date.now), Date.now)
+  await assert.rejects(endpoint.post(theServer(port), theRequest()), SecretError)
+  secrets.set(trustStore, new Secret(theCertificate.caCertificate))
+  assert.equal((await endpoint.post(theServer(port), theRequest())).status, 200)
+})
+
+test('a trust store that changes is read again after five minutes, and what is under way ends in peace', async (t) => {
+  let now = 1_700_000_000_000
+  const held = Promise.withResolvers<ServerResponse>()
+  const { port } = await startHttps(t, (request, response) => {
+    if (request.url === '/held') held.resolve(response)
+    else answerFine(request, response)
+  })
+  const secrets = new Map([[trustStore, new Secret(theCertificate.caCertificate)]])
+  const endpoint = undiciTokenEndpoint(
+    createSecretCache(secretsOf(secrets), () => now),
+    Date.now,
+  )
+  const post = (path = '/token') =>
+    endpoint.post(theServer(port, { tokenEndpoint: `https://localhost:${port}${path}` }), theRequest())
+  assert.equal((await post()).status, 200)
+  const underWay = post('/held')
+  const response = await held.promise
+  secrets.set(trustStore, new Secret(anotherCertificate.caCertificate))
+
+  now += 299_999
+  assert.equal((await post()).status, 200)
+  now += 1
+  await assert.rejects(post(), isUnreachable(/no CA of the trust store/))
+  response.end('{}')
+  assert.equal((await underWay).status, 200)
+  secrets.set(trustStore, new Secret(theCertificate.caCertificate))
+  now += 300_000
+  assert.equal((await post()).status, 200)
+})
+
+test('when certificates change the connections by the old ones are given up, and not before', async (t) => {
+  let now = 1_700_000_000_000
+  const { port, sockets } = await startHttps(t, answerFine)
+  const secrets = new Map([[trustStore, new Secret(theCertificate.caCertificate)]])
+  const endpoint = undiciTokenEndpoint(
+    createSecretCache(secretsOf(secrets), () => now),
+    Date.now,
+  )
+  await endpoint.post(theServer(port), theRequest())
+  await pause(200)
+  now += 300_000
+  await endpoint.post(theServer(port), theRequest())
+  await pause(200)
+  assert.equal(sockets.length, 1, 'read again, and the same')
+  const [old] = sockets
+  assert.ok(old)
+  const closed = once(old, 'close', { signal: AbortSignal.timeout(2_000) })
+  secrets.set(trustStore, new Secret(theCertificate.caCertificate + anotherCertificate.caCertificate))
+  now += 300_000
+  await endpoint.post(theServer(port), theRequest())
+  await closed
+  assert.equal(sockets.length, 2)
+})
+
+test('a server that would rather speak HTTP/2 is spoken to by HTTP/1.1', async (t) => {
+  const versions: string[] = []
+  const server = createSecureServer({ ...tlsOptions(theCertificate), allowHTTP1: true }, (request, response) => {
+    versions.push(request.httpVersion)
+    request.resume()
+    response.end('{}')
+  })
+  const { port } = await start(t, server)
+  await (await theEndpoint(t)).post(theServer(port), theRequest())
+  assert.deepEqual(versions, ['1.1'])
+})
+
+test('a server without TLS 1.3 is spoken to where TLS 1.2 is allowed, and else is not', async (t) => {
+  const { port } = await startHttps(t, answerFine, { maxVersion: 'TLSv1.2' })
+  const endpoint = await theEndpoint(t)
+  assert.equal((await endpoint.post(theServer(port), theRequest())).status, 200)
+  const tls = { minimumVersion: 'TLSv1.3', trustStore } as const
+  await assert.rejects(endpoint.post(theServer(port, { tls }), theRequest()), UnreachableError)
+})
+
+test('silence after the request ends with the receive timeout', async (t) => {
+  const { port } = await startHttps(t, () => {})
+  const post = (await theEndpoint(t)).post(theServer(port), theRequest({ receiveMilliseconds: 300 }))
+  assert.ok((await failureTime(post, TimedOutError)) < 3_000)
+})
+
+test('silence in the middle of the answer ends with the receive timeout', async (t) => {
+  const { port } = await startHttps(t, (_request, response) => response.writeHead(200).write('{'))
+  const post = (await theEndpoint(t)).post(theServer(port), theRequest({ receiveMilliseconds: 300 }))
+  assert.ok((await failureTime(post, TimedOutError)) < 3_000)
+})
+
+test('an answer that never rests ends with the total timeout, and its connection with it', async (t) => {
+  const isClosed = Promise.withResolvers<void>()
+  const { port } = await startHttps(t, (_request, response) => {
+    const drip = setInterval(() => response.write(' '), 50)
+    response.on('close', () => {
+      clearInterval(drip)
+      isClosed.resolve()
+    })
+  })
+  const post = (await theEndpoint(t)).post(theServer(port), theRequest({ totalMilliseconds: 500 }))
+  assert.ok((await failureTime(post, TimedOutError)) < 3_000)
+  assert.equal(await Promise.race([isClosed.promise, pause(3_000, 'open')]), undefined)
+})
+
+test('a server that accepts connections and says nothing is unreachable after the connect timeout', async (t) => {
+  const { port } = await start(t, createTcpServer())
+  const post = (await theEndpoint(t)).post(theServer(port, { connectTimeoutMilliseconds: 300 }), theRequest())
+  assert.ok((await failureTime(post, isUnreachable(/can't be reached \(UND_ERR_CONNECT_TIMEOUT\)/, false))) < 3_000)
+})
+
+test('a redirect is an answer like any other: where it leads is not asked', async (t) => {
+  const asked: unknown[] = []
+  const { port } = await startHttps(t, (request, response) => {
+    asked.push(request.url)
+    request.resume().on('end', () => response.writeHead(307, { location: `https://localhost:${port}/other` }).end())
+  })
+  assert.equal((await (await theEndpoint(t)).post(theServer(port), theRequest())).status, 307)
+  assert.deepEqual(asked, ['/token'])
+})
+
+test('a request whose connection breaks is not sent again, be the connection new or in use', async (t) => {
+  let requests = 0
+  const { port } = await startHttps(t, (request, response) => {
+    requests++
+    if (request.url === '/token') answerFine(request, response)
+    else request.socket.destroy()
+  })
+  const endpoint = await theEndpoint(t)
+  const broken = theServer(port, { tokenEndpoint: `https://localhost:${port}/broken` })
+  await assert.rejects(endpoint.post(broken, theRequest()), isUnreachable(/can't be reached \(UND_ERR_SOCKET\)/, false))
+  assert.equal(requests, 1)
+  await endpoint.post(theServer(port), theRequest())
+  await assert.rejects(endpoint.post(broken, theRequest()), UnreachableError)
+  await pause(100)
+  assert.equal(requests, 3)
+})
+
+test('an answer that is cut off is no answer', async (t) => {
+  const { port } = await startHttps(t, (request, response) => {
+    request.resume()
+    response.writeHead(200, { 'content-length': '100' }).write('{"access_token":"half', () => response.destroy())
+  })
+  await assert.rejects((await theEndpoint(t)).post(theServer(port), theRequest()), UnreachableError)
+})
+
+const noHttp = /theServer doesn't speak HTTP\/1\.1 as it should\./
+for (const [what, bytes, complaint] of [
+  ['another protocol', 'SSH-2.0-OpenSSH_9.9\r\n\r\n', noHttp],
+  ['headers without a colon', 'HTTP/1.1 200 OK\r\nnothing\r\n\r\n', noHttp],
+  [
+    'headers beyond measure',
+    `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`,
+    /theServer answers with headers that are too large\./,
+  ],
+] as const)
+  test(`${what}: unreadable`, async (t) => {
+    const { port } = await startTls(t, (socket) => socket.once('data', () => socket.end(bytes)))
+    const post = (await theEndpoint(t)).post(theServer(port), theRequest())
+    await assert.rejects(post, isUnreadable(complaint))
+  })
+
+test('a certificate of an unknown CA: what to set, or which trust store lacks it', async (t) => {
+  const { port } = await startHttps(t, answerFine)
+  const tls = { minimumVersion: 'TLSv1.2' } as const
+  await assert.rejects(
+    (await theEndpoint(t)).post(theServer(port, { tls }), theRequest()),
+    isUnreachable(/theServer shows a certificate of an unknown CA \(\w+\): .*trustStoreRef/, true),
+  )
+  await assert.rejects(
+    (await theEndpoint(t, anotherCertificate)).post(theServer(port), theRequest()),
+    isUnreachable(
+      /theServer shows a certificate that no CA of the trust store tokenwell\/test\/trust has signed/,
+      true,
+    ),
+  )
+})
+
+test('a certificate that has expired, or is for another host name, is told as such', async (t) => {
+  t.mock.timers.enable({ apis: ['Date'], now: Date.now() - 2 * 365 * 86_400_000 })
+  const expired = await createServerCertificate(['localhost'])
+  t.mock.timers.reset()
+  const foreign = await createServerCertificate(['other.example'])
+  for (const [certificate, message] of [
+    [expired, /theServer shows a certificate that has expired/],
+    [foreign, /theServer shows a certificate for another host name than the one of its element/],
+  ] as const) {
+    const { port } = await startTls(t, () => {}, certificate)
+    const endpoint = await theEndpoint(t, certificate)
+    await assert.rejects(endpoint.post(theServer(port), theRequest()), isUnreachable(message, true))
+  }
+})

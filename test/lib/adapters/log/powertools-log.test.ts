@@ -1,0 +1,47 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { root } from '../../../support/local-run.ts'
+
+const run = promisify(execFile)
+
+/** What a process writes that logs a success and a failure. */
+async function logged(environment: Record<string, string>): Promise<Record<string, unknown>[]> {
+  const script = `
+    import { powertoolsLog } from '../lib/adapters/log/powertools.ts'
+    const log = powertoolsLog('prod')
+    log({ event: 'token_obtained', connection: 'conn', authorizationServer: 'theServer', milliseconds: 12 })
+    log({ event: 'request_failed', code: 'refused', status: 502, reason: 'why', requestId: 'the-request' })
+    log({ event: 'previous_key_tried', connection: 'conn' })
+    log({ event: 'renewal_failed', connection: 'conn', code: 'unreachable', reason: 'why' })`
+  const words = ['--input-type=module', '--eval', script]
+  const { stdout, stderr } = await run(process.execPath, words, { cwd: root, env: environment })
+  const lines = (stdout + stderr).split('\n').filter(Boolean)
+  return lines.map((line) => JSON.parse(line))
+}
+
+test('events are lines of JSON with their fields: a failure as a warning, all else for information', async () => {
+  const [obtained, failed, triedPrevious, notRenewed, ...rest] = await logged({ POWERTOOLS_LOG_LEVEL: 'INFO' })
+  assert.deepEqual(rest, [])
+  const common = { service: 'tokenwell-prod' }
+  for (const [line, expected] of [
+    [
+      obtained,
+      { ...common, level: 'INFO', message: 'token_obtained', authorizationServer: 'theServer', milliseconds: 12 },
+    ],
+    [failed, { ...common, level: 'WARN', message: 'request_failed', code: 'refused', status: 502, reason: 'why' }],
+  ] as const)
+    assert.deepEqual({ ...line, ...expected }, line)
+  assert.equal(obtained?.['connection'], 'conn')
+  assert.deepEqual([triedPrevious?.['level'], notRenewed?.['level']], ['WARN', 'WARN'])
+  assert.equal(failed?.['requestId'], 'the-request')
+})
+
+test('the level is the setting of powertools', async () => {
+  assert.deepEqual(
+    (await logged({ POWERTOOLS_LOG_LEVEL: 'WARN' })).map(({ message }) => message),
+    ['request_failed', 'previous_key_tried', 'renewal_failed'],
+  )
+  assert.deepEqual(await logged({ POWERTOOLS_LOG_LEVEL: 'SILENT' }), [])
+})

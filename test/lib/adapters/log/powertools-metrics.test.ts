@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { root } from '../../../support/local-run.ts'
+
+const run = promisify(execFile)
+
+/** What a process writes that logs these events, the log itself in plain lines. */
+async function printed(events: readonly object[]): Promise<string[]> {
+  const script = `
+    import { withPowertoolsMetrics } from '../lib/adapters/log/powertools.ts'
+    const log = withPowertoolsMetrics(({ event }) => process.stdout.write('log ' + event + '\\n'), 'prod')
+    for (const event of ${JSON.stringify(events)}) log(event)`
+  const words = ['--input-type=module', '--eval', script]
+  const { stdout, stderr } = await run(process.execPath, words, { cwd: root, env: {} })
+  assert.equal(stderr, '')
+  return stdout.split('\n').filter(Boolean)
+}
+
+const passedOver = { event: 'cache_passed_over', reason: 'nobody listens', milliseconds: 250 }
+
+test('a cache that was passed over is counted as a metric, at once and each time, and logged as ever', async () => {
+  const lines = await printed([passedOver, passedOver])
+  assert.deepEqual(
+    lines.filter((line) => line.startsWith('log')),
+    ['log cache_passed_over', 'log cache_passed_over'],
+  )
+  const metrics = lines.filter((line) => line.startsWith('{')).map((line): unknown => JSON.parse(line))
+  assert.equal(metrics.length, 2)
+  for (const metric of metrics as Record<string, unknown>[]) {
+    assert.equal(metric['CacheBudgetExceeded'], 1)
+    const { CloudWatchMetrics } = metric['_aws'] as { CloudWatchMetrics: unknown }
+    assert.deepEqual(CloudWatchMetrics, [
+      {
+        Namespace: 'Tokenwell',
+        Dimensions: [['service']],
+        Metrics: [{ Name: 'CacheBudgetExceeded', Unit: 'Count' }],
+      },
+    ])
+    assert.ok(!JSON.stringify(metric).includes('nobody listens'))
+  }
+})
+
+test('what belongs to a connection is counted for it and for the deployment as a whole', async () => {
+  const [, line = ''] = await printed([
+    { event: 'token_handed_out', connection: 'conn', source: 'cache', secondsLeft: 5 },
+  ])
+  const metric = JSON.parse(line) as Record<string, unknown>
+  assert.equal(metric['TokensFromCache'], 1)
+  assert.equal(metric['SecondsLeft'], 5)
+  assert.deepEqual([metric['service'], metric['connection']], ['tokenwell-prod', 'conn'])
+  const { CloudWatchMetrics } = metric['_aws'] as { CloudWatchMetrics: readonly { Dimensions: unknown }[] }
+  assert.deepEqual(CloudWatchMetrics[0]?.Dimensions, [['service'], ['service', 'connection']])
+})
+
+test('how old a signing key is, and whether it is overdue, is counted where that is known', async () => {
+  const event = { event: 'keys_published', jwtBuilder: 'builder', keys: 1 }
+  const lines = await printed([
+    event,
+    { ...event, keyAgeSeconds: 5 },
+    { ...event, keyAgeSeconds: 6, isKeyOverdue: false },
+    { ...event, keyAgeSeconds: 7, isKeyOverdue: true },
+  ])
+  const metrics = lines
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as Record<string, unknown>)
+  assert.deepEqual(
+    metrics.map((metric) => [metric['SigningKeyAge'], metric['SigningKeyOverdue'], metric['jwtBuilder']]),
+    [
+      [5, undefined, 'builder'],
+      [6, 0, 'builder'],
+      [7, 1, 'builder'],
+    ],
+  )
+})
+
+test('one event after the other is counted by its own dimensions', async () => {
+  const lines = await printed([
+    { event: 'reload_failed', connection: 'a', code: 'configuration', reason: 'why' },
+    { event: 'cache_passed_over', reason: 'why', milliseconds: 1 },
+    { event: 'reload_failed', connection: 'b', code: 'configuration', reason: 'why' },
+  ])
+  const metrics = lines
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { connection?: string })
+  assert.deepEqual(
+    metrics.map(({ connection }) => connection),
+    ['a', undefined, 'b'],
+  )
+})
+
+test("what counts for nothing is logged alone: what is done about it is counted elsewhere, a caller's mistake nowhere", async () => {
+  const events = [
+    { event: 'cached_token_unreadable', connection: 'conn', reason: 'why' },
+    { event: 'request_failed', code: 'invalid_request', status: 400, reason: 'why', requestId: 'id' },
+    { event: 'request_failed', code: 'unreachable', status: 503, reason: 'why', requestId: 'id' },
+  ]
+  assert.deepEqual(
+    await printed(events),
+    events.map(({ event }) => `log ${event}`),
+  )
+})

@@ -1,0 +1,111 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { readEnvironment, readVariables, type Variables } from '../../../lib/application/environment.ts'
+
+const variables = {
+  TOKENWELL_STAGE: 'prod-1',
+  TOKENWELL_PUBLIC_URL: 'https://tokenwell.example/base//',
+  TOKENWELL_ELEMENTS: 'elements.json',
+  TOKENWELL_SECRETS: 'secrets',
+  TOKENWELL_CACHE: 'memory',
+}
+
+const read = (given: Variables) => readVariables(given, readEnvironment)
+
+test('what a function is told: the public URL without a slash at its end, and that nobody listens', () => {
+  assert.deepEqual(read(variables), {
+    surroundings: { stage: 'prod-1', publicUrl: 'https://tokenwell.example/base', isLambda: false },
+    elements: { kind: 'files', path: 'elements.json' },
+    secrets: { kind: 'files', folder: 'secrets' },
+    cache: { place: { kind: 'memory' }, secretName: 'tokenwell/prod-1/cache', budgetMilliseconds: 250 },
+    memoryMaximumSeconds: Infinity,
+    events: { kind: 'none' },
+  })
+})
+
+test('the name that Lambda sets tells that it is Lambda', () => {
+  const { surroundings } = read({ ...variables, AWS_LAMBDA_FUNCTION_NAME: 'issue-token' })
+  assert.equal(surroundings.isLambda, true)
+})
+
+test('on AWS elements are in Parameter Store, secrets in Secrets Manager, tokens in a table, 30 s of them in memory', () => {
+  const { elements, secrets, cache, memoryMaximumSeconds } = read({
+    ...variables,
+    TOKENWELL_ELEMENTS: 'parameter-store',
+    TOKENWELL_SECRETS: 'secrets-manager',
+    TOKENWELL_CACHE: 'dynamodb:the.Table-1_x',
+  })
+  assert.deepEqual([elements, secrets], [{ kind: 'parameter_store' }, { kind: 'secrets_manager' }])
+  assert.deepEqual(cache.place, { kind: 'dynamodb', tableName: 'the.Table-1_x' })
+  assert.equal(memoryMaximumSeconds, 30)
+})
+
+test('memory that has a name is shared with others, of whose writes a token in memory is 30 s behind at most', () => {
+  const { cache, memoryMaximumSeconds } = read({ ...variables, TOKENWELL_CACHE: 'memory:the-Local_run1' })
+  assert.deepEqual(cache.place, { kind: 'memory', name: 'the-Local_run1' })
+  assert.equal(memoryMaximumSeconds, 30)
+})
+
+test('a Valkey server is named by its URL, and the cache may be tuned', () => {
+  const { cache, memoryMaximumSeconds } = read({
+    ...variables,
+    TOKENWELL_CACHE: 'valkeys://cache.example:6379',
+    TOKENWELL_CACHE_SECRET: 'tokenwell/prod-1/other',
+    TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000',
+    TOKENWELL_MEMORY_SECONDS: '0',
+  })
+  assert.deepEqual(cache, {
+    place: { kind: 'valkey', url: 'valkeys://cache.example:6379' },
+    secretName: 'tokenwell/prod-1/other',
+    budgetMilliseconds: 10_000,
+  })
+  assert.equal(memoryMaximumSeconds, 0)
+})
+
+test('who listens is a bus by its name, or this process', () => {
+  const events = (value: string) => read({ ...variables, TOKENWELL_EVENTS: value }).events
+  assert.deepEqual(events('eventbridge:the.Bus-1_x'), { kind: 'eventbridge', busName: 'the.Bus-1_x' })
+  assert.deepEqual(events('process'), { kind: 'process' })
+  assert.deepEqual(events(''), { kind: 'none' })
+})
+
+test('every variable that is wrong is named, and no other', () => {
+  for (const [name, wrong] of [
+    ['TOKENWELL_STAGE', ''],
+    ['TOKENWELL_STAGE', 'a/b'],
+    ['TOKENWELL_STAGE', 'a\n'],
+    ['TOKENWELL_STAGE', 'x'.repeat(33)],
+    ['TOKENWELL_PUBLIC_URL', 'tokenwell.example'],
+    ['TOKENWELL_ELEMENTS', ''],
+    ['TOKENWELL_SECRETS', undefined],
+    ['TOKENWELL_CACHE', undefined],
+    ['TOKENWELL_CACHE', 'dynamodb:'],
+    ['TOKENWELL_CACHE', 'dynamo:table'],
+    ['TOKENWELL_CACHE', 'memory:'],
+    ['TOKENWELL_CACHE', 'memory:a b'],
+    ['TOKENWELL_CACHE', 'memory:a\n'],
+    ['TOKENWELL_CACHE', `memory:${'x'.repeat(65)}`],
+    ['TOKENWELL_MEMORY_SECONDS', '1.5'],
+    ['TOKENWELL_CACHE_BUDGET_MILLISECONDS', '1s'],
+    ['TOKENWELL_EVENTS', 'eventbridge:'],
+    ['TOKENWELL_EVENTS', 'eventbridge:a bus'],
+    ['TOKENWELL_EVENTS', 'the-bus'],
+    ['TOKENWELL_EVENTS', 'none'],
+  ] as const)
+    assert.throws(
+      () => read({ ...variables, [name]: wrong }),
+      ({ message }: Error) => message.startsWith(`${name} must be `) && !message.includes(';'),
+    )
+})
+
+test('what one function is told besides is complained of together with the rest', () => {
+  const readMore = (given: Variables) =>
+    readVariables(given, (readOne, all) => ({
+      ...readEnvironment(readOne, all),
+      more: readOne('TOKENWELL_MORE', (value) => (value === 'yes' ? value : undefined), 'yes', 'no'),
+    }))
+  assert.deepEqual(readMore({ ...variables, TOKENWELL_MORE: 'yes' }), { ...read(variables), more: 'yes' })
+  assert.throws(() => readMore({ ...variables, TOKENWELL_STAGE: '' }), {
+    message: 'TOKENWELL_STAGE must be the name of the stage; TOKENWELL_MORE must be yes.',
+  })
+})

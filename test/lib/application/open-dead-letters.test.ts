@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { openDeadLetters } from '../../../lib/application/open-adapters.ts'
+import { DeadLettersError } from '../../../lib/events/dead-letters.ts'
+import { startMoto } from '../../support/moto.ts'
+import { createQueue } from '../../support/moto-queue.ts'
+import { startIfThere } from '../../support/real-server.ts'
+import { setEnvironment } from '../../support/set-environment.ts'
+
+const letter = { body: 'some body', reason: 'some reason', code: 'some_code' }
+
+test('where no queue is configured a letter is refused, so that the message stays in its own', async () => {
+  await assert.rejects(openDeadLetters({ kind: 'none' }).add(letter), (error) => {
+    assert.ok(error instanceof DeadLettersError)
+    assert.equal(error.message, 'No dead-letter queue is configured: the message stays in its queue.')
+    return true
+  })
+})
+
+test('a letter lies in the queue of that URL', async (t) => {
+  const moto = await startIfThere(t, () => startMoto(t))
+  if (!moto) return
+  setEnvironment(t, moto.environment)
+  const queue = await createQueue(t, moto)
+  await openDeadLetters({ kind: 'sqs', queueUrl: queue.url }).add(letter)
+  const { body, ...attributes } = letter
+  assert.deepEqual(await queue.receive(), [{ body, attributes }])
+})

@@ -1,0 +1,43 @@
+import assert from 'node:assert/strict'
+import { channel } from 'node:diagnostics_channel'
+import { test } from 'node:test'
+import { openEvents } from '../../../lib/application/open-adapters.ts'
+import type { TokenwellEvent } from '../../../lib/events/event-bus.ts'
+import { EventBusError } from '../../../lib/events/event-bus.ts'
+import { startAwsProxy } from '../../support/aws-proxy.ts'
+import { setEnvironment } from '../../support/set-environment.ts'
+
+const event: TokenwellEvent = { type: 'ConnectionChanged', connection: 'conn' }
+
+test('where no bus is configured every event is refused, and no event is no failure', async () => {
+  const bus = openEvents({ kind: 'none' }, 'test')
+  await assert.rejects(bus.raise([event]), (error) => {
+    assert.ok(error instanceof EventBusError)
+    assert.equal(error.message, 'No event bus is configured: nobody hears of it.')
+    return true
+  })
+  await bus.raise([])
+})
+
+test('the bus of a process is heard in it', async (t) => {
+  const heard: unknown[] = []
+  const listener = (each: unknown) => heard.push(each)
+  channel('tokenwell:event').subscribe(listener)
+  t.after(() => channel('tokenwell:event').unsubscribe(listener))
+  await openEvents({ kind: 'process' }, 'test').raise([event])
+  assert.deepEqual(heard, [event])
+})
+
+test("EventBridge's is the one of that name, and its sender the deployment of that stage", async (t) => {
+  const proxy = await startAwsProxy(t, '')
+  const [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY] = ['testing', 'testing']
+  const environment = { AWS_ENDPOINT_URL: proxy.endpoint, AWS_REGION: 'eu-central-1' }
+  setEnvironment(t, { ...environment, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY })
+  proxy.answerAll({ status: 200, body: { FailedEntryCount: 0, Entries: [{ EventId: 'the-id' }] } })
+  await openEvents({ kind: 'eventbridge', busName: 'the-bus' }, 'prod').raise([event])
+  const detail = { Detail: '{"connection":"conn"}', DetailType: 'ConnectionChanged' }
+  assert.deepEqual(
+    proxy.requests.map(({ body }) => body),
+    [{ Entries: [{ ...detail, EventBusName: 'the-bus', Source: 'tokenwell-prod' }] }],
+  )
+})

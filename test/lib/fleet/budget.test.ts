@@ -1,0 +1,209 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CacheUnavailableError, createBudget } from '../../../lib/fleet/circuit-breaker.ts'
+import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { SecretError } from '../../../lib/secret/secret-store.ts'
+import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+import { createVirtualTime } from '../../support/virtual-time.ts'
+
+const fine = () => Promise.resolve('fine')
+const down = () => Promise.reject(new RecordStoreError('nobody listens'))
+const throttled = () => Promise.reject(new RecordStoreError('it asks to wait', { isThrottled: true }))
+
+function theBudget({ random = 0.5, budgetMilliseconds = 250 } = {}) {
+  const time = createVirtualTime(0)
+  const { now, pause } = time
+  const events: LogEvent[] = []
+  const budget = createBudget({
+    budgetMilliseconds,
+    now,
+    random: () => random,
+    pause,
+    log: (event) => events.push(event),
+  })
+  const spend = <T>(call: () => Promise<T>, waitUntil = now()) => time.until(budget.spend('records', call, waitUntil))
+  /** How a call fares that takes so long. */
+  const spendOn = (milliseconds: number) => spend(() => pause(milliseconds).then(() => 'fine'))
+  return { time, events, spend, spendOn, budget }
+}
+
+test("an instance's first call has 2 s, to the millisecond", async () => {
+  assert.equal(await theBudget().spendOn(1_999), 'fine')
+  const { spendOn, time, events } = theBudget()
+  await assert.rejects(spendOn(2_001), CacheUnavailableError)
+  assert.equal(time.now(), 2_000)
+  assert.deepEqual(events, [{ event: 'cache_passed_over', reason: 'no answer within 2000 ms', milliseconds: 2_000 }])
+})
+
+test('a call on a used connection has the budget, to the millisecond', async () => {
+  const { spend, spendOn, time } = theBudget()
+  await spend(fine)
+  assert.equal(await spendOn(249), 'fine')
+  const before = time.now()
+  await assert.rejects(spendOn(251), CacheUnavailableError)
+  assert.equal(time.now() - before, 250)
+})
+
+test('the keys of the cache and its first records are one call together', async () => {
+  const { spend, spendOn, budget, time } = theBudget()
+  const keys = (milliseconds: number) =>
+    time.until(budget.spend('keys', () => time.pause(milliseconds).then(() => 'keys'), time.now()))
+  assert.equal(await keys(1_500), 'keys')
+  await assert.rejects(spendOn(600), CacheUnavailableError)
+  assert.equal(time.now(), 2_000)
+
+  await time.advance(5_000)
+  assert.equal(await keys(1_000), 'keys')
+  assert.equal(await spendOn(999), 'fine')
+  await spend(fine)
+  await assert.rejects(keys(251), CacheUnavailableError)
+})
+
+test('however long ago the keys came, the first records have a budget at least', async () => {
+  const { spendOn, budget, time } = theBudget()
+  await time.until(budget.spend('keys', () => time.pause(1_900).then(() => 'keys'), time.now()))
+  assert.equal(await spendOn(249), 'fine')
+})
+
+test('a connection that has never answered is not used yet', async () => {
+  const { spend, spendOn, time } = theBudget()
+  await assert.rejects(spend(down), CacheUnavailableError)
+  await time.advance(5_000)
+  assert.equal(await spendOn(1_999), 'fine')
+  await assert.rejects(spendOn(300), CacheUnavailableError)
+})
+
+test('a budget of more than 2 s is that of the first call, too', async () => {
+  const { spendOn } = theBudget({ budgetMilliseconds: 3_000 })
+  assert.equal(await spendOn(2_900), 'fine')
+  assert.equal(await spendOn(2_900), 'fine')
+})
+
+test('after a failure nobody asks for 5 s, and then the next one does', async () => {
+  const { spend, time, events } = theBudget()
+  await spend(fine)
+  await assert.rejects(spend(down), { name: 'CacheUnavailableError', message: 'nobody listens' })
+  for (const wait of [0, 4_999]) {
+    await time.advance(wait)
+    await assert.rejects(
+      spend(() => assert.fail('nobody asks')),
+      CacheUnavailableError,
+    )
+  }
+  assert.equal(events.length, 1)
+  await time.advance(1)
+  assert.equal(await spend(fine), 'fine')
+})
+
+test('calls that fail together are one outage: one event, and the rest counts from the last', async () => {
+  const { budget, spend, time, events } = theBudget()
+  await spend(fine)
+  const late = Array.from({ length: 20 }, (_, index) =>
+    budget.spend('records', () => time.pause(index * 10).then(down), time.now()).catch((error: unknown) => error),
+  )
+  for (const error of await time.until(Promise.all(late))) assert.ok(error instanceof CacheUnavailableError)
+  assert.deepEqual(events, [{ event: 'cache_passed_over', reason: 'nobody listens', milliseconds: 0 }])
+  await time.advance(4_999)
+  await assert.rejects(spend(fine), CacheUnavailableError)
+  await time.advance(1)
+  await assert.rejects(spend(down), CacheUnavailableError)
+  assert.equal(events.length, 2, 'the next outage')
+})
+
+test('a store that asks to wait is asked again, later and later, and that is no outage', async () => {
+  const { spend, time, events } = theBudget()
+  await spend(fine)
+  const calls: number[] = []
+  const answered = await spend(() => {
+    calls.push(time.now())
+    return calls.length < 8 ? throttled() : fine()
+  }, 10_000)
+  assert.equal(answered, 'fine')
+  const waits = calls.slice(1).map((at, index) => at - (calls[index] ?? 0))
+  assert.deepEqual(waits, [25, 50, 100, 200, 400, 500, 500])
+  assert.equal(await spend(fine), 'fine', 'nobody keeps away')
+  assert.deepEqual(events, [])
+})
+
+test('a store that asks to wait is waited for until the time is over, and not beyond', async () => {
+  const { spend, time, events } = theBudget()
+  await spend(fine)
+  let calls = 0
+  const call = () => {
+    calls++
+    return throttled()
+  }
+  await assert.rejects(spend(call, 1_000), { name: 'CacheUnavailableError', message: 'it asks to wait' })
+  assert.ok(time.now() > 500 && time.now() < 1_000, `${time.now()} ms`)
+  assert.equal(calls, 6)
+  await assert.rejects(spend(call), CacheUnavailableError)
+  assert.equal(calls, 7, 'who has no time to wait asks once')
+  assert.equal(await spend(fine), 'fine')
+  assert.deepEqual(events, [])
+})
+
+test('who waits for a store that asks to wait gives up when another one finds it broken', async () => {
+  const { budget, spend, time } = theBudget()
+  await spend(fine)
+  let calls = 0
+  const waiting = budget.spend(
+    'records',
+    () => {
+      calls++
+      return throttled()
+    },
+    60_000,
+  )
+  waiting.catch(() => {})
+  await time.advance(80)
+  const before = calls
+  await assert.rejects(spend(down), CacheUnavailableError)
+  await assert.rejects(time.until(waiting), CacheUnavailableError)
+  assert.equal(calls, before)
+})
+
+test('an answer after its time, or a failure, disturbs nobody', async () => {
+  const { spend, time } = theBudget()
+  await spend(fine)
+  const late = Promise.withResolvers<string>()
+  await assert.rejects(
+    spend(() => late.promise),
+    CacheUnavailableError,
+  )
+  late.reject(new RecordStoreError('too late, too'))
+  // An unhandled rejection ends the process.
+  await time.advance(10_000)
+  assert.equal(await spend(fine), 'fine')
+})
+
+test("errors of the cache's secret are the cache's: throttling is waited out, all else is an outage", async () => {
+  for (const error of [
+    new SecretError('secret_denied', 'no right'),
+    new SecretError('secret_unreachable', 'no answer'),
+    new KeyStoreError('tokenwell/test/cache', 'holds nothing.'),
+  ]) {
+    const { spend, events } = theBudget()
+    await assert.rejects(
+      spend(() => Promise.reject(error), 10_000),
+      { name: 'CacheUnavailableError', message: error.message },
+    )
+    assert.equal(events.length, 1)
+  }
+  const { spend, events } = theBudget()
+  let calls = 0
+  const once = () => (calls++ === 0 ? Promise.reject(new SecretError('secret_throttled', 'wait')) : fine())
+  assert.equal(await spend(once, 10_000), 'fine')
+  assert.deepEqual(events, [])
+})
+
+test('errors that are not of the cache pass through as they are, and keep nobody from asking', async () => {
+  const { spend, events } = theBudget()
+  const error = new TypeError('a fault of ours')
+  await assert.rejects(
+    spend(() => Promise.reject(error), 10_000),
+    error,
+  )
+  assert.equal(await spend(fine), 'fine')
+  assert.deepEqual(events, [])
+})

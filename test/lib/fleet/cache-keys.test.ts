@@ -1,0 +1,145 @@
+import assert from 'node:assert/strict'
+import { hkdfSync, randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { makeCacheKeys } from '../../../infra/local/make-secrets.ts'
+import { readCacheKeys } from '../../../lib/fleet/cache-keys.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+
+const location = 'tokenwell/test/cache'
+const someKey = (bytes = 32) => randomBytes(bytes).toString('base64url')
+const read = (value: unknown) =>
+  readCacheKeys(location, new Secret(typeof value === 'string' ? value : JSON.stringify(value)))
+
+test('the keys are read as they were written, the newest first', () => {
+  const [namingKey, next, old] = [randomBytes(32), randomBytes(32), randomBytes(32)]
+  const keys = read({
+    namingKey: namingKey.toString('base64url'),
+    encryptionKeys: [
+      { kid: 'next', k: next.toString('base64url') },
+      { kid: 'old', k: old.toString('base64url') },
+    ],
+    valkey: { password: 'is for somebody else' },
+  })
+  assert.deepEqual(keys.namingKey.export(), namingKey)
+  assert.deepEqual(
+    [...keys.encryptionKeys].map(([kid, key]) => [kid, Buffer.from(key)]),
+    [
+      ['next', next],
+      ['old', old],
+    ],
+  )
+})
+
+test('what the local run makes can be read', async () => {
+  const { encryptionKeys } = read(await makeCacheKeys())
+  assert.equal(encryptionKeys.size, 1)
+})
+
+test('a seed alone gives all keys, each its own, and the same ones each time', () => {
+  const seed = 'x'.repeat(43)
+  const { namingKey, encryptionKeys } = read({ seed })
+  assert.deepEqual([...encryptionKeys.keys()], ['seed'])
+  // RFC 5869 with these words: another derivation would make every token of a running deployment a miss.
+  const derived = (purpose: string) => Buffer.from(hkdfSync('sha256', seed, '', `tokenwell cache: ${purpose}`, 32))
+  assert.deepEqual(namingKey.export(), derived('naming key'))
+  assert.deepEqual(Buffer.from(encryptionKeys.get('seed') ?? []), derived('encryption key seed'))
+  assert.notDeepEqual(read({ seed: 'y'.repeat(43) }), read({ seed }))
+})
+
+test('keys beside a seed rotate as ever: the seed gives only what is left out', () => {
+  const seed = 'x'.repeat(64)
+  const [k, namingKey] = [someKey(), someKey()]
+  const before = read({ seed })
+  const during = read({ seed, encryptionKeys: [{ kid: 'new', k }, { kid: 'seed' }] })
+  assert.deepEqual([...during.encryptionKeys.keys()], ['new', 'seed'])
+  assert.equal(Buffer.from(during.encryptionKeys.get('new') ?? []).toString('base64url'), k)
+  assert.deepEqual(during.encryptionKeys.get('seed'), before.encryptionKeys.get('seed'), 'it still opens')
+  assert.deepEqual(during.namingKey.export(), before.namingKey.export(), 'records keep their names')
+
+  const after = read({ seed, encryptionKeys: [{ kid: 'new', k }] })
+  assert.deepEqual([...after.encryptionKeys.keys()], ['new'], 'and then it is gone')
+  assert.equal(read({ seed, namingKey }).namingKey.export().toString('base64url'), namingKey)
+})
+
+test('each mistake names the member and shows nothing of the secret', () => {
+  const [namingKey, k] = [someKey(), someKey()]
+  const encryptionKeys = [{ kid: 'a', k }]
+  const short = someKey(31)
+  const mistakes: readonly (readonly [unknown, RegExp])[] = [
+    ['', /JSON object with namingKey and encryptionKeys/],
+    [`no JSON ${k}`, /JSON object with namingKey and encryptionKeys/],
+    [JSON.stringify(k), /JSON object with namingKey and encryptionKeys/],
+    ['null', /JSON object with namingKey and encryptionKeys/],
+    [[namingKey, k], /encryptionKeys/],
+    [{ encryptionKeys }, /32 bytes in base64url as namingKey; it holds 0/],
+    [{ namingKey: 5, encryptionKeys }, /namingKey; it holds 0/],
+    [{ namingKey: short, encryptionKeys }, /namingKey; it holds 31/],
+    [{ namingKey }, /encryptionKeys, a list of \{ "kid", "k" \} with at least one/],
+    [{ namingKey, encryptionKeys: [] }, /encryptionKeys, a list/],
+    [{ namingKey, encryptionKeys: { a: k } }, /encryptionKeys, a list/],
+    [{ namingKey, encryptionKeys: [{ k }] }, /a kid; number 1 has none/],
+    [
+      {
+        namingKey,
+        encryptionKeys: [
+          { kid: 'a', k },
+          { kid: '', k },
+        ],
+      },
+      /a kid; number 2 has none/,
+    ],
+    [
+      {
+        namingKey,
+        encryptionKeys: [
+          { kid: 'a', k },
+          { kid: 7, k },
+        ],
+      },
+      /a kid; number 2 has none/,
+    ],
+    [{ namingKey, encryptionKeys: [null] }, /a kid; number 1 has none/],
+    [{ namingKey, encryptionKeys: [k] }, /a kid; number 1 has none/],
+    [{ namingKey, encryptionKeys: [{ kid: 'a' }] }, /k of encryption key number 1; it holds 0/],
+    [
+      {
+        namingKey,
+        encryptionKeys: [
+          { kid: 'a', k },
+          { kid: 'b', k: short },
+        ],
+      },
+      /encryption key number 2; it holds 31/,
+    ],
+    [{ namingKey, encryptionKeys: [{ kid: 'a', k: `${k}${k}` }] }, /encryption key number 1; it holds 64/],
+    [
+      {
+        namingKey,
+        encryptionKeys: [
+          { kid: 'a', k },
+          { kid: 'a', k: someKey() },
+        ],
+      },
+      /share a kid/,
+    ],
+    [{ seed: 'x'.repeat(42) }, /as seed a random text of at least 43/],
+    [{ seed: 43 }, /as seed a random text/],
+    [{ seed: '', namingKey, encryptionKeys }, /as seed a random text/],
+    [{ seed: k, encryptionKeys: [] }, /encryptionKeys, a list/],
+    [{ seed: k, namingKey: null }, /namingKey; it holds 0/],
+    [{ seed: k, encryptionKeys: [{ kid: 'a', k: short }] }, /encryption key number 1; it holds 31/],
+  ]
+  for (const [value, pattern] of mistakes)
+    assert.throws(
+      () => read(value),
+      (error) => {
+        assert.ok(error instanceof KeyStoreError, String(error))
+        assert.match(error.message, /^The secret tokenwell\/test\/cache (must|holds) /)
+        assert.match(error.message, pattern)
+        for (const text of [namingKey, k, short]) assert.ok(!String(error.stack).includes(text.slice(0, 12)))
+        assert.equal(error.cause, undefined)
+        return true
+      },
+    )
+})

@@ -1,0 +1,159 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  announced,
+  type ConnectionState,
+  cleared,
+  isSameState,
+  readConnectionRecord,
+  settled,
+  type WarmingPlan,
+  warmUntil,
+  warmVariants,
+  withoutUse,
+  withUse,
+  writeConnectionRecord,
+} from '../../../lib/fleet/connection-record.ts'
+
+const now = 1_800_000_000_000
+const hour = 3_600_000
+const warming: WarmingPlan = {
+  idleMilliseconds: 24 * hour,
+  maximumVariants: 3,
+  authorizationServer: 'theServer',
+  maximumConcurrency: 7,
+}
+const cold: ConnectionState = { generation: now, fingerprint: 'f', variants: [] }
+const warm: ConnectionState = { ...cold, warming }
+
+function readBack(state: ConnectionState) {
+  const { version, ...read } = readConnectionRecord(writeConnectionRecord(state, 'v', now))
+  assert.equal(version, 'v')
+  return read
+}
+
+function used(state: ConnectionState, ...uses: readonly (readonly [id: string, at: number])[]): ConnectionState {
+  return uses.reduce((before, [id, at]) => withUse(before, id, at), state)
+}
+
+const ids = ({ variants }: ConnectionState) => variants.map(({ id }) => id)
+
+test('what is known of a connection is read back as it was written', () => {
+  for (const state of [cold, warm, used(warm, ['token#a', now], ['token#b', now + 0.5]), announced(warm, 'g', now)])
+    assert.deepEqual(readBack(state), state)
+})
+
+test('what somebody else has written in place of uses is none', () => {
+  const { fields, ...record } = writeConnectionRecord(used(warm, ['token#a', now]), 'v', now)
+  for (const variants of ['', 'null', '{}', '7', '[1, null, "a", ["a"], [1, 2], ["a", "b"]]']) {
+    const read = readConnectionRecord({ ...record, fields: { ...fields, variants } })
+    assert.deepEqual(read.variants, [], variants)
+  }
+  for (const member of ['idleMilliseconds', 'maximumVariants', 'maximumConcurrency', 'authorizationServer']) {
+    const read = readConnectionRecord({
+      ...record,
+      fields: { ...fields, [member]: member === 'authorizationServer' ? 1 : 'x' },
+    })
+    assert.equal(read.warming, undefined, member)
+  }
+})
+
+test('other elements are another generation, the same ones are not, nor is another way to keep warm', () => {
+  const first = settled(undefined, { fingerprint: 'f' }, now)
+  assert.deepEqual(first, { generation: now, fingerprint: 'f', variants: [] })
+  const kept = settled(first, { fingerprint: 'f', warming }, now + 5)
+  assert.deepEqual(kept, { ...first, warming })
+  const changed = settled(used(kept, ['token#a', now]), { fingerprint: 'g', warming }, now + 5)
+  assert.equal(changed.generation, now + 5)
+  assert.deepEqual(ids(changed), ['token#a'], 'what was in use still is')
+  assert.equal(settled(kept, { fingerprint: 'f' }, now).warming, undefined)
+})
+
+test('a generation rises however the clock goes, and does not come again where the record was lost', () => {
+  const first = settled(undefined, { fingerprint: 'f' }, now)
+  const second = settled(first, { fingerprint: 'g' }, now)
+  const third = cleared(second, now - hour)
+  assert.deepEqual([first.generation, second.generation, third.generation], [now, now + 1, now + 2])
+  assert.equal(third.fingerprint, 'g')
+  assert.ok(settled(undefined, { fingerprint: 'f' }, now + 1_000).generation > third.generation, 'after the loss')
+})
+
+test('elements that were announced are the generation that was said, and others are not', () => {
+  const state = announced(warm, 'g', now)
+  assert.deepEqual(state, { ...warm, next: { generation: now + 1, fingerprint: 'g' } })
+  assert.equal(announced(state, 'g', now + hour), state, 'whoever says so')
+  assert.equal(announced(warm, 'f', now), warm, 'they are in force')
+  assert.deepEqual(settled(state, { fingerprint: 'g', warming }, now + hour), {
+    ...warm,
+    generation: now + 1,
+    fingerprint: 'g',
+  })
+  assert.deepEqual(settled(state, { fingerprint: 'f', warming }, now + hour), state, 'it is still to come')
+  assert.deepEqual(settled(state, { fingerprint: 'h', warming }, now), {
+    ...warm,
+    generation: now + 2,
+    fingerprint: 'h',
+  })
+})
+
+test('what was announced ends when other elements are, or the present ones again, and its number never comes', () => {
+  const first = announced(warm, 'g', now)
+  const other = announced(first, 'h', now)
+  assert.deepEqual(other.next, { generation: now + 2, fingerprint: 'h' })
+  const back = announced(other, 'f', now)
+  assert.equal(announced(back, 'f', now), back)
+  const again = announced(back, 'g', now)
+  assert.deepEqual(again.next, { generation: now + 4, fingerprint: 'g' })
+  assert.equal(settled(back, { fingerprint: 'g', warming }, now).generation, now + 4)
+  const emptied = cleared(first, now)
+  assert.deepEqual(
+    [emptied.next, emptied.generation],
+    [undefined, now + 2],
+    'what was obtained in advance is dropped, too',
+  )
+})
+
+test('a use is noted, and again when a quarter of the idle time has passed; every other use changes nothing', () => {
+  const first = withUse(warm, 'a', now)
+  assert.deepEqual(first.variants, [{ id: 'a', lastUsedAt: now }])
+  assert.equal(withUse(first, 'a', now + 6 * hour - 1), first)
+  assert.deepEqual(withUse(first, 'a', now + 6 * hour).variants, [{ id: 'a', lastUsedAt: now + 6 * hour }])
+  assert.equal(withUse(cold, 'a', now), cold, 'nothing is kept warm')
+})
+
+test('when there is no room one takes the place of what was used least lately, but not of what is in use', () => {
+  const full = used(warm, ['a', now], ['b', now + 1], ['c', now + 2])
+  assert.deepEqual(ids(full), ['c', 'b', 'a'])
+  assert.equal(withUse(full, 'd', now + hour), full)
+  const later = withUse(full, 'd', now + 6 * hour)
+  assert.deepEqual(ids(later), ['d', 'c', 'b'])
+  assert.deepEqual(ids(withUse(full, 'a', now + 7 * hour)), ['a', 'c', 'b'])
+  const fewer = { ...full, warming: { ...warming, maximumVariants: 1 } }
+  assert.deepEqual(ids(withUse(fewer, 'd', now + 30 * hour)), ['d'], 'the bound was lowered')
+})
+
+test('it is kept warm for the idle time after its last use, and not after it was taken out', () => {
+  const state = used(warm, ['a', now], ['b', now])
+  assert.equal(warmUntil(state, 'a'), now + 24 * hour)
+  assert.equal(warmUntil(state, 'c'), undefined)
+  assert.equal(warmUntil({ ...cold, variants: state.variants }, 'a'), undefined)
+  assert.equal(warmUntil(withoutUse(state, 'a'), 'a'), undefined)
+  assert.deepEqual(ids(withoutUse(state, 'a')), ['b'])
+  const later = withUse(state, 'c', now + hour)
+  assert.deepEqual(warmVariants(later, now + 24 * hour - 1), later.variants)
+  assert.deepEqual(warmVariants(later, now + 24 * hour), [{ id: 'c', lastUsedAt: now + hour }])
+  assert.deepEqual(warmVariants({ ...cold, variants: later.variants }, now), [])
+})
+
+test('only what differs is another state', () => {
+  const state = used(warm, ['a', now])
+  assert.equal(isSameState(state, { ...state }), true)
+  assert.equal(isSameState({ ...state, version: 'v' } as ConnectionState, state), true)
+  for (const other of [{ ...state, generation: 1 }, { ...state, fingerprint: 'g' }, withoutUse(state, 'a'), cold])
+    assert.equal(isSameState(state, other), false)
+  assert.equal(isSameState(undefined, state), false)
+})
+
+test('it outlives by far what was issued under it', () => {
+  assert.ok(writeConnectionRecord(cold, 'v', now).removableFrom >= now + 364 * 24 * hour)
+})

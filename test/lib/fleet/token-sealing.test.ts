@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import { createHmac, randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { setImmediate as turn } from 'node:timers/promises'
+import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
+import { tokenRecordName } from '../../../lib/fleet/record-store.ts'
+import { createTokenSealing, UnreadableTokenError, withoutSealing } from '../../../lib/fleet/sealing.ts'
+import { type SharedToken, writeSharedToken } from '../../../lib/get-token/token-cache.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import { SecretError } from '../../../lib/secret/secret-store.ts'
+import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
+import { someToken } from '../../support/some-token.ts'
+
+const name = tokenRecordName('conn', 'the-digest')
+const [namingKey, key] = [randomBytes(32), randomBytes(32)]
+const theKeys = {
+  namingKey: namingKey.toString('base64url'),
+  encryptionKeys: [{ kid: 'the-kid', k: key.toString('base64url') }],
+}
+
+interface Far {
+  secret: object
+  isDown: boolean
+  reads: number
+}
+
+function theSealing(secret: object = theKeys) {
+  const far: Far = { secret, isDown: false, reads: 0 }
+  const clock = { now: 0 }
+  const store = {
+    async get() {
+      far.reads++
+      if (far.isDown) throw new SecretError('secret_denied', 'no right to it')
+      return new Secret(JSON.stringify(far.secret))
+    },
+  }
+  return {
+    far,
+    clock,
+    sealing: createTokenSealing(
+      createSecretCache(onlyCurrent(store.get), () => clock.now),
+      'tokenwell/test/cache',
+    ),
+  }
+}
+
+function someEncryptionKey(kid: string) {
+  return { kid, k: randomBytes(32).toString('base64url') }
+}
+
+function someSharedToken(members: Partial<SharedToken> = {}): SharedToken {
+  return { ...someToken(), scope: 'a', generation: 7, asked: { scope: ['a'], further: {} }, ...members }
+}
+
+test('a token is sealed by RFC 7516 for its record: dir, A256GCM, the kid and the name in the protected header', async () => {
+  const { sealing } = theSealing()
+  const token = someSharedToken()
+  const sealed = await sealing.seal(name, token)
+  assert.deepEqual(decodeProtectedHeader(sealed), {
+    alg: 'dir',
+    enc: 'A256GCM',
+    kid: 'the-kid',
+    record: 'conn/token#the-digest',
+  })
+  const { plaintext } = await compactDecrypt(sealed, key)
+  assert.deepEqual(JSON.parse(new TextDecoder().decode(plaintext)), {
+    ...token,
+    accessToken: token.accessToken.reveal(),
+  })
+  const opened = await sealing.open(name, sealed)
+  assert.deepEqual(opened, token)
+  assert.ok(opened.accessToken.equals(token.accessToken))
+  assert.notEqual(await sealing.seal(name, token), sealed, 'each time anew')
+})
+
+test('a digest is the HMAC by the naming key, and tells nothing without it', async () => {
+  const { sealing } = theSealing()
+  const expected = createHmac('sha256', namingKey).update('some text').digest('base64url')
+  assert.equal(await sealing.digest('some text'), expected)
+  const other = theSealing({ ...theKeys, namingKey: randomBytes(32).toString('base64url') })
+  assert.notEqual(await other.sealing.digest('some text'), expected)
+  const rotated = theSealing({ ...theKeys, encryptionKeys: [someEncryptionKey('next')] })
+  assert.equal(await rotated.sealing.digest('some text'), expected)
+})
+
+test('keys in hand serve whoever looks, however old they are; who seals has them read again beside it', async () => {
+  const { sealing, far, clock } = theSealing()
+  const sealed = await sealing.seal(name, someSharedToken())
+  await turn()
+  far.secret = { ...theKeys, encryptionKeys: [someEncryptionKey('next'), ...theKeys.encryptionKeys] }
+  clock.now += 3_600_000
+  await sealing.digest('some text')
+  await sealing.open(name, sealed)
+  assert.equal(far.reads, 1)
+
+  const kidOf = async () => decodeProtectedHeader(await sealing.seal(name, someSharedToken()))['kid']
+  assert.equal(await kidOf(), 'the-kid', 'nobody waits for the secret')
+  await turn()
+  assert.equal(far.reads, 2)
+  assert.equal(await kidOf(), 'next')
+  assert.ok(await sealing.open(name, sealed))
+})
+
+test('a secret that can not be had any more, or holds none by now, keeps nobody from sealing', async () => {
+  for (const spoilt of [{ isDown: true }, { secret: {} }]) {
+    const { sealing, far, clock } = theSealing()
+    await sealing.digest('some text')
+    Object.assign(far, spoilt)
+    clock.now += 300_000
+    for (let count = 0; count < 2; count++) {
+      assert.ok(await sealing.open(name, await sealing.seal(name, someSharedToken())))
+      await turn()
+    }
+    assert.ok(far.reads > 1)
+  }
+})
+
+test('what was sealed for one record opens for no other, of this connection or another', async () => {
+  const { sealing } = theSealing()
+  const sealed = await sealing.seal(name, someSharedToken())
+  for (const other of [tokenRecordName('conn', 'other'), tokenRecordName('other', 'the-digest')])
+    await assert.rejects(sealing.open(other, sealed), UnreadableTokenError)
+})
+
+test('a token that says to be of another connection than its record is none', async () => {
+  const { sealing } = theSealing()
+  for (const each of [sealing, withoutSealing(namingKey)]) {
+    const sealed = await each.seal(name, someSharedToken({ connection: 'other' }))
+    await assert.rejects(each.open(name, sealed), UnreadableTokenError)
+  }
+})
+
+test('a JWE of another kind is none, even if it holds a token and was made by the right key', async () => {
+  const { sealing } = theSealing()
+  const plaintext = new TextEncoder().encode(writeSharedToken(someSharedToken()))
+  const sealedBy = (alg: string, enc: string, by: Uint8Array) =>
+    new CompactEncrypt(plaintext)
+      .setProtectedHeader({ alg, enc, kid: 'the-kid', record: 'conn/token#the-digest' })
+      .encrypt(by)
+  assert.ok(await sealing.open(name, await sealedBy('dir', 'A256GCM', key)))
+  for (const [alg, enc, by] of [
+    ['A256KW', 'A256GCM', key],
+    ['dir', 'A128CBC-HS256', key],
+    ['dir', 'A256GCM', randomBytes(32)],
+  ] as const)
+    await assert.rejects(
+      sealedBy(alg, enc, by).then((sealed) => sealing.open(name, sealed)),
+      UnreadableTokenError,
+    )
+})
+
+test('a token that lacks what this version needs is none', async () => {
+  const { sealing } = theSealing()
+  const whole = someSharedToken()
+  for (const member of ['id', 'issuedAt', 'refreshAt', 'usableUntil', 'expiresAt', 'generation'] as const) {
+    const { [member]: _, ...rest } = whole
+    const sealed = await sealing.seal(name, rest as SharedToken)
+    await assert.rejects(sealing.open(name, sealed), UnreadableTokenError, member)
+  }
+  for (const asked of [null, 'text']) {
+    const sealed = await sealing.seal(name, { ...whole, asked } as unknown as SharedToken)
+    await assert.rejects(sealing.open(name, sealed), UnreadableTokenError)
+  }
+  const { asked: _, ...ofUser } = whole
+  assert.equal((await sealing.open(name, await sealing.seal(name, ofUser))).asked, undefined, 'nobody has the password')
+})
+
+test('a kid that is not known makes the secret be read again once, then it is a miss', async () => {
+  const next = someEncryptionKey('next')
+  const other = theSealing({ ...theKeys, encryptionKeys: [next] })
+  const sealed = await other.sealing.seal(name, someSharedToken())
+  const { sealing, far, clock } = theSealing()
+  for (let count = 0; count < 3; count++) await assert.rejects(sealing.open(name, sealed), UnreadableTokenError)
+  assert.equal(far.reads, 2)
+  far.secret = { ...theKeys, encryptionKeys: [next, ...theKeys.encryptionKeys] }
+  clock.now += 10_000
+  assert.equal((await sealing.open(name, sealed)).generation, 7)
+  assert.equal(far.reads, 3)
+})
+
+test('errors of the secret pass through, and are not kept', async () => {
+  const { sealing, far } = theSealing()
+  far.isDown = true
+  await assert.rejects(sealing.digest('text'), SecretError)
+  await assert.rejects(theSealing({}).sealing.digest('text'), KeyStoreError)
+  far.isDown = false
+  assert.ok(await sealing.digest('text'))
+})
+
+test('a cache that never leaves its process needs no encryption, and its names tell nothing all the same', async () => {
+  const sealing = withoutSealing(namingKey)
+  const token = someSharedToken()
+  assert.deepEqual(await sealing.open(name, await sealing.seal(name, token)), token)
+  assert.equal(await sealing.digest('text'), await theSealing().sealing.digest('text'))
+})

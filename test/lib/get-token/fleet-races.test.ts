@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
+import type { Connection } from '../../../lib/configuration/connection.ts'
+import { createBudget } from '../../../lib/fleet/circuit-breaker.ts'
+import { createCoolDowns, withSharedRecords } from '../../../lib/fleet/cool-downs.ts'
+import type { RecordStore } from '../../../lib/fleet/record-store.ts'
+import { coolDownRecordName, RecordStoreError } from '../../../lib/fleet/record-store.ts'
+import { withoutSealing } from '../../../lib/fleet/sealing.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import { SecretError } from '../../../lib/secret/secret-store.ts'
+import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
+import { createTheTokens, theConnection, virtualToken } from '../../support/the-tokens.ts'
+import { createVirtualTime } from '../../support/virtual-time.ts'
+import { createWarmFleet } from '../../support/warm-fleet.ts'
+
+const error = new UnreachableError('nobody listens')
+
+test('a new token is handed out, not the stale one that it was to replace, where the lease ended meanwhile', async () => {
+  let latency = 0
+  const slow = createTheTokens(async () => {
+    await slow.time.pause(latency)
+    return virtualToken()
+  })
+  const other = createTheTokens(() => new Promise(() => {}), { fleet: slow })
+  const { token: old } = await slow.time.until(slow.get())
+  await slow.time.advance(217_000)
+  latency = 20_000
+  const renewing = slow.get({ minimumSeconds: 200 }, 60_000)
+  await slow.time.advance(14_000)
+  other.get({}, 60_000).catch(() => {})
+  await slow.time.advance(7_000)
+  const { token } = await renewing
+  assert.notEqual(token.id, old.id)
+})
+
+const dying: Connection = {
+  ...theConnection,
+  authorizationServer: {
+    ...theConnection.authorizationServer,
+    lifetime: { assumedLifetimeSeconds: 300, marginSeconds: 300 },
+  },
+}
+
+test('a token that comes inside its margin goes to all callers of all processes that wait', async () => {
+  const options = { connection: dying, cacheLatency: 5, random: Math.random }
+  const first = createTheTokens(() => virtualToken(), options)
+  const second = createTheTokens(() => virtualToken(), { ...options, fleet: first })
+  const calls = [first, second].flatMap(({ get }) => Array.from({ length: 10 }, () => get()))
+  await first.time.until(Promise.all(calls))
+  assert.equal(first.requests.length + second.requests.length, 1)
+})
+
+test('a process that has learned that its token was rejected hands it out no more', async () => {
+  const first = createTheTokens(() => virtualToken(), { memoryMaximumSeconds: 30 })
+  const second = createTheTokens(
+    async () => {
+      await first.time.pause(8_000)
+      return virtualToken()
+    },
+    { fleet: first, memoryMaximumSeconds: 30 },
+  )
+  const { token: old } = await first.time.until(first.get())
+  await first.time.until(second.get())
+  await first.time.advance(31_000)
+  await first.reject(old.id)
+  const looking = second.get()
+  await first.time.advance(5_000)
+  const other = await first.time.until(second.get())
+  assert.notEqual(other.token.id, old.id)
+  await first.time.until(looking)
+})
+
+test('twenty who refresh at the same moment read once', async () => {
+  let reads = 0
+  const cache = createSecretCache(
+    onlyCurrent(async () => new Secret(`text ${reads++}`)),
+    () => 1_000_000,
+  )
+  await cache.get('name')
+  await Promise.all(Array.from({ length: 20 }, () => cache.refresh('name')))
+  assert.equal(reads, 2)
+})
+
+test('a refresh that could not reach the store is not repeated within 10 s', async () => {
+  let reads = 0
+  let isDown = false
+  const store = {
+    async get() {
+      reads++
+      if (isDown) throw new SecretError('secret_unreachable', 'no answer')
+      return new Secret('text')
+    },
+  }
+  const cache = createSecretCache(onlyCurrent(store.get), () => 1_000_000)
+  await cache.get('name')
+  isDown = true
+  for (let count = 0; count < 20; count++) await cache.refresh('name')
+  assert.ok(reads <= 2, `${reads} reads`)
+})
+
+function theCoolDowns(store: RecordStore, time: ReturnType<typeof createVirtualTime>) {
+  const { now, pause } = time
+  const budget = createBudget({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })
+  const sealing = withoutSealing(new Uint8Array(32))
+  const randomId = () => randomBytes(16).toString('base64url')
+  return withSharedRecords(createCoolDowns(now), { store, budget, sealing, now, randomId })
+}
+
+test('who loses the race for one probe gives back the ones that it has won', async () => {
+  const time = createVirtualTime()
+  const records = memoryRecords({ maximumRecords: 100 })
+  const clientRecord = coolDownRecordName(await withoutSealing(new Uint8Array(32)).digest('client'))
+  let isLost = false
+  const store: RecordStore = {
+    read: (names) => records.read(names),
+    write: async (name, ...rest) => !(isLost && name.id === clientRecord.id) && records.write(name, ...rest),
+    due: (...query) => records.due(...query),
+  }
+  const one = theCoolDowns(store, time)
+  await one.begin('endpoint', error, { baseSeconds: 10 })
+  await one.begin('client', error, { baseSeconds: 10 })
+  await time.advance(10_000)
+  isLost = true
+  await assert.rejects(theCoolDowns(store, time).demand(['endpoint', 'client']))
+  await theCoolDowns(store, time).demand(['endpoint'])
+})
+
+test('a store that is throttled for long leaves time for the token request', async () => {
+  const throttle = () => Promise.reject(new RecordStoreError('wait', { isThrottled: true }))
+  const tokens = createTheTokens(() => virtualToken(), {
+    store: { read: throttle, write: throttle, due: throttle },
+    random: Math.random,
+  })
+  const start = tokens.time.now()
+  const settled = await tokens.time.until(tokens.get().catch((e: unknown) => e))
+  const at = (tokens.requests[0]?.at ?? Infinity) - start
+  assert.ok(at < 25_000 - 1_000 - 5_000, `sent ${at} ms after the start of 25 s, ${String(settled)}`)
+})
+
+/** Records of a store that asks to wait as long as that says so. */
+function throttledWhile(isThrottled: () => boolean): RecordStore {
+  const records = memoryRecords({ maximumRecords: 100 })
+  const orWait = <T>(call: () => T): T | Promise<never> =>
+    isThrottled() ? Promise.reject(new RecordStoreError('wait', { isThrottled: true })) : call()
+  return {
+    read: (names) => orWait(() => records.read(names)),
+    write: (...written) => orWait(() => records.write(...written)),
+    due: (...query) => orWait(() => records.due(...query)),
+  }
+}
+
+test('who has the token in hand waits 3 s at most for a store that is throttled by then', async () => {
+  const store = throttledWhile(() => tokens.requests.length > 0)
+  const tokens = createTheTokens(() => virtualToken(), { store, random: Math.random, latency: 0 })
+  const start = tokens.time.now()
+  const { source } = await tokens.time.until(tokens.get())
+  const took = tokens.time.now() - start
+  assert.equal(source, 'server')
+  assert.ok(took > 1_000 && took <= 3_000, `${took} ms`)
+})
+
+test('a token that nobody waits for is stored once the table is back', async () => {
+  let throttledUntil = 0
+  const store = throttledWhile(() => fleet.time.now() < throttledUntil)
+  const fleet = createWarmFleet(
+    () => {
+      if (fleet.requests().length > 1) throttledUntil = fleet.time.now() + 6_000
+      return virtualToken()
+    },
+    { store },
+  )
+  const { token: before } = await fleet.time.until(fleet.caller.get())
+  await fleet.time.advance(150_000)
+  assert.equal((await fleet.time.until(fleet.refresher.warm())).renewed, 1)
+  const { token } = await fleet.time.until(fleet.caller.get())
+  assert.notEqual(token.id, before.id)
+  assert.equal(fleet.requests().length, 2)
+})
+
+test("another process's success ends the doubling here, too", async () => {
+  const time = createVirtualTime()
+  const store = memoryRecords({ maximumRecords: 100 })
+  const [one, other] = [theCoolDowns(store, time), theCoolDowns(store, time)]
+  await one.begin('endpoint', error, { baseSeconds: 10 })
+  await time.advance(10_000)
+  await other.demand(['endpoint'])
+  await other.end(['endpoint'])
+  await time.advance(3_600_000)
+  await one.demand(['endpoint'])
+  assert.equal((await one.begin('endpoint', error, { baseSeconds: 10 })).retryAfterSeconds, 10)
+  await time.advance(10_000)
+  await one.demand(['endpoint'])
+})

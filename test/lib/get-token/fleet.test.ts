@@ -1,0 +1,522 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
+import type { Connection } from '../../../lib/configuration/connection.ts'
+import { createConnections } from '../../../lib/configuration/connection-cache.ts'
+import type { RecordStore } from '../../../lib/fleet/record-store.ts'
+import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
+import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
+import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { theIssuer, theSurroundings } from '../../support/element-store.ts'
+import { type ElementChanges, theElements } from '../../support/elements.ts'
+import {
+  changeableElements,
+  createTheTokens,
+  type TheTokens,
+  type TheTokensOptions,
+  theConnection,
+  virtualRefusal,
+  virtualToken,
+} from '../../support/the-tokens.ts'
+import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
+
+/*
+ * Processes over one store, on one virtual clock. Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for
+ * 270 s.
+ */
+
+interface Fleet {
+  readonly processes: readonly TheTokens[]
+  readonly first: TheTokens
+  readonly time: TheTokens['time']
+  /** How many requests the far end has had from all of them. */
+  requests(): number
+  /** One caller or more in each process, at the same moment. */
+  getAll(callers?: number): ReturnType<TheTokens['get']>[]
+}
+
+function createFleet(size: number, endpoint: VirtualEndpoint, options: TheTokensOptions = {}): Fleet {
+  const first = createTheTokens(endpoint, options)
+  const others = Array.from({ length: size - 1 }, () => createTheTokens(endpoint, { ...options, fleet: first }))
+  return fleetOf([first, ...others])
+}
+
+function fleetOf(processes: readonly TheTokens[]): Fleet {
+  const [first = assert.fail('a fleet has a process')] = processes
+  return {
+    processes,
+    first,
+    time: first.time,
+    requests: () => processes.reduce((sum, { requests }) => sum + requests.length, 0),
+    getAll: (callers = 1) => processes.flatMap(({ get }) => Array.from({ length: callers }, () => get())),
+  }
+}
+
+/** Chance that is the same in each run. */
+function someChance(): () => number {
+  let state = 42
+  return () => {
+    state = (state * 1_103_515_245 + 12_345) % 2 ** 31
+    return state / 2 ** 31
+  }
+}
+
+/** A store that counts, and that fails or stands still where it is told to. */
+function theStore() {
+  const records = memoryRecords({ maximumRecords: 1_000 })
+  const counts = { reads: 0, writes: 0 }
+  let state: 'fine' | 'down' | 'silent' | 'throttled' = 'fine'
+  async function call<T>(work: () => Promise<T>): Promise<T> {
+    switch (state) {
+      case 'fine':
+        return work()
+      case 'down':
+        throw new RecordStoreError('nobody listens')
+      case 'silent':
+        return new Promise<T>(() => {})
+      case 'throttled':
+        throw new RecordStoreError('it asks to wait', { isThrottled: true })
+    }
+  }
+  const store: RecordStore = {
+    read(names) {
+      counts.reads++
+      return call(() => records.read(names))
+    },
+    write(...change) {
+      counts.writes++
+      return call(() => records.write(...change))
+    },
+    due: (...query) => call(() => records.due(...query)),
+  }
+  return {
+    store,
+    counts,
+    become(next: typeof state) {
+      state = next
+    },
+  }
+}
+
+function failuresOf(settled: readonly PromiseSettledResult<unknown>[]): CoolingDownError[] {
+  return settled.map((each) => {
+    assert.equal(each.status, 'rejected')
+    assert.ok(each.status === 'rejected' && each.reason instanceof CoolingDownError, String(each))
+    return each.reason
+  })
+}
+
+test('a cold fleet asks once, however many processes and callers there are', async () => {
+  for (const cacheLatency of [0, 7]) {
+    const fleet = createFleet(16, () => virtualToken(), { random: someChance(), cacheLatency })
+    const answers = await fleet.time.until(Promise.all(fleet.getAll(10)))
+    assert.equal(fleet.requests(), 1)
+    assert.equal(new Set(answers.map(({ token }) => token.id)).size, 1)
+    const sources = Object.groupBy(answers, ({ source }) => source)
+    assert.equal(sources.server?.length, 10, 'those of the process that asked')
+    assert.equal(sources.cache?.length, 150)
+  }
+})
+
+test('over an hour of many keys no assertion is sent twice, and each token is asked for once in its time', async () => {
+  const fleet = createFleet(8, () => virtualToken(), { random: someChance(), memoryMaximumSeconds: 30 })
+  const scopes = ['a', 'b', 'c']
+  for (let moment = 0; moment < 360; moment++) {
+    const calls = fleet.processes.flatMap(({ get }) => scopes.map((scope) => get({ scope: [scope] })))
+    await fleet.time.until(Promise.all(calls))
+    await fleet.time.advance(10_000)
+  }
+  const ids = fleet.processes.flatMap(({ requests }) => requests.map(({ claims }) => claims['jti']))
+  assert.equal(new Set(ids).size, ids.length)
+  assert.ok(ids.length >= scopes.length * 13 && ids.length <= scopes.length * 18, `${ids.length} requests`)
+})
+
+test('where the holder dies another takes over a second after its lease, and the others wait for that one', async () => {
+  const store = theStore()
+  const dead = createTheTokens(() => new Promise(() => {}), { store: store.store })
+  const heirs = Array.from({ length: 5 }, () =>
+    createTheTokens(() => virtualToken(), { fleet: dead, random: someChance() }),
+  )
+  const { time } = dead
+  const start = time.now()
+  dead.get().catch(() => {})
+  await time.advance(100)
+  assert.equal(dead.requests.length, 1)
+
+  const fleet = fleetOf(heirs)
+  const answers = await time.until(Promise.all(fleet.getAll(3)))
+  assert.equal(fleet.requests(), 1)
+  assert.equal(new Set(answers.map(({ token }) => token.id)).size, 1)
+  const askedAt = heirs.flatMap(({ requests }) => requests.map(({ at }) => at - start))[0] ?? 0
+  assert.ok(askedAt > 13_000 && askedAt <= 14_000, `${askedAt} ms after the holder began`)
+})
+
+test('a holder that wakes after it was followed stores nothing, and gets what its heir has stored', async () => {
+  const waking = Promise.withResolvers<void>()
+  const slow = createTheTokens(async () => {
+    await waking.promise
+    return virtualToken({ access_token: 'the-late-token' })
+  })
+  const heir = createTheTokens(() => virtualToken(), { fleet: slow })
+  const late = slow.get({}, 60_000)
+  await slow.time.advance(13_001)
+  const { token } = await slow.time.until(heir.get())
+  waking.resolve()
+  assert.equal((await slow.time.until(late)).token.id, token.id)
+  assert.equal((await heir.get()).token.id, token.id)
+})
+
+test('a holder that was followed between two attempts makes no further one, and waits as the others do', async () => {
+  const slow = createTheTokens(async () => {
+    await slow.time.pause(14_000)
+    throw new UnreachableError('nobody listens')
+  })
+  const heir = createTheTokens(
+    async () => {
+      await slow.time.pause(2_000)
+      return virtualToken()
+    },
+    { fleet: slow },
+  )
+  const late = slow.get({}, 60_000)
+  await slow.time.advance(13_001)
+  const [{ token }, answer] = await slow.time.until(Promise.all([heir.get(), late]))
+  assert.equal(slow.requests.length, 1)
+  assert.deepEqual([answer.token.id, answer.source], [token.id, 'cache'])
+})
+
+test('a refusal is told to all processes, and nobody asks until its cool-down ends', async () => {
+  const fleet = createFleet(16, () => virtualRefusal('invalid_scope'), { random: someChance() })
+  const told = failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll(10))))
+  assert.equal(fleet.requests(), 1)
+  for (const { failure } of told) assert.match(failure?.message ?? '', /refuses: invalid_scope/)
+
+  for (let second = 0; second < 29; second++) {
+    await fleet.time.advance(1_000)
+    const later = failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll())))
+    for (const { failure } of later) assert.equal(failure?.code, 'refused')
+  }
+  assert.equal(fleet.requests(), 1)
+  await fleet.time.advance(2_000)
+  failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll(10))))
+  assert.equal(fleet.requests(), 2, 'one asks for the whole fleet')
+})
+
+test('a refused client keeps the whole fleet from asking, for whatever token', async () => {
+  const fleet = createFleet(4, () => virtualRefusal('invalid_client'), { random: someChance() })
+  failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll(2))))
+  for (const wait of [1_000, 1_500, 25_000]) {
+    await fleet.time.advance(wait)
+    const others = fleet.processes.flatMap(({ get }) => [get(), get({ scope: [`other-${wait}`] })])
+    failuresOf(await fleet.time.until(Promise.allSettled(others)))
+  }
+  assert.equal(fleet.requests(), 1)
+})
+
+test('a server that is mended is asked by one process at the end of the cool-down, and all are served', async () => {
+  let isRefused = true
+  const fleet = createFleet(8, () => (isRefused ? virtualRefusal('invalid_client') : virtualToken()), {
+    random: someChance(),
+  })
+  failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll())))
+  isRefused = false
+  await fleet.time.advance(31_000)
+  const answers = await fleet.time.until(Promise.all(fleet.getAll(3)))
+  assert.equal(fleet.requests(), 2)
+  assert.equal(new Set(answers.map(({ token }) => token.id)).size, 1)
+})
+
+test('nonsense is told to those who waited for it; who comes after that asks again', async () => {
+  let isNonsense = true
+  const fleet = createFleet(8, () => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()), {
+    random: someChance(),
+  })
+  const settled = await fleet.time.until(Promise.allSettled(fleet.getAll(5)))
+  assert.equal(fleet.requests(), 1)
+  for (const each of settled) {
+    assert.ok(each.status === 'rejected')
+    const cause: unknown = each.reason instanceof CoolingDownError ? each.reason.failure : each.reason
+    assert.equal((cause as { code?: string }).code, 'unreadable_answer')
+  }
+  isNonsense = false
+  await fleet.time.advance(1_000)
+  assert.equal((await fleet.time.until(Promise.all(fleet.getAll()))).length, 8)
+  assert.equal(fleet.requests(), 2)
+})
+
+test('a stale token is renewed by one process; the others hand it out at once, and look again after a second', async () => {
+  const { store, counts } = theStore()
+  const fleet = createFleet(6, () => virtualToken(), { store })
+  const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
+  await fleet.time.advance(217_000)
+
+  const [renewing = assert.fail(), ...others] = fleet.getAll()
+  const before = fleet.time.now()
+  for (const { token, source } of await Promise.all(others)) {
+    assert.equal(token.id, old?.token.id)
+    assert.equal(source, 'cache')
+  }
+  assert.equal(fleet.time.now(), before)
+  const renewed = await fleet.time.until(renewing)
+  assert.equal(renewed.source, 'server')
+  assert.notEqual(renewed.token.id, old?.token.id)
+
+  await fleet.time.advance(before + 999 - fleet.time.now())
+  const reads = counts.reads
+  for (const { token, source } of await Promise.all(fleet.getAll().slice(1)))
+    assert.deepEqual([token.id, source], [old?.token.id, 'memory'])
+  assert.equal(counts.reads, reads, 'within the second nobody looks again')
+  await fleet.time.advance(1)
+  for (const { token, source } of await Promise.all(fleet.getAll().slice(1)))
+    assert.deepEqual([token.id, source], [renewed.token.id, 'cache'])
+  assert.equal(fleet.requests(), 2)
+})
+
+test('a renewal that fails keeps the whole fleet from trying again for a while', async () => {
+  let isNonsense = false
+  const fleet = createFleet(4, () => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()))
+  const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
+  isNonsense = true
+  await fleet.time.advance(217_000)
+  for (let second = 0; second < 20; second++) {
+    for (const { token } of await fleet.time.until(Promise.all(fleet.getAll()))) assert.equal(token.id, old?.token.id)
+    await fleet.time.advance(1_000)
+  }
+  assert.equal(fleet.requests(), 3, 'the first, and one in 10 s')
+})
+
+test('a token in memory answers for 30 s without a look at what the fleet shares, and then by one', async () => {
+  const { store, counts } = theStore()
+  const fleet = createFleet(2, () => virtualToken(), { store, memoryMaximumSeconds: 30 })
+  const { first, time } = fleet
+  const { token } = await time.until(first.get())
+  const { ...before } = counts
+  await time.advance(29_900)
+  for (let count = 0; count < 10; count++) assert.equal((await first.get()).source, 'memory')
+  assert.deepEqual(counts, before)
+
+  await time.advance(100)
+  const answers = await Promise.all(Array.from({ length: 10 }, () => first.get()))
+  assert.ok(answers.every((each) => each.token.id === token.id))
+  assert.deepEqual(counts, { reads: before.reads + 1, writes: before.writes })
+  await time.advance(29_999)
+  assert.equal((await first.get()).source, 'memory')
+  assert.equal(counts.reads, before.reads + 1)
+  assert.equal(fleet.requests(), 1)
+})
+
+for (const state of ['down', 'silent', 'throttled'] as const)
+  test(`while the store is ${state} tokens in memory serve on, and each process asks for itself`, async () => {
+    const { store, become } = theStore()
+    const options = { store, memoryMaximumSeconds: 30, random: someChance() }
+    const fleet = createFleet(3, () => virtualToken(), options)
+    const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
+    become(state)
+    await fleet.time.advance(31_000)
+    const before = fleet.time.now()
+    for (const { token, source } of await fleet.time.until(Promise.all(fleet.getAll(5))))
+      assert.deepEqual([token.id, source], [old?.token.id, 'memory'])
+    assert.ok(fleet.time.now() - before <= 250, 'within the budget of a look')
+    for (let second = 0; second < 4; second++) {
+      await fleet.time.advance(1_000)
+      for (const { token } of await Promise.all(fleet.getAll())) assert.equal(token.id, old?.token.id)
+    }
+    assert.equal(fleet.requests(), 1)
+    for (const { events } of fleet.processes) {
+      const passedOver = events.filter(({ event }) => event === 'cache_passed_over')
+      assert.equal(passedOver.length, state === 'throttled' ? 0 : 1)
+    }
+
+    const other = fleet.processes.flatMap(({ get }) => [0, 1, 2, 3].map(() => get({ scope: ['other'] })))
+    await fleet.time.until(Promise.all(other))
+    assert.equal(fleet.requests(), 1 + 3)
+    await fleet.time.until(Promise.all(fleet.processes.map(({ get }) => get({ scope: ['other'] }))))
+    assert.equal(fleet.requests(), 1 + 3, 'what each has obtained it keeps')
+
+    become('fine')
+    await fleet.time.advance(60_000)
+    const answers = await fleet.time.until(Promise.all(fleet.processes.map(({ get }) => get({ scope: ['other'] }))))
+    assert.equal(fleet.requests(), 1 + 3 + 1, 'the fleet has one token again')
+    assert.equal(new Set(answers.map(({ token }) => token.id)).size, 1)
+  })
+
+/** Processes that read their elements for themselves: each has its own, and keeps them for a minute. */
+function createFleetOfReaders(size: number, endpoint: VirtualEndpoint) {
+  const change = (changes: ElementChanges) => ({
+    ...theElements(theIssuer, { builder: { signatureAlgorithm: 'ES256' }, ...changes }),
+  })
+  const reads = Array.from({ length: size }, () => 0)
+  const stores = Array.from({ length: size }, (_, index) => {
+    const elements = changeableElements(change({}))
+    return {
+      ...elements,
+      get(...of: Parameters<typeof elements.get>) {
+        reads[index] = (reads[index] ?? 0) + 1
+        return elements.get(...of)
+      },
+    }
+  })
+  const processes: TheTokens[] = []
+  for (const elements of stores) {
+    const connections = createConnections({
+      elements,
+      surroundings: theSurroundings,
+      now: () => processes[0]?.time.now() ?? 0,
+      pause: () => new Promise(() => {}),
+      log() {},
+    })
+    const [first] = processes
+    const options = { connections, memoryMaximumSeconds: 30, ...(first && { fleet: first }) }
+    processes.push(createTheTokens(endpoint, options))
+  }
+  const changeAt = (index: number, changes: ElementChanges) => stores[index]?.change(change(changes))
+  return { ...fleetOf(processes), changeAt, reads }
+}
+
+const newScope = { oAuth: { scope: 'new' } }
+const scopeOf = ({ form }: { readonly form: URLSearchParams }) => form.get('scope')
+
+test('when elements change the tokens of the old ones are a miss everywhere within 30 s', async () => {
+  const fleet = createFleetOfReaders(3, () => virtualToken())
+  const [first = assert.fail(), second = assert.fail()] = fleet.processes
+  const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
+  for (const index of [0, 1, 2]) fleet.changeAt(index, newScope)
+  await fleet.time.advance(60_000)
+  // For as long as nobody reads the elements nobody knows.
+  assert.equal((await fleet.time.until(first.get())).token.id, old?.token.id)
+  const other = await fleet.time.until(second.get({ audience: 'other' }))
+  assert.equal(other.token.scope, 'new')
+  assert.equal((await first.get()).token.id, old?.token.id, 'in memory it serves on')
+
+  await fleet.time.advance(30_000)
+  const answers = await fleet.time.until(Promise.all(fleet.getAll()))
+  for (const { token } of answers) {
+    assert.notEqual(token.id, old?.token.id)
+    assert.equal(token.scope, 'new')
+  }
+  assert.equal(fleet.requests(), 3)
+  assert.deepEqual(
+    fleet.processes.flatMap(({ requests }) => requests.map(scopeOf)),
+    [null, 'new', 'new'],
+  )
+})
+
+test('a holder that goes by older elements than the fleet stores nothing, and its token serves whoever waits for it', async () => {
+  const latencies = [5_000, 0]
+  const fleet = createFleetOfReaders(2, async ({ index }) => {
+    await fleet.time.pause(latencies[index] ?? 0)
+    return virtualToken()
+  })
+  const [old = assert.fail(), newer = assert.fail()] = fleet.processes
+  const slow = old.get()
+  await fleet.time.advance(100)
+  fleet.changeAt(0, newScope)
+  fleet.changeAt(1, newScope)
+  latencies[0] = 0
+  await fleet.time.until(newer.get({ audience: 'other' }))
+  const { token, source } = await fleet.time.until(slow)
+  assert.deepEqual([token.scope, source], [undefined, 'server'])
+
+  // Its own elements are those of a minute ago: by the fleet's it knows that they are old.
+  for (const { get } of fleet.processes) assert.equal((await fleet.time.until(get())).token.scope, 'new')
+  assert.deepEqual(old.requests.map(scopeOf), [null, 'new'])
+})
+
+test('who is to ask and knows older elements than the fleet reads them anew', async () => {
+  const fleet = createFleetOfReaders(2, () => virtualToken())
+  const [old = assert.fail(), newer = assert.fail()] = fleet.processes
+  await fleet.time.until(old.get({ audience: 'some' }))
+  fleet.changeAt(0, newScope)
+  fleet.changeAt(1, newScope)
+  await fleet.time.until(newer.get({ audience: 'other' }))
+  assert.equal((await fleet.time.until(old.get())).token.scope, 'new')
+})
+
+test('what was refused under old elements is asked for at once under new ones', async () => {
+  const fleet = createFleetOfReaders(2, (request) =>
+    scopeOf(request) === 'new' ? virtualToken() : virtualRefusal('invalid_scope'),
+  )
+  failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll())))
+  for (const index of [0, 1]) fleet.changeAt(index, newScope)
+  const [, second = assert.fail()] = fleet.processes
+  await second.time.advance(5_000)
+  failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll())))
+  assert.equal(fleet.requests(), 1)
+  await second.time.advance(20_000)
+  const third = createTheTokens(() => virtualToken(), {
+    fleet: second,
+    connection: { ...theConnection, parameters: { ...theConnection.parameters, scope: ['new'] } },
+  })
+  await third.time.until(third.get({ audience: 'other' }))
+  const { token } = await second.time.until(third.get())
+  assert.equal(token.scope, 'new')
+})
+
+test('a token that one process rejects no other hands out once it asks the fleet', async () => {
+  const fleet = createFleet(3, () => virtualToken(), { memoryMaximumSeconds: 30 })
+  const [first = assert.fail(), second = assert.fail()] = fleet.processes
+  const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
+  const id = old?.token.id ?? ''
+  await fleet.time.advance(20_000)
+  await first.reject(id)
+  const next = await fleet.time.until(first.get())
+  assert.notEqual(next.token.id, id)
+  assert.equal((await second.get()).token.id, id, 'in memory it serves on')
+
+  await fleet.time.advance(11_000)
+  for (const { token } of await fleet.time.until(Promise.all(fleet.getAll()))) assert.equal(token.id, next.token.id)
+  assert.equal(fleet.requests(), 2)
+})
+
+test('all processes may reject the same token at once: it is replaced once', async () => {
+  const fleet = createFleet(8, () => virtualToken(), { random: someChance() })
+  const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
+  const rejectedTokenId = old?.token.id ?? ''
+  const callers = fleet.processes.flatMap(({ get }) => Array.from({ length: 5 }, () => get({ rejectedTokenId })))
+  const answers = await fleet.time.until(Promise.all(callers))
+  assert.equal(new Set(answers.map(({ token }) => token.id)).size, 1)
+  assert.notEqual(answers[0]?.token.id, rejectedTokenId)
+  assert.equal(fleet.requests(), 2)
+})
+
+/** Its tokens are inside their margin as soon as they come. */
+const dying: Connection = {
+  ...theConnection,
+  authorizationServer: {
+    ...theConnection.authorizationServer,
+    lifetime: { assumedLifetimeSeconds: 300, marginSeconds: 300 },
+  },
+}
+
+test('a token that comes inside its margin goes to the processes that wait, and to nobody after that', async () => {
+  const fleet = createFleet(16, () => virtualToken(), { connection: dying, random: someChance(), cacheLatency: 5 })
+  const answers = await fleet.time.until(Promise.all(fleet.getAll()))
+  assert.equal(fleet.requests(), 1)
+  assert.equal(new Set(answers.map(({ token }) => token.id)).size, 1)
+  const [later] = fleet.getAll()
+  assert.notEqual((await fleet.time.until(later ?? assert.fail())).token.id, answers[0]?.token.id)
+  assert.equal(fleet.requests(), 2)
+})
+
+test('who does not hold the lease reads no element, whether the generation is known or not', async () => {
+  const fleet = createFleetOfReaders(4, async () => {
+    await fleet.time.pause(500)
+    return virtualToken()
+  })
+  const [first = assert.fail(), ...others] = fleet.processes
+  for (const audience of ['one', 'other']) {
+    const asking = first.get({ audience })
+    await fleet.time.advance(10)
+    await fleet.time.until(Promise.all([asking, ...others.map(({ get }) => get({ audience }))]))
+  }
+  assert.ok((fleet.reads[0] ?? 0) > 0)
+  assert.deepEqual(fleet.reads.slice(1), [0, 0, 0])
+
+  await fleet.time.until(Promise.all(others.map(({ get }) => get({ audience: 'third' }))))
+  assert.equal(
+    fleet.reads.slice(1).filter((count) => count > 0).length,
+    1,
+    'of those who could have it the holder alone',
+  )
+  assert.equal(fleet.requests(), 3)
+})

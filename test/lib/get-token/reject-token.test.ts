@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
+import { createRejectToken } from '../../../lib/get-token/reject-token.ts'
+import type { SharedTokenCache } from '../../../lib/get-token/token-cache.ts'
+import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
+import type { Invalidation } from '../../../lib/get-token/token-memory.ts'
+import { lruTokenMemory } from '../../../lib/get-token/token-memory.ts'
+import { someToken, someTokenKey } from '../../support/some-token.ts'
+
+/** The part of a fleet that a rejection needs. */
+function fleetThat(invalidate: () => Promise<Invalidation | undefined>): Pick<SharedTokenCache, 'invalidate'> {
+  return { invalidate }
+}
+
+const unavailable = fleetThat(() => Promise.reject(new CacheUnavailableError('it failed a moment ago')))
+
+test('without a fleet to ask, one token key loses a token by rejection once in 10 s, to the millisecond', async () => {
+  const memory = lruTokenMemory({ maximumTokens: 10 })
+  let now = 50_000
+  const rejectToken = createRejectToken({ memory, cache: unavailable, now: () => now })
+  const [key, first, second] = [someTokenKey(), someToken(), someToken()]
+  memory.put(key, first, 0)
+  await rejectToken('conn', first.id)
+  assert.equal(memory.get(key), undefined)
+  memory.put(key, second, 0)
+
+  for (const [passed, wait] of [
+    [0, 10],
+    [1, 10],
+    [1_000, 9],
+    [9_999, 1],
+  ] as const) {
+    now = 50_000 + passed
+    await assert.rejects(rejectToken('conn', second.id), (error) => {
+      assert.ok(error instanceof CoolingDownError)
+      assert.equal(error.retryAfterSeconds, wait)
+      assert.match(error.message, /once in 10 s/)
+      return true
+    })
+    assert.ok(memory.get(key))
+  }
+  now = 60_000
+  await rejectToken('conn', second.id)
+  assert.equal(memory.get(key), undefined)
+})
+
+for (const outcome of ['dropped', 'absent'] as const)
+  test(`what the fleet says counts: ${outcome} there is forgotten here`, async () => {
+    const memory = lruTokenMemory({ maximumTokens: 10 })
+    const cache = fleetThat(() => Promise.resolve({ outcome }))
+    const rejectToken = createRejectToken({ memory, cache, now: () => 0 })
+    const [key, token] = [someTokenKey(), someToken()]
+    memory.put(key, token, 0)
+    await rejectToken('other', token.id)
+    assert.ok(memory.get(key), 'a token id is valid under its own connection only')
+    await rejectToken('conn', token.id)
+    assert.equal(memory.get(key), undefined)
+  })
+
+test('what the fleet keeps for a while is kept here, too', async () => {
+  const memory = lruTokenMemory({ maximumTokens: 10 })
+  const cache = fleetThat(() => Promise.resolve({ outcome: 'too_soon', retryAt: 4_000 }))
+  const rejectToken = createRejectToken({ memory, cache, now: () => 0 })
+  const [key, token] = [someTokenKey(), someToken()]
+  memory.put(key, token, 0)
+  await assert.rejects(rejectToken('conn', token.id), { code: 'cooling_down', retryAfterSeconds: 4 })
+  assert.ok(memory.get(key))
+})
+
+test('a token that the fleet never had is judged by this process alone', async () => {
+  const memory = lruTokenMemory({ maximumTokens: 10 })
+  const rejectToken = createRejectToken({ memory, cache: fleetThat(() => Promise.resolve(undefined)), now: () => 0 })
+  const [key, first, second] = [someTokenKey(), someToken(), someToken()]
+  memory.put(key, first, 0)
+  await rejectToken('conn', first.id)
+  memory.put(key, second, 0)
+  await assert.rejects(rejectToken('conn', second.id), CoolingDownError)
+  await rejectToken('conn', 'AAAAAAAAAAAAAAAAAAAAAA')
+})

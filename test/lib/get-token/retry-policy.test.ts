@@ -1,0 +1,40 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { retryDelay } from '../../../lib/get-token/from-server.ts'
+import {
+  RefusedError,
+  TimedOutError,
+  UnreachableError,
+  UnreadableAnswerError,
+} from '../../../lib/token-endpoint/token-endpoint-error.ts'
+
+const passing = new UnreachableError('')
+
+test('a passing failure is repeated twice, each time after up to twice as long', () => {
+  assert.deepEqual(
+    [1, 2, 3].map((attempt) => retryDelay(passing, attempt, 25_000, 0.5)),
+    [100, 200, undefined],
+  )
+  assert.equal(retryDelay(passing, 1, 25_000, 0), 0)
+})
+
+test('what lasts, was refused, or may have been answered is not repeated', () => {
+  for (const error of [
+    new UnreachableError('', { isLasting: true }),
+    RefusedError.of({ error: 'invalid_client' }, 'theServer', 'client'),
+    new TimedOutError(''),
+    new UnreadableAnswerError(''),
+    new TypeError(''),
+  ])
+    assert.equal(retryDelay(error, 1, 25_000, 0.5), undefined, error.name)
+})
+
+test('what the server asks for is waited for, and the jitter beside it', () => {
+  assert.equal(retryDelay(new UnreachableError('', { retryAfterSeconds: 3 }), 1, 25_000, 0.5), 3_100)
+})
+
+test('what could have no answer by the deadline is not begun', () => {
+  assert.equal(retryDelay(passing, 1, 2_100, 0.5), 100)
+  assert.equal(retryDelay(passing, 1, 2_099, 0.5), undefined)
+  assert.equal(retryDelay(new UnreachableError('', { retryAfterSeconds: 60 }), 1, 25_000, 0.5), undefined)
+})

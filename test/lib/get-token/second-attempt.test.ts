@@ -1,0 +1,333 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Connection } from '../../../lib/configuration/connection.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import type { SecretStore } from '../../../lib/secret/secret-store.ts'
+import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-store.ts'
+import type { Signer } from '../../../lib/signing/signer.ts'
+import type { Signers } from '../../../lib/signing/signer-cache.ts'
+import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+import {
+  createTheTokens,
+  type TheTokens,
+  theConnection,
+  virtualRefusal,
+  virtualToken,
+} from '../../support/the-tokens.ts'
+import { theSigner, type VirtualEndpoint } from '../../support/virtual-ports.ts'
+
+const hour = 3_600_000
+const keyName = 'tokenwell/test/the-key'
+const passwordName = 'tokenwell/test/the-password'
+const basic: Connection = {
+  ...theConnection,
+  clientAuthentication: { method: 'client_secret_basic', passwordSecret: passwordName },
+}
+const certificateName = 'tokenwell/test/the-certificate'
+const byCertificate: Connection = {
+  ...theConnection,
+  clientAuthentication: { method: 'tls_client_auth' },
+  authorizationServer: {
+    ...theConnection.authorizationServer,
+    tls: { minimumVersion: 'TLSv1.2', clientCertificate: certificateName },
+  },
+}
+
+/** The far ends: an authorization server with a clock, and a store of secrets that counts. */
+interface FarEnds {
+  readonly tokens: TheTokens
+  /** Of the server's clock before ours. */
+  offset: number
+  text: string
+  failure?: SecretErrorCode | undefined
+  /** The key, or the password, that was current before. */
+  previous?: string | Error | undefined
+  readonly reads: string[]
+  readonly previousReads: string[]
+  ask(): ReturnType<TheTokens['get']>
+}
+
+async function theFarEnds(endpoint: VirtualEndpoint, connection = theConnection): Promise<FarEnds> {
+  const reads: string[] = []
+  const previousReads: string[] = []
+  const previousOf = async (name: string) => {
+    previousReads.push(name)
+    if (far.previous instanceof Error) throw far.previous
+    return far.previous
+  }
+  const store: SecretStore = {
+    async get(name) {
+      reads.push(name)
+      if (far.failure) throw new SecretError(far.failure, 'it fails')
+      return new Secret(far.text)
+    },
+    async getPrevious(name) {
+      const text = await previousOf(name)
+      return text === undefined ? undefined : new Secret(text)
+    },
+  }
+  const signers: Signers = {
+    get: () => Promise.resolve(signerWith('current')),
+    async getPrevious({ location }) {
+      const key = await previousOf(location)
+      return key === undefined ? undefined : signerWith(key)
+    },
+  }
+  const secrets = createSecretCache(store, () => far.tokens.time.now())
+  const tokens = createTheTokens(
+    async (request) => ({
+      date: new Date(request.at + far.offset).toUTCString(),
+      ...(await endpoint(request)),
+    }),
+    { connection, secrets, signers },
+  )
+  const far: FarEnds = {
+    tokens,
+    offset: 0,
+    text: 'the first',
+    reads,
+    previousReads,
+    ask: () => tokens.time.until(tokens.get()),
+  }
+  // As a signer has: it is in hand before the server refuses.
+  await secrets.get(keyName)
+  return far
+}
+
+/** In its assertions it says which key it is. */
+function signerWith(key: string): Signer {
+  return { sign: (header, claims) => theSigner.sign(header, { ...claims, key }) }
+}
+
+function basicHeader(password: string): string {
+  return `Basic ${Buffer.from(`theClient:${password.replaceAll(' ', '+')}`).toString('base64')}`
+}
+
+const refuseClient = () => virtualRefusal('invalid_client')
+const eventsOf = ({ tokens }: FarEnds) => tokens.events.map(({ event }) => event)
+
+test('where our clock was off the client is not refused but asked for once more, by the right time', async () => {
+  const far = await theFarEnds(({ claims, at }) =>
+    Math.abs(Number(claims['iat']) * 1000 - (at + hour)) < 60_000 ? virtualToken() : refuseClient(),
+  )
+  far.offset = hour
+  assert.equal((await far.ask()).source, 'server')
+  const [first, second, ...more] = far.tokens.requests
+  assert.deepEqual(more, [])
+  assert.notEqual(first?.claims['jti'], second?.claims['jti'])
+  assert.ok(Number(second?.claims['iat']) - Number(first?.claims['iat']) >= 3_599)
+  assert.ok(eventsOf(far).includes('clock_offset_learned'))
+})
+
+test('where the secret has a newer version the client is asked for once more with that', async () => {
+  const far = await theFarEnds(({ index }) => (index === 0 ? refuseClient() : virtualToken()))
+  far.text = 'the second'
+  assert.equal((await far.ask()).source, 'server')
+  assert.equal(far.tokens.requests.length, 2)
+  assert.deepEqual(far.reads, [keyName, keyName])
+  assert.ok(eventsOf(far).includes('newer_secret_found'))
+})
+
+test('a client that authenticates by a password is asked for once more with the newer one', async () => {
+  const far = await theFarEnds(
+    ({ authorization }) => (authorization === basicHeader('the second') ? virtualToken() : refuseClient()),
+    basic,
+  )
+  await assert.rejects(far.ask(), { code: 'cooling_down' })
+  await far.tokens.time.advance(31_000)
+  far.text = 'the second'
+  assert.equal((await far.ask()).source, 'server')
+  assert.deepEqual(
+    far.tokens.requests.map(({ authorization }) => authorization),
+    ['the first', 'the first', 'the second'].map(basicHeader),
+  )
+  assert.deepEqual(new Set(far.reads.slice(1)), new Set([passwordName]))
+})
+
+test('a client that is known by its certificate is asked for once more where that has changed, and by no certificate of before', async () => {
+  const far = await theFarEnds(({ index }) => (index === 2 ? virtualToken() : refuseClient()), byCertificate)
+  far.previous = 'the one before'
+  await assert.rejects(far.ask(), { code: 'cooling_down' })
+  assert.equal(far.tokens.requests.length, 1)
+  assert.ok(far.reads.includes(certificateName))
+  await far.tokens.time.advance(31_000)
+  far.text = 'the second'
+  assert.equal((await far.ask()).source, 'server')
+  assert.equal(far.tokens.requests.length, 3)
+  assert.ok(eventsOf(far).includes('newer_secret_found'))
+  assert.deepEqual(far.previousReads, [])
+})
+
+test('where both may be the reason the clock comes first, and the secret is not read', async () => {
+  const far = await theFarEnds(({ index }) => (index === 0 ? refuseClient() : virtualToken()))
+  far.offset = hour
+  far.text = 'the second'
+  await far.ask()
+  assert.equal(far.reads.length, 1)
+  assert.ok(!eventsOf(far).includes('newer_secret_found'))
+})
+
+test('there is one further attempt in all: what it is refused for then is not looked into', async () => {
+  const far = await theFarEnds(refuseClient)
+  far.offset = hour
+  far.text = 'the second'
+  far.previous = 'the one before'
+  await assert.rejects(far.ask(), { code: 'cooling_down' })
+  assert.equal(far.tokens.requests.length, 2)
+  assert.equal(far.reads.length, 1)
+
+  const other = await theFarEnds(() => {
+    // It goes off only after the first attempt.
+    if (other.tokens.requests.length === 2) other.offset = hour
+    return refuseClient()
+  })
+  other.text = 'the second'
+  other.previous = 'the one before'
+  await assert.rejects(other.ask(), { code: 'cooling_down' })
+  assert.equal(other.tokens.requests.length, 2)
+  assert.deepEqual([...far.previousReads, ...other.previousReads], [])
+})
+
+test('where nothing has changed there is no further attempt', async () => {
+  const far = await theFarEnds(refuseClient)
+  await assert.rejects(far.ask(), { code: 'cooling_down' })
+  assert.equal(far.tokens.requests.length, 1)
+  assert.equal(far.reads.length, 2, 'it has been looked for')
+  assert.deepEqual(far.previousReads, [keyName], 'as has the one before')
+})
+
+for (const error of ['invalid_grant', 'invalid_scope', 'invalid_request', 'unauthorized_client', 'access_denied'])
+  test(`after ${error} there is no further attempt, and nobody looks for a reason`, async () => {
+    const far = await theFarEnds(() => virtualRefusal(error))
+    far.offset = hour
+    far.text = 'the second'
+    far.previous = 'the one before'
+    await assert.rejects(far.ask(), { code: 'cooling_down' })
+    assert.equal(far.tokens.requests.length, 1)
+    assert.equal(far.reads.length, 1)
+    assert.deepEqual(far.previousReads, [])
+  })
+
+for (const failure of ['secret_unreachable', 'secret_throttled', 'secret_denied', 'secret_missing'] as const)
+  test(`where the secret can't be looked for (${failure}) the refusal is what counts`, async () => {
+    const far = await theFarEnds(refuseClient)
+    far.failure = failure
+    await assert.rejects(far.ask(), (error: { failure?: { error?: string } }) => {
+      assert.equal(error.failure?.error, 'invalid_client')
+      return true
+    })
+    assert.equal(far.tokens.requests.length, 1)
+  })
+
+test('what was learned of the clock holds for the next request', async () => {
+  const far = await theFarEnds(({ claims, at }) =>
+    Math.abs(Number(claims['iat']) * 1000 - (at + hour)) < 60_000 ? virtualToken() : refuseClient(),
+  )
+  far.offset = hour
+  await far.ask()
+  await far.tokens.time.until(far.tokens.get({ scope: ['other'] }))
+  assert.equal(far.tokens.requests.length, 3)
+})
+
+const keysOf = ({ tokens }: FarEnds) => tokens.requests.map(({ claims }) => claims['key'])
+const onlyBy =
+  (key: string) =>
+  ({ claims }: { readonly claims: Readonly<Record<string, unknown>> }) =>
+    claims['key'] === key ? virtualToken() : refuseClient()
+
+test('where neither is the reason the key that was current before signs the one further attempt, a new assertion', async () => {
+  const far = await theFarEnds(onlyBy('the one before'))
+  far.previous = 'the one before'
+  assert.equal((await far.ask()).source, 'server')
+  assert.deepEqual(keysOf(far), ['current', 'the one before'])
+  const [first, second] = far.tokens.requests
+  assert.notEqual(first?.claims['jti'], second?.claims['jti'])
+  assert.deepEqual(
+    far.tokens.events.filter(({ event }) => event === 'previous_key_tried'),
+    [{ event: 'previous_key_tried', connection: 'conn' }],
+  )
+})
+
+test('after the key before was taken nothing cools down: the next request begins with the current one again', async () => {
+  const far = await theFarEnds(onlyBy('the one before'))
+  far.previous = 'the one before'
+  await far.ask()
+  await far.tokens.time.until(far.tokens.get({ scope: ['other'] }))
+  assert.deepEqual(keysOf(far), ['current', 'the one before', 'current', 'the one before'])
+  assert.ok(!eventsOf(far).includes('cool_down_begun'))
+})
+
+test('a newer version comes before the one before it, and is the only one that is tried', async () => {
+  const far = await theFarEnds(({ index }) => (index === 0 ? refuseClient() : virtualToken()))
+  far.text = 'the second'
+  far.previous = 'the one before'
+  await far.ask()
+  assert.deepEqual(keysOf(far), ['current', 'current'])
+  assert.deepEqual(far.previousReads, [])
+  assert.ok(!eventsOf(far).includes('previous_key_tried'))
+})
+
+test('where the key before is refused, too, the client cools down for what was said of the current one', async () => {
+  const far = await theFarEnds(({ index }) => ({
+    status: 401,
+    body: JSON.stringify({ error: 'invalid_client', error_description: `no key number ${index}` }),
+  }))
+  far.previous = 'the one before'
+  await assert.rejects(far.ask(), (error: { failure?: Error }) => {
+    assert.match(error.failure?.message ?? '', /no key number 0/)
+    return true
+  })
+  assert.deepEqual(keysOf(far), ['current', 'the one before'])
+  await assert.rejects(far.ask(), { code: 'cooling_down' })
+  assert.equal(far.tokens.requests.length, 2)
+})
+
+test('what else is refused to the key before counts: the client is known by it', async () => {
+  const far = await theFarEnds(({ index }) => virtualRefusal(index === 0 ? 'invalid_client' : 'invalid_scope'))
+  far.previous = 'the one before'
+  await assert.rejects(far.ask(), (error: { failure?: { error?: string } }) => {
+    assert.equal(error.failure?.error, 'invalid_scope')
+    return true
+  })
+})
+
+for (const failure of [
+  new SecretError('secret_unreachable', 'no answer'),
+  new SecretError('secret_denied', 'no right'),
+  new KeyStoreError(keyName, 'holds no key.'),
+])
+  test(`where the key before can't be had (${failure.code}) the refusal is what counts`, async () => {
+    const far = await theFarEnds(refuseClient)
+    far.previous = failure
+    await assert.rejects(far.ask(), (error: { failure?: { error?: string } }) => {
+      assert.equal(error.failure?.error, 'invalid_client')
+      return true
+    })
+    assert.equal(far.tokens.requests.length, 1)
+  })
+
+test('a fault of ours in looking for the key before is not hidden behind the refusal', async () => {
+  const far = await theFarEnds(refuseClient)
+  far.previous = new TypeError('ours')
+  await assert.rejects(far.ask(), TypeError)
+})
+
+test('a password that was current before is tried likewise, unless it is the same', async () => {
+  const far = await theFarEnds(
+    ({ authorization }) => (authorization === basicHeader('the one before') ? virtualToken() : refuseClient()),
+    basic,
+  )
+  far.previous = 'the one before\n'
+  assert.equal((await far.ask()).source, 'server')
+  assert.deepEqual(
+    far.tokens.requests.map(({ authorization }) => authorization),
+    [basicHeader('the first'), 'Basic dGhlQ2xpZW50OnRoZStvbmUrYmVmb3Jl'],
+  )
+  assert.deepEqual(far.previousReads, [passwordName])
+
+  const same = await theFarEnds(refuseClient, basic)
+  same.previous = 'the first\n'
+  await assert.rejects(same.ask(), { code: 'cooling_down' })
+  assert.equal(same.tokens.requests.length, 1)
+})

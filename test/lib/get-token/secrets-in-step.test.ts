@@ -1,0 +1,179 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { UnsecuredJWT } from 'jose'
+import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-store.ts'
+import type { Signers } from '../../../lib/signing/signer-cache.ts'
+import { plant } from '../../support/canary.ts'
+import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
+import { type TheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
+import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
+import { createWarmFleet, fulfilled, type WarmFleetOptions } from '../../support/warm-fleet.ts'
+
+const secretChanged: IncomingEvent = { type: 'SecretChanged', name: 'tokenwell/local/any' }
+const [firstKey, secondKey, thirdKey] = ['the first signing key', 'the second signing key', 'the third signing key']
+
+/** Processes that keep the signing key each for itself, and say in each assertion by which one it was signed. */
+function createSigners(size: number, endpoint: VirtualEndpoint = () => virtualToken(), options?: WarmFleetOptions) {
+  for (const key of [firstKey, secondKey, thirdKey]) plant(key)
+  const fleet = createWarmFleet(endpoint, { size: 1, ...options })
+  const far: { key: string; failure?: SecretErrorCode | undefined; reads: number } = { key: firstKey, reads: 0 }
+  const store = onlyCurrent(async () => {
+    far.reads++
+    if (far.failure) throw new SecretError(far.failure, 'it fails')
+    return new Secret(far.key)
+  })
+  const join = () => {
+    const secrets = createSecretCache(store, fleet.time.now)
+    const signers: Signers = {
+      async get({ location }) {
+        const key = (await secrets.get(location)).reveal()
+        return { sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims, key }).encode()) }
+      },
+      getPrevious: async () => undefined,
+    }
+    return fleet.join({ secrets, signers })
+  }
+  const processes = Array.from({ length: size }, join)
+  let wished = 0
+  /** A token that nobody has had yet, and so an assertion, in each process. */
+  const askAnew = (of: readonly TheTokens[] = processes) =>
+    fleet.time.until(Promise.all(of.map(({ get }) => get({ audience: `aud-${wished++}` }))))
+  const keysUsed = () => processes.map(({ requests }) => requests.at(-1)?.claims['key'])
+  return { fleet, far, processes, join, askAnew, keysUsed }
+}
+
+test('after a secret has changed the next assertion of every process is signed by what it holds now', async () => {
+  const { fleet, far, processes, askAnew, keysUsed } = createSigners(4)
+  await askAnew()
+  await askAnew()
+  assert.equal(far.reads, 4, 'each reads it once')
+  far.key = secondKey
+  await askAnew()
+  assert.deepEqual(
+    keysUsed(),
+    processes.map(() => firstKey),
+    'for as long as nobody has told',
+  )
+  fulfilled(await fleet.answer(secretChanged))
+  await askAnew()
+  assert.deepEqual(
+    keysUsed(),
+    processes.map(() => secondKey),
+  )
+  await askAnew()
+  assert.equal(far.reads, 8, 'and reads it again once')
+})
+
+test('tokens in hand stay good', async () => {
+  const { fleet, far, processes } = createSigners(2)
+  const ask = () => fleet.time.until(Promise.all(processes.map(({ get }) => get())))
+  const before = await ask()
+  far.key = secondKey
+  fulfilled(await fleet.answer(secretChanged))
+  const after = await ask()
+  assert.deepEqual(
+    after.map(({ token }) => token.id),
+    before.map(({ token }) => token.id),
+  )
+  assert.equal(processes.flatMap(({ requests }) => requests).length, 1)
+})
+
+test('events that come twice, at once or of secrets that are nobody’s, do no harm', async () => {
+  const { fleet, far, processes, askAnew, keysUsed } = createSigners(3, undefined, { size: 3 })
+  await askAnew()
+  far.key = secondKey
+  fulfilled(await fleet.answer(secretChanged, 3))
+  await askAnew()
+  far.key = thirdKey
+  fulfilled(await fleet.answer(secretChanged, 3))
+  fulfilled(await fleet.answer(secretChanged))
+  await askAnew()
+  assert.deepEqual(
+    keysUsed(),
+    processes.map(() => thirdKey),
+  )
+})
+
+test('a process that begins after the change reads the secret once', async () => {
+  const { fleet, far, join, askAnew } = createSigners(0)
+  fulfilled(await fleet.answer(secretChanged))
+  const late = join()
+  await askAnew([late])
+  await askAnew([late])
+  assert.equal(far.reads, 1)
+})
+
+test('what cools down because the client was refused is asked for again at once', async () => {
+  const { fleet, far, processes, askAnew } = createSigners(2, ({ claims }) =>
+    claims['key'] === firstKey ? virtualRefusal('invalid_client') : virtualToken(),
+  )
+  const [first = assert.fail(), second = assert.fail()] = processes
+  await assert.rejects(askAnew([first]), { code: 'cooling_down' })
+  // The secret is read out of turn once in 10 s at most.
+  far.key = secondKey
+  await fleet.time.advance(3_000)
+  await assert.rejects(askAnew([second]), { code: 'cooling_down' })
+  fulfilled(await fleet.answer(secretChanged))
+  await askAnew()
+  assert.equal(first.requests.length + second.requests.length, 1 + 2)
+})
+
+test('what cools down for another reason goes on doing so', async () => {
+  const { fleet, processes, askAnew } = createSigners(1, () => ({ status: 503, body: '' }))
+  await assert.rejects(askAnew(), { code: 'cooling_down' })
+  const before = processes[0]?.requests.length
+  fulfilled(await fleet.answer(secretChanged))
+  await assert.rejects(askAnew(), { code: 'cooling_down' })
+  assert.equal(processes[0]?.requests.length, before)
+})
+
+test('while the secret can not be read again the one in hand serves on, and is read again 10 s later', async () => {
+  const { fleet, far, askAnew, keysUsed } = createSigners(1)
+  await askAnew()
+  Object.assign(far, { key: secondKey, failure: 'secret_unreachable' })
+  fulfilled(await fleet.answer(secretChanged))
+  await askAnew()
+  assert.deepEqual(keysUsed(), [firstKey])
+  far.failure = undefined
+  await fleet.time.advance(10_000)
+  await askAnew()
+  assert.deepEqual(keysUsed(), [secondKey])
+})
+
+test('where the mark can not be read assertions are signed all the same; the change is found when it can', async () => {
+  const store = createMoodyStore()
+  const { fleet, far, askAnew, keysUsed } = createSigners(2, undefined, { store })
+  store.before = { read: isDown, write: isDown }
+  await askAnew()
+  store.before = isFine
+  await fleet.time.advance(6_000)
+  far.key = secondKey
+  fulfilled(await fleet.answer(secretChanged))
+  await askAnew()
+  assert.deepEqual(keysUsed(), [secondKey, secondKey], 'what was read in the dark may be older than the mark')
+})
+
+test('while the mark can not be read no secret is read again for each assertion', async () => {
+  const store = createMoodyStore()
+  const { far, askAnew } = createSigners(1, undefined, { store })
+  await askAnew()
+  store.before = { read: isDown, write: isDown }
+  for (let count = 0; count < 5; count++) await askAnew()
+  store.before = isFine
+  assert.equal(far.reads, 1)
+})
+
+test('a process that was frozen while the secret changed signs by the new one when it wakes', async () => {
+  const { fleet, far, askAnew, keysUsed } = createSigners(1)
+  await askAnew()
+  fleet.time.jump(200_000)
+  far.key = secondKey
+  fulfilled(await fleet.answer(secretChanged))
+  fleet.time.jump(1_000)
+  await askAnew()
+  assert.deepEqual(keysUsed(), [secondKey])
+})

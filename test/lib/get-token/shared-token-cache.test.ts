@@ -1,0 +1,48 @@
+import { randomBytes } from 'node:crypto'
+import { dynamodbRecords } from '../../../lib/adapters/aws/dynamodb-records.ts'
+import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
+import { valkeyRecords } from '../../../lib/adapters/valkey/valkey-records.ts'
+import { createTokenSealing, type TokenSealing } from '../../../lib/fleet/sealing.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import { testSharedTokenCacheContract } from '../../contract/shared-token-cache.ts'
+import { pointSdkAt, startDynalite } from '../../support/dynalite.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
+import { startIfThere } from '../../support/real-server.ts'
+import { startValkey } from '../../support/valkey.ts'
+
+const attemptMilliseconds = 10_000
+
+function theSealing(): TokenSealing {
+  const someKey = () => randomBytes(32).toString('base64url')
+  const secret = new Secret(
+    JSON.stringify({ namingKey: someKey(), encryptionKeys: [{ kid: 'the-key', k: someKey() }] }),
+  )
+  return createTokenSealing(
+    createSecretCache(
+      onlyCurrent(async () => secret),
+      Date.now,
+    ),
+    'tokenwell/test/cache',
+  )
+}
+
+testSharedTokenCacheContract('memory', async () => ({
+  store: memoryRecords({ maximumRecords: 1_000 }),
+  sealing: theSealing(),
+}))
+
+testSharedTokenCacheContract('DynamoDB', async (t) => {
+  const server = await startDynalite(t)
+  await server.createTable('records')
+  pointSdkAt(t, server.endpoint)
+  return { store: dynamodbRecords({ tableName: 'records', attemptMilliseconds }), sealing: theSealing() }
+})
+
+testSharedTokenCacheContract('Valkey', async (t) => {
+  const server = await startIfThere(t, () => startValkey(t))
+  if (!server) return undefined
+  const credentials = async () => ({})
+  const store = valkeyRecords({ url: server.url, stage: 'test', attemptMilliseconds, credentials })
+  return { store, sealing: theSealing() }
+})

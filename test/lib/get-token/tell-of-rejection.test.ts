@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
+import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
+import { createTheBus } from '../../support/the-bus.ts'
+import { virtualToken } from '../../support/the-tokens.ts'
+import { createWarmFleet } from '../../support/warm-fleet.ts'
+
+test('a token that a caller deletes is told of once, however often and by how many it is deleted', async () => {
+  const fleet = createWarmFleet(() => virtualToken(), { size: 3 })
+  const { token } = await fleet.time.until(fleet.caller.get())
+  await Promise.all([...fleet.callers, ...fleet.callers].map((process) => process.delete(token.id)))
+  assert.deepEqual(fleet.bus.raised, [{ type: 'TokenRejected', connection: 'conn', tokenId: token.id }])
+})
+
+test('a token that is none any more, or that stays for a while yet, is not told of', async () => {
+  const fleet = createWarmFleet(() => virtualToken())
+  const { token: old } = await fleet.time.until(fleet.caller.get())
+  await fleet.caller.delete(old.id)
+  const { token } = await fleet.time.until(fleet.caller.get())
+  await fleet.caller.delete(old.id)
+  await fleet.caller.delete('AAAAAAAAAAAAAAAAAAAAAA')
+  await assert.rejects(fleet.caller.delete(token.id), CoolingDownError)
+  assert.equal(fleet.bus.raised.length, 1)
+})
+
+test('where the fleet can not be asked the rejection is told all the same, and takes effect when it can', async () => {
+  const store = createMoodyStore()
+  const fleet = createWarmFleet(() => virtualToken(), { store })
+  const [caller, other = assert.fail()] = fleet.callers
+  const { token } = await fleet.time.until(fleet.caller.get())
+  store.before = { read: isDown, write: isDown }
+  await other.delete(token.id)
+  assert.equal(fleet.bus.raised.length, 1)
+  store.before = isFine
+  await fleet.time.advance(10_000)
+  await fleet.deliver()
+  assert.notEqual((await fleet.time.until((caller ?? other).get())).token.id, token.id)
+  assert.equal(fleet.requests().length, 2)
+})
+
+test('where the bus refuses it, or nobody listens, the token is dropped all the same', async () => {
+  for (const isHeard of [true, false]) {
+    const bus = createTheBus({ isHeard })
+    bus.refuse()
+    const fleet = createWarmFleet(() => virtualToken(), { theBus: bus })
+    const { token } = await fleet.time.until(fleet.caller.get())
+    assert.equal(await fleet.caller.delete(token.id), 'dropped')
+    assert.notEqual((await fleet.time.until(fleet.caller.get())).token.id, token.id)
+    const told = fleet.caller.events.filter(({ event }) => event === 'event_not_raised')
+    assert.equal(told.length, isHeard ? 1 : 0)
+  }
+})

@@ -1,0 +1,282 @@
+import assert from 'node:assert/strict'
+import { createPublicKey, X509Certificate } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
+import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
+import { createPublicationParts, createRotationParts } from '../../../lib/application/application.ts'
+import type { ElementStore } from '../../../lib/configuration/element-store.ts'
+import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
+import { keysOf } from '../../../lib/key-lifecycle/published-keys.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { SecretError } from '../../../lib/secret/secret-store.ts'
+import { generateKey } from '../../../lib/signing/key-algorithm.ts'
+import { keyIdOf } from '../../../lib/signing/signing-key.ts'
+import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
+import { type RawElements, theElements } from '../../support/elements.ts'
+import { onlyCurrent } from '../../support/only-current.ts'
+
+const location = 'tokenwell/local/the-keys'
+const minute = 60_000
+const inFlight = 12 * minute
+
+const rsa = generateKey('RS256', 2048)
+const otherRsa = generateKey('RS256', 2048)
+const ec = generateKey('ES256', 0)
+const pem = (key = rsa) => key.export({ type: 'pkcs8', format: 'pem' }).toString()
+const jwk = (kid: string, key = rsa, more: object = {}) => ({ ...key.export({ format: 'jwk' }), kid, ...more })
+const set = (...keys: readonly object[]) => JSON.stringify({ keys })
+
+interface Options {
+  readonly builders?: RawElements[string]
+  readonly wrapElements?: (store: ElementStore) => ElementStore
+}
+
+/** The jwtBuilder `theBuilder`, whose operator brings the keys. */
+async function thePublication(t: TestContext, options: Options = {}) {
+  const { builders = { theBuilder: { keyStoreRef: 'theKeys' } }, wrapElements = (store) => store } = options
+  let time = Date.now()
+  let ids = 0
+  let elements: RawElements = { ...theElements(theIssuer), jwtBuilder: builders, keyStore: { theKeys: { location } } }
+  const secrets = new Map<string, string | SecretError>()
+  const log: LogEvent[] = []
+  const now = () => time
+  const parts = async () => {
+    const store = wrapElements(await theStore(t, elements))
+    const secretStore = onlyCurrent(async (name) => {
+      const text = secrets.get(name) ?? new SecretError('secret_missing', `The secret ${name} does not exist.`)
+      if (text instanceof SecretError) throw text
+      return new Secret(text)
+    })
+    return {
+      ...{ elements: store, surroundings: theSurroundings, secretStore, store: records, now },
+      openRotatingSecret: () => assert.fail('nothing is rotated'),
+      random: () => 0,
+      randomId: () => `version-${ids++}`,
+      pause: () => new Promise<void>(() => {}),
+      log: (event: LogEvent) => void log.push(event),
+    }
+  }
+  const records = memoryRecords({ maximumRecords: 100 })
+  const shown = async (jwtBuilder: string) =>
+    keysOf(await createPublicationParts(await parts()).publications.read(jwtBuilder, time), time)
+  return {
+    ...{ secrets, log, records },
+    pass(milliseconds: number) {
+      time += milliseconds
+    },
+    change(kinds: RawElements) {
+      elements = { ...elements, ...kinds }
+    },
+    publish: async (...names: readonly string[]) =>
+      createRotationParts(await parts()).publishKeys(names.length > 0 ? names : ['theBuilder'], time + 1000),
+    keys: async (jwtBuilder = 'theBuilder') => (await shown(jwtBuilder)).map((key) => key.jwk),
+    kids: async (jwtBuilder = 'theBuilder') => (await shown(jwtBuilder)).map((key) => key.jwk.kid),
+    version: async () => (await records.read([{ group: 'keys', id: 'jwks#theBuilder' }]))[0]?.version,
+  }
+}
+
+test('the public half of a PEM key is published, by the kid of its assertions, with alg and use', async (t) => {
+  const publication = await thePublication(t)
+  publication.secrets.set(location, pem())
+  await publication.publish()
+  const { kty, n, e } = createPublicKey(rsa).export({ format: 'jwk' })
+  assert.deepEqual(await publication.keys(), [{ kty, kid: keyIdOf(rsa), use: 'sig', alg: 'RS256', n, e }])
+  assert.deepEqual(publication.log, [{ event: 'keys_published', jwtBuilder: 'theBuilder', keys: 1 }])
+})
+
+test('of a key store that lists several keys those that fit the algorithm are published, or the one that is named', async (t) => {
+  const publication = await thePublication(t, {
+    builders: {
+      theBuilder: { keyStoreRef: 'theKeys' },
+      named: { keyStoreRef: 'theKeys', keyAlias: 'two' },
+      curved: { keyStoreRef: 'theKeys', signatureAlgorithm: 'ES256' },
+    },
+  })
+  publication.secrets.set(location, set(jwk('one'), jwk('curved', ec), jwk('two', otherRsa)))
+  await publication.publish('theBuilder', 'named', 'curved')
+  assert.deepEqual(await publication.kids(), ['one', 'two'])
+  assert.deepEqual(await publication.kids('named'), ['two'])
+  assert.deepEqual(await publication.kids('curved'), ['curved'])
+})
+
+test("an operator's new key is published at once, and the one before it until its last assertion is out", async (t) => {
+  const publication = await thePublication(t)
+  publication.secrets.set(location, set(jwk('old')))
+  await publication.publish()
+  publication.pass(10 * 86_400_000)
+  publication.secrets.set(location, set(jwk('new', otherRsa)))
+  await publication.publish()
+  assert.deepEqual(await publication.kids(), ['new', 'old'])
+  publication.pass(inFlight - 1)
+  await publication.publish()
+  assert.deepEqual(await publication.kids(), ['new', 'old'])
+  publication.pass(1)
+  assert.deepEqual(await publication.kids(), ['new'], 'though nobody has looked since')
+  await publication.publish()
+  publication.secrets.set(location, set(jwk('old')))
+  await publication.publish()
+  assert.deepEqual(await publication.kids(), ['old', 'new'], 'and back again')
+})
+
+test('keys with times are published by them, whoever brings them', async (t) => {
+  const publication = await thePublication(t)
+  const at = (offset: number) => Math.floor(Date.now() / 1000) + offset
+  publication.secrets.set(
+    location,
+    set(
+      jwk('next', rsa, { signsFrom: at(3600) }),
+      jwk('current', otherRsa, { signsFrom: at(-3600), signsUntil: at(3600) }),
+      jwk('previous', generateKey('RS256', 2048), { signsFrom: at(-7200), signsUntil: at(-660) }),
+      jwk('older', generateKey('RS256', 2048), { signsFrom: at(-9000), signsUntil: at(-7200) }),
+    ),
+  )
+  await publication.publish()
+  assert.deepEqual(await publication.kids(), ['next', 'current', 'previous'])
+  publication.pass(2 * minute)
+  assert.deepEqual(await publication.kids(), ['next', 'current'])
+})
+
+test('an expired certificate is left out, and its key is published all the same', async (t) => {
+  const publication = await thePublication(t)
+  const certificate = await createKeyCertificate(rsa, 'theClient')
+  publication.secrets.set(location, pem() + certificate)
+  await publication.publish()
+  const published = async () => (await publication.keys()).map(({ kid, x5c }) => [kid, x5c])
+  const { raw, validToDate } = new X509Certificate(certificate)
+  assert.deepEqual(await published(), [[keyIdOf(rsa), [raw.toString('base64')]]])
+  publication.pass(+validToDate - Date.now() + minute)
+  await publication.publish()
+  assert.deepEqual(await published(), [[keyIdOf(rsa), undefined]])
+})
+
+test('what is published already is not written again', async (t) => {
+  const publication = await thePublication(t)
+  publication.secrets.set(location, pem())
+  await publication.publish()
+  const version = await publication.version()
+  publication.pass(3_600_000)
+  await publication.publish()
+  assert.equal(await publication.version(), version)
+})
+
+test('of a shared key its algorithm is said, and nothing is read', async (t) => {
+  const publication = await thePublication(t, {
+    builders: { theBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } },
+  })
+  await publication.publish()
+  const [record] = await publication.records.read([{ group: 'keys', id: 'jwks#theBuilder' }])
+  assert.deepEqual(record?.fields, { sharedKey: 'HS256' })
+})
+
+test('a jwtBuilder that comes back from a shared key publishes its keys', async (t) => {
+  const publication = await thePublication(t, {
+    builders: { theBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } },
+  })
+  await publication.publish()
+  publication.change({ jwtBuilder: { theBuilder: { keyStoreRef: 'theKeys' } } })
+  publication.secrets.set(location, pem())
+  await publication.publish()
+  assert.equal((await publication.kids()).length, 1)
+})
+
+test('the keys of a jwtBuilder that is gone stay for what they may have signed', async (t) => {
+  const publication = await thePublication(t)
+  publication.secrets.set(location, pem())
+  await publication.publish()
+  publication.change({ jwtBuilder: {} })
+  await publication.publish()
+  publication.pass(inFlight)
+  await publication.publish()
+  assert.equal((await publication.kids()).length, 1)
+  publication.pass(60 * minute)
+  assert.deepEqual(await publication.kids(), [])
+  await publication.publish('neverWas')
+  assert.deepEqual((await publication.records.read([{ group: 'keys', id: 'jwks#neverWas' }]))[0], undefined)
+})
+
+test('before its first key a jwtBuilder publishes nothing', async (t) => {
+  const publication = await thePublication(t, { builders: { theBuilder: { jwkEnabled: true } } })
+  publication.secrets.set('tokenwell/local/jwk/theBuilder', '{ "keys": [] }')
+  await publication.publish()
+  assert.equal(await publication.version(), undefined)
+})
+
+test('how old the key is that signs, and whether the next one is overdue, is told where it is rotated', async (t) => {
+  const publication = await thePublication(t, {
+    builders: { theBuilder: { jwkEnabled: true, jwkRotationTime: '48h' } },
+  })
+  const signsFrom = Math.floor(Date.now() / 1000) - 3600
+  publication.secrets.set('tokenwell/local/jwk/theBuilder', set(jwk('a', rsa, { signsFrom })))
+  await publication.publish()
+  publication.pass(24 * 60 * minute)
+  await publication.publish()
+  publication.pass(3 * 24 * 60 * minute)
+  await publication.publish()
+  const told = publication.log.map((event) => (event.event === 'keys_published' ? event : assert.fail(event.event)))
+  assert.ok(Math.abs((told[0]?.keyAgeSeconds ?? 0) - 3600) <= 2)
+  // Not before the time that the next one is published before it signs, and a day to try again.
+  assert.deepEqual(
+    told.map(({ isKeyOverdue }) => isKeyOverdue),
+    [false, false, true],
+  )
+})
+
+test('what an operator has to mend is logged without a secret, what was published stays, and the others are published', async (t) => {
+  const publication = await thePublication(t, {
+    builders: {
+      theBuilder: { keyStoreRef: 'theKeys' },
+      wrong: { keyStoreRef: 'nowhere' },
+      right: { keyStoreRef: 'theKeys' },
+    },
+  })
+  publication.secrets.set(location, pem())
+  await publication.publish('theBuilder')
+  publication.secrets.set(location, 'hunter2')
+  await publication.publish('theBuilder', 'wrong')
+  publication.secrets.delete(location)
+  await publication.publish('theBuilder')
+  assert.equal((await publication.kids()).length, 1)
+  assert.deepEqual(
+    publication.log
+      .slice(1)
+      .map((event) => (event.event === 'publication_failed' ? [event.jwtBuilder, event.code] : event)),
+    [
+      ['theBuilder', 'key_store'],
+      ['wrong', 'configuration'],
+      ['theBuilder', 'secret_missing'],
+    ],
+  )
+  assert.doesNotMatch(JSON.stringify(publication.log), /hunter2/)
+  publication.secrets.set(location, pem())
+  await publication.publish('wrong', 'right')
+  assert.equal((await publication.kids('right')).length, 1)
+})
+
+test('what passes is thrown, so that it is repeated, once the others are published', async (t) => {
+  const publication = await thePublication(t, {
+    builders: { first: { jwkEnabled: true }, second: { keyStoreRef: 'theKeys' } },
+  })
+  const passing = new SecretError('secret_unreachable', 'no answer')
+  publication.secrets.set('tokenwell/local/jwk/first', passing)
+  publication.secrets.set(location, pem())
+  await assert.rejects(publication.publish('first', 'second'), passing)
+  assert.equal((await publication.kids('second')).length, 1)
+  assert.deepEqual(
+    publication.log.map(({ event }) => event),
+    ['keys_published'],
+  )
+})
+
+test('elements that can not be read are an error, and take nothing away', async (t) => {
+  let isBroken = false
+  const unreachable = new ElementStoreError('elements_unreachable', 'no answer')
+  const publication = await thePublication(t, {
+    wrapElements: (store) => ({ ...store, get: (all) => (isBroken ? Promise.reject(unreachable) : store.get(all)) }),
+  })
+  publication.secrets.set(location, pem())
+  await publication.publish()
+  isBroken = true
+  await assert.rejects(publication.publish(), unreachable)
+  assert.equal((await publication.kids()).length, 1)
+})

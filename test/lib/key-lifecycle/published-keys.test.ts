@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { keysOf, type PublishedKey, republish } from '../../../lib/key-lifecycle/published-keys.ts'
+import type { PublicJwk } from '../../../lib/signing/public-jwk.ts'
+
+const now = 1_800_000_000_000
+const inFlight = 720_000
+const earlier = now - 86_400_000
+
+const jwk = (kid: string, more: object = {}): PublicJwk => ({
+  kty: 'EC',
+  kid,
+  crv: 'P-256',
+  x: kid,
+  y: kid,
+  alg: 'ES256',
+  ...more,
+})
+const standing = (kid: string, until?: number): PublishedKey => ({
+  ...{ jwk: jwk(kid), publishedAt: earlier },
+  ...(until !== undefined && { until }),
+})
+const next = (before: readonly PublishedKey[], keys: readonly { jwk: PublicJwk; until?: number }[]) =>
+  republish(before, keys, { now, inFlightMilliseconds: inFlight }).map(({ jwk: { kid }, ...times }) => ({
+    kid,
+    ...times,
+  }))
+
+test('a key is published from now on, one that stands there since it has stood there', () => {
+  assert.deepEqual(next([standing('a')], [{ jwk: jwk('b') }, { jwk: jwk('a') }]), [
+    { kid: 'b', publishedAt: now },
+    { kid: 'a', publishedAt: earlier },
+  ])
+})
+
+test('a key that is there no more stays until the last of what it signed is out, and no longer however often it is looked at', () => {
+  const [a] = republish([standing('a')], [], { now, inFlightMilliseconds: inFlight })
+  assert.equal(a?.until, now + inFlight)
+  const later = { now: now + inFlight - 1, inFlightMilliseconds: inFlight }
+  assert.equal(republish([a], [], later)[0]?.until, now + inFlight)
+  assert.deepEqual(republish([a], [], { ...later, now: now + inFlight }), [])
+})
+
+test('a key whose end is known goes at it', () => {
+  assert.deepEqual(next([standing('a', now + 5)], [{ jwk: jwk('a'), until: now + 5 }]), [
+    { kid: 'a', publishedAt: earlier, until: now + 5 },
+  ])
+  assert.deepEqual(next([standing('a', now)], [{ jwk: jwk('a'), until: now }]), [])
+  assert.deepEqual(next([], [{ jwk: jwk('a'), until: now }]), [], 'nor is it published after it')
+})
+
+test('a key that signed until a moment ago stays for what it signed, whatever end was planned', () => {
+  assert.deepEqual(next([standing('a')], [{ jwk: jwk('a'), until: now - 1 }]), [
+    { kid: 'a', publishedAt: earlier, until: now + inFlight },
+  ])
+  assert.deepEqual(next([standing('a', now + 9)], [{ jwk: jwk('a'), until: now - 1 }]), [
+    { kid: 'a', publishedAt: earlier, until: now + 9 },
+  ])
+  assert.deepEqual(next([standing('a')], [{ jwk: jwk('a'), until: now + 10 * inFlight }]), [
+    { kid: 'a', publishedAt: earlier, until: now + 10 * inFlight },
+  ])
+})
+
+test('a key that signs again has no end, and has not been there for as long as it was out', () => {
+  assert.deepEqual(next([standing('a', now + 9)], [{ jwk: jwk('a') }]), [{ kid: 'a', publishedAt: earlier }])
+  assert.deepEqual(next([standing('a', now)], [{ jwk: jwk('a') }]), [{ kid: 'a', publishedAt: now }])
+})
+
+test('another key of the same kid takes its place at once: no reader could tell the two apart', () => {
+  const published = republish([standing('a')], [{ jwk: jwk('a', { x: 'other' }) }, { jwk: jwk('a', { x: 'third' }) }], {
+    now,
+    inFlightMilliseconds: inFlight,
+  })
+  assert.deepEqual(published, [{ jwk: jwk('a', { x: 'other' }), publishedAt: now }])
+})
+
+test('a certificate that comes or goes makes no other key of it', () => {
+  assert.deepEqual(
+    republish([standing('a')], [{ jwk: jwk('a', { x5c: ['abc'] }) }], { now, inFlightMilliseconds: inFlight }),
+    [{ jwk: jwk('a', { x5c: ['abc'] }), publishedAt: earlier }],
+  )
+})
+
+test('nobody sees a key from its end on, nor any of a shared one', () => {
+  const keys = [standing('a'), standing('b', now), standing('c', now + 1)]
+  const kids = keysOf({ kind: 'keys', keys }, now).map(({ jwk: { kid } }) => kid)
+  assert.deepEqual(kids, ['a', 'c'])
+  assert.deepEqual(keysOf({ kind: 'shared_key', algorithm: 'HS256' }, now), [])
+  assert.deepEqual(keysOf(undefined, now), [])
+})
+
+test('a key of which nobody knows since when it stands there has stood there since now', () => {
+  const unknown = { jwk: jwk('a'), publishedAt: Infinity }
+  assert.deepEqual(next([unknown], [{ jwk: jwk('a') }]), [{ kid: 'a', publishedAt: now }])
+})

@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
+import { withMemory } from '../../../lib/key-lifecycle/publication-store.ts'
+import type { Publication } from '../../../lib/key-lifecycle/published-keys.ts'
+
+const some: Publication = { kind: 'shared_key', algorithm: 'HS256' }
+
+function remembering(answer: (jwtBuilder: string) => Publication | undefined = () => some) {
+  let time = 0
+  const asked: string[] = []
+  let isBroken = false
+  const read = withMemory(
+    async (jwtBuilder) => {
+      asked.push(jwtBuilder)
+      if (isBroken) throw new CacheUnavailableError('it does not answer')
+      return answer(jwtBuilder)
+    },
+    () => time,
+  )
+  return {
+    asked,
+    read: (jwtBuilder = 'a') => read(jwtBuilder, time),
+    pass(milliseconds: number) {
+      time += milliseconds
+    },
+    break() {
+      isBroken = true
+    },
+  }
+}
+
+test('the store is asked once a minute, for what is not there, too', async () => {
+  for (const publication of [some, undefined]) {
+    const memory = remembering(() => publication)
+    assert.equal(await memory.read(), publication)
+    memory.pass(59_999)
+    assert.equal(await memory.read(), publication)
+    assert.equal(memory.asked.length, 1)
+    memory.pass(1)
+    await memory.read()
+    assert.equal(memory.asked.length, 2)
+  }
+})
+
+test('while the store does not answer, the last answer stands in, for five minutes', async () => {
+  const memory = remembering()
+  await memory.read()
+  memory.break()
+  memory.pass(299_999)
+  assert.equal(await memory.read(), some)
+  memory.pass(1)
+  await assert.rejects(memory.read(), CacheUnavailableError)
+})
+
+test('that there was nothing stands in for nothing', async () => {
+  const memory = remembering(() => undefined)
+  await memory.read()
+  memory.break()
+  memory.pass(60_000)
+  await assert.rejects(memory.read(), CacheUnavailableError)
+  await assert.rejects(memory.read('b'), CacheUnavailableError)
+})
+
+test('a fault of ours is shown, not covered by what stands there', async () => {
+  let isBroken = false
+  const memory = remembering(() => {
+    if (isBroken) throw new TypeError('a fault')
+    return some
+  })
+  await memory.read()
+  isBroken = true
+  memory.pass(60_000)
+  await assert.rejects(memory.read(), TypeError)
+})
+
+test('however many are asked for, a thousand are remembered', async () => {
+  const memory = remembering()
+  for (let index = 0; index <= 1_000; index++) await memory.read(`builder-${index}`)
+  await memory.read('builder-1')
+  assert.equal(memory.asked.length, 1_001)
+  await memory.read('builder-0')
+  assert.equal(memory.asked.length, 1_002, 'the first is forgotten')
+})

@@ -1,0 +1,360 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { test } from 'node:test'
+import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
+import { rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
+import { generateKey } from '../../../lib/signing/key-algorithm.ts'
+import { writeKeySet } from '../../../lib/signing/signing-secret.ts'
+import {
+  aheadSeconds,
+  assertVerifies,
+  givenUp,
+  marginSeconds,
+  refused,
+  theRotation,
+  theSecretName,
+} from '../../support/the-rotation.ts'
+
+const minute = 60
+const theRecord = { group: 'keys', id: 'jwks#theBuilder' }
+
+test('the first key is made, published and signs at once', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  const { signsFrom, signsUntil, keyId } = rotation.signer()
+  assert.deepEqual([signsFrom, signsUntil], [rotation.now(), undefined])
+  assert.deepEqual(await rotation.publishedKids(), [keyId])
+  assert.deepEqual(rotation.secrets.labels(theSecretName), { AWSCURRENT: 'first', AWSPENDING: 'first' })
+  await assertVerifies(rotation)
+})
+
+test('the secret is a private JWK set with kid, use, alg and the times of each key in seconds', async (t) => {
+  const rotation = await theRotation(t, { builder: { signatureAlgorithm: 'RS256', jwkSigningKeySize: 3072 } })
+  await rotation.rotate('first')
+  const [key, ...others] = JSON.parse(rotation.secrets.current(theSecretName)).keys
+  assert.deepEqual(others, [])
+  assert.deepEqual(Object.keys(key).sort(), 'alg d dp dq e kid kty n p q qi signsFrom use'.split(' '))
+  assert.deepEqual([key.alg, key.use, key.signsFrom], ['RS256', 'sig', rotation.now() / 1000])
+  assert.equal(Buffer.from(key.n, 'base64url').length * 8, 3072)
+})
+
+test('a next key is published for publishAheadSeconds before it signs, and then the other one stays until its assertions are out', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  const first = rotation.signer().keyId
+  rotation.pass(30 * 86_400)
+  const rotatedAt = rotation.now()
+  await rotation.rotate('second')
+
+  assert.equal(rotation.signer().keyId, first, 'it goes on')
+  const [next = ''] = (await rotation.publishedKids()).filter((kid) => kid !== first)
+  const signsFrom = rotatedAt + (aheadSeconds + marginSeconds) * 1000
+  assert.deepEqual(
+    rotation.keys().map((key) => [key.keyId, key.signsFrom, key.signsUntil]),
+    [
+      [next, signsFrom, undefined],
+      [first, rotatedAt - 30 * 86_400_000, signsFrom],
+    ],
+  )
+  rotation.pass(aheadSeconds + marginSeconds - 1)
+  assert.equal(rotation.signer().keyId, first)
+  rotation.pass(1)
+  assert.equal(rotation.signer().keyId, next, 'from its second on')
+  await assertVerifies(rotation)
+
+  await rotation.publish()
+  rotation.pass(12 * minute - 1)
+  await rotation.publish()
+  assert.deepEqual(
+    await rotation.publishedKids(),
+    [next, first],
+    'two minutes of an assertion, five of clocks, five of memory',
+  )
+  rotation.pass(1)
+  assert.deepEqual(await rotation.publishedKids(), [next])
+})
+
+test('the longer an assertion lives, the longer the key that signed it is published', async (t) => {
+  const rotation = await theRotation(t, { builder: { expiresInSeconds: '1h', publishAheadSeconds: 600 } })
+  await rotation.rotate('first')
+  const first = rotation.signer().keyId
+  await rotation.rotate('second')
+  rotation.pass(600 + 60)
+  await rotation.publish()
+  rotation.pass(70 * minute - 1)
+  assert.ok((await rotation.publishedKids()).includes(first))
+  rotation.pass(1)
+  assert.ok(!(await rotation.publishedKids()).includes(first))
+})
+
+test('a third rotation keeps the previous key while it may be needed, and no longer', async (t) => {
+  const rotation = await theRotation(t, { builder: { publishAheadSeconds: 100 } })
+  await rotation.rotate('first')
+  const first = rotation.signer().keyId
+  await rotation.rotate('second')
+  rotation.pass(110)
+  const second = rotation.signer().keyId
+  await rotation.rotate('third')
+  assert.deepEqual(
+    rotation
+      .keys()
+      .map(({ keyId }) => keyId)
+      .slice(1),
+    [second, first],
+  )
+  rotation.pass(13 * minute)
+  await rotation.rotate('fourth')
+  const kids = rotation.keys().map(({ keyId }) => keyId)
+  assert.equal(kids.length, 3)
+  assert.ok(kids.includes(second) && !kids.includes(first))
+})
+
+test('without publishAheadSeconds a new key signs at once', async (t) => {
+  const rotation = await theRotation(t, { builder: { publishAheadSeconds: 0 } })
+  await rotation.rotate('first')
+  const first = rotation.signer().keyId
+  rotation.pass(1)
+  await rotation.step('createSecret', 'second')
+  rotation.pass(60)
+  for (const step of rotationSteps.slice(1)) await rotation.step(step, 'second')
+  assert.notEqual(rotation.signer().keyId, first, 'however long its steps take')
+})
+
+test('a next key that does not fit the algorithm any more is given up', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  const next = { privateKey: generateKey('RS256', 2048), keyId: 'next', certificates: [], signsFrom: rotation.now() }
+  const secret = await rotation.secrets.open(theSecretName)
+  await secret.putPending('second', writeKeySet([next], 'RS256', 'first'))
+  await assert.rejects(rotation.step('setSecret', 'second'), givenUp)
+  await assert.rejects(rotation.step('finishSecret', 'second'), refused)
+})
+
+test('a key of a half-known time signs from a whole second on, and none too early', async (t) => {
+  const rotation = await theRotation(t, { builder: { publishAheadSeconds: 10 } })
+  await rotation.rotate('first')
+  rotation.pass(0.4)
+  await rotation.rotate('second')
+  const [next] = rotation.keys()
+  assert.equal(((next?.signsFrom ?? 0) - rotation.now()) / 1000, 12.6)
+})
+
+test('while a next key waits, a rotation is refused in words and nothing is left pending', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  await rotation.rotate('second')
+  const [before, published] = [rotation.secrets.current(theSecretName), await rotation.published()]
+  rotation.pass(3600)
+  await assert.rejects(rotation.rotate('third'), {
+    ...refused,
+    message: `The secret ${theSecretName} has been rotated: its next key, ${rotation.keys()[0]?.keyId}, is published and signs in 1390 min. Ask again after that.`,
+  })
+  assert.deepEqual(rotation.secrets.labels(theSecretName), { AWSCURRENT: 'second' })
+  assert.equal(rotation.secrets.current(theSecretName), before)
+  assert.deepEqual(await rotation.published(), published)
+})
+
+test('each step changes nothing the second time, and once it is over none changes anything', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  rotation.pass(86_400)
+  rotation.secrets.begin(theSecretName, 'second')
+  const state = async () =>
+    JSON.stringify([
+      rotation.secrets.labels(theSecretName),
+      await rotation.secrets.get(theSecretName).then((text) => text.reveal()),
+      await rotation.published(),
+    ])
+  for (const step of rotationSteps) {
+    await rotation.step(step, 'second')
+    const once = await state()
+    rotation.pass(1)
+    await rotation.step(step, 'second')
+    assert.equal(await state(), once, step)
+  }
+  rotation.secrets.begin(theSecretName, 'third')
+  const after = await state()
+  for (const step of rotationSteps) await rotation.step(step, 'second')
+  assert.equal(await state(), after, 'nor disturbs the next rotation')
+})
+
+test('setSecret once more, after all is over, publishes what is current', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  const [record] = await rotation.store.read([theRecord])
+  const lost = { version: 'other', removableFrom: rotation.now(), fields: { jwks: '{"keys":[]}' } }
+  await rotation.store.write(theRecord, lost, record?.version)
+  await rotation.step('setSecret', 'first')
+  assert.deepEqual(await rotation.publishedKids(), [rotation.signer().keyId])
+})
+
+test('no step is done before createSecret, nor for a version that was given up', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  rotation.secrets.begin(theSecretName, 'second')
+  for (const step of rotationSteps.slice(1))
+    await assert.rejects(rotation.step(step, 'second'), { ...refused, message: /createSecret comes first/ })
+
+  await rotation.step('createSecret', 'second')
+  rotation.pass(86_400)
+  await assert.rejects(rotation.step('setSecret', 'second'), givenUp)
+  assert.deepEqual(rotation.secrets.labels(theSecretName), { AWSCURRENT: 'first' })
+  await assert.rejects(rotation.step('createSecret', 'second'), {
+    ...refused,
+    message: /was given up: begin another one/,
+  })
+  for (const step of rotationSteps.slice(1)) await assert.rejects(rotation.step(step, 'second'), refused)
+  await rotation.rotate('third')
+})
+
+test('publication may be as late as the margin, and not a second later', async (t) => {
+  for (const [seconds, isInTime] of [
+    [marginSeconds, true],
+    [marginSeconds + 1, false],
+  ] as const) {
+    const rotation = await theRotation(t)
+    await rotation.rotate('first')
+    await rotation.step('createSecret', 'second')
+    rotation.pass(seconds)
+    const setting = rotation.step('setSecret', 'second')
+    if (isInTime) await setting
+    else
+      await assert.rejects(setting, {
+        ...givenUp,
+        message: `The secret ${theSecretName} has a next key that was published too late for servers to know it in time: nothing is changed. Rotate it again.`,
+      })
+  }
+})
+
+test('a rotation that rests between publication and its end is finished late, and its key signs at once', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  const first = rotation.signer().keyId
+  await rotation.step('createSecret', 'second')
+  await rotation.step('setSecret', 'second')
+  rotation.pass(aheadSeconds + marginSeconds + 5 * minute)
+  await rotation.publish()
+  assert.equal(rotation.signer().keyId, first)
+  await rotation.step('testSecret', 'second')
+  await rotation.step('finishSecret', 'second')
+  assert.notEqual(rotation.signer().keyId, first)
+  await assertVerifies(rotation)
+  await rotation.publish()
+  rotation.pass(12 * minute - 1)
+  await rotation.publish()
+  assert.ok((await rotation.publishedKids()).includes(first), 'it signed until a moment ago, whatever was planned')
+  rotation.pass(1)
+  assert.ok(!(await rotation.publishedKids()).includes(first))
+})
+
+test('a rotation that rests for so long that its key is published no more is given up', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  await rotation.step('createSecret', 'second')
+  await rotation.step('setSecret', 'second')
+  rotation.pass(aheadSeconds + marginSeconds + 12 * minute)
+  await assert.rejects(rotation.step('testSecret', 'second'), {
+    ...refused,
+    message: /is not published: setSecret comes first/,
+  })
+  await assert.rejects(rotation.step('finishSecret', 'second'), givenUp)
+  assert.equal((await rotation.published()).length, 2)
+  await rotation.publish()
+  rotation.pass(12 * minute)
+  assert.deepEqual(await rotation.publishedKids(), [rotation.signer().keyId], 'what was never needed goes')
+})
+
+test('after a change of the algorithm a new key signs at once, for no other can', async (t) => {
+  const before = await theRotation(t, { builder: { signatureAlgorithm: 'RS256' } })
+  await before.rotate('first')
+  const rotation = await theRotation(t)
+  rotation.secrets.put(theSecretName, before.secrets.current(theSecretName))
+  await rotation.rotate('second')
+  assert.equal(rotation.signer().privateKey.asymmetricKeyType, 'ec')
+  await assertVerifies(rotation)
+  const [, old] = JSON.parse(rotation.secrets.current(theSecretName)).keys
+  assert.deepEqual([old.kty, old.alg, old.signsUntil], ['RSA', undefined, rotation.now() / 1000])
+})
+
+test('every algorithm with two halves is rotated', async (t) => {
+  for (const signatureAlgorithm of ['RS512', 'PS256', 'ES384', 'ES512', 'EdDSA']) {
+    const rotation = await theRotation(t, { builder: { signatureAlgorithm } })
+    await rotation.rotate('first')
+    const [published] = await rotation.published()
+    assert.equal(published?.jwk['alg'], signatureAlgorithm)
+  }
+})
+
+test('a jwtBuilder whose key is not made here is refused in words, and nothing is left pending', async (t) => {
+  const keyStore = { keyStore: { theKeys: { location: 'tokenwell/local/the-keys' } } }
+  const cases: readonly (readonly [object, RegExp])[] = [
+    [
+      { builder: { signatureAlgorithm: 'HS256', jwkEnabled: undefined, sharedKey: 'tokenwell/local/shared' } },
+      /shared key \(HS256\)/,
+    ],
+    [
+      { builder: { jwkEnabled: false, keyStoreRef: 'theKeys' }, elements: keyStore },
+      /set jwkEnabled to have it made and rotated/,
+    ],
+    [{ builder: { certificateThumbprint: 'x5t#S256' } }, /a key that is made here has none/],
+    [{ elements: { jwtBuilder: {} } }, /There is no jwtBuilder\/theBuilder/],
+  ]
+  for (const [options, message] of cases)
+    for (const step of rotationSteps) {
+      const rotation = await theRotation(t, options)
+      rotation.secrets.begin(theSecretName, 'first')
+      await assert.rejects(rotation.step(step, 'first'), { ...refused, message })
+      assert.equal(rotation.secrets.labels(theSecretName)['AWSPENDING'], undefined)
+    }
+})
+
+test('a jwtBuilder with mistakes is not rotated, and says which', async (t) => {
+  const rotation = await theRotation(t, { builder: { signatureAlgorithm: 'HS256' } })
+  rotation.secrets.begin(theSecretName, 'first')
+  await assert.rejects(rotation.step('createSecret', 'first'), { name: 'ConfigurationError', message: /jwkEnabled/ })
+  assert.equal(rotation.secrets.labels(theSecretName)['AWSPENDING'], undefined)
+})
+
+test('while the shared records can not be used nothing is published and nothing is made current', async (t) => {
+  let isBroken = false
+  const broken = () => Promise.reject(new RecordStoreError('it does not answer'))
+  const rotation = await theRotation(t, {
+    wrapStore: (store) => ({
+      ...store,
+      read: (names) => (isBroken ? broken() : store.read(names)),
+    }),
+  })
+  await rotation.rotate('first')
+  const text = rotation.secrets.current(theSecretName)
+  for (const [index, step] of rotationSteps.entries()) {
+    if (index > 0) {
+      isBroken = true
+      await assert.rejects(rotation.step(step, 'second'), { name: 'CacheUnavailableError' })
+      assert.equal(rotation.secrets.current(theSecretName), text)
+      // For a while after a failure nobody asks.
+      rotation.pass(6)
+      isBroken = false
+    }
+    if (step !== 'finishSecret') await rotation.step(step, 'second')
+  }
+  await rotation.rotate('second')
+  assert.equal(rotation.keys().length, 2)
+})
+
+test('a published half that is none to the private one is found before it signs', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  await rotation.step('createSecret', 'second')
+  await rotation.step('setSecret', 'second')
+  const [record] = await rotation.store.read([theRecord])
+  assert(record)
+  const { keys } = JSON.parse(String(record.fields['jwks']))
+  const { x, y } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
+  const jwks = JSON.stringify({ keys: [{ ...keys[0], x, y }, ...keys.slice(1)] })
+  await rotation.store.write(theRecord, { ...record, version: 'other', fields: { jwks } }, record.version)
+  await assert.rejects(rotation.step('testSecret', 'second'), {
+    ...givenUp,
+    message: /a next key that is none to what is published/,
+  })
+  assert.equal(rotation.secrets.labels(theSecretName)['AWSPENDING'], undefined)
+})

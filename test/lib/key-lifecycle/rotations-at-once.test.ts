@@ -1,0 +1,84 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
+import { generateKey } from '../../../lib/signing/key-algorithm.ts'
+import { writeKeySet } from '../../../lib/signing/signing-secret.ts'
+import { givenUp, refused, theRotation, theSecretName } from '../../support/the-rotation.ts'
+
+test('of two rotations the later one takes the place of the other, which ends in words', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  await rotation.step('createSecret', 'second')
+  await rotation.step('setSecret', 'second')
+  await rotation.step('createSecret', 'third')
+  await assert.rejects(rotation.step('finishSecret', 'second'), {
+    ...refused,
+    message: /another rotation takes its place/,
+  })
+  for (const step of rotationSteps.slice(1)) await rotation.step(step, 'third')
+  assert.equal(rotation.keys().length, 2)
+})
+
+test('a rotation that was begun before another one ended is given up', async (t) => {
+  for (const step of rotationSteps.slice(1)) {
+    const rotation = await theRotation(t)
+    await rotation.rotate('first')
+    for (const each of rotationSteps.slice(0, 3)) await rotation.step(each, 'second')
+    await rotation.step('finishSecret', 'second')
+    // Its first step read the secret before that, and wrote it after.
+    const third = await rotation.secrets.open(theSecretName)
+    const stale = generateKey('ES256', 0)
+    await third.putPending(
+      'third',
+      writeKeySet(
+        [{ privateKey: stale, keyId: 'stale', certificates: [], signsFrom: rotation.now() }],
+        'ES256',
+        'first',
+      ),
+    )
+    const kids = rotation.keys().map(({ keyId }) => keyId)
+    await assert.rejects(rotation.step(step, 'third'), {
+      ...givenUp,
+      message: /has changed since this rotation was begun/,
+    })
+    assert.deepEqual(
+      rotation.keys().map(({ keyId }) => keyId),
+      kids,
+      step,
+    )
+    assert.deepEqual(rotation.secrets.labels(theSecretName), { AWSCURRENT: 'second' })
+  }
+})
+
+test('a rotation that another one overtakes at its last call is given up', async (t) => {
+  let overtake = () => {}
+  const rotation = await theRotation(t, {
+    wrapSecrets: (open) => async (name) => {
+      const secret = await open(name)
+      return {
+        ...secret,
+        async makeCurrent(version, before) {
+          overtake()
+          return secret.makeCurrent(version, before)
+        },
+      }
+    },
+  })
+  await rotation.rotate('first')
+  const text = rotation.secrets.current(theSecretName)
+  overtake = () => rotation.secrets.put(theSecretName, text)
+  await assert.rejects(rotation.rotate('second'), {
+    ...givenUp,
+    message: /was changed while this rotation was finished/,
+  })
+  assert.equal(rotation.secrets.labels(theSecretName)['AWSPENDING'], undefined)
+  assert.equal(rotation.secrets.current(theSecretName), text)
+})
+
+test('two at once who do the same step make one key', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  for (const step of rotationSteps) await Promise.all([rotation.step(step, 'second'), rotation.step(step, 'second')])
+  assert.equal(rotation.keys().length, 2)
+  assert.equal((await rotation.published()).length, 2)
+})

@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
+import { type TheRotation, theRotation, theSecretName } from '../../support/the-rotation.ts'
+
+/* When the record of published keys is due: the next key is tried then. */
+
+async function dueAt({ store }: TheRotation): Promise<number | undefined> {
+  const [record] = await store.read([publishedKeysRecordName('theBuilder')])
+  assert.ok(record)
+  return record.dueAt
+}
+
+test('the published keys are due when the next one begins to sign, from when its version is current', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  assert.equal(await dueAt(rotation), undefined, 'the first key comes after none')
+  rotation.pass(30 * 86_400)
+  rotation.secrets.begin(theSecretName, 'second')
+  for (const step of ['createSecret', 'setSecret', 'testSecret'] as const) await rotation.step(step, 'second')
+  assert.equal(await dueAt(rotation), undefined, 'it may still be given up')
+  await rotation.step('finishSecret', 'second')
+  const signsFrom = Math.max(...rotation.keys().map((key) => key.signsFrom ?? 0))
+  assert.ok(signsFrom > rotation.now())
+  assert.equal(await dueAt(rotation), signsFrom)
+})
+
+test('publishing sets the time where it is missing, and leaves a trial that is still to be made', async (t) => {
+  const rotation = await theRotation(t)
+  await rotation.rotate('first')
+  rotation.pass(30 * 86_400)
+  await rotation.rotate('second')
+  const signsFrom = await dueAt(rotation)
+  assert.ok(signsFrom)
+  const name = publishedKeysRecordName('theBuilder')
+  const [record] = await rotation.store.read([name])
+  assert.ok(record)
+  const { dueAt: _dueAt, ...withoutTime } = record
+  assert.ok(await rotation.store.write(name, { ...withoutTime, version: 'without' }, record.version))
+  await rotation.publish()
+  assert.equal(await dueAt(rotation), signsFrom)
+
+  rotation.pass((signsFrom - rotation.now()) / 1000 + 3 * 86_400)
+  await rotation.publish()
+  assert.equal(await dueAt(rotation), signsFrom)
+})

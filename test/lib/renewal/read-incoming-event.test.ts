@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { inspect } from 'node:util'
+import { kinds } from '../../../lib/configuration/element.ts'
+import type { TokenwellEvent } from '../../../lib/events/event-bus.ts'
+import { asEventbridgeEvent } from '../../../lib/events/event-bus.ts'
+import { readIncomingEvent, UnreadableEventError } from '../../../lib/renewal/incoming-event.ts'
+
+const tokenId = `${'a'.repeat(22)}.${'b'.repeat(43)}`
+const read = (input: unknown) => readIncomingEvent(input, 'prod')
+
+/** What EventBridge adds. */
+const envelope = {
+  version: '0',
+  id: '6a7e8feb-b491-4cf7-a9f1-bf3703467718',
+  account: '111122223333',
+  time: '2026-11-24T16:43:48Z',
+  region: 'eu-central-1',
+}
+
+/** As the manual of Systems Manager shows it. */
+function someParameterChange(name: unknown, operation = 'Update') {
+  return {
+    ...envelope,
+    'detail-type': 'Parameter Store Change',
+    source: 'aws.ssm',
+    resources: [`arn:aws:ssm:eu-central-1:111122223333:parameter${String(name)}`],
+    detail: { operation, name, type: 'String', description: 'Sample Parameter' },
+  }
+}
+
+/** As the manual of Secrets Manager shows it. */
+function someSecretChange(name: unknown, labelUpdated: unknown = 'AWSCURRENT') {
+  return {
+    ...envelope,
+    'detail-type': 'Secret Label Updated',
+    source: 'aws.secretsmanager',
+    resources: [`arn:aws:secretsmanager:eu-central-1:111122223333:secret:${String(name)}-a1b2c3`],
+    detail: { name, labelUpdated, versionId: 'a1b2c3d4-5678-90ab-cdef-EXAMPLE11111' },
+  }
+}
+
+function someOwnEvent(type: string, detail?: unknown, source = 'tokenwell-prod') {
+  return { ...envelope, source, 'detail-type': type, resources: [], ...(detail !== undefined && { detail }) }
+}
+
+function unreadable(input: unknown, message: RegExp): void {
+  assert.throws(
+    () => read(input),
+    (error) => {
+      assert.ok(error instanceof UnreadableEventError, inspect(error))
+      assert.equal(error.code, 'unreadable_event')
+      assert.match(error.message, message)
+      assert.doesNotMatch(inspect(error, { depth: 9, showHidden: true }), /hunter2/)
+      return true
+    },
+  )
+}
+
+test('what is raised and asks for something is read as it was raised, as an object and as the JSON of a message', () => {
+  const events: TokenwellEvent[] = [
+    { type: 'TokenRefreshRequested', connection: 'conn', tokenId },
+    { type: 'TokenRejected', connection: 'my.conn-1_a', tokenId: 'a'.repeat(22) },
+    { type: 'ConnectionChanged', connection: 'conn' },
+  ]
+  for (const event of events) {
+    const raised = { ...envelope, resources: [], ...asEventbridgeEvent(event, 'tokenwell-prod') }
+    assert.deepEqual(read(raised), event)
+    assert.deepEqual(read(JSON.stringify(raised)), event)
+  }
+})
+
+test('an event of Tokenwell is its detail type and all its other members', () => {
+  assert.deepEqual(asEventbridgeEvent({ type: 'TokenRejected', connection: 'conn', tokenId }, 'tokenwell-prod'), {
+    source: 'tokenwell-prod',
+    'detail-type': 'TokenRejected',
+    detail: { connection: 'conn', tokenId },
+  })
+})
+
+test('what Tokenwell says it has done asks for nothing', () => {
+  const events: TokenwellEvent[] = [
+    { type: 'TokenRefreshed', connection: 'conn', tokenId, expiresAt: 1_800_000_000 },
+    { type: 'TokenRefreshFailed', connection: 'conn', code: 'unreachable' },
+    { type: 'ConnectionRefused', connection: 'conn', error: 'invalid_client' },
+  ]
+  for (const event of events) assert.equal(read(asEventbridgeEvent(event, 'tokenwell-prod')).type, 'Ignored')
+})
+
+test('on the own bus the source may be any, and members that nobody knows are passed over', () => {
+  const detail = { connection: 'conn', tokenId, since: 'yesterday' }
+  for (const source of ['tokenwell-prod', 'my.api', ''])
+    assert.deepEqual(read(someOwnEvent('TokenRejected', detail, source)), {
+      type: 'TokenRejected',
+      connection: 'conn',
+      tokenId,
+    })
+})
+
+test('an operator clears the cache of one connection, or of all', () => {
+  const one = { type: 'ClearTokenCache', connection: 'conn' }
+  assert.deepEqual(read(someOwnEvent('ClearTokenCache', { connection: 'conn' })), one)
+  assert.deepEqual(read(someOwnEvent('ClearTokenCache', {})), { type: 'ClearTokenCache' })
+  assert.deepEqual(read(someOwnEvent('ClearTokenCache')), { type: 'ClearTokenCache' })
+})
+
+test('a slip of the pen does not clear the cache of all connections', () => {
+  for (const detail of [{ Connection: 'conn' }, { connection: 'conn', connections: 'hunter2' }, { hunter2: true }])
+    unreadable(someOwnEvent('ClearTokenCache', detail), /: detail of ClearTokenCache has a connection or nothing\.$/)
+  for (const connection of [null, '', '*', ['conn'], 7])
+    unreadable(someOwnEvent('ClearTokenCache', { connection }), /: detail\.connection must be/)
+  for (const detail of [null, 'conn', ['conn']])
+    unreadable(someOwnEvent('ClearTokenCache', detail), /: detail must be a JSON object\.$/)
+})
+
+test('the schedule needs no detail and no source', () => {
+  assert.deepEqual(read({ 'detail-type': 'ReconcileElements' }), { type: 'ReconcileElements' })
+  assert.deepEqual(read(someOwnEvent('ReconcileElements', {})), { type: 'ReconcileElements' })
+})
+
+test('a parameter that is an element of this stage has changed, whatever was done to it', () => {
+  for (const operation of ['Create', 'Update', 'Delete', 'LabelParameterVersion'])
+    for (const kind of kinds)
+      assert.deepEqual(read(someParameterChange(`/tokenwell/prod/${kind}/my.id-1_a`, operation)), {
+        type: 'ElementChanged',
+        kind,
+        id: 'my.id-1_a',
+      })
+})
+
+test('a parameter that is no element of this stage is ignored, and why is told', () => {
+  const cases: readonly (readonly [string, RegExp])[] = [
+    ['golden-ami', /no element of this stage/],
+    ['/tokenwell/test/jwtBuilder/b', /no element of this stage/],
+    ['/tokenwell/prod-2/jwtBuilder/b', /no element of this stage/],
+    ['/other/tokenwell/prod/jwtBuilder/b', /no element of this stage/],
+    ['tokenwell/prod/jwtBuilder/b', /no element of this stage/],
+    ['/tokenwell/prod/jwtBuilder', /not <kind>\/<id>/],
+    ['/tokenwell/prod/jwtBuilder/', /not <kind>\/<id>/],
+    ['/tokenwell/prod/jwtBuilder/b/c', /not <kind>\/<id>/],
+    ['/tokenwell/prod/jwtBuilder/..', /not <kind>\/<id>/],
+    ['/tokenwell/prod/jwtBuilder/a b', /not <kind>\/<id>/],
+    ['/tokenwell/prod/jwtbuilder/b', /no such kind/],
+    ['/tokenwell/prod/constructor/b', /no such kind/],
+  ]
+  for (const [name, why] of cases) {
+    const event = read(someParameterChange(name))
+    assert.ok(event.type === 'Ignored', `${name}: ${event.type}`)
+    assert.match(event.why, why, name)
+  }
+})
+
+test('a secret of this stage has changed when it has a new current version', () => {
+  for (const name of ['tokenwell/prod/k', 'tokenwell/prod/jwk/the-builder', 'tokenwell/prod/cache'])
+    assert.deepEqual(read(someSecretChange(name)), { type: 'SecretChanged', name })
+})
+
+test('a secret whose other label moved, or of another stage, is ignored, and why is told', () => {
+  const cases: readonly (readonly [object, RegExp])[] = [
+    [someSecretChange('tokenwell/prod/k', 'MyLabel'), /not AWSCURRENT/],
+    [someSecretChange('tokenwell/prod/k', 'awscurrent'), /not AWSCURRENT/],
+    [someSecretChange('tokenwell/test/k'), /none of this stage/],
+    [someSecretChange('tokenwell/prod-2/k'), /none of this stage/],
+    [someSecretChange('tokenwell/prod/'), /none of this stage/],
+    [someSecretChange('tokenwell/prod/../test/k'), /none of this stage/],
+    [someSecretChange('mySecret'), /none of this stage/],
+  ]
+  for (const [input, reason] of cases) {
+    const event = read(input)
+    assert.ok(event.type === 'Ignored', event.type)
+    assert.match(event.why, reason)
+  }
+})
+
+test('what is no event is unreadable', () => {
+  for (const input of [undefined, null, 7, [], [someOwnEvent('ReconcileElements')], '"hunter2"', 'null', '[]'])
+    unreadable(input, /^The event can't be read: it must be a JSON object\.$/)
+  for (const input of ['', 'hunter2', '{"detail-type":"hunter2"', '['.repeat(100_000)])
+    unreadable(input, /^The event can't be read: it is no JSON\.$/)
+  for (const input of [{}, { 'detail-type': ['ReconcileElements'] }, { detailType: 'ReconcileElements' }])
+    unreadable(input, /: detail-type must be a text\.$/)
+})
+
+test('a type that is not known is unreadable, and so is one from another source than its own', () => {
+  const inputs = [
+    someOwnEvent('hunter2', { connection: 'conn' }),
+    someOwnEvent('tokenRejected', { connection: 'conn', tokenId }),
+    someOwnEvent('toString', {}),
+    someOwnEvent('Ignored', { why: 'hunter2' }),
+    { ...someParameterChange('/tokenwell/prod/jwtBuilder/b'), source: 'tokenwell-prod' },
+    { ...someSecretChange('tokenwell/prod/k'), source: 'aws.ssm' },
+    { ...someParameterChange('/tokenwell/prod/jwtBuilder/b'), source: 'aws.secretsmanager' },
+    { ...someSecretChange('tokenwell/prod/k'), 'detail-type': 'AWS API Call via CloudTrail' },
+    { ...someParameterChange('/tokenwell/prod/jwtBuilder/b'), 'detail-type': 'TokenRejected' },
+  ]
+  for (const input of inputs) unreadable(input, /: detail-type is none that is known from its source\.$/)
+})
+
+test('a member that is missing or has another form is named, and not repeated', () => {
+  const wrong = [undefined, null, '', 7, {}, [], 'hunter2 hunter2', '../hunter2', 'hunter2\n']
+  for (const value of wrong) {
+    unreadable(someOwnEvent('TokenRejected', { connection: value, tokenId }), /: detail\.connection must be the name/)
+    unreadable(someOwnEvent('ConnectionChanged', { connection: value }), /: detail\.connection must be the name/)
+    for (const type of ['TokenRejected', 'TokenRefreshRequested'])
+      unreadable(someOwnEvent(type, { connection: 'conn', tokenId: value }), /: detail\.tokenId must be the token_id/)
+  }
+  for (const value of [undefined, null, 7, {}, ['hunter2']]) {
+    unreadable(someParameterChange(value), /: detail\.name must be a text\.$/)
+    unreadable(someSecretChange(value), /: detail\.name must be a text\.$/)
+  }
+  for (const value of [null, 7, ['AWSCURRENT']])
+    unreadable(someSecretChange('tokenwell/prod/k', value), /: detail\.labelUpdated must be a text\.$/)
+})
+
+test('a detail that is no object is unreadable', () => {
+  const withDetail = [someParameterChange('/tokenwell/prod/jwtBuilder/b'), someSecretChange('tokenwell/prod/k')]
+  const own = ['TokenRefreshRequested', 'TokenRejected', 'ConnectionChanged'].map((type) => someOwnEvent(type))
+  for (const event of [...withDetail, ...own])
+    for (const detail of [undefined, null, '{"connection":"hunter2"}', ['hunter2']])
+      unreadable({ ...event, detail }, /: detail must be a JSON object\.$/)
+})

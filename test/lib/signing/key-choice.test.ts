@@ -1,0 +1,128 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { test } from 'node:test'
+import { createKeyChoice } from '../../../lib/signing/signer-cache.ts'
+import type { Times } from '../../../lib/signing/signing-key.ts'
+import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+
+const location = 'tokenwell/test/the-key'
+const at = Date.parse('2026-11-24T00:00:00Z')
+const day = 86_400_000
+const { privateKey } = generateKeyPairSync('ed25519')
+
+const previous = { keyId: 'previous', signsFrom: at - 30 * day, signsUntil: at }
+const current = { keyId: 'current', signsFrom: at, signsUntil: at + 30 * day }
+const next = { keyId: 'next', signsFrom: at + 30 * day }
+
+function choose(keys: readonly ({ readonly keyId: string } & Times)[], alias?: string) {
+  const signingKeys = keys.map((key) => ({ ...key, privateKey, certificates: [] }))
+  const choice = createKeyChoice({ location, ...(alias !== undefined && { alias }) }, signingKeys)
+  return {
+    isTimed: choice.isTimed,
+    current: (now: number) => choice.current(now).keyId,
+    previous: (now: number) => choice.previous(now)?.keyId,
+  }
+}
+
+function complaint(choosing: () => unknown): string {
+  try {
+    choosing()
+  } catch (error) {
+    assert.ok(error instanceof KeyStoreError)
+    return error.message.replace(`The secret ${location} `, '')
+  }
+  return assert.fail('there was a choice')
+}
+
+test('of keys with times the clock chooses, to the millisecond and in whatever order they stand', () => {
+  for (const keys of [
+    [next, current, previous],
+    [previous, current, next],
+    [current, next, previous],
+  ]) {
+    const choice = choose(keys)
+    assert.ok(choice.isTimed)
+    assert.deepEqual(
+      [at - 30 * day, at - 1, at, at + 1, at + 30 * day - 1, at + 30 * day, at + 400 * day].map(choice.current),
+      ['previous', 'previous', 'current', 'current', 'current', 'next', 'next'],
+    )
+    assert.deepEqual(
+      [at - 30 * day, at - 1, at, at + 30 * day - 1, at + 30 * day, at + 400 * day].map(choice.previous),
+      [undefined, undefined, 'previous', 'previous', 'current', 'current'],
+    )
+  }
+})
+
+test('the first key, with none to follow, signs for as long as it takes', () => {
+  const choice = choose([{ keyId: 'first', signsFrom: at }])
+  assert.deepEqual([at, at + 4_000 * day].map(choice.current), ['first', 'first'])
+  assert.equal(choice.previous(at + 4_000 * day), undefined)
+})
+
+test('of two whose time has come and not ended the later one signs', () => {
+  const choice = choose([
+    { keyId: 'one', signsFrom: at },
+    { keyId: 'other', signsFrom: at + 1 },
+  ])
+  assert.deepEqual([at, at + 1].map(choice.current), ['one', 'other'])
+})
+
+test('before the first time of all nothing signs, and it is told when that will be', () => {
+  const choice = choose([next, current])
+  assert.equal(
+    complaint(() => choice.current(at - 1)),
+    'holds no key that signs now; the next one, current, will from 2026-11-24T00:00:00.000Z: wait for it or make its signsFrom earlier, and see that the clock is right.',
+  )
+})
+
+test('in a gap between two keys it is told which ended and which will follow', () => {
+  const choice = choose([previous, next])
+  assert.match(
+    complaint(() => choice.current(at)),
+    /^holds no key that signs now; the last one, previous, ended at 2026-11-24T00:00:00\.000Z; the next one, next, will from 2026-12-24T00:00:00\.000Z: wait/,
+  )
+})
+
+test('where all have ended it is told when, and what to do', () => {
+  const choice = choose([previous, current])
+  assert.equal(
+    complaint(() => choice.current(at + 30 * day)),
+    'holds no key that signs now; the last one, current, ended at 2026-12-24T00:00:00.000Z: rotate the secret, which makes a new one.',
+  )
+})
+
+test('a key without times among others with them takes nothing away, never signs, and is named where none does', () => {
+  const choice = choose([{ keyId: 'by hand' }, previous, current])
+  assert.deepEqual([at - 1, at].map(choice.current), ['previous', 'current'])
+  assert.equal(choice.previous(at), 'previous')
+  assert.match(
+    complaint(() => choice.current(at + 30 * day)),
+    /: rotate the secret, which makes a new one\. Beside keys with signsFrom those without never sign: by hand\.$/,
+  )
+})
+
+test('an alias comes first, and the clock chooses among those that have it', () => {
+  const choice = choose([previous, current], 'current')
+  assert.equal(choice.current(at), 'current')
+  assert.equal(choice.previous(at), undefined)
+  assert.match(
+    complaint(() => choice.current(at - 1)),
+    /the next one, current, will/,
+  )
+  const byHand = choose([{ keyId: 'by hand' }, current], 'by hand')
+  assert.equal(byHand.isTimed, false)
+  assert.equal(byHand.current(at), 'by hand')
+  assert.equal(
+    complaint(() => choose([previous, current], 'none')),
+    'holds no key "none"; keyAlias can be: previous, current.',
+  )
+})
+
+test('without times there is one for ever, the named or the only one, and the clock tells of none before', () => {
+  const choice = choose([{ keyId: 'one' }, { keyId: 'other' }], 'other')
+  assert.deepEqual([choice.isTimed, choice.current(0), choice.previous(Infinity)], [false, 'other', undefined])
+  assert.equal(
+    complaint(() => choose([{ keyId: 'one' }, { keyId: 'other' }])),
+    'holds several keys; say which one signs by keyAlias: one, other.',
+  )
+})

@@ -1,0 +1,113 @@
+import assert from 'node:assert/strict'
+import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { jwtVerify } from 'jose'
+import type { SignatureAlgorithm } from '../../../lib/configuration/signature-algorithm.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import { SecretError } from '../../../lib/secret/secret-store.ts'
+import type { Signer } from '../../../lib/signing/signer.ts'
+import { createSigners } from '../../../lib/signing/signer-cache.ts'
+import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+
+const location = 'tokenwell/test/the-key'
+const minute = 60_000
+
+const p256 = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+const [one, other, another] = [p256(), p256(), p256()]
+const jwk = (key: KeyObject, kid: string, times: object = {}) => ({ ...key.export({ format: 'jwk' }), kid, ...times })
+const jwkSet = (...keys: object[]) => JSON.stringify({ keys })
+const pem = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString()
+
+/** A secret with a version before it, by a clock that the test moves. */
+function theSigners(current: string, previous?: string | SecretError) {
+  const far = { current, previous, now: 0, reads: 0, previousReads: 0 }
+  const store = {
+    async get() {
+      far.reads++
+      return new Secret(far.current)
+    },
+    async getPrevious() {
+      far.previousReads++
+      if (far.previous instanceof SecretError) throw far.previous
+      return far.previous === undefined ? undefined : new Secret(far.previous)
+    },
+  }
+  const now = () => far.now
+  return { far, signers: createSigners(createSecretCache(store, now), now) }
+}
+
+async function assertSignedBy(
+  signer: Signer | undefined,
+  key: KeyObject | Uint8Array,
+  alg: SignatureAlgorithm = 'ES256',
+) {
+  assert.ok(signer)
+  await jwtVerify((await signer.sign({ alg }, {})).reveal(), key, { algorithms: [alg] })
+}
+
+test("the key before an operator's is that of the secret's version before", async () => {
+  const { far, signers } = theSigners(pem(other), pem(one))
+  const current = await signers.get({ location }, 'ES256')
+  await assertSignedBy(await signers.getPrevious({ location }, 'ES256'), createPublicKey(one))
+  await assertSignedBy(current, createPublicKey(other))
+  assert.equal(await signers.get({ location }, 'ES256'), current, 'which is kept meanwhile')
+  assert.deepEqual([far.reads, far.previousReads], [1, 1])
+})
+
+test('of several keys in the version before the alias names the one, as ever', async () => {
+  const { signers } = theSigners(jwkSet(jwk(other, 'a')), jwkSet(jwk(another, 'b'), jwk(one, 'a')))
+  await assertSignedBy(await signers.getPrevious({ location, alias: 'a' }, 'ES256'), createPublicKey(one))
+  await assert.rejects(signers.getPrevious({ location }, 'ES256'), /holds several keys/)
+})
+
+test('a shared key has one before it, too', async () => {
+  const [before, now] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')]
+  const { signers } = theSigners(now, before)
+  await assertSignedBy(await signers.getPrevious({ location }, 'HS256'), Buffer.from(before), 'HS256')
+})
+
+test('without a version before, or with the same text in it, there is no key before', async () => {
+  for (const previous of [undefined, pem(one)]) {
+    const { signers } = theSigners(pem(one), previous)
+    assert.equal(await signers.getPrevious({ location }, 'ES256'), undefined)
+  }
+})
+
+test('a version before that can not be had, or has no key that fits, is an error, and the current key goes on', async () => {
+  const denied = new SecretError('secret_denied', 'no right')
+  const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+  for (const [previous, expected] of [
+    [denied, denied],
+    ['no key at all', KeyStoreError],
+    [pem(rsa), /holds a 2048 bit RSA key; ES256 needs an EC key/],
+    [jwkSet(jwk(one, 'a', { signsFrom: 5 })), /holds no key that signs now/],
+  ] as const) {
+    const { far, signers } = theSigners(pem(other), previous)
+    await assert.rejects(signers.getPrevious({ location }, 'ES256'), expected)
+    await assertSignedBy(await signers.get({ location }, 'ES256'), createPublicKey(other))
+    assert.equal(far.reads, 1)
+  }
+})
+
+test('where keys have times the clock tells which was before, and the version before is not looked at', async () => {
+  const { far, signers } = theSigners(
+    jwkSet(jwk(other, 'next', { signsFrom: 60 }), jwk(one, 'current', { signsFrom: 0, signsUntil: 60 })),
+    jwkSet(jwk(another, 'gone', { signsFrom: 0 })),
+  )
+  assert.equal(await signers.getPrevious({ location }, 'ES256'), undefined)
+  far.now = minute - 1
+  assert.equal(await signers.getPrevious({ location }, 'ES256'), undefined)
+  far.now = minute
+  await assertSignedBy(await signers.getPrevious({ location }, 'ES256'), createPublicKey(one))
+  await assertSignedBy(await signers.get({ location }, 'ES256'), createPublicKey(other))
+  assert.deepEqual([far.reads, far.previousReads], [1, 0])
+})
+
+test('what was before keys with times may be a secret without, and the other way round', async () => {
+  const timed = jwkSet(jwk(other, 'current', { signsFrom: 0 }), jwk(another, 'next', { signsFrom: 60 }))
+  const brought = theSigners(pem(one), timed)
+  await assertSignedBy(await brought.signers.getPrevious({ location }, 'ES256'), createPublicKey(other))
+  const made = theSigners(timed, pem(one))
+  assert.equal(await made.signers.getPrevious({ location }, 'ES256'), undefined, 'the first of its set has none')
+})

@@ -1,0 +1,49 @@
+import assert from 'node:assert/strict'
+import { createPublicKey, createSecretKey, generateKeyPairSync, type KeyObject, randomBytes, verify } from 'node:crypto'
+import { test } from 'node:test'
+import { compactVerify } from 'jose'
+import { type SignatureAlgorithm, signatureAlgorithms } from '../../../lib/configuration/signature-algorithm.ts'
+import { signJws } from '../../../lib/signing/signer.ts'
+
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+const curves = { ES256: 'P-256', ES384: 'P-384', ES512: 'P-521' } as const
+
+function keyFor(algorithm: SignatureAlgorithm): KeyObject {
+  const namedCurve = (curves as Partial<Record<SignatureAlgorithm, string>>)[algorithm]
+  if (namedCurve !== undefined) return generateKeyPairSync('ec', { namedCurve }).privateKey
+  if (algorithm === 'EdDSA') return generateKeyPairSync('ed25519').privateKey
+  return algorithm.startsWith('HS') ? createSecretKey(randomBytes(64)) : rsa
+}
+
+const claims = { iss: 'théClient', nested: { a: [1, 'b'] } }
+
+for (const algorithm of signatureAlgorithms)
+  test(`what ${algorithm} signs jose verifies, and nothing that was changed`, async () => {
+    const key = keyFor(algorithm)
+    const jws = signJws(key, { alg: algorithm, kid: 'theKey' } as { alg: string }, claims)
+    const verifyingKey = key.type === 'secret' ? key : createPublicKey(key)
+    const { payload, protectedHeader } = await compactVerify(jws, verifyingKey, { algorithms: [algorithm] })
+    assert.deepEqual(JSON.parse(Buffer.from(payload).toString()), claims)
+    assert.deepEqual(protectedHeader, { alg: algorithm, kid: 'theKey' })
+    const [header = '', , signature] = jws.split('.')
+    const other = Buffer.from('{"iss":"another"}').toString('base64url')
+    await assert.rejects(compactVerify(`${header}.${other}.${signature}`, verifyingKey))
+  })
+
+for (const algorithm of Object.keys(curves) as (keyof typeof curves)[])
+  test(`r and s of ${algorithm} are as long as they have to be, even where they begin with zeros`, () => {
+    const key = keyFor(algorithm)
+    const verifyingKey = { key: createPublicKey(key), dsaEncoding: 'ieee-p1363' as const }
+    const begunWithZero = { r: false, s: false }
+    for (let count = 0; !(begunWithZero.r && begunWithZero.s); count++) {
+      const [header, payload, signature = ''] = signJws(key, { alg: algorithm }, { count }).split('.')
+      const raw = Buffer.from(signature, 'base64url')
+      assert.ok(verify(`sha${algorithm.slice(2)}`, Buffer.from(`${header}.${payload}`), verifyingKey, raw))
+      begunWithZero.r ||= raw[0] === 0
+      begunWithZero.s ||= raw[raw.length / 2] === 0
+    }
+  })
+
+test('there is no signature by an algorithm that is none', () => {
+  for (const alg of ['none', '', 'XS256']) assert.throws(() => signJws(rsa, { alg }, claims), /no algorithm/)
+})

@@ -1,0 +1,32 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TokenRequest } from '../../../lib/access-token/token.ts'
+import { faultOf } from '../../../lib/token-endpoint/request-token.ts'
+import { theConnection } from '../../support/element-store.ts'
+import { theElements } from '../../support/elements.ts'
+
+const base: TokenRequest = { connection: 'conn', further: {} }
+
+test('whose word it was that the server refuses', async (t) => {
+  const connection = await theConnection(t, theElements('https://as.example'))
+  const byPassword = await theConnection(t, theElements('https://as.example', { oAuth: { grantType: 'password' } }))
+  const rows = [
+    ['invalid_scope', {}, 'elements'],
+    ['invalid_scope', { scope: ['a'] }, 'caller'],
+    ['invalid_scope', { resource: ['urn:a'], audience: 'a' }, 'elements'],
+    ['invalid_target', {}, 'elements'],
+    ['invalid_target', { scope: ['a'] }, 'elements'],
+    ['invalid_target', { resource: ['urn:a'] }, 'caller'],
+    ['invalid_target', { audience: 'a' }, 'caller'],
+    ['invalid_grant', { scope: ['a'] }, 'client'],
+    ['invalid_client', { scope: ['a'] }, 'client'],
+    ['invalid_request', { scope: ['a'] }, 'client'],
+    ['invalid_request', { further: { tenant: 'x' } }, 'caller'],
+    ['unauthorized_client', {}, 'client'],
+    ['a code of its own', {}, 'client'],
+  ] as const
+  for (const [error, members, fault] of rows)
+    assert.equal(faultOf(error, connection, { ...base, ...members }), fault, `${error} ${JSON.stringify(members)}`)
+  assert.equal(faultOf('invalid_grant', byPassword, base), 'caller')
+  assert.equal(faultOf('invalid_client', byPassword, base), 'client')
+})

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { createHash, generateKeyPairSync, X509Certificate } from 'node:crypto'
+import { test } from 'node:test'
+import { decodeProtectedHeader } from 'jose'
+import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
+import { signatureAlgorithms } from '../../../lib/configuration/signature-algorithm.ts'
+import { createLocalSigner } from '../../../lib/signing/signer.ts'
+import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+import { createHeader, signAssertion } from '../../../lib/token-endpoint/assertion.ts'
+import { theAssertion } from './the-assertion.ts'
+
+const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const certificatePem = await createKeyCertificate(privateKey, 'theClient')
+const certificate = new X509Certificate(certificatePem)
+/** Straight from the PEM body, past the class that the product reads it with. */
+const certificateDer = Buffer.from(certificatePem.replace(/-----[A-Z ]+-----/g, ''), 'base64')
+const digest = (name: string) => createHash(name).update(certificateDer).digest('base64url')
+
+const plainSigner = createLocalSigner(privateKey, { keyId: 'theKey' })
+const certifiedSigner = createLocalSigner(privateKey, { keyId: 'theKey', certificates: [certificate] })
+
+test('a plain header holds alg, typ and kid, and no thumbprint although there is a certificate', () => {
+  assert.deepEqual(createHeader(theAssertion(), certifiedSigner), { alg: 'RS256', typ: 'JWT', kid: 'theKey' })
+})
+
+test('alg is the algorithm that the jwtBuilder names', () => {
+  for (const algorithm of signatureAlgorithms)
+    assert.equal(createHeader(theAssertion({ algorithm }), plainSigner).alg, algorithm)
+})
+
+test('typ is the one of the jwtBuilder', () => {
+  const header = createHeader(theAssertion({ type: 'client-authentication+jwt' }), plainSigner)
+  assert.equal(header.typ, 'client-authentication+jwt')
+})
+
+test('there is no typ where the operator took it out', () => {
+  const { type: _type, ...assertion } = theAssertion()
+  assert.deepEqual(createHeader(assertion, plainSigner), { alg: 'RS256', kid: 'theKey' })
+})
+
+test('a shared key, which has no id, leaves kid out', () => {
+  const header = createHeader(theAssertion({ algorithm: 'HS256' }), createLocalSigner(privateKey, {}))
+  assert.deepEqual(header, { alg: 'HS256', typ: 'JWT' })
+})
+
+test('x5t#S256 is the SHA-256 digest of the certificate in DER, and x5t does not stand beside it', () => {
+  const header = createHeader(theAssertion({ certificateThumbprint: 'x5t#S256' }), certifiedSigner)
+  assert.deepEqual(header, { alg: 'RS256', typ: 'JWT', kid: 'theKey', 'x5t#S256': digest('sha256') })
+})
+
+test('x5t is the SHA-1 digest of the certificate in DER, and x5t#S256 does not stand beside it', () => {
+  const header = createHeader(theAssertion({ certificateThumbprint: 'x5t' }), certifiedSigner)
+  assert.deepEqual(header, { alg: 'RS256', typ: 'JWT', kid: 'theKey', x5t: digest('sha1') })
+})
+
+for (const certificateThumbprint of ['x5t', 'x5t#S256'] as const)
+  test(`a key without a certificate gets no ${certificateThumbprint}, but an error that names the secret`, () => {
+    assert.throws(
+      () => createHeader(theAssertion({ certificateThumbprint }), plainSigner),
+      (error) => {
+        assert.ok(error instanceof KeyStoreError)
+        assert.equal(error.location, 'tokenwell/test/the-key')
+        assert.match(error.message, /^The secret tokenwell\/test\/the-key holds no certificate/)
+        assert.ok(error.message.includes(`the ${certificateThumbprint} of one`), error.message)
+        return true
+      },
+    )
+  })
+
+test('the header that was made is the header that is signed', async () => {
+  const assertion = theAssertion({ certificateThumbprint: 'x5t#S256', type: 'client-authentication+jwt' })
+  const signed = await signAssertion(assertion, certifiedSigner, { now: 1_700_000_000_000, jwtId: 'theJwtId' })
+  assert.deepEqual(decodeProtectedHeader(signed.assertion.reveal()), createHeader(assertion, certifiedSigner))
+})

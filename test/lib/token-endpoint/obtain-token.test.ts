@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TokenRequest } from '../../../lib/access-token/token.ts'
+import { TimedOutError, UnreadableAnswerError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { stageStart as startedAt, startStage } from '../../support/stage.ts'
+import { someToken } from '../../support/token-server.ts'
+
+/* The use case with all its parts before a real token endpoint, by a clock that the test moves. */
+
+const request: TokenRequest = { connection: 'conn', further: {} }
+
+test('every step is an event with its fields, and none tells the token or the assertion', async (t) => {
+  const { getToken, server, log, within } = await startStage(t, { secretMilliseconds: 40, serverMilliseconds: 70 })
+  const { token } = await getToken(request, within(25_000))
+  await getToken(request, within(25_000))
+  const connection = 'conn'
+  assert.deepEqual(log, [
+    { event: 'connection_resolved', connection, milliseconds: 0 },
+    { event: 'client_authenticated', connection, method: 'private_key_jwt', milliseconds: 40 },
+    { event: 'token_obtained', connection, authorizationServer: 'theServer', milliseconds: 70 },
+    { event: 'token_handed_out', connection, source: 'server', secondsLeft: 299 },
+    { event: 'token_handed_out', connection, source: 'memory', secondsLeft: 299 },
+  ])
+  const text = JSON.stringify(log)
+  assert.ok(!text.includes(token.accessToken.reveal()))
+  assert.ok(!text.includes(server.requests[0]?.form.get('client_assertion') ?? 'eyJ'))
+})
+
+test('a lifetime counts from when the request was sent, neither from its signing nor from its answer', async (t) => {
+  const { getToken, within } = await startStage(t, { secretMilliseconds: 5_000, serverMilliseconds: 3_000 })
+  const { token, secondsLeft } = await getToken(request, within(25_000))
+  assert.equal(token.issuedAt, startedAt + 5_000)
+  assert.equal(token.expiresAt, startedAt + 305_000)
+  assert.equal(secondsLeft, 297)
+})
+
+test('a token with a second left is handed out, and with a millisecond less it is not', async (t) => {
+  const answer = () => someToken({ expires_in: 1 })
+  const inTime = await startStage(t, { answer })
+  assert.equal((await inTime.getToken(request, inTime.within(25_000))).secondsLeft, 1)
+  const late = await startStage(t, { answer, serverMilliseconds: 1 })
+  await assert.rejects(late.getToken(request, late.within(25_000)), UnreadableAnswerError)
+})
+
+test('without the time for an answer nothing is sent', async (t) => {
+  const { getToken, server, within } = await startStage(t)
+  await assert.rejects(getToken(request, within(1_000)), TimedOutError)
+  assert.equal(server.requests.length, 0)
+  assert.equal((await getToken(request, within(25_000))).source, 'server')
+})
+
+test('the time that signing took is no longer there for the request', async (t) => {
+  const { getToken, server, within } = await startStage(t, { secretMilliseconds: 20_000 })
+  await assert.rejects(getToken(request, within(20_500)), /No time is left/)
+  assert.equal(server.requests.length, 0)
+})
+
+test('the scope is what the server says, or else what it was asked for', async (t) => {
+  const scoped: TokenRequest = { ...request, scope: ['a', 'b'] }
+  const scopeOf = async (asked: TokenRequest, members: object) => {
+    const { getToken, within } = await startStage(t, { answer: () => someToken({ ...members }) })
+    return (await getToken(asked, within(25_000))).token.scope
+  }
+  assert.equal(await scopeOf(scoped, { scope: 'a' }), 'a')
+  assert.equal(await scopeOf(scoped, {}), 'a b')
+  assert.equal(await scopeOf(request, { scope: 'c' }), 'c')
+  assert.equal(await scopeOf(request, {}), undefined)
+})
+
+test('a signing secret that was slow to read says nothing about the server: nobody is kept from asking it', async (t) => {
+  const { getToken, server, within, log } = await startStage(t, { secretMilliseconds: 24_000 })
+  await assert.rejects(getToken(request, within(25_000)), TimedOutError)
+  assert.equal(server.requests.length, 0)
+  assert.ok(!log.some(({ event }) => event === 'cool_down_begun'))
+  assert.equal((await getToken(request, within(25_000))).source, 'server', 'the key is known now')
+})

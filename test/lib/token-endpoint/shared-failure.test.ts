@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  RefusedError,
+  readFailure,
+  TimedOutError,
+  UnreachableError,
+  UnreadableAnswerError,
+  writeFailure,
+} from '../../../lib/token-endpoint/token-endpoint-error.ts'
+
+test('each failure is read back as the one that was written: class, words, and whose fault it was', () => {
+  for (const error of [
+    new UnreachableError('nobody listens'),
+    new TimedOutError('"too late"\n'),
+    new UnreadableAnswerError('no JSON'),
+    ...(['caller', 'elements', 'client'] as const).map((fault) => new RefusedError('no', 'invalid_scope', fault)),
+  ]) {
+    const read = readFailure(writeFailure(error))
+    assert.deepEqual(read, error)
+    assert.equal(read?.constructor, error.constructor)
+  }
+})
+
+test('what concerns only the process that asked is not shared', () => {
+  const written = writeFailure(new RefusedError('no', 'invalid_client', 'client', 5_000))
+  assert.deepEqual(Object.keys(JSON.parse(written)).sort(), ['code', 'error', 'fault', 'message'])
+  const timedOut = readFailure(writeFailure(new TimedOutError('late', { isServers: true })))
+  assert.ok(timedOut instanceof TimedOutError && !timedOut.isServers)
+})
+
+test('a failure that this version does not write is none', () => {
+  for (const failure of [
+    {},
+    { code: 'unreachable' },
+    { code: 'unreachable', message: 5 },
+    { code: 'of another version', message: 'm' },
+    { code: 'refused', message: 'm' },
+    { code: 'refused', message: 'm', error: 'invalid_scope' },
+    { code: 'refused', message: 'm', error: 'invalid_scope', fault: 'nobody' },
+    { code: 'refused', message: 'm', error: 7, fault: 'client' },
+    [],
+    'text',
+  ])
+    assert.equal(readFailure(JSON.stringify(failure)), undefined, JSON.stringify(failure))
+})
+
+test('what is damaged, or no JSON, is none either', () => {
+  for (const text of ['', 'x', '{', 'null', '5', '"unreachable"']) assert.equal(readFailure(text), undefined, text)
+})
