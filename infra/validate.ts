@@ -32,9 +32,9 @@ console.log(`${path ?? `/tokenwell/${stage}`}: mistakes: ${count('mistake')}, wa
 process.exitCode = count('mistake') > 0 ? 1 : 0
 
 async function findAll(elements: ElementStore): Promise<readonly Finding[]> {
-  const surroundings = { stage, publicUrl: values['public-url'], isLambda: stage !== 'local' }
+  const deployment = { stage, publicUrl: values['public-url'], isLambda: stage !== 'local' }
   try {
-    return await validateElements(elements, surroundings)
+    return await validateElements(elements, deployment)
   } catch (error) {
     if (error instanceof ConfigurationError) return error.findings
     if (error instanceof ElementStoreError) return [{ severity: 'mistake', sentence: error.message }]

@@ -43,8 +43,14 @@ function codeOf(path: string): string {
 
 test('the imports are seen at all, so that the rules below can fail', () => {
   assert.ok(imports.length > 200)
-  assert.ok(imports.some(({ from, to }) => from === 'functions/issue-token/index.ts' && to === 'lib/application/application.ts'))
-  assert.ok(imports.some(({ from, to }) => from === 'lib/application/application.ts' && to === 'lib/get-token/get-token.ts'))
+  assert.ok(
+    imports.some(
+      ({ from, to }) => from === 'functions/issue-token/index.ts' && to === 'lib/application/application.ts',
+    ),
+  )
+  assert.ok(
+    imports.some(({ from, to }) => from === 'lib/application/application.ts' && to === 'lib/get-token/get-token.ts'),
+  )
 })
 
 test('the core, and what joins it, import no vendor but jose, and of Node.js only its cryptography', () => {

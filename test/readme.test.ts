@@ -82,9 +82,9 @@ test('the elements of the README are without mistake or warning', async (t) => {
   const path = join(await someFolder(t), 'elements.json')
   await writeFile(path, JSON.stringify(examples.at(-1)))
   const elements = fileElements(path)
-  const surroundings = { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false }
+  const deployment = { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false }
   assert.deepEqual(await elements.findings(), [])
-  assert.deepEqual(await validateElements(elements, surroundings), [])
+  assert.deepEqual(await validateElements(elements, deployment), [])
 })
 
 test('the direct invocation of the README names a connection of the local run', () => {

@@ -2,7 +2,7 @@ import middy from '@middy/core'
 import httpHeaderNormalizer from '@middy/http-header-normalizer'
 import httpRouter from '@middy/http-router'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
-import type { Surroundings } from '../../lib/configuration/deployment.ts'
+import type { Deployment } from '../../lib/configuration/deployment.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { listConnections } from '../../lib/configuration/inspect-elements.ts'
@@ -27,7 +27,7 @@ export interface HandlerParts {
   readonly getToken: GetToken
   readonly rejectToken: RejectToken
   readonly elements: ElementStore
-  readonly surroundings: Surroundings
+  readonly deployment: Deployment
   readonly outcomes: Outcomes
   readonly clockOffsets: ClockOffsets
   readonly now: () => number
@@ -48,7 +48,7 @@ function isHttpEvent(event: unknown): event is APIGatewayProxyEventV2 {
 }
 
 function createHttpHandler(parts: HandlerParts): HttpHandler {
-  const { getToken, rejectToken, elements, surroundings, outcomes, clockOffsets, connectionsClaim } = parts
+  const { getToken, rejectToken, elements, deployment, outcomes, clockOffsets, connectionsClaim } = parts
 
   const issue: HttpHandler = async (event, context) => {
     demandAccess(accessOf(event, connectionsClaim), readConnection(event))
@@ -67,7 +67,7 @@ function createHttpHandler(parts: HandlerParts): HttpHandler {
 
   const list: HttpHandler = async (event) => {
     const access = accessOf(event, connectionsClaim)
-    const listed = (await listConnections(elements, surroundings)).filter(({ name }) => access(name))
+    const listed = (await listConnections(elements, deployment)).filter(({ name }) => access(name))
     const mistakes = (await elements.findings()).filter(isMistake).map(describeFinding)
     return jsonResponse(200, {
       ...(mistakes.length > 0 && { mistakes }),

@@ -1,6 +1,6 @@
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { UnexpectedError } from '../../lib/base/tokenwell-error.ts'
-import type { Surroundings } from '../../lib/configuration/deployment.ts'
+import type { Deployment } from '../../lib/configuration/deployment.ts'
 import type { DeadLetter, DeadLetters } from '../../lib/events/dead-letters.ts'
 import { DeadLettersError, maximumDeliveries } from '../../lib/events/dead-letters.ts'
 import { EventBusError } from '../../lib/events/event-bus.ts'
@@ -17,7 +17,7 @@ const ownErrors = [EventBusError, UnreadableEventError]
 export interface HandlerParts {
   readonly answerEvent: AnswerEvent
   readonly deadLetters: DeadLetters
-  readonly surroundings: Surroundings
+  readonly deployment: Deployment
   readonly now: () => number
   readonly log: Log
 }
@@ -37,11 +37,11 @@ export function createHandler(parts: HandlerParts): (event: SQSEvent, context: C
 
 /** @returns whether the message is done with */
 async function answer(parts: HandlerParts, message: SQSRecord, deadline: number): Promise<boolean> {
-  const { answerEvent, surroundings, now, log } = parts
+  const { answerEvent, deployment, now, log } = parts
   const startedAt = now()
   let event: IncomingEvent | undefined
   try {
-    event = readIncomingEvent(message.body, surroundings.stage)
+    event = readIncomingEvent(message.body, deployment.stage)
     await answerEvent(event, deadline)
     log({ event: 'event_answered', type: event.type, milliseconds: now() - startedAt })
     return true

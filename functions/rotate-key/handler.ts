@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import type { Surroundings } from '../../lib/configuration/deployment.ts'
+import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { describeFailure, errorToThrow } from '../../lib/get-token/token-error.ts'
 import type { RotateKey } from '../../lib/key-lifecycle/rotate-key.ts'
 import { type RotationRequest, readRotationRequest } from '../../lib/key-lifecycle/rotate-key.ts'
@@ -12,7 +12,7 @@ const ownErrors = [RotationRefusedError, RotationGivenUpError]
 
 export interface HandlerParts {
   readonly rotateKey: RotateKey
-  readonly surroundings: Surroundings
+  readonly deployment: Deployment
   readonly now: () => number
   readonly log: Log
 }
@@ -22,12 +22,12 @@ export interface HandlerParts {
  * @throws all that `RotateKey` throws, and `UnexpectedError`
  */
 export function createHandler(parts: HandlerParts): (event: unknown, context: Context) => Promise<void> {
-  const { rotateKey, surroundings, now, log } = parts
+  const { rotateKey, deployment, now, log } = parts
   return async (event, context) => {
     const startedAt = now()
     let request: RotationRequest | undefined
     try {
-      request = readRotationRequest(event, surroundings)
+      request = readRotationRequest(event, deployment)
       await rotateKey(request, startedAt + context.getRemainingTimeInMillis() - reserveMilliseconds)
       const { jwtBuilder, step } = request
       log({ event: 'rotation_step_done', jwtBuilder, step, milliseconds: now() - startedAt })

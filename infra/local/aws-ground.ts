@@ -31,7 +31,7 @@ export interface AwsGround {
  */
 export async function moveToAws(workspace: Workspace): Promise<AwsGround> {
   demandEmulator()
-  const { stage } = workspace.surroundings
+  const { stage } = workspace.deployment
   await makeSecret(workspace, `${secretPrefix({ stage })}cache`, makeCacheKeys)
   const tableName = `tokenwell-${stage}`
   const [parameters, secrets] = await Promise.all([
@@ -61,11 +61,11 @@ function demandEmulator(): void {
   env['AWS_REGION'] ??= 'us-east-1'
 }
 
-async function putElements({ elementsPath, surroundings }: Workspace): Promise<number> {
+async function putElements({ elementsPath, deployment }: Workspace): Promise<number> {
   const client = new SSMClient()
   const elements = await readElements(elementsPath)
   for (const [name, value] of elements) {
-    const Name = `/tokenwell/${surroundings.stage}/${name}`
+    const Name = `/tokenwell/${deployment.stage}/${name}`
     await client.send(new PutParameterCommand({ Name, Value: value, Type: 'String', Overwrite: true }))
   }
   return elements.length
@@ -83,11 +83,11 @@ async function readElements(path: string): Promise<[string, string][]> {
   )
 }
 
-async function putSecrets({ secretsFolder, surroundings }: Workspace): Promise<number> {
+async function putSecrets({ secretsFolder, deployment }: Workspace): Promise<number> {
   const client = new SecretsManagerClient()
   const files = await filesIn(secretsFolder)
   for (const file of files) {
-    const name = secretPrefix(surroundings) + file
+    const name = secretPrefix(deployment) + file
     const text = await readFile(join(secretsFolder, file), 'utf8')
     await client.send(new CreateSecretCommand({ Name: name, SecretString: text })).catch((error) => {
       if (!(error instanceof ResourceExistsException)) throw error

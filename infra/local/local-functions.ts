@@ -18,12 +18,12 @@ const functionsFolder = join(import.meta.dirname, '..', '..', 'functions')
 
 /** The very files that Lambda runs, told by environment variables as on Lambda; what they raise is heard in this process. */
 export async function loadFunctions(
-  { surroundings }: Workspace,
+  { deployment }: Workspace,
   ground: Readonly<Record<string, string>>,
 ): Promise<LocalFunctions> {
   Object.assign(process.env, ground, {
-    TOKENWELL_STAGE: surroundings.stage,
-    TOKENWELL_PUBLIC_URL: surroundings.publicUrl,
+    TOKENWELL_STAGE: deployment.stage,
+    TOKENWELL_PUBLIC_URL: deployment.publicUrl,
     TOKENWELL_EVENTS: 'process',
     POWERTOOLS_METRICS_DISABLED: 'true',
     POWERTOOLS_LOG_LEVEL: process.env['POWERTOOLS_LOG_LEVEL'] ?? 'SILENT',

@@ -12,7 +12,7 @@ import { LocalRunError } from './local-run-error.ts'
 /** Where secrets are kept, and under which stage. */
 interface Secrets {
   readonly secretsFolder: string
-  readonly surroundings: { readonly stage: string }
+  readonly deployment: { readonly stage: string }
 }
 
 /**
@@ -40,11 +40,11 @@ export async function makeSecrets(secrets: Secrets, connections: readonly Connec
 
 /** One secret, unless it is there. */
 export async function makeSecret(
-  { secretsFolder, surroundings }: Secrets,
+  { secretsFolder, deployment }: Secrets,
   name: string,
   make: () => Promise<string>,
 ): Promise<boolean> {
-  const path = secretPath(secretsFolder, surroundings.stage, name)
+  const path = secretPath(secretsFolder, deployment.stage, name)
   const isThere = await access(path).then(
     () => true,
     () => false,

@@ -85,8 +85,8 @@ function whereTaken({ elementsPath }: Workspace, name: string): { mayMove: boole
   }
 }
 
-async function announceMistakes({ elementsPath, surroundings }: Workspace, print: Print): Promise<void> {
-  const findings = await validateElements(fileElements(elementsPath), surroundings)
+async function announceMistakes({ elementsPath, deployment }: Workspace, print: Print): Promise<void> {
+  const findings = await validateElements(fileElements(elementsPath), deployment)
   for (const finding of findings.filter(isMistake)) print(`  mistake    ${describeFinding(finding)}`)
 }
 
@@ -99,7 +99,7 @@ async function announceSecrets(workspace: Workspace, print: Print): Promise<void
 /** Servers that aren't ours have to be told of the clients by their operators. */
 async function announceForeignServers(workspace: Workspace, print: Print): Promise<void> {
   await announceSecrets(workspace, print)
-  const listed = await listConnections(fileElements(workspace.elementsPath), workspace.surroundings)
+  const listed = await listConnections(fileElements(workspace.elementsPath), workspace.deployment)
   const clients = await clientsOf(workspace, listed)
   const keys = ({ jwks }: ClientMetadata) => (jwks ? ` with the public keys ${JSON.stringify(jwks)}` : '')
   for (const client of clients)

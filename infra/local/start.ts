@@ -58,11 +58,11 @@ async function main(): Promise<void> {
   const asked: Workspace = {
     elementsPath: process.env['TOKENWELL_ELEMENTS'] ? resolve(process.env['TOKENWELL_ELEMENTS']) : ownElements,
     secretsFolder: join(folder, 'secrets'),
-    surroundings: { stage: 'local', publicUrl: url, isLambda: false },
+    deployment: { stage: 'local', publicUrl: url, isLambda: false },
   }
   const { workspace, api } = await startServers(asked, { folder, print })
   const functions = await loadFunctions(workspace, await groundOf(workspace, { isAws, print }))
-  const { stage } = workspace.surroundings
+  const { stage } = workspace.deployment
   const deliver = createLocalQueue(functions, stage)
   handler = createLocalRoutes(functions, deliver, stage)
   // By it the keys are published that the authorization server reads.
@@ -98,8 +98,8 @@ function askedPort(): readonly [port: number, host: string, whereTaken: { mayMov
 }
 
 /** `conn` of the original's example, or else the first that needs no user. */
-async function firstConnection({ elementsPath, surroundings }: Workspace): Promise<ListedConnection> {
-  const listed = await listConnections(fileElements(elementsPath), surroundings)
+async function firstConnection({ elementsPath, deployment }: Workspace): Promise<ListedConnection> {
+  const listed = await listConnections(fileElements(elementsPath), deployment)
   const chosen =
     listed.find(({ name }) => name === 'conn') ??
     listed.find(({ connection }) => connection?.grantType === 'client_credentials') ??
@@ -129,8 +129,8 @@ async function firstToken(handler: LambdaHandler, request: object): Promise<void
 }
 
 /** Only the API of this run is called unasked. */
-async function isToBeCalled({ elementsPath, surroundings }: Workspace, api: string | undefined): Promise<boolean> {
-  const listed = await listConnections(fileElements(elementsPath), surroundings)
+async function isToBeCalled({ elementsPath, deployment }: Workspace, api: string | undefined): Promise<boolean> {
+  const listed = await listConnections(fileElements(elementsPath), deployment)
   const origin = listed.find(({ name }) => name === apiConnection)?.connection?.api?.origin
   return origin !== undefined && origin === api
 }

@@ -13,8 +13,8 @@ const intervalMilliseconds = 1_000
 type Snapshot = ReadonlyMap<string, string>
 
 /** Tells of changed elements and secrets by the events that Parameter Store and Secrets Manager send. */
-export async function watchFiles({ elementsPath, secretsFolder, surroundings }: Workspace, deliver: Deliver) {
-  const { stage } = surroundings
+export async function watchFiles({ elementsPath, secretsFolder, deployment }: Workspace, deliver: Deliver) {
+  const { stage } = deployment
   await watch(
     () => readElements(elementsPath),
     (name) => void deliver(parameterChange(`/tokenwell/${stage}/${name}`)),

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import type { ClientMetadata } from 'oidc-provider'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
-import type { Surroundings } from '../../lib/configuration/deployment.ts'
+import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import { createServerCertificate, type ServerCertificate } from './certificate-authority.ts'
@@ -29,12 +29,12 @@ export interface Origins {
 export interface Workspace {
   readonly elementsPath: string
   readonly secretsFolder: string
-  readonly surroundings: Surroundings
+  readonly deployment: Deployment
 }
 
 /** Those connections whose tokens come from the authorization server of the local run. */
 export async function localConnections(workspace: Workspace, issuer: string): Promise<ListedConnection[]> {
-  const listed = await listConnections(fileElements(workspace.elementsPath), workspace.surroundings)
+  const listed = await listConnections(fileElements(workspace.elementsPath), workspace.deployment)
   return listed.filter(({ connection }) => {
     return connection && new URL(connection.authorizationServer.tokenEndpoint).origin === issuer
   })
@@ -65,22 +65,19 @@ export function portOf(origin: string): number {
 
 /** Makes what is missing to use all connections. */
 export async function prepareSecrets(workspace: Workspace): Promise<string[]> {
-  const { elementsPath, secretsFolder, surroundings } = workspace
-  const listed = await listConnections(fileElements(elementsPath), surroundings)
+  const { elementsPath, secretsFolder, deployment } = workspace
+  const listed = await listConnections(fileElements(elementsPath), deployment)
   return makeSecrets(
-    { secretsFolder, surroundings },
+    { secretsFolder, deployment },
     listed.flatMap(({ connection }) => connection ?? []),
   )
 }
 
 /** The password of the one user of the authorization server, made at the first start. */
-export async function prepareDemoUser({
-  secretsFolder,
-  surroundings,
-}: Workspace): Promise<ReadonlyMap<string, string>> {
-  const name = `tokenwell/${surroundings.stage}/${demoUser}-password`
-  await makeSecret({ secretsFolder, surroundings }, name, makePassword)
-  const password = await fileSecrets(secretsFolder, surroundings.stage).get(name)
+export async function prepareDemoUser({ secretsFolder, deployment }: Workspace): Promise<ReadonlyMap<string, string>> {
+  const name = `tokenwell/${deployment.stage}/${demoUser}-password`
+  await makeSecret({ secretsFolder, deployment }, name, makePassword)
+  const password = await fileSecrets(secretsFolder, deployment.stage).get(name)
   return new Map([[demoUser, password.reveal()]])
 }
 
@@ -110,15 +107,15 @@ export async function prepareSigningKey(folder: string): Promise<KeyObject> {
 }
 
 /** Lets the connections trust the servers of this run. */
-export async function trust({ secretsFolder, surroundings }: Workspace, certificate: ServerCertificate): Promise<void> {
-  const path = secretPath(secretsFolder, surroundings.stage, `tokenwell/${surroundings.stage}/authorization-server-ca`)
+export async function trust({ secretsFolder, deployment }: Workspace, certificate: ServerCertificate): Promise<void> {
+  const path = secretPath(secretsFolder, deployment.stage, `tokenwell/${deployment.stage}/authorization-server-ca`)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   await writeFile(path, certificate.caCertificate)
 }
 
 /** What an authorization server has to know of the clients that these connections are. */
 export function clientsOf(workspace: Workspace, listed: readonly ListedConnection[]): Promise<ClientMetadata[]> {
-  const secrets = fileSecrets(workspace.secretsFolder, workspace.surroundings.stage)
+  const secrets = fileSecrets(workspace.secretsFolder, workspace.deployment.stage)
   return describeClients(
     listed.flatMap(({ connection }) => connection ?? []),
     secrets,

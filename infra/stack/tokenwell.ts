@@ -67,7 +67,7 @@ export class Tokenwell extends Construct implements IConnectable {
   constructor(scope: Construct, id: string, props: TokenwellProps) {
     super(scope, id)
     const { stage, elements, authorization, alarms } = props
-    checkSurroundings(props)
+    checkProperties(props)
     this.isBehindIam = authorization === undefined
     this.table = props.cache ? undefined : new TokenTable(this, 'Table', props)
     this.cacheSecret = new CacheSecret(this, 'CacheSecret', props)
@@ -158,7 +158,7 @@ function grantRoutes(grantee: IGrantable, resourceArns: string[]): Grant {
 }
 
 /** @throws {Error} where a name or address isn't one, before anything is deployed under it */
-function checkSurroundings({ stage, publicUrl, cache }: TokenwellProps): void {
+function checkProperties({ stage, publicUrl, cache }: TokenwellProps): void {
   if (Token.isUnresolved(stage) || !/^[A-Za-z0-9_-]{1,32}$/.test(stage))
     throw new Error('stage must be a name of at most 32 letters, digits, _ and -, known before the deployment.')
   if (Token.isUnresolved(publicUrl) || !publicUrl.startsWith('https://') || !URL.canParse(publicUrl))

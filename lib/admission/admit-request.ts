@@ -1,6 +1,6 @@
 import type { TokenRequest } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
-import type { Connections, KnownConnection } from '../configuration/connection-cache.ts'
+import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import type { GrantType } from '../configuration/element.ts'
 import type { GrantParameters } from '../token-endpoint/token-request-form.ts'
 
@@ -16,7 +16,11 @@ export interface Admission extends KnownConnection {
  * @throws {ElementStoreError}
  * @throws {InvalidRequestError}
  */
-export async function admit(connections: Connections, request: TokenRequest, fingerprint?: string): Promise<Admission> {
+export async function admit(
+  connections: ConnectionCache,
+  request: TokenRequest,
+  fingerprint?: string,
+): Promise<Admission> {
   const known = await connections.get(request.connection, fingerprint)
   return { ...known, parameters: admitRequest(known.connection, request) }
 }

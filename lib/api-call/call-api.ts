@@ -1,7 +1,7 @@
 import type { Token } from '../access-token/token.ts'
 import { inTime, type Pause } from '../base/time.ts'
 import type { Connection, ProtectedApi } from '../configuration/connection.ts'
-import type { Connections } from '../configuration/connection-cache.ts'
+import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
 import type { GetToken } from '../get-token/get-token.ts'
 import { CoolingDownError } from '../get-token/token-error.ts'
@@ -26,7 +26,7 @@ export interface ApiCall {
 }
 
 export interface CallApiParts {
-  readonly connections: Connections
+  readonly connections: ConnectionCache
   readonly getToken: GetToken
   readonly apiEndpoint: ApiEndpoint
   readonly now: () => number

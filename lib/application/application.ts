@@ -1,8 +1,8 @@
 import { undiciApiEndpoint } from '../adapters/http/undici-api-endpoint.ts'
 import { createCallApi } from '../api-call/call-api.ts'
 import type { Pause } from '../base/time.ts'
-import type { Connections } from '../configuration/connection-cache.ts'
-import type { Surroundings } from '../configuration/deployment.ts'
+import type { ConnectionCache } from '../configuration/connection-cache.ts'
+import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { type BudgetParts, createBudget } from '../fleet/circuit-breaker.ts'
@@ -42,7 +42,7 @@ import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
 
 /** All that is outside of the core, time and chance among it. */
 export interface Ports {
-  readonly connections: Connections
+  readonly connections: ConnectionCache
   readonly secrets: SecretCache
   readonly signers: Signers
   readonly tokenEndpoint: TokenEndpoint
@@ -111,7 +111,7 @@ export function createPublicationParts(
 
 export interface RotationPorts extends Omit<BudgetParts, 'budgetMilliseconds'>, Omit<PublicationsParts, 'budget'> {
   readonly elements: ElementStore
-  readonly surroundings: Surroundings
+  readonly deployment: Deployment
   /** Reads anew each time. */
   readonly secretStore: SecretStore
   readonly openRotatingSecret: OpenRotatingSecret
@@ -119,16 +119,16 @@ export interface RotationPorts extends Omit<BudgetParts, 'budgetMilliseconds'>, 
 
 /** Who changes signing keys, and who publishes what has changed. */
 export function createRotationParts(ports: RotationPorts) {
-  const { elements, surroundings, secretStore: secrets, openRotatingSecret, now, log } = ports
+  const { elements, deployment, secretStore: secrets, openRotatingSecret, now, log } = ports
   const { publications } = createPublicationParts(ports)
-  const publishKeys = createPublishKeys({ elements, surroundings, secrets, publications, now, log })
-  const rotateKey = createRotateKey({ elements, surroundings, openRotatingSecret, publications, publishKeys, now })
+  const publishKeys = createPublishKeys({ elements, deployment, secrets, publications, now, log })
+  const rotateKey = createRotateKey({ elements, deployment, openRotatingSecret, publications, publishKeys, now })
   return { publications, publishKeys, rotateKey }
 }
 
 /** The same for the functions that nobody waits for. */
 export function createRenewalParts(ports: Ports & RotationPorts) {
-  const { elements, surroundings, connections, events, now, random, pause, log } = ports
+  const { elements, deployment, connections, events, now, random, pause, log } = ports
   const { cache, records, asking, obtainToken, rejectToken, secretsMark } = createParts({
     ...ports,
     budgetMilliseconds: patientBudgetMilliseconds,
@@ -148,6 +148,6 @@ export function createRenewalParts(ports: Ports & RotationPorts) {
   const clearConnection = createClearConnection(forConnections)
   const forEvents = { elements, records, rejectToken, renewToken, refreshConnection, clearConnection, secretsMark }
   const answer = createAnswerEvent({ ...forEvents, events, announce, now })
-  const answerEvent = withKeysPublished(answer, { elements, surroundings, publishKeys })
+  const answerEvent = withKeysPublished(answer, { elements, deployment, publishKeys })
   return { warmTokens, answerEvent }
 }

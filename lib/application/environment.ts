@@ -1,4 +1,4 @@
-import { type Surroundings, secretPrefix } from '../configuration/deployment.ts'
+import { type Deployment, secretPrefix } from '../configuration/deployment.ts'
 import type {
   CachePlace,
   CacheSettings,
@@ -10,7 +10,7 @@ import type {
 
 /** What every function is told by its environment variables. */
 export interface Environment {
-  readonly surroundings: Surroundings
+  readonly deployment: Deployment
   readonly elements: ElementsPlace
   readonly secrets: SecretsPlace
   readonly cache: CacheSettings
@@ -43,7 +43,7 @@ export function readEnvironment(read: ReadVariable, variables: Variables): Envir
 
   const { AWS_LAMBDA_FUNCTION_NAME, TOKENWELL_CACHE_SECRET } = variables
   return {
-    surroundings: { stage, publicUrl, isLambda: AWS_LAMBDA_FUNCTION_NAME !== undefined },
+    deployment: { stage, publicUrl, isLambda: AWS_LAMBDA_FUNCTION_NAME !== undefined },
     elements,
     secrets,
     cache: { place, secretName: TOKENWELL_CACHE_SECRET || `${secretPrefix({ stage })}cache`, budgetMilliseconds },

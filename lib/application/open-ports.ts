@@ -1,7 +1,7 @@
 import { powertoolsLog, publishedLog, withPowertoolsMetrics } from '../adapters/log/powertools.ts'
 import { createSteadyClock, randomId, timerPause } from '../adapters/process/clock.ts'
 import { inTime } from '../base/time.ts'
-import { createConnections } from '../configuration/connection-cache.ts'
+import { createConnectionCache } from '../configuration/connection-cache.ts'
 import { firstCallMilliseconds } from '../fleet/circuit-breaker.ts'
 import { lruTokenMemory } from '../get-token/token-memory.ts'
 import { createSecretCache } from '../secret/secret-cache.ts'
@@ -21,8 +21,8 @@ const maximumTokens = 10_000
 
 /** Opens what the environment names; each client is loaded at its first use. */
 export function openPorts(environment: Environment) {
-  const { surroundings, memoryMaximumSeconds, ...places } = environment
-  const { stage } = surroundings
+  const { deployment, memoryMaximumSeconds, ...places } = environment
+  const { stage } = deployment
   const storePorts = openStorePorts(environment)
   const { secrets, now, pause, log } = storePorts
 
@@ -30,7 +30,7 @@ export function openPorts(environment: Environment) {
   return {
     ...storePorts,
     elements,
-    connections: createConnections({ elements, surroundings, now, pause, log }),
+    connections: createConnectionCache({ elements, deployment, now, pause, log }),
     signers: createSigners(secrets, now),
     openRotatingSecret: openRotation(places.secrets, stage),
     tokenEndpoint: openTokenEndpoint(secrets, now),
@@ -41,13 +41,13 @@ export function openPorts(environment: Environment) {
 }
 
 /** Of all that the environment names, what it takes to use the shared records, and to tell of it. */
-export function openStorePorts({ surroundings, secrets: place, cache }: Environment) {
-  const { stage } = surroundings
+export function openStorePorts({ deployment, secrets: place, cache }: Environment) {
+  const { stage } = deployment
   const now = createSteadyClock()
   const secretStore = openSecrets(place, stage)
   const secrets = createSecretCache(secretStore, now)
   return {
-    surroundings,
+    deployment,
     /** Reads anew each time. */
     secretStore,
     secrets,

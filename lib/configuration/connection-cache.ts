@@ -1,7 +1,7 @@
 import { inTime, type Pause } from '../base/time.ts'
 import type { Log } from '../log/log-event.ts'
 import type { Connection } from './connection.ts'
-import type { Surroundings } from './deployment.ts'
+import type { Deployment } from './deployment.ts'
 import { type ElementStore, ElementStoreError } from './element-store.ts'
 import { ConfigurationError } from './finding.ts'
 import { fingerprintOf } from './fingerprint.ts'
@@ -21,7 +21,7 @@ export interface KnownConnection {
 }
 
 /** The connections of one process, each resolved at its first use and kept for a while. */
-export interface Connections {
+export interface ConnectionCache {
   /**
    * While its elements can't be read again, or not soon, or have mistakes by now, the last good connection serves on.
    * @param fingerprint by which others go already: a connection with another one is read again
@@ -36,9 +36,9 @@ export interface Connections {
   has(name: string, fingerprint: string): boolean
 }
 
-export interface ConnectionsParts {
+export interface ConnectionCacheDependencies {
   readonly elements: ElementStore
-  readonly surroundings: Surroundings
+  readonly deployment: Deployment
   readonly now: () => number
   readonly pause: Pause
   readonly log: Log
@@ -48,7 +48,13 @@ interface Entry extends KnownConnection {
   readonly readAgainAt: number
 }
 
-export function createConnections({ elements, surroundings, now, pause, log }: ConnectionsParts): Connections {
+export function createConnectionCache({
+  elements,
+  deployment,
+  now,
+  pause,
+  log,
+}: ConnectionCacheDependencies): ConnectionCache {
   const entries = new Map<string, Entry>()
   const readings = new Map<string, Promise<KnownConnection>>()
 
@@ -60,7 +66,7 @@ export function createConnections({ elements, surroundings, now, pause, log }: C
 
   async function read(name: string): Promise<KnownConnection> {
     const startedAt = now()
-    const connection = await resolveConnection(elements, surroundings, name)
+    const connection = await resolveConnection(elements, deployment, name)
     log({ event: 'connection_resolved', connection: name, milliseconds: now() - startedAt })
     const entry = { connection, fingerprint: fingerprintOf(connection), readAgainAt: now() + maximumAgeMilliseconds }
     entries.set(name, entry)

@@ -1,4 +1,4 @@
-import { type Surroundings, secretPrefix } from './deployment.ts'
+import { type Deployment, secretPrefix } from './deployment.ts'
 import { type ElementReference, type Kind, keyOf, kinds, references, standIns } from './element.ts'
 import { namedReferences } from './element-graph.ts'
 import { type ElementStore, readAllElements } from './element-store.ts'
@@ -55,10 +55,10 @@ function kindsReferringTo(level: readonly ElementReference[]): Kind[] {
  */
 export async function buildersOfSecret(
   elements: ElementStore,
-  surroundings: Pick<Surroundings, 'stage'>,
+  deployment: Pick<Deployment, 'stage'>,
   secretName: string,
 ): Promise<readonly string[]> {
-  const generatedPrefix = `${secretPrefix(surroundings)}jwk/`
+  const generatedPrefix = `${secretPrefix(deployment)}jwk/`
   const builders = new Set(secretName.startsWith(generatedPrefix) ? [secretName.slice(generatedPrefix.length)] : [])
   const keyStores = new Set<string>()
   for await (const { reference, attributes } of readAllElements(elements, 'keyStore'))

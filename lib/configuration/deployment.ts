@@ -3,7 +3,7 @@ import type { ElementReading } from './element-store.ts'
 import type { Finding } from './finding.ts'
 
 /** What resolution needs to know of the deployment. */
-export interface Surroundings {
+export interface Deployment {
   /** Where callers reach the HTTP API, without a slash at its end: part of the default `iss`. */
   readonly publicUrl: string
   /** Names this deployment in the names of its secrets and parameters: `local`, `test`, `prod`. */
@@ -18,7 +18,7 @@ export function serviceName(stage: string): string {
 }
 
 /** All secrets of a deployment live under it, and grants name it. */
-export function secretPrefix({ stage }: Pick<Surroundings, 'stage'>): string {
+export function secretPrefix({ stage }: Pick<Deployment, 'stage'>): string {
   return `tokenwell/${stage}/`
 }
 
@@ -39,8 +39,8 @@ const secretNames = {
  * A mistake for each name that isn't under this deployment's prefix. The name is not repeated: whoever wrote the secret
  * itself there would find it in a log.
  */
-export function checkSecretNames(readings: readonly ElementReading[], surroundings: Surroundings): Finding[] {
-  const prefix = secretPrefix(surroundings)
+export function checkSecretNames(readings: readonly ElementReading[], deployment: Deployment): Finding[] {
+  const prefix = secretPrefix(deployment)
   return readings.flatMap(({ reference, attributes: read }) => {
     const attributes: readonly string[] =
       (secretNames as Partial<Record<Kind, readonly string[]>>)[reference.kind] ?? []

@@ -1,4 +1,4 @@
-import type { Surroundings } from './deployment.ts'
+import type { Deployment } from './deployment.ts'
 import {
   type ElementReference,
   type Elements,
@@ -143,6 +143,6 @@ export function namedReferences({ reference: { kind }, attributes }: ElementRead
 /** What stays the same while one connection is resolved. */
 export interface Resolution {
   readonly graph: ElementGraph
-  readonly surroundings: Surroundings
+  readonly deployment: Deployment
   readonly note: Note
 }

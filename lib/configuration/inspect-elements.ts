@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts'
-import { checkSecretNames, type Surroundings } from './deployment.ts'
+import { checkSecretNames, type Deployment } from './deployment.ts'
 import { type ElementReference, kinds } from './element.ts'
 import { collectElements } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
@@ -17,20 +17,20 @@ export interface ListedConnection {
 /** All connections by name. Reads every element they refer to: for operators, not for token requests. */
 export async function listConnections(
   elements: ElementStore,
-  surroundings: Surroundings,
+  deployment: Deployment,
 ): Promise<readonly ListedConnection[]> {
   const names = [...(await elements.ids('endpointConnection'))].sort()
-  return Promise.all(names.map(async (name) => ({ name, ...(await inspectConnection(elements, surroundings, name)) })))
+  return Promise.all(names.map(async (name) => ({ name, ...(await inspectConnection(elements, deployment, name)) })))
 }
 
 /** Every mistake and warning of all elements at once, those that no connection uses included; each once. */
-export async function validateElements(elements: ElementStore, surroundings: Surroundings): Promise<Finding[]> {
+export async function validateElements(elements: ElementStore, deployment: Deployment): Promise<Finding[]> {
   const everything = await collectElements(elements, await allReferences(elements))
-  const connections = await listConnections(elements, surroundings)
+  const connections = await listConnections(elements, deployment)
   const findings = [
     ...(await elements.findings()),
     ...everything.findings,
-    ...checkSecretNames(everything.readings, surroundings),
+    ...checkSecretNames(everything.readings, deployment),
     ...connections.flatMap((connection) => connection.findings),
   ]
   return [...new Map(findings.map((finding) => [describeFinding(finding), finding])).values()]

@@ -11,7 +11,7 @@ export function resolveAssertion(
   tokenConfigId: string,
   serverId: string,
 ): AssertionConfiguration | undefined {
-  const { graph, surroundings, note } = resolution
+  const { graph, deployment, note } = resolution
   const tokenConfig = graph.get('oAuthTokenConfig', tokenConfigId)
   const builder = graph.get('jwtBuilder', tokenConfig?.tokenGeneratorRef)
   const server = graph.get('authorizationServer', serverId)
@@ -29,7 +29,7 @@ export function resolveAssertion(
       note('warning', tokenElement, 'claims', `${claim} never takes effect there: take it out.`)
   const { typ = 'JWT', nbfOffset, scope } = builder
   const assertion: AssertionConfiguration = {
-    issuer: builder.issuer ?? `${surroundings.publicUrl}/jwt/${element.id}`,
+    issuer: builder.issuer ?? `${deployment.publicUrl}/jwt/${element.id}`,
     subject: tokenConfig.tokenSubject,
     audiences,
     expiresInSeconds: assertionSeconds(builder),

@@ -1,5 +1,5 @@
 import type { ConfiguredParameters, Connection, Warming } from './connection.ts'
-import { checkSecretNames, type Surroundings } from './deployment.ts'
+import { checkSecretNames, type Deployment } from './deployment.ts'
 import type { ElementReference, EndpointConnection, GrantType, OAuthConfig } from './element.ts'
 import { collectElements, type Resolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
@@ -21,10 +21,10 @@ import { resolveApi, resolveAuthorizationServer } from './resolve-far-end.ts'
  */
 export async function resolveConnection(
   store: ElementStore,
-  surroundings: Surroundings,
+  deployment: Deployment,
   name: string,
 ): Promise<Connection> {
-  const { connection, findings } = await inspectConnection(store, surroundings, name)
+  const { connection, findings } = await inspectConnection(store, deployment, name)
   if (!connection) throw new ConfigurationError(findings.filter(isMistake))
   return connection
 }
@@ -35,19 +35,19 @@ export async function resolveConnection(
  */
 export async function inspectConnection(
   store: ElementStore,
-  surroundings: Surroundings,
+  deployment: Deployment,
   name: string,
 ): Promise<{ connection?: Connection; findings: readonly Finding[] }> {
   const root = { kind: 'endpointConnection', id: name } as const
   const graph = await collectElements(store, [root])
   if (!graph.has(root.kind, root.id)) throw new UnknownConnectionError(name)
 
-  const findings: Finding[] = [...graph.findings, ...checkSecretNames(graph.readings, surroundings)]
+  const findings: Finding[] = [...graph.findings, ...checkSecretNames(graph.readings, deployment)]
   const note: Note = (severity, element, attribute, sentence) => {
     if (!isWrittenWrong(findings, element, attribute)) findings.push({ severity, element, attribute, sentence })
   }
 
-  const connection = assemble({ graph, surroundings, note }, name)
+  const connection = assemble({ graph, deployment, note }, name)
   if (!connection || findings.some(isMistake)) return { findings }
   return { connection: freezeDeeply(connection), findings }
 }

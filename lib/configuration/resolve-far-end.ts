@@ -56,12 +56,12 @@ export function resolveAuthorizationServer(
 
 /** RFC 6749 section 3.2: a token endpoint is reached by TLS. The one exception stays on this machine. */
 function checkTransport(
-  { surroundings, note }: Resolution,
+  { deployment, note }: Resolution,
   element: ElementReference,
   { tokenEndpoint, allowLoopbackHttp }: AuthorizationServer,
   { proxy }: Transport,
 ): void {
-  if (allowLoopbackHttp && surroundings.isLambda)
+  if (allowLoopbackHttp && deployment.isLambda)
     note('mistake', element, 'allowLoopbackHttp', 'it is for one machine and has no place on Lambda; take it out.')
 
   const { protocol, hostname } = new URL(tokenEndpoint)

@@ -1,5 +1,5 @@
 import type { GeneratedKey, KeyReference } from './connection.ts'
-import { checkSecretNames, type Surroundings, secretPrefix } from './deployment.ts'
+import { checkSecretNames, type Deployment, secretPrefix } from './deployment.ts'
 import { type CertificateThumbprint, type ElementReference, type JwtBuilder, standIns } from './element.ts'
 import { collectElements, type Resolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
@@ -19,7 +19,7 @@ export function resolveKey(
   element: ElementReference,
   builder: JwtBuilder,
 ): KeyReference | undefined {
-  const { surroundings, note } = resolution
+  const { deployment, note } = resolution
   const { signatureAlgorithm: algorithm = defaultSignatureAlgorithm, sharedKey, jwkEnabled = false } = builder
   warnOfIgnoredAttributes(resolution, element, builder)
   if (isSharedKeyAlgorithm(algorithm)) return resolveSharedKey(resolution, element, builder)
@@ -35,7 +35,7 @@ export function resolveKey(
   }
   if (!jwkEnabled) return resolveStoredKey(resolution, element, builder)
   return {
-    location: `${secretPrefix(surroundings)}jwk/${element.id}`,
+    location: `${secretPrefix(deployment)}jwk/${element.id}`,
     generated: {
       modulusLength: builder.jwkSigningKeySize ?? defaultModulusLength,
       ...resolveRotation(resolution, element, builder),
@@ -156,7 +156,7 @@ export interface BuilderKey {
  */
 export async function resolveBuilderKey(
   elements: ElementStore,
-  surroundings: Surroundings,
+  deployment: Deployment,
   jwtBuilder: string,
 ): Promise<BuilderKey | undefined> {
   const element = { kind: 'jwtBuilder', id: jwtBuilder } as const
@@ -164,13 +164,13 @@ export async function resolveBuilderKey(
   if (!graph.has(element.kind, element.id)) return undefined
 
   const builder = graph.get('jwtBuilder', jwtBuilder)
-  const findings: Finding[] = [...graph.findings, ...checkSecretNames(graph.readings, surroundings)]
+  const findings: Finding[] = [...graph.findings, ...checkSecretNames(graph.readings, deployment)]
   const key =
     builder &&
     resolveKey(
       {
         graph,
-        surroundings,
+        deployment,
         note: (severity, of, attribute, sentence) => findings.push({ severity, element: of, attribute, sentence }),
       },
       element,

@@ -1,6 +1,6 @@
 import { isAnswer, keptToken, type Token, type TokenRequest } from '../access-token/token.ts'
 import { type Admission, admit } from '../admission/admit-request.ts'
-import type { Connections, KnownConnection } from '../configuration/connection-cache.ts'
+import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import type { Elements } from '../fleet/connection-record.ts'
 import { type FailureToShare, type Lease, LeaseLostError, type StoredToken, unsharedLease } from '../fleet/lease.ts'
@@ -16,7 +16,7 @@ const renewalPauseSeconds = 10
 export const attemptMilliseconds = 12_000
 
 export interface AskingParts {
-  readonly connections: Connections
+  readonly connections: ConnectionCache
   readonly cache: SharedTokenCache
   readonly obtainToken: ObtainToken
   readonly now: () => number

@@ -1,5 +1,5 @@
 import type { GeneratedKey } from '../configuration/connection.ts'
-import type { Surroundings } from '../configuration/deployment.ts'
+import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { type BuilderKey, resolveBuilderKey } from '../configuration/resolve-key.ts'
 import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
@@ -91,10 +91,10 @@ export interface RotatedBuilder extends BuilderKey {
  */
 export async function resolveRotatedBuilder(
   elements: ElementStore,
-  surroundings: Surroundings,
+  deployment: Deployment,
   jwtBuilder: string,
 ): Promise<RotatedBuilder> {
-  const builder = await resolveBuilderKey(elements, surroundings, jwtBuilder)
+  const builder = await resolveBuilderKey(elements, deployment, jwtBuilder)
   const name = `jwtBuilder/${jwtBuilder}`
   if (!builder)
     throw new RotationRefusedError(`There is no ${name}: add it, or end the rotation of its secret and delete that.`)

@@ -1,4 +1,4 @@
-import type { Surroundings } from '../configuration/deployment.ts'
+import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
 import { type BuilderKey, resolveBuilderKey } from '../configuration/resolve-key.ts'
@@ -23,7 +23,7 @@ export type PublishKeys = (jwtBuilders: readonly string[], deadline: number) => 
 
 export interface PublishKeysParts {
   readonly elements: ElementStore
-  readonly surroundings: Surroundings
+  readonly deployment: Deployment
   /** Reads anew each time. */
   readonly secrets: SecretStore
   readonly publications: Publications
@@ -45,8 +45,8 @@ export function createPublishKeys(parts: PublishKeysParts): PublishKeys {
 }
 
 async function publishKeysOf(parts: PublishKeysParts, jwtBuilder: string, deadline: number): Promise<void> {
-  const { elements, surroundings, secrets, publications, now, log } = parts
-  const builder = await resolveBuilderKey(elements, surroundings, jwtBuilder)
+  const { elements, deployment, secrets, publications, now, log } = parts
+  const builder = await resolveBuilderKey(elements, deployment, jwtBuilder)
   let signingKeys: readonly SigningKey[] = []
 
   const publication = await publications.change(

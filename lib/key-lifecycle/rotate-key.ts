@@ -1,4 +1,4 @@
-import { type Surroundings, secretPrefix } from '../configuration/deployment.ts'
+import { type Deployment, secretPrefix } from '../configuration/deployment.ts'
 import { isElementId } from '../configuration/element.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
@@ -32,7 +32,7 @@ export type RotateKey = (request: RotationRequest, deadline: number) => Promise<
 
 export interface RotateKeyParts {
   readonly elements: ElementStore
-  readonly surroundings: Surroundings
+  readonly deployment: Deployment
   readonly openRotatingSecret: OpenRotatingSecret
   readonly publications: Publications
   readonly publishKeys: PublishKeys
@@ -65,13 +65,13 @@ export function createRotateKey(parts: RotateKeyParts): RotateKey {
 
 /** A rotation that can't be is not left pending: the next one would be taken for its repetition. */
 async function resolveOrEnd(
-  { elements, surroundings }: RotateKeyParts,
+  { elements, deployment }: RotateKeyParts,
   jwtBuilder: string,
   secret: RotatingSecret,
   token: string,
 ): Promise<RotatedBuilder> {
   try {
-    return await resolveRotatedBuilder(elements, surroundings, jwtBuilder)
+    return await resolveRotatedBuilder(elements, deployment, jwtBuilder)
   } catch (error) {
     if (error instanceof RotationRefusedError || error instanceof ConfigurationError) await secret.giveUp(token)
     throw error
@@ -98,7 +98,7 @@ export interface RotationRequest {
  * The event by which Secrets Manager asks for a step.
  * @throws {RotationRefusedError} naming the member that can't be
  */
-export function readRotationRequest(event: unknown, surroundings: Pick<Surroundings, 'stage'>): RotationRequest {
+export function readRotationRequest(event: unknown, deployment: Pick<Deployment, 'stage'>): RotationRequest {
   const members = (typeof event === 'object' && event !== null ? event : {}) as Readonly<Record<string, unknown>>
   const { Step: step, SecretId: secretId, ClientRequestToken: token, RotationToken: rotationToken } = members
   const known = rotationSteps.find((each) => each === step)
@@ -108,7 +108,7 @@ export function readRotationRequest(event: unknown, surroundings: Pick<Surroundi
       'ClientRequestToken must be the name of a version: at most 64 letters, digits and -.',
     )
 
-  const prefix = `${secretPrefix(surroundings)}jwk/`
+  const prefix = `${secretPrefix(deployment)}jwk/`
   const secretName = nameOf(secretId)
   const jwtBuilder = secretName?.startsWith(prefix) ? secretName.slice(prefix.length) : ''
   if (!secretName || !isElementId(jwtBuilder))

@@ -1,5 +1,5 @@
 import { buildersOfElement, buildersOfSecret, dependentConnections } from '../configuration/dependents.ts'
-import type { Surroundings } from '../configuration/deployment.ts'
+import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { type EventBus, raiseInTurn } from '../events/event-bus.ts'
 import type { TokenRecords } from '../fleet/fleet-records.ts'
@@ -101,13 +101,13 @@ export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
 
 export interface PublishAfterEventParts {
   readonly elements: ElementStore
-  readonly surroundings: Surroundings
+  readonly deployment: Deployment
   readonly publishKeys: PublishKeys
 }
 
 /** The same, and public keys are published that an event may have changed: servers should know them before they are used. */
 export function withKeysPublished(answerEvent: AnswerEvent, parts: PublishAfterEventParts): AnswerEvent {
-  const { elements, surroundings, publishKeys } = parts
+  const { elements, deployment, publishKeys } = parts
 
   return async (event, deadline) => {
     const publishing = buildersOf(event).then((jwtBuilders) => publishKeys(jwtBuilders, deadline))
@@ -122,7 +122,7 @@ export function withKeysPublished(answerEvent: AnswerEvent, parts: PublishAfterE
       case 'ElementChanged':
         return buildersOfElement(elements, event)
       case 'SecretChanged':
-        return buildersOfSecret(elements, surroundings, event.name)
+        return buildersOfSecret(elements, deployment, event.name)
       case 'ReconcileElements':
         return elements.ids('jwtBuilder')
       case 'TokenRefreshRequested':

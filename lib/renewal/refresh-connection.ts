@@ -1,5 +1,5 @@
 import type { Pause } from '../base/time.ts'
-import type { Connections, KnownConnection } from '../configuration/connection-cache.ts'
+import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { ElementStoreError } from '../configuration/element-store.ts'
 import { UnknownConnectionError } from '../configuration/finding.ts'
 import { CacheUnavailableError, insist } from '../fleet/circuit-breaker.ts'
@@ -35,7 +35,7 @@ const mostTries = 10
 export type RefreshConnection = (connection: string, deadline: number) => Promise<readonly Renewal[]>
 
 export interface RefreshConnectionParts {
-  readonly connections: Connections
+  readonly connections: ConnectionCache
   readonly records: TokenRecords
   readonly prepareTokens: PrepareTokens
   readonly renewVariants: RenewVariants

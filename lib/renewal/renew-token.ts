@@ -1,6 +1,6 @@
 import { isAnswer, type Token, type TokenRequest } from '../access-token/token.ts'
 import { InvalidRequestError } from '../admission/admit-request.ts'
-import type { Connections } from '../configuration/connection-cache.ts'
+import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { UnknownConnectionError } from '../configuration/finding.ts'
 import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
 import { CacheUnavailableError } from '../fleet/circuit-breaker.ts'
@@ -125,7 +125,7 @@ const tellAgainMilliseconds = 20_000
 export type LeaveToChange = (connection: string, fingerprint: string) => Promise<boolean>
 
 export interface LeaveToChangeParts {
-  readonly connections: Connections
+  readonly connections: ConnectionCache
   readonly events: EventBus
   readonly now: () => number
   readonly log: Log

@@ -1,6 +1,6 @@
 import { memoryRecords } from '../../lib/adapters/process/memory-records.ts'
 import { createParts, createRenewalParts } from '../../lib/application/application.ts'
-import { createConnections } from '../../lib/configuration/connection-cache.ts'
+import { createConnectionCache } from '../../lib/configuration/connection-cache.ts'
 import type { Kind } from '../../lib/configuration/element.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { readElement } from '../../lib/configuration/read-element.ts'
@@ -89,11 +89,11 @@ async function createSet(t: CleanUp, farEnd: FarEnd, size: number) {
   const opened = await openTokenwell(t, farEnd, 'ES256')
   const some = theElements(farEnd.issuer, { builder: { signatureAlgorithm: 'ES256' } })
   const elements = elementsInMemory(withConnections(some, size))
-  const { surroundings, now, pause, log } = opened
+  const { deployment, now, pause, log } = opened
   const ports = {
     ...opened,
     elements,
-    connections: createConnections({ elements, surroundings, now, pause, log }),
+    connections: createConnectionCache({ elements, deployment, now, pause, log }),
     store: memoryRecords({ maximumRecords: 4 * size }),
     memory: lruTokenMemory({ maximumTokens: size }),
     // The spread of a run's first requests is time that nobody works.

@@ -161,14 +161,14 @@ function assertNeverTheSame(received: readonly ReceivedAssertion[]): void {
 }
 
 async function theKeys({ workspace }: TheSet) {
-  const secrets = fileSecrets(workspace.secretsFolder, workspace.surroundings.stage)
+  const secrets = fileSecrets(workspace.secretsFolder, workspace.deployment.stage)
   const { key } = await theAssertion(workspace)
   return readSigningKeys(key.location, await secrets.get(key.location))
 }
 
 async function theAssertion(workspace: TheSet['workspace']): Promise<AssertionConfiguration> {
   const elements = fileElements(workspace.elementsPath)
-  const { clientAuthentication } = await resolveConnection(elements, workspace.surroundings, 'conn')
+  const { clientAuthentication } = await resolveConnection(elements, workspace.deployment, 'conn')
   if (!('assertion' in clientAuthentication)) throw new Error('this client signs no assertion')
   return clientAuthentication.assertion
 }
@@ -194,7 +194,7 @@ interface Answer {
 /** Beside `theClient` it knows `anotherClient`, with a key of its own. */
 async function startFarEnd(t: TestContext, changes: ElementChanges = {}): Promise<FarEnd> {
   const { workspace, server } = await startTheSet(t, (issuer) => twoClients(theElements(issuer, changes)))
-  const secrets = fileSecrets(workspace.secretsFolder, workspace.surroundings.stage)
+  const secrets = fileSecrets(workspace.secretsFolder, workspace.deployment.stage)
   const ca = (await secrets.get('tokenwell/local/authorization-server-ca')).reveal()
   const dispatcher = new Agent({ connect: { ca } })
   t.after(() => dispatcher.close())

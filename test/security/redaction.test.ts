@@ -26,10 +26,10 @@ import {
   createRotationParts,
 } from '../../lib/application/application.ts'
 import { UnexpectedError, unexpectedReason } from '../../lib/base/tokenwell-error.ts'
-import { createConnections } from '../../lib/configuration/connection-cache.ts'
+import { createConnectionCache } from '../../lib/configuration/connection-cache.ts'
 import { withoutSealing } from '../../lib/fleet/sealing.ts'
 import { leaks, overhearAnswer } from '../support/canary.ts'
-import { theIssuer, theStore, theSurroundings } from '../support/element-store.ts'
+import { theDeployment, theIssuer, theStore } from '../support/element-store.ts'
 import { theElements } from '../support/elements.ts'
 import { createHttpEvent, environmentOf, loadFunction, tokenRequest } from '../support/function-set.ts'
 import { type FunctionError, startLambdaInstance } from '../support/lambda-instance.ts'
@@ -113,10 +113,10 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
     return { ...port, ...Object.fromEntries(ports[name].map((method) => [method, fails])) }
   }
   const elements = breaking('elements', await theStore(t, theElements(theIssuer)))
-  const surroundings = theSurroundings
+  const deployment = theDeployment
   const secrets = breaking('secrets', thePassword)
   const all: Ports = thePorts({
-    connections: breaking('connections', createConnections({ elements, surroundings, now, pause: timerPause, log })),
+    connections: breaking('connections', createConnectionCache({ elements, deployment, now, pause: timerPause, log })),
     secrets,
     signers: breaking('signers', theSigners),
     tokenEndpoint: breaking('tokenEndpoint', {
@@ -136,7 +136,7 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
     broken === 'openRotatingSecret'
       ? fails
       : async () => ({ labels: fails, read: fails, putPending: fails, makeCurrent: fails, giveUp: fails })
-  const wide = { ...all, elements, surroundings, secretStore: breaking('secretStore', secrets), openRotatingSecret }
+  const wide = { ...all, elements, deployment, secretStore: breaking('secretStore', secrets), openRotatingSecret }
   const renewal = createRenewalParts(wide)
   const deadLetters = { add: async (letter: object) => see(letter) }
 

@@ -105,15 +105,11 @@ test('so is a host, which may have neither path nor query besides', async (t) =>
 })
 
 test('allowLoopbackHttp is for one machine: on Lambda, where the runtime listens there, it is a mistake', async (t) => {
-  const surroundings = { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: true }
+  const deployment = { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: true }
   for (const tokenEndpoint of ['http://127.0.0.1:9001/2018-06-01/runtime/invocation/next', 'http://localhost/token'])
     assert.match(
       (
-        await theMistakes(
-          t,
-          theElements(theIssuer, { server: { tokenEndpoint, allowLoopbackHttp: true } }),
-          surroundings,
-        )
+        await theMistakes(t, theElements(theIssuer, { server: { tokenEndpoint, allowLoopbackHttp: true } }), deployment)
       ).join(),
       /allowLoopbackHttp: it is for one machine/,
     )

@@ -17,8 +17,8 @@ export function elementsWithApi(issuer: string, origin: string, changes: Element
 }
 
 /** Puts the CA among the secrets of a workspace of these elements. */
-export async function trustApi({ secretsFolder, surroundings }: Workspace, caCertificate: string): Promise<void> {
-  const path = secretPath(secretsFolder, surroundings.stage, `${secretPrefix(surroundings)}api-ca`)
+export async function trustApi({ secretsFolder, deployment }: Workspace, caCertificate: string): Promise<void> {
+  const path = secretPath(secretsFolder, deployment.stage, `${secretPrefix(deployment)}api-ca`)
   await mkdir(dirname(path), { recursive: true })
   await writeFile(path, caCertificate)
 }

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
-import type { Surroundings } from '../../lib/configuration/deployment.ts'
+import type { Deployment } from '../../lib/configuration/deployment.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { ConfigurationError, describeFinding, type Finding } from '../../lib/configuration/finding.ts'
 import { validateElements } from '../../lib/configuration/inspect-elements.ts'
@@ -14,7 +14,7 @@ import { type RawElements, withoutUndefined } from './elements.ts'
 
 export const theIssuer = 'https://as.example.com'
 
-export const theSurroundings: Surroundings = {
+export const theDeployment: Deployment = {
   stage: 'local',
   publicUrl: 'https://tokenwell.example',
   isLambda: false,
@@ -45,9 +45,9 @@ export async function theStore(t: TestContext, elements: RawElements): Promise<E
 export async function theConnection(
   t: TestContext,
   elements: RawElements,
-  surroundings = theSurroundings,
+  deployment = theDeployment,
 ): Promise<Connection & { readonly warnings: readonly Finding[] }> {
-  const { connection, findings } = await inspectConnection(await theStore(t, elements), surroundings, 'conn')
+  const { connection, findings } = await inspectConnection(await theStore(t, elements), deployment, 'conn')
   if (!connection) throw new ConfigurationError(findings.filter(({ severity }) => severity === 'mistake'))
   return freezeDeeply({ ...connection, warnings: findings })
 }
@@ -56,9 +56,9 @@ export async function theConnection(
 export async function theMistakes(
   t: TestContext,
   elements: RawElements,
-  surroundings = theSurroundings,
+  deployment = theDeployment,
 ): Promise<string[]> {
-  const error = await theConfigurationError(theConnection(t, elements, surroundings))
+  const error = await theConfigurationError(theConnection(t, elements, deployment))
   return error.message.split('\n')
 }
 
@@ -66,10 +66,10 @@ export async function theMistakes(
 export async function allFindings(
   t: TestContext,
   elements: RawElements,
-  surroundings = theSurroundings,
+  deployment = theDeployment,
 ): Promise<string[]> {
   const store = await theStore(t, elements)
-  return (await validateElements(store, surroundings)).map(describeFinding)
+  return (await validateElements(store, deployment)).map(describeFinding)
 }
 
 export async function theConfigurationError(failing: Promise<unknown>): Promise<ConfigurationError> {

@@ -35,7 +35,7 @@ export async function createBareWorkspace(
   const workspace: Workspace = {
     elementsPath: join(folder, 'elements.json'),
     secretsFolder: join(folder, 'secrets'),
-    surroundings: { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false },
+    deployment: { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false },
   }
   await writeFile(workspace.elementsPath, JSON.stringify(withoutUndefined(elements)))
   for (const [name, content] of Object.entries(secrets)) await writeSecret(workspace, name, content)
@@ -67,10 +67,10 @@ export async function loadFunction(
 }
 
 /** What tells a function of this workspace. */
-export function environmentOf({ elementsPath, secretsFolder, surroundings }: Workspace): Record<string, string> {
+export function environmentOf({ elementsPath, secretsFolder, deployment }: Workspace): Record<string, string> {
   return {
-    TOKENWELL_STAGE: surroundings.stage,
-    TOKENWELL_PUBLIC_URL: surroundings.publicUrl,
+    TOKENWELL_STAGE: deployment.stage,
+    TOKENWELL_PUBLIC_URL: deployment.publicUrl,
     TOKENWELL_ELEMENTS: elementsPath,
     TOKENWELL_SECRETS: secretsFolder,
     TOKENWELL_CACHE: 'memory',

@@ -23,7 +23,7 @@ export async function startLambdaGround(t: TestContext) {
     async move(workspace: Workspace): Promise<Environment> {
       const { environment } = await moveToAws(workspace)
       plantSecrets(workspace.secretsFolder)
-      const { stage, publicUrl } = workspace.surroundings
+      const { stage, publicUrl } = workspace.deployment
       const role = roleCredentials()
       return { ...moto.environment, ...role, ...environment, TOKENWELL_STAGE: stage, TOKENWELL_PUBLIC_URL: publicUrl }
     },

@@ -110,6 +110,6 @@ async function newestKey(workspace: Workspace) {
   return { kid: newest.kid, signsFrom: newest.signsFrom * 1000 }
 }
 
-function pathOf({ secretsFolder, surroundings }: Workspace): string {
-  return secretPath(secretsFolder, surroundings.stage, secretName)
+function pathOf({ secretsFolder, deployment }: Workspace): string {
+  return secretPath(secretsFolder, deployment.stage, secretName)
 }

@@ -4,7 +4,7 @@ import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { fileSecrets } from '../../lib/adapters/files/file-secrets.ts'
 import { undiciTokenEndpoint } from '../../lib/adapters/http/undici-token-endpoint.ts'
 import type { Pause } from '../../lib/base/time.ts'
-import { createConnections } from '../../lib/configuration/connection-cache.ts'
+import { createConnectionCache } from '../../lib/configuration/connection-cache.ts'
 import type { GetToken } from '../../lib/get-token/get-token.ts'
 import type { TokenMemory } from '../../lib/get-token/token-memory.ts'
 import { lruTokenMemory } from '../../lib/get-token/token-memory.ts'
@@ -57,9 +57,9 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
       return answer()
     },
   )
-  const { elementsPath, secretsFolder, surroundings } = server.workspace
+  const { elementsPath, secretsFolder, deployment } = server.workspace
   const elements = fileElements(elementsPath)
-  const files = fileSecrets(secretsFolder, surroundings.stage)
+  const files = fileSecrets(secretsFolder, deployment.stage)
   const secrets = onlyCurrent((name) => {
     if (name.includes('/jwk/')) {
       time += secretMilliseconds
@@ -77,7 +77,7 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
   }
   const cachedSecrets = createSecretCache(secrets, now)
   const { getToken, rejectToken, outcomes, clockOffsets } = theParts({
-    connections: createConnections({ elements, surroundings, now, pause, log }),
+    connections: createConnectionCache({ elements, deployment, now, pause, log }),
     signers: createSigners(cachedSecrets, now),
     secrets: cachedSecrets,
     tokenEndpoint: undiciTokenEndpoint(cachedSecrets, now),
@@ -88,7 +88,7 @@ export async function startStage(t: TestContext, options: StageOptions = {}): Pr
     memory,
   })
   return {
-    handler: createHandler({ getToken, rejectToken, elements, surroundings, outcomes, clockOffsets, now, log }),
+    handler: createHandler({ getToken, rejectToken, elements, deployment, outcomes, clockOffsets, now, log }),
     getToken,
     memory,
     server,

@@ -4,7 +4,7 @@ import { createParts, createRenewalParts, type Ports } from '../../lib/applicati
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { withoutSealing } from '../../lib/fleet/sealing.ts'
 import { lruTokenMemory } from '../../lib/get-token/token-memory.ts'
-import { theSurroundings } from './element-store.ts'
+import { theDeployment } from './element-store.ts'
 
 type Needed = 'connections' | 'secrets' | 'signers' | 'tokenEndpoint' | 'now' | 'pause' | 'log'
 
@@ -27,7 +27,7 @@ export function thePorts(ports: Pick<Ports, Needed> & Partial<Ports>): Ports {
 export function theRenewalParts(ports: Ports, elements: ElementStore) {
   return createRenewalParts({
     ...ports,
-    ...{ elements, surroundings: theSurroundings, secretStore: ports.secrets },
+    ...{ elements, deployment: theDeployment, secretStore: ports.secrets },
     openRotatingSecret: () => Promise.reject(new Error('nothing is rotated here')),
   })
 }

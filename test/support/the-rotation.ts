@@ -13,7 +13,7 @@ import { Secret } from '../../lib/secret/secret.ts'
 import type { SigningKey } from '../../lib/signing/signing-key.ts'
 import { currentKey } from '../../lib/signing/signing-key.ts'
 import { readGeneratedKeys } from '../../lib/signing/signing-secret.ts'
-import { theIssuer, theStore, theSurroundings } from './element-store.ts'
+import { theDeployment, theIssuer, theStore } from './element-store.ts'
 import { type RawElements, theElements } from './elements.ts'
 import { createVirtualSecrets, type VirtualSecrets } from './virtual-secret.ts'
 
@@ -70,7 +70,7 @@ export async function theRotation(t: TestContext, options: RotationOptions = {})
   }
   const elements = await theStore(t, all)
   const ports = {
-    ...{ elements, surroundings: theSurroundings, secretStore: secrets, now },
+    ...{ elements, deployment: theDeployment, secretStore: secrets, now },
     store: wrapStore(store),
     openRotatingSecret: wrapSecrets(secrets.open),
     random: () => 0.5,

@@ -2,7 +2,7 @@ import type { TokenRequest } from '../../lib/access-token/token.ts'
 import { memoryRecords } from '../../lib/adapters/process/memory-records.ts'
 import { createParts } from '../../lib/application/application.ts'
 import type { Connection, PrivateKeyJwt } from '../../lib/configuration/connection.ts'
-import { type Connections, createConnections } from '../../lib/configuration/connection-cache.ts'
+import { type ConnectionCache, createConnectionCache } from '../../lib/configuration/connection-cache.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { readElement } from '../../lib/configuration/read-element.ts'
 import type { EventBus } from '../../lib/events/event-bus.ts'
@@ -16,7 +16,7 @@ import type { WarmRun } from '../../lib/renewal/warm-tokens.ts'
 import type { SecretCache } from '../../lib/secret/secret-cache.ts'
 import type { Signers } from '../../lib/signing/signer-cache.ts'
 import type { TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
-import { theSurroundings } from './element-store.ts'
+import { theDeployment } from './element-store.ts'
 import type { RawElements } from './elements.ts'
 import { thePorts, theRenewalParts } from './the-parts.ts'
 import {
@@ -90,7 +90,7 @@ export interface TheTokensOptions {
   /** What the fleet shares, where it isn't memory that never fails. */
   readonly store?: RecordStore
   /** What this process takes for the elements, if they change. */
-  readonly connections?: Connections
+  readonly connections?: ConnectionCache
   /** The same, read as they are kept. */
   readonly elements?: ElementStore
   readonly secrets?: SecretCache
@@ -120,7 +120,7 @@ export function createTheTokens(endpoint: VirtualEndpoint, options: TheTokensOpt
   const log = (event: LogEvent) => void events.push(event)
   const { elements = changeableElements({}) } = options
   const connections = options.elements
-    ? createConnections({ elements, surroundings: theSurroundings, now, pause, log })
+    ? createConnectionCache({ elements, deployment: theDeployment, now, pause, log })
     : unchangingConnections(connection)
   const ports = () =>
     thePorts({

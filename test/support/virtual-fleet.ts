@@ -1,6 +1,6 @@
 import { createParts } from '../../lib/application/application.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
-import type { Connections } from '../../lib/configuration/connection-cache.ts'
+import type { ConnectionCache } from '../../lib/configuration/connection-cache.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { fingerprintOf } from '../../lib/configuration/fingerprint.ts'
 import type { EventBus } from '../../lib/events/event-bus.ts'
@@ -100,7 +100,7 @@ function countedConnections(all: readonly Connection[]) {
     return found
   }
   const has = (name: string, fingerprint: string) => known.get(name)?.fingerprint === fingerprint
-  return { connections: { get, readAgain: get, has } satisfies Connections, reads: () => count }
+  return { connections: { get, readAgain: get, has } satisfies ConnectionCache, reads: () => count }
 }
 
 /** An HMAC is a sixth of what a renewal costs here, and there are a million in a day. */

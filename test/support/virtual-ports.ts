@@ -1,6 +1,6 @@
 import { decodeJwt, UnsecuredJWT } from 'jose'
 import type { Connection } from '../../lib/configuration/connection.ts'
-import type { Connections } from '../../lib/configuration/connection-cache.ts'
+import type { ConnectionCache } from '../../lib/configuration/connection-cache.ts'
 import { fingerprintOf } from '../../lib/configuration/fingerprint.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import type { SecretCache } from '../../lib/secret/secret-cache.ts'
@@ -62,7 +62,7 @@ export const thePassword: SecretCache = {
   forget() {},
 }
 
-export function unchangingConnections(connection: Connection): Connections {
+export function unchangingConnections(connection: Connection): ConnectionCache {
   const known = { connection, fingerprint: fingerprintOf(connection) }
   return {
     get: () => Promise.resolve(known),

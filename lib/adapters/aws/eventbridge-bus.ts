@@ -1,12 +1,12 @@
 import { setTimeout } from 'node:timers/promises'
 import { EventBridgeClient, PutEventsCommand, type PutEventsRequestEntry } from '@aws-sdk/client-eventbridge'
 import { batchesOf } from '../../base/semaphore.ts'
-import { type Surroundings, serviceName } from '../../configuration/deployment.ts'
+import { type Deployment, serviceName } from '../../configuration/deployment.ts'
 import { asEventbridgeEvent, type EventBus, EventBusError, type TokenwellEvent } from '../../events/event-bus.ts'
 import { type AwsTimeouts, awsClientSettings, withinTime } from './aws-client.ts'
 import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
 
-export interface EventbridgeBusSettings extends Pick<Surroundings, 'stage'> {
+export interface EventbridgeBusSettings extends Pick<Deployment, 'stage'> {
   readonly busName: string
   readonly timeouts?: AwsTimeouts
 }

@@ -5,7 +5,7 @@ import {
   SSMClient,
 } from '@aws-sdk/client-ssm'
 import { batchesOf } from '../../base/semaphore.ts'
-import type { Surroundings } from '../../configuration/deployment.ts'
+import type { Deployment } from '../../configuration/deployment.ts'
 import { type ElementReference, isElementId, type Kind, kinds } from '../../configuration/element.ts'
 import { type ElementReading, type ElementStore, ElementStoreError } from '../../configuration/element-store.ts'
 import type { Finding } from '../../configuration/finding.ts'
@@ -14,7 +14,7 @@ import { readStrictJson } from '../json/strict-json.ts'
 import { type AwsTimeouts, awsClientSettings, defaultAwsTimeouts, withinTime } from './aws-client.ts'
 import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
 
-export interface ParameterStoreSettings extends Pick<Surroundings, 'stage'> {
+export interface ParameterStoreSettings extends Pick<Deployment, 'stage'> {
   readonly timeouts?: AwsTimeouts
 }
 

@@ -4,13 +4,13 @@ import {
   InvalidRequestException,
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
-import { isNameOfSecret, type Surroundings, secretPrefix } from '../../configuration/deployment.ts'
+import { type Deployment, isNameOfSecret, secretPrefix } from '../../configuration/deployment.ts'
 import { Secret, secretText } from '../../secret/secret.ts'
 import { SecretError, type SecretStore } from '../../secret/secret-store.ts'
 import { type AwsTimeouts, awsClientSettings, defaultAwsTimeouts, withinTime } from './aws-client.ts'
 import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
 
-export interface SecretsManagerSettings extends Pick<Surroundings, 'stage'> {
+export interface SecretsManagerSettings extends Pick<Deployment, 'stage'> {
   readonly timeouts?: AwsTimeouts
 }
 

@@ -29,9 +29,9 @@ async function startWithSet(t: TestContext, keys: readonly object[], known: read
       return known.some((name) => name === kid) ? someToken() : { status: 401, body: { error: 'invalid_client' } }
     },
   )
-  const { secretsFolder, surroundings } = server.workspace
+  const { secretsFolder, deployment } = server.workspace
   await writeFile(
-    secretPath(secretsFolder, surroundings.stage, 'tokenwell/local/jwk/theBuilder'),
+    secretPath(secretsFolder, deployment.stage, 'tokenwell/local/jwk/theBuilder'),
     JSON.stringify({ keys }),
   )
   return server

@@ -25,7 +25,7 @@ const keyStore = {
 const basic: ElementChanges = { server: { basicAuthRef: 'theData' }, oAuth: { jwtAuthenticationTokenRef: undefined } }
 const authData = { authData: { theData: { user: 'theClient', passwordSecret: 'tokenwell/local/the-password' } } }
 
-const secretsIn = (secretsFolder: string) => ({ secretsFolder, surroundings: { stage: 'local' } })
+const secretsIn = (secretsFolder: string) => ({ secretsFolder, deployment: { stage: 'local' } })
 
 async function madeKeys(folder: string, name: string) {
   return JSON.parse(await readFile(secretPath(folder, 'local', name), 'utf8')).keys

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { clientsOf, localConnections, prepareSecrets, type Workspace } from '../../../infra/local/workspace.ts'
-import { theElementsFile, theIssuer, theSurroundings } from '../../support/element-store.ts'
+import { theDeployment, theElementsFile, theIssuer } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 import { someFolder } from '../../support/local-run.ts'
 
@@ -29,7 +29,7 @@ async function twoBuilders(t: TestContext, stores: readonly [string, string]): P
       two: { location: 'tokenwell/local/two' },
     },
   })
-  return { elementsPath, secretsFolder: await someFolder(t), surroundings: theSurroundings }
+  return { elementsPath, secretsFolder: await someFolder(t), deployment: theDeployment }
 }
 
 test('one secret is not made for two kinds of keys: a sentence says what to do', async (t) => {

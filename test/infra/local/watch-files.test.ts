@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { watchFiles } from '../../../infra/local/watch-files.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import { readIncomingEvent } from '../../../lib/renewal/incoming-event.ts'
-import { theFolder, theIssuer, theSurroundings } from '../../support/element-store.ts'
+import { theDeployment, theFolder, theIssuer } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 
 const longestMilliseconds = 20_000
@@ -17,8 +17,8 @@ test('what changes in elements and secrets is told by the events that AWS sends,
   const write = (changes = {}) => writeFile(elementsPath, JSON.stringify(theElements(theIssuer, changes)))
   await write()
   const told: IncomingEvent[] = []
-  await watchFiles({ elementsPath, secretsFolder, surroundings: theSurroundings }, async (event) => {
-    told.push(readIncomingEvent(event, theSurroundings.stage))
+  await watchFiles({ elementsPath, secretsFolder, deployment: theDeployment }, async (event) => {
+    told.push(readIncomingEvent(event, theDeployment.stage))
   })
   const next = async () => {
     for (let waited = 0; told.length === 0 && waited < longestMilliseconds; waited += 50) await pause(50)

@@ -18,14 +18,14 @@ import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
 import { theElementsFile, theFolder } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 
-const surroundings = { stage: 'local', publicUrl: 'http://127.0.0.1:8787', isLambda: false }
+const deployment = { stage: 'local', publicUrl: 'http://127.0.0.1:8787', isLambda: false }
 const elsewhere = 'https://localhost:9555'
 
 const theApi = { host: 'https://localhost', port: 9444 }
 
 test('where the servers had to move, our own elements follow them everywhere, in a copy', async (t) => {
   const folder = await theFolder(t, {})
-  const workspace: Workspace = { elementsPath: ownElements, secretsFolder: join(folder, 'secrets'), surroundings }
+  const workspace: Workspace = { elementsPath: ownElements, secretsFolder: join(folder, 'secrets'), deployment }
   assert.equal(await relocate(workspace, { issuer: expectedIssuer, api: expectedApi }, folder), workspace)
   const moved = await relocate(workspace, { issuer: elsewhere, api: 'https://localhost:9557' }, folder)
   assert.equal(dirname(moved.elementsPath), folder)
@@ -52,7 +52,7 @@ test('either server may move alone, and two runs at once do not share their copi
     },
   })
   const folder = dirname(elementsPath)
-  const workspace: Workspace = { elementsPath, secretsFolder: 'secrets', surroundings }
+  const workspace: Workspace = { elementsPath, secretsFolder: 'secrets', deployment }
   const origins = async (issuer: string, api: string) => {
     const moved = await relocate(workspace, { issuer, api }, folder)
     const listed = await localConnections(moved, issuer)
@@ -74,7 +74,7 @@ test('either server may move alone, and two runs at once do not share their copi
 
 test('connections of this server are those whose token endpoint stands there', async (t) => {
   const elementsPath = await theElementsFile(t, theElements('https://localhost:9443'))
-  const workspace: Workspace = { elementsPath, secretsFolder: 'secrets', surroundings }
+  const workspace: Workspace = { elementsPath, secretsFolder: 'secrets', deployment }
   assert.equal((await localConnections(workspace, 'https://localhost:9443')).length, 1)
   for (const other of ['https://localhost:9444', 'https://127.0.0.1:9443', 'http://localhost:9443'])
     assert.deepEqual(await localConnections(workspace, other), [])
@@ -82,7 +82,7 @@ test('connections of this server are those whose token endpoint stands there', a
 
 test('the certificate that is trusted is that of the last start; the password of the user stays', async (t) => {
   const secretsFolder = join(await theFolder(t, {}), 'secrets')
-  const workspace: Workspace = { elementsPath: ownElements, secretsFolder, surroundings }
+  const workspace: Workspace = { elementsPath: ownElements, secretsFolder, deployment }
   const path = secretPath(secretsFolder, 'local', 'tokenwell/local/authorization-server-ca')
   for (let start = 0; start < 2; start++) {
     const certificate = await createServerCertificate(['localhost'])

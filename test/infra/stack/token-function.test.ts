@@ -37,7 +37,7 @@ for (const id of functionIds) {
     const { stack } = createTestStack(t)
     const { deadLetters: _read, ...environment } = { deadLetters: undefined, ...readOnLambda(stack, id) }
     assert.deepEqual(environment, {
-      surroundings: { stage: 'test', publicUrl: theUrl, isLambda: true },
+      deployment: { stage: 'test', publicUrl: theUrl, isLambda: true },
       elements: { kind: 'parameter_store' },
       secrets: { kind: 'secrets_manager' },
       cache: {

@@ -14,7 +14,7 @@ const read = (given: Variables) => readVariables(given, readEnvironment)
 
 test('what a function is told: the public URL without a slash at its end, and that nobody listens', () => {
   assert.deepEqual(read(variables), {
-    surroundings: { stage: 'prod-1', publicUrl: 'https://tokenwell.example/base', isLambda: false },
+    deployment: { stage: 'prod-1', publicUrl: 'https://tokenwell.example/base', isLambda: false },
     elements: { kind: 'files', path: 'elements.json' },
     secrets: { kind: 'files', folder: 'secrets' },
     cache: { place: { kind: 'memory' }, secretName: 'tokenwell/prod-1/cache', budgetMilliseconds: 250 },
@@ -24,8 +24,8 @@ test('what a function is told: the public URL without a slash at its end, and th
 })
 
 test('the name that Lambda sets tells that it is Lambda', () => {
-  const { surroundings } = read({ ...variables, AWS_LAMBDA_FUNCTION_NAME: 'issue-token' })
-  assert.equal(surroundings.isLambda, true)
+  const { deployment } = read({ ...variables, AWS_LAMBDA_FUNCTION_NAME: 'issue-token' })
+  assert.equal(deployment.isLambda, true)
 })
 
 test('on AWS elements are in Parameter Store, secrets in Secrets Manager, tokens in a table, 30 s of them in memory', () => {

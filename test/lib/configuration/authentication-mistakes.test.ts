@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { assertLines, theConnection, theIssuer, theMistakes, theSurroundings } from '../../support/element-store.ts'
+import { assertLines, theConnection, theDeployment, theIssuer, theMistakes } from '../../support/element-store.ts'
 import { type ElementChanges, type RawElements, theElements } from '../../support/elements.ts'
 
 const contradictions: readonly (readonly [string, ElementChanges, RegExp])[] = [
@@ -157,7 +157,7 @@ test('allowLoopbackHttp allows no other host', async (t) => {
 })
 
 test('allowLoopbackHttp has no place on Lambda', async (t) => {
-  const onLambda = { ...theSurroundings, isLambda: true }
+  const onLambda = { ...theDeployment, isLambda: true }
   for (const tokenEndpoint of ['http://localhost:8080/token', 'https://as.example.com/token']) {
     const server = { tokenEndpoint, allowLoopbackHttp: true }
     assertLines(await theMistakes(t, theElements(theIssuer, { server }), onLambda), [

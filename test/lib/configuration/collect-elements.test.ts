@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
-import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
+import { theDeployment, theIssuer, theStore } from '../../support/element-store.ts'
 import { type RawElements, theElements } from '../../support/elements.ts'
 
 test('one connection of 1,000 asks the store for its own elements only, in as few round trips as one alone', async (t) => {
@@ -61,7 +61,7 @@ async function askedFor(t: TestContext, elements: RawElements, name: string): Pr
       findings: () => store.findings(),
       ids: () => assert.fail('no token request needs the ids of all elements'),
     },
-    theSurroundings,
+    theDeployment,
     name,
   )
   return roundTrips

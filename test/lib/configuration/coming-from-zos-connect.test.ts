@@ -100,8 +100,8 @@ test("the original's reference in another case is the mistake that the page quot
   const path = join(folder, 'elements.json')
   await writeFile(path, JSON.stringify({ ...localElements, endpointConnection: { conn } }))
 
-  const surroundings = { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false }
-  const findings = await validateElements(fileElements(path), surroundings)
+  const deployment = { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false }
+  const findings = await validateElements(fileElements(path), deployment)
   const [mistake, ...others] = findings.filter(({ severity }) => severity === 'mistake').map(describeFinding)
   assert.deepEqual(others, [])
   assert.ok(readme.includes(`\n${mistake}\n`), mistake)

@@ -5,7 +5,7 @@ import { kinds } from '../../../lib/configuration/element.ts'
 import { elementSchemas } from '../../../lib/configuration/element-schema.ts'
 import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
 import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
-import { theSurroundings } from '../../support/element-store.ts'
+import { theDeployment } from '../../support/element-store.ts'
 import { type RawElements, withoutUndefined } from '../../support/elements.ts'
 import { changeableElements } from '../../support/the-tokens.ts'
 
@@ -46,7 +46,7 @@ function changed(elements: RawElements, change: Change): RawElements {
 
 async function fingerprint(elements: RawElements): Promise<string> {
   const store = changeableElements(withoutUndefined(elements))
-  return fingerprintOf(await resolveConnection(store, theSurroundings, 'conn'))
+  return fingerprintOf(await resolveConnection(store, theDeployment, 'conn'))
 }
 
 const bySecret: Change = {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { buildersOfElement, buildersOfSecret } from '../../../lib/configuration/dependents.ts'
 import { resolveBuilderKey } from '../../../lib/configuration/resolve-key.ts'
-import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
+import { theDeployment, theIssuer, theStore } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 
 const keyStore = {
@@ -40,7 +40,7 @@ const elements = {
 
 test('a jwtBuilder is resolved by itself: algorithm, key and how long what it signs is good', async (t) => {
   const store = await theStore(t, elements)
-  const resolve = (id: string) => resolveBuilderKey(store, theSurroundings, id)
+  const resolve = (id: string) => resolveBuilderKey(store, theDeployment, id)
   assert.deepEqual(await resolve('made'), {
     jwtBuilder: 'made',
     algorithm: 'ES256',
@@ -68,12 +68,12 @@ test('a jwtBuilder is resolved by itself: algorithm, key and how long what it si
 
 test('one that is not there is none, and one with mistakes says all of them', async (t) => {
   const store = await theStore(t, elements)
-  assert.equal(await resolveBuilderKey(store, theSurroundings, 'toString'), undefined)
-  await assert.rejects(resolveBuilderKey(store, theSurroundings, 'wrong'), {
+  assert.equal(await resolveBuilderKey(store, theDeployment, 'toString'), undefined)
+  await assert.rejects(resolveBuilderKey(store, theDeployment, 'wrong'), {
     name: 'ConfigurationError',
     message: /^jwtBuilder\/wrong keyStoreRef: there is no keyStore with the id "nowhere"/,
   })
-  await assert.rejects(resolveBuilderKey(store, theSurroundings, 'outside'), {
+  await assert.rejects(resolveBuilderKey(store, theDeployment, 'outside'), {
     name: 'ConfigurationError',
     message: /^keyStore\/other location: it must be the name of a secret under tokenwell\/local\//,
   })
@@ -81,7 +81,7 @@ test('one that is not there is none, and one with mistakes says all of them', as
 
 test('whose keys may stand in a secret is found from both sides', async (t) => {
   const store = await theStore(t, elements)
-  const of = async (name: string) => [...(await buildersOfSecret(store, theSurroundings, name))].sort()
+  const of = async (name: string) => [...(await buildersOfSecret(store, theDeployment, name))].sort()
   assert.deepEqual(await of('tokenwell/local/mine'), ['brought', 'broughtToo'])
   assert.deepEqual(await of('tokenwell/local/jwk/made'), ['made'])
   assert.deepEqual(await of('tokenwell/local/nothing'), [])

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
 import { UnknownConnectionError } from '../../../lib/configuration/finding.ts'
 import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
-import { theConnection, theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
+import { theConnection, theDeployment, theIssuer, theStore } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 
 test('a connection of nothing but what is required gets every default', async (t) => {
@@ -196,7 +196,7 @@ test('a resolved connection is frozen to its last leaf', async (t) => {
     tokenConfig: { claims: { nested: { list: [{ leaf: 1 }] } } },
     oAuth: { scope: 'a', resource: ['https://a.example'], parameters: { a: 'b' }, requestMay: { scope: ['a'] } },
   })
-  const loose = looseParts(await resolveConnection(await theStore(t, elements), theSurroundings, 'conn'), 'connection')
+  const loose = looseParts(await resolveConnection(await theStore(t, elements), theDeployment, 'conn'), 'connection')
   assert.deepEqual(loose, [])
 })
 
@@ -209,7 +209,7 @@ function looseParts(value: unknown, path: string): string[] {
 test('a connection that is not configured is unknown, also in another case', async (t) => {
   const store = await theStore(t, theElements(theIssuer))
   for (const name of ['other', 'Conn', '', '__proto__', '../conn'])
-    await assert.rejects(resolveConnection(store, theSurroundings, name), UnknownConnectionError)
+    await assert.rejects(resolveConnection(store, theDeployment, name), UnknownConnectionError)
 })
 
 function assertionOf({ clientAuthentication }: Connection): AssertionConfiguration {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
-import { allFindings, assertLines, theIssuer, theMistakes, theSurroundings } from '../../support/element-store.ts'
+import { allFindings, assertLines, theDeployment, theIssuer, theMistakes } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -133,7 +133,7 @@ test('the name of a secret lies under the stage of the deployment, and another o
 
 test('the stage decides which names of secrets are accepted', async (t) => {
   const elements = { keyStore: { theKeys: { location: 'tokenwell/prod/jwk/the-keys' } } }
-  assert.deepEqual(await allFindings(t, elements, { ...theSurroundings, stage: 'prod' }), [])
+  assert.deepEqual(await allFindings(t, elements, { ...theDeployment, stage: 'prod' }), [])
   assertLines(await allFindings(t, elements), [/^keyStore\/theKeys location: /])
 })
 

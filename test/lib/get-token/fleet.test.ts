@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import type { Connection } from '../../../lib/configuration/connection.ts'
-import { createConnections } from '../../../lib/configuration/connection-cache.ts'
+import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { theIssuer, theSurroundings } from '../../support/element-store.ts'
+import { theDeployment, theIssuer } from '../../support/element-store.ts'
 import { type ElementChanges, theElements } from '../../support/elements.ts'
 import {
   changeableElements,
@@ -358,9 +358,9 @@ function createFleetOfReaders(size: number, endpoint: VirtualEndpoint) {
   })
   const processes: TheTokens[] = []
   for (const elements of stores) {
-    const connections = createConnections({
+    const connections = createConnectionCache({
       elements,
-      surroundings: theSurroundings,
+      deployment: theDeployment,
       now: () => processes[0]?.time.now() ?? 0,
       pause: () => new Promise(() => {}),
       log() {},

@@ -12,7 +12,7 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { keyIdOf } from '../../../lib/signing/signing-key.ts'
-import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
+import { theDeployment, theIssuer, theStore } from '../../support/element-store.ts'
 import { type RawElements, theElements } from '../../support/elements.ts'
 import { onlyCurrent } from '../../support/only-current.ts'
 
@@ -49,7 +49,7 @@ async function thePublication(t: TestContext, options: Options = {}) {
       return new Secret(text)
     })
     return {
-      ...{ elements: store, surroundings: theSurroundings, secretStore, store: records, now },
+      ...{ elements: store, deployment: theDeployment, secretStore, store: records, now },
       openRotatingSecret: () => assert.fail('nothing is rotated'),
       random: () => 0,
       randomId: () => `version-${ids++}`,

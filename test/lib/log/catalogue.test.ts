@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import type { Context } from 'aws-lambda'
 import { createHandler as createRefreshHandler } from '../../../functions/refresh-token/handler.ts'
 import { createHandler as createRotateHandler } from '../../../functions/rotate-key/handler.ts'
-import { createConnections } from '../../../lib/configuration/connection-cache.ts'
+import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { DeadLettersError } from '../../../lib/events/dead-letters.ts'
 import { EventBusError } from '../../../lib/events/event-bus.ts'
@@ -15,7 +15,7 @@ import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { type MetricName, meter, metricUnits } from '../../../lib/log/metric.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { theIssuer, theStore, theSurroundings } from '../../support/element-store.ts'
+import { theDeployment, theIssuer, theStore } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 import { root } from '../../support/local-run.ts'
 import { onlyCurrent } from '../../support/only-current.ts'
@@ -123,7 +123,7 @@ async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
 async function ofRotations(t: TestContext): Promise<readonly LogEvent[]> {
   const rotation = await theRotation(t)
   const context = { getRemainingTimeInMillis: () => 30_000 } as Context
-  const handler = createRotateHandler({ ...rotation, surroundings: theSurroundings })
+  const handler = createRotateHandler({ ...rotation, deployment: theDeployment })
   for (const Step of rotationSteps)
     await handler({ Step, SecretId: theSecretName, ClientRequestToken: 'first' }, context)
   await assert.rejects(handler({ Step: 'setSecret', SecretId: theSecretName, ClientRequestToken: 'none' }, context))
@@ -168,13 +168,13 @@ async function ofReloads(t: TestContext): Promise<readonly LogEvent[]> {
   const elements = await theStore(t, theElements(theIssuer))
   const events: LogEvent[] = []
   let [now, isDown] = [0, false]
-  const connections = createConnections({
+  const connections = createConnectionCache({
     elements: {
       ...elements,
       get: (references) =>
         isDown ? Promise.reject(new ElementStoreError('elements_unreachable', 'no answer')) : elements.get(references),
     },
-    surroundings: theSurroundings,
+    deployment: theDeployment,
     now: () => now,
     pause: () => new Promise(() => {}),
     log: (event) => events.push(event),
@@ -201,7 +201,7 @@ async function ofRefreshes(): Promise<readonly LogEvent[]> {
   const handler = createRefreshHandler({
     answerEvent: (event) => tokens.answer(event),
     deadLetters: { add: () => Promise.reject(new DeadLettersError('the queue does not exist')) },
-    surroundings: theSurroundings,
+    deployment: theDeployment,
     now: tokens.time.now,
     log: (event) => (tokens.events as LogEvent[]).push(event),
   })

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createConnections } from '../../../lib/configuration/connection-cache.ts'
+import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { ConfigurationError, UnknownConnectionError } from '../../../lib/configuration/finding.ts'
 import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
 import { type ConnectionRecord, readConnectionRecord } from '../../../lib/fleet/connection-record.ts'
 import type { StoredRecord } from '../../../lib/fleet/record-store.ts'
 import { connectionRecordName } from '../../../lib/fleet/record-store.ts'
-import { theIssuer, theSurroundings } from '../../support/element-store.ts'
+import { theDeployment, theIssuer } from '../../support/element-store.ts'
 import { theElements } from '../../support/elements.ts'
 import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
 import { changeableElements, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
@@ -318,9 +318,9 @@ for (const [moment, isFrozenAt] of [
     const older = changeableElements(theElements(theIssuer, scoped('older')))
     const waking = Promise.withResolvers<void>()
     let calls = 0
-    const connections = createConnections({
+    const connections = createConnectionCache({
       elements: older,
-      surroundings: theSurroundings,
+      deployment: theDeployment,
       now: fleet.time.now,
       pause: fleet.time.pause,
       log() {},

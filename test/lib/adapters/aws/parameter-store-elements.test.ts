@@ -5,7 +5,7 @@ import { inspect } from 'node:util'
 import { PutParameterCommand } from '@aws-sdk/client-ssm'
 import { type AwsTimeouts, defaultAwsTimeouts } from '../../../../lib/adapters/aws/aws-client.ts'
 import { parameterStoreElements } from '../../../../lib/adapters/aws/parameter-store-elements.ts'
-import { createConnections } from '../../../../lib/configuration/connection-cache.ts'
+import { createConnectionCache } from '../../../../lib/configuration/connection-cache.ts'
 import type { ElementReference } from '../../../../lib/configuration/element.ts'
 import type { ElementStore } from '../../../../lib/configuration/element-store.ts'
 import { ElementStoreError } from '../../../../lib/configuration/element-store.ts'
@@ -16,9 +16,9 @@ import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../..
 import {
   assertLines,
   theConfigurationError,
+  theDeployment,
   theStore as theFileStore,
   theIssuer,
-  theSurroundings,
 } from '../../../support/element-store.ts'
 import { type RawElements, theElements } from '../../../support/elements.ts'
 import { type Moto, startMoto } from '../../../support/moto.ts'
@@ -32,8 +32,8 @@ test("the original's example gives the same connection as from a file", async (t
     const elements = theElements(theIssuer)
     await moto.putElements(elements)
     assert.deepEqual(
-      await resolveConnection(store, theSurroundings, 'conn'),
-      await resolveConnection(await theFileStore(t, elements), theSurroundings, 'conn'),
+      await resolveConnection(store, theDeployment, 'conn'),
+      await resolveConnection(await theFileStore(t, elements), theDeployment, 'conn'),
     )
     assert.deepEqual(await store.findings(), [])
   })
@@ -48,8 +48,8 @@ test('a connection costs one request a level, asks for its own elements alone, a
       keyStore: { anotherStore: { location } },
     })
     const pause = () => new Promise(() => {})
-    const parts = { elements: store, surroundings: theSurroundings, now: () => 0, pause, log() {} }
-    const connections = createConnections(parts)
+    const parts = { elements: store, deployment: theDeployment, now: () => 0, pause, log() {} }
+    const connections = createConnectionCache(parts)
     await connections.get('conn')
     assert.deepEqual(proxy.counts(), { GetParameters: 5 })
     assert.deepEqual(
@@ -168,7 +168,7 @@ test('a page may be empty, and yet not the last', async (t) => {
 test('a dangling reference names the nearest id there is', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     await moto.putElements(theElements(theIssuer, { oAuth: { authServerRef: 'theserver' } }))
-    const { message } = await theConfigurationError(resolveConnection(store, theSurroundings, 'conn'))
+    const { message } = await theConfigurationError(resolveConnection(store, theDeployment, 'conn'))
     assert.match(message, /there is no authorizationServer with the id "theserver"\. Did you mean "theServer"\?/)
   })
 })
@@ -217,10 +217,10 @@ test('all of a stage is validated as a file is', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     const elements: RawElements = { ...theElements(theIssuer), zebra: { a: {} }, ssl: { unused: { sslProtocol: 'x' } } }
     await moto.putElements(elements)
-    const fromFile = await validateElements(await theFileStore(t, elements), theSurroundings)
+    const fromFile = await validateElements(await theFileStore(t, elements), theDeployment)
     assert.ok(fromFile.length > 1)
     assert.deepEqual(
-      (await validateElements(store, theSurroundings)).map(describeFinding).toSorted(),
+      (await validateElements(store, theDeployment)).map(describeFinding).toSorted(),
       fromFile.map(describeFinding).toSorted(),
     )
   })

@@ -10,9 +10,9 @@ import {
   assertLines,
   theConfigurationError,
   theConnection,
+  theDeployment,
   theFolder,
   theIssuer,
-  theSurroundings,
 } from '../../../support/element-store.ts'
 import { theElements } from '../../../support/elements.ts'
 
@@ -166,7 +166,7 @@ test('a folder with a file for each element holds the same connection as one fil
   })
   const store = fileElements(folder)
   const { warnings: _warnings, ...connection } = await theConnection(t, elements)
-  assert.deepEqual(await resolveConnection(store, theSurroundings, 'conn'), connection)
+  assert.deepEqual(await resolveConnection(store, theDeployment, 'conn'), connection)
   const findings = await store.findings()
   assert.ok(findings.every(({ severity }) => severity === 'warning'))
   assertLines(

@@ -3,16 +3,16 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileElements } from '../../../lib/adapters/files/file-elements.ts'
-import { createConnections } from '../../../lib/configuration/connection-cache.ts'
+import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { ElementStoreError, type ElementStoreErrorCode } from '../../../lib/configuration/element-store.ts'
 import { ConfigurationError, UnknownConnectionError } from '../../../lib/configuration/finding.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import {
   theConfigurationError,
+  theDeployment,
   theElementsFile,
   theFolder,
   theIssuer,
-  theSurroundings,
 } from '../../support/element-store.ts'
 import { type RawElements, theElements } from '../../support/elements.ts'
 import { changeableElements } from '../../support/the-tokens.ts'
@@ -38,9 +38,9 @@ test('a failure is not kept: the connection works as soon as its elements are th
 function theConnections(path: string) {
   const events: LogEvent[] = []
   let time = 0
-  const connections = createConnections({
+  const connections = createConnectionCache({
     elements: fileElements(path),
-    surroundings: theSurroundings,
+    deployment: theDeployment,
     now: () => (time += 5),
     pause: () => new Promise(() => {}),
     log: (event) => events.push(event),
@@ -66,7 +66,7 @@ function changingConnections(first: RawElements = theFirst) {
   const far: Far = { reads: 0, isLate: false, patience: 0 }
   const clock = { now: 0 }
   const events: LogEvent[] = []
-  const connections = createConnections({
+  const connections = createConnectionCache({
     elements: {
       ...elements,
       async get(references) {
@@ -77,7 +77,7 @@ function changingConnections(first: RawElements = theFirst) {
         return elements.get(references)
       },
     },
-    surroundings: theSurroundings,
+    deployment: theDeployment,
     now: () => clock.now,
     // Late is what the test says.
     pause: (milliseconds) => {
