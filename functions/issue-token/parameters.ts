@@ -1,6 +1,7 @@
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
-import { isJsonObject, readStrictJson } from '../../lib/adapters/json/strict-json.ts'
+import { readStrictJson } from '../../lib/adapters/json/strict-json.ts'
 import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
+import { isJsonObject } from '../../lib/base/decoding.ts'
 
 /** Parameters by name; only `scope` and `resource` have several values. An empty value counts as left out (RFC 6749 section 3.2). */
 export type Parameters = ReadonlyMap<string, readonly string[]>

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { isJsonObject, type JsonObject } from '../adapters/json/strict-json.ts'
+import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 import { isElementId } from './element.ts'
 import { isHostName, isNoProxyRule } from './no-proxy.ts'
 import { isResourceIndicator, isScopeToken } from './parameter-syntax.ts'

@@ -1,5 +1,6 @@
 import * as v from 'valibot'
-import { isJsonObject, type JsonObject, readStrictJson } from '../adapters/json/strict-json.ts'
+import { readStrictJson } from '../adapters/json/strict-json.ts'
+import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 import {
   basePath,
   duration,

@@ -1,5 +1,5 @@
 import * as v from 'valibot'
-import { isJsonObject } from '../adapters/json/strict-json.ts'
+import { isJsonObject } from '../base/decoding.ts'
 import { droppedAttributes, droppedKinds } from './dropped-attributes.ts'
 import { type ElementReference, type Elements, isElementId, type Kind, kinds } from './element.ts'
 import { elementSchemas } from './element-schema.ts'

@@ -1,10 +1,11 @@
 import { createSecureContext } from 'node:tls'
+import { isJsonObject } from '../../base/decoding.ts'
 import type { TlsConfiguration } from '../../configuration/connection.ts'
 import type { SecretStore } from '../../secret/secret-store.ts'
 import { readCertificates, unwrapBase64 } from '../../signing/pem.ts'
 import { KeyStoreError } from '../../signing/signing-key.ts'
 import { readSigningKeys } from '../../signing/signing-secret.ts'
-import { isJsonObject, readStrictJson } from '../json/strict-json.ts'
+import { readStrictJson } from '../json/strict-json.ts'
 
 /** Whom we trust and who we are, as node:tls takes it. */
 export interface TlsIdentity {

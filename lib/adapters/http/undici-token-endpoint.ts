@@ -1,4 +1,5 @@
 import type { Dispatcher } from 'undici'
+import { decodeUtf8 } from '../../base/decoding.ts'
 import type { ResolvedAuthorizationServer } from '../../configuration/connection.ts'
 import type { SecretCache } from '../../secret/secret-cache.ts'
 import {
@@ -16,7 +17,6 @@ import { exchange, type HttpAnswer } from './http-exchange.ts'
 
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
 const keepAliveMilliseconds = 4_000
-const utf8 = new TextDecoder('utf-8', { fatal: true })
 
 /**
  * The token endpoint over undici: keep-alive connections per TLS identity, no redirects, no repetition, bounded time and
@@ -109,11 +109,9 @@ function readAnswer({ status, headers, body }: HttpAnswer): TokenEndpointAnswer 
 }
 
 function decode(bytes: Buffer): string {
-  try {
-    return utf8.decode(bytes)
-  } catch {
-    throw new UnreadableAnswerError('The token endpoint answers with text that is not UTF-8.')
-  }
+  const text = decodeUtf8(bytes)
+  if (text === undefined) throw new UnreadableAnswerError('The token endpoint answers with text that is not UTF-8.')
+  return text
 }
 
 /** What undici and node:tls throw, as an error of ours. */

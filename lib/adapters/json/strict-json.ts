@@ -1,56 +1,26 @@
-import { type Node, type ParseError, parseTree, printParseErrorCode } from 'jsonc-parser'
+import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser'
+import { findDuplicateName, isDeeplyNested, maximumJsonDepth, parseJson } from '../../base/decoding.ts'
 
-/** Elements and requests have five. */
-const maximumDepth = 64
-
-/** What a JSON text holds, or the one sentence on why it is none. Never quotes the text. */
+/** What a JSON text holds, or one sentence on why it is not JSON. Never quotes the text. */
 export type ReadJson = { readonly value: unknown } | { readonly complaint: string }
 
-export type JsonObject = Readonly<Record<string, unknown>>
-
-/** Neither null nor a list. */
-export function isJsonObject(value: unknown): value is JsonObject {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
-}
-
-/** JSON by RFC 8259, in which no name stands twice in an object: of two values one would be lost. */
+/** JSON by RFC 8259, in which no object has the same name twice: one of its two values would be lost. */
 export function readStrictJson(text: string): ReadJson {
-  if (isDeeplyNested(text)) return { complaint: `it is nested deeper than ${maximumDepth} levels` }
-  const errors: ParseError[] = []
-  const root = parseTree(text, errors, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false })
-  const [error] = errors
-  if (error) return { complaint: `${words(printParseErrorCode(error.error))} ${position(text, error.offset)}` }
+  if (isDeeplyNested(text)) return { complaint: `it is nested deeper than ${maximumJsonDepth} levels` }
+  const value = parseJson(text)
+  if (value === undefined) return { complaint: describeSyntaxError(text) }
 
-  const twice = root && findDuplicate(root)
+  const twice = findDuplicateName(text)
   if (twice)
-    return { complaint: `the name ${JSON.stringify(twice.value)} stands twice, again ${position(text, twice.offset)}` }
-  return { value: JSON.parse(text) }
+    return { complaint: `the name ${JSON.stringify(twice.name)} stands twice, again ${position(text, twice.offset)}` }
+  return { value }
 }
 
-/**
- * Both parsers recurse, and end in an exception of their own on a text of brackets. A text without its closing quotation mark
- * goes to the end: were it passed over instead, each further mark would be tried all the way again.
- */
-function isDeeplyNested(text: string): boolean {
-  let depth = 0
-  for (const [bracket] of text.matchAll(/"(?:[^"\\]|\\.)*(?:"|\\?$)|[[{]|[\]}]/gs)) {
-    if (bracket === '[' || bracket === '{') depth++
-    else if (bracket === ']' || bracket === '}') depth--
-    if (depth > maximumDepth) return true
-  }
-  return false
-}
-
-function findDuplicate(node: Node): Node | undefined {
-  const seen = new Set<string>()
-  for (const child of node.children ?? []) {
-    const name = child.type === 'property' ? child.children?.[0] : undefined
-    if (name && seen.has(String(name.value))) return name
-    if (name) seen.add(String(name.value))
-    const deeper = findDuplicate(child)
-    if (deeper) return deeper
-  }
-  return undefined
+function describeSyntaxError(text: string): string {
+  const errors: ParseError[] = []
+  parse(text, errors, { disallowComments: true, allowTrailingComma: false, allowEmptyContent: false })
+  const [error] = errors
+  return error ? `${words(printParseErrorCode(error.error))} ${position(text, error.offset)}` : 'invalid symbol'
 }
 
 /** `CloseBraceExpected` in words. */

@@ -1,0 +1,73 @@
+const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
+const strictUtf8WithBom = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/**
+ * The text that bytes hold in UTF-8, or undefined where they hold anything else. A byte order mark at the start is dropped.
+ * @param options.ignoreBOM keeps the byte order mark as a character of the text
+ */
+export function decodeUtf8(bytes: Uint8Array, { ignoreBOM = false } = {}): string | undefined {
+  try {
+    return (ignoreBOM ? strictUtf8WithBom : strictUtf8).decode(bytes)
+  } catch {
+    return undefined
+  }
+}
+
+/** The value of a JSON text, or undefined where the text is not JSON. It never throws: the error of `JSON.parse` quotes the text. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text) as unknown
+  } catch {
+    return undefined
+  }
+}
+
+export type JsonObject = Readonly<Record<string, unknown>>
+
+/** Neither null nor a list. */
+export function isJsonObject(value: unknown): value is JsonObject {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}
+
+/** Elements and requests have five levels. */
+export const maximumJsonDepth = 64
+
+/**
+ * Whether a text, JSON or not, has more than `maximumJsonDepth` levels. JSON parsers recurse, and a text of brackets ends them
+ * with an exception of their own.
+ */
+export function isDeeplyNested(text: string): boolean {
+  let depth = 0
+  // A text without its closing quotation mark goes to the end: otherwise each further mark would be tried all the way again.
+  for (const [bracket] of text.matchAll(/"(?:[^"\\]|\\.)*(?:"|\\?$)|[[{]|[\]}]/gs)) {
+    if (bracket === '[' || bracket === '{') depth++
+    else if (bracket === ']' || bracket === '}') depth--
+    if (depth > maximumJsonDepth) return true
+  }
+  return false
+}
+
+export interface DuplicateName {
+  readonly name: string
+  /** Of the opening quotation mark of its second occurrence. */
+  readonly offset: number
+}
+
+/**
+ * The first name that one object of a JSON text has twice: `JSON.parse` keeps only the last of its values (RFC 8259 section 4).
+ * @param text valid JSON
+ */
+export function findDuplicateName(text: string): DuplicateName | undefined {
+  const namesOfOpen: Set<string>[] = []
+  for (const { 0: token, index: offset } of text.matchAll(/"(?:[^"\\]|\\.)*"(?:\s*:)?|[[{]|[\]}]/gs)) {
+    if (token === '[' || token === '{') namesOfOpen.push(new Set())
+    else if (token === ']' || token === '}') namesOfOpen.pop()
+    else if (token.endsWith(':')) {
+      const name = JSON.parse(token.slice(0, -1)) as string
+      const names = namesOfOpen.at(-1)
+      if (names?.has(name)) return { name, offset }
+      names?.add(name)
+    }
+  }
+  return undefined
+}
