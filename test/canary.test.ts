@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { bundleFunction } from '../infra/bundle.ts'
-import { leaks } from './support/canary.ts'
-import { theElements } from './support/elements.ts'
-import { environmentOf } from './support/function-set.ts'
-import { root } from './support/local-run.ts'
-import { startTheSet, users } from './support/the-set.ts'
+import { exampleElements } from './support/elements/elements.ts'
+import { startIssueTokenWithOidcProvider, users } from './support/functions/issue-token-with-oidc-provider.ts'
+import { environmentOf } from './support/functions/load-function.ts'
+import { leaks } from './support/output/canary.ts'
+import { root } from './support/process/local-run.ts'
 
 const run = promisify(execFile)
 
@@ -28,7 +28,7 @@ test('a test file in which a secret is logged fails, although each of its tests 
     path,
     `import { channel } from 'node:diagnostics_channel'
      import { test } from 'node:test'
-     import { plant } from './support/canary.ts'
+     import { plant } from './support/output/canary.ts'
      test('nothing is wrong', () => {
        plant('the password of mallory')
        channel('tokenwell:log').publish({ reason: 'no the password of mallory' })
@@ -45,7 +45,9 @@ test('what the built function writes to its log holds no key, password, assertio
   const folder = await mkdtemp(join(tmpdir(), 'tokenwell-canary-'))
   t.after(() => rm(folder, { recursive: true, force: true }))
   const bundle = await bundleFunction('issue-token', folder)
-  const set = await startTheSet(t, (issuer) => theElements(issuer, { oAuth: { grantType: 'password' } }))
+  const set = await startIssueTokenWithOidcProvider(t, (issuer) =>
+    exampleElements(issuer, { oAuth: { grantType: 'password' } }),
+  )
   const script = join(folder, 'invoke.mjs')
   await writeFile(
     script,

@@ -6,7 +6,7 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileElements } from '../lib/adapters/files/file-elements.ts'
 import { validateElements } from '../lib/configuration/inspect-elements.ts'
-import { root, runShell, someFolder, startServing } from './support/local-run.ts'
+import { root, runShell, someFolder, startServing } from './support/process/local-run.ts'
 
 /* The README's commands and examples, run as they stand but for the port and the folder of this run. */
 

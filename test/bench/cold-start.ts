@@ -3,10 +3,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb'
 import { moveToAws } from '../../infra/local/aws-ground.ts'
-import { theElements } from '../support/elements.ts'
-import { createBareWorkspace, createHttpEvent, environmentOf, tokenRequest } from '../support/function-set.ts'
-import { startMoto } from '../support/moto.ts'
-import { setEnvironment } from '../support/set-environment.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import {
+  createBareWorkspace,
+  createHttpEvent,
+  environmentOf,
+  tokenRequest,
+} from '../support/functions/load-function.ts'
+import { setEnvironment } from '../support/process/set-environment.ts'
+import { startMoto } from '../support/servers/moto.ts'
 import { type Bundle, bundleText, runBundle } from './bundled-process.ts'
 import type { FarEnd } from './far-end.ts'
 import { shown } from './picture.ts'
@@ -92,7 +97,7 @@ async function createGround(t: CleanUp, farEnd: FarEnd) {
   const moto = await startMoto(t)
   setEnvironment(t, moto.environment)
   const changes = { builder: { signatureAlgorithm: 'ES256' } }
-  const { ssl: _ssl, keyStore: _trustStore, ...elements } = theElements(farEnd.issuer, changes)
+  const { ssl: _ssl, keyStore: _trustStore, ...elements } = exampleElements(farEnd.issuer, changes)
   const workspace = await createBareWorkspace(t, elements)
   const { environment, tableName } = await moveToAws(workspace)
   // The one way to trust a server that all have in common.

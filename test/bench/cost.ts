@@ -5,7 +5,7 @@ import { powertoolsLog, withPowertoolsMetrics } from '../../lib/adapters/log/pow
 import { memoryRecords } from '../../lib/adapters/process/memory-records.ts'
 import { createParts } from '../../lib/application/application.ts'
 import type { RecordStore, StoredRecord } from '../../lib/fleet/record-store.ts'
-import { createHttpEvent, tokenRequest } from '../support/function-set.ts'
+import { createHttpEvent, tokenRequest } from '../support/functions/load-function.ts'
 import type { FarEnd } from './far-end.ts'
 import { shown } from './picture.ts'
 import type { Report } from './report.ts'

@@ -2,8 +2,13 @@ import { generateKeyPairSync } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { theElements } from '../support/elements.ts'
-import { createBareWorkspace, createHttpEvent, environmentOf, tokenRequest } from '../support/function-set.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import {
+  createBareWorkspace,
+  createHttpEvent,
+  environmentOf,
+  tokenRequest,
+} from '../support/functions/load-function.ts'
 import { type Bundle, bundleText, runBundle } from './bundled-process.ts'
 import type { FarEnd } from './far-end.ts'
 import { fileOf, peerNames, signingPeers } from './peers.ts'
@@ -99,6 +104,6 @@ async function environmentOfTokenwell(t: CleanUp, issuer: string): Promise<Recor
     ssl: _ssl,
     keyStore: _trustStore,
     ...elements
-  } = theElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
+  } = exampleElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
   return environmentOf(await createBareWorkspace(t, elements))
 }

@@ -2,11 +2,17 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { makeCacheKeys } from '../../infra/local/make-secrets.ts'
 import { poll } from '../../lib/get-token/from-fleet.ts'
-import { dynamodbEnvironment, startDynalite } from '../support/dynalite.ts'
-import { theElements } from '../support/elements.ts'
-import { allAnswers, startFleet, tokensIn, type Worker, type WorkerAnswer } from '../support/fleet.ts'
-import { createBareWorkspace, environmentOf } from '../support/function-set.ts'
-import { startValkey } from '../support/valkey.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { createBareWorkspace, environmentOf } from '../support/functions/load-function.ts'
+import {
+  allAnswers,
+  startFleet,
+  tokensIn,
+  type Worker,
+  type WorkerAnswer,
+} from '../support/process/fleet-of-processes.ts'
+import { dynamodbEnvironment, startDynalite } from '../support/servers/dynalite.ts'
+import { startValkey } from '../support/servers/valkey.ts'
 import type { FarEnd, FarEndCounts } from './far-end.ts'
 import { shown } from './picture.ts'
 import type { Report } from './report.ts'
@@ -113,7 +119,7 @@ async function measure(
   startStore: StartStore,
   { processes, callers, rounds }: Size,
 ): Promise<Stampede[]> {
-  const workspace = await createBareWorkspace(t, theElements(farEnd.issuer), farEnd.certificate)
+  const workspace = await createBareWorkspace(t, exampleElements(farEnd.issuer), farEnd.certificate)
   await writeFile(join(workspace.secretsFolder, 'cache'), await makeCacheKeys())
   const variables = { ...environmentOf(workspace), ...patient, ...(await startStore(t)) }
   const workers = await startFleet(t, processes, variables)

@@ -2,8 +2,8 @@ import type { AddressInfo } from 'node:net'
 import { getCACertificates, setDefaultCACertificates } from 'node:tls'
 import type { ServerCertificate } from '../../infra/local/certificate-authority.ts'
 import { createHttpGateway, type LambdaHandler } from '../../infra/local/http-gateway.ts'
-import { theElements } from '../support/elements.ts'
-import { createBareWorkspace, loadFunction } from '../support/function-set.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { createBareWorkspace, loadFunction } from '../support/functions/load-function.ts'
 import { createPeer } from './peers.ts'
 import { tellAll, telling } from './tokenwell.ts'
 
@@ -35,7 +35,7 @@ async function start(behind: Behind): Promise<void> {
 
 async function tokenwellHandler({ issuer, certificate }: Behind): Promise<LambdaHandler> {
   const t = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) }
-  const elements = theElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
+  const elements = exampleElements(issuer, { builder: { signatureAlgorithm: 'ES256' } })
   const workspace = await createBareWorkspace(t, elements, certificate)
   tellAll()
   return (await loadFunction('issue-token', workspace, telling)) as LambdaHandler

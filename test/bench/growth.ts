@@ -5,7 +5,7 @@ import type { Kind } from '../../lib/configuration/element.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { readElement } from '../../lib/configuration/read-element.ts'
 import { lruTokenMemory } from '../../lib/get-token/token-memory.ts'
-import { type RawElements, theElements } from '../support/elements.ts'
+import { exampleElements, type RawElements } from '../support/elements/elements.ts'
 import type { FarEnd } from './far-end.ts'
 import { shown } from './picture.ts'
 import type { Report } from './report.ts'
@@ -87,7 +87,7 @@ async function costsOf(t: CleanUp, farEnd: FarEnd, size: number): Promise<Costs>
 
 async function createSet(t: CleanUp, farEnd: FarEnd, size: number) {
   const opened = await openTokenwell(t, farEnd, 'ES256')
-  const some = theElements(farEnd.issuer, { builder: { signatureAlgorithm: 'ES256' } })
+  const some = exampleElements(farEnd.issuer, { builder: { signatureAlgorithm: 'ES256' } })
   const elements = elementsInMemory(withConnections(some, size))
   const { deployment, now, pause, log } = opened
   const ports = {

@@ -4,8 +4,8 @@ import httpRouter from '@middy/http-router'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { powertoolsLog, withPowertoolsMetrics } from '../../lib/adapters/log/powertools.ts'
-import { theElements } from '../support/elements.ts'
-import { createBareWorkspace, createHttpEvent, loadFunction, tokenRequest } from '../support/function-set.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { createBareWorkspace, createHttpEvent, loadFunction, tokenRequest } from '../support/functions/load-function.ts'
 import type { FarEnd } from './far-end.ts'
 import { createHitFloor } from './floors.ts'
 import { createPeer, peerNames } from './peers.ts'
@@ -73,7 +73,7 @@ const ourHandler = 'issue-token'
 
 export async function benchHandlerHit(t: CleanUp, farEnd: FarEnd, isShort: boolean): Promise<Report> {
   await farEnd.set({})
-  const elements = theElements(farEnd.issuer, { builder: { signatureAlgorithm: 'ES256' } })
+  const elements = exampleElements(farEnd.issuer, { builder: { signatureAlgorithm: 'ES256' } })
   const workspace = await createBareWorkspace(t, elements, farEnd.certificate)
   tellAll()
   const issueToken = await loadFunction('issue-token', workspace, telling)

@@ -1,9 +1,9 @@
 import { inspect } from 'node:util'
 import type { ServerCertificate } from '../../infra/local/certificate-authority.ts'
-import { theElements } from '../support/elements.ts'
-import { tokenRequest } from '../support/function-set.ts'
-import { confineToLoopback } from '../support/loopback-only.ts'
-import { createWorkspace, startCaller } from '../support/the-set.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { createWorkspace, startCaller } from '../support/functions/issue-token-with-oidc-provider.ts'
+import { tokenRequest } from '../support/functions/load-function.ts'
+import { confineToLoopback } from '../support/process/loopback-only.ts'
 import { createPeer, peerSecrets, timeLimitMilliseconds } from './peers.ts'
 
 /* A process for one client of `hostile.ts`, which it asks for one token after the other; it may be ended at any time. */
@@ -41,7 +41,7 @@ async function askTokenwell({ issuer, certificate, form }: Errand): Promise<unkn
       server: { connectionTimeout: half, receiveTimeout: half },
       builder: { signatureAlgorithm: 'ES256' },
     }
-    const workspace = await createWorkspace(t, theElements(issuer, changes), certificate)
+    const workspace = await createWorkspace(t, exampleElements(issuer, changes), certificate)
     const { status, body } = await (await startCaller(workspace)).http(tokenRequest('conn', form))
     if (status !== 200) throw new Error(JSON.stringify(body))
     return body['access_token']

@@ -8,7 +8,7 @@ import { createAuthority } from '../hostile/authority.ts'
 import { type Behaviour, fine } from '../hostile/behaviour.ts'
 import { families } from '../hostile/behaviours.ts'
 import { besideOthers, cell, readmePath, withRowsBelow } from '../hostile/table.ts'
-import { startTokenEndpoint } from '../support/token-endpoint.ts'
+import { startScriptedTokenEndpoint } from '../support/servers/scripted-token-endpoint.ts'
 import type { Errand, Finding } from './hostile-peer.ts'
 import { peerNames } from './peers.ts'
 
@@ -79,9 +79,9 @@ interface Deed {
 }
 
 async function observe(client: Client, { script, endpoint, form = '' }: Behaviour): Promise<Deed> {
-  const elsewhere = await startTokenEndpoint(() => fine(), { certificate })
+  const elsewhere = await startScriptedTokenEndpoint(() => fine(), { certificate })
   const options = { certificate, ...(await endpoint?.(authority)) }
-  const server = await startTokenEndpoint(
+  const server = await startScriptedTokenEndpoint(
     (request, response, index) => script(request, response, index, elsewhere.issuer),
     options,
   )

@@ -2,8 +2,8 @@ import { createParts, type Ports } from '../../lib/application/application.ts'
 import { readEnvironment, readVariables } from '../../lib/application/environment.ts'
 import { openPorts } from '../../lib/application/open-ports.ts'
 import type { GetToken } from '../../lib/get-token/get-token.ts'
-import { theElements } from '../support/elements.ts'
-import { createBareWorkspace, environmentOf } from '../support/function-set.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { createBareWorkspace, environmentOf } from '../support/functions/load-function.ts'
 import type { FarEnd } from './far-end.ts'
 import type { PeerAlgorithm } from './peers.ts'
 
@@ -16,7 +16,7 @@ export async function openTokenwell(
   { issuer, certificate }: Pick<FarEnd, 'issuer' | 'certificate'>,
   algorithm: PeerAlgorithm,
 ) {
-  const elements = theElements(issuer, { builder: { signatureAlgorithm: algorithm } })
+  const elements = exampleElements(issuer, { builder: { signatureAlgorithm: algorithm } })
   const workspace = await createBareWorkspace(t, elements, certificate)
   return openPorts(readVariables(environmentOf(workspace), readEnvironment))
 }

@@ -16,9 +16,12 @@ import { createSigners } from '../../lib/signing/signer-cache.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
 import type { AssertionMoment } from '../../lib/token-endpoint/assertion.ts'
 import { signAssertion } from '../../lib/token-endpoint/assertion.ts'
-import { type ElementChanges, type RawElements, theElements } from '../support/elements.ts'
-import { tokenRequest } from '../support/function-set.ts'
-import { startTheSet, type TheSet } from '../support/the-set.ts'
+import { type ElementChanges, exampleElements, type RawElements } from '../support/elements/elements.ts'
+import {
+  type IssueTokenWithOidcProvider,
+  startIssueTokenWithOidcProvider,
+} from '../support/functions/issue-token-with-oidc-provider.ts'
+import { tokenRequest } from '../support/functions/load-function.ts'
 
 const sharedKey = 'tokenwell/local/shared'
 
@@ -37,8 +40,8 @@ interface ReceivedAssertion {
 async function startListening(
   t: TestContext,
   elements: (issuer: string) => RawElements,
-): Promise<{ readonly set: TheSet; readonly received: readonly ReceivedAssertion[] }> {
-  const set = await startTheSet(t, elements)
+): Promise<{ readonly set: IssueTokenWithOidcProvider; readonly received: readonly ReceivedAssertion[] }> {
+  const set = await startIssueTokenWithOidcProvider(t, elements)
   const received: ReceivedAssertion[] = []
   set.server.server.prependListener('request', (incoming: IncomingMessage) => {
     const chunks: Buffer[] = []
@@ -59,7 +62,7 @@ function readAssertions(form: string): ReceivedAssertion[] {
     .map((assertion) => ({ header: decodeProtectedHeader(assertion), claims: decodeJwt(assertion) }))
 }
 
-async function assertIssues(set: TheSet): Promise<Record<string, unknown>> {
+async function assertIssues(set: IssueTokenWithOidcProvider): Promise<Record<string, unknown>> {
   const { status, body } = await set.http(tokenRequest('conn'))
   assert.equal(status, 200, JSON.stringify(body))
   assert.equal(body['source'], 'server')
@@ -70,7 +73,7 @@ async function assertIssues(set: TheSet): Promise<Record<string, unknown>> {
 for (const algorithm of signatureAlgorithms)
   test(`a real authorization server issues a token for an assertion by ${algorithm}`, async (t) => {
     const { set, received } = await startListening(t, (issuer) =>
-      theElements(issuer, { builder: builderOf(algorithm) }),
+      exampleElements(issuer, { builder: builderOf(algorithm) }),
     )
     await assertIssues(set)
     assert.deepEqual(
@@ -81,20 +84,20 @@ for (const algorithm of signatureAlgorithms)
 
 test('an assertion with the typ client-authentication+jwt is accepted', async (t) => {
   const typ = 'client-authentication+jwt'
-  const { set, received } = await startListening(t, (issuer) => theElements(issuer, { builder: { typ } }))
+  const { set, received } = await startListening(t, (issuer) => exampleElements(issuer, { builder: { typ } }))
   await assertIssues(set)
   assert.equal(received[0]?.header.typ, typ)
 })
 
 test('an assertion without typ is accepted', async (t) => {
-  const { set, received } = await startListening(t, (issuer) => theElements(issuer, { builder: { typ: 'none' } }))
+  const { set, received } = await startListening(t, (issuer) => exampleElements(issuer, { builder: { typ: 'none' } }))
   await assertIssues(set)
   assert.ok(received[0] && !('typ' in received[0].header))
 })
 
 test('jwkSigningKeySize is the size of the key that signs', async (t) => {
   const builder = { signatureAlgorithm: 'PS256', jwkSigningKeySize: 3072 }
-  const { set, received } = await startListening(t, (issuer) => theElements(issuer, { builder }))
+  const { set, received } = await startListening(t, (issuer) => exampleElements(issuer, { builder }))
   await assertIssues(set)
   const [key] = await theKeys(set)
   assert.equal(key?.privateKey.asymmetricKeyDetails?.modulusLength, 3072)
@@ -107,7 +110,7 @@ for (const [thumbprint, digest] of [
 ] as const)
   test(`an assertion with the ${thumbprint} of its key's certificate is accepted`, async (t) => {
     const builder = { certificateThumbprint: thumbprint }
-    const { set, received } = await startListening(t, (issuer) => theElements(issuer, { builder }))
+    const { set, received } = await startListening(t, (issuer) => exampleElements(issuer, { builder }))
     await assertIssues(set)
     const [key] = await theKeys(set)
     const certificate = key?.certificates[0]
@@ -118,7 +121,7 @@ for (const [thumbprint, digest] of [
 
 test('claims of the operator reach the server, and sub and iat among them never do', async (t) => {
   const claims = { sub: 'anotherClient', iat: 1, tenant: 'blue' }
-  const { set, received } = await startListening(t, (issuer) => theElements(issuer, { tokenConfig: { claims } }))
+  const { set, received } = await startListening(t, (issuer) => exampleElements(issuer, { tokenConfig: { claims } }))
   await assertIssues(set)
   const sent = received[0]?.claims
   assert.equal(sent?.['tenant'], 'blue')
@@ -128,7 +131,7 @@ test('claims of the operator reach the server, and sub and iat among them never 
 
 test('two connections of one client send two assertions with different jti', async (t) => {
   const { set, received } = await startListening(t, (issuer) => ({
-    ...theElements(issuer),
+    ...exampleElements(issuer),
     endpointConnection: {
       conn: { authenticationConfigRef: 'theConfig' },
       anotherConn: { authenticationConfigRef: 'theConfig' },
@@ -140,7 +143,7 @@ test('two connections of one client send two assertions with different jti', asy
 })
 
 test('the token after a rejected one is asked for with a new jti', async (t) => {
-  const { set, received } = await startListening(t, (issuer) => theElements(issuer))
+  const { set, received } = await startListening(t, (issuer) => exampleElements(issuer))
   const first = await assertIssues(set)
   const rejection = await set.http({
     method: 'DELETE',
@@ -160,13 +163,13 @@ function assertNeverTheSame(received: readonly ReceivedAssertion[]): void {
   assert.notEqual(ids[0], ids[1])
 }
 
-async function theKeys({ workspace }: TheSet) {
+async function theKeys({ workspace }: IssueTokenWithOidcProvider) {
   const secrets = fileSecrets(workspace.secretsFolder, workspace.deployment.stage)
   const { key } = await theAssertion(workspace)
   return readSigningKeys(key.location, await secrets.get(key.location))
 }
 
-async function theAssertion(workspace: TheSet['workspace']): Promise<AssertionConfiguration> {
+async function theAssertion(workspace: IssueTokenWithOidcProvider['workspace']): Promise<AssertionConfiguration> {
   const elements = fileElements(workspace.elementsPath)
   const { clientAuthentication } = await resolveConnection(elements, workspace.deployment, 'conn')
   if (!('assertion' in clientAuthentication)) throw new Error('this client signs no assertion')
@@ -193,7 +196,9 @@ interface Answer {
 
 /** Beside `theClient` it knows `anotherClient`, with a key of its own. */
 async function startFarEnd(t: TestContext, changes: ElementChanges = {}): Promise<FarEnd> {
-  const { workspace, server } = await startTheSet(t, (issuer) => twoClients(theElements(issuer, changes)))
+  const { workspace, server } = await startIssueTokenWithOidcProvider(t, (issuer) =>
+    twoClients(exampleElements(issuer, changes)),
+  )
   const secrets = fileSecrets(workspace.secretsFolder, workspace.deployment.stage)
   const ca = (await secrets.get('tokenwell/local/authorization-server-ca')).reveal()
   const dispatcher = new Agent({ connect: { ca } })

@@ -26,8 +26,8 @@ import { Secret } from '../../lib/secret/secret.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../lib/secret/secret-store.ts'
 import { RefusedError, UnreachableError } from '../../lib/token-endpoint/token-endpoint-error.ts'
-import { onlyCurrent } from '../support/only-current.ts'
-import { someToken, someTokenKey } from '../support/some-token.ts'
+import { singleVersionSecrets } from '../support/virtual/single-version-secrets.ts'
+import { someToken, someTokenKey } from '../support/virtual/some-token.ts'
 
 /** A lease and the second that contenders wait beyond it. */
 const leaseMilliseconds = 12_000
@@ -860,7 +860,7 @@ function theSecret({ clock }: Fleet, keys: readonly SomeKey[]) {
   return {
     sealing: () =>
       createTokenSealing(
-        createSecretCache(onlyCurrent(store.get), () => clock.now),
+        createSecretCache(singleVersionSecrets(store.get), () => clock.now),
         'tokenwell/test/cache',
       ),
     /** None: nobody has a right to it any more. */

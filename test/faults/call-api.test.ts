@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startCalledApi } from '../support/called-api.ts'
-import { type Fault, faults, startFaultyGround } from '../support/faulty-ground.ts'
-import { loadFunction } from '../support/function-set.ts'
-import { callBy } from '../support/the-calls.ts'
-import { someToken, startTokenServer } from '../support/token-server.ts'
+import { callBy } from '../support/functions/call-api-with-scripted-servers.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../support/functions/issue-token-with-scripted-server.ts'
+import { loadFunction } from '../support/functions/load-function.ts'
+import { startEchoApi } from '../support/servers/echo-api.ts'
+import { type Fault, faults, startFaultyAws } from './faulty-aws.ts'
 
 /* Who makes calls reads elements, in each instance, once a minute. */
 
@@ -24,13 +27,13 @@ const withoutElements: Readonly<Record<Fault, number>> = {
 }
 
 test('elements that can not be read fail no call of an instance that has the connection in hand, and the others in time', async (t) => {
-  const ground = await startFaultyGround(t)
+  const ground = await startFaultyAws(t)
   if (!ground) return
-  const api = await startCalledApi(t)
-  const tokens = await startTokenServer(
+  const api = await startEchoApi(t)
+  const tokens = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => api.elements(issuer, { builder: { signatureAlgorithm: 'ES256' } }),
-    () => someToken({ expires_in: 36_000 }),
+    () => tokenAnswer({ expires_in: 36_000 }),
   )
   await api.trustIn(tokens.workspace)
   const environment = await ground.move(tokens.workspace)

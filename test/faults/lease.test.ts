@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Fault } from '../support/faulty-ground.ts'
-import { ask, patient, startIssuingGround } from './issuing-ground.ts'
+import type { Fault } from './faulty-aws.ts'
+import { ask, patient, startFunctionsOnFaultyAws } from './functions-on-faulty-aws.ts'
 
 /* The table fails between the lease and the token: while the token endpoint is asked. */
 
@@ -11,7 +11,7 @@ const leaseMilliseconds = 14_000
 const ways: readonly Fault[] = ['refusing connections', 'reset', 'hung', 'throttling', 'full of garbage', 'denying']
 
 test('a table that fails in the middle of a lease keeps no token from its caller, and heals by itself', async (t) => {
-  const ground = await startIssuingGround(t)
+  const ground = await startFunctionsOnFaultyAws(t)
   if (!ground) return
   for (const fault of ways)
     await t.test(fault, async (each) => {

@@ -5,13 +5,13 @@ import { type TestContext, test } from 'node:test'
 import { DescribeSecretCommand, GetSecretValueCommand, RotateSecretCommand } from '@aws-sdk/client-secrets-manager'
 import { secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { type RotationStep, rotationSteps } from '../../lib/key-lifecycle/rotate-key.ts'
-import { awsError } from '../support/aws-proxy.ts'
-import { plant } from '../support/canary.ts'
-import { theElements } from '../support/elements.ts'
-import { allServices, type Service, startFaultyGround } from '../support/faulty-ground.ts'
-import { loadFunction } from '../support/function-set.ts'
-import { createWorkspace, sendHttp } from '../support/the-set.ts'
-import { invoke } from './issuing-ground.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { createWorkspace, sendHttp } from '../support/functions/issue-token-with-oidc-provider.ts'
+import { loadFunction } from '../support/functions/load-function.ts'
+import { plant } from '../support/output/canary.ts'
+import { awsError } from '../support/servers/aws-proxy.ts'
+import { allServices, type Service, startFaultyAws } from './faulty-aws.ts'
+import { invoke } from './functions-on-faulty-aws.ts'
 
 /* Each step of a rotation fails at each of its calls, and is repeated, until it has come to its end. */
 
@@ -25,10 +25,10 @@ const tooMany = 20
 const denied = awsError(400, 'AccessDeniedException')
 
 async function startRotation(t: TestContext) {
-  const ground = await startFaultyGround(t)
+  const ground = await startFaultyAws(t)
   if (!ground) return undefined
   const builder = { signatureAlgorithm: 'ES256', publishAheadSeconds: 0 }
-  const workspace = await createWorkspace(t, theElements('https://as.example.com', { builder }))
+  const workspace = await createWorkspace(t, exampleElements('https://as.example.com', { builder }))
   await writeFile(secretPath(workspace.secretsFolder, 'local', name), '{ "keys": [] }')
   const environment = await ground.move(workspace)
   const handler = await loadFunction('rotate-key', workspace, environment)

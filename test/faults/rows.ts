@@ -1,4 +1,4 @@
-import type { Fault, Service } from '../support/faulty-ground.ts'
+import type { Fault, Service } from './faulty-aws.ts'
 
 /** What a caller gets: `new` is the one that costs a token request. */
 export type Outcome =

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import type { Handler } from '../support/function-set.ts'
-import { ask, type IssuingGround, patient, startIssuingGround } from './issuing-ground.ts'
+import type { Handler } from '../support/functions/load-function.ts'
+import { ask, type FunctionsOnFaultyAws, patient, startFunctionsOnFaultyAws } from './functions-on-faulty-aws.ts'
 import { type Row, servicesOf } from './rows.ts'
 
 /** So old that an instance must ask whether its token is still the one; a minute later it is fresh still. */
@@ -14,7 +14,7 @@ const healing = { tries: 8, betweenMilliseconds: 6_000 } as const
 /** Each row on the same ground, one after the other: so each shows, too, that those before it have left nothing behind. */
 export function testRows(title: string, rows: readonly Row[]): void {
   test(title, async (t) => {
-    const ground = await startIssuingGround(t)
+    const ground = await startFunctionsOnFaultyAws(t)
     if (!ground) return
     for (const [index, row] of rows.entries()) {
       const { warm, cached, nothing, fault } = row
@@ -24,7 +24,7 @@ export function testRows(title: string, rows: readonly Row[]): void {
   })
 }
 
-async function runRow(t: TestContext, ground: IssuingGround, row: Row, id: string): Promise<void> {
+async function runRow(t: TestContext, ground: FunctionsOnFaultyAws, row: Row, id: string): Promise<void> {
   // A cache that is to be passed over has no more time than in an account.
   const isAnswering = row.fault === 'slow, 500 ms' || row.services.every((service) => service === 'Parameter Store')
   const load = () => ground.load('issue-token', isAnswering ? patient : {})
@@ -65,7 +65,7 @@ async function runRow(t: TestContext, ground: IssuingGround, row: Row, id: strin
 
 /** All three get one token, the one that the first of them has asked for. */
 async function assertHealed(
-  { age, requestsFor }: IssuingGround,
+  { age, requestsFor }: FunctionsOnFaultyAws,
   [first, ...others]: readonly Handler[],
   id: string,
 ): Promise<void> {

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { allServices, faults } from '../support/faulty-ground.ts'
+import { allServices, faults } from './faulty-aws.ts'
 import { allRows, servicesOf, tableOf } from './rows.ts'
 
 test('the table of faults in the README is the one that is run', (t) => {

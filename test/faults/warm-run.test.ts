@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { WarmRun } from '../../lib/renewal/warm-tokens.ts'
-import { ask, invoke, patient, startIssuingGround } from './issuing-ground.ts'
+import { ask, invoke, patient, startFunctionsOnFaultyAws } from './functions-on-faulty-aws.ts'
 
 /* What a warm run can't renew because of a fault it tells of, and the next one, a minute later, renews it. */
 
@@ -11,7 +11,7 @@ const runMilliseconds = 55_000
 const soonStale = { server: { maximumLifetimeSeconds: 150, maximumConcurrency: 1 } }
 
 async function startWarm(t: TestContext) {
-  const ground = await startIssuingGround(t, soonStale)
+  const ground = await startFunctionsOnFaultyAws(t, soonStale)
   if (!ground) return undefined
   const [caller, warm] = [await ground.load('issue-token', patient), await ground.load('warm-tokens')]
   for (const scope of scopes) assert.equal((await ask(caller, scope)).outcome, 'a new token')

@@ -1,5 +1,5 @@
-import { startAwsProxy } from '../support/aws-proxy.ts'
-import { startDynalite } from '../support/dynalite.ts'
+import { startAwsProxy } from '../support/servers/aws-proxy.ts'
+import { startDynalite } from '../support/servers/dynalite.ts'
 import { testFleet } from './scenarios.ts'
 
 const table = 'tokens'

@@ -5,11 +5,22 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { makeCacheKeys } from '../../infra/local/make-secrets.ts'
-import { type ElementChanges, theElements } from '../support/elements.ts'
-import { allAnswers, longest, startFleet, tokensIn, type Worker, type WorkerAnswer } from '../support/fleet.ts'
-import { environmentOf } from '../support/function-set.ts'
-import { startTcpProxy, type TcpProxy } from '../support/tcp-proxy.ts'
-import { type ScriptedAnswer, someToken, startTokenServer } from '../support/token-server.ts'
+import { type ElementChanges, exampleElements } from '../support/elements/elements.ts'
+import {
+  type ScriptedAnswer,
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../support/functions/issue-token-with-scripted-server.ts'
+import { environmentOf } from '../support/functions/load-function.ts'
+import {
+  allAnswers,
+  longest,
+  startFleet,
+  tokensIn,
+  type Worker,
+  type WorkerAnswer,
+} from '../support/process/fleet-of-processes.ts'
+import { startTcpProxy, type TcpProxy } from '../support/servers/tcp-proxy.ts'
 
 /*
  * What real processes do that share nothing but a cache, with a real token endpoint before them. Requests and reads are
@@ -44,12 +55,12 @@ interface FleetOptions {
 
 export function testFleet(name: string, startBackend: (t: TestContext) => Promise<Backend | undefined>): void {
   async function start(t: TestContext, options: FleetOptions = {}) {
-    const { size = processes, changes = {}, environment = patient, answer = () => someToken() } = options
+    const { size = processes, changes = {}, environment = patient, answer = () => tokenAnswer() } = options
     const backend = await startBackend(t)
     if (!backend) return undefined
-    const server = await startTokenServer(
+    const server = await startIssueTokenWithScriptedServer(
       t,
-      (issuer) => theElements(issuer, changes),
+      (issuer) => exampleElements(issuer, changes),
       (_request, response, index) => answer(response, index),
     )
     const { workspace, requests } = server
@@ -103,7 +114,7 @@ export function testFleet(name: string, startBackend: (t: TestContext) => Promis
     const held = Promise.withResolvers<void>()
     const fleet = await start(t, {
       answer(_response, index) {
-        if (index > 0) return someToken()
+        if (index > 0) return tokenAnswer()
         held.resolve()
         return undefined
       },
@@ -128,7 +139,7 @@ export function testFleet(name: string, startBackend: (t: TestContext) => Promis
 
   for (const { what, before, event: sleeps = event, meanwhile, assertAfter } of wakeUps)
     test(`${name}: a holder that wakes up after ${what} stores nothing over it`, async (t) => {
-      const fleet = await start(t, { size: 2, answer: () => someToken({ expires_in: 3_000 }) })
+      const fleet = await start(t, { size: 2, answer: () => tokenAnswer({ expires_in: 3_000 }) })
       if (!fleet) return
       const [sleeper, other] = fleet.workers.map(theWorker)
       assert(sleeper && other)
@@ -259,7 +270,7 @@ const wakeUps: readonly WakeUp[] = [
   {
     what: 'a change of the elements',
     async meanwhile(_other, { more, workspace, issuer }) {
-      const changed = theElements(issuer, { oAuth: { parameters: { tenant: 'another' } } })
+      const changed = exampleElements(issuer, { oAuth: { parameters: { tenant: 'another' } } })
       await writeFile(workspace.elementsPath, JSON.stringify(changed))
       const [reader] = await more(1)
       // Of another token of the same connection: the sleeper's lease is untouched.

@@ -1,6 +1,6 @@
 import { Valkey } from 'iovalkey'
-import { startIfThere } from '../support/real-server.ts'
-import { startValkey } from '../support/valkey.ts'
+import { startIfThere } from '../support/servers/real-server.ts'
+import { startValkey } from '../support/servers/valkey.ts'
 import { testFleet } from './scenarios.ts'
 
 const password = 'the-password-of-the-cache'

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
-import { overhear, overhearAnswer } from '../support/canary.ts'
 import {
+  type AccessMatrix,
   asConfigured,
   type Instance,
   inOneForm,
   readWanted,
-  startTheGround,
-  type TheGround,
-} from '../support/the-ground.ts'
+  startAccessMatrix,
+} from '../support/functions/access-matrix.ts'
+import { overhear, overhearAnswer } from '../support/output/canary.ts'
 import { type Members, membersOf, namedConnection, textOf, wantedOf } from './asked-for.ts'
 import { callEvent, keysEvent, someTokenId, tokenEvent } from './hostile-http-events.ts'
 import { holdsFor } from './seeded.ts'
@@ -29,7 +29,7 @@ const several = (event: fc.Arbitrary<unknown>) =>
   fc.array(fc.record({ event, instance: fc.nat(2) }), { minLength: 1, maxLength: 6 })
 
 test('issue-token: an error that the caller can read, or the very token that he asked for', async (t) => {
-  const ground = await startTheGround(t)
+  const ground = await startAccessMatrix(t)
   const ids: string[] = []
   const tally = new Map<string, number>()
   await holdsFor(t, 400, several(tokenEvent), async (calls) => {
@@ -40,7 +40,7 @@ test('issue-token: an error that the caller can read, or the very token that he 
 })
 
 test("call-api: an error that the caller can read, or its connection's API with the connection's token", async (t) => {
-  const ground = await startTheGround(t)
+  const ground = await startAccessMatrix(t)
   const tally = new Map<string, number>()
   await holdsFor(t, 300, several(callEvent), async (calls) => {
     await Promise.all(calls.map((call) => callBy(ground, call, tally)))
@@ -51,7 +51,7 @@ test("call-api: an error that the caller can read, or its connection's API with 
 })
 
 test('publish-keys: public keys, or an error that the caller can read', async (t) => {
-  const { publishKeys } = await startTheGround(t)
+  const { publishKeys } = await startAccessMatrix(t)
   const tally = new Map<string, number>()
   await holdsFor(t, 300, keysEvent, async (event) => {
     const answer = membersOf(await publishKeys(structuredClone(event), createLocalContext(Date.now())))
@@ -64,11 +64,11 @@ test('publish-keys: public keys, or an error that the caller can read', async (t
   demandSome(tally, ['400', '404'])
 })
 
-function instanceOf({ instances }: TheGround, { instance }: Call): Instance {
+function instanceOf({ instances }: AccessMatrix, { instance }: Call): Instance {
   return instances[instance] ?? assert.fail('no such instance')
 }
 
-async function issue(ground: TheGround, call: Call, ids: string[], tally: Map<string, number>): Promise<void> {
+async function issue(ground: AccessMatrix, call: Call, ids: string[], tally: Map<string, number>): Promise<void> {
   const event = withTokenId(structuredClone(call.event), ids)
   const asked: unknown = structuredClone(event)
   const { issueToken, isGuarded } = instanceOf(ground, call)
@@ -103,7 +103,7 @@ async function issue(ground: TheGround, call: Call, ids: string[], tally: Map<st
   ids.push(String(body['token_id']))
 }
 
-async function callBy(ground: TheGround, call: Call, tally: Map<string, number>): Promise<void> {
+async function callBy(ground: AccessMatrix, call: Call, tally: Map<string, number>): Promise<void> {
   const event: unknown = structuredClone(call.event)
   const { callApi, isGuarded } = instanceOf(ground, call)
   const answer = membersOf(await callApi(event, createLocalContext(Date.now())))

@@ -1,4 +1,4 @@
-import { readWanted, type Wanted } from '../support/the-ground.ts'
+import { readWanted, type Wanted } from '../support/functions/access-matrix.ts'
 
 /* What an event asks for, read by other means than the function's: it says only what a token may be if one comes. */
 

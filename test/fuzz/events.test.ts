@@ -9,9 +9,15 @@ import { RotationGivenUpError, RotationRefusedError } from '../../lib/key-lifecy
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import { SecretError } from '../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../lib/signing/signing-key.ts'
-import { overhear } from '../support/canary.ts'
-import { loadFunction } from '../support/function-set.ts'
-import { asConfigured, inOneForm, readWanted, startTheGround, type TheGround } from '../support/the-ground.ts'
+import {
+  type AccessMatrix,
+  asConfigured,
+  inOneForm,
+  readWanted,
+  startAccessMatrix,
+} from '../support/functions/access-matrix.ts'
+import { loadFunction } from '../support/functions/load-function.ts'
+import { overhear } from '../support/output/canary.ts'
 import { membersOf } from './asked-for.ts'
 import { batch, rotationEvent } from './hostile-aws-events.ts'
 import { oddValue } from './hostile-values.ts'
@@ -38,7 +44,7 @@ function hearFaults(t: TestContext): LogEvent[] {
 }
 
 /** Whatever was dropped and renewed, each connection has a token of its own. */
-async function demandOwnTokens({ instances, issuedFor }: TheGround): Promise<string[]> {
+async function demandOwnTokens({ instances, issuedFor }: AccessMatrix): Promise<string[]> {
   const ids: string[] = []
   for (const { issueToken, isGuarded } of instances)
     for (const connection of ['orders', 'stock']) {
@@ -54,7 +60,7 @@ async function demandOwnTokens({ instances, issuedFor }: TheGround): Promise<str
 }
 
 test('refresh-token: of a batch what failed comes again, nothing else, and never an exception', async (t) => {
-  const ground = await startTheGround(t)
+  const ground = await startAccessMatrix(t)
   const { workspace } = ground.tokens
   const refreshToken = await loadFunction('refresh-token', workspace, { ...ground.environment, ...environment })
   const faults = hearFaults(t)
@@ -88,7 +94,7 @@ test('refresh-token: of a batch what failed comes again, nothing else, and never
 })
 
 test('rotate-key: a step is done, or refused by an error of ours', async (t) => {
-  const ground = await startTheGround(t)
+  const ground = await startAccessMatrix(t)
   const rotateKey = await loadFunction('rotate-key', ground.tokens.workspace, ground.environment)
   const faults = hearFaults(t)
   const ours = [RotationRefusedError, RotationGivenUpError, ConfigurationError, KeyStoreError, SecretError]
@@ -109,7 +115,7 @@ test('rotate-key: a step is done, or refused by an error of ours', async (t) => 
 })
 
 test('warm-tokens: a run is a run, whatever it is started by', async (t) => {
-  const ground = await startTheGround(t)
+  const ground = await startAccessMatrix(t)
   const warmTokens = await loadFunction('warm-tokens', ground.tokens.workspace, {
     ...ground.environment,
     ...environment,

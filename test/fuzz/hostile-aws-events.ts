@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { rotationSteps } from '../../lib/key-lifecycle/rotate-key.ts'
-import { connectionNames } from '../support/the-ground.ts'
+import { connectionNames } from '../support/functions/access-matrix.ts'
 import { mostly, mostlyWhole, oddJson, oddText } from './hostile-values.ts'
 
 /* Events of EventBridge as they stand in a queue, and of Secrets Manager: sane in most of their parts. */

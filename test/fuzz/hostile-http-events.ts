@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { connectionNames, isOfUsers, passwords, userNames } from '../support/the-ground.ts'
+import { connectionNames, isOfUsers, passwords, userNames } from '../support/functions/access-matrix.ts'
 import { mostly, mostlyWhole, oddJson, oddText, oddValue } from './hostile-values.ts'
 
 /* Events of an HTTP API, payload format 2.0: sane in most of their parts, so that what is odd in one is reached. */

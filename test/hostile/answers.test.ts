@@ -1,12 +1,15 @@
 import assert from 'node:assert/strict'
 import { after, describe, type TestContext, test } from 'node:test'
-import { plant } from '../support/canary.ts'
-import { theElements } from '../support/elements.ts'
-import { tokenRequest } from '../support/function-set.ts'
-import { confineToLoopback } from '../support/loopback-only.ts'
-import type { HttpAnswer } from '../support/the-set.ts'
-import { startTokenEndpoint } from '../support/token-endpoint.ts'
-import { startTokenServer, type TokenServer } from '../support/token-server.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import type { HttpAnswer } from '../support/functions/issue-token-with-oidc-provider.ts'
+import {
+  type IssueTokenWithScriptedServer,
+  startIssueTokenWithScriptedServer,
+} from '../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../support/functions/load-function.ts'
+import { plant } from '../support/output/canary.ts'
+import { confineToLoopback } from '../support/process/loopback-only.ts'
+import { startScriptedTokenEndpoint } from '../support/servers/scripted-token-endpoint.ts'
 import { createAuthority } from './authority.ts'
 import { type Behaviour, fine, hostileTokens } from './behaviour.ts'
 import { families } from './behaviours.ts'
@@ -17,7 +20,7 @@ import { besideOthers, cell, rowsBelow, tableOf } from './table.ts'
 const authority = await createAuthority()
 const certificate = await authority.issue()
 const triedElsewhere = confineToLoopback()
-const elsewhere = await startTokenEndpoint(() => fine(), { certificate })
+const elsewhere = await startScriptedTokenEndpoint(() => fine(), { certificate })
 after(() => elsewhere.close())
 /** Nothing here depends on the algorithm, and keys of this one are made at once. */
 const quickKeys = { signatureAlgorithm: 'ES256' }
@@ -31,11 +34,14 @@ function inTurn<T>(start: () => Promise<T>): Promise<T> {
   return started
 }
 
-async function startHostile(t: TestContext, { script, changes, endpoint }: Behaviour): Promise<TokenServer> {
+async function startHostile(
+  t: TestContext,
+  { script, changes, endpoint }: Behaviour,
+): Promise<IssueTokenWithScriptedServer> {
   const elements = (issuer: string) =>
-    theElements(issuer, { ...changes, builder: { ...quickKeys, ...changes?.builder } })
+    exampleElements(issuer, { ...changes, builder: { ...quickKeys, ...changes?.builder } })
   const options = { certificate, ...(await endpoint?.(authority)) }
-  return startTokenServer(
+  return startIssueTokenWithScriptedServer(
     t,
     elements,
     (request, response, index) => {

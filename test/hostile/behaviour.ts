@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
-import type { ElementChanges } from '../support/elements.ts'
-import type { ReceivedRequest, ScriptedAnswer, TokenEndpointOptions } from '../support/token-endpoint.ts'
+import type { ElementChanges } from '../support/elements/elements.ts'
+import type {
+  ReceivedRequest,
+  ScriptedAnswer,
+  ScriptedTokenEndpointOptions,
+} from '../support/servers/scripted-token-endpoint.ts'
 import type { Authority } from './authority.ts'
 
 /** What the server does with a request; `elsewhere` is the origin of another server, which must never hear of it. */
@@ -30,7 +34,7 @@ export interface Behaviour extends Expectation {
   readonly name: string
   readonly script: HostileScript
   /** What the server is other than a fine HTTPS server. */
-  readonly endpoint?: (authority: Authority) => Promise<Partial<TokenEndpointOptions>>
+  readonly endpoint?: (authority: Authority) => Promise<Partial<ScriptedTokenEndpointOptions>>
   readonly changes?: ElementChanges
   readonly form?: string
   /** The second caller says that the first one's token was rejected. */

@@ -1,5 +1,5 @@
 import { brotliCompressSync, deflateSync, gzipSync } from 'node:zlib'
-import type { ScriptedAnswer } from '../support/token-endpoint.ts'
+import type { ScriptedAnswer } from '../support/servers/scripted-token-endpoint.ts'
 import {
   always,
   type Behaviour,

@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { theElements } from '../support/elements.ts'
-import { tokenRequest } from '../support/function-set.ts'
-import { someToken, startTokenServer } from '../support/token-server.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../support/functions/load-function.ts'
 
 test('a connection is kept and used again', async (t) => {
   const sockets = new Set<unknown>()
-  const set = await startTokenServer(t, theElements, (_request, response) => {
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, (_request, response) => {
     sockets.add(response.socket)
-    return someToken()
+    return tokenAnswer()
   })
   for (const scope of ['a', 'b', 'c'])
     assert.equal((await set.http(tokenRequest('conn', `scope=${scope}`))).status, 200)
@@ -18,11 +21,11 @@ test('a connection is kept and used again', async (t) => {
 
 test('a used connection that turns out dead costs one repetition, with a new assertion', async (t) => {
   const used = new WeakSet<object>()
-  const set = await startTokenServer(t, theElements, (_request, response) => {
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, (_request, response) => {
     const { socket } = response
     if (socket && used.has(socket)) return void socket.destroy()
     if (socket) used.add(socket)
-    return someToken()
+    return tokenAnswer()
   })
   for (const scope of ['a', 'b', 'c']) {
     const { status, body } = await set.http(tokenRequest('conn', `scope=${scope}`))
@@ -34,9 +37,9 @@ test('a used connection that turns out dead costs one repetition, with a new ass
 })
 
 test('a connection that the server closed while nobody used it is not used again', async (t) => {
-  const set = await startTokenServer(t, theElements, (_request, response) => {
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, (_request, response) => {
     setTimeout(() => response.socket?.destroy(), 50)
-    return someToken()
+    return tokenAnswer()
   })
   for (const scope of ['a', 'b', 'c']) {
     assert.equal((await set.http(tokenRequest('conn', `scope=${scope}`))).status, 200)
@@ -48,14 +51,14 @@ test('a connection that the server closed while nobody used it is not used again
 test('no more requests are under way at a server than its element allows, and the others wait their turn', async (t) => {
   let underWay = 0
   let most = 0
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, { server: { maximumConcurrency: 3 } }),
+    (issuer) => exampleElements(issuer, { server: { maximumConcurrency: 3 } }),
     (_request, response) => {
       most = Math.max(most, ++underWay)
       setTimeout(() => {
         underWay--
-        response.end(JSON.stringify(someToken().body))
+        response.end(JSON.stringify(tokenAnswer().body))
       }, 20)
       return undefined
     },
@@ -68,10 +71,10 @@ test('no more requests are under way at a server than its element allows, and th
 })
 
 test('an outage of a server is one for every connection that asks there', async (t) => {
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => ({
-      ...theElements(issuer),
+      ...exampleElements(issuer),
       endpointConnection: {
         conn: { authenticationConfigRef: 'theConfig' },
         other: { authenticationConfigRef: 'theConfig' },
@@ -89,7 +92,7 @@ test('an answer that nobody asked for is not taken for that of the next request'
     return `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`
   }
   for (const milliseconds of [0, 50]) {
-    const set = await startTokenServer(t, theElements, ({ form }, { socket }) => {
+    const set = await startIssueTokenWithScriptedServer(t, exampleElements, ({ form }, { socket }) => {
       const scope = form.get('scope')
       socket?.write(answer(`the-token-for-${scope}`))
       setTimeout(() => socket?.write(answer('a-token-for-nobody')), milliseconds)

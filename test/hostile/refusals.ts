@@ -1,4 +1,4 @@
-import type { ScriptedAnswer } from '../support/token-endpoint.ts'
+import type { ScriptedAnswer } from '../support/servers/scripted-token-endpoint.ts'
 import {
   always,
   type Behaviour,

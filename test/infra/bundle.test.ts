@@ -7,9 +7,9 @@ import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { bundleFunction, functionNames } from '../../infra/bundle.ts'
-import { theElements } from '../support/elements.ts'
-import { createHttpEvent, environmentOf, tokenRequest } from '../support/function-set.ts'
-import { startTheSet } from '../support/the-set.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { startIssueTokenWithOidcProvider } from '../support/functions/issue-token-with-oidc-provider.ts'
+import { createHttpEvent, environmentOf, tokenRequest } from '../support/functions/load-function.ts'
 
 const run = promisify(execFile)
 
@@ -22,7 +22,7 @@ test('the built issue-token answers an event: its folder alone, without packages
   assert.ok(size < 200_000, `${size} bytes`)
   t.diagnostic(`issue-token: ${Math.round(size / 1024)} KiB`)
 
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const event = JSON.stringify(createHttpEvent(tokenRequest('conn')))
   const script = join(folder, 'invoke.mjs')
   await writeFile(

@@ -4,8 +4,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { Ajv } from 'ajv'
 import { createElementsJsonSchema } from '../../infra/elements-json-schema.ts'
-import { theIssuer } from '../support/element-store.ts'
-import { theElements } from '../support/elements.ts'
+import { exampleIssuer } from '../support/elements/element-store.ts'
+import { exampleElements } from '../support/elements/elements.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 const isValid = new Ajv({ allErrors: true }).compile(createElementsJsonSchema())
@@ -36,20 +36,20 @@ test('what the store accepts in more than one form is valid in each', () => {
   for (const builder of builders)
     for (const claims of [{ a: 1 }, '{ "a": 1 }'])
       for (const id of ['theServer', undefined])
-        assert(isValid(theElements(theIssuer, { builder, tokenConfig: { claims }, server: id ? { id } : {} })))
+        assert(isValid(exampleElements(exampleIssuer, { builder, tokenConfig: { claims }, server: id ? { id } : {} })))
 })
 
 test('an unknown kind, an unknown or missing attribute, a wrong value and a bad id are not valid', () => {
   const wrong = [
-    { ...theElements(theIssuer), zosconnect_oAuthConfig: {} },
-    theElements(theIssuer, { builder: { keyStorRef: 'x' } }),
-    theElements(theIssuer, { server: { proxyConfig: 'x' } }),
+    { ...exampleElements(exampleIssuer), zosconnect_oAuthConfig: {} },
+    exampleElements(exampleIssuer, { builder: { keyStorRef: 'x' } }),
+    exampleElements(exampleIssuer, { server: { proxyConfig: 'x' } }),
     { proxyConfig: { theProxy: { host: 'proxy.example.com', port: 3128, type: 'HTTP' } } },
     { proxyConfig: { theProxy: { host: 'proxy.example.com' } } },
     { keyStore: { theKeys: {} } },
     { keyStore: { 'the keys': { location: 'tokenwell/local/keys' } } },
-    theElements(theIssuer, { builder: { signatureAlgorithm: 'none' } }),
-    theElements(theIssuer, { builder: { jti: 'yes' } }),
+    exampleElements(exampleIssuer, { builder: { signatureAlgorithm: 'none' } }),
+    exampleElements(exampleIssuer, { builder: { jti: 'yes' } }),
   ]
   for (const elements of wrong) assert.equal(isValid(elements), false, JSON.stringify(elements))
 })

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { functionNames } from '../../infra/bundle.ts'
 import { withGrants } from '../../infra/grants-page.ts'
-import { root } from '../support/local-run.ts'
+import { root } from '../support/process/local-run.ts'
 
 const page = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
 const rows = page.split('\n').filter((line) => /^\| (not, by its own code: )?`[a-z0-9]+:/.test(line))

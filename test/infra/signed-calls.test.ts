@@ -5,11 +5,11 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { createHttpGateway, type LambdaHandler } from '../../infra/local/http-gateway.ts'
 import { listen } from '../../infra/local/listen.ts'
-import { startCalledApi } from '../support/called-api.ts'
-import { overhearAnswer, plant } from '../support/canary.ts'
-import { loadFunction } from '../support/function-set.ts'
-import { root, runShell } from '../support/local-run.ts'
-import { startTheSet } from '../support/the-set.ts'
+import { startIssueTokenWithOidcProvider } from '../support/functions/issue-token-with-oidc-provider.ts'
+import { loadFunction } from '../support/functions/load-function.ts'
+import { overhearAnswer, plant } from '../support/output/canary.ts'
+import { root, runShell } from '../support/process/local-run.ts'
+import { startEchoApi } from '../support/servers/echo-api.ts'
 
 /* The signed calls of infra/README.md, as curl makes them, but for API Gateway: nobody here looks at the signature. */
 
@@ -38,8 +38,8 @@ test('the signed calls of infra/README.md bring a token and an answer of the API
 })
 
 async function startGround(t: TestContext) {
-  const api = await startCalledApi(t)
-  const set = await startTheSet(t, (issuer) => {
+  const api = await startEchoApi(t)
+  const set = await startIssueTokenWithOidcProvider(t, (issuer) => {
     const elements = api.elements(issuer)
     return { ...elements, endpointConnection: { orders: { ...elements['endpointConnection']?.['conn'] } } }
   })

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { BUNDLING_STACKS } from 'aws-cdk-lib/cx-api'
-import { root, runShell, someFolder } from '../support/local-run.ts'
+import { root, runShell, someFolder } from '../support/process/local-run.ts'
 
 /* npm run synth, with CDK's own look at the template, and the app itself; each in a process of its own, with no account to ask. */
 

@@ -3,18 +3,18 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { theElementsFile, theFolder, theIssuer } from '../support/element-store.ts'
-import { theElements } from '../support/elements.ts'
+import { elementsFileOf, exampleIssuer, folderOf } from '../support/elements/element-store.ts'
+import { exampleElements } from '../support/elements/elements.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
 test('elements without a mistake end with status 0 and a line that counts', async (t) => {
-  const path = await theElementsFile(t, theElements(theIssuer))
+  const path = await elementsFileOf(t, exampleElements(exampleIssuer))
   assert.deepEqual(await validate(path), { status: 0, lines: [`${path}: mistakes: 0, warnings: 0`], errors: '' })
 })
 
 test('warnings are told and end with status 0', async (t) => {
-  const path = await theElementsFile(t, theElements(theIssuer, { builder: { jti: false } }))
+  const path = await elementsFileOf(t, exampleElements(exampleIssuer, { builder: { jti: false } }))
   const { status, lines } = await validate(path)
   assert.equal(status, 0)
   assert.equal(lines.length, 2)
@@ -23,12 +23,12 @@ test('warnings are told and end with status 0', async (t) => {
 })
 
 test('all mistakes and warnings are told at once and end with status 1, those of unused elements too', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     builder: { jti: false },
     server: { tokenEndpoint: 'http://as.example.com/' },
   })
   elements['oAuthConfig'] = { ...elements['oAuthConfig'], unused: { authServerRef: 'theserver' } }
-  const path = await theElementsFile(t, { ...elements, zosconnect_jwtBuilder: {} })
+  const path = await elementsFileOf(t, { ...elements, zosconnect_jwtBuilder: {} })
   const { status, lines } = await validate(path)
   assert.equal(status, 1)
   assert.deepEqual(lines, [
@@ -43,7 +43,7 @@ test('all mistakes and warnings are told at once and end with status 1, those of
 })
 
 test('a folder is validated like a file', async (t) => {
-  const folder = await theFolder(t, { 'keyStore/theKeys.json': '{ "location": "keys.pem" }' })
+  const folder = await folderOf(t, { 'keyStore/theKeys.json': '{ "location": "keys.pem" }' })
   const { status, lines } = await validate(folder)
   assert.equal(status, 1)
   assert.match(lines[0] ?? '', /^mistake {2}keyStore\/theKeys location: /)
@@ -51,8 +51,8 @@ test('a folder is validated like a file', async (t) => {
 })
 
 test('the stage decides whose secrets may be named, and whether this is Lambda', async (t) => {
-  const elements = theElements(theIssuer, { server: { allowLoopbackHttp: true } })
-  const path = await theElementsFile(t, elements)
+  const elements = exampleElements(exampleIssuer, { server: { allowLoopbackHttp: true } })
+  const path = await elementsFileOf(t, elements)
   assert.equal((await validate(path)).status, 0)
 
   const { status, lines } = await validate(path, '--stage', 'prod')
@@ -63,7 +63,7 @@ test('the stage decides whose secrets may be named, and whether this is Lambda',
 })
 
 test('a file that is not there or holds no JSON is told in one line and ends with status 1', async (t) => {
-  const folder = await theFolder(t, { 'broken.json': '{\n"hunter2": }' })
+  const folder = await folderOf(t, { 'broken.json': '{\n"hunter2": }' })
   const missing = join(folder, 'missing.json')
   assert.deepEqual(await validate(missing), {
     status: 1,

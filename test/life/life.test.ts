@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { theElements } from '../support/elements.ts'
-import { tokenRequest } from '../support/function-set.ts'
-import type { Caller } from '../support/the-set.ts'
-import { someToken, startTokenServer } from '../support/token-server.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import type { Caller } from '../support/functions/issue-token-with-oidc-provider.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../support/functions/load-function.ts'
 
 /*
  * The life of a process, in real time against a real TLS server: counts are asserted, milliseconds only printed. The two
@@ -55,7 +58,7 @@ function createTokens(expiresIn: number) {
   const expiries = new Map<string, number>()
   return {
     issue() {
-      const answer = someToken({ expires_in: expiresIn })
+      const answer = tokenAnswer({ expires_in: expiresIn })
       const { access_token: token } = answer.body as { access_token: string }
       expiries.set(token, Date.now() + expiresIn * 1000)
       return answer
@@ -67,7 +70,7 @@ function createTokens(expiresIn: number) {
 suite('the life of a process', { concurrency: true }, () => {
   test('tokens of 5 s at 200 requests a second for 60 s: none expired is handed out, and few are asked for', async (t) => {
     const tokens = createTokens(5)
-    const set = await startTokenServer(t, theElements, () => tokens.issue())
+    const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokens.issue())
     const { statuses, expired, slowestMilliseconds } = await live(set, 60, tokens.expiryOf)
     t.diagnostic(`${set.requests.length} token requests, slowest answer ${slowestMilliseconds} ms`)
     assert.deepEqual([...statuses], [[200, 60 * ratePerSecond]])
@@ -81,9 +84,9 @@ suite('the life of a process', { concurrency: true }, () => {
     let deadRequests = 0
     const startedAt = Date.now()
     const isDead = () => Date.now() - startedAt >= 30_000 && Date.now() - startedAt < 70_000
-    const set = await startTokenServer(
+    const set = await startIssueTokenWithScriptedServer(
       t,
-      (issuer) => theElements(issuer, { server: { coolDownSeconds: 5 } }),
+      (issuer) => exampleElements(issuer, { server: { coolDownSeconds: 5 } }),
       (_request, response) => {
         if (!isDead()) return tokens.issue()
         deadRequests++

@@ -4,9 +4,9 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { logChannel } from '../../lib/adapters/log/powertools.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
-import { tokenRequest } from '../support/function-set.ts'
-import { keySetMilliseconds } from '../support/key-reader.ts'
-import { type RotatingFleet, startRotatingFleet } from '../support/rotating-fleet.ts'
+import { tokenRequest } from '../support/functions/load-function.ts'
+import { keySetMilliseconds } from './key-set-reading-server.ts'
+import { type RotatingFleet, startRotatingFleet } from './rotating-fleet.ts'
 
 /*
  * Keys that rotate under load, in real time, before a real server that goes by a JWK set for 2 s and doesn't read it again for

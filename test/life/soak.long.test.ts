@@ -8,11 +8,11 @@ import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { createServerCertificate } from '../../infra/local/certificate-authority.ts'
 import { listen } from '../../infra/local/listen.ts'
-import { theElements } from '../support/elements.ts'
-import { environmentOf } from '../support/function-set.ts'
-import { root } from '../support/local-run.ts'
-import type { SoakSample } from '../support/soaked-instance.ts'
-import { createWorkspace } from '../support/the-set.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { createWorkspace } from '../support/functions/issue-token-with-oidc-provider.ts'
+import { environmentOf } from '../support/functions/load-function.ts'
+import { root } from '../support/process/local-run.ts'
+import type { SoakSample } from './soaked-instance.ts'
 
 /*
  * What one process carries for ten minutes: some keys that are asked for all the time, and ten times as many others as it
@@ -46,10 +46,10 @@ async function soak(t: TestContext): Promise<{ samples: readonly SoakSample[]; t
   const { issuer, certificate, tokenRequests } = await startTokenIssuer(t)
   const workspace = await createWorkspace(
     t,
-    theElements(issuer, { server: { maximumConcurrency: callers } }),
+    exampleElements(issuer, { server: { maximumConcurrency: callers } }),
     certificate,
   )
-  const script = join(root, 'test', 'support', 'soaked-instance.ts')
+  const script = join(root, 'test', 'life', 'soaked-instance.ts')
   const child = fork(script, [seconds, sampleSeconds, keys, callers].map(String), {
     env: { ...process.env, ...environmentOf(workspace) },
     execArgv: ['--expose-gc'],

@@ -4,9 +4,9 @@ import type { Stack } from 'aws-cdk-lib'
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
-import { createHttpEvent, type Handler, type HttpRequest } from '../support/function-set.ts'
-import { createTestStack, resourcesOf } from '../support/stack.ts'
-import { passwords, startTheGround, type TheGround } from '../support/the-ground.ts'
+import { createTestStack, resourcesOf } from '../infra/stack/test-stack.ts'
+import { type AccessMatrix, passwords, startAccessMatrix } from '../support/functions/access-matrix.ts'
+import { createHttpEvent, type Handler, type HttpRequest } from '../support/functions/load-function.ts'
 
 /*
  * Each way in, and what a caller who may use `orders` can do to `stock`: no token of it, none of its tokens dropped, no call
@@ -22,7 +22,7 @@ interface Answer {
 
 /** Between the token of `stock`, which somebody else has, and whoever would like to have it. */
 interface Siege {
-  readonly ground: TheGround
+  readonly ground: AccessMatrix
   /** The id of the token. */
   readonly id: string
   /** An id in the same form that no token has. */
@@ -32,7 +32,7 @@ interface Siege {
 }
 
 async function startTheSiege(t: TestContext): Promise<Siege> {
-  const ground = await startTheGround(t)
+  const ground = await startAccessMatrix(t)
   const [owner] = ground.instances
   assert(owner)
   const own = () => invoke(owner.issueToken, { connection: 'stock' })
@@ -294,7 +294,7 @@ test('invoked directly: whoever may do that may use each connection, and an id o
 const [alices = '', bobs = ''] = [passwords.get('alice'), passwords.get('bob')]
 
 test("a password is worth its own user's token, and no other", async (t) => {
-  const { instances, issuedFor } = await startTheGround(t)
+  const { instances, issuedFor } = await startAccessMatrix(t)
   const ask = (handler: Handler, username: unknown, password: unknown, more: object = {}) =>
     invoke(handler, { connection: 'people', username, password, ...more })
   for (const { issueToken } of instances) {

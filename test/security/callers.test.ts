@@ -1,17 +1,28 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { theElements } from '../support/elements.ts'
-import { tokenRequest } from '../support/function-set.ts'
-import { startCaller, startTheSet, users } from '../support/the-set.ts'
-import { someToken, startTokenServer } from '../support/token-server.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import {
+  startCaller,
+  startIssueTokenWithOidcProvider,
+  users,
+} from '../support/functions/issue-token-with-oidc-provider.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../support/functions/load-function.ts'
 
 /* What a caller who may use a connection can't get of it. */
 
 test('a password yields the token of its user alone, from whichever cache, and a wrong one yields none', async (t) => {
   const environment = { TOKENWELL_CACHE: 'memory:password-of-its-user' }
-  const set = await startTheSet(t, (issuer) => theElements(issuer, { oAuth: { grantType: 'password' } }), {
-    environment,
-  })
+  const set = await startIssueTokenWithOidcProvider(
+    t,
+    (issuer) => exampleElements(issuer, { oAuth: { grantType: 'password' } }),
+    {
+      environment,
+    },
+  )
   const other = await startCaller(set.workspace, environment)
   const ask = async ({ http }: typeof other, username: string, password: string | undefined) => {
     const form = new URLSearchParams({ username, password: password ?? '' }).toString()
@@ -48,10 +59,10 @@ test('what an element sets a request may repeat or narrow down, and not widen', 
     audience: 'the-audience',
     parameters: { tenant: 'one' },
   }
-  const { http, requests } = await startTokenServer(
+  const { http, requests } = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, { oAuth }),
-    () => someToken(),
+    (issuer) => exampleElements(issuer, { oAuth }),
+    () => tokenAnswer(),
   )
   const ask = async (form: Record<string, string>) =>
     (await http(tokenRequest('conn', new URLSearchParams(form).toString()))).status

@@ -3,7 +3,7 @@ import { globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Secret } from '../../lib/secret/secret.ts'
-import { root } from '../support/local-run.ts'
+import { root } from '../support/process/local-run.ts'
 
 /* Where secrets are compared, by the sources: a comparison that ends early tells by its time how much was right. */
 

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { listen } from '../../infra/local/listen.ts'
 import { createSbom } from '../../infra/sbom.ts'
-import { root, runShell, someFolder } from '../support/local-run.ts'
+import { root, runShell, someFolder } from '../support/process/local-run.ts'
 
 /* What is deployed beside our own code: in which versions, by which list, and what is known against it. */
 

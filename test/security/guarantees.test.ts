@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { root } from '../support/local-run.ts'
+import { root } from '../support/process/local-run.ts'
 
 /* SECURITY.md, held against what it names. That a guard is one shows itself when it is taken out: its test fails. */
 

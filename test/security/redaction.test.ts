@@ -28,17 +28,17 @@ import {
 import { UnexpectedError, unexpectedReason } from '../../lib/base/tokenwell-error.ts'
 import { createConnectionCache } from '../../lib/configuration/connection-cache.ts'
 import { withoutSealing } from '../../lib/fleet/sealing.ts'
-import { leaks, overhearAnswer } from '../support/canary.ts'
-import { theDeployment, theIssuer, theStore } from '../support/element-store.ts'
-import { theElements } from '../support/elements.ts'
-import { createHttpEvent, environmentOf, loadFunction, tokenRequest } from '../support/function-set.ts'
-import { type FunctionError, startLambdaInstance } from '../support/lambda-instance.ts'
-import { someFolder } from '../support/local-run.ts'
-import { setEnvironment } from '../support/set-environment.ts'
-import { hearLog } from '../support/the-log.ts'
-import { thePorts } from '../support/the-parts.ts'
-import { createWorkspace } from '../support/the-set.ts'
-import { thePassword, theSigners } from '../support/virtual-ports.ts'
+import { elementStoreOf, exampleIssuer, localDeployment } from '../support/elements/element-store.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { createWorkspace } from '../support/functions/issue-token-with-oidc-provider.ts'
+import { createHttpEvent, environmentOf, loadFunction, tokenRequest } from '../support/functions/load-function.ts'
+import { type FunctionError, startLambdaInstance } from '../support/lambda/lambda-instance.ts'
+import { leaks, overhearAnswer } from '../support/output/canary.ts'
+import { captureLog } from '../support/output/captured-log.ts'
+import { someFolder } from '../support/process/local-run.ts'
+import { setEnvironment } from '../support/process/set-environment.ts'
+import { withDefaultPorts } from '../support/virtual/default-ports.ts'
+import { thePassword, theSigners } from '../support/virtual/virtual-ports.ts'
 
 /*
  * Errors that aren't ours may hold anything: in their message, cause, stack and members. Whichever port throws them, nothing of
@@ -112,10 +112,10 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
     if (name !== broken) return port
     return { ...port, ...Object.fromEntries(ports[name].map((method) => [method, fails])) }
   }
-  const elements = breaking('elements', await theStore(t, theElements(theIssuer)))
-  const deployment = theDeployment
+  const elements = breaking('elements', await elementStoreOf(t, exampleElements(exampleIssuer)))
+  const deployment = localDeployment
   const secrets = breaking('secrets', thePassword)
-  const all: Ports = thePorts({
+  const all: Ports = withDefaultPorts({
     connections: breaking('connections', createConnectionCache({ elements, deployment, now, pause: timerPause, log })),
     secrets,
     signers: breaking('signers', theSigners),
@@ -223,8 +223,8 @@ for (const [what, answer] of Object.entries(answers))
   test(`AWS answers with ${what}: no wired function shows anything of it`, async (t) => {
     const aws = await startAws(t, answer)
     setEnvironment(t, aws.environment)
-    const workspace = await createWorkspace(t, theElements(theIssuer))
-    const log = hearLog(t)
+    const workspace = await createWorkspace(t, exampleElements(exampleIssuer))
+    const log = captureLog(t)
     // So short that nothing is tried for long.
     const context = { ...createLocalContext(Date.now()), getRemainingTimeInMillis: () => 6_000 }
     const runs: Promise<unknown>[] = []
@@ -246,7 +246,7 @@ for (const [what, answer] of Object.entries(answers))
 
 test('what Lambda writes down of a function that throws holds nothing of the error of AWS that it met', async (t) => {
   const aws = await startAws(t, answers['an error that nobody knows'] as (typeof answers)[string])
-  const workspace = await createWorkspace(t, theElements(theIssuer))
+  const workspace = await createWorkspace(t, exampleElements(exampleIssuer))
   const bundle = await bundleFunction('rotate-key', await someFolder(t))
   const { POWERTOOLS_LOG_LEVEL: _, ...environment } = environmentOf(workspace)
   const instance = await startLambdaInstance(t, bundle, { ...environment, ...wired, ...aws.environment })

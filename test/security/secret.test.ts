@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { format, inspect } from 'node:util'
 import { Secret } from '../../lib/secret/secret.ts'
-import { leaks } from '../support/canary.ts'
+import { leaks } from '../support/output/canary.ts'
 
 const text = 'tr0ub4dor-and-3-more-words'
 

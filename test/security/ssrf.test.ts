@@ -2,12 +2,15 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { listen } from '../../infra/local/listen.ts'
-import { startApiServer } from '../support/api-server.ts'
-import { theIssuer, theMistakes } from '../support/element-store.ts'
-import { theElements } from '../support/elements.ts'
-import { tokenRequest } from '../support/function-set.ts'
-import { startTheCalls } from '../support/the-calls.ts'
-import { someToken, startTokenServer } from '../support/token-server.ts'
+import { exampleIssuer, mistakesOf } from '../support/elements/element-store.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { startCallApiWithScriptedServers } from '../support/functions/call-api-with-scripted-servers.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../support/functions/load-function.ts'
+import { startScriptedApi } from '../support/servers/scripted-api.ts'
 
 /*
  * Where requests go is said by elements alone, and elements can say only what is a server over TLS. A caller adds nothing to
@@ -76,7 +79,7 @@ const plain = [
 test('a tokenEndpoint that is no https:// address is a mistake before anything is sent, and says nothing of what it is', async (t) => {
   for (const tokenEndpoint of [...nowhere, ...plain])
     for (const more of [{}, { allowLoopbackHttp: true }]) {
-      const lines = await theMistakes(t, theElements(theIssuer, { server: { tokenEndpoint, ...more } }))
+      const lines = await mistakesOf(t, exampleElements(exampleIssuer, { server: { tokenEndpoint, ...more } }))
       const what = JSON.stringify(tokenEndpoint)
       assert.ok(
         lines.some((line) => /^authorizationServer\/theServer tokenEndpoint: /.test(line)),
@@ -95,7 +98,7 @@ test('so is a host, which may have neither path nor query besides', async (t) =>
     'http://127.0.0.1:8080',
   ]
   for (const host of [...nowhere, ...plain, ...more]) {
-    const lines = await theMistakes(t, theElements(theIssuer, { endpoint: { host } }))
+    const lines = await mistakesOf(t, exampleElements(exampleIssuer, { endpoint: { host } }))
     assert.ok(
       lines.some((line) => /^endpointConnection\/conn host: /.test(line)),
       `${JSON.stringify(host)}: ${lines.join()}`,
@@ -109,7 +112,11 @@ test('allowLoopbackHttp is for one machine: on Lambda, where the runtime listens
   for (const tokenEndpoint of ['http://127.0.0.1:9001/2018-06-01/runtime/invocation/next', 'http://localhost/token'])
     assert.match(
       (
-        await theMistakes(t, theElements(theIssuer, { server: { tokenEndpoint, allowLoopbackHttp: true } }), deployment)
+        await mistakesOf(
+          t,
+          exampleElements(exampleIssuer, { server: { tokenEndpoint, allowLoopbackHttp: true } }),
+          deployment,
+        )
       ).join(),
       /allowLoopbackHttp: it is for one machine/,
     )
@@ -133,9 +140,9 @@ test('a domainBasePath can not leave the host, nor be left', async (t) => {
     '/a b',
     '/ä',
   ]) {
-    const lines = await theMistakes(
+    const lines = await mistakesOf(
       t,
-      theElements(theIssuer, { endpoint: { host: 'https://api.example.com', domainBasePath } }),
+      exampleElements(exampleIssuer, { endpoint: { host: 'https://api.example.com', domainBasePath } }),
     )
     assert.match(lines.join(), /^endpointConnection\/conn domainBasePath: /, domainBasePath)
   }
@@ -161,7 +168,7 @@ test('a proxy is a host and a port of its element: no address with anything besi
       { server: { proxyConfigRef: 'theProxy' } },
       { endpoint: { host: 'https://api.example.com', proxyConfigRef: 'theProxy' } },
     ]) {
-      const lines = await theMistakes(t, { ...theElements(theIssuer, changes), proxyConfig })
+      const lines = await mistakesOf(t, { ...exampleElements(exampleIssuer, changes), proxyConfig })
       assert.match(lines.join(), /^proxyConfig\/theProxy host: /, host)
     }
   }
@@ -189,7 +196,7 @@ test('no environment variable sets a proxy, for tokens or for calls', async (t) 
   t.after(() => {
     for (const name of proxyVariables) delete process.env[name]
   })
-  const { call, tokens } = await startTheCalls(t, undefined, {
+  const { call, tokens } = await startCallApiWithScriptedServers(t, undefined, {
     environment: { ...environment, NODE_USE_ENV_PROXY: '1' },
   })
   assert.equal((await call()).status, 200)
@@ -198,8 +205,8 @@ test('no environment variable sets a proxy, for tokens or for calls', async (t) 
 })
 
 test('no path, query, header or cookie of a call makes a connection to another origin', async (t) => {
-  const other = await startApiServer(t)
-  const { call, api } = await startTheCalls(t)
+  const other = await startScriptedApi(t)
+  const { call, api } = await startCallApiWithScriptedServers(t)
   const authority = `localhost:${other.port}`
   const paths = [
     `//${authority}/x`,
@@ -253,7 +260,7 @@ test('no path, query, header or cookie of a call makes a connection to another o
 })
 
 test('nothing that an API answers makes a connection to another origin', async (t) => {
-  const other = await startApiServer(t)
+  const other = await startScriptedApi(t)
   const place = `${other.origin}/x`
   const answers = [
     ...[300, 301, 302, 303, 305, 307, 308].map((status) => ({ status, headers: { location: place } })),
@@ -274,7 +281,10 @@ test('nothing that an API answers makes a connection to another origin', async (
     },
     { status: 421, headers: {} },
   ]
-  const { call, api } = await startTheCalls(t, (_request, _response, index) => answers[index % answers.length])
+  const { call, api } = await startCallApiWithScriptedServers(
+    t,
+    (_request, _response, index) => answers[index % answers.length],
+  )
   for (const method of ['GET', 'POST'])
     for (const _answer of answers) await call({ method, ...(method === 'POST' && { body: 'x' }) })
   assert.ok(api.requests.length >= answers.length * 2)
@@ -282,11 +292,11 @@ test('nothing that an API answers makes a connection to another origin', async (
 })
 
 test('nothing that a token endpoint answers, and nothing that a caller asks for, makes a connection to another origin', async (t) => {
-  const other = await startApiServer(t)
+  const other = await startScriptedApi(t)
   const place = `${other.origin}/token`
   const answers = [
     ...[301, 302, 303, 307, 308].map((status) => ({ status, headers: { location: place } })),
-    someToken({ token_endpoint: place, jwks_uri: place, resource: place }),
+    tokenAnswer({ token_endpoint: place, jwks_uri: place, resource: place }),
     {
       status: 401,
       headers: { 'www-authenticate': `Bearer resource_metadata="${place}"` },
@@ -294,11 +304,11 @@ test('nothing that a token endpoint answers, and nothing that a caller asks for,
     },
   ]
   for (const answer of answers) {
-    const set = await startTokenServer(t, theElements, () => answer)
+    const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => answer)
     await set.http(tokenRequest('conn'))
     assert.equal(set.requests.length, 1, JSON.stringify(answer))
   }
-  const set = await startTokenServer(t, theElements, () => someToken())
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   const names = [
     'resource',
     'audience',

@@ -4,12 +4,15 @@ import { type TestContext, test } from 'node:test'
 import { type AttributeValue, PutItemCommand, ScanCommand } from '@aws-sdk/client-dynamodb'
 import { CompactEncrypt, decodeProtectedHeader } from 'jose'
 import { tokenKey } from '../../lib/access-token/token.ts'
-import { leaks, plant } from '../support/canary.ts'
-import { type DynamodbServer, pointSdkAt, startDynalite } from '../support/dynalite.ts'
-import { theElements } from '../support/elements.ts'
-import { tokenRequest, writeSecret } from '../support/function-set.ts'
-import { startCaller } from '../support/the-set.ts'
-import { someToken, startTokenServer } from '../support/token-server.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { startCaller } from '../support/functions/issue-token-with-oidc-provider.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest, writeSecret } from '../support/functions/load-function.ts'
+import { leaks, plant } from '../support/output/canary.ts'
+import { type DynamodbServer, pointSdkAt, startDynalite } from '../support/servers/dynalite.ts'
 
 /* Who reads the table has every byte of it; who writes to it puts there what he likes. The function is wired as on AWS, but for its secrets, which are files. */
 
@@ -177,13 +180,13 @@ async function startFleet(t: TestContext, beside?: Fleet): Promise<Fleet> {
   const table = beside ? `${tableName}-2` : tableName
   await database.createTable(table)
   const tokens: string[] = []
-  const { workspace } = await startTokenServer(t, someElements, ({ form }) => {
+  const { workspace } = await startIssueTokenWithScriptedServer(t, someElements, ({ form }) => {
     const password = form.get('password')
     if (password !== null && password !== user.password) {
       const description = `no user ${form.get('username')} with this password may have ${form.get('scope')}`
       return { status: 400, body: { error: 'invalid_grant', error_description: description } }
     }
-    const answer = someToken({ access_token: `canary-token-${randomBytes(16).toString('hex')}` })
+    const answer = tokenAnswer({ access_token: `canary-token-${randomBytes(16).toString('hex')}` })
     tokens.push((answer.body as { access_token: string }).access_token)
     return answer
   })
@@ -214,7 +217,7 @@ async function startFleet(t: TestContext, beside?: Fleet): Promise<Fleet> {
 }
 
 function someElements(issuer: string) {
-  const elements = theElements(issuer, { server: { coolDownSeconds: 60 } })
+  const elements = exampleElements(issuer, { server: { coolDownSeconds: 60 } })
   return {
     ...elements,
     oAuthConfig: {

@@ -1,20 +1,23 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { theElements } from '../support/elements.ts'
-import { tokenRequest } from '../support/function-set.ts'
-import { startTheCalls } from '../support/the-calls.ts'
-import { hearLog } from '../support/the-log.ts'
-import { someToken, startTokenServer } from '../support/token-server.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { startCallApiWithScriptedServers } from '../support/functions/call-api-with-scripted-servers.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../support/functions/load-function.ts'
+import { captureLog } from '../support/output/captured-log.ts'
 
 /* NODE_TLS_REJECT_UNAUTHORIZED, which many set to be rid of an error, is for all of a process. */
 
 test('no environment variable turns the check of a token endpoint off', async (t) => {
   turnChecksOff(t)
-  const log = hearLog(t)
-  const { http, requests } = await startTokenServer(
+  const log = captureLog(t)
+  const { http, requests } = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => ({ ...theElements(issuer), ssl: {} }),
-    () => someToken(),
+    (issuer) => ({ ...exampleElements(issuer), ssl: {} }),
+    () => tokenAnswer(),
   )
   assert.equal((await http(tokenRequest('conn'))).status, 503)
   assert.ok(
@@ -25,7 +28,9 @@ test('no environment variable turns the check of a token endpoint off', async (t
 
 test('nor that of an API', async (t) => {
   turnChecksOff(t)
-  const { api, call } = await startTheCalls(t, undefined, { elements: { endpoint: { sslCertsRef: undefined } } })
+  const { api, call } = await startCallApiWithScriptedServers(t, undefined, {
+    elements: { endpoint: { sslCertsRef: undefined } },
+  })
   const { status, proxyError } = await call()
   assert.deepEqual([status, proxyError], [502, 'tls_certificate_error'])
   assert.equal(api.requests.length, 0, 'no token went there')

@@ -4,20 +4,23 @@ import { readFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
 import { decodeJwt } from 'jose'
 import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
-import { type ApiCalls, startApiCalls } from '../../support/api-calls.ts'
-import { type ApiServer, type Script, startApiServer } from '../../support/api-server.ts'
-import { plant } from '../../support/canary.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import {
+  type CallApiWithOidcProvider,
+  startCallApiWithOidcProvider,
+} from '../../support/functions/call-api-with-oidc-provider.ts'
+import { sendHttp } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { type GivenSecrets, loadFunction, tokenRequest, writeSecret } from '../../support/functions/load-function.ts'
+import { plant } from '../../support/output/canary.ts'
 import {
   createClientCertificate,
   packPkcs12,
   pemBundle,
   thumbprint,
   thumbprintOf,
-} from '../../support/client-certificate.ts'
-import { theElements } from '../../support/elements.ts'
-import { type GivenSecrets, loadFunction, tokenRequest, writeSecret } from '../../support/function-set.ts'
-import { startIfThere } from '../../support/real-server.ts'
-import { sendHttp } from '../../support/the-set.ts'
+} from '../../support/servers/client-certificate.ts'
+import { startIfThere } from '../../support/servers/real-server.ts'
+import { type Script, type ScriptedApi, startScriptedApi } from '../../support/servers/scripted-api.ts'
 
 /*
  * RFC 8705: a client that authenticates to a real authorization server by its certificate alone, and an API that takes its
@@ -43,8 +46,8 @@ interface TokenRequest {
   readonly authorization: string
 }
 
-interface MutualCalls extends ApiCalls {
-  readonly api: ApiServer
+interface MutualCalls extends CallApiWithOidcProvider {
+  readonly api: ScriptedApi
   /** What the authorization server has had of clients that it then knew. */
   readonly tokenForms: readonly TokenRequest[]
 }
@@ -55,12 +58,12 @@ async function startMutual(
   client: string | Buffer = pemBundle(theClient),
   secrets: GivenSecrets = {},
 ): Promise<MutualCalls> {
-  const api = await startApiServer(t, demandBoundToken, { requestCert: true, rejectUnauthorized: false })
+  const api = await startScriptedApi(t, demandBoundToken, { requestCert: true, rejectUnauthorized: false })
   const apiSsl = secrets['api-client'] === undefined ? 'mutual' : 'other'
-  const calls = await startApiCalls(
+  const calls = await startCallApiWithOidcProvider(
     t,
     (issuer) => {
-      const elements = theElements(issuer, {
+      const elements = exampleElements(issuer, {
         server: { sslCertsRef: 'mutual' },
         oAuth: {
           jwtAuthenticationTokenRef: undefined,

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { createServerCertificate } from '../../../infra/local/certificate-authority.ts'
-import { trustApi } from '../../support/api-elements.ts'
-import type { ApiServer, Script } from '../../support/api-server.ts'
-import { callBy, startTheCalls } from '../../support/the-calls.ts'
-import { hearLog } from '../../support/the-log.ts'
+import { trustApi } from '../../support/elements/api-elements.ts'
+import { callBy, startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
+import { captureLog } from '../../support/output/captured-log.ts'
+import type { Script, ScriptedApi } from '../../support/servers/scripted-api.ts'
 
 /* Which connection a call goes over, and when it is made again. */
 
@@ -19,7 +19,7 @@ const endsAt =
   }
 
 test('calls one after the other go over one connection, whatever connection of the elements they are for', async (t) => {
-  const { call, api, handler } = await startTheCalls(t)
+  const { call, api, handler } = await startCallApiWithScriptedServers(t)
   for (const method of ['GET', 'POST', 'PUT', 'DELETE']) assert.equal((await call({ method })).status, 200)
   assert.equal(api.connections(), 1)
   await Promise.all(Array.from({ length: 5 }, () => callBy(handler)))
@@ -31,9 +31,9 @@ test('calls one after the other go over one connection, whatever connection of t
 
 test('an idempotent call over a used connection that turns out dead is made once more, over a new one', async (t) => {
   for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']) {
-    const { call, api } = await startTheCalls(t, endsAt(1))
+    const { call, api } = await startCallApiWithScriptedServers(t, endsAt(1))
     await call()
-    const log = hearLog(t)
+    const log = captureLog(t)
     assert.equal((await call({ method, body: 'x' })).status, 200, method)
     assert.equal(api.requests.length, 3)
     assert.equal(api.connections(), 2)
@@ -45,7 +45,7 @@ test('an idempotent call over a used connection that turns out dead is made once
 })
 
 test('it is made once more over a new connection, though others are free', async (t) => {
-  const { call, api } = await startTheCalls(t, endsAt(2))
+  const { call, api } = await startCallApiWithScriptedServers(t, endsAt(2))
   await Promise.all([call(), call()])
   assert.equal(api.connections(), 2)
   assert.equal((await call()).status, 200)
@@ -53,7 +53,7 @@ test('it is made once more over a new connection, though others are free', async
 })
 
 test('it is made once more, not twice', async (t) => {
-  const { call, api } = await startTheCalls(t, endsAt(1, 2))
+  const { call, api } = await startCallApiWithScriptedServers(t, endsAt(1, 2))
   await call()
   const { status, proxyError } = await call()
   assert.deepEqual([status, proxyError], [502, 'connection_terminated'])
@@ -61,14 +61,14 @@ test('it is made once more, not twice', async (t) => {
 })
 
 test('where a second call fails before it is sent, the first one may have been done', async (t) => {
-  const { call, api } = await startTheCalls(t, ({ socket }, _response, index) => {
+  const { call, api } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
     if (index === 0) return {}
     api.server.close()
     socket.destroy()
     return undefined
   })
   await call()
-  const log = hearLog(t)
+  const log = captureLog(t)
   const { proxyError, body } = await call({ method: 'PUT', body: 'x' })
   assert.equal(proxyError, 'connection_refused')
   assert.match(body.toString(), /It may have done what it was asked to\./)
@@ -80,7 +80,7 @@ test('where a second call fails before it is sent, the first one may have been d
 
 test('what can not be done twice is never done twice', async (t) => {
   for (const method of ['POST', 'PATCH']) {
-    const { call, api } = await startTheCalls(t, endsAt(1))
+    const { call, api } = await startCallApiWithScriptedServers(t, endsAt(1))
     await call()
     const { status, proxyError, body } = await call({ method })
     assert.deepEqual([status, proxyError], [502, 'connection_terminated'])
@@ -92,7 +92,7 @@ test('what can not be done twice is never done twice', async (t) => {
 })
 
 test('what can not be done twice goes over no connection that was idle for 2 s; the rest does', async (t) => {
-  const { call, api, age } = await startTheCalls(t)
+  const { call, api, age } = await startCallApiWithScriptedServers(t)
   await call()
   age(1_500)
   await call({ method: 'POST' })
@@ -108,7 +108,7 @@ test('what can not be done twice goes over no connection that was idle for 2 s; 
 })
 
 test('after a minute nothing goes over it any more, though no timer has run', async (t) => {
-  const { call, api, age } = await startTheCalls(t)
+  const { call, api, age } = await startCallApiWithScriptedServers(t)
   await call()
   age(60_000)
   await call()
@@ -116,7 +116,7 @@ test('after a minute nothing goes over it any more, though no timer has run', as
 })
 
 test('a connection that the API closes after its answer, or says that it will, is not used again', async (t) => {
-  const { call, api } = await startTheCalls(t, (_request, _response, index) => ({
+  const { call, api } = await startCallApiWithScriptedServers(t, (_request, _response, index) => ({
     headers: index === 0 ? { connection: 'close' } : {},
   }))
   await call()
@@ -130,7 +130,7 @@ test('a connection that the API closes after its answer, or says that it will, i
 })
 
 test('a connection over which an answer was waited for too long is used no more', async (t) => {
-  const { call, api } = await startTheCalls(t, ({ url }) => (url === '/slow' ? undefined : {}), {
+  const { call, api } = await startCallApiWithScriptedServers(t, ({ url }) => (url === '/slow' ? undefined : {}), {
     elements: { endpoint: { receiveTimeout: '300ms' } },
   })
   await call()
@@ -141,7 +141,7 @@ test('a connection over which an answer was waited for too long is used no more'
 
 test('after a change of its trust store an API is called over new connections; calls under way end in peace', async (t) => {
   const held: (() => void)[] = []
-  const { call, api, age, workspace } = await startTheCalls(t, ({ url }, response) => {
+  const { call, api, age, workspace } = await startCallApiWithScriptedServers(t, ({ url }, response) => {
     if (url !== '/slow') return {}
     held.push(() => response.end('slow'))
     return undefined
@@ -165,7 +165,7 @@ test('after a change of its trust store an API is called over new connections; c
   assert.equal(api.connections(), 5, 'those of before are used no more')
 })
 
-function openConnections({ server }: ApiServer): Promise<number> {
+function openConnections({ server }: ScriptedApi): Promise<number> {
   return new Promise((resolve, reject) =>
     server.getConnections((error, count) => (error ? reject(error) : resolve(count))),
   )

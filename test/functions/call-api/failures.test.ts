@@ -4,17 +4,19 @@ import { createServer } from 'node:net'
 import { test } from 'node:test'
 import { listen } from '../../../infra/local/listen.ts'
 import { maximumPayloadBytes } from '../../../lib/api-call/api-endpoint.ts'
-import { startMuteListener } from '../../support/mute-listener.ts'
-import { startTheCalls } from '../../support/the-calls.ts'
-import { hearLog } from '../../support/the-log.ts'
+import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
+import { captureLog } from '../../support/output/captured-log.ts'
+import { startBlackHoleListener } from '../../support/servers/black-hole-listener.ts'
 
 /* An API that gives no answer: which error says so (RFC 9209), whether it may have done what it was asked to, and when. */
 
 const brief = { elements: { endpoint: { connectionTimeout: '300ms', receiveTimeout: '300ms' } } }
 
 test('nobody listens: 502 connection_refused, and nothing was asked', async (t) => {
-  const log = hearLog(t)
-  const { call } = await startTheCalls(t, undefined, { origin: `https://localhost:${await closedPort()}` })
+  const log = captureLog(t)
+  const { call } = await startCallApiWithScriptedServers(t, undefined, {
+    origin: `https://localhost:${await closedPort()}`,
+  })
   const { status, proxyError, body, headers } = await call({ method: 'POST' })
   assert.deepEqual([status, proxyError], [502, 'connection_refused'])
   assert.equal(headers['cache-control'], 'no-store')
@@ -29,30 +31,33 @@ test('nobody listens: 502 connection_refused, and nothing was asked', async (t) 
 })
 
 test('a host without an address: 502 dns_error', async (t) => {
-  const { call } = await startTheCalls(t, undefined, { origin: 'https://nowhere.invalid:8443' })
+  const { call } = await startCallApiWithScriptedServers(t, undefined, { origin: 'https://nowhere.invalid:8443' })
   const { status, proxyError } = await call()
   assert.equal(status, 502)
   assert.equal(proxyError, 'dns_error')
 })
 
 test('a host that accepts and says nothing: 504 connection_timeout, and nothing was asked', async (t) => {
-  const mute = await startMuteListener(t)
-  const { call } = await startTheCalls(t, undefined, { ...brief, origin: mute.replace('http:', 'https:') })
+  const mute = await startBlackHoleListener(t)
+  const { call } = await startCallApiWithScriptedServers(t, undefined, {
+    ...brief,
+    origin: mute.replace('http:', 'https:'),
+  })
   const { status, proxyError, body } = await call({ method: 'POST' })
   assert.deepEqual([status, proxyError], [504, 'connection_timeout'])
   assert.match(body.toString(), /temporarily_unavailable.*It was not asked for anything\./)
 })
 
 test('a host that says nothing until the deadline of the function: 504 connection_timeout, too', async (t) => {
-  const mute = await startMuteListener(t)
-  const { call } = await startTheCalls(t, undefined, { origin: mute.replace('http:', 'https:') })
+  const mute = await startBlackHoleListener(t)
+  const { call } = await startCallApiWithScriptedServers(t, undefined, { origin: mute.replace('http:', 'https:') })
   const { status, proxyError, body } = await call({ method: 'POST', milliseconds: 2_000 })
   assert.deepEqual([status, proxyError], [504, 'connection_timeout'])
   assert.match(body.toString(), /It was not asked for anything\./)
 })
 
 test('no answer: 504 http_response_timeout, and it may have been done', async (t) => {
-  const { call, api } = await startTheCalls(t, () => undefined, brief)
+  const { call, api } = await startCallApiWithScriptedServers(t, () => undefined, brief)
   const startedAt = performance.now()
   const { status, proxyError, body } = await call({ method: 'POST', body: 'x' })
   assert.ok(performance.now() - startedAt < 15_000, 'not only at the deadline of the function')
@@ -62,7 +67,7 @@ test('no answer: 504 http_response_timeout, and it may have been done', async (t
 })
 
 test('an answer that stops in the middle: 504 connection_read_timeout', async (t) => {
-  const { call } = await startTheCalls(
+  const { call } = await startCallApiWithScriptedServers(
     t,
     (_request, response) => {
       response.writeHead(200, { 'content-length': '10' })
@@ -77,7 +82,7 @@ test('an answer that stops in the middle: 504 connection_read_timeout', async (t
 
 test('an answer that drips on is over at the deadline of the function, and so is its connection', async (t) => {
   const closed: Promise<unknown>[] = []
-  const { call } = await startTheCalls(t, (_request, response) => {
+  const { call } = await startCallApiWithScriptedServers(t, (_request, response) => {
     response.writeHead(200)
     const drip = setInterval(() => response.write('.'), 50)
     response.on('close', () => clearInterval(drip))
@@ -94,7 +99,7 @@ test('an answer that drips on is over at the deadline of the function, and so is
 
 test('a call that is over leaves no timer that would keep what it held', async (t) => {
   const timers = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
-  const { call } = await startTheCalls(t, ({ socket }, _response, index) => {
+  const { call } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
     if (index < 2) return {}
     socket.destroy()
     return undefined
@@ -107,7 +112,9 @@ test('a call that is over leaves no timer that would keep what it held', async (
 })
 
 test('receiveTimeout ends at the deadline of the function, and without time nothing is asked', async (t) => {
-  const { call, api } = await startTheCalls(t, (_request, _response, index) => (index === 0 ? {} : undefined))
+  const { call, api } = await startCallApiWithScriptedServers(t, (_request, _response, index) =>
+    index === 0 ? {} : undefined,
+  )
   await call()
   const startedAt = performance.now()
   assert.equal((await call({ milliseconds: 1_800 })).proxyError, 'http_response_timeout')
@@ -120,7 +127,7 @@ test('receiveTimeout ends at the deadline of the function, and without time noth
 })
 
 test('an answer that breaks off: 502 http_response_incomplete, and no second call, even of a GET', async (t) => {
-  const { call, api } = await startTheCalls(t, (_request, response, index) => {
+  const { call, api } = await startCallApiWithScriptedServers(t, (_request, response, index) => {
     if (index === 0) return {}
     response.writeHead(200, { 'content-length': '10' })
     response.write('half', () => response.destroy())
@@ -134,7 +141,7 @@ test('an answer that breaks off: 502 http_response_incomplete, and no second cal
 
 test('a new connection that ends without an answer: 502 connection_terminated, and no second call', async (t) => {
   for (const method of ['GET', 'POST']) {
-    const { call, api } = await startTheCalls(t, ({ socket }) => {
+    const { call, api } = await startCallApiWithScriptedServers(t, ({ socket }) => {
       socket.destroy()
       return undefined
     })
@@ -152,7 +159,7 @@ test('what is no HTTP: 502 http_protocol_error; headers beyond measure: http_res
     ['HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 5\r\n\r\nabc', 'http_protocol_error'],
     [`HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`, 'http_response_header_section_size'],
   ] as const) {
-    const { call } = await startTheCalls(t, ({ socket }) => {
+    const { call } = await startCallApiWithScriptedServers(t, ({ socket }) => {
       socket.end(bytes)
       return undefined
     })
@@ -163,7 +170,7 @@ test('what is no HTTP: 502 http_protocol_error; headers beyond measure: http_res
 
 test('an answer larger than Lambda hands over is a 502 that names the limit; one that just fits comes back', async (t) => {
   const sizes = [6_000_000, maximumPayloadBytes, maximumPayloadBytes + 1, 50_000_000]
-  const { call } = await startTheCalls(t, (_request, _response, index) => ({
+  const { call } = await startCallApiWithScriptedServers(t, (_request, _response, index) => ({
     headers: { 'content-type': 'text/plain' },
     body: Buffer.alloc(sizes[index] ?? 0, 'x'),
   }))
@@ -179,7 +186,7 @@ test('an answer larger than Lambda hands over is a 502 that names the limit; one
 test('what is no text takes a third more, and text of control characters its escapes', async (t) => {
   const mixed = Buffer.from('\u65e5'.repeat(1_100_000) + '\u0001'.repeat(600_000))
   const bodies = [Buffer.alloc(4_700_000, 0xff), Buffer.alloc(4_800_000, 0xff), Buffer.alloc(2_000_000, 1), mixed]
-  const { call } = await startTheCalls(t, (_request, _response, index) => ({ body: bodies[index] }))
+  const { call } = await startCallApiWithScriptedServers(t, (_request, _response, index) => ({ body: bodies[index] }))
   assert.equal((await call()).body.length, 4_700_000)
   assert.equal((await call()).proxyError, 'http_response_body_size')
   assert.equal((await call()).proxyError, undefined, 'base64 is the shorter one')
@@ -187,7 +194,7 @@ test('what is no text takes a third more, and text of control characters its esc
 })
 
 test('a body larger than Lambda takes is a 413', async (t) => {
-  const { call, api } = await startTheCalls(t)
+  const { call, api } = await startCallApiWithScriptedServers(t)
   const headers = { 'content-type': 'text/plain' }
   assert.equal((await call({ method: 'POST', headers, body: 'x'.repeat(maximumPayloadBytes) })).status, 200)
   const { status, body, proxyError } = await call({
@@ -201,8 +208,8 @@ test('a body larger than Lambda takes is a 413', async (t) => {
 })
 
 test('a connection without a host is an error of the configuration that says what to set', async (t) => {
-  const log = hearLog(t)
-  const { call } = await startTheCalls(t, undefined, {
+  const log = captureLog(t)
+  const { call } = await startCallApiWithScriptedServers(t, undefined, {
     elements: { endpoint: { host: undefined, sslCertsRef: undefined } },
   })
   assert.equal((await call()).status, 500)
@@ -213,7 +220,9 @@ test('a connection without a host is an error of the configuration that says wha
 })
 
 test('a connection of the password grant has no token to call with', async (t) => {
-  const { call, api } = await startTheCalls(t, undefined, { elements: { oAuth: { grantType: 'password' } } })
+  const { call, api } = await startCallApiWithScriptedServers(t, undefined, {
+    elements: { oAuth: { grantType: 'password' } },
+  })
   const { status, body } = await call()
   assert.equal(status, 400)
   assert.match(body.toString(), /username/)
@@ -221,7 +230,7 @@ test('a connection of the password grant has no token to call with', async (t) =
 })
 
 test('an unknown connection is a 404, one that is none a 400, an unknown route a 404', async (t) => {
-  const { call, handler } = await startTheCalls(t)
+  const { call, handler } = await startCallApiWithScriptedServers(t)
   assert.equal((await call({ connection: 'nowhere' })).status, 404)
   assert.equal((await call({ connection: 'a b' })).status, 400)
   const event = {
@@ -235,7 +244,7 @@ test('an unknown connection is a 404, one that is none a 400, an unknown route a
 })
 
 test('behind a JWT authorizer the claim says which connections may be called', async (t) => {
-  const { call, api } = await startTheCalls(t, undefined, {
+  const { call, api } = await startCallApiWithScriptedServers(t, undefined, {
     environment: { TOKENWELL_CONNECTIONS_CLAIM: 'connections' },
   })
   const jwt = (connections: string) => ({ authorizer: { jwt: { claims: { connections } } } })
@@ -249,7 +258,7 @@ test('behind a JWT authorizer the claim says which connections may be called', a
 })
 
 test('a stage that has a name begins each path', async (t) => {
-  const { handler, api } = await startTheCalls(t)
+  const { handler, api } = await startCallApiWithScriptedServers(t)
   const event = {
     version: '2.0',
     rawPath: '/prod/connections/conn/api/prod/orders',

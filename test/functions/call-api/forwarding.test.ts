@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { bearerOf, startTheCalls } from '../../support/the-calls.ts'
-import { someToken } from '../../support/token-server.ts'
+import { bearerOf, startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
+import { tokenAnswer } from '../../support/functions/issue-token-with-scripted-server.ts'
 
 /* What goes to the API and what comes back: unchanged, but for what is of one hop, or the caller's business with AWS. */
 
 test('method, path, query, headers and body go to the API with our token, and its answer comes back', async (t) => {
-  const { call, api, tokens } = await startTheCalls(
+  const { call, api, tokens } = await startCallApiWithScriptedServers(
     t,
     () => ({ status: 201, headers: { location: '/orders/43', 'x-api': 'yes' }, body: '{"id":43}' }),
     {
       elements: { endpoint: { domainBasePath: '/v1/' } },
-      tokens: () => someToken({ access_token: 'the-token-of-conn' }),
+      tokens: () => tokenAnswer({ access_token: 'the-token-of-conn' }),
     },
   )
   const answer = await call({
@@ -42,7 +42,7 @@ test('method, path, query, headers and body go to the API with our token, and it
 })
 
 test('every method of an HTTP API goes on as it is', async (t) => {
-  const { call, api } = await startTheCalls(t)
+  const { call, api } = await startCallApiWithScriptedServers(t)
   const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
   for (const method of methods) assert.equal((await call({ method })).status, 200, method)
   assert.deepEqual(
@@ -55,7 +55,7 @@ test('every method of an HTTP API goes on as it is', async (t) => {
 })
 
 test('what is of one hop, of AWS or of the way here stays here; whatever else there is goes on', async (t) => {
-  const { call, api } = await startTheCalls(t)
+  const { call, api } = await startCallApiWithScriptedServers(t)
   const dropped = {
     authorization: 'AWS4-HMAC-SHA256 Credential=AKIA/20261129/eu-central-1/execute-api/aws4_request',
     'x-amz-date': '20261129T000000Z',
@@ -114,7 +114,7 @@ test('what is of one hop, of AWS or of the way here stays here; whatever else th
 })
 
 test('cookies go on as one header, wherever the event has them', async (t) => {
-  const { call, api } = await startTheCalls(t)
+  const { call, api } = await startCallApiWithScriptedServers(t)
   await call({ cookies: ['a=1', 'b=2; c=3'] })
   await call({ headers: { cookie: 'd=4' } })
   assert.deepEqual(
@@ -124,7 +124,7 @@ test('cookies go on as one header, wherever the event has them', async (t) => {
 })
 
 test('a body goes on byte for byte, be it text or not, and none is none', async (t) => {
-  const { call, api } = await startTheCalls(t)
+  const { call, api } = await startCallApiWithScriptedServers(t)
   const bytes = Buffer.concat([Buffer.from([0, 255, 254, 0xef, 0xbb, 0xbf]), randomBytes(100_000)])
   await call({ method: 'POST', body: bytes, headers: { 'content-type': 'application/octet-stream' } })
   await call({ method: 'POST', body: '\ufeffüber\r\n\0', headers: { 'content-type': 'text/plain' } })
@@ -157,7 +157,7 @@ test('an answer comes back byte for byte, be it text, compressed or neither', as
     Buffer.alloc(0),
     Buffer.from('"\\\n\r\t\u0000\u001f</script>'),
   ]
-  const { call } = await startTheCalls(t, (_request, _response, index) => ({
+  const { call } = await startCallApiWithScriptedServers(t, (_request, _response, index) => ({
     headers: { 'content-type': 'application/x-anything', 'content-encoding': 'gzip' },
     body: bodies[index],
   }))
@@ -169,7 +169,7 @@ test('an answer comes back byte for byte, be it text, compressed or neither', as
 })
 
 test('headers of an answer come back, several of one name together, each cookie by itself, and none of one hop', async (t) => {
-  const { call } = await startTheCalls(t, () => ({
+  const { call } = await startCallApiWithScriptedServers(t, () => ({
     headers: {
       'content-type': 'text/plain',
       'set-cookie': ['a=1; Path=/, not a second one', 'b=2; HttpOnly'],
@@ -198,7 +198,7 @@ test('headers of an answer come back, several of one name together, each cookie 
 
 test('an API can not say in our name that an error is ours; what others on the way say comes back', async (t) => {
   const values = ['tokenwell; error=connection_refused', 'cdn, "Tokenwell"; error=dns_error', 'cdn.example; hit']
-  const { call } = await startTheCalls(t, (_request, _response, index) => ({
+  const { call } = await startCallApiWithScriptedServers(t, (_request, _response, index) => ({
     status: 502,
     headers: { 'proxy-status': values[index] ?? '' },
   }))
@@ -207,7 +207,7 @@ test('an API can not say in our name that an error is ours; what others on the w
 })
 
 test('one cookie alone is one', async (t) => {
-  const { call } = await startTheCalls(t, () => ({ headers: { 'set-cookie': 'a=1' } }))
+  const { call } = await startCallApiWithScriptedServers(t, () => ({ headers: { 'set-cookie': 'a=1' } }))
   assert.deepEqual((await call()).cookies, ['a=1'])
 })
 
@@ -215,7 +215,7 @@ test('whatever status an API answers with is passed on, and a redirect is not fo
   const statuses = [
     200, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 403, 404, 409, 418, 429, 500, 502, 503, 504, 599,
   ]
-  const { call, api } = await startTheCalls(t, (_request, _response, index) => ({
+  const { call, api } = await startCallApiWithScriptedServers(t, (_request, _response, index) => ({
     status: statuses[index] ?? 0,
     headers: { location: 'https://evil.example/', 'retry-after': '7' },
     body: '',
@@ -230,7 +230,7 @@ test('whatever status an API answers with is passed on, and a redirect is not fo
 })
 
 test('an interim answer is passed over', async (t) => {
-  const { call } = await startTheCalls(t, (_request, response) => {
+  const { call } = await startCallApiWithScriptedServers(t, (_request, response) => {
     response.writeEarlyHints({ link: '</style.css>; rel=preload' })
     response.writeProcessing()
     return { status: 200, body: 'the answer' }
@@ -240,7 +240,7 @@ test('an interim answer is passed over', async (t) => {
 })
 
 test('an answer in pieces, without a length, comes back whole', async (t) => {
-  const { call } = await startTheCalls(t, (_request, response) => {
+  const { call } = await startCallApiWithScriptedServers(t, (_request, response) => {
     response.write('one ')
     setTimeout(() => response.end('two'), 50)
     return undefined

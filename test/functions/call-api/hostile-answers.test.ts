@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import type { Script } from '../../support/api-server.ts'
-import { startTheCalls } from '../../support/the-calls.ts'
+import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
+import type { Script } from '../../support/servers/scripted-api.ts'
 
 /* An API that answers too early, too much or too little: no call gets an answer that isn't its own. */
 
@@ -30,7 +30,7 @@ test('what an API says unasked is no answer to the next call', async (t) => {
   ] as const
   for (const [what, answer, later] of rows)
     for (const method of ['GET', 'POST']) {
-      const { call, api } = await startTheCalls(t, first(answer))
+      const { call, api } = await startCallApiWithScriptedServers(t, first(answer))
       assert.equal((await call()).body.toString(), 'mine', what)
       if (later) api.requests[0]?.socket.write(later)
       await setTimeout(50)
@@ -48,7 +48,7 @@ test('a body where none can be is no part of the next answer', async (t) => {
     ['GET', 304, `HTTP/1.1 304 Not Modified\r\n\r\n${okay}evil`],
   ] as const
   for (const [method, status, answer] of rows) {
-    const { call, api } = await startTheCalls(t, first(answer))
+    const { call, api } = await startCallApiWithScriptedServers(t, first(answer))
     const answered = await call({ method })
     assert.deepEqual([answered.status, answered.body.length], [status, 0])
     assert.equal((await call()).body.toString(), 'mine')
@@ -68,7 +68,7 @@ test('where an answer ends is told by one length, or it is none', async (t) => {
     ['content-length: 0x4', 'mine', undefined],
   ] as const
   for (const [header, body, expected] of rows) {
-    const { call, api } = await startTheCalls(t, ({ socket }, _response, index) => {
+    const { call, api } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
       if (index > 0) return { body: 'mine' }
       socket.end(`HTTP/1.1 200 OK\r\n${header}\r\n\r\n${body}`)
       return undefined
@@ -85,7 +85,7 @@ test('where an answer ends is told by one length, or it is none', async (t) => {
 })
 
 test('interim answers without end are over at the deadline of the function', async (t) => {
-  const { call } = await startTheCalls(t, ({ socket }) => {
+  const { call } = await startCallApiWithScriptedServers(t, ({ socket }) => {
     const flood = setInterval(() => socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(100)), 20)
     socket.on('close', () => clearInterval(flood))
     return undefined
@@ -95,7 +95,7 @@ test('interim answers without end are over at the deadline of the function', asy
 
 test('after the first byte of an answer a call is not made again', async (t) => {
   for (const bytes of ['H', 'HTTP/1.1 200 OK\r\nx-a: 1\r\n', 'HTTP/1.1 103 Early Hints\r\n\r\n']) {
-    const { call, api } = await startTheCalls(t, ({ socket }, _response, index) => {
+    const { call, api } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
       if (index !== 1) return {}
       socket.end(bytes)
       return undefined
@@ -111,7 +111,7 @@ test('after the first byte of an answer a call is not made again', async (t) => 
 const upload = { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'x'.repeat(5_000_000) }
 
 test('an answer that comes before the whole of a large body comes back, and the connection is used no more', async (t) => {
-  const { call, api } = await startTheCalls(t)
+  const { call, api } = await startCallApiWithScriptedServers(t)
   let uploads = 0
   api.server.removeAllListeners('request')
   api.server.on('request', (request: IncomingMessage, response) => {
@@ -130,7 +130,7 @@ test('an answer that comes before the whole of a large body comes back, and the 
 })
 
 test('an API that answers in the middle of a large body and closes: its answer, or that the connection ended', async (t) => {
-  const { call, api } = await startTheCalls(t)
+  const { call, api } = await startCallApiWithScriptedServers(t)
   api.server.removeAllListeners('request')
   api.server.on('request', (request: IncomingMessage) => {
     request.socket.end('HTTP/1.1 413 Payload Too Large\r\nconnection: close\r\ncontent-length: 3\r\n\r\nbig')
@@ -145,7 +145,7 @@ test('an API that answers in the middle of a large body and closes: its answer, 
 
 test('a connection that turns out dead before anything was sent over it is another one, or nothing was asked', async (t) => {
   for (const isGone of [false, true]) {
-    const { call, api } = await startTheCalls(t)
+    const { call, api } = await startCallApiWithScriptedServers(t)
     await call()
     // In the phase of timers: by the next phase the client learns that it is closed, and writes only after that.
     await setTimeout(20)
@@ -160,7 +160,7 @@ test('a connection that turns out dead before anything was sent over it is anoth
 })
 
 test('a connection that was opened in place of a dead one is a new one: a call that ends over it is not made again', async (t) => {
-  const { call, api } = await startTheCalls(t, ({ socket }, _response, index) => {
+  const { call, api } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
     if (index === 0) return {}
     socket.destroy()
     return undefined

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { startTheCalls } from '../../support/the-calls.ts'
+import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
 
 /*
  * Paths and queries as the HTTP API hands them over, and what becomes of each: what the API gets to see, or a 400. What is
@@ -121,7 +121,9 @@ const headers: readonly (readonly [name: string, value: string, isSent: boolean]
 ]
 
 test('a path is refused, or the API sees exactly what was meant', async (t) => {
-  const { call, api } = await startTheCalls(t, undefined, { elements: { endpoint: { domainBasePath: base } } })
+  const { call, api } = await startCallApiWithScriptedServers(t, undefined, {
+    elements: { endpoint: { domainBasePath: base } },
+  })
   assert.ok(paths.length + queries.length + headers.length > 60)
   for (const [path, seen] of paths) {
     const before = api.requests.length
@@ -141,7 +143,7 @@ test('a path is refused, or the API sees exactly what was meant', async (t) => {
 })
 
 test('without a base path it is the same below the host', async (t) => {
-  const { call, api } = await startTheCalls(t)
+  const { call, api } = await startCallApiWithScriptedServers(t)
   for (const [path, seen] of paths) {
     const before = api.requests.length
     await call({ path })
@@ -151,7 +153,7 @@ test('without a base path it is the same below the host', async (t) => {
 })
 
 test('a query is refused, or goes on exactly as it came', async (t) => {
-  const { call, api } = await startTheCalls(t)
+  const { call, api } = await startCallApiWithScriptedServers(t)
   for (const [query, seen] of queries) {
     const before = api.requests.length
     const { status } = await call({ path: '/a', query })
@@ -165,7 +167,7 @@ test('a query is refused, or goes on exactly as it came', async (t) => {
 })
 
 test('a header is refused, or goes on as it came', async (t) => {
-  const { call, api } = await startTheCalls(t)
+  const { call, api } = await startCallApiWithScriptedServers(t)
   for (const [name, value, isSent] of headers) {
     const before = api.requests.length
     const { status } = await call({ headers: { [name]: value } })

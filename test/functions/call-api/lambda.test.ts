@@ -6,11 +6,11 @@ import { after, type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { bundleFunction } from '../../../infra/bundle.ts'
-import { startCalledApi } from '../../support/called-api.ts'
-import { createHttpEvent, type HttpRequest } from '../../support/function-set.ts'
-import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
-import { type InvokeOptions, type LambdaInstance, startLambdaInstance } from '../../support/lambda-instance.ts'
-import { startTheSet } from '../../support/the-set.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { createHttpEvent, type HttpRequest } from '../../support/functions/load-function.ts'
+import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
+import { type InvokeOptions, type LambdaInstance, startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
+import { startEchoApi } from '../../support/servers/echo-api.ts'
 
 /* The built function as Lambda runs it, between a real authorization server and a real API, on AWS as moto has it. */
 
@@ -20,10 +20,10 @@ const bundle = await bundleFunction('call-api', folder)
 
 /** Undefined where moto isn't there. */
 async function startGround(t: TestContext) {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return undefined
-  const api = await startCalledApi(t)
-  const set = await startTheSet(t, (issuer) => api.elements(issuer))
+  const api = await startEchoApi(t)
+  const set = await startIssueTokenWithOidcProvider(t, (issuer) => api.elements(issuer))
   await api.trustIn(set.workspace)
   return { api, set, environment: await ground.move(set.workspace) }
 }

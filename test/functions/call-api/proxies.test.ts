@@ -3,15 +3,23 @@ import { randomBytes } from 'node:crypto'
 import { createServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { listen } from '../../../infra/local/listen.ts'
-import { type ApiCalls, startApiCalls } from '../../support/api-calls.ts'
-import { type ApiServer, startApiServer } from '../../support/api-server.ts'
-import { plant } from '../../support/canary.ts'
-import { createClientCertificate, pemBundle, thumbprint, thumbprintOf } from '../../support/client-certificate.ts'
-import { theElements } from '../../support/elements.ts'
-import { freePort } from '../../support/free-port.ts'
-import { type GivenSecrets, writeSecret } from '../../support/function-set.ts'
-import { startIfThere } from '../../support/real-server.ts'
-import { startTinyproxy, type Tinyproxy } from '../../support/tinyproxy.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import {
+  type CallApiWithOidcProvider,
+  startCallApiWithOidcProvider,
+} from '../../support/functions/call-api-with-oidc-provider.ts'
+import { type GivenSecrets, writeSecret } from '../../support/functions/load-function.ts'
+import { plant } from '../../support/output/canary.ts'
+import {
+  createClientCertificate,
+  pemBundle,
+  thumbprint,
+  thumbprintOf,
+} from '../../support/servers/client-certificate.ts'
+import { freePort } from '../../support/servers/free-port.ts'
+import { startIfThere } from '../../support/servers/real-server.ts'
+import { type ScriptedApi, startScriptedApi } from '../../support/servers/scripted-api.ts'
+import { startTinyproxy, type Tinyproxy } from './tinyproxy.ts'
 
 /* The function with a real proxy between it and the token endpoint, the API, or both. */
 
@@ -31,12 +39,12 @@ interface Ways {
 }
 
 /** The function, and the connection `conn` to that API by these ways. */
-function callsTo(t: TestContext, api: ApiServer, ways: Ways): Promise<ApiCalls> {
+function callsTo(t: TestContext, api: ScriptedApi, ways: Ways): Promise<CallApiWithOidcProvider> {
   const { toTokens, toApi, secrets = {}, endpoint, server, apiSsl } = ways
-  return startApiCalls(
+  return startCallApiWithOidcProvider(
     t,
     (issuer) => {
-      const elements = theElements(issuer, {
+      const elements = exampleElements(issuer, {
         server: { ...(toTokens && { proxyConfigRef: 'tokenProxy' }), ...server },
         endpoint: {
           host: api.origin,
@@ -81,7 +89,7 @@ for (const [how, settings, more] of [
   test(`token endpoint and API are reached through a proxy${how}`, async (t) => {
     const proxy = await startProxy(t, settings)
     if (!proxy) return
-    const api = await startApiServer(t)
+    const api = await startScriptedApi(t)
     const way = proxyAt(proxy.port, more)
     const calls = await callsTo(t, api, { toTokens: way, toApi: way })
     for (let i = 0; i < 2; i++) assert.equal((await calls.call()).status, 200, calls.reasons().join('\n'))
@@ -95,7 +103,7 @@ for (const [how, settings, more] of [
 test('each of the two has a proxy of its own, or none', async (t) => {
   const [one, other] = [await startProxy(t), await startProxy(t)]
   if (!one || !other) return
-  const api = await startApiServer(t)
+  const api = await startScriptedApi(t)
   const both = await callsTo(t, api, { toTokens: proxyAt(one.port), toApi: proxyAt(other.port) })
   assert.equal((await both.call()).status, 200, both.reasons().join('\n'))
   assert.deepEqual(await one.tunnels(1), [authorityOf(both.server.issuer)])
@@ -112,7 +120,7 @@ test('host names and certificates are checked through a proxy as they are withou
   if (!proxy) return
   const client = await createClientCertificate()
   const tls = { requestCert: true, rejectUnauthorized: true, ca: client.caCertificate }
-  const api = await startApiServer(t, undefined, tls)
+  const api = await startScriptedApi(t, undefined, tls)
   const toApi = proxyAt(proxy.port)
   const apiSsl = { keyStoreRef: 'client' }
   const calls = await callsTo(t, api, { toApi, apiSsl, secrets: { client: pemBundle(client) } })
@@ -120,7 +128,7 @@ test('host names and certificates are checked through a proxy as they are withou
   const [{ peerCertificate } = {}] = api.requests
   assert.equal(peerCertificate && thumbprint(peerCertificate.raw), thumbprintOf(client))
 
-  const { certificate } = await startApiServer(t)
+  const { certificate } = await startScriptedApi(t)
   const secrets = { client: pemBundle(client), 'api-ca': certificate.caCertificate }
   const wary = await callsTo(t, api, { toApi, apiSsl, secrets })
   const { status, headers } = await wary.call()
@@ -142,7 +150,7 @@ for (const [what, more, said] of [
   test(`${what} for the proxy before the API: one attempt, and a sentence that names the proxy`, async (t) => {
     const proxy = await startProxy(t, { credentials })
     if (!proxy) return
-    const api = await startApiServer(t)
+    const api = await startScriptedApi(t)
     const toApi = proxyAt(proxy.port, more)
     const calls = await callsTo(t, api, { toApi, secrets: { 'proxy-password': 'another password' } })
     const { status, headers, body } = await calls.call()
@@ -157,7 +165,7 @@ for (const [what, more, said] of [
   test(`${what} for the proxy before the token endpoint: one attempt, lest its user be locked out`, async (t) => {
     const proxy = await startProxy(t, { credentials })
     if (!proxy) return
-    const api = await startApiServer(t)
+    const api = await startScriptedApi(t)
     const toTokens = proxyAt(proxy.port, more)
     const calls = await callsTo(t, api, { toTokens, secrets: { 'proxy-password': 'another password' } })
     assert.equal((await calls.call()).status, 503)
@@ -173,7 +181,7 @@ test("a proxy's password that changes serves the next call once its secret is re
   const proxy = await startProxy(t, { credentials })
   if (!proxy) return
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
-  const api = await startApiServer(t)
+  const api = await startScriptedApi(t)
   const toApi = proxyAt(proxy.port, { basicAuthRef: 'proxyUser' })
   const calls = await callsTo(t, api, { toApi, secrets: { 'proxy-password': 'another password' } })
   assert.equal((await calls.call()).status, 502)
@@ -185,7 +193,7 @@ test("a proxy's password that changes serves the next call once its secret is re
 test('a proxy that opens tunnels to other ports only is told by its status', async (t) => {
   const proxy = await startProxy(t, { connectPorts: [443] })
   if (!proxy) return
-  const api = await startApiServer(t)
+  const api = await startScriptedApi(t)
   const calls = await callsTo(t, api, { toApi: proxyAt(proxy.port) })
   assert.equal((await calls.call()).status, 502)
   assert.match(calls.reasons().join('\n'), /can't be reached: the proxy apiProxy opens no way there \(403\)\.$/)
@@ -194,7 +202,7 @@ test('a proxy that opens tunnels to other ports only is told by its status', asy
 test('an API that is not there behind a proxy, and a proxy that is not there itself, are told by the proxy', async (t) => {
   const proxy = await startProxy(t)
   if (!proxy) return
-  const api = await startApiServer(t)
+  const api = await startScriptedApi(t)
   const host = `https://localhost:${await freePort()}`
   const gone = await callsTo(t, api, { toApi: proxyAt(proxy.port), endpoint: { host } })
   assert.equal((await gone.call()).status, 502)
@@ -229,7 +237,7 @@ const openAndBeSilent = (socket: Socket) => socket.once('data', () => socket.wri
 for (const [what, act] of Object.entries({ nothing: undefined, 'nothing more than 200': openAndBeSilent })) {
   test(`a proxy that accepts a connection and says ${what} keeps nobody waiting for longer than connectionTimeout`, async (t) => {
     const { port, sockets } = await startListener(t, act)
-    const api = await startApiServer(t)
+    const api = await startScriptedApi(t)
     const calls = await callsTo(t, api, { toApi: proxyAt(port), endpoint: { connectionTimeout: '700ms' } })
     const startedAt = performance.now()
     const { status, headers } = await calls.call()
@@ -246,7 +254,7 @@ for (const [what, act] of Object.entries({ nothing: undefined, 'nothing more tha
 }
 
 test('a proxy that hangs up, or speaks something else, is told as a proxy without an answer', async (t) => {
-  const api = await startApiServer(t)
+  const api = await startScriptedApi(t)
   for (const act of [
     (socket: Socket) => socket.destroy(),
     (socket: Socket) => socket.once('data', () => socket.end('SSH-2.0-OpenSSH_9.9\r\n\r\n')),
@@ -269,7 +277,7 @@ for (const [how, hangUp] of Object.entries({
         socket.once('data', () => hangUp(socket))
       })
     })
-    const api = await startApiServer(t)
+    const api = await startScriptedApi(t)
     const calls = await callsTo(t, api, { toApi: proxyAt(port) })
     const { status, headers } = await calls.call()
     assert.equal(status, 502)
@@ -285,7 +293,7 @@ for (const [rule, noProxy] of Object.entries({
   test(`noProxy keeps what is named by ${rule} away from the proxy`, async (t) => {
     const proxy = await startProxy(t)
     if (!proxy) return
-    const api = await startApiServer(t)
+    const api = await startScriptedApi(t)
     const past = proxyAt(proxy.port, { noProxy })
     const calls = await callsTo(t, api, { toTokens: past, toApi: past })
     assert.equal((await calls.call()).status, 200, calls.reasons().join('\n'))
@@ -299,7 +307,7 @@ for (const [rule, noProxy] of Object.entries({
 test('noProxy of one port keeps that away from the proxy, and no other', async (t) => {
   const proxy = await startProxy(t)
   if (!proxy) return
-  const api = await startApiServer(t)
+  const api = await startScriptedApi(t)
   const way = proxyAt(proxy.port, { noProxy: [`localhost:${api.port}`, 'host', '.localhost'] })
   const calls = await callsTo(t, api, { toTokens: way, toApi: way })
   assert.equal((await calls.call()).status, 200, calls.reasons().join('\n'))

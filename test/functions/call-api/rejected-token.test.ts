@@ -1,10 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
-import type { Script, ScriptedAnswer } from '../../support/api-server.ts'
-import { bearerOf, startTheCalls, type TheCalls } from '../../support/the-calls.ts'
-import { hearLog } from '../../support/the-log.ts'
-import { someToken } from '../../support/token-server.ts'
+import {
+  bearerOf,
+  type CallApiWithScriptedServers,
+  startCallApiWithScriptedServers,
+} from '../../support/functions/call-api-with-scripted-servers.ts'
+import { tokenAnswer } from '../../support/functions/issue-token-with-scripted-server.ts'
+import { captureLog } from '../../support/output/captured-log.ts'
+import type { Script, ScriptedAnswer } from '../../support/servers/scripted-api.ts'
 
 /* A 401: which one says that the token is no longer good, and what is done about it. */
 
@@ -21,16 +25,16 @@ function refusesFirst(refusal: ScriptedAnswer = invalidToken): Script {
 }
 
 /** A first call brings a token, which is no longer young then. */
-async function afterTenSeconds(calls: TheCalls): Promise<void> {
+async function afterTenSeconds(calls: CallApiWithScriptedServers): Promise<void> {
   await calls.call()
   calls.age(11_000)
 }
 
 test('the token is replaced and the call made once more, whatever its method', async (t) => {
   for (const method of ['GET', 'POST', 'PATCH', 'DELETE']) {
-    const calls = await startTheCalls(t, refusesFirst())
+    const calls = await startCallApiWithScriptedServers(t, refusesFirst())
     await afterTenSeconds(calls)
-    const log = hearLog(t)
+    const log = captureLog(t)
     const answer = await calls.call({ method, path: '/orders', body: 'the body' })
     assert.deepEqual([answer.status, answer.body.toString()], [200, 'yes'])
     const [, refused, repeated] = calls.api.requests
@@ -47,7 +51,7 @@ test('the token is replaced and the call made once more, whatever its method', a
 })
 
 test('a second 401 goes back as it is', async (t) => {
-  const calls = await startTheCalls(t, () => invalidToken)
+  const calls = await startCallApiWithScriptedServers(t, () => invalidToken)
   await afterTenSeconds(calls)
   const answer = await calls.call()
   assert.equal(answer.status, 401)
@@ -58,7 +62,7 @@ test('a second 401 goes back as it is', async (t) => {
 })
 
 test('a 401 for a token younger than 10 s goes back as it is, and the token stays', async (t) => {
-  const calls = await startTheCalls(t, () => invalidToken)
+  const calls = await startCallApiWithScriptedServers(t, () => invalidToken)
   assert.equal((await calls.call()).status, 401)
   calls.age(9_000)
   assert.equal((await calls.call()).status, 401)
@@ -74,12 +78,15 @@ test('by default a 401 that says nothing of invalid_token goes back as it is', a
     'invalid_token',
   ]
   for (const challenge of challenges) {
-    const calls = await startTheCalls(t, () => ({ status: 401, headers: { 'www-authenticate': challenge } }))
+    const calls = await startCallApiWithScriptedServers(t, () => ({
+      status: 401,
+      headers: { 'www-authenticate': challenge },
+    }))
     await afterTenSeconds(calls)
     assert.equal((await calls.call()).status, 401)
     assert.equal(calls.api.requests.length, 2, challenge)
   }
-  const without = await startTheCalls(t, () => ({ status: 401 }))
+  const without = await startCallApiWithScriptedServers(t, () => ({ status: 401 }))
   await afterTenSeconds(without)
   assert.equal((await without.call()).status, 401)
   assert.equal(without.api.requests.length, 2)
@@ -90,14 +97,17 @@ test('a challenge among several, or in a header of its own, counts', async (t) =
     'Basic realm="x", Bearer error="invalid_token"',
     ['Basic realm="x"', 'bearer error=invalid_token'],
   ]) {
-    const calls = await startTheCalls(t, refusesFirst({ status: 401, headers: { 'www-authenticate': challenge } }))
+    const calls = await startCallApiWithScriptedServers(
+      t,
+      refusesFirst({ status: 401, headers: { 'www-authenticate': challenge } }),
+    )
     await afterTenSeconds(calls)
     assert.equal((await calls.call()).status, 200)
   }
 })
 
 test('a 403 with invalid_token is none', async (t) => {
-  const calls = await startTheCalls(t, () => ({ ...invalidToken, status: 403 }))
+  const calls = await startCallApiWithScriptedServers(t, () => ({ ...invalidToken, status: 403 }))
   await afterTenSeconds(calls)
   assert.equal((await calls.call()).status, 403)
   assert.equal(calls.api.requests.length, 2)
@@ -105,7 +115,7 @@ test('a 403 with invalid_token is none', async (t) => {
 
 test('with tokenRetryCheckLevel 1 any 401 counts', async (t) => {
   for (const tokenRetryCheckLevel of [1, '1']) {
-    const calls = await startTheCalls(t, refusesFirst({ ...some401, headers: {} }), {
+    const calls = await startCallApiWithScriptedServers(t, refusesFirst({ ...some401, headers: {} }), {
       elements: { oAuth: { tokenRetryCheckLevel } },
     })
     await afterTenSeconds(calls)
@@ -115,8 +125,10 @@ test('with tokenRetryCheckLevel 1 any 401 counts', async (t) => {
 })
 
 test('tokenRetryCheckLevel 2 is an error of the configuration, as in the original', async (t) => {
-  const log = hearLog(t)
-  const calls = await startTheCalls(t, undefined, { elements: { oAuth: { tokenRetryCheckLevel: 2 } } })
+  const log = captureLog(t)
+  const calls = await startCallApiWithScriptedServers(t, undefined, {
+    elements: { oAuth: { tokenRetryCheckLevel: 2 } },
+  })
   const answer = await calls.call()
   assert.deepEqual([answer.status, answer.proxyError], [500, 'proxy_internal_error'])
   assert.match(JSON.stringify(log), /oAuthConfig\/theConfig tokenRetryCheckLevel: 2 is not implemented/)
@@ -124,9 +136,9 @@ test('tokenRetryCheckLevel 2 is an error of the configuration, as in the origina
 })
 
 test('where no other token can be had the caller is told so', async (t) => {
-  const calls = await startTheCalls(t, () => invalidToken, {
+  const calls = await startCallApiWithScriptedServers(t, () => invalidToken, {
     tokens: (_request, _response, index) =>
-      index === 0 ? someToken() : { status: 400, body: { error: 'unauthorized_client' } },
+      index === 0 ? tokenAnswer() : { status: 400, body: { error: 'unauthorized_client' } },
   })
   await afterTenSeconds(calls)
   const answer = await calls.call()
@@ -135,7 +147,7 @@ test('where no other token can be had the caller is told so', async (t) => {
 })
 
 test('1,000 refused at once cause one token request', async (t) => {
-  const calls = await startTheCalls(t, refusesFirst())
+  const calls = await startCallApiWithScriptedServers(t, refusesFirst())
   await afterTenSeconds(calls)
   const answers = await Promise.all(Array.from({ length: 1_000 }, () => calls.call()))
   assert.deepEqual(new Set(answers.map(({ status }) => status)), new Set([200]))

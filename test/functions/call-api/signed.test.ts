@@ -5,8 +5,11 @@ import { test } from 'node:test'
 import { AwsClient } from 'aws4fetch'
 import { createHttpGateway, type LambdaHandler } from '../../../infra/local/http-gateway.ts'
 import { listen } from '../../../infra/local/listen.ts'
-import { plant } from '../../support/canary.ts'
-import { startTheCalls, type TheCalls } from '../../support/the-calls.ts'
+import {
+  type CallApiWithScriptedServers,
+  startCallApiWithScriptedServers,
+} from '../../support/functions/call-api-with-scripted-servers.ts'
+import { plant } from '../../support/output/canary.ts'
 
 /* Requests that are signed for AWS, as a workload sends them, over the gateway of the local run. */
 
@@ -17,7 +20,10 @@ const credentials = {
 }
 const client = new AwsClient({ ...credentials, service: 'execute-api', region: 'eu-central-1', retries: 0 })
 
-async function startGateway(t: Parameters<typeof startTheCalls>[0], calls: TheCalls): Promise<string> {
+async function startGateway(
+  t: Parameters<typeof startCallApiWithScriptedServers>[0],
+  calls: CallApiWithScriptedServers,
+): Promise<string> {
   const gateway = createHttpGateway(calls.handler as LambdaHandler)
   const port = await listen(gateway, 0, '127.0.0.1')
   t.after(() => {
@@ -29,7 +35,7 @@ async function startGateway(t: Parameters<typeof startTheCalls>[0], calls: TheCa
 
 test('a signed request goes on unharmed, and nothing of its signature with it', async (t) => {
   for (const secret of Object.values(credentials)) plant(secret)
-  const calls = await startTheCalls(t, () => ({
+  const calls = await startCallApiWithScriptedServers(t, () => ({
     status: 201,
     headers: { 'set-cookie': ['a=1', 'b=2'], 'content-type': 'application/octet-stream' },
     body: Buffer.from([0, 255, 1, 254]),
@@ -62,7 +68,7 @@ test('a signed request goes on unharmed, and nothing of its signature with it', 
 })
 
 test('a request that is signed in its query is refused: its signature would go on', async (t) => {
-  const calls = await startTheCalls(t)
+  const calls = await startCallApiWithScriptedServers(t)
   const url = await startGateway(t, calls)
   const signed = await client.sign(`${url}/orders`, { aws: { signQuery: true } })
   const response = await fetch(signed)
@@ -73,7 +79,7 @@ test('a request that is signed in its query is refused: its signature would go o
 })
 
 test('what curl sends of its own accord goes through, and a HEAD has no body', async (t) => {
-  const calls = await startTheCalls(t, () => ({ body: 'the body' }))
+  const calls = await startCallApiWithScriptedServers(t, () => ({ body: 'the body' }))
   const url = await startGateway(t, calls)
   const answered = await fetch(`${url}/x`, { method: 'HEAD' })
   assert.equal(answered.status, 200)
@@ -84,7 +90,7 @@ test('what curl sends of its own accord goes through, and a HEAD has no body', a
 })
 
 test('a path that a client would normalise is refused as it came', async (t) => {
-  const calls = await startTheCalls(t)
+  const calls = await startCallApiWithScriptedServers(t)
   const { port } = new URL(await startGateway(t, calls))
   for (const path of [
     '/%2e%2e/admin',

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { test } from 'node:test'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
-import { startTheCalls } from '../../support/the-calls.ts'
+import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
 
 /* 10,000 calls, 50 at a time: each gets its own answer, and nothing of them is left. */
 
@@ -12,7 +12,7 @@ const concurrency = 50
 const mebibyte = 1024 * 1024
 
 test(`${calls} calls, ${concurrency} at a time: no failure, each its own answer, and memory stays flat`, async (t) => {
-  const { call, api, tokens } = await startTheCalls(t)
+  const { call, api, tokens } = await startCallApiWithScriptedServers(t)
   // The test server keeps what it has received; this one doesn't.
   api.server.removeAllListeners('request')
   api.server.on('request', (request, response) => void echo(request, response))

@@ -5,21 +5,24 @@ import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import * as x509 from '@peculiar/x509'
 import { createServerCertificate, type ServerCertificate } from '../../../infra/local/certificate-authority.ts'
-import { type ApiCalls, startApiCalls } from '../../support/api-calls.ts'
-import { type ApiServer, startApiServer } from '../../support/api-server.ts'
-import { plant } from '../../support/canary.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import {
+  type CallApiWithOidcProvider,
+  startCallApiWithOidcProvider,
+} from '../../support/functions/call-api-with-oidc-provider.ts'
+import type { HttpAnswer } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { type GivenSecrets, writeSecret } from '../../support/functions/load-function.ts'
+import { plant } from '../../support/output/canary.ts'
 import {
   createClientCertificate,
   packPkcs12,
   pemBundle,
   thumbprint,
   thumbprintOf,
-} from '../../support/client-certificate.ts'
-import { theElements } from '../../support/elements.ts'
-import { type GivenSecrets, writeSecret } from '../../support/function-set.ts'
-import { startOpensslServer } from '../../support/openssl-server.ts'
-import { startIfThere } from '../../support/real-server.ts'
-import type { HttpAnswer } from '../../support/the-set.ts'
+} from '../../support/servers/client-certificate.ts'
+import { startIfThere } from '../../support/servers/real-server.ts'
+import { type ScriptedApi, startScriptedApi } from '../../support/servers/scripted-api.ts'
+import { startOpensslServer } from './openssl-server.ts'
 
 /* The function before APIs that ask for this and that in TLS, with a token of a real authorization server. */
 
@@ -41,17 +44,17 @@ interface ApiSsl {
 /** The function, and a connection to that API by an `ssl` of its own. */
 function callsTo(
   t: TestContext,
-  api: Pick<ApiServer, 'origin' | 'certificate'>,
+  api: Pick<ScriptedApi, 'origin' | 'certificate'>,
   { ssl = {}, trust = api.certificate.caCertificate, client }: ApiSsl = {},
-): Promise<ApiCalls> {
+): Promise<CallApiWithOidcProvider> {
   const secrets: GivenSecrets = {
     ...(trust !== null && { 'api-ca': trust }),
     ...(client !== undefined && { client }),
   }
-  return startApiCalls(
+  return startCallApiWithOidcProvider(
     t,
     (issuer) => {
-      const elements = theElements(issuer, { endpoint: { host: api.origin, sslCertsRef: 'apiSsl' } })
+      const elements = exampleElements(issuer, { endpoint: { host: api.origin, sslCertsRef: 'apiSsl' } })
       return {
         ...elements,
         ssl: {
@@ -75,8 +78,8 @@ function callsTo(
 
 /** The call failed before it was made, and for that reason; the caller learns only of what kind it was. */
 async function assertRefused(
-  calls: ApiCalls,
-  api: ApiServer,
+  calls: CallApiWithOidcProvider,
+  api: ScriptedApi,
   error: 'tls_certificate_error' | 'tls_alert_received' | 'tls_protocol_error',
   reason: RegExp,
 ): Promise<void> {
@@ -93,7 +96,7 @@ async function assertRefused(
 }
 
 /** @returns the thumbprint of the client certificate that the API saw */
-async function assertCalled(calls: ApiCalls, api: ApiServer): Promise<string | undefined> {
+async function assertCalled(calls: CallApiWithOidcProvider, api: ScriptedApi): Promise<string | undefined> {
   const before = api.requests.length
   const answer = await calls.call()
   assert.equal(answer.status, 200, calls.reasons().join('\n'))
@@ -106,21 +109,21 @@ async function assertCalled(calls: ApiCalls, api: ApiServer): Promise<string | u
 }
 
 test('an API is trusted by the CA bundle that its trustStoreRef names, whatever the authorization server is trusted by', async (t) => {
-  const api = await startApiServer(t)
+  const api = await startScriptedApi(t)
   const foreign = await createServerCertificate(['localhost'])
   const calls = await callsTo(t, api, { trust: foreign.caCertificate + api.certificate.caCertificate })
   assert.equal(await assertCalled(calls, api), undefined, 'no certificate is shown that nobody has named')
 })
 
 test('without a trust store an API by an unknown CA is refused, with a sentence that names trustStoreRef', async (t) => {
-  const api = await startApiServer(t)
+  const api = await startScriptedApi(t)
   const reason =
     /shows a certificate of an unknown CA \(\w+\): name its CA bundle by trustStoreRef on the ssl element\.$/
   await assertRefused(await callsTo(t, api, { trust: null }), api, 'tls_certificate_error', reason)
 })
 
 test("an API by a CA that isn't in the trust store is refused by the trust store's name", async (t) => {
-  const api = await startApiServer(t)
+  const api = await startScriptedApi(t)
   const { caCertificate: trust } = await createServerCertificate(['localhost'])
   const reason = /shows a certificate that no CA of the trust store tokenwell\/local\/api-ca has signed \(\w+\)\.$/
   await assertRefused(await callsTo(t, api, { trust }), api, 'tls_certificate_error', reason)
@@ -134,7 +137,7 @@ test('a certificate that has expired, or is not for this host name, is refused',
       /shows a certificate for another host name than the one of its element\.$/,
     ],
   ] as const) {
-    const api = await startApiServer(t, undefined, { certificate })
+    const api = await startScriptedApi(t, undefined, { certificate })
     await assertRefused(await callsTo(t, api), api, 'tls_certificate_error', reason)
   }
 })
@@ -148,7 +151,7 @@ async function createExpired(t: TestContext): Promise<ServerCertificate> {
 
 test('a certificate whose key is too weak is refused, whoever has signed it', async (t) => {
   const certificate = await createWeak()
-  const api = await startApiServer(t, undefined, { certificate, ciphers: 'DEFAULT@SECLEVEL=0' })
+  const api = await startScriptedApi(t, undefined, { certificate, ciphers: 'DEFAULT@SECLEVEL=0' })
   const reason = /shows a certificate that can't be trusted, as when its key or signature is too weak\.$/
   await assertRefused(await callsTo(t, api), api, 'tls_certificate_error', reason)
 })
@@ -172,21 +175,21 @@ async function createWeak(): Promise<ServerCertificate> {
 
 test('an API that speaks TLS 1.1 at most is refused, with a sentence that names sslProtocol', async (t) => {
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
-  const api = await startApiServer(t, undefined, old)
+  const api = await startScriptedApi(t, undefined, old)
   await assertRefused(await callsTo(t, api), api, 'tls_alert_received', /PROTOCOL_VERSION\): .*sslProtocol/)
 })
 
 test('with sslProtocol TLSv1.3 an API that speaks TLS 1.2 at most is refused, and without it is not', async (t) => {
-  const api = await startApiServer(t, undefined, { maxVersion: 'TLSv1.2' })
+  const api = await startScriptedApi(t, undefined, { maxVersion: 'TLSv1.2' })
   const strict = await callsTo(t, api, { ssl: { sslProtocol: 'TLSv1.3' } })
   await assertRefused(strict, api, 'tls_alert_received', /PROTOCOL_VERSION\): .*sslProtocol/)
   await assertCalled(await callsTo(t, api), api)
 })
 
 /** An API that takes only clients of that CA. */
-function startDemanding(t: TestContext, maxVersion: 'TLSv1.2' | 'TLSv1.3' = 'TLSv1.3'): Promise<ApiServer> {
+function startDemanding(t: TestContext, maxVersion: 'TLSv1.2' | 'TLSv1.3' = 'TLSv1.3'): Promise<ScriptedApi> {
   const ca = theClient.caCertificate
-  return startApiServer(t, undefined, { requestCert: true, rejectUnauthorized: true, ca, maxVersion })
+  return startScriptedApi(t, undefined, { requestCert: true, rejectUnauthorized: true, ca, maxVersion })
 }
 
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
@@ -255,7 +258,7 @@ for (const [form, client] of Object.entries(packed))
   })
 
 /** Nothing was sent anywhere, and the caller learns that the fault is ours. */
-async function assertMisconfigured(calls: ApiCalls, api: ApiServer, reason: RegExp): Promise<void> {
+async function assertMisconfigured(calls: CallApiWithOidcProvider, api: ScriptedApi, reason: RegExp): Promise<void> {
   const { status, headers, body } = await calls.call()
   assert.equal(status, 500, JSON.stringify(body))
   assert.equal(headers['proxy-status'], 'tokenwell; error=proxy_internal_error')
@@ -277,7 +280,7 @@ for (const [what, members] of Object.entries({
   })
 
 test('a trust store that holds no certificate is an error of the configuration', async (t) => {
-  const api = await startApiServer(t)
+  const api = await startScriptedApi(t)
   const reason =
     /^The secret tokenwell\/local\/api-ca holds no PEM certificate; as a trust store it must hold a CA bundle\.$/
   await assertMisconfigured(await callsTo(t, api, { trust: 'nothing of the kind' }), api, reason)
@@ -286,7 +289,7 @@ test('a trust store that holds no certificate is an error of the configuration',
 test('a client certificate that changes is shown by the next call once its secret is read again, and the old one by none', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const ca = `${theClient.caCertificate}\n${anotherClient.caCertificate}`
-  const api = await startApiServer(t, undefined, { requestCert: true, rejectUnauthorized: true, ca })
+  const api = await startScriptedApi(t, undefined, { requestCert: true, rejectUnauthorized: true, ca })
   const calls = await callsTo(t, api, { client: pemBundle(theClient) })
   assert.equal(await assertCalled(calls, api), thumbprintOf(theClient))
 
@@ -308,7 +311,7 @@ test('a client certificate that is mended serves the next call, without waiting 
 test('a call that is under way when certificates change ends in peace', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const held = Promise.withResolvers<() => void>()
-  const api = await startApiServer(t, ({ url }, response) => {
+  const api = await startScriptedApi(t, ({ url }, response) => {
     if (!url.startsWith('/held')) return {}
     held.resolve(() => response.writeHead(200, { 'content-type': 'application/json' }).end('{"held":true}'))
     return undefined

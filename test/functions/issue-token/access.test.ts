@@ -3,23 +3,26 @@ import type { TestContext } from 'node:test'
 import { test } from 'node:test'
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import { accessOf } from '../../../lib/http-interface/access.ts'
-import { theElements } from '../../support/elements.ts'
-import { createHttpEvent, tokenRequest } from '../../support/function-set.ts'
-import { startTheSet, type TheSet } from '../../support/the-set.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import {
+  type IssueTokenWithOidcProvider,
+  startIssueTokenWithOidcProvider,
+} from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { createHttpEvent, tokenRequest } from '../../support/functions/load-function.ts'
 
 /* Behind a JWT authorizer: the claim named by connectionsClaim lists what its bearer may use. */
 
 const claims = (connections: unknown) => ({ jwt: { claims: { connections }, scopes: null } })
 
-function startGuarded(t: TestContext): Promise<TheSet> {
+function startGuarded(t: TestContext): Promise<IssueTokenWithOidcProvider> {
   const elements = (issuer: string) => {
-    const base = theElements(issuer)
+    const base = exampleElements(issuer)
     return {
       ...base,
       endpointConnection: { ...base['endpointConnection'], other: { authenticationConfigRef: 'theConfig' } },
     }
   }
-  return startTheSet(t, elements, { environment: { TOKENWELL_CONNECTIONS_CLAIM: 'connections' } })
+  return startIssueTokenWithOidcProvider(t, elements, { environment: { TOKENWELL_CONNECTIONS_CLAIM: 'connections' } })
 }
 
 test('a connection that the claim lists may be used, another is a 403 access_denied', async (t) => {

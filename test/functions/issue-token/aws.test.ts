@@ -5,14 +5,17 @@ import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { decodeProtectedHeader } from 'jose'
 import { moveToAws } from '../../../infra/local/aws-ground.ts'
 import type { Workspace } from '../../../infra/local/workspace.ts'
-import { startAwsProxy } from '../../support/aws-proxy.ts'
-import { theElements } from '../../support/elements.ts'
-import { tokenRequest } from '../../support/function-set.ts'
-import { startMoto } from '../../support/moto.ts'
-import { startIfThere } from '../../support/real-server.ts'
-import { setEnvironment } from '../../support/set-environment.ts'
-import { startCaller, startTheSet } from '../../support/the-set.ts'
-import { someToken, startTokenServer } from '../../support/token-server.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { startCaller, startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../../support/functions/load-function.ts'
+import { setEnvironment } from '../../support/process/set-environment.ts'
+import { startAwsProxy } from '../../support/servers/aws-proxy.ts'
+import { startMoto } from '../../support/servers/moto.ts'
+import { startIfThere } from '../../support/servers/real-server.ts'
 
 /* The function with its real ground: Parameter Store, Secrets Manager and DynamoDB, as moto has them. */
 
@@ -40,7 +43,7 @@ let seen = 0
 test('a hit of a cold instance is one read of the cache secret and one of the table, and nothing else', async (t) => {
   const ground = await startGround(t)
   if (!ground) return
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const environment = await ground.move(set.workspace)
   ground.calls()
 
@@ -73,7 +76,7 @@ test('a hit of a cold instance is one read of the cache secret and one of the ta
 test('what one instance rejects no other hands out once it has asked the fleet', async (t) => {
   const ground = await startGround(t)
   if (!ground) return
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const environment = { ...(await ground.move(set.workspace)), TOKENWELL_MEMORY_SECONDS: '0' }
   const [one, other] = [await startCaller(set.workspace, environment), await startCaller(set.workspace, environment)]
   const { body } = await one.http(tokenRequest('conn'))
@@ -93,10 +96,10 @@ async function startWithOwnKey(t: TestContext) {
   if (!ground) return undefined
   const secretId = 'tokenwell/local/the-key'
   const known = new Set<string>()
-  const server = await startTokenServer(
+  const server = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => ({
-      ...theElements(issuer, {
+      ...exampleElements(issuer, {
         builder: { jwkEnabled: undefined, signatureAlgorithm: 'ES256', keyStoreRef: 'theKeys' },
       }),
       keyStore: {
@@ -104,7 +107,7 @@ async function startWithOwnKey(t: TestContext) {
         theTrust: { location: 'tokenwell/local/authorization-server-ca' },
       },
     }),
-    ({ form }) => (known.has(signedBy(form)) ? someToken() : { status: 401, body: { error: 'invalid_client' } }),
+    ({ form }) => (known.has(signedBy(form)) ? tokenAnswer() : { status: 401, body: { error: 'invalid_client' } }),
   )
   const environment = await ground.move(server.workspace)
   return {

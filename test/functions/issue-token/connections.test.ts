@@ -1,15 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { theElements } from '../../support/elements.ts'
-import { tokenRequest } from '../../support/function-set.ts'
-import { startTheSet } from '../../support/the-set.ts'
-import { someToken, startTokenServer } from '../../support/token-server.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../../support/functions/load-function.ts'
 
 const list = { method: 'GET', path: '/connections' }
 
 test('GET /connections shows what is configured and how it fares, and no secret', async (t) => {
-  const set = await startTheSet(t, (issuer) => {
-    const elements = theElements(issuer, { oAuth: { scope: 'a b' } })
+  const set = await startIssueTokenWithOidcProvider(t, (issuer) => {
+    const elements = exampleElements(issuer, { oAuth: { scope: 'a b' } })
     return {
       ...elements,
       endpointConnection: {
@@ -54,9 +57,9 @@ test('GET /connections shows what is configured and how it fares, and no secret'
 })
 
 test('GET /connections shows the last failure and the warnings', async (t) => {
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, { builder: { issuer: undefined } }),
+    (issuer) => exampleElements(issuer, { builder: { issuer: undefined } }),
     () => ({ status: 401, body: { error: 'invalid_client' } }),
   )
   await set.http(tokenRequest('conn'))
@@ -68,8 +71,8 @@ test('GET /connections shows the last failure and the warnings', async (t) => {
 })
 
 test('GET /connections shows how far the clock of a server is ahead, once that is known', async (t) => {
-  const set = await startTokenServer(t, theElements, (_request, _response, index) => {
-    if (index > 0) return someToken()
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, (_request, _response, index) => {
+    if (index > 0) return tokenAnswer()
     const date = new Date(Date.now() + 3_600_000).toUTCString()
     return { status: 401, headers: { date }, body: { error: 'invalid_client' } }
   })
@@ -81,10 +84,10 @@ test('GET /connections shows how far the clock of a server is ahead, once that i
 
 test('GET /connections shows the parameters that an element sets', async (t) => {
   const parameters = { resource: ['urn:a', 'urn:b'], audience: 'the-api' }
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, { oAuth: parameters }),
-    () => someToken(),
+    (issuer) => exampleElements(issuer, { oAuth: parameters }),
+    () => tokenAnswer(),
   )
   const { body } = await set.http(list)
   const [conn] = body['connections'] as Record<string, unknown>[]
@@ -93,10 +96,10 @@ test('GET /connections shows the parameters that an element sets', async (t) => 
 })
 
 test('GET /connections shows of which connection no token is kept warm', async (t) => {
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, { endpoint: { warm: false } }),
-    () => someToken(),
+    (issuer) => exampleElements(issuer, { endpoint: { warm: false } }),
+    () => tokenAnswer(),
   )
   const { body } = await set.http(list)
   const [conn] = body['connections'] as Record<string, unknown>[]
@@ -104,13 +107,13 @@ test('GET /connections shows of which connection no token is kept warm', async (
 })
 
 test('GET /connections tells the mistakes that belong to no connection', async (t) => {
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => ({ ...theElements(issuer), oAuthConfigs: { a: {} } }),
-    () => someToken(),
+    (issuer) => ({ ...exampleElements(issuer), oAuthConfigs: { a: {} } }),
+    () => tokenAnswer(),
   )
   const { body } = await set.http(list)
   assert.match(String(body['mistakes']), /oAuthConfigs/)
-  const whole = await startTokenServer(t, theElements, () => someToken())
+  const whole = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   assert.deepEqual(Object.keys((await whole.http(list)).body), ['connections'])
 })

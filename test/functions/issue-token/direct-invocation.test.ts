@@ -1,11 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { theElements } from '../../support/elements.ts'
-import { startTheSet } from '../../support/the-set.ts'
-import { someToken, startTokenServer } from '../../support/token-server.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../../support/functions/issue-token-with-scripted-server.ts'
 
 test('direct invocation: the connection and parameters in, the body of a token answer out', async (t) => {
-  const set = await startTheSet(t, (issuer) => theElements(issuer, { oAuth: { scope: 'a b' } }))
+  const set = await startIssueTokenWithOidcProvider(t, (issuer) => exampleElements(issuer, { oAuth: { scope: 'a b' } }))
   const first = await set.invoke({ connection: 'conn', scope: 'a', minimum_seconds: 60 })
   assert.equal(first['token_type'], 'Bearer')
   assert.equal(first['scope'], 'a')
@@ -16,7 +19,7 @@ test('direct invocation: the connection and parameters in, the body of a token a
 })
 
 test('direct invocation: what is for Tokenwell goes no further', async (t) => {
-  const set = await startTokenServer(t, theElements, () => someToken())
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   const own = { connection: 'conn', minimum_seconds: 60, rejected_token_id: 'AAAAAAAAAAAAAAAAAAAAAA' }
   assert.equal((await set.invoke({ ...own, tenant: 'x' }))['source'], 'server')
   const names = [...(set.requests[0]?.form.keys() ?? [])].sort()
@@ -24,7 +27,7 @@ test('direct invocation: what is for Tokenwell goes no further', async (t) => {
 })
 
 test('direct invocation: parameters of more than 64 KiB are refused, as over HTTP', async (t) => {
-  const set = await startTokenServer(t, theElements, () => someToken())
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   const answer = await set.invoke({ connection: 'conn', tenant: 'x'.repeat(65_536) })
   assert.equal(answer['status'], 400)
   assert.match(String(answer['error_description']), /^body is larger than 64 KiB/)
@@ -32,7 +35,7 @@ test('direct invocation: parameters of more than 64 KiB are refused, as over HTT
 })
 
 test('direct invocation: rejected_token_id replaces the token', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const first = await set.invoke({ connection: 'conn' })
   const second = await set.invoke({ connection: 'conn', rejected_token_id: first['token_id'] })
   assert.equal(second['source'], 'server')
@@ -41,7 +44,7 @@ test('direct invocation: rejected_token_id replaces the token', async (t) => {
 
 for (const event of [undefined, null, 'conn', 1, [], {}, { connection: 1 }, { connection: '' }, { connection: '../x' }])
   test(`direct invocation with ${JSON.stringify(event)}: an error that names what is wrong, never an exception`, async (t) => {
-    const set = await startTokenServer(t, theElements, () => someToken())
+    const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
     const got = await set.invoke(event)
     assert.equal(got['error'], 'invalid_request')
     assert.equal(got['status'], 400)
@@ -50,13 +53,16 @@ for (const event of [undefined, null, 'conn', 1, [], {}, { connection: 1 }, { co
   })
 
 test('direct invocation: an error says its status and, where waiting helps, how long', async (t) => {
-  const set = await startTokenServer(t, theElements, () => ({ status: 429, headers: { 'retry-after': '70' } }))
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => ({
+    status: 429,
+    headers: { 'retry-after': '70' },
+  }))
   const { error, status, retry_after } = await set.invoke({ connection: 'conn' })
   assert.deepEqual({ error, status, retry_after }, { error: 'temporarily_unavailable', status: 503, retry_after: 70 })
 })
 
 test('direct invocation: what is nested deeper than any parser goes is a mistake as any other', async (t) => {
-  const set = await startTokenServer(t, theElements, () => someToken())
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   const nested: unknown = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
   for (const member of ['scope', 'tenant', 'connection']) {
     const answer = await set.invoke({ connection: 'conn', [member]: nested })

@@ -3,11 +3,19 @@ import { rm, writeFile } from 'node:fs/promises'
 import { test } from 'node:test'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
-import { type ElementChanges, theElements } from '../../support/elements.ts'
-import { tokenRequest } from '../../support/function-set.ts'
-import { startStage } from '../../support/stage.ts'
-import { createWorkspace, startCaller, startTheSet } from '../../support/the-set.ts'
-import { type ScriptedAnswer, someToken, startTokenServer } from '../../support/token-server.ts'
+import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
+import { startIssueTokenByTestClock } from '../../support/functions/issue-token-by-test-clock.ts'
+import {
+  createWorkspace,
+  startCaller,
+  startIssueTokenWithOidcProvider,
+} from '../../support/functions/issue-token-with-oidc-provider.ts'
+import {
+  type ScriptedAnswer,
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../../support/functions/load-function.ts'
 
 /* The error table of the HTTP interface, row by row, each from the server's answer to the caller's. */
 
@@ -90,19 +98,24 @@ const rows: readonly Row[] = [
   },
   { what: 'the server answers with HTML', answer: { body: '<html>' }, status: 502, error: 'server_error' },
   { what: 'the server answers with a list', answer: { body: [] }, status: 502, error: 'server_error' },
-  { what: 'the token is no text', answer: someToken({ access_token: {} }), status: 502, error: 'server_error' },
+  { what: 'the token is no text', answer: tokenAnswer({ access_token: {} }), status: 502, error: 'server_error' },
   {
     what: 'the token has a line break',
-    answer: someToken({ access_token: 'a\nb' }),
+    answer: tokenAnswer({ access_token: 'a\nb' }),
     status: 502,
     error: 'server_error',
   },
-  { what: 'the token is missing', answer: someToken({ access_token: undefined }), status: 502, error: 'server_error' },
-  { what: 'token_type is missing', answer: someToken({ token_type: undefined }), status: 502, error: 'server_error' },
-  { what: 'token_type is another', answer: someToken({ token_type: 'DPoP' }), status: 502, error: 'server_error' },
-  { what: 'expires_in is negative', answer: someToken({ expires_in: -5 }), status: 502, error: 'server_error' },
-  { what: 'expires_in is a word', answer: someToken({ expires_in: 'soon' }), status: 502, error: 'server_error' },
-  { what: 'the token has expired', answer: someToken({ expires_in: 0.5 }), status: 502, error: 'server_error' },
+  {
+    what: 'the token is missing',
+    answer: tokenAnswer({ access_token: undefined }),
+    status: 502,
+    error: 'server_error',
+  },
+  { what: 'token_type is missing', answer: tokenAnswer({ token_type: undefined }), status: 502, error: 'server_error' },
+  { what: 'token_type is another', answer: tokenAnswer({ token_type: 'DPoP' }), status: 502, error: 'server_error' },
+  { what: 'expires_in is negative', answer: tokenAnswer({ expires_in: -5 }), status: 502, error: 'server_error' },
+  { what: 'expires_in is a word', answer: tokenAnswer({ expires_in: 'soon' }), status: 502, error: 'server_error' },
+  { what: 'the token has expired', answer: tokenAnswer({ expires_in: 0.5 }), status: 502, error: 'server_error' },
   { what: 'the server fails with 500', answer: { status: 500, body: 'oops' }, status: 502, error: 'server_error' },
   {
     what: 'the server redirects',
@@ -112,7 +125,7 @@ const rows: readonly Row[] = [
   },
   {
     what: 'the answer is larger than 64 KiB',
-    answer: someToken({ padding: 'x'.repeat(70_000) }),
+    answer: tokenAnswer({ padding: 'x'.repeat(70_000) }),
     status: 502,
     error: 'server_error',
   },
@@ -147,9 +160,9 @@ const rows: readonly Row[] = [
 
 for (const { what, answer, changes, form = '', status, error, retryAfter } of rows)
   test(`${what}: ${status} ${error}`, async (t) => {
-    const set = await startTokenServer(
+    const set = await startIssueTokenWithScriptedServer(
       t,
-      (issuer) => theElements(issuer, changes),
+      (issuer) => exampleElements(issuer, changes),
       () => answer,
     )
     const got = await set.http(tokenRequest('conn', form))
@@ -166,9 +179,9 @@ for (const { what, answer, changes, form = '', status, error, retryAfter } of ro
   })
 
 test('no answer in time: 504 temporarily_unavailable', async (t) => {
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, { server: { connectionTimeout: '200ms', receiveTimeout: '300ms' } }),
+    (issuer) => exampleElements(issuer, { server: { connectionTimeout: '200ms', receiveTimeout: '300ms' } }),
     () => undefined,
   )
   const got = await set.http(tokenRequest('conn'))
@@ -177,9 +190,9 @@ test('no answer in time: 504 temporarily_unavailable', async (t) => {
 })
 
 test('an answer that drips is cut off in time: 504', async (t) => {
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, { server: { connectionTimeout: '200ms', receiveTimeout: '500ms' } }),
+    (issuer) => exampleElements(issuer, { server: { connectionTimeout: '200ms', receiveTimeout: '500ms' } }),
     (_request, response) => {
       response.writeHead(200)
       const drip = setInterval(() => response.write(' '), 50)
@@ -191,24 +204,24 @@ test('an answer that drips is cut off in time: 504', async (t) => {
 })
 
 test('nobody listens: 503 temporarily_unavailable', async (t) => {
-  const caller = await startCaller(await createWorkspace(t, { ...theElements('https://localhost:9'), ssl: {} }))
+  const caller = await startCaller(await createWorkspace(t, { ...exampleElements('https://localhost:9'), ssl: {} }))
   const got = await caller.http(tokenRequest('conn'))
   assert.equal(got.status, 503)
   assert.equal(got.headers['retry-after'], '30')
 })
 
 test('a server whose CA nobody named is not trusted: 503', async (t) => {
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => ({ ...theElements(issuer), ssl: {} }),
-    () => someToken(),
+    (issuer) => ({ ...exampleElements(issuer), ssl: {} }),
+    () => tokenAnswer(),
   )
   assert.equal((await set.http(tokenRequest('conn'))).status, 503)
   assert.equal(set.requests.length, 0, 'no credential was sent')
 })
 
 test('an unknown connection: 404 that says where to look', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const got = await set.http(tokenRequest('nowhere'))
   assert.equal(got.status, 404)
   assert.equal(got.body['error'], 'invalid_request')
@@ -216,7 +229,7 @@ test('an unknown connection: 404 that says where to look', async (t) => {
 })
 
 test('another grant_type than the connection has: 400 unsupported_grant_type', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const got = await set.http(tokenRequest('conn', 'grant_type=password'))
   assert.equal(got.status, 400)
   assert.equal(got.body['error'], 'unsupported_grant_type')
@@ -224,7 +237,7 @@ test('another grant_type than the connection has: 400 unsupported_grant_type', a
 
 test('elements with a mistake: 500 server_error that leaves the reason to the operator', async (t) => {
   const workspace = await createWorkspace(t, {
-    ...theElements('https://localhost:9'),
+    ...exampleElements('https://localhost:9'),
     oAuthConfig: { theconfig: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theTokenConfig' } },
   })
   const got = await (await startCaller(workspace)).http(tokenRequest('conn'))
@@ -234,7 +247,7 @@ test('elements with a mistake: 500 server_error that leaves the reason to the op
 })
 
 test('a secret that is missing, or no key: 500 server_error, and mended it works', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const path = secretPath(set.workspace.secretsFolder, 'local', 'tokenwell/local/jwk/theBuilder')
   await rm(path)
   assert.equal((await set.http(tokenRequest('conn'))).status, 500)
@@ -244,7 +257,7 @@ test('a secret that is missing, or no key: 500 server_error, and mended it works
 })
 
 test('an unknown route: 404', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   for (const [method, path] of [
     ['GET', '/'],
     ['GET', '/connections/conn/token'],
@@ -264,9 +277,9 @@ test("the server's words are told to the operator without what was sent to it", 
   channel('tokenwell:log').subscribe(listener)
   t.after(() => channel('tokenwell:log').unsubscribe(listener))
 
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, passwordGrant),
+    (issuer) => exampleElements(issuer, passwordGrant),
     ({ form }) => ({ status: 400, body: { error: 'invalid_grant', error_description: say(form) } }),
   )
   let say = (_form: URLSearchParams): string => ''
@@ -297,7 +310,7 @@ test("the server's words are told to the operator without what was sent to it", 
 })
 
 test("a server that quotes the client's password is not quoted", async (t) => {
-  const stage = await startStage(t, {
+  const stage = await startIssueTokenByTestClock(t, {
     changes: { server: { basicAuthRef: 'theData' }, oAuth: { jwtAuthenticationTokenRef: undefined } },
     more: { authData: { theData: { user: 'theClient', passwordSecret: 'tokenwell/local/the-password' } } },
     answer: () => ({ status: 401, body: { error: 'invalid_client', error_description: 'tr0ub4dor is wrong' } }),

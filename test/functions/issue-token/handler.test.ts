@@ -3,16 +3,19 @@ import { type TestContext, test } from 'node:test'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { lruTokenMemory } from '../../../lib/get-token/token-memory.ts'
-import { theElements } from '../../support/elements.ts'
-import { createHttpEvent, type HttpRequest, tokenRequest } from '../../support/function-set.ts'
-import { type Stage, startStage } from '../../support/stage.ts'
-import { startTheSet } from '../../support/the-set.ts'
-import { someToken } from '../../support/token-server.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import {
+  type IssueTokenByTestClock,
+  startIssueTokenByTestClock,
+} from '../../support/functions/issue-token-by-test-clock.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { tokenAnswer } from '../../support/functions/issue-token-with-scripted-server.ts'
+import { createHttpEvent, type HttpRequest, tokenRequest } from '../../support/functions/load-function.ts'
 
 const drop = { method: 'DELETE', path: '/connections/conn/token', query: 'token_id=AAAAAAAAAAAAAAAAAAAAAA' }
 
 /** What the handler answers where Lambda leaves it that much time. */
-async function answerOf({ handler }: Stage, request: HttpRequest, remainingMilliseconds = 29_000) {
+async function answerOf({ handler }: IssueTokenByTestClock, request: HttpRequest, remainingMilliseconds = 29_000) {
   const context = { ...createLocalContext(Date.now()), getRemainingTimeInMillis: () => remainingMilliseconds }
   const { statusCode, headers, body } = (await handler(
     createHttpEvent(request),
@@ -22,7 +25,7 @@ async function answerOf({ handler }: Stage, request: HttpRequest, remainingMilli
 }
 
 test('no answer is kept on the way, be it a token, an error, a list or nothing', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   for (const request of [
     tokenRequest('conn'),
     tokenRequest('nowhere'),
@@ -36,7 +39,7 @@ test('no answer is kept on the way, be it a token, an error, a list or nothing',
 })
 
 test('an error, its event and its invocation have one request id, and the whole reason is in the event alone', async (t) => {
-  const stage = await startStage(t, {
+  const stage = await startIssueTokenByTestClock(t, {
     answer: () => ({ status: 401, body: { error: 'invalid_client', error_description: 'no such key' } }),
   })
   const { status, body, requestId } = await answerOf(stage, tokenRequest('conn'))
@@ -53,18 +56,18 @@ test('an error, its event and its invocation have one request id, and the whole 
 
 test("a server's words are told to the caller in the characters of RFC 6749 section 5.2", async (t) => {
   const words = { error: 'invalid_scope', error_description: 'no "a" in \\b' }
-  const stage = await startStage(t, { answer: () => ({ status: 400, body: words }) })
+  const stage = await startIssueTokenByTestClock(t, { answer: () => ({ status: 400, body: words }) })
   const { body } = await answerOf(stage, tokenRequest('conn', 'scope=a'))
   assert.match(body.error_description, /invalid_scope \(no 'a' in \?b\)/)
 })
 
 for (const [what, answer, code, reason] of [
   ['an answer that is none', { body: 'oops' }, 'unreadable_answer', /4 characters that are no JSON object/],
-  ['an answer with another token type', someToken({ token_type: 'DPoP' }), 'unreadable_answer', /token_type/],
+  ['an answer with another token type', tokenAnswer({ token_type: 'DPoP' }), 'unreadable_answer', /token_type/],
   ['a server that asks to wait', { status: 429 }, 'unreachable', /answers with status 429/],
 ] as const)
   test(`${what}: the caller hears that it failed, the operator why`, async (t) => {
-    const stage = await startStage(t, { answer: () => answer })
+    const stage = await startIssueTokenByTestClock(t, { answer: () => answer })
     const { body } = await answerOf(stage, tokenRequest('conn'))
     assert.doesNotMatch(body.error_description, reason)
     const event = stage.log.at(-1)
@@ -74,29 +77,31 @@ for (const [what, answer, code, reason] of [
   })
 
 test('an invocation directly gets no more of an error than a caller by HTTP', async (t) => {
-  const stage = await startStage(t, { answer: () => ({ status: 401, body: { error: 'invalid_client' } }) })
+  const stage = await startIssueTokenByTestClock(t, {
+    answer: () => ({ status: 401, body: { error: 'invalid_client' } }),
+  })
   const answer = (await stage.handler({ connection: 'conn' }, createLocalContext(Date.now()))) as object
   assert.deepEqual(Object.keys(answer).sort(), ['error', 'error_description', 'request_id', 'retry_after', 'status'])
 })
 
 test('a request has 25 s, a second of which is kept for the answer', async (t) => {
-  const inTime = await startStage(t, { secretMilliseconds: 22_000 })
+  const inTime = await startIssueTokenByTestClock(t, { secretMilliseconds: 22_000 })
   assert.equal((await answerOf(inTime, tokenRequest('conn'))).status, 200)
-  const late = await startStage(t, { secretMilliseconds: 24_000 })
+  const late = await startIssueTokenByTestClock(t, { secretMilliseconds: 24_000 })
   assert.equal((await answerOf(late, tokenRequest('conn'))).status, 504)
   assert.equal(late.server.requests.length, 0)
 })
 
 test('where Lambda leaves less than 25 s a request has that, but for another half a second', async (t) => {
-  const inTime = await startStage(t, { secretMilliseconds: 3_000 })
+  const inTime = await startIssueTokenByTestClock(t, { secretMilliseconds: 3_000 })
   assert.equal((await answerOf(inTime, tokenRequest('conn'), 4_600)).status, 200)
-  const late = await startStage(t, { secretMilliseconds: 3_000 })
+  const late = await startIssueTokenByTestClock(t, { secretMilliseconds: 3_000 })
   assert.equal((await answerOf(late, tokenRequest('conn'), 4_400)).status, 504)
   assert.equal(late.server.requests.length, 0)
 })
 
 test('where Lambda leaves next to nothing there is no token request', async (t) => {
-  const stage = await startStage(t)
+  const stage = await startIssueTokenByTestClock(t)
   const { status, headers } = await answerOf(stage, tokenRequest('conn'), 1_000)
   assert.equal(status, 504)
   assert.equal(headers?.['retry-after'], '5')
@@ -104,8 +109,8 @@ test('where Lambda leaves next to nothing there is no token request', async (t) 
   assert.equal((await answerOf(stage, tokenRequest('conn'), 10_000)).status, 200)
 })
 
-function stageWithFault(t: TestContext): Promise<Stage> {
-  return startStage(t, {
+function stageWithFault(t: TestContext): Promise<IssueTokenByTestClock> {
+  return startIssueTokenByTestClock(t, {
     onSecret() {
       throw new TypeError('tr0ub4dor is in here\nand    at the next line')
     },
@@ -120,7 +125,7 @@ test('a fault of ours is a 500 that tells the caller nothing of it, and the oper
   const event = stage.log.at(-1)
   assert.ok(event?.event === 'request_failed')
   assert.equal(event.code, 'unexpected')
-  assert.match(event.reason, /^TypeError at .*stage\.ts:\d+/)
+  assert.match(event.reason, /^TypeError at .*issue-token-by-test-clock\.ts:\d+/)
   assert.doesNotMatch(JSON.stringify([body, event]), /tr0ub4dor|next line/)
   const list = await answerOf(stage, { method: 'GET', path: '/connections' })
   assert.equal(list.body.connections[0].last_failure, 'unexpected')
@@ -130,17 +135,19 @@ test('a DELETE that could not be done is no 204', async (t) => {
   const broken = () => {
     throw new Error('a fault of ours')
   }
-  const stage = await startStage(t, { memory: { ...lruTokenMemory({ maximumTokens: 1 }), invalidate: broken } })
+  const stage = await startIssueTokenByTestClock(t, {
+    memory: { ...lruTokenMemory({ maximumTokens: 1 }), invalidate: broken },
+  })
   assert.equal((await answerOf(stage, drop)).status, 500)
 })
 
 test('an unknown route is told which routes there are', async (t) => {
-  const { body } = await answerOf(await startStage(t), { method: 'GET', path: '/' })
+  const { body } = await answerOf(await startIssueTokenByTestClock(t), { method: 'GET', path: '/' })
   assert.match(body.error_description, /POST \/connections\/\{connection\}\/token, DELETE .*, GET \/connections\.$/)
 })
 
 test('an object with a member of an HTTP event alone is a direct invocation', async (t) => {
-  const stage = await startStage(t)
+  const stage = await startIssueTokenByTestClock(t)
   for (const member of ['requestContext', 'version']) {
     const answer = await stage.handler({ connection: 'conn', [member]: 'x' }, createLocalContext(Date.now()))
     assert.equal((answer as Record<string, unknown>)['source'], 'server', member)
@@ -149,7 +156,7 @@ test('an object with a member of an HTTP event alone is a direct invocation', as
 })
 
 test('an event names the connection that was asked for, where that could be one', async (t) => {
-  const stage = await startStage(t)
+  const stage = await startIssueTokenByTestClock(t)
   for (const [asked, named] of [
     ['nowhere', 'nowhere'],
     ['a b', undefined],

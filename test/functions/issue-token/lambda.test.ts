@@ -8,18 +8,21 @@ import { setTimeout } from 'node:timers/promises'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { bundleFunction } from '../../../infra/bundle.ts'
 import { listen } from '../../../infra/local/listen.ts'
-import { theElements } from '../../support/elements.ts'
-import { createHttpEvent, type HttpRequest, tokenRequest } from '../../support/function-set.ts'
-import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../../support/functions/issue-token-with-scripted-server.ts'
+import { createHttpEvent, type HttpRequest, tokenRequest } from '../../support/functions/load-function.ts'
+import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
 import {
   FunctionError,
   type InvokeOptions,
   type LambdaInstance,
   startLambdaInstance,
-} from '../../support/lambda-instance.ts'
-import { startTcpProxy } from '../../support/tcp-proxy.ts'
-import { startTheSet } from '../../support/the-set.ts'
-import { someToken, startTokenServer } from '../../support/token-server.ts'
+} from '../../support/lambda/lambda-instance.ts'
+import { startTcpProxy } from '../../support/servers/tcp-proxy.ts'
 
 /* The built function as Lambda runs it: by AWS's own runtime client, in a process of its own, on AWS as moto has it. */
 
@@ -34,9 +37,9 @@ async function sendHttp(instance: LambdaInstance, request: HttpRequest, options?
 }
 
 test('an event in, a token out; the next one from memory; a cold instance has it from the cache', async (t) => {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const environment = await ground.move(set.workspace)
 
   const one = await startLambdaInstance(t, bundle, environment)
@@ -69,9 +72,9 @@ test('an event in, a token out; the next one from memory; a cold instance has it
 })
 
 test('in its init an instance reads the keys of the cache: after that Secrets Manager may be silent', async (t) => {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const environment = await ground.move(set.workspace)
   await sendHttp(await startLambdaInstance(t, bundle, environment), tokenRequest('conn'))
 
@@ -85,9 +88,9 @@ test('in its init an instance reads the keys of the cache: after that Secrets Ma
 })
 
 test('an unknown connection is a 404 of ours and no function error; nor is an event that nobody knows', async (t) => {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const instance = await startLambdaInstance(t, bundle, await ground.move(set.workspace))
   const unknown = await sendHttp(instance, tokenRequest('nowhere'))
   assert.equal(unknown.status, 404)
@@ -116,9 +119,9 @@ test('a variable that is missing is an error of the init, which names it', async
 })
 
 test('before its time-out the function answers itself: 504', async (t) => {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return
-  const server = await startTokenServer(t, theElements, () => undefined)
+  const server = await startIssueTokenWithScriptedServer(t, exampleElements, () => undefined)
   const instance = await startLambdaInstance(t, bundle, await ground.move(server.workspace))
   const answered = await sendHttp(instance, tokenRequest('conn'), { timeoutMilliseconds: 4_000 })
   assert.equal(answered.status, 504)
@@ -127,12 +130,12 @@ test('before its time-out the function answers itself: 504', async (t) => {
 })
 
 test('it logs events of the catalogue, each with the request id, and no token, assertion or key', async (t) => {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return
-  const server = await startTokenServer(t, theElements, ({ form }) =>
+  const server = await startIssueTokenWithScriptedServer(t, exampleElements, ({ form }) =>
     form.has('scope')
       ? { status: 401, body: { error: 'invalid_client', error_description: form.get('client_assertion') } }
-      : someToken(),
+      : tokenAnswer(),
   )
   const instance = await startLambdaInstance(t, bundle, await ground.move(server.workspace))
   const issued = await sendHttp(instance, tokenRequest('conn'))
@@ -152,9 +155,9 @@ test('it logs events of the catalogue, each with the request id, and no token, a
 })
 
 test('with the cache down there is a token all the same, and a metric that says so', async (t) => {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const environment = await ground.move(set.workspace)
   const nobody = `http://127.0.0.1:${await closedPort()}`
   const instance = await startLambdaInstance(t, bundle, { ...environment, AWS_ENDPOINT_URL_DYNAMODB: nobody })
@@ -170,9 +173,9 @@ test('with the cache down there is a token all the same, and a metric that says 
 })
 
 test('an instance that stood still for seconds goes on: its idle connections were closed meanwhile', async (t) => {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   set.server.server.keepAliveTimeout = 1_000
   const instance = await startLambdaInstance(t, bundle, await ground.move(set.workspace))
   const before = await sendHttp(instance, tokenRequest('conn'))

@@ -2,15 +2,15 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { theElements } from '../../support/elements.ts'
-import { environmentOf } from '../../support/function-set.ts'
-import { root } from '../../support/local-run.ts'
-import { createWorkspace } from '../../support/the-set.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { createWorkspace } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { environmentOf } from '../../support/functions/load-function.ts'
+import { root } from '../../support/process/local-run.ts'
 
 const run = promisify(execFile)
 
 test('the function as it is wired writes its events where Lambda reads them', async (t) => {
-  const workspace = await createWorkspace(t, theElements('https://localhost:9'))
+  const workspace = await createWorkspace(t, exampleElements('https://localhost:9'))
   const script = `
     import { handler } from './functions/issue-token/index.ts'
     await handler({ connection: 'nowhere' }, { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 20_000 })`

@@ -4,12 +4,12 @@ import { test } from 'node:test'
 import * as openid from 'openid-client'
 import { createHttpGateway, type LambdaHandler } from '../../../infra/local/http-gateway.ts'
 import { listen } from '../../../infra/local/listen.ts'
-import { theElements } from '../../support/elements.ts'
-import { startTheSet, users } from '../../support/the-set.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { startIssueTokenWithOidcProvider, users } from '../../support/functions/issue-token-with-oidc-provider.ts'
 
 test("npm's openid-client gets tokens from a connection as from any token endpoint", async (t) => {
-  const set = await startTheSet(t, (issuer) => {
-    const elements = theElements(issuer)
+  const set = await startIssueTokenWithOidcProvider(t, (issuer) => {
+    const elements = exampleElements(issuer)
     return {
       ...elements,
       oAuthConfig: {

@@ -1,8 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type ElementChanges, theElements } from '../../support/elements.ts'
-import { type HttpRequest, tokenRequest } from '../../support/function-set.ts'
-import { someToken, startTokenServer } from '../../support/token-server.ts'
+import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../../support/functions/issue-token-with-scripted-server.ts'
+import { type HttpRequest, tokenRequest } from '../../support/functions/load-function.ts'
 
 const json = (body: string): HttpRequest => ({
   method: 'POST',
@@ -109,10 +112,10 @@ const mistakes: readonly (readonly [what: string, request: HttpRequest, named: R
 
 for (const [what, request, named, changes] of mistakes)
   test(`${what}: a 400 that names it, and no token request`, async (t) => {
-    const set = await startTokenServer(
+    const set = await startIssueTokenWithScriptedServer(
       t,
-      (issuer) => theElements(issuer, changes),
-      () => someToken(),
+      (issuer) => exampleElements(issuer, changes),
+      () => tokenAnswer(),
     )
     const got = await set.http(request)
     assert.equal(got.status, 400, JSON.stringify(got.body))
@@ -241,10 +244,10 @@ const sent: readonly Sent[] = [
 
 for (const { what, request, changes, form } of sent)
   test(`what goes to the token endpoint: ${what}`, async (t) => {
-    const set = await startTokenServer(
+    const set = await startIssueTokenWithScriptedServer(
       t,
-      (issuer) => theElements(issuer, changes),
-      () => someToken(),
+      (issuer) => exampleElements(issuer, changes),
+      () => tokenAnswer(),
     )
     const got = await set.http(request)
     assert.equal(got.status, 200, JSON.stringify(got.body))
@@ -263,26 +266,26 @@ for (const { what, request, changes, form } of sent)
   })
 
 test('the query of the token endpoint is kept as written', async (t) => {
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, { server: { tokenEndpoint: `${issuer}/a%2Fb/token?tenant=x&y=%20` } }),
-    () => someToken(),
+    (issuer) => exampleElements(issuer, { server: { tokenEndpoint: `${issuer}/a%2Fb/token?tenant=x&y=%20` } }),
+    () => tokenAnswer(),
   )
   assert.equal((await set.http(tokenRequest('conn'))).status, 200)
   assert.equal(set.requests[0]?.url, '/a%2Fb/token?tenant=x&y=%20')
 })
 
 test('a client secret goes into the Authorization header, form-encoded (RFC 6749 section 2.3.1)', async (t) => {
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => ({
-      ...theElements(issuer, {
+      ...exampleElements(issuer, {
         server: { basicAuthRef: 'theData' },
         oAuth: { jwtAuthenticationTokenRef: undefined },
       }),
       authData: { theData: { user: 'the client:1', passwordSecret: 'tokenwell/local/the-password' } },
     }),
-    () => someToken(),
+    () => tokenAnswer(),
   )
   assert.equal((await set.http(tokenRequest('conn'))).status, 200)
   const [received] = set.requests

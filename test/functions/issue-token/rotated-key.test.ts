@@ -4,9 +4,12 @@ import { writeFile } from 'node:fs/promises'
 import { type TestContext, test } from 'node:test'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
-import { theElements } from '../../support/elements.ts'
-import { tokenRequest } from '../../support/function-set.ts'
-import { someToken, startTokenServer } from '../../support/token-server.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../../support/functions/load-function.ts'
 
 /* The function with a set of keys that is rotated, before a server that knows some of them. */
 
@@ -21,12 +24,12 @@ function jwkOf(name: Name, signsFrom: number, signsUntil?: number) {
 }
 
 async function startWithSet(t: TestContext, keys: readonly object[], known: readonly Name[]) {
-  const server = await startTokenServer(
+  const server = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, { builder: { signatureAlgorithm: 'ES256' } }),
+    (issuer) => exampleElements(issuer, { builder: { signatureAlgorithm: 'ES256' } }),
     ({ form }) => {
       const { kid } = decodeProtectedHeader(form.get('client_assertion') ?? '')
-      return known.some((name) => name === kid) ? someToken() : { status: 401, body: { error: 'invalid_client' } }
+      return known.some((name) => name === kid) ? tokenAnswer() : { status: 401, body: { error: 'invalid_client' } }
     },
   )
   const { secretsFolder, deployment } = server.workspace

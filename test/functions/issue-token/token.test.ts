@@ -1,13 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { theElements } from '../../support/elements.ts'
-import { tokenRequest } from '../../support/function-set.ts'
-import { startTheSet } from '../../support/the-set.ts'
-import { someToken, startTokenServer } from '../../support/token-server.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import {
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../../support/functions/load-function.ts'
 
 test('a caller that names a connection gets a token from the server, then the same from memory', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
 
   const first = await set.http(tokenRequest('conn'))
   assert.equal(first.status, 200)
@@ -25,7 +28,7 @@ test('a caller that names a connection gets a token from the server, then the sa
 })
 
 test('expires_in is what is left, not what was issued', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const first = await set.http(tokenRequest('conn'))
   await pause(1100)
   const second = await set.http(tokenRequest('conn'))
@@ -34,7 +37,7 @@ test('expires_in is what is left, not what was issued', async (t) => {
 })
 
 test('1,000 concurrent callers of one connection cause one token request', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const answers = await Promise.all(Array.from({ length: 1000 }, () => set.http(tokenRequest('conn'))))
   assert.equal(set.tokenRequests(), 1)
   assert.equal(new Set(answers.map(({ body }) => body['access_token'])).size, 1)
@@ -42,17 +45,20 @@ test('1,000 concurrent callers of one connection cause one token request', async
 })
 
 test('1,000 concurrent callers share a refusal of the server, too', async (t) => {
-  const set = await startTokenServer(t, theElements, () => ({ status: 401, body: { error: 'invalid_client' } }))
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => ({
+    status: 401,
+    body: { error: 'invalid_client' },
+  }))
   const answers = await Promise.all(Array.from({ length: 1000 }, () => set.http(tokenRequest('conn'))))
   assert.equal(set.requests.length, 1)
   assert.ok(answers.every(({ status }) => status === 502))
 })
 
 test('two connections never share a token, nor do two users, scopes, resources, audiences or parameters', async (t) => {
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => {
-      const elements = theElements(issuer)
+      const elements = exampleElements(issuer)
       return {
         ...elements,
         oAuthConfig: {
@@ -70,7 +76,7 @@ test('two connections never share a token, nor do two users, scopes, resources, 
         },
       }
     },
-    () => someToken(),
+    () => tokenAnswer(),
   )
   const requests = [
     tokenRequest('conn'),
@@ -100,7 +106,7 @@ test('two connections never share a token, nor do two users, scopes, resources, 
 })
 
 test('an expired token is not handed out: the server is asked again', async (t) => {
-  const set = await startTokenServer(t, theElements, () => someToken({ expires_in: 3 }))
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer({ expires_in: 3 }))
   const first = await set.http(tokenRequest('conn'))
   assert.equal(first.body['expires_in'], 2)
   await pause(2100)
@@ -110,7 +116,7 @@ test('an expired token is not handed out: the server is asked again', async (t) 
 })
 
 test('minimum_seconds: a token with too little left is replaced', async (t) => {
-  const set = await startTokenServer(t, theElements, () => someToken({ expires_in: 300 }))
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer({ expires_in: 300 }))
   await set.http(tokenRequest('conn'))
   await pause(1100)
   assert.equal((await set.http(tokenRequest('conn', '', 'minimum_seconds=298'))).body['source'], 'memory')
@@ -119,7 +125,7 @@ test('minimum_seconds: a token with too little left is replaced', async (t) => {
 })
 
 test('minimum_seconds: more than a new token has is a 400 that states the lifetime, and not asked for twice', async (t) => {
-  const set = await startTokenServer(t, theElements, () => someToken({ expires_in: 300 }))
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer({ expires_in: 300 }))
   for (const minimum of [301, 300]) {
     const answer = await set.http(tokenRequest('conn', '', `minimum_seconds=${minimum}`))
     assert.equal(answer.status, 400)
@@ -130,7 +136,7 @@ test('minimum_seconds: more than a new token has is a 400 that states the lifeti
 })
 
 test('rejected_token_id: not that one again, and 1,000 rejections cost one token request', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const first = await set.http(tokenRequest('conn'))
   const reject = tokenRequest('conn', '', `rejected_token_id=${first.body['token_id']}`)
 
@@ -143,7 +149,7 @@ test('rejected_token_id: not that one again, and 1,000 rejections cost one token
 })
 
 test('a token that replaced a rejected one is not replaced again within 10 s: 503 says when', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const first = await set.http(tokenRequest('conn'))
   const second = await set.http(tokenRequest('conn', '', `rejected_token_id=${first.body['token_id']}`))
   const third = await set.http(tokenRequest('conn', '', `rejected_token_id=${second.body['token_id']}`))
@@ -155,7 +161,7 @@ test('a token that replaced a rejected one is not replaced again within 10 s: 50
 })
 
 test('DELETE drops a token only if it is still that one, and answers 204 either way', async (t) => {
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const first = await set.http(tokenRequest('conn'))
   const drop = (query: string) => set.http({ method: 'DELETE', path: '/connections/conn/token', query })
 
@@ -173,8 +179,8 @@ test('DELETE drops a token only if it is still that one, and answers 204 either 
 })
 
 test('a token id is valid under its own connection only', async (t) => {
-  const set = await startTheSet(t, (issuer) => {
-    const elements = theElements(issuer)
+  const set = await startIssueTokenWithOidcProvider(t, (issuer) => {
+    const elements = exampleElements(issuer)
     return {
       ...elements,
       endpointConnection: { ...elements['endpointConnection'], other: { authenticationConfigRef: 'theConfig' } },
@@ -187,17 +193,17 @@ test('a token id is valid under its own connection only', async (t) => {
 
 for (const query of ['', 'token_id=', 'token_id=short', 'token_id=AAAAAAAAAAAAAAAAAAAAAA%2F', 'other=1'])
   test(`DELETE with the query ${JSON.stringify(query)} is a 400`, async (t) => {
-    const set = await startTheSet(t, theElements)
+    const set = await startIssueTokenWithOidcProvider(t, exampleElements)
     const answer = await set.http({ method: 'DELETE', path: '/connections/conn/token', query })
     assert.equal(answer.status, 400)
     assert.equal(answer.body['error'], 'invalid_request')
   })
 
 test('a token that arrives inside its margin goes to those who wait and is not kept', async (t) => {
-  const set = await startTokenServer(
+  const set = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, { server: { marginSeconds: 60 } }),
-    () => someToken({ expires_in: 30 }),
+    (issuer) => exampleElements(issuer, { server: { marginSeconds: 60 } }),
+    () => tokenAnswer({ expires_in: 30 }),
   )
   const answers = await Promise.all([set.http(tokenRequest('conn')), set.http(tokenRequest('conn'))])
   assert.deepEqual(

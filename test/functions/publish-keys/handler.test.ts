@@ -8,7 +8,7 @@ import type { Publication } from '../../../lib/key-lifecycle/published-keys.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { readPublicJwk } from '../../../lib/signing/public-jwk.ts'
-import { createHttpEvent } from '../../support/function-set.ts'
+import { createHttpEvent } from '../../support/functions/load-function.ts'
 
 const start = 1_800_000_000_000
 const whole = generateKey('ES256', 0).export({ format: 'jwk' })

@@ -12,12 +12,12 @@ import { writePublication } from '../../../lib/key-lifecycle/publication-store.t
 import type { Publication } from '../../../lib/key-lifecycle/published-keys.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { readPublicJwk } from '../../../lib/signing/public-jwk.ts'
-import { plant } from '../../support/canary.ts'
-import { theElements } from '../../support/elements.ts'
-import { createHttpEvent } from '../../support/function-set.ts'
-import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
-import { startLambdaInstance } from '../../support/lambda-instance.ts'
-import { createWorkspace } from '../../support/the-set.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { createWorkspace } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { createHttpEvent } from '../../support/functions/load-function.ts'
+import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
+import { startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
+import { plant } from '../../support/output/canary.ts'
 
 /* The built function as Lambda runs it. */
 
@@ -31,9 +31,9 @@ const jwk = readPublicJwk({ ...whole, kid: 'the-key', use: 'sig', alg: 'RS256' }
 assert(jwk)
 
 test('it answers from the record alone: no element and no secret is there at all', async (t) => {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return
-  const environment = await ground.move(await createWorkspace(t, theElements('https://as.example.com')))
+  const environment = await ground.move(await createWorkspace(t, exampleElements('https://as.example.com')))
   const [, tableName = ''] = String(environment['TOKENWELL_CACHE']).split(':')
   const store = dynamodbRecords({ tableName, attemptMilliseconds: 10_000 })
   const put = (id: string, publication: Publication) =>
@@ -76,9 +76,9 @@ test('it answers from the record alone: no element and no secret is there at all
 })
 
 test('without its table it is 503 for now, and its operator sees why', async (t) => {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return
-  const environment = await ground.move(await createWorkspace(t, theElements('https://as.example.com')))
+  const environment = await ground.move(await createWorkspace(t, exampleElements('https://as.example.com')))
   const instance = await startLambdaInstance(t, publishKeys, {
     ...environment,
     TOKENWELL_CACHE: 'dynamodb:no-such-table',

@@ -10,8 +10,8 @@ import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { leaks } from '../../support/canary.ts'
-import { theDeployment } from '../../support/element-store.ts'
+import { localDeployment } from '../../support/elements/element-store.ts'
+import { leaks } from '../../support/output/canary.ts'
 
 const start = 1_800_000_000_000
 const unreachable = new UnreachableError('nobody listens')
@@ -35,7 +35,7 @@ function theFunction(answers: Readonly<Record<string, Error>> = {}) {
         letters.push(letter)
       },
     },
-    deployment: theDeployment,
+    deployment: localDeployment,
     now: () => far.now,
     log: (event) => log.push(event),
   })

@@ -6,11 +6,11 @@ import { after, type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { SQSBatchResponse } from 'aws-lambda'
 import { bundleFunction } from '../../../infra/bundle.ts'
-import { type ElementChanges, theElements } from '../../support/elements.ts'
-import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
-import { type LambdaInstance, startLambdaInstance } from '../../support/lambda-instance.ts'
-import { createQueue } from '../../support/moto-queue.ts'
-import { startTheSet } from '../../support/the-set.ts'
+import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
+import { type LambdaInstance, startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
+import { createQueue } from '../../support/servers/moto-queue.ts'
 
 /* The built function as Lambda runs it: events reach it over EventBridge and SQS, as moto has them. */
 
@@ -33,9 +33,9 @@ interface Answer {
 
 /** Both functions over one cache, and the queue that stands between them. Undefined where moto isn't there. */
 async function startPair(t: TestContext, changes: ElementChanges = {}) {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return undefined
-  const set = await startTheSet(t, (issuer) => theElements(issuer, changes))
+  const set = await startIssueTokenWithOidcProvider(t, (issuer) => exampleElements(issuer, changes))
   const queue = await createQueue(t, ground.moto)
   await queue.createBus(busName, { 'detail-type': [...ourTypes, ...theirTypes] })
   const environment = {
@@ -137,7 +137,7 @@ test('a changed parameter: the new token is there before the old one ends; other
   const { access_token: old } = await ask()
   const change = async (changes: ElementChanges) => {
     const issuer = set.server.issuer
-    await ground.moto.putElements(theElements(issuer, changes))
+    await ground.moto.putElements(exampleElements(issuer, changes))
     const detail = { operation: 'Update', name: '/tokenwell/local/oAuthTokenConfig/theTokenConfig', type: 'String' }
     await deliver(refresher, [{ source: 'aws.ssm', 'detail-type': 'Parameter Store Change', detail }])
     const bodies = (await queue.receive()).map(({ body }) => body)

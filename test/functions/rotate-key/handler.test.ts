@@ -9,7 +9,7 @@ import { RotationGivenUpError, RotationRefusedError } from '../../../lib/key-lif
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
-import { theDeployment } from '../../support/element-store.ts'
+import { localDeployment } from '../../support/elements/element-store.ts'
 
 const event = {
   Step: 'setSecret',
@@ -26,7 +26,7 @@ function rotating(rotateKey: RotateKey) {
       time += 42
       return rotateKey(request, deadline)
     },
-    deployment: theDeployment,
+    deployment: localDeployment,
     now: () => time,
     log: (each) => void log.push(each),
   })

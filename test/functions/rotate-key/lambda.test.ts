@@ -15,12 +15,12 @@ import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { bundleFunction } from '../../../infra/bundle.ts'
 import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
 import { rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
-import { plant } from '../../support/canary.ts'
-import { theElements } from '../../support/elements.ts'
-import { createHttpEvent } from '../../support/function-set.ts'
-import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
-import { type Invocation, startLambdaInstance } from '../../support/lambda-instance.ts'
-import { createWorkspace } from '../../support/the-set.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { createWorkspace } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { createHttpEvent } from '../../support/functions/load-function.ts'
+import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
+import { type Invocation, startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
+import { plant } from '../../support/output/canary.ts'
 
 /* The built function as Lambda runs it, asked step by step as Secrets Manager asks, and the public one that shows what came of it. */
 
@@ -35,9 +35,9 @@ const name = 'tokenwell/local/jwk/theBuilder'
 
 /** The secret is as the stack makes it. Undefined where moto isn't there. */
 async function startRotation(t: TestContext, builder: Record<string, unknown> = {}) {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return undefined
-  const workspace = await createWorkspace(t, theElements('https://as.example.com', { builder }))
+  const workspace = await createWorkspace(t, exampleElements('https://as.example.com', { builder }))
   await writeFile(secretPath(workspace.secretsFolder, 'local', name), '{ "keys": [] }')
   const environment = await ground.move(workspace)
   const instance = await startLambdaInstance(t, rotateKey, environment)

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { bundleFunction } from '../../../infra/bundle.ts'
-import { theElements } from '../../support/elements.ts'
-import { assertCatalogued, linesOf, startLambdaGround } from '../../support/lambda-ground.ts'
-import { startLambdaInstance } from '../../support/lambda-instance.ts'
-import { startTheSet } from '../../support/the-set.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
+import { startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
 
 /* The built function as Lambda runs it, beside the one whose tokens it keeps warm. */
 
@@ -22,9 +22,9 @@ const [issueToken, warmTokens] = [
 const soonStale = { server: { maximumLifetimeSeconds: 100 } }
 
 test('a run renews what will go stale soon, and the caller of a cold instance finds it in the cache', async (t) => {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return
-  const set = await startTheSet(t, (issuer) => theElements(issuer, soonStale))
+  const set = await startIssueTokenWithOidcProvider(t, (issuer) => exampleElements(issuer, soonStale))
   const environment = { ...(await ground.move(set.workspace)), TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
 
   const warm = await startLambdaInstance(t, warmTokens, environment)
@@ -55,9 +55,9 @@ test('a run renews what will go stale soon, and the caller of a cold instance fi
 })
 
 test('a run that can not know what is due is a function error, so that somebody looks', async (t) => {
-  const ground = await startLambdaGround(t)
+  const ground = await startAwsForLambda(t)
   if (!ground) return
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const environment = { ...(await ground.move(set.workspace)), TOKENWELL_CACHE: 'dynamodb:no-such-table' }
   const warm = await startLambdaInstance(t, warmTokens, environment)
   await assert.rejects(warm.invoke({}), { type: 'CacheUnavailableError' })

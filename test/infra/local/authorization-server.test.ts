@@ -7,7 +7,7 @@ import { decodeJwt } from 'jose'
 import { Agent, request } from 'undici'
 import { startAuthorizationServer } from '../../../infra/local/authorization-server.ts'
 import { createServerCertificate } from '../../../infra/local/certificate-authority.ts'
-import { users } from '../../support/the-set.ts'
+import { users } from '../../support/functions/issue-token-with-oidc-provider.ts'
 
 type Post = (form: Record<string, string>) => Promise<{ status: number; body: Record<string, unknown> }>
 

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { runToEnd, someFolder } from '../../support/local-run.ts'
-import { startMoto } from '../../support/moto.ts'
-import { startIfThere } from '../../support/real-server.ts'
+import { runToEnd, someFolder } from '../../support/process/local-run.ts'
+import { startMoto } from '../../support/servers/moto.ts'
+import { startIfThere } from '../../support/servers/real-server.ts'
 
 /* npm start -- --aws */
 

@@ -4,18 +4,22 @@ import { type TestContext, test } from 'node:test'
 import { Client } from 'undici'
 import { listen } from '../../../infra/local/listen.ts'
 import { maskTokens, narrate, narrateWhileServing } from '../../../infra/local/narration.ts'
-import { type ElementChanges, theElements } from '../../support/elements.ts'
-import { tokenRequest } from '../../support/function-set.ts'
-import { type ScriptedAnswer, someToken, startTokenServer } from '../../support/token-server.ts'
+import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
+import {
+  type ScriptedAnswer,
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../../support/functions/issue-token-with-scripted-server.ts'
+import { tokenRequest } from '../../support/functions/load-function.ts'
 
 const byPassword: ElementChanges = { oAuth: { grantType: 'password' } }
 const theUser = tokenRequest('conn', 'username=alice&password=tr0ub4dor')
 
 /** What is told of one request by user and password, and then of another. */
 async function tell(t: TestContext, answer: ScriptedAnswer): Promise<{ first: string; second: string }> {
-  const server = await startTokenServer(
+  const server = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, byPassword),
+    (issuer) => exampleElements(issuer, byPassword),
     () => answer,
   )
   const lines: string[] = []
@@ -31,7 +35,7 @@ async function tell(t: TestContext, answer: ScriptedAnswer): Promise<{ first: st
 test('what is sent and answered is told without password, signature and token, and only until it is enough', async (t) => {
   const { first, second } = await tell(
     t,
-    someToken({ access_token: 'the-access-token', refresh_token: 'the-refresh-token' }),
+    tokenAnswer({ access_token: 'the-access-token', refresh_token: 'the-refresh-token' }),
   )
   for (const line of [
     /POST https:\/\/localhost:\d+\/token/,
@@ -104,10 +108,10 @@ test('tokens of every kind are masked, and what is none is not', () => {
 })
 
 test('of failures alone is told once npm start serves', async (t) => {
-  let answer = someToken()
-  const server = await startTokenServer(
+  let answer = tokenAnswer()
+  const server = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => theElements(issuer, byPassword),
+    (issuer) => exampleElements(issuer, byPassword),
     () => answer,
   )
   const lines: string[] = []

@@ -3,7 +3,7 @@ import { utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { someFolder, startServing } from '../../support/local-run.ts'
+import { someFolder, startServing } from '../../support/process/local-run.ts'
 
 /* What npm start shows beyond the first token: stale hits, events, rotations. A process of its own, real ports. */
 

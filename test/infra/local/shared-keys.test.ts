@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { clientsOf, localConnections, prepareSecrets, type Workspace } from '../../../infra/local/workspace.ts'
-import { theDeployment, theElementsFile, theIssuer } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
-import { someFolder } from '../../support/local-run.ts'
+import { elementsFileOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { someFolder } from '../../support/process/local-run.ts'
 
 /** Two connections of one client that sign by these algorithms, each with the key store of that id. */
 async function twoBuilders(t: TestContext, stores: readonly [string, string]): Promise<Workspace> {
-  const base = theElements(theIssuer)
+  const base = exampleElements(exampleIssuer)
   const builder = (signatureAlgorithm: string, keyStoreRef: string) => ({
     issuer: 'theClient',
     signatureAlgorithm,
     keyStoreRef,
   })
   const config = (id: string) => ({ authServerRef: 'theServer', jwtAuthenticationTokenRef: id })
-  const elementsPath = await theElementsFile(t, {
+  const elementsPath = await elementsFileOf(t, {
     ...base,
     jwtBuilder: { rs: builder('RS256', stores[0]), es: builder('ES256', stores[1]) },
     oAuthTokenConfig: {
@@ -29,7 +29,7 @@ async function twoBuilders(t: TestContext, stores: readonly [string, string]): P
       two: { location: 'tokenwell/local/two' },
     },
   })
-  return { elementsPath, secretsFolder: await someFolder(t), deployment: theDeployment }
+  return { elementsPath, secretsFolder: await someFolder(t), deployment: localDeployment }
 }
 
 test('one secret is not made for two kinds of keys: a sentence says what to do', async (t) => {
@@ -42,7 +42,7 @@ test('one secret is not made for two kinds of keys: a sentence says what to do',
 test('a client with two algorithms is registered with both keys and bound to neither algorithm', async (t) => {
   const workspace = await twoBuilders(t, ['one', 'two'])
   await prepareSecrets(workspace)
-  const [client, ...others] = await clientsOf(workspace, await localConnections(workspace, theIssuer))
+  const [client, ...others] = await clientsOf(workspace, await localConnections(workspace, exampleIssuer))
   assert.deepEqual(others, [])
   assert.equal(client?.token_endpoint_auth_signing_alg, undefined)
   assert.deepEqual(client?.jwks?.keys.map(({ kty }) => kty).sort(), ['EC', 'RSA'])

@@ -6,9 +6,9 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { theElements } from '../../support/elements.ts'
-import { type EndedRun, runShell, runToEnd, someFolder, startServing } from '../../support/local-run.ts'
-import { startTheSet } from '../../support/the-set.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { type EndedRun, runShell, runToEnd, someFolder, startServing } from '../../support/process/local-run.ts'
 
 /* The local run as a newcomer meets it: a process of its own, a real authorization server, real ports. */
 
@@ -86,7 +86,7 @@ test('what npm start serves is for this machine alone, and what fails is told at
 test('the first token is for conn, or else for the first connection that needs no user', async (t) => {
   const folder = await someFolder(t)
   const path = join(folder, 'elements.json')
-  const base = theElements('https://localhost:9')
+  const base = exampleElements('https://localhost:9')
   const elements = {
     ...base,
     ssl: {},
@@ -144,7 +144,7 @@ test('a broken elements file is a sentence with line and column, and 1', async (
 test('elements with mistakes: every mistake is told, what to do, and 1', async (t) => {
   const folder = await someFolder(t)
   const path = join(folder, 'elements.json')
-  const elements = theElements('https://localhost:9', { builder: { expiresInSecond: 1 }, server: { issuer: 7 } })
+  const elements = exampleElements('https://localhost:9', { builder: { expiresInSecond: 1 }, server: { issuer: 7 } })
   await writeFile(path, JSON.stringify(elements))
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
   assert.equal(status, 1)
@@ -156,7 +156,7 @@ test('elements with mistakes: every mistake is told, what to do, and 1', async (
 test('an authorization server that nobody runs: what to check, and 1', async (t) => {
   const folder = await someFolder(t)
   const path = join(folder, 'elements.json')
-  await writeFile(path, JSON.stringify({ ...theElements('https://localhost:9'), ssl: {} }))
+  await writeFile(path, JSON.stringify({ ...exampleElements('https://localhost:9'), ssl: {} }))
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
   assert.equal(status, 1)
   assert.match(output, /The token endpoint of theServer can't be reached \(ECONNREFUSED\)/)
@@ -165,9 +165,9 @@ test('an authorization server that nobody runs: what to check, and 1', async (t)
 
 test('an authorization server that refuses: its code, which key to register, and 1', async (t) => {
   const folder = await someFolder(t)
-  const set = await startTheSet(t, theElements)
+  const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const path = join(folder, 'elements.json')
-  const elements = theElements(set.server.issuer)
+  const elements = exampleElements(set.server.issuer)
   await writeFile(path, JSON.stringify({ ...elements, ssl: { defaultSSLConfig: {} } }))
   const { status, output } = await runToEnd(['--once'], {
     TOKENWELL_FOLDER: folder,
@@ -185,7 +185,7 @@ test('elements of a user that expect the server on 9443 are not rewritten: taken
   await occupy(t, 9443, 'localhost')
   const folder = await someFolder(t)
   const path = join(folder, 'elements.json')
-  await writeFile(path, JSON.stringify(theElements('https://localhost:9443')))
+  await writeFile(path, JSON.stringify(exampleElements('https://localhost:9443')))
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
   assert.equal(status, 1)
   assert.match(output, /Port 9443 is taken/)
@@ -194,7 +194,7 @@ test('elements of a user that expect the server on 9443 are not rewritten: taken
 test('elements of a user have the protected API where a connection points to it, and no API of theirs is called unasked', async (t) => {
   const folder = await someFolder(t)
   const path = join(folder, 'elements.json')
-  const base = theElements('https://localhost:9443')
+  const base = exampleElements('https://localhost:9443')
   const run = async (host: string, port: number) => {
     const orders = { host, port, domainBasePath: '/orders', authenticationConfigRef: 'theConfig' }
     await writeFile(path, JSON.stringify({ ...base, endpointConnection: { ...base['endpointConnection'], orders } }))

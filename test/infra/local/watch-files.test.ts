@@ -6,19 +6,19 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { watchFiles } from '../../../infra/local/watch-files.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import { readIncomingEvent } from '../../../lib/renewal/incoming-event.ts'
-import { theDeployment, theFolder, theIssuer } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
+import { exampleIssuer, folderOf, localDeployment } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
 
 const longestMilliseconds = 20_000
 
 test('what changes in elements and secrets is told by the events that AWS sends, and nothing else is', async (t) => {
-  const secretsFolder = await theFolder(t, { 'a-key': 'first', 'jwk/theBuilder': 'first' })
-  const elementsPath = join(await theFolder(t, {}), 'elements.json')
-  const write = (changes = {}) => writeFile(elementsPath, JSON.stringify(theElements(theIssuer, changes)))
+  const secretsFolder = await folderOf(t, { 'a-key': 'first', 'jwk/theBuilder': 'first' })
+  const elementsPath = join(await folderOf(t, {}), 'elements.json')
+  const write = (changes = {}) => writeFile(elementsPath, JSON.stringify(exampleElements(exampleIssuer, changes)))
   await write()
   const told: IncomingEvent[] = []
-  await watchFiles({ elementsPath, secretsFolder, deployment: theDeployment }, async (event) => {
-    told.push(readIncomingEvent(event, theDeployment.stage))
+  await watchFiles({ elementsPath, secretsFolder, deployment: localDeployment }, async (event) => {
+    told.push(readIncomingEvent(event, localDeployment.stage))
   })
   const next = async () => {
     for (let waited = 0; told.length === 0 && waited < longestMilliseconds; waited += 50) await pause(50)

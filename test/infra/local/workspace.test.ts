@@ -15,8 +15,8 @@ import {
   type Workspace,
 } from '../../../infra/local/workspace.ts'
 import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
-import { theElementsFile, theFolder } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
+import { elementsFileOf, folderOf } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
 
 const deployment = { stage: 'local', publicUrl: 'http://127.0.0.1:8787', isLambda: false }
 const elsewhere = 'https://localhost:9555'
@@ -24,7 +24,7 @@ const elsewhere = 'https://localhost:9555'
 const theApi = { host: 'https://localhost', port: 9444 }
 
 test('where the servers had to move, our own elements follow them everywhere, in a copy', async (t) => {
-  const folder = await theFolder(t, {})
+  const folder = await folderOf(t, {})
   const workspace: Workspace = { elementsPath: ownElements, secretsFolder: join(folder, 'secrets'), deployment }
   assert.equal(await relocate(workspace, { issuer: expectedIssuer, api: expectedApi }, folder), workspace)
   const moved = await relocate(workspace, { issuer: elsewhere, api: 'https://localhost:9557' }, folder)
@@ -42,8 +42,8 @@ test('where the servers had to move, our own elements follow them everywhere, in
 })
 
 test('either server may move alone, and two runs at once do not share their copies', async (t) => {
-  const base = theElements(expectedIssuer)
-  const elementsPath = await theElementsFile(t, {
+  const base = exampleElements(expectedIssuer)
+  const elementsPath = await elementsFileOf(t, {
     ...base,
     endpointConnection: {
       theirs: { ...theApi, port: '9444', authenticationConfigRef: 'theConfig' },
@@ -73,7 +73,7 @@ test('either server may move alone, and two runs at once do not share their copi
 })
 
 test('connections of this server are those whose token endpoint stands there', async (t) => {
-  const elementsPath = await theElementsFile(t, theElements('https://localhost:9443'))
+  const elementsPath = await elementsFileOf(t, exampleElements('https://localhost:9443'))
   const workspace: Workspace = { elementsPath, secretsFolder: 'secrets', deployment }
   assert.equal((await localConnections(workspace, 'https://localhost:9443')).length, 1)
   for (const other of ['https://localhost:9444', 'https://127.0.0.1:9443', 'http://localhost:9443'])
@@ -81,7 +81,7 @@ test('connections of this server are those whose token endpoint stands there', a
 })
 
 test('the certificate that is trusted is that of the last start; the password of the user stays', async (t) => {
-  const secretsFolder = join(await theFolder(t, {}), 'secrets')
+  const secretsFolder = join(await folderOf(t, {}), 'secrets')
   const workspace: Workspace = { elementsPath: ownElements, secretsFolder, deployment }
   const path = secretPath(secretsFolder, 'local', 'tokenwell/local/authorization-server-ca')
   for (let start = 0; start < 2; start++) {
@@ -96,7 +96,7 @@ test('the certificate that is trusted is that of the last start; the password of
 })
 
 test('the authorization server signs by the same key in each run, and nobody else can read it', async (t) => {
-  const folder = join(await theFolder(t, {}), 'made')
+  const folder = join(await folderOf(t, {}), 'made')
   const first = await prepareSigningKey(folder)
   assert.ok((await prepareSigningKey(folder)).equals(first))
   assert.equal(first.asymmetricKeyType, 'rsa')

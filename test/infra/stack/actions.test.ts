@@ -5,26 +5,26 @@ import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { dynamodbRecords } from '../../../lib/adapters/aws/dynamodb-records.ts'
 import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
 import { writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
+import type { RawElements } from '../../support/elements/elements.ts'
+import { startCaller, startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { loadFunction } from '../../support/functions/load-function.ts'
+import { setEnvironment } from '../../support/process/set-environment.ts'
+import { type EchoApi, startEchoApi } from '../../support/servers/echo-api.ts'
+import { type Moto, startMoto } from '../../support/servers/moto.ts'
+import { someRole, withPermissionsLookedAt } from '../../support/servers/moto-permissions.ts'
+import { createQueue } from '../../support/servers/moto-queue.ts'
+import { startIfThere } from '../../support/servers/real-server.ts'
 import {
-  allOfCallApi,
-  allOfIssueToken,
-  allOfPublishKeys,
-  allOfRefreshToken,
-  allOfRotateKey,
-  allOfWarmTokens,
-  type Deeds,
-  withWhatIsMissed,
-} from '../../support/all-deeds.ts'
-import { type CalledApi, startCalledApi } from '../../support/called-api.ts'
-import type { RawElements } from '../../support/elements.ts'
-import { loadFunction } from '../../support/function-set.ts'
-import { type Moto, startMoto } from '../../support/moto.ts'
-import { someRole, withPermissionsLookedAt } from '../../support/moto-permissions.ts'
-import { createQueue } from '../../support/moto-queue.ts'
-import { startIfThere } from '../../support/real-server.ts'
-import { setEnvironment } from '../../support/set-environment.ts'
-import { createTestStack, resourceNamed } from '../../support/stack.ts'
-import { startCaller, startTheSet } from '../../support/the-set.ts'
+  collectDegradations,
+  type Exercise,
+  exerciseCallApi,
+  exerciseIssueToken,
+  exercisePublishKeys,
+  exerciseRefreshToken,
+  exerciseRotateKey,
+  exerciseWarmTokens,
+} from './exercise-all-functions.ts'
+import { createTestStack, resourceNamed } from './test-stack.ts'
 
 /*
  * The functions' own code in a role that is allowed the actions of the template and no others. moto looks at actions; which
@@ -36,12 +36,12 @@ const byLambdaItself = /^(logs:|xray:|sqs:(ReceiveMessage|DeleteMessage|GetQueue
 const busName = 'tokenwell-local'
 
 const functions = {
-  IssueToken: allOfIssueToken,
-  CallApi: allOfCallApi,
-  WarmTokens: allOfWarmTokens,
-  RefreshToken: allOfRefreshToken,
-  PublishKeys: allOfPublishKeys,
-  RotateKey: allOfRotateKey,
+  IssueToken: exerciseIssueToken,
+  CallApi: exerciseCallApi,
+  WarmTokens: exerciseWarmTokens,
+  RefreshToken: exerciseRefreshToken,
+  PublishKeys: exercisePublishKeys,
+  RotateKey: exerciseRotateKey,
 } as const
 type FunctionId = keyof typeof functions
 const startWithNoToken: readonly FunctionId[] = ['IssueToken', 'CallApi']
@@ -87,8 +87,8 @@ async function startGround(t: TestContext) {
       await moto.reset()
       const queue = await createQueue(t, moto)
       await queue.createBus(busName, { 'detail-type': ['Unknown'] })
-      const api = await startCalledApi(t)
-      const set = await startTheSet(t, (issuer) => someElements(api, issuer))
+      const api = await startEchoApi(t)
+      const set = await startIssueTokenWithOidcProvider(t, (issuer) => someElements(api, issuer))
       await api.trustIn(set.workspace)
       const environment = {
         ...(await moveToAws(set.workspace)).environment,
@@ -101,17 +101,17 @@ async function startGround(t: TestContext) {
       if (id === 'PublishKeys') await publishAll(set.workspace, environment)
       if (id === 'WarmTokens') await publishKeyToTry(environment)
       const failures: string[] = []
-      const expect: Deeds['expect'] = (what, actual, expected) => {
+      const expect: Exercise['expect'] = (what, actual, expected) => {
         if (actual !== expected) failures.push(`${what}: ${String(actual)}`)
       }
       const deeds = () => functions[id]({ set, api, environment, expect }, tokenId)
-      await withWhatIsMissed(failures, () => runAs(moto, actions, deeds))
+      await collectDegradations(failures, () => runAs(moto, actions, deeds))
       return failures
     },
   }
 }
 
-function someElements(api: CalledApi, issuer: string): RawElements {
+function someElements(api: EchoApi, issuer: string): RawElements {
   // So long that a hit finds it fresh, and so short that a warm run renews it.
   const elements = api.elements(issuer, { server: { maximumLifetimeSeconds: 100 } })
   const dangling = { authenticationConfigRef: 'theConfg' }

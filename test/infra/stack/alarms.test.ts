@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Topic } from 'aws-cdk-lib/aws-sns'
 import { type MetricName, metricNamespace, metricUnits } from '../../../lib/log/metric.ts'
-import { createTestStack, resourceOf, resourcesOf } from '../../support/stack.ts'
+import { createTestStack, resourceOf, resourcesOf } from './test-stack.ts'
 
 const own = (name: MetricName) => `Sum ${metricNamespace} ${name} service=tokenwell-test`
 const ofFunction = (id: string, name: string) => `Sum AWS/Lambda ${name} FunctionName=Tokens${id}Function`

@@ -5,9 +5,9 @@ import { text } from 'node:stream/consumers'
 import { type TestContext, test } from 'node:test'
 import { type App, type Stack, Validations } from 'aws-cdk-lib'
 import { AwsSolutionsChecks, type NagPack, ServerlessChecks } from 'cdk-nag'
-import { root } from '../../support/local-run.ts'
-import { MissingServerError, startIfThere } from '../../support/real-server.ts'
-import { createTestStack, everyProperty, resourcesOf, type TestStack } from '../../support/stack.ts'
+import { root } from '../../support/process/local-run.ts'
+import { MissingServerError, startIfThere } from '../../support/servers/real-server.ts'
+import { createTestStack, everyProperty, resourcesOf, type TestStack } from './test-stack.ts'
 
 /* What others look for in a stack. Each finding is mended, or passed over with a reason where it arises. */
 

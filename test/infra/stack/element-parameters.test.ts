@@ -3,18 +3,18 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
-import { theElementsFile, theFolder, theIssuer } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
-import { createTestStack, resourcesOf } from '../../support/stack.ts'
+import { elementsFileOf, exampleIssuer, folderOf } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { createTestStack, resourcesOf } from './test-stack.ts'
 
 const testElements = () => ({
-  ...theElements(theIssuer),
+  ...exampleElements(exampleIssuer),
   keyStore: { theTrust: { location: 'tokenwell/test/authorization-server-ca' } },
 })
 
 test('each element of a file is the parameter that the function reads', async (t) => {
   const elements = testElements()
-  const { stack } = createTestStack(t, { elements: await theElementsFile(t, elements) })
+  const { stack } = createTestStack(t, { elements: await elementsFileOf(t, elements) })
   const expected = Object.entries(elements).flatMap(([kind, byId]) =>
     Object.entries(byId).map(([id, element]) => [`/tokenwell/test/${kind}/${id}`, JSON.stringify(element)]),
   )
@@ -26,9 +26,9 @@ test('so is each file of a folder; what begins with a dot is none', async (t) =>
     Object.entries(byId).map(([id, element]) => [`${kind}/${id}.json`, JSON.stringify(element, undefined, 2)]),
   )
   const hidden = { '.editor/settings.json': '{}', 'keyStore/.theTrust.json': '{' }
-  const folder = await theFolder(t, { ...Object.fromEntries(files), ...hidden })
+  const folder = await folderOf(t, { ...Object.fromEntries(files), ...hidden })
   const { stack } = createTestStack(t, { elements: folder })
-  const file = createTestStack(t, { elements: await theElementsFile(t, testElements()) })
+  const file = createTestStack(t, { elements: await elementsFileOf(t, testElements()) })
   assert.deepEqual(parametersOf(stack), parametersOf(file.stack))
 })
 
@@ -37,8 +37,8 @@ test('without elements there are no parameters: they come from elsewhere', (t) =
 })
 
 test('mistakes fail the synthesis, all at once and in words', async (t) => {
-  const elements = theElements(theIssuer, { server: { tokenEndpoint: 'http://as.example/token' } })
-  const path = await theElementsFile(t, { ...elements, zosconnect_jwtBuilder: {} })
+  const elements = exampleElements(exampleIssuer, { server: { tokenEndpoint: 'http://as.example/token' } })
+  const path = await elementsFileOf(t, { ...elements, zosconnect_jwtBuilder: {} })
   assert.throws(
     () => createTestStack(t, { elements: path }),
     ({ message }: Error) => {
@@ -54,8 +54,11 @@ test('mistakes fail the synthesis, all at once and in words', async (t) => {
 })
 
 test('warnings are shown at the synthesis', async (t) => {
-  const elements = { ...testElements(), ...pick(theElements(theIssuer, { builder: { jti: false } }), 'jwtBuilder') }
-  const { stack } = createTestStack(t, { elements: await theElementsFile(t, elements) })
+  const elements = {
+    ...testElements(),
+    ...pick(exampleElements(exampleIssuer, { builder: { jti: false } }), 'jwtBuilder'),
+  }
+  const { stack } = createTestStack(t, { elements: await elementsFileOf(t, elements) })
   const [warning, ...more] = Annotations.fromStack(stack).findWarning('*', Match.stringLikeRegexp('.'))
   assert.match(String(warning?.entry.data), /jwtBuilder\/theBuilder jti: without jti an assertion can be replayed/)
   assert.deepEqual(more, [])
@@ -63,8 +66,10 @@ test('warnings are shown at the synthesis', async (t) => {
 
 test('a large element is an advanced parameter, and one that no parameter holds is named', async (t) => {
   const withClaim = (length: number) => {
-    const { oAuthTokenConfig } = theElements(theIssuer, { tokenConfig: { claims: { text: 'x'.repeat(length) } } })
-    return theElementsFile(t, { ...testElements(), ...(oAuthTokenConfig && { oAuthTokenConfig }) })
+    const { oAuthTokenConfig } = exampleElements(exampleIssuer, {
+      tokenConfig: { claims: { text: 'x'.repeat(length) } },
+    })
+    return elementsFileOf(t, { ...testElements(), ...(oAuthTokenConfig && { oAuthTokenConfig }) })
   }
   const { stack } = createTestStack(t, { elements: await withClaim(5_000) })
   const tiers = Object.values(resourcesOf(stack, 'AWS::SSM::Parameter')).map(({ Properties }) => Properties['Tier'])

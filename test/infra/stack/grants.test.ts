@@ -1,14 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
-import {
-  createTestStack,
-  everyProperty,
-  queueUrl,
-  resourceNamed,
-  resourceOf,
-  resourcesOf,
-} from '../../support/stack.ts'
+import { createTestStack, everyProperty, queueUrl, resourceNamed, resourceOf, resourcesOf } from './test-stack.ts'
 
 /* Every right there is, exactly: one that is added, widened or dropped has to be so here, too. */
 

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
-import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf } from '../../support/stack.ts'
+import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf } from './test-stack.ts'
 
 const routes = [
   ['POST /connections/{connection}/token', 'IssueToken'],

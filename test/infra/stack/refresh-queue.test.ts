@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { maximumDeliveries } from '../../../lib/events/dead-letters.ts'
-import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf } from '../../support/stack.ts'
+import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf } from './test-stack.ts'
 
 const day = 86_400
 

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Event, onDefaultBus, onOwnBus, startEventRules, type Target } from '../../support/event-rules.ts'
-import { createTestStack, resourceNamed, resourcesOf } from '../../support/stack.ts'
+import { type Event, onDefaultBus, onOwnBus, startEventRules, type Target } from './event-rules.ts'
+import { createTestStack, resourceNamed, resourcesOf } from './test-stack.ts'
 
 /*
  * The rules of the template in an EventBridge that applies them, with events as AWS's services and our functions send them.

@@ -5,9 +5,9 @@ import { Template } from 'aws-cdk-lib/assertions'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { readGeneratedKeys } from '../../../lib/signing/signing-secret.ts'
-import { theElementsFile, theIssuer } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
-import { createTestStack, everyProperty, type Resource, resourceNamed, resourcesOf } from '../../support/stack.ts'
+import { elementsFileOf, exampleIssuer } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { createTestStack, everyProperty, type Resource, resourceNamed, resourcesOf } from './test-stack.ts'
 
 /* The secrets of the keys that Tokenwell makes, and their rotation. */
 
@@ -135,8 +135,8 @@ test('of elements that come from elsewhere a jwtBuilder is added by hand', (t) =
 })
 
 function elementsWith(t: TestContext, builders: Record<string, Record<string, unknown>> = {}): Promise<string> {
-  const { jwtBuilder, ...others } = theElements(theIssuer)
-  return theElementsFile(t, { ...others, jwtBuilder: { ...jwtBuilder, ...builders }, keyStore: ownKeys })
+  const { jwtBuilder, ...others } = exampleElements(exampleIssuer)
+  return elementsFileOf(t, { ...others, jwtBuilder: { ...jwtBuilder, ...builders }, keyStore: ownKeys })
 }
 
 async function deploy(t: TestContext, builders: Record<string, Record<string, unknown>> = {}, props: object = {}) {

@@ -18,7 +18,7 @@ import {
   resourceNamed,
   resourceOf,
   theUrl,
-} from '../../support/stack.ts'
+} from './test-stack.ts'
 
 /** How each function reads what it is told, as it does when it starts. */
 const readers = {

@@ -5,7 +5,7 @@ import { Port } from 'aws-cdk-lib/aws-ec2'
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
 import type { APIGatewayProxyEventV2 } from 'aws-lambda'
 import { readApiCall } from '../../../functions/call-api/read-api-call.ts'
-import { createTestStack, everyProperty, resourceOf, resourcesOf, theUrl } from '../../support/stack.ts'
+import { createTestStack, everyProperty, resourceOf, resourcesOf, theUrl } from './test-stack.ts'
 
 const api = 'arn:aws:execute-api:eu-central-1:111122223333:TokensHttpApi'
 

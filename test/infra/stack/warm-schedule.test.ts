@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createTestStack, resourceNamed, resourceOf } from '../../support/stack.ts'
+import { createTestStack, resourceNamed, resourceOf } from './test-stack.ts'
 
 test('warm-tokens runs every minute, once: a run that fails is not repeated', (t) => {
   const { stack } = createTestStack(t)

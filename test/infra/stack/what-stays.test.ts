@@ -4,7 +4,7 @@ import { RemovalPolicy, type Stack } from 'aws-cdk-lib'
 import { RetentionDays } from 'aws-cdk-lib/aws-logs'
 import { readCacheKeys } from '../../../lib/fleet/cache-keys.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
-import { createTestStack, everyProperty, resourceOf, resourcesOf } from '../../support/stack.ts'
+import { createTestStack, everyProperty, resourceOf, resourcesOf } from './test-stack.ts'
 
 /* The table, the secret and the logs: what they hold, how long, and what becomes of them with the stack. */
 

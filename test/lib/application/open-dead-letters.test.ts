@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { openDeadLetters } from '../../../lib/application/open-adapters.ts'
 import { DeadLettersError } from '../../../lib/events/dead-letters.ts'
-import { startMoto } from '../../support/moto.ts'
-import { createQueue } from '../../support/moto-queue.ts'
-import { startIfThere } from '../../support/real-server.ts'
-import { setEnvironment } from '../../support/set-environment.ts'
+import { setEnvironment } from '../../support/process/set-environment.ts'
+import { startMoto } from '../../support/servers/moto.ts'
+import { createQueue } from '../../support/servers/moto-queue.ts'
+import { startIfThere } from '../../support/servers/real-server.ts'
 
 const letter = { body: 'some body', reason: 'some reason', code: 'some_code' }
 

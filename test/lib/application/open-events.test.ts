@@ -4,8 +4,8 @@ import { test } from 'node:test'
 import { openEvents } from '../../../lib/application/open-adapters.ts'
 import type { TokenwellEvent } from '../../../lib/events/event-bus.ts'
 import { EventBusError } from '../../../lib/events/event-bus.ts'
-import { startAwsProxy } from '../../support/aws-proxy.ts'
-import { setEnvironment } from '../../support/set-environment.ts'
+import { setEnvironment } from '../../support/process/set-environment.ts'
+import { startAwsProxy } from '../../support/servers/aws-proxy.ts'
 
 const event: TokenwellEvent = { type: 'ConnectionChanged', connection: 'conn' }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { timerPause } from '../../../lib/adapters/process/clock.ts'
 import { inTime } from '../../../lib/base/time.ts'
-import { createVirtualTime } from '../../support/virtual-time.ts'
+import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
 const late = () => 'late'
 

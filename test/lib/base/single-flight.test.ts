@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createSingleFlight, type SingleFlightParts } from '../../../lib/base/single-flight.ts'
-import { createVirtualTime } from '../../support/virtual-time.ts'
+import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
 const outOfTime = () => new Error('out of time')
 const at = (now: () => number): SingleFlightParts => ({ now, pause: () => new Promise(() => {}), outOfTime })

@@ -1,11 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { droppedAttributes, droppedKinds } from '../../../lib/configuration/dropped-attributes.ts'
-import { allFindings } from '../../support/element-store.ts'
+import { findingsOf } from '../../support/elements/element-store.ts'
 
 for (const [kind, sentences] of Object.entries(droppedAttributes))
   test(`what has no place in ${kind} gets its own sentence, and no guess at what was meant`, async (t) => {
-    const lines = await findingsOf(t, kind, Object.keys(sentences))
+    const lines = await findingsOfKind(t, kind, Object.keys(sentences))
     for (const [attribute, sentence] of Object.entries(sentences)) {
       const ofAttribute = lines.filter((line) => line.startsWith(`${kind}/theElement ${attribute}: `))
       assert.deepEqual(ofAttribute, [`${kind}/theElement ${attribute}: ${sentence}`])
@@ -15,10 +15,10 @@ for (const [kind, sentences] of Object.entries(droppedAttributes))
 test('kinds that have no place are told, with the prefix of the original or without', async (t) => {
   for (const prefix of ['', 'zosconnect_'])
     for (const [kind, sentence] of Object.entries(droppedKinds))
-      assert.deepEqual(await allFindings(t, { [prefix + kind]: { theElement: {} } }), [`${prefix}${kind}: ${sentence}`])
+      assert.deepEqual(await findingsOf(t, { [prefix + kind]: { theElement: {} } }), [`${prefix}${kind}: ${sentence}`])
 })
 
 /** What is said of one element of that kind that has all these attributes. */
-function findingsOf(t: Parameters<typeof allFindings>[0], kind: string, attributes: readonly string[]) {
-  return allFindings(t, { [kind]: { theElement: Object.fromEntries(attributes.map((name) => [name, 'x'])) } })
+function findingsOfKind(t: Parameters<typeof findingsOf>[0], kind: string, attributes: readonly string[]) {
+  return findingsOf(t, { [kind]: { theElement: Object.fromEntries(attributes.map((name) => [name, 'x'])) } })
 }

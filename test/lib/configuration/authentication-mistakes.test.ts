@@ -1,7 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { assertLines, theConnection, theDeployment, theIssuer, theMistakes } from '../../support/element-store.ts'
-import { type ElementChanges, type RawElements, theElements } from '../../support/elements.ts'
+import {
+  assertLines,
+  exampleIssuer,
+  localDeployment,
+  mistakesOf,
+  resolveConn,
+} from '../../support/elements/element-store.ts'
+import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
 
 const contradictions: readonly (readonly [string, ElementChanges, RegExp])[] = [
   [
@@ -51,14 +57,14 @@ const contradictions: readonly (readonly [string, ElementChanges, RegExp])[] = [
 for (const [title, changes, pattern] of contradictions)
   test(`it is a mistake to ask for ${title}`, async (t) => {
     const authData = { theClient: { user: 'u', passwordSecret: 'tokenwell/local/password' } }
-    assertLines(await theMistakes(t, { ...theElements(theIssuer, changes), authData }), [pattern])
+    assertLines(await mistakesOf(t, { ...exampleElements(exampleIssuer, changes), authData }), [pattern])
   })
 
 /** A client that authenticates by its certificate, which `defaultSSLConfig` names. */
 function theTlsClient(changes: ElementChanges = {}): RawElements {
   const oAuth = { jwtAuthenticationTokenRef: undefined, tlsAuthenticationClientId: 'theTlsClient', ...changes.oAuth }
   return {
-    ...theElements(theIssuer, { ...changes, oAuth }),
+    ...exampleElements(exampleIssuer, { ...changes, oAuth }),
     ssl: { defaultSSLConfig: { keyStoreRef: 'theIdentity' }, bare: {}, dangling: { keyStoreRef: 'nowhere' } },
     keyStore: { theIdentity: { location: 'tokenwell/local/identity' } },
     authData: { theClient: { user: 'u', passwordSecret: 'tokenwell/local/password' } },
@@ -66,7 +72,7 @@ function theTlsClient(changes: ElementChanges = {}): RawElements {
 }
 
 test('a client may authenticate by the certificate that it presents', async (t) => {
-  const { clientId, clientAuthentication, authorizationServer, warnings } = await theConnection(t, theTlsClient())
+  const { clientId, clientAuthentication, authorizationServer, warnings } = await resolveConn(t, theTlsClient())
   assert.equal(clientId, 'theTlsClient')
   assert.deepEqual(clientAuthentication, { method: 'tls_client_auth' })
   assert.equal(authorizationServer.tls.clientCertificate, 'tokenwell/local/identity')
@@ -88,7 +94,7 @@ const besideTls: readonly (readonly [string, ElementChanges, string])[] = [
 ]
 for (const [title, changes, others] of besideTls)
   test(`it is a mistake to authenticate by certificate beside ${title}`, async (t) => {
-    assert.deepEqual(await theMistakes(t, theTlsClient(changes)), [
+    assert.deepEqual(await mistakesOf(t, theTlsClient(changes)), [
       'oAuthConfig/theConfig tlsAuthenticationClientId: a client uses one authentication method ' +
         `(RFC 6749 section 2.3); take this out, or ${others}.`,
     ])
@@ -98,22 +104,22 @@ const withoutCertificate =
   'oAuthConfig/theConfig has tlsAuthenticationClientId, and no certificate is presented to authorizationServer/theServer'
 
 test('a client that authenticates by certificate needs one: the ssl element without it is named', async (t) => {
-  assert.deepEqual(await theMistakes(t, theTlsClient({ server: { sslCertsRef: 'bare' } })), [
+  assert.deepEqual(await mistakesOf(t, theTlsClient({ server: { sslCertsRef: 'bare' } })), [
     `ssl/bare keyStoreRef: ${withoutCertificate}: name the keyStore that holds it.`,
   ])
   const byDefault = { ...theTlsClient(), sslDefault: { default: { sslRef: 'bare' } } }
-  assertLines(await theMistakes(t, byDefault), [/^ssl\/bare keyStoreRef: /])
+  assertLines(await mistakesOf(t, byDefault), [/^ssl\/bare keyStoreRef: /])
 })
 
 test('a client that authenticates by certificate needs one: where no ssl element is named, that is said', async (t) => {
-  assert.deepEqual(await theMistakes(t, { ...theTlsClient(), ssl: {} }), [
+  assert.deepEqual(await mistakesOf(t, { ...theTlsClient(), ssl: {} }), [
     `authorizationServer/theServer sslCertsRef: ${withoutCertificate}: name an ssl element that has keyStoreRef.`,
   ])
 })
 
 test('a second method does not hide that the certificate is missing', async (t) => {
   const changes = { oAuth: { jwtAuthenticationTokenRef: 'theTokenConfig' }, server: { sslCertsRef: 'bare' } }
-  assertLines(await theMistakes(t, theTlsClient(changes)), [
+  assertLines(await mistakesOf(t, theTlsClient(changes)), [
     /^oAuthConfig\/theConfig tlsAuthenticationClientId: .*one authentication method/,
     /^ssl\/bare keyStoreRef: /,
   ])
@@ -124,7 +130,7 @@ test('where the way to a certificate is written wrong, that alone is told', asyn
     ['nothing', /^authorizationServer\/theServer sslCertsRef: there is no ssl with the id "nothing"/],
     ['dangling', /^ssl\/dangling keyStoreRef: there is no keyStore with the id "nowhere"/],
   ] as const)
-    assertLines(await theMistakes(t, theTlsClient({ server: { sslCertsRef } })), [pattern])
+    assertLines(await mistakesOf(t, theTlsClient({ server: { sslCertsRef } })), [pattern])
 })
 
 const endpoints: readonly (readonly [string, string, RegExp])[] = [
@@ -144,23 +150,23 @@ const endpoints: readonly (readonly [string, string, RegExp])[] = [
 ]
 for (const [what, tokenEndpoint, pattern] of endpoints)
   test(`a token endpoint can not have ${what}`, async (t) => {
-    assertLines(await theMistakes(t, theElements(theIssuer, { server: { tokenEndpoint } })), [pattern])
+    assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { server: { tokenEndpoint } })), [pattern])
   })
 
 test('allowLoopbackHttp allows no other host', async (t) => {
   for (const host of ['as.example.com', '10.0.0.1', 'localhost.example.com', '127.0.0.1.example.com', '128.0.0.1']) {
     const server = { tokenEndpoint: `http://${host}/token`, allowLoopbackHttp: true }
-    assertLines(await theMistakes(t, theElements(theIssuer, { server })), [
+    assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { server })), [
       /^authorizationServer\/theServer tokenEndpoint: allowLoopbackHttp allows http:\/\/ only to localhost/,
     ])
   }
 })
 
 test('allowLoopbackHttp has no place on Lambda', async (t) => {
-  const onLambda = { ...theDeployment, isLambda: true }
+  const onLambda = { ...localDeployment, isLambda: true }
   for (const tokenEndpoint of ['http://localhost:8080/token', 'https://as.example.com/token']) {
     const server = { tokenEndpoint, allowLoopbackHttp: true }
-    assertLines(await theMistakes(t, theElements(theIssuer, { server }), onLambda), [
+    assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { server }), onLambda), [
       /^authorizationServer\/theServer allowLoopbackHttp: .*no place on Lambda/,
     ])
   }
@@ -181,7 +187,7 @@ test('parameters that have a place of their own, or that are made for each reque
   ]
   const parameters = Object.fromEntries(reserved.map((name) => [name, 'hunter2']))
   assertLines(
-    await theMistakes(t, theElements(theIssuer, { oAuth: { parameters } })),
+    await mistakesOf(t, exampleElements(exampleIssuer, { oAuth: { parameters } })),
     reserved.map((name) => new RegExp(`^oAuthConfig/theConfig parameters: .*without ${name}, (?!.*hunter2)`)),
   )
 })
@@ -196,7 +202,7 @@ test('a request may never be allowed to set what authenticates the client', asyn
     'password',
   ]) {
     const requestMay = { scope: true, [name]: true }
-    assertLines(await theMistakes(t, theElements(theIssuer, { oAuth: { requestMay } })), [
+    assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { oAuth: { requestMay } })), [
       new RegExp(`^oAuthConfig/theConfig requestMay: it must be an object without ${name}: a request can't set that`),
     ])
   }

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
-import { theDeployment, theIssuer, theStore } from '../../support/element-store.ts'
-import { type RawElements, theElements } from '../../support/elements.ts'
+import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
+import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
 
 test('one connection of 1,000 asks the store for its own elements only, in as few round trips as one alone', async (t) => {
   const alone = await askedFor(t, manyElements(1), 'conn-0')
@@ -19,7 +19,7 @@ test('one connection of 1,000 asks the store for its own elements only, in as fe
 })
 
 test('an element that several refer to is asked for once', async (t) => {
-  const elements = theElements(theIssuer, { builder: { keyStoreRef: 'theTrust' } })
+  const elements = exampleElements(exampleIssuer, { builder: { keyStoreRef: 'theTrust' } })
   const asked = (
     await askedFor(t, { ...elements, sslDefault: { default: { sslRef: 'defaultSSLConfig' } } }, 'conn')
   ).flat()
@@ -34,8 +34,8 @@ function manyElements(count: number): RawElements {
     jwtBuilder: each('builder', (n) => ({ issuer: 'theClient', keyStoreRef: `keys-${n}` })),
     oAuthTokenConfig: each('token', (n) => ({ tokenGeneratorRef: `builder-${n}`, tokenSubject: 'theClient' })),
     authorizationServer: each('server', (n) => ({
-      tokenEndpoint: `${theIssuer}/token`,
-      issuer: theIssuer,
+      tokenEndpoint: `${exampleIssuer}/token`,
+      issuer: exampleIssuer,
       sslCertsRef: `ssl-${n}`,
     })),
     oAuthConfig: each('config', (n) => ({ authServerRef: `server-${n}`, jwtAuthenticationTokenRef: `token-${n}` })),
@@ -50,7 +50,7 @@ function manyElements(count: number): RawElements {
 
 /** The references of each round trip to the store. */
 async function askedFor(t: TestContext, elements: RawElements, name: string): Promise<string[][]> {
-  const store = await theStore(t, elements)
+  const store = await elementStoreOf(t, elements)
   const roundTrips: string[][] = []
   await resolveConnection(
     {
@@ -61,7 +61,7 @@ async function askedFor(t: TestContext, elements: RawElements, name: string): Pr
       findings: () => store.findings(),
       ids: () => assert.fail('no token request needs the ids of all elements'),
     },
-    theDeployment,
+    localDeployment,
     name,
   )
   return roundTrips

@@ -9,7 +9,7 @@ import { kinds } from '../../../lib/configuration/element.ts'
 import { elementSchemas } from '../../../lib/configuration/element-schema.ts'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { validateElements } from '../../../lib/configuration/inspect-elements.ts'
-import type { RawElements } from '../../support/elements.ts'
+import type { RawElements } from '../../support/elements/elements.ts'
 
 const read = (path: string) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8')
 const readme = await read('lib/configuration/README.md')

@@ -8,17 +8,17 @@ import { ElementStoreError, type ElementStoreErrorCode } from '../../../lib/conf
 import { ConfigurationError, UnknownConnectionError } from '../../../lib/configuration/finding.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import {
-  theConfigurationError,
-  theDeployment,
-  theElementsFile,
-  theFolder,
-  theIssuer,
-} from '../../support/element-store.ts'
-import { type RawElements, theElements } from '../../support/elements.ts'
-import { changeableElements } from '../../support/the-tokens.ts'
+  configurationErrorOf,
+  elementsFileOf,
+  exampleIssuer,
+  folderOf,
+  localDeployment,
+} from '../../support/elements/element-store.ts'
+import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { changeableElements } from '../../support/virtual/tokens-in-virtual-time.ts'
 
 test('a connection is resolved at its first use and kept, also for those who ask at the same moment', async (t) => {
-  const { connections, events } = theConnections(await theElementsFile(t, theElements(theIssuer)))
+  const { connections, events } = theConnections(await elementsFileOf(t, exampleElements(exampleIssuer)))
   const [first, second] = await Promise.all([connections.get('conn'), connections.get('conn')])
   assert.equal(first, second)
   assert.equal(await connections.get('conn'), first)
@@ -26,12 +26,12 @@ test('a connection is resolved at its first use and kept, also for those who ask
 })
 
 test('a failure is not kept: the connection works as soon as its elements are there', async (t) => {
-  const path = join(await theFolder(t, {}), 'elements.json')
+  const path = join(await folderOf(t, {}), 'elements.json')
   const { connections, events } = theConnections(path)
-  await theConfigurationError(connections.get('conn'))
+  await configurationErrorOf(connections.get('conn'))
   assert.deepEqual(events, [])
 
-  await writeFile(path, JSON.stringify(theElements(theIssuer)))
+  await writeFile(path, JSON.stringify(exampleElements(exampleIssuer)))
   assert.equal((await connections.get('conn')).connection.name, 'conn')
 })
 
@@ -40,7 +40,7 @@ function theConnections(path: string) {
   let time = 0
   const connections = createConnectionCache({
     elements: fileElements(path),
-    deployment: theDeployment,
+    deployment: localDeployment,
     now: () => (time += 5),
     pause: () => new Promise(() => {}),
     log: (event) => events.push(event),
@@ -48,9 +48,9 @@ function theConnections(path: string) {
   return { connections, events }
 }
 
-const theFirst = theElements(theIssuer)
-const theSecond = theElements(theIssuer, { oAuth: { scope: 'new' } })
-const broken = theElements(theIssuer, { server: { tokenEndpoint: 'no URL' } })
+const theFirst = exampleElements(exampleIssuer)
+const theSecond = exampleElements(exampleIssuer, { oAuth: { scope: 'new' } })
+const broken = exampleElements(exampleIssuer, { server: { tokenEndpoint: 'no URL' } })
 
 interface Far {
   failure?: ElementStoreErrorCode | undefined
@@ -77,7 +77,7 @@ function changingConnections(first: RawElements = theFirst) {
         return elements.get(references)
       },
     },
-    deployment: theDeployment,
+    deployment: localDeployment,
     now: () => clock.now,
     // Late is what the test says.
     pause: (milliseconds) => {

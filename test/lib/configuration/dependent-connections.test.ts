@@ -4,8 +4,8 @@ import { dependentConnections } from '../../../lib/configuration/dependents.ts'
 import { type ElementReference, type Kind, kinds, standIns } from '../../../lib/configuration/element.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
-import { theStore } from '../../support/element-store.ts'
-import type { RawElements } from '../../support/elements.ts'
+import { elementStoreOf } from '../../support/elements/element-store.ts'
+import type { RawElements } from '../../support/elements/elements.ts'
 
 /** `one` and `two` share a configuration, `three` has another with the same client, `basic` one with a client of its own. */
 const theElements: RawElements = {
@@ -56,7 +56,7 @@ async function dependOn(
   changed: ElementReference,
   elements: RawElements = theElements,
 ): Promise<Recorded> {
-  const store = await theStore(t, elements)
+  const store = await elementStoreOf(t, elements)
   const listed: Kind[] = []
   const reads: (readonly ElementReference[])[] = []
   let [underWay, readsAtOnce] = [0, 0]
@@ -164,13 +164,13 @@ test('250 elements are read in slices of 100 at most, one after the other, each 
 })
 
 test('an element that is gone between list and read is passed over', async (t) => {
-  const store = await theStore(t, theElements)
+  const store = await elementStoreOf(t, theElements)
   const late = { ...store, ids: async (kind: Kind) => ['gone', ...(await store.ids(kind))] }
   assert.deepEqual(await dependentConnections(late, { kind: 'oAuthConfig', id: 'own' }), ['three'])
 })
 
 test('elements that can not be read are an error, not a connection less', async (t) => {
-  const store = await theStore(t, theElements)
+  const store = await elementStoreOf(t, theElements)
   const fault = new ElementStoreError('elements_throttled', 'later')
   for (const faulty of [
     { ...store, ids: () => Promise.reject(fault) },

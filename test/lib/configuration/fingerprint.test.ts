@@ -5,9 +5,9 @@ import { kinds } from '../../../lib/configuration/element.ts'
 import { elementSchemas } from '../../../lib/configuration/element-schema.ts'
 import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
 import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
-import { theDeployment } from '../../support/element-store.ts'
-import { type RawElements, withoutUndefined } from '../../support/elements.ts'
-import { changeableElements } from '../../support/the-tokens.ts'
+import { localDeployment } from '../../support/elements/element-store.ts'
+import { type RawElements, withoutUndefined } from '../../support/elements/elements.ts'
+import { changeableElements } from '../../support/virtual/tokens-in-virtual-time.ts'
 
 /** All kinds of elements, each reference with a twin to refer to instead. */
 const theElements: RawElements = {
@@ -46,7 +46,7 @@ function changed(elements: RawElements, change: Change): RawElements {
 
 async function fingerprint(elements: RawElements): Promise<string> {
   const store = changeableElements(withoutUndefined(elements))
-  return fingerprintOf(await resolveConnection(store, theDeployment, 'conn'))
+  return fingerprintOf(await resolveConnection(store, localDeployment, 'conn'))
 }
 
 const bySecret: Change = {

@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  allFindings,
   assertLines,
-  theConfigurationError,
-  theConnection,
-  theIssuer,
-  theMistakes,
-} from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
+  configurationErrorOf,
+  exampleIssuer,
+  findingsOf,
+  mistakesOf,
+  resolveConn,
+} from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
 
 test('a connection tells every mistake of its elements at once, each with its element and attribute', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     builder: { signatureAlgorithm: 'HS256' },
     server: { issuer: undefined, tokenEndpoint: 'http://as.example.com/token', basicAuthRef: 'nobody' },
   })
   elements['keyStore'] = { theTrust: { location: '/etc/ca.pem' } }
-  const error = await theConfigurationError(theConnection(t, elements))
+  const error = await configurationErrorOf(resolveConn(t, elements))
 
   assert.equal(error.code, 'configuration')
   assertLines(error.message.split('\n'), [
@@ -31,9 +31,9 @@ test('a connection tells every mistake of its elements at once, each with its el
 })
 
 test('one element tells every mistake of its own at once', async (t) => {
-  const lines = await theMistakes(
+  const lines = await mistakesOf(
     t,
-    theElements(theIssuer, {
+    exampleElements(exampleIssuer, {
       builder: { id: 'another', jti: 'perhaps', keyStorRef: 'x', jwkMaxKeys: 3, jwkRotationTime: '30d' },
     }),
   )
@@ -47,14 +47,14 @@ test('one element tells every mistake of its own at once', async (t) => {
 })
 
 test('a check of the whole configuration tells mistakes of elements that no connection uses, each once', async (t) => {
-  const elements = theElements(theIssuer, { server: { tokenEndpoint: 'http://as.example.com/token' } })
+  const elements = exampleElements(exampleIssuer, { server: { tokenEndpoint: 'http://as.example.com/token' } })
   elements['endpointConnection'] = {
     ...elements['endpointConnection'],
     again: { authenticationConfigRef: 'theConfig' },
   }
   elements['oAuthTokenConfig'] = { ...elements['oAuthTokenConfig'], unused: { tokenGeneratorRef: 'nothing' } }
   elements['jwtBuilder'] = { ...elements['jwtBuilder'], unused: { keyStoreRef: 'nothing' } }
-  assertLines(await allFindings(t, elements), [
+  assertLines(await findingsOf(t, elements), [
     /^authorizationServer\/theServer tokenEndpoint: /,
     /^oAuthTokenConfig\/unused tokenSubject: it is missing/,
     /^oAuthTokenConfig\/unused tokenGeneratorRef: there is no jwtBuilder with the id "nothing"/,
@@ -63,10 +63,10 @@ test('a check of the whole configuration tells mistakes of elements that no conn
 })
 
 test('an unknown attribute names the nearest one, or else those there are', async (t) => {
-  const near = await theMistakes(t, theElements(theIssuer, { server: { SSLCertsRef: 'x', tokenEndPoint: 'x' } }))
+  const near = await mistakesOf(t, exampleElements(exampleIssuer, { server: { SSLCertsRef: 'x', tokenEndPoint: 'x' } }))
   assertLines(near, [/SSLCertsRef: .*Did you mean sslCertsRef\?$/, /tokenEndPoint: .*Did you mean tokenEndpoint\?$/])
 
-  const [far, ...more] = await theMistakes(t, theElements(theIssuer, { tokenConfig: { zebra: 1 } }))
+  const [far, ...more] = await mistakesOf(t, exampleElements(exampleIssuer, { tokenConfig: { zebra: 1 } }))
   assert.match(far ?? '', /zebra: there is no such attribute; .*tokenGeneratorRef, tokenSubject, claims\.$/)
   assert.deepEqual(more, [])
 })
@@ -75,7 +75,7 @@ test('names that every JavaScript object inherits are unknown attributes like an
   const names = ['constructor', 'hasOwnProperty', 'toString', '__proto__']
   const builder = JSON.parse(`{ ${names.map((name) => `"${name}": {}`).join()} }`) as Record<string, unknown>
   assertLines(
-    await theMistakes(t, theElements(theIssuer, { builder })),
+    await mistakesOf(t, exampleElements(exampleIssuer, { builder })),
     names.map((name) => new RegExp(`^jwtBuilder/theBuilder ${name}: there is no such attribute; jwtBuilder has `)),
   )
 })
@@ -153,20 +153,20 @@ test('a value of the wrong type says what it must be and never what it is', asyn
     [{ oAuth: { requestMay: 'hunter2' } }, /requestMay: it must be an object that gives each parameter true or a list/],
   ]
   for (const [changes, pattern] of wrong) {
-    const lines = await theMistakes(t, theElements(theIssuer, changes))
+    const lines = await mistakesOf(t, exampleElements(exampleIssuer, changes))
     assertLines(lines, [pattern])
     assert.doesNotMatch(lines.join('\n'), /hunter2/)
   }
 })
 
 test('one mistake hides no other: references, secret names and contradictions are still looked for', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     oAuth: { scop: 'a', parameters: { x: 5, client_secret: 'hunter2' } },
     builder: { jwkEnabled: undefined, keyStoreRef: 'theKeys', signatureAlgorithm: 'HS256' },
     server: { recieveTimeout: 1, sslCertsRef: 'nowhere' },
   })
   elements['keyStore'] = { ...elements['keyStore'], theKeys: { location: 'hunter2', typo: 1 } }
-  const lines = await allFindings(t, elements)
+  const lines = await findingsOf(t, elements)
   assertLines(lines, [
     /^oAuthConfig\/theConfig scop: .*Did you mean scope\?/,
     /^oAuthConfig\/theConfig parameters: .*x is none/,
@@ -183,27 +183,29 @@ test('one mistake hides no other: references, secret names and contradictions ar
 
 test('an attribute that is written wrong is one mistake, not also what follows from its absence', async (t) => {
   const builder = { jwkEnabled: undefined, signatureAlgorithm: 'HS256', sharedKey: 5 }
-  assertLines(await theMistakes(t, theElements(theIssuer, { builder })), [/sharedKey: it must be the name of a secret/])
+  assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { builder })), [
+    /sharedKey: it must be the name of a secret/,
+  ])
 })
 
 test('an element that stands in for nothing in use keeps no connection from being used', async (t) => {
-  const elements = theElements(theIssuer, { builder: { keyStoreRef: 'nowhere' } })
+  const elements = exampleElements(exampleIssuer, { builder: { keyStoreRef: 'nowhere' } })
   const unused = {
     ...elements,
     ssl: { ...elements['ssl'], other: {}, defaultSSLConfig: { typo: 1 } },
     sslDefault: { default: { sslRef: 'other' } },
     keyStore: { ...elements['keyStore'], defaultKeyStore: { location: 'hunter2' } },
   }
-  assert.equal((await theConnection(t, unused)).authorizationServer.tls.trustStore, undefined)
+  assert.equal((await resolveConn(t, unused)).authorizationServer.tls.trustStore, undefined)
 })
 
 test('claims and parameters may have any name, and none is lost', async (t) => {
   const names = ['constructor', 'prototype', '__proto__', 'toString']
   const values = JSON.parse(`{ ${names.map((name) => `"${name}": "x"`).join()} }`) as Record<string, string>
   for (const claims of [values, JSON.stringify(values)]) {
-    const connection = await theConnection(
+    const connection = await resolveConn(
       t,
-      theElements(theIssuer, { tokenConfig: { claims }, oAuth: { parameters: values } }),
+      exampleElements(exampleIssuer, { tokenConfig: { claims }, oAuth: { parameters: values } }),
     )
     assert.deepEqual(Object.keys(connection.parameters.further), names)
     const { clientAuthentication: authentication } = connection
@@ -220,8 +222,8 @@ test('host holds scheme and host alone', async (t) => {
     'https://u@a.example',
   ])
     assertLines(
-      await theMistakes(t, {
-        ...theElements(theIssuer),
+      await mistakesOf(t, {
+        ...exampleElements(exampleIssuer),
         endpointConnection: { conn: { authenticationConfigRef: 'theConfig', host } },
       }),
       [/^endpointConnection\/conn host: it must be scheme and host/],
@@ -254,7 +256,7 @@ test('a base path holds nothing by which a call would leave it', async (t) => {
     'https://api.example.com/orders',
   ])
     assertLines(
-      await theMistakes(t, theElements(theIssuer, { endpoint: { host: 'https://a.example', domainBasePath } })),
+      await mistakesOf(t, exampleElements(exampleIssuer, { endpoint: { host: 'https://a.example', domainBasePath } })),
       [/^endpointConnection\/conn domainBasePath: it must be a path that begins with \/, .*; it is another text\.$/],
     )
 })
@@ -297,7 +299,7 @@ for (const [attribute, values, pattern] of proxyMistakes)
   test(`what can not be the ${attribute} of a proxy is a mistake`, async (t) => {
     for (const value of values) {
       const theProxy = { host: 'proxy.example.com', port: 3128, [attribute]: value }
-      const lines = await allFindings(t, { proxyConfig: { theProxy } })
+      const lines = await findingsOf(t, { proxyConfig: { theProxy } })
       assert.equal(lines.length, 1, `${JSON.stringify(value)}: ${lines.join('\n')}`)
       assert.ok(lines[0]?.startsWith(`proxyConfig/theProxy ${attribute}: `), lines[0])
       assert.match(lines[0] ?? '', pattern)
@@ -317,7 +319,7 @@ test('an attribute that can not be left out is missing', async (t) => {
   }
   const elements = Object.fromEntries(Object.keys(incomplete).map((kind) => [kind, { default: {} }]))
   assertLines(
-    await allFindings(t, elements),
+    await findingsOf(t, elements),
     Object.entries(incomplete).flatMap(([kind, attributes]) =>
       attributes.map((attribute) => new RegExp(`^${kind}/default ${attribute}: it is missing`)),
     ),
@@ -326,7 +328,7 @@ test('an attribute that can not be left out is missing', async (t) => {
 
 test('an element that is no object is a mistake', async (t) => {
   const elements = { keyStore: { list: [], text: 'hunter2', nothing: null } } as never
-  assertLines(await allFindings(t, elements), [
+  assertLines(await findingsOf(t, elements), [
     /^keyStore\/list: it must be a JSON object; it is a list\.$/,
     /^keyStore\/text: it must be a JSON object; it is another text\.$/,
     /^keyStore\/nothing: it must be a JSON object; it is null\.$/,
@@ -334,17 +336,17 @@ test('an element that is no object is a mistake', async (t) => {
 })
 
 test('an id inside an element must equal its name', async (t) => {
-  assertLines(await theMistakes(t, theElements(theIssuer, { server: { id: 'theserver' } })), [
+  assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { server: { id: 'theserver' } })), [
     /^authorizationServer\/theServer id: .*"theServer"/,
   ])
-  await theConnection(t, theElements(theIssuer, { server: { id: 'theServer' } }))
+  await resolveConn(t, exampleElements(exampleIssuer, { server: { id: 'theServer' } }))
 })
 
 test('a reference to nothing names the nearest id, as on the original page, whose reference differs in case', async (t) => {
-  const elements = theElements(theIssuer)
+  const elements = exampleElements(exampleIssuer)
   elements['endpointConnection'] = { conn: { authenticationConfigRef: 'myOAuthConfig' } }
   elements['oAuthConfig'] = { myoAuthConfig: elements['oAuthConfig']?.['theConfig'] ?? {} }
-  const lines = await theMistakes(t, elements)
+  const lines = await mistakesOf(t, elements)
   assert.deepEqual(lines, [
     'endpointConnection/conn authenticationConfigRef: there is no oAuthConfig with the id "myOAuthConfig". ' +
       'Did you mean "myoAuthConfig"? Ids are case-sensitive.',
@@ -352,36 +354,36 @@ test('a reference to nothing names the nearest id, as on the original page, whos
 })
 
 test('every kind of reference is followed, and its mistake told where it stands', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     builder: { jwkEnabled: false, keyStoreRef: 'nothing1' },
     server: { sslCertsRef: 'theSsl' },
   })
   elements['ssl'] = { theSsl: { keyStoreRef: 'nothing2', trustStoreRef: 'nothing3' } }
-  assertLines(await theMistakes(t, elements), [
+  assertLines(await mistakesOf(t, elements), [
     /^jwtBuilder\/theBuilder keyStoreRef: .*keyStore with the id "nothing1"\. Add the element/,
     /^ssl\/theSsl keyStoreRef: .*keyStore with the id "nothing2"/,
     /^ssl\/theSsl trustStoreRef: .*keyStore with the id "nothing3"/,
   ])
 
-  const atTheApi = theElements(theIssuer, {
+  const atTheApi = exampleElements(exampleIssuer, {
     endpoint: { host: 'https://api.example.com', sslCertsRef: 'nothing1', proxyConfigRef: 'theproxy' },
     server: { proxyConfigRef: 'theProxy' },
   })
   atTheApi['proxyConfig'] = { theProxy: { host: 'proxy.example.com', port: 3128, basicAuthRef: 'nothing2' } }
-  assertLines(await theMistakes(t, atTheApi), [
+  assertLines(await mistakesOf(t, atTheApi), [
     /^endpointConnection\/conn sslCertsRef: .*ssl with the id "nothing1"/,
     /^endpointConnection\/conn proxyConfigRef: .*proxyConfig with the id "theproxy"\. Did you mean "theProxy"\?/,
     /^proxyConfig\/theProxy basicAuthRef: .*authData with the id "nothing2"/,
   ])
 
-  const another = theElements(theIssuer, {
+  const another = exampleElements(exampleIssuer, {
     oAuth: { authServerRef: 'other', jwtAuthenticationTokenRef: 'theTokenConfg' },
   })
-  assertLines(await theMistakes(t, another), [
+  assertLines(await mistakesOf(t, another), [
     /^oAuthConfig\/theConfig authServerRef: .*authorizationServer with the id "other"/,
     /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: .*Did you mean "theTokenConfig"\?/,
   ])
 
-  const byDefault = { ...theElements(theIssuer), sslDefault: { default: { sslRef: 'defaultSslConfig' } } }
-  assertLines(await theMistakes(t, byDefault), [/^sslDefault\/default sslRef: .*Did you mean "defaultSSLConfig"\?/])
+  const byDefault = { ...exampleElements(exampleIssuer), sslDefault: { default: { sslRef: 'defaultSslConfig' } } }
+  assertLines(await mistakesOf(t, byDefault), [/^sslDefault\/default sslRef: .*Did you mean "defaultSSLConfig"\?/])
 })

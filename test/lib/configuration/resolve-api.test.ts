@@ -2,14 +2,20 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { ProtectedApi } from '../../../lib/configuration/connection.ts'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
-import { allFindings, assertLines, theConnection, theIssuer, theMistakes } from '../../support/element-store.ts'
-import { type ElementChanges, type RawElements, theElements } from '../../support/elements.ts'
+import {
+  assertLines,
+  exampleIssuer,
+  findingsOf,
+  mistakesOf,
+  resolveConn,
+} from '../../support/elements/element-store.ts'
+import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
 
 const host = 'https://api.example.com'
 
 async function theApi(t: TestContext, changes: ElementChanges, more: RawElements = {}): Promise<ProtectedApi> {
-  const elements = { ...theElements(theIssuer, changes), ...more }
-  const { api, warnings } = await theConnection(t, elements)
+  const elements = { ...exampleElements(exampleIssuer, changes), ...more }
+  const { api, warnings } = await resolveConn(t, elements)
   assert.deepEqual(warnings.map(describeFinding), [])
   assert.ok(api)
   return api
@@ -83,8 +89,8 @@ const theProxy = { host: 'proxy.example.com', port: '3128', basicAuthRef: 'proxy
 const authData = { proxyUser: { user: 'tokenwell', passwordSecret: 'tokenwell/local/proxy-password' } }
 
 test('a proxy is resolved with its credentials, and is for the API alone', async (t) => {
-  const elements = theElements(theIssuer, { endpoint: { host, proxyConfigRef: 'theProxy' } })
-  const { api, authorizationServer } = await theConnection(t, { ...elements, authData, proxyConfig: { theProxy } })
+  const elements = exampleElements(exampleIssuer, { endpoint: { host, proxyConfigRef: 'theProxy' } })
+  const { api, authorizationServer } = await resolveConn(t, { ...elements, authData, proxyConfig: { theProxy } })
   assert.deepEqual(api?.proxy, {
     id: 'theProxy',
     host: 'proxy.example.com',
@@ -121,11 +127,11 @@ for (const [noProxy, isDirect] of noProxies)
 
 test('timeouts are those of the connection, not those of its authorization server', async (t) => {
   const server = { connectionTimeout: '1s', receiveTimeout: '2s' }
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     server,
     endpoint: { host, connectionTimeout: '500ms', receiveTimeout: '1m30s' },
   })
-  const { api, authorizationServer } = await theConnection(t, elements)
+  const { api, authorizationServer } = await resolveConn(t, elements)
   assert.equal(api?.connectTimeoutMilliseconds, 500)
   assert.equal(api?.receiveTimeoutMilliseconds, 90_000)
   assert.equal(authorizationServer.connectTimeoutMilliseconds, 1_000)
@@ -145,24 +151,28 @@ for (const [tokenRetryCheckLevel, rejection] of levels)
 
 test('tokenRetryCheckLevel 2 is a mistake, with a host or without one', async (t) => {
   for (const endpoint of [{ host }, {}])
-    assert.deepEqual(await theMistakes(t, theElements(theIssuer, { oAuth: { tokenRetryCheckLevel: '2' }, endpoint })), [
-      'oAuthConfig/theConfig tokenRetryCheckLevel: 2 is not implemented, here as in the original: ' +
-        'use 1 for any 401, or 3 for one that says invalid_token.',
-    ])
+    assert.deepEqual(
+      await mistakesOf(t, exampleElements(exampleIssuer, { oAuth: { tokenRetryCheckLevel: '2' }, endpoint })),
+      [
+        'oAuthConfig/theConfig tokenRetryCheckLevel: 2 is not implemented, here as in the original: ' +
+          'use 1 for any 401, or 3 for one that says invalid_token.',
+      ],
+    )
 })
 
 test('an API by http is a mistake: a bearer token goes over TLS only', async (t) => {
   for (const plain of ['http://api.example.com', 'http://localhost', 'HTTP://127.0.0.1:8080'])
-    assertLines(await theMistakes(t, theElements(theIssuer, { endpoint: { host: plain } })), [
+    assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { endpoint: { host: plain } })), [
       /^endpointConnection\/conn host: it must begin with https:\/\/: .*RFC 6750 section 5\.3/,
     ])
 })
 
 test('a port in host and one beside it are a mistake, even the same', async (t) => {
   for (const withPort of ['https://api.example.com:8443', 'https://api.example.com:443/', 'https://[::1]:8443'])
-    assert.deepEqual(await theMistakes(t, theElements(theIssuer, { endpoint: { host: withPort, port: 8443 } })), [
-      'endpointConnection/conn port: host has a port already; take one of the two out.',
-    ])
+    assert.deepEqual(
+      await mistakesOf(t, exampleElements(exampleIssuer, { endpoint: { host: withPort, port: 8443 } })),
+      ['endpointConnection/conn port: host has a port already; take one of the two out.'],
+    )
 })
 
 /** What is of no use unless there is a host to call. */
@@ -176,8 +186,8 @@ const ofCalls = {
 }
 
 test('without a host there is no API, and each attribute of its calls draws a warning', async (t) => {
-  const elements = { ...theElements(theIssuer, { endpoint: ofCalls }), authData, proxyConfig: { theProxy } }
-  const { api, warnings } = await theConnection(t, elements)
+  const elements = { ...exampleElements(exampleIssuer, { endpoint: ofCalls }), authData, proxyConfig: { theProxy } }
+  const { api, warnings } = await resolveConn(t, elements)
   assert.equal(api, undefined)
   assert.deepEqual(
     warnings.map(describeFinding),
@@ -190,12 +200,14 @@ test('without a host there is no API, and each attribute of its calls draws a wa
 
 test('a host that is written wrong is one mistake, and no attribute of its calls is warned of', async (t) => {
   const endpoint = { ...ofCalls, host: 'api.example.com' }
-  const elements = { ...theElements(theIssuer, { endpoint }), authData, proxyConfig: { theProxy } }
-  assertLines(await allFindings(t, elements), [/^endpointConnection\/conn host: it must be scheme and host alone/])
+  const elements = { ...exampleElements(exampleIssuer, { endpoint }), authData, proxyConfig: { theProxy } }
+  assertLines(await findingsOf(t, elements), [/^endpointConnection\/conn host: it must be scheme and host alone/])
 })
 
 test('what a connection alone names is checked like all else, the names of its secrets included', async (t) => {
-  const elements = theElements(theIssuer, { endpoint: { host, sslCertsRef: 'api', proxyConfigRef: 'theProxy' } })
+  const elements = exampleElements(exampleIssuer, {
+    endpoint: { host, sslCertsRef: 'api', proxyConfigRef: 'theProxy' },
+  })
   const withMistakes = {
     ...elements,
     ssl: { ...elements['ssl'], api: { trustStoreRef: 'apiCa', keyStoreRef: 'nowhere', typo: 1 } },
@@ -210,14 +222,14 @@ test('what a connection alone names is checked like all else, the names of its s
     /^proxyConfig\/theProxy noproxy: .*Did you mean noProxy\?/,
     /^authData\/proxyUser passwordSecret: it must be the name of a secret under tokenwell\/local\/(?!.*hunter2)/,
   ]
-  assertLines(await theMistakes(t, withMistakes), patterns)
-  assertLines(await allFindings(t, withMistakes), patterns)
+  assertLines(await mistakesOf(t, withMistakes), patterns)
+  assertLines(await findingsOf(t, withMistakes), patterns)
 })
 
 test('a user with a colon can not authenticate to a proxy', async (t) => {
-  const elements = theElements(theIssuer, { endpoint: { host, proxyConfigRef: 'theProxy' } })
+  const elements = exampleElements(exampleIssuer, { endpoint: { host, proxyConfigRef: 'theProxy' } })
   const withColon = { proxyUser: { ...authData.proxyUser, user: 'token:well' } }
-  assertLines(await theMistakes(t, { ...elements, authData: withColon, proxyConfig: { theProxy } }), [
+  assertLines(await mistakesOf(t, { ...elements, authData: withColon, proxyConfig: { theProxy } }), [
     /^proxyConfig\/theProxy basicAuthRef: the user of authData\/proxyUser holds a colon, .*RFC 7617 section 2/,
   ])
 })

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
-import { theConnection, theIssuer } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
+import { exampleIssuer, resolveConn } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
 
 test('expiresInSeconds beats expiry, which alone counts a bare number in hours', async (t) => {
   const lifetime = async (builder: Record<string, unknown>) =>
-    assertionOf(await theConnection(t, theElements(theIssuer, { builder }))).expiresInSeconds
+    assertionOf(await resolveConn(t, exampleElements(exampleIssuer, { builder }))).expiresInSeconds
 
   assert.equal(await lifetime({ expiresInSeconds: 45, expiry: '2h' }), 45)
   assert.equal(await lifetime({ expiry: 2 }), 7200)
@@ -18,28 +18,28 @@ test('expiresInSeconds beats expiry, which alone counts a bare number in hours',
 test('claims are an object, or a text that holds one', async (t) => {
   const claims = { department: 'orders & returns', nested: { list: [1, true] } }
   for (const written of [claims, JSON.stringify(claims)]) {
-    const connection = await theConnection(t, theElements(theIssuer, { tokenConfig: { claims: written } }))
+    const connection = await resolveConn(t, exampleElements(exampleIssuer, { tokenConfig: { claims: written } }))
     assert.deepEqual(assertionOf(connection).claims, claims)
   }
 })
 
 test('aud in claims is enough where neither audiences nor the issuer of the server is known', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     server: { issuer: undefined },
     tokenConfig: { claims: { aud: 'https://other.example' } },
   })
-  const assertion = assertionOf(await theConnection(t, elements))
+  const assertion = assertionOf(await resolveConn(t, elements))
   assert.deepEqual(assertion.audiences, [])
   assert.equal(assertion.claims['aud'], 'https://other.example')
 })
 
 test('typ none leaves the header out', async (t) => {
-  const assertion = assertionOf(await theConnection(t, theElements(theIssuer, { builder: { typ: 'none' } })))
+  const assertion = assertionOf(await resolveConn(t, exampleElements(exampleIssuer, { builder: { typ: 'none' } })))
   assert.equal('type' in assertion, false)
 })
 
 test('with jwkEnabled Tokenwell makes the key, and a key store named beside it is ignored with a warning', async (t) => {
-  const plain = await theConnection(t, theElements(theIssuer))
+  const plain = await resolveConn(t, exampleElements(exampleIssuer))
   const made = {
     location: 'tokenwell/local/jwk/theBuilder',
     generated: { modulusLength: 2048, rotationSeconds: 2_592_000, publishAheadSeconds: 86_400 },
@@ -47,9 +47,9 @@ test('with jwkEnabled Tokenwell makes the key, and a key store named beside it i
   assert.deepEqual(assertionOf(plain).key, made)
   assert.deepEqual(plain.warnings, [])
 
-  const connection = await theConnection(
+  const connection = await resolveConn(
     t,
-    theElements(theIssuer, { builder: { keyStoreRef: 'theTrust', keyAlias: 'theAlias' } }),
+    exampleElements(exampleIssuer, { builder: { keyStoreRef: 'theTrust', keyAlias: 'theAlias' } }),
   )
   assert.deepEqual(assertionOf(connection).key, made)
   assert.deepEqual(
@@ -63,7 +63,9 @@ test('with jwkEnabled Tokenwell makes the key, and a key store named beside it i
 
 test('jwkEnabled works with every asymmetric algorithm', async (t) => {
   for (const signatureAlgorithm of ['RS512', 'PS256', 'ES384', 'EdDSA']) {
-    const assertion = assertionOf(await theConnection(t, theElements(theIssuer, { builder: { signatureAlgorithm } })))
+    const assertion = assertionOf(
+      await resolveConn(t, exampleElements(exampleIssuer, { builder: { signatureAlgorithm } })),
+    )
     assert.equal(assertion.algorithm, signatureAlgorithm)
     assert(assertion.key.generated)
   }
@@ -71,7 +73,7 @@ test('jwkEnabled works with every asymmetric algorithm', async (t) => {
 
 test('an HS algorithm makes the client authenticate with the secret it shares with the server', async (t) => {
   const builder = { signatureAlgorithm: 'HS512', jwkEnabled: undefined, sharedKey: 'tokenwell/local/shared' }
-  const connection = await theConnection(t, theElements(theIssuer, { builder }))
+  const connection = await resolveConn(t, exampleElements(exampleIssuer, { builder }))
   assert.equal(connection.clientAuthentication.method, 'client_secret_jwt')
   assert.deepEqual(assertionOf(connection).key, { location: 'tokenwell/local/shared' })
 })

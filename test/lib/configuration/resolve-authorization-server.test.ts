@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { assertLines, theConnection, theIssuer, theMistakes } from '../../support/element-store.ts'
-import { type RawElements, theElements } from '../../support/elements.ts'
+import { assertLines, exampleIssuer, mistakesOf, resolveConn } from '../../support/elements/element-store.ts'
+import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
 
 test('TLS is what the server names, else what sslDefault names, else defaultSSLConfig, else the list of Node.js', async (t) => {
   const withSsl = async (server: Record<string, unknown>, more: RawElements) => {
-    const elements = theElements(theIssuer, { server })
-    return (await theConnection(t, { ...elements, ...more })).authorizationServer.tls
+    const elements = exampleElements(exampleIssuer, { server })
+    return (await resolveConn(t, { ...elements, ...more })).authorizationServer.tls
   }
   const keyStore = {
     named: { location: 'tokenwell/local/named-ca' },
@@ -38,7 +38,7 @@ test('TLS is what the server names, else what sslDefault names, else defaultSSLC
 test('http to the loopback address is accepted on one machine, on request', async (t) => {
   for (const host of ['localhost:8080', '127.0.0.1', '127.1.2.3:1', '[::1]:8080']) {
     const server = { tokenEndpoint: `http://${host}/token`, allowLoopbackHttp: 'true' }
-    const connection = await theConnection(t, theElements(theIssuer, { server }))
+    const connection = await resolveConn(t, exampleElements(exampleIssuer, { server }))
     assert.equal(connection.authorizationServer.tokenEndpoint, `http://${host}/token`)
   }
 })
@@ -47,11 +47,11 @@ const authData = { proxyUser: { user: 'tokenwell', passwordSecret: 'tokenwell/lo
 const theProxy = { host: 'proxy.example.com', port: 3128, basicAuthRef: 'proxyUser' }
 
 test('the token endpoint is reached through the proxy that the server names, the API is not', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     server: { proxyConfigRef: 'theProxy' },
     endpoint: { host: 'https://api.example.com' },
   })
-  const connection = await theConnection(t, { ...elements, authData, proxyConfig: { theProxy } })
+  const connection = await resolveConn(t, { ...elements, authData, proxyConfig: { theProxy } })
   assert.deepEqual(connection.authorizationServer.proxy, {
     id: 'theProxy',
     host: 'proxy.example.com',
@@ -68,17 +68,17 @@ test('a token endpoint that noProxy names is reached directly, at its own port',
   ] as const) {
     const server = { tokenEndpoint: 'https://as.example.com:8443/token', proxyConfigRef: 'theProxy' }
     const proxyConfig = { theProxy: { ...theProxy, noProxy } }
-    const connection = await theConnection(t, { ...theElements(theIssuer, { server }), authData, proxyConfig })
+    const connection = await resolveConn(t, { ...exampleElements(exampleIssuer, { server }), authData, proxyConfig })
     assert.equal('proxy' in connection.authorizationServer, !isDirect)
   }
 })
 
 test('http stays on this machine: it is a mistake to send it through a proxy', async (t) => {
   const server = { tokenEndpoint: 'http://localhost/token', allowLoopbackHttp: true, proxyConfigRef: 'theProxy' }
-  const elements = { ...theElements(theIssuer, { server }), authData }
-  assertLines(await theMistakes(t, { ...elements, proxyConfig: { theProxy } }), [
+  const elements = { ...exampleElements(exampleIssuer, { server }), authData }
+  assertLines(await mistakesOf(t, { ...elements, proxyConfig: { theProxy } }), [
     /^authorizationServer\/theServer proxyConfigRef: http:\/\/ stays on this machine, .*noProxy of proxyConfig\/theProxy/,
   ])
   const proxyConfig = { theProxy: { ...theProxy, noProxy: 'localhost:80' } }
-  assert.equal('proxy' in (await theConnection(t, { ...elements, proxyConfig })).authorizationServer, false)
+  assert.equal('proxy' in (await resolveConn(t, { ...elements, proxyConfig })).authorizationServer, false)
 })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { buildersOfElement, buildersOfSecret } from '../../../lib/configuration/dependents.ts'
 import { resolveBuilderKey } from '../../../lib/configuration/resolve-key.ts'
-import { theDeployment, theIssuer, theStore } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
+import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
 
 const keyStore = {
   defaultKeyStore: { location: 'tokenwell/local/default' },
@@ -33,14 +33,14 @@ const jwtBuilder = {
   outside: { keyStoreRef: 'other' },
 }
 const elements = {
-  ...theElements(theIssuer),
+  ...exampleElements(exampleIssuer),
   jwtBuilder,
   keyStore: { ...keyStore, other: { location: 'tokenwell/prod/mine' } },
 }
 
 test('a jwtBuilder is resolved by itself: algorithm, key and how long what it signs is good', async (t) => {
-  const store = await theStore(t, elements)
-  const resolve = (id: string) => resolveBuilderKey(store, theDeployment, id)
+  const store = await elementStoreOf(t, elements)
+  const resolve = (id: string) => resolveBuilderKey(store, localDeployment, id)
   assert.deepEqual(await resolve('made'), {
     jwtBuilder: 'made',
     algorithm: 'ES256',
@@ -67,21 +67,21 @@ test('a jwtBuilder is resolved by itself: algorithm, key and how long what it si
 })
 
 test('one that is not there is none, and one with mistakes says all of them', async (t) => {
-  const store = await theStore(t, elements)
-  assert.equal(await resolveBuilderKey(store, theDeployment, 'toString'), undefined)
-  await assert.rejects(resolveBuilderKey(store, theDeployment, 'wrong'), {
+  const store = await elementStoreOf(t, elements)
+  assert.equal(await resolveBuilderKey(store, localDeployment, 'toString'), undefined)
+  await assert.rejects(resolveBuilderKey(store, localDeployment, 'wrong'), {
     name: 'ConfigurationError',
     message: /^jwtBuilder\/wrong keyStoreRef: there is no keyStore with the id "nowhere"/,
   })
-  await assert.rejects(resolveBuilderKey(store, theDeployment, 'outside'), {
+  await assert.rejects(resolveBuilderKey(store, localDeployment, 'outside'), {
     name: 'ConfigurationError',
     message: /^keyStore\/other location: it must be the name of a secret under tokenwell\/local\//,
   })
 })
 
 test('whose keys may stand in a secret is found from both sides', async (t) => {
-  const store = await theStore(t, elements)
-  const of = async (name: string) => [...(await buildersOfSecret(store, theDeployment, name))].sort()
+  const store = await elementStoreOf(t, elements)
+  const of = async (name: string) => [...(await buildersOfSecret(store, localDeployment, name))].sort()
   assert.deepEqual(await of('tokenwell/local/mine'), ['brought', 'broughtToo'])
   assert.deepEqual(await of('tokenwell/local/jwk/made'), ['made'])
   assert.deepEqual(await of('tokenwell/local/nothing'), [])
@@ -90,7 +90,7 @@ test('whose keys may stand in a secret is found from both sides', async (t) => {
 })
 
 test('whose keys may be others after a change of an element is found, though it be gone', async (t) => {
-  const store = await theStore(t, elements)
+  const store = await elementStoreOf(t, elements)
   const of = async (kind: 'jwtBuilder' | 'keyStore' | 'ssl', id: string) =>
     [...(await buildersOfElement(store, { kind, id }))].sort()
   assert.deepEqual(await of('jwtBuilder', 'gone'), ['gone'])

@@ -3,14 +3,14 @@ import { test } from 'node:test'
 import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
 import { UnknownConnectionError } from '../../../lib/configuration/finding.ts'
 import { resolveConnection } from '../../../lib/configuration/resolve-connection.ts'
-import { theConnection, theDeployment, theIssuer, theStore } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
+import { elementStoreOf, exampleIssuer, localDeployment, resolveConn } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
 
 test('a connection of nothing but what is required gets every default', async (t) => {
-  const connection = await theConnection(t, {
+  const connection = await resolveConn(t, {
     jwtBuilder: { theBuilder: {} },
     oAuthTokenConfig: { theTokenConfig: { tokenGeneratorRef: 'theBuilder', tokenSubject: 'theClient' } },
-    authorizationServer: { theServer: { tokenEndpoint: `${theIssuer}/token?tenant=a`, issuer: theIssuer } },
+    authorizationServer: { theServer: { tokenEndpoint: `${exampleIssuer}/token?tenant=a`, issuer: exampleIssuer } },
     oAuthConfig: { theConfig: { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theTokenConfig' } },
     endpointConnection: { conn: { authenticationConfigRef: 'theConfig' } },
     keyStore: { defaultKeyStore: { location: 'tokenwell/local/default-key' } },
@@ -28,7 +28,7 @@ test('a connection of nothing but what is required gets every default', async (t
       assertion: {
         issuer: 'https://tokenwell.example/jwt/theBuilder',
         subject: 'theClient',
-        audiences: [theIssuer],
+        audiences: [exampleIssuer],
         expiresInSeconds: 120,
         issuedAtOffsetSeconds: 0,
         hasJwtId: true,
@@ -41,8 +41,8 @@ test('a connection of nothing but what is required gets every default', async (t
     },
     authorizationServer: {
       id: 'theServer',
-      issuer: theIssuer,
-      tokenEndpoint: `${theIssuer}/token?tenant=a`,
+      issuer: exampleIssuer,
+      tokenEndpoint: `${exampleIssuer}/token?tenant=a`,
       tls: { minimumVersion: 'TLSv1.2' },
       connectTimeoutMilliseconds: 3_000,
       receiveTimeoutMilliseconds: 8_000,
@@ -56,7 +56,7 @@ test('a connection of nothing but what is required gets every default', async (t
 })
 
 test('what the elements say replaces every default', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     builder: {
       audiences: ['https://a.example', 'https://b.example'],
       expiresInSeconds: '1m30s',
@@ -99,7 +99,7 @@ test('what the elements say replaces every default', async (t) => {
     },
   }
   elements['keyStore'] = { ...elements['keyStore'], theKeys: { location: 'tokenwell/local/the-keys' } }
-  const connection = await theConnection(t, elements)
+  const connection = await resolveConn(t, elements)
 
   const { warnings: _, clientAuthentication, authorizationServer, ...rest } = connection
   assert.deepEqual(clientAuthentication, {
@@ -123,8 +123,8 @@ test('what the elements say replaces every default', async (t) => {
   })
   assert.deepEqual(authorizationServer, {
     id: 'theServer',
-    issuer: theIssuer,
-    tokenEndpoint: `${theIssuer}/token`,
+    issuer: exampleIssuer,
+    tokenEndpoint: `${exampleIssuer}/token`,
     tls: { minimumVersion: 'TLSv1.2', trustStore: 'tokenwell/local/authorization-server-ca' },
     connectTimeoutMilliseconds: 500,
     receiveTimeoutMilliseconds: 4_000,
@@ -155,7 +155,7 @@ test('what the elements say replaces every default', async (t) => {
 })
 
 test('flags and numbers may stand in quotation marks, as in the original', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     builder: { jti: 'false', jwkEnabled: 'true', jwkSigningKeySize: '3072', expiresInSeconds: '90' },
     server: { maximumConcurrency: '7', assumedLifetimeSeconds: '60', receiveTimeout: '4' },
     oAuth: { jwtAuthenticationSetClientId: 'true' },
@@ -163,7 +163,7 @@ test('flags and numbers may stand in quotation marks, as in the original', async
   elements['endpointConnection'] = {
     conn: { authenticationConfigRef: 'theConfig', host: 'https://api.example.com', port: '9443' },
   }
-  const connection = await theConnection(t, elements)
+  const connection = await resolveConn(t, elements)
 
   assert.equal(connection.api?.origin, 'https://api.example.com:9443')
   assert.equal(connection.authorizationServer.maximumConcurrency, 7)
@@ -177,12 +177,12 @@ test('flags and numbers may stand in quotation marks, as in the original', async
 })
 
 test('basicAuthRef makes the client authenticate with user and password', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     oAuth: { jwtAuthenticationTokenRef: undefined },
     server: { basicAuthRef: 'theClient' },
   })
   const authData = { theClient: { user: 'basic-client', passwordSecret: 'tokenwell/local/basic-password' } }
-  const connection = await theConnection(t, { ...elements, authData })
+  const connection = await resolveConn(t, { ...elements, authData })
   assert.equal(connection.clientId, 'basic-client')
   assert.deepEqual(connection.clientAuthentication, {
     method: 'client_secret_basic',
@@ -191,12 +191,15 @@ test('basicAuthRef makes the client authenticate with user and password', async 
 })
 
 test('a resolved connection is frozen to its last leaf', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     builder: { issuer: 'not the client' },
     tokenConfig: { claims: { nested: { list: [{ leaf: 1 }] } } },
     oAuth: { scope: 'a', resource: ['https://a.example'], parameters: { a: 'b' }, requestMay: { scope: ['a'] } },
   })
-  const loose = looseParts(await resolveConnection(await theStore(t, elements), theDeployment, 'conn'), 'connection')
+  const loose = looseParts(
+    await resolveConnection(await elementStoreOf(t, elements), localDeployment, 'conn'),
+    'connection',
+  )
   assert.deepEqual(loose, [])
 })
 
@@ -207,9 +210,9 @@ function looseParts(value: unknown, path: string): string[] {
 }
 
 test('a connection that is not configured is unknown, also in another case', async (t) => {
-  const store = await theStore(t, theElements(theIssuer))
+  const store = await elementStoreOf(t, exampleElements(exampleIssuer))
   for (const name of ['other', 'Conn', '', '__proto__', '../conn'])
-    await assert.rejects(resolveConnection(store, theDeployment, name), UnknownConnectionError)
+    await assert.rejects(resolveConnection(store, localDeployment, name), UnknownConnectionError)
 })
 
 function assertionOf({ clientAuthentication }: Connection): AssertionConfiguration {

@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
-import { theConnection, theIssuer, theMistakes } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
+import { exampleIssuer, mistakesOf, resolveConn } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
 
 /** What Tokenwell is told of the key that it makes, and what it says to that. */
 async function resolve(t: TestContext, builder: Record<string, unknown>) {
-  const { clientAuthentication, warnings } = await theConnection(t, theElements(theIssuer, { builder }))
+  const { clientAuthentication, warnings } = await resolveConn(t, exampleElements(exampleIssuer, { builder }))
   assert.ok(clientAuthentication.method === 'private_key_jwt')
   return { generated: clientAuthentication.assertion.key.generated, warnings: warnings.map(describeFinding) }
 }
 
-const mistakesOf = (t: TestContext, builder: Record<string, unknown>) =>
-  theMistakes(t, theElements(theIssuer, { builder }))
+const mistakesOfBuilder = (t: TestContext, builder: Record<string, unknown>) =>
+  mistakesOf(t, exampleElements(exampleIssuer, { builder }))
 
 test('a key is made every 30 days and published a day before it signs, or as the element says', async (t) => {
   for (const [builder, rotationSeconds, publishAheadSeconds] of [
@@ -56,6 +56,6 @@ test('a key that would still wait when the next is due is a mistake, told where 
       `${place} publishAheadSeconds: ${sentence(14_401, 14_400)}`,
     ],
   ] as const)
-    assert.deepEqual(await mistakesOf(t, builder), [expected])
+    assert.deepEqual(await mistakesOfBuilder(t, builder), [expected])
   await resolve(t, { jwkRotationTime: '4h', publishAheadSeconds: 14_399 })
 })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { theConnection, theIssuer } from '../../support/element-store.ts'
-import { type ElementChanges, theElements } from '../../support/elements.ts'
+import { exampleIssuer, resolveConn } from '../../support/elements/element-store.ts'
+import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
 
 const rows: readonly (readonly [string, ElementChanges, object | undefined])[] = [
   ['by default', {}, { idleMilliseconds: 86_400_000, maximumVariants: 20 }],
@@ -31,12 +31,15 @@ const rows: readonly (readonly [string, ElementChanges, object | undefined])[] =
 ]
 for (const [when, changes, warming] of rows)
   test(`tokens are kept warm: ${when}`, async (t) => {
-    assert.deepEqual((await theConnection(t, theElements(theIssuer, changes))).warming, warming)
+    assert.deepEqual((await resolveConn(t, exampleElements(exampleIssuer, changes))).warming, warming)
   })
 
 test('the password grant alone draws no warning about what nobody asked for', async (t) => {
   for (const endpoint of [{}, { warm: false }]) {
-    const { warnings } = await theConnection(t, theElements(theIssuer, { oAuth: { grantType: 'password' }, endpoint }))
+    const { warnings } = await resolveConn(
+      t,
+      exampleElements(exampleIssuer, { oAuth: { grantType: 'password' }, endpoint }),
+    )
     assert.deepEqual(
       warnings.map(({ attribute }) => attribute),
       ['grantType'],

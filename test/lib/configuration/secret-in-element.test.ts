@@ -1,8 +1,14 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync } from 'node:crypto'
 import { test } from 'node:test'
-import { allFindings, assertLines, theDeployment, theIssuer, theMistakes } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
+import {
+  assertLines,
+  exampleIssuer,
+  findingsOf,
+  localDeployment,
+  mistakesOf,
+} from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
@@ -48,7 +54,7 @@ const places = [
 for (const [what, secret, pattern] of secrets)
   test(`${what} in an element is a mistake whose sentence does not repeat it`, async (t) => {
     for (const [kind, attribute] of places) {
-      const lines = await allFindings(t, { [kind]: { theElement: { [attribute]: secret } } })
+      const lines = await findingsOf(t, { [kind]: { theElement: { [attribute]: secret } } })
       assertHidden(lines)
       const ofAttribute = lines.filter((line) => line.startsWith(`${kind}/theElement ${attribute}: it holds`))
       assertLines(ofAttribute, [pattern])
@@ -66,22 +72,22 @@ test('a secret is found however deep it lies in claims, parameters and lists', a
     { builder: { audiences: ['https://a.example', `{xor}${encoded}`] } },
   ]
   for (const changes of hidden) {
-    const lines = await theMistakes(t, theElements(theIssuer, changes))
+    const lines = await mistakesOf(t, exampleElements(exampleIssuer, changes))
     assertHidden(lines)
     assertLines(lines, [/^\w+\/\w+ (claims|parameters|audiences): it holds .*keep it in the secret store/])
   }
 })
 
 test('a public key in claims is no secret', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     tokenConfig: { claims: { cnf: { jwk: publicKey.export({ format: 'jwk' }) } } },
   })
-  assert.deepEqual(await allFindings(t, elements), [])
+  assert.deepEqual(await findingsOf(t, elements), [])
 })
 
 test('an attribute whose name says that it is a secret points to the secret store', async (t) => {
   for (const name of ['clientSecret', 'sharedSecretValue', 'apiKey', 'private_key', 'passphrase', 'credentials']) {
-    const lines = await theMistakes(t, theElements(theIssuer, { server: { [name]: 'hunter2' } }))
+    const lines = await mistakesOf(t, exampleElements(exampleIssuer, { server: { [name]: 'hunter2' } }))
     assertHidden(lines)
     assertLines(lines, [new RegExp(`^authorizationServer/theServer ${name}: .*looks like a secret.*secret store`)])
   }
@@ -92,7 +98,7 @@ test('the password attribute of the original points to passwordSecret', async (t
     authData: { theClient: { user: 'u', password: 'hunter2', passwordSecret: 'tokenwell/local/p' } },
     keyStore: { theKeys: { location: 'tokenwell/local/keys', password: `{xor}${encoded}` } },
   }
-  const lines = await allFindings(t, elements)
+  const lines = await findingsOf(t, elements)
   assertHidden(lines)
   assertLines(lines, [
     /^authData\/theClient password: .*never stands in an element.*passwordSecret/,
@@ -117,7 +123,7 @@ test('the name of a secret lies under the stage of the deployment, and another o
     'arn:aws:secretsmanager:eu-central-1:111122223333:secret:tokenwell/local/hunter2',
   ]
   for (const name of outside) {
-    const lines = await allFindings(t, {
+    const lines = await findingsOf(t, {
       keyStore: { theElement: { location: name } },
       authData: { theElement: { user: 'u', passwordSecret: name } },
       jwtBuilder: { theElement: { signatureAlgorithm: 'HS256', sharedKey: name } },
@@ -133,8 +139,8 @@ test('the name of a secret lies under the stage of the deployment, and another o
 
 test('the stage decides which names of secrets are accepted', async (t) => {
   const elements = { keyStore: { theKeys: { location: 'tokenwell/prod/jwk/the-keys' } } }
-  assert.deepEqual(await allFindings(t, elements, { ...theDeployment, stage: 'prod' }), [])
-  assertLines(await allFindings(t, elements), [/^keyStore\/theKeys location: /])
+  assert.deepEqual(await findingsOf(t, elements, { ...localDeployment, stage: 'prod' }), [])
+  assertLines(await findingsOf(t, elements), [/^keyStore\/theKeys location: /])
 })
 
 function assertHidden(lines: readonly string[]): void {

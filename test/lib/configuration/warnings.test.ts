@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
-import { assertLines, theConnection, theIssuer } from '../../support/element-store.ts'
-import { type ElementChanges, theElements } from '../../support/elements.ts'
+import { assertLines, exampleIssuer, resolveConn } from '../../support/elements/element-store.ts'
+import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
 
-const tokenEndpoint = `${theIssuer}/token`
+const tokenEndpoint = `${exampleIssuer}/token`
 
 const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] = [
   [
@@ -85,7 +85,7 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
   ],
   [
     'the token endpoint among the audiences',
-    { builder: { audiences: [theIssuer, tokenEndpoint] } },
+    { builder: { audiences: [exampleIssuer, tokenEndpoint] } },
     [/^jwtBuilder\/theBuilder audiences: the token endpoint as aud/],
   ],
   [
@@ -143,7 +143,7 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
 ]
 for (const [what, changes, patterns] of warned)
   test(`a connection with ${what} resolves with a warning`, async (t) => {
-    const { warnings } = await theConnection(t, theElements(theIssuer, changes))
+    const { warnings } = await resolveConn(t, exampleElements(exampleIssuer, changes))
     assert(warnings.every(({ severity }) => severity === 'warning'))
     assertLines(warnings.map(describeFinding), patterns)
   })
@@ -157,7 +157,7 @@ const unwarned: readonly (readonly [string, ElementChanges])[] = [
   ['iat lies in the past', { builder: { issuedAtOffset: '-5s' } }],
   [
     'aud in claims replaces the token endpoint',
-    { builder: { audiences: tokenEndpoint }, tokenConfig: { claims: { aud: theIssuer } } },
+    { builder: { audiences: tokenEndpoint }, tokenConfig: { claims: { aud: exampleIssuer } } },
   ],
   ['warm is said to be what it is by default', { endpoint: { warm: true, warmIdle: '24h', warmVariants: 20 } }],
   ['no token is to be kept warm', { endpoint: { warm: false } }],
@@ -165,22 +165,22 @@ const unwarned: readonly (readonly [string, ElementChanges])[] = [
 ]
 for (const [what, changes] of unwarned)
   test(`there is no warning where ${what}`, async (t) => {
-    const { warnings } = await theConnection(t, theElements(theIssuer, changes))
+    const { warnings } = await resolveConn(t, exampleElements(exampleIssuer, changes))
     assert.deepEqual(warnings.map(describeFinding), [])
   })
 
 test('what claims fix is not warned of a second time', async (t) => {
-  const elements = theElements(theIssuer, {
+  const elements = exampleElements(exampleIssuer, {
     builder: { jti: false, expiresInSeconds: '1h' },
     tokenConfig: { claims: { jti: 'always the same', exp: 1893456000 } },
   })
-  const { warnings } = await theConnection(t, elements)
+  const { warnings } = await resolveConn(t, elements)
   assertLines(warnings.map(describeFinding), [/claims: a fixed jti/, /claims: a fixed exp/])
 })
 
 test('sub and iat are taken out of the claims of the resolved connection, the rest stays', async (t) => {
   const claims = { sub: 'another', iat: 1, iss: 'theClient', department: 'orders' }
-  const { clientAuthentication } = await theConnection(t, theElements(theIssuer, { tokenConfig: { claims } }))
+  const { clientAuthentication } = await resolveConn(t, exampleElements(exampleIssuer, { tokenConfig: { claims } }))
   assert('assertion' in clientAuthentication)
   assert.equal(clientAuthentication.assertion.subject, 'theClient')
   assert.deepEqual(clientAuthentication.assertion.claims, { iss: 'theClient', department: 'orders' })

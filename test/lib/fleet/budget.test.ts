@@ -5,7 +5,7 @@ import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
-import { createVirtualTime } from '../../support/virtual-time.ts'
+import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
 const fine = () => Promise.resolve('fine')
 const down = () => Promise.reject(new RecordStoreError('nobody listens'))

@@ -4,13 +4,13 @@ import { test } from 'node:test'
 import { CacheUnavailableError, createBudget } from '../../../lib/fleet/circuit-breaker.ts'
 import { secretsMarkRecordName } from '../../../lib/fleet/record-store.ts'
 import { createSecretsMark } from '../../../lib/fleet/secrets-version.ts'
-import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
-import { createVirtualTime } from '../../support/virtual-time.ts'
+import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
+import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
 function theMarks() {
   const time = createVirtualTime()
   const { now, pause } = time
-  const store = createMoodyStore()
+  const store = createFaultInjectingStore()
   /** As another process sees it. */
   const open = () => {
     const budget = createBudget({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })

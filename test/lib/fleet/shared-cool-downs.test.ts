@@ -9,7 +9,7 @@ import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { RefusedError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { createVirtualTime } from '../../support/virtual-time.ts'
+import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
 const error = new UnreachableError('nobody listens')
 const ten = { baseSeconds: 10 }

@@ -10,8 +10,8 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
-import { onlyCurrent } from '../../support/only-current.ts'
-import { someToken } from '../../support/some-token.ts'
+import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import { someToken } from '../../support/virtual/some-token.ts'
 
 const name = tokenRecordName('conn', 'the-digest')
 const [namingKey, key] = [randomBytes(32), randomBytes(32)]
@@ -40,7 +40,7 @@ function theSealing(secret: object = theKeys) {
     far,
     clock,
     sealing: createTokenSealing(
-      createSecretCache(onlyCurrent(store.get), () => clock.now),
+      createSecretCache(singleVersionSecrets(store.get), () => clock.now),
       'tokenwell/test/cache',
     ),
   }

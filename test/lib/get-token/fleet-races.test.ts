@@ -12,20 +12,24 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { onlyCurrent } from '../../support/only-current.ts'
-import { createTheTokens, theConnection, virtualToken } from '../../support/the-tokens.ts'
-import { createVirtualTime } from '../../support/virtual-time.ts'
-import { createWarmFleet } from '../../support/warm-fleet.ts'
+import { createFleetWithEventBus } from '../../support/virtual/fleet-with-event-bus.ts'
+import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import {
+  createTokensInVirtualTime,
+  plainConnection,
+  virtualToken,
+} from '../../support/virtual/tokens-in-virtual-time.ts'
+import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
 const error = new UnreachableError('nobody listens')
 
 test('a new token is handed out, not the stale one that it was to replace, where the lease ended meanwhile', async () => {
   let latency = 0
-  const slow = createTheTokens(async () => {
+  const slow = createTokensInVirtualTime(async () => {
     await slow.time.pause(latency)
     return virtualToken()
   })
-  const other = createTheTokens(() => new Promise(() => {}), { fleet: slow })
+  const other = createTokensInVirtualTime(() => new Promise(() => {}), { fleet: slow })
   const { token: old } = await slow.time.until(slow.get())
   await slow.time.advance(217_000)
   latency = 20_000
@@ -38,25 +42,25 @@ test('a new token is handed out, not the stale one that it was to replace, where
 })
 
 const dying: Connection = {
-  ...theConnection,
+  ...plainConnection,
   authorizationServer: {
-    ...theConnection.authorizationServer,
+    ...plainConnection.authorizationServer,
     lifetime: { assumedLifetimeSeconds: 300, marginSeconds: 300 },
   },
 }
 
 test('a token that comes inside its margin goes to all callers of all processes that wait', async () => {
   const options = { connection: dying, cacheLatency: 5, random: Math.random }
-  const first = createTheTokens(() => virtualToken(), options)
-  const second = createTheTokens(() => virtualToken(), { ...options, fleet: first })
+  const first = createTokensInVirtualTime(() => virtualToken(), options)
+  const second = createTokensInVirtualTime(() => virtualToken(), { ...options, fleet: first })
   const calls = [first, second].flatMap(({ get }) => Array.from({ length: 10 }, () => get()))
   await first.time.until(Promise.all(calls))
   assert.equal(first.requests.length + second.requests.length, 1)
 })
 
 test('a process that has learned that its token was rejected hands it out no more', async () => {
-  const first = createTheTokens(() => virtualToken(), { memoryMaximumSeconds: 30 })
-  const second = createTheTokens(
+  const first = createTokensInVirtualTime(() => virtualToken(), { memoryMaximumSeconds: 30 })
+  const second = createTokensInVirtualTime(
     async () => {
       await first.time.pause(8_000)
       return virtualToken()
@@ -77,7 +81,7 @@ test('a process that has learned that its token was rejected hands it out no mor
 test('twenty who refresh at the same moment read once', async () => {
   let reads = 0
   const cache = createSecretCache(
-    onlyCurrent(async () => new Secret(`text ${reads++}`)),
+    singleVersionSecrets(async () => new Secret(`text ${reads++}`)),
     () => 1_000_000,
   )
   await cache.get('name')
@@ -95,7 +99,7 @@ test('a refresh that could not reach the store is not repeated within 10 s', asy
       return new Secret('text')
     },
   }
-  const cache = createSecretCache(onlyCurrent(store.get), () => 1_000_000)
+  const cache = createSecretCache(singleVersionSecrets(store.get), () => 1_000_000)
   await cache.get('name')
   isDown = true
   for (let count = 0; count < 20; count++) await cache.refresh('name')
@@ -131,7 +135,7 @@ test('who loses the race for one probe gives back the ones that it has won', asy
 
 test('a store that is throttled for long leaves time for the token request', async () => {
   const throttle = () => Promise.reject(new RecordStoreError('wait', { isThrottled: true }))
-  const tokens = createTheTokens(() => virtualToken(), {
+  const tokens = createTokensInVirtualTime(() => virtualToken(), {
     store: { read: throttle, write: throttle, due: throttle },
     random: Math.random,
   })
@@ -155,7 +159,7 @@ function throttledWhile(isThrottled: () => boolean): RecordStore {
 
 test('who has the token in hand waits 3 s at most for a store that is throttled by then', async () => {
   const store = throttledWhile(() => tokens.requests.length > 0)
-  const tokens = createTheTokens(() => virtualToken(), { store, random: Math.random, latency: 0 })
+  const tokens = createTokensInVirtualTime(() => virtualToken(), { store, random: Math.random, latency: 0 })
   const start = tokens.time.now()
   const { source } = await tokens.time.until(tokens.get())
   const took = tokens.time.now() - start
@@ -166,7 +170,7 @@ test('who has the token in hand waits 3 s at most for a store that is throttled 
 test('a token that nobody waits for is stored once the table is back', async () => {
   let throttledUntil = 0
   const store = throttledWhile(() => fleet.time.now() < throttledUntil)
-  const fleet = createWarmFleet(
+  const fleet = createFleetWithEventBus(
     () => {
       if (fleet.requests().length > 1) throttledUntil = fleet.time.now() + 6_000
       return virtualToken()

@@ -7,18 +7,18 @@ import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { theDeployment, theIssuer } from '../../support/element-store.ts'
-import { type ElementChanges, theElements } from '../../support/elements.ts'
+import { exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
+import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
 import {
   changeableElements,
-  createTheTokens,
-  type TheTokens,
-  type TheTokensOptions,
-  theConnection,
+  createTokensInVirtualTime,
+  plainConnection,
+  type TokensInVirtualTime,
+  type TokensInVirtualTimeOptions,
   virtualRefusal,
   virtualToken,
-} from '../../support/the-tokens.ts'
-import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
+} from '../../support/virtual/tokens-in-virtual-time.ts'
+import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 
 /*
  * Processes over one store, on one virtual clock. Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for
@@ -26,22 +26,24 @@ import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
  */
 
 interface Fleet {
-  readonly processes: readonly TheTokens[]
-  readonly first: TheTokens
-  readonly time: TheTokens['time']
+  readonly processes: readonly TokensInVirtualTime[]
+  readonly first: TokensInVirtualTime
+  readonly time: TokensInVirtualTime['time']
   /** How many requests the far end has had from all of them. */
   requests(): number
   /** One caller or more in each process, at the same moment. */
-  getAll(callers?: number): ReturnType<TheTokens['get']>[]
+  getAll(callers?: number): ReturnType<TokensInVirtualTime['get']>[]
 }
 
-function createFleet(size: number, endpoint: VirtualEndpoint, options: TheTokensOptions = {}): Fleet {
-  const first = createTheTokens(endpoint, options)
-  const others = Array.from({ length: size - 1 }, () => createTheTokens(endpoint, { ...options, fleet: first }))
+function createFleet(size: number, endpoint: VirtualEndpoint, options: TokensInVirtualTimeOptions = {}): Fleet {
+  const first = createTokensInVirtualTime(endpoint, options)
+  const others = Array.from({ length: size - 1 }, () =>
+    createTokensInVirtualTime(endpoint, { ...options, fleet: first }),
+  )
   return fleetOf([first, ...others])
 }
 
-function fleetOf(processes: readonly TheTokens[]): Fleet {
+function fleetOf(processes: readonly TokensInVirtualTime[]): Fleet {
   const [first = assert.fail('a fleet has a process')] = processes
   return {
     processes,
@@ -133,9 +135,9 @@ test('over an hour of many keys no assertion is sent twice, and each token is as
 
 test('where the holder dies another takes over a second after its lease, and the others wait for that one', async () => {
   const store = theStore()
-  const dead = createTheTokens(() => new Promise(() => {}), { store: store.store })
+  const dead = createTokensInVirtualTime(() => new Promise(() => {}), { store: store.store })
   const heirs = Array.from({ length: 5 }, () =>
-    createTheTokens(() => virtualToken(), { fleet: dead, random: someChance() }),
+    createTokensInVirtualTime(() => virtualToken(), { fleet: dead, random: someChance() }),
   )
   const { time } = dead
   const start = time.now()
@@ -153,11 +155,11 @@ test('where the holder dies another takes over a second after its lease, and the
 
 test('a holder that wakes after it was followed stores nothing, and gets what its heir has stored', async () => {
   const waking = Promise.withResolvers<void>()
-  const slow = createTheTokens(async () => {
+  const slow = createTokensInVirtualTime(async () => {
     await waking.promise
     return virtualToken({ access_token: 'the-late-token' })
   })
-  const heir = createTheTokens(() => virtualToken(), { fleet: slow })
+  const heir = createTokensInVirtualTime(() => virtualToken(), { fleet: slow })
   const late = slow.get({}, 60_000)
   await slow.time.advance(13_001)
   const { token } = await slow.time.until(heir.get())
@@ -167,11 +169,11 @@ test('a holder that wakes after it was followed stores nothing, and gets what it
 })
 
 test('a holder that was followed between two attempts makes no further one, and waits as the others do', async () => {
-  const slow = createTheTokens(async () => {
+  const slow = createTokensInVirtualTime(async () => {
     await slow.time.pause(14_000)
     throw new UnreachableError('nobody listens')
   })
-  const heir = createTheTokens(
+  const heir = createTokensInVirtualTime(
     async () => {
       await slow.time.pause(2_000)
       return virtualToken()
@@ -343,7 +345,7 @@ for (const state of ['down', 'silent', 'throttled'] as const)
 /** Processes that read their elements for themselves: each has its own, and keeps them for a minute. */
 function createFleetOfReaders(size: number, endpoint: VirtualEndpoint) {
   const change = (changes: ElementChanges) => ({
-    ...theElements(theIssuer, { builder: { signatureAlgorithm: 'ES256' }, ...changes }),
+    ...exampleElements(exampleIssuer, { builder: { signatureAlgorithm: 'ES256' }, ...changes }),
   })
   const reads = Array.from({ length: size }, () => 0)
   const stores = Array.from({ length: size }, (_, index) => {
@@ -356,18 +358,18 @@ function createFleetOfReaders(size: number, endpoint: VirtualEndpoint) {
       },
     }
   })
-  const processes: TheTokens[] = []
+  const processes: TokensInVirtualTime[] = []
   for (const elements of stores) {
     const connections = createConnectionCache({
       elements,
-      deployment: theDeployment,
+      deployment: localDeployment,
       now: () => processes[0]?.time.now() ?? 0,
       pause: () => new Promise(() => {}),
       log() {},
     })
     const [first] = processes
     const options = { connections, memoryMaximumSeconds: 30, ...(first && { fleet: first }) }
-    processes.push(createTheTokens(endpoint, options))
+    processes.push(createTokensInVirtualTime(endpoint, options))
   }
   const changeAt = (index: number, changes: ElementChanges) => stores[index]?.change(change(changes))
   return { ...fleetOf(processes), changeAt, reads }
@@ -443,9 +445,9 @@ test('what was refused under old elements is asked for at once under new ones', 
   failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll())))
   assert.equal(fleet.requests(), 1)
   await second.time.advance(20_000)
-  const third = createTheTokens(() => virtualToken(), {
+  const third = createTokensInVirtualTime(() => virtualToken(), {
     fleet: second,
-    connection: { ...theConnection, parameters: { ...theConnection.parameters, scope: ['new'] } },
+    connection: { ...plainConnection, parameters: { ...plainConnection.parameters, scope: ['new'] } },
   })
   await third.time.until(third.get({ audience: 'other' }))
   const { token } = await second.time.until(third.get())
@@ -481,9 +483,9 @@ test('all processes may reject the same token at once: it is replaced once', asy
 
 /** Its tokens are inside their margin as soon as they come. */
 const dying: Connection = {
-  ...theConnection,
+  ...plainConnection,
   authorizationServer: {
-    ...theConnection.authorizationServer,
+    ...plainConnection.authorizationServer,
     lifetime: { assumedLifetimeSeconds: 300, marginSeconds: 300 },
   },
 }

@@ -2,17 +2,22 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Connection } from '../../../lib/configuration/connection.ts'
 import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { createTheTokens, theConnection, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
+import {
+  createTokensInVirtualTime,
+  plainConnection,
+  virtualRefusal,
+  virtualToken,
+} from '../../support/virtual/tokens-in-virtual-time.ts'
 
 /* On a virtual clock: tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
 
 function withMargin(marginSeconds: number): Connection {
-  const { authorizationServer: server } = theConnection
-  return { ...theConnection, authorizationServer: { ...server, lifetime: { ...server.lifetime, marginSeconds } } }
+  const { authorizationServer: server } = plainConnection
+  return { ...plainConnection, authorizationServer: { ...server, lifetime: { ...server.lifetime, marginSeconds } } }
 }
 
 test('a stale token is renewed by who meets it first; others get it at once', async () => {
-  const tokens = createTheTokens(() => virtualToken())
+  const tokens = createTokensInVirtualTime(() => virtualToken())
   const old = await tokens.time.until(tokens.get())
   await tokens.time.advance(215_000)
   assert.equal((await tokens.time.until(tokens.get())).source, 'memory', 'still fresh')
@@ -33,7 +38,7 @@ test('a stale token is renewed by who meets it first; others get it at once', as
 
 test('a stale token whose renewal fails is handed out while it is usable, and not past that', async () => {
   let isDown = false
-  const tokens = createTheTokens(() => {
+  const tokens = createTokensInVirtualTime(() => {
     if (isDown) throw new UnreachableError('nobody listens')
     return virtualToken()
   })
@@ -57,7 +62,7 @@ test('a stale token whose renewal fails is handed out while it is usable, and no
 
 test('a fault of ours in a renewal is not covered up by the stale token', async () => {
   let fault: Error | undefined
-  const tokens = createTheTokens(() => {
+  const tokens = createTokensInVirtualTime(() => {
     if (fault) throw fault
     return virtualToken()
   })
@@ -69,7 +74,7 @@ test('a fault of ours in a renewal is not covered up by the stale token', async 
 
 test('a stale token whose renewal is refused is not renewed at every hit', async () => {
   let isRefused = false
-  const tokens = createTheTokens(() => (isRefused ? virtualRefusal('invalid_scope') : virtualToken()))
+  const tokens = createTokensInVirtualTime(() => (isRefused ? virtualRefusal('invalid_scope') : virtualToken()))
   await tokens.time.until(tokens.get())
   isRefused = true
   await tokens.time.advance(217_000)
@@ -82,7 +87,7 @@ test('a stale token whose renewal is refused is not renewed at every hit', async
 
 test('a stale token whose renewal brings nonsense is tried again after 10 s, not at every hit', async () => {
   let isNonsense = false
-  const tokens = createTheTokens(() => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()))
+  const tokens = createTokensInVirtualTime(() => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()))
   await tokens.time.until(tokens.get())
   isNonsense = true
   await tokens.time.advance(217_000)
@@ -94,10 +99,10 @@ test('a stale token whose renewal brings nonsense is tried again after 10 s, not
 })
 
 test('a server that hands out the same token again is not asked at every hit', async () => {
-  const born = createTheTokens(() => virtualToken())
+  const born = createTokensInVirtualTime(() => virtualToken())
   const start = born.time.now()
   const end = start + 300_000
-  const tokens = createTheTokens(
+  const tokens = createTokensInVirtualTime(
     ({ at }) => virtualToken({ access_token: 'the-same', expires_in: Math.floor((end - at) / 1000) }),
     { connection: withMargin(30) },
   )
@@ -113,7 +118,7 @@ test('a server that hands out the same token again is not asked at every hit', a
 
 test('a stale token that ends while its renewal is waited for is not handed out', async () => {
   let isDead = false
-  const tokens = createTheTokens(async () => {
+  const tokens = createTokensInVirtualTime(async () => {
     if (!isDead) return virtualToken()
     await tokens.time.pause(11_000)
     throw new TimedOutError('too late')
@@ -125,7 +130,7 @@ test('a stale token that ends while its renewal is waited for is not handed out'
 })
 
 test('who comes while a slow cache is looked into or written to does not ask for another', async () => {
-  const tokens = createTheTokens(() => virtualToken(), { cacheLatency: 20, latency: 50 })
+  const tokens = createTokensInVirtualTime(() => virtualToken(), { cacheLatency: 20, latency: 50 })
   const all = [tokens.get()]
   for (let moment = 0; moment < 15; moment++) {
     await tokens.time.advance(10)
@@ -138,7 +143,7 @@ test('who comes while a slow cache is looked into or written to does not ask for
 
 test('a token without a margin is not handed out in its last second', async () => {
   const connection = withMargin(0)
-  const tokens = createTheTokens(() => virtualToken({ expires_in: 3 }), { connection, latency: 10 })
+  const tokens = createTokensInVirtualTime(() => virtualToken({ expires_in: 3 }), { connection, latency: 10 })
   await tokens.time.until(tokens.get())
   await tokens.time.advance(2_300)
   assert.equal((await tokens.time.until(tokens.get())).source, 'server')
@@ -146,8 +151,8 @@ test('a token without a margin is not handed out in its last second', async () =
 
 test('who is in a hurry gets a 504 in time, and leaves the server to the others', async () => {
   let delay = 5_000
-  const tokens = createTheTokens(() => virtualToken(), { latency: 0 })
-  const slow = createTheTokens(
+  const tokens = createTokensInVirtualTime(() => virtualToken(), { latency: 0 })
+  const slow = createTokensInVirtualTime(
     async () => {
       await slow.time.pause(delay)
       return virtualToken()
@@ -164,7 +169,7 @@ test('who is in a hurry gets a 504 in time, and leaves the server to the others'
 })
 
 test('a clock that is set forward makes tokens old, not dead ones alive', async () => {
-  const tokens = createTheTokens(() => virtualToken())
+  const tokens = createTokensInVirtualTime(() => virtualToken())
   const old = await tokens.time.until(tokens.get())
   tokens.time.jump(3_600_000)
   const { source, token } = await tokens.time.until(tokens.get())
@@ -173,7 +178,7 @@ test('a clock that is set forward makes tokens old, not dead ones alive', async 
 })
 
 test('after a rejection the next caller gets another token, however many reject', async () => {
-  const tokens = createTheTokens(() => virtualToken())
+  const tokens = createTokensInVirtualTime(() => virtualToken())
   const old = await tokens.time.until(tokens.get())
   const answers = await tokens.time.until(
     Promise.all(Array.from({ length: 50 }, () => tokens.get({ rejectedTokenId: old.token.id }))),

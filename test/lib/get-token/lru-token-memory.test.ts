@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { lruTokenMemory } from '../../../lib/get-token/token-memory.ts'
-import { someToken, someTokenKey } from '../../support/some-token.ts'
+import { someToken, someTokenKey } from '../../support/virtual/some-token.ts'
 
 const rejectionOf = (tokenId: string, now = 0, connection = 'conn') => ({
   connection,

@@ -3,12 +3,12 @@ import { test } from 'node:test'
 import type { Token } from '../../../lib/access-token/token.ts'
 import { createOutcomes } from '../../../lib/get-token/outcomes.ts'
 import { RefusedError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { theConnection } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
-import { someToken } from '../../support/some-token.ts'
+import { resolveConn } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { someToken } from '../../support/virtual/some-token.ts'
 
 test('of each connection the last success and the last failure are remembered, side by side', async (t) => {
-  const connection = await theConnection(t, theElements('https://as.example'))
+  const connection = await resolveConn(t, exampleElements('https://as.example'))
   let now = 0
   const outcomes = createOutcomes(() => now)
   const obtain = (token: () => Promise<Token>, name = 'conn') =>

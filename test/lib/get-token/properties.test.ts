@@ -2,7 +2,11 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { createTheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
+import {
+  createTokensInVirtualTime,
+  virtualRefusal,
+  virtualToken,
+} from '../../support/virtual/tokens-in-virtual-time.ts'
 
 /* Over random lifetimes, answers, faults and clocks; the seed is printed when one fails. */
 
@@ -26,7 +30,7 @@ function createFarEnd(answers: readonly SomeAnswer[]) {
   let underWay = 0
   let mostUnderWay = 0
   let isMended = false
-  const tokens = createTheTokens(
+  const tokens = createTokensInVirtualTime(
     async ({ at, index }) => {
       mostUnderWay = Math.max(mostUnderWay, ++underWay)
       try {

@@ -6,7 +6,7 @@ import type { SharedTokenCache } from '../../../lib/get-token/token-cache.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import type { Invalidation } from '../../../lib/get-token/token-memory.ts'
 import { lruTokenMemory } from '../../../lib/get-token/token-memory.ts'
-import { someToken, someTokenKey } from '../../support/some-token.ts'
+import { someToken, someTokenKey } from '../../support/virtual/some-token.ts'
 
 /** The part of a fleet that a rejection needs. */
 function fleetThat(invalidate: () => Promise<Invalidation | undefined>): Pick<SharedTokenCache, 'invalidate'> {

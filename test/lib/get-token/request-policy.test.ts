@@ -3,7 +3,12 @@ import { test } from 'node:test'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { RefusedError, TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { createTheTokens, theConnection, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
+import {
+  createTokensInVirtualTime,
+  plainConnection,
+  virtualRefusal,
+  virtualToken,
+} from '../../support/virtual/tokens-in-virtual-time.ts'
 
 /* On a virtual clock: what is asked again, what is left alone, and for how long. */
 
@@ -21,7 +26,7 @@ async function failure(promise: Promise<unknown>): Promise<CoolingDownError> {
 }
 
 test('a passing failure is repeated twice, each time with a new assertion', async () => {
-  const tokens = createTheTokens(({ index }) => (index < 2 ? down() : virtualToken()))
+  const tokens = createTokensInVirtualTime(({ index }) => (index < 2 ? down() : virtualToken()))
   const { source } = await tokens.time.until(tokens.get())
   assert.equal(source, 'server')
   assert.equal(tokens.requests.length, 3)
@@ -31,7 +36,7 @@ test('a passing failure is repeated twice, each time with a new assertion', asyn
 })
 
 test('after two repetitions it is enough, and the endpoint cools down for everyone', async () => {
-  const tokens = createTheTokens(down)
+  const tokens = createTokensInVirtualTime(down)
   const error = await failure(tokens.time.until(tokens.get()))
   assert.equal(tokens.requests.length, 3)
   assert.equal(error.retryAfterSeconds, 30)
@@ -44,13 +49,13 @@ test('after two repetitions it is enough, and the endpoint cools down for everyo
 })
 
 test('what can have no answer before the deadline is not begun', async () => {
-  const tokens = createTheTokens(down)
+  const tokens = createTokensInVirtualTime(down)
   await failure(tokens.time.until(tokens.get({}, 2_100)))
   assert.equal(tokens.requests.length, 1)
 })
 
 test('Retry-After is waited for where it fits the deadline', async () => {
-  const tokens = createTheTokens(({ index }) =>
+  const tokens = createTokensInVirtualTime(({ index }) =>
     index === 0 ? { status: 429, retryAfter: '7', body: '' } : virtualToken(),
   )
   assert.equal((await tokens.time.until(tokens.get())).source, 'server')
@@ -58,7 +63,7 @@ test('Retry-After is waited for where it fits the deadline', async () => {
 })
 
 test('while one waits for Retry-After nobody else asks that endpoint', async () => {
-  const tokens = createTheTokens(({ index }) =>
+  const tokens = createTokensInVirtualTime(({ index }) =>
     index === 0 ? { status: 503, retryAfter: '7', body: '' } : virtualToken(),
   )
   const waiting = tokens.get()
@@ -75,7 +80,7 @@ test('Retry-After beyond the deadline is told to the callers at once, up to 5 mi
     ['24', 24],
     ['31536000', 300],
   ] as const) {
-    const tokens = createTheTokens(() => ({ status: 429, retryAfter, body: '' }))
+    const tokens = createTokensInVirtualTime(() => ({ status: 429, retryAfter, body: '' }))
     assert.equal((await failure(tokens.time.until(tokens.get()))).retryAfterSeconds, told)
     await tokens.time.advance(told * 1000 - 100)
     await failure(tokens.get())
@@ -84,7 +89,7 @@ test('Retry-After beyond the deadline is told to the callers at once, up to 5 mi
 })
 
 test('Retry-After as a date counts from now, and what is neither counts as none', async () => {
-  const tokens = createTheTokens(({ index, at }) => {
+  const tokens = createTokensInVirtualTime(({ index, at }) => {
     if (index > 0) return virtualToken()
     return { status: 503, retryAfter: new Date(at + 5_000).toUTCString(), body: '' }
   })
@@ -92,14 +97,14 @@ test('Retry-After as a date counts from now, and what is neither counts as none'
   assert.equal((tokens.requests[1]?.at ?? 0) - (tokens.requests[0]?.at ?? 0), 5_000 + 50 + 100)
 
   for (const retryAfter of ['-5', 'soon', '1.5', '2026-01-01', '']) {
-    const odd = createTheTokens(() => ({ status: 503, retryAfter, body: '' }))
+    const odd = createTokensInVirtualTime(() => ({ status: 503, retryAfter, body: '' }))
     await failure(odd.time.until(odd.get()))
     assert.equal(odd.requests.length, 3, retryAfter)
   }
 })
 
 test('what may have been answered is not asked again: the endpoint cools down', async () => {
-  const tokens = createTheTokens(() => {
+  const tokens = createTokensInVirtualTime(() => {
     throw new TimedOutError('too late')
   })
   const error = await failure(tokens.time.until(tokens.get()))
@@ -108,7 +113,7 @@ test('what may have been answered is not asked again: the endpoint cools down', 
 })
 
 test('a time-out of a caller in a hurry says nothing about the server: the next caller asks', async () => {
-  const tokens = createTheTokens(({ index }) => {
+  const tokens = createTokensInVirtualTime(({ index }) => {
     if (index > 0) return virtualToken()
     throw new TimedOutError('too late')
   })
@@ -117,7 +122,7 @@ test('a time-out of a caller in a hurry says nothing about the server: the next 
 })
 
 test('a certificate that is not trusted is not asked again at once', async () => {
-  const tokens = createTheTokens(() => {
+  const tokens = createTokensInVirtualTime(() => {
     throw new UnreachableError('not trusted', { isLasting: true })
   })
   await failure(tokens.time.until(tokens.get()))
@@ -125,7 +130,7 @@ test('a certificate that is not trusted is not asked again at once', async () =>
 })
 
 test('a refusal is never repeated, and remembered for its token only', async () => {
-  const tokens = createTheTokens(({ form }) =>
+  const tokens = createTokensInVirtualTime(({ form }) =>
     form.get('scope') === 'no' ? virtualRefusal('invalid_scope') : virtualToken(),
   )
   const error = await failure(tokens.time.until(tokens.get({ scope: ['no'] })))
@@ -142,14 +147,14 @@ test('a refusal is never repeated, and remembered for its token only', async () 
 })
 
 test('a refused client is remembered for its whole connection', async () => {
-  const tokens = createTheTokens(() => virtualRefusal('invalid_client'))
+  const tokens = createTokensInVirtualTime(() => virtualRefusal('invalid_client'))
   await failure(tokens.time.until(tokens.get()))
   await failure(tokens.time.until(tokens.get({ scope: ['other'] })))
   assert.equal(tokens.requests.length, 1)
 })
 
 test('a cool-down ends with one probe, and doubles to 5 min as long as that fails', async () => {
-  const tokens = createTheTokens(() => virtualRefusal('invalid_client'))
+  const tokens = createTokensInVirtualTime(() => virtualRefusal('invalid_client'))
   const waits: number[] = []
   for (let count = 0; count < 6; count++) {
     const { retryAfterSeconds } = await failure(tokens.time.until(tokens.get()))
@@ -162,7 +167,7 @@ test('a cool-down ends with one probe, and doubles to 5 min as long as that fail
 
 test('while the probe is under way the others are told to wait', async () => {
   let isDown = true
-  const tokens = createTheTokens(() => (isDown ? down() : virtualToken()))
+  const tokens = createTokensInVirtualTime(() => (isDown ? down() : virtualToken()))
   await failure(tokens.time.until(tokens.get()))
   await tokens.time.advance(30_000)
   isDown = false
@@ -185,7 +190,7 @@ for (const [what, answer] of [
 ] as const)
   test(`an endpoint that answers its probe with ${what} is there again: others may ask, and nothing doubles`, async () => {
     let isDown = true
-    const tokens = createTheTokens(({ form }) => {
+    const tokens = createTokensInVirtualTime(({ form }) => {
       if (isDown) return down()
       return form.get('scope') === 'no' ? answer() : virtualToken({ expires_in: 10 })
     })
@@ -199,7 +204,7 @@ for (const [what, answer] of [
 
 test('a probe that ends by a fault of ours found nothing out: the next caller asks', async () => {
   let fault: Error | undefined
-  const tokens = createTheTokens(() => {
+  const tokens = createTokensInVirtualTime(() => {
     if (fault) throw fault
     return virtualRefusal('invalid_client')
   })
@@ -212,7 +217,7 @@ test('a probe that ends by a fault of ours found nothing out: the next caller as
 })
 
 test('requests that fail together are one failure: the first cool-down is not doubled', async () => {
-  const tokens = createTheTokens(() => {
+  const tokens = createTokensInVirtualTime(() => {
     throw new TimedOutError('too late')
   })
   const all = Promise.allSettled(Array.from({ length: 20 }, (_, index) => tokens.get({ scope: [`scope-${index}`] })))
@@ -223,7 +228,7 @@ test('requests that fail together are one failure: the first cool-down is not do
 
 test('a probe that never comes back does not keep the others from asking for ever', async () => {
   let isHanging = false
-  const tokens = createTheTokens(() => (isHanging ? new Promise(() => {}) : virtualRefusal('invalid_client')))
+  const tokens = createTokensInVirtualTime(() => (isHanging ? new Promise(() => {}) : virtualRefusal('invalid_client')))
   await failure(tokens.time.until(tokens.get()))
   await tokens.time.advance(30_000)
   isHanging = true
@@ -239,7 +244,7 @@ test('a probe that never comes back does not keep the others from asking for eve
 
 test('a success ends a cool-down and its doubling', async () => {
   let isRefused = true
-  const tokens = createTheTokens(() =>
+  const tokens = createTokensInVirtualTime(() =>
     isRefused ? virtualRefusal('invalid_client') : virtualToken({ expires_in: 10 }),
   )
   await failure(tokens.time.until(tokens.get()))
@@ -252,8 +257,8 @@ test('a success ends a cool-down and its doubling', async () => {
 })
 
 test('a user whose passwords are refused several times in a minute cools down, whatever the password', async () => {
-  const tokens = createTheTokens(() => virtualRefusal('invalid_grant'), {
-    connection: { ...theConnection, grantType: 'password' },
+  const tokens = createTokensInVirtualTime(() => virtualRefusal('invalid_grant'), {
+    connection: { ...plainConnection, grantType: 'password' },
   })
   const guess = (username: string, password: string) =>
     failure(tokens.time.until(tokens.get({ username, password: new Secret(password) })))
@@ -264,8 +269,8 @@ test('a user whose passwords are refused several times in a minute cools down, w
 })
 
 test('a user whose passwords are refused now and then does not cool down', async () => {
-  const tokens = createTheTokens(() => virtualRefusal('invalid_grant'), {
-    connection: { ...theConnection, grantType: 'password' },
+  const tokens = createTokensInVirtualTime(() => virtualRefusal('invalid_grant'), {
+    connection: { ...plainConnection, grantType: 'password' },
   })
   for (const [password, wait] of [
     ['a', 40_000],
@@ -281,7 +286,7 @@ test('a user whose passwords are refused now and then does not cool down', async
 
 for (const ahead of [10 * 60_000, -10 * 60_000, -5_000])
   test(`after invalid_client with a Date that shows our clock off by ${ahead} ms there is one more attempt, by the server clock`, async () => {
-    const tokens = createTheTokens(({ claims, at }) => {
+    const tokens = createTokensInVirtualTime(({ claims, at }) => {
       const serverTime = Math.floor((at + ahead) / 1000)
       const isAccepted = Number(claims['iat']) <= serverTime && serverTime < Number(claims['exp'])
       return isAccepted
@@ -300,7 +305,7 @@ for (const ahead of [10 * 60_000, -10 * 60_000, -5_000])
 
 test('a clock that is right, or a Date that is missing or none, gives no second attempt', async () => {
   for (const date of [(at: number) => new Date(at).toUTCString(), () => undefined, () => 'yesterday']) {
-    const tokens = createTheTokens(({ at }) => {
+    const tokens = createTokensInVirtualTime(({ at }) => {
       const text = date(at)
       return virtualRefusal('invalid_client', text === undefined ? {} : { date: text })
     })
@@ -310,7 +315,7 @@ test('a clock that is right, or a Date that is missing or none, gives no second 
 })
 
 test('a server that refuses by every clock is asked twice, not more', async () => {
-  const tokens = createTheTokens(({ at }) =>
+  const tokens = createTokensInVirtualTime(({ at }) =>
     virtualRefusal('invalid_client', { date: new Date(at + 3_600_000 * (1 + Math.random())).toUTCString() }),
   )
   await failure(tokens.time.until(tokens.get()))
@@ -318,7 +323,9 @@ test('a server that refuses by every clock is asked twice, not more', async () =
 })
 
 test('another refusal than invalid_client gives no second attempt, whatever its Date', async () => {
-  const tokens = createTheTokens(() => virtualRefusal('unauthorized_client', { date: new Date(0).toUTCString() }))
+  const tokens = createTokensInVirtualTime(() =>
+    virtualRefusal('unauthorized_client', { date: new Date(0).toUTCString() }),
+  )
   await failure(tokens.time.until(tokens.get()))
   assert.equal(tokens.requests.length, 1)
 })

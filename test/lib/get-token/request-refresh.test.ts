@@ -1,18 +1,18 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Secret } from '../../../lib/secret/secret.ts'
-import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
-import { createTheBus } from '../../support/the-bus.ts'
-import { virtualToken } from '../../support/the-tokens.ts'
-import { createWarmFleet, type WarmFleetOptions } from '../../support/warm-fleet.ts'
+import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
+import { createFleetWithEventBus, type FleetWithEventBusOptions } from '../../support/virtual/fleet-with-event-bus.ts'
+import { createQueueingEventBus } from '../../support/virtual/queueing-event-bus.ts'
+import { virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 
 /* Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
 
 const alice = { username: 'alice', password: new Secret('the password of alice') }
 
 /** Processes that have had the same token, which has just gone stale. */
-async function theStale(options: WarmFleetOptions = {}) {
-  const fleet = createWarmFleet(() => virtualToken(), { memoryMaximumSeconds: 30, ...options })
+async function theStale(options: FleetWithEventBusOptions = {}) {
+  const fleet = createFleetWithEventBus(() => virtualToken(), { memoryMaximumSeconds: 30, ...options })
   const [first = assert.fail()] = await fleet.time.until(Promise.all(fleet.callers.map(({ get }) => get())))
   await fleet.time.advance(217_000)
   /** So many callers in each process, at the same moment. */
@@ -75,7 +75,7 @@ test('while somebody renews it nothing is asked for', async () => {
 })
 
 test('where the bus does not take the event who has met the token renews it, and the others have it at once', async () => {
-  const theBus = createTheBus()
+  const theBus = createQueueingEventBus()
   theBus.refuse()
   const { fleet, old } = await theStale({ size: 2, theBus })
   const [first = assert.fail(), second = assert.fail()] = fleet.callers
@@ -94,7 +94,7 @@ test('where the bus does not take the event who has met the token renews it, and
 })
 
 test('where nobody listens who has met the token renews it, as without events', async () => {
-  const { fleet, old, meet } = await theStale({ theBus: createTheBus({ isHeard: false }) })
+  const { fleet, old, meet } = await theStale({ theBus: createQueueingEventBus({ isHeard: false }) })
   const answers = await fleet.time.until(meet())
   assert.ok(answers.some(({ token }) => token.id !== old.id))
   assert.equal(fleet.requests().length, 2)
@@ -102,7 +102,7 @@ test('where nobody listens who has met the token renews it, as without events', 
 })
 
 test('what a bus takes that fails in another way than it may is a fault, and hides nothing', async () => {
-  const theBus = createTheBus()
+  const theBus = createQueueingEventBus()
   const { fleet } = await theStale({ theBus })
   Object.assign(theBus, { raise: () => Promise.reject(new TypeError('a fault')) })
   await assert.rejects(fleet.caller.get(), TypeError)
@@ -110,7 +110,7 @@ test('what a bus takes that fails in another way than it may is a fault, and hid
 
 test("a user's stale token is renewed by who met it, and no event is raised of it", async () => {
   const changes = { oAuth: { grantType: 'password' } }
-  const fleet = createWarmFleet(() => virtualToken(), { changes, size: 2 })
+  const fleet = createFleetWithEventBus(() => virtualToken(), { changes, size: 2 })
   const { token: old } = await fleet.time.until(fleet.caller.get(alice))
   assert.deepEqual(await fleet.caller.store.due(Number.MAX_SAFE_INTEGER, 10), [], 'and it is never warmed')
   await fleet.time.advance(217_000)
@@ -139,7 +139,7 @@ test('an expired token is no stale one: who meets it asks, and waits', async () 
 })
 
 test('where the event can not be claimed the token serves on, and its renewal is asked for later', async () => {
-  const store = createMoodyStore()
+  const store = createFaultInjectingStore()
   const { fleet, old } = await theStale({ store, size: 1 })
   store.before = { ...isFine, write: isDown }
   assert.equal((await fleet.caller.get()).token.id, old.id)
@@ -155,7 +155,7 @@ test('where the event can not be claimed the token serves on, and its renewal is
 
 test('a renewal that fails is asked for again when that may help, and callers wait at no moment', async () => {
   let isNonsense = false
-  const fleet = createWarmFleet(() => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()), {
+  const fleet = createFleetWithEventBus(() => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()), {
     memoryMaximumSeconds: 30,
   })
   await fleet.time.until(fleet.caller.get())

@@ -9,34 +9,34 @@ import type { Signer } from '../../../lib/signing/signer.ts'
 import type { Signers } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import {
-  createTheTokens,
-  type TheTokens,
-  theConnection,
+  createTokensInVirtualTime,
+  plainConnection,
+  type TokensInVirtualTime,
   virtualRefusal,
   virtualToken,
-} from '../../support/the-tokens.ts'
-import { theSigner, type VirtualEndpoint } from '../../support/virtual-ports.ts'
+} from '../../support/virtual/tokens-in-virtual-time.ts'
+import { theSigner, type VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 
 const hour = 3_600_000
 const keyName = 'tokenwell/test/the-key'
 const passwordName = 'tokenwell/test/the-password'
 const basic: Connection = {
-  ...theConnection,
+  ...plainConnection,
   clientAuthentication: { method: 'client_secret_basic', passwordSecret: passwordName },
 }
 const certificateName = 'tokenwell/test/the-certificate'
 const byCertificate: Connection = {
-  ...theConnection,
+  ...plainConnection,
   clientAuthentication: { method: 'tls_client_auth' },
   authorizationServer: {
-    ...theConnection.authorizationServer,
+    ...plainConnection.authorizationServer,
     tls: { minimumVersion: 'TLSv1.2', clientCertificate: certificateName },
   },
 }
 
 /** The far ends: an authorization server with a clock, and a store of secrets that counts. */
 interface FarEnds {
-  readonly tokens: TheTokens
+  readonly tokens: TokensInVirtualTime
   /** Of the server's clock before ours. */
   offset: number
   text: string
@@ -45,10 +45,10 @@ interface FarEnds {
   previous?: string | Error | undefined
   readonly reads: string[]
   readonly previousReads: string[]
-  ask(): ReturnType<TheTokens['get']>
+  ask(): ReturnType<TokensInVirtualTime['get']>
 }
 
-async function theFarEnds(endpoint: VirtualEndpoint, connection = theConnection): Promise<FarEnds> {
+async function theFarEnds(endpoint: VirtualEndpoint, connection = plainConnection): Promise<FarEnds> {
   const reads: string[] = []
   const previousReads: string[] = []
   const previousOf = async (name: string) => {
@@ -75,7 +75,7 @@ async function theFarEnds(endpoint: VirtualEndpoint, connection = theConnection)
     },
   }
   const secrets = createSecretCache(store, () => far.tokens.time.now())
-  const tokens = createTheTokens(
+  const tokens = createTokensInVirtualTime(
     async (request) => ({
       date: new Date(request.at + far.offset).toUTCString(),
       ...(await endpoint(request)),

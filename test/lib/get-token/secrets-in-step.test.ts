@@ -6,22 +6,30 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-store.ts'
 import type { Signers } from '../../../lib/signing/signer-cache.ts'
-import { plant } from '../../support/canary.ts'
-import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
-import { onlyCurrent } from '../../support/only-current.ts'
-import { type TheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
-import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
-import { createWarmFleet, fulfilled, type WarmFleetOptions } from '../../support/warm-fleet.ts'
+import { plant } from '../../support/output/canary.ts'
+import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
+import {
+  createFleetWithEventBus,
+  type FleetWithEventBusOptions,
+  fulfilled,
+} from '../../support/virtual/fleet-with-event-bus.ts'
+import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import { type TokensInVirtualTime, virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
+import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 
 const secretChanged: IncomingEvent = { type: 'SecretChanged', name: 'tokenwell/local/any' }
 const [firstKey, secondKey, thirdKey] = ['the first signing key', 'the second signing key', 'the third signing key']
 
 /** Processes that keep the signing key each for itself, and say in each assertion by which one it was signed. */
-function createSigners(size: number, endpoint: VirtualEndpoint = () => virtualToken(), options?: WarmFleetOptions) {
+function createSigners(
+  size: number,
+  endpoint: VirtualEndpoint = () => virtualToken(),
+  options?: FleetWithEventBusOptions,
+) {
   for (const key of [firstKey, secondKey, thirdKey]) plant(key)
-  const fleet = createWarmFleet(endpoint, { size: 1, ...options })
+  const fleet = createFleetWithEventBus(endpoint, { size: 1, ...options })
   const far: { key: string; failure?: SecretErrorCode | undefined; reads: number } = { key: firstKey, reads: 0 }
-  const store = onlyCurrent(async () => {
+  const store = singleVersionSecrets(async () => {
     far.reads++
     if (far.failure) throw new SecretError(far.failure, 'it fails')
     return new Secret(far.key)
@@ -40,7 +48,7 @@ function createSigners(size: number, endpoint: VirtualEndpoint = () => virtualTo
   const processes = Array.from({ length: size }, join)
   let wished = 0
   /** A token that nobody has had yet, and so an assertion, in each process. */
-  const askAnew = (of: readonly TheTokens[] = processes) =>
+  const askAnew = (of: readonly TokensInVirtualTime[] = processes) =>
     fleet.time.until(Promise.all(of.map(({ get }) => get({ audience: `aud-${wished++}` }))))
   const keysUsed = () => processes.map(({ requests }) => requests.at(-1)?.claims['key'])
   return { fleet, far, processes, join, askAnew, keysUsed }
@@ -145,7 +153,7 @@ test('while the secret can not be read again the one in hand serves on, and is r
 })
 
 test('where the mark can not be read assertions are signed all the same; the change is found when it can', async () => {
-  const store = createMoodyStore()
+  const store = createFaultInjectingStore()
   const { fleet, far, askAnew, keysUsed } = createSigners(2, undefined, { store })
   store.before = { read: isDown, write: isDown }
   await askAnew()
@@ -158,7 +166,7 @@ test('where the mark can not be read assertions are signed all the same; the cha
 })
 
 test('while the mark can not be read no secret is read again for each assertion', async () => {
-  const store = createMoodyStore()
+  const store = createFaultInjectingStore()
   const { far, askAnew } = createSigners(1, undefined, { store })
   await askAnew()
   store.before = { read: isDown, write: isDown }

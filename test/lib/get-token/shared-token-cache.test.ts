@@ -6,10 +6,10 @@ import { createTokenSealing, type TokenSealing } from '../../../lib/fleet/sealin
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { testSharedTokenCacheContract } from '../../contract/shared-token-cache.ts'
-import { pointSdkAt, startDynalite } from '../../support/dynalite.ts'
-import { onlyCurrent } from '../../support/only-current.ts'
-import { startIfThere } from '../../support/real-server.ts'
-import { startValkey } from '../../support/valkey.ts'
+import { pointSdkAt, startDynalite } from '../../support/servers/dynalite.ts'
+import { startIfThere } from '../../support/servers/real-server.ts'
+import { startValkey } from '../../support/servers/valkey.ts'
+import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
 
 const attemptMilliseconds = 10_000
 
@@ -20,7 +20,7 @@ function theSealing(): TokenSealing {
   )
   return createTokenSealing(
     createSecretCache(
-      onlyCurrent(async () => secret),
+      singleVersionSecrets(async () => secret),
       Date.now,
     ),
     'tokenwell/test/cache',

@@ -1,20 +1,20 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
-import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
-import { createTheBus } from '../../support/the-bus.ts'
-import { virtualToken } from '../../support/the-tokens.ts'
-import { createWarmFleet } from '../../support/warm-fleet.ts'
+import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
+import { createFleetWithEventBus } from '../../support/virtual/fleet-with-event-bus.ts'
+import { createQueueingEventBus } from '../../support/virtual/queueing-event-bus.ts'
+import { virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 
 test('a token that a caller deletes is told of once, however often and by how many it is deleted', async () => {
-  const fleet = createWarmFleet(() => virtualToken(), { size: 3 })
+  const fleet = createFleetWithEventBus(() => virtualToken(), { size: 3 })
   const { token } = await fleet.time.until(fleet.caller.get())
   await Promise.all([...fleet.callers, ...fleet.callers].map((process) => process.delete(token.id)))
   assert.deepEqual(fleet.bus.raised, [{ type: 'TokenRejected', connection: 'conn', tokenId: token.id }])
 })
 
 test('a token that is none any more, or that stays for a while yet, is not told of', async () => {
-  const fleet = createWarmFleet(() => virtualToken())
+  const fleet = createFleetWithEventBus(() => virtualToken())
   const { token: old } = await fleet.time.until(fleet.caller.get())
   await fleet.caller.delete(old.id)
   const { token } = await fleet.time.until(fleet.caller.get())
@@ -25,8 +25,8 @@ test('a token that is none any more, or that stays for a while yet, is not told 
 })
 
 test('where the fleet can not be asked the rejection is told all the same, and takes effect when it can', async () => {
-  const store = createMoodyStore()
-  const fleet = createWarmFleet(() => virtualToken(), { store })
+  const store = createFaultInjectingStore()
+  const fleet = createFleetWithEventBus(() => virtualToken(), { store })
   const [caller, other = assert.fail()] = fleet.callers
   const { token } = await fleet.time.until(fleet.caller.get())
   store.before = { read: isDown, write: isDown }
@@ -41,9 +41,9 @@ test('where the fleet can not be asked the rejection is told all the same, and t
 
 test('where the bus refuses it, or nobody listens, the token is dropped all the same', async () => {
   for (const isHeard of [true, false]) {
-    const bus = createTheBus({ isHeard })
+    const bus = createQueueingEventBus({ isHeard })
     bus.refuse()
-    const fleet = createWarmFleet(() => virtualToken(), { theBus: bus })
+    const fleet = createFleetWithEventBus(() => virtualToken(), { theBus: bus })
     const { token } = await fleet.time.until(fleet.caller.get())
     assert.equal(await fleet.caller.delete(token.id), 'dropped')
     assert.notEqual((await fleet.time.until(fleet.caller.get())).token.id, token.id)

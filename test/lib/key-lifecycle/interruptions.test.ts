@@ -7,7 +7,7 @@ import type { RotatingSecret } from '../../../lib/key-lifecycle/rotating-secret.
 import { RotationGivenUpError, RotationRefusedError } from '../../../lib/key-lifecycle/rotating-secret.ts'
 import type { SigningKey } from '../../../lib/signing/signing-key.ts'
 import { currentKey } from '../../../lib/signing/signing-key.ts'
-import { theRotation, theSecretName } from '../../support/the-rotation.ts'
+import { createKeyRotation, rotatedSecretName } from '../../support/virtual/key-rotation.ts'
 
 /*
  * A fleet whose rotations die at any call and are repeated or replaced. Each minute a signer that has just read the secret, and
@@ -48,7 +48,7 @@ async function startFleet(t: TestContext) {
           : method
       },
     })
-  const rotation = await theRotation(t, {
+  const rotation = await createKeyRotation(t, {
     builder: { publishAheadSeconds: aheadSeconds, expiresInSeconds: assertionSeconds },
     wrapSecrets: (open) => async (name) => wrap(await open(name)),
     wrapStore: wrap,
@@ -88,7 +88,7 @@ async function startFleet(t: TestContext) {
   }
 
   function readKeys(): readonly SigningKey[] {
-    const text = rotation.secrets.current(theSecretName)
+    const text = rotation.secrets.current(rotatedSecretName)
     if (text !== read.text) read = { text, keys: rotation.keys() }
     return read.keys
   }

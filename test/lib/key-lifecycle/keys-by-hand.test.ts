@@ -4,15 +4,15 @@ import { test } from 'node:test'
 import {
   aheadSeconds,
   assertVerifies,
+  createKeyRotation,
   givenUp,
+  type KeyRotation,
   marginSeconds,
-  type TheRotation,
-  theRotation,
-  theSecretName,
-} from '../../support/the-rotation.ts'
+  rotatedSecretName,
+} from '../../support/virtual/key-rotation.ts'
 
 test('a next key that was taken out by hand: the current one goes on until there is another', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const first = rotation.signer().keyId
   await rotation.rotate('second')
@@ -28,7 +28,7 @@ test('a next key that was taken out by hand: the current one goes on until there
 })
 
 test('a current key that was taken out by hand: the next one signs as soon as the secret is rotated', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   await rotation.rotate('second')
   const next = rotation.keys()[0]?.keyId
@@ -41,15 +41,15 @@ test('a current key that was taken out by hand: the next one signs as soon as th
 })
 
 test('all keys taken out by hand: a new one signs at once', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
-  rotation.secrets.put(theSecretName, '{ "keys": [] }')
+  rotation.secrets.put(rotatedSecretName, '{ "keys": [] }')
   await rotation.rotate('second')
   await assertVerifies(rotation)
 })
 
 test('a key taken out by hand while a rotation is under way stays out', async (t) => {
-  const rotation = await theRotation(t, { builder: { publishAheadSeconds: 100 } })
+  const rotation = await createKeyRotation(t, { builder: { publishAheadSeconds: 100 } })
   await rotation.rotate('first')
   await rotation.rotate('second')
   rotation.pass(110)
@@ -73,9 +73,9 @@ test('a key taken out by hand while a rotation is under way stays out', async (t
 })
 
 test('a key that was there before there were times goes on until the next one signs', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
-  rotation.secrets.put(theSecretName, JSON.stringify({ keys: [{ ...key.export({ format: 'jwk' }), kid: 'old' }] }))
+  rotation.secrets.put(rotatedSecretName, JSON.stringify({ keys: [{ ...key.export({ format: 'jwk' }), kid: 'old' }] }))
   await rotation.publish()
   await rotation.rotate('first')
   assert.equal(rotation.signer().keyId, 'old')
@@ -91,27 +91,27 @@ test('what no rotation has written is never overwritten', async (t) => {
     '{ "keys": [ { "kty": "EC" } ] }',
     '{ "kty": "oct", "k": "hunter2" }',
   ]) {
-    const rotation = await theRotation(t)
-    rotation.secrets.put(theSecretName, text)
+    const rotation = await createKeyRotation(t)
+    rotation.secrets.put(rotatedSecretName, text)
     await assert.rejects(rotation.rotate('first'), {
       name: 'KeyStoreError',
       message: /^The secret tokenwell\/local\/jwk\/theBuilder /,
     })
-    assert.equal(rotation.secrets.current(theSecretName), text)
-    assert.equal(rotation.secrets.labels(theSecretName)['AWSPENDING'], undefined)
+    assert.equal(rotation.secrets.current(rotatedSecretName), text)
+    assert.equal(rotation.secrets.labels(rotatedSecretName)['AWSPENDING'], undefined)
   }
 })
 
 test('what the stack makes, and no text at all, hold no key yet', async (t) => {
   for (const text of ['{ "keys": [] }', '{}', '{ "keys": [], "placeholder": "abc" }', '', ' \n']) {
-    const rotation = await theRotation(t)
-    rotation.secrets.put(theSecretName, text)
+    const rotation = await createKeyRotation(t)
+    rotation.secrets.put(rotatedSecretName, text)
     await rotation.rotate('first')
     await assertVerifies(rotation)
   }
 })
 
-function removeByHand(rotation: TheRotation, index: number): void {
-  const { keys } = JSON.parse(rotation.secrets.current(theSecretName))
-  rotation.secrets.put(theSecretName, JSON.stringify({ keys: keys.toSpliced(index, 1) }))
+function removeByHand(rotation: KeyRotation, index: number): void {
+  const { keys } = JSON.parse(rotation.secrets.current(rotatedSecretName))
+  rotation.secrets.put(rotatedSecretName, JSON.stringify({ keys: keys.toSpliced(index, 1) }))
 }

@@ -12,9 +12,9 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { keyIdOf } from '../../../lib/signing/signing-key.ts'
-import { theDeployment, theIssuer, theStore } from '../../support/element-store.ts'
-import { type RawElements, theElements } from '../../support/elements.ts'
-import { onlyCurrent } from '../../support/only-current.ts'
+import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
+import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
 
 const location = 'tokenwell/local/the-keys'
 const minute = 60_000
@@ -37,19 +37,23 @@ async function thePublication(t: TestContext, options: Options = {}) {
   const { builders = { theBuilder: { keyStoreRef: 'theKeys' } }, wrapElements = (store) => store } = options
   let time = Date.now()
   let ids = 0
-  let elements: RawElements = { ...theElements(theIssuer), jwtBuilder: builders, keyStore: { theKeys: { location } } }
+  let elements: RawElements = {
+    ...exampleElements(exampleIssuer),
+    jwtBuilder: builders,
+    keyStore: { theKeys: { location } },
+  }
   const secrets = new Map<string, string | SecretError>()
   const log: LogEvent[] = []
   const now = () => time
   const parts = async () => {
-    const store = wrapElements(await theStore(t, elements))
-    const secretStore = onlyCurrent(async (name) => {
+    const store = wrapElements(await elementStoreOf(t, elements))
+    const secretStore = singleVersionSecrets(async (name) => {
       const text = secrets.get(name) ?? new SecretError('secret_missing', `The secret ${name} does not exist.`)
       if (text instanceof SecretError) throw text
       return new Secret(text)
     })
     return {
-      ...{ elements: store, deployment: theDeployment, secretStore, store: records, now },
+      ...{ elements: store, deployment: localDeployment, secretStore, store: records, now },
       openRotatingSecret: () => assert.fail('nothing is rotated'),
       random: () => 0,
       randomId: () => `version-${ids++}`,

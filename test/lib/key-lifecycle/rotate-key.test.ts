@@ -8,30 +8,30 @@ import { writeKeySet } from '../../../lib/signing/signing-secret.ts'
 import {
   aheadSeconds,
   assertVerifies,
+  createKeyRotation,
   givenUp,
   marginSeconds,
   refused,
-  theRotation,
-  theSecretName,
-} from '../../support/the-rotation.ts'
+  rotatedSecretName,
+} from '../../support/virtual/key-rotation.ts'
 
 const minute = 60
 const theRecord = { group: 'keys', id: 'jwks#theBuilder' }
 
 test('the first key is made, published and signs at once', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const { signsFrom, signsUntil, keyId } = rotation.signer()
   assert.deepEqual([signsFrom, signsUntil], [rotation.now(), undefined])
   assert.deepEqual(await rotation.publishedKids(), [keyId])
-  assert.deepEqual(rotation.secrets.labels(theSecretName), { AWSCURRENT: 'first', AWSPENDING: 'first' })
+  assert.deepEqual(rotation.secrets.labels(rotatedSecretName), { AWSCURRENT: 'first', AWSPENDING: 'first' })
   await assertVerifies(rotation)
 })
 
 test('the secret is a private JWK set with kid, use, alg and the times of each key in seconds', async (t) => {
-  const rotation = await theRotation(t, { builder: { signatureAlgorithm: 'RS256', jwkSigningKeySize: 3072 } })
+  const rotation = await createKeyRotation(t, { builder: { signatureAlgorithm: 'RS256', jwkSigningKeySize: 3072 } })
   await rotation.rotate('first')
-  const [key, ...others] = JSON.parse(rotation.secrets.current(theSecretName)).keys
+  const [key, ...others] = JSON.parse(rotation.secrets.current(rotatedSecretName)).keys
   assert.deepEqual(others, [])
   assert.deepEqual(Object.keys(key).sort(), 'alg d dp dq e kid kty n p q qi signsFrom use'.split(' '))
   assert.deepEqual([key.alg, key.use, key.signsFrom], ['RS256', 'sig', rotation.now() / 1000])
@@ -39,7 +39,7 @@ test('the secret is a private JWK set with kid, use, alg and the times of each k
 })
 
 test('a next key is published for publishAheadSeconds before it signs, and then the other one stays until its assertions are out', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const first = rotation.signer().keyId
   rotation.pass(30 * 86_400)
@@ -75,7 +75,7 @@ test('a next key is published for publishAheadSeconds before it signs, and then 
 })
 
 test('the longer an assertion lives, the longer the key that signed it is published', async (t) => {
-  const rotation = await theRotation(t, { builder: { expiresInSeconds: '1h', publishAheadSeconds: 600 } })
+  const rotation = await createKeyRotation(t, { builder: { expiresInSeconds: '1h', publishAheadSeconds: 600 } })
   await rotation.rotate('first')
   const first = rotation.signer().keyId
   await rotation.rotate('second')
@@ -88,7 +88,7 @@ test('the longer an assertion lives, the longer the key that signed it is publis
 })
 
 test('a third rotation keeps the previous key while it may be needed, and no longer', async (t) => {
-  const rotation = await theRotation(t, { builder: { publishAheadSeconds: 100 } })
+  const rotation = await createKeyRotation(t, { builder: { publishAheadSeconds: 100 } })
   await rotation.rotate('first')
   const first = rotation.signer().keyId
   await rotation.rotate('second')
@@ -110,7 +110,7 @@ test('a third rotation keeps the previous key while it may be needed, and no lon
 })
 
 test('without publishAheadSeconds a new key signs at once', async (t) => {
-  const rotation = await theRotation(t, { builder: { publishAheadSeconds: 0 } })
+  const rotation = await createKeyRotation(t, { builder: { publishAheadSeconds: 0 } })
   await rotation.rotate('first')
   const first = rotation.signer().keyId
   rotation.pass(1)
@@ -121,17 +121,17 @@ test('without publishAheadSeconds a new key signs at once', async (t) => {
 })
 
 test('a next key that does not fit the algorithm any more is given up', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const next = { privateKey: generateKey('RS256', 2048), keyId: 'next', certificates: [], signsFrom: rotation.now() }
-  const secret = await rotation.secrets.open(theSecretName)
+  const secret = await rotation.secrets.open(rotatedSecretName)
   await secret.putPending('second', writeKeySet([next], 'RS256', 'first'))
   await assert.rejects(rotation.step('setSecret', 'second'), givenUp)
   await assert.rejects(rotation.step('finishSecret', 'second'), refused)
 })
 
 test('a key of a half-known time signs from a whole second on, and none too early', async (t) => {
-  const rotation = await theRotation(t, { builder: { publishAheadSeconds: 10 } })
+  const rotation = await createKeyRotation(t, { builder: { publishAheadSeconds: 10 } })
   await rotation.rotate('first')
   rotation.pass(0.4)
   await rotation.rotate('second')
@@ -140,29 +140,29 @@ test('a key of a half-known time signs from a whole second on, and none too earl
 })
 
 test('while a next key waits, a rotation is refused in words and nothing is left pending', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   await rotation.rotate('second')
-  const [before, published] = [rotation.secrets.current(theSecretName), await rotation.published()]
+  const [before, published] = [rotation.secrets.current(rotatedSecretName), await rotation.published()]
   rotation.pass(3600)
   await assert.rejects(rotation.rotate('third'), {
     ...refused,
-    message: `The secret ${theSecretName} has been rotated: its next key, ${rotation.keys()[0]?.keyId}, is published and signs in 1390 min. Ask again after that.`,
+    message: `The secret ${rotatedSecretName} has been rotated: its next key, ${rotation.keys()[0]?.keyId}, is published and signs in 1390 min. Ask again after that.`,
   })
-  assert.deepEqual(rotation.secrets.labels(theSecretName), { AWSCURRENT: 'second' })
-  assert.equal(rotation.secrets.current(theSecretName), before)
+  assert.deepEqual(rotation.secrets.labels(rotatedSecretName), { AWSCURRENT: 'second' })
+  assert.equal(rotation.secrets.current(rotatedSecretName), before)
   assert.deepEqual(await rotation.published(), published)
 })
 
 test('each step changes nothing the second time, and once it is over none changes anything', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   rotation.pass(86_400)
-  rotation.secrets.begin(theSecretName, 'second')
+  rotation.secrets.begin(rotatedSecretName, 'second')
   const state = async () =>
     JSON.stringify([
-      rotation.secrets.labels(theSecretName),
-      await rotation.secrets.get(theSecretName).then((text) => text.reveal()),
+      rotation.secrets.labels(rotatedSecretName),
+      await rotation.secrets.get(rotatedSecretName).then((text) => text.reveal()),
       await rotation.published(),
     ])
   for (const step of rotationSteps) {
@@ -172,14 +172,14 @@ test('each step changes nothing the second time, and once it is over none change
     await rotation.step(step, 'second')
     assert.equal(await state(), once, step)
   }
-  rotation.secrets.begin(theSecretName, 'third')
+  rotation.secrets.begin(rotatedSecretName, 'third')
   const after = await state()
   for (const step of rotationSteps) await rotation.step(step, 'second')
   assert.equal(await state(), after, 'nor disturbs the next rotation')
 })
 
 test('setSecret once more, after all is over, publishes what is current', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const [record] = await rotation.store.read([theRecord])
   const lost = { version: 'other', removableFrom: rotation.now(), fields: { jwks: '{"keys":[]}' } }
@@ -189,16 +189,16 @@ test('setSecret once more, after all is over, publishes what is current', async 
 })
 
 test('no step is done before createSecret, nor for a version that was given up', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
-  rotation.secrets.begin(theSecretName, 'second')
+  rotation.secrets.begin(rotatedSecretName, 'second')
   for (const step of rotationSteps.slice(1))
     await assert.rejects(rotation.step(step, 'second'), { ...refused, message: /createSecret comes first/ })
 
   await rotation.step('createSecret', 'second')
   rotation.pass(86_400)
   await assert.rejects(rotation.step('setSecret', 'second'), givenUp)
-  assert.deepEqual(rotation.secrets.labels(theSecretName), { AWSCURRENT: 'first' })
+  assert.deepEqual(rotation.secrets.labels(rotatedSecretName), { AWSCURRENT: 'first' })
   await assert.rejects(rotation.step('createSecret', 'second'), {
     ...refused,
     message: /was given up: begin another one/,
@@ -212,7 +212,7 @@ test('publication may be as late as the margin, and not a second later', async (
     [marginSeconds, true],
     [marginSeconds + 1, false],
   ] as const) {
-    const rotation = await theRotation(t)
+    const rotation = await createKeyRotation(t)
     await rotation.rotate('first')
     await rotation.step('createSecret', 'second')
     rotation.pass(seconds)
@@ -221,13 +221,13 @@ test('publication may be as late as the margin, and not a second later', async (
     else
       await assert.rejects(setting, {
         ...givenUp,
-        message: `The secret ${theSecretName} has a next key that was published too late for servers to know it in time: nothing is changed. Rotate it again.`,
+        message: `The secret ${rotatedSecretName} has a next key that was published too late for servers to know it in time: nothing is changed. Rotate it again.`,
       })
   }
 })
 
 test('a rotation that rests between publication and its end is finished late, and its key signs at once', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const first = rotation.signer().keyId
   await rotation.step('createSecret', 'second')
@@ -248,7 +248,7 @@ test('a rotation that rests between publication and its end is finished late, an
 })
 
 test('a rotation that rests for so long that its key is published no more is given up', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   await rotation.step('createSecret', 'second')
   await rotation.step('setSecret', 'second')
@@ -265,20 +265,20 @@ test('a rotation that rests for so long that its key is published no more is giv
 })
 
 test('after a change of the algorithm a new key signs at once, for no other can', async (t) => {
-  const before = await theRotation(t, { builder: { signatureAlgorithm: 'RS256' } })
+  const before = await createKeyRotation(t, { builder: { signatureAlgorithm: 'RS256' } })
   await before.rotate('first')
-  const rotation = await theRotation(t)
-  rotation.secrets.put(theSecretName, before.secrets.current(theSecretName))
+  const rotation = await createKeyRotation(t)
+  rotation.secrets.put(rotatedSecretName, before.secrets.current(rotatedSecretName))
   await rotation.rotate('second')
   assert.equal(rotation.signer().privateKey.asymmetricKeyType, 'ec')
   await assertVerifies(rotation)
-  const [, old] = JSON.parse(rotation.secrets.current(theSecretName)).keys
+  const [, old] = JSON.parse(rotation.secrets.current(rotatedSecretName)).keys
   assert.deepEqual([old.kty, old.alg, old.signsUntil], ['RSA', undefined, rotation.now() / 1000])
 })
 
 test('every algorithm with two halves is rotated', async (t) => {
   for (const signatureAlgorithm of ['RS512', 'PS256', 'ES384', 'ES512', 'EdDSA']) {
-    const rotation = await theRotation(t, { builder: { signatureAlgorithm } })
+    const rotation = await createKeyRotation(t, { builder: { signatureAlgorithm } })
     await rotation.rotate('first')
     const [published] = await rotation.published()
     assert.equal(published?.jwk['alg'], signatureAlgorithm)
@@ -301,36 +301,36 @@ test('a jwtBuilder whose key is not made here is refused in words, and nothing i
   ]
   for (const [options, message] of cases)
     for (const step of rotationSteps) {
-      const rotation = await theRotation(t, options)
-      rotation.secrets.begin(theSecretName, 'first')
+      const rotation = await createKeyRotation(t, options)
+      rotation.secrets.begin(rotatedSecretName, 'first')
       await assert.rejects(rotation.step(step, 'first'), { ...refused, message })
-      assert.equal(rotation.secrets.labels(theSecretName)['AWSPENDING'], undefined)
+      assert.equal(rotation.secrets.labels(rotatedSecretName)['AWSPENDING'], undefined)
     }
 })
 
 test('a jwtBuilder with mistakes is not rotated, and says which', async (t) => {
-  const rotation = await theRotation(t, { builder: { signatureAlgorithm: 'HS256' } })
-  rotation.secrets.begin(theSecretName, 'first')
+  const rotation = await createKeyRotation(t, { builder: { signatureAlgorithm: 'HS256' } })
+  rotation.secrets.begin(rotatedSecretName, 'first')
   await assert.rejects(rotation.step('createSecret', 'first'), { name: 'ConfigurationError', message: /jwkEnabled/ })
-  assert.equal(rotation.secrets.labels(theSecretName)['AWSPENDING'], undefined)
+  assert.equal(rotation.secrets.labels(rotatedSecretName)['AWSPENDING'], undefined)
 })
 
 test('while the shared records can not be used nothing is published and nothing is made current', async (t) => {
   let isBroken = false
   const broken = () => Promise.reject(new RecordStoreError('it does not answer'))
-  const rotation = await theRotation(t, {
+  const rotation = await createKeyRotation(t, {
     wrapStore: (store) => ({
       ...store,
       read: (names) => (isBroken ? broken() : store.read(names)),
     }),
   })
   await rotation.rotate('first')
-  const text = rotation.secrets.current(theSecretName)
+  const text = rotation.secrets.current(rotatedSecretName)
   for (const [index, step] of rotationSteps.entries()) {
     if (index > 0) {
       isBroken = true
       await assert.rejects(rotation.step(step, 'second'), { name: 'CacheUnavailableError' })
-      assert.equal(rotation.secrets.current(theSecretName), text)
+      assert.equal(rotation.secrets.current(rotatedSecretName), text)
       // For a while after a failure nobody asks.
       rotation.pass(6)
       isBroken = false
@@ -342,7 +342,7 @@ test('while the shared records can not be used nothing is published and nothing 
 })
 
 test('a published half that is none to the private one is found before it signs', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   await rotation.step('createSecret', 'second')
   await rotation.step('setSecret', 'second')
@@ -356,5 +356,5 @@ test('a published half that is none to the private one is found before it signs'
     ...givenUp,
     message: /a next key that is none to what is published/,
   })
-  assert.equal(rotation.secrets.labels(theSecretName)['AWSPENDING'], undefined)
+  assert.equal(rotation.secrets.labels(rotatedSecretName)['AWSPENDING'], undefined)
 })

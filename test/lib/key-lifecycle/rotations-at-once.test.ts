@@ -3,10 +3,10 @@ import { test } from 'node:test'
 import { rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { writeKeySet } from '../../../lib/signing/signing-secret.ts'
-import { givenUp, refused, theRotation, theSecretName } from '../../support/the-rotation.ts'
+import { createKeyRotation, givenUp, refused, rotatedSecretName } from '../../support/virtual/key-rotation.ts'
 
 test('of two rotations the later one takes the place of the other, which ends in words', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   await rotation.step('createSecret', 'second')
   await rotation.step('setSecret', 'second')
@@ -21,12 +21,12 @@ test('of two rotations the later one takes the place of the other, which ends in
 
 test('a rotation that was begun before another one ended is given up', async (t) => {
   for (const step of rotationSteps.slice(1)) {
-    const rotation = await theRotation(t)
+    const rotation = await createKeyRotation(t)
     await rotation.rotate('first')
     for (const each of rotationSteps.slice(0, 3)) await rotation.step(each, 'second')
     await rotation.step('finishSecret', 'second')
     // Its first step read the secret before that, and wrote it after.
-    const third = await rotation.secrets.open(theSecretName)
+    const third = await rotation.secrets.open(rotatedSecretName)
     const stale = generateKey('ES256', 0)
     await third.putPending(
       'third',
@@ -46,13 +46,13 @@ test('a rotation that was begun before another one ended is given up', async (t)
       kids,
       step,
     )
-    assert.deepEqual(rotation.secrets.labels(theSecretName), { AWSCURRENT: 'second' })
+    assert.deepEqual(rotation.secrets.labels(rotatedSecretName), { AWSCURRENT: 'second' })
   }
 })
 
 test('a rotation that another one overtakes at its last call is given up', async (t) => {
   let overtake = () => {}
-  const rotation = await theRotation(t, {
+  const rotation = await createKeyRotation(t, {
     wrapSecrets: (open) => async (name) => {
       const secret = await open(name)
       return {
@@ -65,18 +65,18 @@ test('a rotation that another one overtakes at its last call is given up', async
     },
   })
   await rotation.rotate('first')
-  const text = rotation.secrets.current(theSecretName)
-  overtake = () => rotation.secrets.put(theSecretName, text)
+  const text = rotation.secrets.current(rotatedSecretName)
+  overtake = () => rotation.secrets.put(rotatedSecretName, text)
   await assert.rejects(rotation.rotate('second'), {
     ...givenUp,
     message: /was changed while this rotation was finished/,
   })
-  assert.equal(rotation.secrets.labels(theSecretName)['AWSPENDING'], undefined)
-  assert.equal(rotation.secrets.current(theSecretName), text)
+  assert.equal(rotation.secrets.labels(rotatedSecretName)['AWSPENDING'], undefined)
+  assert.equal(rotation.secrets.current(rotatedSecretName), text)
 })
 
 test('two at once who do the same step make one key', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   for (const step of rotationSteps) await Promise.all([rotation.step(step, 'second'), rotation.step(step, 'second')])
   assert.equal(rotation.keys().length, 2)

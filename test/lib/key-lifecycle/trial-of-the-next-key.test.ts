@@ -1,22 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
-import { type TheRotation, theRotation, theSecretName } from '../../support/the-rotation.ts'
+import { createKeyRotation, type KeyRotation, rotatedSecretName } from '../../support/virtual/key-rotation.ts'
 
 /* When the record of published keys is due: the next key is tried then. */
 
-async function dueAt({ store }: TheRotation): Promise<number | undefined> {
+async function dueAt({ store }: KeyRotation): Promise<number | undefined> {
   const [record] = await store.read([publishedKeysRecordName('theBuilder')])
   assert.ok(record)
   return record.dueAt
 }
 
 test('the published keys are due when the next one begins to sign, from when its version is current', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   assert.equal(await dueAt(rotation), undefined, 'the first key comes after none')
   rotation.pass(30 * 86_400)
-  rotation.secrets.begin(theSecretName, 'second')
+  rotation.secrets.begin(rotatedSecretName, 'second')
   for (const step of ['createSecret', 'setSecret', 'testSecret'] as const) await rotation.step(step, 'second')
   assert.equal(await dueAt(rotation), undefined, 'it may still be given up')
   await rotation.step('finishSecret', 'second')
@@ -26,7 +26,7 @@ test('the published keys are due when the next one begins to sign, from when its
 })
 
 test('publishing sets the time where it is missing, and leaves a trial that is still to be made', async (t) => {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   rotation.pass(30 * 86_400)
   await rotation.rotate('second')

@@ -15,16 +15,20 @@ import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { type MetricName, meter, metricUnits } from '../../../lib/log/metric.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { theDeployment, theIssuer, theStore } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
-import { root } from '../../support/local-run.ts'
-import { onlyCurrent } from '../../support/only-current.ts'
-import { startStage } from '../../support/stage.ts'
-import { startTheCalls } from '../../support/the-calls.ts'
-import { hearLog } from '../../support/the-log.ts'
-import { theRotation, theSecretName } from '../../support/the-rotation.ts'
-import { createTheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
-import { theSigner } from '../../support/virtual-ports.ts'
+import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
+import { startIssueTokenByTestClock } from '../../support/functions/issue-token-by-test-clock.ts'
+import { captureLog } from '../../support/output/captured-log.ts'
+import { root } from '../../support/process/local-run.ts'
+import { createKeyRotation, rotatedSecretName } from '../../support/virtual/key-rotation.ts'
+import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import {
+  createTokensInVirtualTime,
+  virtualRefusal,
+  virtualToken,
+} from '../../support/virtual/tokens-in-virtual-time.ts'
+import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
 /* lib/log/README.md, held against what requests of every kind write. */
 
@@ -76,18 +80,18 @@ async function everyKindOfEvent(t: TestContext): Promise<readonly LogEvent[]> {
 }
 
 async function ofTheFunction(t: TestContext): Promise<readonly LogEvent[]> {
-  const stage = await startStage(t)
+  const stage = await startIssueTokenByTestClock(t)
   const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 20_000 } as never
   await stage.handler({ connection: 'conn' }, context)
   await stage.handler({ connection: 'conn' }, context)
   await stage.handler({ connection: 'nowhere' }, context)
-  const wrong = await startStage(t, { changes: { server: { tokenEndpoint: undefined } } })
+  const wrong = await startIssueTokenByTestClock(t, { changes: { server: { tokenEndpoint: undefined } } })
   await wrong.handler({ connection: 'conn' }, context)
   return [...stage.log, ...wrong.log]
 }
 
 async function ofFailures(): Promise<readonly LogEvent[]> {
-  const tokens = createTheTokens(({ index, form }) => {
+  const tokens = createTokensInVirtualTime(({ index, form }) => {
     if (index === 0) throw new UnreachableError('nobody listens')
     return form.get('scope') === 'no' ? virtualRefusal('invalid_scope') : virtualToken()
   })
@@ -98,43 +102,51 @@ async function ofFailures(): Promise<readonly LogEvent[]> {
 
 async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
   const hourAhead = (at: number) => ({ date: new Date(at + 3_600_000).toUTCString() })
-  const off = createTheTokens(({ index, at }) =>
+  const off = createTokensInVirtualTime(({ index, at }) =>
     index === 0 ? virtualRefusal('invalid_client', hourAhead(at)) : virtualToken(),
   )
   await off.time.until(off.get())
   const secrets = {
-    ...onlyCurrent(async () => new Secret('any')),
+    ...singleVersionSecrets(async () => new Secret('any')),
     refresh: async () => true,
     readAllAgain() {},
     forget() {},
   }
-  const rotated = createTheTokens(({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()), {
-    secrets,
-  })
+  const rotated = createTokensInVirtualTime(
+    ({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()),
+    {
+      secrets,
+    },
+  )
   await rotated.time.until(rotated.get())
   const signers = { get: async () => theSigner, getPrevious: async () => theSigner }
-  const early = createTheTokens(({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()), {
-    signers,
-  })
+  const early = createTokensInVirtualTime(
+    ({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()),
+    {
+      signers,
+    },
+  )
   await early.time.until(early.get())
   return [...off.events, ...rotated.events, ...early.events]
 }
 
 async function ofRotations(t: TestContext): Promise<readonly LogEvent[]> {
-  const rotation = await theRotation(t)
+  const rotation = await createKeyRotation(t)
   const context = { getRemainingTimeInMillis: () => 30_000 } as Context
-  const handler = createRotateHandler({ ...rotation, deployment: theDeployment })
+  const handler = createRotateHandler({ ...rotation, deployment: localDeployment })
   for (const Step of rotationSteps)
-    await handler({ Step, SecretId: theSecretName, ClientRequestToken: 'first' }, context)
-  await assert.rejects(handler({ Step: 'setSecret', SecretId: theSecretName, ClientRequestToken: 'none' }, context))
+    await handler({ Step, SecretId: rotatedSecretName, ClientRequestToken: 'first' }, context)
+  await assert.rejects(handler({ Step: 'setSecret', SecretId: rotatedSecretName, ClientRequestToken: 'none' }, context))
   await rotation.publish()
-  rotation.secrets.put(theSecretName, 'no key')
+  rotation.secrets.put(rotatedSecretName, 'no key')
   await rotation.publish()
   return rotation.events
 }
 
 async function ofRenewals(): Promise<readonly LogEvent[]> {
-  const tokens = createTheTokens(({ index }) => (index === 0 ? virtualToken() : virtualRefusal('invalid_scope')))
+  const tokens = createTokensInVirtualTime(({ index }) =>
+    index === 0 ? virtualToken() : virtualRefusal('invalid_scope'),
+  )
   await tokens.time.until(tokens.get())
   await tokens.time.advance(217_000)
   await tokens.time.until(tokens.get())
@@ -143,14 +155,14 @@ async function ofRenewals(): Promise<readonly LogEvent[]> {
 
 async function ofTheCache(): Promise<readonly LogEvent[]> {
   const broken = () => Promise.reject(new RecordStoreError('the table does not exist'))
-  const alone = createTheTokens(() => virtualToken(), { store: { read: broken, write: broken, due: broken } })
+  const alone = createTokensInVirtualTime(() => virtualToken(), { store: { read: broken, write: broken, due: broken } })
   await alone.time.until(alone.get())
 
-  const first = createTheTokens(() => virtualToken())
+  const first = createTokensInVirtualTime(() => virtualToken())
   await first.time.until(first.get())
-  const second = createTheTokens(() => virtualToken(), { fleet: first })
+  const second = createTokensInVirtualTime(() => virtualToken(), { fleet: first })
   await second.time.until(second.get())
-  const spoilt = createTheTokens(() => virtualToken(), {
+  const spoilt = createTokensInVirtualTime(() => virtualToken(), {
     fleet: first,
     store: {
       ...first.store,
@@ -165,7 +177,7 @@ async function ofTheCache(): Promise<readonly LogEvent[]> {
 }
 
 async function ofReloads(t: TestContext): Promise<readonly LogEvent[]> {
-  const elements = await theStore(t, theElements(theIssuer))
+  const elements = await elementStoreOf(t, exampleElements(exampleIssuer))
   const events: LogEvent[] = []
   let [now, isDown] = [0, false]
   const connections = createConnectionCache({
@@ -174,7 +186,7 @@ async function ofReloads(t: TestContext): Promise<readonly LogEvent[]> {
       get: (references) =>
         isDown ? Promise.reject(new ElementStoreError('elements_unreachable', 'no answer')) : elements.get(references),
     },
-    deployment: theDeployment,
+    deployment: localDeployment,
     now: () => now,
     pause: () => new Promise(() => {}),
     log: (event) => events.push(event),
@@ -187,21 +199,21 @@ async function ofReloads(t: TestContext): Promise<readonly LogEvent[]> {
 }
 
 async function ofTheSchedule(): Promise<readonly LogEvent[]> {
-  const tokens = createTheTokens(() => virtualToken())
+  const tokens = createTokensInVirtualTime(() => virtualToken())
   await tokens.time.until(tokens.warm())
   return tokens.events
 }
 
 async function ofRefreshes(): Promise<readonly LogEvent[]> {
   const bus = { isHeard: true, raise: () => Promise.reject(new EventBusError('the bus does not exist')) }
-  const tokens = createTheTokens(() => virtualToken(), { bus })
+  const tokens = createTokensInVirtualTime(() => virtualToken(), { bus })
   await tokens.time.until(tokens.get())
   await tokens.time.advance(217_000)
   await tokens.time.until(tokens.get())
   const handler = createRefreshHandler({
     answerEvent: (event) => tokens.answer(event),
     deadLetters: { add: () => Promise.reject(new DeadLettersError('the queue does not exist')) },
-    deployment: theDeployment,
+    deployment: localDeployment,
     now: tokens.time.now,
     log: (event) => (tokens.events as LogEvent[]).push(event),
   })
@@ -213,8 +225,8 @@ async function ofRefreshes(): Promise<readonly LogEvent[]> {
 
 /** An answer, a 401 for a token that is replaced, and a connection that was dead, the new one too. */
 async function ofCalls(t: TestContext): Promise<readonly LogEvent[]> {
-  const log = hearLog(t)
-  const { call, age } = await startTheCalls(t, ({ socket }, _response, index) => {
+  const log = captureLog(t)
+  const { call, age } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
     if (index < 3)
       return index === 1 ? { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } } : {}
     socket.destroy()

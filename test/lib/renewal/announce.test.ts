@@ -7,15 +7,15 @@ import { createAnnounce } from '../../../lib/renewal/announce-renewals.ts'
 import type { Renewal } from '../../../lib/renewal/renew-token.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { RefusedError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { someToken } from '../../support/some-token.ts'
-import { createTheBus } from '../../support/the-bus.ts'
+import { createQueueingEventBus } from '../../support/virtual/queueing-event-bus.ts'
+import { someToken } from '../../support/virtual/some-token.ts'
 
 const connection = 'conn'
 const failed = (error: TokenError): Renewal => ({ outcome: 'failed', connection, error })
 const unreachable = new UnreachableError('nobody listens')
 const refused = (fault: 'caller' | 'elements' | 'client') => new RefusedError('It refuses.', 'invalid_scope', fault)
 
-function theAnnouncer(bus = createTheBus()) {
+function theAnnouncer(bus = createQueueingEventBus()) {
   const events: LogEvent[] = []
   return { bus, events, announce: createAnnounce({ events: bus, log: (event) => events.push(event) }) }
 }
@@ -70,7 +70,7 @@ test('where the bus takes nothing that is logged once, and fails nothing; where 
   assert.deepEqual(events, [
     { event: 'event_not_raised', connection, type: 'TokenRefreshFailed', reason: 'The bus does not take it.' },
   ])
-  const mute = theAnnouncer(createTheBus({ isHeard: false }))
+  const mute = theAnnouncer(createQueueingEventBus({ isHeard: false }))
   await mute.announce(renewals)
   assert.deepEqual([mute.bus.raised, mute.events], [[], []])
 })

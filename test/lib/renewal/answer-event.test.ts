@@ -4,14 +4,19 @@ import { EventBusError } from '../../../lib/events/event-bus.ts'
 import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
-import { leaks } from '../../support/canary.ts'
-import { theIssuer } from '../../support/element-store.ts'
-import { type RawElements, theElements } from '../../support/elements.ts'
-import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
-import { incoming } from '../../support/the-bus.ts'
-import { virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
-import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
-import { createWarmFleet, fulfilled, type WarmFleet, type WarmFleetOptions } from '../../support/warm-fleet.ts'
+import { exampleIssuer } from '../../support/elements/element-store.ts'
+import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { leaks } from '../../support/output/canary.ts'
+import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
+import {
+  createFleetWithEventBus,
+  type FleetWithEventBus,
+  type FleetWithEventBusOptions,
+  fulfilled,
+} from '../../support/virtual/fleet-with-event-bus.ts'
+import { incoming } from '../../support/virtual/queueing-event-bus.ts'
+import { virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
+import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 
 /* Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
 
@@ -21,13 +26,13 @@ const clear: IncomingEvent = { type: 'ClearTokenCache', connection: 'conn' }
 const password = { oAuth: { grantType: 'password' } }
 const alice = { username: 'alice', password: new Secret('the password of alice') }
 
-async function theToken(endpoint: VirtualEndpoint = () => virtualToken(), options?: WarmFleetOptions) {
-  const fleet = createWarmFleet(endpoint, options)
+async function theToken(endpoint: VirtualEndpoint = () => virtualToken(), options?: FleetWithEventBusOptions) {
+  const fleet = createFleetWithEventBus(endpoint, options)
   const { token } = await fleet.time.until(fleet.caller.get())
   return { fleet, token }
 }
 
-async function idNow(fleet: WarmFleet): Promise<string> {
+async function idNow(fleet: FleetWithEventBus): Promise<string> {
   return (await fleet.time.until(fleet.caller.get())).token.id
 }
 
@@ -129,7 +134,7 @@ test('of a token that is rejected while it is renewed the renewal counts for not
 })
 
 test("a user's token is only dropped: nobody has the password", async () => {
-  const fleet = createWarmFleet(() => virtualToken(), { changes: password })
+  const fleet = createFleetWithEventBus(() => virtualToken(), { changes: password })
   const { token } = await fleet.time.until(fleet.caller.get(alice))
   await fleet.caller.delete(token.id)
   fulfilled(await fleet.answer(about('TokenRejected', token.id), 2))
@@ -143,7 +148,7 @@ test("a user's token is only dropped: nobody has the password", async () => {
 })
 
 test('a change of elements ends the tokens of users, and asks for none', async () => {
-  const fleet = createWarmFleet(() => virtualToken(), { changes: password })
+  const fleet = createFleetWithEventBus(() => virtualToken(), { changes: password })
   await fleet.time.until(fleet.caller.get(alice))
   fleet.change({ oAuth: { ...password.oAuth, scope: 'new' } })
   fulfilled(await fleet.answer({ type: 'ConnectionChanged', connection: 'conn' }))
@@ -174,12 +179,12 @@ test('what could not be renewed fails, is told of by its reason alone, and comes
 })
 
 /** One that has the second answer, and those after it. */
-function createRefresher(fleet: WarmFleet, answers: readonly Awaited<ReturnType<VirtualEndpoint>>[]) {
+function createRefresher(fleet: FleetWithEventBus, answers: readonly Awaited<ReturnType<VirtualEndpoint>>[]) {
   return fleet.join({}, ({ index }) => answers[index + 1] ?? virtualToken())
 }
 
 test('an operator clears one connection: nothing that was obtained before is handed out, and what is in use is there again', async () => {
-  const fleet = createWarmFleet(() => virtualToken())
+  const fleet = createFleetWithEventBus(() => virtualToken())
   const old = await fleet.getAll(['one', 'two'])
   const oldIds = old.map(({ token }) => token.id)
   fulfilled(await fleet.answer(clear))
@@ -193,7 +198,7 @@ test('an operator clears one connection: nothing that was obtained before is han
 
 test('where not all that was cleared can be had again it is cleared once all the same, and the rest is due', async () => {
   let isRefused = false
-  const fleet = createWarmFleet(({ form }) =>
+  const fleet = createFleetWithEventBus(({ form }) =>
     isRefused && form.get('audience') === 'two' ? { status: 200, body: '<html>' } : virtualToken(),
   )
   await fleet.getAll(['one', 'two'])
@@ -209,7 +214,7 @@ test('where not all that was cleared can be had again it is cleared once all the
 })
 
 const manyConnections: RawElements = {
-  ...theElements(theIssuer),
+  ...exampleElements(exampleIssuer),
   jwtBuilder: {
     theBuilder: { issuer: 'theClient', jwkEnabled: true },
     other: { issuer: 'theClient', jwkEnabled: true },
@@ -230,7 +235,7 @@ const manyConnections: RawElements = {
 }
 
 async function theMany(names: readonly string[] = ['conn', 'second', 'third']) {
-  const fleet = createWarmFleet(() => virtualToken())
+  const fleet = createFleetWithEventBus(() => virtualToken())
   fleet.change({}, manyConnections)
   for (const connection of names) await fleet.time.until(fleet.caller.get({ connection }))
   return fleet
@@ -301,7 +306,7 @@ test('the reconciliation asks to look at every connection of which the fleet has
 })
 
 test('the reconciliation of many connections asks for all of them', async () => {
-  const fleet = createWarmFleet(() => virtualToken())
+  const fleet = createFleetWithEventBus(() => virtualToken())
   const names = Array.from({ length: 250 }, (_, index) => `conn-${index}`)
   const endpointConnection = Object.fromEntries(names.map((name) => [name, { authenticationConfigRef: 'theConfig' }]))
   fleet.change({}, { endpointConnection })
@@ -345,7 +350,7 @@ test('what is nobody’s business is answered by nothing', async () => {
 })
 
 test('while the cache can not be asked events fail, no token is asked for, and afterwards all is as it should be', async () => {
-  const store = createMoodyStore()
+  const store = createFaultInjectingStore()
   const { fleet, token } = await theToken(undefined, { store })
   await fleet.time.advance(217_000)
   store.before = { read: isDown, write: isDown }
@@ -404,8 +409,8 @@ test('no event, and nothing that is logged of it, holds a token, a parameter, a 
     accessTokens.push(accessToken)
     return virtualToken({ access_token: accessToken })
   }
-  const fleet = createWarmFleet(endpoint)
-  const users = createWarmFleet(endpoint, { changes: password })
+  const fleet = createFleetWithEventBus(endpoint)
+  const users = createFleetWithEventBus(endpoint, { changes: password })
   const { token } = await fleet.time.until(fleet.caller.get(asked))
   const { token: usersToken } = await users.time.until(users.caller.get(user))
   await users.caller.delete(usersToken.id)

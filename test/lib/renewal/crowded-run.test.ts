@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { aheadMilliseconds } from '../../../lib/renewal/warm-tokens.ts'
-import { type Crowd, connectionsOf, createCrowd, requestsBy, runEachMinute, untilAllAreDue } from './the-crowd.ts'
+import {
+  connectionsOf,
+  createSimulatedCrowd,
+  requestsBy,
+  runEachMinute,
+  type SimulatedCrowd,
+  untilAllAreDue,
+} from './simulated-crowd.ts'
 
 const minute = 60_000
 const hour = 60 * minute
@@ -11,7 +18,7 @@ async function renewTenThousand() {
   const connections = connectionsOf(40, 250).map((each) =>
     each.server === 'server-0' ? { ...each, maximumConcurrency: 2 } : each,
   )
-  const crowd = await createCrowd({ connections, latencyMilliseconds: 1_000, lifetimeSeconds: 900 })
+  const crowd = await createSimulatedCrowd({ connections, latencyMilliseconds: 1_000, lifetimeSeconds: 900 })
   await untilAllAreDue(crowd)
   const readsBefore = crowd.fleet.elementReads()
   const due = await dueInTurn(crowd)
@@ -20,7 +27,7 @@ async function renewTenThousand() {
 }
 
 /** By when each is due, whatever order the store names them in. */
-async function dueInTurn({ store, time }: Crowd) {
+async function dueInTurn({ store, time }: SimulatedCrowd) {
   const names = await store.due(time.now() + aheadMilliseconds, 10_000)
   const records = await store.read(names)
   const due = names.map(({ group }, index) => ({ connection: group, at: records[index]?.dueAt ?? Infinity }))
@@ -75,7 +82,7 @@ test('elements are read for what is renewed alone, and while nothing is due no r
 })
 
 test('a server that never answers delays no other, and is not asked again by each of its tokens', async () => {
-  const some = await createCrowd({
+  const some = await createSimulatedCrowd({
     connections: connectionsOf(5, 50),
     latencyMilliseconds: 200,
     lifetimeSeconds: 900,
@@ -96,7 +103,7 @@ test('a server that never answers delays no other, and is not asked again by eac
 })
 
 test('two runs that overlap ask once for each token, each as many at a time as the server allows', async (t) => {
-  const some = await createCrowd({
+  const some = await createSimulatedCrowd({
     connections: connectionsOf(4, 100),
     latencyMilliseconds: 1_000,
     lifetimeSeconds: 900,
@@ -124,7 +131,7 @@ test('two runs that overlap ask once for each token, each as many at a time as t
 
 test('what nobody uses for its idle time is renewed no longer, and is no longer listed; used again, it is again', async () => {
   const connections = connectionsOf(1, 2).map((each) => ({ ...each, idleMilliseconds: hour }))
-  const some = await createCrowd({ connections, latencyMilliseconds: 50, lifetimeSeconds: 300 })
+  const some = await createSimulatedCrowd({ connections, latencyMilliseconds: 50, lifetimeSeconds: 300 })
   const start = some.time.now()
   const isListed = async (connection: string) =>
     (await some.store.due(start + 1_000 * hour, 100)).some(({ group }) => group === connection)

@@ -4,23 +4,26 @@ import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { readConnectionRecord } from '../../../lib/fleet/connection-record.ts'
 import type { StoredRecord } from '../../../lib/fleet/record-store.ts'
 import { connectionRecordName } from '../../../lib/fleet/record-store.ts'
-import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
-import { virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
-import { createWarmFleet, type WarmFleet } from '../../support/warm-fleet.ts'
+import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
+import { createFleetWithEventBus, type FleetWithEventBus } from '../../support/virtual/fleet-with-event-bus.ts'
+import { virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 
 /* Which tokens are renewed though nobody asks for them. */
 
 const isWrong = ({ form }: { readonly form: URLSearchParams }) => form.get('audience')?.startsWith('wrong') ?? false
 
-async function variantsOf({ caller }: WarmFleet) {
+async function variantsOf({ caller }: FleetWithEventBus) {
   const [record] = await caller.store.read([connectionRecordName('conn')])
   return record ? readConnectionRecord(record).variants : []
 }
 
 test('what never came takes no place among those that are kept warm, however often it is asked for', async () => {
-  const fleet = createWarmFleet((request) => (isWrong(request) ? virtualRefusal('invalid_target') : virtualToken()), {
-    changes: { endpoint: { warmVariants: 3 } },
-  })
+  const fleet = createFleetWithEventBus(
+    (request) => (isWrong(request) ? virtualRefusal('invalid_target') : virtualToken()),
+    {
+      changes: { endpoint: { warmVariants: 3 } },
+    },
+  )
   for (let count = 0; count < 5; count++)
     await assert.rejects(fleet.time.until(fleet.caller.get({ audience: `wrong-${count}` })))
   assert.deepEqual(await variantsOf(fleet), [])
@@ -29,7 +32,10 @@ test('what never came takes no place among those that are kept warm, however oft
 })
 
 test('a hundred who ask for as many tokens at the same moment all share theirs', async () => {
-  const fleet = createWarmFleet(() => virtualToken(), { changes: { endpoint: { warmVariants: 100 } }, size: 100 })
+  const fleet = createFleetWithEventBus(() => virtualToken(), {
+    changes: { endpoint: { warmVariants: 100 } },
+    size: 100,
+  })
   const wanted = (index: number): Partial<TokenRequest> => ({ audience: `aud-${index}` })
   const first = await fleet.time.until(Promise.all(fleet.callers.map(({ get }, index) => get(wanted(index)))))
   const again = await fleet.time.until(Promise.all(fleet.callers.map(({ get }, index) => get(wanted(99 - index)))))
@@ -45,7 +51,7 @@ const anHour = { changes: { endpoint: { warmIdle: '1h' } } }
 
 /** As the schedule does, so many minutes long. */
 async function runFor(
-  fleet: WarmFleet,
+  fleet: FleetWithEventBus,
   minutes: number,
   eachMinute: (count: number) => Promise<unknown> = async () => {},
 ) {
@@ -58,7 +64,7 @@ async function runFor(
 }
 
 test('a token that nobody uses any more is renewed for the idle time, and then no more', async () => {
-  const fleet = createWarmFleet(() => virtualToken(), anHour)
+  const fleet = createFleetWithEventBus(() => virtualToken(), anHour)
   const start = fleet.time.now()
   await fleet.getAll(['one'])
   await runFor(fleet, 120)
@@ -68,7 +74,7 @@ test('a token that nobody uses any more is renewed for the idle time, and then n
 })
 
 test('a token that is always found in the cache is in use: it is renewed for as long as somebody finds it', async () => {
-  const fleet = createWarmFleet(() => virtualToken(), anHour)
+  const fleet = createFleetWithEventBus(() => virtualToken(), anHour)
   await fleet.getAll(['one'])
   const sources = new Set<string>()
   await runFor(fleet, 180, async (count) => {
@@ -78,8 +84,8 @@ test('a token that is always found in the cache is in use: it is renewed for as 
 })
 
 test('a use that can not be noted costs the caller nothing', async () => {
-  const store = createMoodyStore()
-  const fleet = createWarmFleet(() => virtualToken(), { store })
+  const store = createFaultInjectingStore()
+  const fleet = createFleetWithEventBus(() => virtualToken(), { store })
   const isNote = (fields: StoredRecord['fields']) => String(fields['variants'] ?? '[]') !== '[]'
   store.before = { ...isFine, write: (_name, { fields }) => (isNote(fields) ? isDown() : undefined) }
   const [{ source } = assert.fail()] = await fleet.getAll(['one'])

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { UnknownConnectionError } from '../../../lib/configuration/finding.ts'
-import { createTheBus } from '../../support/the-bus.ts'
-import { virtualToken } from '../../support/the-tokens.ts'
-import { createWarmFleet, fulfilled, type WarmFleetOptions, watchCallers } from '../../support/warm-fleet.ts'
+import {
+  createFleetWithEventBus,
+  type FleetWithEventBusOptions,
+  fulfilled,
+  watchCallers,
+} from '../../support/virtual/fleet-with-event-bus.ts'
+import { createQueueingEventBus } from '../../support/virtual/queueing-event-bus.ts'
+import { virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 
 const audiences = ['one', 'two', 'three']
 const newScope = { oAuth: { scope: 'new' } }
 
 /** A change of which nobody has told yet, and one token of three that is about to go stale. */
-async function theUnheard(options?: WarmFleetOptions) {
-  const fleet = createWarmFleet(() => virtualToken(), options)
+async function theUnheard(options?: FleetWithEventBusOptions) {
+  const fleet = createFleetWithEventBus(() => virtualToken(), options)
   await fleet.getAll(['one'])
   await fleet.time.advance(80_000)
   await fleet.getAll(['two', 'three'])
@@ -48,7 +53,7 @@ test('the tokens of a connection that was deleted unheard end with the next rene
 })
 
 test('it is told of once in a while, not for each token', async () => {
-  const fleet = createWarmFleet(() => virtualToken())
+  const fleet = createFleetWithEventBus(() => virtualToken())
   await fleet.getAll(audiences)
   fleet.change(newScope)
   await fleet.time.advance(140_000)
@@ -63,7 +68,7 @@ test('it is told of once in a while, not for each token', async () => {
 
 test('where nobody hears of it, or the bus does not take it, the run goes by the new elements itself', async () => {
   for (const isHeard of [true, false]) {
-    const theBus = createTheBus({ isHeard })
+    const theBus = createQueueingEventBus({ isHeard })
     const fleet = await theUnheard({ theBus })
     theBus.refuse(isHeard)
     assert.equal((await fleet.time.until(fleet.refresher.warm())).renewed, 1)
@@ -74,7 +79,7 @@ test('where nobody hears of it, or the bus does not take it, the run goes by the
 })
 
 test('that it was not taken counts for all tokens that are renewed at that moment', async () => {
-  const fleet = createWarmFleet(() => virtualToken())
+  const fleet = createFleetWithEventBus(() => virtualToken())
   await fleet.getAll(audiences)
   fleet.change(newScope)
   await fleet.time.advance(140_000)

@@ -7,33 +7,33 @@ import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
 import { type ConnectionRecord, readConnectionRecord } from '../../../lib/fleet/connection-record.ts'
 import type { StoredRecord } from '../../../lib/fleet/record-store.ts'
 import { connectionRecordName } from '../../../lib/fleet/record-store.ts'
-import { theDeployment, theIssuer } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
-import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
-import { changeableElements, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
-import type { VirtualEndpoint, VirtualRequest } from '../../support/virtual-ports.ts'
+import { exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
 import {
   changed,
-  createWarmFleet,
+  createFleetWithEventBus,
+  type FleetWithEventBus,
+  type FleetWithEventBusOptions,
   fulfilled,
-  type WarmFleet,
-  type WarmFleetOptions,
   watchCallers,
-} from '../../support/warm-fleet.ts'
+} from '../../support/virtual/fleet-with-event-bus.ts'
+import { changeableElements, virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
+import type { VirtualEndpoint, VirtualRequest } from '../../support/virtual/virtual-ports.ts'
 
 const audiences = ['one', 'two', 'three']
 const scopeOf = ({ form }: VirtualRequest) => form.get('scope')
 const scoped = (scope: string) => ({ oAuth: { scope } })
 
 /** A fleet with a token for each audience, each used a second ago, and none asked for since. */
-async function theWarm(endpoint: VirtualEndpoint = () => virtualToken(), options?: WarmFleetOptions) {
-  const fleet = createWarmFleet(endpoint, options)
+async function theWarm(endpoint: VirtualEndpoint = () => virtualToken(), options?: FleetWithEventBusOptions) {
+  const fleet = createFleetWithEventBus(endpoint, options)
   const old = await fleet.getAll(audiences)
   await fleet.time.advance(1_000)
   return { fleet, old }
 }
 
-async function recordOf({ caller }: WarmFleet): Promise<ConnectionRecord> {
+async function recordOf({ caller }: FleetWithEventBus): Promise<ConnectionRecord> {
   const [record] = await caller.store.read([connectionRecordName('conn')])
   return readConnectionRecord(record ?? assert.fail('there is a record'))
 }
@@ -93,7 +93,7 @@ test('no more are asked for at a time than the authorization server is to have',
     return virtualToken()
   }
   const server = { maximumConcurrency: 2 }
-  const fleet = createWarmFleet(endpoint, { changes: { server } })
+  const fleet = createFleetWithEventBus(endpoint, { changes: { server } })
   await fleet.getAll([...audiences, 'four', 'five'])
   most = 0
   fleet.change({ ...scoped('new'), server })
@@ -268,7 +268,7 @@ test('elements that change once more while tokens are obtained are met by who ob
 
 test('where the elements can not be read once more those that were read come into force', async () => {
   const { fleet } = await theWarm(undefined, { latency: 2_000 })
-  const elements = changeableElements(theElements(theIssuer, scoped('new')))
+  const elements = changeableElements(exampleElements(exampleIssuer, scoped('new')))
   let isDown = false
   const refresher = fleet.join({
     elements: {
@@ -315,12 +315,12 @@ for (const [moment, isFrozenAt] of [
 ] as const)
   test(`a process that was frozen with older elements in hand, ${moment}, does not bring those back`, async () => {
     const { fleet } = await theWarm()
-    const older = changeableElements(theElements(theIssuer, scoped('older')))
+    const older = changeableElements(exampleElements(exampleIssuer, scoped('older')))
     const waking = Promise.withResolvers<void>()
     let calls = 0
     const connections = createConnectionCache({
       elements: older,
-      deployment: theDeployment,
+      deployment: localDeployment,
       now: fleet.time.now,
       pause: fleet.time.pause,
       log() {},
@@ -339,7 +339,7 @@ for (const [moment, isFrozenAt] of [
     await fleet.time.advance(1_000)
     fleet.change(scoped('newer'))
     fulfilled(await fleet.answer(changed))
-    older.change(theElements(theIssuer, scoped('newer')))
+    older.change(exampleElements(exampleIssuer, scoped('newer')))
     await fleet.time.advance(60_000)
     waking.resolve()
     await fleet.time.until(late)
@@ -372,7 +372,7 @@ test('where nothing is to be kept warm any more nothing is asked for', async () 
 })
 
 test('of a connection of which nobody has had a token nothing is said', async () => {
-  const fleet = createWarmFleet(() => virtualToken())
+  const fleet = createFleetWithEventBus(() => virtualToken())
   fulfilled(await fleet.answer(changed))
   assert.deepEqual(await fleet.caller.store.read([connectionRecordName('conn')]), [undefined])
 })
@@ -383,7 +383,7 @@ test('who finds the new elements by himself meanwhile has them come into force, 
     if (scopeOf(request) === 'new' && audience === 'three') await fleet.time.pause(5_000)
     return virtualToken()
   }
-  const fleet = createWarmFleet(endpoint)
+  const fleet = createFleetWithEventBus(endpoint)
   await fleet.getAll(audiences)
   await fleet.time.advance(1_000)
   fleet.change(scoped('new'))
@@ -410,7 +410,7 @@ test('a token that is renewed under the old elements meanwhile keeps the one tha
   const answering = fleet.refresher.answer(changed)
   await fleet.time.advance(1_000)
   const [{ token } = assert.fail()] = old
-  const other = fleet.join({ elements: changeableElements(theElements(theIssuer)) })
+  const other = fleet.join({ elements: changeableElements(exampleElements(exampleIssuer)) })
   await other.reject(token.id)
   await fleet.time.until(other.get({ audience: 'one' }))
   const before = fleet.requests().length
@@ -445,7 +445,7 @@ test('an operator who clears meanwhile is obeyed: what was obtained before that 
 
 test('a cache that fails for a while is asked again: the change is in force within a minute', async () => {
   for (const failsFrom of [0, 1, 500]) {
-    const store = createMoodyStore()
+    const store = createFaultInjectingStore()
     const { fleet } = await theWarm(undefined, { store, latency: 1_000 })
     fleet.change(scoped('new'))
     const answering = fleet.refresher.answer(changed)
@@ -465,7 +465,7 @@ test('so it is where the cache fails from the first on, or when the elements are
     () => true,
     (fields: StoredRecord['fields']) => fields['variants'] !== undefined && fields['nextGeneration'] === undefined,
   ]) {
-    const store = createMoodyStore()
+    const store = createFaultInjectingStore()
     const { fleet } = await theWarm(undefined, { store })
     const failsUntil = fleet.time.now() + 12_000
     const fail = (fields: StoredRecord['fields']) => {
@@ -481,7 +481,7 @@ test('so it is where the cache fails from the first on, or when the elements are
 })
 
 test('where the cache can not be asked all the time the event fails, and comes again', async () => {
-  const store = createMoodyStore()
+  const store = createFaultInjectingStore()
   const { fleet } = await theWarm(undefined, { store })
   store.before = { read: isDown, write: isDown }
   fleet.change(scoped('new'))

@@ -1,17 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
-import { createMoodyStore, isDown, isFine } from '../../support/moody-store.ts'
-import { createTheBus, incoming } from '../../support/the-bus.ts'
-import { virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
-import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
-import { createWarmFleet, fulfilled, type WarmFleet, type WarmFleetOptions } from '../../support/warm-fleet.ts'
+import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
+import {
+  createFleetWithEventBus,
+  type FleetWithEventBus,
+  type FleetWithEventBusOptions,
+  fulfilled,
+} from '../../support/virtual/fleet-with-event-bus.ts'
+import { createQueueingEventBus, incoming } from '../../support/virtual/queueing-event-bus.ts'
+import { virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
+import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 
 /* Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
 
 /** A fleet whose one token has just gone stale, and the event that asks for its renewal. */
-async function theStale(endpoint: VirtualEndpoint, options?: WarmFleetOptions) {
-  const fleet = createWarmFleet(endpoint, options)
+async function theStale(endpoint: VirtualEndpoint, options?: FleetWithEventBusOptions) {
+  const fleet = createFleetWithEventBus(endpoint, options)
   const { token } = await fleet.time.until(fleet.caller.get())
   await fleet.time.advance(217_000)
   return { fleet, token, requested: requestedFor(token.id) }
@@ -19,13 +24,13 @@ async function theStale(endpoint: VirtualEndpoint, options?: WarmFleetOptions) {
 
 const requestedFor = (tokenId: string) => incoming({ type: 'TokenRefreshRequested', connection: 'conn', tokenId })
 
-async function dueOf({ caller, time }: WarmFleet) {
+async function dueOf({ caller, time }: FleetWithEventBus) {
   return caller.store.due(time.now() + 86_400_000, 10)
 }
 
 test('what a caller asked for and the server now refuses is kept warm no longer, though the old token is still good', async () => {
   let isRefused = false
-  const fleet = createWarmFleet(() => (isRefused ? virtualRefusal('invalid_scope') : virtualToken()))
+  const fleet = createFleetWithEventBus(() => (isRefused ? virtualRefusal('invalid_scope') : virtualToken()))
   const ask = () => fleet.time.until(fleet.caller.get({ scope: ['some'] }))
   const { token } = await ask()
   isRefused = true
@@ -57,7 +62,7 @@ test('what the elements ask for and the server refuses is kept on the list: an o
 })
 
 test('a token of a connection that is there no longer is not asked for minute by minute', async () => {
-  const { fleet } = await theStale(() => virtualToken(), { theBus: createTheBus({ isHeard: false }) })
+  const { fleet } = await theStale(() => virtualToken(), { theBus: createQueueingEventBus({ isHeard: false }) })
   fleet.change({}, { endpointConnection: {} })
   await fleet.time.advance(61_000)
   const runs = []
@@ -72,7 +77,7 @@ test('a token of a connection that is there no longer is not asked for minute by
 })
 
 test('without a lease nobody asks for a token that nobody waits for', async () => {
-  const store = createMoodyStore()
+  const store = createFaultInjectingStore()
   const { fleet, requested } = await theStale(() => virtualToken(), { store })
   store.before = { ...isFine, write: isDown }
   const [answered] = await fleet.answer(requested)
@@ -85,7 +90,7 @@ test('without a lease nobody asks for a token that nobody waits for', async () =
 })
 
 test('a token that could not be shared is none: it is told to nobody, and the event comes again', async () => {
-  const store = createMoodyStore()
+  const store = createFaultInjectingStore()
   const { fleet, token, requested } = await theStale(() => virtualToken(), { store })
   store.before = {
     ...isFine,
@@ -102,7 +107,7 @@ test('a token that could not be shared is none: it is told to nobody, and the ev
 })
 
 test('who loses the race for a lease that nobody holds looks again', async () => {
-  const store = createMoodyStore()
+  const store = createFaultInjectingStore()
   const { fleet, requested } = await theStale(() => virtualToken(), { store })
   let races = 0
   store.before = {

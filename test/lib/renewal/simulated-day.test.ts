@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { aheadMilliseconds, intervalMilliseconds } from '../../../lib/renewal/warm-tokens.ts'
-import { type Call, dayMilliseconds, lifetimes, liveThroughTheDay, outage } from './the-day.ts'
+import { type Call, dayMilliseconds, lifetimes, liveThroughTheDay, outage } from './simulated-day.ts'
 
 /*
  * What is expected is computed from the servers' books and the rules for a lifetime, and from nothing that the product has

@@ -5,9 +5,13 @@ import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { publishedKeysRecordName, RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { type TheTokens, virtualRefusal, virtualToken } from '../../support/the-tokens.ts'
-import type { VirtualEndpoint } from '../../support/virtual-ports.ts'
-import { createWarmFleet, type WarmFleet, type WarmFleetOptions } from '../../support/warm-fleet.ts'
+import {
+  createFleetWithEventBus,
+  type FleetWithEventBus,
+  type FleetWithEventBusOptions,
+} from '../../support/virtual/fleet-with-event-bus.ts'
+import { type TokensInVirtualTime, virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
+import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 
 /* A new key is tried at the real endpoint once it signs. */
 
@@ -16,25 +20,26 @@ const minute = 60_000
 const aDay = () => virtualToken({ expires_in: 86_400 })
 const name = publishedKeysRecordName('theBuilder')
 
-function aFleet(endpoint: VirtualEndpoint = aDay, options: WarmFleetOptions = {}) {
+function aFleet(endpoint: VirtualEndpoint = aDay, options: FleetWithEventBusOptions = {}) {
   const { changes, ...others } = options
   const server = { maximumLifetimeSeconds: 86_400 }
-  return createWarmFleet(endpoint, { changes: { server, ...changes }, ...others })
+  return createFleetWithEventBus(endpoint, { changes: { server, ...changes }, ...others })
 }
 
-async function publish({ caller: { store }, time }: WarmFleet, tryAt: number): Promise<void> {
+async function publish({ caller: { store }, time }: FleetWithEventBus, tryAt: number): Promise<void> {
   const [before] = await store.read([name])
   const publication = { kind: 'keys', keys: [], tryAt } as const
   assert.ok(await store.write(name, writePublication(publication, `by-test-${tryAt}`, time.now()), before?.version))
 }
 
-async function tryAt({ caller: { store } }: WarmFleet): Promise<number | undefined> {
+async function tryAt({ caller: { store } }: FleetWithEventBus): Promise<number | undefined> {
   const [record] = await store.read([name])
   assert.ok(record)
   return record.dueAt
 }
 
-const runOf = (fleet: WarmFleet, process: TheTokens = fleet.refresher) => fleet.time.until(process.warm())
+const runOf = (fleet: FleetWithEventBus, process: TokensInVirtualTime = fleet.refresher) =>
+  fleet.time.until(process.warm())
 
 test('the first run after its time asks the endpoint once, tells of it, and no other run does so again', async () => {
   const fleet = aFleet()

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-store.ts'
-import { onlyCurrent } from '../../support/only-current.ts'
+import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
 
 const name = 'tokenwell/test/some'
 
@@ -203,7 +203,7 @@ test('a reading that fails when a later one is there already does not bring an o
     const late = Promise.withResolvers<Secret>()
     const answers = [Promise.resolve(new Secret('first')), late.promise, Promise.resolve(new Secret('second'))]
     const cache = createSecretCache(
-      onlyCurrent(() => answers.shift() ?? assert.fail('read once too often')),
+      singleVersionSecrets(() => answers.shift() ?? assert.fail('read once too often')),
       () => 1_000_000,
     )
     await cache.get(name)

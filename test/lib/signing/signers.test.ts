@@ -12,7 +12,7 @@ import { SecretError } from '../../../lib/secret/secret-store.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
 import { createSigners, type Signers } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
-import { onlyCurrent } from '../../support/only-current.ts'
+import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
 
 const location = 'tokenwell/test/the-key'
 const fiveMinutes = 5 * 60_000
@@ -52,7 +52,7 @@ async function startStage(t: TestContext, text?: string): Promise<Stage> {
   }
   return {
     signers: createSigners(
-      createSecretCache(onlyCurrent(get), () => time),
+      createSecretCache(singleVersionSecrets(get), () => time),
       () => time,
     ),
     store,

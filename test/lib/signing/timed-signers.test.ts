@@ -6,7 +6,7 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createSigners } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
-import { onlyCurrent } from '../../support/only-current.ts'
+import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
 
 const location = 'tokenwell/test/the-key'
 const start = 1_795_539_600_000
@@ -39,7 +39,7 @@ function secretOf(keys: readonly SomeKey[]): Secret {
 /** A secret that is rotated, read by instances, each with a clock of its own. */
 function theRotatedSecret(keys: readonly SomeKey[]) {
   const far = { secret: secretOf(keys), now: start, reads: 0 }
-  const store = onlyCurrent(async () => {
+  const store = singleVersionSecrets(async () => {
     far.reads++
     return far.secret
   })

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type AssertionMoment, createClaims } from '../../../lib/token-endpoint/assertion.ts'
-import { theAssertion } from './the-assertion.ts'
+import { plainAssertion } from './plain-assertion.ts'
 
 /** Not at the beginning of a second. */
 const theMoment: AssertionMoment = { now: 1_700_000_000_999, jwtId: 'theJwtId' }
 const theSecond = 1_700_000_000
 
 test('a plain assertion holds iss, aud, exp, jti, sub and iat, and no other claim', () => {
-  assert.deepEqual(createClaims(theAssertion(), theMoment), {
+  assert.deepEqual(createClaims(plainAssertion(), theMoment), {
     iss: 'theIssuer',
     aud: 'https://as.example',
     exp: theSecond + 120,
@@ -19,7 +19,7 @@ test('a plain assertion holds iss, aud, exp, jti, sub and iat, and no other clai
 })
 
 test('iat, nbf and exp are whole seconds counted from one reading of the clock', () => {
-  const assertion = theAssertion({ notBeforeOffsetSeconds: 0, expiresInSeconds: 60 })
+  const assertion = plainAssertion({ notBeforeOffsetSeconds: 0, expiresInSeconds: 60 })
   for (const now of [1_700_000_000_000, 1_700_000_000_001, 1_700_000_000_999]) {
     const { iat, nbf, exp } = createClaims(assertion, { ...theMoment, now })
     assert.deepEqual({ iat, nbf, exp }, { iat: theSecond, nbf: theSecond, exp: theSecond + 60 })
@@ -27,14 +27,14 @@ test('iat, nbf and exp are whole seconds counted from one reading of the clock',
 })
 
 test('the same configuration at the same moment makes the same claims, and leaves the configuration as it was', () => {
-  const assertion = theAssertion({ claims: { sub: 'another', iss: 'another' }, notBeforeOffsetSeconds: 3 })
+  const assertion = plainAssertion({ claims: { sub: 'another', iss: 'another' }, notBeforeOffsetSeconds: 3 })
   const before = structuredClone(assertion)
   assert.deepEqual(createClaims(assertion, theMoment), createClaims(assertion, theMoment))
   assert.deepEqual(assertion, before)
 })
 
 test('sub is the client id and iat the time of making, whatever claims say', () => {
-  const claims = createClaims(theAssertion({ claims: { sub: 'anotherClient', iat: 1 } }), theMoment)
+  const claims = createClaims(plainAssertion({ claims: { sub: 'anotherClient', iat: 1 } }), theMoment)
   assert.equal(claims['sub'], 'theClient')
   assert.equal(claims['iat'], theSecond)
 })
@@ -47,72 +47,76 @@ for (const [claim, value] of Object.entries({
   jti: 'anotherJwtId',
 }))
   test(`${claim} in claims overwrites the one of the jwtBuilder`, () => {
-    const assertion = theAssertion({ claims: { [claim]: value }, notBeforeOffsetSeconds: 5 })
+    const assertion = plainAssertion({ claims: { [claim]: value }, notBeforeOffsetSeconds: 5 })
     assert.deepEqual(createClaims(assertion, theMoment)[claim], value)
   })
 
 test('claims that are not registered stand in the assertion as they were written', () => {
   const claims = { tenant: 'blue', roles: ['reader', 'writer'], nested: { deep: [1, null, true] } }
-  assert.deepEqual(createClaims(theAssertion({ claims }), theMoment), {
-    ...createClaims(theAssertion(), theMoment),
+  assert.deepEqual(createClaims(plainAssertion({ claims }), theMoment), {
+    ...createClaims(plainAssertion(), theMoment),
     ...claims,
   })
 })
 
 test('one audience is a string, several are a list in their order', () => {
-  assert.equal(createClaims(theAssertion({ audiences: ['https://b.example'] }), theMoment)['aud'], 'https://b.example')
+  assert.equal(
+    createClaims(plainAssertion({ audiences: ['https://b.example'] }), theMoment)['aud'],
+    'https://b.example',
+  )
   const audiences = ['https://b.example', 'https://a.example']
-  assert.deepEqual(createClaims(theAssertion({ audiences }), theMoment)['aud'], audiences)
+  assert.deepEqual(createClaims(plainAssertion({ audiences }), theMoment)['aud'], audiences)
 })
 
 test('without audiences there is no aud', () => {
-  assert.ok(!('aud' in createClaims(theAssertion({ audiences: [] }), theMoment)))
+  assert.ok(!('aud' in createClaims(plainAssertion({ audiences: [] }), theMoment)))
 })
 
 test('without audiences the aud of claims still stands', () => {
-  const assertion = theAssertion({ audiences: [], claims: { aud: 'https://claimed.example' } })
+  const assertion = plainAssertion({ audiences: [], claims: { aud: 'https://claimed.example' } })
   assert.equal(createClaims(assertion, theMoment)['aud'], 'https://claimed.example')
 })
 
 test('nbf is there only when its offset is configured, also as 0', () => {
-  assert.ok(!('nbf' in createClaims(theAssertion(), theMoment)))
-  assert.equal(createClaims(theAssertion({ notBeforeOffsetSeconds: 0 }), theMoment)['nbf'], theSecond)
+  assert.ok(!('nbf' in createClaims(plainAssertion(), theMoment)))
+  assert.equal(createClaims(plainAssertion({ notBeforeOffsetSeconds: 0 }), theMoment)['nbf'], theSecond)
 })
 
 test('nbf is iat plus its offset', () => {
   for (const issuedAtOffsetSeconds of [0, -10, 4]) {
-    const assertion = theAssertion({ issuedAtOffsetSeconds, notBeforeOffsetSeconds: 7 })
+    const assertion = plainAssertion({ issuedAtOffsetSeconds, notBeforeOffsetSeconds: 7 })
     const { iat, nbf } = createClaims(assertion, theMoment)
     assert.equal(nbf, Number(iat) + 7)
   }
 })
 
 test('a negative issuedAtOffset dates iat back and leaves exp where it is', () => {
-  const { iat, exp } = createClaims(theAssertion({ issuedAtOffsetSeconds: -5 }), theMoment)
+  const { iat, exp } = createClaims(plainAssertion({ issuedAtOffsetSeconds: -5 }), theMoment)
   assert.deepEqual({ iat, exp }, { iat: theSecond - 5, exp: theSecond + 120 })
 })
 
 test('jti is the id of the moment, so that two moments never share one', () => {
-  const ids = ['one', 'other'].map((jwtId) => createClaims(theAssertion(), { ...theMoment, jwtId })['jti'])
+  const ids = ['one', 'other'].map((jwtId) => createClaims(plainAssertion(), { ...theMoment, jwtId })['jti'])
   assert.deepEqual(ids, ['one', 'other'])
 })
 
 test('there is no jti where the jwtBuilder switches it off', () => {
-  assert.ok(!('jti' in createClaims(theAssertion({ hasJwtId: false }), theMoment)))
+  assert.ok(!('jti' in createClaims(plainAssertion({ hasJwtId: false }), theMoment)))
 })
 
 test('scope is a claim only where the jwtBuilder sets it', () => {
-  assert.equal(createClaims(theAssertion({ scope: 'read write' }), theMoment)['scope'], 'read write')
-  assert.ok(!('scope' in createClaims(theAssertion(), theMoment)))
+  assert.equal(createClaims(plainAssertion({ scope: 'read write' }), theMoment)['scope'], 'read write')
+  assert.ok(!('scope' in createClaims(plainAssertion(), theMoment)))
 })
 
 test('no assertion has a token_type', () => {
-  const everything = theAssertion({
+  const everything = plainAssertion({
     scope: 'read',
     notBeforeOffsetSeconds: 0,
     issuedAtOffsetSeconds: -1,
     audiences: ['https://a.example', 'https://b.example'],
     claims: { tenant: 'blue' },
   })
-  for (const assertion of [theAssertion(), everything]) assert.ok(!('token_type' in createClaims(assertion, theMoment)))
+  for (const assertion of [plainAssertion(), everything])
+    assert.ok(!('token_type' in createClaims(assertion, theMoment)))
 })

@@ -9,16 +9,16 @@ import {
   type ClientCredentials,
   createClientKeys,
 } from '../../../lib/token-endpoint/client-authentication.ts'
-import { theConnection } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
-import { onlyCurrent } from '../../support/only-current.ts'
+import { resolveConn } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
 
 const moment = { now: 1_700_000_000_000, jwtId: 'the-jwt-id' }
 
 /** What proves that connection's client, where every secret is this text. */
 async function authenticate(connection: Connection, text: string): Promise<ClientCredentials> {
   const secrets = createSecretCache(
-    onlyCurrent(async () => new Secret(text)),
+    singleVersionSecrets(async () => new Secret(text)),
     Date.now,
   )
   const key = await createClientKeys(createSigners(secrets, Date.now), secrets).current(connection)
@@ -28,8 +28,8 @@ async function authenticate(connection: Connection, text: string): Promise<Clien
 const reveal = (secrets: readonly Secret[]) => secrets.map((secret) => secret.reveal())
 
 test("id and password are form-encoded before they are joined, and an editor's line break is no part of it", async (t) => {
-  const connection = await theConnection(t, {
-    ...theElements('https://as.example', {
+  const connection = await resolveConn(t, {
+    ...exampleElements('https://as.example', {
       server: { basicAuthRef: 'theData' },
       oAuth: { jwtAuthenticationTokenRef: undefined },
     }),
@@ -44,10 +44,10 @@ test("id and password are form-encoded before they are joined, and an editor's l
 })
 
 test('an assertion stands in the body, and is among what a server must not be quoted with', async (t) => {
-  const elements = theElements('https://as.example', {
+  const elements = exampleElements('https://as.example', {
     builder: { signatureAlgorithm: 'HS256', jwkEnabled: undefined, sharedKey: 'tokenwell/local/the-key' },
   })
-  const connection = await theConnection(t, elements)
+  const connection = await resolveConn(t, elements)
   const { parameters, headers, secrets } = await authenticate(connection, 'x'.repeat(32))
   const [type, assertion, ...rest] = parameters
   assert.deepEqual(type, ['client_assertion_type', 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'])
@@ -59,11 +59,11 @@ test('an assertion stands in the body, and is among what a server must not be qu
 })
 
 test('a client that is known by its certificate says in the body which one it is, and proves nothing (RFC 8705 section 2)', async (t) => {
-  const elements = theElements('https://as.example', {
+  const elements = exampleElements('https://as.example', {
     server: { sslCertsRef: 'mutual' },
     oAuth: { jwtAuthenticationTokenRef: undefined, tlsAuthenticationClientId: 'the client:1' },
   })
-  const connection = await theConnection(t, {
+  const connection = await resolveConn(t, {
     ...elements,
     ssl: { mutual: { keyStoreRef: 'theTrust' } },
   })

@@ -4,12 +4,12 @@ import type { Connection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { Signers } from '../../../lib/signing/signer-cache.ts'
 import { createClientKeys } from '../../../lib/token-endpoint/client-authentication.ts'
-import { theConnection } from '../../support/the-tokens.ts'
-import { theSigner } from '../../support/virtual-ports.ts'
+import { plainConnection } from '../../support/virtual/tokens-in-virtual-time.ts'
+import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
 const passwordName = 'tokenwell/test/the-password'
 const basic: Connection = {
-  ...theConnection,
+  ...plainConnection,
   clientAuthentication: { method: 'client_secret_basic', passwordSecret: passwordName },
 }
 
@@ -41,9 +41,9 @@ function theKeys(before?: string) {
 
 test('a client that signs has the current key, and that before it, of its algorithm; no password is read', async () => {
   const { asked, previousSigner, keys } = theKeys('before')
-  const way = theConnection.clientAuthentication
-  assert.deepEqual(await keys.current(theConnection), { way, signer: theSigner })
-  assert.deepEqual(await keys.previous(theConnection), { way, signer: previousSigner })
+  const way = plainConnection.clientAuthentication
+  assert.deepEqual(await keys.current(plainConnection), { way, signer: theSigner })
+  assert.deepEqual(await keys.previous(plainConnection), { way, signer: previousSigner })
   assert.deepEqual(asked, ['key tokenwell/test/the-key ES256', 'previous key tokenwell/test/the-key ES256'])
 })
 
@@ -56,7 +56,7 @@ test("a client with a password has the current one and that before it, each with
 })
 
 test('nothing before, or the same before, is nothing', async () => {
-  assert.equal(await theKeys().keys.previous(theConnection), undefined)
+  assert.equal(await theKeys().keys.previous(plainConnection), undefined)
   assert.equal(await theKeys().keys.previous(basic), undefined)
   assert.equal(await theKeys('now').keys.previous(basic), undefined)
 })
@@ -64,7 +64,7 @@ test('nothing before, or the same before, is nothing', async () => {
 test('a client that is known by its certificate has nothing to sign or to say: no secret is read', async () => {
   const { asked, keys } = theKeys('before')
   const way = { method: 'tls_client_auth' } as const
-  const connection: Connection = { ...theConnection, clientAuthentication: way }
+  const connection: Connection = { ...plainConnection, clientAuthentication: way }
   assert.deepEqual(await keys.current(connection), { way })
   assert.equal(await keys.previous(connection), undefined)
   assert.deepEqual(asked, [])

@@ -2,14 +2,14 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { faultOf } from '../../../lib/token-endpoint/request-token.ts'
-import { theConnection } from '../../support/element-store.ts'
-import { theElements } from '../../support/elements.ts'
+import { resolveConn } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
 
 const base: TokenRequest = { connection: 'conn', further: {} }
 
 test('whose word it was that the server refuses', async (t) => {
-  const connection = await theConnection(t, theElements('https://as.example'))
-  const byPassword = await theConnection(t, theElements('https://as.example', { oAuth: { grantType: 'password' } }))
+  const connection = await resolveConn(t, exampleElements('https://as.example'))
+  const byPassword = await resolveConn(t, exampleElements('https://as.example', { oAuth: { grantType: 'password' } }))
   const rows = [
     ['invalid_scope', {}, 'elements'],
     ['invalid_scope', { scope: ['a'] }, 'caller'],

@@ -7,7 +7,7 @@ import { signatureAlgorithms } from '../../../lib/configuration/signature-algori
 import { createLocalSigner } from '../../../lib/signing/signer.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { createHeader, signAssertion } from '../../../lib/token-endpoint/assertion.ts'
-import { theAssertion } from './the-assertion.ts'
+import { plainAssertion } from './plain-assertion.ts'
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const certificatePem = await createKeyCertificate(privateKey, 'theClient')
@@ -20,43 +20,43 @@ const plainSigner = createLocalSigner(privateKey, { keyId: 'theKey' })
 const certifiedSigner = createLocalSigner(privateKey, { keyId: 'theKey', certificates: [certificate] })
 
 test('a plain header holds alg, typ and kid, and no thumbprint although there is a certificate', () => {
-  assert.deepEqual(createHeader(theAssertion(), certifiedSigner), { alg: 'RS256', typ: 'JWT', kid: 'theKey' })
+  assert.deepEqual(createHeader(plainAssertion(), certifiedSigner), { alg: 'RS256', typ: 'JWT', kid: 'theKey' })
 })
 
 test('alg is the algorithm that the jwtBuilder names', () => {
   for (const algorithm of signatureAlgorithms)
-    assert.equal(createHeader(theAssertion({ algorithm }), plainSigner).alg, algorithm)
+    assert.equal(createHeader(plainAssertion({ algorithm }), plainSigner).alg, algorithm)
 })
 
 test('typ is the one of the jwtBuilder', () => {
-  const header = createHeader(theAssertion({ type: 'client-authentication+jwt' }), plainSigner)
+  const header = createHeader(plainAssertion({ type: 'client-authentication+jwt' }), plainSigner)
   assert.equal(header.typ, 'client-authentication+jwt')
 })
 
 test('there is no typ where the operator took it out', () => {
-  const { type: _type, ...assertion } = theAssertion()
+  const { type: _type, ...assertion } = plainAssertion()
   assert.deepEqual(createHeader(assertion, plainSigner), { alg: 'RS256', kid: 'theKey' })
 })
 
 test('a shared key, which has no id, leaves kid out', () => {
-  const header = createHeader(theAssertion({ algorithm: 'HS256' }), createLocalSigner(privateKey, {}))
+  const header = createHeader(plainAssertion({ algorithm: 'HS256' }), createLocalSigner(privateKey, {}))
   assert.deepEqual(header, { alg: 'HS256', typ: 'JWT' })
 })
 
 test('x5t#S256 is the SHA-256 digest of the certificate in DER, and x5t does not stand beside it', () => {
-  const header = createHeader(theAssertion({ certificateThumbprint: 'x5t#S256' }), certifiedSigner)
+  const header = createHeader(plainAssertion({ certificateThumbprint: 'x5t#S256' }), certifiedSigner)
   assert.deepEqual(header, { alg: 'RS256', typ: 'JWT', kid: 'theKey', 'x5t#S256': digest('sha256') })
 })
 
 test('x5t is the SHA-1 digest of the certificate in DER, and x5t#S256 does not stand beside it', () => {
-  const header = createHeader(theAssertion({ certificateThumbprint: 'x5t' }), certifiedSigner)
+  const header = createHeader(plainAssertion({ certificateThumbprint: 'x5t' }), certifiedSigner)
   assert.deepEqual(header, { alg: 'RS256', typ: 'JWT', kid: 'theKey', x5t: digest('sha1') })
 })
 
 for (const certificateThumbprint of ['x5t', 'x5t#S256'] as const)
   test(`a key without a certificate gets no ${certificateThumbprint}, but an error that names the secret`, () => {
     assert.throws(
-      () => createHeader(theAssertion({ certificateThumbprint }), plainSigner),
+      () => createHeader(plainAssertion({ certificateThumbprint }), plainSigner),
       (error) => {
         assert.ok(error instanceof KeyStoreError)
         assert.equal(error.location, 'tokenwell/test/the-key')
@@ -68,7 +68,7 @@ for (const certificateThumbprint of ['x5t', 'x5t#S256'] as const)
   })
 
 test('the header that was made is the header that is signed', async () => {
-  const assertion = theAssertion({ certificateThumbprint: 'x5t#S256', type: 'client-authentication+jwt' })
+  const assertion = plainAssertion({ certificateThumbprint: 'x5t#S256', type: 'client-authentication+jwt' })
   const signed = await signAssertion(assertion, certifiedSigner, { now: 1_700_000_000_000, jwtId: 'theJwtId' })
   assert.deepEqual(decodeProtectedHeader(signed.assertion.reveal()), createHeader(assertion, certifiedSigner))
 })

@@ -2,15 +2,21 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { TimedOutError, UnreadableAnswerError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { stageStart as startedAt, startStage } from '../../support/stage.ts'
-import { someToken } from '../../support/token-server.ts'
+import {
+  testClockStart as startedAt,
+  startIssueTokenByTestClock,
+} from '../../support/functions/issue-token-by-test-clock.ts'
+import { tokenAnswer } from '../../support/functions/issue-token-with-scripted-server.ts'
 
 /* The use case with all its parts before a real token endpoint, by a clock that the test moves. */
 
 const request: TokenRequest = { connection: 'conn', further: {} }
 
 test('every step is an event with its fields, and none tells the token or the assertion', async (t) => {
-  const { getToken, server, log, within } = await startStage(t, { secretMilliseconds: 40, serverMilliseconds: 70 })
+  const { getToken, server, log, within } = await startIssueTokenByTestClock(t, {
+    secretMilliseconds: 40,
+    serverMilliseconds: 70,
+  })
   const { token } = await getToken(request, within(25_000))
   await getToken(request, within(25_000))
   const connection = 'conn'
@@ -27,7 +33,10 @@ test('every step is an event with its fields, and none tells the token or the as
 })
 
 test('a lifetime counts from when the request was sent, neither from its signing nor from its answer', async (t) => {
-  const { getToken, within } = await startStage(t, { secretMilliseconds: 5_000, serverMilliseconds: 3_000 })
+  const { getToken, within } = await startIssueTokenByTestClock(t, {
+    secretMilliseconds: 5_000,
+    serverMilliseconds: 3_000,
+  })
   const { token, secondsLeft } = await getToken(request, within(25_000))
   assert.equal(token.issuedAt, startedAt + 5_000)
   assert.equal(token.expiresAt, startedAt + 305_000)
@@ -35,22 +44,22 @@ test('a lifetime counts from when the request was sent, neither from its signing
 })
 
 test('a token with a second left is handed out, and with a millisecond less it is not', async (t) => {
-  const answer = () => someToken({ expires_in: 1 })
-  const inTime = await startStage(t, { answer })
+  const answer = () => tokenAnswer({ expires_in: 1 })
+  const inTime = await startIssueTokenByTestClock(t, { answer })
   assert.equal((await inTime.getToken(request, inTime.within(25_000))).secondsLeft, 1)
-  const late = await startStage(t, { answer, serverMilliseconds: 1 })
+  const late = await startIssueTokenByTestClock(t, { answer, serverMilliseconds: 1 })
   await assert.rejects(late.getToken(request, late.within(25_000)), UnreadableAnswerError)
 })
 
 test('without the time for an answer nothing is sent', async (t) => {
-  const { getToken, server, within } = await startStage(t)
+  const { getToken, server, within } = await startIssueTokenByTestClock(t)
   await assert.rejects(getToken(request, within(1_000)), TimedOutError)
   assert.equal(server.requests.length, 0)
   assert.equal((await getToken(request, within(25_000))).source, 'server')
 })
 
 test('the time that signing took is no longer there for the request', async (t) => {
-  const { getToken, server, within } = await startStage(t, { secretMilliseconds: 20_000 })
+  const { getToken, server, within } = await startIssueTokenByTestClock(t, { secretMilliseconds: 20_000 })
   await assert.rejects(getToken(request, within(20_500)), /No time is left/)
   assert.equal(server.requests.length, 0)
 })
@@ -58,7 +67,7 @@ test('the time that signing took is no longer there for the request', async (t) 
 test('the scope is what the server says, or else what it was asked for', async (t) => {
   const scoped: TokenRequest = { ...request, scope: ['a', 'b'] }
   const scopeOf = async (asked: TokenRequest, members: object) => {
-    const { getToken, within } = await startStage(t, { answer: () => someToken({ ...members }) })
+    const { getToken, within } = await startIssueTokenByTestClock(t, { answer: () => tokenAnswer({ ...members }) })
     return (await getToken(asked, within(25_000))).token.scope
   }
   assert.equal(await scopeOf(scoped, { scope: 'a' }), 'a')
@@ -68,7 +77,7 @@ test('the scope is what the server says, or else what it was asked for', async (
 })
 
 test('a signing secret that was slow to read says nothing about the server: nobody is kept from asking it', async (t) => {
-  const { getToken, server, within, log } = await startStage(t, { secretMilliseconds: 24_000 })
+  const { getToken, server, within, log } = await startIssueTokenByTestClock(t, { secretMilliseconds: 24_000 })
   await assert.rejects(getToken(request, within(25_000)), TimedOutError)
   assert.equal(server.requests.length, 0)
   assert.ok(!log.some(({ event }) => event === 'cool_down_begun'))

@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { timeoutsUntil } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { TimedOutError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { theConnection } from '../../support/the-tokens.ts'
+import { plainConnection } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-const server = theConnection.authorizationServer
+const server = plainConnection.authorizationServer
 
 test("far from the deadline the server's own timeouts hold", () => {
   assert.deepEqual(timeoutsUntil(25_000, 0, server), {

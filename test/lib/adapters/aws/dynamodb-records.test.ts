@@ -6,11 +6,11 @@ import { dynamodbRecords } from '../../../../lib/adapters/aws/dynamodb-records.t
 import type { RecordStore } from '../../../../lib/fleet/record-store.ts'
 import { RecordStoreError, recordNameText } from '../../../../lib/fleet/record-store.ts'
 import { someRecord, someRecordName, testRecordStoreContract } from '../../../contract/record-store.ts'
-import { awsError, startAwsProxy } from '../../../support/aws-proxy.ts'
-import { type DynamodbServer, pointSdkAt, startDynalite } from '../../../support/dynalite.ts'
-import { emulatedTables } from '../../../support/emulated-tables.ts'
-import { startMuteListener } from '../../../support/mute-listener.ts'
-import { startTcpProxy } from '../../../support/tcp-proxy.ts'
+import { awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
+import { startBlackHoleListener } from '../../../support/servers/black-hole-listener.ts'
+import { type DynamodbServer, pointSdkAt, startDynalite } from '../../../support/servers/dynalite.ts'
+import { startTcpProxy } from '../../../support/servers/tcp-proxy.ts'
+import { emulatedTables } from './emulated-tables.ts'
 
 const tableName = 'records'
 const attemptMilliseconds = 1_000
@@ -241,7 +241,7 @@ test('where nobody listens the call fails in time', async (t) => {
 })
 
 test('where connections are dropped the call fails in time', async (t) => {
-  pointSdkAt(t, await startMuteListener(t))
+  pointSdkAt(t, await startBlackHoleListener(t))
   await allFail(openStore(attemptMilliseconds), /did not answer in time/)
 })
 

@@ -7,14 +7,14 @@ import { eventbridgeBus } from '../../../../lib/adapters/aws/eventbridge-bus.ts'
 import type { EventBus, TokenwellEvent } from '../../../../lib/events/event-bus.ts'
 import { EventBusError } from '../../../../lib/events/event-bus.ts'
 import { readIncomingEvent } from '../../../../lib/renewal/incoming-event.ts'
-import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/aws-proxy.ts'
-import { type Moto, startMoto } from '../../../support/moto.ts'
-import { someRole, withPermissionsLookedAt } from '../../../support/moto-permissions.ts'
-import { createQueue, type Queue } from '../../../support/moto-queue.ts'
-import { startMuteListener } from '../../../support/mute-listener.ts'
-import { startIfThere } from '../../../support/real-server.ts'
-import { setEnvironment } from '../../../support/set-environment.ts'
-import { startTcpProxy } from '../../../support/tcp-proxy.ts'
+import { setEnvironment } from '../../../support/process/set-environment.ts'
+import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
+import { startBlackHoleListener } from '../../../support/servers/black-hole-listener.ts'
+import { type Moto, startMoto } from '../../../support/servers/moto.ts'
+import { someRole, withPermissionsLookedAt } from '../../../support/servers/moto-permissions.ts'
+import { createQueue, type Queue } from '../../../support/servers/moto-queue.ts'
+import { startIfThere } from '../../../support/servers/real-server.ts'
+import { startTcpProxy } from '../../../support/servers/tcp-proxy.ts'
 
 const busName = 'tokenwell-test'
 /** For a machine that has much else to do. */
@@ -256,7 +256,7 @@ test('a host that drops what wants to connect, or credentials that do not come, 
   await withBus(
     t,
     async ({ bus, proxy }) => {
-      process.env['AWS_ENDPOINT_URL'] = await startMuteListener(t)
+      process.env['AWS_ENDPOINT_URL'] = await startBlackHoleListener(t)
       await failsInASecond(bus)
       assert.deepEqual(proxy.requests, [])
     },

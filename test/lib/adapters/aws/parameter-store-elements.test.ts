@@ -12,28 +12,28 @@ import { ElementStoreError } from '../../../../lib/configuration/element-store.t
 import { describeFinding } from '../../../../lib/configuration/finding.ts'
 import { validateElements } from '../../../../lib/configuration/inspect-elements.ts'
 import { resolveConnection } from '../../../../lib/configuration/resolve-connection.ts'
-import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/aws-proxy.ts'
 import {
   assertLines,
-  theConfigurationError,
-  theDeployment,
-  theStore as theFileStore,
-  theIssuer,
-} from '../../../support/element-store.ts'
-import { type RawElements, theElements } from '../../../support/elements.ts'
-import { type Moto, startMoto } from '../../../support/moto.ts'
-import { startIfThere } from '../../../support/real-server.ts'
-import { setEnvironment } from '../../../support/set-environment.ts'
+  configurationErrorOf,
+  exampleIssuer,
+  localDeployment,
+  elementStoreOf as theFileStore,
+} from '../../../support/elements/element-store.ts'
+import { exampleElements, type RawElements } from '../../../support/elements/elements.ts'
+import { setEnvironment } from '../../../support/process/set-environment.ts'
+import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
+import { type Moto, startMoto } from '../../../support/servers/moto.ts'
+import { startIfThere } from '../../../support/servers/real-server.ts'
 
 const location = 'tokenwell/local/key'
 
 test("the original's example gives the same connection as from a file", async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
-    const elements = theElements(theIssuer)
+    const elements = exampleElements(exampleIssuer)
     await moto.putElements(elements)
     assert.deepEqual(
-      await resolveConnection(store, theDeployment, 'conn'),
-      await resolveConnection(await theFileStore(t, elements), theDeployment, 'conn'),
+      await resolveConnection(store, localDeployment, 'conn'),
+      await resolveConnection(await theFileStore(t, elements), localDeployment, 'conn'),
     )
     assert.deepEqual(await store.findings(), [])
   })
@@ -41,14 +41,14 @@ test("the original's example gives the same connection as from a file", async (t
 
 test('a connection costs one request a level, asks for its own elements alone, and lists nothing', async (t) => {
   await withElements(t, {}, async ({ moto, proxy, store }) => {
-    await moto.putElements(theElements(theIssuer))
+    await moto.putElements(exampleElements(exampleIssuer))
     await moto.putElements({
       endpointConnection: { another: { authenticationConfigRef: 'anotherConfig' } },
       oAuthConfig: { anotherConfig: { authServerRef: 'theServer' } },
       keyStore: { anotherStore: { location } },
     })
     const pause = () => new Promise(() => {})
-    const parts = { elements: store, deployment: theDeployment, now: () => 0, pause, log() {} }
+    const parts = { elements: store, deployment: localDeployment, now: () => 0, pause, log() {} }
     const connections = createConnectionCache(parts)
     await connections.get('conn')
     assert.deepEqual(proxy.counts(), { GetParameters: 5 })
@@ -167,8 +167,8 @@ test('a page may be empty, and yet not the last', async (t) => {
 
 test('a dangling reference names the nearest id there is', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
-    await moto.putElements(theElements(theIssuer, { oAuth: { authServerRef: 'theserver' } }))
-    const { message } = await theConfigurationError(resolveConnection(store, theDeployment, 'conn'))
+    await moto.putElements(exampleElements(exampleIssuer, { oAuth: { authServerRef: 'theserver' } }))
+    const { message } = await configurationErrorOf(resolveConnection(store, localDeployment, 'conn'))
     assert.match(message, /there is no authorizationServer with the id "theserver"\. Did you mean "theServer"\?/)
   })
 })
@@ -215,12 +215,16 @@ test('a stage without an element is a mistake', async (t) => {
 
 test('all of a stage is validated as a file is', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
-    const elements: RawElements = { ...theElements(theIssuer), zebra: { a: {} }, ssl: { unused: { sslProtocol: 'x' } } }
+    const elements: RawElements = {
+      ...exampleElements(exampleIssuer),
+      zebra: { a: {} },
+      ssl: { unused: { sslProtocol: 'x' } },
+    }
     await moto.putElements(elements)
-    const fromFile = await validateElements(await theFileStore(t, elements), theDeployment)
+    const fromFile = await validateElements(await theFileStore(t, elements), localDeployment)
     assert.ok(fromFile.length > 1)
     assert.deepEqual(
-      (await validateElements(store, theDeployment)).map(describeFinding).toSorted(),
+      (await validateElements(store, localDeployment)).map(describeFinding).toSorted(),
       fromFile.map(describeFinding).toSorted(),
     )
   })

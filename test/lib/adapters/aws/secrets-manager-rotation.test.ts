@@ -8,10 +8,10 @@ import { secretsManagerRotation } from '../../../../lib/adapters/aws/secrets-man
 import { secretsManagerSecrets } from '../../../../lib/adapters/aws/secrets-manager-secrets.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { testRotatingSecret } from '../../../contract/rotating-secret.ts'
-import { awsError, startAwsProxy } from '../../../support/aws-proxy.ts'
-import { startMoto } from '../../../support/moto.ts'
-import { startIfThere } from '../../../support/real-server.ts'
-import { setEnvironment } from '../../../support/set-environment.ts'
+import { setEnvironment } from '../../../support/process/set-environment.ts'
+import { awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
+import { startMoto } from '../../../support/servers/moto.ts'
+import { startIfThere } from '../../../support/servers/real-server.ts'
 
 const name = 'tokenwell/local/jwk/theBuilder'
 

@@ -14,12 +14,12 @@ import { type AwsTimeouts, defaultAwsTimeouts } from '../../../../lib/adapters/a
 import { secretsManagerSecrets } from '../../../../lib/adapters/aws/secrets-manager-secrets.ts'
 import type { SecretStore } from '../../../../lib/secret/secret-store.ts'
 import { SecretError } from '../../../../lib/secret/secret-store.ts'
-import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/aws-proxy.ts'
-import { theFolder } from '../../../support/element-store.ts'
-import { type Moto, startMoto } from '../../../support/moto.ts'
-import { startMuteListener } from '../../../support/mute-listener.ts'
-import { startIfThere } from '../../../support/real-server.ts'
-import { setEnvironment } from '../../../support/set-environment.ts'
+import { folderOf } from '../../../support/elements/element-store.ts'
+import { setEnvironment } from '../../../support/process/set-environment.ts'
+import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
+import { startBlackHoleListener } from '../../../support/servers/black-hole-listener.ts'
+import { type Moto, startMoto } from '../../../support/servers/moto.ts'
+import { startIfThere } from '../../../support/servers/real-server.ts'
 
 const name = 'tokenwell/local/the-key'
 
@@ -327,7 +327,7 @@ test('a server that answers nothing, or no end, costs no more than the whole tim
 })
 
 test('credentials that do not come cost no more than the whole time', async (t) => {
-  const folder = await theFolder(t, { config: '[default]\ncredential_process = sleep 2\n' })
+  const folder = await folderOf(t, { config: '[default]\ncredential_process = sleep 2\n' })
   await withSecrets(t, { timeouts: { total: 300 } }, async ({ secrets, proxy }) => {
     delete process.env['AWS_ACCESS_KEY_ID']
     process.env['AWS_CONFIG_FILE'] = join(folder, 'config')
@@ -348,7 +348,7 @@ test('by default an attempt has 1 s to connect and 3 s to be answered, and all t
     assert.ok(milliseconds > 2_900 && milliseconds < 3_900, `${milliseconds} ms`)
   })
   await withSecrets(t, {}, async ({ secrets }) => {
-    process.env['AWS_ENDPOINT_URL'] = await startMuteListener(t)
+    process.env['AWS_ENDPOINT_URL'] = await startBlackHoleListener(t)
     const { error, milliseconds } = await theTimedFailure(secrets)
     assert.equal(error.code, 'secret_unreachable')
     assert.ok(milliseconds > 900 && milliseconds < 1_900, `${milliseconds} ms`)

@@ -6,13 +6,13 @@ import type { AwsTimeouts } from '../../../../lib/adapters/aws/aws-client.ts'
 import { sqsDeadLetters } from '../../../../lib/adapters/aws/sqs-dead-letters.ts'
 import type { DeadLetter, DeadLetters } from '../../../../lib/events/dead-letters.ts'
 import { DeadLettersError } from '../../../../lib/events/dead-letters.ts'
-import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/aws-proxy.ts'
-import { type Moto, startMoto } from '../../../support/moto.ts'
-import { someRole, withPermissionsLookedAt } from '../../../support/moto-permissions.ts'
-import { createQueue, type Queue } from '../../../support/moto-queue.ts'
-import { startMuteListener } from '../../../support/mute-listener.ts'
-import { startIfThere } from '../../../support/real-server.ts'
-import { setEnvironment } from '../../../support/set-environment.ts'
+import { setEnvironment } from '../../../support/process/set-environment.ts'
+import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
+import { startBlackHoleListener } from '../../../support/servers/black-hole-listener.ts'
+import { type Moto, startMoto } from '../../../support/servers/moto.ts'
+import { someRole, withPermissionsLookedAt } from '../../../support/servers/moto-permissions.ts'
+import { createQueue, type Queue } from '../../../support/servers/moto-queue.ts'
+import { startIfThere } from '../../../support/servers/real-server.ts'
 
 /** For a machine that has much else to do. */
 const patient: AwsTimeouts = { connect: 10_000, answer: 10_000, total: 10_000 }
@@ -167,7 +167,7 @@ test('a queue that says nothing costs five seconds in all', async (t) => {
 })
 
 test('where nobody can be connected to the queue is unreachable', async (t) => {
-  const nobodyThere = [await startMuteListener(t), 'http://127.0.0.1:9']
+  const nobodyThere = [await startBlackHoleListener(t), 'http://127.0.0.1:9']
   for (const endpoint of nobodyThere)
     await withLetters(
       t,

@@ -7,8 +7,8 @@ import { undiciTokenEndpoint } from '../../../../lib/adapters/http/undici-token-
 import type { ResolvedAuthorizationServer, Transport } from '../../../../lib/configuration/connection.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
-import { startApiServer } from '../../../support/api-server.ts'
-import { onlyCurrent } from '../../../support/only-current.ts'
+import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
+import { singleVersionSecrets } from '../../../support/virtual/single-version-secrets.ts'
 
 /* The total time of a request bounds the wait for its connection, too, of which undici's own signal knows nothing. */
 
@@ -37,7 +37,7 @@ async function theSilentWay(t: TestContext, isProxied: boolean): Promise<{ origi
 
 function theSecrets(ca = '') {
   return createSecretCache(
-    onlyCurrent(async () => new Secret(ca)),
+    singleVersionSecrets(async () => new Secret(ca)),
     Date.now,
   )
 }
@@ -81,7 +81,7 @@ for (const isProxied of [false, true]) {
 
 test('a token request ends in time while others have all connections, and is not sent when its turn would have come', async (t) => {
   const held = Promise.withResolvers<() => void>()
-  const server = await startApiServer(t, (_request, response, index) => {
+  const server = await startScriptedApi(t, (_request, response, index) => {
     if (index > 0) return {}
     held.resolve(() => response.writeHead(200).end('{}'))
     return undefined

@@ -6,15 +6,15 @@ import { fileElements } from '../../../../lib/adapters/files/file-elements.ts'
 import { describeFinding } from '../../../../lib/configuration/finding.ts'
 import { resolveConnection } from '../../../../lib/configuration/resolve-connection.ts'
 import {
-  allFindings,
   assertLines,
-  theConfigurationError,
-  theConnection,
-  theDeployment,
-  theFolder,
-  theIssuer,
-} from '../../../support/element-store.ts'
-import { theElements } from '../../../support/elements.ts'
+  configurationErrorOf,
+  exampleIssuer,
+  findingsOf,
+  folderOf,
+  localDeployment,
+  resolveConn,
+} from '../../../support/elements/element-store.ts'
+import { exampleElements } from '../../../support/elements/elements.ts'
 
 test('an unknown kind names the nearest, or else those there are; the prefix of the original is never needed', async (t) => {
   const elements = {
@@ -26,7 +26,7 @@ test('an unknown kind names the nearest, or else those there are; the prefix of 
     constructor: {},
     toString: {},
   }
-  assertLines(await allFindings(t, elements), [
+  assertLines(await findingsOf(t, elements), [
     /^zosconnect_oAuthConfig: there is no such kind\. Did you mean oAuthConfig\?$/,
     /^oauthconfig: there is no such kind\. Did you mean oAuthConfig\?$/,
     /^jwtBuilders: there is no such kind\. Did you mean jwtBuilder\?$/,
@@ -38,11 +38,11 @@ test('an unknown kind names the nearest, or else those there are; the prefix of 
 })
 
 test('$schema, by which editors find the schema, is no kind', async (t) => {
-  assert.deepEqual(await allFindings(t, { $schema: '../elements.schema.json', ssl: { a: {} } } as never), [])
+  assert.deepEqual(await findingsOf(t, { $schema: '../elements.schema.json', ssl: { a: {} } } as never), [])
 })
 
 test('a kind that gives no elements by id is a mistake', async (t) => {
-  assertLines(await allFindings(t, { keyStore: [], ssl: 'x', authData: null } as never), [
+  assertLines(await findingsOf(t, { keyStore: [], ssl: 'x', authData: null } as never), [
     /^keyStore must be an object that gives each id its element\.$/,
     /^ssl must be an object/,
     /^authData must be an object/,
@@ -54,7 +54,7 @@ test('an id has letters, digits, _ . and -, and is no step out of a path', async
   const good = ['a', 'A-1', 'a.b_c', '..a', '__proto__', 'constructor', 'x'.repeat(128)]
   const location = 'tokenwell/local/key'
   const keyStore = Object.fromEntries([...bad, ...good].map((id) => [id, { location }]))
-  const path = join(await theFolder(t, { 'elements.json': JSON.stringify({ keyStore }) }), 'elements.json')
+  const path = join(await folderOf(t, { 'elements.json': JSON.stringify({ keyStore }) }), 'elements.json')
 
   const store = fileElements(path)
   assert.deepEqual(
@@ -74,7 +74,7 @@ test('an id has letters, digits, _ . and -, and is no step out of a path', async
 
 test('there is one sslDefault, and its id is default', async (t) => {
   const elements = { ssl: { theSsl: {} }, sslDefault: { default: { sslRef: 'theSsl' }, another: { sslRef: 'theSsl' } } }
-  assertLines(await allFindings(t, elements), [/^sslDefault\/another: .*its id must be default/])
+  assertLines(await findingsOf(t, elements), [/^sslDefault\/another: .*its id must be default/])
 })
 
 test('elements are answered in the order in which they were asked for, and nothing for those that are not there', async (t) => {
@@ -101,7 +101,7 @@ test('a file that holds no JSON is a mistake with line and column that does not 
     ['{ "keyStore": { "hunter2', /at line 1, column 17\.$/],
   ]
   for (const [text, place] of broken) {
-    const folder = await theFolder(t, { 'elements.json': text })
+    const folder = await folderOf(t, { 'elements.json': text })
     const path = join(folder, 'elements.json')
     const { message } = await failure(path)
     assert(message.startsWith(`${path} holds no JSON: `), message)
@@ -121,14 +121,14 @@ test('a name that stands twice is a mistake, since of two elements one would be 
     ['{ "oAuthConfig": { "a": { "parameters": { "b": "1", "b": "2" } } } }', /the name "b" stands twice/],
   ]
   for (const [text, pattern] of texts) {
-    const folder = await theFolder(t, { 'elements.json': text })
+    const folder = await folderOf(t, { 'elements.json': text })
     assert.match((await failure(join(folder, 'elements.json'))).message, pattern)
   }
 })
 
 test('JSON that is no object is a mistake that tells the form', async (t) => {
   for (const text of ['[]', '"hunter2"', 'null', '5']) {
-    const folder = await theFolder(t, { 'elements.json': text })
+    const folder = await folderOf(t, { 'elements.json': text })
     const { message } = await failure(join(folder, 'elements.json'))
     assert.match(message, /must hold a JSON object of the form \{ kind: \{ id: element \} \}\.$/)
     assert.doesNotMatch(message, /hunter2/)
@@ -136,10 +136,10 @@ test('JSON that is no object is a mistake that tells the form', async (t) => {
 })
 
 test('a file that is not there is a mistake that names its path, and is read once it is there', async (t) => {
-  const path = join(await theFolder(t, {}), 'elements.json')
+  const path = join(await folderOf(t, {}), 'elements.json')
   const store = fileElements(path)
   for (const ask of [() => store.findings(), () => store.ids('ssl'), () => store.get([{ kind: 'ssl', id: 'a' }])]) {
-    const { message } = await theConfigurationError(ask())
+    const { message } = await configurationErrorOf(ask())
     assert.equal(message, `${path} can't be read (ENOENT); it must be a JSON file or a folder.`)
   }
   await writeFile(path, '{ "ssl": { "a": {} } }')
@@ -155,18 +155,18 @@ test('a file is read once and kept', async (t) => {
 })
 
 test('a folder with a file for each element holds the same connection as one file', async (t) => {
-  const elements = theElements(theIssuer)
+  const elements = exampleElements(exampleIssuer)
   const texts = Object.entries(elements).flatMap(([kind, byId]) =>
     Object.entries(byId).map(([id, element]) => [`${kind}/${id}.json`, JSON.stringify(element)] as const),
   )
-  const folder = await theFolder(t, {
+  const folder = await folderOf(t, {
     ...Object.fromEntries(texts),
     'README.md': 'not an element',
     'keyStore/notes.txt': 'not an element either',
   })
   const store = fileElements(folder)
-  const { warnings: _warnings, ...connection } = await theConnection(t, elements)
-  assert.deepEqual(await resolveConnection(store, theDeployment, 'conn'), connection)
+  const { warnings: _warnings, ...connection } = await resolveConn(t, elements)
+  assert.deepEqual(await resolveConnection(store, localDeployment, 'conn'), connection)
   const findings = await store.findings()
   assert.ok(findings.every(({ severity }) => severity === 'warning'))
   assertLines(
@@ -180,7 +180,7 @@ test('a folder with a file for each element holds the same connection as one fil
 })
 
 test('a folder tells unknown kinds, bad ids and the file that holds no JSON', async (t) => {
-  const folder = await theFolder(t, { 'keyStores/a.json': '{}', 'keyStore/a b.json': '{}' })
+  const folder = await folderOf(t, { 'keyStores/a.json': '{}', 'keyStore/a b.json': '{}' })
   const sentences = (await fileElements(folder).findings()).map(({ sentence }) => sentence)
   assertLines(sentences, [/^keyStores: .*Did you mean keyStore\?/, /^keyStore\/"a b": an id has/])
 
@@ -199,10 +199,10 @@ test('a folder tells unknown kinds, bad ids and the file that holds no JSON', as
 })
 
 async function writeElements(t: TestContext, elements: object): Promise<string> {
-  return join(await theFolder(t, { 'elements.json': JSON.stringify(elements) }), 'elements.json')
+  return join(await folderOf(t, { 'elements.json': JSON.stringify(elements) }), 'elements.json')
 }
 
 /** What each call to the store fails with. */
 function failure(path: string) {
-  return theConfigurationError(fileElements(path).findings())
+  return configurationErrorOf(fileElements(path).findings())
 }

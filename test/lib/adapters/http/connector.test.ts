@@ -9,8 +9,8 @@ import { listen } from '../../../../infra/local/listen.ts'
 import { createConnector, secretNamesOf } from '../../../../lib/adapters/http/connector.ts'
 import type { Transport } from '../../../../lib/configuration/connection.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
-import { startApiServer } from '../../../support/api-server.ts'
-import { onlyCurrent } from '../../../support/only-current.ts'
+import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
+import { singleVersionSecrets } from '../../../support/virtual/single-version-secrets.ts'
 
 /* Whatever a proxy of everyday use doesn't bring about, by one that passes on or does as it is told. */
 
@@ -57,7 +57,9 @@ async function get(
   ca: string,
   { port, credentials }: { readonly port?: number; readonly credentials?: Credentials } = {},
 ): Promise<number> {
-  const secrets = onlyCurrent(async (name) => new Secret(name === trustStore ? ca : (credentials?.password ?? '')))
+  const secrets = singleVersionSecrets(
+    async (name) => new Secret(name === trustStore ? ca : (credentials?.password ?? '')),
+  )
   const transport: Transport = {
     tls: { minimumVersion: 'TLSv1.2', trustStore },
     ...(port !== undefined && {
@@ -79,7 +81,7 @@ async function get(
 }
 
 test('a tunnel is asked for by host and port, and by nothing that says who asks', async (t) => {
-  const [proxy, api] = [await startProxy(t), await startApiServer(t)]
+  const [proxy, api] = [await startProxy(t), await startScriptedApi(t)]
   const { caCertificate } = api.certificate
   assert.equal(await get(t, api.origin, caCertificate, proxy), 200)
   const [request] = proxy.asked
@@ -89,7 +91,7 @@ test('a tunnel is asked for by host and port, and by nothing that says who asks'
 })
 
 test('credentials go to the proxy as RFC 7617 has it: in UTF-8, colons in the password, no line break at its end', async (t) => {
-  const [proxy, api] = [await startProxy(t), await startApiServer(t)]
+  const [proxy, api] = [await startProxy(t), await startScriptedApi(t)]
   const credentials = { user: 'jörg', password: 'pä:ss:wörd\r\n' }
   assert.equal(await get(t, api.origin, api.certificate.caCertificate, { ...proxy, credentials }), 200)
   const [scheme, pair = ''] = proxy.asked[0]?.headers['proxy-authorization']?.split(' ') ?? []
@@ -132,7 +134,7 @@ test('the secrets of a way are its trust store, its certificate and its proxy pa
 
 test('a refusal that a proxy explains at length is a refusal all the same', async (t) => {
   const answer = `HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic realm="p"\r\ncontent-length: 70000\r\n\r\n${'x'.repeat(70_000)}`
-  const [proxy, api] = [await startProxy(t, answer), await startApiServer(t)]
+  const [proxy, api] = [await startProxy(t, answer), await startScriptedApi(t)]
   await assert.rejects(get(t, api.origin, api.certificate.caCertificate, proxy), {
     code: 'ERR_PROXY_REFUSED',
     isLasting: true,
@@ -143,7 +145,7 @@ test('a refusal that a proxy explains at length is a refusal all the same', asyn
 
 test('a host name is checked behind a proxy', async (t) => {
   const proxy = await startProxy(t)
-  const api = await startApiServer(t, undefined, { certificate: await createServerCertificate(['other.example']) })
+  const api = await startScriptedApi(t, undefined, { certificate: await createServerCertificate(['other.example']) })
   await assert.rejects(get(t, api.origin, api.certificate.caCertificate, proxy), {
     code: 'ERR_TLS_CERT_ALTNAME_INVALID',
   })

@@ -7,18 +7,18 @@ import {
   type HttpConnection,
   type HttpConnections,
 } from '../../../../lib/adapters/http/http-connections.ts'
-import { type ApiServer, startApiServer } from '../../../support/api-server.ts'
+import { type ScriptedApi, startScriptedApi } from '../../../support/servers/scripted-api.ts'
 
 const longest = 60_000
 
 interface TheConnections {
-  readonly api: ApiServer
+  readonly api: ScriptedApi
   readonly connections: HttpConnections
   readonly clock: { now: number }
 }
 
 async function theConnections(t: TestContext): Promise<TheConnections> {
-  const api = await startApiServer(t)
+  const api = await startScriptedApi(t)
   // Without it Node.js would tell the client how long it keeps a connection.
   api.server.keepAliveTimeout = 0
   const clock = { now: 1_700_000_000_000 }

@@ -7,7 +7,7 @@ import { Secret } from '../../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../../../lib/signing/signing-key.ts'
-import { onlyCurrent } from '../../../support/only-current.ts'
+import { singleVersionSecrets } from '../../../support/virtual/single-version-secrets.ts'
 
 const trustStore = 'tokenwell/test/trust'
 const passwordSecret = 'tokenwell/test/proxy-password'
@@ -28,7 +28,7 @@ function theOpened() {
     [passwordSecret, 'the password'],
   ])
   let reads = 0
-  const store = onlyCurrent(async (name) => {
+  const store = singleVersionSecrets(async (name) => {
     reads++
     const text = texts.get(name)
     if (text === undefined) throw new SecretError('secret_missing', `There is no ${name}.`)

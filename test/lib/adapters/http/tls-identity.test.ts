@@ -17,8 +17,8 @@ import { readTlsIdentity, type TlsIdentity } from '../../../../lib/adapters/http
 import type { TlsConfiguration } from '../../../../lib/configuration/connection.ts'
 import { SecretError } from '../../../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../../../lib/signing/signing-key.ts'
-import { createClientCertificate, packPkcs12 } from '../../../support/client-certificate.ts'
-import { startIfThere } from '../../../support/real-server.ts'
+import { createClientCertificate, packPkcs12 } from '../../../support/servers/client-certificate.ts'
+import { startIfThere } from '../../../support/servers/real-server.ts'
 
 const trustStore = 'tokenwell/test/trust'
 const clientCertificate = 'tokenwell/test/client'

@@ -4,13 +4,13 @@ import { undiciApiEndpoint } from '../../../../lib/adapters/http/undici-api-endp
 import type { ProtectedApi } from '../../../../lib/configuration/connection.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
-import { startApiServer } from '../../../support/api-server.ts'
-import { onlyCurrent } from '../../../support/only-current.ts'
+import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
+import { singleVersionSecrets } from '../../../support/virtual/single-version-secrets.ts'
 
 test('connections of elements share their connections to an API where they reach it in the same way, and only there', async (t) => {
-  const server = await startApiServer(t)
+  const server = await startScriptedApi(t)
   const secrets = createSecretCache(
-    onlyCurrent(async () => new Secret(server.certificate.caCertificate)),
+    singleVersionSecrets(async () => new Secret(server.certificate.caCertificate)),
     Date.now,
   )
   const endpoint = undiciApiEndpoint(secrets, Date.now)

@@ -26,8 +26,8 @@ import {
   UnreachableError,
   UnreadableAnswerError,
 } from '../../../../lib/token-endpoint/token-endpoint-error.ts'
-import { theFolder } from '../../../support/element-store.ts'
-import { onlyCurrent } from '../../../support/only-current.ts'
+import { folderOf } from '../../../support/elements/element-store.ts'
+import { singleVersionSecrets } from '../../../support/virtual/single-version-secrets.ts'
 
 const trustStore = 'tokenwell/test/trust'
 const theCertificate = await createServerCertificate(['localhost'])
@@ -39,7 +39,7 @@ async function theEndpoint(
   { caCertificate } = theCertificate,
   now: () => number = Date.now,
 ): Promise<TokenEndpoint> {
-  const secrets = fileSecrets(await theFolder(t, { trust: caCertificate }), 'test')
+  const secrets = fileSecrets(await folderOf(t, { trust: caCertificate }), 'test')
   return undiciTokenEndpoint(createSecretCache(secrets, now), now)
 }
 
@@ -66,7 +66,7 @@ function theRequest(timeouts: Partial<TokenEndpointTimeouts> = {}): TokenEndpoin
 }
 
 function secretsOf(secrets: ReadonlyMap<string, Secret>): SecretStore {
-  return onlyCurrent(
+  return singleVersionSecrets(
     async (name) => secrets.get(name) ?? Promise.reject(new SecretError('secret_missing', `There is no ${name}.`)),
   )
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { root } from '../../../support/local-run.ts'
+import { root } from '../../../support/process/local-run.ts'
 
 const run = promisify(execFile)
 

@@ -12,9 +12,9 @@ import { dueShardOf, type RecordName, RecordStoreError, recordNameText } from '.
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { arbitraryLife, liveAsSaid, testDueContract } from '../../../contract/due-records.ts'
 import { someRecord, someRecordName } from '../../../contract/record-store.ts'
-import { startIfThere } from '../../../support/real-server.ts'
-import { startTcpProxy } from '../../../support/tcp-proxy.ts'
-import { startValkey, type ValkeyServer } from '../../../support/valkey.ts'
+import { startIfThere } from '../../../support/servers/real-server.ts'
+import { startTcpProxy } from '../../../support/servers/tcp-proxy.ts'
+import { startValkey, type ValkeyServer } from '../../../support/servers/valkey.ts'
 
 type Options = Parameters<typeof valkeyRecords>[0]
 

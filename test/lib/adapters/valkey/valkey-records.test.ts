@@ -14,11 +14,11 @@ import { Secret } from '../../../../lib/secret/secret.ts'
 import { SecretError } from '../../../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../../../lib/signing/signing-key.ts'
 import { someRecord, someRecordName, testRecordStoreContract } from '../../../contract/record-store.ts'
-import { root } from '../../../support/local-run.ts'
-import { startMuteListener } from '../../../support/mute-listener.ts'
-import { startIfThere } from '../../../support/real-server.ts'
-import { startTcpProxy } from '../../../support/tcp-proxy.ts'
-import { startValkey, type ValkeyServer } from '../../../support/valkey.ts'
+import { root } from '../../../support/process/local-run.ts'
+import { startBlackHoleListener } from '../../../support/servers/black-hole-listener.ts'
+import { startIfThere } from '../../../support/servers/real-server.ts'
+import { startTcpProxy } from '../../../support/servers/tcp-proxy.ts'
+import { startValkey, type ValkeyServer } from '../../../support/servers/valkey.ts'
 
 const attemptMilliseconds = 1_000
 /** An attempt on a machine that has much else to do. */
@@ -293,7 +293,7 @@ test('where nobody listens every call fails in time, and nothing is printed', as
 })
 
 test('where connections are dropped, plain or TLS, every call fails in time', async (t) => {
-  const url = (await startMuteListener(t)).replace('http', 'valkey')
+  const url = (await startBlackHoleListener(t)).replace('http', 'valkey')
   for (const each of [url, url.replace('valkey', 'valkeys')]) {
     const store = openStore({ url: each }, { attemptMilliseconds })
     await Promise.all([readOne, writeOne].map((call) => fails(call(store), /didn't answer within 1000 ms/)))

@@ -1,0 +1,87 @@
+import type { TestContext } from 'node:test'
+import { createLocalContext } from '../../infra/local/http-gateway.ts'
+import { type ElementChanges, exampleElements } from '../support/elements/elements.ts'
+import {
+  type IssueTokenWithScriptedServer,
+  startIssueTokenWithScriptedServer,
+  tokenAnswer,
+} from '../support/functions/issue-token-with-scripted-server.ts'
+import { type Handler, loadFunction } from '../support/functions/load-function.ts'
+import { overhearAnswer } from '../support/output/canary.ts'
+import { type FaultyAws, startFaultyAws } from './faulty-aws.ts'
+
+type FunctionName = Parameters<typeof loadFunction>[0]
+
+/** All that a function stands on, in reach of faults, beside a token endpoint that is well. */
+export interface FunctionsOnFaultyAws extends FaultyAws {
+  readonly server: IssueTokenWithScriptedServer
+  /** Another instance. */
+  load(name: FunctionName, environment?: Record<string, string>): Promise<Handler>
+  /** How many token requests there were for that scope. */
+  requestsFor(scope: string): number
+  /** Called at each token request, before it is answered. */
+  onRequest(act: () => void): void
+}
+
+export interface Answer {
+  readonly outcome: string
+  readonly token: unknown
+  readonly milliseconds: number
+}
+
+export interface Asked {
+  /** What the function has left of its time. */
+  readonly milliseconds?: number
+  /** The token that there was. */
+  readonly before?: unknown
+}
+
+/** For calls that are to go well, however fast the machine is. */
+export const patient = { TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
+
+/** Undefined where moto isn't there. */
+export async function startFunctionsOnFaultyAws(
+  t: TestContext,
+  changes: ElementChanges = {},
+): Promise<FunctionsOnFaultyAws | undefined> {
+  const ground = await startFaultyAws(t)
+  if (!ground) return undefined
+  let act = () => {}
+  const elements = (issuer: string) => exampleElements(issuer, { builder: { signatureAlgorithm: 'ES256' }, ...changes })
+  const server = await startIssueTokenWithScriptedServer(t, elements, () => {
+    act()
+    return tokenAnswer()
+  })
+  const moved = await ground.move(server.workspace)
+  return {
+    ...ground,
+    server,
+    load: (name, environment) => loadFunction(name, server.workspace, { ...moved, ...environment }),
+    requestsFor: (scope) => server.requests.filter(({ form }) => form.get('scope') === scope).length,
+    onRequest(then) {
+      act = then
+    },
+  }
+}
+
+/** One direct invocation for a token of that scope. */
+export async function ask(
+  handler: Handler,
+  scope: string,
+  { milliseconds = 25_000, before }: Asked = {},
+): Promise<Answer> {
+  const startedAt = performance.now()
+  const answer = (await invoke(handler, { connection: 'conn', scope }, milliseconds)) as Record<string, unknown>
+  overhearAnswer(answer)
+  const token = answer['access_token']
+  const name = token === before ? 'the same token' : 'a new token'
+  return {
+    outcome: token === undefined ? `${answer['status']} ${answer['error']}` : name,
+    token,
+    milliseconds: performance.now() - startedAt,
+  }
+}
+
+export function invoke(handler: Handler, event: unknown, milliseconds: number): Promise<unknown> {
+  return handler(event, { ...createLocalContext(Date.now()), getRemainingTimeInMillis: () => milliseconds })
+}

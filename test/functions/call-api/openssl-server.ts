@@ -1,0 +1,56 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { createServerCertificate, type ServerCertificate } from '../../../infra/local/certificate-authority.ts'
+import { MissingServerError } from '../../support/servers/real-server.ts'
+
+export interface OpensslServer {
+  readonly origin: string
+  readonly certificate: ServerCertificate
+}
+
+/**
+ * A server that is not Node.js: it takes only clients whose certificate that CA has signed, tells others so by a TLS alert,
+ * and answers each GET by a page about the connection.
+ * @throws {MissingServerError}
+ */
+export async function startOpensslServer(
+  t: TestContext,
+  clientCa: string,
+  version: 'TLSv1.2' | 'TLSv1.3',
+): Promise<OpensslServer> {
+  const certificate = await createServerCertificate(['localhost'])
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-openssl-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const path = (name: string) => join(folder, name)
+  await writeFile(path('certificate.pem'), certificate.certificate)
+  await writeFile(path('key.pem'), certificate.privateKey)
+  await writeFile(path('ca.pem'), clientCa)
+
+  const identity = ['-cert', path('certificate.pem'), '-key', path('key.pem')]
+  const demand = ['-CAfile', path('ca.pem'), '-Verify', '1', '-verify_return_error']
+  const versions = version === 'TLSv1.2' ? ['-tls1_2'] : ['-tls1_3']
+  // With port 0 it takes any that is free, and says which.
+  const options = ['s_server', '-accept', 'localhost:0', '-www', ...identity, ...demand, ...versions]
+  const server = spawn('openssl', options, { stdio: ['pipe', 'pipe', 'ignore'] })
+  t.after(() => void server.kill('SIGKILL'))
+  await once(server, 'spawn').catch(() => {
+    throw new MissingServerError('openssl is not installed: apt-get install openssl')
+  })
+  return { origin: `https://localhost:${await acceptingPort(server)}`, certificate }
+}
+
+function acceptingPort(server: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = ''
+    server.once('exit', () => reject(new Error(`openssl s_server has ended: ${output}`)))
+    server.stdout?.on('data', (chunk: Buffer) => {
+      output = (output + chunk.toString()).slice(-4_000)
+      const [, port] = /^ACCEPT .*:(\d+)$/m.exec(output) ?? []
+      if (port !== undefined) resolve(port)
+    })
+  })
+}

@@ -1,0 +1,30 @@
+import type { RecordStore } from '../../../../lib/fleet/record-store.ts'
+import type { Emulation, OpenStores } from '../../../contract/record-store.ts'
+import { dynamodbAt, pointSdkAt, startDynalite } from '../../../support/servers/dynalite.ts'
+import { startMoto } from '../../../support/servers/moto.ts'
+import { startIfThere } from '../../../support/servers/real-server.ts'
+
+/** A table as each emulator of DynamoDB has it, for what is promised of one. */
+export function emulatedTables(
+  tableName: string,
+  openStore: () => RecordStore,
+): readonly (readonly [name: string, open: OpenStores, emulation: Emulation])[] {
+  const overDynalite: OpenStores = async (t) => {
+    const server = await startDynalite(t)
+    await server.createTable(tableName)
+    pointSdkAt(t, server.endpoint)
+    return openStore
+  }
+  const overMoto: OpenStores = async (t) => {
+    const moto = await startIfThere(t, () => startMoto(t))
+    if (!moto) return undefined
+    await dynamodbAt(t, moto.endpoint).createTable(tableName)
+    pointSdkAt(t, moto.endpoint)
+    return openStore
+  }
+  return [
+    ['DynamoDB (dynalite)', overDynalite, { isAtomic: true }],
+    // Between its threads a condition may hold for two who write.
+    ['DynamoDB (moto)', overMoto, { isAtomic: false }],
+  ]
+}

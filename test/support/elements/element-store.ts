@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import type { TestContext } from 'node:test'
+import { fileElements } from '../../../lib/adapters/files/file-elements.ts'
+import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { Deployment } from '../../../lib/configuration/deployment.ts'
+import type { ElementStore } from '../../../lib/configuration/element-store.ts'
+import { ConfigurationError, describeFinding, type Finding } from '../../../lib/configuration/finding.ts'
+import { validateElements } from '../../../lib/configuration/inspect-elements.ts'
+import { freezeDeeply, inspectConnection } from '../../../lib/configuration/resolve-connection.ts'
+import { type RawElements, withoutUndefined } from './elements.ts'
+
+export const exampleIssuer = 'https://as.example.com'
+
+export const localDeployment: Deployment = {
+  stage: 'local',
+  publicUrl: 'https://tokenwell.example',
+  isLambda: false,
+}
+
+/** A folder that holds these texts by path, and is gone when the test ends. */
+export async function folderOf(t: TestContext, texts: Record<string, string>): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  for (const [path, text] of Object.entries(texts)) {
+    await mkdir(dirname(join(folder, path)), { recursive: true })
+    await writeFile(join(folder, path), text)
+  }
+  return folder
+}
+
+/** The path of a file that holds these elements. */
+export async function elementsFileOf(t: TestContext, elements: RawElements): Promise<string> {
+  const folder = await folderOf(t, { 'elements.json': JSON.stringify(withoutUndefined(elements)) })
+  return join(folder, 'elements.json')
+}
+
+export async function elementStoreOf(t: TestContext, elements: RawElements): Promise<ElementStore> {
+  return fileElements(await elementsFileOf(t, elements))
+}
+
+/** The connection `conn` of these elements, and what there is to say against it. */
+export async function resolveConn(
+  t: TestContext,
+  elements: RawElements,
+  deployment = localDeployment,
+): Promise<Connection & { readonly warnings: readonly Finding[] }> {
+  const { connection, findings } = await inspectConnection(await elementStoreOf(t, elements), deployment, 'conn')
+  if (!connection) throw new ConfigurationError(findings.filter(({ severity }) => severity === 'mistake'))
+  return freezeDeeply({ ...connection, warnings: findings })
+}
+
+/** What keeps `conn` from being used, one line a mistake. */
+export async function mistakesOf(
+  t: TestContext,
+  elements: RawElements,
+  deployment = localDeployment,
+): Promise<string[]> {
+  const error = await configurationErrorOf(resolveConn(t, elements, deployment))
+  return error.message.split('\n')
+}
+
+/** What `npm run validate` says of these elements. */
+export async function findingsOf(
+  t: TestContext,
+  elements: RawElements,
+  deployment = localDeployment,
+): Promise<string[]> {
+  const store = await elementStoreOf(t, elements)
+  return (await validateElements(store, deployment)).map(describeFinding)
+}
+
+export async function configurationErrorOf(failing: Promise<unknown>): Promise<ConfigurationError> {
+  const error: unknown = await failing.then(
+    () => assert.fail('there was no mistake'),
+    (reason: unknown) => reason,
+  )
+  assert(error instanceof ConfigurationError, String(error))
+  return error
+}
+
+/** Each pattern fits one line, and there is no line more. */
+export function assertLines(lines: readonly string[], patterns: readonly RegExp[]): void {
+  const all = lines.join('\n')
+  for (const pattern of patterns)
+    assert.equal(lines.filter((line) => pattern.test(line)).length, 1, `one line like ${pattern} in:\n${all}`)
+  assert.equal(lines.length, patterns.length, `${patterns.length} lines were expected:\n${all}`)
+}

@@ -1,0 +1,111 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import type { TestContext } from 'node:test'
+import type { Context } from 'aws-lambda'
+import type { ServerCertificate } from '../../../infra/local/certificate-authority.ts'
+import { prepareSecrets, trust, type Workspace } from '../../../infra/local/workspace.ts'
+import { type RawElements, withoutUndefined } from '../elements/elements.ts'
+
+/* What it takes to load a function and to call it; without the test runner, which slows down what waits. */
+
+export type Handler = (event: unknown, context: Context) => Promise<unknown>
+
+export interface HttpRequest {
+  readonly method: string
+  readonly path: string
+  readonly query?: string
+  readonly headers?: Record<string, string>
+  readonly body?: string | Buffer
+  readonly authorizer?: object
+}
+
+/** Secrets that are not made, by their names below the stage. */
+export type GivenSecrets = Readonly<Record<string, string | Buffer>>
+
+/** A folder with these elements, and with every secret that they name, which no canary looks for. */
+export async function createBareWorkspace(
+  t: Pick<TestContext, 'after'>,
+  elements: RawElements,
+  certificate?: ServerCertificate,
+  secrets: GivenSecrets = {},
+): Promise<Workspace> {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const workspace: Workspace = {
+    elementsPath: join(folder, 'elements.json'),
+    secretsFolder: join(folder, 'secrets'),
+    deployment: { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false },
+  }
+  await writeFile(workspace.elementsPath, JSON.stringify(withoutUndefined(elements)))
+  for (const [name, content] of Object.entries(secrets)) await writeSecret(workspace, name, content)
+  await prepareSecrets(workspace)
+  if (certificate) await trust(workspace, certificate)
+  return workspace
+}
+
+/** Stores a secret, or another one in its place. */
+export async function writeSecret({ secretsFolder }: Workspace, name: string, content: string | Buffer): Promise<void> {
+  await mkdir(secretsFolder, { recursive: true })
+  await writeFile(join(secretsFolder, name), content)
+}
+
+let loaded = 0
+
+/** The function's own wiring, once more for each call: its environment is read when it loads. */
+export async function loadFunction(
+  name: 'issue-token' | 'call-api' | 'warm-tokens' | 'refresh-token' | 'rotate-key' | 'publish-keys',
+  workspace: Workspace,
+  environment: Record<string, string> = {},
+): Promise<Handler> {
+  const before = { ...process.env }
+  Object.assign(process.env, environmentOf(workspace), environment)
+  const { handler }: { handler: Handler } = await import(`../../../functions/${name}/index.ts?load=${loaded++}`)
+  for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
+  Object.assign(process.env, before)
+  return handler
+}
+
+/** What tells a function of this workspace. */
+export function environmentOf({ elementsPath, secretsFolder, deployment }: Workspace): Record<string, string> {
+  return {
+    TOKENWELL_STAGE: deployment.stage,
+    TOKENWELL_PUBLIC_URL: deployment.publicUrl,
+    TOKENWELL_ELEMENTS: elementsPath,
+    TOKENWELL_SECRETS: secretsFolder,
+    TOKENWELL_CACHE: 'memory',
+    POWERTOOLS_LOG_LEVEL: 'SILENT',
+    POWERTOOLS_METRICS_DISABLED: 'true',
+  }
+}
+
+/** In the shape in which an HTTP API sends it: payload format 2.0, forms in base64. */
+export function createHttpEvent({ method, path, query = '', headers = {}, body, authorizer }: HttpRequest): object {
+  const isText = /^(text\/|application\/json)/.test(headers['content-type'] ?? '')
+  return {
+    version: '2.0',
+    routeKey: '$default',
+    rawPath: path,
+    rawQueryString: query,
+    headers,
+    requestContext: {
+      http: { method, path },
+      requestId: 'the-request',
+      stage: '$default',
+      ...(authorizer && { authorizer }),
+    },
+    ...(body !== undefined && { body: isText ? body.toString() : Buffer.from(body).toString('base64') }),
+    isBase64Encoded: body !== undefined && !isText,
+  }
+}
+
+/** `POST /connections/{connection}/token` with a form. */
+export function tokenRequest(connection: string, form: string | Buffer = '', query = ''): HttpRequest {
+  return {
+    method: 'POST',
+    path: `/connections/${connection}/token`,
+    query,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    ...(form !== '' && { body: form }),
+  }
+}

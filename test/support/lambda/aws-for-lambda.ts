@@ -1,0 +1,90 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import type { TestContext } from 'node:test'
+import { moveToAws } from '../../../infra/local/aws-ground.ts'
+import type { Workspace } from '../../../infra/local/workspace.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { plant, plantSecrets } from '../output/canary.ts'
+import { setEnvironment } from '../process/set-environment.ts'
+import { startMoto } from '../servers/moto.ts'
+import { startIfThere } from '../servers/real-server.ts'
+import type { LambdaInstance } from './lambda-instance.ts'
+
+export type Environment = Readonly<Record<string, string>>
+
+/** Undefined where moto isn't there. */
+export async function startAwsForLambda(t: TestContext) {
+  const moto = await startIfThere(t, () => startMoto(t))
+  if (!moto) return undefined
+  setEnvironment(t, moto.environment)
+  return {
+    moto,
+    /** The variables of a function whose elements and secrets these are. */
+    async move(workspace: Workspace): Promise<Environment> {
+      const { environment } = await moveToAws(workspace)
+      plantSecrets(workspace.secretsFolder)
+      const { stage, publicUrl } = workspace.deployment
+      const role = roleCredentials()
+      return { ...moto.environment, ...role, ...environment, TOKENWELL_STAGE: stage, TOKENWELL_PUBLIC_URL: publicUrl }
+    },
+  }
+}
+
+/** Of the function's role, by which Lambda signs its calls. */
+function roleCredentials(): Environment {
+  const [secret, session] = [randomBytes(30).toString('base64url'), randomBytes(90).toString('base64url')]
+  plant(secret)
+  plant(session)
+  return { AWS_ACCESS_KEY_ID: 'ASIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: session }
+}
+
+/** Its lines on standard output. All of them are JSON, or this throws. */
+export function linesOf(instance: LambdaInstance): Readonly<Record<string, unknown>>[] {
+  const lines = instance.output().split('\n').filter(Boolean)
+  return lines.map((line) => JSON.parse(line))
+}
+
+/** The whole catalogue; the compiler says if one is missing. */
+const catalogue: Readonly<Record<LogEvent['event'], true>> = {
+  connection_resolved: true,
+  client_authenticated: true,
+  token_obtained: true,
+  token_request_failed: true,
+  token_handed_out: true,
+  token_request_repeated: true,
+  cool_down_begun: true,
+  clock_offset_learned: true,
+  newer_secret_found: true,
+  previous_key_tried: true,
+  reload_failed: true,
+  cache_passed_over: true,
+  cached_token_unreadable: true,
+  renewal_failed: true,
+  event_not_raised: true,
+  warm_run_ended: true,
+  event_answered: true,
+  event_failed: true,
+  dead_letter_not_taken: true,
+  rotation_step_done: true,
+  rotation_failed: true,
+  keys_published: true,
+  publication_failed: true,
+  api_called: true,
+  api_call_failed: true,
+  api_call_repeated: true,
+  request_failed: true,
+}
+
+/** @returns their events, in order */
+export function assertCatalogued(
+  lines: readonly Readonly<Record<string, unknown>>[],
+  invocations: readonly { readonly requestId: string }[],
+): unknown[] {
+  const requestIds = invocations.map(({ requestId }) => requestId)
+  const events = lines.filter((line) => !('_aws' in line))
+  for (const line of events) {
+    assert.ok(Object.hasOwn(catalogue, String(line['message'])), JSON.stringify(line))
+    assert.ok(requestIds.includes(String(line['requestId'])), JSON.stringify(line))
+  }
+  return events.map(({ message }) => message)
+}

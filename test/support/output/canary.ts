@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict'
+import { subscribe } from 'node:diagnostics_channel'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { after } from 'node:test'
+import { logChannel } from '../../../lib/adapters/log/powertools.ts'
+
+/*
+ * Every key, password, assertion and token of a test file is planted here, and everything that the function logs or answers
+ * is overheard. When the file's tests are over, nothing planted may be found in anything overheard.
+ */
+
+const planted = new Set<string>()
+const overheard: string[] = []
+/** Shorter ones are found in any text. */
+const shortestCanary = 12
+
+export function plant(secret: string | null | undefined): void {
+  if (secret && secret.length >= shortestCanary) planted.add(secret)
+}
+
+/** Each private part of each secret in a folder. */
+export function plantSecrets(folder: string): void {
+  if (!existsSync(folder)) return
+  for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name.endsWith('-ca')) continue
+    const text = readFileSync(join(entry.parentPath, entry.name), 'utf8')
+    const privateMembers = [...text.matchAll(/"(?:d|p|q|dp|dq|qi|k|passphrase)":\s*"([^"]+)"/g)].map(
+      ([, member]) => member,
+    )
+    const pemLines = [...text.matchAll(/-----BEGIN [A-Z ]*PRIVATE KEY-----(.*?)-----END /gs)].flatMap(
+      ([, lines]) => lines?.split(/\s|\\n/) ?? [],
+    )
+    for (const each of [...privateMembers, ...pemLines]) plant(each)
+    if (privateMembers.length === 0) plant(text.trim())
+  }
+}
+
+export function overhear(text: string): void {
+  overheard.push(text)
+}
+
+/** An answer to a caller. The one place where a token may stand is taken out, and remembered as a secret. */
+export function overhearAnswer(answer: unknown): void {
+  overhear(
+    JSON.stringify(answer, (name, value) => {
+      if (name === 'body' && typeof value === 'string' && value.startsWith('{')) return JSON.parse(value)
+      if (name !== 'access_token') return value
+      plant(String(value))
+      return undefined
+    }),
+  )
+}
+
+/** What is planted and was overheard all the same, by its first letters. */
+export function leaks(secrets: Iterable<string>, texts: readonly string[]): string[] {
+  return [...secrets].flatMap((secret) => {
+    const text = texts.find((each) => each.includes(secret) || each.includes(JSON.stringify(secret).slice(1, -1)))
+    return text === undefined ? [] : [`${secret.slice(0, 6)}... in ${text.slice(0, 200)}`]
+  })
+}
+
+subscribe(logChannel, (event) => overhear(JSON.stringify(event)))
+after(() => assert.deepEqual(leaks(planted, overheard), [], 'a secret was logged or answered'))

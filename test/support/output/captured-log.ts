@@ -1,0 +1,13 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { TestContext } from 'node:test'
+import { logChannel } from '../../../lib/adapters/log/powertools.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+
+/** What functions of this process log from now on, until the test ends. */
+export function captureLog(t: TestContext): readonly LogEvent[] {
+  const events: LogEvent[] = []
+  const hear = (event: unknown) => void events.push(event as LogEvent)
+  subscribe(logChannel, hear)
+  t.after(() => unsubscribe(logChannel, hear))
+  return events
+}

@@ -1,0 +1,43 @@
+import { createHash } from 'node:crypto'
+import { subscribe } from 'node:diagnostics_channel'
+import type { Context } from 'aws-lambda'
+import { logChannel } from '../../../lib/adapters/log/powertools.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import type { FromWorker, ToWorker, WorkerAnswer } from './fleet-of-processes.ts'
+
+/* One process of a fleet: the built function, called as its parent says. */
+const [bundle = ''] = process.argv.slice(2)
+const { handler } = (await import(bundle)) as { handler: (event: object, context: Context) => Promise<unknown> }
+
+const events: LogEvent[] = []
+let stopsAfter: LogEvent['event'] | undefined
+subscribe(logChannel, (message) => {
+  const event = message as LogEvent
+  events.push(event)
+  if (event.event !== stopsAfter) return
+  stopsAfter = undefined
+  // Stands still between this step and the next one, like a function that is frozen.
+  process.kill(process.pid, 'SIGSTOP')
+})
+
+const send = (message: FromWorker) => process.send?.(message)
+
+process.on('message', (message: ToWorker) => {
+  stopsAfter = message.stopsAfter
+  void Promise.all(Array.from({ length: message.callers }, () => call(message.event))).then((answers) => {
+    send({ answers, events: events.splice(0) })
+  })
+})
+send('ready')
+
+async function call(event: object): Promise<WorkerAnswer> {
+  const startedAt = performance.now()
+  const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 25_000 } as Context
+  const answer = (await handler(event, context)) as Readonly<Record<string, unknown>>
+  const { access_token: token, token_id: tokenId, source, error, error_description: description, status } = answer
+  return {
+    milliseconds: performance.now() - startedAt,
+    ...(token !== undefined && { tokenDigest: createHash('sha256').update(String(token)).digest('hex') }),
+    ...{ tokenId, source, error, description, status },
+  }
+}

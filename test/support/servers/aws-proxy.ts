@@ -1,0 +1,145 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { TestContext } from 'node:test'
+import { setTimeout as wait } from 'node:timers/promises'
+import { listen } from '../../../infra/local/listen.ts'
+
+/** Stands before an AWS endpoint: hears what is asked, passes it on, and answers itself where it is told to. */
+export interface AwsProxy {
+  readonly endpoint: string
+  /** All requests so far, those too that it answered itself. */
+  readonly requests: readonly AwsRequest[]
+  /** How many connections were made to it, and how many of them are still open. */
+  connections(): { readonly made: number; readonly open: number }
+  /** How many requests there were of each operation. */
+  counts(): Readonly<Record<string, number>>
+  /** Of the next requests, each in its turn; those after them are passed on. */
+  answerNext(...answers: readonly AwsAnswer[]): void
+  /** Of all from now on; without an answer they are passed on. */
+  answerAll(answer?: AwsAnswer | ((request: AwsRequest) => AwsAnswer | undefined)): void
+  /** Nobody listens any more, and the connections there are end, until `listenAgain`. */
+  refuse(): void
+  listenAgain(): Promise<void>
+}
+
+export interface AwsRequest {
+  /** Without the service: `GetSecretValue`. */
+  readonly operation: string
+  readonly body: Readonly<Record<string, unknown>>
+  /** Milliseconds, by a clock that never goes back. */
+  readonly at: number
+}
+
+export type AwsAnswer =
+  /** Passed on, but so much later. */
+  | { readonly afterMilliseconds: number }
+  | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: unknown }
+  /** Nothing at all, or not the end, until the other side hangs up. */
+  | 'held'
+  | 'held in the middle'
+  /** A letter of its headers now and then, and no end. */
+  | 'dripping'
+  /** The connection ends instead. */
+  | 'reset'
+  /** Passed on, and the connection ends instead of the answer. */
+  | 'lost'
+
+/** What an AWS service says when it refuses. */
+export function awsError(status: number, name: string, message = 'some message'): AwsAnswer {
+  return { status, body: { __type: name, message } }
+}
+
+export async function startAwsProxy(t: TestContext, target: string): Promise<AwsProxy> {
+  const requests: AwsRequest[] = []
+  const next: AwsAnswer[] = []
+  let all: (request: AwsRequest) => AwsAnswer | undefined = () => undefined
+  const server = createServer((request, response) => {
+    // By a clock that a test has moved. By another one than the SDK's it would repeat whatever fails.
+    response.setHeader('date', new Date(Date.now()).toUTCString())
+    void readRequest(request).then(async (body) => {
+      const operation = String(request.headers['x-amz-target']).split('.')[1] ?? ''
+      const asked = { operation, body: JSON.parse(body.toString()), at: performance.now() }
+      requests.push(asked)
+      const answer = next.shift() ?? all(asked)
+      if (answer !== undefined && !isPassedOn(answer)) return send(answer, response)
+      // Who asked may have gone: a slow service does all the same what it was asked for, if it is still there itself.
+      if (typeof answer === 'object') await wait(answer.afterMilliseconds, undefined, { ref: false })
+      const said = await passOn(request, body, target).catch(() => undefined)
+      if (!said || answer === 'lost') response.destroy()
+      else response.writeHead(said.status, { 'content-type': said.type }).end(said.text)
+    })
+  })
+  const connections = { made: 0, open: 0 }
+  server.on('connection', (socket) => {
+    connections.made++
+    connections.open++
+    socket.on('close', () => connections.open--)
+  })
+  const port = await listen(server, 0, '127.0.0.1')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return {
+    endpoint: `http://127.0.0.1:${port}`,
+    requests,
+    connections: () => connections,
+    counts() {
+      const counts: Record<string, number> = {}
+      for (const { operation } of requests) counts[operation] = (counts[operation] ?? 0) + 1
+      return counts
+    },
+    answerNext(...answers) {
+      next.push(...answers)
+    },
+    answerAll(answer) {
+      all = typeof answer === 'function' ? answer : () => answer
+    },
+    refuse() {
+      server.close()
+      server.closeAllConnections()
+    },
+    async listenAgain() {
+      await listen(server, port, '127.0.0.1')
+    },
+  }
+}
+
+async function readRequest(request: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = []
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+async function passOn(request: IncomingMessage, body: Buffer, target: string) {
+  const kept = ['authorization', 'content-type', 'x-amz-target', 'x-amz-date', 'x-amz-content-sha256']
+  const headers = kept.flatMap((name): [string, string][] => {
+    const value = request.headers[name]
+    return value === undefined ? [] : [[name, String(value)]]
+  })
+  const answer = await fetch(`${target}${request.url}`, { method: 'POST', headers, body: new Uint8Array(body) })
+  const text = Buffer.from(await answer.arrayBuffer())
+  return { status: answer.status, type: answer.headers.get('content-type') ?? '', text }
+}
+
+type PassedOn = Extract<AwsAnswer, 'lost' | { readonly afterMilliseconds: number }>
+
+function isPassedOn(answer: AwsAnswer): answer is PassedOn {
+  return answer === 'lost' || (typeof answer === 'object' && 'afterMilliseconds' in answer)
+}
+
+function send(answer: Exclude<AwsAnswer, PassedOn>, response: ServerResponse): void {
+  if (answer === 'held') return
+  if (answer === 'reset') return void response.destroy()
+  if (answer === 'dripping') return void drip(response)
+  const type = { 'content-type': 'application/x-amz-json-1.1' }
+  if (answer === 'held in the middle') return void response.writeHead(200, type).write('{')
+
+  const { status, headers, body = {} } = answer
+  response.writeHead(status, { ...type, ...headers }).end(typeof body === 'string' ? body : JSON.stringify(body))
+}
+
+function drip({ socket }: ServerResponse): void {
+  socket?.write('HTTP/1.1 200 OK\r\nx-letters: ')
+  const timer = setInterval(() => socket?.write('x'), 20)
+  socket?.once('close', () => clearInterval(timer))
+}

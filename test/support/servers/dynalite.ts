@@ -1,0 +1,61 @@
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import type { TestContext } from 'node:test'
+import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import dynalite from 'dynalite'
+import { createTokenTable } from '../../../infra/local/create-token-table.ts'
+import { setEnvironment } from '../process/set-environment.ts'
+
+export interface DynamodbServer {
+  readonly endpoint: string
+  /** A client of its own, for what a test looks at or puts there. */
+  readonly client: DynamoDBClient
+  /** A table as the stack makes it. */
+  createTable(name: string): Promise<void>
+}
+
+/** DynamoDB in this process, on a free port. */
+export async function startDynalite(t: Pick<TestContext, 'after'>): Promise<DynamodbServer> {
+  const server = dynalite({ createTableMs: 0 })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return dynamodbAt(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
+}
+
+/** DynamoDB that is there already, of whichever emulator. */
+export function dynamodbAt(t: Pick<TestContext, 'after'>, endpoint: string): DynamodbServer {
+  const client = new DynamoDBClient({
+    endpoint,
+    region: environment.AWS_REGION,
+    credentials: { accessKeyId: environment.AWS_ACCESS_KEY_ID, secretAccessKey: environment.AWS_SECRET_ACCESS_KEY },
+  })
+  t.after(() => client.destroy())
+  return {
+    endpoint,
+    client,
+    createTable: (name) => createTokenTable(client, name),
+  }
+}
+
+const environment = {
+  AWS_REGION: 'eu-central-1',
+  AWS_ACCESS_KEY_ID: 'testing',
+  AWS_SECRET_ACCESS_KEY: 'testing',
+  AWS_CONFIG_FILE: '/dev/null',
+  AWS_SHARED_CREDENTIALS_FILE: '/dev/null',
+  AWS_EC2_METADATA_DISABLED: 'true',
+} as const
+
+/** By which an SDK client finds DynamoDB at that URL, and nothing of the machine's own configuration. */
+export function dynamodbEnvironment(endpoint: string): Readonly<Record<string, string>> {
+  return { ...environment, AWS_ENDPOINT_URL_DYNAMODB: endpoint }
+}
+
+/** For this process, until the test is over. Once a test. */
+export function pointSdkAt(t: TestContext, endpoint: string): void {
+  setEnvironment(t, dynamodbEnvironment(endpoint))
+}

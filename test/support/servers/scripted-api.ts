@@ -1,0 +1,126 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer, type Server } from 'node:https'
+import type { TestContext } from 'node:test'
+import type { PeerCertificate, SecureVersion, TLSSocket } from 'node:tls'
+import { createServerCertificate, type ServerCertificate } from '../../../infra/local/certificate-authority.ts'
+import { listen } from '../../../infra/local/listen.ts'
+
+/** One call that the API has had. */
+export interface ReceivedCall {
+  readonly method: string
+  /** Path and query, as they came over the wire. */
+  readonly url: string
+  /** By their names in lower case; several values of one name joined, as node:http joins them. */
+  readonly headers: IncomingMessage['headers']
+  /** Names and values in turn, as they came over the wire. */
+  readonly rawHeaders: readonly string[]
+  readonly body: Buffer
+  /** What the client presented, where it was asked to and did. */
+  readonly peerCertificate?: PeerCertificate
+  readonly socket: TLSSocket
+}
+
+export interface ScriptedAnswer {
+  readonly status?: number
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  /** Serialised as JSON unless it is a text or bytes. */
+  readonly body?: unknown
+}
+
+/** What the API does with a call: an answer, or whatever it likes with the response. */
+export type Script = (request: ReceivedCall, response: ServerResponse, index: number) => ScriptedAnswer | undefined
+
+export interface ScriptedApiOptions {
+  /** Left out, one for `localhost` by a CA of its own. */
+  readonly certificate?: ServerCertificate
+  /** Asks for a client certificate, and without `rejectUnauthorized` takes any or none. */
+  readonly requestCert?: boolean
+  readonly rejectUnauthorized?: boolean
+  /** The CAs of client certificates. */
+  readonly ca?: string
+  readonly minVersion?: SecureVersion
+  readonly maxVersion?: SecureVersion
+  /** Of OpenSSL: below TLS 1.2 nothing is spoken but at security level 0. */
+  readonly ciphers?: string
+  /** Of a request, in bytes; 16 KiB if left out. */
+  readonly maxHeaderSize?: number
+}
+
+/** A protected API. */
+export interface ScriptedApi {
+  /** Without a slash at its end. */
+  readonly origin: string
+  readonly port: number
+  readonly certificate: ServerCertificate
+  readonly requests: readonly ReceivedCall[]
+  readonly server: Server
+  /** How many connections there have been, over which nothing need have been asked. */
+  connections(): number
+}
+
+/** A real HTTPS server as protected API that answers as told, without a script 200 and `{}`; it ends with the test. */
+export async function startScriptedApi(
+  t: TestContext,
+  script: Script = () => ({}),
+  { certificate: given, ...tls }: ScriptedApiOptions = {},
+): Promise<ScriptedApi> {
+  const certificate = given ?? (await createServerCertificate(['localhost']))
+  const requests: ReceivedCall[] = []
+  let connections = 0
+  const server = createServer({ cert: certificate.certificate, key: certificate.privateKey, ...tls })
+  server.on('connection', (socket) => {
+    connections++
+    socket.on('error', () => {})
+  })
+  server.on('tlsClientError', () => {})
+  const serve = async (request: IncomingMessage, response: ServerResponse) => {
+    const received = await receive(request).catch(() => undefined)
+    if (!received) return
+    requests.push(received)
+    const scripted = script(received, response, requests.length - 1)
+    if (scripted) answer(response, scripted)
+  }
+  server.on('request', (request, response) => void serve(request, response))
+  const port = await listen(server, 0, 'localhost')
+  t.after(() => {
+    server.closeAllConnections()
+    server.close()
+  })
+  return {
+    origin: `https://localhost:${port}`,
+    port,
+    certificate,
+    requests,
+    server,
+    connections: () => connections,
+  }
+}
+
+/** The whole of a call; one that breaks off is an error. */
+async function receive(request: IncomingMessage): Promise<ReceivedCall> {
+  const { method = '', url = '', headers, rawHeaders } = request
+  const socket = request.socket as TLSSocket
+  const peerCertificate = socket.getPeerCertificate() as Partial<PeerCertificate> | null
+  const chunks: Buffer[] = []
+  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
+  return {
+    method,
+    url,
+    headers,
+    rawHeaders,
+    body: Buffer.concat(chunks),
+    ...(peerCertificate?.raw && { peerCertificate: peerCertificate as PeerCertificate }),
+    socket,
+  }
+}
+
+function answer(response: ServerResponse, { status = 200, headers = {}, body = {} }: ScriptedAnswer): void {
+  const raw = typeof body === 'string' || Buffer.isBuffer(body)
+  const type = raw ? {} : { 'content-type': 'application/json' }
+  // As a list, lest one of several values of a name is lost.
+  const lines = Object.entries({ ...type, ...headers }).flatMap(([name, value]) =>
+    [value].flat().map((each) => [name, each] as const),
+  )
+  response.writeHead(status, lines.flat())
+  response.end(raw ? body : JSON.stringify(body))
+}

@@ -1,0 +1,24 @@
+import { randomBytes } from 'node:crypto'
+import type { Token } from '../../../lib/access-token/token.ts'
+import { type TokenKey, tokenKey } from '../../../lib/access-token/token.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+
+let made = 0
+
+export function someTokenKey(scope = `scope-${made++}`): TokenKey {
+  return tokenKey({ connection: 'conn', scope: [scope], further: {} })
+}
+
+/** Obtained at the beginning of time, fresh for 200 s, usable for 270. */
+export function someToken(members: Partial<Token> = {}): Token {
+  return {
+    id: randomBytes(16).toString('base64url'),
+    connection: 'conn',
+    accessToken: new Secret(`the token ${made++}`),
+    issuedAt: 0,
+    refreshAt: 200_000,
+    usableUntil: 270_000,
+    expiresAt: 300_000,
+    ...members,
+  }
+}

@@ -1,0 +1,185 @@
+import type { TokenRequest } from '../../../lib/access-token/token.ts'
+import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
+import { createParts } from '../../../lib/application/application.ts'
+import type { Connection, PrivateKeyJwt } from '../../../lib/configuration/connection.ts'
+import { type ConnectionCache, createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
+import type { ElementStore } from '../../../lib/configuration/element-store.ts'
+import { readElement } from '../../../lib/configuration/read-element.ts'
+import type { EventBus } from '../../../lib/events/event-bus.ts'
+import type { RecordStore } from '../../../lib/fleet/record-store.ts'
+import type { HandedOutToken } from '../../../lib/get-token/get-token.ts'
+import type { RejectionOutcome } from '../../../lib/get-token/reject-token.ts'
+import { withRejectionTold } from '../../../lib/get-token/reject-token.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
+import type { WarmRun } from '../../../lib/renewal/warm-tokens.ts'
+import type { SecretCache } from '../../../lib/secret/secret-cache.ts'
+import type { Signers } from '../../../lib/signing/signer-cache.ts'
+import type { TokenEndpointAnswer } from '../../../lib/token-endpoint/token-endpoint.ts'
+import { localDeployment } from '../elements/element-store.ts'
+import type { RawElements } from '../elements/elements.ts'
+import { renewalWithDefaults, withDefaultPorts } from './default-ports.ts'
+import {
+  thePassword,
+  theSigners,
+  unchangingConnections,
+  type VirtualEndpoint,
+  type VirtualRequest,
+  virtualTokenEndpoint,
+} from './virtual-ports.ts'
+import { createVirtualTime, type VirtualTime } from './virtual-time.ts'
+
+export interface TokensInVirtualTime {
+  readonly time: VirtualTime
+  readonly store: RecordStore
+  readonly requests: readonly VirtualRequest[]
+  readonly events: readonly LogEvent[]
+  get(request?: Partial<TokenRequest>, deadlineMilliseconds?: number): Promise<HandedOutToken>
+  reject(tokenId: string): Promise<RejectionOutcome>
+  /** As a `DELETE` does. */
+  delete(tokenId: string): Promise<RejectionOutcome>
+  /** As a function that nobody waits for, apart from the above but for the clock and what it asks. */
+  answer(event: IncomingEvent, deadlineMilliseconds?: number): Promise<void>
+  warm(deadlineMilliseconds?: number): Promise<WarmRun>
+}
+
+const thePrivateKeyJwt: PrivateKeyJwt = {
+  method: 'private_key_jwt',
+  sendClientId: false,
+  assertion: {
+    issuer: 'theClient',
+    subject: 'theClient',
+    audiences: ['https://as.example.com'],
+    expiresInSeconds: 120,
+    issuedAtOffsetSeconds: 0,
+    hasJwtId: true,
+    claims: {},
+    algorithm: 'ES256',
+    type: 'JWT',
+    certificateThumbprint: 'none',
+    key: { location: 'tokenwell/test/the-key' },
+  },
+}
+
+export const plainConnection: Connection = {
+  name: 'conn',
+  grantType: 'client_credentials',
+  clientId: 'theClient',
+  clientAuthentication: thePrivateKeyJwt,
+  authorizationServer: {
+    id: 'theServer',
+    tokenEndpoint: 'https://as.example.com/token',
+    tls: { minimumVersion: 'TLSv1.2' },
+    connectTimeoutMilliseconds: 3_000,
+    receiveTimeoutMilliseconds: 8_000,
+    maximumConcurrency: 10,
+    coolDownSeconds: 30,
+    lifetime: { assumedLifetimeSeconds: 300 },
+  },
+  parameters: { scope: [], resource: [], further: {} },
+}
+
+export interface TokensInVirtualTimeOptions {
+  readonly connection?: Connection
+  readonly latency?: number
+  readonly random?: () => number
+  /** Of a look into the shared cache: what is read was there when the look began. */
+  readonly cacheLatency?: number
+  /** Of another process: the two are a fleet. */
+  readonly fleet?: TokensInVirtualTime
+  /** What the fleet shares, where it isn't memory that never fails. */
+  readonly store?: RecordStore
+  /** What this process takes for the elements, if they change. */
+  readonly connections?: ConnectionCache
+  /** The same, read as they are kept. */
+  readonly elements?: ElementStore
+  readonly secrets?: SecretCache
+  readonly signers?: Signers
+  readonly memoryMaximumSeconds?: number
+  readonly bus?: EventBus
+}
+
+/** All of get-token on a clock of its own; only the far end is not real. */
+export function createTokensInVirtualTime(
+  endpoint: VirtualEndpoint,
+  options: TokensInVirtualTimeOptions = {},
+): TokensInVirtualTime {
+  const { connection = plainConnection, latency = 50, random = () => 0.5, cacheLatency = 0, fleet } = options
+  const { memoryMaximumSeconds = Infinity, secrets = thePassword, signers = theSigners, bus } = options
+  const time = fleet?.time ?? createVirtualTime()
+  const { now, pause } = time
+  const requests: VirtualRequest[] = []
+  const events: LogEvent[] = []
+  const records = options.store ?? fleet?.store ?? memoryRecords({ maximumRecords: 1_000 })
+  const store: RecordStore = {
+    async read(names) {
+      const found = await records.read(names)
+      if (cacheLatency > 0) await pause(cacheLatency)
+      return found
+    },
+    write: (...change) => records.write(...change),
+    due: (...question) => records.due(...question),
+  }
+  const log = (event: LogEvent) => void events.push(event)
+  const { elements = changeableElements({}) } = options
+  const connections = options.elements
+    ? createConnectionCache({ elements, deployment: localDeployment, now, pause, log })
+    : unchangingConnections(connection)
+  const ports = () =>
+    withDefaultPorts({
+      connections: options.connections ?? connections,
+      signers,
+      secrets,
+      tokenEndpoint: virtualTokenEndpoint(endpoint, requests, time, latency),
+      now,
+      random,
+      pause,
+      log,
+      store,
+      memoryMaximumSeconds,
+      ...(bus && { events: bus }),
+    })
+  const { getToken, rejectToken } = createParts(ports())
+  const { answerEvent, warmTokens } = renewalWithDefaults(ports(), elements)
+  return {
+    time,
+    store: records,
+    requests,
+    events,
+    get: (request = {}, deadlineMilliseconds = 25_000) =>
+      getToken({ connection: 'conn', further: {}, ...request }, now() + deadlineMilliseconds),
+    reject: (tokenId) => rejectToken('conn', tokenId),
+    delete: (tokenId) => withRejectionTold(rejectToken, { events: ports().events, log })('conn', tokenId),
+    answer: (event, deadlineMilliseconds = 55_000) => answerEvent(event, now() + deadlineMilliseconds),
+    warm: (deadlineMilliseconds = 52_000) => warmTokens(now() + deadlineMilliseconds),
+  }
+}
+
+/** Elements that a test changes as an operator would. */
+export function changeableElements(first: RawElements): ElementStore & { change(elements: RawElements): void } {
+  let elements = first
+  return {
+    get: async (references) =>
+      references.map((reference) => {
+        const element = elements[reference.kind]?.[reference.id]
+        return element && readElement(reference, element)
+      }),
+    ids: async (kind) => Object.keys(elements[kind] ?? {}),
+    findings: async () => [],
+    change(next) {
+      elements = next
+    },
+  }
+}
+
+let issued = 0
+
+/** A fine answer with a token that no other has. */
+export function virtualToken(members: Record<string, unknown> = {}): TokenEndpointAnswer {
+  const body = { access_token: `some-token-${issued++}`, token_type: 'Bearer', expires_in: 300, ...members }
+  return { status: 200, body: JSON.stringify(body) }
+}
+
+export function virtualRefusal(error: string, more: Partial<TokenEndpointAnswer> = {}): TokenEndpointAnswer {
+  return { status: 400, body: JSON.stringify({ error }), ...more }
+}

@@ -1,0 +1,72 @@
+import { decodeJwt, UnsecuredJWT } from 'jose'
+import type { Connection } from '../../../lib/configuration/connection.ts'
+import type { ConnectionCache } from '../../../lib/configuration/connection-cache.ts'
+import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import type { SecretCache } from '../../../lib/secret/secret-cache.ts'
+import type { Signer } from '../../../lib/signing/signer.ts'
+import type { Signers } from '../../../lib/signing/signer-cache.ts'
+import type { TokenEndpoint, TokenEndpointAnswer } from '../../../lib/token-endpoint/token-endpoint.ts'
+import { singleVersionSecrets } from './single-version-secrets.ts'
+import type { VirtualTime } from './virtual-time.ts'
+
+/** One request as the far end sees it. */
+export interface VirtualRequest {
+  readonly form: URLSearchParams
+  readonly authorization?: string | undefined
+  readonly assertion: string | null
+  /** Of the assertion, if there is one. */
+  readonly claims: Readonly<Record<string, unknown>>
+  readonly at: number
+  readonly index: number
+}
+
+/** The far end: answers, or throws what the adapter would. */
+export type VirtualEndpoint = (request: VirtualRequest) => TokenEndpointAnswer | Promise<TokenEndpointAnswer>
+
+/** Remembers what it was asked. */
+export function virtualTokenEndpoint(
+  answer: VirtualEndpoint,
+  requests: VirtualRequest[],
+  { now, pause }: VirtualTime,
+  latency: number,
+): TokenEndpoint {
+  return {
+    async post(_server, { form, headers }) {
+      const fields = new URLSearchParams(form.reveal())
+      const assertion = fields.get('client_assertion')
+      const claims = assertion === null ? {} : decodeJwt(assertion)
+      const authorization = headers['authorization']?.reveal()
+      const request = { form: fields, authorization, assertion, claims, at: now(), index: requests.length }
+      requests.push(request)
+      await pause(latency)
+      return answer(request)
+    },
+  }
+}
+
+/** Signs nothing, and so at once: a thread pool knows no virtual time. */
+export const theSigner: Signer = {
+  sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims }).encode()),
+}
+
+export const theSigners: Signers = {
+  get: () => Promise.resolve(theSigner),
+  getPrevious: () => Promise.resolve(undefined),
+}
+
+export const thePassword: SecretCache = {
+  ...singleVersionSecrets(() => Promise.resolve(new Secret('the password'))),
+  refresh: () => Promise.resolve(false),
+  readAllAgain() {},
+  forget() {},
+}
+
+export function unchangingConnections(connection: Connection): ConnectionCache {
+  const known = { connection, fingerprint: fingerprintOf(connection) }
+  return {
+    get: () => Promise.resolve(known),
+    readAgain: () => Promise.resolve(known),
+    has: (_name, fingerprint) => fingerprint === known.fingerprint,
+  }
+}
