@@ -38,9 +38,6 @@ const sources = globSync('{functions,lib,infra}/**/*.{ts,js}', { cwd: root }).so
 /** They go with what they import. */
 const leaving = [
   'lib/access-token/lifetime.ts imports lib/token-endpoint/token-answer.ts',
-  'lib/configuration/attribute-schema.ts imports lib/adapters/json/strict-json.ts',
-  'lib/configuration/element-schema.ts imports lib/adapters/json/strict-json.ts',
-  'lib/configuration/read-element.ts imports lib/adapters/json/strict-json.ts',
   'lib/fleet/cool-downs.ts imports lib/get-token/token-error.ts',
   'lib/fleet/lease.ts imports lib/get-token/token-cache.ts',
   'lib/fleet/sealing.ts imports lib/get-token/token-cache.ts',

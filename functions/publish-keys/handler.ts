@@ -1,7 +1,7 @@
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
 import { unexpectedReason } from '../../lib/base/tokenwell-error.ts'
-import { isElementId } from '../../lib/configuration/element.ts'
+import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { CacheUnavailableError } from '../../lib/fleet/circuit-breaker.ts'
 import { pathInStage, readHttpEvent } from '../../lib/http-interface/http-event.ts'
 import type { ReadPublication } from '../../lib/key-lifecycle/publication-store.ts'

@@ -1,5 +1,5 @@
-import { readDuration } from '../../lib/configuration/attribute-schema.ts'
 import { isSharedKeyAlgorithm, signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
+import { readDuration } from '../../lib/configuration/value-syntax.ts'
 
 export interface RotatedBuilder {
   readonly jwtBuilder: string

@@ -1,8 +1,15 @@
 import * as v from 'valibot'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
-import { isElementId } from './element.ts'
-import { isHostName, isNoProxyRule } from './no-proxy.ts'
-import { isResourceIndicator, isScopeToken } from './parameter-syntax.ts'
+import { isNoProxyRule } from './no-proxy.ts'
+import {
+  isBasePath,
+  isElementId,
+  isHostName,
+  isResourceIndicator,
+  isScopeToken,
+  isWebUrl,
+  readDuration,
+} from './value-syntax.ts'
 
 /*
  * What the values of attributes look like in a file or parameter, and what they become once read. Each message completes
@@ -80,14 +87,16 @@ export function duration({ least, most, bareUnit = 's', resolutionMilliseconds =
 export function texts(message: string) {
   return v.pipe(
     v.union([text(message), v.pipe(v.array(text(message), message), v.minLength(1, message))], message),
-    v.transform((value) => [...new Set([value].flat())]),
+    v.transform((value): readonly string[] => [...new Set([value].flat())]),
   )
 }
 
 const scopeMessage = 'scopes, separated by blanks or in a list: printable ASCII without " and \\ (RFC 6749 section 3.3)'
 export const scope = v.pipe(
   v.union([v.string(), v.array(v.string(scopeMessage))], scopeMessage),
-  v.transform((value) => [...new Set([value].flat().flatMap((part) => part.split(' ')))].filter(Boolean)),
+  v.transform((value): readonly string[] =>
+    [...new Set([value].flat().flatMap((part) => part.split(' ')))].filter(Boolean),
+  ),
   v.check((scopes) => scopes.every(isScopeToken), scopeMessage),
 )
 
@@ -96,12 +105,6 @@ export const resource = v.pipe(
   texts(resourceMessage),
   v.check((resources) => resources.every(isResourceIndicator), resourceMessage),
 )
-
-function isWebUrl(value: string): boolean {
-  if (!URL.canParse(value) || !/^https?:\/\/[\x21\x22\x24-\x7e]+$/i.test(value)) return false
-  const { username, password } = new URL(value)
-  return username === '' && password === '' && !/^https?:\/\/[^/?]*@/i.test(value)
-}
 
 const tokenEndpointMessage = 'a URL that begins with https://, without fragment, user and password'
 export const tokenEndpoint = v.pipe(text(tokenEndpointMessage), v.check(isWebUrl, tokenEndpointMessage))
@@ -114,13 +117,7 @@ export const host = v.pipe(
 )
 
 const basePathMessage = 'a path that begins with /, without query, fragment, % and parts that are empty, . or ..'
-export const basePath = v.pipe(
-  text(basePathMessage),
-  v.check(
-    (value) => /^(\/[\w~!$&'()*+,;=:@.-]*)+$/.test(value) && !/\/\.{0,2}(\/|;)|\/\.{1,2}$/.test(value),
-    basePathMessage,
-  ),
-)
+export const basePath = v.pipe(text(basePathMessage), v.check(isBasePath, basePathMessage))
 
 const hostNameMessage = 'the name or address of a host, without scheme, port and brackets'
 export const hostName = v.pipe(text(hostNameMessage), v.check(isHostName, hostNameMessage))
@@ -129,7 +126,7 @@ const noProxyMessage =
   'hosts as NO_PROXY has them, separated by commas or in a list: *, api.example.com, .example.com, api.example.com:8443'
 export const noProxy = v.pipe(
   texts(noProxyMessage),
-  v.transform((parts) => parts.flatMap((part) => part.split(/[\s,]+/)).filter(Boolean)),
+  v.transform((parts): readonly string[] => parts.flatMap((part) => part.split(/[\s,]+/)).filter(Boolean)),
   v.check((rules) => rules.length > 0 && rules.every(isNoProxyRule), noProxyMessage),
 )
 
@@ -195,25 +192,3 @@ export const secretName = (what: string) =>
     text('the name of a secret'),
     v.description(`The name of the secret that holds ${what}, under tokenwell/<stage>/.`),
   )
-
-const unitMilliseconds = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const
-const form = /^(-)?(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/
-
-/**
- * Milliseconds of a duration in the original's notation: `30s`, `1m30s`, `2h`, `500ms`; a bare number counts in `bareUnit`.
- * Undefined where the text is no duration.
- */
-export function readDuration(text: string, bareUnit: keyof typeof unitMilliseconds = 's'): number | undefined {
-  if (/^-?\d{1,9}$/.test(text)) return Number(text) * unitMilliseconds[bareUnit]
-
-  const parts = form.exec(text)
-  if (!parts) return undefined
-  const [, sign, hours = 0, minutes = 0, seconds = 0, milliseconds = 0] = parts
-  const total =
-    Number(hours) * unitMilliseconds.h +
-    Number(minutes) * unitMilliseconds.m +
-    Number(seconds) * unitMilliseconds.s +
-    Number(milliseconds)
-  if (!Number.isSafeInteger(total)) return undefined
-  return sign ? -total : total
-}

@@ -1,5 +1,5 @@
 import { type Deployment, secretPrefix } from './deployment.ts'
-import { type ElementReference, type Kind, keyOf, kinds, references, standIns } from './element.ts'
+import { defaultElementIds, type ElementReference, type Kind, keyOf, kinds, references } from './element.ts'
 import { namedReferences } from './element-graph.ts'
 import { type ElementStore, readAllElements } from './element-store.ts'
 
@@ -82,6 +82,6 @@ export async function buildersOfElement(
 async function buildersOfKeyStores(elements: ElementStore, keyStores: ReadonlySet<string>): Promise<string[]> {
   const builders: string[] = []
   for await (const { reference, attributes } of readAllElements(elements, 'jwtBuilder'))
-    if (keyStores.has(attributes.keyStoreRef ?? standIns.keyStore)) builders.push(reference.id)
+    if (keyStores.has(attributes.keyStoreRef ?? defaultElementIds.keyStore)) builders.push(reference.id)
   return builders
 }

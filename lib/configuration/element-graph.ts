@@ -1,12 +1,12 @@
 import type { Deployment } from './deployment.ts'
 import {
+  defaultElementIds,
   type ElementReference,
   type Elements,
   type JwtBuilder,
   type Kind,
   keyOf,
   references,
-  standIns,
 } from './element.ts'
 import type { ElementReading, ElementStore } from './element-store.ts'
 import { type Finding, type Note, nearestName } from './finding.ts'
@@ -84,7 +84,7 @@ function linksOf(reading: ElementReading, readings?: Readings): Link[] {
   const named = namedReferences(reading)
   if (opensConnections(reading) && !('sslCertsRef' in attributes)) return [...named, ...sslStandIns(readings)]
   if (kind === 'jwtBuilder' && !('keyStoreRef' in attributes))
-    return [...named, { to: { kind: 'keyStore', id: standIns.keyStore } }]
+    return [...named, { to: { kind: 'keyStore', id: defaultElementIds.keyStore } }]
   return named
 }
 
@@ -95,8 +95,8 @@ function opensConnections({ reference: { kind }, attributes }: ElementReading): 
 
 function sslStandIns(readings: Readings | undefined): Link[] {
   const [named, fallback] = [
-    { to: { kind: 'sslDefault', id: standIns.sslDefault } },
-    { to: { kind: 'ssl', id: standIns.ssl } },
+    { to: { kind: 'sslDefault', id: defaultElementIds.sslDefault } },
+    { to: { kind: 'ssl', id: defaultElementIds.ssl } },
   ] as const
   if (!readings) return [named, fallback]
   return [readings.has(keyOf(named.to)) ? named : fallback]

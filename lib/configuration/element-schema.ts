@@ -1,6 +1,5 @@
 import * as v from 'valibot'
-import { readStrictJson } from '../adapters/json/strict-json.ts'
-import { isJsonObject, type JsonObject } from '../base/decoding.ts'
+import { findDuplicateName, isDeeplyNested, isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import {
   basePath,
   duration,
@@ -22,7 +21,6 @@ import {
   tokenEndpoint,
   wholeNumber,
 } from './attribute-schema.ts'
-import type { Elements, Kind } from './element.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
 
 const claimsMessage = 'an object of claims, or a text that holds one as JSON'
@@ -43,8 +41,8 @@ export const claims = v.pipe(
 /** A name that stands twice would lose one of its values. */
 function parseClaims(value: string | JsonObject): unknown {
   if (typeof value !== 'string') return value
-  const read = readStrictJson(value)
-  return 'value' in read ? read.value : undefined
+  const claimSet = isDeeplyNested(value) ? undefined : parseJson(value)
+  return isJsonObject(claimSet) && !findDuplicateName(value) ? claimSet : undefined
 }
 
 /** RFC 7519 section 4.1. */
@@ -61,12 +59,14 @@ const claimRules: readonly (readonly [string, (value: unknown) => boolean, strin
 ]
 
 /**
- * The shape of each element as it stands in a file or parameter: what a single element may hold. What elements must be to
- * each other is said in lib/configuration.
+ * The attributes of each kind of element: how a file or parameter holds them, and what they are once read (`Elements`). What
+ * elements must be to each other is checked when they become a connection.
  */
 export const elementSchemas = {
+  /** A named API and how to authenticate to it. Callers name nothing else. */
   endpointConnection: v.strictObject({
     authenticationConfigRef: reference('oAuthConfig'),
+    /** Scheme and host, as in the original: `https://api.server.com`. */
     host: v.exactOptional(host),
     port: v.exactOptional(wholeNumber(1, 65_535)),
     domainBasePath: v.exactOptional(basePath),
@@ -141,12 +141,14 @@ export const elementSchemas = {
       v.picklist(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2 or TLSv1.3, the least version that is accepted'),
     ),
   }),
+  /** One for all: its id is `default`. */
   sslDefault: v.strictObject({ sslRef: reference('ssl') }),
   authData: v.strictObject({ user: text(), passwordSecret: secretName('the password') }),
   proxyConfig: v.strictObject({
     host: hostName,
     port: wholeNumber(1, 65_535),
     basicAuthRef: v.exactOptional(reference('authData')),
+    /** Hosts that are reached without it, as `NO_PROXY` lists them. */
     noProxy: v.exactOptional(noProxy),
   }),
-} satisfies { [K in Kind]: v.BaseSchema<unknown, Elements[K], v.BaseIssue<unknown>> }
+}

@@ -1,3 +1,5 @@
+import { canonicalHost, isHostName, isIpv6 } from './value-syntax.ts'
+
 /** As in the environment variable `NO_PROXY`: `*`, a host or a domain's hosts, with or without a port. */
 interface NoProxyRule {
   /** In a URL's form. Begins with a dot where it stands for all hosts under a domain. */
@@ -56,27 +58,4 @@ function isPort(digits: string): boolean {
 
 function withoutLastDot(host: string): string {
   return host.replace(/\.$/, '')
-}
-
-/** Whether it is a host's name, or its address as it stands alone: IPv6 without brackets and zone. */
-export function isHostName(text: string): boolean {
-  if (isIpv6(text)) return true
-  const isPlain = text.length <= 253 && text.replace(/\.$/, '').split('.').every(isLabel)
-  // 127.1 and 0x7f.1 are addresses that don't look it.
-  return isPlain && URL.canParse(`https://${text}`) && canonicalHost(text) === text.toLowerCase()
-}
-
-/** An address as it stands alone, without zone. */
-export function isIpv6(text: string): boolean {
-  return /^[\da-f:.]+$/i.test(text) && URL.canParse(`https://[${text}]`)
-}
-
-/** A host as `hostname` of a URL has it. */
-export function canonicalHost(hostName: string): string {
-  return new URL(`https://${isIpv6(hostName) ? `[${hostName}]` : hostName}`).hostname
-}
-
-/** RFC 1123 section 2.1; and an underscore, which names inside a network do have. */
-function isLabel(text: string): boolean {
-  return /^(?!-)[\w-]{1,63}(?<!-)$/.test(text)
 }

@@ -1,10 +1,11 @@
 import * as v from 'valibot'
 import { isJsonObject } from '../base/decoding.ts'
 import { droppedAttributes, droppedKinds } from './dropped-attributes.ts'
-import { type ElementReference, type Elements, isElementId, type Kind, kinds } from './element.ts'
+import { type ElementReference, type Elements, type Kind, kinds } from './element.ts'
 import { elementSchemas } from './element-schema.ts'
 import type { ElementReading } from './element-store.ts'
 import { type Finding, nearestName } from './finding.ts'
+import { isElementId } from './value-syntax.ts'
 
 /**
  * Reads one element from outside through the schema, attribute by attribute, so that one mistake hides no other. Its

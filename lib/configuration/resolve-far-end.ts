@@ -8,10 +8,10 @@ import type {
 } from './connection.ts'
 import {
   type AuthorizationServer,
+  defaultElementIds,
   type ElementReference,
   type EndpointConnection,
   type OAuthConfig,
-  standIns,
 } from './element.ts'
 import type { ElementGraph, Resolution } from './element-graph.ts'
 import { isWrittenWrong } from './finding.ts'
@@ -189,7 +189,7 @@ export function resolveTransport(
 
 /** As in the original: the `ssl` named here, else the one that `sslDefault` names, else `defaultSSLConfig`, else none. */
 export function sslIdOf(graph: ElementGraph, sslCertsRef: string | undefined): string {
-  return sslCertsRef ?? graph.get('sslDefault', standIns.sslDefault)?.sslRef ?? standIns.ssl
+  return sslCertsRef ?? graph.get('sslDefault', defaultElementIds.sslDefault)?.sslRef ?? defaultElementIds.ssl
 }
 
 function resolveTls(graph: ElementGraph, sslCertsRef: string | undefined): TlsConfiguration {

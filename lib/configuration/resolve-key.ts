@@ -1,6 +1,6 @@
 import type { GeneratedKey, KeyReference } from './connection.ts'
 import { checkSecretNames, type Deployment, secretPrefix } from './deployment.ts'
-import { type CertificateThumbprint, type ElementReference, type JwtBuilder, standIns } from './element.ts'
+import { type CertificateThumbprint, defaultElementIds, type ElementReference, type JwtBuilder } from './element.ts'
 import { collectElements, type Resolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
 import { ConfigurationError, type Finding, isMistake } from './finding.ts'
@@ -48,14 +48,14 @@ function resolveStoredKey(
   element: ElementReference,
   { keyStoreRef, keyAlias }: JwtBuilder,
 ): KeyReference | undefined {
-  const location = graph.get('keyStore', keyStoreRef ?? standIns.keyStore)?.location
+  const location = graph.get('keyStore', keyStoreRef ?? defaultElementIds.keyStore)?.location
   if (location !== undefined) return { location, ...(keyAlias !== undefined && { alias: keyAlias }) }
-  if (keyStoreRef === undefined && !graph.has('keyStore', standIns.keyStore))
+  if (keyStoreRef === undefined && !graph.has('keyStore', defaultElementIds.keyStore))
     note(
       'mistake',
       element,
       'keyStoreRef',
-      `the assertion has no key: name a keyStore here, add keyStore/${standIns.keyStore}, or set jwkEnabled.`,
+      `the assertion has no key: name a keyStore here, add keyStore/${defaultElementIds.keyStore}, or set jwkEnabled.`,
     )
   return undefined
 }

@@ -1,4 +1,4 @@
-import { isElementId } from '../configuration/element.ts'
+import { isElementId } from '../configuration/value-syntax.ts'
 import type { Log } from '../log/log-event.ts'
 import { asDescription, type ErrorAnswer } from './error-answer.ts'
 

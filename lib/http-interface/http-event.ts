@@ -1,5 +1,5 @@
 import { InvalidRequestError } from '../admission/admit-request.ts'
-import { isElementId } from '../configuration/element.ts'
+import { isElementId } from '../configuration/value-syntax.ts'
 
 /** What is read of an event of an HTTP API, payload format 2.0. */
 export interface HttpEvent {

@@ -1,7 +1,7 @@
 import { type Deployment, secretPrefix } from '../configuration/deployment.ts'
-import { isElementId } from '../configuration/element.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
+import { isElementId } from '../configuration/value-syntax.ts'
 import { Secret } from '../secret/secret.ts'
 import { type RotatedBuilder, resolveRotatedBuilder } from './plan-keys.ts'
 import type { Publications } from './publication-store.ts'

@@ -1,6 +1,7 @@
 import { isTokenId } from '../access-token/token.ts'
 import { isNameOfSecret, secretPrefix } from '../configuration/deployment.ts'
-import { type ElementReference, isElementId, type Kind, kinds } from '../configuration/element.ts'
+import { type ElementReference, type Kind, kinds } from '../configuration/element.ts'
+import { isElementId } from '../configuration/value-syntax.ts'
 import type { TokenwellEvent } from '../events/event-bus.ts'
 
 /** What is heard on the stack's own bus and on the account's default bus. It only says what to look at. */

@@ -2,10 +2,11 @@ import type { Dirent } from 'node:fs'
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { isJsonObject } from '../../base/decoding.ts'
-import { isElementId, type Kind, kinds } from '../../configuration/element.ts'
+import { type Kind, kinds } from '../../configuration/element.ts'
 import type { ElementStore } from '../../configuration/element-store.ts'
 import { ConfigurationError, type Finding } from '../../configuration/finding.ts'
 import { checkIds, readElement, unreadableElement, whyNoKind } from '../../configuration/read-element.ts'
+import { isElementId } from '../../configuration/value-syntax.ts'
 import { type ReadJson, readStrictJson } from '../json/strict-json.ts'
 
 /** Values by id, by kind, unread; a file of a folder may hold none. */

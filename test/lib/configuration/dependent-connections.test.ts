@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { dependentConnections } from '../../../lib/configuration/dependents.ts'
-import { type ElementReference, type Kind, kinds, standIns } from '../../../lib/configuration/element.ts'
+import { defaultElementIds, type ElementReference, type Kind, kinds } from '../../../lib/configuration/element.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { elementStoreOf } from '../../support/elements/element-store.ts'
@@ -131,8 +131,8 @@ for (const kind of kinds)
   })
 
 test('nothing depends on keys, TLS and proxies, not even what names none of its own', async (t) => {
-  for (const [kind, id] of Object.entries(standIns))
-    assert.deepEqual((await dependOn(t, { kind: kind as keyof typeof standIns, id })).names, [], kind)
+  for (const [kind, id] of Object.entries(defaultElementIds))
+    assert.deepEqual((await dependOn(t, { kind: kind as keyof typeof defaultElementIds, id })).names, [], kind)
 })
 
 test('an element to which nothing refers costs the kinds right above it alone', async (t) => {

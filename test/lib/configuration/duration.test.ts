@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
-import { readDuration } from '../../../lib/configuration/attribute-schema.ts'
+import { readDuration } from '../../../lib/configuration/value-syntax.ts'
 
 test('a duration has the units of the original, the larger before the smaller', () => {
   const durations = {

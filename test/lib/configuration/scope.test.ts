@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { isScopeToken } from '../../../lib/configuration/parameter-syntax.ts'
+import { isScopeToken } from '../../../lib/configuration/value-syntax.ts'
 
 test('a scope is made of the characters of RFC 6749 section 3.3, and of no other', () => {
   const allowed = Array.from({ length: 0x100 }, (_, code) => String.fromCharCode(code)).filter(isScopeToken)
