@@ -34,7 +34,7 @@ import { createTryNewKey } from '../renewal/try-new-key.ts'
 import { createWarmTokens } from '../renewal/warm-tokens.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
-import type { Signers } from '../signing/signer-cache.ts'
+import type { SignerCache } from '../signing/signer-cache.ts'
 import { createClockOffsets } from '../token-endpoint/assertion.ts'
 import { createClientKeys } from '../token-endpoint/client-authentication.ts'
 import { createObtainToken } from '../token-endpoint/request-token.ts'
@@ -44,7 +44,7 @@ import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
 export interface Ports {
   readonly connections: ConnectionCache
   readonly secrets: SecretCache
-  readonly signers: Signers
+  readonly signers: SignerCache
   readonly tokenEndpoint: TokenEndpoint
   readonly store: RecordStore
   readonly sealing: TokenSealing

@@ -5,7 +5,7 @@ import { createConnectionCache } from '../configuration/connection-cache.ts'
 import { firstCallMilliseconds } from '../fleet/circuit-breaker.ts'
 import { lruTokenMemory } from '../get-token/token-memory.ts'
 import { createSecretCache } from '../secret/secret-cache.ts'
-import { createSigners } from '../signing/signer-cache.ts'
+import { createSignerCache } from '../signing/signer-cache.ts'
 import type { Ports } from './application.ts'
 import type { Environment } from './environment.ts'
 import {
@@ -31,7 +31,7 @@ export function openPorts(environment: Environment) {
     ...storePorts,
     elements,
     connections: createConnectionCache({ elements, deployment, now, pause, log }),
-    signers: createSigners(secrets, now),
+    signers: createSignerCache(secrets, now),
     openRotatingSecret: openRotation(places.secrets, stage),
     tokenEndpoint: openTokenEndpoint(secrets, now),
     memory: lruTokenMemory({ maximumTokens }),

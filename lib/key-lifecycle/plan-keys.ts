@@ -3,8 +3,8 @@ import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { type BuilderKey, resolveBuilderKey } from '../configuration/resolve-key.ts'
 import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
-import { misfit } from '../signing/key-algorithm.ts'
-import { currentKey, inFlightMilliseconds, isTimed, nextKey, type SigningKey } from '../signing/signing-key.ts'
+import { keyAlgorithmMismatch } from '../signing/key-algorithm.ts'
+import { assertionDrainMilliseconds, currentKey, isTimed, type SigningKey, stagedKey } from '../signing/signing-key.ts'
 import { RotationRefusedError } from './rotating-secret.ts'
 
 /*
@@ -26,14 +26,14 @@ export function planKeys(
   now: number,
   createKey: () => SigningKey,
 ): readonly SigningKey[] {
-  const isFitting = ({ privateKey }: SigningKey) => !misfit(privateKey, algorithm)
+  const isFitting = ({ privateKey }: SigningKey) => !keyAlgorithmMismatch(privateKey, algorithm)
   const kept = withTimes(keys).filter((key) => {
     const { signsFrom = -Infinity, signsUntil = Infinity } = key
     // One of another algorithm is kept for what it signed: its time must not come any more.
-    return now < signsUntil + inFlightMilliseconds(assertionSeconds) && (signsFrom <= now || isFitting(key))
+    return now < signsUntil + assertionDrainMilliseconds(assertionSeconds) && (signsFrom <= now || isFitting(key))
   })
   const fitting = kept.filter(isFitting)
-  const waiting = nextKey(fitting, now)
+  const waiting = stagedKey(fitting, now)
   const current = currentKey(fitting, now)
   if (!current) {
     const [next, signsFrom] = [waiting ?? createKey(), startOfSecond(now)]

@@ -5,7 +5,7 @@ import { type BuilderKey, resolveBuilderKey } from '../configuration/resolve-key
 import { isSharedKeyAlgorithm } from '../configuration/signature-algorithm.ts'
 import type { Log } from '../log/log-event.ts'
 import { SecretError, type SecretStore } from '../secret/secret-store.ts'
-import { currentKey, type KeyAge, KeyStoreError, keyAge, nextKey, type SigningKey } from '../signing/signing-key.ts'
+import { currentKey, type KeyAge, KeyStoreError, keyAge, type SigningKey, stagedKey } from '../signing/signing-key.ts'
 import { readGeneratedKeys, readSigningKeys } from '../signing/signing-secret.ts'
 import type { Publications } from './publication-store.ts'
 import { keysOf, keysToPublish, nextPublication } from './published-keys.ts'
@@ -58,7 +58,7 @@ async function publishKeysOf(parts: PublishKeysParts, jwtBuilder: string, deadli
       if (isSharedKeyAlgorithm(algorithm)) return { kind: 'shared_key', algorithm }
       signingKeys = await readKeys(secrets, builder)
       const keys = keysToPublish(builder, signingKeys, now())
-      const signsFrom = nextKey(signingKeys, now())?.signsFrom
+      const signsFrom = stagedKey(signingKeys, now())?.signsFrom
       return nextPublication(before, { keys, signsFrom, assertionSeconds }, now())
     },
     deadline,

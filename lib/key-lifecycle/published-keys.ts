@@ -1,8 +1,8 @@
 import type { BuilderKey } from '../configuration/resolve-key.ts'
 import type { SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
-import { misfit } from '../signing/key-algorithm.ts'
+import { keyAlgorithmMismatch } from '../signing/key-algorithm.ts'
 import { type PublicJwk, publicHalf } from '../signing/public-jwk.ts'
-import { currentKey, inFlightMilliseconds, type SigningKey } from '../signing/signing-key.ts'
+import { assertionDrainMilliseconds, currentKey, type SigningKey } from '../signing/signing-key.ts'
 
 /** What the fleet says of the keys of one jwtBuilder, to anybody. */
 export type Publication =
@@ -36,7 +36,7 @@ export interface KeyToPublish {
 export interface PublicationMoment {
   readonly now: number
   /** For how long what a key has signed may be out. */
-  readonly inFlightMilliseconds: number
+  readonly assertionDrainMilliseconds: number
 }
 
 /** The keys that anybody may see at that time. */
@@ -51,10 +51,10 @@ export function keysOf(publication: Publication | undefined, now: number): reado
 export function republish(
   before: readonly PublishedKey[],
   keys: readonly KeyToPublish[],
-  { now, inFlightMilliseconds }: PublicationMoment,
+  { now, assertionDrainMilliseconds }: PublicationMoment,
 ): readonly PublishedKey[] {
   const standing = before.filter(({ until = Infinity }) => now < until)
-  const atLeastUntil = now + inFlightMilliseconds
+  const atLeastUntil = now + assertionDrainMilliseconds
   const distinct = keys.filter((key, index) => keys.findIndex(({ jwk }) => jwk.kid === key.jwk.kid) === index)
   const staying = distinct.map((key) => {
     const known = standing.find(({ jwk }) => isSameKey(jwk, key.jwk))
@@ -100,7 +100,7 @@ export function nextPublication(
 ): Publication | undefined {
   if (!before && keys.length === 0) return undefined
   const known = before?.kind === 'keys' ? before : undefined
-  const moment = { now, inFlightMilliseconds: inFlightMilliseconds(assertionSeconds) }
+  const moment = { now, assertionDrainMilliseconds: assertionDrainMilliseconds(assertionSeconds) }
   const tryAt = signsFrom !== undefined && signsFrom > now ? signsFrom : known?.tryAt
   return { kind: 'keys', keys: republish(known?.keys ?? [], keys, moment), ...(tryAt !== undefined && { tryAt }) }
 }
@@ -113,11 +113,14 @@ export function keysToPublish(
 ): readonly KeyToPublish[] {
   const signing = currentKey(keys, now)
   return keys
-    .filter(({ keyId, privateKey }) => (alias === undefined || keyId === alias) && !misfit(privateKey, algorithm))
+    .filter(
+      ({ keyId, privateKey }) =>
+        (alias === undefined || keyId === alias) && !keyAlgorithmMismatch(privateKey, algorithm),
+    )
     .flatMap((key): KeyToPublish[] => {
       const jwk = publicHalf(key, algorithm, now)
       if (!jwk) return []
       if (key === signing || key.signsUntil === undefined) return [{ jwk }]
-      return [{ jwk, until: key.signsUntil + inFlightMilliseconds(assertionSeconds) }]
+      return [{ jwk, until: key.signsUntil + assertionDrainMilliseconds(assertionSeconds) }]
     })
 }

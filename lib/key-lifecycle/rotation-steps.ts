@@ -1,9 +1,15 @@
 import { compactVerify, importJWK, type JWK } from 'jose'
 import type { Secret } from '../secret/secret.ts'
-import { generateKey, misfit } from '../signing/key-algorithm.ts'
+import { generateKey, keyAlgorithmMismatch } from '../signing/key-algorithm.ts'
 import type { PublicJwk } from '../signing/public-jwk.ts'
 import { createLocalSigner } from '../signing/signer.ts'
-import { currentKey, inFlightMilliseconds, KeyStoreError, keyIdOf, type SigningKey } from '../signing/signing-key.ts'
+import {
+  assertionDrainMilliseconds,
+  currentKey,
+  KeyStoreError,
+  keyIdOf,
+  type SigningKey,
+} from '../signing/signing-key.ts'
 import { readGeneratedKeys, readReplaces, writeKeySet } from '../signing/signing-secret.ts'
 import { planKeys, type RotatedBuilder } from './plan-keys.ts'
 import type { Publications } from './publication-store.ts'
@@ -135,7 +141,7 @@ function keysOfBoth(
 ): readonly KeyToPublish[] {
   const current = keysToPublish(builder, before, now)
   if (!isNew) return current
-  const until = Math.max(now, next.signsFrom ?? 0) + inFlightMilliseconds(builder.assertionSeconds)
+  const until = Math.max(now, next.signsFrom ?? 0) + assertionDrainMilliseconds(builder.assertionSeconds)
   const added = keysToPublish(builder, [next], now).map(({ jwk }) => ({ jwk, ...(stay === 'for now' && { until }) }))
   return [...added, ...current]
 }
@@ -147,7 +153,7 @@ function isAhead(
   publication: Publication | undefined,
   now: number,
 ): boolean {
-  const fitting = before.filter(({ privateKey }) => !misfit(privateKey, algorithm))
+  const fitting = before.filter(({ privateKey }) => !keyAlgorithmMismatch(privateKey, algorithm))
   const published = keysOf(publication, now).find(({ jwk }) => jwk.kid === next.keyId)
   if (!published) return false
   if (!isNew || !currentKey(fitting, now)) return true

@@ -10,15 +10,15 @@ const curveNames: Readonly<Record<string, string>> = {
 }
 
 /**
- * Why this private key can't sign with that algorithm (RFC 7518 section 3, RFC 8037), by what was found and what is
- * needed; undefined where it can.
+ * Why this private key can't sign with that algorithm (RFC 7518 section 3, RFC 8037): what was found and what is needed.
+ * Undefined where the two match.
  */
-export function misfit(key: KeyObject, algorithm: SignatureAlgorithm): string | undefined {
+export function keyAlgorithmMismatch(key: KeyObject, algorithm: SignatureAlgorithm): string | undefined {
   const found = describeKey(key)
   const type = key.asymmetricKeyType
   if (isSharedKeyAlgorithm(algorithm)) return `holds ${found}; ${algorithm} needs a shared key: name it in sharedKey.`
   if (isRsaAlgorithm(algorithm)) {
-    // A key that is bound to PSS and perhaps to one digest is more than a JWK can say, and jose takes none.
+    // A JWK can't say that a key is bound to PSS, and perhaps to one digest, and jose refuses such keys.
     if (type === 'rsa-pss') return `holds ${found}; ${algorithm} needs an RSA key that is not bound to PSS.`
     if (type !== 'rsa') return `holds ${found}; ${algorithm} needs an RSA key.`
     const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
@@ -43,7 +43,7 @@ function describeKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): st
 }
 
 /**
- * A new private key that fits the algorithm.
+ * Makes a new private key for the algorithm.
  * @param modulusLength bits of an RSA key
  */
 export function generateKey(algorithm: SignatureAlgorithm, modulusLength: number): KeyObject {

@@ -1,19 +1,19 @@
 import { X509Certificate } from 'node:crypto'
 import { KeyStoreError } from './signing-key.ts'
 
-/** One block of a PEM text (RFC 7468), its lines in order again. */
+/** One block of a PEM text (RFC 7468), with its lines restored. */
 export interface PemBlock {
   readonly label: string
   readonly text: string
 }
 
 const block = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g
-/** The headers of a traditional encrypted key (RFC 1421 section 4.6.1), which stand on lines of their own. */
+/** The headers of a traditional encrypted key (RFC 1421 section 4.6.1), each on a line of its own. */
 const encryptionHeaders = /^\s*Proc-Type:\s*4,ENCRYPTED\s+DEK-Info:\s*([\w-]+,[0-9A-Fa-f]+)/
 
 /**
- * The blocks in a text that came through environment variables, JSON and shells: line ends escaped once or twice, turned
- * into blanks, or lost.
+ * Reads the blocks of a text that environment variables, JSON and shells may have changed: line ends escaped once or twice,
+ * turned into blanks, or lost.
  */
 export function readPemBlocks(text: string): PemBlock[] {
   const lines = text.replace(/\\+r/g, '').replace(/\\+n/g, '\n').replace(/\r/g, '')
@@ -36,7 +36,7 @@ function wrap(body: string): string {
   )
 }
 
-/** Text that is one piece of base64 and holds PEM or JSON was wrapped on its way into the secret. */
+/** Decodes a text that is nothing but base64 of PEM or JSON. Any other text is returned as it is. */
 export function unwrapBase64(text: string): string {
   const packed = text.replace(/\s+/g, '')
   if (!/^[A-Za-z0-9+/_-]{16,}={0,2}$/.test(packed)) return text
@@ -45,8 +45,8 @@ export function unwrapBase64(text: string): string {
 }
 
 /**
- * The certificates of a PEM text, in their order; none where it holds none.
- * @throws {KeyStoreError} when one can't be read: node:tls would pass over it in silence
+ * The certificates of a PEM text, in their order.
+ * @throws {KeyStoreError} when one can't be read: node:tls would ignore it silently
  */
 export function readCertificates(location: string, text: string): X509Certificate[] {
   return readPemBlocks(text)
@@ -54,7 +54,10 @@ export function readCertificates(location: string, text: string): X509Certificat
     .map((block) => readCertificate(location, block.text))
 }
 
-/** @param encoding PEM, or DER */
+/**
+ * @param encoding PEM, or DER
+ * @throws {KeyStoreError}
+ */
 export function readCertificate(location: string, encoding: string | Buffer): X509Certificate {
   try {
     return new X509Certificate(encoding)

@@ -1,4 +1,5 @@
 import { createPublicKey } from 'node:crypto'
+import { isJsonObject } from '../base/decoding.ts'
 import type { SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import type { SigningKey } from './signing-key.ts'
 
@@ -8,36 +9,36 @@ export type PublicJwk = Readonly<Record<string, string | readonly string[]>> & {
   readonly kid: string
 }
 
-/** All that is ever published. A member that is not named here, private or new, stays inside. */
-const describing = ['kty', 'kid', 'use', 'alg']
-const publicParts: Readonly<Record<string, readonly string[]>> = {
+/** The only members that are ever published. A member that is not named here, private or new, is left out. */
+const describingMembers = ['kty', 'kid', 'use', 'alg']
+const publicMembers: Readonly<Record<string, readonly string[]>> = {
   RSA: ['n', 'e'],
   EC: ['crv', 'x', 'y'],
   OKP: ['crv', 'x'],
 }
 
-/** Of whatever is given, the members that may be published; undefined where that is no whole public key with a `kid`. */
+/** The members of a value that may be published, or undefined where it isn't a whole public key with a `kid`. */
 export function readPublicJwk(value: unknown): PublicJwk | undefined {
-  const given = (typeof value === 'object' && value !== null ? value : {}) as Readonly<Record<string, unknown>>
+  const given = isJsonObject(value) ? value : {}
   const { kty, kid, x5c } = given
-  const parts = typeof kty === 'string' && Object.hasOwn(publicParts, kty) ? publicParts[kty] : undefined
-  if (!parts?.every((part) => typeof given[part] === 'string') || typeof kid !== 'string') return undefined
+  const required = typeof kty === 'string' && Object.hasOwn(publicMembers, kty) ? publicMembers[kty] : undefined
+  if (!required?.every((name) => typeof given[name] === 'string') || typeof kid !== 'string') return undefined
 
-  const members = [...describing, ...parts].flatMap((name): [string, string][] => {
+  const members = [...describingMembers, ...required].flatMap((name): [string, string][] => {
     const member = given[name]
     return typeof member === 'string' ? [[name, member]] : []
   })
-  const chain = isTexts(x5c) ? { x5c: [...x5c] } : {}
+  const chain = isStringList(x5c) ? { x5c: [...x5c] } : {}
   return { ...Object.fromEntries(members), kty: String(kty), kid, ...chain }
 }
 
-function isTexts(value: unknown): value is readonly string[] {
+function isStringList(value: unknown): value is readonly string[] {
   return Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string')
 }
 
 /**
- * What a server needs to verify what this key signs. A certificate whose time is not now is left out: the key doesn't
- * depend on it, and a server that looks at it would refuse both.
+ * What a server needs to verify the signatures of this key. A certificate that is expired or not yet valid is left out: the
+ * key doesn't depend on it, and a server that checks it would refuse both.
  */
 export function publicHalf(
   { privateKey, keyId, certificates }: SigningKey,

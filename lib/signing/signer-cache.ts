@@ -3,51 +3,33 @@ import type { KeyReference } from '../configuration/connection.ts'
 import { isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import { oneLine, type Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
-import { misfit } from './key-algorithm.ts'
+import { keyAlgorithmMismatch } from './key-algorithm.ts'
 import { createLocalSigner, type Signer } from './signer.ts'
-import { currentKey, isTimed, KeyStoreError, nextKey, previousKey, type SigningKey } from './signing-key.ts'
+import { currentKey, isTimed, KeyStoreError, previousKey, type SigningKey, stagedKey } from './signing-key.ts'
 import { readSigningKeys } from './signing-secret.ts'
 
-/** The signers of one process. */
-export interface Signers {
-  /**
-   * The one that signs now.
-   * @throws {SecretError} when the secret can't be had
-   * @throws {KeyStoreError} when it holds no key that fits
-   */
-  get(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer>
-  /**
-   * The one that signed before: by the clock where the keys have times, else that of the secret's version before; undefined
-   * where there is none.
-   * @throws {SecretError} when the secret can't be had
-   * @throws {KeyStoreError} when the version before holds no key that fits
-   */
-  getPrevious(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer | undefined>
-}
+/** The signers that one process has made of the secrets in its `SecretCache`. Which key signs is decided by the clock. */
+export type SignerCache = ReturnType<typeof createSignerCache>
 
-/** Of one version of a secret, each made at its first use. */
-interface SignersOfVersion extends Pick<KeyChoice, 'isTimed'> {
-  /** @throws {KeyStoreError} */
-  current(now: number): Signer
-  /** @throws {KeyStoreError} */
-  previous(now: number): Signer | undefined
-}
+export function createSignerCache(secrets: SecretCache, now: () => number) {
+  const made = new Map<string, { readonly secret: Secret; readonly signers: VersionSigners }>()
 
-/** How long a key may be used before its secret is read again is the secret cache's to decide; which one signs, the clock's. */
-export function createSigners(secrets: SecretCache, now: () => number): Signers {
-  const known = new Map<string, { readonly secret: Secret; readonly signers: SignersOfVersion }>()
-
-  function signersOf(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): SignersOfVersion {
+  function signersOf(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
     const id = JSON.stringify([key.location, key.alias, algorithm])
-    const kept = known.get(id)
-    if (kept?.secret.equals(secret)) return kept.signers
-    const signers = createSignersOfVersion(key, algorithm, secret)
-    known.set(id, { secret, signers })
+    const cached = made.get(id)
+    if (cached?.secret.equals(secret)) return cached.signers
+    const signers = createVersionSigners(key, algorithm, secret)
+    made.set(id, { secret, signers })
     return signers
   }
 
   return {
-    async get(key, algorithm) {
+    /**
+     * The signer of the key that signs now.
+     * @throws {SecretError} when the secret can't be read
+     * @throws {KeyStoreError} when it holds no key that fits
+     */
+    async current(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer> {
       const secret = await secrets.get(key.location)
       try {
         return signersOf(key, algorithm, secret).current(now())
@@ -56,29 +38,49 @@ export function createSigners(secrets: SecretCache, now: () => number): Signers 
         throw error
       }
     },
-    async getPrevious(key, algorithm) {
+
+    /**
+     * The signer of the key that signed before, or undefined where no key did: by the clock where the keys have times, else
+     * by the secret's version before.
+     * @throws {SecretError} when the secret can't be read
+     * @throws {KeyStoreError} when the version before holds no key that fits
+     */
+    async previous(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer | undefined> {
       const secret = await secrets.get(key.location)
       const signers = signersOf(key, algorithm, secret)
       if (signers.isTimed) return signers.previous(now())
-      const before = await secrets.getPrevious(key.location)
-      if (!before || before.equals(secret)) return undefined
-      return createSignersOfVersion(key, algorithm, before).current(now())
+      const secretBefore = await secrets.getPrevious(key.location)
+      if (!secretBefore || secretBefore.equals(secret)) return undefined
+      return createVersionSigners(key, algorithm, secretBefore).current(now())
     },
   }
 }
 
-function createSignersOfVersion(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): SignersOfVersion {
+/** The signers of one version of a secret, each made at its first use. */
+interface VersionSigners {
+  /** Whether the keys have times. */
+  readonly isTimed: boolean
+  /** @throws {KeyStoreError} when no key signs at that time, or the one that does doesn't fit */
+  current(now: number): Signer
+  /** Undefined where no key has signed before. */
+  previous(now: number): Signer | undefined
+}
+
+/** @throws {KeyStoreError} when the secret can't be read */
+function createVersionSigners(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
   if (isSharedKeyAlgorithm(algorithm)) {
     const signer = createSharedKeySigner(key, algorithm, secret)
     return { isTimed: false, current: () => signer, previous: () => undefined }
   }
   const choice = createKeyChoice(key, readSigningKeys(key.location, secret))
   const made = new Map<SigningKey, Signer>()
-  const signerOf = (signingKey: SigningKey) => {
+
+  function signerOf(signingKey: SigningKey): Signer {
     const signer = made.get(signingKey) ?? createKeySigner(key, algorithm, signingKey)
     made.set(signingKey, signer)
     return signer
   }
+
   return {
     isTimed: choice.isTimed,
     current: (now) => signerOf(choice.current(now)),
@@ -90,12 +92,12 @@ function createSignersOfVersion(key: KeyReference, algorithm: SignatureAlgorithm
 }
 
 function createKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, signingKey: SigningKey): Signer {
-  const complaint = misfit(signingKey.privateKey, algorithm)
-  if (complaint) throw new KeyStoreError(location, complaint)
+  const mismatch = keyAlgorithmMismatch(signingKey.privateKey, algorithm)
+  if (mismatch) throw new KeyStoreError(location, mismatch)
   return createLocalSigner(signingKey.privateKey, signingKey)
 }
 
-/** The key is the text's UTF-8 bytes, as in the original. */
+/** The key is the UTF-8 bytes of the text, as in the original. */
 function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): Signer {
   const bytes = Buffer.from(oneLine(secret).reveal(), 'utf8')
   const neededBytes = Number(algorithm.slice(2)) / 8
@@ -107,15 +109,15 @@ function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureA
 
 /** Which of a secret's keys signs. */
 export interface KeyChoice {
-  /** Whether the clock decides: the keys have times. Else it is always the same. */
+  /** Whether the keys have times, and the clock decides. Otherwise the same key always signs. */
   readonly isTimed: boolean
-  /** @throws {KeyStoreError} when none does at that time */
+  /** @throws {KeyStoreError} when no key signs at that time */
   current(now: number): SigningKey
-  /** By the clock; undefined where none has signed before. */
+  /** By the clock. Undefined where no key has signed before. */
   previous(now: number): SigningKey | undefined
 }
 
-/** @throws {KeyStoreError} when no key has the alias that is named, or several do of which none has a time */
+/** @throws {KeyStoreError} when no key has the alias, or several keys have it and none of them has times */
 export function createKeyChoice({ location, alias }: KeyReference, keys: readonly SigningKey[]): KeyChoice {
   const candidates = alias === undefined ? keys : keys.filter(({ keyId }) => keyId === alias)
   const [only, ...others] = candidates
@@ -124,7 +126,7 @@ export function createKeyChoice({ location, alias }: KeyReference, keys: readonl
   if (isTimed(candidates))
     return {
       isTimed: true,
-      current: (now) => currentKey(candidates, now) ?? complainOfNone(location, candidates, now),
+      current: (now) => currentKey(candidates, now) ?? throwNoCurrentKey(location, candidates, now),
       previous: (now) => previousKey(candidates, now),
     }
   if (others.length > 0)
@@ -132,16 +134,16 @@ export function createKeyChoice({ location, alias }: KeyReference, keys: readonl
   return { isTimed: false, current: () => only, previous: () => undefined }
 }
 
-function complainOfNone(location: string, keys: readonly SigningKey[], now: number): never {
-  const [next, last] = [nextKey(keys, now), previousKey(keys, now)]
+function throwNoCurrentKey(location: string, keys: readonly SigningKey[], now: number): never {
+  const [staged, last] = [stagedKey(keys, now), previousKey(keys, now)]
   const ended = last ? `; the last one, ${last.keyId}, ended at ${textOf(last.signsUntil)}` : ''
-  const toDo = next
-    ? `; the next one, ${next.keyId}, will from ${textOf(next.signsFrom)}: wait for it or make its signsFrom earlier, and see that the clock is right.`
+  const advice = staged
+    ? `; the next one, ${staged.keyId}, will from ${textOf(staged.signsFrom)}: wait for it or make its signsFrom earlier, and see that the clock is right.`
     : ': rotate the secret, which makes a new one.'
   const untimed = keys.filter(({ signsFrom }) => signsFrom === undefined)
   const passedOver =
     untimed.length > 0 ? ` Beside keys with signsFrom those without never sign: ${aliasesOf(untimed)}.` : ''
-  throw new KeyStoreError(location, `holds no key that signs now${ended}${toDo}${passedOver}`)
+  throw new KeyStoreError(location, `holds no key that signs now${ended}${advice}${passedOver}`)
 }
 
 function textOf(milliseconds = 0): string {

@@ -7,19 +7,18 @@ import {
   verify,
   type X509Certificate,
 } from 'node:crypto'
+import { isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import type { SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import { Secret } from '../secret/secret.ts'
-import { misfit } from './key-algorithm.ts'
+import { keyAlgorithmMismatch } from './key-algorithm.ts'
 import { type PemBlock, readCertificate, readCertificates, readPemBlocks, unwrapBase64 } from './pem.ts'
 import { KeyStoreError, keyIdOf, type SigningKey, type Times } from './signing-key.ts'
 
-type Members = Readonly<Record<string, unknown>>
-
 /**
- * The private keys of a signing secret, in their order: a JWK, a JWK set, PEM (PKCS#8, PKCS#1, SEC1; encrypted only with
- * its passphrase beside it), or JSON `{ privateKey, kid?, certificate?, passphrase? }`; each plain or base64-wrapped. A JWK
- * may say when it signs.
- * @throws {KeyStoreError} naming what was found
+ * Reads the private keys of a signing secret, in their order: a JWK, a JWK set, PEM (PKCS#8, PKCS#1, SEC1; encrypted only
+ * with its passphrase beside it), or JSON `{ privateKey, kid?, certificate?, passphrase? }`; each plain or base64-wrapped. A
+ * JWK may have times.
+ * @throws {KeyStoreError} describing what was found
  */
 export function readSigningKeys(location: string, secret: Secret): readonly SigningKey[] {
   const text = unwrapBase64(secret.reveal()).trim()
@@ -34,16 +33,14 @@ export function readSigningKeys(location: string, secret: Secret): readonly Sign
   )
 }
 
-function parseObject(location: string, text: string): Members {
-  try {
-    return JSON.parse(text)
-  } catch {
-    // The parser's own message quotes the text.
-    throw new KeyStoreError(location, 'begins like JSON and is none; it must hold a JWK, a JWK set or PEM.')
-  }
+/** @param text begins with `{` */
+function parseObject(location: string, text: string): JsonObject {
+  const value = parseJson(text)
+  if (isJsonObject(value)) return value
+  throw new KeyStoreError(location, 'begins like JSON and is none; it must hold a JWK, a JWK set or PEM.')
 }
 
-function readObject(location: string, value: Members): readonly SigningKey[] {
+function readObject(location: string, value: JsonObject): readonly SigningKey[] {
   const { keys, kty, privateKey, certificate } = value
   if (Array.isArray(keys)) {
     if (keys.length === 0) throw new KeyStoreError(location, 'holds a JWK set without keys.')
@@ -60,12 +57,12 @@ function readObject(location: string, value: Members): readonly SigningKey[] {
   )
 }
 
-function readPrivateKeyText(location: string, text: string, beside: Members): SigningKey {
+function readPrivateKeyText(location: string, text: string, beside: JsonObject): SigningKey {
   return text.startsWith('{') ? readJwk(location, parseObject(location, text), beside) : readPem(location, text, beside)
 }
 
-function readJwk(location: string, jwk: unknown, beside: Members): SigningKey {
-  const members = (typeof jwk === 'object' && jwk !== null ? jwk : {}) as Members
+function readJwk(location: string, jwk: unknown, beside: JsonObject): SigningKey {
+  const members = isJsonObject(jwk) ? jwk : {}
   const { kty, d, x, kid, x5c } = members
   if (kty === 'oct')
     throw new KeyStoreError(location, 'holds a symmetric JWK; name a plain secret in sharedKey for HS* algorithms.')
@@ -87,7 +84,7 @@ function readJwk(location: string, jwk: unknown, beside: Members): SigningKey {
   }
 }
 
-/** A JWK gives both halves, and nothing makes them fit: EC and RSA keys are read as given, of an Ed25519 key x is ignored. */
+/** The halves of a JWK may differ, and node:crypto doesn't check: it reads EC and RSA keys as given, and ignores the x of an Ed25519 key. */
 function isWhole(privateKey: KeyObject, x: unknown): boolean {
   const publicKey = createPublicKey(privateKey)
   if (!['rsa', 'ec'].includes(String(privateKey.asymmetricKeyType))) return publicKey.export({ format: 'jwk' }).x === x
@@ -99,7 +96,7 @@ function isWhole(privateKey: KeyObject, x: unknown): boolean {
   }
 }
 
-function readPem(location: string, text: string, beside: Members): SigningKey {
+function readPem(location: string, text: string, beside: JsonObject): SigningKey {
   const blocks = readPemBlocks(text)
   const [block, second] = blocks.filter(({ label }) => label.endsWith('PRIVATE KEY'))
   if (!block) throw new KeyStoreError(location, `holds ${describeBlocks(blocks)}; it must hold a private key.`)
@@ -130,7 +127,7 @@ function readPrivateKey(location: string, { label, text }: PemBlock, passphrase:
   )
 }
 
-function certificatesBeside(location: string, { certificate }: Members): X509Certificate[] | undefined {
+function certificatesBeside(location: string, { certificate }: JsonObject): X509Certificate[] | undefined {
   if (certificate === undefined) return undefined
   if (typeof certificate !== 'string')
     throw new KeyStoreError(location, 'holds a certificate that is no text; it must be PEM, or DER in base64.')
@@ -149,7 +146,7 @@ function signingKey(
   return { privateKey, keyId: typeof kid === 'string' && kid !== '' ? kid : keyIdOf(privateKey), certificates }
 }
 
-/** The reason of node:crypto is dropped: it may quote its input. */
+/** Drops the error of node:crypto, which may quote its input. */
 function attempt<T>(location: string, found: string, read: () => T): T {
   try {
     return read()
@@ -163,14 +160,14 @@ function describeBlocks(blocks: readonly PemBlock[]): string {
   return `PEM of the kind ${[...new Set(blocks.map(({ label }) => label))].join(' and ')}`
 }
 
-/** The last second of the year 9999: what lies beyond was written in milliseconds. */
+/** The last second of the year 9999. A larger number was written in milliseconds. */
 const latestSeconds = 253_402_300_799
 
 /**
- * When a JWK signs: `signsFrom` and `signsUntil`, seconds since the epoch there, milliseconds here. None where it has none.
- * @throws {KeyStoreError} naming the member that is no such number
+ * Reads `signsFrom` and `signsUntil` of a JWK, both optional: seconds since the epoch there, milliseconds here.
+ * @throws {KeyStoreError} naming the member that is not a time
  */
-export function readTimes(location: string, { signsFrom, signsUntil }: Readonly<Record<string, unknown>>): Times {
+function readTimes(location: string, { signsFrom, signsUntil }: JsonObject): Times {
   if (signsFrom === undefined && signsUntil !== undefined)
     throw new KeyStoreError(location, 'holds a key with signsUntil and without signsFrom; it needs signsFrom, too.')
   return {
@@ -188,9 +185,9 @@ function milliseconds(location: string, member: keyof Times, seconds: unknown): 
 }
 
 /**
- * The keys in a secret that Tokenwell rotates. None where it has no text yet, or the stack's `{ "keys": [] }`, until its first
- * rotation.
- * @throws {KeyStoreError} when it holds something else: that is never overwritten
+ * Reads the keys of a secret that Tokenwell rotates. Before its first rotation it has no text, or the stack's
+ * `{ "keys": [] }`, and so no keys.
+ * @throws {KeyStoreError} when it holds anything else: that is never overwritten
  */
 export function readGeneratedKeys(location: string, secret: Secret | undefined): readonly SigningKey[] {
   return secret && !isEmpty(secret.reveal()) ? readSigningKeys(location, secret) : []
@@ -198,23 +195,15 @@ export function readGeneratedKeys(location: string, secret: Secret | undefined):
 
 function isEmpty(text: string): boolean {
   if (text.trim() === '') return true
-  const value = parse(text)
-  if (typeof value !== 'object' || value === null) return false
-  const { keys = [], kty, privateKey } = value as Readonly<Record<string, unknown>>
+  const value = parseJson(text)
+  if (!isJsonObject(value)) return false
+  const { keys = [], kty, privateKey } = value
   return kty === undefined && privateKey === undefined && Array.isArray(keys) && keys.length === 0
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
-}
-
 /**
- * The text of a secret that Tokenwell rotates: a private JWK set, as `read-signing-keys.ts` reads it.
- * @param replaces the version of the secret from which it was made
+ * Writes the text of a secret that Tokenwell rotates: a private JWK set, as `readGeneratedKeys` reads it.
+ * @param replaces the version of the secret that the text was made from
  */
 export function writeKeySet(
   keys: readonly SigningKey[],
@@ -224,9 +213,10 @@ export function writeKeySet(
   return new Secret(JSON.stringify({ keys: keys.map((key) => writeKey(key, algorithm)), replaces }))
 }
 
-/** @returns undefined where the text doesn't say */
-export function readReplaces(set: Secret): string | undefined {
-  const { replaces } = JSON.parse(set.reveal()) as Readonly<Record<string, unknown>>
+/** The version of the secret that the text was made from. Undefined where the text doesn't say: it was the secret's first. */
+export function readReplaces(keySet: Secret): string | undefined {
+  const value = parseJson(keySet.reveal())
+  const replaces = isJsonObject(value) ? value['replaces'] : undefined
   return typeof replaces === 'string' ? replaces : undefined
 }
 
@@ -234,8 +224,8 @@ function writeKey({ privateKey, keyId, certificates, signsFrom, signsUntil }: Si
   return {
     ...privateKey.export({ format: 'jwk' }),
     ...{ kid: keyId, use: 'sig' },
-    // A key that is kept for what it has signed may be of another algorithm.
-    ...(misfit(privateKey, alg) === undefined && { alg }),
+    // A key that no longer signs may be of another algorithm.
+    ...(keyAlgorithmMismatch(privateKey, alg) === undefined && { alg }),
     ...(certificates.length > 0 && { x5c: certificates.map(({ raw }) => raw.toString('base64')) }),
     ...(signsFrom !== undefined && { signsFrom: signsFrom / 1000 }),
     ...(signsUntil !== undefined && { signsUntil: signsUntil / 1000 }),

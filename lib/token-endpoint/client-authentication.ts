@@ -2,7 +2,7 @@ import type { ClientSecretBasic, Connection, PrivateKeyJwt, TlsClientAuth } from
 import { oneLine, Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import type { Signer } from '../signing/signer.ts'
-import type { Signers } from '../signing/signer-cache.ts'
+import type { SignerCache } from '../signing/signer-cache.ts'
 import { type AssertionMoment, signAssertion, type Validity } from './assertion.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
@@ -81,12 +81,12 @@ export interface ClientKeys {
   previous(connection: Connection): Promise<ClientKey | undefined>
 }
 
-export function createClientKeys(signers: Signers, secrets: SecretStore): ClientKeys {
+export function createClientKeys(signers: SignerCache, secrets: SecretStore): ClientKeys {
   return {
     async current({ clientAuthentication: way }) {
       if (way.method === 'tls_client_auth') return { way }
       if (way.method === 'client_secret_basic') return { way, password: oneLine(await secrets.get(way.passwordSecret)) }
-      return { way, signer: await signers.get(way.assertion.key, way.assertion.algorithm) }
+      return { way, signer: await signers.current(way.assertion.key, way.assertion.algorithm) }
     },
     async previous({ clientAuthentication: way }) {
       if (way.method === 'tls_client_auth') return undefined
@@ -94,7 +94,7 @@ export function createClientKeys(signers: Signers, secrets: SecretStore): Client
         const password = await previousPassword(secrets, way.passwordSecret)
         return password && { way, password }
       }
-      const signer = await signers.getPrevious(way.assertion.key, way.assertion.algorithm)
+      const signer = await signers.previous(way.assertion.key, way.assertion.algorithm)
       return signer && { way, signer }
     },
   }

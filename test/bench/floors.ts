@@ -1,7 +1,7 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject, randomUUID, sign } from 'node:crypto'
 import { Client, type Dispatcher } from 'undici'
 import { exchange } from '../../lib/adapters/http/http-exchange.ts'
-import { signJws } from '../../lib/signing/signer.ts'
+import { createLocalSigner } from '../../lib/signing/signer.ts'
 import type { FarEnd } from './far-end.ts'
 import type { PeerAlgorithm } from './peers.ts'
 
@@ -30,7 +30,10 @@ export function createTokenFloor(farEnd: FarEnd, algorithm: PeerAlgorithm): Toke
 /** The same by the parts of Tokenwell, which take shorter ways through the same libraries. */
 export function createOwnTokenFloor(farEnd: FarEnd, algorithm: PeerAlgorithm): TokenFloor {
   const limits = { receiveMilliseconds: 10_000, totalMilliseconds: 15_000, maximumBytes: 65_536, tooLarge: Error }
-  const signJwt = (key: KeyObject, claims: Record<string, unknown>) => signJws(key, { alg: algorithm }, claims)
+  const signJwt = async (key: KeyObject, claims: Record<string, unknown>) => {
+    const jws = await createLocalSigner(key, {}).sign({ alg: algorithm }, claims)
+    return jws.reveal()
+  }
   return createFloor(farEnd, algorithm, signJwt, async (client, request) => {
     const { body } = await exchange(client, request, limits)
     return JSON.parse(body.toString())
@@ -40,7 +43,7 @@ export function createOwnTokenFloor(farEnd: FarEnd, algorithm: PeerAlgorithm): T
 function createFloor(
   { issuer, certificate }: FarEnd,
   algorithm: PeerAlgorithm,
-  signJwt: (key: KeyObject, claims: Record<string, unknown>) => string,
+  signJwt: (key: KeyObject, claims: Record<string, unknown>) => string | Promise<string>,
   ask: (client: Client, request: Dispatcher.RequestOptions) => Promise<unknown>,
 ): TokenFloor {
   const key = createKey(algorithm)
@@ -50,7 +53,7 @@ function createFloor(
     async newToken() {
       const iat = Math.floor(Date.now() / 1000)
       const claims = { iss: 'theClient', sub: 'theClient', aud: issuer, jti: randomUUID(), iat, exp: iat + 60 }
-      const body = `grant_type=client_credentials&client_assertion=${signJwt(key, claims)}`
+      const body = `grant_type=client_credentials&client_assertion=${await signJwt(key, claims)}`
       const answer = await ask(client, { path: '/token', method: 'POST', headers, body })
       return (answer as Record<string, unknown>)['access_token']
     },

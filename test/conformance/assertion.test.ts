@@ -12,7 +12,7 @@ import { type SignatureAlgorithm, signatureAlgorithms } from '../../lib/configur
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
 import type { Signer } from '../../lib/signing/signer.ts'
 import { createLocalSigner } from '../../lib/signing/signer.ts'
-import { createSigners } from '../../lib/signing/signer-cache.ts'
+import { createSignerCache } from '../../lib/signing/signer-cache.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
 import type { AssertionMoment } from '../../lib/token-endpoint/assertion.ts'
 import { signAssertion } from '../../lib/token-endpoint/assertion.ts'
@@ -205,7 +205,7 @@ async function startFarEnd(t: TestContext, changes: ElementChanges = {}): Promis
   t.after(() => dispatcher.close())
 
   const assertion = await theAssertion(workspace)
-  const theSigner = await createSigners(createSecretCache(secrets, Date.now), Date.now).get(
+  const theSigner = await createSignerCache(createSecretCache(secrets, Date.now), Date.now).current(
     assertion.key,
     assertion.algorithm,
   )

@@ -52,12 +52,12 @@ test('these files compare secrets, each by equals or timingSafeEqual', () => {
   const comparing = sources.filter((path) => /\.equals\(|timingSafeEqual\(/.test(textOf(path)))
   assert.deepEqual(comparing, [
     'infra/local/authorization-server.ts',
+    'lib/access-token/token.ts',
     'lib/adapters/files/file-secrets.ts',
     'lib/adapters/http/dispatcher-cache.ts',
     'lib/secret/secret-cache.ts',
     'lib/secret/secret.ts',
     'lib/signing/signer-cache.ts',
     'lib/token-endpoint/client-authentication.ts',
-    'lib/access-token/token.ts',
   ])
 })

@@ -91,7 +91,7 @@ const ports = {
   elements: ['get', 'ids', 'findings'],
   secrets: ['get', 'refresh', 'getPrevious'],
   secretStore: ['get'],
-  signers: ['get'],
+  signers: ['current'],
   tokenEndpoint: ['post'],
   store: ['read', 'write', 'due'],
   sealing: ['digest', 'seal', 'open'],

@@ -6,7 +6,7 @@ import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import type { SecretStore } from '../../../lib/secret/secret-store.ts'
 import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-store.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
-import type { Signers } from '../../../lib/signing/signer-cache.ts'
+import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import {
   createTokensInVirtualTime,
@@ -67,9 +67,9 @@ async function theFarEnds(endpoint: VirtualEndpoint, connection = plainConnectio
       return text === undefined ? undefined : new Secret(text)
     },
   }
-  const signers: Signers = {
-    get: () => Promise.resolve(signerWith('current')),
-    async getPrevious({ location }) {
+  const signers: SignerCache = {
+    current: () => Promise.resolve(signerWith('current')),
+    async previous({ location }) {
       const key = await previousOf(location)
       return key === undefined ? undefined : signerWith(key)
     },

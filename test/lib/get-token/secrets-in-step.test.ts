@@ -5,7 +5,7 @@ import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-store.ts'
-import type { Signers } from '../../../lib/signing/signer-cache.ts'
+import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import { plant } from '../../support/output/canary.ts'
 import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
 import {
@@ -36,12 +36,12 @@ function createSigners(
   })
   const join = () => {
     const secrets = createSecretCache(store, fleet.time.now)
-    const signers: Signers = {
-      async get({ location }) {
+    const signers: SignerCache = {
+      async current({ location }) {
         const key = (await secrets.get(location)).reveal()
         return { sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims, key }).encode()) }
       },
-      getPrevious: async () => undefined,
+      previous: async () => undefined,
     }
     return fleet.join({ secrets, signers })
   }

@@ -21,7 +21,7 @@ const standing = (kid: string, until?: number): PublishedKey => ({
   ...(until !== undefined && { until }),
 })
 const next = (before: readonly PublishedKey[], keys: readonly { jwk: PublicJwk; until?: number }[]) =>
-  republish(before, keys, { now, inFlightMilliseconds: inFlight }).map(({ jwk: { kid }, ...times }) => ({
+  republish(before, keys, { now, assertionDrainMilliseconds: inFlight }).map(({ jwk: { kid }, ...times }) => ({
     kid,
     ...times,
   }))
@@ -34,9 +34,9 @@ test('a key is published from now on, one that stands there since it has stood t
 })
 
 test('a key that is there no more stays until the last of what it signed is out, and no longer however often it is looked at', () => {
-  const [a] = republish([standing('a')], [], { now, inFlightMilliseconds: inFlight })
+  const [a] = republish([standing('a')], [], { now, assertionDrainMilliseconds: inFlight })
   assert.equal(a?.until, now + inFlight)
-  const later = { now: now + inFlight - 1, inFlightMilliseconds: inFlight }
+  const later = { now: now + inFlight - 1, assertionDrainMilliseconds: inFlight }
   assert.equal(republish([a], [], later)[0]?.until, now + inFlight)
   assert.deepEqual(republish([a], [], { ...later, now: now + inFlight }), [])
 })
@@ -69,14 +69,14 @@ test('a key that signs again has no end, and has not been there for as long as i
 test('another key of the same kid takes its place at once: no reader could tell the two apart', () => {
   const published = republish([standing('a')], [{ jwk: jwk('a', { x: 'other' }) }, { jwk: jwk('a', { x: 'third' }) }], {
     now,
-    inFlightMilliseconds: inFlight,
+    assertionDrainMilliseconds: inFlight,
   })
   assert.deepEqual(published, [{ jwk: jwk('a', { x: 'other' }), publishedAt: now }])
 })
 
 test('a certificate that comes or goes makes no other key of it', () => {
   assert.deepEqual(
-    republish([standing('a')], [{ jwk: jwk('a', { x5c: ['abc'] }) }], { now, inFlightMilliseconds: inFlight }),
+    republish([standing('a')], [{ jwk: jwk('a', { x5c: ['abc'] }) }], { now, assertionDrainMilliseconds: inFlight }),
     [{ jwk: jwk('a', { x5c: ['abc'] }), publishedAt: earlier }],
   )
 })

@@ -119,7 +119,7 @@ async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
     },
   )
   await rotated.time.until(rotated.get())
-  const signers = { get: async () => theSigner, getPrevious: async () => theSigner }
+  const signers = { current: async () => theSigner, previous: async () => theSigner }
   const early = createTokensInVirtualTime(
     ({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()),
     {

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { currentKey, isTimed, nextKey, previousKey, type Times } from '../../../lib/signing/signing-key.ts'
+import { currentKey, isTimed, previousKey, stagedKey, type Times } from '../../../lib/signing/signing-key.ts'
 
 const keys = [
   { name: 'c', signsFrom: 300 },
@@ -12,13 +12,13 @@ const keys = [
 
 test('the state of each key is told by the clock, to the millisecond', () => {
   const states = [99, 100, 199, 200, 299, 300, 399, 400].map((now) =>
-    [previousKey(keys, now), currentKey(keys, now), nextKey(keys, now)].map((key) => key?.name ?? '-').join(' '),
+    [previousKey(keys, now), currentKey(keys, now), stagedKey(keys, now)].map((key) => key?.name ?? '-').join(' '),
   )
   assert.deepEqual(states, ['- - a', '- a b', '- a b', 'a b c', 'a b c', 'b c d', 'b c d', 'b d -'])
 })
 
 test('a key without times has no state, and one with them makes a set that the clock decides', () => {
   const untimed: readonly Times[] = [{}]
-  for (const state of [previousKey, currentKey, nextKey]) assert.equal(state(untimed, 100), undefined)
+  for (const state of [previousKey, currentKey, stagedKey]) assert.equal(state(untimed, 100), undefined)
   assert.deepEqual([isTimed([]), isTimed(untimed), isTimed(keys)], [false, false, true])
 })

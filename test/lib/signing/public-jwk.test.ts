@@ -3,7 +3,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { test } from 'node:test'
 import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
 import { signatureAlgorithms } from '../../../lib/configuration/signature-algorithm.ts'
-import { generateKey, misfit } from '../../../lib/signing/key-algorithm.ts'
+import { generateKey, keyAlgorithmMismatch } from '../../../lib/signing/key-algorithm.ts'
 import { publicHalf, readPublicJwk } from '../../../lib/signing/public-jwk.ts'
 
 const now = Date.now()
@@ -13,7 +13,7 @@ const algorithms = signatureAlgorithms.filter((algorithm) => !algorithm.startsWi
 
 test('a key that is made for an algorithm fits it', () => {
   for (const algorithm of algorithms)
-    assert.equal(misfit(generateKey(algorithm, 2048), algorithm), undefined, algorithm)
+    assert.equal(keyAlgorithmMismatch(generateKey(algorithm, 2048), algorithm), undefined, algorithm)
   assert.equal(generateKey('PS512', 3072).asymmetricKeyDetails?.modulusLength, 3072)
 })
 

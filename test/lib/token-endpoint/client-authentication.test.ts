@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Connection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
-import { createSigners } from '../../../lib/signing/signer-cache.ts'
+import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
 import {
   authenticateClient,
   type ClientCredentials,
@@ -21,7 +21,7 @@ async function authenticate(connection: Connection, text: string): Promise<Clien
     singleVersionSecrets(async () => new Secret(text)),
     Date.now,
   )
-  const key = await createClientKeys(createSigners(secrets, Date.now), secrets).current(connection)
+  const key = await createClientKeys(createSignerCache(secrets, Date.now), secrets).current(connection)
   return authenticateClient(connection.clientId, key, moment)
 }
 

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Connection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
-import type { Signers } from '../../../lib/signing/signer-cache.ts'
+import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import { createClientKeys } from '../../../lib/token-endpoint/client-authentication.ts'
 import { plainConnection } from '../../support/virtual/tokens-in-virtual-time.ts'
 import { theSigner } from '../../support/virtual/virtual-ports.ts'
@@ -16,12 +16,12 @@ const basic: Connection = {
 function theKeys(before?: string) {
   const asked: string[] = []
   const previousSigner = { ...theSigner, keyId: 'previous' }
-  const signers: Signers = {
-    async get({ location }, algorithm) {
+  const signers: SignerCache = {
+    async current({ location }, algorithm) {
       asked.push(`key ${location} ${algorithm}`)
       return theSigner
     },
-    async getPrevious({ location }, algorithm) {
+    async previous({ location }, algorithm) {
       asked.push(`previous key ${location} ${algorithm}`)
       return before === undefined ? undefined : previousSigner
     },

@@ -10,7 +10,7 @@ import type { TokenMemory } from '../../../lib/get-token/token-memory.ts'
 import { lruTokenMemory } from '../../../lib/get-token/token-memory.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
-import { createSigners } from '../../../lib/signing/signer-cache.ts'
+import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../elements/elements.ts'
 import { applicationWithDefaults } from '../virtual/default-ports.ts'
 import { singleVersionSecrets } from '../virtual/single-version-secrets.ts'
@@ -86,7 +86,7 @@ export async function startIssueTokenByTestClock(
   const cachedSecrets = createSecretCache(secrets, now)
   const { getToken, rejectToken, outcomes, clockOffsets } = applicationWithDefaults({
     connections: createConnectionCache({ elements, deployment, now, pause, log }),
-    signers: createSigners(cachedSecrets, now),
+    signers: createSignerCache(cachedSecrets, now),
     secrets: cachedSecrets,
     tokenEndpoint: undiciTokenEndpoint(cachedSecrets, now),
     now,

@@ -14,7 +14,7 @@ import type { LogEvent } from '../../../lib/log/log-event.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import type { WarmRun } from '../../../lib/renewal/warm-tokens.ts'
 import type { SecretCache } from '../../../lib/secret/secret-cache.ts'
-import type { Signers } from '../../../lib/signing/signer-cache.ts'
+import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import type { TokenEndpointAnswer } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { localDeployment } from '../elements/element-store.ts'
 import type { RawElements } from '../elements/elements.ts'
@@ -94,7 +94,7 @@ export interface TokensInVirtualTimeOptions {
   /** The same, read as they are kept. */
   readonly elements?: ElementStore
   readonly secrets?: SecretCache
-  readonly signers?: Signers
+  readonly signers?: SignerCache
   readonly memoryMaximumSeconds?: number
   readonly bus?: EventBus
 }

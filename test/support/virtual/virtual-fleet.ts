@@ -67,7 +67,7 @@ export function createVirtualFleet(parts: VirtualFleetParts): VirtualFleet {
   const ports = () =>
     withDefaultPorts({
       ...{ connections, tokenEndpoint, store, sealing, random, now, pause },
-      signers: { ...theSigners, get: () => Promise.resolve(aSigner) },
+      signers: { ...theSigners, current: () => Promise.resolve(aSigner) },
       secrets: thePassword,
       memory: lruTokenMemory({ maximumTokens: 10_000 }),
       memoryMaximumSeconds: 30,

@@ -5,7 +5,7 @@ import { fingerprintOf } from '../../../lib/configuration/fingerprint.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { SecretCache } from '../../../lib/secret/secret-cache.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
-import type { Signers } from '../../../lib/signing/signer-cache.ts'
+import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import type { TokenEndpoint, TokenEndpointAnswer } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { singleVersionSecrets } from './single-version-secrets.ts'
 import type { VirtualTime } from './virtual-time.ts'
@@ -50,9 +50,9 @@ export const theSigner: Signer = {
   sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims }).encode()),
 }
 
-export const theSigners: Signers = {
-  get: () => Promise.resolve(theSigner),
-  getPrevious: () => Promise.resolve(undefined),
+export const theSigners: SignerCache = {
+  current: () => Promise.resolve(theSigner),
+  previous: () => Promise.resolve(undefined),
 }
 
 export const thePassword: SecretCache = {

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { decodeProtectedHeader, jwtVerify } from 'jose'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
-import { createSigners } from '../../../lib/signing/signer-cache.ts'
+import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
 
@@ -48,11 +48,11 @@ function theRotatedSecret(keys: readonly SomeKey[]) {
     /** @param ahead of the true time, in milliseconds */
     startInstance(ahead = 0) {
       const now = () => far.now + ahead
-      const signers = createSigners(createSecretCache(store, now), now)
+      const signers = createSignerCache(createSecretCache(store, now), now)
       return {
         signers,
         async sign() {
-          const signer = await signers.get({ location }, 'ES256')
+          const signer = await signers.current({ location }, 'ES256')
           const header = { alg: 'ES256', ...(signer.keyId !== undefined && { kid: signer.keyId }) }
           return (await signer.sign(header, { jti: 'some' })).reveal()
         },
@@ -95,12 +95,12 @@ test('the kept signer is replaced at the millisecond at which the next key begin
 test('a signer is made once, and kept while its key signs', async () => {
   const { far, startInstance } = theRotatedSecret([someKey('b', start + minute), someKey('a', start, start + minute)])
   const { signers } = startInstance()
-  const [one, two] = [await signers.get({ location }, 'ES256'), await signers.get({ location }, 'ES256')]
+  const [one, two] = [await signers.current({ location }, 'ES256'), await signers.current({ location }, 'ES256')]
   assert.equal(one, two)
   far.now += minute
-  const three = await signers.get({ location }, 'ES256')
+  const three = await signers.current({ location }, 'ES256')
   assert.notEqual(three, one)
-  assert.equal(await signers.get({ location }, 'ES256'), three)
+  assert.equal(await signers.current({ location }, 'ES256'), three)
 })
 
 test('a secret that is replaced while a signer is kept counts once it is read again', async () => {

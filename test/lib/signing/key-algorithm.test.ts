@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
 import { test } from 'node:test'
 import { type SignatureAlgorithm, signatureAlgorithms } from '../../../lib/configuration/signature-algorithm.ts'
-import { misfit } from '../../../lib/signing/key-algorithm.ts'
+import { keyAlgorithmMismatch } from '../../../lib/signing/key-algorithm.ts'
 import { createLocalSigner } from '../../../lib/signing/signer.ts'
 
 const rs: readonly SignatureAlgorithm[] = ['RS256', 'RS384', 'RS512']
@@ -62,7 +62,7 @@ const kindOfKey: Readonly<Record<SignatureAlgorithm, string | undefined>> = {
 for (const { found, key, fits, needs } of rows) {
   test(`${found} ${fits.length === 0 ? 'fits no algorithm' : `fits ${fits.join(', ')} and no other algorithm`}`, () => {
     for (const algorithm of signatureAlgorithms) {
-      const complaint = misfit(key, algorithm)
+      const complaint = keyAlgorithmMismatch(key, algorithm)
       if (fits.includes(algorithm)) assert.equal(complaint, undefined, algorithm)
       else assert.ok(complaint?.startsWith(`holds ${found}; ${algorithm} needs`), `${algorithm}: ${complaint}`)
     }
@@ -72,7 +72,7 @@ for (const { found, key, fits, needs } of rows) {
     for (const algorithm of signatureAlgorithms) {
       const wanted = needs?.(algorithm) ?? kindOfKey[algorithm]
       if (fits.includes(algorithm) || wanted === undefined) continue
-      const complaint = misfit(key, algorithm) ?? ''
+      const complaint = keyAlgorithmMismatch(key, algorithm) ?? ''
       assert.ok(complaint.includes(wanted), `${algorithm}: ${complaint}`)
     }
   })
@@ -90,7 +90,7 @@ test('an RSA key that is bound to PSS is refused, for PS* too', () => {
   const pss = generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey
   for (const algorithm of [...rs, ...ps])
     assert.equal(
-      misfit(pss, algorithm),
+      keyAlgorithmMismatch(pss, algorithm),
       `holds a 2048 bit RSA-PSS key; ${algorithm} needs an RSA key that is not bound to PSS.`,
     )
 })
