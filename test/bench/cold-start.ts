@@ -10,7 +10,7 @@ import {
   environmentOf,
   tokenRequest,
 } from '../support/functions/load-function.ts'
-import { setEnvironment } from '../support/process/set-environment.ts'
+import { setEnvironment } from '../support/process/this-process.ts'
 import { startMoto } from '../support/servers/moto.ts'
 import { type Bundle, bundleText, runBundle } from './bundled-process.ts'
 import type { FarEnd } from './far-end.ts'

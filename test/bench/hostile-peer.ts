@@ -1,9 +1,9 @@
 import { inspect } from 'node:util'
 import type { ServerCertificate } from '../../infra/local/certificate-authority.ts'
 import { exampleElements } from '../support/elements/elements.ts'
-import { createWorkspace, startCaller } from '../support/functions/issue-token-with-oidc-provider.ts'
+import { createWorkspace, startCaller } from '../support/functions/function-caller.ts'
 import { tokenRequest } from '../support/functions/load-function.ts'
-import { confineToLoopback } from '../support/process/loopback-only.ts'
+import { confineToLoopback } from '../support/process/this-process.ts'
 import { createPeer, peerSecrets, timeLimitMilliseconds } from './peers.ts'
 
 /* A process for one client of `hostile.ts`, which it asks for one token after the other; it may be ended at any time. */

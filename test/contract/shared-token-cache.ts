@@ -26,7 +26,7 @@ import { Secret } from '../../lib/secret/secret.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../lib/secret/secret-store.ts'
 import { RefusedError, UnreachableError } from '../../lib/token-endpoint/token-endpoint-error.ts'
-import { singleVersionSecrets } from '../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../support/virtual/secret-stores.ts'
 import { someToken, someTokenKey } from '../support/virtual/some-token.ts'
 
 /** A lease and the second that contenders wait beyond it. */

@@ -6,7 +6,7 @@ import { DescribeSecretCommand, GetSecretValueCommand, RotateSecretCommand } fro
 import { secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { type RotationStep, rotationSteps } from '../../lib/key-lifecycle/rotate-key.ts'
 import { exampleElements } from '../support/elements/elements.ts'
-import { createWorkspace, sendHttp } from '../support/functions/issue-token-with-oidc-provider.ts'
+import { createWorkspace, sendHttp } from '../support/functions/function-caller.ts'
 import { loadFunction } from '../support/functions/load-function.ts'
 import { plant } from '../support/output/canary.ts'
 import { awsError } from '../support/servers/aws-proxy.ts'

@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict'
 import { after, describe, type TestContext, test } from 'node:test'
 import { exampleElements } from '../support/elements/elements.ts'
-import type { HttpAnswer } from '../support/functions/issue-token-with-oidc-provider.ts'
+import type { HttpAnswer } from '../support/functions/function-caller.ts'
 import {
   type IssueTokenWithScriptedServer,
   startIssueTokenWithScriptedServer,
 } from '../support/functions/issue-token-with-scripted-server.ts'
 import { tokenRequest } from '../support/functions/load-function.ts'
 import { plant } from '../support/output/canary.ts'
-import { confineToLoopback } from '../support/process/loopback-only.ts'
+import { confineToLoopback } from '../support/process/this-process.ts'
 import { startScriptedTokenEndpoint } from '../support/servers/scripted-token-endpoint.ts'
 import { createAuthority } from './authority.ts'
 import { type Behaviour, fine, hostileTokens } from './behaviour.ts'

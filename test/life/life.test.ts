@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { suite, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { exampleElements } from '../support/elements/elements.ts'
-import type { Caller } from '../support/functions/issue-token-with-oidc-provider.ts'
+import type { Caller } from '../support/functions/function-caller.ts'
 import {
   startIssueTokenWithScriptedServer,
   tokenAnswer,

@@ -1,11 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { exampleElements } from '../support/elements/elements.ts'
-import {
-  startCaller,
-  startIssueTokenWithOidcProvider,
-  users,
-} from '../support/functions/issue-token-with-oidc-provider.ts'
+import { startCaller } from '../support/functions/function-caller.ts'
+import { startIssueTokenWithOidcProvider, users } from '../support/functions/issue-token-with-oidc-provider.ts'
 import {
   startIssueTokenWithScriptedServer,
   tokenAnswer,

@@ -5,7 +5,7 @@ import { type AttributeValue, PutItemCommand, ScanCommand } from '@aws-sdk/clien
 import { CompactEncrypt, decodeProtectedHeader } from 'jose'
 import { tokenKey } from '../../lib/access-token/token.ts'
 import { exampleElements } from '../support/elements/elements.ts'
-import { startCaller } from '../support/functions/issue-token-with-oidc-provider.ts'
+import { startCaller } from '../support/functions/function-caller.ts'
 import {
   startIssueTokenWithScriptedServer,
   tokenAnswer,

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { createServerCertificate } from '../../../infra/local/certificate-authority.ts'
-import { trustApi } from '../../support/elements/api-elements.ts'
 import { callBy, startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
 import { captureLog } from '../../support/output/captured-log.ts'
 import type { Script, ScriptedApi } from '../../support/servers/scripted-api.ts'
+import { trustApi } from '../../support/servers/scripted-api.ts'
 
 /* Which connection a call goes over, and when it is made again. */
 

@@ -10,7 +10,7 @@ import {
   type CallApiWithOidcProvider,
   startCallApiWithOidcProvider,
 } from '../../support/functions/call-api-with-oidc-provider.ts'
-import type { HttpAnswer } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import type { HttpAnswer } from '../../support/functions/function-caller.ts'
 import { type GivenSecrets, writeSecret } from '../../support/functions/load-function.ts'
 import { plant } from '../../support/output/canary.ts'
 import {

@@ -6,13 +6,14 @@ import { decodeProtectedHeader } from 'jose'
 import { moveToAws } from '../../../infra/local/aws-ground.ts'
 import type { Workspace } from '../../../infra/local/workspace.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
-import { startCaller, startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { startCaller } from '../../support/functions/function-caller.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
 import {
   startIssueTokenWithScriptedServer,
   tokenAnswer,
 } from '../../support/functions/issue-token-with-scripted-server.ts'
 import { tokenRequest } from '../../support/functions/load-function.ts'
-import { setEnvironment } from '../../support/process/set-environment.ts'
+import { setEnvironment } from '../../support/process/this-process.ts'
 import { startAwsProxy } from '../../support/servers/aws-proxy.ts'
 import { startMoto } from '../../support/servers/moto.ts'
 import { startIfThere } from '../../support/servers/real-server.ts'

@@ -4,12 +4,9 @@ import { test } from 'node:test'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
 import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
+import { createWorkspace, startCaller } from '../../support/functions/function-caller.ts'
 import { startIssueTokenByTestClock } from '../../support/functions/issue-token-by-test-clock.ts'
-import {
-  createWorkspace,
-  startCaller,
-  startIssueTokenWithOidcProvider,
-} from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
 import {
   type ScriptedAnswer,
   startIssueTokenWithScriptedServer,

@@ -3,7 +3,7 @@ import { execFile } from 'node:child_process'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 import { exampleElements } from '../../support/elements/elements.ts'
-import { createWorkspace } from '../../support/functions/issue-token-with-oidc-provider.ts'
+import { createWorkspace } from '../../support/functions/function-caller.ts'
 import { environmentOf } from '../../support/functions/load-function.ts'
 import { root } from '../../support/process/local-run.ts'
 

@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-eventbridge'
 import { serviceName } from '../../../lib/configuration/deployment.ts'
 import { readIncomingEvent } from '../../../lib/renewal/incoming-event.ts'
-import { setEnvironment } from '../../support/process/set-environment.ts'
+import { setEnvironment } from '../../support/process/this-process.ts'
 import { startMoto } from '../../support/servers/moto.ts'
 import { createQueue } from '../../support/servers/moto-queue.ts'
 import { startIfThere } from '../../support/servers/real-server.ts'

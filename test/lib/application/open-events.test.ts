@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { openEvents } from '../../../lib/application/open-adapters.ts'
 import type { TokenwellEvent } from '../../../lib/events/event-bus.ts'
 import { EventBusError } from '../../../lib/events/event-bus.ts'
-import { setEnvironment } from '../../support/process/set-environment.ts'
+import { setEnvironment } from '../../support/process/this-process.ts'
 import { startAwsProxy } from '../../support/servers/aws-proxy.ts'
 
 const event: TokenwellEvent = { type: 'ConnectionChanged', connection: 'conn' }

@@ -10,7 +10,7 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
-import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import { someToken } from '../../support/virtual/some-token.ts'
 
 const name = tokenRecordName('conn', 'the-digest')

@@ -13,7 +13,7 @@ import {
   type FleetWithEventBusOptions,
   fulfilled,
 } from '../../support/virtual/fleet-with-event-bus.ts'
-import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import { type TokensInVirtualTime, virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 

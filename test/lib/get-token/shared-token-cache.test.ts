@@ -9,7 +9,7 @@ import { testSharedTokenCacheContract } from '../../contract/shared-token-cache.
 import { pointSdkAt, startDynalite } from '../../support/servers/dynalite.ts'
 import { startIfThere } from '../../support/servers/real-server.ts'
 import { startValkey } from '../../support/servers/valkey.ts'
-import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const attemptMilliseconds = 10_000
 

@@ -14,7 +14,7 @@ import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { keyIdOf } from '../../../lib/signing/signing-key.ts'
 import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
-import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const location = 'tokenwell/local/the-keys'
 const minute = 60_000

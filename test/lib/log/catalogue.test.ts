@@ -22,7 +22,7 @@ import { startIssueTokenByTestClock } from '../../support/functions/issue-token-
 import { captureLog } from '../../support/output/captured-log.ts'
 import { root } from '../../support/process/local-run.ts'
 import { createKeyRotation, rotatedSecretName } from '../../support/virtual/key-rotation.ts'
-import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import {
   createTokensInVirtualTime,
   virtualRefusal,

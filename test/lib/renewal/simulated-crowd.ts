@@ -6,11 +6,11 @@ import {
   type WarmRun,
   type WarmTokens,
 } from '../../../lib/renewal/warm-tokens.ts'
-import { seededRandom } from '../../support/virtual/seeded-random.ts'
 import {
   type ConnectionTraits,
   createVirtualFleet,
   runMilliseconds,
+  seededRandom,
   warmConnection,
 } from '../../support/virtual/virtual-fleet.ts'
 import { createVirtualServers } from '../../support/virtual/virtual-servers.ts'

@@ -7,8 +7,12 @@ import { type ErrorAnswer, errorAnswer } from '../../../lib/http-interface/error
 import type { AnswerEvent } from '../../../lib/renewal/answer-event.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import { intervalMilliseconds, type WarmTokens } from '../../../lib/renewal/warm-tokens.ts'
-import { seededRandom } from '../../support/virtual/seeded-random.ts'
-import { createVirtualFleet, runMilliseconds, warmConnection } from '../../support/virtual/virtual-fleet.ts'
+import {
+  createVirtualFleet,
+  runMilliseconds,
+  seededRandom,
+  warmConnection,
+} from '../../support/virtual/virtual-fleet.ts'
 import { createVirtualServers, type VirtualServers } from '../../support/virtual/virtual-servers.ts'
 import { createVirtualTime, type VirtualTime } from '../../support/virtual/virtual-time.ts'
 

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-store.ts'
-import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const name = 'tokenwell/test/some'
 

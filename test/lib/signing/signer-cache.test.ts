@@ -12,7 +12,7 @@ import { SecretError } from '../../../lib/secret/secret-store.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
 import { createSignerCache, type SignerCache } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
-import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const location = 'tokenwell/test/the-key'
 const fiveMinutes = 5 * 60_000

@@ -6,7 +6,7 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
-import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const location = 'tokenwell/test/the-key'
 const start = 1_795_539_600_000

@@ -11,7 +11,7 @@ import {
 } from '../../../lib/token-endpoint/client-authentication.ts'
 import { resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
-import { singleVersionSecrets } from '../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const moment = { now: 1_700_000_000_000, jwtId: 'the-jwt-id' }
 

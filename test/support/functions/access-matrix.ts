@@ -1,10 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
 import { decodeJwt } from 'jose'
-import { trustApi } from '../elements/api-elements.ts'
 import { exampleElements, type RawElements } from '../elements/elements.ts'
 import { plant } from '../output/canary.ts'
-import { type ScriptedApi, startScriptedApi } from '../servers/scripted-api.ts'
+import { type ScriptedApi, startScriptedApi, trustApi } from '../servers/scripted-api.ts'
 import { bearerOf } from './call-api-with-scripted-servers.ts'
 import {
   type IssueTokenWithScriptedServer,

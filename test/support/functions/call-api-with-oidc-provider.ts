@@ -2,11 +2,10 @@ import type { TestContext } from 'node:test'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import type { RawElements } from '../elements/elements.ts'
 import { captureLog } from '../output/captured-log.ts'
+import { type HttpAnswer, sendHttp } from './function-caller.ts'
 import {
-  type HttpAnswer,
   type IssueTokenWithOidcProvider,
   type IssueTokenWithOidcProviderOptions,
-  sendHttp,
   startIssueTokenWithOidcProvider,
 } from './issue-token-with-oidc-provider.ts'
 import { type HttpRequest, loadFunction } from './load-function.ts'

@@ -2,15 +2,16 @@ import type { TestContext } from 'node:test'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import type { Workspace } from '../../../infra/local/workspace.ts'
-import { elementsWithApi, trustApi } from '../elements/api-elements.ts'
 import type { ElementChanges } from '../elements/elements.ts'
 import { overhear, plant } from '../output/canary.ts'
-import { startMovedClock } from '../process/moved-clock.ts'
+import { startMovedClock } from '../process/this-process.ts'
 import {
   type Script as ApiScript,
+  elementsWithApi,
   type ScriptedApi,
   type ScriptedApiOptions,
   startScriptedApi,
+  trustApi,
 } from '../servers/scripted-api.ts'
 import {
   type IssueTokenWithScriptedServer,

@@ -13,7 +13,7 @@ import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../elements/elements.ts'
 import { applicationWithDefaults } from '../virtual/default-ports.ts'
-import { singleVersionSecrets } from '../virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../virtual/secret-stores.ts'
 import {
   type IssueTokenWithScriptedServer,
   type ScriptedAnswer,

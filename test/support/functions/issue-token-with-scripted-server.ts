@@ -8,7 +8,7 @@ import {
   type ScriptedTokenEndpointOptions,
   startScriptedTokenEndpoint,
 } from '../servers/scripted-token-endpoint.ts'
-import { type Caller, createWorkspace, startCaller } from './issue-token-with-oidc-provider.ts'
+import { type Caller, createWorkspace, startCaller } from './function-caller.ts'
 
 export { type Script, type ScriptedAnswer, tokenAnswer } from '../servers/scripted-token-endpoint.ts'
 

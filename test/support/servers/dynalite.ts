@@ -4,7 +4,7 @@ import type { TestContext } from 'node:test'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import dynalite from 'dynalite'
 import { createTokenTable } from '../../../infra/local/create-token-table.ts'
-import { setEnvironment } from '../process/set-environment.ts'
+import { setEnvironment } from '../process/this-process.ts'
 
 export interface DynamodbServer {
   readonly endpoint: string

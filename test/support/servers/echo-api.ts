@@ -1,10 +1,9 @@
 import type { TestContext } from 'node:test'
 import type { Workspace } from '../../../infra/local/workspace.ts'
-import { elementsWithApi, trustApi } from '../elements/api-elements.ts'
 import type { ElementChanges, RawElements } from '../elements/elements.ts'
 import { bearerOf } from '../functions/call-api-with-scripted-servers.ts'
 import { plant } from '../output/canary.ts'
-import { type ScriptedApi, startScriptedApi } from './scripted-api.ts'
+import { elementsWithApi, type ScriptedApi, startScriptedApi, trustApi } from './scripted-api.ts'
 
 /** An API whose calls the connection `conn` makes. */
 export interface EchoApi extends ScriptedApi {

@@ -1,9 +1,15 @@
+import { mkdir, writeFile } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createServer, type Server } from 'node:https'
+import { dirname } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { PeerCertificate, SecureVersion, TLSSocket } from 'node:tls'
 import { createServerCertificate, type ServerCertificate } from '../../../infra/local/certificate-authority.ts'
 import { listen } from '../../../infra/local/listen.ts'
+import type { Workspace } from '../../../infra/local/workspace.ts'
+import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
+import { secretPrefix } from '../../../lib/configuration/deployment.ts'
+import { type ElementChanges, exampleElements, type RawElements } from '../elements/elements.ts'
 
 /** One call that the API has had. */
 export interface ReceivedCall {
@@ -123,4 +129,22 @@ function answer(response: ServerResponse, { status = 200, headers = {}, body = {
   )
   response.writeHead(status, lines.flat())
   response.end(raw ? body : JSON.stringify(body))
+}
+
+/** `theElements`, and where the API of `conn` is; the CA that signed for it has a trust store of its own. */
+export function elementsWithApi(issuer: string, origin: string, changes: ElementChanges = {}): RawElements {
+  const endpoint = { host: origin, sslCertsRef: 'theApiSsl', ...changes.endpoint }
+  const elements = exampleElements(issuer, { ...changes, endpoint })
+  return {
+    ...elements,
+    ssl: { ...elements['ssl'], theApiSsl: { trustStoreRef: 'theApiTrust' } },
+    keyStore: { ...elements['keyStore'], theApiTrust: { location: 'tokenwell/local/api-ca' } },
+  }
+}
+
+/** Puts the CA among the secrets of a workspace of these elements. */
+export async function trustApi({ secretsFolder, deployment }: Workspace, caCertificate: string): Promise<void> {
+  const path = secretPath(secretsFolder, deployment.stage, `${secretPrefix(deployment)}api-ca`)
+  await mkdir(dirname(path), { recursive: true })
+  await writeFile(path, caCertificate)
 }

@@ -15,7 +15,7 @@ import { currentKey } from '../../../lib/signing/signing-key.ts'
 import { readGeneratedKeys } from '../../../lib/signing/signing-secret.ts'
 import { elementStoreOf, exampleIssuer, localDeployment } from '../elements/element-store.ts'
 import { exampleElements, type RawElements } from '../elements/elements.ts'
-import { createVirtualSecrets, type VirtualSecrets } from './virtual-secrets.ts'
+import { createVirtualSecrets, type VirtualSecrets } from './secret-stores.ts'
 
 export const rotatedSecretName = 'tokenwell/local/jwk/theBuilder'
 /** By default, and by how much publication may be late then. */

@@ -7,7 +7,7 @@ import type { SecretCache } from '../../../lib/secret/secret-cache.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
 import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import type { TokenEndpoint, TokenEndpointAnswer } from '../../../lib/token-endpoint/token-endpoint.ts'
-import { singleVersionSecrets } from './single-version-secrets.ts'
+import { singleVersionSecrets } from './secret-stores.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
 /** One request as the far end sees it. */

@@ -20,7 +20,7 @@ import {
   elementStoreOf as theFileStore,
 } from '../../../support/elements/element-store.ts'
 import { exampleElements, type RawElements } from '../../../support/elements/elements.ts'
-import { setEnvironment } from '../../../support/process/set-environment.ts'
+import { setEnvironment } from '../../../support/process/this-process.ts'
 import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
 import { type Moto, startMoto } from '../../../support/servers/moto.ts'
 import { startIfThere } from '../../../support/servers/real-server.ts'

@@ -8,7 +8,7 @@ import { secretsManagerRotation } from '../../../../lib/adapters/aws/secrets-man
 import { secretsManagerSecrets } from '../../../../lib/adapters/aws/secrets-manager-secrets.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { testRotatingSecret } from '../../../contract/rotating-secret.ts'
-import { setEnvironment } from '../../../support/process/set-environment.ts'
+import { setEnvironment } from '../../../support/process/this-process.ts'
 import { awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
 import { startMoto } from '../../../support/servers/moto.ts'
 import { startIfThere } from '../../../support/servers/real-server.ts'

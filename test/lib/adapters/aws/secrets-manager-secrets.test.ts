@@ -15,7 +15,7 @@ import { secretsManagerSecrets } from '../../../../lib/adapters/aws/secrets-mana
 import type { SecretStore } from '../../../../lib/secret/secret-store.ts'
 import { SecretError } from '../../../../lib/secret/secret-store.ts'
 import { folderOf } from '../../../support/elements/element-store.ts'
-import { setEnvironment } from '../../../support/process/set-environment.ts'
+import { setEnvironment } from '../../../support/process/this-process.ts'
 import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
 import { startBlackHoleListener } from '../../../support/servers/black-hole-listener.ts'
 import { type Moto, startMoto } from '../../../support/servers/moto.ts'

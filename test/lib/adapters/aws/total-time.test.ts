@@ -8,7 +8,7 @@ import type { ResolvedAuthorizationServer, Transport } from '../../../../lib/con
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
 import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
-import { singleVersionSecrets } from '../../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../../support/virtual/secret-stores.ts'
 
 /* The total time of a request bounds the wait for its connection, too, of which undici's own signal knows nothing. */
 

@@ -10,7 +10,7 @@ import { createConnector, secretNamesOf } from '../../../../lib/adapters/http/co
 import type { Transport } from '../../../../lib/configuration/connection.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
-import { singleVersionSecrets } from '../../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../../support/virtual/secret-stores.ts'
 
 /* Whatever a proxy of everyday use doesn't bring about, by one that passes on or does as it is told. */
 

@@ -7,7 +7,7 @@ import { Secret } from '../../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../../../lib/signing/signing-key.ts'
-import { singleVersionSecrets } from '../../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../../support/virtual/secret-stores.ts'
 
 const trustStore = 'tokenwell/test/trust'
 const passwordSecret = 'tokenwell/test/proxy-password'

@@ -5,7 +5,7 @@ import type { ProtectedApi } from '../../../../lib/configuration/connection.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
 import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
-import { singleVersionSecrets } from '../../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../../support/virtual/secret-stores.ts'
 
 test('connections of elements share their connections to an API where they reach it in the same way, and only there', async (t) => {
   const server = await startScriptedApi(t)

@@ -27,7 +27,7 @@ import {
   UnreadableAnswerError,
 } from '../../../../lib/token-endpoint/token-endpoint-error.ts'
 import { folderOf } from '../../../support/elements/element-store.ts'
-import { singleVersionSecrets } from '../../../support/virtual/single-version-secrets.ts'
+import { singleVersionSecrets } from '../../../support/virtual/secret-stores.ts'
 
 const trustStore = 'tokenwell/test/trust'
 const theCertificate = await createServerCertificate(['localhost'])

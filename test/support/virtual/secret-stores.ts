@@ -3,6 +3,11 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import type { SecretStore } from '../../../lib/secret/secret-store.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 
+/** A store whose secrets have one version. */
+export function singleVersionSecrets(get: SecretStore['get']): SecretStore {
+  return { get, getPrevious: () => Promise.resolve(undefined) }
+}
+
 /** Secrets as Secrets Manager keeps them: versions that never change, and labels that move. */
 export interface VirtualSecrets extends SecretStore {
   readonly open: OpenRotatingSecret

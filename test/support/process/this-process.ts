@@ -1,4 +1,31 @@
 import { Socket } from 'node:net'
+import type { TestContext } from 'node:test'
+
+/** Sets environment variables until the test is over: the SDK reads them at a client's first call. */
+export function setEnvironment(t: Pick<TestContext, 'after'>, environment: Readonly<Record<string, string>>): void {
+  const before = { ...process.env }
+  for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name]
+  Object.assign(process.env, environment)
+  t.after(() => {
+    for (const name of Object.keys(process.env)) if (!(name in before)) delete process.env[name]
+    Object.assign(process.env, before)
+  })
+}
+
+const systemNow = Date.now
+
+/** Sets the clock of this process ahead, by so much more at each call, until the test ends. */
+export function startMovedClock(t: TestContext): (milliseconds: number) => void {
+  let ahead = 0
+  // No mock of node:test, which remembers every call.
+  Date.now = () => systemNow() + ahead
+  t.after(() => {
+    Date.now = systemNow
+  })
+  return (milliseconds) => {
+    ahead += milliseconds
+  }
+}
 
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/
 
