@@ -23,7 +23,7 @@ import type { TokenMemory } from '../get-token/token-memory.ts'
 import { createPublications, type PublicationsParts, withMemory } from '../key-lifecycle/publication-store.ts'
 import { createPublishKeys } from '../key-lifecycle/publish-keys.ts'
 import { createRotateKey } from '../key-lifecycle/rotate-key.ts'
-import type { OpenRotatingSecret } from '../key-lifecycle/rotating-secret.ts'
+import type { SecretRotation } from '../key-lifecycle/rotating-secret.ts'
 import type { Log } from '../log/log-event.ts'
 import { createAnnounce, createRenewVariants } from '../renewal/announce-renewals.ts'
 import { createAnswerEvent, withKeysPublished } from '../renewal/answer-event.ts'
@@ -114,15 +114,15 @@ export interface RotationPorts extends Omit<BudgetParts, 'budgetMilliseconds'>, 
   readonly deployment: Deployment
   /** Reads anew each time. */
   readonly secretStore: SecretStore
-  readonly openRotatingSecret: OpenRotatingSecret
+  readonly secretRotation: SecretRotation
 }
 
 /** Who changes signing keys, and who publishes what has changed. */
 export function createRotationParts(ports: RotationPorts) {
-  const { elements, deployment, secretStore: secrets, openRotatingSecret, now, log } = ports
+  const { elements, deployment, secretStore: secrets, secretRotation, now, log } = ports
   const { publications } = createPublicationParts(ports)
   const publishKeys = createPublishKeys({ elements, deployment, secrets, publications, now, log })
-  const rotateKey = createRotateKey({ elements, deployment, openRotatingSecret, publications, publishKeys, now })
+  const rotateKey = createRotateKey({ elements, deployment, secretRotation, publications, publishKeys, now })
   return { publications, publishKeys, rotateKey }
 }
 

@@ -8,7 +8,7 @@ import { type EventBus, EventBusError } from '../events/event-bus.ts'
 import { firstCallMilliseconds } from '../fleet/circuit-breaker.ts'
 import type { RecordStore } from '../fleet/record-store.ts'
 import { createTokenSealing, type TokenSealing, withoutSealing } from '../fleet/sealing.ts'
-import type { OpenRotatingSecret } from '../key-lifecycle/rotating-secret.ts'
+import type { SecretRotation } from '../key-lifecycle/rotating-secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
@@ -69,12 +69,12 @@ async function importSecrets(place: SecretsPlace, stage: string): Promise<Secret
   }
 }
 
-export function openRotation(place: SecretsPlace, stage: string): OpenRotatingSecret {
-  const open = loadedOnce(() => importRotation(place, stage))
-  return async (name, rotationToken) => (await open())(name, rotationToken)
+export function openSecretRotation(place: SecretsPlace, stage: string): SecretRotation {
+  const load = loadedOnce(() => importRotation(place, stage))
+  return { open: async (name, rotationToken) => (await load()).open(name, rotationToken) }
 }
 
-async function importRotation(place: SecretsPlace, stage: string): Promise<OpenRotatingSecret> {
+async function importRotation(place: SecretsPlace, stage: string): Promise<SecretRotation> {
   switch (place.kind) {
     case 'secrets_manager':
       return (await import('../adapters/aws/secrets-manager-rotation.ts')).secretsManagerRotation({ stage })

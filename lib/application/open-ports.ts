@@ -11,7 +11,7 @@ import type { Environment } from './environment.ts'
 import {
   openElements,
   openEvents,
-  openRotation,
+  openSecretRotation,
   openSecrets,
   openSharedCache,
   openTokenEndpoint,
@@ -32,7 +32,7 @@ export function openPorts(environment: Environment) {
     elements,
     connections: createConnectionCache({ elements, deployment, now, pause, log }),
     signers: createSignerCache(secrets, now),
-    openRotatingSecret: openRotation(places.secrets, stage),
+    secretRotation: openSecretRotation(places.secrets, stage),
     tokenEndpoint: openTokenEndpoint(secrets, now),
     memory: lruTokenMemory({ maximumTokens }),
     memoryMaximumSeconds,

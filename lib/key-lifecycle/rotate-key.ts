@@ -6,7 +6,7 @@ import { Secret } from '../secret/secret.ts'
 import { type RotatedBuilder, resolveRotatedBuilder } from './plan-keys.ts'
 import type { Publications } from './publication-store.ts'
 import type { PublishKeys } from './publish-keys.ts'
-import { type OpenRotatingSecret, type RotatingSecret, RotationRefusedError } from './rotating-secret.ts'
+import { type RotatingSecret, RotationRefusedError, type SecretRotation } from './rotating-secret.ts'
 import {
   createSecret,
   finishSecret,
@@ -33,17 +33,17 @@ export type RotateKey = (request: RotationRequest, deadline: number) => Promise<
 export interface RotateKeyParts {
   readonly elements: ElementStore
   readonly deployment: Deployment
-  readonly openRotatingSecret: OpenRotatingSecret
+  readonly secretRotation: SecretRotation
   readonly publications: Publications
   readonly publishKeys: PublishKeys
   readonly now: () => number
 }
 
 export function createRotateKey(parts: RotateKeyParts): RotateKey {
-  const { openRotatingSecret, publications, publishKeys, now } = parts
+  const { secretRotation, publications, publishKeys, now } = parts
 
   return async ({ step, jwtBuilder, secretName, token, rotationToken }, deadline) => {
-    const secret = await openRotatingSecret(secretName, rotationToken)
+    const secret = await secretRotation.open(secretName, rotationToken)
     const builder = await resolveOrEnd(parts, jwtBuilder, secret, token)
     const rotation: Rotation = { builder, secret, token }
     switch (step) {

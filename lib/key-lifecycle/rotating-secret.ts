@@ -1,7 +1,7 @@
 import type { Secret } from '../secret/secret.ts'
 
 /**
- * Port: one secret as its rotation sees it. A version is named by the token of the rotation that made it; labels say which
+ * One secret as its rotation sees it. A version is named by the token of the rotation that made it; labels say which
  * one is current, and which one is pending, as in AWS Secrets Manager. Every call throws `SecretError` where it can't be done.
  */
 export interface RotatingSecret {
@@ -30,8 +30,14 @@ export interface VersionLabels {
   readonly pending?: string
 }
 
-/** @param rotationToken on whose behalf versions are written, where the event that asks for it says so */
-export type OpenRotatingSecret = (name: string, rotationToken?: Secret) => Promise<RotatingSecret>
+/** Port: the secrets whose keys are rotated. */
+export interface SecretRotation {
+  /**
+   * @param rotationToken on whose behalf versions are written, if the event that asks for the rotation has one
+   * @throws {SecretError} when the secret is not one of this stage
+   */
+  open(name: string, rotationToken?: Secret): Promise<RotatingSecret>
+}
 
 /** A rotation, or a step of one, that can't be: nothing is changed by it, and nothing is left pending. Says what to do. */
 export class RotationRefusedError extends Error {

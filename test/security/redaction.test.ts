@@ -96,7 +96,7 @@ const ports = {
   store: ['read', 'write', 'due'],
   sealing: ['digest', 'seal', 'open'],
   events: ['raise'],
-  openRotatingSecret: [],
+  secretRotation: ['open'],
 } as const
 
 type PortName = keyof typeof ports
@@ -132,11 +132,10 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
     pause: () => Promise.resolve(),
     log,
   })
-  const openRotatingSecret =
-    broken === 'openRotatingSecret'
-      ? fails
-      : async () => ({ labels: fails, read: fails, putPending: fails, makeCurrent: fails, giveUp: fails })
-  const wide = { ...all, elements, deployment, secretStore: breaking('secretStore', secrets), openRotatingSecret }
+  const secretRotation = breaking('secretRotation', {
+    open: async () => ({ labels: fails, read: fails, putPending: fails, makeCurrent: fails, giveUp: fails }),
+  })
+  const wide = { ...all, elements, deployment, secretStore: breaking('secretStore', secrets), secretRotation }
   const renewal = createRenewalParts(wide)
   const deadLetters = { add: async (letter: object) => see(letter) }
 

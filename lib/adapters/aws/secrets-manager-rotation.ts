@@ -9,15 +9,11 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { isNameOfSecret, secretPrefix } from '../../configuration/deployment.ts'
-import type { OpenRotatingSecret, RotatingSecret, VersionLabels } from '../../key-lifecycle/rotating-secret.ts'
+import type { RotatingSecret, SecretRotation, VersionLabels } from '../../key-lifecycle/rotating-secret.ts'
 import { Secret } from '../../secret/secret.ts'
 import { SecretError } from '../../secret/secret-store.ts'
 import { awsClientSettings, defaultAwsTimeouts, withinTime } from './aws-client.ts'
 import { describeSecretFailure, type SecretsManagerSettings, textOf } from './secrets-manager-secrets.ts'
-
-type Call<Answer> = (client: SecretsManagerClient, options: { readonly abortSignal: AbortSignal }) => Promise<Answer>
-/** One call that ends in time, whose failure is described but for what `expected` makes an answer of. */
-type Attempt = <Answer>(call: Call<Answer>, expected?: (error: unknown) => Answer | Promise<Answer>) => Promise<Answer>
 
 const rights = {
   done: 'rotated',
@@ -25,30 +21,60 @@ const rights = {
 }
 
 /** What Secrets Manager offers the function that rotates a secret. */
-export function secretsManagerRotation(settings: SecretsManagerSettings): OpenRotatingSecret {
-  const { stage, timeouts = defaultAwsTimeouts } = settings
+export function secretsManagerRotation(settings: SecretsManagerSettings): SecretRotation {
+  const secretsManager = createRotationClient(settings)
+  return {
+    async open(name, rotationToken) {
+      return rotatingSecret(secretsManager, name, rotationToken)
+    },
+  }
+}
+
+type RotationClient = ReturnType<typeof createRotationClient>
+
+function createRotationClient({ stage, timeouts = defaultAwsTimeouts }: SecretsManagerSettings) {
   const prefix = secretPrefix({ stage })
   let client: SecretsManagerClient | undefined
 
-  return async (name, rotationToken) =>
-    rotatingSecret(name, rotationToken, async (call, expected = rethrow) => {
-      if (!isNameOfSecret(name, prefix))
+  return {
+    /**
+     * One call about one secret, which ends in time.
+     * @param expected an error that is an answer: undefined is returned in its place
+     * @throws {SecretError}
+     */
+    async attempt<Answer>(
+      secretName: string,
+      call: (client: SecretsManagerClient, options: { readonly abortSignal: AbortSignal }) => Promise<Answer>,
+      expected?: ExpectedError,
+    ): Promise<Answer | undefined> {
+      if (!isNameOfSecret(secretName, prefix))
         throw new SecretError('secret_denied', `The name of a secret must begin with ${prefix}.`)
       client ??= new SecretsManagerClient(awsClientSettings(timeouts))
-      const current = client
+      const opened = client
       try {
-        return await withinTime(timeouts.total, (options) => call(current, options)).catch(expected)
+        return await withinTime(timeouts.total, (options) => call(opened, options))
       } catch (error) {
-        throw describeSecretFailure(name, error, rights)
+        if (expected && error instanceof expected) return undefined
+        throw describeSecretFailure(secretName, error, rights)
       }
-    })
+    },
+  }
 }
 
-function rotatingSecret(SecretId: string, rotationToken: Secret | undefined, attempt: Attempt): RotatingSecret {
+type ExpectedError =
+  | typeof InvalidParameterException
+  | typeof ResourceExistsException
+  | typeof ResourceNotFoundException
+
+function rotatingSecret(
+  secretsManager: RotationClient,
+  SecretId: string,
+  rotationToken: Secret | undefined,
+): RotatingSecret {
   async function labels(): Promise<VersionLabels> {
-    const { VersionIdsToStages = {} } = await attempt((client, options) =>
-      client.send(new DescribeSecretCommand({ SecretId }), options),
-    )
+    const command = new DescribeSecretCommand({ SecretId })
+    const described = await secretsManager.attempt(SecretId, (client, options) => client.send(command, options))
+    const { VersionIdsToStages = {} } = described ?? {}
     const labelled = (label: string) =>
       Object.entries(VersionIdsToStages).find(([, stages]) => stages.includes(label))?.[0]
     const [current, pending] = [labelled('AWSCURRENT'), labelled('AWSPENDING')]
@@ -62,30 +88,35 @@ function rotatingSecret(SecretId: string, rotationToken: Secret | undefined, att
       ...(from !== undefined && { RemoveFromVersionId: from }),
       ...(to !== undefined && { MoveToVersionId: to }),
     })
-    return attempt(
-      (client, options) => client.send(command, options).then(() => true),
-      falseIf(InvalidParameterException),
+    const moved = await secretsManager.attempt(
+      SecretId,
+      (client, options) => client.send(command, options),
+      InvalidParameterException,
     )
+    return moved !== undefined
   }
 
   return {
     labels,
-    read(version) {
+    async read(version) {
       const command = new GetSecretValueCommand({ SecretId, VersionId: version })
-      return attempt<Secret | undefined>(
+      return secretsManager.attempt(
+        SecretId,
         async (client, options) => new Secret(textOf(SecretId, await client.send(command, options))),
-        undefinedIfMissing,
+        ResourceNotFoundException,
       )
     },
-    putPending(version, text) {
+    async putPending(version, text) {
       const command = new PutSecretValueCommand({
         ...{ SecretId, ClientRequestToken: version, SecretString: text.reveal(), VersionStages: ['AWSPENDING'] },
         ...(rotationToken && { RotationToken: rotationToken.reveal() }),
       })
-      return attempt(
-        (client, options) => client.send(command, options).then(() => true),
-        falseIf(ResourceExistsException),
+      const put = await secretsManager.attempt(
+        SecretId,
+        (client, options) => client.send(command, options),
+        ResourceExistsException,
       )
+      return put !== undefined
     },
     async makeCurrent(version, before) {
       if (await moveLabel('AWSCURRENT', before, version)) return true
@@ -96,19 +127,4 @@ function rotatingSecret(SecretId: string, rotationToken: Secret | undefined, att
       if ((await labels()).pending === version) await moveLabel('AWSPENDING', version, undefined)
     },
   }
-}
-
-function rethrow(error: unknown): never {
-  throw error
-}
-
-function falseIf(expected: typeof InvalidParameterException | typeof ResourceExistsException) {
-  return (error: unknown): false => {
-    if (error instanceof expected) return false
-    throw error
-  }
-}
-
-function undefinedIfMissing(error: unknown): undefined {
-  if (!(error instanceof ResourceNotFoundException)) throw error
 }

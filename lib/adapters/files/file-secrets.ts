@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { isNameOfSecret, secretPrefix } from '../../configuration/deployment.ts'
-import type { OpenRotatingSecret, RotatingSecret, VersionLabels } from '../../key-lifecycle/rotating-secret.ts'
+import type { RotatingSecret, SecretRotation, VersionLabels } from '../../key-lifecycle/rotating-secret.ts'
 import { Secret, secretText } from '../../secret/secret.ts'
 import { SecretError, type SecretStore } from '../../secret/secret-store.ts'
 
@@ -46,9 +46,13 @@ interface FinishedVersion {
  * The rotation of secrets in a folder, for the one process of a local run: the pending version of a secret is the file
  * `<name>.pending-<version>` beside it, and is moved into its place. Any other version is named by its text's digest.
  */
-export function fileRotation(folder: string, stage: string): OpenRotatingSecret {
+export function fileRotation(folder: string, stage: string): SecretRotation {
   const finished = new Map<string, FinishedVersion>()
-  return async (name) => describingFailures(name, rotatingFile(secretPath(folder, stage, name), finished))
+  return {
+    async open(name) {
+      return describingFailures(name, rotatingFile(secretPath(folder, stage, name), finished))
+    },
+  }
 }
 
 function describingFailures(name: string, file: RotatingSecret): RotatingSecret {

@@ -50,7 +50,7 @@ async function startFleet(t: TestContext) {
     })
   const rotation = await createKeyRotation(t, {
     builder: { publishAheadSeconds: aheadSeconds, expiresInSeconds: assertionSeconds },
-    wrapSecrets: (open) => async (name) => wrap(await open(name)),
+    wrapSecrets: (secrets) => ({ open: async (name) => wrap(await secrets.open(name)) }),
     wrapStore: wrap,
   })
 

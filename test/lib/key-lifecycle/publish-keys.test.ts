@@ -54,7 +54,7 @@ async function thePublication(t: TestContext, options: Options = {}) {
     })
     return {
       ...{ elements: store, deployment: localDeployment, secretStore, store: records, now },
-      openRotatingSecret: () => assert.fail('nothing is rotated'),
+      secretRotation: { open: () => assert.fail('nothing is rotated') },
       random: () => 0,
       randomId: () => `version-${ids++}`,
       pause: () => new Promise<void>(() => {}),

@@ -53,16 +53,18 @@ test('a rotation that was begun before another one ended is given up', async (t)
 test('a rotation that another one overtakes at its last call is given up', async (t) => {
   let overtake = () => {}
   const rotation = await createKeyRotation(t, {
-    wrapSecrets: (open) => async (name) => {
-      const secret = await open(name)
-      return {
-        ...secret,
-        async makeCurrent(version, before) {
-          overtake()
-          return secret.makeCurrent(version, before)
-        },
-      }
-    },
+    wrapSecrets: (secrets) => ({
+      async open(name) {
+        const secret = await secrets.open(name)
+        return {
+          ...secret,
+          async makeCurrent(version, before) {
+            overtake()
+            return secret.makeCurrent(version, before)
+          },
+        }
+      },
+    }),
   })
   await rotation.rotate('first')
   const text = rotation.secrets.current(rotatedSecretName)

@@ -28,7 +28,7 @@ export function renewalWithDefaults(ports: Ports, elements: ElementStore) {
   return createRenewalParts({
     ...ports,
     ...{ elements, deployment: localDeployment, secretStore: ports.secrets },
-    openRotatingSecret: () => Promise.reject(new Error('nothing is rotated here')),
+    secretRotation: { open: () => Promise.reject(new Error('nothing is rotated here')) },
   })
 }
 

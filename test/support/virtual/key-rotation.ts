@@ -7,7 +7,7 @@ import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { keysOf, type PublishedKey } from '../../../lib/key-lifecycle/published-keys.ts'
 import type { RotateKey } from '../../../lib/key-lifecycle/rotate-key.ts'
 import { type RotationStep, rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
-import type { OpenRotatingSecret } from '../../../lib/key-lifecycle/rotating-secret.ts'
+import type { SecretRotation } from '../../../lib/key-lifecycle/rotating-secret.ts'
 import type { Log, LogEvent } from '../../../lib/log/log-event.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { SigningKey } from '../../../lib/signing/signing-key.ts'
@@ -29,7 +29,7 @@ export interface KeyRotationOptions {
   readonly builder?: Record<string, unknown>
   readonly elements?: RawElements
   /** Stand between the rotation and what it changes. */
-  readonly wrapSecrets?: (open: OpenRotatingSecret) => OpenRotatingSecret
+  readonly wrapSecrets?: (secrets: SecretRotation) => SecretRotation
   readonly wrapStore?: (store: RecordStore) => RecordStore
 }
 
@@ -55,7 +55,7 @@ export interface KeyRotation {
 
 /** The secret is as the stack makes it. */
 export async function createKeyRotation(t: TestContext, options: KeyRotationOptions = {}): Promise<KeyRotation> {
-  const { builder, wrapSecrets = (open) => open, wrapStore = (each) => each } = options
+  const { builder, wrapSecrets = (each) => each, wrapStore = (each) => each } = options
   let time = start
   let ids = 0
   const now = () => time
@@ -72,7 +72,7 @@ export async function createKeyRotation(t: TestContext, options: KeyRotationOpti
   const ports = {
     ...{ elements, deployment: localDeployment, secretStore: secrets, now },
     store: wrapStore(store),
-    openRotatingSecret: wrapSecrets(secrets.open),
+    secretRotation: wrapSecrets(secrets),
     random: () => 0.5,
     randomId: () => `version-${ids++}`,
     pause: () => new Promise<void>(() => {}),

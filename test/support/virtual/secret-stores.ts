@@ -1,4 +1,4 @@
-import type { OpenRotatingSecret, RotatingSecret } from '../../../lib/key-lifecycle/rotating-secret.ts'
+import type { RotatingSecret, SecretRotation } from '../../../lib/key-lifecycle/rotating-secret.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { SecretStore } from '../../../lib/secret/secret-store.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
@@ -9,8 +9,7 @@ export function singleVersionSecrets(get: SecretStore['get']): SecretStore {
 }
 
 /** Secrets as Secrets Manager keeps them: versions that never change, and labels that move. */
-export interface VirtualSecrets extends SecretStore {
-  readonly open: OpenRotatingSecret
+export interface VirtualSecrets extends SecretStore, SecretRotation {
   /** By hand: a new version, which is current at once. */
   put(name: string, text: string): void
   /** As Secrets Manager does before it asks for the first step: the version has no text yet. */

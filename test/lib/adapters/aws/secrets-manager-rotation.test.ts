@@ -6,6 +6,7 @@ import { CreateSecretCommand, RotateSecretCommand } from '@aws-sdk/client-secret
 import { defaultAwsTimeouts } from '../../../../lib/adapters/aws/aws-client.ts'
 import { secretsManagerRotation } from '../../../../lib/adapters/aws/secrets-manager-rotation.ts'
 import { secretsManagerSecrets } from '../../../../lib/adapters/aws/secrets-manager-secrets.ts'
+import type { RotatingSecret } from '../../../../lib/key-lifecycle/rotating-secret.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { testRotatingSecret } from '../../../contract/rotating-secret.ts'
 import { setEnvironment } from '../../../support/process/this-process.ts'
@@ -23,11 +24,11 @@ async function startRotation(t: TestContext, text: string | undefined) {
   setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
   if (text === undefined) await moto.secretsManager.send(new CreateSecretCommand({ Name: name }))
   else await moto.putSecret(name, text)
-  const open = secretsManagerRotation({ stage: 'local', timeouts: { ...defaultAwsTimeouts, total: 2_000 } })
+  const rotation = secretsManagerRotation({ stage: 'local', timeouts: { ...defaultAwsTimeouts, total: 2_000 } })
   return {
-    ...{ moto, proxy, open },
-    secret: await open(name),
-    reopen: () => secretsManagerRotation({ stage: 'local' })(name),
+    ...{ moto, proxy, rotation },
+    secret: await rotation.open(name),
+    reopen: () => secretsManagerRotation({ stage: 'local' }).open(name),
     current: async () => (await secretsManagerSecrets({ stage: 'local' }).get(name)).reveal(),
   }
 }
@@ -63,13 +64,16 @@ test('a version never changes: that another text is not taken is no failure', as
 test('on whose behalf a version is written is said to Secrets Manager, where it is known', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
-  const { proxy, open } = started
-  const put = async (secret: Awaited<ReturnType<typeof open>>) => {
+  const { proxy, rotation } = started
+  const put = async (secret: RotatingSecret) => {
     await secret.putPending(randomUUID(), new Secret(randomUUID()))
     return proxy.requests.at(-1)?.body
   }
-  assert.equal((await put(await open(name, new Secret('the rotation token'))))?.['RotationToken'], 'the rotation token')
-  const { RotationToken, VersionStages } = (await put(await open(name))) ?? {}
+  assert.equal(
+    (await put(await rotation.open(name, new Secret('the rotation token'))))?.['RotationToken'],
+    'the rotation token',
+  )
+  const { RotationToken, VersionStages } = (await put(await rotation.open(name))) ?? {}
   assert.deepEqual([RotationToken, VersionStages], [undefined, ['AWSPENDING']])
 })
 
@@ -115,7 +119,7 @@ test('a label is moved by its name, from the version that is known', async (t) =
 test('a secret that is not there is missing', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
-  const secret = await started.open('tokenwell/local/jwk/other')
+  const secret = await started.rotation.open('tokenwell/local/jwk/other')
   const missing = {
     name: 'SecretError',
     code: 'secret_missing',
@@ -171,9 +175,9 @@ test('an outage and throttling pass', async (t) => {
 test('a name outside the stage is refused before anything is asked', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
-  const { open, proxy } = started
+  const { rotation, proxy } = started
   for (const outside of ['tokenwell/prod/jwk/a', 'tokenwell/local/../prod/a', 'a']) {
-    const secret = await open(outside)
+    const secret = await rotation.open(outside)
     await assert.rejects(secret.labels(), {
       code: 'secret_denied',
       message: 'The name of a secret must begin with tokenwell/local/.',
