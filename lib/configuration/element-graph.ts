@@ -1,4 +1,4 @@
-import type { Deployment } from './deployment.ts'
+import { checkSecretNames, type Deployment } from './deployment.ts'
 import {
   defaultElementIds,
   type ElementReference,
@@ -9,7 +9,7 @@ import {
   references,
 } from './element.ts'
 import type { ElementReading, ElementStore } from './element-store.ts'
-import { type Finding, type Note, nearestName } from './finding.ts'
+import { createFindingList, type Finding, type FindingList, nearestName } from './finding.ts'
 import { defaultSignatureAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 /** The elements that some roots lead to, and what is wrong with them and with their references. */
@@ -17,16 +17,17 @@ export interface ElementGraph {
   get<K extends Kind>(kind: K, id: string | undefined): Elements[K] | undefined
   /** Whether there is such an element, even one that can't be read. */
   has(kind: Kind, id: string): boolean
-  /** Of the elements in use: a stand-in that another makes needless is none of them. */
+  /** Of the elements in use: not of a default element that another one makes needless. */
   readonly readings: readonly ElementReading[]
   readonly findings: readonly Finding[]
 }
 
 type Readings = ReadonlyMap<string, ElementReading>
 
-/** One element's word for another. A stand-in may be missing. */
+/** From an element to another that it uses. */
 interface Link {
   readonly to: ElementReference
+  /** Absent if no attribute names the other one: then it is a default element, which may be missing. */
   readonly attribute?: string
 }
 
@@ -74,7 +75,7 @@ function usedReadings(readings: Readings, roots: readonly ElementReference[]): E
   return [...used.values()]
 }
 
-/** @param readings once they are known: without them every stand-in that may be needed is linked */
+/** @param readings once they are known: without them every default element that may be needed is linked */
 function linksOf(reading: ElementReading, readings?: Readings): Link[] {
   const {
     reference: { kind },
@@ -82,7 +83,7 @@ function linksOf(reading: ElementReading, readings?: Readings): Link[] {
   } = reading
   if (kind === 'jwtBuilder' && needsNoKeyStore(attributes as Partial<JwtBuilder>)) return []
   const named = namedReferences(reading)
-  if (opensConnections(reading) && !('sslCertsRef' in attributes)) return [...named, ...sslStandIns(readings)]
+  if (opensConnections(reading) && !('sslCertsRef' in attributes)) return [...named, ...defaultSslLinks(readings)]
   if (kind === 'jwtBuilder' && !('keyStoreRef' in attributes))
     return [...named, { to: { kind: 'keyStore', id: defaultElementIds.keyStore } }]
   return named
@@ -93,7 +94,7 @@ function opensConnections({ reference: { kind }, attributes }: ElementReading): 
   return kind === 'authorizationServer' || (kind === 'endpointConnection' && 'host' in attributes)
 }
 
-function sslStandIns(readings: Readings | undefined): Link[] {
+function defaultSslLinks(readings: Readings | undefined): Link[] {
   const [named, fallback] = [
     { to: { kind: 'sslDefault', id: defaultElementIds.sslDefault } },
     { to: { kind: 'ssl', id: defaultElementIds.ssl } },
@@ -126,13 +127,13 @@ async function describeDangling(store: ElementStore, { from, attribute, to }: Da
   }
 }
 
-/** An attribute of an element, and which other element it names: whether that is there or not. */
+/** An attribute of an element, and which other element it names, whether that exists or not. */
 export interface NamedReference {
   readonly attribute: string
   readonly to: ElementReference
 }
 
-/** What an element names, as far as its attributes can be read; not what stands in where it names nothing. */
+/** What an element names, as far as its attributes can be read; not the default elements that are used if it names none. */
 export function namedReferences({ reference: { kind }, attributes }: ElementReading): NamedReference[] {
   return Object.entries<Kind>(references[kind]).flatMap(([attribute, to]) => {
     const id = (attributes as Readonly<Record<string, string | undefined>>)[attribute]
@@ -140,9 +141,25 @@ export function namedReferences({ reference: { kind }, attributes }: ElementRead
   })
 }
 
-/** What stays the same while one connection is resolved. */
+/** What one connection, or one jwtBuilder, is resolved from. */
 export interface Resolution {
   readonly graph: ElementGraph
   readonly deployment: Deployment
-  readonly note: Note
+  /** What is wrong with the elements, and all that is found out later. */
+  readonly findings: FindingList
+}
+
+/**
+ * Reads the elements that the root leads to, and no others.
+ * @returns undefined if there is no such root
+ */
+export async function startResolution(
+  store: ElementStore,
+  deployment: Deployment,
+  root: ElementReference,
+): Promise<Resolution | undefined> {
+  const graph = await collectElements(store, [root])
+  if (!graph.has(root.kind, root.id)) return undefined
+  const findings = createFindingList([...graph.findings, ...checkSecretNames(graph.readings, deployment)])
+  return { graph, deployment, findings }
 }

@@ -16,25 +16,39 @@ export function isMistake({ severity }: Finding): boolean {
   return severity === 'mistake'
 }
 
-/** An attribute that can't be read counts as left out, and what follows from that would only mislead. */
-export function isWrittenWrong(
-  findings: readonly Finding[],
-  { kind, id }: ElementReference,
-  attribute: string,
-): boolean {
-  return findings.some(
-    (known) =>
-      isMistake(known) && known.element?.kind === kind && known.element.id === id && known.attribute === attribute,
-  )
-}
+/** Collects the findings on elements that are resolved together. */
+export type FindingList = ReturnType<typeof createFindingList>
 
-/** Takes a finding down; the element it is about comes before its attribute. */
-export type Note = (
-  severity: Finding['severity'],
-  element: ElementReference,
-  attribute: string,
-  sentence: string,
-) => void
+export function createFindingList(first: readonly Finding[]) {
+  const all = [...first]
+
+  /** Whether there is a mistake about this attribute already. */
+  function isWrittenWrong({ kind, id }: ElementReference, attribute: string): boolean {
+    return all.some(
+      (known) =>
+        isMistake(known) && known.element?.kind === kind && known.element.id === id && known.attribute === attribute,
+    )
+  }
+
+  /** An attribute that can't be read counts as left out, and what follows from that would only mislead. */
+  function add(finding: Finding & Required<Pick<Finding, 'element' | 'attribute'>>): void {
+    if (!isWrittenWrong(finding.element, finding.attribute)) all.push(finding)
+  }
+
+  function addMistake(element: ElementReference, attribute: string, sentence: string): void {
+    add({ severity: 'mistake', element, attribute, sentence })
+  }
+
+  function addWarning(element: ElementReference, attribute: string, sentence: string): void {
+    add({ severity: 'warning', element, attribute, sentence })
+  }
+
+  function mistakes(): Finding[] {
+    return all.filter(isMistake)
+  }
+
+  return { all: all as readonly Finding[], isWrittenWrong, addMistake, addWarning, mistakes }
+}
 
 /** One line: `oAuthConfig/myoAuthConfig authServerRef: …`. */
 export function describeFinding({ element, attribute, sentence }: Finding): string {

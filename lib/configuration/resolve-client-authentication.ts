@@ -1,53 +1,42 @@
-import type { ClientSecretBasic, Connection, PrivateKeyJwt } from './connection.ts'
-import type { ElementReference, OAuthConfig } from './element.ts'
-import type { ElementGraph, Resolution } from './element-graph.ts'
+import type { Connection } from './connection.ts'
+import type { AuthorizationServer, ElementReference, OAuthConfig } from './element.ts'
+import type { Resolution } from './element-graph.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
 import { sslIdOf } from './resolve-far-end.ts'
 import { isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 type ResolvedClient = Pick<Connection, 'clientId' | 'clientAuthentication'>
 
-/** One authentication method, never two (RFC 6749 section 2.3). */
+/** One authentication method, never two (RFC 6749 section 2.3). Undefined if there is none: there is a finding on that. */
 export function resolveClientAuthentication(
   resolution: Resolution,
   element: ElementReference,
   config: OAuthConfig,
 ): ResolvedClient | undefined {
-  const { graph, note } = resolution
-  const server = graph.get('authorizationServer', config.authServerRef)
+  const server = resolution.graph.get('authorizationServer', config.authServerRef)
   const { jwtAuthenticationTokenRef, tlsAuthenticationClientId } = config
 
   if (tlsAuthenticationClientId !== undefined)
     return tlsClientAuth(resolution, element, config, tlsAuthenticationClientId)
   if (jwtAuthenticationTokenRef !== undefined) {
-    if (server?.basicAuthRef !== undefined)
-      note(
-        'mistake',
-        element,
-        'jwtAuthenticationTokenRef',
-        `authorizationServer/${config.authServerRef} has basicAuthRef as well, and a client uses one authentication method (RFC 6749 section 2.3); take one of the two out.`,
-      )
+    refuseSecondMethod(resolution, element, config, server)
     return privateKeyJwt(resolution, config, jwtAuthenticationTokenRef)
   }
+  return clientSecretBasic(resolution, element, config, server)
+}
 
-  if (config.jwtAuthenticationSetClientId !== undefined)
-    note(
-      'mistake',
-      element,
-      'jwtAuthenticationSetClientId',
-      'it has an effect only beside jwtAuthenticationTokenRef; set that, or take this out.',
-    )
-  if (!server) return undefined
-  if (server.basicAuthRef === undefined) {
-    note(
-      'mistake',
+function refuseSecondMethod(
+  { findings }: Resolution,
+  element: ElementReference,
+  { authServerRef }: OAuthConfig,
+  server: AuthorizationServer | undefined,
+): void {
+  if (server?.basicAuthRef !== undefined)
+    findings.addMistake(
       element,
       'jwtAuthenticationTokenRef',
-      `the client has no way to authenticate: name an oAuthTokenConfig here, or give authorizationServer/${config.authServerRef} a basicAuthRef, or set tlsAuthenticationClientId.`,
+      `authorizationServer/${authServerRef} has basicAuthRef as well, and a client uses one authentication method (RFC 6749 section 2.3); take one of the two out.`,
     )
-    return undefined
-  }
-  return clientSecretBasic(graph, server.basicAuthRef)
 }
 
 function privateKeyJwt(resolution: Resolution, config: OAuthConfig, tokenConfigId: string): ResolvedClient | undefined {
@@ -56,18 +45,31 @@ function privateKeyJwt(resolution: Resolution, config: OAuthConfig, tokenConfigI
 
   const method = isSharedKeyAlgorithm(assertion.algorithm) ? 'client_secret_jwt' : 'private_key_jwt'
   const sendClientId = config.jwtAuthenticationSetClientId ?? false
-  const clientAuthentication: PrivateKeyJwt = { method, assertion, sendClientId }
-  return { clientId: assertion.subject, clientAuthentication }
+  return { clientId: assertion.subject, clientAuthentication: { method, assertion, sendClientId } }
 }
 
-function clientSecretBasic(graph: ElementGraph, authDataId: string): ResolvedClient | undefined {
-  const authData = graph.get('authData', authDataId)
+function clientSecretBasic(
+  { graph, findings }: Resolution,
+  element: ElementReference,
+  { authServerRef, jwtAuthenticationSetClientId }: OAuthConfig,
+  server: AuthorizationServer | undefined,
+): ResolvedClient | undefined {
+  if (jwtAuthenticationSetClientId !== undefined)
+    findings.addMistake(
+      element,
+      'jwtAuthenticationSetClientId',
+      'it has an effect only beside jwtAuthenticationTokenRef; set that, or take this out.',
+    )
+  if (server && server.basicAuthRef === undefined)
+    findings.addMistake(
+      element,
+      'jwtAuthenticationTokenRef',
+      `the client has no way to authenticate: name an oAuthTokenConfig here, or give authorizationServer/${authServerRef} a basicAuthRef, or set tlsAuthenticationClientId.`,
+    )
+  const authData = graph.get('authData', server?.basicAuthRef)
   if (!authData) return undefined
-  const clientAuthentication: ClientSecretBasic = {
-    method: 'client_secret_basic',
-    passwordSecret: authData.passwordSecret,
-  }
-  return { clientId: authData.user, clientAuthentication }
+  const { user, passwordSecret } = authData
+  return { clientId: user, clientAuthentication: { method: 'client_secret_basic', passwordSecret } }
 }
 
 /** RFC 8705 section 2. */
@@ -77,7 +79,7 @@ function tlsClientAuth(
   config: OAuthConfig,
   clientId: string,
 ): ResolvedClient {
-  const { graph, note } = resolution
+  const { graph, findings } = resolution
   const { authServerRef, jwtAuthenticationTokenRef, jwtAuthenticationSetClientId } = config
   const given = {
     jwtAuthenticationTokenRef,
@@ -87,8 +89,7 @@ function tlsClientAuth(
   }
   const others = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]))
   if (others.length > 0)
-    note(
-      'mistake',
+    findings.addMistake(
       element,
       'tlsAuthenticationClientId',
       `a client uses one authentication method (RFC 6749 section 2.3); take this out, or ${others.join(' and ')}.`,
@@ -97,19 +98,18 @@ function tlsClientAuth(
   return { clientId, clientAuthentication: { method: 'tls_client_auth' } }
 }
 
-/** Noted where it is to be given: a reference to nothing that stands there is told already. */
-function demandCertificate({ graph, note }: Resolution, client: ElementReference, serverId: string): void {
+/** The finding is on the attribute that should name a certificate. One that names what does not exist has a finding already. */
+function demandCertificate({ graph, findings }: Resolution, client: ElementReference, serverId: string): void {
   const server = graph.get('authorizationServer', serverId)
   if (!server) return
   const reason = `${client.kind}/${client.id} has tlsAuthenticationClientId, and no certificate is presented to authorizationServer/${serverId}`
   const id = sslIdOf(graph, server.sslCertsRef)
   if (!graph.has('ssl', id))
-    note(
-      'mistake',
+    findings.addMistake(
       { kind: 'authorizationServer', id: serverId },
       'sslCertsRef',
       `${reason}: name an ssl element that has keyStoreRef.`,
     )
   else if (graph.get('ssl', id)?.keyStoreRef === undefined)
-    note('mistake', { kind: 'ssl', id }, 'keyStoreRef', `${reason}: name the keyStore that holds it.`)
+    findings.addMistake({ kind: 'ssl', id }, 'keyStoreRef', `${reason}: name the keyStore that holds it.`)
 }

@@ -1,16 +1,9 @@
 import type { ConfiguredParameters, Connection, Warming } from './connection.ts'
-import { checkSecretNames, type Deployment } from './deployment.ts'
+import type { Deployment } from './deployment.ts'
 import type { ElementReference, EndpointConnection, GrantType, OAuthConfig } from './element.ts'
-import { collectElements, type Resolution } from './element-graph.ts'
+import { type Resolution, startResolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
-import {
-  ConfigurationError,
-  type Finding,
-  isMistake,
-  isWrittenWrong,
-  type Note,
-  UnknownConnectionError,
-} from './finding.ts'
+import { ConfigurationError, type Finding, type FindingList, isMistake, UnknownConnectionError } from './finding.ts'
 import { resolveClientAuthentication } from './resolve-client-authentication.ts'
 import { resolveApi, resolveAuthorizationServer } from './resolve-far-end.ts'
 
@@ -30,7 +23,7 @@ export async function resolveConnection(
 }
 
 /**
- * The same for those who want to see everything: findings of both kinds, and no connection where one is a mistake.
+ * The same with all findings, mistakes and warnings: there is no connection if one is a mistake.
  * @throws {UnknownConnectionError}
  */
 export async function inspectConnection(
@@ -38,31 +31,26 @@ export async function inspectConnection(
   deployment: Deployment,
   name: string,
 ): Promise<{ connection?: Connection; findings: readonly Finding[] }> {
-  const root = { kind: 'endpointConnection', id: name } as const
-  const graph = await collectElements(store, [root])
-  if (!graph.has(root.kind, root.id)) throw new UnknownConnectionError(name)
+  const resolution = await startResolution(store, deployment, { kind: 'endpointConnection', id: name })
+  if (!resolution) throw new UnknownConnectionError(name)
 
-  const findings: Finding[] = [...graph.findings, ...checkSecretNames(graph.readings, deployment)]
-  const note: Note = (severity, element, attribute, sentence) => {
-    if (!isWrittenWrong(findings, element, attribute)) findings.push({ severity, element, attribute, sentence })
-  }
-
-  const connection = assemble({ graph, deployment, note }, name)
-  if (!connection || findings.some(isMistake)) return { findings }
-  return { connection: freezeDeeply(connection), findings }
+  const { findings } = resolution
+  const connection = assemble(resolution, name)
+  if (!connection || findings.mistakes().length > 0) return { findings: findings.all }
+  return { connection: freezeDeeply(connection), findings: findings.all }
 }
 
-/** Undefined where an element that it can't do without is missing or can't be read: that is noted already. */
+/** Undefined if an element that it can't do without is missing or can't be read: there is a finding on that already. */
 function assemble(resolution: Resolution, name: string): Connection | undefined {
-  const { graph, note } = resolution
+  const { graph, findings } = resolution
   const endpoint = graph.get('endpointConnection', name)
   const config = graph.get('oAuthConfig', endpoint?.authenticationConfigRef)
   if (!endpoint || !config) return undefined
 
   const element: ElementReference = { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef }
   const grantType = config.grantType ?? 'client_credentials'
-  warnOfGrant(grantType, element, note)
-  const warming = resolveWarming(endpoint, grantType, { kind: 'endpointConnection', id: name }, note)
+  warnOfGrant(grantType, element, findings)
+  const warming = resolveWarming(endpoint, grantType, { kind: 'endpointConnection', id: name }, findings)
 
   const api = resolveApi(resolution, name, endpoint, config)
   const authorizationServer = resolveAuthorizationServer(resolution, config.authServerRef)
@@ -81,10 +69,9 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
   }
 }
 
-function warnOfGrant(grantType: GrantType, element: ElementReference, note: Note): void {
+function warnOfGrant(grantType: GrantType, element: ElementReference, findings: FindingList): void {
   if (grantType === 'password')
-    note(
-      'warning',
+    findings.addWarning(
       element,
       'grantType',
       "the password grant hands a user's password to clients and must not be used by new ones (RFC 9700 section 2.4).",
@@ -97,12 +84,12 @@ function parametersOf({ scope = [], resource = [], audience, parameters = {} }: 
 
 const defaults = { idleMilliseconds: 86_400_000, maximumVariants: 20 } as const
 
-/** Undefined where no token is to be kept warm, or none can be. What then has no effect is noted. */
-export function resolveWarming(
+/** Undefined if no token is to be kept warm, or none can be. An attribute that then has no effect draws a warning. */
+function resolveWarming(
   { warm, warmIdle, warmVariants }: EndpointConnection,
   grantType: GrantType,
   element: ElementReference,
-  note: Note,
+  findings: FindingList,
 ): Warming | undefined {
   const isPossible = grantType === 'client_credentials'
   if (isPossible && warm !== false)
@@ -114,10 +101,10 @@ export function resolveWarming(
   const reason = isPossible
     ? 'with warm false no token is renewed before it is asked for'
     : "to renew a token of the password grant takes the user's password, and nobody but the caller has it"
-  // Where warm is false nothing is asked for that isn't given.
+  // With warm false nothing is configured that has no effect.
   const ignored = { warm: warm || undefined, warmIdle, warmVariants }
   for (const [attribute, value] of Object.entries(ignored))
-    if (value !== undefined) note('warning', element, attribute, `it is ignored: ${reason}.`)
+    if (value !== undefined) findings.addWarning(element, attribute, `it is ignored: ${reason}.`)
   return undefined
 }
 

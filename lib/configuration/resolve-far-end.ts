@@ -14,7 +14,6 @@ import {
   type OAuthConfig,
 } from './element.ts'
 import type { ElementGraph, Resolution } from './element-graph.ts'
-import { isWrittenWrong } from './finding.ts'
 import { isReachedDirectly } from './no-proxy.ts'
 
 const serverDefaults = {
@@ -26,7 +25,7 @@ const serverDefaults = {
   assumedLifetimeSeconds: 300,
 } as const
 
-/** Undefined where the element is missing or can't be read, or names an `ssl` that can't. */
+/** Undefined if the element is missing or can't be read. */
 export function resolveAuthorizationServer(
   resolution: Resolution,
   id: string,
@@ -56,40 +55,37 @@ export function resolveAuthorizationServer(
 
 /** RFC 6749 section 3.2: a token endpoint is reached by TLS. The one exception stays on this machine. */
 function checkTransport(
-  { deployment, note }: Resolution,
+  { deployment, findings }: Resolution,
   element: ElementReference,
   { tokenEndpoint, allowLoopbackHttp }: AuthorizationServer,
   { proxy }: Transport,
 ): void {
   if (allowLoopbackHttp && deployment.isLambda)
-    note('mistake', element, 'allowLoopbackHttp', 'it is for one machine and has no place on Lambda; take it out.')
+    findings.addMistake(element, 'allowLoopbackHttp', 'it is for one machine and has no place on Lambda; take it out.')
 
   const { protocol, hostname } = new URL(tokenEndpoint)
   if (protocol === 'https:') return
   if (!allowLoopbackHttp)
-    note('mistake', element, 'tokenEndpoint', 'it must begin with https:// (RFC 6749 section 3.2).')
+    findings.addMistake(element, 'tokenEndpoint', 'it must begin with https:// (RFC 6749 section 3.2).')
   else if (!isLoopback(hostname))
-    note(
-      'mistake',
+    findings.addMistake(
       element,
       'tokenEndpoint',
       'allowLoopbackHttp allows http:// only to localhost, 127.0.0.1 and [::1].',
     )
   else if (proxy)
-    note(
-      'mistake',
+    findings.addMistake(
       element,
       'proxyConfigRef',
       `http:// stays on this machine, and a proxy is elsewhere; take this out, or name the host in noProxy of proxyConfig/${proxy.id}.`,
     )
 }
 
-function warnOfLifetimes({ note }: Resolution, element: ElementReference, server: AuthorizationServer): void {
+function warnOfLifetimes({ findings }: Resolution, element: ElementReference, server: AuthorizationServer): void {
   const { marginSeconds = 0, assumedLifetimeSeconds, maximumLifetimeSeconds } = server
   for (const lifetime of [assumedLifetimeSeconds, maximumLifetimeSeconds])
     if (lifetime !== undefined && marginSeconds >= lifetime)
-      note(
-        'warning',
+      findings.addWarning(
         element,
         'marginSeconds',
         `a token that lives ${lifetime} s would never be kept: make the margin smaller.`,
@@ -102,10 +98,7 @@ function isLoopback(hostname: string): boolean {
 
 const apiDefaults = { connectTimeoutMilliseconds: 30_000, receiveTimeoutMilliseconds: 60_000 } as const
 
-/** By `tokenRetryCheckLevel`; the original has 2 in its table, and no function for it. */
-const rejections: Readonly<Partial<Record<number, TokenRejection>>> = { 1: 'any_401', 3: 'invalid_token' }
-
-/** What only a call has a use for. */
+/** Attributes that have an effect on calls alone. */
 const attributesOfCalls = [
   'port',
   'domainBasePath',
@@ -115,56 +108,75 @@ const attributesOfCalls = [
   'receiveTimeout',
 ] as const
 
-/** Where the connection's calls go; undefined where its element names no host. */
+/** Where the connection's calls go; undefined if its element names no host. */
 export function resolveApi(
   resolution: Resolution,
   name: string,
   endpoint: EndpointConnection,
-  { tokenRetryCheckLevel = 3 }: OAuthConfig,
+  config: OAuthConfig,
 ): ProtectedApi | undefined {
-  const { graph, note } = resolution
+  const { findings } = resolution
   const element: ElementReference = { kind: 'endpointConnection', id: name }
-  const rejection = rejections[tokenRetryCheckLevel]
-  if (!rejection)
-    note(
-      'mistake',
-      { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef },
+  const rejection = resolveRejection(resolution, endpoint, config)
+  if (endpoint.host === undefined) {
+    if (!findings.isWrittenWrong(element, 'host')) warnOfAttributesOfCalls(resolution, element, endpoint)
+    return undefined
+  }
+
+  const url = resolveUrl(resolution, element, endpoint.host, endpoint.port)
+  return {
+    origin: url.origin,
+    basePath: (endpoint.domainBasePath ?? '').replace(/\/+$/, ''),
+    ...resolveTransport(resolution, url, endpoint, apiDefaults),
+    rejection,
+  }
+}
+
+/** The original has 2 in its table, and no function for it. */
+function resolveRejection(
+  { findings }: Resolution,
+  { authenticationConfigRef }: EndpointConnection,
+  { tokenRetryCheckLevel = 3 }: OAuthConfig,
+): TokenRejection {
+  if (tokenRetryCheckLevel === 2)
+    findings.addMistake(
+      { kind: 'oAuthConfig', id: authenticationConfigRef },
       'tokenRetryCheckLevel',
       '2 is not implemented, here as in the original: use 1 for any 401, or 3 for one that says invalid_token.',
     )
+  return tokenRetryCheckLevel === 1 ? 'any_401' : 'invalid_token'
+}
 
-  const { host, port, domainBasePath = '' } = endpoint
-  if (host === undefined) {
-    if (!isWrittenWrong(graph.findings, element, 'host')) warnOfAttributesOfCalls(resolution, element, endpoint)
-    return undefined
-  }
+function resolveUrl({ findings }: Resolution, element: ElementReference, host: string, port: number | undefined): URL {
   if (port !== undefined && /:\d*\/?$/.test(host))
-    note('mistake', element, 'port', 'host has a port already; take one of the two out.')
+    findings.addMistake(element, 'port', 'host has a port already; take one of the two out.')
 
   const url = new URL(host)
   if (port !== undefined) url.port = String(port)
   if (url.protocol !== 'https:')
-    note(
-      'mistake',
+    findings.addMistake(
       element,
       'host',
       'it must begin with https://: a bearer token goes over TLS only (RFC 6750 section 5.3).',
     )
-  return {
-    origin: url.origin,
-    basePath: domainBasePath.replace(/\/+$/, ''),
-    ...resolveTransport(resolution, url, endpoint, apiDefaults),
-    rejection: rejection ?? 'invalid_token',
-  }
+  return url
 }
 
-function warnOfAttributesOfCalls({ note }: Resolution, element: ElementReference, endpoint: EndpointConnection): void {
+function warnOfAttributesOfCalls(
+  { findings }: Resolution,
+  element: ElementReference,
+  endpoint: EndpointConnection,
+): void {
   for (const attribute of attributesOfCalls)
     if (endpoint[attribute] !== undefined)
-      note('warning', element, attribute, 'it has no effect without host: name the host of the API, or leave this out.')
+      findings.addWarning(
+        element,
+        attribute,
+        'it has no effect without host: name the host of the API, or leave this out.',
+      )
 }
 
-/** What an element says of how its far end is reached. */
+/** The attributes of an element that say how its far end is reached. */
 interface TransportAttributes {
   readonly sslCertsRef?: string
   readonly proxyConfigRef?: string
@@ -172,7 +184,7 @@ interface TransportAttributes {
   readonly receiveTimeout?: number
 }
 
-export function resolveTransport(
+function resolveTransport(
   resolution: Resolution,
   url: URL,
   { sslCertsRef, proxyConfigRef, connectionTimeout, receiveTimeout }: TransportAttributes,
@@ -203,14 +215,13 @@ function resolveTls(graph: ElementGraph, sslCertsRef: string | undefined): TlsCo
   }
 }
 
-function resolveProxy({ graph, note }: Resolution, url: URL, id: string | undefined): HttpProxy | undefined {
+function resolveProxy({ graph, findings }: Resolution, url: URL, id: string | undefined): HttpProxy | undefined {
   const config = graph.get('proxyConfig', id)
   if (id === undefined || !config || isReachedDirectly(url, config.noProxy ?? [])) return undefined
   const { host, port } = config
   const credentials = graph.get('authData', config.basicAuthRef)
   if (credentials?.user.includes(':'))
-    note(
-      'mistake',
+    findings.addMistake(
       { kind: 'proxyConfig', id },
       'basicAuthRef',
       `the user of authData/${config.basicAuthRef} holds a colon, and what follows it would count as password (RFC 7617 section 2).`,

@@ -1,9 +1,9 @@
 import type { GeneratedKey, KeyReference } from './connection.ts'
-import { checkSecretNames, type Deployment, secretPrefix } from './deployment.ts'
+import { type Deployment, secretPrefix } from './deployment.ts'
 import { type CertificateThumbprint, defaultElementIds, type ElementReference, type JwtBuilder } from './element.ts'
-import { collectElements, type Resolution } from './element-graph.ts'
+import { type Resolution, startResolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
-import { ConfigurationError, type Finding, isMistake } from './finding.ts'
+import { ConfigurationError } from './finding.ts'
 import {
   defaultSignatureAlgorithm,
   isRsaAlgorithm,
@@ -13,20 +13,19 @@ import {
 
 const defaultModulusLength = 2048
 
-/** The key that a jwtBuilder signs with; undefined where the element names none or contradicts itself: that is noted. */
+/** The key that a jwtBuilder signs with; undefined if the element names none or contradicts itself: there is a finding on that. */
 export function resolveKey(
   resolution: Resolution,
   element: ElementReference,
   builder: JwtBuilder,
 ): KeyReference | undefined {
-  const { deployment, note } = resolution
+  const { deployment, findings } = resolution
   const { signatureAlgorithm: algorithm = defaultSignatureAlgorithm, sharedKey, jwkEnabled = false } = builder
   warnOfIgnoredAttributes(resolution, element, builder)
   if (isSharedKeyAlgorithm(algorithm)) return resolveSharedKey(resolution, element, builder)
 
   if (sharedKey !== undefined) {
-    note(
-      'mistake',
+    findings.addMistake(
       element,
       'sharedKey',
       `${algorithm} signs with a private key; take sharedKey out, or choose an HS* algorithm.`,
@@ -44,15 +43,14 @@ export function resolveKey(
 }
 
 function resolveStoredKey(
-  { graph, note }: Resolution,
+  { graph, findings }: Resolution,
   element: ElementReference,
   { keyStoreRef, keyAlias }: JwtBuilder,
 ): KeyReference | undefined {
   const location = graph.get('keyStore', keyStoreRef ?? defaultElementIds.keyStore)?.location
   if (location !== undefined) return { location, ...(keyAlias !== undefined && { alias: keyAlias }) }
   if (keyStoreRef === undefined && !graph.has('keyStore', defaultElementIds.keyStore))
-    note(
-      'mistake',
+    findings.addMistake(
       element,
       'keyStoreRef',
       `the assertion has no key: name a keyStore here, add keyStore/${defaultElementIds.keyStore}, or set jwkEnabled.`,
@@ -61,25 +59,24 @@ function resolveStoredKey(
 }
 
 function resolveSharedKey(
-  { note }: Resolution,
+  { findings }: Resolution,
   element: ElementReference,
   { signatureAlgorithm: algorithm, sharedKey, jwkEnabled, certificateThumbprint = 'none' }: JwtBuilder,
 ): KeyReference | undefined {
   if (jwkEnabled)
-    note(
-      'mistake',
+    findings.addMistake(
       element,
       'jwkEnabled',
       `a JWK set publishes public keys, and ${algorithm} has none; take jwkEnabled out, or choose an asymmetric algorithm.`,
     )
   if (certificateThumbprint !== 'none')
-    note('mistake', element, 'certificateThumbprint', `the key of ${algorithm} has no certificate; take it out.`)
+    findings.addMistake(element, 'certificateThumbprint', `the key of ${algorithm} has no certificate; take it out.`)
   if (sharedKey !== undefined) return { location: sharedKey }
-  note('mistake', element, 'sharedKey', `${algorithm} needs it: the name of the secret that holds the key.`)
+  findings.addMistake(element, 'sharedKey', `${algorithm} needs it: the name of the secret that holds the key.`)
   return undefined
 }
 
-function warnOfIgnoredAttributes({ note }: Resolution, element: ElementReference, builder: JwtBuilder): void {
+function warnOfIgnoredAttributes({ findings }: Resolution, element: ElementReference, builder: JwtBuilder): void {
   const { signatureAlgorithm = defaultSignatureAlgorithm, jwkEnabled = false } = builder
   const isShared = isSharedKeyAlgorithm(signatureAlgorithm)
   const isRsa = isRsaAlgorithm(signatureAlgorithm)
@@ -96,7 +93,8 @@ function warnOfIgnoredAttributes({ note }: Resolution, element: ElementReference
       ? `${signatureAlgorithm} signs with sharedKey`
       : 'it belongs to a key that Tokenwell makes, with jwkEnabled'
   for (const [attribute, isIgnored] of ignored)
-    if (isIgnored && builder[attribute] !== undefined) note('warning', element, attribute, `it is ignored: ${reason}.`)
+    if (isIgnored && builder[attribute] !== undefined)
+      findings.addWarning(element, attribute, `it is ignored: ${reason}.`)
 }
 
 const defaultRotationMilliseconds = 30 * 86_400_000
@@ -106,9 +104,9 @@ const ownCacheSeconds = 360
 /** Servers keep JWK sets for as long as they like: many for an hour or more. */
 const usualCacheSeconds = 3_600
 
-/** How often Tokenwell makes a new key, and how long that is published before it signs. What can't work is noted. */
-export function resolveRotation(
-  { note }: Resolution,
+/** How often Tokenwell makes a new key, and how long that is published before it signs. */
+function resolveRotation(
+  { findings }: Resolution,
   element: ElementReference,
   builder: JwtBuilder,
 ): Omit<GeneratedKey, 'modulusLength'> {
@@ -116,22 +114,19 @@ export function resolveRotation(
   const publishAheadSeconds = builder.publishAheadSeconds ?? defaultPublishAheadSeconds
 
   if (publishAheadSeconds <= ownCacheSeconds)
-    note(
-      'warning',
+    findings.addWarning(
       element,
       'publishAheadSeconds',
       `a JWK set that was read may be ${ownCacheSeconds} s old by our own leave, and a key that signs sooner is unknown to whoever has one: make it longer than that and than the server's own cache.`,
     )
   else if (publishAheadSeconds < usualCacheSeconds)
-    note(
-      'warning',
+    findings.addWarning(
       element,
       'publishAheadSeconds',
       'authorization servers cache JWK sets, many for an hour or more, and refuse a key that they have not read yet: make it longer than the cache of the server.',
     )
   if (publishAheadSeconds >= rotationSeconds)
-    note(
-      'mistake',
+    findings.addMistake(
       element,
       builder.publishAheadSeconds === undefined ? 'jwkRotationTime' : 'publishAheadSeconds',
       `a key would still wait when the one after it is due: it is published ${publishAheadSeconds} s before it signs (publishAheadSeconds), and one is made every ${rotationSeconds} s (jwkRotationTime).`,
@@ -151,7 +146,7 @@ export interface BuilderKey {
 
 /**
  * Reads a jwtBuilder and its key store, and nothing else.
- * @returns undefined where there is no such jwtBuilder
+ * @returns undefined if there is no such jwtBuilder
  * @throws {ConfigurationError} with all its mistakes at once
  */
 export async function resolveBuilderKey(
@@ -160,23 +155,13 @@ export async function resolveBuilderKey(
   jwtBuilder: string,
 ): Promise<BuilderKey | undefined> {
   const element = { kind: 'jwtBuilder', id: jwtBuilder } as const
-  const graph = await collectElements(elements, [element])
-  if (!graph.has(element.kind, element.id)) return undefined
+  const resolution = await startResolution(elements, deployment, element)
+  if (!resolution) return undefined
 
-  const builder = graph.get('jwtBuilder', jwtBuilder)
-  const findings: Finding[] = [...graph.findings, ...checkSecretNames(graph.readings, deployment)]
-  const key =
-    builder &&
-    resolveKey(
-      {
-        graph,
-        deployment,
-        note: (severity, of, attribute, sentence) => findings.push({ severity, element: of, attribute, sentence }),
-      },
-      element,
-      builder,
-    )
-  if (!key || findings.some(isMistake)) throw new ConfigurationError(findings.filter(isMistake))
+  const builder = resolution.graph.get('jwtBuilder', jwtBuilder)
+  const key = builder && resolveKey(resolution, element, builder)
+  const mistakes = resolution.findings.mistakes()
+  if (!key || mistakes.length > 0) throw new ConfigurationError(mistakes)
   return {
     jwtBuilder,
     algorithm: builder.signatureAlgorithm ?? defaultSignatureAlgorithm,
