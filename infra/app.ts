@@ -1,17 +1,18 @@
 import { App, CfnOutput, Stack } from 'aws-cdk-lib'
 import { Topic } from 'aws-cdk-lib/aws-sns'
+import { functionIds, functionTable } from './stack/function-table.ts'
 import { Tokenwell } from './stack/tokenwell.ts'
 
 /*
- * The stack of one stage. What it is told comes from the CDK's context (`-c stage=prod`) or from the environment:
+ * The stack of one stage. Its settings come from the CDK's context (`-c stage=prod`) or from the environment:
  *   stage / TOKENWELL_STAGE · publicUrl / TOKENWELL_PUBLIC_URL · elements / TOKENWELL_ELEMENTS (a folder or file) ·
  *   alarmTopicArn / TOKENWELL_ALARM_TOPIC_ARN
  */
 const app = new App({ outdir: process.env['CDK_OUTDIR'] ?? 'cdk.out', analyticsReporting: false })
-const stage = demand('stage', 'TOKENWELL_STAGE')
-const publicUrl = demand('publicUrl', 'TOKENWELL_PUBLIC_URL')
-const elements = told('elements', 'TOKENWELL_ELEMENTS')
-const alarmTopicArn = told('alarmTopicArn', 'TOKENWELL_ALARM_TOPIC_ARN')
+const stage = demandSetting('stage', 'TOKENWELL_STAGE')
+const publicUrl = demandSetting('publicUrl', 'TOKENWELL_PUBLIC_URL')
+const elements = readSetting('elements', 'TOKENWELL_ELEMENTS')
+const alarmTopicArn = readSetting('alarmTopicArn', 'TOKENWELL_ALARM_TOPIC_ARN')
 
 const stack = new Stack(app, `Tokenwell-${stage}`, { description: `Tokenwell, stage ${stage}` })
 const tokenwell = new Tokenwell(stack, 'Tokens', {
@@ -21,16 +22,14 @@ const tokenwell = new Tokenwell(stack, 'Tokens', {
   ...(alarmTopicArn && { alarms: Topic.fromTopicArn(stack, 'AlarmTopic', alarmTopicArn) }),
 })
 const { functions, http, events, refreshes } = tokenwell
+const logs = functionIds.map((id) => [functionTable[id].logOutput, functions[id].log.logGroupName] as const)
+const { FunctionLog = '', ...otherLogs }: Record<string, string> = Object.fromEntries(logs)
 const outputs = {
   ApiUrl: http.api.apiEndpoint,
   FunctionName: functions.issueToken.lambda.functionName,
-  FunctionLog: functions.issueToken.log.logGroupName,
+  FunctionLog,
   AccessLog: http.log.logGroupName,
-  CallApiLog: functions.callApi.log.logGroupName,
-  WarmTokensLog: functions.warmTokens.log.logGroupName,
-  RefreshTokenLog: functions.refreshToken.log.logGroupName,
-  PublishKeysLog: functions.publishKeys.log.logGroupName,
-  RotateKeyLog: functions.rotateKey.log.logGroupName,
+  ...otherLogs,
   JwkSetUrl: `${publicUrl}/jwt/<jwtBuilder>/jwk`,
   EventBusName: events.eventBusName,
   DeadLetterQueueUrl: refreshes.deadLetters.queueUrl,
@@ -38,13 +37,13 @@ const outputs = {
 for (const [name, value] of Object.entries(outputs)) new CfnOutput(stack, name, { value })
 app.synth()
 
-function told(name: string, variable: string): string | undefined {
+function readSetting(name: string, variable: string): string | undefined {
   const value: unknown = app.node.tryGetContext(name) ?? process.env[variable]
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-function demand(name: string, variable: string): string {
-  const value = told(name, variable)
+function demandSetting(name: string, variable: string): string {
+  const value = readSetting(name, variable)
   if (value !== undefined) return value
   console.error(`Say the ${name}: -c ${name}=..., or ${variable}=... in the environment.`)
   process.exit(1)

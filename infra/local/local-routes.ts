@@ -1,25 +1,55 @@
+import { randomUUID } from 'node:crypto'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
+import { secretPrefix } from '../../lib/configuration/deployment.ts'
+import { rotationSteps } from '../../lib/key-lifecycle/rotate-key.ts'
 import { RotationRefusedError } from '../../lib/key-lifecycle/rotating-secret.ts'
 import { readIncomingEvent, UnreadableEventError } from '../../lib/renewal/incoming-event.ts'
-import type { LambdaHandler } from './http-gateway.ts'
+import { type FunctionId, functionIds, functionTable } from '../stack/function-table.ts'
+import { createLocalContext, type LambdaHandler } from './http-gateway.ts'
 import type { LocalFunctions } from './local-functions.ts'
 import type { Deliver } from './local-queue.ts'
-import { rotate } from './rotate.ts'
 
 /**
  * The routes of the HTTP API, and two that only this run has: `POST /events` takes an event as EventBridge would, and
  * `POST /rotate/{jwtBuilder}` asks for the steps of a rotation as Secrets Manager would.
  */
 export function createLocalRoutes(functions: LocalFunctions, deliver: Deliver, stage: string): LambdaHandler {
-  return async (event, context) => {
+  return async function answerRoute(event, context) {
     const { rawPath, requestContext } = event
     const isPost = requestContext.http.method === 'POST'
     const [, jwtBuilder] = /^\/rotate\/([^/]+)$/.exec(rawPath) ?? []
     if (isPost && rawPath === '/events') return accept(event, deliver, stage)
     if (isPost && jwtBuilder !== undefined) return answerRotation(functions, stage, jwtBuilder)
-    if (/^\/connections\/[^/]+\/api\//.test(rawPath)) return functions.callApi(event, context)
-    return rawPath.startsWith('/jwt/') ? functions.publishKeys(event, context) : functions.issueToken(event, context)
+    return await functions[functionBehind(rawPath)](event, context)
   }
+}
+
+type HttpFunctionId = {
+  [Id in FunctionId]: (typeof functionTable)[Id]['invoker'] extends 'http-api' ? Id : never
+}[FunctionId]
+
+/**
+ * The function that answers a path: the longest beginning of a route decides, up to its last parameter. What begins like no
+ * route goes to `issue-token`, which answers that there is none.
+ */
+function functionBehind(path: string): HttpFunctionId {
+  const httpFunctions = functionIds.filter(isHttpFunction)
+  const matches = httpFunctions.flatMap((id) => {
+    return functionTable[id].routes.map((route) => ({ id, length: lengthOfMatch(route.path, path) }))
+  })
+  const [longest] = matches.filter(({ length }) => length > 0).sort((a, b) => b.length - a.length)
+  return longest?.id ?? 'issueToken'
+}
+
+function isHttpFunction(id: FunctionId): id is HttpFunctionId {
+  return functionTable[id].invoker === 'http-api'
+}
+
+/** How much of a path the beginning of a route matches. */
+function lengthOfMatch(route: string, path: string): number {
+  const beginning = route.replace(/\{[^{]*$/, '')
+  const pattern = beginning.replace(/\{\w+\}/g, '[^/]+')
+  return new RegExp(`^${pattern}`).exec(path)?.[0].length ?? 0
 }
 
 function accept(
@@ -50,6 +80,12 @@ async function answerRotation(
     if (!(error instanceof RotationRefusedError)) throw error
     return json(409, { error: 'invalid_request', error_description: error.message })
   }
+}
+
+/** The four steps, as Secrets Manager asks for them. Errors are those of `rotate-key`. */
+async function rotate(rotateKey: LocalFunctions['rotateKey'], stage: string, jwtBuilder: string): Promise<void> {
+  const rotation = { SecretId: `${secretPrefix({ stage })}jwk/${jwtBuilder}`, ClientRequestToken: randomUUID() }
+  for (const Step of rotationSteps) await rotateKey({ ...rotation, Step }, createLocalContext(Date.now()))
 }
 
 function json(statusCode: number, body: object): APIGatewayProxyStructuredResultV2 {

@@ -2,8 +2,8 @@ import { Alarm, ComparisonOperator, type IMetric, TreatMissingData } from 'aws-c
 import { SnsAction } from 'aws-cdk-lib/aws-cloudwatch-actions'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Construct } from 'constructs'
+import { constructIdOf, forEachFunction } from './function-table.ts'
 import type { FunctionMetrics, StackMetrics } from './stack-metrics.ts'
-import type { FunctionName } from './stage-functions.ts'
 
 export interface AlarmsProps {
   readonly metrics: StackMetrics
@@ -16,7 +16,7 @@ interface AlarmSettings {
   readonly threshold: number
   /** How many periods in a row. */
   readonly periods?: number
-  /** It is to happen: to stay below the threshold is alarming, and so is silence. */
+  /** The alarm goes off below the threshold, and where no value comes at all. */
   readonly isExpected?: true
   readonly meaning: string
 }
@@ -30,7 +30,7 @@ const tooLittle = {
   treatMissingData: TreatMissingData.BREACHING,
 } as const
 
-/** What somebody should look at. Nothing is one only because nobody calls. */
+/** One alarm for each thing that somebody has to look at. No alarm goes off only because nobody calls. */
 export class Alarms extends Construct {
   constructor(scope: Construct, id: string, { metrics, topic }: AlarmsProps) {
     super(scope, id)
@@ -55,12 +55,7 @@ function alarmsOf({ own, lambda, queue, api }: StackMetrics): AlarmsByName {
     ...alarmsOfWarming(own),
     ...alarmsOfEvents(queue),
     ...alarmsOfKeys(own),
-    ...alarmsOfFunction('IssueToken', 'issue-token', lambda.issueToken),
-    ...alarmsOfFunction('CallApi', 'call-api', lambda.callApi),
-    ...alarmsOfFunction('WarmTokens', 'warm-tokens', lambda.warmTokens),
-    ...alarmsOfFunction('RefreshToken', 'refresh-token', lambda.refreshToken),
-    ...alarmsOfFunction('PublishKeys', 'publish-keys', lambda.publishKeys),
-    ...alarmsOfFunction('RotateKey', 'rotate-key', lambda.rotateKey),
+    ...alarmsOfFunctions(lambda),
     ApiServerErrors: {
       metric: api.serverErrors,
       threshold: 5,
@@ -158,7 +153,12 @@ function alarmsOfKeys(own: StackMetrics['own']): AlarmsByName {
   }
 }
 
-function alarmsOfFunction(id: string, name: FunctionName, { errors, throttles }: FunctionMetrics): AlarmsByName {
+function alarmsOfFunctions(lambda: StackMetrics['lambda']): AlarmsByName {
+  const each = forEachFunction((id, { name }) => alarmsOfFunction(constructIdOf(id), name, lambda[id]))
+  return Object.assign({}, ...Object.values(each))
+}
+
+function alarmsOfFunction(id: string, name: string, { errors, throttles }: FunctionMetrics): AlarmsByName {
   return {
     [`${id}Errors`]: { metric: errors, threshold: 1, meaning: `${name} ended without an answer.` },
     [`${id}Throttles`]: {

@@ -1,22 +1,21 @@
-import { Stack } from 'aws-cdk-lib'
+import type { Stack } from 'aws-cdk-lib'
 import type { EventBus } from 'aws-cdk-lib/aws-events'
-import { PolicyStatement } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
-import type { Construct } from 'constructs'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
 
-/* One function a grant. Beside them stands what CDK adds for active tracing: X-Ray's two actions. */
+/* One function for each grant. The CDK itself adds the two actions of X-Ray for active tracing. */
 
 /** AWS lets the actions of X-Ray, and those that describe network interfaces, be allowed on everything only. */
 export const noNarrowerResource = 'AWS has no narrower resource for these actions.'
 
-/** A right of a function, or of what starts one; where it ends in a wildcard, why. */
+/** A right of a function, or of the schedule that starts one. */
 export interface FunctionGrant {
   readonly actions: string[]
   readonly resources: string[]
+  /** The reason for a resource that ends in a wildcard. */
   readonly whyWildcard?: string
 }
 
@@ -24,25 +23,25 @@ const whicheverThereAre =
   'All of the stage, and no others: which ones there are its operator says, after the deployment too.'
 
 /** By their names. */
-export function mayReadElements(scope: Construct, stage: string): FunctionGrant {
+export function mayReadElements(stack: Stack, stage: string): FunctionGrant {
   return {
     actions: ['ssm:GetParameters'],
-    resources: [parameterArn(scope, stage, '/*')],
+    resources: [parameterArn(stack, stage, '/*')],
     whyWildcard: whicheverThereAre,
   }
 }
 
 /** What is under a path is listed by the right to the path itself, too. */
-export function mayListElements(scope: Construct, stage: string): FunctionGrant {
+export function mayListElements(stack: Stack, stage: string): FunctionGrant {
   return {
     actions: ['ssm:GetParametersByPath'],
-    resources: [parameterArn(scope, stage, ''), parameterArn(scope, stage, '/*')],
+    resources: [parameterArn(stack, stage, ''), parameterArn(stack, stage, '/*')],
     whyWildcard: whicheverThereAre,
   }
 }
 
-function parameterArn(scope: Construct, stage: string, rest: string): string {
-  return Stack.of(scope).formatArn({
+function parameterArn(stack: Stack, stage: string, rest: string): string {
+  return stack.formatArn({
     service: 'ssm',
     resource: 'parameter',
     resourceName: `tokenwell/${stage}${rest}`,
@@ -50,8 +49,8 @@ function parameterArn(scope: Construct, stage: string, rest: string): string {
 }
 
 /** All secrets of the stage: which ones there are the elements say. */
-export function mayReadSecrets(scope: Construct, stage: string): FunctionGrant {
-  const secrets = Stack.of(scope).formatArn({
+export function mayReadSecrets(stack: Stack, stage: string): FunctionGrant {
+  const secrets = stack.formatArn({
     service: 'secretsmanager',
     resource: `secret:${secretPrefix({ stage })}*`,
   })
@@ -64,8 +63,8 @@ export function mayReadSecret({ secretArn }: { readonly secretArn: string }): Fu
 }
 
 /** The secrets of the keys that Tokenwell makes: what Secrets Manager's four steps do with them. */
-export function mayRotateSigningKeys(scope: Construct, stage: string): FunctionGrant {
-  const secrets = Stack.of(scope).formatArn({
+export function mayRotateSigningKeys(stack: Stack, stage: string): FunctionGrant {
+  const secrets = stack.formatArn({
     service: 'secretsmanager',
     resource: `secret:${secretPrefix({ stage })}jwk/*`,
   })
@@ -127,9 +126,9 @@ export function mayWriteLog({ logGroupArn }: ILogGroup): FunctionGrant {
   return { actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroupArn] }
 }
 
-/** What Lambda itself does in the role's name to reach a VPC; AWS has resources for all but the two that describe. */
-export function mayHaveNetworkInterfaces(scope: Construct): FunctionGrant[] {
-  const anyOfEc2 = Stack.of(scope).formatArn({ service: 'ec2', resource: '*', resourceName: '*' })
+/** Lambda itself needs these rights to place a function in a VPC. AWS has no resource for the two actions that describe. */
+export function mayHaveNetworkInterfaces(stack: Stack): FunctionGrant[] {
+  const anyOfEc2 = stack.formatArn({ service: 'ec2', resource: '*', resourceName: '*' })
   return [
     {
       actions: networkInterfaceActions,
@@ -140,15 +139,14 @@ export function mayHaveNetworkInterfaces(scope: Construct): FunctionGrant[] {
   ]
 }
 
-/** Lambda may, the function's own code may not. */
-export function mayNotUseNetworkInterfaces(functionArn: string): PolicyStatement {
-  const statement = PolicyStatement.fromJson({
+/** The statement of a policy, as IAM writes it: Lambda may do this in the name of the function, the function's own code may not. */
+export function mayNotUseNetworkInterfaces(functionArn: string): object {
+  return {
     Effect: 'Deny',
     Action: [...networkInterfaceActions, ...describingActions],
     Resource: '*',
-  })
-  statement.addCondition('ArnEquals', { 'lambda:SourceFunctionArn': functionArn })
-  return statement
+    Condition: { ArnEquals: { 'lambda:SourceFunctionArn': functionArn } },
+  }
 }
 
 const networkInterfaceActions = [

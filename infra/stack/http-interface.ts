@@ -11,16 +11,18 @@ import {
 import { HttpIamAuthorizer, HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigatewayv2-authorizers'
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
-import { Construct } from 'constructs'
+import { Construct, type IConstruct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
+import { constructIdOf, forEachFunction, type Route } from './function-table.ts'
 import { passOverCheckov, passOverNag } from './passed-over.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
+import type { StageFunctions } from './stage-functions.ts'
 
-/** Callers come with a JWT of this issuer instead of an IAM signature. */
+/** Callers send a JWT of this issuer instead of an IAM signature. */
 export interface JwtAuthorization {
   readonly issuer: string
   readonly audience: readonly string[]
-  /** The claim that lists the connections a caller may use; who has none may use none. */
+  /** The claim that lists the connections of a caller. Without the claim a caller may use no connection. */
   readonly connectionsClaim: string
 }
 
@@ -32,46 +34,33 @@ export interface Throttle {
 
 export interface HttpInterfaceProps extends LogSettings {
   readonly stage: string
-  readonly issueToken: IFunction
-  readonly callApi: IFunction
-  readonly publishKeys: IFunction
+  readonly functions: StageFunctions
   readonly authorization?: JwtAuthorization
   readonly throttle?: Throttle
 }
 
-const tokenPath = '/connections/{connection}/token'
-const callPath = '/connections/{connection}/api/{path+}'
-/** Those of `ANY`. */
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
-const publicHalvesOnly = 'Public halves of keys, for whoever has to verify a signature.'
+/** The methods that the route `ANY` of a connection's API takes. */
+const callMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const integrationTimeout = Duration.seconds(29)
 const defaultThrottle: Throttle = { requestsPerSecond: 500, burst: 1000 }
 
-/** The routes of the functions, each with authorization. */
+/** The HTTP API with the routes of the functions. Every route without a reason to be public needs authorization. */
 export class HttpInterface extends Construct {
   readonly api: HttpApi
   readonly log: RetainedLog
 
   constructor(scope: Construct, id: string, props: HttpInterfaceProps) {
     super(scope, id)
-    const { stage, issueToken, callApi, publishKeys, authorization, throttle = defaultThrottle } = props
+    const { stage, functions, authorization, throttle = defaultThrottle } = props
     this.log = new RetainedLog(this, 'AccessLog', props)
     this.api = new HttpApi(this, 'Api', {
       apiName: serviceName(stage),
       description: 'Tokenwell: access tokens by connection',
       createDefaultStage: false,
-      // Of all routes, those too that are added to this API later.
+      // It also guards routes that are added to this API later.
       defaultAuthorizer: createAuthorizer(authorization),
     })
-    const integration = integrationOf('IssueToken', issueToken)
-    this.api.addRoutes({ path: tokenPath, methods: [HttpMethod.POST, HttpMethod.DELETE], integration })
-    this.api.addRoutes({ path: '/connections', methods: [HttpMethod.GET], integration })
-    this.api.addRoutes({
-      path: callPath,
-      methods: [HttpMethod.ANY],
-      integration: integrationOf('CallApi', callApi),
-    })
-    this.publish(publishKeys)
+    forEachFunction((id, { routes }) => this.addRoutes(constructIdOf(id), functions[id].lambda, routes))
 
     new HttpStage(this, 'Stage', {
       httpApi: this.api,
@@ -81,30 +70,30 @@ export class HttpInterface extends Construct {
     })
   }
 
-  /** Authorization servers read JWK sets without a signature of ours. */
-  private publish(publishKeys: IFunction): void {
-    const [route] = this.api.addRoutes({
-      path: '/jwt/{jwtBuilder}/jwk',
-      methods: [HttpMethod.GET],
-      integration: integrationOf('PublishKeys', publishKeys),
-      authorizer: new HttpNoneAuthorizer(),
-    })
-    if (!route) return
-    passOverNag(route, { 'AwsSolutions-APIG4': publicHalvesOnly })
-    passOverCheckov(route, { CKV_AWS_309: publicHalvesOnly })
+  private addRoutes(id: string, handler: IFunction, routes: readonly Route[]): void {
+    const integration = new HttpLambdaIntegration(id, handler, { timeout: integrationTimeout })
+    for (const { path, methods, whyPublic } of routes) {
+      const added = this.api.addRoutes({
+        path,
+        methods: methods.map((method) => HttpMethod[method]),
+        integration,
+        ...(whyPublic !== undefined && { authorizer: new HttpNoneAuthorizer() }),
+      })
+      if (whyPublic !== undefined) for (const route of added) passOverAuthorization(route, whyPublic)
+    }
   }
 
-  /** The ARN by which IAM knows one connection's token. */
+  /** The ARN of one connection's token in policies of IAM. */
   tokenArn(connection: string): string {
     return this.arnOf(`POST/connections/${connection}/token`)
   }
 
   /**
-   * Those by which it knows all calls of one connection's API. Method by method: a wildcard stands for slashes, too, so that
-   * in place of a method it would let in `GET/connections/<another>/api/connections/<this one>/api/`.
+   * The ARNs of all calls of one connection's API, one for each method. IAM's wildcard matches slashes, too: in place of the
+   * method it would let in `GET/connections/<another>/api/connections/<this one>/api/`.
    */
   callArns(connection: string): string[] {
-    return methods.map((method) => this.arnOf(`${method}/connections/${connection}/api/*`))
+    return callMethods.map((method) => this.arnOf(`${method}/connections/${connection}/api/*`))
   }
 
   private arnOf(methodAndPath: string): string {
@@ -113,8 +102,9 @@ export class HttpInterface extends Construct {
   }
 }
 
-function integrationOf(id: string, handler: IFunction): HttpLambdaIntegration {
-  return new HttpLambdaIntegration(id, handler, { timeout: integrationTimeout })
+function passOverAuthorization(route: IConstruct, whyPublic: string): void {
+  passOverNag(route, { 'AwsSolutions-APIG4': whyPublic })
+  passOverCheckov(route, { CKV_AWS_309: whyPublic })
 }
 
 function createAuthorizer(authorization: JwtAuthorization | undefined): IHttpRouteAuthorizer {
@@ -122,7 +112,7 @@ function createAuthorizer(authorization: JwtAuthorization | undefined): IHttpRou
   return new HttpJwtAuthorizer('Jwt', authorization.issuer, { jwtAudience: [...authorization.audience] })
 }
 
-/** Who called what and how it went; no query string, which may name a token. */
+/** The caller, the request and its outcome. Without the query string, which may name a token. */
 const accessLogFormat = AccessLogFormat.custom(
   JSON.stringify({
     requestId: '$context.requestId',

@@ -2,15 +2,15 @@ import { Aws } from 'aws-cdk-lib'
 import { Dashboard, GraphWidget, type IMetric } from 'aws-cdk-lib/aws-cloudwatch'
 import type { Construct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
-import type { FunctionMetrics, StackMetrics } from './stack-metrics.ts'
-import type { FunctionName } from './stage-functions.ts'
+import { type FunctionRow, functionIds, functionTable } from './function-table.ts'
+import type { StackMetrics } from './stack-metrics.ts'
 
 export interface OperatorsDashboardProps {
   readonly stage: string
   readonly metrics: StackMetrics
 }
 
-/** How a stage fares, on one page. */
+/** All metrics of a stage on one page. */
 export class OperatorsDashboard extends Dashboard {
   constructor(scope: Construct, id: string, { stage, metrics }: OperatorsDashboardProps) {
     const { own, lambda, queue, api } = metrics
@@ -28,7 +28,7 @@ export class OperatorsDashboard extends Dashboard {
     this.addWidgets(
       graph("Calls of connections' APIs", [own.apiCalls, own.apiCallsFailed, own.apiTokensRejected]),
       graph("Calls of connections' APIs, milliseconds", [own.usualApiCall, own.slowApiCall]),
-      functionGraph('call-api', lambda.callApi),
+      ...functionGraphs('api calls', lambda),
     )
     this.addWidgets(
       graph('Warm runs: tokens', [own.warmRenewed, own.warmFailed, own.warmLeft], [own.warmRuns]),
@@ -38,14 +38,9 @@ export class OperatorsDashboard extends Dashboard {
     this.addWidgets(
       graph('Signing keys: age of the oldest in use, seconds', [own.oldestSigningKey]),
       graph('Signing keys', [own.signingKeysOverdue, own.rotationsFailed]),
-      functionGraph('rotate-key', lambda.rotateKey),
+      ...functionGraphs('signing keys', lambda),
     )
-    this.addWidgets(
-      functionGraph('issue-token', lambda.issueToken),
-      functionGraph('warm-tokens', lambda.warmTokens),
-      functionGraph('refresh-token', lambda.refreshToken),
-      functionGraph('publish-keys', lambda.publishKeys),
-    )
+    this.addWidgets(...functionGraphs('functions', lambda))
   }
 }
 
@@ -53,6 +48,10 @@ function graph(title: string, left: IMetric[], right: IMetric[] = []): GraphWidg
   return new GraphWidget({ title, left, right, width: 8 })
 }
 
-function functionGraph(name: FunctionName, metrics: FunctionMetrics): GraphWidget {
-  return graph(name, [metrics.invocations, metrics.errors, metrics.throttles], [metrics.slowDuration])
+function functionGraphs(line: FunctionRow['dashboardLine'], lambda: StackMetrics['lambda']): GraphWidget[] {
+  const shown = functionIds.filter((id) => functionTable[id].dashboardLine === line)
+  return shown.map((id) => {
+    const { invocations, errors, throttles, slowDuration } = lambda[id]
+    return graph(functionTable[id].name, [invocations, errors, throttles], [slowDuration])
+  })
 }

@@ -5,6 +5,8 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { CfnRotationSchedule, Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import { Construct, type IDependable } from 'constructs'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
+import { isSharedKeyAlgorithm, signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
+import { readDuration } from '../../lib/configuration/value-syntax.ts'
 import { passOverCheckov } from './passed-over.ts'
 
 export interface SigningKeysProps {
@@ -14,10 +16,17 @@ export interface SigningKeysProps {
   readonly removalPolicy?: RemovalPolicy
 }
 
+export interface RotatedBuilder {
+  readonly jwtBuilder: string
+  readonly rotationMilliseconds: number
+}
+
 const hourMilliseconds = 3_600_000
 /** By rate Secrets Manager takes no more hours. */
 const mostHours = 999
 const hoursOfDay = 24
+const defaultRotation = '720h'
+const kindPrefix = 'jwtBuilder/'
 const permissionId = 'RotationBySecretsManager'
 /**
  * Until the first rotation, which begins with the deployment, has made a key. Never change this text, not by a blank:
@@ -71,4 +80,23 @@ export class SigningKeys extends Construct {
 function rateOf(milliseconds: number): string {
   const hours = Math.floor(milliseconds / hourMilliseconds)
   return hours <= mostHours ? `rate(${hours} hours)` : `rate(${Math.floor(hours / hoursOfDay)} days)`
+}
+
+/**
+ * The jwtBuilders among these elements, by `<kind>/<id>`, whose keys Tokenwell makes. They have been validated, but for what
+ * contradicts itself in one that no connection uses.
+ */
+export function rotatedBuilders(elements: ReadonlyMap<string, unknown>): RotatedBuilder[] {
+  return [...elements].flatMap(([name, element]) => {
+    const builder = element as Readonly<Record<string, unknown>>
+    const { jwkEnabled = false, jwkRotationTime = defaultRotation } = builder
+    if (!name.startsWith(kindPrefix) || String(jwkEnabled) !== 'true' || hasSharedKey(builder)) return []
+    const rotationMilliseconds = readDuration(String(jwkRotationTime), 'm') ?? 0
+    return [{ jwtBuilder: name.slice(kindPrefix.length), rotationMilliseconds }]
+  })
+}
+
+function hasSharedKey({ signatureAlgorithm }: Readonly<Record<string, unknown>>): boolean {
+  const algorithm = signatureAlgorithms.find((each) => each === signatureAlgorithm)
+  return algorithm !== undefined && isSharedKeyAlgorithm(algorithm)
 }

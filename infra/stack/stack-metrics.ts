@@ -4,6 +4,7 @@ import { Metric, Stats } from 'aws-cdk-lib/aws-cloudwatch'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
 import { type MetricName, metricNamespace } from '../../lib/log/metric.ts'
+import { forEachFunction } from './function-table.ts'
 import type { RefreshQueue } from './refresh-queue.ts'
 import type { StageFunctions } from './stage-functions.ts'
 import type { TokenFunction } from './token-function.ts'
@@ -19,7 +20,7 @@ export interface Measured {
   readonly api: HttpApi
 }
 
-/** What dashboard and alarms look at: our own counts, Lambda's, the queues' and API Gateway's. */
+/** The metrics of dashboard and alarms: our own counts, Lambda's, those of the queues and of API Gateway. */
 export function createStackMetrics(stage: string, { functions, refreshes, api }: Measured) {
   const dimensionsMap = { service: serviceName(stage) }
   const own = (metricName: MetricName, statistic = Stats.SUM) =>
@@ -53,14 +54,7 @@ export function createStackMetrics(stage: string, { functions, refreshes, api }:
       signingKeysOverdue: own('SigningKeyOverdue', Stats.MAXIMUM).with({ period: Duration.hours(2) }),
       rotationsFailed: own('RotationsFailed'),
     },
-    lambda: {
-      issueToken: metricsOf(functions.issueToken),
-      callApi: metricsOf(functions.callApi),
-      warmTokens: metricsOf(functions.warmTokens),
-      refreshToken: metricsOf(functions.refreshToken),
-      publishKeys: metricsOf(functions.publishKeys),
-      rotateKey: metricsOf(functions.rotateKey),
-    },
+    lambda: forEachFunction((id) => metricsOf(functions[id])),
     queue: {
       waiting: messagesIn(refreshes.queue),
       oldestSeconds: refreshes.queue.metricApproximateAgeOfOldestMessage({ period, statistic: Stats.MAXIMUM }),

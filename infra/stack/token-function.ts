@@ -1,7 +1,9 @@
-import type { Duration } from 'aws-cdk-lib'
+import { join } from 'node:path'
+import { AssetHashType, DockerImage, Duration, Stack } from 'aws-cdk-lib'
 import { Policy, PolicyStatement, Role, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import {
   Architecture,
+  Code,
   type FunctionProps,
   Function as LambdaFunction,
   LoggingFormat,
@@ -9,7 +11,7 @@ import {
   Tracing,
 } from 'aws-cdk-lib/aws-lambda'
 import { Construct } from 'constructs'
-import { codeOf } from './function-code.ts'
+import { bundleFunctionSync } from '../bundle.ts'
 import {
   type FunctionGrant,
   mayHaveNetworkInterfaces,
@@ -27,26 +29,26 @@ export interface TokenFunctionProps extends LogSettings {
   readonly description: string
   readonly environment: Readonly<Record<string, string>>
   readonly grants: readonly FunctionGrant[]
-  readonly timeout: Duration
-  readonly memoryMegabytes?: number
+  readonly timeoutSeconds: number
+  readonly memoryMegabytes: number
   readonly network?: FunctionNetwork
   /** What becomes of a call that fails, so that Lambda need not keep it. */
   readonly whyNoDeadLetters: string
 }
 
-/** Enough of a processor to start in well under a second. */
-const defaultMemoryMegabytes = 512
+const functionsFolder = join(import.meta.dirname, '..', '..', 'functions')
 
-/** What all functions have in common. Its role has the grants, its own log and its traces, and no policy of AWS's making. */
+/** What all functions have in common. The role has the grants, its own log and traces, and no policy managed by AWS. */
 export class TokenFunction extends Construct {
   readonly lambda: LambdaFunction
   readonly log: RetainedLog
 
   constructor(scope: Construct, id: string, props: TokenFunctionProps) {
     super(scope, id)
-    const { name, description, environment, grants, timeout, memoryMegabytes, network } = props
+    const { name, description, environment, grants, timeoutSeconds, memoryMegabytes, network } = props
     this.log = new RetainedLog(this, 'Log', props)
-    const role = this.createRole([...grants, mayWriteLog(this.log), ...(network ? mayHaveNetworkInterfaces(this) : [])])
+    const interfaces = network ? mayHaveNetworkInterfaces(Stack.of(this)) : []
+    const role = this.createRole([...grants, mayWriteLog(this.log), ...interfaces])
     this.lambda = new LambdaFunction(this, 'Function', {
       description,
       role,
@@ -55,8 +57,8 @@ export class TokenFunction extends Construct {
       architecture: Architecture.ARM_64,
       code: codeOf(name),
       handler: 'index.handler',
-      memorySize: memoryMegabytes ?? defaultMemoryMegabytes,
-      timeout,
+      memorySize: memoryMegabytes,
+      timeout: Duration.seconds(timeoutSeconds),
       tracing: Tracing.ACTIVE,
       logGroup: this.log,
       // The function writes JSON by itself.
@@ -79,9 +81,9 @@ export class TokenFunction extends Construct {
     return role
   }
 
-  /** A policy of its own: the role's must be there before the function that this one names. */
+  /** It needs a policy of its own, because it names the function, which is created after the policy of the role. */
   private denyNetworkInterfaces(role: Role): void {
-    const statements = [mayNotUseNetworkInterfaces(this.lambda.functionArn)]
+    const statements = [PolicyStatement.fromJson(mayNotUseNetworkInterfaces(this.lambda.functionArn))]
     new Policy(this, 'NoNetworkInterfaces', { roles: [role], statements })
   }
 
@@ -100,4 +102,21 @@ export class TokenFunction extends Construct {
 
 function placeIn({ vpc, subnets, securityGroups }: FunctionNetwork): Partial<FunctionProps> {
   return { vpc, securityGroups: [...securityGroups], ...(subnets && { vpcSubnets: subnets }) }
+}
+
+/** The function as our own bundler makes it: its folder with all files. Lambda starts it as `index.handler`. */
+function codeOf(name: string): Code {
+  return Code.fromAsset(join(functionsFolder, name), {
+    // The output decides whether it is deployed again, because most of the code comes from other folders.
+    assetHashType: AssetHashType.OUTPUT,
+    bundling: {
+      image: DockerImage.fromRegistry('never-run'),
+      local: {
+        tryBundle(outputFolder) {
+          bundleFunctionSync(name, outputFolder)
+          return true
+        },
+      },
+    },
+  })
 }

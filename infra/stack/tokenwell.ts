@@ -1,4 +1,4 @@
-import { Token } from 'aws-cdk-lib'
+import { Stack, Token } from 'aws-cdk-lib'
 import type { Connections, IConnectable } from 'aws-cdk-lib/aws-ec2'
 import { EventBus } from 'aws-cdk-lib/aws-events'
 import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
@@ -9,14 +9,14 @@ import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { Alarms } from './alarms.ts'
 import { CacheSecret } from './cache-secret.ts'
 import { ElementParameters } from './element-parameters.ts'
+import type { StageResources } from './function-table.ts'
 import { HttpInterface, type JwtAuthorization, type Throttle } from './http-interface.ts'
 import { type Network, withSecurityGroups } from './network.ts'
 import { OperatorsDashboard } from './operators-dashboard.ts'
 import { RefreshQueue } from './refresh-queue.ts'
 import { RefreshRules } from './refresh-rules.ts'
 import type { LogSettings } from './retained-log.ts'
-import { rotatedBuilders } from './rotated-builders.ts'
-import { SigningKeys } from './signing-keys.ts'
+import { rotatedBuilders, SigningKeys } from './signing-keys.ts'
 import { createStackMetrics } from './stack-metrics.ts'
 import { createStageFunctions, type MemoryMegabytes, type StageFunctions } from './stage-functions.ts'
 import { TokenTable } from './token-table.ts'
@@ -76,9 +76,8 @@ export class Tokenwell extends Construct implements IConnectable {
     this.refreshes = new RefreshQueue(this, 'Refreshes')
     new RefreshRules(this, 'Rules', { stage, bus: this.events, refreshes: this.refreshes })
     this.functions = this.createFunctions(props)
-    const { issueToken, callApi, warmTokens, refreshToken, publishKeys, rotateKey } = this.functions
-    const callable = { issueToken: issueToken.lambda, callApi: callApi.lambda, publishKeys: publishKeys.lambda }
-    this.http = new HttpInterface(this, 'Http', { ...props, ...callable })
+    const { warmTokens, refreshToken, rotateKey } = this.functions
+    this.http = new HttpInterface(this, 'Http', { ...props, functions: this.functions })
     new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.lambda })
     this.refreshes.feed(refreshToken.lambda)
     this.signingKeys = new SigningKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.lambda })
@@ -139,15 +138,23 @@ export class Tokenwell extends Construct implements IConnectable {
   }
 
   private createFunctions(props: TokenwellProps): StageFunctions {
-    const { authorization, cache, network, ...others } = props
-    return createStageFunctions(this, {
-      ...others,
+    const { stage, publicUrl, authorization, cache, network, encryptionKey, ...settings } = props
+    const resources: StageResources = {
+      stack: Stack.of(this),
+      stage,
+      publicUrl,
       cachePlace: this.table ? `dynamodb:${this.table.tableName}` : (cache?.valkeyUrl ?? ''),
       table: this.table,
       bus: this.events,
       refreshes: this.refreshes,
       cacheSecret: this.cacheSecret,
+      ...(encryptionKey && { encryptionKey }),
       ...(authorization && { connectionsClaim: authorization.connectionsClaim }),
+    }
+    return createStageFunctions(this, {
+      ...settings,
+      resources,
+      ...(encryptionKey && { encryptionKey }),
       ...(network && { network: withSecurityGroups(this, network, cache?.valkeyUrl) }),
     })
   }

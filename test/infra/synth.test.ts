@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { BUNDLING_STACKS } from 'aws-cdk-lib/cx-api'
+import { functionIds, functionTable } from '../../infra/stack/function-table.ts'
 import { root, runShell, someFolder } from '../support/process/local-run.ts'
 
 /* npm run synth, with CDK's own look at the template, and the app itself; each in a process of its own, with no account to ask. */
@@ -26,6 +27,7 @@ test('npm run synth writes an example without being told anything, and says wher
     'EventBusName',
     'DeadLetterQueueUrl',
   ])
+  for (const id of functionIds) assert.ok(functionTable[id].logOutput in Outputs, id)
 })
 
 test('stage, public URL, elements and topic come from the environment', async (t) => {

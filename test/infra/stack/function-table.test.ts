@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { promisify } from 'node:util'
+import { constructIdOf, functionIds, functionTable } from '../../../infra/stack/function-table.ts'
+import { root } from '../../support/process/local-run.ts'
+import { createTestStack, resourceNamed, resourceOf, resourcesOf } from './test-stack.ts'
+
+const rows = functionIds.map((id) => ({ id: constructIdOf(id), ...functionTable[id] }))
+
+test('each folder of functions is one row of the table, and each row a folder', () => {
+  const names = rows.map(({ name }) => name)
+  assert.deepEqual(names.toSorted(), readdirSync(join(root, 'functions')).toSorted())
+})
+
+test('each row is a function of the stack, with its description, time and memory, and there is no other', (t) => {
+  const { stack } = createTestStack(t)
+  for (const { id, description, timeoutSeconds, memoryMegabytes } of rows) {
+    const { Properties } = resourceNamed(stack, 'AWS::Lambda::Function', `Tokens${id}Function`)
+    const { Description, Timeout, MemorySize } = Properties
+    assert.deepEqual([Description, Timeout, MemorySize], [description('test'), timeoutSeconds, memoryMegabytes])
+  }
+  assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, rows.length)
+})
+
+test('the routes of the rows are those of the API, and those with a reason are public', (t) => {
+  const { stack } = createTestStack(t)
+  const found = Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(({ Properties }) => [
+    Properties['RouteKey'],
+    Properties['AuthorizationType'] === 'NONE',
+  ])
+  const expected = rows.flatMap(({ routes }) =>
+    routes.flatMap((route) => route.methods.map((method) => [`${method} ${route.path}`, 'whyPublic' in route])),
+  )
+  assert.deepEqual(found, expected)
+})
+
+test('the dashboard shows each row once, and two alarms look at each', (t) => {
+  const { stack } = createTestStack(t)
+  const body = String(resourceOf(stack, 'AWS::CloudWatch::Dashboard').Properties['DashboardBody'])
+  const { widgets } = JSON.parse(body) as { widgets: { properties: { title: string } }[] }
+  const titles = widgets.map(({ properties }) => properties.title)
+  const alarms = Object.keys(resourcesOf(stack, 'AWS::CloudWatch::Alarm'))
+  for (const { id, name } of rows) {
+    assert.equal(titles.filter((title) => title === name).length, 1, name)
+    for (const what of ['Errors', 'Throttles']) assert.ok(alarms.includes(`TokensAlarms${id}${what}`), id)
+  }
+})
+
+test('to read the table nothing of the CDK is loaded: the local run reads it, too', async () => {
+  const script = `
+    import { createRequire } from 'node:module'
+    await import('./infra/stack/function-table.ts')
+    const loaded = Object.keys(createRequire(import.meta.url).cache)
+    console.log(loaded.filter((path) => path.includes('aws-cdk-lib')).length)`
+  const words = ['--input-type=module', '--eval', script]
+  const { stdout } = await promisify(execFile)(process.execPath, words, { cwd: root })
+  assert.equal(stdout, '0\n')
+})
