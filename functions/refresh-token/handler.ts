@@ -1,10 +1,8 @@
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import { UnexpectedError } from '../../lib/base/tokenwell-error.ts'
+import { describeFailure, UnexpectedError } from '../../lib/base/tokenwell-error.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import type { DeadLetter, DeadLetters } from '../../lib/events/dead-letters.ts'
 import { DeadLettersError, maximumDeliveries } from '../../lib/events/dead-letters.ts'
-import { EventBusError } from '../../lib/events/event-bus.ts'
-import { describeFailure } from '../../lib/get-token/token-error.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import type { AnswerEvent } from '../../lib/renewal/answer-event.ts'
 import type { IncomingEvent } from '../../lib/renewal/incoming-event.ts'
@@ -12,7 +10,6 @@ import { readIncomingEvent, UnreadableEventError } from '../../lib/renewal/incom
 
 /** Kept back from the function's time-out, so that what fails can be told. */
 const reserveMilliseconds = 5_000
-const ownErrors = [EventBusError, UnreadableEventError]
 
 export interface HandlerParts {
   readonly answerEvent: AnswerEvent
@@ -48,7 +45,7 @@ async function answer(parts: HandlerParts, message: SQSRecord, deadline: number)
   } catch (error) {
     const attempt = Number(message.attributes.ApproximateReceiveCount)
     const isLast = error instanceof UnreadableEventError || attempt >= maximumDeliveries
-    const failure = describeFailure(error, ownErrors)
+    const failure = describeFailure(error)
     log({ event: 'event_failed', type: event?.type ?? 'unreadable', ...failure, attempt, isLast })
     return isLast && bury(parts, { body: message.body, ...failure })
   }

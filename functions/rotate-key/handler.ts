@@ -1,14 +1,12 @@
 import type { Context } from 'aws-lambda'
+import { describeFailure, errorToThrow } from '../../lib/base/tokenwell-error.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
-import { describeFailure, errorToThrow } from '../../lib/get-token/token-error.ts'
 import type { RotateKey } from '../../lib/key-lifecycle/rotate-key.ts'
 import { type RotationRequest, readRotationRequest } from '../../lib/key-lifecycle/rotate-key.ts'
-import { RotationGivenUpError, RotationRefusedError } from '../../lib/key-lifecycle/rotating-secret.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 
 /** Kept back from the function's time-out, so that a failure can be told. */
 const reserveMilliseconds = 3_000
-const ownErrors = [RotationRefusedError, RotationGivenUpError]
 
 export interface HandlerParts {
   readonly rotateKey: RotateKey
@@ -34,8 +32,8 @@ export function createHandler(parts: HandlerParts): (event: unknown, context: Co
     } catch (error) {
       const { jwtBuilder, step } = request ?? {}
       const asked = { ...(jwtBuilder !== undefined && { jwtBuilder }), ...(step !== undefined && { step }) }
-      log({ event: 'rotation_failed', ...asked, ...describeFailure(error, ownErrors) })
-      throw errorToThrow(error, ownErrors)
+      log({ event: 'rotation_failed', ...asked, ...describeFailure(error) })
+      throw errorToThrow(error)
     }
   }
 }

@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import { errorToThrow } from '../../lib/get-token/token-error.ts'
+import { errorToThrow } from '../../lib/base/tokenwell-error.ts'
 import type { WarmRun, WarmTokens } from '../../lib/renewal/warm-tokens.ts'
 
 /** Kept back from the function's time-out, to report and to tell who listens. */
@@ -23,7 +23,7 @@ export function createHandler({
     try {
       return await warmTokens(now() + context.getRemainingTimeInMillis() - reserveMilliseconds)
     } catch (error) {
-      throw errorToThrow(error, [])
+      throw errorToThrow(error)
     }
   }
 }

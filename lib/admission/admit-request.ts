@@ -1,4 +1,5 @@
 import type { TokenRequest } from '../access-token/token.ts'
+import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import type { GrantType } from '../configuration/element.ts'
@@ -100,14 +101,17 @@ function admitUser(
 }
 
 /** The caller's mistake, by the name of the parameter. */
-export class InvalidRequestError extends Error {
+export class InvalidRequestError extends TokenwellError {
   readonly code = 'invalid_request'
-  override readonly name = 'InvalidRequestError'
   /** RFC 6749 section 5.2. */
   readonly error: 'invalid_request' | 'unsupported_grant_type'
 
   constructor(parameter: string, complaint: string, error: InvalidRequestError['error'] = 'invalid_request') {
     super(`${parameter} ${complaint}`)
     this.error = error
+  }
+
+  override get publicMessage(): string {
+    return this.message
   }
 }

@@ -1,3 +1,4 @@
+import { type ApiCallErrorCode, operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 import type { ProtectedApi } from '../configuration/connection.ts'
 import type { Secret } from '../secret/secret.ts'
 
@@ -41,24 +42,6 @@ export interface ApiAnswer {
 /** What Lambda hands over at most, a request or an answer: a longer body fits in no encoding. */
 export const maximumPayloadBytes = 6_291_556
 
-/** What came of a call that brought no answer, by its error type of RFC 9209 section 2.3. */
-export type ApiCallFailure =
-  | 'dns_error'
-  | 'destination_unavailable'
-  | 'destination_ip_unroutable'
-  | 'connection_refused'
-  | 'connection_terminated'
-  | 'connection_timeout'
-  | 'connection_read_timeout'
-  | 'tls_protocol_error'
-  | 'tls_certificate_error'
-  | 'tls_alert_received'
-  | 'http_response_incomplete'
-  | 'http_response_body_size'
-  | 'http_response_header_section_size'
-  | 'http_response_timeout'
-  | 'http_protocol_error'
-
 interface ApiCallProgress {
   /** Whether the API may have done what it was asked to. */
   readonly wasSent: boolean
@@ -67,16 +50,22 @@ interface ApiCallProgress {
 }
 
 /** The API gave no answer that can be passed on. The message names what to look at. */
-export class ApiCallError extends Error {
-  readonly code: ApiCallFailure
-  override readonly name = 'ApiCallError'
+export class ApiCallError extends TokenwellError {
+  readonly code: ApiCallErrorCode
   readonly wasSent: boolean
   readonly wasDead: boolean
 
-  constructor(code: ApiCallFailure, message: string, { wasSent, wasDead = false }: ApiCallProgress) {
+  constructor(code: ApiCallErrorCode, message: string, { wasSent, wasDead = false }: ApiCallProgress) {
     super(message)
     this.code = code
     this.wasSent = wasSent
     this.wasDead = wasDead
+  }
+
+  /** A caller has a right to know whether the API may have done what it was asked to. */
+  override get publicMessage(): string {
+    if (this.code === 'http_response_body_size') return this.message
+    const progress = this.wasSent ? 'It may have done what it was asked to.' : 'It was not asked for anything.'
+    return `The API failed (${this.code}). ${progress} ${operatorFindsReason}`
   }
 }

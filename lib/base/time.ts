@@ -1,7 +1,35 @@
-/** @param unless calls it off by how it ends, well or badly: then the pause never does */
-export type Pause = (milliseconds: number, unless?: Promise<unknown>) => Promise<unknown>
+/** Ends after that many milliseconds, or at once when the signal aborts. It never fails, and leaves no timer behind. */
+export type Pause = (milliseconds: number, signal?: AbortSignal) => Promise<void>
 
-/** The promise's outcome, or after that many milliseconds that of `late`. No timer is left behind. */
-export function inTime<T>(promise: Promise<T>, milliseconds: number, pause: Pause, late: () => T | never): Promise<T> {
-  return Promise.race([promise, pause(Math.max(0, milliseconds), promise).then(late)])
+/** The promise's outcome, or after that many milliseconds the outcome of `late`. No timer is left behind. */
+export async function inTime<T>(
+  promise: Promise<T>,
+  milliseconds: number,
+  pause: Pause,
+  late: () => T | never,
+): Promise<T> {
+  const settled = new AbortController()
+  const timeUp = pause(Math.max(0, milliseconds), settled.signal).then(() =>
+    settled.signal.aborted ? promise : late(),
+  )
+  try {
+    return await Promise.race([promise, timeUp])
+  } finally {
+    settled.abort()
+  }
+}
+
+/** Between two tries: full jitter up to a limit that doubles from the first to the last. */
+export interface Backoff {
+  readonly firstMilliseconds: number
+  readonly lastMilliseconds: number
+}
+
+/**
+ * How long to wait before the next try, in milliseconds.
+ * @param tries how many there were before this one, from 0 up
+ * @param random from 0 up to 1
+ */
+export function jitteredDelay({ firstMilliseconds, lastMilliseconds }: Backoff, tries: number, random: number): number {
+  return random * Math.min(lastMilliseconds, firstMilliseconds * 2 ** tries)
 }

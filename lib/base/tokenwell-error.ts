@@ -1,15 +1,89 @@
-/** Of a fault of ours, whose message may hold anything, only its kind and where it happened. */
-export function unexpectedReason(error: unknown): string {
-  const frames = error instanceof Error ? framesOf(error) : []
-  const kind = error instanceof Error ? error.name : typeof error
-  return [kind, ...frames.slice(0, 5)].join(' ')
+/** Every code by which an error of ours is told apart in answers, logs, metrics and events. */
+export type ErrorCode =
+  | 'access_denied'
+  | 'cache'
+  | 'configuration'
+  | 'cooling_down'
+  | 'dead_letters'
+  | 'elements_denied'
+  | 'elements_throttled'
+  | 'elements_unreachable'
+  | 'event_bus'
+  | 'invalid_request'
+  | 'key_store'
+  | 'record_store'
+  | 'refused'
+  | 'request_too_large'
+  | 'rotation_given_up'
+  | 'rotation_refused'
+  | 'secret_denied'
+  | 'secret_missing'
+  | 'secret_throttled'
+  | 'secret_unreachable'
+  | 'secret_unreadable'
+  | 'timed_out'
+  | 'unknown_connection'
+  | 'unknown_route'
+  | 'unreachable'
+  | 'unreadable_answer'
+  | 'unreadable_event'
+  | ApiCallErrorCode
+
+/** The error types of RFC 9209 section 2.3 that a call of an API can end in. */
+export type ApiCallErrorCode =
+  | 'dns_error'
+  | 'destination_unavailable'
+  | 'destination_ip_unroutable'
+  | 'connection_refused'
+  | 'connection_terminated'
+  | 'connection_timeout'
+  | 'connection_read_timeout'
+  | 'tls_protocol_error'
+  | 'tls_certificate_error'
+  | 'tls_alert_received'
+  | 'http_response_incomplete'
+  | 'http_response_body_size'
+  | 'http_response_header_section_size'
+  | 'http_response_timeout'
+  | 'http_protocol_error'
+
+/** Ends what a caller is told of something that only an operator can mend. */
+export const operatorFindsReason = 'Its operator finds the reason in the log, by this request id.'
+
+/** The base of all errors of ours. None of its texts holds a secret; of any other error nothing is shown but kind and place. */
+export abstract class TokenwellError extends Error {
+  abstract readonly code: ErrorCode
+
+  constructor(message: string) {
+    super(message)
+    this.name = new.target.name
+  }
+
+  /** For operators: what happened, to which thing, and what to do. */
+  get reason(): string {
+    return this.message
+  }
+
+  /** What a caller may be told. */
+  get publicMessage(): string {
+    return `Something went wrong here. ${operatorFindsReason}`
+  }
+
+  /** Whether it passes without anybody mending anything. */
+  get isPassing(): boolean {
+    return false
+  }
 }
 
-/** A stack begins with the message, of which a line may look like a frame. */
-function framesOf({ message, stack = '' }: Error): string[] {
-  const at = stack.indexOf(message)
-  const afterMessage = at < 0 ? '' : stack.slice(at + message.length)
-  return afterMessage.split('\n').flatMap((line) => (/^\s+at /.test(line) ? [line.trim()] : []))
+/** An error as operators read it in the log. */
+export interface Failure {
+  readonly code: ErrorCode | 'unexpected'
+  readonly reason: string
+}
+
+export function describeFailure(error: unknown): Failure {
+  if (error instanceof TokenwellError) return { code: error.code, reason: error.reason }
+  return { code: 'unexpected', reason: unexpectedReason(error) }
 }
 
 /**
@@ -23,4 +97,23 @@ export class UnexpectedError extends Error {
   constructor(original: unknown) {
     super(unexpectedReason(original))
   }
+}
+
+/** What a function may throw of an error: the error itself if it is ours, else its kind and place. */
+export function errorToThrow(error: unknown): Error {
+  return error instanceof TokenwellError ? error : new UnexpectedError(error)
+}
+
+/** Of an error that isn't ours, whose message may hold anything, only its kind and where it happened. */
+export function unexpectedReason(error: unknown): string {
+  const frames = error instanceof Error ? framesOf(error) : []
+  const kind = error instanceof Error ? error.name : typeof error
+  return [kind, ...frames.slice(0, 5)].join(' ')
+}
+
+/** A stack begins with the message, of which a line may look like a frame. */
+function framesOf({ message, stack = '' }: Error): string[] {
+  const at = stack.indexOf(message)
+  const afterMessage = at < 0 ? '' : stack.slice(at + message.length)
+  return afterMessage.split('\n').flatMap((line) => (/^\s+at /.test(line) ? [line.trim()] : []))
 }

@@ -1,4 +1,5 @@
 import { batchesOf } from '../base/semaphore.ts'
+import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 import type { ElementReference, Elements, Kind } from './element.ts'
 import type { Finding } from './finding.ts'
 
@@ -32,8 +33,7 @@ export type ElementStoreErrorCode =
   | 'elements_unreachable'
 
 /** Elements can't be had, whatever stands in them. */
-export class ElementStoreError extends Error {
-  override readonly name = 'ElementStoreError'
+export class ElementStoreError extends TokenwellError {
   readonly code: ElementStoreErrorCode
 
   constructor(code: ElementStoreErrorCode, message: string) {
@@ -41,9 +41,14 @@ export class ElementStoreError extends Error {
     this.code = code
   }
 
-  /** It will pass without anybody mending anything. */
-  get isPassing(): boolean {
+  override get isPassing(): boolean {
     return this.code === 'elements_throttled' || this.code === 'elements_unreachable'
+  }
+
+  override get publicMessage(): string {
+    return this.isPassing
+      ? "What this connection is configured with can't be read at the moment."
+      : `This connection is not configured right. ${operatorFindsReason}`
   }
 }
 

@@ -1,3 +1,4 @@
+import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 import type { ElementReference } from './element.ts'
 
 /**
@@ -57,24 +58,30 @@ export function describeFinding({ element, attribute, sentence }: Finding): stri
 }
 
 /** The elements of a connection can't be used. Its message lists every mistake, one a line. */
-export class ConfigurationError extends Error {
+export class ConfigurationError extends TokenwellError {
   readonly code = 'configuration'
-  override readonly name = 'ConfigurationError'
   readonly findings: readonly Finding[]
 
   constructor(findings: readonly Finding[]) {
     super(findings.map(describeFinding).join('\n'))
     this.findings = findings
   }
+
+  override get publicMessage(): string {
+    return `This connection is not configured right. ${operatorFindsReason}`
+  }
 }
 
 /** The caller names a connection that isn't configured. */
-export class UnknownConnectionError extends Error {
+export class UnknownConnectionError extends TokenwellError {
   readonly code = 'unknown_connection'
-  override readonly name = 'UnknownConnectionError'
 
   constructor(connection: string) {
     super(`There is no connection ${JSON.stringify(connection)}; GET /connections lists what is configured.`)
+  }
+
+  override get publicMessage(): string {
+    return this.message
   }
 }
 

@@ -1,3 +1,4 @@
+import { TokenwellError } from '../base/tokenwell-error.ts'
 /** A message that nobody could make anything of, and why. */
 export interface DeadLetter {
   /** The message as it came. */
@@ -18,9 +19,8 @@ export interface DeadLetters {
 }
 
 /** A message was not taken by the dead letters, or it isn't known whether it was: it has to stay in its queue. */
-export class DeadLettersError extends Error {
+export class DeadLettersError extends TokenwellError {
   readonly code = 'dead_letters'
-  override readonly name = 'DeadLettersError'
 }
 
 /**

@@ -1,4 +1,5 @@
 import { batchesOf } from '../base/semaphore.ts'
+import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Log } from '../log/log-event.ts'
 
 /**
@@ -47,9 +48,8 @@ export interface EventBus {
 }
 
 /** An event was not taken, or it isn't known whether it was. */
-export class EventBusError extends Error {
+export class EventBusError extends TokenwellError {
   readonly code = 'event_bus'
-  override readonly name = 'EventBusError'
 }
 
 /** What a bus takes within its time. */

@@ -1,4 +1,5 @@
 import { inTime, type Pause } from '../base/time.ts'
+import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Log } from '../log/log-event.ts'
 import { SecretError } from '../secret/secret-store.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
@@ -95,8 +96,16 @@ function isThrottled(error: CacheError): boolean {
 }
 
 /** The shared cache can't be asked now: a slow day, no outage. Requests go on without it. */
-export class CacheUnavailableError extends Error {
-  override readonly name = 'CacheUnavailableError'
+export class CacheUnavailableError extends TokenwellError {
+  readonly code = 'cache'
+
+  override get reason(): string {
+    return `The shared cache: ${this.message}`
+  }
+
+  override get isPassing(): boolean {
+    return true
+  }
 }
 
 /** What the call brings, or that where the cache can't be asked. */

@@ -1,3 +1,4 @@
+import { TokenwellError } from '../base/tokenwell-error.ts'
 /**
  * Port: records that a whole fleet shares, each written as a whole and only over the version that was read. All policy is
  * the core's: a store knows nothing of leases and tokens.
@@ -38,9 +39,8 @@ export interface StoredRecord {
 export type RecordFields = Readonly<Record<string, string | number>>
 
 /** The store did not do it, or it isn't known whether it did. Never says what the record holds. */
-export class RecordStoreError extends Error {
+export class RecordStoreError extends TokenwellError {
   readonly code = 'record_store'
-  override readonly name = 'RecordStoreError'
   /** It asks to wait, and has done nothing: no outage. */
   readonly isThrottled: boolean
 

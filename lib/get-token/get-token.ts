@@ -56,12 +56,13 @@ export function createGetToken(parts: GetTokenParts): GetToken {
 
     for (;;) {
       let isOurs = false
-      const { token, source, isNew } = await singleFlight.join(key, deadline, async () => {
+      const start = async () => {
         isOurs = true
         const found = await askFleet({ key, request, deadline, ...(held && { held: held.token }), learn })
         if (found.isCurrent) memory.put(key, found.token, now())
         return found
-      })
+      }
+      const { token, source, isNew } = await singleFlight.join(key, start, deadline)
       // What others found may not do for this one.
       if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, request)
     }

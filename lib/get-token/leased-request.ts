@@ -1,5 +1,6 @@
 import { isAnswer, keptToken, type Token, type TokenRequest } from '../access-token/token.ts'
 import { type Admission, admit } from '../admission/admit-request.ts'
+import type { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import type { Elements } from '../fleet/connection-record.ts'
@@ -8,7 +9,7 @@ import type { Log } from '../log/log-event.ts'
 import type { ObtainToken } from '../token-endpoint/request-token.ts'
 import { UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
 import type { AskedFor, Look, SharedTokenCache } from './token-cache.ts'
-import { CoolingDownError, isTokenError, type TokenError } from './token-error.ts'
+import { CoolingDownError, isTokenError } from './token-error.ts'
 
 /** Before a stale token whose renewal failed is tried again. */
 const renewalPauseSeconds = 10
@@ -38,9 +39,9 @@ export interface Order {
 /** `postponed`: what was in hand serves on. */
 export type Asked =
   | (StoredToken & { readonly outcome: 'renewed' })
-  | { readonly outcome: 'postponed'; readonly token: Token; readonly error: TokenError }
+  | { readonly outcome: 'postponed'; readonly token: Token; readonly error: TokenwellError }
 
-/** Asks the token endpoint. Throws what there is of `TokenError` where no token was in hand. */
+/** Asks the token endpoint. Throws what there is of `TokenwellError` where no token was in hand. */
 export interface Asking {
   /**
    * For the whole fleet. Undefined where somebody else holds the lease, or came between.
@@ -101,7 +102,7 @@ export function createAsking({ connections, cache, obtainToken, now, log }: Aski
   }
 }
 
-function renewalPause(error: TokenError): number {
+function renewalPause(error: TokenwellError): number {
   return error instanceof CoolingDownError ? error.retryAfterSeconds : renewalPauseSeconds
 }
 

@@ -1,12 +1,13 @@
+import type { Failure } from '../base/tokenwell-error.ts'
 import { LeaseLostError } from '../fleet/lease.ts'
 import type { ObtainToken } from '../token-endpoint/request-token.ts'
-import { causeOf, isTokenError, type TokenError } from './token-error.ts'
+import { causeOf, isTokenError } from './token-error.ts'
 
 /** How a connection's last token requests went, as far as this process knows. Milliseconds since the epoch. */
 export interface Outcome {
   readonly obtainedAt?: number
   readonly failedAt?: number
-  readonly failure?: TokenError['code'] | 'unexpected'
+  readonly failure?: Failure['code']
 }
 
 export interface Outcomes {

@@ -1,3 +1,4 @@
+import { TokenwellError } from '../base/tokenwell-error.ts'
 /** Which connections a caller may use. */
 export type Access = (connection: string) => boolean
 
@@ -25,7 +26,10 @@ export function demandAccess(access: Access, connection: string): void {
 }
 
 /** The caller has no right to the connection. */
-export class AccessDeniedError extends Error {
+export class AccessDeniedError extends TokenwellError {
   readonly code = 'access_denied'
-  override readonly name = 'AccessDeniedError'
+
+  override get publicMessage(): string {
+    return this.message
+  }
 }

@@ -1,28 +1,24 @@
-import { ApiCallError } from '../api-call/api-endpoint.ts'
-import { unexpectedReason } from '../base/tokenwell-error.ts'
-import { causeOf, isTokenError, type TokenError } from '../get-token/token-error.ts'
-import type { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
-import { AccessDeniedError } from './access.ts'
+import { InvalidRequestError } from '../admission/admit-request.ts'
+import { operatorFindsReason, TokenwellError, unexpectedReason } from '../base/tokenwell-error.ts'
+import { CoolingDownError, causeOf } from '../get-token/token-error.ts'
+import { RefusedError, UnreachableError } from '../token-endpoint/token-endpoint-error.ts'
 
 /** More than Lambda takes in one event. */
-export class RequestTooLargeError extends Error {
+export class RequestTooLargeError extends TokenwellError {
   readonly code = 'request_too_large'
-  override readonly name = 'RequestTooLargeError'
+
+  override get publicMessage(): string {
+    return this.message
+  }
 }
 
 /** There is no such route. */
-export class UnknownRouteError extends Error {
+export class UnknownRouteError extends TokenwellError {
   readonly code = 'unknown_route'
-  override readonly name = 'UnknownRouteError'
-}
 
-const ofRequests = [AccessDeniedError, ApiCallError, RequestTooLargeError, UnknownRouteError] as const
-
-/** All that can come instead of an answer. */
-type RequestError = TokenError | InstanceType<(typeof ofRequests)[number]>
-
-function isRequestError(error: unknown): error is RequestError {
-  return isTokenError(error) || ofRequests.some((each) => error instanceof each)
+  override get publicMessage(): string {
+    return this.message
+  }
 }
 
 /** An error as callers get it (RFC 6749 section 5.2), and the code under which it is logged. */
@@ -38,80 +34,68 @@ export interface ErrorAnswer {
 
 /** Where the server doesn't say when to come back. */
 const retryAfterSeconds = 5
-const operatorsMatter = 'Its operator finds the reason in the log, by this request id.'
 
 /** The one place where what happened becomes what a caller is told. */
 export function errorAnswer(error: unknown): ErrorAnswer {
-  if (!isRequestError(error)) return unexpected(error)
-  const { code } = causeOf(error)
-  return { ...publicAnswer(error), code, reason: error.message }
+  if (!(error instanceof TokenwellError)) return { ...unexpected, reason: unexpectedReason(error) }
+  const answer = {
+    ...statusOf(error),
+    description: error.publicMessage,
+    code: causeOf(error).code,
+    reason: error.reason,
+  }
+  return error instanceof CoolingDownError ? { ...answer, retryAfterSeconds: error.retryAfterSeconds } : answer
 }
 
-function publicAnswer(error: RequestError): Omit<ErrorAnswer, 'code' | 'reason'> {
+const unexpected = {
+  status: 500,
+  error: 'server_error',
+  description: `Something went wrong here. ${operatorFindsReason}`,
+  code: 'unexpected',
+} as const
+
+type PublicStatus = Pick<ErrorAnswer, 'status' | 'error' | 'retryAfterSeconds'>
+
+const temporarily = { status: 503, error: 'temporarily_unavailable' } as const
+const tooLate = { status: 504, error: 'temporarily_unavailable' } as const
+
+function statusOf(error: TokenwellError): PublicStatus {
   switch (error.code) {
     case 'unknown_route':
     case 'unknown_connection':
-      return { status: 404, error: 'invalid_request', description: error.message }
+      return { status: 404, error: 'invalid_request' }
     case 'invalid_request':
-      return { status: 400, error: error.error, description: error.message }
+      return { status: 400, error: error instanceof InvalidRequestError ? error.error : 'invalid_request' }
     case 'request_too_large':
-      return { status: 413, error: 'invalid_request', description: error.message }
+      return { status: 413, error: 'invalid_request' }
     case 'access_denied':
-      return { status: 403, error: 'access_denied', description: error.message }
+      return { status: 403, error: 'access_denied' }
     case 'refused':
-      return refusal(error)
-    case 'unreadable_answer':
-      return {
-        status: 502,
-        error: 'server_error',
-        description: `The authorization server's answer can't be used. ${operatorsMatter}`,
-      }
+      return error instanceof RefusedError ? statusOfRefusal(error) : { status: 502, error: 'server_error' }
     case 'configuration':
     case 'secret_missing':
     case 'secret_denied':
     case 'secret_unreadable':
     case 'elements_denied':
     case 'key_store':
-      return {
-        status: 500,
-        error: 'server_error',
-        description: `This connection is not configured right. ${operatorsMatter}`,
-      }
+      return { status: 500, error: 'server_error' }
     case 'secret_throttled':
     case 'secret_unreachable':
     case 'elements_throttled':
     case 'elements_unreachable':
-      return {
-        status: 503,
-        error: 'temporarily_unavailable',
-        description: "What this connection is configured with can't be read at the moment.",
-        retryAfterSeconds,
-      }
+    case 'cache':
+      return { ...temporarily, retryAfterSeconds }
     case 'unreachable':
-      return {
-        status: 503,
-        error: 'temporarily_unavailable',
-        description: "The authorization server can't be reached, or asks to wait.",
-        retryAfterSeconds: error.retryAfterSeconds ?? retryAfterSeconds,
-      }
+      return { ...temporarily, retryAfterSeconds: retryAfterOf(error) ?? retryAfterSeconds }
     case 'cooling_down':
-      return {
-        ...(error.failure
-          ? publicAnswer(error.failure)
-          : { status: 503, error: 'temporarily_unavailable', description: error.message }),
-        retryAfterSeconds: error.retryAfterSeconds,
-      }
+      return error instanceof CoolingDownError && error.failure ? statusOf(error.failure) : temporarily
     case 'timed_out':
-      return {
-        status: 504,
-        error: 'temporarily_unavailable',
-        description: "The authorization server didn't answer in time.",
-        retryAfterSeconds,
-      }
+      return { ...tooLate, retryAfterSeconds }
     case 'connection_timeout':
     case 'connection_read_timeout':
     case 'http_response_timeout':
-      return { status: 504, error: 'temporarily_unavailable', description: describeCall(error) }
+      return tooLate
+    case 'unreadable_answer':
     case 'dns_error':
     case 'destination_unavailable':
     case 'destination_ip_unroutable':
@@ -124,43 +108,24 @@ function publicAnswer(error: RequestError): Omit<ErrorAnswer, 'code' | 'reason'>
     case 'http_response_header_section_size':
     case 'http_response_incomplete':
     case 'http_protocol_error':
-      return { status: 502, error: 'server_error', description: describeCall(error) }
+      return { status: 502, error: 'server_error' }
+    case 'dead_letters':
+    case 'event_bus':
+    case 'record_store':
+    case 'rotation_given_up':
+    case 'rotation_refused':
+    case 'unreadable_event':
+      return { status: 500, error: 'server_error' }
   }
 }
 
-/** A caller has a right to know whether the API may have done what it was asked to. */
-function describeCall({ code, message, wasSent }: ApiCallError): string {
-  const whatOfIt = wasSent ? 'It may have done what it was asked to.' : 'It was not asked for anything.'
-  return code === 'http_response_body_size' ? message : `The API failed (${code}). ${whatOfIt} ${operatorsMatter}`
+function retryAfterOf(error: TokenwellError): number | undefined {
+  return error instanceof UnreachableError ? error.retryAfterSeconds : undefined
 }
 
-function refusal({ error, fault, message }: RefusedError): Omit<ErrorAnswer, 'code' | 'reason'> {
-  switch (fault) {
-    case 'caller':
-      return { status: 400, error, description: message }
-    case 'elements':
-      return {
-        status: 500,
-        error: 'server_error',
-        description: `The authorization server refuses what is configured for this connection (${error}). ${operatorsMatter}`,
-      }
-    case 'client':
-      return {
-        status: 502,
-        error: 'server_error',
-        description: `The authorization server refuses this connection's client (${error}). ${operatorsMatter}`,
-      }
-  }
-}
-
-function unexpected(error: unknown): ErrorAnswer {
-  return {
-    status: 500,
-    error: 'server_error',
-    description: `Something went wrong here. ${operatorsMatter}`,
-    code: 'unexpected',
-    reason: unexpectedReason(error),
-  }
+function statusOfRefusal({ error, fault }: RefusedError): PublicStatus {
+  if (fault === 'caller') return { status: 400, error }
+  return { status: fault === 'elements' ? 500 : 502, error: 'server_error' }
 }
 
 /** RFC 6749 section 5.2: printable ASCII, without quotation mark and backslash. */

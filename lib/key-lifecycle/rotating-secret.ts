@@ -1,3 +1,4 @@
+import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Secret } from '../secret/secret.ts'
 
 /**
@@ -40,13 +41,11 @@ export interface SecretRotation {
 }
 
 /** A rotation, or a step of one, that can't be: nothing is changed by it, and nothing is left pending. Says what to do. */
-export class RotationRefusedError extends Error {
+export class RotationRefusedError extends TokenwellError {
   readonly code = 'rotation_refused'
-  override readonly name = 'RotationRefusedError'
 }
 
 /** A rotation that has come too late or was overtaken. Its version is pending no more, so that the next one starts afresh. */
-export class RotationGivenUpError extends Error {
+export class RotationGivenUpError extends TokenwellError {
   readonly code = 'rotation_given_up'
-  override readonly name = 'RotationGivenUpError'
 }

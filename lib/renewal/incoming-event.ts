@@ -1,4 +1,5 @@
 import { isTokenId } from '../access-token/token.ts'
+import { TokenwellError } from '../base/tokenwell-error.ts'
 import { isNameOfSecret, secretPrefix } from '../configuration/deployment.ts'
 import { type ElementReference, type Kind, kinds } from '../configuration/element.ts'
 import { isElementId } from '../configuration/value-syntax.ts'
@@ -138,9 +139,8 @@ function unknownType(): UnreadableEventError {
 }
 
 /** An event that says nothing we could act on, and won't say more the next time. Names the member, never its value. */
-export class UnreadableEventError extends Error {
+export class UnreadableEventError extends TokenwellError {
   readonly code = 'unreadable_event'
-  override readonly name = 'UnreadableEventError'
 
   constructor(member: string, complaint: string) {
     super(`The event can't be read: ${member} ${complaint}`)

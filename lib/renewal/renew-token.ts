@@ -1,5 +1,6 @@
 import { isAnswer, type Token, type TokenRequest } from '../access-token/token.ts'
 import { InvalidRequestError } from '../admission/admit-request.ts'
+import type { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { UnknownConnectionError } from '../configuration/finding.ts'
 import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
@@ -8,7 +9,7 @@ import { type Elements, noElements } from '../fleet/connection-record.ts'
 import type { RecordName } from '../fleet/record-store.ts'
 import { type Asked, type Asking, attemptMilliseconds, type Order } from '../get-token/leased-request.ts'
 import type { Look, SharedTokenCache } from '../get-token/token-cache.ts'
-import { causeOf, isTokenError, type TokenError } from '../get-token/token-error.ts'
+import { causeOf, isTokenError } from '../get-token/token-error.ts'
 import type { Log } from '../log/log-event.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
 
@@ -16,7 +17,7 @@ import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
 export type Renewal =
   | { readonly outcome: 'renewed'; readonly connection: string; readonly token: Token }
   /** `cooling_down`: it failed for somebody else, and nobody may ask for a while. */
-  | { readonly outcome: 'failed' | 'cooling_down'; readonly connection: string; readonly error: TokenError }
+  | { readonly outcome: 'failed' | 'cooling_down'; readonly connection: string; readonly error: TokenwellError }
   /**
    * `not_needed`: it is good for long enough, or nobody uses it. `under_way`: somebody else asks for it. `unknown`: nobody
    * knows any more what was asked for.
@@ -87,7 +88,7 @@ export function createRenewToken({ cache, asking, leaveToChange, now, log }: Ren
     throw new CacheUnavailableError('the token that came could not be stored')
   }
 
-  async function ask(order: Order, look: Look): Promise<Asked | { readonly error: TokenError } | undefined> {
+  async function ask(order: Order, look: Look): Promise<Asked | { readonly error: TokenwellError } | undefined> {
     try {
       return await asking.underLease(order, look)
     } catch (error) {
@@ -108,7 +109,7 @@ function isGoodEnough({ id, refreshAt }: Token, freshUntil: number, tokenId = id
 }
 
 /** What was asked for isn't to be had any more: its caller has to hear of it, and asking again and again changes nothing. */
-function isForAskers(error: TokenError): boolean {
+function isForAskers(error: TokenwellError): boolean {
   const cause = causeOf(error)
   if (cause instanceof RefusedError) return cause.fault === 'caller'
   return cause instanceof InvalidRequestError || cause instanceof UnknownConnectionError

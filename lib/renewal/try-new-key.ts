@@ -8,7 +8,7 @@ import { attemptMilliseconds } from '../get-token/leased-request.ts'
 import { CoolingDownError, causeOf } from '../get-token/token-error.ts'
 import type { Publications } from '../key-lifecycle/publication-store.ts'
 import type { PublishedSet } from '../key-lifecycle/published-keys.ts'
-import { isTokenEndpointError, RefusedError } from '../token-endpoint/token-endpoint-error.ts'
+import { RefusedError, TokenEndpointError } from '../token-endpoint/token-endpoint-error.ts'
 import type { Announce } from './announce-renewals.ts'
 import type { Renewal, RenewToken } from './renew-token.ts'
 
@@ -105,5 +105,5 @@ function hasAnswered(renewal: Renewal): boolean {
   const { error } = renewal
   if (error instanceof CoolingDownError && !error.began) return false
   const cause = causeOf(error)
-  return cause instanceof RefusedError || !isTokenEndpointError(cause)
+  return cause instanceof RefusedError || !(cause instanceof TokenEndpointError)
 }

@@ -1,3 +1,4 @@
+import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 import type { Secret } from './secret.ts'
 
 /** Port: where secrets are kept. An element holds a secret's name, never the secret. */
@@ -27,8 +28,7 @@ export type SecretErrorCode =
   | 'secret_unreachable'
 
 /** A secret that is named can't be had. Names the secret, never shows it. */
-export class SecretError extends Error {
-  override readonly name = 'SecretError'
+export class SecretError extends TokenwellError {
   readonly code: SecretErrorCode
 
   constructor(code: SecretErrorCode, message: string) {
@@ -36,8 +36,13 @@ export class SecretError extends Error {
     this.code = code
   }
 
-  /** It will pass without anybody mending anything. */
-  get isPassing(): boolean {
+  override get isPassing(): boolean {
     return this.code === 'secret_throttled' || this.code === 'secret_unreachable'
+  }
+
+  override get publicMessage(): string {
+    return this.isPassing
+      ? "What this connection is configured with can't be read at the moment."
+      : `This connection is not configured right. ${operatorFindsReason}`
   }
 }

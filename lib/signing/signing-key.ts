@@ -1,4 +1,5 @@
 import { createHash, createPublicKey, type KeyObject, type X509Certificate } from 'node:crypto'
+import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 import type { GeneratedKey } from '../configuration/connection.ts'
 
 /** A private key of a signing secret. */
@@ -81,13 +82,16 @@ export function keyIdOf(privateKey: KeyObject): string {
 }
 
 /** The keys or certificates in a secret don't fit the configuration. The message describes what was found and never quotes it. */
-export class KeyStoreError extends Error {
+export class KeyStoreError extends TokenwellError {
   readonly code = 'key_store'
-  override readonly name = 'KeyStoreError'
   readonly location: string
 
   constructor(location: string, complaint: string) {
     super(`The secret ${location} ${complaint}`)
     this.location = location
+  }
+
+  override get publicMessage(): string {
+    return `This connection is not configured right. ${operatorFindsReason}`
   }
 }

@@ -7,7 +7,7 @@ import { type ClockOffsets, clockOffset } from './assertion.ts'
 import { authenticateClient, type ClientCredentials, type ClientKey, type ClientKeys } from './client-authentication.ts'
 import { readHttpDate, readTokenAnswer, type TokenAnswer } from './token-answer.ts'
 import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
-import { type Fault, isTokenEndpointError, RefusedError, TimedOutError } from './token-endpoint-error.ts'
+import { type Fault, RefusedError, TimedOutError, TokenEndpointError } from './token-endpoint-error.ts'
 import { createTokenRequestForm, type GrantParameters } from './token-request-form.ts'
 
 /** By which a time-out may be late on a busy machine. */
@@ -71,7 +71,7 @@ export function createObtainToken(parts: ObtainParts): ObtainToken {
         ...lifetimeOf(answer, lifetime, sentAt, random()),
       }
     } catch (error) {
-      if (isTokenEndpointError(error)) log({ event: 'token_request_failed', ...told(), code: error.code })
+      if (error instanceof TokenEndpointError) log({ event: 'token_request_failed', ...told(), code: error.code })
       throw error
     }
   }

@@ -1,12 +1,18 @@
+import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
+
+/** What a token endpoint can do to us. */
+export abstract class TokenEndpointError extends TokenwellError {
+  abstract override readonly code: 'unreachable' | 'timed_out' | 'unreadable_answer' | 'refused'
+}
+
 interface UnreachableReason {
   readonly retryAfterSeconds?: number | undefined
   readonly isLasting?: boolean
 }
 
 /** Nobody answers at the token endpoint, or it says to come back later. Nothing was refused. */
-export class UnreachableError extends Error {
+export class UnreachableError extends TokenEndpointError {
   readonly code = 'unreachable'
-  override readonly name = 'UnreachableError'
   /** As the server asked, in seconds. */
   readonly retryAfterSeconds?: number
   /** Whether asking again at once is of no use, as with a certificate that isn't trusted. */
@@ -17,12 +23,19 @@ export class UnreachableError extends Error {
     if (retryAfterSeconds !== undefined) this.retryAfterSeconds = retryAfterSeconds
     this.isLasting = isLasting
   }
+
+  override get isPassing(): boolean {
+    return !this.isLasting
+  }
+
+  override get publicMessage(): string {
+    return "The authorization server can't be reached, or asks to wait."
+  }
 }
 
 /** The answer didn't come in time. The server may have issued a token all the same. */
-export class TimedOutError extends Error {
+export class TimedOutError extends TokenEndpointError {
   readonly code = 'timed_out'
-  override readonly name = 'TimedOutError'
   /** Whether the server had all the time that its element gives it: else the caller was in a hurry. */
   readonly isServers: boolean
 
@@ -30,12 +43,23 @@ export class TimedOutError extends Error {
     super(message)
     this.isServers = isServers
   }
+
+  override get isPassing(): boolean {
+    return true
+  }
+
+  override get publicMessage(): string {
+    return "The authorization server didn't answer in time."
+  }
 }
 
 /** What came from the token endpoint is no answer by RFC 6749 section 5, or can't be used. */
-export class UnreadableAnswerError extends Error {
+export class UnreadableAnswerError extends TokenEndpointError {
   readonly code = 'unreadable_answer'
-  override readonly name = 'UnreadableAnswerError'
+
+  override get publicMessage(): string {
+    return `The authorization server's answer can't be used. ${operatorFindsReason}`
+  }
 }
 
 /** RFC 6749 section 5.2. */
@@ -49,9 +73,8 @@ export interface Refusal {
 export type Fault = 'caller' | 'elements' | 'client'
 
 /** The authorization server says no (RFC 6749 section 5.2). Asking again changes nothing. */
-export class RefusedError extends Error {
+export class RefusedError extends TokenEndpointError {
   readonly code = 'refused'
-  override readonly name = 'RefusedError'
   /** The server's own `error`, such as `invalid_client`. */
   readonly error: string
   readonly fault: Fault
@@ -66,17 +89,16 @@ export class RefusedError extends Error {
     if (clockOffsetMilliseconds !== undefined) this.clockOffsetMilliseconds = clockOffsetMilliseconds
   }
 
+  override get publicMessage(): string {
+    if (this.fault === 'caller') return this.message
+    const refused = this.fault === 'elements' ? 'what is configured for this connection' : "this connection's client"
+    return `The authorization server refuses ${refused} (${this.error}). ${operatorFindsReason}`
+  }
+
   static of({ error, description }: Refusal, server: string, fault: Fault, clockOffsetMilliseconds?: number) {
     const message = `The authorization server ${server} refuses: ${error}${description ? ` (${description})` : ''}.`
     return new RefusedError(message, error, fault, clockOffsetMilliseconds)
   }
-}
-
-/** What a token endpoint can do to us. */
-export type TokenEndpointError = UnreachableError | TimedOutError | UnreadableAnswerError | RefusedError
-
-export function isTokenEndpointError(error: unknown): error is TokenEndpointError {
-  return [UnreachableError, TimedOutError, UnreadableAnswerError, RefusedError].some((each) => error instanceof each)
 }
 
 /** A failure as the fleet shares it: what its message says is said to everyone anyway. */

@@ -1,9 +1,9 @@
-import type { ApiCallFailure } from '../../api-call/api-endpoint.ts'
+import type { ApiCallErrorCode } from '../../base/tokenwell-error.ts'
 import type { Transport } from '../../configuration/connection.ts'
 import { ProxyRefusedError } from './connector.ts'
 
 /** What can go wrong on the way. */
-export type ConnectionFailureType = Exclude<ApiCallFailure, 'http_response_incomplete' | 'http_response_body_size'>
+export type ConnectionFailureType = Exclude<ApiCallErrorCode, 'http_response_incomplete' | 'http_response_body_size'>
 
 export interface ConnectionFailure {
   readonly type: ConnectionFailureType

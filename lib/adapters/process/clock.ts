@@ -1,5 +1,4 @@
 import { randomFillSync } from 'node:crypto'
-import type { Pause } from '../../base/time.ts'
 
 /**
  * A clock that never runs backwards: where the system's is set back, time goes on from where it was, or expired tokens
@@ -19,13 +18,18 @@ export function createSteadyClock(
   }
 }
 
-/** By the system's timers. Most are called off, which costs neither an error nor a signal. */
-export const timerPause: Pause = (milliseconds, unless) =>
-  new Promise((resolve) => {
-    const timer = setTimeout(resolve, milliseconds)
-    const callOff = () => clearTimeout(timer)
-    unless?.then(callOff, callOff)
+/** By the system's timers. */
+export function timerPause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      clearTimeout(timer)
+      signal?.removeEventListener('abort', end)
+      resolve()
+    }
+    const timer = setTimeout(end, milliseconds)
+    signal?.addEventListener('abort', end)
   })
+}
 
 const idBytes = 16
 /** Drawn for many at once: for one alone the way to the system's generator costs more than all else of a record. */

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TokenError } from '../../../lib/get-token/token-error.ts'
+import type { TokenwellError } from '../../../lib/base/tokenwell-error.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { createAnnounce } from '../../../lib/renewal/announce-renewals.ts'
@@ -11,7 +11,7 @@ import { createQueueingEventBus } from '../../support/virtual/queueing-event-bus
 import { someToken } from '../../support/virtual/some-token.ts'
 
 const connection = 'conn'
-const failed = (error: TokenError): Renewal => ({ outcome: 'failed', connection, error })
+const failed = (error: TokenwellError): Renewal => ({ outcome: 'failed', connection, error })
 const unreachable = new UnreachableError('nobody listens')
 const refused = (fault: 'caller' | 'elements' | 'client') => new RefusedError('It refuses.', 'invalid_scope', fault)
 

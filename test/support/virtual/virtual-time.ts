@@ -37,13 +37,14 @@ export function createVirtualTime(start = 1_800_000_000_000, turns = turnsAtStan
 
   return {
     now: () => time,
-    pause: (milliseconds, unless) =>
+    pause: (milliseconds, signal) =>
       new Promise<void>((end) => {
         const queued = { at: time + milliseconds, end, isOver: false }
         const callOff = () => {
           queued.isOver = true
+          end()
         }
-        unless?.then(callOff, callOff)
+        signal?.addEventListener('abort', callOff, { once: true })
         pauses.add(queued)
       }),
     async advance(milliseconds) {

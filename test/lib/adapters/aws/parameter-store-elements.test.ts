@@ -47,7 +47,7 @@ test('a connection costs one request a level, asks for its own elements alone, a
       oAuthConfig: { anotherConfig: { authServerRef: 'theServer' } },
       keyStore: { anotherStore: { location } },
     })
-    const pause = () => new Promise(() => {})
+    const pause = () => new Promise<void>(() => {})
     const parts = { elements: store, deployment: localDeployment, now: () => 0, pause, log() {} }
     const connections = createConnectionCache(parts)
     await connections.get('conn')
