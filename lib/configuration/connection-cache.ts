@@ -1,10 +1,10 @@
 import { inTime, type Pause } from '../base/time.ts'
 import type { Log } from '../log/log-event.ts'
 import type { Connection } from './connection.ts'
+import { fingerprintOf } from './connection.ts'
 import type { Deployment } from './deployment.ts'
 import { type ElementStore, ElementStoreError } from './element-store.ts'
 import { ConfigurationError } from './finding.ts'
-import { fingerprintOf } from './fingerprint.ts'
 import { resolveConnection } from './resolve-connection.ts'
 
 /** Longest time that a process goes on with elements which have changed. */

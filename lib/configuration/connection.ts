@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import type { CertificateThumbprint, GrantType, RequestMay } from './element.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
@@ -150,4 +151,31 @@ export interface ConfiguredParameters {
   readonly resource: readonly string[]
   readonly audience?: string
   readonly further: Readonly<Record<string, string>>
+}
+
+/**
+ * A hash over all of a connection that can change which token is issued, how long it is used, or who may ask for it. Keys, the
+ * API, timeouts, TLS and proxies are left out: after a change of those, cached tokens stay good.
+ */
+export function fingerprintOf(connection: Connection): string {
+  const { grantType, clientId, clientAuthentication, authorizationServer, parameters, requestMay } = connection
+  const { tokenEndpoint, issuer, lifetime } = authorizationServer
+  const identity = {
+    ...{ grantType, clientId, tokenEndpoint, issuer, lifetime, parameters, requestMay },
+    ...('assertion' in clientAuthentication && assertionIdentity(clientAuthentication.assertion)),
+  }
+  return createHash('sha256').update(canonicalJson(identity)).digest('base64url')
+}
+
+function assertionIdentity({ issuer, subject, audiences, scope, claims }: AssertionConfiguration): object {
+  return { assertion: { issuer, subject, audiences, scope, claims } }
+}
+
+/** The same text whatever the order in which members were written. */
+function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_name, member: unknown) =>
+    typeof member === 'object' && member !== null && !Array.isArray(member)
+      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : member,
+  )
 }

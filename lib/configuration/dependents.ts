@@ -4,7 +4,7 @@ import { namedReferences } from './element-graph.ts'
 import { type ElementStore, readAllElements } from './element-store.ts'
 
 /**
- * Keys, TLS and proxies (`fingerprint.ts`). Whatever stands in where an element names nothing is of these kinds: to follow names is enough.
+ * Keys, TLS and proxies (`fingerprintOf`). Whatever stands in where an element names nothing is of these kinds: to follow names is enough.
  */
 const kindsThatAlterNoToken: readonly Kind[] = ['keyStore', 'ssl', 'sslDefault', 'proxyConfig']
 

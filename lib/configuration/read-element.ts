@@ -15,47 +15,50 @@ export function readElement<K extends Kind>(reference: ElementReference<K>, valu
   if (!isJsonObject(value)) return unreadableElement(reference, `it must be a JSON object; it is ${nameType(value)}.`)
 
   const { id, ...written } = value
+  const schemas = schemasOf(reference.kind)
   const findings: Finding[] = id === undefined || id === reference.id ? [] : [wrongId(reference)]
-  const note = (attribute: string, sentence: string) => findings.push(mistake(reference, attribute, sentence))
-  const entries: Readonly<Record<string, v.GenericSchema>> = elementSchemas[reference.kind].entries
-
   const attributes: Record<string, unknown> = {}
   for (const [name, attribute] of Object.entries(written)) {
-    const schema = Object.hasOwn(entries, name) ? entries[name] : undefined
-    if (schema) readAttribute(schema, name, attribute, attributes, note)
-    else note(name, whyNotHere(reference.kind, Object.keys(entries), name))
+    const read = readAttribute(reference.kind, schemas, name, attribute)
+    if (read.kind === 'right') attributes[name] = read.value
+    else findings.push(...read.sentences.map((sentence) => mistake(reference, name, sentence)))
   }
-  for (const [name, schema] of Object.entries(entries))
-    if (!isOptional(schema) && !Object.hasOwn(written, name)) note(name, "it is missing, and can't be left out.")
+  const required = [...schemas].flatMap(([name, { type }]) => (type === 'exact_optional' ? [] : [name]))
+  for (const name of required)
+    if (!Object.hasOwn(written, name)) findings.push(mistake(reference, name, "it is missing, and can't be left out."))
 
-  const isWhole = Object.entries(entries).every(
-    ([name, schema]) => isOptional(schema) || Object.hasOwn(attributes, name),
-  )
+  const isWhole = required.every((name) => Object.hasOwn(attributes, name))
   const read = attributes as unknown as Elements[K]
   return { reference, attributes: read, ...(isWhole && { element: read }), findings }
 }
 
-/** The reading of what is no element at all. */
+/** The reading of a value that is no element at all. */
 export function unreadableElement<K extends Kind>(reference: ElementReference<K>, sentence: string): ElementReading<K> {
   return { reference, attributes: {}, findings: [mistake(reference, undefined, sentence)] }
 }
 
-function readAttribute(
-  schema: v.GenericSchema,
-  name: string,
-  value: unknown,
-  attributes: Record<string, unknown>,
-  note: (attribute: string, sentence: string) => void,
-): void {
-  const result = v.safeParse(schema, value, { abortPipeEarly: schema.type !== 'custom' })
-  const secret = secretIn(value) ?? secretIn(result.output)
-  if (secret) note(name, `it holds ${secret}. ${keepInStore}`)
-  else if (result.success) attributes[name] = result.output
-  else for (const issue of result.issues) note(name, describeIssue(issue, optionsOf(schema)))
+/** By the names of a kind's attributes. */
+type Schemas = ReadonlyMap<string, v.GenericSchema>
+
+function schemasOf(kind: Kind): Schemas {
+  return new Map(Object.entries(elementSchemas[kind].entries))
 }
 
-function isOptional(schema: v.GenericSchema): boolean {
-  return schema.type === 'exact_optional'
+type AttributeReading =
+  | { readonly kind: 'right'; readonly value: unknown }
+  /** With a sentence on each thing that is wrong. */
+  | { readonly kind: 'wrong'; readonly sentences: readonly string[] }
+
+function readAttribute(kind: Kind, schemas: Schemas, name: string, value: unknown): AttributeReading {
+  const schema = schemas.get(name)
+  if (!schema) return { kind: 'wrong', sentences: [whyNotHere(kind, [...schemas.keys()], name)] }
+
+  const result = v.safeParse(schema, value, { abortPipeEarly: schema.type !== 'custom' })
+  const secret = secretIn(value) ?? secretIn(result.output)
+  if (secret) return { kind: 'wrong', sentences: [`it holds ${secret}. ${keepInStore}`] }
+  if (result.success) return { kind: 'right', value: result.output }
+  const options = optionsOf(schema)
+  return { kind: 'wrong', sentences: result.issues.map((issue) => describeIssue(issue, options)) }
 }
 
 const keepInStore = 'A secret never stands in an element: keep it in the secret store and give its name here.'
