@@ -1,7 +1,6 @@
 import { inTime, type Pause } from '../base/time.ts'
 import type { Log } from '../log/log-event.ts'
-import type { Connection } from './connection.ts'
-import { fingerprintOf } from './connection.ts'
+import { type Connection, fingerprintOf } from './connection.ts'
 import type { Deployment } from './deployment.ts'
 import { type ElementStore, ElementStoreError } from './element-store.ts'
 import { ConfigurationError } from './finding.ts'
