@@ -3,8 +3,58 @@ export function batchesOf<T>(all: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size))
 }
 
+export type Semaphore = ReturnType<typeof createSemaphore>
+
+/** Limits how many run at a time. The others wait in the order in which they came. */
+export function createSemaphore(maximum: number) {
+  let free = maximum
+  const waiting = new Set<() => void>()
+
+  function turn(giveUp: AbortSignal | undefined): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>()
+    const begin = () => {
+      waiting.delete(begin)
+      giveUp?.removeEventListener('abort', leave)
+      resolve()
+    }
+    const leave = () => {
+      waiting.delete(begin)
+      reject(giveUp?.reason as Error)
+    }
+    if (giveUp?.aborted) leave()
+    else {
+      giveUp?.addEventListener('abort', leave, { once: true })
+      waiting.add(begin)
+    }
+    return promise
+  }
+
+  function passOn(): void {
+    const [next] = waiting
+    if (next) next()
+    else free++
+  }
+
+  return {
+    /**
+     * Runs the work when fewer than `maximum` others run, at once if it can.
+     * @param giveUp ends the wait, but not work that has begun
+     * @throws {unknown} the reason of `giveUp`, or what the work throws
+     */
+    async run<T>(work: () => Promise<T>, giveUp?: AbortSignal): Promise<T> {
+      if (free > 0) free--
+      else await turn(giveUp)
+      try {
+        return await work()
+      } finally {
+        passOn()
+      }
+    },
+  }
+}
+
 /**
- * Runs it for each item, so many at a time, in their order. After a failure none is begun any more. Ends when all that were
+ * Runs it for each item, so many at a time, in their order. After a failure no further one begins. Ends when all that have
  * begun have ended, with the first failure.
  */
 export async function forEachAtMost<T>(
@@ -12,32 +62,14 @@ export async function forEachAtMost<T>(
   items: readonly T[],
   run: (item: T) => Promise<void>,
 ): Promise<void> {
-  const waiting = items.values()
+  const semaphore = createSemaphore(maximum)
   const failures: unknown[] = []
-  const worker = async () => {
-    for (const item of waiting) {
+  const runs = items.map((item) =>
+    semaphore.run(async () => {
       if (failures.length > 0) return
       await run(item).catch((error: unknown) => failures.push(error))
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(maximum, items.length) }, worker))
+    }),
+  )
+  await Promise.all(runs)
   if (failures.length > 0) throw failures[0]
-}
-
-/** Lets so many run at a time; the others wait for their turn. */
-export function createSlots(maximum: number): <T>(run: () => Promise<T>) => Promise<T> {
-  let free = maximum
-  const waiting: (() => void)[] = []
-
-  return async (run) => {
-    if (free > 0) free--
-    else await new Promise<void>((resolve) => waiting.push(resolve))
-    try {
-      return await run()
-    } finally {
-      const next = waiting.shift()
-      if (next) next()
-      else free++
-    }
-  }
 }

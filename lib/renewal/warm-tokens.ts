@@ -1,4 +1,4 @@
-import { createSlots, forEachAtMost } from '../base/semaphore.ts'
+import { createSemaphore, forEachAtMost } from '../base/semaphore.ts'
 import type { Pause } from '../base/time.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import type { TokenRecords } from '../fleet/fleet-records.ts'
@@ -69,14 +69,14 @@ export function createWarmTokens(parts: WarmTokensParts): WarmTokens {
     const trials = Promise.all(names.map((name) => tryKeyOf(name, deadline)))
     // Told below: whatever becomes of them, tokens are renewed.
     trials.catch(() => {})
-    const inSlot = createSlots(mostAtATime)
+    const semaphore = createSemaphore(mostAtATime)
     const renewals: Renewal[] = []
 
     await Promise.all(
       (await workByServer(due, lastBegin)).map(async ({ maximumConcurrency, names }) => {
         await pause(random() * spreadMilliseconds)
         await forEachAtMost(maximumConcurrency, names, async (name) => {
-          await inSlot(async () => {
+          await semaphore.run(async () => {
             if (now() >= lastBegin) return
             const renewal = await renewOne({ name, freshUntil, deadline, isWarming: true })
             if (renewal) renewals.push(renewal)

@@ -1,11 +1,10 @@
 import { request } from 'node:http'
 import type { Socket } from 'node:net'
-import buildConnector from 'undici/lib/core/connect.js'
-import errors from 'undici/lib/core/errors.js'
 import type { HttpProxy, Transport } from '../../configuration/connection.ts'
 import { oneLine } from '../../secret/secret.ts'
 import type { SecretStore } from '../../secret/secret-store.ts'
 import { readTlsIdentity } from './tls-identity.ts'
+import { buildConnector, errors } from './undici.ts'
 
 /** Opens connections to one far end: over TLS, through its proxy where it has one. */
 export type Connector = buildConnector.connector

@@ -1,4 +1,4 @@
-import type { Dispatcher } from 'undici'
+import type { Dispatcher } from './undici.ts'
 
 /** The headers of undici's, as it reads them: names in lower case. */
 type Headers = Readonly<Record<string, string | string[] | undefined>>

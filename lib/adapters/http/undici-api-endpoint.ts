@@ -1,4 +1,3 @@
-import type { Dispatcher } from 'undici'
 import {
   type ApiAnswer,
   ApiCallError,
@@ -9,23 +8,25 @@ import {
 import type { ProtectedApi } from '../../configuration/connection.ts'
 import type { SecretCache } from '../../secret/secret-cache.ts'
 import { readConnectionFailure } from './connection-failure.ts'
-import { createOpenedByIdentity } from './dispatcher-cache.ts'
-import { createHttpConnections } from './http-connections.ts'
+import { createDispatcherCache } from './dispatcher-cache.ts'
+import { createHttpConnections, type HttpConnections } from './http-connections.ts'
 import { type ExchangeProgress, exchange } from './http-exchange.ts'
+import type { Dispatcher } from './undici.ts'
 
 /** As long as any call would take a connection that is idle. */
 const keepAliveMilliseconds = 60_000
 
 /** APIs over undici: keep-alive connections per origin and TLS identity, no redirects, no repetition, bounded time and size. */
 export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiEndpoint {
-  const openedConnections = createOpenedByIdentity(secrets, (connect, { origin }: ProtectedApi) =>
-    createHttpConnections(origin, connect, keepAliveMilliseconds, now),
-  )
+  const connectionsCache = createDispatcherCache<HttpConnections, ProtectedApi>(secrets, {
+    create: (connector, { origin }) => createHttpConnections(origin, connector, keepAliveMilliseconds, now),
+  })
 
   return {
     async send(api, request, limits) {
       const { origin, tls, proxy, connectTimeoutMilliseconds } = api
-      const connections = await openedConnections(JSON.stringify([origin, tls, proxy, connectTimeoutMilliseconds]), api)
+      const name = JSON.stringify([origin, tls, proxy, connectTimeoutMilliseconds])
+      const connections = await connectionsCache.get(name, api)
       const connection = connections.take(limits.maximumIdleMilliseconds)
       const usedBefore = connection.socket
       const progress: ExchangeProgress = { isSent: false, isAnswered: false }

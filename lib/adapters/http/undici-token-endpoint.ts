@@ -1,5 +1,5 @@
-import type { Dispatcher } from 'undici'
 import { decodeUtf8 } from '../../base/decoding.ts'
+import { createSemaphore, type Semaphore } from '../../base/semaphore.ts'
 import type { ResolvedAuthorizationServer } from '../../configuration/connection.ts'
 import type { SecretCache } from '../../secret/secret-cache.ts'
 import {
@@ -11,9 +11,10 @@ import {
 } from '../../token-endpoint/token-endpoint.ts'
 import { TimedOutError, UnreachableError, UnreadableAnswerError } from '../../token-endpoint/token-endpoint-error.ts'
 import { readConnectionFailure } from './connection-failure.ts'
-import { createOpenedByIdentity } from './dispatcher-cache.ts'
-import { createHttpConnections, createTurns, type HttpConnections, type Turns } from './http-connections.ts'
+import { createDispatcherCache, type DispatcherFactory } from './dispatcher-cache.ts'
+import { createHttpConnections, type HttpConnections } from './http-connections.ts'
 import { exchange, type HttpAnswer } from './http-exchange.ts'
+import type { Dispatcher } from './undici.ts'
 
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
 const keepAliveMilliseconds = 4_000
@@ -23,23 +24,16 @@ const keepAliveMilliseconds = 4_000
  * size.
  */
 export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): TokenEndpoint {
-  const openedWays = createOpenedByIdentity(secrets, (connect, server: ResolvedAuthorizationServer) => {
-    const { origin } = new URL(server.tokenEndpoint)
-    const connections = createHttpConnections(origin, connect, keepAliveMilliseconds, now)
-    return { connections, turns: createTurns(server.maximumConcurrency), close: connections.close }
-  })
-
-  function wayTo(server: ResolvedAuthorizationServer, { origin }: URL): Promise<Way> {
-    const { id, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency } = server
-    return openedWays(JSON.stringify([id, origin, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency]), server)
-  }
+  const routes = createDispatcherCache(secrets, routeFactory(now))
 
   return {
     async post(server, { timeouts, ...request }) {
       const url = new URL(server.tokenEndpoint)
-      const way = await wayTo(server, url)
+      const { id, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency } = server
+      const name = JSON.stringify([id, url.origin, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency])
+      const route = await routes.get(name, server)
       try {
-        return readAnswer(await exchangeInTurn(way, toDispatch(url, request), timeouts))
+        return readAnswer(await exchangeOver(route, toDispatch(url, request), timeouts))
       } catch (error) {
         throw describeFailure(error, server)
       }
@@ -48,31 +42,43 @@ export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): To
 }
 
 /** To one authorization server, by one TLS identity. */
-interface Way {
+interface Route {
   readonly connections: HttpConnections
-  readonly turns: Turns
+  /** Its `maximumConcurrency`. */
+  readonly semaphore: Semaphore
+  close(): Promise<void>
 }
 
-async function exchangeInTurn(
-  { connections, turns }: Way,
+function routeFactory(now: () => number): DispatcherFactory<Route, ResolvedAuthorizationServer> {
+  return {
+    create(connector, { tokenEndpoint, maximumConcurrency }) {
+      const { origin } = new URL(tokenEndpoint)
+      const connections = createHttpConnections(origin, connector, keepAliveMilliseconds, now)
+      return { connections, semaphore: createSemaphore(maximumConcurrency), close: () => connections.close() }
+    },
+  }
+}
+
+async function exchangeOver(
+  { connections, semaphore }: Route,
   request: Dispatcher.DispatchOptions,
   { receiveMilliseconds, totalMilliseconds: total }: TokenEndpointTimeouts,
 ): Promise<HttpAnswer> {
   const startedAt = performance.now()
-  await turns.take(total)
-  const totalMilliseconds = total - (performance.now() - startedAt)
-  const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes, tooLarge }
-  const connection = connections.take(keepAliveMilliseconds)
-  try {
-    const answer = await exchange(connection.client, request, limits)
-    await connections.giveBack(connection)
-    return answer
-  } catch (error) {
-    connections.discard(connection)
-    throw error
-  } finally {
-    turns.giveBack()
-  }
+  const timeUp = AbortSignal.timeout(Math.max(0, Math.ceil(total)))
+  return await semaphore.run(async () => {
+    const totalMilliseconds = total - (performance.now() - startedAt)
+    const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes, tooLarge }
+    const connection = connections.take(keepAliveMilliseconds)
+    try {
+      const answer = await exchange(connection.client, request, limits)
+      await connections.giveBack(connection)
+      return answer
+    } catch (error) {
+      connections.discard(connection)
+      throw error
+    }
+  }, timeUp)
 }
 
 function toDispatch(

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createServerCertificate } from '../../../../infra/local/certificate-authority.ts'
-import { createOpenedByIdentity } from '../../../../lib/adapters/http/dispatcher-cache.ts'
+import { createDispatcherCache } from '../../../../lib/adapters/http/dispatcher-cache.ts'
 import type { Transport } from '../../../../lib/configuration/connection.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
@@ -36,17 +36,19 @@ function theOpened() {
   })
   const secrets = createSecretCache(store, Date.now)
   const opened: { isClosed: boolean }[] = []
-  const open = createOpenedByIdentity(secrets, () => {
-    const one = {
-      isClosed: false,
-      async close() {
-        one.isClosed = true
-      },
-    }
-    opened.push(one)
-    return one
+  const dispatchers = createDispatcherCache(secrets, {
+    create() {
+      const one = {
+        isClosed: false,
+        async close() {
+          one.isClosed = true
+        },
+      }
+      opened.push(one)
+      return one
+    },
   })
-  return { texts, opened, secrets, open, reads: () => reads }
+  return { texts, opened, secrets, open: dispatchers.get, reads: () => reads }
 }
 
 test('one is opened for a name, however many ask for it at once', async () => {
