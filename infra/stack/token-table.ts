@@ -12,7 +12,7 @@ export interface TokenTableProps {
 const noBackup =
   'It holds tokens and leases only: what is lost is asked for again, and what was restored would long have ended.'
 
-/** Where a fleet keeps its tokens: lib/README.md, "What a fleet shares". */
+/** Where a fleet keeps its tokens: lib/fleet/README.md. */
 export class TokenTable extends Table {
   constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: TokenTableProps) {
     super(scope, id, {
