@@ -60,7 +60,7 @@ interface DurationRange {
   readonly most?: string
   /** What a bare number counts. */
   readonly bareUnit?: 'h' | 'm' | 's'
-  /** What the attribute can tell apart. */
+  /** The smallest difference that the attribute knows. */
   readonly resolutionMilliseconds?: keyof typeof durationForms
 }
 
@@ -131,8 +131,8 @@ export const noProxy = v.pipe(
 )
 
 /**
- * An object of anything, of which `complain` says each thing that is wrong. Valibot's own records take lists for objects
- * and pass over names such as constructor.
+ * A JSON object; `complain` names each thing that is wrong with it. Valibot's own records accept lists as objects and skip
+ * names such as constructor.
  */
 export function object<T extends JsonObject>(message: string, complain: (value: JsonObject) => readonly string[]) {
   return v.pipe(

@@ -5,7 +5,7 @@ import type { SignatureAlgorithm } from './signature-algorithm.ts'
 /** A connection with every reference followed and every default in place. Deeply frozen. */
 export interface Connection {
   readonly name: string
-  /** Absent where `host` is left out: then tokens are handed out, and no call is made. */
+  /** Absent if `host` is left out: then callers get tokens, and Tokenwell makes no call. */
   readonly api?: ProtectedApi
   readonly grantType: GrantType
   readonly clientId: string
@@ -13,15 +13,15 @@ export interface Connection {
   readonly authorizationServer: ResolvedAuthorizationServer
   readonly parameters: ConfiguredParameters
   readonly requestMay?: RequestMay
-  /** Its tokens are not kept warm where absent. */
+  /** If absent, its tokens are not kept warm. */
   readonly warming?: Warming
 }
 
 /** Which tokens of a connection are renewed on a schedule before they go stale. */
 export interface Warming {
-  /** So long after its last use a token is still renewed. */
+  /** From the last use of a token to its last renewal. */
   readonly idleMilliseconds: number
-  /** Tokens that are renewed at most: one for each combination of scope, resource, audience and further parameters. */
+  /** The most tokens that are renewed: one for each combination of scope, resource, audience and further parameters. */
   readonly maximumVariants: number
 }
 
@@ -31,7 +31,7 @@ export type ClientAuthentication = PrivateKeyJwt | ClientSecretBasic | TlsClient
 export interface PrivateKeyJwt {
   readonly method: 'private_key_jwt' | 'client_secret_jwt'
   readonly assertion: AssertionConfiguration
-  /** Whether `client_id` also stands in the body. */
+  /** Whether the body has `client_id` too. */
   readonly sendClientId: boolean
 }
 
@@ -52,14 +52,14 @@ export interface AssertionConfiguration {
   readonly audiences: readonly string[]
   readonly expiresInSeconds: number
   readonly issuedAtOffsetSeconds: number
-  /** No `nbf` where absent. */
+  /** If absent, the assertion has no `nbf`. */
   readonly notBeforeOffsetSeconds?: number
   readonly hasJwtId: boolean
   readonly scope?: string
   /** Claims of the operator, which overwrite all of the above but `sub` and `iat`. */
   readonly claims: Readonly<Record<string, unknown>>
   readonly algorithm: SignatureAlgorithm
-  /** The header `typ`; absent where the operator set `none`. */
+  /** The header `typ`; absent if the operator set `none`. */
   readonly type?: string
   readonly certificateThumbprint: CertificateThumbprint
   readonly key: KeyReference
@@ -69,27 +69,27 @@ export interface KeyReference {
   /** The name of the secret. */
   readonly location: string
   readonly alias?: string
-  /** Present where Tokenwell makes the key itself (`jwkEnabled`). */
+  /** Present if Tokenwell makes the key itself (`jwkEnabled`). */
   readonly generated?: GeneratedKey
 }
 
 export interface GeneratedKey {
-  /** Of an RSA key. */
+  /** In bits, of an RSA key. */
   readonly modulusLength: number
-  /** So often a new one is made. */
+  /** From one new key to the next. */
   readonly rotationSeconds: number
-  /** So long it is published before it signs. */
+  /** From the publication of a key to its first signature. */
   readonly publishAheadSeconds: number
 }
 
 /** How a far end is reached. */
 export interface Transport {
   readonly tls: TlsConfiguration
-  /** Reached directly where absent. */
+  /** If absent, the far end is reached directly. */
   readonly proxy?: HttpProxy
-  /** Until a connection is there, a proxy's included. */
+  /** Until the connection is open, with the tunnel of a proxy if there is one. */
   readonly connectTimeoutMilliseconds: number
-  /** Without a sign of life. */
+  /** Longest silence of the far end. */
   readonly receiveTimeoutMilliseconds: number
 }
 
@@ -103,13 +103,13 @@ export interface ResolvedAuthorizationServer extends Transport {
   readonly lifetime: LifetimePolicy
 }
 
-/** The API that a connection is for, where calls are made with its token. */
+/** The API that a connection is for: Tokenwell calls it with the connection's token. */
 export interface ProtectedApi extends Transport {
   /** `https://api.example.com:8443` */
   readonly origin: string
-  /** Before each path: begins with a slash and ends without one, or is empty. */
+  /** In front of each path: empty, or begins with a slash and ends without one. */
   readonly basePath: string
-  /** Which 401 says that the token is no longer good. */
+  /** Which 401 means that the API rejected the token. */
   readonly rejection: TokenRejection
 }
 
@@ -132,14 +132,14 @@ export interface ProxyCredentials {
 
 export interface TlsConfiguration {
   readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3'
-  /** The name of the secret with the CA bundle; the CA list of Node.js where absent. */
+  /** The name of the secret with the CA bundle; the CA list of Node.js if absent. */
   readonly trustStore?: string
   /** The name of the secret with the client certificate and its key. */
   readonly clientCertificate?: string
 }
 
 export interface LifetimePolicy {
-  /** Of a token whose answer and content say nothing. */
+  /** Of a token whose lifetime neither the answer nor its own content says. */
   readonly assumedLifetimeSeconds: number
   readonly maximumLifetimeSeconds?: number
   /** Instead of 10 % of the lifetime, at least 1 s, at most 30 s. */

@@ -4,14 +4,15 @@ import { namedReferences } from './element-graph.ts'
 import { type ElementStore, readAllElements } from './element-store.ts'
 
 /**
- * Keys, TLS and proxies (`fingerprintOf`). Whatever stands in where an element names nothing is of these kinds: to follow names is enough.
+ * Keys, TLS and proxies, which `fingerprintOf` leaves out. All default elements are of these kinds, so that it is enough to
+ * follow the references that elements name.
  */
 const kindsThatAlterNoToken: readonly Kind[] = ['keyStore', 'ssl', 'sslDefault', 'proxyConfig']
 
 /**
- * The names of the connections that may get other tokens after a change of this element: those that refer to it, over however
- * many references; its own where it is a connection. The element may be gone by now. Reads all elements of the kinds that can
- * refer to it: for events, not for token requests.
+ * The names of the connections that may get other tokens after a change of this element: those that refer to it, over any
+ * number of references, or the connection that it is. The element may be deleted by now. Reads all elements of the kinds that
+ * can refer to it: for events, not for token requests.
  * @throws {ElementStoreError}
  */
 export async function dependentConnections(
@@ -33,7 +34,7 @@ async function referringTo(store: ElementStore, level: readonly ElementReference
   const referring: ElementReference[] = []
   for (const kind of kindsReferringTo(level))
     for await (const reading of readAllElements(store, kind)) {
-      // A connection with a mistake can't be used, and mending it is a change of its own: it is found then.
+      // An element with a mistake can't be used, and mending it is a change of its own: then it is found.
       const isUsable = reading.findings.length === 0
       if (isUsable && namedReferences(reading).some(({ to }) => keys.has(keyOf(to)))) referring.push(reading.reference)
     }
@@ -49,8 +50,8 @@ function kindsReferringTo(level: readonly ElementReference[]): Kind[] {
 }
 
 /**
- * The jwtBuilders whose keys may stand in that secret: the one for which Tokenwell makes them there, and those whose key store it
- * is. One too many does no harm. Reads all elements of two kinds: for events, not for token requests.
+ * The jwtBuilders whose keys may be in that secret: the one for which Tokenwell makes keys there, and those whose key store
+ * it is. One too many does no harm. Reads all elements of two kinds: for events, not for token requests.
  * @throws {ElementStoreError}
  */
 export async function buildersOfSecret(
@@ -68,7 +69,7 @@ export async function buildersOfSecret(
 }
 
 /**
- * The jwtBuilders whose published keys may be others after a change of this element, which may be gone by now.
+ * The jwtBuilders whose published keys may differ after a change of this element, which may be deleted by now.
  * @throws {ElementStoreError}
  */
 export async function buildersOfElement(

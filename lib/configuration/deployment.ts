@@ -2,9 +2,9 @@ import type { Elements, Kind } from './element.ts'
 import type { ElementReading } from './element-store.ts'
 import type { Finding } from './finding.ts'
 
-/** What resolution needs to know of the deployment. */
+/** One installation of Tokenwell, as far as elements depend on it. */
 export interface Deployment {
-  /** Where callers reach the HTTP API, without a slash at its end: part of the default `iss`. */
+  /** The URL of the HTTP API, without a slash at its end: part of the default `iss`. */
   readonly publicUrl: string
   /** Names this deployment in the names of its secrets and parameters: `local`, `test`, `prod`. */
   readonly stage: string
@@ -17,12 +17,12 @@ export function serviceName(stage: string): string {
   return `tokenwell-${stage}`
 }
 
-/** All secrets of a deployment live under it, and grants name it. */
+/** The names of all secrets of a deployment begin with it, and grants name it. */
 export function secretPrefix({ stage }: Pick<Deployment, 'stage'>): string {
   return `tokenwell/${stage}/`
 }
 
-/** Whether a name is under the prefix, and steps out of it by no dots. */
+/** Whether a name is under the prefix, and has no dots that step out of it. */
 export function isNameOfSecret(name: string, prefix: string): boolean {
   const rest = name.startsWith(prefix) ? name.slice(prefix.length) : ''
   return rest.split('/').every((part) => /^[A-Za-z0-9_+=.@-]+$/.test(part) && !/^\.+$/.test(part))
@@ -36,8 +36,8 @@ const secretNames = {
 } as const satisfies { [K in Kind]?: readonly (keyof Elements[K])[] }
 
 /**
- * A mistake for each name that isn't under this deployment's prefix. The name is not repeated: whoever wrote the secret
- * itself there would find it in a log.
+ * A mistake for each name of a secret that isn't under this deployment's prefix. The finding does not repeat the name: if an
+ * operator wrote the secret itself there, it would end up in a log.
  */
 export function checkSecretNames(readings: readonly ElementReading[], deployment: Deployment): Finding[] {
   const prefix = secretPrefix(deployment)

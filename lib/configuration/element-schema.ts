@@ -38,7 +38,7 @@ export const claims = v.pipe(
   ]),
 )
 
-/** A name that stands twice would lose one of its values. */
+/** Of a name that is there twice `JSON.parse` would drop one value. */
 function parseClaims(value: string | JsonObject): unknown {
   if (typeof value !== 'string') return value
   const claimSet = isDeeplyNested(value) ? undefined : parseJson(value)

@@ -3,22 +3,22 @@ import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 import type { ElementReference, Elements, Kind } from './element.ts'
 import type { Finding } from './finding.ts'
 
-/** Port: where elements are kept. What it hands out has been read through the schema. */
+/** Port: the place of the elements. It returns them read through the schema. */
 export interface ElementStore {
-  /** One round trip: a reading for each reference, in that order; undefined where there is no such element. */
+  /** One round trip: a reading for each reference, in that order; undefined if there is no such element. */
   get(references: readonly ElementReference[]): Promise<readonly (ElementReading | undefined)[]>
   /** The ids of all elements of a kind. May be slow; no token request needs it. */
   ids(kind: Kind): Promise<readonly string[]>
-  /** What is wrong with the whole rather than with an element: unknown kinds, ids that can't be. */
+  /** What is wrong with the place as a whole: unknown kinds, ids that are not allowed. */
   findings(): Promise<readonly Finding[]>
 }
 
-/** What the schema made of one element. */
+/** One element, read through the schema. */
 export interface ElementReading<K extends Kind = Kind> {
   readonly reference: ElementReference<K>
-  /** The attributes that are right, each by itself. */
+  /** The attributes whose values are right. */
   readonly attributes: Partial<Elements[K]>
-  /** The same, where all that can't be left out are among them: what else is wrong can be looked for. */
+  /** The same attributes, if no required one is missing: then they can be checked against other elements. */
   readonly element?: Elements[K]
   /** Mistakes in what was written. */
   readonly findings: readonly Finding[]
@@ -32,7 +32,7 @@ export type ElementStoreErrorCode =
   /** No answer from the store. */
   | 'elements_unreachable'
 
-/** Elements can't be had, whatever stands in them. */
+/** The store does not return elements; whether they are right is unknown. */
 export class ElementStoreError extends TokenwellError {
   readonly code: ElementStoreErrorCode
 
@@ -55,7 +55,7 @@ export class ElementStoreError extends TokenwellError {
 /** Parameter Store is asked for ten in one call, and the calls of one read are made all at once. */
 const elementsInOneRead = 100
 
-/** Every element of a kind: for events, not for token requests. */
+/** Reads every element of a kind: for events, not for token requests. */
 export async function* readAllElements<K extends Kind>(
   store: ElementStore,
   kind: K,

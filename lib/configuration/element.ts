@@ -22,7 +22,7 @@ export type AuthorizationServer = Elements['authorizationServer']
 export type JwtBuilder = Elements['jwtBuilder']
 
 export type GrantType = NonNullable<OAuthConfig['grantType']>
-/** What a request may set, by parameter name: any value (`true`) or one of those listed. Nothing else, where given. */
+/** What a request may set, by parameter name: any value (`true`) or one of those listed. It may set nothing else. */
 export type RequestMay = NonNullable<OAuthConfig['requestMay']>
 export type CertificateThumbprint = NonNullable<JwtBuilder['certificateThumbprint']>
 

@@ -7,7 +7,7 @@ import type { ElementReference } from './element.ts'
  */
 export interface Finding {
   readonly severity: 'mistake' | 'warning'
-  /** Absent where the fault is the file's, not one element's. */
+  /** Absent if the finding is about a file, not about one element. */
   readonly element?: ElementReference
   readonly attribute?: string
   readonly sentence: string
@@ -85,7 +85,7 @@ export class UnknownConnectionError extends TokenwellError {
   }
 }
 
-/** The name that a reader most likely meant: differs in case only, or by few letters. Undefined where none is near. */
+/** The name that the operator most likely meant: it differs in case only, or by few letters. Undefined if no name is near. */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   const folded = name.toLowerCase()
   const allowed = Math.max(1, Math.floor(name.length / 3))

@@ -9,7 +9,7 @@ import { inspectConnection } from './resolve-connection.ts'
 /** A configured connection, whether it can be used or not. */
 export interface ListedConnection {
   readonly name: string
-  /** Absent where a finding is a mistake. */
+  /** Absent if a finding is a mistake. */
   readonly connection?: Connection
   readonly findings: readonly Finding[]
 }
@@ -23,7 +23,7 @@ export async function listConnections(
   return Promise.all(names.map(async (name) => ({ name, ...(await inspectConnection(elements, deployment, name)) })))
 }
 
-/** Every mistake and warning of all elements at once, those that no connection uses included; each once. */
+/** Every mistake and warning of all elements, also of those that no connection uses; each once. */
 export async function validateElements(elements: ElementStore, deployment: Deployment): Promise<Finding[]> {
   const everything = await collectElements(elements, await allReferences(elements))
   const connections = await listConnections(elements, deployment)

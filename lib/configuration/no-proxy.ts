@@ -2,7 +2,7 @@ import { canonicalHost, isHostName, isIpv6 } from './value-syntax.ts'
 
 /** As in the environment variable `NO_PROXY`: `*`, a host or a domain's hosts, with or without a port. */
 interface NoProxyRule {
-  /** In a URL's form. Begins with a dot where it stands for all hosts under a domain. */
+  /** As `hostname` of a URL has it. Begins with a dot if it means all hosts under a domain. */
   readonly host: string
   readonly port?: string
 }
@@ -30,7 +30,7 @@ export function isNoProxyRule(text: string): boolean {
 
 function readRule(text: string): NoProxyRule | undefined {
   if (text === anyHost) return { host: anyHost }
-  // Before ports are looked for: the last part of an address without brackets is none.
+  // Before the port is read: the last part of an address without brackets is not a port.
   if (isIpv6(text)) return readHost(text)
 
   const [, place = '', port] = /^(.*?)(?::(\d+))?$/.exec(text) ?? []

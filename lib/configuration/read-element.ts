@@ -8,8 +8,8 @@ import { type Finding, nearestName } from './finding.ts'
 import { isElementId } from './value-syntax.ts'
 
 /**
- * Reads one element from outside through the schema, attribute by attribute, so that one mistake hides no other. Its
- * findings are all there is to say of it alone.
+ * Reads one element from outside through the schema, attribute by attribute, so that one mistake hides no other. The
+ * findings do not depend on other elements.
  */
 export function readElement<K extends Kind>(reference: ElementReference<K>, value: unknown): ElementReading<K> {
   if (!isJsonObject(value)) return unreadableElement(reference, `it must be a JSON object; it is ${nameType(value)}.`)
@@ -101,7 +101,7 @@ function mistake(element: ElementReference, attribute: string | undefined, sente
   return { severity: 'mistake', element, ...(attribute && { attribute }), sentence }
 }
 
-/** What is wrong with the ids of a kind, wherever they stand. */
+/** What is wrong with the ids of a kind, in any store. */
 export function checkIds(kind: Kind, ids: Iterable<string>): Finding[] {
   const sentences: string[] = []
   for (const id of ids) {
@@ -113,7 +113,7 @@ export function checkIds(kind: Kind, ids: Iterable<string>): Finding[] {
   return sentences.map((sentence) => ({ severity: 'mistake', sentence }))
 }
 
-/** What to do about a name that is no kind's. */
+/** What to do about a name that is not the name of a kind. */
 export function whyNoKind(name: string): string {
   const bare = name.replace(/^zosconnect_/, '')
   if (Object.hasOwn(droppedKinds, bare)) return `${name}: ${droppedKinds[bare]}`
@@ -131,12 +131,12 @@ const telltaleValues: readonly (readonly [RegExp, string])[] = [
   [/"(d|k)"\s*:\s*"[\w-]{16,}"/, 'a private JWK'],
 ]
 
-/** Whether an attribute of that name is where a secret would stand. */
+/** Whether people write a secret into an attribute of that name. */
 export function soundsSecret(attribute: string): boolean {
   return telltaleName.test(attribute)
 }
 
-/** What kind of secret stands somewhere in this value; undefined where none is seen. */
+/** The kind of secret that this value holds at any depth; undefined if it seems to hold none. */
 export function secretIn(value: unknown): string | undefined {
   if (typeof value === 'string') return telltaleValues.find(([pattern]) => pattern.test(value.trim()))?.[1]
   if (typeof value !== 'object' || value === null) return undefined

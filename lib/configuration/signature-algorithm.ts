@@ -16,7 +16,7 @@ export const signatureAlgorithms = [
 
 export type SignatureAlgorithm = (typeof signatureAlgorithms)[number]
 
-/** Where a jwtBuilder names none. */
+/** Of a jwtBuilder that names none. */
 export const defaultSignatureAlgorithm: SignatureAlgorithm = 'RS256'
 
 /** HS*: the key is a secret that both sides hold. */

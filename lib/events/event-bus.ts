@@ -3,17 +3,17 @@ import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Log } from '../log/log-event.ts'
 
 /**
- * What Tokenwell says on its event bus, by detail type. An event only says what to look at: no secret, no parameter of a
- * request; a `tokenId` finds a token's record, and is worth nothing without a right to its connection.
+ * What Tokenwell puts on its event bus, by detail type. An event names what to look at and holds no secret and no parameter of a
+ * request. A `tokenId` finds a token's record, and is worth nothing without access to its connection.
  */
 export type TokenwellEvent =
-  /** A caller met a stale token, and got it: one in the fleet asks that it be renewed. */
+  /** A caller got a stale token; one instance of the fleet asks for its renewal. */
   | { readonly type: 'TokenRefreshRequested'; readonly connection: string; readonly tokenId: string }
-  /** An API refused that token. */
+  /** An API rejected that token. */
   | { readonly type: 'TokenRejected'; readonly connection: string; readonly tokenId: string }
-  /** Its elements would issue another token than those by which the fleet goes. */
+  /** The connection's elements would get other tokens than those that the fleet uses. */
   | { readonly type: 'ConnectionChanged'; readonly connection: string }
-  /** An operator's word: none of its tokens is to be handed out any more. */
+  /** An operator asks that none of the connection's tokens be handed out any more. */
   | { readonly type: 'ClearTokenCache'; readonly connection: string }
   | {
       readonly type: 'TokenRefreshed'
@@ -25,10 +25,10 @@ export type TokenwellEvent =
   | {
       readonly type: 'TokenRefreshFailed'
       readonly connection: string
-      /** That of a `TokenError`. */
+      /** The code of a `TokenError`. */
       readonly code: string
     }
-  /** The authorization server refuses its client, or what its elements ask for: an operator has to mend that. */
+  /** The authorization server refuses the client, or what the elements ask for: an operator has to mend that. */
   | {
       readonly type: 'ConnectionRefused'
       readonly connection: string
@@ -36,13 +36,13 @@ export type TokenwellEvent =
       readonly error: string
     }
 
-/** Port: tells whoever listens. */
+/** Port: publishes events. */
 export interface EventBus {
-  /** Whether anybody acts on what is raised: else there is nothing to wait for. */
+  /** Whether anything acts on the events: otherwise there is nothing to wait for. */
   readonly isHeard: boolean
   /**
-   * All of them, in whatever order. Whoever hears of it may hear of it twice.
-   * @throws {EventBusError} where one was not taken; a bounded time later at the latest
+   * Raises all of them, in any order. A receiver may get an event twice.
+   * @throws {EventBusError} when one was not taken; after a bounded time at the latest
    */
   raise(events: readonly TokenwellEvent[]): Promise<void>
 }
@@ -52,11 +52,11 @@ export class EventBusError extends TokenwellError {
   readonly code = 'event_bus'
 }
 
-/** What a bus takes within its time. */
+/** As many as a bus takes within its time. */
 const eventsAtATime = 100
 
 /**
- * However many there are, some after the others.
+ * Raises any number of events, batch after batch.
  * @throws {EventBusError} with the first that were not taken: the rest was not raised
  */
 export async function raiseInTurn(bus: EventBus, events: readonly TokenwellEvent[]): Promise<void> {
@@ -64,7 +64,7 @@ export async function raiseInTurn(bus: EventBus, events: readonly TokenwellEvent
 }
 
 /**
- * The same where nothing fails for want of the bus: the log says so instead.
+ * The same for callers that must not fail without the bus: a failure is logged instead.
  * @returns whether all were taken
  */
 export async function raiseOrLog(bus: EventBus, events: readonly TokenwellEvent[], log: Log): Promise<boolean> {
@@ -79,7 +79,7 @@ export async function raiseOrLog(bus: EventBus, events: readonly TokenwellEvent[
   }
 }
 
-/** The members of an EventBridge event that are its sender's; EventBridge adds the rest. */
+/** The members of an EventBridge event that its sender sets; EventBridge adds the rest. */
 export interface EventbridgeEvent {
   readonly source: string
   readonly 'detail-type': TokenwellEvent['type']

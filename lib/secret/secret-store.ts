@@ -1,15 +1,15 @@
 import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 import type { Secret } from './secret.ts'
 
-/** Port: where secrets are kept. An element holds a secret's name, never the secret. */
+/** Port: the place of the secrets. An element holds a secret's name, never the secret. */
 export interface SecretStore {
   /**
    * The secret of that name as text.
-   * @throws {SecretError} when there is none, or it can't be read
+   * @throws {SecretError} when there is no such secret, or it can't be read
    */
   get(name: string): Promise<Secret>
   /**
-   * Its version before that, as text; undefined where there is none.
+   * The version before the current one, as text; undefined if there is none.
    * @throws {SecretError} when it can't be read
    */
   getPrevious(name: string): Promise<Secret | undefined>
@@ -20,14 +20,14 @@ export type SecretErrorCode =
   | 'secret_missing'
   /** No right to read it, or to decrypt it. */
   | 'secret_denied'
-  /** It was read, and is no text. */
+  /** It was read, and is not text. */
   | 'secret_unreadable'
   /** The store asks to wait, for longer than there was time. */
   | 'secret_throttled'
   /** No answer from the store. */
   | 'secret_unreachable'
 
-/** A secret that is named can't be had. Names the secret, never shows it. */
+/** A secret can't be read. The message names the secret and never shows it. */
 export class SecretError extends TokenwellError {
   readonly code: SecretErrorCode
 

@@ -1,4 +1,5 @@
 import { timingSafeEqual } from 'node:crypto'
+import { decodeUtf8 } from '../base/decoding.ts'
 
 const print = '[secret]'
 
@@ -17,7 +18,7 @@ export class Secret {
     return this.#text
   }
 
-  /** Compared without ending early, so that the time taken tells nothing. */
+  /** Compares all bytes, so that the time it takes tells nothing. */
   equals(other: Secret): boolean {
     const [a, b] = [Buffer.from(this.#text), Buffer.from(other.#text)]
     return a.length === b.length && timingSafeEqual(a, b)
@@ -36,21 +37,17 @@ export class Secret {
   }
 }
 
-/** A secret of one line as it was meant: a line break at its end is an editor's, not the secret's. */
+/** A secret of one line without the line break that an editor adds at its end. */
 export function oneLine(secret: Secret): Secret {
   return new Secret(secret.reveal().replace(/\r?\n$/, ''))
 }
 
-/** Bytes of a secret as text: UTF-8, or DER, as PKCS#12 is, in base64; undefined where they are neither. */
+/** Bytes of a secret as text: UTF-8 as it is, DER (PKCS#12) in base64; undefined if they are neither. */
 export function secretText(bytes: Uint8Array): string | undefined {
-  try {
-    return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
-  } catch {
-    return isDer(bytes) ? Buffer.from(bytes).toString('base64') : undefined
-  }
+  return decodeUtf8(bytes) ?? (isDer(bytes) ? Buffer.from(bytes).toString('base64') : undefined)
 }
 
-/** A sequence (X.690 section 8.1) whose length takes two bytes or more, and is all there is. */
+/** One sequence (X.690 section 8.1) whose length takes two bytes or more, and nothing after it. */
 function isDer(bytes: Uint8Array): boolean {
   const [tag, form = 0] = bytes
   const lengthBytes = form - 0x80
