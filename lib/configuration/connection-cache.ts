@@ -1,3 +1,4 @@
+import { createSingleFlight } from '../base/single-flight.ts'
 import { inTime, type Pause } from '../base/time.ts'
 import type { Log } from '../log/log-event.ts'
 import { type Connection, fingerprintOf } from './connection.ts'
@@ -8,44 +9,23 @@ import { resolveConnection } from './resolve-connection.ts'
 
 /** Longest time that a process goes on with elements which have changed. */
 const maximumAgeMilliseconds = 60_000
-/** After a failed reload, before the next one. */
+/** From a failed reload to the next one. */
 const pauseMilliseconds = 10_000
-/** Longest wait for all of a connection's elements: with the last good ones in hand, and with none that would do. */
-const longestReading = { inHandMilliseconds: 3_000, otherwiseMilliseconds: 15_000 } as const
+/** Longest wait for all of a connection's elements: if the cached connection can serve on, and if it can't. */
+const longestReading = { withCachedMilliseconds: 3_000, otherwiseMilliseconds: 15_000 } as const
 
-/** A connection, and what tells its elements from others. */
+/** A connection with the fingerprint of its elements. */
 export interface KnownConnection {
   readonly connection: Connection
   readonly fingerprint: string
 }
 
-/** The connections of one process, each resolved at its first use and kept for a while. */
-export interface ConnectionCache {
-  /**
-   * While its elements can't be read again, or not soon, or have mistakes by now, the last good connection serves on.
-   * @param fingerprint by which others go already: a connection with another one is read again
-   * @throws {UnknownConnectionError}
-   * @throws {ConfigurationError}
-   * @throws {ElementStoreError}
-   */
-  get(name: string, fingerprint?: string): Promise<KnownConnection>
-  /** As its elements are now, whatever is in hand. Errors are those of `get`. */
-  readAgain(name: string): Promise<KnownConnection>
-  /** Whether it is in hand and needs no reading. */
-  has(name: string, fingerprint: string): boolean
-}
-
-export interface ConnectionCacheDependencies {
-  readonly elements: ElementStore
-  readonly deployment: Deployment
-  readonly now: () => number
-  readonly pause: Pause
-  readonly log: Log
-}
-
 interface Entry extends KnownConnection {
   readonly readAgainAt: number
 }
+
+/** The connections of one process, each resolved at its first use and kept for a while. */
+export type ConnectionCache = ReturnType<typeof createConnectionCache>
 
 export function createConnectionCache({
   elements,
@@ -53,17 +33,37 @@ export function createConnectionCache({
   now,
   pause,
   log,
-}: ConnectionCacheDependencies): ConnectionCache {
+}: {
+  readonly elements: ElementStore
+  readonly deployment: Deployment
+  readonly now: () => number
+  readonly pause: Pause
+  readonly log: Log
+}) {
   const entries = new Map<string, Entry>()
-  const readings = new Map<string, Promise<KnownConnection>>()
+  const readings = createSingleFlight<KnownConnection>()
 
-  function current(name: string, fingerprint?: string): Entry | undefined {
-    const entry = entries.get(name)
-    if (!entry || now() >= entry.readAgainAt) return undefined
-    return fingerprint === undefined || entry.fingerprint === fingerprint ? entry : undefined
+  /**
+   * The connection of that name. If its elements can't be read again in time, or have mistakes by now, the last good one serves
+   * on.
+   * @param fingerprint of the elements that the fleet uses: a cached connection with another one is read again
+   * @throws {UnknownConnectionError}
+   * @throws {ConfigurationError}
+   * @throws {ElementStoreError}
+   */
+  async function get(name: string, fingerprint?: string): Promise<KnownConnection> {
+    const cached = cachedFor(name, fingerprint)
+    if (cached && now() < cached.readAgainAt) return cached
+    const { withCachedMilliseconds, otherwiseMilliseconds } = longestReading
+    try {
+      return await readInTime(name, cached ? withCachedMilliseconds : otherwiseMilliseconds)
+    } catch (error) {
+      return serveOn(name, fingerprint, error)
+    }
   }
 
-  async function read(name: string): Promise<KnownConnection> {
+  /** The connection as its elements are now, even if a fresh one is cached. Its errors are those of `get`. */
+  async function readAgain(name: string): Promise<KnownConnection> {
     const startedAt = now()
     const connection = await resolveConnection(elements, deployment, name)
     log({ event: 'connection_resolved', connection: name, milliseconds: now() - startedAt })
@@ -72,46 +72,40 @@ export function createConnectionCache({
     return entry
   }
 
-  /** One for all who ask at that moment. */
-  function readOnce(name: string): Promise<KnownConnection> {
-    const underWay = readings.get(name)
-    if (underWay) return underWay
-    const reading = read(name).finally(() => readings.delete(name))
-    readings.set(name, reading)
-    return reading
+  /** Whether the connection is cached with this fingerprint and needs no reading. */
+  function has(name: string, fingerprint: string): boolean {
+    const cached = cachedFor(name, fingerprint)
+    return cached !== undefined && now() < cached.readAgainAt
   }
 
-  /** Where it is late it goes on, for who asks next. */
-  function readInTime(name: string, milliseconds: number): Promise<KnownConnection> {
-    return inTime(readOnce(name), milliseconds, pause, () => {
+  /** The cached connection, however old; undefined if there is none with this fingerprint. */
+  function cachedFor(name: string, fingerprint?: string): Entry | undefined {
+    const entry = entries.get(name)
+    return fingerprint === undefined || entry?.fingerprint === fingerprint ? entry : undefined
+  }
+
+  /** A reading that is late goes on, for later callers. */
+  async function readInTime(name: string, milliseconds: number): Promise<KnownConnection> {
+    const reading = readings.join(name, () => readAgain(name))
+    return await inTime(reading, milliseconds, pause, () => {
       const sentence = `The elements of ${name} did not come within ${milliseconds} ms: see that their store can be reached.`
       throw new ElementStoreError('elements_unreachable', sentence)
     })
   }
 
-  return {
-    readAgain: read,
-    has: (name, fingerprint) => current(name, fingerprint) !== undefined,
-    async get(name, fingerprint) {
-      const inHand = current(name, fingerprint)
-      if (inHand) return inHand
-      const before = entries.get(name)
-      const wouldDo = before && (fingerprint === undefined || before.fingerprint === fingerprint)
-      const { inHandMilliseconds, otherwiseMilliseconds } = longestReading
-      try {
-        return await readInTime(name, wouldDo ? inHandMilliseconds : otherwiseMilliseconds)
-      } catch (error) {
-        const lastGood = entries.get(name)
-        if (!(error instanceof ElementStoreError || error instanceof ConfigurationError)) {
-          entries.delete(name)
-          throw error
-        }
-        // Where others go by newer elements already, going on with the old ones would undo theirs.
-        if (!lastGood || (fingerprint !== undefined && lastGood.fingerprint !== fingerprint)) throw error
-        log({ event: 'reload_failed', connection: name, code: error.code, reason: error.message })
-        entries.set(name, { ...lastGood, readAgainAt: now() + pauseMilliseconds })
-        return lastGood
-      }
-    },
+  /** With the last good connection, after a failed reading. A connection that was taken out does not serve on. */
+  function serveOn(name: string, fingerprint: string | undefined, error: unknown): KnownConnection {
+    if (!(error instanceof ElementStoreError || error instanceof ConfigurationError)) {
+      entries.delete(name)
+      throw error
+    }
+    const lastGood = cachedFor(name, fingerprint)
+    // If the fleet uses newer elements already, going on with the old ones would undo that change.
+    if (!lastGood) throw error
+    log({ event: 'reload_failed', connection: name, code: error.code, reason: error.message })
+    entries.set(name, { ...lastGood, readAgainAt: now() + pauseMilliseconds })
+    return lastGood
   }
+
+  return { get, readAgain, has }
 }
