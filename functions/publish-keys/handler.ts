@@ -4,7 +4,7 @@ import { unexpectedReason } from '../../lib/base/tokenwell-error.ts'
 import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { CacheUnavailableError } from '../../lib/fleet/circuit-breaker.ts'
 import { pathInStage, readHttpEvent } from '../../lib/http-interface/http-event.ts'
-import type { ReadPublication } from '../../lib/key-lifecycle/publication-store.ts'
+import type { PublicationStore } from '../../lib/key-lifecycle/publication-store.ts'
 import { keysOf } from '../../lib/key-lifecycle/published-keys.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import { errorAnswer } from './error-answer.ts'
@@ -13,7 +13,7 @@ import { keySetAnswer } from './key-set-answer.ts'
 const waitMilliseconds = 2_000
 
 export interface HandlerParts {
-  readonly readPublication: ReadPublication
+  readonly publicationStore: Pick<PublicationStore, 'readRemembered'>
   readonly now: () => number
   readonly log: Log
 }
@@ -21,14 +21,14 @@ export interface HandlerParts {
 type HttpHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<APIGatewayProxyStructuredResultV2>
 
 /** Answers HTTP API events of payload format 2.0, from anybody: `GET /jwt/{jwtBuilder}/jwk`. Never throws. */
-export function createHandler({ readPublication, now, log }: HandlerParts): HttpHandler {
+export function createHandler({ publicationStore, now, log }: HandlerParts): HttpHandler {
   return async (given, { awsRequestId: requestId }) => {
     try {
       const event = readHttpEvent(given)
       const jwtBuilder = readJwtBuilder(event)
       if (jwtBuilder === undefined)
         return errorAnswer(404, 'There is no such route; there is GET /jwt/{jwtBuilder}/jwk.', requestId)
-      const publication = await readPublication(jwtBuilder, now() + waitMilliseconds)
+      const publication = await publicationStore.readRemembered(jwtBuilder, now() + waitMilliseconds)
       if (publication?.kind === 'shared_key')
         return errorAnswer(400, `It signs by ${publication.algorithm}, with a key that can't be published.`, requestId)
       const keys = keysOf(publication, now()).map(({ jwk }) => jwk)

@@ -20,9 +20,9 @@ import { createRejectToken } from '../get-token/reject-token.ts'
 import { withSecondAttempt } from '../get-token/second-attempt.ts'
 import { createSharedTokenCache } from '../get-token/token-cache.ts'
 import type { TokenMemory } from '../get-token/token-memory.ts'
-import { createPublications, type PublicationsParts, withMemory } from '../key-lifecycle/publication-store.ts'
-import { createPublishKeys } from '../key-lifecycle/publish-keys.ts'
-import { createRotateKey } from '../key-lifecycle/rotate-key.ts'
+import { createPublicationStore, type PublicationStoreDependencies } from '../key-lifecycle/publication-store.ts'
+import { createKeyPublisher } from '../key-lifecycle/publish-keys.ts'
+import { createKeyRotator } from '../key-lifecycle/rotate-key.ts'
 import type { SecretRotation } from '../key-lifecycle/rotating-secret.ts'
 import type { Log } from '../log/log-event.ts'
 import { createAnnounce, createRenewVariants } from '../renewal/announce-renewals.ts'
@@ -99,17 +99,18 @@ export function createApiCallParts(ports: Ports) {
 /** No token waits for it. */
 const patientBudgetMilliseconds = 2_000
 
-/** The published keys: for who changes them, and for who shows them to anybody. */
+/** The published keys, for the functions that change them and for the one that shows them to anyone. */
 export function createPublicationParts(
-  ports: Omit<BudgetParts, 'budgetMilliseconds'> & Omit<PublicationsParts, 'budget'>,
+  ports: Omit<BudgetParts, 'budgetMilliseconds'> & Omit<PublicationStoreDependencies, 'budget'>,
 ) {
   const { store, now, random, randomId, pause, log } = ports
   const budget = createBudget({ budgetMilliseconds: patientBudgetMilliseconds, now, random, pause, log })
-  const publications = createPublications({ store, budget, now, randomId })
-  return { publications, readPublication: withMemory(publications.read, now) }
+  return { publicationStore: createPublicationStore({ store, budget, now, randomId }) }
 }
 
-export interface RotationPorts extends Omit<BudgetParts, 'budgetMilliseconds'>, Omit<PublicationsParts, 'budget'> {
+export interface RotationPorts
+  extends Omit<BudgetParts, 'budgetMilliseconds'>,
+    Omit<PublicationStoreDependencies, 'budget'> {
   readonly elements: ElementStore
   readonly deployment: Deployment
   /** Reads anew each time. */
@@ -117,13 +118,13 @@ export interface RotationPorts extends Omit<BudgetParts, 'budgetMilliseconds'>, 
   readonly secretRotation: SecretRotation
 }
 
-/** Who changes signing keys, and who publishes what has changed. */
+/** What changes signing keys, and what publishes them. */
 export function createRotationParts(ports: RotationPorts) {
   const { elements, deployment, secretStore: secrets, secretRotation, now, log } = ports
-  const { publications } = createPublicationParts(ports)
-  const publishKeys = createPublishKeys({ elements, deployment, secrets, publications, now, log })
-  const rotateKey = createRotateKey({ elements, deployment, secretRotation, publications, publishKeys, now })
-  return { publications, publishKeys, rotateKey }
+  const { publicationStore } = createPublicationParts(ports)
+  const keyPublisher = createKeyPublisher({ elements, deployment, secrets, publicationStore, now, log })
+  const forRotation = { elements, deployment, secretRotation, publicationStore, keyPublisher, now }
+  return { publicationStore, keyPublisher, keyRotator: createKeyRotator(forRotation) }
 }
 
 /** The same for the functions that nobody waits for. */
@@ -137,8 +138,8 @@ export function createRenewalParts(ports: Ports & RotationPorts) {
   const announce = createAnnounce({ events, log })
   const leaveToChange = createLeaveToChange({ connections, events, now, log })
   const renewToken = createRenewToken({ cache, asking, leaveToChange, now, log })
-  const { publications, publishKeys } = createRotationParts(ports)
-  const tryNewKey = createTryNewKey({ elements, publications, records, renewToken, announce, now })
+  const { publicationStore, keyPublisher } = createRotationParts(ports)
+  const tryNewKey = createTryNewKey({ elements, publicationStore, records, renewToken, announce, now })
   const warmTokens = createWarmTokens({ records, renewToken, tryNewKey, announce, now, random, pause, log })
   const prepareToken = createPrepareToken({ cache, obtainToken, now })
   const prepareTokens = createPrepareTokens({ prepareToken, now, pause })
@@ -148,6 +149,6 @@ export function createRenewalParts(ports: Ports & RotationPorts) {
   const clearConnection = createClearConnection(forConnections)
   const forEvents = { elements, records, rejectToken, renewToken, refreshConnection, clearConnection, secretsMark }
   const answer = createAnswerEvent({ ...forEvents, events, announce, now })
-  const answerEvent = withKeysPublished(answer, { elements, deployment, publishKeys })
+  const answerEvent = withKeysPublished(answer, { elements, deployment, keyPublisher })
   return { warmTokens, answerEvent }
 }

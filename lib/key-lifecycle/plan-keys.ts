@@ -16,9 +16,10 @@ const marginShare = 0.1
 const marginSeconds = { least: 2, most: 600 } as const
 
 /**
- * The next keys of a secret: a new one, that which signs until the new one does, and those of which an assertion may still be
- * out. Where none signs, because there never was one or it was taken out, the one that waits signs at once, or a new one.
- * @throws {RotationRefusedError} where one signs and another waits
+ * Plans the keys of a secret's next version: a new staged key, the current key, which signs until then, and earlier keys whose
+ * assertions may not have expired. Where no key signs, because there never was one or it was removed, the staged key signs at
+ * once, or a new one.
+ * @throws {RotationRefusedError} when a key signs and another is staged already
  */
 export function planKeys(
   { algorithm, assertionSeconds, generated, key: { location } }: RotatedBuilder,
@@ -29,26 +30,26 @@ export function planKeys(
   const isFitting = ({ privateKey }: SigningKey) => !keyAlgorithmMismatch(privateKey, algorithm)
   const kept = withTimes(keys).filter((key) => {
     const { signsFrom = -Infinity, signsUntil = Infinity } = key
-    // One of another algorithm is kept for what it signed: its time must not come any more.
+    // A key of another algorithm is kept for the assertions that it signed. A staged one must not sign any more.
     return now < signsUntil + assertionDrainMilliseconds(assertionSeconds) && (signsFrom <= now || isFitting(key))
   })
   const fitting = kept.filter(isFitting)
-  const waiting = stagedKey(fitting, now)
+  const staged = stagedKey(fitting, now)
   const current = currentKey(fitting, now)
   if (!current) {
-    const [next, signsFrom] = [waiting ?? createKey(), startOfSecond(now)]
-    const others = kept.filter((key) => key !== next)
-    return [{ ...next, signsFrom }, ...others.map((key) => endedBy(key, signsFrom))]
+    const [first, signsFrom] = [staged ?? createKey(), startOfSecond(now)]
+    const others = kept.filter((key) => key !== first)
+    return [{ ...first, signsFrom }, ...others.map((key) => endedBy(key, signsFrom))]
   }
 
-  if (waiting) throw new RotationRefusedError(describeWaiting(location, waiting, now))
+  if (staged) throw new RotationRefusedError(describeStaged(location, staged, now))
   const signsFrom = firstSignature(generated, now)
-  // It may have had an end, for a key that was taken out: it goes on until this one can take over.
+  // The current key may have an end because of a key that was removed: it signs on until the new one takes over.
   const others = kept.map((key) => (key === current ? { ...key, signsUntil: signsFrom } : endedBy(key, signsFrom)))
   return [{ ...createKey(), signsFrom }, ...others]
 }
 
-/** A key that was there before there were times has signed from the beginning. */
+/** A key that was stored before keys had times has signed from the beginning. */
 function withTimes(keys: readonly SigningKey[]): readonly SigningKey[] {
   return isTimed(keys) ? keys : keys.map((key) => ({ ...key, signsFrom: 0 }))
 }
@@ -58,11 +59,11 @@ function endedBy(key: SigningKey, end: number): SigningKey {
   return signsFrom <= end && end < signsUntil ? { ...key, signsUntil: end } : key
 }
 
-/** A step that dies is repeated, and what it does is late then: by so much the new key may be published too late. */
+/** A step that fails is repeated: by this margin the new key may be published late. */
 function marginSecondsOf({ publishAheadSeconds, rotationSeconds }: GeneratedKey): number {
   if (publishAheadSeconds === 0) return 0
   const wanted = Math.min(marginSeconds.most, Math.max(marginSeconds.least, publishAheadSeconds * marginShare))
-  // The rotation after this one must not find it waiting.
+  // The next rotation must not find the new key still staged.
   return Math.max(0, Math.min(wanted, (rotationSeconds - publishAheadSeconds) / 2))
 }
 
@@ -75,18 +76,18 @@ function startOfSecond(now: number): number {
   return Math.floor(now / 1000) * 1000
 }
 
-function describeWaiting(location: string, { keyId, signsFrom = 0 }: SigningKey, now: number): string {
+function describeStaged(location: string, { keyId, signsFrom = 0 }: SigningKey, now: number): string {
   const minutes = Math.ceil((signsFrom - now) / 60_000)
   return `The secret ${location} has been rotated: its next key, ${keyId}, is published and signs in ${minutes} min. Ask again after that.`
 }
 
-/** A jwtBuilder whose keys Tokenwell makes. */
+/** A jwtBuilder whose keys Tokenwell makes and rotates. */
 export interface RotatedBuilder extends BuilderKey {
   readonly generated: GeneratedKey
 }
 
 /**
- * @throws {RotationRefusedError} where it is none
+ * @throws {RotationRefusedError} when its keys are not made by Tokenwell
  * @throws {ConfigurationError}
  */
 export async function resolveRotatedBuilder(

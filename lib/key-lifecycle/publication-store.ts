@@ -1,4 +1,7 @@
-import { type SignatureAlgorithm, signatureAlgorithms } from '../configuration/signature-algorithm.ts'
+import { LRUCache } from 'lru-cache'
+import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
+import { isJsonObject, parseJson } from '../base/decoding.ts'
+import { signatureAlgorithms } from '../configuration/signature-algorithm.ts'
 import { type Budget, CacheUnavailableError } from '../fleet/circuit-breaker.ts'
 import {
   publishedKeysRecordName,
@@ -9,73 +12,107 @@ import {
 import { readPublicJwk } from '../signing/public-jwk.ts'
 import type { Publication, PublishedKey } from './published-keys.ts'
 
-/**
- * What is published of one jwtBuilder's keys; undefined where nothing ever was.
- * @param waitUntil milliseconds since the epoch
- * @throws {CacheUnavailableError}
- */
-export type ReadPublication = (jwtBuilder: string, waitUntil: number) => Promise<Publication | undefined>
+/** What is published of every jwtBuilder's keys, for a whole fleet. */
+export type PublicationStore = ReturnType<typeof createPublicationStore>
 
-/** What is published of the keys of every jwtBuilder, for a whole fleet. */
-export interface Publications {
-  readonly read: ReadPublication
-  /**
-   * Puts another one in its place, and where somebody else did so meanwhile, decides anew. One that is the same isn't written.
-   * @param decide from what is there; undefined leaves it. What it goes by it must read itself, each time
-   * @returns what is there now
-   * @throws {CacheUnavailableError}
-   */
-  change(
-    jwtBuilder: string,
-    decide: (before: Publication | undefined) => Promise<Publication | undefined>,
-    waitUntil: number,
-  ): Promise<Publication | undefined>
-}
-
-export interface PublicationsParts {
+export interface PublicationStoreDependencies {
   readonly store: RecordStore
   readonly budget: Budget
   readonly now: () => number
   readonly randomId: () => string
 }
 
-/** Others write so seldom that more is a fault. */
-const mostAttempts = 10
+/** Others write so rarely that more tries are a sign of a fault. */
+const mostTries = 10
+/** For how long a process answers from memory, also that nothing is published. */
+const rememberedMilliseconds = 60_000
+/** For how long it does so while the store can't be read: verifiers keep an answer as long. An older one lacks keys that sign. */
+const standInMilliseconds = 5 * 60_000
+/** Anyone may ask for any name. */
+const mostRemembered = 1_000
 
-export function createPublications({ store, budget, now, randomId }: PublicationsParts): Publications {
-  async function readRecord(jwtBuilder: string, waitUntil: number) {
+interface Remembered {
+  readonly publication: Publication | undefined
+  readonly readAt: number
+}
+
+export function createPublicationStore({ store, budget, now, randomId }: PublicationStoreDependencies) {
+  const remembered = new LRUCache<string, Remembered>({ max: mostRemembered })
+
+  async function readRecord(jwtBuilder: string, waitUntil: number): Promise<StoredRecord | undefined> {
     const name = publishedKeysRecordName(jwtBuilder)
     const [record] = await budget.spend('records', () => store.read([name]), waitUntil)
     return record
   }
 
-  return {
-    async read(jwtBuilder, waitUntil) {
-      const record = await readRecord(jwtBuilder, waitUntil)
-      return record && readPublication(record)
-    },
-    async change(jwtBuilder, decide, waitUntil) {
-      for (let attempt = 0; attempt < mostAttempts; attempt++) {
-        const record = await readRecord(jwtBuilder, waitUntil)
-        const before = record && readPublication(record)
-        const after = await decide(before)
-        if (!after || (before && isSamePublication(before, after))) return before
-
-        const written = writePublication(after, randomId(), now())
-        const name = publishedKeysRecordName(jwtBuilder)
-        if (await budget.spend('records', () => store.write(name, written, record?.version), waitUntil)) return after
-      }
-      throw new CacheUnavailableError('others write the published keys all the time')
-    },
+  /**
+   * Reads what is published of one jwtBuilder's keys. Undefined where nothing ever was.
+   * @param waitUntil milliseconds since the epoch
+   * @throws {CacheUnavailableError}
+   */
+  async function read(jwtBuilder: string, waitUntil: number): Promise<Publication | undefined> {
+    const record = await readRecord(jwtBuilder, waitUntil)
+    return record && readPublication(record)
   }
+
+  /**
+   * Reads the same at most once a minute for each jwtBuilder. While the store can't be read, the last publication stands in
+   * for five minutes.
+   * @param waitUntil milliseconds since the epoch
+   * @throws {CacheUnavailableError}
+   */
+  async function readRemembered(jwtBuilder: string, waitUntil: number): Promise<Publication | undefined> {
+    const last = remembered.get(jwtBuilder)
+    const readAt = now()
+    if (last && readAt < last.readAt + rememberedMilliseconds) return last.publication
+    try {
+      const publication = await read(jwtBuilder, waitUntil)
+      remembered.set(jwtBuilder, { publication, readAt })
+      return publication
+    } catch (error) {
+      const canStandIn = last?.publication && now() < last.readAt + standInMilliseconds
+      if (canStandIn && error instanceof CacheUnavailableError) return last.publication
+      throw error
+    }
+  }
+
+  /**
+   * Replaces what is published, by compare-and-set: where another process was faster, it decides again. What is the same is not
+   * written.
+   * @param decide it must read anew, each time, whatever it decides by
+   * @param waitUntil milliseconds since the epoch
+   * @returns what is published now
+   * @throws {CacheUnavailableError}
+   */
+  async function change(
+    jwtBuilder: string,
+    decide: (before: Publication | undefined) => Promise<Publication | 'unchanged'>,
+    waitUntil: number,
+  ): Promise<Publication | undefined> {
+    const name = publishedKeysRecordName(jwtBuilder)
+    const outcome = await compareAndSet(mostTries, async () => {
+      const record = await readRecord(jwtBuilder, waitUntil)
+      const before = record && readPublication(record)
+      const after = await decide(before)
+      if (after === 'unchanged' || (before && isSamePublication(before, after))) return before
+
+      const written = writePublication(after, randomId(), now())
+      const isWritten = await budget.spend('records', () => store.write(name, written, record?.version), waitUntil)
+      return isWritten ? after : lostRace
+    })
+    if (outcome === lostRace) throw new CacheUnavailableError('others write the published keys all the time')
+    return outcome
+  }
+
+  return { read, readRemembered, change }
 }
 
-/** Nothing writes it as long as no key changes, and it must not go while one signs. */
+/** A record is written only when keys change, and must outlast the key that signs. */
 const keptMilliseconds = 10 * 365 * 86_400_000
 
 /**
- * Field `jwks`: a JWK set (RFC 7517 section 5) whose keys have our `publishedAt` and `until` beside their public members; or
- * `sharedKey`: the algorithm. Its `dueAt` is `tryAt`.
+ * The record of a publication. Its field `jwks` is a JWK set (RFC 7517 section 5) whose keys have our `publishedAt` and `until`
+ * beside their public members; or its field `sharedKey` is the algorithm. Its `dueAt` is `tryAt`.
  */
 export function writePublication(publication: Publication, version: string, now: number): StoredRecord {
   const dueAt = publication.kind === 'keys' ? publication.tryAt : undefined
@@ -102,10 +139,10 @@ function textOf(publication: Publication): string {
   return JSON.stringify({ dueAt, fields })
 }
 
-/** Somebody else may have written it: what isn't a public key stays out. */
+/** Reads a record that anyone may have written: what isn't a public key is left out. */
 export function readPublication({ dueAt, fields: { jwks, sharedKey } }: StoredRecord): Publication | undefined {
   const algorithm = signatureAlgorithms.find((each) => each === sharedKey)
-  if (algorithm !== undefined) return sharedKeyPublication(algorithm)
+  if (algorithm !== undefined) return { kind: 'shared_key', algorithm }
   const keys = parseKeys(jwks)
   if (!keys) return undefined
   return {
@@ -115,15 +152,11 @@ export function readPublication({ dueAt, fields: { jwks, sharedKey } }: StoredRe
   }
 }
 
-function sharedKeyPublication(algorithm: SignatureAlgorithm): Publication {
-  return { kind: 'shared_key', algorithm }
-}
-
 function readKey(value: unknown): PublishedKey | undefined {
   const jwk = readPublicJwk(value)
-  if (!jwk) return undefined
-  const { publishedAt, until } = value as Readonly<Record<string, unknown>>
-  // Without a time it counts as the newest of all.
+  if (!jwk || !isJsonObject(value)) return undefined
+  const { publishedAt, until } = value
+  // A key without a time counts as just published.
   return {
     jwk,
     publishedAt: typeof publishedAt === 'number' ? publishedAt : Infinity,
@@ -132,49 +165,6 @@ function readKey(value: unknown): PublishedKey | undefined {
 }
 
 function parseKeys(jwks: RecordFields[string] | undefined): readonly unknown[] | undefined {
-  try {
-    const { keys } = JSON.parse(String(jwks)) as { readonly keys?: unknown }
-    return Array.isArray(keys) ? keys : undefined
-  } catch {
-    return undefined
-  }
-}
-
-/** So long a process answers without asking, that there is nothing, too. */
-const rememberedMilliseconds = 60_000
-/** While the store can't be asked: as long as whoever is answered may keep the answer. Older ones lack keys that sign. */
-const standInMilliseconds = 5 * 60_000
-/** Anybody may ask for anything: what was asked for first is forgotten first. */
-const mostRemembered = 1_000
-
-interface Remembered {
-  readonly publication: Publication | undefined
-  readonly readAt: number
-}
-
-/** The same, which asks the store once a minute at most for each. */
-export function withMemory(read: ReadPublication, now: () => number): ReadPublication {
-  const known = new Map<string, Remembered>()
-
-  function remember(jwtBuilder: string, publication: Publication | undefined, readAt: number): void {
-    known.delete(jwtBuilder)
-    known.set(jwtBuilder, { publication, readAt })
-    const [first] = known.keys()
-    if (known.size > mostRemembered && first !== undefined) known.delete(first)
-  }
-
-  return async (jwtBuilder, waitUntil) => {
-    const remembered = known.get(jwtBuilder)
-    const readAt = now()
-    if (remembered && readAt < remembered.readAt + rememberedMilliseconds) return remembered.publication
-    try {
-      const publication = await read(jwtBuilder, waitUntil)
-      remember(jwtBuilder, publication, readAt)
-      return publication
-    } catch (error) {
-      if (!(error instanceof CacheUnavailableError) || !remembered?.publication) throw error
-      if (now() >= remembered.readAt + standInMilliseconds) throw error
-      return remembered.publication
-    }
-  }
+  const value = parseJson(String(jwks))
+  return isJsonObject(value) && Array.isArray(value['keys']) ? value['keys'] : undefined
 }

@@ -7,72 +7,91 @@ import type { Log } from '../log/log-event.ts'
 import { SecretError, type SecretStore } from '../secret/secret-store.ts'
 import { currentKey, type KeyAge, KeyStoreError, keyAge, type SigningKey, stagedKey } from '../signing/signing-key.ts'
 import { readGeneratedKeys, readSigningKeys } from '../signing/signing-secret.ts'
-import type { Publications } from './publication-store.ts'
-import { keysOf, keysToPublish, nextPublication } from './published-keys.ts'
+import type { PublicationStore } from './publication-store.ts'
+import { keysOf, keysToPublish, nextPublication, type Publication } from './published-keys.ts'
 
-/**
- * Publishes the public halves of these jwtBuilders' keys as they are now, and takes away those whose last assertion is out.
- * Writes only what differs. What an operator has to mend is logged, and what was published stays: mending it is a change of
- * its own. What passes is thrown once all the others are done.
- * @param deadline milliseconds since the epoch
- * @throws {SecretError}
- * @throws {ElementStoreError}
- * @throws {CacheUnavailableError}
- */
-export type PublishKeys = (jwtBuilders: readonly string[], deadline: number) => Promise<void>
+/** Publishes the keys of jwtBuilders. */
+export type KeyPublisher = ReturnType<typeof createKeyPublisher>
 
-export interface PublishKeysParts {
+export interface KeyPublisherDependencies {
   readonly elements: ElementStore
   readonly deployment: Deployment
-  /** Reads anew each time. */
+  /** Reads from the store each time, not from a cache. */
   readonly secrets: SecretStore
-  readonly publications: Publications
+  readonly publicationStore: PublicationStore
   readonly now: () => number
   readonly log: Log
 }
 
-export function createPublishKeys(parts: PublishKeysParts): PublishKeys {
-  return async (jwtBuilders, deadline) => {
-    const failures: unknown[] = []
-    for (const jwtBuilder of new Set(jwtBuilders))
-      await publishKeysOf(parts, jwtBuilder, deadline).catch((error) => {
-        if (isForOperators(error))
-          parts.log({ event: 'publication_failed', jwtBuilder, code: error.code, reason: error.message })
-        else failures.push(error)
-      })
-    if (failures.length > 0) throw failures[0]
+export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
+  const { elements, deployment, secrets, publicationStore, now, log } = dependencies
+
+  async function publishKeysOf(jwtBuilder: string, deadline: number): Promise<void> {
+    const builder = await resolveBuilderKey(elements, deployment, jwtBuilder)
+    let signingKeys: readonly SigningKey[] = []
+
+    const publication = await publicationStore.change(
+      jwtBuilder,
+      async (before) => {
+        signingKeys = await readKeys(secrets, builder)
+        return publicationAfter(before, builder, signingKeys, now())
+      },
+      deadline,
+    )
+    const keys = keysOf(publication, now()).length
+    log({ event: 'keys_published', jwtBuilder, keys, ...ageOf(builder, signingKeys, now()) })
+  }
+
+  return {
+    /**
+     * Publishes the public keys of these jwtBuilders as they are now, and withdraws those whose last assertion has expired.
+     * Writes only what differs. What the operator has to mend is logged, and what was published stays: mending it is a change
+     * that publishes again. A failure that passes by itself is thrown after all jwtBuilders have had their turn.
+     * @param deadline milliseconds since the epoch
+     * @throws {SecretError}
+     * @throws {ElementStoreError}
+     * @throws {CacheUnavailableError}
+     */
+    async publish(jwtBuilders: readonly string[], deadline: number): Promise<void> {
+      const failures: unknown[] = []
+      for (const jwtBuilder of new Set(jwtBuilders)) {
+        try {
+          await publishKeysOf(jwtBuilder, deadline)
+        } catch (error) {
+          if (isForOperators(error))
+            log({ event: 'publication_failed', jwtBuilder, code: error.code, reason: error.message })
+          else failures.push(error)
+        }
+      }
+      if (failures.length > 0) throw failures[0]
+    },
   }
 }
 
-async function publishKeysOf(parts: PublishKeysParts, jwtBuilder: string, deadline: number): Promise<void> {
-  const { elements, deployment, secrets, publications, now, log } = parts
-  const builder = await resolveBuilderKey(elements, deployment, jwtBuilder)
-  let signingKeys: readonly SigningKey[] = []
-
-  const publication = await publications.change(
-    jwtBuilder,
-    async (before) => {
-      if (!builder)
-        return before && nextPublication(before, { keys: [], assertionSeconds: unknownAssertionSeconds }, now())
-      const { algorithm, assertionSeconds } = builder
-      if (isSharedKeyAlgorithm(algorithm)) return { kind: 'shared_key', algorithm }
-      signingKeys = await readKeys(secrets, builder)
-      const keys = keysToPublish(builder, signingKeys, now())
-      const signsFrom = stagedKey(signingKeys, now())?.signsFrom
-      return nextPublication(before, { keys, signsFrom, assertionSeconds }, now())
-    },
-    deadline,
-  )
-  const keys = keysOf(publication, now()).length
-  log({ event: 'keys_published', jwtBuilder, keys, ...ageOf(builder, signingKeys, now()) })
-}
-
-/** Of a jwtBuilder that is gone. */
+/** The assertion lifetime to assume for a jwtBuilder that was deleted. */
 const unknownAssertionSeconds = 3_600
 
-async function readKeys(secrets: SecretStore, { key }: BuilderKey): Promise<readonly SigningKey[]> {
-  const secret = await secrets.get(key.location)
-  return key.generated ? readGeneratedKeys(key.location, secret) : readSigningKeys(key.location, secret)
+/** @param builder undefined where the jwtBuilder was deleted */
+function publicationAfter(
+  before: Publication | undefined,
+  builder: BuilderKey | undefined,
+  signingKeys: readonly SigningKey[],
+  now: number,
+): Publication | 'unchanged' {
+  if (!builder) return nextPublication(before, { keys: [], assertionSeconds: unknownAssertionSeconds }, now)
+  const { algorithm, assertionSeconds } = builder
+  if (isSharedKeyAlgorithm(algorithm)) return { kind: 'shared_key', algorithm }
+  const keys = keysToPublish(builder, signingKeys, now)
+  const signsFrom = stagedKey(signingKeys, now)?.signsFrom
+  return nextPublication(before, { keys, signsFrom, assertionSeconds }, now)
+}
+
+/** None of a jwtBuilder that was deleted or signs with a shared key. */
+async function readKeys(secrets: SecretStore, builder: BuilderKey | undefined): Promise<readonly SigningKey[]> {
+  if (!builder || isSharedKeyAlgorithm(builder.algorithm)) return []
+  const { location, generated } = builder.key
+  const secret = await secrets.get(location)
+  return generated ? readGeneratedKeys(location, secret) : readSigningKeys(location, secret)
 }
 
 function ageOf(builder: BuilderKey | undefined, keys: readonly SigningKey[], now: number): Partial<KeyAge> {

@@ -1,71 +1,64 @@
+import { isJsonObject } from '../base/decoding.ts'
 import { type Deployment, secretPrefix } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
 import { isElementId } from '../configuration/value-syntax.ts'
 import { Secret } from '../secret/secret.ts'
 import { type RotatedBuilder, resolveRotatedBuilder } from './plan-keys.ts'
-import type { Publications } from './publication-store.ts'
-import type { PublishKeys } from './publish-keys.ts'
+import type { PublicationStore } from './publication-store.ts'
+import type { KeyPublisher } from './publish-keys.ts'
 import { type RotatingSecret, RotationRefusedError, type SecretRotation } from './rotating-secret.ts'
-import {
-  createSecret,
-  finishSecret,
-  publishPendingKeys,
-  type Rotation,
-  readPendingKeys,
-  testSecret,
-} from './rotation-steps.ts'
+import { createSecret, finishSecret, type Rotation, setSecret, testSecret } from './rotation-steps.ts'
 
-/**
- * One step of the rotation of a jwtBuilder's keys. Each can be repeated after whatever happened to it, and changes nothing the
- * second time.
- * @param deadline milliseconds since the epoch
- * @throws {RotationRefusedError}
- * @throws {RotationGivenUpError}
- * @throws {ConfigurationError}
- * @throws {ElementStoreError}
- * @throws {SecretError}
- * @throws {KeyStoreError}
- * @throws {CacheUnavailableError}
- */
-export type RotateKey = (request: RotationRequest, deadline: number) => Promise<void>
+/** Rotates the keys of jwtBuilders, step by step. */
+export type KeyRotator = ReturnType<typeof createKeyRotator>
 
-export interface RotateKeyParts {
+export interface KeyRotatorDependencies {
   readonly elements: ElementStore
   readonly deployment: Deployment
   readonly secretRotation: SecretRotation
-  readonly publications: Publications
-  readonly publishKeys: PublishKeys
+  readonly publicationStore: PublicationStore
+  readonly keyPublisher: KeyPublisher
   readonly now: () => number
 }
 
-export function createRotateKey(parts: RotateKeyParts): RotateKey {
-  const { secretRotation, publications, publishKeys, now } = parts
+export function createKeyRotator(dependencies: KeyRotatorDependencies) {
+  const { secretRotation, publicationStore, keyPublisher, now } = dependencies
 
-  return async ({ step, jwtBuilder, secretName, token, rotationToken }, deadline) => {
-    const secret = await secretRotation.open(secretName, rotationToken)
-    const builder = await resolveOrEnd(parts, jwtBuilder, secret, token)
-    const rotation: Rotation = { builder, secret, token }
-    switch (step) {
-      case 'createSecret':
-        return createSecret(rotation, now())
-      case 'setSecret': {
-        const pending = await readPendingKeys(rotation)
-        // The first version of a secret is current as soon as it is written.
-        if (!pending) return publishKeys([jwtBuilder], deadline)
-        return publishPendingKeys(rotation, pending, 'for now', { publications, now, deadline })
+  return {
+    /**
+     * Runs one step of one rotation. Each step can be repeated, whatever happened to it, and changes nothing the second time.
+     * @param deadline milliseconds since the epoch
+     * @throws {RotationRefusedError}
+     * @throws {RotationGivenUpError}
+     * @throws {ConfigurationError}
+     * @throws {ElementStoreError}
+     * @throws {SecretError}
+     * @throws {KeyStoreError}
+     * @throws {CacheUnavailableError}
+     */
+    async runStep(request: RotationRequest, deadline: number): Promise<void> {
+      const { step, jwtBuilder, secretName, token, rotationToken } = request
+      const secret = await secretRotation.open(secretName, rotationToken)
+      const builder = await resolveBuilderOrGiveUp(dependencies, jwtBuilder, secret, token)
+      const rotation: Rotation = { builder, secret, token, publicationStore, now, deadline }
+      switch (step) {
+        case 'createSecret':
+          return await createSecret(rotation)
+        case 'setSecret':
+          return await setSecret(rotation, keyPublisher)
+        case 'testSecret':
+          return await testSecret(rotation)
+        case 'finishSecret':
+          return await finishSecret(rotation)
       }
-      case 'testSecret':
-        return testSecret(rotation, { publications, now, deadline })
-      case 'finishSecret':
-        return finishSecret(rotation, { publications, now, deadline })
-    }
+    },
   }
 }
 
-/** A rotation that can't be is not left pending: the next one would be taken for its repetition. */
-async function resolveOrEnd(
-  { elements, deployment }: RotateKeyParts,
+/** A rotation that is refused is not left pending: the next one would be taken for its repetition. */
+async function resolveBuilderOrGiveUp(
+  { elements, deployment }: KeyRotatorDependencies,
   jwtBuilder: string,
   secret: RotatingSecret,
   token: string,
@@ -78,7 +71,7 @@ async function resolveOrEnd(
   }
 }
 
-/** In this order, each repeatable: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html */
+/** The steps in their order: https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html */
 export const rotationSteps = ['createSecret', 'setSecret', 'testSecret', 'finishSecret'] as const
 
 export type RotationStep = (typeof rotationSteps)[number]
@@ -90,19 +83,19 @@ export interface RotationRequest {
   readonly secretName: string
   /** Names the rotation and the version of the secret that it makes. */
   readonly token: string
-  /** On whose behalf the version is written, where the event says so. */
+  /** For whom Secrets Manager writes the version, if the event says so. */
   readonly rotationToken?: Secret
 }
 
 /**
- * The event by which Secrets Manager asks for a step.
- * @throws {RotationRefusedError} naming the member that can't be
+ * Reads the event that asks for a step, as Secrets Manager sends it.
+ * @throws {RotationRefusedError} naming the member that is not valid
  */
 export function readRotationRequest(event: unknown, deployment: Pick<Deployment, 'stage'>): RotationRequest {
-  const members = (typeof event === 'object' && event !== null ? event : {}) as Readonly<Record<string, unknown>>
-  const { Step: step, SecretId: secretId, ClientRequestToken: token, RotationToken: rotationToken } = members
-  const known = rotationSteps.find((each) => each === step)
-  if (!known) throw new RotationRefusedError(`Step must be one of ${rotationSteps.join(', ')}.`)
+  const members = isJsonObject(event) ? event : {}
+  const { Step, SecretId: secretId, ClientRequestToken: token, RotationToken: rotationToken } = members
+  const step = rotationSteps.find((each) => each === Step)
+  if (!step) throw new RotationRefusedError(`Step must be one of ${rotationSteps.join(', ')}.`)
   if (typeof token !== 'string' || !/^[A-Za-z0-9-]{1,64}$/.test(token))
     throw new RotationRefusedError(
       'ClientRequestToken must be the name of a version: at most 64 letters, digits and -.',
@@ -116,12 +109,12 @@ export function readRotationRequest(event: unknown, deployment: Pick<Deployment,
       `SecretId must be a secret ${prefix}<jwtBuilder>: the keys of no other are made here.`,
     )
   return {
-    ...{ step: known, jwtBuilder, secretName, token },
+    ...{ step, jwtBuilder, secretName, token },
     ...(typeof rotationToken === 'string' && { rotationToken: new Secret(rotationToken) }),
   }
 }
 
-/** An ARN ends in six characters that are no part of the name. */
+/** The ARN of a secret ends in six characters that don't belong to its name. */
 function nameOf(secretId: unknown): string | undefined {
   if (typeof secretId !== 'string') return undefined
   const [, name] = /^arn:[\w-]+:secretsmanager:[\w-]+:\d+:secret:(.+)-[A-Za-z0-9]{6}$/.exec(secretId) ?? []

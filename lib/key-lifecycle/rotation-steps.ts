@@ -12,68 +12,33 @@ import {
 } from '../signing/signing-key.ts'
 import { readGeneratedKeys, readReplaces, writeKeySet } from '../signing/signing-secret.ts'
 import { planKeys, type RotatedBuilder } from './plan-keys.ts'
-import type { Publications } from './publication-store.ts'
+import type { PublicationStore } from './publication-store.ts'
+import type { KeyPublisher } from './publish-keys.ts'
 import { type KeyToPublish, keysOf, keysToPublish, nextPublication, type Publication } from './published-keys.ts'
 import { type RotatingSecret, RotationGivenUpError, RotationRefusedError } from './rotating-secret.ts'
 
-/** Of which the steps are done one by one. */
+/** One rotation of one secret. */
 export interface Rotation {
   readonly builder: RotatedBuilder
   readonly secret: RotatingSecret
-  /** Names the version that it makes. */
+  /** Names the rotation, and the version of the secret that it makes. */
   readonly token: string
+  readonly publicationStore: PublicationStore
+  readonly now: () => number
+  /** Of this step, in milliseconds since the epoch. */
+  readonly deadline: number
 }
 
-/** What a rotation is about to make current. */
-export interface PendingKeys {
-  /** The version in whose place it comes; undefined where there is none. */
-  readonly replaces: string | undefined
-  readonly before: readonly SigningKey[]
-  /** The one that will sign. */
-  readonly next: SigningKey
-  /** Where it is there already, it only signs earlier. */
-  readonly isNew: boolean
-}
+/*
+ * The four steps, in their order. Each can be repeated, whatever happened to it, and changes nothing the second time.
+ */
 
 /**
- * The keys of a rotation that has been begun and is not over.
- * @returns undefined where its version is current already
- * @throws {RotationRefusedError} where it has not been begun, or another one was begun since
- * @throws {RotationGivenUpError} where the secret has changed since it was begun
+ * Plans the next keys and writes them as the pending version. A repetition finds that version and leaves it.
+ * @throws {RotationRefusedError} when a staged key waits already, or this rotation was given up
+ * @throws {KeyStoreError} when the secret holds a text that no rotation wrote: it stays as it is
  */
-export async function readPendingKeys(rotation: Rotation): Promise<PendingKeys | undefined> {
-  const { builder, secret, token } = rotation
-  const { location } = builder.key
-  const { current, pending } = await secret.labels()
-  if (current === token) return undefined
-  const text = pending === token ? await secret.read(token) : undefined
-  const [next] = readGeneratedKeys(location, text)
-  if (!text || !next)
-    throw new RotationRefusedError(
-      `The secret ${location} has no pending version of this rotation: createSecret comes first, and another rotation takes its place.`,
-    )
-
-  if (readReplaces(text) !== current) return giveUp(rotation, 'has changed since this rotation was begun')
-  const before = readGeneratedKeys(location, await readVersion(secret, current))
-  return { replaces: current, before, next, isNew: before.every(({ keyId }) => keyId !== next.keyId) }
-}
-
-export async function readVersion(secret: RotatingSecret, version: string | undefined): Promise<Secret | undefined> {
-  return version === undefined ? undefined : secret.read(version)
-}
-
-/** @throws {RotationGivenUpError} always */
-export async function giveUp({ builder, secret, token }: Rotation, why: string): Promise<never> {
-  await secret.giveUp(token)
-  throw new RotationGivenUpError(`The secret ${builder.key.location} ${why}: nothing is changed. Rotate it again.`)
-}
-
-/**
- * Writes the next keys as the pending version, once: a repetition finds them.
- * @throws {RotationRefusedError} where a next key waits already, or this rotation was given up
- * @throws {KeyStoreError} where the secret holds what no rotation has written: it stays as it is
- */
-export async function createSecret({ builder, secret, token }: Rotation, now: number): Promise<void> {
+export async function createSecret({ builder, secret, token, now }: Rotation): Promise<void> {
   const { location } = builder.key
   const { current, pending } = await secret.labels()
   if (current === token) return
@@ -84,8 +49,8 @@ export async function createSecret({ builder, secret, token }: Rotation, now: nu
 
   const before = await readVersion(secret, current)
   try {
-    const keys = planKeys(builder, readGeneratedKeys(location, before), now, () => createKey(builder))
-    // Where two do this step at once, the first one's keys are as good.
+    const keys = planKeys(builder, readGeneratedKeys(location, before), now(), () => createKey(builder))
+    // Where two run this step at once, the first one's keys are as good.
     await secret.putPending(token, writeKeySet(keys, builder.algorithm, current))
   } catch (error) {
     if (error instanceof RotationRefusedError || error instanceof KeyStoreError) await secret.giveUp(token)
@@ -93,99 +58,156 @@ export async function createSecret({ builder, secret, token }: Rotation, now: nu
   }
 }
 
+/**
+ * Publishes the staged key beside the current ones. Unless this rotation is finished, it expires by itself.
+ * @throws {RotationRefusedError}
+ * @throws {RotationGivenUpError}
+ */
+export async function setSecret(rotation: Rotation, keyPublisher: KeyPublisher): Promise<void> {
+  const version = await readPendingVersion(rotation)
+  // The first version of a secret is current as soon as it is written.
+  if (version.kind === 'already_current')
+    return await keyPublisher.publish([rotation.builder.jwtBuilder], rotation.deadline)
+  await publishStagedKey(rotation, version, 'staging')
+}
+
+/**
+ * Signs with the staged key, and verifies with the published one, as a server does.
+ * @throws {RotationRefusedError} when it isn't published
+ * @throws {RotationGivenUpError} when the two are not a pair
+ */
+export async function testSecret(rotation: Rotation): Promise<void> {
+  const version = await readPendingVersion(rotation)
+  if (version.kind === 'already_current') return
+
+  const { builder, publicationStore, now, deadline } = rotation
+  const { jwtBuilder, algorithm, key } = builder
+  const { stagedKey } = version
+  const publication = await publicationStore.read(jwtBuilder, deadline)
+  const published = keysOf(publication, now()).find(({ jwk }) => jwk.kid === stagedKey.keyId)
+  if (!published)
+    throw new RotationRefusedError(
+      `The next key of the secret ${key.location}, ${stagedKey.keyId}, is not published: setSecret comes first.`,
+    )
+  if (!(await isPair(stagedKey, published.jwk, algorithm)))
+    await giveUp(rotation, 'has a next key that is none to what is published')
+}
+
+/**
+ * Makes the pending version the current one. From then on the clock of each process decides when it signs with the new key.
+ * @throws {RotationRefusedError}
+ * @throws {RotationGivenUpError}
+ */
+export async function finishSecret(rotation: Rotation): Promise<void> {
+  const version = await readPendingVersion(rotation)
+  if (version.kind === 'already_current') return
+
+  await publishStagedKey(rotation, version, 'activating')
+  const isCurrent = await rotation.secret.makeCurrent(rotation.token, version.replaces)
+  if (!isCurrent) await giveUp(rotation, 'was changed while this rotation was finished')
+}
+
+/** The version that a rotation has made, and is about to make current. */
+interface PendingVersion {
+  readonly kind: 'pending'
+  /** The current version. Absent where the secret has none. */
+  readonly replaces: string | undefined
+  readonly replacedKeys: readonly SigningKey[]
+  readonly stagedKey: SigningKey
+  /** False where the current version holds the staged key too: then it only signs earlier. */
+  readonly isNew: boolean
+}
+
+/**
+ * @throws {RotationRefusedError} when the rotation has not been begun, or another one was begun since
+ * @throws {RotationGivenUpError} when the secret has changed since it was begun
+ */
+async function readPendingVersion(rotation: Rotation): Promise<PendingVersion | { readonly kind: 'already_current' }> {
+  const { builder, secret, token } = rotation
+  const { location } = builder.key
+  const { current, pending } = await secret.labels()
+  if (current === token) return { kind: 'already_current' }
+  const text = pending === token ? await secret.read(token) : undefined
+  const [stagedKey] = readGeneratedKeys(location, text)
+  if (!text || !stagedKey)
+    throw new RotationRefusedError(
+      `The secret ${location} has no pending version of this rotation: createSecret comes first, and another rotation takes its place.`,
+    )
+
+  if (readReplaces(text) !== current) return await giveUp(rotation, 'has changed since this rotation was begun')
+  const replacedKeys = readGeneratedKeys(location, await readVersion(secret, current))
+  const isNew = replacedKeys.every(({ keyId }) => keyId !== stagedKey.keyId)
+  return { kind: 'pending', replaces: current, replacedKeys, stagedKey, isNew }
+}
+
+async function readVersion(secret: RotatingSecret, version: string | undefined): Promise<Secret | undefined> {
+  return version === undefined ? undefined : await secret.read(version)
+}
+
 function createKey({ algorithm, generated }: RotatedBuilder): SigningKey {
   const privateKey = generateKey(algorithm, generated.modulusLength)
   return { privateKey, keyId: keyIdOf(privateKey), certificates: [] }
 }
 
-export interface PublishPendingParts {
-  readonly publications: Publications
-  readonly now: () => number
-  /** Milliseconds since the epoch. */
-  readonly deadline: number
+/** @throws {RotationGivenUpError} always */
+async function giveUp({ builder, secret, token }: Rotation, why: string): Promise<never> {
+  await secret.giveUp(token)
+  throw new RotationGivenUpError(`The secret ${builder.key.location} ${why}: nothing is changed. Rotate it again.`)
 }
 
+/** `activating`: its version becomes current next, so that it stays published. */
+type Phase = 'staging' | 'activating'
+
 /**
- * Publishes the key that a rotation adds, beside those that are current.
- * @param stay `always` where its version is about to be current; else, unless that happens, it goes by itself after its time
- * @throws {RotationGivenUpError} where servers could not know it for `publishAheadSeconds` before it signs
+ * Publishes the staged key beside the current ones.
+ * @throws {RotationGivenUpError} when servers could not know it for `publishAheadSeconds` before it signs
  */
-export async function publishPendingKeys(
-  rotation: Rotation,
-  pending: PendingKeys,
-  stay: 'always' | 'for now',
-  { publications, now, deadline }: PublishPendingParts,
-): Promise<void> {
-  const { builder } = rotation
+async function publishStagedKey(rotation: Rotation, version: PendingVersion, phase: Phase): Promise<void> {
+  const { builder, publicationStore, now, deadline } = rotation
   const { jwtBuilder, assertionSeconds } = builder
-  // The first one takes nobody's place: servers are still to be told where it is published.
-  const signsFrom = stay === 'always' && pending.before.length > 0 ? pending.next.signsFrom : undefined
-  const publication = await publications.change(
+  // A first key replaces none: servers have yet to be told where it is published.
+  const signsFrom = phase === 'activating' && version.replacedKeys.length > 0 ? version.stagedKey.signsFrom : undefined
+  const publication = await publicationStore.change(
     jwtBuilder,
     async (before) => {
-      const keys = keysOfBoth(builder, pending, stay, now())
+      const keys = keysBesideStaged(builder, version, phase, now())
       return nextPublication(before, { keys, signsFrom, assertionSeconds }, now())
     },
     deadline,
   )
-  if (!isAhead(builder, pending, publication, now()))
+  if (!isPublishedInTime(builder, version, publication, now()))
     await giveUp(rotation, 'has a next key that was published too late for servers to know it in time')
 }
 
-/** What the pending version says of keys that are there already holds from when it is current. */
-function keysOfBoth(
+/** The staged key and the current ones, whose new times count only once the pending version is current. */
+function keysBesideStaged(
   builder: RotatedBuilder,
-  { before, next, isNew }: PendingKeys,
-  stay: 'always' | 'for now',
+  { replacedKeys, stagedKey, isNew }: PendingVersion,
+  phase: Phase,
   now: number,
 ): readonly KeyToPublish[] {
-  const current = keysToPublish(builder, before, now)
+  const current = keysToPublish(builder, replacedKeys, now)
   if (!isNew) return current
-  const until = Math.max(now, next.signsFrom ?? 0) + assertionDrainMilliseconds(builder.assertionSeconds)
-  const added = keysToPublish(builder, [next], now).map(({ jwk }) => ({ jwk, ...(stay === 'for now' && { until }) }))
-  return [...added, ...current]
-}
-
-/** Signers take a new key from when its version is current and its time has come. Where none signs at all, any is better. */
-function isAhead(
-  { algorithm, generated }: RotatedBuilder,
-  { before, next, isNew }: PendingKeys,
-  publication: Publication | undefined,
-  now: number,
-): boolean {
-  const fitting = before.filter(({ privateKey }) => !keyAlgorithmMismatch(privateKey, algorithm))
-  const published = keysOf(publication, now).find(({ jwk }) => jwk.kid === next.keyId)
-  if (!published) return false
-  if (!isNew || !currentKey(fitting, now)) return true
-  return published.publishedAt + generated.publishAheadSeconds * 1000 <= Math.max(next.signsFrom ?? 0, now)
-}
-
-export interface TestSecretParts {
-  readonly publications: Publications
-  readonly now: () => number
-  /** Milliseconds since the epoch. */
-  readonly deadline: number
+  const until = Math.max(now, stagedKey.signsFrom ?? 0) + assertionDrainMilliseconds(builder.assertionSeconds)
+  const staged = keysToPublish(builder, [stagedKey], now)
+  return [...staged.map(({ jwk }) => (phase === 'staging' ? { jwk, until } : { jwk })), ...current]
 }
 
 /**
- * Signs with the key that will sign, and verifies as a server does, with what is published.
- * @throws {RotationRefusedError} where it isn't published
- * @throws {RotationGivenUpError} where the two are no pair
+ * A process signs with a new key once its version is current and its time has come. Where no key signs at all, none can be too
+ * late.
  */
-export async function testSecret(rotation: Rotation, { publications, now, deadline }: TestSecretParts): Promise<void> {
-  const pending = await readPendingKeys(rotation)
-  if (!pending) return
-
-  const { jwtBuilder, algorithm, key } = rotation.builder
-  const { next } = pending
-  const publication = await publications.read(jwtBuilder, deadline)
-  const published = keysOf(publication, now()).find(({ jwk }) => jwk.kid === next.keyId)
-  if (!published)
-    throw new RotationRefusedError(
-      `The next key of the secret ${key.location}, ${next.keyId}, is not published: setSecret comes first.`,
-    )
-  if (!(await isPair(next, published.jwk, algorithm)))
-    await giveUp(rotation, 'has a next key that is none to what is published')
+function isPublishedInTime(
+  { algorithm, generated }: RotatedBuilder,
+  { replacedKeys, stagedKey, isNew }: PendingVersion,
+  publication: Publication | undefined,
+  now: number,
+): boolean {
+  const fitting = replacedKeys.filter(({ privateKey }) => !keyAlgorithmMismatch(privateKey, algorithm))
+  const published = keysOf(publication, now).find(({ jwk }) => jwk.kid === stagedKey.keyId)
+  if (!published) return false
+  if (!isNew || !currentKey(fitting, now)) return true
+  return published.publishedAt + generated.publishAheadSeconds * 1000 <= Math.max(stagedKey.signsFrom ?? 0, now)
 }
 
 async function isPair({ privateKey, keyId }: SigningKey, jwk: PublicJwk, alg: string): Promise<boolean> {
@@ -196,18 +218,4 @@ async function isPair({ privateKey, keyId }: SigningKey, jwk: PublicJwk, alg: st
   } catch {
     return false
   }
-}
-
-/**
- * Makes the pending version the current one: from then on the clock of each signer decides when it takes the new key.
- * @throws {RotationRefusedError}
- * @throws {RotationGivenUpError}
- */
-export async function finishSecret(rotation: Rotation, parts: PublishPendingParts): Promise<void> {
-  const pending = await readPendingKeys(rotation)
-  if (!pending) return
-
-  await publishPendingKeys(rotation, pending, 'always', parts)
-  const isCurrent = await rotation.secret.makeCurrent(rotation.token, pending.replaces)
-  if (!isCurrent) await giveUp(rotation, 'was changed while this rotation was finished')
 }

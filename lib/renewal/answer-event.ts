@@ -7,7 +7,7 @@ import { recordNameOf } from '../fleet/record-store.ts'
 import type { SecretsMark } from '../fleet/secrets-version.ts'
 import type { RejectToken } from '../get-token/reject-token.ts'
 import { ignoreCoolingDown } from '../get-token/token-error.ts'
-import type { PublishKeys } from '../key-lifecycle/publish-keys.ts'
+import type { KeyPublisher } from '../key-lifecycle/publish-keys.ts'
 import type { Announce } from './announce-renewals.ts'
 import type { IncomingEvent } from './incoming-event.ts'
 import type { ClearConnection, RefreshConnection } from './refresh-connection.ts'
@@ -102,15 +102,15 @@ export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
 export interface PublishAfterEventParts {
   readonly elements: ElementStore
   readonly deployment: Deployment
-  readonly publishKeys: PublishKeys
+  readonly keyPublisher: KeyPublisher
 }
 
 /** The same, and public keys are published that an event may have changed: servers should know them before they are used. */
 export function withKeysPublished(answerEvent: AnswerEvent, parts: PublishAfterEventParts): AnswerEvent {
-  const { elements, deployment, publishKeys } = parts
+  const { elements, deployment, keyPublisher } = parts
 
   return async (event, deadline) => {
-    const publishing = buildersOf(event).then((jwtBuilders) => publishKeys(jwtBuilders, deadline))
+    const publishing = buildersOf(event).then((jwtBuilders) => keyPublisher.publish(jwtBuilders, deadline))
     // Told below: whatever becomes of the one, the other is done.
     publishing.catch(() => {})
     await answerEvent(event, deadline)

@@ -6,8 +6,8 @@ import type { TokenRecords } from '../fleet/fleet-records.ts'
 import type { RecordName } from '../fleet/record-store.ts'
 import { attemptMilliseconds } from '../get-token/leased-request.ts'
 import { CoolingDownError, causeOf } from '../get-token/token-error.ts'
-import type { Publications } from '../key-lifecycle/publication-store.ts'
-import type { PublishedSet } from '../key-lifecycle/published-keys.ts'
+import type { PublicationStore } from '../key-lifecycle/publication-store.ts'
+import type { Publication, PublishedSet } from '../key-lifecycle/published-keys.ts'
 import { RefusedError, TokenEndpointError } from '../token-endpoint/token-endpoint-error.ts'
 import type { Announce } from './announce-renewals.ts'
 import type { Renewal, RenewToken } from './renew-token.ts'
@@ -25,7 +25,7 @@ export type TryNewKey = (jwtBuilder: string, deadline: number) => Promise<void>
 
 export interface TryNewKeyParts {
   readonly elements: ElementStore
-  readonly publications: Publications
+  readonly publicationStore: PublicationStore
   readonly records: TokenRecords
   readonly renewToken: RenewToken
   readonly announce: Announce
@@ -35,14 +35,14 @@ export interface TryNewKeyParts {
 const connectionsInOneRead = 100
 
 export function createTryNewKey(parts: TryNewKeyParts): TryNewKey {
-  const { elements, publications, records, renewToken, announce, now } = parts
+  const { elements, publicationStore, records, renewToken, announce, now } = parts
 
   return async (jwtBuilder, deadline) => {
     if (now() >= lastBegin(deadline) || !(await claim(jwtBuilder, deadline))) return
     const renewal = await renewOne(jwtBuilder, deadline)
     if (renewal) await announce([renewal])
     if (renewal && !hasAnswered(renewal)) return
-    await amend(jwtBuilder, deadline, ({ tryAt, ...rest }) => (tryAt === deadline ? rest : undefined))
+    await amend(jwtBuilder, deadline, ({ tryAt, ...rest }) => (tryAt === deadline ? rest : 'unchanged'))
   }
 
   /** Puts the trial off until this run is over: a process that dies in it leaves it to the next one. */
@@ -50,7 +50,7 @@ export function createTryNewKey(parts: TryNewKeyParts): TryNewKey {
     let isMine = false
     await amend(jwtBuilder, deadline, (before) => {
       isMine = before.tryAt !== undefined && before.tryAt <= now()
-      return isMine ? { ...before, tryAt: deadline } : undefined
+      return isMine ? { ...before, tryAt: deadline } : 'unchanged'
     })
     return isMine
   }
@@ -58,11 +58,10 @@ export function createTryNewKey(parts: TryNewKeyParts): TryNewKey {
   async function amend(
     jwtBuilder: string,
     deadline: number,
-    change: (before: PublishedSet) => PublishedSet | undefined,
+    change: (before: PublishedSet) => PublishedSet | 'unchanged',
   ): Promise<void> {
-    const decide = async (before: Parameters<Parameters<Publications['change']>[1]>[0]) =>
-      before?.kind === 'keys' ? change(before) : undefined
-    await publications.change(jwtBuilder, decide, deadline)
+    const decide = async (before: Publication | undefined) => (before?.kind === 'keys' ? change(before) : 'unchanged')
+    await publicationStore.change(jwtBuilder, decide, deadline)
   }
 
   /** Undefined where nothing is kept warm that there would be something to ask for. */

@@ -24,10 +24,12 @@ function publishing(read: (jwtBuilder: string) => Publication | undefined) {
   const [log, asked]: [LogEvent[], string[]] = [[], []]
   let time = start
   const handler = createHandler({
-    async readPublication(jwtBuilder, waitUntil) {
-      asked.push(jwtBuilder)
-      assert.equal(waitUntil, time + 2_000)
-      return read(jwtBuilder)
+    publicationStore: {
+      async readRemembered(jwtBuilder, waitUntil) {
+        asked.push(jwtBuilder)
+        assert.equal(waitUntil, time + 2_000)
+        return read(jwtBuilder)
+      },
     },
     now: () => time,
     log: (event) => void log.push(event),

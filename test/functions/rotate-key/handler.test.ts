@@ -4,7 +4,7 @@ import type { Context } from 'aws-lambda'
 import { createHandler } from '../../../functions/rotate-key/handler.ts'
 import { ConfigurationError } from '../../../lib/configuration/finding.ts'
 import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
-import type { RotateKey } from '../../../lib/key-lifecycle/rotate-key.ts'
+import type { KeyRotator } from '../../../lib/key-lifecycle/rotate-key.ts'
 import { RotationGivenUpError, RotationRefusedError } from '../../../lib/key-lifecycle/rotating-secret.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
@@ -18,13 +18,15 @@ const event = {
 }
 const context = { getRemainingTimeInMillis: () => 30_000 } as Context
 
-function rotating(rotateKey: RotateKey) {
+function rotating(runStep: KeyRotator['runStep']) {
   const log: LogEvent[] = []
   let time = 1_000
   const handler = createHandler({
-    async rotateKey(request, deadline) {
-      time += 42
-      return rotateKey(request, deadline)
+    keyRotator: {
+      async runStep(request, deadline) {
+        time += 42
+        return runStep(request, deadline)
+      },
     },
     deployment: localDeployment,
     now: () => time,

@@ -9,7 +9,11 @@ import {
   RecordStoreError,
   tokenRecordName,
 } from '../../../lib/fleet/record-store.ts'
-import { createPublications, readPublication, writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
+import {
+  createPublicationStore,
+  readPublication,
+  writePublication,
+} from '../../../lib/key-lifecycle/publication-store.ts'
 import type { Publication, PublishedKey } from '../../../lib/key-lifecycle/published-keys.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 
@@ -33,7 +37,7 @@ function publicationsOver(store: RecordStore) {
   let ids = 0
   const pause = () => new Promise<void>(() => {})
   const budget = createBudget({ budgetMilliseconds: 100, now, random: () => 0, pause, log() {} })
-  return createPublications({ store, budget, now, randomId: () => `version-${ids++}` })
+  return createPublicationStore({ store, budget, now, randomId: () => `version-${ids++}` })
 }
 
 const keys = (...published: readonly PublishedKey[]): Publication => ({ kind: 'keys', keys: published })
@@ -134,8 +138,8 @@ test('what is the same is not written, and what is undecided neither', async () 
   for (let count = 0; count < 2; count++)
     await publications.change('tried', async () => ({ ...tried, tryAt: 6 }), now())
   assert.equal(writes, 3, 'another time for a trial is another publication')
-  await publications.change('theBuilder', async () => undefined, now())
-  await publications.change('other', async (before) => before, now())
+  await publications.change('theBuilder', async () => 'unchanged', now())
+  await publications.change('other', async (before) => before ?? 'unchanged', now())
   assert.equal(writes, 3)
   assert.equal(await publications.read('other', now()), undefined)
 })

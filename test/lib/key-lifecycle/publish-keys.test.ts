@@ -63,7 +63,7 @@ async function thePublication(t: TestContext, options: Options = {}) {
   }
   const records = memoryRecords({ maximumRecords: 100 })
   const shown = async (jwtBuilder: string) =>
-    keysOf(await createPublicationParts(await parts()).publications.read(jwtBuilder, time), time)
+    keysOf(await createPublicationParts(await parts()).publicationStore.read(jwtBuilder, time), time)
   return {
     ...{ secrets, log, records },
     pass(milliseconds: number) {
@@ -73,7 +73,7 @@ async function thePublication(t: TestContext, options: Options = {}) {
       elements = { ...elements, ...kinds }
     },
     publish: async (...names: readonly string[]) =>
-      createRotationParts(await parts()).publishKeys(names.length > 0 ? names : ['theBuilder'], time + 1000),
+      createRotationParts(await parts()).keyPublisher.publish(names.length > 0 ? names : ['theBuilder'], time + 1000),
     keys: async (jwtBuilder = 'theBuilder') => (await shown(jwtBuilder)).map((key) => key.jwk),
     kids: async (jwtBuilder = 'theBuilder') => (await shown(jwtBuilder)).map((key) => key.jwk.kid),
     version: async () => (await records.read([{ group: 'keys', id: 'jwks#theBuilder' }]))[0]?.version,

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
-import { withMemory } from '../../../lib/key-lifecycle/publication-store.ts'
+import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
+import { CacheUnavailableError, createBudget } from '../../../lib/fleet/circuit-breaker.ts'
+import { type RecordStore, RecordStoreError } from '../../../lib/fleet/record-store.ts'
+import { createPublicationStore, writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
 import type { Publication } from '../../../lib/key-lifecycle/published-keys.ts'
 
 const some: Publication = { kind: 'shared_key', algorithm: 'HS256' }
@@ -10,17 +12,23 @@ function remembering(answer: (jwtBuilder: string) => Publication | undefined = (
   let time = 0
   const asked: string[] = []
   let isBroken = false
-  const read = withMemory(
-    async (jwtBuilder) => {
+  const now = () => time
+  const store: RecordStore = {
+    ...memoryRecords({ maximumRecords: 1 }),
+    async read([name]) {
+      const jwtBuilder = name?.id.replace('jwks#', '') ?? ''
       asked.push(jwtBuilder)
-      if (isBroken) throw new CacheUnavailableError('it does not answer')
-      return answer(jwtBuilder)
+      if (isBroken) throw new RecordStoreError('it does not answer')
+      const publication = answer(jwtBuilder)
+      return [publication && writePublication(publication, 'version', time)]
     },
-    () => time,
-  )
+  }
+  const pause = () => new Promise<void>(() => {})
+  const budget = createBudget({ budgetMilliseconds: 100, now, random: () => 0, pause, log() {} })
+  const publicationStore = createPublicationStore({ store, budget, now, randomId: () => 'version' })
   return {
     asked,
-    read: (jwtBuilder = 'a') => read(jwtBuilder, time),
+    read: (jwtBuilder = 'a') => publicationStore.readRemembered(jwtBuilder, time),
     pass(milliseconds: number) {
       time += milliseconds
     },
@@ -33,9 +41,9 @@ function remembering(answer: (jwtBuilder: string) => Publication | undefined = (
 test('the store is asked once a minute, for what is not there, too', async () => {
   for (const publication of [some, undefined]) {
     const memory = remembering(() => publication)
-    assert.equal(await memory.read(), publication)
+    assert.deepEqual(await memory.read(), publication)
     memory.pass(59_999)
-    assert.equal(await memory.read(), publication)
+    assert.deepEqual(await memory.read(), publication)
     assert.equal(memory.asked.length, 1)
     memory.pass(1)
     await memory.read()
@@ -48,7 +56,7 @@ test('while the store does not answer, the last answer stands in, for five minut
   await memory.read()
   memory.break()
   memory.pass(299_999)
-  assert.equal(await memory.read(), some)
+  assert.deepEqual(await memory.read(), some)
   memory.pass(1)
   await assert.rejects(memory.read(), CacheUnavailableError)
 })

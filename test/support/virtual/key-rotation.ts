@@ -5,7 +5,7 @@ import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createPublicationParts, createRotationParts } from '../../../lib/application/application.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { keysOf, type PublishedKey } from '../../../lib/key-lifecycle/published-keys.ts'
-import type { RotateKey } from '../../../lib/key-lifecycle/rotate-key.ts'
+import type { KeyRotator } from '../../../lib/key-lifecycle/rotate-key.ts'
 import { type RotationStep, rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
 import type { SecretRotation } from '../../../lib/key-lifecycle/rotating-secret.ts'
 import type { Log, LogEvent } from '../../../lib/log/log-event.ts'
@@ -39,7 +39,7 @@ export interface KeyRotation {
   readonly store: RecordStore
   readonly events: readonly LogEvent[]
   readonly log: Log
-  readonly rotateKey: RotateKey
+  readonly keyRotator: KeyRotator
   now(): number
   pass(seconds: number): void
   step(step: RotationStep, token: string): Promise<void>
@@ -78,14 +78,15 @@ export async function createKeyRotation(t: TestContext, options: KeyRotationOpti
     pause: () => new Promise<void>(() => {}),
     log,
   }
-  const { rotateKey, publishKeys } = createRotationParts(ports)
-  const { publications } = createPublicationParts({ ...ports, store })
+  const { keyRotator, keyPublisher } = createRotationParts(ports)
+  const { publicationStore } = createPublicationParts({ ...ports, store })
   const names = { jwtBuilder: 'theBuilder', secretName: rotatedSecretName }
   const keys = () => readGeneratedKeys(rotatedSecretName, new Secret(secrets.current(rotatedSecretName)))
-  const published = async () => keysOf(await publications.read('theBuilder', now()), now())
-  const step = (each: RotationStep, token: string) => rotateKey({ ...names, step: each, token }, now() + 10_000)
+  const published = async () => keysOf(await publicationStore.read('theBuilder', now()), now())
+  const step = (each: RotationStep, token: string) =>
+    keyRotator.runStep({ ...names, step: each, token }, now() + 10_000)
   return {
-    ...{ secrets, store, events, log, rotateKey, now, keys, published, step },
+    ...{ secrets, store, events, log, keyRotator, now, keys, published, step },
     pass(seconds) {
       time += seconds * 1000
     },
@@ -93,7 +94,7 @@ export async function createKeyRotation(t: TestContext, options: KeyRotationOpti
       secrets.begin(rotatedSecretName, token)
       for (const each of rotationSteps) await step(each, token)
     },
-    publish: () => publishKeys(['theBuilder'], now() + 10_000),
+    publish: () => keyPublisher.publish(['theBuilder'], now() + 10_000),
     publishedKids: async () => (await published()).map(({ jwk }) => jwk.kid),
     signer() {
       const key = currentKey(keys(), now())
