@@ -50,7 +50,7 @@ const isOurs = (path: string) => /^(functions|lib|infra|test)\//.test(path)
 const folderOf = (path: string) => /^lib\/([\w-]+)\//.exec(path)?.[1] ?? ''
 /** The domain: it knows no vendor, no clock, no chance and no environment. */
 const isCore = (path: string) => folderOf(path) !== '' && !['application', 'adapters'].includes(folderOf(path))
-const wiring = /^functions\/[\w-]+\/index\.ts$|^lib\/application\/(application|open-ports)\.ts$/
+const wiring = /^functions\/[\w-]+\/index\.ts$|^lib\/application\/(application|open-ports|open-store-ports)\.ts$/
 
 function importsOf(from: string): Import[] {
   const text = readFileSync(join(root, from), 'utf8')

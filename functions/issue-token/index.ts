@@ -1,6 +1,7 @@
 import { createParts } from '../../lib/application/application.ts'
 import { readGuardedEnvironment } from '../../lib/application/environment.ts'
-import { openEarly, openPorts } from '../../lib/application/open-ports.ts'
+import { openPorts } from '../../lib/application/open-ports.ts'
+import { openEarly } from '../../lib/application/open-store-ports.ts'
 import { withRejectionTold } from '../../lib/get-token/reject-token.ts'
 import { createHandler } from './handler.ts'
 

@@ -1,6 +1,6 @@
 import { createRenewalParts } from '../../lib/application/application.ts'
 import { readRefreshTokenEnvironment } from '../../lib/application/environment.ts'
-import { openDeadLetters } from '../../lib/application/open-adapters.ts'
+import { openDeadLetters } from '../../lib/application/open-dead-letters.ts'
 import { openPorts } from '../../lib/application/open-ports.ts'
 import { createHandler } from './handler.ts'
 

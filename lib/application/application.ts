@@ -1,4 +1,4 @@
-import { undiciApiEndpoint } from '../adapters/http/undici-api-endpoint.ts'
+import type { ApiEndpoint } from '../api-call/api-endpoint.ts'
 import { createCallApi } from '../api-call/call-api.ts'
 import type { Pause } from '../base/time.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
@@ -89,10 +89,9 @@ export function createParts(ports: Ports) {
 }
 
 /** What it takes to make an API's call with a connection's token. */
-export function createApiCallParts(ports: Ports) {
-  const { connections, secrets, now, pause, log } = ports
+export function createApiCallParts(ports: Ports & { readonly apiEndpoint: ApiEndpoint }) {
+  const { connections, apiEndpoint, now, pause, log } = ports
   const { getToken } = createParts(ports)
-  const apiEndpoint = undiciApiEndpoint(secrets, now)
   return { callApi: createCallApi({ connections, getToken, apiEndpoint, now, pause, log }) }
 }
 

@@ -1,12 +1,7 @@
 import { type Deployment, secretPrefix } from '../configuration/deployment.ts'
-import type {
-  CachePlace,
-  CacheSettings,
-  DeadLettersPlace,
-  ElementsPlace,
-  EventsPlace,
-  SecretsPlace,
-} from './open-adapters.ts'
+import type { ElementsPlace, EventsPlace } from './open-adapters.ts'
+import type { DeadLettersPlace } from './open-dead-letters.ts'
+import type { CachePlace, CacheSettings, SecretsPlace } from './open-store.ts'
 
 /** What every function is told by its environment variables. */
 export interface Environment {

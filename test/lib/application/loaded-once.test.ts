@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { loadedOnce } from '../../../lib/application/open-adapters.ts'
+import { loadedOnce } from '../../../lib/application/open-store.ts'
 
 test('nothing is loaded before its first use, and then once for all', async () => {
   let loads = 0

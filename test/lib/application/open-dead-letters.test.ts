@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openDeadLetters } from '../../../lib/application/open-adapters.ts'
+import { openDeadLetters } from '../../../lib/application/open-dead-letters.ts'
 import { DeadLettersError } from '../../../lib/events/dead-letters.ts'
 import { setEnvironment } from '../../support/process/this-process.ts'
 import { startMoto } from '../../support/servers/moto.ts'

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { openEarly } from '../../../lib/application/open-ports.ts'
+import { openEarly } from '../../../lib/application/open-store-ports.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
 
 const sealing = withoutSealing(new Uint8Array(32))

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { type CachePlace, openSharedCache } from '../../../lib/application/open-adapters.ts'
+import { type CachePlace, openSharedCache } from '../../../lib/application/open-store.ts'
 import type { SecretCache } from '../../../lib/secret/secret-cache.ts'
 import { someRecord, someRecordName } from '../../contract/record-store.ts'
 

@@ -1,0 +1,28 @@
+import { type DeadLetters, DeadLettersError } from '../events/dead-letters.ts'
+import { loadedOnce } from './open-store.ts'
+
+/** Where messages lie that nobody can make anything of. */
+export type DeadLettersPlace =
+  | { readonly kind: 'sqs'; readonly queueUrl: string }
+  /** Nowhere: every one is refused, so that it stays in its queue. */
+  | { readonly kind: 'none' }
+
+export function openDeadLetters(place: DeadLettersPlace): DeadLetters {
+  const load = loadedOnce(() => importDeadLetters(place))
+  return { add: async (letter) => await (await load()).add(letter) }
+}
+
+async function importDeadLetters(place: DeadLettersPlace): Promise<DeadLetters> {
+  switch (place.kind) {
+    case 'sqs':
+      return (await import('../adapters/aws/sqs-dead-letters.ts')).sqsDeadLetters(place)
+    case 'none':
+      return noDeadLetters
+  }
+}
+
+const noDeadLetters: DeadLetters = {
+  async add() {
+    throw new DeadLettersError('No dead-letter queue is configured: the message stays in its queue.')
+  },
+}

@@ -1,0 +1,38 @@
+import { powertoolsLog, publishedLog, withPowertoolsMetrics } from '../adapters/log/powertools.ts'
+import { createSteadyClock, randomId, timerPause } from '../adapters/process/clock.ts'
+import { inTime } from '../base/time.ts'
+import { firstCallMilliseconds } from '../fleet/circuit-breaker.ts'
+import { createSecretCache } from '../secret/secret-cache.ts'
+import type { Ports } from './application.ts'
+import type { Environment } from './environment.ts'
+import { openSecrets, openSharedCache } from './open-store.ts'
+
+/** Of all that the environment names, what it takes to use the shared records, and to tell of it. */
+export function openStorePorts({ deployment, secrets: place, cache }: Environment) {
+  const { stage } = deployment
+  const now = createSteadyClock()
+  const secretStore = openSecrets(place, stage)
+  const secrets = createSecretCache(secretStore, now)
+  return {
+    deployment,
+    /** Reads anew each time. */
+    secretStore,
+    secrets,
+    ...openSharedCache(cache, secrets, stage),
+    budgetMilliseconds: cache.budgetMilliseconds,
+    now,
+    random: Math.random,
+    randomId,
+    pause: timerPause,
+    log: withPowertoolsMetrics(publishedLog(powertoolsLog(stage)), stage),
+  }
+}
+
+/**
+ * Opens what every request needs: reads the keys of the cache and loads its client. For the init, in which Lambda gives a function
+ * more of a processor than afterwards. What fails, or takes more than 2 s, is left to the first request.
+ */
+export async function openEarly({ sealing, store, pause }: Pick<Ports, 'sealing' | 'store' | 'pause'>): Promise<void> {
+  const opened = Promise.allSettled([sealing.digest(''), store.read([])])
+  await inTime<unknown>(opened, firstCallMilliseconds, pause, () => undefined)
+}

@@ -1,0 +1,111 @@
+import { randomBytes } from 'node:crypto'
+import { fileSecrets } from '../adapters/files/file-secrets.ts'
+import { memoryRecords } from '../adapters/process/memory-records.ts'
+import { firstCallMilliseconds } from '../fleet/circuit-breaker.ts'
+import type { RecordStore } from '../fleet/record-store.ts'
+import { createTokenSealing, type TokenSealing, withoutSealing } from '../fleet/sealing.ts'
+import type { SecretCache } from '../secret/secret-cache.ts'
+import type { SecretStore } from '../secret/secret-store.ts'
+
+/** Loads at the first use and keeps it: a process loads no client that it doesn't use. A failure is not kept. */
+export function loadedOnce<T>(load: () => Promise<T>): () => Promise<T> {
+  let loading: Promise<T> | undefined
+  return () => {
+    loading ??= load().catch((error) => {
+      loading = undefined
+      throw error
+    })
+    return loading
+  }
+}
+
+/** Where secrets are kept. */
+export type SecretsPlace = { readonly kind: 'secrets_manager' } | { readonly kind: 'files'; readonly folder: string }
+
+export function openSecrets(place: SecretsPlace, stage: string): SecretStore {
+  const load = loadedOnce(() => importSecrets(place, stage))
+  return {
+    get: async (name) => await (await load()).get(name),
+    getPrevious: async (name) => await (await load()).getPrevious(name),
+  }
+}
+
+async function importSecrets(place: SecretsPlace, stage: string): Promise<SecretStore> {
+  switch (place.kind) {
+    case 'secrets_manager':
+      return (await import('../adapters/aws/secrets-manager-secrets.ts')).secretsManagerSecrets({ stage })
+    case 'files':
+      return fileSecrets(place.folder, stage)
+  }
+}
+
+/** Where the tokens are kept that a fleet shares. */
+export type CachePlace =
+  /** Of one process: for a machine that has no other. All in it who open the same name share it, else each has its own. */
+  | { readonly kind: 'memory'; readonly name?: string }
+  | { readonly kind: 'dynamodb'; readonly tableName: string }
+  | { readonly kind: 'valkey'; readonly url: string }
+
+export interface CacheSettings {
+  readonly place: CachePlace
+  /** The name of the secret that holds the keys of the cache, and what Valkey wants to know. */
+  readonly secretName: string
+  readonly budgetMilliseconds: number
+}
+
+export interface OpenedCache {
+  readonly store: RecordStore
+  readonly sealing: TokenSealing
+}
+
+const namingKeyBytes = 32
+const memoryRecordsMost = 10_000
+
+/** Functions that one process loads are a fleet: by the name of their memory. */
+const named = new Map<string, OpenedCache>()
+
+export function openSharedCache(settings: CacheSettings, secrets: SecretCache, stage: string): OpenedCache {
+  const { place } = settings
+  if (place.kind !== 'memory' || place.name === undefined) return openOwn(settings, secrets, stage)
+  const opened = named.get(place.name) ?? openOwn(settings, secrets, stage)
+  named.set(place.name, opened)
+  return opened
+}
+
+function openOwn(settings: CacheSettings, secrets: SecretCache, stage: string): OpenedCache {
+  const load = loadedOnce(() => importRecords(settings, secrets, stage))
+  return {
+    store: {
+      read: async (names) => await (await load()).read(names),
+      write: async (name, record, expected) => await (await load()).write(name, record, expected),
+      due: async (until, limit) => await (await load()).due(until, limit),
+    },
+    sealing:
+      settings.place.kind === 'memory'
+        ? withoutSealing(randomBytes(namingKeyBytes))
+        : createTokenSealing(secrets, settings.secretName),
+  }
+}
+
+async function importRecords(
+  { place, ...settings }: CacheSettings,
+  secrets: SecretCache,
+  stage: string,
+): Promise<RecordStore> {
+  const { secretName, budgetMilliseconds } = settings
+  const attemptMilliseconds = Math.max(firstCallMilliseconds, budgetMilliseconds)
+  switch (place.kind) {
+    case 'memory':
+      return memoryRecords({ maximumRecords: memoryRecordsMost })
+    case 'dynamodb': {
+      const { tableName } = place
+      return (await import('../adapters/aws/dynamodb-records.ts')).dynamodbRecords({ tableName, attemptMilliseconds })
+    }
+    case 'valkey': {
+      const { url } = place
+      const { valkeyRecords, readValkeyCredentials } = await import('../adapters/valkey/valkey-records.ts')
+      const credentials = async () => readValkeyCredentials(secretName, await secrets.get(secretName))
+      return valkeyRecords({ url, stage, attemptMilliseconds, credentials })
+    }
+  }
+}
