@@ -1,53 +1,98 @@
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
-import { ApiCallError } from '../../lib/api-call/api-endpoint.ts'
-import type { CallApi } from '../../lib/api-call/call-api.ts'
-import { accessOf, demandAccess } from '../../lib/http-interface/access.ts'
-import { deadlineOf } from '../../lib/http-interface/deadline.ts'
-import { errorAnswer } from '../../lib/http-interface/error-answer.ts'
-import { errorResponse, logError } from '../../lib/http-interface/error-response.ts'
-import { readHttpEvent } from '../../lib/http-interface/http-event.ts'
+import type { Context } from 'aws-lambda'
+import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
+import { type ApiAnswer, ApiCallError, maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
+import type { ApiCall, ApiCaller } from '../../lib/api-call/call-api.ts'
+import { returnedHeaders } from '../../lib/api-call/forwarded-headers.ts'
+import { decodeUtf8 } from '../../lib/base/decoding.ts'
+import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
+import { bodyOf, type HttpEvent, type HttpResponse, namedConnection } from '../../lib/http-interface/http-event.ts'
+import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-function.ts'
 import type { Log } from '../../lib/log/log-event.ts'
-import { apiResponse } from './api-response.ts'
-import { readApiCall } from './read-api-call.ts'
 
-export interface HandlerParts {
-  readonly callApi: CallApi
+/** For the whole call: an HTTP API waits 29 s for its integration, and the start of an instance takes some of that. */
+const callMilliseconds = 27_000
+/** API Gateway passes these on to an `ANY` route. */
+const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+
+interface HandlerDependencies {
+  readonly apiCaller: ApiCaller
+  readonly connectionsClaim?: string
   readonly now: () => number
   readonly log: Log
-  readonly connectionsClaim?: string
 }
 
-/** The whole call: an HTTP API gives up on its integration after 29 s, the start of an instance included. */
-const callMilliseconds = 27_000
+/** Answers `ANY /connections/{connection}/api/{path+}` with what the connection's API answers. */
+export function createHandler({ apiCaller, connectionsClaim, now, log }: HandlerDependencies) {
+  const routes = [{ method: 'ANY', path: '/connections/{connection}/api/{path+}', answer: callApi }]
+  return createHttpFunction({ routes, connectionsClaim, isProxy: true, log })
 
-type HttpHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<APIGatewayProxyStructuredResultV2>
-
-/** Answers HTTP API events of payload format 2.0: `ANY /connections/{connection}/api/{path+}`. Never throws. */
-export function createHandler({ callApi, now, log, connectionsClaim }: HandlerParts): HttpHandler {
-  return async (given, context) => {
+  async function callApi(event: HttpEvent, context: Context): Promise<HttpResponse> {
     const deadline = deadlineOf(context, now(), callMilliseconds)
-    let connection: string | undefined
-    try {
-      const event = readHttpEvent(given)
-      const call = readApiCall(event)
-      connection = call.connection
-      demandAccess(accessOf(event, connectionsClaim), connection)
-      return apiResponse(await callApi(call, deadline))
-    } catch (error) {
-      const answer = errorAnswer(error)
-      logError(log, answer, context.awsRequestId, connection)
-      const response = errorResponse(answer, context.awsRequestId)
-      return { ...response, headers: { ...response.headers, 'proxy-status': proxyStatus(error, answer.status) } }
-    }
+    return apiResponse(await apiCaller.call(readApiCall(event), deadline))
   }
 }
 
-/** RFC 9209: by it callers tell an error of ours from one of the API. */
-function proxyStatus(error: unknown, status: number): string {
-  return `tokenwell; error=${error instanceof ApiCallError ? error.code : errorType(status)}`
+/**
+ * @throws {InvalidRequestError}
+ * @throws {RequestTooLargeError}
+ */
+function readApiCall(event: HttpEvent): ApiCall {
+  const { pathParameters, requestContext, rawQueryString, headers, cookies } = event
+  const { connection, path = '' } = pathParameters
+  const { method } = requestContext.http
+  if (!methods.includes(method)) throw new InvalidRequestError('method', `must be one of ${methods.join(', ')}.`)
+  if (event.body.length > maximumPayloadBytes) throw new RequestTooLargeError()
+  return {
+    connection: namedConnection(connection),
+    method,
+    path,
+    query: rawQueryString,
+    headers,
+    cookies,
+    ...(event.body !== '' && { body: bodyOf(event) }),
+  }
 }
 
-function errorType(status: number): string {
-  if (status === 403) return 'http_request_denied'
-  return status < 500 ? 'http_request_error' : 'proxy_internal_error'
+/** The request's body is longer than Lambda takes. */
+class RequestTooLargeError extends TokenwellError {
+  readonly code = 'request_too_large'
+
+  constructor() {
+    super(`The body is larger than the ${maximumPayloadBytes} bytes (6 MB) that Lambda takes.`)
+  }
+
+  override get publicMessage(): string {
+    return this.message
+  }
+}
+
+/**
+ * The API's answer as an HTTP API takes it, payload format 2.0: unchanged except for hop-by-hop headers.
+ * @throws {ApiCallError} if it is larger than Lambda hands over
+ */
+function apiResponse({ status, headers, body }: ApiAnswer): HttpResponse {
+  const { 'set-cookie': cookies, ...others } = returnedHeaders(headers)
+  const response = {
+    statusCode: status,
+    headers: Object.fromEntries(Object.entries(others).map(([name, value]) => [name, [value].flat().join(', ')])),
+    ...(cookies !== undefined && { cookies: [cookies].flat() }),
+    ...encodedBody(body),
+  }
+  const size = Buffer.byteLength(JSON.stringify(response))
+  if (size > maximumPayloadBytes)
+    throw new ApiCallError(
+      'http_response_body_size',
+      `The API's answer takes ${size} bytes, and Lambda hands over ${maximumPayloadBytes} (6 MB) at most: ask it for less at a time.`,
+      { wasSent: true },
+    )
+  return response
+}
+
+/** Text as it is, unless its escapes make it longer than base64; anything else in base64. */
+function encodedBody(body: Uint8Array): { readonly body: string; readonly isBase64Encoded: boolean } {
+  const text = decodeUtf8(body, { ignoreBOM: true })
+  const base64Length = 4 * Math.ceil(body.length / 3)
+  if (text !== undefined && Buffer.byteLength(JSON.stringify(text)) <= base64Length + '""'.length)
+    return { body: text, isBase64Encoded: false }
+  return { body: Buffer.from(body).toString('base64'), isBase64Encoded: true }
 }

@@ -1,29 +1,27 @@
-import middy from '@middy/core'
-import httpHeaderNormalizer from '@middy/http-header-normalizer'
-import httpRouter from '@middy/http-router'
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import type { Context } from 'aws-lambda'
+import { isJsonObject } from '../../lib/base/decoding.ts'
+import type { Connection } from '../../lib/configuration/connection.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
-import { listConnections } from '../../lib/configuration/inspect-elements.ts'
+import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
 import type { GetToken, HandedOutToken } from '../../lib/get-token/get-token.ts'
-import type { Outcomes } from '../../lib/get-token/outcomes.ts'
+import type { Outcome, Outcomes } from '../../lib/get-token/outcomes.ts'
 import type { RejectToken } from '../../lib/get-token/reject-token.ts'
 import { ignoreCoolingDown } from '../../lib/get-token/token-error.ts'
-import { accessOf, demandAccess } from '../../lib/http-interface/access.ts'
-import { deadlineOf } from '../../lib/http-interface/deadline.ts'
-import { type ErrorAnswer, errorAnswer, UnknownRouteError } from '../../lib/http-interface/error-answer.ts'
-import { errorBody, errorResponse, jsonResponse, logError, noStore } from '../../lib/http-interface/error-response.ts'
-import { readHttpEvent } from '../../lib/http-interface/http-event.ts'
+import { accessOf } from '../../lib/http-interface/access.ts'
+import { errorAnswer } from '../../lib/http-interface/error-answer.ts'
+import { errorBody, jsonResponse, logError, noStore } from '../../lib/http-interface/error-response.ts'
+import type { HttpEvent, HttpResponse } from '../../lib/http-interface/http-event.ts'
+import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-function.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import type { ClockOffsets } from '../../lib/token-endpoint/assertion.ts'
-import { describeConnection } from './connections-answer.ts'
-import { readConnection, readDirectTokenRequest, readHttpTokenRequest, readRejection } from './token-request.ts'
+import { readDirectTokenRequest, readHttpTokenRequest, readRejection } from './token-request.ts'
 
-/** The whole request: an HTTP API gives up on its integration after 30 s. */
+/** For the whole request: an HTTP API gives up on its integration after 30 s. */
 const requestMilliseconds = 25_000
 
-export interface HandlerParts {
+interface HandlerDependencies {
   readonly getToken: GetToken
   readonly rejectToken: RejectToken
   readonly elements: ElementStore
@@ -35,96 +33,68 @@ export interface HandlerParts {
   readonly connectionsClaim?: string
 }
 
-type HttpHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<APIGatewayProxyStructuredResultV2>
-
 /** Answers HTTP API events of payload format 2.0 and direct invocations. Never throws. */
-export function createHandler(parts: HandlerParts): (event: unknown, context: Context) => Promise<object> {
-  const http = createHttpHandler(parts)
-  return (event, context) => (isHttpEvent(event) ? http(event, context) : answerDirectly(parts, event, context))
-}
-
-function isHttpEvent(event: unknown): event is APIGatewayProxyEventV2 {
-  return typeof event === 'object' && event !== null && 'requestContext' in event && 'version' in event
-}
-
-function createHttpHandler(parts: HandlerParts): HttpHandler {
-  const { getToken, rejectToken, elements, deployment, outcomes, clockOffsets, connectionsClaim } = parts
-
-  const issue: HttpHandler = async (event, context) => {
-    demandAccess(accessOf(event, connectionsClaim), readConnection(event))
-    const deadline = deadlineOf(context, parts.now(), requestMilliseconds)
-    const token = await getToken(readHttpTokenRequest(event), deadline)
-    return jsonResponse(200, tokenBody(token))
+export function createHandler(dependencies: HandlerDependencies) {
+  const { getToken, rejectToken, elements, deployment, outcomes, clockOffsets } = dependencies
+  const { connectionsClaim, now, log } = dependencies
+  const answerHttp = createHttpFunction({
+    routes: [
+      { method: 'POST', path: '/connections/{connection}/token/?', answer: issue },
+      { method: 'DELETE', path: '/connections/{connection}/token/?', answer: reject },
+      { method: 'GET', path: '/connections/?', answer: list },
+    ],
+    connectionsClaim,
+    log,
+  })
+  return async function handler(event: unknown, context: Context): Promise<object> {
+    return isHttpEvent(event) ? await answerHttp(event, context) : await answerDirectly(event, context)
   }
 
-  const reject: HttpHandler = async (event) => {
+  async function issue(event: HttpEvent, context: Context): Promise<HttpResponse> {
+    const deadline = deadlineOf(context, now(), requestMilliseconds)
+    return jsonResponse(200, tokenBody(await getToken(readHttpTokenRequest(event), deadline)))
+  }
+
+  async function reject(event: HttpEvent): Promise<HttpResponse> {
     const { connection, tokenId } = readRejection(event)
-    demandAccess(accessOf(event, connectionsClaim), connection)
-    // 204 whether it was dropped, is gone, or stays for a while yet.
+    // 204 whether the token was dropped, is gone already, or has to stay for a moment.
     await rejectToken(connection, tokenId).catch(ignoreCoolingDown)
     return { statusCode: 204, headers: noStore }
   }
 
-  const list: HttpHandler = async (event) => {
+  async function list(event: HttpEvent): Promise<HttpResponse> {
     const access = accessOf(event, connectionsClaim)
     const listed = (await listConnections(elements, deployment)).filter(({ name }) => access(name))
     const mistakes = (await elements.findings()).filter(isMistake).map(describeFinding)
     return jsonResponse(200, {
       ...(mistakes.length > 0 && { mistakes }),
-      connections: listed.map((each) => describeConnection(each, outcomes.of(each.name), clockOffsets)),
+      connections: listed.map((each) => ({
+        ...describeConnection(each, clockOffsets),
+        ...describeOutcome(outcomes.of(each.name)),
+      })),
     })
   }
 
-  const routes = [
-    { method: 'POST', path: '/connections/{connection}/token', handler: issue },
-    { method: 'DELETE', path: '/connections/{connection}/token', handler: reject },
-    { method: 'GET', path: '/connections', handler: list },
-  ] as const
-  const router = httpRouter<APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2>({
-    routes: [...routes],
-    notFoundResponse: () => {
-      const known = routes.map(({ method, path }) => `${method} ${path}`)
-      throw new UnknownRouteError(`There is no such route; there are ${known.join(', ')}.`)
-    },
-  })
-  return middy(router)
-    .before((request) => {
-      request.event = readHttpEvent(request.event)
-    })
-    .use(httpHeaderNormalizer())
-    .onError((request) => {
-      const { awsRequestId } = request.context
-      const answer = note(parts, errorAnswer(request.error), awsRequestId, request.event.pathParameters?.['connection'])
-      request.response = errorResponse(answer, awsRequestId)
-    })
-}
-
-async function answerDirectly(parts: HandlerParts, event: unknown, context: Context): Promise<object> {
-  try {
-    const deadline = deadlineOf(context, parts.now(), requestMilliseconds)
-    return tokenBody(await parts.getToken(readDirectTokenRequest(event), deadline))
-  } catch (error) {
-    const { status, retryAfterSeconds, ...answer } = note(
-      parts,
-      errorAnswer(error),
-      context.awsRequestId,
-      connectionOf(event),
-    )
-    return {
-      ...errorBody(answer, context.awsRequestId),
-      status,
-      ...(retryAfterSeconds !== undefined && { retry_after: retryAfterSeconds }),
+  async function answerDirectly(event: unknown, context: Context): Promise<object> {
+    const { awsRequestId } = context
+    try {
+      const deadline = deadlineOf(context, now(), requestMilliseconds)
+      return tokenBody(await getToken(readDirectTokenRequest(event), deadline))
+    } catch (error) {
+      const answer = errorAnswer(error)
+      logError(log, answer, awsRequestId, isJsonObject(event) ? event['connection'] : undefined)
+      const { status, retryAfterSeconds } = answer
+      return {
+        ...errorBody(answer, awsRequestId),
+        status,
+        ...(retryAfterSeconds !== undefined && { retry_after: retryAfterSeconds }),
+      }
     }
   }
 }
 
-function note({ log }: HandlerParts, answer: ErrorAnswer, requestId: string, connection: unknown): ErrorAnswer {
-  logError(log, answer, requestId, connection)
-  return answer
-}
-
-function connectionOf(event: unknown): unknown {
-  return typeof event === 'object' && event !== null && 'connection' in event ? event.connection : undefined
+function isHttpEvent(event: unknown): boolean {
+  return isJsonObject(event) && 'requestContext' in event && 'version' in event
 }
 
 /** RFC 6749 section 5.1, and where the token comes from. */
@@ -137,4 +107,45 @@ function tokenBody({ token, source, secondsLeft }: HandedOutToken): object {
     token_id: token.id,
     source,
   }
+}
+
+/** How `GET /connections` shows what is configured: no secret, not even a secret's name. */
+function describeConnection({ name, connection, findings }: ListedConnection, clockOffsets: ClockOffsets): object {
+  const offset = connection ? clockOffsets.of(connection.authorizationServer.id) : 0
+  const lines = (severity: string) => findings.filter((finding) => finding.severity === severity).map(describeFinding)
+  return {
+    connection: name,
+    usable: connection !== undefined,
+    ...(connection && describeConfiguration(connection)),
+    ...(offset !== 0 && { clock_offset_seconds: Math.round(offset / 1000) }),
+    mistakes: lines('mistake'),
+    warnings: lines('warning'),
+  }
+}
+
+function describeConfiguration(connection: Connection): object {
+  const { api, grantType, clientId, clientAuthentication, authorizationServer, parameters, warming } = connection
+  return {
+    ...(api && { api: `${api.origin}${api.basePath}` }),
+    grant_type: grantType,
+    client_id: clientId,
+    client_authentication: clientAuthentication.method,
+    token_endpoint: authorizationServer.tokenEndpoint,
+    ...(authorizationServer.issuer && { issuer: authorizationServer.issuer }),
+    ...(parameters.scope.length > 0 && { scope: parameters.scope.join(' ') }),
+    ...(parameters.resource.length > 0 && { resource: parameters.resource }),
+    ...(parameters.audience && { audience: parameters.audience }),
+    warm: warming !== undefined,
+  }
+}
+
+function describeOutcome({ obtainedAt, failedAt, failure }: Outcome): object {
+  return {
+    ...(obtainedAt !== undefined && { last_obtained_at: isoTime(obtainedAt) }),
+    ...(failedAt !== undefined && { last_failed_at: isoTime(failedAt), last_failure: failure }),
+  }
+}
+
+function isoTime(milliseconds: number): string {
+  return new Date(milliseconds).toISOString()
 }

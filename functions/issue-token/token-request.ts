@@ -1,22 +1,27 @@
-import type { APIGatewayProxyEventV2 } from 'aws-lambda'
-import type { TokenRequest } from '../../lib/access-token/token.ts'
-import { isTokenId } from '../../lib/access-token/token.ts'
+import { isTokenId, type TokenRequest } from '../../lib/access-token/token.ts'
+import { readStrictJson } from '../../lib/adapters/json/strict-json.ts'
 import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
+import { decodeUtf8, isJsonObject } from '../../lib/base/decoding.ts'
 import { isResourceIndicator, isScopeToken } from '../../lib/configuration/value-syntax.ts'
-import { namedConnection } from '../../lib/http-interface/http-event.ts'
+import { bodyOf, type HttpEvent, namedConnection } from '../../lib/http-interface/http-event.ts'
 import { Secret } from '../../lib/secret/secret.ts'
-import { isParameterName, type Parameters, readBody, readForm, readMembers } from './parameters.ts'
 
-/** `client_id` is ignored by the original's rule; the others would be a second authentication of the client. */
+/** By name; only `scope` and `resource` have several values. An empty value counts as left out (RFC 6749 section 3.2). */
+type Parameters = ReadonlyMap<string, readonly string[]>
+
+/** Far above any token request. Lambda would let 6 MB through, and a record of the shared cache holds 400 KB at most. */
+const maximumBodyBytes = 64 * 1024
+/** The original ignores `client_id`; the others would authenticate the client a second time. */
 const droppedParameters: readonly string[] = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
 const ownParameters: readonly string[] = ['grant_type', 'scope', 'resource', 'audience', 'username', 'password']
 const queryParameters: readonly string[] = ['minimum_seconds', 'rejected_token_id']
+const severalValues: readonly string[] = ['scope', 'resource']
 
 /**
- * `POST /connections/{connection}/token`: the form or JSON of a token request, and our own parameters in the query.
+ * `POST /connections/{connection}/token`: a token request as form or JSON, and our own parameters in the query.
  * @throws {InvalidRequestError}
  */
-export function readHttpTokenRequest(event: APIGatewayProxyEventV2): TokenRequest {
+export function readHttpTokenRequest(event: HttpEvent): TokenRequest {
   const query = readQuery(event, queryParameters)
   const body = readBody(event)
   for (const name of queryParameters)
@@ -39,7 +44,7 @@ export function readDirectTokenRequest(event: unknown): TokenRequest {
  * The connection and the token of `DELETE /connections/{connection}/token?token_id=`.
  * @throws {InvalidRequestError}
  */
-export function readRejection(event: APIGatewayProxyEventV2): {
+export function readRejection(event: HttpEvent): {
   readonly connection: string
   readonly tokenId: string
 } {
@@ -49,12 +54,12 @@ export function readRejection(event: APIGatewayProxyEventV2): {
   return { connection: readConnection(event), tokenId }
 }
 
-export function readConnection({ pathParameters }: APIGatewayProxyEventV2): string {
-  return namedConnection(pathParameters?.['connection'])
+function readConnection({ pathParameters }: HttpEvent): string {
+  return namedConnection(pathParameters['connection'])
 }
 
-function readQuery({ rawQueryString }: APIGatewayProxyEventV2, allowed: readonly string[]): Parameters {
-  const query = readForm('query', rawQueryString ?? '')
+function readQuery({ rawQueryString }: HttpEvent, allowed: readonly string[]): Parameters {
+  const query = readForm('query', rawQueryString)
   for (const name of query.keys())
     if (!allowed.includes(name))
       throw new InvalidRequestError(
@@ -124,4 +129,105 @@ function readTokenId(name: string, query: Parameters): string | undefined {
   if (tokenId !== undefined && !isTokenId(tokenId))
     throw new InvalidRequestError(name, 'must be the token_id of an answer.')
   return tokenId
+}
+
+/** @throws {InvalidRequestError} */
+function readBody(event: HttpEvent): Parameters {
+  const bytes = bodyOf(event)
+  if (bytes.length === 0) return new Map()
+  demandSize(bytes.length)
+  const text = decodeUtf8(bytes)
+  if (text === undefined) throw new InvalidRequestError('body', 'is not UTF-8.')
+  const type = (event.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
+  if (type === 'application/x-www-form-urlencoded') return readForm('body', text)
+  if (type === 'application/json') return readJson(text)
+  throw new InvalidRequestError(
+    'content-type',
+    'must be application/x-www-form-urlencoded or application/json; the body is neither.',
+  )
+}
+
+function demandSize(bytes: number): void {
+  if (bytes > maximumBodyBytes)
+    throw new InvalidRequestError(
+      'body',
+      `is larger than ${maximumBodyBytes / 1024} KiB, more than any token request needs.`,
+    )
+}
+
+/**
+ * A form or query, read strictly: URLSearchParams would turn bytes that are not UTF-8 into other characters.
+ * @throws {InvalidRequestError}
+ */
+function readForm(place: 'body' | 'query', text: string): Parameters {
+  const pairs = text.split('&').filter((pair) => pair !== '')
+  return collect(
+    pairs.map((pair) => {
+      const [name = '', ...value] = pair.split('=')
+      return [decodePart(place, name), decodePart(place, value.join('='))]
+    }),
+    ['resource'],
+  )
+}
+
+function decodePart(place: string, text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    throw new InvalidRequestError(place, 'has percent-encoded bytes that are not UTF-8.')
+  }
+}
+
+function readJson(text: string): Parameters {
+  const read = readStrictJson(text)
+  if ('complaint' in read) throw new InvalidRequestError('body', `is no JSON: ${read.complaint}.`)
+  return readMembers(read.value)
+}
+
+/**
+ * The members of a JSON object: texts, and lists of texts for scope and resource.
+ * @throws {InvalidRequestError}
+ */
+function readMembers(value: unknown): Parameters {
+  if (!isJsonObject(value)) throw new InvalidRequestError('body', 'must be a JSON object of parameters.')
+  const members = Object.entries(value).flatMap(([name, member]) =>
+    readMember(name, member).map((each) => [name, each] as const),
+  )
+  // Only texts by now: a deeply nested value could not be written as JSON again.
+  demandSize(Buffer.byteLength(JSON.stringify(value)))
+  return collect(members, severalValues)
+}
+
+function readMember(name: string, member: unknown): readonly string[] {
+  const values = severalValues.includes(name) && Array.isArray(member) ? member : [member]
+  return values.map((each) => {
+    if (typeof each === 'string') return each
+    if (name === 'minimum_seconds' && typeof each === 'number') return String(each)
+    throw new InvalidRequestError(
+      printable(name),
+      severalValues.includes(name) ? 'must be a text or a list of texts.' : 'must be a text.',
+    )
+  })
+}
+
+function collect(pairs: readonly (readonly [string, string])[], mayRepeat: readonly string[]): Parameters {
+  const parameters = new Map<string, string[]>()
+  for (const [name, value] of pairs) {
+    if (value === '') continue
+    const known = parameters.get(name)
+    if (known && !mayRepeat.includes(name))
+      throw new InvalidRequestError(printable(name), 'stands twice, and only resource may (RFC 6749 section 3.2).')
+    if (known) known.push(value)
+    else parameters.set(name, [value])
+  }
+  return parameters
+}
+
+/** RFC 6749 appendix A: the characters of a parameter's name. */
+function isParameterName(name: string): boolean {
+  return /^[\w.-]{1,128}$/.test(name)
+}
+
+function printable(name: string): string {
+  return isParameterName(name) ? name : 'a parameter'
 }

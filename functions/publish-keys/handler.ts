@@ -1,52 +1,89 @@
-import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
-import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
-import { unexpectedReason } from '../../lib/base/tokenwell-error.ts'
+import { createHash } from 'node:crypto'
+import type { Context } from 'aws-lambda'
+import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { CacheUnavailableError } from '../../lib/fleet/circuit-breaker.ts'
-import { pathInStage, readHttpEvent } from '../../lib/http-interface/http-event.ts'
+import { errorResponse } from '../../lib/http-interface/error-response.ts'
+import type { HttpEvent, HttpResponse } from '../../lib/http-interface/http-event.ts'
+import { createHttpFunction, UnknownRouteError } from '../../lib/http-interface/http-function.ts'
 import type { PublicationStore } from '../../lib/key-lifecycle/publication-store.ts'
-import { keysOf } from '../../lib/key-lifecycle/published-keys.ts'
+import { keysOf, type Publication } from '../../lib/key-lifecycle/published-keys.ts'
 import type { Log } from '../../lib/log/log-event.ts'
-import { errorAnswer } from './error-answer.ts'
-import { keySetAnswer } from './key-set-answer.ts'
+import type { PublicJwk } from '../../lib/signing/public-jwk.ts'
 
-const waitMilliseconds = 2_000
+/** How long the store of publications may take. */
+const readMilliseconds = 2_000
+/** How long a verifier may keep an answer: no longer than a key is published before it signs. */
+const maximumAgeSeconds = 300
 
-export interface HandlerParts {
+interface HandlerDependencies {
   readonly publicationStore: Pick<PublicationStore, 'readRemembered'>
   readonly now: () => number
   readonly log: Log
 }
 
-type HttpHandler = (event: APIGatewayProxyEventV2, context: Context) => Promise<APIGatewayProxyStructuredResultV2>
+/** Answers `GET /jwt/{jwtBuilder}/jwk` to anybody: the public keys of a jwtBuilder. */
+export function createHandler({ publicationStore, now, log }: HandlerDependencies) {
+  const routes = [{ method: 'GET', path: '/jwt/{jwtBuilder}/jwk', answer: showKeys }]
+  return createHttpFunction({ routes, isPublic: true, log })
 
-/** Answers HTTP API events of payload format 2.0, from anybody: `GET /jwt/{jwtBuilder}/jwk`. Never throws. */
-export function createHandler({ publicationStore, now, log }: HandlerParts): HttpHandler {
-  return async (given, { awsRequestId: requestId }) => {
+  async function showKeys(event: HttpEvent, { awsRequestId: requestId }: Context): Promise<HttpResponse> {
+    const { jwtBuilder = '' } = event.pathParameters
+    if (!isElementId(jwtBuilder)) throw new UnknownRouteError(routes)
+    const publication = await read(jwtBuilder)
+    if (publication?.kind === 'shared_key')
+      return refusal(400, `It signs by ${publication.algorithm}, with a key that can't be published.`, requestId)
+    const keys = keysOf(publication, now()).map(({ jwk }) => jwk)
+    if (keys.length === 0) return refusal(404, 'There is no such jwtBuilder, or no key of it yet.', requestId)
+    return keySetResponse(keys, event.headers)
+  }
+
+  /** @throws {KeysUnavailableError} */
+  async function read(jwtBuilder: string): Promise<Publication | undefined> {
     try {
-      const event = readHttpEvent(given)
-      const jwtBuilder = readJwtBuilder(event)
-      if (jwtBuilder === undefined)
-        return errorAnswer(404, 'There is no such route; there is GET /jwt/{jwtBuilder}/jwk.', requestId)
-      const publication = await publicationStore.readRemembered(jwtBuilder, now() + waitMilliseconds)
-      if (publication?.kind === 'shared_key')
-        return errorAnswer(400, `It signs by ${publication.algorithm}, with a key that can't be published.`, requestId)
-      const keys = keysOf(publication, now()).map(({ jwk }) => jwk)
-      if (keys.length > 0) return keySetAnswer(keys, event.headers)
-      return errorAnswer(404, 'There is no such jwtBuilder, or no key of it yet.', requestId)
+      return await publicationStore.readRemembered(jwtBuilder, now() + readMilliseconds)
     } catch (error) {
-      if (error instanceof InvalidRequestError) return errorAnswer(400, error.message, requestId)
-      if (error instanceof CacheUnavailableError) {
-        log({ event: 'request_failed', code: 'cache', status: 503, reason: error.message, requestId })
-        return errorAnswer(503, "The published keys can't be read at the moment.", requestId)
-      }
-      log({ event: 'request_failed', code: 'unexpected', status: 500, reason: unexpectedReason(error), requestId })
-      return errorAnswer(500, 'Something went wrong here. Its operator finds the reason in the log.', requestId)
+      throw error instanceof CacheUnavailableError ? new KeysUnavailableError(error.message) : error
     }
   }
 }
 
-function readJwtBuilder(event: APIGatewayProxyEventV2): string | undefined {
-  const [, jwtBuilder = ''] = /^\/jwt\/([^/]+)\/jwk$/.exec(pathInStage(event)) ?? []
-  return event.requestContext.http.method === 'GET' && isElementId(jwtBuilder) ? jwtBuilder : undefined
+/** The store of publications can't be read now. */
+class KeysUnavailableError extends TokenwellError {
+  readonly code = 'cache'
+
+  override get publicMessage(): string {
+    return "The published keys can't be read at the moment."
+  }
+
+  override get isPassing(): boolean {
+    return true
+  }
+}
+
+function refusal(status: 400 | 404, description: string, requestId: string): HttpResponse {
+  return errorResponse({ status, error: 'invalid_request', description }, requestId)
+}
+
+/** A JWK set (RFC 7517 section 5), or that the caller's copy is still valid. */
+function keySetResponse(
+  keys: readonly PublicJwk[],
+  { accept = '', 'if-none-match': known = '' }: HttpEvent['headers'],
+): HttpResponse {
+  const body = JSON.stringify({ keys })
+  const etag = `"${createHash('sha256').update(body).digest('base64url')}"`
+  const headers = { 'cache-control': `public, max-age=${maximumAgeSeconds}`, etag, vary: 'accept' }
+  if (isAmong(etag, known)) return { statusCode: 304, headers }
+  return { statusCode: 200, headers: { ...headers, 'content-type': contentTypeFor(accept) }, body }
+}
+
+/** RFC 7517 section 8.5.2 names a type of its own. Not every reader of JSON takes it, so a caller has to ask for it. */
+function contentTypeFor(accept: string): string {
+  const ownType = 'application/jwk-set+json'
+  return accept.toLowerCase().includes(ownType) ? ownType : 'application/json'
+}
+
+/** RFC 9110 section 13.1.2: weak comparison. */
+function isAmong(etag: string, ifNoneMatch: string): boolean {
+  return ifNoneMatch.split(',').some((each) => [etag, '*'].includes(each.trim().replace(/^W\//, '')))
 }

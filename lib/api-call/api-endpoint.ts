@@ -7,8 +7,8 @@ export interface ApiEndpoint {
   /**
    * The answer, whatever its status.
    * @throws {ApiCallError}
-   * @throws {SecretError} when a certificate or password that the API's `tls` or `proxy` names can't be had
-   * @throws {KeyStoreError} when a secret holds no certificate
+   * @throws {SecretError} if a certificate or password that the API's `tls` or `proxy` names can't be read
+   * @throws {KeyStoreError} if a secret holds no certificate
    */
   send(api: ProtectedApi, request: ApiRequest, limits: ApiCallLimits): Promise<ApiAnswer>
 }
@@ -24,11 +24,11 @@ export interface ApiRequest {
 }
 
 export interface ApiCallLimits {
-  /** Without a sign of life from the API. */
+  /** The longest wait without a byte from the API. */
   readonly receiveMilliseconds: number
-  /** Of everything together, from opening a connection to the answer's last byte. */
+  /** For the whole call, from opening a connection to the answer's last byte. */
   readonly totalMilliseconds: number
-  /** A connection that nobody has used for so long is not used for this call. */
+  /** The call uses no connection that has been idle for longer. */
   readonly maximumIdleMilliseconds: number
 }
 
@@ -39,7 +39,7 @@ export interface ApiAnswer {
   readonly body: Uint8Array
 }
 
-/** What Lambda hands over at most, a request or an answer: a longer body fits in no encoding. */
+/** The most that Lambda hands over, of a request or an answer: a longer body fits in no encoding. */
 export const maximumPayloadBytes = 6_291_556
 
 interface ApiCallProgress {

@@ -10,7 +10,7 @@ import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import type { ApiAnswer, ApiEndpoint, ApiRequest } from './api-endpoint.ts'
 import { forwardedHeaders } from './forwarded-headers.ts'
 import { isTokenRejected } from './rejected-token.ts'
-import { createSendCall } from './send-call.ts'
+import { createCallSender } from './send-call.ts'
 import { targetWithin } from './target-within.ts'
 
 /** A call as it came, still without a token. */
@@ -25,7 +25,7 @@ export interface ApiCall {
   readonly body?: Uint8Array
 }
 
-export interface CallApiParts {
+interface ApiCallerDependencies {
   readonly connections: ConnectionCache
   readonly getToken: GetToken
   readonly apiEndpoint: ApiEndpoint
@@ -34,57 +34,70 @@ export interface CallApiParts {
   readonly log: Log
 }
 
-/**
- * The use case: a connection's API is called with its token. An answer is whatever the API answers. Errors are those of
- * `TokenError`, and {ApiCallError} where the API gives none.
- * @param deadline milliseconds since the epoch by which the caller needs an answer
- */
-export type CallApi = (call: ApiCall, deadline: number) => Promise<ApiAnswer>
+export type ApiCaller = ReturnType<typeof createApiCaller>
 
-/** That a token so young is refused is not a matter of its age: another one would fare no better. */
+/** If an API rejects a token that is younger than this, its age is not the reason, and another token would fare no better. */
 const youngMilliseconds = 10_000
 
-export function createCallApi({ connections, getToken, apiEndpoint, now, pause, log }: CallApiParts): CallApi {
-  const sendCall = createSendCall({ apiEndpoint, now, log })
+/** `kept`: the rejected token replaced another one a moment ago, and stays. */
+type Replacement = { readonly kind: 'replaced'; readonly token: Token } | { readonly kind: 'kept' }
 
-  return async (call, deadline) => {
-    const { connection } = await inTime(connections.get(call.connection), deadline - now(), pause, outOfTime)
+/** The use case: calls a connection's API with the connection's token. */
+export function createApiCaller({ connections, getToken, apiEndpoint, now, pause, log }: ApiCallerDependencies) {
+  const sender = createCallSender({ apiEndpoint, now, log })
+  return { call }
+
+  /**
+   * Whatever the API answers. A token that the API rejects is replaced once, and the call is made once more.
+   * @param deadline milliseconds since the epoch by which the caller needs an answer
+   * @throws {TokenError}
+   * @throws {ApiCallError} if the API gives no answer
+   */
+  async function call(asked: ApiCall, deadline: number): Promise<ApiAnswer> {
+    const { connection } = await inTime(connections.get(asked.connection), deadline - now(), pause, throwTimedOut)
     const api = apiOf(connection)
-    const request = { ...read(call), target: targetWithin(api.basePath, call.path, call.query) }
-    const to = { connection: connection.name, api, deadline }
+    const request = requestFor(api, asked)
+    const destination = { connection: connection.name, api, deadline }
 
     const { token } = await getToken({ connection: connection.name, further: {} }, deadline)
-    const answer = await sendCall({ ...request, token: token.accessToken }, to)
+    const answer = await sender.send({ ...request, token: token.accessToken }, destination)
     if (!isTokenRejected(answer, api.rejection) || isYoung(token)) return answer
 
-    const other = await replace(token, deadline)
-    if (!other) return answer
+    const replacement = await replace(token, deadline)
+    if (replacement.kind === 'kept') return answer
     log({ event: 'api_call_repeated', connection: connection.name, reason: 'token_rejected' })
-    return sendCall({ ...request, token: other.accessToken }, to)
+    return await sender.send({ ...request, token: replacement.token.accessToken }, destination)
   }
 
   function isYoung({ issuedAt }: Token): boolean {
     return now() < issuedAt + youngMilliseconds
   }
 
-  /** Undefined where that one stays: it replaced another one a moment ago. */
-  async function replace({ id, connection }: Token, deadline: number): Promise<Token | undefined> {
+  async function replace({ id, connection }: Token, deadline: number): Promise<Replacement> {
     try {
       const { token } = await getToken({ connection, further: {}, rejectedTokenId: id }, deadline)
-      return token.id === id ? undefined : token
+      return token.id === id ? { kind: 'kept' } : { kind: 'replaced', token }
     } catch (error) {
-      if (error instanceof CoolingDownError && !error.failure) return undefined
+      if (error instanceof CoolingDownError && !error.failure) return { kind: 'kept' }
       throw error
     }
   }
 }
 
-function outOfTime(): never {
+function throwTimedOut(): never {
   throw new TimedOutError("The connection's elements did not come before the caller's deadline.")
 }
 
-function read({ method, headers, cookies, body }: ApiCall): Omit<ApiRequest, 'target' | 'token'> {
-  return { method, headers: forwardedHeaders(headers, cookies), ...(body && { body }) }
+function requestFor(
+  api: ProtectedApi,
+  { method, path, query, headers, cookies, body }: ApiCall,
+): Omit<ApiRequest, 'token'> {
+  return {
+    method,
+    target: targetWithin(api.basePath, path, query),
+    headers: forwardedHeaders(headers, cookies),
+    ...(body && { body }),
+  }
 }
 
 function apiOf({ name, api }: Connection): ProtectedApi {

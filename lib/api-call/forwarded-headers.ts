@@ -2,7 +2,7 @@ import { InvalidRequestError } from '../admission/admit-request.ts'
 
 type Headers = Readonly<Record<string, string | undefined>>
 
-/** RFC 9110 section 7.6.1; `expect` is answered by who receives the body, and that is API Gateway. */
+/** RFC 9110 section 7.6.1. API Gateway receives the body, so it answers `expect`. */
 const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'expect',
@@ -16,8 +16,8 @@ const hopByHop: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** Set anew for the call, or no business of the API's: how the caller proved itself to AWS, and the way that it came. */
-const ofTheWayHere: ReadonlySet<string> = new Set([
+/** How the caller authenticated to AWS and which way the request came, and what is set anew for the call to the API. */
+const notForwarded: ReadonlySet<string> = new Set([
   'amz-sdk-invocation-id',
   'amz-sdk-request',
   'authorization',
@@ -39,13 +39,13 @@ const ofTheWayHere: ReadonlySet<string> = new Set([
 ])
 
 /**
- * The headers of a request that go on to the API.
- * @param cookies as payload format 2.0 has them, apart from the other headers
- * @throws {InvalidRequestError} where one can't be sent
+ * The headers of a request that are forwarded to the API.
+ * @param cookies apart from the other headers, as in payload format 2.0
+ * @throws {InvalidRequestError} if a header can't be sent
  */
 export function forwardedHeaders(headers: Headers, cookies: readonly string[] = []): Record<string, string> {
   const forwarded = {
-    ...endToEnd(headers, isOfTheWayHere),
+    ...endToEnd(headers, isNotForwarded),
     ...(cookies.length > 0 && { cookie: cookies.join('; ') }),
   }
   for (const [name, value] of Object.entries(forwarded)) demandFit(name, value)
@@ -53,8 +53,8 @@ export function forwardedHeaders(headers: Headers, cookies: readonly string[] = 
 }
 
 /**
- * The headers of an answer that go back to the caller; how long its body is says who hands it over. Nobody but us says that
- * an error is ours.
+ * The headers of an answer that the caller gets. Lambda sets `content-length`. A `proxy-status` of the API that names
+ * Tokenwell is dropped: it would make the API's error look like one of ours.
  */
 export function returnedHeaders<T extends string | readonly string[]>(
   headers: Readonly<Record<string, T>>,
@@ -63,7 +63,7 @@ export function returnedHeaders<T extends string | readonly string[]>(
   return endToEnd(headers, (name) => name === 'content-length' || (name === 'proxy-status' && isSpoofed))
 }
 
-/** All but those that `isLeftOut` names, those of one hop, and those that `connection` lists. */
+/** All headers except hop-by-hop headers, the headers that `connection` lists, and those that `isLeftOut` names. */
 function endToEnd<T>(
   headers: Readonly<Record<string, T | undefined>>,
   isLeftOut: (name: string) => boolean,
@@ -81,8 +81,8 @@ function endToEnd<T>(
   return Object.fromEntries(kept)
 }
 
-function isOfTheWayHere(name: string): boolean {
-  return ofTheWayHere.has(name) || name.startsWith('x-forwarded-')
+function isNotForwarded(name: string): boolean {
+  return notForwarded.has(name) || name.startsWith('x-forwarded-')
 }
 
 function headerOf<T>(headers: Readonly<Record<string, T>>, name: string): T | undefined {

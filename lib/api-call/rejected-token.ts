@@ -3,7 +3,7 @@ import type { ApiAnswer } from './api-endpoint.ts'
 
 const unauthorized = 401
 
-/** Whether the API says that the token is no longer good (RFC 6750 section 3.1), as the connection wants it read. */
+/** Whether the API rejects the token (RFC 6750 section 3.1), by the rule that the connection sets. */
 export function isTokenRejected({ status, headers }: ApiAnswer, rejection: TokenRejection): boolean {
   if (status !== unauthorized) return false
   if (rejection === 'any_401') return true
@@ -25,10 +25,10 @@ const token = "[\\w!#$%&'*+.^`|~-]+"
 const separator = /^[\s,]+/
 const parameter = new RegExp(`^(${token})\\s*=\\s*(?:(${token})|"((?:[^"\\\\]|\\\\.)*)")(?=[\\s,]|$)`, 's')
 const schemeName = new RegExp(`^(${token})(?=[\\s,]|$)`)
-/** What some schemes have in place of parameters. */
+/** Some schemes have this in place of parameters. */
 const token68 = /^ +[\w.~+/-]+=*(?=\s*(,|$))/
 
-/** The challenges of a header, in their order; what follows on something that is none is left out. */
+/** The challenges of a header, in their order, up to the first part that is not a challenge. */
 export function readChallenges(header: string): readonly Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = []
   for (let rest = header.replace(separator, ''); rest !== ''; rest = rest.replace(separator, '')) {

@@ -1,9 +1,8 @@
 import type { ProtectedApi } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
-import { reserveMilliseconds } from '../token-endpoint/token-endpoint.ts'
 import { type ApiAnswer, ApiCallError, type ApiCallLimits, type ApiEndpoint, type ApiRequest } from './api-endpoint.ts'
 
-/** Where a call goes, and by when it must be over. */
+/** Where a call goes, and when it must be over. */
 export interface CallDestination {
   /** The connection's name. */
   readonly connection: string
@@ -12,67 +11,73 @@ export interface CallDestination {
   readonly deadline: number
 }
 
-/**
- * One call; once more over a new connection where it can be done twice and the first one turned out dead.
- * @throws {ApiCallError}
- */
-export type SendCall = (request: ApiRequest, destination: CallDestination) => Promise<ApiAnswer>
+/** RFC 9110 section 9.2.2: two requests have the effect of one. */
+const idempotentMethods = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']
+/** Servers close a connection that is idle for longer. */
+const longestIdleMilliseconds = 60_000
+/** A connection that was used so recently is most probably alive. A request that must not be repeated uses no older one. */
+const briefIdleMilliseconds = 2_000
+/** The call opens a connection of its own. */
+const noIdleMilliseconds = 0
+/** Kept back from the deadline, so that the API's answer still reaches the caller. */
+const returnReserveMilliseconds = 1_000
 
-export interface SendCallParts {
+/** Makes calls with a token that the caller has got already. */
+export function createCallSender(dependencies: {
   readonly apiEndpoint: ApiEndpoint
   readonly now: () => number
   readonly log: Log
-}
+}) {
+  const { apiEndpoint, now, log } = dependencies
+  return { send }
 
-/** RFC 9110 section 9.2.2: to do it twice is to do it once. */
-const idempotentMethods = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']
-/** Longer than that no server keeps a connection that nobody uses. */
-const longestIdleMilliseconds = 60_000
-/** A connection so fresh is most probably alive: what can't be done twice goes over no other. */
-const briefIdleMilliseconds = 2_000
-/** A connection that is opened for the call. */
-const newOnly = 0
-
-export function createSendCall({ apiEndpoint, now, log }: SendCallParts): SendCall {
-  async function sendOnce(request: ApiRequest, to: CallDestination, maximumIdle: number): Promise<ApiAnswer> {
-    const { connection, api } = to
-    const limits = limitsOf(to, now(), maximumIdle)
-    const sentAt = now()
-    const told = () => ({ connection, milliseconds: now() - sentAt })
+  /**
+   * One call, and once more over a new connection if the method is idempotent and the connection turned out to be dead.
+   * @throws {ApiCallError}
+   */
+  async function send(request: ApiRequest, destination: CallDestination): Promise<ApiAnswer> {
+    const isIdempotent = idempotentMethods.includes(request.method)
     try {
-      const answer = await apiEndpoint.send(api, request, limits)
-      log({ event: 'api_called', ...told(), status: answer.status })
-      return answer
+      return await sendOnce(request, destination, isIdempotent ? longestIdleMilliseconds : briefIdleMilliseconds)
     } catch (error) {
-      if (error instanceof ApiCallError) log({ event: 'api_call_failed', ...told(), code: error.code })
+      if (isIdempotent && error instanceof ApiCallError && error.wasDead) return await sendAgain(request, destination)
       throw error
     }
   }
 
-  /** Whatever comes of it, the API may have done what it was asked to by the first. */
-  async function sendAgain(request: ApiRequest, to: CallDestination): Promise<ApiAnswer> {
-    log({ event: 'api_call_repeated', connection: to.connection, reason: 'dead_connection' })
+  async function sendOnce(
+    request: ApiRequest,
+    destination: CallDestination,
+    maximumIdleMilliseconds: number,
+  ): Promise<ApiAnswer> {
+    const { connection, api } = destination
+    const sentAt = now()
+    const limits = limitsOf(destination, sentAt, maximumIdleMilliseconds)
     try {
-      return await sendOnce(request, to, newOnly)
+      const answer = await apiEndpoint.send(api, request, limits)
+      log({ event: 'api_called', connection, milliseconds: now() - sentAt, status: answer.status })
+      return answer
+    } catch (error) {
+      if (error instanceof ApiCallError)
+        log({ event: 'api_call_failed', connection, milliseconds: now() - sentAt, code: error.code })
+      throw error
+    }
+  }
+
+  /** Whatever comes of the second request, the API may have received the first one. */
+  async function sendAgain(request: ApiRequest, destination: CallDestination): Promise<ApiAnswer> {
+    log({ event: 'api_call_repeated', connection: destination.connection, reason: 'dead_connection' })
+    try {
+      return await sendOnce(request, destination, noIdleMilliseconds)
     } catch (error) {
       throw error instanceof ApiCallError ? new ApiCallError(error.code, error.message, { wasSent: true }) : error
     }
   }
-
-  return async (request, to) => {
-    const isIdempotent = idempotentMethods.includes(request.method)
-    try {
-      return await sendOnce(request, to, isIdempotent ? longestIdleMilliseconds : briefIdleMilliseconds)
-    } catch (error) {
-      if (isIdempotent && error instanceof ApiCallError && error.wasDead) return sendAgain(request, to)
-      throw error
-    }
-  }
 }
 
-/** @throws {ApiCallError} when nothing is left */
+/** @throws {ApiCallError} if no time is left */
 function limitsOf({ api, deadline }: CallDestination, now: number, maximumIdleMilliseconds: number): ApiCallLimits {
-  const left = deadline - now - reserveMilliseconds
+  const left = deadline - now - returnReserveMilliseconds
   if (left <= 0)
     throw new ApiCallError('http_response_timeout', "No time is left for a call before the caller's deadline.", {
       wasSent: false,

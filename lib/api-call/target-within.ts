@@ -1,21 +1,21 @@
 import { InvalidRequestError } from '../admission/admit-request.ts'
 
-/** What can't have come through decoding unharmed, or would not mean the same once it stands in a path. */
-// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+/** Characters that decoding can't have left as they were, or that would mean something else in a path. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are searched for
 const unfit = /[%?#\\\u0000-\u001f\u007f-\u009f\ufffd]/
-/** RFC 3986 section 3.3: what stands in a path as it is. */
-const plain = /[^\w.~!$&'()*+,;=:@/-]+/g
+/** All but the characters that a path holds unencoded (RFC 3986 section 3.3). */
+const toEncode = /[^\w.~!$&'()*+,;=:@/-]+/g
 
 /**
- * Path and query of a call, below the API's base path and nowhere else.
- * @param path decoded, as an HTTP API hands it over; begins with a slash. What can't stand in a path is encoded again
- * @param query as it came, and as it goes on
- * @throws {InvalidRequestError} saying what can't pass
+ * Path and query of a call: always below the API's base path.
+ * @param path decoded, as an HTTP API hands it over; begins with a slash. Characters that a path can't hold are encoded again
+ * @param query goes on as it came
+ * @throws {InvalidRequestError} naming what can't be forwarded
  */
 export function targetWithin(basePath: string, path: string, query: string): string {
   demandFitPath(path)
   demandFitQuery(query)
-  return `${basePath}${path.replace(plain, encodeURIComponent)}${query === '' ? '' : `?${query}`}`
+  return `${basePath}${path.replace(toEncode, encodeURIComponent)}${query === '' ? '' : `?${query}`}`
 }
 
 function demandFitPath(path: string): void {
@@ -30,7 +30,7 @@ function demandFitPath(path: string): void {
     throw new InvalidRequestError('path', "holds . or .. as a part: a call stays below the connection's base path.")
 }
 
-/** Some servers read full-width forms as what they look like, and some pass over what follows a semicolon. */
+/** Some servers read full-width characters as their ASCII forms, and some ignore everything after a semicolon. */
 function isStepOut(part: string): boolean {
   return /[/\\]|^\.{1,2}(;|$)/.test(part.normalize('NFKC'))
 }

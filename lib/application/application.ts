@@ -1,5 +1,5 @@
 import type { ApiEndpoint } from '../api-call/api-endpoint.ts'
-import { createCallApi } from '../api-call/call-api.ts'
+import { createApiCaller } from '../api-call/call-api.ts'
 import type { Pause } from '../base/time.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import type { Deployment } from '../configuration/deployment.ts'
@@ -92,7 +92,7 @@ export function createParts(ports: Ports) {
 export function createApiCallParts(ports: Ports & { readonly apiEndpoint: ApiEndpoint }) {
   const { connections, apiEndpoint, now, pause, log } = ports
   const { getToken } = createParts(ports)
-  return { callApi: createCallApi({ connections, getToken, apiEndpoint, now, pause, log }) }
+  return { apiCaller: createApiCaller({ connections, getToken, apiEndpoint, now, pause, log }) }
 }
 
 /** No token waits for it. */

@@ -3,24 +3,6 @@ import { operatorFindsReason, TokenwellError, unexpectedReason } from '../base/t
 import { CoolingDownError, causeOf } from '../get-token/token-error.ts'
 import { RefusedError, UnreachableError } from '../token-endpoint/token-endpoint-error.ts'
 
-/** More than Lambda takes in one event. */
-export class RequestTooLargeError extends TokenwellError {
-  readonly code = 'request_too_large'
-
-  override get publicMessage(): string {
-    return this.message
-  }
-}
-
-/** There is no such route. */
-export class UnknownRouteError extends TokenwellError {
-  readonly code = 'unknown_route'
-
-  override get publicMessage(): string {
-    return this.message
-  }
-}
-
 /** An error as callers get it (RFC 6749 section 5.2), and the code under which it is logged. */
 export interface ErrorAnswer {
   readonly status: number
@@ -32,10 +14,10 @@ export interface ErrorAnswer {
   readonly reason: string
 }
 
-/** Where the server doesn't say when to come back. */
+/** For callers, if the server doesn't say when to come back. */
 const retryAfterSeconds = 5
 
-/** The one place where what happened becomes what a caller is told. */
+/** The one place where an error becomes what a caller learns of it. */
 export function errorAnswer(error: unknown): ErrorAnswer {
   if (!(error instanceof TokenwellError)) return { ...unexpected, reason: unexpectedReason(error) }
   const answer = {

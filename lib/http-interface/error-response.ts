@@ -1,30 +1,28 @@
+import { ApiCallError } from '../api-call/api-endpoint.ts'
 import { isElementId } from '../configuration/value-syntax.ts'
 import type { Log } from '../log/log-event.ts'
 import { asDescription, type ErrorAnswer } from './error-answer.ts'
+import type { HttpResponse } from './http-event.ts'
 
-/** RFC 6749 section 5.1: no one on the way keeps it. */
+/** RFC 6749 section 5.1: no cache on the way keeps the answer. */
 export const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' } as const
 
-/** An answer as Lambda hands it to an HTTP API, payload format 2.0. */
-export interface JsonResponse {
-  readonly statusCode: number
-  readonly headers: Record<string, string>
-  readonly body: string
-}
-
-export function jsonResponse(statusCode: number, body: object): JsonResponse {
+export function jsonResponse(statusCode: number, body: object): HttpResponse {
   return { statusCode, headers: { 'content-type': 'application/json', ...noStore }, body: JSON.stringify(body) }
 }
 
-/** RFC 6749 section 5.2, and the request under which the log has the reason. */
+/** What a caller learns of an error. */
+type PublicError = Pick<ErrorAnswer, 'status' | 'error' | 'description' | 'retryAfterSeconds'>
+
+/** RFC 6749 section 5.2, and the request id under which the log has the reason. */
 export function errorBody(
-  { error, description }: Pick<ErrorAnswer, 'error' | 'description'>,
+  { error, description }: Pick<PublicError, 'error' | 'description'>,
   requestId: string,
 ): object {
   return { error, error_description: asDescription(description), request_id: requestId }
 }
 
-export function errorResponse(answer: ErrorAnswer, requestId: string): JsonResponse {
+export function errorResponse(answer: PublicError, requestId: string): HttpResponse {
   const { status, retryAfterSeconds } = answer
   const response = jsonResponse(status, errorBody(answer, requestId))
   return retryAfterSeconds === undefined
@@ -32,7 +30,18 @@ export function errorResponse(answer: ErrorAnswer, requestId: string): JsonRespo
     : { ...response, headers: { ...response.headers, 'retry-after': String(retryAfterSeconds) } }
 }
 
-/** @param connection what the request names as one, read or not */
+/** Callers tell by `proxy-status` (RFC 9209) that an error is Tokenwell's, and not one of the API. */
+export function withProxyStatus(response: HttpResponse, error: unknown): HttpResponse {
+  const type = error instanceof ApiCallError ? error.code : proxyErrorType(response.statusCode)
+  return { ...response, headers: { ...response.headers, 'proxy-status': `tokenwell; error=${type}` } }
+}
+
+function proxyErrorType(status: number): string {
+  if (status === 403) return 'http_request_denied'
+  return status < 500 ? 'http_request_error' : 'proxy_internal_error'
+}
+
+/** @param connection what the request gives as the name of one; it is logged only if it could be a name */
 export function logError(
   log: Log,
   { code, status, reason }: ErrorAnswer,

@@ -1,27 +1,41 @@
 import { InvalidRequestError } from '../admission/admit-request.ts'
 import { isElementId } from '../configuration/value-syntax.ts'
 
-/** What is read of an event of an HTTP API, payload format 2.0. */
+/** An event of an HTTP API, payload format 2.0, as far as our functions use it. */
 export interface HttpEvent {
-  readonly version: '2.0'
+  /** Decoded, with the stage if that has a name. */
   readonly rawPath: string
   readonly rawQueryString: string
-  readonly headers: Record<string, string>
-  readonly cookies: string[]
-  readonly pathParameters: Record<string, string>
+  /** By their names in lower case. */
+  readonly headers: Readonly<Record<string, string>>
+  readonly cookies: readonly string[]
+  readonly pathParameters: Readonly<Record<string, string>>
   readonly body: string
   readonly isBase64Encoded: boolean
-  readonly requestContext: { readonly stage: string; readonly http: { readonly method: string; readonly path: string } }
+  readonly requestContext: {
+    readonly stage: string
+    readonly http: { readonly method: string; readonly path: string }
+    readonly authorizer?: unknown
+  }
+}
+
+/** An HTTP function's answer, payload format 2.0. */
+export interface HttpResponse {
+  readonly statusCode: number
+  readonly headers: Record<string, string>
+  readonly cookies?: string[]
+  readonly body?: string
+  readonly isBase64Encoded?: boolean
 }
 
 type Members = Readonly<Record<string, unknown>>
 
 /**
- * The same event, of which all that is read is what it should be. An HTTP API sends no other; who may invoke a function by
- * himself may send anything, and that is his mistake, not ours.
+ * Reads an event. An HTTP API always sends a valid one, but a caller who invokes the function directly can send anything: that
+ * is the caller's mistake, not a fault of ours.
  * @throws {InvalidRequestError} naming the member
  */
-export function readHttpEvent<Event>(event: Event): Event & HttpEvent {
+export function readHttpEvent(event: unknown): HttpEvent {
   const { version, rawPath, rawQueryString, headers, cookies, pathParameters, body, isBase64Encoded, requestContext } =
     readObject('it', event)
   const context = readObject('requestContext', requestContext)
@@ -29,11 +43,9 @@ export function readHttpEvent<Event>(event: Event): Event & HttpEvent {
   if (version !== '2.0') throw unfit('version', '2.0')
   if (typeof (isBase64Encoded ?? false) !== 'boolean') throw unfit('isBase64Encoded', 'true or false')
   return {
-    ...event,
-    version,
     rawPath: readText('rawPath', rawPath),
     rawQueryString: readText('rawQueryString', rawQueryString ?? ''),
-    headers: readTexts('headers', headers ?? {}),
+    headers: inLowerCase(readTexts('headers', headers ?? {})),
     cookies: Object.values(readTexts('cookies', cookies ?? [])),
     pathParameters: readTexts('pathParameters', pathParameters ?? {}),
     body: readText('body', body ?? ''),
@@ -42,7 +54,6 @@ export function readHttpEvent<Event>(event: Event): Event & HttpEvent {
       ...context,
       stage: readText('requestContext.stage', context['stage']),
       http: {
-        ...http,
         method: readName('requestContext.http.method', http['method']),
         path: readName('requestContext.http.path', http['path']),
       },
@@ -50,10 +61,15 @@ export function readHttpEvent<Event>(event: Event): Event & HttpEvent {
   }
 }
 
-/** Those that there are: one that is null or undefined is left out. */
+/** A null or undefined value counts as left out. */
 function readTexts(member: string, value: unknown): Record<string, string> {
-  const there = Object.entries(readObject(member, value)).filter(([, each]) => (each ?? undefined) !== undefined)
-  return Object.fromEntries(there.map(([name, each]) => [name, readText(`each of ${member}`, each)]))
+  const given = Object.entries(readObject(member, value)).filter(([, each]) => (each ?? undefined) !== undefined)
+  return Object.fromEntries(given.map(([name, each]) => [name, readText(`each of ${member}`, each)]))
+}
+
+/** An HTTP API sends names in lower case; whoever invokes the function directly may not. */
+function inLowerCase(headers: Record<string, string>): Record<string, string> {
+  return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 }
 
 function readObject(member: string, value: unknown): Members {
@@ -75,14 +91,8 @@ function unfit(member: string, what: string): InvalidRequestError {
   return new InvalidRequestError('event', `is none of an HTTP API, payload format 2.0: ${member} must be ${what}.`)
 }
 
-/** Of an HTTP API's event, payload format 2.0, what says where it goes. */
-interface RoutedEvent {
-  readonly rawPath: string
-  readonly requestContext: { readonly stage: string }
-}
-
-/** The path of a request without its stage: one that has a name begins each path. */
-export function pathInStage({ rawPath, requestContext: { stage } }: RoutedEvent): string {
+/** The path of a request without its stage: a stage that has a name begins each path. */
+export function pathInStage({ rawPath, requestContext: { stage } }: HttpEvent): string {
   return rawPath.startsWith(`/${stage}/`) ? rawPath.slice(stage.length + 1) : rawPath
 }
 
@@ -95,4 +105,9 @@ export function namedConnection(connection: string | undefined): string {
   if (!isElementId(connection))
     throw new InvalidRequestError('connection', 'must be the name of a connection: letters, digits, _ . and -.')
   return connection
+}
+
+/** The bytes of a request's body; none if it has no body. */
+export function bodyOf({ body, isBase64Encoded }: HttpEvent): Buffer {
+  return Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8')
 }

@@ -96,7 +96,7 @@ export async function benchHandlerHit(t: CleanUp, farEnd: FarEnd, isShort: boole
     title: 'A hit through the function',
     name: 'handler-hit',
     notes: [
-      `An event in, an answer out; ${rounds} rounds of 3,000 calls. The floor has the same middlewares and routes, writes the same line to the log and the same metrics, and answers a constant of the same size.`,
+      `An event in, an answer out; ${rounds} rounds of 3,000 calls. The floor is middy with its own router and header normalizer; it has the same routes, writes the same line to the log and the same metrics, and answers a constant of the same size.`,
     ],
     table: {
       columns: ['', 'median, us', 'least, us', 'times the floor'],

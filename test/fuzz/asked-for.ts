@@ -14,12 +14,10 @@ export function textOf(value: unknown): string {
 
 /** Empty where there is none. */
 export function namedConnection(event: unknown): string {
-  const { requestContext, version, pathParameters, connection } = membersOf(event)
+  const { requestContext, version, rawPath, connection } = membersOf(event)
   if (requestContext === undefined || version === undefined) return textOf(connection)
-  const given = membersOf(pathParameters)['connection']
-  if (given !== undefined && given !== null) return textOf(given)
-  const path = textOf(membersOf(membersOf(requestContext)['http'])['path'])
-  return path.split('/')[2] ?? ''
+  const [, named = ''] = /\/connections\/([^/]+)\/token/.exec(textOf(rawPath)) ?? []
+  return named
 }
 
 export function wantedOf(event: unknown): Wanted {

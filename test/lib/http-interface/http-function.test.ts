@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { deadlineOf } from '../../../lib/http-interface/deadline.ts'
+import { deadlineOf } from '../../../lib/http-interface/http-function.ts'
 
 const leaving = (milliseconds: number) => ({ getRemainingTimeInMillis: () => milliseconds })
 
