@@ -3,7 +3,7 @@ import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { logChannel } from '../../lib/adapters/log/powertools.ts'
 import { eventChannel } from '../../lib/adapters/process/published-bus.ts'
 import type { TokenwellEvent } from '../../lib/events/event-bus.ts'
-import type { LogEvent } from '../../lib/log/log-event.ts'
+import { describeLogEvent, type LogEvent, logEvents } from '../../lib/log/log-event.ts'
 
 type Print = (line: string) => void
 
@@ -30,7 +30,7 @@ const unprintable = /[^\P{C}\s]|\ufffd/u
 export function narrate(print: Print): () => void {
   const bodies = new Map<object, Buffer[]>()
   const listeners: readonly (readonly [string, (message: never) => void])[] = [
-    [logChannel, (event: LogEvent) => print(describeEvent(event))],
+    [logChannel, (event: LogEvent) => print(`  ${describeLogEvent(event)}`)],
     ['undici:request:create', ({ request }: { request: SentRequest }) => narrateRequest(request, print)],
     [
       'undici:request:headers',
@@ -62,87 +62,12 @@ export function narrateWhileServing(print: Print): void {
   subscribe(logChannel, (message) => {
     const event = message as LogEvent
     if (event.event === 'request_failed') print(`${event.requestId}: ${event.status} ${event.code}: ${event.reason}`)
-    else if (unasked.has(event.event)) print(describeEvent(event).trim())
+    else if (logEvents[event.event].isShownWhileServing) print(describeLogEvent(event).trim())
   })
   subscribe(eventChannel, (message) => {
     const { type, ...said } = message as TokenwellEvent
     print(`${type} ${JSON.stringify(said)}`)
   })
-}
-
-const unasked: ReadonlySet<LogEvent['event']> = new Set([
-  'warm_run_ended',
-  'renewal_failed',
-  'reload_failed',
-  'event_answered',
-  'event_failed',
-  'event_not_raised',
-  'rotation_step_done',
-  'rotation_failed',
-  'keys_published',
-  'publication_failed',
-  'api_called',
-  'api_call_failed',
-  'api_call_repeated',
-])
-
-function describeEvent(event: LogEvent): string {
-  switch (event.event) {
-    case 'connection_resolved':
-      return `  ${event.connection}: elements read and references followed (${event.milliseconds} ms)`
-    case 'client_authenticated':
-      return `  ${event.method} made (${event.milliseconds} ms)`
-    case 'token_obtained':
-      return `  ${event.authorizationServer} issued a token (${event.milliseconds} ms)`
-    case 'token_request_failed':
-      return `  ${event.authorizationServer} brought no token: ${event.code} (${event.milliseconds} ms)`
-    case 'token_handed_out':
-      return `  token handed out from: ${event.source}, ${event.secondsLeft} s left`
-    case 'token_request_repeated':
-      return `  attempt ${event.attempt} failed; the next one in ${Math.round(event.milliseconds)} ms`
-    case 'cool_down_begun':
-      return `  the ${event.of} cools down (${event.code})`
-    case 'clock_offset_learned':
-      return `  the clock of ${event.authorizationServer} is ${event.milliseconds} ms ahead of ours: once more by it`
-    case 'newer_secret_found':
-      return `  ${event.connection} was refused, and its secret has changed: once more with the new one`
-    case 'previous_key_tried':
-      return `  ${event.connection} was refused: once more by the key that was current before`
-    case 'reload_failed':
-      return `  ${event.connection} can't be read again: ${event.reason}`
-    case 'cache_passed_over':
-      return `  the shared cache is passed over: ${event.reason} (${event.milliseconds} ms)`
-    case 'cached_token_unreadable':
-      return `  a token in the shared cache can't be read: ${event.reason}`
-    case 'renewal_failed':
-      return `  not renewed: ${event.reason}`
-    case 'event_not_raised':
-      return `  ${event.type} was not raised: ${event.reason}`
-    case 'warm_run_ended':
-      return `  warm run: ${event.due} due, ${event.renewed} renewed, ${event.failed} failed, ${event.left} left (${event.milliseconds} ms)`
-    case 'event_answered':
-      return `  ${event.type} answered (${event.milliseconds} ms)`
-    case 'event_failed':
-      return `  ${event.type} failed, attempt ${event.attempt}: ${event.reason}`
-    case 'dead_letter_not_taken':
-      return `  not taken by the dead letters: ${event.reason}`
-    case 'rotation_step_done':
-      return `  ${event.step} done for jwtBuilder/${event.jwtBuilder} (${event.milliseconds} ms)`
-    case 'rotation_failed':
-      return `  ${event.step ?? 'a step'} of a rotation failed: ${event.reason}`
-    case 'keys_published':
-      return `  jwtBuilder/${event.jwtBuilder}: ${event.keys} public keys are published`
-    case 'publication_failed':
-      return `  jwtBuilder/${event.jwtBuilder}: what is published stays as it is: ${event.reason}`
-    case 'api_called':
-      return `  ${event.connection}: the API answered ${event.status} (${event.milliseconds} ms)`
-    case 'api_call_failed':
-      return `  ${event.connection}: the API gave no answer: ${event.code} (${event.milliseconds} ms)`
-    case 'api_call_repeated':
-      return `  ${event.connection}: once more (${event.reason})`
-    case 'request_failed':
-      return `  failed with ${event.status} ${event.code}: ${event.reason}`
-  }
 }
 
 function narrateRequest(request: SentRequest, print: Print): void {

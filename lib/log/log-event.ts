@@ -1,184 +1,293 @@
-/** The catalogue of what happens. No event holds a secret, an assertion, a token, or a user's name. */
-export type LogEvent =
-  | { readonly event: 'connection_resolved'; readonly connection: string; readonly milliseconds: number }
-  | {
-      readonly event: 'client_authenticated'
-      readonly connection: string
-      readonly method: string
-      readonly milliseconds: number
-    }
-  | {
-      readonly event: 'token_obtained'
-      readonly connection: string
-      readonly authorizationServer: string
-      readonly milliseconds: number
-    }
-  | {
-      /** Each attempt by itself. */
-      readonly event: 'token_request_failed'
-      readonly connection: string
-      readonly authorizationServer: string
-      /** That of a `TokenEndpointError`. */
-      readonly code: string
-      readonly milliseconds: number
-    }
-  | {
-      readonly event: 'token_handed_out'
-      readonly connection: string
-      readonly source: 'memory' | 'cache' | 'server'
-      readonly secondsLeft: number
-    }
-  | {
-      readonly event: 'token_request_repeated'
-      readonly connection: string
-      /** How many there were. */
+import type { Metered, MetricDimension } from './metric.ts'
+
+/** Everything that is said of one kind of event. `Fields` are its fields in the log. */
+interface Row<Fields> {
+  /** The level in the log. */
+  readonly level: 'info' | 'warn'
+  /** What it counts for. Undefined where nothing does. */
+  metrics?(fields: Fields): Metered['values'] | undefined
+  /** The fields by which its metrics are divided. */
+  readonly dimensions?: readonly MetricDimension[]
+  /** How the local run puts it. */
+  sentence(fields: Fields): string
+  /** Whether the local run shows it while it serves, when nobody waits for a token at the terminal. */
+  readonly isShownWhileServing?: true
+}
+
+/** Only fields of the event can be its dimensions. */
+interface Dimensions<Fields> {
+  readonly dimensions?: readonly (MetricDimension & keyof Fields)[]
+}
+
+function row<Fields>(settings: Row<Fields> & Dimensions<Fields>): Row<Fields> {
+  return settings
+}
+
+interface OfConnection {
+  readonly connection: string
+}
+interface OfBuilder {
+  readonly jwtBuilder: string
+}
+interface Took {
+  readonly milliseconds: number
+}
+interface Failed {
+  readonly code: string
+  /** For the operator. */
+  readonly reason: string
+}
+
+const tokensFrom = { memory: 'TokensFromMemory', cache: 'TokensFromCache', server: 'TokensFromServer' } as const
+/** Of answers with status 500 and more: those that a caller may repeat, and nobody has to mend. */
+const passingStatuses: readonly number[] = [503, 504]
+
+/**
+ * The catalogue of what happens: all fields, level, metrics and sentence of each event. No event holds a secret, an
+ * assertion, a token, or the name of a user.
+ */
+export const logEvents = {
+  connection_resolved: row<OfConnection & Took>({
+    level: 'info',
+    sentence: (event) => `${event.connection}: elements read and references followed (${event.milliseconds} ms)`,
+  }),
+  client_authenticated: row<OfConnection & Took & { readonly method: string }>({
+    level: 'info',
+    sentence: (event) => `${event.method} made (${event.milliseconds} ms)`,
+  }),
+  token_obtained: row<OfConnection & Took & { readonly authorizationServer: string }>({
+    level: 'info',
+    metrics: (event) => ({ TokenRequestDuration: event.milliseconds }),
+    dimensions: ['connection', 'authorizationServer'],
+    sentence: (event) => `${event.authorizationServer} issued a token (${event.milliseconds} ms)`,
+  }),
+  /** Each attempt by itself. */
+  token_request_failed: row<
+    OfConnection &
+      Took & {
+        readonly authorizationServer: string
+        /** The code of a `TokenEndpointError`. */
+        readonly code: string
+      }
+  >({
+    level: 'info',
+    metrics: ({ code }) => ({ [code === 'refused' ? 'TokenRequestsRefused' : 'TokenRequestsFailed']: 1 }),
+    dimensions: ['connection', 'authorizationServer'],
+    sentence: (event) => `${event.authorizationServer} brought no token: ${event.code} (${event.milliseconds} ms)`,
+  }),
+  token_handed_out: row<
+    OfConnection & { readonly source: 'memory' | 'cache' | 'server'; readonly secondsLeft: number }
+  >({
+    level: 'info',
+    metrics: ({ source, secondsLeft }) => ({ [tokensFrom[source]]: 1, SecondsLeft: secondsLeft }),
+    dimensions: ['connection'],
+    sentence: (event) => `token handed out from: ${event.source}, ${event.secondsLeft} s left`,
+  }),
+  token_request_repeated: row<
+    OfConnection & {
+      /** How many attempts there were. */
       readonly attempt: number
-      /** Until the next one. */
+      /** Until the next attempt. */
       readonly milliseconds: number
     }
-  | {
-      readonly event: 'cool_down_begun'
-      readonly connection: string
-      readonly of: 'token' | 'client' | 'user' | 'endpoint'
-      readonly code: string
-    }
-  | {
-      /** How far a server's clock is ahead of ours. */
-      readonly event: 'clock_offset_learned'
-      readonly authorizationServer: string
-      readonly milliseconds: number
-    }
-  | {
-      /** After `invalid_client`: once more with the secret as it is now. */
-      readonly event: 'newer_secret_found'
-      readonly connection: string
-    }
-  | {
-      /** After `invalid_client`: once more by the key, or password, that was current before. The new one is to be registered. */
-      readonly event: 'previous_key_tried'
-      readonly connection: string
-    }
-  | {
-      /** The elements can't be read again, or have mistakes by now: the last good ones serve on. */
-      readonly event: 'reload_failed'
-      readonly connection: string
-      readonly code: string
-      readonly reason: string
-    }
-  | {
-      /** The shared cache failed or was too slow: for a while this process goes on without it. */
-      readonly event: 'cache_passed_over'
-      readonly reason: string
-      readonly milliseconds: number
-    }
-  | {
-      /** What stands in the shared cache as a token is none: a miss. */
-      readonly event: 'cached_token_unreadable'
-      readonly connection: string
-      readonly reason: string
-    }
-  | {
-      /** A token was not renewed in time, or not at all; if it is still good it is handed out all the same. */
-      readonly event: 'renewal_failed'
-      readonly connection: string
-      readonly code: string
-      readonly reason: string
-    }
-  | {
-      /** The event bus did not take it. What it would have brought about its reader does himself, or comes later. */
-      readonly event: 'event_not_raised'
-      readonly connection: string
-      readonly type: string
-      readonly reason: string
-    }
-  | {
-      readonly event: 'warm_run_ended'
+  >({
+    level: 'info',
+    sentence: (event) => `attempt ${event.attempt} failed; the next one in ${Math.round(event.milliseconds)} ms`,
+  }),
+  cool_down_begun: row<OfConnection & { readonly of: 'token' | 'client' | 'user' | 'endpoint'; readonly code: string }>(
+    {
+      level: 'info',
+      sentence: (event) => `the ${event.of} cools down (${event.code})`,
+    },
+  ),
+  /** `milliseconds`: how far the server's clock is ahead of ours. */
+  clock_offset_learned: row<{ readonly authorizationServer: string; readonly milliseconds: number }>({
+    level: 'info',
+    sentence: (event) =>
+      `the clock of ${event.authorizationServer} is ${event.milliseconds} ms ahead of ours: once more by it`,
+  }),
+  /** After `invalid_client`: the request is repeated with the secret as it is now. */
+  newer_secret_found: row<OfConnection>({
+    level: 'info',
+    sentence: (event) => `${event.connection} was refused, and its secret has changed: once more with the new one`,
+  }),
+  /** After `invalid_client`: the request is repeated with the previous key or password. The new one has to be registered. */
+  previous_key_tried: row<OfConnection>({
+    level: 'warn',
+    sentence: (event) => `${event.connection} was refused: once more by the key that was current before`,
+  }),
+  /** The elements can't be read again, or have mistakes by now: the last good ones serve on. */
+  reload_failed: row<OfConnection & Failed>({
+    level: 'warn',
+    metrics: () => ({ ReloadsFailed: 1 }),
+    dimensions: ['connection'],
+    sentence: (event) => `${event.connection} can't be read again: ${event.reason}`,
+    isShownWhileServing: true,
+  }),
+  /** The shared cache failed or was too slow: for a while this process goes on without it. */
+  cache_passed_over: row<Took & { readonly reason: string }>({
+    level: 'warn',
+    metrics: () => ({ CacheBudgetExceeded: 1 }),
+    sentence: (event) => `the shared cache is passed over: ${event.reason} (${event.milliseconds} ms)`,
+  }),
+  /** The shared cache holds something that is no token: a miss. */
+  cached_token_unreadable: row<OfConnection & { readonly reason: string }>({
+    level: 'warn',
+    sentence: (event) => `a token in the shared cache can't be read: ${event.reason}`,
+  }),
+  /** A token was not renewed in time, or not at all; if it is still good it is handed out all the same. */
+  renewal_failed: row<OfConnection & Failed>({
+    level: 'warn',
+    sentence: (event) => `not renewed: ${event.reason}`,
+    isShownWhileServing: true,
+  }),
+  /** The event bus did not take it. The caller does the work of the event itself, or it is done later. */
+  event_not_raised: row<OfConnection & { readonly type: string; readonly reason: string }>({
+    level: 'warn',
+    sentence: (event) => `${event.type} was not raised: ${event.reason}`,
+    isShownWhileServing: true,
+  }),
+  warm_run_ended: row<
+    Took & {
       readonly due: number
       readonly renewed: number
       readonly failed: number
       /** For the next run: there was no time for them. */
       readonly left: number
-      readonly milliseconds: number
     }
-  | { readonly event: 'event_answered'; readonly type: string; readonly milliseconds: number }
-  | {
-      readonly event: 'event_failed'
+  >({
+    level: 'info',
+    metrics: ({ renewed, failed, left, milliseconds }) => {
+      return { WarmRenewed: renewed, WarmFailed: failed, WarmLeft: left, WarmRunDuration: milliseconds }
+    },
+    sentence: ({ due, renewed, failed, left, milliseconds }) =>
+      `warm run: ${due} due, ${renewed} renewed, ${failed} failed, ${left} left (${milliseconds} ms)`,
+    isShownWhileServing: true,
+  }),
+  event_answered: row<Took & { readonly type: string }>({
+    level: 'info',
+    sentence: (event) => `${event.type} answered (${event.milliseconds} ms)`,
+    isShownWhileServing: true,
+  }),
+  event_failed: row<
+    Failed & {
       readonly type: string
-      readonly code: string
-      readonly reason: string
       /** Which one it was. */
       readonly attempt: number
-      /** Whether it goes to the dead-letter queue now. */
+      /** Whether the event goes to the dead-letter queue now. */
       readonly isLast: boolean
     }
-  | {
-      /** It stays in its queue, which moves it later, without a reason. */
-      readonly event: 'dead_letter_not_taken'
-      readonly code: string
-      readonly reason: string
-    }
-  | {
-      readonly event: 'rotation_step_done'
-      readonly jwtBuilder: string
-      readonly step: string
-      readonly milliseconds: number
-    }
-  | {
-      readonly event: 'rotation_failed'
-      /** Absent, as the step, where it isn't known for which one it was asked. */
-      readonly jwtBuilder?: string
-      readonly step?: string
-      readonly code: string
-      readonly reason: string
-    }
-  | {
-      readonly event: 'keys_published'
-      readonly jwtBuilder: string
-      /** How many anybody may see. */
+  >({
+    level: 'warn',
+    metrics: () => ({ EventsFailed: 1 }),
+    sentence: (event) => `${event.type} failed, attempt ${event.attempt}: ${event.reason}`,
+    isShownWhileServing: true,
+  }),
+  /** The event stays in its queue, which moves it later, without a reason. */
+  dead_letter_not_taken: row<Failed>({
+    level: 'warn',
+    sentence: (event) => `not taken by the dead letters: ${event.reason}`,
+  }),
+  rotation_step_done: row<OfBuilder & Took & { readonly step: string }>({
+    level: 'info',
+    sentence: (event) => `${event.step} done for jwtBuilder/${event.jwtBuilder} (${event.milliseconds} ms)`,
+    isShownWhileServing: true,
+  }),
+  /** Builder and step are absent where the request named none that can be read. */
+  rotation_failed: row<Partial<OfBuilder> & Failed & { readonly step?: string }>({
+    level: 'warn',
+    metrics: () => ({ RotationsFailed: 1 }),
+    sentence: (event) => `${event.step ?? 'a step'} of a rotation failed: ${event.reason}`,
+    isShownWhileServing: true,
+  }),
+  keys_published: row<
+    OfBuilder & {
+      /** How many keys anybody may see. */
       readonly keys: number
-      /** Of the one that signs, where it is rotated: since when. */
+      /** For how long the key that signs has done so, where it is rotated. */
       readonly keyAgeSeconds?: number
-      /** Of one that Tokenwell makes: whether the next one has not come in time. */
+      /** Whether the next key has not come in time, where Tokenwell makes them. */
       readonly isKeyOverdue?: boolean
     }
-  | {
-      /** What was published stays. */
-      readonly event: 'publication_failed'
-      readonly jwtBuilder: string
-      readonly code: string
-      readonly reason: string
-    }
-  | {
-      /** Whatever the answer. */
-      readonly event: 'api_called'
-      readonly connection: string
-      readonly status: number
-      readonly milliseconds: number
-    }
-  | {
-      /** No answer, or none that can be passed on. */
-      readonly event: 'api_call_failed'
-      readonly connection: string
-      /** An error type of RFC 9209. */
-      readonly code: string
-      readonly milliseconds: number
-    }
-  | {
-      /** Once more: with another token, or over another connection. */
-      readonly event: 'api_call_repeated'
-      readonly connection: string
-      readonly reason: 'token_rejected' | 'dead_connection'
-    }
-  | {
-      readonly event: 'request_failed'
-      readonly code: string
-      readonly status: number
-      /** For the operator. */
-      readonly reason: string
-      readonly requestId: string
-      /** Where the request names one that may be. */
-      readonly connection?: string
-    }
+  >({
+    level: 'info',
+    metrics({ keyAgeSeconds, isKeyOverdue }) {
+      if (keyAgeSeconds === undefined) return undefined
+      // A zero shows that somebody looked. Without it an alarm could not tell that from silence.
+      const overdue = isKeyOverdue !== undefined && { SigningKeyOverdue: Number(isKeyOverdue) }
+      return { SigningKeyAge: keyAgeSeconds, ...overdue }
+    },
+    dimensions: ['jwtBuilder'],
+    sentence: (event) => `jwtBuilder/${event.jwtBuilder}: ${event.keys} public keys are published`,
+    isShownWhileServing: true,
+  }),
+  /** What was published stays. */
+  publication_failed: row<OfBuilder & Failed>({
+    level: 'warn',
+    sentence: (event) => `jwtBuilder/${event.jwtBuilder}: what is published stays as it is: ${event.reason}`,
+    isShownWhileServing: true,
+  }),
+  /** Whatever the answer. */
+  api_called: row<OfConnection & Took & { readonly status: number }>({
+    level: 'info',
+    metrics: (event) => ({ ApiCallDuration: event.milliseconds }),
+    dimensions: ['connection'],
+    sentence: (event) => `${event.connection}: the API answered ${event.status} (${event.milliseconds} ms)`,
+    isShownWhileServing: true,
+  }),
+  /** No answer, or none that can be passed on. The code is an error type of RFC 9209. */
+  api_call_failed: row<OfConnection & Took & { readonly code: string }>({
+    level: 'warn',
+    metrics: () => ({ ApiCallsFailed: 1 }),
+    dimensions: ['connection'],
+    sentence: (event) => `${event.connection}: the API gave no answer: ${event.code} (${event.milliseconds} ms)`,
+    isShownWhileServing: true,
+  }),
+  /** Once more: with another token, or over another connection. */
+  api_call_repeated: row<OfConnection & { readonly reason: 'token_rejected' | 'dead_connection' }>({
+    level: 'info',
+    metrics: ({ reason }) => (reason === 'token_rejected' ? { ApiTokensRejected: 1 } : undefined),
+    dimensions: ['connection'],
+    sentence: (event) => `${event.connection}: once more (${event.reason})`,
+    isShownWhileServing: true,
+  }),
+  request_failed: row<
+    // The connection is there where the request names one that may be.
+    Partial<OfConnection> & Failed & { readonly status: number; readonly requestId: string }
+  >({
+    level: 'warn',
+    metrics: ({ status }) => (status < 500 || passingStatuses.includes(status) ? undefined : { RequestsFailed: 1 }),
+    dimensions: ['connection'],
+    sentence: (event) => `failed with ${event.status} ${event.code}: ${event.reason}`,
+  }),
+} as const
 
-/** Port: takes an event down. It never throws and nobody waits for it. */
+type FieldsOf<Each> = Each extends Row<infer Fields> ? Fields : never
+export type LogEventName = keyof typeof logEvents
+export type LogEvent = {
+  [Name in LogEventName]: { readonly event: Name } & FieldsOf<(typeof logEvents)[Name]>
+}[LogEventName]
+
+/** Writes an event down. It never throws and nobody waits for it. */
 export type Log = (event: LogEvent) => void
+
+/** The row of an event, which takes the fields of that event alone. */
+function rowOf({ event }: LogEvent): Row<LogEvent> {
+  return logEvents[event] as Row<LogEvent>
+}
+
+/** What an event counts for. Undefined where nothing does. */
+export function meter(event: LogEvent): Metered | undefined {
+  const { metrics, dimensions: names = [] } = rowOf(event)
+  const values = metrics?.(event)
+  if (!values) return undefined
+  const fields: Metered['dimensions'] & { readonly event: string } = event
+  const dimensions: { [Name in MetricDimension]?: string } = {}
+  for (const name of names) if (fields[name] !== undefined) dimensions[name] = fields[name]
+  return { values, dimensions }
+}
+
+/** One line for a person at a terminal. */
+export function describeLogEvent(event: LogEvent): string {
+  return rowOf(event).sentence(event)
+}

@@ -1,7 +1,7 @@
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createHandler } from '../../functions/issue-token/handler.ts'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
-import { powertoolsLog, withPowertoolsMetrics } from '../../lib/adapters/log/powertools.ts'
+import { createPowertoolsLog } from '../../lib/adapters/log/powertools.ts'
 import { memoryRecords } from '../../lib/adapters/process/memory-records.ts'
 import { createParts } from '../../lib/application/application.ts'
 import type { RecordStore, StoredRecord } from '../../lib/fleet/record-store.ts'
@@ -120,7 +120,7 @@ async function createCountedInstance(t: CleanUp, farEnd: FarEnd) {
     ...opened,
     store: countUnits(memoryRecords({ maximumRecords: 100 }), counted),
     memoryMaximumSeconds: memorySeconds,
-    log: withPowertoolsMetrics(powertoolsLog('bench'), 'bench'),
+    log: createPowertoolsLog('bench'),
     now: () => opened.now() + ageMilliseconds,
   }
   countLog(counted)

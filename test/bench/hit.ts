@@ -3,7 +3,7 @@ import httpHeaderNormalizer from '@middy/http-header-normalizer'
 import httpRouter from '@middy/http-router'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
-import { powertoolsLog, withPowertoolsMetrics } from '../../lib/adapters/log/powertools.ts'
+import { createPowertoolsLog } from '../../lib/adapters/log/powertools.ts'
 import { exampleElements } from '../support/elements/elements.ts'
 import { createBareWorkspace, createHttpEvent, loadFunction, tokenRequest } from '../support/functions/load-function.ts'
 import type { FarEnd } from './far-end.ts'
@@ -129,7 +129,7 @@ const requestHeaders = {
 }
 
 function constantHandler(answer: APIGatewayProxyStructuredResultV2) {
-  const log = withPowertoolsMetrics(powertoolsLog('bench'), 'bench')
+  const log = createPowertoolsLog('bench')
   const answerIt = async () => {
     log({ event: 'token_handed_out', connection: 'conn', source: 'memory', secondsLeft: 3_570 })
     return { ...answer }

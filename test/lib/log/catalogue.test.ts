@@ -11,8 +11,8 @@ import { DeadLettersError } from '../../../lib/events/dead-letters.ts'
 import { EventBusError } from '../../../lib/events/event-bus.ts'
 import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
-import type { LogEvent } from '../../../lib/log/log-event.ts'
-import { type MetricName, meter, metricUnits } from '../../../lib/log/metric.ts'
+import { type LogEvent, logEvents, meter } from '../../../lib/log/log-event.ts'
+import { type MetricName, metricUnits } from '../../../lib/log/metric.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
@@ -34,6 +34,12 @@ import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
 const [eventRows, metricRows] = readTables()
 
+test('each event of the catalogue has a row of the page with its level, and each row is an event', () => {
+  const ofCode = Object.entries(logEvents).map(([name, { level }]) => [name, level])
+  const ofPage = [...eventRows].map(([name, [level]]) => [name, level])
+  assert.deepEqual(ofPage.toSorted(), ofCode.toSorted())
+})
+
 test('each event that requests of every kind write stands in the catalogue with its fields, and each row is written', async (t) => {
   const events = await everyKindOfEvent(t)
   for (const { event, ...fields } of events) {
@@ -42,7 +48,7 @@ test('each event that requests of every kind write stands in the catalogue with 
     const more = Object.keys(fields).filter((field) => !row.includes(field))
     assert.deepEqual(more, [], event)
   }
-  for (const [name, fields] of eventRows) {
+  for (const [name, [, ...fields]] of eventRows) {
     const seen = events.filter(({ event }) => event === name).flatMap((event) => Object.keys(event))
     assert.deepEqual(
       fields.filter((field) => !seen.includes(field)),
@@ -239,7 +245,7 @@ async function ofCalls(t: TestContext): Promise<readonly LogEvent[]> {
   return log
 }
 
-/** The cells in backticks of each row after the first, by the first; a unit stands bare. */
+/** The cells of each row by the first: what is in backticks, after a level or unit without them. */
 function readTables(): readonly [Map<string, readonly string[]>, Map<string, readonly string[]>] {
   const text = readFileSync(join(root, 'lib', 'log', 'README.md'), 'utf8')
   const [, events = '', metrics = ''] = text.split(/^\| (?:event|metric) \|.*$/m)
@@ -252,7 +258,7 @@ function readTables(): readonly [Map<string, readonly string[]>, Map<string, rea
     )
   const quoted = (cell = '') => [...cell.matchAll(/`(\w+)`/g)].map(([, word = '']) => word)
   return [
-    rows(events, ([fields]) => quoted(fields)),
+    rows(events, ([level = '', fields]) => [level.trim(), ...quoted(fields)]),
     rows(metrics, ([unit = '', dimensions]) => [unit.trim(), ...quoted(dimensions)]),
   ]
 }

@@ -6,17 +6,20 @@ import { root } from '../../../support/process/local-run.ts'
 
 const run = promisify(execFile)
 
-/** What a process writes that logs a success and a failure. */
+/** What a process that counts nothing writes of a success and three failures. */
 async function logged(environment: Record<string, string>): Promise<Record<string, unknown>[]> {
   const script = `
-    import { powertoolsLog } from '../lib/adapters/log/powertools.ts'
-    const log = powertoolsLog('prod')
+    import { createPowertoolsLog } from './lib/adapters/log/powertools.ts'
+    const log = createPowertoolsLog('prod')
     log({ event: 'token_obtained', connection: 'conn', authorizationServer: 'theServer', milliseconds: 12 })
     log({ event: 'request_failed', code: 'refused', status: 502, reason: 'why', requestId: 'the-request' })
     log({ event: 'previous_key_tried', connection: 'conn' })
     log({ event: 'renewal_failed', connection: 'conn', code: 'unreachable', reason: 'why' })`
   const words = ['--input-type=module', '--eval', script]
-  const { stdout, stderr } = await run(process.execPath, words, { cwd: root, env: environment })
+  const { stdout, stderr } = await run(process.execPath, words, {
+    cwd: root,
+    env: { POWERTOOLS_METRICS_DISABLED: 'true', ...environment },
+  })
   const lines = (stdout + stderr).split('\n').filter(Boolean)
   return lines.map((line) => JSON.parse(line))
 }

@@ -6,16 +6,18 @@ import { root } from '../../../support/process/local-run.ts'
 
 const run = promisify(execFile)
 
-/** What a process writes that logs these events, the log itself in plain lines. */
+/** What a process writes that logs these events: each line of the log as `log <event>`, each line of metrics as it is. */
 async function printed(events: readonly object[]): Promise<string[]> {
   const script = `
-    import { withPowertoolsMetrics } from '../lib/adapters/log/powertools.ts'
-    const log = withPowertoolsMetrics(({ event }) => process.stdout.write('log ' + event + '\\n'), 'prod')
+    import { createPowertoolsLog } from './lib/adapters/log/powertools.ts'
+    const log = createPowertoolsLog('prod')
     for (const event of ${JSON.stringify(events)}) log(event)`
   const words = ['--input-type=module', '--eval', script]
   const { stdout, stderr } = await run(process.execPath, words, { cwd: root, env: {} })
-  assert.equal(stderr, '')
-  return stdout.split('\n').filter(Boolean)
+  // Warnings of our own, and none of Powertools.
+  for (const line of stderr.split('\n').filter(Boolean)) assert.equal(JSON.parse(line).level, 'WARN')
+  const lines = (stdout + stderr).split('\n').filter(Boolean)
+  return lines.map((line) => ('_aws' in JSON.parse(line) ? line : `log ${JSON.parse(line).message}`))
 }
 
 const passedOver = { event: 'cache_passed_over', reason: 'nobody listens', milliseconds: 250 }

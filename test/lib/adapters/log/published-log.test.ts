@@ -1,18 +1,28 @@
 import assert from 'node:assert/strict'
-import { channel } from 'node:diagnostics_channel'
+import { execFile } from 'node:child_process'
 import { test } from 'node:test'
-import { logChannel, publishedLog } from '../../../../lib/adapters/log/powertools.ts'
+import { promisify } from 'node:util'
+import { logChannel } from '../../../../lib/adapters/log/powertools.ts'
 import type { LogEvent } from '../../../../lib/log/log-event.ts'
+import { root } from '../../../support/process/local-run.ts'
 
-test('an event is taken down, and published to whoever listens', (t) => {
-  const [taken, heard]: [LogEvent[], unknown[]] = [[], []]
-  const listener = (event: unknown) => heard.push(event)
-  channel('tokenwell:log').subscribe(listener)
-  t.after(() => channel('tokenwell:log').unsubscribe(listener))
-
+test('an event is taken down, and published to whoever listens', async () => {
   const event: LogEvent = { event: 'connection_resolved', connection: 'conn', milliseconds: 1 }
-  publishedLog((each) => taken.push(each))(event)
+  const script = `
+    import { channel } from 'node:diagnostics_channel'
+    import { createPowertoolsLog } from './lib/adapters/log/powertools.ts'
+    channel('tokenwell:log').subscribe((heard) => console.log(JSON.stringify({ heard })))
+    createPowertoolsLog('prod')(${JSON.stringify(event)})`
+  const words = ['--input-type=module', '--eval', script]
+  const { stdout } = await promisify(execFile)(process.execPath, words, { cwd: root, env: {} })
+  const [taken, heard, ...more] = stdout
+    .split('\n')
+    .filter(Boolean)
+    .map((line): Record<string, unknown> => JSON.parse(line))
   assert.equal(logChannel, 'tokenwell:log')
-  assert.deepEqual(taken, [event])
-  assert.deepEqual(heard, [event])
+  assert.deepEqual(
+    [taken?.['message'], taken?.['connection'], taken?.['milliseconds']],
+    ['connection_resolved', 'conn', 1],
+  )
+  assert.deepEqual([heard, more], [{ heard: event }, []])
 })
