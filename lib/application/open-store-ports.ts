@@ -1,4 +1,4 @@
-import { powertoolsLog, publishedLog, withPowertoolsMetrics } from '../adapters/log/powertools.ts'
+import { createPowertoolsLog } from '../adapters/log/powertools.ts'
 import { createSteadyClock, randomId, timerPause } from '../adapters/process/clock.ts'
 import { inTime } from '../base/time.ts'
 import { firstCallMilliseconds } from '../fleet/circuit-breaker.ts'
@@ -24,7 +24,7 @@ export function openStorePorts({ deployment, secrets: place, cache }: Environmen
     random: Math.random,
     randomId,
     pause: timerPause,
-    log: withPowertoolsMetrics(publishedLog(powertoolsLog(stage)), stage),
+    log: createPowertoolsLog(stage),
   }
 }
 
