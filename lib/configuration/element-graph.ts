@@ -24,6 +24,12 @@ export interface ElementGraph {
 
 type Readings = ReadonlyMap<string, ElementReading>
 
+/** An attribute of an element, and which other element it names, whether that exists or not. */
+interface NamedReference {
+  readonly attribute: string
+  readonly to: ElementReference
+}
+
 /** From an element to another that it uses. */
 interface Link {
   readonly to: ElementReference
@@ -42,9 +48,12 @@ export async function collectElements(store: ElementStore, roots: readonly Eleme
   )
   const own = used.flatMap(({ findings }) => findings)
   return {
-    get: <K extends Kind>(kind: K, id: string | undefined) =>
-      id === undefined ? undefined : (readings.get(keyOf({ kind, id }))?.element as Elements[K] | undefined),
-    has: (kind, id) => readings.has(keyOf({ kind, id })),
+    get<K extends Kind>(kind: K, id: string | undefined) {
+      return id === undefined ? undefined : (readings.get(keyOf({ kind, id }))?.element as Elements[K] | undefined)
+    },
+    has(kind, id) {
+      return readings.has(keyOf({ kind, id }))
+    },
     readings: used,
     findings: [...own, ...(await Promise.all(dangling.map((each) => describeDangling(store, each))))],
   }
@@ -52,10 +61,10 @@ export async function collectElements(store: ElementStore, roots: readonly Eleme
 
 async function loadElements(store: ElementStore, roots: readonly ElementReference[]): Promise<Readings> {
   const readings = new Map<string, ElementReading>()
-  const asked = new Set<string>()
+  const requested = new Set<string>()
   for (let level = [...roots]; level.length > 0; ) {
-    const unread = new Map(level.filter((each) => !asked.has(keyOf(each))).map((each) => [keyOf(each), each]))
-    for (const key of unread.keys()) asked.add(key)
+    const unread = new Map(level.filter((each) => !requested.has(keyOf(each))).map((each) => [keyOf(each), each]))
+    for (const key of unread.keys()) requested.add(key)
     const found = unread.size > 0 ? (await store.get([...unread.values()])).filter((each) => each !== undefined) : []
     for (const reading of found) readings.set(keyOf(reading.reference), reading)
     level = found.flatMap((reading) => linksOf(reading).map(({ to }) => to))
@@ -108,10 +117,8 @@ function needsNoKeyStore({ jwkEnabled, signatureAlgorithm = defaultSignatureAlgo
   return jwkEnabled === true || isSharedKeyAlgorithm(signatureAlgorithm)
 }
 
-interface DanglingReference {
+interface DanglingReference extends NamedReference {
   readonly from: ElementReference
-  readonly attribute: string
-  readonly to: ElementReference
 }
 
 async function describeDangling(store: ElementStore, { from, attribute, to }: DanglingReference): Promise<Finding> {
@@ -125,12 +132,6 @@ async function describeDangling(store: ElementStore, { from, attribute, to }: Da
     attribute,
     sentence: `there is no ${to.kind} with the id ${JSON.stringify(to.id)}. ${advice}`,
   }
-}
-
-/** An attribute of an element, and which other element it names, whether that exists or not. */
-export interface NamedReference {
-  readonly attribute: string
-  readonly to: ElementReference
 }
 
 /** What an element names, as far as its attributes can be read; not the default elements that are used if it names none. */
