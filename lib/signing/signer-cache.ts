@@ -32,7 +32,7 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
     async current(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer> {
       const secret = await secrets.get(key.location)
       try {
-        return signersOf(key, algorithm, secret).current(now())
+        return currentSigner(signersOf(key, algorithm, secret), now())
       } catch (error) {
         secrets.forget(key.location)
         throw error
@@ -48,47 +48,47 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
     async previous(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer | undefined> {
       const secret = await secrets.get(key.location)
       const signers = signersOf(key, algorithm, secret)
-      if (signers.isTimed) return signers.previous(now())
+      if (signers.kind === 'key_pairs' && signers.choice.isTimed) return previousSigner(signers, now())
       const secretBefore = await secrets.getPrevious(key.location)
       if (!secretBefore || secretBefore.equals(secret)) return undefined
-      return createVersionSigners(key, algorithm, secretBefore).current(now())
+      return currentSigner(createVersionSigners(key, algorithm, secretBefore), now())
     },
   }
 }
 
-/** The signers of one version of a secret, each made at its first use. */
-interface VersionSigners {
-  /** Whether the keys have times. */
-  readonly isTimed: boolean
-  /** @throws {KeyStoreError} when no key signs at that time, or the one that does doesn't fit */
-  current(now: number): Signer
-  /** Undefined where no key has signed before. */
-  previous(now: number): Signer | undefined
+/** The signers of one version of a secret, for one algorithm. */
+type VersionSigners = { readonly kind: 'shared_key'; readonly signer: Signer } | KeyPairSigners
+type KeyPairSigners = ReturnType<typeof createKeyPairSigners>
+
+/** @throws {KeyStoreError} when the secret can't be read as keys of that algorithm */
+function createVersionSigners(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
+  if (isSharedKeyAlgorithm(algorithm))
+    return { kind: 'shared_key', signer: createSharedKeySigner(key, algorithm, secret) }
+  return createKeyPairSigners(key, algorithm, readSigningKeys(key.location, secret))
 }
 
-/** @throws {KeyStoreError} when the secret can't be read */
-function createVersionSigners(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
-  if (isSharedKeyAlgorithm(algorithm)) {
-    const signer = createSharedKeySigner(key, algorithm, secret)
-    return { isTimed: false, current: () => signer, previous: () => undefined }
-  }
-  const choice = createKeyChoice(key, readSigningKeys(key.location, secret))
+function createKeyPairSigners(key: KeyReference, algorithm: SignatureAlgorithm, keys: readonly SigningKey[]) {
+  const choice = createKeyChoice(key, keys)
   const made = new Map<SigningKey, Signer>()
 
+  /** Makes the signer of a key at its first use. */
   function signerOf(signingKey: SigningKey): Signer {
     const signer = made.get(signingKey) ?? createKeySigner(key, algorithm, signingKey)
     made.set(signingKey, signer)
     return signer
   }
 
-  return {
-    isTimed: choice.isTimed,
-    current: (now) => signerOf(choice.current(now)),
-    previous(now) {
-      const signingKey = choice.previous(now)
-      return signingKey && signerOf(signingKey)
-    },
-  }
+  return { kind: 'key_pairs' as const, choice, signerOf }
+}
+
+function currentSigner(signers: VersionSigners, now: number): Signer {
+  if (signers.kind === 'shared_key') return signers.signer
+  return signers.signerOf(signers.choice.current(now))
+}
+
+function previousSigner({ choice, signerOf }: KeyPairSigners, now: number): Signer | undefined {
+  const signingKey = choice.previous(now)
+  return signingKey && signerOf(signingKey)
 }
 
 function createKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, signingKey: SigningKey): Signer {
@@ -107,31 +107,32 @@ function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureA
   return createLocalSigner(createSecretKey(bytes), {})
 }
 
-/** Which of a secret's keys signs. */
-export interface KeyChoice {
-  /** Whether the keys have times, and the clock decides. Otherwise the same key always signs. */
-  readonly isTimed: boolean
-  /** @throws {KeyStoreError} when no key signs at that time */
-  current(now: number): SigningKey
-  /** By the clock. Undefined where no key has signed before. */
-  previous(now: number): SigningKey | undefined
-}
-
-/** @throws {KeyStoreError} when no key has the alias, or several keys have it and none of them has times */
-export function createKeyChoice({ location, alias }: KeyReference, keys: readonly SigningKey[]): KeyChoice {
+/**
+ * Chooses which of a secret's keys signs.
+ * @throws {KeyStoreError} when no key has the alias, or several keys have it and none of them has times
+ */
+export function createKeyChoice({ location, alias }: KeyReference, keys: readonly SigningKey[]) {
   const candidates = alias === undefined ? keys : keys.filter(({ keyId }) => keyId === alias)
   const [only, ...others] = candidates
   if (!only)
     throw new KeyStoreError(location, `holds no key ${JSON.stringify(alias)}; keyAlias can be: ${aliasesOf(keys)}.`)
-  if (isTimed(candidates))
-    return {
-      isTimed: true,
-      current: (now) => currentKey(candidates, now) ?? throwNoCurrentKey(location, candidates, now),
-      previous: (now) => previousKey(candidates, now),
-    }
-  if (others.length > 0)
+  const hasTimes = isTimed(candidates)
+  if (!hasTimes && others.length > 0)
     throw new KeyStoreError(location, `holds several keys; say which one signs by keyAlias: ${aliasesOf(keys)}.`)
-  return { isTimed: false, current: () => only, previous: () => undefined }
+
+  return {
+    /** Whether the keys have times, and the clock decides. Otherwise the same key always signs. */
+    isTimed: hasTimes,
+    /** @throws {KeyStoreError} when no key signs at that time */
+    current(now: number): SigningKey {
+      if (!hasTimes) return only
+      return currentKey(candidates, now) ?? throwNoCurrentKey(location, candidates, now)
+    },
+    /** By the clock. Undefined where no key has signed before. */
+    previous(now: number): SigningKey | undefined {
+      return hasTimes ? previousKey(candidates, now) : undefined
+    },
+  }
 }
 
 function throwNoCurrentKey(location: string, keys: readonly SigningKey[], now: number): never {

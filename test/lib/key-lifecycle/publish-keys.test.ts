@@ -18,7 +18,7 @@ import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const location = 'tokenwell/local/the-keys'
 const minute = 60_000
-const inFlight = 12 * minute
+const drainMilliseconds = 12 * minute
 
 const rsa = generateKey('RS256', 2048)
 const otherRsa = generateKey('RS256', 2048)
@@ -112,7 +112,7 @@ test("an operator's new key is published at once, and the one before it until it
   publication.secrets.set(location, set(jwk('new', otherRsa)))
   await publication.publish()
   assert.deepEqual(await publication.kids(), ['new', 'old'])
-  publication.pass(inFlight - 1)
+  publication.pass(drainMilliseconds - 1)
   await publication.publish()
   assert.deepEqual(await publication.kids(), ['new', 'old'])
   publication.pass(1)
@@ -190,7 +190,7 @@ test('the keys of a jwtBuilder that is gone stay for what they may have signed',
   await publication.publish()
   publication.change({ jwtBuilder: {} })
   await publication.publish()
-  publication.pass(inFlight)
+  publication.pass(drainMilliseconds)
   await publication.publish()
   assert.equal((await publication.kids()).length, 1)
   publication.pass(60 * minute)

@@ -4,7 +4,7 @@ import { keysOf, type PublishedKey, republish } from '../../../lib/key-lifecycle
 import type { PublicJwk } from '../../../lib/signing/public-jwk.ts'
 
 const now = 1_800_000_000_000
-const inFlight = 720_000
+const drainMilliseconds = 720_000
 const earlier = now - 86_400_000
 
 const jwk = (kid: string, more: object = {}): PublicJwk => ({
@@ -21,7 +21,7 @@ const standing = (kid: string, until?: number): PublishedKey => ({
   ...(until !== undefined && { until }),
 })
 const next = (before: readonly PublishedKey[], keys: readonly { jwk: PublicJwk; until?: number }[]) =>
-  republish(before, keys, { now, assertionDrainMilliseconds: inFlight }).map(({ jwk: { kid }, ...times }) => ({
+  republish(before, keys, { now, assertionDrainMilliseconds: drainMilliseconds }).map(({ jwk: { kid }, ...times }) => ({
     kid,
     ...times,
   }))
@@ -34,11 +34,11 @@ test('a key is published from now on, one that stands there since it has stood t
 })
 
 test('a key that is there no more stays until the last of what it signed is out, and no longer however often it is looked at', () => {
-  const [a] = republish([standing('a')], [], { now, assertionDrainMilliseconds: inFlight })
-  assert.equal(a?.until, now + inFlight)
-  const later = { now: now + inFlight - 1, assertionDrainMilliseconds: inFlight }
-  assert.equal(republish([a], [], later)[0]?.until, now + inFlight)
-  assert.deepEqual(republish([a], [], { ...later, now: now + inFlight }), [])
+  const [a] = republish([standing('a')], [], { now, assertionDrainMilliseconds: drainMilliseconds })
+  assert.equal(a?.until, now + drainMilliseconds)
+  const later = { now: now + drainMilliseconds - 1, assertionDrainMilliseconds: drainMilliseconds }
+  assert.equal(republish([a], [], later)[0]?.until, now + drainMilliseconds)
+  assert.deepEqual(republish([a], [], { ...later, now: now + drainMilliseconds }), [])
 })
 
 test('a key whose end is known goes at it', () => {
@@ -51,13 +51,13 @@ test('a key whose end is known goes at it', () => {
 
 test('a key that signed until a moment ago stays for what it signed, whatever end was planned', () => {
   assert.deepEqual(next([standing('a')], [{ jwk: jwk('a'), until: now - 1 }]), [
-    { kid: 'a', publishedAt: earlier, until: now + inFlight },
+    { kid: 'a', publishedAt: earlier, until: now + drainMilliseconds },
   ])
   assert.deepEqual(next([standing('a', now + 9)], [{ jwk: jwk('a'), until: now - 1 }]), [
     { kid: 'a', publishedAt: earlier, until: now + 9 },
   ])
-  assert.deepEqual(next([standing('a')], [{ jwk: jwk('a'), until: now + 10 * inFlight }]), [
-    { kid: 'a', publishedAt: earlier, until: now + 10 * inFlight },
+  assert.deepEqual(next([standing('a')], [{ jwk: jwk('a'), until: now + 10 * drainMilliseconds }]), [
+    { kid: 'a', publishedAt: earlier, until: now + 10 * drainMilliseconds },
   ])
 })
 
@@ -69,14 +69,17 @@ test('a key that signs again has no end, and has not been there for as long as i
 test('another key of the same kid takes its place at once: no reader could tell the two apart', () => {
   const published = republish([standing('a')], [{ jwk: jwk('a', { x: 'other' }) }, { jwk: jwk('a', { x: 'third' }) }], {
     now,
-    assertionDrainMilliseconds: inFlight,
+    assertionDrainMilliseconds: drainMilliseconds,
   })
   assert.deepEqual(published, [{ jwk: jwk('a', { x: 'other' }), publishedAt: now }])
 })
 
 test('a certificate that comes or goes makes no other key of it', () => {
   assert.deepEqual(
-    republish([standing('a')], [{ jwk: jwk('a', { x5c: ['abc'] }) }], { now, assertionDrainMilliseconds: inFlight }),
+    republish([standing('a')], [{ jwk: jwk('a', { x5c: ['abc'] }) }], {
+      now,
+      assertionDrainMilliseconds: drainMilliseconds,
+    }),
     [{ jwk: jwk('a', { x5c: ['abc'] }), publishedAt: earlier }],
   )
 })

@@ -33,7 +33,7 @@ function aLeakingKey(kid: string, until?: number): PublishedKey {
   return { jwk: jwk as never, publishedAt: now(), ...(until !== undefined && { until }) }
 }
 
-function publicationsOver(store: RecordStore) {
+function publicationStoreOver(store: RecordStore) {
   let ids = 0
   const pause = () => new Promise<void>(() => {})
   const budget = createBudget({ budgetMilliseconds: 100, now, random: () => 0, pause, log() {} })
@@ -97,7 +97,7 @@ test('a connection that is called keys has other records', () => {
 
 test('who meets a change of somebody else decides anew, from what is there then', async () => {
   const store = memoryRecords({ maximumRecords: 10 })
-  const [mine, theirs] = [publicationsOver(store), publicationsOver(store)]
+  const [mine, theirs] = [publicationStoreOver(store), publicationStoreOver(store)]
   const seen: number[] = []
   const after = await mine.change(
     'theBuilder',
@@ -123,7 +123,7 @@ test('who meets a change of somebody else decides anew, from what is there then'
 test('what is the same is not written, and what is undecided neither', async () => {
   const records = memoryRecords({ maximumRecords: 10 })
   let writes = 0
-  const publications = publicationsOver({
+  const publicationStore = publicationStoreOver({
     ...records,
     write(...values) {
       writes++
@@ -131,22 +131,22 @@ test('what is the same is not written, and what is undecided neither', async () 
     },
   })
   const publication = keys(aLeakingKey('a'))
-  for (let count = 0; count < 3; count++) await publications.change('theBuilder', async () => publication, now())
+  for (let count = 0; count < 3; count++) await publicationStore.change('theBuilder', async () => publication, now())
   assert.equal(writes, 1)
   const tried = { ...keys(aLeakingKey('a')), tryAt: 5 } as Publication
-  for (let count = 0; count < 2; count++) await publications.change('tried', async () => tried, now())
+  for (let count = 0; count < 2; count++) await publicationStore.change('tried', async () => tried, now())
   for (let count = 0; count < 2; count++)
-    await publications.change('tried', async () => ({ ...tried, tryAt: 6 }), now())
+    await publicationStore.change('tried', async () => ({ ...tried, tryAt: 6 }), now())
   assert.equal(writes, 3, 'another time for a trial is another publication')
-  await publications.change('theBuilder', async () => 'unchanged', now())
-  await publications.change('other', async (before) => before ?? 'unchanged', now())
+  await publicationStore.change('theBuilder', async () => 'unchanged', now())
+  await publicationStore.change('other', async (before) => before ?? 'unchanged', now())
   assert.equal(writes, 3)
-  assert.equal(await publications.read('other', now()), undefined)
+  assert.equal(await publicationStore.read('other', now()), undefined)
 })
 
 test('a store that fails, or never takes it, is an error and no endless loop', async () => {
   const records = memoryRecords({ maximumRecords: 10 })
-  const failing = publicationsOver({
+  const failing = publicationStoreOver({
     ...records,
     read: () => Promise.reject(new RecordStoreError('it does not answer')),
   })
@@ -154,7 +154,7 @@ test('a store that fails, or never takes it, is an error and no endless loop', a
     name: 'CacheUnavailableError',
     message: 'it does not answer',
   })
-  const never = publicationsOver({ ...records, write: async () => false })
+  const never = publicationStoreOver({ ...records, write: async () => false })
   await assert.rejects(
     never.change('theBuilder', async () => keys(aLeakingKey('a')), now()),
     { name: 'CacheUnavailableError' },
