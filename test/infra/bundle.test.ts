@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { existsSync, readdirSync, statSync } from 'node:fs'
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
-import { bundleFunction, functionNames } from '../../infra/bundle.ts'
+import { build } from 'esbuild'
+import { bundleFunction, bundleFunctionSync, bundling, functionNames } from '../../infra/bundle.ts'
 import { exampleElements } from '../support/elements/elements.ts'
 import { startIssueTokenWithOidcProvider } from '../support/functions/issue-token-with-oidc-provider.ts'
 import { createHttpEvent, environmentOf, tokenRequest } from '../support/functions/load-function.ts'
@@ -78,4 +79,47 @@ test("every folder of functions is bundled, and has a test in which Lambda's run
   ])
   for (const name of functionNames)
     assert.ok(existsSync(join(import.meta.dirname, '..', 'functions', name, 'lambda.test.ts')), name)
+})
+
+test('node:http2 is left out for undici alone: any other package of a bundle gets the real modules', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-bundle-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const other = join(folder, 'node_modules', 'other', 'index.js')
+  await mkdir(dirname(other), { recursive: true })
+  await writeFile(
+    other,
+    `import { Agent } from 'node:http'
+     import { connect, constants } from 'node:http2'
+     export const found = [typeof Agent, typeof connect, constants.HTTP2_HEADER_STATUS]`,
+  )
+  const root = join(import.meta.dirname, '..', '..')
+  const contents = `import { found } from ${JSON.stringify(other)}
+    import { createConnector } from './lib/adapters/http/connector.ts'
+    import { Client } from './lib/adapters/http/undici.ts'
+    console.log(JSON.stringify([found, typeof createConnector, typeof Client]))`
+  const stdin = { contents, resolveDir: root, loader: 'ts' } as const
+  const outfile = join(folder, 'bundle.mjs')
+  const { splitting: _, outExtension: __, ...settings } = bundling
+  const { metafile } = await build({ ...settings, stdin, outfile, metafile: true, logLevel: 'error' })
+
+  const { stdout } = await run(process.execPath, [outfile])
+  assert.deepEqual(JSON.parse(stdout), [['function', 'function', ':status'], 'function', 'function'])
+  const resolved = (importer: string, module: string) => {
+    const [, input] = Object.entries(metafile.inputs).find(([path]) => path.endsWith(importer)) ?? []
+    return input?.imports.filter(({ path, original = path }) => original === module).map(({ path }) => basename(path))
+  }
+  assert.deepEqual(resolved('/undici/lib/dispatcher/client-h2.js', 'node:http2'), ['node-http2.cjs'])
+  assert.deepEqual(resolved('lib/adapters/http/connector.ts', 'node:http'), ['node-http.cjs'])
+  assert.deepEqual(resolved('/other/index.js', 'node:http2'), ['node:http2'])
+  assert.deepEqual(resolved('/other/index.js', 'node:http'), ['node:http'])
+})
+
+test('a construct, which is made synchronously, gets the same bundle', async (t) => {
+  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-bundle-'))
+  t.after(() => rm(folder, { recursive: true, force: true }))
+  const bundle = await bundleFunction('publish-keys', join(folder, 'awaited'))
+  const outdir = join(folder, 'sync', 'publish-keys')
+  bundleFunctionSync('publish-keys', outdir)
+  // Each name has a digest of what its file holds.
+  assert.deepEqual(readdirSync(outdir).sort(), readdirSync(dirname(bundle)).sort())
 })
