@@ -34,6 +34,14 @@ export interface AuthorizationServerOptions {
 /** Resource servers of this machine's making; others are an `invalid_target`. */
 const knownResources = 'https://api.server.com/'
 
+/** RFC 8705, with self-signed certificates. */
+const mutualTls: NonNullable<Configuration['features']>['mTLS'] = {
+  enabled: true,
+  certificateBoundAccessTokens: true,
+  selfSignedTlsClientAuth: true,
+  getCertificate: ({ req }) => (req.socket as TLSSocket).getPeerX509Certificate(),
+}
+
 /** @throws {LocalRunError} when the port is taken */
 export async function startAuthorizationServer(options: AuthorizationServerOptions): Promise<AuthorizationServer> {
   const { certificate, users, fetch } = options
@@ -84,12 +92,7 @@ async function configuration(
       clientCredentials: { enabled: true },
       devInteractions: { enabled: false },
       introspection: { enabled: true },
-      mTLS: {
-        enabled: true,
-        certificateBoundAccessTokens: true,
-        selfSignedTlsClientAuth: true,
-        getCertificate: ({ req }) => (req.socket as TLSSocket).getPeerX509Certificate(),
-      },
+      mTLS: mutualTls,
       resourceIndicators: {
         enabled: true,
         getResourceServerInfo(_ctx, resource) {

@@ -14,19 +14,7 @@ export interface ServerCertificate {
 
 /** A new CA and a certificate by it for a TLS server on this machine; the CA's key is forgotten at once. */
 export async function createServerCertificate(hostNames: readonly string[]): Promise<ServerCertificate> {
-  const caKeys = await generateKeys()
-  const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    ...validity(365),
-    name: 'CN=Tokenwell local run',
-    keys: caKeys,
-    signingAlgorithm: ecdsa,
-    extensions: [
-      new x509.BasicConstraintsExtension(true, 0, true),
-      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
-      await x509.SubjectKeyIdentifierExtension.create(caKeys.publicKey),
-    ],
-  })
-
+  const { certificate: ca, keys: caKeys } = await createAuthority()
   const keys = await generateKeys()
   const certificate = await x509.X509CertificateGenerator.create({
     ...validity(365),
@@ -54,7 +42,23 @@ export async function createServerCertificate(hostNames: readonly string[]): Pro
   }
 }
 
-/** A self-signed certificate for a signing key, in PEM; what it is for is its thumbprint. */
+async function createAuthority() {
+  const keys = await generateKeys()
+  const certificate = await x509.X509CertificateGenerator.createSelfSigned({
+    ...validity(365),
+    name: 'CN=Tokenwell local run',
+    keys,
+    signingAlgorithm: ecdsa,
+    extensions: [
+      new x509.BasicConstraintsExtension(true, 0, true),
+      new x509.KeyUsagesExtension(x509.KeyUsageFlags.keyCertSign | x509.KeyUsageFlags.cRLSign, true),
+      await x509.SubjectKeyIdentifierExtension.create(keys.publicKey),
+    ],
+  })
+  return { certificate, keys }
+}
+
+/** A self-signed certificate for a signing key, in PEM. Only its thumbprint is used. */
 export async function createKeyCertificate(privateKey: KeyObject, name: string): Promise<string> {
   const signer = await generateKeys()
   const publicKeyInfo = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })

@@ -1,5 +1,5 @@
 import type { Server } from 'node:net'
-import { LocalRunError } from './local-run-error.ts'
+import { LocalRunError } from './terminal.ts'
 
 const portsTried = 20
 

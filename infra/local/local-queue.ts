@@ -12,27 +12,34 @@ import type { LocalFunctions } from './local-functions.ts'
 /** Before a message that failed is delivered again. */
 const redeliveryMilliseconds = 10_000
 
-/** Hands an event to `refresh-token`, as queue and EventBridge do on AWS. Ends with its first delivery. */
-export type Deliver = (event: object) => Promise<void>
+export type LocalQueue = ReturnType<typeof createLocalQueue>
 
-/** The queue before `refresh-token`, with all that the functions raise and it acts on. */
-export function createLocalQueue({ refreshToken }: LocalFunctions, stage: string): Deliver {
-  const deliver = async (body: string, attempt: number) => {
-    const event = { Records: [createMessage(body, attempt)] }
-    const { batchItemFailures: failed } = await refreshToken(event, createLocalContext(Date.now()))
-    if (failed.length > 0 && attempt < maximumDeliveries)
-      setTimeout(() => void deliver(body, attempt + 1), redeliveryMilliseconds).unref()
-  }
-  const deliverFirst: Deliver = (event) => deliver(JSON.stringify(event), 1)
+/**
+ * The queue before `refresh-token`. It delivers the events that ask `refresh-token` for something, whichever function of this
+ * run raises them.
+ */
+export function createLocalQueue({ refreshToken }: LocalFunctions, stage: string) {
   subscribe(eventChannel, (message) => {
     const event = message as TokenwellEvent
-    if (isActedOn(event)) void deliverFirst(asEventbridgeEvent(event, serviceName(stage)))
+    if (isRequest(event)) void deliver(asEventbridgeEvent(event, serviceName(stage)))
   })
-  return deliverFirst
+  return { deliver }
+
+  /** Delivers an event as queue and EventBridge do on AWS. It ends with the first attempt. */
+  async function deliver(event: object): Promise<void> {
+    await attempt(JSON.stringify(event), 1)
+  }
+
+  async function attempt(body: string, count: number): Promise<void> {
+    const event = { Records: [createMessage(body, count)] }
+    const { batchItemFailures: failed } = await refreshToken(event, createLocalContext(Date.now()))
+    if (failed.length > 0 && count < maximumDeliveries)
+      setTimeout(() => void attempt(body, count + 1), redeliveryMilliseconds).unref()
+  }
 }
 
-/** What the others say an operator may listen to. */
-function isActedOn({ type }: TokenwellEvent): boolean {
+/** Whether an event asks for something. The other events are for operators who listen to them. */
+function isRequest({ type }: TokenwellEvent): boolean {
   return type !== 'TokenRefreshed' && type !== 'TokenRefreshFailed' && type !== 'ConnectionRefused'
 }
 

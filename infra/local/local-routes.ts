@@ -7,18 +7,18 @@ import { readIncomingEvent, UnreadableEventError } from '../../lib/renewal/incom
 import { type FunctionId, functionIds, functionTable } from '../stack/function-table.ts'
 import { createLocalContext, type LambdaHandler } from './http-gateway.ts'
 import type { LocalFunctions } from './local-functions.ts'
-import type { Deliver } from './local-queue.ts'
+import type { LocalQueue } from './local-queue.ts'
 
 /**
  * The routes of the HTTP API, and two that only this run has: `POST /events` takes an event as EventBridge would, and
  * `POST /rotate/{jwtBuilder}` asks for the steps of a rotation as Secrets Manager would.
  */
-export function createLocalRoutes(functions: LocalFunctions, deliver: Deliver, stage: string): LambdaHandler {
+export function createLocalRoutes(functions: LocalFunctions, queue: LocalQueue, stage: string): LambdaHandler {
   return async function answerRoute(event, context) {
     const { rawPath, requestContext } = event
     const isPost = requestContext.http.method === 'POST'
     const [, jwtBuilder] = /^\/rotate\/([^/]+)$/.exec(rawPath) ?? []
-    if (isPost && rawPath === '/events') return accept(event, deliver, stage)
+    if (isPost && rawPath === '/events') return accept(event, queue, stage)
     if (isPost && jwtBuilder !== undefined) return answerRotation(functions, stage, jwtBuilder)
     return await functions[functionBehind(rawPath)](event, context)
   }
@@ -54,13 +54,13 @@ function lengthOfMatch(route: string, path: string): number {
 
 function accept(
   { body = '', isBase64Encoded }: APIGatewayProxyEventV2,
-  deliver: Deliver,
+  queue: LocalQueue,
   stage: string,
 ): APIGatewayProxyStructuredResultV2 {
   const text = isBase64Encoded ? Buffer.from(body, 'base64').toString() : body
   try {
     const { type } = readIncomingEvent(text, stage)
-    void deliver(JSON.parse(text) as object)
+    void queue.deliver(JSON.parse(text) as object)
     return json(202, { accepted: type })
   } catch (error) {
     if (!(error instanceof UnreadableEventError)) throw error

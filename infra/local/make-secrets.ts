@@ -7,7 +7,7 @@ import { isRsaAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import { keyIdOf } from '../../lib/signing/signing-key.ts'
 import { createKeyCertificate } from './certificate-authority.ts'
-import { LocalRunError } from './local-run-error.ts'
+import { LocalRunError } from './terminal.ts'
 
 /** Where secrets are kept, and under which stage. */
 interface Secrets {

@@ -4,28 +4,27 @@ import { logChannel } from '../../lib/adapters/log/powertools.ts'
 import { eventChannel } from '../../lib/adapters/process/published-bus.ts'
 import type { TokenwellEvent } from '../../lib/events/event-bus.ts'
 import { describeLogEvent, type LogEvent, logEvents } from '../../lib/log/log-event.ts'
-
-type Print = (line: string) => void
+import type { Print } from './terminal.ts'
 
 /** What undici publishes of a request that it sends, as far as it is used here. */
 interface SentRequest {
   readonly origin: string
   readonly path: string
   readonly method: string
-  /** Names and values by turns. */
+  /** Names and values alternate. */
   readonly headers: readonly (string | readonly string[])[]
   readonly body?: unknown
 }
 
 /** A longer answer is not for a terminal. */
 const longestShown = 400
-// Escape sequences, and what was no text.
+// Escape sequences, and bytes that are no text.
 const unprintable = /[^\P{C}\s]|\ufffd/u
 
 /**
- * Tells step by step what happens while one token is obtained or one call made, as seen on the log and on the wire. The functions know
- * nothing of it.
- * @returns to stop telling
+ * Prints each step while one token is obtained or one call is made, as the log and the wire show it. The functions don't know
+ * of it.
+ * @returns a function that ends the narration
  */
 export function narrate(print: Print): () => void {
   const bodies = new Map<object, Buffer[]>()
@@ -57,7 +56,7 @@ export function narrate(print: Print): () => void {
   }
 }
 
-/** Tells of failures, and of what happens though nobody asks for a token. */
+/** Prints failures, and what happens without a request for a token. */
 export function narrateWhileServing(print: Print): void {
   subscribe(logChannel, (message) => {
     const event = message as LogEvent
@@ -65,8 +64,8 @@ export function narrateWhileServing(print: Print): void {
     else if (logEvents[event.event].isShownWhileServing) print(describeLogEvent(event).trim())
   })
   subscribe(eventChannel, (message) => {
-    const { type, ...said } = message as TokenwellEvent
-    print(`${type} ${JSON.stringify(said)}`)
+    const { type, ...detail } = message as TokenwellEvent
+    print(`${type} ${JSON.stringify(detail)}`)
   })
 }
 
@@ -84,7 +83,7 @@ function narrateRequest(request: SentRequest, print: Print): void {
   }
 }
 
-/** Who sends one calls an API: what else it sends is its own business. */
+/** A request with a bearer token is a call of an API. The rest of such a request is not shown. */
 function bearerTokensOf({ headers }: SentRequest): string[] {
   return headers.flat().flatMap((each) => /^Bearer (.+)$/.exec(each)?.[1] ?? [])
 }
@@ -95,7 +94,7 @@ function narrateAssertion(assertion: string, print: Print): void {
   print(`       claims ${JSON.stringify(decodeJwt(assertion))}`)
 }
 
-/** @param sent what an API may say again, and the terminal may not */
+/** @param sent tokens that an API may repeat, and that must not be printed */
 function describeBody(body: Buffer, sent: readonly string[]): string {
   const withoutSent = sent.reduce((text, token) => text.replaceAll(token, '[token]'), body.toString())
   const text = maskTokens(withoutSent).trim()

@@ -5,6 +5,7 @@ import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { listConnections, validateElements } from '../../lib/configuration/inspect-elements.ts'
 import { startAuthorizationServer } from './authorization-server.ts'
 import { ordersAudience, type ProtectedApi, startProtectedApi } from './protected-api.ts'
+import type { Print } from './terminal.ts'
 import {
   clientsOf,
   expectedApi,
@@ -27,8 +28,6 @@ interface ServersOptions {
   readonly print: Print
 }
 
-type Print = (line: string) => void
-
 /** The workspace with which the run goes on. */
 export interface StartedServers {
   readonly workspace: Workspace
@@ -41,31 +40,31 @@ export interface StartedServers {
  * the protected API, which takes that one's tokens. Of servers elsewhere it says what to register there.
  * @throws {LocalRunError} when a port is taken
  */
-export async function startServers(asked: Workspace, { folder, print }: ServersOptions): Promise<StartedServers> {
-  print(`  elements   ${relative(process.cwd(), asked.elementsPath)}`)
-  await announceMistakes(asked, print)
-  const expecting = await localConnections(asked, expectedIssuer)
+export async function startServers(requested: Workspace, { folder, print }: ServersOptions): Promise<StartedServers> {
+  print(`  elements   ${relative(process.cwd(), requested.elementsPath)}`)
+  await announceMistakes(requested, print)
+  const expecting = await localConnections(requested, expectedIssuer)
   if (expecting.length === 0) {
-    await announceForeignServers(asked, print)
-    return { workspace: asked }
+    await announceForeignServers(requested, print)
+    return { workspace: requested }
   }
 
   const isApiExpected = expecting.some(({ connection }) => connection?.api?.origin === expectedApi)
   const certificate = await prepareCertificate(folder)
-  let workspace = asked
+  let workspace = requested
   let api: ProtectedApi | undefined
   const { issuer } = await startAuthorizationServer({
     port: portOf(expectedIssuer),
-    whereTaken: whereTaken(asked, 'authorization server'),
+    whereTaken: whereTaken(requested, 'authorization server'),
     certificate,
     signingKey: await prepareSigningKey(folder),
-    users: await prepareDemoUser(asked),
+    users: await prepareDemoUser(requested),
     async clients(issuer) {
       if (isApiExpected) {
         const port = portOf(expectedApi)
-        api = await startProtectedApi({ port, whereTaken: whereTaken(asked, 'protected API'), certificate, issuer })
+        api = await startProtectedApi({ port, whereTaken: whereTaken(requested, 'protected API'), certificate, issuer })
       }
-      workspace = await relocate(asked, { issuer, api: api?.origin ?? expectedApi }, folder)
+      workspace = await relocate(requested, { issuer, api: api?.origin ?? expectedApi }, folder)
       await announceSecrets(workspace, print)
       await trust(workspace, certificate)
       return clientsOf(workspace, await localConnections(workspace, issuer))

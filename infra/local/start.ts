@@ -6,16 +6,15 @@ import { parseArgs } from 'node:util'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
-import { isTokenError } from '../../lib/get-token/token-error.ts'
-import { groundOf } from './ground.ts'
 import { createHttpGateway, createLocalContext, type LambdaHandler } from './http-gateway.ts'
 import { listen } from './listen.ts'
 import { type LocalFunctions, loadFunctions } from './local-functions.ts'
 import { createLocalQueue } from './local-queue.ts'
 import { createLocalRoutes } from './local-routes.ts'
-import { LocalRunError } from './local-run-error.ts'
 import { narrate, narrateWhileServing } from './narration.ts'
 import { startServers } from './start-servers.ts'
+import { prepareStores } from './stores.ts'
+import { isForTerminal, LocalRunError } from './terminal.ts'
 import { watchFiles } from './watch-files.ts'
 import { ownElements, prepareDemoUser, type Workspace } from './workspace.ts'
 
@@ -33,41 +32,67 @@ const print = (line = '') => console.log(line)
 try {
   await main()
 } catch (error) {
-  if (!isForPeople(error)) throw error
+  if (!isForTerminal(error)) throw error
   console.error(`\n${error.message}`)
   process.exit(1)
-}
-
-/** What says itself what to do; anything else is a fault of ours and shows its stack. */
-function isForPeople(error: unknown): error is Error {
-  if (error instanceof LocalRunError || isTokenError(error)) return true
-  return error instanceof Error && String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
 }
 
 async function main(): Promise<void> {
   const { once: isOnce, aws: isAws } = parseArgs({ options: { once: flag, aws: flag } }).values
   print('Tokenwell on this machine\n')
+  const gateway = await startGateway()
+  const { workspace, api } = await startServers(workspaceFor(gateway.url), { folder, print })
+  const functions = await loadFunctions(workspace, await prepareStores(workspace, { isAws, print }))
+  const { stage } = workspace.deployment
+  const queue = createLocalQueue(functions, stage)
+  gateway.open(createLocalRoutes(functions, queue, stage))
+  // It publishes the keys that the authorization server reads.
+  await queue.deliver({ 'detail-type': 'ReconcileElements' })
 
+  const curls = await showFirstUse(gateway.url, { workspace, functions, api })
+  if (isOnce) process.exit(0)
+
+  narrateWhileServing((line) => print(`  ${line}`))
+  startSchedule(functions)
+  await watchFiles(workspace, queue)
+  print(`\nServing on ${gateway.url} until Ctrl-C. The next token comes from memory:\n`)
+  print(`${curls.join('\n')}\n`)
+  process.on('SIGINT', () => process.exit(0))
+  process.on('SIGTERM', () => process.exit(0))
+}
+
+/** It listens before the functions are loaded, because they need its URL. */
+async function startGateway() {
   let handler: LambdaHandler | undefined
   const gateway = createHttpGateway((event, context) => {
     if (!handler) throw new LocalRunError('Not ready yet.')
     return handler(event, context)
   })
-  const port = await listen(gateway, ...askedPort())
-  const url = `http://${loopback}:${port}`
-  const asked: Workspace = {
+  const port = await listen(gateway, ...requestedPort())
+  return {
+    url: `http://${loopback}:${port}`,
+    open(routes: LambdaHandler): void {
+      handler = routes
+    },
+  }
+}
+
+function workspaceFor(url: string): Workspace {
+  return {
     elementsPath: process.env['TOKENWELL_ELEMENTS'] ? resolve(process.env['TOKENWELL_ELEMENTS']) : ownElements,
     secretsFolder: join(folder, 'secrets'),
     deployment: { stage: 'local', publicUrl: url, isLambda: false },
   }
-  const { workspace, api } = await startServers(asked, { folder, print })
-  const functions = await loadFunctions(workspace, await groundOf(workspace, { isAws, print }))
-  const { stage } = workspace.deployment
-  const deliver = createLocalQueue(functions, stage)
-  handler = createLocalRoutes(functions, deliver, stage)
-  // By it the keys are published that the authorization server reads.
-  await deliver({ 'detail-type': 'ReconcileElements' })
+}
 
+interface Run {
+  readonly workspace: Workspace
+  readonly functions: LocalFunctions
+  readonly api: string | undefined
+}
+
+/** Gets a token, and calls the API of this run where the elements name it. Returns the same as commands for a terminal. */
+async function showFirstUse(url: string, { workspace, functions, api }: Run): Promise<string[]> {
   const { name: connection, connection: configured } = await firstConnection(workspace)
   print(`\nA token for the connection ${connection}:\n`)
   if (configured) print(describe(configured))
@@ -78,23 +103,15 @@ async function main(): Promise<void> {
     await firstCall(order)
     curls.push(`curl -s ${order}`)
   }
-  if (isOnce) process.exit(0)
-
-  narrateWhileServing((line) => print(`  ${line}`))
-  startSchedule(functions)
-  await watchFiles(workspace, deliver)
-  print(`\nServing on ${url} until Ctrl-C. The next token comes from memory:\n`)
-  print(`${curls.join('\n')}\n`)
-  process.on('SIGINT', () => process.exit(0))
-  process.on('SIGTERM', () => process.exit(0))
+  return curls
 }
 
-function askedPort(): readonly [port: number, host: string, whereTaken: { mayMove: boolean; advice?: string }] {
-  const asked = process.env['PORT']
-  if (asked === undefined) return [defaultPort, loopback, { mayMove: true }]
-  if (!/^\d{1,5}$/.test(asked) || Number(asked) > 65_535)
+function requestedPort(): readonly [port: number, host: string, whereTaken: { mayMove: boolean; advice?: string }] {
+  const requested = process.env['PORT']
+  if (requested === undefined) return [defaultPort, loopback, { mayMove: true }]
+  if (!/^\d{1,5}$/.test(requested) || Number(requested) > 65_535)
     throw new LocalRunError('PORT must be a number from 0 to 65535.')
-  return [Number(asked), loopback, { mayMove: false, advice: 'free it, or choose another one, and start again' }]
+  return [Number(requested), loopback, { mayMove: false, advice: 'free it, or choose another one, and start again' }]
 }
 
 /** `conn` of the original's example, or else the first that needs no user. */

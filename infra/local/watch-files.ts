@@ -4,34 +4,34 @@ import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { pendingMark } from '../../lib/adapters/files/file-secrets.ts'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { kinds } from '../../lib/configuration/element.ts'
-import type { Deliver } from './local-queue.ts'
+import type { LocalQueue } from './local-queue.ts'
 import type { Workspace } from './workspace.ts'
 
 const intervalMilliseconds = 1_000
 
-/** What stands there, by name. */
+/** The state of each file or element, by name. */
 type Snapshot = ReadonlyMap<string, string>
 
-/** Tells of changed elements and secrets by the events that Parameter Store and Secrets Manager send. */
-export async function watchFiles({ elementsPath, secretsFolder, deployment }: Workspace, deliver: Deliver) {
+/** Delivers an event for each changed element and secret, as Parameter Store and Secrets Manager send it. */
+export async function watchFiles({ elementsPath, secretsFolder, deployment }: Workspace, queue: LocalQueue) {
   const { stage } = deployment
   await watch(
     () => readElements(elementsPath),
-    (name) => void deliver(parameterChange(`/tokenwell/${stage}/${name}`)),
+    (name) => void queue.deliver(parameterChange(`/tokenwell/${stage}/${name}`)),
   )
   await watch(
     () => readModificationTimes(secretsFolder),
-    (name) => void deliver(secretChange(`${secretPrefix({ stage })}${name}`)),
+    (name) => void queue.deliver(secretChange(`${secretPrefix({ stage })}${name}`)),
   )
 }
 
-async function watch(read: () => Promise<Snapshot>, tell: (name: string) => void): Promise<void> {
+async function watch(read: () => Promise<Snapshot>, onChange: (name: string) => void): Promise<void> {
   let before = await read()
   const look = async () => {
     // A file that is being written is read the next time.
     const after = await read().catch(() => before)
     for (const name of new Set([...before.keys(), ...after.keys()]))
-      if (before.get(name) !== after.get(name)) tell(name)
+      if (before.get(name) !== after.get(name)) onChange(name)
     before = after
     setTimeout(() => void look(), intervalMilliseconds).unref()
   }

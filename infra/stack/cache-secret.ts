@@ -3,7 +3,7 @@ import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { Secret } from 'aws-cdk-lib/aws-secretsmanager'
 import type { Construct } from 'constructs'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
-import { passOverCheckov, passOverNag } from './passed-over.ts'
+import { suppressCheckov, suppressNag } from './suppressions.ts'
 
 export interface CacheSecretProps {
   readonly stage: string
@@ -29,8 +29,8 @@ export class CacheSecret extends Secret {
       removalPolicy: removalPolicy ?? RemovalPolicy.RETAIN,
       ...(encryptionKey && { encryptionKey }),
     })
-    passOverNag(this, { 'AwsSolutions-SMG4': rotatedByHand })
-    passOverCheckov(this, {
+    suppressNag(this, { 'AwsSolutions-SMG4': rotatedByHand })
+    suppressCheckov(this, {
       CKV_AWS_149: 'Secrets Manager encrypts; a key of your own is a property (encryptionKey).',
     })
   }

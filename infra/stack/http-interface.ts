@@ -14,9 +14,9 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct, type IConstruct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
 import { constructIdOf, forEachFunction, type Route } from './function-table.ts'
-import { passOverCheckov, passOverNag } from './passed-over.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
 import type { StageFunctions } from './stage-functions.ts'
+import { suppressCheckov, suppressNag } from './suppressions.ts'
 
 /** Callers send a JWT of this issuer instead of an IAM signature. */
 export interface JwtAuthorization {
@@ -79,7 +79,7 @@ export class HttpInterface extends Construct {
         integration,
         ...(whyPublic !== undefined && { authorizer: new HttpNoneAuthorizer() }),
       })
-      if (whyPublic !== undefined) for (const route of added) passOverAuthorization(route, whyPublic)
+      if (whyPublic !== undefined) for (const route of added) suppressAuthorization(route, whyPublic)
     }
   }
 
@@ -102,9 +102,9 @@ export class HttpInterface extends Construct {
   }
 }
 
-function passOverAuthorization(route: IConstruct, whyPublic: string): void {
-  passOverNag(route, { 'AwsSolutions-APIG4': whyPublic })
-  passOverCheckov(route, { CKV_AWS_309: whyPublic })
+function suppressAuthorization(route: IConstruct, whyPublic: string): void {
+  suppressNag(route, { 'AwsSolutions-APIG4': whyPublic })
+  suppressCheckov(route, { CKV_AWS_309: whyPublic })
 }
 
 function createAuthorizer(authorization: JwtAuthorization | undefined): IHttpRouteAuthorizer {

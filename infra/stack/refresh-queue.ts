@@ -3,7 +3,7 @@ import { EventSourceMapping, type IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Queue, QueueEncryption, type QueueProps } from 'aws-cdk-lib/aws-sqs'
 import { Construct } from 'constructs'
 import { maximumDeliveries } from '../../lib/events/dead-letters.ts'
-import { passOverCheckov, passOverNag } from './passed-over.ts'
+import { suppressCheckov, suppressNag } from './suppressions.ts'
 
 /** The function moves a message to the dead letters itself, with the reason: the queue only what makes it end too early for that. */
 const maximumReceives = maximumDeliveries + 2
@@ -29,9 +29,9 @@ export class RefreshQueue extends Construct {
       visibilityTimeout,
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: maximumReceives },
     })
-    passOverNag(this.deadLetters, { 'Serverless-SQSRedrivePolicy': 'It is itself where the dead letters lie.' })
+    suppressNag(this.deadLetters, { 'Serverless-SQSRedrivePolicy': 'It is itself where the dead letters lie.' })
     for (const queue of [this.queue, this.deadLetters])
-      passOverCheckov(queue, { CKV_AWS_27: 'SQS encrypts with a key of its own; no message holds a secret.' })
+      suppressCheckov(queue, { CKV_AWS_27: 'SQS encrypts with a key of its own; no message holds a secret.' })
   }
 
   /** Its role must be allowed to take the messages. */
@@ -43,7 +43,7 @@ export class RefreshQueue extends Construct {
       maxConcurrency: maximumConcurrency,
       reportBatchItemFailures: true,
     })
-    passOverNag(feed, {
+    suppressNag(feed, {
       'Serverless-LambdaEventSourceMappingDestination':
         'Messages that fail go back to the queue, which has dead letters.',
     })

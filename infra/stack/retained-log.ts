@@ -3,7 +3,7 @@ import { PolicyStatement, ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import { LogGroup, RetentionDays } from 'aws-cdk-lib/aws-logs'
 import type { Construct } from 'constructs'
-import { passOverCheckov } from './passed-over.ts'
+import { suppressCheckov } from './suppressions.ts'
 
 export interface LogSettings {
   readonly encryptionKey?: IKey
@@ -19,7 +19,7 @@ export class RetainedLog extends LogGroup {
       removalPolicy: removalPolicy ?? RemovalPolicy.RETAIN,
       ...(encryptionKey && { encryptionKey }),
     })
-    passOverCheckov(this, {
+    suppressCheckov(this, {
       CKV_AWS_338: 'What callers did stays for three months unless the operator says otherwise (logRetention).',
       ...(!encryptionKey && {
         CKV_AWS_158: 'CloudWatch Logs encrypts; a key of your own is a property (encryptionKey).',

@@ -7,7 +7,7 @@ import { Construct, type IDependable } from 'constructs'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { isSharedKeyAlgorithm, signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
 import { readDuration } from '../../lib/configuration/value-syntax.ts'
-import { passOverCheckov } from './passed-over.ts'
+import { suppressCheckov } from './suppressions.ts'
 
 export interface SigningKeysProps {
   readonly stage: string
@@ -70,7 +70,7 @@ export class SigningKeys extends Construct {
     })
     // On the function itself it depends by its ARN.
     schedule.node.addDependency(this.permission, ...after)
-    passOverCheckov(secret, {
+    suppressCheckov(secret, {
       CKV_AWS_149: 'Secrets Manager encrypts; a key of your own is a property (encryptionKey).',
     })
     return secret

@@ -22,38 +22,8 @@ export interface Measured {
 
 /** The metrics of dashboard and alarms: our own counts, Lambda's, those of the queues and of API Gateway. */
 export function createStackMetrics(stage: string, { functions, refreshes, api }: Measured) {
-  const dimensionsMap = { service: serviceName(stage) }
-  const own = (metricName: MetricName, statistic = Stats.SUM) =>
-    new Metric({ namespace: metricNamespace, metricName, dimensionsMap, statistic, period })
   return {
-    own: {
-      tokensFromMemory: own('TokensFromMemory'),
-      tokensFromCache: own('TokensFromCache'),
-      tokensFromServer: own('TokensFromServer'),
-      leastSecondsLeft: own('SecondsLeft', Stats.MINIMUM),
-      usualTokenRequest: own('TokenRequestDuration', Stats.p(50)),
-      slowTokenRequest: own('TokenRequestDuration', Stats.p(99)),
-      tokenRequestsRefused: own('TokenRequestsRefused'),
-      tokenRequestsFailed: own('TokenRequestsFailed'),
-      cacheBudgetExceeded: own('CacheBudgetExceeded'),
-      requestsFailed: own('RequestsFailed'),
-      reloadsFailed: own('ReloadsFailed'),
-      warmRenewed: own('WarmRenewed'),
-      warmFailed: own('WarmFailed'),
-      warmLeft: own('WarmLeft'),
-      warmRuns: own('WarmRunDuration', Stats.SAMPLE_COUNT),
-      slowWarmRun: own('WarmRunDuration', Stats.MAXIMUM),
-      apiCalls: own('ApiCallDuration', Stats.SAMPLE_COUNT),
-      usualApiCall: own('ApiCallDuration', Stats.p(50)),
-      slowApiCall: own('ApiCallDuration', Stats.p(99)),
-      apiCallsFailed: own('ApiCallsFailed'),
-      apiTokensRejected: own('ApiTokensRejected'),
-      eventsFailed: own('EventsFailed'),
-      oldestSigningKey: own('SigningKeyAge', Stats.MAXIMUM),
-      // It is said once an hour.
-      signingKeysOverdue: own('SigningKeyOverdue', Stats.MAXIMUM).with({ period: Duration.hours(2) }),
-      rotationsFailed: own('RotationsFailed'),
-    },
+    own: createOwnMetrics(stage),
     lambda: forEachFunction((id) => metricsOf(functions[id])),
     queue: {
       waiting: messagesIn(refreshes.queue),
@@ -66,6 +36,40 @@ export function createStackMetrics(stage: string, { functions, refreshes, api }:
       serverErrors: api.metricServerError({ period, statistic: Stats.SUM }),
       slowLatency: api.metricLatency({ period, statistic: Stats.p(99) }),
     },
+  }
+}
+
+function createOwnMetrics(stage: string) {
+  const dimensionsMap = { service: serviceName(stage) }
+  const own = (metricName: MetricName, statistic = Stats.SUM) =>
+    new Metric({ namespace: metricNamespace, metricName, dimensionsMap, statistic, period })
+  return {
+    tokensFromMemory: own('TokensFromMemory'),
+    tokensFromCache: own('TokensFromCache'),
+    tokensFromServer: own('TokensFromServer'),
+    leastSecondsLeft: own('SecondsLeft', Stats.MINIMUM),
+    usualTokenRequest: own('TokenRequestDuration', Stats.p(50)),
+    slowTokenRequest: own('TokenRequestDuration', Stats.p(99)),
+    tokenRequestsRefused: own('TokenRequestsRefused'),
+    tokenRequestsFailed: own('TokenRequestsFailed'),
+    cacheBudgetExceeded: own('CacheBudgetExceeded'),
+    requestsFailed: own('RequestsFailed'),
+    reloadsFailed: own('ReloadsFailed'),
+    warmRenewed: own('WarmRenewed'),
+    warmFailed: own('WarmFailed'),
+    warmLeft: own('WarmLeft'),
+    warmRuns: own('WarmRunDuration', Stats.SAMPLE_COUNT),
+    slowWarmRun: own('WarmRunDuration', Stats.MAXIMUM),
+    apiCalls: own('ApiCallDuration', Stats.SAMPLE_COUNT),
+    usualApiCall: own('ApiCallDuration', Stats.p(50)),
+    slowApiCall: own('ApiCallDuration', Stats.p(99)),
+    apiCallsFailed: own('ApiCallsFailed'),
+    apiTokensRejected: own('ApiTokensRejected'),
+    eventsFailed: own('EventsFailed'),
+    oldestSigningKey: own('SigningKeyAge', Stats.MAXIMUM),
+    // It is said once an hour.
+    signingKeysOverdue: own('SigningKeyOverdue', Stats.MAXIMUM).with({ period: Duration.hours(2) }),
+    rotationsFailed: own('RotationsFailed'),
   }
 }
 

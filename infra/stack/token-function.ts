@@ -20,8 +20,8 @@ import {
   noNarrowerResource,
 } from './grants.ts'
 import type { FunctionNetwork } from './network.ts'
-import { passOverCfnLint, passOverCheckov, passOverNag, passOverWildcard } from './passed-over.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
+import { suppressCfnLint, suppressCheckov, suppressNag, suppressWildcard } from './suppressions.ts'
 
 export interface TokenFunctionProps extends LogSettings {
   /** The folder under `functions`. */
@@ -66,7 +66,7 @@ export class TokenFunction extends Construct {
       ...(network && placeIn(network)),
     })
     if (network) this.denyNetworkInterfaces(role)
-    this.passOver(props)
+    this.suppress(props)
   }
 
   private createRole(grants: readonly FunctionGrant[]): Role {
@@ -74,10 +74,10 @@ export class TokenFunction extends Construct {
     for (const { actions, resources, whyWildcard } of grants) {
       role.addToPolicy(new PolicyStatement({ actions, resources }))
       const wildcards = resources.filter((resource) => resource.endsWith('*'))
-      for (const resource of wildcards) if (whyWildcard) passOverWildcard(role, resource, whyWildcard)
+      for (const resource of wildcards) if (whyWildcard) suppressWildcard(role, resource, whyWildcard)
     }
     // Active tracing.
-    passOverWildcard(role, '*', noNarrowerResource)
+    suppressWildcard(role, '*', noNarrowerResource)
     return role
   }
 
@@ -87,10 +87,10 @@ export class TokenFunction extends Construct {
     new Policy(this, 'NoNetworkInterfaces', { roles: [role], statements })
   }
 
-  private passOver({ whyNoDeadLetters }: TokenFunctionProps): void {
-    passOverNag(this.lambda, { 'Serverless-LambdaDLQ': whyNoDeadLetters })
-    passOverCfnLint(this.lambda, { W3005: 'CDK says twice that the role comes before the function.' })
-    passOverCheckov(this.lambda, {
+  private suppress({ whyNoDeadLetters }: TokenFunctionProps): void {
+    suppressNag(this.lambda, { 'Serverless-LambdaDLQ': whyNoDeadLetters })
+    suppressCfnLint(this.lambda, { W3005: 'CDK says twice that the role comes before the function.' })
+    suppressCheckov(this.lambda, {
       CKV_AWS_115: 'What invokes it is bounded; concurrency of its own is taken from what the account has.',
       CKV_AWS_116: whyNoDeadLetters,
       CKV_AWS_117: 'It needs a VPC only for what is in one (vpc).',

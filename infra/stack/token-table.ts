@@ -2,7 +2,7 @@ import { RemovalPolicy } from 'aws-cdk-lib'
 import { AttributeType, BillingMode, ProjectionType, Table, TableEncryption } from 'aws-cdk-lib/aws-dynamodb'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { Construct } from 'constructs'
-import { passOverCheckov, passOverNag } from './passed-over.ts'
+import { suppressCheckov, suppressNag } from './suppressions.ts'
 
 export interface TokenTableProps {
   readonly encryptionKey?: IKey
@@ -28,8 +28,8 @@ export class TokenTable extends Table {
       sortKey: { name: 'dueAt', type: AttributeType.NUMBER },
       projectionType: ProjectionType.KEYS_ONLY,
     })
-    passOverNag(this, { 'AwsSolutions-DDB3': noBackup })
-    passOverCheckov(this, {
+    suppressNag(this, { 'AwsSolutions-DDB3': noBackup })
+    suppressCheckov(this, {
       CKV_AWS_28: noBackup,
       ...(!encryptionKey && {
         CKV_AWS_119: 'Tokens are encrypted before they get here; a key of your own is a property (encryptionKey).',

@@ -6,7 +6,7 @@ import { LambdaInvoke } from 'aws-cdk-lib/aws-scheduler-targets'
 import { Construct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
 import { mayInvoke } from './grants.ts'
-import { passOverNag } from './passed-over.ts'
+import { suppressNag } from './suppressions.ts'
 
 export interface WarmScheduleProps {
   readonly stage: string
@@ -30,7 +30,7 @@ export class WarmSchedule extends Construct {
     const role = new Role(this, 'Role', { assumedBy: schedulerOf(this, scheduleGroup) })
     role.addToPolicy(new PolicyStatement(mayInvoke(warmTokens)))
     warmTokens.configureAsyncInvoke(once)
-    passOverNag(warmTokens, { 'Serverless-LambdaAsyncFailureDestination': nextRunDoesIt })
+    suppressNag(warmTokens, { 'Serverless-LambdaAsyncFailureDestination': nextRunDoesIt })
     new Schedule(this, 'EveryMinute', {
       description: `Tokenwell: renews the tokens of the stage ${stage} that will go stale`,
       schedule: ScheduleExpression.rate(interval),

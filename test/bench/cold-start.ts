@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb'
-import { moveToAws } from '../../infra/local/aws-ground.ts'
+import { copyToEmulator } from '../../infra/local/stores.ts'
 import { exampleElements } from '../support/elements/elements.ts'
 import {
   createBareWorkspace,
@@ -99,7 +99,7 @@ async function createGround(t: CleanUp, farEnd: FarEnd) {
   const changes = { builder: { signatureAlgorithm: 'ES256' } }
   const { ssl: _ssl, keyStore: _trustStore, ...elements } = exampleElements(farEnd.issuer, changes)
   const workspace = await createBareWorkspace(t, elements)
-  const { environment, tableName } = await moveToAws(workspace)
+  const { environment, tableName } = await copyToEmulator(workspace)
   // The one way to trust a server that all have in common.
   const trust = { NODE_EXTRA_CA_CERTS: farEnd.caPath }
   return { tableName, environment: { ...environmentOf(workspace), ...moto.environment, ...environment, ...trust } }

@@ -1,5 +1,5 @@
 import type { TestContext } from 'node:test'
-import { moveToAws } from '../../infra/local/aws-ground.ts'
+import { copyToEmulator } from '../../infra/local/stores.ts'
 import type { Workspace } from '../../infra/local/workspace.ts'
 import { setEnvironment, startMovedClock } from '../support/process/this-process.ts'
 import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../support/servers/aws-proxy.ts'
@@ -51,7 +51,7 @@ export async function startFaultyAws(t: TestContext): Promise<FaultyAws | undefi
   return {
     moto,
     proxies,
-    move: async (workspace) => ({ ...(await moveToAws(workspace)).environment }),
+    move: async (workspace) => ({ ...(await copyToEmulator(workspace)).environment }),
     break(broken, fault) {
       for (const service of broken)
         if (fault !== 'refusing connections') proxies[service].answerAll(answers[fault])

@@ -3,7 +3,7 @@ import { generateKeyPairSync } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { PutSecretValueCommand } from '@aws-sdk/client-secrets-manager'
 import { decodeProtectedHeader } from 'jose'
-import { moveToAws } from '../../../infra/local/aws-ground.ts'
+import { copyToEmulator } from '../../../infra/local/stores.ts'
 import type { Workspace } from '../../../infra/local/workspace.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import { startCaller } from '../../support/functions/function-caller.ts'
@@ -29,7 +29,7 @@ async function startGround(t: TestContext) {
     moto,
     async move(workspace: Workspace) {
       // What is shown are the calls, not how fast the machine is.
-      return { ...(await moveToAws(workspace)).environment, TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
+      return { ...(await copyToEmulator(workspace)).environment, TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
     },
     /** What was called since the last time, and of which secret the value was read. */
     calls() {

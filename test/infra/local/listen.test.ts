@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { createServer } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { listen } from '../../../infra/local/listen.ts'
-import { LocalRunError } from '../../../infra/local/local-run-error.ts'
+import { LocalRunError } from '../../../infra/local/terminal.ts'
 
 function theServer(t: TestContext) {
   const server = createServer()

@@ -9,7 +9,7 @@ import { forEachFunction, functionIds, functionTable } from '../../../infra/stac
 /** The name of the function that answers a path. */
 async function answering(path: string, method = 'GET'): Promise<string | undefined> {
   const functions = forEachFunction((_id, { name }) => async () => ({ body: name })) as unknown as LocalFunctions
-  const route = createLocalRoutes(functions, async () => {}, 'local')
+  const route = createLocalRoutes(functions, { deliver: async () => {} }, 'local')
   const event = { rawPath: path, requestContext: { http: { method } } } as APIGatewayProxyEventV2
   return (await route(event, createLocalContext(Date.now()))).body
 }

@@ -17,9 +17,12 @@ test('what changes in elements and secrets is told by the events that AWS sends,
   const write = (changes = {}) => writeFile(elementsPath, JSON.stringify(exampleElements(exampleIssuer, changes)))
   await write()
   const told: IncomingEvent[] = []
-  await watchFiles({ elementsPath, secretsFolder, deployment: localDeployment }, async (event) => {
-    told.push(readIncomingEvent(event, localDeployment.stage))
-  })
+  await watchFiles(
+    { elementsPath, secretsFolder, deployment: localDeployment },
+    {
+      deliver: async (event) => void told.push(readIncomingEvent(event, localDeployment.stage)),
+    },
+  )
   const next = async () => {
     for (let waited = 0; told.length === 0 && waited < longestMilliseconds; waited += 50) await pause(50)
     return told.splice(0)

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { moveToAws } from '../../../infra/local/aws-ground.ts'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
+import { copyToEmulator } from '../../../infra/local/stores.ts'
 import { dynamodbRecords } from '../../../lib/adapters/aws/dynamodb-records.ts'
 import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
 import { writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
@@ -92,7 +92,7 @@ async function startGround(t: TestContext) {
       const set = await startIssueTokenWithOidcProvider(t, (issuer) => someElements(api, issuer))
       await api.trustIn(set.workspace)
       const environment = {
-        ...(await moveToAws(set.workspace)).environment,
+        ...(await copyToEmulator(set.workspace)).environment,
         TOKENWELL_EVENTS: `eventbridge:${busName}`,
         TOKENWELL_DEAD_LETTERS: `sqs:${queue.url}`,
         TOKENWELL_MEMORY_SECONDS: '0',

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import type { TestContext } from 'node:test'
-import { moveToAws } from '../../../infra/local/aws-ground.ts'
+import { copyToEmulator } from '../../../infra/local/stores.ts'
 import type { Workspace } from '../../../infra/local/workspace.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { plant, plantSecrets } from '../output/canary.ts'
@@ -21,7 +21,7 @@ export async function startAwsForLambda(t: TestContext) {
     moto,
     /** The variables of a function whose elements and secrets these are. */
     async move(workspace: Workspace): Promise<Environment> {
-      const { environment } = await moveToAws(workspace)
+      const { environment } = await copyToEmulator(workspace)
       plantSecrets(workspace.secretsFolder)
       const { stage, publicUrl } = workspace.deployment
       const role = roleCredentials()

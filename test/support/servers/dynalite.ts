@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net'
 import type { TestContext } from 'node:test'
 import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import dynalite from 'dynalite'
-import { createTokenTable } from '../../../infra/local/create-token-table.ts'
+import { createTokenTable } from '../../../infra/local/stores.ts'
 import { setEnvironment } from '../process/this-process.ts'
 
 export interface DynamodbServer {

@@ -1,6 +1,11 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
 import { join, relative, sep } from 'node:path'
-import { DynamoDBClient } from '@aws-sdk/client-dynamodb'
+import {
+  CreateTableCommand,
+  DynamoDBClient,
+  ResourceInUseException,
+  waitUntilTableExists,
+} from '@aws-sdk/client-dynamodb'
 import {
   CreateSecretCommand,
   PutSecretValueCommand,
@@ -9,15 +14,34 @@ import {
 } from '@aws-sdk/client-secrets-manager'
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
-import { createTokenTable } from './create-token-table.ts'
-import { LocalRunError } from './local-run-error.ts'
 import { makeCacheKeys, makeSecret } from './make-secrets.ts'
+import { LocalRunError, type Print } from './terminal.ts'
 import type { Workspace } from './workspace.ts'
 
 const services = ['SSM', 'SECRETS_MANAGER', 'DYNAMODB']
+const tableWaitSeconds = 30
 
-/** What was put there, and what tells a function of it. */
-export interface AwsGround {
+/**
+ * The environment variables that tell a function where its elements, secrets and tokens are: in the files of a workspace and in
+ * memory, or in an emulator of AWS.
+ */
+export async function prepareStores(
+  workspace: Workspace,
+  { isAws, print }: { readonly isAws: boolean; readonly print: Print },
+): Promise<Readonly<Record<string, string>>> {
+  if (isAws) {
+    const { parameters, secrets, tableName, environment } = await copyToEmulator(workspace)
+    print(
+      `  aws        ${parameters} parameters, ${secrets} secrets and the table ${tableName} at the endpoint of the SDK`,
+    )
+    return environment
+  }
+  const { elementsPath, secretsFolder } = workspace
+  return { TOKENWELL_ELEMENTS: elementsPath, TOKENWELL_SECRETS: secretsFolder, TOKENWELL_CACHE: 'memory:local' }
+}
+
+/** How many elements and secrets were copied, and the environment variables that lead to them. */
+export interface EmulatorStores {
   readonly parameters: number
   readonly secrets: number
   readonly tableName: string
@@ -25,11 +49,11 @@ export interface AwsGround {
 }
 
 /**
- * Puts the elements and secrets of a workspace into Parameter Store and Secrets Manager, and makes a table for its tokens;
- * what is there is overwritten. It goes where the SDK's own endpoint variables say, never to an AWS account.
+ * Copies the elements and secrets of a workspace to Parameter Store and Secrets Manager, and creates a table for its tokens.
+ * It overwrites what is there. The SDK's own endpoint variables name the emulator; an AWS account is never written to.
  * @throws {LocalRunError} without such variables
  */
-export async function moveToAws(workspace: Workspace): Promise<AwsGround> {
+export async function copyToEmulator(workspace: Workspace): Promise<EmulatorStores> {
   demandEmulator()
   const { stage } = workspace.deployment
   await makeSecret(workspace, `${secretPrefix({ stage })}cache`, makeCacheKeys)
@@ -56,7 +80,7 @@ function demandEmulator(): void {
       'Set AWS_ENDPOINT_URL to an emulator such as moto, http://127.0.0.1:5000: this run writes elements, secrets and a table.',
     )
   if (env['AWS_PROFILE'] || env['AWS_ACCESS_KEY_ID']) return
-  // An emulator asks for some.
+  // An emulator wants credentials, whatever they are.
   Object.assign(env, { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' })
   env['AWS_REGION'] ??= 'us-east-1'
 }
@@ -71,7 +95,7 @@ async function putElements({ elementsPath, deployment }: Workspace): Promise<num
   return elements.length
 }
 
-/** Each element as it stands, by `<kind>/<id>`. */
+/** The text of each element, by `<kind>/<id>`. */
 async function readElements(path: string): Promise<[string, string][]> {
   if ((await stat(path)).isDirectory()) {
     const files = (await filesIn(path)).filter((file) => file.endsWith('.json'))
@@ -101,4 +125,32 @@ async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile())
   return files.map(({ parentPath, name }) => relative(folder, join(parentPath, name)).split(sep).join('/'))
+}
+
+/** Creates a table like that of the stack, without its TTL. A table that exists stays as it is. */
+export async function createTokenTable(client: DynamoDBClient, name: string): Promise<void> {
+  const command = new CreateTableCommand({
+    TableName: name,
+    AttributeDefinitions: [
+      { AttributeName: 'name', AttributeType: 'S' },
+      { AttributeName: 'dueShard', AttributeType: 'S' },
+      { AttributeName: 'dueAt', AttributeType: 'N' },
+    ],
+    KeySchema: [{ AttributeName: 'name', KeyType: 'HASH' }],
+    GlobalSecondaryIndexes: [
+      {
+        IndexName: 'due',
+        KeySchema: [
+          { AttributeName: 'dueShard', KeyType: 'HASH' },
+          { AttributeName: 'dueAt', KeyType: 'RANGE' },
+        ],
+        Projection: { ProjectionType: 'KEYS_ONLY' },
+      },
+    ],
+    BillingMode: 'PAY_PER_REQUEST',
+  })
+  await client.send(command).catch((error) => {
+    if (!(error instanceof ResourceInUseException)) throw error
+  })
+  await waitUntilTableExists({ client, maxWaitTime: tableWaitSeconds, minDelay: 1 }, { TableName: name })
 }

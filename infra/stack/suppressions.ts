@@ -1,23 +1,23 @@
 import { CfnResource, Stack, Validations } from 'aws-cdk-lib'
 import type { IConstruct } from 'constructs'
 
-/** The rule of a checker, and why it does not hold here. */
-export type PassedOver = Readonly<Record<string, string>>
+/** Rules of a checker, each with the reason why it does not apply. */
+export type Suppressions = Readonly<Record<string, string>>
 
-/** What cdk-nag would find at this construct, and why it stays. */
-export function passOverNag(construct: IConstruct, findings: PassedOver): void {
+/** Acknowledges findings of cdk-nag at this construct. */
+export function suppressNag(construct: IConstruct, findings: Suppressions): void {
   const rules = Object.entries(findings).map(([id, reason]) => ({ id, reason }))
   Validations.of(construct).acknowledge(...rules)
 }
 
-/** The same of a wildcard in a policy, for which cdk-nag has a rule of its own for each resource. */
-export function passOverWildcard(construct: IConstruct, resource: string, reason: string): void {
-  passOverNag(construct, {
+/** The same for a wildcard in a policy. cdk-nag has a rule of its own for each resource. */
+export function suppressWildcard(construct: IConstruct, resource: string, reason: string): void {
+  suppressNag(construct, {
     [`AwsSolutions-IAM5[Resource::${asNagWrites(Stack.of(construct).resolve(resource))}]`]: reason,
   })
 }
 
-/** With `<AWS::Region>` for what only the deployment knows. */
+/** It writes `<AWS::Region>` for a value that only the deployment knows. */
 function asNagWrites(resolved: unknown): string {
   if (typeof resolved === 'string') return resolved
   if (typeof resolved !== 'object' || resolved === null) return ''
@@ -26,14 +26,14 @@ function asNagWrites(resolved: unknown): string {
   return (parts ?? []).map(asNagWrites).join('')
 }
 
-/** What checkov would find at this construct's resource; it reads the template, so that the reason stands there. */
-export function passOverCheckov(construct: IConstruct, findings: PassedOver): void {
+/** The same for checkov. It reads the template, so the reason goes there. */
+export function suppressCheckov(construct: IConstruct, findings: Suppressions): void {
   const skip = Object.entries(findings).map(([id, comment]) => ({ id, comment }))
   resourceOf(construct).addMetadata('checkov', { skip })
 }
 
 /** The same for cfn-lint. */
-export function passOverCfnLint(construct: IConstruct, findings: PassedOver): void {
+export function suppressCfnLint(construct: IConstruct, findings: Suppressions): void {
   const config = { ignore_checks: Object.keys(findings) }
   resourceOf(construct).addMetadata('cfn-lint', { config, reasons: findings })
 }
