@@ -22,14 +22,14 @@ export interface PublishedKey {
   readonly jwk: PublicJwk
   /** It has been published since then without a gap. */
   readonly publishedAt: number
-  /** When the last assertion that it signed has expired. Absent while it signs or is staged. */
+  /** When the last assertion that it signed has expired. Absent while it signs or certainly will. */
   readonly until?: number
 }
 
 /** A public key that has to be published. */
 export interface KeyToPublish {
   readonly jwk: PublicJwk
-  /** Absent while it signs or is staged. */
+  /** Absent while it signs or certainly will. */
   readonly until?: number
 }
 
