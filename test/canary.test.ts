@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -11,6 +10,7 @@ import { startIssueTokenWithOidcProvider, users } from './support/functions/issu
 import { environmentOf } from './support/functions/load-function.ts'
 import { leaks } from './support/output/canary.ts'
 import { root } from './support/process/local-run.ts'
+import { temporaryFolder } from './support/process/temporary-folder.ts'
 
 const run = promisify(execFile)
 
@@ -42,8 +42,7 @@ test('a test file in which a secret is logged fails, although each of its tests 
 })
 
 test('what the built function writes to its log holds no key, password, assertion or token', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-canary-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   const bundle = await bundleFunction('issue-token', folder)
   const set = await startIssueTokenWithOidcProvider(t, (issuer) =>
     exampleElements(issuer, { oAuth: { grantType: 'password' } }),

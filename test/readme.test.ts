@@ -6,7 +6,8 @@ import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { fileElements } from '../lib/adapters/files/file-elements.ts'
 import { validateElements } from '../lib/configuration/inspect-elements.ts'
-import { root, runShell, someFolder, startServing } from './support/process/local-run.ts'
+import { root, runShell, startServing } from './support/process/local-run.ts'
+import { temporaryFolder } from './support/process/temporary-folder.ts'
 
 /* The README's commands and examples, run as they stand but for the port and the folder of this run. */
 
@@ -27,7 +28,7 @@ test('each npm command of the README exists', () => {
 })
 
 test('the curl lines of the README run against npm start, in their order', async (t) => {
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const run = await startServing(t, { TOKENWELL_FOLDER: folder })
   assert.ok(
     readme.includes(run.curl.replace(run.url, 'http://127.0.0.1:8787')),
@@ -63,7 +64,7 @@ test('the curl lines of the README run against npm start, in their order', async
 })
 
 test("elements of one's own are tried as the README says", async (t) => {
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const own = commands.filter((command) => command.includes('my-elements.json'))
   assert.equal(own.length, 2)
   for (const command of own) {
@@ -79,7 +80,7 @@ test("elements of one's own are tried as the README says", async (t) => {
 })
 
 test('the elements of the README are without mistake or warning', async (t) => {
-  const path = join(await someFolder(t), 'elements.json')
+  const path = join(await temporaryFolder(t), 'elements.json')
   await writeFile(path, JSON.stringify(examples.at(-1)))
   const elements = fileElements(path)
   const deployment = { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: false }

@@ -1,5 +1,3 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DynamoDBClient, ScanCommand } from '@aws-sdk/client-dynamodb'
 import { copyToEmulator } from '../../infra/local/stores.ts'
@@ -10,6 +8,7 @@ import {
   environmentOf,
   tokenRequest,
 } from '../support/functions/load-function.ts'
+import { temporaryFolder } from '../support/process/temporary-folder.ts'
 import { setEnvironment } from '../support/process/this-process.ts'
 import { startMoto } from '../support/servers/moto.ts'
 import { type Bundle, bundleText, runBundle } from './bundled-process.ts'
@@ -29,8 +28,7 @@ const [hit, hitFloor] = ['issue-token, a token in the cache', 'floor: one secret
 export async function benchColdStart(t: CleanUp, farEnd: FarEnd, isShort: boolean): Promise<Report> {
   await farEnd.set({})
   const { environment, tableName } = await createGround(t, farEnd)
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-bench-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   const bundle = (name: string) => bundleText(`import './processes/${name}.ts'`, join(folder, name))
   const [issueToken, missBundle, hitBundle] = await Promise.all([
     bundle(us),

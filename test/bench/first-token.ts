@@ -1,6 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { exampleElements } from '../support/elements/elements.ts'
 import {
@@ -9,6 +8,7 @@ import {
   environmentOf,
   tokenRequest,
 } from '../support/functions/load-function.ts'
+import { temporaryFolder } from '../support/process/temporary-folder.ts'
 import { type Bundle, bundleText, runBundle } from './bundled-process.ts'
 import type { FarEnd } from './far-end.ts'
 import { fileOf, peerNames, signingPeers } from './peers.ts'
@@ -68,8 +68,7 @@ async function printToken({ name, args, environment, ...bundle }: Process): Prom
 }
 
 async function createProcesses(t: CleanUp, farEnd: FarEnd, peers: readonly string[]): Promise<Process[]> {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-bench-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   const keyPath = join(folder, 'key.pem')
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   await writeFile(keyPath, privateKey.export({ type: 'pkcs8', format: 'pem' }))

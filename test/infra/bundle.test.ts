@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { basename, dirname, join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
@@ -11,12 +10,12 @@ import { bundleFunction, bundleFunctionSync, bundling, functionNames } from '../
 import { exampleElements } from '../support/elements/elements.ts'
 import { startIssueTokenWithOidcProvider } from '../support/functions/issue-token-with-oidc-provider.ts'
 import { createHttpEvent, environmentOf, tokenRequest } from '../support/functions/load-function.ts'
+import { temporaryFolder } from '../support/process/temporary-folder.ts'
 
 const run = promisify(execFile)
 
 test('the built issue-token answers an event: its folder alone, without packages, in a process of its own', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-bundle-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   const bundle = await bundleFunction('issue-token', folder)
   const size = statSync(bundle).size
   assert.ok(existsSync(`${bundle}.map`), 'its source map lies beside it')
@@ -52,8 +51,7 @@ test('the built issue-token answers an event: its folder alone, without packages
 })
 
 test('without its environment variables a function says which ones are missing', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-bundle-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   const bundle = await bundleFunction('issue-token', folder)
   await assert.rejects(run(process.execPath, [bundle], { env: {} }), (error: { stderr: string }) => {
     for (const name of [
@@ -82,8 +80,7 @@ test("every folder of functions is bundled, and has a test in which Lambda's run
 })
 
 test('node:http2 is left out for undici alone: any other package of a bundle gets the real modules', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-bundle-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   const other = join(folder, 'node_modules', 'other', 'index.js')
   await mkdir(dirname(other), { recursive: true })
   await writeFile(
@@ -115,8 +112,7 @@ test('node:http2 is left out for undici alone: any other package of a bundle get
 })
 
 test('a construct, which is made synchronously, gets the same bundle', async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-bundle-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   const bundle = await bundleFunction('publish-keys', join(folder, 'awaited'))
   const outdir = join(folder, 'sync', 'publish-keys')
   bundleFunctionSync('publish-keys', outdir)

@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { BUNDLING_STACKS } from 'aws-cdk-lib/cx-api'
 import { functionIds, functionTable } from '../../infra/stack/function-table.ts'
-import { root, runShell, someFolder } from '../support/process/local-run.ts'
+import { root, runShell } from '../support/process/local-run.ts'
+import { temporaryFolder } from '../support/process/temporary-folder.ts'
 
 /* npm run synth, with CDK's own look at the template, and the app itself; each in a process of its own, with no account to ask. */
 
@@ -72,7 +73,7 @@ const nothingTold = {
 }
 
 async function synthesize(t: TestContext, script: string, environment: Record<string, string> = {}) {
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const run = await runShell(`${process.execPath} ${join(root, 'infra', script)}`, {
     CDK_OUTDIR: folder,
     // So does CDK's own look at a template.

@@ -3,8 +3,9 @@ import { spawn } from 'node:child_process'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { elementsFileOf, exampleIssuer, folderOf } from '../support/elements/element-store.ts'
+import { elementsFileOf, exampleIssuer } from '../support/elements/element-store.ts'
 import { exampleElements } from '../support/elements/elements.ts'
+import { temporaryFolder } from '../support/process/temporary-folder.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
@@ -43,7 +44,7 @@ test('all mistakes and warnings are told at once and end with status 1, those of
 })
 
 test('a folder is validated like a file', async (t) => {
-  const folder = await folderOf(t, { 'keyStore/theKeys.json': '{ "location": "keys.pem" }' })
+  const folder = await temporaryFolder(t, { 'keyStore/theKeys.json': '{ "location": "keys.pem" }' })
   const { status, lines } = await validate(folder)
   assert.equal(status, 1)
   assert.match(lines[0] ?? '', /^mistake {2}keyStore\/theKeys location: /)
@@ -63,7 +64,7 @@ test('the stage decides whose secrets may be named, and whether this is Lambda',
 })
 
 test('a file that is not there or holds no JSON is told in one line and ends with status 1', async (t) => {
-  const folder = await folderOf(t, { 'broken.json': '{\n"hunter2": }' })
+  const folder = await temporaryFolder(t, { 'broken.json': '{\n"hunter2": }' })
   const missing = join(folder, 'missing.json')
   assert.deepEqual(await validate(missing), {
     status: 1,

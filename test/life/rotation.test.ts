@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { logChannel } from '../../lib/adapters/log/powertools.ts'
-import type { LogEvent } from '../../lib/log/log-event.ts'
 import { tokenRequest } from '../support/functions/load-function.ts'
+import { captureLog } from '../support/output/captured-log.ts'
 import { keySetMilliseconds } from './key-set-reading-server.ts'
 import { type RotatingFleet, startRotatingFleet } from './rotating-fleet.ts'
 
@@ -41,13 +39,8 @@ async function callDuring({ callers }: RotatingFleet, doing: () => Promise<void>
 }
 
 function countPreviousKeyTried(t: TestContext): () => number {
-  let tried = 0
-  const hear = (message: unknown) => {
-    if ((message as LogEvent).event === 'previous_key_tried') tried++
-  }
-  subscribe(logChannel, hear)
-  t.after(() => unsubscribe(logChannel, hear))
-  return () => tried
+  const events = captureLog(t)
+  return () => events.filter(({ event }) => event === 'previous_key_tried').length
 }
 
 function sum(counts: ReadonlyMap<string, number>): number {

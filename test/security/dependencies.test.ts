@@ -5,7 +5,8 @@ import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { listen } from '../../infra/local/listen.ts'
 import { createSbom } from '../../infra/sbom.ts'
-import { root, runShell, someFolder } from '../support/process/local-run.ts'
+import { root, runShell } from '../support/process/local-run.ts'
+import { temporaryFolder } from '../support/process/temporary-folder.ts'
 
 /* What is deployed beside our own code: in which versions, by which list, and what is known against it. */
 
@@ -110,7 +111,7 @@ async function startRegistry(t: TestContext, advisories: object | undefined): Pr
 async function audit(t: TestContext, registry: string) {
   return runShell(`${process.execPath} ${join(root, 'infra', 'audit.ts')}`, {
     npm_config_registry: registry,
-    npm_config_cache: await someFolder(t),
+    npm_config_cache: await temporaryFolder(t),
     npm_config_fetch_retries: '0',
   })
 }

@@ -35,7 +35,7 @@ import { createHttpEvent, environmentOf, loadFunction, tokenRequest } from '../s
 import { type FunctionError, startLambdaInstance } from '../support/lambda/lambda-instance.ts'
 import { leaks, overhearAnswer } from '../support/output/canary.ts'
 import { captureLog } from '../support/output/captured-log.ts'
-import { someFolder } from '../support/process/local-run.ts'
+import { temporaryFolder } from '../support/process/temporary-folder.ts'
 import { setEnvironment } from '../support/process/this-process.ts'
 import { withDefaultPorts } from '../support/virtual/default-ports.ts'
 import { thePassword, theSigners } from '../support/virtual/virtual-ports.ts'
@@ -246,7 +246,7 @@ for (const [what, answer] of Object.entries(answers))
 test('what Lambda writes down of a function that throws holds nothing of the error of AWS that it met', async (t) => {
   const aws = await startAws(t, answers['an error that nobody knows'] as (typeof answers)[string])
   const workspace = await createWorkspace(t, exampleElements(exampleIssuer))
-  const bundle = await bundleFunction('rotate-key', await someFolder(t))
+  const bundle = await bundleFunction('rotate-key', await temporaryFolder(t))
   const { POWERTOOLS_LOG_LEVEL: _, ...environment } = environmentOf(workspace)
   const instance = await startLambdaInstance(t, bundle, { ...environment, ...wired, ...aws.environment })
   await assert.rejects(instance.invoke(firstStep()), ({ type, message }: FunctionError) => {

@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
@@ -10,12 +7,12 @@ import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-t
 import { createHttpEvent, type HttpRequest } from '../../support/functions/load-function.ts'
 import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
 import { type InvokeOptions, type LambdaInstance, startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { startEchoApi } from '../../support/servers/echo-api.ts'
 
 /* The built function as Lambda runs it, between a real authorization server and a real API, on AWS as moto has it. */
 
-const folder = await mkdtemp(join(tmpdir(), 'tokenwell-lambda-'))
-after(() => rm(folder, { recursive: true, force: true }))
+const folder = await temporaryFolder({ after })
 const bundle = await bundleFunction('call-api', folder)
 
 /** Undefined where moto isn't there. */

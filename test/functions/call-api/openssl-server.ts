@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createServerCertificate, type ServerCertificate } from '../../../infra/local/certificate-authority.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { MissingServerError } from '../../support/servers/real-server.ts'
 
 export interface OpensslServer {
@@ -23,8 +23,7 @@ export async function startOpensslServer(
   version: 'TLSv1.2' | 'TLSv1.3',
 ): Promise<OpensslServer> {
   const certificate = await createServerCertificate(['localhost'])
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-openssl-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   const path = (name: string) => join(folder, name)
   await writeFile(path('certificate.pem'), certificate.certificate)
   await writeFile(path('key.pem'), certificate.privateKey)

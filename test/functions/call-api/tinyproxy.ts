@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { freePort } from '../../support/servers/free-port.ts'
 import { MissingServerError } from '../../support/servers/real-server.ts'
 
@@ -32,8 +32,7 @@ interface TinyproxySettings {
  * @throws {MissingServerError}
  */
 export async function startTinyproxy(t: TestContext, settings: TinyproxySettings = {}): Promise<Tinyproxy> {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-tinyproxy-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   for (let tried = 0; tried < startsTried; tried++) {
     const port = await freePort()
     await writeFile(join(folder, 'tinyproxy.conf'), configuration(port, settings), { mode: 0o600 })

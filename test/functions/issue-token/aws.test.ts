@@ -13,18 +13,14 @@ import {
   tokenAnswer,
 } from '../../support/functions/issue-token-with-scripted-server.ts'
 import { tokenRequest } from '../../support/functions/load-function.ts'
-import { setEnvironment } from '../../support/process/this-process.ts'
-import { startAwsProxy } from '../../support/servers/aws-proxy.ts'
-import { startMoto } from '../../support/servers/moto.ts'
-import { startIfThere } from '../../support/servers/real-server.ts'
+import { startMotoBehindProxy } from '../../support/servers/aws-proxy.ts'
 
 /* The function with its real ground: Parameter Store, Secrets Manager and DynamoDB, as moto has them. */
 
 async function startGround(t: TestContext) {
-  const moto = await startIfThere(t, () => startMoto(t))
-  if (!moto) return undefined
-  const proxy = await startAwsProxy(t, moto.endpoint)
-  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  const started = await startMotoBehindProxy(t)
+  if (!started) return undefined
+  const { moto, proxy } = started
   return {
     moto,
     async move(workspace: Workspace) {

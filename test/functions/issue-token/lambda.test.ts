@@ -1,8 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
@@ -22,12 +19,12 @@ import {
   type LambdaInstance,
   startLambdaInstance,
 } from '../../support/lambda/lambda-instance.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { startTcpProxy } from '../../support/servers/tcp-proxy.ts'
 
 /* The built function as Lambda runs it: by AWS's own runtime client, in a process of its own, on AWS as moto has it. */
 
-const folder = await mkdtemp(join(tmpdir(), 'tokenwell-lambda-'))
-after(() => rm(folder, { recursive: true, force: true }))
+const folder = await temporaryFolder({ after })
 const bundle = await bundleFunction('issue-token', folder)
 
 async function sendHttp(instance: LambdaInstance, request: HttpRequest, options?: InvokeOptions) {

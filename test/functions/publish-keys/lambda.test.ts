@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { after, test } from 'node:test'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
@@ -18,11 +16,11 @@ import { createHttpEvent } from '../../support/functions/load-function.ts'
 import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
 import { startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
 import { plant } from '../../support/output/canary.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 /* The built function as Lambda runs it. */
 
-const folder = await mkdtemp(join(tmpdir(), 'tokenwell-lambda-'))
-after(() => rm(folder, { recursive: true, force: true }))
+const folder = await temporaryFolder({ after })
 const publishKeys = await bundleFunction('publish-keys', folder)
 
 const whole = generateKey('RS256', 2048).export({ format: 'jwk' })

@@ -1,7 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, type TestContext, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import type { SQSBatchResponse } from 'aws-lambda'
@@ -10,12 +7,12 @@ import { type ElementChanges, exampleElements } from '../../support/elements/ele
 import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
 import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
 import { type LambdaInstance, startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { createQueue } from '../../support/servers/moto-queue.ts'
 
 /* The built function as Lambda runs it: events reach it over EventBridge and SQS, as moto has them. */
 
-const folder = await mkdtemp(join(tmpdir(), 'tokenwell-lambda-'))
-after(() => rm(folder, { recursive: true, force: true }))
+const folder = await temporaryFolder({ after })
 const [issueToken, refreshToken] = [
   await bundleFunction('issue-token', folder),
   await bundleFunction('refresh-token', folder),

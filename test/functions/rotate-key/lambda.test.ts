@@ -1,8 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { writeFile } from 'node:fs/promises'
 import { after, type TestContext, test } from 'node:test'
 import {
   DescribeSecretCommand,
@@ -21,11 +19,11 @@ import { createHttpEvent } from '../../support/functions/load-function.ts'
 import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
 import { type Invocation, startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
 import { plant } from '../../support/output/canary.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 /* The built function as Lambda runs it, asked step by step as Secrets Manager asks, and the public one that shows what came of it. */
 
-const folder = await mkdtemp(join(tmpdir(), 'tokenwell-lambda-'))
-after(() => rm(folder, { recursive: true, force: true }))
+const folder = await temporaryFolder({ after })
 const [rotateKey, publishKeys] = [
   await bundleFunction('rotate-key', folder),
   await bundleFunction('publish-keys', folder),

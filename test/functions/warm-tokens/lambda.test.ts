@@ -1,18 +1,15 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { after, test } from 'node:test'
 import { bundleFunction } from '../../../infra/bundle.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
 import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lambda/aws-for-lambda.ts'
 import { startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 /* The built function as Lambda runs it, beside the one whose tokens it keeps warm. */
 
-const folder = await mkdtemp(join(tmpdir(), 'tokenwell-lambda-'))
-after(() => rm(folder, { recursive: true, force: true }))
+const folder = await temporaryFolder({ after })
 const [issueToken, warmTokens] = [
   await bundleFunction('issue-token', folder),
   await bundleFunction('warm-tokens', folder),

@@ -7,8 +7,9 @@ import { makeSecrets } from '../../../infra/local/make-secrets.ts'
 import { describeClients } from '../../../infra/local/register-clients.ts'
 import { fileSecrets, secretPath } from '../../../lib/adapters/files/file-secrets.ts'
 import type { Connection } from '../../../lib/configuration/connection.ts'
-import { folderOf, resolveConn } from '../../support/elements/element-store.ts'
+import { resolveConn } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 /** A connection whose secrets are still to be made. */
 function connectionOf(t: TestContext, changes: ElementChanges, more: RawElements = {}): Promise<Connection> {
@@ -32,7 +33,7 @@ async function madeKeys(folder: string, name: string) {
 }
 
 test('a key has the size that the element says, a kid of its own, and belongs to its owner alone', async (t) => {
-  const folder = join(await folderOf(t, {}), 'secrets')
+  const folder = join(await temporaryFolder(t, {}), 'secrets')
   const connection = await connectionOf(t, { builder: { jwkSigningKeySize: 3072 } })
   assert.deepEqual(await makeSecrets(secretsIn(folder), [connection]), ['tokenwell/local/jwk/theBuilder'])
   const [key] = await madeKeys(folder, 'tokenwell/local/jwk/theBuilder')
@@ -45,7 +46,7 @@ test('a key has the size that the element says, a kid of its own, and belongs to
 })
 
 test('a secret has a key for each alias, with its certificate where its thumbprint is asked for', async (t) => {
-  const folder = await folderOf(t, {})
+  const folder = await temporaryFolder(t, {})
   const ofAlias = (keyAlias: string, certificateThumbprint: string) =>
     connectionOf(t, { builder: { ...byKeyStore, keyAlias, certificateThumbprint } }, keyStore)
   const connections = [await ofAlias('one', 'none'), await ofAlias('two', 'x5t#S256')]
@@ -59,7 +60,7 @@ test('a secret has a key for each alias, with its certificate where its thumbpri
 })
 
 test('what is there is left as it is', async (t) => {
-  const folder = await folderOf(t, {})
+  const folder = await temporaryFolder(t, {})
   const connection = await connectionOf(t, basic, authData)
   const path = secretPath(folder, 'local', 'tokenwell/local/the-password')
   assert.deepEqual(await makeSecrets(secretsIn(folder), [connection]), ['tokenwell/local/the-password'])
@@ -72,7 +73,7 @@ test('what is there is left as it is', async (t) => {
 })
 
 test('two connections of one client are one client that may do what either needs, known by its public key', async (t) => {
-  const folder = await folderOf(t, {})
+  const folder = await temporaryFolder(t, {})
   const one = await connectionOf(t, { oAuth: { scope: 'a b' } })
   const other = await connectionOf(t, { oAuth: { scope: 'b c', grantType: 'password' } })
   await makeSecrets(secretsIn(folder), [one, other])
@@ -91,7 +92,7 @@ test('two connections of one client are one client that may do what either needs
 })
 
 test("a client with a password is known by it, without an editor's line break", async (t) => {
-  const folder = await folderOf(t, { 'the-password': 'mine\n' })
+  const folder = await temporaryFolder(t, { 'the-password': 'mine\n' })
   const connection = await connectionOf(t, basic, authData)
   const [client] = await describeClients([connection], fileSecrets(folder, 'local'))
   assert.equal(client?.client_secret, 'mine')
@@ -99,7 +100,7 @@ test("a client with a password is known by it, without an editor's line break", 
 })
 
 test('a client that is known by its certificate is given one with its key, and registered by it', async (t) => {
-  const folder = await folderOf(t, {})
+  const folder = await temporaryFolder(t, {})
   const changes: ElementChanges = {
     server: { sslCertsRef: 'mutual' },
     oAuth: { jwtAuthenticationTokenRef: undefined, tlsAuthenticationClientId: 'theClient' },

@@ -3,12 +3,13 @@ import { utimes } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { someFolder, startServing } from '../../support/process/local-run.ts'
+import { startServing } from '../../support/process/local-run.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 /* What npm start shows beyond the first token: stale hits, events, rotations. A process of its own, real ports. */
 
 test('a stale token is handed out and renewed, events can be raised by hand, keys rotated, and the terminal tells', async (t) => {
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const run = await startServing(t, { TOKENWELL_FOLDER: folder })
   const post = async (path: string, body?: object) => {
     const response = await fetch(run.url + path, { method: 'POST', ...(body && { body: JSON.stringify(body) }) })

@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { clientsOf, localConnections, prepareSecrets, type Workspace } from '../../../infra/local/workspace.ts'
 import { elementsFileOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
-import { someFolder } from '../../support/process/local-run.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 /** Two connections of one client that sign by these algorithms, each with the key store of that id. */
 async function twoBuilders(t: TestContext, stores: readonly [string, string]): Promise<Workspace> {
@@ -29,7 +29,7 @@ async function twoBuilders(t: TestContext, stores: readonly [string, string]): P
       two: { location: 'tokenwell/local/two' },
     },
   })
-  return { elementsPath, secretsFolder: await someFolder(t), deployment: localDeployment }
+  return { elementsPath, secretsFolder: await temporaryFolder(t), deployment: localDeployment }
 }
 
 test('one secret is not made for two kinds of keys: a sentence says what to do', async (t) => {

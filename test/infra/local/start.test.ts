@@ -8,12 +8,13 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { exampleElements } from '../../support/elements/elements.ts'
 import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
-import { type EndedRun, runShell, runToEnd, someFolder, startServing } from '../../support/process/local-run.ts'
+import { type EndedRun, runShell, runToEnd, startServing } from '../../support/process/local-run.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 /* The local run as a newcomer meets it: a process of its own, a real authorization server, real ports. */
 
 test('npm start -- --once tells every step of the first token and ends with 0', async (t) => {
-  const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: await someFolder(t) })
+  const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: await temporaryFolder(t) })
   assert.equal(status, 0, output)
   for (const step of [
     /A token for the connection conn/,
@@ -39,7 +40,7 @@ test('npm start -- --once tells every step of the first token and ends with 0', 
 })
 
 test('npm start serves: the printed curl line runs as it stands, twice from memory, and ends on a signal', async (t) => {
-  const run = await startServing(t, { TOKENWELL_FOLDER: await someFolder(t) })
+  const run = await startServing(t, { TOKENWELL_FOLDER: await temporaryFolder(t) })
   const { status, output } = await runShell(run.curl)
   assert.equal(status, 0)
   const answer = JSON.parse(output)
@@ -49,7 +50,7 @@ test('npm start serves: the printed curl line runs as it stands, twice from memo
 })
 
 test('npm start serves the API of orders, too: the printed line, and what else HTTP can do', async (t) => {
-  const run = await startServing(t, { TOKENWELL_FOLDER: await someFolder(t) })
+  const run = await startServing(t, { TOKENWELL_FOLDER: await temporaryFolder(t) })
   const [, printed = ''] = /^(curl -s \S+\/api\/42)$/m.exec(await run.until(/^curl .*\/api\/.*\n/m)) ?? []
   assert.deepEqual(await runShell(printed), { status: 0, output: '{"id":"42","item":"tea","quantity":2}\n' })
 
@@ -72,7 +73,7 @@ test('npm start serves the API of orders, too: the printed line, and what else H
 })
 
 test('what npm start serves is for this machine alone, and what fails is told at the terminal', async (t) => {
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const run = await startServing(t, { TOKENWELL_FOLDER: folder })
   assert.ok(existsSync(join(folder, 'secrets', 'default-key')))
   // Linux answers all of 127.0.0.0/8, where a server for every address would hear it.
@@ -84,7 +85,7 @@ test('what npm start serves is for this machine alone, and what fails is told at
 })
 
 test('the first token is for conn, or else for the first connection that needs no user', async (t) => {
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const path = join(folder, 'elements.json')
   const base = exampleElements('https://localhost:9')
   const elements = {
@@ -109,7 +110,7 @@ test('the first token is for conn, or else for the first connection that needs n
 
 test('PORT names the port; taken, it is a sentence and 1', async (t) => {
   const blocker = await occupy(t, 0)
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const { status, output } = await runToEnd([], { TOKENWELL_FOLDER: folder, PORT: String(blocker) })
   assert.equal(status, 1)
   assert.match(output, new RegExp(`Port ${blocker} is taken: free it, or choose another one`))
@@ -124,7 +125,7 @@ test('where 8787, 9443 and 9444 are taken the next free ports serve', async (t) 
   await occupy(t, 8787)
   await occupy(t, 9443, 'localhost')
   await occupy(t, 9444, 'localhost')
-  const run = await startServing(t, { TOKENWELL_FOLDER: await someFolder(t) })
+  const run = await startServing(t, { TOKENWELL_FOLDER: await temporaryFolder(t) })
   assert.doesNotMatch(run.curl, /:8787\//)
   assert.doesNotMatch(run.output, /localhost:944[34]/)
   assert.match(run.output, /orders: the API answered 200/)
@@ -132,7 +133,7 @@ test('where 8787, 9443 and 9444 are taken the next free ports serve', async (t) 
 })
 
 test('a broken elements file is a sentence with line and column, and 1', async (t) => {
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const path = join(folder, 'broken.json')
   await writeFile(path, '{\n  "jwtBuilder": {\n')
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
@@ -142,7 +143,7 @@ test('a broken elements file is a sentence with line and column, and 1', async (
 })
 
 test('elements with mistakes: every mistake is told, what to do, and 1', async (t) => {
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const path = join(folder, 'elements.json')
   const elements = exampleElements('https://localhost:9', { builder: { expiresInSecond: 1 }, server: { issuer: 7 } })
   await writeFile(path, JSON.stringify(elements))
@@ -154,7 +155,7 @@ test('elements with mistakes: every mistake is told, what to do, and 1', async (
 })
 
 test('an authorization server that nobody runs: what to check, and 1', async (t) => {
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const path = join(folder, 'elements.json')
   await writeFile(path, JSON.stringify({ ...exampleElements('https://localhost:9'), ssl: {} }))
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
@@ -164,7 +165,7 @@ test('an authorization server that nobody runs: what to check, and 1', async (t)
 })
 
 test('an authorization server that refuses: its code, which key to register, and 1', async (t) => {
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const path = join(folder, 'elements.json')
   const elements = exampleElements(set.server.issuer)
@@ -183,7 +184,7 @@ test('an authorization server that refuses: its code, which key to register, and
 
 test('elements of a user that expect the server on 9443 are not rewritten: taken, it is a sentence and 1', async (t) => {
   await occupy(t, 9443, 'localhost')
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const path = join(folder, 'elements.json')
   await writeFile(path, JSON.stringify(exampleElements('https://localhost:9443')))
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
@@ -192,7 +193,7 @@ test('elements of a user that expect the server on 9443 are not rewritten: taken
 })
 
 test('elements of a user have the protected API where a connection points to it, and no API of theirs is called unasked', async (t) => {
-  const folder = await someFolder(t)
+  const folder = await temporaryFolder(t)
   const path = join(folder, 'elements.json')
   const base = exampleElements('https://localhost:9443')
   const run = async (host: string, port: number) => {

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { runToEnd, someFolder } from '../../support/process/local-run.ts'
+import { runToEnd } from '../../support/process/local-run.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { startMoto } from '../../support/servers/moto.ts'
 import { startIfThere } from '../../support/servers/real-server.ts'
 
@@ -10,7 +11,7 @@ test('the local run puts all it has before an emulator; what the next one finds 
   const moto = await startIfThere(t, () => startMoto(t))
   if (!moto) return
   const patience = { TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
-  const environment = { TOKENWELL_FOLDER: await someFolder(t), PORT: '0', ...patience, ...moto.environment }
+  const environment = { TOKENWELL_FOLDER: await temporaryFolder(t), PORT: '0', ...patience, ...moto.environment }
   const first = await runToEnd(['--aws', '--once'], environment)
   assert.equal(first.status, 0, first.output)
   assert.match(first.output, /aws +\d\d parameters, \d+ secrets and the table tokenwell-local/)
@@ -27,7 +28,7 @@ test('the local run puts all it has before an emulator; what the next one finds 
 })
 
 test('the local run writes to no AWS account: without an endpoint it says what to set', async (t) => {
-  const environment = { TOKENWELL_FOLDER: await someFolder(t), PORT: '0', AWS_ENDPOINT_URL: '' }
+  const environment = { TOKENWELL_FOLDER: await temporaryFolder(t), PORT: '0', AWS_ENDPOINT_URL: '' }
   const { status, output } = await runToEnd(['--aws', '--once'], environment)
   assert.equal(status, 1)
   assert.match(output, /Set AWS_ENDPOINT_URL to an emulator/)

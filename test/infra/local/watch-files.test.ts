@@ -6,14 +6,15 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { watchFiles } from '../../../infra/local/watch-files.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import { readIncomingEvent } from '../../../lib/renewal/incoming-event.ts'
-import { exampleIssuer, folderOf, localDeployment } from '../../support/elements/element-store.ts'
+import { exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 const longestMilliseconds = 20_000
 
 test('what changes in elements and secrets is told by the events that AWS sends, and nothing else is', async (t) => {
-  const secretsFolder = await folderOf(t, { 'a-key': 'first', 'jwk/theBuilder': 'first' })
-  const elementsPath = join(await folderOf(t, {}), 'elements.json')
+  const secretsFolder = await temporaryFolder(t, { 'a-key': 'first', 'jwk/theBuilder': 'first' })
+  const elementsPath = join(await temporaryFolder(t, {}), 'elements.json')
   const write = (changes = {}) => writeFile(elementsPath, JSON.stringify(exampleElements(exampleIssuer, changes)))
   await write()
   const told: IncomingEvent[] = []

@@ -15,8 +15,9 @@ import {
   type Workspace,
 } from '../../../infra/local/workspace.ts'
 import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
-import { elementsFileOf, folderOf } from '../../support/elements/element-store.ts'
+import { elementsFileOf } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 const deployment = { stage: 'local', publicUrl: 'http://127.0.0.1:8787', isLambda: false }
 const elsewhere = 'https://localhost:9555'
@@ -24,7 +25,7 @@ const elsewhere = 'https://localhost:9555'
 const theApi = { host: 'https://localhost', port: 9444 }
 
 test('where the servers had to move, our own elements follow them everywhere, in a copy', async (t) => {
-  const folder = await folderOf(t, {})
+  const folder = await temporaryFolder(t, {})
   const workspace: Workspace = { elementsPath: ownElements, secretsFolder: join(folder, 'secrets'), deployment }
   assert.equal(await relocate(workspace, { issuer: expectedIssuer, api: expectedApi }, folder), workspace)
   const moved = await relocate(workspace, { issuer: elsewhere, api: 'https://localhost:9557' }, folder)
@@ -81,7 +82,7 @@ test('connections of this server are those whose token endpoint stands there', a
 })
 
 test('the certificate that is trusted is that of the last start; the password of the user stays', async (t) => {
-  const secretsFolder = join(await folderOf(t, {}), 'secrets')
+  const secretsFolder = join(await temporaryFolder(t, {}), 'secrets')
   const workspace: Workspace = { elementsPath: ownElements, secretsFolder, deployment }
   const path = secretPath(secretsFolder, 'local', 'tokenwell/local/authorization-server-ca')
   for (let start = 0; start < 2; start++) {
@@ -96,7 +97,7 @@ test('the certificate that is trusted is that of the last start; the password of
 })
 
 test('the authorization server signs by the same key in each run, and nobody else can read it', async (t) => {
-  const folder = join(await folderOf(t, {}), 'made')
+  const folder = join(await temporaryFolder(t, {}), 'made')
   const first = await prepareSigningKey(folder)
   assert.ok((await prepareSigningKey(folder)).equals(first))
   assert.equal(first.asymmetricKeyType, 'rsa')

@@ -3,8 +3,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
 import { Annotations, Match } from 'aws-cdk-lib/assertions'
-import { elementsFileOf, exampleIssuer, folderOf } from '../../support/elements/element-store.ts'
+import { elementsFileOf, exampleIssuer } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { createTestStack, resourcesOf } from './test-stack.ts'
 
 const testElements = () => ({
@@ -26,7 +27,7 @@ test('so is each file of a folder; what begins with a dot is none', async (t) =>
     Object.entries(byId).map(([id, element]) => [`${kind}/${id}.json`, JSON.stringify(element, undefined, 2)]),
   )
   const hidden = { '.editor/settings.json': '{}', 'keyStore/.theTrust.json': '{' }
-  const folder = await folderOf(t, { ...Object.fromEntries(files), ...hidden })
+  const folder = await temporaryFolder(t, { ...Object.fromEntries(files), ...hidden })
   const { stack } = createTestStack(t, { elements: folder })
   const file = createTestStack(t, { elements: await elementsFileOf(t, testElements()) })
   assert.deepEqual(parametersOf(stack), parametersOf(file.stack))

@@ -1,13 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
-import { logChannel } from '../../../lib/adapters/log/powertools.ts'
 import { rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
-import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { startCaller } from '../../support/functions/function-caller.ts'
 import type { IssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
 import { createHttpEvent, type Handler, loadFunction, tokenRequest } from '../../support/functions/load-function.ts'
+import { withCapturedLog } from '../../support/output/captured-log.ts'
 import type { EchoApi } from '../../support/servers/echo-api.ts'
 
 /* Everything that each function is for, once. */
@@ -132,31 +130,13 @@ export async function exerciseRotateKey({ set, environment, expect }: Exercise):
 
 /** What the log tells the operator of a request that failed. */
 async function reasonOfFailure(run: () => Promise<unknown>): Promise<string> {
-  let reason = ''
-  const hear = (message: unknown) => {
-    const event = message as LogEvent
-    if (event.event === 'request_failed') reason = event.reason
-  }
-  subscribe(logChannel, hear)
-  try {
-    await run()
-    return reason
-  } finally {
-    unsubscribe(logChannel, hear)
-  }
+  const events = await withCapturedLog(run)
+  return events.findLast((event) => event.event === 'request_failed')?.reason ?? ''
 }
 
 /** What the log tells of the functions going on without something. */
 export async function collectDegradations(failures: string[], run: () => Promise<void>): Promise<void> {
-  const hear = (message: unknown) => {
-    const event = message as LogEvent
+  for (const event of await withCapturedLog(run))
     if (event.event === 'cache_passed_over' || event.event === 'event_not_raised')
       failures.push(`${event.event} ${event.reason}`)
-  }
-  subscribe(logChannel, hear)
-  try {
-    await run()
-  } finally {
-    unsubscribe(logChannel, hear)
-  }
 }

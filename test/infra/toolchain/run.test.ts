@@ -4,8 +4,8 @@ import { once } from 'node:events'
 import { chmod, copyFile, mkdir, writeFile } from 'node:fs/promises'
 import { delimiter, dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { folderOf } from '../../support/elements/element-store.ts'
 import { root } from '../../support/process/local-run.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 /* run.js in a project of its own, and beside it a program named npm that only says how it was called. */
 
@@ -30,7 +30,7 @@ interface Project {
 async function theProject(t: TestContext, options: ProjectOptions = {}): Promise<Project> {
   const { wanted = { '': {} }, installed = wanted, npmStatus = 0, files = {} } = options
   const npm = join('bin', process.platform === 'win32' ? 'npm.cmd' : 'npm')
-  const folder = await folderOf(t, {
+  const folder = await temporaryFolder(t, {
     'package.json': '{ "type": "module" }',
     'package-lock.json': JSON.stringify({ packages: wanted }),
     'infra/toolchain/none': '',

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { fileElements } from '../../../lib/adapters/files/file-elements.ts'
@@ -10,6 +9,7 @@ import { elementSchemas } from '../../../lib/configuration/element-schema.ts'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { validateElements } from '../../../lib/configuration/inspect-elements.ts'
 import type { RawElements } from '../../support/elements/elements.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 const read = (path: string) => readFile(new URL(`../../../${path}`, import.meta.url), 'utf8')
 const readme = await read('lib/configuration/README.md')
@@ -94,8 +94,7 @@ test("the example in JSON is what the local run's elements hold under the origin
 })
 
 test("the original's reference in another case is the mistake that the page quotes", async (t) => {
-  const folder = await mkdtemp(join(tmpdir(), 'elements-'))
-  t.after(() => rm(folder, { recursive: true }))
+  const folder = await temporaryFolder(t)
   const conn = { authenticationConfigRef: 'myOAuthConfig' }
   const path = join(folder, 'elements.json')
   await writeFile(path, JSON.stringify({ ...localElements, endpointConnection: { conn } }))

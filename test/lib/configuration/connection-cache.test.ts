@@ -11,10 +11,10 @@ import {
   configurationErrorOf,
   elementsFileOf,
   exampleIssuer,
-  folderOf,
   localDeployment,
 } from '../../support/elements/element-store.ts'
 import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { changeableElements } from '../../support/virtual/tokens-in-virtual-time.ts'
 
 test('a connection is resolved at its first use and kept, also for those who ask at the same moment', async (t) => {
@@ -26,7 +26,7 @@ test('a connection is resolved at its first use and kept, also for those who ask
 })
 
 test('a failure is not kept: the connection works as soon as its elements are there', async (t) => {
-  const path = join(await folderOf(t, {}), 'elements.json')
+  const path = join(await temporaryFolder(t, {}), 'elements.json')
   const { connections, events } = theConnections(path)
   await configurationErrorOf(connections.get('conn'))
   assert.deepEqual(events, [])

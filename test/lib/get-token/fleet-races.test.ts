@@ -12,13 +12,10 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { createFleetWithEventBus } from '../../support/virtual/fleet-with-event-bus.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
-import {
-  createTokensInVirtualTime,
-  plainConnection,
-  virtualToken,
-} from '../../support/virtual/tokens-in-virtual-time.ts'
+import { createTokensInVirtualTime, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
 const error = new UnreachableError('nobody listens')

@@ -9,10 +9,10 @@ import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
 import {
   changeableElements,
   createTokensInVirtualTime,
-  plainConnection,
   type TokensInVirtualTime,
   type TokensInVirtualTimeOptions,
   virtualRefusal,

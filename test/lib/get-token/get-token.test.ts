@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Connection } from '../../../lib/configuration/connection.ts'
 import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
 import {
   createTokensInVirtualTime,
-  plainConnection,
   virtualRefusal,
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'

@@ -3,9 +3,9 @@ import { test } from 'node:test'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { RefusedError, TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
 import {
   createTokensInVirtualTime,
-  plainConnection,
   virtualRefusal,
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'

@@ -8,9 +8,9 @@ import { SecretError, type SecretErrorCode } from '../../../lib/secret/secret-st
 import type { Signer } from '../../../lib/signing/signer.ts'
 import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
 import {
   createTokensInVirtualTime,
-  plainConnection,
   type TokensInVirtualTime,
   virtualRefusal,
   virtualToken,

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { createPublicKey, generateKeyPairSync, type KeyObject, randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { type CryptoKey, jwtVerify } from 'jose'
 import { fileSecrets, secretPath } from '../../../lib/adapters/files/file-secrets.ts'
@@ -12,6 +11,7 @@ import { SecretError } from '../../../lib/secret/secret-store.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
 import { createSignerCache, type SignerCache } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const location = 'tokenwell/test/the-key'
@@ -34,8 +34,7 @@ interface Stage {
 }
 
 async function startStage(t: TestContext, text?: string): Promise<Stage> {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   const store = async (content: string, name = location) => {
     const path = secretPath(folder, 'test', name)
     await mkdir(dirname(path), { recursive: true })

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { type AssertionMoment, createClaims } from '../../../lib/token-endpoint/assertion.ts'
-import { plainAssertion } from './plain-assertion.ts'
+import { plainAssertion } from '../../support/elements/plain-connection.ts'
 
 /** Not at the beginning of a second. */
 const theMoment: AssertionMoment = { now: 1_700_000_000_999, jwtId: 'theJwtId' }

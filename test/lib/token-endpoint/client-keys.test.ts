@@ -4,7 +4,7 @@ import type { Connection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import { createClientKeys } from '../../../lib/token-endpoint/client-authentication.ts'
-import { plainConnection } from '../../support/virtual/tokens-in-virtual-time.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
 const passwordName = 'tokenwell/test/the-password'

@@ -7,7 +7,7 @@ import { signatureAlgorithms } from '../../../lib/configuration/signature-algori
 import { createLocalSigner } from '../../../lib/signing/signer.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { createHeader, signAssertion } from '../../../lib/token-endpoint/assertion.ts'
-import { plainAssertion } from './plain-assertion.ts'
+import { plainAssertion } from '../../support/elements/plain-connection.ts'
 
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const certificatePem = await createKeyCertificate(privateKey, 'theClient')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { timeoutsUntil } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { TimedOutError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
-import { plainConnection } from '../../support/virtual/tokens-in-virtual-time.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
 
 const server = plainConnection.authorizationServer
 

@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { fileElements } from '../../../lib/adapters/files/file-elements.ts'
 import type { Connection } from '../../../lib/configuration/connection.ts'
@@ -10,6 +8,7 @@ import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { ConfigurationError, describeFinding, type Finding } from '../../../lib/configuration/finding.ts'
 import { validateElements } from '../../../lib/configuration/inspect-elements.ts'
 import { freezeDeeply, inspectConnection } from '../../../lib/configuration/resolve-connection.ts'
+import { temporaryFolder } from '../process/temporary-folder.ts'
 import { type RawElements, withoutUndefined } from './elements.ts'
 
 export const exampleIssuer = 'https://as.example.com'
@@ -20,20 +19,9 @@ export const localDeployment: Deployment = {
   isLambda: false,
 }
 
-/** A folder that holds these texts by path, and is gone when the test ends. */
-export async function folderOf(t: TestContext, texts: Record<string, string>): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
-  for (const [path, text] of Object.entries(texts)) {
-    await mkdir(dirname(join(folder, path)), { recursive: true })
-    await writeFile(join(folder, path), text)
-  }
-  return folder
-}
-
 /** The path of a file that holds these elements. */
 export async function elementsFileOf(t: TestContext, elements: RawElements): Promise<string> {
-  const folder = await folderOf(t, { 'elements.json': JSON.stringify(withoutUndefined(elements)) })
+  const folder = await temporaryFolder(t, { 'elements.json': JSON.stringify(withoutUndefined(elements)) })
   return join(folder, 'elements.json')
 }
 

@@ -1,11 +1,11 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Context } from 'aws-lambda'
 import type { ServerCertificate } from '../../../infra/local/certificate-authority.ts'
 import { prepareSecrets, trust, type Workspace } from '../../../infra/local/workspace.ts'
 import { type RawElements, withoutUndefined } from '../elements/elements.ts'
+import { temporaryFolder } from '../process/temporary-folder.ts'
 
 /* What it takes to load a function and to call it; without the test runner, which slows down what waits. */
 
@@ -30,8 +30,7 @@ export async function createBareWorkspace(
   certificate?: ServerCertificate,
   secrets: GivenSecrets = {},
 ): Promise<Workspace> {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   const workspace: Workspace = {
     elementsPath: join(folder, 'elements.json'),
     secretsFolder: join(folder, 'secrets'),

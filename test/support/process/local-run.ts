@@ -1,20 +1,11 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 
 export const root = join(import.meta.dirname, '..', '..', '..')
 const start = ['infra/toolchain/run.js', 'infra/local/start.ts']
 const readyMilliseconds = 60_000
-
-/** A folder for what a local run makes, so that none disturbs another. */
-export async function someFolder(t: TestContext): Promise<string> {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-local-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
-  return folder
-}
 
 export interface EndedRun {
   readonly status: number

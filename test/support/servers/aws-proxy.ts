@@ -2,6 +2,9 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { listen } from '../../../infra/local/listen.ts'
+import { setEnvironment } from '../process/this-process.ts'
+import { type Moto, startMoto } from './moto.ts'
+import { startIfThere } from './real-server.ts'
 
 /** Stands before an AWS endpoint: hears what is asked, passes it on, and answers itself where it is told to. */
 export interface AwsProxy {
@@ -142,4 +145,15 @@ function drip({ socket }: ServerResponse): void {
   socket?.write('HTTP/1.1 200 OK\r\nx-letters: ')
   const timer = setInterval(() => socket?.write('x'), 20)
   socket?.once('close', () => clearInterval(timer))
+}
+
+/** Moto behind such a proxy, which is where the SDK of this process finds AWS. Where there is no moto the test is skipped. */
+export async function startMotoBehindProxy(
+  t: TestContext,
+): Promise<{ readonly moto: Moto; readonly proxy: AwsProxy } | undefined> {
+  const moto = await startIfThere(t, () => startMoto(t))
+  if (!moto) return undefined
+  const proxy = await startAwsProxy(t, moto.endpoint)
+  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  return { moto, proxy }
 }

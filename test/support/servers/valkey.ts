@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { TestContext } from 'node:test'
 import { createServerCertificate } from '../../../infra/local/certificate-authority.ts'
+import { temporaryFolder } from '../process/temporary-folder.ts'
 import { freePort } from './free-port.ts'
 import { MissingServerError } from './real-server.ts'
 
@@ -35,8 +35,7 @@ interface ValkeySettings {
  */
 export async function startValkey(t: Pick<TestContext, 'after'>, settings: ValkeySettings = {}): Promise<ValkeyServer> {
   const { tls = false, password, cluster = false } = settings
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-valkey-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   const ca = tls ? await writeCertificate(folder) : undefined
 
   let server: ChildProcess | undefined

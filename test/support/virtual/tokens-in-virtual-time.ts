@@ -1,7 +1,7 @@
 import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createParts } from '../../../lib/application/application.ts'
-import type { Connection, PrivateKeyJwt } from '../../../lib/configuration/connection.ts'
+import type { Connection } from '../../../lib/configuration/connection.ts'
 import { type ConnectionCache, createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { readElement } from '../../../lib/configuration/read-element.ts'
@@ -18,6 +18,7 @@ import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
 import type { TokenEndpointAnswer } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { localDeployment } from '../elements/element-store.ts'
 import type { RawElements } from '../elements/elements.ts'
+import { plainConnection } from '../elements/plain-connection.ts'
 import { renewalWithDefaults, withDefaultPorts } from './default-ports.ts'
 import {
   thePassword,
@@ -41,42 +42,6 @@ export interface TokensInVirtualTime {
   /** As a function that nobody waits for, apart from the above but for the clock and what it asks. */
   answer(event: IncomingEvent, deadlineMilliseconds?: number): Promise<void>
   warm(deadlineMilliseconds?: number): Promise<WarmRun>
-}
-
-const thePrivateKeyJwt: PrivateKeyJwt = {
-  method: 'private_key_jwt',
-  sendClientId: false,
-  assertion: {
-    issuer: 'theClient',
-    subject: 'theClient',
-    audiences: ['https://as.example.com'],
-    expiresInSeconds: 120,
-    issuedAtOffsetSeconds: 0,
-    hasJwtId: true,
-    claims: {},
-    algorithm: 'ES256',
-    type: 'JWT',
-    certificateThumbprint: 'none',
-    key: { location: 'tokenwell/test/the-key' },
-  },
-}
-
-export const plainConnection: Connection = {
-  name: 'conn',
-  grantType: 'client_credentials',
-  clientId: 'theClient',
-  clientAuthentication: thePrivateKeyJwt,
-  authorizationServer: {
-    id: 'theServer',
-    tokenEndpoint: 'https://as.example.com/token',
-    tls: { minimumVersion: 'TLSv1.2' },
-    connectTimeoutMilliseconds: 3_000,
-    receiveTimeoutMilliseconds: 8_000,
-    maximumConcurrency: 10,
-    coolDownSeconds: 30,
-    lifetime: { assumedLifetimeSeconds: 300 },
-  },
-  parameters: { scope: [], resource: [], further: {} },
 }
 
 export interface TokensInVirtualTimeOptions {

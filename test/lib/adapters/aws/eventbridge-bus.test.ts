@@ -7,13 +7,11 @@ import { eventbridgeBus } from '../../../../lib/adapters/aws/eventbridge-bus.ts'
 import type { EventBus, TokenwellEvent } from '../../../../lib/events/event-bus.ts'
 import { EventBusError } from '../../../../lib/events/event-bus.ts'
 import { readIncomingEvent } from '../../../../lib/renewal/incoming-event.ts'
-import { setEnvironment } from '../../../support/process/this-process.ts'
-import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
+import { type AwsAnswer, type AwsProxy, awsError, startMotoBehindProxy } from '../../../support/servers/aws-proxy.ts'
 import { startBlackHoleListener } from '../../../support/servers/black-hole-listener.ts'
-import { type Moto, startMoto } from '../../../support/servers/moto.ts'
+import type { Moto } from '../../../support/servers/moto.ts'
 import { someRole, withPermissionsLookedAt } from '../../../support/servers/moto-permissions.ts'
 import { createQueue, type Queue } from '../../../support/servers/moto-queue.ts'
-import { startIfThere } from '../../../support/servers/real-server.ts'
 import { startTcpProxy } from '../../../support/servers/tcp-proxy.ts'
 
 const busName = 'tokenwell-test'
@@ -321,10 +319,9 @@ async function withBus(
   use: (parts: TheBus) => Promise<void>,
   timeouts: AwsTimeouts | 'default' = patient,
 ): Promise<void> {
-  const moto = await startIfThere(t, () => startMoto(t))
-  if (!moto) return
-  const proxy = await startAwsProxy(t, moto.endpoint)
-  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  const started = await startMotoBehindProxy(t)
+  if (!started) return
+  const { moto, proxy } = started
   const queue = await createQueue(t, moto)
   const asking = ['TokenRefreshRequested', 'TokenRejected', 'ConnectionChanged']
   await queue.createBus(busName, { source: ['tokenwell-test'], 'detail-type': asking })

@@ -20,10 +20,8 @@ import {
   elementStoreOf as theFileStore,
 } from '../../../support/elements/element-store.ts'
 import { exampleElements, type RawElements } from '../../../support/elements/elements.ts'
-import { setEnvironment } from '../../../support/process/this-process.ts'
-import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
-import { type Moto, startMoto } from '../../../support/servers/moto.ts'
-import { startIfThere } from '../../../support/servers/real-server.ts'
+import { type AwsAnswer, type AwsProxy, awsError, startMotoBehindProxy } from '../../../support/servers/aws-proxy.ts'
+import type { Moto } from '../../../support/servers/moto.ts'
 
 const location = 'tokenwell/local/key'
 
@@ -358,10 +356,9 @@ async function withElements(
   { timeouts }: TheOptions,
   use: (parts: TheElementsOfAws) => Promise<void>,
 ): Promise<void> {
-  const moto = await startIfThere(t, () => startMoto(t))
-  if (!moto) return
-  const proxy = await startAwsProxy(t, moto.endpoint)
-  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  const started = await startMotoBehindProxy(t)
+  if (!started) return
+  const { moto, proxy } = started
   const store = parameterStoreElements({
     stage: 'local',
     ...(timeouts && { timeouts: { ...defaultAwsTimeouts, ...timeouts } }),

@@ -9,19 +9,15 @@ import { secretsManagerSecrets } from '../../../../lib/adapters/aws/secrets-mana
 import type { RotatingSecret } from '../../../../lib/key-lifecycle/rotating-secret.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { testRotatingSecret } from '../../../contract/rotating-secret.ts'
-import { setEnvironment } from '../../../support/process/this-process.ts'
-import { awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
-import { startMoto } from '../../../support/servers/moto.ts'
-import { startIfThere } from '../../../support/servers/real-server.ts'
+import { awsError, startMotoBehindProxy } from '../../../support/servers/aws-proxy.ts'
 
 const name = 'tokenwell/local/jwk/theBuilder'
 
 /** Where there is no moto the test is skipped. */
 async function startRotation(t: TestContext, text: string | undefined) {
-  const moto = await startIfThere(t, () => startMoto(t))
-  if (!moto) return undefined
-  const proxy = await startAwsProxy(t, moto.endpoint)
-  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  const started = await startMotoBehindProxy(t)
+  if (!started) return undefined
+  const { moto, proxy } = started
   if (text === undefined) await moto.secretsManager.send(new CreateSecretCommand({ Name: name }))
   else await moto.putSecret(name, text)
   const rotation = secretsManagerRotation({ stage: 'local', timeouts: { ...defaultAwsTimeouts, total: 2_000 } })

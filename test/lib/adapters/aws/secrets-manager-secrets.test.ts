@@ -14,12 +14,10 @@ import { type AwsTimeouts, defaultAwsTimeouts } from '../../../../lib/adapters/a
 import { secretsManagerSecrets } from '../../../../lib/adapters/aws/secrets-manager-secrets.ts'
 import type { SecretStore } from '../../../../lib/secret/secret-store.ts'
 import { SecretError } from '../../../../lib/secret/secret-store.ts'
-import { folderOf } from '../../../support/elements/element-store.ts'
-import { setEnvironment } from '../../../support/process/this-process.ts'
-import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
+import { temporaryFolder } from '../../../support/process/temporary-folder.ts'
+import { type AwsAnswer, type AwsProxy, awsError, startMotoBehindProxy } from '../../../support/servers/aws-proxy.ts'
 import { startBlackHoleListener } from '../../../support/servers/black-hole-listener.ts'
-import { type Moto, startMoto } from '../../../support/servers/moto.ts'
-import { startIfThere } from '../../../support/servers/real-server.ts'
+import type { Moto } from '../../../support/servers/moto.ts'
 
 const name = 'tokenwell/local/the-key'
 
@@ -327,7 +325,7 @@ test('a server that answers nothing, or no end, costs no more than the whole tim
 })
 
 test('credentials that do not come cost no more than the whole time', async (t) => {
-  const folder = await folderOf(t, { config: '[default]\ncredential_process = sleep 2\n' })
+  const folder = await temporaryFolder(t, { config: '[default]\ncredential_process = sleep 2\n' })
   await withSecrets(t, { timeouts: { total: 300 } }, async ({ secrets, proxy }) => {
     delete process.env['AWS_ACCESS_KEY_ID']
     process.env['AWS_CONFIG_FILE'] = join(folder, 'config')
@@ -425,10 +423,9 @@ async function withSecrets(
   { timeouts }: TheOptions,
   use: (secrets: TheSecrets) => Promise<void>,
 ): Promise<void> {
-  const moto = await startIfThere(t, () => startMoto(t))
-  if (!moto) return
-  const proxy = await startAwsProxy(t, moto.endpoint)
-  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  const started = await startMotoBehindProxy(t)
+  if (!started) return
+  const { moto, proxy } = started
   await use({
     moto,
     proxy,

@@ -6,13 +6,11 @@ import type { AwsTimeouts } from '../../../../lib/adapters/aws/aws-client.ts'
 import { sqsDeadLetters } from '../../../../lib/adapters/aws/sqs-dead-letters.ts'
 import type { DeadLetter, DeadLetters } from '../../../../lib/events/dead-letters.ts'
 import { DeadLettersError } from '../../../../lib/events/dead-letters.ts'
-import { setEnvironment } from '../../../support/process/this-process.ts'
-import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
+import { type AwsAnswer, type AwsProxy, awsError, startMotoBehindProxy } from '../../../support/servers/aws-proxy.ts'
 import { startBlackHoleListener } from '../../../support/servers/black-hole-listener.ts'
-import { type Moto, startMoto } from '../../../support/servers/moto.ts'
+import type { Moto } from '../../../support/servers/moto.ts'
 import { someRole, withPermissionsLookedAt } from '../../../support/servers/moto-permissions.ts'
 import { createQueue, type Queue } from '../../../support/servers/moto-queue.ts'
-import { startIfThere } from '../../../support/servers/real-server.ts'
 
 /** For a machine that has much else to do. */
 const patient: AwsTimeouts = { connect: 10_000, answer: 10_000, total: 10_000 }
@@ -192,10 +190,9 @@ async function withLetters(
   use: (parts: TheLetters) => Promise<void>,
   timeouts: AwsTimeouts | 'default' = patient,
 ): Promise<void> {
-  const moto = await startIfThere(t, () => startMoto(t))
-  if (!moto) return
-  const proxy = await startAwsProxy(t, moto.endpoint)
-  setEnvironment(t, { ...moto.environment, AWS_ENDPOINT_URL: proxy.endpoint })
+  const started = await startMotoBehindProxy(t)
+  if (!started) return
+  const { moto, proxy } = started
   const queue = await createQueue(t, moto)
   const letters = sqsDeadLetters({ queueUrl: queue.url, ...(timeouts !== 'default' && { timeouts }) })
   await use({ moto, proxy, queue, letters })

@@ -10,11 +10,11 @@ import {
   configurationErrorOf,
   exampleIssuer,
   findingsOf,
-  folderOf,
   localDeployment,
   resolveConn,
 } from '../../../support/elements/element-store.ts'
 import { exampleElements } from '../../../support/elements/elements.ts'
+import { temporaryFolder } from '../../../support/process/temporary-folder.ts'
 
 test('an unknown kind names the nearest, or else those there are; the prefix of the original is never needed', async (t) => {
   const elements = {
@@ -54,7 +54,7 @@ test('an id has letters, digits, _ . and -, and is no step out of a path', async
   const good = ['a', 'A-1', 'a.b_c', '..a', '__proto__', 'constructor', 'x'.repeat(128)]
   const location = 'tokenwell/local/key'
   const keyStore = Object.fromEntries([...bad, ...good].map((id) => [id, { location }]))
-  const path = join(await folderOf(t, { 'elements.json': JSON.stringify({ keyStore }) }), 'elements.json')
+  const path = join(await temporaryFolder(t, { 'elements.json': JSON.stringify({ keyStore }) }), 'elements.json')
 
   const store = fileElements(path)
   assert.deepEqual(
@@ -101,7 +101,7 @@ test('a file that holds no JSON is a mistake with line and column that does not 
     ['{ "keyStore": { "hunter2', /at line 1, column 17\.$/],
   ]
   for (const [text, place] of broken) {
-    const folder = await folderOf(t, { 'elements.json': text })
+    const folder = await temporaryFolder(t, { 'elements.json': text })
     const path = join(folder, 'elements.json')
     const { message } = await failure(path)
     assert(message.startsWith(`${path} holds no JSON: `), message)
@@ -121,14 +121,14 @@ test('a name that stands twice is a mistake, since of two elements one would be 
     ['{ "oAuthConfig": { "a": { "parameters": { "b": "1", "b": "2" } } } }', /the name "b" stands twice/],
   ]
   for (const [text, pattern] of texts) {
-    const folder = await folderOf(t, { 'elements.json': text })
+    const folder = await temporaryFolder(t, { 'elements.json': text })
     assert.match((await failure(join(folder, 'elements.json'))).message, pattern)
   }
 })
 
 test('JSON that is no object is a mistake that tells the form', async (t) => {
   for (const text of ['[]', '"hunter2"', 'null', '5']) {
-    const folder = await folderOf(t, { 'elements.json': text })
+    const folder = await temporaryFolder(t, { 'elements.json': text })
     const { message } = await failure(join(folder, 'elements.json'))
     assert.match(message, /must hold a JSON object of the form \{ kind: \{ id: element \} \}\.$/)
     assert.doesNotMatch(message, /hunter2/)
@@ -136,7 +136,7 @@ test('JSON that is no object is a mistake that tells the form', async (t) => {
 })
 
 test('a file that is not there is a mistake that names its path, and is read once it is there', async (t) => {
-  const path = join(await folderOf(t, {}), 'elements.json')
+  const path = join(await temporaryFolder(t, {}), 'elements.json')
   const store = fileElements(path)
   for (const ask of [() => store.findings(), () => store.ids('ssl'), () => store.get([{ kind: 'ssl', id: 'a' }])]) {
     const { message } = await configurationErrorOf(ask())
@@ -159,7 +159,7 @@ test('a folder with a file for each element holds the same connection as one fil
   const texts = Object.entries(elements).flatMap(([kind, byId]) =>
     Object.entries(byId).map(([id, element]) => [`${kind}/${id}.json`, JSON.stringify(element)] as const),
   )
-  const folder = await folderOf(t, {
+  const folder = await temporaryFolder(t, {
     ...Object.fromEntries(texts),
     'README.md': 'not an element',
     'keyStore/notes.txt': 'not an element either',
@@ -180,7 +180,7 @@ test('a folder with a file for each element holds the same connection as one fil
 })
 
 test('a folder tells unknown kinds, bad ids and the file that holds no JSON', async (t) => {
-  const folder = await folderOf(t, { 'keyStores/a.json': '{}', 'keyStore/a b.json': '{}' })
+  const folder = await temporaryFolder(t, { 'keyStores/a.json': '{}', 'keyStore/a b.json': '{}' })
   const sentences = (await fileElements(folder).findings()).map(({ sentence }) => sentence)
   assertLines(sentences, [/^keyStores: .*Did you mean keyStore\?/, /^keyStore\/"a b": an id has/])
 
@@ -199,7 +199,7 @@ test('a folder tells unknown kinds, bad ids and the file that holds no JSON', as
 })
 
 async function writeElements(t: TestContext, elements: object): Promise<string> {
-  return join(await folderOf(t, { 'elements.json': JSON.stringify(elements) }), 'elements.json')
+  return join(await temporaryFolder(t, { 'elements.json': JSON.stringify(elements) }), 'elements.json')
 }
 
 /** What each call to the store fails with. */

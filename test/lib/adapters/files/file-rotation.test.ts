@@ -5,12 +5,12 @@ import { test } from 'node:test'
 import { fileRotation, fileSecrets } from '../../../../lib/adapters/files/file-secrets.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
 import { testRotatingSecret } from '../../../contract/rotating-secret.ts'
-import { folderOf } from '../../../support/elements/element-store.ts'
+import { temporaryFolder } from '../../../support/process/temporary-folder.ts'
 
 const name = 'tokenwell/local/jwk/theBuilder'
 
 testRotatingSecret(async (t, text) => {
-  const folder = await folderOf(t, text === undefined ? {} : { 'jwk/theBuilder': text })
+  const folder = await temporaryFolder(t, text === undefined ? {} : { 'jwk/theBuilder': text })
   return {
     secret: await fileRotation(folder, 'local').open(name),
     reopen: () => fileRotation(folder, 'local').open(name),
@@ -19,7 +19,7 @@ testRotatingSecret(async (t, text) => {
 })
 
 test('after a rotation there is the secret alone, and it belongs to its owner alone', async (t) => {
-  const folder = join(await folderOf(t, {}), 'secrets')
+  const folder = join(await temporaryFolder(t, {}), 'secrets')
   const secret = await fileRotation(folder, 'local').open(name)
   await secret.putPending('first', new Secret('first'))
   assert.equal((await stat(join(folder, 'jwk', 'theBuilder.pending-first'))).mode & 0o777, 0o600)
@@ -33,7 +33,7 @@ test('after a rotation there is the secret alone, and it belongs to its owner al
 })
 
 test('a version never changes: another text is not taken', async (t) => {
-  const folder = await folderOf(t, { 'jwk/theBuilder': 'first' })
+  const folder = await temporaryFolder(t, { 'jwk/theBuilder': 'first' })
   const secret = await fileRotation(folder, 'local').open(name)
   await secret.putPending('second', new Secret('second'))
   assert.equal(await secret.putPending('second', new Secret('another')), false)
@@ -41,7 +41,7 @@ test('a version never changes: another text is not taken', async (t) => {
 })
 
 test('a file that was changed by hand is another version', async (t) => {
-  const folder = await folderOf(t, { 'jwk/theBuilder': 'first' })
+  const folder = await temporaryFolder(t, { 'jwk/theBuilder': 'first' })
   const secret = await fileRotation(folder, 'local').open(name)
   const { current } = await secret.labels()
   await secret.putPending('second', new Secret('second'))
@@ -51,7 +51,7 @@ test('a file that was changed by hand is another version', async (t) => {
 })
 
 test('a file that was changed by hand after a rotation is none of its versions', async (t) => {
-  const folder = await folderOf(t, {})
+  const folder = await temporaryFolder(t, {})
   const secret = await fileRotation(folder, 'local').open(name)
   await secret.putPending('first', new Secret('first'))
   await secret.makeCurrent('first', undefined)
@@ -60,7 +60,7 @@ test('a file that was changed by hand after a rotation is none of its versions',
 })
 
 test('where a process died before it had put away an older pending version, the newer one is pending', async (t) => {
-  const folder = await folderOf(t, { 'jwk/theBuilder.pending-a': 'a', 'jwk/theBuilder.pending-b': 'b' })
+  const folder = await temporaryFolder(t, { 'jwk/theBuilder.pending-a': 'a', 'jwk/theBuilder.pending-b': 'b' })
   const secret = await fileRotation(folder, 'local').open(name)
   for (const newer of ['a', 'b']) {
     const at = (each: string) => new Date(each === newer ? 2_000 : 1_000)
@@ -70,20 +70,20 @@ test('where a process died before it had put away an older pending version, the 
 })
 
 test('the pending version of one secret is none of another whose name goes on', async (t) => {
-  const folder = await folderOf(t, { 'jwk/key': 'first', 'jwk/keyToo': 'first' })
+  const folder = await temporaryFolder(t, { 'jwk/key': 'first', 'jwk/keyToo': 'first' })
   const rotation = fileRotation(folder, 'local')
   await (await rotation.open('tokenwell/local/jwk/keyToo')).putPending('second', new Secret('second'))
   assert.equal((await (await rotation.open('tokenwell/local/jwk/key')).labels()).pending, undefined)
 })
 
 test('a name outside the stage is refused, and nothing outside the folder is touched', async (t) => {
-  const folder = await folderOf(t, {})
+  const folder = await temporaryFolder(t, {})
   for (const outside of ['tokenwell/prod/jwk/a', 'tokenwell/local/../a', 'a'])
     await assert.rejects(fileRotation(folder, 'local').open(outside), { name: 'SecretError', code: 'secret_denied' })
 })
 
 test('what the file system refuses names the secret', async (t) => {
-  const folder = await folderOf(t, {})
+  const folder = await temporaryFolder(t, {})
   await mkdir(dirname(join(folder, 'jwk')), { recursive: true })
   await writeFile(join(folder, 'jwk'), 'a file where a folder should be')
   const secret = await fileRotation(folder, 'local').open(name)

@@ -5,7 +5,7 @@ import { type TestContext, test } from 'node:test'
 import { format, inspect } from 'node:util'
 import { fileSecrets, secretPath } from '../../../../lib/adapters/files/file-secrets.ts'
 import { SecretError } from '../../../../lib/secret/secret-store.ts'
-import { folderOf } from '../../../support/elements/element-store.ts'
+import { temporaryFolder } from '../../../support/process/temporary-folder.ts'
 
 test('a secret is the content of its file, also in a folder of the folder', async (t) => {
   const { secrets } = await theSecrets(t)
@@ -95,7 +95,7 @@ test('a secret does not print, whichever way it is shown', async (t) => {
 
 /** Two secrets, and beside their folder a file that is none. */
 async function theSecrets(t: TestContext) {
-  const parent = await folderOf(t, {
+  const parent = await temporaryFolder(t, {
     outside: 'not a secret of this stage',
     'secrets/key': 'hunter2',
     'secrets/jwk/the-builder': 'hunter3\n',

@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { generateKeyPairSync, randomBytes, X509Certificate } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { connect, createServer, type DetailedPeerCertificate, type TLSSocket } from 'node:tls'
@@ -17,6 +16,7 @@ import { readTlsIdentity, type TlsIdentity } from '../../../../lib/adapters/http
 import type { TlsConfiguration } from '../../../../lib/configuration/connection.ts'
 import { SecretError } from '../../../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../../../lib/signing/signing-key.ts'
+import { temporaryFolder } from '../../../support/process/temporary-folder.ts'
 import { createClientCertificate, packPkcs12 } from '../../../support/servers/client-certificate.ts'
 import { startIfThere } from '../../../support/servers/real-server.ts'
 
@@ -41,8 +41,7 @@ async function readIdentity(
   tls: Omit<TlsConfiguration, 'minimumVersion'>,
   secrets: { readonly trust?: string; readonly client?: string | Buffer } = {},
 ): Promise<TlsIdentity> {
-  const folder = await mkdtemp(join(tmpdir(), 'tokenwell-'))
-  t.after(() => rm(folder, { recursive: true, force: true }))
+  const folder = await temporaryFolder(t)
   for (const [name, text] of Object.entries(secrets)) await writeFile(join(folder, name), text)
   return readTlsIdentity({ minimumVersion, ...tls }, fileSecrets(folder, 'test'))
 }

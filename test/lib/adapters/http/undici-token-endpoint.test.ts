@@ -26,7 +26,7 @@ import {
   UnreachableError,
   UnreadableAnswerError,
 } from '../../../../lib/token-endpoint/token-endpoint-error.ts'
-import { folderOf } from '../../../support/elements/element-store.ts'
+import { temporaryFolder } from '../../../support/process/temporary-folder.ts'
 import { singleVersionSecrets } from '../../../support/virtual/secret-stores.ts'
 
 const trustStore = 'tokenwell/test/trust'
@@ -39,7 +39,7 @@ async function theEndpoint(
   { caCertificate } = theCertificate,
   now: () => number = Date.now,
 ): Promise<TokenEndpoint> {
-  const secrets = fileSecrets(await folderOf(t, { trust: caCertificate }), 'test')
+  const secrets = fileSecrets(await temporaryFolder(t, { trust: caCertificate }), 'test')
   return undiciTokenEndpoint(createSecretCache(secrets, now), now)
 }
 

@@ -1,0 +1,42 @@
+import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
+
+/** What the elements of a plain client resolve to, with these changes. */
+export function plainAssertion(changes: Partial<AssertionConfiguration> = {}): AssertionConfiguration {
+  return {
+    issuer: 'theIssuer',
+    subject: 'theClient',
+    audiences: ['https://as.example'],
+    expiresInSeconds: 120,
+    issuedAtOffsetSeconds: 0,
+    hasJwtId: true,
+    claims: {},
+    algorithm: 'RS256',
+    type: 'JWT',
+    certificateThumbprint: 'none',
+    key: { location: 'tokenwell/test/the-key' },
+    ...changes,
+  }
+}
+
+/** A connection that signs a JWT and sets nothing else. */
+export const plainConnection: Connection = {
+  name: 'conn',
+  grantType: 'client_credentials',
+  clientId: 'theClient',
+  clientAuthentication: {
+    method: 'private_key_jwt',
+    sendClientId: false,
+    assertion: plainAssertion({ issuer: 'theClient', audiences: ['https://as.example.com'], algorithm: 'ES256' }),
+  },
+  authorizationServer: {
+    id: 'theServer',
+    tokenEndpoint: 'https://as.example.com/token',
+    tls: { minimumVersion: 'TLSv1.2' },
+    connectTimeoutMilliseconds: 3_000,
+    receiveTimeoutMilliseconds: 8_000,
+    maximumConcurrency: 10,
+    coolDownSeconds: 30,
+    lifetime: { assumedLifetimeSeconds: 300 },
+  },
+  parameters: { scope: [], resource: [], further: {} },
+}
