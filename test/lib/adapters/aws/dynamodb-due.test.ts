@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { inspect } from 'node:util'
 import { CreateTableCommand, DeleteItemCommand, GetItemCommand, PutItemCommand } from '@aws-sdk/client-dynamodb'
 import { dynamodbRecords } from '../../../../lib/adapters/aws/dynamodb-records.ts'
@@ -7,25 +7,16 @@ import type { RecordStore } from '../../../../lib/fleet/record-store.ts'
 import { type RecordName, RecordStoreError, recordNameText } from '../../../../lib/fleet/record-store.ts'
 import { testDueContract } from '../../../contract/due-records.ts'
 import { someRecord, someRecordName } from '../../../contract/record-store.ts'
-import { awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
+import { awsError } from '../../../support/servers/aws-proxy.ts'
 import { type DynamodbServer, pointSdkAt, startDynalite } from '../../../support/servers/dynalite.ts'
 import { startTcpProxy } from '../../../support/servers/tcp-proxy.ts'
-import { emulatedTables } from './emulated-tables.ts'
+import { emulatedTables, startTable } from './emulated-tables.ts'
 
 const tableName = 'records'
 
 const openStore = (attemptMilliseconds = 10_000) => dynamodbRecords({ tableName, attemptMilliseconds })
 
 for (const emulated of emulatedTables(tableName, () => openStore())) testDueContract(...emulated)
-
-/** A table, and a proxy before it by which the store reaches it. */
-async function startTable(t: TestContext) {
-  const server = await startDynalite(t)
-  await server.createTable(tableName)
-  const proxy = await startAwsProxy(t, server.endpoint)
-  pointSdkAt(t, proxy.endpoint)
-  return { server, proxy }
-}
 
 async function putDue(store: RecordStore, dueAt: number, name = someRecordName()): Promise<RecordName> {
   assert.equal(await store.write(name, { ...someRecord(), dueAt }, undefined), true)
@@ -47,7 +38,7 @@ async function fails(call: Promise<unknown>, message: RegExp, { isThrottled = fa
 }
 
 test('an item that is due at some time has its shard, always the same, and no other item has one', async (t) => {
-  const { server } = await startTable(t)
+  const { server } = await startTable(t, tableName)
   const store = openStore()
   const name = { group: 'my.conn-1_a', id: 'token#abc' }
   const record = { ...someRecord(), dueAt: 1_800_000_000_000.5 }
@@ -60,7 +51,7 @@ test('an item that is due at some time has its shard, always the same, and no ot
 })
 
 test('what is due is one query a shard, for no more than is wanted', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   assert.deepEqual(await openStore().due(1_800_000_000_000, 25), [])
   const expected = ['0', '1', '2', '3', '4', '5', '6', '7'].map((shard) => ({
     TableName: tableName,
@@ -75,7 +66,7 @@ test('what is due is one query a shard, for no more than is wanted', async (t) =
 })
 
 test('an answer that ends before the limit is followed to the end of its shard', async (t) => {
-  const { server, proxy } = await startTable(t)
+  const { server, proxy } = await startTable(t, tableName)
   const name = await putDue(openStore(), 1_000)
   const { dueShard = { S: '' } } = await itemOf(server, name)
   // What DynamoDB does after a megabyte: here none of it is a record of ours, and there is more.
@@ -89,7 +80,7 @@ test('an answer that ends before the limit is followed to the end of its shard',
 })
 
 test('an item that is gone is not due any more', async (t) => {
-  const { server } = await startTable(t)
+  const { server } = await startTable(t, tableName)
   const store = openStore()
   const [gone, there] = [await putDue(store, 1), await putDue(store, 2)]
   const key = { name: { S: recordNameText(gone) } }
@@ -98,7 +89,7 @@ test('an item that is gone is not due any more', async (t) => {
 })
 
 test('an item whose time is none has no fields, and can be replaced', async (t) => {
-  const { server } = await startTable(t)
+  const { server } = await startTable(t, tableName)
   const [name, record] = [someRecordName(), someRecord()]
   const [version, removableFrom] = [{ S: 'theirs' }, { N: '1' }]
   // The index refuses it, a table without one does not.
@@ -122,7 +113,7 @@ test('an item whose time is none has no fields, and can be replaced', async (t) 
 })
 
 test('a right to the index that is missing is told, and one to the table without it', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const store = openStore()
   proxy.answerAll(awsError(400, 'com.amazon.coral.service#AccessDeniedException'))
   await fails(
@@ -140,7 +131,7 @@ test('a table that is not there is named, with its index', async (t) => {
 })
 
 test('an index that asks to wait, or is in trouble, is told apart', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const store = openStore()
   proxy.answerAll(awsError(400, 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException'))
   await fails(store.due(1, 1), /records asks to wait/, { isThrottled: true })
@@ -151,7 +142,7 @@ test('an index that asks to wait, or is in trouble, is told apart', async (t) =>
 })
 
 test('one shard that does not answer is an answer that is missing, and is not waited for', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const store = openStore(1_000)
   const name = await putDue(store, 1)
   proxy.answerNext('held')

@@ -10,7 +10,7 @@ import { awsError, startAwsProxy } from '../../../support/servers/aws-proxy.ts'
 import { startBlackHoleListener } from '../../../support/servers/black-hole-listener.ts'
 import { type DynamodbServer, pointSdkAt, startDynalite } from '../../../support/servers/dynalite.ts'
 import { startTcpProxy } from '../../../support/servers/tcp-proxy.ts'
-import { emulatedTables } from './emulated-tables.ts'
+import { emulatedTables, startTable } from './emulated-tables.ts'
 
 const tableName = 'records'
 const attemptMilliseconds = 1_000
@@ -20,15 +20,6 @@ const inTimeMilliseconds = 8_000
 const openStore = (attempt = 10_000) => dynamodbRecords({ tableName, attemptMilliseconds: attempt })
 
 for (const emulated of emulatedTables(tableName, () => openStore())) testRecordStoreContract(...emulated)
-
-/** A table, and a proxy before it by which the store reaches it. */
-async function startTable(t: TestContext) {
-  const server = await startDynalite(t)
-  await server.createTable(tableName)
-  const proxy = await startAwsProxy(t, server.endpoint)
-  pointSdkAt(t, proxy.endpoint)
-  return { server, proxy }
-}
 
 /** The same with a proxy that knows nothing but connections. */
 async function startTableBehindTcp(t: TestContext) {
@@ -73,7 +64,7 @@ async function putItem({ client }: DynamodbServer, item: Record<string, Attribut
 }
 
 test('an item has the name as key, the fields as they are, and ttl in whole seconds, never too early', async (t) => {
-  const { server } = await startTable(t)
+  const { server } = await startTable(t, tableName)
   const name = someRecordName({ group: 'my.conn-1_a', id: 'token#abc' })
   const record = { version: 'the-version', removableFrom: 1_800_000_000_001, fields: { text: 'a', refreshAt: 1.5 } }
   await openStore().write(name, record, undefined)
@@ -90,7 +81,7 @@ test('an item has the name as key, the fields as they are, and ttl in whole seco
 })
 
 test('one record is read by one GetItem, several by one BatchGetItem, each consistent and each name once', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const store = openStore()
   const [a, b] = [someRecordName(), someRecordName()]
   await store.read([a])
@@ -110,7 +101,7 @@ test('one record is read by one GetItem, several by one BatchGetItem, each consi
 })
 
 test('connections are kept for the next calls', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const store = openStore()
   for (let index = 0; index < 20; index++) await store.read([someRecordName()])
   await store.write(someRecordName(), someRecord(), undefined)
@@ -119,7 +110,7 @@ test('connections are kept for the next calls', async (t) => {
 })
 
 test('an item past its ttl is read as it is: DynamoDB deletes when it likes', async (t) => {
-  const { server } = await startTable(t)
+  const { server } = await startTable(t, tableName)
   const name = someRecordName()
   const [version, removableFrom, ttl] = [{ S: 'v' }, { N: '1000' }, { N: '1' }]
   await putItem(server, { name: { S: recordNameText(name) }, version, removableFrom, ttl, text: { S: 'a' } })
@@ -127,7 +118,7 @@ test('an item past its ttl is read as it is: DynamoDB deletes when it likes', as
 })
 
 test('an item that is no record of ours has no fields, and can be replaced', async (t) => {
-  const { server } = await startTable(t)
+  const { server } = await startTable(t, tableName)
   const store = openStore()
   const [version, removableFrom] = [{ S: 'theirs' }, { N: '1' }]
   const items: Record<string, AttributeValue>[] = [
@@ -157,19 +148,19 @@ test('a table that is not there is named', async (t) => {
 })
 
 test('a table with another key is told', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   proxy.answerAll(awsError(400, 'com.amazon.coral.validate#ValidationException'))
   await allFail(openStore(), /table records does not take .* \(ValidationException\)/)
 })
 
 test('a right that is missing is told', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   proxy.answerAll(awsError(400, 'com.amazon.coral.service#AccessDeniedException'))
   await allFail(openStore(), /table records is refused \(AccessDeniedException\): allow/)
 })
 
 test('DynamoDB that asks to wait has done nothing, and is asked once', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const store = openStore()
   const names = [
     'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException',
@@ -188,7 +179,7 @@ test('DynamoDB that asks to wait has done nothing, and is asked once', async (t)
 })
 
 test('an answer that lacks some of the records is none: DynamoDB asks to wait', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const store = openStore()
   const [a, b] = [someRecordName(), someRecordName()]
   const unread = { [tableName]: { Keys: [{ name: { S: recordNameText(b) } }], ConsistentRead: true } }
@@ -198,7 +189,7 @@ test('an answer that lacks some of the records is none: DynamoDB asks to wait', 
 })
 
 test('trouble on the other side is an outage, not a request to wait', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const store = openStore()
   const troubles = [
     awsError(500, 'InternalServerError'),
@@ -214,7 +205,7 @@ test('trouble on the other side is an outage, not a request to wait', async (t) 
 })
 
 test('no failure shows what was written or read', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const store = openStore()
   const name = someRecordName({ id: 'the-planted-id' })
   const body = JSON.stringify({ __type: 'ValidationException', message: 'the-planted-text' })
@@ -246,7 +237,7 @@ test('where connections are dropped the call fails in time', async (t) => {
 })
 
 test('where the answer does not come, or not its end, the call fails in time and the next one works', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const store = openStore(attemptMilliseconds)
   for (const silence of ['held', 'held in the middle'] as const) {
     proxy.answerNext(silence, silence, silence)
@@ -256,7 +247,7 @@ test('where the answer does not come, or not its end, the call fails in time and
 })
 
 test('credentials that do not come are not waited for', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const credentials = await startTcpProxy(t, 1)
   credentials.hold()
   for (const name of ['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']) delete process.env[name]
@@ -278,7 +269,7 @@ test('a connection that died unnoticed is replaced within the read', async (t) =
 })
 
 test('a read is repeated once and not for ever, a write never', async (t) => {
-  const { proxy } = await startTable(t)
+  const { proxy } = await startTable(t, tableName)
   const store = openStore()
   proxy.answerAll('reset')
   await fails(store.read([someRecordName()]), /can't be reached/)

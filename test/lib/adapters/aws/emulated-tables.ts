@@ -1,5 +1,7 @@
+import type { TestContext } from 'node:test'
 import type { RecordStore } from '../../../../lib/fleet/record-store.ts'
 import type { Emulation, OpenStores } from '../../../contract/record-store.ts'
+import { startAwsProxy } from '../../../support/servers/aws-proxy.ts'
 import { dynamodbAt, pointSdkAt, startDynalite } from '../../../support/servers/dynalite.ts'
 import { startMoto } from '../../../support/servers/moto.ts'
 import { startIfThere } from '../../../support/servers/real-server.ts'
@@ -27,4 +29,13 @@ export function emulatedTables(
     // Between its threads a condition may hold for two who write.
     ['DynamoDB (moto)', overMoto, { isAtomic: false }],
   ]
+}
+
+/** A table, and a proxy before it by which the store reaches it. */
+export async function startTable(t: TestContext, tableName: string) {
+  const server = await startDynalite(t)
+  await server.createTable(tableName)
+  const proxy = await startAwsProxy(t, server.endpoint)
+  pointSdkAt(t, proxy.endpoint)
+  return { server, proxy }
 }

@@ -3,10 +3,9 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import fc from 'fast-check'
-import { Valkey } from 'iovalkey'
+import type { Valkey } from 'iovalkey'
 import { openConnection } from '../../../../lib/adapters/valkey/valkey-connection.ts'
 import { findDue } from '../../../../lib/adapters/valkey/valkey-due.ts'
-import { valkeyRecords } from '../../../../lib/adapters/valkey/valkey-records.ts'
 import type { RecordStore, StoredRecord } from '../../../../lib/fleet/record-store.ts'
 import { dueShardOf, type RecordName, RecordStoreError, recordNameText } from '../../../../lib/fleet/record-store.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
@@ -15,19 +14,7 @@ import { someRecord, someRecordName } from '../../../contract/record-store.ts'
 import { startIfThere } from '../../../support/servers/real-server.ts'
 import { startTcpProxy } from '../../../support/servers/tcp-proxy.ts'
 import { startValkey, type ValkeyServer } from '../../../support/servers/valkey.ts'
-
-type Options = Parameters<typeof valkeyRecords>[0]
-
-function openStore(
-  { url, password, ca }: Pick<ValkeyServer, 'url' | 'password' | 'ca'>,
-  options: Partial<Options> = {},
-) {
-  const credentials = async () => ({
-    ...(password !== undefined && { password: new Secret(password) }),
-    ...(ca !== undefined && { ca }),
-  })
-  return valkeyRecords({ url, stage: 'test', attemptMilliseconds: 10_000, credentials, ...options })
-}
+import { openClient, openStore } from './open-store.ts'
 
 testDueContract('Valkey', async (t) => {
   const server = await startIfThere(t, () => startValkey(t))
@@ -44,13 +31,6 @@ function testWithServer(title: string, run: (client: Valkey, server: ValkeyServe
     const server = await startIfThere(t, () => startValkey(t))
     if (server) await run(openClient(t, server), server, t)
   })
-}
-
-/** What a test looks at or puts there. */
-function openClient(t: TestContext, { port }: Pick<ValkeyServer, 'port'>): Valkey {
-  const client = new Valkey(port, '127.0.0.1').on('error', () => {})
-  t.after(() => client.disconnect())
-  return client
 }
 
 const keyOf = ({ group, id }: RecordName) => `tokenwell:test:{${group}}:${id}`

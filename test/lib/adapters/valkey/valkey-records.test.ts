@@ -4,10 +4,8 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 import { createServer } from 'node:tls'
 import { inspect, promisify } from 'node:util'
-import { Valkey } from 'iovalkey'
 import { createServerCertificate } from '../../../../infra/local/certificate-authority.ts'
 import { listen } from '../../../../infra/local/listen.ts'
-import { valkeyRecords } from '../../../../lib/adapters/valkey/valkey-records.ts'
 import type { RecordName, RecordStore } from '../../../../lib/fleet/record-store.ts'
 import { RecordStoreError } from '../../../../lib/fleet/record-store.ts'
 import { Secret } from '../../../../lib/secret/secret.ts'
@@ -19,23 +17,11 @@ import { startBlackHoleListener } from '../../../support/servers/black-hole-list
 import { startIfThere } from '../../../support/servers/real-server.ts'
 import { startTcpProxy } from '../../../support/servers/tcp-proxy.ts'
 import { startValkey, type ValkeyServer } from '../../../support/servers/valkey.ts'
+import { openClient, openStore, type StoreOptions } from './open-store.ts'
 
 const attemptMilliseconds = 1_000
 /** An attempt on a machine that has much else to do. */
 const inTimeMilliseconds = 8_000
-
-type Options = Parameters<typeof valkeyRecords>[0]
-
-function openStore(
-  { url, password, ca }: Pick<ValkeyServer, 'url' | 'password' | 'ca'>,
-  options: Partial<Options> = {},
-) {
-  const credentials = async () => ({
-    ...(password !== undefined && { password: new Secret(password) }),
-    ...(ca !== undefined && { ca }),
-  })
-  return valkeyRecords({ url, stage: 'test', attemptMilliseconds: 10_000, credentials, ...options })
-}
 
 testRecordStoreContract('Valkey', async (t) => {
   const server = await startIfThere(t, () => startValkey(t))
@@ -55,14 +41,7 @@ function testWithServer(title: string, run: (t: TestContext, server: ValkeyServe
   })
 }
 
-/** What a test looks at or puts there. */
-function openClient(t: TestContext, { port }: Pick<ValkeyServer, 'port'>): Valkey {
-  const client = new Valkey(port, '127.0.0.1').on('error', () => {})
-  t.after(() => client.disconnect())
-  return client
-}
-
-async function startBehindProxy(t: TestContext, server: ValkeyServer, options: Partial<Options> = {}) {
+async function startBehindProxy(t: TestContext, server: ValkeyServer, options: Partial<StoreOptions> = {}) {
   const proxy = await startTcpProxy(t, server.port)
   const store = openStore({ ...server, url: server.url.replace(/\d+$/, String(proxy.port)) }, options)
   return { proxy, store }
