@@ -46,7 +46,7 @@ export function createHandler(dependencies: HandlerDependencies) {
     connectionsClaim,
     log,
   })
-  return async function handler(event: unknown, context: Context): Promise<object> {
+  return async function answer(event: unknown, context: Context): Promise<object> {
     return isHttpEvent(event) ? await answerHttp(event, context) : await answerDirectly(event, context)
   }
 
@@ -64,7 +64,7 @@ export function createHandler(dependencies: HandlerDependencies) {
 
   async function list(event: HttpEvent): Promise<HttpResponse> {
     const access = accessOf(event, connectionsClaim)
-    const listed = (await listConnections(elements, deployment)).filter(({ name }) => access(name))
+    const listed = (await listConnections(elements, deployment)).filter(({ name }) => access.allows(name))
     const mistakes = (await elements.findings()).filter(isMistake).map(describeFinding)
     return jsonResponse(200, {
       ...(mistakes.length > 0 && { mistakes }),

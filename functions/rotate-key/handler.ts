@@ -4,28 +4,26 @@ import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { type KeyRotator, type RotationRequest, readRotationRequest } from '../../lib/key-lifecycle/rotate-key.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 
-/** Kept back from the function's time-out, so that a failure can be told. */
-const reserveMilliseconds = 3_000
+/** Kept back from the function's time-out, so that a failure can be logged. */
+const failureReserveMilliseconds = 3_000
 
-export interface HandlerParts {
+interface HandlerDependencies {
   readonly keyRotator: KeyRotator
   readonly deployment: Deployment
   readonly now: () => number
   readonly log: Log
 }
 
-/**
- * Does the step that Secrets Manager asks for. What it throws Secrets Manager shows as the reason of a failed rotation.
- * @throws all that `KeyRotator.runStep` throws, and `UnexpectedError`
- */
-export function createHandler(parts: HandlerParts): (event: unknown, context: Context) => Promise<void> {
-  const { keyRotator, deployment, now, log } = parts
-  return async (event, context) => {
+/** Runs the step that Secrets Manager asks for. Secrets Manager shows the error as the reason of a failed rotation. */
+export function createHandler({ keyRotator, deployment, now, log }: HandlerDependencies) {
+  /** @throws all that `KeyRotator.runStep` throws, and `UnexpectedError` */
+  return async function rotateKey(event: unknown, context: Context): Promise<void> {
     const startedAt = now()
+    const deadline = startedAt + context.getRemainingTimeInMillis() - failureReserveMilliseconds
     let request: RotationRequest | undefined
     try {
       request = readRotationRequest(event, deployment)
-      await keyRotator.runStep(request, startedAt + context.getRemainingTimeInMillis() - reserveMilliseconds)
+      await keyRotator.runStep(request, deadline)
       const { jwtBuilder, step } = request
       log({ event: 'rotation_step_done', jwtBuilder, step, milliseconds: now() - startedAt })
     } catch (error) {

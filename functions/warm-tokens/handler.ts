@@ -2,26 +2,23 @@ import type { Context } from 'aws-lambda'
 import { errorToThrow } from '../../lib/base/tokenwell-error.ts'
 import type { WarmRun, WarmTokens } from '../../lib/renewal/warm-tokens.ts'
 
-/** Kept back from the function's time-out, to report and to tell who listens. */
-const reserveMilliseconds = 3_000
+/** Kept back from the function's time-out, to log the report and to raise events. */
+const reportReserveMilliseconds = 3_000
 
-export interface HandlerParts {
+interface HandlerDependencies {
   readonly warmTokens: WarmTokens
   readonly now: () => number
 }
 
-/**
- * Answers the schedule, whatever it says: one run, whose report is the answer.
- * @throws {CacheUnavailableError} where it isn't known what is due: the next run will see
- * @throws {UnexpectedError} of what isn't ours
- */
-export function createHandler({
-  warmTokens,
-  now,
-}: HandlerParts): (event: unknown, context: Context) => Promise<WarmRun> {
-  return async (_event, context) => {
+/** Answers the schedule, whatever its event says, with the report of one run. */
+export function createHandler({ warmTokens, now }: HandlerDependencies) {
+  /**
+   * @throws {CacheUnavailableError} if the shared cache can't say which tokens are due: the next run asks again
+   * @throws {UnexpectedError} in place of any error that isn't ours
+   */
+  return async function runOnSchedule(_event: unknown, context: Context): Promise<WarmRun> {
     try {
-      return await warmTokens(now() + context.getRemainingTimeInMillis() - reserveMilliseconds)
+      return await warmTokens(now() + context.getRemainingTimeInMillis() - reportReserveMilliseconds)
     } catch (error) {
       throw errorToThrow(error)
     }

@@ -69,7 +69,7 @@ test('DELETE and GET /connections keep to the claim, too', async (t) => {
 
 test('a claim without a name lists nothing: only where none is asked for everything may be used', () => {
   const event = createHttpEvent({ ...tokenRequest('conn'), authorizer: claims('conn') }) as APIGatewayProxyEventV2
-  assert.equal(accessOf(event, undefined)('conn'), true)
-  assert.equal(accessOf(event, 'connections')('conn'), true)
-  assert.equal(accessOf(event, '')('conn'), false)
+  assert.equal(accessOf(event, undefined).allows('conn'), true)
+  assert.equal(accessOf(event, 'connections').allows('conn'), true)
+  assert.equal(accessOf(event, '').allows('conn'), false)
 })

@@ -1,6 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { deadlineOf } from '../../../lib/http-interface/http-function.ts'
+import { createLocalContext } from '../../../infra/local/http-gateway.ts'
+import { jsonResponse } from '../../../lib/http-interface/error-response.ts'
+import type { HttpEvent, HttpResponse } from '../../../lib/http-interface/http-event.ts'
+import { createHttpFunction, deadlineOf } from '../../../lib/http-interface/http-function.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { createHttpEvent } from '../../support/functions/load-function.ts'
 
 const leaving = (milliseconds: number) => ({ getRemainingTimeInMillis: () => milliseconds })
 
@@ -8,4 +13,134 @@ test('of what Lambda leaves half a second is kept for the answer, and no more is
   assert.equal(deadlineOf(leaving(10_000), 1_000, 25_000), 10_500)
   assert.equal(deadlineOf(leaving(25_400), 1_000, 25_000), 25_900)
   assert.equal(deadlineOf(leaving(29_000), 1_000, 25_000), 26_000)
+})
+
+interface Given {
+  readonly isPublic?: boolean
+  readonly isProxy?: boolean
+  readonly connectionsClaim?: string
+}
+
+/** A function of three routes that answers with what their paths name. */
+function functionWith(given: Given = {}) {
+  const log: LogEvent[] = []
+  const answer = async ({ pathParameters }: HttpEvent): Promise<HttpResponse> => {
+    if (pathParameters['item'] === 'broken') throw new TypeError('tr0ub4dor')
+    return jsonResponse(200, pathParameters)
+  }
+  const handler = createHttpFunction({
+    routes: [
+      { method: 'GET', path: '/items/{item}/?', answer },
+      { method: 'POST', path: '/items/{item}', answer },
+      { method: 'ANY', path: '/connections/{connection}/api/{path+}', answer },
+    ],
+    ...given,
+    log: (event) => void log.push(event),
+  })
+  return {
+    log,
+    async ask(method: string, path: string, more: object = {}) {
+      const event = { ...createHttpEvent({ method, path }), ...more }
+      const { statusCode, headers, body = '{}' } = await handler(event, createLocalContext(Date.now()))
+      return { status: statusCode, headers, body: JSON.parse(body) as Record<string, unknown> }
+    },
+  }
+}
+
+test('a route is found by method and path, and its path names the parameters', async () => {
+  const { ask } = functionWith()
+  for (const [method, path, parameters] of [
+    ['GET', '/items/a b', { item: 'a b' }],
+    ['GET', '/items/a/', { item: 'a' }],
+    ['POST', '/items/a', { item: 'a' }],
+    ['TRACE', '/connections/c/api/', { connection: 'c', path: '/' }],
+    ['GET', '/connections/c/api//a\n\u2028/../b/', { connection: 'c', path: '//a\n\u2028/../b/' }],
+    ['GET', '/connections/c/api/connections/d/api/x', { connection: 'c', path: '/connections/d/api/x' }],
+  ] as const)
+    assert.deepEqual((await ask(method, path)).body, parameters, `${method} ${path}`)
+})
+
+test('any other request is a 404 that names the routes', async () => {
+  const { ask } = functionWith()
+  for (const [method, path] of [
+    ['DELETE', '/items/a'],
+    ['get', '/items/a'],
+    ['POST', '/items/a/'],
+    ['GET', '/items/a//'],
+    ['GET', '/items/'],
+    ['GET', '/items/a/b'],
+    ['GET', '/x/items/a'],
+    ['GET', ''],
+    ['GET', '/connections/c/api'],
+    ['GET', '/connections//api/x'],
+  ] as const) {
+    const { status, body } = await ask(method, '/', { rawPath: path })
+    assert.equal(status, 404, `${method} ${path}`)
+    assert.equal(
+      body['error_description'],
+      'There is no such route; there are GET /items/{item}, POST /items/{item}, ANY /connections/{connection}/api/{path+}.',
+    )
+  }
+})
+
+test('a stage that has a name is no part of the route', async () => {
+  const { ask } = functionWith()
+  const requestContext = { stage: 'v1', http: { method: 'GET', path: '/v1/items/a' } }
+  assert.equal((await ask('GET', '/v1/items/a', { requestContext })).status, 200)
+  assert.equal((await ask('GET', '/items/a', { requestContext })).status, 200)
+  assert.equal((await ask('GET', '/v1/v1/items/a', { requestContext })).status, 404)
+})
+
+test('a route with a connection is answered only to callers who may use it, by whichever name an event has', async () => {
+  const { ask, log } = functionWith({ connectionsClaim: 'connections' })
+  const authorizer = { jwt: { claims: { connections: 'own' } } }
+  const requestContext = { stage: '$default', http: { method: 'GET', path: '/' }, authorizer }
+  const statusFor = async (connection: string, more: object = {}) =>
+    (await ask('GET', `/connections/${connection}/api/x`, { requestContext, ...more })).status
+  assert.equal(await statusFor('own'), 200)
+  assert.equal(await statusFor('own', { pathParameters: { connection: 'own' } }), 200)
+  assert.equal(await statusFor('other'), 403)
+  assert.equal(await statusFor('other', { pathParameters: { connection: 'own' } }), 403)
+  assert.equal(await statusFor('own', { pathParameters: { connection: 'other' } }), 403)
+  assert.equal(await statusFor('a b'), 400)
+  assert.equal((await ask('GET', '/items/a', { requestContext })).status, 200)
+  assert.deepEqual(
+    log.map((event) => event.event === 'request_failed' && [event.status, event.connection]),
+    [
+      [403, 'other'],
+      [403, 'other'],
+      [403, 'own'],
+      [400, undefined],
+    ],
+  )
+})
+
+test('of a public function only faults of ours are logged, of any other every error', async () => {
+  for (const isPublic of [true, false]) {
+    const { ask, log } = functionWith({ isPublic })
+    assert.equal((await ask('GET', '/nothing')).status, 404)
+    assert.equal((await ask('GET', '/items/broken')).status, 500)
+    const codes = log.map((event) => event.event === 'request_failed' && event.code)
+    assert.deepEqual(codes, isPublic ? ['unexpected'] : ['unknown_route', 'unexpected'])
+    assert.doesNotMatch(JSON.stringify(log), /tr0ub4dor/)
+  }
+})
+
+test('a proxy says of each error that it is its own', async () => {
+  const proxy = functionWith({ isProxy: true, connectionsClaim: 'none' })
+  const proxyStatus = async (path: string) => (await proxy.ask('GET', path)).headers['proxy-status']
+  assert.equal(await proxyStatus('/items/a'), undefined)
+  assert.equal(await proxyStatus('/nothing'), 'tokenwell; error=http_request_error')
+  assert.equal(await proxyStatus('/connections/c/api/x'), 'tokenwell; error=http_request_denied')
+  assert.equal(await proxyStatus('/items/broken'), 'tokenwell; error=proxy_internal_error')
+  assert.equal((await functionWith().ask('GET', '/nothing')).headers['proxy-status'], undefined)
+})
+
+test('whatever it is invoked with is answered', async () => {
+  const handler = createHttpFunction({ routes: [], log() {} })
+  for (const event of [undefined, null, 5, 'x', [], {}, { pathParameters: null }, { version: '2.0', rawPath: 5 }]) {
+    const { statusCode, body = '' } = await handler(event, createLocalContext(Date.now()))
+    assert.equal(statusCode, 400, JSON.stringify(event))
+    assert.match(body, /"error_description":"event is none of an HTTP API, payload format 2\.0: /)
+  }
 })
