@@ -1,6 +1,6 @@
 import { errors, type JWTVerifyGetKey, jwtVerify } from 'jose'
 
-/** Whose tokens an API lets in. */
+/** The tokens that an API accepts. */
 export interface ExpectedToken {
   readonly issuer: string
   readonly audience: string
@@ -15,7 +15,7 @@ export interface Refusal {
 
 /** RFC 9068 section 2.2, beside `iss` and `aud`: those are compared. */
 const requiredClaims = ['exp', 'sub', 'client_id', 'iat', 'jti']
-/** The one that RFC 9068 section 2.1 demands, and by which the authorization server of the local run signs. */
+/** The algorithm that RFC 9068 section 2.1 demands. The authorization server of the local run signs with it. */
 const algorithms = ['RS256']
 
 /** What is wrong with a token, by jose's code; an error of any other code is not the token's fault. */

@@ -9,7 +9,7 @@ import { keyIdOf } from '../../lib/signing/signing-key.ts'
 import { createKeyCertificate } from './certificate-authority.ts'
 import { LocalRunError } from './terminal.ts'
 
-/** Where secrets are kept, and under which stage. */
+/** The folder of the secrets, and their stage. */
 interface Secrets {
   readonly secretsFolder: string
   readonly deployment: { readonly stage: string }
@@ -82,7 +82,7 @@ function signingSecrets(connections: readonly Connection[]): Map<string, Asserti
   return byLocation
 }
 
-/** A JWK set with a key for each alias, or one key for all who name none; its certificate beside it where one is used. */
+/** A JWK set with one key for each alias, and one key for all assertions without an alias. With certificates where these are used. */
 async function makeKeys(location: string, assertions: readonly AssertionConfiguration[]): Promise<string> {
   refuseMixedKeys(location, assertions)
   const byAlias = new Map(assertions.map((assertion) => [assertion.key.alias, assertion]))
@@ -90,7 +90,7 @@ async function makeKeys(location: string, assertions: readonly AssertionConfigur
   return `${JSON.stringify({ keys }, undefined, 2)}\n`
 }
 
-/** One key can't sign for two kinds of algorithms, and without an alias nothing tells two keys apart. */
+/** One key can't sign for two kinds of algorithms, and without an alias two keys can't be distinguished. */
 function refuseMixedKeys(location: string, assertions: readonly AssertionConfiguration[]): void {
   for (const alias of new Set(assertions.map(({ key }) => key.alias))) {
     const algorithms = assertions.filter(({ key }) => key.alias === alias).map(({ algorithm }) => algorithm)

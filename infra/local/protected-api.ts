@@ -7,7 +7,7 @@ import type { ServerCertificate } from './certificate-authority.ts'
 import { checkAccessToken, type ExpectedToken } from './check-access-token.ts'
 import { listen } from './listen.ts'
 
-/** An API on this machine, over TLS, that lets in who bears a token for it. */
+/** An API on this machine, over TLS, that accepts calls with a token for it. */
 export interface ProtectedApi {
   readonly origin: string
   close(): Promise<void>
@@ -39,7 +39,7 @@ const firstOrder = { id: '42', item: 'tea', quantity: 2 }
 const notFound: Answer = { status: 404, body: { error: 'no such order' } }
 
 /**
- * Orders, each at `/orders/{id}`: who reads them needs the scope `orders:read`, who adds one `orders:write`.
+ * Orders, each at `/orders/{id}`. To read them, a caller needs the scope `orders:read`; to add one, `orders:write`.
  * @throws {LocalRunError} when the port is taken
  */
 export async function startProtectedApi(options: ProtectedApiOptions): Promise<ProtectedApi> {
@@ -70,7 +70,7 @@ function send({ status, headers, body }: Answer, response: ServerResponse): void
   response.writeHead(status, { ...headers, ...entity }).end(json)
 }
 
-/** Not by undici: what that sends is told at the terminal as Tokenwell's. */
+/** Without undici, because the narration shows each request of undici as one of Tokenwell. */
 function publishedKeys(issuer: string, ca: string): JWTVerifyGetKey {
   return createRemoteJWKSet(new URL(`${issuer}/jwks`), {
     async [customFetch](url, { signal }) {

@@ -52,7 +52,7 @@ async function describeTlsClient(
   { authorizationServer: { tls } }: Connection,
   secrets: SecretStore,
 ): Promise<ClientMetadata> {
-  // Of PKCS#12 node:tls alone knows what stands in it.
+  // Only node:tls can read PKCS#12.
   const { trustStore: _, ...presented } = tls
   const { context }: { context: { getCertificate(): Buffer } } = createSecureContext(
     await readTlsIdentity(presented, secrets),

@@ -36,8 +36,8 @@ export interface StartedServers {
 }
 
 /**
- * Starts those that the elements expect on this machine: the authorization server, with a client for each connection, and
- * the protected API, which takes that one's tokens. Of servers elsewhere it says what to register there.
+ * Starts the servers that the elements expect on this machine: the authorization server, with a client for each connection,
+ * and the protected API, which accepts its tokens. For other servers it prints what to register there.
  * @throws {LocalRunError} when a port is taken
  */
 export async function startServers(requested: Workspace, { folder, print }: ServersOptions): Promise<StartedServers> {
@@ -95,7 +95,7 @@ async function announceSecrets(workspace: Workspace, print: Print): Promise<void
   print(made.length > 0 ? `  secrets    ${made.length} made in ${place}` : `  secrets    as they are in ${place}`)
 }
 
-/** Servers that aren't ours have to be told of the clients by their operators. */
+/** The operators of other servers register the clients there. */
 async function announceForeignServers(workspace: Workspace, print: Print): Promise<void> {
   await announceSecrets(workspace, print)
   const listed = await listConnections(fileElements(workspace.elementsPath), workspace.deployment)

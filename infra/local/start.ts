@@ -19,11 +19,11 @@ import { watchFiles } from './watch-files.ts'
 import { ownElements, prepareDemoUser, type Workspace } from './workspace.ts'
 
 const root = join(import.meta.dirname, '..', '..')
-/** What the local run makes and keeps. */
+/** The folder with the files of the local run. */
 const folder = resolve(process.env['TOKENWELL_FOLDER'] ?? join(root, '.tokenwell'))
 const loopback = '127.0.0.1'
 const defaultPort = 8787
-/** The one that calls are shown through. */
+/** The connection of the example call. */
 const apiConnection = 'orders'
 const warmIntervalMilliseconds = 60_000
 const flag = { type: 'boolean', default: false } as const
@@ -145,14 +145,14 @@ async function firstToken(handler: LambdaHandler, request: object): Promise<void
   if (answer.status !== undefined) throw new LocalRunError(`No token: ${whatToDo(answer.status)}`)
 }
 
-/** Only the API of this run is called unasked. */
+/** Only the API of this run is called without a request of the user. */
 async function isToBeCalled({ elementsPath, deployment }: Workspace, api: string | undefined): Promise<boolean> {
   const listed = await listConnections(fileElements(elementsPath), deployment)
   const origin = listed.find(({ name }) => name === apiConnection)?.connection?.api?.origin
   return origin !== undefined && origin === api
 }
 
-/** By no client that the narration would hear. */
+/** Without undici, because the narration would show the request as one of Tokenwell. */
 async function firstCall(url: string): Promise<void> {
   print(`\nA call through the connection ${apiConnection}, GET ${url}:\n`)
   const stop = narrate(print)

@@ -14,7 +14,7 @@ export interface CacheSecretProps {
 const rotatedByHand =
   'Its keys rotate by a second key beside the first (lib/README.md, "What a fleet shares"), so that no token in use is lost.'
 
-/** The keys of the cache, as a seed that nobody has seen. What an operator adds to it no later deployment overwrites. */
+/** The keys of the cache, as a seed that nobody has seen. A later deployment never overwrites what an operator adds. */
 export class CacheSecret extends Secret {
   constructor(scope: Construct, id: string, { stage, encryptionKey, removalPolicy }: CacheSecretProps) {
     super(scope, id, {

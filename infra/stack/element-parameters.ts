@@ -17,8 +17,8 @@ const standardBytes = 4096
 const advancedBytes = 8192
 
 /**
- * Each element as the parameter from which the functions read it.
- * @throws {Error} with every mistake that `npm run validate` tells
+ * One parameter for each element, from which the functions read it.
+ * @throws {Error} with every mistake that `npm run validate` reports
  */
 export class ElementParameters extends Construct {
   /** By `<kind>/<id>`, as they were written. */
@@ -39,7 +39,7 @@ export class ElementParameters extends Construct {
   }
 }
 
-/** In a process of its own, since validation waits for files and a construct can't. Returns the warnings. */
+/** Runs in a process of its own, because validation waits for files and a construct can't. Returns the warnings. */
 function validate({ path, stage, publicUrl }: ElementParametersProps): string[] {
   const words = [validateScript, path, '--stage', stage, '--public-url', publicUrl]
   const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' })
@@ -47,7 +47,7 @@ function validate({ path, stage, publicUrl }: ElementParametersProps): string[] 
   return stdout.split('\n').filter((line) => line.startsWith('warning'))
 }
 
-/** What has been validated, by `<kind>/<id>`. */
+/** The validated elements, by `<kind>/<id>`. */
 function readElements(path: string): readonly (readonly [name: string, element: unknown])[] {
   if (!statSync(path).isDirectory()) {
     const { $schema: _editors, ...kinds } = readJson(path) as Record<string, object>

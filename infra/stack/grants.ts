@@ -8,7 +8,7 @@ import { secretPrefix } from '../../lib/configuration/deployment.ts'
 
 /* One function for each grant. The CDK itself adds the two actions of X-Ray for active tracing. */
 
-/** AWS lets the actions of X-Ray, and those that describe network interfaces, be allowed on everything only. */
+/** AWS allows the actions of X-Ray, and those that describe network interfaces, on all resources only. */
 export const noNarrowerResource = 'AWS has no narrower resource for these actions.'
 
 /** A right of a function, or of the schedule that starts one. */
@@ -31,7 +31,7 @@ export function mayReadElements(stack: Stack, stage: string): FunctionGrant {
   }
 }
 
-/** What is under a path is listed by the right to the path itself, too. */
+/** To list what is under a path, a function needs the right to the path itself, too. */
 export function mayListElements(stack: Stack, stage: string): FunctionGrant {
   return {
     actions: ['ssm:GetParametersByPath'],
@@ -48,7 +48,7 @@ function parameterArn(stack: Stack, stage: string, rest: string): string {
   })
 }
 
-/** All secrets of the stage: which ones there are the elements say. */
+/** All secrets of the stage, because the elements decide which ones there are. */
 export function mayReadSecrets(stack: Stack, stage: string): FunctionGrant {
   const secrets = stack.formatArn({
     service: 'secretsmanager',
@@ -57,12 +57,12 @@ export function mayReadSecrets(stack: Stack, stage: string): FunctionGrant {
   return { actions: ['secretsmanager:GetSecretValue'], resources: [secrets], whyWildcard: whicheverThereAre }
 }
 
-/** One secret, by whatever letters AWS adds to its name. */
+/** One secret. Its ARN has the letters that AWS adds to the name. */
 export function mayReadSecret({ secretArn }: { readonly secretArn: string }): FunctionGrant {
   return { actions: ['secretsmanager:GetSecretValue'], resources: [secretArn] }
 }
 
-/** The secrets of the keys that Tokenwell makes: what Secrets Manager's four steps do with them. */
+/** What the four steps of a rotation do with the secrets of the keys that Tokenwell makes. */
 export function mayRotateSigningKeys(stack: Stack, stage: string): FunctionGrant {
   const secrets = stack.formatArn({
     service: 'secretsmanager',
@@ -90,7 +90,7 @@ export function mayUseTable({ tableArn }: { readonly tableArn: string }): Functi
   return { actions: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:PutItem'], resources: [tableArn] }
 }
 
-/** Names of records by the time at which they are due, and nothing else of them. */
+/** The names of records by the time at which they are due, and nothing else of these records. */
 export function mayFindDue({ tableArn }: { readonly tableArn: string }): FunctionGrant {
   return { actions: ['dynamodb:Query'], resources: [`${tableArn}/index/due`] }
 }
@@ -99,7 +99,7 @@ export function mayPutEvents({ eventBusArn }: EventBus): FunctionGrant {
   return { actions: ['events:PutEvents'], resources: [eventBusArn] }
 }
 
-/** What Lambda does in the function's name to bring it messages, and to take away those that it is done with. */
+/** Lambda uses these rights of the function to bring it messages, and to delete messages that are done. */
 export function mayReceiveMessages({ queueArn }: IQueue): FunctionGrant {
   return { actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], resources: [queueArn] }
 }
@@ -112,12 +112,12 @@ export function mayInvoke({ functionArn }: IFunction): FunctionGrant {
   return { actions: ['lambda:InvokeFunction'], resources: [functionArn] }
 }
 
-/** Secrets Manager encrypts in the writer's name. */
+/** Secrets Manager encrypts with the rights of the writer. */
 export function mayEncrypt({ keyArn }: IKey): FunctionGrant {
   return { actions: ['kms:GenerateDataKey'], resources: [keyArn] }
 }
 
-/** DynamoDB and Secrets Manager decrypt in the reader's name. */
+/** DynamoDB and Secrets Manager decrypt with the rights of the reader. */
 export function mayDecrypt({ keyArn }: IKey): FunctionGrant {
   return { actions: ['kms:Decrypt'], resources: [keyArn] }
 }

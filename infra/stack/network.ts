@@ -1,17 +1,17 @@
 import { type ISecurityGroup, type IVpc, Peer, Port, SecurityGroup, type SubnetSelection } from 'aws-cdk-lib/aws-ec2'
 import type { Construct } from 'constructs'
 
-/** Where functions run that have to reach what is in a VPC. Its subnets need a way out, to AWS and to token endpoints. */
+/** A VPC for the functions. Its subnets need a route to AWS and to token endpoints. */
 export interface Network {
   readonly vpc: IVpc
   readonly subnets?: SubnetSelection
-  /** Instead of one that lets out HTTPS and the connection to Valkey. */
+  /** They replace the default group, which lets out HTTPS and the connection to Valkey. */
   readonly securityGroups?: readonly ISecurityGroup[]
 }
 
 const valkeyPort = 6379
 
-/** A network in which every function has the same groups: so they share the interfaces that Lambda makes. */
+/** All functions have the same groups, so they share the network interfaces that Lambda makes. */
 export interface FunctionNetwork extends Network {
   readonly securityGroups: readonly ISecurityGroup[]
 }

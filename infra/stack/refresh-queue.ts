@@ -5,17 +5,17 @@ import { Construct } from 'constructs'
 import { maximumDeliveries } from '../../lib/events/dead-letters.ts'
 import { suppressCheckov, suppressNag } from './suppressions.ts'
 
-/** The function moves a message to the dead letters itself, with the reason: the queue only what makes it end too early for that. */
+/** The function itself moves a message to the dead letters, with the reason. The queue moves only what ends the function before that. */
 const maximumReceives = maximumDeliveries + 2
 const batchSize = 10
-/** Each asks for tokens: more would only wait for the same leases and endpoints. */
+/** Each run requests tokens. More of them would only wait for the same leases and endpoints. */
 const maximumConcurrency = 10
-/** A message comes back when its batch can no longer be at work. */
+/** A message comes back when no function can still be working on its batch. */
 const visibilityTimeout = Duration.minutes(2)
 
 const inAnyCase = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true } as const satisfies QueueProps
 
-/** Where the events wait for `refresh-token`, and those lie of which it could make nothing. */
+/** The queue of events for `refresh-token`, and the dead letters: events that it could not act on. */
 export class RefreshQueue extends Construct {
   readonly queue: Queue
   readonly deadLetters: Queue
@@ -34,7 +34,7 @@ export class RefreshQueue extends Construct {
       suppressCheckov(queue, { CKV_AWS_27: 'SQS encrypts with a key of its own; no message holds a secret.' })
   }
 
-  /** Its role must be allowed to take the messages. */
+  /** Lets Lambda invoke the function with messages. The role of the function must be allowed to receive them. */
   feed(target: IFunction): void {
     const feed = new EventSourceMapping(this, 'Feed', {
       target,

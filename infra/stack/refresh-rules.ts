@@ -12,15 +12,15 @@ export interface RefreshRulesProps {
   readonly refreshes: RefreshQueue
 }
 
-/** What asks for something; the rest says what was done. */
+/** The events that ask for something. The other events say what was done. */
 const requests = ['TokenRefreshRequested', 'TokenRejected', 'ConnectionChanged', 'ClearTokenCache', 'ReconcileElements']
 
-/** What gets no further for as long as that is a matter for an operator: the reconciliation has passed by then. */
+/** After this time an operator has to look at it, because the hourly reconciliation has not helped either. */
 const longestDelivery = Duration.hours(1)
-/** As many as EventBridge makes at most. */
+/** The most that EventBridge makes. */
 const deliveryAttempts = 185
 
-/** Which events `refresh-token` hears of: those of the stage, on its own bus and on the account's. */
+/** The rules for events of the stage, on its own bus and on the default bus of the account. Their target is `refresh-token`. */
 export class RefreshRules extends Construct {
   constructor(scope: Construct, id: string, { stage, bus, refreshes }: RefreshRulesProps) {
     super(scope, id)

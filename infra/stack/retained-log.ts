@@ -11,7 +11,7 @@ export interface LogSettings {
   readonly logRetention?: RetentionDays
 }
 
-/** A log that ends: events are deleted after their time, whether the stack is still there or not. */
+/** A log whose lines are deleted after their time, whether the stack still exists or not. */
 export class RetainedLog extends LogGroup {
   constructor(scope: Construct, id: string, { encryptionKey, removalPolicy, logRetention }: LogSettings) {
     super(scope, id, {
@@ -29,7 +29,7 @@ export class RetainedLog extends LogGroup {
   }
 }
 
-/** CloudWatch Logs uses a key in its own name. A key that another stack made has to allow that itself. */
+/** CloudWatch Logs uses the key in its own name. A key that another stack made must allow this itself. */
 function letLogsUse(key: IKey, stack: Stack): void {
   const logGroups = stack.formatArn({ service: 'logs', resource: 'log-group:*' })
   key.addToResourcePolicy(

@@ -22,15 +22,15 @@ export interface RotatedBuilder {
 }
 
 const hourMilliseconds = 3_600_000
-/** By rate Secrets Manager takes no more hours. */
+/** The most hours that a rate expression of Secrets Manager may have. */
 const mostHours = 999
 const hoursOfDay = 24
 const defaultRotation = '720h'
 const kindPrefix = 'jwtBuilder/'
 const permissionId = 'RotationBySecretsManager'
 /**
- * Until the first rotation, which begins with the deployment, has made a key. Never change this text, not by a blank:
- * CloudFormation writes it again where the template has another one, in place of the keys.
+ * The value until the first rotation, which begins with the deployment, has made a key. Never change this text, not even by a
+ * space: CloudFormation would write the changed text in place of the keys.
  */
 const noKeys = SecretValue.unsafePlainText('{"keys":[]}')
 
@@ -51,7 +51,7 @@ export class SigningKeys extends Construct {
 
   /**
    * @param rotationMilliseconds from one key to the next: whole hours, at least four
-   * @param after what the first rotation needs
+   * @param after what must be deployed before the first rotation
    */
   add(jwtBuilder: string, rotationMilliseconds: number, after: readonly IDependable[]): Secret {
     const { stage, rotateKey, encryptionKey, removalPolicy } = this.props
@@ -68,7 +68,7 @@ export class SigningKeys extends Construct {
       rotationRules: { scheduleExpression: rateOf(rotationMilliseconds) },
       rotateImmediatelyOnUpdate: true,
     })
-    // On the function itself it depends by its ARN.
+    // The ARN makes it depend on the function itself.
     schedule.node.addDependency(this.permission, ...after)
     suppressCheckov(secret, {
       CKV_AWS_149: 'Secrets Manager encrypts; a key of your own is a property (encryptionKey).',
@@ -83,8 +83,8 @@ function rateOf(milliseconds: number): string {
 }
 
 /**
- * The jwtBuilders among these elements, by `<kind>/<id>`, whose keys Tokenwell makes. They have been validated, but for what
- * contradicts itself in one that no connection uses.
+ * The jwtBuilders whose keys Tokenwell makes, from elements by `<kind>/<id>`. The elements have been validated, except for
+ * contradictions in a jwtBuilder that no connection uses.
  */
 export function rotatedBuilders(elements: ReadonlyMap<string, unknown>): RotatedBuilder[] {
   return [...elements].flatMap(([name, element]) => {

@@ -67,7 +67,7 @@ function createOwnMetrics(stage: string) {
     apiTokensRejected: own('ApiTokensRejected'),
     eventsFailed: own('EventsFailed'),
     oldestSigningKey: own('SigningKeyAge', Stats.MAXIMUM),
-    // It is said once an hour.
+    // It is measured once an hour.
     signingKeysOverdue: own('SigningKeyOverdue', Stats.MAXIMUM).with({ period: Duration.hours(2) }),
     rotationsFailed: own('RotationsFailed'),
   }

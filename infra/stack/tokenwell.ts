@@ -22,45 +22,46 @@ import { createStageFunctions, type MemoryMegabytes, type StageFunctions } from 
 import { TokenTable } from './token-table.ts'
 import { WarmSchedule } from './warm-schedule.ts'
 
-/** Tokens in a Valkey (or Redis) server instead of a table. */
+/** A Valkey (or Redis) server that holds the tokens instead of a table. */
 export interface ValkeyCache {
-  /** `valkeys://<host>:<port>`; its user and password stand in the cache's secret. */
+  /** `valkeys://<host>:<port>`. The user and password are in the secret of the cache. */
   readonly valkeyUrl: string
 }
 
 /**
- * `encryptionKey` encrypts table, secret and logs in place of AWS's keys; a key from elsewhere must let CloudWatch Logs use it.
- * `removalPolicy` says for all three what becomes of them with the stack: without it the table goes, secret and logs stay.
+ * `encryptionKey` encrypts table, secrets and logs in place of AWS's keys. A key of another stack must let CloudWatch Logs use
+ * it. `removalPolicy` decides what happens to all three when the stack is deleted: without it the table is deleted, and
+ * secrets and logs stay.
  */
 export interface TokenwellProps extends LogSettings {
   /** Names this deployment in the names of its parameters and secrets: `test`, `prod`. */
   readonly stage: string
-  /** Where callers reach the API, the same for as long as its clients are registered: the default `iss` begins with it. */
+  /** The address of the API for callers. It must not change while clients are registered: the default `iss` begins with it. */
   readonly publicUrl: string
-  /** A folder `<kind>/<id>.json` or a JSON file; without it the elements are put into Parameter Store otherwise. */
+  /** A folder `<kind>/<id>.json` or a JSON file. Without it you put the elements into Parameter Store yourself. */
   readonly elements?: string
-  /** IAM decides who may use which connection, unless a JWT's claim is to. */
+  /** With it the claim of a JWT decides which connections a caller may use. Without it IAM does. */
   readonly authorization?: JwtAuthorization
   readonly cache?: ValkeyCache
   readonly network?: Network
-  /** Who is told; `false`: no alarms at all. */
+  /** The topic that alarms notify. `false` makes no alarms at all. */
   readonly alarms?: ITopic | false
   readonly throttle?: Throttle
-  /** By function; 512 each. */
+  /** By function. The default is 512 for each. */
   readonly memoryMegabytes?: MemoryMegabytes
 }
 
-/** Everything that hands out the tokens of one stage. */
+/** Everything that one stage needs to hand out tokens. */
 export class Tokenwell extends Construct implements IConnectable {
   readonly functions: StageFunctions
   readonly http: HttpInterface
   readonly cacheSecret: CacheSecret
-  /** None where tokens are in Valkey. */
+  /** Undefined where tokens are in Valkey. */
   readonly table: TokenTable | undefined
-  /** Where the functions say what they have done, and are told what to look at. */
+  /** The bus for events of the functions, and for requests of operators. */
   readonly events: EventBus
   readonly refreshes: RefreshQueue
-  /** Of jwtBuilders that are no property of this construct they are added by hand. */
+  /** Add the keys of jwtBuilders here that are not among the `elements` of this construct. */
   readonly signingKeys: SigningKeys
   private readonly isBehindIam: boolean
 
@@ -89,7 +90,7 @@ export class Tokenwell extends Construct implements IConnectable {
     if (alarms !== false) new Alarms(this, 'Alarms', { metrics, ...(alarms && { topic: alarms }) })
   }
 
-  /** The security groups of the functions, where they are in a VPC: all have the same. */
+  /** The security groups of the functions in a VPC. All functions have the same. */
   get connections(): Connections {
     return this.functions.issueToken.lambda.connections
   }
@@ -107,29 +108,29 @@ export class Tokenwell extends Construct implements IConnectable {
   }
 
   /**
-   * Lets somebody invoke `issue-token` directly, and thereby use every connection of this stage: nothing decides any more
-   * which. Prefer `grantToken`.
+   * Lets somebody invoke `issue-token` directly, and so use every connection of this stage: nothing limits the connections
+   * then. Prefer `grantToken`.
    */
   grantInvoke(grantee: IGrantable): Grant {
     return this.functions.issueToken.lambda.grantInvoke(grantee)
   }
 
   /**
-   * Lets somebody put events on the bus of this stage: have tokens renewed or dropped, and elements read again. Nothing that
-   * is said there makes a token go to anybody.
+   * Lets somebody put events on the bus of this stage: they can have tokens renewed or dropped, and elements read again. No
+   * event makes Tokenwell hand out a token.
    */
   grantEvents(grantee: IGrantable): Grant {
     return this.events.grantPutEventsTo(grantee)
   }
 
-  /** @throws {Error} where it isn't IAM that decides, or the name could be that of more than one */
+  /** @throws {Error} where IAM does not decide, or the name could match more than one connection */
   private demandGrantable(connection: string): void {
     if (!this.isBehindIam)
       throw new Error('Behind a JWT authorizer a claim says who may use which connection, not IAM.')
     if (!isElementId(connection)) throw new Error(`${JSON.stringify(connection)} can't be a connection's name.`)
   }
 
-  /** The elements, and a secret with a rotation for each jwtBuilder among them whose keys Tokenwell makes. */
+  /** Deploys the elements, and a secret with its rotation for each jwtBuilder whose keys Tokenwell makes. */
   private deployElements({ stage, publicUrl }: TokenwellProps, path: string): void {
     const parameters = new ElementParameters(this, 'Elements', { stage, publicUrl, path })
     const needed = [parameters, ...(this.table ? [this.table] : [])]
@@ -164,7 +165,7 @@ function grantRoutes(grantee: IGrantable, resourceArns: string[]): Grant {
   return Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns })
 }
 
-/** @throws {Error} where a name or address isn't one, before anything is deployed under it */
+/** @throws {Error} for a stage or an address that is not valid, before anything is deployed under it */
 function checkProperties({ stage, publicUrl, cache }: TokenwellProps): void {
   if (Token.isUnresolved(stage) || !/^[A-Za-z0-9_-]{1,32}$/.test(stage))
     throw new Error('stage must be a name of at most 32 letters, digits, _ and -, known before the deployment.')

@@ -21,10 +21,10 @@ const once = { retryAttempts: 0, maxEventAge: interval } as const
 export class WarmSchedule extends Construct {
   constructor(scope: Construct, id: string, { stage, warmTokens }: WarmScheduleProps) {
     super(scope, id)
-    // Of its own, so that the role is this schedule's: a role can be tied to a group, not to a schedule.
+    // A group of its own, because a role can be limited to a group, but not to one schedule.
     const scheduleGroup = new ScheduleGroup(this, 'Group', {
       scheduleGroupName: serviceName(stage),
-      // What it holds has no past: kept, it would only be in the way of the same stage's next deployment.
+      // It holds nothing to keep. A group that stays would block the next deployment of the same stage.
       removalPolicy: RemovalPolicy.DESTROY,
     })
     const role = new Role(this, 'Role', { assumedBy: schedulerOf(this, scheduleGroup) })
@@ -36,7 +36,7 @@ export class WarmSchedule extends Construct {
       schedule: ScheduleExpression.rate(interval),
       timeWindow: TimeWindow.off(),
       scheduleGroup,
-      // It would add every version of the function to what the role may invoke.
+      // Otherwise the target would let the role invoke every version of the function.
       target: new LambdaInvoke(warmTokens, { ...once, role: role.withoutPolicyUpdates() }),
     })
   }
