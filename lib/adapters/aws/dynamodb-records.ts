@@ -27,7 +27,7 @@ interface DynamodbRecordsOptions {
   readonly attemptMilliseconds: number
 }
 
-type Call<Answer> = (client: DynamoDBClient, options: { readonly abortSignal: AbortSignal }) => Promise<Answer>
+type SendOptions = { readonly abortSignal: AbortSignal }
 
 /**
  * Records as items of one table: `name`, the partition key, is `<group>/<id>`; `ttl`, in whole seconds, is what DynamoDB
@@ -37,12 +37,15 @@ type Call<Answer> = (client: DynamoDBClient, options: { readonly abortSignal: Ab
 export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbRecordsOptions): RecordStore {
   let client: DynamoDBClient | undefined
 
-  async function attempt<Answer>(call: Call<Answer>, of: 'records' | 'index' = 'records'): Promise<Answer> {
+  async function attempt<Answer>(
+    call: (client: DynamoDBClient, options: SendOptions) => Promise<Answer>,
+    of: 'records' | 'index' = 'records',
+  ): Promise<Answer> {
     // The SDK repeats nothing: a write whose first answer was lost would fail its own condition.
     client ??= new DynamoDBClient({ maxAttempts: 1 })
-    const current = client
+    const opened = client
     try {
-      return await withinTime(attemptMilliseconds, (options) => call(current, options))
+      return await withinTime(attemptMilliseconds, (options) => call(opened, options))
     } catch (error) {
       throw describeFailure(error, { tableName, of })
     }
@@ -55,58 +58,65 @@ export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbReco
       const distinct = [...new Set(keys)]
       if (distinct.length === 0) return []
 
-      const readAll = distinct.length === 1 ? readOne(tableName, distinct) : readSeveral(tableName, distinct)
-      const items = await attempt(repeatedAfterReset(readAll))
+      const items = await attempt((of, options) =>
+        againAfterReset(() => readItems(of, { tableName, names: distinct }, options)),
+      )
       const records = new Map(items.map((item) => [item['name']?.S, readRecord(item)]))
       return keys.map((key) => records.get(key))
     },
-    write(name, record, expected) {
+    async write(name, record, expected) {
       const command = new PutItemCommand({
         TableName: tableName,
         Item: createItem(name, record),
         ...(expected === undefined ? ifAbsent : ifVersion(expected)),
       })
-      return attempt((of, options) => of.send(command, options).then(() => true, falseIfConditionFailed))
+      return await attempt((of, options) => of.send(command, options).then(() => true, falseIfConditionFailed))
     },
     async due(until, limit) {
-      const queries = dueShards.map((shard) => queryShard({ tableName, shard, until, limit }))
-      const queryAll: Call<DueRecord[][]> = (of, options) => Promise.all(queries.map((query) => query(of, options)))
-      const due = (await attempt(queryAll, 'index')).flat()
-      const first = due.sort((a, b) => a.dueAt - b.dueAt).slice(0, limit)
+      const due = await attempt((of, options) => {
+        const queries = dueShards.map((shard) => ({ tableName, shard, until, limit }))
+        return Promise.all(queries.map((query) => againAfterReset(() => queryDue(of, query, options))))
+      }, 'index')
+      const first = due
+        .flat()
+        .sort((a, b) => a.dueAt - b.dueAt)
+        .slice(0, limit)
       return first.map(({ name }) => name)
     },
   }
 }
 
-function readOne(tableName: string, [name = '']: readonly string[]): Call<Item[]> {
-  const command = new GetItemCommand({ TableName: tableName, Key: { name: { S: name } }, ConsistentRead: true })
-  return async (client, options) => {
+interface ReadQuery {
+  readonly tableName: string
+  readonly names: readonly string[]
+}
+
+async function readItems(
+  client: DynamoDBClient,
+  { tableName, names }: ReadQuery,
+  options: SendOptions,
+): Promise<Item[]> {
+  const keys = names.map((name) => ({ name: { S: name } }))
+  if (keys.length === 1) {
+    const command = new GetItemCommand({ TableName: tableName, Key: keys[0], ConsistentRead: true })
     const { Item: item } = await client.send(command, options)
     return item ? [item] : []
   }
-}
-
-function readSeveral(tableName: string, names: readonly string[]): Call<Item[]> {
-  const keys = names.map((name) => ({ name: { S: name } }))
   const command = new BatchGetItemCommand({ RequestItems: { [tableName]: { Keys: keys, ConsistentRead: true } } })
-  return async (client, options) => {
-    const { Responses: items, UnprocessedKeys: unread } = await client.send(command, options)
-    if (unread?.[tableName]) throw throttledError(tableName)
-    return items?.[tableName] ?? []
-  }
-}
-
-function queryShard(query: DueQuery): Call<DueRecord[]> {
-  return repeatedAfterReset((client, options) => queryDue(client, query, options))
+  const { Responses: items, UnprocessedKeys: unread } = await client.send(command, options)
+  if (unread?.[tableName]) throw throttledError(tableName)
+  return items?.[tableName] ?? []
 }
 
 /** For reads: the far end may have closed an idle connection while the function was frozen, and reading twice does no harm. */
-function repeatedAfterReset<Answer>(call: Call<Answer>): Call<Answer> {
-  return (client, options) =>
-    call(client, options).catch((error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') throw error
-      return call(client, options)
-    })
+async function againAfterReset<Answer>(read: () => Promise<Answer>): Promise<Answer> {
+  try {
+    return await read()
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code !== 'ECONNRESET' && code !== 'EPIPE') throw error
+    return await read()
+  }
 }
 
 // What has no version of ours in it is nobody's record, and would block its name for ever.
@@ -141,8 +151,6 @@ export interface DueQuery {
   readonly until: number
   readonly limit: number
 }
-
-type SendOptions = { readonly abortSignal: AbortSignal }
 
 /** Of one shard, the earliest first. */
 export async function queryDue(client: DynamoDBClient, query: DueQuery, options: SendOptions): Promise<DueRecord[]> {

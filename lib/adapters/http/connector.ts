@@ -43,7 +43,7 @@ function throughProxy(
   headers: Readonly<Record<string, string>>,
   timeoutMilliseconds: number,
 ): Connector {
-  return (options, callback) => {
+  return function connectThroughProxy(options, callback) {
     const endsAt = performance.now() + timeoutMilliseconds
     openTunnel(proxy, authorityOf(options), headers, timeoutMilliseconds).then(
       (httpSocket) => connectWithin(endsAt - performance.now(), connect, { ...options, httpSocket }, callback),

@@ -15,8 +15,12 @@ export interface ExchangeLimits {
   /** Of everything together: waiting for a connection, opening it, sending, and the whole answer. */
   readonly totalMilliseconds: number
   readonly maximumBytes: number
-  /** What is thrown where the answer is larger. */
-  readonly tooLarge: () => Error
+}
+
+/** An answer has more than `maximumBytes`. */
+export class AnswerTooLargeError extends Error {
+  readonly code = 'ERR_ANSWER_TOO_LARGE'
+  override readonly name = 'AnswerTooLargeError'
 }
 
 /** How far a call came, for whoever has to know whether it may be made again. */
@@ -27,21 +31,40 @@ export interface ExchangeProgress {
   isAnswered: boolean
 }
 
-/** One request and its answer, read to its end, in bounded time and size. After an error the client is of no more use. */
-export function exchange(
+/**
+ * One request and its answer, read to its end, in bounded time and size. After an error the client is of no more use.
+ * @throws {AnswerTooLargeError}
+ * @throws {DOMException} a `TimeoutError` when the time is over, or what undici throws
+ */
+export async function exchange(
   client: Pick<Dispatcher, 'dispatch'>,
   request: Dispatcher.DispatchOptions,
-  { receiveMilliseconds, totalMilliseconds, maximumBytes, tooLarge }: ExchangeLimits,
+  { receiveMilliseconds, totalMilliseconds, maximumBytes }: ExchangeLimits,
   progress: ExchangeProgress = { isSent: false, isAnswered: false },
 ): Promise<HttpAnswer> {
-  const { promise, resolve, reject } = Promise.withResolvers<HttpAnswer>()
-  const timer = setTimeout(() => reject(new DOMException('No time is left.', 'TimeoutError')), totalMilliseconds)
+  const exchanged = Promise.withResolvers<HttpAnswer>()
+  const timer = setTimeout(
+    () => exchanged.reject(new DOMException('No time is left.', 'TimeoutError')),
+    totalMilliseconds,
+  )
+  try {
+    const bounded = { ...request, headersTimeout: receiveMilliseconds, bodyTimeout: receiveMilliseconds }
+    client.dispatch(bounded, answerReader(maximumBytes, progress, exchanged))
+    return await exchanged.promise
+  } finally {
+    clearTimeout(timer)
+  }
+}
+
+function answerReader(
+  maximumBytes: number,
+  progress: ExchangeProgress,
+  exchanged: PromiseWithResolvers<HttpAnswer>,
+): Dispatcher.DispatchHandler {
   let answer: Omit<HttpAnswer, 'body'> | undefined
   let size = 0
   const chunks: Buffer[] = []
-
-  const bounded = { ...request, headersTimeout: receiveMilliseconds, bodyTimeout: receiveMilliseconds }
-  client.dispatch(bounded, {
+  return {
     // Called for the connection that it is written to: undici opens another one in place of one that has ended until then.
     onRequestStart() {
       progress.isSent = true
@@ -55,13 +78,14 @@ export function exchange(
     },
     onResponseData(_controller, chunk) {
       size += chunk.length
-      if (size > maximumBytes) reject(tooLarge())
+      if (size > maximumBytes) exchanged.reject(new AnswerTooLargeError())
       else chunks.push(chunk)
     },
     onResponseEnd() {
-      if (answer) resolve({ ...answer, body: Buffer.concat(chunks) })
+      if (answer) exchanged.resolve({ ...answer, body: Buffer.concat(chunks) })
     },
-    onResponseError: (_controller, error) => reject(error),
-  })
-  return promise.finally(() => clearTimeout(timer))
+    onResponseError(_controller, error) {
+      exchanged.reject(error)
+    },
+  }
 }

@@ -10,7 +10,7 @@ import type { SecretCache } from '../../secret/secret-cache.ts'
 import { readConnectionFailure } from './connection-failure.ts'
 import { createDispatcherCache } from './dispatcher-cache.ts'
 import { createHttpConnections, type HttpConnections } from './http-connections.ts'
-import { type ExchangeProgress, exchange } from './http-exchange.ts'
+import { AnswerTooLargeError, type ExchangeProgress, exchange } from './http-exchange.ts'
 import type { Dispatcher } from './undici.ts'
 
 /** As long as any call would take a connection that is idle. */
@@ -31,7 +31,7 @@ export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiE
       const usedBefore = connection.socket
       const progress: ExchangeProgress = { isSent: false, isAnswered: false }
       try {
-        const bounds = { ...limits, maximumBytes: maximumPayloadBytes, tooLarge }
+        const bounds = { ...limits, maximumBytes: maximumPayloadBytes }
         const answer = await exchange(connection.client, toDispatch(request), bounds, progress)
         await connections.giveBack(connection)
         return answer as ApiAnswer
@@ -53,21 +53,18 @@ function toDispatch({ method, target, headers, token, body }: ApiRequest): Dispa
   }
 }
 
-function tooLarge(): ApiCallError {
-  return new ApiCallError(
-    'http_response_body_size',
-    `The API's answer is larger than the ${maximumPayloadBytes} bytes (6 MB) that Lambda hands over: ask it for less at a time.`,
-    { wasSent: true },
-  )
-}
-
 function describeFailure(
   error: unknown,
   api: ProtectedApi,
   { isSent, isAnswered }: ExchangeProgress,
   wasReused: boolean,
 ): Error {
-  if (error instanceof ApiCallError) return error
+  if (error instanceof AnswerTooLargeError)
+    return new ApiCallError(
+      'http_response_body_size',
+      `The API's answer is larger than the ${maximumPayloadBytes} bytes (6 MB) that Lambda hands over: ask it for less at a time.`,
+      { wasSent: true },
+    )
   const { type, predicate } = readConnectionFailure(error, api)
   if (isAnswered && type === 'connection_terminated')
     return new ApiCallError('http_response_incomplete', `The API at ${api.origin} broke off its answer.`, {

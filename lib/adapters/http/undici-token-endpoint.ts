@@ -13,7 +13,7 @@ import { TimedOutError, UnreachableError, UnreadableAnswerError } from '../../to
 import { readConnectionFailure } from './connection-failure.ts'
 import { createDispatcherCache, type DispatcherFactory } from './dispatcher-cache.ts'
 import { createHttpConnections, type HttpConnections } from './http-connections.ts'
-import { exchange, type HttpAnswer } from './http-exchange.ts'
+import { AnswerTooLargeError, exchange, type HttpAnswer } from './http-exchange.ts'
 import type { Dispatcher } from './undici.ts'
 
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
@@ -68,7 +68,7 @@ async function exchangeOver(
   const timeUp = AbortSignal.timeout(Math.max(0, Math.ceil(total)))
   return await semaphore.run(async () => {
     const totalMilliseconds = total - (performance.now() - startedAt)
-    const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes, tooLarge }
+    const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes }
     const connection = connections.take(keepAliveMilliseconds)
     try {
       const answer = await exchange(connection.client, request, limits)
@@ -100,10 +100,6 @@ function toDispatch(
   }
 }
 
-function tooLarge(): UnreadableAnswerError {
-  return new UnreadableAnswerError(`The token endpoint answers with more than ${maximumAnswerBytes / 1024} KiB.`)
-}
-
 function readAnswer({ status, headers, body }: HttpAnswer): TokenEndpointAnswer {
   const { 'retry-after': retryAfter, date } = headers
   return {
@@ -123,6 +119,8 @@ function decode(bytes: Buffer): string {
 /** What undici and node:tls throw, as an error of ours. */
 export function describeFailure(error: unknown, server: ResolvedAuthorizationServer): Error {
   if (error instanceof UnreadableAnswerError) return error
+  if (error instanceof AnswerTooLargeError)
+    return new UnreadableAnswerError(`The token endpoint answers with more than ${maximumAnswerBytes / 1024} KiB.`)
   const { type, predicate, isLasting = false } = readConnectionFailure(error, server)
   const message = `The token endpoint of ${server.id} ${predicate}.`
   switch (type) {

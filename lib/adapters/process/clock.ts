@@ -1,4 +1,4 @@
-import { randomFillSync } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 
 /**
  * A clock that never runs backwards: where the system's is set back, time goes on from where it was, or expired tokens
@@ -10,7 +10,7 @@ export function createSteadyClock(
   monotonic: () => number = () => performance.now(),
 ): () => number {
   let last = { time: system(), reading: monotonic() }
-  return () => {
+  return function now() {
     const reading = monotonic()
     const time = Math.max(system(), last.time + Math.max(0, Math.floor(reading - last.reading)))
     if (time > last.time) last = { time, reading }
@@ -31,18 +31,7 @@ export function timerPause(milliseconds: number, signal?: AbortSignal): Promise<
   })
 }
 
-const idBytes = 16
-/** Drawn for many at once: for one alone the way to the system's generator costs more than all else of a record. */
-const drawn = Buffer.alloc(idBytes * 128)
-let used = drawn.length
-
 /** 16 random bytes in base64url, new at each call. */
 export function randomId(): string {
-  if (used === drawn.length) {
-    randomFillSync(drawn)
-    used = 0
-  }
-  const start = used
-  used += idBytes
-  return drawn.toString('base64url', start, used)
+  return randomBytes(16).toString('base64url')
 }
