@@ -27,8 +27,8 @@ const withoutElements: Readonly<Record<Fault, number>> = {
 }
 
 test('elements that can not be read fail no call of an instance that has the connection in hand, and the others in time', async (t) => {
-  const ground = await startFaultyAws(t)
-  if (!ground) return
+  const aws = await startFaultyAws(t)
+  if (!aws) return
   const api = await startEchoApi(t)
   const tokens = await startIssueTokenWithScriptedServer(
     t,
@@ -36,15 +36,15 @@ test('elements that can not be read fail no call of an instance that has the con
     () => tokenAnswer({ expires_in: 36_000 }),
   )
   await api.trustIn(tokens.workspace)
-  const environment = await ground.move(tokens.workspace)
+  const environment = await aws.move(tokens.workspace)
   const warm = await loadFunction('call-api', tokens.workspace, environment)
   assert.equal((await callBy(warm)).status, 200)
 
   for (const fault of faults)
     await t.test(fault, async (each) => {
       const cold = await loadFunction('call-api', tokens.workspace, environment)
-      ground.age(elementsMilliseconds)
-      ground.break(['Parameter Store'], fault)
+      aws.age(elementsMilliseconds)
+      aws.break(['Parameter Store'], fault)
       const startedAt = performance.now()
       const [known, unknown] = await Promise.all([callBy(warm, { milliseconds }), callBy(cold, { milliseconds })])
       const took = performance.now() - startedAt
@@ -52,8 +52,8 @@ test('elements that can not be read fail no call of an instance that has the con
       assert.deepEqual([known.status, unknown.status], [200, withoutElements[fault]])
       assert.ok(took < milliseconds, `${took} ms`)
 
-      await ground.mend()
-      ground.age(elementsMilliseconds)
+      await aws.mend()
+      aws.age(elementsMilliseconds)
       assert.deepEqual([(await callBy(warm)).status, (await callBy(cold)).status], [200, 200])
     })
 })

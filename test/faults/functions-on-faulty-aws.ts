@@ -44,17 +44,17 @@ export async function startFunctionsOnFaultyAws(
   t: TestContext,
   changes: ElementChanges = {},
 ): Promise<FunctionsOnFaultyAws | undefined> {
-  const ground = await startFaultyAws(t)
-  if (!ground) return undefined
+  const aws = await startFaultyAws(t)
+  if (!aws) return undefined
   let act = () => {}
   const elements = (issuer: string) => exampleElements(issuer, { builder: { signatureAlgorithm: 'ES256' }, ...changes })
   const server = await startIssueTokenWithScriptedServer(t, elements, () => {
     act()
     return tokenAnswer()
   })
-  const moved = await ground.move(server.workspace)
+  const moved = await aws.move(server.workspace)
   return {
-    ...ground,
+    ...aws,
     server,
     load: (name, environment) => loadFunction(name, server.workspace, { ...moved, ...environment }),
     requestsFor: (scope) => server.requests.filter(({ form }) => form.get('scope') === scope).length,

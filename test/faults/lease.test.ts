@@ -11,27 +11,27 @@ const leaseMilliseconds = 14_000
 const ways: readonly Fault[] = ['refusing connections', 'reset', 'hung', 'throttling', 'full of garbage', 'denying']
 
 test('a table that fails in the middle of a lease keeps no token from its caller, and heals by itself', async (t) => {
-  const ground = await startFunctionsOnFaultyAws(t)
-  if (!ground) return
+  const aws = await startFunctionsOnFaultyAws(t)
+  if (!aws) return
   for (const fault of ways)
     await t.test(fault, async (each) => {
-      const [holder, other] = [await ground.load('issue-token'), await ground.load('issue-token', patient)]
+      const [holder, other] = [await aws.load('issue-token'), await aws.load('issue-token', patient)]
       await ask(other, `${fault}-before`)
-      ground.onRequest(() => ground.break(['DynamoDB'], fault))
+      aws.onRequest(() => aws.break(['DynamoDB'], fault))
       const scope = fault.replaceAll(' ', '-')
       const got = await ask(holder, scope, { milliseconds: 17_000 })
       each.diagnostic(`${Math.round(got.milliseconds)} ms`)
       assert.equal(got.outcome, 'a new token')
       assert.equal((await ask(holder, scope, { before: got.token })).outcome, 'the same token')
-      assert.equal(ground.requestsFor(scope), 1)
+      assert.equal(aws.requestsFor(scope), 1)
 
-      ground.onRequest(() => {})
-      await ground.mend()
-      ground.age(leaseMilliseconds)
+      aws.onRequest(() => {})
+      await aws.mend()
+      aws.age(leaseMilliseconds)
       const { outcome, token } = await ask(other, scope, { before: got.token })
       assert.equal(outcome, 'a new token', 'the first one is in no cache')
-      assert.equal(ground.requestsFor(scope), 2)
-      const third = await ground.load('issue-token', patient)
+      assert.equal(aws.requestsFor(scope), 2)
+      const third = await aws.load('issue-token', patient)
       assert.equal((await ask(third, scope, { before: token })).outcome, 'the same token')
     })
 })

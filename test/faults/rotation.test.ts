@@ -25,17 +25,17 @@ const tooMany = 20
 const denied = awsError(400, 'AccessDeniedException')
 
 async function startRotation(t: TestContext) {
-  const ground = await startFaultyAws(t)
-  if (!ground) return undefined
+  const aws = await startFaultyAws(t)
+  if (!aws) return undefined
   const builder = { signatureAlgorithm: 'ES256', publishAheadSeconds: 0 }
   const workspace = await createWorkspace(t, exampleElements('https://as.example.com', { builder }))
   await writeFile(secretPath(workspace.secretsFolder, 'local', name), '{ "keys": [] }')
-  const environment = await ground.move(workspace)
+  const environment = await aws.move(workspace)
   const handler = await loadFunction('rotate-key', workspace, environment)
-  const { secretsManager } = ground.moto
+  const { secretsManager } = aws.moto
   const { ARN: arn } = await secretsManager.send(new DescribeSecretCommand({ SecretId: name }))
   return {
-    ...ground,
+    ...aws,
     async begin(): Promise<string> {
       const token = randomUUID()
       const rotate = { SecretId: name, ClientRequestToken: token, RotationLambdaARN: 'arn:aws:lambda:none' }

@@ -11,29 +11,29 @@ const latenessMilliseconds = 2_000
 /** Until all is as before; each time a cache that was left alone for 5 s may be asked again. */
 const healing = { tries: 8, betweenMilliseconds: 6_000 } as const
 
-/** Each row on the same ground, one after the other: so each shows, too, that those before it have left nothing behind. */
+/** Each row on the same emulated AWS, one after the other: so each shows, too, that those before it have left nothing behind. */
 export function testRows(title: string, rows: readonly Row[]): void {
   test(title, async (t) => {
-    const ground = await startFunctionsOnFaultyAws(t)
-    if (!ground) return
+    const aws = await startFunctionsOnFaultyAws(t)
+    if (!aws) return
     for (const [index, row] of rows.entries()) {
       const { warm, cached, nothing, fault } = row
       const name = `${servicesOf(row)} ${fault}: ${warm}; ${cached}; ${nothing}`
-      await t.test(name, (each) => runRow(each, ground, row, `row-${index}`))
+      await t.test(name, (each) => runRow(each, aws, row, `row-${index}`))
     }
   })
 }
 
-async function runRow(t: TestContext, ground: FunctionsOnFaultyAws, row: Row, id: string): Promise<void> {
+async function runRow(t: TestContext, aws: FunctionsOnFaultyAws, row: Row, id: string): Promise<void> {
   // A cache that is to be passed over has no more time than in an account.
   const isAnswering = row.fault === 'slow, 500 ms' || row.services.every((service) => service === 'Parameter Store')
-  const load = () => ground.load('issue-token', isAnswering ? patient : {})
+  const load = () => aws.load('issue-token', isAnswering ? patient : {})
   const warm = await load()
   const scopes = { warm: `${id}-warm`, cached: `${id}-cached`, nothing: `${id}-nothing` }
   const before = { warm: await ask(warm, scopes.warm), cached: await ask(warm, scopes.cached) }
 
-  ground.age(unconfirmedMilliseconds)
-  ground.break(row.services, row.fault)
+  aws.age(unconfirmedMilliseconds)
+  aws.break(row.services, row.fault)
   // The init of a cold one, too, meets the fault.
   const [cached, nothing] = [await load(), await load()]
   const milliseconds = row.seconds * 1000
@@ -42,7 +42,7 @@ async function runRow(t: TestContext, ground: FunctionsOnFaultyAws, row: Row, id
     ask(cached, scopes.cached, { milliseconds, before: before.cached.token }),
     ask(nothing, scopes.nothing, { milliseconds }),
   ])
-  await ground.mend()
+  await aws.mend()
   const got = { warm: first, cached: second, nothing: third }
   t.diagnostic(
     Object.entries(got)
@@ -54,13 +54,13 @@ async function runRow(t: TestContext, ground: FunctionsOnFaultyAws, row: Row, id
     const { outcome, milliseconds: took } = got[state]
     assert.equal(outcome, row[state], state)
     assert.equal(
-      ground.requestsFor(scopes[state]),
+      aws.requestsFor(scopes[state]),
       (state === 'nothing' ? 0 : 1) + (outcome === 'a new token' ? 1 : 0),
       state,
     )
     assert.ok(took <= milliseconds + latenessMilliseconds, `${state}: ${took} ms`)
   }
-  await assertHealed(ground, [warm, cached, nothing], id)
+  await assertHealed(aws, [warm, cached, nothing], id)
 }
 
 /** All three get one token, the one that the first of them has asked for. */

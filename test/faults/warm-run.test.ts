@@ -11,25 +11,25 @@ const runMilliseconds = 55_000
 const soonStale = { server: { maximumLifetimeSeconds: 150, maximumConcurrency: 1 } }
 
 async function startWarm(t: TestContext) {
-  const ground = await startFunctionsOnFaultyAws(t, soonStale)
-  if (!ground) return undefined
-  const [caller, warm] = [await ground.load('issue-token', patient), await ground.load('warm-tokens')]
+  const aws = await startFunctionsOnFaultyAws(t, soonStale)
+  if (!aws) return undefined
+  const [caller, warm] = [await aws.load('issue-token', patient), await aws.load('warm-tokens')]
   for (const scope of scopes) assert.equal((await ask(caller, scope)).outcome, 'a new token')
   const run = () => invoke(warm, {}, runMilliseconds) as Promise<WarmRun>
   return {
-    ...ground,
+    ...aws,
     run,
-    requests: () => ground.server.requests.length,
+    requests: () => aws.server.requests.length,
     /** All is well again, and the next run comes. */
     async assertNextRenews(due: number): Promise<void> {
-      ground.onRequest(() => {})
-      await ground.mend()
-      ground.age(60_000)
+      aws.onRequest(() => {})
+      await aws.mend()
+      aws.age(60_000)
       assert.deepEqual(await run(), { due, renewed: due, failed: 0, left: 0 })
-      const cold = await ground.load('issue-token', patient)
-      const before = ground.server.requests.length
+      const cold = await aws.load('issue-token', patient)
+      const before = aws.server.requests.length
       for (const scope of scopes) assert.equal((await ask(cold, scope)).outcome, 'a new token')
-      assert.equal(ground.server.requests.length, before, 'all are in the cache')
+      assert.equal(aws.server.requests.length, before, 'all are in the cache')
     },
   }
 }

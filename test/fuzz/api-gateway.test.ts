@@ -29,25 +29,25 @@ const several = (event: fc.Arbitrary<unknown>) =>
   fc.array(fc.record({ event, instance: fc.nat(2) }), { minLength: 1, maxLength: 6 })
 
 test('issue-token: an error that the caller can read, or the very token that he asked for', async (t) => {
-  const ground = await startAccessMatrix(t)
+  const matrix = await startAccessMatrix(t)
   const ids: string[] = []
   const tally = new Map<string, number>()
   await holdsFor(t, 400, several(tokenEvent), async (calls) => {
-    await Promise.all(calls.map((call) => issue(ground, call, ids, tally)))
+    await Promise.all(calls.map((call) => issue(matrix, call, ids, tally)))
   })
   t.diagnostic(describe(tally))
   demandSome(tally, ['200', '400', '403', '404'])
 })
 
 test("call-api: an error that the caller can read, or its connection's API with the connection's token", async (t) => {
-  const ground = await startAccessMatrix(t)
+  const matrix = await startAccessMatrix(t)
   const tally = new Map<string, number>()
   await holdsFor(t, 300, several(callEvent), async (calls) => {
-    await Promise.all(calls.map((call) => callBy(ground, call, tally)))
+    await Promise.all(calls.map((call) => callBy(matrix, call, tally)))
   })
   t.diagnostic(describe(tally))
   demandSome(tally, ['API', '400', '403', '404'])
-  for (const { url, headers } of ground.api.requests) assert.equal(headers['x-injected'], undefined, url)
+  for (const { url, headers } of matrix.api.requests) assert.equal(headers['x-injected'], undefined, url)
 })
 
 test('publish-keys: public keys, or an error that the caller can read', async (t) => {
@@ -68,10 +68,10 @@ function instanceOf({ instances }: AccessMatrix, { instance }: Call): Instance {
   return instances[instance] ?? assert.fail('no such instance')
 }
 
-async function issue(ground: AccessMatrix, call: Call, ids: string[], tally: Map<string, number>): Promise<void> {
+async function issue(matrix: AccessMatrix, call: Call, ids: string[], tally: Map<string, number>): Promise<void> {
   const event = withTokenId(structuredClone(call.event), ids)
   const asked: unknown = structuredClone(event)
-  const { issueToken, isGuarded } = instanceOf(ground, call)
+  const { issueToken, isGuarded } = instanceOf(matrix, call)
   const answer = membersOf(await issueToken(event, createLocalContext(Date.now())))
   overhearAnswer(answer)
 
@@ -96,16 +96,16 @@ async function issue(ground: AccessMatrix, call: Call, ids: string[], tally: Map
 
   const token = body['access_token']
   assert.ok(typeof token === 'string')
-  const issuedFor = ground.issuedFor(token)
+  const issuedFor = matrix.issuedFor(token)
   assert.ok(issuedFor, 'a token that nobody issued')
   assert.equal(inOneForm(issuedFor), inOneForm(asConfigured(wantedOf(asked))), 'the token of another request')
   assert.ok(!JSON.stringify(asked).includes(String(body['token_id'])), 'the token that was rejected')
   ids.push(String(body['token_id']))
 }
 
-async function callBy(ground: AccessMatrix, call: Call, tally: Map<string, number>): Promise<void> {
+async function callBy(matrix: AccessMatrix, call: Call, tally: Map<string, number>): Promise<void> {
   const event: unknown = structuredClone(call.event)
-  const { callApi, isGuarded } = instanceOf(ground, call)
+  const { callApi, isGuarded } = instanceOf(matrix, call)
   const answer = membersOf(await callApi(event, createLocalContext(Date.now())))
   const { status, headers } = readHttpAnswer(answer)
   const { connection, path } = pathOfCall(call.event)

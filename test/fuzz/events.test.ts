@@ -60,11 +60,11 @@ async function demandOwnTokens({ instances, issuedFor }: AccessMatrix): Promise<
 }
 
 test('refresh-token: of a batch what failed comes again, nothing else, and never an exception', async (t) => {
-  const ground = await startAccessMatrix(t)
-  const { workspace } = ground.tokens
-  const refreshToken = await loadFunction('refresh-token', workspace, { ...ground.environment, ...environment })
+  const matrix = await startAccessMatrix(t)
+  const { workspace } = matrix.tokens
+  const refreshToken = await loadFunction('refresh-token', workspace, { ...matrix.environment, ...environment })
   const faults = hearFaults(t)
-  let ids = await demandOwnTokens(ground)
+  let ids = await demandOwnTokens(matrix)
   const counts = { done: 0, failed: 0 }
   await holdsFor(t, 150, batch, async (makeMessages) => {
     const messages = makeMessages(ids)
@@ -85,7 +85,7 @@ test('refresh-token: of a batch what failed comes again, nothing else, and never
     )
     assert.equal(new Set(failed).size, failed.length)
     assert.deepEqual(faults, [])
-    ids = await demandOwnTokens(ground)
+    ids = await demandOwnTokens(matrix)
     counts.failed += failed.length
     counts.done += messages.length - failed.length
   })
@@ -94,8 +94,8 @@ test('refresh-token: of a batch what failed comes again, nothing else, and never
 })
 
 test('rotate-key: a step is done, or refused by an error of ours', async (t) => {
-  const ground = await startAccessMatrix(t)
-  const rotateKey = await loadFunction('rotate-key', ground.tokens.workspace, ground.environment)
+  const matrix = await startAccessMatrix(t)
+  const rotateKey = await loadFunction('rotate-key', matrix.tokens.workspace, matrix.environment)
   const faults = hearFaults(t)
   const ours = [RotationRefusedError, RotationGivenUpError, ConfigurationError, KeyStoreError, SecretError]
   const counts = { done: 0, refused: 0 }
@@ -111,20 +111,20 @@ test('rotate-key: a step is done, or refused by an error of ours', async (t) => 
   })
   t.diagnostic(`${counts.done} done, ${counts.refused} refused`)
   assert.ok(counts.done > 0 && counts.refused > 0)
-  await demandOwnTokens(ground)
+  await demandOwnTokens(matrix)
 })
 
 test('warm-tokens: a run is a run, whatever it is started by', async (t) => {
-  const ground = await startAccessMatrix(t)
-  const warmTokens = await loadFunction('warm-tokens', ground.tokens.workspace, {
-    ...ground.environment,
+  const matrix = await startAccessMatrix(t)
+  const warmTokens = await loadFunction('warm-tokens', matrix.tokens.workspace, {
+    ...matrix.environment,
     ...environment,
   })
   const faults = hearFaults(t)
-  await demandOwnTokens(ground)
+  await demandOwnTokens(matrix)
   await holdsFor(t, 100, oddValue, async (event) => {
     assert.equal(typeof (await warmTokens(event, createLocalContext(Date.now()))), 'object')
     assert.deepEqual(faults, [])
   })
-  await demandOwnTokens(ground)
+  await demandOwnTokens(matrix)
 })

@@ -22,7 +22,7 @@ interface Answer {
 
 /** Between the token of `stock`, which somebody else has, and whoever would like to have it. */
 interface Siege {
-  readonly ground: AccessMatrix
+  readonly matrix: AccessMatrix
   /** The id of the token. */
   readonly id: string
   /** An id in the same form that no token has. */
@@ -32,15 +32,15 @@ interface Siege {
 }
 
 async function startTheSiege(t: TestContext): Promise<Siege> {
-  const ground = await startAccessMatrix(t)
-  const [owner] = ground.instances
+  const matrix = await startAccessMatrix(t)
+  const [owner] = matrix.instances
   assert(owner)
   const own = () => invoke(owner.issueToken, { connection: 'stock' })
   const first = (await own()).body
   const [id, token] = [String(first['token_id']), String(first['access_token'])]
   const noId = id.replace(/^.{6}/, 'AAAAAA')
   return {
-    ground,
+    matrix,
     id,
     noId,
     async demandUntouched(what, ...answers) {
@@ -49,7 +49,7 @@ async function startTheSiege(t: TestContext): Promise<Siege> {
         assert.ok(!told.includes(token), what)
       }
       assert.equal((await own()).body['token_id'], id, `${what}: its token was dropped`)
-      const called = ground.api.requests.filter(({ url }) => !url.startsWith('/of-orders/'))
+      const called = matrix.api.requests.filter(({ url }) => !url.startsWith('/of-orders/'))
       assert.deepEqual(
         called.map(({ url }) => url),
         [],
@@ -133,7 +133,7 @@ const authorizers: readonly (readonly [object | undefined, mayUseOrders: boolean
 
 test('behind a JWT authorizer: whatever the claim looks like, what it does not list is as what is not there', async (t) => {
   const siege = await startTheSiege(t)
-  const guarded = siege.ground.instances.find(({ isGuarded }) => isGuarded)
+  const guarded = siege.matrix.instances.find(({ isGuarded }) => isGuarded)
   assert(guarded)
   for (const [authorizer, mayUseOrders] of authorizers) {
     const who = JSON.stringify(authorizer) ?? 'nobody'
@@ -160,7 +160,7 @@ test('behind a JWT authorizer: whatever the claim looks like, what it does not l
 
 test('behind a JWT authorizer: an id is of no use under another connection than its own, and says nothing', async (t) => {
   const siege = await startTheSiege(t)
-  for (const { issueToken } of siege.ground.instances) {
+  for (const { issueToken } of siege.matrix.instances) {
     const authorizer = ofClaims('orders')
     for (const attempt of attempts.filter(([, , , , query]) => query !== '')) {
       const by = (id: string) => send(issueToken, { ...requestOf(attempt, 'orders', id), authorizer }, 'orders')
@@ -173,7 +173,7 @@ test('behind a JWT authorizer: an id is of no use under another connection than 
 
 test('behind a JWT authorizer: it is the connection of the route that is looked at, however often another is named', async (t) => {
   const siege = await startTheSiege(t)
-  const guarded = siege.ground.instances.find(({ isGuarded }) => isGuarded)
+  const guarded = siege.matrix.instances.find(({ isGuarded }) => isGuarded)
   assert(guarded)
   const authorizer = ofClaims('orders')
   const body = { connection: 'orders', client_id: 'orders' }
@@ -216,7 +216,7 @@ const signedPaths = [
 
 test('behind IAM: what a caller of orders may ask of the route is nothing of stock, whichever function gets it', async (t) => {
   const siege = await startTheSiege(t)
-  const [open] = siege.ground.instances
+  const [open] = siege.matrix.instances
   assert(open)
   const isGranted = grantsOfOrders(t)
   assert.ok(isGranted('POST/connections/orders/token') && isGranted('GET/connections/orders/api/x'))
@@ -266,7 +266,7 @@ function asPattern(resource: string): RegExp {
 
 test('invoked directly: whoever may do that may use each connection, and an id only under its own', async (t) => {
   const siege = await startTheSiege(t)
-  for (const { issueToken } of siege.ground.instances) {
+  for (const { issueToken } of siege.matrix.instances) {
     const by = (id: string) => invoke(issueToken, { connection: 'orders', rejected_token_id: id })
     const [known, unknown] = [await by(siege.id), await by(siege.noId)]
     assert.equal(known.status, 200)

@@ -75,9 +75,9 @@ test('while somebody renews it nothing is asked for', async () => {
 })
 
 test('where the bus does not take the event who has met the token renews it, and the others have it at once', async () => {
-  const theBus = createQueueingEventBus()
-  theBus.refuse()
-  const { fleet, old } = await theStale({ size: 2, theBus })
+  const eventBus = createQueueingEventBus()
+  eventBus.refuse()
+  const { fleet, old } = await theStale({ size: 2, eventBus })
   const [first = assert.fail(), second = assert.fail()] = fleet.callers
   const asking = first.get()
   const others = await Promise.all([...Array.from({ length: 19 }, () => second.get())])
@@ -94,7 +94,7 @@ test('where the bus does not take the event who has met the token renews it, and
 })
 
 test('where nobody listens who has met the token renews it, as without events', async () => {
-  const { fleet, old, meet } = await theStale({ theBus: createQueueingEventBus({ isHeard: false }) })
+  const { fleet, old, meet } = await theStale({ eventBus: createQueueingEventBus({ isHeard: false }) })
   const answers = await fleet.time.until(meet())
   assert.ok(answers.some(({ token }) => token.id !== old.id))
   assert.equal(fleet.requests().length, 2)
@@ -102,9 +102,9 @@ test('where nobody listens who has met the token renews it, as without events', 
 })
 
 test('what a bus takes that fails in another way than it may is a fault, and hides nothing', async () => {
-  const theBus = createQueueingEventBus()
-  const { fleet } = await theStale({ theBus })
-  Object.assign(theBus, { raise: () => Promise.reject(new TypeError('a fault')) })
+  const eventBus = createQueueingEventBus()
+  const { fleet } = await theStale({ eventBus })
+  Object.assign(eventBus, { raise: () => Promise.reject(new TypeError('a fault')) })
   await assert.rejects(fleet.caller.get(), TypeError)
 })
 

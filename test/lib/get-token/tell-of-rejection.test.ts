@@ -43,7 +43,7 @@ test('where the bus refuses it, or nobody listens, the token is dropped all the 
   for (const isHeard of [true, false]) {
     const bus = createQueueingEventBus({ isHeard })
     bus.refuse()
-    const fleet = createFleetWithEventBus(() => virtualToken(), { theBus: bus })
+    const fleet = createFleetWithEventBus(() => virtualToken(), { eventBus: bus })
     const { token } = await fleet.time.until(fleet.caller.get())
     assert.equal(await fleet.caller.delete(token.id), 'dropped')
     assert.notEqual((await fleet.time.until(fleet.caller.get())).token.id, token.id)

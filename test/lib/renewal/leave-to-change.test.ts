@@ -68,9 +68,9 @@ test('it is told of once in a while, not for each token', async () => {
 
 test('where nobody hears of it, or the bus does not take it, the run goes by the new elements itself', async () => {
   for (const isHeard of [true, false]) {
-    const theBus = createQueueingEventBus({ isHeard })
-    const fleet = await theUnheard({ theBus })
-    theBus.refuse(isHeard)
+    const eventBus = createQueueingEventBus({ isHeard })
+    const fleet = await theUnheard({ eventBus })
+    eventBus.refuse(isHeard)
     assert.equal((await fleet.time.until(fleet.refresher.warm())).renewed, 1)
     const [{ token } = assert.fail()] = await fleet.getAll(['one'])
     assert.equal(token.scope, 'new')

@@ -62,7 +62,7 @@ test('what the elements ask for and the server refuses is kept on the list: an o
 })
 
 test('a token of a connection that is there no longer is not asked for minute by minute', async () => {
-  const { fleet } = await theStale(() => virtualToken(), { theBus: createQueueingEventBus({ isHeard: false }) })
+  const { fleet } = await theStale(() => virtualToken(), { eventBus: createQueueingEventBus({ isHeard: false }) })
   fleet.change({}, { endpointConnection: {} })
   await fleet.time.advance(61_000)
   const runs = []

@@ -37,7 +37,7 @@ export interface FleetWithEventBus {
 export interface FleetWithEventBusOptions extends TokensInVirtualTimeOptions {
   readonly changes?: ElementChanges
   readonly size?: number
-  readonly theBus?: QueueingEventBus
+  readonly eventBus?: QueueingEventBus
 }
 
 export const changed: IncomingEvent = { type: 'ConnectionChanged', connection: 'conn' }
@@ -47,7 +47,7 @@ export function createFleetWithEventBus(
   endpoint: VirtualEndpoint,
   options: FleetWithEventBusOptions = {},
 ): FleetWithEventBus {
-  const { changes: first = {}, size = 2, theBus: bus = createQueueingEventBus(), ...others } = options
+  const { changes: first = {}, size = 2, eventBus: bus = createQueueingEventBus(), ...others } = options
   const asElements = (changes: ElementChanges, more?: RawElements) => ({
     ...exampleElements(exampleIssuer, changes),
     ...more,
