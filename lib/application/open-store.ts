@@ -103,8 +103,8 @@ async function importRecords(
     }
     case 'valkey': {
       const { url } = place
-      const { valkeyRecords, readValkeyCredentials } = await import('../adapters/valkey/valkey-records.ts')
-      const credentials = async () => readValkeyCredentials(secretName, await secrets.get(secretName))
+      const { valkeyRecords, credentialsInSecret } = await import('../adapters/valkey/valkey-records.ts')
+      const credentials = credentialsInSecret(secretName, secrets)
       return valkeyRecords({ url, stage, attemptMilliseconds, credentials })
     }
   }

@@ -3,7 +3,7 @@ import { type ClientContext, type Result, Valkey } from 'iovalkey'
 import * as v from 'valibot'
 import { RecordStoreError } from '../../fleet/record-store.ts'
 import { Secret } from '../../secret/secret.ts'
-import { SecretError } from '../../secret/secret-store.ts'
+import { SecretError, type SecretStore } from '../../secret/secret-store.ts'
 import { KeyStoreError } from '../../signing/signing-key.ts'
 
 export interface ValkeyServer {
@@ -17,6 +17,11 @@ export interface ValkeyCredentials {
   readonly password?: Secret
   /** PEM; without it Node's own CAs are trusted. */
   readonly ca?: string
+}
+
+/** Where each new connection gets its credentials, so that it finds a password that was rotated. */
+export interface ValkeyCredentialSource {
+  read(): Promise<ValkeyCredentials>
 }
 
 export interface ValkeyConnection {
@@ -72,14 +77,14 @@ return 1`
  */
 export function openConnection(
   server: ValkeyServer,
-  credentials: () => Promise<ValkeyCredentials>,
+  credentials: ValkeyCredentialSource,
   onEnd: () => void,
 ): ValkeyConnection {
   let client: Valkey | undefined
   let [isOpen, isClosed] = [false, false]
 
   async function open(): Promise<Valkey> {
-    const { username, password, ca } = await credentials()
+    const { username, password, ca } = await credentials.read()
     if (isClosed) throw new Error('closed while its credentials were read')
     client = createClient(server, ca)
     client.once('end', onEnd)
@@ -150,6 +155,15 @@ const schema = v.object({
     {},
   ),
 })
+
+/** The credentials in the secret of that name, as it is at each read. */
+export function credentialsInSecret(secretName: string, secrets: SecretStore): ValkeyCredentialSource {
+  return {
+    async read() {
+      return readValkeyCredentials(secretName, await secrets.get(secretName))
+    },
+  }
+}
 
 /**
  * The member `valkey` of the cache's secret, `{ "username"?, "password"?, "ca"? }`; a server that wants none needs none.

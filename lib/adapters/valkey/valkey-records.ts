@@ -6,12 +6,12 @@ import {
   openConnection,
   timedOutError,
   type ValkeyConnection,
-  type ValkeyCredentials,
+  type ValkeyCredentialSource,
   type ValkeyServer,
 } from './valkey-connection.ts'
 import { findDue, writeHint } from './valkey-due.ts'
 
-export { readValkeyCredentials } from './valkey-connection.ts'
+export { credentialsInSecret } from './valkey-connection.ts'
 
 interface ValkeyRecordsOptions {
   /** `valkey://host:port`, or `valkeys://host:port` for TLS. */
@@ -19,8 +19,7 @@ interface ValkeyRecordsOptions {
   readonly stage: string
   /** Bounds each call in all: credentials, connecting and the answer. */
   readonly attemptMilliseconds: number
-  /** Asked for at each new connection, so that a rotated password is found. */
-  readonly credentials: () => Promise<ValkeyCredentials>
+  readonly credentials: ValkeyCredentialSource
 }
 
 /**

@@ -42,7 +42,7 @@ testSharedTokenCacheContract('DynamoDB', async (t) => {
 testSharedTokenCacheContract('Valkey', async (t) => {
   const server = await startIfThere(t, () => startValkey(t))
   if (!server) return undefined
-  const credentials = async () => ({})
+  const credentials = { read: async () => ({}) }
   const store = valkeyRecords({ url: server.url, stage: 'test', attemptMilliseconds, credentials })
   return { store, sealing: theSealing() }
 })

@@ -11,10 +11,12 @@ export function openStore(
   { url, password, ca }: Pick<ValkeyServer, 'url' | 'password' | 'ca'>,
   options: Partial<StoreOptions> = {},
 ) {
-  const credentials = async () => ({
-    ...(password !== undefined && { password: new Secret(password) }),
-    ...(ca !== undefined && { ca }),
-  })
+  const credentials = {
+    read: async () => ({
+      ...(password !== undefined && { password: new Secret(password) }),
+      ...(ca !== undefined && { ca }),
+    }),
+  }
   return valkeyRecords({ url, stage: 'test', attemptMilliseconds: 10_000, credentials, ...options })
 }
 

@@ -214,7 +214,7 @@ testWithServer('who looked long ago tidies nothing up: it was frozen meanwhile',
   await forgetMarks(client)
   const own = openConnection(
     { host: '127.0.0.1', port: server.port, isTls: false },
-    async () => ({}),
+    { read: async () => ({}) },
     () => {},
   )
   t.after(() => own.close())
@@ -257,7 +257,7 @@ testWithServer('another stage has other records that are due', async (_client, s
 testWithServer('a user needs no more rights than are said, on the keys of its stage', async (client, server) => {
   const said = ['+mget', '+eval', '+evalsha', '+set', '+time', '+zadd', '+zrange', '+zrem']
   await client.acl('SETUSER', 'tokenwell', 'on', '>the-password', ...said, '~tokenwell:test:*')
-  const credentials = async () => ({ username: 'tokenwell', password: new Secret('the-password') })
+  const credentials = { read: async () => ({ username: 'tokenwell', password: new Secret('the-password') }) }
   const store = openStore(server, { credentials })
   const [moved, gone] = [await put(store, 100), await put(store, 100)]
   await change(store, moved.name, [moved.record, 150])

@@ -187,7 +187,7 @@ testWithServer('a user needs no more rights than are said, on the keys of its st
   const client = openClient(t, server)
   const rights = ['+mget', '+eval', '+evalsha', '+set', '+time', '+zadd', '+zrange', '+zrem', '~tokenwell:test:*']
   await client.acl('SETUSER', 'tokenwell', 'on', '>the-password', ...rights)
-  const credentials = async () => ({ username: 'tokenwell', password: new Secret('the-password') })
+  const credentials = { read: async () => ({ username: 'tokenwell', password: new Secret('the-password') }) }
   const [name, record] = [someRecordName(), someRecord()]
   const store = openStore(server, { credentials })
   assert.equal(await store.write(name, record, undefined), true)
@@ -203,7 +203,7 @@ testWithServer(
   async (t, server) => {
     const client = openClient(t, server)
     let password: string | undefined = 'the-password'
-    const credentials = async () => (password === undefined ? {} : { password: new Secret(password) })
+    const credentials = { read: async () => (password === undefined ? {} : { password: new Secret(password) }) }
     const store = openStore(server, { credentials })
     for (const call of [readOne, writeOne]) await fails(call(store), /\(ERR\).* does it want a password at all/)
 
@@ -219,7 +219,7 @@ testWithServer(
 
 testWithServer('a user without a password is still that user', async (t, server) => {
   const client = openClient(t, server)
-  const store = openStore(server, { credentials: async () => ({ username: 'tokenwell' }) })
+  const store = openStore(server, { credentials: { read: async () => ({ username: 'tokenwell' }) } })
   await fails(readOne(store), /WRONGPASS/)
   await client.acl('SETUSER', 'tokenwell', 'on', 'nopass', '~tokenwell:other:*', '+@all')
   await fails(readOne(store), /NOPERM/)
@@ -306,7 +306,10 @@ testWithServer(
   'credentials that do not come are not waited for, and no connection is made of them later',
   async (t, server) => {
     const late = Promise.withResolvers<object>()
-    const { proxy, store } = await startBehindProxy(t, server, { attemptMilliseconds, credentials: () => late.promise })
+    const { proxy, store } = await startBehindProxy(t, server, {
+      attemptMilliseconds,
+      credentials: { read: () => late.promise },
+    })
     await fails(readOne(store), /didn't answer within/)
     late.resolve({})
     await wait(100)
@@ -319,7 +322,7 @@ testWithServer('a secret that cannot be had is told by its own sentence', async 
   const errors = [new SecretError('secret_missing', 'The secret s is none.'), new KeyStoreError('s', 'is none.')]
   for (const error of errors)
     await fails(
-      readOne(openStore(server, { credentials: () => Promise.reject(error) })),
+      readOne(openStore(server, { credentials: { read: () => Promise.reject(error) } })),
       /asked: The secret s is none\.$/,
     )
 })
@@ -405,8 +408,8 @@ testWithServer('a server without memory left is told', async (t, server) => {
 
 testWithServer('an idle connection keeps no process alive', async (_t, server) => {
   const source = `
-    import { valkeyRecords } from '../lib/adapters/valkey/valkey-records.ts'
-    const store = valkeyRecords({ url: '${server.url}', stage: 'test', attemptMilliseconds: 60_000, credentials: async () => ({}) })
+    import { valkeyRecords } from './lib/adapters/valkey/valkey-records.ts'
+    const store = valkeyRecords({ url: '${server.url}', stage: 'test', attemptMilliseconds: 60_000, credentials: { read: async () => ({}) } })
     const record = { version: 'v', removableFrom: Date.now() + 60_000, fields: {} }
     console.log(await store.write({ group: 'g', id: 'a' }, record, undefined))`
   const words = ['--input-type=module', '-e', source]
