@@ -86,9 +86,9 @@ function currentSigner(signers: VersionSigners, now: number): Signer {
   return signers.signerOf(signers.choice.current(now))
 }
 
-function previousSigner({ choice, signerOf }: KeyPairSigners, now: number): Signer | undefined {
-  const signingKey = choice.previous(now)
-  return signingKey && signerOf(signingKey)
+function previousSigner(signers: KeyPairSigners, now: number): Signer | undefined {
+  const signingKey = signers.choice.previous(now)
+  return signingKey && signers.signerOf(signingKey)
 }
 
 function createKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, signingKey: SigningKey): Signer {

@@ -92,8 +92,12 @@ async function readFolder(path: string, findings: Finding[]): Promise<Group[]> {
   const folders = await listFolder(path, (entry) => entry.isDirectory(), findings, 'a folder named after a kind')
   return Promise.all(
     folders.map(async (kind): Promise<Group> => {
-      const isElement = (entry: Dirent) => entry.isFile() && entry.name.endsWith('.json')
-      const files = await listFolder(join(path, kind), isElement, findings, 'a file <id>.json')
+      const files = await listFolder(
+        join(path, kind),
+        (entry) => entry.isFile() && entry.name.endsWith('.json'),
+        findings,
+        'a file <id>.json',
+      )
       const read = files.map(async (file) => [file.slice(0, -5), await readJsonFile(join(path, kind, file))] as const)
       return [kind, new Map(await Promise.all(read))]
     }),

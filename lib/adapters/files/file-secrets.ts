@@ -11,20 +11,23 @@ export function fileSecrets(folder: string, stage: string): SecretStore {
   return {
     async get(name) {
       const path = secretPath(folder, stage, name)
-      const bytes = await readFile(path).catch(({ code }: NodeJS.ErrnoException) => {
-        if (code === 'ENOENT')
-          throw new SecretError('secret_missing', `The secret ${name} does not exist: it should be the file ${path}.`)
-        throw new SecretError(
-          'secret_denied',
-          `The secret ${name} can't be read (${code}): it should be the file ${path}.`,
-        )
-      })
-      const text = secretText(bytes)
+      const text = secretText(await readSecret(name, path))
       if (text === undefined)
         throw new SecretError('secret_unreadable', `The secret ${name} is no text: store it in ${path} as UTF-8.`)
       return new Secret(text)
     },
     getPrevious: () => Promise.resolve(undefined),
+  }
+}
+
+async function readSecret(name: string, path: string): Promise<Buffer> {
+  try {
+    return await readFile(path)
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT')
+      throw new SecretError('secret_missing', `The secret ${name} does not exist: it should be the file ${path}.`)
+    throw new SecretError('secret_denied', `The secret ${name} can't be read (${code}): it should be the file ${path}.`)
   }
 }
 
