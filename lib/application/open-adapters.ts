@@ -1,12 +1,13 @@
 import { fileRotation } from '../adapters/files/file-secrets.ts'
 import { publishedBus } from '../adapters/process/published-bus.ts'
 import type { ApiEndpoint } from '../api-call/api-endpoint.ts'
+import { createLazy } from '../base/single-flight.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { type EventBus, EventBusError } from '../events/event-bus.ts'
 import type { SecretRotation } from '../key-lifecycle/rotating-secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
-import { loadedOnce, type SecretsPlace } from './open-store.ts'
+import type { SecretsPlace } from './open-store.ts'
 
 /** Where elements are kept. */
 export type ElementsPlace =
@@ -15,11 +16,11 @@ export type ElementsPlace =
   | { readonly kind: 'files'; readonly path: string }
 
 export function openElements(place: ElementsPlace, stage: string): ElementStore {
-  const load = loadedOnce(() => importElements(place, stage))
+  const adapter = createLazy(() => importElements(place, stage))
   return {
-    get: async (references) => await (await load()).get(references),
-    ids: async (kind) => await (await load()).ids(kind),
-    findings: async () => await (await load()).findings(),
+    get: async (references) => await (await adapter.get()).get(references),
+    ids: async (kind) => await (await adapter.get()).ids(kind),
+    findings: async () => await (await adapter.get()).findings(),
   }
 }
 
@@ -33,8 +34,8 @@ async function importElements(place: ElementsPlace, stage: string): Promise<Elem
 }
 
 export function openSecretRotation(place: SecretsPlace, stage: string): SecretRotation {
-  const load = loadedOnce(() => importRotation(place, stage))
-  return { open: async (name, rotationToken) => await (await load()).open(name, rotationToken) }
+  const adapter = createLazy(() => importRotation(place, stage))
+  return { open: async (name, rotationToken) => await (await adapter.get()).open(name, rotationToken) }
 }
 
 async function importRotation(place: SecretsPlace, stage: string): Promise<SecretRotation> {
@@ -55,11 +56,11 @@ export type EventsPlace =
   | { readonly kind: 'none' }
 
 export function openEvents(place: EventsPlace, stage: string): EventBus {
-  const load = loadedOnce(() => importEvents(place, stage))
+  const adapter = createLazy(() => importEvents(place, stage))
   return {
     isHeard: place.kind !== 'none',
     async raise(events) {
-      if (events.length > 0) await (await load()).raise(events)
+      if (events.length > 0) await (await adapter.get()).raise(events)
     },
   }
 }
@@ -84,18 +85,20 @@ const noBus: EventBus = {
 
 /** Loaded by the first token request: an instance that finds its tokens in the shared cache makes none. */
 export function openTokenEndpoint(secrets: SecretCache, now: () => number): TokenEndpoint {
-  const load = loadedOnce(async () => {
-    const { undiciTokenEndpoint } = await import('../adapters/http/undici-token-endpoint.ts')
-    return undiciTokenEndpoint(secrets, now)
-  })
-  return { post: async (server, request) => await (await load()).post(server, request) }
+  const adapter = createLazy(() => importTokenEndpoint(secrets, now))
+  return { post: async (server, request) => await (await adapter.get()).post(server, request) }
+}
+
+async function importTokenEndpoint(secrets: SecretCache, now: () => number): Promise<TokenEndpoint> {
+  return (await import('../adapters/http/undici-token-endpoint.ts')).undiciTokenEndpoint(secrets, now)
 }
 
 /** Loaded by the first call of an API. */
 export function openApiEndpoint(secrets: SecretCache, now: () => number): ApiEndpoint {
-  const load = loadedOnce(async () => {
-    const { undiciApiEndpoint } = await import('../adapters/http/undici-api-endpoint.ts')
-    return undiciApiEndpoint(secrets, now)
-  })
-  return { send: async (api, request, limits) => await (await load()).send(api, request, limits) }
+  const adapter = createLazy(() => importApiEndpoint(secrets, now))
+  return { send: async (api, request, limits) => await (await adapter.get()).send(api, request, limits) }
+}
+
+async function importApiEndpoint(secrets: SecretCache, now: () => number): Promise<ApiEndpoint> {
+  return (await import('../adapters/http/undici-api-endpoint.ts')).undiciApiEndpoint(secrets, now)
 }

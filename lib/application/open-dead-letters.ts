@@ -1,5 +1,5 @@
+import { createLazy } from '../base/single-flight.ts'
 import { type DeadLetters, DeadLettersError } from '../events/dead-letters.ts'
-import { loadedOnce } from './open-store.ts'
 
 /** Where messages lie that nobody can make anything of. */
 export type DeadLettersPlace =
@@ -8,8 +8,8 @@ export type DeadLettersPlace =
   | { readonly kind: 'none' }
 
 export function openDeadLetters(place: DeadLettersPlace): DeadLetters {
-  const load = loadedOnce(() => importDeadLetters(place))
-  return { add: async (letter) => await (await load()).add(letter) }
+  const adapter = createLazy(() => importDeadLetters(place))
+  return { add: async (letter) => await (await adapter.get()).add(letter) }
 }
 
 async function importDeadLetters(place: DeadLettersPlace): Promise<DeadLetters> {

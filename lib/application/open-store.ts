@@ -1,32 +1,21 @@
 import { randomBytes } from 'node:crypto'
 import { fileSecrets } from '../adapters/files/file-secrets.ts'
 import { memoryRecords } from '../adapters/process/memory-records.ts'
+import { createLazy } from '../base/single-flight.ts'
 import { firstCallMilliseconds } from '../fleet/circuit-breaker.ts'
 import type { RecordStore } from '../fleet/record-store.ts'
 import { createTokenSealing, type TokenSealing, withoutSealing } from '../fleet/sealing.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 
-/** Loads at the first use and keeps it: a process loads no client that it doesn't use. A failure is not kept. */
-export function loadedOnce<T>(load: () => Promise<T>): () => Promise<T> {
-  let loading: Promise<T> | undefined
-  return () => {
-    loading ??= load().catch((error) => {
-      loading = undefined
-      throw error
-    })
-    return loading
-  }
-}
-
 /** Where secrets are kept. */
 export type SecretsPlace = { readonly kind: 'secrets_manager' } | { readonly kind: 'files'; readonly folder: string }
 
 export function openSecrets(place: SecretsPlace, stage: string): SecretStore {
-  const load = loadedOnce(() => importSecrets(place, stage))
+  const adapter = createLazy(() => importSecrets(place, stage))
   return {
-    get: async (name) => await (await load()).get(name),
-    getPrevious: async (name) => await (await load()).getPrevious(name),
+    get: async (name) => await (await adapter.get()).get(name),
+    getPrevious: async (name) => await (await adapter.get()).getPrevious(name),
   }
 }
 
@@ -73,12 +62,12 @@ export function openSharedCache(settings: CacheSettings, secrets: SecretCache, s
 }
 
 function openOwn(settings: CacheSettings, secrets: SecretCache, stage: string): OpenedCache {
-  const load = loadedOnce(() => importRecords(settings, secrets, stage))
+  const adapter = createLazy(() => importRecords(settings, secrets, stage))
   return {
     store: {
-      read: async (names) => await (await load()).read(names),
-      write: async (name, record, expected) => await (await load()).write(name, record, expected),
-      due: async (until, limit) => await (await load()).due(until, limit),
+      read: async (names) => await (await adapter.get()).read(names),
+      write: async (name, record, expected) => await (await adapter.get()).write(name, record, expected),
+      due: async (until, limit) => await (await adapter.get()).due(until, limit),
     },
     sealing:
       settings.place.kind === 'memory'

@@ -64,3 +64,22 @@ export function createSingleFlight<T>(time?: CallersTime): SingleFlight<T> {
     },
   }
 }
+
+/** A value that is loaded at its first use, and kept. */
+export interface Lazy<T> {
+  get(): Promise<T>
+}
+
+/** @param load is called at the first use; its failure is shared by those who wait, and not kept */
+export function createLazy<T>(load: () => Promise<T>): Lazy<T> {
+  let loading: Promise<T> | undefined
+  return {
+    get() {
+      loading ??= load().catch((error) => {
+        loading = undefined
+        throw error
+      })
+      return loading
+    },
+  }
+}

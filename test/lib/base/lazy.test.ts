@@ -1,24 +1,24 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { loadedOnce } from '../../../lib/application/open-store.ts'
+import { createLazy } from '../../../lib/base/single-flight.ts'
 
 test('nothing is loaded before its first use, and then once for all', async () => {
   let loads = 0
-  const load = loadedOnce(async () => ++loads)
+  const lazy = createLazy(async () => ++loads)
   assert.equal(loads, 0)
-  assert.deepEqual(await Promise.all([load(), load()]), [1, 1])
-  assert.equal(await load(), 1)
+  assert.deepEqual(await Promise.all([lazy.get(), lazy.get()]), [1, 1])
+  assert.equal(await lazy.get(), 1)
 })
 
 test('a failure is told to all who wait, and not kept', async () => {
   let loads = 0
-  const load = loadedOnce(async () => {
+  const lazy = createLazy(async () => {
     if (++loads === 1) throw new Error('not yet')
     return loads
   })
-  const all = [load(), load()]
+  const all = [lazy.get(), lazy.get()]
   for (const each of all) await assert.rejects(each, /not yet/)
   assert.equal(loads, 1)
-  assert.equal(await load(), 2)
-  assert.equal(await load(), 2)
+  assert.equal(await lazy.get(), 2)
+  assert.equal(await lazy.get(), 2)
 })
