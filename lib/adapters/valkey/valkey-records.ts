@@ -81,17 +81,24 @@ export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: 
     async write(name, record, expected) {
       const { dueAt } = record
       const [value, removableFrom] = [createValue(record), Math.ceil(record.removableFrom)]
-      const command = async (client: Valkey) => {
-        const hint = dueAt === undefined ? undefined : writeHint(client, stage, { name, dueAt })
-        const written = client.compareAndSet(keyOf(name), expected ?? '', value, removableFrom)
-        return (await Promise.all([written, hint]))[0] === 1
-      }
-      return inTime((timeUp) => call(command, { timeUp }))
+      return await inTime((timeUp) =>
+        call(
+          async function writeWithHint(client) {
+            const hint = dueAt === undefined ? undefined : writeHint(client, stage, { name, dueAt })
+            const written = client.compareAndSet(keyOf(name), expected ?? '', value, removableFrom)
+            return (await Promise.all([written, hint]))[0] === 1
+          },
+          { timeUp },
+        ),
+      )
     },
     due(until, limit) {
-      const command = (client: Valkey) =>
-        findDue({ client, stage, read: (names) => readAll(client, names) }, until, limit)
-      return inTime((timeUp) => call(command, { timeUp, mayRepeat: true }))
+      return inTime((timeUp) =>
+        call((client) => findDue({ client, stage, read: (names) => readAll(client, names) }, until, limit), {
+          timeUp,
+          mayRepeat: true,
+        }),
+      )
     },
   }
 }
