@@ -1,8 +1,9 @@
 import type { Context } from 'aws-lambda'
 import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
 import { type ApiAnswer, ApiCallError, maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
-import type { ApiCall, ApiCaller } from '../../lib/api-call/call-api.ts'
+import type { ApiCall } from '../../lib/api-call/call-api.ts'
 import { returnedHeaders } from '../../lib/api-call/forwarded-headers.ts'
+import type { Application } from '../../lib/application/application.ts'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import { bodyOf, type HttpEvent, type HttpResponse, namedConnection } from '../../lib/http-interface/http-event.ts'
@@ -15,20 +16,20 @@ const callMilliseconds = 27_000
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 interface HandlerDependencies {
-  readonly apiCaller: ApiCaller
+  readonly application: Pick<Application, 'callApi'>
   readonly connectionsClaim?: string
   readonly now: () => number
   readonly log: Log
 }
 
 /** Answers `ANY /connections/{connection}/api/{path+}` with what the connection's API answers. */
-export function createHandler({ apiCaller, connectionsClaim, now, log }: HandlerDependencies) {
+export function createHandler({ application, connectionsClaim, now, log }: HandlerDependencies) {
   const routes = [{ method: 'ANY', path: '/connections/{connection}/api/{path+}', answer: callApi }]
   return createHttpFunction({ routes, connectionsClaim, isProxy: true, log })
 
   async function callApi(event: HttpEvent, context: Context): Promise<HttpResponse> {
     const deadline = deadlineOf(context, now(), callMilliseconds)
-    return apiResponse(await apiCaller.call(readApiCall(event), deadline))
+    return apiResponse(await application.callApi(readApiCall(event), deadline))
   }
 }
 

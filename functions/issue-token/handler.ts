@@ -1,13 +1,10 @@
 import type { Context } from 'aws-lambda'
+import type { Application } from '../../lib/application/application.ts'
 import { isJsonObject } from '../../lib/base/decoding.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
-import type { Deployment } from '../../lib/configuration/deployment.ts'
-import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
-import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
-import type { GetToken, HandedOutToken } from '../../lib/get-token/get-token.ts'
-import type { Outcome, Outcomes } from '../../lib/get-token/outcomes.ts'
-import type { RejectToken } from '../../lib/get-token/reject-token.ts'
+import type { ConnectionStatus, Outcome } from '../../lib/get-token/connection-status.ts'
+import type { HandedOutToken } from '../../lib/get-token/get-token.ts'
 import { ignoreCoolingDown } from '../../lib/get-token/token-error.ts'
 import { accessOf } from '../../lib/http-interface/access.ts'
 import { errorAnswer } from '../../lib/http-interface/error-answer.ts'
@@ -15,19 +12,13 @@ import { errorBody, jsonResponse, logError, noStore } from '../../lib/http-inter
 import type { HttpEvent, HttpResponse } from '../../lib/http-interface/http-event.ts'
 import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-function.ts'
 import type { Log } from '../../lib/log/log-event.ts'
-import type { ClockOffsets } from '../../lib/token-endpoint/assertion.ts'
 import { readDirectTokenRequest, readHttpTokenRequest, readRejection } from './token-request.ts'
 
 /** For the whole request: an HTTP API gives up on its integration after 30 s. */
 const requestMilliseconds = 25_000
 
 interface HandlerDependencies {
-  readonly getToken: GetToken
-  readonly rejectToken: RejectToken
-  readonly elements: ElementStore
-  readonly deployment: Deployment
-  readonly outcomes: Outcomes
-  readonly clockOffsets: ClockOffsets
+  readonly application: Pick<Application, 'getToken' | 'rejectToken' | 'listConnections'>
   readonly now: () => number
   readonly log: Log
   readonly connectionsClaim?: string
@@ -35,8 +26,7 @@ interface HandlerDependencies {
 
 /** Answers HTTP API events of payload format 2.0 and direct invocations. Never throws. */
 export function createHandler(dependencies: HandlerDependencies) {
-  const { getToken, rejectToken, elements, deployment, outcomes, clockOffsets } = dependencies
-  const { connectionsClaim, now, log } = dependencies
+  const { application, connectionsClaim, now, log } = dependencies
   const answerHttp = createHttpFunction({
     routes: [
       { method: 'POST', path: '/connections/{connection}/token/?', answer: issue },
@@ -52,26 +42,23 @@ export function createHandler(dependencies: HandlerDependencies) {
 
   async function issue(event: HttpEvent, context: Context): Promise<HttpResponse> {
     const deadline = deadlineOf(context, now(), requestMilliseconds)
-    return jsonResponse(200, tokenBody(await getToken(readHttpTokenRequest(event), deadline)))
+    return jsonResponse(200, tokenBody(await application.getToken(readHttpTokenRequest(event), deadline)))
   }
 
   async function reject(event: HttpEvent): Promise<HttpResponse> {
     const { connection, tokenId } = readRejection(event)
     // 204 whether the token was dropped, is gone already, or has to stay for a moment.
-    await rejectToken(connection, tokenId).catch(ignoreCoolingDown)
+    await application.rejectToken(connection, tokenId).catch(ignoreCoolingDown)
     return { statusCode: 204, headers: noStore }
   }
 
   async function list(event: HttpEvent): Promise<HttpResponse> {
     const access = accessOf(event, connectionsClaim)
-    const listed = (await listConnections(elements, deployment)).filter(({ name }) => access.allows(name))
-    const mistakes = (await elements.findings()).filter(isMistake).map(describeFinding)
+    const { connections, findings } = await application.listConnections()
+    const mistakes = findings.filter(isMistake).map(describeFinding)
     return jsonResponse(200, {
       ...(mistakes.length > 0 && { mistakes }),
-      connections: listed.map((each) => ({
-        ...describeConnection(each, clockOffsets),
-        ...describeOutcome(outcomes.of(each.name)),
-      })),
+      connections: connections.filter(({ name }) => access.allows(name)).map(describeConnection),
     })
   }
 
@@ -79,7 +66,7 @@ export function createHandler(dependencies: HandlerDependencies) {
     const { awsRequestId } = context
     try {
       const deadline = deadlineOf(context, now(), requestMilliseconds)
-      return tokenBody(await getToken(readDirectTokenRequest(event), deadline))
+      return tokenBody(await application.getToken(readDirectTokenRequest(event), deadline))
     } catch (error) {
       const answer = errorAnswer(error)
       logError(log, answer, awsRequestId, isJsonObject(event) ? event['connection'] : undefined)
@@ -110,8 +97,8 @@ function tokenBody({ token, source, secondsLeft }: HandedOutToken): object {
 }
 
 /** How `GET /connections` shows what is configured: no secret, not even a secret's name. */
-function describeConnection({ name, connection, findings }: ListedConnection, clockOffsets: ClockOffsets): object {
-  const offset = connection ? clockOffsets.of(connection.authorizationServer.id) : 0
+function describeConnection(status: ConnectionStatus): object {
+  const { name, connection, findings, outcome, clockOffsetMilliseconds: offset } = status
   const lines = (severity: string) => findings.filter((finding) => finding.severity === severity).map(describeFinding)
   return {
     connection: name,
@@ -120,6 +107,7 @@ function describeConnection({ name, connection, findings }: ListedConnection, cl
     ...(offset !== 0 && { clock_offset_seconds: Math.round(offset / 1000) }),
     mistakes: lines('mistake'),
     warnings: lines('warning'),
+    ...describeOutcome(outcome),
   }
 }
 

@@ -1,12 +1,12 @@
 import { createHash } from 'node:crypto'
 import type { Context } from 'aws-lambda'
+import type { PublicApplication } from '../../lib/application/application.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { CacheUnavailableError } from '../../lib/fleet/circuit-breaker.ts'
 import { errorResponse } from '../../lib/http-interface/error-response.ts'
 import type { HttpEvent, HttpResponse } from '../../lib/http-interface/http-event.ts'
 import { createHttpFunction, UnknownRouteError } from '../../lib/http-interface/http-function.ts'
-import type { PublicationStore } from '../../lib/key-lifecycle/publication-store.ts'
 import { keysOf, type Publication } from '../../lib/key-lifecycle/published-keys.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import type { PublicJwk } from '../../lib/signing/public-jwk.ts'
@@ -17,13 +17,13 @@ const readMilliseconds = 2_000
 const maximumAgeSeconds = 300
 
 interface HandlerDependencies {
-  readonly publicationStore: Pick<PublicationStore, 'readRemembered'>
+  readonly application: PublicApplication
   readonly now: () => number
   readonly log: Log
 }
 
 /** Answers `GET /jwt/{jwtBuilder}/jwk` to anybody: the public keys of a jwtBuilder. */
-export function createHandler({ publicationStore, now, log }: HandlerDependencies) {
+export function createHandler({ application, now, log }: HandlerDependencies) {
   const routes = [{ method: 'GET', path: '/jwt/{jwtBuilder}/jwk', answer: showKeys }]
   return createHttpFunction({ routes, isPublic: true, log })
 
@@ -41,7 +41,7 @@ export function createHandler({ publicationStore, now, log }: HandlerDependencie
   /** @throws {KeysUnavailableError} */
   async function read(jwtBuilder: string): Promise<Publication | undefined> {
     try {
-      return await publicationStore.readRemembered(jwtBuilder, now() + readMilliseconds)
+      return await application.readPublishedKeys(jwtBuilder, now() + readMilliseconds)
     } catch (error) {
       throw error instanceof CacheUnavailableError ? new KeysUnavailableError(error.message) : error
     }

@@ -1,8 +1,8 @@
-import { createPublicationParts } from '../../lib/application/application.ts'
-import { readEnvironment, readVariables } from '../../lib/application/environment.ts'
+import { createPublicApplication } from '../../lib/application/application.ts'
+import { readEnvironment } from '../../lib/application/environment.ts'
 import { openStorePorts } from '../../lib/application/open-store-ports.ts'
 import { createHandler } from './handler.ts'
 
-const ports = openStorePorts(readVariables(process.env, readEnvironment))
+const ports = openStorePorts(readEnvironment(process.env))
 
-export const handler = createHandler({ ...ports, ...createPublicationParts(ports) })
+export const handler = createHandler({ ...ports, application: createPublicApplication(ports) })

@@ -1,10 +1,10 @@
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import type { Application } from '../../lib/application/application.ts'
 import { describeFailure, UnexpectedError } from '../../lib/base/tokenwell-error.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import type { DeadLetter, DeadLetters } from '../../lib/events/dead-letters.ts'
 import { DeadLettersError, maximumDeliveries } from '../../lib/events/dead-letters.ts'
 import type { Log } from '../../lib/log/log-event.ts'
-import type { AnswerEvent } from '../../lib/renewal/answer-event.ts'
 import type { IncomingEvent } from '../../lib/renewal/incoming-event.ts'
 import { readIncomingEvent, UnreadableEventError } from '../../lib/renewal/incoming-event.ts'
 
@@ -12,7 +12,7 @@ import { readIncomingEvent, UnreadableEventError } from '../../lib/renewal/incom
 const failureReserveMilliseconds = 5_000
 
 interface HandlerDependencies {
-  readonly answerEvent: AnswerEvent
+  readonly application: Pick<Application, 'answerEvent'>
   readonly deadLetters: DeadLetters
   readonly deployment: Deployment
   readonly now: () => number
@@ -23,7 +23,7 @@ interface HandlerDependencies {
  * Answers a batch of events from the queue, each on its own. A message that fails comes again; after its last delivery it goes to
  * the dead letters. A message that can't be read goes there at once.
  */
-export function createHandler({ answerEvent, deadLetters, deployment, now, log }: HandlerDependencies) {
+export function createHandler({ application, deadLetters, deployment, now, log }: HandlerDependencies) {
   return async function answerBatch({ Records: messages }: SQSEvent, context: Context): Promise<SQSBatchResponse> {
     const deadline = now() + context.getRemainingTimeInMillis() - failureReserveMilliseconds
     const isDone = await Promise.all(messages.map((message) => answerMessage(message, deadline)))
@@ -37,7 +37,7 @@ export function createHandler({ answerEvent, deadLetters, deployment, now, log }
     let event: IncomingEvent | undefined
     try {
       event = readIncomingEvent(message.body, deployment.stage)
-      await answerEvent(event, deadline)
+      await application.answerEvent(event, deadline)
       log({ event: 'event_answered', type: event.type, milliseconds: now() - startedAt })
       return true
     } catch (error) {

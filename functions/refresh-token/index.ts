@@ -1,11 +1,11 @@
-import { createRenewalParts } from '../../lib/application/application.ts'
-import { readRefreshTokenEnvironment } from '../../lib/application/environment.ts'
+import { createBackgroundApplication } from '../../lib/application/application.ts'
+import { readEnvironment } from '../../lib/application/environment.ts'
 import { openDeadLetters } from '../../lib/application/open-dead-letters.ts'
 import { openPorts } from '../../lib/application/open-ports.ts'
 import { createHandler } from './handler.ts'
 
-const environment = readRefreshTokenEnvironment(process.env)
+const environment = readEnvironment(process.env)
 const ports = openPorts(environment)
 const deadLetters = openDeadLetters(environment.deadLetters)
 
-export const handler = createHandler({ ...environment, ...ports, ...createRenewalParts(ports), deadLetters })
+export const handler = createHandler({ ...ports, deadLetters, application: createBackgroundApplication(ports) })

@@ -1,29 +1,30 @@
 import type { Context } from 'aws-lambda'
+import type { Application } from '../../lib/application/application.ts'
 import { describeFailure, errorToThrow } from '../../lib/base/tokenwell-error.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
-import { type KeyRotator, type RotationRequest, readRotationRequest } from '../../lib/key-lifecycle/rotate-key.ts'
+import { type RotationRequest, readRotationRequest } from '../../lib/key-lifecycle/rotate-key.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 
 /** Kept back from the function's time-out, so that a failure can be logged. */
 const failureReserveMilliseconds = 3_000
 
 interface HandlerDependencies {
-  readonly keyRotator: KeyRotator
+  readonly application: Pick<Application, 'rotateKey'>
   readonly deployment: Deployment
   readonly now: () => number
   readonly log: Log
 }
 
 /** Runs the step that Secrets Manager asks for. Secrets Manager shows the error as the reason of a failed rotation. */
-export function createHandler({ keyRotator, deployment, now, log }: HandlerDependencies) {
-  /** @throws all that `KeyRotator.runStep` throws, and `UnexpectedError` */
+export function createHandler({ application, deployment, now, log }: HandlerDependencies) {
+  /** @throws what keeps the step from being done, and `UnexpectedError` */
   return async function rotateKey(event: unknown, context: Context): Promise<void> {
     const startedAt = now()
     const deadline = startedAt + context.getRemainingTimeInMillis() - failureReserveMilliseconds
     let request: RotationRequest | undefined
     try {
       request = readRotationRequest(event, deployment)
-      await keyRotator.runStep(request, deadline)
+      await application.rotateKey(request, deadline)
       const { jwtBuilder, step } = request
       log({ event: 'rotation_step_done', jwtBuilder, step, milliseconds: now() - startedAt })
     } catch (error) {

@@ -1,8 +1,8 @@
-import { createRenewalParts } from '../../lib/application/application.ts'
-import { readEnvironment, readVariables } from '../../lib/application/environment.ts'
+import { createBackgroundApplication } from '../../lib/application/application.ts'
+import { readEnvironment } from '../../lib/application/environment.ts'
 import { openPorts } from '../../lib/application/open-ports.ts'
 import { createHandler } from './handler.ts'
 
-const ports = openPorts(readVariables(process.env, readEnvironment))
+const ports = openPorts(readEnvironment(process.env))
 
-export const handler = createHandler({ ...ports, ...createRenewalParts(ports) })
+export const handler = createHandler({ ...ports, application: createBackgroundApplication(ports) })

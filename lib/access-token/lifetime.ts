@@ -1,6 +1,6 @@
 import { decodeJwt } from 'jose'
 import type { LifetimePolicy } from '../configuration/connection.ts'
-import type { TokenAnswer } from '../token-endpoint/token-answer.ts'
+import type { Secret } from '../secret/secret.ts'
 
 /**
  * Milliseconds since the epoch. Fresh before `refreshAt`; stale after it, handed out and to be renewed; from `usableUntil`
@@ -14,6 +14,12 @@ export interface Lifetime {
   readonly refreshAt: number
   readonly usableUntil: number
   readonly expiresAt: number
+}
+
+/** A token and what its server says of its lifetime (RFC 6749 section 5.1). */
+export interface IssuedToken {
+  readonly accessToken: Secret
+  readonly expiresInSeconds?: number
 }
 
 /** A longer one is a mistake, and would overflow a date. */
@@ -30,8 +36,8 @@ const refreshShare = { from: 0.75, to: 0.85 } as const
  * @param sentAt when the request was sent: the server can't have counted from earlier
  * @param random from 0 up to 1
  */
-export function lifetimeOf(answer: TokenAnswer, policy: LifetimePolicy, sentAt: number, random: number): Lifetime {
-  const { expiresInSeconds, accessToken } = answer
+export function lifetimeOf(issued: IssuedToken, policy: LifetimePolicy, sentAt: number, random: number): Lifetime {
+  const { expiresInSeconds, accessToken } = issued
   const ends = [expiresInSeconds && sentAt + expiresInSeconds * 1000, jwtExpiry(accessToken.reveal())]
   const known = ends.filter((end) => end !== undefined)
   const said = known.length > 0 ? Math.min(...known) : sentAt + policy.assumedLifetimeSeconds * 1000
@@ -49,8 +55,6 @@ function margin(lifetime: number, { marginSeconds }: LifetimePolicy): number {
 
 /** An access token is opaque to its client (RFC 6749 section 1.4): its `exp` is a hint, and most have none to read. */
 function jwtExpiry(accessToken: string): number | undefined {
-  // Not even the shape of one: an error that is thrown and caught costs more than the rest of the reading.
-  if (!/^[^.]+\.[^.]+\.[^.]*$/.test(accessToken)) return undefined
   try {
     const { exp } = decodeJwt(accessToken)
     return typeof exp === 'number' && Number.isFinite(exp) && exp > 0 ? exp * 1000 : undefined

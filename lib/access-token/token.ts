@@ -33,6 +33,21 @@ export interface TokenRequest {
   readonly rejectedTokenId?: string
 }
 
+/** What a token request held: enough to make it again. Never a user or password. */
+export type RepeatableRequest = Pick<TokenRequest, 'scope' | 'resource' | 'audience' | 'further'>
+
+/** Undefined for a user's token: without the password nobody can ask for it again. */
+export function repeatableRequest(request: TokenRequest): RepeatableRequest | undefined {
+  const { scope, resource, audience, further, password } = request
+  if (password) return undefined
+  return {
+    ...(scope && { scope }),
+    ...(resource && { resource }),
+    ...(audience !== undefined && { audience }),
+    further,
+  }
+}
+
 /**
  * The name of the one token that may answer a request, made from the request alone; the same for cache, single flight
  * and lease. It covers all that can change the token. It holds the password: a key for memory, never to be written down.
@@ -59,16 +74,6 @@ function asSet(values: readonly string[]): readonly string[] {
 
 /** Below that a token is of no use to anybody. */
 export const leastSecondsLeft = 1
-
-/** A token, and how near it was: in this process, in the cache that the fleet shares, or at the authorization server. */
-export interface FoundToken {
-  readonly token: Token
-  readonly source: 'memory' | 'cache' | 'server'
-  /** Whether it may answer further requests. */
-  readonly isCurrent: boolean
-  /** It came while one waited: for those who did there is none better, whatever they asked for. */
-  readonly isNew: boolean
-}
 
 /** A token that lives shorter than asked for, however new, isn't bettered by asking again. */
 export function isAnswer(token: Token, request: TokenRequest, now: number): boolean {

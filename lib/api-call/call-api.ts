@@ -3,7 +3,7 @@ import { inTime, type Pause } from '../base/time.ts'
 import type { Connection, ProtectedApi } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
-import type { GetToken } from '../get-token/get-token.ts'
+import type { Tokens } from '../get-token/get-token.ts'
 import { CoolingDownError } from '../get-token/token-error.ts'
 import type { Log } from '../log/log-event.ts'
 import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
@@ -27,7 +27,7 @@ export interface ApiCall {
 
 interface ApiCallerDependencies {
   readonly connections: ConnectionCache
-  readonly getToken: GetToken
+  readonly tokens: Tokens
   readonly apiEndpoint: ApiEndpoint
   readonly now: () => number
   readonly pause: Pause
@@ -43,14 +43,14 @@ const youngMilliseconds = 10_000
 type Replacement = { readonly kind: 'replaced'; readonly token: Token } | { readonly kind: 'kept' }
 
 /** The use case: calls a connection's API with the connection's token. */
-export function createApiCaller({ connections, getToken, apiEndpoint, now, pause, log }: ApiCallerDependencies) {
+export function createApiCaller({ connections, tokens, apiEndpoint, now, pause, log }: ApiCallerDependencies) {
   const sender = createCallSender({ apiEndpoint, now, log })
   return { call }
 
   /**
    * Whatever the API answers. A token that the API rejects is replaced once, and the call is made once more.
    * @param deadline milliseconds since the epoch by which the caller needs an answer
-   * @throws {TokenError}
+   * @throws {TokenwellError} what kept a token from being obtained
    * @throws {ApiCallError} if the API gives no answer
    */
   async function call(asked: ApiCall, deadline: number): Promise<ApiAnswer> {
@@ -59,7 +59,7 @@ export function createApiCaller({ connections, getToken, apiEndpoint, now, pause
     const request = requestFor(api, asked)
     const destination = { connection: connection.name, api, deadline }
 
-    const { token } = await getToken({ connection: connection.name, further: {} }, deadline)
+    const { token } = await tokens.get({ connection: connection.name, further: {} }, deadline)
     const answer = await sender.send({ ...request, token: token.accessToken }, destination)
     if (!isTokenRejected(answer, api.rejection) || isYoung(token)) return answer
 
@@ -75,7 +75,7 @@ export function createApiCaller({ connections, getToken, apiEndpoint, now, pause
 
   async function replace({ id, connection }: Token, deadline: number): Promise<Replacement> {
     try {
-      const { token } = await getToken({ connection, further: {}, rejectedTokenId: id }, deadline)
+      const { token } = await tokens.get({ connection, further: {}, rejectedTokenId: id }, deadline)
       return token.id === id ? { kind: 'kept' } : { kind: 'replaced', token }
     } catch (error) {
       if (error instanceof CoolingDownError && !error.failure) return { kind: 'kept' }

@@ -3,7 +3,9 @@ import type { ElementsPlace, EventsPlace } from './open-adapters.ts'
 import type { DeadLettersPlace } from './open-dead-letters.ts'
 import type { CachePlace, CacheSettings, SecretsPlace } from './open-store.ts'
 
-/** What every function is told by its environment variables. */
+export type Variables = Readonly<Record<string, string | undefined>>
+
+/** What a function is told by its environment variables. */
 export interface Environment {
   readonly deployment: Deployment
   readonly elements: ElementsPlace
@@ -12,38 +14,65 @@ export interface Environment {
   /** How long a token is handed out from memory before the shared cache is asked about it. */
   readonly memoryMaximumSeconds: number
   readonly events: EventsPlace
+  readonly deadLetters: DeadLettersPlace
+  /** The claim of a JWT authorizer that lists the caller's connections; absent behind IAM. */
+  readonly connectionsClaim?: string
 }
 
 const defaultMemorySeconds = 30
 const defaultBudgetMilliseconds = 250
 const cacheForm = 'dynamodb:<table>, valkeys://<host>:<port>, memory or memory:<name>'
 
-/** For `readVariables`, alone or beside what a function is told besides. */
-export function readEnvironment(read: ReadVariable, variables: Variables): Environment {
-  const number = (name: string, otherwise: number) =>
-    read(name, (value) => readNumber(value, otherwise), 'a whole number, or left out', otherwise)
-
-  const stage = read('TOKENWELL_STAGE', readStage, 'the name of the stage', '')
-  const publicUrl = read('TOKENWELL_PUBLIC_URL', readUrl, 'the URL at which callers reach Tokenwell', '')
-  const elements = read('TOKENWELL_ELEMENTS', readElements, 'parameter-store, or the path of the elements', nowhere)
-  const secrets = read('TOKENWELL_SECRETS', readSecrets, 'secrets-manager, or the path of the folder of secrets', none)
-  const place = read('TOKENWELL_CACHE', readCache, cacheForm, inMemory)
+/** @throws {Error} naming every variable that is missing or wrong */
+export function readEnvironment(variables: Variables): Environment {
+  const reader = createVariableReader(variables)
+  const stage = reader.read('TOKENWELL_STAGE', readStage, 'the name of the stage', '')
+  const publicUrl = reader.read('TOKENWELL_PUBLIC_URL', readUrl, 'the URL at which callers reach Tokenwell', '')
+  const elementsForm = 'parameter-store, or the path of the elements'
+  const elements = reader.read('TOKENWELL_ELEMENTS', readElements, elementsForm, nowhere)
+  const secretsForm = 'secrets-manager, or the path of the folder of secrets'
+  const secrets = reader.read('TOKENWELL_SECRETS', readSecrets, secretsForm, none)
+  const place = reader.read('TOKENWELL_CACHE', readCache, cacheForm, inMemory)
   // With no other cache than this function's own there is nobody to ask.
-  const memoryMaximumSeconds = number(
+  const isOwnCache = place.kind === 'memory' && place.name === undefined
+  const memoryMaximumSeconds = reader.readNumber(
     'TOKENWELL_MEMORY_SECONDS',
-    place.kind === 'memory' && place.name === undefined ? Infinity : defaultMemorySeconds,
+    isOwnCache ? Infinity : defaultMemorySeconds,
   )
-  const budgetMilliseconds = number('TOKENWELL_CACHE_BUDGET_MILLISECONDS', defaultBudgetMilliseconds)
-  const events = read('TOKENWELL_EVENTS', readEvents, 'eventbridge:<bus> or process, or left out', nobody)
+  const budgetMilliseconds = reader.readNumber('TOKENWELL_CACHE_BUDGET_MILLISECONDS', defaultBudgetMilliseconds)
+  const events = reader.read('TOKENWELL_EVENTS', readEvents, 'eventbridge:<bus> or process, or left out', nobody)
+  const deadLettersForm = 'sqs:<URL of the queue>, or left out'
+  const deadLetters = reader.read('TOKENWELL_DEAD_LETTERS', readDeadLetters, deadLettersForm, noDeadLetters)
+  reader.demandRight()
 
-  const { AWS_LAMBDA_FUNCTION_NAME, TOKENWELL_CACHE_SECRET } = variables
+  const { AWS_LAMBDA_FUNCTION_NAME, TOKENWELL_CACHE_SECRET, TOKENWELL_CONNECTIONS_CLAIM } = variables
+  const secretName = TOKENWELL_CACHE_SECRET || `${secretPrefix({ stage })}cache`
   return {
     deployment: { stage, publicUrl, isLambda: AWS_LAMBDA_FUNCTION_NAME !== undefined },
-    elements,
-    secrets,
-    cache: { place, secretName: TOKENWELL_CACHE_SECRET || `${secretPrefix({ stage })}cache`, budgetMilliseconds },
-    memoryMaximumSeconds,
-    events,
+    ...{ elements, secrets, memoryMaximumSeconds, events, deadLetters },
+    cache: { place, secretName, budgetMilliseconds },
+    ...(TOKENWELL_CONNECTIONS_CLAIM && { connectionsClaim: TOKENWELL_CONNECTIONS_CLAIM }),
+  }
+}
+
+function createVariableReader(variables: Variables) {
+  const complaints: string[] = []
+
+  /** What `readValue` makes of a variable, which is empty where it is missing; `otherwise` where it makes nothing of it. */
+  function read<T>(name: string, readValue: (value: string) => T | undefined, form: string, otherwise: T): T {
+    const value = readValue(variables[name] ?? '')
+    if (value === undefined) complaints.push(`${name} must be ${form}`)
+    return value ?? otherwise
+  }
+
+  return {
+    read,
+    readNumber(name: string, otherwise: number): number {
+      return read(name, (value) => readNumber(value, otherwise), 'a whole number, or left out', otherwise)
+    },
+    demandRight(): void {
+      if (complaints.length > 0) throw new Error(`${complaints.join('; ')}.`)
+    },
   }
 }
 
@@ -51,6 +80,7 @@ const nowhere: ElementsPlace = { kind: 'parameter_store' }
 const none: SecretsPlace = { kind: 'secrets_manager' }
 const inMemory: CachePlace = { kind: 'memory' }
 const nobody: EventsPlace = { kind: 'none' }
+const noDeadLetters: DeadLettersPlace = { kind: 'none' }
 
 function readStage(value: string): string | undefined {
   return /^[A-Za-z0-9_-]{1,32}$/.test(value) ? value : undefined
@@ -90,60 +120,6 @@ function readNumber(value: string, otherwise: number): number | undefined {
   if (value === '') return otherwise
   return /^\d{1,9}$/.test(value) ? Number(value) : undefined
 }
-
-export type Variables = Readonly<Record<string, string | undefined>>
-
-/**
- * What `readValue` makes of one variable, which is empty where it is missing; where it makes nothing of it, `otherwise`
- * and a complaint that it must be of that form.
- */
-export type ReadVariable = <T>(
-  name: string,
-  readValue: (value: string) => T | undefined,
-  form: string,
-  otherwise: T,
-) => T
-
-/** @throws {Error} naming every variable that is missing or wrong */
-export function readVariables<T>(variables: Variables, readAll: (read: ReadVariable, variables: Variables) => T): T {
-  const complaints: string[] = []
-  const all = readAll((name, readValue, form, otherwise) => {
-    const value = readValue(variables[name] ?? '')
-    if (value === undefined) complaints.push(`${name} must be ${form}`)
-    return value ?? otherwise
-  }, variables)
-  if (complaints.length > 0) throw new Error(`${complaints.join('; ')}.`)
-  return all
-}
-
-/** What a function is told that callers reach by HTTP. */
-export interface GuardedEnvironment extends Environment {
-  /** The claim of a JWT authorizer that lists the caller's connections; absent behind IAM. */
-  readonly connectionsClaim?: string
-}
-
-/** @throws {Error} naming every variable that is missing or wrong */
-export function readGuardedEnvironment(variables: Variables): GuardedEnvironment {
-  const { TOKENWELL_CONNECTIONS_CLAIM } = variables
-  return {
-    ...readVariables(variables, readEnvironment),
-    ...(TOKENWELL_CONNECTIONS_CLAIM && { connectionsClaim: TOKENWELL_CONNECTIONS_CLAIM }),
-  }
-}
-
-export interface RefreshTokenEnvironment extends Environment {
-  readonly deadLetters: DeadLettersPlace
-}
-
-/** @throws {Error} naming every variable that is missing or wrong */
-export function readRefreshTokenEnvironment(variables: Variables): RefreshTokenEnvironment {
-  return readVariables(variables, (read, all) => ({
-    ...readEnvironment(read, all),
-    deadLetters: read('TOKENWELL_DEAD_LETTERS', readDeadLetters, 'sqs:<URL of the queue>, or left out', noDeadLetters),
-  }))
-}
-
-const noDeadLetters: DeadLettersPlace = { kind: 'none' }
 
 function readDeadLetters(value: string): DeadLettersPlace | undefined {
   if (value === '') return noDeadLetters

@@ -1,6 +1,7 @@
 import { createConnectionCache } from '../configuration/connection-cache.ts'
-import { lruTokenMemory } from '../get-token/token-memory.ts'
+import { createTokenMemory } from '../get-token/token-memory.ts'
 import { createSignerCache } from '../signing/signer-cache.ts'
+import type { Ports } from './application.ts'
 import type { Environment } from './environment.ts'
 import { openApiEndpoint, openElements, openEvents, openSecretRotation, openTokenEndpoint } from './open-adapters.ts'
 import { openStorePorts } from './open-store-ports.ts'
@@ -8,22 +9,21 @@ import { openStorePorts } from './open-store-ports.ts'
 const maximumTokens = 10_000
 
 /** Opens what the environment names; each client is loaded at its first use. */
-export function openPorts(environment: Environment) {
+export function openPorts(environment: Environment): Ports {
   const { deployment, memoryMaximumSeconds, ...places } = environment
   const { stage } = deployment
   const storePorts = openStorePorts(environment)
   const { secrets, now, pause, log } = storePorts
-
   const elements = openElements(places.elements, stage)
   return {
     ...storePorts,
     elements,
     connections: createConnectionCache({ elements, deployment, now, pause, log }),
-    signers: createSignerCache(secrets, now),
     secretRotation: openSecretRotation(places.secrets, stage),
+    signers: createSignerCache(secrets, now),
     tokenEndpoint: openTokenEndpoint(secrets, now),
     apiEndpoint: openApiEndpoint(secrets, now),
-    memory: lruTokenMemory({ maximumTokens }),
+    memory: createTokenMemory({ maximumTokens }),
     memoryMaximumSeconds,
     events: openEvents(places.events, stage),
   }

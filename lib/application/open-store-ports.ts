@@ -7,7 +7,7 @@ import type { Ports } from './application.ts'
 import type { Environment } from './environment.ts'
 import { openSecrets, openSharedCache } from './open-store.ts'
 
-/** Of all that the environment names, what it takes to use the shared records, and to tell of it. */
+/** Opens what it takes to use the shared records, and to log. */
 export function openStorePorts({ deployment, secrets: place, cache }: Environment) {
   const { stage } = deployment
   const now = createSteadyClock()

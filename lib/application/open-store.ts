@@ -4,7 +4,7 @@ import { memoryRecords } from '../adapters/process/memory-records.ts'
 import { createLazy } from '../base/single-flight.ts'
 import { firstCallMilliseconds } from '../fleet/circuit-breaker.ts'
 import type { RecordStore } from '../fleet/record-store.ts'
-import { createTokenSealing, type TokenSealing, withoutSealing } from '../fleet/sealing.ts'
+import { createSealing, type Sealing, withoutSealing } from '../fleet/sealing.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 
@@ -44,7 +44,7 @@ export interface CacheSettings {
 
 export interface OpenedCache {
   readonly store: RecordStore
-  readonly sealing: TokenSealing
+  readonly sealing: Sealing
 }
 
 const namingKeyBytes = 32
@@ -72,7 +72,7 @@ function openOwn(settings: CacheSettings, secrets: SecretCache, stage: string): 
     sealing:
       settings.place.kind === 'memory'
         ? withoutSealing(randomBytes(namingKeyBytes))
-        : createTokenSealing(secrets, settings.secretName),
+        : createSealing(secrets, settings.secretName),
   }
 }
 

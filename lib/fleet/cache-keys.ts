@@ -1,4 +1,5 @@
 import { createSecretKey, hkdfSync, type KeyObject } from 'node:crypto'
+import { isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import type { Secret } from '../secret/secret.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
 
@@ -32,7 +33,7 @@ export function readCacheKeys(location: string, secret: Secret): CacheKeys {
   if (!Array.isArray(encryptionKeys) || encryptionKeys.length === 0)
     throw new KeyStoreError(location, 'must hold encryptionKeys, a list of { "kid", "k" } with at least one key.')
   const keys = encryptionKeys.map((each: unknown, index): [string, Uint8Array] => {
-    const { kid, k } = (typeof each === 'object' && each !== null ? each : {}) as Readonly<Record<string, unknown>>
+    const { kid, k } = isJsonObject(each) ? each : {}
     if (typeof kid !== 'string' || kid === '')
       throw new KeyStoreError(location, `must give each of its encryptionKeys a kid; number ${index + 1} has none.`)
     const derived = k === undefined ? derive?.(`encryption key ${kid}`) : undefined
@@ -53,13 +54,9 @@ function readSeed(location: string, seed: unknown): Derive | undefined {
   return (purpose) => new Uint8Array(hkdfSync('sha256', seed, '', `tokenwell cache: ${purpose}`, keyBytes))
 }
 
-function readObject(location: string, secret: Secret): Readonly<Record<string, unknown>> {
-  try {
-    const value: unknown = JSON.parse(secret.reveal())
-    if (typeof value === 'object' && value !== null) return value as Readonly<Record<string, unknown>>
-  } catch {
-    // The parser's own message quotes the text.
-  }
+function readObject(location: string, secret: Secret): JsonObject {
+  const value = parseJson(secret.reveal())
+  if (isJsonObject(value)) return value
   throw new KeyStoreError(location, 'must hold a JSON object with namingKey and encryptionKeys, or with a seed.')
 }
 

@@ -1,4 +1,4 @@
-import { inTime, type Pause } from '../base/time.ts'
+import { type Backoff, inTime, jitteredDelay, type Pause } from '../base/time.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Log } from '../log/log-event.ts'
 import { SecretError } from '../secret/secret-store.ts'
@@ -7,13 +7,27 @@ import { RecordStoreError } from './record-store.ts'
 
 /** An instance's first call has a connection to open, and a secret to read. */
 export const firstCallMilliseconds = 2_000
-/** After a failure nobody of this instance asks for that long. */
-const restMilliseconds = 5_000
-/** Between two tries while the store asks to wait: full jitter up to this, doubling from the first to the last. */
-const throttled = { firstMilliseconds: 50, lastMilliseconds: 1_000 } as const
+/** After a failure this instance leaves the shared cache alone for that long. */
+const openMilliseconds = 5_000
+/** Between two tries while the store asks to wait. */
+const throttled: Backoff = { firstMilliseconds: 50, lastMilliseconds: 1_000 }
+const unavailablePauseMilliseconds = 1_000
 
-export interface BudgetParts {
-  /** Of one call on a used connection. */
+/** The shared cache can't be asked now: a slow day, no outage. Requests go on without it. */
+export class CacheUnavailableError extends TokenwellError {
+  readonly code = 'cache'
+
+  override get reason(): string {
+    return `The shared cache: ${this.message}`
+  }
+
+  override get isPassing(): boolean {
+    return true
+  }
+}
+
+export interface CircuitBreakerDependencies {
+  /** Time for one call on a used connection. */
   readonly budgetMilliseconds: number
   readonly now: () => number
   /** From 0 up to 1. */
@@ -22,61 +36,60 @@ export interface BudgetParts {
   readonly log: Log
 }
 
-/** The time that the shared cache may cost. Past it the request goes on without. */
-export interface Budget {
+/** Limits the time that the shared cache may cost. Past it requests go on without the cache. */
+export interface CircuitBreaker {
   /**
    * One call to the shared cache.
-   * @param of what is asked for: the keys in the cache's secret, or records, of which the connection is opened by the first
+   * @param what is asked for: the keys in the cache's secret, or records; the first call for records opens their connection
    * @param waitUntil how long to wait, in milliseconds since the epoch, while the store asks to wait: that is no outage
    * @throws {CacheUnavailableError} when it fails, is late, or did so a moment ago
    */
-  spend<T>(of: 'keys' | 'records', call: () => Promise<T>, waitUntil: number): Promise<T>
+  call<T>(what: 'keys' | 'records', send: () => Promise<T>, waitUntil: number): Promise<T>
 }
 
-export function createBudget({ budgetMilliseconds, now, random, pause, log }: BudgetParts): Budget {
-  let isUsed = false
+export function createCircuitBreaker(dependencies: CircuitBreakerDependencies): CircuitBreaker {
+  const { budgetMilliseconds, now, random, pause, log } = dependencies
+  let isConnected = false
   let firstCallEnd = -Infinity
-  let restsUntil = -Infinity
-  /** The same each time: to make one is a tenth of what a token costs while there is no cache. */
-  const atRest = new CacheUnavailableError('it failed a moment ago')
+  let openUntil = -Infinity
 
-  /** Until the first records have come all that it takes is one call. */
+  /** Until the first records have come, all calls together have the time of a first call. */
   function allowedMilliseconds(): number {
-    if (isUsed) return budgetMilliseconds
+    if (isConnected) return budgetMilliseconds
     if (now() >= firstCallEnd) firstCallEnd = now() + firstCallMilliseconds
     return Math.max(budgetMilliseconds, firstCallEnd - now())
   }
 
-  async function once<T>(call: () => Promise<T>): Promise<T> {
+  async function callOnce<T>(send: () => Promise<T>): Promise<T> {
     const milliseconds = allowedMilliseconds()
-    const running = call()
+    const sending = send()
     // It may fail when nobody listens any more.
-    running.catch(() => {})
-    return inTime(running, milliseconds, pause, () => {
+    sending.catch(() => {})
+    return await inTime(sending, milliseconds, pause, () => {
       throw new RecordStoreError(`no answer within ${milliseconds} ms`)
     })
   }
 
-  function rest(startedAt: number, { message: reason }: Error): CacheUnavailableError {
+  function open(startedAt: number, { message: reason }: Error): CacheUnavailableError {
     // Calls that were under way together fail together: that is one outage.
-    if (now() >= restsUntil) log({ event: 'cache_passed_over', reason, milliseconds: now() - startedAt })
-    restsUntil = now() + restMilliseconds
+    if (now() >= openUntil) log({ event: 'cache_passed_over', reason, milliseconds: now() - startedAt })
+    openUntil = now() + openMilliseconds
     return new CacheUnavailableError(reason)
   }
 
   return {
-    async spend(of, call, waitUntil) {
+    async call(what, send, waitUntil) {
       const startedAt = now()
-      for (let attempt = 0; ; attempt++) {
-        if (now() < restsUntil) throw atRest
+      for (let tries = 0; ; tries++) {
+        if (now() < openUntil) throw new CacheUnavailableError('it failed a moment ago')
         try {
-          const result = await once(call)
-          isUsed ||= of === 'records'
+          const result = await callOnce(send)
+          isConnected ||= what === 'records'
           return result
         } catch (error) {
           if (!isOfCache(error)) throw error
-          if (!isThrottled(error)) throw rest(startedAt, error)
-          const delay = random() * Math.min(throttled.lastMilliseconds, throttled.firstMilliseconds * 2 ** attempt)
+          if (!isThrottled(error)) throw open(startedAt, error)
+          const delay = jitteredDelay(throttled, tries, random())
           if (now() + delay >= waitUntil) throw new CacheUnavailableError(error.message)
           await pause(delay)
         }
@@ -95,42 +108,33 @@ function isThrottled(error: CacheError): boolean {
   return error instanceof RecordStoreError ? error.isThrottled : error.code === 'secret_throttled'
 }
 
-/** The shared cache can't be asked now: a slow day, no outage. Requests go on without it. */
-export class CacheUnavailableError extends TokenwellError {
-  readonly code = 'cache'
-
-  override get reason(): string {
-    return `The shared cache: ${this.message}`
-  }
-
-  override get isPassing(): boolean {
-    return true
-  }
-}
-
-/** What the call brings, or that where the cache can't be asked. */
-export function unlessUnavailable<T, U>(call: () => Promise<T>, instead: U): Promise<T | U> {
-  return call().catch((error) => {
+/** What the call brings, or `instead` where the cache can't be asked. */
+export async function unlessUnavailable<T, U>(call: () => Promise<T>, instead: U): Promise<T | U> {
+  try {
+    return await call()
+  } catch (error) {
     if (error instanceof CacheUnavailableError) return instead
     throw error
-  })
+  }
 }
 
-const pauseMilliseconds = 1_000
-
 /**
- * What the call brings. Where the shared cache can't be asked it is called again until then: who would come again later would
- * come too late.
+ * What the call brings. While the shared cache can't be asked it is called again, for work that nothing does later.
  * @param until milliseconds since the epoch
  * @throws {CacheUnavailableError}
  */
-export async function insist<T>(call: () => Promise<T>, until: number, now: () => number, pause: Pause): Promise<T> {
+export async function retryWhileCacheUnavailable<T>(
+  call: () => Promise<T>,
+  until: number,
+  now: () => number,
+  pause: Pause,
+): Promise<T> {
   for (;;) {
     try {
       return await call()
     } catch (error) {
-      if (!(error instanceof CacheUnavailableError) || now() + pauseMilliseconds > until) throw error
-      await pause(pauseMilliseconds)
+      if (!(error instanceof CacheUnavailableError) || now() + unavailablePauseMilliseconds > until) throw error
+      await pause(unavailablePauseMilliseconds)
     }
   }
 }

@@ -1,3 +1,4 @@
+import { parseJson } from '../base/decoding.ts'
 import type { Warming } from '../configuration/connection.ts'
 import type { RecordFields, StoredRecord } from './record-store.ts'
 
@@ -18,11 +19,11 @@ export interface ConnectionState {
   readonly warming?: WarmingPlan
   /** Those to be kept warm, the last used first. */
   readonly variants: readonly Variant[]
-  /** Other elements, and the generation that they will be: tokens are obtained under them before they come into force. */
-  readonly next?: NextGeneration
+  /** Other elements, and the generation that they will be: tokens are obtained under them before they become active. */
+  readonly staged?: StagedGeneration
 }
 
-export interface NextGeneration {
+export interface StagedGeneration {
   readonly generation: number
   readonly fingerprint: string
 }
@@ -41,44 +42,45 @@ export interface Variant {
   readonly lastUsedAt: number
 }
 
-/** What the elements say now. */
-export interface Elements {
+/** The elements of a connection as they are now. */
+export interface ElementsRevision {
   readonly fingerprint: string
   readonly warming?: WarmingPlan
 }
 
 /** There is no connection of that name any more. */
-export const noElements: Elements = { fingerprint: 'gone' }
+export const noElements: ElementsRevision = { fingerprint: 'gone' }
 
 const yearMilliseconds = 365 * 86_400_000
 const usesNotedShare = 0.25
 
-/** The elements as they are now: a new generation where they would issue other tokens, the next one where it was announced. */
-export function settled(
+/** These elements are active: as a new generation where they would issue other tokens, as the staged one where they were staged. */
+export function activated(
   before: ConnectionState | undefined,
-  { fingerprint, warming }: Elements,
+  { fingerprint, warming }: ElementsRevision,
   now: number,
 ): ConnectionState {
-  const { variants = [], next } = before ?? {}
+  const { variants = [], staged } = before ?? {}
   const common = { fingerprint, variants, ...(warming && { warming }) }
-  if (before?.fingerprint === fingerprint) return { ...common, generation: before.generation, ...(next && { next }) }
-  return { ...common, generation: next?.fingerprint === fingerprint ? next.generation : newGeneration(before, now) }
+  if (before?.fingerprint === fingerprint)
+    return { ...common, generation: before.generation, ...(staged && { staged }) }
+  return { ...common, generation: staged?.fingerprint === fingerprint ? staged.generation : newGeneration(before, now) }
 }
 
-/** Says under which elements tokens are obtained in advance. Those of the present end what was announced before. */
-export function announced<State extends ConnectionState>(before: State, fingerprint: string, now: number): State {
-  const isKnown = (before.next ?? before).fingerprint === fingerprint
-  return isKnown ? before : { ...before, next: { fingerprint, generation: newGeneration(before, now) } }
+/** Elements under which tokens are obtained in advance. The active ones end what was staged before. */
+export function withStaged<State extends ConnectionState>(before: State, fingerprint: string, now: number): State {
+  const isKnown = (before.staged ?? before).fingerprint === fingerprint
+  return isKnown ? before : { ...before, staged: { fingerprint, generation: newGeneration(before, now) } }
 }
 
 /** All its tokens answer for nothing any more, nor do those that were obtained in advance. */
-export function cleared({ next, ...before }: ConnectionState, now: number): ConnectionState {
-  return { ...before, generation: newGeneration({ ...before, ...(next && { next }) }, now) }
+export function cleared({ staged, ...before }: ConnectionState, now: number): ConnectionState {
+  return { ...before, generation: newGeneration({ ...before, ...(staged && { staged }) }, now) }
 }
 
-/** No number comes twice, though what it was announced for never came into force. */
+/** No number comes twice, even if the elements that it was staged for never became active. */
 function newGeneration(before: ConnectionState | undefined, now: number): number {
-  return Math.max((before?.generation ?? 0) + 1, (before?.next?.generation ?? 0) + 1, now)
+  return Math.max((before?.generation ?? 0) + 1, (before?.staged?.generation ?? 0) + 1, now)
 }
 
 /**
@@ -122,11 +124,11 @@ export function writeConnectionRecord(state: ConnectionState, version: string, n
   return { version, removableFrom: now + yearMilliseconds, fields: fieldsOf(state) }
 }
 
-function fieldsOf({ generation, fingerprint, warming, variants, next }: ConnectionState): RecordFields {
+function fieldsOf({ generation, fingerprint, warming, variants, staged }: ConnectionState): RecordFields {
   const used = variants.map(({ id, lastUsedAt }) => [id, lastUsedAt])
   const { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency } = warming ?? {}
   const plan = { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency }
-  const coming = { nextGeneration: next?.generation, nextFingerprint: next?.fingerprint }
+  const coming = { nextGeneration: staged?.generation, nextFingerprint: staged?.fingerprint }
   const known = Object.entries({ ...plan, ...coming }).filter(
     (entry): entry is [string, string | number] => entry[1] !== undefined,
   )
@@ -136,21 +138,21 @@ function fieldsOf({ generation, fingerprint, warming, variants, next }: Connecti
 export function readConnectionRecord({ version, fields }: StoredRecord): ConnectionRecord {
   const { generation, fingerprint, variants } = fields
   const warming = readPlan(fields)
-  const next = readNext(fields)
+  const staged = readStaged(fields)
   return {
     version,
     generation: Number(generation),
     fingerprint: String(fingerprint),
     variants: readVariants(variants),
     ...(warming && { warming }),
-    ...(next && { next }),
+    ...(staged && { staged }),
   }
 }
 
-function readNext({
+function readStaged({
   nextGeneration: generation,
   nextFingerprint: fingerprint,
-}: RecordFields): NextGeneration | undefined {
+}: RecordFields): StagedGeneration | undefined {
   return typeof generation === 'number' && typeof fingerprint === 'string' ? { generation, fingerprint } : undefined
 }
 
@@ -164,18 +166,10 @@ function readPlan(fields: RecordFields): WarmingPlan | undefined {
 
 /** Somebody else may have written it: what isn't a list of uses is none. */
 function readVariants(text: RecordFields[string] | undefined): Variant[] {
-  const pairs: unknown = parse(text)
+  const pairs: unknown = parseJson(String(text))
   if (!Array.isArray(pairs)) return []
   return pairs.flatMap((pair: unknown) => {
     const [id, lastUsedAt] = Array.isArray(pair) ? (pair as unknown[]) : []
     return typeof id === 'string' && typeof lastUsedAt === 'number' ? [{ id, lastUsedAt }] : []
   })
-}
-
-function parse(text: RecordFields[string] | undefined): unknown {
-  try {
-    return JSON.parse(String(text))
-  } catch {
-    return undefined
-  }
 }

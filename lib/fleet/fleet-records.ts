@@ -1,5 +1,6 @@
+import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import { batchesOf } from '../base/semaphore.ts'
-import { type Budget, CacheUnavailableError } from './circuit-breaker.ts'
+import { CacheUnavailableError, type CircuitBreaker } from './circuit-breaker.ts'
 import {
   type ConnectionRecord,
   type ConnectionState,
@@ -8,7 +9,7 @@ import {
   writeConnectionRecord,
 } from './connection-record.ts'
 import { connectionRecordName, type RecordName, type RecordStore, type StoredRecord } from './record-store.ts'
-import { dueAt, inForce, readTokenRecord, removableFrom, type TokenRecord } from './token-record.ts'
+import { asOfGeneration, dueAt, readTokenRecord, removableFrom, type TokenRecord } from './token-record.ts'
 
 /** A token's record as it was read, together with that of its connection. */
 export interface ReadRecord {
@@ -21,48 +22,15 @@ export interface ReadRecord {
   readonly connection?: ConnectionRecord
 }
 
-/** The records of tokens and connections, read and written within the budget. Throws `CacheUnavailableError`. */
-export interface TokenRecords {
-  read(name: RecordName, waitUntil: number): Promise<ReadRecord>
-  /** Names of tokens that are due until then, the earliest first. */
-  due(until: number, limit: number, waitUntil: number): Promise<readonly RecordName[]>
-  /** However many there are, in the order of their names. */
-  readConnections(names: readonly string[], waitUntil: number): Promise<readonly (ConnectionRecord | undefined)[]>
-  /** @returns what is there now, or undefined where somebody else came first */
-  write(read: ReadRecord, record: TokenRecord, waitUntil: number): Promise<ReadRecord | undefined>
-  /**
-   * Changes what is there, however often somebody else comes between.
-   * @param change of what is there; undefined leaves it as it is
-   * @returns what is there now, or undefined where nothing was changed
-   */
-  amend(
-    name: RecordName,
-    change: (read: ReadRecord) => TokenRecord | undefined | Promise<TokenRecord | undefined>,
-    waitUntil: number,
-  ): Promise<ReadRecord | undefined>
-  /** @returns what is there now, or undefined where somebody else came first */
-  writeConnection(
-    name: string,
-    before: ConnectionRecord | undefined,
-    state: ConnectionState,
-    waitUntil: number,
-  ): Promise<ConnectionRecord | undefined>
-  /**
-   * The same of a connection. Nothing is written where nothing changes.
-   * @param known what was read a moment ago: it saves a read
-   * @returns what is there now
-   */
-  amendConnection(
-    name: string,
-    known: ConnectionRecord | undefined,
-    change: (before: ConnectionRecord | undefined) => ConnectionState | undefined,
-    waitUntil: number,
-  ): Promise<ConnectionRecord | undefined>
-}
+/**
+ * The records of tokens and connections, read and written behind the circuit breaker: each throws `CacheUnavailableError`.
+ * `waitUntil` says, in milliseconds since the epoch, how long to wait while the store is throttled.
+ */
+export type FleetRecords = ReturnType<typeof createFleetRecords>
 
-export interface TokenRecordsParts {
+export interface FleetRecordsDependencies {
   readonly store: RecordStore
-  readonly budget: Budget
+  readonly breaker: CircuitBreaker
   readonly now: () => number
   /** 16 random bytes in base64url, new at each call. */
   readonly randomId: () => string
@@ -70,14 +38,17 @@ export interface TokenRecordsParts {
 
 /** A store need not take more, as DynamoDB doesn't. */
 const recordsInOneRead = 100
-/** Who loses the race that often gives up: every time somebody else has won it. */
+/** A process that loses the race that often gives up: every time another one has won it. */
 const mostTries = 20
 
-export function createTokenRecords({ store, budget, now, randomId }: TokenRecordsParts): TokenRecords {
-  const readAll = (names: readonly RecordName[], waitUntil: number) =>
-    budget.spend('records', () => store.read(names), waitUntil)
-  const writeOne = (name: RecordName, record: StoredRecord, expected: string | undefined, waitUntil: number) =>
-    budget.spend('records', () => store.write(name, record, expected), waitUntil)
+export function createFleetRecords({ store, breaker, now, randomId }: FleetRecordsDependencies) {
+  async function readAll(names: readonly RecordName[], waitUntil: number) {
+    return await breaker.call('records', () => store.read(names), waitUntil)
+  }
+
+  async function writeOne(name: RecordName, record: StoredRecord, expected: string | undefined, waitUntil: number) {
+    return await breaker.call('records', () => store.write(name, record, expected), waitUntil)
+  }
 
   async function read(name: RecordName, waitUntil: number): Promise<ReadRecord> {
     const [stored, storedConnection] = await readAll([name, connectionRecordName(name.group)], waitUntil)
@@ -85,74 +56,100 @@ export function createTokenRecords({ store, budget, now, randomId }: TokenRecord
     return {
       name,
       version: stored?.version,
-      record: inForce(readTokenRecord(stored?.fields ?? {}), connection?.generation),
+      record: asOfGeneration(readTokenRecord(stored?.fields ?? {}), connection?.generation),
       ...(stored?.dueAt !== undefined && { dueAt: stored.dueAt }),
       ...(connection && { connection }),
     }
   }
 
-  async function readConnections(names: readonly string[], waitUntil: number) {
+  /** Names of tokens that are due until then, the earliest first. */
+  async function due(until: number, limit: number, waitUntil: number): Promise<readonly RecordName[]> {
+    return await breaker.call('records', () => store.due(until, limit), waitUntil)
+  }
+
+  /** However many there are, in the order of their names. */
+  async function readConnections(
+    names: readonly string[],
+    waitUntil: number,
+  ): Promise<readonly (ConnectionRecord | undefined)[]> {
     const found: (ConnectionRecord | undefined)[] = []
     for (const some of batchesOf(names.map(connectionRecordName), recordsInOneRead))
       for (const stored of await readAll(some, waitUntil)) found.push(stored && readConnectionRecord(stored))
     return found
   }
 
+  /** @returns what is there now; undefined where another process came first */
   async function write(before: ReadRecord, record: TokenRecord, waitUntil: number): Promise<ReadRecord | undefined> {
-    const { name, connection, dueAt: _dueBefore, ...rest } = before
+    const { name, connection } = before
     const due = dueAt(record, connection, name.id)
+    const listed = due !== undefined && { dueAt: due }
     const stored: StoredRecord = {
       version: randomId(),
       removableFrom: removableFrom(record, connection, name.id, now()),
-      ...(due !== undefined && { dueAt: due }),
+      ...listed,
       fields: { ...record },
     }
     if (!(await writeOne(name, stored, before.version, waitUntil))) return undefined
-    const { version } = stored
-    return {
-      ...rest,
-      name,
-      record,
-      version,
-      ...(connection && { connection }),
-      ...(due !== undefined && { dueAt: due }),
-    }
+    return { name, record, version: stored.version, ...(connection && { connection }), ...listed }
   }
 
-  const writeConnection: TokenRecords['writeConnection'] = async (name, before, state, waitUntil) => {
+  /**
+   * Changes what is there, however often another process comes between.
+   * @param change of what is there; undefined leaves it as it is
+   * @returns what is there now; undefined where nothing was changed
+   */
+  async function amend(
+    name: RecordName,
+    change: (read: ReadRecord) => TokenRecord | undefined | Promise<TokenRecord | undefined>,
+    waitUntil: number,
+  ): Promise<ReadRecord | undefined> {
+    const amended = await compareAndSet(mostTries, async () => {
+      const before = await read(name, waitUntil)
+      const record = await change(before)
+      return record && ((await write(before, record, waitUntil)) ?? lostRace)
+    })
+    if (amended === lostRace) throw lostEachTime()
+    return amended
+  }
+
+  /** @returns what is there now; undefined where another process came first */
+  async function writeConnection(
+    name: string,
+    before: ConnectionRecord | undefined,
+    state: ConnectionState,
+    waitUntil: number,
+  ): Promise<ConnectionRecord | undefined> {
     const next = writeConnectionRecord(state, randomId(), now())
     const isWritten = await writeOne(connectionRecordName(name), next, before?.version, waitUntil)
     return isWritten ? readConnectionRecord(next) : undefined
   }
 
-  return {
-    read,
-    due: (until, limit, waitUntil) => budget.spend('records', () => store.due(until, limit), waitUntil),
-    readConnections,
-    write,
-    writeConnection,
-    async amend(name, change, waitUntil) {
-      for (let tries = 0; tries < mostTries; tries++) {
-        const before = await read(name, waitUntil)
-        const record = await change(before)
-        if (!record) return undefined
-        const after = await write(before, record, waitUntil)
-        if (after) return after
-      }
-      throw lostEachTime()
-    },
-    async amendConnection(name, known, change, waitUntil) {
-      let before = known
-      for (let tries = 0; tries < mostTries; tries++) {
-        const state = change(before)
-        if (!state || isSameState(before, state)) return before
-        const after = await writeConnection(name, before, state, waitUntil)
-        if (after) return after
-        before = (await readConnections([name], waitUntil))[0]
-      }
-      throw lostEachTime()
-    },
+  /**
+   * The same of a connection. Nothing is written where nothing changes.
+   * @param known what was read a moment ago: it saves a read
+   * @param change of what is there; undefined leaves it as it is
+   * @returns what is there now
+   */
+  async function amendConnection(
+    name: string,
+    known: ConnectionRecord | undefined,
+    change: (before: ConnectionRecord | undefined) => ConnectionState | undefined,
+    waitUntil: number,
+  ): Promise<ConnectionRecord | undefined> {
+    let before = known
+    const amended = await compareAndSet(mostTries, async () => {
+      const state = change(before)
+      if (!state || isSameState(before, state)) return before
+      const after = await writeConnection(name, before, state, waitUntil)
+      if (after) return after
+      before = (await readConnections([name], waitUntil))[0]
+      return lostRace
+    })
+    if (amended === lostRace) throw lostEachTime()
+    return amended
   }
+
+  return { read, due, readConnections, write, amend, writeConnection, amendConnection }
 }
 
 function lostEachTime(): CacheUnavailableError {

@@ -94,8 +94,8 @@ export function readPublishedKeysRecordName({ group, id }: RecordName): string |
   return group === keys && id.startsWith(prefix) ? id.slice(prefix.length) : undefined
 }
 
-/** Moves when a secret changes. */
-export const secretsMarkRecordName: RecordName = { group: 'secrets', id: 'secrets#mark' }
+/** Its version changes when a secret does. */
+export const secretsVersionRecordName: RecordName = { group: 'secrets', id: 'secrets#mark' }
 
 /** A token id that finds its record again, under its connection alone: random, and the digest in the record's name. */
 export function tokenIdFor({ id }: RecordName, random: string): string {

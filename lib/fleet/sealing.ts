@@ -1,25 +1,25 @@
 import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
-import { readSharedToken, type SharedToken, writeSharedToken } from '../get-token/token-cache.ts'
+import { Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { type CacheKeys, readCacheKeys } from './cache-keys.ts'
 import { type RecordName, recordNameText } from './record-store.ts'
 
-/** How names and tokens are kept from whoever reads the shared cache. Errors are those of its secret, too. */
-export interface TokenSealing {
+/** How names and tokens are kept from whoever reads the shared cache. Errors of the cache's secret pass through. */
+export interface Sealing {
   /** The same for the same text always; from it nobody can tell the text, nor test a guess. */
   digest(text: string): Promise<string>
   /** For that record alone. */
-  seal(name: RecordName, token: SharedToken): Promise<string>
+  seal(name: RecordName, text: Secret): Promise<string>
   /** @throws {UnreadableTokenError} */
-  open(name: RecordName, sealed: string): Promise<SharedToken>
+  open(name: RecordName, sealed: string): Promise<Secret>
 }
 
 /**
  * By the keys of a secret: HMAC-SHA-256, and compact JWE (RFC 7516) with `dir` and A256GCM, whose protected header binds it
  * to its record. A token sealed by a key that isn't known makes the secret be read again.
  */
-export function createTokenSealing(secrets: SecretCache, secretName: string): TokenSealing {
+export function createSealing(secrets: SecretCache, secretName: string): Sealing {
   let keys: CacheKeys | undefined
 
   async function readKeys(): Promise<CacheKeys> {
@@ -42,12 +42,12 @@ export function createTokenSealing(secrets: SecretCache, secretName: string): To
     async digest(text) {
       return hmac((keys ?? (await readKeys())).namingKey, text)
     },
-    async seal(name, token) {
+    async seal(name, text) {
       const { encryptionKeys } = keys ?? (await readKeys())
       // Nobody waits for it: a new key is as good from the next token on, and no hit is late because the secret is.
       readKeys().catch(() => {})
       const [[kid, key] = ['', new Uint8Array()]] = encryptionKeys
-      return new CompactEncrypt(Buffer.from(writeSharedToken(token)))
+      return await new CompactEncrypt(Buffer.from(text.reveal()))
         .setProtectedHeader({ alg: 'dir', enc: 'A256GCM', kid, record: recordNameText(name) })
         .encrypt(key)
     },
@@ -57,18 +57,24 @@ export function createTokenSealing(secrets: SecretCache, secretName: string): To
       if (!key) throw new UnreadableTokenError('it was sealed by a key that the secret of the cache does not hold')
       const plaintext = await decrypt(sealed, key)
       if (record !== recordNameText(name)) throw new UnreadableTokenError('it was sealed for another record')
-      return readSharedToken(plaintext, name)
+      return new Secret(plaintext)
     },
   }
 }
 
 /** For a cache that never leaves this process. */
-export function withoutSealing(namingKey: Uint8Array): TokenSealing {
+export function withoutSealing(namingKey: Uint8Array): Sealing {
   const key = createSecretKey(namingKey)
   return {
-    digest: async (text) => hmac(key, text),
-    seal: async (_name, token) => writeSharedToken(token),
-    open: async (name, sealed) => readSharedToken(sealed, name),
+    async digest(text) {
+      return hmac(key, text)
+    },
+    async seal(_name, text) {
+      return text.reveal()
+    },
+    async open(_name, sealed) {
+      return new Secret(sealed)
+    },
   }
 }
 

@@ -1,41 +1,42 @@
-import { type Budget, unlessUnavailable } from './circuit-breaker.ts'
-import { type RecordStore, secretsMarkRecordName } from './record-store.ts'
+import { type CircuitBreaker, unlessUnavailable } from './circuit-breaker.ts'
+import { type RecordStore, secretsVersionRecordName } from './record-store.ts'
 import { spareMilliseconds } from './token-record.ts'
 
-/** What tells a whole fleet that a secret has changed: who is about to use one looks whether the mark has moved. */
-export interface SecretsMark {
-  /** @throws {CacheUnavailableError} */
-  move(waitUntil: number): Promise<void>
-  /** Another text each time that it has moved; undefined where the shared cache can't be asked. */
-  read(): Promise<string | undefined>
-}
+/** One version for all secrets of a stage: it changes when a secret does, so that every process reads its secrets again. */
+export type SecretsVersion = ReturnType<typeof createSecretsVersion>
 
-export interface SecretsMarkParts {
+export interface SecretsVersionDependencies {
   readonly store: RecordStore
-  readonly budget: Budget
+  readonly breaker: CircuitBreaker
   readonly now: () => number
   readonly randomId: () => string
 }
 
 /** Longer than any process keeps a secret. */
 const keptMilliseconds = 24 * spareMilliseconds
-const neverMoved = ''
+const neverChanged = ''
 
-export function createSecretsMark({ store, budget, now, randomId }: SecretsMarkParts): SecretsMark {
+export function createSecretsVersion({ store, breaker, now, randomId }: SecretsVersionDependencies) {
   async function readVersion(waitUntil: number): Promise<string | undefined> {
-    const [record] = await budget.spend('records', () => store.read([secretsMarkRecordName]), waitUntil)
+    const [record] = await breaker.call('records', () => store.read([secretsVersionRecordName]), waitUntil)
     return record?.version
   }
 
   return {
-    async move(waitUntil) {
+    /**
+     * Says that a secret has changed.
+     * @throws {CacheUnavailableError}
+     */
+    async change(waitUntil: number): Promise<void> {
       const before = await readVersion(waitUntil)
-      const mark = { version: randomId(), removableFrom: now() + keptMilliseconds, fields: {} }
-      // Who loses the race finds it moved.
-      await budget.spend('records', () => store.write(secretsMarkRecordName, mark, before), waitUntil)
+      const next = { version: randomId(), removableFrom: now() + keptMilliseconds, fields: {} }
+      // Where another process was faster, the version has changed.
+      await breaker.call('records', () => store.write(secretsVersionRecordName, next, before), waitUntil)
     },
-    async read() {
-      return unlessUnavailable(async () => (await readVersion(now())) ?? neverMoved, undefined)
+
+    /** The version now; undefined while the shared cache can't be asked. */
+    async read(): Promise<string | undefined> {
+      return await unlessUnavailable(async () => (await readVersion(now())) ?? neverChanged, undefined)
     },
   }
 }

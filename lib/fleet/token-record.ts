@@ -9,7 +9,7 @@ export interface TokenRecord {
   readonly refreshAt?: number
   readonly expiresAt?: number
   readonly generation?: number
-  /** The same of a token that was obtained in advance: it counts from when that generation has come into force. */
+  /** The same of a staged token: it counts from when that generation is active. */
   readonly nextSealedToken?: string
   readonly nextRefreshAt?: number
   readonly nextExpiresAt?: number
@@ -89,7 +89,7 @@ export function withToken(record: TokenRecord, token: StoredFields): TokenRecord
   return { ...Object.fromEntries(Object.entries(record).filter(([name]) => kept.includes(name))), ...token }
 }
 
-export function withNextToken(record: TokenRecord, token: StoredFields): TokenRecord {
+export function withStagedToken(record: TokenRecord, token: StoredFields): TokenRecord {
   const { sealedToken, refreshAt, expiresAt, generation } = token
   return {
     ...withoutLease(record),
@@ -100,8 +100,8 @@ export function withNextToken(record: TokenRecord, token: StoredFields): TokenRe
   }
 }
 
-/** The record as it counts in that generation: the token that was obtained for it has taken the place of the other. */
-export function inForce(record: TokenRecord, current: number | undefined): TokenRecord {
+/** The record as it counts in that generation: a token that was staged for it has taken the place of the other. */
+export function asOfGeneration(record: TokenRecord, current: number | undefined): TokenRecord {
   const { nextSealedToken, nextRefreshAt, nextExpiresAt, nextGeneration, ...rest } = record
   if (nextSealedToken === undefined || nextRefreshAt === undefined || nextExpiresAt === undefined) return record
   if (nextGeneration === undefined || nextGeneration !== current) return record

@@ -1,114 +1,194 @@
 import { isFresh, secondsLeft } from '../access-token/lifetime.ts'
-import {
-  type FoundToken,
-  isAnswer,
-  leastSecondsLeft,
-  type Token,
-  type TokenKey,
-  type TokenRequest,
-} from '../access-token/token.ts'
-import type { Pause } from '../base/time.ts'
+import { isAnswer, leastSecondsLeft, type Token, type TokenKey, type TokenRequest } from '../access-token/token.ts'
+import { type Admission, admit } from '../admission/admit-request.ts'
+import { type Backoff, jitteredDelay, type Pause } from '../base/time.ts'
+import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
+import { LeaseLostError, unsharedLease } from '../fleet/lease.ts'
 import type { Log } from '../log/log-event.ts'
-import { reserveMilliseconds } from '../token-endpoint/token-endpoint.ts'
+import { answerReserveMilliseconds } from '../token-endpoint/token-endpoint.ts'
 import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
-import { type Asked, type Asking, attemptMilliseconds, type Order } from './leased-request.ts'
-import type { Look, SharedFailure, SharedTokenCache } from './token-cache.ts'
+import type { FromServer, Obtained, TokenNeed } from './from-server.ts'
+import type { Look, SharedFailure, TokenCache } from './token-cache.ts'
+import type { TokenMemory } from './token-memory.ts'
 
-/** Before a process looks again whether somebody has renewed a stale token. */
+/** Before a process looks again whether another one has renewed a stale token. */
 const renewalLookMilliseconds = 1_000
-/** Between two looks for what the holder of a lease brings: full jitter up to this, doubling from the first to the last. */
-export const poll = { firstMilliseconds: 50, lastMilliseconds: 1_000 } as const
+/** Between two looks for what the holder of a lease brings. */
+export const poll: Backoff = { firstMilliseconds: 50, lastMilliseconds: 1_000 }
+/** Kept back while the store is throttled: the token request has to have its time. */
+export const attemptMilliseconds = 12_000
 
-export interface AskFleetParts {
-  readonly cache: SharedTokenCache
-  readonly asking: Asking
-  readonly requestRefresh: RequestRefresh
-  readonly now: () => number
-  /** From 0 up to 1. */
-  readonly random: () => number
-  readonly pause: Pause
+/** A token, and how near it was: in this process, in the cache that the fleet shares, or at the authorization server. */
+export interface FoundToken {
+  readonly token: Token
+  readonly source: 'memory' | 'cache' | 'server'
+  /** It came while its callers waited: for them there is none better, whatever they asked for. */
+  readonly isNew: boolean
 }
 
-export interface TokenWanted {
+export interface TokenLookup {
   readonly key: TokenKey
   readonly request: TokenRequest
   /** Milliseconds since the epoch by which the caller needs an answer. */
   readonly deadline: number
-  /** What this process has, where that would do while it is usable. */
-  readonly held?: Token
-  /** Told as soon as it is known which token answers for the time being, if any. */
-  readonly learn: (current: Token | undefined) => void
+  /** The token in memory, which would do while it is usable. */
+  readonly cached?: Token
 }
 
-/** A token that this process hasn't got, or must not go on using unasked. Its errors are those of `TokenError`. */
-export type AskFleet = (wanted: TokenWanted) => Promise<FoundToken>
+/** Whether a stale token has to be renewed by the caller who met it. */
+type Refresh = { readonly kind: 'requested' } | { readonly kind: 'needed'; readonly look: Look }
+
+/** `left_to_others`: another process holds the lease, or came between. */
+export type LeasedOutcome = Obtained | { readonly outcome: 'left_to_others' }
+
+export interface FromFleetDependencies {
+  readonly connections: ConnectionCache
+  readonly memory: TokenMemory
+  readonly cache: TokenCache
+  readonly fromServer: FromServer
+  readonly events: EventBus
+  readonly now: () => number
+  /** From 0 up to 1. */
+  readonly random: () => number
+  readonly pause: Pause
+  readonly log: Log
+}
 
 /**
- * From the cache that the fleet shares; or from the token endpoint, by whoever holds the lease; or from the holder, for
- * whom the others wait.
+ * The second of three tiers: a token from the cache that the fleet shares. Where it isn't there, the process that gets the
+ * lease asks the third tier, `from-server.ts`, and the others wait for what that brings.
  */
-export function createAskFleet(parts: AskFleetParts): AskFleet {
-  const { cache, asking, requestRefresh, now, random, pause } = parts
+export type FromFleet = ReturnType<typeof createFromFleet>
 
-  return async (wanted) => {
+export function createFromFleet(dependencies: FromFleetDependencies) {
+  const { connections, memory, cache, fromServer, events, now, random, pause, log } = dependencies
+
+  /** A token that this process hasn't got, or must not go on using without asking the fleet. */
+  async function find(lookup: TokenLookup): Promise<FoundToken> {
     const startedAt = now()
     for (let looks = 0; ; looks++) {
-      const look = await lookFor(wanted)
-      if (!look) return withoutCache(wanted)
+      const look = await lookFor(lookup)
+      if (look === 'unavailable') return await findWithoutCache(lookup)
 
-      const inHand = look.token && isAnswer(look.token, wanted.request, now()) ? look.token : undefined
-      if (inHand && isFresh(inHand, now())) return used(inHand, look)
-      if (look.token && isForThoseWhoWaited(look.token, wanted.request, startedAt))
-        return { ...found(look.token, 'cache'), isNew: true }
-      wanted.learn(look.token)
+      const current = look.token && isAnswer(look.token, lookup.request, now()) ? look.token : undefined
+      if (current && isFresh(current, now())) return await handOutShared(lookup, current, look)
+      if (look.token && cameMeanwhile(look.token, lookup.request, startedAt))
+        return remembered(lookup, look.token, true)
+      rememberKnown(lookup, look.token)
 
-      const failure = tellable(look.failure, startedAt)
-      if (failure && !inHand) throw failure.error
-      const toAsk = await unlessSeenTo(look, failure, inHand)
-      const asked = toAsk && (await asking.underLease(order(wanted, inHand, look.token), toAsk))
-      if (asked) return answerOf(asked, wanted)
-      if (inHand) return used(postponed(inHand, failure?.until), look)
-      await waitForHolder(looks, wanted.deadline)
+      const failure = reportableFailure(look.failure, startedAt)
+      if (failure && !current) throw failure.error
+      const obtained = await obtainUnlessOthersDo(lookup, look, failure, current)
+      if (obtained.outcome !== 'left_to_others') return rememberObtained(lookup, obtained)
+      if (current) return await handOutShared(lookup, postponed(current, failure?.until), look)
+      await waitForHolder(looks, lookup.deadline)
     }
   }
 
-  /** Undefined where the cache can't be asked. */
-  async function lookFor({ key, request, deadline, held }: TokenWanted): Promise<Look | undefined> {
-    const isUsable = held && isAnswer(held, request, now())
+  async function lookFor({ key, request, deadline, cached }: TokenLookup): Promise<Look | 'unavailable'> {
+    const isUsable = cached && isAnswer(cached, request, now())
     const waitUntil = isUsable ? now() : deadline - attemptMilliseconds
-    return unlessUnavailable(() => cache.look(request.connection, key, waitUntil), undefined)
+    return await unlessUnavailable(() => cache.look(request.connection, key, waitUntil), 'unavailable')
   }
 
-  /** Undefined where nobody is to ask for a while, or somebody else does. */
-  async function unlessSeenTo(look: Look, failure: SharedFailure | undefined, inHand: Token | undefined) {
-    if (failure || look.isLeased) return undefined
-    return inHand ? requestRefresh(look) : look
+  async function obtainUnlessOthersDo(
+    lookup: TokenLookup,
+    look: Look,
+    failure: SharedFailure | undefined,
+    current: Token | undefined,
+  ): Promise<LeasedOutcome> {
+    if (failure || look.isLeased) return { outcome: 'left_to_others' }
+    const refresh = current ? await requestRefresh(look) : ({ kind: 'needed', look } as const)
+    if (refresh.kind === 'requested') return { outcome: 'left_to_others' }
+    return await obtainUnderLease(needOf(lookup, current, look.token), refresh.look)
+  }
+
+  /** One event for the whole fleet. Of a user's token there is none: the function that handles it would lack the password. */
+  async function requestRefresh(look: Look): Promise<Refresh> {
+    const { token, asked } = look
+    if (!events.isHeard || !token || !asked) return { kind: 'needed', look }
+    const claimed = await unlessUnavailable(() => cache.claimRefresh(look, now()), undefined)
+    if (!claimed) return { kind: 'requested' }
+    const { connection, id: tokenId } = token
+    const isRaised = await raiseOrLog(events, [{ type: 'TokenRefreshRequested', connection, tokenId }], log)
+    return isRaised ? { kind: 'requested' } : { kind: 'needed', look: claimed }
+  }
+
+  /**
+   * Asks the authorization server for the whole fleet.
+   * @throws {CacheUnavailableError} where nobody waits for the token: to ask without a lease would be of no use
+   * @throws {TokenwellError} what kept the token from being obtained, where there is no current one
+   */
+  async function obtainUnderLease(need: TokenNeed, look: Look): Promise<LeasedOutcome> {
+    if (look.isLeased) return { outcome: 'left_to_others' }
+    const { request, deadline } = need
+    const fingerprint = look.read.connection?.fingerprint
+    const isAtHand = fingerprint === undefined || connections.has(request.connection, fingerprint)
+    // A process that can tell without reading whether a request may be made tells before it takes the lease.
+    const admission = isAtHand ? await admit(connections, request, fingerprint) : undefined
+    const waitUntil = deadline - attemptMilliseconds
+    const lease = need.isUse
+      ? await unlessUnavailable(() => cache.takeLease(look, waitUntil), unsharedLease)
+      : await cache.takeLease(look, waitUntil)
+    if (!lease) return { outcome: 'left_to_others' }
+    try {
+      return await fromServer.obtain(lease, need, { fingerprint, admission })
+    } catch (error) {
+      if (error instanceof LeaseLostError) return { outcome: 'left_to_others' }
+      throw error
+    }
   }
 
   /** A slow day: each process asks for itself, and keeps what it has. */
-  async function withoutCache(wanted: TokenWanted): Promise<FoundToken> {
-    const { request, held } = wanted
-    const inHand = held && isAnswer(held, request, now()) ? held : undefined
-    if (inHand && isFresh(inHand, now())) return found(inHand, 'memory')
-    wanted.learn(inHand)
-    return answerOf(await asking.alone(order(wanted, inHand, held)), wanted)
+  async function findWithoutCache(lookup: TokenLookup): Promise<FoundToken> {
+    const { request, cached } = lookup
+    const current = cached && isAnswer(cached, request, now()) ? cached : undefined
+    if (current && isFresh(current, now())) {
+      memory.put(lookup.key, current, now())
+      return { token: current, source: 'memory', isNew: false }
+    }
+    rememberKnown(lookup, current)
+    const admission: Admission = await admit(connections, request)
+    const need = needOf(lookup, current, cached)
+    return rememberObtained(lookup, await fromServer.obtain(unsharedLease, need, { fingerprint: undefined, admission }))
   }
 
   /** Handed out from the cache, and so in use. */
-  async function used(token: Token, look: Look): Promise<FoundToken> {
+  async function handOutShared(lookup: TokenLookup, token: Token, look: Look): Promise<FoundToken> {
     await unlessUnavailable(() => cache.noteUse(look, now()), undefined)
-    return found(token, 'cache')
+    return remembered(lookup, token, false)
   }
 
-  /** A token that came while one waited does for once, even if it is one that is kept for nobody. */
-  function isForThoseWhoWaited(token: Token, { rejectedTokenId }: TokenRequest, startedAt: number): boolean {
+  function remembered({ key }: TokenLookup, token: Token, isNew: boolean): FoundToken {
+    memory.put(key, token, now())
+    return { token, source: 'cache', isNew }
+  }
+
+  /** What is known by then is known to all callers at once, not only when a token has come. */
+  function rememberKnown({ key, request, cached }: TokenLookup, current: Token | undefined): void {
+    if (current) memory.put(key, current, now())
+    else if (cached) memory.forget(request.connection, cached.id)
+  }
+
+  function rememberObtained({ key, cached }: TokenLookup, obtained: Obtained): FoundToken {
+    const { token } = obtained
+    if (obtained.outcome === 'postponed') {
+      memory.put(key, token, now())
+      return { token, source: cached?.id === token.id ? 'memory' : 'cache', isNew: false }
+    }
+    if (obtained.isCurrent) memory.put(key, token, now())
+    return { token, source: 'server', isNew: true }
+  }
+
+  /** A token that came while its caller waited does for once, even if it is one that is kept for nobody. */
+  function cameMeanwhile(token: Token, { rejectedTokenId }: TokenRequest, startedAt: number): boolean {
     return token.issuedAt > startedAt && token.id !== rejectedTokenId && secondsLeft(token, now()) >= leastSecondsLeft
   }
 
   /** While it cools down everyone is told; after that those who were waiting when it failed. */
-  function tellable(failure: SharedFailure | undefined, startedAt: number): SharedFailure | undefined {
+  function reportableFailure(failure: SharedFailure | undefined, startedAt: number): SharedFailure | undefined {
     return failure && (now() < failure.until || failure.failedAt > startedAt) ? failure : undefined
   }
 
@@ -117,48 +197,19 @@ export function createAskFleet(parts: AskFleetParts): AskFleet {
   }
 
   async function waitForHolder(looks: number, deadline: number): Promise<void> {
-    const delay = random() * Math.min(poll.lastMilliseconds, poll.firstMilliseconds * 2 ** looks)
-    if (now() + delay > deadline - reserveMilliseconds)
+    const delay = jitteredDelay(poll, looks, random())
+    if (now() + delay > deadline - answerReserveMilliseconds)
       throw new TimedOutError("Somebody else asks for this token, and no answer came before the caller's deadline.")
     await pause(delay)
   }
+
+  return { find, obtainUnderLease }
 }
 
-function found(token: Token, source: FoundToken['source']): FoundToken {
-  return { token, source, isCurrent: true, isNew: false }
-}
-
-function order({ request, deadline }: TokenWanted, inHand: Token | undefined, known: Token | undefined): Order {
-  return { request, deadline, inHand, known, isUse: true }
-}
-
-function answerOf(asked: Asked, { held }: TokenWanted): FoundToken {
-  if (asked.outcome === 'postponed') return found(asked.token, held?.id === asked.token.id ? 'memory' : 'cache')
-  return { token: asked.token, source: 'server', isCurrent: asked.isCurrent, isNew: true }
-}
-
-/**
- * Sees to it that a stale token is renewed while its caller goes on with it.
- * @returns undefined where somebody will do that; else by which look the caller has to
- */
-export type RequestRefresh = (look: Look) => Promise<Look | undefined>
-
-export interface RequestRefreshParts {
-  readonly cache: SharedTokenCache
-  readonly events: EventBus
-  readonly now: () => number
-  readonly log: Log
-}
-
-/** One event for the whole fleet. Of a user's token there is none: who handles it would lack the password. */
-export function createRequestRefresh({ cache, events, now, log }: RequestRefreshParts): RequestRefresh {
-  return async (look) => {
-    const { token, asked } = look
-    if (!events.isHeard || !token || !asked) return look
-    const claimed = await unlessUnavailable(() => cache.claimRefresh(look, now()), undefined)
-    if (!claimed) return undefined
-    const { connection, id: tokenId } = token
-    const isRaised = await raiseOrLog(events, [{ type: 'TokenRefreshRequested', connection, tokenId }], log)
-    return isRaised ? undefined : claimed
-  }
+function needOf(
+  { request, deadline }: TokenLookup,
+  current: Token | undefined,
+  previous: Token | undefined,
+): TokenNeed {
+  return { request, deadline, current, previous, isUse: true }
 }

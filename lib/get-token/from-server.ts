@@ -1,153 +1,198 @@
-import { tokenKey } from '../access-token/token.ts'
-import type { Connection } from '../configuration/connection.ts'
-import type { CoolDowns } from '../fleet/cool-downs.ts'
-import type { SecretsMark } from '../fleet/secrets-version.ts'
+import { isAnswer, keptToken, repeatableRequest, type Token, type TokenRequest } from '../access-token/token.ts'
+import { type Admission, admit } from '../admission/admit-request.ts'
+import { type Backoff, jitteredDelay, type Pause } from '../base/time.ts'
+import type { TokenwellError } from '../base/tokenwell-error.ts'
+import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
+import type { ElementsRevision } from '../fleet/connection-record.ts'
+import { type FailureToShare, type Lease, LeaseLostError } from '../fleet/lease.ts'
+import type { SecretsVersion } from '../fleet/secrets-version.ts'
 import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
-import type { Errand, ObtainToken } from '../token-endpoint/request-token.ts'
-import {
-  RefusedError,
-  TimedOutError,
-  UnreachableError,
-  UnreadableAnswerError,
-} from '../token-endpoint/token-endpoint-error.ts'
-import { type CoolDownKind, CoolingDownError } from './token-error.ts'
+import type { ClientKey } from '../token-endpoint/client-authentication.ts'
+import type { TokenClient, TokenRequestContext } from '../token-endpoint/token-client.ts'
+import { timeoutsUntil } from '../token-endpoint/token-endpoint.ts'
+import { UnreachableError, UnreadableAnswerError, writeFailure } from '../token-endpoint/token-endpoint-error.ts'
+import type { OutcomeLog } from './connection-status.ts'
+import { type CoolDownPolicy, coolDownNames } from './cool-down-policy.ts'
+import { isClientRefused, type SecondAttempts } from './second-attempt.ts'
+import type { StoredToken, TokenCache } from './token-cache.ts'
+import { CoolingDownError, isTokenError } from './token-error.ts'
 
-export interface RequestPolicyParts {
-  readonly coolDowns: CoolDowns
+/** Before a stale token whose renewal failed is tried again. */
+const renewalPauseSeconds = 10
+/** What cools down beyond one token ends for all of them at once: each record says so only for a moment. */
+const widerMilliseconds = 2_000
+const maximumRetries = 2
+/** Full jitter, so that a fleet doesn't come back all at once. */
+const retryBackoff: Backoff = { firstMilliseconds: 200, lastMilliseconds: Infinity }
+/** A repetition that can't have an answer by then is not begun. */
+const leastTimeForAnswerMilliseconds = 2_000
+
+/** What a token is needed for. */
+export interface TokenNeed {
+  readonly request: TokenRequest
+  /** Milliseconds since the epoch by which the answer is needed. */
+  readonly deadline: number
+  /** Good until its time, and to be renewed. */
+  readonly current: Token | undefined
+  /** The last one that was obtained, good or not. */
+  readonly previous: Token | undefined
+  /** Whether somebody asks for the token, who may do so again. */
+  readonly isUse: boolean
+}
+
+/** What is known before a token is asked for. */
+export interface KnownBefore {
+  /** Of the elements by which the fleet goes. */
+  readonly fingerprint: string | undefined
+  /** Absent where the elements have to be read first. */
+  readonly admission: Admission | undefined
+}
+
+/** `postponed`: the current token serves on. */
+export type Obtained =
+  | (StoredToken & { readonly outcome: 'renewed' })
+  | { readonly outcome: 'postponed'; readonly token: Token; readonly error: TokenwellError }
+
+/** A token request that holds the lease of its token. */
+export interface LeasedContext extends TokenRequestContext {
+  /** Of the connection's elements. */
+  readonly fingerprint: string
+  readonly lease: Lease
+}
+
+export interface FromServerDependencies {
+  readonly connections: ConnectionCache
+  readonly cache: TokenCache
+  readonly secretsVersion: SecretsVersion
+  readonly secrets: SecretCache
+  readonly coolDownPolicy: CoolDownPolicy
+  readonly tokenClient: TokenClient
+  readonly secondAttempts: SecondAttempts
+  readonly outcomes: OutcomeLog
   readonly now: () => number
   /** From 0 up to 1. */
   readonly random: () => number
-  readonly pause: (milliseconds: number) => Promise<unknown>
+  readonly pause: Pause
   readonly log: Log
 }
 
 /**
- * The same, asked again where that helps and left alone where it doesn't: passing failures are repeated within the
- * deadline, each time with a new assertion; after a refusal or an outage nobody asks until the cool-down ends.
+ * The last of three tiers: a token from the authorization server, in one sequence: admission, secrets, cool-downs, attempts,
+ * storing.
  */
-export function withRequestPolicy(obtainToken: ObtainToken, parts: RequestPolicyParts): ObtainToken {
-  const { coolDowns, now, random, pause, log } = parts
-  const isOftenRefused = createRefusedUsers(now)
+export type FromServer = ReturnType<typeof createFromServer>
 
-  return async (errand) => {
-    const { connection, deadline } = errand
-    const names = coolDownNames(errand)
+export function createFromServer(dependencies: FromServerDependencies) {
+  const { connections, cache, secretsVersion, secrets, coolDownPolicy } = dependencies
+  const { tokenClient, secondAttempts, outcomes, now, random, pause, log } = dependencies
+  let knownVersion: string | undefined
+  let mayHoldOlder = false
+
+  /**
+   * For the whole fleet, or for this process where the lease is shared with nobody.
+   * @throws {LeaseLostError}
+   * @throws {TokenwellError} what kept the token from being obtained, where there is no current one
+   */
+  async function obtain(lease: Lease, need: TokenNeed, known: KnownBefore): Promise<Obtained> {
+    const { request, deadline, previous, isUse } = need
+    try {
+      const admission = known.admission ?? (await admit(connections, request, known.fingerprint))
+      await lease.activate(revisionOf(admission))
+      const issued = await requestToken({ ...admission, request, deadline, lease })
+      const token = keptToken(issued, previous, now())
+      return { outcome: 'renewed', ...(await cache.store(lease, token, repeatableRequest(request), isUse)) }
+    } catch (error) {
+      if (error instanceof LeaseLostError) throw error
+      return await endWithFailure(lease, need, error)
+    }
+  }
+
+  /** A token of the authorization server, which nobody stores here. Its failures are noted and cool down. */
+  async function requestToken(context: LeasedContext): Promise<Token> {
+    const { name } = context.connection
+    try {
+      const token = await requestWithRetries(context, await refreshSecrets())
+      outcomes.noteToken(name)
+      return token
+    } catch (error) {
+      if (!(error instanceof LeaseLostError)) outcomes.noteFailure(name, error)
+      throw error
+    }
+  }
+
+  /** Secrets are read again where one has changed since this process read its own. Current tokens stay good. */
+  async function refreshSecrets(): Promise<string | undefined> {
+    const version = await secretsVersion.read()
+    if (version !== undefined && version !== knownVersion) {
+      if (mayHoldOlder) secrets.readAllAgain()
+      knownVersion = version
+    }
+    mayHoldOlder = true
+    return knownVersion
+  }
+
+  /** Passing failures are repeated within the deadline, each time with a new assertion. */
+  async function requestWithRetries(context: LeasedContext, version: string | undefined): Promise<Token> {
+    const { connection, deadline } = context
+    const names = coolDownNames(context, context.fingerprint, version)
     for (let attempt = 1; ; attempt++) {
-      await coolDowns.demand(names.all)
+      await coolDownPolicy.demandEnd(names)
       try {
-        const token = await obtainToken(errand)
-        await coolDowns.end(names.all)
+        const token = await attemptTwice(context)
+        await coolDownPolicy.noteSuccess(names)
         return token
       } catch (error) {
         const delay = retryDelay(error, attempt, deadline - now(), random())
-        const told = await coolDown(error, connection, names, delay !== undefined)
-        await coolDowns.release(names.all)
-        if (delay === undefined) throw told
+        const reported = await coolDownPolicy.noteFailure(error, connection, names, delay !== undefined)
+        if (delay === undefined) throw reported
         log({ event: 'token_request_repeated', connection: connection.name, attempt, milliseconds: delay })
         await pause(delay)
       }
     }
   }
 
-  /** Begins what cool-down this failure asks for; returns what callers are told. */
-  async function coolDown(
-    error: unknown,
-    connection: Connection,
-    names: CoolDownNames,
-    isRepeated: boolean,
-  ): Promise<unknown> {
-    if (error instanceof UnreadableAnswerError) await coolDowns.end([names.endpoint])
-    if (!(error instanceof RefusedError || error instanceof UnreachableError || error instanceof TimedOutError))
-      return error
-
-    const { coolDownSeconds: baseSeconds } = connection.authorizationServer
-    const begin = async (of: CoolDownKind, retryAfterSeconds?: number) => {
-      log({ event: 'cool_down_begun', connection: connection.name, of, code: error.code })
-      const duration = { baseSeconds, ...(retryAfterSeconds !== undefined && { retryAfterSeconds }) }
-      const told = await coolDowns.begin(names[of], error, duration)
-      return CoolingDownError.after(error, told.retryAfterSeconds, of)
+  /** Once more where a client was refused for a reason that is gone by then. */
+  async function attemptTwice(context: LeasedContext): Promise<Token> {
+    try {
+      return await attemptOnce(context)
+    } catch (error) {
+      if (!isClientRefused(error)) throw error
+      const second = await secondAttempts.choose(context.connection, error)
+      if (second.kind === 'none') throw error
+      if (second.kind === 'repeat') return await attemptOnce(context)
+      try {
+        return await attemptOnce(context, second.key)
+      } catch (secondError) {
+        // What the server says of the key that is meant to be used tells more.
+        throw isClientRefused(secondError) ? error : secondError
+      }
     }
-
-    // A caller in a hurry says nothing about the server.
-    if (error instanceof TimedOutError) return error.isServers ? begin('endpoint') : error
-    if (error instanceof UnreachableError) {
-      // Where the server says when to come back nobody asks before; else only who gives up tells the others.
-      const isTold = error.retryAfterSeconds !== undefined || !isRepeated
-      return isTold ? begin('endpoint', error.retryAfterSeconds) : error
-    }
-    await coolDowns.end([names.endpoint])
-    if (error.error === 'invalid_grant' && isOftenRefused(names.user)) return begin('user')
-    return begin(error.fault === 'client' ? 'client' : 'token')
   }
-}
 
-interface CoolDownNames extends Readonly<Record<CoolDownKind, string>> {
-  readonly all: readonly string[]
-}
-
-/** Under other elements or with another key it may go better: what was refused under these is another's name then. */
-function coolDownNames({ connection, fingerprint, secretsMark = '', request }: Errand): CoolDownNames {
-  const { name, authorizationServer } = connection
-  const names = {
-    endpoint: `endpoint ${authorizationServer.tokenEndpoint}`,
-    client: `client ${name} ${fingerprint} ${secretsMark}`,
-    user: `user ${JSON.stringify([name, request.username ?? null, fingerprint])}`,
-    token: `token ${tokenKey(request)} ${fingerprint}`,
+  async function attemptOnce(context: LeasedContext, key?: ClientKey): Promise<Token> {
+    const { connection, deadline, lease } = context
+    const credentials = await tokenClient.authenticate(connection, key)
+    await lease.keepFor(timeoutsUntil(deadline, now(), connection.authorizationServer).totalMilliseconds)
+    return await tokenClient.requestToken(context, credentials)
   }
-  return { ...names, all: Object.values(names) }
-}
 
-export interface SecretsInStepParts {
-  readonly mark: SecretsMark
-  readonly secrets: SecretCache
-}
-
-/** The same, with the secrets as they are since the fleet was last told that one has changed. Tokens in hand stay good. */
-export function withSecretsInStep(obtainToken: ObtainToken, { mark, secrets }: SecretsInStepParts): ObtainToken {
-  let known: string | undefined
-  let mayHoldOlder = false
-
-  return async (errand) => {
-    const current = await mark.read()
-    if (current !== undefined && current !== known) {
-      if (mayHoldOlder) secrets.readAllAgain()
-      known = current
-    }
-    mayHoldOlder = true
-    return obtainToken({ ...errand, ...(known !== undefined && { secretsMark: known }) })
+  /** The others are told; a current token is to be renewed later. */
+  async function endWithFailure(lease: Lease, { request, current }: TokenNeed, error: unknown): Promise<Obtained> {
+    const isCurrent = current !== undefined && isTokenError(error) && isAnswer(current, request, now())
+    const refreshAt = isCurrent ? now() + renewalPause(error) * 1000 : undefined
+    await lease.end({ ...failureToShare(error, now()), ...(refreshAt !== undefined && { refreshAt }) })
+    if (!isCurrent || refreshAt === undefined) throw error
+    log({ event: 'renewal_failed', connection: request.connection, code: error.code, reason: error.message })
+    return { outcome: 'postponed', token: { ...current, refreshAt }, error }
   }
+
+  return { obtain, requestToken }
 }
-
-const windowMilliseconds = 60_000
-const severalRefusals = 3
-/** The least recently refused are forgotten first. */
-const maximumUsers = 10_000
-
-/**
- * Counts refused passwords: each has a token key of its own, so that without this a guesser would meet no cool-down.
- * @returns whether, with this one, the user was refused several times within a minute
- */
-export function createRefusedUsers(now: () => number): (user: string) => boolean {
-  const refusals = new Map<string, readonly number[]>()
-  return (user) => {
-    const recent = [...(refusals.get(user) ?? []).filter((at) => now() - at < windowMilliseconds), now()]
-    refusals.delete(user)
-    refusals.set(user, recent.slice(-severalRefusals))
-    const [oldest] = refusals.keys()
-    if (refusals.size > maximumUsers && oldest !== undefined) refusals.delete(oldest)
-    return recent.length >= severalRefusals
-  }
-}
-
-const maximumRetries = 2
-const firstBackoffMilliseconds = 200
-/** A repetition that can't have an answer by then is not begun. */
-const leastTimeForAnswerMilliseconds = 2_000
 
 /**
  * How long to wait before the next attempt; undefined where there is none: what was refused stays refused, and what may
- * have been answered isn't asked again. Full jitter, so that a fleet doesn't come back all at once.
+ * have been answered isn't asked again.
  * @param attempt how many there were
  * @param leftMilliseconds until the caller's deadline
  * @param random from 0 up to 1
@@ -159,7 +204,27 @@ export function retryDelay(
   random: number,
 ): number | undefined {
   if (!(error instanceof UnreachableError) || error.isLasting || attempt > maximumRetries) return undefined
-  const jitter = random * firstBackoffMilliseconds * 2 ** (attempt - 1)
-  const delay = (error.retryAfterSeconds ?? 0) * 1000 + jitter
+  const delay = (error.retryAfterSeconds ?? 0) * 1000 + jitteredDelay(retryBackoff, attempt - 1, random)
   return delay + leastTimeForAnswerMilliseconds <= leftMilliseconds ? delay : undefined
+}
+
+/** What the fleet is told: what the token endpoint did. Of our own faults each process has to see for itself. */
+function failureToShare(error: unknown, now: number): FailureToShare {
+  if (error instanceof UnreadableAnswerError) return { failure: writeFailure(error) }
+  if (!(error instanceof CoolingDownError) || !error.failure) return {}
+  const retryAt = now + error.retryAfterSeconds * 1000
+  const shared = { failure: writeFailure(error.failure), retryAt }
+  if (!error.began) return shared
+  return { ...shared, until: error.began === 'token' ? retryAt : Math.min(retryAt, now + widerMilliseconds) }
+}
+
+function renewalPause(error: TokenwellError): number {
+  return error instanceof CoolingDownError ? error.retryAfterSeconds : renewalPauseSeconds
+}
+
+/** What the fleet is told of the elements by which a token is asked for. */
+export function revisionOf({ connection, fingerprint }: KnownConnection): ElementsRevision {
+  const { warming, authorizationServer } = connection
+  const { id, maximumConcurrency } = authorizationServer
+  return { fingerprint, ...(warming && { warming: { ...warming, authorizationServer: id, maximumConcurrency } }) }
 }

@@ -1,20 +1,13 @@
 import { isFresh, lifetimeSeconds, secondsLeft } from '../access-token/lifetime.ts'
-import {
-  type FoundToken,
-  isAnswer,
-  leastSecondsLeft,
-  type Token,
-  type TokenRequest,
-  tokenKey,
-} from '../access-token/token.ts'
+import { isAnswer, leastSecondsLeft, type Token, type TokenRequest, tokenKey } from '../access-token/token.ts'
 import { admitGrantType, InvalidRequestError } from '../admission/admit-request.ts'
 import { createSingleFlight } from '../base/single-flight.ts'
 import type { Pause } from '../base/time.ts'
 import type { Log } from '../log/log-event.ts'
 import { TimedOutError, UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
-import type { AskFleet } from './from-fleet.ts'
-import type { RejectToken } from './reject-token.ts'
-import type { HeldToken, TokenMemory } from './token-memory.ts'
+import type { FoundToken, FromFleet } from './from-fleet.ts'
+import type { Rejections } from './reject-token.ts'
+import type { CachedToken, TokenMemory } from './token-memory.ts'
 
 export interface HandedOutToken {
   readonly token: Token
@@ -23,58 +16,26 @@ export interface HandedOutToken {
   readonly secondsLeft: number
 }
 
-export interface GetTokenParts {
+export interface TokensDependencies {
   readonly memory: TokenMemory
   /** How long a token is handed out from memory before the fleet is asked whether it is still that one. */
   readonly memoryMaximumSeconds: number
-  readonly rejectToken: RejectToken
-  readonly askFleet: AskFleet
+  readonly rejections: Rejections
+  readonly fromFleet: FromFleet
   readonly now: () => number
   readonly pause: Pause
   readonly log: Log
 }
 
-/**
- * The use case: a token for a request. Its errors are those of `TokenError`.
- * @param deadline milliseconds since the epoch by which the caller needs an answer
- */
-export type GetToken = (request: TokenRequest, deadline: number) => Promise<HandedOutToken>
+/** The first of three tiers: the tokens in this process's memory. The next one is `from-fleet.ts`. */
+export type Tokens = ReturnType<typeof createTokens>
 
-export function createGetToken(parts: GetTokenParts): GetToken {
-  const { memory, memoryMaximumSeconds, rejectToken, askFleet, now, pause, log } = parts
+export function createTokens(dependencies: TokensDependencies) {
+  const { memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log } = dependencies
   const outOfTime = () => new TimedOutError("No token came before the caller's deadline.")
   const singleFlight = createSingleFlight<FoundToken>({ now, pause, outOfTime })
 
-  return async (request, deadline) => {
-    const key = tokenKey(request)
-    if (request.rejectedTokenId !== undefined) await rejectToken(request.connection, request.rejectedTokenId)
-
-    const held = memory.get(key)
-    // Who meets a stale token first renews it; the others get it at once.
-    if (held && isAnswer(held.token, request, now()) && isConfirmed(held))
-      if (isFresh(held.token, now()) || singleFlight.isUnderWay(key)) return handOut(held.token, 'memory', request)
-
-    for (;;) {
-      let isOurs = false
-      const start = async () => {
-        isOurs = true
-        const found = await askFleet({ key, request, deadline, ...(held && { held: held.token }), learn })
-        if (found.isCurrent) memory.put(key, found.token, now())
-        return found
-      }
-      const { token, source, isNew } = await singleFlight.join(key, start, deadline)
-      // What others found may not do for this one.
-      if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, request)
-    }
-
-    /** What is known by then is known to all callers at once, not only when the flight lands. */
-    function learn(current: Token | undefined): void {
-      if (current) memory.put(key, current, now())
-      else if (held) memory.forget(request.connection, held.token.id)
-    }
-  }
-
-  function isConfirmed({ confirmedAt }: HeldToken): boolean {
+  function isConfirmed({ confirmedAt }: CachedToken): boolean {
     return now() < confirmedAt + memoryMaximumSeconds * 1000
   }
 
@@ -91,5 +52,35 @@ export function createGetToken(parts: GetTokenParts): GetToken {
       )
     log({ event: 'token_handed_out', connection: token.connection, source, secondsLeft: left })
     return { token, source, secondsLeft: left }
+  }
+
+  return {
+    /**
+     * A token for a request.
+     * @param deadline milliseconds since the epoch by which the caller needs an answer
+     * @throws {TokenwellError} what kept it from being obtained
+     */
+    async get(request: TokenRequest, deadline: number): Promise<HandedOutToken> {
+      const key = tokenKey(request)
+      const { connection, rejectedTokenId } = request
+      if (rejectedTokenId !== undefined) await rejections.drop(connection, rejectedTokenId)
+
+      const cached = memory.get(key)
+      // The first caller who meets a stale token renews it; the others get it at once.
+      if (cached && isAnswer(cached.token, request, now()) && isConfirmed(cached))
+        if (isFresh(cached.token, now()) || singleFlight.isUnderWay(key))
+          return handOut(cached.token, 'memory', request)
+
+      for (;;) {
+        let isOurs = false
+        const find = async () => {
+          isOurs = true
+          return await fromFleet.find({ key, request, deadline, ...(cached && { cached: cached.token }) })
+        }
+        const { token, source, isNew } = await singleFlight.join(key, find, deadline)
+        // What others found may not do for this one.
+        if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, request)
+      }
+    },
   }
 }

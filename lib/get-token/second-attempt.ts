@@ -1,4 +1,3 @@
-import type { Token } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
@@ -6,47 +5,26 @@ import { SecretError } from '../secret/secret-store.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
 import type { ClockOffsets } from '../token-endpoint/assertion.ts'
 import type { ClientKey, ClientKeys } from '../token-endpoint/client-authentication.ts'
-import type { Errand, ObtainToken } from '../token-endpoint/request-token.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
 
-export interface SecondAttemptParts {
+/** What to do after a server has refused a client. */
+export type SecondAttempt =
+  | { readonly kind: 'none' }
+  /** The reason is gone by now: the same once more. */
+  | { readonly kind: 'repeat' }
+  | { readonly kind: 'by_previous_key'; readonly key: ClientKey }
+
+export interface SecondAttemptsDependencies {
   readonly clientKeys: ClientKeys
   readonly clockOffsets: ClockOffsets
   readonly secrets: SecretCache
   readonly log: Log
 }
 
-/**
- * The same, and once more where a client was refused for a reason that is gone by then: the first that holds of our clock
- * being off, by the `Date` of the server's answer, and the secret having a newer version; else, where there is one, by the
- * key that was current before, which a server that hasn't heard of the new one still takes.
- */
-export function withSecondAttempt(obtainToken: ObtainToken, parts: SecondAttemptParts): ObtainToken {
-  const { clientKeys, clockOffsets, secrets, log } = parts
+/** Finds the reason why a client was refused. */
+export type SecondAttempts = ReturnType<typeof createSecondAttempts>
 
-  return async (errand) => {
-    try {
-      return await obtainToken(errand)
-    } catch (error) {
-      if (!isClientRefused(error)) throw error
-      const { connection } = errand
-      if (isClockOff(connection, error) || (await hasNewerSecret(connection))) return obtainToken(errand)
-      const previousKey = await findPreviousKey(connection)
-      if (!previousKey) throw error
-      return obtainByPreviousKey({ ...errand, previousKey }, error)
-    }
-  }
-
-  async function obtainByPreviousKey(errand: Errand, refusal: RefusedError): Promise<Token> {
-    log({ event: 'previous_key_tried', connection: errand.connection.name })
-    try {
-      return await obtainToken(errand)
-    } catch (error) {
-      // What the server says of the key that is meant to be used tells more.
-      throw isClientRefused(error) ? refusal : error
-    }
-  }
-
+export function createSecondAttempts({ clientKeys, clockOffsets, secrets, log }: SecondAttemptsDependencies) {
   function isClockOff({ authorizationServer: { id } }: Connection, { clockOffsetMilliseconds }: RefusedError): boolean {
     if (clockOffsetMilliseconds === undefined) return false
     clockOffsets.learn(id, clockOffsetMilliseconds)
@@ -61,9 +39,23 @@ export function withSecondAttempt(obtainToken: ObtainToken, parts: SecondAttempt
     return isNewer ?? false
   }
 
-  function findPreviousKey(connection: Connection): Promise<ClientKey | undefined> {
-    return unlessUnusable(() => clientKeys.previous(connection))
+  return {
+    /**
+     * The first that holds: our clock is off, by the `Date` of the server's answer; the secret has a newer version; there is a key
+     * that was current before, which a server that hasn't heard of the new one still takes.
+     */
+    async choose(connection: Connection, refusal: RefusedError): Promise<SecondAttempt> {
+      if (isClockOff(connection, refusal) || (await hasNewerSecret(connection))) return { kind: 'repeat' }
+      const key = await unlessUnusable(() => clientKeys.previous(connection))
+      if (!key) return { kind: 'none' }
+      log({ event: 'previous_key_tried', connection: connection.name })
+      return { kind: 'by_previous_key', key }
+    },
   }
+}
+
+export function isClientRefused(error: unknown): error is RefusedError {
+  return error instanceof RefusedError && error.error === 'invalid_client'
 }
 
 /** The name of the secret by which the client authenticates. */
@@ -77,10 +69,6 @@ function clientSecretOf({ clientAuthentication: way, authorizationServer }: Conn
     case 'client_secret_jwt':
       return way.assertion.key.location
   }
-}
-
-function isClientRefused(error: unknown): error is RefusedError {
-  return error instanceof RefusedError && error.error === 'invalid_client'
 }
 
 /** Undefined where a secret can't be had or used: the server's refusal says more than that. */

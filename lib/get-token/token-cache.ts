@@ -1,10 +1,11 @@
-import type { Token, TokenKey } from '../access-token/token.ts'
-import type { Budget } from '../fleet/circuit-breaker.ts'
-import { type ConnectionRecord, withoutUse, withUse } from '../fleet/connection-record.ts'
-import type { ReadRecord, TokenRecords } from '../fleet/fleet-records.ts'
+import type { RepeatableRequest, Token, TokenKey } from '../access-token/token.ts'
+import { isJsonObject, parseJson } from '../base/decoding.ts'
+import { type CircuitBreaker, unlessUnavailable } from '../fleet/circuit-breaker.ts'
+import { withoutUse, withUse } from '../fleet/connection-record.ts'
+import type { FleetRecords, ReadRecord } from '../fleet/fleet-records.ts'
 import { createLease, type Lease, leaseMilliseconds } from '../fleet/lease.ts'
 import { type RecordName, recordNameOf, tokenRecordName } from '../fleet/record-store.ts'
-import { type TokenSealing, UnreadableTokenError } from '../fleet/sealing.ts'
+import { type Sealing, UnreadableTokenError } from '../fleet/sealing.ts'
 import { dueAt, isLeased, withoutFailure, withoutLease, withoutToken } from '../fleet/token-record.ts'
 import type { Log } from '../log/log-event.ts'
 import { Secret } from '../secret/secret.ts'
@@ -16,13 +17,22 @@ import type { Invalidation, Rejection } from './token-memory.ts'
 const rejectionMilliseconds = 5_000
 /** So long a renewal that somebody has asked for is waited for before it is asked for again. */
 const refreshRequestMilliseconds = 20_000
+/** How long a caller waits for the token that is there already, while the store asks to wait. */
+const storingMilliseconds = 3_000
+
+/** A token as the fleet shares it: with the generation that it belongs to, and what it was asked for. */
+export interface SharedToken extends Token {
+  readonly generation: number
+  /** Absent where it can't be asked for again: nobody has the user's password. */
+  readonly asked?: RepeatableRequest
+}
 
 /** What the fleet knew of a token at one moment. */
 export interface Look {
-  /** Of the current generation. Whether it may still be used is for the reader to decide. */
+  /** Of the active generation. Whether it may still be used is for the reader to decide. */
   readonly token?: SharedToken
   /** By which it can be asked for again, whatever has become of the token: of one that was rejected, too. */
-  readonly asked?: AskedFor
+  readonly asked?: RepeatableRequest
   /** What the last one who asked got instead of a token. */
   readonly failure?: SharedFailure
   /** Somebody asks for it, or died doing so a moment ago. */
@@ -37,56 +47,38 @@ export interface SharedFailure {
   readonly error: CoolingDownError
 }
 
-/**
- * The tokens of a whole fleet. For each token key one process at a time holds the lease: the right to ask the token
- * endpoint and to store what comes.
- * Each call throws `CacheUnavailableError` where the cache fails or takes too long.
- */
-export interface SharedTokenCache {
-  /** One round trip. @param waitUntil milliseconds since the epoch: how long to wait while the store is throttled */
-  look(connection: string, key: TokenKey, waitUntil: number): Promise<Look>
-  /** The same by the name of its record. */
-  lookAt(name: RecordName, waitUntil: number): Promise<Look>
-  /** Notes that the token is in use, so that it is kept warm; seldom: what was noted a short time ago costs nothing. */
-  noteUse(look: Look, waitUntil: number): Promise<void>
-  /** It is kept warm no longer, until somebody uses it again. */
-  forgetUse(look: Look, waitUntil: number): Promise<void>
-  /**
-   * @returns whether it is kept warm; where it is listed as due at another time than it is, or all the same, that ends
-   */
-  isKeptWarm(look: Look, waitUntil: number): Promise<boolean>
-  /**
-   * For one of the fleet the right to ask that its stale token be renewed, and for a while for no other.
-   * @returns what there is now; undefined where somebody else has it
-   */
-  claimRefresh(look: Look, waitUntil: number): Promise<Look | undefined>
-  /** @returns undefined where somebody else holds it */
-  takeLease(look: Look, waitUntil: number): Promise<Lease | undefined>
-  /**
-   * Compare-and-invalidate; whoever asks for that token at this moment can't store it any more.
-   * @returns undefined for a token that was never shared
-   */
-  invalidate(rejection: Rejection): Promise<Invalidation | undefined>
+export interface StoredToken {
+  /** To be handed out: the one that was obtained, or a newer one that is there already. */
+  readonly token: Token
+  /** Whether it may answer further requests. */
+  readonly isCurrent: boolean
+  /** Whether the fleet has it, too. */
+  readonly isShared: boolean
 }
 
-export interface SharedTokenCacheParts {
-  readonly records: TokenRecords
-  readonly sealing: TokenSealing
-  readonly budget: Budget
+export interface TokenCacheDependencies {
+  readonly records: FleetRecords
+  readonly sealing: Sealing
+  readonly breaker: CircuitBreaker
   readonly now: () => number
   readonly randomId: () => string
   readonly log: Log
 }
 
-export function createSharedTokenCache(parts: SharedTokenCacheParts): SharedTokenCache {
-  const { records, sealing, budget, now, randomId, log } = parts
+/**
+ * The tokens of a whole fleet. For each token key one process at a time holds the lease: the right to ask the token
+ * endpoint and to store what comes. Each call throws `CacheUnavailableError` where the cache fails or takes too long;
+ * `waitUntil` says, in milliseconds since the epoch, how long to wait while the store is throttled.
+ */
+export type TokenCache = ReturnType<typeof createTokenCache>
 
+export function createTokenCache({ records, sealing, breaker, now, randomId, log }: TokenCacheDependencies) {
   /** Whatever is sealed there, of whichever generation. */
-  async function sealedIn({ name, record }: ReadRecord, waitUntil: number): Promise<SharedToken | undefined> {
+  async function openSeal({ name, record }: ReadRecord, waitUntil: number): Promise<SharedToken | undefined> {
     const { sealedToken } = record
     if (sealedToken === undefined) return undefined
     try {
-      return await budget.spend('keys', () => sealing.open(name, sealedToken), waitUntil)
+      return readSharedToken(await breaker.call('keys', () => sealing.open(name, sealedToken), waitUntil), name)
     } catch (error) {
       if (!(error instanceof UnreadableTokenError)) throw error
       log({ event: 'cached_token_unreadable', connection: name.group, reason: error.message })
@@ -94,22 +86,15 @@ export function createSharedTokenCache(parts: SharedTokenCacheParts): SharedToke
     }
   }
 
-  /** What stands in clear may be a lie: both have to say that it is of this generation, and wasn't dropped. */
-  function current(sealed: SharedToken | undefined, { record, connection }: ReadRecord): SharedToken | undefined {
-    const { generation, refreshAt } = record
-    if (!sealed || generation === undefined) return undefined
-    if (generation !== connection?.generation || generation !== sealed.generation) return undefined
-    return { ...sealed, refreshAt: refreshAt ?? sealed.refreshAt }
+  async function activeToken(read: ReadRecord, waitUntil: number): Promise<SharedToken | undefined> {
+    return ofActiveGeneration(await openSeal(read, waitUntil), read)
   }
 
-  async function tokenIn(read: ReadRecord, waitUntil: number): Promise<SharedToken | undefined> {
-    return current(await sealedIn(read, waitUntil), read)
-  }
-
+  /** One round trip. */
   async function lookAt(name: RecordName, waitUntil: number): Promise<Look> {
     const read = await records.read(name, waitUntil)
-    const sealed = await sealedIn(read, waitUntil)
-    const [token, failure] = [current(sealed, read), failureIn(read)]
+    const sealed = await openSeal(read, waitUntil)
+    const [token, failure] = [ofActiveGeneration(sealed, read), failureIn(read, now())]
     return {
       ...(token && { token }),
       ...(sealed?.asked && { asked: sealed.asked }),
@@ -119,110 +104,180 @@ export function createSharedTokenCache(parts: SharedTokenCacheParts): SharedToke
     }
   }
 
-  /** Listed as due when it is; who has written it meanwhile has done so. */
+  async function look(connection: string, key: TokenKey, waitUntil: number): Promise<Look> {
+    const digest = await breaker.call('keys', () => sealing.digest(key), waitUntil)
+    return await lookAt(tokenRecordName(connection, digest), waitUntil)
+  }
+
+  /** Lists it as due when it is; another process that has written it meanwhile has done so. */
   async function list(read: ReadRecord, waitUntil: number): Promise<void> {
     const { record, connection, name } = read
     if (dueAt(record, connection, name.id) !== read.dueAt) await records.write(read, record, waitUntil)
   }
 
-  function failureIn({ record, connection }: ReadRecord): SharedFailure | undefined {
-    const { failure, failedAt, coolDownUntil, retryAt, failedFingerprint } = record
-    // Under other elements it may go better.
-    if (failure === undefined || failedAt === undefined || failedFingerprint !== connection?.fingerprint)
-      return undefined
-    const error = readFailure(failure)
-    const until = coolDownUntil ?? failedAt
-    const waitSeconds = Math.max(1, Math.ceil(((retryAt ?? until) - now()) / 1000))
-    return error && { failedAt, until, error: CoolingDownError.after(error, waitSeconds) }
+  /** Notes that the token is in use, so that it is kept warm; seldom: what was noted a short time ago costs nothing. */
+  async function noteUse({ read }: Look, waitUntil: number): Promise<void> {
+    const { name, connection } = read
+    if (!connection) return
+    const used = withUse(connection, name.id, now())
+    if (used !== connection && !(await records.writeConnection(name.group, connection, used, waitUntil))) return
+    await list({ ...read, connection: used }, waitUntil)
+  }
+
+  /** It is kept warm no longer, until somebody uses it again. */
+  async function forgetUse({ read: { name, connection } }: Look, waitUntil: number): Promise<void> {
+    await records.amendConnection(name.group, connection, (before) => before && withoutUse(before, name.id), waitUntil)
+  }
+
+  /** @returns whether it is kept warm; where it is listed as due at another time than it is, or all the same, that ends */
+  async function isKeptWarm({ read }: Look, waitUntil: number): Promise<boolean> {
+    const { record, connection, name } = read
+    await list(read, waitUntil)
+    return dueAt(record, connection, name.id) !== undefined
+  }
+
+  /**
+   * For one of the fleet the right to ask that its stale token be renewed, and for a while for no other.
+   * @returns what there is now; undefined where another process has the right
+   */
+  async function claimRefresh(look: Look, waitUntil: number): Promise<Look | undefined> {
+    const { refreshRequestedAt = -Infinity, ...record } = look.read.record
+    if (now() < refreshRequestedAt + refreshRequestMilliseconds) return undefined
+    const read = await records.write(look.read, { ...record, refreshRequestedAt: now() }, waitUntil)
+    return read && { ...look, read }
+  }
+
+  /** @returns undefined where another process holds it */
+  async function takeLease({ read, isLeased: isTaken }: Look, waitUntil: number): Promise<Lease | undefined> {
+    if (isTaken) return undefined
+    const term = { leaseOwner: randomId(), leaseUntil: now() + leaseMilliseconds }
+    const taken = await records.write(read, { ...withoutFailure(read.record), ...term }, waitUntil)
+    return taken && createLease({ records, sealing, now }, taken, term, waitUntil)
+  }
+
+  /** Stores it only while the lease is held; else looks whether a better one is there. */
+  async function storeFenced(lease: Lease, token: SharedToken, until: number): Promise<StoredToken> {
+    if (await lease.write(sealable(token), until)) return { token, isCurrent: true, isShared: true }
+    const read = await lease.readAgain(until)
+    const newer = read && (await activeToken(read, until))
+    await lease.release(until)
+    const isBetter = newer && newer.issuedAt > token.issuedAt && now() < newer.usableUntil
+    return isBetter ? { token: newer, isCurrent: true, isShared: true } : { token, isCurrent: false, isShared: false }
+  }
+
+  /**
+   * Stores the token, unless the lease was lost or the generation has risen, and ends the lease.
+   * @param asked absent where it can't be asked for again
+   * @param isUse whether somebody asks for the token, who may do so again
+   */
+  async function store(
+    lease: Lease,
+    token: Token,
+    asked: RepeatableRequest | undefined,
+    isUse: boolean,
+  ): Promise<StoredToken> {
+    const id = lease.idFor(token.id)
+    const unshared = { token: { ...token, id }, isCurrent: true, isShared: false }
+    const generation = lease.generation()
+    if (generation === undefined) return unshared
+    const shared = { ...token, id, generation, ...(asked && { asked }) }
+    // Where nobody waits for it, to be stored is all that it is for.
+    const until = isUse ? Math.min(lease.waitUntil, now() + storingMilliseconds) : lease.waitUntil
+    // A token that never comes takes no place among those that are kept warm; where noting its use fails the next hit does it.
+    if (isUse && asked) await unlessUnavailable(() => lease.noteUse(until), undefined)
+    return await unlessUnavailable(() => storeFenced(lease, shared, until), unshared)
+  }
+
+  /**
+   * Stores the token in advance: it counts from when that generation is active. Ends the lease.
+   * @returns undefined where the lease was lost, or that generation is not staged any more
+   */
+  async function storeStaged(
+    lease: Lease,
+    token: Token,
+    asked: RepeatableRequest,
+    generation: number,
+  ): Promise<Token | undefined> {
+    const shared = { ...token, id: lease.idFor(token.id), generation, asked }
+    if (await lease.write(sealable(shared), lease.waitUntil)) return shared
+    await lease.release(lease.waitUntil)
+    return undefined
+  }
+
+  /**
+   * Compare-and-invalidate; whoever asks for that token at this moment can't store it any more.
+   * @returns undefined for a token that was never shared
+   */
+  async function invalidate(rejection: Rejection): Promise<Invalidation | undefined> {
+    const { connection, tokenId, now: at, minimumIntervalMilliseconds } = rejection
+    const name = recordNameOf(connection, tokenId)
+    if (!name) return undefined
+    const waitUntil = at + rejectionMilliseconds
+    let outcome: Invalidation = { outcome: 'absent' }
+    await records.amend(
+      name,
+      async (read) => {
+        outcome = { outcome: 'absent' }
+        const token = await activeToken(read, waitUntil)
+        if (token?.id !== tokenId) return undefined
+        const retryAt = (read.record.rejectedAt ?? -Infinity) + minimumIntervalMilliseconds
+        outcome = at < retryAt ? { outcome: 'too_soon', retryAt } : { outcome: 'dropped' }
+        if (at < retryAt) return undefined
+        const isRepeatable = token.asked !== undefined
+        return { ...withoutLease(withoutToken(read.record, { isRepeatable })), rejectedAt: at }
+      },
+      waitUntil,
+    )
+    return outcome
   }
 
   return {
-    async look(connection, key, waitUntil) {
-      const digest = await budget.spend('keys', () => sealing.digest(key), waitUntil)
-      return lookAt(tokenRecordName(connection, digest), waitUntil)
-    },
-    lookAt,
-    async noteUse({ read }, waitUntil) {
-      const { name, connection } = read
-      if (!connection) return
-      const used = withUse(connection, name.id, now())
-      if (used !== connection && !(await records.writeConnection(name.group, connection, used, waitUntil))) return
-      await list({ ...read, connection: used }, waitUntil)
-    },
-    async forgetUse({ read: { name, connection } }, waitUntil) {
-      const without = (before: ConnectionRecord | undefined) => before && withoutUse(before, name.id)
-      await records.amendConnection(name.group, connection, without, waitUntil)
-    },
-    async isKeptWarm({ read }, waitUntil) {
-      const { record, connection, name } = read
-      await list(read, waitUntil)
-      return dueAt(record, connection, name.id) !== undefined
-    },
-    async claimRefresh(look, waitUntil) {
-      const { refreshRequestedAt = -Infinity, ...record } = look.read.record
-      if (now() < refreshRequestedAt + refreshRequestMilliseconds) return undefined
-      const read = await records.write(look.read, { ...record, refreshRequestedAt: now() }, waitUntil)
-      return read && { ...look, read }
-    },
-    async takeLease({ read, isLeased: isTaken }, waitUntil) {
-      if (isTaken) return undefined
-      const lease = { leaseOwner: randomId(), leaseUntil: now() + leaseMilliseconds }
-      const held = await records.write(read, { ...withoutFailure(read.record), ...lease }, waitUntil)
-      return held && createLease({ ...parts, tokenIn }, held, lease, waitUntil)
-    },
-    async invalidate({ connection, tokenId, now: at, minimumIntervalMilliseconds }) {
-      const name = recordNameOf(connection, tokenId)
-      if (!name) return undefined
-      const waitUntil = at + rejectionMilliseconds
-      let outcome: Invalidation = { outcome: 'absent' }
-      await records.amend(
-        name,
-        async (read) => {
-          outcome = { outcome: 'absent' }
-          const token = await tokenIn(read, waitUntil)
-          if (token?.id !== tokenId) return undefined
-          const retryAt = (read.record.rejectedAt ?? -Infinity) + minimumIntervalMilliseconds
-          outcome = at < retryAt ? { outcome: 'too_soon', retryAt } : { outcome: 'dropped' }
-          if (at < retryAt) return undefined
-          const isRepeatable = token.asked !== undefined
-          return { ...withoutLease(withoutToken(read.record, { isRepeatable })), rejectedAt: at }
-        },
-        waitUntil,
-      )
-      return outcome
-    },
+    ...{ look, lookAt, noteUse, forgetUse, isKeptWarm, claimRefresh },
+    ...{ takeLease, store, storeStaged, invalidate },
   }
 }
 
-/** A token as the fleet shares it: with the generation that it belongs to, and what it was asked for. */
-export interface SharedToken extends Token {
-  readonly generation: number
-  /** Absent where it can't be asked for again: nobody has the user's password. */
-  readonly asked?: AskedFor
+/** What stands in clear may be a lie: both have to say that it is of this generation, and wasn't dropped. */
+function ofActiveGeneration(
+  sealed: SharedToken | undefined,
+  { record, connection }: ReadRecord,
+): SharedToken | undefined {
+  const { generation, refreshAt } = record
+  if (!sealed || generation === undefined) return undefined
+  if (generation !== connection?.generation || generation !== sealed.generation) return undefined
+  return { ...sealed, refreshAt: refreshAt ?? sealed.refreshAt }
 }
 
-/** What a token request held: enough to make it again. Never a user or password. */
-export interface AskedFor {
-  readonly scope?: readonly string[]
-  readonly resource?: readonly string[]
-  readonly audience?: string
-  readonly further: Readonly<Record<string, string>>
+function failureIn({ record, connection }: ReadRecord, now: number): SharedFailure | undefined {
+  const { failure, failedAt, coolDownUntil, retryAt, failedFingerprint } = record
+  // Under other elements it may go better.
+  if (failure === undefined || failedAt === undefined || failedFingerprint !== connection?.fingerprint) return undefined
+  const error = readFailure(failure)
+  const until = coolDownUntil ?? failedAt
+  const waitSeconds = Math.max(1, Math.ceil(((retryAt ?? until) - now) / 1000))
+  return error && { failedAt, until, error: CoolingDownError.after(error, waitSeconds) }
 }
 
-/** For the cipher alone: it holds the token. */
-export function writeSharedToken({ accessToken, ...token }: SharedToken): string {
-  return JSON.stringify({ ...token, accessToken: accessToken.reveal() })
+function sealable(token: SharedToken) {
+  const { refreshAt, expiresAt, generation } = token
+  return { text: writeSharedToken(token), refreshAt, expiresAt, generation }
+}
+
+/** For the seal alone: it holds the token. */
+export function writeSharedToken({ accessToken, ...token }: SharedToken): Secret {
+  return new Secret(JSON.stringify({ ...token, accessToken: accessToken.reveal() }))
 }
 
 /** @throws {UnreadableTokenError} where it holds no token of that record, as this version writes them */
-export function readSharedToken(text: string, { group }: RecordName): SharedToken {
-  const token = JSON.parse(text) as Readonly<Record<string, unknown>>
+export function readSharedToken(text: Secret, { group }: RecordName): SharedToken {
+  const written = parseJson(text.reveal())
+  const token = isJsonObject(written) ? written : {}
   const { id, connection, accessToken, asked, issuedAt, refreshAt, usableUntil, expiresAt, generation } = token
   const isRead =
     connection === group &&
     [id, accessToken].every((each) => typeof each === 'string') &&
     [issuedAt, refreshAt, usableUntil, expiresAt, generation].every((each) => typeof each === 'number') &&
-    (asked === undefined || (typeof asked === 'object' && asked !== null))
+    (asked === undefined || isJsonObject(asked))
   if (!isRead) throw new UnreadableTokenError('it is none that this version of Tokenwell writes')
   return { ...(token as unknown as SharedToken), accessToken: new Secret(String(accessToken)) }
 }

@@ -1,19 +1,9 @@
 import { LRUCache } from 'lru-cache'
 import type { Token, TokenKey } from '../access-token/token.ts'
 
-/** Port: the tokens that one process has in hand. Whether one may still be used is for the reader to decide. */
-export interface TokenMemory {
-  get(key: TokenKey): HeldToken | undefined
-  /** @param confirmedAt when the fleet was last asked whether it is still that one, in milliseconds since the epoch */
-  put(key: TokenKey, token: Token, confirmedAt: number): void
-  /** Drops a token that others have replaced. */
-  forget(connection: string, tokenId: string): void
-  /** Compare-and-invalidate, where there is no fleet to ask. */
-  invalidate(rejection: Rejection): Invalidation
-}
-
-export interface HeldToken {
+export interface CachedToken {
   readonly token: Token
+  /** When the fleet was last asked whether it is still that one, in milliseconds since the epoch. */
   readonly confirmedAt: number
 }
 
@@ -31,47 +21,60 @@ export type Invalidation =
   | { readonly outcome: 'too_soon'; readonly retryAt: number }
 
 interface Entry {
-  readonly held?: HeldToken
+  readonly cached?: CachedToken
   readonly rejectedAt?: number
 }
 
-/** Tokens of one process, the least recently used dropped first. A lookup costs the same however many there are. */
-export function lruTokenMemory({ maximumTokens }: { readonly maximumTokens: number }): TokenMemory {
+/**
+ * The tokens of one process, the least recently used dropped first. A lookup costs the same however many there are. Whether
+ * a token may still be used is for the reader to decide.
+ */
+export type TokenMemory = ReturnType<typeof createTokenMemory>
+
+export function createTokenMemory({ maximumTokens }: { readonly maximumTokens: number }) {
   const keysById = new Map<string, TokenKey>()
   const entries = new LRUCache<TokenKey, Entry>({
     max: maximumTokens,
     // Called for an entry that is evicted as for one that is overwritten: its id finds nothing any more.
-    dispose: ({ held }) => {
-      if (held) keysById.delete(held.token.id)
+    dispose: ({ cached }) => {
+      if (cached) keysById.delete(cached.token.id)
     },
   })
 
-  function put(key: TokenKey, entry: Entry): void {
+  function putEntry(key: TokenKey, entry: Entry): void {
     entries.set(key, entry)
-    if (entry.held) keysById.set(entry.held.token.id, key)
+    if (entry.cached) keysById.set(entry.cached.token.id, key)
   }
 
   function find(connection: string, tokenId: string): { readonly key: TokenKey; readonly entry: Entry } | undefined {
     const key = keysById.get(tokenId)
     const entry = key && entries.peek(key)
-    return key && entry?.held?.token.connection === connection ? { key, entry } : undefined
+    return key && entry?.cached?.token.connection === connection ? { key, entry } : undefined
   }
 
   return {
-    get: (key) => entries.get(key)?.held,
-    put(key, token, confirmedAt) {
-      put(key, { ...entries.peek(key), held: { token, confirmedAt } })
+    get(key: TokenKey): CachedToken | undefined {
+      return entries.get(key)?.cached
     },
-    forget(connection, tokenId) {
+
+    /** @param confirmedAt when the fleet was last asked whether it is still that one, in milliseconds since the epoch */
+    put(key: TokenKey, token: Token, confirmedAt: number): void {
+      putEntry(key, { ...entries.peek(key), cached: { token, confirmedAt } })
+    },
+
+    /** Drops a token that others have replaced. */
+    forget(connection: string, tokenId: string): void {
       const found = find(connection, tokenId)
       if (found) entries.delete(found.key)
     },
-    invalidate({ connection, tokenId, now, minimumIntervalMilliseconds }) {
+
+    /** Compare-and-invalidate, where there is no fleet to ask. */
+    invalidate({ connection, tokenId, now, minimumIntervalMilliseconds }: Rejection): Invalidation {
       const found = find(connection, tokenId)
       if (!found) return { outcome: 'absent' }
       const retryAt = (found.entry.rejectedAt ?? -Infinity) + minimumIntervalMilliseconds
       if (now < retryAt) return { outcome: 'too_soon', retryAt }
-      put(found.key, { rejectedAt: now })
+      putEntry(found.key, { rejectedAt: now })
       return { outcome: 'dropped' }
     },
   }

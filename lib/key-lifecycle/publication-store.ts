@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache'
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import { isJsonObject, parseJson } from '../base/decoding.ts'
 import { signatureAlgorithms } from '../configuration/signature-algorithm.ts'
-import { type Budget, CacheUnavailableError } from '../fleet/circuit-breaker.ts'
+import { CacheUnavailableError, type CircuitBreaker } from '../fleet/circuit-breaker.ts'
 import {
   publishedKeysRecordName,
   type RecordFields,
@@ -17,7 +17,7 @@ export type PublicationStore = ReturnType<typeof createPublicationStore>
 
 export interface PublicationStoreDependencies {
   readonly store: RecordStore
-  readonly budget: Budget
+  readonly breaker: CircuitBreaker
   readonly now: () => number
   readonly randomId: () => string
 }
@@ -36,12 +36,12 @@ interface Remembered {
   readonly readAt: number
 }
 
-export function createPublicationStore({ store, budget, now, randomId }: PublicationStoreDependencies) {
+export function createPublicationStore({ store, breaker, now, randomId }: PublicationStoreDependencies) {
   const remembered = new LRUCache<string, Remembered>({ max: mostRemembered })
 
   async function readRecord(jwtBuilder: string, waitUntil: number): Promise<StoredRecord | undefined> {
     const name = publishedKeysRecordName(jwtBuilder)
-    const [record] = await budget.spend('records', () => store.read([name]), waitUntil)
+    const [record] = await breaker.call('records', () => store.read([name]), waitUntil)
     return record
   }
 
@@ -97,7 +97,7 @@ export function createPublicationStore({ store, budget, now, randomId }: Publica
       if (after === 'unchanged' || (before && isSamePublication(before, after))) return before
 
       const written = writePublication(after, randomId(), now())
-      const isWritten = await budget.spend('records', () => store.write(name, written, record?.version), waitUntil)
+      const isWritten = await breaker.call('records', () => store.write(name, written, record?.version), waitUntil)
       return isWritten ? after : lostRace
     })
     if (outcome === lostRace) throw new CacheUnavailableError('others write the published keys all the time')

@@ -2,46 +2,64 @@ import { buildersOfElement, buildersOfSecret, dependentConnections } from '../co
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { type EventBus, raiseInTurn } from '../events/event-bus.ts'
-import type { TokenRecords } from '../fleet/fleet-records.ts'
+import type { FleetRecords } from '../fleet/fleet-records.ts'
 import { recordNameOf } from '../fleet/record-store.ts'
-import type { SecretsMark } from '../fleet/secrets-version.ts'
-import type { RejectToken } from '../get-token/reject-token.ts'
+import type { SecretsVersion } from '../fleet/secrets-version.ts'
+import type { Rejections } from '../get-token/reject-token.ts'
 import { ignoreCoolingDown } from '../get-token/token-error.ts'
 import type { KeyPublisher } from '../key-lifecycle/publish-keys.ts'
-import type { Announce } from './announce-renewals.ts'
+import type { Announcer, Renewal } from './announce-renewals.ts'
 import type { IncomingEvent } from './incoming-event.ts'
-import type { ClearConnection, RefreshConnection } from './refresh-connection.ts'
-import type { Renewal, RenewToken } from './renew-token.ts'
+import type { ConnectionRefresher } from './refresh-connection.ts'
+import type { TokenRenewer } from './renew-token.ts'
 import { aheadMilliseconds } from './warm-tokens.ts'
 
-/**
- * Does what an event asks for: an event only says what to look at, so that one that comes twice, late or out of order does
- * no harm.
- * @param deadline milliseconds since the epoch
- * @throws what kept a token from being renewed, unless it was cleared
- */
-export type AnswerEvent = (event: IncomingEvent, deadline: number) => Promise<void>
-
-export interface AnswerEventParts {
+export interface EventAnswererDependencies {
   readonly elements: ElementStore
-  readonly records: TokenRecords
-  readonly rejectToken: RejectToken
-  readonly renewToken: RenewToken
-  readonly refreshConnection: RefreshConnection
-  readonly clearConnection: ClearConnection
-  readonly secretsMark: SecretsMark
+  readonly deployment: Deployment
+  readonly records: FleetRecords
+  readonly rejections: Rejections
+  readonly renewer: TokenRenewer
+  readonly refresher: ConnectionRefresher
+  readonly secretsVersion: SecretsVersion
+  readonly keyPublisher: KeyPublisher
   readonly events: EventBus
-  readonly announce: Announce
+  readonly announcer: Announcer
   readonly now: () => number
 }
 
-export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
-  const { elements, records, rejectToken, renewToken, refreshConnection, clearConnection, secretsMark } = parts
-  const { events, announce, now } = parts
+/** Does what events ask for: an event only says what to look at, so that one that comes twice, late or out of order does no harm. */
+export type EventAnswerer = ReturnType<typeof createEventAnswerer>
 
-  return async (event, deadline) => {
+export function createEventAnswerer(dependencies: EventAnswererDependencies) {
+  const { elements, deployment, records, rejections, renewer, refresher } = dependencies
+  const { secretsVersion, keyPublisher, events, announcer, now } = dependencies
+
+  /** Publishes the public keys that an event may have changed: servers should know them before they are used. */
+  async function publishKeys(event: IncomingEvent, deadline: number): Promise<void> {
+    await keyPublisher.publish(await buildersOf(event), deadline)
+  }
+
+  async function buildersOf(event: IncomingEvent): Promise<readonly string[]> {
+    switch (event.type) {
+      case 'ElementChanged':
+        return await buildersOfElement(elements, event)
+      case 'SecretChanged':
+        return await buildersOfSecret(elements, deployment, event.name)
+      case 'ReconcileElements':
+        return await elements.ids('jwtBuilder')
+      case 'TokenRefreshRequested':
+      case 'TokenRejected':
+      case 'ConnectionChanged':
+      case 'ClearTokenCache':
+      case 'Ignored':
+        return []
+    }
+  }
+
+  async function renewTokens(event: IncomingEvent, deadline: number): Promise<void> {
     const renewals = await renewalsOf(event, deadline)
-    await announce(renewals)
+    await announcer.announce(renewals)
     // What failed is due, and asked for by a warm run: to clear once more would end tokens that are good.
     if (event.type === 'ClearTokenCache') return
     for (const renewal of renewals)
@@ -51,12 +69,12 @@ export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
   async function renewalsOf(event: IncomingEvent, deadline: number): Promise<readonly Renewal[]> {
     switch (event.type) {
       case 'TokenRefreshRequested':
-        return renew(event, now() + aheadMilliseconds, deadline)
+        return await renew(event, now() + aheadMilliseconds, deadline)
       case 'TokenRejected':
-        await rejectToken(event.connection, event.tokenId).catch(ignoreCoolingDown)
-        return renew(event, -Infinity, deadline)
+        await rejections.drop(event.connection, event.tokenId).catch(ignoreCoolingDown)
+        return await renew(event, -Infinity, deadline)
       case 'ConnectionChanged':
-        return refreshConnection(event.connection, deadline)
+        return await refresher.refresh(event.connection, deadline)
       case 'ElementChanged':
         await raiseForEach('ConnectionChanged', await dependentConnections(elements, event))
         return []
@@ -64,10 +82,10 @@ export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
         await raiseForEach('ConnectionChanged', await inUse(await elements.ids('endpointConnection'), deadline))
         return []
       case 'SecretChanged':
-        await secretsMark.move(deadline)
+        await secretsVersion.change(deadline)
         return []
       case 'ClearTokenCache':
-        if (event.connection !== undefined) return clearConnection(event.connection, deadline)
+        if (event.connection !== undefined) return await refresher.clear(event.connection, deadline)
         await raiseForEach('ClearTokenCache', await elements.ids('endpointConnection'))
         return []
       case 'Ignored':
@@ -81,56 +99,37 @@ export function createAnswerEvent(parts: AnswerEventParts): AnswerEvent {
     deadline: number,
   ): Promise<readonly Renewal[]> {
     const name = recordNameOf(connection, tokenId)
-    return name ? [await renewToken({ name, tokenId, freshUntil, deadline })] : []
+    return name ? [await renewer.renew({ name, tokenId, freshUntil, deadline })] : []
   }
 
   /** Each in a message of its own: one that fails is repeated by itself. */
-  function raiseForEach(type: 'ConnectionChanged' | 'ClearTokenCache', names: readonly string[]): Promise<void> {
-    return raiseInTurn(
+  async function raiseForEach(
+    type: 'ConnectionChanged' | 'ClearTokenCache',
+    connections: readonly string[],
+  ): Promise<void> {
+    await raiseInTurn(
       events,
-      names.map((connection) => ({ type, connection })),
+      connections.map((connection) => ({ type, connection })),
     )
   }
 
-  /** Those of which the fleet has had a token. */
-  async function inUse(names: readonly string[], deadline: number): Promise<string[]> {
-    const known = await records.readConnections(names, deadline)
-    return names.filter((_name, position) => known[position] !== undefined)
-  }
-}
-
-export interface PublishAfterEventParts {
-  readonly elements: ElementStore
-  readonly deployment: Deployment
-  readonly keyPublisher: KeyPublisher
-}
-
-/** The same, and public keys are published that an event may have changed: servers should know them before they are used. */
-export function withKeysPublished(answerEvent: AnswerEvent, parts: PublishAfterEventParts): AnswerEvent {
-  const { elements, deployment, keyPublisher } = parts
-
-  return async (event, deadline) => {
-    const publishing = buildersOf(event).then((jwtBuilders) => keyPublisher.publish(jwtBuilders, deadline))
-    // Told below: whatever becomes of the one, the other is done.
-    publishing.catch(() => {})
-    await answerEvent(event, deadline)
-    await publishing
+  /** The connections of which the fleet has had a token. */
+  async function inUse(connections: readonly string[], deadline: number): Promise<string[]> {
+    const known = await records.readConnections(connections, deadline)
+    return connections.filter((_name, position) => known[position] !== undefined)
   }
 
-  async function buildersOf(event: IncomingEvent): Promise<readonly string[]> {
-    switch (event.type) {
-      case 'ElementChanged':
-        return buildersOfElement(elements, event)
-      case 'SecretChanged':
-        return buildersOfSecret(elements, deployment, event.name)
-      case 'ReconcileElements':
-        return elements.ids('jwtBuilder')
-      case 'TokenRefreshRequested':
-      case 'TokenRejected':
-      case 'ConnectionChanged':
-      case 'ClearTokenCache':
-      case 'Ignored':
-        return []
-    }
+  return {
+    /**
+     * @param deadline milliseconds since the epoch
+     * @throws what kept a token from being renewed, unless it was cleared, or keys from being published
+     */
+    async answer(event: IncomingEvent, deadline: number): Promise<void> {
+      const publishing = publishKeys(event, deadline)
+      // Thrown below: whatever becomes of the one, the other is done.
+      publishing.catch(() => {})
+      await renewTokens(event, deadline)
+      await publishing
+    },
   }
 }

@@ -1,83 +1,90 @@
+import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import type { Pause } from '../base/time.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { ElementStoreError } from '../configuration/element-store.ts'
 import { UnknownConnectionError } from '../configuration/finding.ts'
-import { CacheUnavailableError, insist } from '../fleet/circuit-breaker.ts'
+import { CacheUnavailableError, retryWhileCacheUnavailable } from '../fleet/circuit-breaker.ts'
 import {
-  announced,
+  activated,
   type ConnectionRecord,
   type ConnectionState,
   cleared,
   noElements,
-  settled,
+  withStaged,
 } from '../fleet/connection-record.ts'
-import type { TokenRecords } from '../fleet/fleet-records.ts'
-import { elementsOf } from '../get-token/leased-request.ts'
-import type { RenewVariants } from './announce-renewals.ts'
-import type { Renewal } from './renew-token.ts'
-import type { PrepareTokens } from './stage-tokens.ts'
+import type { FleetRecords } from '../fleet/fleet-records.ts'
+import { revisionOf } from '../get-token/from-server.ts'
+import type { Renewal } from './announce-renewals.ts'
+import type { TokenRenewer } from './renew-token.ts'
+import type { TokenStager } from './stage-tokens.ts'
 
-/** So long new tokens are waited for before the elements come into force without. */
-const preparationMilliseconds = 20_000
-/** Kept back for what comes after that. */
-const reserveMilliseconds = 5_000
-/** Who finds other elements that often gives up. */
+/** So long new tokens are waited for before the elements become active without. */
+const stagingMilliseconds = 20_000
+/** Kept back for the renewals that come after that. */
+const renewalReserveMilliseconds = 5_000
+/** A process that finds other elements that often gives up. */
 const mostTries = 10
 
-/**
- * Sees to it that the fleet goes by the connection's elements as they are now. Where they would issue other tokens these are
- * obtained first, for all that is kept warm, so that nobody waits for them; where that fails the old ones end all the same.
- * @param deadline milliseconds since the epoch, at least half a minute away
- * @throws {ConfigurationError} where the elements have mistakes: the last good ones serve on
- * @throws {ElementStoreError}
- * @throws {CacheUnavailableError}
- */
-export type RefreshConnection = (connection: string, deadline: number) => Promise<readonly Renewal[]>
-
-export interface RefreshConnectionParts {
+export interface ConnectionRefresherDependencies {
   readonly connections: ConnectionCache
-  readonly records: TokenRecords
-  readonly prepareTokens: PrepareTokens
-  readonly renewVariants: RenewVariants
+  readonly records: FleetRecords
+  readonly stager: TokenStager
+  readonly renewer: TokenRenewer
   readonly now: () => number
   readonly pause: Pause
 }
 
-/*
- *   read record -> read elements -> announce -> obtain tokens -> read elements -> in force
- *        ^                             |                              |              |
- *        +-----------------------------+------------------------------+--------------+
- *            where the record, or the elements, are others by then
- */
-export function createRefreshConnection(parts: RefreshConnectionParts): RefreshConnection {
-  const { connections, records, prepareTokens, renewVariants, now, pause } = parts
+/** Sees to it that the fleet goes by a connection's elements as they are now. */
+export type ConnectionRefresher = ReturnType<typeof createConnectionRefresher>
 
-  return async (name, deadline) => {
-    const insistently = <T>(call: () => Promise<T>) => insist(call, deadline - reserveMilliseconds, now, pause)
-    const prepareUntil = Math.min(now() + preparationMilliseconds, deadline - reserveMilliseconds)
+export function createConnectionRefresher(dependencies: ConnectionRefresherDependencies) {
+  const { connections, records, stager, renewer, now, pause } = dependencies
 
-    for (let tries = 0; tries < mostTries; tries++) {
-      const [known] = await insistently(() => records.readConnections([name], deadline))
-      // Nobody has asked for a token of it yet.
-      if (!known) return []
-      const latest = await readElements(name)
-      const elements = latest ? elementsOf(latest) : noElements
-      const announce = (before: ConnectionRecord) => announced(before, elements.fingerprint, now())
-      const announcement = await insistently(() => amendUnchanged(name, known, announce, deadline))
-      if (!announcement) continue
+  /*
+   *   read record -> read elements -> stage -> obtain tokens -> read elements -> activate
+   *        ^                           |                             |            |
+   *        +---------------------------+-----------------------------+------------+
+   *            where the record, or the elements, are others by then
+   */
+  async function refreshOnce(
+    name: string,
+    stageUntil: number,
+    deadline: number,
+  ): Promise<readonly Renewal[] | typeof lostRace> {
+    const known = await readRecord(name, deadline)
+    // Nobody has asked for a token of it yet.
+    if (!known) return []
+    const latest = await readElements(name)
+    const elements = latest ? revisionOf(latest) : noElements
+    const staged = await amendUnchanged(known, deadline, (before) => withStaged(before, elements.fingerprint, now()))
+    if (staged === lostRace) return lostRace
 
-      const isPrepared = latest !== undefined && latest.fingerprint !== known.fingerprint
-      const prepared = isPrepared ? await prepareTokens(latest, announcement, prepareUntil) : new Map<string, Renewal>()
-      if (isPrepared && !(await isStill(latest))) continue
-      const settle = (before: ConnectionRecord) => settled(before, elements, now())
-      const inForce = await insistently(() => amendUnchanged(name, announcement, settle, deadline))
-      if (inForce) return latest ? renewVariants(name, inForce, prepared, deadline) : []
-    }
-    throw new CacheUnavailableError('its elements change all the time')
+    const isChanged = latest !== undefined && latest.fingerprint !== known.fingerprint
+    const renewals = isChanged ? await stager.stage(latest, staged, stageUntil) : new Map<string, Renewal>()
+    if (isChanged && !(await isStill(latest))) return lostRace
+    const active = await amendUnchanged(staged, deadline, (before) => activated(before, elements, now()))
+    if (active === lostRace) return lostRace
+    return latest ? await renewer.renewVariants(name, active, renewals, deadline) : []
   }
 
-  function readElements(name: string): Promise<KnownConnection | undefined> {
-    return connections.readAgain(name).catch(undefinedIfUnknown)
+  async function readRecord(name: string, deadline: number): Promise<NamedRecord | undefined> {
+    const [known] = await retryWhileCacheUnavailable(
+      () => records.readConnections([name], deadline),
+      deadline - renewalReserveMilliseconds,
+      now,
+      pause,
+    )
+    return known && { ...known, name }
+  }
+
+  /** Undefined where there is no connection of that name any more. */
+  async function readElements(name: string): Promise<KnownConnection | undefined> {
+    try {
+      return await connections.readAgain(name)
+    } catch (error) {
+      if (error instanceof UnknownConnectionError) return undefined
+      throw error
+    }
   }
 
   /** Obtaining tokens took its time. Where that can't be told it is enough that it was so then. */
@@ -90,45 +97,56 @@ export function createRefreshConnection(parts: RefreshConnectionParts): RefreshC
     }
   }
 
-  /** Undefined where somebody else has said since which elements are in force, or come next: these may be older. */
+  /** Lost where another process has said since which elements are active, or staged: these may be older. */
   async function amendUnchanged(
-    name: string,
-    known: ConnectionRecord,
-    change: (before: ConnectionRecord) => ConnectionState,
+    known: NamedRecord,
     deadline: number,
-  ): Promise<ConnectionRecord | undefined> {
+    change: (before: ConnectionRecord) => ConnectionState,
+  ): Promise<NamedRecord | typeof lostRace> {
     let isUnchanged = false
     const amend = (before: ConnectionRecord | undefined) => {
-      isUnchanged = before?.generation === known.generation && before.next?.generation === known.next?.generation
+      isUnchanged = before?.generation === known.generation && before.staged?.generation === known.staged?.generation
       return before && isUnchanged ? change(before) : undefined
     }
-    const after = await records.amendConnection(name, known, amend, deadline)
-    return isUnchanged ? after : undefined
+    const { name, ...record } = known
+    const after = await retryWhileCacheUnavailable(
+      () => records.amendConnection(name, record, amend, deadline),
+      deadline - renewalReserveMilliseconds,
+      now,
+      pause,
+    )
+    return isUnchanged && after ? { ...after, name } : lostRace
+  }
+
+  return {
+    /**
+     * Where the elements would issue other tokens these are obtained first, for all that is kept warm, so that nobody waits for
+     * them; where that fails the old ones end all the same.
+     * @param deadline milliseconds since the epoch, at least half a minute away
+     * @throws {ConfigurationError} where the elements have mistakes: the last good ones serve on
+     * @throws {ElementStoreError}
+     * @throws {CacheUnavailableError}
+     */
+    async refresh(name: string, deadline: number): Promise<readonly Renewal[]> {
+      const stageUntil = Math.min(now() + stagingMilliseconds, deadline - renewalReserveMilliseconds)
+      const renewals = await compareAndSet(mostTries, () => refreshOnce(name, stageUntil, deadline))
+      if (renewals === lostRace) throw new CacheUnavailableError('its elements change all the time')
+      return renewals
+    },
+
+    /**
+     * Ends all tokens of a connection, and obtains those that are kept warm anew.
+     * @param deadline milliseconds since the epoch
+     * @throws {CacheUnavailableError}
+     */
+    async clear(name: string, deadline: number): Promise<readonly Renewal[]> {
+      const [known] = await records.readConnections([name], deadline)
+      const after = await records.amendConnection(name, known, (before) => before && cleared(before, now()), deadline)
+      return after ? await renewer.renewVariants(name, after, new Map(), deadline) : []
+    },
   }
 }
 
-function undefinedIfUnknown(error: unknown): undefined {
-  if (!(error instanceof UnknownConnectionError)) throw error
-}
-
-/**
- * Ends all tokens of a connection, and obtains those that are kept warm anew.
- * @param deadline milliseconds since the epoch
- * @throws {CacheUnavailableError}
- */
-export type ClearConnection = (connection: string, deadline: number) => Promise<readonly Renewal[]>
-
-export interface ClearConnectionParts {
-  readonly records: TokenRecords
-  readonly renewVariants: RenewVariants
-  readonly now: () => number
-}
-
-export function createClearConnection({ records, renewVariants, now }: ClearConnectionParts): ClearConnection {
-  return async (name, deadline) => {
-    const [known] = await records.readConnections([name], deadline)
-    const clear = (before: ConnectionRecord | undefined) => before && cleared(before, now())
-    const after = await records.amendConnection(name, known, clear, deadline)
-    return after ? renewVariants(name, after, new Map(), deadline) : []
-  }
+interface NamedRecord extends ConnectionRecord {
+  readonly name: string
 }

@@ -1,28 +1,21 @@
 import { isAnswer, type Token, type TokenRequest } from '../access-token/token.ts'
 import { InvalidRequestError } from '../admission/admit-request.ts'
+import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
+import { forEachAtMost } from '../base/semaphore.ts'
 import type { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { UnknownConnectionError } from '../configuration/finding.ts'
 import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
 import { CacheUnavailableError } from '../fleet/circuit-breaker.ts'
-import { type Elements, noElements } from '../fleet/connection-record.ts'
+import { type ConnectionRecord, type ElementsRevision, noElements, warmVariants } from '../fleet/connection-record.ts'
 import type { RecordName } from '../fleet/record-store.ts'
-import { type Asked, type Asking, attemptMilliseconds, type Order } from '../get-token/leased-request.ts'
-import type { Look, SharedTokenCache } from '../get-token/token-cache.ts'
+import { attemptMilliseconds, type FromFleet, type LeasedOutcome } from '../get-token/from-fleet.ts'
+import type { TokenNeed } from '../get-token/from-server.ts'
+import type { Look, TokenCache } from '../get-token/token-cache.ts'
 import { causeOf, isTokenError } from '../get-token/token-error.ts'
 import type { Log } from '../log/log-event.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
-
-/** How renewing a token went for which nobody waits. */
-export type Renewal =
-  | { readonly outcome: 'renewed'; readonly connection: string; readonly token: Token }
-  /** `cooling_down`: it failed for somebody else, and nobody may ask for a while. */
-  | { readonly outcome: 'failed' | 'cooling_down'; readonly connection: string; readonly error: TokenwellError }
-  /**
-   * `not_needed`: it is good for long enough, or nobody uses it. `under_way`: somebody else asks for it. `unknown`: nobody
-   * knows any more what was asked for.
-   */
-  | { readonly outcome: 'not_needed' | 'under_way' | 'unknown'; readonly connection: string }
+import type { Renewal } from './announce-renewals.ts'
 
 export interface RenewalWanted {
   readonly name: RecordName
@@ -35,34 +28,43 @@ export interface RenewalWanted {
   readonly isWarming?: boolean
 }
 
-/**
- * Makes the token request of a token's record once more, under the lease, whatever has become of the token.
- * @throws {CacheUnavailableError}
- */
-export type RenewToken = (wanted: RenewalWanted) => Promise<Renewal>
-
-export interface RenewTokenParts {
-  readonly cache: SharedTokenCache
-  readonly asking: Asking
-  readonly leaveToChange: LeaveToChange
+export interface TokenRenewerDependencies {
+  readonly connections: ConnectionCache
+  readonly cache: TokenCache
+  readonly fromFleet: FromFleet
+  readonly events: EventBus
   readonly now: () => number
   readonly log: Log
 }
 
-/** Who loses the race that often leaves the token to those who won it. */
+/** A process that loses the race that often leaves the token to those that won it. */
 const mostTries = 3
+/** Before the same change is told of again, where nothing has come of it. */
+const tellAgainMilliseconds = 20_000
 
-export function createRenewToken({ cache, asking, leaveToChange, now, log }: RenewTokenParts): RenewToken {
-  return async (wanted) => {
-    for (let tries = 0; tries < mostTries; tries++) {
-      const renewal = await renewOnce(wanted)
-      if (renewal) return renewal
-    }
-    return { outcome: 'under_way', connection: wanted.name.group }
+interface ReportedChange {
+  readonly fingerprint: string
+  readonly at: number
+  readonly isRaised: Promise<boolean>
+}
+
+/** Makes token requests once more, though nobody waits for the tokens. */
+export type TokenRenewer = ReturnType<typeof createTokenRenewer>
+
+export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
+  const { connections, cache, fromFleet, events, now, log } = dependencies
+  const reportedChanges = new Map<string, ReportedChange>()
+
+  /**
+   * Makes the token request of a token's record once more, under the lease, whatever has become of the token.
+   * @throws {CacheUnavailableError}
+   */
+  async function renew(wanted: RenewalWanted): Promise<Renewal> {
+    const renewal = await compareAndSet(mostTries, () => renewOnce(wanted))
+    return renewal === lostRace ? { outcome: 'under_way', connection: wanted.name.group } : renewal
   }
 
-  /** Undefined where somebody else came between. */
-  async function renewOnce(wanted: RenewalWanted): Promise<Renewal | undefined> {
+  async function renewOnce(wanted: RenewalWanted): Promise<Renewal | typeof lostRace> {
     const { name, tokenId, freshUntil, deadline, isWarming = false } = wanted
     const connection = name.group
     const waitUntil = deadline - attemptMilliseconds
@@ -74,34 +76,101 @@ export function createRenewToken({ cache, asking, leaveToChange, now, log }: Ren
       return { outcome: 'cooling_down', connection, error: look.failure.error }
     if (!look.asked) return { outcome: 'unknown', connection }
 
-    const order = orderFor({ connection, ...look.asked }, look, deadline)
-    const present = order.inHand && look.read.connection?.fingerprint
-    if (present !== undefined && (await leaveToChange(connection, present))) return { outcome: 'under_way', connection }
-    const asked = await ask(order, look)
-    if (!asked) return undefined
-    if ('error' in asked) {
-      if (isForAskers(asked.error)) await cache.forgetUse(look, waitUntil)
-      return { outcome: 'failed', connection, error: asked.error }
-    }
-    if (asked.isShared) return { outcome: 'renewed', connection, token: asked.token }
-    if (!asked.isCurrent) return undefined
-    throw new CacheUnavailableError('the token that came could not be stored')
+    const need = needFor({ connection, ...look.asked }, look, deadline)
+    if (need.current && (await isLeftToConnectionChange(look))) return { outcome: 'under_way', connection }
+    return await renewalOf(await obtain(need, look), look, waitUntil)
   }
 
-  async function ask(order: Order, look: Look): Promise<Asked | { readonly error: TokenwellError } | undefined> {
+  async function renewalOf(
+    obtained: LeasedOutcome | { readonly outcome: 'failed'; readonly error: TokenwellError },
+    look: Look,
+    waitUntil: number,
+  ): Promise<Renewal | typeof lostRace> {
+    const connection = look.read.name.group
+    switch (obtained.outcome) {
+      case 'left_to_others':
+        return lostRace
+      case 'failed':
+      case 'postponed':
+        if (isForCallers(obtained.error)) await cache.forgetUse(look, waitUntil)
+        return { outcome: 'failed', connection, error: obtained.error }
+      case 'renewed':
+        if (obtained.isShared) return { outcome: 'renewed', connection, token: obtained.token }
+        if (!obtained.isCurrent) return lostRace
+        throw new CacheUnavailableError('the token that came could not be stored')
+    }
+  }
+
+  async function obtain(
+    need: TokenNeed,
+    look: Look,
+  ): Promise<LeasedOutcome | { readonly outcome: 'failed'; readonly error: TokenwellError }> {
     try {
-      return await asking.underLease(order, look)
+      return await fromFleet.obtainUnderLease(need, look)
     } catch (error) {
       if (!isTokenError(error)) throw error
       log({ event: 'renewal_failed', connection: look.read.name.group, code: error.code, reason: error.message })
-      return { error }
+      return { outcome: 'failed', error }
     }
   }
 
-  function orderFor(request: TokenRequest, { token }: Look, deadline: number): Order {
-    const inHand = token && isAnswer(token, request, now()) ? token : undefined
-    return { request, deadline, inHand, known: token, isUse: false }
+  function needFor(request: TokenRequest, { token }: Look, deadline: number): TokenNeed {
+    const current = token && isAnswer(token, request, now()) ? token : undefined
+    return { request, deadline, current, previous: token, isUse: false }
   }
+
+  /**
+   * Whether a renewal is left to the event `ConnectionChanged`: the elements have changed, and a token obtained under them would
+   * make them active before there are others. Where nobody has told of the change this does.
+   */
+  async function isLeftToConnectionChange({ read: { name, connection } }: Look): Promise<boolean> {
+    if (!events.isHeard || !connection) return false
+    const latest = await latestRevision(name.group, connection.fingerprint)
+    return latest !== undefined && latest.fingerprint !== connection.fingerprint && reportChange(name.group, latest)
+  }
+
+  /** Undefined where whoever asks for the token meets the same error, and tells it. */
+  async function latestRevision(connection: string, fingerprint: string): Promise<ElementsRevision | undefined> {
+    try {
+      return await connections.get(connection, fingerprint)
+    } catch (error) {
+      if (error instanceof UnknownConnectionError) return noElements
+      if (!isTokenError(error)) throw error
+      return undefined
+    }
+  }
+
+  /** One event for all of a connection's tokens that are renewed at that moment. */
+  function reportChange(connection: string, { fingerprint }: ElementsRevision): Promise<boolean> {
+    const before = reportedChanges.get(connection)
+    if (before?.fingerprint === fingerprint && now() < before.at + tellAgainMilliseconds) return before.isRaised
+    const isRaised = raiseOrLog(events, [{ type: 'ConnectionChanged', connection }], log)
+    reportedChanges.set(connection, { fingerprint, at: now(), isRaised })
+    return isRaised
+  }
+
+  /**
+   * Obtains what is kept warm and answers for nothing any more.
+   * @param staged how it went when that was tried before, by the variant's id
+   * @param deadline milliseconds since the epoch
+   * @throws {CacheUnavailableError}
+   */
+  async function renewVariants(
+    group: string,
+    record: ConnectionRecord,
+    staged: ReadonlyMap<string, Renewal>,
+    deadline: number,
+  ): Promise<readonly Renewal[]> {
+    const renewals: Renewal[] = []
+    const maximum = record.warming?.maximumConcurrency ?? 1
+    await forEachAtMost(maximum, warmVariants(record, now()), async ({ id }) => {
+      const renewal = await renew({ name: { group, id }, freshUntil: -Infinity, deadline })
+      renewals.push(moreTelling(staged.get(id), renewal))
+    })
+    return renewals
+  }
+
+  return { renew, renewVariants }
 }
 
 function isGoodEnough({ id, refreshAt }: Token, freshUntil: number, tokenId = id): boolean {
@@ -109,57 +178,14 @@ function isGoodEnough({ id, refreshAt }: Token, freshUntil: number, tokenId = id
 }
 
 /** What was asked for isn't to be had any more: its caller has to hear of it, and asking again and again changes nothing. */
-function isForAskers(error: TokenwellError): boolean {
+function isForCallers(error: TokenwellError): boolean {
   const cause = causeOf(error)
   if (cause instanceof RefusedError) return cause.fault === 'caller'
   return cause instanceof InvalidRequestError || cause instanceof UnknownConnectionError
 }
 
-/** Before the same change is told of again, where nothing has come of it. */
-const tellAgainMilliseconds = 20_000
-
-/**
- * Whether a renewal is to be left to `ConnectionChanged`: the elements have changed, and a token obtained under them would bring
- * them into force before there are others. Where nobody has told of the change this does.
- * @param fingerprint of the elements by which the fleet goes
- */
-export type LeaveToChange = (connection: string, fingerprint: string) => Promise<boolean>
-
-export interface LeaveToChangeParts {
-  readonly connections: ConnectionCache
-  readonly events: EventBus
-  readonly now: () => number
-  readonly log: Log
-}
-
-interface Telling {
-  readonly fingerprint: string
-  readonly at: number
-  readonly isRaised: Promise<boolean>
-}
-
-export function createLeaveToChange({ connections, events, now, log }: LeaveToChangeParts): LeaveToChange {
-  const told = new Map<string, Telling>()
-
-  return async (connection, fingerprint) => {
-    if (!events.isHeard) return false
-    const latest = await connections.get(connection, fingerprint).catch(elementsInstead)
-    return latest !== undefined && latest.fingerprint !== fingerprint && tell(connection, latest)
-  }
-
-  /** One for all of its tokens that are renewed at that moment. */
-  function tell(connection: string, { fingerprint }: Elements): Promise<boolean> {
-    const before = told.get(connection)
-    if (before?.fingerprint === fingerprint && now() < before.at + tellAgainMilliseconds) return before.isRaised
-    const isRaised = raiseOrLog(events, [{ type: 'ConnectionChanged', connection }], log)
-    told.set(connection, { fingerprint, at: now(), isRaised })
-    return isRaised
-  }
-}
-
-/** Undefined where whoever asks for the token meets the same error, and tells it. */
-function elementsInstead(error: unknown): Elements | undefined {
-  if (error instanceof UnknownConnectionError) return noElements
-  if (!isTokenError(error)) throw error
-  return undefined
+/** Of two renewals of one token the failure that began a cool-down, not the one that met it. */
+function moreTelling(before: Renewal | undefined, now: Renewal): Renewal {
+  const isNews = now.outcome === 'renewed' || (now.outcome !== 'not_needed' && before?.outcome !== 'failed')
+  return before && !isNews ? before : now
 }

@@ -1,90 +1,48 @@
-import { keptToken } from '../access-token/token.ts'
+import { keptToken, type RepeatableRequest, type Token } from '../access-token/token.ts'
 import { admitRequest } from '../admission/admit-request.ts'
 import { forEachAtMost } from '../base/semaphore.ts'
 import { inTime, type Pause } from '../base/time.ts'
 import type { KnownConnection } from '../configuration/connection-cache.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
-import { type ConnectionRecord, warmVariants } from '../fleet/connection-record.ts'
+import { type ConnectionRecord, type StagedGeneration, warmVariants } from '../fleet/connection-record.ts'
 import { type Lease, LeaseLostError } from '../fleet/lease.ts'
 import type { RecordName } from '../fleet/record-store.ts'
-import { attemptMilliseconds, elementsOf } from '../get-token/leased-request.ts'
-import type { AskedFor, Look, SharedTokenCache } from '../get-token/token-cache.ts'
+import { attemptMilliseconds } from '../get-token/from-fleet.ts'
+import { type FromServer, revisionOf } from '../get-token/from-server.ts'
+import type { Look, TokenCache } from '../get-token/token-cache.ts'
 import { isTokenError } from '../get-token/token-error.ts'
-import type { ObtainToken } from '../token-endpoint/request-token.ts'
-import type { Renewal } from './renew-token.ts'
+import type { Renewal } from './announce-renewals.ts'
 
-/** Between two looks whether who asks for a token at that moment is done. */
-const turnMilliseconds = 500
+/** Between two looks whether another process that asks for a token at that moment is done. */
+const lookAgainMilliseconds = 500
 
-/**
- * Obtains the tokens that a connection will need under elements that were announced: of all that are kept warm then.
- * @param until milliseconds since the epoch: it ends then, whatever is still under way
- * @returns how it went with each, by its variant's id
- */
-export type PrepareTokens = (
-  latest: KnownConnection,
-  announcement: ConnectionRecord,
-  until: number,
-) => Promise<ReadonlyMap<string, Renewal>>
-
-export interface PrepareTokensParts {
-  readonly prepareToken: PrepareToken
-  readonly now: () => number
-  readonly pause: Pause
-}
-
-export function createPrepareTokens({ prepareToken, now, pause }: PrepareTokensParts): PrepareTokens {
-  return async (latest, announcement, until) => {
-    const { name: group, authorizationServer } = latest.connection
-    const { warming } = elementsOf(latest)
-    const { next, variants } = announcement
-    const prepared = new Map<string, Renewal>()
-    if (!warming || !next) return prepared
-
-    const underWay: Renewal = { outcome: 'under_way', connection: group }
-    const prepare = async (id: string) => {
-      const wanted = { name: { group, id }, latest, generation: next.generation, deadline: until }
-      prepared.set(id, await unlessUnavailable(() => prepareToken(wanted), underWay))
-    }
-    const prepareAll = async () => {
-      let waiting = warmVariants({ warming, variants }, now()).map(({ id }) => id)
-      while (waiting.length > 0) {
-        await forEachAtMost(authorizationServer.maximumConcurrency, waiting, prepare)
-        waiting = waiting.filter((id) => prepared.get(id)?.outcome === 'under_way')
-        if (now() + turnMilliseconds >= until) return
-        if (waiting.length > 0) await pause(turnMilliseconds)
-      }
-    }
-    await inTime(prepareAll(), until - now(), pause, () => {})
-    return prepared
-  }
-}
-
-export interface PreparationWanted {
+/** A token that is obtained under elements which are not active yet. */
+interface StagedToken {
   readonly name: RecordName
   /** Under which it is obtained. */
   readonly latest: KnownConnection
-  /** What they will be, as was announced. */
+  /** What the elements will be, as they were staged. */
   readonly generation: number
   /** Milliseconds since the epoch. */
   readonly deadline: number
 }
 
-/**
- * Obtains a token under elements that are not yet in force, and stores it beside the one that is: until they are, the old one
- * is handed out, and from then on the new one.
- * @throws {CacheUnavailableError}
- */
-export type PrepareToken = (wanted: PreparationWanted) => Promise<Renewal>
-
-export interface PrepareTokenParts {
-  readonly cache: SharedTokenCache
-  readonly obtainToken: ObtainToken
+export interface TokenStagerDependencies {
+  readonly cache: TokenCache
+  readonly fromServer: FromServer
   readonly now: () => number
+  readonly pause: Pause
 }
 
-export function createPrepareToken({ cache, obtainToken, now }: PrepareTokenParts): PrepareToken {
-  return async (wanted) => {
+/**
+ * Obtains tokens under elements that are not active yet, and stores each beside the active one: until the elements are active the
+ * old one is handed out, and from then on the new one.
+ */
+export type TokenStager = ReturnType<typeof createTokenStager>
+
+export function createTokenStager({ cache, fromServer, now, pause }: TokenStagerDependencies) {
+  /** @throws {CacheUnavailableError} */
+  async function stageOne(wanted: StagedToken): Promise<Renewal> {
     const { name, generation, deadline } = wanted
     const connection = name.group
     const waitUntil = deadline - attemptMilliseconds
@@ -105,17 +63,62 @@ export function createPrepareToken({ cache, obtainToken, now }: PrepareTokenPart
     }
   }
 
-  async function obtain(wanted: PreparationWanted, { token }: Look, asked: AskedFor, lease: Lease) {
-    const { name, latest, generation, deadline } = wanted
+  async function obtain(
+    { name, latest, generation, deadline }: StagedToken,
+    { token }: Look,
+    asked: RepeatableRequest,
+    lease: Lease,
+  ): Promise<Token | undefined> {
     const request = { connection: name.group, ...asked }
     const parameters = admitRequest(latest.connection, request)
-    const obtained = await obtainToken({ ...latest, parameters, request, deadline, keepLease: lease.keepFor })
-    return lease.storeNext(keptToken(obtained, token, now()), asked, generation)
+    const issued = await fromServer.requestToken({ ...latest, parameters, request, deadline, lease })
+    return await cache.storeStaged(lease, keptToken(issued, token, now()), asked, generation)
+  }
+
+  async function stageEach(
+    latest: KnownConnection,
+    { generation }: StagedGeneration,
+    variants: readonly string[],
+    until: number,
+    renewals: Map<string, Renewal>,
+  ): Promise<void> {
+    const { name: group, authorizationServer } = latest.connection
+    const underWay: Renewal = { outcome: 'under_way', connection: group }
+    let waiting = variants
+    while (waiting.length > 0) {
+      await forEachAtMost(authorizationServer.maximumConcurrency, waiting, async (id) => {
+        const wanted = { name: { group, id }, latest, generation, deadline: until }
+        renewals.set(id, await unlessUnavailable(() => stageOne(wanted), underWay))
+      })
+      waiting = waiting.filter((id) => renewals.get(id)?.outcome === 'under_way')
+      if (now() + lookAgainMilliseconds >= until) return
+      if (waiting.length > 0) await pause(lookAgainMilliseconds)
+    }
+  }
+
+  return {
+    /**
+     * All tokens that are kept warm under the staged elements.
+     * @param until milliseconds since the epoch: it ends then, whatever is still under way
+     * @returns how it went with each, by its variant's id
+     */
+    async stage(
+      latest: KnownConnection,
+      { staged, variants }: ConnectionRecord,
+      until: number,
+    ): Promise<ReadonlyMap<string, Renewal>> {
+      const { warming } = revisionOf(latest)
+      const renewals = new Map<string, Renewal>()
+      if (!warming || !staged) return renewals
+      const ids = warmVariants({ warming, variants }, now()).map(({ id }) => id)
+      await inTime(stageEach(latest, staged, ids, until, renewals), until - now(), pause, () => {})
+      return renewals
+    },
   }
 }
 
-/** Not where it is there already, nor where that generation is not to come any more. */
+/** Not where it is there already, nor where that generation is not staged any more. */
 function isMissing({ token, read: { record, connection } }: Look, generation: number): boolean {
-  if (connection?.next?.generation === generation) return record.nextGeneration !== generation
+  if (connection?.staged?.generation === generation) return record.nextGeneration !== generation
   return connection?.generation === generation && token?.generation !== generation
 }

@@ -2,48 +2,32 @@ import { batchesOf } from '../base/semaphore.ts'
 import { dependentConnections } from '../configuration/dependents.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { warmVariants } from '../fleet/connection-record.ts'
-import type { TokenRecords } from '../fleet/fleet-records.ts'
+import type { FleetRecords } from '../fleet/fleet-records.ts'
 import type { RecordName } from '../fleet/record-store.ts'
-import { attemptMilliseconds } from '../get-token/leased-request.ts'
+import { attemptMilliseconds } from '../get-token/from-fleet.ts'
 import { CoolingDownError, causeOf } from '../get-token/token-error.ts'
 import type { PublicationStore } from '../key-lifecycle/publication-store.ts'
 import type { Publication, PublishedSet } from '../key-lifecycle/published-keys.ts'
 import { RefusedError, TokenEndpointError } from '../token-endpoint/token-endpoint-error.ts'
-import type { Announce } from './announce-renewals.ts'
-import type { Renewal, RenewToken } from './renew-token.ts'
+import type { Announcer, Renewal } from './announce-renewals.ts'
+import type { TokenRenewer } from './renew-token.ts'
 
-/**
- * Once a jwtBuilder's new key signs, obtains one token that is kept warm by it and announces how that went: so an operator hears
- * of a server that does not take the key before callers do. Once a rotation in the whole fleet, however many runs there are; where
- * the server did not answer, the next run tries. Where the previous key helped instead (`second-attempt.ts`) the token is announced
- * all the same, and the log's `previous_key_tried` is what tells.
- * @param deadline milliseconds since the epoch: when the run ends
- * @throws {CacheUnavailableError}
- * @throws {ElementStoreError}
- */
-export type TryNewKey = (jwtBuilder: string, deadline: number) => Promise<void>
-
-export interface TryNewKeyParts {
+export interface NewKeyTrialsDependencies {
   readonly elements: ElementStore
   readonly publicationStore: PublicationStore
-  readonly records: TokenRecords
-  readonly renewToken: RenewToken
-  readonly announce: Announce
+  readonly records: FleetRecords
+  readonly renewer: TokenRenewer
+  readonly announcer: Announcer
   readonly now: () => number
 }
 
 const connectionsInOneRead = 100
 
-export function createTryNewKey(parts: TryNewKeyParts): TryNewKey {
-  const { elements, publicationStore, records, renewToken, announce, now } = parts
+/** Tries new keys at the real endpoint, so that an operator hears of a server that does not take the key before callers do. */
+export type NewKeyTrials = ReturnType<typeof createNewKeyTrials>
 
-  return async (jwtBuilder, deadline) => {
-    if (now() >= lastBegin(deadline) || !(await claim(jwtBuilder, deadline))) return
-    const renewal = await renewOne(jwtBuilder, deadline)
-    if (renewal) await announce([renewal])
-    if (renewal && !hasAnswered(renewal)) return
-    await amend(jwtBuilder, deadline, ({ tryAt, ...rest }) => (tryAt === deadline ? rest : 'unchanged'))
-  }
+export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
+  const { elements, publicationStore, records, renewer, announcer, now } = dependencies
 
   /** Puts the trial off until this run is over: a process that dies in it leaves it to the next one. */
   async function claim(jwtBuilder: string, deadline: number): Promise<boolean> {
@@ -69,7 +53,7 @@ export function createTryNewKey(parts: TryNewKeyParts): TryNewKey {
     let last: Renewal | undefined
     for await (const name of warmNames(jwtBuilder, deadline)) {
       if (now() >= lastBegin(deadline)) return last ?? leftFor(name)
-      const renewal = await renewToken({ name, freshUntil: Infinity, deadline, isWarming: true })
+      const renewal = await renewer.renew({ name, freshUntil: Infinity, deadline, isWarming: true })
       if (renewal.outcome === 'renewed' || renewal.outcome === 'failed') return renewal
       if (renewal.outcome !== 'not_needed' && renewal.outcome !== 'unknown') last = renewal
     }
@@ -86,6 +70,24 @@ export function createTryNewKey(parts: TryNewKeyParts): TryNewKey {
         for (const { id } of record ? warmVariants(record, now()) : []) yield { group, id }
       }
     }
+  }
+
+  return {
+    /**
+     * Once a jwtBuilder's new key signs, obtains one token that is kept warm by it and announces how that went. Once a rotation in
+     * the whole fleet, however many runs there are; where the server did not answer, the next run tries. Where the previous key helped
+     * instead (`second-attempt.ts`) the token is announced all the same, and the log's `previous_key_tried` is what tells.
+     * @param deadline milliseconds since the epoch: when the run ends
+     * @throws {CacheUnavailableError}
+     * @throws {ElementStoreError}
+     */
+    async tryKey(jwtBuilder: string, deadline: number): Promise<void> {
+      if (now() >= lastBegin(deadline) || !(await claim(jwtBuilder, deadline))) return
+      const renewal = await renewOne(jwtBuilder, deadline)
+      if (renewal) await announcer.announce([renewal])
+      if (renewal && !hasAnswered(renewal)) return
+      await amend(jwtBuilder, deadline, ({ tryAt, ...rest }) => (tryAt === deadline ? rest : 'unchanged'))
+    },
   }
 }
 

@@ -1,13 +1,13 @@
 import { createSemaphore, forEachAtMost } from '../base/semaphore.ts'
 import type { Pause } from '../base/time.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
-import type { TokenRecords } from '../fleet/fleet-records.ts'
+import type { FleetRecords } from '../fleet/fleet-records.ts'
 import { type RecordName, readPublishedKeysRecordName } from '../fleet/record-store.ts'
-import { attemptMilliseconds } from '../get-token/leased-request.ts'
+import { attemptMilliseconds } from '../get-token/from-fleet.ts'
 import type { Log } from '../log/log-event.ts'
-import type { Announce } from './announce-renewals.ts'
-import type { Renewal, RenewalWanted, RenewToken } from './renew-token.ts'
-import type { TryNewKey } from './try-new-key.ts'
+import type { Announcer, Renewal } from './announce-renewals.ts'
+import type { TokenRenewer } from './renew-token.ts'
+import type { NewKeyTrials } from './try-new-key.ts'
 
 /** A run may be late by almost that much, so that until the one after the next it may be two of them. */
 export const intervalMilliseconds = 60_000
@@ -32,19 +32,11 @@ export interface WarmRun {
   readonly left: number
 }
 
-/**
- * Renews what is kept warm and will go stale before the run after the next: each authorization server by itself, so many at a time
- * as its element allows, the most urgent first.
- * Beside them tries new keys whose time has come; what that throws is thrown once all else is done.
- * @param deadline milliseconds since the epoch: nothing is begun that could not end by then
- */
-export type WarmTokens = (deadline: number) => Promise<WarmRun>
-
-export interface WarmTokensParts {
-  readonly records: TokenRecords
-  readonly renewToken: RenewToken
-  readonly tryNewKey: TryNewKey
-  readonly announce: Announce
+export interface WarmRunnerDependencies {
+  readonly records: FleetRecords
+  readonly renewer: TokenRenewer
+  readonly newKeyTrials: NewKeyTrials
+  readonly announcer: Announcer
   readonly now: () => number
   /** From 0 up to 1. */
   readonly random: () => number
@@ -52,52 +44,44 @@ export interface WarmTokensParts {
   readonly log: Log
 }
 
+/** The due tokens of one authorization server. */
 interface ServersWork {
   readonly maximumConcurrency: number
   readonly names: RecordName[]
 }
 
-export function createWarmTokens(parts: WarmTokensParts): WarmTokens {
-  const { records, renewToken, tryNewKey, announce, now, random, pause, log } = parts
+/** Renews what is kept warm before it goes stale. */
+export type WarmRunner = ReturnType<typeof createWarmRunner>
 
-  return async (deadline) => {
-    const startedAt = now()
+export function createWarmRunner(dependencies: WarmRunnerDependencies) {
+  const { records, renewer, newKeyTrials, announcer, now, random, pause, log } = dependencies
+
+  /** Each authorization server by itself, so many at a time as its element allows, the most urgent first. */
+  async function renewAll(due: readonly RecordName[], freshUntil: number, deadline: number): Promise<Renewal[]> {
     const lastBegin = deadline - attemptMilliseconds
-    const freshUntil = startedAt + aheadMilliseconds
-    const names = await records.due(freshUntil, mostDue, lastBegin)
-    const due = names.filter((name) => readPublishedKeysRecordName(name) === undefined)
-    const trials = Promise.all(names.map((name) => tryKeyOf(name, deadline)))
-    // Told below: whatever becomes of them, tokens are renewed.
-    trials.catch(() => {})
     const semaphore = createSemaphore(mostAtATime)
     const renewals: Renewal[] = []
-
+    const work = await workByServer(due, lastBegin)
     await Promise.all(
-      (await workByServer(due, lastBegin)).map(async ({ maximumConcurrency, names }) => {
+      work.map(async ({ maximumConcurrency, names }) => {
         await pause(random() * spreadMilliseconds)
         await forEachAtMost(maximumConcurrency, names, async (name) => {
           await semaphore.run(async () => {
             if (now() >= lastBegin) return
-            const renewal = await renewOne({ name, freshUntil, deadline, isWarming: true })
+            const wanted = { name, freshUntil, deadline, isWarming: true }
+            // One that fails keeps no other from being renewed; while the shared cache can't be asked it stays due.
+            const renewal = await unlessUnavailable(() => renewer.renew(wanted), undefined)
             if (renewal) renewals.push(renewal)
           })
         })
       }),
     )
-    await announce(renewals)
-    const run = report(startedAt, due.length, renewals)
-    await trials
-    return run
+    return renewals
   }
 
-  async function tryKeyOf(name: RecordName, deadline: number): Promise<void> {
-    const jwtBuilder = readPublishedKeysRecordName(name)
-    if (jwtBuilder !== undefined) await tryNewKey(jwtBuilder, deadline)
-  }
-
-  /** One that fails keeps no other from being renewed. Undefined where the shared cache can't be asked: it stays due. */
-  function renewOne(wanted: RenewalWanted): Promise<Renewal | undefined> {
-    return unlessUnavailable(() => renewToken(wanted), undefined)
+  async function tryKeys(names: readonly RecordName[], deadline: number): Promise<void> {
+    const jwtBuilders = names.map(readPublishedKeysRecordName).filter((name) => name !== undefined)
+    await Promise.all(jwtBuilders.map((jwtBuilder) => newKeyTrials.tryKey(jwtBuilder, deadline)))
   }
 
   async function workByServer(due: readonly RecordName[], waitUntil: number): Promise<ServersWork[]> {
@@ -121,5 +105,28 @@ export function createWarmTokens(parts: WarmTokensParts): WarmTokens {
     const run = { due, renewed: count('renewed'), failed: count('failed'), left: due - renewals.length }
     log({ event: 'warm_run_ended', ...run, milliseconds: now() - startedAt })
     return run
+  }
+
+  return {
+    /**
+     * Renews what will go stale before the run after the next. Beside that tries new keys whose time has come; what that throws is
+     * thrown once all else is done.
+     * @param deadline milliseconds since the epoch: nothing is begun that could not end by then
+     * @throws {CacheUnavailableError} where it isn't known what is due
+     */
+    async run(deadline: number): Promise<WarmRun> {
+      const startedAt = now()
+      const freshUntil = startedAt + aheadMilliseconds
+      const names = await records.due(freshUntil, mostDue, deadline - attemptMilliseconds)
+      const due = names.filter((name) => readPublishedKeysRecordName(name) === undefined)
+      const trials = tryKeys(names, deadline)
+      // Thrown below: whatever becomes of them, tokens are renewed.
+      trials.catch(() => {})
+      const renewals = await renewAll(due, freshUntil, deadline)
+      await announcer.announce(renewals)
+      const run = report(startedAt, due.length, renewals)
+      await trials
+      return run
+    },
   }
 }

@@ -100,7 +100,7 @@ const dateResolutionMilliseconds = 1_000
  * @param date the server's, of the answer that refused
  * @param now by our clock, when the answer came
  */
-export function clockOffset(validity: Validity, date: number | undefined, now: number): number | undefined {
+export function measureClockOffset(validity: Validity, date: number | undefined, now: number): number | undefined {
   if (date === undefined) return undefined
   const isTooEarly = date + dateResolutionMilliseconds <= validity.from
   const isTooLate = date >= validity.until
@@ -108,15 +108,16 @@ export function clockOffset(validity: Validity, date: number | undefined, now: n
 }
 
 /** How far authorization servers' clocks are ahead of ours, in milliseconds, as learned from their refusals. */
-export interface ClockOffsets {
-  of(authorizationServer: string): number
-  learn(authorizationServer: string, milliseconds: number): void
-}
+export type ClockOffsets = ReturnType<typeof createClockOffsets>
 
-export function createClockOffsets(): ClockOffsets {
+export function createClockOffsets() {
   const offsets = new Map<string, number>()
   return {
-    of: (authorizationServer) => offsets.get(authorizationServer) ?? 0,
-    learn: (authorizationServer, milliseconds) => void offsets.set(authorizationServer, milliseconds),
+    of(authorizationServer: string): number {
+      return offsets.get(authorizationServer) ?? 0
+    },
+    learn(authorizationServer: string, milliseconds: number): void {
+      offsets.set(authorizationServer, milliseconds)
+    },
   }
 }

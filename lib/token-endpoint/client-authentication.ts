@@ -24,7 +24,7 @@ export async function authenticateClient(
   moment: AssertionMoment,
 ): Promise<ClientCredentials> {
   if ('password' in key) return authenticateByPassword(clientId, key.password)
-  if ('signer' in key) return authenticateByAssertion(clientId, key.way, key.signer, moment)
+  if ('signer' in key) return await authenticateByAssertion(clientId, key.way, key.signer, moment)
   return authenticateByCertificate(clientId)
 }
 
@@ -74,21 +74,19 @@ export type ClientKey =
   | { readonly way: ClientSecretBasic; readonly password: Secret }
   | { readonly way: TlsClientAuth }
 
-/** Both throw {SecretError} when a secret can't be had and {KeyStoreError} when it holds no key that fits. */
-export interface ClientKeys {
-  current(connection: Connection): Promise<ClientKey>
-  /** What was current before; undefined where there is nothing, or nothing else. */
-  previous(connection: Connection): Promise<ClientKey | undefined>
-}
+/** The keys of clients. Both throw {SecretError} when a secret can't be had and {KeyStoreError} when it holds no key that fits. */
+export type ClientKeys = ReturnType<typeof createClientKeys>
 
-export function createClientKeys(signers: SignerCache, secrets: SecretStore): ClientKeys {
+export function createClientKeys(signers: SignerCache, secrets: SecretStore) {
   return {
-    async current({ clientAuthentication: way }) {
+    async current({ clientAuthentication: way }: Connection): Promise<ClientKey> {
       if (way.method === 'tls_client_auth') return { way }
       if (way.method === 'client_secret_basic') return { way, password: oneLine(await secrets.get(way.passwordSecret)) }
       return { way, signer: await signers.current(way.assertion.key, way.assertion.algorithm) }
     },
-    async previous({ clientAuthentication: way }) {
+
+    /** What was current before; undefined where there is nothing, or nothing else. */
+    async previous({ clientAuthentication: way }: Connection): Promise<ClientKey | undefined> {
       if (way.method === 'tls_client_auth') return undefined
       if (way.method === 'client_secret_basic') {
         const password = await previousPassword(secrets, way.passwordSecret)

@@ -1,12 +1,12 @@
+import type { IssuedToken } from '../access-token/lifetime.ts'
+import { isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import { Secret } from '../secret/secret.ts'
 import { isPartOf, printableDescription } from './printable-description.ts'
 import type { TokenEndpointAnswer } from './token-endpoint.ts'
 import { type Refusal, UnreachableError, UnreadableAnswerError } from './token-endpoint-error.ts'
 
 /** RFC 6749 section 5.1, without what nobody may pass on: `refresh_token` and `id_token`. */
-export interface TokenAnswer {
-  readonly accessToken: Secret
-  readonly expiresInSeconds?: number
+export interface TokenAnswer extends IssuedToken {
   /** Where it differs from what was asked for, or the server says it anyway. */
   readonly scope?: string
 }
@@ -56,20 +56,16 @@ export function readTokenAnswer(
   return { token: readToken(members) }
 }
 
-function readObject({ status, body }: TokenEndpointAnswer): Record<string, unknown> {
+function readObject({ status, body }: TokenEndpointAnswer): JsonObject {
+  const value = parseJson(body)
+  if (isJsonObject(value)) return value
   const found = `status ${status} and ${body.length === 0 ? 'no body' : `${body.length} characters`}`
-  try {
-    const value: unknown = JSON.parse(body)
-    if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Record<string, unknown>
-  } catch {
-    // The parser's own message quotes the body.
-  }
   throw new UnreadableAnswerError(
     `The token endpoint answers with ${found} that are no JSON object; check tokenEndpoint: it may lead to another page.`,
   )
 }
 
-function readRefusal(error: string, members: Record<string, unknown>, sent: readonly Secret[]): Refusal {
+function readRefusal(error: string, members: JsonObject, sent: readonly Secret[]): Refusal {
   // RFC 6749 section 5.2 names the characters; what has others is not to be printed.
   if (!/^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(error))
     throw new UnreadableAnswerError('The token endpoint answers with an error code that has forbidden characters.')
@@ -83,7 +79,7 @@ function readRefusal(error: string, members: Record<string, unknown>, sent: read
   return { error, ...(printable !== undefined && { description: printable }) }
 }
 
-function readToken(members: Record<string, unknown>): TokenAnswer {
+function readToken(members: JsonObject): TokenAnswer {
   const { access_token: accessToken, token_type: tokenType, expires_in: expiresIn, scope } = members
   // RFC 6750 section 2.1: it must fit a header.
   if (typeof accessToken !== 'string' || !/^[\x21-\x7e]+$/.test(accessToken))

@@ -1,3 +1,4 @@
+import { isJsonObject, parseJson } from '../base/decoding.ts'
 import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 
 /** What a token endpoint can do to us. */
@@ -113,7 +114,8 @@ export function writeFailure(error: TokenEndpointError): string {
 
 /** @returns undefined where it is none that this version writes */
 export function readFailure(text: string): TokenEndpointError | undefined {
-  const { code, message, error, fault } = parse(text)
+  const written = parseJson(text)
+  const { code, message, error, fault } = isJsonObject(written) ? written : {}
   if (typeof message !== 'string') return undefined
   switch (code) {
     case 'unreachable':
@@ -128,13 +130,5 @@ export function readFailure(text: string): TokenEndpointError | undefined {
       return new RefusedError(message, error, fault)
     default:
       return undefined
-  }
-}
-
-function parse(text: string): Readonly<Record<string, unknown>> {
-  try {
-    return Object(JSON.parse(text)) as Readonly<Record<string, unknown>>
-  } catch {
-    return {}
   }
 }

@@ -41,12 +41,12 @@ export interface TokenEndpointAnswer {
 export const maximumAnswerBytes = 64 * 1024
 
 /** Kept back from the caller's deadline, so that there is time to answer with an error of our own. */
-export const reserveMilliseconds = 1_000
+export const answerReserveMilliseconds = 1_000
 
 /** Whether a request that begins now may take as long as the server's own timeouts allow. */
 export function hasTimeFor(server: ResolvedAuthorizationServer, leftMilliseconds: number): boolean {
   const { connectTimeoutMilliseconds, receiveTimeoutMilliseconds } = server
-  return leftMilliseconds - reserveMilliseconds >= connectTimeoutMilliseconds + receiveTimeoutMilliseconds
+  return leftMilliseconds - answerReserveMilliseconds >= connectTimeoutMilliseconds + receiveTimeoutMilliseconds
 }
 
 /**
@@ -58,7 +58,7 @@ export function timeoutsUntil(
   now: number,
   { connectTimeoutMilliseconds, receiveTimeoutMilliseconds }: ResolvedAuthorizationServer,
 ): TokenEndpointTimeouts {
-  const left = deadline - now - reserveMilliseconds
+  const left = deadline - now - answerReserveMilliseconds
   if (left <= 0) throw new TimedOutError("No time is left for a token request before the caller's deadline.")
   return {
     receiveMilliseconds: Math.min(receiveTimeoutMilliseconds, left),

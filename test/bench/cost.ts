@@ -3,7 +3,7 @@ import { createHandler } from '../../functions/issue-token/handler.ts'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
 import { createPowertoolsLog } from '../../lib/adapters/log/powertools.ts'
 import { memoryRecords } from '../../lib/adapters/process/memory-records.ts'
-import { createParts } from '../../lib/application/application.ts'
+import { createApplication } from '../../lib/application/application.ts'
 import type { RecordStore, StoredRecord } from '../../lib/fleet/record-store.ts'
 import { createHttpEvent, tokenRequest } from '../support/functions/load-function.ts'
 import type { FarEnd } from './far-end.ts'
@@ -124,7 +124,7 @@ async function createCountedInstance(t: CleanUp, farEnd: FarEnd) {
     now: () => opened.now() + ageMilliseconds,
   }
   countLog(counted)
-  const handler = createHandler({ ...ports, ...createParts(ports) })
+  const handler = createHandler({ ...ports, application: createApplication(ports) })
   const request = tokenRequest('conn', 'scope=orders')
   return {
     async ask() {

@@ -1,10 +1,10 @@
 import { memoryRecords } from '../../lib/adapters/process/memory-records.ts'
-import { createParts, createRenewalParts } from '../../lib/application/application.ts'
+import { createApplication, createBackgroundApplication } from '../../lib/application/application.ts'
 import { createConnectionCache } from '../../lib/configuration/connection-cache.ts'
 import type { Kind } from '../../lib/configuration/element.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { readElement } from '../../lib/configuration/read-element.ts'
-import { lruTokenMemory } from '../../lib/get-token/token-memory.ts'
+import { createTokenMemory } from '../../lib/get-token/token-memory.ts'
 import { exampleElements, type RawElements } from '../support/elements/elements.ts'
 import type { FarEnd } from './far-end.ts'
 import { shown } from './picture.ts'
@@ -95,12 +95,14 @@ async function createSet(t: CleanUp, farEnd: FarEnd, size: number) {
     elements,
     connections: createConnectionCache({ elements, deployment, now, pause, log }),
     store: memoryRecords({ maximumRecords: 4 * size }),
-    memory: lruTokenMemory({ maximumTokens: size }),
+    memory: createTokenMemory({ maximumTokens: size }),
     // The spread of a run's first requests is time that nobody works.
     random: () => 0,
     log() {},
   }
-  return { ...createParts(ports), ...createRenewalParts(ports) }
+  const { getToken } = createApplication(ports)
+  const { warmTokens, answerEvent } = createBackgroundApplication(ports)
+  return { getToken, warmTokens, answerEvent }
 }
 
 function withConnections(elements: RawElements, size: number): RawElements {

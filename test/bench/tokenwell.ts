@@ -1,7 +1,6 @@
-import { createParts, type Ports } from '../../lib/application/application.ts'
-import { readEnvironment, readVariables } from '../../lib/application/environment.ts'
+import { type Application, createApplication, type Ports } from '../../lib/application/application.ts'
+import { readEnvironment } from '../../lib/application/environment.ts'
 import { openPorts } from '../../lib/application/open-ports.ts'
-import type { GetToken } from '../../lib/get-token/get-token.ts'
 import { exampleElements } from '../support/elements/elements.ts'
 import { createBareWorkspace, environmentOf } from '../support/functions/load-function.ts'
 import type { FarEnd } from './far-end.ts'
@@ -18,7 +17,7 @@ export async function openTokenwell(
 ) {
   const elements = exampleElements(issuer, { builder: { signatureAlgorithm: algorithm } })
   const workspace = await createBareWorkspace(t, elements, certificate)
-  return openPorts(readVariables(environmentOf(workspace), readEnvironment))
+  return openPorts(readEnvironment(environmentOf(workspace)))
 }
 
 /** The use case as it is wired, in this process; what it would log and count is dropped. */
@@ -27,9 +26,9 @@ export async function createTokenwell(
   farEnd: Pick<FarEnd, 'issuer' | 'certificate'>,
   algorithm: PeerAlgorithm,
   changes: Partial<Ports> = {},
-): Promise<GetToken> {
+): Promise<Application['getToken']> {
   const ports = await openTokenwell(t, farEnd, algorithm)
-  return createParts({ ...ports, log() {}, ...changes }).getToken
+  return createApplication({ ...ports, log() {}, ...changes }).getToken
 }
 
 /** Logs and metrics as in an account. */

@@ -3,29 +3,27 @@ import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { decodeProtectedHeader } from 'jose'
-import type { Token } from '../../lib/access-token/token.ts'
-import { type TokenKey, tokenKey } from '../../lib/access-token/token.ts'
+import { type RepeatableRequest, type Token, type TokenKey, tokenKey } from '../../lib/access-token/token.ts'
 import { timerPause } from '../../lib/adapters/process/clock.ts'
-import { CacheUnavailableError, createBudget } from '../../lib/fleet/circuit-breaker.ts'
+import { CacheUnavailableError, createCircuitBreaker } from '../../lib/fleet/circuit-breaker.ts'
 import {
-  announced,
-  type Elements,
+  type ElementsRevision,
   readConnectionRecord,
+  withStaged,
   writeConnectionRecord,
 } from '../../lib/fleet/connection-record.ts'
-import { createTokenRecords } from '../../lib/fleet/fleet-records.ts'
+import { createFleetRecords } from '../../lib/fleet/fleet-records.ts'
 import type { Lease } from '../../lib/fleet/lease.ts'
 import { LeaseLostError } from '../../lib/fleet/lease.ts'
 import type { RecordStore, StoredRecord } from '../../lib/fleet/record-store.ts'
 import { connectionRecordName, type RecordName, recordNameText } from '../../lib/fleet/record-store.ts'
-import { createTokenSealing, type TokenSealing } from '../../lib/fleet/sealing.ts'
-import type { AskedFor } from '../../lib/get-token/token-cache.ts'
-import { createSharedTokenCache, type Look, type SharedTokenCache } from '../../lib/get-token/token-cache.ts'
+import { createSealing, type Sealing } from '../../lib/fleet/sealing.ts'
+import { createTokenCache, type Look, type StoredToken, type TokenCache } from '../../lib/get-token/token-cache.ts'
 import type { LogEvent } from '../../lib/log/log-event.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import { createSecretCache } from '../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../lib/secret/secret-store.ts'
-import { RefusedError, UnreachableError } from '../../lib/token-endpoint/token-endpoint-error.ts'
+import { RefusedError, UnreachableError, writeFailure } from '../../lib/token-endpoint/token-endpoint-error.ts'
 import { singleVersionSecrets } from '../support/virtual/secret-stores.ts'
 import { someToken, someTokenKey } from '../support/virtual/some-token.ts'
 
@@ -33,28 +31,34 @@ import { someToken, someTokenKey } from '../support/virtual/some-token.ts'
 const leaseMilliseconds = 12_000
 const graceMilliseconds = 1_000
 const intervalMilliseconds = 10_000
-const nothingElse: AskedFor = { further: {} }
+const nothingElse: RepeatableRequest = { further: {} }
 const idleMilliseconds = 400_000
 const plan = { idleMilliseconds, maximumVariants: 3, authorizationServer: 'theServer', maximumConcurrency: 10 }
-/** Elements by which tokens are kept warm. */
+/** ElementsRevision by which tokens are kept warm. */
 const warm = { fingerprint: 'f1', warming: plan }
 
 /** One instance of a function, by the clock of the test. */
 interface Instance {
-  readonly cache: SharedTokenCache
+  readonly cache: TokenCache
   readonly events: readonly LogEvent[]
   look(key: TokenKey, connection?: string): Promise<Look>
+  takeLease(look: Look, waitUntil: number): Promise<HeldLease | undefined>
   /** The lease of a token that nobody else asks for, under these elements. */
-  lease(key: TokenKey, under?: Under): Promise<Lease>
+  lease(key: TokenKey, under?: Under): Promise<HeldLease>
   /** As after a token request: the token as it is handed out. */
   obtain(key: TokenKey, token?: Token, under?: Under): Promise<Token>
   /** A token for elements that are to come. */
   storeNext(key: TokenKey, generation: number): Promise<Token | undefined>
-  invalidate(tokenId: string, connection?: string): ReturnType<SharedTokenCache['invalidate']>
+  invalidate(tokenId: string, connection?: string): ReturnType<TokenCache['invalidate']>
+}
+
+/** A lease, and what its instance stores under it. */
+interface HeldLease extends Lease {
+  store(token: Token, asked: RepeatableRequest | undefined, isUse: boolean): Promise<StoredToken>
 }
 
 /** Elements by their fingerprint alone, or with what they say of warming; and whether somebody asks for the token. */
-type Under = string | (Elements & { readonly isUse?: boolean })
+type Under = string | (ElementsRevision & { readonly isUse?: boolean })
 
 interface Fleet {
   readonly store: RecordStore
@@ -62,7 +66,7 @@ interface Fleet {
   readonly clock: { now: number }
   /** All that was ever written. */
   readonly written: readonly { readonly name: RecordName; readonly record: StoredRecord }[]
-  open(sealing?: TokenSealing): Instance
+  open(sealing?: Sealing): Instance
   /** Says which elements come next: the number that they will be. */
   announce(fingerprint: string): Promise<number>
 }
@@ -71,9 +75,9 @@ interface Fleet {
  * What the fleet's cache promises, over whatever store and with whatever keys.
  * @param open undefined ends the test
  */
-export function testSharedTokenCacheContract(
+export function testTokenCacheContract(
   name: string,
-  open: (t: TestContext) => Promise<{ store: RecordStore; sealing: TokenSealing } | undefined>,
+  open: (t: TestContext) => Promise<{ store: RecordStore; sealing: Sealing } | undefined>,
 ): void {
   function promise(title: string, run: (fleet: Fleet) => Promise<void>): void {
     test(`${name}: ${title}`, async (t) => {
@@ -114,8 +118,8 @@ export function testSharedTokenCacheContract(
     for (let round = 0; round < 3; round++) {
       const leases = await Promise.all(
         Array.from({ length: 20 }, async (_, index) => {
-          const { cache, look } = instances[index % 2] ?? assert.fail()
-          return cache.takeLease(await look(key), Infinity)
+          const { takeLease, look } = instances[index % 2] ?? assert.fail()
+          return takeLease(await look(key), Infinity)
         }),
       )
       const held = leases.filter((lease) => lease !== undefined)
@@ -130,7 +134,7 @@ export function testSharedTokenCacheContract(
     const key = someTokenKey()
     const old = await one.look(key)
     await other.obtain(key)
-    assert.equal(await one.cache.takeLease(old, Infinity), undefined)
+    assert.equal(await one.takeLease(old, Infinity), undefined)
   })
 
   promise("a dead holder is followed a second after the lease's end, to the millisecond", async (fleet) => {
@@ -140,11 +144,11 @@ export function testSharedTokenCacheContract(
     fleet.clock.now += leaseMilliseconds + graceMilliseconds
     const early = await heir.look(key)
     assert.equal(early.isLeased, true)
-    assert.equal(await heir.cache.takeLease(early, Infinity), undefined)
+    assert.equal(await heir.takeLease(early, Infinity), undefined)
     fleet.clock.now += 1
     const look = await heir.look(key)
     assert.equal(look.isLeased, false)
-    assert.ok(await heir.cache.takeLease(look, Infinity))
+    assert.ok(await heir.takeLease(look, Infinity))
   })
 
   promise('a lease is kept for as long as an attempt may take, and only where it would not last', async (fleet) => {
@@ -182,7 +186,7 @@ export function testSharedTokenCacheContract(
     const stored = await lost.store(token, nothingElse, true)
     assert.equal(stored.isCurrent, false, 'good for who waits, and for nobody else')
     assert.ok(stored.token.accessToken.equals(token.accessToken))
-    await lost.end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 30_000 })
+    await lost.end({ failure: writeFailure(new UnreachableError('nobody listens')), until: fleet.clock.now + 30_000 })
     const { isLeased, token: none, failure } = await heir.look(key)
     assert.deepEqual({ isLeased, none, failure }, { isLeased: true, none: undefined, failure: undefined })
 
@@ -201,7 +205,7 @@ export function testSharedTokenCacheContract(
 
     const stored = await lost.store(late, nothingElse, true)
     assert.deepEqual([stored.token.id, stored.isCurrent], [newer.id, true])
-    await lost.end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 30_000 })
+    await lost.end({ failure: writeFailure(new UnreachableError('nobody listens')), until: fleet.clock.now + 30_000 })
     const look = await old.look(key)
     assert.deepEqual([look.token?.id, look.failure], [newer.id, undefined])
   })
@@ -231,9 +235,9 @@ export function testSharedTokenCacheContract(
     assert.equal(stored.isCurrent, false)
     const look = await rejecter.look(key)
     assert.equal(look.token, undefined)
-    const next = await rejecter.cache.takeLease(look, Infinity)
+    const next = await rejecter.takeLease(look, Infinity)
     assert.ok(next, 'nobody has to wait for that holder')
-    await next.settle({ fingerprint: 'f1' })
+    await next.activate({ fingerprint: 'f1' })
     assert.equal((await next.store(aToken(fleet.clock.now), nothingElse, true)).isCurrent, true)
   })
 
@@ -242,7 +246,7 @@ export function testSharedTokenCacheContract(
     const [key, under, unsettled] = [someTokenKey(), someTokenKey(), someTokenKey()]
     await old.obtain(key, aToken(fleet.clock.now), 'f1')
     const lease = await old.lease(under, 'f1')
-    const fallback = await old.cache.takeLease(await old.look(unsettled), Infinity)
+    const fallback = await old.takeLease(await old.look(unsettled), Infinity)
     assert.ok((await newer.look(key)).token)
 
     await newer.lease(someTokenKey(), 'f2')
@@ -263,15 +267,15 @@ export function testSharedTokenCacheContract(
     const [frozen, other] = [fleet.open(), fleet.open()]
     const [key, kept, first] = [someTokenKey(), someTokenKey(), someTokenKey()]
     await other.obtain(kept, aToken(fleet.clock.now), 'f1')
-    const lease = (await frozen.cache.takeLease(await frozen.look(key), Infinity)) ?? assert.fail()
+    const lease = (await frozen.takeLease(await frozen.look(key), Infinity)) ?? assert.fail()
     const { id } = await other.obtain(kept, aToken(fleet.clock.now), 'f3')
-    await assert.rejects(lease.settle({ fingerprint: 'f2' }), LeaseLostError)
+    await assert.rejects(lease.activate({ fingerprint: 'f2' }), LeaseLostError)
     assert.equal((await other.look(kept)).token?.id, id)
     assert.equal((await other.look(key)).isLeased, false, 'who knows better may ask at once')
 
-    const agrees = (await frozen.cache.takeLease(await frozen.look(first), Infinity)) ?? assert.fail()
+    const agrees = (await frozen.takeLease(await frozen.look(first), Infinity)) ?? assert.fail()
     await other.obtain(kept, aToken(fleet.clock.now), 'f4')
-    await agrees.settle({ fingerprint: 'f4' })
+    await agrees.activate({ fingerprint: 'f4' })
     assert.equal((await agrees.store(aToken(fleet.clock.now), nothingElse, true)).isCurrent, true)
   })
 
@@ -280,11 +284,11 @@ export function testSharedTokenCacheContract(
     const keys = Array.from({ length: 20 }, () => someTokenKey())
     const leases = await Promise.all(
       keys.map(async (key, index) => {
-        const { cache, look } = instances[index % 2] ?? assert.fail()
-        return (await cache.takeLease(await look(key), Infinity)) ?? assert.fail('each has a key of his own')
+        const { takeLease, look } = instances[index % 2] ?? assert.fail()
+        return (await takeLease(await look(key), Infinity)) ?? assert.fail('each has a key of his own')
       }),
     )
-    await Promise.all(leases.map((lease) => lease.settle({ fingerprint: 'f1' })))
+    await Promise.all(leases.map((lease) => lease.activate({ fingerprint: 'f1' })))
     const stored = await Promise.all(leases.map((lease) => lease.store(aToken(fleet.clock.now), nothingElse, true)))
     assert.ok(stored.every(({ isCurrent }) => isCurrent))
     const looks = await Promise.all(keys.map((key) => fleet.open().look(key)))
@@ -309,8 +313,8 @@ export function testSharedTokenCacheContract(
   promise("one connection's elements are nothing to another's tokens", async (fleet) => {
     const instance = fleet.open()
     const key = tokenKey({ connection: 'other', further: {} })
-    const lease = await instance.cache.takeLease(await instance.look(key, 'other'), Infinity)
-    await lease?.settle({ fingerprint: 'f1' })
+    const lease = await instance.takeLease(await instance.look(key, 'other'), Infinity)
+    await lease?.activate({ fingerprint: 'f1' })
     await lease?.store({ ...aToken(fleet.clock.now), connection: 'other' }, nothingElse, true)
     await instance.lease(someTokenKey(), 'f2')
     assert.ok((await instance.look(key, 'other')).token)
@@ -404,8 +408,8 @@ export function testSharedTokenCacheContract(
     const key = someTokenKey()
     await one.obtain(key)
     const claimed = (await one.cache.claimRefresh(await one.look(key), Infinity)) ?? assert.fail()
-    const lease = (await one.cache.takeLease(claimed, Infinity)) ?? assert.fail()
-    await lease.settle({ fingerprint: 'f1' })
+    const lease = (await one.takeLease(claimed, Infinity)) ?? assert.fail()
+    await lease.activate({ fingerprint: 'f1' })
     await lease.store(aToken(fleet.clock.now), nothingElse, true)
     assert.ok(await other.cache.claimRefresh(await other.look(key), Infinity))
   })
@@ -544,7 +548,7 @@ export function testSharedTokenCacheContract(
     const failedAt = fleet.clock.now
     const lease = await holder.lease(key, 'f1')
     const error = new RefusedError('The authorization server refuses.', 'invalid_scope', 'elements')
-    await lease.end({ error, until: failedAt + 2_000, retryAt: failedAt + 30_000 })
+    await lease.end({ failure: writeFailure(error), until: failedAt + 2_000, retryAt: failedAt + 30_000 })
 
     fleet.clock.now += 1_500
     const look = await other.look(key)
@@ -563,7 +567,7 @@ export function testSharedTokenCacheContract(
     const instance = fleet.open()
     const key = someTokenKey()
     const error = new UnreachableError('nobody listens')
-    await (await instance.lease(key)).end({ error, until: fleet.clock.now + 1_000 })
+    await (await instance.lease(key)).end({ failure: writeFailure(error), until: fleet.clock.now + 1_000 })
     assert.ok((await instance.look(key)).failure)
     const lease = await instance.lease(key)
     assert.equal((await instance.look(key)).failure, undefined)
@@ -574,7 +578,7 @@ export function testSharedTokenCacheContract(
   promise('a failure without a time is told with the moment when it came', async (fleet) => {
     const instance = fleet.open()
     const key = someTokenKey()
-    await (await instance.lease(key)).end({ error: new UnreachableError('nobody listens') })
+    await (await instance.lease(key)).end({ failure: writeFailure(new UnreachableError('nobody listens')) })
     const { failure } = await instance.look(key)
     assert.deepEqual([failure?.failedAt, failure?.until], [fleet.clock.now, fleet.clock.now])
     assert.equal(failure?.error.retryAfterSeconds, 1)
@@ -615,8 +619,8 @@ export function testSharedTokenCacheContract(
       await instance.obtain(key)
       const { read } = await instance.look(key)
       const elsewhere = await instance.look(key, 'other')
-      const lease = await instance.cache.takeLease(elsewhere, Infinity)
-      await lease?.settle({ fingerprint: 'f1' })
+      const lease = await instance.takeLease(elsewhere, Infinity)
+      await lease?.activate({ fingerprint: 'f1' })
       const { read: to } = await instance.look(key, 'other')
       await overwrite(fleet, to, { ...read.record, generation: to.connection?.generation ?? 0 })
       assert.equal((await instance.look(key, 'other')).token, undefined)
@@ -662,7 +666,10 @@ export function testSharedTokenCacheContract(
     const key = tokenKey({ connection: 'conn', ...asked, username, password: new Secret(password) })
     const token = { ...aToken(fleet.clock.now), accessToken: new Secret(accessToken), scope }
     const stored = await (await instance.lease(key)).store(token, asked, true)
-    await (await instance.lease(key)).end({ error: new UnreachableError('nobody listens'), until: fleet.clock.now + 9 })
+    await (await instance.lease(key)).end({
+      failure: writeFailure(new UnreachableError('nobody listens')),
+      until: fleet.clock.now + 9,
+    })
     await instance.invalidate(stored.token.id)
 
     const names = fleet.written.map(({ name: written }) => written)
@@ -744,7 +751,7 @@ export function testSharedTokenCacheContract(
   })
 }
 
-function createFleet({ store, sealing }: { store: RecordStore; sealing: TokenSealing }): Fleet {
+function createFleet({ store, sealing }: { store: RecordStore; sealing: Sealing }): Fleet {
   const clock = { now: Date.now() }
   const written: { name: RecordName; record: StoredRecord }[] = []
   const overheard: RecordStore = {
@@ -763,39 +770,44 @@ function createFleet({ store, sealing }: { store: RecordStore; sealing: TokenSea
     async announce(fingerprint) {
       const [stored] = await store.read([connectionRecordName('conn')])
       const before = readConnectionRecord(stored ?? assert.fail('there is a connection'))
-      const after = announced(before, fingerprint, clock.now)
+      const after = withStaged(before, fingerprint, clock.now)
       const version = randomBytes(16).toString('base64url')
       const record = writeConnectionRecord(after, version, clock.now)
       assert.equal(await store.write(connectionRecordName('conn'), record, before.version), true)
-      return after.next?.generation ?? assert.fail('it was announced')
+      return after.staged?.generation ?? assert.fail('it was announced')
     },
   }
 }
 
-function createInstance(store: RecordStore, sealing: TokenSealing, now: () => number): Instance {
+function createInstance(store: RecordStore, sealing: Sealing, now: () => number): Instance {
   const events: LogEvent[] = []
   const log = (event: LogEvent) => void events.push(event)
   const randomId = () => randomBytes(16).toString('base64url')
-  const budget = createBudget({
+  const breaker = createCircuitBreaker({
     budgetMilliseconds: 10_000,
     now,
     random: () => 0.5,
     pause: timerPause,
     log,
   })
-  const records = createTokenRecords({ store, budget, now, randomId })
-  const cache = createSharedTokenCache({ records, sealing, budget, now, randomId, log })
+  const records = createFleetRecords({ store, breaker, now, randomId })
+  const cache = createTokenCache({ records, sealing, breaker, now, randomId, log })
   const look = (key: TokenKey, connection = 'conn') => cache.look(connection, key, Infinity)
+  const takeLease = async (look: Look, waitUntil: number): Promise<HeldLease | undefined> => {
+    const taken = await cache.takeLease(look, waitUntil)
+    return taken && { ...taken, store: (token, asked, isUse) => cache.store(taken, token, asked, isUse) }
+  }
   const lease = async (key: TokenKey, under: Under = 'f1') => {
-    const taken = await cache.takeLease(await look(key), Infinity)
+    const taken = await takeLease(await look(key), Infinity)
     assert.ok(taken, 'nobody else holds the lease')
-    await taken.settle(typeof under === 'string' ? { fingerprint: under } : under)
+    await taken.activate(typeof under === 'string' ? { fingerprint: under } : under)
     return taken
   }
   return {
     cache,
     events,
     look,
+    takeLease,
     lease,
     async obtain(key, token = aToken(now()), under) {
       const isUse = typeof under !== 'object' || (under.isUse ?? true)
@@ -805,7 +817,7 @@ function createInstance(store: RecordStore, sealing: TokenSealing, now: () => nu
     },
     async storeNext(key, generation) {
       const taken = (await cache.takeLease(await look(key), Infinity)) ?? assert.fail('nobody holds it')
-      return taken.storeNext(aToken(now()), nothingElse, generation)
+      return cache.storeStaged(taken, aToken(now()), nothingElse, generation)
     },
     invalidate: (tokenId, connection = 'conn') =>
       cache.invalidate({ connection, tokenId, now: now(), minimumIntervalMilliseconds: intervalMilliseconds }),
@@ -859,7 +871,7 @@ function theSecret({ clock }: Fleet, keys: readonly SomeKey[]) {
   }
   return {
     sealing: () =>
-      createTokenSealing(
+      createSealing(
         createSecretCache(singleVersionSecrets(store.get), () => clock.now),
         'tokenwell/test/cache',
       ),

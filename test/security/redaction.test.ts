@@ -20,10 +20,9 @@ import { timerPause } from '../../lib/adapters/process/clock.ts'
 import { memoryRecords } from '../../lib/adapters/process/memory-records.ts'
 import type { Ports } from '../../lib/application/application.ts'
 import {
-  createParts,
-  createPublicationParts,
-  createRenewalParts,
-  createRotationParts,
+  createApplication,
+  createBackgroundApplication,
+  createPublicApplication,
 } from '../../lib/application/application.ts'
 import { UnexpectedError, unexpectedReason } from '../../lib/base/tokenwell-error.ts'
 import { createConnectionCache } from '../../lib/configuration/connection-cache.ts'
@@ -136,19 +135,20 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
     open: async () => ({ labels: fails, read: fails, putPending: fails, makeCurrent: fails, giveUp: fails }),
   })
   const wide = { ...all, elements, deployment, secretStore: breaking('secretStore', secrets), secretRotation }
-  const renewal = createRenewalParts(wide)
+  const application = createApplication(wide)
+  const background = createBackgroundApplication(wide)
   const deadLetters = { add: async (letter: object) => see(letter) }
 
   const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 55_000 } as Context
   const run = async (handler: (event: never, context: Context) => Promise<unknown>, event: unknown) =>
     see(await handler(event as never, context).catch(asLambdaShows))
-  const issueToken = createIssueToken({ ...wide, ...createParts(all) })
+  const issueToken = createIssueToken({ ...wide, application })
   await run(issueToken, createHttpEvent(tokenRequest('conn')))
   await run(issueToken, createHttpEvent({ method: 'GET', path: '/connections' }))
   await run(issueToken, { connection: 'conn', scope: 'a' })
   const query = `token_id=AAAAAAAAAAAAAAAAAAAAAA.${'A'.repeat(43)}`
   await run(issueToken, createHttpEvent({ method: 'DELETE', path: '/connections/conn/token', query }))
-  await run(createWarmTokens({ ...wide, ...renewal }), {})
+  await run(createWarmTokens({ ...wide, application: background }), {})
   const detail = { connection: 'conn', tokenId: query.slice('token_id='.length) }
   const events = [
     { source: 'me', 'detail-type': 'ConnectionChanged', detail },
@@ -157,13 +157,15 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
   ]
   for (const event of events) {
     const message = { messageId: 'm', body: JSON.stringify(event), attributes: { ApproximateReceiveCount: '9' } }
-    await run(createRefreshToken({ ...wide, ...renewal, deadLetters }), { Records: [message] })
-    await run(createRefreshToken({ ...wide, ...renewal, deadLetters: { add: fails } }), { Records: [message] })
+    await run(createRefreshToken({ ...wide, application: background, deadLetters }), { Records: [message] })
+    await run(createRefreshToken({ ...wide, application: background, deadLetters: { add: fails } }), {
+      Records: [message],
+    })
   }
   const step = { Step: 'createSecret', SecretId: 'tokenwell/local/jwk/theBuilder', ClientRequestToken: randomUUID() }
-  await run(createRotateKey({ ...wide, ...createRotationParts(wide) }), step)
+  await run(createRotateKey({ ...wide, application }), step)
   await run(
-    createPublishKeys({ ...wide, ...createPublicationParts(all) }),
+    createPublishKeys({ ...wide, application: createPublicApplication(wide) }),
     createHttpEvent({ method: 'GET', path: '/jwt/theBuilder/jwk' }),
   )
   return seen.map((each) => (typeof each === 'string' ? each : JSON.stringify(each)) ?? '')

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
-import { lruTokenMemory } from '../../../lib/get-token/token-memory.ts'
+import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import {
   type IssueTokenByTestClock,
@@ -136,7 +136,7 @@ test('a DELETE that could not be done is no 204', async (t) => {
     throw new Error('a fault of ours')
   }
   const stage = await startIssueTokenByTestClock(t, {
-    memory: { ...lruTokenMemory({ maximumTokens: 1 }), invalidate: broken },
+    memory: { ...createTokenMemory({ maximumTokens: 1 }), invalidate: broken },
   })
   assert.equal((await answerOf(stage, drop)).status, 500)
 })

@@ -24,8 +24,8 @@ function publishing(read: (jwtBuilder: string) => Publication | undefined) {
   const [log, asked]: [LogEvent[], string[]] = [[], []]
   let time = start
   const handler = createHandler({
-    publicationStore: {
-      async readRemembered(jwtBuilder, waitUntil) {
+    application: {
+      async readPublishedKeys(jwtBuilder, waitUntil) {
         asked.push(jwtBuilder)
         assert.equal(waitUntil, time + 2_000)
         return read(jwtBuilder)

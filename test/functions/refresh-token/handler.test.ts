@@ -23,11 +23,13 @@ function theFunction(answers: Readonly<Record<string, Error>> = {}) {
   const log: LogEvent[] = []
   const far: { buryError?: Error; now: number } = { now: start }
   const handler = createHandler({
-    async answerEvent(event, deadline) {
-      answered.push({ event, deadline })
-      far.now += 7
-      const error = 'connection' in event ? answers[event.connection ?? ''] : undefined
-      if (error !== undefined) throw error
+    application: {
+      async answerEvent(event, deadline) {
+        answered.push({ event, deadline })
+        far.now += 7
+        const error = 'connection' in event ? answers[event.connection ?? ''] : undefined
+        if (error !== undefined) throw error
+      },
     },
     deadLetters: {
       async add(letter) {

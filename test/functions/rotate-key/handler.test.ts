@@ -2,9 +2,9 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Context } from 'aws-lambda'
 import { createHandler } from '../../../functions/rotate-key/handler.ts'
+import type { Application } from '../../../lib/application/application.ts'
 import { ConfigurationError } from '../../../lib/configuration/finding.ts'
 import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
-import type { KeyRotator } from '../../../lib/key-lifecycle/rotate-key.ts'
 import { RotationGivenUpError, RotationRefusedError } from '../../../lib/key-lifecycle/rotating-secret.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
@@ -18,12 +18,12 @@ const event = {
 }
 const context = { getRemainingTimeInMillis: () => 30_000 } as Context
 
-function rotating(runStep: KeyRotator['runStep']) {
+function rotating(runStep: Application['rotateKey']) {
   const log: LogEvent[] = []
   let time = 1_000
   const handler = createHandler({
-    keyRotator: {
-      async runStep(request, deadline) {
+    application: {
+      async rotateKey(request, deadline) {
         time += 42
         return runStep(request, deadline)
       },

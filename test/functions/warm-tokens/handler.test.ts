@@ -11,9 +11,11 @@ test('each call is one run, whatever the schedule says, and its report is the an
   const run = { due: 3, renewed: 1, failed: 1, left: 1 }
   const handler = createHandler({
     now: () => 1_000,
-    async warmTokens(deadline) {
-      deadlines.push(deadline)
-      return run
+    application: {
+      async warmTokens(deadline) {
+        deadlines.push(deadline)
+        return run
+      },
     },
   })
   for (const event of [undefined, {}, { source: 'aws.scheduler' }]) assert.equal(await handler(event, context), run)
@@ -23,7 +25,7 @@ test('each call is one run, whatever the schedule says, and its report is the an
 test('a run that could not find out what is due fails', async () => {
   const handler = createHandler({
     now: () => 0,
-    warmTokens: () => Promise.reject(new CacheUnavailableError('nobody listens')),
+    application: { warmTokens: () => Promise.reject(new CacheUnavailableError('nobody listens')) },
   })
   await assert.rejects(handler({}, context), CacheUnavailableError)
 })

@@ -3,13 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
-import {
-  readEnvironment,
-  readGuardedEnvironment,
-  readRefreshTokenEnvironment,
-  readVariables,
-  type Variables,
-} from '../../../lib/application/environment.ts'
+import { readEnvironment } from '../../../lib/application/environment.ts'
 import {
   createTestStack,
   everyProperty,
@@ -20,22 +14,13 @@ import {
   theUrl,
 } from './test-stack.ts'
 
-/** How each function reads what it is told, as it does when it starts. */
-const readers = {
-  IssueToken: readGuardedEnvironment,
-  CallApi: readGuardedEnvironment,
-  WarmTokens: (variables: Variables) => readVariables(variables, readEnvironment),
-  RefreshToken: readRefreshTokenEnvironment,
-  PublishKeys: (variables: Variables) => readVariables(variables, readEnvironment),
-  RotateKey: (variables: Variables) => readVariables(variables, readEnvironment),
-} as const
-type FunctionId = keyof typeof readers
-const functionIds = Object.keys(readers) as FunctionId[]
+const functionIds = ['IssueToken', 'CallApi', 'WarmTokens', 'RefreshToken', 'PublishKeys', 'RotateKey'] as const
+type FunctionId = (typeof functionIds)[number]
 
 for (const id of functionIds) {
   test(`${id} reads its variables without complaint: parameters, secrets, table and bus of the stack`, (t) => {
     const { stack } = createTestStack(t)
-    const { deadLetters: _read, ...environment } = { deadLetters: undefined, ...readOnLambda(stack, id) }
+    const { deadLetters: _read, ...environment } = readOnLambda(stack, id)
     assert.deepEqual(environment, {
       deployment: { stage: 'test', publicUrl: theUrl, isLambda: true },
       elements: { kind: 'parameter_store' },
@@ -64,7 +49,7 @@ for (const id of functionIds) {
           return Reflect.get(target, name)
         },
       })
-      readers[id](variables)
+      readEnvironment(variables)
       const unread = Object.keys(variables).filter((name) => !read.has(name))
       assert.deepEqual(unread, [])
     }
@@ -79,7 +64,7 @@ test('behind a JWT authorizer issue-token and call-api are told of its claim, an
 
 test('refresh-token is told where dead letters go, and no other function', (t) => {
   const { stack } = createTestStack(t)
-  const { deadLetters } = readRefreshTokenEnvironment(variablesOf(stack, 'RefreshToken'))
+  const { deadLetters } = readEnvironment(variablesOf(stack, 'RefreshToken'))
   assert.deepEqual(deadLetters, { kind: 'sqs', queueUrl: queueUrl('TokensRefreshesDeadLetters') })
   for (const id of functionIds.filter((each) => each !== 'RefreshToken'))
     assert.equal(variablesOf(stack, id)['TOKENWELL_DEAD_LETTERS'], undefined)
@@ -119,7 +104,7 @@ function variablesOf(stack: Stack, id: FunctionId): Record<string, string> {
 }
 
 function readOnLambda(stack: Stack, id: FunctionId) {
-  return readers[id]({ ...variablesOf(stack, id), AWS_LAMBDA_FUNCTION_NAME: id })
+  return readEnvironment({ ...variablesOf(stack, id), AWS_LAMBDA_FUNCTION_NAME: id })
 }
 
 function functionOf(stack: Stack, id: FunctionId): Resource {

@@ -162,13 +162,13 @@ function asPattern(resource: string): RegExp {
 /** Whether call-api makes a call of it. */
 async function isTaken(method: string, path: string): Promise<boolean> {
   let calls = 0
-  const apiCaller = {
-    async call() {
+  const application = {
+    async callApi() {
       calls++
       return { status: 200, headers: {}, body: new Uint8Array() }
     },
   }
-  const handler = createHandler({ apiCaller, now: Date.now, log() {} })
+  const handler = createHandler({ application, now: Date.now, log() {} })
   await handler(createHttpEvent({ method, path }), createLocalContext(Date.now()))
   return calls > 0
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readEnvironment, readVariables, type Variables } from '../../../lib/application/environment.ts'
+import { readEnvironment as read } from '../../../lib/application/environment.ts'
 
 const variables = {
   TOKENWELL_STAGE: 'prod-1',
@@ -10,8 +10,6 @@ const variables = {
   TOKENWELL_CACHE: 'memory',
 }
 
-const read = (given: Variables) => readVariables(given, readEnvironment)
-
 test('what a function is told: the public URL without a slash at its end, and that nobody listens', () => {
   assert.deepEqual(read(variables), {
     deployment: { stage: 'prod-1', publicUrl: 'https://tokenwell.example/base', isLambda: false },
@@ -20,6 +18,7 @@ test('what a function is told: the public URL without a slash at its end, and th
     cache: { place: { kind: 'memory' }, secretName: 'tokenwell/prod-1/cache', budgetMilliseconds: 250 },
     memoryMaximumSeconds: Infinity,
     events: { kind: 'none' },
+    deadLetters: { kind: 'none' },
   })
 })
 
@@ -98,14 +97,17 @@ test('every variable that is wrong is named, and no other', () => {
     )
 })
 
-test('what one function is told besides is complained of together with the rest', () => {
-  const readMore = (given: Variables) =>
-    readVariables(given, (readOne, all) => ({
-      ...readEnvironment(readOne, all),
-      more: readOne('TOKENWELL_MORE', (value) => (value === 'yes' ? value : undefined), 'yes', 'no'),
-    }))
-  assert.deepEqual(readMore({ ...variables, TOKENWELL_MORE: 'yes' }), { ...read(variables), more: 'yes' })
-  assert.throws(() => readMore({ ...variables, TOKENWELL_STAGE: '' }), {
-    message: 'TOKENWELL_STAGE must be the name of the stage; TOKENWELL_MORE must be yes.',
+test('all that is wrong is complained of together', () => {
+  const given = { ...variables, TOKENWELL_STAGE: '', TOKENWELL_DEAD_LETTERS: 'a queue' }
+  assert.throws(() => read(given), {
+    message:
+      'TOKENWELL_STAGE must be the name of the stage; TOKENWELL_DEAD_LETTERS must be sqs:<URL of the queue>, or left out.',
   })
+})
+
+test('a claim is one that has a name', () => {
+  const environment = (claim: string | undefined) => read({ ...variables, TOKENWELL_CONNECTIONS_CLAIM: claim })
+  assert.equal(environment('connections').connectionsClaim, 'connections')
+  assert.equal('connectionsClaim' in environment(''), false)
+  assert.equal('connectionsClaim' in environment(undefined), false)
 })

@@ -1,16 +1,16 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
-  announced,
+  activated,
   type ConnectionState,
   cleared,
   isSameState,
   readConnectionRecord,
-  settled,
   type WarmingPlan,
   warmUntil,
   warmVariants,
   withoutUse,
+  withStaged,
   withUse,
   writeConnectionRecord,
 } from '../../../lib/fleet/connection-record.ts'
@@ -39,7 +39,7 @@ function used(state: ConnectionState, ...uses: readonly (readonly [id: string, a
 const ids = ({ variants }: ConnectionState) => variants.map(({ id }) => id)
 
 test('what is known of a connection is read back as it was written', () => {
-  for (const state of [cold, warm, used(warm, ['token#a', now], ['token#b', now + 0.5]), announced(warm, 'g', now)])
+  for (const state of [cold, warm, used(warm, ['token#a', now], ['token#b', now + 0.5]), withStaged(warm, 'g', now)])
     assert.deepEqual(readBack(state), state)
 })
 
@@ -59,37 +59,37 @@ test('what somebody else has written in place of uses is none', () => {
 })
 
 test('other elements are another generation, the same ones are not, nor is another way to keep warm', () => {
-  const first = settled(undefined, { fingerprint: 'f' }, now)
+  const first = activated(undefined, { fingerprint: 'f' }, now)
   assert.deepEqual(first, { generation: now, fingerprint: 'f', variants: [] })
-  const kept = settled(first, { fingerprint: 'f', warming }, now + 5)
+  const kept = activated(first, { fingerprint: 'f', warming }, now + 5)
   assert.deepEqual(kept, { ...first, warming })
-  const changed = settled(used(kept, ['token#a', now]), { fingerprint: 'g', warming }, now + 5)
+  const changed = activated(used(kept, ['token#a', now]), { fingerprint: 'g', warming }, now + 5)
   assert.equal(changed.generation, now + 5)
   assert.deepEqual(ids(changed), ['token#a'], 'what was in use still is')
-  assert.equal(settled(kept, { fingerprint: 'f' }, now).warming, undefined)
+  assert.equal(activated(kept, { fingerprint: 'f' }, now).warming, undefined)
 })
 
 test('a generation rises however the clock goes, and does not come again where the record was lost', () => {
-  const first = settled(undefined, { fingerprint: 'f' }, now)
-  const second = settled(first, { fingerprint: 'g' }, now)
+  const first = activated(undefined, { fingerprint: 'f' }, now)
+  const second = activated(first, { fingerprint: 'g' }, now)
   const third = cleared(second, now - hour)
   assert.deepEqual([first.generation, second.generation, third.generation], [now, now + 1, now + 2])
   assert.equal(third.fingerprint, 'g')
-  assert.ok(settled(undefined, { fingerprint: 'f' }, now + 1_000).generation > third.generation, 'after the loss')
+  assert.ok(activated(undefined, { fingerprint: 'f' }, now + 1_000).generation > third.generation, 'after the loss')
 })
 
 test('elements that were announced are the generation that was said, and others are not', () => {
-  const state = announced(warm, 'g', now)
-  assert.deepEqual(state, { ...warm, next: { generation: now + 1, fingerprint: 'g' } })
-  assert.equal(announced(state, 'g', now + hour), state, 'whoever says so')
-  assert.equal(announced(warm, 'f', now), warm, 'they are in force')
-  assert.deepEqual(settled(state, { fingerprint: 'g', warming }, now + hour), {
+  const state = withStaged(warm, 'g', now)
+  assert.deepEqual(state, { ...warm, staged: { generation: now + 1, fingerprint: 'g' } })
+  assert.equal(withStaged(state, 'g', now + hour), state, 'whoever says so')
+  assert.equal(withStaged(warm, 'f', now), warm, 'they are in force')
+  assert.deepEqual(activated(state, { fingerprint: 'g', warming }, now + hour), {
     ...warm,
     generation: now + 1,
     fingerprint: 'g',
   })
-  assert.deepEqual(settled(state, { fingerprint: 'f', warming }, now + hour), state, 'it is still to come')
-  assert.deepEqual(settled(state, { fingerprint: 'h', warming }, now), {
+  assert.deepEqual(activated(state, { fingerprint: 'f', warming }, now + hour), state, 'it is still to come')
+  assert.deepEqual(activated(state, { fingerprint: 'h', warming }, now), {
     ...warm,
     generation: now + 2,
     fingerprint: 'h',
@@ -97,17 +97,17 @@ test('elements that were announced are the generation that was said, and others 
 })
 
 test('what was announced ends when other elements are, or the present ones again, and its number never comes', () => {
-  const first = announced(warm, 'g', now)
-  const other = announced(first, 'h', now)
-  assert.deepEqual(other.next, { generation: now + 2, fingerprint: 'h' })
-  const back = announced(other, 'f', now)
-  assert.equal(announced(back, 'f', now), back)
-  const again = announced(back, 'g', now)
-  assert.deepEqual(again.next, { generation: now + 4, fingerprint: 'g' })
-  assert.equal(settled(back, { fingerprint: 'g', warming }, now).generation, now + 4)
+  const first = withStaged(warm, 'g', now)
+  const other = withStaged(first, 'h', now)
+  assert.deepEqual(other.staged, { generation: now + 2, fingerprint: 'h' })
+  const back = withStaged(other, 'f', now)
+  assert.equal(withStaged(back, 'f', now), back)
+  const again = withStaged(back, 'g', now)
+  assert.deepEqual(again.staged, { generation: now + 4, fingerprint: 'g' })
+  assert.equal(activated(back, { fingerprint: 'g', warming }, now).generation, now + 4)
   const emptied = cleared(first, now)
   assert.deepEqual(
-    [emptied.next, emptied.generation],
+    [emptied.staged, emptied.generation],
     [undefined, now + 2],
     'what was obtained in advance is dropped, too',
   )

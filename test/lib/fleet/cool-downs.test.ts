@@ -1,19 +1,14 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createCoolDowns } from '../../../lib/fleet/cool-downs.ts'
-import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { createLocalCoolDowns } from '../../../lib/fleet/cool-downs.ts'
 
-const error = new UnreachableError('nobody listens')
+const error = 'nobody listens'
 const ten = { baseSeconds: 10 }
 
 function theCoolDowns() {
   const clock = { now: 0 }
-  const coolDowns = createCoolDowns(() => clock.now)
-  const isOn = (...names: string[]) =>
-    coolDowns.demand(names).then(
-      () => false,
-      () => true,
-    )
+  const coolDowns = createLocalCoolDowns(() => clock.now)
+  const isOn = async (...names: string[]) => (await coolDowns.check(names)).kind === 'cooling_down'
   return { clock, coolDowns, isOn }
 }
 
@@ -44,8 +39,7 @@ test('to release what is cooling down does not end it', async () => {
 test('what the server asked for is never cut short by a failure that came before it', async () => {
   const { clock, coolDowns, isOn } = theCoolDowns()
   await coolDowns.begin('endpoint', error, { ...ten, retryAfterSeconds: 60 })
-  const told = await coolDowns.begin('endpoint', error, ten)
-  assert.equal(told.retryAfterSeconds, 60)
+  assert.equal(await coolDowns.begin('endpoint', error, ten), 60)
   clock.now = 59_999
   assert.equal(await isOn('endpoint'), true)
   clock.now = 60_000

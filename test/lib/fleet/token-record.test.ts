@@ -2,16 +2,16 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ConnectionState, Variant } from '../../../lib/fleet/connection-record.ts'
 import {
+  asOfGeneration,
   dueAt,
-  inForce,
   isLeased,
   readTokenRecord,
   removableFrom,
   type TokenRecord,
-  withNextToken,
   withoutFailure,
   withoutLease,
   withoutToken,
+  withStagedToken,
   withToken,
 } from '../../../lib/fleet/token-record.ts'
 
@@ -53,7 +53,7 @@ test('what is taken out of a record is all that belongs to it, and nothing else'
 
 test('a token that was obtained in advance counts from when its generation is in force, and until then the other does', () => {
   const { generation, ...rest } = newToken
-  const prepared = withNextToken({ ...token, ...lease, rejectedAt: 5 }, newToken)
+  const prepared = withStagedToken({ ...token, ...lease, rejectedAt: 5 }, newToken)
   assert.deepEqual(prepared, {
     ...{ ...token, rejectedAt: 5 },
     nextSealedToken: 'new',
@@ -62,14 +62,14 @@ test('a token that was obtained in advance counts from when its generation is in
     nextGeneration: 13,
   })
   for (const current of [undefined, token.generation, generation - 1, generation + 1])
-    assert.equal(inForce(prepared, current), prepared)
+    assert.equal(asOfGeneration(prepared, current), prepared)
   const renewed = withToken(prepared, { ...token, refreshAt: 5 })
   for (const record of [prepared, renewed])
-    assert.deepEqual(inForce(record, generation), { ...rest, generation, rejectedAt: 5 })
-  assert.deepEqual(inForce({ ...prepared, ...failure }, generation), { ...newToken, rejectedAt: 5 })
+    assert.deepEqual(asOfGeneration(record, generation), { ...rest, generation, rejectedAt: 5 })
+  assert.deepEqual(asOfGeneration({ ...prepared, ...failure }, generation), { ...newToken, rejectedAt: 5 })
   for (const member of ['nextSealedToken', 'nextRefreshAt', 'nextExpiresAt'] as const) {
     const { [member]: _, ...without } = prepared
-    assert.equal(inForce(without, generation), without, `nobody can use it without ${member}`)
+    assert.equal(asOfGeneration(without, generation), without, `nobody can use it without ${member}`)
   }
 })
 

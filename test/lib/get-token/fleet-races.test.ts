@@ -3,22 +3,21 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import type { Connection } from '../../../lib/configuration/connection.ts'
-import { createBudget } from '../../../lib/fleet/circuit-breaker.ts'
-import { createCoolDowns, withSharedRecords } from '../../../lib/fleet/cool-downs.ts'
+import { createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
+import { createCoolDowns } from '../../../lib/fleet/cool-downs.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { coolDownRecordName, RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
-import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { createFleetWithEventBus } from '../../support/virtual/fleet-with-event-bus.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import { createTokensInVirtualTime, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
-const error = new UnreachableError('nobody listens')
+const error = 'nobody listens'
 
 test('a new token is handed out, not the stale one that it was to replace, where the lease ended meanwhile', async () => {
   let latency = 0
@@ -67,7 +66,7 @@ test('a process that has learned that its token was rejected hands it out no mor
   const { token: old } = await first.time.until(first.get())
   await first.time.until(second.get())
   await first.time.advance(31_000)
-  await first.reject(old.id)
+  await first.delete(old.id)
   const looking = second.get()
   await first.time.advance(5_000)
   const other = await first.time.until(second.get())
@@ -105,10 +104,10 @@ test('a refresh that could not reach the store is not repeated within 10 s', asy
 
 function theCoolDowns(store: RecordStore, time: ReturnType<typeof createVirtualTime>) {
   const { now, pause } = time
-  const budget = createBudget({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })
+  const breaker = createCircuitBreaker({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })
   const sealing = withoutSealing(new Uint8Array(32))
   const randomId = () => randomBytes(16).toString('base64url')
-  return withSharedRecords(createCoolDowns(now), { store, budget, sealing, now, randomId })
+  return createCoolDowns({ store, breaker, sealing, now, randomId })
 }
 
 test('who loses the race for one probe gives back the ones that it has won', async () => {
@@ -126,8 +125,8 @@ test('who loses the race for one probe gives back the ones that it has won', asy
   await one.begin('client', error, { baseSeconds: 10 })
   await time.advance(10_000)
   isLost = true
-  await assert.rejects(theCoolDowns(store, time).demand(['endpoint', 'client']))
-  await theCoolDowns(store, time).demand(['endpoint'])
+  assert.equal((await theCoolDowns(store, time).check(['endpoint', 'client'])).kind, 'cooling_down')
+  assert.equal((await theCoolDowns(store, time).check(['endpoint'])).kind, 'clear')
 })
 
 test('a store that is throttled for long leaves time for the token request', async () => {
@@ -188,11 +187,11 @@ test("another process's success ends the doubling here, too", async () => {
   const [one, other] = [theCoolDowns(store, time), theCoolDowns(store, time)]
   await one.begin('endpoint', error, { baseSeconds: 10 })
   await time.advance(10_000)
-  await other.demand(['endpoint'])
+  assert.equal((await other.check(['endpoint'])).kind, 'clear')
   await other.end(['endpoint'])
   await time.advance(3_600_000)
-  await one.demand(['endpoint'])
-  assert.equal((await one.begin('endpoint', error, { baseSeconds: 10 })).retryAfterSeconds, 10)
+  assert.equal((await one.check(['endpoint'])).kind, 'clear')
+  assert.equal(await one.begin('endpoint', error, { baseSeconds: 10 }), 10)
   await time.advance(10_000)
-  await one.demand(['endpoint'])
+  assert.equal((await one.check(['endpoint'])).kind, 'clear')
 })

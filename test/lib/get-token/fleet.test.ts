@@ -460,7 +460,7 @@ test('a token that one process rejects no other hands out once it asks the fleet
   const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
   const id = old?.token.id ?? ''
   await fleet.time.advance(20_000)
-  await first.reject(id)
+  await first.delete(id)
   const next = await fleet.time.until(first.get())
   assert.notEqual(next.token.id, id)
   assert.equal((await second.get()).token.id, id, 'in memory it serves on')

@@ -1,24 +1,29 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
-import { createRejectToken } from '../../../lib/get-token/reject-token.ts'
-import type { SharedTokenCache } from '../../../lib/get-token/token-cache.ts'
+import { createRejections, type RejectionsDependencies } from '../../../lib/get-token/reject-token.ts'
+import type { TokenCache } from '../../../lib/get-token/token-cache.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import type { Invalidation } from '../../../lib/get-token/token-memory.ts'
-import { lruTokenMemory } from '../../../lib/get-token/token-memory.ts'
+import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
 import { someToken, someTokenKey } from '../../support/virtual/some-token.ts'
 
 /** The part of a fleet that a rejection needs. */
-function fleetThat(invalidate: () => Promise<Invalidation | undefined>): Pick<SharedTokenCache, 'invalidate'> {
+function fleetThat(invalidate: () => Promise<Invalidation | undefined>): Pick<TokenCache, 'invalidate'> {
   return { invalidate }
+}
+
+/** Nobody listens to events here. */
+function rejecting(parts: Pick<RejectionsDependencies, 'memory' | 'cache' | 'now'>) {
+  return createRejections({ ...parts, events: { isHeard: false, raise: () => assert.fail() }, log() {} }).drop
 }
 
 const unavailable = fleetThat(() => Promise.reject(new CacheUnavailableError('it failed a moment ago')))
 
 test('without a fleet to ask, one token key loses a token by rejection once in 10 s, to the millisecond', async () => {
-  const memory = lruTokenMemory({ maximumTokens: 10 })
+  const memory = createTokenMemory({ maximumTokens: 10 })
   let now = 50_000
-  const rejectToken = createRejectToken({ memory, cache: unavailable, now: () => now })
+  const rejectToken = rejecting({ memory, cache: unavailable, now: () => now })
   const [key, first, second] = [someTokenKey(), someToken(), someToken()]
   memory.put(key, first, 0)
   await rejectToken('conn', first.id)
@@ -47,9 +52,9 @@ test('without a fleet to ask, one token key loses a token by rejection once in 1
 
 for (const outcome of ['dropped', 'absent'] as const)
   test(`what the fleet says counts: ${outcome} there is forgotten here`, async () => {
-    const memory = lruTokenMemory({ maximumTokens: 10 })
+    const memory = createTokenMemory({ maximumTokens: 10 })
     const cache = fleetThat(() => Promise.resolve({ outcome }))
-    const rejectToken = createRejectToken({ memory, cache, now: () => 0 })
+    const rejectToken = rejecting({ memory, cache, now: () => 0 })
     const [key, token] = [someTokenKey(), someToken()]
     memory.put(key, token, 0)
     await rejectToken('other', token.id)
@@ -59,9 +64,9 @@ for (const outcome of ['dropped', 'absent'] as const)
   })
 
 test('what the fleet keeps for a while is kept here, too', async () => {
-  const memory = lruTokenMemory({ maximumTokens: 10 })
+  const memory = createTokenMemory({ maximumTokens: 10 })
   const cache = fleetThat(() => Promise.resolve({ outcome: 'too_soon', retryAt: 4_000 }))
-  const rejectToken = createRejectToken({ memory, cache, now: () => 0 })
+  const rejectToken = rejecting({ memory, cache, now: () => 0 })
   const [key, token] = [someTokenKey(), someToken()]
   memory.put(key, token, 0)
   await assert.rejects(rejectToken('conn', token.id), { code: 'cooling_down', retryAfterSeconds: 4 })
@@ -69,8 +74,8 @@ test('what the fleet keeps for a while is kept here, too', async () => {
 })
 
 test('a token that the fleet never had is judged by this process alone', async () => {
-  const memory = lruTokenMemory({ maximumTokens: 10 })
-  const rejectToken = createRejectToken({ memory, cache: fleetThat(() => Promise.resolve(undefined)), now: () => 0 })
+  const memory = createTokenMemory({ maximumTokens: 10 })
+  const rejectToken = rejecting({ memory, cache: fleetThat(() => Promise.resolve(undefined)), now: () => 0 })
   const [key, first, second] = [someTokenKey(), someToken(), someToken()]
   memory.put(key, first, 0)
   await rejectToken('conn', first.id)

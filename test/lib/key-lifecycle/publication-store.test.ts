@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import { createBudget } from '../../../lib/fleet/circuit-breaker.ts'
+import { createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import {
   connectionRecordName,
@@ -36,8 +36,8 @@ function aLeakingKey(kid: string, until?: number): PublishedKey {
 function publicationStoreOver(store: RecordStore) {
   let ids = 0
   const pause = () => new Promise<void>(() => {})
-  const budget = createBudget({ budgetMilliseconds: 100, now, random: () => 0, pause, log() {} })
-  return createPublicationStore({ store, budget, now, randomId: () => `version-${ids++}` })
+  const breaker = createCircuitBreaker({ budgetMilliseconds: 100, now, random: () => 0, pause, log() {} })
+  return createPublicationStore({ store, breaker, now, randomId: () => `version-${ids++}` })
 }
 
 const keys = (...published: readonly PublishedKey[]): Publication => ({ kind: 'keys', keys: published })

@@ -3,18 +3,23 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import { createPublicationParts, createRotationParts } from '../../../lib/application/application.ts'
+import { createApplication } from '../../../lib/application/application.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
+import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
+import { readPublication } from '../../../lib/key-lifecycle/publication-store.ts'
 import { keysOf } from '../../../lib/key-lifecycle/published-keys.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { keyIdOf } from '../../../lib/signing/signing-key.ts'
-import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
+import { elementStoreOf, exampleIssuer } from '../../support/elements/element-store.ts'
 import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { withDefaultPorts } from '../../support/virtual/default-ports.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
+import { thePassword, theSigners, unchangingConnections } from '../../support/virtual/virtual-ports.ts'
 
 const location = 'tokenwell/local/the-keys'
 const minute = 60_000
@@ -45,25 +50,31 @@ async function thePublication(t: TestContext, options: Options = {}) {
   const secrets = new Map<string, string | SecretError>()
   const log: LogEvent[] = []
   const now = () => time
-  const parts = async () => {
+  const application = async () => {
     const store = wrapElements(await elementStoreOf(t, elements))
     const secretStore = singleVersionSecrets(async (name) => {
       const text = secrets.get(name) ?? new SecretError('secret_missing', `The secret ${name} does not exist.`)
       if (text instanceof SecretError) throw text
       return new Secret(text)
     })
-    return {
-      ...{ elements: store, deployment: localDeployment, secretStore, store: records, now },
-      secretRotation: { open: () => assert.fail('nothing is rotated') },
-      random: () => 0,
-      randomId: () => `version-${ids++}`,
-      pause: () => new Promise<void>(() => {}),
-      log: (event: LogEvent) => void log.push(event),
-    }
+    return createApplication(
+      withDefaultPorts({
+        ...{ elements: store, secretStore, store: records, now },
+        ...{ connections: unchangingConnections(plainConnection), secrets: thePassword, signers: theSigners },
+        tokenEndpoint: { post: () => assert.fail('no token is asked for here') },
+        random: () => 0,
+        randomId: () => `version-${ids++}`,
+        pause: () => new Promise<void>(() => {}),
+        log: (event: LogEvent) => void log.push(event),
+      }),
+    )
   }
   const records = memoryRecords({ maximumRecords: 100 })
-  const shown = async (jwtBuilder: string) =>
-    keysOf(await createPublicationParts(await parts()).publicationStore.read(jwtBuilder, time), time)
+  const published = async (jwtBuilder: string) => {
+    const [record] = await records.read([publishedKeysRecordName(jwtBuilder)])
+    return record && readPublication(record)
+  }
+  const shown = async (jwtBuilder: string) => keysOf(await published(jwtBuilder), time)
   return {
     ...{ secrets, log, records },
     pass(milliseconds: number) {
@@ -73,7 +84,7 @@ async function thePublication(t: TestContext, options: Options = {}) {
       elements = { ...elements, ...kinds }
     },
     publish: async (...names: readonly string[]) =>
-      createRotationParts(await parts()).keyPublisher.publish(names.length > 0 ? names : ['theBuilder'], time + 1000),
+      (await application()).publishKeys(names.length > 0 ? names : ['theBuilder'], time + 1000),
     keys: async (jwtBuilder = 'theBuilder') => (await shown(jwtBuilder)).map((key) => key.jwk),
     kids: async (jwtBuilder = 'theBuilder') => (await shown(jwtBuilder)).map((key) => key.jwk.kid),
     version: async () => (await records.read([{ group: 'keys', id: 'jwks#theBuilder' }]))[0]?.version,

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import { CacheUnavailableError, createBudget } from '../../../lib/fleet/circuit-breaker.ts'
+import { CacheUnavailableError, createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
 import { type RecordStore, RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { createPublicationStore, writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
 import type { Publication } from '../../../lib/key-lifecycle/published-keys.ts'
@@ -24,8 +24,8 @@ function remembering(answer: (jwtBuilder: string) => Publication | undefined = (
     },
   }
   const pause = () => new Promise<void>(() => {})
-  const budget = createBudget({ budgetMilliseconds: 100, now, random: () => 0, pause, log() {} })
-  const publicationStore = createPublicationStore({ store, budget, now, randomId: () => 'version' })
+  const breaker = createCircuitBreaker({ budgetMilliseconds: 100, now, random: () => 0, pause, log() {} })
+  const publicationStore = createPublicationStore({ store, breaker, now, randomId: () => 'version' })
   return {
     asked,
     read: (jwtBuilder = 'a') => publicationStore.readRemembered(jwtBuilder, time),

@@ -139,7 +139,7 @@ async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
 async function ofRotations(t: TestContext): Promise<readonly LogEvent[]> {
   const rotation = await createKeyRotation(t)
   const context = { getRemainingTimeInMillis: () => 30_000 } as Context
-  const handler = createRotateHandler({ ...rotation, deployment: localDeployment })
+  const handler = createRotateHandler({ ...rotation, application: rotation, deployment: localDeployment })
   for (const Step of rotationSteps)
     await handler({ Step, SecretId: rotatedSecretName, ClientRequestToken: 'first' }, context)
   await assert.rejects(handler({ Step: 'setSecret', SecretId: rotatedSecretName, ClientRequestToken: 'none' }, context))
@@ -217,7 +217,7 @@ async function ofRefreshes(): Promise<readonly LogEvent[]> {
   await tokens.time.advance(217_000)
   await tokens.time.until(tokens.get())
   const handler = createRefreshHandler({
-    answerEvent: (event) => tokens.answer(event),
+    application: { answerEvent: (event) => tokens.answer(event) },
     deadLetters: { add: () => Promise.reject(new DeadLettersError('the queue does not exist')) },
     deployment: localDeployment,
     now: tokens.time.now,

@@ -3,8 +3,7 @@ import { test } from 'node:test'
 import type { TokenwellError } from '../../../lib/base/tokenwell-error.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
-import { createAnnounce } from '../../../lib/renewal/announce-renewals.ts'
-import type { Renewal } from '../../../lib/renewal/renew-token.ts'
+import { createAnnouncer, type Renewal } from '../../../lib/renewal/announce-renewals.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { RefusedError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { createQueueingEventBus } from '../../support/virtual/queueing-event-bus.ts'
@@ -17,7 +16,7 @@ const refused = (fault: 'caller' | 'elements' | 'client') => new RefusedError('I
 
 function theAnnouncer(bus = createQueueingEventBus()) {
   const events: LogEvent[] = []
-  return { bus, events, announce: createAnnounce({ events: bus, log: (event) => events.push(event) }) }
+  return { bus, events, ...createAnnouncer({ events: bus, log: (event) => events.push(event) }) }
 }
 
 test('a token that was renewed is told by its name and its end, in seconds', async () => {

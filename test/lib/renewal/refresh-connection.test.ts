@@ -117,8 +117,8 @@ test('elements that alter no token are in force at once, and no token is asked f
   const before = await recordOf(fleet)
   fleet.change({ server: { maximumConcurrency: 3, receiveTimeout: '5s' }, endpoint: { warmIdle: '2h' } })
   fulfilled(await fleet.answer(changed))
-  const { generation, next, warming } = await recordOf(fleet)
-  assert.deepEqual([generation, next], [before.generation, undefined])
+  const { generation, staged, warming } = await recordOf(fleet)
+  assert.deepEqual([generation, staged], [before.generation, undefined])
   assert.deepEqual([warming?.maximumConcurrency, warming?.idleMilliseconds], [3, 7_200_000])
   assert.equal(fleet.requests().length, 3)
   const again = await fleet.getAll(audiences)
@@ -343,7 +343,7 @@ for (const [moment, isFrozenAt] of [
     await fleet.time.advance(60_000)
     waking.resolve()
     await fleet.time.until(late)
-    assert.equal((await recordOf(fleet)).next, undefined)
+    assert.equal((await recordOf(fleet)).staged, undefined)
     const before = fleet.requests().length
     for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'newer')
     assert.equal(fleet.requests().length, before)
@@ -411,7 +411,7 @@ test('a token that is renewed under the old elements meanwhile keeps the one tha
   await fleet.time.advance(1_000)
   const [{ token } = assert.fail()] = old
   const other = fleet.join({ elements: changeableElements(exampleElements(exampleIssuer)) })
-  await other.reject(token.id)
+  await other.delete(token.id)
   await fleet.time.until(other.get({ audience: 'one' }))
   const before = fleet.requests().length
   await fleet.time.until(answering)

@@ -1,12 +1,12 @@
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
+import type { Application } from '../../../lib/application/application.ts'
 import type { EventBus } from '../../../lib/events/event-bus.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
-import type { GetToken, HandedOutToken } from '../../../lib/get-token/get-token.ts'
+import type { HandedOutToken } from '../../../lib/get-token/get-token.ts'
 import { isTokenError } from '../../../lib/get-token/token-error.ts'
 import { type ErrorAnswer, errorAnswer } from '../../../lib/http-interface/error-answer.ts'
-import type { AnswerEvent } from '../../../lib/renewal/answer-event.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
-import { intervalMilliseconds, type WarmTokens } from '../../../lib/renewal/warm-tokens.ts'
+import { intervalMilliseconds } from '../../../lib/renewal/warm-tokens.ts'
 import {
   createVirtualFleet,
   runMilliseconds,
@@ -122,7 +122,7 @@ function notedIn(refreshTimes: Map<string, number>, store: RecordStore): RecordS
 /** What can't be done for an event is left to the schedule. */
 function createBus({ now, pause }: VirtualTime) {
   const raised: { readonly connection: string; readonly at: number }[] = []
-  let answer: AnswerEvent = () => Promise.resolve()
+  let answer: Application['answerEvent'] = () => Promise.resolve()
   async function deliver(event: IncomingEvent): Promise<void> {
     await pause(eventMilliseconds)
     await answer(event, now() + answerMilliseconds).catch((error) => {
@@ -139,7 +139,7 @@ function createBus({ now, pause }: VirtualTime) {
       }
     },
   }
-  function deliverTo(answerEvent: AnswerEvent): void {
+  function deliverTo(answerEvent: Application['answerEvent']): void {
     answer = answerEvent
   }
   return { events, raised, deliverTo }
@@ -148,7 +148,7 @@ function createBus({ now, pause }: VirtualTime) {
 interface Callers {
   readonly time: VirtualTime
   readonly chance: () => number
-  readonly callers: readonly [GetToken, GetToken]
+  readonly callers: readonly [Application['getToken'], Application['getToken']]
   readonly calls: Call[]
 }
 
@@ -161,7 +161,7 @@ async function callAllDay(by: DaysConnection, { time, chance, callers, calls }: 
   }
 }
 
-async function callOnce(by: DaysConnection, getToken: GetToken, now: () => number): Promise<Call> {
+async function callOnce(by: DaysConnection, getToken: Application['getToken'], now: () => number): Promise<Call> {
   const at = now()
   try {
     const handedOut = await getToken({ connection: by.name, further: {} }, at + callMilliseconds)
@@ -172,7 +172,11 @@ async function callOnce(by: DaysConnection, getToken: GetToken, now: () => numbe
 }
 
 /** One each minute, late by chance, so that two may come together, or two minutes apart. */
-async function runAllDay(warmTokens: WarmTokens, { now, pause }: VirtualTime, chance: () => number): Promise<never> {
+async function runAllDay(
+  warmTokens: Application['warmTokens'],
+  { now, pause }: VirtualTime,
+  chance: () => number,
+): Promise<never> {
   const run = async () => {
     await pause(lateMilliseconds * chance())
     await warmTokens(now() + runMilliseconds)

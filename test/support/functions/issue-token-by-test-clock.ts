@@ -3,11 +3,11 @@ import { createHandler } from '../../../functions/issue-token/handler.ts'
 import { fileElements } from '../../../lib/adapters/files/file-elements.ts'
 import { fileSecrets } from '../../../lib/adapters/files/file-secrets.ts'
 import { undiciTokenEndpoint } from '../../../lib/adapters/http/undici-token-endpoint.ts'
+import type { Application } from '../../../lib/application/application.ts'
 import type { Pause } from '../../../lib/base/time.ts'
 import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
-import type { GetToken } from '../../../lib/get-token/get-token.ts'
 import type { TokenMemory } from '../../../lib/get-token/token-memory.ts'
-import { lruTokenMemory } from '../../../lib/get-token/token-memory.ts'
+import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
@@ -28,7 +28,7 @@ export const testClockStart = 1_700_000_000_000
 /** The function's parts before a real token endpoint, by a clock that the test moves. */
 export interface IssueTokenByTestClock {
   readonly handler: Handler
-  readonly getToken: GetToken
+  readonly getToken: Application['getToken']
   readonly memory: TokenMemory
   readonly server: IssueTokenWithScriptedServer
   readonly log: readonly LogEvent[]
@@ -54,7 +54,7 @@ export async function startIssueTokenByTestClock(
   options: IssueTokenByTestClockOptions = {},
 ): Promise<IssueTokenByTestClock> {
   const { changes, more, answer = tokenAnswer, onSecret, secretMilliseconds = 0, serverMilliseconds = 0 } = options
-  const { memory = lruTokenMemory({ maximumTokens: 10 }) } = options
+  const { memory = createTokenMemory({ maximumTokens: 10 }) } = options
   let time = testClockStart
   const now = () => time
   const server = await startIssueTokenWithScriptedServer(
@@ -84,7 +84,8 @@ export async function startIssueTokenByTestClock(
     time += milliseconds
   }
   const cachedSecrets = createSecretCache(secrets, now)
-  const { getToken, rejectToken, outcomes, clockOffsets } = applicationWithDefaults({
+  const application = applicationWithDefaults({
+    ...{ elements, deployment },
     connections: createConnectionCache({ elements, deployment, now, pause, log }),
     signers: createSignerCache(cachedSecrets, now),
     secrets: cachedSecrets,
@@ -96,8 +97,8 @@ export async function startIssueTokenByTestClock(
     memory,
   })
   return {
-    handler: createHandler({ getToken, rejectToken, elements, deployment, outcomes, clockOffsets, now, log }),
-    getToken,
+    handler: createHandler({ application, now, log }),
+    getToken: application.getToken,
     memory,
     server,
     log: events,

@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { createLocalJWKSet, jwtVerify, SignJWT } from 'jose'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import { createPublicationParts, createRotationParts } from '../../../lib/application/application.ts'
-import type { RecordStore } from '../../../lib/fleet/record-store.ts'
+import { type Application, createApplication } from '../../../lib/application/application.ts'
+import { publishedKeysRecordName, type RecordStore } from '../../../lib/fleet/record-store.ts'
+import { readPublication } from '../../../lib/key-lifecycle/publication-store.ts'
 import { keysOf, type PublishedKey } from '../../../lib/key-lifecycle/published-keys.ts'
-import type { KeyRotator } from '../../../lib/key-lifecycle/rotate-key.ts'
 import { type RotationStep, rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
 import type { SecretRotation } from '../../../lib/key-lifecycle/rotating-secret.ts'
 import type { Log, LogEvent } from '../../../lib/log/log-event.ts'
@@ -13,9 +13,12 @@ import { Secret } from '../../../lib/secret/secret.ts'
 import type { SigningKey } from '../../../lib/signing/signing-key.ts'
 import { currentKey } from '../../../lib/signing/signing-key.ts'
 import { readGeneratedKeys } from '../../../lib/signing/signing-secret.ts'
-import { elementStoreOf, exampleIssuer, localDeployment } from '../elements/element-store.ts'
+import { elementStoreOf, exampleIssuer } from '../elements/element-store.ts'
 import { exampleElements, type RawElements } from '../elements/elements.ts'
+import { plainConnection } from '../elements/plain-connection.ts'
+import { withDefaultPorts } from './default-ports.ts'
 import { createVirtualSecrets, type VirtualSecrets } from './secret-stores.ts'
+import { thePassword, theSigners, unchangingConnections } from './virtual-ports.ts'
 
 export const rotatedSecretName = 'tokenwell/local/jwk/theBuilder'
 /** By default, and by how much publication may be late then. */
@@ -39,7 +42,7 @@ export interface KeyRotation {
   readonly store: RecordStore
   readonly events: readonly LogEvent[]
   readonly log: Log
-  readonly keyRotator: KeyRotator
+  readonly rotateKey: Application['rotateKey']
   now(): number
   pass(seconds: number): void
   step(step: RotationStep, token: string): Promise<void>
@@ -69,24 +72,27 @@ export async function createKeyRotation(t: TestContext, options: KeyRotationOpti
     ...options.elements,
   }
   const elements = await elementStoreOf(t, all)
-  const ports = {
-    ...{ elements, deployment: localDeployment, secretStore: secrets, now },
-    store: wrapStore(store),
-    secretRotation: wrapSecrets(secrets),
-    random: () => 0.5,
-    randomId: () => `version-${ids++}`,
-    pause: () => new Promise<void>(() => {}),
-    log,
-  }
-  const { keyRotator, keyPublisher } = createRotationParts(ports)
-  const { publicationStore } = createPublicationParts({ ...ports, store })
+  const application = createApplication(
+    withDefaultPorts({
+      ...{ elements, secretStore: secrets, now, log },
+      store: wrapStore(store),
+      secretRotation: wrapSecrets(secrets),
+      randomId: () => `version-${ids++}`,
+      pause: () => new Promise<void>(() => {}),
+      ...{ connections: unchangingConnections(plainConnection), secrets: thePassword, signers: theSigners },
+      tokenEndpoint: { post: () => assert.fail('no token is asked for here') },
+    }),
+  )
+  const { rotateKey, publishKeys } = application
   const names = { jwtBuilder: 'theBuilder', secretName: rotatedSecretName }
   const keys = () => readGeneratedKeys(rotatedSecretName, new Secret(secrets.current(rotatedSecretName)))
-  const published = async () => keysOf(await publicationStore.read('theBuilder', now()), now())
-  const step = (each: RotationStep, token: string) =>
-    keyRotator.runStep({ ...names, step: each, token }, now() + 10_000)
+  const published = async () => {
+    const [record] = await store.read([publishedKeysRecordName('theBuilder')])
+    return keysOf(record && readPublication(record), now())
+  }
+  const step = (each: RotationStep, token: string) => rotateKey({ ...names, step: each, token }, now() + 10_000)
   return {
-    ...{ secrets, store, events, log, keyRotator, now, keys, published, step },
+    ...{ secrets, store, events, log, rotateKey, now, keys, published, step },
     pass(seconds) {
       time += seconds * 1000
     },
@@ -94,7 +100,7 @@ export async function createKeyRotation(t: TestContext, options: KeyRotationOpti
       secrets.begin(rotatedSecretName, token)
       for (const each of rotationSteps) await step(each, token)
     },
-    publish: () => keyPublisher.publish(['theBuilder'], now() + 10_000),
+    publish: () => publishKeys(['theBuilder'], now() + 10_000),
     publishedKids: async () => (await published()).map(({ jwk }) => jwk.kid),
     signer() {
       const key = currentKey(keys(), now())

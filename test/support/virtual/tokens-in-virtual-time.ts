@@ -1,6 +1,6 @@
 import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import { createParts } from '../../../lib/application/application.ts'
+import { createApplication, createBackgroundApplication } from '../../../lib/application/application.ts'
 import type { Connection } from '../../../lib/configuration/connection.ts'
 import { type ConnectionCache, createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
@@ -9,7 +9,6 @@ import type { EventBus } from '../../../lib/events/event-bus.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import type { HandedOutToken } from '../../../lib/get-token/get-token.ts'
 import type { RejectionOutcome } from '../../../lib/get-token/reject-token.ts'
-import { withRejectionTold } from '../../../lib/get-token/reject-token.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import type { WarmRun } from '../../../lib/renewal/warm-tokens.ts'
@@ -19,7 +18,7 @@ import type { TokenEndpointAnswer } from '../../../lib/token-endpoint/token-endp
 import { localDeployment } from '../elements/element-store.ts'
 import type { RawElements } from '../elements/elements.ts'
 import { plainConnection } from '../elements/plain-connection.ts'
-import { renewalWithDefaults, withDefaultPorts } from './default-ports.ts'
+import { withDefaultPorts } from './default-ports.ts'
 import {
   thePassword,
   theSigners,
@@ -36,8 +35,7 @@ export interface TokensInVirtualTime {
   readonly requests: readonly VirtualRequest[]
   readonly events: readonly LogEvent[]
   get(request?: Partial<TokenRequest>, deadlineMilliseconds?: number): Promise<HandedOutToken>
-  reject(tokenId: string): Promise<RejectionOutcome>
-  /** As a `DELETE` does. */
+  /** As a `DELETE` does: where events are heard, one is raised. */
   delete(tokenId: string): Promise<RejectionOutcome>
   /** As a function that nobody waits for, apart from the above but for the clock and what it asks. */
   answer(event: IncomingEvent, deadlineMilliseconds?: number): Promise<void>
@@ -92,6 +90,7 @@ export function createTokensInVirtualTime(
     : unchangingConnections(connection)
   const ports = () =>
     withDefaultPorts({
+      elements,
       connections: options.connections ?? connections,
       signers,
       secrets,
@@ -104,19 +103,18 @@ export function createTokensInVirtualTime(
       memoryMaximumSeconds,
       ...(bus && { events: bus }),
     })
-  const { getToken, rejectToken } = createParts(ports())
-  const { answerEvent, warmTokens } = renewalWithDefaults(ports(), elements)
+  const application = createApplication(ports())
+  const background = createBackgroundApplication(ports())
   return {
     time,
     store: records,
     requests,
     events,
     get: (request = {}, deadlineMilliseconds = 25_000) =>
-      getToken({ connection: 'conn', further: {}, ...request }, now() + deadlineMilliseconds),
-    reject: (tokenId) => rejectToken('conn', tokenId),
-    delete: (tokenId) => withRejectionTold(rejectToken, { events: ports().events, log })('conn', tokenId),
-    answer: (event, deadlineMilliseconds = 55_000) => answerEvent(event, now() + deadlineMilliseconds),
-    warm: (deadlineMilliseconds = 52_000) => warmTokens(now() + deadlineMilliseconds),
+      application.getToken({ connection: 'conn', further: {}, ...request }, now() + deadlineMilliseconds),
+    delete: (tokenId) => application.rejectToken('conn', tokenId),
+    answer: (event, deadlineMilliseconds = 55_000) => background.answerEvent(event, now() + deadlineMilliseconds),
+    warm: (deadlineMilliseconds = 52_000) => background.warmTokens(now() + deadlineMilliseconds),
   }
 }
 

@@ -1,16 +1,19 @@
-import { createParts } from '../../../lib/application/application.ts'
+import {
+  type Application,
+  createApplication,
+  createBackgroundApplication,
+} from '../../../lib/application/application.ts'
 import { type Connection, fingerprintOf } from '../../../lib/configuration/connection.ts'
 import type { ConnectionCache } from '../../../lib/configuration/connection-cache.ts'
-import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import type { EventBus } from '../../../lib/events/event-bus.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
-import { type TokenSealing, withoutSealing } from '../../../lib/fleet/sealing.ts'
-import { lruTokenMemory } from '../../../lib/get-token/token-memory.ts'
+import { type Sealing, withoutSealing } from '../../../lib/fleet/sealing.ts'
+import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
 import type { TokenEndpoint } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { plainConnection } from '../elements/plain-connection.ts'
-import { renewalWithDefaults, withDefaultPorts } from './default-ports.ts'
+import { withDefaultPorts } from './default-ports.ts'
 import { thePassword, theSigners } from './virtual-ports.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
@@ -31,9 +34,9 @@ export interface VirtualFleet {
   /** How often one of them asked for the elements of a connection. */
   elementReads(): number
   /** One that callers ask. */
-  caller(): ReturnType<typeof createParts>
+  caller(): Application
   /** One that the schedule or an event calls. */
-  renewer(): ReturnType<typeof renewalWithDefaults>
+  renewer(): Application
 }
 
 export interface ConnectionTraits {
@@ -68,7 +71,7 @@ export function createVirtualFleet(parts: VirtualFleetParts): VirtualFleet {
       ...{ connections, tokenEndpoint, store, sealing, random, now, pause },
       signers: { ...theSigners, current: () => Promise.resolve(aSigner) },
       secrets: thePassword,
-      memory: lruTokenMemory({ maximumTokens: 10_000 }),
+      memory: createTokenMemory({ maximumTokens: 10_000 }),
       memoryMaximumSeconds: 30,
       randomId: () => String(ids++).padStart(22, '0'),
       log() {},
@@ -76,16 +79,13 @@ export function createVirtualFleet(parts: VirtualFleetParts): VirtualFleet {
     })
   return {
     elementReads: reads,
-    caller: () => createParts(ports()),
-    renewer: () => renewalWithDefaults(ports(), noElements),
+    caller: () => createApplication(ports()),
+    renewer: () => createBackgroundApplication(ports()),
   }
 }
 
 /** What it signs is not looked at. */
 const aSigner: Signer = { sign: async () => new Secret('some assertion') }
-
-/** The connections here never change. */
-const noElements: ElementStore = { get: async () => [], ids: async () => [], findings: async () => [] }
 
 function countedConnections(all: readonly Connection[]) {
   const known = new Map(
@@ -103,7 +103,7 @@ function countedConnections(all: readonly Connection[]) {
 }
 
 /** An HMAC is a sixth of what a renewal costs here, and there are a million in a day. */
-function onceDigested(sealing: TokenSealing): TokenSealing {
+function onceDigested(sealing: Sealing): Sealing {
   const digests = new Map<string, Promise<string>>()
   return {
     ...sealing,

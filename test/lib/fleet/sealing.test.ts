@@ -3,9 +3,9 @@ import { createHmac, randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
-import { tokenRecordName } from '../../../lib/fleet/record-store.ts'
-import { createTokenSealing, UnreadableTokenError, withoutSealing } from '../../../lib/fleet/sealing.ts'
-import { type SharedToken, writeSharedToken } from '../../../lib/get-token/token-cache.ts'
+import { type RecordName, tokenRecordName } from '../../../lib/fleet/record-store.ts'
+import { createSealing, type Sealing, UnreadableTokenError, withoutSealing } from '../../../lib/fleet/sealing.ts'
+import { readSharedToken, type SharedToken, writeSharedToken } from '../../../lib/get-token/token-cache.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
@@ -39,10 +39,21 @@ function theSealing(secret: object = theKeys) {
   return {
     far,
     clock,
-    sealing: createTokenSealing(
-      createSecretCache(singleVersionSecrets(store.get), () => clock.now),
-      'tokenwell/test/cache',
+    sealing: withTokens(
+      createSealing(
+        createSecretCache(singleVersionSecrets(store.get), () => clock.now),
+        'tokenwell/test/cache',
+      ),
     ),
+  }
+}
+
+/** Tokens through the seal, as the cache puts and reads them. */
+function withTokens({ digest, seal, open }: Sealing) {
+  return {
+    digest,
+    seal: (record: RecordName, token: SharedToken) => seal(record, writeSharedToken(token)),
+    open: async (record: RecordName, sealed: string) => readSharedToken(await open(record, sealed), record),
   }
 }
 
@@ -126,7 +137,7 @@ test('what was sealed for one record opens for no other, of this connection or a
 
 test('a token that says to be of another connection than its record is none', async () => {
   const { sealing } = theSealing()
-  for (const each of [sealing, withoutSealing(namingKey)]) {
+  for (const each of [sealing, withTokens(withoutSealing(namingKey))]) {
     const sealed = await each.seal(name, someSharedToken({ connection: 'other' }))
     await assert.rejects(each.open(name, sealed), UnreadableTokenError)
   }
@@ -134,7 +145,7 @@ test('a token that says to be of another connection than its record is none', as
 
 test('a JWE of another kind is none, even if it holds a token and was made by the right key', async () => {
   const { sealing } = theSealing()
-  const plaintext = new TextEncoder().encode(writeSharedToken(someSharedToken()))
+  const plaintext = new TextEncoder().encode(writeSharedToken(someSharedToken()).reveal())
   const sealedBy = (alg: string, enc: string, by: Uint8Array) =>
     new CompactEncrypt(plaintext)
       .setProtectedHeader({ alg, enc, kid: 'the-kid', record: 'conn/token#the-digest' })
@@ -190,7 +201,7 @@ test('errors of the secret pass through, and are not kept', async () => {
 })
 
 test('a cache that never leaves its process needs no encryption, and its names tell nothing all the same', async () => {
-  const sealing = withoutSealing(namingKey)
+  const sealing = withTokens(withoutSealing(namingKey))
   const token = someSharedToken()
   assert.deepEqual(await sealing.open(name, await sealing.seal(name, token)), token)
   assert.equal(await sealing.digest('text'), await theSealing().sealing.digest('text'))

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { CacheUnavailableError, createBudget } from '../../../lib/fleet/circuit-breaker.ts'
-import { secretsMarkRecordName } from '../../../lib/fleet/record-store.ts'
-import { createSecretsMark } from '../../../lib/fleet/secrets-version.ts'
+import { CacheUnavailableError, createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
+import { secretsVersionRecordName } from '../../../lib/fleet/record-store.ts'
+import { createSecretsVersion } from '../../../lib/fleet/secrets-version.ts'
 import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
 import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
@@ -13,8 +13,8 @@ function theMarks() {
   const store = createFaultInjectingStore()
   /** As another process sees it. */
   const open = () => {
-    const budget = createBudget({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })
-    return createSecretsMark({ store, budget, now, randomId: () => randomBytes(16).toString('base64url') })
+    const breaker = createCircuitBreaker({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })
+    return createSecretsVersion({ store, breaker, now, randomId: () => randomBytes(16).toString('base64url') })
   }
   return { time, store, open }
 }
@@ -26,7 +26,7 @@ test('a mark is the same for all until somebody moves it, and then another one f
   assert.notEqual(seen[0], undefined, 'that is told of a cache which can not be asked')
   assert.equal(await other.read(), seen[0], 'though nobody has moved it yet')
   for (let count = 0; count < 3; count++) {
-    await one.move(time.now() + 1_000)
+    await one.change(time.now() + 1_000)
     seen.push(await other.read())
     assert.equal(await one.read(), seen.at(-1))
   }
@@ -39,7 +39,7 @@ test('where several move it at once it has moved after the last of them began', 
   const before = await reader.read()
   const gate = Promise.withResolvers<void>()
   store.before = { ...isFine, write: () => gate.promise }
-  const moving = Array.from({ length: 5 }, () => open().move(time.now() + 1_000))
+  const moving = Array.from({ length: 5 }, () => open().change(time.now() + 1_000))
   gate.resolve()
   await Promise.all(moving)
   assert.notEqual(await reader.read(), before)
@@ -47,8 +47,8 @@ test('where several move it at once it has moved after the last of them began', 
 
 test('it stays for longer than any process keeps a secret', async () => {
   const { time, store, open } = theMarks()
-  await open().move(time.now() + 1_000)
-  const [record] = await store.read([secretsMarkRecordName])
+  await open().change(time.now() + 1_000)
+  const [record] = await store.read([secretsVersionRecordName])
   assert.ok((record?.removableFrom ?? 0) >= time.now() + 3_600_000)
 })
 
@@ -57,5 +57,5 @@ test('where the cache can not be asked nobody knows, and a change that could not
   store.before = { read: isDown, write: isDown }
   const mark = open()
   assert.equal(await mark.read(), undefined)
-  await assert.rejects(mark.move(time.now() + 1_000), CacheUnavailableError)
+  await assert.rejects(mark.change(time.now() + 1_000), CacheUnavailableError)
 })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { lruTokenMemory } from '../../../lib/get-token/token-memory.ts'
+import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
 import { someToken, someTokenKey } from '../../support/virtual/some-token.ts'
 
 const rejectionOf = (tokenId: string, now = 0, connection = 'conn') => ({
@@ -11,7 +11,7 @@ const rejectionOf = (tokenId: string, now = 0, connection = 'conn') => ({
 })
 
 test('memory is bounded: the least recently used token goes first, and its id with it', () => {
-  const memory = lruTokenMemory({ maximumTokens: 2 })
+  const memory = createTokenMemory({ maximumTokens: 2 })
   const [a, b, c] = [someTokenKey(), someTokenKey(), someTokenKey()]
   const tokenB = someToken()
   memory.put(a, someToken(), 0)
@@ -25,7 +25,7 @@ test('memory is bounded: the least recently used token goes first, and its id wi
 })
 
 test('memory gives back what was put in, and when it was confirmed', () => {
-  const memory = lruTokenMemory({ maximumTokens: 2 })
+  const memory = createTokenMemory({ maximumTokens: 2 })
   const [key, token] = [someTokenKey(), someToken()]
   memory.put(key, token, 5)
   assert.deepEqual(memory.get(key), { token, confirmedAt: 5 })
@@ -35,7 +35,7 @@ test('memory gives back what was put in, and when it was confirmed', () => {
 })
 
 test('a newer token replaces the one before, whose id finds nothing any more', () => {
-  const memory = lruTokenMemory({ maximumTokens: 2 })
+  const memory = createTokenMemory({ maximumTokens: 2 })
   const [key, older, newer] = [someTokenKey(), someToken(), someToken()]
   memory.put(key, older, 0)
   memory.put(key, newer, 0)
@@ -45,7 +45,7 @@ test('a newer token replaces the one before, whose id finds nothing any more', (
 })
 
 test('a token id is valid under its own connection only', () => {
-  const memory = lruTokenMemory({ maximumTokens: 2 })
+  const memory = createTokenMemory({ maximumTokens: 2 })
   const [key, token] = [someTokenKey(), someToken()]
   memory.put(key, token, 0)
   assert.deepEqual(memory.invalidate(rejectionOf(token.id, 0, 'other')), { outcome: 'absent' })
@@ -54,7 +54,7 @@ test('a token id is valid under its own connection only', () => {
 })
 
 test('what replaced a rejected token stays for the interval, then may be dropped', () => {
-  const memory = lruTokenMemory({ maximumTokens: 2 })
+  const memory = createTokenMemory({ maximumTokens: 2 })
   const [key, first, second] = [someTokenKey(), someToken(), someToken()]
   memory.put(key, first, 0)
   assert.deepEqual(memory.invalidate(rejectionOf(first.id, 1_000)), { outcome: 'dropped' })

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { CacheUnavailableError, createBudget } from '../../../lib/fleet/circuit-breaker.ts'
+import { CacheUnavailableError, createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
 import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
@@ -11,33 +11,33 @@ const fine = () => Promise.resolve('fine')
 const down = () => Promise.reject(new RecordStoreError('nobody listens'))
 const throttled = () => Promise.reject(new RecordStoreError('it asks to wait', { isThrottled: true }))
 
-function theBudget({ random = 0.5, budgetMilliseconds = 250 } = {}) {
+function theBreaker({ random = 0.5, budgetMilliseconds = 250 } = {}) {
   const time = createVirtualTime(0)
   const { now, pause } = time
   const events: LogEvent[] = []
-  const budget = createBudget({
+  const breaker = createCircuitBreaker({
     budgetMilliseconds,
     now,
     random: () => random,
     pause,
     log: (event) => events.push(event),
   })
-  const spend = <T>(call: () => Promise<T>, waitUntil = now()) => time.until(budget.spend('records', call, waitUntil))
+  const spend = <T>(call: () => Promise<T>, waitUntil = now()) => time.until(breaker.call('records', call, waitUntil))
   /** How a call fares that takes so long. */
   const spendOn = (milliseconds: number) => spend(() => pause(milliseconds).then(() => 'fine'))
-  return { time, events, spend, spendOn, budget }
+  return { time, events, spend, spendOn, breaker }
 }
 
 test("an instance's first call has 2 s, to the millisecond", async () => {
-  assert.equal(await theBudget().spendOn(1_999), 'fine')
-  const { spendOn, time, events } = theBudget()
+  assert.equal(await theBreaker().spendOn(1_999), 'fine')
+  const { spendOn, time, events } = theBreaker()
   await assert.rejects(spendOn(2_001), CacheUnavailableError)
   assert.equal(time.now(), 2_000)
   assert.deepEqual(events, [{ event: 'cache_passed_over', reason: 'no answer within 2000 ms', milliseconds: 2_000 }])
 })
 
 test('a call on a used connection has the budget, to the millisecond', async () => {
-  const { spend, spendOn, time } = theBudget()
+  const { spend, spendOn, time } = theBreaker()
   await spend(fine)
   assert.equal(await spendOn(249), 'fine')
   const before = time.now()
@@ -46,9 +46,9 @@ test('a call on a used connection has the budget, to the millisecond', async () 
 })
 
 test('the keys of the cache and its first records are one call together', async () => {
-  const { spend, spendOn, budget, time } = theBudget()
+  const { spend, spendOn, breaker, time } = theBreaker()
   const keys = (milliseconds: number) =>
-    time.until(budget.spend('keys', () => time.pause(milliseconds).then(() => 'keys'), time.now()))
+    time.until(breaker.call('keys', () => time.pause(milliseconds).then(() => 'keys'), time.now()))
   assert.equal(await keys(1_500), 'keys')
   await assert.rejects(spendOn(600), CacheUnavailableError)
   assert.equal(time.now(), 2_000)
@@ -61,13 +61,13 @@ test('the keys of the cache and its first records are one call together', async 
 })
 
 test('however long ago the keys came, the first records have a budget at least', async () => {
-  const { spendOn, budget, time } = theBudget()
-  await time.until(budget.spend('keys', () => time.pause(1_900).then(() => 'keys'), time.now()))
+  const { spendOn, breaker, time } = theBreaker()
+  await time.until(breaker.call('keys', () => time.pause(1_900).then(() => 'keys'), time.now()))
   assert.equal(await spendOn(249), 'fine')
 })
 
 test('a connection that has never answered is not used yet', async () => {
-  const { spend, spendOn, time } = theBudget()
+  const { spend, spendOn, time } = theBreaker()
   await assert.rejects(spend(down), CacheUnavailableError)
   await time.advance(5_000)
   assert.equal(await spendOn(1_999), 'fine')
@@ -75,13 +75,13 @@ test('a connection that has never answered is not used yet', async () => {
 })
 
 test('a budget of more than 2 s is that of the first call, too', async () => {
-  const { spendOn } = theBudget({ budgetMilliseconds: 3_000 })
+  const { spendOn } = theBreaker({ budgetMilliseconds: 3_000 })
   assert.equal(await spendOn(2_900), 'fine')
   assert.equal(await spendOn(2_900), 'fine')
 })
 
 test('after a failure nobody asks for 5 s, and then the next one does', async () => {
-  const { spend, time, events } = theBudget()
+  const { spend, time, events } = theBreaker()
   await spend(fine)
   await assert.rejects(spend(down), { name: 'CacheUnavailableError', message: 'nobody listens' })
   for (const wait of [0, 4_999]) {
@@ -97,10 +97,10 @@ test('after a failure nobody asks for 5 s, and then the next one does', async ()
 })
 
 test('calls that fail together are one outage: one event, and the rest counts from the last', async () => {
-  const { budget, spend, time, events } = theBudget()
+  const { breaker, spend, time, events } = theBreaker()
   await spend(fine)
   const late = Array.from({ length: 20 }, (_, index) =>
-    budget.spend('records', () => time.pause(index * 10).then(down), time.now()).catch((error: unknown) => error),
+    breaker.call('records', () => time.pause(index * 10).then(down), time.now()).catch((error: unknown) => error),
   )
   for (const error of await time.until(Promise.all(late))) assert.ok(error instanceof CacheUnavailableError)
   assert.deepEqual(events, [{ event: 'cache_passed_over', reason: 'nobody listens', milliseconds: 0 }])
@@ -112,7 +112,7 @@ test('calls that fail together are one outage: one event, and the rest counts fr
 })
 
 test('a store that asks to wait is asked again, later and later, and that is no outage', async () => {
-  const { spend, time, events } = theBudget()
+  const { spend, time, events } = theBreaker()
   await spend(fine)
   const calls: number[] = []
   const answered = await spend(() => {
@@ -127,7 +127,7 @@ test('a store that asks to wait is asked again, later and later, and that is no 
 })
 
 test('a store that asks to wait is waited for until the time is over, and not beyond', async () => {
-  const { spend, time, events } = theBudget()
+  const { spend, time, events } = theBreaker()
   await spend(fine)
   let calls = 0
   const call = () => {
@@ -144,10 +144,10 @@ test('a store that asks to wait is waited for until the time is over, and not be
 })
 
 test('who waits for a store that asks to wait gives up when another one finds it broken', async () => {
-  const { budget, spend, time } = theBudget()
+  const { breaker, spend, time } = theBreaker()
   await spend(fine)
   let calls = 0
-  const waiting = budget.spend(
+  const waiting = breaker.call(
     'records',
     () => {
       calls++
@@ -164,7 +164,7 @@ test('who waits for a store that asks to wait gives up when another one finds it
 })
 
 test('an answer after its time, or a failure, disturbs nobody', async () => {
-  const { spend, time } = theBudget()
+  const { spend, time } = theBreaker()
   await spend(fine)
   const late = Promise.withResolvers<string>()
   await assert.rejects(
@@ -183,14 +183,14 @@ test("errors of the cache's secret are the cache's: throttling is waited out, al
     new SecretError('secret_unreachable', 'no answer'),
     new KeyStoreError('tokenwell/test/cache', 'holds nothing.'),
   ]) {
-    const { spend, events } = theBudget()
+    const { spend, events } = theBreaker()
     await assert.rejects(
       spend(() => Promise.reject(error), 10_000),
       { name: 'CacheUnavailableError', message: error.message },
     )
     assert.equal(events.length, 1)
   }
-  const { spend, events } = theBudget()
+  const { spend, events } = theBreaker()
   let calls = 0
   const once = () => (calls++ === 0 ? Promise.reject(new SecretError('secret_throttled', 'wait')) : fine())
   assert.equal(await spend(once, 10_000), 'fine')
@@ -198,7 +198,7 @@ test("errors of the cache's secret are the cache's: throttling is waited out, al
 })
 
 test('errors that are not of the cache pass through as they are, and keep nobody from asking', async () => {
-  const { spend, events } = theBudget()
+  const { spend, events } = theBreaker()
   const error = new TypeError('a fault of ours')
   await assert.rejects(
     spend(() => Promise.reject(error), 10_000),
