@@ -92,9 +92,9 @@ async function importRecords(
     }
     case 'valkey': {
       const { url } = place
-      const { valkeyRecords, credentialsInSecret } = await import('../adapters/valkey/valkey-records.ts')
-      const credentials = credentialsInSecret(secretName, secrets)
-      return valkeyRecords({ url, stage, attemptMilliseconds, credentials })
+      const valkey = await import('../adapters/valkey/valkey-records.ts')
+      const credentials = valkey.credentialsInSecret(secretName, secrets)
+      return valkey.valkeyRecords({ url, stage, attemptMilliseconds, credentials })
     }
   }
 }
