@@ -17,8 +17,6 @@ const seedLength = 43
 /** Where the secret lists no encryption key there is one, derived from the seed. */
 const onlyKey = [{ kid: 'seed' }]
 
-type Derive = (purpose: string) => Uint8Array
-
 /**
  * `{ "namingKey": …, "encryptionKeys": [{ "kid": …, "k": … }, …] }`, keys of 32 bytes in base64url; of the encryption keys
  * the newest first. To rotate: put a new one before the others, and take the last one out when its tokens have ended.
@@ -29,29 +27,34 @@ type Derive = (purpose: string) => Uint8Array
  */
 export function readCacheKeys(location: string, secret: Secret): CacheKeys {
   const { namingKey, seed, encryptionKeys = seed === undefined ? undefined : onlyKey } = readObject(location, secret)
-  const derive = readSeed(location, seed)
+  const usableSeed = readSeed(location, seed)
   if (!Array.isArray(encryptionKeys) || encryptionKeys.length === 0)
     throw new KeyStoreError(location, 'must hold encryptionKeys, a list of { "kid", "k" } with at least one key.')
   const keys = encryptionKeys.map((each: unknown, index): [string, Uint8Array] => {
     const { kid, k } = isJsonObject(each) ? each : {}
     if (typeof kid !== 'string' || kid === '')
       throw new KeyStoreError(location, `must give each of its encryptionKeys a kid; number ${index + 1} has none.`)
-    const derived = k === undefined ? derive?.(`encryption key ${kid}`) : undefined
+    const derived = k === undefined ? derivedKey(usableSeed, `encryption key ${kid}`) : undefined
     return [kid, derived ?? readKey(location, `k of encryption key number ${index + 1}`, k)]
   })
   const byKid = new Map(keys)
   if (byKid.size < keys.length) throw new KeyStoreError(location, 'holds encryptionKeys that share a kid.')
-  const derivedName = namingKey === undefined ? derive?.('naming key') : undefined
+  const derivedName = namingKey === undefined ? derivedKey(usableSeed, 'naming key') : undefined
   const name = derivedName ?? readKey(location, 'namingKey', namingKey)
   return { namingKey: createSecretKey(name), encryptionKeys: byKid }
 }
 
-/** Undefined where there is none. */
-function readSeed(location: string, seed: unknown): Derive | undefined {
+/** Undefined where there is no seed. */
+function readSeed(location: string, seed: unknown): string | undefined {
   if (seed === undefined) return undefined
   if (typeof seed !== 'string' || seed.length < seedLength)
     throw new KeyStoreError(location, `must hold as seed a random text of at least ${seedLength} letters and digits.`)
-  return (purpose) => new Uint8Array(hkdfSync('sha256', seed, '', `tokenwell cache: ${purpose}`, keyBytes))
+  return seed
+}
+
+function derivedKey(seed: string | undefined, purpose: string): Uint8Array | undefined {
+  if (seed === undefined) return undefined
+  return new Uint8Array(hkdfSync('sha256', seed, '', `tokenwell cache: ${purpose}`, keyBytes))
 }
 
 function readObject(location: string, secret: Secret): JsonObject {

@@ -135,7 +135,7 @@ export function createLease(
         )
       connection = await unlessUnavailable(() => activate(), undefined)
       if (!isOvertaken) return
-      await unlessUnavailable(() => amendOurs(withoutLease, waitUntil), undefined)
+      await unlessUnavailable(() => amendOurs((record) => withoutLease(record), waitUntil), undefined)
       throw new LeaseLostError()
     },
     async keepFor(milliseconds) {
@@ -174,7 +174,7 @@ export function createLease(
       return await records.read(name, until)
     },
     async release(until) {
-      await amendOurs(withoutLease, until)
+      await amendOurs((record) => withoutLease(record), until)
     },
     async end(failure) {
       await unlessUnavailable(

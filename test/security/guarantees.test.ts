@@ -16,12 +16,14 @@ const guarantees = section
     return { what, guard, tests: tests.split('<br>') }
   })
 
-test('each guarantee is a sentence, with a guard that exists', () => {
+test('each guarantee is a sentence, with a guard that exists, be it a file or what it declares by a name', () => {
   assert.ok(guarantees.length > 40, `${guarantees.length}`)
   for (const { what, guard } of guarantees) {
     assert.match(what, /^[A-Z`].*\.$/)
-    const [, path = ''] = /^`([^`]+)`$/.exec(guard) ?? []
+    const [, path = '', name] = /^`([^`]+)`(?: \(`(\w+)`\))?$/.exec(guard) ?? []
     assert.ok(path && existsSync(join(root, path)), `${what} ${guard}`)
+    if (name !== undefined)
+      assert.match(readFileSync(join(root, path), 'utf8'), declarationOf(name), `${what} ${guard}`)
   }
 })
 
@@ -43,6 +45,11 @@ test('every path that SECURITY.md names exists', () => {
   assert.ok(paths.length > 90)
   for (const path of paths) assert.ok(existsSync(join(root, path)), path)
 })
+
+/** A function, class, constant or method of that name, as it is declared. */
+function declarationOf(name: string): RegExp {
+  return new RegExp(String.raw`\b(?:function|class|const) ${name}\b|^ +(?:static |async )*${name}\(.*\{$`, 'm')
+}
 
 /** What stands between the quotes after `test(`. */
 function titlesOf(path: string): string[] {
