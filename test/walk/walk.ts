@@ -13,6 +13,7 @@ import {
   isPropertyAssignment,
   isPropertySignatureDeclaration,
   isShorthandPropertyAssignment,
+  isSpreadAssignment,
   type Node,
   SyntaxKind,
 } from 'typescript/unstable/ast'
@@ -270,6 +271,7 @@ function valuesIn(argument: Expression | Node): readonly Node[] {
   if (!isObjectLiteralExpression(argument)) return []
   return argument.properties.flatMap((each) => {
     if (isShorthandPropertyAssignment(each)) return [each.name]
+    if (isSpreadAssignment(each) && isObjectLiteralExpression(each.expression)) return valuesIn(each.expression)
     return isPropertyAssignment(each) ? valuesIn(each.initializer) : []
   })
 }
