@@ -11,7 +11,8 @@ export interface Admission extends KnownConnection {
 }
 
 /**
- * @param fingerprint of the elements by which the fleet goes
+ * Reads the connection's elements, and holds the request against them.
+ * @param fingerprint of the elements that are active in the fleet
  * @throws {UnknownConnectionError}
  * @throws {ConfigurationError}
  * @throws {ElementStoreError}
@@ -27,23 +28,23 @@ export async function admit(
 }
 
 /**
- * What goes to the token endpoint: the elements' parameters and the request's. What an element sets is the operator's
- * word; a request may repeat it, ask for a part of its scope or resource, and add what it leaves out, or exactly what
- * `requestMay` lists where that is given.
+ * What goes to the token endpoint: the elements' parameters and the request's. The operator decides what an element sets. A
+ * request may repeat that, ask for a part of its scope or resource, and add what the element leaves out; or, where `requestMay`
+ * is given, exactly what it lists.
  * @throws {InvalidRequestError} naming the parameter
  */
 export function admitRequest(connection: Connection, request: TokenRequest): GrantParameters {
   admitGrantType(connection.grantType, request)
   const { scope, resource, audience, further } = connection.parameters
-  const admit = (name: string, values: readonly string[] | undefined, configured: readonly string[]) =>
+  const allowed = (name: string, values: readonly string[] | undefined, configured: readonly string[]) =>
     admitValues(connection, name, values, configured)
 
-  const [admittedAudience] = admit('audience', listOf(request.audience), listOf(audience) ?? [])
+  const [admittedAudience] = allowed('audience', listOf(request.audience), listOf(audience) ?? [])
   for (const [name, value] of Object.entries(request.further))
-    admit(name, [value], Object.hasOwn(further, name) ? (listOf(further[name]) ?? []) : [])
+    allowed(name, [value], Object.hasOwn(further, name) ? (listOf(further[name]) ?? []) : [])
   return {
-    scope: admit('scope', request.scope, scope),
-    resource: admit('resource', request.resource, resource),
+    scope: allowed('scope', request.scope, scope),
+    resource: allowed('resource', request.resource, resource),
     ...(admittedAudience !== undefined && { audience: admittedAudience }),
     ...admitUser(connection, request),
     further: { ...further, ...request.further },
@@ -100,7 +101,7 @@ function admitUser(
   return {}
 }
 
-/** The caller's mistake, by the name of the parameter. */
+/** A mistake of the caller, by the name of the parameter. */
 export class InvalidRequestError extends TokenwellError {
   readonly code = 'invalid_request'
   /** RFC 6749 section 5.2. */

@@ -26,13 +26,18 @@ const cacheForm = 'dynamodb:<table>, valkeys://<host>:<port>, memory or memory:<
 /** @throws {Error} naming every variable that is missing or wrong */
 export function readEnvironment(variables: Variables): Environment {
   const reader = createVariableReader(variables)
-  const stage = reader.read('TOKENWELL_STAGE', readStage, 'the name of the stage', '')
-  const publicUrl = reader.read('TOKENWELL_PUBLIC_URL', readUrl, 'the URL at which callers reach Tokenwell', '')
+  const stage = reader.read('TOKENWELL_STAGE', (value) => readStage(value), 'the name of the stage', '')
+  const publicUrl = reader.read(
+    'TOKENWELL_PUBLIC_URL',
+    (value) => readUrl(value),
+    'the URL at which callers reach Tokenwell',
+    '',
+  )
   const elementsForm = 'parameter-store, or the path of the elements'
-  const elements = reader.read('TOKENWELL_ELEMENTS', readElements, elementsForm, nowhere)
+  const elements = reader.read('TOKENWELL_ELEMENTS', (value) => readElements(value), elementsForm, nowhere)
   const secretsForm = 'secrets-manager, or the path of the folder of secrets'
-  const secrets = reader.read('TOKENWELL_SECRETS', readSecrets, secretsForm, none)
-  const place = reader.read('TOKENWELL_CACHE', readCache, cacheForm, inMemory)
+  const secrets = reader.read('TOKENWELL_SECRETS', (value) => readSecrets(value), secretsForm, none)
+  const place = reader.read('TOKENWELL_CACHE', (value) => readCache(value), cacheForm, inMemory)
   // With no other cache than this function's own there is nobody to ask.
   const isOwnCache = place.kind === 'memory' && place.name === undefined
   const memoryMaximumSeconds = reader.readNumber(
@@ -40,9 +45,19 @@ export function readEnvironment(variables: Variables): Environment {
     isOwnCache ? Infinity : defaultMemorySeconds,
   )
   const budgetMilliseconds = reader.readNumber('TOKENWELL_CACHE_BUDGET_MILLISECONDS', defaultBudgetMilliseconds)
-  const events = reader.read('TOKENWELL_EVENTS', readEvents, 'eventbridge:<bus> or process, or left out', nobody)
+  const events = reader.read(
+    'TOKENWELL_EVENTS',
+    (value) => readEvents(value),
+    'eventbridge:<bus> or process, or left out',
+    nobody,
+  )
   const deadLettersForm = 'sqs:<URL of the queue>, or left out'
-  const deadLetters = reader.read('TOKENWELL_DEAD_LETTERS', readDeadLetters, deadLettersForm, noDeadLetters)
+  const deadLetters = reader.read(
+    'TOKENWELL_DEAD_LETTERS',
+    (value) => readDeadLetters(value),
+    deadLettersForm,
+    noDeadLetters,
+  )
   reader.demandRight()
 
   const { AWS_LAMBDA_FUNCTION_NAME, TOKENWELL_CACHE_SECRET, TOKENWELL_CONNECTIONS_CLAIM } = variables

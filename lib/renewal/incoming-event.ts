@@ -1,11 +1,12 @@
 import { isTokenId } from '../access-token/token.ts'
+import { isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import { isNameOfSecret, secretPrefix } from '../configuration/deployment.ts'
 import { type ElementReference, type Kind, kinds } from '../configuration/element.ts'
 import { isElementId } from '../configuration/value-syntax.ts'
 import type { TokenwellEvent } from '../events/event-bus.ts'
 
-/** What is heard on the stack's own bus and on the account's default bus. It only says what to look at. */
+/** An event of the stack's own bus, or of the account's default bus. It only says what to look at. */
 export type IncomingEvent =
   | Extract<TokenwellEvent, { readonly type: 'TokenRefreshRequested' | 'TokenRejected' | 'ConnectionChanged' }>
   /** An operator's: without a connection those of all connections. */
@@ -16,13 +17,11 @@ export type IncomingEvent =
   | ({ readonly type: 'ElementChanged' } & ElementReference)
   /** It has a new current version. */
   | { readonly type: 'SecretChanged'; readonly name: string }
-  /** Read and understood, and nobody's business. */
+  /** It asks for nothing here. */
   | { readonly type: 'Ignored'; readonly why: string }
 
-type Members = Readonly<Record<string, unknown>>
-
 /**
- * An EventBridge event, or its JSON as it stands in a message's body.
+ * An EventBridge event, or its JSON in a message's body.
  * @throws {UnreadableEventError}
  */
 export function readIncomingEvent(input: unknown, stage: string): IncomingEvent {
@@ -42,7 +41,7 @@ export function readIncomingEvent(input: unknown, stage: string): IncomingEvent 
   }
 }
 
-function readOwnEvent(type: string, event: Members): IncomingEvent {
+function readOwnEvent(type: string, event: JsonObject): IncomingEvent {
   switch (type) {
     case 'TokenRefreshRequested':
     case 'TokenRejected': {
@@ -64,7 +63,7 @@ function readOwnEvent(type: string, event: Members): IncomingEvent {
   }
 }
 
-function readClearTokenCache(event: Members): IncomingEvent {
+function readClearTokenCache(event: JsonObject): IncomingEvent {
   const { connection, ...others } = event['detail'] === undefined ? {} : readDetail(event)
   // A misspelt connection must not clear all of them.
   if (Object.keys(others).length > 0)
@@ -74,7 +73,7 @@ function readClearTokenCache(event: Members): IncomingEvent {
 }
 
 /** The operation isn't looked at: what holds now is read from Parameter Store, whatever was done. */
-function readParameterChange({ name }: Members, stage: string): IncomingEvent {
+function readParameterChange({ name }: JsonObject, stage: string): IncomingEvent {
   const parameter = readText('detail.name', name)
   const root = `/tokenwell/${stage}/`
   if (!parameter.startsWith(root)) return ignored('The parameter belongs to no element of this stage.')
@@ -86,7 +85,7 @@ function readParameterChange({ name }: Members, stage: string): IncomingEvent {
 }
 
 /** https://docs.aws.amazon.com/secretsmanager/latest/userguide/event-detail-secret-label-updated-secretsmanager.html */
-function readSecretChange({ name, labelUpdated }: Members, stage: string): IncomingEvent {
+function readSecretChange({ name, labelUpdated }: JsonObject, stage: string): IncomingEvent {
   const secret = readText('detail.name', name)
   if (readText('detail.labelUpdated', labelUpdated) !== 'AWSCURRENT')
     return ignored('The label that moved is not AWSCURRENT.')
@@ -94,7 +93,7 @@ function readSecretChange({ name, labelUpdated }: Members, stage: string): Incom
   return { type: 'SecretChanged', name: secret }
 }
 
-function readDetail(event: Members): Members {
+function readDetail(event: JsonObject): JsonObject {
   return readObject('detail', event['detail'])
 }
 
@@ -110,10 +109,9 @@ function readTokenId(value: unknown): string {
   return value
 }
 
-function readObject(member: string, value: unknown): Members {
-  if (typeof value !== 'object' || value === null || Array.isArray(value))
-    throw new UnreadableEventError(member, 'must be a JSON object.')
-  return value as Members
+function readObject(member: string, value: unknown): JsonObject {
+  if (!isJsonObject(value)) throw new UnreadableEventError(member, 'must be a JSON object.')
+  return value
 }
 
 function readText(member: string, value: unknown): string {
@@ -121,13 +119,10 @@ function readText(member: string, value: unknown): string {
   return value
 }
 
-/** The parser's own message quotes the text. */
 function parse(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    throw new UnreadableEventError('it', 'is no JSON.')
-  }
+  const value = parseJson(text)
+  if (value === undefined) throw new UnreadableEventError('it', 'is no JSON.')
+  return value
 }
 
 function ignored(why: string): IncomingEvent {

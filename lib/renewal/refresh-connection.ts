@@ -103,14 +103,19 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     deadline: number,
     change: (before: ConnectionRecord) => ConnectionState,
   ): Promise<NamedRecord | typeof lostRace> {
-    let isUnchanged = false
-    const amend = (before: ConnectionRecord | undefined) => {
-      isUnchanged = before?.generation === known.generation && before.staged?.generation === known.staged?.generation
-      return before && isUnchanged ? change(before) : undefined
-    }
     const { name, ...record } = known
+    let isUnchanged = false
     const after = await retryWhileCacheUnavailable(
-      () => records.amendConnection(name, record, amend, deadline),
+      () =>
+        records.amendConnection(
+          name,
+          record,
+          (before) => {
+            isUnchanged = before !== undefined && isSameRevision(before, known)
+            return before && isUnchanged ? change(before) : undefined
+          },
+          deadline,
+        ),
       deadline - renewalReserveMilliseconds,
       now,
       pause,
@@ -149,4 +154,8 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
 
 interface NamedRecord extends ConnectionRecord {
   readonly name: string
+}
+
+function isSameRevision(a: ConnectionState, b: ConnectionState): boolean {
+  return a.generation === b.generation && a.staged?.generation === b.staged?.generation
 }

@@ -7,7 +7,7 @@ import type { RecordName } from '../fleet/record-store.ts'
 import { attemptMilliseconds } from '../get-token/from-fleet.ts'
 import { CoolingDownError, causeOf } from '../get-token/token-error.ts'
 import type { PublicationStore } from '../key-lifecycle/publication-store.ts'
-import type { Publication, PublishedSet } from '../key-lifecycle/published-keys.ts'
+import type { PublishedSet } from '../key-lifecycle/published-keys.ts'
 import { RefusedError, TokenEndpointError } from '../token-endpoint/token-endpoint-error.ts'
 import type { Announcer, Renewal } from './announce-renewals.ts'
 import type { TokenRenewer } from './renew-token.ts'
@@ -44,8 +44,11 @@ export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
     deadline: number,
     change: (before: PublishedSet) => PublishedSet | 'unchanged',
   ): Promise<void> {
-    const decide = async (before: Publication | undefined) => (before?.kind === 'keys' ? change(before) : 'unchanged')
-    await publicationStore.change(jwtBuilder, decide, deadline)
+    await publicationStore.change(
+      jwtBuilder,
+      async (before) => (before?.kind === 'keys' ? change(before) : 'unchanged'),
+      deadline,
+    )
   }
 
   /** Undefined where nothing is kept warm that there would be something to ask for. */

@@ -66,11 +66,11 @@ export class UnreadableAnswerError extends TokenEndpointError {
 /** RFC 6749 section 5.2. */
 export interface Refusal {
   readonly error: string
-  /** The server's words, made fit to print. */
+  /** The server's text, made fit to print. */
   readonly description?: string
 }
 
-/** Whose word the server refuses: the caller's, the elements', or the client itself. */
+/** What the server refuses: what the caller asked for, what the elements say, or the client itself. */
 export type Fault = 'caller' | 'elements' | 'client'
 
 /** The authorization server says no (RFC 6749 section 5.2). Asking again changes nothing. */
@@ -102,7 +102,7 @@ export class RefusedError extends TokenEndpointError {
   }
 }
 
-/** A failure as the fleet shares it: what its message says is said to everyone anyway. */
+/** A failure as the fleet shares it. Its message is told to every caller anyway. */
 export function writeFailure(error: TokenEndpointError): string {
   const { code, message } = error
   return JSON.stringify({
@@ -112,7 +112,7 @@ export function writeFailure(error: TokenEndpointError): string {
   })
 }
 
-/** @returns undefined where it is none that this version writes */
+/** @returns undefined for a text that this version doesn't write */
 export function readFailure(text: string): TokenEndpointError | undefined {
   const written = parseJson(text)
   const { code, message, error, fault } = isJsonObject(written) ? written : {}
