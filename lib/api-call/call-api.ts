@@ -34,8 +34,6 @@ interface ApiCallerDependencies {
   readonly log: Log
 }
 
-export type ApiCaller = ReturnType<typeof createApiCaller>
-
 /** If an API rejects a token that is younger than this, its age is not the reason, and another token would fare no better. */
 const youngMilliseconds = 10_000
 

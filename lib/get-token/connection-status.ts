@@ -56,8 +56,6 @@ export interface StatusReaderDependencies {
 }
 
 /** For operators, not for token requests: it reads all elements. */
-export type StatusReader = ReturnType<typeof createStatusReader>
-
 export function createStatusReader({ elements, deployment, outcomes, clockOffsets }: StatusReaderDependencies) {
   function statusOf(listed: ListedConnection): ConnectionStatus {
     const server = listed.connection?.authorizationServer.id

@@ -10,9 +10,6 @@ import type { KeyPublisher } from './publish-keys.ts'
 import { type RotatingSecret, RotationRefusedError, type SecretRotation } from './rotating-secret.ts'
 import { createSecret, finishSecret, type Rotation, setSecret, testSecret } from './rotation-steps.ts'
 
-/** Rotates the keys of jwtBuilders, step by step. */
-export type KeyRotator = ReturnType<typeof createKeyRotator>
-
 export interface KeyRotatorDependencies {
   readonly elements: ElementStore
   readonly deployment: Deployment
@@ -22,6 +19,7 @@ export interface KeyRotatorDependencies {
   readonly now: () => number
 }
 
+/** Rotates the keys of jwtBuilders, step by step. */
 export function createKeyRotator(dependencies: KeyRotatorDependencies) {
   const { secretRotation, publicationStore, keyPublisher, now } = dependencies
 

@@ -29,8 +29,6 @@ export interface EventAnswererDependencies {
 }
 
 /** Does what events ask for: an event only says what to look at, so that one that comes twice, late or out of order does no harm. */
-export type EventAnswerer = ReturnType<typeof createEventAnswerer>
-
 export function createEventAnswerer(dependencies: EventAnswererDependencies) {
   const { elements, deployment, records, rejections, renewer, refresher } = dependencies
   const { secretsVersion, keyPublisher, events, announcer, now } = dependencies

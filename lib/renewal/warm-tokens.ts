@@ -51,8 +51,6 @@ interface ServersWork {
 }
 
 /** Renews what is kept warm before it goes stale. */
-export type WarmRunner = ReturnType<typeof createWarmRunner>
-
 export function createWarmRunner(dependencies: WarmRunnerDependencies) {
   const { records, renewer, newKeyTrials, announcer, now, random, pause, log } = dependencies
 

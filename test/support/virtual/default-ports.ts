@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import { createApplication, createBackgroundApplication, type Ports } from '../../../lib/application/application.ts'
+import { createApplication, type Ports } from '../../../lib/application/application.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
 import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
@@ -32,9 +32,4 @@ const noElements: ElementStore = { get: async () => [], ids: async () => [], fin
 
 export function applicationWithDefaults(ports: Pick<Ports, Needed> & Partial<Ports>) {
   return createApplication(withDefaultPorts(ports))
-}
-
-/** The same for a function that nobody waits for. */
-export function backgroundApplicationWithDefaults(ports: Pick<Ports, Needed> & Partial<Ports>) {
-  return createBackgroundApplication(withDefaultPorts(ports))
 }
