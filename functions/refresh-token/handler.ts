@@ -1,5 +1,5 @@
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
-import type { Application } from '../../lib/application/application.ts'
+import type { BackgroundApplication } from '../../lib/application/application.ts'
 import { describeFailure, UnexpectedError } from '../../lib/base/tokenwell-error.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import type { DeadLetter, DeadLetters } from '../../lib/events/dead-letters.ts'
@@ -12,7 +12,7 @@ import { readIncomingEvent, UnreadableEventError } from '../../lib/renewal/incom
 const failureReserveMilliseconds = 5_000
 
 interface HandlerDependencies {
-  readonly application: Pick<Application, 'answerEvent'>
+  readonly application: Pick<BackgroundApplication, 'answerEvent'>
   readonly deadLetters: DeadLetters
   readonly deployment: Deployment
   readonly now: () => number

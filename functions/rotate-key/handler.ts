@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import type { Application } from '../../lib/application/application.ts'
+import type { BackgroundApplication } from '../../lib/application/application.ts'
 import { describeFailure, errorToThrow } from '../../lib/base/tokenwell-error.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { type RotationRequest, readRotationRequest } from '../../lib/key-lifecycle/rotate-key.ts'
@@ -9,7 +9,7 @@ import type { Log } from '../../lib/log/log-event.ts'
 const failureReserveMilliseconds = 3_000
 
 interface HandlerDependencies {
-  readonly application: Pick<Application, 'rotateKey'>
+  readonly application: Pick<BackgroundApplication, 'rotateKey'>
   readonly deployment: Deployment
   readonly now: () => number
   readonly log: Log

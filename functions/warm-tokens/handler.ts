@@ -1,5 +1,5 @@
 import type { Context } from 'aws-lambda'
-import type { Application } from '../../lib/application/application.ts'
+import type { BackgroundApplication } from '../../lib/application/application.ts'
 import { errorToThrow } from '../../lib/base/tokenwell-error.ts'
 import type { WarmRun } from '../../lib/renewal/warm-tokens.ts'
 
@@ -7,7 +7,7 @@ import type { WarmRun } from '../../lib/renewal/warm-tokens.ts'
 const reportReserveMilliseconds = 3_000
 
 interface HandlerDependencies {
-  readonly application: Pick<Application, 'warmTokens'>
+  readonly application: Pick<BackgroundApplication, 'warmTokens'>
   readonly now: () => number
 }
 

@@ -76,54 +76,16 @@ export interface Ports extends StorePorts {
 /** For one call to the store, where nobody waits and many calls go on at a time. */
 const patientBudgetMilliseconds = 2_000
 
-/** Every use case of Tokenwell, by its name. */
+/** What callers ask for, by its name. */
 export type Application = ReturnType<typeof createApplication>
 
-/** One process of a fleet: joins all that stands between the ports. Deadlines are milliseconds since the epoch. */
+/** One process of a fleet that callers wait for: joins all that stands between the ports. Deadlines are milliseconds since the epoch. */
 export function createApplication(ports: Ports) {
-  const { deployment, elements, connections, secretStore, secrets, secretRotation, signers } = ports
-  const { tokenEndpoint, apiEndpoint, store, sealing, budgetMilliseconds, memory, memoryMaximumSeconds } = ports
-  const { events, now, random, randomId, pause, log } = ports
-
-  // What the fleet shares.
-  const breaker = createCircuitBreaker({ budgetMilliseconds, now, random, pause, log })
-  const records = createFleetRecords({ store, breaker, now, randomId })
-  const secretsVersion = createSecretsVersion({ store, breaker, now, randomId })
-  const coolDowns = createCoolDowns({ store, breaker, sealing, now, randomId })
-
-  // Tokens: memory, fleet, authorization server.
-  const clockOffsets = createClockOffsets()
-  const clientKeys = createClientKeys(signers, secrets)
-  const tokenClient = createTokenClient({ clientKeys, tokenEndpoint, clockOffsets, now, randomId, random, log })
-  const cache = createTokenCache({ records, sealing, breaker, now, randomId, log })
-  const outcomes = createOutcomeLog(now)
-  const fromServer = createFromServer({
-    ...{ connections, cache, secretsVersion, secrets, tokenClient, outcomes, now, random, pause, log },
-    coolDownPolicy: createCoolDownPolicy({ coolDowns, now, log }),
-    secondAttempts: createSecondAttempts({ clientKeys, clockOffsets, secrets, log }),
-  })
-  const fromFleet = createFromFleet({ connections, memory, cache, fromServer, events, now, random, pause, log })
-  const rejections = createRejections({ memory, cache, events, now, log })
+  const { deployment, elements, connections, apiEndpoint, memory, memoryMaximumSeconds, now, pause, log } = ports
+  const { fromFleet, rejections, outcomes, clockOffsets } = createTiers(ports)
   const tokens = createTokens({ memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log })
   const statusReader = createStatusReader({ elements, deployment, outcomes, clockOffsets })
   const apiCaller = createApiCaller({ connections, tokens, apiEndpoint, now, pause, log })
-
-  // Signing keys.
-  const publicationStore = createPatientPublicationStore(ports)
-  const keyPublisher = createKeyPublisher({ elements, deployment, secrets: secretStore, publicationStore, now, log })
-  const keyRotator = createKeyRotator({ elements, deployment, secretRotation, publicationStore, keyPublisher, now })
-
-  // What nobody waits for.
-  const announcer = createAnnouncer({ events, log })
-  const renewer = createTokenRenewer({ connections, cache, fromFleet, events, now, log })
-  const newKeyTrials = createNewKeyTrials({ elements, publicationStore, records, renewer, announcer, now })
-  const warmRunner = createWarmRunner({ records, renewer, newKeyTrials, announcer, now, random, pause, log })
-  const stager = createTokenStager({ cache, fromServer, now, pause })
-  const refresher = createConnectionRefresher({ connections, records, stager, renewer, now, pause })
-  const eventAnswerer = createEventAnswerer({
-    ...{ elements, deployment, records, rejections, renewer, refresher },
-    ...{ secretsVersion, keyPublisher, events, announcer, now },
-  })
 
   return {
     async getToken(request: TokenRequest, deadline: number): Promise<HandedOutToken> {
@@ -138,6 +100,37 @@ export function createApplication(ports: Ports) {
     async callApi(call: ApiCall, deadline: number): Promise<ApiAnswer> {
       return await apiCaller.call(call, deadline)
     },
+  }
+}
+
+/** What nobody waits for, by its name: done on a schedule, for an event, for a rotation. */
+export type BackgroundApplication = ReturnType<typeof createBackgroundApplication>
+
+/** Apart from the other, so that a function which callers wait for doesn't load it. */
+export function createBackgroundApplication(ports: Ports) {
+  const { deployment, elements, connections, secretStore: secrets, secretRotation } = ports
+  const { events, now, random, pause, log } = ports
+  const tiers = createTiers({ ...ports, budgetMilliseconds: patientBudgetMilliseconds })
+  const { records, secretsVersion, cache, fromServer, fromFleet, rejections } = tiers
+
+  // Signing keys.
+  const publicationStore = createPatientPublicationStore(ports)
+  const keyPublisher = createKeyPublisher({ elements, deployment, secrets, publicationStore, now, log })
+  const keyRotator = createKeyRotator({ elements, deployment, secretRotation, publicationStore, keyPublisher, now })
+
+  // Tokens before they are asked for.
+  const announcer = createAnnouncer({ events, log })
+  const renewer = createTokenRenewer({ connections, cache, fromFleet, events, now, log })
+  const newKeyTrials = createNewKeyTrials({ elements, publicationStore, records, renewer, announcer, now })
+  const warmRunner = createWarmRunner({ records, renewer, newKeyTrials, announcer, now, random, pause, log })
+  const stager = createTokenStager({ cache, fromServer, now, pause })
+  const refresher = createConnectionRefresher({ connections, records, stager, renewer, now, pause })
+  const eventAnswerer = createEventAnswerer({
+    ...{ elements, deployment, records, rejections, renewer, refresher },
+    ...{ secretsVersion, keyPublisher, events, announcer, now },
+  })
+
+  return {
     async warmTokens(deadline: number): Promise<WarmRun> {
       return await warmRunner.run(deadline)
     },
@@ -151,6 +144,34 @@ export function createApplication(ports: Ports) {
       await keyPublisher.publish(jwtBuilders, deadline)
     },
   }
+}
+
+/** The tiers of a token below the memory, and what they stand on. */
+function createTiers(ports: Ports) {
+  const { connections, secrets, signers, tokenEndpoint, store, sealing, budgetMilliseconds } = ports
+  const { memory, events, now, random, randomId, pause, log } = ports
+
+  // What the fleet shares.
+  const breaker = createCircuitBreaker({ budgetMilliseconds, now, random, pause, log })
+  const records = createFleetRecords({ store, breaker, now, randomId })
+  const secretsVersion = createSecretsVersion({ store, breaker, now, randomId })
+  const coolDowns = createCoolDowns({ store, breaker, sealing, now, randomId })
+  const cache = createTokenCache({ records, sealing, breaker, now, randomId, log })
+
+  // The authorization server.
+  const clockOffsets = createClockOffsets()
+  const clientKeys = createClientKeys(signers, secrets)
+  const tokenClient = createTokenClient({ clientKeys, tokenEndpoint, clockOffsets, now, randomId, random, log })
+  const outcomes = createOutcomeLog(now)
+  const fromServer = createFromServer({
+    ...{ connections, cache, secretsVersion, secrets, tokenClient, outcomes, now, random, pause, log },
+    coolDownPolicy: createCoolDownPolicy({ coolDowns, now, log }),
+    secondAttempts: createSecondAttempts({ clientKeys, clockOffsets, secrets, log }),
+  })
+
+  const fromFleet = createFromFleet({ connections, memory, cache, fromServer, events, now, random, pause, log })
+  const rejections = createRejections({ memory, cache, events, now, log })
+  return { records, secretsVersion, cache, clockOffsets, outcomes, fromServer, fromFleet, rejections }
 }
 
 /** Only what anybody may ask for, so that the function which answers everybody holds nothing else. */
@@ -168,9 +189,4 @@ export function createPublicApplication(ports: StorePorts) {
 function createPatientPublicationStore({ store, now, random, randomId, pause, log }: StorePorts) {
   const breaker = createCircuitBreaker({ budgetMilliseconds: patientBudgetMilliseconds, now, random, pause, log })
   return createPublicationStore({ store, breaker, now, randomId })
-}
-
-/** The same for functions that nobody waits for. */
-export function createBackgroundApplication(ports: Ports): Application {
-  return createApplication({ ...ports, budgetMilliseconds: patientBudgetMilliseconds })
 }

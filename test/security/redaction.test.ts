@@ -163,7 +163,7 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
     })
   }
   const step = { Step: 'createSecret', SecretId: 'tokenwell/local/jwk/theBuilder', ClientRequestToken: randomUUID() }
-  await run(createRotateKey({ ...wide, application }), step)
+  await run(createRotateKey({ ...wide, application: background }), step)
   await run(
     createPublishKeys({ ...wide, application: createPublicApplication(wide) }),
     createHttpEvent({ method: 'GET', path: '/jwt/theBuilder/jwk' }),

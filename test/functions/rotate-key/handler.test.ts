@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Context } from 'aws-lambda'
 import { createHandler } from '../../../functions/rotate-key/handler.ts'
-import type { Application } from '../../../lib/application/application.ts'
+import type { BackgroundApplication } from '../../../lib/application/application.ts'
 import { ConfigurationError } from '../../../lib/configuration/finding.ts'
 import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
 import { RotationGivenUpError, RotationRefusedError } from '../../../lib/key-lifecycle/rotating-secret.ts'
@@ -18,7 +18,7 @@ const event = {
 }
 const context = { getRemainingTimeInMillis: () => 30_000 } as Context
 
-function rotating(runStep: Application['rotateKey']) {
+function rotating(runStep: BackgroundApplication['rotateKey']) {
   const log: LogEvent[] = []
   let time = 1_000
   const handler = createHandler({

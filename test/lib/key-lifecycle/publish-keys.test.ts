@@ -3,7 +3,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import { createKeyCertificate } from '../../../infra/local/certificate-authority.ts'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import { createApplication } from '../../../lib/application/application.ts'
+import { createBackgroundApplication } from '../../../lib/application/application.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
@@ -57,7 +57,7 @@ async function thePublication(t: TestContext, options: Options = {}) {
       if (text instanceof SecretError) throw text
       return new Secret(text)
     })
-    return createApplication(
+    return createBackgroundApplication(
       withDefaultPorts({
         ...{ elements: store, secretStore, store: records, now },
         ...{ connections: unchangingConnections(plainConnection), secrets: thePassword, signers: theSigners },

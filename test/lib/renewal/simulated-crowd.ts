@@ -1,5 +1,5 @@
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import type { Application } from '../../../lib/application/application.ts'
+import type { BackgroundApplication } from '../../../lib/application/application.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { aheadMilliseconds, intervalMilliseconds, type WarmRun } from '../../../lib/renewal/warm-tokens.ts'
 import {
@@ -42,7 +42,7 @@ export async function createSimulatedCrowd({ connections, latencyMilliseconds, l
     return { source, waitedMilliseconds: time.now() - at }
   }
 
-  function run({ warmTokens }: Pick<Application, 'warmTokens'>): Promise<WarmRun> {
+  function run({ warmTokens }: Pick<BackgroundApplication, 'warmTokens'>): Promise<WarmRun> {
     return warmTokens(time.now() + runMilliseconds)
   }
 

@@ -1,5 +1,5 @@
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import type { Application } from '../../../lib/application/application.ts'
+import type { Application, BackgroundApplication } from '../../../lib/application/application.ts'
 import type { EventBus } from '../../../lib/events/event-bus.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import type { HandedOutToken } from '../../../lib/get-token/get-token.ts'
@@ -122,7 +122,7 @@ function notedIn(refreshTimes: Map<string, number>, store: RecordStore): RecordS
 /** What can't be done for an event is left to the schedule. */
 function createBus({ now, pause }: VirtualTime) {
   const raised: { readonly connection: string; readonly at: number }[] = []
-  let answer: Application['answerEvent'] = () => Promise.resolve()
+  let answer: BackgroundApplication['answerEvent'] = () => Promise.resolve()
   async function deliver(event: IncomingEvent): Promise<void> {
     await pause(eventMilliseconds)
     await answer(event, now() + answerMilliseconds).catch((error) => {
@@ -139,7 +139,7 @@ function createBus({ now, pause }: VirtualTime) {
       }
     },
   }
-  function deliverTo(answerEvent: Application['answerEvent']): void {
+  function deliverTo(answerEvent: BackgroundApplication['answerEvent']): void {
     answer = answerEvent
   }
   return { events, raised, deliverTo }
@@ -173,7 +173,7 @@ async function callOnce(by: DaysConnection, getToken: Application['getToken'], n
 
 /** One each minute, late by chance, so that two may come together, or two minutes apart. */
 async function runAllDay(
-  warmTokens: Application['warmTokens'],
+  warmTokens: BackgroundApplication['warmTokens'],
   { now, pause }: VirtualTime,
   chance: () => number,
 ): Promise<never> {

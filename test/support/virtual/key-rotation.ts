@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import type { TestContext } from 'node:test'
 import { createLocalJWKSet, jwtVerify, SignJWT } from 'jose'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
-import { type Application, createApplication } from '../../../lib/application/application.ts'
+import { type BackgroundApplication, createBackgroundApplication } from '../../../lib/application/application.ts'
 import { publishedKeysRecordName, type RecordStore } from '../../../lib/fleet/record-store.ts'
 import { readPublication } from '../../../lib/key-lifecycle/publication-store.ts'
 import { keysOf, type PublishedKey } from '../../../lib/key-lifecycle/published-keys.ts'
@@ -42,7 +42,7 @@ export interface KeyRotation {
   readonly store: RecordStore
   readonly events: readonly LogEvent[]
   readonly log: Log
-  readonly rotateKey: Application['rotateKey']
+  readonly rotateKey: BackgroundApplication['rotateKey']
   now(): number
   pass(seconds: number): void
   step(step: RotationStep, token: string): Promise<void>
@@ -72,7 +72,7 @@ export async function createKeyRotation(t: TestContext, options: KeyRotationOpti
     ...options.elements,
   }
   const elements = await elementStoreOf(t, all)
-  const application = createApplication(
+  const background = createBackgroundApplication(
     withDefaultPorts({
       ...{ elements, secretStore: secrets, now, log },
       store: wrapStore(store),
@@ -83,7 +83,7 @@ export async function createKeyRotation(t: TestContext, options: KeyRotationOpti
       tokenEndpoint: { post: () => assert.fail('no token is asked for here') },
     }),
   )
-  const { rotateKey, publishKeys } = application
+  const { rotateKey, publishKeys } = background
   const names = { jwtBuilder: 'theBuilder', secretName: rotatedSecretName }
   const keys = () => readGeneratedKeys(rotatedSecretName, new Secret(secrets.current(rotatedSecretName)))
   const published = async () => {

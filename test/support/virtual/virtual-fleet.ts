@@ -1,5 +1,6 @@
 import {
   type Application,
+  type BackgroundApplication,
   createApplication,
   createBackgroundApplication,
 } from '../../../lib/application/application.ts'
@@ -36,7 +37,7 @@ export interface VirtualFleet {
   /** One that callers ask. */
   caller(): Application
   /** One that the schedule or an event calls. */
-  renewer(): Application
+  renewer(): BackgroundApplication
 }
 
 export interface ConnectionTraits {
