@@ -38,10 +38,10 @@ export interface Lease {
   /** Notes that somebody uses the token, so that it is kept warm. */
   noteUse(waitUntil: number): Promise<void>
   /**
-   * Stores a token and ends the lease.
+   * Seals a token, stores it and ends the lease.
    * @returns false where the lease was lost, or the token's generation is neither active nor staged
    */
-  write(token: SealableToken, waitUntil: number): Promise<boolean>
+  sealAndWrite(token: SealableToken, waitUntil: number): Promise<boolean>
   /** What is there now, whoever has written it; undefined where nothing is shared. */
   readAgain(waitUntil: number): Promise<ReadRecord | undefined>
   /** Ends the lease, and nobody hears of it. */
@@ -157,7 +157,7 @@ export function createLease(
       )
       connection = noted ?? connection
     },
-    async write({ text, refreshAt, expiresAt, generation }, until) {
+    async sealAndWrite({ text, refreshAt, expiresAt, generation }, until) {
       const fields = { sealedToken: await sealing.seal(name, text), refreshAt, expiresAt, generation }
       const written = await records.amend(
         name,
@@ -197,7 +197,7 @@ export const unsharedLease: Lease = {
   async activate() {},
   async keepFor() {},
   async noteUse() {},
-  async write() {
+  async sealAndWrite() {
     return false
   },
   async readAgain() {

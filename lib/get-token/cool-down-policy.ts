@@ -65,7 +65,7 @@ export function createCoolDownPolicy({
   }
 
   /** Begins the cool-down that this failure asks for; returns what callers are told. */
-  async function judge(
+  async function coolDownAfter(
     error: unknown,
     connection: Connection,
     names: CoolDownNames,
@@ -110,7 +110,7 @@ export function createCoolDownPolicy({
       names: CoolDownNames,
       isRepeated: boolean,
     ): Promise<unknown> {
-      const reported = await judge(error, connection, names, isRepeated)
+      const reported = await coolDownAfter(error, connection, names, isRepeated)
       await coolDowns.release(names.all)
       return reported
     },

@@ -157,7 +157,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
 
   /** Stores it only while the lease is held; else looks whether a better one is there. */
   async function storeFenced(lease: Lease, token: SharedToken, until: number): Promise<StoredToken> {
-    if (await lease.write(sealable(token), until)) return { token, isCurrent: true, isShared: true }
+    if (await lease.sealAndWrite(sealable(token), until)) return { token, isCurrent: true, isShared: true }
     const read = await lease.readAgain(until)
     const newer = read && (await activeToken(read, until))
     await lease.release(until)
@@ -199,7 +199,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     generation: number,
   ): Promise<Token | undefined> {
     const shared = { ...token, id: lease.idFor(token.id), generation, asked }
-    if (await lease.write(sealable(shared), lease.waitUntil)) return shared
+    if (await lease.sealAndWrite(sealable(shared), lease.waitUntil)) return shared
     await lease.release(lease.waitUntil)
     return undefined
   }

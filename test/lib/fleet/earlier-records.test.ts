@@ -1,0 +1,237 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import type { TokenRequest } from '../../../lib/access-token/token.ts'
+import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
+import {
+  createApplication,
+  createBackgroundApplication,
+  createPublicApplication,
+} from '../../../lib/application/application.ts'
+import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
+import { type RecordStore, readRecordName, recordNameText, type StoredRecord } from '../../../lib/fleet/record-store.ts'
+import { createSealing } from '../../../lib/fleet/sealing.ts'
+import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
+import { readPublication, writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import type { TokenEndpoint } from '../../../lib/token-endpoint/token-endpoint.ts'
+import { exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
+import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { withDefaultPorts } from '../../support/virtual/default-ports.ts'
+import { changeableElements } from '../../support/virtual/tokens-in-virtual-time.ts'
+import { thePassword, theSigners } from '../../support/virtual/virtual-ports.ts'
+
+/*
+ * An instance of the version before and one of the next version share a cache. The records beside this file were written by
+ * commit 27f9df4, as `replay` has them written here. Where these tests don't hold any more, such instances don't understand each other.
+ */
+
+type Records = Readonly<Record<string, StoredRecord>>
+
+interface Recorded {
+  /** New elements have come, and a token for them is there, while the old ones are still active. */
+  readonly whileStaged: Records
+  readonly atTheEnd: Records
+  /** Milliseconds since the epoch. */
+  readonly endedAt: number
+}
+
+const recorded: Recorded = JSON.parse(readFileSync(join(import.meta.dirname, 'earlier-records.json'), 'utf8'))
+const startedAt = 1_800_000_000_000
+const cacheSecret = new Secret(JSON.stringify({ seed: 'a seed that is no secret: the records of this test use it' }))
+
+function elementsWith(oAuth: Record<string, unknown>): RawElements {
+  const elements = exampleElements(exampleIssuer, { oAuth, endpoint: { warmIdle: '1h' } })
+  const serverNamed = (name: string) => ({
+    tokenEndpoint: `https://${name}.example.com/token`,
+    issuer: `https://${name}.example.com`,
+  })
+  const configFor = (name: string) => ({ authServerRef: name, jwtAuthenticationTokenRef: 'theTokenConfig' })
+  const { authorizationServer, oAuthConfig, endpointConnection } = elements
+  return {
+    ...elements,
+    authorizationServer: { ...authorizationServer, refused: serverNamed('refused'), down: serverNamed('down') },
+    oAuthConfig: { ...oAuthConfig, refused: configFor('refused'), down: configFor('down') },
+    endpointConnection: {
+      ...endpointConnection,
+      refused: { authenticationConfigRef: 'refused' },
+      down: { authenticationConfigRef: 'down' },
+    },
+  }
+}
+
+/** A process on a clock that only pauses move. A pause that can be called off is a time limit, and none is reached here. */
+function createProcess({ store, at }: { readonly store: RecordStore; readonly at: number }) {
+  let time = at
+  let ids = 0
+  const asked: string[] = []
+  const now = () => time
+  const pause = async (milliseconds: number, signal?: AbortSignal) => {
+    if (signal) return await new Promise<void>(() => {})
+    time += milliseconds
+  }
+  const tokenEndpoint: TokenEndpoint = {
+    async post({ id }) {
+      asked.push(id)
+      if (id === 'down') return { status: 503, body: '' }
+      if (id === 'refused')
+        return { status: 401, body: '{"error":"invalid_client","error_description":"no such client"}' }
+      const number = asked.filter((each) => each === id).length - 1
+      return { status: 200, body: `{"access_token":"token-${number}","token_type":"Bearer","expires_in":3600}` }
+    },
+  }
+  const elements = changeableElements(elementsWith({}))
+  const ports = withDefaultPorts({
+    connections: createConnectionCache({ elements, deployment: localDeployment, now, pause, log() {} }),
+    sealing: createSealing({ ...thePassword, get: async () => cacheSecret }, 'tokenwell/cache'),
+    randomId: () => String(ids++).padStart(22, '0'),
+    ...{ elements, store, tokenEndpoint, now, pause },
+    ...{ secrets: thePassword, signers: theSigners, log() {} },
+  })
+  const application = createApplication(ports)
+  const background = createBackgroundApplication(ports)
+  return {
+    asked,
+    now,
+    application: {
+      getToken: (request: Omit<TokenRequest, 'further'>) =>
+        application.getToken({ ...request, further: {} }, now() + 25_000),
+    },
+    answerEvent: (event: Parameters<typeof background.answerEvent>[0]) => background.answerEvent(event, now() + 55_000),
+    readPublishedKeys: (jwtBuilder: string) =>
+      createPublicApplication(ports).readPublishedKeys(jwtBuilder, now() + 5_000),
+    changeElements: (oAuth: Record<string, unknown>) => elements.change(elementsWith(oAuth)),
+    pass(milliseconds: number) {
+      time += milliseconds
+    },
+  }
+}
+
+async function storeOf(records: Records): Promise<RecordStore> {
+  const store = memoryRecords({ maximumRecords: 100 })
+  for (const [name, record] of Object.entries(records)) await store.write(nameOf(name), record, undefined)
+  return store
+}
+
+function nameOf(text: string) {
+  return readRecordName(text) ?? assert.fail(text)
+}
+
+/** What was done when the records were written: two tokens, a refusal, an outage, a rejection, a secret and elements that change. */
+async function replay() {
+  const records = memoryRecords({ maximumRecords: 100 })
+  const written = new Map<string, StoredRecord>()
+  let whileStaged: Records | undefined
+  const store: RecordStore = {
+    ...records,
+    async write(name, record, expected) {
+      const isWritten = await records.write(name, record, expected)
+      if (isWritten) written.set(recordNameText(name), record)
+      if (record.fields['nextSealedToken'] !== undefined) whileStaged ??= Object.fromEntries(written)
+      return isWritten
+    },
+  }
+  const { application, answerEvent, changeElements, pass, now } = createProcess({ store, at: startedAt })
+  await application.getToken({ connection: 'conn' })
+  pass(50)
+  const { token } = await application.getToken({ connection: 'conn', audience: 'other' })
+  pass(50)
+  await assert.rejects(application.getToken({ connection: 'refused' }), CoolingDownError)
+  pass(50)
+  await assert.rejects(application.getToken({ connection: 'down' }), CoolingDownError)
+  pass(50 + 15_000)
+  await answerEvent({ type: 'TokenRejected', connection: 'conn', tokenId: token.id })
+  pass(50)
+  await answerEvent({ type: 'SecretChanged', name: 'tokenwell/local/some-password' })
+  pass(50)
+  changeElements({ scope: 'new' })
+  await answerEvent({ type: 'ConnectionChanged', connection: 'conn' })
+  pass(50)
+  return { whileStaged: whileStaged ?? {}, atTheEnd: Object.fromEntries(written), endedAt: now() }
+}
+
+/** What is drawn at random is left out, and seals are opened. */
+async function comparable(records: Records) {
+  const sealing = createSealing({ ...thePassword, get: async () => cacheSecret }, 'tokenwell/cache')
+  const entries = Object.entries(records).map(async ([name, { version, fields, ...record }]) => {
+    assert.equal(version.length, 22)
+    const opened = Object.entries(fields).map(async ([field, value]): Promise<[string, unknown]> => {
+      if (field === 'leaseOwner') return [field, 'random']
+      if (!/sealed/i.test(field)) return [field, value]
+      const token = JSON.parse((await sealing.open(nameOf(name), String(value))).reveal())
+      return [field, { ...token, id: token.id.split('.')[1] }]
+    })
+    return [name, { ...record, fields: Object.fromEntries(await Promise.all(opened)) }]
+  })
+  return Object.fromEntries(await Promise.all(entries))
+}
+
+test('the same requests and events write the same records, field by field', async () => {
+  const { whileStaged, atTheEnd, endedAt } = await replay()
+  assert.equal(endedAt, recorded.endedAt)
+  assert.deepEqual(await comparable(whileStaged), await comparable(recorded.whileStaged))
+  const published = Object.entries(recorded.atTheEnd).filter(([name]) => name.startsWith('keys/'))
+  assert.deepEqual(
+    await comparable({ ...atTheEnd, ...Object.fromEntries(published) }),
+    await comparable(recorded.atTheEnd),
+  )
+})
+
+test('earlier tokens are handed out, those of staged elements once these are active', async () => {
+  const early = createProcess({ store: await storeOf(recorded.whileStaged), at: recorded.endedAt })
+  const { token, source } = await early.application.getToken({ connection: 'conn' })
+  assert.deepEqual([token.accessToken.reveal(), source], ['token-0', 'cache'])
+
+  const late = createProcess({ store: await storeOf(recorded.atTheEnd), at: recorded.endedAt })
+  late.changeElements({ scope: 'new' })
+  const requests = [{ connection: 'conn' }, { connection: 'conn', audience: 'other' }]
+  const tokens = await Promise.all(requests.map((request) => late.application.getToken(request)))
+  assert.deepEqual(tokens.map((each) => [each.token.accessToken.reveal(), each.source]).sort(), [
+    ['token-3', 'cache'],
+    ['token-4', 'cache'],
+  ])
+  assert.deepEqual([...early.asked, ...late.asked], [])
+})
+
+test('what an earlier version found refused or out of order cools down, with its reason', async () => {
+  const { 'secrets/secrets#mark': _mark, ...records } = recorded.atTheEnd
+  const { application, asked } = createProcess({ store: await storeOf(records), at: recorded.endedAt })
+  const isCoolingDown = (reason: RegExp) => (error: unknown) =>
+    error instanceof CoolingDownError && reason.test(error.message)
+  await assert.rejects(application.getToken({ connection: 'refused' }), isCoolingDown(/invalid_client/))
+  await assert.rejects(application.getToken({ connection: 'down' }), isCoolingDown(/503/))
+  assert.deepEqual(asked, [])
+})
+
+test('where an earlier version has noted that a secret changed since, who was refused is asked for again', async () => {
+  const { application, asked } = createProcess({ store: await storeOf(recorded.atTheEnd), at: recorded.endedAt })
+  await assert.rejects(application.getToken({ connection: 'refused' }))
+  assert.deepEqual(asked, ['refused'])
+})
+
+test('a lease that an earlier version holds is waited for until it has run out', async () => {
+  const [name, leased] =
+    Object.entries(recorded.whileStaged).find(([, { fields }]) => 'leaseOwner' in fields) ??
+    assert.fail('none is leased')
+  const { leaseOwner = '', leaseUntil = 0 } = leased.fields
+  const records = { ...recorded.whileStaged, [name]: { ...leased, fields: { leaseOwner, leaseUntil } } }
+  const { application, asked, now } = createProcess({ store: await storeOf(records), at: recorded.endedAt })
+  await application.getToken({ connection: 'conn' })
+  assert.ok(now() > Number(leaseUntil), 'it has asked at once')
+  assert.deepEqual(asked, ['theServer'])
+})
+
+test('keys that an earlier version has published are published, and written again as they are', async () => {
+  const { readPublishedKeys } = createProcess({ store: await storeOf(recorded.atTheEnd), at: recorded.endedAt })
+  const published = await readPublishedKeys('theBuilder')
+  assert.equal(published?.kind, 'keys')
+  assert.deepEqual(published?.kind === 'keys' && published.keys.map(({ jwk }) => jwk.kid), ['first', 'second'])
+  assert.deepEqual(await readPublishedKeys('sharedKeyBuilder'), { kind: 'shared_key', algorithm: 'HS256' })
+  for (const [name, record] of Object.entries(recorded.atTheEnd)) {
+    if (!name.startsWith('keys/')) continue
+    const publication = readPublication(record) ?? assert.fail(name)
+    const keptMilliseconds = record.removableFrom - 1_799_900_000_000
+    assert.deepEqual(writePublication(publication, record.version, record.removableFrom - keptMilliseconds), record)
+  }
+})
