@@ -19,7 +19,12 @@ const replaced: readonly ReplacedModule[] = [
   {
     module: 'node:http',
     replacement: 'node-http.cjs',
-    importers: ['lib/adapters/http', 'node_modules/undici', 'node_modules/@middy/util'],
+    importers: [
+      'lib/adapters/http',
+      'node_modules/undici',
+      'node_modules/@middy/util',
+      'node_modules/@smithy/node-http-handler',
+    ],
   },
   { module: 'node:http2', replacement: 'node-http2.cjs', importers: ['node_modules/undici'] },
 ]

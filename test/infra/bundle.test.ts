@@ -111,6 +111,17 @@ test('node:http2 is left out for undici alone: any other package of a bundle get
   assert.deepEqual(resolved('/other/index.js', 'node:http'), ['node:http'])
 })
 
+test('on Lambda nothing that issue-token loads imports node:http as an ES module, which is slow to start', async (t) => {
+  const outdir = await temporaryFolder(t)
+  const entryPoints = [join(import.meta.dirname, '../../functions/issue-token/index.ts')]
+  const { metafile } = await build({ ...bundling, entryPoints, outdir, metafile: true, logLevel: 'error' })
+  const importers = Object.entries(metafile.inputs).flatMap(([path, { imports }]) =>
+    imports.some((each) => each.path === 'node:http') ? [basename(path)] : [],
+  )
+  // Both look for the metadata of an EC2 instance.
+  assert.deepEqual(importers.sort(), ['getInstanceMetadataRegion.js', 'node-http.js'])
+})
+
 test('a construct, which is made synchronously, gets the same bundle', async (t) => {
   const folder = await temporaryFolder(t)
   const bundle = await bundleFunction('publish-keys', join(folder, 'awaited'))
