@@ -27,9 +27,9 @@ export function createTokenFloor(farEnd: FarEnd, algorithm: PeerAlgorithm): Toke
   })
 }
 
-/** The same by the parts of Tokenwell, which take shorter ways through the same libraries. */
+/** The same by the parts of Tokenwell. */
 export function createOwnTokenFloor(farEnd: FarEnd, algorithm: PeerAlgorithm): TokenFloor {
-  const limits = { receiveMilliseconds: 10_000, totalMilliseconds: 15_000, maximumBytes: 65_536, tooLarge: Error }
+  const limits = { receiveMilliseconds: 10_000, totalMilliseconds: 15_000, maximumBytes: 65_536 }
   const signJwt = async (key: KeyObject, claims: Record<string, unknown>) => {
     const jws = await createLocalSigner(key, {}).sign({ alg: algorithm }, claims)
     return jws.reveal()

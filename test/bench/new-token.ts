@@ -60,7 +60,7 @@ async function benchNewToken(t: CleanUp, farEnd: FarEnd, algorithm: PeerAlgorith
     notes: [
       `Through the whole of \`get-token\`; ${rounds.rounds} rounds of ${rounds.callsPerRound} calls, each timed. ${us} has no cache here, as when that can't be had; under a lease it asks for another`,
       'scope each time, and writes what a fleet shares: lease, token, use and cool-downs, here in memory.',
-      "The floor is a signature and a round trip, each by its library's usual call; Tokenwell takes shorter ways (see lib/decisions/README.md), which pay for a part of what it does besides.",
+      "The floor is a signature and a round trip, each by its library's usual call; Tokenwell signs by jose and reads the answer by undici's `dispatch` (lib/decisions/0007-one-exchange-by-dispatch.md).",
       `${unsigned.join(', ')} send a secret instead of a signature.`,
     ],
     table: {
