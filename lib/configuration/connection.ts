@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import { isJsonObject } from '../base/decoding.ts'
 import type { CertificateThumbprint, GrantType, RequestMay } from './element.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
@@ -174,8 +175,6 @@ function assertionIdentity({ issuer, subject, audiences, scope, claims }: Assert
 /** The same text whatever the order in which members were written. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_name, member: unknown) =>
-    typeof member === 'object' && member !== null && !Array.isArray(member)
-      ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1)))
-      : member,
+    isJsonObject(member) ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member,
   )
 }

@@ -8,7 +8,7 @@ import { createPeer, peerSecrets, timeLimitMilliseconds } from './peers.ts'
 
 /* A process for one client of `hostile.ts`, which it asks for one token after the other; it may be ended at any time. */
 
-export interface Errand {
+export interface HostileTask {
   readonly issuer: string
   readonly certificate: ServerCertificate
   readonly form: string
@@ -27,12 +27,12 @@ const tried = confineToLoopback()
 const [name = ''] = process.argv.slice(2)
 
 /** A new one each time, so that none has a token in hand. */
-async function askForToken(errand: Errand): Promise<unknown> {
-  if (name === 'Tokenwell') return askTokenwell(errand)
-  return (await createPeer(name, errand.issuer, 'ES256')).newToken()
+async function askForToken(task: HostileTask): Promise<unknown> {
+  if (name === 'Tokenwell') return askTokenwell(task)
+  return (await createPeer(name, task.issuer, 'ES256')).newToken()
 }
 
-async function askTokenwell({ issuer, certificate, form }: Errand): Promise<unknown> {
+async function askTokenwell({ issuer, certificate, form }: HostileTask): Promise<unknown> {
   const half = `${timeLimitMilliseconds / 2}ms`
   const cleanUps: (() => unknown)[] = []
   const t = { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) }
@@ -50,9 +50,9 @@ async function askTokenwell({ issuer, certificate, form }: Errand): Promise<unkn
   }
 }
 
-async function find(errand: Errand): Promise<Finding> {
+async function find(task: HostileTask): Promise<Finding> {
   const before = tried.length
-  const found = await askForToken(errand).then(
+  const found = await askForToken(task).then(
     (token) => ({ came: judge(token), shown: '' }),
     (error: unknown) => ({ came: 'error' as const, shown: inspect(error, { depth: 10, maxStringLength: 100_000 }) }),
   )
@@ -65,8 +65,8 @@ function judge(token: unknown): Finding['came'] {
   return typeof token === 'string' && /^[\x21-\x7e]+$/.test(token) ? 'token' : 'unfit token'
 }
 
-process.on('message', (errand: Errand) => {
-  void find(errand).then((finding) => process.send?.(finding))
+process.on('message', (task: HostileTask) => {
+  void find(task).then((finding) => process.send?.(finding))
 })
 process.on('unhandledRejection', () => {})
 process.on('uncaughtException', () => {})

@@ -9,7 +9,7 @@ import { type Behaviour, fine } from '../hostile/behaviour.ts'
 import { families } from '../hostile/behaviours.ts'
 import { besideOthers, cell, readmePath, withRowsBelow } from '../hostile/table.ts'
 import { startScriptedTokenEndpoint } from '../support/servers/scripted-token-endpoint.ts'
-import type { Errand, Finding } from './hostile-peer.ts'
+import type { Finding, HostileTask } from './hostile-peer.ts'
 import { peerNames } from './peers.ts'
 
 /*
@@ -29,11 +29,11 @@ type Ending = 'stopped' | 'ended'
 
 interface Client {
   readonly name: string
-  ask(errand: Errand): Promise<Finding | Ending>
+  ask(task: HostileTask): Promise<Finding | Ending>
   end(): void
 }
 
-/** What is stopped is ended, and the next errand has a new process. */
+/** What is stopped is ended, and the next task has a new process. */
 function createClient(name: string, caPath: string): Client {
   let running: Promise<ChildProcess> | undefined
   const start = async () => {
@@ -52,10 +52,10 @@ function createClient(name: string, caPath: string): Client {
   return {
     name,
     end,
-    async ask(errand) {
+    async ask(task) {
       running ??= start()
       const child = await running
-      child.send(errand)
+      child.send(task)
       const over = new AbortController()
       const { signal } = over
       const finding = await Promise.race([

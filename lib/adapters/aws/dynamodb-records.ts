@@ -47,7 +47,7 @@ export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbReco
     try {
       return await withinTime(attemptMilliseconds, (options) => call(opened, options))
     } catch (error) {
-      throw describeFailure(error, { tableName, of })
+      throw describeDynamodbFailure(error, { tableName, of })
     }
   }
 
@@ -242,7 +242,7 @@ const doubts = {
 }
 
 /** What the SDK throws, as an error of ours. Of the original only its name is kept: it may hold the item. */
-export function describeFailure(error: unknown, { tableName, of }: FailedCall): RecordStoreError {
+export function describeDynamodbFailure(error: unknown, { tableName, of }: FailedCall): RecordStoreError {
   if (error instanceof RecordStoreError) return error
   const [failure, reason] = [classifyAwsFailure(error), reasonOfAwsFailure(error)]
   if (failure === 'throttled' || contended.includes(reason)) return throttledError(tableName)

@@ -66,7 +66,7 @@ export function eventbridgeBus({ busName, stage, timeouts = defaultTimeouts }: E
       try {
         await withinTime(timeouts.total, (options) => putTwice(entries, options))
       } catch (error) {
-        throw describeFailure(error, busName)
+        throw describeEventbridgeFailure(error, busName)
       }
     },
   }
@@ -103,7 +103,7 @@ function createEntry(event: TokenwellEvent, busName: string, sender: string): Pu
 }
 
 /** Of the original only its name is kept: it may quote the event. */
-function describeFailure(error: unknown, busName: string): EventBusError {
+function describeEventbridgeFailure(error: unknown, busName: string): EventBusError {
   const reason = reasonOfAwsFailure(error)
   switch (classify(error, reason)) {
     case 'missing':

@@ -48,7 +48,7 @@ export function parameterStoreElements({ stage, timeouts = defaultAwsTimeouts }:
         answers.flatMap(({ Parameters = [] }) => Parameters).map(({ Name = '', Value = '' }) => [Name, Value]),
       )
     } catch (error) {
-      throw describeFailure(error, 'ssm:GetParameters', `${root}/*`)
+      throw describeParameterStoreFailure(error, 'ssm:GetParameters', `${root}/*`)
     }
   }
 
@@ -61,7 +61,7 @@ export function parameterStoreElements({ stage, timeouts = defaultAwsTimeouts }:
       try {
         page = await withinTime(timeouts.total, (options) => connect().send(command, options))
       } catch (error) {
-        throw describeFailure(error, 'ssm:GetParametersByPath', root)
+        throw describeParameterStoreFailure(error, 'ssm:GetParametersByPath', root)
       }
       names.push(...(page.Parameters ?? []).map(({ Name = '' }) => Name.slice(path.length + 1)))
     } while (page.NextToken)
@@ -113,7 +113,7 @@ function checkNames(root: string, names: readonly string[]): Finding[] {
 }
 
 /** Of the SDK's error only its name or code is kept. */
-function describeFailure(error: unknown, action: string, path: string): unknown {
+function describeParameterStoreFailure(error: unknown, action: string, path: string): unknown {
   const reason = reasonOfAwsFailure(error)
   switch (classifyAwsFailure(error)) {
     case 'denied':

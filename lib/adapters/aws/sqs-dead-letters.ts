@@ -30,7 +30,7 @@ export function sqsDeadLetters({ queueUrl, timeouts = defaultTimeouts }: SqsDead
       try {
         await withinTime(timeouts.total, (options) => connect().send(command, options))
       } catch (error) {
-        throw describeFailure(error, queueUrl)
+        throw describeSqsFailure(error, queueUrl)
       }
     },
   }
@@ -56,7 +56,7 @@ const denied = [
 const throttled = ['KmsThrottled', 'OverLimit']
 
 /** Of the original only its name is kept: it may quote the message. */
-function describeFailure(error: unknown, queueUrl: string): DeadLettersError {
+function describeSqsFailure(error: unknown, queueUrl: string): DeadLettersError {
   const reason = reasonOfAwsFailure(error)
   switch (classify(error, reason)) {
     case 'missing':

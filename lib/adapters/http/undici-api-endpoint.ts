@@ -38,7 +38,7 @@ export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiE
       } catch (error) {
         connections.discard(connection)
         const wasReused = usedBefore !== undefined && connection.socket === usedBefore
-        throw describeFailure(error, api, progress, wasReused)
+        throw describeApiFailure(error, api, progress, wasReused)
       }
     },
   }
@@ -53,7 +53,7 @@ function toDispatch({ method, target, headers, token, body }: ApiRequest): Dispa
   }
 }
 
-function describeFailure(
+function describeApiFailure(
   error: unknown,
   api: ProtectedApi,
   { isSent, isAnswered }: ExchangeProgress,

@@ -35,7 +35,7 @@ export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): To
       try {
         return readAnswer(await exchangeOver(route, toDispatch(url, request), timeouts))
       } catch (error) {
-        throw describeFailure(error, server)
+        throw describeTokenEndpointFailure(error, server)
       }
     },
   }
@@ -117,7 +117,7 @@ function decode(bytes: Buffer): string {
 }
 
 /** What undici and node:tls throw, as an error of ours. */
-export function describeFailure(error: unknown, server: ResolvedAuthorizationServer): Error {
+export function describeTokenEndpointFailure(error: unknown, server: ResolvedAuthorizationServer): Error {
   if (error instanceof UnreadableAnswerError) return error
   if (error instanceof AnswerTooLargeError)
     return new UnreadableAnswerError(`The token endpoint answers with more than ${maximumAnswerBytes / 1024} KiB.`)

@@ -188,7 +188,7 @@ export function isConnectionLost(error: unknown): boolean {
 }
 
 /** What iovalkey, node:net and node:tls throw, as an error of ours. Of the original only a code is kept: it holds the command. */
-export function describeFailure(error: unknown, { host, port }: ValkeyServer): RecordStoreError {
+export function describeValkeyFailure(error: unknown, { host, port }: ValkeyServer): RecordStoreError {
   if (error instanceof RecordStoreError) return error
   const server = `The Valkey server ${host}:${port}`
   if (error instanceof SecretError || error instanceof KeyStoreError)

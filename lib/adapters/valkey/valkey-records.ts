@@ -1,7 +1,7 @@
 import type { Valkey } from 'iovalkey'
 import type { RecordFields, RecordName, RecordStore, StoredRecord } from '../../fleet/record-store.ts'
 import {
-  describeFailure,
+  describeValkeyFailure,
   isConnectionLost,
   openConnection,
   timedOutError,
@@ -53,7 +53,7 @@ export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: 
     try {
       return await Promise.race([current.opened.then(command), timeUp])
     } catch (error) {
-      const failure = describeFailure(error, server)
+      const failure = describeValkeyFailure(error, server)
       if (!failure.isThrottled || !current.isOpen) forget(current)
       // The far end may have closed an idle connection while the function was frozen.
       if (mayRepeat && wasOpen && isConnectionLost(error)) return call(command, { timeUp })
