@@ -2,7 +2,7 @@ import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import type { BackgroundApplication } from '../../lib/application/application.ts'
 import { describeFailure, UnexpectedError } from '../../lib/base/tokenwell-error.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
-import type { DeadLetter, DeadLetters } from '../../lib/events/dead-letters.ts'
+import type { DeadLetter, DeadLetterQueue } from '../../lib/events/dead-letters.ts'
 import { DeadLettersError, maximumDeliveries } from '../../lib/events/dead-letters.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 import type { IncomingEvent } from '../../lib/renewal/incoming-event.ts'
@@ -13,7 +13,7 @@ const failureReserveMilliseconds = 5_000
 
 interface HandlerDependencies {
   readonly application: Pick<BackgroundApplication, 'answerEvent'>
-  readonly deadLetters: DeadLetters
+  readonly deadLetters: DeadLetterQueue
   readonly deployment: Deployment
   readonly now: () => number
   readonly log: Log

@@ -19,7 +19,7 @@ interface Secrets {
  * Makes the keys and passwords that these connections name and the folder lacks; what is there is left as it is.
  * @returns the names of the secrets made
  */
-export async function makeSecrets(secrets: Secrets, connections: readonly Connection[]): Promise<string[]> {
+export async function makeSecretsFor(secrets: Secrets, connections: readonly Connection[]): Promise<string[]> {
   const wanted = new Map<string, () => Promise<string>>()
   for (const { clientAuthentication, authorizationServer } of connections) {
     if (clientAuthentication.method === 'client_secret_basic')

@@ -8,7 +8,7 @@ import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import { createServerCertificate, type ServerCertificate } from './certificate-authority.ts'
-import { makePassword, makeSecret, makeSecrets } from './make-secrets.ts'
+import { makePassword, makeSecret, makeSecretsFor } from './make-secrets.ts'
 import { describeClients } from './register-clients.ts'
 
 /** Where the elements of the local run expect its authorization server. */
@@ -67,7 +67,7 @@ export function portOf(origin: string): number {
 export async function prepareSecrets(workspace: Workspace): Promise<string[]> {
   const { elementsPath, secretsFolder, deployment } = workspace
   const listed = await listConnections(fileElements(elementsPath), deployment)
-  return makeSecrets(
+  return makeSecretsFor(
     { secretsFolder, deployment },
     listed.flatMap(({ connection }) => connection ?? []),
   )

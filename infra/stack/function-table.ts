@@ -11,7 +11,7 @@ import {
   mayPutEvents,
   mayReadElements,
   mayReadSecret,
-  mayReadSecrets,
+  mayReadSecretsOfStage,
   mayReadTable,
   mayReceiveMessages,
   mayRotateSigningKeys,
@@ -233,7 +233,7 @@ function grantsForTokens({ stack, stage, table, encryptionKey, bus }: StageResou
   return [
     mayReadElements(stack, stage),
     mayListElements(stack, stage),
-    mayReadSecrets(stack, stage),
+    mayReadSecretsOfStage(stack, stage),
     ...(table ? [mayUseTable(table)] : []),
     ...(encryptionKey ? [mayDecrypt(encryptionKey)] : []),
     mayPutEvents(bus),

@@ -49,7 +49,7 @@ function parameterArn(stack: Stack, stage: string, rest: string): string {
 }
 
 /** All secrets of the stage, because the elements decide which ones there are. */
-export function mayReadSecrets(stack: Stack, stage: string): FunctionGrant {
+export function mayReadSecretsOfStage(stack: Stack, stage: string): FunctionGrant {
   const secrets = stack.formatArn({
     service: 'secretsmanager',
     resource: `secret:${secretPrefix({ stage })}*`,

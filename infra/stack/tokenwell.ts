@@ -16,7 +16,7 @@ import { OperatorsDashboard } from './operators-dashboard.ts'
 import { RefreshQueue } from './refresh-queue.ts'
 import { RefreshRules } from './refresh-rules.ts'
 import type { LogSettings } from './retained-log.ts'
-import { rotatedBuilders, SigningKeys } from './signing-keys.ts'
+import { RotatedKeys, rotatedBuilders } from './rotated-keys.ts'
 import { createStackMetrics } from './stack-metrics.ts'
 import { createStageFunctions, type MemoryMegabytes, type StageFunctions } from './stage-functions.ts'
 import { TokenTable } from './token-table.ts'
@@ -62,7 +62,7 @@ export class Tokenwell extends Construct implements IConnectable {
   readonly events: EventBus
   readonly refreshes: RefreshQueue
   /** Add the keys of jwtBuilders here that are not among the `elements` of this construct. */
-  readonly signingKeys: SigningKeys
+  readonly signingKeys: RotatedKeys
   private readonly isBehindIam: boolean
 
   constructor(scope: Construct, id: string, props: TokenwellProps) {
@@ -81,7 +81,7 @@ export class Tokenwell extends Construct implements IConnectable {
     this.http = new HttpInterface(this, 'Http', { ...props, functions: this.functions })
     new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.lambda })
     this.refreshes.feed(refreshToken.lambda)
-    this.signingKeys = new SigningKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.lambda })
+    this.signingKeys = new RotatedKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.lambda })
     if (elements !== undefined) this.deployElements(props, elements)
 
     const { functions, refreshes, http } = this

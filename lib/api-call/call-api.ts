@@ -3,7 +3,7 @@ import { inTime, type Pause } from '../base/time.ts'
 import type { Connection, ProtectedApi } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { ConfigurationError } from '../configuration/finding.ts'
-import type { Tokens } from '../get-token/get-token.ts'
+import type { TokenProvider } from '../get-token/get-token.ts'
 import { CoolingDownError } from '../get-token/token-error.ts'
 import type { Log } from '../log/log-event.ts'
 import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
@@ -27,7 +27,7 @@ export interface ApiCall {
 
 interface ApiCallerDependencies {
   readonly connections: ConnectionCache
-  readonly tokens: Tokens
+  readonly tokens: TokenProvider
   readonly apiEndpoint: ApiEndpoint
   readonly now: () => number
   readonly pause: Pause

@@ -7,7 +7,7 @@ import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { createCircuitBreaker } from '../fleet/circuit-breaker.ts'
-import { createCoolDowns } from '../fleet/cool-downs.ts'
+import { createCoolDownRegistry } from '../fleet/cool-downs.ts'
 import { createFleetRecords } from '../fleet/fleet-records.ts'
 import type { RecordStore } from '../fleet/record-store.ts'
 import type { Sealing } from '../fleet/sealing.ts'
@@ -16,9 +16,9 @@ import { type ConnectionStatuses, createOutcomeLog, createStatusReader } from '.
 import { createCoolDownPolicy } from '../get-token/cool-down-policy.ts'
 import { createFromFleet } from '../get-token/from-fleet.ts'
 import { createFromServer } from '../get-token/from-server.ts'
-import { createTokens, type HandedOutToken } from '../get-token/get-token.ts'
-import { createRejections, type RejectionOutcome } from '../get-token/reject-token.ts'
-import { createSecondAttempts } from '../get-token/second-attempt.ts'
+import { createTokenProvider, type HandedOutToken } from '../get-token/get-token.ts'
+import { createTokenRejecter, type RejectionOutcome } from '../get-token/reject-token.ts'
+import { createSecondAttemptPolicy } from '../get-token/second-attempt.ts'
 import { createTokenCache } from '../get-token/token-cache.ts'
 import type { TokenMemory } from '../get-token/token-memory.ts'
 import { createPublicationStore } from '../key-lifecycle/publication-store.ts'
@@ -39,7 +39,7 @@ import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
 import { createClockOffsets } from '../token-endpoint/assertion.ts'
-import { createClientKeys } from '../token-endpoint/client-authentication.ts'
+import { createClientKeySource } from '../token-endpoint/client-authentication.ts'
 import { createTokenClient } from '../token-endpoint/token-client.ts'
 import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
 
@@ -83,7 +83,7 @@ export type Application = ReturnType<typeof createApplication>
 export function createApplication(ports: Ports) {
   const { deployment, elements, connections, apiEndpoint, memory, memoryMaximumSeconds, now, pause, log } = ports
   const { fromFleet, rejections, outcomes, clockOffsets } = createTiers(ports)
-  const tokens = createTokens({ memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log })
+  const tokens = createTokenProvider({ memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log })
   const statusReader = createStatusReader({ elements, deployment, outcomes, clockOffsets })
   const apiCaller = createApiCaller({ connections, tokens, apiEndpoint, now, pause, log })
 
@@ -155,22 +155,22 @@ function createTiers(ports: Ports) {
   const breaker = createCircuitBreaker({ budgetMilliseconds, now, random, pause, log })
   const records = createFleetRecords({ store, breaker, now, randomId })
   const secretsVersion = createSecretsVersion({ store, breaker, now, randomId })
-  const coolDowns = createCoolDowns({ store, breaker, sealing, now, randomId })
+  const coolDowns = createCoolDownRegistry({ store, breaker, sealing, now, randomId })
   const cache = createTokenCache({ records, sealing, breaker, now, randomId, log })
 
   // The authorization server.
   const clockOffsets = createClockOffsets()
-  const clientKeys = createClientKeys(signers, secrets)
+  const clientKeys = createClientKeySource(signers, secrets)
   const tokenClient = createTokenClient({ clientKeys, tokenEndpoint, clockOffsets, now, randomId, random, log })
   const outcomes = createOutcomeLog(now)
   const fromServer = createFromServer({
     ...{ connections, cache, secretsVersion, secrets, tokenClient, outcomes, now, random, pause, log },
     coolDownPolicy: createCoolDownPolicy({ coolDowns, now, log }),
-    secondAttempts: createSecondAttempts({ clientKeys, clockOffsets, secrets, log }),
+    secondAttempts: createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, log }),
   })
 
   const fromFleet = createFromFleet({ connections, memory, cache, fromServer, events, now, random, pause, log })
-  const rejections = createRejections({ memory, cache, events, now, log })
+  const rejections = createTokenRejecter({ memory, cache, events, now, log })
   return { records, secretsVersion, cache, clockOffsets, outcomes, fromServer, fromFleet, rejections }
 }
 

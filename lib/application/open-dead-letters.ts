@@ -1,5 +1,5 @@
 import { createLazy } from '../base/single-flight.ts'
-import { type DeadLetters, DeadLettersError } from '../events/dead-letters.ts'
+import { type DeadLetterQueue, DeadLettersError } from '../events/dead-letters.ts'
 
 /** Where messages lie that nobody can make anything of. */
 export type DeadLettersPlace =
@@ -7,12 +7,12 @@ export type DeadLettersPlace =
   /** Nowhere: every one is refused, so that it stays in its queue. */
   | { readonly kind: 'none' }
 
-export function openDeadLetters(place: DeadLettersPlace): DeadLetters {
+export function openDeadLetters(place: DeadLettersPlace): DeadLetterQueue {
   const adapter = createLazy(() => importDeadLetters(place))
   return { add: async (letter) => await (await adapter.get()).add(letter) }
 }
 
-async function importDeadLetters(place: DeadLettersPlace): Promise<DeadLetters> {
+async function importDeadLetters(place: DeadLettersPlace): Promise<DeadLetterQueue> {
   switch (place.kind) {
     case 'sqs':
       return (await import('../adapters/aws/sqs-dead-letters.ts')).sqsDeadLetters(place)
@@ -21,7 +21,7 @@ async function importDeadLetters(place: DeadLettersPlace): Promise<DeadLetters> 
   }
 }
 
-const noDeadLetters: DeadLetters = {
+const noDeadLetters: DeadLetterQueue = {
   async add() {
     throw new DeadLettersError('No dead-letter queue is configured: the message stays in its queue.')
   },

@@ -84,7 +84,7 @@ export function duration({ least, most, bareUnit = 's', resolutionMilliseconds =
 }
 
 /** One text, or a list of them. */
-export function texts(message: string) {
+export function oneOrMoreTexts(message: string) {
   return v.pipe(
     v.union([text(message), v.pipe(v.array(text(message), message), v.minLength(1, message))], message),
     v.transform((value): readonly string[] => [...new Set([value].flat())]),
@@ -102,7 +102,7 @@ export const scope = v.pipe(
 
 const resourceMessage = 'one or more absolute URIs without a fragment (RFC 8707 section 2)'
 export const resource = v.pipe(
-  texts(resourceMessage),
+  oneOrMoreTexts(resourceMessage),
   v.check((resources) => resources.every(isResourceIndicator), resourceMessage),
 )
 
@@ -125,7 +125,7 @@ export const hostName = v.pipe(text(hostNameMessage), v.check(isHostName, hostNa
 const noProxyMessage =
   'hosts as NO_PROXY has them, separated by commas or in a list: *, api.example.com, .example.com, api.example.com:8443'
 export const noProxy = v.pipe(
-  texts(noProxyMessage),
+  oneOrMoreTexts(noProxyMessage),
   v.transform((parts): readonly string[] => parts.flatMap((part) => part.split(/[\s,]+/)).filter(Boolean)),
   v.check((rules) => rules.length > 0 && rules.every(isNoProxyRule), noProxyMessage),
 )

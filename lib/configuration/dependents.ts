@@ -1,5 +1,5 @@
 import { type Deployment, secretPrefix } from './deployment.ts'
-import { defaultElementIds, type ElementReference, type Kind, keyOf, kinds, references } from './element.ts'
+import { defaultElementIds, type ElementReference, type Kind, keyOf, kinds, referenceAttributes } from './element.ts'
 import { namedReferences } from './element-graph.ts'
 import { type ElementStore, readAllElements } from './element-store.ts'
 
@@ -45,7 +45,8 @@ function kindsReferringTo(level: readonly ElementReference[]): Kind[] {
   const below = new Set(level.map(({ kind }) => kind))
   return kinds.filter(
     (kind) =>
-      !kindsThatAlterNoToken.includes(kind) && Object.values<Kind>(references[kind]).some((to) => below.has(to)),
+      !kindsThatAlterNoToken.includes(kind) &&
+      Object.values<Kind>(referenceAttributes[kind]).some((to) => below.has(to)),
   )
 }
 

@@ -6,7 +6,7 @@ import {
   type JwtBuilder,
   type Kind,
   keyOf,
-  references,
+  referenceAttributes,
 } from './element.ts'
 import type { ElementReading, ElementStore } from './element-store.ts'
 import { createFindingList, type Finding, type FindingList, nearestName } from './finding.ts'
@@ -136,7 +136,7 @@ async function describeDangling(store: ElementStore, { from, attribute, to }: Da
 
 /** What an element names, as far as its attributes can be read; not the default elements that are used if it names none. */
 export function namedReferences({ reference: { kind }, attributes }: ElementReading): NamedReference[] {
-  return Object.entries<Kind>(references[kind]).flatMap(([attribute, to]) => {
+  return Object.entries<Kind>(referenceAttributes[kind]).flatMap(([attribute, to]) => {
     const id = (attributes as Readonly<Record<string, string | undefined>>)[attribute]
     return id === undefined ? [] : [{ attribute, to: { kind: to, id } }]
   })

@@ -9,6 +9,7 @@ import {
   noProxy,
   object,
   oneOf,
+  oneOrMoreTexts,
   parameters,
   reference,
   requestMay,
@@ -17,7 +18,6 @@ import {
   seconds,
   secretName,
   text,
-  texts,
   tokenEndpoint,
   wholeNumber,
 } from './attribute-schema.ts'
@@ -115,7 +115,7 @@ export const elementSchemas = {
   }),
   jwtBuilder: v.strictObject({
     issuer: v.exactOptional(v.pipe(text(), v.description('The iss claim; most servers want the client id.'))),
-    audiences: v.exactOptional(texts('one text or a list of texts')),
+    audiences: v.exactOptional(oneOrMoreTexts('one text or a list of texts')),
     expiresInSeconds: v.exactOptional(duration({ least: '1s', resolutionMilliseconds: 1000 })),
     expiry: v.exactOptional(duration({ least: '1s', bareUnit: 'h', resolutionMilliseconds: 1000 })),
     nbfOffset: v.exactOptional(duration({ least: '0s', resolutionMilliseconds: 1000 })),

@@ -27,7 +27,7 @@ export type RequestMay = NonNullable<OAuthConfig['requestMay']>
 export type CertificateThumbprint = NonNullable<JwtBuilder['certificateThumbprint']>
 
 /** Which attribute refers to an element of which kind. Elements refer downwards only, so a circle can't be written. */
-export const references = {
+export const referenceAttributes = {
   endpointConnection: { authenticationConfigRef: 'oAuthConfig', sslCertsRef: 'ssl', proxyConfigRef: 'proxyConfig' },
   oAuthConfig: { authServerRef: 'authorizationServer', jwtAuthenticationTokenRef: 'oAuthTokenConfig' },
   oAuthTokenConfig: { tokenGeneratorRef: 'jwtBuilder' },
@@ -40,7 +40,7 @@ export const references = {
   proxyConfig: { basicAuthRef: 'authData' },
 } as const satisfies { [K in Kind]: { [A in keyof Elements[K]]?: Kind } }
 
-export const kinds = Object.keys(references) as Kind[]
+export const kinds = Object.keys(referenceAttributes) as Kind[]
 
 /** The same text for the same element, and for no other. */
 export function keyOf({ kind, id }: ElementReference): string {

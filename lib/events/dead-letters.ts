@@ -10,7 +10,7 @@ export interface DeadLetter {
 }
 
 /** Port: keeps messages until an operator looks at them. */
-export interface DeadLetters {
+export interface DeadLetterQueue {
   /**
    * The letter may be kept twice.
    * @throws {DeadLettersError} when it was not taken, or that isn't known; after a bounded time at the latest

@@ -39,7 +39,7 @@ export type CoolDownCheck =
   | { readonly kind: 'cooling_down'; readonly failure: string; readonly retryAfterSeconds: number }
 
 /** What must not be asked for again for a while, by name. At the end of a cool-down one may ask; if that fails, the next is twice as long. */
-export interface CoolDowns {
+export interface CoolDownRegistry {
   /** To be called before asking. Whoever may ask reports what was found by `begin`, `end` or `release`. */
   check(names: readonly string[]): Promise<CoolDownCheck>
   /** @returns for how many seconds everyone is told the failure */
@@ -49,7 +49,7 @@ export interface CoolDowns {
   release(names: readonly string[]): Promise<void>
 }
 
-export interface CoolDownsDependencies {
+export interface CoolDownRegistryDependencies {
   readonly store: RecordStore
   readonly breaker: CircuitBreaker
   readonly sealing: Sealing
@@ -58,7 +58,7 @@ export interface CoolDownsDependencies {
 }
 
 /** Those that one process knows of. */
-export function createLocalCoolDowns(now: () => number): CoolDowns {
+export function createLocalCoolDownRegistry(now: () => number): CoolDownRegistry {
   const entries = new LRUCache<string, CoolDown>({ max: maximumEntries })
 
   function update(name: string, change: (entry: CoolDown) => CoolDown): void {
@@ -96,8 +96,14 @@ interface ReadCoolDown {
 }
 
 /** Those of a whole fleet: what one process found, all know. While the shared cache fails each goes by its own. */
-export function createCoolDowns({ store, breaker, sealing, now, randomId }: CoolDownsDependencies): CoolDowns {
-  const local = createLocalCoolDowns(now)
+export function createCoolDownRegistry({
+  store,
+  breaker,
+  sealing,
+  now,
+  randomId,
+}: CoolDownRegistryDependencies): CoolDownRegistry {
+  const local = createLocalCoolDownRegistry(now)
   /** What this process asks for although it failed before: the fleet is to be told how it went. */
   const probing = new Set<string>()
 

@@ -78,8 +78,12 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
     return found
   }
 
-  /** @returns what is there now; undefined where another process came first */
-  async function write(before: ReadRecord, record: TokenRecord, waitUntil: number): Promise<ReadRecord | undefined> {
+  /** @returns what is there now; `lostRace` where another process came first */
+  async function write(
+    before: ReadRecord,
+    record: TokenRecord,
+    waitUntil: number,
+  ): Promise<ReadRecord | typeof lostRace> {
     const { name, connection } = before
     const due = dueAt(record, connection, name.id)
     const listed = due !== undefined && { dueAt: due }
@@ -89,7 +93,7 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
       ...listed,
       fields: { ...record },
     }
-    if (!(await writeOne(name, stored, before.version, waitUntil))) return undefined
+    if (!(await writeOne(name, stored, before.version, waitUntil))) return lostRace
     return { name, record, version: stored.version, ...(connection && { connection }), ...listed }
   }
 
@@ -106,22 +110,22 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
     const amended = await compareAndSet(mostTries, async () => {
       const before = await read(name, waitUntil)
       const record = await change(before)
-      return record && ((await write(before, record, waitUntil)) ?? lostRace)
+      return record && (await write(before, record, waitUntil))
     })
     if (amended === lostRace) throw lostEachTime()
     return amended
   }
 
-  /** @returns what is there now; undefined where another process came first */
+  /** @returns what is there now; `lostRace` where another process came first */
   async function writeConnection(
     name: string,
     before: ConnectionRecord | undefined,
     state: ConnectionState,
     waitUntil: number,
-  ): Promise<ConnectionRecord | undefined> {
+  ): Promise<ConnectionRecord | typeof lostRace> {
     const next = writeConnectionRecord(state, randomId(), now())
     const isWritten = await writeOne(connectionRecordName(name), next, before?.version, waitUntil)
-    return isWritten ? readConnectionRecord(next) : undefined
+    return isWritten ? readConnectionRecord(next) : lostRace
   }
 
   /**
@@ -141,7 +145,7 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
       const state = change(before)
       if (!state || isSameState(before, state)) return before
       const after = await writeConnection(name, before, state, waitUntil)
-      if (after) return after
+      if (after !== lostRace) return after
       before = (await readConnections([name], waitUntil))[0]
       return lostRace
     })

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
 import { tokenKey } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
-import type { CoolDowns } from '../fleet/cool-downs.ts'
+import type { CoolDownRegistry } from '../fleet/cool-downs.ts'
 import type { Log } from '../log/log-event.ts'
 import type { TokenRequestContext } from '../token-endpoint/token-client.ts'
 import {
@@ -44,7 +44,7 @@ export function createCoolDownPolicy({
   now,
   log,
 }: {
-  readonly coolDowns: CoolDowns
+  readonly coolDowns: CoolDownRegistry
   readonly now: () => number
   readonly log: Log
 }) {

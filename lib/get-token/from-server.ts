@@ -14,7 +14,7 @@ import { timeoutsUntil } from '../token-endpoint/token-endpoint.ts'
 import { UnreachableError, UnreadableAnswerError, writeFailure } from '../token-endpoint/token-endpoint-error.ts'
 import type { OutcomeLog } from './connection-status.ts'
 import { type CoolDownPolicy, coolDownNames } from './cool-down-policy.ts'
-import { isClientRefused, type SecondAttempts } from './second-attempt.ts'
+import { isClientRefused, type SecondAttemptPolicy } from './second-attempt.ts'
 import type { StoredToken, TokenCache } from './token-cache.ts'
 import { CoolingDownError, isTokenError } from './token-error.ts'
 
@@ -68,7 +68,7 @@ export interface FromServerDependencies {
   readonly secrets: SecretCache
   readonly coolDownPolicy: CoolDownPolicy
   readonly tokenClient: TokenClient
-  readonly secondAttempts: SecondAttempts
+  readonly secondAttempts: SecondAttemptPolicy
   readonly outcomes: OutcomeLog
   readonly now: () => number
   /** From 0 up to 1. */

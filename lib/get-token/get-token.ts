@@ -6,7 +6,7 @@ import type { Pause } from '../base/time.ts'
 import type { Log } from '../log/log-event.ts'
 import { TimedOutError, UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
 import type { FoundToken, FromFleet } from './from-fleet.ts'
-import type { Rejections } from './reject-token.ts'
+import type { TokenRejecter } from './reject-token.ts'
 import type { CachedToken, TokenMemory } from './token-memory.ts'
 
 export interface HandedOutToken {
@@ -16,11 +16,11 @@ export interface HandedOutToken {
   readonly secondsLeft: number
 }
 
-export interface TokensDependencies {
+export interface TokenProviderDependencies {
   readonly memory: TokenMemory
   /** How long a token is handed out from memory before the fleet is asked whether it is still that one. */
   readonly memoryMaximumSeconds: number
-  readonly rejections: Rejections
+  readonly rejections: TokenRejecter
   readonly fromFleet: FromFleet
   readonly now: () => number
   readonly pause: Pause
@@ -28,9 +28,9 @@ export interface TokensDependencies {
 }
 
 /** The first of three tiers: the tokens in this process's memory. The next one is `from-fleet.ts`. */
-export type Tokens = ReturnType<typeof createTokens>
+export type TokenProvider = ReturnType<typeof createTokenProvider>
 
-export function createTokens(dependencies: TokensDependencies) {
+export function createTokenProvider(dependencies: TokenProviderDependencies) {
   const { memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log } = dependencies
   const outOfTime = () => new TimedOutError("No token came before the caller's deadline.")
   const singleFlight = createSingleFlight<FoundToken>({ now, pause, outOfTime })

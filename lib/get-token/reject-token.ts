@@ -11,7 +11,7 @@ const minimumIntervalMilliseconds = 10_000
 /** `absent`: that token isn't kept any more. `unknown`: it isn't kept here, and the fleet could not be asked. */
 export type RejectionOutcome = 'dropped' | 'absent' | 'unknown'
 
-export interface RejectionsDependencies {
+export interface TokenRejecterDependencies {
   readonly memory: TokenMemory
   readonly cache: Pick<TokenCache, 'invalidate'>
   readonly events: EventBus
@@ -20,9 +20,9 @@ export interface RejectionsDependencies {
 }
 
 /** What becomes of tokens that an API has refused. */
-export type Rejections = ReturnType<typeof createRejections>
+export type TokenRejecter = ReturnType<typeof createTokenRejecter>
 
-export function createRejections({ memory, cache, events, now, log }: RejectionsDependencies) {
+export function createTokenRejecter({ memory, cache, events, now, log }: TokenRejecterDependencies) {
   /**
    * Compare-and-invalidate: drops the token if it is still the current one; a burst of refusals costs one.
    * @throws {CoolingDownError} when that token replaced a rejected one too short a time ago: it stays

@@ -4,7 +4,7 @@ import type { SecretCache } from '../secret/secret-cache.ts'
 import { SecretError } from '../secret/secret-store.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
 import type { ClockOffsets } from '../token-endpoint/assertion.ts'
-import type { ClientKey, ClientKeys } from '../token-endpoint/client-authentication.ts'
+import type { ClientKey, ClientKeySource } from '../token-endpoint/client-authentication.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
 
 /** What to do after a server has refused a client. */
@@ -14,17 +14,17 @@ export type SecondAttempt =
   | { readonly kind: 'repeat' }
   | { readonly kind: 'by_previous_key'; readonly key: ClientKey }
 
-export interface SecondAttemptsDependencies {
-  readonly clientKeys: ClientKeys
+export interface SecondAttemptPolicyDependencies {
+  readonly clientKeys: ClientKeySource
   readonly clockOffsets: ClockOffsets
   readonly secrets: SecretCache
   readonly log: Log
 }
 
 /** Finds the reason why a client was refused. */
-export type SecondAttempts = ReturnType<typeof createSecondAttempts>
+export type SecondAttemptPolicy = ReturnType<typeof createSecondAttemptPolicy>
 
-export function createSecondAttempts({ clientKeys, clockOffsets, secrets, log }: SecondAttemptsDependencies) {
+export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, log }: SecondAttemptPolicyDependencies) {
   function isClockOff({ authorizationServer: { id } }: Connection, { clockOffsetMilliseconds }: RefusedError): boolean {
     if (clockOffsetMilliseconds === undefined) return false
     clockOffsets.learn(id, clockOffsetMilliseconds)

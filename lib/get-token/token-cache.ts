@@ -1,4 +1,5 @@
 import type { RepeatableRequest, Token, TokenKey } from '../access-token/token.ts'
+import { lostRace } from '../base/compare-and-set.ts'
 import { isJsonObject, parseJson } from '../base/decoding.ts'
 import { type CircuitBreaker, unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import { withoutUse, withUse } from '../fleet/connection-record.ts'
@@ -120,7 +121,10 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     const { name, connection } = read
     if (!connection) return
     const used = withUse(connection, name.id, now())
-    if (used !== connection && !(await records.writeConnection(name.group, connection, used, waitUntil))) return
+    if (used !== connection) {
+      const written = await records.writeConnection(name.group, connection, used, waitUntil)
+      if (written === lostRace) return
+    }
     await list({ ...read, connection: used }, waitUntil)
   }
 
@@ -144,7 +148,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     const { refreshRequestedAt = -Infinity, ...record } = look.read.record
     if (now() < refreshRequestedAt + refreshRequestMilliseconds) return undefined
     const read = await records.write(look.read, { ...record, refreshRequestedAt: now() }, waitUntil)
-    return read && { ...look, read }
+    return read === lostRace ? undefined : { ...look, read }
   }
 
   /** @returns undefined where another process holds it */
@@ -152,7 +156,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     if (isTaken) return undefined
     const term = { leaseOwner: randomId(), leaseUntil: now() + leaseMilliseconds }
     const taken = await records.write(read, { ...withoutFailure(read.record), ...term }, waitUntil)
-    return taken && createLease({ records, sealing, now }, taken, term, waitUntil)
+    return taken === lostRace ? undefined : createLease({ records, sealing, now }, taken, term, waitUntil)
   }
 
   /** Stores it only while the lease is held; else looks whether a better one is there. */

@@ -5,7 +5,7 @@ import { type EventBus, raiseInTurn } from '../events/event-bus.ts'
 import type { FleetRecords } from '../fleet/fleet-records.ts'
 import { recordNameOf } from '../fleet/record-store.ts'
 import type { SecretsVersion } from '../fleet/secrets-version.ts'
-import type { Rejections } from '../get-token/reject-token.ts'
+import type { TokenRejecter } from '../get-token/reject-token.ts'
 import { ignoreCoolingDown } from '../get-token/token-error.ts'
 import type { KeyPublisher } from '../key-lifecycle/publish-keys.ts'
 import type { Announcer, Renewal } from './announce-renewals.ts'
@@ -18,7 +18,7 @@ export interface EventAnswererDependencies {
   readonly elements: ElementStore
   readonly deployment: Deployment
   readonly records: FleetRecords
-  readonly rejections: Rejections
+  readonly rejections: TokenRejecter
   readonly renewer: TokenRenewer
   readonly refresher: ConnectionRefresher
   readonly secretsVersion: SecretsVersion

@@ -51,14 +51,14 @@ export function unwrapBase64(text: string): string {
 export function readCertificates(location: string, text: string): X509Certificate[] {
   return readPemBlocks(text)
     .filter(({ label }) => label === 'CERTIFICATE')
-    .map((block) => readCertificate(location, block.text))
+    .map((block) => decodeCertificate(location, block.text))
 }
 
 /**
  * @param encoding PEM, or DER
  * @throws {KeyStoreError}
  */
-export function readCertificate(location: string, encoding: string | Buffer): X509Certificate {
+export function decodeCertificate(location: string, encoding: string | Buffer): X509Certificate {
   try {
     return new X509Certificate(encoding)
   } catch {

@@ -7,13 +7,13 @@ import type { SigningKey } from './signing-key.ts'
 export interface Signer {
   /** The header `kid`. Absent for a shared key. */
   readonly keyId?: string
-  readonly certificate?: CertificateThumbprints
+  readonly certificate?: CertificateDigests
   /** The compact JWS of that header and those claims (RFC 7515 section 3.1), with their members in the order given. */
   sign(header: { readonly alg: string }, claims: Readonly<Record<string, unknown>>): Promise<Secret>
 }
 
 /** Base64url digests of the certificate's DER encoding (RFC 7515 sections 4.1.7 and 4.1.8). */
-export interface CertificateThumbprints {
+export interface CertificateDigests {
   readonly sha1Thumbprint: string
   readonly sha256Thumbprint: string
 }
@@ -37,7 +37,7 @@ export function createLocalSigner(
   }
 }
 
-function thumbprintsOf({ raw }: X509Certificate): CertificateThumbprints {
+function thumbprintsOf({ raw }: X509Certificate): CertificateDigests {
   return {
     sha1Thumbprint: createHash('sha1').update(raw).digest('base64url'),
     sha256Thumbprint: createHash('sha256').update(raw).digest('base64url'),

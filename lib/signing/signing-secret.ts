@@ -11,7 +11,7 @@ import { isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import type { SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import { Secret } from '../secret/secret.ts'
 import { keyAlgorithmMismatch } from './key-algorithm.ts'
-import { type PemBlock, readCertificate, readCertificates, readPemBlocks, unwrapBase64 } from './pem.ts'
+import { decodeCertificate, type PemBlock, readCertificates, readPemBlocks, unwrapBase64 } from './pem.ts'
 import { KeyStoreError, keyIdOf, type SigningKey, type Times } from './signing-key.ts'
 
 /**
@@ -75,7 +75,7 @@ function readJwk(location: string, jwk: unknown, beside: JsonObject): SigningKey
   if (!isWhole(privateKey, x))
     throw new KeyStoreError(location, 'holds a JWK whose private and public halves belong to different keys.')
   const ders = Array.isArray(x5c)
-    ? x5c.map((each) => readCertificate(location, Buffer.from(String(each), 'base64')))
+    ? x5c.map((each) => decodeCertificate(location, Buffer.from(String(each), 'base64')))
     : []
   const certificates = certificatesBeside(location, beside) ?? ders
   return {
@@ -132,7 +132,7 @@ function certificatesBeside(location: string, { certificate }: JsonObject): X509
   if (typeof certificate !== 'string')
     throw new KeyStoreError(location, 'holds a certificate that is no text; it must be PEM, or DER in base64.')
   const certificates = readCertificates(location, unwrapBase64(certificate))
-  return certificates.length > 0 ? certificates : [readCertificate(location, Buffer.from(certificate, 'base64'))]
+  return certificates.length > 0 ? certificates : [decodeCertificate(location, Buffer.from(certificate, 'base64'))]
 }
 
 function signingKey(

@@ -75,9 +75,9 @@ export type ClientKey =
   | { readonly way: TlsClientAuth }
 
 /** The keys of clients. Both throw {SecretError} when a secret can't be had and {KeyStoreError} when it holds no key that fits. */
-export type ClientKeys = ReturnType<typeof createClientKeys>
+export type ClientKeySource = ReturnType<typeof createClientKeySource>
 
-export function createClientKeys(signers: SignerCache, secrets: SecretStore) {
+export function createClientKeySource(signers: SignerCache, secrets: SecretStore) {
   return {
     async current({ clientAuthentication: way }: Connection): Promise<ClientKey> {
       if (way.method === 'tls_client_auth') return { way }

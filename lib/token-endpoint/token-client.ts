@@ -4,7 +4,12 @@ import type { Connection } from '../configuration/connection.ts'
 import type { Log } from '../log/log-event.ts'
 import { Secret } from '../secret/secret.ts'
 import { type ClockOffsets, measureClockOffset } from './assertion.ts'
-import { authenticateClient, type ClientCredentials, type ClientKey, type ClientKeys } from './client-authentication.ts'
+import {
+  authenticateClient,
+  type ClientCredentials,
+  type ClientKey,
+  type ClientKeySource,
+} from './client-authentication.ts'
 import { readHttpDate, readTokenAnswer, type TokenAnswer } from './token-answer.ts'
 import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
 import { type Fault, RefusedError, TimedOutError, TokenEndpointError } from './token-endpoint-error.ts'
@@ -14,7 +19,7 @@ import { createTokenRequestForm, type GrantParameters } from './token-request-fo
 const longestDelayMilliseconds = 1_000
 
 export interface TokenClientDependencies {
-  readonly clientKeys: ClientKeys
+  readonly clientKeys: ClientKeySource
   readonly tokenEndpoint: TokenEndpoint
   readonly clockOffsets: ClockOffsets
   readonly now: () => number

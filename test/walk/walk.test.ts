@@ -16,7 +16,10 @@ import { drawWalk, type Walk, walkFrom, wayTo } from './walk.ts'
 
 /** The interfaces that have several implementations, and what makes these. */
 const ports = {
-  CoolDowns: ['lib/fleet/cool-downs.ts: createCoolDowns', 'lib/fleet/cool-downs.ts: createLocalCoolDowns'],
+  CoolDownRegistry: [
+    'lib/fleet/cool-downs.ts: createCoolDownRegistry',
+    'lib/fleet/cool-downs.ts: createLocalCoolDownRegistry',
+  ],
   DispatcherFactory: [
     'lib/adapters/http/undici-api-endpoint.ts: connectionsCache',
     'lib/adapters/http/undici-token-endpoint.ts: routeFactory',

@@ -1,5 +1,5 @@
 import { SendMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
-import { type DeadLetters, DeadLettersError } from '../../events/dead-letters.ts'
+import { type DeadLetterQueue, DeadLettersError } from '../../events/dead-letters.ts'
 import { type AwsTimeouts, awsClientSettings, withinTime } from './aws-client.ts'
 import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
 
@@ -12,7 +12,7 @@ const defaultTimeouts: AwsTimeouts = { connect: 1_000, answer: 3_000, total: 5_0
 const longestAttribute = 500
 
 /** A queue of Amazon SQS: the message's body as it came, with the attributes `reason` and `code`. */
-export function sqsDeadLetters({ queueUrl, timeouts = defaultTimeouts }: SqsDeadLettersSettings): DeadLetters {
+export function sqsDeadLetters({ queueUrl, timeouts = defaultTimeouts }: SqsDeadLettersSettings): DeadLetterQueue {
   let client: SQSClient | undefined
   const connect = () => {
     // Otherwise the SDK goes by the URL's host, and writes to the console where that is not the configured endpoint.

@@ -9,7 +9,7 @@ import type { ProtectedApi } from '../../configuration/connection.ts'
 import type { SecretCache } from '../../secret/secret-cache.ts'
 import { readConnectionFailure } from './connection-failure.ts'
 import { createDispatcherCache } from './dispatcher-cache.ts'
-import { createHttpConnections, type HttpConnections } from './http-connections.ts'
+import { createHttpConnectionPool, type HttpConnectionPool } from './http-connection-pool.ts'
 import { AnswerTooLargeError, type ExchangeProgress, exchange } from './http-exchange.ts'
 import type { Dispatcher } from './undici.ts'
 
@@ -18,8 +18,8 @@ const keepAliveMilliseconds = 60_000
 
 /** APIs over undici: keep-alive connections per origin and TLS identity, no redirects, no repetition, bounded time and size. */
 export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiEndpoint {
-  const connectionsCache = createDispatcherCache<HttpConnections, ProtectedApi>(secrets, {
-    create: (connector, { origin }) => createHttpConnections(origin, connector, keepAliveMilliseconds, now),
+  const connectionsCache = createDispatcherCache<HttpConnectionPool, ProtectedApi>(secrets, {
+    create: (connector, { origin }) => createHttpConnectionPool(origin, connector, keepAliveMilliseconds, now),
   })
 
   return {

@@ -12,7 +12,7 @@ import {
 import { TimedOutError, UnreachableError, UnreadableAnswerError } from '../../token-endpoint/token-endpoint-error.ts'
 import { readConnectionFailure } from './connection-failure.ts'
 import { createDispatcherCache, type DispatcherFactory } from './dispatcher-cache.ts'
-import { createHttpConnections, type HttpConnections } from './http-connections.ts'
+import { createHttpConnectionPool, type HttpConnectionPool } from './http-connection-pool.ts'
 import { AnswerTooLargeError, exchange, type HttpAnswer } from './http-exchange.ts'
 import type { Dispatcher } from './undici.ts'
 
@@ -43,7 +43,7 @@ export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): To
 
 /** To one authorization server, by one TLS identity. */
 interface Route {
-  readonly connections: HttpConnections
+  readonly connections: HttpConnectionPool
   /** Its `maximumConcurrency`. */
   readonly semaphore: Semaphore
   close(): Promise<void>
@@ -53,7 +53,7 @@ function routeFactory(now: () => number): DispatcherFactory<Route, ResolvedAutho
   return {
     create(connector, { tokenEndpoint, maximumConcurrency }) {
       const { origin } = new URL(tokenEndpoint)
-      const connections = createHttpConnections(origin, connector, keepAliveMilliseconds, now)
+      const connections = createHttpConnectionPool(origin, connector, keepAliveMilliseconds, now)
       return { connections, semaphore: createSemaphore(maximumConcurrency), close: () => connections.close() }
     },
   }

@@ -3,7 +3,7 @@ import { createPrivateKey, X509Certificate } from 'node:crypto'
 import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { type TestContext, test } from 'node:test'
-import { makeSecrets } from '../../../infra/local/make-secrets.ts'
+import { makeSecretsFor } from '../../../infra/local/make-secrets.ts'
 import { describeClients } from '../../../infra/local/register-clients.ts'
 import { fileSecrets, secretPath } from '../../../lib/adapters/files/file-secrets.ts'
 import type { Connection } from '../../../lib/configuration/connection.ts'
@@ -35,7 +35,7 @@ async function madeKeys(folder: string, name: string) {
 test('a key has the size that the element says, a kid of its own, and belongs to its owner alone', async (t) => {
   const folder = join(await temporaryFolder(t, {}), 'secrets')
   const connection = await connectionOf(t, { builder: { jwkSigningKeySize: 3072 } })
-  assert.deepEqual(await makeSecrets(secretsIn(folder), [connection]), ['tokenwell/local/jwk/theBuilder'])
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection]), ['tokenwell/local/jwk/theBuilder'])
   const [key] = await madeKeys(folder, 'tokenwell/local/jwk/theBuilder')
   assert.equal(createPrivateKey({ key, format: 'jwk' }).asymmetricKeyDetails?.modulusLength, 3072)
   assert.match(key.kid, /^[\w-]{43}$/)
@@ -50,7 +50,7 @@ test('a secret has a key for each alias, with its certificate where its thumbpri
   const ofAlias = (keyAlias: string, certificateThumbprint: string) =>
     connectionOf(t, { builder: { ...byKeyStore, keyAlias, certificateThumbprint } }, keyStore)
   const connections = [await ofAlias('one', 'none'), await ofAlias('two', 'x5t#S256')]
-  assert.deepEqual(await makeSecrets(secretsIn(folder), connections), ['tokenwell/local/the-keys'])
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), connections), ['tokenwell/local/the-keys'])
   const [one, two] = await madeKeys(folder, 'tokenwell/local/the-keys')
   assert.deepEqual([one.kid, two.kid], ['one', 'two'])
   assert.equal(one.x5c, undefined)
@@ -63,12 +63,12 @@ test('what is there is left as it is', async (t) => {
   const folder = await temporaryFolder(t, {})
   const connection = await connectionOf(t, basic, authData)
   const path = secretPath(folder, 'local', 'tokenwell/local/the-password')
-  assert.deepEqual(await makeSecrets(secretsIn(folder), [connection]), ['tokenwell/local/the-password'])
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection]), ['tokenwell/local/the-password'])
   const [made] = await readdir(folder)
   assert.equal(made, 'the-password')
   assert.match(await readFile(path, 'utf8'), /^[\w-]{64}$/)
   await writeFile(path, 'mine')
-  assert.deepEqual(await makeSecrets(secretsIn(folder), [connection]), [])
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection]), [])
   assert.equal(await readFile(path, 'utf8'), 'mine')
 })
 
@@ -76,7 +76,7 @@ test('two connections of one client are one client that may do what either needs
   const folder = await temporaryFolder(t, {})
   const one = await connectionOf(t, { oAuth: { scope: 'a b' } })
   const other = await connectionOf(t, { oAuth: { scope: 'b c', grantType: 'password' } })
-  await makeSecrets(secretsIn(folder), [one, other])
+  await makeSecretsFor(secretsIn(folder), [one, other])
   const clients = await describeClients([one, other], fileSecrets(folder, 'local'))
   assert.equal(clients.length, 1)
   const [client] = clients
@@ -107,7 +107,7 @@ test('a client that is known by its certificate is given one with its key, and r
   }
   const more = { ...keyStore, ssl: { mutual: { keyStoreRef: 'theKeys' } } }
   const connection = await connectionOf(t, changes, more)
-  assert.deepEqual(await makeSecrets(secretsIn(folder), [connection]), ['tokenwell/local/the-keys'])
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection]), ['tokenwell/local/the-keys'])
   const pem = await readFile(secretPath(folder, 'local', 'tokenwell/local/the-keys'), 'utf8')
   const certificate = new X509Certificate(pem.slice(pem.indexOf('-----BEGIN CERTIFICATE')))
   assert.ok(certificate.checkPrivateKey(createPrivateKey(pem)))

@@ -1,9 +1,11 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { kinds, references } from '../../../lib/configuration/element.ts'
+import { kinds, referenceAttributes } from '../../../lib/configuration/element.ts'
 import { elementSchemas } from '../../../lib/configuration/element-schema.ts'
 
-const refersTo = new Map<string, readonly string[]>(kinds.map((kind) => [kind, Object.values(references[kind])]))
+const refersTo = new Map<string, readonly string[]>(
+  kinds.map((kind) => [kind, Object.values(referenceAttributes[kind])]),
+)
 
 test('elements refer downwards only, so that no circle of them can be written', () => {
   // Kinds that lead nowhere but to kinds that end are taken away until none is left, or a circle is.
@@ -21,7 +23,7 @@ test('elements refer downwards only, so that no circle of them can be written', 
 test('every attribute that names another element is followed', () => {
   for (const kind of kinds)
     assert.deepEqual(
-      Object.keys(references[kind]).sort(),
+      Object.keys(referenceAttributes[kind]).sort(),
       Object.keys(elementSchemas[kind].entries)
         .filter((attribute) => attribute.endsWith('Ref'))
         .sort(),

@@ -1,13 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createLocalCoolDowns } from '../../../lib/fleet/cool-downs.ts'
+import { createLocalCoolDownRegistry } from '../../../lib/fleet/cool-downs.ts'
 
 const error = 'nobody listens'
 const ten = { baseSeconds: 10 }
 
 function theCoolDowns() {
   const clock = { now: 0 }
-  const coolDowns = createLocalCoolDowns(() => clock.now)
+  const coolDowns = createLocalCoolDownRegistry(() => clock.now)
   const isOn = async (...names: string[]) => (await coolDowns.check(names)).kind === 'cooling_down'
   return { clock, coolDowns, isOn }
 }

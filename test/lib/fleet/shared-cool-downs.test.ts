@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
-import { createCoolDowns } from '../../../lib/fleet/cool-downs.ts'
+import { createCoolDownRegistry } from '../../../lib/fleet/cool-downs.ts'
 import type { RecordStore, StoredRecord } from '../../../lib/fleet/record-store.ts'
 import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
@@ -38,7 +38,7 @@ function theFleet() {
   function open() {
     const { now, pause } = time
     const breaker = createCircuitBreaker({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })
-    const coolDowns = createCoolDowns({
+    const coolDowns = createCoolDownRegistry({
       store,
       breaker,
       sealing: withoutSealing(new Uint8Array(32)),

@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import type { Connection } from '../../../lib/configuration/connection.ts'
 import { createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
-import { createCoolDowns } from '../../../lib/fleet/cool-downs.ts'
+import { createCoolDownRegistry } from '../../../lib/fleet/cool-downs.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { coolDownRecordName, RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
@@ -107,7 +107,7 @@ function theCoolDowns(store: RecordStore, time: ReturnType<typeof createVirtualT
   const breaker = createCircuitBreaker({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })
   const sealing = withoutSealing(new Uint8Array(32))
   const randomId = () => randomBytes(16).toString('base64url')
-  return createCoolDowns({ store, breaker, sealing, now, randomId })
+  return createCoolDownRegistry({ store, breaker, sealing, now, randomId })
 }
 
 test('who loses the race for one probe gives back the ones that it has won', async () => {

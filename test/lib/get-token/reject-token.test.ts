@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
-import { createRejections, type RejectionsDependencies } from '../../../lib/get-token/reject-token.ts'
+import { createTokenRejecter, type TokenRejecterDependencies } from '../../../lib/get-token/reject-token.ts'
 import type { TokenCache } from '../../../lib/get-token/token-cache.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import type { Invalidation } from '../../../lib/get-token/token-memory.ts'
@@ -14,8 +14,8 @@ function fleetThat(invalidate: () => Promise<Invalidation | undefined>): Pick<To
 }
 
 /** Nobody listens to events here. */
-function rejecting(parts: Pick<RejectionsDependencies, 'memory' | 'cache' | 'now'>) {
-  return createRejections({ ...parts, events: { isHeard: false, raise: () => assert.fail() }, log() {} }).drop
+function rejecting(parts: Pick<TokenRejecterDependencies, 'memory' | 'cache' | 'now'>) {
+  return createTokenRejecter({ ...parts, events: { isHeard: false, raise: () => assert.fail() }, log() {} }).drop
 }
 
 const unavailable = fleetThat(() => Promise.reject(new CacheUnavailableError('it failed a moment ago')))

@@ -7,7 +7,7 @@ import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
 import {
   authenticateClient,
   type ClientCredentials,
-  createClientKeys,
+  createClientKeySource,
 } from '../../../lib/token-endpoint/client-authentication.ts'
 import { resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
@@ -21,7 +21,7 @@ async function authenticate(connection: Connection, text: string): Promise<Clien
     singleVersionSecrets(async () => new Secret(text)),
     Date.now,
   )
-  const key = await createClientKeys(createSignerCache(secrets, Date.now), secrets).current(connection)
+  const key = await createClientKeySource(createSignerCache(secrets, Date.now), secrets).current(connection)
   return authenticateClient(connection.clientId, key, moment)
 }
 

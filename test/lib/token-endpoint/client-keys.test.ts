@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Connection } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { SignerCache } from '../../../lib/signing/signer-cache.ts'
-import { createClientKeys } from '../../../lib/token-endpoint/client-authentication.ts'
+import { createClientKeySource } from '../../../lib/token-endpoint/client-authentication.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { theSigner } from '../../support/virtual/virtual-ports.ts'
 
@@ -36,7 +36,7 @@ function theKeys(before?: string) {
       return before === undefined ? undefined : new Secret(before)
     },
   }
-  return { asked, previousSigner, keys: createClientKeys(signers, secrets) }
+  return { asked, previousSigner, keys: createClientKeySource(signers, secrets) }
 }
 
 test('a client that signs has the current key, and that before it, of its algorithm; no password is read', async () => {

@@ -4,7 +4,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import type { AwsTimeouts } from '../../../../lib/adapters/aws/aws-client.ts'
 import { sqsDeadLetters } from '../../../../lib/adapters/aws/sqs-dead-letters.ts'
-import type { DeadLetter, DeadLetters } from '../../../../lib/events/dead-letters.ts'
+import type { DeadLetter, DeadLetterQueue } from '../../../../lib/events/dead-letters.ts'
 import { DeadLettersError } from '../../../../lib/events/dead-letters.ts'
 import { type AwsAnswer, type AwsProxy, awsError, startMotoBehindProxy } from '../../../support/servers/aws-proxy.ts'
 import { startBlackHoleListener } from '../../../support/servers/black-hole-listener.ts'
@@ -181,7 +181,7 @@ interface TheLetters {
   readonly moto: Moto
   readonly proxy: AwsProxy
   readonly queue: Queue
-  readonly letters: DeadLetters
+  readonly letters: DeadLetterQueue
 }
 
 /** The dead letters before a proxy before moto. Where there is no moto the test is skipped. */
@@ -198,7 +198,7 @@ async function withLetters(
   await use({ moto, proxy, queue, letters })
 }
 
-async function fails(letters: DeadLetters, message: RegExp): Promise<void> {
+async function fails(letters: DeadLetterQueue, message: RegExp): Promise<void> {
   await assert.rejects(letters.add(someLetter), (error) => {
     assert.ok(error instanceof DeadLettersError, inspect(error))
     assert.equal(error.code, 'dead_letters')

@@ -3,17 +3,17 @@ import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
 import { buildConnector } from 'undici'
 import {
-  createHttpConnections,
+  createHttpConnectionPool,
   type HttpConnection,
-  type HttpConnections,
-} from '../../../../lib/adapters/http/http-connections.ts'
+  type HttpConnectionPool,
+} from '../../../../lib/adapters/http/http-connection-pool.ts'
 import { type ScriptedApi, startScriptedApi } from '../../../support/servers/scripted-api.ts'
 
 const longest = 60_000
 
 interface TheConnections {
   readonly api: ScriptedApi
-  readonly connections: HttpConnections
+  readonly connections: HttpConnectionPool
   readonly clock: { now: number }
 }
 
@@ -23,7 +23,7 @@ async function theConnections(t: TestContext): Promise<TheConnections> {
   api.server.keepAliveTimeout = 0
   const clock = { now: 1_700_000_000_000 }
   const connect = buildConnector({ ca: api.certificate.caCertificate, allowH2: false })
-  const connections = createHttpConnections(api.origin, connect, longest, () => clock.now)
+  const connections = createHttpConnectionPool(api.origin, connect, longest, () => clock.now)
   t.after(() => connections.close())
   return { api, connections, clock }
 }
@@ -35,7 +35,7 @@ async function call({ client }: HttpConnection): Promise<void> {
 }
 
 /** A connection that has served one call. */
-async function used(connections: HttpConnections): Promise<HttpConnection> {
+async function used(connections: HttpConnectionPool): Promise<HttpConnection> {
   const connection = connections.take(longest)
   await call(connection)
   return connection

@@ -11,7 +11,7 @@ export interface HttpConnection {
 }
 
 /** The connections to one origin by one TLS identity. */
-export interface HttpConnections {
+export interface HttpConnectionPool {
   /** The one that was used last, if that is less than so long ago; else a new one. */
   take(maximumIdleMilliseconds: number): HttpConnection
   /** After an answer was read to its end. */
@@ -33,12 +33,12 @@ const maximumIdle = 64
  * @param keepAliveMilliseconds as long as anybody would take one that is idle; a server may say less
  * @param now the clock decides what is idle for too long, not a timer: a process that was frozen has not run any
  */
-export function createHttpConnections(
+export function createHttpConnectionPool(
   origin: string,
   connect: Connector,
   keepAliveMilliseconds: number,
   now: () => number,
-): HttpConnections {
+): HttpConnectionPool {
   let idle: readonly Idle[] = []
   let isClosed = false
 

@@ -9,7 +9,7 @@ import { isSharedKeyAlgorithm, signatureAlgorithms } from '../../lib/configurati
 import { readDuration } from '../../lib/configuration/value-syntax.ts'
 import { suppressCheckov } from './suppressions.ts'
 
-export interface SigningKeysProps {
+export interface RotatedKeysProps {
   readonly stage: string
   readonly rotateKey: IFunction
   readonly encryptionKey?: IKey
@@ -35,11 +35,11 @@ const permissionId = 'RotationBySecretsManager'
 const noKeys = SecretValue.unsafePlainText('{"keys":[]}')
 
 /** The secrets of the jwtBuilders whose keys Tokenwell makes, each with its rotation. */
-export class SigningKeys extends Construct {
-  private readonly props: SigningKeysProps
+export class RotatedKeys extends Construct {
+  private readonly props: RotatedKeysProps
   private readonly permission: IDependable
 
-  constructor(scope: Construct, id: string, props: SigningKeysProps) {
+  constructor(scope: Construct, id: string, props: RotatedKeysProps) {
     super(scope, id)
     this.props = props
     props.rotateKey.addPermission(permissionId, {
