@@ -3,7 +3,7 @@ import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
 import { type ApiAnswer, ApiCallError, maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
 import type { ApiCall } from '../../lib/api-call/call-api.ts'
 import { returnedHeaders } from '../../lib/api-call/forwarded-headers.ts'
-import type { Application } from '../../lib/application/application.ts'
+import type { CallingApplication } from '../../lib/application/application.ts'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import { bodyOf, type HttpEvent, type HttpResponse, namedConnection } from '../../lib/http-interface/http-event.ts'
@@ -16,7 +16,7 @@ const callMilliseconds = 27_000
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 interface HandlerDependencies {
-  readonly application: Pick<Application, 'callApi'>
+  readonly application: CallingApplication
   readonly connectionsClaim?: string
   readonly now: () => number
   readonly log: Log

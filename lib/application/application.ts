@@ -16,7 +16,7 @@ import { type ConnectionStatuses, createOutcomeLog, createStatusReader } from '.
 import { createCoolDownPolicy } from '../get-token/cool-down-policy.ts'
 import { createFromFleet } from '../get-token/from-fleet.ts'
 import { createFromServer } from '../get-token/from-server.ts'
-import { createTokenProvider, type HandedOutToken } from '../get-token/get-token.ts'
+import { createTokenProvider, type HandedOutToken, type TokenProvider } from '../get-token/get-token.ts'
 import { createTokenRejecter, type RejectionOutcome } from '../get-token/reject-token.ts'
 import { createSecondAttemptPolicy } from '../get-token/second-attempt.ts'
 import { createTokenCache } from '../get-token/token-cache.ts'
@@ -64,7 +64,6 @@ export interface Ports extends StorePorts {
   readonly secretRotation: SecretRotation
   readonly signers: SignerCache
   readonly tokenEndpoint: TokenEndpoint
-  readonly apiEndpoint: ApiEndpoint
   readonly sealing: Sealing
   /** For one call to the store, while somebody waits. */
   readonly budgetMilliseconds: number
@@ -76,16 +75,19 @@ export interface Ports extends StorePorts {
 /** For one call to the store, where nobody waits and many calls go on at a time. */
 const patientBudgetMilliseconds = 2_000
 
+/*
+ * One application for each kind of function, so that none loads what another one needs. Deadlines are milliseconds since the epoch.
+ */
+
 /** What callers ask for, by its name. */
 export type Application = ReturnType<typeof createApplication>
 
-/** One process of a fleet that callers wait for: joins all that stands between the ports. Deadlines are milliseconds since the epoch. */
 export function createApplication(ports: Ports) {
-  const { deployment, elements, connections, apiEndpoint, memory, memoryMaximumSeconds, now, pause, log } = ports
-  const { fromFleet, rejections, outcomes, clockOffsets } = createTiers(ports)
-  const tokens = createTokenProvider({ memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log })
+  const { elements, deployment } = ports
+  const tiers = createTiers(ports)
+  const { rejections, outcomes, clockOffsets } = tiers
+  const tokens = createTokens(ports, tiers)
   const statusReader = createStatusReader({ elements, deployment, outcomes, clockOffsets })
-  const apiCaller = createApiCaller({ connections, tokens, apiEndpoint, now, pause, log })
 
   return {
     async getToken(request: TokenRequest, deadline: number): Promise<HandedOutToken> {
@@ -97,6 +99,18 @@ export function createApplication(ports: Ports) {
     async listConnections(): Promise<ConnectionStatuses> {
       return await statusReader.read()
     },
+  }
+}
+
+/** An API's call made with the connection's token. */
+export type CallingApplication = ReturnType<typeof createCallingApplication>
+
+export function createCallingApplication(ports: Ports & { readonly apiEndpoint: ApiEndpoint }) {
+  const { connections, apiEndpoint, now, pause, log } = ports
+  const tokens = createTokens(ports, createTiers(ports))
+  const apiCaller = createApiCaller({ connections, tokens, apiEndpoint, now, pause, log })
+
+  return {
     async callApi(call: ApiCall, deadline: number): Promise<ApiAnswer> {
       return await apiCaller.call(call, deadline)
     },
@@ -106,7 +120,6 @@ export function createApplication(ports: Ports) {
 /** What nobody waits for, by its name: done on a schedule, for an event, for a rotation. */
 export type BackgroundApplication = ReturnType<typeof createBackgroundApplication>
 
-/** Apart from the other, so that a function which callers wait for doesn't load it. */
 export function createBackgroundApplication(ports: Ports) {
   const { deployment, elements, connections, secretStore: secrets, secretRotation } = ports
   const { events, now, random, pause, log } = ports
@@ -146,7 +159,13 @@ export function createBackgroundApplication(ports: Ports) {
   }
 }
 
-/** The tiers of a token below the memory, and what they stand on. */
+/** The first tier of a token, over the others. */
+function createTokens(ports: Ports, { rejections, fromFleet }: ReturnType<typeof createTiers>): TokenProvider {
+  const { memory, memoryMaximumSeconds, now, pause, log } = ports
+  return createTokenProvider({ memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log })
+}
+
+/** The other tiers of a token, and what they stand on. */
 function createTiers(ports: Ports) {
   const { connections, secrets, signers, tokenEndpoint, store, sealing, budgetMilliseconds } = ports
   const { memory, events, now, random, randomId, pause, log } = ports

@@ -1,6 +1,5 @@
 import { fileRotation } from '../adapters/files/file-secrets.ts'
 import { publishedBus } from '../adapters/process/published-bus.ts'
-import type { ApiEndpoint } from '../api-call/api-endpoint.ts'
 import { createLazy } from '../base/single-flight.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { type EventBus, EventBusError } from '../events/event-bus.ts'
@@ -91,14 +90,4 @@ export function openTokenEndpoint(secrets: SecretCache, now: () => number): Toke
 
 async function importTokenEndpoint(secrets: SecretCache, now: () => number): Promise<TokenEndpoint> {
   return (await import('../adapters/http/undici-token-endpoint.ts')).undiciTokenEndpoint(secrets, now)
-}
-
-/** Loaded by the first call of an API. */
-export function openApiEndpoint(secrets: SecretCache, now: () => number): ApiEndpoint {
-  const adapter = createLazy(() => importApiEndpoint(secrets, now))
-  return { send: async (api, request, limits) => await (await adapter.get()).send(api, request, limits) }
-}
-
-async function importApiEndpoint(secrets: SecretCache, now: () => number): Promise<ApiEndpoint> {
-  return (await import('../adapters/http/undici-api-endpoint.ts')).undiciApiEndpoint(secrets, now)
 }

@@ -3,7 +3,7 @@ import { createTokenMemory } from '../get-token/token-memory.ts'
 import { createSignerCache } from '../signing/signer-cache.ts'
 import type { Ports } from './application.ts'
 import type { Environment } from './environment.ts'
-import { openApiEndpoint, openElements, openEvents, openSecretRotation, openTokenEndpoint } from './open-adapters.ts'
+import { openElements, openEvents, openSecretRotation, openTokenEndpoint } from './open-adapters.ts'
 import { openStorePorts } from './open-store-ports.ts'
 
 const maximumTokens = 10_000
@@ -22,7 +22,6 @@ export function openPorts(environment: Environment): Ports {
     secretRotation: openSecretRotation(places.secrets, stage),
     signers: createSignerCache(secrets, now),
     tokenEndpoint: openTokenEndpoint(secrets, now),
-    apiEndpoint: openApiEndpoint(secrets, now),
     memory: createTokenMemory({ maximumTokens }),
     memoryMaximumSeconds,
     events: openEvents(places.events, stage),

@@ -89,6 +89,7 @@ test('the walk has gone from the handler to the wire, through hundreds of calls'
 test('nothing that joins the core hands over a function, but for the clock, chance, the pause and the log', async () => {
   const joining = await tree.functionsNamed('lib/application/application.ts', [
     'createApplication',
+    'createCallingApplication',
     'createBackgroundApplication',
   ])
   const { problems, steps } = await walkFrom(tree, joining, ports)

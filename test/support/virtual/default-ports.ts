@@ -15,7 +15,6 @@ export function withDefaultPorts(ports: Pick<Ports, Needed> & Partial<Ports>): P
     elements: noElements,
     secretStore: ports.secrets,
     secretRotation: { open: () => Promise.reject(new Error('nothing is rotated here')) },
-    apiEndpoint: { send: () => Promise.reject(new Error('no API is called here')) },
     store: memoryRecords({ maximumRecords: 1_000 }),
     sealing: withoutSealing(new Uint8Array(32)),
     budgetMilliseconds: 250,
