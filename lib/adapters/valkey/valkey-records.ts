@@ -1,4 +1,5 @@
 import type { Valkey } from 'iovalkey'
+import { isJsonObject, parseJson } from '../../base/decoding.ts'
 import type { RecordFields, RecordName, RecordStore, StoredRecord } from '../../fleet/record-store.ts'
 import {
   describeValkeyFailure,
@@ -145,17 +146,15 @@ export function readRecord(value: string | null): StoredRecord | undefined {
 }
 
 function readContent(json: string): Omit<StoredRecord, 'version'> | undefined {
-  try {
-    const { removableFrom, dueAt, fields } = JSON.parse(json) as Omit<StoredRecord, 'version'>
-    if (typeof removableFrom !== 'number' || !areFields(fields)) return undefined
-    if (dueAt === undefined) return { removableFrom, fields }
-    return typeof dueAt === 'number' ? { removableFrom, dueAt, fields } : undefined
-  } catch {
-    return undefined
-  }
+  const content = parseJson(json)
+  if (!isJsonObject(content)) return undefined
+  const { removableFrom, dueAt, fields } = content
+  if (typeof removableFrom !== 'number' || !areFields(fields)) return undefined
+  if (dueAt === undefined) return { removableFrom, fields }
+  return typeof dueAt === 'number' ? { removableFrom, dueAt, fields } : undefined
 }
 
 function areFields(value: unknown): value is RecordFields {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false
+  if (!isJsonObject(value)) return false
   return Object.values(value).every((each) => typeof each === 'string' || typeof each === 'number')
 }
