@@ -62,7 +62,7 @@ test('what the built function writes to its log holds no key, password, assertio
   const { stdout, stderr } = await run(process.execPath, [script], { env: environment, cwd: folder })
   const token = await readFile(join(folder, 'token'), 'utf8')
   const log = stdout + stderr
-  assert.match(log, /"message":"token_handed_out"/)
+  assert.match(log, /"message":"token_issued"/)
   assert.match(log, /"message":"request_failed"/)
   assert.ok(token.length > 20)
   assert.deepEqual(leaks([token, users.get('alice') ?? '', 'a wrong password of alice'], [log]), [])

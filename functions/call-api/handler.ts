@@ -1,4 +1,5 @@
 import type { Context } from 'aws-lambda'
+import type { Caller } from '../../lib/access-token/caller.ts'
 import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
 import { type ApiAnswer, ApiCallError, maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
 import type { ApiCall } from '../../lib/api-call/call-api.ts'
@@ -6,6 +7,8 @@ import { returnedHeaders } from '../../lib/api-call/forwarded-headers.ts'
 import type { CallingApplication } from '../../lib/application/application.ts'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
+import type { Deployment } from '../../lib/configuration/deployment.ts'
+import { callerOf } from '../../lib/http-interface/access.ts'
 import { bodyOf, type HttpEvent, type HttpResponse, namedConnection } from '../../lib/http-interface/http-event.ts'
 import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-function.ts'
 import type { Log } from '../../lib/log/log-event.ts'
@@ -17,19 +20,20 @@ const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 interface HandlerDependencies {
   readonly application: CallingApplication
+  readonly deployment: Pick<Deployment, 'isLambda'>
   readonly connectionsClaim?: string
   readonly now: () => number
   readonly log: Log
 }
 
 /** Answers `ANY /connections/{connection}/api/{path+}` with what the connection's API answers. */
-export function createHandler({ application, connectionsClaim, now, log }: HandlerDependencies) {
+export function createHandler({ application, deployment, connectionsClaim, now, log }: HandlerDependencies) {
   const routes = [{ method: 'ANY', path: '/connections/{connection}/api/{path+}', answer: callApi }]
   return createHttpFunction({ routes, connectionsClaim, isProxy: true, log })
 
   async function callApi(event: HttpEvent, context: Context): Promise<HttpResponse> {
     const deadline = deadlineOf(context, now(), callMilliseconds)
-    return apiResponse(await application.callApi(readApiCall(event), deadline))
+    return apiResponse(await application.callApi(readApiCall(event, callerOf(event, deployment)), deadline))
   }
 }
 
@@ -37,13 +41,14 @@ export function createHandler({ application, connectionsClaim, now, log }: Handl
  * @throws {InvalidRequestError}
  * @throws {RequestTooLargeError}
  */
-function readApiCall(event: HttpEvent): ApiCall {
+function readApiCall(event: HttpEvent, caller: Caller): ApiCall {
   const { pathParameters, requestContext, rawQueryString, headers, cookies } = event
   const { connection, path = '' } = pathParameters
   const { method } = requestContext.http
   if (!methods.includes(method)) throw new InvalidRequestError('method', `must be one of ${methods.join(', ')}.`)
   if (event.body.length > maximumPayloadBytes) throw new RequestTooLargeError()
   return {
+    caller,
     connection: namedConnection(connection),
     method,
     path,

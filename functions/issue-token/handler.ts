@@ -1,12 +1,14 @@
 import type { Context } from 'aws-lambda'
+import { knownCallers } from '../../lib/access-token/caller.ts'
 import type { Application } from '../../lib/application/application.ts'
 import { isJsonObject } from '../../lib/base/decoding.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
+import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import type { ConnectionStatus, Outcome } from '../../lib/get-token/connection-status.ts'
 import type { HandedOutToken } from '../../lib/get-token/get-token.ts'
 import { ignoreCoolingDown } from '../../lib/get-token/token-error.ts'
-import { accessOf } from '../../lib/http-interface/access.ts'
+import { accessOf, callerOf } from '../../lib/http-interface/access.ts'
 import { errorAnswer } from '../../lib/http-interface/error-answer.ts'
 import { errorBody, jsonResponse, logError, noStore } from '../../lib/http-interface/error-response.ts'
 import type { HttpEvent, HttpResponse } from '../../lib/http-interface/http-event.ts'
@@ -19,6 +21,7 @@ const requestMilliseconds = 25_000
 
 interface HandlerDependencies {
   readonly application: Pick<Application, 'getToken' | 'rejectToken' | 'listConnections'>
+  readonly deployment: Pick<Deployment, 'isLambda'>
   readonly now: () => number
   readonly log: Log
   readonly connectionsClaim?: string
@@ -26,7 +29,7 @@ interface HandlerDependencies {
 
 /** Answers HTTP API events of payload format 2.0 and direct invocations. Never throws. */
 export function createHandler(dependencies: HandlerDependencies) {
-  const { application, connectionsClaim, now, log } = dependencies
+  const { application, deployment, connectionsClaim, now, log } = dependencies
   const answerHttp = createHttpFunction({
     routes: [
       { method: 'POST', path: '/connections/{connection}/token/?', answer: issue },
@@ -42,7 +45,8 @@ export function createHandler(dependencies: HandlerDependencies) {
 
   async function issue(event: HttpEvent, context: Context): Promise<HttpResponse> {
     const deadline = deadlineOf(context, now(), requestMilliseconds)
-    return jsonResponse(200, tokenBody(await application.getToken(readHttpTokenRequest(event), deadline)))
+    const request = { caller: callerOf(event, deployment), ...readHttpTokenRequest(event) }
+    return jsonResponse(200, tokenBody(await application.getToken(request, deadline)))
   }
 
   async function reject(event: HttpEvent): Promise<HttpResponse> {
@@ -66,7 +70,8 @@ export function createHandler(dependencies: HandlerDependencies) {
     const { awsRequestId } = context
     try {
       const deadline = deadlineOf(context, now(), requestMilliseconds)
-      return tokenBody(await application.getToken(readDirectTokenRequest(event), deadline))
+      const request = { caller: knownCallers.direct, ...readDirectTokenRequest(event) }
+      return tokenBody(await application.getToken(request, deadline))
     } catch (error) {
       const answer = errorAnswer(error)
       logError(log, answer, awsRequestId, isJsonObject(event) ? event['connection'] : undefined)

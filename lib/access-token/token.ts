@@ -1,4 +1,5 @@
 import type { Secret } from '../secret/secret.ts'
+import type { Caller } from './caller.ts'
 import { isUsable, type Lifetime, lifetimeSeconds, secondsLeft } from './lifetime.ts'
 
 /** An access token with its lifetime and provenance. Times are milliseconds since the epoch. */
@@ -31,6 +32,11 @@ export interface TokenRequest {
   readonly minimumSeconds?: number
   /** The token that the API refused: not that one again. */
   readonly rejectedTokenId?: string
+}
+
+/** A token request, and who makes it. The caller is no part of the token key: two callers share a token. */
+export interface CallerRequest extends TokenRequest {
+  readonly caller: Caller
 }
 
 /** What a token request held: enough to make it again. Never a user or password. */

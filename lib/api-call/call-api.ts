@@ -1,3 +1,4 @@
+import type { Caller } from '../access-token/caller.ts'
 import type { Token } from '../access-token/token.ts'
 import { inTime, type Pause } from '../base/time.ts'
 import type { Connection, ProtectedApi } from '../configuration/connection.ts'
@@ -15,6 +16,7 @@ import { targetWithin } from './target-within.ts'
 
 /** A call as it came, still without a token. */
 export interface ApiCall {
+  readonly caller: Caller
   readonly connection: string
   readonly method: string
   /** Below the base path, decoded; begins with a slash. */
@@ -57,11 +59,12 @@ export function createApiCaller({ connections, tokens, apiEndpoint, now, pause, 
     const request = requestFor(api, asked)
     const destination = { connection: connection.name, api, deadline }
 
-    const { token } = await tokens.get({ connection: connection.name, further: {} }, deadline)
+    const { caller } = asked
+    const { token } = await tokens.get({ caller, connection: connection.name, further: {} }, deadline)
     const answer = await sender.send({ ...request, token: token.accessToken }, destination)
     if (!isTokenRejected(answer, api.rejection) || isYoung(token)) return answer
 
-    const replacement = await replace(token, deadline)
+    const replacement = await replace(caller, token, deadline)
     if (replacement.kind === 'kept') return answer
     log({ event: 'api_call_repeated', connection: connection.name, reason: 'token_rejected' })
     return await sender.send({ ...request, token: replacement.token.accessToken }, destination)
@@ -71,9 +74,9 @@ export function createApiCaller({ connections, tokens, apiEndpoint, now, pause, 
     return now() < issuedAt + youngMilliseconds
   }
 
-  async function replace({ id, connection }: Token, deadline: number): Promise<Replacement> {
+  async function replace(caller: Caller, { id, connection }: Token, deadline: number): Promise<Replacement> {
     try {
-      const { token } = await tokens.get({ connection, further: {}, rejectedTokenId: id }, deadline)
+      const { token } = await tokens.get({ caller, connection, further: {}, rejectedTokenId: id }, deadline)
       return token.id === id ? { kind: 'kept' } : { kind: 'replaced', token }
     } catch (error) {
       if (error instanceof CoolingDownError && !error.failure) return { kind: 'kept' }

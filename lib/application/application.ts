@@ -1,4 +1,4 @@
-import type { TokenRequest } from '../access-token/token.ts'
+import type { CallerRequest } from '../access-token/token.ts'
 import type { ApiAnswer, ApiEndpoint } from '../api-call/api-endpoint.ts'
 import { type ApiCall, createApiCaller } from '../api-call/call-api.ts'
 import type { Pause } from '../base/time.ts'
@@ -90,7 +90,7 @@ export function createApplication(ports: Ports) {
   const statusReader = createStatusReader({ elements, deployment, outcomes, clockOffsets })
 
   return {
-    async getToken(request: TokenRequest, deadline: number): Promise<HandedOutToken> {
+    async getToken(request: CallerRequest, deadline: number): Promise<HandedOutToken> {
       return await tokens.get(request, deadline)
     },
     async rejectToken(connection: string, tokenId: string): Promise<RejectionOutcome> {

@@ -1,5 +1,12 @@
 import { isFresh, secondsLeft } from '../access-token/lifetime.ts'
-import { isAnswer, leastSecondsLeft, type Token, type TokenKey, type TokenRequest } from '../access-token/token.ts'
+import {
+  type CallerRequest,
+  isAnswer,
+  leastSecondsLeft,
+  type Token,
+  type TokenKey,
+  type TokenRequest,
+} from '../access-token/token.ts'
 import { type Admission, admit } from '../admission/admit-request.ts'
 import { type Backoff, jitteredDelay, type Pause } from '../base/time.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
@@ -30,7 +37,7 @@ export interface FoundToken {
 
 export interface TokenLookup {
   readonly key: TokenKey
-  readonly request: TokenRequest
+  readonly request: CallerRequest
   /** Milliseconds since the epoch by which the caller needs an answer. */
   readonly deadline: number
   /** The token in memory, which would do while it is usable. */

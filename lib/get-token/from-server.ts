@@ -1,4 +1,4 @@
-import { isAnswer, keptToken, repeatableRequest, type Token, type TokenRequest } from '../access-token/token.ts'
+import { type CallerRequest, isAnswer, keptToken, repeatableRequest, type Token } from '../access-token/token.ts'
 import { type Admission, admit } from '../admission/admit-request.ts'
 import { type Backoff, jitteredDelay, type Pause } from '../base/time.ts'
 import type { TokenwellError } from '../base/tokenwell-error.ts'
@@ -30,7 +30,7 @@ const leastTimeForAnswerMilliseconds = 2_000
 
 /** What a token is needed for. */
 export interface TokenNeed {
-  readonly request: TokenRequest
+  readonly request: CallerRequest
   /** Milliseconds since the epoch by which the answer is needed. */
   readonly deadline: number
   /** Good until its time, and to be renewed. */

@@ -1,5 +1,5 @@
 import { isFresh, lifetimeSeconds, secondsLeft } from '../access-token/lifetime.ts'
-import { isAnswer, leastSecondsLeft, type Token, type TokenRequest, tokenKey } from '../access-token/token.ts'
+import { type CallerRequest, isAnswer, leastSecondsLeft, type Token, tokenKey } from '../access-token/token.ts'
 import { admitGrantType, InvalidRequestError } from '../admission/admit-request.ts'
 import { createSingleFlight } from '../base/single-flight.ts'
 import type { Pause } from '../base/time.ts'
@@ -39,7 +39,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
     return now() < confirmedAt + memoryMaximumSeconds * 1000
   }
 
-  function handOut(token: Token, source: FoundToken['source'], request: TokenRequest): HandedOutToken {
+  function handOut(token: Token, source: FoundToken['source'], request: CallerRequest): HandedOutToken {
     // Its request was admitted when it was obtained, but for what is no part of its key.
     admitGrantType(request.username === undefined ? 'client_credentials' : 'password', request)
     const left = secondsLeft(token, now())
@@ -50,7 +50,8 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
         'minimum_seconds',
         `is more than this connection's tokens live: ${lifetimeSeconds(token)} s from issue, less the way here.`,
       )
-    log({ event: 'token_handed_out', connection: token.connection, source, secondsLeft: left })
+    const { caller } = request
+    log({ event: 'token_issued', caller, connection: token.connection, tokenId: token.id, source, secondsLeft: left })
     return { token, source, secondsLeft: left }
   }
 
@@ -60,7 +61,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
      * @param deadline milliseconds since the epoch by which the caller needs an answer
      * @throws {TokenwellError} what kept it from being obtained
      */
-    async get(request: TokenRequest, deadline: number): Promise<HandedOutToken> {
+    async get(request: CallerRequest, deadline: number): Promise<HandedOutToken> {
       const key = tokenKey(request)
       const { connection, rejectedTokenId } = request
       if (rejectedTokenId !== undefined) await rejections.drop(connection, rejectedTokenId)

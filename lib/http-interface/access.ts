@@ -1,3 +1,5 @@
+import { type Caller, iamCaller, jwtCaller, knownCallers } from '../access-token/caller.ts'
+import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 
 /** Which connections a caller may use. */
@@ -17,11 +19,29 @@ interface AuthorizedEvent {
  */
 export function accessOf({ requestContext }: AuthorizedEvent, connectionsClaim: string | undefined): Access {
   if (connectionsClaim === undefined) return { allows: () => true }
-  const { authorizer } = requestContext as { authorizer?: { jwt?: { claims?: Record<string, unknown> } } }
-  const claim = authorizer?.jwt?.claims?.[connectionsClaim]
+  const claim = authorizedBy(requestContext, 'jwt', 'claims')?.[connectionsClaim]
   const texts = [claim].flat().filter((each) => typeof each === 'string')
   const listed = new Set(texts.flatMap((each) => each.match(/[^\s,[\]"]+/g) ?? []))
   return { allows: (connection) => listed.has(connection) }
+}
+
+/**
+ * Who calls, as API Gateway has authenticated them.
+ * @param isLambda without an authorizer there is the local run, or an event that somebody sent by direct invocation
+ */
+export function callerOf({ requestContext }: AuthorizedEvent, { isLambda }: { readonly isLambda: boolean }): Caller {
+  const { iss, sub } = authorizedBy(requestContext, 'jwt', 'claims') ?? {}
+  if (typeof iss === 'string') return jwtCaller(iss, typeof sub === 'string' ? sub : '')
+  const { userArn } = authorizedBy(requestContext, 'iam') ?? {}
+  if (typeof userArn === 'string') return iamCaller(userArn)
+  return isLambda ? knownCallers.direct : knownCallers.local
+}
+
+/** A member of what the authorizer found, as deep as the path leads. */
+function authorizedBy(requestContext: object, ...path: readonly string[]): JsonObject | undefined {
+  let found: unknown = requestContext
+  for (const name of ['authorizer', ...path]) found = isJsonObject(found) ? found[name] : undefined
+  return isJsonObject(found) ? found : undefined
 }
 
 /** @throws {AccessDeniedError} */

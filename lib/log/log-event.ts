@@ -75,13 +75,19 @@ export const logEvents = {
     dimensions: ['connection', 'authorizationServer'],
     sentence: (event) => `${event.authorizationServer} brought no token: ${event.code} (${event.milliseconds} ms)`,
   }),
-  token_handed_out: row<
-    OfConnection & { readonly source: 'memory' | 'cache' | 'server'; readonly secondsLeft: number }
+  /** The audit of every token that a caller got. */
+  token_issued: row<
+    OfConnection & {
+      readonly caller: string
+      readonly tokenId: string
+      readonly source: 'memory' | 'cache' | 'server'
+      readonly secondsLeft: number
+    }
   >({
     level: 'info',
     metrics: ({ source, secondsLeft }) => ({ [tokensFrom[source]]: 1, SecondsLeft: secondsLeft }),
     dimensions: ['connection'],
-    sentence: (event) => `token handed out from: ${event.source}, ${event.secondsLeft} s left`,
+    sentence: (event) => `token issued to ${event.caller} from: ${event.source}, ${event.secondsLeft} s left`,
   }),
   token_request_repeated: row<
     OfConnection & {

@@ -1,4 +1,5 @@
-import { isAnswer, type Token, type TokenRequest } from '../access-token/token.ts'
+import { knownCallers } from '../access-token/caller.ts'
+import { type CallerRequest, isAnswer, type Token } from '../access-token/token.ts'
 import { InvalidRequestError } from '../admission/admit-request.ts'
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import { forEachAtMost } from '../base/semaphore.ts'
@@ -76,7 +77,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
       return { outcome: 'cooling_down', connection, error: look.failure.error }
     if (!look.asked) return { outcome: 'unknown', connection }
 
-    const need = needFor({ connection, ...look.asked }, look, deadline)
+    const need = needFor({ caller: knownCallers.tokenwell, connection, ...look.asked }, look, deadline)
     if (need.current && (await isLeftToConnectionChange(look))) return { outcome: 'under_way', connection }
     return await renewalOf(await obtain(need, look), look, waitUntil)
   }
@@ -114,7 +115,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
     }
   }
 
-  function needFor(request: TokenRequest, { token }: Look, deadline: number): TokenNeed {
+  function needFor(request: CallerRequest, { token }: Look, deadline: number): TokenNeed {
     const current = token && isAnswer(token, request, now()) ? token : undefined
     return { request, deadline, current, previous: token, isUse: false }
   }

@@ -1,3 +1,4 @@
+import { knownCallers } from '../access-token/caller.ts'
 import { keptToken, type RepeatableRequest, type Token } from '../access-token/token.ts'
 import { admitRequest } from '../admission/admit-request.ts'
 import { forEachAtMost } from '../base/semaphore.ts'
@@ -69,7 +70,7 @@ export function createTokenStager({ cache, fromServer, now, pause }: TokenStager
     asked: RepeatableRequest,
     lease: Lease,
   ): Promise<Token | undefined> {
-    const request = { connection: name.group, ...asked }
+    const request = { caller: knownCallers.tokenwell, connection: name.group, ...asked }
     const parameters = admitRequest(latest.connection, request)
     const issued = await fromServer.requestToken({ ...latest, parameters, request, deadline, lease })
     return await cache.storeStaged(lease, keptToken(issued, token, now()), asked, generation)

@@ -69,7 +69,7 @@ const words = { firstUse: 'a first use', hit: 'a hit', warmRun: 'a warm run, for
 async function costsOf(t: CleanUp, farEnd: FarEnd, size: number): Promise<Costs> {
   const { getToken, warmTokens } = await createSet(t, farEnd, size)
   const deadline = () => Date.now() + 25_000
-  const use = (index: number) => getToken({ connection: `conn-${index}`, further: {} }, deadline())
+  const use = (index: number) => getToken({ caller: 'direct', connection: `conn-${index}`, further: {} }, deadline())
 
   const firstUses: number[] = []
   for (let index = 0; index < size; index++) firstUses.push(await microsecondsOf(() => use(index)))

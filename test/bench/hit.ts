@@ -27,7 +27,10 @@ export async function benchHit(t: CleanUp, farEnd: FarEnd, isShort: boolean): Pr
   for (const size of sizes) {
     const getToken = await createTokenwell(t, farEnd, 'ES256')
     const call = (index: number) =>
-      getToken({ connection: 'conn', scope: [`scope-${index % size}`], further: {} }, Date.now() + 25_000)
+      getToken(
+        { caller: 'direct', connection: 'conn', scope: [`scope-${index % size}`], further: {} },
+        Date.now() + 25_000,
+      )
     for (let index = 0; index < size; index++) await call(index)
     subjects.push({ name: ours(size), call })
   }
@@ -131,7 +134,14 @@ const requestHeaders = {
 function constantHandler(answer: APIGatewayProxyStructuredResultV2) {
   const log = createPowertoolsLog('bench')
   const answerIt = async () => {
-    log({ event: 'token_handed_out', connection: 'conn', source: 'memory', secondsLeft: 3_570 })
+    log({
+      event: 'token_issued',
+      caller: 'direct',
+      connection: 'conn',
+      tokenId: 'x',
+      source: 'memory',
+      secondsLeft: 3_570,
+    })
     return { ...answer }
   }
   const routes = [

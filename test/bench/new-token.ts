@@ -38,10 +38,11 @@ async function benchNewToken(t: CleanUp, farEnd: FarEnd, algorithm: PeerAlgorith
   const subjects: Subject[] = [
     { name: floor, call: () => least.newToken() },
     { name: ownFloor, call: () => leastByParts.newToken() },
-    { name: us, call: () => alone({ connection: 'conn', further: {} }, deadline()) },
+    { name: us, call: () => alone({ caller: 'direct', connection: 'conn', further: {} }, deadline()) },
     {
       name: underLease,
-      call: (index) => shared({ connection: 'conn', scope: [`scope-${index}`], further: {} }, deadline()),
+      call: (index) =>
+        shared({ caller: 'direct', connection: 'conn', scope: [`scope-${index}`], further: {} }, deadline()),
     },
   ]
   for (const name of peerNames) {

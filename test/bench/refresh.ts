@@ -128,7 +128,7 @@ async function ourClient(t: CleanUp, farEnd: FarEnd, name: string, path: string)
     name,
     path,
     async call() {
-      const { token } = await getToken({ connection: 'conn', further: {} }, Date.now() + 25_000)
+      const { token } = await getToken({ caller: 'direct', connection: 'conn', further: {} }, Date.now() + 25_000)
       return token.accessToken.reveal()
     },
   }

@@ -76,7 +76,8 @@ const counts = ['requests', 'repeatedAssertions', 'withoutToken'] as const
 
 async function ourClient(t: CleanUp, farEnd: FarEnd, callers: number): Promise<Client> {
   const getToken = await createTokenwell(t, farEnd, 'ES256')
-  const ask = (scope: string) => getToken({ connection: 'conn', scope: [scope], further: {} }, Date.now() + 25_000)
+  const ask = (scope: string) =>
+    getToken({ caller: 'direct', connection: 'conn', scope: [scope], further: {} }, Date.now() + 25_000)
   return {
     name: us,
     callers,

@@ -93,10 +93,10 @@ test('a token that the API refuses is replaced for all instances, and the caller
 
   const lines = linesOf(one)
   assert.deepEqual(assertCatalogued(lines, [first, young, replaced]), [
-    ...['connection_resolved', 'client_authenticated', 'token_obtained', 'token_handed_out', 'api_called'],
-    ...['token_handed_out', 'api_called'],
-    ...['token_handed_out', 'api_called'],
-    ...['client_authenticated', 'token_obtained', 'token_handed_out', 'api_call_repeated', 'api_called'],
+    ...['connection_resolved', 'client_authenticated', 'token_obtained', 'token_issued', 'api_called'],
+    ...['token_issued', 'api_called'],
+    ...['token_issued', 'api_called'],
+    ...['client_authenticated', 'token_obtained', 'token_issued', 'api_call_repeated', 'api_called'],
   ])
   const counted = (name: string) => lines.filter((line) => '_aws' in line && line[name] !== undefined).length
   assert.deepEqual([counted('ApiTokensRejected'), counted('ApiCallDuration')], [1, 4])

@@ -143,7 +143,7 @@ test('it logs events of the catalogue, each with the request id, and no token, a
   const lines = linesOf(instance)
   const events = assertCatalogued(lines, [issued, refused, direct])
   assert.deepEqual(events, [
-    ...['connection_resolved', 'client_authenticated', 'token_obtained', 'token_handed_out'],
+    ...['connection_resolved', 'client_authenticated', 'token_obtained', 'token_issued'],
     ...['client_authenticated', 'token_request_failed', 'cool_down_begun', 'request_failed'],
     'request_failed',
   ])

@@ -46,7 +46,7 @@ test('what is sent and answered is told without password, signature and token, a
     /answered 200/,
     /"access_token":"\(16 characters\)"/,
     /"refresh_token":"\(17 characters\)"/,
-    /token handed out from: server, 299 s left/,
+    /token issued to \w+ from: server, 299 s left/,
   ])
     assert.match(first, line)
   assert.doesNotMatch(first, /tr0ub4dor|eyJ|the-access-token|the-refresh-token/)

@@ -15,15 +15,15 @@ test('the local run puts all it has before an emulator; what the next one finds 
   const first = await runToEnd(['--aws', '--once'], environment)
   assert.equal(first.status, 0, first.output)
   assert.match(first.output, /aws +\d\d parameters, \d+ secrets and the table tokenwell-local/)
-  assert.match(first.output, /token handed out from: server/)
+  assert.match(first.output, /token issued to \w+ from: server/)
   assert.match(first.output, /orders: the API answered 200/)
 
   const second = await runToEnd(['--aws', '--once'], environment)
   assert.equal(second.status, 0, second.output)
   const [, beforeCall, call] = /^([\s\S]*)(A call through the connection orders[\s\S]*)$/.exec(second.output) ?? []
-  assert.match(beforeCall ?? '', /token handed out from: cache/)
+  assert.match(beforeCall ?? '', /token issued to \w+ from: cache/)
   assert.doesNotMatch(beforeCall ?? '', /elements read|POST https/)
-  assert.match(call ?? '', /token handed out from: cache[\s\S]*orders: the API answered 200/)
+  assert.match(call ?? '', /token issued to \w+ from: cache[\s\S]*orders: the API answered 200/)
   assert.doesNotMatch(call ?? '', /POST https/)
 })
 

@@ -168,7 +168,7 @@ async function isTaken(method: string, path: string): Promise<boolean> {
       return { status: 200, headers: {}, body: new Uint8Array() }
     },
   }
-  const handler = createHandler({ application, now: Date.now, log() {} })
+  const handler = createHandler({ application, deployment: { isLambda: true }, now: Date.now, log() {} })
   await handler(createHttpEvent({ method, path }), createLocalContext(Date.now()))
   return calls > 0
 }

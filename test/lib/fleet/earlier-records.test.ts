@@ -96,7 +96,7 @@ function createProcess({ store, at }: { readonly store: RecordStore; readonly at
     now,
     application: {
       getToken: (request: Omit<TokenRequest, 'further'>) =>
-        application.getToken({ ...request, further: {} }, now() + 25_000),
+        application.getToken({ caller: 'direct', ...request, further: {} }, now() + 25_000),
     },
     answerEvent: (event: Parameters<typeof background.answerEvent>[0]) => background.answerEvent(event, now() + 55_000),
     readPublishedKeys: (jwtBuilder: string) =>

@@ -38,7 +38,7 @@ export async function createSimulatedCrowd({ connections, latencyMilliseconds, l
 
   async function call(connection: string) {
     const at = time.now()
-    const { source } = await time.until(getToken({ connection, further: {} }, at + 25_000))
+    const { source } = await time.until(getToken({ caller: 'direct', connection, further: {} }, at + 25_000))
     return { source, waitedMilliseconds: time.now() - at }
   }
 
@@ -46,7 +46,9 @@ export async function createSimulatedCrowd({ connections, latencyMilliseconds, l
     return warmTokens(time.now() + runMilliseconds)
   }
 
-  await time.until(Promise.all(connections.map(({ name }) => getToken({ connection: name, further: {} }, Infinity))))
+  await time.until(
+    Promise.all(connections.map(({ name }) => getToken({ caller: 'direct', connection: name, further: {} }, Infinity))),
+  )
   servers.turnThePage()
   return { ...{ connections, lifetimeSeconds, time, servers, store, reads, fleet, silent, call, run } }
 }

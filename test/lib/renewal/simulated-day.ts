@@ -164,7 +164,7 @@ async function callAllDay(by: DaysConnection, { time, chance, callers, calls }: 
 async function callOnce(by: DaysConnection, getToken: Application['getToken'], now: () => number): Promise<Call> {
   const at = now()
   try {
-    const handedOut = await getToken({ connection: by.name, further: {} }, at + callMilliseconds)
+    const handedOut = await getToken({ caller: 'direct', connection: by.name, further: {} }, at + callMilliseconds)
     return { by, at, answeredAt: now(), handedOut }
   } catch (error) {
     return { by, at, answeredAt: now(), refusal: errorAnswer(error) }

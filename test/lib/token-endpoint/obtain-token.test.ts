@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TokenRequest } from '../../../lib/access-token/token.ts'
+import type { CallerRequest } from '../../../lib/access-token/token.ts'
 import { TimedOutError, UnreadableAnswerError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import {
   testClockStart as startedAt,
@@ -10,7 +10,7 @@ import { tokenAnswer } from '../../support/functions/issue-token-with-scripted-s
 
 /* The use case with all its parts before a real token endpoint, by a clock that the test moves. */
 
-const request: TokenRequest = { connection: 'conn', further: {} }
+const request: CallerRequest = { caller: 'direct', connection: 'conn', further: {} }
 
 test('every step is an event with its fields, and none tells the token or the assertion', async (t) => {
   const { getToken, server, log, within } = await startIssueTokenByTestClock(t, {
@@ -24,8 +24,8 @@ test('every step is an event with its fields, and none tells the token or the as
     { event: 'connection_resolved', connection, milliseconds: 0 },
     { event: 'client_authenticated', connection, method: 'private_key_jwt', milliseconds: 40 },
     { event: 'token_obtained', connection, authorizationServer: 'theServer', milliseconds: 70 },
-    { event: 'token_handed_out', connection, source: 'server', secondsLeft: 299 },
-    { event: 'token_handed_out', connection, source: 'memory', secondsLeft: 299 },
+    { event: 'token_issued', caller: 'direct', connection, tokenId: token.id, source: 'server', secondsLeft: 299 },
+    { event: 'token_issued', caller: 'direct', connection, tokenId: token.id, source: 'memory', secondsLeft: 299 },
   ])
   const text = JSON.stringify(log)
   assert.ok(!text.includes(token.accessToken.reveal()))
@@ -65,8 +65,8 @@ test('the time that signing took is no longer there for the request', async (t) 
 })
 
 test('the scope is what the server says, or else what it was asked for', async (t) => {
-  const scoped: TokenRequest = { ...request, scope: ['a', 'b'] }
-  const scopeOf = async (asked: TokenRequest, members: object) => {
+  const scoped: CallerRequest = { ...request, scope: ['a', 'b'] }
+  const scopeOf = async (asked: CallerRequest, members: object) => {
     const { getToken, within } = await startIssueTokenByTestClock(t, { answer: () => tokenAnswer({ ...members }) })
     return (await getToken(asked, within(25_000))).token.scope
   }

@@ -11,6 +11,7 @@ import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
+import { localDeployment } from '../elements/element-store.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../elements/elements.ts'
 import { applicationWithDefaults } from '../virtual/default-ports.ts'
 import { singleVersionSecrets } from '../virtual/secret-stores.ts'
@@ -97,7 +98,7 @@ export async function startIssueTokenByTestClock(
     memory,
   })
   return {
-    handler: createHandler({ application, now, log }),
+    handler: createHandler({ application, deployment: localDeployment, now, log }),
     getToken: application.getToken,
     memory,
     server,

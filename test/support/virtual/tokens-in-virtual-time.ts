@@ -1,4 +1,4 @@
-import type { TokenRequest } from '../../../lib/access-token/token.ts'
+import type { CallerRequest } from '../../../lib/access-token/token.ts'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createApplication, createBackgroundApplication } from '../../../lib/application/application.ts'
 import type { Connection } from '../../../lib/configuration/connection.ts'
@@ -34,7 +34,7 @@ export interface TokensInVirtualTime {
   readonly store: RecordStore
   readonly requests: readonly VirtualRequest[]
   readonly events: readonly LogEvent[]
-  get(request?: Partial<TokenRequest>, deadlineMilliseconds?: number): Promise<HandedOutToken>
+  get(request?: Partial<CallerRequest>, deadlineMilliseconds?: number): Promise<HandedOutToken>
   /** As a `DELETE` does: where events are heard, one is raised. */
   delete(tokenId: string): Promise<RejectionOutcome>
   /** As a function that nobody waits for, apart from the above but for the clock and what it asks. */
@@ -111,7 +111,10 @@ export function createTokensInVirtualTime(
     requests,
     events,
     get: (request = {}, deadlineMilliseconds = 25_000) =>
-      application.getToken({ connection: 'conn', further: {}, ...request }, now() + deadlineMilliseconds),
+      application.getToken(
+        { caller: 'direct', connection: 'conn', further: {}, ...request },
+        now() + deadlineMilliseconds,
+      ),
     delete: (tokenId) => application.rejectToken('conn', tokenId),
     answer: (event, deadlineMilliseconds = 55_000) => background.answerEvent(event, now() + deadlineMilliseconds),
     warm: (deadlineMilliseconds = 52_000) => background.warmTokens(now() + deadlineMilliseconds),

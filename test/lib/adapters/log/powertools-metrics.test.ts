@@ -46,7 +46,7 @@ test('a cache that was passed over is counted as a metric, at once and each time
 
 test('what belongs to a connection is counted for it and for the deployment as a whole', async () => {
   const [, line = ''] = await printed([
-    { event: 'token_handed_out', connection: 'conn', source: 'cache', secondsLeft: 5 },
+    { event: 'token_issued', caller: 'direct', connection: 'conn', tokenId: 'id', source: 'cache', secondsLeft: 5 },
   ])
   const metric = JSON.parse(line) as Record<string, unknown>
   assert.equal(metric['TokensFromCache'], 1)

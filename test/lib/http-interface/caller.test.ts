@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { createHandler } from '../../../functions/issue-token/handler.ts'
+import { createLocalContext } from '../../../infra/local/http-gateway.ts'
+import { timerPause } from '../../../lib/adapters/process/clock.ts'
+import { createApplication } from '../../../lib/application/application.ts'
+import { callerOf } from '../../../lib/http-interface/access.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { localDeployment } from '../../support/elements/element-store.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { createHttpEvent, tokenRequest } from '../../support/functions/load-function.ts'
+import { withDefaultPorts } from '../../support/virtual/default-ports.ts'
+import { virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
+import { thePassword, theSigners, unchangingConnections } from '../../support/virtual/virtual-ports.ts'
+
+const onLambda = { isLambda: true }
+const callerBy = (authorizer: object | undefined, where = onLambda) =>
+  callerOf({ requestContext: { ...(authorizer && { authorizer }) } }, where)
+const role = (session: string) => ({ iam: { userArn: `arn:aws:sts::111122223333:assumed-role/Orders/${session}` } })
+const jwt = (claims: object) => ({ jwt: { claims } })
+
+test('the sessions of one role are one caller, and two roles are two', () => {
+  assert.equal(callerBy(role('a')), 'arn:aws:sts::111122223333:assumed-role/Orders')
+  assert.equal(callerBy(role('b/c\n/d')), callerBy(role('a')))
+  const other = { iam: { userArn: 'arn:aws:sts::111122223333:assumed-role/Orders2/a' } }
+  assert.notEqual(callerBy(other), callerBy(role('a')))
+  assert.equal(
+    callerBy({ iam: { userArn: 'arn:aws:iam::111122223333:user/x/y' } }),
+    'arn:aws:iam::111122223333:user/x/y',
+  )
+})
+
+test('a subject is a caller of its issuer alone, however the two are written', () => {
+  const names = [
+    { iss: 'https://a.example', sub: 'x' },
+    { iss: 'https://a.example', sub: 'y' },
+    { iss: 'https://b.example', sub: 'x' },
+    { iss: 'https://a.example","x', sub: '' },
+    { iss: 'https://a.example' },
+  ].map((claims) => callerBy(jwt(claims)))
+  assert.equal(new Set(names).size, names.length)
+})
+
+test('without an authorizer everyone is one caller: direct on Lambda, local on one machine', () => {
+  for (const authorizer of [undefined, {}, { iam: {} }, { iam: { userArn: 7 } }, { jwt: 'x' }, jwt({ sub: 'x' })]) {
+    assert.equal(callerBy(authorizer), 'direct')
+    assert.equal(callerBy(authorizer, { isLambda: false }), 'local')
+  }
+})
+
+test('every token that is handed out is one audit event: who got it, of which connection, which one', async () => {
+  const log: LogEvent[] = []
+  const ports = withDefaultPorts({
+    ...{ connections: unchangingConnections(plainConnection), secrets: thePassword, signers: theSigners },
+    tokenEndpoint: { post: async () => virtualToken() },
+    ...{ now: Date.now, pause: timerPause },
+    log: (event) => void log.push(event),
+  })
+  const { now, log: logEvent } = ports
+  const application = createApplication(ports)
+  const handler = createHandler({ application, deployment: localDeployment, now, log: logEvent })
+  const ask = async (event: object) => await handler(event, createLocalContext(now()))
+  await ask(createHttpEvent({ ...tokenRequest('conn'), authorizer: role('a') }))
+  await ask(createHttpEvent({ ...tokenRequest('conn'), authorizer: jwt({ iss: 'i', sub: 's' }) }))
+  await ask(createHttpEvent(tokenRequest('conn')))
+  await ask({ connection: 'conn' })
+
+  const issued = log.filter((event) => event.event === 'token_issued')
+  assert.deepEqual(
+    issued.map(({ caller, connection, source }) => [caller, connection, source]),
+    [
+      ['arn:aws:sts::111122223333:assumed-role/Orders', 'conn', 'server'],
+      ['["i","s"]', 'conn', 'memory'],
+      ['local', 'conn', 'memory'],
+      ['direct', 'conn', 'memory'],
+    ],
+  )
+  assert.equal(new Set(issued.map(({ tokenId }) => tokenId)).size, 1)
+})
