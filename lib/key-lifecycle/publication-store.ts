@@ -24,8 +24,8 @@ export interface PublicationStoreDependencies {
 
 /** Others write so rarely that more tries are a sign of a fault. */
 const mostTries = 10
-/** For how long a process answers from memory, also that nothing is published. */
-const rememberedMilliseconds = 60_000
+/** For how long a process answers from memory, also that nothing is published: an emergency stop is in force after that. */
+const rememberedMilliseconds = 30_000
 /** For how long it does so while the store can't be read: verifiers keep an answer as long. An older one lacks keys that sign. */
 const standInMilliseconds = 5 * 60_000
 /** Anyone may ask for any name. */
@@ -56,7 +56,7 @@ export function createPublicationStore({ store, breaker, now, randomId }: Public
   }
 
   /**
-   * Reads the same at most once a minute for each jwtBuilder. While the store can't be read, the last publication stands in
+   * Reads the same once in 30 s at most for each jwtBuilder. While the store can't be read, the last publication stands in
    * for five minutes.
    * @param waitUntil milliseconds since the epoch
    * @throws {CacheUnavailableError}

@@ -1,3 +1,4 @@
+import { allEnded } from '../base/all-ended.ts'
 import { buildersOfElement, buildersOfSecret, dependentConnections } from '../configuration/dependents.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
@@ -119,15 +120,12 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
 
   return {
     /**
+     * Whatever becomes of its tokens, its keys are published, and the other way round.
      * @param deadline milliseconds since the epoch
      * @throws what kept a token from being renewed, unless it was cleared, or keys from being published
      */
     async answer(event: IncomingEvent, deadline: number): Promise<void> {
-      const publishing = publishKeys(event, deadline)
-      // Thrown below: whatever becomes of the one, the other is done.
-      publishing.catch(() => {})
-      await renewTokens(event, deadline)
-      await publishing
+      await allEnded([renewTokens(event, deadline), publishKeys(event, deadline)])
     },
   }
 }

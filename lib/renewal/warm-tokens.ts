@@ -1,3 +1,4 @@
+import { allEnded } from '../base/all-ended.ts'
 import { createSemaphore, forEachAtMost } from '../base/semaphore.ts'
 import type { Pause } from '../base/time.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
@@ -60,7 +61,7 @@ export function createWarmRunner(dependencies: WarmRunnerDependencies) {
     const semaphore = createSemaphore(mostAtATime)
     const renewals: Renewal[] = []
     const work = await workByServer(due, lastBegin)
-    await Promise.all(
+    await allEnded(
       work.map(async ({ maximumConcurrency, names }) => {
         await pause(random() * spreadMilliseconds)
         await forEachAtMost(maximumConcurrency, names, async (name) => {
@@ -77,9 +78,23 @@ export function createWarmRunner(dependencies: WarmRunnerDependencies) {
     return renewals
   }
 
+  async function renewDue(
+    names: readonly RecordName[],
+    {
+      startedAt,
+      freshUntil,
+      deadline,
+    }: { readonly startedAt: number; readonly freshUntil: number; readonly deadline: number },
+  ): Promise<WarmRun> {
+    const due = names.filter((name) => readPublishedKeysRecordName(name) === undefined)
+    const renewals = await renewAll(due, freshUntil, deadline)
+    await announcer.announce(renewals)
+    return report(startedAt, due.length, renewals)
+  }
+
   async function tryKeys(names: readonly RecordName[], deadline: number): Promise<void> {
     const jwtBuilders = names.map(readPublishedKeysRecordName).filter((name) => name !== undefined)
-    await Promise.all(jwtBuilders.map((jwtBuilder) => newKeyTrials.tryKey(jwtBuilder, deadline)))
+    await allEnded(jwtBuilders.map((jwtBuilder) => newKeyTrials.tryKey(jwtBuilder, deadline)))
   }
 
   async function workByServer(due: readonly RecordName[], waitUntil: number): Promise<ServersWork[]> {
@@ -116,14 +131,7 @@ export function createWarmRunner(dependencies: WarmRunnerDependencies) {
       const startedAt = now()
       const freshUntil = startedAt + aheadMilliseconds
       const names = await records.due(freshUntil, mostDue, deadline - attemptMilliseconds)
-      const due = names.filter((name) => readPublishedKeysRecordName(name) === undefined)
-      const trials = tryKeys(names, deadline)
-      // Thrown below: whatever becomes of them, tokens are renewed.
-      trials.catch(() => {})
-      const renewals = await renewAll(due, freshUntil, deadline)
-      await announcer.announce(renewals)
-      const run = report(startedAt, due.length, renewals)
-      await trials
+      const [run] = await allEnded([renewDue(names, { startedAt, freshUntil, deadline }), tryKeys(names, deadline)])
       return run
     },
   }

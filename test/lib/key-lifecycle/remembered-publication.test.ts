@@ -38,11 +38,11 @@ function remembering(answer: (jwtBuilder: string) => Publication | undefined = (
   }
 }
 
-test('the store is asked once a minute, for what is not there, too', async () => {
+test('the store is asked once in 30 seconds, for what is not there, too', async () => {
   for (const publication of [some, undefined]) {
     const memory = remembering(() => publication)
     assert.deepEqual(await memory.read(), publication)
-    memory.pass(59_999)
+    memory.pass(29_999)
     assert.deepEqual(await memory.read(), publication)
     assert.equal(memory.asked.length, 1)
     memory.pass(1)
@@ -65,7 +65,7 @@ test('that there was nothing stands in for nothing', async () => {
   const memory = remembering(() => undefined)
   await memory.read()
   memory.break()
-  memory.pass(60_000)
+  memory.pass(30_000)
   await assert.rejects(memory.read(), CacheUnavailableError)
   await assert.rejects(memory.read('b'), CacheUnavailableError)
 })
@@ -78,7 +78,7 @@ test('a fault of ours is shown, not covered by what stands there', async () => {
   })
   await memory.read()
   isBroken = true
-  memory.pass(60_000)
+  memory.pass(30_000)
   await assert.rejects(memory.read(), TypeError)
 })
 

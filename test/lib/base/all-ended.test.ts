@@ -1,0 +1,19 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { allEnded } from '../../../lib/base/all-ended.ts'
+
+test('a failure is thrown once the slowest has ended, and the first in order is the one that is thrown', async () => {
+  const ended: string[] = []
+  const end = async (name: string, milliseconds: number, error?: Error) => {
+    await setTimeout(milliseconds)
+    ended.push(name)
+    if (error) throw error
+    return name
+  }
+  await assert.rejects(allEnded([end('a', 20, new Error('of a')), end('b', 1, new Error('of b')), end('c', 40)]), {
+    message: 'of a',
+  })
+  assert.deepEqual(ended, ['b', 'a', 'c'])
+  assert.deepEqual(await allEnded([end('d', 1), Promise.resolve(5)]), ['d', 5])
+})
