@@ -6,6 +6,7 @@ import { signatureAlgorithms } from '../../lib/configuration/signature-algorithm
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import type { ServerCertificate } from './certificate-authority.ts'
 import { listen } from './listen.ts'
+import { forThisMachine } from './this-machine.ts'
 
 /** A real authorization server on this machine, over TLS: npm's oidc-provider. */
 export interface AuthorizationServer {
@@ -59,7 +60,10 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   const provider = new Provider(issuer, { ...(await configuration(clients, options)), ...(fetch && { fetch }) })
   addPasswordGrant(provider, users)
   const answer = provider.callback()
-  server.on('request', (request, response) => void answer(request, response))
+  server.on(
+    'request',
+    forThisMachine((request, response) => void answer(request, response)),
+  )
   return {
     issuer,
     server,

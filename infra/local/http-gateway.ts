@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
+import { forThisMachine } from './this-machine.ts'
 
 /** What API Gateway accepts at most. */
 const maximumBodyBytes = 10 * 1024 * 1024
@@ -13,14 +14,18 @@ export type LambdaHandler = (
   context: Context,
 ) => Promise<APIGatewayProxyStructuredResultV2>
 
-/** An HTTP server that hands requests to a Lambda handler in the form in which an HTTP API does, payload format 2.0. */
+/**
+ * An HTTP server that hands requests to a Lambda handler in the form in which an HTTP API does, payload format 2.0. It answers
+ * this machine alone.
+ */
 export function createHttpGateway(handler: LambdaHandler): Server {
-  return createServer((request, response) => {
+  const answerGateway = forThisMachine((request, response) => {
     answer(handler, request, response).catch(() => {
       if (!response.headersSent) response.writeHead(500, { 'content-type': 'application/json' })
       response.end('{"message":"Internal Server Error"}')
     })
   })
+  return createServer(answerGateway)
 }
 
 async function answer(handler: LambdaHandler, request: IncomingMessage, response: ServerResponse): Promise<void> {

@@ -6,6 +6,7 @@ import { createRemoteJWKSet, customFetch, type JWTVerifyGetKey } from 'jose'
 import type { ServerCertificate } from './certificate-authority.ts'
 import { checkAccessToken, type ExpectedToken } from './check-access-token.ts'
 import { listen } from './listen.ts'
+import { forThisMachine } from './this-machine.ts'
 
 /** An API on this machine, over TLS, that accepts calls with a token for it. */
 export interface ProtectedApi {
@@ -48,11 +49,12 @@ export async function startProtectedApi(options: ProtectedApiOptions): Promise<P
   const expected: ExpectedToken = { issuer, audience: ordersAudience, keys }
   const orders: Orders = new Map([[firstOrder.id, firstOrder]])
 
-  const server = createServer({ cert: certificate.certificate, key: certificate.privateKey }, (request, response) => {
+  const answerOrders = forThisMachine((request, response) => {
     void answer(request, orders, expected)
       .catch((): Answer => ({ status: 500 }))
       .then((given) => send(given, response))
   })
+  const server = createServer({ cert: certificate.certificate, key: certificate.privateKey }, answerOrders)
   const port = await listen(server, options.port, 'localhost', options.whereTaken)
   return {
     origin: `https://localhost:${port}`,

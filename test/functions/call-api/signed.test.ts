@@ -110,7 +110,7 @@ test('a path that a client would normalise is refused as it came', async (t) => 
 /** Over a bare connection: a client library would put the path in order. */
 async function statusOf(port: number, path: string): Promise<number> {
   const socket = connect(port, '127.0.0.1')
-  socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`)
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost:${port}\r\nconnection: close\r\n\r\n`)
   const [, status = ''] = /^HTTP\/1\.1 (\d+)/.exec(await text(socket)) ?? []
   return Number(status)
 }

@@ -22,6 +22,11 @@ test('a stale token is handed out and renewed, events can be raised by hand, key
   const clear = { source: 'me', 'detail-type': 'ClearTokenCache', detail: { connection: 'conn' } }
   assert.deepEqual(await post('/events', clear), { status: 202, body: { accepted: 'ClearTokenCache' } })
   await run.until(/TokenRefreshed .*"conn"[\s\S]*ClearTokenCache answered/)
+  for (const path of ['/events', '/rotate/myJWTAuthBuilder', '/connections/conn/token'])
+    assert.equal(
+      (await fetch(run.url + path, { method: 'POST', headers: { origin: 'https://evil.example' } })).status,
+      403,
+    )
   const misspelt = await post('/events', { ...clear, 'detail-type': 'ClearTokenCach' })
   assert.equal(misspelt.status, 400)
   assert.match(String(misspelt.body['error_description']), /detail-type/)
