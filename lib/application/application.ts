@@ -7,6 +7,7 @@ import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { createCircuitBreaker } from '../fleet/circuit-breaker.ts'
+import { createClearing } from '../fleet/clearing.ts'
 import { createCoolDownRegistry } from '../fleet/cool-downs.ts'
 import { createFleetRecords } from '../fleet/fleet-records.ts'
 import type { RecordStore } from '../fleet/record-store.ts'
@@ -124,7 +125,7 @@ export function createBackgroundApplication(ports: Ports) {
   const { deployment, elements, connections, secretStore: secrets, secretRotation } = ports
   const { events, now, random, pause, log } = ports
   const tiers = createTiers({ ...ports, budgetMilliseconds: patientBudgetMilliseconds })
-  const { records, secretsVersion, cache, fromServer, fromFleet, rejections } = tiers
+  const { records, secretsVersion, clearing, cache, fromServer, fromFleet, rejections } = tiers
 
   // Signing keys.
   const publicationStore = createPatientPublicationStore(ports)
@@ -137,10 +138,10 @@ export function createBackgroundApplication(ports: Ports) {
   const newKeyTrials = createNewKeyTrials({ elements, publicationStore, records, renewer, announcer, now })
   const warmRunner = createWarmRunner({ records, renewer, newKeyTrials, announcer, now, random, pause, log })
   const stager = createTokenStager({ cache, fromServer, now, pause })
-  const refresher = createConnectionRefresher({ connections, records, stager, renewer, now, pause })
+  const refresher = createConnectionRefresher({ connections, records, stager, renewer, now, pause, log })
   const eventAnswerer = createEventAnswerer({
     ...{ elements, deployment, records, rejections, renewer, refresher },
-    ...{ secretsVersion, keyPublisher, events, announcer, now },
+    ...{ secretsVersion, clearing, keyPublisher, events, announcer, now, log },
   })
 
   return {
@@ -174,6 +175,7 @@ function createTiers(ports: Ports) {
   const breaker = createCircuitBreaker({ budgetMilliseconds, now, random, pause, log })
   const records = createFleetRecords({ store, breaker, now, randomId })
   const secretsVersion = createSecretsVersion({ store, breaker, now, randomId })
+  const clearing = createClearing({ store, breaker, now, randomId })
   const coolDowns = createCoolDownRegistry({ store, breaker, sealing, now, randomId })
   const cache = createTokenCache({ records, sealing, breaker, now, randomId, log })
 
@@ -190,7 +192,7 @@ function createTiers(ports: Ports) {
 
   const fromFleet = createFromFleet({ connections, memory, cache, fromServer, events, now, random, pause, log })
   const rejections = createTokenRejecter({ memory, cache, events, now, log })
-  return { records, secretsVersion, cache, clockOffsets, outcomes, fromServer, fromFleet, rejections }
+  return { records, secretsVersion, clearing, cache, clockOffsets, outcomes, fromServer, fromFleet, rejections }
 }
 
 /** Only what anybody may ask for, so that the function which answers everybody holds nothing else. */

@@ -21,6 +21,8 @@ export interface ConnectionState {
   readonly variants: readonly Variant[]
   /** Other elements, and the generation that they will be: tokens are obtained under them before they become active. */
   readonly staged?: StagedGeneration
+  /** When an operator last ended all its tokens. Milliseconds since the epoch. */
+  readonly clearedAt?: number
 }
 
 export interface StagedGeneration {
@@ -60,8 +62,8 @@ export function activated(
   { fingerprint, warming }: ElementsRevision,
   now: number,
 ): ConnectionState {
-  const { variants = [], staged } = before ?? {}
-  const common = { fingerprint, variants, ...(warming && { warming }) }
+  const { variants = [], staged, clearedAt } = before ?? {}
+  const common = { fingerprint, variants, ...(warming && { warming }), ...(clearedAt !== undefined && { clearedAt }) }
   if (before?.fingerprint === fingerprint)
     return { ...common, generation: before.generation, ...(staged && { staged }) }
   return { ...common, generation: staged?.fingerprint === fingerprint ? staged.generation : newGeneration(before, now) }
@@ -75,7 +77,7 @@ export function withStaged<State extends ConnectionState>(before: State, fingerp
 
 /** All its tokens answer for nothing any more, nor do those that were obtained in advance. */
 export function cleared({ staged, ...before }: ConnectionState, now: number): ConnectionState {
-  return { ...before, generation: newGeneration({ ...before, ...(staged && { staged }) }, now) }
+  return { ...before, generation: newGeneration({ ...before, ...(staged && { staged }) }, now), clearedAt: now }
 }
 
 /** No number comes twice, even if the elements that it was staged for never became active. */
@@ -124,11 +126,11 @@ export function writeConnectionRecord(state: ConnectionState, version: string, n
   return { version, removableFrom: now + yearMilliseconds, fields: fieldsOf(state) }
 }
 
-function fieldsOf({ generation, fingerprint, warming, variants, staged }: ConnectionState): RecordFields {
+function fieldsOf({ generation, fingerprint, warming, variants, staged, clearedAt }: ConnectionState): RecordFields {
   const used = variants.map(({ id, lastUsedAt }) => [id, lastUsedAt])
   const { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency } = warming ?? {}
   const plan = { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency }
-  const coming = { nextGeneration: staged?.generation, nextFingerprint: staged?.fingerprint }
+  const coming = { nextGeneration: staged?.generation, nextFingerprint: staged?.fingerprint, clearedAt }
   const known = Object.entries({ ...plan, ...coming }).filter(
     (entry): entry is [string, string | number] => entry[1] !== undefined,
   )
@@ -136,7 +138,7 @@ function fieldsOf({ generation, fingerprint, warming, variants, staged }: Connec
 }
 
 export function readConnectionRecord({ version, fields }: StoredRecord): ConnectionRecord {
-  const { generation, fingerprint, variants } = fields
+  const { generation, fingerprint, variants, clearedAt } = fields
   const warming = readPlan(fields)
   const staged = readStaged(fields)
   return {
@@ -146,6 +148,7 @@ export function readConnectionRecord({ version, fields }: StoredRecord): Connect
     variants: readVariants(variants),
     ...(warming && { warming }),
     ...(staged && { staged }),
+    ...(typeof clearedAt === 'number' && { clearedAt }),
   }
 }
 

@@ -97,6 +97,9 @@ export function readPublishedKeysRecordName({ group, id }: RecordName): string |
 /** Its version changes when a secret does. */
 export const secretsVersionRecordName: RecordName = { group: 'secrets', id: 'secrets#mark' }
 
+/** When all connections were cleared at once. A connection may be called `clearing`: its ids are others. */
+export const clearingRecordName: RecordName = { group: 'clearing', id: 'clearing#all' }
+
 /** A token id that finds its record again, under its connection alone: random, and the digest in the record's name. */
 export function tokenIdFor({ id }: RecordName, random: string): string {
   return `${random}.${id.slice('token#'.length)}`

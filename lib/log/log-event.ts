@@ -170,6 +170,12 @@ export const logEvents = {
       `warm run: ${due} due, ${renewed} renewed, ${failed} failed, ${left} left (${milliseconds} ms)`,
     isShownWhileServing: true,
   }),
+  /** An operator's: all of it was cleared a moment ago. Without a connection: that of all connections. */
+  clearing_skipped: row<Partial<OfConnection>>({
+    level: 'info',
+    sentence: ({ connection = 'all connections' }) => `not cleared again: ${connection}, cleared less than 30 s ago`,
+    isShownWhileServing: true,
+  }),
   event_answered: row<Took & { readonly type: string }>({
     level: 'info',
     sentence: (event) => `${event.type} answered (${event.milliseconds} ms)`,

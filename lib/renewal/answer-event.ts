@@ -3,12 +3,15 @@ import { buildersOfElement, buildersOfSecret, dependentConnections } from '../co
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { type EventBus, raiseInTurn } from '../events/event-bus.ts'
+import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
+import type { Clearing } from '../fleet/clearing.ts'
 import type { FleetRecords } from '../fleet/fleet-records.ts'
 import { recordNameOf } from '../fleet/record-store.ts'
 import type { SecretsVersion } from '../fleet/secrets-version.ts'
 import type { TokenRejecter } from '../get-token/reject-token.ts'
 import { ignoreCoolingDown } from '../get-token/token-error.ts'
 import type { KeyPublisher } from '../key-lifecycle/publish-keys.ts'
+import type { Log } from '../log/log-event.ts'
 import type { Announcer, Renewal } from './announce-renewals.ts'
 import type { IncomingEvent } from './incoming-event.ts'
 import type { ConnectionRefresher } from './refresh-connection.ts'
@@ -23,16 +26,18 @@ export interface EventAnswererDependencies {
   readonly renewer: TokenRenewer
   readonly refresher: ConnectionRefresher
   readonly secretsVersion: SecretsVersion
+  readonly clearing: Clearing
   readonly keyPublisher: KeyPublisher
   readonly events: EventBus
   readonly announcer: Announcer
   readonly now: () => number
+  readonly log: Log
 }
 
 /** Does what events ask for: an event only says what to look at, so that one that comes twice, late or out of order does no harm. */
 export function createEventAnswerer(dependencies: EventAnswererDependencies) {
   const { elements, deployment, records, rejections, renewer, refresher } = dependencies
-  const { secretsVersion, keyPublisher, events, announcer, now } = dependencies
+  const { secretsVersion, clearing, keyPublisher, events, announcer, now, log } = dependencies
 
   /** Publishes the public keys that an event may have changed: servers should know them before they are used. */
   async function publishKeys(event: IncomingEvent, deadline: number): Promise<void> {
@@ -85,7 +90,7 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
         return []
       case 'ClearTokenCache':
         if (event.connection !== undefined) return await refresher.clear(event.connection, deadline)
-        await raiseForEach('ClearTokenCache', await elements.ids('endpointConnection'))
+        await clearAll(deadline)
         return []
       case 'Ignored':
         return []
@@ -99,6 +104,20 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
   ): Promise<readonly Renewal[]> {
     const name = recordNameOf(connection, tokenId)
     return name ? [await renewer.renew({ name, tokenId, freshUntil, deadline })] : []
+  }
+
+  async function clearAll(deadline: number): Promise<void> {
+    if (!(await clearing.begin(deadline))) {
+      log({ event: 'clearing_skipped' })
+      return
+    }
+    try {
+      await raiseForEach('ClearTokenCache', await elements.ids('endpointConnection'))
+    } catch (error) {
+      // The event comes again, and must not find that it was answered.
+      await unlessUnavailable(() => clearing.giveUp(deadline), undefined)
+      throw error
+    }
   }
 
   /** Each in a message of its own: one that fails is repeated by itself. */

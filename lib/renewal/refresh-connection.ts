@@ -4,6 +4,7 @@ import type { ConnectionCache, KnownConnection } from '../configuration/connecti
 import { ElementStoreError } from '../configuration/element-store.ts'
 import { UnknownConnectionError } from '../configuration/finding.ts'
 import { CacheUnavailableError, retryWhileCacheUnavailable } from '../fleet/circuit-breaker.ts'
+import { wasJustCleared } from '../fleet/clearing.ts'
 import {
   activated,
   type ConnectionRecord,
@@ -14,6 +15,7 @@ import {
 } from '../fleet/connection-record.ts'
 import type { FleetRecords } from '../fleet/fleet-records.ts'
 import { revisionOf } from '../get-token/from-server.ts'
+import type { Log } from '../log/log-event.ts'
 import type { Renewal } from './announce-renewals.ts'
 import type { TokenRenewer } from './renew-token.ts'
 import type { TokenStager } from './stage-tokens.ts'
@@ -32,13 +34,14 @@ export interface ConnectionRefresherDependencies {
   readonly renewer: TokenRenewer
   readonly now: () => number
   readonly pause: Pause
+  readonly log: Log
 }
 
 /** Sees to it that the fleet goes by a connection's elements as they are now. */
 export type ConnectionRefresher = ReturnType<typeof createConnectionRefresher>
 
 export function createConnectionRefresher(dependencies: ConnectionRefresherDependencies) {
-  const { connections, records, stager, renewer, now, pause } = dependencies
+  const { connections, records, stager, renewer, now, pause, log } = dependencies
 
   /*
    *   read record -> read elements -> stage -> obtain tokens -> read elements -> activate
@@ -140,14 +143,20 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     },
 
     /**
-     * Ends all tokens of a connection, and obtains those that are kept warm anew.
+     * Ends all tokens of a connection, and obtains those that are kept warm anew; unless another process did so a moment ago.
      * @param deadline milliseconds since the epoch
      * @throws {CacheUnavailableError}
      */
     async clear(name: string, deadline: number): Promise<readonly Renewal[]> {
       const [known] = await records.readConnections([name], deadline)
-      const after = await records.amendConnection(name, known, (before) => before && cleared(before, now()), deadline)
-      return after ? await renewer.renewVariants(name, after, new Map(), deadline) : []
+      let isTooSoon = false
+      const clear = (before: ConnectionRecord | undefined) => {
+        isTooSoon = wasJustCleared(before?.clearedAt, now())
+        return before && !isTooSoon ? cleared(before, now()) : undefined
+      }
+      const after = await records.amendConnection(name, known, clear, deadline)
+      if (isTooSoon) log({ event: 'clearing_skipped', connection: name })
+      return after && !isTooSoon ? await renewer.renewVariants(name, after, new Map(), deadline) : []
     },
   }
 }

@@ -39,7 +39,13 @@ function used(state: ConnectionState, ...uses: readonly (readonly [id: string, a
 const ids = ({ variants }: ConnectionState) => variants.map(({ id }) => id)
 
 test('what is known of a connection is read back as it was written', () => {
-  for (const state of [cold, warm, used(warm, ['token#a', now], ['token#b', now + 0.5]), withStaged(warm, 'g', now)])
+  for (const state of [
+    cold,
+    warm,
+    used(warm, ['token#a', now], ['token#b', now + 0.5]),
+    withStaged(warm, 'g', now),
+    cleared(warm, now),
+  ])
     assert.deepEqual(readBack(state), state)
 })
 

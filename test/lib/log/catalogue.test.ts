@@ -223,7 +223,9 @@ async function ofRefreshes(): Promise<readonly LogEvent[]> {
     now: tokens.time.now,
     log: (event) => (tokens.events as LogEvent[]).push(event),
   })
-  const bodies = ['{', JSON.stringify({ source: 'me', 'detail-type': 'ReconcileElements', detail: {} })]
+  const clear = { source: 'me', 'detail-type': 'ClearTokenCache', detail: { connection: 'conn' } }
+  const reconcile = { source: 'me', 'detail-type': 'ReconcileElements', detail: {} }
+  const bodies = ['{', ...[reconcile, clear, clear].map((event) => JSON.stringify(event))]
   const messages = bodies.map((body) => ({ messageId: body, body, attributes: { ApproximateReceiveCount: '1' } }))
   await tokens.time.until(handler({ Records: messages } as never, { getRemainingTimeInMillis: () => 60_000 } as never))
   return tokens.events

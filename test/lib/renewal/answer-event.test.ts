@@ -256,6 +256,62 @@ test('an operator clears all connections: each by an event of its own', async ()
   assert.equal(fleet.requests().length, 6)
 })
 
+test('thirty clearings of a connection in half a minute, in several processes, are two', async () => {
+  const fleet = createFleetWithEventBus(() => virtualToken(), { size: 3 })
+  const audiences = Array.from({ length: 20 }, (_, index) => `audience-${index}`)
+  await fleet.getAll(audiences)
+  for (let count = 0; count < 30; count++) {
+    fulfilled(await fleet.answer(clear, 3))
+    await fleet.time.advance(1_100)
+  }
+  assert.equal(fleet.requests().length, 3 * audiences.length)
+  const skipped = fleet.refreshers.flatMap(({ events }) => events.filter(({ event }) => event === 'clearing_skipped'))
+  assert.deepEqual(new Set(skipped.map((each) => JSON.stringify(each))).size, 1)
+  assert.equal(skipped.length, 3 * 30 - 2)
+})
+
+test('a clearing counts for half a minute, whatever becomes of the elements meanwhile', async () => {
+  const fleet = createFleetWithEventBus(() => virtualToken())
+  const clearAndCount = async () => {
+    const before = fleet.requests().length
+    fulfilled(await fleet.answer(clear))
+    return fleet.requests().length - before
+  }
+  await fleet.getAll(['one'])
+  fleet.change({ oAuth: { scope: 'read' } })
+  fulfilled(await fleet.answer({ type: 'ConnectionChanged', connection: 'conn' }))
+  assert.equal(await clearAndCount(), 1, 'new elements are no clearing')
+  fleet.change({ oAuth: { scope: 'write' } })
+  fulfilled(await fleet.answer({ type: 'ConnectionChanged', connection: 'conn' }))
+  await fleet.time.advance(29_000)
+  assert.equal(await clearAndCount(), 0)
+  await fleet.time.advance(2_000)
+  assert.equal(await clearAndCount(), 1)
+})
+
+test('all connections are cleared once in half a minute, however often and in how many processes that is asked for', async () => {
+  const fleet = await theMany()
+  const clearAll: IncomingEvent = { type: 'ClearTokenCache' }
+  for (let count = 0; count < 10; count++) fulfilled(await fleet.answer(clearAll, 2))
+  assert.equal(fleet.bus.of('ClearTokenCache').length, 3)
+  await fleet.deliver()
+  assert.equal(fleet.requests().length, 6)
+  await fleet.time.advance(31_000)
+  fulfilled(await fleet.answer(clearAll))
+  await fleet.deliver()
+  assert.equal(fleet.requests().length, 9)
+})
+
+test('a clearing of all connections that the bus did not take is begun anew when its event comes again', async () => {
+  const fleet = await theMany()
+  fleet.bus.refuse()
+  const [failed] = await fleet.answer({ type: 'ClearTokenCache' })
+  assert.equal(failed?.status, 'rejected')
+  fleet.bus.refuse(false)
+  fulfilled(await fleet.answer({ type: 'ClearTokenCache' }))
+  assert.equal(fleet.bus.of('ClearTokenCache').length, 3)
+})
+
 test('a change of an element is told to the connections that depend on it, and to no other', async () => {
   for (const [kind, id, dependents] of [
     ['jwtBuilder', 'theBuilder', ['conn', 'second']],

@@ -62,6 +62,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   renewal_failed: true,
   event_not_raised: true,
   warm_run_ended: true,
+  clearing_skipped: true,
   event_answered: true,
   event_failed: true,
   dead_letter_not_taken: true,
