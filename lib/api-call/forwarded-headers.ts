@@ -59,7 +59,7 @@ export function forwardedHeaders(headers: Headers, cookies: readonly string[] = 
 export function returnedHeaders<T extends string | readonly string[]>(
   headers: Readonly<Record<string, T>>,
 ): Record<string, T> {
-  const isSpoofed = /\btokenwell\b/i.test(String(headers['proxy-status'] ?? ''))
+  const isSpoofed = /\btokenwell\b/i.test(allOf(headers, 'proxy-status'))
   return endToEnd(headers, (name) => name === 'content-length' || (name === 'proxy-status' && isSpoofed))
 }
 
@@ -69,7 +69,7 @@ function endToEnd<T>(
   isLeftOut: (name: string) => boolean,
 ): Record<string, T> {
   const listed = new Set(
-    String(headerOf(headers, 'connection') ?? '')
+    allOf(headers, 'connection')
       .toLowerCase()
       .split(/[\s,]+/)
       .filter(Boolean),
@@ -85,8 +85,10 @@ function isNotForwarded(name: string): boolean {
   return notForwarded.has(name) || name.startsWith('x-forwarded-')
 }
 
-function headerOf<T>(headers: Readonly<Record<string, T>>, name: string): T | undefined {
-  return Object.entries(headers).find(([given]) => given.toLowerCase() === name)?.[1]
+/** All values of that name, in whichever letters it is written, as one (RFC 9110 sections 5.1 and 5.3). */
+function allOf(headers: Readonly<Record<string, unknown>>, name: string): string {
+  const values = Object.entries(headers).flatMap(([given, value]) => (given.toLowerCase() === name ? [value] : []))
+  return values.join(',')
 }
 
 /** RFC 9110 sections 5.1 and 5.5. */

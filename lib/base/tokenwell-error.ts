@@ -111,9 +111,13 @@ export function unexpectedReason(error: unknown): string {
   return [kind, ...frames.slice(0, 5)].join(' ')
 }
 
-/** A stack begins with the message, of which a line may look like a frame. */
+/**
+ * A stack begins with kind and message, of which a line may look like a frame. Where it doesn't begin with the message as it
+ * is now, or goes on by anything but frames, nobody can tell them apart, and there are none.
+ */
 function framesOf({ message, stack = '' }: Error): string[] {
-  const at = stack.indexOf(message)
-  const afterMessage = at < 0 ? '' : stack.slice(at + message.length)
-  return afterMessage.split('\n').flatMap((line) => (/^\s+at /.test(line) ? [line.trim()] : []))
+  const [kind = ''] = /^[\w$]+( \[\w+\])?/.exec(stack) ?? []
+  const header = message === '' ? kind : `${kind}: ${message}`
+  const afterHeader = stack.startsWith(header) ? stack.slice(header.length) : ''
+  return /^(?:\n {4}at .+)+$/.test(afterHeader) ? afterHeader.trim().split('\n    ') : []
 }

@@ -13,6 +13,7 @@ import {
 import type { HttpAnswer } from '../../support/functions/function-caller.ts'
 import { type GivenSecrets, writeSecret } from '../../support/functions/load-function.ts'
 import { plant } from '../../support/output/canary.ts'
+import { allowOldTls } from '../../support/process/this-process.ts'
 import {
   createClientCertificate,
   packPkcs12,
@@ -174,6 +175,7 @@ async function createWeak(): Promise<ServerCertificate> {
 }
 
 test('an API that speaks TLS 1.1 at most is refused, with a sentence that names sslProtocol', async (t) => {
+  allowOldTls(t)
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
   const api = await startScriptedApi(t, undefined, old)
   await assertRefused(await callsTo(t, api), api, 'tls_alert_received', /PROTOCOL_VERSION\): .*sslProtocol/)

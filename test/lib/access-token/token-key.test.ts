@@ -5,25 +5,76 @@ import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { tokenKey } from '../../../lib/access-token/token.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 
-const name = fc.string({ minLength: 1, maxLength: 6 })
+/** Few letters, so that two requests are often nearly the same: what separates, what quotes, and capitals. */
+const letters = ['a', 'b', 'ab', 'A', 'B', ',', '"', ' ', '\\', '[', ']']
+const name = fc.array(fc.constantFrom(...letters), { minLength: 1, maxLength: 3 }).map((drawn) => drawn.join(''))
 const names = fc.array(name, { minLength: 1, maxLength: 4 })
-const request: fc.Arbitrary<TokenRequest> = fc
-  .record(
-    {
-      connection: name,
-      grantType: name,
-      scope: names,
-      resource: names,
-      audience: name,
-      username: name,
-      password: name,
-      further: fc.dictionary(name, name),
-      minimumSeconds: fc.nat(),
-      rejectedTokenId: name,
-    },
-    { requiredKeys: ['connection', 'further'] },
-  )
-  .map(({ password, ...rest }) => ({ ...rest, ...(password !== undefined && { password: new Secret(password) }) }))
+
+interface Fields extends Omit<TokenRequest, 'password'> {
+  readonly password?: string
+}
+
+const fields: fc.Arbitrary<Fields> = fc.record(
+  {
+    connection: name,
+    grantType: name,
+    scope: names,
+    resource: names,
+    audience: name,
+    username: name,
+    password: name,
+    further: fc.dictionary(name, name, { maxKeys: 3 }),
+    minimumSeconds: fc.nat(),
+    rejectedTokenId: name,
+  },
+  { requiredKeys: ['connection', 'further'] },
+)
+const request = fields.map(toRequest)
+
+function toRequest({ password, ...rest }: Fields): TokenRequest {
+  return { ...rest, ...(password !== undefined && { password: new Secret(password) }) }
+}
+
+/** Every request that differs from this one by one small change. */
+function neighboursOf(one: Fields): readonly Fields[] {
+  const texts = ['connection', 'audience', 'username', 'password'] as const
+  const lists = ['scope', 'resource'] as const
+  return [
+    ...texts.flatMap((field) => textsNear(one[field] ?? '').map((near) => ({ ...one, [field]: near }))),
+    ...lists.flatMap((field) => listsNear(one[field] ?? []).map((near) => ({ ...one, [field]: near }))),
+    ...listsNear(Object.entries(one.further).flat()).map((near) => ({ ...one, further: ofPairs(near) })),
+    // What was one field's is another's.
+    { ...one, scope: one.resource ?? [], resource: one.scope ?? [] },
+    { ...one, audience: one.username ?? '', username: one.audience ?? '' },
+    { ...one, username: one.password ?? '', password: one.username ?? '' },
+    { ...one, further: ofPairs(['audience', one.audience ?? '']), audience: '' },
+  ]
+}
+
+function textsNear(text: string): readonly string[] {
+  const reversed = [...text].reverse().join('')
+  return [text.toLowerCase(), text.toUpperCase(), text.trim(), text.slice(1), `${text}a`, `${text} `, reversed]
+}
+
+/** Two members as one, one as two, one changed, one more, one less, one in another place. */
+function listsNear(list: readonly string[]): readonly (readonly string[])[] {
+  const [first = '', second = '', ...others] = list
+  const separators = ['', ' ', ',', '","']
+  return [
+    ...separators.map((separator) => [first + separator + second, ...others]),
+    ...separators.map((separator) => [...first.split(separator), ...list.slice(1)]),
+    ...textsNear(first).map((near) => [near, ...list.slice(1)]),
+    [...list, 'a'],
+    list.slice(1),
+    [...list.slice(1), ...list.slice(0, 1)],
+  ]
+}
+
+/** Names and values in turn as an object. */
+function ofPairs(inTurn: readonly string[]): Record<string, string> {
+  const pairs = inTurn.flatMap((key, index) => (index % 2 === 0 ? [[key, inTurn[index + 1] ?? '']] : []))
+  return Object.fromEntries(pairs)
+}
 
 /** What a request asks for, as a reader would compare it. */
 function asked({ scope, resource, password, further, ...rest }: TokenRequest): string {
@@ -45,11 +96,52 @@ function asked({ scope, resource, password, further, ...rest }: TokenRequest): s
 
 test('two requests have the same token key if, and only if, they ask for the same token', () => {
   fc.assert(
-    fc.property(request, request, (one, other) => {
-      assert.equal(tokenKey(one) === tokenKey(other), asked(one) === asked(other))
+    fc.property(fields, (drawn) => {
+      const one = toRequest(drawn)
+      for (const other of neighboursOf(drawn).map(toRequest))
+        assert.equal(tokenKey(one) === tokenKey(other), asked(one) === asked(other), asked(other))
     }),
-    { numRuns: 2000 },
+    { numRuns: 500 },
   )
+})
+
+test('what reads alike has different token keys: parts that are joined, split, or written in other letters', () => {
+  const base: TokenRequest = { connection: 'conn', further: {} }
+  const alike: Record<string, readonly TokenRequest[]> = {
+    scopes: [['a', 'b'], ['ab'], ['a b'], ['a,b'], ['a","b'], ['A', 'b']].map((scope) => ({ ...base, scope })),
+    resources: [['a', 'b'], ['ab'], ['a b'], ['a,b'], ['a","b'], ['A', 'b']].map((resource) => ({ ...base, resource })),
+    'scopes and resources': [
+      { ...base, scope: ['a'], resource: ['b'] },
+      { ...base, scope: ['a', 'b'] },
+      { ...base, resource: ['a', 'b'] },
+      { ...base, scope: ['b'], resource: ['a'] },
+    ],
+    'further parameters': [
+      { a: 'b', c: 'd' },
+      { a: 'bcd' },
+      { a: 'b","c","d' },
+      { ab: 'cd' },
+      { a: 'c', b: 'd' },
+      { A: 'b', c: 'd' },
+      { a: 'B', c: 'd' },
+    ].map((further) => ({ ...base, further })),
+    'user and password': [
+      { ...base, username: 'a', password: new Secret('b') },
+      { ...base, username: 'ab' },
+      { ...base, password: new Secret('ab') },
+      { ...base, username: 'b', password: new Secret('a') },
+      { ...base, username: 'A', password: new Secret('b') },
+      { ...base, username: 'a', password: new Secret('B') },
+    ],
+    'absent and empty': [
+      base,
+      { ...base, audience: '' },
+      { ...base, username: '' },
+      { ...base, password: new Secret('') },
+    ],
+  }
+  for (const [what, requests] of Object.entries(alike))
+    assert.equal(new Set(requests.map(tokenKey)).size, requests.length, what)
 })
 
 test('each field that can change the token changes the key', () => {
@@ -83,4 +175,21 @@ test('the order of scopes, resources and parameters changes nothing, nor does wh
       assert.equal(tokenKey(one), tokenKey(other))
     }),
   )
+})
+
+test('the form of a token key stays: it names the records of a cache that two versions share', () => {
+  const all: TokenRequest = {
+    connection: 'conn',
+    scope: ['b', 'a', 'b'],
+    resource: ['https://b', 'https://a'],
+    audience: 'the-audience',
+    username: 'the-user',
+    password: new Secret('the-password'),
+    further: { z: '1', a: '2' },
+  }
+  assert.equal(
+    tokenKey(all),
+    '["conn",["a","b"],["https://a","https://b"],"the-audience","the-user","the-password",[["a","2"],["z","1"]]]',
+  )
+  assert.equal(tokenKey({ connection: 'conn', further: {} }), '["conn",[],[],null,null,null,[]]')
 })

@@ -74,9 +74,18 @@ test('a token comes with 200 and no other status', () => {
     assert.throws(() => read(status, fine), isUnreadable(new RegExp(`status ${status} and no error code`)))
 })
 
-test('a redirect is told as one, whatever it holds', () => {
-  for (const status of [300, 302, 307, 399])
-    assert.throws(() => read(status, fine), isUnreadable(new RegExp(`redirects \\(status ${status}\\)`)))
+test('a redirect is told as one, with what to do, whatever it holds', () => {
+  for (const status of [300, 301, 302, 303, 307, 308, 399])
+    for (const body of [fine, { error: 'invalid_client' }, { error: 'server_error' }, '<html>', ''])
+      assert.throws(
+        () => read(status, body),
+        isUnreadable(
+          new RegExp(
+            `^The token endpoint redirects \\(status ${status}\\), which is never followed: set tokenEndpoint to where it is\\.$`,
+          ),
+        ),
+      )
+  assert.throws(() => read(299, fine), isUnreadable(/status 299 and no error code/))
 })
 
 test('429, 502, 503 and 504 say to come back, whatever they hold, and so does an empty 200; 500 does not', () => {

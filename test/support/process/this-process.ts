@@ -1,5 +1,6 @@
 import { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
+import tls from 'node:tls'
 
 /** Sets environment variables until the test is over: the SDK reads them at a client's first call. */
 export function setEnvironment(t: Pick<TestContext, 'after'>, environment: Readonly<Record<string, string>>): void {
@@ -51,4 +52,11 @@ function hostOf([first, second]: readonly unknown[]): string | undefined {
   if (typeof options !== 'object' || options === null) return typeof second === 'string' ? second : 'localhost'
   const { host = 'localhost', path } = options as { readonly host?: string; readonly path?: string }
   return typeof path === 'string' ? undefined : host
+}
+
+/** As `NODE_OPTIONS=--tls-min-v1.0 --tls-cipher-list=...` makes it: by default this process speaks TLS 1.0 and 1.1, too, until the test ends. */
+export function allowOldTls(t: Pick<TestContext, 'after'>): void {
+  const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls
+  Object.assign(tls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0' })
+  t.after(() => Object.assign(tls, { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS }))
 }

@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { InvalidRequestError } from '../../../lib/admission/admit-request.ts'
+import { forwardedHeaders, returnedHeaders } from '../../../lib/api-call/forwarded-headers.ts'
+
+/* RFC 9110 section 5.1: the name of a header means the same in whichever letters it is written. */
+
+const spellings: readonly ((name: string) => string)[] = [
+  (name) => name,
+  (name) => name.toUpperCase(),
+  (name) => name.replace(/\b[a-z]/g, (letter) => letter.toUpperCase()),
+  (name) => name.slice(0, -1) + name.slice(-1).toUpperCase(),
+]
+
+const hopByHop = [
+  'connection',
+  'expect',
+  'keep-alive',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]
+const callersOwn = [
+  'amz-sdk-invocation-id',
+  'amz-sdk-request',
+  'authorization',
+  'content-length',
+  'forwarded',
+  'host',
+  'via',
+  'x-amz-algorithm',
+  'x-amz-cf-id',
+  'x-amz-content-sha256',
+  'x-amz-credential',
+  'x-amz-date',
+  'x-amz-expires',
+  'x-amz-region-set',
+  'x-amz-security-token',
+  'x-amz-signature',
+  'x-amz-signedheaders',
+  'x-amzn-trace-id',
+  'x-forwarded-for',
+  'x-forwarded-anything',
+]
+
+test('a header of one hop, or of how the caller came here, is not forwarded, in whichever letters it is written', () => {
+  for (const name of [...hopByHop, ...callersOwn])
+    for (const spell of spellings)
+      assert.deepEqual(forwardedHeaders({ [spell(name)]: 'x', accept: '*/*' }), { accept: '*/*' }, spell(name))
+})
+
+test('a header of one hop, and the length, is not returned, in whichever letters it is written', () => {
+  for (const name of [...hopByHop, 'content-length'])
+    for (const spell of spellings)
+      assert.deepEqual(returnedHeaders({ [spell(name)]: 'x', etag: 'y' }), { etag: 'y' }, spell(name))
+})
+
+test('what connection lists stays here both ways, in whichever letters either is written', () => {
+  for (const spell of spellings)
+    for (const spellListed of spellings) {
+      const headers = {
+        [spell('connection')]: `close,${spellListed('x-a')} ,\t${spellListed('x-b')}`,
+        'X-A': '1',
+        'x-b': '2',
+        'x-c': '3',
+      }
+      assert.deepEqual(forwardedHeaders(headers), { 'x-c': '3' })
+      assert.deepEqual(returnedHeaders(headers), { 'x-c': '3' })
+    }
+  assert.deepEqual(forwardedHeaders({ connection: 'x-a', Connection: 'x-b', 'x-a': '1', 'x-b': '2' }), {})
+  assert.deepEqual(returnedHeaders({ Connection: ['x-a', 'X-B'], 'x-a': ['1'], 'x-b': ['2'], 'x-c': ['3'] }), {
+    'x-c': ['3'],
+  })
+})
+
+test('a proxy-status that names Tokenwell is dropped, in whichever letters both are written, and another is returned', () => {
+  for (const spell of spellings)
+    for (const name of ['tokenwell', 'Tokenwell', 'TOKENWELL'])
+      for (const value of [name, `${name}; error=dns_error`, `cdn, "${name}"; error=dns_error`, `cdn, ${name}`])
+        assert.deepEqual(returnedHeaders({ [spell('proxy-status')]: value }), {}, `${spell('proxy-status')}: ${value}`)
+  for (const value of ['cdn.example; hit', 'mytokenwells; error=dns_error'])
+    assert.deepEqual(returnedHeaders({ 'proxy-status': value }), { 'proxy-status': value })
+})
+
+test('every other header is forwarded by its name in small letters, and cookies as one', () => {
+  assert.deepEqual(forwardedHeaders({ 'X-Mine': 'a', 'x-forwardedness': 'b', 'X-None': undefined }, ['a=1', 'b=2']), {
+    'x-mine': 'a',
+    'x-forwardedness': 'b',
+    cookie: 'a=1; b=2',
+  })
+  assert.deepEqual(forwardedHeaders({ Cookie: 'c=3' }), { cookie: 'c=3' })
+})
+
+test('a header that no HTTP message can have is a mistake of the caller', () => {
+  for (const name of ['', 'a b', 'a:', 'ä', 'a\n', '\na', 'a\0'])
+    assert.throws(() => forwardedHeaders({ [name]: 'x' }), InvalidRequestError, JSON.stringify(name))
+  for (const value of ['a\n', '\nb', 'a\r\nb: c', '\0', '\x7f', '\u0100'])
+    assert.throws(() => forwardedHeaders({ 'x-a': value }), InvalidRequestError, JSON.stringify(value))
+  const whatever = { "!#$%&'*+.^_`|~-09az": '\t !~\x80\xff', 'x-empty': '' }
+  assert.deepEqual(forwardedHeaders(whatever), whatever)
+})

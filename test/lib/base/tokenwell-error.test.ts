@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { unexpectedReason } from '../../../lib/base/tokenwell-error.ts'
+
+/* An error that isn't ours is shown by kind and place. A line of its message may look like a frame of its stack. */
+
+const secret = 'tr0ub4dor-and-3-more-words'
+const frame = `    at ${secret} (file:///${secret}.js:1:1)`
+
+/** Messages with a secret alone on a line, as a frame is. */
+const messages = [
+  `no luck with ${secret}\n${frame}`,
+  `no luck\n${frame}\n${frame}`,
+  `\n${frame}`,
+  `no luck\n${frame}\nand so on`,
+  `no luck\n\n${frame}`,
+]
+
+/** What happens to the message of an error after it was made, while its stack stays. */
+const changes: Readonly<Record<string, (message: string) => string>> = {
+  'is prefixed': (message) => `by way of somebody: ${message}`,
+  'is put into other words': () => 'no luck at all',
+  'is as long as its first line was': (message) => 'x'.repeat(message.indexOf('\n')),
+  'is emptied': () => '',
+  'is cut': (message) => message.slice(0, 4),
+  'is one letter that the kind has, too': () => 'E',
+  'is the name of the error': () => 'Error',
+  'is a frame': () => frame.trim(),
+}
+
+test('of an error that is not ours its kind and at most five frames are shown', () => {
+  const makeDeepDown = (depth: number): Error =>
+    depth === 0 ? new TypeError(`no luck with ${secret}\n${frame}`) : makeDeepDown(depth - 1)
+  const [kind, ...frames] = unexpectedReason(makeDeepDown(20)).split(' at ')
+  assert.equal(kind, 'TypeError')
+  assert.equal(frames.length, 5)
+  for (const each of frames) assert.match(each, /^makeDeepDown \(.*tokenwell-error\.test\.ts:\d+:\d+\)$/)
+})
+
+test('an error without a message, or with a code beside its name, has frames, too', () => {
+  const withCode = new TypeError('no luck')
+  withCode.stack = withCode.stack?.replace('TypeError', 'TypeError [ERR_NO_LUCK]') ?? ''
+  for (const error of [new RangeError(), withCode]) assert.match(unexpectedReason(error), /Error at .*\.test\.ts/)
+})
+
+test('an error has its kind alone where it has no stack, and what is none is shown by its type', () => {
+  const error = new Error(secret)
+  delete error.stack
+  assert.equal(unexpectedReason(error), 'Error')
+  assert.deepEqual([secret, { stack: frame }, undefined, 7].map(unexpectedReason), [
+    'string',
+    'object',
+    'undefined',
+    'number',
+  ])
+})
+
+for (const [what, change] of Object.entries(changes))
+  test(`no line of the message is shown as a frame where it ${what} after the error was made`, () => {
+    for (const message of messages) {
+      const error = new Error(message)
+      // V8 writes a stack when it is first read, with the message as it is then.
+      assert.ok(error.stack?.includes(secret))
+      error.message = change(message)
+      assert.ok(!unexpectedReason(error).includes(secret), `${message} -> ${error.message}`)
+    }
+  })
+
+test('nor where only the first line of the message was kept and what follows in the stack is not all frames', () => {
+  for (const message of [`no luck\n${frame}\nand so on`, `no luck\nand so on\n${frame}`, `no luck\n\n${frame}`]) {
+    const error = new Error(message)
+    assert.ok(error.stack?.includes(secret))
+    error.message = 'no luck'
+    assert.equal(unexpectedReason(error), 'Error', message)
+  }
+})
