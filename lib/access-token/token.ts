@@ -55,8 +55,8 @@ export function repeatableRequest(request: TokenRequest): RepeatableRequest | un
 }
 
 /**
- * The name of the one token that may answer a request, made from the request alone; the same for cache, single flight
- * and lease. It covers all that can change the token. It holds the password: a key for memory, never to be written down.
+ * Names the one token that may answer a request, made from the request alone. It covers all that can change the token. It
+ * holds the password, so nobody keeps it or writes it down: memory and the shared records are named by digests of it.
  */
 export type TokenKey = string & { readonly tokenKey: true }
 

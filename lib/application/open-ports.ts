@@ -6,14 +6,14 @@ import type { Environment } from './environment.ts'
 import { openElements, openEvents, openSecretRotation, openTokenEndpoint } from './open-adapters.ts'
 import { openStorePorts } from './open-store-ports.ts'
 
-const maximumTokens = 10_000
+const memoryLimits = { maximumTokens: 10_000, maximumBytes: 64 * 1024 * 1024 }
 
 /** Opens what the environment names; each client is loaded at its first use. */
 export function openPorts(environment: Environment): Ports {
   const { deployment, memoryMaximumSeconds, ...places } = environment
   const { stage } = deployment
   const storePorts = openStorePorts(environment)
-  const { secrets, now, pause, log } = storePorts
+  const { secrets, now, randomId, pause, log } = storePorts
   const elements = openElements(places.elements, stage)
   return {
     ...storePorts,
@@ -22,7 +22,7 @@ export function openPorts(environment: Environment): Ports {
     secretRotation: openSecretRotation(places.secrets, stage),
     signers: createSignerCache(secrets, now),
     tokenEndpoint: openTokenEndpoint(secrets, now),
-    memory: createTokenMemory({ maximumTokens }),
+    memory: createTokenMemory(memoryLimits, randomId()),
     memoryMaximumSeconds,
     events: openEvents(places.events, stage),
   }

@@ -4,8 +4,8 @@ import {
   isAnswer,
   leastSecondsLeft,
   type Token,
-  type TokenKey,
   type TokenRequest,
+  tokenKey,
 } from '../access-token/token.ts'
 import { type Admission, admit } from '../admission/admit-request.ts'
 import { type Backoff, jitteredDelay, type Pause } from '../base/time.ts'
@@ -18,7 +18,7 @@ import { answerReserveMilliseconds } from '../token-endpoint/token-endpoint.ts'
 import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import type { FromServer, Obtained, TokenNeed } from './from-server.ts'
 import type { Look, SharedFailure, TokenCache } from './token-cache.ts'
-import type { TokenMemory } from './token-memory.ts'
+import type { MemoryKey, TokenMemory } from './token-memory.ts'
 
 /** Before a process looks again whether another one has renewed a stale token. */
 const renewalLookMilliseconds = 1_000
@@ -36,7 +36,7 @@ export interface FoundToken {
 }
 
 export interface TokenLookup {
-  readonly key: TokenKey
+  readonly key: MemoryKey
   readonly request: CallerRequest
   /** Milliseconds since the epoch by which the caller needs an answer. */
   readonly deadline: number
@@ -94,10 +94,10 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     }
   }
 
-  async function lookFor({ key, request, deadline, cached }: TokenLookup): Promise<Look | 'unavailable'> {
+  async function lookFor({ request, deadline, cached }: TokenLookup): Promise<Look | 'unavailable'> {
     const isUsable = cached && isAnswer(cached, request, now())
     const waitUntil = isUsable ? now() : deadline - attemptMilliseconds
-    return await unlessUnavailable(() => cache.look(request.connection, key, waitUntil), 'unavailable')
+    return await unlessUnavailable(() => cache.look(request.connection, tokenKey(request), waitUntil), 'unavailable')
   }
 
   async function obtainUnlessOthersDo(

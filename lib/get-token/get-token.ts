@@ -1,5 +1,5 @@
 import { isFresh, lifetimeSeconds, secondsLeft } from '../access-token/lifetime.ts'
-import { type CallerRequest, isAnswer, leastSecondsLeft, type Token, tokenKey } from '../access-token/token.ts'
+import { type CallerRequest, isAnswer, leastSecondsLeft, type Token } from '../access-token/token.ts'
 import { admitGrantType, InvalidRequestError } from '../admission/admit-request.ts'
 import { createSingleFlight } from '../base/single-flight.ts'
 import type { Pause } from '../base/time.ts'
@@ -62,7 +62,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
      * @throws {TokenwellError} what kept it from being obtained
      */
     async get(request: CallerRequest, deadline: number): Promise<HandedOutToken> {
-      const key = tokenKey(request)
+      const key = memory.keyOf(request)
       const { connection, rejectedTokenId } = request
       if (rejectedTokenId !== undefined) await rejections.drop(connection, rejectedTokenId)
 

@@ -1,5 +1,9 @@
+import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
-import type { Token, TokenKey } from '../access-token/token.ts'
+import { type Token, type TokenRequest, tokenKey } from '../access-token/token.ts'
+
+/** Names a token in the memory of one process: a digest, from which nobody reads the password that a token key covers. */
+export type MemoryKey = string & { readonly memoryKey: true }
 
 export interface CachedToken {
   readonly token: Token
@@ -25,40 +29,55 @@ interface Entry {
   readonly rejectedAt?: number
 }
 
+export interface TokenMemoryLimits {
+  readonly maximumTokens: number
+  /** Of all tokens together, as `bytesOf` counts them. */
+  readonly maximumBytes: number
+}
+
 /**
  * The tokens of one process, the least recently used dropped first. A lookup costs the same however many there are. Whether
  * a token may still be used is for the reader to decide.
  */
 export type TokenMemory = ReturnType<typeof createTokenMemory>
 
-export function createTokenMemory({ maximumTokens }: { readonly maximumTokens: number }) {
-  const keysById = new Map<string, TokenKey>()
-  const entries = new LRUCache<TokenKey, Entry>({
+/** @param digestKey of this process alone, so that its digests match nobody else's; at least 16 random bytes, as text */
+export function createTokenMemory({ maximumTokens, maximumBytes }: TokenMemoryLimits, digestKey: string) {
+  const keysById = new Map<string, MemoryKey>()
+  const entries = new LRUCache<MemoryKey, Entry>({
     max: maximumTokens,
+    // A server's token has up to 64 KiB: bounded by number alone, 10,000 of them would exhaust the memory of a function.
+    maxSize: maximumBytes,
+    sizeCalculation: bytesOf,
     // Called for an entry that is evicted as for one that is overwritten: its id finds nothing any more.
     dispose: ({ cached }) => {
       if (cached) keysById.delete(cached.token.id)
     },
   })
 
-  function putEntry(key: TokenKey, entry: Entry): void {
+  function putEntry(key: MemoryKey, entry: Entry): void {
     entries.set(key, entry)
     if (entry.cached) keysById.set(entry.cached.token.id, key)
   }
 
-  function find(connection: string, tokenId: string): { readonly key: TokenKey; readonly entry: Entry } | undefined {
+  function find(connection: string, tokenId: string): { readonly key: MemoryKey; readonly entry: Entry } | undefined {
     const key = keysById.get(tokenId)
     const entry = key && entries.peek(key)
     return key && entry?.cached?.token.connection === connection ? { key, entry } : undefined
   }
 
   return {
-    get(key: TokenKey): CachedToken | undefined {
+    /** Of all that can change the token. One hash of text behind a key of fixed length: HMAC would take four times as long. */
+    keyOf(request: TokenRequest): MemoryKey {
+      return hash('sha256', digestKey + tokenKey(request), 'base64url') as MemoryKey
+    },
+
+    get(key: MemoryKey): CachedToken | undefined {
       return entries.get(key)?.cached
     },
 
     /** @param confirmedAt when the fleet was last asked whether it is still that one, in milliseconds since the epoch */
-    put(key: TokenKey, token: Token, confirmedAt: number): void {
+    put(key: MemoryKey, token: Token, confirmedAt: number): void {
       putEntry(key, { ...entries.peek(key), cached: { token, confirmedAt } })
     },
 
@@ -78,4 +97,15 @@ export function createTokenMemory({ maximumTokens }: { readonly maximumTokens: n
       return { outcome: 'dropped' }
     },
   }
+}
+
+/** Key, ids and times, and what the maps add to them. */
+const entryBytes = 1_000
+/** The most that V8 takes for one. */
+const bytesPerCharacter = 2
+
+function bytesOf({ cached }: Entry): number {
+  if (!cached) return entryBytes
+  const { accessToken, scope = '' } = cached.token
+  return entryBytes + bytesPerCharacter * (accessToken.length + scope.length)
 }

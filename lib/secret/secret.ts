@@ -18,6 +18,11 @@ export class Secret {
     return this.#text
   }
 
+  /** In UTF-16 code units. */
+  get length(): number {
+    return this.#text.length
+  }
+
   /** Compares all bytes, so that the time it takes tells nothing. */
   equals(other: Secret): boolean {
     const [a, b] = [Buffer.from(this.#text), Buffer.from(other.#text)]

@@ -4,8 +4,8 @@ import { createConnectionCache } from '../../lib/configuration/connection-cache.
 import type { Kind } from '../../lib/configuration/element.ts'
 import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { readElement } from '../../lib/configuration/read-element.ts'
-import { createTokenMemory } from '../../lib/get-token/token-memory.ts'
 import { exampleElements, type RawElements } from '../support/elements/elements.ts'
+import { someTokenMemory } from '../support/virtual/some-token.ts'
 import type { FarEnd } from './far-end.ts'
 import { shown } from './picture.ts'
 import type { Report } from './report.ts'
@@ -95,7 +95,7 @@ async function createSet(t: CleanUp, farEnd: FarEnd, size: number) {
     elements,
     connections: createConnectionCache({ elements, deployment, now, pause, log }),
     store: memoryRecords({ maximumRecords: 4 * size }),
-    memory: createTokenMemory({ maximumTokens: size }),
+    memory: someTokenMemory(size),
     // The spread of a run's first requests is time that nobody works.
     random: () => 0,
     log() {},

@@ -1,5 +1,6 @@
 import type { Ports } from '../../lib/application/application.ts'
 import { RecordStoreError } from '../../lib/fleet/record-store.ts'
+import { someTokenMemory } from '../support/virtual/some-token.ts'
 import type { Bench } from './benches.ts'
 import type { FarEnd } from './far-end.ts'
 import { createOwnTokenFloor, createTokenFloor } from './floors.ts'
@@ -20,7 +21,7 @@ const ownFloor = 'the same by the parts of Tokenwell'
 const none = () => Promise.reject(new RecordStoreError('there is none'))
 const withoutCache: Partial<Ports> = {
   store: { read: none, write: none, due: none },
-  memory: { get: () => undefined, put() {}, forget() {}, invalidate: () => ({ outcome: 'absent' }) },
+  memory: { ...someTokenMemory(1), get: () => undefined, put() {} },
 }
 
 export function newTokenBench(algorithm: PeerAlgorithm): Bench {

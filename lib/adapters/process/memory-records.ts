@@ -1,9 +1,20 @@
 import { LRUCache } from 'lru-cache'
 import { type RecordStore, readRecordName, recordNameText, type StoredRecord } from '../../fleet/record-store.ts'
 
+/** Of all records together, as `bytesOf` counts them. */
+const maximumBytes = 64 * 1024 * 1024
+/** Name, version and times, and what the map adds to them. */
+const recordBytes = 1_000
+/** The most that V8 takes for one. */
+const bytesPerCharacter = 2
+
 /** Records of one process, the least recently used dropped first. */
 export function memoryRecords({ maximumRecords }: { readonly maximumRecords: number }): RecordStore {
-  const records = new LRUCache<string, StoredRecord>({ max: maximumRecords })
+  const records = new LRUCache<string, StoredRecord>({
+    max: maximumRecords,
+    maxSize: maximumBytes,
+    sizeCalculation: bytesOf,
+  })
 
   return {
     async read(names) {
@@ -24,4 +35,9 @@ export function memoryRecords({ maximumRecords }: { readonly maximumRecords: num
       return first.flatMap(({ key }) => readRecordName(key) ?? [])
     },
   }
+}
+
+function bytesOf({ fields }: StoredRecord): number {
+  const texts = Object.values(fields).filter((value) => typeof value === 'string')
+  return texts.reduce((sum, text) => sum + bytesPerCharacter * text.length, recordBytes)
 }

@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
-import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import {
   type IssueTokenByTestClock,
@@ -11,6 +10,7 @@ import {
 import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
 import { tokenAnswer } from '../../support/functions/issue-token-with-scripted-server.ts'
 import { createHttpEvent, type HttpRequest, tokenRequest } from '../../support/functions/load-function.ts'
+import { someTokenMemory } from '../../support/virtual/some-token.ts'
 
 const drop = { method: 'DELETE', path: '/connections/conn/token', query: 'token_id=AAAAAAAAAAAAAAAAAAAAAA' }
 
@@ -136,7 +136,7 @@ test('a DELETE that could not be done is no 204', async (t) => {
     throw new Error('a fault of ours')
   }
   const stage = await startIssueTokenByTestClock(t, {
-    memory: { ...createTokenMemory({ maximumTokens: 1 }), invalidate: broken },
+    memory: { ...someTokenMemory(1), invalidate: broken },
   })
   assert.equal((await answerOf(stage, drop)).status, 500)
 })

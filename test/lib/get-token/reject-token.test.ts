@@ -5,8 +5,7 @@ import { createTokenRejecter, type TokenRejecterDependencies } from '../../../li
 import type { TokenCache } from '../../../lib/get-token/token-cache.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import type { Invalidation } from '../../../lib/get-token/token-memory.ts'
-import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
-import { someToken, someTokenKey } from '../../support/virtual/some-token.ts'
+import { someMemoryKey, someToken, someTokenMemory } from '../../support/virtual/some-token.ts'
 
 /** The part of a fleet that a rejection needs. */
 function fleetThat(invalidate: () => Promise<Invalidation | undefined>): Pick<TokenCache, 'invalidate'> {
@@ -21,10 +20,10 @@ function rejecting(parts: Pick<TokenRejecterDependencies, 'memory' | 'cache' | '
 const unavailable = fleetThat(() => Promise.reject(new CacheUnavailableError('it failed a moment ago')))
 
 test('without a fleet to ask, one token key loses a token by rejection once in 10 s, to the millisecond', async () => {
-  const memory = createTokenMemory({ maximumTokens: 10 })
+  const memory = someTokenMemory(10)
   let now = 50_000
   const rejectToken = rejecting({ memory, cache: unavailable, now: () => now })
-  const [key, first, second] = [someTokenKey(), someToken(), someToken()]
+  const [key, first, second] = [someMemoryKey(), someToken(), someToken()]
   memory.put(key, first, 0)
   await rejectToken('conn', first.id)
   assert.equal(memory.get(key), undefined)
@@ -52,10 +51,10 @@ test('without a fleet to ask, one token key loses a token by rejection once in 1
 
 for (const outcome of ['dropped', 'absent'] as const)
   test(`what the fleet says counts: ${outcome} there is forgotten here`, async () => {
-    const memory = createTokenMemory({ maximumTokens: 10 })
+    const memory = someTokenMemory(10)
     const cache = fleetThat(() => Promise.resolve({ outcome }))
     const rejectToken = rejecting({ memory, cache, now: () => 0 })
-    const [key, token] = [someTokenKey(), someToken()]
+    const [key, token] = [someMemoryKey(), someToken()]
     memory.put(key, token, 0)
     await rejectToken('other', token.id)
     assert.ok(memory.get(key), 'a token id is valid under its own connection only')
@@ -64,19 +63,19 @@ for (const outcome of ['dropped', 'absent'] as const)
   })
 
 test('what the fleet keeps for a while is kept here, too', async () => {
-  const memory = createTokenMemory({ maximumTokens: 10 })
+  const memory = someTokenMemory(10)
   const cache = fleetThat(() => Promise.resolve({ outcome: 'too_soon', retryAt: 4_000 }))
   const rejectToken = rejecting({ memory, cache, now: () => 0 })
-  const [key, token] = [someTokenKey(), someToken()]
+  const [key, token] = [someMemoryKey(), someToken()]
   memory.put(key, token, 0)
   await assert.rejects(rejectToken('conn', token.id), { code: 'cooling_down', retryAfterSeconds: 4 })
   assert.ok(memory.get(key))
 })
 
 test('a token that the fleet never had is judged by this process alone', async () => {
-  const memory = createTokenMemory({ maximumTokens: 10 })
+  const memory = someTokenMemory(10)
   const rejectToken = rejecting({ memory, cache: fleetThat(() => Promise.resolve(undefined)), now: () => 0 })
-  const [key, first, second] = [someTokenKey(), someToken(), someToken()]
+  const [key, first, second] = [someMemoryKey(), someToken(), someToken()]
   memory.put(key, first, 0)
   await rejectToken('conn', first.id)
   memory.put(key, second, 0)

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
-import { someToken, someTokenKey } from '../../support/virtual/some-token.ts'
+import { someMemoryKey, someToken, someTokenMemory } from '../../support/virtual/some-token.ts'
 
 const rejectionOf = (tokenId: string, now = 0, connection = 'conn') => ({
   connection,
@@ -11,8 +10,8 @@ const rejectionOf = (tokenId: string, now = 0, connection = 'conn') => ({
 })
 
 test('memory is bounded: the least recently used token goes first, and its id with it', () => {
-  const memory = createTokenMemory({ maximumTokens: 2 })
-  const [a, b, c] = [someTokenKey(), someTokenKey(), someTokenKey()]
+  const memory = someTokenMemory(2)
+  const [a, b, c] = [someMemoryKey(), someMemoryKey(), someMemoryKey()]
   const tokenB = someToken()
   memory.put(a, someToken(), 0)
   memory.put(b, tokenB, 0)
@@ -25,18 +24,18 @@ test('memory is bounded: the least recently used token goes first, and its id wi
 })
 
 test('memory gives back what was put in, and when it was confirmed', () => {
-  const memory = createTokenMemory({ maximumTokens: 2 })
-  const [key, token] = [someTokenKey(), someToken()]
+  const memory = someTokenMemory(2)
+  const [key, token] = [someMemoryKey(), someToken()]
   memory.put(key, token, 5)
   assert.deepEqual(memory.get(key), { token, confirmedAt: 5 })
   memory.put(key, token, 9)
   assert.equal(memory.get(key)?.confirmedAt, 9)
-  assert.equal(memory.get(someTokenKey()), undefined)
+  assert.equal(memory.get(someMemoryKey()), undefined)
 })
 
 test('a newer token replaces the one before, whose id finds nothing any more', () => {
-  const memory = createTokenMemory({ maximumTokens: 2 })
-  const [key, older, newer] = [someTokenKey(), someToken(), someToken()]
+  const memory = someTokenMemory(2)
+  const [key, older, newer] = [someMemoryKey(), someToken(), someToken()]
   memory.put(key, older, 0)
   memory.put(key, newer, 0)
   assert.deepEqual(memory.invalidate(rejectionOf(older.id)), { outcome: 'absent' })
@@ -45,8 +44,8 @@ test('a newer token replaces the one before, whose id finds nothing any more', (
 })
 
 test('a token id is valid under its own connection only', () => {
-  const memory = createTokenMemory({ maximumTokens: 2 })
-  const [key, token] = [someTokenKey(), someToken()]
+  const memory = someTokenMemory(2)
+  const [key, token] = [someMemoryKey(), someToken()]
   memory.put(key, token, 0)
   assert.deepEqual(memory.invalidate(rejectionOf(token.id, 0, 'other')), { outcome: 'absent' })
   memory.forget('other', token.id)
@@ -54,8 +53,8 @@ test('a token id is valid under its own connection only', () => {
 })
 
 test('what replaced a rejected token stays for the interval, then may be dropped', () => {
-  const memory = createTokenMemory({ maximumTokens: 2 })
-  const [key, first, second] = [someTokenKey(), someToken(), someToken()]
+  const memory = someTokenMemory(2)
+  const [key, first, second] = [someMemoryKey(), someToken(), someToken()]
   memory.put(key, first, 0)
   assert.deepEqual(memory.invalidate(rejectionOf(first.id, 1_000)), { outcome: 'dropped' })
   memory.put(key, second, 0)

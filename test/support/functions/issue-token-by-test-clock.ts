@@ -7,7 +7,6 @@ import type { Application } from '../../../lib/application/application.ts'
 import type { Pause } from '../../../lib/base/time.ts'
 import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import type { TokenMemory } from '../../../lib/get-token/token-memory.ts'
-import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
 import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
@@ -15,6 +14,7 @@ import { localDeployment } from '../elements/element-store.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../elements/elements.ts'
 import { applicationWithDefaults } from '../virtual/default-ports.ts'
 import { singleVersionSecrets } from '../virtual/secret-stores.ts'
+import { someTokenMemory } from '../virtual/some-token.ts'
 import {
   type IssueTokenWithScriptedServer,
   type ScriptedAnswer,
@@ -55,7 +55,7 @@ export async function startIssueTokenByTestClock(
   options: IssueTokenByTestClockOptions = {},
 ): Promise<IssueTokenByTestClock> {
   const { changes, more, answer = tokenAnswer, onSecret, secretMilliseconds = 0, serverMilliseconds = 0 } = options
-  const { memory = createTokenMemory({ maximumTokens: 10 }) } = options
+  const { memory = someTokenMemory(10) } = options
   let time = testClockStart
   const now = () => time
   const server = await startIssueTokenWithScriptedServer(

@@ -3,8 +3,8 @@ import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createApplication, type Ports } from '../../../lib/application/application.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
-import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
 import { localDeployment } from '../elements/element-store.ts'
+import { someTokenMemory } from './some-token.ts'
 
 type Needed = 'connections' | 'secrets' | 'signers' | 'tokenEndpoint' | 'now' | 'pause' | 'log'
 
@@ -18,7 +18,7 @@ export function withDefaultPorts(ports: Pick<Ports, Needed> & Partial<Ports>): P
     store: memoryRecords({ maximumRecords: 1_000 }),
     sealing: withoutSealing(new Uint8Array(32)),
     budgetMilliseconds: 250,
-    memory: createTokenMemory({ maximumTokens: 1_000 }),
+    memory: someTokenMemory(1_000),
     memoryMaximumSeconds: Infinity,
     events: { isHeard: false, raise: () => Promise.resolve() },
     random: () => 0.5,

@@ -1,12 +1,22 @@
 import { randomBytes } from 'node:crypto'
 import type { Token } from '../../../lib/access-token/token.ts'
 import { type TokenKey, tokenKey } from '../../../lib/access-token/token.ts'
+import { createTokenMemory, type MemoryKey, type TokenMemory } from '../../../lib/get-token/token-memory.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 
 let made = 0
 
 export function someTokenKey(scope = `scope-${made++}`): TokenKey {
   return tokenKey({ connection: 'conn', scope: [scope], further: {} })
+}
+
+/** Of one process, with room for so many tokens. */
+export function someTokenMemory(maximumTokens = 1_000): TokenMemory {
+  return createTokenMemory({ maximumTokens, maximumBytes: 64 * 1024 * 1024 }, randomBytes(16).toString('base64url'))
+}
+
+export function someMemoryKey(scope = `scope-${made++}`): MemoryKey {
+  return someTokenMemory().keyOf({ connection: 'conn', scope: [scope], further: {} })
 }
 
 /** Obtained at the beginning of time, fresh for 200 s, usable for 270. */

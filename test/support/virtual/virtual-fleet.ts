@@ -9,12 +9,12 @@ import type { ConnectionCache } from '../../../lib/configuration/connection-cach
 import type { EventBus } from '../../../lib/events/event-bus.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { type Sealing, withoutSealing } from '../../../lib/fleet/sealing.ts'
-import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
 import type { TokenEndpoint } from '../../../lib/token-endpoint/token-endpoint.ts'
 import { plainConnection } from '../elements/plain-connection.ts'
 import { withDefaultPorts } from './default-ports.ts'
+import { someTokenMemory } from './some-token.ts'
 import { thePassword, theSigners } from './virtual-ports.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
@@ -72,7 +72,7 @@ export function createVirtualFleet(parts: VirtualFleetParts): VirtualFleet {
       ...{ connections, tokenEndpoint, store, sealing, random, now, pause },
       signers: { ...theSigners, current: () => Promise.resolve(aSigner) },
       secrets: thePassword,
-      memory: createTokenMemory({ maximumTokens: 10_000 }),
+      memory: someTokenMemory(10_000),
       memoryMaximumSeconds: 30,
       randomId: () => String(ids++).padStart(22, '0'),
       log() {},

@@ -1,0 +1,85 @@
+import { createHash } from 'node:crypto'
+import { getHeapSnapshot } from 'node:v8'
+import type { CallerRequest } from '../../../lib/access-token/token.ts'
+import { createApplication } from '../../../lib/application/application.ts'
+import { readEnvironment } from '../../../lib/application/environment.ts'
+import { openPorts } from '../../../lib/application/open-ports.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import type { TokenEndpoint } from '../../../lib/token-endpoint/token-endpoint.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { createBareWorkspace, environmentOf } from '../../support/functions/load-function.ts'
+
+/*
+ * A process with all of get-token, as it is wired on one machine, whose memory is filled: `node filled-memory.ts tokens`, or
+ * `passwords`. It prints what it found.
+ */
+
+const [, , what = ''] = process.argv
+const tokens = 3_000
+const cleanUps: (() => unknown)[] = []
+
+async function createTokens(post: TokenEndpoint['post'], grantType: string) {
+  const elements = exampleElements('https://as.example.com', { oAuth: { grantType } })
+  const workspace = await createBareWorkspace(
+    { after: (cleanUp: () => unknown) => void cleanUps.push(cleanUp) },
+    elements,
+  )
+  const ports = openPorts(readEnvironment(environmentOf(workspace)))
+  return createApplication({ ...ports, tokenEndpoint: { post }, log() {} })
+}
+
+async function fillWithTokens(): Promise<object> {
+  let issued = 0
+  const answer = async () => {
+    const accessToken = `${issued++}-`.padEnd(60 * 1024, 'x')
+    return { status: 200, body: JSON.stringify({ access_token: accessToken, token_type: 'Bearer', expires_in: 3600 }) }
+  }
+  const application = await createTokens(answer, 'client_credentials')
+  const ask = async (scope: string) =>
+    (
+      await application.getToken(
+        { caller: 'direct', connection: 'conn', scope: [scope], further: {} },
+        Date.now() + 25_000,
+      )
+    ).source
+  for (let index = 0; index < tokens; index++) await ask(`scope-${index}`)
+  return { issued, last: await ask(`scope-${tokens - 1}`), first: await ask('scope-0') }
+}
+
+/** What stands nowhere else in this process. */
+function passwordOf(number: number): string {
+  return createHash('sha256').update(`password ${number}`).digest('hex')
+}
+
+async function fillWithPasswords(): Promise<object> {
+  let asked = 0
+  const answer = async () => {
+    const body = { access_token: `token-${asked}`, token_type: 'Bearer', expires_in: 3600 }
+    return { status: 200, body: JSON.stringify(body) }
+  }
+  const application = await createTokens(answer, 'password')
+  for (let index = 0; index <= 20; index++) {
+    asked++
+    const request: CallerRequest = {
+      caller: 'direct',
+      connection: 'conn',
+      further: {},
+      username: `user-${index}`,
+      password: new Secret(passwordOf(index)),
+    }
+    await application.getToken(request, Date.now() + 25_000)
+  }
+  const heap = await readHeap()
+  const found = Array.from({ length: 20 }, (_, index) => passwordOf(index)).filter((each) => heap.includes(each))
+  return { asked, tokens: heap.split('token-').length > 20, found: found.length }
+}
+
+/** All texts that can be reached. */
+async function readHeap(): Promise<string> {
+  const chunks: Buffer[] = []
+  for await (const chunk of getHeapSnapshot()) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks).toString('latin1')
+}
+
+console.log(JSON.stringify(await (what === 'tokens' ? fillWithTokens() : fillWithPasswords())))
+for (const cleanUp of cleanUps) await cleanUp()
