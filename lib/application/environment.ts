@@ -2,6 +2,7 @@ import { type Deployment, secretPrefix } from '../configuration/deployment.ts'
 import type { ElementsPlace, EventsPlace } from './open-adapters.ts'
 import type { DeadLettersPlace } from './open-dead-letters.ts'
 import type { CachePlace, CacheSettings, SecretsPlace } from './open-store.ts'
+import { complaintsOfVariables } from './unsafe-variables.ts'
 
 export type Variables = Readonly<Record<string, string | undefined>>
 
@@ -23,9 +24,10 @@ const defaultMemorySeconds = 30
 const defaultBudgetMilliseconds = 250
 const cacheForm = 'dynamodb:<table>, valkeys://<host>:<port>, memory or memory:<name>'
 
-/** @throws {Error} naming every variable that is missing or wrong */
+/** @throws {Error} naming every variable that is missing or wrong, and on Lambda every one that would weaken TLS */
 export function readEnvironment(variables: Variables): Environment {
-  const reader = createVariableReader(variables)
+  const isLambda = variables['AWS_LAMBDA_FUNCTION_NAME'] !== undefined
+  const reader = createVariableReader(variables, isLambda ? complaintsOfVariables(variables) : [])
   const stage = reader.read('TOKENWELL_STAGE', (value) => readStage(value), 'the name of the stage', '')
   const publicUrl = reader.read(
     'TOKENWELL_PUBLIC_URL',
@@ -60,18 +62,18 @@ export function readEnvironment(variables: Variables): Environment {
   )
   reader.demandRight()
 
-  const { AWS_LAMBDA_FUNCTION_NAME, TOKENWELL_CACHE_SECRET, TOKENWELL_CONNECTIONS_CLAIM } = variables
+  const { TOKENWELL_CACHE_SECRET, TOKENWELL_CONNECTIONS_CLAIM } = variables
   const secretName = TOKENWELL_CACHE_SECRET || `${secretPrefix({ stage })}cache`
   return {
-    deployment: { stage, publicUrl, isLambda: AWS_LAMBDA_FUNCTION_NAME !== undefined },
+    deployment: { stage, publicUrl, isLambda },
     ...{ elements, secrets, memoryMaximumSeconds, events, deadLetters },
     cache: { place, secretName, budgetMilliseconds },
     ...(TOKENWELL_CONNECTIONS_CLAIM && { connectionsClaim: TOKENWELL_CONNECTIONS_CLAIM }),
   }
 }
 
-function createVariableReader(variables: Variables) {
-  const complaints: string[] = []
+function createVariableReader(variables: Variables, first: readonly string[]) {
+  const complaints = [...first]
 
   /** What `readValue` makes of a variable, which is empty where it is missing; `otherwise` where it makes nothing of it. */
   function read<T>(name: string, readValue: (value: string) => T | undefined, form: string, otherwise: T): T {

@@ -10,6 +10,9 @@ export interface AwsTimeouts {
 
 export const defaultAwsTimeouts: AwsTimeouts = { connect: 1_000, answer: 3_000, total: 10_000 }
 
+/** For every client of AWS: without it, NODE_TLS_REJECT_UNAUTHORIZED would turn off the check of certificates. */
+export const awsTls = { httpsAgent: { rejectUnauthorized: true } } as const
+
 /**
  * Settings of an SDK client that waits out throttling and outages, though not for ever. Each call belongs inside
  * `withinTime`, which ends the last attempt too.
@@ -17,6 +20,7 @@ export const defaultAwsTimeouts: AwsTimeouts = { connect: 1_000, answer: 3_000, 
 export function awsClientSettings({ connect, answer, total }: AwsTimeouts) {
   return {
     requestHandler: {
+      ...awsTls,
       connectionTimeout: connect,
       requestTimeout: answer,
       // Without it the SDK writes a warning to the console when the time is over, and waits on.

@@ -18,7 +18,7 @@ import {
   recordNameText,
   type StoredRecord,
 } from '../../fleet/record-store.ts'
-import { withinTime } from './aws-client.ts'
+import { awsTls, withinTime } from './aws-client.ts'
 import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
 
 interface DynamodbRecordsOptions {
@@ -42,7 +42,7 @@ export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbReco
     of: 'records' | 'index' = 'records',
   ): Promise<Answer> {
     // The SDK repeats nothing: a write whose first answer was lost would fail its own condition.
-    client ??= new DynamoDBClient({ maxAttempts: 1 })
+    client ??= new DynamoDBClient({ maxAttempts: 1, requestHandler: awsTls })
     const opened = client
     try {
       return await withinTime(attemptMilliseconds, (options) => call(opened, options))
