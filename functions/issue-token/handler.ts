@@ -4,7 +4,7 @@ import type { Application } from '../../lib/application/application.ts'
 import { isJsonObject } from '../../lib/base/decoding.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
-import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
+import { describeFinding, describeOwnFinding, type Finding, isMistake } from '../../lib/configuration/finding.ts'
 import type { ConnectionStatus, Outcome } from '../../lib/get-token/connection-status.ts'
 import type { HandedOutToken } from '../../lib/get-token/get-token.ts'
 import { ignoreCoolingDown } from '../../lib/get-token/token-error.ts'
@@ -57,12 +57,14 @@ export function createHandler(dependencies: HandlerDependencies) {
   }
 
   async function list(event: HttpEvent): Promise<HttpResponse> {
-    const access = accessOf(event, connectionsClaim)
-    const { connections, findings } = await application.listConnections()
+    // Behind IAM the right to this route is the right to see everything.
+    const access = connectionsClaim === undefined ? undefined : accessOf(event, connectionsClaim)
+    const { connections, findings } = await application.listConnections(access)
     const mistakes = findings.filter(isMistake).map(describeFinding)
+    const describe = access ? describeOwnFinding : describeFinding
     return jsonResponse(200, {
       ...(mistakes.length > 0 && { mistakes }),
-      connections: connections.filter(({ name }) => access.allows(name)).map(describeConnection),
+      connections: connections.map((each) => describeConnection(each, describe)),
     })
   }
 
@@ -102,9 +104,9 @@ function tokenBody({ token, source, secondsLeft }: HandedOutToken): object {
 }
 
 /** How `GET /connections` shows what is configured: no secret, not even a secret's name. */
-function describeConnection(status: ConnectionStatus): object {
+function describeConnection(status: ConnectionStatus, describe: (finding: Finding) => string): object {
   const { name, connection, findings, outcome, clockOffsetMilliseconds: offset } = status
-  const lines = (severity: string) => findings.filter((finding) => finding.severity === severity).map(describeFinding)
+  const lines = (severity: string) => findings.filter((finding) => finding.severity === severity).map(describe)
   return {
     connection: name,
     usable: connection !== undefined,

@@ -5,6 +5,7 @@ import type { Pause } from '../base/time.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
+import type { ConnectionFilter } from '../configuration/inspect-elements.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { createCircuitBreaker } from '../fleet/circuit-breaker.ts'
 import { createClearing } from '../fleet/clearing.ts'
@@ -97,8 +98,8 @@ export function createApplication(ports: Ports) {
     async rejectToken(connection: string, tokenId: string): Promise<RejectionOutcome> {
       return await rejections.dropAndReplace(connection, tokenId)
     },
-    async listConnections(): Promise<ConnectionStatuses> {
-      return await statusReader.read()
+    async listConnections(filter: ConnectionFilter | undefined): Promise<ConnectionStatuses> {
+      return await statusReader.read(filter)
     },
   }
 }

@@ -11,6 +11,8 @@ export interface Finding {
   readonly element?: ElementReference
   readonly attribute?: string
   readonly sentence: string
+  /** Further advice, which may name elements that the connection in question doesn't use. */
+  readonly hint?: string
 }
 
 export function isMistake({ severity }: Finding): boolean {
@@ -52,7 +54,13 @@ export function createFindingList(first: readonly Finding[]) {
 }
 
 /** One line: `oAuthConfig/myoAuthConfig authServerRef: …`. */
-export function describeFinding({ element, attribute, sentence }: Finding): string {
+export function describeFinding(finding: Finding): string {
+  const { hint } = finding
+  return [describeOwnFinding(finding), hint].filter(Boolean).join(' ')
+}
+
+/** The same for somebody who may see this connection alone: it names no element that the connection does not. */
+export function describeOwnFinding({ element, attribute, sentence }: Finding): string {
   const place = [element && `${element.kind}/${element.id}`, attribute].filter(Boolean).join(' ')
   return place ? `${place}: ${sentence}` : sentence
 }

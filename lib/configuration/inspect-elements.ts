@@ -14,12 +14,20 @@ export interface ListedConnection {
   readonly findings: readonly Finding[]
 }
 
-/** All connections by name. Reads every element they refer to: for operators, not for token requests. */
+/** Which connections somebody may see. */
+export interface ConnectionFilter {
+  allows(connection: string): boolean
+}
+
+const everyConnection: ConnectionFilter = { allows: () => true }
+
+/** Those connections by name. Reads every element they refer to, and no other: for operators, not for token requests. */
 export async function listConnections(
   elements: ElementStore,
   deployment: Deployment,
+  filter = everyConnection,
 ): Promise<readonly ListedConnection[]> {
-  const names = [...(await elements.ids('endpointConnection'))].sort()
+  const names = (await elements.ids('endpointConnection')).filter((name) => filter.allows(name)).sort()
   return Promise.all(names.map(async (name) => ({ name, ...(await inspectConnection(elements, deployment, name)) })))
 }
 

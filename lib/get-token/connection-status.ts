@@ -2,7 +2,7 @@ import { describeFailure, type Failure } from '../base/tokenwell-error.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
-import { type ListedConnection, listConnections } from '../configuration/inspect-elements.ts'
+import { type ConnectionFilter, type ListedConnection, listConnections } from '../configuration/inspect-elements.ts'
 import type { ClockOffsets } from '../token-endpoint/assertion.ts'
 import { causeOf } from './token-error.ts'
 
@@ -44,7 +44,7 @@ export interface ConnectionStatus extends ListedConnection {
 
 export interface ConnectionStatuses {
   readonly connections: readonly ConnectionStatus[]
-  /** What is wrong with the elements as a whole. */
+  /** What is wrong with the elements as a whole; empty where a filter is given. */
   readonly findings: readonly Finding[]
 }
 
@@ -55,7 +55,7 @@ export interface StatusReaderDependencies {
   readonly clockOffsets: ClockOffsets
 }
 
-/** For operators, not for token requests: it reads all elements. */
+/** For operators, not for token requests: it reads all elements of the connections that it lists. */
 export function createStatusReader({ elements, deployment, outcomes, clockOffsets }: StatusReaderDependencies) {
   function statusOf(listed: ListedConnection): ConnectionStatus {
     const server = listed.connection?.authorizationServer.id
@@ -67,10 +67,15 @@ export function createStatusReader({ elements, deployment, outcomes, clockOffset
   }
 
   return {
-    /** @throws {ElementStoreError} */
-    async read(): Promise<ConnectionStatuses> {
-      const listed = await listConnections(elements, deployment)
-      return { connections: listed.map((each) => statusOf(each)), findings: await elements.findings() }
+    /**
+     * @param filter left out, all connections are listed
+     * @throws {ElementStoreError}
+     */
+    async read(filter?: ConnectionFilter): Promise<ConnectionStatuses> {
+      const listed = await listConnections(elements, deployment, filter)
+      // They are of no connection in particular, and may name any.
+      const findings = filter ? [] : await elements.findings()
+      return { connections: listed.map((each) => statusOf(each)), findings }
     },
   }
 }

@@ -67,6 +67,39 @@ test('DELETE and GET /connections keep to the claim, too', async (t) => {
   )
 })
 
+test('the list shows what is wrong with the connections that the claim lists, and names no element of others', async (t) => {
+  const elements = (issuer: string) => {
+    const base = exampleElements(issuer)
+    return {
+      ...base,
+      oAuthConfigs: { 'tenant-b-in-a-kind-that-is-none': {} },
+      endpointConnection: {
+        ...base['endpointConnection'],
+        mine: { authenticationConfigRef: 'tenant-c-config', warmIdle: 'soon' },
+        'tenant-b': { authenticationConfigRef: 'nowhere', idle: 1 },
+      },
+      oAuthConfig: { ...base['oAuthConfig'], 'tenant-b-config': { grantType: 'tenant-b-grant' } },
+    }
+  }
+  const guarded = { environment: { TOKENWELL_CONNECTIONS_CLAIM: 'connections' } }
+  const list = { method: 'GET', path: '/connections' }
+  const set = await startIssueTokenWithOidcProvider(t, elements, guarded)
+  const { body } = await set.http({ ...list, authorizer: claims('mine ghost') })
+  assert.deepEqual(Object.keys(body), ['connections'])
+  const [mine, ...others] = body['connections'] as { mistakes: string[]; warnings: string[] }[]
+  assert.deepEqual(others, [])
+  assert.deepEqual(mine?.mistakes.toSorted(), [
+    'endpointConnection/mine authenticationConfigRef: there is no oAuthConfig with the id "tenant-c-config".',
+    'endpointConnection/mine warmIdle: it must be a duration such as 30s, 1m30s or 2h, at least 1m and at most 720h; it is something else.',
+  ])
+  assert.doesNotMatch(JSON.stringify(body), /tenant-b|theConfig/)
+
+  const behindIam = await startIssueTokenWithOidcProvider(t, elements)
+  const all = (await behindIam.http(list)).body
+  assert.match(JSON.stringify(all['mistakes']), /oAuthConfigs/)
+  assert.match(JSON.stringify(all['connections']), /Did you mean \\"tenant-b-config\\".*"connection":"tenant-b"/)
+})
+
 test('a claim without a name lists nothing: only where none is asked for everything may be used', () => {
   const event = createHttpEvent({ ...tokenRequest('conn'), authorizer: claims('conn') }) as APIGatewayProxyEventV2
   assert.equal(accessOf(event, undefined).allows('conn'), true)
