@@ -105,11 +105,12 @@ function tokenBody({ token, source, secondsLeft }: HandedOutToken): object {
 
 /** How `GET /connections` shows what is configured: no secret, not even a secret's name. */
 function describeConnection(status: ConnectionStatus, describe: (finding: Finding) => string): object {
-  const { name, connection, findings, outcome, clockOffsetMilliseconds: offset } = status
+  const { name, connection, isDisabled, findings, outcome, clockOffsetMilliseconds: offset } = status
   const lines = (severity: string) => findings.filter((finding) => finding.severity === severity).map(describe)
   return {
     connection: name,
-    usable: connection !== undefined,
+    usable: connection !== undefined && !isDisabled,
+    ...(isDisabled && { disabled: true }),
     ...(connection && describeConfiguration(connection)),
     ...(offset !== 0 && { clock_offset_seconds: Math.round(offset / 1000) }),
     mistakes: lines('mistake'),

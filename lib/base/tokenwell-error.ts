@@ -3,6 +3,7 @@ export type ErrorCode =
   | 'access_denied'
   | 'cache'
   | 'configuration'
+  | 'connection_disabled'
   | 'cooling_down'
   | 'dead_letters'
   | 'elements_denied'

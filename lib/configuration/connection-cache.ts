@@ -1,18 +1,20 @@
 import { createSingleFlight } from '../base/single-flight.ts'
 import { inTime, type Pause } from '../base/time.ts'
 import type { Log } from '../log/log-event.ts'
-import { type Connection, fingerprintOf } from './connection.ts'
+import { type Connection, disabledFingerprint, fingerprintOf } from './connection.ts'
 import type { Deployment } from './deployment.ts'
 import { type ElementStore, ElementStoreError } from './element-store.ts'
-import { ConfigurationError } from './finding.ts'
+import { ConfigurationError, ConnectionDisabledError } from './finding.ts'
 import { resolveConnection } from './resolve-connection.ts'
 
 /** Longest time that a process goes on with elements which have changed. */
 const maximumAgeMilliseconds = 60_000
-/** From a failed reload to the next one. */
+/** From a failed reload to the next one, and from finding that a connection is disabled to looking again. */
 const pauseMilliseconds = 10_000
 /** Longest wait for all of a connection's elements: if the cached connection can serve on, and if it can't. */
 const longestReading = { withCachedMilliseconds: 3_000, otherwiseMilliseconds: 15_000 } as const
+/** Longest wait for a stop that may be there, before a token that is at hand. */
+const longestLookMilliseconds = 1_000
 
 /** A connection with the fingerprint of its elements. */
 export interface KnownConnection {
@@ -41,6 +43,8 @@ export function createConnectionCache({
   readonly log: Log
 }) {
   const entries = new Map<string, Entry>()
+  /** When to read again a connection that is disabled. */
+  const disabledUntil = new Map<string, number>()
   const readings = createSingleFlight<KnownConnection>()
 
   /**
@@ -48,10 +52,12 @@ export function createConnectionCache({
    * on.
    * @param fingerprint of the elements that the fleet uses: a cached connection with another one is read again
    * @throws {UnknownConnectionError}
+   * @throws {ConnectionDisabledError}
    * @throws {ConfigurationError}
    * @throws {ElementStoreError}
    */
   async function get(name: string, fingerprint?: string): Promise<KnownConnection> {
+    if (isKnownAsDisabled(name, fingerprint)) throw new ConnectionDisabledError(name)
     const cached = cachedFor(name, fingerprint)
     if (cached && now() < cached.readAgainAt) return cached
     const { withCachedMilliseconds, otherwiseMilliseconds } = longestReading
@@ -65,15 +71,51 @@ export function createConnectionCache({
   /** The connection as its elements are now, even if a fresh one is cached. Its errors are those of `get`. */
   async function readAgain(name: string): Promise<KnownConnection> {
     const startedAt = now()
-    const connection = await resolveConnection(elements, deployment, name)
+    const connection = await resolve(name)
     log({ event: 'connection_resolved', connection: name, milliseconds: now() - startedAt })
     const entry = { connection, fingerprint: fingerprintOf(connection), readAgainAt: now() + maximumAgeMilliseconds }
     entries.set(name, entry)
     return entry
   }
 
+  async function resolve(name: string): Promise<Connection> {
+    disabledUntil.delete(name)
+    try {
+      return await resolveConnection(elements, deployment, name)
+    } catch (error) {
+      if (error instanceof ConnectionDisabledError) {
+        entries.delete(name)
+        disabledUntil.set(name, now() + pauseMilliseconds)
+      }
+      throw error
+    }
+  }
+
+  /** Without reading; where the fleet goes by other elements it may have been enabled since. */
+  function isKnownAsDisabled(name: string, fingerprint: string = disabledFingerprint): boolean {
+    const until = fingerprint === disabledFingerprint ? disabledUntil.get(name) : undefined
+    return until !== undefined && now() < until
+  }
+
+  /**
+   * For a process that can't ask the fleet: whether the operator has disabled the connection, by elements that are read again once a
+   * minute. Not where they can't be read.
+   */
+  async function isDisabled(name: string): Promise<boolean> {
+    const cached = entries.get(name)
+    if (cached && now() < cached.readAgainAt) return false
+    if (isKnownAsDisabled(name)) return true
+    try {
+      await readInTime(name, longestLookMilliseconds)
+    } catch (error) {
+      return error instanceof ConnectionDisabledError
+    }
+    return false
+  }
+
   /** Whether the connection is cached with this fingerprint and needs no reading. */
   function has(name: string, fingerprint: string): boolean {
+    if (isKnownAsDisabled(name, fingerprint)) return true
     const cached = cachedFor(name, fingerprint)
     return cached !== undefined && now() < cached.readAgainAt
   }
@@ -107,5 +149,5 @@ export function createConnectionCache({
     return lastGood
   }
 
-  return { get, readAgain, has }
+  return { get, readAgain, has, isDisabled }
 }

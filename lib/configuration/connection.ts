@@ -154,6 +154,9 @@ export interface ConfiguredParameters {
   readonly further: Readonly<Record<string, string>>
 }
 
+/** Instead of a fingerprint, of a connection that its operator has disabled: no hash is so short. */
+export const disabledFingerprint = 'disabled'
+
 /**
  * A hash over all of a connection that can change which token is issued, how long it is used, or who may ask for it. Keys, the
  * API, timeouts, TLS and proxies are left out: after a change of those, cached tokens stay good.

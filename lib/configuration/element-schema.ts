@@ -74,6 +74,7 @@ export const elementSchemas = {
     proxyConfigRef: v.exactOptional(reference('proxyConfig')),
     connectionTimeout: v.exactOptional(duration({ least: '1ms' })),
     receiveTimeout: v.exactOptional(duration({ least: '1ms' })),
+    disabled: v.exactOptional(flag),
     warm: v.exactOptional(flag),
     warmIdle: v.exactOptional(duration({ least: '1m', most: '720h' })),
     warmVariants: v.exactOptional(wholeNumber(1, 100)),

@@ -93,6 +93,21 @@ export class UnknownConnectionError extends TokenwellError {
   }
 }
 
+/** The operator has stopped the connection: no token of it is obtained or handed out. */
+export class ConnectionDisabledError extends TokenwellError {
+  readonly code = 'connection_disabled'
+
+  constructor(connection: string) {
+    super(
+      `The connection ${connection} is disabled: its operator has set disabled in the element endpointConnection/${connection}, and has to take that out before it can be used again.`,
+    )
+  }
+
+  override get publicMessage(): string {
+    return this.message
+  }
+}
+
 /** The name that the operator most likely meant: it differs in case only, or by few letters. Undefined if no name is near. */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   const folded = name.toLowerCase()

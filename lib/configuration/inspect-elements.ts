@@ -1,17 +1,13 @@
-import type { Connection } from './connection.ts'
 import { checkSecretNames, type Deployment } from './deployment.ts'
 import { type ElementReference, kinds } from './element.ts'
 import { collectElements } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
 import { describeFinding, type Finding } from './finding.ts'
-import { inspectConnection } from './resolve-connection.ts'
+import { type InspectedConnection, inspectConnection } from './resolve-connection.ts'
 
 /** A configured connection, whether it can be used or not. */
-export interface ListedConnection {
+export interface ListedConnection extends InspectedConnection {
   readonly name: string
-  /** Absent if a finding is a mistake. */
-  readonly connection?: Connection
-  readonly findings: readonly Finding[]
 }
 
 /** Which connections somebody may see. */

@@ -1,15 +1,23 @@
 import type { ConfiguredParameters, Connection, Warming } from './connection.ts'
 import type { Deployment } from './deployment.ts'
-import type { ElementReference, EndpointConnection, GrantType, OAuthConfig } from './element.ts'
+import { type ElementReference, type EndpointConnection, type GrantType, keyOf, type OAuthConfig } from './element.ts'
 import { type Resolution, startResolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
-import { ConfigurationError, type Finding, type FindingList, isMistake, UnknownConnectionError } from './finding.ts'
+import {
+  ConfigurationError,
+  ConnectionDisabledError,
+  type Finding,
+  type FindingList,
+  isMistake,
+  UnknownConnectionError,
+} from './finding.ts'
 import { resolveClientAuthentication } from './resolve-client-authentication.ts'
 import { resolveApi, resolveAuthorizationServer } from './resolve-far-end.ts'
 
 /**
  * Reads one connection's elements, and no others, and puts every default in place.
  * @throws {UnknownConnectionError}
+ * @throws {ConnectionDisabledError} whatever mistakes there are besides
  * @throws {ConfigurationError} with all mistakes of the connection at once
  */
 export async function resolveConnection(
@@ -17,7 +25,8 @@ export async function resolveConnection(
   deployment: Deployment,
   name: string,
 ): Promise<Connection> {
-  const { connection, findings } = await inspectConnection(store, deployment, name)
+  const { connection, isDisabled, findings } = await inspectConnection(store, deployment, name)
+  if (isDisabled) throw new ConnectionDisabledError(name)
   if (!connection) throw new ConfigurationError(findings.filter(isMistake))
   return connection
 }
@@ -30,14 +39,33 @@ export async function inspectConnection(
   store: ElementStore,
   deployment: Deployment,
   name: string,
-): Promise<{ connection?: Connection; findings: readonly Finding[] }> {
-  const resolution = await startResolution(store, deployment, { kind: 'endpointConnection', id: name })
+): Promise<InspectedConnection> {
+  const element = { kind: 'endpointConnection', id: name } as const
+  const resolution = await startResolution(store, deployment, element)
   if (!resolution) throw new UnknownConnectionError(name)
 
   const { findings } = resolution
+  const isDisabled = isStopped(resolution, element)
   const connection = assemble(resolution, name)
-  if (!connection || findings.mistakes().length > 0) return { findings: findings.all }
-  return { connection: freezeDeeply(connection), findings: findings.all }
+  if (!connection || findings.mistakes().length > 0) return { isDisabled, findings: findings.all }
+  return { connection: freezeDeeply(connection), isDisabled, findings: findings.all }
+}
+
+export interface InspectedConnection {
+  /** Absent if a finding is a mistake. */
+  readonly connection?: Connection
+  /** The operator has stopped it, and it can't be used. */
+  readonly isDisabled: boolean
+  readonly findings: readonly Finding[]
+}
+
+/** A stop holds whatever else is wrong with the elements. Where it can't be read, somebody meant to stop the connection. */
+function isStopped({ graph, findings }: Resolution, element: ElementReference): boolean {
+  const root = graph.readings.find(({ reference }) => keyOf(reference) === keyOf(element))
+  if (findings.isWrittenWrong(element, 'disabled')) return true
+  if (!root || !('disabled' in root.attributes) || root.attributes.disabled !== true) return false
+  findings.addWarning(element, 'disabled', 'callers get no token, and no API is called, until it is taken out.')
+  return true
 }
 
 /** Undefined if an element that it can't do without is missing or can't be read: there is a finding on that already. */

@@ -1,5 +1,5 @@
 import { parseJson } from '../base/decoding.ts'
-import type { Warming } from '../configuration/connection.ts'
+import { disabledFingerprint, type Warming } from '../configuration/connection.ts'
 import type { RecordFields, StoredRecord } from './record-store.ts'
 
 /** What the fleet knows of a connection as a whole. */
@@ -52,6 +52,9 @@ export interface ElementsRevision {
 
 /** There is no connection of that name any more. */
 export const noElements: ElementsRevision = { fingerprint: 'gone' }
+
+/** Its operator has stopped it: there is no token of this generation, and nothing to be kept warm. */
+export const disabledElements: ElementsRevision = { fingerprint: disabledFingerprint }
 
 const yearMilliseconds = 365 * 86_400_000
 const usesNotedShare = 0.25

@@ -10,6 +10,7 @@ import {
 import { type Admission, admit } from '../admission/admit-request.ts'
 import { type Backoff, jitteredDelay, type Pause } from '../base/time.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
+import { ConnectionDisabledError } from '../configuration/finding.ts'
 import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import { LeaseLostError, unsharedLease } from '../fleet/lease.ts'
@@ -76,20 +77,21 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
   async function find(lookup: TokenLookup): Promise<FoundToken> {
     const startedAt = now()
     for (let looks = 0; ; looks++) {
+      const lookedAt = now()
       const look = await lookFor(lookup)
       if (look === 'unavailable') return await findWithoutCache(lookup)
 
       const current = look.token && isAnswer(look.token, lookup.request, now()) ? look.token : undefined
-      if (current && isFresh(current, now())) return await handOutShared(lookup, current, look)
+      if (current && isFresh(current, now())) return await handOutShared(lookup, current, look, lookedAt)
       if (look.token && cameMeanwhile(look.token, lookup.request, startedAt))
-        return remembered(lookup, look.token, true)
+        return remembered(lookup, look.token, true, lookedAt)
       rememberKnown(lookup, look.token)
 
       const failure = reportableFailure(look.failure, startedAt)
       if (failure && !current) throw failure.error
       const obtained = await obtainUnlessOthersDo(lookup, look, failure, current)
-      if (obtained.outcome !== 'left_to_others') return rememberObtained(lookup, obtained)
-      if (current) return await handOutShared(lookup, postponed(current, failure?.until), look)
+      if (obtained.outcome !== 'left_to_others') return rememberObtained(lookup, obtained, lookedAt)
+      if (current) return await handOutShared(lookup, postponed(current, failure?.until), look, lookedAt)
       await waitForHolder(looks, lookup.deadline)
     }
   }
@@ -152,6 +154,11 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
   async function findWithoutCache(lookup: TokenLookup): Promise<FoundToken> {
     const { request, cached } = lookup
     const current = cached && isAnswer(cached, request, now()) ? cached : undefined
+    // The fleet can't say that the connection was stopped.
+    if (current && (await connections.isDisabled(request.connection))) {
+      memory.forget(request.connection, current.id)
+      throw new ConnectionDisabledError(request.connection)
+    }
     if (current && isFresh(current, now())) {
       memory.put(lookup.key, current, now())
       return { token: current, source: 'memory', isNew: false }
@@ -159,17 +166,19 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     rememberKnown(lookup, current)
     const admission: Admission = await admit(connections, request)
     const need = needOf(lookup, current, cached)
-    return rememberObtained(lookup, await fromServer.obtain(unsharedLease, need, { fingerprint: undefined, admission }))
+    const obtained = await fromServer.obtain(unsharedLease, need, { fingerprint: undefined, admission })
+    return rememberObtained(lookup, obtained, now())
   }
 
   /** Handed out from the cache, and so in use. */
-  async function handOutShared(lookup: TokenLookup, token: Token, look: Look): Promise<FoundToken> {
+  async function handOutShared(lookup: TokenLookup, token: Token, look: Look, lookedAt: number): Promise<FoundToken> {
     await unlessUnavailable(() => cache.noteUse(look, now()), undefined)
-    return remembered(lookup, token, false)
+    return remembered(lookup, token, false, lookedAt)
   }
 
-  function remembered({ key }: TokenLookup, token: Token, isNew: boolean): FoundToken {
-    memory.put(key, token, now())
+  /** From the look on it may be handed out from memory for a while, however long its caller has waited since. */
+  function remembered({ key }: TokenLookup, token: Token, isNew: boolean, lookedAt: number): FoundToken {
+    memory.put(key, token, lookedAt)
     return { token, source: 'cache', isNew }
   }
 
@@ -179,10 +188,10 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     else if (cached) memory.forget(request.connection, cached.id)
   }
 
-  function rememberObtained({ key, cached }: TokenLookup, obtained: Obtained): FoundToken {
+  function rememberObtained({ key, cached }: TokenLookup, obtained: Obtained, lookedAt: number): FoundToken {
     const { token } = obtained
     if (obtained.outcome === 'postponed') {
-      memory.put(key, token, now())
+      memory.put(key, token, lookedAt)
       return { token, source: cached?.id === token.id ? 'memory' : 'cache', isNew: false }
     }
     if (obtained.isCurrent) memory.put(key, token, now())

@@ -3,7 +3,8 @@ import { type Admission, admit } from '../admission/admit-request.ts'
 import { type Backoff, jitteredDelay, type Pause } from '../base/time.ts'
 import type { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
-import type { ElementsRevision } from '../fleet/connection-record.ts'
+import { ConnectionDisabledError } from '../configuration/finding.ts'
+import { disabledElements, type ElementsRevision } from '../fleet/connection-record.ts'
 import { type FailureToShare, type Lease, LeaseLostError } from '../fleet/lease.ts'
 import type { SecretsVersion } from '../fleet/secrets-version.ts'
 import type { Log } from '../log/log-event.ts'
@@ -104,6 +105,8 @@ export function createFromServer(dependencies: FromServerDependencies) {
       return { outcome: 'renewed', ...(await cache.store(lease, token, repeatableRequest(request), isUse)) }
     } catch (error) {
       if (error instanceof LeaseLostError) throw error
+      // In force at once for the whole fleet, whether an event tells of it or not.
+      if (error instanceof ConnectionDisabledError) await lease.activate(disabledElements)
       return await endWithFailure(lease, need, error)
     }
   }
@@ -179,7 +182,8 @@ export function createFromServer(dependencies: FromServerDependencies) {
 
   /** The others are told; a current token is to be renewed later. */
   async function endWithFailure(lease: Lease, { request, current }: TokenNeed, error: unknown): Promise<Obtained> {
-    const isCurrent = current !== undefined && isTokenError(error) && isAnswer(current, request, now())
+    const isStopped = error instanceof ConnectionDisabledError
+    const isCurrent = current !== undefined && !isStopped && isTokenError(error) && isAnswer(current, request, now())
     const refreshAt = isCurrent ? now() + renewalPause(error) * 1000 : undefined
     await lease.end({ ...failureToShare(error, now()), ...(refreshAt !== undefined && { refreshAt }) })
     if (!isCurrent || refreshAt === undefined) throw error

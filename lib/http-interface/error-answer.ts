@@ -52,6 +52,9 @@ function statusOf(error: TokenwellError): PublicStatus {
       return { status: 413, error: 'invalid_request' }
     case 'access_denied':
       return { status: 403, error: 'access_denied' }
+    // Not 503: clients repeat that, and nothing changes until the operator acts.
+    case 'connection_disabled':
+      return { status: 403, error: 'connection_disabled' }
     case 'refused':
       return error instanceof RefusedError ? statusOfRefusal(error) : { status: 502, error: 'server_error' }
     case 'configuration':

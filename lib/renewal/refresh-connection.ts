@@ -2,7 +2,7 @@ import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import type { Pause } from '../base/time.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { ElementStoreError } from '../configuration/element-store.ts'
-import { UnknownConnectionError } from '../configuration/finding.ts'
+import { ConnectionDisabledError, UnknownConnectionError } from '../configuration/finding.ts'
 import { CacheUnavailableError, retryWhileCacheUnavailable } from '../fleet/circuit-breaker.ts'
 import { wasJustCleared } from '../fleet/clearing.ts'
 import {
@@ -10,6 +10,8 @@ import {
   type ConnectionRecord,
   type ConnectionState,
   cleared,
+  disabledElements,
+  type ElementsRevision,
   noElements,
   withStaged,
 } from '../fleet/connection-record.ts'
@@ -57,8 +59,7 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     const known = await readRecord(name, deadline)
     // Nobody has asked for a token of it yet.
     if (!known) return []
-    const latest = await readElements(name)
-    const elements = latest ? revisionOf(latest) : noElements
+    const { latest, revision: elements } = await readElements(name)
     const staged = await amendUnchanged(known, deadline, (before) => withStaged(before, elements.fingerprint, now()))
     if (staged === lostRace) return lostRace
 
@@ -80,12 +81,13 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     return known && { ...known, name }
   }
 
-  /** Undefined where there is no connection of that name any more. */
-  async function readElements(name: string): Promise<KnownConnection | undefined> {
+  async function readElements(name: string): Promise<LatestElements> {
     try {
-      return await connections.readAgain(name)
+      const latest = await connections.readAgain(name)
+      return { latest, revision: revisionOf(latest) }
     } catch (error) {
-      if (error instanceof UnknownConnectionError) return undefined
+      if (error instanceof UnknownConnectionError) return { revision: noElements }
+      if (error instanceof ConnectionDisabledError) return { revision: disabledElements }
       throw error
     }
   }
@@ -93,7 +95,7 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
   /** Obtaining tokens took its time. Where that can't be told it is enough that it was so then. */
   async function isStill({ connection, fingerprint }: KnownConnection): Promise<boolean> {
     try {
-      return (await readElements(connection.name))?.fingerprint === fingerprint
+      return (await readElements(connection.name)).revision.fingerprint === fingerprint
     } catch (error) {
       if (error instanceof ElementStoreError) return true
       throw error
@@ -159,6 +161,12 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
       return after && !isTooSoon ? await renewer.renewVariants(name, after, new Map(), deadline) : []
     },
   }
+}
+
+interface LatestElements {
+  /** Absent where there is no connection of that name any more, or it is disabled. */
+  readonly latest?: KnownConnection
+  readonly revision: ElementsRevision
 }
 
 interface NamedRecord extends ConnectionRecord {

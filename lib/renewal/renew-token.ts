@@ -5,10 +5,16 @@ import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import { forEachAtMost } from '../base/semaphore.ts'
 import type { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
-import { UnknownConnectionError } from '../configuration/finding.ts'
+import { ConnectionDisabledError, UnknownConnectionError } from '../configuration/finding.ts'
 import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
 import { CacheUnavailableError } from '../fleet/circuit-breaker.ts'
-import { type ConnectionRecord, type ElementsRevision, noElements, warmVariants } from '../fleet/connection-record.ts'
+import {
+  type ConnectionRecord,
+  disabledElements,
+  type ElementsRevision,
+  noElements,
+  warmVariants,
+} from '../fleet/connection-record.ts'
 import type { RecordName } from '../fleet/record-store.ts'
 import { attemptMilliseconds, type FromFleet, type LeasedOutcome } from '../get-token/from-fleet.ts'
 import type { TokenNeed } from '../get-token/from-server.ts'
@@ -49,6 +55,12 @@ interface ReportedChange {
   readonly isRaised: Promise<boolean>
 }
 
+/** `disabled`: the operator has stopped the connection, so that nothing is to be renewed. */
+type RenewedOutcome =
+  | LeasedOutcome
+  | { readonly outcome: 'failed'; readonly error: TokenwellError }
+  | { readonly outcome: 'disabled' }
+
 /** Makes token requests once more, though nobody waits for the tokens. */
 export type TokenRenewer = ReturnType<typeof createTokenRenewer>
 
@@ -83,7 +95,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
   }
 
   async function renewalOf(
-    obtained: LeasedOutcome | { readonly outcome: 'failed'; readonly error: TokenwellError },
+    obtained: RenewedOutcome,
     look: Look,
     waitUntil: number,
   ): Promise<Renewal | typeof lostRace> {
@@ -91,6 +103,8 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
     switch (obtained.outcome) {
       case 'left_to_others':
         return lostRace
+      case 'disabled':
+        return { outcome: 'not_needed', connection }
       case 'failed':
       case 'postponed':
         if (isForCallers(obtained.error)) await cache.forgetUse(look, waitUntil)
@@ -102,13 +116,11 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
     }
   }
 
-  async function obtain(
-    need: TokenNeed,
-    look: Look,
-  ): Promise<LeasedOutcome | { readonly outcome: 'failed'; readonly error: TokenwellError }> {
+  async function obtain(need: TokenNeed, look: Look): Promise<RenewedOutcome> {
     try {
       return await fromFleet.obtainUnderLease(need, look)
     } catch (error) {
+      if (error instanceof ConnectionDisabledError) return { outcome: 'disabled' }
       if (!isTokenError(error)) throw error
       log({ event: 'renewal_failed', connection: look.read.name.group, code: error.code, reason: error.message })
       return { outcome: 'failed', error }
@@ -136,6 +148,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
       return await connections.get(connection, fingerprint)
     } catch (error) {
       if (error instanceof UnknownConnectionError) return noElements
+      if (error instanceof ConnectionDisabledError) return disabledElements
       if (!isTokenError(error)) throw error
       return undefined
     }

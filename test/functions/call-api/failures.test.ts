@@ -243,6 +243,16 @@ test('an unknown connection is a 404, one that is none a 400, an unknown route a
   assert.equal(result.statusCode, 404)
 })
 
+test('a connection that its operator has disabled is a 403, and neither API nor token endpoint is asked', async (t) => {
+  const { call, api, tokens } = await startCallApiWithScriptedServers(t, undefined, {
+    elements: { endpoint: { disabled: true } },
+  })
+  const { status, body, proxyError } = await call()
+  assert.deepEqual([status, proxyError], [403, 'http_request_denied'])
+  assert.equal(JSON.parse(body.toString())['error'], 'connection_disabled')
+  assert.deepEqual([api.requests.length, tokens.requests.length], [0, 0])
+})
+
 test('behind a JWT authorizer the claim says which connections may be called', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, undefined, {
     environment: { TOKENWELL_CONNECTIONS_CLAIM: 'connections' },

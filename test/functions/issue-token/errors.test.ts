@@ -225,6 +225,24 @@ test('an unknown connection: 404 that says where to look', async (t) => {
   assert.match(String(got.body['error_description']), /nowhere.*GET \/connections/)
 })
 
+test('a connection that its operator has disabled: 403 that names element and attribute, and nobody is asked', async (t) => {
+  const set = await startIssueTokenWithOidcProvider(t, (issuer) =>
+    exampleElements(issuer, { endpoint: { disabled: true } }),
+  )
+  const { status, headers, body } = await set.http(tokenRequest('conn'))
+  assert.equal(status, 403)
+  assert.equal(body['error'], 'connection_disabled')
+  assert.match(String(body['error_description']), /disabled.*endpointConnection\/conn/)
+  assert.equal(headers['retry-after'], undefined, 'to ask again is of no use')
+  assert.equal((await set.invoke({ connection: 'conn' }))['error'], 'connection_disabled')
+  assert.equal(set.tokenRequests(), 0)
+
+  const list = await set.http({ method: 'GET', path: '/connections' })
+  const [conn] = list.body['connections'] as Record<string, unknown>[]
+  assert.deepEqual([conn?.['usable'], conn?.['disabled'], conn?.['grant_type']], [false, true, 'client_credentials'])
+  assert.match(String(conn?.['warnings']), /^endpointConnection\/conn disabled: callers get no token/)
+})
+
 test('another grant_type than the connection has: 400 unsupported_grant_type', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const got = await set.http(tokenRequest('conn', 'grant_type=password'))

@@ -80,6 +80,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     proxyConfigRef: isNothing('theProxy', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
     connectionTimeout: isNothing('1s', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
     receiveTimeout: isNothing('1s', { given: { endpointConnection: { host: 'https://api.example.com' } } }),
+    disabled: isNothing(false),
     warm: isNothing(false),
     warmIdle: isNothing('2h'),
     warmVariants: isNothing(5),

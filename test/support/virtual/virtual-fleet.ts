@@ -100,7 +100,8 @@ function countedConnections(all: readonly Connection[]) {
     return found
   }
   const has = (name: string, fingerprint: string) => known.get(name)?.fingerprint === fingerprint
-  return { connections: { get, readAgain: get, has } satisfies ConnectionCache, reads: () => count }
+  const isDisabled = () => Promise.resolve(false)
+  return { connections: { get, readAgain: get, has, isDisabled } satisfies ConnectionCache, reads: () => count }
 }
 
 /** An HMAC is a sixth of what a renewal costs here, and there are a million in a day. */

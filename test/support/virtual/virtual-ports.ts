@@ -67,5 +67,6 @@ export function unchangingConnections(connection: Connection): ConnectionCache {
     get: () => Promise.resolve(known),
     readAgain: () => Promise.resolve(known),
     has: (_name, fingerprint) => fingerprint === known.fingerprint,
+    isDisabled: () => Promise.resolve(false),
   }
 }
