@@ -1,11 +1,18 @@
 import { readdir, readFile, stat } from 'node:fs/promises'
-import { join, relative, sep } from 'node:path'
+import { dirname, join, relative, sep } from 'node:path'
 import {
   CreateTableCommand,
   DynamoDBClient,
   ResourceInUseException,
   waitUntilTableExists,
 } from '@aws-sdk/client-dynamodb'
+import {
+  CreateAliasCommand,
+  CreateKeyCommand,
+  DescribeKeyCommand,
+  KMSClient,
+  NotFoundException,
+} from '@aws-sdk/client-kms'
 import {
   CreateSecretCommand,
   PutSecretValueCommand,
@@ -18,7 +25,7 @@ import { makeCacheKeys, makeSecret } from './make-secrets.ts'
 import { LocalRunError, type Print } from './terminal.ts'
 import type { Workspace } from './workspace.ts'
 
-const services = ['SSM', 'SECRETS_MANAGER', 'DYNAMODB']
+const services = ['SSM', 'SECRETS_MANAGER', 'DYNAMODB', 'KMS']
 const tableWaitSeconds = 30
 
 /**
@@ -37,7 +44,12 @@ export async function prepareStores(
     return environment
   }
   const { elementsPath, secretsFolder } = workspace
-  return { TOKENWELL_ELEMENTS: elementsPath, TOKENWELL_SECRETS: secretsFolder, TOKENWELL_CACHE: 'memory:local' }
+  return {
+    TOKENWELL_ELEMENTS: elementsPath,
+    TOKENWELL_SECRETS: secretsFolder,
+    TOKENWELL_CACHE: 'memory:local',
+    TOKENWELL_PUBLICATION_KEY: join(dirname(secretsFolder), 'publication-key.pem'),
+  }
 }
 
 /** How many elements and secrets were copied, and the environment variables that lead to them. */
@@ -49,7 +61,8 @@ export interface EmulatorStores {
 }
 
 /**
- * Copies the elements and secrets of a workspace to Parameter Store and Secrets Manager, and creates a table for its tokens.
+ * Copies the elements and secrets of a workspace to Parameter Store and Secrets Manager, and creates a table for its tokens
+ * and a key for its publications.
  * It overwrites what is there. The SDK's own endpoint variables name the emulator; an AWS account is never written to.
  * @throws {LocalRunError} without such variables
  */
@@ -58,9 +71,10 @@ export async function copyToEmulator(workspace: Workspace): Promise<EmulatorStor
   const { stage } = workspace.deployment
   await makeSecret(workspace, `${secretPrefix({ stage })}cache`, makeCacheKeys)
   const tableName = `tokenwell-${stage}`
-  const [parameters, secrets] = await Promise.all([
+  const [parameters, secrets, keyId] = await Promise.all([
     putElements(workspace),
     putSecrets(workspace),
+    createPublicationKey(new KMSClient(), `alias/tokenwell-${stage}-publications`),
     createTokenTable(new DynamoDBClient(), tableName),
   ])
   return {
@@ -69,6 +83,7 @@ export async function copyToEmulator(workspace: Workspace): Promise<EmulatorStor
       TOKENWELL_ELEMENTS: 'parameter-store',
       TOKENWELL_SECRETS: 'secrets-manager',
       TOKENWELL_CACHE: `dynamodb:${tableName}`,
+      TOKENWELL_PUBLICATION_KEY: `kms:${keyId}`,
     },
   }
 }
@@ -125,6 +140,22 @@ async function filesIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true, withFileTypes: true })
   const files = entries.filter((entry) => entry.isFile())
   return files.map(({ parentPath, name }) => relative(folder, join(parentPath, name)).split(sep).join('/'))
+}
+
+/** Creates a key like that of the stack. One that has the alias stays. Returns the alias. */
+async function createPublicationKey(client: KMSClient, alias: string): Promise<string> {
+  const isThere = await client.send(new DescribeKeyCommand({ KeyId: alias })).then(
+    () => true,
+    (error) => {
+      if (!(error instanceof NotFoundException)) throw error
+      return false
+    },
+  )
+  if (isThere) return alias
+  const command = new CreateKeyCommand({ KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' })
+  const { KeyMetadata: created } = await client.send(command)
+  await client.send(new CreateAliasCommand({ AliasName: alias, TargetKeyId: created?.KeyId }))
+  return alias
 }
 
 /** Creates a table like that of the stack, without its TTL. A table that exists stays as it is. */

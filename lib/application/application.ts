@@ -7,7 +7,7 @@ import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { ConnectionFilter } from '../configuration/inspect-elements.ts'
 import type { EventBus } from '../events/event-bus.ts'
-import { createCircuitBreaker } from '../fleet/circuit-breaker.ts'
+import { type CircuitBreaker, createCircuitBreaker } from '../fleet/circuit-breaker.ts'
 import { createClearing } from '../fleet/clearing.ts'
 import { createCoolDownRegistry } from '../fleet/cool-downs.ts'
 import { createFleetRecords } from '../fleet/fleet-records.ts'
@@ -23,7 +23,8 @@ import { createTokenRejecter, type RejectionOutcome } from '../get-token/reject-
 import { createSecondAttemptPolicy } from '../get-token/second-attempt.ts'
 import { createTokenCache } from '../get-token/token-cache.ts'
 import type { TokenMemory } from '../get-token/token-memory.ts'
-import { createPublicationStore } from '../key-lifecycle/publication-store.ts'
+import type { PublicationSigner } from '../key-lifecycle/publication-key.ts'
+import { createPublicationReader, createPublicationStore } from '../key-lifecycle/publication-store.ts'
 import { createKeyPublisher } from '../key-lifecycle/publish-keys.ts'
 import type { Publication } from '../key-lifecycle/published-keys.ts'
 import { createKeyRotator, type RotationRequest } from '../key-lifecycle/rotate-key.ts'
@@ -48,6 +49,7 @@ import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
 /** What it takes to use the records that a fleet shares. */
 export interface StorePorts {
   readonly store: RecordStore
+  readonly publicationKey: PublicationSigner
   readonly now: () => number
   readonly random: () => number
   readonly randomId: () => string
@@ -124,12 +126,13 @@ export type BackgroundApplication = ReturnType<typeof createBackgroundApplicatio
 
 export function createBackgroundApplication(ports: Ports) {
   const { deployment, elements, connections, secretStore: secrets, secretRotation } = ports
-  const { events, now, random, pause, log } = ports
+  const { store, publicationKey, events, now, random, randomId, pause, log } = ports
   const tiers = createTiers({ ...ports, budgetMilliseconds: patientBudgetMilliseconds })
   const { records, secretsVersion, clearing, cache, fromServer, fromFleet, rejections } = tiers
 
   // Signing keys.
-  const publicationStore = createPatientPublicationStore(ports)
+  const breaker = createPatientBreaker(ports)
+  const publicationStore = createPublicationStore({ store, publicationKey, breaker, now, randomId, log })
   const keyPublisher = createKeyPublisher({ elements, deployment, secrets, publicationStore, now, log })
   const keyRotator = createKeyRotator({ elements, deployment, secretRotation, publicationStore, keyPublisher, now })
 
@@ -200,15 +203,16 @@ function createTiers(ports: Ports) {
 export type PublicApplication = ReturnType<typeof createPublicApplication>
 
 export function createPublicApplication(ports: StorePorts) {
-  const publicationStore = createPatientPublicationStore(ports)
+  const { store, publicationKey, now, log } = ports
+  const breaker = createPatientBreaker(ports)
+  const publicationReader = createPublicationReader({ store, publicationKey, breaker, now, log })
   return {
     async readPublishedKeys(jwtBuilder: string, waitUntil: number): Promise<Publication | undefined> {
-      return await publicationStore.readRemembered(jwtBuilder, waitUntil)
+      return await publicationReader.readRemembered(jwtBuilder, waitUntil)
     },
   }
 }
 
-function createPatientPublicationStore({ store, now, random, randomId, pause, log }: StorePorts) {
-  const breaker = createCircuitBreaker({ budgetMilliseconds: patientBudgetMilliseconds, now, random, pause, log })
-  return createPublicationStore({ store, breaker, now, randomId })
+function createPatientBreaker({ now, random, pause, log }: StorePorts): CircuitBreaker {
+  return createCircuitBreaker({ budgetMilliseconds: patientBudgetMilliseconds, now, random, pause, log })
 }

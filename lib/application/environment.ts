@@ -1,6 +1,7 @@
 import { type Deployment, secretPrefix } from '../configuration/deployment.ts'
 import type { ElementsPlace, EventsPlace } from './open-adapters.ts'
 import type { DeadLettersPlace } from './open-dead-letters.ts'
+import type { PublicationKeyPlace } from './open-publication-key.ts'
 import type { CachePlace, CacheSettings, SecretsPlace } from './open-store.ts'
 import { complaintsOfVariables } from './unsafe-variables.ts'
 
@@ -16,6 +17,8 @@ export interface Environment {
   readonly memoryMaximumSeconds: number
   readonly events: EventsPlace
   readonly deadLetters: DeadLettersPlace
+  /** Where the key is that signs publications. */
+  readonly publicationKey: PublicationKeyPlace
   /** The claim of a JWT authorizer that lists the caller's connections; absent behind IAM. */
   readonly connectionsClaim?: string
 }
@@ -60,13 +63,19 @@ export function readEnvironment(variables: Variables): Environment {
     deadLettersForm,
     noDeadLetters,
   )
+  const publicationKey = reader.read(
+    'TOKENWELL_PUBLICATION_KEY',
+    (value) => readPublicationKey(value),
+    'kms:<key id, ARN or alias>, or the path of a file, or left out',
+    noPublicationKey,
+  )
   reader.demandRight()
 
   const { TOKENWELL_CACHE_SECRET, TOKENWELL_CONNECTIONS_CLAIM } = variables
   const secretName = TOKENWELL_CACHE_SECRET || `${secretPrefix({ stage })}cache`
   return {
     deployment: { stage, publicUrl, isLambda },
-    ...{ elements, secrets, memoryMaximumSeconds, events, deadLetters },
+    ...{ elements, secrets, memoryMaximumSeconds, events, deadLetters, publicationKey },
     cache: { place, secretName, budgetMilliseconds },
     ...(TOKENWELL_CONNECTIONS_CLAIM && { connectionsClaim: TOKENWELL_CONNECTIONS_CLAIM }),
   }
@@ -98,6 +107,7 @@ const none: SecretsPlace = { kind: 'secrets_manager' }
 const inMemory: CachePlace = { kind: 'memory' }
 const nobody: EventsPlace = { kind: 'none' }
 const noDeadLetters: DeadLettersPlace = { kind: 'none' }
+const noPublicationKey: PublicationKeyPlace = { kind: 'none' }
 
 function readStage(value: string): string | undefined {
   return /^[A-Za-z0-9_-]{1,32}$/.test(value) ? value : undefined
@@ -131,6 +141,13 @@ function readEvents(value: string): EventsPlace | undefined {
   if (value === 'process') return { kind: 'process' }
   const busName = /^eventbridge:([A-Za-z0-9_./-]{1,256})$/.exec(value)?.[1]
   return busName === undefined ? undefined : { kind: 'eventbridge', busName }
+}
+
+function readPublicationKey(value: string): PublicationKeyPlace | undefined {
+  if (value === '') return noPublicationKey
+  if (!value.startsWith('kms:')) return { kind: 'file', path: value }
+  const keyId = /^kms:([A-Za-z0-9:/_-]{1,2048})$/.exec(value)?.[1]
+  return keyId === undefined ? undefined : { kind: 'kms', keyId }
 }
 
 function readNumber(value: string, otherwise: number): number | undefined {

@@ -5,10 +5,11 @@ import { firstCallMilliseconds } from '../fleet/circuit-breaker.ts'
 import { createSecretCache } from '../secret/secret-cache.ts'
 import type { Ports } from './application.ts'
 import type { Environment } from './environment.ts'
+import { openPublicationKey } from './open-publication-key.ts'
 import { openSecrets, openSharedCache } from './open-store.ts'
 
 /** Opens what it takes to use the shared records, and to log. */
-export function openStorePorts({ deployment, secrets: place, cache }: Environment) {
+export function openStorePorts({ deployment, secrets: place, cache, publicationKey }: Environment) {
   const { stage } = deployment
   const now = createSteadyClock()
   const secretStore = openSecrets(place, stage)
@@ -19,6 +20,7 @@ export function openStorePorts({ deployment, secrets: place, cache }: Environmen
     secretStore,
     secrets,
     ...openSharedCache(cache, secrets, stage),
+    publicationKey: openPublicationKey(publicationKey),
     budgetMilliseconds: cache.budgetMilliseconds,
     now,
     random: Math.random,

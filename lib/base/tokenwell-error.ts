@@ -12,6 +12,8 @@ export type ErrorCode =
   | 'event_bus'
   | 'invalid_request'
   | 'key_store'
+  | 'publication_key'
+  | 'publication_refused'
   | 'record_store'
   | 'refused'
   | 'request_too_large'

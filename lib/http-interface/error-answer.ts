@@ -69,6 +69,8 @@ function statusOf(error: TokenwellError): PublicStatus {
     case 'elements_throttled':
     case 'elements_unreachable':
     case 'cache':
+    case 'publication_key':
+    case 'publication_refused':
       return { ...temporarily, retryAfterSeconds }
     case 'unreachable':
       return { ...temporarily, retryAfterSeconds: retryAfterOf(error) ?? retryAfterSeconds }

@@ -68,8 +68,12 @@ function marginSecondsOf({ publishAheadSeconds, rotationSeconds }: GeneratedKey)
 }
 
 function firstSignature(generated: GeneratedKey, now: number): number {
-  const aheadSeconds = generated.publishAheadSeconds + marginSecondsOf(generated)
-  return startOfSecond(now + aheadSeconds * 1000 + 999)
+  return startOfSecond(now + aheadMillisecondsOf(generated) + 999)
+}
+
+/** How long before its first signature a key may be published. No time at all where the operator brings the keys. */
+export function aheadMillisecondsOf(generated: GeneratedKey | undefined): number {
+  return generated ? (generated.publishAheadSeconds + marginSecondsOf(generated)) * 1000 : 0
 }
 
 function startOfSecond(now: number): number {

@@ -1,24 +1,35 @@
 import { LRUCache } from 'lru-cache'
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
-import { isJsonObject, parseJson } from '../base/decoding.ts'
-import { signatureAlgorithms } from '../configuration/signature-algorithm.ts'
+import { TokenwellError } from '../base/tokenwell-error.ts'
 import { CacheUnavailableError, type CircuitBreaker } from '../fleet/circuit-breaker.ts'
+import { publishedKeysRecordName, type RecordStore } from '../fleet/record-store.ts'
+import type { Log } from '../log/log-event.ts'
+import type { PublicationKey, PublicationSigner } from './publication-key.ts'
 import {
-  publishedKeysRecordName,
-  type RecordFields,
-  type RecordStore,
-  type StoredRecord,
-} from '../fleet/record-store.ts'
-import { readPublicJwk } from '../signing/public-jwk.ts'
-import type { Publication, PublishedKey } from './published-keys.ts'
+  isSamePublication,
+  type PublicationInRecord,
+  type RefusedPublication,
+  readPublication,
+  type SignedPublication,
+  writePublication,
+} from './publication-record.ts'
+import type { Publication } from './published-keys.ts'
 
-/** What is published of every jwtBuilder's keys, for a whole fleet. */
+/** Reads what is published of every jwtBuilder's keys. */
+export type PublicationReader = ReturnType<typeof createPublicationReader>
+/** The same, and changes it for a whole fleet. */
 export type PublicationStore = ReturnType<typeof createPublicationStore>
 
-export interface PublicationStoreDependencies {
+export interface PublicationReaderDependencies {
   readonly store: RecordStore
   readonly breaker: CircuitBreaker
+  readonly publicationKey: PublicationKey
   readonly now: () => number
+  readonly log: Log
+}
+
+export interface PublicationStoreDependencies extends Omit<PublicationReaderDependencies, 'publicationKey'> {
+  readonly publicationKey: PublicationSigner
   readonly randomId: () => string
 }
 
@@ -26,145 +37,156 @@ export interface PublicationStoreDependencies {
 const mostTries = 10
 /** For how long a process answers from memory, also that nothing is published: an emergency stop is in force after that. */
 const rememberedMilliseconds = 30_000
-/** For how long it does so while the store can't be read: verifiers keep an answer as long. An older one lacks keys that sign. */
+/** For how long it does so while no publication can be had: verifiers keep an answer as long. An older one lacks keys that sign. */
 const standInMilliseconds = 5 * 60_000
 /** Anyone may ask for any name. */
 const mostRemembered = 1_000
+/** The hourly reconciliation signs anew what it finds older; what else publishes in between does not. */
+const signedAnewAfterMilliseconds = 30 * 60_000
+
+export function createPublicationReader(dependencies: PublicationReaderDependencies) {
+  const { now } = dependencies
+  const remembered = new LRUCache<string, Remembered>({ max: mostRemembered })
+
+  return {
+    /**
+     * Reads what is published of one jwtBuilder's keys, once in 30 s at most for each jwtBuilder. While no publication can be had, the
+     * last one stands in for five minutes. Undefined where nothing ever was published.
+     * @param waitUntil milliseconds since the epoch
+     * @throws {PublicationRefusedError} where the record holds none of ours
+     * @throws {PublicationKeyError}
+     * @throws {CacheUnavailableError}
+     */
+    async readRemembered(jwtBuilder: string, waitUntil: number): Promise<Publication | undefined> {
+      const last = remembered.get(jwtBuilder)
+      const readAt = now()
+      if (last && readAt < last.readAt + rememberedMilliseconds) return publicationIn(last, readAt)
+      try {
+        const { found } = await readRecord(dependencies, jwtBuilder, waitUntil)
+        const next = nextRemembered(last, found, readAt)
+        remembered.set(jwtBuilder, next)
+        return publicationIn(next, readAt)
+      } catch (error) {
+        const isPassing = error instanceof TokenwellError && error.isPassing
+        if (isPassing && last && canStandIn(last, now())) return last.publication
+        throw error
+      }
+    },
+  }
+}
 
 interface Remembered {
   readonly publication: Publication | undefined
+  readonly knownAt: number
+  /** When the record was read last. Later than `knownAt` where it held no publication of ours. */
   readonly readAt: number
+  readonly refused?: RefusedPublication
 }
 
-export function createPublicationStore({ store, breaker, now, randomId }: PublicationStoreDependencies) {
-  const remembered = new LRUCache<string, Remembered>({ max: mostRemembered })
+function nextRemembered(
+  last: Remembered | undefined,
+  found: PublicationInRecord | undefined,
+  readAt: number,
+): Remembered {
+  if (found?.kind !== 'refused') return { publication: found?.publication, knownAt: readAt, readAt }
+  return { publication: undefined, knownAt: -Infinity, ...last, readAt, refused: found.why }
+}
 
-  async function readRecord(jwtBuilder: string, waitUntil: number): Promise<StoredRecord | undefined> {
-    const name = publishedKeysRecordName(jwtBuilder)
-    const [record] = await breaker.call('records', () => store.read([name]), waitUntil)
-    return record
+function publicationIn(known: Remembered, now: number): Publication | undefined {
+  const { publication, refused } = known
+  if (refused !== undefined && !canStandIn(known, now)) throw new PublicationRefusedError(refused)
+  return publication
+}
+
+function canStandIn({ publication, knownAt }: Remembered, now: number): boolean {
+  return publication !== undefined && now < knownAt + standInMilliseconds
+}
+
+export function createPublicationStore(dependencies: PublicationStoreDependencies) {
+  const { store, breaker, publicationKey, now, randomId } = dependencies
+
+  async function read(jwtBuilder: string, waitUntil: number): Promise<SignedPublication | undefined> {
+    const { found } = await readRecord(dependencies, jwtBuilder, waitUntil)
+    return found?.kind === 'signed' ? found : undefined
   }
 
-  /**
-   * Reads what is published of one jwtBuilder's keys. Undefined where nothing ever was.
-   * @param waitUntil milliseconds since the epoch
-   * @throws {CacheUnavailableError}
-   */
-  async function read(jwtBuilder: string, waitUntil: number): Promise<Publication | undefined> {
-    const record = await readRecord(jwtBuilder, waitUntil)
-    return record && readPublication(record)
-  }
-
-  /**
-   * Reads the same once in 30 s at most for each jwtBuilder. While the store can't be read, the last publication stands in
-   * for five minutes.
-   * @param waitUntil milliseconds since the epoch
-   * @throws {CacheUnavailableError}
-   */
-  async function readRemembered(jwtBuilder: string, waitUntil: number): Promise<Publication | undefined> {
-    const last = remembered.get(jwtBuilder)
-    const readAt = now()
-    if (last && readAt < last.readAt + rememberedMilliseconds) return last.publication
-    try {
-      const publication = await read(jwtBuilder, waitUntil)
-      remembered.set(jwtBuilder, { publication, readAt })
-      return publication
-    } catch (error) {
-      const canStandIn = last?.publication && now() < last.readAt + standInMilliseconds
-      if (canStandIn && error instanceof CacheUnavailableError) return last.publication
-      throw error
-    }
-  }
-
-  /**
-   * Replaces what is published, by compare-and-set: where another process was faster, it decides again. What is the same is not
-   * written.
-   * @param decide it must read anew, each time, whatever it decides by
-   * @param waitUntil milliseconds since the epoch
-   * @returns what is published now
-   * @throws {CacheUnavailableError}
-   */
-  async function change(
+  async function changeOnce(
     jwtBuilder: string,
-    decide: (before: Publication | undefined) => Promise<Publication | 'unchanged'>,
+    decide: Decide,
     waitUntil: number,
-  ): Promise<Publication | undefined> {
+  ): Promise<SignedPublication | undefined | typeof lostRace> {
+    const { version, found } = await readRecord(dependencies, jwtBuilder, waitUntil)
+    const before = found?.kind === 'refused' ? nothingOfOurs : found
+    const publication = await decide(before?.publication)
+    if (publication === 'unchanged') return found?.kind === 'signed' ? found : undefined
+    const isSigned = found?.kind === 'signed' && now() < found.signedAt + signedAnewAfterMilliseconds
+    if (isSigned && isSamePublication(found.publication, publication)) return found
+
+    const signedAt = now()
+    const signing = { signer: publicationKey, version: randomId(), now: signedAt }
+    const written = await writePublication(jwtBuilder, publication, signing)
     const name = publishedKeysRecordName(jwtBuilder)
-    const outcome = await compareAndSet(mostTries, async () => {
-      const record = await readRecord(jwtBuilder, waitUntil)
-      const before = record && readPublication(record)
-      const after = await decide(before)
-      if (after === 'unchanged' || (before && isSamePublication(before, after))) return before
-
-      const written = writePublication(after, randomId(), now())
-      const isWritten = await breaker.call('records', () => store.write(name, written, record?.version), waitUntil)
-      return isWritten ? after : lostRace
-    })
-    if (outcome === lostRace) throw new CacheUnavailableError('others write the published keys all the time')
-    return outcome
+    const isWritten = await breaker.call('records', () => store.write(name, written, version), waitUntil)
+    return isWritten ? { publication, signedAt } : lostRace
   }
 
-  return { read, readRemembered, change }
-}
-
-/** A record is written only when keys change, and must outlast the key that signs. */
-const keptMilliseconds = 10 * 365 * 86_400_000
-
-/**
- * The record of a publication. Its field `jwks` is a JWK set (RFC 7517 section 5) whose keys have our `publishedAt` and `until`
- * beside their public members; or its field `sharedKey` is the algorithm. Its `dueAt` is `tryAt`.
- */
-export function writePublication(publication: Publication, version: string, now: number): StoredRecord {
-  const dueAt = publication.kind === 'keys' ? publication.tryAt : undefined
   return {
-    version,
-    removableFrom: now + keptMilliseconds,
-    ...(dueAt !== undefined && { dueAt }),
-    fields: publicationFields(publication),
+    /**
+     * Reads what is published of one jwtBuilder's keys. Undefined where nothing of ours is.
+     * @param waitUntil milliseconds since the epoch
+     * @throws {PublicationKeyError}
+     * @throws {CacheUnavailableError}
+     */
+    read,
+
+    /**
+     * Replaces what is published, by compare-and-set: where another process was faster, it decides again. What is the same is written
+     * only to be signed anew, after half an hour. What isn't ours counts as an empty publication, so that none of its keys stays.
+     * @param decide it must read anew, each time, whatever it decides by
+     * @param waitUntil milliseconds since the epoch
+     * @returns what is published now
+     * @throws {PublicationKeyError}
+     * @throws {CacheUnavailableError}
+     */
+    async change(jwtBuilder: string, decide: Decide, waitUntil: number): Promise<SignedPublication | undefined> {
+      const outcome = await compareAndSet(mostTries, () => changeOnce(jwtBuilder, decide, waitUntil))
+      if (outcome === lostRace) throw new CacheUnavailableError('others write the published keys all the time')
+      return outcome
+    },
   }
 }
 
-function publicationFields(publication: Publication): RecordFields {
-  if (publication.kind === 'shared_key') return { sharedKey: publication.algorithm }
-  const keys = publication.keys.map(({ jwk, publishedAt, until }) => ({ ...readPublicJwk(jwk), publishedAt, until }))
-  return { jwks: JSON.stringify({ keys }) }
+type Decide = (before: Publication | undefined) => Promise<Publication | 'unchanged'>
+
+const nothingOfOurs = { publication: { kind: 'keys', keys: [] } } as const
+
+/** A record that is there and isn't ours raises an alarm. */
+async function readRecord(
+  { store, breaker, publicationKey, now, log }: PublicationReaderDependencies,
+  jwtBuilder: string,
+  waitUntil: number,
+): Promise<{ readonly version?: string; readonly found?: PublicationInRecord }> {
+  const name = publishedKeysRecordName(jwtBuilder)
+  const [record] = await breaker.call('records', () => store.read([name]), waitUntil)
+  if (!record) return {}
+  const found = readPublication(jwtBuilder, record, await publicationKey.publicKey(), now())
+  if (found.kind === 'refused') log({ event: 'publication_refused', jwtBuilder, why: found.why })
+  return { version: record.version, found }
 }
 
-export function isSamePublication(a: Publication, b: Publication): boolean {
-  return textOf(a) === textOf(b)
-}
+/** The record of a jwtBuilder's keys is none of ours, and no earlier one can stand in. The next reconciliation replaces it. */
+export class PublicationRefusedError extends TokenwellError {
+  readonly code = 'publication_refused'
 
-function textOf(publication: Publication): string {
-  const { dueAt, fields } = writePublication(publication, '', 0)
-  return JSON.stringify({ dueAt, fields })
-}
-
-/** Reads a record that anyone may have written: what isn't a public key is left out. */
-export function readPublication({ dueAt, fields: { jwks, sharedKey } }: StoredRecord): Publication | undefined {
-  const algorithm = signatureAlgorithms.find((each) => each === sharedKey)
-  if (algorithm !== undefined) return { kind: 'shared_key', algorithm }
-  const keys = parseKeys(jwks)
-  if (!keys) return undefined
-  return {
-    kind: 'keys',
-    keys: keys.flatMap((each) => readKey(each) ?? []),
-    ...(dueAt !== undefined && { tryAt: dueAt }),
+  constructor(why: RefusedPublication) {
+    super(`The record of the published keys is refused (${why}): none of its keys is shown. Find out who wrote it.`)
   }
-}
 
-function readKey(value: unknown): PublishedKey | undefined {
-  const jwk = readPublicJwk(value)
-  if (!jwk || !isJsonObject(value)) return undefined
-  const { publishedAt, until } = value
-  // A key without a time counts as just published.
-  return {
-    jwk,
-    publishedAt: typeof publishedAt === 'number' ? publishedAt : Infinity,
-    ...(typeof until === 'number' && { until }),
+  override get publicMessage(): string {
+    return "The published keys can't be read at the moment."
   }
-}
 
-function parseKeys(jwks: RecordFields[string] | undefined): readonly unknown[] | undefined {
-  const value = parseJson(String(jwks))
-  return isJsonObject(value) && Array.isArray(value['keys']) ? value['keys'] : undefined
+  override get isPassing(): boolean {
+    return true
+  }
 }

@@ -7,6 +7,8 @@ import type { Log } from '../log/log-event.ts'
 import { SecretError, type SecretStore } from '../secret/secret-store.ts'
 import { currentKey, type KeyAge, KeyStoreError, keyAge, type SigningKey, stagedKey } from '../signing/signing-key.ts'
 import { readGeneratedKeys, readSigningKeys } from '../signing/signing-secret.ts'
+import { aheadMillisecondsOf } from './plan-keys.ts'
+import type { SignedPublication } from './publication-record.ts'
 import type { PublicationStore } from './publication-store.ts'
 import { keysOf, keysToPublish, nextPublication, type Publication } from './published-keys.ts'
 
@@ -30,7 +32,7 @@ export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
     const builder = await resolveBuilderKey(elements, deployment, jwtBuilder)
     let signingKeys: readonly SigningKey[] = []
 
-    const publication = await publicationStore.change(
+    const published = await publicationStore.change(
       jwtBuilder,
       async (before) => {
         signingKeys = await readKeys(secrets, builder)
@@ -38,29 +40,57 @@ export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
       },
       deadline,
     )
-    const keys = keysOf(publication, now()).length
-    log({ event: 'keys_published', jwtBuilder, keys, ...ageOf(builder, signingKeys, now()) })
+    const keys = keysOf(published?.publication, now()).length
+    log({
+      event: 'keys_published',
+      jwtBuilder,
+      keys,
+      ...signatureAge(published),
+      ...ageOf(builder, signingKeys, now()),
+    })
+  }
+
+  function signatureAge(published: SignedPublication | undefined): { readonly signatureAgeSeconds?: number } {
+    return published ? { signatureAgeSeconds: Math.max(0, Math.floor((now() - published.signedAt) / 1000)) } : {}
+  }
+
+  /** What is published stays, and nobody signs it anew: an alarm looks at its age. */
+  async function reportFailure(
+    jwtBuilder: string,
+    { code, message: reason }: Mendable,
+    deadline: number,
+  ): Promise<void> {
+    const published = await publicationStore.read(jwtBuilder, deadline)
+    log({ event: 'publication_failed', jwtBuilder, code, reason, ...signatureAge(published) })
+  }
+
+  async function publishOrReport(jwtBuilder: string, deadline: number): Promise<void> {
+    try {
+      await publishKeysOf(jwtBuilder, deadline)
+    } catch (error) {
+      if (!isForOperators(error)) throw error
+      await reportFailure(jwtBuilder, error, deadline)
+    }
   }
 
   return {
     /**
      * Publishes the public keys of these jwtBuilders as they are now, and withdraws those whose last assertion has expired.
-     * Writes only what differs. What the operator has to mend is logged, and what was published stays: mending it is a change
+     * Writes what differs, and signs anew what was signed half an hour ago. What the operator has to mend is logged, and what was published stays: mending it is a change
      * that publishes again. A failure that passes by itself is thrown after all jwtBuilders have had their turn.
      * @param deadline milliseconds since the epoch
      * @throws {SecretError}
      * @throws {ElementStoreError}
+     * @throws {PublicationKeyError}
      * @throws {CacheUnavailableError}
      */
     async publish(jwtBuilders: readonly string[], deadline: number): Promise<void> {
       const failures: unknown[] = []
       for (const jwtBuilder of new Set(jwtBuilders)) {
         try {
-          await publishKeysOf(jwtBuilder, deadline)
+          await publishOrReport(jwtBuilder, deadline)
         } catch (error) {
-          if (isForOperators(error))
-            log({ event: 'publication_failed', jwtBuilder, code: error.code, reason: error.message })
-          else failures.push(error)
+          failures.push(error)
         }
       }
       if (failures.length > 0) throw failures[0]
@@ -78,12 +108,14 @@ function publicationAfter(
   signingKeys: readonly SigningKey[],
   now: number,
 ): Publication | 'unchanged' {
-  if (!builder) return nextPublication(before, { keys: [], assertionSeconds: unknownAssertionSeconds }, now)
+  if (!builder)
+    return nextPublication(before, { keys: [], assertionSeconds: unknownAssertionSeconds, aheadMilliseconds: 0 }, now)
   const { algorithm, assertionSeconds } = builder
+  const aheadMilliseconds = aheadMillisecondsOf(builder.key.generated)
   if (isSharedKeyAlgorithm(algorithm)) return { kind: 'shared_key', algorithm }
   const keys = keysToPublish(builder, signingKeys, now)
   const signsFrom = stagedKey(signingKeys, now)?.signsFrom
-  return nextPublication(before, { keys, signsFrom, assertionSeconds }, now)
+  return nextPublication(before, { keys, signsFrom, assertionSeconds, aheadMilliseconds }, now)
 }
 
 /** None of a jwtBuilder that was deleted or signs with a shared key. */
@@ -99,7 +131,9 @@ function ageOf(builder: BuilderKey | undefined, keys: readonly SigningKey[], now
   return signsFrom === undefined ? {} : keyAge(signsFrom, builder?.key.generated, now)
 }
 
-function isForOperators(error: unknown): error is ConfigurationError | KeyStoreError | SecretError {
+type Mendable = ConfigurationError | KeyStoreError | SecretError
+
+function isForOperators(error: unknown): error is Mendable {
   if (error instanceof SecretError) return !error.isPassing
   return error instanceof ConfigurationError || error instanceof KeyStoreError
 }

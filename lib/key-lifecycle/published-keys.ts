@@ -37,6 +37,8 @@ export interface PublicationMoment {
   readonly now: number
   /** How long a key stays published after its last signature. */
   readonly assertionDrainMilliseconds: number
+  /** How long before its first signature a key may be published. */
+  readonly aheadMilliseconds: number
 }
 
 /** The keys that are visible to anyone at that time. */
@@ -45,15 +47,19 @@ export function keysOf(publication: Publication | undefined, now: number): reado
 }
 
 /**
- * Publishes these keys, and keeps each published key whose assertions may not have expired. Keys are told apart by their `kid`: a
- * new key replaces one with the same `kid` at once.
+ * Publishes these keys, and keeps each published key whose assertions may not have expired, but no longer than any key can be of
+ * use. Keys are told apart by their `kid`: a new key replaces one with the same `kid` at once.
  */
 export function republish(
   before: readonly PublishedKey[],
   keys: readonly KeyToPublish[],
-  { now, assertionDrainMilliseconds }: PublicationMoment,
+  { now, assertionDrainMilliseconds, aheadMilliseconds }: PublicationMoment,
 ): readonly PublishedKey[] {
-  const visible = before.filter(({ until = Infinity }) => now < until)
+  // A key that isn't in use yet signs for the last time when its time comes, and its successor's with it.
+  const latestUntil = now + aheadMilliseconds + assertionDrainMilliseconds
+  const visible = before
+    .filter(({ until = Infinity }) => now < until)
+    .map((key) => (key.until === undefined ? key : { ...key, until: Math.min(key.until, latestUntil) }))
   const atLeastUntil = now + assertionDrainMilliseconds
   const distinct = keys.filter((key, index) => keys.findIndex(({ jwk }) => jwk.kid === key.jwk.kid) === index)
   const staying = distinct.map((key) => {
@@ -88,17 +94,20 @@ export interface Publishing {
   /** When the staged key begins to sign, in milliseconds since the epoch. */
   readonly signsFrom?: number | undefined
   readonly assertionSeconds: number
+  /** How long before its first signature a key may be published. */
+  readonly aheadMilliseconds: number
 }
 
 /** The next publication. A trial that is still due stays due: one too many does no harm. */
 export function nextPublication(
   before: Publication | undefined,
-  { keys, signsFrom, assertionSeconds }: Publishing,
+  { keys, signsFrom, assertionSeconds, aheadMilliseconds }: Publishing,
   now: number,
 ): Publication | 'unchanged' {
   if (!before && keys.length === 0) return 'unchanged'
   const known = before?.kind === 'keys' ? before : undefined
-  const moment = { now, assertionDrainMilliseconds: assertionDrainMilliseconds(assertionSeconds) }
+  const drain = assertionDrainMilliseconds(assertionSeconds)
+  const moment = { now, assertionDrainMilliseconds: drain, aheadMilliseconds }
   const tryAt = signsFrom !== undefined && signsFrom > now ? signsFrom : known?.tryAt
   return { kind: 'keys', keys: republish(known?.keys ?? [], keys, moment), ...(tryAt !== undefined && { tryAt }) }
 }

@@ -33,6 +33,7 @@ export function createKeyRotator(dependencies: KeyRotatorDependencies) {
      * @throws {ElementStoreError}
      * @throws {SecretError}
      * @throws {KeyStoreError}
+     * @throws {PublicationKeyError}
      * @throws {CacheUnavailableError}
      */
     async runStep(request: RotationRequest, deadline: number): Promise<void> {

@@ -11,7 +11,7 @@ import {
   type SigningKey,
 } from '../signing/signing-key.ts'
 import { readGeneratedKeys, readReplaces, writeKeySet } from '../signing/signing-secret.ts'
-import { planKeys, type RotatedBuilder } from './plan-keys.ts'
+import { aheadMillisecondsOf, planKeys, type RotatedBuilder } from './plan-keys.ts'
 import type { PublicationStore } from './publication-store.ts'
 import type { KeyPublisher } from './publish-keys.ts'
 import { type KeyToPublish, keysOf, keysToPublish, nextPublication, type Publication } from './published-keys.ts'
@@ -83,8 +83,8 @@ export async function testSecret(rotation: Rotation): Promise<void> {
   const { builder, publicationStore, now, deadline } = rotation
   const { jwtBuilder, algorithm, key } = builder
   const { stagedKey } = version
-  const publication = await publicationStore.read(jwtBuilder, deadline)
-  const published = keysOf(publication, now()).find(({ jwk }) => jwk.kid === stagedKey.keyId)
+  const ours = await publicationStore.read(jwtBuilder, deadline)
+  const published = keysOf(ours?.publication, now()).find(({ jwk }) => jwk.kid === stagedKey.keyId)
   if (!published)
     throw new RotationRefusedError(
       `The next key of the secret ${key.location}, ${stagedKey.keyId}, is not published: setSecret comes first.`,
@@ -164,18 +164,19 @@ type Phase = 'staging' | 'activating'
  */
 async function publishStagedKey(rotation: Rotation, version: PendingVersion, phase: Phase): Promise<void> {
   const { builder, publicationStore, now, deadline } = rotation
-  const { jwtBuilder, assertionSeconds } = builder
+  const { jwtBuilder, assertionSeconds, generated } = builder
+  const aheadMilliseconds = aheadMillisecondsOf(generated)
   // A first key replaces none: servers have yet to be told where it is published.
   const signsFrom = phase === 'activating' && version.replacedKeys.length > 0 ? version.stagedKey.signsFrom : undefined
-  const publication = await publicationStore.change(
+  const published = await publicationStore.change(
     jwtBuilder,
     async (before) => {
       const keys = keysBesideStaged(builder, version, phase, now())
-      return nextPublication(before, { keys, signsFrom, assertionSeconds }, now())
+      return nextPublication(before, { keys, signsFrom, assertionSeconds, aheadMilliseconds }, now())
     },
     deadline,
   )
-  if (!isPublishedInTime(builder, version, publication, now()))
+  if (!isPublishedInTime(builder, version, published?.publication, now()))
     await giveUp(rotation, 'has a next key that was published too late for servers to know it in time')
 }
 

@@ -178,6 +178,7 @@ export const logEvents = {
   }),
   event_answered: row<Took & { readonly type: string }>({
     level: 'info',
+    metrics: ({ type }) => (type === 'ReconcileElements' ? { Reconciliations: 1 } : undefined),
     sentence: (event) => `${event.type} answered (${event.milliseconds} ms)`,
     isShownWhileServing: true,
   }),
@@ -216,6 +217,8 @@ export const logEvents = {
     OfBuilder & {
       /** How many keys anybody may see. */
       readonly keys: number
+      /** Since what is published was signed. Absent where nothing is. */
+      readonly signatureAgeSeconds?: number
       /** For how long the key that signs has done so, where it is rotated. */
       readonly keyAgeSeconds?: number
       /** Whether the next key has not come in time, where Tokenwell makes them. */
@@ -223,20 +226,35 @@ export const logEvents = {
     }
   >({
     level: 'info',
-    metrics({ keyAgeSeconds, isKeyOverdue }) {
-      if (keyAgeSeconds === undefined) return undefined
-      // A zero shows that somebody looked. Without it an alarm could not tell that from silence.
-      const overdue = isKeyOverdue !== undefined && { SigningKeyOverdue: Number(isKeyOverdue) }
-      return { SigningKeyAge: keyAgeSeconds, ...overdue }
+    metrics({ signatureAgeSeconds, keyAgeSeconds, isKeyOverdue }) {
+      return {
+        ...(signatureAgeSeconds !== undefined && { PublicationAge: signatureAgeSeconds }),
+        ...(keyAgeSeconds !== undefined && { SigningKeyAge: keyAgeSeconds }),
+        // A zero shows that somebody looked. Without it an alarm could not tell that from silence.
+        ...(isKeyOverdue !== undefined && { SigningKeyOverdue: Number(isKeyOverdue) }),
+      }
     },
     dimensions: ['jwtBuilder'],
     sentence: (event) => `jwtBuilder/${event.jwtBuilder}: ${event.keys} public keys are published`,
     isShownWhileServing: true,
   }),
-  /** What was published stays. */
-  publication_failed: row<OfBuilder & Failed>({
+  /** What was published stays, until its signature is too old. */
+  publication_failed: row<OfBuilder & Failed & { readonly signatureAgeSeconds?: number }>({
     level: 'warn',
+    metrics: ({ signatureAgeSeconds: age }) => (age === undefined ? undefined : { PublicationAge: age }),
+    dimensions: ['jwtBuilder'],
     sentence: (event) => `jwtBuilder/${event.jwtBuilder}: what is published stays as it is: ${event.reason}`,
+    isShownWhileServing: true,
+  }),
+  /** The record of the published keys was written by somebody else, or is an old one that was put back: none of its keys is shown. */
+  publication_refused: row<
+    OfBuilder & { readonly why: 'unsigned' | 'wrong_signature' | 'too_old' | 'signed_in_the_future' }
+  >({
+    level: 'warn',
+    metrics: () => ({ PublicationsRefused: 1 }),
+    dimensions: ['jwtBuilder'],
+    sentence: (event) =>
+      `jwtBuilder/${event.jwtBuilder}: what is in the cache as its published keys is refused: ${event.why}`,
     isShownWhileServing: true,
   }),
   /** Whatever the answer. */
@@ -292,7 +310,7 @@ function rowOf({ event }: LogEvent): Row<LogEvent> {
 export function meter(event: LogEvent): Metered | undefined {
   const { metrics, dimensions: names = [] } = rowOf(event)
   const values = metrics?.(event)
-  if (!values) return undefined
+  if (!values || Object.keys(values).length === 0) return undefined
   const fields: Metered['dimensions'] & { readonly event: string } = event
   const dimensions: { [Name in MetricDimension]?: string } = {}
   for (const name of names) if (fields[name] !== undefined) dimensions[name] = fields[name]

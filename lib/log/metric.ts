@@ -20,6 +20,12 @@ export const metricUnits = {
   SigningKeyAge: 'Seconds',
   /** The key signs on though the next one is long due: a rotation has failed. */
   SigningKeyOverdue: 'Count',
+  /** Since a jwtBuilder's published keys were signed, which is done every hour. */
+  PublicationAge: 'Seconds',
+  /** Records of published keys that are none of ours. */
+  PublicationsRefused: 'Count',
+  /** Hourly looks at everything that came to their end. */
+  Reconciliations: 'Count',
   CacheBudgetExceeded: 'Count',
   ReloadsFailed: 'Count',
   /** Tokens of one run of the schedule: renewed, not renewed, and left to the next run for want of time. */

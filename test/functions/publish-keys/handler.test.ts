@@ -3,12 +3,14 @@ import { test } from 'node:test'
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import { createHandler } from '../../../functions/publish-keys/handler.ts'
 import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
-import { readPublication } from '../../../lib/key-lifecycle/publication-store.ts'
+import { readPublication } from '../../../lib/key-lifecycle/publication-record.ts'
+import { PublicationRefusedError } from '../../../lib/key-lifecycle/publication-store.ts'
 import type { Publication } from '../../../lib/key-lifecycle/published-keys.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { readPublicJwk } from '../../../lib/signing/public-jwk.ts'
 import { createHttpEvent } from '../../support/functions/load-function.ts'
+import { signFields, thePublicationKey } from '../../support/virtual/publications.ts'
 
 const start = 1_800_000_000_000
 const whole = generateKey('ES256', 0).export({ format: 'jwk' })
@@ -195,12 +197,30 @@ test('a fault of ours is 500, and says nothing of it', async () => {
   assert.doesNotMatch(JSON.stringify([json, publication.log]), /hunter2/)
 })
 
+test('a record that is none of ours is 503: nothing of it is shown, and verifiers keep what they have', async () => {
+  const publication = publishing(() => {
+    throw new PublicationRefusedError('wrong_signature')
+  })
+  const { statusCode, headers, json } = await publication.get()
+  assert.deepEqual([statusCode, headers?.['retry-after'], headers?.['cache-control']], [503, '5', 'no-store'])
+  assert.doesNotMatch(JSON.stringify(json), /signature/)
+  assert.deepEqual(
+    publication.log.map((event) => event.event === 'request_failed' && event.code),
+    ['publication_refused'],
+  )
+})
+
 test('no private member leaves, whatever stands in the record', async () => {
+  const publicKey = await thePublicationKey.publicKey()
   for (const algorithm of ['RS256', 'ES512', 'EdDSA'] as const) {
     const key = generateKey(algorithm, 2048).export({ format: 'jwk' })
     const more = { oth: [{ r: 'hunter2' }], k: 'hunter2', kid: 'a', publishedAt: 0, signsFrom: 1, priv: 'hunter2' }
-    const fields = { jwks: JSON.stringify({ keys: [{ ...key, ...more }], d: 'hunter2' }) }
-    const { body, json } = await publishing(() => readPublication({ version: 'v', removableFrom: 0, fields })).get()
+    // As it would be by a fault of ours: it is signed.
+    const jwks = JSON.stringify({ keys: [{ ...key, ...more }], d: 'hunter2' })
+    const record = await signFields('theBuilder', { jwks }, start)
+    const found = readPublication('theBuilder', record, publicKey, start)
+    assert(found.kind === 'signed')
+    const { body, json } = await publishing(() => found.publication).get()
     const [shown = {}] = json['keys'] as Record<string, string>[]
     const { kty, n, e, crv, x, y } = key
     assert.deepEqual(shown, JSON.parse(JSON.stringify({ kty, kid: 'a', n, e, crv, x, y })))

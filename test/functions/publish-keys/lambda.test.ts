@@ -5,8 +5,8 @@ import { after, test } from 'node:test'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { bundleFunction } from '../../../infra/bundle.ts'
 import { dynamodbRecords } from '../../../lib/adapters/aws/dynamodb-records.ts'
+import { kmsPublicationKey } from '../../../lib/adapters/aws/kms-publication-key.ts'
 import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
-import { writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
 import type { Publication } from '../../../lib/key-lifecycle/published-keys.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { readPublicJwk } from '../../../lib/signing/public-jwk.ts'
@@ -17,6 +17,7 @@ import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lamb
 import { startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
 import { plant } from '../../support/output/canary.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
+import { putPublication, signFields } from '../../support/virtual/publications.ts'
 
 /* The built function as Lambda runs it. */
 
@@ -34,17 +35,16 @@ test('it answers from the record alone: no element and no secret is there at all
   const environment = await ground.move(await createWorkspace(t, exampleElements('https://as.example.com')))
   const [, tableName = ''] = String(environment['TOKENWELL_CACHE']).split(':')
   const store = dynamodbRecords({ tableName, attemptMilliseconds: 10_000 })
-  const put = (id: string, publication: Publication) =>
-    store.write(publishedKeysRecordName(id), writePublication(publication, 'version', Date.now()), undefined)
+  const signer = kmsPublicationKey({ keyId: String(environment['TOKENWELL_PUBLICATION_KEY']).replace(/^kms:/, '') })
+  const put = (id: string, publication: Publication) => putPublication(store, id, publication, Date.now(), signer)
   await put('theBuilder', { kind: 'keys', keys: [{ jwk, publishedAt: Date.now() }] })
   await put('shared', { kind: 'shared_key', algorithm: 'HS256' })
   // What was written by a fault of ours, past our own writing.
   const leak = { keys: [{ ...whole, kid: 'the-key', publishedAt: 1 }] }
-  await store.write(
-    publishedKeysRecordName('leaking'),
-    { version: 'v', removableFrom: Date.now() + 1e6, fields: { jwks: JSON.stringify(leak) } },
-    undefined,
-  )
+  const jwks = JSON.stringify(leak)
+  const leaking = await signFields('leaking', { jwks }, Date.now(), signer)
+  await store.write(publishedKeysRecordName('leaking'), leaking, undefined)
+  await store.write(publishedKeysRecordName('forged'), leaking, undefined)
 
   const nothing = {
     ...environment,
@@ -67,7 +67,8 @@ test('it answers from the record alone: no element and no secret is there at all
   assert.equal((await get('nobody')).statusCode, 404)
   const { kty, n, e } = whole
   assert.deepEqual(JSON.parse((await get('leaking')).body ?? ''), { keys: [{ kty, kid: 'the-key', n, e }] })
-  assert.deepEqual(assertCatalogued(linesOf(instance), invocations), [])
+  assert.equal((await get('forged')).statusCode, 503)
+  assert.deepEqual(assertCatalogued(linesOf(instance), invocations), ['publication_refused', 'request_failed'])
   t.diagnostic(
     `init ${Math.round(instance.initMilliseconds)} ms, first answer ${Math.round(invocations[0]?.milliseconds ?? 0)} ms`,
   )

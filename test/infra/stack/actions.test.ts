@@ -3,8 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { copyToEmulator } from '../../../infra/local/stores.ts'
 import { dynamodbRecords } from '../../../lib/adapters/aws/dynamodb-records.ts'
-import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
-import { writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
+import { kmsPublicationKey } from '../../../lib/adapters/aws/kms-publication-key.ts'
 import type { RawElements } from '../../support/elements/elements.ts'
 import { startCaller } from '../../support/functions/function-caller.ts'
 import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
@@ -15,6 +14,7 @@ import { type Moto, startMoto } from '../../support/servers/moto.ts'
 import { someRole, withPermissionsLookedAt } from '../../support/servers/moto-permissions.ts'
 import { createQueue } from '../../support/servers/moto-queue.ts'
 import { startIfThere } from '../../support/servers/real-server.ts'
+import { putPublication } from '../../support/virtual/publications.ts'
 import {
   collectDegradations,
   type Exercise,
@@ -120,11 +120,13 @@ function someElements(api: EchoApi, issuer: string): RawElements {
 }
 
 /** Of a jwtBuilder that no connection uses. */
-async function publishKeyToTry({ TOKENWELL_CACHE: cache }: Readonly<Record<string, string>>): Promise<void> {
+async function publishKeyToTry(environment: Readonly<Record<string, string>>): Promise<void> {
+  const { TOKENWELL_CACHE: cache, TOKENWELL_PUBLICATION_KEY: place } = environment
   const [, tableName = ''] = String(cache).split(':')
   const store = dynamodbRecords({ tableName, attemptMilliseconds: 10_000 })
   const publication = { kind: 'keys', keys: [], tryAt: Date.now() } as const
-  await store.write(publishedKeysRecordName('unused'), writePublication(publication, 'version', Date.now()), undefined)
+  const signer = kmsPublicationKey({ keyId: String(place).replace(/^kms:/, '') })
+  await putPublication(store, 'unused', publication, Date.now(), signer)
 }
 
 async function someTokenId(...place: Parameters<typeof startCaller>): Promise<string> {

@@ -19,6 +19,7 @@ test('what a function is told: the public URL without a slash at its end, and th
     memoryMaximumSeconds: Infinity,
     events: { kind: 'none' },
     deadLetters: { kind: 'none' },
+    publicationKey: { kind: 'none' },
   })
 })
 
@@ -59,6 +60,19 @@ test('a Valkey server is named by its URL, and the cache may be tuned', () => {
     budgetMilliseconds: 10_000,
   })
   assert.equal(memoryMaximumSeconds, 0)
+})
+
+test('the key for publications is one of KMS by its id, ARN or alias, or a file', () => {
+  const place = (value: string) => read({ ...variables, TOKENWELL_PUBLICATION_KEY: value }).publicationKey
+  const arn = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
+  for (const keyId of [arn, '1234abcd-12ab-34cd-56ef-1234567890ab', 'alias/tokenwell_x'])
+    assert.deepEqual(place(`kms:${keyId}`), { kind: 'kms', keyId })
+  assert.deepEqual(place('.tokenwell/publication-key.pem'), { kind: 'file', path: '.tokenwell/publication-key.pem' })
+  for (const wrong of ['kms:', 'kms:a b', 'kms:a?b'])
+    assert.throws(
+      () => place(wrong),
+      /TOKENWELL_PUBLICATION_KEY must be kms:<key id, ARN or alias>, or the path of a file/,
+    )
 })
 
 test('who listens is a bus by its name, or this process', () => {

@@ -9,85 +9,33 @@ import {
   RecordStoreError,
   tokenRecordName,
 } from '../../../lib/fleet/record-store.ts'
-import {
-  createPublicationStore,
-  readPublication,
-  writePublication,
-} from '../../../lib/key-lifecycle/publication-store.ts'
+import { PublicationKeyError } from '../../../lib/key-lifecycle/publication-key.ts'
+import { createPublicationStore } from '../../../lib/key-lifecycle/publication-store.ts'
 import type { Publication, PublishedKey } from '../../../lib/key-lifecycle/published-keys.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
+import { createPublicationKey, putPublication, thePublicationKey } from '../../support/virtual/publications.ts'
 
 const now = () => 1_800_000_000_000
-const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
-/** With its private members, as by a fault of ours. */
-function aLeakingKey(kid: string, until?: number): PublishedKey {
-  const jwk = {
-    ...generateKey('RS256', 2048).export({ format: 'jwk' }),
-    kid,
-    use: 'sig',
-    alg: 'RS256',
-    k: 'hunter2',
-    oth: 'hunter2',
-  }
+function aKey(kid: string, until?: number): PublishedKey {
+  const { kty, n, e } = generateKey('RS256', 2048).export({ format: 'jwk' })
+  const jwk = { kty, n, e, kid, use: 'sig', alg: 'RS256' }
   return { jwk: jwk as never, publishedAt: now(), ...(until !== undefined && { until }) }
 }
 
-function publicationStoreOver(store: RecordStore) {
+function publicationStoreOver(store: RecordStore, events: LogEvent[] = []) {
   let ids = 0
   const pause = () => new Promise<void>(() => {})
   const breaker = createCircuitBreaker({ budgetMilliseconds: 100, now, random: () => 0, pause, log() {} })
-  return createPublicationStore({ store, breaker, now, randomId: () => `version-${ids++}` })
+  return createPublicationStore({
+    ...{ store, breaker, now, publicationKey: thePublicationKey },
+    randomId: () => `version-${ids++}`,
+    log: (event) => void events.push(event),
+  })
 }
 
 const keys = (...published: readonly PublishedKey[]): Publication => ({ kind: 'keys', keys: published })
-
-test('no private member gets into the record, nor out of one that holds it', () => {
-  const leaking = keys(aLeakingKey('a'), aLeakingKey('b', now() + 5))
-  const record = writePublication(leaking, 'version', now())
-  const written = JSON.parse(String(record.fields['jwks'])).keys
-  for (const name of privateMembers)
-    assert.ok(
-      written.every((key: object) => !(name in key)),
-      name,
-    )
-
-  const jwks = JSON.stringify({ keys: [{ ...aLeakingKey('a').jwk, publishedAt: 5 }] })
-  const read = readPublication({ ...record, fields: { jwks } })
-  assert(read?.kind === 'keys')
-  assert.deepEqual(Object.keys(read.keys[0]?.jwk ?? {}).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'])
-})
-
-test('what is written is read again, and stays for ten years', () => {
-  const { jwk } = aLeakingKey('a')
-  const { kty, n, e, kid, use, alg } = jwk as unknown as Record<string, string>
-  const clean = { kty, n, e, kid, use, alg } as never
-  for (const publication of [
-    keys({ jwk: clean, publishedAt: 5 }, { jwk: clean, publishedAt: 6, until: 7 }),
-    keys(),
-    { ...keys(), tryAt: 8 } as const,
-    { kind: 'shared_key', algorithm: 'HS384' } as const,
-  ]) {
-    const record = writePublication(publication, 'version', now())
-    assert.deepEqual(readPublication(record), publication)
-    assert.equal(record.dueAt, 'tryAt' in publication ? publication.tryAt : undefined)
-    assert.ok(record.removableFrom > now() + 9 * 365 * 86_400_000)
-  }
-})
-
-test('what somebody else has put there is nothing, or as much of it as is a public key', () => {
-  const read = (fields: Record<string, string | number>) => readPublication({ version: 'a', removableFrom: 0, fields })
-  for (const fields of [{}, { jwks: 'hunter2' }, { jwks: 'null' }, { jwks: '{}' }, { jwks: 5 }, { sharedKey: 'RS0' }])
-    assert.equal(read(fields), undefined, JSON.stringify(fields))
-  const { jwk } = aLeakingKey('a')
-  const some = read({ jwks: JSON.stringify({ keys: [null, 'text', { kty: 'RSA' }, jwk] }) })
-  assert(some?.kind === 'keys')
-  assert.deepEqual(
-    some.keys.map(({ jwk: { kid }, publishedAt }) => [kid, publishedAt]),
-    [['a', Infinity]],
-    'and as nobody knows since when it is there, it has not been there for long',
-  )
-})
 
 test('a connection that is called keys has other records', () => {
   assert.notEqual(publishedKeysRecordName('connection').id, connectionRecordName('keys').id)
@@ -104,18 +52,18 @@ test('who meets a change of somebody else decides anew, from what is there then'
     async (before) => {
       const there = before?.kind === 'keys' ? before.keys : []
       seen.push(there.length)
-      if (seen.length === 1) await theirs.change('theBuilder', async () => keys(aLeakingKey('theirs')), now())
-      return keys(...there, aLeakingKey('mine'))
+      if (seen.length === 1) await theirs.change('theBuilder', async () => keys(aKey('theirs')), now())
+      return keys(...there, aKey('mine'))
     },
     now(),
   )
   assert.deepEqual(seen, [0, 1])
-  assert(after?.kind === 'keys')
-  assert.equal(after.keys.length, 2)
+  assert(after?.publication.kind === 'keys')
+  assert.equal(after.publication.keys.length, 2)
   const there = await theirs.read('theBuilder', now())
-  assert(there?.kind === 'keys')
+  assert(there?.publication.kind === 'keys')
   assert.deepEqual(
-    there.keys.map(({ jwk: { kid } }) => kid),
+    there.publication.keys.map(({ jwk: { kid } }) => kid),
     ['theirs', 'mine'],
   )
 })
@@ -130,10 +78,10 @@ test('what is the same is not written, and what is undecided neither', async () 
       return records.write(...values)
     },
   })
-  const publication = keys(aLeakingKey('a'))
+  const publication = keys(aKey('a'))
   for (let count = 0; count < 3; count++) await publicationStore.change('theBuilder', async () => publication, now())
   assert.equal(writes, 1)
-  const tried = { ...keys(aLeakingKey('a')), tryAt: 5 } as Publication
+  const tried = { ...publication, tryAt: 5 } as Publication
   for (let count = 0; count < 2; count++) await publicationStore.change('tried', async () => tried, now())
   for (let count = 0; count < 2; count++)
     await publicationStore.change('tried', async () => ({ ...tried, tryAt: 6 }), now())
@@ -156,7 +104,51 @@ test('a store that fails, or never takes it, is an error and no endless loop', a
   })
   const never = publicationStoreOver({ ...records, write: async () => false })
   await assert.rejects(
-    never.change('theBuilder', async () => keys(aLeakingKey('a')), now()),
+    never.change('theBuilder', async () => keys(aKey('a')), now()),
     { name: 'CacheUnavailableError' },
   )
+})
+
+test('of a publication that is none of ours no key stays, whatever end it names, and an alarm is raised', async () => {
+  const forgers = createPublicationKey()
+  for (const until of [undefined, now() + 10 * 365 * 86_400_000]) {
+    const events: LogEvent[] = []
+    const store = memoryRecords({ maximumRecords: 10 })
+    const publicationStore = publicationStoreOver(store, events)
+    await putPublication(store, 'theBuilder', keys(aKey('theirs', until)), now(), forgers)
+    assert.equal(await publicationStore.read('theBuilder', now()), undefined)
+    const seen: (Publication | undefined)[] = []
+    const after = await publicationStore.change(
+      'theBuilder',
+      async (before) => {
+        seen.push(before)
+        return before ?? 'unchanged'
+      },
+      now(),
+    )
+    assert.deepEqual([seen, after?.publication], [[keys()], keys()], 'it is replaced by what is ours, be it nothing')
+    const refused = { event: 'publication_refused', jwtBuilder: 'theBuilder', why: 'wrong_signature' }
+    assert.deepEqual(events, [refused, refused])
+    assert.deepEqual((await publicationStore.read('theBuilder', now()))?.publication, keys())
+  }
+})
+
+test('while the key for publications can not be used nothing is written, and nothing is believed', async () => {
+  const store = memoryRecords({ maximumRecords: 10 })
+  const unusable = () => Promise.reject(new PublicationKeyError('KMS asks to wait.', { isPassing: true }))
+  const breaker = createCircuitBreaker({
+    budgetMilliseconds: 100,
+    now,
+    random: () => 0,
+    pause: async () => {},
+    log() {},
+  })
+  const publicationKey = { publicKey: unusable, sign: unusable }
+  const publicationStore = createPublicationStore({ store, breaker, now, publicationKey, randomId: () => '', log() {} })
+  const change = () => publicationStore.change('theBuilder', async () => keys(aKey('a')), now())
+  await assert.rejects(change(), PublicationKeyError)
+  assert.deepEqual(await store.read([publishedKeysRecordName('theBuilder')]), [undefined])
+  await putPublication(store, 'theBuilder', keys(aKey('a')), now())
+  await assert.rejects(change(), PublicationKeyError)
+  await assert.rejects(publicationStore.read('theBuilder', now()), PublicationKeyError)
 })

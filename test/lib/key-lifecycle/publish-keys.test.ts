@@ -6,10 +6,8 @@ import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createBackgroundApplication } from '../../../lib/application/application.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
-import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
-import { readPublication } from '../../../lib/key-lifecycle/publication-store.ts'
 import { keysOf } from '../../../lib/key-lifecycle/published-keys.ts'
-import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { type LogEvent, meter } from '../../../lib/log/log-event.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
@@ -18,6 +16,7 @@ import { elementStoreOf, exampleIssuer } from '../../support/elements/element-st
 import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { withDefaultPorts } from '../../support/virtual/default-ports.ts'
+import { publicationIn } from '../../support/virtual/publications.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import { thePassword, theSigners, unchangingConnections } from '../../support/virtual/virtual-ports.ts'
 
@@ -70,11 +69,7 @@ async function thePublication(t: TestContext, options: Options = {}) {
     )
   }
   const records = memoryRecords({ maximumRecords: 100 })
-  const published = async (jwtBuilder: string) => {
-    const [record] = await records.read([publishedKeysRecordName(jwtBuilder)])
-    return record && readPublication(record)
-  }
-  const shown = async (jwtBuilder: string) => keysOf(await published(jwtBuilder), time)
+  const shown = async (jwtBuilder: string) => keysOf(await publicationIn(records, jwtBuilder, time), time)
   return {
     ...{ secrets, log, records },
     pass(milliseconds: number) {
@@ -97,7 +92,9 @@ test('the public half of a PEM key is published, by the kid of its assertions, w
   await publication.publish()
   const { kty, n, e } = createPublicKey(rsa).export({ format: 'jwk' })
   assert.deepEqual(await publication.keys(), [{ kty, kid: keyIdOf(rsa), use: 'sig', alg: 'RS256', n, e }])
-  assert.deepEqual(publication.log, [{ event: 'keys_published', jwtBuilder: 'theBuilder', keys: 1 }])
+  assert.deepEqual(publication.log, [
+    { event: 'keys_published', jwtBuilder: 'theBuilder', keys: 1, signatureAgeSeconds: 0 },
+  ])
 })
 
 test('of a key store that lists several keys those that fit the algorithm are published, or the one that is named', async (t) => {
@@ -119,7 +116,7 @@ test("an operator's new key is published at once, and the one before it until it
   const publication = await thePublication(t)
   publication.secrets.set(location, set(jwk('old')))
   await publication.publish()
-  publication.pass(10 * 86_400_000)
+  publication.pass(24 * 3_600_000)
   publication.secrets.set(location, set(jwk('new', otherRsa)))
   await publication.publish()
   assert.deepEqual(await publication.kids(), ['new', 'old'])
@@ -170,9 +167,40 @@ test('what is published already is not written again', async (t) => {
   publication.secrets.set(location, pem())
   await publication.publish()
   const version = await publication.version()
-  publication.pass(3_600_000)
+  publication.pass(30 * minute - 1)
   await publication.publish()
   assert.equal(await publication.version(), version)
+  assert.deepEqual(publication.log.at(-1), {
+    ...{ event: 'keys_published', jwtBuilder: 'theBuilder', keys: 1 },
+    signatureAgeSeconds: 30 * 60 - 1,
+  })
+})
+
+test('what is the same is signed anew by the hourly reconciliation, and so it stays for as long as there is one', async (t) => {
+  const publication = await thePublication(t)
+  publication.secrets.set(location, pem())
+  await publication.publish()
+  for (let hours = 0; hours < 50; hours++) {
+    publication.pass(60 * minute)
+    assert.equal((await publication.kids()).length, 1)
+    await publication.publish()
+  }
+  publication.pass(25 * 60 * minute + 1)
+  assert.deepEqual(await publication.kids(), [], 'an older one could be one that was put back')
+})
+
+test('while a secret can not be read the age of the last signature is told, long before nothing is shown any more', async (t) => {
+  const publication = await thePublication(t)
+  publication.secrets.set(location, pem())
+  await publication.publish()
+  publication.secrets.delete(location)
+  publication.pass(180 * minute)
+  await publication.publish()
+  const told = publication.log.at(-1)
+  assert(told?.event === 'publication_failed')
+  assert.equal(told.signatureAgeSeconds, 3 * 3_600)
+  assert.deepEqual(meter(told)?.values, { PublicationAge: 3 * 3_600 })
+  assert.equal((await publication.kids()).length, 1)
 })
 
 test('of a shared key its algorithm is said, and nothing is read', async (t) => {
@@ -181,7 +209,8 @@ test('of a shared key its algorithm is said, and nothing is read', async (t) => 
   })
   await publication.publish()
   const [record] = await publication.records.read([{ group: 'keys', id: 'jwks#theBuilder' }])
-  assert.deepEqual(record?.fields, { sharedKey: 'HS256' })
+  assert.equal(record?.fields['sharedKey'], 'HS256')
+  assert.deepEqual(Object.keys(record?.fields ?? {}).sort(), ['sharedKey', 'signature', 'signedAt'])
 })
 
 test('a jwtBuilder that comes back from a shared key publishes its keys', async (t) => {
@@ -228,7 +257,9 @@ test('how old the key is that signs, and whether the next one is overdue, is tol
   await publication.publish()
   publication.pass(3 * 24 * 60 * minute)
   await publication.publish()
-  const told = publication.log.map((event) => (event.event === 'keys_published' ? event : assert.fail(event.event)))
+  const told = publication.log
+    .filter(({ event }) => event !== 'publication_refused')
+    .map((event) => (event.event === 'keys_published' ? event : assert.fail(event.event)))
   assert.ok(Math.abs((told[0]?.keyAgeSeconds ?? 0) - 3600) <= 2)
   // Not before the time that the next one is published before it signs, and a day to try again.
   assert.deepEqual(

@@ -5,6 +5,7 @@ import type { PublicJwk } from '../../../lib/signing/public-jwk.ts'
 
 const now = 1_800_000_000_000
 const drainMilliseconds = 720_000
+const aheadMilliseconds = 86_400_000
 const earlier = now - 86_400_000
 
 const jwk = (kid: string, more: object = {}): PublicJwk => ({
@@ -21,10 +22,12 @@ const standing = (kid: string, until?: number): PublishedKey => ({
   ...(until !== undefined && { until }),
 })
 const next = (before: readonly PublishedKey[], keys: readonly { jwk: PublicJwk; until?: number }[]) =>
-  republish(before, keys, { now, assertionDrainMilliseconds: drainMilliseconds }).map(({ jwk: { kid }, ...times }) => ({
-    kid,
-    ...times,
-  }))
+  republish(before, keys, { now, assertionDrainMilliseconds: drainMilliseconds, aheadMilliseconds }).map(
+    ({ jwk: { kid }, ...times }) => ({
+      kid,
+      ...times,
+    }),
+  )
 
 test('a key is published from now on, one that stands there since it has stood there', () => {
   assert.deepEqual(next([standing('a')], [{ jwk: jwk('b') }, { jwk: jwk('a') }]), [
@@ -34,9 +37,9 @@ test('a key is published from now on, one that stands there since it has stood t
 })
 
 test('a key that is there no more stays until the last of what it signed is out, and no longer however often it is looked at', () => {
-  const [a] = republish([standing('a')], [], { now, assertionDrainMilliseconds: drainMilliseconds })
+  const [a] = republish([standing('a')], [], { now, assertionDrainMilliseconds: drainMilliseconds, aheadMilliseconds })
   assert.equal(a?.until, now + drainMilliseconds)
-  const later = { now: now + drainMilliseconds - 1, assertionDrainMilliseconds: drainMilliseconds }
+  const later = { now: now + drainMilliseconds - 1, assertionDrainMilliseconds: drainMilliseconds, aheadMilliseconds }
   assert.equal(republish([a], [], later)[0]?.until, now + drainMilliseconds)
   assert.deepEqual(republish([a], [], { ...later, now: now + drainMilliseconds }), [])
 })
@@ -70,6 +73,7 @@ test('another key of the same kid takes its place at once: no reader could tell 
   const published = republish([standing('a')], [{ jwk: jwk('a', { x: 'other' }) }, { jwk: jwk('a', { x: 'third' }) }], {
     now,
     assertionDrainMilliseconds: drainMilliseconds,
+    aheadMilliseconds,
   })
   assert.deepEqual(published, [{ jwk: jwk('a', { x: 'other' }), publishedAt: now }])
 })
@@ -79,6 +83,7 @@ test('a certificate that comes or goes makes no other key of it', () => {
     republish([standing('a')], [{ jwk: jwk('a', { x5c: ['abc'] }) }], {
       now,
       assertionDrainMilliseconds: drainMilliseconds,
+      aheadMilliseconds,
     }),
     [{ jwk: jwk('a', { x5c: ['abc'] }), publishedAt: earlier }],
   )
@@ -95,4 +100,16 @@ test('nobody sees a key from its end on, nor any of a shared one', () => {
 test('a key of which nobody knows since when it stands there has stood there since now', () => {
   const unknown = { jwk: jwk('a'), publishedAt: Infinity }
   assert.deepEqual(next([unknown], [{ jwk: jwk('a') }]), [{ kid: 'a', publishedAt: now }])
+})
+
+test('an end that lies later than that of any key that could be of use is brought forward', () => {
+  const tenYears = now + 10 * 365 * 86_400_000
+  const latest = now + aheadMilliseconds + drainMilliseconds
+  assert.deepEqual(next([standing('a', tenYears), standing('b', latest), standing('c', latest - 1)], []), [
+    { kid: 'a', publishedAt: earlier, until: latest },
+    { kid: 'b', publishedAt: earlier, until: latest },
+    { kid: 'c', publishedAt: earlier, until: latest - 1 },
+  ])
+  const [again] = next([standing('a', tenYears)], [{ jwk: jwk('a'), until: now + 5 }])
+  assert.deepEqual(again, { kid: 'a', publishedAt: earlier, until: latest })
 })

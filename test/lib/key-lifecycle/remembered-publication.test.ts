@@ -3,8 +3,11 @@ import { test } from 'node:test'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { CacheUnavailableError, createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
 import { type RecordStore, RecordStoreError } from '../../../lib/fleet/record-store.ts'
-import { createPublicationStore, writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
+import { writePublication } from '../../../lib/key-lifecycle/publication-record.ts'
+import { createPublicationReader, PublicationRefusedError } from '../../../lib/key-lifecycle/publication-store.ts'
 import type { Publication } from '../../../lib/key-lifecycle/published-keys.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { thePublicationKey } from '../../support/virtual/publications.ts'
 
 const some: Publication = { kind: 'shared_key', algorithm: 'HS256' }
 
@@ -12,6 +15,8 @@ function remembering(answer: (jwtBuilder: string) => Publication | undefined = (
   let time = 0
   const asked: string[] = []
   let isBroken = false
+  let isForged = false
+  const events: LogEvent[] = []
   const now = () => time
   const store: RecordStore = {
     ...memoryRecords({ maximumRecords: 1 }),
@@ -20,15 +25,25 @@ function remembering(answer: (jwtBuilder: string) => Publication | undefined = (
       asked.push(jwtBuilder)
       if (isBroken) throw new RecordStoreError('it does not answer')
       const publication = answer(jwtBuilder)
-      return [publication && writePublication(publication, 'version', time)]
+      if (!publication) return [undefined]
+      const record = await writePublication(jwtBuilder, publication, {
+        signer: thePublicationKey,
+        version: 'v',
+        now: time,
+      })
+      return [isForged ? { ...record, fields: { ...record.fields, sharedKey: 'HS512' } } : record]
     },
   }
   const pause = () => new Promise<void>(() => {})
   const breaker = createCircuitBreaker({ budgetMilliseconds: 100, now, random: () => 0, pause, log() {} })
-  const publicationStore = createPublicationStore({ store, breaker, now, randomId: () => 'version' })
+  const log = (event: LogEvent) => void events.push(event)
+  const reader = createPublicationReader({ store, breaker, publicationKey: thePublicationKey, now, log })
   return {
-    asked,
-    read: (jwtBuilder = 'a') => publicationStore.readRemembered(jwtBuilder, time),
+    ...{ asked, events },
+    read: (jwtBuilder = 'a') => reader.readRemembered(jwtBuilder, time),
+    forge(isNow: boolean) {
+      isForged = isNow
+    },
     pass(milliseconds: number) {
       time += milliseconds
     },
@@ -89,4 +104,32 @@ test('however many are asked for, a thousand are remembered', async () => {
   assert.equal(memory.asked.length, 1_001)
   await memory.read('builder-0')
   assert.equal(memory.asked.length, 1_002, 'the first is forgotten')
+})
+
+test('where the record is forged nothing of it is shown: the last publication stands in for five minutes, then nothing does', async () => {
+  const memory = remembering()
+  assert.deepEqual(await memory.read(), some)
+  memory.forge(true)
+  memory.pass(30_000)
+  assert.deepEqual(await memory.read(), some)
+  assert.deepEqual(memory.events, [{ event: 'publication_refused', jwtBuilder: 'a', why: 'wrong_signature' }])
+  memory.pass(269_999)
+  assert.deepEqual(await memory.read(), some)
+  memory.pass(1)
+  await assert.rejects(memory.read(), PublicationRefusedError)
+  memory.forge(false)
+  memory.pass(30_000)
+  assert.deepEqual(await memory.read(), some, 'and it is shown again as soon as it is ours')
+})
+
+test('however often anybody asks, a forged record is read and told once in 30 seconds', async () => {
+  const memory = remembering()
+  memory.forge(true)
+  for (let times = 0; times < 10; times++) await assert.rejects(memory.read(), PublicationRefusedError)
+  memory.pass(29_999)
+  await assert.rejects(memory.read(), PublicationRefusedError)
+  assert.deepEqual([memory.asked.length, memory.events.length], [1, 1])
+  memory.pass(1)
+  await assert.rejects(memory.read(), PublicationRefusedError)
+  assert.deepEqual([memory.asked.length, memory.events.length], [2, 2])
 })

@@ -14,6 +14,7 @@ import {
   refused,
   rotatedSecretName,
 } from '../../support/virtual/key-rotation.ts'
+import { putPublication } from '../../support/virtual/publications.ts'
 
 const minute = 60
 const theRecord = { group: 'keys', id: 'jwks#theBuilder' }
@@ -350,8 +351,16 @@ test('a published half that is none to the private one is found before it signs'
   assert(record)
   const { keys } = JSON.parse(String(record.fields['jwks']))
   const { x, y } = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' })
-  const jwks = JSON.stringify({ keys: [{ ...keys[0], x, y }, ...keys.slice(1)] })
-  await rotation.store.write(theRecord, { ...record, version: 'other', fields: { jwks } }, record.version)
+  const others = [{ ...keys[0], x, y }, ...keys.slice(1)]
+  const fields = { ...record.fields, jwks: JSON.stringify({ keys: others }) }
+  await rotation.store.write(theRecord, { ...record, version: 'other', fields }, record.version)
+  await assert.rejects(
+    rotation.step('testSecret', 'second'),
+    { ...refused, message: /is not published/ },
+    'of somebody else it counts for nothing',
+  )
+  const ours = others.map((jwk) => ({ jwk, publishedAt: rotation.now() }))
+  await putPublication(rotation.store, 'theBuilder', { kind: 'keys', keys: ours }, rotation.now())
   await assert.rejects(rotation.step('testSecret', 'second'), {
     ...givenUp,
     message: /a next key that is none to what is published/,

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
 import { createKeyRotation, type KeyRotation, rotatedSecretName } from '../../support/virtual/key-rotation.ts'
+import { publicationIn, putPublication } from '../../support/virtual/publications.ts'
 
 /* When the record of published keys is due: the next key is tried then. */
 
@@ -32,15 +33,20 @@ test('publishing sets the time where it is missing, and leaves a trial that is s
   await rotation.rotate('second')
   const signsFrom = await dueAt(rotation)
   assert.ok(signsFrom)
-  const name = publishedKeysRecordName('theBuilder')
-  const [record] = await rotation.store.read([name])
-  assert.ok(record)
-  const { dueAt: _dueAt, ...withoutTime } = record
-  assert.ok(await rotation.store.write(name, { ...withoutTime, version: 'without' }, record.version))
+  const { tryAt: _tryAt, ...withoutTime } = await publishedSet(rotation)
+  await putPublication(rotation.store, 'theBuilder', withoutTime, rotation.now())
+  assert.equal(await dueAt(rotation), undefined)
   await rotation.publish()
   assert.equal(await dueAt(rotation), signsFrom)
 
-  rotation.pass((signsFrom - rotation.now()) / 1000 + 3 * 86_400)
-  await rotation.publish()
+  while (rotation.now() < signsFrom + 3 * 86_400_000) {
+    rotation.pass(86_400)
+    await rotation.publish()
+  }
   assert.equal(await dueAt(rotation), signsFrom)
 })
+
+async function publishedSet({ store, now }: KeyRotation) {
+  const publication = await publicationIn(store, 'theBuilder', now())
+  return publication?.kind === 'keys' ? publication : assert.fail('nothing is published')
+}

@@ -22,6 +22,7 @@ import { startIssueTokenByTestClock } from '../../support/functions/issue-token-
 import { captureLog } from '../../support/output/captured-log.ts'
 import { root } from '../../support/process/local-run.ts'
 import { createKeyRotation, rotatedSecretName } from '../../support/virtual/key-rotation.ts'
+import { createPublicationKey, putPublication } from '../../support/virtual/publications.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import {
   createTokensInVirtualTime,
@@ -145,6 +146,9 @@ async function ofRotations(t: TestContext): Promise<readonly LogEvent[]> {
   await assert.rejects(handler({ Step: 'setSecret', SecretId: rotatedSecretName, ClientRequestToken: 'none' }, context))
   await rotation.publish()
   rotation.secrets.put(rotatedSecretName, 'no key')
+  await rotation.publish()
+  const forgery = { kind: 'keys', keys: [] } as const
+  await putPublication(rotation.store, 'theBuilder', forgery, rotation.now(), createPublicationKey())
   await rotation.publish()
   return rotation.events
 }

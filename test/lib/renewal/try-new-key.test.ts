@@ -3,13 +3,13 @@ import { test } from 'node:test'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { publishedKeysRecordName, RecordStoreError } from '../../../lib/fleet/record-store.ts'
-import { writePublication } from '../../../lib/key-lifecycle/publication-store.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import {
   createFleetWithEventBus,
   type FleetWithEventBus,
   type FleetWithEventBusOptions,
 } from '../../support/virtual/fleet-with-event-bus.ts'
+import { putPublication } from '../../support/virtual/publications.ts'
 import { type TokensInVirtualTime, virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 
@@ -27,9 +27,7 @@ function aFleet(endpoint: VirtualEndpoint = aDay, options: FleetWithEventBusOpti
 }
 
 async function publish({ caller: { store }, time }: FleetWithEventBus, tryAt: number): Promise<void> {
-  const [before] = await store.read([name])
-  const publication = { kind: 'keys', keys: [], tryAt } as const
-  assert.ok(await store.write(name, writePublication(publication, `by-test-${tryAt}`, time.now()), before?.version))
+  await putPublication(store, 'theBuilder', { kind: 'keys', keys: [], tryAt }, time.now())
 }
 
 async function tryAt({ caller: { store } }: FleetWithEventBus): Promise<number | undefined> {

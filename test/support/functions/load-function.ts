@@ -1,5 +1,5 @@
 import { mkdir, writeFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import type { TestContext } from 'node:test'
 import type { Context } from 'aws-lambda'
 import type { ServerCertificate } from '../../../infra/local/certificate-authority.ts'
@@ -73,6 +73,7 @@ export function environmentOf({ elementsPath, secretsFolder, deployment }: Works
     TOKENWELL_ELEMENTS: elementsPath,
     TOKENWELL_SECRETS: secretsFolder,
     TOKENWELL_CACHE: 'memory',
+    TOKENWELL_PUBLICATION_KEY: join(dirname(secretsFolder), 'publication-key.pem'),
     POWERTOOLS_LOG_LEVEL: 'SILENT',
     POWERTOOLS_METRICS_DISABLED: 'true',
   }

@@ -70,6 +70,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   rotation_failed: true,
   keys_published: true,
   publication_failed: true,
+  publication_refused: true,
   api_called: true,
   api_call_failed: true,
   api_call_repeated: true,

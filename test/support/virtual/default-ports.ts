@@ -4,6 +4,7 @@ import { createApplication, type Ports } from '../../../lib/application/applicat
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
 import { localDeployment } from '../elements/element-store.ts'
+import { thePublicationKey } from './publications.ts'
 import { someTokenMemory } from './some-token.ts'
 
 type Needed = 'connections' | 'secrets' | 'signers' | 'tokenEndpoint' | 'now' | 'pause' | 'log'
@@ -20,6 +21,7 @@ export function withDefaultPorts(ports: Pick<Ports, Needed> & Partial<Ports>): P
     budgetMilliseconds: 250,
     memory: someTokenMemory(1_000),
     memoryMaximumSeconds: Infinity,
+    publicationKey: thePublicationKey,
     events: { isHeard: false, raise: () => Promise.resolve() },
     random: () => 0.5,
     randomId: () => randomBytes(16).toString('base64url'),

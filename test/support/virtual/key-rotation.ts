@@ -3,8 +3,7 @@ import type { TestContext } from 'node:test'
 import { createLocalJWKSet, jwtVerify, SignJWT } from 'jose'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { type BackgroundApplication, createBackgroundApplication } from '../../../lib/application/application.ts'
-import { publishedKeysRecordName, type RecordStore } from '../../../lib/fleet/record-store.ts'
-import { readPublication } from '../../../lib/key-lifecycle/publication-store.ts'
+import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { keysOf, type PublishedKey } from '../../../lib/key-lifecycle/published-keys.ts'
 import { type RotationStep, rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
 import type { SecretRotation } from '../../../lib/key-lifecycle/rotating-secret.ts'
@@ -17,6 +16,7 @@ import { elementStoreOf, exampleIssuer } from '../elements/element-store.ts'
 import { exampleElements, type RawElements } from '../elements/elements.ts'
 import { plainConnection } from '../elements/plain-connection.ts'
 import { withDefaultPorts } from './default-ports.ts'
+import { publicationIn } from './publications.ts'
 import { createVirtualSecrets, type VirtualSecrets } from './secret-stores.ts'
 import { thePassword, theSigners, unchangingConnections } from './virtual-ports.ts'
 
@@ -87,8 +87,7 @@ export async function createKeyRotation(t: TestContext, options: KeyRotationOpti
   const names = { jwtBuilder: 'theBuilder', secretName: rotatedSecretName }
   const keys = () => readGeneratedKeys(rotatedSecretName, new Secret(secrets.current(rotatedSecretName)))
   const published = async () => {
-    const [record] = await store.read([publishedKeysRecordName('theBuilder')])
-    return keysOf(record && readPublication(record), now())
+    return keysOf(await publicationIn(store, 'theBuilder', now()), now())
   }
   const step = (each: RotationStep, token: string) => rotateKey({ ...names, step: each, token }, now() + 10_000)
   return {

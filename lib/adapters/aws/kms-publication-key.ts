@@ -1,0 +1,102 @@
+import { createPublicKey, type KeyObject } from 'node:crypto'
+import { GetPublicKeyCommand, KMSClient, SignCommand } from '@aws-sdk/client-kms'
+import { createLazy } from '../../base/single-flight.ts'
+import { PublicationKeyError, type PublicationSigner } from '../../key-lifecycle/publication-key.ts'
+import { type AwsTimeouts, awsClientSettings, withinTime } from './aws-client.ts'
+import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
+
+export interface KmsPublicationKeySettings {
+  /** Its id, ARN or alias (`alias/...`). */
+  readonly keyId: string
+  readonly timeouts?: AwsTimeouts
+}
+
+/** A caller of `publish-keys` may be waiting. */
+const defaultTimeouts: AwsTimeouts = { connect: 1_000, answer: 2_000, total: 5_000 }
+
+/**
+ * The key for publications in AWS KMS (ECC_NIST_P256, SIGN_VERIFY), which never leaves it. The public half is fetched once and kept
+ * as long as the process lives: who verifies needs KMS no more after that.
+ */
+export function kmsPublicationKey({ keyId, timeouts = defaultTimeouts }: KmsPublicationKeySettings): PublicationSigner {
+  let client: KMSClient | undefined
+  const connect = () => {
+    client ??= new KMSClient(awsClientSettings(timeouts))
+    return client
+  }
+
+  const publicKey = createLazy(async () => {
+    const command = new GetPublicKeyCommand({ KeyId: keyId })
+    const { PublicKey: spki } = await withinTime(timeouts.total, (options) => connect().send(command, options)).catch(
+      (error) => {
+        throw describeKmsFailure(error, keyId, 'kms:GetPublicKey')
+      },
+    )
+    return readPublicKey(keyId, spki)
+  })
+
+  return {
+    publicKey: async () => await publicKey.get(),
+    async sign(bytes) {
+      const command = new SignCommand({
+        KeyId: keyId,
+        Message: bytes,
+        MessageType: 'RAW',
+        SigningAlgorithm: 'ECDSA_SHA_256',
+      })
+      const { Signature: signature } = await withinTime(timeouts.total, (options) =>
+        connect().send(command, options),
+      ).catch((error) => {
+        throw describeKmsFailure(error, keyId, 'kms:Sign')
+      })
+      if (!signature) throw new PublicationKeyError(`The KMS key ${keyId} gave no signature.`, { isPassing: true })
+      return signature
+    },
+  }
+}
+
+/** @throws {PublicationKeyError} where it is a key of another kind */
+function readPublicKey(keyId: string, spki: Uint8Array | undefined): KeyObject {
+  try {
+    const key = createPublicKey({ key: Buffer.from(spki ?? []), format: 'der', type: 'spki' })
+    if (key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return key
+  } catch {
+    // Node.js has nothing to say that an operator could go by.
+  }
+  throw new PublicationKeyError(`The KMS key ${keyId} can't sign publications: its key spec must be ECC_NIST_P256.`)
+}
+
+/** KMS's own, beside those that any service has. */
+const missing = ['NotFoundException']
+const denied = ['DisabledException', 'KMSInvalidStateException', 'InvalidKeyUsageException']
+const unreachable = ['KMSInternalException', 'DependencyTimeoutException', 'KeyUnavailableException']
+
+/** Of the original only its name is kept. */
+function describeKmsFailure(error: unknown, keyId: string, action: string): unknown {
+  const reason = reasonOfAwsFailure(error)
+  switch (classify(error, reason)) {
+    case 'missing':
+      return new PublicationKeyError(`The KMS key ${keyId} does not exist in this account and region: create it.`)
+    case 'denied':
+      return new PublicationKeyError(
+        `The KMS key ${keyId} can't be used (${reason}): allow ${action} on it, and see that it is enabled and for signing.`,
+      )
+    case 'throttled':
+      return new PublicationKeyError(`The KMS key ${keyId} can't be used now (${reason}): KMS asks to wait.`, passing)
+    case 'unreachable':
+      return new PublicationKeyError(
+        `The KMS key ${keyId} can't be used now (${reason}): see that KMS can be reached from this network.`,
+        passing,
+      )
+    case undefined:
+      return error
+  }
+}
+
+const passing = { isPassing: true }
+
+function classify(error: unknown, reason: string) {
+  if (missing.includes(reason)) return 'missing'
+  if (denied.includes(reason)) return 'denied'
+  return unreachable.includes(reason) ? 'unreachable' : classifyAwsFailure(error)
+}

@@ -1,0 +1,31 @@
+import { createLazy } from '../base/single-flight.ts'
+import { PublicationKeyError, type PublicationSigner } from '../key-lifecycle/publication-key.ts'
+
+/** Where the key is that signs publications. */
+export type PublicationKeyPlace =
+  | { readonly kind: 'kms'; readonly keyId: string }
+  /** Of one machine: a file, which is made where there is none. */
+  | { readonly kind: 'file'; readonly path: string }
+  /** Nowhere: nothing can be published, nor is anything that is published believed. */
+  | { readonly kind: 'none' }
+
+export function openPublicationKey(place: PublicationKeyPlace): PublicationSigner {
+  const adapter = createLazy(() => importPublicationKey(place))
+  return {
+    publicKey: async () => await (await adapter.get()).publicKey(),
+    sign: async (bytes) => await (await adapter.get()).sign(bytes),
+  }
+}
+
+async function importPublicationKey(place: PublicationKeyPlace): Promise<PublicationSigner> {
+  switch (place.kind) {
+    case 'kms':
+      return (await import('../adapters/aws/kms-publication-key.ts')).kmsPublicationKey(place)
+    case 'file':
+      return (await import('../adapters/files/file-publication-key.ts')).filePublicationKey(place.path)
+    case 'none':
+      throw new PublicationKeyError(
+        'No key for publications is configured: set TOKENWELL_PUBLICATION_KEY to kms:<key id>, or to the path of a file.',
+      )
+  }
+}

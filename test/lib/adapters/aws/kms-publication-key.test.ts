@@ -1,0 +1,116 @@
+import assert from 'node:assert/strict'
+import { verify } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import { CreateKeyCommand, type CreateKeyCommandInput, DisableKeyCommand, KMSClient } from '@aws-sdk/client-kms'
+import type { AwsTimeouts } from '../../../../lib/adapters/aws/aws-client.ts'
+import { kmsPublicationKey } from '../../../../lib/adapters/aws/kms-publication-key.ts'
+import { PublicationKeyError } from '../../../../lib/key-lifecycle/publication-key.ts'
+import { awsError, startMotoBehindProxy } from '../../../support/servers/aws-proxy.ts'
+import { someRole, withPermissionsLookedAt } from '../../../support/servers/moto-permissions.ts'
+
+/** For a machine that has much else to do. */
+const patient: AwsTimeouts = { connect: 10_000, answer: 10_000, total: 10_000 }
+const bytes = Buffer.from('some bytes')
+const signing: CreateKeyCommandInput = { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' }
+
+async function startKms(t: TestContext) {
+  const started = await startMotoBehindProxy(t)
+  if (!started) return undefined
+  const client = new KMSClient()
+  t.after(() => client.destroy())
+  return {
+    ...started,
+    client,
+    async create(input = signing): Promise<string> {
+      const { KeyMetadata: created } = await client.send(new CreateKeyCommand(input))
+      return created?.KeyId ?? assert.fail()
+    },
+  }
+}
+
+async function failureOf(running: Promise<unknown>): Promise<PublicationKeyError> {
+  const failure = await running.then(String, (error: unknown) => error)
+  return failure instanceof PublicationKeyError ? failure : assert.fail(String(failure))
+}
+
+test('what KMS signs is verified here by its public key, which is fetched once, and by no other', async (t) => {
+  const kms = await startKms(t)
+  if (!kms) return
+  const [keyId, otherId] = [await kms.create(), await kms.create()]
+  const key = kmsPublicationKey({ keyId, timeouts: patient })
+  const before = kms.proxy.counts()
+  for (let count = 0; count < 3; count++)
+    assert.ok(verify('sha256', bytes, await key.publicKey(), await key.sign(bytes)))
+  const asked = kms.proxy.counts()
+  assert.deepEqual([before['GetPublicKey'], asked['GetPublicKey'], asked['Sign']], [undefined, 1, 3])
+  const other = kmsPublicationKey({ keyId: otherId, timeouts: patient })
+  assert.ok(!verify('sha256', bytes, await key.publicKey(), await other.sign(bytes)))
+})
+
+test('once its public key is known a process verifies without KMS', async (t) => {
+  const kms = await startKms(t)
+  if (!kms) return
+  const key = kmsPublicationKey({ keyId: await kms.create(), timeouts: patient })
+  const signature = await key.sign(bytes)
+  await key.publicKey()
+  kms.proxy.refuse()
+  assert.ok(verify('sha256', bytes, await key.publicKey(), signature))
+})
+
+test('throttling is waited out, and where it goes on it is an error that passes and is not kept', async (t) => {
+  const kms = await startKms(t)
+  if (!kms) return
+  const key = kmsPublicationKey({ keyId: await kms.create(), timeouts: patient })
+  kms.proxy.answerNext(awsError(400, 'ThrottlingException'), awsError(500, 'KMSInternalException'))
+  await key.publicKey()
+
+  const hasty = kmsPublicationKey({ keyId: 'some-key', timeouts: { ...patient, total: 300 } })
+  for (const [answer, message] of [
+    [awsError(400, 'ThrottlingException'), /some-key .*KMS asks to wait/],
+    ['held', /some-key .*see that KMS can be reached/],
+    [awsError(500, 'KMSInternalException'), /some-key .*see that KMS can be reached/],
+  ] as const) {
+    kms.proxy.answerAll(answer)
+    for (const failure of [await failureOf(hasty.publicKey()), await failureOf(hasty.sign(bytes))]) {
+      assert.ok(failure.isPassing)
+      assert.match(failure.message, message)
+    }
+  }
+})
+
+test('a key that is not there, disabled, or of another kind is named with what to do', async (t) => {
+  const kms = await startKms(t)
+  if (!kms) return
+  const nowhere = kmsPublicationKey({ keyId: 'alias/nowhere', timeouts: patient })
+  assert.match((await failureOf(nowhere.publicKey())).message, /alias\/nowhere does not exist.*create it/)
+  const rsa = await kms.create({ KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' })
+  const otherKind = await failureOf(kmsPublicationKey({ keyId: rsa, timeouts: patient }).publicKey())
+  assert.match(otherKind.message, /its key spec must be ECC_NIST_P256/)
+
+  const keyId = await kms.create()
+  await kms.client.send(new DisableKeyCommand({ KeyId: keyId }))
+  kms.proxy.answerNext(awsError(400, 'DisabledException'))
+  const failure = await failureOf(kmsPublicationKey({ keyId, timeouts: patient }).sign(bytes))
+  assert.match(failure.message, /allow kms:Sign on it, and see that it is enabled/)
+  assert.ok(!failure.isPassing)
+})
+
+for (const [what, action] of Object.entries({ verify: 'kms:GetPublicKey', sign: 'kms:Sign' }))
+  test(`to ${what} takes ${action}, and that allows nothing else`, async (t) => {
+    const kms = await startKms(t)
+    if (!kms) return
+    const key = kmsPublicationKey({ keyId: await kms.create(), timeouts: patient })
+    // moto checks a signature against its own address.
+    const role = await someRole(kms.moto.endpoint, [action])
+    Object.assign(process.env, role, { AWS_ENDPOINT_URL: kms.moto.endpoint })
+    const can = await withPermissionsLookedAt(kms.moto.endpoint, async () => ({
+      verify: await key.publicKey().then(() => true, isDenied),
+      sign: await key.sign(bytes).then(() => true, isDenied),
+    }))
+    assert.deepEqual(can, { verify: what === 'verify', sign: what === 'sign' })
+  })
+
+function isDenied(error: unknown): false {
+  assert.ok(error instanceof PublicationKeyError && /can't be used/.test(error.message), String(error))
+  return false
+}
