@@ -78,15 +78,24 @@ function asSet(values: readonly string[]): readonly string[] {
   return values.length < 2 ? values : [...new Set(values)].sort()
 }
 
+/** Whether it asks for nothing but what the elements say: the connection's own request. */
+export function isOwnRequest({ scope, resource, audience, username, password, further }: TokenRequest): boolean {
+  const added = [scope, resource, audience, username, password]
+  return added.every((each) => each === undefined) && Object.keys(further).length === 0
+}
+
 /** Below that a token is of no use to anybody. */
 export const leastSecondsLeft = 1
 
-/** A token that lives shorter than asked for, however new, isn't bettered by asking again. */
+/** Whatever a caller asks for, one token key causes at most one token request in this time. */
+export const youngMilliseconds = 10_000
+
+/** A token that lives shorter than asked for, or is young, isn't bettered by asking again. */
 export function isAnswer(token: Token, request: TokenRequest, now: number): boolean {
   const { minimumSeconds = 0, rejectedTokenId } = request
   const left = secondsLeft(token, now)
   if (token.id === rejectedTokenId || !isUsable(token, now) || left < leastSecondsLeft) return false
-  return left >= minimumSeconds || lifetimeSeconds(token) <= minimumSeconds
+  return left >= minimumSeconds || lifetimeSeconds(token) <= minimumSeconds || now < token.issuedAt + youngMilliseconds
 }
 
 /** A server that hands out a dying token again is asked at most that often. */

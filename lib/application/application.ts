@@ -190,7 +190,7 @@ function createTiers(ports: Ports) {
   const outcomes = createOutcomeLog(now)
   const fromServer = createFromServer({
     ...{ connections, cache, secretsVersion, secrets, tokenClient, outcomes, now, random, pause, log },
-    coolDownPolicy: createCoolDownPolicy({ coolDowns, now, log }),
+    coolDownPolicy: createCoolDownPolicy({ coolDowns, secrets, log }),
     secondAttempts: createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, log }),
   })
 

@@ -29,6 +29,10 @@ export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
 
+export function isJsonArray(value: unknown): value is readonly unknown[] {
+  return Array.isArray(value)
+}
+
 /** Elements and requests have five levels. */
 export const maximumJsonDepth = 64
 

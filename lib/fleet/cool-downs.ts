@@ -1,53 +1,69 @@
+import { createHash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import { type CircuitBreaker, unlessUnavailable } from './circuit-breaker.ts'
-import { coolDownRecordName, type RecordName, type RecordStore, type StoredRecord } from './record-store.ts'
+import {
+  type Asker,
+  type CoolDownDuration,
+  type CoolDownState,
+  countedAt,
+  fieldsOf,
+  leastPauseMilliseconds,
+  nothingKnown,
+  quotaMilliseconds,
+  readCoolDownState,
+  removableFrom,
+  secondsUntil,
+  verdictOn,
+  withCount,
+  withFailure,
+  withoutCoolDown,
+  withoutCount,
+  withoutProbe,
+  withProbe,
+  withSuspicion,
+} from './cool-down.ts'
+import { coolDownRecordName, type RecordName, type RecordStore } from './record-store.ts'
 import type { Sealing } from './sealing.ts'
-import { spareMilliseconds } from './token-record.ts'
 
-/** Longest cool-down, however often something failed and whatever a server asks for. */
-const maximumCoolDownSeconds = 5 * 60
-/** A probe that hasn't come back by then never will: Lambda may have frozen it. */
-const probeMilliseconds = 30_000
 /** More than any process has at a time; the oldest are forgotten first. */
 const maximumEntries = 10_000
 /** A process that loses the race that often leaves the record to those that won it. */
 const mostTries = 5
 
-/** A time in which something must not be asked for again. At its end one may ask; the others wait for what that one finds. */
-export interface CoolDown {
-  /** Milliseconds since the epoch. */
-  readonly until: number
-  /** What it began with, as its owner writes it down. */
-  readonly failure: string
-  /** In a row. */
-  readonly failures: number
-  /** Somebody asks already. */
-  readonly probeUntil?: number
-}
+/** Whether one may ask now. `Kind` tells apart what a request depends on. */
+export type CoolDownCheck<Kind extends string> =
+  | { readonly kind: 'clear'; readonly pass: CoolDownPass<Kind> }
+  | {
+      readonly kind: 'cooling_down'
+      readonly of: Kind
+      readonly failure: string
+      readonly retryAfterSeconds: number
+    }
 
-export interface CoolDownDuration {
-  /** Of the first; each further one in a row is twice as long. */
-  readonly baseSeconds: number
-  /** As the server asked, instead. */
-  readonly retryAfterSeconds?: number
-}
-
-/** Whether one may ask now. */
-export type CoolDownCheck =
-  | { readonly kind: 'clear' }
-  | { readonly kind: 'cooling_down'; readonly failure: string; readonly retryAfterSeconds: number }
-
-/** What must not be asked for again for a while, by name. At the end of a cool-down one may ask; if that fails, the next is twice as long. */
-export interface CoolDownRegistry {
-  /** To be called before asking. Whoever may ask reports what was found by `begin`, `end` or `release`. */
-  check(names: readonly string[]): Promise<CoolDownCheck>
+/** The right to ask. Whoever has it reports what was found. */
+export interface CoolDownPass<Kind extends string> {
+  /** Whether it isn't known yet if the server is at fault for a failure a moment ago. */
+  readonly isSuspected: boolean
   /** @returns for how many seconds everyone is told the failure */
-  begin(name: string, failure: string, duration: CoolDownDuration): Promise<number>
-  end(names: readonly string[]): Promise<void>
+  begin(kind: Kind, failure: string, duration: CoolDownDuration): Promise<number>
+  /** What turned out to be fine: after a token everything. @returns what had cooled down */
+  end(kinds?: readonly Kind[]): Promise<readonly Kind[]>
   /** Nothing was found out: the next one may ask. */
-  release(names: readonly string[]): Promise<void>
+  release(): Promise<void>
+  /** The right to one control request in 30 s. Until its outcome is known, the server is suspected. */
+  claimControl(kind: Kind): Promise<boolean>
+  /**
+   * Counts a failure. With the last of so many within a minute a cool-down begins, until the first of them is a minute old.
+   * @returns for how many seconds; undefined where there were fewer
+   */
+  count(kind: Kind, most: number, failure: string): Promise<number | undefined>
 }
+
+/** A place among those that a quota allows within a minute. */
+export type Reservation =
+  | { readonly kind: 'reserved'; giveBack(): Promise<void> }
+  | { readonly kind: 'exceeded'; readonly retryAfterSeconds: number }
 
 export interface CoolDownRegistryDependencies {
   readonly store: RecordStore
@@ -57,185 +73,189 @@ export interface CoolDownRegistryDependencies {
   readonly randomId: () => string
 }
 
-/** Those that one process knows of. */
-export function createLocalCoolDownRegistry(now: () => number): CoolDownRegistry {
-  const entries = new LRUCache<string, CoolDown>({ max: maximumEntries })
-
-  function update(name: string, change: (entry: CoolDown) => CoolDown): void {
-    const entry = entries.peek(name)
-    if (entry) entries.set(name, change(entry))
-  }
-
-  return {
-    async check(names) {
-      for (const name of names) {
-        const checked = checkOne(entries.peek(name), now())
-        if (checked.kind === 'cooling_down') return checked
-      }
-      for (const name of names) update(name, (entry) => probed(entry, now()))
-      return { kind: 'clear' }
-    },
-    async begin(name, failure, duration) {
-      const entry = begun(entries.peek(name), failure, duration, now())
-      entries.set(name, entry)
-      return secondsUntil(entry, now())
-    },
-    async end(names) {
-      for (const name of names) entries.delete(name)
-    },
-    async release(names) {
-      for (const name of names) update(name, (entry) => released(entry))
-    },
-  }
+/** What is known under one name, and the version of its record where the fleet could be asked. */
+interface ReadState {
+  readonly state: CoolDownState
+  readonly version?: string | undefined
 }
 
-interface ReadCoolDown {
-  readonly record: RecordName
-  readonly version: string | undefined
-  readonly coolDown: CoolDown | undefined
-}
+/**
+ * What must not be asked for again for a while, by name: what one process found, the whole fleet knows. While the shared cache
+ * fails, each process goes by its own.
+ */
+export type CoolDownRegistry = ReturnType<typeof createCoolDownRegistry>
 
-/** Those of a whole fleet: what one process found, all know. While the shared cache fails each goes by its own. */
-export function createCoolDownRegistry({
-  store,
-  breaker,
-  sealing,
-  now,
-  randomId,
-}: CoolDownRegistryDependencies): CoolDownRegistry {
-  const local = createLocalCoolDownRegistry(now)
-  /** What this process asks for although it failed before: the fleet is to be told how it went. */
-  const probing = new Set<string>()
+export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencies) {
+  const { store, breaker, sealing, now, randomId } = dependencies
+  const local = createLocalStates()
 
-  async function readAll(names: readonly string[]): Promise<ReadCoolDown[]> {
+  async function recordNames(names: readonly string[]): Promise<RecordName[]> {
     const digests = await breaker.call('keys', () => Promise.all(names.map((name) => sealing.digest(name))), now())
-    const records = digests.map(coolDownRecordName)
+    return digests.map(coolDownRecordName)
+  }
+
+  /** One round trip. */
+  async function readShared(names: readonly string[]): Promise<ReadState[]> {
+    const records = await recordNames(names)
     const found = await breaker.call('records', () => store.read(records), now())
-    return records.map((record, index) => ({
-      record,
-      version: found[index]?.version,
-      coolDown: readCoolDown(found[index]),
-    }))
+    return found.map((stored) => ({ version: stored?.version, state: readCoolDownState(stored?.fields ?? {}, now()) }))
   }
 
-  async function write({ record, version }: ReadCoolDown, coolDown: CoolDown | undefined): Promise<boolean> {
-    const next = { version: randomId(), removableFrom: (coolDown?.until ?? now()) + spareMilliseconds }
-    const fields = coolDown ? fieldsOf(coolDown) : {}
-    return await breaker.call('records', () => store.write(record, { ...next, fields }, version), now())
+  async function writeShared(name: string, state: CoolDownState, version: string | undefined): Promise<boolean> {
+    const [record] = await recordNames([name])
+    if (!record) return false
+    const next = { version: randomId(), removableFrom: removableFrom(state, now()), fields: fieldsOf(state) }
+    return await breaker.call('records', () => store.write(record, next, version), now())
   }
 
-  async function checkFleet(names: readonly string[]): Promise<CoolDownCheck> {
-    const all = await readAll(names)
-    for (const { coolDown } of all) {
-      const checked = checkOne(coolDown, now())
-      if (checked.kind === 'cooling_down') return checked
+  async function read(names: readonly string[]): Promise<readonly ReadState[]> {
+    const shared = await unlessUnavailable(() => readShared(names), undefined)
+    if (!shared) return names.map((name) => ({ state: local.get(name) }))
+    for (const [index, { state }] of shared.entries()) local.set(names[index] ?? '', state)
+    return shared
+  }
+
+  /**
+   * Changes what is known, here and in the fleet.
+   * @param change the same state leaves it as it is
+   * @returns what is known now
+   */
+  async function amend(name: string, change: (state: CoolDownState) => CoolDownState): Promise<CoolDownState> {
+    const amended = await unlessUnavailable(
+      () =>
+        compareAndSet(mostTries, async () => {
+          const [found = { state: nothingKnown }] = await readShared([name])
+          const after = change(found.state)
+          if (after === found.state) return after
+          return (await writeShared(name, after, found.version)) ? after : lostRace
+        }),
+      undefined,
+    )
+    const state = amended === undefined || amended === lostRace ? change(local.get(name)) : amended
+    local.set(name, state)
+    return state
+  }
+
+  /** Writes that this process probes. @returns false where another one was faster */
+  async function probe(name: string, { state, version }: ReadState, asker: Asker): Promise<boolean> {
+    const after = withProbe(state, asker, now())
+    const isWritten = await unlessUnavailable(() => writeShared(name, after, version), true)
+    if (isWritten) local.set(name, after)
+    return isWritten
+  }
+
+  function passFor<Kind extends string>(
+    names: Readonly<Record<Kind, string>>,
+    found: ReadonlyMap<Kind, ReadState>,
+    probed: readonly Kind[],
+  ): CoolDownPass<Kind> {
+    const isSuspect = ({ suspectedUntil = -Infinity }: CoolDownState) => now() < suspectedUntil
+    const concerned = new Set(probed)
+    for (const [kind, { state }] of found) if (state.coolDown || state.suspectedUntil) concerned.add(kind)
+
+    return {
+      isSuspected: [...found.values()].some(({ state }) => isSuspect(state)),
+      async begin(kind, failure, duration) {
+        const { coolDown } = await amend(names[kind], (state) => withFailure(state, failure, duration, now()))
+        concerned.delete(kind)
+        return coolDown ? secondsUntil(coolDown.until, now()) : 0
+      },
+      async end(kinds = [...concerned]) {
+        const ended: Kind[] = []
+        for (const kind of kinds) {
+          if (!concerned.delete(kind)) continue
+          await amend(names[kind], (state) => {
+            if (state.coolDown) ended.push(kind)
+            return withoutCoolDown(state)
+          })
+        }
+        return [...new Set(ended)]
+      },
+      async release() {
+        for (const kind of probed) if (concerned.has(kind)) await amend(names[kind], withoutProbe)
+      },
+      async claimControl(kind) {
+        let isMine = false
+        concerned.add(kind)
+        await amend(names[kind], (state) => {
+          isMine = now() >= (state.controlAt ?? -Infinity) + leastPauseMilliseconds
+          const suspected = withSuspicion(state, now())
+          return isMine ? { ...suspected, controlAt: now() } : suspected
+        })
+        return isMine
+      },
+      async count(kind, most, failure) {
+        let seconds: number | undefined
+        await amend(names[kind], (state) => {
+          const counted = withCount(state, now())
+          const [first = now()] = countedAt(counted, now()).slice(-most)
+          seconds = counted.counted.length < most ? undefined : secondsUntil(first + quotaMilliseconds, now())
+          if (seconds === undefined) return counted
+          return withFailure(withoutCoolDown(counted), failure, { baseSeconds: seconds }, now())
+        })
+        return seconds
+      },
     }
-    // Somebody has asked meanwhile, and it went well: nothing doubles any more.
-    await local.end(names.filter((_name, index) => !all[index]?.coolDown))
-    for (const [index, each] of all.entries()) {
-      if (!each.coolDown) continue
-      if (!(await write(each, probed(each.coolDown, now())))) return probedByAnother(each.coolDown)
-      probing.add(names[index] ?? '')
-    }
-    return { kind: 'clear' }
-  }
-
-  /** Reports how it went with what was read before; whoever has written since knows better. */
-  async function report(names: readonly string[], change: (coolDown: CoolDown) => CoolDown | undefined): Promise<void> {
-    const probed = names.filter((name) => probing.delete(name))
-    if (probed.length === 0) return
-    await unlessUnavailable(async () => {
-      for (const each of await readAll(probed)) if (each.coolDown) await write(each, change(each.coolDown))
-    }, undefined)
-  }
-
-  /** @returns the cool-down as it is written now */
-  async function beginInFleet(
-    name: string,
-    failure: string,
-    duration: CoolDownDuration,
-  ): Promise<CoolDown | undefined> {
-    let latest: CoolDown | undefined
-    await compareAndSet(mostTries, async () => {
-      const [each] = await readAll([name])
-      if (!each) return undefined
-      latest = begun(each.coolDown, failure, duration, now())
-      return (await write(each, latest)) ? undefined : lostRace
-    })
-    return latest
   }
 
   return {
-    async check(names) {
-      const checkedHere = await local.check(names)
-      if (checkedHere.kind === 'cooling_down') return checkedHere
-      const checked = await unlessUnavailable(() => checkFleet(names), { kind: 'clear' } as const)
-      if (checked.kind === 'cooling_down') {
-        await local.release(names)
-        await report(names, (coolDown) => released(coolDown))
+    /** To be called before each token request. */
+    async check<Kind extends string>(
+      names: Readonly<Record<Kind, string>>,
+      asker: Asker,
+    ): Promise<CoolDownCheck<Kind>> {
+      const kinds = Object.keys(names) as Kind[]
+      const states = await read(kinds.map((kind) => names[kind]))
+      const found = new Map(kinds.map((kind, index) => [kind, states[index] ?? { state: nothingKnown }]))
+      const toProbe: Kind[] = []
+      for (const [kind, { state }] of found) {
+        const verdict = verdictOn(state, asker, now())
+        if (verdict.kind === 'cooling_down') return { ...verdict, of: kind }
+        if (verdict.kind === 'may_probe') toProbe.push(kind)
       }
-      return checked
+      const probed: Kind[] = []
+      for (const kind of toProbe) {
+        const read = found.get(kind)
+        if (read && (await probe(names[kind], read, asker))) probed.push(kind)
+        else {
+          for (const each of probed) await amend(names[each], withoutProbe)
+          const failure = read?.state.coolDown?.failure ?? ''
+          return { kind: 'cooling_down', of: kind, failure, retryAfterSeconds: 1 }
+        }
+      }
+      return { kind: 'clear', pass: passFor(names, found, probed) }
     },
-    async begin(name, failure, duration) {
-      const secondsHere = await local.begin(name, failure, duration)
-      probing.delete(name)
-      const coolDown = await unlessUnavailable(() => beginInFleet(name, failure, duration), undefined)
-      return coolDown ? secondsUntil(coolDown, now()) : secondsHere
-    },
-    async end(names) {
-      await local.end(names)
-      await report(names, () => undefined)
-    },
-    async release(names) {
-      await local.release(names)
-      await report(names, (coolDown) => released(coolDown))
+
+    /** One of so many places within a minute. */
+    async reserve(name: string, most: number): Promise<Reservation> {
+      let retryAt: number | undefined
+      const at = now()
+      await amend(name, (state) => {
+        const counted = countedAt(state, at)
+        retryAt = counted.length < most ? undefined : (counted.at(-most) ?? at) + quotaMilliseconds
+        return retryAt === undefined ? withCount(state, at) : state
+      })
+      if (retryAt !== undefined) return { kind: 'exceeded', retryAfterSeconds: secondsUntil(retryAt, at) }
+      return {
+        kind: 'reserved',
+        giveBack: async () => void (await amend(name, (state) => withoutCount(state, at))),
+      }
     },
   }
 }
 
-function checkOne(coolDown: CoolDown | undefined, now: number): CoolDownCheck {
-  if (!coolDown) return { kind: 'clear' }
-  const { until, probeUntil = 0, failure } = coolDown
-  if (now < until) return { kind: 'cooling_down', failure, retryAfterSeconds: secondsUntil(coolDown, now) }
-  return now < probeUntil ? probedByAnother(coolDown) : { kind: 'clear' }
-}
-
-function probedByAnother({ failure }: CoolDown): CoolDownCheck {
-  return { kind: 'cooling_down', failure, retryAfterSeconds: 1 }
-}
-
-function secondsUntil({ until }: CoolDown, now: number): number {
-  return Math.ceil((until - now) / 1000)
-}
-
-function probed(coolDown: CoolDown, now: number): CoolDown {
-  return { ...coolDown, probeUntil: now + probeMilliseconds }
-}
-
-function released({ probeUntil: _probe, ...coolDown }: CoolDown): CoolDown {
-  return coolDown
-}
-
-/** What one more failure makes of it. */
-function begun(
-  before: CoolDown | undefined,
-  failure: string,
-  { baseSeconds, retryAfterSeconds }: CoolDownDuration,
-  now: number,
-): CoolDown {
-  const { failures: failedBefore = 0, until: already = 0 } = before ?? {}
-  // Requests that were under way together fail together: that is one failure.
-  const failures = now < already ? failedBefore : failedBefore + 1
-  const seconds = Math.min(retryAfterSeconds ?? baseSeconds * 2 ** (failures - 1), maximumCoolDownSeconds)
-  return { until: Math.max(already, now + seconds * 1000), failure, failures }
-}
-
-function fieldsOf({ until, failures, probeUntil, failure }: CoolDown): StoredRecord['fields'] {
-  return { until, failures, failure, ...(probeUntil !== undefined && { probeUntil }) }
-}
-
-function readCoolDown(stored: StoredRecord | undefined): CoolDown | undefined {
-  const { until, failures, failure, probeUntil } = stored?.fields ?? {}
-  if (typeof failure !== 'string' || typeof until !== 'number' || typeof failures !== 'number') return undefined
-  return { until, failures, failure, ...(typeof probeUntil === 'number' && { probeUntil }) }
+/** What one process knows. A name may hold what a caller sent: only its digest is kept. */
+function createLocalStates() {
+  const states = new LRUCache<string, CoolDownState>({ max: maximumEntries })
+  const keyOf = (name: string) => createHash('sha256').update(name).digest('base64url')
+  return {
+    get(name: string): CoolDownState {
+      return states.get(keyOf(name)) ?? nothingKnown
+    },
+    set(name: string, state: CoolDownState): void {
+      const isNothing = Object.keys(state).length === 1 && state.counted.length === 0
+      if (isNothing) states.delete(keyOf(name))
+      else states.set(keyOf(name), state)
+    },
+  }
 }

@@ -1,137 +1,189 @@
-import { LRUCache } from 'lru-cache'
-import { tokenKey } from '../access-token/token.ts'
+import { knownCallers } from '../access-token/caller.ts'
 import type { Connection } from '../configuration/connection.ts'
-import type { CoolDownRegistry } from '../fleet/cool-downs.ts'
+import type { CoolDownPass, CoolDownRegistry, Reservation } from '../fleet/cool-downs.ts'
 import type { Log } from '../log/log-event.ts'
-import type { TokenRequestContext } from '../token-endpoint/token-client.ts'
+import type { SecretCache } from '../secret/secret-cache.ts'
 import {
   RefusedError,
   readFailure,
-  TimedOutError,
-  type TokenEndpointError,
+  TokenEndpointError,
   UnreachableError,
-  UnreadableAnswerError,
   writeFailure,
 } from '../token-endpoint/token-endpoint-error.ts'
-import { type CoolDownKind, CoolingDownError } from './token-error.ts'
+import { type CoolDownKind, coolDownNames, type NamedRequest, passwordQuotaNames } from './cool-down-names.ts'
+import { CoolingDownError } from './token-error.ts'
 
-/** What a token request depends on, by the names under which each cools down. */
-export interface CoolDownNames extends Readonly<Record<CoolDownKind, string>> {
-  readonly all: readonly string[]
+/** A request that may be made now. */
+export interface Clearance {
+  readonly pass: CoolDownPass<CoolDownKind>
+  /** Places for the guess of a password. */
+  readonly reservations: readonly Extract<Reservation, { readonly kind: 'reserved' }>[]
 }
 
-/** Under other elements or with another secret it may go better: what was refused under these has another name then. */
-export function coolDownNames(
-  { connection, request }: TokenRequestContext,
-  fingerprint: string,
-  secretsVersion = '',
-): CoolDownNames {
-  const { name, authorizationServer } = connection
-  const names = {
-    endpoint: `endpoint ${authorizationServer.tokenEndpoint}`,
-    client: `client ${name} ${fingerprint} ${secretsVersion}`,
-    user: `user ${JSON.stringify([name, request.username ?? null, fingerprint])}`,
-    token: `token ${tokenKey(request)} ${fingerprint}`,
-  }
-  return { ...names, all: Object.values(names) }
+/** What a failure came to. */
+export interface Verdict {
+  /** What callers are told instead of the error. */
+  readonly reported: unknown
+  /** The wider thing that may be at fault: the connection's own request can tell. */
+  readonly suspect?: 'endpoint' | 'client' | 'connection'
 }
 
-/** Which failure keeps what from being asked for, and for how long. */
+/** So many tokens of one caller may fail in a minute, for one connection. */
+const mostFailures = 10
+
+/** Which failure keeps what from being asked for, and for how long: what waits is what the evidence speaks about. */
 export type CoolDownPolicy = ReturnType<typeof createCoolDownPolicy>
 
-export function createCoolDownPolicy({
-  coolDowns,
-  now,
-  log,
-}: {
+export function createCoolDownPolicy(dependencies: {
   readonly coolDowns: CoolDownRegistry
-  readonly now: () => number
+  readonly secrets: SecretCache
   readonly log: Log
 }) {
-  const refusedUsers = createRefusedUsers(now)
+  const { coolDowns, secrets, log } = dependencies
+
+  /** @throws {CoolingDownError} with the failure that began it, where anything that the request depends on is cooling down */
+  async function clear(context: NamedRequest & { readonly mendedAt?: number | undefined }): Promise<Clearance> {
+    const { isOwn, mendedAt } = context
+    const names = await coolDownNames(context, secrets)
+    const check = await coolDowns.check(names as Record<CoolDownKind, string>, {
+      isOwn,
+      ...(mendedAt !== undefined && { mendedAt }),
+    })
+    if (check.kind === 'clear') return { pass: check.pass, reservations: await reserveGuess(context, check.pass) }
+    throw CoolingDownError.after(readFailure(check.failure), check.retryAfterSeconds, {
+      caller: callerOf(check.of, context),
+    })
+  }
+
+  /** A place is taken before the password is sent: what is counted afterwards comes too late for guesses that are under way. */
+  async function reserveGuess(
+    { connection, request, caller }: NamedRequest,
+    pass: CoolDownPass<CoolDownKind>,
+  ): Promise<Clearance['reservations']> {
+    if (request.password === undefined) return []
+    const reservations: Extract<Reservation, { readonly kind: 'reserved' }>[] = []
+    for (const { name, most } of passwordQuotaNames(connection, request, caller)) {
+      const reservation = await coolDowns.reserve(name, most)
+      if (reservation.kind === 'reserved') reservations.push(reservation)
+      else {
+        for (const each of reservations) await each.giveBack()
+        await pass.release()
+        throw CoolingDownError.tooManyGuesses(reservation.retryAfterSeconds, caller)
+      }
+    }
+    return reservations
+  }
+
+  async function noteSuccess({ pass, reservations }: Clearance, { connection }: NamedRequest): Promise<void> {
+    for (const each of reservations) await each.giveBack()
+    logEnd(await pass.end(), connection)
+  }
+
+  /** @param isRepeated whether the request is made once more, in a moment */
+  async function noteFailure(
+    error: unknown,
+    context: NamedRequest,
+    { pass, reservations }: Clearance,
+    isRepeated: boolean,
+  ): Promise<Verdict> {
+    if (!(error instanceof RefusedError)) for (const each of reservations) await each.giveBack()
+    if (!(error instanceof TokenEndpointError)) {
+      await pass.release()
+      return { reported: error }
+    }
+    logEnd(await pass.end(provenBy(error)), context.connection)
+    const waits = whatWaits(error, context)
+    // Only whoever gives up tells the others, but where the server says when to come back nobody asks before.
+    const isFinal = !isRepeated || (error instanceof UnreachableError && error.retryAfterSeconds !== undefined)
+    const reported = waits && isFinal ? await begin(waits, error, context, pass) : error
+    await pass.release()
+    const suspect = waits === 'token' && !context.isOwn ? suspectOf(error, context) : undefined
+    return { reported, ...(suspect && isFinal && { suspect }) }
+  }
 
   async function begin(
-    kind: CoolDownKind,
+    of: CoolDownKind,
     error: TokenEndpointError,
-    { name: connection, authorizationServer }: Connection,
-    names: CoolDownNames,
+    context: NamedRequest,
+    pass: CoolDownPass<CoolDownKind>,
   ): Promise<CoolingDownError> {
-    log({ event: 'cool_down_begun', connection, of: kind, code: error.code })
-    const { coolDownSeconds: baseSeconds } = authorizationServer
+    const { authorizationServer } = context.connection
     const asked = error instanceof UnreachableError ? error.retryAfterSeconds : undefined
-    const duration = { baseSeconds, ...(asked !== undefined && { retryAfterSeconds: asked }) }
-    const retryAfterSeconds = await coolDowns.begin(names[kind], writeFailure(error), duration)
-    return CoolingDownError.after(error, retryAfterSeconds, kind)
-  }
-
-  /** Begins the cool-down that this failure asks for; returns what callers are told. */
-  async function coolDownAfter(
-    error: unknown,
-    connection: Connection,
-    names: CoolDownNames,
-    isRepeated: boolean,
-  ): Promise<unknown> {
-    if (error instanceof UnreadableAnswerError) await coolDowns.end([names.endpoint])
-    // A caller in a hurry says nothing about the server.
-    if (error instanceof TimedOutError)
-      return error.isServers ? await begin('endpoint', error, connection, names) : error
-    if (error instanceof UnreachableError) {
-      // Where the server says when to come back nobody asks before; else only whoever gives up tells the others.
-      const isFinal = error.retryAfterSeconds !== undefined || !isRepeated
-      return isFinal ? await begin('endpoint', error, connection, names) : error
+    const duration = {
+      baseSeconds: authorizationServer.coolDownSeconds,
+      ...(asked !== undefined && { retryAfterSeconds: asked }),
     }
-    if (!(error instanceof RefusedError)) return error
-    await coolDowns.end([names.endpoint])
-    if (error.error === 'invalid_grant' && refusedUsers.noteRefusal(names.user))
-      return await begin('user', error, connection, names)
-    return await begin(error.fault === 'client' ? 'client' : 'token', error, connection, names)
+    const seconds = await pass.begin(of, writeFailure(error), duration)
+    logBegin(of, error, context, seconds)
+    if (of === 'token' && countsForCaller(error, context)) {
+      const callersSeconds = await pass.count('caller', mostFailures, writeFailure(error))
+      if (callersSeconds !== undefined) logBegin('caller', error, context, callersSeconds)
+    }
+    return CoolingDownError.after(error, seconds, { caller: callerOf(of, context), began: of })
   }
 
-  return {
-    /** @throws {CoolingDownError} with the failure that began it, where any of these is cooling down */
-    async demandEnd({ all }: CoolDownNames): Promise<void> {
-      const check = await coolDowns.check(all)
-      // A failure that another version has written says nothing.
-      const failure = check.kind === 'cooling_down' ? readFailure(check.failure) : undefined
-      if (check.kind === 'cooling_down' && failure) throw CoolingDownError.after(failure, check.retryAfterSeconds)
-    },
+  function logEnd(ended: readonly CoolDownKind[], { name: connection }: Connection): void {
+    for (const of of ended) log({ event: 'cool_down_ended', connection, of })
+  }
 
-    async noteSuccess({ all }: CoolDownNames): Promise<void> {
-      await coolDowns.end(all)
-    },
+  function logBegin(of: CoolDownKind, { code }: TokenEndpointError, context: NamedRequest, seconds: number): void {
+    const { connection, caller } = context
+    const whom = callerOf(of, context) !== undefined && { caller }
+    const authorizationServer = connection.authorizationServer.id
+    log({ event: 'cool_down_begun', connection: connection.name, authorizationServer, of, code, seconds, ...whom })
+  }
 
-    /**
-     * @param isRepeated whether the request is made once more, in a moment
-     * @returns what callers are told instead of the error
-     */
-    async noteFailure(
-      error: unknown,
-      connection: Connection,
-      names: CoolDownNames,
-      isRepeated: boolean,
-    ): Promise<unknown> {
-      const reported = await coolDownAfter(error, connection, names, isRepeated)
-      await coolDowns.release(names.all)
-      return reported
-    },
+  return { clear, noteSuccess, noteFailure }
+}
+
+/** What a failure shows to be fine: a server that refuses is there, and there is a way to one that fails. */
+function provenBy({ blames }: TokenEndpointError): readonly CoolDownKind[] {
+  switch (blames) {
+    case 'client':
+    case 'connection':
+    case 'token':
+      return ['way', 'endpoint']
+    case 'endpoint':
+      return ['way']
+    case 'way':
+    case 'nothing':
+      return []
   }
 }
 
-const refusalWindowMilliseconds = 60_000
-const severalRefusals = 3
-/** The least recently refused are forgotten first. */
-const maximumUsers = 10_000
+/** Undefined where nothing does: a caller in a hurry says nothing about the server. */
+function whatWaits(
+  { blames, mayBeOfRequest, code }: TokenEndpointError,
+  { isOwn }: NamedRequest,
+): CoolDownKind | undefined {
+  if (blames === 'nothing') return undefined
+  if (isOwn || !mayBeOfRequest) return blames
+  return blames === 'client' && code === 'unreachable' ? 'variants' : 'token'
+}
 
-/** Counts refused passwords: each has a token key of its own, so that without this a guesser would meet no cool-down. */
-export function createRefusedUsers(now: () => number) {
-  const refusals = new LRUCache<string, readonly number[]>({ max: maximumUsers })
-  return {
-    /** @returns whether, with this one, the user was refused several times within a minute */
-    noteRefusal(user: string): boolean {
-      const earlier = (refusals.peek(user) ?? []).filter((at) => now() - at < refusalWindowMilliseconds)
-      const recent = [...earlier, now()]
-      refusals.set(user, recent.slice(-severalRefusals))
-      return recent.length >= severalRefusals
-    },
+/** Nobody has a user's password but the user's caller: there is no request of the connection's own. */
+function suspectOf({ blames }: TokenEndpointError, { connection }: NamedRequest): Verdict['suspect'] {
+  if (connection.grantType === 'password') return undefined
+  switch (blames) {
+    case 'client':
+    case 'connection':
+    case 'endpoint':
+      return blames
+    case 'way':
+      return 'endpoint'
+    case 'token':
+    case 'nothing':
+      return undefined
   }
+}
+
+/** Guesses of passwords have quotas of their own, and warm runs a fixed number of tokens. */
+function countsForCaller(error: TokenEndpointError, { isOwn, caller, request }: NamedRequest): boolean {
+  const isGuess = request.password !== undefined && error instanceof RefusedError && error.error === 'invalid_grant'
+  return !isOwn && !isGuess && caller !== knownCallers.tokenwell
+}
+
+/** Whom alone a cool-down concerns. */
+function callerOf(of: CoolDownKind, { caller }: NamedRequest): string | undefined {
+  return of === 'variants' || of === 'caller' ? caller : undefined
 }

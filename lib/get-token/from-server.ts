@@ -1,9 +1,19 @@
-import { type CallerRequest, isAnswer, keptToken, repeatableRequest, type Token } from '../access-token/token.ts'
+import { knownCallers } from '../access-token/caller.ts'
+import {
+  type CallerRequest,
+  isAnswer,
+  isOwnRequest,
+  keptToken,
+  repeatableRequest,
+  type Token,
+  tokenKey,
+} from '../access-token/token.ts'
 import { type Admission, admit } from '../admission/admit-request.ts'
 import { type Backoff, jitteredDelay, type Pause } from '../base/time.ts'
-import type { TokenwellError } from '../base/tokenwell-error.ts'
+import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { ConnectionDisabledError } from '../configuration/finding.ts'
+import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import { disabledElements, type ElementsRevision } from '../fleet/connection-record.ts'
 import { type FailureToShare, type Lease, LeaseLostError } from '../fleet/lease.ts'
 import type { SecretsVersion } from '../fleet/secrets-version.ts'
@@ -11,10 +21,10 @@ import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { ClientKey } from '../token-endpoint/client-authentication.ts'
 import type { TokenClient, TokenRequestContext } from '../token-endpoint/token-client.ts'
-import { timeoutsUntil } from '../token-endpoint/token-endpoint.ts'
-import { UnreachableError, UnreadableAnswerError, writeFailure } from '../token-endpoint/token-endpoint-error.ts'
+import { hasTimeFor, timeoutsUntil } from '../token-endpoint/token-endpoint.ts'
+import { RefusedError, UnreachableError, writeFailure } from '../token-endpoint/token-endpoint-error.ts'
 import type { OutcomeLog } from './connection-status.ts'
-import { type CoolDownPolicy, coolDownNames } from './cool-down-policy.ts'
+import type { CoolDownPolicy } from './cool-down-policy.ts'
 import { isClientRefused, type SecondAttemptPolicy } from './second-attempt.ts'
 import type { StoredToken, TokenCache } from './token-cache.ts'
 import { CoolingDownError, isTokenError } from './token-error.ts'
@@ -40,6 +50,8 @@ export interface TokenNeed {
   readonly previous: Token | undefined
   /** Whether somebody asks for the token, who may do so again. */
   readonly isUse: boolean
+  /** Whether a passing failure is not repeated: nobody waits, and it may well fail. */
+  readonly isOnce?: boolean
 }
 
 /** What is known before a token is asked for. */
@@ -57,9 +69,12 @@ export type Obtained =
 
 /** A token request that holds the lease of its token. */
 export interface LeasedContext extends TokenRequestContext {
+  readonly request: CallerRequest
   /** Of the connection's elements. */
   readonly fingerprint: string
   readonly lease: Lease
+  /** Whether a passing failure is not repeated. */
+  readonly isOnce?: boolean
 }
 
 export interface FromServerDependencies {
@@ -96,11 +111,11 @@ export function createFromServer(dependencies: FromServerDependencies) {
    * @throws {TokenwellError} what kept the token from being obtained, where there is no current one
    */
   async function obtain(lease: Lease, need: TokenNeed, known: KnownBefore): Promise<Obtained> {
-    const { request, deadline, previous, isUse } = need
+    const { request, deadline, previous, isUse, isOnce = false } = need
     try {
       const admission = known.admission ?? (await admit(connections, request, known.fingerprint))
       await lease.activate(revisionOf(admission))
-      const issued = await requestToken({ ...admission, request, deadline, lease })
+      const issued = await requestToken({ ...admission, request, deadline, lease, isOnce })
       const token = keptToken(issued, previous, now())
       return { outcome: 'renewed', ...(await cache.store(lease, token, repeatableRequest(request), isUse)) }
     } catch (error) {
@@ -115,7 +130,8 @@ export function createFromServer(dependencies: FromServerDependencies) {
   async function requestToken(context: LeasedContext): Promise<Token> {
     const { name } = context.connection
     try {
-      const token = await requestWithRetries(context, await refreshSecrets())
+      await refreshSecrets()
+      const token = await requestWithRetries(context)
       outcomes.noteToken(name)
       return token
     } catch (error) {
@@ -125,33 +141,60 @@ export function createFromServer(dependencies: FromServerDependencies) {
   }
 
   /** Secrets are read again where one has changed since this process read its own. Current tokens stay good. */
-  async function refreshSecrets(): Promise<string | undefined> {
+  async function refreshSecrets(): Promise<void> {
     const version = await secretsVersion.read()
     if (version !== undefined && version !== knownVersion) {
       if (mayHoldOlder) secrets.readAllAgain()
       knownVersion = version
     }
     mayHoldOlder = true
-    return knownVersion
   }
 
   /** Passing failures are repeated within the deadline, each time with a new assertion. */
-  async function requestWithRetries(context: LeasedContext, version: string | undefined): Promise<Token> {
-    const { connection, deadline } = context
-    const names = coolDownNames(context, context.fingerprint, version)
+  async function requestWithRetries(context: LeasedContext): Promise<Token> {
+    const { connection, request, deadline, lease, isOnce = false } = context
+    const { caller } = request
+    const named = { ...context, caller, isOwn: isOwnRequest(request), mendedAt: lease.generation() }
     for (let attempt = 1; ; attempt++) {
-      await coolDownPolicy.demandEnd(names)
+      const clearance = await coolDownPolicy.clear(named)
       try {
         const token = await attemptTwice(context)
-        await coolDownPolicy.noteSuccess(names)
+        await coolDownPolicy.noteSuccess(clearance, named)
         return token
       } catch (error) {
-        const delay = retryDelay(error, attempt, deadline - now(), random())
-        const reported = await coolDownPolicy.noteFailure(error, connection, names, delay !== undefined)
-        if (delay === undefined) throw reported
+        // A server that may be failing gets one attempt.
+        const mayRepeat = !clearance.pass.isSuspected && !isOnce
+        const delay = mayRepeat ? retryDelay(error, attempt, deadline - now(), random()) : undefined
+        const { reported, suspect } = await coolDownPolicy.noteFailure(error, named, clearance, delay !== undefined)
+        if (delay === undefined) {
+          if (!suspect || !(await clearance.pass.claimControl(suspect))) throw reported
+          throw (await isOwnTokenIssued(context)) ? blameCaller(reported) : reported
+        }
         log({ event: 'token_request_repeated', connection: connection.name, attempt, milliseconds: delay })
         await pause(delay)
       }
+    }
+  }
+
+  /**
+   * The control request: what failed with a caller's addition is tried without. Its token is stored like any other, and its failure
+   * makes wait what it speaks about. It is made only where the connection's own request has brought a token before.
+   */
+  async function isOwnTokenIssued({ connection, deadline, fingerprint }: LeasedContext): Promise<boolean> {
+    if (!hasTimeFor(connection.authorizationServer, deadline - now())) return false
+    const request = { caller: knownCallers.tokenwell, connection: connection.name, further: {} }
+    const look = await unlessUnavailable(() => cache.look(connection.name, tokenKey(request), now()), undefined)
+    const previous = look?.token
+    if (!look || !previous) return false
+    const lease = await unlessUnavailable(() => cache.takeLease(look, now()), undefined)
+    if (!lease) return false
+    const current = isAnswer(previous, request, now()) ? previous : undefined
+    const need = { request, deadline, current, previous, isUse: false, isOnce: true }
+    try {
+      return (await obtain(lease, need, { fingerprint, admission: undefined })).outcome === 'renewed'
+    } catch (error) {
+      if (error instanceof LeaseLostError || error instanceof TokenwellError) return false
+      throw error
     }
   }
 
@@ -214,12 +257,19 @@ export function retryDelay(
 
 /** What the fleet is told: what the token endpoint did. Of our own faults each process has to see for itself. */
 function failureToShare(error: unknown, now: number): FailureToShare {
-  if (error instanceof UnreadableAnswerError) return { failure: writeFailure(error) }
-  if (!(error instanceof CoolingDownError) || !error.failure) return {}
+  // What concerns one caller keeps no other from asking.
+  if (!(error instanceof CoolingDownError) || !error.failure || error.caller !== undefined) return {}
   const retryAt = now + error.retryAfterSeconds * 1000
   const shared = { failure: writeFailure(error.failure), retryAt }
   if (!error.began) return shared
   return { ...shared, until: error.began === 'token' ? retryAt : Math.min(retryAt, now + widerMilliseconds) }
+}
+
+/** Its server issues the connection's own token: what the caller added is refused. */
+function blameCaller(reported: unknown): unknown {
+  if (!(reported instanceof CoolingDownError) || !(reported.failure instanceof RefusedError)) return reported
+  const { failure, retryAfterSeconds, caller, began } = reported
+  return CoolingDownError.after(failure.asCallers(), retryAfterSeconds, { caller, began })
 }
 
 function renewalPause(error: TokenwellError): number {

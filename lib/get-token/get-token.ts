@@ -7,6 +7,7 @@ import type { Log } from '../log/log-event.ts'
 import { TimedOutError, UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
 import type { FoundToken, FromFleet } from './from-fleet.ts'
 import type { TokenRejecter } from './reject-token.ts'
+import { CoolingDownError } from './token-error.ts'
 import type { CachedToken, TokenMemory } from './token-memory.ts'
 
 export interface HandedOutToken {
@@ -78,10 +79,19 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
           isOurs = true
           return await fromFleet.find({ key, request, deadline, ...(cached && { cached: cached.token }) })
         }
-        const { token, source, isNew } = await singleFlight.join(key, find, deadline)
-        // What others found may not do for this one.
-        if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, request)
+        try {
+          const { token, source, isNew } = await singleFlight.join(key, find, deadline)
+          // What others found may not do for this one.
+          if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, request)
+        } catch (error) {
+          if (isOurs || !concernsAnother(error, request)) throw error
+        }
       }
     },
   }
+}
+
+/** Another caller has to wait, who asked for this token first. */
+function concernsAnother(error: unknown, { caller }: CallerRequest): boolean {
+  return error instanceof CoolingDownError && error.caller !== undefined && error.caller !== caller
 }

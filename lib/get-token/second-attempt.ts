@@ -6,6 +6,7 @@ import { KeyStoreError } from '../signing/signing-key.ts'
 import type { ClockOffsets } from '../token-endpoint/assertion.ts'
 import type { ClientKey, ClientKeySource } from '../token-endpoint/client-authentication.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
+import { secretOfClient } from './cool-down-names.ts'
 
 /** What to do after a server has refused a client. */
 export type SecondAttempt =
@@ -33,7 +34,7 @@ export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, l
   }
 
   async function hasNewerSecret(connection: Connection): Promise<boolean> {
-    const secret = clientSecretOf(connection)
+    const secret = secretOfClient(connection)
     const isNewer = secret !== undefined && (await unlessUnusable(() => secrets.refresh(secret)))
     if (isNewer) log({ event: 'newer_secret_found', connection: connection.name })
     return isNewer ?? false
@@ -56,19 +57,6 @@ export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, l
 
 export function isClientRefused(error: unknown): error is RefusedError {
   return error instanceof RefusedError && error.error === 'invalid_client'
-}
-
-/** The name of the secret by which the client authenticates. */
-function clientSecretOf({ clientAuthentication: way, authorizationServer }: Connection): string | undefined {
-  switch (way.method) {
-    case 'client_secret_basic':
-      return way.passwordSecret
-    case 'tls_client_auth':
-      return authorizationServer.tls.clientCertificate
-    case 'private_key_jwt':
-    case 'client_secret_jwt':
-      return way.assertion.key.location
-  }
 }
 
 /** Undefined where a secret can't be had or used: the server's refusal says more than that. */

@@ -254,8 +254,9 @@ function ofActiveGeneration(
 
 function failureIn({ record, connection }: ReadRecord, now: number): SharedFailure | undefined {
   const { failure, failedAt, coolDownUntil, retryAt, failedFingerprint } = record
-  // Under other elements it may go better.
-  if (failure === undefined || failedAt === undefined || failedFingerprint !== connection?.fingerprint) return undefined
+  // Under other elements it may go better, and after the connection was cleared.
+  if (failure === undefined || failedAt === undefined || !connection) return undefined
+  if (failedFingerprint !== connection.fingerprint || failedAt < connection.generation) return undefined
   const error = readFailure(failure)
   const until = coolDownUntil ?? failedAt
   const waitSeconds = Math.max(1, Math.ceil(((retryAt ?? until) - now) / 1000))

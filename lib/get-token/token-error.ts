@@ -1,13 +1,13 @@
+import type { Caller } from '../access-token/caller.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import { CacheUnavailableError } from '../fleet/circuit-breaker.ts'
 import type { TokenEndpointError } from '../token-endpoint/token-endpoint-error.ts'
-
-/** What a failure keeps from being asked for: one token, or all of a client, a user or an endpoint. */
-export type CoolDownKind = 'token' | 'client' | 'user' | 'endpoint'
+import type { CoolDownKind } from './cool-down-names.ts'
 
 interface CoolingDownDetails {
-  readonly failure?: TokenEndpointError
-  readonly began?: CoolDownKind
+  readonly failure?: TokenEndpointError | undefined
+  readonly caller?: Caller | undefined
+  readonly began?: CoolDownKind | undefined
 }
 
 /** It was just asked for, and asking again before `retryAfterSeconds` would only load the server. */
@@ -16,13 +16,17 @@ export class CoolingDownError extends TokenwellError {
   readonly retryAfterSeconds: number
   /** What came of it, and is told to everyone until then. */
   readonly failure?: TokenEndpointError
+  /** Whom alone it concerns: all others may ask. */
+  readonly caller?: Caller
   /** What this very failure made cool down; absent where it was cooling down already. */
   readonly began?: CoolDownKind
 
-  constructor(message: string, retryAfterSeconds: number, { failure, began }: CoolingDownDetails = {}) {
+  constructor(message: string, retryAfterSeconds: number, details: CoolingDownDetails = {}) {
     super(message)
     this.retryAfterSeconds = retryAfterSeconds
+    const { failure, caller, began } = details
     if (failure) this.failure = failure
+    if (caller !== undefined) this.caller = caller
     if (began) this.began = began
   }
 
@@ -34,11 +38,25 @@ export class CoolingDownError extends TokenwellError {
     return this.failure?.publicMessage ?? this.message
   }
 
-  static after(failure: TokenEndpointError, retryAfterSeconds: number, began?: CoolDownKind): CoolingDownError {
+  /** @param failure undefined where another version of Tokenwell has written it */
+  static after(
+    failure: TokenEndpointError | undefined,
+    retryAfterSeconds: number,
+    details: Omit<CoolingDownDetails, 'failure'> = {},
+  ): CoolingDownError {
+    const reason = failure?.message ?? 'The last request failed.'
     return new CoolingDownError(
-      `${failure.message} It is asked again in ${retryAfterSeconds} s at the earliest.`,
+      `${reason} The next request is made in ${retryAfterSeconds} s at the earliest.`,
       retryAfterSeconds,
-      { failure, ...(began && { began }) },
+      { failure, ...details },
+    )
+  }
+
+  static tooManyGuesses(retryAfterSeconds: number, caller: Caller): CoolingDownError {
+    return new CoolingDownError(
+      `Too many passwords of this user were refused within a minute. Try again in ${retryAfterSeconds} s.`,
+      retryAfterSeconds,
+      { caller },
     )
   }
 }

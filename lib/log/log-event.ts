@@ -38,6 +38,19 @@ interface Failed {
   readonly reason: string
 }
 
+/** Who waits while it cools down, for a person at a terminal. */
+const concerned = {
+  way: (server: string) => `every connection that goes the same way to ${server}`,
+  endpoint: (server: string) => `every connection of the token endpoint of ${server}`,
+  client: (server: string) => `every connection with this client at ${server}`,
+  connection: () => 'this connection',
+  token: () => 'this token',
+  variants: (server: string) => `requests with parameters for this client at ${server}`,
+  caller: () => 'requests with parameters for this connection',
+} as const
+
+type CoolsDown = keyof typeof concerned
+
 const tokensFrom = { memory: 'TokensFromMemory', cache: 'TokensFromCache', server: 'TokensFromServer' } as const
 /** Of answers with status 500 and more: those that a caller may repeat, and nobody has to mend. */
 const passingStatuses: readonly number[] = [503, 504]
@@ -100,12 +113,26 @@ export const logEvents = {
     level: 'info',
     sentence: (event) => `attempt ${event.attempt} failed; the next one in ${Math.round(event.milliseconds)} ms`,
   }),
-  cool_down_begun: row<OfConnection & { readonly of: 'token' | 'client' | 'user' | 'endpoint'; readonly code: string }>(
-    {
-      level: 'info',
-      sentence: (event) => `the ${event.of} cools down (${event.code})`,
-    },
-  ),
+  /** From now on nobody asks for what `of` names: the connection's, or the caller's alone. */
+  cool_down_begun: row<
+    OfConnection & {
+      readonly authorizationServer: string
+      readonly of: CoolsDown
+      readonly code: string
+      readonly seconds: number
+      /** Whom alone it concerns. */
+      readonly caller?: string
+    }
+  >({
+    level: 'info',
+    sentence: ({ of, authorizationServer, code, seconds, caller }) =>
+      `no request for ${seconds} s after ${code}: ${concerned[of](authorizationServer)}${caller === undefined ? '' : ` by ${caller}`}`,
+  }),
+  /** The server issued a token, or answered at all: whoever was refused until now may ask. */
+  cool_down_ended: row<OfConnection & { readonly of: CoolsDown }>({
+    level: 'info',
+    sentence: ({ connection, of }) => `a request of ${connection} was answered: the cool-down of its ${of} is over`,
+  }),
   /** `milliseconds`: how far the server's clock is ahead of ours. */
   clock_offset_learned: row<{ readonly authorizationServer: string; readonly milliseconds: number }>({
     level: 'info',

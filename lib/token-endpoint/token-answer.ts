@@ -11,7 +11,8 @@ export interface TokenAnswer extends IssuedToken {
   readonly scope?: string
 }
 
-const comeBackLater: readonly number[] = [429, 502, 503, 504]
+const tooManyRequests = 429
+const comeBackLater: readonly number[] = [502, 503, 504]
 /** Of RFC 6749 section 5.2 and RFC 8707 section 2: they repeat nothing, though a user may be called so. */
 const codesOfRfcs: readonly string[] = [
   'invalid_request',
@@ -36,21 +37,24 @@ export function readTokenAnswer(
   sent: readonly Secret[],
   now: number,
 ): { readonly token: TokenAnswer } | { readonly refusal: Refusal } {
-  const { status, retryAfter, body } = answer
-  if (comeBackLater.includes(status))
+  const { status, body } = answer
+  if (status === tooManyRequests || comeBackLater.includes(status))
     throw new UnreachableError(`The token endpoint answers with status ${status}.`, {
-      retryAfterSeconds: readRetryAfter(retryAfter, now),
+      blames: status === tooManyRequests ? 'client' : 'endpoint',
+      retryAfterSeconds: readPause(answer, now),
     })
   // A proxy's way to say that nobody was there.
   if (status === 200 && body.trim() === '')
-    throw new UnreachableError('The token endpoint answers with status 200 and nothing else.')
+    throw new UnreachableError('The token endpoint answers with status 200 and nothing else.', { blames: 'endpoint' })
   if (status >= 300 && status < 400)
     throw new UnreadableAnswerError(
       `The token endpoint redirects (status ${status}), which is never followed: set tokenEndpoint to where it is.`,
     )
 
+  if (isBareRefusal(answer)) return { refusal: { error: `http_${status}`, isOfCredentials: status === unauthorized } }
   const members = readObject(answer)
-  if (typeof members['error'] === 'string') return { refusal: readRefusal(members['error'], members, sent) }
+  const { error } = members
+  if (typeof error === 'string') return { refusal: readRefusal(error, members, answer, sent) }
   if (status !== 200)
     throw new UnreadableAnswerError(`The token endpoint answers with status ${status} and no error code.`)
   return { token: readToken(members) }
@@ -65,7 +69,21 @@ function readObject({ status, body }: TokenEndpointAnswer): JsonObject {
   )
 }
 
-function readRefusal(error: string, members: JsonObject, sent: readonly Secret[]): Refusal {
+const unauthorized = 401
+
+/** Whether the server refuses with its status alone, whatever page comes with it. */
+function isBareRefusal({ status, body }: TokenEndpointAnswer): boolean {
+  if (status !== unauthorized && status !== 403) return false
+  const members = parseJson(body)
+  return !isJsonObject(members) || typeof members['error'] !== 'string'
+}
+
+function readRefusal(
+  error: string,
+  members: JsonObject,
+  { status, challenge }: TokenEndpointAnswer,
+  sent: readonly Secret[],
+): Refusal {
   // RFC 6749 section 5.2 names the characters; what has others is not to be printed.
   if (!/^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(error))
     throw new UnreadableAnswerError('The token endpoint answers with an error code that has forbidden characters.')
@@ -73,10 +91,13 @@ function readRefusal(error: string, members: JsonObject, sent: readonly Secret[]
   if (!codesOfRfcs.includes(error) && (printableDescription(error, sent) === undefined || isPartOf(error, sent)))
     throw new UnreadableAnswerError('The token endpoint answers with an error code that repeats what was sent to it.')
   // What servers say of themselves rather than of the request.
-  if (troubles.includes(error)) throw new UnreachableError(`The token endpoint is in trouble (${error}).`)
+  if (troubles.includes(error))
+    throw new UnreachableError(`The token endpoint is in trouble (${error}).`, { blames: 'endpoint' })
   const { error_description: description } = members
   const printable = typeof description === 'string' ? printableDescription(description, sent) : undefined
-  return { error, ...(printable !== undefined && { description: printable }) }
+  // RFC 6749 section 5.2: a 401 with a challenge is an answer to the client's credentials.
+  const isOfCredentials = error === 'invalid_client' || (status === unauthorized && challenge !== undefined)
+  return { error, isOfCredentials, ...(printable !== undefined && { description: printable }) }
 }
 
 function readToken(members: JsonObject): TokenAnswer {
@@ -122,6 +143,22 @@ export function readHttpDate(text: string | undefined): number | undefined {
 export function readRetryAfter(text: string | undefined, now: number): number | undefined {
   const seconds = text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : secondsUntil(readHttpDate(text), now)
   return seconds !== undefined && seconds > 0 ? seconds : undefined
+}
+
+/** What the server asks for: its `Retry-After`, or the end of its rate limit. */
+function readPause({ retryAfter, rateLimitReset }: TokenEndpointAnswer, now: number): number | undefined {
+  return readRetryAfter(retryAfter, now) ?? readRateLimitReset(rateLimitReset, now)
+}
+
+/** A larger number is a date. */
+const longestRateLimitSeconds = 1_000_000_000
+
+/** No standard names this header. Servers send seconds from now, or seconds since the epoch. */
+function readRateLimitReset(text: string | undefined, now: number): number | undefined {
+  if (text === undefined || !/^\d{1,12}$/.test(text)) return undefined
+  const seconds = Number(text)
+  const left = seconds > longestRateLimitSeconds ? Math.ceil(seconds - now / 1000) : seconds
+  return left > 0 ? left : undefined
 }
 
 function secondsUntil(date: number | undefined, now: number): number | undefined {

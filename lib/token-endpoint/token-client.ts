@@ -59,7 +59,9 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       if (!(error instanceof TimedOutError)) throw error
       // A process that was frozen meanwhile has not listened.
       const wasAwake = now() < sentAt + timeouts.totalMilliseconds + longestDelayMilliseconds
-      throw new TimedOutError(error.message, { isServers: wasAwake && hasTimeFor(server, deadline - sentAt) })
+      throw new TimedOutError(error.message, {
+        isServers: error.isServers && wasAwake && hasTimeFor(server, deadline - sentAt),
+      })
     })
     const read = readTokenAnswer(answer, [...credentials.secrets, ...userSecrets(parameters)], now())
     if ('token' in read) return read.token

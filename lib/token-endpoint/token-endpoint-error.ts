@@ -1,12 +1,25 @@
 import { isJsonObject, parseJson } from '../base/decoding.ts'
 import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 
+/**
+ * What a failure speaks about, if the request held nothing that a caller added: the way to the token endpoint, the endpoint itself,
+ * the client there, the connection with its elements, or this one token. `nothing`: the caller left too little time.
+ */
+export type Blame = 'way' | 'endpoint' | 'client' | 'connection' | 'token' | 'nothing'
+
 /** What a token endpoint can do to us. */
 export abstract class TokenEndpointError extends TokenwellError {
   abstract override readonly code: 'unreachable' | 'timed_out' | 'unreadable_answer' | 'refused'
+  abstract readonly blames: Blame
+  /** Whether what a caller added to the request can be the reason. */
+  readonly mayBeOfRequest: boolean = true
 }
 
 interface UnreachableReason {
+  /** The way where there was no connection, the client after 429, the endpoint otherwise. */
+  readonly blames?: 'way' | 'endpoint' | 'client'
+  /** Whether the request was sent: otherwise nothing in it can be the reason. */
+  readonly wasSent?: boolean
   readonly retryAfterSeconds?: number | undefined
   readonly isLasting?: boolean
 }
@@ -14,13 +27,18 @@ interface UnreachableReason {
 /** Nobody answers at the token endpoint, or it says to come back later. Nothing was refused. */
 export class UnreachableError extends TokenEndpointError {
   readonly code = 'unreachable'
+  readonly blames: 'way' | 'endpoint' | 'client'
+  override readonly mayBeOfRequest: boolean
   /** As the server asked, in seconds. */
   readonly retryAfterSeconds?: number
   /** Whether asking again at once is of no use, as with a certificate that isn't trusted. */
   readonly isLasting: boolean
 
-  constructor(message: string, { retryAfterSeconds, isLasting = false }: UnreachableReason = {}) {
+  constructor(message: string, reason: UnreachableReason = {}) {
     super(message)
+    const { blames = 'way', wasSent = blames !== 'way', retryAfterSeconds, isLasting = false } = reason
+    this.blames = blames
+    this.mayBeOfRequest = wasSent
     if (retryAfterSeconds !== undefined) this.retryAfterSeconds = retryAfterSeconds
     this.isLasting = isLasting
   }
@@ -39,10 +57,12 @@ export class TimedOutError extends TokenEndpointError {
   readonly code = 'timed_out'
   /** Whether the server had all the time that its element gives it: else the caller was in a hurry. */
   readonly isServers: boolean
+  readonly blames: 'endpoint' | 'nothing'
 
   constructor(message: string, { isServers = false }: { readonly isServers?: boolean } = {}) {
     super(message)
     this.isServers = isServers
+    this.blames = isServers ? 'endpoint' : 'nothing'
   }
 
   override get isPassing(): boolean {
@@ -57,6 +77,7 @@ export class TimedOutError extends TokenEndpointError {
 /** What came from the token endpoint is no answer by RFC 6749 section 5, or can't be used. */
 export class UnreadableAnswerError extends TokenEndpointError {
   readonly code = 'unreadable_answer'
+  readonly blames = 'endpoint'
 
   override get publicMessage(): string {
     return `The authorization server's answer can't be used. ${operatorFindsReason}`
@@ -65,9 +86,12 @@ export class UnreadableAnswerError extends TokenEndpointError {
 
 /** RFC 6749 section 5.2. */
 export interface Refusal {
+  /** The server's own code, or `http_401` and `http_403` for an answer without one. */
   readonly error: string
   /** The server's text, made fit to print. */
   readonly description?: string
+  /** Whether the server refuses the client's credentials: `invalid_client`, or a 401 that asks for others. */
+  readonly isOfCredentials: boolean
 }
 
 /** What the server refuses: what the caller asked for, what the elements say, or the client itself. */
@@ -79,15 +103,29 @@ export class RefusedError extends TokenEndpointError {
   /** The server's own `error`, such as `invalid_client`. */
   readonly error: string
   readonly fault: Fault
+  readonly blames: 'client' | 'connection' | 'token'
+  override readonly mayBeOfRequest: boolean
 
   /** How far the server's clock is ahead of ours, where that may be the reason. */
   readonly clockOffsetMilliseconds?: number
 
-  constructor(message: string, error: string, fault: Fault, clockOffsetMilliseconds?: number) {
+  constructor(
+    message: string,
+    error: string,
+    fault: Fault,
+    { isOfCredentials, clockOffsetMilliseconds }: RefusalDetails = {},
+  ) {
     super(message)
     this.error = error
     this.fault = fault
+    this.blames = blamedBy(error, isOfCredentials)
+    this.mayBeOfRequest = error !== 'invalid_client'
     if (clockOffsetMilliseconds !== undefined) this.clockOffsetMilliseconds = clockOffsetMilliseconds
+  }
+
+  /** The same where it has turned out that the reason is what the caller added. */
+  asCallers(): RefusedError {
+    return new RefusedError(this.message, this.error, 'caller')
   }
 
   override get publicMessage(): string {
@@ -96,10 +134,27 @@ export class RefusedError extends TokenEndpointError {
     return `The authorization server refuses ${refused} (${this.error}). ${operatorFindsReason}`
   }
 
-  static of({ error, description }: Refusal, server: string, fault: Fault, clockOffsetMilliseconds?: number) {
+  static of(
+    { error, description, isOfCredentials }: Refusal,
+    server: string,
+    fault: Fault,
+    clockOffsetMilliseconds?: number,
+  ) {
     const message = `The authorization server ${server} refuses: ${error}${description ? ` (${description})` : ''}.`
-    return new RefusedError(message, error, fault, clockOffsetMilliseconds)
+    const offset = clockOffsetMilliseconds !== undefined && { clockOffsetMilliseconds }
+    return new RefusedError(message, error, fault, { isOfCredentials, ...offset })
   }
+}
+
+interface RefusalDetails {
+  readonly isOfCredentials?: boolean
+  readonly clockOffsetMilliseconds?: number
+}
+
+/** What an element sets as scope or resource is no fault of the client: other tokens may be had. */
+function blamedBy(error: string, isOfCredentials = error === 'invalid_client'): RefusedError['blames'] {
+  if (isOfCredentials) return 'client'
+  return error === 'invalid_scope' || error === 'invalid_target' ? 'token' : 'connection'
 }
 
 /** A failure as the fleet shares it. Its message is told to every caller anyway. */

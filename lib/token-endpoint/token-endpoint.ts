@@ -32,6 +32,10 @@ export interface TokenEndpointAnswer {
   readonly status: number
   /** Seconds or an HTTP date, as it came. */
   readonly retryAfter?: string
+  /** When the server's limit of requests ends, in seconds from now or since the epoch, as it came (`X-Rate-Limit-Reset`). */
+  readonly rateLimitReset?: string
+  /** `WWW-Authenticate`, as it came. */
+  readonly challenge?: string
   /** An HTTP date, as it came. */
   readonly date?: string
   readonly body: string

@@ -13,7 +13,7 @@ import { TimedOutError, UnreachableError, UnreadableAnswerError } from '../../to
 import { readConnectionFailure } from './connection-failure.ts'
 import { createDispatcherCache, type DispatcherFactory } from './dispatcher-cache.ts'
 import { createHttpConnectionPool, type HttpConnectionPool } from './http-connection-pool.ts'
-import { AnswerTooLargeError, exchange, type HttpAnswer } from './http-exchange.ts'
+import { AnswerTooLargeError, type ExchangeProgress, exchange, type HttpAnswer } from './http-exchange.ts'
 import type { Dispatcher } from './undici.ts'
 
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
@@ -32,10 +32,11 @@ export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): To
       const { id, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency } = server
       const name = JSON.stringify([id, url.origin, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency])
       const route = await routes.get(name, server)
+      const progress: ExchangeProgress = { isSent: false, isAnswered: false }
       try {
-        return readAnswer(await exchangeOver(route, toDispatch(url, request), timeouts))
+        return readAnswer(await exchangeOver(route, toDispatch(url, request), timeouts, progress))
       } catch (error) {
-        throw describeTokenEndpointFailure(error, server)
+        throw describeTokenEndpointFailure(error, server, progress)
       }
     },
   }
@@ -63,6 +64,7 @@ async function exchangeOver(
   { connections, semaphore }: Route,
   request: Dispatcher.DispatchOptions,
   { receiveMilliseconds, totalMilliseconds: total }: TokenEndpointTimeouts,
+  progress: ExchangeProgress,
 ): Promise<HttpAnswer> {
   const startedAt = performance.now()
   const timeUp = AbortSignal.timeout(Math.max(0, Math.ceil(total)))
@@ -71,7 +73,7 @@ async function exchangeOver(
     const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes }
     const connection = connections.take(keepAliveMilliseconds)
     try {
-      const answer = await exchange(connection.client, request, limits)
+      const answer = await exchange(connection.client, request, limits, progress)
       await connections.giveBack(connection)
       return answer
     } catch (error) {
@@ -101,10 +103,13 @@ function toDispatch(
 }
 
 function readAnswer({ status, headers, body }: HttpAnswer): TokenEndpointAnswer {
-  const { 'retry-after': retryAfter, date } = headers
+  const { 'retry-after': retryAfter, 'www-authenticate': challenge, date } = headers
+  const rateLimitReset = headers['x-rate-limit-reset'] ?? headers['x-ratelimit-reset']
   return {
     status,
     ...(typeof retryAfter === 'string' && { retryAfter }),
+    ...(typeof rateLimitReset === 'string' && { rateLimitReset }),
+    ...(challenge !== undefined && { challenge: String(challenge) }),
     ...(typeof date === 'string' && { date }),
     body: decode(body),
   }
@@ -116,8 +121,15 @@ function decode(bytes: Buffer): string {
   return text
 }
 
-/** What undici and node:tls throw, as an error of ours. */
-export function describeTokenEndpointFailure(error: unknown, server: ResolvedAuthorizationServer): Error {
+/**
+ * What undici and node:tls throw, as an error of ours. A connection that ends without a byte of an answer blames the way: a server
+ * that does not take the client certificate may hang up so.
+ */
+export function describeTokenEndpointFailure(
+  error: unknown,
+  server: ResolvedAuthorizationServer,
+  { isSent, isAnswered }: ExchangeProgress,
+): Error {
   if (error instanceof UnreadableAnswerError) return error
   if (error instanceof AnswerTooLargeError)
     return new UnreadableAnswerError(`The token endpoint answers with more than ${maximumAnswerBytes / 1024} KiB.`)
@@ -126,7 +138,7 @@ export function describeTokenEndpointFailure(error: unknown, server: ResolvedAut
   switch (type) {
     case 'connection_read_timeout':
     case 'http_response_timeout':
-      return new TimedOutError(message)
+      return new TimedOutError(message, { isServers: isSent })
     case 'http_protocol_error':
     case 'http_response_header_section_size':
       return new UnreadableAnswerError(message)
@@ -134,11 +146,12 @@ export function describeTokenEndpointFailure(error: unknown, server: ResolvedAut
     case 'destination_unavailable':
     case 'destination_ip_unroutable':
     case 'connection_refused':
-    case 'connection_terminated':
     case 'connection_timeout':
     case 'tls_certificate_error':
     case 'tls_protocol_error':
     case 'tls_alert_received':
       return new UnreachableError(message, { isLasting })
+    case 'connection_terminated':
+      return new UnreachableError(message, { blames: isAnswered ? 'endpoint' : 'way', wasSent: isSent, isLasting })
   }
 }

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
+import type { Asker } from '../../../lib/fleet/cool-down.ts'
 import { createCoolDownRegistry } from '../../../lib/fleet/cool-downs.ts'
 import type { RecordStore, StoredRecord } from '../../../lib/fleet/record-store.ts'
 import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
@@ -11,8 +12,11 @@ import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
 const error = 'nobody listens'
 const ten = { baseSeconds: 10 }
-const names = ['endpoint https://as.example.com/token', 'client conn f1', 'token some f1']
-const [endpoint = '', client = '', token = ''] = names
+const endpoint = 'endpoint https://as.example.com/token'
+const client = 'client conn f1'
+const token = 'token some f1'
+const names = [endpoint, client, token]
+const own = { isOwn: true }
 
 /** Processes over one store that fails where it is told to. */
 function theFleet() {
@@ -45,12 +49,20 @@ function theFleet() {
       now,
       randomId: () => randomBytes(16).toString('base64url'),
     })
+    const check = (of: readonly string[], asker: Asker) =>
+      coolDowns.check(Object.fromEntries(of.map((name) => [name, name])), asker)
     /** What a process that wants to ask is told; undefined where it may. */
     const told = async (...of: string[]) => {
-      const check = await coolDowns.check(of)
-      return check.kind === 'cooling_down' ? check : undefined
+      const checked = await check(of, own)
+      return checked.kind === 'cooling_down' ? checked : undefined
     }
-    return { coolDowns, told }
+    /** The right to ask for it now. */
+    const pass = async (of: readonly string[], asker: Asker = own) => {
+      const checked = await check(of, asker)
+      assert.ok(checked.kind === 'clear', 'it may be asked for')
+      return checked.pass
+    }
+    return { coolDowns, told, check, pass }
   }
   return { time, far, open }
 }
@@ -59,12 +71,13 @@ test('what one process found all others know, with what came of it and until whe
   const { time, open } = theFleet()
   const [one, other, third] = [open(), open(), open()]
   const refused = 'it refuses'
-  assert.equal(await one.coolDowns.begin(client, refused, ten), 10)
+  assert.equal(await (await one.pass(names)).begin(client, refused, ten), 10)
   await time.advance(3_000)
   for (const each of [one, other, third]) {
     const told = await each.told(...names)
     assert.equal(told?.retryAfterSeconds, 7)
     assert.equal(told?.failure, refused)
+    assert.equal(told?.of, client)
     assert.equal(await each.told(endpoint, token), undefined, 'all else may be asked for')
   }
 })
@@ -72,7 +85,7 @@ test('what one process found all others know, with what came of it and until whe
 test('at its end one in the whole fleet asks, and the others wait for what that one finds', async () => {
   const { time, open } = theFleet()
   const [one, ...others] = [open(), open(), open(), open()]
-  await one?.coolDowns.begin(endpoint, error, ten)
+  await (await one?.pass(names))?.begin(endpoint, error, ten)
   await time.advance(10_000)
   const answers = await Promise.all([one, ...others].map((each) => each?.told(...names)))
   assert.equal(answers.filter((each) => each === undefined).length, 1)
@@ -82,41 +95,51 @@ test('at its end one in the whole fleet asks, and the others wait for what that 
 test('a success ends it for all, and its doubling', async () => {
   const { time, open } = theFleet()
   const [one, other] = [open(), open()]
-  await one.coolDowns.begin(endpoint, error, ten)
+  await (await one.pass([endpoint])).begin(endpoint, error, ten)
   await time.advance(10_000)
-  assert.equal(await other.told(endpoint), undefined)
+  const probe = await other.pass([endpoint])
   assert.ok(await one.told(endpoint))
-  await other.coolDowns.end([endpoint])
+  assert.deepEqual(await probe.end(), [endpoint])
   for (const each of [one, open(), open()]) assert.equal(await each.told(endpoint), undefined)
-  assert.equal(await open().coolDowns.begin(endpoint, error, ten), 10)
+  assert.equal(await (await open().pass([endpoint])).begin(endpoint, error, ten), 10)
 })
 
-test('a probe that fails makes it twice as long for all', async () => {
+test("another process's success is heard of at once, and nothing is told from memory", async () => {
   const { time, open } = theFleet()
   const [one, other] = [open(), open()]
-  await one.coolDowns.begin(endpoint, error, ten)
-  await time.advance(10_000)
-  await other.told(endpoint)
-  assert.equal(await other.coolDowns.begin(endpoint, error, ten), 20)
-  assert.equal((await open().told(endpoint))?.retryAfterSeconds, 20)
-  await time.advance(20_000)
-  assert.equal(await open().told(endpoint), undefined, 'and then one may ask again')
+  const early = await other.pass([endpoint])
+  await (await one.pass([endpoint])).begin(endpoint, error, { ...ten, retryAfterSeconds: 300 })
+  assert.ok(await one.told(endpoint))
+  assert.deepEqual(await early.end(), [], 'it was made before, and knows of nothing')
+  await time.advance(300_000)
+  await (await other.pass([endpoint])).end()
+  assert.equal(await one.told(endpoint), undefined)
+})
+
+test('a probe that fails makes it twice as long for all, up to five minutes', async () => {
+  const { time, open } = theFleet()
+  let pass = await open().pass([endpoint])
+  for (const seconds of [10, 20, 40, 80, 160, 300, 300]) {
+    assert.equal(await pass.begin(endpoint, error, ten), seconds)
+    assert.equal((await open().told(endpoint))?.retryAfterSeconds, seconds)
+    await time.advance(seconds * 1000)
+    pass = await open().pass([endpoint])
+  }
 })
 
 test('a probe that found nothing out leaves the word to the next one, of whatever process', async () => {
   const { time, open } = theFleet()
-  const [one, other] = [open(), open()]
-  await one.coolDowns.begin(endpoint, error, ten)
+  await (await open().pass([endpoint])).begin(endpoint, error, ten)
   await time.advance(10_000)
-  assert.equal(await other.told(endpoint), undefined)
+  const probe = await open().pass([endpoint])
   assert.ok(await open().told(endpoint))
-  await other.coolDowns.release([endpoint])
+  await probe.release()
   assert.equal(await open().told(endpoint), undefined)
 })
 
 test('a probe that never came back is followed after 30 s', async () => {
   const { time, open } = theFleet()
-  await open().coolDowns.begin(endpoint, error, ten)
+  await (await open().pass([endpoint])).begin(endpoint, error, ten)
   await time.advance(10_000)
   assert.equal(await open().told(endpoint), undefined)
   await time.advance(29_999)
@@ -125,65 +148,142 @@ test('a probe that never came back is followed after 30 s', async () => {
   assert.equal(await open().told(endpoint), undefined)
 })
 
+test("an own request does not wait for a probe of somebody's addition, nor the other way round", async () => {
+  const { time, open } = theFleet()
+  await (await open().pass([endpoint])).begin(endpoint, error, ten)
+  await time.advance(10_000)
+  await open().pass([endpoint], { isOwn: false })
+  assert.equal((await open().check([endpoint], { isOwn: false })).kind, 'cooling_down')
+  await open().pass([endpoint], own)
+  for (const asker of [own, { isOwn: false }])
+    assert.equal((await open().check([endpoint], asker)).kind, 'cooling_down')
+})
+
+test('what was mended since is asked for at once, for one in 30 s', async () => {
+  const { time, open } = theFleet()
+  await (await open().pass([endpoint])).begin(endpoint, error, { ...ten, retryAfterSeconds: 300 })
+  await time.advance(1_000)
+  const mended = { isOwn: true, mendedAt: time.now() }
+  assert.equal((await open().check([endpoint], { ...mended, mendedAt: time.now() - 2_000 })).kind, 'cooling_down')
+  const probe = await open().pass([endpoint], mended)
+  assert.equal((await open().check([endpoint], mended)).kind, 'cooling_down')
+  await probe.begin(endpoint, error, ten)
+  await time.advance(29_999)
+  const again = { isOwn: true, mendedAt: time.now() }
+  assert.equal((await open().check([endpoint], again)).kind, 'cooling_down')
+  await time.advance(1)
+  await (await open().pass([endpoint], again)).end()
+  assert.equal(await open().told(endpoint), undefined)
+})
+
 test('failures that come together, of whatever processes, are one: it is not doubled', async () => {
   const { open } = theFleet()
-  for (const each of [open(), open(), open()]) assert.equal(await each.coolDowns.begin(endpoint, error, ten), 10)
+  const passes = await Promise.all([open(), open(), open()].map((each) => each.pass([endpoint])))
+  for (const each of passes) assert.equal(await each.begin(endpoint, error, ten), 10)
 })
 
 test('what the server asked for is not cut short by what another process found', async () => {
   const { open } = theFleet()
-  await open().coolDowns.begin(endpoint, error, { ...ten, retryAfterSeconds: 60 })
-  assert.equal(await open().coolDowns.begin(endpoint, error, ten), 60)
+  const [one, other] = [await open().pass([endpoint]), await open().pass([endpoint])]
+  await one.begin(endpoint, error, { ...ten, retryAfterSeconds: 60 })
+  assert.equal(await other.begin(endpoint, error, ten), 60)
 })
 
 test('a success that was no probe leaves the store alone', async () => {
   const { far, open } = theFleet()
-  const { coolDowns, told } = open()
-  await told(...names)
-  await coolDowns.end(names)
-  await coolDowns.release(names)
+  const pass = await open().pass(names)
+  assert.deepEqual(await pass.end(), [])
+  await pass.release()
   assert.deepEqual(far.written, [])
+})
+
+test('one control request in 30 s is for one of the fleet, and the server is suspected until it is over', async () => {
+  const { time, open } = theFleet()
+  const [one, other] = [await open().pass([endpoint]), await open().pass([endpoint])]
+  assert.equal(await one.claimControl(endpoint), true)
+  assert.equal(await other.claimControl(endpoint), false)
+  const control = await open().pass([endpoint])
+  assert.equal(control.isSuspected, true)
+  await control.end()
+  const after = await open().pass([endpoint])
+  assert.equal(after.isSuspected, false)
+  assert.equal(await after.claimControl(endpoint), false, 'however it went')
+  await time.advance(30_000)
+  assert.equal(await after.claimControl(endpoint), true)
+})
+
+test('with the last failure that a quota allows a cool-down begins, until the first one is a minute old', async () => {
+  const { time, open } = theFleet()
+  for (let failure = 1; failure < 10; failure++) {
+    assert.equal(await (await open().pass([client])).count(client, 10, error), undefined)
+    await time.advance(1_000)
+  }
+  assert.equal(await (await open().pass([client])).count(client, 10, error), 51)
+  assert.equal((await open().told(client))?.retryAfterSeconds, 51)
+  await time.advance(51_000)
+  await (await open().pass([client])).end()
+  assert.equal(await (await open().pass([client])).count(client, 10, error), 1, 'eight of them still count')
+})
+
+test('places of a quota are taken before they are used, and given back, by the whole fleet', async () => {
+  const { time, open } = theFleet()
+  const taken = await Promise.all([1, 2, 3, 4].map(async () => await open().coolDowns.reserve('user alice', 3)))
+  assert.deepEqual(taken.map(({ kind }) => kind).sort(), ['exceeded', 'reserved', 'reserved', 'reserved'])
+  const [first] = taken.filter((each) => each.kind === 'reserved')
+  await first?.giveBack()
+  await time.advance(59_999)
+  assert.equal((await open().coolDowns.reserve('user alice', 3)).kind, 'reserved')
+  const exceeded = await open().coolDowns.reserve('user alice', 3)
+  assert.deepEqual(exceeded, { kind: 'exceeded', retryAfterSeconds: 1 })
+  assert.equal((await open().coolDowns.reserve('user bob', 3)).kind, 'reserved')
+  await time.advance(1)
+  assert.equal((await open().coolDowns.reserve('user alice', 3)).kind, 'reserved')
 })
 
 test('while the store is down each process goes by its own', async () => {
   const { time, far, open } = theFleet()
   const [one, other] = [open(), open()]
   far.isDown = true
-  assert.equal(await one.told(...names), undefined)
-  assert.equal(await one.coolDowns.begin(endpoint, error, ten), 10)
+  assert.equal(await (await one.pass(names)).begin(endpoint, error, ten), 10)
   assert.equal((await one.told(endpoint))?.retryAfterSeconds, 10)
   assert.equal(await other.told(endpoint), undefined)
   await time.advance(10_000)
-  assert.equal(await one.told(endpoint), undefined)
+  const probe = await one.pass([endpoint])
   assert.ok(await one.told(endpoint), 'it probes by itself')
-  await one.coolDowns.end([endpoint])
+  await probe.end()
   assert.equal(await one.told(endpoint), undefined)
+  for (let count = 0; count < 3; count++) assert.equal((await one.coolDowns.reserve('u', 3)).kind, 'reserved')
+  assert.equal((await one.coolDowns.reserve('u', 3)).kind, 'exceeded')
   far.isDown = false
   await time.advance(5_000)
   assert.equal(await other.told(endpoint), undefined)
 })
 
+test('what the fleet knew is still known when the store goes down', async () => {
+  const { far, open } = theFleet()
+  const other = open()
+  await (await open().pass([endpoint])).begin(endpoint, error, ten)
+  assert.ok(await other.told(endpoint))
+  far.isDown = true
+  assert.ok(await other.told(endpoint))
+})
+
 test('where one of several things may not be asked for yet nothing is taken for asked', async () => {
   const { time, open } = theFleet()
   const [one, other] = [open(), open()]
-  await one.coolDowns.begin(endpoint, error, ten)
-  await one.coolDowns.begin(client, error, { baseSeconds: 30 })
+  const pass = await one.pass(names)
+  await pass.begin(endpoint, error, ten)
+  await pass.begin(client, error, { baseSeconds: 30 })
   await time.advance(10_000)
   assert.ok(await other.told(endpoint, client))
   assert.ok(await one.told(endpoint, client))
-  for (const each of [one, other]) {
-    assert.equal(await each.told(endpoint), undefined)
-    await each.coolDowns.release([endpoint])
-  }
+  for (const each of [one, other]) await (await each.pass([endpoint])).release()
 })
 
-test('records of others, or of another version, cool nothing down', async () => {
+test('names are kept as digests, and records outlast their cool-downs', async () => {
   const { far, open } = theFleet()
-  const { coolDowns, told } = open()
-  await coolDowns.begin(endpoint, error, ten)
-  assert.ok(await open().told(endpoint))
+  await (await open().pass([endpoint])).begin(endpoint, error, ten)
   assert.equal(far.written.length, 1)
   assert.ok((far.written[0]?.removableFrom ?? 0) >= Number(far.written[0]?.fields['until']) + 3_600_000)
   for (const key of far.keys) assert.match(key, /^cool-downs\/cool-down#[A-Za-z0-9_-]{43}$/)
-  assert.ok(await told(endpoint))
 })

@@ -14,7 +14,7 @@ test('of each connection the last success and the last failure are remembered, s
   assert.deepEqual(outcomes.of('conn'), { obtainedAt: 1 })
 
   now = 2
-  const refusal = RefusedError.of({ error: 'invalid_client' }, 'theServer', 'client')
+  const refusal = RefusedError.of({ error: 'invalid_client', isOfCredentials: true }, 'theServer', 'client')
   outcomes.noteFailure('conn', CoolingDownError.after(refusal, 30))
   assert.deepEqual(outcomes.of('conn'), { obtainedAt: 1, failedAt: 2, failure: 'refused' })
 

@@ -120,13 +120,15 @@ test('who loses the race for one probe gives back the ones that it has won', asy
     write: async (name, ...rest) => !(isLost && name.id === clientRecord.id) && records.write(name, ...rest),
     due: (...query) => records.due(...query),
   }
-  const one = theCoolDowns(store, time)
-  await one.begin('endpoint', error, { baseSeconds: 10 })
-  await one.begin('client', error, { baseSeconds: 10 })
+  const [own, both] = [{ isOwn: true }, { endpoint: 'endpoint', client: 'client' }]
+  const first = await theCoolDowns(store, time).check(both, own)
+  assert.ok(first.kind === 'clear')
+  await first.pass.begin('endpoint', error, { baseSeconds: 10 })
+  await first.pass.begin('client', error, { baseSeconds: 10 })
   await time.advance(10_000)
   isLost = true
-  assert.equal((await theCoolDowns(store, time).check(['endpoint', 'client'])).kind, 'cooling_down')
-  assert.equal((await theCoolDowns(store, time).check(['endpoint'])).kind, 'clear')
+  assert.equal((await theCoolDowns(store, time).check(both, own)).kind, 'cooling_down')
+  assert.equal((await theCoolDowns(store, time).check({ endpoint: 'endpoint' }, own)).kind, 'clear')
 })
 
 test('a store that is throttled for long leaves time for the token request', async () => {
@@ -179,19 +181,4 @@ test('a token that nobody waits for is stored once the table is back', async () 
   const { token } = await fleet.time.until(fleet.caller.get())
   assert.notEqual(token.id, before.id)
   assert.equal(fleet.requests().length, 2)
-})
-
-test("another process's success ends the doubling here, too", async () => {
-  const time = createVirtualTime()
-  const store = memoryRecords({ maximumRecords: 100 })
-  const [one, other] = [theCoolDowns(store, time), theCoolDowns(store, time)]
-  await one.begin('endpoint', error, { baseSeconds: 10 })
-  await time.advance(10_000)
-  assert.equal((await other.check(['endpoint'])).kind, 'clear')
-  await other.end(['endpoint'])
-  await time.advance(3_600_000)
-  assert.equal((await one.check(['endpoint'])).kind, 'clear')
-  assert.equal(await one.begin('endpoint', error, { baseSeconds: 10 }), 10)
-  await time.advance(10_000)
-  assert.equal((await one.check(['endpoint'])).kind, 'clear')
 })

@@ -105,7 +105,7 @@ test('Retry-After as a date counts from now, and what is neither counts as none'
 
 test('what may have been answered is not asked again: the endpoint cools down', async () => {
   const tokens = createTokensInVirtualTime(() => {
-    throw new TimedOutError('too late')
+    throw new TimedOutError('too late', { isServers: true })
   })
   const error = await failure(tokens.time.until(tokens.get()))
   assert(error.failure instanceof TimedOutError)
@@ -115,7 +115,7 @@ test('what may have been answered is not asked again: the endpoint cools down', 
 test('a time-out of a caller in a hurry says nothing about the server: the next caller asks', async () => {
   const tokens = createTokensInVirtualTime(({ index }) => {
     if (index > 0) return virtualToken()
-    throw new TimedOutError('too late')
+    throw new TimedOutError('too late', { isServers: true })
   })
   await assert.rejects(tokens.time.until(tokens.get({}, 11_999)), { code: 'timed_out' })
   assert.equal((await tokens.time.until(tokens.get())).source, 'server')
@@ -218,7 +218,7 @@ test('a probe that ends by a fault of ours found nothing out: the next caller as
 
 test('requests that fail together are one failure: the first cool-down is not doubled', async () => {
   const tokens = createTokensInVirtualTime(() => {
-    throw new TimedOutError('too late')
+    throw new UnreachableError('not trusted', { isLasting: true })
   })
   const all = Promise.allSettled(Array.from({ length: 20 }, (_, index) => tokens.get({ scope: [`scope-${index}`] })))
   await tokens.time.until(all)

@@ -34,11 +34,11 @@ test('a failure is told by its code, and one that an operator has to mend by the
     [refused('elements'), { type: 'ConnectionRefused', connection, error: 'invalid_scope' }],
     [refused('caller'), { type: 'TokenRefreshFailed', connection, code: 'refused' }],
     [
-      CoolingDownError.after(unreachable, 30, 'endpoint'),
+      CoolingDownError.after(unreachable, 30, { began: 'endpoint' }),
       { type: 'TokenRefreshFailed', connection, code: 'unreachable' },
     ],
     [
-      CoolingDownError.after(refused('client'), 30, 'client'),
+      CoolingDownError.after(refused('client'), 30, { began: 'client' }),
       { type: 'ConnectionRefused', connection, error: 'invalid_scope' },
     ],
   ] as const) {

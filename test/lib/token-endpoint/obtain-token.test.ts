@@ -22,7 +22,7 @@ test('every step is an event with its fields, and none tells the token or the as
   const connection = 'conn'
   assert.deepEqual(log, [
     { event: 'connection_resolved', connection, milliseconds: 0 },
-    { event: 'client_authenticated', connection, method: 'private_key_jwt', milliseconds: 40 },
+    { event: 'client_authenticated', connection, method: 'private_key_jwt', milliseconds: 0 },
     { event: 'token_obtained', connection, authorizationServer: 'theServer', milliseconds: 70 },
     { event: 'token_issued', caller: 'direct', connection, tokenId: token.id, source: 'server', secondsLeft: 299 },
     { event: 'token_issued', caller: 'direct', connection, tokenId: token.id, source: 'memory', secondsLeft: 299 },

@@ -70,7 +70,7 @@ test('a scope that could not be printed is left out', () => {
 })
 
 test('a token comes with 200 and no other status', () => {
-  for (const status of [201, 202, 400, 401, 500])
+  for (const status of [201, 202, 400, 500])
     assert.throws(() => read(status, fine), isUnreadable(new RegExp(`status ${status} and no error code`)))
 })
 
@@ -131,7 +131,9 @@ test('what a server says of itself rather than of the request is no refusal', ()
 
 test('an error code makes a refusal of any other status', () => {
   for (const status of [200, 400, 401, 403, 500])
-    assert.deepEqual(read(status, { ...fine, error: 'invalid_client' }), { refusal: { error: 'invalid_client' } })
+    assert.deepEqual(read(status, { ...fine, error: 'invalid_client' }), {
+      refusal: { error: 'invalid_client', isOfCredentials: true },
+    })
 })
 
 test('an error code holds the characters of RFC 6749 section 5.2, at most 64 of them', () => {
@@ -161,13 +163,18 @@ test('a description that repeats what was sent is left out, and so is one that i
   const secrets = [new Secret('tr0ub4dor')]
   assert.deepEqual(readRefusal({ error: 'invalid_grant', error_description: 'not tr0ub4dor' }, secrets), {
     error: 'invalid_grant',
+    isOfCredentials: false,
   })
   assert.deepEqual(readRefusal({ error: 'invalid_grant', error_description: 'not\nthat' }, secrets), {
     error: 'invalid_grant',
+    isOfCredentials: false,
     description: 'not that',
   })
-  assert.deepEqual(readRefusal({ error: 'invalid_grant', error_description: 7 }), { error: 'invalid_grant' })
-  assert.deepEqual(readRefusal({ error: 'invalid_authorization_details' }), { error: 'invalid_authorization_details' })
+  assert.deepEqual(readRefusal({ error: 'invalid_grant', error_description: 7 }), {
+    error: 'invalid_grant',
+    isOfCredentials: false,
+  })
+  assert.equal(readRefusal({ error: 'invalid_authorization_details' }).error, 'invalid_authorization_details')
 })
 
 test('what is no JSON object is told by its size, not by its content', () => {
@@ -186,4 +193,38 @@ test('what is no JSON object is told by its size, not by its content', () => {
         return true
       },
     )
+})
+
+test('401 and 403 refuse, whatever page comes with them, and a 401 asks for other credentials', () => {
+  for (const [status, isOfCredentials] of [
+    [401, true],
+    [403, false],
+  ] as const)
+    for (const body of ['', '<html>', fine, { message: 'no' }, { error: { code: 'x' } }])
+      assert.deepEqual(read(status, body), { refusal: { error: `http_${status}`, isOfCredentials } })
+})
+
+test('a 401 with a challenge is about the credentials, whatever its code', () => {
+  const refusal = (status: number, challenge?: string) =>
+    readTokenAnswer({ status, body: '{"error":"access_denied"}', ...(challenge && { challenge }) }, [], 0)
+  assert.deepEqual(refusal(401, 'Basic'), { refusal: { error: 'access_denied', isOfCredentials: true } })
+  assert.deepEqual(refusal(401), { refusal: { error: 'access_denied', isOfCredentials: false } })
+  assert.deepEqual(refusal(400, 'Basic'), { refusal: { error: 'access_denied', isOfCredentials: false } })
+})
+
+test('the end of a rate limit is heeded as seconds or as a date, where Retry-After says nothing', () => {
+  const wait = (rateLimitReset: string, retryAfter?: string) => {
+    const answer = { status: 429, body: '', rateLimitReset, ...(retryAfter !== undefined && { retryAfter }) }
+    try {
+      return assert.fail(JSON.stringify(readTokenAnswer(answer, [], 1_800_000_000_000)))
+    } catch (error) {
+      assert.ok(error instanceof UnreachableError, String(error))
+      return error.retryAfterSeconds
+    }
+  }
+  assert.equal(wait('17'), 17)
+  assert.equal(wait('1800000017'), 17)
+  assert.equal(wait('17', '5'), 5)
+  for (const odd of ['', '0', '-1', '1.5', 'soon', '1799999999', '9'.repeat(20)])
+    assert.equal(wait(odd), undefined, odd)
 })

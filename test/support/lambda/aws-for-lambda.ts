@@ -53,6 +53,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   token_issued: true,
   token_request_repeated: true,
   cool_down_begun: true,
+  cool_down_ended: true,
   clock_offset_learned: true,
   newer_secret_found: true,
   previous_key_tried: true,

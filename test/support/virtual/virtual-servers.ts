@@ -50,7 +50,7 @@ export function createVirtualServers(parts: VirtualServersParts): VirtualServers
         throw new UnreachableError('Nobody listens at the token endpoint.')
       case 'silent':
         await pause(timeoutMilliseconds)
-        throw new TimedOutError('The token endpoint did not answer in time.')
+        throw new TimedOutError('The token endpoint did not answer in time.', { isServers: true })
       case 'fine':
         return issue(connection, latency)
     }
