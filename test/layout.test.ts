@@ -263,6 +263,7 @@ test('a secret is revealed only where it is used', () => {
     'lib/adapters/valkey/valkey-connection.ts',
     'lib/fleet/cache-keys.ts',
     'lib/fleet/sealing.ts',
+    'lib/get-token/cool-down-names.ts',
     'lib/get-token/token-cache.ts',
     'lib/key-lifecycle/rotation-steps.ts',
     'lib/secret/secret.ts',

@@ -76,7 +76,7 @@ export function verdictOn({ coolDown, liftedAt }: CoolDownState, asker: Asker, n
   if (!coolDown) return { kind: 'clear' }
   const { beganAt, until, probe, failure } = coolDown
   const { isOwn, mendedAt = -Infinity } = asker
-  const isLifted = mendedAt > beganAt && now >= (liftedAt ?? -Infinity) + leastPauseMilliseconds
+  const isLifted = mendedAt >= beganAt && now >= (liftedAt ?? -Infinity) + leastPauseMilliseconds
   if (now < until && !isLifted) return { kind: 'cooling_down', failure, retryAfterSeconds: secondsUntil(until, now) }
   const isProbed = probe !== undefined && now < probe.until && (probe.isOwn || !isOwn)
   return isProbed ? { kind: 'cooling_down', failure, retryAfterSeconds: 1 } : { kind: 'may_probe' }

@@ -172,7 +172,7 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
         return [...new Set(ended)]
       },
       async release() {
-        for (const kind of probed) if (concerned.has(kind)) await amend(names[kind], withoutProbe)
+        for (const kind of probed) if (concerned.has(kind)) await amend(names[kind], (state) => withoutProbe(state))
       },
       async claimControl(kind) {
         let isMine = false
@@ -218,7 +218,7 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
         const read = found.get(kind)
         if (read && (await probe(names[kind], read, asker))) probed.push(kind)
         else {
-          for (const each of probed) await amend(names[each], withoutProbe)
+          for (const each of probed) await amend(names[each], (state) => withoutProbe(state))
           const failure = read?.state.coolDown?.failure ?? ''
           return { kind: 'cooling_down', of: kind, failure, retryAfterSeconds: 1 }
         }

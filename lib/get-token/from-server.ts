@@ -73,6 +73,8 @@ export interface LeasedContext extends TokenRequestContext {
   /** Of the connection's elements. */
   readonly fingerprint: string
   readonly lease: Lease
+  /** Of the elements, where it is known: what cooled down before says nothing of them. */
+  readonly generation: number | undefined
   /** Whether a passing failure is not repeated. */
   readonly isOnce?: boolean
 }
@@ -115,7 +117,10 @@ export function createFromServer(dependencies: FromServerDependencies) {
     try {
       const admission = known.admission ?? (await admit(connections, request, known.fingerprint))
       await lease.activate(revisionOf(admission))
-      const issued = await requestToken({ ...admission, request, deadline, lease, isOnce })
+      const issued = await requestToken({
+        ...{ ...admission, request, deadline, lease, isOnce },
+        generation: lease.generation(),
+      })
       const token = keptToken(issued, previous, now())
       return { outcome: 'renewed', ...(await cache.store(lease, token, repeatableRequest(request), isUse)) }
     } catch (error) {
@@ -152,9 +157,9 @@ export function createFromServer(dependencies: FromServerDependencies) {
 
   /** Passing failures are repeated within the deadline, each time with a new assertion. */
   async function requestWithRetries(context: LeasedContext): Promise<Token> {
-    const { connection, request, deadline, lease, isOnce = false } = context
+    const { connection, request, deadline, generation, isOnce = false } = context
     const { caller } = request
-    const named = { ...context, caller, isOwn: isOwnRequest(request), mendedAt: lease.generation() }
+    const named = { ...context, caller, isOwn: isOwnRequest(request), mendedAt: generation }
     for (let attempt = 1; ; attempt++) {
       const clearance = await coolDownPolicy.clear(named)
       try {

@@ -61,6 +61,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       const wasAwake = now() < sentAt + timeouts.totalMilliseconds + longestDelayMilliseconds
       throw new TimedOutError(error.message, {
         isServers: error.isServers && wasAwake && hasTimeFor(server, deadline - sentAt),
+        wasSent: error.mayBeOfRequest,
       })
     })
     const read = readTokenAnswer(answer, [...credentials.secrets, ...userSecrets(parameters)], now())

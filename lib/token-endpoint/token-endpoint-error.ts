@@ -52,17 +52,25 @@ export class UnreachableError extends TokenEndpointError {
   }
 }
 
+interface TimedOutReason {
+  readonly isServers?: boolean
+  /** Whether the request was sent: otherwise there was no connection in time. */
+  readonly wasSent?: boolean
+}
+
 /** The answer didn't come in time. The server may have issued a token all the same. */
 export class TimedOutError extends TokenEndpointError {
   readonly code = 'timed_out'
   /** Whether the server had all the time that its element gives it: else the caller was in a hurry. */
   readonly isServers: boolean
-  readonly blames: 'endpoint' | 'nothing'
+  readonly blames: 'way' | 'endpoint' | 'nothing'
+  override readonly mayBeOfRequest: boolean
 
-  constructor(message: string, { isServers = false }: { readonly isServers?: boolean } = {}) {
+  constructor(message: string, { isServers = false, wasSent = true }: TimedOutReason = {}) {
     super(message)
     this.isServers = isServers
-    this.blames = isServers ? 'endpoint' : 'nothing'
+    this.blames = isServers ? (wasSent ? 'endpoint' : 'way') : 'nothing'
+    this.mayBeOfRequest = wasSent
   }
 
   override get isPassing(): boolean {

@@ -104,14 +104,6 @@ export const token = (expiresIn = 300): Expectation => ({
   requestsInAll: 1,
   atMostSeconds,
 })
-/** An answer that is none: not repeated, and the next caller asks again. */
-export const unreadable: Expectation = {
-  outcome: '502 server_error',
-  requests: 1,
-  again: '502 server_error',
-  requestsInAll: 2,
-  atMostSeconds,
-}
 /** A refusal: not repeated, and remembered. */
 export const remembered = (outcome = '502 server_error'): Expectation => ({
   outcome,
@@ -120,6 +112,10 @@ export const remembered = (outcome = '502 server_error'): Expectation => ({
   requestsInAll: 1,
   atMostSeconds,
 })
+/** An answer that is neither a token nor a refusal: not repeated, and remembered. */
+export const unreadable: Expectation = remembered()
+/** A token that nobody can use any more: the next caller asks again. */
+export const expired: Expectation = { ...unreadable, requestsInAll: 2 }
 /** An outage: repeated twice, then left alone. */
 export const repeated: Expectation = {
   outcome: outage,

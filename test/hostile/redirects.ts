@@ -49,7 +49,6 @@ export const redirects: Family = {
       name: '307 to another path, then a token',
       script: first(() => ({ status: 307, headers: { location: '/elsewhere' } })),
       ...unreadable,
-      again: '200, 300 s',
     },
     { name: '307 without a location', script: always(() => ({ status: 307 })), ...unreadable },
     { name: '304', script: always(() => ({ status: 304 })), ...unreadable },

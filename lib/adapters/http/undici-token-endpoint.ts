@@ -16,6 +16,8 @@ import { createHttpConnectionPool, type HttpConnectionPool } from './http-connec
 import { AnswerTooLargeError, type ExchangeProgress, exchange, type HttpAnswer } from './http-exchange.ts'
 import type { Dispatcher } from './undici.ts'
 
+/** A request that waited longer for others had not all the time that its server is given. */
+const longestWaitMilliseconds = 100
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
 const keepAliveMilliseconds = 4_000
 
@@ -68,8 +70,10 @@ async function exchangeOver(
 ): Promise<HttpAnswer> {
   const startedAt = performance.now()
   const timeUp = AbortSignal.timeout(Math.max(0, Math.ceil(total)))
-  return await semaphore.run(async () => {
-    const totalMilliseconds = total - (performance.now() - startedAt)
+  let waitedMilliseconds = Infinity
+  const exchanged = semaphore.run(async () => {
+    waitedMilliseconds = performance.now() - startedAt
+    const totalMilliseconds = total - waitedMilliseconds
     const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes }
     const connection = connections.take(keepAliveMilliseconds)
     try {
@@ -81,6 +85,10 @@ async function exchangeOver(
       throw error
     }
   }, timeUp)
+  return await exchanged.catch((error: unknown) => {
+    const isLate = error instanceof DOMException && waitedMilliseconds > longestWaitMilliseconds
+    throw isLate ? new TimedOutError('Other requests of this process took the time for this one.') : error
+  })
 }
 
 function toDispatch(
@@ -130,7 +138,7 @@ export function describeTokenEndpointFailure(
   server: ResolvedAuthorizationServer,
   { isSent, isAnswered }: ExchangeProgress,
 ): Error {
-  if (error instanceof UnreadableAnswerError) return error
+  if (error instanceof UnreadableAnswerError || error instanceof TimedOutError) return error
   if (error instanceof AnswerTooLargeError)
     return new UnreadableAnswerError(`The token endpoint answers with more than ${maximumAnswerBytes / 1024} KiB.`)
   const { type, predicate, isLasting = false } = readConnectionFailure(error, server)
@@ -138,7 +146,7 @@ export function describeTokenEndpointFailure(
   switch (type) {
     case 'connection_read_timeout':
     case 'http_response_timeout':
-      return new TimedOutError(message, { isServers: isSent })
+      return new TimedOutError(message, { isServers: true, wasSent: isSent })
     case 'http_protocol_error':
     case 'http_response_header_section_size':
       return new UnreadableAnswerError(message)

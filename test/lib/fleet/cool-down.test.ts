@@ -61,7 +61,7 @@ test('counts of a record are times, not later than now, and a hundred at most', 
   )
 })
 
-test('a cool-down that began after the mending is not lifted by it', () => {
-  assert.equal(verdictOn(begun, { isOwn: true, mendedAt: now }, now).kind, 'cooling_down')
-  assert.equal(verdictOn(begun, { isOwn: true, mendedAt: now + 1 }, now + 1).kind, 'may_probe')
+test('a cool-down that began after the mending is not lifted by it, and an older one is', () => {
+  assert.equal(verdictOn(begun, { isOwn: true, mendedAt: now - 1 }, now).kind, 'cooling_down')
+  assert.equal(verdictOn(begun, { isOwn: true, mendedAt: now }, now).kind, 'may_probe')
 })

@@ -100,10 +100,11 @@ async function ofTheFunction(t: TestContext): Promise<readonly LogEvent[]> {
 async function ofFailures(): Promise<readonly LogEvent[]> {
   const tokens = createTokensInVirtualTime(({ index, form }) => {
     if (index === 0) throw new UnreachableError('nobody listens')
+    if (form.get('scope') === 'many') return { status: 429, body: '' }
     return form.get('scope') === 'no' ? virtualRefusal('invalid_scope') : virtualToken()
   })
   await tokens.time.until(tokens.get())
-  await assert.rejects(tokens.time.until(tokens.get({ scope: ['no'] })))
+  for (const scope of ['no', 'many']) await assert.rejects(tokens.time.until(tokens.get({ scope: [scope] })))
   return tokens.events
 }
 
