@@ -98,13 +98,17 @@ async function ofTheFunction(t: TestContext): Promise<readonly LogEvent[]> {
 }
 
 async function ofFailures(): Promise<readonly LogEvent[]> {
+  let isLimited = true
   const tokens = createTokensInVirtualTime(({ index, form }) => {
     if (index === 0) throw new UnreachableError('nobody listens')
-    if (form.get('scope') === 'many') return { status: 429, body: '' }
+    if (form.get('scope') === 'many' && isLimited) return { status: 429, body: '' }
     return form.get('scope') === 'no' ? virtualRefusal('invalid_scope') : virtualToken()
   })
   await tokens.time.until(tokens.get())
   for (const scope of ['no', 'many']) await assert.rejects(tokens.time.until(tokens.get({ scope: [scope] })))
+  await tokens.time.advance(300_000)
+  isLimited = false
+  await tokens.time.until(tokens.get({ scope: ['many'] }))
   return tokens.events
 }
 
