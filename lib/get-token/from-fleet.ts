@@ -17,7 +17,7 @@ import { LeaseLostError, unsharedLease } from '../fleet/lease.ts'
 import type { Log } from '../log/log-event.ts'
 import { answerReserveMilliseconds } from '../token-endpoint/token-endpoint.ts'
 import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
-import type { FromServer, Obtained, TokenNeed } from './from-server.ts'
+import { type FromServer, type Obtained, type RepeatsElements, repeatsElements, type TokenNeed } from './from-server.ts'
 import type { Look, SharedFailure, TokenCache } from './token-cache.ts'
 import type { MemoryKey, TokenMemory } from './token-memory.ts'
 
@@ -49,7 +49,7 @@ export interface TokenLookup {
 type Refresh = { readonly kind: 'requested' } | { readonly kind: 'needed'; readonly look: Look }
 
 /** `left_to_others`: another process holds the lease, or came between. */
-export type LeasedOutcome = Obtained | { readonly outcome: 'left_to_others' }
+export type LeasedOutcome = Obtained | RepeatsElements | { readonly outcome: 'left_to_others' }
 
 export interface FromFleetDependencies {
   readonly connections: ConnectionCache
@@ -90,10 +90,21 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
       const failure = reportableFailure(look.failure, startedAt)
       if (failure && !current) throw failure.error
       const obtained = await obtainUnlessOthersDo(lookup, look, failure, current)
+      if (obtained.outcome === 'repeats_elements') return await findShorter(lookup, obtained)
       if (obtained.outcome !== 'left_to_others') return rememberObtained(lookup, obtained, lookedAt)
       if (current) return await handOutShared(lookup, postponed(current, failure?.until), look, lookedAt)
       await waitForHolder(looks, lookup.deadline)
     }
+  }
+
+  /** The token of the request without what it only repeats. It is remembered for the request as it came, too. */
+  async function findShorter(lookup: TokenLookup, { request }: RepeatsElements): Promise<FoundToken> {
+    const startedAt = now()
+    const key = memory.keyOf(request)
+    const cached = memory.get(key)?.token
+    const found = await find({ key, request, deadline: lookup.deadline, ...(cached && { cached }) })
+    memory.put(lookup.key, found.token, startedAt)
+    return found
   }
 
   async function lookFor({ request, deadline, cached }: TokenLookup): Promise<Look | 'unavailable'> {
@@ -137,6 +148,8 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     const isAtHand = fingerprint === undefined || connections.has(request.connection, fingerprint)
     // A process that can tell without reading whether a request may be made tells before it takes the lease.
     const admission = isAtHand ? await admit(connections, request, fingerprint) : undefined
+    const repeats = admission && repeatsElements(admission, request)
+    if (repeats) return repeats
     const waitUntil = deadline - attemptMilliseconds
     const lease = need.isUse
       ? await unlessUnavailable(() => cache.takeLease(look, waitUntil), unsharedLease)
@@ -167,6 +180,7 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     const admission: Admission = await admit(connections, request)
     const need = needOf(lookup, current, cached)
     const obtained = await fromServer.obtain(unsharedLease, need, { fingerprint: undefined, admission })
+    if (obtained.outcome === 'repeats_elements') return await findShorter(lookup, obtained)
     return rememberObtained(lookup, obtained, now())
   }
 

@@ -9,7 +9,8 @@ import {
   tokenKey,
 } from '../access-token/token.ts'
 import { type Admission, admit } from '../admission/admit-request.ts'
-import { type Backoff, jitteredDelay, type Pause } from '../base/time.ts'
+import { withoutRepetition } from '../admission/repetition.ts'
+import type { Pause } from '../base/time.ts'
 import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
 import { ConnectionDisabledError } from '../configuration/finding.ts'
@@ -22,9 +23,10 @@ import type { SecretCache } from '../secret/secret-cache.ts'
 import type { ClientKey } from '../token-endpoint/client-authentication.ts'
 import type { TokenClient, TokenRequestContext } from '../token-endpoint/token-client.ts'
 import { hasTimeFor, timeoutsUntil } from '../token-endpoint/token-endpoint.ts'
-import { RefusedError, UnreachableError, writeFailure } from '../token-endpoint/token-endpoint-error.ts'
+import { RefusedError, writeFailure } from '../token-endpoint/token-endpoint-error.ts'
 import type { OutcomeLog } from './connection-status.ts'
 import type { CoolDownPolicy } from './cool-down-policy.ts'
+import { retryDelay } from './retry-policy.ts'
 import { isClientRefused, type SecondAttemptPolicy } from './second-attempt.ts'
 import type { StoredToken, TokenCache } from './token-cache.ts'
 import { CoolingDownError, isTokenError } from './token-error.ts'
@@ -33,11 +35,6 @@ import { CoolingDownError, isTokenError } from './token-error.ts'
 const renewalPauseSeconds = 10
 /** What cools down beyond one token ends for all of them at once: each record says so only for a moment. */
 const widerMilliseconds = 2_000
-const maximumRetries = 2
-/** Full jitter, so that a fleet doesn't come back all at once. */
-const retryBackoff: Backoff = { firstMilliseconds: 200, lastMilliseconds: Infinity }
-/** A repetition that can't have an answer by then is not begun. */
-const leastTimeForAnswerMilliseconds = 2_000
 
 /** What a token is needed for. */
 export interface TokenNeed {
@@ -66,6 +63,17 @@ export interface KnownBefore {
 export type Obtained =
   | (StoredToken & { readonly outcome: 'renewed' })
   | { readonly outcome: 'postponed'; readonly token: Token; readonly error: TokenwellError }
+
+/** The request only repeats what its elements say: it is answered by the token of the request that leaves that out. */
+export interface RepeatsElements {
+  readonly outcome: 'repeats_elements'
+  readonly request: CallerRequest
+}
+
+export function repeatsElements({ connection }: Admission, request: CallerRequest): RepeatsElements | undefined {
+  const shorter = withoutRepetition(connection, request)
+  return shorter === request ? undefined : { outcome: 'repeats_elements', request: shorter }
+}
 
 /** A token request that holds the lease of its token. */
 export interface LeasedContext extends TokenRequestContext {
@@ -112,10 +120,15 @@ export function createFromServer(dependencies: FromServerDependencies) {
    * @throws {LeaseLostError}
    * @throws {TokenwellError} what kept the token from being obtained, where there is no current one
    */
-  async function obtain(lease: Lease, need: TokenNeed, known: KnownBefore): Promise<Obtained> {
+  async function obtain(lease: Lease, need: TokenNeed, known: KnownBefore): Promise<Obtained | RepeatsElements> {
     const { request, deadline, previous, isUse, isOnce = false } = need
     try {
       const admission = known.admission ?? (await admit(connections, request, known.fingerprint))
+      const repeats = repeatsElements(admission, request)
+      if (repeats) {
+        await unlessUnavailable(() => lease.release(lease.waitUntil), undefined)
+        return repeats
+      }
       await lease.activate(revisionOf(admission))
       const issued = await requestToken({
         ...{ ...admission, request, deadline, lease, isOnce },
@@ -240,24 +253,6 @@ export function createFromServer(dependencies: FromServerDependencies) {
   }
 
   return { obtain, requestToken }
-}
-
-/**
- * How long to wait before the next attempt; undefined where there is none: what was refused stays refused, and what may
- * have been answered isn't asked again.
- * @param attempt how many there were
- * @param leftMilliseconds until the caller's deadline
- * @param random from 0 up to 1
- */
-export function retryDelay(
-  error: unknown,
-  attempt: number,
-  leftMilliseconds: number,
-  random: number,
-): number | undefined {
-  if (!(error instanceof UnreachableError) || error.isLasting || attempt > maximumRetries) return undefined
-  const delay = (error.retryAfterSeconds ?? 0) * 1000 + jitteredDelay(retryBackoff, attempt - 1, random)
-  return delay + leastTimeForAnswerMilliseconds <= leftMilliseconds ? delay : undefined
 }
 
 /** What the fleet is told: what the token endpoint did. Of our own faults each process has to see for itself. */

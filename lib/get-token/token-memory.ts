@@ -43,27 +43,34 @@ export type TokenMemory = ReturnType<typeof createTokenMemory>
 
 /** @param digestKey of this process alone, so that its digests match nobody else's; at least 16 random bytes, as text */
 export function createTokenMemory({ maximumTokens, maximumBytes }: TokenMemoryLimits, digestKey: string) {
-  const keysById = new Map<string, MemoryKey>()
+  /** A token that several requests ask for, some by repeating the elements, stands under several keys. */
+  const keysById = new Map<string, Set<MemoryKey>>()
   const entries = new LRUCache<MemoryKey, Entry>({
     max: maximumTokens,
     // A server's token has up to 64 KiB: bounded by number alone, 10,000 of them would exhaust the memory of a function.
     maxSize: maximumBytes,
     sizeCalculation: bytesOf,
-    // Called for an entry that is evicted as for one that is overwritten: its id finds nothing any more.
-    dispose: ({ cached }) => {
-      if (cached) keysById.delete(cached.token.id)
+    // Called for an entry that is evicted as for one that is overwritten: its id does not find it any more.
+    dispose: ({ cached }, key) => {
+      if (!cached) return
+      const { id } = cached.token
+      const keys = keysById.get(id)
+      keys?.delete(key)
+      if (keys?.size === 0) keysById.delete(id)
     },
   })
 
   function putEntry(key: MemoryKey, entry: Entry): void {
     entries.set(key, entry)
-    if (entry.cached) keysById.set(entry.cached.token.id, key)
+    const { cached } = entry
+    if (cached) keysById.set(cached.token.id, (keysById.get(cached.token.id) ?? new Set()).add(key))
   }
 
-  function find(connection: string, tokenId: string): { readonly key: MemoryKey; readonly entry: Entry } | undefined {
-    const key = keysById.get(tokenId)
-    const entry = key && entries.peek(key)
-    return key && entry?.cached?.token.connection === connection ? { key, entry } : undefined
+  function find(connection: string, tokenId: string): readonly { readonly key: MemoryKey; readonly entry: Entry }[] {
+    return [...(keysById.get(tokenId) ?? [])].flatMap((key) => {
+      const entry = entries.peek(key)
+      return entry?.cached?.token.connection === connection ? [{ key, entry }] : []
+    })
   }
 
   return {
@@ -83,17 +90,17 @@ export function createTokenMemory({ maximumTokens, maximumBytes }: TokenMemoryLi
 
     /** Drops a token that others have replaced. */
     forget(connection: string, tokenId: string): void {
-      const found = find(connection, tokenId)
-      if (found) entries.delete(found.key)
+      for (const { key } of find(connection, tokenId)) entries.delete(key)
     },
 
     /** Compare-and-invalidate, where there is no fleet to ask. */
     invalidate({ connection, tokenId, now, minimumIntervalMilliseconds }: Rejection): Invalidation {
       const found = find(connection, tokenId)
-      if (!found) return { outcome: 'absent' }
-      const retryAt = (found.entry.rejectedAt ?? -Infinity) + minimumIntervalMilliseconds
+      if (found.length === 0) return { outcome: 'absent' }
+      const rejectedAt = Math.max(...found.map(({ entry }) => entry.rejectedAt ?? -Infinity))
+      const retryAt = rejectedAt + minimumIntervalMilliseconds
       if (now < retryAt) return { outcome: 'too_soon', retryAt }
-      putEntry(found.key, { rejectedAt: now })
+      for (const { key } of found) putEntry(key, { rejectedAt: now })
       return { outcome: 'dropped' }
     },
   }

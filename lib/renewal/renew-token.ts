@@ -103,6 +103,9 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
     switch (obtained.outcome) {
       case 'left_to_others':
         return lostRace
+      case 'repeats_elements':
+        await cache.forgetUse(look, waitUntil)
+        return { outcome: 'not_needed', connection }
       case 'disabled':
         return { outcome: 'not_needed', connection }
       case 'failed':

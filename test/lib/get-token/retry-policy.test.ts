@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { retryDelay } from '../../../lib/get-token/from-server.ts'
+import { retryDelay } from '../../../lib/get-token/retry-policy.ts'
 import {
   RefusedError,
   TimedOutError,

@@ -1,0 +1,102 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { withoutRepetition } from '../../../lib/admission/repetition.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { createFaultInjectingStore, isDown } from '../../support/virtual/fault-injecting-store.ts'
+import {
+  createTokensInVirtualTime,
+  type TokensInVirtualTime,
+  virtualToken,
+} from '../../support/virtual/tokens-in-virtual-time.ts'
+
+/* A request that only repeats what the elements say asks for the connection's own token. */
+
+const parameters = {
+  scope: ['a', 'b'],
+  resource: ['https://api.example'],
+  audience: 'aud',
+  further: { tenant: 't', region: 'r' },
+}
+const connection = { ...plainConnection, parameters }
+const repeated = [
+  { scope: ['a', 'b'] },
+  { scope: ['b', 'a', 'b'] },
+  { resource: ['https://api.example'] },
+  { audience: 'aud' },
+  { further: { tenant: 't' } },
+  { ...parameters, further: { region: 'r', tenant: 't' } },
+]
+const other = [{ scope: ['a'] }, { scope: ['a', 'b'], further: { extra: 'x' } }]
+
+test('what a request repeats is left out of it, and only that', () => {
+  for (const request of repeated)
+    assert.deepEqual(withoutRepetition(connection, { connection: 'conn', further: {}, ...request }), {
+      connection: 'conn',
+      further: {},
+    })
+  const mixed = { connection: 'conn', scope: ['a'], audience: 'aud', further: { tenant: 't', extra: 'x' } }
+  assert.deepEqual(withoutRepetition(connection, mixed), { connection: 'conn', scope: ['a'], further: { extra: 'x' } })
+})
+
+test('a request that repeats nothing stays the very same', () => {
+  for (const request of [
+    { connection: 'conn', further: {} },
+    {
+      connection: 'conn',
+      scope: ['a'],
+      resource: ['https://other.example'],
+      audience: 'Aud',
+      further: { tenant: 'T' },
+    },
+    { connection: 'conn', further: { toString: 't' } },
+  ])
+    assert.equal(withoutRepetition(connection, request), request)
+})
+
+async function askAll(tokens: TokensInVirtualTime): Promise<void> {
+  for (const request of repeated) await tokens.time.until(tokens.get(request))
+}
+
+test('whoever repeats the elements gets the own token, in this process and in another one, and no further one is asked for', async () => {
+  const one = createTokensInVirtualTime(() => virtualToken(), { connection })
+  const { token } = await one.time.until(one.get())
+  await askAll(one)
+  for (const request of repeated) assert.equal((await one.time.until(one.get(request))).source, 'memory')
+  const another = createTokensInVirtualTime(() => virtualToken(), { connection, fleet: one })
+  await askAll(another)
+  assert.equal((await another.time.until(another.get())).token.id, token.id)
+  assert.equal(one.requests.length + another.requests.length, 1)
+  for (const request of other) {
+    const asked = await one.time.until(one.get(request))
+    assert.notEqual(asked.token.id, token.id)
+  }
+})
+
+test('a rejected token is replaced for everyone, however it was asked for', async () => {
+  const tokens = createTokensInVirtualTime(() => virtualToken(), { connection })
+  const { token } = await tokens.time.until(tokens.get({ scope: ['a', 'b'] }))
+  await tokens.time.until(tokens.get())
+  await tokens.time.advance(11_000)
+  const replaced = await tokens.time.until(tokens.get({ audience: 'aud', rejectedTokenId: token.id }))
+  assert.notEqual(replaced.token.id, token.id)
+  for (const request of [{}, { scope: ['a', 'b'] }])
+    assert.equal((await tokens.time.until(tokens.get(request))).token.id, replaced.token.id)
+})
+
+test('without the shared cache it is the own token, too', async () => {
+  const store = createFaultInjectingStore()
+  store.before = { read: isDown, write: isDown }
+  const tokens = createTokensInVirtualTime(() => virtualToken(), { connection, store })
+  const { token } = await tokens.time.until(tokens.get())
+  for (const request of repeated) assert.equal((await tokens.time.until(tokens.get(request))).token.id, token.id)
+  assert.equal(tokens.requests.length, 1)
+})
+
+test('a token that is close to its end is not replaced for whoever wants it to live longer more than once in 10 s', async () => {
+  const tokens = createTokensInVirtualTime(() => virtualToken({ expires_in: 60 }))
+  for (let second = 0; second < 60; second++) {
+    await tokens.time.until(tokens.get({ minimumSeconds: 59 }).catch(() => {}))
+    await tokens.time.advance(1_000)
+  }
+  assert.ok(tokens.requests.length <= 7, `${tokens.requests.length} requests`)
+})
