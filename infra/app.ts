@@ -6,18 +6,20 @@ import { Tokenwell } from './stack/tokenwell.ts'
 /*
  * The stack of one stage. Its settings come from the CDK's context (`-c stage=prod`) or from the environment:
  *   stage / TOKENWELL_STAGE · publicUrl / TOKENWELL_PUBLIC_URL · elements / TOKENWELL_ELEMENTS (a folder or file) ·
- *   alarmTopicArn / TOKENWELL_ALARM_TOPIC_ARN
+ *   alarmTopicArn / TOKENWELL_ALARM_TOPIC_ARN · reservedConcurrency / TOKENWELL_RESERVED_CONCURRENCY (call-api=400,issue-token=100)
  */
 const app = new App({ outdir: process.env['CDK_OUTDIR'] ?? 'cdk.out', analyticsReporting: false })
 const stage = demandSetting('stage', 'TOKENWELL_STAGE')
 const publicUrl = demandSetting('publicUrl', 'TOKENWELL_PUBLIC_URL')
 const elements = readSetting('elements', 'TOKENWELL_ELEMENTS')
 const alarmTopicArn = readSetting('alarmTopicArn', 'TOKENWELL_ALARM_TOPIC_ARN')
+const reservedConcurrency = readNumbers(readSetting('reservedConcurrency', 'TOKENWELL_RESERVED_CONCURRENCY') ?? '')
 
 const stack = new Stack(app, `Tokenwell-${stage}`, { description: `Tokenwell, stage ${stage}` })
 const tokenwell = new Tokenwell(stack, 'Tokens', {
   stage,
   publicUrl,
+  reservedConcurrency,
   ...(elements && { elements }),
   ...(alarmTopicArn && { alarms: Topic.fromTopicArn(stack, 'AlarmTopic', alarmTopicArn) }),
 })
@@ -40,6 +42,14 @@ app.synth()
 function readSetting(name: string, variable: string): string | undefined {
   const value: unknown = app.node.tryGetContext(name) ?? process.env[variable]
   return typeof value === 'string' && value !== '' ? value : undefined
+}
+
+/** `call-api=400,issue-token=100`. The construct refuses what is no number, and no function. */
+function readNumbers(setting: string): Record<string, number> {
+  const pairs = setting.split(',').filter((pair) => pair.trim() !== '')
+  return Object.fromEntries(
+    pairs.map((pair) => pair.split('=').map((part) => part.trim())).map(([name = '', value]) => [name, Number(value)]),
+  )
 }
 
 function demandSetting(name: string, variable: string): string {

@@ -1,20 +1,26 @@
 import { runNpm } from './npm.ts'
 
 /*
- * npm run audit: fails where something high or critical is known against a package that a function may hold. A registry that
- * can't be asked for advisories, as a mirror may not, is said and fails nothing.
+ * npm run audit: looks for advisories against the packages that a function may hold. It ends with
+ *   0  nothing high or critical is known
+ *   1  something high or critical is known
+ *   2  the registry could not be asked, or gave no advisories, as some mirrors do: nothing is known of these packages
  */
+const exitCodes = { clean: 0, found: 1, notAsked: 2 } as const
 const { isContent, output } = runNpm(['audit', '--omit=dev', '--omit=optional', '--audit-level=high', '--json'])
 const report = readReport(output)
 if (report.auditReportVersion === undefined) {
-  console.log(`NOT AUDITED: the registry gives no advisories (${report.message ?? 'no reason given'}).`)
+  console.error(
+    `NOT AUDITED: the registry gives no advisories (${report.message || 'no reason given'}). Check npm config get registry and the network, then run npm run audit again.`,
+  )
+  process.exitCode = exitCodes.notAsked
 } else {
   const found = Object.values(report.vulnerabilities ?? {})
   for (const { name, severity, range } of found) console.log(`${severity}: ${name} ${range}`)
   console.log(
     `audited: ${found.length} packages with advisories, ${isContent ? 'none' : 'some'} of them high or critical`,
   )
-  process.exitCode = isContent ? 0 : 1
+  process.exitCode = isContent ? exitCodes.clean : exitCodes.found
 }
 
 interface Report {
@@ -25,7 +31,8 @@ interface Report {
 
 function readReport(text: string): Report {
   try {
-    return JSON.parse(text) as Report
+    const report: unknown = JSON.parse(text)
+    return typeof report === 'object' && report !== null ? report : {}
   } catch {
     return { message: text.trim() }
   }

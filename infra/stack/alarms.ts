@@ -164,7 +164,7 @@ function alarmsOfFunction(id: string, name: string, { errors, throttles }: Funct
     [`${id}Throttles`]: {
       metric: throttles,
       threshold: 1,
-      meaning: `Lambda turns calls of ${name} away: raise the account's concurrency.`,
+      meaning: `Lambda turns calls of ${name} away: raise the account's concurrency, or its reservedConcurrency.`,
     },
   }
 }

@@ -43,11 +43,19 @@ export interface StageResources {
   readonly connectionsClaim?: string
 }
 
+/** Beyond it API Gateway answers 429. */
+export interface Throttle {
+  readonly requestsPerSecond: number
+  readonly burst: number
+}
+
 export interface Route {
   readonly methods: readonly ('ANY' | 'DELETE' | 'GET' | 'POST')[]
   readonly path: string
   /** Why anybody may call it. Without a reason, a caller needs the authorization of the API. */
   readonly whyPublic?: string
+  /** The most that it gets, where the operator says nothing else of its function. */
+  readonly throttle?: Throttle
 }
 
 /** The service that invokes a function. It decides the shape of the function's events. */
@@ -151,6 +159,9 @@ export const functionTable = {
         methods: ['GET'],
         path: '/jwt/{jwtBuilder}/jwk',
         whyPublic: 'Public halves of keys, for whoever has to verify a signature.',
+        // Anybody may ask. Even where each run waits 2 s for the table, no more than 80 run at a time: the rest of a quota of
+        // 1,000 is for tokens.
+        throttle: { requestsPerSecond: 20, burst: 40 },
       },
     ],
     description: (stage) => `Tokenwell: the JWK sets of the stage ${stage}`,

@@ -1,6 +1,7 @@
 import { Duration, Stack } from 'aws-cdk-lib'
 import { AccessLogFormat } from 'aws-cdk-lib/aws-apigateway'
 import {
+  CfnStage,
   HttpApi,
   HttpMethod,
   HttpNoneAuthorizer,
@@ -13,7 +14,14 @@ import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct, type IConstruct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
-import { constructIdOf, forEachFunction, type Route } from './function-table.ts'
+import {
+  constructIdOf,
+  type FunctionName,
+  type FunctionRow,
+  forEachFunction,
+  type Route,
+  type Throttle,
+} from './function-table.ts'
 import { type LogSettings, RetainedLog } from './retained-log.ts'
 import type { StageFunctions } from './stage-functions.ts'
 import { suppressCheckov, suppressNag } from './suppressions.ts'
@@ -26,17 +34,15 @@ export interface JwtAuthorization {
   readonly connectionsClaim: string
 }
 
-/** Beyond it API Gateway answers 429. */
-export interface Throttle {
-  readonly requestsPerSecond: number
-  readonly burst: number
-}
+/** For each route of a function by itself. */
+export type ThrottleByFunction = Readonly<Partial<Record<FunctionName, Throttle>>>
 
 export interface HttpInterfaceProps extends LogSettings {
   readonly stage: string
   readonly functions: StageFunctions
   readonly authorization?: JwtAuthorization
   readonly throttle?: Throttle
+  readonly throttleByFunction?: ThrottleByFunction
 }
 
 /** The methods that the route `ANY` of a connection's API takes. */
@@ -60,19 +66,22 @@ export class HttpInterface extends Construct {
       // It also guards routes that are added to this API later.
       defaultAuthorizer: createAuthorizer(authorization),
     })
-    forEachFunction((id, { routes }) => this.addRoutes(constructIdOf(id), functions[id].lambda, routes))
+    const added = forEachFunction((id, { routes }) => this.addRoutes(constructIdOf(id), functions[id].lambda, routes))
 
-    new HttpStage(this, 'Stage', {
+    const httpStage = new HttpStage(this, 'Stage', {
       httpApi: this.api,
       autoDeploy: true,
       throttle: { rateLimit: throttle.requestsPerSecond, burstLimit: throttle.burst },
       accessLogSettings: { destination: new LogGroupLogDestination(this.log), format: accessLogFormat },
     })
+    setRouteThrottles(httpStage, routeThrottles(throttle, props.throttleByFunction))
+    // API Gateway refuses settings of a route that is not there yet.
+    httpStage.node.addDependency(...Object.values(added).flat())
   }
 
-  private addRoutes(id: string, handler: IFunction, routes: readonly Route[]): void {
+  private addRoutes(id: string, handler: IFunction, routes: readonly Route[]): IConstruct[] {
     const integration = new HttpLambdaIntegration(id, handler, { timeout: integrationTimeout })
-    for (const { path, methods, whyPublic } of routes) {
+    return routes.flatMap(({ path, methods, whyPublic }) => {
       const added = this.api.addRoutes({
         path,
         methods: methods.map((method) => HttpMethod[method]),
@@ -80,7 +89,8 @@ export class HttpInterface extends Construct {
         ...(whyPublic !== undefined && { authorizer: new HttpNoneAuthorizer() }),
       })
       if (whyPublic !== undefined) for (const route of added) suppressAuthorization(route, whyPublic)
-    }
+      return added
+    })
   }
 
   /** The ARN of one connection's token in policies of IAM. */
@@ -100,6 +110,35 @@ export class HttpInterface extends Construct {
     const resourceName = `$default/${methodAndPath}`
     return Stack.of(this).formatArn({ service: 'execute-api', resource: this.api.apiId, resourceName })
   }
+}
+
+/** By the key of a route. A route of which nobody says anything has the throttle of the stage. */
+function routeThrottles(stageThrottle: Throttle, byFunction: ThrottleByFunction = {}): ReadonlyMap<string, Throttle> {
+  const throttles = new Map<string, Throttle>()
+  forEachFunction((_id, { name, routes }: FunctionRow) => {
+    for (const { path, methods, throttle } of routes) {
+      const own = byFunction[name as FunctionName] ?? (throttle && lower(throttle, stageThrottle))
+      if (own) for (const method of methods) throttles.set(`${method} ${path}`, own)
+    }
+  })
+  return throttles
+}
+
+function lower(a: Throttle, b: Throttle): Throttle {
+  return {
+    requestsPerSecond: Math.min(a.requestsPerSecond, b.requestsPerSecond),
+    burst: Math.min(a.burst, b.burst),
+  }
+}
+
+/** The CDK has no property for it. */
+function setRouteThrottles(stage: HttpStage, throttles: ReadonlyMap<string, Throttle>): void {
+  const resource = stage.node.defaultChild
+  if (!(resource instanceof CfnStage)) throw new Error(`${stage.node.path} is no stage.`)
+  const settings = [...throttles].map(([route, { requestsPerSecond, burst }]) => {
+    return [route, { ThrottlingRateLimit: requestsPerSecond, ThrottlingBurstLimit: burst }] as const
+  })
+  resource.routeSettings = Object.fromEntries(settings)
 }
 
 function suppressAuthorization(route: IConstruct, whyPublic: string): void {

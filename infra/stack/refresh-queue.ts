@@ -9,7 +9,7 @@ import { suppressCheckov, suppressNag } from './suppressions.ts'
 const maximumReceives = maximumDeliveries + 2
 const batchSize = 10
 /** Each run requests tokens. More of them would only wait for the same leases and endpoints. */
-const maximumConcurrency = 10
+export const maximumConcurrency = 10
 /** A message comes back when no function can still be working on its batch. */
 const visibilityTimeout = Duration.minutes(2)
 

@@ -15,16 +15,20 @@ export interface StageFunctionsProps extends LogSettings {
   readonly resources: StageResources
   readonly network?: FunctionNetwork
   readonly memoryMegabytes?: MemoryMegabytes
+  readonly reservedConcurrency?: ReservedConcurrency
 }
 
+/** By function: how many runs it may have at a time. So many are kept for it, and taken from all other functions of the account. */
+export type ReservedConcurrency = Readonly<Partial<Record<FunctionName, number>>>
 export type MemoryMegabytes = Readonly<Partial<Record<FunctionName, number>>>
 export type StageFunctions = { readonly [Id in FunctionId]: TokenFunction }
 
 /** The functions of a stage, one for each row of the table. */
 export function createStageFunctions(scope: Construct, props: StageFunctionsProps): StageFunctions {
-  const { resources, memoryMegabytes, ...common } = props
+  const { resources, memoryMegabytes, reservedConcurrency, ...common } = props
   return forEachFunction((id, row) => {
     const { name, description, environment, grants, timeoutSeconds, whyNoDeadLetters } = row
+    const reserved = reservedConcurrency?.[functionTable[id].name]
     return new TokenFunction(scope, constructIdOf(id), {
       ...common,
       name,
@@ -34,6 +38,7 @@ export function createStageFunctions(scope: Construct, props: StageFunctionsProp
       memoryMegabytes: memoryMegabytes?.[functionTable[id].name] ?? row.memoryMegabytes,
       timeoutSeconds,
       whyNoDeadLetters,
+      ...(reserved !== undefined && { reservedConcurrency: reserved }),
     })
   })
 }

@@ -32,6 +32,7 @@ export interface TokenFunctionProps extends LogSettings {
   readonly timeoutSeconds: number
   readonly memoryMegabytes: number
   readonly network?: FunctionNetwork
+  readonly reservedConcurrency?: number
   /** What becomes of a call that fails, so that Lambda need not keep it. */
   readonly whyNoDeadLetters: string
 }
@@ -46,6 +47,7 @@ export class TokenFunction extends Construct {
   constructor(scope: Construct, id: string, props: TokenFunctionProps) {
     super(scope, id)
     const { name, description, environment, grants, timeoutSeconds, memoryMegabytes, network } = props
+    const { reservedConcurrency } = props
     this.log = new RetainedLog(this, 'Log', props)
     const interfaces = network ? mayHaveNetworkInterfaces(Stack.of(this)) : []
     const role = this.createRole([...grants, mayWriteLog(this.log), ...interfaces])
@@ -64,6 +66,7 @@ export class TokenFunction extends Construct {
       // The function writes JSON by itself.
       loggingFormat: LoggingFormat.TEXT,
       ...(network && placeIn(network)),
+      ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
     })
     if (network) this.denyNetworkInterfaces(role)
     this.suppress(props)
@@ -87,11 +90,13 @@ export class TokenFunction extends Construct {
     new Policy(this, 'NoNetworkInterfaces', { roles: [role], statements })
   }
 
-  private suppress({ whyNoDeadLetters }: TokenFunctionProps): void {
+  private suppress({ whyNoDeadLetters, reservedConcurrency }: TokenFunctionProps): void {
     suppressNag(this.lambda, { 'Serverless-LambdaDLQ': whyNoDeadLetters })
     suppressCfnLint(this.lambda, { W3005: 'CDK says twice that the role comes before the function.' })
     suppressCheckov(this.lambda, {
-      CKV_AWS_115: 'What invokes it is bounded; concurrency of its own is taken from what the account has.',
+      ...(reservedConcurrency === undefined && {
+        CKV_AWS_115: 'A property (reservedConcurrency): an account with the quota of a new one can reserve nothing.',
+      }),
       CKV_AWS_116: whyNoDeadLetters,
       CKV_AWS_117: 'It needs a VPC only for what is in one (vpc).',
       CKV_AWS_173: 'Its variables hold no secret: names and addresses.',

@@ -9,16 +9,21 @@ import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { Alarms } from './alarms.ts'
 import { CacheSecret } from './cache-secret.ts'
 import { ElementParameters } from './element-parameters.ts'
-import type { StageResources } from './function-table.ts'
-import { HttpInterface, type JwtAuthorization, type Throttle } from './http-interface.ts'
+import { functionIds, functionTable, type StageResources, type Throttle } from './function-table.ts'
+import { HttpInterface, type JwtAuthorization, type ThrottleByFunction } from './http-interface.ts'
 import { type Network, withSecurityGroups } from './network.ts'
 import { OperatorsDashboard } from './operators-dashboard.ts'
-import { RefreshQueue } from './refresh-queue.ts'
+import { maximumConcurrency, RefreshQueue } from './refresh-queue.ts'
 import { RefreshRules } from './refresh-rules.ts'
 import type { LogSettings } from './retained-log.ts'
 import { RotatedKeys, rotatedBuilders } from './rotated-keys.ts'
 import { createStackMetrics } from './stack-metrics.ts'
-import { createStageFunctions, type MemoryMegabytes, type StageFunctions } from './stage-functions.ts'
+import {
+  createStageFunctions,
+  type MemoryMegabytes,
+  type ReservedConcurrency,
+  type StageFunctions,
+} from './stage-functions.ts'
 import { TokenTable } from './token-table.ts'
 import { WarmSchedule } from './warm-schedule.ts'
 
@@ -46,7 +51,15 @@ export interface TokenwellProps extends LogSettings {
   readonly network?: Network
   /** The topic that alarms notify. `false` makes no alarms at all. */
   readonly alarms?: ITopic | false
+  /** Of each route by itself. The default is 500 requests a second, and 1000 in a burst. */
   readonly throttle?: Throttle
+  /** Of each route of a function, in place of `throttle`. The default of `publish-keys`, which anybody may call, is 20 and 40. */
+  readonly throttleByFunction?: ThrottleByFunction
+  /**
+   * Without it nothing is reserved, because an account with the quota of a new one can't. Reserve some for `call-api`, which runs as long
+   * as an API takes, so that it leaves the rest of the account's concurrency to `issue-token`.
+   */
+  readonly reservedConcurrency?: ReservedConcurrency
   /** By function. The default is 512 for each. */
   readonly memoryMegabytes?: MemoryMegabytes
 }
@@ -165,8 +178,8 @@ function grantRoutes(grantee: IGrantable, resourceArns: string[]): Grant {
   return Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns })
 }
 
-/** @throws {Error} for a stage or an address that is not valid, before anything is deployed under it */
-function checkProperties({ stage, publicUrl, cache }: TokenwellProps): void {
+/** @throws {Error} for what is not valid, before anything is deployed under it */
+function checkProperties({ stage, publicUrl, cache, ...props }: TokenwellProps): void {
   if (Token.isUnresolved(stage) || !/^[A-Za-z0-9_-]{1,32}$/.test(stage))
     throw new Error('stage must be a name of at most 32 letters, digits, _ and -, known before the deployment.')
   if (Token.isUnresolved(publicUrl) || !publicUrl.startsWith('https://') || !URL.canParse(publicUrl))
@@ -175,4 +188,25 @@ function checkProperties({ stage, publicUrl, cache }: TokenwellProps): void {
     )
   if (cache && !/^(valkey|redis)s?:\/\//.test(cache.valkeyUrl))
     throw new Error('valkeyUrl must be valkeys://<host>:<port>, or valkey://<host>:<port> without TLS.')
+  const { memoryMegabytes = {}, throttleByFunction = {}, reservedConcurrency = {} } = props
+  for (const [property, value] of Object.entries({ memoryMegabytes, throttleByFunction, reservedConcurrency }))
+    checkFunctionNames(property, Object.keys(value))
+  checkReserved(reservedConcurrency)
+}
+
+/** A name that is misspelt would limit nothing. */
+function checkFunctionNames(property: string, names: readonly string[]): void {
+  const known = functionIds.map((id): string => functionTable[id].name)
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown !== undefined)
+    throw new Error(`${property}: there is no function ${JSON.stringify(unknown)}. There are ${known.join(', ')}.`)
+}
+
+function checkReserved(reservedConcurrency: ReservedConcurrency): void {
+  for (const [name, reserved] of Object.entries(reservedConcurrency)) {
+    // Its queue brings it so many batches at a time, and what Lambda turns away counts as a delivery.
+    const least = name === 'refresh-token' ? maximumConcurrency : 1
+    if (!Number.isInteger(reserved) || reserved < least)
+      throw new Error(`reservedConcurrency of ${name} must be a whole number, ${least} at least.`)
+  }
 }

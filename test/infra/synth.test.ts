@@ -31,13 +31,14 @@ test('npm run synth writes an example without being told anything, and says wher
   for (const id of functionIds) assert.ok(functionTable[id].logOutput in Outputs, id)
 })
 
-test('stage, public URL, elements and topic come from the environment', async (t) => {
+test('stage, public URL, elements, topic and reserved concurrency come from the environment', async (t) => {
   const topic = 'arn:aws:sns:eu-central-1:111122223333:operators'
   const { status, output, template } = await synthesize(t, 'app.ts', {
     TOKENWELL_STAGE: 'local',
     TOKENWELL_PUBLIC_URL: 'https://tokens.example',
     TOKENWELL_ELEMENTS: join(root, 'infra', 'local', 'elements.json'),
     TOKENWELL_ALARM_TOPIC_ARN: topic,
+    TOKENWELL_RESERVED_CONCURRENCY: 'call-api=400, issue-token=100',
     CDK_CONTEXT_JSON: JSON.stringify(withoutBundles),
   })
   assert.equal(status, 0, output)
@@ -45,6 +46,10 @@ test('stage, public URL, elements and topic come from the environment', async (t
   assert.match(text, /"TOKENWELL_PUBLIC_URL":"https:\/\/tokens\.example"/)
   assert.match(text, /"Name":"\/tokenwell\/local\/endpointConnection\/conn"/)
   assert.ok(text.includes(`"AlarmActions":["${topic}"]`))
+  assert.deepEqual(text.match(/"ReservedConcurrentExecutions":\d+/g)?.toSorted(), [
+    '"ReservedConcurrentExecutions":100',
+    '"ReservedConcurrentExecutions":400',
+  ])
 })
 
 test("or from the CDK's context, which counts more", async (t) => {
@@ -70,6 +75,7 @@ const nothingTold = {
   TOKENWELL_PUBLIC_URL: '',
   TOKENWELL_ELEMENTS: '',
   TOKENWELL_ALARM_TOPIC_ARN: '',
+  TOKENWELL_RESERVED_CONCURRENCY: '',
 }
 
 async function synthesize(t: TestContext, script: string, environment: Record<string, string> = {}) {

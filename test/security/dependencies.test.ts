@@ -85,24 +85,49 @@ test('npm run audit is content where nothing is known', async (t) => {
   assert.match(run.output, /^audited: 0 packages/m)
 })
 
-test('npm run audit says so where the registry gives no advisories, and fails nothing', async (t) => {
-  const run = await audit(t, await startRegistry(t, undefined))
-  assert.equal(run.status, 0, run.output)
-  assert.match(run.output, /^NOT AUDITED: /m)
+test('npm run audit ends with 2 and a sentence where it could not ask: told apart from what is found', async (t) => {
+  for (const registry of [
+    await startRegistry(t, undefined),
+    await startRegistry(t, 'no JSON'),
+    'http://127.0.0.1:9',
+    'http://registry.invalid',
+  ]) {
+    const run = await audit(t, registry)
+    assert.equal(run.status, 2, `${registry}: ${run.output}`)
+    assert.match(run.output, /^NOT AUDITED: .+ again\.$/m)
+  }
 })
+
+const ciLines = readFileSync(join(root, '.ci', 'run'), 'utf8').split('\n')
 
 test('what must pass before a change lands has the audit and the SBOM', () => {
-  const lines = readFileSync(join(root, '.ci', 'run'), 'utf8').split('\n')
-  assert.match(lines.join('\n'), /^set -euo pipefail$/m)
-  for (const line of ['npm run audit', 'npm run sbom']) assert.ok(lines.includes(line), line)
+  assert.match(ciLines.join('\n'), /^set -euo pipefail$/m)
+  assert.ok(ciLines.includes('npm run sbom'))
+  assert.equal(ciLines.filter((line) => /^[^#]*npm run audit \|\|/.test(line)).length, 1)
 })
 
-/** A registry that knows these advisories, or none at all. */
-async function startRegistry(t: TestContext, advisories: object | undefined): Promise<string> {
+test('a change does not land where something is known; where nobody could be asked it does, unless CI demands it, and is told', async () => {
+  const auditLines = ciLines.filter((line) => !line.startsWith('#') && line.includes('audit'))
+  const land = (auditStatus: number, environment: Record<string, string> = {}) =>
+    runShell(
+      `bash -c '${['set -euo pipefail', `npm() { return ${auditStatus}; }`, ...auditLines, 'echo landed'].join('\n')}'`,
+      environment,
+    )
+  assert.deepEqual(await land(0), { status: 0, output: 'landed\n' })
+  assert.deepEqual(await land(1), { status: 1, output: '' })
+  const untold = await land(2)
+  assert.equal(untold.status, 0)
+  assert.match(untold.output, /^NOT AUDITED: .*$/m)
+  assert.equal((await land(2, { TOKENWELL_REQUIRE_AUDIT: '1' })).status, 2)
+  assert.equal((await land(127)).status, 127)
+})
+
+/** A registry that knows these advisories, or has nobody who knows of any. A text is answered as it is. */
+async function startRegistry(t: TestContext, advisories: object | string | undefined): Promise<string> {
   const server = createServer((request, response) => {
     const isAsked = request.url === '/-/npm/v1/security/advisories/bulk' && advisories !== undefined
     response.writeHead(isAsked ? 200 : 405, { 'content-type': 'application/json' })
-    response.end(isAsked ? JSON.stringify(advisories) : '{}')
+    response.end(typeof advisories === 'string' ? advisories : isAsked ? JSON.stringify(advisories) : '{}')
   })
   t.after(() => server.close())
   return `http://127.0.0.1:${await listen(server, 0, '127.0.0.1')}`

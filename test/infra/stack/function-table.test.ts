@@ -25,6 +25,22 @@ test('each row is a function of the stack, with its description, time and memory
   assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, rows.length)
 })
 
+test('no function reserves concurrency, which a new account does not have, but those of which the operator says it', (t) => {
+  const reserved = (props: Parameters<typeof createTestStack>[1]) => {
+    const { stack } = createTestStack(t, props)
+    const functions = Object.entries(resourcesOf(stack, 'AWS::Lambda::Function'))
+    return functions.flatMap(([id, { Properties }]) => {
+      const { ReservedConcurrentExecutions: reserved } = Properties
+      return reserved === undefined ? [] : [[id, reserved]]
+    })
+  }
+  assert.deepEqual(reserved({}), [])
+  assert.deepEqual(reserved({ reservedConcurrency: { 'call-api': 400, 'publish-keys': 1 } }), [
+    ['TokensCallApiFunction', 400],
+    ['TokensPublishKeysFunction', 1],
+  ])
+})
+
 test('the routes of the rows are those of the API, and those with a reason are public', (t) => {
   const { stack } = createTestStack(t)
   const found = Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(({ Properties }) => [

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
+import { Template } from 'aws-cdk-lib/assertions'
+import { type FunctionRow, functionTable } from '../../../infra/stack/function-table.ts'
 import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf } from './test-stack.ts'
 
 const routes = [
@@ -56,6 +58,39 @@ test('the API is throttled, as the operator says if they do', (t) => {
     ThrottlingBurstLimit: 7,
     ThrottlingRateLimit: 5,
   })
+})
+
+test('what anybody may call is throttled below the rest, and each route of a function as the operator says', (t) => {
+  const settings = (props: Parameters<typeof createTestStack>[1]) =>
+    resourceOf(createTestStack(t, props).stack, 'AWS::ApiGatewayV2::Stage').Properties['RouteSettings']
+  const at = (requestsPerSecond: number, burst: number) => ({
+    ThrottlingRateLimit: requestsPerSecond,
+    ThrottlingBurstLimit: burst,
+  })
+  assert.deepEqual(settings({}), { [publicRoute]: at(20, 40) })
+  assert.deepEqual(settings({ throttle: { requestsPerSecond: 30, burst: 8 } }), { [publicRoute]: at(20, 8) })
+  const [low, high] = [
+    { requestsPerSecond: 7, burst: 9 },
+    { requestsPerSecond: 70, burst: 90 },
+  ]
+  assert.deepEqual(settings({ throttleByFunction: { 'issue-token': low, 'publish-keys': high } }), {
+    ...Object.fromEntries(routes.slice(0, 3).map(([route]) => [route, at(7, 9)])),
+    [publicRoute]: at(70, 90),
+  })
+})
+
+test('every public route has a throttle of its own', () => {
+  const rows: readonly FunctionRow[] = Object.values(functionTable)
+  const publicRoutes = rows.flatMap(({ routes: own }) => own).filter(({ whyPublic }) => whyPublic !== undefined)
+  assert.ok(publicRoutes.length > 0)
+  for (const { path, throttle } of publicRoutes) assert.ok(throttle, path)
+})
+
+test('the stage is made after all routes: API Gateway refuses settings of a route that is not there', (t) => {
+  const { stack } = createTestStack(t)
+  const { DependsOn = [] } = resourceOf(stack, 'AWS::ApiGatewayV2::Stage')
+  const made = Object.keys(Template.fromStack(stack).findResources('AWS::ApiGatewayV2::Route'))
+  for (const route of made) assert.ok(DependsOn.includes(route), route)
 })
 
 test('who called what is written to a log of its own, without the query, which may name a token', (t) => {

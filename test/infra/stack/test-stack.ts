@@ -55,6 +55,8 @@ export function everyProperty(elsewhere: Stack): Props {
     cache: { valkeyUrl: 'valkeys://cache.example:6380' },
     network: { vpc: new Vpc(elsewhere, 'Vpc') as IVpc },
     encryptionKey: new Key(elsewhere, 'Key'),
+    throttleByFunction: { 'call-api': { requestsPerSecond: 100, burst: 200 } },
+    reservedConcurrency: { 'call-api': 400, 'refresh-token': 10 },
   }
 }
 

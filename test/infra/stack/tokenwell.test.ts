@@ -89,6 +89,19 @@ test('names and addresses that are none fail before anything is deployed under t
     assert.throws(() => createTestStack(t, { cache: { valkeyUrl } }), /^Error: valkeyUrl must be valkeys:/)
 })
 
+test('a function that there is none of, and a number that can not be reserved, are refused', (t) => {
+  const refused = (props: object, message: RegExp) => assert.throws(() => createTestStack(t, props), message)
+  refused(
+    { memoryMegabytes: { issueToken: 1024 } },
+    /^Error: memoryMegabytes: there is no function "issueToken"\. There are/,
+  )
+  refused({ throttleByFunction: { publishKeys: {} } }, /^Error: throttleByFunction: there is no function/)
+  refused({ reservedConcurrency: { callApi: 1 } }, /^Error: reservedConcurrency: there is no function/)
+  for (const reserved of [0, -1, 1.5, Number.NaN])
+    refused({ reservedConcurrency: { 'call-api': reserved } }, /of call-api must be a whole number, 1 at least/)
+  refused({ reservedConcurrency: { 'refresh-token': 9 } }, /of refresh-token must be a whole number, 10 at least/)
+})
+
 test('two stages stand side by side in one stack', async (t) => {
   const { Tokenwell } = await import('../../../infra/stack/tokenwell.ts')
   const { stack } = createTestStack(t)
