@@ -46,7 +46,9 @@ export function createHandler(dependencies: HandlerDependencies) {
   async function issue(event: HttpEvent, context: Context): Promise<HttpResponse> {
     const deadline = deadlineOf(context, now(), requestMilliseconds)
     const request = { caller: callerOf(event, deployment), ...readHttpTokenRequest(event) }
-    return jsonResponse(200, tokenBody(await application.getToken(request, deadline)))
+    const handedOut = await application.getToken(request, deadline)
+    const { headers, ...response } = jsonResponse(200, tokenBody(handedOut))
+    return { ...response, headers: { ...headers, ...ignoredHeader(handedOut) } }
   }
 
   async function reject(event: HttpEvent): Promise<HttpResponse> {
@@ -73,7 +75,9 @@ export function createHandler(dependencies: HandlerDependencies) {
     try {
       const deadline = deadlineOf(context, now(), requestMilliseconds)
       const request = { caller: knownCallers.direct, ...readDirectTokenRequest(event) }
-      return tokenBody(await application.getToken(request, deadline))
+      const handedOut = await application.getToken(request, deadline)
+      const ignored = shownNames(handedOut)
+      return { ...tokenBody(handedOut), ...(ignored.length > 0 && { ignored }) }
     } catch (error) {
       const answer = errorAnswer(error)
       logError(log, answer, awsRequestId, isJsonObject(event) ? event['connection'] : undefined)
@@ -101,6 +105,19 @@ function tokenBody({ token, source, secondsLeft }: HandedOutToken): object {
     token_id: token.id,
     source,
   }
+}
+
+/** What had no effect: names, separated by commas. */
+function ignoredHeader(handedOut: HandedOutToken): Readonly<Record<string, string>> {
+  const names = shownNames(handedOut)
+  return names.length === 0 ? {} : { 'tokenwell-ignored': names.join(', ') }
+}
+
+const mostShown = 20
+
+/** Callers chose them: letters, digits, `_`, `.` and `-`, and no more than fit into headers. */
+function shownNames({ ignored }: HandedOutToken): readonly string[] {
+  return ignored.slice(0, mostShown).map((name) => name.slice(0, 64))
 }
 
 /** How `GET /connections` shows what is configured: no secret, not even a secret's name. */

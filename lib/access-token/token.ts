@@ -28,6 +28,8 @@ export interface TokenRequest {
   readonly password?: Secret
   /** Further parameters for the token endpoint, by name. */
   readonly further: Readonly<Record<string, string>>
+  /** The names of further parameters that the query has; none of them is sent. */
+  readonly inQuery?: readonly string[]
   /** The token must have at least that long to live. */
   readonly minimumSeconds?: number
   /** The token that the API refused: not that one again. */

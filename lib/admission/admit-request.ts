@@ -29,8 +29,8 @@ export async function admit(
 
 /**
  * What goes to the token endpoint: the elements' parameters and the request's. The operator decides what an element sets. A
- * request may repeat that, ask for a part of its scope or resource, and add what the element leaves out; or, where `requestMay`
- * is given, exactly what it lists.
+ * request may repeat that, ask for a part of its scope or resource, and add the scope, resource, audience and user that the
+ * element leaves out; or, where `requestMay` is given, exactly what it lists.
  * @throws {InvalidRequestError} naming the parameter
  */
 export function admitRequest(connection: Connection, request: TokenRequest): GrantParameters {
@@ -65,6 +65,9 @@ export function admitGrantType(grantType: GrantType, request: TokenRequest): voi
     )
 }
 
+/** Where the element leaves them out. Any other parameter could give a token of another kind. */
+const openByDefault: readonly string[] = ['scope', 'resource', 'audience']
+
 function admitValues(
   { requestMay }: Connection,
   name: string,
@@ -74,7 +77,7 @@ function admitValues(
   if (values === undefined) return configured
 
   const listed = requestMay && Object.hasOwn(requestMay, name) ? requestMay[name] : undefined
-  const isOpen = listed === true || (!requestMay && configured.length === 0)
+  const isOpen = listed === true || (!requestMay && openByDefault.includes(name) && configured.length === 0)
   const allowed = [...configured, ...(listed === undefined || listed === true ? [] : listed)]
   if (isOpen || values.every((value) => allowed.includes(value))) return values
   throw new InvalidRequestError(

@@ -166,8 +166,8 @@ export function createBackgroundApplication(ports: Ports) {
 
 /** The first tier of a token, over the others. */
 function createTokens(ports: Ports, { rejections, fromFleet }: ReturnType<typeof createTiers>): TokenProvider {
-  const { memory, memoryMaximumSeconds, now, pause, log } = ports
-  return createTokenProvider({ memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log })
+  const { connections, memory, memoryMaximumSeconds, now, pause, log } = ports
+  return createTokenProvider({ connections, memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log })
 }
 
 /** The other tiers of a token, and what they stand on. */

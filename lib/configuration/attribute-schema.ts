@@ -2,9 +2,11 @@ import * as v from 'valibot'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 import { isNoProxyRule } from './no-proxy.ts'
 import {
+  foldedParameterName,
   isBasePath,
   isElementId,
   isHostName,
+  isParameterName,
   isResourceIndicator,
   isScopeToken,
   isWebUrl,
@@ -144,47 +146,65 @@ export function object<T extends JsonObject>(message: string, complain: (value: 
 }
 
 const byRequest = 'is set by each request'
+const ownAttribute = 'has an attribute of its own'
+const ofEachRequest = 'is made for each request'
+const inTheQuery = "is Tokenwell's own, in the query of a request"
 const reservedParameters: Readonly<Record<string, string>> = {
   grant_type: 'is set by grantType',
   client_id: 'is set by jwtAuthenticationSetClientId',
-  client_assertion: 'is made for each request',
-  client_assertion_type: 'is made for each request',
+  client_assertion: ofEachRequest,
+  client_assertion_type: ofEachRequest,
   client_secret: 'must never stand in an element',
-  scope: 'has an attribute of its own',
-  resource: 'has an attribute of its own',
-  audience: 'has an attribute of its own',
+  scope: ownAttribute,
+  resource: ownAttribute,
+  audience: ownAttribute,
   username: byRequest,
   password: byRequest,
+  minimum_seconds: inTheQuery,
+  rejected_token_id: inTheQuery,
 }
+const reservedFolded = new Map(Object.keys(reservedParameters).map((name) => [foldedParameterName(name), name]))
 
-export const parameters = object<Readonly<Record<string, string>>>('an object of texts', (value) =>
-  Object.entries(value).flatMap(([name, parameter]) => [
+export const parameters = object<Readonly<Record<string, string>>>('an object of texts', (value) => [
+  ...Object.entries(value).flatMap(([name, parameter]) => [
     ...(typeof parameter === 'string' ? [] : [`an object of texts: ${name} is none`]),
     ...(Object.hasOwn(reservedParameters, name)
       ? [`an object without ${name}, which ${reservedParameters[name]}`]
       : []),
   ]),
-)
+  ...complainOfNames(Object.keys(value)),
+])
 
-const neverByRequest = [
-  'grant_type',
-  'client_id',
-  'client_assertion',
-  'client_assertion_type',
-  'client_secret',
-  'password',
-]
+const byRequestToo: readonly string[] = ['scope', 'resource', 'audience', 'username']
 const requestMayMessage = 'an object that gives each parameter true or a list of values'
 
-export const requestMay = object<Readonly<Record<string, true | readonly string[]>>>(requestMayMessage, (value) =>
-  Object.entries(value).flatMap(([name, allowed]) => [
+export const requestMay = object<Readonly<Record<string, true | readonly string[]>>>(requestMayMessage, (value) => [
+  ...Object.entries(value).flatMap(([name, allowed]) => [
     ...(isAllowance(allowed) ? [] : [`${requestMayMessage}: ${name} has neither`]),
-    ...(neverByRequest.includes(name) ? [`an object without ${name}: a request can't set that`] : []),
+    ...(Object.hasOwn(reservedParameters, name) && !byRequestToo.includes(name)
+      ? [`an object without ${name}: a request can't set that`]
+      : []),
   ]),
-)
+  ...complainOfNames(Object.keys(value)),
+])
 
 function isAllowance(value: unknown): boolean {
-  return value === true || (Array.isArray(value) && value.every((each) => typeof each === 'string'))
+  return value === true || (Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string'))
+}
+
+/** What some server takes for another parameter must not pass beside it. */
+function complainOfNames(names: readonly string[]): string[] {
+  const odd = names.filter((name) => !isParameterName(name))
+  const disguised = names.flatMap((name) => {
+    const reserved = reservedFolded.get(foldedParameterName(name))
+    return reserved === undefined || reserved === name ? [] : [[name, reserved] as const]
+  })
+  const twins = [...Map.groupBy(names, foldedParameterName).values()].filter(({ length }) => length > 1)
+  return [
+    ...(odd.length > 0 ? ['an object whose names have letters, digits, _ . and - alone (RFC 6749 appendix A)'] : []),
+    ...disguised.map(([name, reserved]) => `an object without ${name}, which some servers take for ${reserved}`),
+    ...twins.map((same) => `an object without ${same.join(' beside ')}, which some servers take for one`),
+  ]
 }
 
 export const secretName = (what: string) =>

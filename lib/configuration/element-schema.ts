@@ -93,6 +93,9 @@ export const elementSchemas = {
     audience: v.exactOptional(text()),
     parameters: v.exactOptional(parameters),
     requestMay: v.exactOptional(requestMay),
+    defaultScope: v.exactOptional(
+      v.pipe(scope, v.description('What a request asks for that names no scope: some that requestMay lists.')),
+    ),
   }),
   oAuthTokenConfig: v.strictObject({
     tokenGeneratorRef: reference('jwtBuilder'),

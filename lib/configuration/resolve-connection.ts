@@ -13,6 +13,7 @@ import {
 } from './finding.ts'
 import { resolveClientAuthentication } from './resolve-client-authentication.ts'
 import { resolveApi, resolveAuthorizationServer } from './resolve-far-end.ts'
+import { foldedParameterName } from './value-syntax.ts'
 
 /**
  * Reads one connection's elements, and no others, and puts every default in place.
@@ -78,6 +79,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
   const element: ElementReference = { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef }
   const grantType = config.grantType ?? 'client_credentials'
   warnOfGrant(grantType, element, findings)
+  checkRequestMay(config, element, findings)
   const warming = resolveWarming(endpoint, grantType, { kind: 'endpointConnection', id: name }, findings)
 
   const api = resolveApi(resolution, name, endpoint, config)
@@ -106,7 +108,59 @@ function warnOfGrant(grantType: GrantType, element: ElementReference, findings: 
     )
 }
 
-function parametersOf({ scope = [], resource = [], audience, parameters = {} }: OAuthConfig): ConfiguredParameters {
+/** Of a request that leaves a parameter out the server decides, by rules that the operator has not listed. */
+function checkRequestMay(config: OAuthConfig, element: ElementReference, findings: FindingList): void {
+  const { requestMay = {}, parameters = {} } = config
+  checkDefaultScope(config, element, findings)
+  for (const name of ['scope', 'resource', 'audience'] as const)
+    if (Array.isArray(requestMay[name]) && !hasDefault(config, name))
+      findings.addMistake(
+        element,
+        'requestMay',
+        `it lists values of ${name}, and a request without ${name} would get what the server chooses; set ${name}${name === 'scope' ? ' or defaultScope' : ''} to what is sent then.`,
+      )
+  for (const [name, allowed] of Object.entries(requestMay))
+    if (Array.isArray(allowed) && !byAttribute.includes(name) && !Object.hasOwn(parameters, name))
+      findings.addWarning(
+        element,
+        'requestMay',
+        `it lists values of ${name}, and a request without ${name} gets what the server chooses; set it in parameters if that is too much.`,
+      )
+  const twin = Object.keys(requestMay).find((name) => twinOf(name, Object.keys(parameters)) !== undefined)
+  if (twin !== undefined)
+    findings.addMistake(
+      element,
+      'requestMay',
+      `some servers take ${twin} for ${twinOf(twin, Object.keys(parameters))}, which parameters sets; write them alike.`,
+    )
+}
+
+const byAttribute: readonly string[] = ['scope', 'resource', 'audience', 'username']
+
+function hasDefault({ scope, resource, audience, defaultScope }: OAuthConfig, name: 'scope' | 'resource' | 'audience') {
+  const values = { scope: scope?.length ? scope : defaultScope, resource, audience }
+  return values[name] !== undefined
+}
+
+function twinOf(name: string, others: readonly string[]): string | undefined {
+  return others.find((other) => other !== name && foldedParameterName(other) === foldedParameterName(name))
+}
+
+function checkDefaultScope(
+  { defaultScope, scope, requestMay = {} }: OAuthConfig,
+  element: ElementReference,
+  findings: FindingList,
+): void {
+  if (defaultScope === undefined) return
+  const { scope: listed } = requestMay
+  if (scope !== undefined)
+    findings.addMistake(element, 'defaultScope', 'it has no effect beside scope; take one of the two out.')
+  else if (!Array.isArray(listed) || defaultScope.length === 0 || !defaultScope.every((each) => listed.includes(each)))
+    findings.addMistake(element, 'defaultScope', 'it must be one or more of the scopes that requestMay lists.')
+}
+
+function parametersOf({ resource = [], audience, parameters = {}, ...config }: OAuthConfig): ConfiguredParameters {
+  const scope = config.scope ?? config.defaultScope ?? []
   return { scope, resource, ...(audience !== undefined && { audience }), further: parameters }
 }
 

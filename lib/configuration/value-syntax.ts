@@ -13,6 +13,19 @@ export function isScopeToken(text: string): boolean {
   return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
 }
 
+/** RFC 6749 appendix A.9, 8.2: the name of a parameter, not unreasonably long. */
+export function isParameterName(text: string): boolean {
+  return /^[\w.-]{1,128}$/.test(text)
+}
+
+/**
+ * The same for names that some server takes for one: PHP reads `.` as `_`, others ignore case or separators. Names that are
+ * the same when folded, and not the same, never stand side by side.
+ */
+export function foldedParameterName(name: string): string {
+  return name.toLowerCase().replace(/[^a-z0-9]/g, '')
+}
+
 /** RFC 8707 section 2: an absolute URI without a fragment. */
 export function isResourceIndicator(text: string): boolean {
   // A parser of URLs repairs what it is given; what is sent stays as it was.

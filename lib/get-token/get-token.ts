@@ -1,8 +1,10 @@
 import { isFresh, lifetimeSeconds, secondsLeft } from '../access-token/lifetime.ts'
 import { type CallerRequest, isAnswer, leastSecondsLeft, type Token } from '../access-token/token.ts'
 import { admitGrantType, InvalidRequestError } from '../admission/admit-request.ts'
+import { type AskedRequest, readAskedRequest } from '../admission/asked-request.ts'
 import { createSingleFlight } from '../base/single-flight.ts'
 import type { Pause } from '../base/time.ts'
+import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import type { Log } from '../log/log-event.ts'
 import { TimedOutError, UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
 import type { FoundToken, FromFleet } from './from-fleet.ts'
@@ -15,9 +17,12 @@ export interface HandedOutToken {
   readonly source: FoundToken['source']
   /** What is left, not what was issued. */
   readonly secondsLeft: number
+  /** Names of parameters of the request that had no effect. */
+  readonly ignored: readonly string[]
 }
 
 export interface TokenProviderDependencies {
+  readonly connections: ConnectionCache
   readonly memory: TokenMemory
   /** How long a token is handed out from memory before the fleet is asked whether it is still that one. */
   readonly memoryMaximumSeconds: number
@@ -32,7 +37,7 @@ export interface TokenProviderDependencies {
 export type TokenProvider = ReturnType<typeof createTokenProvider>
 
 export function createTokenProvider(dependencies: TokenProviderDependencies) {
-  const { memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log } = dependencies
+  const { connections, memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log } = dependencies
   const outOfTime = () => new TimedOutError("No token came before the caller's deadline.")
   const singleFlight = createSingleFlight<FoundToken>({ now, pause, outOfTime })
 
@@ -40,7 +45,11 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
     return now() < confirmedAt + memoryMaximumSeconds * 1000
   }
 
-  function handOut(token: Token, source: FoundToken['source'], request: CallerRequest): HandedOutToken {
+  function handOut(
+    token: Token,
+    source: FoundToken['source'],
+    { request, ignored }: AskedRequest<CallerRequest>,
+  ): HandedOutToken {
     // Its request was admitted when it was obtained, but for what is no part of its key.
     admitGrantType(request.username === undefined ? 'client_credentials' : 'password', request)
     const left = secondsLeft(token, now())
@@ -53,7 +62,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
       )
     const { caller } = request
     log({ event: 'token_issued', caller, connection: token.connection, tokenId: token.id, source, secondsLeft: left })
-    return { token, source, secondsLeft: left }
+    return { token, source, secondsLeft: left, ignored }
   }
 
   return {
@@ -62,7 +71,9 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
      * @param deadline milliseconds since the epoch by which the caller needs an answer
      * @throws {TokenwellError} what kept it from being obtained
      */
-    async get(request: CallerRequest, deadline: number): Promise<HandedOutToken> {
+    async get(callerRequest: CallerRequest, deadline: number): Promise<HandedOutToken> {
+      const asked = await readAskedRequest(connections, callerRequest)
+      const { request } = asked
       const key = memory.keyOf(request)
       const { connection, rejectedTokenId } = request
       if (rejectedTokenId !== undefined) await rejections.drop(connection, rejectedTokenId)
@@ -70,8 +81,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
       const cached = memory.get(key)
       // The first caller who meets a stale token renews it; the others get it at once.
       if (cached && isAnswer(cached.token, request, now()) && isConfirmed(cached))
-        if (isFresh(cached.token, now()) || singleFlight.isUnderWay(key))
-          return handOut(cached.token, 'memory', request)
+        if (isFresh(cached.token, now()) || singleFlight.isUnderWay(key)) return handOut(cached.token, 'memory', asked)
 
       for (;;) {
         let isOurs = false
@@ -82,7 +92,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
         try {
           const { token, source, isNew } = await singleFlight.join(key, find, deadline)
           // What others found may not do for this one.
-          if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, request)
+          if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, asked)
         } catch (error) {
           if (isOurs || !concernsAnother(error, request)) throw error
         }

@@ -83,3 +83,52 @@ test('what an element sets a request may repeat or narrow down, and not widen', 
   for (const { form, headers } of requests)
     for (const value of Object.values(own)) assert.ok(!`${form} ${JSON.stringify(headers)}`.includes(value), value)
 })
+
+test('no spelling of a parameter passes beside what the element or Tokenwell sets', async (t) => {
+  const oAuth = { scope: 'read', parameters: { 'tenant.id': 'one' } }
+  const { http, requests } = await startIssueTokenWithScriptedServer(
+    t,
+    (issuer) => exampleElements(issuer, { oAuth }),
+    () => tokenAnswer(),
+  )
+  for (const name of [
+    ...['tenant_id', 'tenant-id', 'Tenant.Id', 'TENANT_ID', 'tenantid', 'tenant..id'],
+    ...[
+      'Scope',
+      'SCOPE',
+      's_cope',
+      'grant.type',
+      'Grant_Type',
+      'grant-type',
+      'client.id',
+      'CLIENT_ID',
+      'client.secret',
+    ],
+    ...['client.assertion', 'client_assertion.type', 'Resource', 'Audience', 'user.name', 'USERNAME', 'pass_word'],
+  ])
+    for (const [form, query] of [
+      [`${name}=other`, ''],
+      ['', `${name}=other`],
+    ] as const) {
+      const { status, body } = await http(tokenRequest('conn', form, query))
+      assert.equal(status, 400, name)
+      assert.match(String(body['error_description']), /Did you mean|one name/)
+    }
+  assert.equal(requests.length, 0, 'nothing of it is asked for')
+})
+
+test('a parameter that nobody knows is ignored and named, makes no other token and goes nowhere', async (t) => {
+  const { http, requests } = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
+  const first = await http(tokenRequest('conn', 'client-request-id=1&trace=2'))
+  assert.equal(first.headers['tokenwell-ignored'], 'client-request-id, trace')
+  for (let index = 0; index < 20; index++) {
+    const again = await http(tokenRequest('conn', index % 2 ? `trace=${index}` : '', `client-request-id=${index}`))
+    assert.deepEqual([again.status, again.body['source']], [200, 'memory'])
+  }
+  assert.equal((await http(tokenRequest('conn'))).headers['tokenwell-ignored'], undefined)
+  const many = Array.from({ length: 90 }, (_, index) => `${'x'.repeat(120)}${index}=1`).join('&')
+  const { headers } = await http(tokenRequest('conn', many))
+  assert.ok(String(headers['tokenwell-ignored']).length < 2_048)
+  assert.equal(requests.length, 1)
+  assert.doesNotMatch(String(requests[0]?.form), /trace|request-id/)
+})

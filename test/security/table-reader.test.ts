@@ -218,11 +218,13 @@ async function startFleet(t: TestContext, beside?: Fleet): Promise<Fleet> {
 
 function someElements(issuer: string) {
   const elements = exampleElements(issuer, { server: { coolDownSeconds: 60 } })
+  const config = elements['oAuthConfig']?.['theConfig']
+  const requestMay = { scope: true, resource: true, audience: true, tenant: true }
   return {
     ...elements,
     oAuthConfig: {
-      ...elements['oAuthConfig'],
-      ofUsers: { ...elements['oAuthConfig']?.['theConfig'], grantType: 'password' },
+      theConfig: { ...config, requestMay },
+      ofUsers: { ...config, grantType: 'password' },
     },
     endpointConnection: {
       ...elements['endpointConnection'],

@@ -21,9 +21,20 @@ test('direct invocation: the connection and parameters in, the body of a token a
 test('direct invocation: what is for Tokenwell goes no further', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   const own = { connection: 'conn', minimum_seconds: 60, rejected_token_id: 'AAAAAAAAAAAAAAAAAAAAAA' }
-  assert.equal((await set.invoke({ ...own, tenant: 'x' }))['source'], 'server')
+  assert.equal((await set.invoke({ ...own, scope: 'x' }))['source'], 'server')
   const names = [...(set.requests[0]?.form.keys() ?? [])].sort()
-  assert.deepEqual(names, ['client_assertion', 'client_assertion_type', 'grant_type', 'tenant'])
+  assert.deepEqual(names, ['client_assertion', 'client_assertion_type', 'grant_type', 'scope'])
+})
+
+test('direct invocation: members of no account are ignored and named', async (t) => {
+  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
+  const first = await set.invoke({ connection: 'conn', 'client-request-id': 'x', trace: 'y' })
+  assert.deepEqual(first['ignored'], ['client-request-id', 'trace'])
+  const second = await set.invoke({ connection: 'conn', 'client-request-id': 'z' })
+  assert.deepEqual([second['source'], second['ignored']], ['memory', ['client-request-id']])
+  assert.equal((await set.invoke({ connection: 'conn' }))['ignored'], undefined)
+  for (const name of ['Connection', 'minimumSeconds', 'rejectedTokenId', 'token_id', 'Scope'])
+    assert.equal((await set.invoke({ connection: 'conn', [name]: 'x' }))['status'], 400, name)
 })
 
 test('direct invocation: parameters of more than 64 KiB are refused, as over HTTP', async (t) => {

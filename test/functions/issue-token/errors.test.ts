@@ -84,6 +84,7 @@ const rows: readonly Row[] = [
     what: 'the server calls a request with a parameter of the caller invalid',
     answer: refuse('invalid_request'),
     form: 'tenant=a',
+    changes: { oAuth: { requestMay: { tenant: true } } },
     status: 400,
     error: 'invalid_request',
   },

@@ -14,6 +14,11 @@ const json = (body: string): HttpRequest => ({
   body,
 })
 
+const ofUsers: ElementChanges = { oAuth: { grantType: 'password' } }
+const takesAll: ElementChanges = {
+  oAuth: { requestMay: { scope: true, resource: true, audience: true, tenant: true, ['__proto__']: true } },
+}
+
 /* What a caller gets wrong: a clear 4xx that names the parameter, and no token request. */
 const mistakes: readonly (readonly [what: string, request: HttpRequest, named: RegExp, changes?: ElementChanges])[] = [
   ['a form of 1 MB', tokenRequest('conn', `a=${'x'.repeat(1_000_000)}`), /^body .*64 KiB/],
@@ -30,7 +35,39 @@ const mistakes: readonly (readonly [what: string, request: HttpRequest, named: R
   ['a resource with a fragment', tokenRequest('conn', 'resource=https://a.example/%23b'), /^resource /],
   ['a name with a blank', tokenRequest('conn', 'a%20b=c'), /^a parameter /],
   ['a name with a blank beside a right one', tokenRequest('conn', 'tenant=x&a%20b=c'), /^a parameter /],
-  ['a name with a blank twice', tokenRequest('conn', 'a%20b=c&a%20b=d'), /^a parameter stands twice/],
+  ['a name with a blank twice', tokenRequest('conn', 'a%20b=c&a%20b=d'), /^a parameter has a name/],
+  ['a name with a bracket, without a value', tokenRequest('conn', 'scope[]='), /^a parameter has a name/],
+  [
+    '101 parameters',
+    tokenRequest('conn', Array.from({ length: 101 }, (_, index) => `a${index}b=c`).join('&')),
+    /^request has more/,
+  ],
+  ['JSON in a form', tokenRequest('conn', '{"scope":"a"}'), /^body looks like JSON; .*application\/json/],
+  ['JSON in a form, with = and &', tokenRequest('conn', ' {"scope":"a=b&c"}'), /^body looks like JSON/],
+  ['JSON in a form, encoded', tokenRequest('conn', '%7B%22scope%22%3A%22a%22%7D'), /^body looks like JSON/],
+  ['a list of JSON in a form, after a BOM', tokenRequest('conn', '\ufeff["a"]'), /^body looks like JSON/],
+  ['a user name of two lines', tokenRequest('conn', 'username=a%0Ab&password=x'), /^username holds control/, ofUsers],
+  ['a password with a NUL', tokenRequest('conn', 'username=a&password=x%00'), /^password holds control/, ofUsers],
+  ['an audience with half a character', json('{"audience":"\\ud800"}'), /^audience holds control/],
+  [
+    'a control character',
+    tokenRequest('conn', 'tenant=%01'),
+    /^tenant holds control/,
+    { oAuth: { requestMay: { tenant: true } } },
+  ],
+  [
+    'a query that belongs in the body',
+    tokenRequest('conn', '', 'tenant=a'),
+    /^tenant belongs in the body/,
+    { oAuth: { parameters: { tenant: 'a' } } },
+  ],
+  ['a near miss in the query', tokenRequest('conn', '', 'rejectedTokenId=x'), /^rejectedTokenId .*rejected_token_id/],
+  [
+    'two names that PHP takes for one',
+    tokenRequest('conn', 'tenant.id=a&tenant_id=b'),
+    /^tenant.id and tenant_id are one/,
+  ],
+  ['one name in body and query', tokenRequest('conn', 'trace=a', 'Trace=b'), /^trace and Trace are one/],
   ['a name of 129 characters', tokenRequest('conn', `${'x'.repeat(129)}=c`), /^a parameter has a name/],
   ['rejected_token_id in the body', tokenRequest('conn', 'rejected_token_id=x'), /^rejected_token_id .*query/],
   [
@@ -138,6 +175,7 @@ const sent: readonly Sent[] = [
   {
     what: 'parameters of a form',
     request: tokenRequest('conn', 'scope=a+b&audience=x&tenant=%C3%A4&empty='),
+    changes: takesAll,
     form: [
       ['scope', 'a b'],
       ['audience', 'x'],
@@ -147,6 +185,7 @@ const sent: readonly Sent[] = [
   {
     what: 'a value with = and a scope with blanks to spare',
     request: tokenRequest('conn', 'scope=+a++b+&tenant=a=b=&empty'),
+    changes: takesAll,
     form: [
       ['scope', 'a b'],
       ['tenant', 'a=b='],
@@ -164,12 +203,14 @@ const sent: readonly Sent[] = [
       ...tokenRequest('conn', 'tenant=x'),
       headers: { 'content-type': 'Application/X-WWW-Form-URLencoded ; charset=UTF-8' },
     },
+    changes: takesAll,
     form: [['tenant', 'x']],
   },
   {
-    what: 'a form of 64 KiB',
-    request: tokenRequest('conn', `tenant=${'x'.repeat(64 * 1024 - 7)}`),
-    form: [['tenant', 'x'.repeat(64 * 1024 - 7)]],
+    what: 'all but 8 KiB',
+    request: tokenRequest('conn', `tenant=${'x'.repeat(8_100)}`),
+    changes: takesAll,
+    form: [['tenant', 'x'.repeat(8_100)]],
   },
   {
     what: 'several resources',
@@ -182,6 +223,7 @@ const sent: readonly Sent[] = [
   {
     what: 'parameters of JSON',
     request: json('{"scope":["a","b"],"resource":["urn:a","urn:b"],"tenant":"x","__proto__":"y"}'),
+    changes: takesAll,
     form: [
       ['scope', 'a b'],
       ['resource', 'urn:a'],
@@ -224,6 +266,11 @@ const sent: readonly Sent[] = [
       ['scope', 'c'],
       ['tenant', 'any'],
     ],
+  },
+  {
+    what: 'of what nobody knows nothing',
+    request: tokenRequest('conn', 'x-client-SKU=msal.js.node&client_info=1&scope=a', 'client-request-id=x'),
+    form: [['scope', 'a']],
   },
   {
     what: 'the client id, where the element says so: that of the assertion',

@@ -58,7 +58,8 @@ test('two connections never share a token, nor do two users, scopes, resources, 
   const set = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => {
-      const elements = exampleElements(issuer)
+      const may = { scope: true, resource: true, audience: true, tenant: true }
+      const elements = exampleElements(issuer, { oAuth: { requestMay: may } })
       return {
         ...elements,
         oAuthConfig: {

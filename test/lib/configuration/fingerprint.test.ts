@@ -98,7 +98,8 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     resource: counts('https://api.example.com'),
     audience: counts('aud'),
     parameters: counts({ tenant: 't' }),
-    requestMay: counts({ scope: ['a'] }),
+    requestMay: counts({ audience: true }),
+    defaultScope: counts('a', { given: { oAuthConfig: { requestMay: { scope: ['a', 'b'] }, defaultScope: 'b' } } }),
   },
   oAuthTokenConfig: {
     tokenGeneratorRef: isNothing('theBuilderTwin'),

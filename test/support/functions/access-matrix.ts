@@ -90,8 +90,11 @@ const connectionOf = (clientId: string | undefined) => clientId?.replace('the-cl
 /** What the elements of `stock` set. */
 const stockParameters = { scope: ['a', 'b'], tenant: 'north' } as const
 
-/** What a connection adds. */
-export function asConfigured(wanted: Wanted): Wanted {
+/** What a connection takes up and adds: further parameters that its elements don't know are ignored. */
+export function asConfigured(asked: Wanted): Wanted {
+  const isKnown = ([name]: readonly [string, string]) =>
+    name === 'tenant' && ['stock', 'staff'].includes(asked.connection)
+  const wanted = { ...asked, further: asked.further.filter(isKnown) }
   if (wanted.connection !== 'stock') return wanted
   const { scope, tenant } = stockParameters
   const further = wanted.further.filter(([name]) => name !== 'tenant')

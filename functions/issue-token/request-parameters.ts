@@ -1,0 +1,143 @@
+import { readStrictJson } from '../../lib/adapters/json/strict-json.ts'
+import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
+import { decodeUtf8, isJsonObject } from '../../lib/base/decoding.ts'
+import { foldedParameterName, isParameterName } from '../../lib/configuration/value-syntax.ts'
+import { bodyOf, type HttpEvent } from '../../lib/http-interface/http-event.ts'
+
+/** By name; only `scope` and `resource` have several values. An empty value counts as left out (RFC 6749 section 3.2). */
+export type Parameters = ReadonlyMap<string, readonly string[]>
+
+/** Far above any token request; each name that nobody knows is compared with all that are known. */
+const maximumNames = 100
+/** Far above any token request. Lambda would let 6 MB through. */
+const maximumBodyBytes = 64 * 1024
+const severalValues: readonly string[] = ['scope', 'resource']
+const singleLined: readonly string[] = ['grant_type', 'scope', 'resource', 'audience', 'username', 'password']
+
+/**
+ * The parameters of a form or a JSON object.
+ * @throws {InvalidRequestError}
+ */
+export function readBody(event: HttpEvent): Parameters {
+  const bytes = bodyOf(event)
+  if (bytes.length === 0) return new Map()
+  demandSize(bytes.length)
+  const text = decodeUtf8(bytes)
+  if (text === undefined) throw new InvalidRequestError('body', 'is not UTF-8.')
+  const type = (event.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
+  if (type === 'application/x-www-form-urlencoded') return readForm('body', text)
+  if (type === 'application/json') return readJson(text)
+  throw new InvalidRequestError(
+    'content-type',
+    'must be application/x-www-form-urlencoded or application/json; the body is neither.',
+  )
+}
+
+function demandSize(bytes: number): void {
+  if (bytes > maximumBodyBytes)
+    throw new InvalidRequestError(
+      'body',
+      `is larger than ${maximumBodyBytes / 1024} KiB, more than any token request needs.`,
+    )
+}
+
+/**
+ * A form or query, read strictly: URLSearchParams would turn bytes that are not UTF-8 into other characters.
+ * @throws {InvalidRequestError}
+ */
+export function readForm(place: 'body' | 'query', text: string): Parameters {
+  const written = text.split('&').filter((pair) => pair !== '')
+  const pairs = written.map((pair) => {
+    const [name = '', ...value] = pair.split('=')
+    return [decodePart(place, name), decodePart(place, value.join('='))] as const
+  })
+  // Its name would be of no account, since it has no value.
+  if (place === 'body' && /^[\s\ufeff]*["{[]/.test(pairs[0]?.[0] ?? ''))
+    throw new InvalidRequestError('body', 'looks like JSON; send it with content-type: application/json.')
+  return collect(pairs, ['resource'])
+}
+
+function decodePart(place: string, text: string): string {
+  try {
+    return decodeURIComponent(text.replaceAll('+', ' '))
+  } catch {
+    throw new InvalidRequestError(place, 'has percent-encoded bytes that are not UTF-8.')
+  }
+}
+
+function readJson(text: string): Parameters {
+  const read = readStrictJson(text)
+  if ('complaint' in read) throw new InvalidRequestError('body', `is no JSON: ${read.complaint}.`)
+  return readMembers(read.value)
+}
+
+/**
+ * The members of a JSON object: texts, and lists of texts for scope and resource.
+ * @throws {InvalidRequestError}
+ */
+export function readMembers(value: unknown): Parameters {
+  if (!isJsonObject(value)) throw new InvalidRequestError('body', 'must be a JSON object of parameters.')
+  const members = Object.entries(value).flatMap(([name, member]) =>
+    readMember(name, member).map((each) => [name, each] as const),
+  )
+  // Only texts by now: a deeply nested value could not be written as JSON again.
+  demandSize(Buffer.byteLength(JSON.stringify(value)))
+  return collect(members, severalValues)
+}
+
+function readMember(name: string, member: unknown): readonly string[] {
+  const values = severalValues.includes(name) && Array.isArray(member) ? member : [member]
+  return values.map((each) => {
+    if (typeof each === 'string') return each
+    if (name === 'minimum_seconds' && typeof each === 'number') return String(each)
+    throw new InvalidRequestError(
+      printable(name),
+      severalValues.includes(name) ? 'must be a text or a list of texts.' : 'must be a text.',
+    )
+  })
+}
+
+function collect(pairs: readonly (readonly [string, string])[], mayRepeat: readonly string[]): Parameters {
+  const parameters = new Map<string, string[]>()
+  for (const [name, value] of pairs) {
+    if (name === '' && value === '') continue
+    demandName(name)
+    if (value === '') continue
+    demandText(name, value)
+    const known = parameters.get(name)
+    if (known && !mayRepeat.includes(name))
+      throw new InvalidRequestError(printable(name), 'stands twice, and only resource may (RFC 6749 section 3.2).')
+    if (known) known.push(value)
+    else parameters.set(name, [value])
+  }
+  if (parameters.size > maximumNames)
+    throw new InvalidRequestError('request', `has more than ${maximumNames} parameters.`)
+  return parameters
+}
+
+function demandName(name: string): void {
+  if (!isParameterName(name))
+    throw new InvalidRequestError('a parameter', 'has a name with other characters than letters, digits, _ . and -.')
+}
+
+/** RFC 6749 appendix A: UNICODECHARNOCRLF, and line breaks in what only the server understands. */
+function demandText(name: string, value: string): void {
+  const isText = value.isWellFormed() && !/[^\P{Cc}\t\r\n\x80-\x9f]|[\ufffe\uffff]/u.test(value)
+  const hasLines = /[\r\n]/.test(value) && singleLined.includes(name)
+  if (!isText || hasLines) throw new InvalidRequestError(name, 'holds control characters or half a character.')
+}
+
+function printable(name: string): string {
+  return isParameterName(name) ? name : 'a parameter'
+}
+
+/**
+ * Of names that some server takes for one, the server would decide which counts.
+ * @throws {InvalidRequestError}
+ */
+export function demandNoTwins(names: readonly string[]): void {
+  const byFolded = Map.groupBy(names, foldedParameterName)
+  for (const [first = '', second] of byFolded.values())
+    if (second !== undefined)
+      throw new InvalidRequestError(first, `and ${second} are one name to some servers; send one of them.`)
+}

@@ -1,0 +1,89 @@
+import { nearestName } from '../configuration/finding.ts'
+import { foldedParameterName } from '../configuration/value-syntax.ts'
+
+/* The names of parameters that a request must not have, because they mean more than what would become of them. */
+
+/** What a request says to Tokenwell, or to the server by way of an attribute of its own. */
+const ownNames: readonly string[] = [
+  'connection',
+  'grant_type',
+  'scope',
+  'resource',
+  'audience',
+  'username',
+  'password',
+  'minimum_seconds',
+  'rejected_token_id',
+]
+/** They authenticate the client, which Tokenwell does itself; as they are written here they are dropped. */
+const clientNames: readonly string[] = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
+/** What a longer name may begin or end with, and mean much the same. */
+const partNames: readonly string[] = ['scope', 'resource', 'audience', 'username', 'password']
+
+/** So many letters of a name's beginning are that name. */
+const leastBeginning = 5
+
+/** Folded. Other words for our own. */
+const otherWords: Readonly<Record<string, string>> = {
+  ...{ user: 'username', userid: 'username', login: 'username', uname: 'username' },
+  ...{ pass: 'password', passwd: 'password', pwd: 'password', passphrase: 'password' },
+  ...{ aud: 'audience', scp: 'scope', res: 'resource', grant: 'grant_type' },
+  ...{ tokenid: 'rejected_token_id', rejectedtoken: 'rejected_token_id' },
+  ...{ seconds: 'minimum_seconds', minseconds: 'minimum_seconds', minimumlifetime: 'minimum_seconds' },
+}
+
+/** Folded. Whose absence could give a wider token than was asked for, or one of another user: RFC 8693, 9396, 9449, 9101, OpenID, UMA. */
+const narrowingNames: ReadonlySet<string> = new Set(
+  [
+    ...[
+      'authorization_details',
+      'claims',
+      'request',
+      'request_uri',
+      'acr_values',
+      'max_age',
+      'login_hint',
+      'id_token_hint',
+    ],
+    ...['requested_token_type', 'requested_token_use', 'requested_subject', 'requested_issuer', 'requested_actor'],
+    ...['subject', 'subject_token', 'subject_token_type', 'subject_issuer', 'actor_token', 'actor_token_type'],
+    ...['assertion', 'code', 'code_verifier', 'refresh_token', 'device_code', 'auth_req_id', 'ticket', 'rpt', 'pct'],
+    ...['claim_token', 'claim_token_format', 'permission', 'permissions', 'organization', 'purpose', 'token_type'],
+    ...['dpop_jkt', 'req_cnf', 'cnf'],
+  ].map(foldedParameterName),
+)
+const narrowingBeginnings =
+  /^(requested|subject|actor|claim|authorizationdetail|authorisationdetail|onbehalf|impersonat|delegat)/
+
+/** What to make of a parameter that neither the elements nor we have a place for. */
+export type UnknownParameter =
+  | { readonly kind: 'near_miss'; readonly nearest: string }
+  | { readonly kind: 'narrowing' }
+  | { readonly kind: 'of_no_account' }
+
+/** @param configured the names that the connection's elements have */
+export function judgeUnknownParameter(name: string, configured: readonly string[]): UnknownParameter {
+  const folded = foldedParameterName(name)
+  const nearest = nearMissOf(folded, configured)
+  if (nearest !== undefined) return { kind: 'near_miss', nearest }
+  return isNarrowing(folded) ? { kind: 'narrowing' } : { kind: 'of_no_account' }
+}
+
+function isNarrowing(folded: string): boolean {
+  return narrowingNames.has(folded) || narrowingBeginnings.test(folded)
+}
+
+function nearMissOf(folded: string, configured: readonly string[]): string | undefined {
+  const sameFolded = [...ownNames, ...clientNames, ...configured].find((own) => foldedParameterName(own) === folded)
+  if (sameFolded !== undefined) return sameFolded
+  if (Object.hasOwn(otherWords, folded)) return otherWords[folded]
+  // Some of these are few letters away from ours, and have a meaning of their own.
+  if (isNarrowing(folded)) return undefined
+  const part = partNames.find((own) => folded.startsWith(own) || folded.endsWith(own))
+  if (part !== undefined) return part
+  const byFolded = new Map([...ownNames, ...configured].map((own) => [foldedParameterName(own), own]))
+  const begun = [...byFolded.keys()].find((own) => folded.length >= leastBeginning && own.startsWith(folded))
+  if (begun !== undefined) return byFolded.get(begun)
+  const nearest = nearestName(folded, [...byFolded.keys()])
+  return nearest === undefined ? undefined : byFolded.get(nearest)
+}

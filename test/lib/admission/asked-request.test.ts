@@ -1,0 +1,158 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TokenRequest } from '../../../lib/access-token/token.ts'
+import { InvalidRequestError } from '../../../lib/admission/admit-request.ts'
+import { readAskedRequest, withoutIgnored } from '../../../lib/admission/asked-request.ts'
+import type { Connection } from '../../../lib/configuration/connection.ts'
+import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { unchangingConnections } from '../../support/virtual/virtual-ports.ts'
+
+const tenanted: Connection = {
+  ...plainConnection,
+  parameters: { ...plainConnection.parameters, further: { tenant: 'a' } },
+}
+const asked = (further: Readonly<Record<string, string>>): TokenRequest => ({ connection: 'conn', further })
+const refusal = (name: string, reason: RegExp) => (error: unknown) => {
+  assert.ok(error instanceof InvalidRequestError)
+  assert.ok(error.message.startsWith(`${name} `), error.message)
+  assert.match(error.message, reason)
+  return true
+}
+
+const nearMisses: Readonly<Record<string, readonly string[]>> = {
+  rejected_token_id: [
+    'rejectedTokenId',
+    'rejected-token-id',
+    'token_id',
+    'tokenId',
+    'REJECTED_TOKEN_ID',
+    'reject_token_id',
+  ],
+  minimum_seconds: ['minimumSeconds', 'minimum.seconds', 'minimumseconds', 'min_seconds', 'minimum', 'minimun_seconds'],
+  scope: ['Scope', 'scopes', 'SCOPE', 's.c.o.p.e', 'scp', 'scop', 'oauth_scope', 'scope-list'],
+  resource: ['resources', 'Resource', 'ressource', 'resource_id'],
+  audience: ['audiences', 'aud', 'audiance', 'target_audience'],
+  username: ['user', 'userName', 'user_name', 'usernam'],
+  password: ['Password', 'passwd', 'pass', 'pwd', 'pass.word'],
+  grant_type: ['granttype', 'grantType', 'grant.type', 'grant-type', 'grand_type'],
+  client_id: ['clientId', 'client.id', 'CLIENT_ID', 'client-id'],
+  client_assertion: ['client.assertion', 'clientAssertion'],
+  connection: ['Connection', 'conection', 'connection'],
+  tenant: ['Tenant', 'ten.ant', 'tennant'],
+}
+
+for (const [own, names] of Object.entries(nearMisses))
+  test(`a near miss of ${own} is refused, and the caller learns what was meant`, () => {
+    for (const name of names)
+      assert.throws(
+        () => withoutIgnored(tenanted, asked({ [name]: 'x' })),
+        refusal(name, new RegExp(`Did you mean ${own}\\?$`)),
+      )
+  })
+
+test('what could narrow the token is refused where it is not listed, and goes on where it is', () => {
+  const names = [
+    ...['authorization_details', 'claims', 'requested_token_type', 'actor_token', 'actor_token_type', 'subject_token'],
+    ...[
+      'subject_token_type',
+      'requested_subject',
+      'requested_actor_type',
+      'request',
+      'request_uri',
+      'acr_values',
+      'max_age',
+    ],
+    ...['assertion', 'code', 'refresh_token', 'device_code', 'claim_token', 'permission', 'organization', 'dpop_jkt'],
+    ...['authorizationDetails', 'Claims', 'claims_locales', 'on_behalf_of'],
+  ]
+  for (const name of names) {
+    assert.throws(() => withoutIgnored(plainConnection, asked({ [name]: 'x' })), refusal(name, /requestMay/))
+    const listed: Connection = { ...plainConnection, requestMay: { [name]: true } }
+    assert.deepEqual(withoutIgnored(listed, asked({ [name]: 'x' })), { request: asked({ [name]: 'x' }), ignored: [] })
+  }
+})
+
+test('whatever else there is is ignored, and no part of the request any more', () => {
+  const names = [
+    ...['client-request-id', 'return-client-request-id', 'client_info', 'x-client-SKU', 'x-client-VER', 'x-client-OS'],
+    ...[
+      'x-client-CPU',
+      'x-ms-lib-capability',
+      'x-client-current-telemetry',
+      'x-app-name',
+      'response_type',
+      'redirect_uri',
+    ],
+    ...['state', 'nonce', 'tenant', 'region', 'trace_id', 'correlation_id', '__proto__', 'constructor', 'a'],
+  ]
+  for (const name of names) {
+    const { request, ignored } = withoutIgnored(plainConnection, asked(JSON.parse(`{"${name}":"x"}`)))
+    assert.deepEqual([request, ignored], [asked({}), [name]])
+  }
+})
+
+test('what the element sets stays, to be held against it; with requestMay so does all else', () => {
+  assert.deepEqual(withoutIgnored(tenanted, asked({ tenant: 'b', trace: 'x' })), {
+    request: asked({ tenant: 'b' }),
+    ignored: ['trace'],
+  })
+  const listed: Connection = { ...tenanted, requestMay: { scope: true } }
+  assert.deepEqual(withoutIgnored(listed, asked({ trace: 'x' })), { request: asked({ trace: 'x' }), ignored: [] })
+})
+
+test('of the query only what nobody knows is ignored', () => {
+  const inQuery = (name: string): TokenRequest => ({ ...asked({}), inQuery: [name] })
+  assert.deepEqual(withoutIgnored(tenanted, inQuery('client-request-id')).ignored, ['client-request-id'])
+  assert.throws(() => withoutIgnored(tenanted, inQuery('tenant')), refusal('tenant', /in the body/))
+  assert.throws(() => withoutIgnored(tenanted, inQuery('Tenant')), refusal('Tenant', /Did you mean tenant/))
+  assert.throws(() => withoutIgnored(tenanted, inQuery('claims')), refusal('claims', /requestMay/))
+})
+
+test('elements are read only where they decide, and where they can not be read nothing is ignored', async () => {
+  const { get, ...others } = unchangingConnections(plainConnection)
+  let reads = 0
+  const counted = {
+    ...others,
+    get() {
+      reads++
+      return get('conn')
+    },
+  }
+  await readAskedRequest(counted, { ...asked({}), scope: ['a'] })
+  assert.equal(reads, 0)
+  assert.deepEqual((await readAskedRequest(counted, asked({ trace: 'x' }))).ignored, ['trace'])
+  assert.equal(reads, 1)
+  const failing = { ...others, get: () => Promise.reject(new ElementStoreError('elements_unreachable', 'no answer')) }
+  const unread = await readAskedRequest(failing, asked({ trace: 'x' }))
+  assert.deepEqual(unread, { request: asked({ trace: 'x' }), ignored: [] })
+})
+
+test('what would be kept is bounded at 8 KiB of JSON, escapes counted; what is ignored counts for nothing', async () => {
+  const connections = unchangingConnections({
+    ...plainConnection,
+    requestMay: { tenant: true, scope: true, resource: true, audience: true },
+  })
+  const resources = (count: number) => Array.from({ length: count }, (_, index) => `https://api.example/${index}`)
+  const taken: readonly Partial<TokenRequest>[] = [
+    { further: { tenant: 'x'.repeat(8_100) } },
+    { further: { tenant: '\n'.repeat(4_000) } },
+    { resource: resources(200) },
+  ]
+  const refused: readonly Partial<TokenRequest>[] = [
+    { further: { tenant: 'x'.repeat(8_200) } },
+    { further: { tenant: '\n'.repeat(4_200) } },
+    { further: { tenant: '\u0001'.repeat(1_400) } },
+    { further: { tenant: '\ud800'.repeat(1_400) } },
+    { further: { tenant: '\u20ac'.repeat(2_800) } },
+    { audience: '"'.repeat(4_200) },
+    { resource: resources(500) },
+    { scope: resources(500) },
+    { username: 'x'.repeat(8_200) },
+  ]
+  for (const each of taken) await readAskedRequest(connections, { ...asked({}), ...each })
+  for (const each of refused)
+    await assert.rejects(readAskedRequest(connections, { ...asked({}), ...each }), refusal('request', /8192 at most/))
+  const open = unchangingConnections(plainConnection)
+  assert.deepEqual((await readAskedRequest(open, asked({ trace: 'x'.repeat(60_000) }))).ignored, ['trace'])
+})
