@@ -1,0 +1,89 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
+import {
+  createTokensInVirtualTime,
+  type TokensInVirtualTime,
+  virtualRefusal,
+  virtualToken,
+} from '../../support/virtual/tokens-in-virtual-time.ts'
+
+const connection = { ...plainConnection, grantType: 'password' } as const
+const right = 'right'
+
+/** Processes of a fleet before a server that knows one password. */
+function createFleet(size: number): readonly [TokensInVirtualTime, ...TokensInVirtualTime[]] {
+  const endpoint: Parameters<typeof createTokensInVirtualTime>[0] = ({ form }) =>
+    form.get('password') === right ? virtualToken() : virtualRefusal('invalid_grant')
+  const first = createTokensInVirtualTime(endpoint, { connection })
+  const others = Array.from({ length: size - 1 }, () =>
+    createTokensInVirtualTime(endpoint, { connection, fleet: first }),
+  )
+  return [first, ...others]
+}
+
+let guesses = 0
+
+async function guess(
+  process: TokensInVirtualTime,
+  { username = 'alice', caller = 'one', password = `wrong-${guesses++}` } = {},
+): Promise<'token' | 'refused' | 'too many'> {
+  const asked = process.get({ username, caller, password: new Secret(password) })
+  const error = await process.time.until(asked.then(() => undefined).catch((reason: unknown) => reason))
+  if (!error) return 'token'
+  assert.ok(error instanceof CoolingDownError, String(error))
+  return error.failure ? 'refused' : 'too many'
+}
+
+const sent = (fleet: readonly TokensInVirtualTime[]) => fleet.reduce((sum, { requests }) => sum + requests.length, 0)
+
+test('of 288 guesses three are sent in a minute, over however many processes and in whichever spelling', async () => {
+  const fleet = createFleet(4)
+  const [, second = assert.fail()] = fleet
+  const spellings = ['alice', 'ALICE', ' alice ', 'a\u200blice', 'ａlice', 'álice', 'a lice', 'alice\u0000']
+  const all = Array.from({ length: 288 }, (_, index) =>
+    fleet[index % 4]?.get({
+      username: spellings[index % 8] ?? '',
+      caller: 'one',
+      password: new Secret(`guess-${index}`),
+    }),
+  )
+  await fleet[0].time.until(Promise.allSettled(all))
+  assert.equal(sent(fleet), 3)
+  await fleet[0].time.advance(59_000)
+  assert.equal(await guess(second), 'too many')
+  await fleet[0].time.advance(1_000)
+  assert.equal(await guess(second), 'refused')
+})
+
+test("nobody else is locked out by a caller's guesses, and no other user", async () => {
+  const [one, other] = createFleet(2)
+  for (let count = 0; count < 10; count++) await guess(one)
+  assert.equal(await guess(one, { password: right }), 'too many')
+  assert.equal(await guess(one, { password: right, username: 'bob' }), 'token')
+  assert.equal(await guess(other as TokensInVirtualTime, { password: right, caller: 'two' }), 'token')
+})
+
+test('over all callers thirty guesses of a user are sent in a minute', async () => {
+  const fleet = createFleet(2)
+  for (let caller = 0; caller < 15; caller++)
+    for (let count = 0; count < 3; count++) await guess(fleet[0], { caller: `caller-${caller}` })
+  assert.equal(sent(fleet), 30)
+  assert.equal(await guess(fleet[1] as TokensInVirtualTime, { caller: 'late', password: right }), 'too many')
+})
+
+test('a right password takes no place', async () => {
+  const [one] = createFleet(1)
+  for (let count = 0; count < 20; count++)
+    assert.equal(await guess(one, { username: 'alice', password: right }), 'token')
+  for (let count = 0; count < 3; count++) assert.equal(await guess(one), 'refused')
+  assert.equal(await guess(one), 'too many')
+})
+
+test('many users of one caller who mistype do not keep the next one from a token', async () => {
+  const [one] = createFleet(1)
+  for (let count = 0; count < 40; count++) assert.equal(await guess(one, { username: `user-${count}` }), 'refused')
+  assert.equal(await guess(one, { username: 'carol', password: right }), 'token')
+})
