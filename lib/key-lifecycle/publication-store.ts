@@ -46,7 +46,15 @@ const signedAnewAfterMilliseconds = 30 * 60_000
 
 export function createPublicationReader(dependencies: PublicationReaderDependencies) {
   const { now } = dependencies
-  const remembered = new LRUCache<string, Remembered>({ max: mostRemembered })
+  const published = new LRUCache<string, Remembered>({ max: mostRemembered })
+  // Apart, so that names which a caller makes up push out nothing that is published.
+  const unpublished = new LRUCache<string, Remembered>({ max: mostRemembered })
+
+  function remember(jwtBuilder: string, next: Remembered): void {
+    const [own, other] = next.publication ? [published, unpublished] : [unpublished, published]
+    other.delete(jwtBuilder)
+    own.set(jwtBuilder, next)
+  }
 
   return {
     /**
@@ -58,13 +66,13 @@ export function createPublicationReader(dependencies: PublicationReaderDependenc
      * @throws {CacheUnavailableError}
      */
     async readRemembered(jwtBuilder: string, waitUntil: number): Promise<Publication | undefined> {
-      const last = remembered.get(jwtBuilder)
+      const last = published.get(jwtBuilder) ?? unpublished.get(jwtBuilder)
       const readAt = now()
       if (last && readAt < last.readAt + rememberedMilliseconds) return publicationIn(last, readAt)
       try {
         const { found } = await readRecord(dependencies, jwtBuilder, waitUntil)
         const next = nextRemembered(last, found, readAt)
-        remembered.set(jwtBuilder, next)
+        remember(jwtBuilder, next)
         return publicationIn(next, readAt)
       } catch (error) {
         const isPassing = error instanceof TokenwellError && error.isPassing

@@ -106,6 +106,26 @@ test('however many are asked for, a thousand are remembered', async () => {
   assert.equal(memory.asked.length, 1_002, 'the first is forgotten')
 })
 
+test('names that somebody makes up push out nothing that is published', async () => {
+  const memory = remembering((jwtBuilder) => (jwtBuilder === 'a' ? some : undefined))
+  await memory.read()
+  for (let index = 0; index <= 1_000; index++) await memory.read(`made-up-${index}`)
+  memory.break()
+  memory.pass(299_999)
+  assert.deepEqual(await memory.read(), some)
+})
+
+test('a publication that is gone, or comes after there was none, is the one that counts', async () => {
+  let publication: Publication | undefined
+  const memory = remembering(() => publication)
+  for (const next of [some, undefined, some]) {
+    publication = next
+    memory.pass(30_000)
+    assert.deepEqual(await memory.read(), next)
+    assert.deepEqual(await memory.read(), next)
+  }
+})
+
 test('where the record is forged nothing of it is shown: the last publication stands in for five minutes, then nothing does', async () => {
   const memory = remembering()
   assert.deepEqual(await memory.read(), some)
