@@ -18,7 +18,7 @@ export const knownCallers = {
  * @param arn as API Gateway gives it: `arn:aws:sts::<account>:assumed-role/<role>/<session>`, or the ARN of a user
  */
 export function iamCaller(arn: string): Caller {
-  return arn.replace(/^(arn:[\w-]+:sts::\d+:assumed-role\/[^/]+)\/.*$/s, '$1')
+  return arn.replace(/^(arn:[\w-]+:sts::\d+:assumed-role\/[^/]+)\/.*/s, '$1')
 }
 
 /** The name of the subject of a JWT that an authorizer has checked. A subject is unique only for its issuer (RFC 7519 section 4.1.2). */

@@ -55,7 +55,6 @@ function margin(lifetime: number, { marginSeconds }: LifetimePolicy): number {
 
 /** An access token is opaque to its client (RFC 6749 section 1.4): its `exp` is a hint, and most have none to read. */
 function jwtExpiry(accessToken: string): number | undefined {
-  if (accessToken.split('.').length !== 3) return undefined
   try {
     const { exp } = decodeJwt(accessToken)
     return typeof exp === 'number' && Number.isFinite(exp) && exp > 0 ? exp * 1000 : undefined

@@ -110,13 +110,13 @@ const leastMilliseconds = 1_000
  * again, and then it does for a second.
  */
 export function keptToken(obtained: Token, previous: Token | undefined, now: number): Token {
-  const isSame = previous?.accessToken.equals(obtained.accessToken) ?? false
+  const same = previous?.accessToken.equals(obtained.accessToken) ? previous : undefined
   const { usableUntil, expiresAt } = obtained
   if (isUsable(obtained, now)) {
-    const isLonger = !isSame || !previous || expiresAt > previous.expiresAt + leastMilliseconds
-    return isLonger ? obtained : { ...obtained, id: previous.id, refreshAt: usableUntil }
+    const isLonger = !same || expiresAt > same.expiresAt + leastMilliseconds
+    return isLonger ? obtained : { ...obtained, id: same.id, refreshAt: usableUntil }
   }
-  if (!isSame || !previous) return obtained
+  if (!same) return obtained
   const until = Math.min(now + dyingTokenMilliseconds, expiresAt - leastMilliseconds)
-  return { ...obtained, id: previous.id, refreshAt: until, usableUntil: until }
+  return { ...obtained, id: same.id, refreshAt: until, usableUntil: until }
 }

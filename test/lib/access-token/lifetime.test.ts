@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { UnsecuredJWT } from 'jose'
-import { lifetimeOf, secondsLeft } from '../../../lib/access-token/lifetime.ts'
+import { isFresh, isUsable, lifetimeOf, lifetimeSeconds, secondsLeft } from '../../../lib/access-token/lifetime.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 
 const sentAt = 1_000_000_000_000
@@ -93,6 +93,7 @@ test('whatever a server says, a token is usable no longer than it is valid', () 
         assert.ok(secondsLeft(lifetime, sentAt + now) * 1000 <= lifetime.expiresAt - (sentAt + now))
       },
     ),
+    { seed: 20_261_130 },
   )
 })
 
@@ -102,4 +103,27 @@ test('a token is stale after 75 to 85 % of the time in which it is usable, sprea
     return (lifetime.refreshAt - sentAt) / 1000
   }
   assert.deepEqual([0, 0.5, 1].map(refreshAfter), [225, 240, 255])
+})
+
+test('a token is fresh before it is to be renewed, and usable before its margin, to the millisecond', () => {
+  const lifetime = { issuedAt: 1_000, refreshAt: 200_000, usableUntil: 270_000, expiresAt: 300_999 }
+  assert.deepEqual(
+    [199_999, 200_000].map((now) => isFresh(lifetime, now)),
+    [true, false],
+  )
+  assert.deepEqual(
+    [269_999, 270_000].map((now) => isUsable(lifetime, now)),
+    [true, false],
+  )
+  assert.deepEqual(
+    [1_000, 299_999, 300_000, 300_999].map((now) => secondsLeft(lifetime, now)),
+    [299, 1, 0, 0],
+  )
+  assert.equal(lifetimeSeconds(lifetime), 299)
+})
+
+test('a token of other than three parts is opaque', () => {
+  const threeParts = jwt(sentAt / 1000 + 500).reveal()
+  for (const token of [`${threeParts}.more`, threeParts.replace('.', '')])
+    assert.equal(lifetimeOf({ accessToken: new Secret(token) }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
 })

@@ -5,6 +5,9 @@ import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { tokenKey } from '../../../lib/access-token/token.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 
+/** The same requests each time, so that a change is only told of what it has changed. */
+const seed = 20_261_130
+
 /** Few letters, so that two requests are often nearly the same: what separates, what quotes, and capitals. */
 const letters = ['a', 'b', 'ab', 'A', 'B', ',', '"', ' ', '\\', '[', ']']
 const name = fc.array(fc.constantFrom(...letters), { minLength: 1, maxLength: 3 }).map((drawn) => drawn.join(''))
@@ -101,7 +104,7 @@ test('two requests have the same token key if, and only if, they ask for the sam
       for (const other of neighboursOf(drawn).map(toRequest))
         assert.equal(tokenKey(one) === tokenKey(other), asked(one) === asked(other), asked(other))
     }),
-    { numRuns: 500 },
+    { seed, numRuns: 500 },
   )
 })
 
@@ -174,6 +177,7 @@ test('the order of scopes, resources and parameters changes nothing, nor does wh
       }
       assert.equal(tokenKey(one), tokenKey(other))
     }),
+    { seed },
   )
 })
 

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { isTokenId } from '../../../lib/access-token/token.ts'
+import { isAnswer, isTokenId, repeatableRequest, type TokenRequest } from '../../../lib/access-token/token.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { someToken } from '../../support/virtual/some-token.ts'
 
 test('a token id is 16 bytes in base64url, with the digest of its record or without, and nothing more', () => {
   assert.ok(isTokenId(randomBytes(16).toString('base64url')))
@@ -19,4 +21,44 @@ test('a token id is 16 bytes in base64url, with the digest of its record or with
     `${id}.${'A'.repeat(43)}.`,
   ])
     assert.equal(isTokenId(text), false, text)
+})
+
+const request: TokenRequest = { connection: 'conn', further: {} }
+/** Lives 300 s, and is usable for 270 of them. */
+const token = someToken({ id: 'the-id' })
+
+test('a token answers while it is usable, and not where it is the one that was rejected', () => {
+  assert.equal(isAnswer(token, request, 0), true)
+  assert.equal(isAnswer(token, request, 269_999), true)
+  assert.equal(isAnswer(token, request, 270_000), false)
+  assert.equal(isAnswer(token, { ...request, rejectedTokenId: 'another-id' }, 0), true)
+  assert.equal(isAnswer(token, { ...request, rejectedTokenId: 'the-id' }, 0), false)
+})
+
+test('a token in its last second answers nothing, even without a margin', () => {
+  const withoutMargin = { ...token, usableUntil: 300_000 }
+  assert.equal(isAnswer(withoutMargin, request, 299_000), true)
+  assert.equal(isAnswer(withoutMargin, request, 299_001), false)
+})
+
+test('a token answers who asks for so many seconds as it has left, or for more than any token has', () => {
+  const wanting = (minimumSeconds: number) => ({ ...request, minimumSeconds })
+  assert.equal(isAnswer(token, wanting(200), 100_000), true)
+  assert.equal(isAnswer(token, wanting(201), 100_000), false)
+  assert.equal(isAnswer(token, wanting(299), 100_000), false)
+  assert.equal(isAnswer(token, wanting(300), 100_000), true, 'no new one would have more')
+  assert.equal(isAnswer(token, wanting(3_600), 100_000), true)
+})
+
+test('of a request is kept what it takes to make it again: all that was asked for, and nothing that was left out', () => {
+  const whole = { scope: ['a'], resource: ['b'], audience: 'c', further: { d: 'e' } }
+  const ours = { connection: 'conn', grantType: 'client_credentials', minimumSeconds: 5, rejectedTokenId: 'the-id' }
+  assert.deepEqual(repeatableRequest({ ...ours, ...whole }), whole)
+  assert.deepEqual(repeatableRequest(request), { further: {} })
+  assert.deepEqual(repeatableRequest({ ...request, audience: '' }), { audience: '', further: {} })
+})
+
+test('a request with a password is never made again, and leaves no user behind', () => {
+  assert.equal(repeatableRequest({ ...request, username: 'alice', password: new Secret('p') }), undefined)
+  assert.deepEqual(repeatableRequest({ ...request, username: 'alice' }), { further: {} })
 })

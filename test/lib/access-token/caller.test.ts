@@ -1,0 +1,33 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { iamCaller, jwtCaller, knownCallers } from '../../../lib/access-token/caller.ts'
+
+test('the sessions of one role are one caller, and whoever is none of a role is itself', () => {
+  const role = 'arn:aws:sts::111122223333:assumed-role/the-role'
+  for (const session of ['a', 'someone@example.com', 'a/b', 'a\nb']) assert.equal(iamCaller(`${role}/${session}`), role)
+  assert.equal(iamCaller('arn:aws-us-gov:sts::1:assumed-role/r/s'), 'arn:aws-us-gov:sts::1:assumed-role/r')
+  for (const arn of [
+    role,
+    'arn:aws:iam::111122223333:user/path/alice',
+    'arn:aws:sts::111122223333:federated-user/alice/x',
+    `x${role}/a`,
+    '',
+  ])
+    assert.equal(iamCaller(arn), arn)
+})
+
+test('a subject is a caller of its issuer, and no two of them have one name', () => {
+  assert.equal(jwtCaller('https://as.example', 'alice'), '["https://as.example","alice"]')
+  const names = [
+    jwtCaller('a', 'b'),
+    jwtCaller('ab', ''),
+    jwtCaller('', 'ab'),
+    jwtCaller('a","b', ''),
+    jwtCaller('b', 'a'),
+  ]
+  assert.equal(new Set(names).size, names.length)
+})
+
+test('the callers without a name of their own are told apart, and none is what a subject is called', () => {
+  assert.deepEqual(knownCallers, { direct: 'direct', local: 'local', tokenwell: 'tokenwell' })
+})

@@ -1,0 +1,59 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import {
+  clearingRecordName,
+  connectionRecordName,
+  coolDownRecordName,
+  publishedKeysRecordName,
+  readPublishedKeysRecordName,
+  readRecordName,
+  recordNameOf,
+  recordNameText,
+  secretsVersionRecordName,
+  tokenIdFor,
+  tokenRecordName,
+} from '../../../lib/fleet/record-store.ts'
+
+test('the names of records stay: two versions share a cache', () => {
+  const names = [
+    tokenRecordName('conn', 'the-digest'),
+    connectionRecordName('conn'),
+    coolDownRecordName('the-digest'),
+    publishedKeysRecordName('theBuilder'),
+    secretsVersionRecordName,
+    clearingRecordName,
+  ]
+  assert.deepEqual(names.map(recordNameText), [
+    'conn/token#the-digest',
+    'conn/connection',
+    'cool-downs/cool-down#the-digest',
+    'keys/jwks#theBuilder',
+    'secrets/secrets#mark',
+    'clearing/clearing#all',
+  ])
+})
+
+test('a name that was written is read again, and what is none is not', () => {
+  for (const name of [tokenRecordName('conn', 'd'), { group: 'a', id: 'b/c' }, { group: '', id: '' }])
+    assert.deepEqual(readRecordName(recordNameText(name)), name)
+  assert.deepEqual(readRecordName('/a'), { group: '', id: 'a' })
+  for (const text of ['', 'conn', 'token#d']) assert.equal(readRecordName(text), undefined, text)
+})
+
+test('published keys are found by their jwtBuilder, and no other record is taken for some', () => {
+  assert.equal(readPublishedKeysRecordName(publishedKeysRecordName('theBuilder')), 'theBuilder')
+  for (const name of [
+    { group: 'keys', id: 'connection' },
+    { group: 'keys', id: 'token#jwks#theBuilder' },
+    { group: 'conn', id: 'jwks#theBuilder' },
+  ])
+    assert.equal(readPublishedKeysRecordName(name), undefined, recordNameText(name))
+})
+
+test('a token id leads to its record under its own connection, and one that was never shared to none', () => {
+  const name = tokenRecordName('conn', 'the-digest')
+  assert.equal(tokenIdFor(name, 'random'), 'random.the-digest')
+  assert.deepEqual(recordNameOf('conn', 'random.the-digest'), name)
+  assert.deepEqual(recordNameOf('other', 'random.the-digest'), tokenRecordName('other', 'the-digest'))
+  assert.equal(recordNameOf('conn', 'random'), undefined)
+})
