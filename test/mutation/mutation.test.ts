@@ -92,6 +92,10 @@ test('changed lines are those of the new side of a diff, with what is not commit
   assert.deepEqual(rangesIn('+++ b/lib/a.ts\n@@ -3,2 +2,0 @@ x\n-a\n-b\n'), [], 'lines that went')
 })
 
+test('what must pass before a change lands has the mutants of changed lines', () => {
+  assert.match(readFileSync(join(root, '.ci/run'), 'utf8'), /^npm run mutate -- --changed$/m)
+})
+
 test('what decides about tokens is found, and each of its files has a unit test that starts no server', () => {
   const files = mutatedFiles()
   for (const each of ['lib/access-token/token.ts', 'lib/admission/admit-request.ts', 'lib/fleet/token-record.ts'])

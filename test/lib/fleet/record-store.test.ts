@@ -4,7 +4,9 @@ import {
   clearingRecordName,
   connectionRecordName,
   coolDownRecordName,
+  dueShardOf,
   publishedKeysRecordName,
+  RecordStoreError,
   readPublishedKeysRecordName,
   readRecordName,
   recordNameOf,
@@ -56,4 +58,20 @@ test('a token id leads to its record under its own connection, and one that was 
   assert.deepEqual(recordNameOf('conn', 'random.the-digest'), name)
   assert.deepEqual(recordNameOf('other', 'random.the-digest'), tokenRecordName('other', 'the-digest'))
   assert.equal(recordNameOf('conn', 'random'), undefined)
+})
+
+test('a record has its shard by all of its name', () => {
+  assert.deepEqual(['my.conn-1_a/token#abc', 'my.conn-1_a/token#abd', 'b', 'a', ''].map(dueShardOf), [
+    '4',
+    '1',
+    '7',
+    '7',
+    '4',
+  ])
+})
+
+test('an error of the store has its code, and is no request to wait unless it says so', () => {
+  const error = new RecordStoreError('no')
+  assert.deepEqual([error.code, error.isThrottled], ['record_store', false])
+  assert.equal(new RecordStoreError('no', { isThrottled: true }).isThrottled, true)
 })
