@@ -63,7 +63,7 @@ test('a token id leads to its record under its own connection, and one that was 
 test('a record has its shard by all of its name', () => {
   assert.deepEqual(['my.conn-1_a/token#abc', 'conn/generation', 'b', 'a', ''].map(dueShardOf), [
     '4',
-    '1',
+    '2',
     '7',
     '7',
     '4',
