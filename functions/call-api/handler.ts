@@ -3,13 +3,18 @@ import type { Caller } from '../../lib/access-token/caller.ts'
 import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
 import { type ApiAnswer, ApiCallError, maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
 import type { ApiCall } from '../../lib/api-call/call-api.ts'
-import { returnedHeaders } from '../../lib/api-call/forwarded-headers.ts'
 import type { CallingApplication } from '../../lib/application/application.ts'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { callerOf } from '../../lib/http-interface/access.ts'
-import { bodyOf, type HttpEvent, type HttpResponse, namedConnection } from '../../lib/http-interface/http-event.ts'
+import {
+  bodyOf,
+  type HttpEvent,
+  type HttpResponse,
+  namedConnection,
+  stagePath,
+} from '../../lib/http-interface/http-event.ts'
 import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-function.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 
@@ -47,9 +52,11 @@ function readApiCall(event: HttpEvent, caller: Caller): ApiCall {
   const { method } = requestContext.http
   if (!methods.includes(method)) throw new InvalidRequestError('method', `must be one of ${methods.join(', ')}.`)
   if (event.body.length > maximumPayloadBytes) throw new RequestTooLargeError()
+  const name = namedConnection(connection)
   return {
     caller,
-    connection: namedConnection(connection),
+    connection: name,
+    callerPath: `${stagePath(event)}/connections/${name}/api`,
     method,
     path,
     query: rawQueryString,
@@ -73,11 +80,11 @@ class RequestTooLargeError extends TokenwellError {
 }
 
 /**
- * The API's answer as an HTTP API takes it, payload format 2.0: unchanged except for hop-by-hop headers.
+ * The API's answer as an HTTP API takes it, payload format 2.0.
  * @throws {ApiCallError} if it is larger than Lambda hands over
  */
 function apiResponse({ status, headers, body }: ApiAnswer): HttpResponse {
-  const { 'set-cookie': cookies, ...others } = returnedHeaders(headers)
+  const { 'set-cookie': cookies, ...others } = headers
   const response = {
     statusCode: status,
     headers: Object.fromEntries(Object.entries(others).map(([name, value]) => [name, [value].flat().join(', ')])),

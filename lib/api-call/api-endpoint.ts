@@ -14,6 +14,8 @@ export interface ApiEndpoint {
 }
 
 export interface ApiRequest {
+  /** By its name; no other one's requests go over the same sockets. */
+  readonly connection: string
   readonly method: string
   /** Path and query, as they go over the wire. */
   readonly target: string

@@ -11,13 +11,16 @@ import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import type { ApiAnswer, ApiEndpoint, ApiRequest } from './api-endpoint.ts'
 import { forwardedHeaders } from './forwarded-headers.ts'
 import { isTokenRejected } from './rejected-token.ts'
-import { createCallSender } from './send-call.ts'
+import { returnedHeaders } from './returned-headers.ts'
+import { type CallDestination, createCallSender } from './send-call.ts'
 import { targetWithin } from './target-within.ts'
 
 /** A call as it came, still without a token. */
 export interface ApiCall {
   readonly caller: Caller
   readonly connection: string
+  /** Where the caller finds the API's base path at Tokenwell, such as `/prod/connections/orders/api`. */
+  readonly callerPath: string
   readonly method: string
   /** Below the base path, decoded; begins with a slash. */
   readonly path: string
@@ -48,7 +51,7 @@ export function createApiCaller({ connections, tokens, apiEndpoint, now, pause, 
   return { call }
 
   /**
-   * Whatever the API answers. A token that the API rejects is replaced once, and the call is made once more.
+   * Whatever the API answers, with the headers that the caller gets. A token that the API rejects is replaced once, and the call is made once more.
    * @param deadline milliseconds since the epoch by which the caller needs an answer
    * @throws {TokenwellError} what kept a token from being obtained
    * @throws {ApiCallError} if the API gives no answer
@@ -56,17 +59,27 @@ export function createApiCaller({ connections, tokens, apiEndpoint, now, pause, 
   async function call(asked: ApiCall, deadline: number): Promise<ApiAnswer> {
     const { connection } = await inTime(connections.get(asked.connection), deadline - now(), pause, throwTimedOut)
     const api = apiOf(connection)
-    const request = requestFor(api, asked)
-    const destination = { connection: connection.name, api, deadline }
+    const request = requestFor(connection.name, api, asked)
+    const answer = await answerTo(asked.caller, request, { connection: connection.name, api, deadline })
+    const place = { api, target: request.target, callerPath: asked.callerPath }
+    const { headers, leftOut } = returnedHeaders(answer.headers, place)
+    for (const each of leftOut) log({ event: 'api_header_left_out', connection: connection.name, ...each })
+    return { ...answer, headers }
+  }
 
-    const { caller } = asked
-    const { token } = await tokens.get({ caller, connection: connection.name, further: {} }, deadline)
+  async function answerTo(
+    caller: Caller,
+    request: Omit<ApiRequest, 'token'>,
+    destination: CallDestination,
+  ): Promise<ApiAnswer> {
+    const { connection, api, deadline } = destination
+    const { token } = await tokens.get({ caller, connection, further: {} }, deadline)
     const answer = await sender.send({ ...request, token: token.accessToken }, destination)
     if (!isTokenRejected(answer, api.rejection) || isYoung(token)) return answer
 
     const replacement = await replace(caller, token, deadline)
     if (replacement.kind === 'kept') return answer
-    log({ event: 'api_call_repeated', connection: connection.name, reason: 'token_rejected' })
+    log({ event: 'api_call_repeated', connection, reason: 'token_rejected' })
     return await sender.send({ ...request, token: replacement.token.accessToken }, destination)
   }
 
@@ -90,10 +103,12 @@ function throwTimedOut(): never {
 }
 
 function requestFor(
+  connection: string,
   api: ProtectedApi,
   { method, path, query, headers, cookies, body }: ApiCall,
 ): Omit<ApiRequest, 'token'> {
   return {
+    connection,
     method,
     target: targetWithin(api.basePath, path, query),
     headers: forwardedHeaders(headers, cookies),

@@ -52,19 +52,8 @@ export function forwardedHeaders(headers: Headers, cookies: readonly string[] = 
   return forwarded
 }
 
-/**
- * The headers of an answer that the caller gets. Lambda sets `content-length`. A `proxy-status` of the API that names
- * Tokenwell is dropped: it would make the API's error look like one of ours.
- */
-export function returnedHeaders<T extends string | readonly string[]>(
-  headers: Readonly<Record<string, T>>,
-): Record<string, T> {
-  const isSpoofed = /\btokenwell\b/i.test(allOf(headers, 'proxy-status'))
-  return endToEnd(headers, (name) => name === 'content-length' || (name === 'proxy-status' && isSpoofed))
-}
-
 /** All headers except hop-by-hop headers, the headers that `connection` lists, and those that `isLeftOut` names. */
-function endToEnd<T>(
+export function endToEnd<T>(
   headers: Readonly<Record<string, T | undefined>>,
   isLeftOut: (name: string) => boolean,
 ): Record<string, T> {
@@ -86,7 +75,7 @@ function isNotForwarded(name: string): boolean {
 }
 
 /** All values of that name, in whichever letters it is written, as one (RFC 9110 sections 5.1 and 5.3). */
-function allOf(headers: Readonly<Record<string, unknown>>, name: string): string {
+export function allOf(headers: Readonly<Record<string, unknown>>, name: string): string {
   const values = Object.entries(headers).flatMap(([given, value]) => (given.toLowerCase() === name ? [value] : []))
   return values.join(',')
 }

@@ -91,9 +91,14 @@ function unfit(member: string, what: string): InvalidRequestError {
   return new InvalidRequestError('event', `is none of an HTTP API, payload format 2.0: ${member} must be ${what}.`)
 }
 
-/** The path of a request without its stage: a stage that has a name begins each path. */
-export function pathInStage({ rawPath, requestContext: { stage } }: HttpEvent): string {
-  return rawPath.startsWith(`/${stage}/`) ? rawPath.slice(stage.length + 1) : rawPath
+/** A stage that has a name begins each path: that part of a request's path, such as `/prod`, or an empty text. */
+export function stagePath({ rawPath, requestContext: { stage } }: HttpEvent): string {
+  return /^[\w-]+$/.test(stage) && rawPath.startsWith(`/${stage}/`) ? `/${stage}` : ''
+}
+
+/** The path of a request without its stage. */
+export function pathInStage(event: HttpEvent): string {
+  return event.rawPath.slice(stagePath(event).length)
 }
 
 /**

@@ -308,6 +308,12 @@ export const logEvents = {
     sentence: (event) => `${event.connection}: once more (${event.reason})`,
     isShownWhileServing: true,
   }),
+  /** Of an API's answer, which is passed on without it: a reference or a cookie that is of no use to the caller. */
+  api_header_left_out: row<OfConnection & { readonly header: string; readonly reason: string }>({
+    level: 'info',
+    sentence: (event) => `${event.connection}: ${event.header} of the answer is left out: ${event.reason}`,
+    isShownWhileServing: true,
+  }),
   request_failed: row<
     // The connection is there where the request names one that may be.
     Partial<OfConnection> & Failed & { readonly status: number; readonly requestId: string }

@@ -54,7 +54,8 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     const server = connection.authorizationServer
     const timeouts = timeoutsUntil(deadline, sentAt, server)
     const form = createTokenRequestForm(connection.grantType, parameters, credentials)
-    const sending = tokenEndpoint.post(server, { headers: credentials.headers, form, timeouts })
+    const { headers } = credentials
+    const sending = tokenEndpoint.post(server, { connection: connection.name, headers, form, timeouts })
     const answer = await sending.catch((error) => {
       if (!(error instanceof TimedOutError)) throw error
       // A process that was frozen meanwhile has not listened.

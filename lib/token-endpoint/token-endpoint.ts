@@ -15,6 +15,8 @@ export interface TokenEndpoint {
 }
 
 export interface TokenEndpointRequest {
+  /** By its name; no other one's requests go over the same sockets. */
+  readonly connection: string
   readonly headers: Readonly<Record<string, Secret>>
   /** `application/x-www-form-urlencoded`. */
   readonly form: Secret

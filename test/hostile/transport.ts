@@ -174,11 +174,7 @@ const slow: readonly Behaviour[] = [
     response.socket?.write('HTTP/1.1 200 OK\r\n')
     return drip(response, 'padding: x\r\n', 50)
   }),
-  say(
-    '100 Continue every 50 ms',
-    (_request, response) => drip(response, 'HTTP/1.1 100 Continue\r\n\r\n', 50),
-    repeated,
-  ),
+  endless('100 Continue every 50 ms', (_request, response) => drip(response, 'HTTP/1.1 100 Continue\r\n\r\n', 50)),
   endless('103 Early Hints every 50 ms', (_request, response) =>
     drip(response, 'HTTP/1.1 103 Early Hints\r\nlink: </x>; rel=preload\r\n\r\n', 50),
   ),
@@ -221,10 +217,8 @@ const floods: readonly Behaviour[] = [
       flood(response, 'HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n0\r\n', 'padding: x\r\n'.repeat(1_000)),
     unreadable,
   ),
-  say(
-    '100 Continue without end',
-    (_request, response) => flood(response, '', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(1_000)),
-    repeated,
+  endless('100 Continue without end', (_request, response) =>
+    flood(response, '', 'HTTP/1.1 100 Continue\r\n\r\n'.repeat(1_000)),
   ),
   endless('103 Early Hints without end', (_request, response) =>
     flood(response, '', 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(500)),
@@ -232,14 +226,18 @@ const floods: readonly Behaviour[] = [
   say(
     '100 Continue, then a token',
     raw(() => `HTTP/1.1 100 Continue\r\n\r\n${fineAnswer()}`),
-    repeated,
+    token(),
   ),
   say(
     '103 Early Hints 20 times, then a token',
     raw(() => 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(20) + fineAnswer()),
     token(),
   ),
-  withHeaders('101 Switching Protocols', 'HTTP/1.1 101 Switching Protocols\nconnection: upgrade\nupgrade: x', repeated),
+  withHeaders(
+    '101 Switching Protocols',
+    'HTTP/1.1 101 Switching Protocols\nconnection: upgrade\nupgrade: x',
+    unreadable,
+  ),
 ]
 
 const odd: readonly Behaviour[] = [

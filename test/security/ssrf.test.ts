@@ -291,6 +291,63 @@ test('nothing that an API answers makes a connection to another origin', async (
   assert.equal(other.connections(), 0)
 })
 
+test('a client that follows what an API answers reaches this connection or the API, and no other connection', async (t) => {
+  const other = await startScriptedApi(t)
+  const victim = '/connections/other/token'
+  const places = [
+    victim,
+    `..${victim}`,
+    `../../../..${victim}`,
+    `./../..${victim}?x#y`,
+    `\\\\x\\..\\..${victim.replaceAll('/', '\\')}`,
+    `/x/%2e%2e/%2E.${victim}`,
+    `https:${victim}`,
+    `HTTPS:/${victim}`,
+    `/\t${victim}`,
+    `${victim}/%2e%2e/%2e%2e/..`,
+    `//localhost:${other.port}${victim}`,
+    `/${victim}`,
+    `//${victim}`,
+    `javascript:fetch('${victim}')`,
+    `http://[${victim}`,
+    `?${victim}`,
+    `#${victim}`,
+    '',
+  ]
+  const headersOf = (place: string) => ({
+    location: place,
+    'content-location': place,
+    refresh: `0;url=${place}`,
+    link: `<${place}>; rel=next; anchor="${place.replaceAll('\\', '\\\\')}"`,
+  })
+  const { call, api } = await startCallApiWithScriptedServers(t, (_request, _response, index) => ({
+    status: 302,
+    headers: headersOf(places[index] ?? ''),
+  }))
+  const allowed = [
+    /^https:\/\/tokenwell\.example\/connections\/conn\/api\//,
+    new RegExp(`^${api.origin}/`),
+    /^https:\/\/(x|localhost:\d+|connections)\//,
+  ]
+  for (const place of places) {
+    const { headers } = await call({ path: '/a/b' })
+    const { location, 'content-location': content, refresh, link } = headers
+    const [, target, anchor] = /^<(.*?)>.* anchor="?(.*?)"?$/.exec(String(link ?? '')) ?? []
+    const followed = [location, content, /^0; url=(.*)/.exec(String(refresh ?? ''))?.[1], target, anchor]
+    for (const each of followed.filter((one) => one !== undefined)) {
+      const url = new URL(String(each), 'https://tokenwell.example/connections/conn/api/a/b')
+      assert.ok(
+        allowed.some((pattern) => pattern.test(url.href)),
+        `${place} ${url.href}`,
+      )
+      // Browsers and others read the same, which resolve tabs, backslashes and dots in different ways.
+      assert.match(String(each), /^(\/connections\/conn\/api\/|https:\/\/)[\x21-\x5b\x5d-\x7e]*$/, place)
+    }
+  }
+  assert.equal(api.requests.length, places.length)
+  assert.equal(other.connections(), 0)
+})
+
 test('nothing that a token endpoint answers, and nothing that a caller asks for, makes a connection to another origin', async (t) => {
   const other = await startScriptedApi(t)
   const place = `${other.origin}/token`

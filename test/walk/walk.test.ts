@@ -22,7 +22,7 @@ const ports = {
   ],
   DispatcherFactory: [
     'lib/adapters/http/undici-api-endpoint.ts: connectionsCache',
-    'lib/adapters/http/undici-token-endpoint.ts: routeFactory',
+    'lib/adapters/http/undici-token-endpoint.ts: pools',
   ],
   ElementStore: [
     'lib/adapters/aws/parameter-store-elements.ts: parameterStoreElements',

@@ -4,7 +4,7 @@ import type { Secret } from '../../secret/secret.ts'
 import type { SecretCache } from '../../secret/secret-cache.ts'
 import { type Connector, createConnector, secretNamesOf } from './connector.ts'
 
-/** Makes the dispatchers of a cache: what sends requests to one far end. */
+/** Makes the dispatchers of a cache: what sends a connection's requests to one far end. */
 export interface DispatcherFactory<D extends Closable, T extends Transport> {
   create(connector: Connector, transport: T): D
 }
@@ -27,7 +27,8 @@ interface Entry<D> {
   readonly identity: readonly Secret[]
 }
 
-const maximumDispatchers = 1_000
+/** Each may have sockets that idle, and a process on Lambda may have 1,024 open files. */
+const maximumDispatchers = 256
 
 /**
  * One dispatcher for each name and TLS identity, and another one when a secret changes: certificates that a secret no longer

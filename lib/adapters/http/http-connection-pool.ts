@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
 import type { Connector } from './connector.ts'
-import { Client } from './undici.ts'
+import { Client, symbols } from './undici.ts'
 
 /** One connection, used by one request at a time. */
 export interface HttpConnection {
@@ -10,10 +10,10 @@ export interface HttpConnection {
   socket?: Socket
 }
 
-/** The connections to one origin by one TLS identity. */
+/** The connections to one origin by one TLS identity, for one connection of the elements. */
 export interface HttpConnectionPool {
-  /** The one that was used last, if that is less than so long ago; else a new one. */
-  take(maximumIdleMilliseconds: number): HttpConnection
+  /** The one that was used last and has rested, if that is less than so long ago; else a new one. */
+  take(maximumIdleMilliseconds: number): Promise<HttpConnection>
   /** After an answer was read to its end. */
   giveBack(connection: HttpConnection): Promise<void>
   /** After anything else: nobody uses it again. */
@@ -24,7 +24,19 @@ export interface HttpConnectionPool {
 interface Idle {
   readonly connection: HttpConnection
   readonly since: number
+  readonly rest: Rest
+  /** That had come by then: any more are nobody's answer. */
+  readonly bytes: number | undefined
 }
+
+type Rest = ReturnType<typeof beginRest>
+
+/**
+ * A second answer that nobody asked for comes close behind the first. While a socket rests it is read, and any byte ends it.
+ * Without the rest the next call would take that answer for its own, and each later call the answer of the call before.
+ * It costs a call that comes sooner than that at most so long. What comes still later stays within the elements' connection.
+ */
+const restMilliseconds = 20
 
 /** As many as one process has any use for: Lambda gives it one request at a time. */
 const maximumIdle = 64
@@ -55,6 +67,9 @@ export function createHttpConnectionPool(
       keepAliveTimeout: keepAliveMilliseconds,
     })
     const connection: HttpConnection = { client }
+    client.on('connect', () => {
+      if (connection.socket) takeInterimAnswers(connection.socket)
+    })
     client.on('disconnect', () => {
       if (idle.some((each) => each.connection === connection)) discard(connection)
     })
@@ -68,17 +83,23 @@ export function createHttpConnectionPool(
 
   return {
     discard,
-    take(maximumIdleMilliseconds) {
-      const last = idle.at(-1)
-      if (!last || now() - last.since >= maximumIdleMilliseconds) return open()
-      idle = idle.slice(0, -1)
-      return last.connection
+    async take(maximumIdleMilliseconds) {
+      const fresh = idle.filter(({ since }) => now() - since < maximumIdleMilliseconds)
+      const taken = fresh.findLast(({ rest }) => rest.isOver()) ?? fresh.at(-1)
+      if (!taken) return open()
+      idle = idle.filter((each) => each !== taken)
+      await taken.rest.end()
+      // What came while the process was busy, or frozen, is read in this turn.
+      await setImmediate()
+      if (bytesOf(taken.connection) === taken.bytes) return taken.connection
+      discard(taken.connection)
+      return open()
     },
     async giveBack(connection) {
       // An answer may be faster than the word that its request was sent.
       if (isSending(connection)) await setImmediate()
       if (isClosed || !isFree(connection)) return discard(connection)
-      idle = [...idle, { connection, since: now() }]
+      idle = [...idle, { connection, since: now(), rest: beginRest(), bytes: bytesOf(connection) }]
       const [first] = idle
       if (first && (idle.length > maximumIdle || now() - first.since > keepAliveMilliseconds)) discard(first.connection)
     },
@@ -89,10 +110,52 @@ export function createHttpConnectionPool(
   }
 }
 
+/** By a timer, not by the clock: a process that was busy for so long has not read meanwhile. */
+function beginRest() {
+  const ended = Promise.withResolvers<void>()
+  let isOver = false
+  const timer = setTimeout(() => {
+    isOver = true
+    ended.resolve()
+  }, restMilliseconds).unref()
+  return {
+    isOver: () => isOver,
+    async end(): Promise<void> {
+      if (!isOver) timer.ref()
+      await ended.promise
+    },
+  }
+}
+
+/** undici's, of one socket. */
+interface AnswerParser {
+  onHeadersComplete(status: number, ...more: readonly unknown[]): number
+}
+
+const noAnswer = -1
+
+/**
+ * A server may send `100 Continue` unasked, and a client has to take it (RFC 9110 section 15.2): undici would end the socket,
+ * but passes over any other interim answer. A switch of protocols that nobody asked for, or a status below 100, is no answer.
+ */
+function takeInterimAnswers(socket: Socket): void {
+  const parser = (socket as unknown as Record<symbol, AnswerParser>)[symbols.kParser]
+  if (!parser) throw new Error('undici keeps its parser elsewhere.')
+  const onHeadersComplete = parser.onHeadersComplete.bind(parser)
+  parser.onHeadersComplete = (status, ...more) => {
+    if (status === 101 || status < 100) return noAnswer
+    return onHeadersComplete(status === 100 ? 102 : status, ...more)
+  }
+}
+
 /** Neither closed, nor with a part of the request still on its way, which may be after an early answer. */
 function isFree(connection: HttpConnection): boolean {
   const { socket } = connection
   return socket !== undefined && !socket.destroyed && !isSending(connection)
+}
+
+function bytesOf({ socket }: HttpConnection): number | undefined {
+  return socket?.bytesRead
 }
 
 function isSending({ socket }: HttpConnection): boolean {

@@ -10,13 +10,19 @@ import type { SecretCache } from '../../secret/secret-cache.ts'
 import { readConnectionFailure } from './connection-failure.ts'
 import { createDispatcherCache } from './dispatcher-cache.ts'
 import { createHttpConnectionPool, type HttpConnectionPool } from './http-connection-pool.ts'
-import { AnswerTooLargeError, type ExchangeProgress, exchange } from './http-exchange.ts'
+import { AnswerTooLargeError, type ExchangeProgress, exchange, type HttpAnswer } from './http-exchange.ts'
 import type { Dispatcher } from './undici.ts'
 
 /** As long as any call would take a connection that is idle. */
 const keepAliveMilliseconds = 60_000
 
-/** APIs over undici: keep-alive connections per origin and TLS identity, no redirects, no repetition, bounded time and size. */
+/** RFC 9110 section 15: no status is higher. API Gateway would answer 500 in its place. */
+const highestStatus = 599
+
+/**
+ * APIs over undici: keep-alive sockets per connection and TLS identity, no redirects, no repetition, bounded time and size.
+ * What an API gets wrong about where its answers end stays within the connection.
+ */
 export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiEndpoint {
   const connectionsCache = createDispatcherCache<HttpConnectionPool, ProtectedApi>(secrets, {
     create: (connector, { origin }) => createHttpConnectionPool(origin, connector, keepAliveMilliseconds, now),
@@ -25,14 +31,15 @@ export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiE
   return {
     async send(api, request, limits) {
       const { origin, tls, proxy, connectTimeoutMilliseconds } = api
-      const name = JSON.stringify([origin, tls, proxy, connectTimeoutMilliseconds])
+      const name = JSON.stringify([request.connection, origin, tls, proxy, connectTimeoutMilliseconds])
       const connections = await connectionsCache.get(name, api)
-      const connection = connections.take(limits.maximumIdleMilliseconds)
+      const connection = await connections.take(limits.maximumIdleMilliseconds)
       const usedBefore = connection.socket
       const progress: ExchangeProgress = { isSent: false, isAnswered: false }
       try {
         const bounds = { ...limits, maximumBytes: maximumPayloadBytes }
         const answer = await exchange(connection.client, toDispatch(request), bounds, progress)
+        demandStatus(answer, api)
         await connections.giveBack(connection)
         return answer as ApiAnswer
       } catch (error) {
@@ -53,12 +60,20 @@ function toDispatch({ method, target, headers, token, body }: ApiRequest): Dispa
   }
 }
 
+/** @throws {ApiCallError} */
+function demandStatus({ status }: HttpAnswer, { origin }: ProtectedApi): void {
+  if (status <= highestStatus) return
+  const message = `The API at ${origin} answers with the status ${status}, which HTTP doesn't have: mend the API.`
+  throw new ApiCallError('http_protocol_error', message, { wasSent: true })
+}
+
 function describeApiFailure(
   error: unknown,
   api: ProtectedApi,
   { isSent, isAnswered }: ExchangeProgress,
   wasReused: boolean,
 ): Error {
+  if (error instanceof ApiCallError) return error
   if (error instanceof AnswerTooLargeError)
     return new ApiCallError(
       'http_response_body_size',

@@ -10,6 +10,12 @@ declare module 'undici/lib/core/errors.js' {
   export { errors as default } from 'undici'
 }
 
+declare module 'undici/lib/core/symbols.js' {
+  /** Where a socket has its parser. */
+  const symbols: { readonly kParser: symbol }
+  export default symbols
+}
+
 declare module 'undici/lib/dispatcher/client.js' {
   export { Client as default } from 'undici'
 }

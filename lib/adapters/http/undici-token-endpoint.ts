@@ -1,3 +1,4 @@
+import { LRUCache } from 'lru-cache'
 import { decodeUtf8 } from '../../base/decoding.ts'
 import { createSemaphore, type Semaphore } from '../../base/semaphore.ts'
 import type { ResolvedAuthorizationServer } from '../../configuration/connection.ts'
@@ -11,7 +12,7 @@ import {
 } from '../../token-endpoint/token-endpoint.ts'
 import { TimedOutError, UnreachableError, UnreadableAnswerError } from '../../token-endpoint/token-endpoint-error.ts'
 import { readConnectionFailure } from './connection-failure.ts'
-import { createDispatcherCache, type DispatcherFactory } from './dispatcher-cache.ts'
+import { createDispatcherCache } from './dispatcher-cache.ts'
 import { createHttpConnectionPool, type HttpConnectionPool } from './http-connection-pool.ts'
 import { AnswerTooLargeError, type ExchangeProgress, exchange, type HttpAnswer } from './http-exchange.ts'
 import type { Dispatcher } from './undici.ts'
@@ -21,19 +22,33 @@ const longestWaitMilliseconds = 100
 /** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
 const keepAliveMilliseconds = 4_000
 
+const maximumServers = 1_000
+
 /**
- * The token endpoint over undici: keep-alive connections per TLS identity, no redirects, no repetition, bounded time and
- * size.
+ * The token endpoint over undici: keep-alive sockets per connection and TLS identity, no redirects, no repetition, bounded
+ * time and size. A server that answers twice can't hand one connection's token to another one.
  */
 export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): TokenEndpoint {
-  const routes = createDispatcherCache(secrets, routeFactory(now))
+  const pools = createDispatcherCache<HttpConnectionPool, ResolvedAuthorizationServer>(secrets, {
+    create: (connector, { tokenEndpoint }) =>
+      createHttpConnectionPool(new URL(tokenEndpoint).origin, connector, keepAliveMilliseconds, now),
+  })
+  const semaphores = new LRUCache<string, Semaphore>({ max: maximumServers })
+
+  /** All connections of a server share its `maximumConcurrency`. */
+  function semaphoreOf({ id, tokenEndpoint, maximumConcurrency }: ResolvedAuthorizationServer): Semaphore {
+    const name = JSON.stringify([id, new URL(tokenEndpoint).origin, maximumConcurrency])
+    const semaphore = semaphores.get(name) ?? createSemaphore(maximumConcurrency)
+    semaphores.set(name, semaphore)
+    return semaphore
+  }
 
   return {
-    async post(server, { timeouts, ...request }) {
+    async post(server, { connection, timeouts, ...request }) {
       const url = new URL(server.tokenEndpoint)
-      const { id, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency } = server
-      const name = JSON.stringify([id, url.origin, tls, proxy, connectTimeoutMilliseconds, maximumConcurrency])
-      const route = await routes.get(name, server)
+      const { id, tls, proxy, connectTimeoutMilliseconds } = server
+      const name = JSON.stringify([connection, id, url.origin, tls, proxy, connectTimeoutMilliseconds])
+      const route = { connections: await pools.get(name, server), semaphore: semaphoreOf(server) }
       const progress: ExchangeProgress = { isSent: false, isAnswered: false }
       try {
         return readAnswer(await exchangeOver(route, toDispatch(url, request), timeouts, progress))
@@ -44,22 +59,10 @@ export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): To
   }
 }
 
-/** To one authorization server, by one TLS identity. */
+/** From one connection to its authorization server. */
 interface Route {
   readonly connections: HttpConnectionPool
-  /** Its `maximumConcurrency`. */
   readonly semaphore: Semaphore
-  close(): Promise<void>
-}
-
-function routeFactory(now: () => number): DispatcherFactory<Route, ResolvedAuthorizationServer> {
-  return {
-    create(connector, { tokenEndpoint, maximumConcurrency }) {
-      const { origin } = new URL(tokenEndpoint)
-      const connections = createHttpConnectionPool(origin, connector, keepAliveMilliseconds, now)
-      return { connections, semaphore: createSemaphore(maximumConcurrency), close: () => connections.close() }
-    },
-  }
 }
 
 async function exchangeOver(
@@ -75,7 +78,7 @@ async function exchangeOver(
     waitedMilliseconds = performance.now() - startedAt
     const totalMilliseconds = total - waitedMilliseconds
     const limits = { receiveMilliseconds, totalMilliseconds, maximumBytes: maximumAnswerBytes }
-    const connection = connections.take(keepAliveMilliseconds)
+    const connection = await connections.take(keepAliveMilliseconds)
     try {
       const answer = await exchange(connection.client, request, limits, progress)
       await connections.giveBack(connection)
@@ -93,7 +96,7 @@ async function exchangeOver(
 
 function toDispatch(
   { pathname, search }: URL,
-  { headers, form }: Omit<TokenEndpointRequest, 'timeouts'>,
+  { headers, form }: Pick<TokenEndpointRequest, 'headers' | 'form'>,
 ): Dispatcher.DispatchOptions {
   const revealed = Object.entries(headers).map(([name, value]) => [name, value.reveal()])
   return {

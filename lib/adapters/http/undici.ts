@@ -5,4 +5,5 @@
 export type { Dispatcher } from 'undici'
 export { default as buildConnector } from 'undici/lib/core/connect.js'
 export { default as errors } from 'undici/lib/core/errors.js'
+export { default as symbols } from 'undici/lib/core/symbols.js'
 export { default as Client } from 'undici/lib/dispatcher/client.js'

@@ -4,12 +4,15 @@ import { test } from 'node:test'
 import { bearerOf, startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
 import { tokenAnswer } from '../../support/functions/issue-token-with-scripted-server.ts'
 
-/* What goes to the API and what comes back: unchanged, but for what is of one hop, or the caller's business with AWS. */
+/*
+ * What goes to the API and what comes back: unchanged, but for what is of one hop, or the caller's business with AWS.
+ * returned-references.test.ts and returned-cookies.test.ts have what an API says of other places.
+ */
 
 test('method, path, query, headers and body go to the API with our token, and its answer comes back', async (t) => {
   const { call, api, tokens } = await startCallApiWithScriptedServers(
     t,
-    () => ({ status: 201, headers: { location: '/orders/43', 'x-api': 'yes' }, body: '{"id":43}' }),
+    () => ({ status: 201, headers: { location: '/v1/orders/43', 'x-api': 'yes' }, body: '{"id":43}' }),
     {
       elements: { endpoint: { domainBasePath: '/v1/' } },
       tokens: () => tokenAnswer({ access_token: 'the-token-of-conn' }),
@@ -23,7 +26,7 @@ test('method, path, query, headers and body go to the API with our token, and it
     body: '{"item":"ä"}',
   })
   assert.equal(answer.status, 201)
-  assert.equal(answer.headers['location'], '/orders/43')
+  assert.equal(answer.headers['location'], '/connections/conn/api/orders/43')
   assert.equal(answer.headers['x-api'], 'yes')
   assert.equal(answer.body.toString(), '{"id":43}')
   assert.equal(answer.proxyError, undefined)
@@ -189,11 +192,11 @@ test('headers of an answer come back, several of one name together, each cookie 
   assert.ok(date)
   assert.deepEqual(others, {
     'content-type': 'text/plain',
-    link: '</1>; rel=next, </2>; rel=prev',
+    link: '</connections/conn/api/1>; rel=next, </connections/conn/api/2>; rel=prev',
     'www-authenticate': 'Basic realm="x", Bearer',
     'x-one': 'one',
   })
-  assert.deepEqual(cookies, ['a=1; Path=/, not a second one', 'b=2; HttpOnly'])
+  assert.deepEqual(cookies, ['a=1; Path=/connections/conn/api/', 'b=2; Path=/connections/conn/api/; HttpOnly'])
 })
 
 test('an API can not say in our name that an error is ours; what others on the way say comes back', async (t) => {
@@ -208,7 +211,7 @@ test('an API can not say in our name that an error is ours; what others on the w
 
 test('one cookie alone is one', async (t) => {
   const { call } = await startCallApiWithScriptedServers(t, () => ({ headers: { 'set-cookie': 'a=1' } }))
-  assert.deepEqual((await call()).cookies, ['a=1'])
+  assert.deepEqual((await call()).cookies, ['a=1; Path=/connections/conn/api/'])
 })
 
 test('whatever status an API answers with is passed on, and a redirect is not followed', async (t) => {
@@ -227,16 +230,6 @@ test('whatever status an API answers with is passed on, and a redirect is not fo
     assert.equal(answer.headers['retry-after'], '7')
   }
   assert.equal(api.requests.length, statuses.length)
-})
-
-test('an interim answer is passed over', async (t) => {
-  const { call } = await startCallApiWithScriptedServers(t, (_request, response) => {
-    response.writeEarlyHints({ link: '</style.css>; rel=preload' })
-    response.writeProcessing()
-    return { status: 200, body: 'the answer' }
-  })
-  const answer = await call()
-  assert.deepEqual([answer.status, answer.body.toString()], [200, 'the answer'])
 })
 
 test('an answer in pieces, without a length, comes back whole', async (t) => {

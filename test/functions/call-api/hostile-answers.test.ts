@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
-import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
+import { callBy, startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
 import type { Script } from '../../support/servers/scripted-api.ts'
 
 /* An API that answers too early, too much or too little: no call gets an answer that isn't its own. */
@@ -37,6 +37,97 @@ test('what an API says unasked is no answer to the next call', async (t) => {
       const { status, body } = await call({ method })
       assert.deepEqual([status, body.toString()], [200, 'mine'], what)
       assert.deepEqual([api.requests.length, api.connections()], [2, 2], what)
+    }
+})
+
+test('a second answer close behind the first ends the socket, however soon the next call comes', async (t) => {
+  const [head, body] = [okay.slice(0, 20), `${okay.slice(20)}evil`]
+  for (const pieces of [[`${okay}evil`], [head, body], ['\r\n', '\r\n', head, body], ['evil']])
+    for (const milliseconds of [0, 1, 3, 10]) {
+      const { call, api } = await startCallApiWithScriptedServers(t, ({ socket, url }) => {
+        socket.write(`${okay}${url.slice(1)}`)
+        for (const [index, piece] of pieces.entries())
+          global.setTimeout(() => socket.write(piece), (milliseconds * (index + 1)) / pieces.length)
+        return undefined
+      })
+      for (let index = 1000; index < 1010; index++) {
+        const { status, body } = await call({ path: `/${index}`, method: index % 2 ? 'GET' : 'POST' })
+        assert.deepEqual([status, body.toString()], [200, `${index}`], `${pieces.length} pieces in ${milliseconds} ms`)
+      }
+      assert.equal(api.connections(), 10)
+    }
+})
+
+test('what an API answers twice, and late, stays with its connection: another one of the same host has other sockets', async (t) => {
+  const { api, handler } = await startCallApiWithScriptedServers(
+    t,
+    ({ socket, url }) => {
+      if (url === '/theirs') return { body: 'theirs' }
+      socket.write(`${okay}mine`)
+      // Too late for anybody to tell it from the answer to the next call.
+      api.server.once('request', () => socket.write(`${okay}evil`))
+      return undefined
+    },
+    { moreElements: ({ endpointConnection: { conn = {} } = {} }) => ({ endpointConnection: { conn, other: conn } }) },
+  )
+  for (let index = 0; index < 3; index++) {
+    assert.match((await callBy(handler, { path: '/' })).body.toString(), /mine|evil/)
+    assert.equal((await callBy(handler, { path: '/theirs', connection: 'other' })).body.toString(), 'theirs')
+  }
+})
+
+test('an interim answer is passed over, 100 Continue among them; a switch of protocols is none of HTTP', async (t) => {
+  const rows = [
+    ['100 Continue', 200],
+    ['100 Continue\r\nx: y', 200],
+    ['102 Processing', 200],
+    ['103 Early Hints\r\nlink: </x>', 200],
+    ['199 Odd', 200],
+    ['101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x', 'http_protocol_error'],
+    ['101 Switching Protocols', 'http_protocol_error'],
+    ['099 Odd', 'http_protocol_error'],
+    ['000 Odd', 'http_protocol_error'],
+  ] as const
+  for (const [head, expected] of rows)
+    for (const isReused of [false, true]) {
+      const { call, api } = await startCallApiWithScriptedServers(t, ({ socket, url }) => {
+        if (url === '/before') return {}
+        const bytes = `HTTP/1.1 ${head}\r\n\r\n${okay}mine`
+        const at = bytes.indexOf(' ') + 3
+        socket.write(bytes.slice(0, at))
+        global.setTimeout(() => socket.write(bytes.slice(at)), 5)
+        return undefined
+      })
+      if (isReused) await call({ path: '/before' })
+      const { status, body, proxyError } = await call()
+      assert.equal(proxyError ?? status, expected, head)
+      if (expected === 200) assert.equal(body.toString(), 'mine', head)
+      else assert.match(body.toString(), /It may have done what it was asked to\./)
+      assert.equal(api.requests.length, isReused ? 2 : 1, head)
+    }
+})
+
+test('an API that offers another protocol with its answer has answered', async (t) => {
+  const { call } = await startCallApiWithScriptedServers(t, () => ({
+    headers: { connection: 'upgrade', upgrade: 'h2c' },
+    body: 'mine',
+  }))
+  assert.equal((await call()).body.toString(), 'mine')
+})
+
+test('a status that HTTP does not have is an error of the API, over a socket that is used no more', async (t) => {
+  for (const status of [600, 601, 700, 999])
+    for (const method of ['GET', 'POST']) {
+      const { call, api } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
+        if (index > 0) return {}
+        socket.write(`HTTP/1.1 ${status} Odd\r\ncontent-length: 4\r\n\r\nmine`)
+        return undefined
+      })
+      const answer = await call({ method })
+      assert.deepEqual([answer.status, answer.proxyError], [502, 'http_protocol_error'], `${status}`)
+      assert.match(answer.body.toString(), /It may have done what it was asked to\./)
+      assert.equal((await call()).status, 200)
+      assert.deepEqual([api.requests.length, api.connections()], [2, 2])
     }
 })
 

@@ -48,7 +48,8 @@ test('a signed request goes on unharmed, and nothing of its signature with it', 
     headers: { 'content-type': 'application/octet-stream', 'x-mine': 'yes', cookie: 'c=3; d=4' },
   })
   assert.equal(response.status, 201)
-  assert.deepEqual(response.headers.getSetCookie(), ['a=1', 'b=2'])
+  const path = '/connections/conn/api/orders/two%20words'
+  assert.deepEqual(response.headers.getSetCookie(), [`a=1; Path=${path}`, `b=2; Path=${path}`])
   assert.deepEqual(Buffer.from(await response.arrayBuffer()), Buffer.from([0, 255, 1, 254]))
 
   const [received] = calls.api.requests

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InvalidRequestError } from '../../../lib/admission/admit-request.ts'
-import { forwardedHeaders, returnedHeaders } from '../../../lib/api-call/forwarded-headers.ts'
+import type { ApiAnswer } from '../../../lib/api-call/api-endpoint.ts'
+import { forwardedHeaders } from '../../../lib/api-call/forwarded-headers.ts'
+import { returnedHeaders } from '../../../lib/api-call/returned-headers.ts'
 
 /* RFC 9110 section 5.1: the name of a header means the same in whichever letters it is written. */
 
@@ -11,6 +13,15 @@ const spellings: readonly ((name: string) => string)[] = [
   (name) => name.replace(/\b[a-z]/g, (letter) => letter.toUpperCase()),
   (name) => name.slice(0, -1) + name.slice(-1).toUpperCase(),
 ]
+
+function returned(given: ApiAnswer['headers']): ApiAnswer['headers'] {
+  const place = {
+    api: { origin: 'https://api.example', basePath: '' },
+    target: '/',
+    callerPath: '/connections/conn/api',
+  }
+  return returnedHeaders(given, place).headers
+}
 
 const hopByHop = [
   'connection',
@@ -56,7 +67,16 @@ test('a header of one hop, or of how the caller came here, is not forwarded, in 
 test('a header of one hop, and the length, is not returned, in whichever letters it is written', () => {
   for (const name of [...hopByHop, 'content-length'])
     for (const spell of spellings)
-      assert.deepEqual(returnedHeaders({ [spell(name)]: 'x', etag: 'y' }), { etag: 'y' }, spell(name))
+      assert.deepEqual(returned({ [spell(name)]: 'x', etag: 'y' }), { etag: 'y' }, spell(name))
+})
+
+test('a header that speaks for the whole origin is not returned, and a location is mapped, in whichever letters', () => {
+  for (const spell of spellings) {
+    for (const name of ['strict-transport-security', 'access-control-allow-origin', 'x-accel-redirect', 'alt-svc'])
+      assert.deepEqual(returned({ [spell(name)]: 'x', etag: 'y' }), { etag: 'y' }, spell(name))
+    assert.deepEqual(returned({ [spell('location')]: '/x' }), { location: ['/connections/conn/api/x'] })
+    assert.deepEqual(returned({ [spell('set-cookie')]: 'a=b' }), { 'set-cookie': ['a=b; Path=/connections/conn/api/'] })
+  }
 })
 
 test('what connection lists stays here both ways, in whichever letters either is written', () => {
@@ -69,10 +89,10 @@ test('what connection lists stays here both ways, in whichever letters either is
         'x-c': '3',
       }
       assert.deepEqual(forwardedHeaders(headers), { 'x-c': '3' })
-      assert.deepEqual(returnedHeaders(headers), { 'x-c': '3' })
+      assert.deepEqual(returned(headers), { 'x-c': '3' })
     }
   assert.deepEqual(forwardedHeaders({ connection: 'x-a', Connection: 'x-b', 'x-a': '1', 'x-b': '2' }), {})
-  assert.deepEqual(returnedHeaders({ Connection: ['x-a', 'X-B'], 'x-a': ['1'], 'x-b': ['2'], 'x-c': ['3'] }), {
+  assert.deepEqual(returned({ Connection: ['x-a', 'X-B'], 'x-a': ['1'], 'x-b': ['2'], 'x-c': ['3'] }), {
     'x-c': ['3'],
   })
 })
@@ -81,9 +101,9 @@ test('a proxy-status that names Tokenwell is dropped, in whichever letters both 
   for (const spell of spellings)
     for (const name of ['tokenwell', 'Tokenwell', 'TOKENWELL'])
       for (const value of [name, `${name}; error=dns_error`, `cdn, "${name}"; error=dns_error`, `cdn, ${name}`])
-        assert.deepEqual(returnedHeaders({ [spell('proxy-status')]: value }), {}, `${spell('proxy-status')}: ${value}`)
+        assert.deepEqual(returned({ [spell('proxy-status')]: value }), {}, `${spell('proxy-status')}: ${value}`)
   for (const value of ['cdn.example; hit', 'mytokenwells; error=dns_error'])
-    assert.deepEqual(returnedHeaders({ 'proxy-status': value }), { 'proxy-status': value })
+    assert.deepEqual(returned({ 'proxy-status': value }), { 'proxy-status': value })
 })
 
 test('every other header is forwarded by its name in small letters, and cookies as one', () => {

@@ -240,12 +240,14 @@ async function ofRefreshes(): Promise<readonly LogEvent[]> {
   return tokens.events
 }
 
-/** An answer, a 401 for a token that is replaced, and a connection that was dead, the new one too. */
+/** An answer with a cookie that has no place, a 401 for a token that is replaced, and a connection that was dead, the new one too. */
 async function ofCalls(t: TestContext): Promise<readonly LogEvent[]> {
   const log = captureLog(t)
   const { call, age } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
     if (index < 3)
-      return index === 1 ? { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } } : {}
+      return index === 1
+        ? { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }
+        : { headers: { 'set-cookie': '__Host-a=b' } }
     socket.destroy()
     return undefined
   })

@@ -2,7 +2,7 @@ import type { TestContext } from 'node:test'
 import type { APIGatewayProxyStructuredResultV2 } from 'aws-lambda'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import type { Workspace } from '../../../infra/local/workspace.ts'
-import type { ElementChanges } from '../elements/elements.ts'
+import type { ElementChanges, RawElements } from '../elements/elements.ts'
 import { overhear, plant } from '../output/canary.ts'
 import { startMovedClock } from '../process/this-process.ts'
 import {
@@ -32,6 +32,8 @@ export interface CallRequest {
   readonly body?: string | Buffer
   readonly connection?: string
   readonly authorizer?: object
+  /** Of the HTTP API; `$default` if left out. */
+  readonly stage?: string
   /** What is left of the function's time. */
   readonly milliseconds?: number
 }
@@ -58,6 +60,8 @@ export interface CallApiWithScriptedServers {
 
 export interface CallApiWithScriptedServersOptions {
   readonly elements?: ElementChanges
+  /** Kinds of elements that take the place of those that there are. */
+  readonly moreElements?: (elements: RawElements) => RawElements
   readonly tokens?: Script
   readonly server?: ScriptedApiOptions
   readonly environment?: Record<string, string>
@@ -70,6 +74,7 @@ export async function startCallApiWithScriptedServers(
   script?: ApiScript,
   {
     elements = {},
+    moreElements = () => ({}),
     tokens: tokenScript = () => tokenAnswer(),
     server,
     environment,
@@ -86,7 +91,10 @@ export async function startCallApiWithScriptedServers(
   )
   const tokens = await startIssueTokenWithScriptedServer(
     t,
-    (issuer) => elementsWithApi(issuer, origin ?? api.origin, elements),
+    (issuer) => {
+      const made = elementsWithApi(issuer, origin ?? api.origin, elements)
+      return { ...made, ...moreElements(made) }
+    },
     tokenScript,
   )
   const { workspace } = tokens
@@ -109,8 +117,9 @@ export function bearerOf({ authorization = '' }: { readonly authorization?: stri
 }
 
 export async function callBy(handler: Handler, request: CallRequest = {}): Promise<CallResult> {
-  const { method = 'GET', path = '/', connection = 'conn', cookies, milliseconds, ...rest } = request
-  const event = createHttpEvent({ ...rest, method, path: `/connections/${connection}/api${path}` })
+  const { method = 'GET', path = '/', connection = 'conn', cookies, milliseconds, stage, ...rest } = request
+  const inStage = `${stage === undefined ? '' : `/${stage}`}/connections/${connection}/api${path}`
+  const event = createHttpEvent({ ...rest, method, path: inStage, stage })
   const context = createLocalContext(Date.now())
   const result = (await handler(
     { ...event, ...(cookies && { cookies }) },

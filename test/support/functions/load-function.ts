@@ -18,6 +18,8 @@ export interface HttpRequest {
   readonly headers?: Record<string, string>
   readonly body?: string | Buffer
   readonly authorizer?: object
+  /** `$default` if left out. */
+  readonly stage?: string | undefined
 }
 
 /** Secrets that are not made, by their names below the stage. */
@@ -80,7 +82,15 @@ export function environmentOf({ elementsPath, secretsFolder, deployment }: Works
 }
 
 /** In the shape in which an HTTP API sends it: payload format 2.0, forms in base64. */
-export function createHttpEvent({ method, path, query = '', headers = {}, body, authorizer }: HttpRequest): object {
+export function createHttpEvent({
+  method,
+  path,
+  query = '',
+  headers = {},
+  body,
+  authorizer,
+  stage = '$default',
+}: HttpRequest): object {
   const isText = /^(text\/|application\/json)/.test(headers['content-type'] ?? '')
   return {
     version: '2.0',
@@ -91,7 +101,7 @@ export function createHttpEvent({ method, path, query = '', headers = {}, body, 
     requestContext: {
       http: { method, path },
       requestId: 'the-request',
-      stage: '$default',
+      stage,
       ...(authorizer && { authorizer }),
     },
     ...(body !== undefined && { body: isText ? body.toString() : Buffer.from(body).toString('base64') }),

@@ -75,6 +75,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   api_called: true,
   api_call_failed: true,
   api_call_repeated: true,
+  api_header_left_out: true,
   request_failed: true,
 }
 

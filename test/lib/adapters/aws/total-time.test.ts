@@ -59,7 +59,7 @@ for (const isProxied of [false, true]) {
   test(`a call of an API ends in time where ${where} accepts the connection and says nothing`, async (t) => {
     const { origin, transport } = await theSilentWay(t, isProxied)
     const api = { origin, basePath: '', rejection: 'invalid_token', ...transport } as const
-    const request = { method: 'GET', target: '/', headers: {}, token: new Secret('some-token') }
+    const request = { connection: 'conn', method: 'GET', target: '/', headers: {}, token: new Secret('some-token') }
     const calling = undiciApiEndpoint(theSecrets(), Date.now).send(api, request, {
       ...hurried,
       maximumIdleMilliseconds: 1_000,
@@ -71,6 +71,7 @@ for (const isProxied of [false, true]) {
     const { origin, transport } = await theSilentWay(t, isProxied)
     const form = new Secret('grant_type=client_credentials')
     const posting = undiciTokenEndpoint(theSecrets(), Date.now).post(theServer(`${origin}/token`, transport), {
+      connection: 'conn',
       headers: {},
       form,
       timeouts: hurried,
@@ -90,6 +91,7 @@ test('a token request ends in time while others have all connections, and is not
   const endpoint = undiciTokenEndpoint(theSecrets(server.certificate.caCertificate), Date.now)
   const post = (form: string, totalMilliseconds: number) =>
     endpoint.post(theServer(`${server.origin}/token`, transport), {
+      connection: 'conn',
       headers: {},
       form: new Secret(form),
       timeouts: { receiveMilliseconds: 60_000, totalMilliseconds },

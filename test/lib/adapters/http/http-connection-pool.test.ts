@@ -36,20 +36,20 @@ async function call({ client }: HttpConnection): Promise<void> {
 
 /** A connection that has served one call. */
 async function used(connections: HttpConnectionPool): Promise<HttpConnection> {
-  const connection = connections.take(longest)
+  const connection = await connections.take(longest)
   await call(connection)
   return connection
 }
 
 test('a connection is opened by its first call, and serves the next', async (t) => {
   const { api, connections } = await theConnections(t)
-  const connection = connections.take(longest)
+  const connection = await connections.take(longest)
   assert.equal(connection.socket, undefined)
   await call(connection)
   const { socket } = connection
   assert.ok(socket)
   await connections.giveBack(connection)
-  const again = connections.take(longest)
+  const again = await connections.take(longest)
   assert.equal(again, connection)
   await call(again)
   assert.equal(again.socket, socket)
@@ -65,22 +65,22 @@ test('an answer that is faster than the word that its request was sent costs no 
     left = 0
   })
   await connections.giveBack(connection)
-  assert.equal(connections.take(longest), connection)
+  assert.equal(await connections.take(longest), connection)
 
   left = 300
   await connections.giveBack(connection)
-  assert.notEqual(connections.take(longest), connection, 'what is still being sent a turn later is on its way')
+  assert.notEqual(await connections.take(longest), connection, 'what is still being sent a turn later is on its way')
 })
 
 test('no two calls share a connection, and the one that was used last is used first', async (t) => {
   const { connections } = await theConnections(t)
-  const [one, other] = [connections.take(longest), connections.take(longest)]
+  const [one, other] = [await connections.take(longest), await connections.take(longest)]
   assert.notEqual(one, other)
   await Promise.all([call(one), call(other)])
   await connections.giveBack(other)
   await connections.giveBack(one)
-  assert.equal(connections.take(longest), one)
-  assert.equal(connections.take(longest), other)
+  assert.equal(await connections.take(longest), one)
+  assert.equal(await connections.take(longest), other)
 })
 
 test('what has idled for as long as a call allows is not used for it, and by the clock, whatever timers have done', async (t) => {
@@ -88,22 +88,22 @@ test('what has idled for as long as a call allows is not used for it, and by the
   const connection = await used(connections)
   await connections.giveBack(connection)
   clock.now += 2_000
-  assert.notEqual(connections.take(2_000), connection)
-  assert.equal(connections.take(2_001), connection)
+  assert.notEqual(await connections.take(2_000), connection)
+  assert.equal(await connections.take(2_001), connection)
   await connections.giveBack(connection)
-  assert.notEqual(connections.take(0), connection, 'none that was used before')
+  assert.notEqual(await connections.take(0), connection, 'none that was used before')
 })
 
 test('a connection that the API has closed is used by nobody, idle or under way', async (t) => {
   const { api, connections } = await theConnections(t)
-  const [idle, underWay] = [connections.take(longest), connections.take(longest)]
+  const [idle, underWay] = [await connections.take(longest), await connections.take(longest)]
   await Promise.all([call(idle), call(underWay)])
   await connections.giveBack(idle)
   const closed = Promise.all([once(idle.client, 'disconnect'), once(underWay.client, 'disconnect')])
   for (const { socket } of api.requests) socket.destroy()
   await closed
   await connections.giveBack(underWay)
-  const next = connections.take(longest)
+  const next = await connections.take(longest)
   assert.ok(next !== idle && next !== underWay)
   await call(next)
   assert.equal(idle.client.destroyed && underWay.client.destroyed, true)
@@ -117,19 +117,19 @@ test('a connection that is given up is closed at once', async (t) => {
   const closed = once(request.socket, 'close', { signal: AbortSignal.timeout(10_000) })
   connections.discard(connection)
   await closed
-  assert.notEqual(connections.take(longest), connection)
+  assert.notEqual(await connections.take(longest), connection)
 })
 
 test('64 wait for calls at most, and what nobody would take any more is closed', async (t) => {
   const { connections, clock } = await theConnections(t)
-  const all = Array.from({ length: 65 }, () => connections.take(longest))
+  const all = await Promise.all(Array.from({ length: 65 }, () => connections.take(longest)))
   await Promise.all(all.map(call))
   for (const each of all) await connections.giveBack(each)
   assert.deepEqual(
     all.map(({ client }) => client.destroyed),
     all.map((_, index) => index === 0),
   )
-  const last = connections.take(longest)
+  const last = await connections.take(longest)
   clock.now += 60_001
   await connections.giveBack(last)
   assert.equal(all[1]?.client.destroyed, true)
@@ -138,7 +138,7 @@ test('64 wait for calls at most, and what nobody would take any more is closed',
 
 test('closed, all that idle are closed, and what is under way when it is given back', async (t) => {
   const { connections } = await theConnections(t)
-  const [idle, underWay] = [connections.take(longest), connections.take(longest)]
+  const [idle, underWay] = [await connections.take(longest), await connections.take(longest)]
   await Promise.all([call(idle), call(underWay)])
   await connections.giveBack(idle)
   await connections.close()

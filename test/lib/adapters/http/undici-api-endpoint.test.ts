@@ -7,7 +7,7 @@ import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
 import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
 import { singleVersionSecrets } from '../../../support/virtual/secret-stores.ts'
 
-test('connections of elements share their connections to an API where they reach it in the same way, and only there', async (t) => {
+test('a connection of elements keeps its sockets to an API where it reaches it in the same way, and shares them with no other', async (t) => {
   const server = await startScriptedApi(t)
   const secrets = createSecretCache(
     singleVersionSecrets(async () => new Secret(server.certificate.caCertificate)),
@@ -22,10 +22,10 @@ test('connections of elements share their connections to an API where they reach
     connectTimeoutMilliseconds: 10_000,
     receiveTimeoutMilliseconds: 10_000,
   }
-  const call = (to: ProtectedApi) =>
+  const call = (to: ProtectedApi, connection = 'conn') =>
     endpoint.send(
       to,
-      { method: 'GET', target: '/', headers: {}, token: new Secret('the token') },
+      { connection, method: 'GET', target: '/', headers: {}, token: new Secret('the token') },
       { receiveMilliseconds: 10_000, totalMilliseconds: 10_000, maximumIdleMilliseconds: 60_000 },
     )
 
@@ -33,10 +33,13 @@ test('connections of elements share their connections to an API where they reach
   await call({ ...api, basePath: '/other', rejection: 'any_401', receiveTimeoutMilliseconds: 1 })
   assert.equal(server.connections(), 1)
 
-  await call({ ...api, tls: { ...api.tls, minimumVersion: 'TLSv1.3' } })
+  await call(api, 'other')
+  await call(api, 'other')
   assert.equal(server.connections(), 2)
-  await call({ ...api, connectTimeoutMilliseconds: 9_000 })
+  await call({ ...api, tls: { ...api.tls, minimumVersion: 'TLSv1.3' } })
   assert.equal(server.connections(), 3)
+  await call({ ...api, connectTimeoutMilliseconds: 9_000 })
+  assert.equal(server.connections(), 4)
   await assert.rejects(call({ ...api, tls: { minimumVersion: 'TLSv1.2' } }), { code: 'tls_certificate_error' })
   const proxy = { id: 'theProxy', host: '127.0.0.1', port: 1 }
   await assert.rejects(call({ ...api, proxy }), { code: 'destination_unavailable' })

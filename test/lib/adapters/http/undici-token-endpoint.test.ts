@@ -59,6 +59,7 @@ function theServer(port: number, changes: Partial<ResolvedAuthorizationServer> =
 
 function theRequest(timeouts: Partial<TokenEndpointTimeouts> = {}): TokenEndpointRequest {
   return {
+    connection: 'conn',
     headers: {},
     form: new Secret('grant_type=client_credentials'),
     timeouts: { receiveMilliseconds: 4_000, totalMilliseconds: 5_000, ...timeouts },
@@ -235,6 +236,45 @@ test('as many requests are under way as maximumConcurrency says, and the others 
   await Promise.all(Array.from({ length: 6 }, () => endpoint.post(server, theRequest())))
   assert.equal(most, 2)
   assert.equal(mostSockets(), 2)
+})
+
+test('connections of one server have sockets of their own, and its maximumConcurrency together', async (t) => {
+  let [open, most] = [0, 0]
+  const { port, sockets } = await startHttps(t, (request, response) => {
+    most = Math.max(most, ++open)
+    request.resume()
+    setTimeout(() => {
+      open--
+      response.end('{}')
+    }, 50)
+  })
+  const endpoint = await theEndpoint(t)
+  const server = theServer(port, { maximumConcurrency: 1 })
+  for (let index = 0; index < 2; index++)
+    await Promise.all(['one', 'other'].map((connection) => endpoint.post(server, { ...theRequest(), connection })))
+  assert.equal(most, 1)
+  assert.equal(sockets.length, 2)
+})
+
+test('what a server answers twice is an answer to no other request: neither at once, nor late to another connection', async (t) => {
+  const answerTo = (body: string) => `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`
+  const late: (() => void)[] = []
+  const { port } = await startTls(t, (socket) => {
+    // As servers of HTTP do: else the second answer waits for the next request.
+    socket.setNoDelay(true)
+    socket.on('data', (data) => {
+      const form = /\r\n\r\n(.*)$/s.exec(data.toString())?.[1] ?? ''
+      for (const each of late.splice(0)) each()
+      socket.write(answerTo(form))
+      if (form === 'twice') setTimeout(() => socket.write(answerTo('evil')), 3)
+      if (form === 'late') late.push(() => socket.write(answerTo('evil')))
+    })
+  })
+  const endpoint = await theEndpoint(t)
+  const post = async (form: string, connection: string) =>
+    (await endpoint.post(theServer(port), { ...theRequest(), connection, form: new Secret(form) })).body
+  for (const form of ['twice', 'fine', 'twice', 'fine', 'late']) assert.equal(await post(form, 'one'), form)
+  assert.equal(await post('fine', 'other'), 'fine')
 })
 
 test('one authorization server that is busy keeps no other waiting', async (t) => {

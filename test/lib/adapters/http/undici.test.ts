@@ -2,11 +2,16 @@ import assert from 'node:assert/strict'
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { buildConnector, Client, errors } from '../../../../lib/adapters/http/undici.ts'
+import { buildConnector, Client, errors, symbols } from '../../../../lib/adapters/http/undici.ts'
 
 const root = join(import.meta.dirname, '..', '..', '..', '..')
 /** No release promises them: after an update of undici this list says what to look at. */
-const internalFiles = ['undici/lib/core/connect.js', 'undici/lib/core/errors.js', 'undici/lib/dispatcher/client.js']
+const internalFiles = [
+  'undici/lib/core/connect.js',
+  'undici/lib/core/errors.js',
+  'undici/lib/core/symbols.js',
+  'undici/lib/dispatcher/client.js',
+]
 
 function importsOfUndici(path: string): string[] {
   const text = readFileSync(join(root, path), 'utf8')
@@ -20,6 +25,7 @@ test('the internal files of undici that are used are there, and hold what is use
   for (const file of internalFiles) assert.ok(existsSync(join(root, 'node_modules', file)), file)
   assert.equal(typeof buildConnector({}), 'function')
   assert.equal(new errors.ConnectTimeoutError().code, 'UND_ERR_CONNECT_TIMEOUT')
+  assert.equal(typeof symbols.kParser, 'symbol')
   assert.equal(typeof Client.prototype.dispatch, 'function')
 })
 
