@@ -12,9 +12,9 @@ export type Renewal =
   | { readonly outcome: 'failed' | 'cooling_down'; readonly connection: string; readonly error: TokenwellError }
   /**
    * `not_needed`: it is good for long enough, or nobody uses it. `under_way`: another process asks for it. `unknown`: nobody
-   * knows any more what was asked for.
+   * knows any more what was asked for. `put_last`: it failed the last time, and others come first.
    */
-  | { readonly outcome: 'not_needed' | 'under_way' | 'unknown'; readonly connection: string }
+  | { readonly outcome: 'not_needed' | 'under_way' | 'unknown' | 'put_last'; readonly connection: string }
 
 /** Tells the event bus how renewals went. That it could not be told fails nothing. */
 export type Announcer = ReturnType<typeof createAnnouncer>

@@ -33,6 +33,8 @@ export interface RenewalWanted {
   readonly deadline: number
   /** Only if it is kept warm. */
   readonly isWarming?: boolean
+  /** `unless_failed`: not if it failed the last time. `once`: a passing failure is not repeated. */
+  readonly attempt?: 'unless_failed' | 'once'
 }
 
 export interface TokenRenewerDependencies {
@@ -78,7 +80,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
   }
 
   async function renewOnce(wanted: RenewalWanted): Promise<Renewal | typeof lostRace> {
-    const { name, tokenId, freshUntil, deadline, isWarming = false } = wanted
+    const { name, tokenId, freshUntil, deadline, isWarming = false, attempt } = wanted
     const connection = name.group
     const waitUntil = deadline - attemptMilliseconds
     const look = await cache.lookAt(name, waitUntil)
@@ -88,8 +90,10 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
     if (look.failure && now() < look.failure.until)
       return { outcome: 'cooling_down', connection, error: look.failure.error }
     if (!look.asked) return { outcome: 'unknown', connection }
+    if (look.failure && attempt === 'unless_failed') return { outcome: 'put_last', connection }
 
-    const need = needFor({ caller: knownCallers.tokenwell, connection, ...look.asked }, look, deadline)
+    const request = { caller: knownCallers.tokenwell, connection, ...look.asked }
+    const need = { ...needFor(request, look, deadline), isOnce: attempt === 'once' }
     if (need.current && (await isLeftToConnectionChange(look))) return { outcome: 'under_way', connection }
     return await renewalOf(await obtain(need, look), look, waitUntil)
   }

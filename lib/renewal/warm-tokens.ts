@@ -64,18 +64,29 @@ export function createWarmRunner(dependencies: WarmRunnerDependencies) {
     await allEnded(
       work.map(async ({ maximumConcurrency, names }) => {
         await pause(random() * spreadMilliseconds)
+        const putLast: RecordName[] = []
         await forEachAtMost(maximumConcurrency, names, async (name) => {
-          await semaphore.run(async () => {
-            if (now() >= lastBegin) return
-            const wanted = { name, freshUntil, deadline, isWarming: true }
-            // One that fails keeps no other from being renewed; while the shared cache can't be asked it stays due.
-            const renewal = await unlessUnavailable(() => renewer.renew(wanted), undefined)
-            if (renewal) renewals.push(renewal)
-          })
+          const renewal = await renewOne(name, 'unless_failed')
+          if (renewal?.outcome === 'put_last') putLast.push(name)
+          else if (renewal) renewals.push(renewal)
+        })
+        // What failed the last time takes at most half of the places: a server that is slow to fail keeps nothing else waiting.
+        await forEachAtMost(Math.ceil(maximumConcurrency / 2), putLast, async (name) => {
+          const renewal = await renewOne(name, 'once')
+          if (renewal) renewals.push(renewal)
         })
       }),
     )
     return renewals
+
+    /** Undefined where there was no time for it, or the shared cache could not be asked: it stays due. */
+    async function renewOne(name: RecordName, attempt: 'unless_failed' | 'once'): Promise<Renewal | undefined> {
+      return await semaphore.run(async () => {
+        if (now() >= lastBegin) return undefined
+        const wanted = { name, freshUntil, deadline, isWarming: true, attempt }
+        return await unlessUnavailable(() => renewer.renew(wanted), undefined)
+      })
+    }
   }
 
   async function renewDue(
