@@ -206,3 +206,29 @@ test('a cache that never leaves its process needs no encryption, and its names t
   assert.deepEqual(await sealing.open(name, await sealing.seal(name, token)), token)
   assert.equal(await sealing.digest('text'), await theSealing().sealing.digest('text'))
 })
+
+test('what opens for nothing says why, and nothing of what it holds', async () => {
+  const { sealing } = theSealing()
+  const sealed = await sealing.seal(name, someSharedToken())
+  const byAnother = await theSealing({ ...theKeys, encryptionKeys: [someEncryptionKey('next')] }).sealing.seal(
+    name,
+    someSharedToken(),
+  )
+  const [header, , ...others] = sealed.split('.')
+  const reasons = [
+    [name, 'no JWE at all', 'it is no compact JWE'],
+    [name, '', 'it is no compact JWE'],
+    [name, byAnother, 'it was sealed by a key that the secret of the cache does not hold'],
+    [tokenRecordName('conn', 'other'), sealed, 'it was sealed for another record'],
+    [name, [header, 'AAAA', ...others].join('.'), 'it was changed, or sealed by another key of that name'],
+  ] as const
+  for (const [record, text, message] of reasons)
+    await assert.rejects(sealing.open(record, text), { name: 'UnreadableTokenError', message })
+})
+
+test('a secret that holds no keys is read again as soon as it is mended', async () => {
+  const { sealing, far } = theSealing({})
+  await assert.rejects(sealing.digest('text'), KeyStoreError)
+  far.secret = theKeys
+  assert.ok(await sealing.digest('text'))
+})

@@ -5,7 +5,15 @@ import { printableDescription } from '../../../lib/token-endpoint/printable-desc
 
 test('words that repeat what was sent are left out, in whatever encoding they repeat it', () => {
   const sent = [new Secret('p&s w'), new Secret('alice')]
-  for (const text of ['p&s w', 'is p&s w right?', 'p%26s%20w', '?password=p%26s+w&', 'for alice', 'malice'])
+  for (const text of [
+    'p&s w',
+    'is p&s w right?',
+    'p%26s%20w',
+    'is p%26s+w right?',
+    '?password=p%26s+w&',
+    'for alice',
+    'malice',
+  ])
     assert.equal(printableDescription(text, sent), undefined, text)
   assert.equal(printableDescription('p&sw, or Alice', sent), 'p&sw, or Alice')
 })
