@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { TokenRequest } from '../../../lib/access-token/token.ts'
+import { admit, admitGrantType, admitRequest, InvalidRequestError } from '../../../lib/admission/admit-request.ts'
+import type { Connection } from '../../../lib/configuration/connection.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { unchangingConnections } from '../../support/virtual/virtual-ports.ts'
+
+const asked = (members: Partial<TokenRequest> = {}): TokenRequest => ({ connection: 'conn', further: {}, ...members })
+const setting = (parameters: Partial<Connection['parameters']>, changes: Partial<Connection> = {}): Connection => ({
+  ...plainConnection,
+  parameters: { ...plainConnection.parameters, ...parameters },
+  ...changes,
+})
+
+function refuses(connection: Connection, request: Partial<TokenRequest>, message: RegExp): void {
+  assert.throws(
+    () => admitRequest(connection, asked(request)),
+    (error) => {
+      assert.ok(error instanceof InvalidRequestError, String(error))
+      assert.deepEqual(
+        [error.code, error.error, error.publicMessage],
+        ['invalid_request', 'invalid_request', error.message],
+      )
+      assert.match(error.message, message)
+      return true
+    },
+  )
+}
+
+const tooMuch = / asks for more than this connection allows; leave it out, or ask for a part of what is configured\.$/
+const closed = / can't be set by a request for this connection; leave it out\.$/
+
+test('what a request leaves out is as the element sets it', () => {
+  const parameters = { scope: ['a'], resource: ['r'], audience: 'x', further: { tenant: 't' } }
+  assert.deepEqual(admitRequest(setting(parameters), asked()), parameters)
+  assert.deepEqual(admitRequest(plainConnection, asked()), { scope: [], resource: [], further: {} })
+})
+
+test('of what an element sets a request may ask for a part, and for nothing else', () => {
+  const connection = setting({ scope: ['a', 'b'], resource: ['r', 's'], audience: 'x', further: { tenant: 't' } })
+  const part = { scope: ['b'], resource: ['s'], audience: 'x', further: { tenant: 't' } }
+  assert.deepEqual(admitRequest(connection, asked(part)), part)
+  refuses(connection, { scope: ['a', 'c'] }, tooMuch)
+  refuses(connection, { resource: ['q'] }, tooMuch)
+  refuses(connection, { audience: 'y' }, tooMuch)
+  refuses(connection, { audience: '' }, tooMuch)
+  refuses(connection, { further: { tenant: 'u' } }, /^tenant asks for more/)
+})
+
+test('where an element sets no scope, resource or audience a request may, and no other parameter', () => {
+  const all = { scope: ['a'], resource: ['r'], audience: 'x' }
+  assert.deepEqual(admitRequest(plainConnection, asked(all)), { ...all, further: {} })
+  for (const name of ['tenant', 'constructor', '__proto__'])
+    refuses(plainConnection, { further: JSON.parse(`{"${name}":"x"}`) }, closed)
+})
+
+test('with requestMay a request may set what it lists, those values or all, and nothing else', () => {
+  const connection = setting({ audience: 'x' }, { requestMay: { scope: ['a'], tenant: true, audience: ['y'] } })
+  const all = { scope: ['a'], audience: 'y', further: { tenant: 'anything' } }
+  assert.deepEqual(admitRequest(connection, asked(all)), { ...all, resource: [] })
+  assert.equal(admitRequest(connection, asked({ audience: 'x' })).audience, 'x', 'what the element sets')
+  refuses(connection, { scope: ['b'] }, /^scope asks for more/)
+  refuses(connection, { audience: 'z' }, tooMuch)
+  refuses(connection, { resource: ['r'] }, /^resource can't be set/)
+  refuses(connection, { further: { other: 'x' } }, closed)
+  refuses(connection, { further: { toString: 'x' } }, closed)
+})
+
+test('a grant type is that of the connection, or left out', () => {
+  for (const grantType of [undefined, 'password'])
+    admitGrantType('password', asked(grantType === undefined ? {} : { grantType }))
+  assert.throws(() => admitRequest(plainConnection, asked({ grantType: 'password' })), {
+    error: 'unsupported_grant_type',
+    message: 'grant_type can only be client_credentials for this connection; leave it out or send that.',
+  })
+})
+
+const [username, password] = ['alice', new Secret('p')]
+const ofUsers = setting({}, { grantType: 'password' })
+
+test('a user and a password are needed where the grant is password, and have no place elsewhere', () => {
+  const user = { username, password }
+  assert.deepEqual(admitRequest(ofUsers, asked(user)), { scope: [], resource: [], ...user, further: {} })
+  refuses(ofUsers, { password }, /^username is missing; this connection needs one\.$/)
+  refuses(ofUsers, { username }, /^password is missing; this connection needs one\.$/)
+  refuses(plainConnection, { username }, /^username has no place here: .* is client_credentials\.$/)
+  refuses(plainConnection, { password }, /^password has no place here/)
+})
+
+test('requestMay can list the users', () => {
+  const listing = { ...ofUsers, requestMay: { username: ['alice'] } }
+  assert.equal(admitRequest(listing, asked({ username, password })).username, 'alice')
+  refuses(listing, { username: 'bob', password }, /^username asks for more/)
+  const others = { ...ofUsers, requestMay: { scope: true as const } }
+  assert.equal(admitRequest(others, asked({ username: 'bob', password })).username, 'bob')
+})
+
+test('a request is held against the elements as they are', async () => {
+  const { parameters, connection } = await admit(unchangingConnections(plainConnection), asked({ scope: ['a'] }))
+  assert.deepEqual([parameters.scope, connection], [['a'], plainConnection])
+})
