@@ -42,6 +42,7 @@ interface Statement {
   readonly Effect: string
   readonly Action: string | readonly string[]
   readonly Resource: unknown
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
 /** By every policy of the template, those of the functions and the one of the schedule. */
@@ -73,10 +74,21 @@ function policiesOf(props: (app: App) => Partial<TokenwellProps>): Readonly<Reco
   }
 }
 
-function rightOf({ Effect, Action, Resource }: Statement): string {
+function rightOf({ Effect, Action, Resource, Condition = {} }: Statement): string {
   const actions = [Action].flat().map((action) => `\`${action}\``)
   const resources = [Resource].flat().map((resource) => `\`${nameOf(resource)}\``)
-  return `${Effect === 'Allow' ? '' : 'not, by its own code: '}${actions.join(', ')} | ${resources.join(', ')}`
+  const effect = Effect === 'Allow' ? '' : 'not, by its own code: '
+  return `${effect}${actions.join(', ')} | ${resources.join(', ')}${recordsOf(Condition)}`
+}
+
+/** Which records of the table it is for. */
+function recordsOf(conditions: NonNullable<Statement['Condition']>): string {
+  const listed = Object.entries(conditions).flatMap(([operator, { 'dynamodb:LeadingKeys': names }]) =>
+    Array.isArray(names)
+      ? [`${operator.endsWith('NotLike') ? ', all records but' : ', records'} \`${names.join()}\``]
+      : [],
+  )
+  return listed.join('')
 }
 
 /** A resource as its ARN ends, or as the construct calls it. */

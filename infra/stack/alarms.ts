@@ -150,6 +150,25 @@ function alarmsOfKeys(own: StackMetrics['own']): AlarmsByName {
       threshold: 1,
       meaning: 'A step of a rotation failed: the key in use signs on. See the log of rotate-key, and rotate again.',
     },
+    PublicationsRefused: {
+      metric: own.publicationsRefused,
+      threshold: 1,
+      meaning:
+        'The record of published keys was written by somebody else, or is an old one that was put back: none of its keys is shown. Find out who can write to the table.',
+    },
+    PublicationsNotSigned: {
+      metric: own.oldestPublication,
+      threshold: 3 * 3_600,
+      meaning:
+        'The published keys of a jwtBuilder have not been signed for 3 h: after 25 h they are shown no more. See publication_failed in the log of refresh-token.',
+    },
+    ReconciliationsMissing: {
+      metric: own.reconciliations,
+      threshold: 1,
+      isExpected: true,
+      meaning:
+        'For 3 h no hourly reconciliation has come to its end: after 25 h no published key is shown any more. See the log of refresh-token, and the rule Reconciliation.',
+    },
   }
 }
 

@@ -4,20 +4,23 @@ import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { CacheSecret } from './cache-secret.ts'
 import {
   type FunctionGrant,
+  mayChangePublishedKeys,
   mayDecrypt,
   mayEncrypt,
   mayFindDue,
   mayListElements,
   mayPutEvents,
   mayReadElements,
+  mayReadPublishedKeys,
   mayReadSecret,
   mayReadSecretsOfStage,
-  mayReadTable,
   mayReceiveMessages,
   mayRotateSigningKeys,
   maySendMessages,
-  mayUseRecords,
+  maySignPublications,
   mayUseTable,
+  mayUseTableButPublishedKeys,
+  mayVerifyPublications,
 } from './grants.ts'
 import type { RefreshQueue } from './refresh-queue.ts'
 import type { TokenTable } from './token-table.ts'
@@ -39,6 +42,7 @@ export interface StageResources {
   readonly bus: EventBus
   readonly refreshes: RefreshQueue
   readonly cacheSecret: CacheSecret
+  readonly publicationKey: IKey
   readonly encryptionKey?: IKey
   readonly connectionsClaim?: string
 }
@@ -125,8 +129,11 @@ export const functionTable = {
     memoryMegabytes,
     // It ends before the next run begins, unless it was late: two at a time ask once for each token.
     timeoutSeconds: 55,
-    environment: commonEnvironment,
-    grants: (resources) => [...grantsForTokens(resources), ...(resources.table ? [mayFindDue(resources.table)] : [])],
+    environment: environmentWithKey,
+    grants: (resources) => [
+      ...grantsForPublishing(resources),
+      ...(resources.table ? [mayFindDue(resources.table)] : []),
+    ],
     whyNoDeadLetters: 'A run that fails says nothing that the next one, a minute later, does not find by itself.',
     dashboardLine: 'functions',
     logOutput: 'WarmTokensLog',
@@ -139,11 +146,11 @@ export const functionTable = {
     memoryMegabytes,
     timeoutSeconds: 60,
     environment: (resources) => ({
-      ...commonEnvironment(resources),
+      ...environmentWithKey(resources),
       TOKENWELL_DEAD_LETTERS: `sqs:${resources.refreshes.deadLetters.queueUrl}`,
     }),
     grants: (resources) => [
-      ...grantsForTokens(resources),
+      ...grantsForPublishing(resources),
       mayReceiveMessages(resources.refreshes.queue),
       maySendMessages(resources.refreshes.deadLetters),
     ],
@@ -167,10 +174,11 @@ export const functionTable = {
     description: (stage) => `Tokenwell: the JWK sets of the stage ${stage}`,
     memoryMegabytes,
     timeoutSeconds: 10,
-    environment: commonEnvironment,
+    environment: environmentWithKey,
     // Anybody may call it: it reads public halves, and no secret but the password of a Valkey server.
-    grants: ({ table, cacheSecret, encryptionKey }) => [
-      table ? mayReadTable(table) : mayReadSecret(cacheSecret),
+    grants: ({ table, cacheSecret, publicationKey, encryptionKey }) => [
+      table ? mayReadPublishedKeys(table) : mayReadSecret(cacheSecret),
+      mayVerifyPublications(publicationKey),
       ...(encryptionKey ? [mayDecrypt(encryptionKey)] : []),
     ],
     whyNoDeadLetters: callersWait,
@@ -184,11 +192,12 @@ export const functionTable = {
     description: (stage) => `Tokenwell: makes signing keys for the stage ${stage}`,
     memoryMegabytes,
     timeoutSeconds: 60,
-    environment: commonEnvironment,
-    grants: ({ stack, stage, table, cacheSecret, encryptionKey }) => [
+    environment: environmentWithKey,
+    grants: ({ stack, stage, table, cacheSecret, publicationKey, encryptionKey }) => [
       mayReadElements(stack, stage),
       mayRotateSigningKeys(stack, stage),
-      table ? mayUseRecords(table) : mayReadSecret(cacheSecret),
+      table ? mayChangePublishedKeys(table) : mayReadSecret(cacheSecret),
+      maySignPublications(publicationKey),
       ...(encryptionKey ? [mayDecrypt(encryptionKey), mayEncrypt(encryptionKey)] : []),
     ],
     whyNoDeadLetters: 'Secrets Manager repeats a step that fails, and an alarm tells of it.',
@@ -227,6 +236,11 @@ function commonEnvironment({ stage, publicUrl, cachePlace, bus }: StageResources
   }
 }
 
+/** For a function that publishes keys, or shows what is published. */
+function environmentWithKey(resources: StageResources) {
+  return { ...commonEnvironment(resources), TOKENWELL_PUBLICATION_KEY: `kms:${resources.publicationKey.keyArn}` }
+}
+
 /** For a function whose callers may each use some connections: the claim of a JWT that lists them. */
 function environmentWithClaim(resources: StageResources) {
   const { connectionsClaim } = resources
@@ -240,12 +254,26 @@ function environmentWithClaim(resources: StageResources) {
  * For a function that requests tokens, shares them with the fleet and raises events. It lists the ids of elements to suggest
  * the one that a dangling reference may mean.
  */
-function grantsForTokens({ stack, stage, table, encryptionKey, bus }: StageResources): FunctionGrant[] {
+function grantsForTokens(resources: StageResources): FunctionGrant[] {
+  const { table } = resources
+  return [...(table ? [mayUseTableButPublishedKeys(table)] : []), ...grantsWithoutRecords(resources)]
+}
+
+/** For a function that publishes keys besides. */
+function grantsForPublishing(resources: StageResources): FunctionGrant[] {
+  const { table, publicationKey } = resources
+  return [
+    ...(table ? [mayUseTable(table)] : []),
+    maySignPublications(publicationKey),
+    ...grantsWithoutRecords(resources),
+  ]
+}
+
+function grantsWithoutRecords({ stack, stage, encryptionKey, bus }: StageResources): FunctionGrant[] {
   return [
     mayReadElements(stack, stage),
     mayListElements(stack, stage),
     mayReadSecretsOfStage(stack, stage),
-    ...(table ? [mayUseTable(table)] : []),
     ...(encryptionKey ? [mayDecrypt(encryptionKey)] : []),
     mayPutEvents(bus),
   ]

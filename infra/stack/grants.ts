@@ -5,6 +5,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
+import { publishedKeysRecordName, recordNameText } from '../../lib/fleet/record-store.ts'
 
 /* One function for each grant. The CDK itself adds the two actions of X-Ray for active tracing. */
 
@@ -17,6 +18,8 @@ export interface FunctionGrant {
   readonly resources: string[]
   /** The reason for a resource that ends in a wildcard. */
   readonly whyWildcard?: string
+  /** Which of the records of a table it is for; without it, all. */
+  readonly conditions?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>
 }
 
 const whicheverThereAre =
@@ -76,18 +79,45 @@ export function mayRotateSigningKeys(stack: Stack, stage: string): FunctionGrant
   }
 }
 
-/** Records by their names, one at a time. */
-export function mayReadTable({ tableArn }: { readonly tableArn: string }): FunctionGrant {
-  return { actions: ['dynamodb:GetItem'], resources: [tableArn] }
+interface TheTable {
+  readonly tableArn: string
+}
+
+/** Records of published keys by their names, one at a time. */
+export function mayReadPublishedKeys({ tableArn }: TheTable): FunctionGrant {
+  return { actions: ['dynamodb:GetItem'], resources: [tableArn], conditions: publishedKeysAlone }
 }
 
 /** The same, and to write one. */
-export function mayUseRecords({ tableArn }: { readonly tableArn: string }): FunctionGrant {
-  return { actions: ['dynamodb:GetItem', 'dynamodb:PutItem'], resources: [tableArn] }
+export function mayChangePublishedKeys({ tableArn }: TheTable): FunctionGrant {
+  return { actions: ['dynamodb:GetItem', 'dynamodb:PutItem'], resources: [tableArn], conditions: publishedKeysAlone }
 }
 
-export function mayUseTable({ tableArn }: { readonly tableArn: string }): FunctionGrant {
-  return { actions: ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:PutItem'], resources: [tableArn] }
+/** All records, for a function that publishes keys. */
+export function mayUseTable({ tableArn }: TheTable): FunctionGrant {
+  return { actions: tableActions, resources: [tableArn] }
+}
+
+/** All records but those of published keys. */
+export function mayUseTableButPublishedKeys({ tableArn }: TheTable): FunctionGrant {
+  return { actions: tableActions, resources: [tableArn], conditions: allButPublishedKeys }
+}
+
+const tableActions = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:PutItem']
+/** The names of their records; a connection may be called `keys`, and its records are others. */
+const publishedKeys = { 'dynamodb:LeadingKeys': [recordNameText(publishedKeysRecordName('*'))] }
+/** `ForAllValues` holds where there is no value at all. */
+const keysAreNamed = { 'dynamodb:LeadingKeys': 'false' }
+const publishedKeysAlone = { 'ForAllValues:StringLike': publishedKeys, Null: keysAreNamed }
+const allButPublishedKeys = { 'ForAllValues:StringNotLike': publishedKeys, Null: keysAreNamed }
+
+/** For a function that publishes keys: it verifies what is published, too. */
+export function maySignPublications({ keyArn }: IKey): FunctionGrant {
+  return { actions: ['kms:Sign', 'kms:GetPublicKey'], resources: [keyArn] }
+}
+
+export function mayVerifyPublications({ keyArn }: IKey): FunctionGrant {
+  return { actions: ['kms:GetPublicKey'], resources: [keyArn] }
 }
 
 /** The names of records by the time at which they are due, and nothing else of these records. */

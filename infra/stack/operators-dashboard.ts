@@ -37,7 +37,8 @@ export class OperatorsDashboard extends Dashboard {
     )
     this.addWidgets(
       graph('Signing keys: age of the oldest in use, seconds', [own.oldestSigningKey]),
-      graph('Signing keys', [own.signingKeysOverdue, own.rotationsFailed]),
+      graph('Signing keys', [own.signingKeysOverdue, own.rotationsFailed, own.publicationsRefused]),
+      graph('Published keys: age of the oldest signature, seconds', [own.oldestPublication], [own.reconciliations]),
       ...functionGraphs('signing keys', lambda),
     )
     this.addWidgets(...functionGraphs('functions', lambda))

@@ -70,6 +70,10 @@ function createOwnMetrics(stage: string) {
     // It is measured once an hour.
     signingKeysOverdue: own('SigningKeyOverdue', Stats.MAXIMUM).with({ period: Duration.hours(2) }),
     rotationsFailed: own('RotationsFailed'),
+    publicationsRefused: own('PublicationsRefused'),
+    // Both are measured once an hour.
+    oldestPublication: own('PublicationAge', Stats.MAXIMUM).with({ period: Duration.hours(2) }),
+    reconciliations: own('Reconciliations').with({ period: Duration.hours(3) }),
   }
 }
 

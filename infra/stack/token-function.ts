@@ -74,8 +74,8 @@ export class TokenFunction extends Construct {
 
   private createRole(grants: readonly FunctionGrant[]): Role {
     const role = new Role(this, 'Role', { assumedBy: new ServicePrincipal('lambda.amazonaws.com') })
-    for (const { actions, resources, whyWildcard } of grants) {
-      role.addToPolicy(new PolicyStatement({ actions, resources }))
+    for (const { actions, resources, whyWildcard, conditions } of grants) {
+      role.addToPolicy(new PolicyStatement({ actions, resources, ...(conditions && { conditions }) }))
       const wildcards = resources.filter((resource) => resource.endsWith('*'))
       for (const resource of wildcards) if (whyWildcard) suppressWildcard(role, resource, whyWildcard)
     }

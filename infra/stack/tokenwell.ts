@@ -13,6 +13,7 @@ import { functionIds, functionTable, type StageResources, type Throttle } from '
 import { HttpInterface, type JwtAuthorization, type ThrottleByFunction } from './http-interface.ts'
 import { type Network, withSecurityGroups } from './network.ts'
 import { OperatorsDashboard } from './operators-dashboard.ts'
+import { PublicationKey } from './publication-key.ts'
 import { maximumConcurrency, RefreshQueue } from './refresh-queue.ts'
 import { RefreshRules } from './refresh-rules.ts'
 import type { LogSettings } from './retained-log.ts'
@@ -69,6 +70,7 @@ export class Tokenwell extends Construct implements IConnectable {
   readonly functions: StageFunctions
   readonly http: HttpInterface
   readonly cacheSecret: CacheSecret
+  readonly publicationKey: PublicationKey
   /** Undefined where tokens are in Valkey. */
   readonly table: TokenTable | undefined
   /** The bus for events of the functions, and for requests of operators. */
@@ -85,6 +87,7 @@ export class Tokenwell extends Construct implements IConnectable {
     this.isBehindIam = authorization === undefined
     this.table = props.cache ? undefined : new TokenTable(this, 'Table', props)
     this.cacheSecret = new CacheSecret(this, 'CacheSecret', props)
+    this.publicationKey = new PublicationKey(this, 'PublicationKey', props)
 
     this.events = new EventBus(this, 'Events', { eventBusName: serviceName(stage) })
     this.refreshes = new RefreshQueue(this, 'Refreshes')
@@ -162,6 +165,7 @@ export class Tokenwell extends Construct implements IConnectable {
       bus: this.events,
       refreshes: this.refreshes,
       cacheSecret: this.cacheSecret,
+      publicationKey: this.publicationKey,
       ...(encryptionKey && { encryptionKey }),
       ...(authorization && { connectionsClaim: authorization.connectionsClaim }),
     }

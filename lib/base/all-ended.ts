@@ -9,5 +9,5 @@ export async function allEnded<const Results extends readonly unknown[]>(
   },
 ): Promise<Results> {
   await Promise.allSettled(running)
-  return (await Promise.all(running)) as unknown as Results
+  return await Promise.all(running)
 }

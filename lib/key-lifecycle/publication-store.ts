@@ -15,9 +15,7 @@ import {
 } from './publication-record.ts'
 import type { Publication } from './published-keys.ts'
 
-/** Reads what is published of every jwtBuilder's keys. */
-export type PublicationReader = ReturnType<typeof createPublicationReader>
-/** The same, and changes it for a whole fleet. */
+/** What is published of every jwtBuilder's keys, for a whole fleet. */
 export type PublicationStore = ReturnType<typeof createPublicationStore>
 
 export interface PublicationReaderDependencies {

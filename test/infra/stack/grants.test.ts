@@ -11,9 +11,16 @@ const listElements = `ssm:GetParametersByPath on arn:aws:ssm:${here}:parameter/t
 const readSecrets = `secretsmanager:GetSecretValue on arn:aws:secretsmanager:${here}:secret:tokenwell/test/*`
 const readCacheSecret = 'secretsmanager:GetSecretValue on TokensCacheSecret'
 const rotateKeys = `secretsmanager:DescribeSecret, secretsmanager:GetSecretValue, secretsmanager:PutSecretValue, secretsmanager:UpdateSecretVersionStage on arn:aws:secretsmanager:${here}:secret:tokenwell/test/jwk/*`
-const readTable = 'dynamodb:GetItem on TokensTable.Arn'
-const useRecords = 'dynamodb:GetItem, dynamodb:PutItem on TokensTable.Arn'
+const publishedKeys = { 'dynamodb:LeadingKeys': ['keys/jwks#*'] }
+const ifNamed = { Null: { 'dynamodb:LeadingKeys': 'false' } }
+const ofPublishedKeys = `if ${JSON.stringify({ 'ForAllValues:StringLike': publishedKeys, ...ifNamed })}`
+const ofAllOthers = `if ${JSON.stringify({ 'ForAllValues:StringNotLike': publishedKeys, ...ifNamed })}`
+const readKeys = `dynamodb:GetItem on TokensTable.Arn ${ofPublishedKeys}`
+const changeKeys = `dynamodb:GetItem, dynamodb:PutItem on TokensTable.Arn ${ofPublishedKeys}`
 const useTable = 'dynamodb:GetItem, dynamodb:BatchGetItem, dynamodb:PutItem on TokensTable.Arn'
+const useTokens = `${useTable} ${ofAllOthers}`
+const sign = 'kms:Sign, kms:GetPublicKey on TokensPublicationKey.Arn'
+const verify = 'kms:GetPublicKey on TokensPublicationKey.Arn'
 const findDue = 'dynamodb:Query on TokensTable.Arn/index/due'
 const decrypt = 'kms:Decrypt on Elsewhere:ExportsOutputFnGetAttKeyArn'
 const encrypt = 'kms:GenerateDataKey on Elsewhere:ExportsOutputFnGetAttKeyArn'
@@ -29,12 +36,12 @@ const writeLog = (id: FunctionId) => `logs:CreateLogStream, logs:PutLogEvents on
 test('each function may do what it is for with what is of its stage, and nothing else', (t) => {
   const { stack } = createTestStack(t)
   const expected: Record<FunctionId, string[]> = {
-    IssueToken: [readElements, listElements, readSecrets, useTable, putEvents],
-    CallApi: [readElements, listElements, readSecrets, useTable, putEvents],
-    WarmTokens: [readElements, listElements, readSecrets, useTable, putEvents, findDue],
-    RefreshToken: [readElements, listElements, readSecrets, useTable, putEvents, takeMessages, addDeadLetters],
-    PublishKeys: [readTable],
-    RotateKey: [readElements, rotateKeys, useRecords],
+    IssueToken: [useTokens, readElements, listElements, readSecrets, putEvents],
+    CallApi: [useTokens, readElements, listElements, readSecrets, putEvents],
+    WarmTokens: [useTable, sign, readElements, listElements, readSecrets, putEvents, findDue],
+    RefreshToken: [useTable, sign, readElements, listElements, readSecrets, putEvents, takeMessages, addDeadLetters],
+    PublishKeys: [readKeys, verify],
+    RotateKey: [readElements, rotateKeys, changeKeys, sign],
   }
   for (const id of functions)
     assert.deepEqual(grantsOf(stack, `Tokens${id}Role`), [...expected[id], writeLog(id), writeTraces])
@@ -49,10 +56,10 @@ test('with Valkey in a VPC and a key of its own it may decrypt, and Lambda may m
   const expected: Record<FunctionId, string[]> = {
     IssueToken: [readElements, listElements, readSecrets, decrypt, putEvents],
     CallApi: [readElements, listElements, readSecrets, decrypt, putEvents],
-    WarmTokens: [readElements, listElements, readSecrets, decrypt, putEvents],
-    RefreshToken: [readElements, listElements, readSecrets, decrypt, putEvents, takeMessages, addDeadLetters],
-    PublishKeys: [readCacheSecret, decrypt],
-    RotateKey: [readElements, rotateKeys, readCacheSecret, decrypt, encrypt],
+    WarmTokens: [sign, readElements, listElements, readSecrets, decrypt, putEvents],
+    RefreshToken: [sign, readElements, listElements, readSecrets, decrypt, putEvents, takeMessages, addDeadLetters],
+    PublishKeys: [readCacheSecret, verify, decrypt],
+    RotateKey: [readElements, rotateKeys, readCacheSecret, sign, decrypt, encrypt],
   }
   for (const id of functions)
     assert.deepEqual(grantsOf(stack, `Tokens${id}Role`), [
@@ -63,6 +70,39 @@ test('with Valkey in a VPC and a key of its own it may decrypt, and Lambda may m
       writeTraces,
       `not ${interfaces.join(', ')} on * if {"ArnEquals":{"lambda:SourceFunctionArn":"Tokens${id}Function.Arn"}}`,
     ])
+})
+
+test('only functions that publish may write the records of published keys, and publish-keys may read nothing else', (t) => {
+  const { stack } = createTestStack(t)
+  const names = {
+    keys: 'keys/jwks#theBuilder',
+    token: 'conn/token#abc',
+    odd: 'keys/token#abc',
+    mark: 'secrets/secrets#mark',
+  }
+  const may = (id: FunctionId, action: string) =>
+    Object.entries(names).flatMap(([what, name]) => (isAllowed(stack, `Tokens${id}Role`, action, name) ? [what] : []))
+  const all = Object.keys(names)
+  const others = all.filter((what) => what !== 'keys')
+  for (const action of ['dynamodb:GetItem', 'dynamodb:PutItem'])
+    assert.deepEqual(Object.fromEntries(functions.map((id) => [id, may(id, action)])), {
+      IssueToken: others,
+      CallApi: others,
+      WarmTokens: all,
+      RefreshToken: all,
+      PublishKeys: action === 'dynamodb:GetItem' ? ['keys'] : [],
+      RotateKey: ['keys'],
+    })
+})
+
+test('only functions that publish may sign, by a key of elliptic curves that is for that alone', (t) => {
+  const { stack } = createTestStack(t)
+  const signing = functions.filter((id) => grantsOf(stack, `Tokens${id}Role`).some((line) => line.includes('kms:Sign')))
+  assert.deepEqual(signing, ['WarmTokens', 'RefreshToken', 'RotateKey'])
+  const { KeySpec, KeyUsage, KeyPolicy } = resourceOf(stack, 'AWS::KMS::Key').Properties
+  assert.deepEqual([KeySpec, KeyUsage], ['ECC_NIST_P256', 'SIGN_VERIFY'])
+  const { Statement: statements } = KeyPolicy as { Statement: Statement[] }
+  assert.deepEqual(statements.map(lineOf), ['kms:* on * for {"AWS":"arn:aws:iam::111122223333:root"}'])
 })
 
 test("the schedule's role may invoke warm-tokens, whose index it may search is one that the table has", (t) => {
@@ -167,6 +207,24 @@ interface Statement {
   readonly Resource: string | readonly string[]
   readonly Condition?: object
   readonly Principal?: object
+}
+
+/** As IAM decides it for a request that names one item of the table. */
+function isAllowed(stack: Stack, role: string, action: string, item: string): boolean {
+  const policies = Object.values(resourcesOf(stack, 'AWS::IAM::Policy'))
+  const own = policies.filter(({ Properties }) => String(Properties['Roles']) === role)
+  const statements = own.flatMap(
+    ({ Properties }) => (Properties['PolicyDocument'] as { Statement: Statement[] }).Statement,
+  )
+  return statements.some(({ Effect, Action, Resource, Condition = {} }) => {
+    if (Effect !== 'Allow' || ![Action].flat().includes(action) || Resource !== 'TokensTable.Arn') return false
+    return Object.entries(Condition as Record<string, Record<string, string | string[]>>).every(([operator, test]) => {
+      const values = [test['dynamodb:LeadingKeys'] ?? []].flat()
+      const isLike = values.some((value) => new RegExp(`^${value.replaceAll('*', '.*')}$`).test(item))
+      if (operator === 'ForAllValues:StringLike') return isLike
+      return operator === 'ForAllValues:StringNotLike' ? !isLike : operator === 'Null' && values.join() === 'false'
+    })
+  })
 }
 
 function inOrder(values: readonly object[]): string[] {
