@@ -1,6 +1,6 @@
 import type { Context, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import type { BackgroundApplication } from '../../lib/application/application.ts'
-import { describeFailure, UnexpectedError } from '../../lib/base/tokenwell-error.ts'
+import { describeFailure, errorToThrow, UnexpectedError } from '../../lib/base/tokenwell-error.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import type { DeadLetter, DeadLetterQueue } from '../../lib/events/dead-letters.ts'
 import { DeadLettersError, maximumDeliveries } from '../../lib/events/dead-letters.ts'
@@ -12,23 +12,40 @@ import { readIncomingEvent, UnreadableEventError } from '../../lib/renewal/incom
 const failureReserveMilliseconds = 5_000
 
 interface HandlerDependencies {
-  readonly application: Pick<BackgroundApplication, 'answerEvent'>
+  readonly application: Pick<BackgroundApplication, 'answerEvent' | 'signPublications'>
   readonly deadLetters: DeadLetterQueue
   readonly deployment: Deployment
   readonly now: () => number
   readonly log: Log
 }
 
+/** What SQS sends, or the deployment of the stack, whose event is empty. */
+type QueueOrDeployment = SQSEvent | Readonly<Record<string, never>>
+
 /**
  * Answers a batch of events from the queue, each on its own. A message that fails comes again; after its last delivery it goes to
  * the dead letters. A message that can't be read goes there at once.
+ *
+ * Invoked by the deployment it signs what is published: where that fails, so does the deployment.
  */
 export function createHandler({ application, deadLetters, deployment, now, log }: HandlerDependencies) {
-  return async function answerBatch({ Records: messages }: SQSEvent, context: Context): Promise<SQSBatchResponse> {
+  return async function answerBatch(event: QueueOrDeployment, context: Context): Promise<SQSBatchResponse> {
     const deadline = now() + context.getRemainingTimeInMillis() - failureReserveMilliseconds
+    const { Records: messages } = event
+    if (!messages) return await answerDeployment(deadline)
     const isDone = await Promise.all(messages.map((message) => answerMessage(message, deadline)))
     const failed = messages.filter((_message, index) => !isDone[index])
     return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) }
+  }
+
+  /** @throws what keeps keys from being published, and `UnexpectedError` */
+  async function answerDeployment(deadline: number): Promise<SQSBatchResponse> {
+    try {
+      await application.signPublications(deadline)
+      return { batchItemFailures: [] }
+    } catch (error) {
+      throw errorToThrow(error)
+    }
   }
 
   /** @returns whether the message can leave its queue */

@@ -39,7 +39,7 @@ export function suppressCfnLint(construct: IConstruct, findings: Suppressions): 
 }
 
 function resourceOf(construct: IConstruct): CfnResource {
-  const resource = construct.node.defaultChild
+  const resource = CfnResource.isCfnResource(construct) ? construct : construct.node.defaultChild
   if (!CfnResource.isCfnResource(resource)) throw new Error(`${construct.node.path} is no resource.`)
   return resource
 }

@@ -18,6 +18,7 @@ import { maximumConcurrency, RefreshQueue } from './refresh-queue.ts'
 import { RefreshRules } from './refresh-rules.ts'
 import type { LogSettings } from './retained-log.ts'
 import { RotatedKeys, rotatedBuilders } from './rotated-keys.ts'
+import { SignedBeforeShown } from './signed-before-shown.ts'
 import { createStackMetrics } from './stack-metrics.ts'
 import {
   createStageFunctions,
@@ -98,7 +99,8 @@ export class Tokenwell extends Construct implements IConnectable {
     new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.lambda })
     this.refreshes.feed(refreshToken.lambda)
     this.signingKeys = new RotatedKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.lambda })
-    if (elements !== undefined) this.deployElements(props, elements)
+    const parameters = elements === undefined ? [] : [this.deployElements(props, elements)]
+    new SignedBeforeShown(this, 'SignedBeforeShown', { functions: this.functions, after: parameters })
 
     const { functions, refreshes, http } = this
     const metrics = createStackMetrics(stage, { functions, refreshes, api: http.api })
@@ -147,11 +149,12 @@ export class Tokenwell extends Construct implements IConnectable {
   }
 
   /** Deploys the elements, and a secret with its rotation for each jwtBuilder whose keys Tokenwell makes. */
-  private deployElements({ stage, publicUrl }: TokenwellProps, path: string): void {
+  private deployElements({ stage, publicUrl }: TokenwellProps, path: string): ElementParameters {
     const parameters = new ElementParameters(this, 'Elements', { stage, publicUrl, path })
     const needed = [parameters, ...(this.table ? [this.table] : [])]
     for (const { jwtBuilder, rotationMilliseconds } of rotatedBuilders(parameters.elements))
       this.signingKeys.add(jwtBuilder, rotationMilliseconds, needed)
+    return parameters
   }
 
   private createFunctions(props: TokenwellProps): StageFunctions {

@@ -29,6 +29,7 @@ import { createKeyPublisher } from '../key-lifecycle/publish-keys.ts'
 import type { Publication } from '../key-lifecycle/published-keys.ts'
 import { createKeyRotator, type RotationRequest } from '../key-lifecycle/rotate-key.ts'
 import type { SecretRotation } from '../key-lifecycle/rotating-secret.ts'
+import { createPublicationSigning } from '../key-lifecycle/sign-publications.ts'
 import type { Log } from '../log/log-event.ts'
 import { createAnnouncer } from '../renewal/announce-renewals.ts'
 import { createEventAnswerer } from '../renewal/answer-event.ts'
@@ -134,6 +135,7 @@ export function createBackgroundApplication(ports: Ports) {
   const breaker = createPatientBreaker(ports)
   const publicationStore = createPublicationStore({ store, publicationKey, breaker, now, randomId, log })
   const keyPublisher = createKeyPublisher({ elements, deployment, secrets, publicationStore, now, log })
+  const publicationSigning = createPublicationSigning({ elements, publicationStore, keyPublisher, now, pause })
   const keyRotator = createKeyRotator({ elements, deployment, secretRotation, publicationStore, keyPublisher, now })
 
   // Tokens before they are asked for.
@@ -157,6 +159,9 @@ export function createBackgroundApplication(ports: Ports) {
     },
     async rotateKey(request: RotationRequest, deadline: number): Promise<void> {
       await keyRotator.runStep(request, deadline)
+    },
+    async signPublications(deadline: number): Promise<void> {
+      await publicationSigning.signAll(deadline)
     },
     async publishKeys(jwtBuilders: readonly string[], deadline: number): Promise<void> {
       await keyPublisher.publish(jwtBuilders, deadline)

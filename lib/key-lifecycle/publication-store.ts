@@ -146,6 +146,16 @@ export function createPublicationStore(dependencies: PublicationStoreDependencie
     read,
 
     /**
+     * Says whether there is a record that is none of ours.
+     * @param waitUntil milliseconds since the epoch
+     * @throws {PublicationKeyError}
+     * @throws {CacheUnavailableError}
+     */
+    async isRefused(jwtBuilder: string, waitUntil: number): Promise<boolean> {
+      return (await readRecord(dependencies, jwtBuilder, waitUntil)).found?.kind === 'refused'
+    },
+
+    /**
      * Replaces what is published, by compare-and-set: where another process was faster, it decides again. What is the same is written
      * only to be signed anew, after half an hour. What isn't ours counts as an empty publication, so that none of its keys stays.
      * @param decide it must read anew, each time, whatever it decides by

@@ -12,7 +12,7 @@ import { exampleElements } from '../support/elements/elements.ts'
 import { type Caller, createWorkspace, startCaller } from '../support/functions/function-caller.ts'
 import { loadFunction } from '../support/functions/load-function.ts'
 import { plantSecrets } from '../support/output/canary.ts'
-import { type KeySetReadingServer, startKeySetReadingServer } from './key-set-reading-server.ts'
+import { type KeySetReadingServer, startKeySetReadingServer } from '../support/servers/key-set-reading-server.ts'
 
 const secretName = 'tokenwell/local/jwk/theBuilder'
 
@@ -45,7 +45,7 @@ export async function startRotatingFleet(t: TestContext, publishAheadSeconds: nu
     workspace = made
     const url = await publish(t, async (event, context) => {
       keySetRequests++
-      // Another instance each time: one goes by what it has read for a minute.
+      // Another instance each time: one goes by what it has read for 30 s.
       return ((await loadFunction('publish-keys', made, environment)) as LambdaHandler)(event, context)
     })
     return {

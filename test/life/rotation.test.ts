@@ -3,7 +3,7 @@ import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { tokenRequest } from '../support/functions/load-function.ts'
 import { captureLog } from '../support/output/captured-log.ts'
-import { keySetMilliseconds } from './key-set-reading-server.ts'
+import { keySetMilliseconds } from '../support/servers/key-set-reading-server.ts'
 import { type RotatingFleet, startRotatingFleet } from './rotating-fleet.ts'
 
 /*

@@ -19,6 +19,7 @@ const unreachable = new UnreachableError('nobody listens')
 /** The function before a queue, with an answer to events that a test chooses by their connection. */
 function theFunction(answers: Readonly<Record<string, Error>> = {}) {
   const answered: { readonly event: IncomingEvent; readonly deadline: number }[] = []
+  const signed: number[] = []
   const letters: DeadLetter[] = []
   const log: LogEvent[] = []
   const far: { buryError?: Error; now: number } = { now: start }
@@ -29,6 +30,10 @@ function theFunction(answers: Readonly<Record<string, Error>> = {}) {
         far.now += 7
         const error = 'connection' in event ? answers[event.connection ?? ''] : undefined
         if (error !== undefined) throw error
+      },
+      async signPublications(deadline) {
+        signed.push(deadline)
+        if (answers['all'] !== undefined) throw answers['all']
       },
     },
     deadLetters: {
@@ -46,7 +51,8 @@ function theFunction(answers: Readonly<Record<string, Error>> = {}) {
     const { batchItemFailures } = await handler({ Records: [...messages] } satisfies SQSEvent, context)
     return batchItemFailures.map(({ itemIdentifier }) => itemIdentifier)
   }
-  return { answered, letters, log, far, answer }
+  const deploy = () => handler({}, { getRemainingTimeInMillis: () => 60_000 } as Context)
+  return { answered, signed, letters, log, far, answer, deploy }
 }
 
 function message(id: string, body: string | TokenwellEvent, receiveCount = 1): SQSRecord {
@@ -68,6 +74,14 @@ test('each message of a batch is answered, and has all the time but what it take
     log.map(({ event }) => event),
     ['event_answered', 'event_answered'],
   )
+})
+
+test('invoked by the deployment it signs what is published, and where that fails the deployment does', async () => {
+  const { answered, signed, deploy } = theFunction()
+  assert.deepEqual(await deploy(), { batchItemFailures: [] })
+  assert.deepEqual([answered, signed], [[], [start + 55_000]])
+  await assert.rejects(theFunction({ all: unreachable }).deploy(), unreachable)
+  await assert.rejects(theFunction({ all: new TypeError('hunter2') }).deploy(), { name: 'UnexpectedError' })
 })
 
 test('what fails comes again, and nothing else of its batch', async () => {

@@ -104,6 +104,8 @@ export async function exerciseRefreshToken({ set, environment, expect }: Exercis
   }
   for (const [what, event] of Object.entries(events)) expect(what, await answer(event), '{"batchItemFailures":[]}')
   expect('token requests', set.tokenRequests(), 2)
+  const deployed = await handler({}, createLocalContext(Date.now())).catch((error: Error) => error.message)
+  expect('deployment', JSON.stringify(deployed), '{"batchItemFailures":[]}')
 }
 
 /** A JWK set, of keys that are published already. */

@@ -22,7 +22,9 @@ test('each row is a function of the stack, with its description, time and memory
     const { Description, Timeout, MemorySize } = Properties
     assert.deepEqual([Description, Timeout, MemorySize], [description('test'), timeoutSeconds, memoryMegabytes])
   }
-  assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, rows.length)
+  const ids = Object.keys(resourcesOf(stack, 'AWS::Lambda::Function'))
+  // The CDK has one of its own, by which a deployment invokes refresh-token.
+  assert.deepEqual(ids.filter((id) => !id.startsWith('AWSCDKTrigger')).length, rows.length)
 })
 
 test('no function reserves concurrency, which a new account does not have, but those of which the operator says it', (t) => {

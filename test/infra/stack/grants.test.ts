@@ -124,7 +124,9 @@ test('roles are for Lambda and for the schedule of this stage alone, and have no
         StringEquals: { 'aws:SourceAccount': '111122223333', 'aws:SourceArn': 'TokensWarmScheduleGroup.Arn' },
       },
     })
-    const found = Object.entries(roles).map(([id, { Properties }]) => [id, Properties])
+    // That of the CDK, by which a deployment invokes refresh-token: signed-before-shown.test.ts.
+    const ours = Object.entries(roles).filter(([id]) => !id.startsWith('AWSCDKTrigger'))
+    const found = ours.map(([id, { Properties }]) => [id, Properties])
     assert.deepEqual(Object.fromEntries(found), {
       TokensIssueTokenRole: lambda,
       TokensCallApiRole: lambda,

@@ -226,7 +226,7 @@ async function ofRefreshes(): Promise<readonly LogEvent[]> {
   await tokens.time.advance(217_000)
   await tokens.time.until(tokens.get())
   const handler = createRefreshHandler({
-    application: { answerEvent: (event) => tokens.answer(event) },
+    application: { answerEvent: (event) => tokens.answer(event), signPublications: () => assert.fail('not asked for') },
     deadLetters: { add: () => Promise.reject(new DeadLettersError('the queue does not exist')) },
     deployment: localDeployment,
     now: tokens.time.now,

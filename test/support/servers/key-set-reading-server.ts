@@ -3,8 +3,8 @@ import type { TestContext } from 'node:test'
 import { decodeProtectedHeader } from 'jose'
 import type Provider from 'oidc-provider'
 import type { ClientMetadata } from 'oidc-provider'
-import { type AuthorizationServer, startAuthorizationServer } from '../../infra/local/authorization-server.ts'
-import type { ServerCertificate } from '../../infra/local/certificate-authority.ts'
+import { type AuthorizationServer, startAuthorizationServer } from '../../../infra/local/authorization-server.ts'
+import type { ServerCertificate } from '../../../infra/local/certificate-authority.ts'
 
 /** For so long the server goes by a JWK set that it has read. */
 export const keySetMilliseconds = 2_000

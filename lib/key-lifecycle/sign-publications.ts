@@ -1,0 +1,62 @@
+import type { Pause } from '../base/time.ts'
+import { TokenwellError } from '../base/tokenwell-error.ts'
+import type { ElementStore } from '../configuration/element-store.ts'
+import type { PublicationStore } from './publication-store.ts'
+import type { KeyPublisher } from './publish-keys.ts'
+
+export interface PublicationSigningDependencies {
+  readonly elements: ElementStore
+  readonly publicationStore: PublicationStore
+  readonly keyPublisher: KeyPublisher
+  readonly now: () => number
+  readonly pause: Pause
+}
+
+/** A right that the same deployment has given is in force some seconds later. */
+const pauseMilliseconds = 3_000
+
+/** Signs what is published for all jwtBuilders, before a deployment brings the function that shows it. */
+export function createPublicationSigning(dependencies: PublicationSigningDependencies) {
+  const { elements, publicationStore, keyPublisher, now, pause } = dependencies
+
+  async function signOnce(deadline: number): Promise<void> {
+    const jwtBuilders = await elements.ids('jwtBuilder')
+    await keyPublisher.publish(jwtBuilders, deadline)
+    const unsigned: string[] = []
+    for (const jwtBuilder of jwtBuilders)
+      if (await publicationStore.isRefused(jwtBuilder, deadline)) unsigned.push(jwtBuilder)
+    if (unsigned.length > 0) throw new UnsignedPublicationsError(unsigned)
+  }
+
+  return {
+    /**
+     * Publishes the keys of all jwtBuilders, and tries again until the deadline where that fails.
+     * @param deadline milliseconds since the epoch
+     * @throws {UnsignedPublicationsError} where keys that are published now would be shown no more
+     * @throws what kept keys from being published
+     */
+    async signAll(deadline: number): Promise<void> {
+      for (;;) {
+        try {
+          return await signOnce(deadline)
+        } catch (error) {
+          const isMendable = error instanceof UnsignedPublicationsError
+          if (isMendable || now() + pauseMilliseconds >= deadline) throw error
+          await pause(pauseMilliseconds)
+        }
+      }
+    },
+  }
+}
+
+/** Published keys could not be signed: a deployment that ended now would have them shown no more. */
+export class UnsignedPublicationsError extends TokenwellError {
+  readonly code = 'publication_refused'
+
+  constructor(jwtBuilders: readonly string[]) {
+    super(
+      `The published keys of these jwtBuilders can't be signed: ${jwtBuilders.join(', ')}. The log of refresh-token says why ` +
+        '(publication_failed). Mend it and deploy again: until then the keys are shown as before.',
+    )
+  }
+}

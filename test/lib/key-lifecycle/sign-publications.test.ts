@@ -1,0 +1,135 @@
+import assert from 'node:assert/strict'
+import { type TestContext, test } from 'node:test'
+import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
+import { createBackgroundApplication, createPublicApplication } from '../../../lib/application/application.ts'
+import { publishedKeysRecordName, type RecordStore } from '../../../lib/fleet/record-store.ts'
+import { PublicationKeyError, type PublicationSigner } from '../../../lib/key-lifecycle/publication-key.ts'
+import { PublicationRefusedError } from '../../../lib/key-lifecycle/publication-store.ts'
+import { keysOf } from '../../../lib/key-lifecycle/published-keys.ts'
+import { UnsignedPublicationsError } from '../../../lib/key-lifecycle/sign-publications.ts'
+import type { LogEvent } from '../../../lib/log/log-event.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { SecretError } from '../../../lib/secret/secret-store.ts'
+import { generateKey } from '../../../lib/signing/key-algorithm.ts'
+import { elementStoreOf, exampleIssuer } from '../../support/elements/element-store.ts'
+import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { withDefaultPorts } from '../../support/virtual/default-ports.ts'
+import { thePublicationKey } from '../../support/virtual/publications.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
+import { thePassword, theSigners, unchangingConnections } from '../../support/virtual/virtual-ports.ts'
+
+/* The upgrade of a deployment of version 0.1, which signed nothing: refresh-token is new, publish-keys is not yet. */
+
+const start = 1_800_000_000_000
+const key = generateKey('ES256', 0).export({ format: 'jwk' })
+const { d: _d, ...publicKey } = key
+const name = publishedKeysRecordName('theBuilder')
+
+interface Options {
+  readonly more?: readonly object[]
+  readonly publicationKey?: PublicationSigner
+  readonly secret?: () => string
+}
+
+/** As version 0.1 has written it and shows it: what has not ended, whoever wrote it. */
+async function shownBefore(store: RecordStore, now: number): Promise<string[]> {
+  const [record] = await store.read([name])
+  const { keys } = JSON.parse(String(record?.fields['jwks'])) as { keys: { kid: string; until?: number }[] }
+  return keys.filter(({ until = Infinity }) => now < until).map(({ kid }) => kid)
+}
+
+async function deploymentOf01(t: TestContext, { more = [], ...options }: Options = {}) {
+  const { publicationKey = thePublicationKey, secret = () => JSON.stringify({ keys: [{ ...key, kid: 'ours' }] }) } =
+    options
+  let time = start
+  const log: LogEvent[] = []
+  const store = memoryRecords({ maximumRecords: 10 })
+  const ours = { ...publicKey, kid: 'ours', use: 'sig', alg: 'ES256', publishedAt: start - 1e9 }
+  const jwks = JSON.stringify({ keys: [ours, ...more] })
+  await store.write(name, { version: '0.1', removableFrom: start + 1e12, fields: { jwks } }, undefined)
+  const elements: RawElements = {
+    ...exampleElements(exampleIssuer),
+    jwtBuilder: { theBuilder: { signatureAlgorithm: 'ES256', keyStoreRef: 'theKeys' } },
+    keyStore: { theKeys: { location: 'tokenwell/local/the-keys' } },
+  }
+  const ports = withDefaultPorts({
+    ...{ store, publicationKey, elements: await elementStoreOf(t, elements) },
+    secretStore: singleVersionSecrets(async () => new Secret(secret())),
+    ...{ connections: unchangingConnections(plainConnection), secrets: thePassword, signers: theSigners },
+    tokenEndpoint: { post: () => assert.fail('no token is asked for here') },
+    now: () => time,
+    pause: async (milliseconds, signal) => {
+      // One that can be called off is a time limit, and none is reached here.
+      if (signal) return await new Promise<void>(() => {})
+      time += milliseconds
+    },
+    log: (event) => void log.push(event),
+  })
+  return {
+    ...{ store, log, now: () => time },
+    sign: () => createBackgroundApplication(ports).signPublications(start + 55_000),
+    shownBefore: () => shownBefore(store, time),
+    async shownAfter() {
+      const publication = await createPublicApplication(ports).readPublishedKeys('theBuilder', time + 2_000)
+      return keysOf(publication, time).map(({ jwk }) => jwk.kid)
+    },
+  }
+}
+
+test('through the upgrade there is a JWK set at every moment, whichever version of publish-keys is asked', async (t) => {
+  const deployment = await deploymentOf01(t)
+  assert.deepEqual(await deployment.shownBefore(), ['ours'])
+  await assert.rejects(deployment.shownAfter(), PublicationRefusedError, 'the new one must not come first')
+  await deployment.sign()
+  assert.deepEqual(await deployment.shownBefore(), ['ours'])
+  assert.deepEqual(await deployment.shownAfter(), ['ours'])
+  await deployment.sign()
+  assert.deepEqual(await deployment.shownAfter(), ['ours'], 'and any number of times')
+})
+
+test('a key that somebody had appended before the upgrade is not signed', async (t) => {
+  const theirs = { ...publicKey, kid: 'theirs', publishedAt: start, until: start + 1e12 }
+  const deployment = await deploymentOf01(t, { more: [theirs] })
+  assert.deepEqual(await deployment.shownBefore(), ['ours', 'theirs'])
+  await deployment.sign()
+  assert.deepEqual([await deployment.shownBefore(), await deployment.shownAfter()], [['ours'], ['ours']])
+})
+
+test('a right that the deployment has given a moment ago is waited for', async (t) => {
+  let calls = 0
+  const deployment = await deploymentOf01(t, {
+    publicationKey: {
+      publicKey: thePublicationKey.publicKey,
+      async sign(bytes) {
+        if (calls++ < 3) throw new PublicationKeyError('The KMS key can not be used (AccessDeniedException).')
+        return await thePublicationKey.sign(bytes)
+      },
+    },
+  })
+  await deployment.sign()
+  assert.deepEqual([calls, deployment.now() - start], [4, 9_000])
+  assert.deepEqual(await deployment.shownAfter(), ['ours'])
+})
+
+test('where that right does not come the deployment fails, and the set is shown as before', async (t) => {
+  const sign = () => Promise.reject(new PublicationKeyError('The KMS key can not be used (AccessDeniedException).'))
+  const deployment = await deploymentOf01(t, { publicationKey: { ...thePublicationKey, sign } })
+  await assert.rejects(deployment.sign(), PublicationKeyError)
+  assert.deepEqual(await deployment.shownBefore(), ['ours'])
+})
+
+test('where a set that is shown can not be signed the deployment fails and says of which jwtBuilder', async (t) => {
+  const deployment = await deploymentOf01(t, {
+    secret() {
+      throw new SecretError('secret_missing', 'The secret does not exist.')
+    },
+  })
+  await assert.rejects(deployment.sign(), (error: unknown) => {
+    assert.ok(error instanceof UnsignedPublicationsError)
+    assert.match(error.message, /theBuilder.*publication_failed.*deploy again/)
+    return true
+  })
+  assert.equal(deployment.now(), start, 'waiting would not help')
+  assert.deepEqual(await deployment.shownBefore(), ['ours'])
+})
