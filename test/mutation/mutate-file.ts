@@ -43,7 +43,8 @@ export async function mutateFile(run: Omit<MutationRun, 'folder'>, cwd: string, 
   clearTimeout(timer)
   process.off('exit', stop)
   stop()
-  rmSync(join(cwd, '.stryker-tmp'), { recursive: true, force: true })
+  // Another run may have its own beside it.
+  rmSync(join(cwd, folder), { recursive: true, force: true })
   if (failure !== undefined) throw new Error(`${run.file}: ${failure}`)
   return { file: run.file, mutants, leftOut: planned === undefined ? undefined : planned - mutants.length }
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { Secret } from '../../../lib/secret/secret.ts'
-import { readTokenAnswer, type TokenAnswer } from '../../../lib/token-endpoint/token-answer.ts'
+import { readHttpDate, readTokenAnswer, type TokenAnswer } from '../../../lib/token-endpoint/token-answer.ts'
 import {
   type Refusal,
   UnreachableError,
@@ -227,4 +227,61 @@ test('the end of a rate limit is heeded as seconds or as a date, where Retry-Aft
   assert.equal(wait('17', '5'), 5)
   for (const odd of ['', '0', '-1', '1.5', 'soon', '1799999999', '9'.repeat(20)])
     assert.equal(wait(odd), undefined, odd)
+})
+
+/** The error that an answer is read as. */
+function unreachable(status: number, body: unknown, headers: { rateLimitReset?: string } = {}): UnreachableError {
+  try {
+    const text = typeof body === 'string' ? body : JSON.stringify(body)
+    return assert.fail(JSON.stringify(readTokenAnswer({ status, body: text, ...headers }, [], now)))
+  } catch (error) {
+    assert.ok(error instanceof UnreachableError, String(error))
+    return error
+  }
+}
+
+test('a 429 speaks about the client, and what a server says of its own trouble about the endpoint', () => {
+  assert.equal(unreachable(429, '').blames, 'client')
+  for (const status of [502, 503, 504]) assert.equal(unreachable(status, '').blames, 'endpoint')
+  assert.equal(unreachable(400, { error: 'server_error' }).blames, 'endpoint')
+  const { blames, message } = unreachable(200, '')
+  assert.deepEqual([blames, message], ['endpoint', 'The token endpoint answers with status 200 and nothing else.'])
+})
+
+test('the end of a rate limit is a number of seconds up to a thousand million, and beyond that a date', () => {
+  const wait = (rateLimitReset: string) => unreachable(429, '', { rateLimitReset }).retryAfterSeconds
+  assert.equal(wait('17'), 17)
+  assert.equal(wait('1000000000'), 1_000_000_000)
+  assert.equal(wait(String(now / 1000 + 17)), 17)
+  for (const none of ['0', '1000000001', '-1', '1.5', '1234567890123', ' 5', '5 ', ''])
+    assert.equal(wait(none), undefined, none)
+})
+
+test('an HTTP date is all of a text, and nothing else is one', () => {
+  const date = 'Wed, 21 Oct 2026 07:28:00 GMT'
+  assert.equal(readHttpDate(date), now)
+  for (const text of [` ${date}`, `${date} `, `x${date}`, `${date}x`, '', 'Wed, 99 Oct 2026 07:28:00 GMT'])
+    assert.equal(readHttpDate(text), undefined, text)
+})
+
+test('every code of the RFCs is read, though it stands in what was sent, and no other is', () => {
+  const codes = [
+    'invalid_request',
+    'invalid_client',
+    'invalid_grant',
+    'unauthorized_client',
+    'unsupported_grant_type',
+    'invalid_scope',
+    'invalid_target',
+  ]
+  const secrets = [new Secret(codes.join(' ')), ...codes.map((code) => new Secret(code)), new Secret('')]
+  for (const error of codes) assert.equal(readRefusal({ error }, secrets).error, error)
+  assert.throws(() => readRefusal({ error: 'invalid_request invalid' }, secrets), isUnreadable(/repeats what was sent/))
+})
+
+test('an empty body is told as none, and a token without a lifetime has none', () => {
+  assert.throws(() => read(400, ''), isUnreadable(/answers with status 400 and no body that are no JSON object/))
+  const { access_token, token_type } = fine
+  const answer = read(200, { access_token, token_type })
+  assert.deepEqual('token' in answer && Object.keys(answer.token), ['accessToken'])
 })
