@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readdirSync, readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:https'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -21,6 +22,7 @@ import {
 import { tokenRequest } from '../support/functions/load-function.ts'
 import { captureLog } from '../support/output/captured-log.ts'
 import { root } from '../support/process/local-run.ts'
+import { temporaryFolder } from '../support/process/temporary-folder.ts'
 import { setEnvironment } from '../support/process/this-process.ts'
 
 /* NODE_TLS_REJECT_UNAUTHORIZED, which many set to be rid of an error, is for all of a process. On Lambda no function starts with it. */
@@ -82,6 +84,8 @@ test('every client of AWS in lib is made by those settings', () => {
 /** An endpoint for every service, by TLS, whose certificate nobody trusts. */
 async function startUntrustedAws(t: TestContext): Promise<readonly string[]> {
   const certificate = await createServerCertificate(['localhost'])
+  const caFile = join(await temporaryFolder(t), 'ca.pem')
+  await writeFile(caFile, certificate.caCertificate)
   const paths: string[] = []
   const server = createServer({ cert: certificate.certificate, key: certificate.privateKey }, (request, response) => {
     paths.push(String(request.url))
@@ -97,7 +101,8 @@ async function startUntrustedAws(t: TestContext): Promise<readonly string[]> {
     AWS_REGION: 'eu-central-1',
     AWS_ACCESS_KEY_ID: 'testing',
     AWS_SECRET_ACCESS_KEY: 'testing',
-    AWS_CA_BUNDLE: '/dev/null',
+    // It has no effect: the SDK for JavaScript does not read it.
+    AWS_CA_BUNDLE: caFile,
   })
   return paths
 }
