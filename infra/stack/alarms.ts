@@ -87,6 +87,11 @@ function alarmsOfTokens(own: StackMetrics['own']): AlarmsByName {
       periods: 2,
       meaning: 'The shared cache fails or is slow: each instance asks for tokens of its own meanwhile.',
     },
+    RecordsNotTaken: {
+      metric: own.recordsNotTaken,
+      threshold: 1,
+      meaning: 'The shared cache does not take a record: it is too large, or no room is left. See the log.',
+    },
     ReloadsFailed: {
       metric: own.reloadsFailed,
       threshold: 1,

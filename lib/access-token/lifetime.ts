@@ -71,6 +71,14 @@ export function isUsable({ usableUntil }: Lifetime, now: number): boolean {
   return now < usableUntil
 }
 
+/**
+ * Whether it was issued later than now, by more than clocks may differ: whoever obtained it had another time, and it ends earlier
+ * than it says. Within its margin it is out of use before it ends all the same.
+ */
+export function isIssuedAhead({ issuedAt, usableUntil, expiresAt }: Lifetime, now: number): boolean {
+  return issuedAt > now + Math.max(expiresAt - usableUntil, leastMarginMilliseconds)
+}
+
 /** Rounded down: never more than there is. */
 export function secondsLeft({ expiresAt }: Lifetime, now: number): number {
   return Math.floor((expiresAt - now) / 1000)

@@ -42,7 +42,7 @@ export interface CircuitBreaker {
    * One call to the shared cache.
    * @param what is asked for: the keys in the cache's secret, or records; the first call for records opens their connection
    * @param waitUntil how long to wait, in milliseconds since the epoch, while the store asks to wait: that is no outage
-   * @throws {CacheUnavailableError} when it fails, is late, or did so a moment ago
+   * @throws {CacheUnavailableError} when it fails, is late, or did so a moment ago; or where it does not take that one record
    */
   call<T>(what: 'keys' | 'records', send: () => Promise<T>, waitUntil: number): Promise<T>
 }
@@ -77,6 +77,12 @@ export function createCircuitBreaker(dependencies: CircuitBreakerDependencies): 
     return new CacheUnavailableError(reason)
   }
 
+  /** It says nothing of any other record. */
+  function notTaken({ message: reason }: Error): CacheUnavailableError {
+    log({ event: 'record_not_taken', reason })
+    return new CacheUnavailableError(reason)
+  }
+
   return {
     async call(what, send, waitUntil) {
       const startedAt = now()
@@ -88,6 +94,7 @@ export function createCircuitBreaker(dependencies: CircuitBreakerDependencies): 
           return result
         } catch (error) {
           if (!isOfCache(error)) throw error
+          if (isNotTaken(error)) throw notTaken(error)
           if (!isThrottled(error)) throw open(startedAt, error)
           const delay = jitteredDelay(throttled, tries, random())
           if (now() + delay >= waitUntil) throw new CacheUnavailableError(error.message)
@@ -106,6 +113,10 @@ function isOfCache(error: unknown): error is CacheError {
 
 function isThrottled(error: CacheError): boolean {
   return error instanceof RecordStoreError ? error.isThrottled : error.code === 'secret_throttled'
+}
+
+function isNotTaken(error: CacheError): boolean {
+  return error instanceof RecordStoreError && error.isNotTaken
 }
 
 /** What the call brings, or `instead` where the cache can't be asked. */

@@ -1,5 +1,6 @@
 import { parseJson } from '../base/decoding.ts'
 import { disabledFingerprint, type Warming } from '../configuration/connection.ts'
+import { pastTime, wholeNumberWithin } from './believable.ts'
 import type { RecordFields, StoredRecord } from './record-store.ts'
 
 /** What the fleet knows of a connection as a whole. */
@@ -140,42 +141,66 @@ function fieldsOf({ generation, fingerprint, warming, variants, staged, clearedA
   return { generation, fingerprint, ...Object.fromEntries(known), variants: JSON.stringify(used) }
 }
 
-export function readConnectionRecord({ version, fields }: StoredRecord): ConnectionRecord {
-  const { generation, fingerprint, variants, clearedAt } = fields
+/** A generation is a time, or a few more than one: none is further ahead of any clock that is of use. */
+const aheadMilliseconds = 86_400_000
+
+/** Undefined for what can't be a generation, so that one can always be followed by a higher one. */
+export function readGeneration(value: unknown, now: number): number | undefined {
+  return Number.isSafeInteger(value) && Number(value) > 0 && Number(value) <= now + aheadMilliseconds
+    ? Number(value)
+    : undefined
+}
+
+/** A record that says nothing of the connection: its generation is that of no token, its fingerprint that of no elements. */
+const nothingKnown = { generation: 0, fingerprint: '', variants: [] } as const
+
+/** Somebody else may have written it, by another clock: what can't be is left out, and without a generation all of it. */
+export function readConnectionRecord({ version, fields }: StoredRecord, now: number): ConnectionRecord {
+  const generation = readGeneration(fields['generation'], now)
+  const { fingerprint } = fields
+  if (generation === undefined || typeof fingerprint !== 'string') return { version, ...nothingKnown }
   const warming = readPlan(fields)
-  const staged = readStaged(fields)
+  const staged = readStaged(fields, now)
+  const clearedAt = pastTime(fields['clearedAt'], now)
   return {
-    version,
-    generation: Number(generation),
-    fingerprint: String(fingerprint),
-    variants: readVariants(variants),
+    ...{ version, generation, fingerprint },
+    variants: readVariants(fields['variants'], warming?.maximumVariants ?? mostVariants, now),
     ...(warming && { warming }),
     ...(staged && { staged }),
-    ...(typeof clearedAt === 'number' && { clearedAt }),
+    ...(clearedAt !== undefined && { clearedAt }),
   }
 }
 
-function readStaged({
-  nextGeneration: generation,
-  nextFingerprint: fingerprint,
-}: RecordFields): StagedGeneration | undefined {
-  return typeof generation === 'number' && typeof fingerprint === 'string' ? { generation, fingerprint } : undefined
+function readStaged(fields: RecordFields, now: number): StagedGeneration | undefined {
+  const generation = readGeneration(fields['nextGeneration'], now)
+  const { nextFingerprint: fingerprint } = fields
+  return generation !== undefined && typeof fingerprint === 'string' ? { generation, fingerprint } : undefined
 }
+
+/** As the schema of elements has them. */
+const [leastIdleMilliseconds, mostIdleMilliseconds] = [60_000, 720 * 3_600_000]
+const mostVariants = 100
+const mostConcurrency = 1_000
 
 function readPlan(fields: RecordFields): WarmingPlan | undefined {
-  const { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency } = fields
-  const numbers = [idleMilliseconds, maximumVariants, maximumConcurrency]
-  if (!numbers.every((each) => typeof each === 'number') || typeof authorizationServer !== 'string') return undefined
-  const [idle = 0, variants = 0, concurrency = 0] = numbers.map(Number)
-  return { idleMilliseconds: idle, maximumVariants: variants, authorizationServer, maximumConcurrency: concurrency }
+  const { authorizationServer } = fields
+  const idleMilliseconds = wholeNumberWithin(fields['idleMilliseconds'], leastIdleMilliseconds, mostIdleMilliseconds)
+  const maximumVariants = wholeNumberWithin(fields['maximumVariants'], 1, mostVariants)
+  const maximumConcurrency = wholeNumberWithin(fields['maximumConcurrency'], 1, mostConcurrency)
+  if (idleMilliseconds === undefined || maximumVariants === undefined || maximumConcurrency === undefined)
+    return undefined
+  if (typeof authorizationServer !== 'string') return undefined
+  return { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency }
 }
 
-/** Somebody else may have written it: what isn't a list of uses is none. */
-function readVariants(text: RecordFields[string] | undefined): Variant[] {
+/** What isn't a list of uses is none. */
+function readVariants(text: RecordFields[string] | undefined, most: number, now: number): Variant[] {
   const pairs: unknown = parseJson(String(text))
   if (!Array.isArray(pairs)) return []
-  return pairs.flatMap((pair: unknown) => {
-    const [id, lastUsedAt] = Array.isArray(pair) ? (pair as unknown[]) : []
-    return typeof id === 'string' && typeof lastUsedAt === 'number' ? [{ id, lastUsedAt }] : []
+  const variants = pairs.flatMap((pair: unknown) => {
+    const [id, at] = Array.isArray(pair) ? (pair as unknown[]) : []
+    const lastUsedAt = pastTime(at, now)
+    return typeof id === 'string' && lastUsedAt !== undefined ? [{ id, lastUsedAt }] : []
   })
+  return variants.slice(0, most)
 }

@@ -52,11 +52,11 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
 
   async function read(name: RecordName, waitUntil: number): Promise<ReadRecord> {
     const [stored, storedConnection] = await readAll([name, connectionRecordName(name.group)], waitUntil)
-    const connection = storedConnection && readConnectionRecord(storedConnection)
+    const connection = storedConnection && readConnectionRecord(storedConnection, now())
     return {
       name,
       version: stored?.version,
-      record: asOfGeneration(readTokenRecord(stored?.fields ?? {}), connection?.generation),
+      record: asOfGeneration(readTokenRecord(stored?.fields ?? {}, now()), connection?.generation),
       ...(stored?.dueAt !== undefined && { dueAt: stored.dueAt }),
       ...(connection && { connection }),
     }
@@ -74,7 +74,7 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
   ): Promise<readonly (ConnectionRecord | undefined)[]> {
     const found: (ConnectionRecord | undefined)[] = []
     for (const some of batchesOf(names.map(connectionRecordName), recordsInOneRead))
-      for (const stored of await readAll(some, waitUntil)) found.push(stored && readConnectionRecord(stored))
+      for (const stored of await readAll(some, waitUntil)) found.push(stored && readConnectionRecord(stored, now()))
     return found
   }
 
@@ -125,7 +125,7 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
   ): Promise<ConnectionRecord | typeof lostRace> {
     const next = writeConnectionRecord(state, randomId(), now())
     const isWritten = await writeOne(connectionRecordName(name), next, before?.version, waitUntil)
-    return isWritten ? readConnectionRecord(next) : lostRace
+    return isWritten ? readConnectionRecord(next, now()) : lostRace
   }
 
   /**

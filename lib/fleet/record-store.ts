@@ -43,10 +43,13 @@ export class RecordStoreError extends TokenwellError {
   readonly code = 'record_store'
   /** It asks to wait, and has done nothing: no outage. */
   readonly isThrottled: boolean
+  /** It does not take what was to be written, be it too large or for want of room, and has done nothing: no outage either. */
+  readonly isNotTaken: boolean
 
-  constructor(message: string, { isThrottled = false } = {}) {
+  constructor(message: string, { isThrottled = false, isNotTaken = false } = {}) {
     super(message)
     this.isThrottled = isThrottled
+    this.isNotTaken = isNotTaken
   }
 }
 

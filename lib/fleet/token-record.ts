@@ -1,4 +1,5 @@
-import { type ConnectionState, warmUntil } from './connection-record.ts'
+import { endWithin, pastTime } from './believable.ts'
+import { type ConnectionState, readGeneration, warmUntil } from './connection-record.ts'
 import type { RecordFields } from './record-store.ts'
 
 /** What the fleet knows under one token key. Times are milliseconds since the epoch. */
@@ -31,34 +32,46 @@ export interface TokenRecord {
 }
 
 const texts = ['sealedToken', 'nextSealedToken', 'leaseOwner', 'failure', 'failedFingerprint'] as const
-const times = [
-  'refreshAt',
-  'expiresAt',
-  'generation',
-  'nextRefreshAt',
-  'nextExpiresAt',
-  'nextGeneration',
-  'leaseUntil',
-  'rejectedAt',
-  'refreshRequestedAt',
-  'failedAt',
-  'coolDownUntil',
-  'retryAt',
-] as const
 
 /** Contenders wait that much longer than the holder has, since their clocks may differ. */
 export const leaseGraceMilliseconds = 1_000
 /** How long a record stays when nothing in it counts any more. */
 export const spareMilliseconds = 3_600_000
 
-/** Of fields that somebody else has written, those that are as they should be. */
-export function readTokenRecord(fields: RecordFields): TokenRecord {
-  const right = Object.entries(fields).filter(([name, value]) =>
-    typeof value === 'number'
-      ? (times as readonly string[]).includes(name)
-      : (texts as readonly string[]).includes(name),
-  )
-  return Object.fromEntries(right)
+/** No function runs for longer, and a lease ends with the attempt that it is for. */
+const longestLeaseMilliseconds = 60_000
+/** No cool-down lasts longer, whatever a server asks for. */
+const longestCoolDownMilliseconds = 5 * 60_000
+/** No token lives longer. */
+const longestLifetimeMilliseconds = 10 * 365 * 86_400_000
+
+/** Of fields that somebody else has written, by another clock, those that are as they should be. */
+export function readTokenRecord(fields: RecordFields, now: number): TokenRecord {
+  const known = texts.map((name) => [name, typeof fields[name] === 'string' ? fields[name] : undefined])
+  const read = {
+    ...Object.fromEntries(known),
+    ...readTimes(fields, now),
+    generation: readGeneration(fields['generation'], now),
+    nextGeneration: readGeneration(fields['nextGeneration'], now),
+  }
+  return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined))
+}
+
+function readTimes(fields: RecordFields, now: number): { readonly [Name in keyof TokenRecord]: number | undefined } {
+  const past = (name: keyof TokenRecord) => pastTime(fields[name], now)
+  const within = (name: keyof TokenRecord, milliseconds: number) => endWithin(fields[name], now, milliseconds)
+  return {
+    refreshAt: within('refreshAt', longestLifetimeMilliseconds),
+    expiresAt: within('expiresAt', longestLifetimeMilliseconds),
+    nextRefreshAt: within('nextRefreshAt', longestLifetimeMilliseconds),
+    nextExpiresAt: within('nextExpiresAt', longestLifetimeMilliseconds),
+    leaseUntil: within('leaseUntil', longestLeaseMilliseconds),
+    rejectedAt: past('rejectedAt'),
+    refreshRequestedAt: past('refreshRequestedAt'),
+    failedAt: past('failedAt'),
+    coolDownUntil: within('coolDownUntil', longestCoolDownMilliseconds),
+    retryAt: within('retryAt', longestCoolDownMilliseconds),
+  }
 }
 
 export function isLeased({ leaseUntil = -Infinity }: TokenRecord, now: number): boolean {

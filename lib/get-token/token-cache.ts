@@ -1,7 +1,8 @@
+import { isIssuedAhead } from '../access-token/lifetime.ts'
 import type { RepeatableRequest, Token, TokenKey } from '../access-token/token.ts'
 import { lostRace } from '../base/compare-and-set.ts'
 import { isJsonObject, parseJson } from '../base/decoding.ts'
-import { type CircuitBreaker, unlessUnavailable } from '../fleet/circuit-breaker.ts'
+import { CacheUnavailableError, type CircuitBreaker, unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import { withoutUse, withUse } from '../fleet/connection-record.ts'
 import type { FleetRecords, ReadRecord } from '../fleet/fleet-records.ts'
 import { createLease, type Lease, leaseMilliseconds } from '../fleet/lease.ts'
@@ -87,15 +88,25 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     }
   }
 
+  /** Undefined where it is of another generation, was dropped, or has times that can't be believed. */
+  function activeIn(sealed: SharedToken | undefined, read: ReadRecord): SharedToken | undefined {
+    const token = ofActiveGeneration(sealed, read)
+    if (!token || !isIssuedAhead(token, now())) return token
+    const seconds = Math.ceil((token.issuedAt - now()) / 1000)
+    const reason = `its times are ${seconds} s ahead: the clock of this process, or of another one, is wrong`
+    log({ event: 'cached_token_unreadable', connection: read.name.group, reason })
+    return undefined
+  }
+
   async function activeToken(read: ReadRecord, waitUntil: number): Promise<SharedToken | undefined> {
-    return ofActiveGeneration(await openSeal(read, waitUntil), read)
+    return activeIn(await openSeal(read, waitUntil), read)
   }
 
   /** One round trip. */
   async function lookAt(name: RecordName, waitUntil: number): Promise<Look> {
     const read = await records.read(name, waitUntil)
     const sealed = await openSeal(read, waitUntil)
-    const [token, failure] = [ofActiveGeneration(sealed, read), failureIn(read, now())]
+    const [token, failure] = [activeIn(sealed, read), failureIn(read, now())]
     return {
       ...(token && { token }),
       ...(sealed?.asked && { asked: sealed.asked }),
@@ -189,7 +200,14 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     const until = isUse ? Math.min(lease.waitUntil, now() + storingMilliseconds) : lease.waitUntil
     // A token that never comes takes no place among those that are kept warm; where noting its use fails the next hit does it.
     if (isUse && asked) await unlessUnavailable(() => lease.noteUse(until), undefined)
-    return await unlessUnavailable(() => storeFenced(lease, shared, until), unshared)
+    try {
+      return await storeFenced(lease, shared, until)
+    } catch (error) {
+      if (!(error instanceof CacheUnavailableError)) throw error
+      // Where the store did not take the token, the others need not wait for it.
+      await unlessUnavailable(() => lease.release(now()), undefined)
+      return unshared
+    }
   }
 
   /**
@@ -249,7 +267,7 @@ function ofActiveGeneration(
   const { generation, refreshAt } = record
   if (!sealed || generation === undefined) return undefined
   if (generation !== connection?.generation || generation !== sealed.generation) return undefined
-  return { ...sealed, refreshAt: refreshAt ?? sealed.refreshAt }
+  return { ...sealed, refreshAt: Math.min(refreshAt ?? sealed.refreshAt, sealed.usableUntil) }
 }
 
 function failureIn({ record, connection }: ReadRecord, now: number): SharedFailure | undefined {

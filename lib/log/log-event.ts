@@ -163,6 +163,12 @@ export const logEvents = {
     metrics: () => ({ CacheBudgetExceeded: 1 }),
     sentence: (event) => `the shared cache is passed over: ${event.reason} (${event.milliseconds} ms)`,
   }),
+  /** The store does not take one record, be it too large or for want of room: what it holds is not shared. */
+  record_not_taken: row<{ readonly reason: string }>({
+    level: 'warn',
+    metrics: () => ({ RecordsNotTaken: 1 }),
+    sentence: (event) => `not shared: ${event.reason}`,
+  }),
   /** The shared cache holds something that is no token: a miss. */
   cached_token_unreadable: row<OfConnection & { readonly reason: string }>({
     level: 'warn',

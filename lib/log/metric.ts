@@ -27,6 +27,8 @@ export const metricUnits = {
   /** Hourly looks at everything that came to their end. */
   Reconciliations: 'Count',
   CacheBudgetExceeded: 'Count',
+  /** The store did not take a record: a token that every instance asks for by itself. */
+  RecordsNotTaken: 'Count',
   ReloadsFailed: 'Count',
   /** Tokens of one run of the schedule: renewed, not renewed, and left to the next run for want of time. */
   WarmRenewed: 'Count',

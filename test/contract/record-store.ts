@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { type TestContext, test } from 'node:test'
 import type { RecordFields, RecordName, RecordStore, StoredRecord } from '../../lib/fleet/record-store.ts'
+import { RecordStoreError } from '../../lib/fleet/record-store.ts'
 
 let made = 0
 
@@ -153,6 +154,24 @@ export function testRecordStoreContract(
     await store.write(recordName, second, first.version)
     assert.deepEqual(await store.read([recordName]), [second])
   })
+
+  promise(
+    'a record that is not taken is said to be none, what was there stays, and every other is taken',
+    async (store) => {
+      const [recordName, first, huge] = [someRecordName(), someRecord(), someRecord({ text: 'x'.repeat(1_000_000) })]
+      await store.write(recordName, first, undefined)
+      const outcome = await store.write(recordName, huge, first.version).catch((error: unknown) => error)
+      if (outcome !== true) {
+        assert.ok(outcome instanceof RecordStoreError, String(outcome))
+        assert.deepEqual([outcome.isNotTaken, outcome.isThrottled], [true, false], outcome.message)
+        assert.match(outcome.message, new RegExp(`record of ${recordName.group}`))
+      }
+      assert.deepEqual(await store.read([recordName]), [outcome === true ? huge : first])
+      const last = someRecord()
+      assert.equal(await store.write(recordName, last, outcome === true ? huge.version : first.version), true)
+      assert.equal(await store.write(someRecordName(), someRecord(), undefined), true)
+    },
+  )
 
   if (isAtomic)
     promise('of twenty who write over the same version at the same time one succeeds', async (store, openAnother) => {

@@ -39,7 +39,7 @@ export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbReco
 
   async function attempt<Answer>(
     call: (client: DynamoDBClient, options: SendOptions) => Promise<Answer>,
-    of: 'records' | 'index' = 'records',
+    of: FailedCall['of'] = 'records',
   ): Promise<Answer> {
     // The SDK repeats nothing: a write whose first answer was lost would fail its own condition.
     client ??= new DynamoDBClient({ maxAttempts: 1, requestHandler: awsTls })
@@ -70,7 +70,10 @@ export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbReco
         Item: createItem(name, record),
         ...(expected === undefined ? ifAbsent : ifVersion(expected)),
       })
-      return await attempt((of, options) => of.send(command, options).then(() => true, falseIfConditionFailed))
+      return await attempt(
+        (of, options) => of.send(command, options).then(() => true, falseIfConditionFailed),
+        `record of ${name.group}`,
+      )
     },
     async due(until, limit) {
       const due = await attempt((of, options) => {
@@ -226,9 +229,13 @@ export function readRecord({
 /** DynamoDB's own, beside those that any service has: none of them has done anything. */
 const contended = ['ReplicatedWriteConflictException', 'ThrottlingError', 'TransactionConflictException']
 
+/** What DynamoDB calls an item that it can't hold. The keys of the table are not its fault: a read came before, and had an answer. */
+const notTaken = ['RequestEntityTooLargeException', 'SerializationException', 'ValidationException']
+
 export interface FailedCall {
   readonly tableName: string
-  readonly of: 'records' | 'index'
+  /** What was read, or the one record that was to be written. */
+  readonly of: 'records' | 'index' | `record of ${string}`
 }
 
 const keys = 'its key is name (S), those of its index due are dueShard (S) and dueAt (N)'
@@ -247,15 +254,20 @@ export function describeDynamodbFailure(error: unknown, { tableName, of }: Faile
   const [failure, reason] = [classifyAwsFailure(error), reasonOfAwsFailure(error)]
   if (failure === 'throttled' || contended.includes(reason)) return throttledError(tableName)
   const table = `The DynamoDB table ${tableName}`
+  const read = of === 'index' ? 'index' : 'records'
+  if (read !== of && failure === undefined && notTaken.includes(reason))
+    return new RecordStoreError(`${table} does not take a ${of} (${reason}): is it larger than 400 KB?`, {
+      isNotTaken: true,
+    })
   switch (failure) {
     case 'missing':
       return new RecordStoreError(`${table} does not exist in this account and region: create it, ${keys}.`)
     case 'denied':
-      return new RecordStoreError(`${table} is refused (${reason}): allow ${rights[of]}, and the use of its key.`)
+      return new RecordStoreError(`${table} is refused (${reason}): allow ${rights[read]}, and the use of its key.`)
     case 'unreachable':
       return new RecordStoreError(`${table} did not answer in time, or can't be reached (${reason}).`)
     case undefined:
-      return new RecordStoreError(`${table} does not take the request (${reason}): ${doubts[of]}?`)
+      return new RecordStoreError(`${table} does not take the request (${reason}): ${doubts[read]}?`)
   }
 }
 

@@ -208,9 +208,10 @@ export function describeValkeyFailure(error: unknown, { host, port }: ValkeyServ
 /** A reply's first word is its code; what follows may repeat what was sent. */
 function describeReply(message: string, server: string): RecordStoreError {
   const [code = ''] = /^[A-Z]+/.exec(message) ?? []
-  const isThrottled = passing.includes(code)
+  const [isThrottled, isNotTaken] = [passing.includes(code), code === 'OOM']
   return new RecordStoreError(`${server} ${advice[code] ?? `answers with an error (${code || 'no code'}).`}`, {
     isThrottled,
+    isNotTaken,
   })
 }
 

@@ -55,7 +55,7 @@ export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: 
       return await Promise.race([current.opened.then(command), timeUp])
     } catch (error) {
       const failure = describeValkeyFailure(error, server)
-      if (!failure.isThrottled || !current.isOpen) forget(current)
+      if (!(failure.isThrottled || failure.isNotTaken) || !current.isOpen) forget(current)
       // The far end may have closed an idle connection while the function was frozen.
       if (mayRepeat && wasOpen && isConnectionLost(error)) return call(command, { timeUp })
       throw failure

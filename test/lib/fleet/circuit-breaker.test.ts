@@ -36,6 +36,17 @@ test("an instance's first call has 2 s, to the millisecond", async () => {
   assert.deepEqual(events, [{ event: 'cache_passed_over', reason: 'no answer within 2000 ms', milliseconds: 2_000 }])
 })
 
+test('a record that is not taken is no outage: the next call is made, and a line says which one it was', async () => {
+  const { spend, events } = theBreaker()
+  const reason = 'the table does not take a record of conn'
+  for (let count = 0; count < 2; count++) {
+    const refused = spend(() => Promise.reject(new RecordStoreError(reason, { isNotTaken: true })))
+    await assert.rejects(refused, (error) => error instanceof CacheUnavailableError && error.message === reason)
+    assert.equal(await spend(fine), 'fine')
+  }
+  assert.deepEqual(events, Array(2).fill({ event: 'record_not_taken', reason }))
+})
+
 test('a call on a used connection has the budget, to the millisecond', async () => {
   const { spend, spendOn, time } = theBreaker()
   await spend(fine)

@@ -27,7 +27,7 @@ const cold: ConnectionState = { generation: now, fingerprint: 'f', variants: [] 
 const warm: ConnectionState = { ...cold, warming }
 
 function readBack(state: ConnectionState) {
-  const { version, ...read } = readConnectionRecord(writeConnectionRecord(state, 'v', now))
+  const { version, ...read } = readConnectionRecord(writeConnectionRecord(state, 'v', now), now)
   assert.equal(version, 'v')
   return read
 }
@@ -52,14 +52,12 @@ test('what is known of a connection is read back as it was written', () => {
 test('what somebody else has written in place of uses is none', () => {
   const { fields, ...record } = writeConnectionRecord(used(warm, ['token#a', now]), 'v', now)
   for (const variants of ['', 'null', '{}', '7', '[1, null, "a", ["a"], [1, 2], ["a", "b"]]']) {
-    const read = readConnectionRecord({ ...record, fields: { ...fields, variants } })
+    const read = readConnectionRecord({ ...record, fields: { ...fields, variants } }, now)
     assert.deepEqual(read.variants, [], variants)
   }
   for (const member of ['idleMilliseconds', 'maximumVariants', 'maximumConcurrency', 'authorizationServer']) {
-    const read = readConnectionRecord({
-      ...record,
-      fields: { ...fields, [member]: member === 'authorizationServer' ? 1 : 'x' },
-    })
+    const wrong = member === 'authorizationServer' ? 1 : 'x'
+    const read = readConnectionRecord({ ...record, fields: { ...fields, [member]: wrong } }, now)
     assert.equal(read.warming, undefined, member)
   }
 })

@@ -30,15 +30,15 @@ function aConnection(variants: readonly Variant[]): ConnectionState {
 }
 
 test('of a record everything is read that this version writes', () => {
-  assert.deepEqual(readTokenRecord({ ...whole }), whole)
+  assert.deepEqual(readTokenRecord({ ...whole }, 10), whole)
 })
 
 test('fields of others, and those of another type, are dropped', () => {
   const foreign = { warmAt: 5, note: 'text', constructor: 'x', toString: 1 }
-  assert.deepEqual(readTokenRecord({ ...whole, ...foreign }), whole)
+  assert.deepEqual(readTokenRecord({ ...whole, ...foreign }, 10), whole)
   const turned = Object.entries(whole).map(([name, value]) => [name, typeof value === 'number' ? String(value) : 1])
-  assert.deepEqual(readTokenRecord(Object.fromEntries(turned)), {})
-  assert.deepEqual(readTokenRecord({}), {})
+  assert.deepEqual(readTokenRecord(Object.fromEntries(turned), 10), {})
+  assert.deepEqual(readTokenRecord({}, 10), {})
 })
 
 test('what is taken out of a record is all that belongs to it, and nothing else', () => {

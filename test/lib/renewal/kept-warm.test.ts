@@ -14,7 +14,7 @@ const isWrong = ({ form }: { readonly form: URLSearchParams }) => form.get('audi
 
 async function variantsOf({ caller }: FleetWithEventBus) {
   const [record] = await caller.store.read([connectionRecordName('conn')])
-  return record ? readConnectionRecord(record).variants : []
+  return record ? readConnectionRecord(record, caller.time.now()).variants : []
 }
 
 test('what never came takes no place among those that are kept warm, however often it is asked for', async () => {

@@ -35,7 +35,7 @@ async function theWarm(endpoint: VirtualEndpoint = () => virtualToken(), options
 
 async function recordOf({ caller }: FleetWithEventBus): Promise<ConnectionRecord> {
   const [record] = await caller.store.read([connectionRecordName('conn')])
-  return readConnectionRecord(record ?? assert.fail('there is a record'))
+  return readConnectionRecord(record ?? assert.fail('there is a record'), caller.time.now())
 }
 
 for (const cacheLatency of [0, 5])

@@ -59,6 +59,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   previous_key_tried: true,
   reload_failed: true,
   cache_passed_over: true,
+  record_not_taken: true,
   cached_token_unreadable: true,
   renewal_failed: true,
   event_not_raised: true,

@@ -8,6 +8,11 @@ export interface FaultInjectingStore extends RecordStore {
   readonly counts: { reads: number; writes: number }
 }
 
+/** As a store does that can't hold the record. */
+export function isNotTaken(reason: string): never {
+  throw new RecordStoreError(reason, { isNotTaken: true })
+}
+
 export function createFaultInjectingStore(): FaultInjectingStore {
   const records = memoryRecords({ maximumRecords: 1_000 })
   const store: FaultInjectingStore = {

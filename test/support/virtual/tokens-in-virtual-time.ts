@@ -45,6 +45,8 @@ export interface TokensInVirtualTime {
 export interface TokensInVirtualTimeOptions {
   readonly connection?: Connection
   readonly latency?: number
+  /** By how much the clock of this process is ahead of the fleet's; it may change. */
+  readonly clock?: { aheadMilliseconds: number }
   readonly random?: () => number
   /** Of a look into the shared cache: what is read was there when the look began. */
   readonly cacheLatency?: number
@@ -70,7 +72,9 @@ export function createTokensInVirtualTime(
   const { connection = plainConnection, latency = 50, random = () => 0.5, cacheLatency = 0, fleet } = options
   const { memoryMaximumSeconds = Infinity, secrets = thePassword, signers = theSigners, bus } = options
   const time = fleet?.time ?? createVirtualTime()
-  const { now, pause } = time
+  const { clock = { aheadMilliseconds: 0 } } = options
+  const { pause } = time
+  const now = () => time.now() + clock.aheadMilliseconds
   const requests: VirtualRequest[] = []
   const events: LogEvent[] = []
   const records = options.store ?? fleet?.store ?? memoryRecords({ maximumRecords: 1_000 })

@@ -147,10 +147,26 @@ test('a table that is not there is named', async (t) => {
   await allFail(openStore(), /^The DynamoDB table records does not exist/)
 })
 
-test('a table with another key is told', async (t) => {
+test('a table with another key is told by the read that comes before each write', async (t) => {
   const { proxy } = await startTable(t, tableName)
   proxy.answerAll(awsError(400, 'com.amazon.coral.validate#ValidationException'))
-  await allFail(openStore(), /table records does not take .* \(ValidationException\)/)
+  const store = openStore()
+  for (const names of [[someRecordName()], [someRecordName(), someRecordName()]])
+    await fails(store.read(names), /table records does not take the request \(ValidationException\): is its key name/)
+})
+
+test('an item that DynamoDB can not hold is the fault of that record, by whichever name', async (t) => {
+  const { proxy } = await startTable(t, tableName)
+  const store = openStore()
+  for (const name of ['ValidationException', 'SerializationException', 'RequestEntityTooLargeException']) {
+    proxy.answerAll(awsError(400, `com.amazon.coral.validate#${name}`))
+    await assert.rejects(store.write(someRecordName({ group: 'conn' }), someRecord(), undefined), (error) => {
+      assert.ok(error instanceof RecordStoreError)
+      assert.deepEqual([error.isNotTaken, error.isThrottled], [true, false])
+      assert.match(error.message, new RegExp(`table records does not take a record of conn \\(${name}\\)`))
+      return true
+    })
+  }
 })
 
 test('a right that is missing is told', async (t) => {

@@ -51,13 +51,17 @@ const keyOf = ({ group, id }: RecordName) => `tokenwell:test:{${group}}:${id}`
 const writeOne = (store: RecordStore) => store.write(someRecordName(), someRecord(), undefined)
 const readOne = (store: RecordStore) => store.read([someRecordName()])
 
-async function fails(call: Promise<unknown>, message: RegExp, { isThrottled = false } = {}): Promise<void> {
+async function fails(
+  call: Promise<unknown>,
+  message: RegExp,
+  { isThrottled = false, isNotTaken = false } = {},
+): Promise<void> {
   const startedAt = performance.now()
   await assert.rejects(call, (error) => {
     assert.ok(error instanceof RecordStoreError, inspect(error))
     assert.match(error.message, message)
     assert.doesNotMatch(inspect(error, { depth: 10, showHidden: true }), /the-(other-)?password|the text|token#/)
-    assert.equal(error.isThrottled, isThrottled)
+    assert.deepEqual([error.isThrottled, error.isNotTaken], [isThrottled, isNotTaken])
     return true
   })
   assert.ok(performance.now() - startedAt < inTimeMilliseconds)
@@ -398,12 +402,14 @@ testWithServer('a server that is busy with a script asks to wait, and the connec
   assert.equal(proxy.connections(), 1)
 })
 
-testWithServer('a server without memory left is told', async (t, server) => {
+testWithServer('a server without memory left takes nothing, and is read all the same', async (t, server) => {
   const client = openClient(t, server)
-  await client.config('SET', 'maxmemory', '1')
-  const store = openStore(server)
-  await fails(writeOne(store), /has no memory left \(OOM\)/)
+  const { proxy, store } = await startBehindProxy(t, server)
   await readOne(store)
+  await client.config('SET', 'maxmemory', '1')
+  await fails(writeOne(store), /has no memory left \(OOM\)/, { isNotTaken: true })
+  await readOne(store)
+  assert.equal(proxy.connections(), 1)
 })
 
 testWithServer('an idle connection keeps no process alive', async (_t, server) => {
