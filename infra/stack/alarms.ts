@@ -87,6 +87,12 @@ function alarmsOfTokens(own: StackMetrics['own']): AlarmsByName {
       periods: 2,
       meaning: 'The shared cache fails or is slow: each instance asks for tokens of its own meanwhile.',
     },
+    RecordsNotAuthentic: {
+      metric: own.recordsNotAuthentic,
+      threshold: 1,
+      meaning:
+        'Somebody without the keys of the cache has written to it, or its naming key was changed. Find out who may write to the table.',
+    },
     RecordsNotTaken: {
       metric: own.recordsNotTaken,
       threshold: 1,

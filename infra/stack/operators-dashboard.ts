@@ -22,7 +22,12 @@ export class OperatorsDashboard extends Dashboard {
     )
     this.addWidgets(
       graph('Without a token', [own.tokenRequestsRefused, own.tokenRequestsFailed, own.requestsFailed]),
-      graph('Going on without', [own.cacheBudgetExceeded, own.recordsNotTaken, own.reloadsFailed]),
+      graph('Going on without', [
+        own.cacheBudgetExceeded,
+        own.recordsNotTaken,
+        own.recordsNotAuthentic,
+        own.reloadsFailed,
+      ]),
       graph('API', [api.requests, api.clientErrors, api.serverErrors], [api.slowLatency]),
     )
     this.addWidgets(

@@ -53,6 +53,7 @@ function createOwnMetrics(stage: string) {
     tokenRequestsRefused: own('TokenRequestsRefused'),
     tokenRequestsFailed: own('TokenRequestsFailed'),
     cacheBudgetExceeded: own('CacheBudgetExceeded'),
+    recordsNotAuthentic: own('RecordsNotAuthentic'),
     recordsNotTaken: own('RecordsNotTaken'),
     requestsFailed: own('RequestsFailed'),
     reloadsFailed: own('ReloadsFailed'),

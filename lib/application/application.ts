@@ -7,6 +7,7 @@ import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { ConnectionFilter } from '../configuration/inspect-elements.ts'
 import type { EventBus } from '../events/event-bus.ts'
+import { createAuthenticRecords, type EarlierRecords } from '../fleet/authentic-records.ts'
 import { type CircuitBreaker, createCircuitBreaker } from '../fleet/circuit-breaker.ts'
 import { createClearing } from '../fleet/clearing.ts'
 import { createCoolDownRegistry } from '../fleet/cool-downs.ts'
@@ -70,6 +71,7 @@ export interface Ports extends StorePorts {
   readonly signers: SignerCache
   readonly tokenEndpoint: TokenEndpoint
   readonly sealing: Sealing
+  readonly earlierRecords: EarlierRecords
   /** For one call to the store, while somebody waits. */
   readonly budgetMilliseconds: number
   readonly memory: TokenMemory
@@ -177,11 +179,13 @@ function createTokens(ports: Ports, { rejections, fromFleet }: ReturnType<typeof
 
 /** The other tiers of a token, and what they stand on. */
 function createTiers(ports: Ports) {
-  const { connections, secrets, signers, tokenEndpoint, store, sealing, budgetMilliseconds } = ports
+  const { connections, secrets, signers, tokenEndpoint, sealing, earlierRecords, budgetMilliseconds } = ports
   const { memory, events, now, random, randomId, pause, log } = ports
 
   // What the fleet shares.
   const breaker = createCircuitBreaker({ budgetMilliseconds, now, random, pause, log })
+  // But for what is published, which others read who don't have the keys of the cache.
+  const store = createAuthenticRecords({ store: ports.store, sealing, earlierRecords, log })
   const records = createFleetRecords({ store, breaker, now, randomId })
   const secretsVersion = createSecretsVersion({ store, breaker, now, randomId })
   const clearing = createClearing({ store, breaker, now, randomId })

@@ -1,4 +1,5 @@
 import { type Deployment, secretPrefix } from '../configuration/deployment.ts'
+import type { EarlierRecords } from '../fleet/authentic-records.ts'
 import type { ElementsPlace, EventsPlace } from './open-adapters.ts'
 import type { DeadLettersPlace } from './open-dead-letters.ts'
 import type { PublicationKeyPlace } from './open-publication-key.ts'
@@ -13,6 +14,7 @@ export interface Environment {
   readonly elements: ElementsPlace
   readonly secrets: SecretsPlace
   readonly cache: CacheSettings
+  readonly earlierRecords: EarlierRecords
   /** How long a token is handed out from memory before the shared cache is asked about it. */
   readonly memoryMaximumSeconds: number
   readonly events: EventsPlace
@@ -63,6 +65,13 @@ export function readEnvironment(variables: Variables): Environment {
     deadLettersForm,
     noDeadLetters,
   )
+  const earlierForm = '0.1 while a deployment of that version is upgraded, or left out'
+  const earlierRecords = reader.read(
+    'TOKENWELL_READ_RECORDS_OF',
+    (value) => readEarlierRecords(value),
+    earlierForm,
+    noEarlierRecords,
+  )
   const publicationKey = reader.read(
     'TOKENWELL_PUBLICATION_KEY',
     (value) => readPublicationKey(value),
@@ -75,7 +84,7 @@ export function readEnvironment(variables: Variables): Environment {
   const secretName = TOKENWELL_CACHE_SECRET || `${secretPrefix({ stage })}cache`
   return {
     deployment: { stage, publicUrl, isLambda },
-    ...{ elements, secrets, memoryMaximumSeconds, events, deadLetters, publicationKey },
+    ...{ elements, secrets, earlierRecords, memoryMaximumSeconds, events, deadLetters, publicationKey },
     cache: { place, secretName, budgetMilliseconds },
     ...(TOKENWELL_CONNECTIONS_CLAIM && { connectionsClaim: TOKENWELL_CONNECTIONS_CLAIM }),
   }
@@ -106,6 +115,7 @@ const nowhere: ElementsPlace = { kind: 'parameter_store' }
 const none: SecretsPlace = { kind: 'secrets_manager' }
 const inMemory: CachePlace = { kind: 'memory' }
 const nobody: EventsPlace = { kind: 'none' }
+const noEarlierRecords: EarlierRecords = 'none'
 const noDeadLetters: DeadLettersPlace = { kind: 'none' }
 const noPublicationKey: PublicationKeyPlace = { kind: 'none' }
 
@@ -134,6 +144,11 @@ function readCache(value: string): CachePlace | undefined {
   if (/^(valkey|redis)s?:\/\//.test(value)) return { kind: 'valkey', url: value }
   const tableName = /^dynamodb:([A-Za-z0-9_.-]{3,255})$/.exec(value)?.[1]
   return tableName === undefined ? undefined : { kind: 'dynamodb', tableName }
+}
+
+function readEarlierRecords(value: string): EarlierRecords | undefined {
+  if (value === '') return noEarlierRecords
+  return value === '0.1' ? value : undefined
 }
 
 function readEvents(value: string): EventsPlace | undefined {

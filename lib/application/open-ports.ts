@@ -1,4 +1,5 @@
 import { createConnectionCache } from '../configuration/connection-cache.ts'
+import { createFingerprints } from '../fleet/fingerprints.ts'
 import { createTokenMemory } from '../get-token/token-memory.ts'
 import { createSignerCache } from '../signing/signer-cache.ts'
 import type { Ports } from './application.ts'
@@ -15,10 +16,11 @@ export function openPorts(environment: Environment): Ports {
   const storePorts = openStorePorts(environment)
   const { secrets, now, randomId, pause, log } = storePorts
   const elements = openElements(places.elements, stage)
+  const fingerprints = createFingerprints(storePorts)
   return {
     ...storePorts,
     elements,
-    connections: createConnectionCache({ elements, deployment, now, pause, log }),
+    connections: createConnectionCache({ elements, deployment, fingerprints, now, pause, log }),
     secretRotation: openSecretRotation(places.secrets, stage),
     signers: createSignerCache(secrets, now),
     tokenEndpoint: openTokenEndpoint(secrets, now),

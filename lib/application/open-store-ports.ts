@@ -9,7 +9,8 @@ import { openPublicationKey } from './open-publication-key.ts'
 import { openSecrets, openSharedCache } from './open-store.ts'
 
 /** Opens what it takes to use the shared records, and to log. */
-export function openStorePorts({ deployment, secrets: place, cache, publicationKey }: Environment) {
+export function openStorePorts(environment: Environment) {
+  const { deployment, secrets: place, cache, publicationKey, earlierRecords } = environment
   const { stage } = deployment
   const now = createSteadyClock()
   const secretStore = openSecrets(place, stage)
@@ -21,6 +22,7 @@ export function openStorePorts({ deployment, secrets: place, cache, publicationK
     secrets,
     ...openSharedCache(cache, secrets, stage),
     publicationKey: openPublicationKey(publicationKey),
+    earlierRecords,
     budgetMilliseconds: cache.budgetMilliseconds,
     now,
     random: Math.random,

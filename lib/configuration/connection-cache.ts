@@ -1,7 +1,7 @@
 import { createSingleFlight } from '../base/single-flight.ts'
 import { inTime, type Pause } from '../base/time.ts'
 import type { Log } from '../log/log-event.ts'
-import { type Connection, disabledFingerprint, fingerprintOf } from './connection.ts'
+import { type Connection, disabledFingerprint } from './connection.ts'
 import type { Deployment } from './deployment.ts'
 import { type ElementStore, ElementStoreError } from './element-store.ts'
 import { ConfigurationError, ConnectionDisabledError } from './finding.ts'
@@ -16,13 +16,30 @@ const longestReading = { withCachedMilliseconds: 3_000, otherwiseMilliseconds: 1
 /** Longest wait for a stop that may be there, before a token that is at hand. */
 const longestLookMilliseconds = 1_000
 
+/** How a fleet names the elements of a connection in what it shares. */
+export interface Fingerprints {
+  /** The same elements in each form in which a version of Tokenwell writes them. The first one is that of this deployment. */
+  formsOf(connection: Connection): readonly [string, ...string[]]
+}
+
 /** A connection with the fingerprint of its elements. */
 export interface KnownConnection {
   readonly connection: Connection
   readonly fingerprint: string
+  /** The same elements as other versions write them. */
+  readonly otherFingerprints?: readonly string[]
 }
 
-interface Entry extends KnownConnection {
+/** Whether these are the elements of that fingerprint, whichever version wrote it. */
+export function isFingerprintOf(
+  { fingerprint: own, otherFingerprints = [] }: Pick<KnownConnection, 'fingerprint' | 'otherFingerprints'>,
+  fingerprint: string,
+): boolean {
+  return own === fingerprint || otherFingerprints.includes(fingerprint)
+}
+
+interface Entry {
+  readonly connection: Connection
   readonly readAgainAt: number
 }
 
@@ -32,12 +49,14 @@ export type ConnectionCache = ReturnType<typeof createConnectionCache>
 export function createConnectionCache({
   elements,
   deployment,
+  fingerprints,
   now,
   pause,
   log,
 }: {
   readonly elements: ElementStore
   readonly deployment: Deployment
+  readonly fingerprints: Fingerprints
   readonly now: () => number
   readonly pause: Pause
   readonly log: Log
@@ -59,7 +78,7 @@ export function createConnectionCache({
   async function get(name: string, fingerprint?: string): Promise<KnownConnection> {
     if (isKnownAsDisabled(name, fingerprint)) throw new ConnectionDisabledError(name)
     const cached = cachedFor(name, fingerprint)
-    if (cached && now() < cached.readAgainAt) return cached
+    if (cached && now() < cached.readAgainAt) return known(cached)
     const { withCachedMilliseconds, otherwiseMilliseconds } = longestReading
     try {
       return await readInTime(name, cached ? withCachedMilliseconds : otherwiseMilliseconds)
@@ -73,9 +92,15 @@ export function createConnectionCache({
     const startedAt = now()
     const connection = await resolve(name)
     log({ event: 'connection_resolved', connection: name, milliseconds: now() - startedAt })
-    const entry = { connection, fingerprint: fingerprintOf(connection), readAgainAt: now() + maximumAgeMilliseconds }
+    const entry = { connection, readAgainAt: now() + maximumAgeMilliseconds }
     entries.set(name, entry)
-    return entry
+    return known(entry)
+  }
+
+  /** Not kept: its form is another one once the keys of the cache have been read. */
+  function known({ connection }: Entry): KnownConnection {
+    const [fingerprint, ...otherFingerprints] = fingerprints.formsOf(connection)
+    return { connection, fingerprint, otherFingerprints }
   }
 
   async function resolve(name: string): Promise<Connection> {
@@ -123,7 +148,8 @@ export function createConnectionCache({
   /** The cached connection, however old; undefined if there is none with this fingerprint. */
   function cachedFor(name: string, fingerprint?: string): Entry | undefined {
     const entry = entries.get(name)
-    return fingerprint === undefined || entry?.fingerprint === fingerprint ? entry : undefined
+    if (!entry || fingerprint === undefined) return entry
+    return isFingerprintOf(known(entry), fingerprint) ? entry : undefined
   }
 
   /** A reading that is late goes on, for later callers. */
@@ -146,7 +172,7 @@ export function createConnectionCache({
     if (!lastGood) throw error
     log({ event: 'reload_failed', connection: name, code: error.code, reason: error.message })
     entries.set(name, { ...lastGood, readAgainAt: now() + pauseMilliseconds })
-    return lastGood
+    return known(lastGood)
   }
 
   return { get, readAgain, has, isDisabled }

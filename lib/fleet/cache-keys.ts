@@ -7,6 +7,10 @@ import { KeyStoreError } from '../signing/signing-key.ts'
 export interface CacheKeys {
   /** Names records. It stays when the others rotate, or every token would be looked for under another name. */
   readonly namingKey: KeyObject
+  /** Authenticates records. Derived from the naming key, which stays as long as the records do. */
+  readonly recordKey: KeyObject
+  /** Makes fingerprints of elements, which stand in records. Derived as well. */
+  readonly fingerprintKey: KeyObject
   /** By `kid`. The first one encrypts, all open. */
   readonly encryptionKeys: ReadonlyMap<string, Uint8Array>
 }
@@ -41,7 +45,16 @@ export function readCacheKeys(location: string, secret: Secret): CacheKeys {
   if (byKid.size < keys.length) throw new KeyStoreError(location, 'holds encryptionKeys that share a kid.')
   const derivedName = namingKey === undefined ? derivedKey(usableSeed, 'naming key') : undefined
   const name = derivedName ?? readKey(location, 'namingKey', namingKey)
-  return { namingKey: createSecretKey(name), encryptionKeys: byKid }
+  return { ...keysOfNamingKey(name), encryptionKeys: byKid }
+}
+
+/** The naming key, and what is derived from it, each for one purpose. */
+export function keysOfNamingKey(namingKey: Uint8Array): Omit<CacheKeys, 'encryptionKeys'> {
+  return {
+    namingKey: createSecretKey(namingKey),
+    recordKey: createSecretKey(derivedKeyOf(namingKey, 'record key')),
+    fingerprintKey: createSecretKey(derivedKeyOf(namingKey, 'fingerprint key')),
+  }
 }
 
 /** Undefined where there is no seed. */
@@ -53,8 +66,12 @@ function readSeed(location: string, seed: unknown): string | undefined {
 }
 
 function derivedKey(seed: string | undefined, purpose: string): Uint8Array | undefined {
-  if (seed === undefined) return undefined
-  return new Uint8Array(hkdfSync('sha256', seed, '', `tokenwell cache: ${purpose}`, keyBytes))
+  return seed === undefined ? undefined : derivedKeyOf(seed, purpose)
+}
+
+/** By HKDF (RFC 5869). */
+function derivedKeyOf(from: string | Uint8Array, purpose: string): Uint8Array {
+  return new Uint8Array(hkdfSync('sha256', from, '', `tokenwell cache: ${purpose}`, keyBytes))
 }
 
 function readObject(location: string, secret: Secret): JsonObject {

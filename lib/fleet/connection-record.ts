@@ -1,11 +1,14 @@
 import { parseJson } from '../base/decoding.ts'
 import { disabledFingerprint, type Warming } from '../configuration/connection.ts'
+import { isFingerprintOf } from '../configuration/connection-cache.ts'
 import { pastTime, wholeNumberWithin } from './believable.ts'
 import type { RecordFields, StoredRecord } from './record-store.ts'
 
 /** What the fleet knows of a connection as a whole. */
 export interface ConnectionRecord extends ConnectionState {
   readonly version: string
+  /** An earlier version has written it: it is to be written again. */
+  readonly isEarlier?: true
 }
 
 export interface ConnectionState {
@@ -48,6 +51,8 @@ export interface Variant {
 /** The elements of a connection as they are now. */
 export interface ElementsRevision {
   readonly fingerprint: string
+  /** The same elements as other versions write them. */
+  readonly otherFingerprints?: readonly string[]
   readonly warming?: WarmingPlan
 }
 
@@ -63,20 +68,26 @@ const usesNotedShare = 0.25
 /** These elements are active: as a new generation where they would issue other tokens, as the staged one where they were staged. */
 export function activated(
   before: ConnectionState | undefined,
-  { fingerprint, warming }: ElementsRevision,
+  elements: ElementsRevision,
   now: number,
 ): ConnectionState {
+  const { fingerprint, warming } = elements
   const { variants = [], staged, clearedAt } = before ?? {}
   const common = { fingerprint, variants, ...(warming && { warming }), ...(clearedAt !== undefined && { clearedAt }) }
-  if (before?.fingerprint === fingerprint)
+  if (before && isFingerprintOf(elements, before.fingerprint))
     return { ...common, generation: before.generation, ...(staged && { staged }) }
-  return { ...common, generation: staged?.fingerprint === fingerprint ? staged.generation : newGeneration(before, now) }
+  const wasStaged = staged && isFingerprintOf(elements, staged.fingerprint)
+  return { ...common, generation: wasStaged ? staged.generation : newGeneration(before, now) }
 }
 
 /** Elements under which tokens are obtained in advance. The active ones end what was staged before. */
-export function withStaged<State extends ConnectionState>(before: State, fingerprint: string, now: number): State {
-  const isKnown = (before.staged ?? before).fingerprint === fingerprint
-  return isKnown ? before : { ...before, staged: { fingerprint, generation: newGeneration(before, now) } }
+export function withStaged<State extends ConnectionState>(
+  before: State,
+  elements: ElementsRevision,
+  now: number,
+): State {
+  if (isFingerprintOf(elements, (before.staged ?? before).fingerprint)) return before
+  return { ...before, staged: { fingerprint: elements.fingerprint, generation: newGeneration(before, now) } }
 }
 
 /** All its tokens answer for nothing any more, nor do those that were obtained in advance. */
@@ -155,7 +166,7 @@ export function readGeneration(value: unknown, now: number): number | undefined 
 const nothingKnown = { generation: 0, fingerprint: '', variants: [] } as const
 
 /** Somebody else may have written it, by another clock: what can't be is left out, and without a generation all of it. */
-export function readConnectionRecord({ version, fields }: StoredRecord, now: number): ConnectionRecord {
+export function readConnectionRecord({ version, fields, isEarlier }: StoredRecord, now: number): ConnectionRecord {
   const generation = readGeneration(fields['generation'], now)
   const { fingerprint } = fields
   if (generation === undefined || typeof fingerprint !== 'string') return { version, ...nothingKnown }
@@ -168,6 +179,7 @@ export function readConnectionRecord({ version, fields }: StoredRecord, now: num
     ...(warming && { warming }),
     ...(staged && { staged }),
     ...(clearedAt !== undefined && { clearedAt }),
+    ...(isEarlier && { isEarlier }),
   }
 }
 

@@ -20,6 +20,8 @@ export interface ReadRecord {
   /** From when on it is listed as due. */
   readonly dueAt?: number
   readonly connection?: ConnectionRecord
+  /** An earlier version has written it: it is to be written again. */
+  readonly isEarlier?: true
 }
 
 /**
@@ -59,6 +61,7 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
       record: asOfGeneration(readTokenRecord(stored?.fields ?? {}, now()), connection?.generation),
       ...(stored?.dueAt !== undefined && { dueAt: stored.dueAt }),
       ...(connection && { connection }),
+      ...(stored?.isEarlier && { isEarlier: true }),
     }
   }
 
@@ -143,7 +146,7 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
     let before = known
     const amended = await compareAndSet(mostTries, async () => {
       const state = change(before)
-      if (!state || isSameState(before, state)) return before
+      if (!state || (isSameState(before, state) && !before?.isEarlier)) return before
       const after = await writeConnection(name, before, state, waitUntil)
       if (after !== lostRace) return after
       before = (await readConnections([name], waitUntil))[0]

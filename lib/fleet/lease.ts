@@ -1,3 +1,4 @@
+import { isFingerprintOf } from '../configuration/connection-cache.ts'
 import type { Secret } from '../secret/secret.ts'
 import { unlessUnavailable } from './circuit-breaker.ts'
 import { activated, type ElementsRevision, withUse } from './connection-record.ts'
@@ -128,7 +129,10 @@ export function createLease(
           name.group,
           connection,
           (before) => {
-            isOvertaken = before !== undefined && ![takenUnder, elements.fingerprint].includes(before.fingerprint)
+            isOvertaken =
+              before !== undefined &&
+              before.fingerprint !== takenUnder &&
+              !isFingerprintOf(elements, before.fingerprint)
             return isOvertaken ? undefined : activated(before, elements, now())
           },
           waitUntil,

@@ -33,9 +33,11 @@ export interface StoredRecord {
   /** Milliseconds since the epoch. From then on `due` lists it, until a write says otherwise; never where it is absent. */
   readonly dueAt?: number
   readonly fields: RecordFields
+  /** An earlier version has written it, without a MAC: its next use writes it again. No store sets this. */
+  readonly isEarlier?: true
 }
 
-/** Names are letters; `name`, `version`, `removableFrom`, `ttl`, `dueAt` and `dueShard` are the stores' own. */
+/** Names are letters; `name`, `version`, `removableFrom`, `ttl`, `dueAt` and `dueShard` are the stores' own, `mac` is the fleet's. */
 export type RecordFields = Readonly<Record<string, string | number>>
 
 /** The store did not do it, or it isn't known whether it did. Never says what the record holds. */

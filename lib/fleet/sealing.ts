@@ -1,14 +1,20 @@
-import { createHmac, createSecretKey, type KeyObject } from 'node:crypto'
+import { createHmac, type KeyObject, timingSafeEqual } from 'node:crypto'
 import { CompactEncrypt, compactDecrypt, decodeProtectedHeader } from 'jose'
 import { Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
-import { type CacheKeys, readCacheKeys } from './cache-keys.ts'
+import { type CacheKeys, keysOfNamingKey, readCacheKeys } from './cache-keys.ts'
 import { type RecordName, recordNameText } from './record-store.ts'
 
 /** How names and tokens are kept from whoever reads the shared cache. Errors of the cache's secret pass through. */
 export interface Sealing {
   /** The same for the same text always; from it nobody can tell the text, nor test a guess. */
   digest(text: string): Promise<string>
+  /** The MAC of a record, as text. */
+  authenticate(record: string): Promise<string>
+  /** Whether it is the MAC of that record. */
+  verify(record: string, mac: string): Promise<boolean>
+  /** The MAC of what tells elements apart. Undefined as long as no keys have been read: then nothing is shared either. */
+  fingerprint(text: string): string | undefined
   /** For that record alone. */
   seal(name: RecordName, text: Secret): Promise<string>
   /** @throws {UnreadableTokenError} */
@@ -17,7 +23,7 @@ export interface Sealing {
 
 /**
  * By the keys of a secret: HMAC-SHA-256, and compact JWE (RFC 7516) with `dir` and A256GCM, whose protected header binds it
- * to its record. A token sealed by a key that isn't known makes the secret be read again.
+ * to its record. A token sealed by a key that isn't known makes the secret be read again, as does a MAC that is wrong.
  */
 export function createSealing(secrets: SecretCache, secretName: string): Sealing {
   let keys: CacheKeys | undefined
@@ -42,6 +48,18 @@ export function createSealing(secrets: SecretCache, secretName: string): Sealing
     async digest(text) {
       return hmac((keys ?? (await readKeys())).namingKey, text)
     },
+    async authenticate(record) {
+      return hmac((keys ?? (await readKeys())).recordKey, record)
+    },
+    async verify(record, mac) {
+      if (isMac((keys ?? (await readKeys())).recordKey, record, mac)) return true
+      // There may be another naming key since, which this process doesn't know yet.
+      if (await secrets.refresh(secretName)) await readKeys()
+      return isMac((keys ?? (await readKeys())).recordKey, record, mac)
+    },
+    fingerprint(text) {
+      return keys && hmac(keys.fingerprintKey, text)
+    },
     async seal(name, text) {
       const { encryptionKeys } = keys ?? (await readKeys())
       // Nobody waits for it: a new key is as good from the next token on, and no hit is late because the secret is.
@@ -64,10 +82,19 @@ export function createSealing(secrets: SecretCache, secretName: string): Sealing
 
 /** For a cache that never leaves this process. */
 export function withoutSealing(namingKey: Uint8Array): Sealing {
-  const key = createSecretKey(namingKey)
+  const keys = keysOfNamingKey(namingKey)
   return {
     async digest(text) {
-      return hmac(key, text)
+      return hmac(keys.namingKey, text)
+    },
+    async authenticate(record) {
+      return hmac(keys.recordKey, record)
+    },
+    async verify(record, mac) {
+      return isMac(keys.recordKey, record, mac)
+    },
+    fingerprint(text) {
+      return hmac(keys.fingerprintKey, text)
     },
     async seal(_name, text) {
       return text.reveal()
@@ -80,6 +107,11 @@ export function withoutSealing(namingKey: Uint8Array): Sealing {
 
 function hmac(key: KeyObject, text: string): string {
   return createHmac('sha256', key).update(text).digest('base64url')
+}
+
+function isMac(key: KeyObject, text: string, mac: string): boolean {
+  const [right, given] = [Buffer.from(hmac(key, text)), Buffer.from(mac)]
+  return right.length === given.length && timingSafeEqual(right, given)
 }
 
 function readHeader(sealed: string): Readonly<Record<string, unknown>> {

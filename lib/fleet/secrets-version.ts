@@ -1,5 +1,5 @@
 import { type CircuitBreaker, unlessUnavailable } from './circuit-breaker.ts'
-import { type RecordStore, secretsVersionRecordName } from './record-store.ts'
+import { type RecordStore, type StoredRecord, secretsVersionRecordName } from './record-store.ts'
 import { spareMilliseconds } from './token-record.ts'
 
 /** One version for all secrets of a stage: it changes when a secret does, so that every process reads its secrets again. */
@@ -17,9 +17,9 @@ const keptMilliseconds = 24 * spareMilliseconds
 const neverChanged = ''
 
 export function createSecretsVersion({ store, breaker, now, randomId }: SecretsVersionDependencies) {
-  async function readVersion(waitUntil: number): Promise<string | undefined> {
+  async function readMark(waitUntil: number): Promise<StoredRecord | undefined> {
     const [record] = await breaker.call('records', () => store.read([secretsVersionRecordName]), waitUntil)
-    return record?.version
+    return record
   }
 
   return {
@@ -28,15 +28,21 @@ export function createSecretsVersion({ store, breaker, now, randomId }: SecretsV
      * @throws {CacheUnavailableError}
      */
     async change(waitUntil: number): Promise<void> {
-      const before = await readVersion(waitUntil)
-      const next = { version: randomId(), removableFrom: now() + keptMilliseconds, fields: {} }
+      const before = await readMark(waitUntil)
+      const next = { version: randomId(), removableFrom: now() + keptMilliseconds, fields: { changedAt: now() } }
       // Where another process was faster, the version has changed.
-      await breaker.call('records', () => store.write(secretsVersionRecordName, next, before), waitUntil)
+      await breaker.call('records', () => store.write(secretsVersionRecordName, next, before?.version), waitUntil)
     },
 
     /** The version now; undefined while the shared cache can't be asked. */
     async read(): Promise<string | undefined> {
-      return await unlessUnavailable(async () => (await readVersion(now())) ?? neverChanged, undefined)
+      return await unlessUnavailable(async () => versionOf(await readMark(now())), undefined)
     },
   }
+}
+
+/** A mark that is not authentic has no fields, and moves nothing. */
+function versionOf(mark: StoredRecord | undefined): string {
+  const counts = mark?.fields['changedAt'] !== undefined || mark?.isEarlier
+  return counts ? (mark?.version ?? neverChanged) : neverChanged
 }

@@ -277,8 +277,9 @@ function renewalPause(error: TokenwellError): number {
 }
 
 /** What the fleet is told of the elements by which a token is asked for. */
-export function revisionOf({ connection, fingerprint }: KnownConnection): ElementsRevision {
+export function revisionOf({ connection, fingerprint, otherFingerprints = [] }: KnownConnection): ElementsRevision {
   const { warming, authorizationServer } = connection
   const { id, maximumConcurrency } = authorizationServer
-  return { fingerprint, ...(warming && { warming: { ...warming, authorizationServer: id, maximumConcurrency } }) }
+  const plan = warming && { ...warming, authorizationServer: id, maximumConcurrency }
+  return { fingerprint, otherFingerprints, ...(plan && { warming: plan }) }
 }

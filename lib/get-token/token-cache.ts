@@ -121,10 +121,11 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     return await lookAt(tokenRecordName(connection, digest), waitUntil)
   }
 
-  /** Lists it as due when it is; another process that has written it meanwhile has done so. */
+  /** Lists it as due when it is, and writes again what an earlier version wrote; another process that was faster has done so. */
   async function list(read: ReadRecord, waitUntil: number): Promise<void> {
     const { record, connection, name } = read
-    if (dueAt(record, connection, name.id) !== read.dueAt) await records.write(read, record, waitUntil)
+    const isListed = dueAt(record, connection, name.id) === read.dueAt
+    if (!isListed || read.isEarlier) await records.write(read, record, waitUntil)
   }
 
   /** Notes that the token is in use, so that it is kept warm; seldom: what was noted a short time ago costs nothing. */
@@ -132,7 +133,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     const { name, connection } = read
     if (!connection) return
     const used = withUse(connection, name.id, now())
-    if (used !== connection) {
+    if (used !== connection || connection.isEarlier) {
       const written = await records.writeConnection(name.group, connection, used, waitUntil)
       if (written === lostRace) return
     }

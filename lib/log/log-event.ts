@@ -169,6 +169,12 @@ export const logEvents = {
     metrics: () => ({ RecordsNotTaken: 1 }),
     sentence: (event) => `not shared: ${event.reason}`,
   }),
+  /** Nobody with the keys of the cache has written it so: it counts as empty, and the next write replaces it. */
+  record_not_authentic: row<{ readonly record: string }>({
+    level: 'warn',
+    metrics: () => ({ RecordsNotAuthentic: 1 }),
+    sentence: (event) => `the record ${event.record} has a wrong MAC, and counts as empty`,
+  }),
   /** The shared cache holds something that is no token: a miss. */
   cached_token_unreadable: row<OfConnection & { readonly reason: string }>({
     level: 'warn',

@@ -27,6 +27,8 @@ export const metricUnits = {
   /** Hourly looks at everything that came to their end. */
   Reconciliations: 'Count',
   CacheBudgetExceeded: 'Count',
+  /** A record of the shared cache has a wrong MAC. */
+  RecordsNotAuthentic: 'Count',
   /** The store did not take a record: a token that every instance asks for by itself. */
   RecordsNotTaken: 'Count',
   ReloadsFailed: 'Count',

@@ -1,6 +1,6 @@
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import type { Pause } from '../base/time.ts'
-import type { ConnectionCache, KnownConnection } from '../configuration/connection-cache.ts'
+import { type ConnectionCache, isFingerprintOf, type KnownConnection } from '../configuration/connection-cache.ts'
 import { ElementStoreError } from '../configuration/element-store.ts'
 import { ConnectionDisabledError, UnknownConnectionError } from '../configuration/finding.ts'
 import { CacheUnavailableError, retryWhileCacheUnavailable } from '../fleet/circuit-breaker.ts'
@@ -60,10 +60,10 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     // Nobody has asked for a token of it yet.
     if (!known) return []
     const { latest, revision: elements } = await readElements(name)
-    const staged = await amendUnchanged(known, deadline, (before) => withStaged(before, elements.fingerprint, now()))
+    const staged = await amendUnchanged(known, deadline, (before) => withStaged(before, elements, now()))
     if (staged === lostRace) return lostRace
 
-    const isChanged = latest !== undefined && latest.fingerprint !== known.fingerprint
+    const isChanged = latest !== undefined && !isFingerprintOf(latest, known.fingerprint)
     const renewals = isChanged ? await stager.stage(latest, staged, stageUntil) : new Map<string, Renewal>()
     if (isChanged && !(await isStill(latest))) return lostRace
     const active = await amendUnchanged(staged, deadline, (before) => activated(before, elements, now()))

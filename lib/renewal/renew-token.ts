@@ -4,7 +4,7 @@ import { InvalidRequestError } from '../admission/admit-request.ts'
 import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import { forEachAtMost } from '../base/semaphore.ts'
 import type { TokenwellError } from '../base/tokenwell-error.ts'
-import type { ConnectionCache } from '../configuration/connection-cache.ts'
+import { type ConnectionCache, isFingerprintOf } from '../configuration/connection-cache.ts'
 import { ConnectionDisabledError, UnknownConnectionError } from '../configuration/finding.ts'
 import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
 import { CacheUnavailableError } from '../fleet/circuit-breaker.ts'
@@ -146,7 +146,8 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
   async function isLeftToConnectionChange({ read: { name, connection } }: Look): Promise<boolean> {
     if (!events.isHeard || !connection) return false
     const latest = await latestRevision(name.group, connection.fingerprint)
-    return latest !== undefined && latest.fingerprint !== connection.fingerprint && reportChange(name.group, latest)
+    if (!latest || isFingerprintOf(latest, connection.fingerprint)) return false
+    return await reportChange(name.group, latest)
   }
 
   /** Undefined where whoever asks for the token meets the same error, and tells it. */

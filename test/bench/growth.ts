@@ -6,6 +6,7 @@ import type { ElementStore } from '../../lib/configuration/element-store.ts'
 import { readElement } from '../../lib/configuration/read-element.ts'
 import { exampleElements, type RawElements } from '../support/elements/elements.ts'
 import { someTokenMemory } from '../support/virtual/some-token.ts'
+import { plainFingerprints } from '../support/virtual/virtual-ports.ts'
 import type { FarEnd } from './far-end.ts'
 import { shown } from './picture.ts'
 import type { Report } from './report.ts'
@@ -93,7 +94,7 @@ async function createSet(t: CleanUp, farEnd: FarEnd, size: number) {
   const ports = {
     ...opened,
     elements,
-    connections: createConnectionCache({ elements, deployment, now, pause, log }),
+    connections: createConnectionCache({ elements, deployment, fingerprints: plainFingerprints, now, pause, log }),
     store: memoryRecords({ maximumRecords: 4 * size }),
     memory: someTokenMemory(size),
     // The spread of a run's first requests is time that nobody works.

@@ -770,7 +770,7 @@ function createFleet({ store, sealing }: { store: RecordStore; sealing: Sealing 
     async announce(fingerprint) {
       const [stored] = await store.read([connectionRecordName('conn')])
       const before = readConnectionRecord(stored ?? assert.fail('there is a connection'), clock.now)
-      const after = withStaged(before, fingerprint, clock.now)
+      const after = withStaged(before, { fingerprint }, clock.now)
       const version = randomBytes(16).toString('base64url')
       const record = writeConnectionRecord(after, version, clock.now)
       assert.equal(await store.write(connectionRecordName('conn'), record, before.version), true)

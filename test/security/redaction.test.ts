@@ -37,7 +37,7 @@ import { captureLog } from '../support/output/captured-log.ts'
 import { temporaryFolder } from '../support/process/temporary-folder.ts'
 import { setEnvironment } from '../support/process/this-process.ts'
 import { withDefaultPorts } from '../support/virtual/default-ports.ts'
-import { thePassword, theSigners } from '../support/virtual/virtual-ports.ts'
+import { plainFingerprints, thePassword, theSigners } from '../support/virtual/virtual-ports.ts'
 
 /*
  * Errors that aren't ours may hold anything: in their message, cause, stack and members. Whichever port throws them, nothing of
@@ -115,7 +115,10 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
   const deployment = localDeployment
   const secrets = breaking('secrets', thePassword)
   const all: Ports = withDefaultPorts({
-    connections: breaking('connections', createConnectionCache({ elements, deployment, now, pause: timerPause, log })),
+    connections: breaking(
+      'connections',
+      createConnectionCache({ elements, deployment, fingerprints: plainFingerprints, now, pause: timerPause, log }),
+    ),
     secrets,
     signers: breaking('signers', theSigners),
     tokenEndpoint: breaking('tokenEndpoint', {

@@ -56,6 +56,11 @@ test('of what was asked for, by whom and with what result nothing stands in any 
     all.some(({ name }) => name?.S?.startsWith('cool-downs/')),
     'cool-downs are among them',
   )
+  for (const field of ['fingerprint', 'failedFingerprint']) {
+    const fingerprints = all.flatMap(({ [field]: value }) => value?.S ?? [])
+    assert.ok(fingerprints.length > 0, field)
+    for (const each of fingerprints) assert.match(each, /^2:[A-Za-z0-9_-]{43}$/, 'elements are named by a MAC')
+  }
   const secrets = [...Object.values(asked), ...Object.values(user), ...tokens]
   assert.ok(tokens.length >= 3)
   const encoded = secrets.flatMap((secret) => [

@@ -12,6 +12,7 @@ const expected = {
   TokensAlarmsTokenRequestsFailed: [own('TokenRequestsFailed'), '>= 5 in 1'],
   TokensAlarmsApiCallsFailed: [own('ApiCallsFailed'), '>= 5 in 1'],
   TokensAlarmsCacheBudgetExceeded: [own('CacheBudgetExceeded'), '>= 3 in 2'],
+  TokensAlarmsRecordsNotAuthentic: [own('RecordsNotAuthentic'), '>= 1 in 1'],
   TokensAlarmsRecordsNotTaken: [own('RecordsNotTaken'), '>= 1 in 1'],
   TokensAlarmsReloadsFailed: [own('ReloadsFailed'), '>= 1 in 2'],
   TokensAlarmsWarmRunsMissing: [own('WarmRunDuration').replace('Sum', 'SampleCount'), '< 1 in 1, and silence'],

@@ -20,6 +20,7 @@ test('what a function is told: the public URL without a slash at its end, and th
     events: { kind: 'none' },
     deadLetters: { kind: 'none' },
     publicationKey: { kind: 'none' },
+    earlierRecords: 'none',
   })
 })
 

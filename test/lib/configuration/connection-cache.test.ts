@@ -16,12 +16,13 @@ import {
 import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { changeableElements } from '../../support/virtual/tokens-in-virtual-time.ts'
+import { plainFingerprints } from '../../support/virtual/virtual-ports.ts'
 
 test('a connection is resolved at its first use and kept, also for those who ask at the same moment', async (t) => {
   const { connections, events } = theConnections(await elementsFileOf(t, exampleElements(exampleIssuer)))
   const [first, second] = await Promise.all([connections.get('conn'), connections.get('conn')])
   assert.equal(first, second)
-  assert.equal(await connections.get('conn'), first)
+  assert.equal((await connections.get('conn')).connection, first?.connection)
   assert.deepEqual(events, [{ event: 'connection_resolved', connection: 'conn', milliseconds: 5 }])
 })
 
@@ -39,6 +40,7 @@ function theConnections(path: string) {
   const events: LogEvent[] = []
   let time = 0
   const connections = createConnectionCache({
+    fingerprints: plainFingerprints,
     elements: fileElements(path),
     deployment: localDeployment,
     now: () => (time += 5),
@@ -67,6 +69,7 @@ function changingConnections(first: RawElements = theFirst) {
   const clock = { now: 0 }
   const events: LogEvent[] = []
   const connections = createConnectionCache({
+    fingerprints: plainFingerprints,
     elements: {
       ...elements,
       async get(references) {

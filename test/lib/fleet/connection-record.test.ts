@@ -43,7 +43,7 @@ test('what is known of a connection is read back as it was written', () => {
     cold,
     warm,
     used(warm, ['token#a', now], ['token#b', now + 0.5]),
-    withStaged(warm, 'g', now),
+    withStaged(warm, { fingerprint: 'g' }, now),
     cleared(warm, now),
   ])
     assert.deepEqual(readBack(state), state)
@@ -83,10 +83,10 @@ test('a generation rises however the clock goes, and does not come again where t
 })
 
 test('elements that were announced are the generation that was said, and others are not', () => {
-  const state = withStaged(warm, 'g', now)
+  const state = withStaged(warm, { fingerprint: 'g' }, now)
   assert.deepEqual(state, { ...warm, staged: { generation: now + 1, fingerprint: 'g' } })
-  assert.equal(withStaged(state, 'g', now + hour), state, 'whoever says so')
-  assert.equal(withStaged(warm, 'f', now), warm, 'they are in force')
+  assert.equal(withStaged(state, { fingerprint: 'g' }, now + hour), state, 'whoever says so')
+  assert.equal(withStaged(warm, { fingerprint: 'f' }, now), warm, 'they are in force')
   assert.deepEqual(activated(state, { fingerprint: 'g', warming }, now + hour), {
     ...warm,
     generation: now + 1,
@@ -101,12 +101,12 @@ test('elements that were announced are the generation that was said, and others 
 })
 
 test('what was announced ends when other elements are, or the present ones again, and its number never comes', () => {
-  const first = withStaged(warm, 'g', now)
-  const other = withStaged(first, 'h', now)
+  const first = withStaged(warm, { fingerprint: 'g' }, now)
+  const other = withStaged(first, { fingerprint: 'h' }, now)
   assert.deepEqual(other.staged, { generation: now + 2, fingerprint: 'h' })
-  const back = withStaged(other, 'f', now)
-  assert.equal(withStaged(back, 'f', now), back)
-  const again = withStaged(back, 'g', now)
+  const back = withStaged(other, { fingerprint: 'f' }, now)
+  assert.equal(withStaged(back, { fingerprint: 'f' }, now), back)
+  const again = withStaged(back, { fingerprint: 'g' }, now)
   assert.deepEqual(again.staged, { generation: now + 4, fingerprint: 'g' })
   assert.equal(activated(back, { fingerprint: 'g', warming }, now).generation, now + 4)
   const emptied = cleared(first, now)

@@ -9,9 +9,18 @@ import {
   createBackgroundApplication,
   createPublicApplication,
 } from '../../../lib/application/application.ts'
-import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
-import { type RecordStore, readRecordName, recordNameText, type StoredRecord } from '../../../lib/fleet/record-store.ts'
-import { createSealing } from '../../../lib/fleet/sealing.ts'
+import { createConnectionCache, type Fingerprints } from '../../../lib/configuration/connection-cache.ts'
+import { createAuthenticRecords, type EarlierRecords } from '../../../lib/fleet/authentic-records.ts'
+import { createFingerprints } from '../../../lib/fleet/fingerprints.ts'
+import {
+  connectionRecordName,
+  type RecordStore,
+  readRecordName,
+  recordNameText,
+  type StoredRecord,
+} from '../../../lib/fleet/record-store.ts'
+import { createSealing, withoutSealing } from '../../../lib/fleet/sealing.ts'
+import { createSecretsVersion } from '../../../lib/fleet/secrets-version.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { PublicationRefusedError } from '../../../lib/key-lifecycle/publication-store.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
@@ -20,7 +29,7 @@ import { exampleIssuer, localDeployment } from '../../support/elements/element-s
 import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { withDefaultPorts } from '../../support/virtual/default-ports.ts'
 import { changeableElements } from '../../support/virtual/tokens-in-virtual-time.ts'
-import { thePassword, theSigners } from '../../support/virtual/virtual-ports.ts'
+import { plainFingerprints, thePassword, theSigners } from '../../support/virtual/virtual-ports.ts'
 
 /*
  * An instance of the version before and one of the next version share a cache. The records beside this file were written by
@@ -61,8 +70,15 @@ function elementsWith(oAuth: Record<string, unknown>): RawElements {
   }
 }
 
+interface ProcessOptions {
+  readonly store: RecordStore
+  readonly at: number
+  readonly earlierRecords?: EarlierRecords
+  readonly fingerprints?: Fingerprints
+}
+
 /** A process on a clock that only pauses move. A pause that can be called off is a time limit, and none is reached here. */
-function createProcess({ store, at }: { readonly store: RecordStore; readonly at: number }) {
+function createProcess({ store, at, earlierRecords = '0.1', ...options }: ProcessOptions) {
   let time = at
   let ids = 0
   const asked: string[] = []
@@ -82,9 +98,11 @@ function createProcess({ store, at }: { readonly store: RecordStore; readonly at
     },
   }
   const elements = changeableElements(elementsWith({}))
+  const sealing = createSealing({ ...thePassword, get: async () => cacheSecret }, 'tokenwell/cache')
+  const { fingerprints = createFingerprints({ sealing, earlierRecords }) } = options
   const ports = withDefaultPorts({
-    connections: createConnectionCache({ elements, deployment: localDeployment, now, pause, log() {} }),
-    sealing: createSealing({ ...thePassword, get: async () => cacheSecret }, 'tokenwell/cache'),
+    connections: createConnectionCache({ elements, deployment: localDeployment, fingerprints, now, pause, log() {} }),
+    ...{ sealing, earlierRecords },
     randomId: () => String(ids++).padStart(22, '0'),
     ...{ elements, store, tokenEndpoint, now, pause },
     ...{ secrets: thePassword, signers: theSigners, log() {} },
@@ -156,7 +174,8 @@ async function comparable(records: Records) {
   const sealing = createSealing({ ...thePassword, get: async () => cacheSecret }, 'tokenwell/cache')
   const entries = Object.entries(records).map(async ([name, { version, fields, ...record }]) => {
     assert.equal(version.length, 22)
-    const opened = Object.entries(fields).map(async ([field, value]): Promise<[string, unknown]> => {
+    const counted = Object.entries(fields).filter(([field]) => field !== 'mac' && field !== 'changedAt')
+    const opened = counted.map(async ([field, value]): Promise<[string, unknown]> => {
       if (field === 'leaseOwner') return [field, 'random']
       if (!/sealed/i.test(field)) return [field, value]
       const token = JSON.parse((await sealing.open(nameOf(name), String(value))).reveal())
@@ -171,7 +190,7 @@ function withoutCoolDowns<Each>(records: Readonly<Record<string, Each>>): Record
   return Object.fromEntries(Object.entries(records).filter(([name]) => !name.startsWith('cool-downs/')))
 }
 
-test('the same requests and events write the same records, field by field', async () => {
+test('while 0.1 is upgraded the same requests and events write the same records, field by field, and a MAC', async () => {
   const { whileStaged, atTheEnd, endedAt } = await replay()
   assert.equal(endedAt, recorded.endedAt)
   assert.deepEqual(
@@ -205,6 +224,86 @@ test('cool-downs of an earlier version had wider names: nobody waits for them', 
   const { application, asked } = createProcess({ store: await storeOf(recorded.atTheEnd), at: recorded.endedAt })
   await assert.rejects(application.getToken({ connection: 'refused' }))
   assert.deepEqual(asked, ['refused'])
+})
+
+test('what an earlier version found refused or out of order is not believed: each is asked for once more', async () => {
+  const { 'secrets/secrets#mark': _mark, ...records } = recorded.atTheEnd
+  const { application, asked } = createProcess({ store: await storeOf(records), at: recorded.endedAt })
+  for (const connection of ['refused', 'down']) await assert.rejects(application.getToken({ connection }))
+  assert.deepEqual([...new Set(asked)], ['refused', 'down'])
+})
+
+type Release = '0.1' | 'upgrading' | 'upgraded'
+
+/** A store as 0.1 uses it: it knows no MAC, and drops what it does not know when it writes. */
+function usedBy01(store: RecordStore): RecordStore {
+  const without = ({ fields: { mac: _mac, clearedAt: _cleared, ...fields }, ...record }: StoredRecord) => {
+    return { ...record, fields }
+  }
+  return {
+    read: async (names) => (await store.read(names)).map((record) => record && without(record)),
+    write: (name, record, expected) => store.write(name, without(record), expected),
+    due: (...question) => store.due(...question),
+  }
+}
+
+/** Instances of these releases ask, one after the other, each with nothing in memory. */
+async function ask(store: RecordStore, at: number, releases: readonly Release[]): Promise<readonly string[]> {
+  const sources: string[] = []
+  for (const release of releases) {
+    const own = release === '0.1' ? { store: usedBy01(store), fingerprints: plainFingerprints } : { store }
+    const earlierRecords = release === 'upgraded' ? 'none' : '0.1'
+    const { application } = createProcess({ ...own, at, earlierRecords })
+    for (const request of [{ connection: 'conn' }, { connection: 'conn', audience: 'other' }])
+      sources.push((await application.getToken(request)).source)
+  }
+  return sources
+}
+
+const minute = 60_000
+const fromCache = (count: number) => Array<string>(2 * count).fill('cache')
+
+test('an upgrade makes no token a miss: 0.1 beside the next version that reads its records, then that alone, then one that does not', async () => {
+  const store = memoryRecords({ maximumRecords: 100 })
+  const at = (minutes: number) => startedAt + minutes * minute
+  assert.deepEqual(await ask(store, at(0), ['0.1']), ['server', 'server'])
+  // Each notes a use when it is a quarter of an hour old: the records go to and fro between the two.
+  for (const minutes of [1, 2, 17, 18])
+    assert.deepEqual(await ask(store, at(minutes), ['upgrading', '0.1', 'upgrading', '0.1']), fromCache(4))
+  assert.deepEqual(await ask(store, at(33), ['0.1', 'upgrading']), fromCache(2))
+  assert.deepEqual(await ask(store, at(34), ['upgraded', 'upgrading', 'upgraded', 'upgrading']), fromCache(4))
+  assert.deepEqual(await ask(store, at(35), ['upgraded']), fromCache(1))
+  const [record] = await store.read([connectionRecordName('conn')])
+  assert.match(String(record?.fields['mac']), /^2:/)
+
+  // From the next token on the record has the form of the version that is there now, for the same elements.
+  assert.deepEqual(await ask(store, at(59.5), ['upgraded']), ['server', 'server'])
+  const [renewed] = await store.read([connectionRecordName('conn')])
+  assert.match(String(renewed?.fields['fingerprint']), /^2:[A-Za-z0-9_-]{43}$/)
+  assert.equal(renewed?.fields['generation'], record?.fields['generation'])
+})
+
+test('a version that is not told to read the records of 0.1 asks for each token once more', async () => {
+  const store = memoryRecords({ maximumRecords: 100 })
+  await ask(store, startedAt, ['0.1'])
+  assert.deepEqual(await ask(store, startedAt + minute, ['upgraded', 'upgraded']), [
+    'server',
+    'server',
+    ...fromCache(1),
+  ])
+})
+
+test('a secret that 0.1 has noted as changed is read again by the version that reads its records', async () => {
+  const marks = { 'secrets/secrets#mark': recorded.atTheEnd['secrets/secrets#mark'] ?? assert.fail('no mark') }
+  const versions = await Promise.all(
+    (['0.1', 'none'] as const).map(async (earlierRecords) => {
+      const sealing = withoutSealing(new Uint8Array(32))
+      const store = createAuthenticRecords({ store: await storeOf(marks), sealing, earlierRecords, log() {} })
+      const breaker = { call: <T>(_what: string, send: () => Promise<T>) => send() }
+      return await createSecretsVersion({ store, breaker, now: () => 1, randomId: () => 'v' }).read()
+    }),
+  )
+  assert.deepEqual(versions, [marks['secrets/secrets#mark'].version, ''])
 })
 
 test('a lease that an earlier version holds is waited for until it has run out', async () => {

@@ -19,6 +19,7 @@ import {
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'
 import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
+import { plainFingerprints } from '../../support/virtual/virtual-ports.ts'
 
 /*
  * Processes over one store, on one virtual clock. Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for
@@ -364,6 +365,7 @@ function createFleetOfReaders(size: number, endpoint: VirtualEndpoint) {
   const processes: TokensInVirtualTime[] = []
   for (const elements of stores) {
     const connections = createConnectionCache({
+      fingerprints: plainFingerprints,
       elements,
       deployment: localDeployment,
       now: () => processes[0]?.time.now() ?? 0,

@@ -21,6 +21,7 @@ import { startCallApiWithScriptedServers } from '../../support/functions/call-ap
 import { startIssueTokenByTestClock } from '../../support/functions/issue-token-by-test-clock.ts'
 import { captureLog } from '../../support/output/captured-log.ts'
 import { root } from '../../support/process/local-run.ts'
+import { createFaultInjectingStore, isNotTaken } from '../../support/virtual/fault-injecting-store.ts'
 import { createKeyRotation, rotatedSecretName } from '../../support/virtual/key-rotation.ts'
 import { createPublicationKey, putPublication } from '../../support/virtual/publications.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
@@ -29,7 +30,7 @@ import {
   virtualRefusal,
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'
-import { theSigner } from '../../support/virtual/virtual-ports.ts'
+import { plainFingerprints, theSigner } from '../../support/virtual/virtual-ports.ts'
 
 /* lib/log/README.md, held against what requests of every kind write. */
 
@@ -188,7 +189,15 @@ async function ofTheCache(): Promise<readonly LogEvent[]> {
     },
   })
   await spoilt.time.until(spoilt.get())
-  return [...alone.events, ...second.events, ...spoilt.events]
+  const full = createFaultInjectingStore()
+  full.before.write = () => isNotTaken('no room is left')
+  const unshared = createTokensInVirtualTime(() => virtualToken(), { store: full })
+  await unshared.time.until(unshared.get())
+  const ahead = createTokensInVirtualTime(() => virtualToken(), { fleet: first, clock: { aheadMilliseconds: 400_000 } })
+  await ahead.time.until(ahead.get())
+  const third = createTokensInVirtualTime(() => virtualToken(), { fleet: first })
+  await third.time.until(third.get())
+  return [alone, second, spoilt, unshared, ahead, third].flatMap(({ events }) => events)
 }
 
 async function ofReloads(t: TestContext): Promise<readonly LogEvent[]> {
@@ -196,6 +205,7 @@ async function ofReloads(t: TestContext): Promise<readonly LogEvent[]> {
   const events: LogEvent[] = []
   let [now, isDown] = [0, false]
   const connections = createConnectionCache({
+    fingerprints: plainFingerprints,
     elements: {
       ...elements,
       get: (references) =>

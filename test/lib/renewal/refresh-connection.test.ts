@@ -20,6 +20,7 @@ import {
 } from '../../support/virtual/fleet-with-event-bus.ts'
 import { changeableElements, virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 import type { VirtualEndpoint, VirtualRequest } from '../../support/virtual/virtual-ports.ts'
+import { plainFingerprints } from '../../support/virtual/virtual-ports.ts'
 
 const audiences = ['one', 'two', 'three']
 const scopeOf = ({ form }: VirtualRequest) => form.get('scope')
@@ -319,6 +320,7 @@ for (const [moment, isFrozenAt] of [
     const waking = Promise.withResolvers<void>()
     let calls = 0
     const connections = createConnectionCache({
+      fingerprints: plainFingerprints,
       elements: older,
       deployment: localDeployment,
       now: fleet.time.now,

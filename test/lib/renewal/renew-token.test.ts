@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
+import { authenticDefaultRecords } from '../../support/virtual/default-ports.ts'
 import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
 import {
   createFleetWithEventBus,
@@ -114,8 +115,9 @@ test('who loses the race for a lease that nobody holds looks again', async () =>
     ...isFine,
     async write(name, { fields }) {
       if (fields['leaseOwner'] === undefined || races++ > 0) return
-      const [there] = await store.read([name])
-      await store.write(name, { ...(there ?? assert.fail()), version: 'of somebody else' }, there?.version)
+      const records = authenticDefaultRecords(store)
+      const [there] = await records.read([name])
+      await records.write(name, { ...(there ?? assert.fail()), version: 'of somebody else' }, there?.version)
     },
   }
   fulfilled(await fleet.answer(requested))

@@ -15,6 +15,7 @@ import { type ElementChanges, exampleElements, type RawElements } from '../eleme
 import { applicationWithDefaults } from '../virtual/default-ports.ts'
 import { singleVersionSecrets } from '../virtual/secret-stores.ts'
 import { someTokenMemory } from '../virtual/some-token.ts'
+import { plainFingerprints } from '../virtual/virtual-ports.ts'
 import {
   type IssueTokenWithScriptedServer,
   type ScriptedAnswer,
@@ -87,7 +88,7 @@ export async function startIssueTokenByTestClock(
   const cachedSecrets = createSecretCache(secrets, now)
   const application = applicationWithDefaults({
     ...{ elements, deployment },
-    connections: createConnectionCache({ elements, deployment, now, pause, log }),
+    connections: createConnectionCache({ elements, deployment, fingerprints: plainFingerprints, now, pause, log }),
     signers: createSignerCache(cachedSecrets, now),
     secrets: cachedSecrets,
     tokenEndpoint: undiciTokenEndpoint(cachedSecrets, now),

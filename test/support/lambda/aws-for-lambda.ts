@@ -60,6 +60,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   reload_failed: true,
   cache_passed_over: true,
   record_not_taken: true,
+  record_not_authentic: true,
   cached_token_unreadable: true,
   renewal_failed: true,
   event_not_raised: true,

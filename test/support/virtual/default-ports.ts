@@ -2,6 +2,8 @@ import { randomBytes } from 'node:crypto'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createApplication, type Ports } from '../../../lib/application/application.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
+import { createAuthenticRecords } from '../../../lib/fleet/authentic-records.ts'
+import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
 import { localDeployment } from '../elements/element-store.ts'
 import { thePublicationKey } from './publications.ts'
@@ -18,6 +20,7 @@ export function withDefaultPorts(ports: Pick<Ports, Needed> & Partial<Ports>): P
     secretRotation: { open: () => Promise.reject(new Error('nothing is rotated here')) },
     store: memoryRecords({ maximumRecords: 1_000 }),
     sealing: withoutSealing(new Uint8Array(32)),
+    earlierRecords: 'none',
     budgetMilliseconds: 250,
     memory: someTokenMemory(1_000),
     memoryMaximumSeconds: Infinity,
@@ -27,6 +30,12 @@ export function withDefaultPorts(ports: Pick<Ports, Needed> & Partial<Ports>): P
     randomId: () => randomBytes(16).toString('base64url'),
     ...ports,
   }
+}
+
+/** As a process with those ports reads and writes: with MACs by the same key. */
+export function authenticDefaultRecords(store: RecordStore): RecordStore {
+  const sealing = withoutSealing(new Uint8Array(32))
+  return createAuthenticRecords({ store, sealing, earlierRecords: 'none', log() {} })
 }
 
 const noElements: ElementStore = { get: async () => [], ids: async () => [], findings: async () => [] }

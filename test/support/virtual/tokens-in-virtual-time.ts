@@ -6,7 +6,9 @@ import { type ConnectionCache, createConnectionCache } from '../../../lib/config
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { readElement } from '../../../lib/configuration/read-element.ts'
 import type { EventBus } from '../../../lib/events/event-bus.ts'
+import { createFingerprints } from '../../../lib/fleet/fingerprints.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
+import { withoutSealing } from '../../../lib/fleet/sealing.ts'
 import type { HandedOutToken } from '../../../lib/get-token/get-token.ts'
 import type { RejectionOutcome } from '../../../lib/get-token/reject-token.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
@@ -89,8 +91,9 @@ export function createTokensInVirtualTime(
   }
   const log = (event: LogEvent) => void events.push(event)
   const { elements = changeableElements({}) } = options
+  const fingerprints = createFingerprints({ sealing: withoutSealing(new Uint8Array(32)), earlierRecords: 'none' })
   const connections = options.elements
-    ? createConnectionCache({ elements, deployment: localDeployment, now, pause, log })
+    ? createConnectionCache({ elements, deployment: localDeployment, fingerprints, now, pause, log })
     : unchangingConnections(connection)
   const ports = () =>
     withDefaultPorts({

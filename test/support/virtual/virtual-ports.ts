@@ -1,6 +1,6 @@
 import { decodeJwt, UnsecuredJWT } from 'jose'
 import { type Connection, fingerprintOf } from '../../../lib/configuration/connection.ts'
-import type { ConnectionCache } from '../../../lib/configuration/connection-cache.ts'
+import type { ConnectionCache, Fingerprints } from '../../../lib/configuration/connection-cache.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { SecretCache } from '../../../lib/secret/secret-cache.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
@@ -60,6 +60,9 @@ export const thePassword: SecretCache = {
   readAllAgain() {},
   forget() {},
 }
+
+/** As where the keys of the cache can't be read. */
+export const plainFingerprints: Fingerprints = { formsOf: (connection) => [fingerprintOf(connection)] }
 
 export function unchangingConnections(connection: Connection): ConnectionCache {
   const known = { connection, fingerprint: fingerprintOf(connection) }

@@ -22,6 +22,7 @@ import {
 import { exampleElements, type RawElements } from '../../../support/elements/elements.ts'
 import { type AwsAnswer, type AwsProxy, awsError, startMotoBehindProxy } from '../../../support/servers/aws-proxy.ts'
 import type { Moto } from '../../../support/servers/moto.ts'
+import { plainFingerprints } from '../../../support/virtual/virtual-ports.ts'
 
 const location = 'tokenwell/local/key'
 
@@ -46,7 +47,8 @@ test('a connection costs one request a level, asks for its own elements alone, a
       keyStore: { anotherStore: { location } },
     })
     const pause = () => new Promise<void>(() => {})
-    const parts = { elements: store, deployment: localDeployment, now: () => 0, pause, log() {} }
+    const fingerprints = plainFingerprints
+    const parts = { elements: store, deployment: localDeployment, fingerprints, now: () => 0, pause, log() {} }
     const connections = createConnectionCache(parts)
     await connections.get('conn')
     assert.deepEqual(proxy.counts(), { GetParameters: 5 })
