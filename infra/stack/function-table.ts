@@ -30,6 +30,9 @@ import type { TokenTable } from './token-table.ts'
  * run are made from these rows. This file loads no code of the CDK, because the local run reads it, too.
  */
 
+/** The versions whose records are read while a deployment of theirs is upgraded. */
+export type EarlierVersion = '0.1'
+
 /** What the functions of one stage share. */
 export interface StageResources {
   readonly stack: Stack
@@ -45,6 +48,7 @@ export interface StageResources {
   readonly publicationKey: IKey
   readonly encryptionKey?: IKey
   readonly connectionsClaim?: string
+  readonly readRecordsOf?: EarlierVersion
 }
 
 /** Beyond it API Gateway answers 429. */
@@ -225,7 +229,7 @@ export function constructIdOf(id: FunctionId): string {
   return `${id.charAt(0).toUpperCase()}${id.slice(1)}`
 }
 
-function commonEnvironment({ stage, publicUrl, cachePlace, bus }: StageResources) {
+function commonEnvironment({ stage, publicUrl, cachePlace, bus, readRecordsOf }: StageResources) {
   return {
     TOKENWELL_STAGE: stage,
     TOKENWELL_PUBLIC_URL: publicUrl,
@@ -233,6 +237,7 @@ function commonEnvironment({ stage, publicUrl, cachePlace, bus }: StageResources
     TOKENWELL_SECRETS: 'secrets-manager',
     TOKENWELL_CACHE: cachePlace,
     TOKENWELL_EVENTS: `eventbridge:${bus.eventBusName}`,
+    ...(readRecordsOf && { TOKENWELL_READ_RECORDS_OF: readRecordsOf }),
   }
 }
 

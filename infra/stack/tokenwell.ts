@@ -9,7 +9,7 @@ import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { Alarms } from './alarms.ts'
 import { CacheSecret } from './cache-secret.ts'
 import { ElementParameters } from './element-parameters.ts'
-import { functionIds, functionTable, type StageResources, type Throttle } from './function-table.ts'
+import { type EarlierVersion, functionIds, functionTable, type StageResources, type Throttle } from './function-table.ts'
 import { HttpInterface, type JwtAuthorization, type ThrottleByFunction } from './http-interface.ts'
 import { type Network, withSecurityGroups } from './network.ts'
 import { OperatorsDashboard } from './operators-dashboard.ts'
@@ -62,6 +62,8 @@ export interface TokenwellProps extends LogSettings {
    * as an API takes, so that it leaves the rest of the account's concurrency to `issue-token`.
    */
   readonly reservedConcurrency?: ReservedConcurrency
+  /** While this deployment is upgraded from that version, and not afterwards: see `infra/README.md`. */
+  readonly readRecordsOf?: EarlierVersion
   /** By function. The default is 512 for each. */
   readonly memoryMegabytes?: MemoryMegabytes
 }
@@ -158,7 +160,7 @@ export class Tokenwell extends Construct implements IConnectable {
   }
 
   private createFunctions(props: TokenwellProps): StageFunctions {
-    const { stage, publicUrl, authorization, cache, network, encryptionKey, ...settings } = props
+    const { stage, publicUrl, authorization, cache, network, encryptionKey, readRecordsOf, ...settings } = props
     const resources: StageResources = {
       stack: Stack.of(this),
       stage,
@@ -171,6 +173,7 @@ export class Tokenwell extends Construct implements IConnectable {
       publicationKey: this.publicationKey,
       ...(encryptionKey && { encryptionKey }),
       ...(authorization && { connectionsClaim: authorization.connectionsClaim }),
+      ...(readRecordsOf && { readRecordsOf }),
     }
     return createStageFunctions(this, {
       ...settings,

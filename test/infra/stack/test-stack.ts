@@ -57,6 +57,7 @@ export function everyProperty(elsewhere: Stack): Props {
     encryptionKey: new Key(elsewhere, 'Key'),
     throttleByFunction: { 'call-api': { requestsPerSecond: 100, burst: 200 } },
     reservedConcurrency: { 'call-api': 400, 'refresh-token': 10 },
+    readRecordsOf: '0.1',
   }
 }
 

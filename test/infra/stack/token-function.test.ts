@@ -62,6 +62,15 @@ test('behind a JWT authorizer issue-token and call-api are told of its claim, an
   assert.deepEqual(claims, ['connections', 'connections', undefined, undefined, undefined, undefined])
 })
 
+test('while a deployment is upgraded its functions are told whose records to read, and otherwise none', (t) => {
+  const upgraded = createTestStack(t, { readRecordsOf: '0.1' }).stack
+  const { stack } = createTestStack(t)
+  for (const id of functionIds) {
+    assert.equal(readEnvironment(variablesOf(upgraded, id)).earlierRecords, '0.1')
+    assert.equal(variablesOf(stack, id)['TOKENWELL_READ_RECORDS_OF'], undefined)
+  }
+})
+
 test('refresh-token is told where dead letters go, and no other function', (t) => {
   const { stack } = createTestStack(t)
   const { deadLetters } = readEnvironment(variablesOf(stack, 'RefreshToken'))
