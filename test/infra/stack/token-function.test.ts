@@ -32,6 +32,7 @@ for (const id of functionIds) {
       },
       memoryMaximumSeconds: 30,
       events: { kind: 'eventbridge', busName: 'TokensEvents' },
+      earlierRecords: 'none',
     })
   })
 
