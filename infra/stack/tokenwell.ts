@@ -9,7 +9,13 @@ import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { Alarms } from './alarms.ts'
 import { CacheSecret } from './cache-secret.ts'
 import { ElementParameters } from './element-parameters.ts'
-import { type EarlierVersion, functionIds, functionTable, type StageResources, type Throttle } from './function-table.ts'
+import {
+  type EarlierVersion,
+  functionIds,
+  functionTable,
+  type StageResources,
+  type Throttle,
+} from './function-table.ts'
 import { HttpInterface, type JwtAuthorization, type ThrottleByFunction } from './http-interface.ts'
 import { type Network, withSecurityGroups } from './network.ts'
 import { OperatorsDashboard } from './operators-dashboard.ts'
