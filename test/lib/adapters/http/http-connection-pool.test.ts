@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { type TestContext, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
 import { buildConnector } from 'undici'
 import {
   createHttpConnectionPool,
@@ -107,6 +108,34 @@ test('a connection that the API has closed is used by nobody, idle or under way'
   assert.ok(next !== idle && next !== underWay)
   await call(next)
   assert.equal(idle.client.destroyed && underWay.client.destroyed, true)
+})
+
+test('a connection over which anything came while nobody used it is used by nobody, be it an empty line', async (t) => {
+  for (const isResting of [true, false])
+    for (const bytes of ['\r\n', '\n', 'H', 'HTTP/1.1 408 Request Timeout\r\n\r\n']) {
+      const { api, connections } = await theConnections(t)
+      const connection = await used(connections)
+      await connections.giveBack(connection)
+      if (!isResting) await setTimeout(40)
+      api.requests[0]?.socket.write(bytes)
+      if (!isResting) await setTimeout(40)
+      const next = await connections.take(longest)
+      assert.notEqual(next, connection, JSON.stringify(bytes))
+      assert.equal(connection.client.destroyed, true)
+      await call(next)
+    }
+})
+
+test('of several that wait the one that has rested is used, and a call waits for one that rests rather than open another', async (t) => {
+  const { api, connections } = await theConnections(t)
+  const [one, other] = [await connections.take(longest), await connections.take(longest)]
+  await Promise.all([call(one), call(other)])
+  await connections.giveBack(one)
+  await setTimeout(40)
+  await connections.giveBack(other)
+  assert.equal(await connections.take(longest), one)
+  assert.equal(await connections.take(longest), other)
+  assert.equal(api.connections(), 2)
 })
 
 test('a connection that is given up is closed at once', async (t) => {
