@@ -116,3 +116,20 @@ test('a token is due when it goes stale, if somebody has used it so lately that 
   ] as const)
     assert.equal(dueAt(record, of, id), undefined, why)
 })
+
+test('nothing is due that has no token, no time to count from, or a connection of which nothing is kept warm', () => {
+  const warm = aConnection([])
+  assert.equal(dueAt({}, warm, 'id'), undefined)
+  assert.equal(dueAt({ sealedToken: 'sealed' }, warm, 'id'), undefined)
+  assert.equal(dueAt({ sealedToken: 'sealed', coolDownUntil: 7 }, warm, 'id'), undefined)
+  assert.equal(dueAt(token, undefined, 'id'), undefined)
+})
+
+test('a record without a token keeps no field of one', () => {
+  assert.deepEqual(Object.keys(withoutToken({ leaseUntil: 4 }, { isRepeatable: true })), ['leaseUntil'])
+})
+
+test('a staged token without a generation counts in none, even where no generation is known', () => {
+  const { nextGeneration: _, ...withoutGeneration } = next
+  assert.deepEqual(asOfGeneration({ ...token, ...withoutGeneration }, undefined), { ...token, ...withoutGeneration })
+})
