@@ -76,6 +76,12 @@ export function queueUrl(id: string): string {
   return `https://sqs.eu-central-1.amazonaws.com/111122223333/${id}`
 }
 
+/** The functions of the table. The CDK has one of its own beside them, by which a deployment invokes `refresh-token`. */
+export function functionsOf(stack: Stack): Readonly<Record<string, Resource>> {
+  const all = Object.entries(resourcesOf(stack, 'AWS::Lambda::Function'))
+  return Object.fromEntries(all.filter(([id]) => !id.startsWith('AWSCDKTrigger')))
+}
+
 /** The one of that logical id. */
 export function resourceNamed(stack: Stack, type: string, id: string): Resource {
   const resources = resourcesOf(stack, type)

@@ -6,7 +6,7 @@ import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
 import { createHandler } from '../../../functions/call-api/handler.ts'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
 import { createHttpEvent } from '../../support/functions/load-function.ts'
-import { createTestStack, everyProperty, resourceOf, resourcesOf, theUrl } from './test-stack.ts'
+import { createTestStack, everyProperty, functionsOf, resourceOf, resourcesOf, theUrl } from './test-stack.ts'
 
 const api = 'arn:aws:execute-api:eu-central-1:111122223333:TokensHttpApi'
 
@@ -106,7 +106,7 @@ test('two stages stand side by side in one stack', async (t) => {
   const { Tokenwell } = await import('../../../infra/stack/tokenwell.ts')
   const { stack } = createTestStack(t)
   new Tokenwell(stack, 'Others', { stage: 'other', publicUrl: theUrl })
-  assert.equal(Object.keys(resourcesOf(stack, 'AWS::Lambda::Function')).length, 12)
+  assert.equal(Object.keys(functionsOf(stack)).length, 12)
 })
 
 test('with Valkey there is no table, and the functions get out to it and to HTTPS only', (t) => {
@@ -121,7 +121,7 @@ test('with Valkey there is no table, and the functions get out to it and to HTTP
     [6380, 6380, 'Elsewhere:ExportsOutputFnGetAttVpcCidrBlock'],
   ])
   assert.equal(Properties['SecurityGroupIngress'], undefined)
-  for (const { Properties } of Object.values(resourcesOf(stack, 'AWS::Lambda::Function'))) {
+  for (const { Properties } of Object.values(functionsOf(stack))) {
     const place = Properties['VpcConfig'] as Record<string, string[]>
     assert.deepEqual(place['SecurityGroupIds'], ['TokensSecurityGroup.GroupId'])
     assert.equal(place['SubnetIds']?.length, 2)
@@ -145,7 +145,7 @@ test('memory is given function by function', (t) => {
   const { stack } = createTestStack(t, {
     memoryMegabytes: { 'issue-token': 1024, 'call-api': 2048, 'refresh-token': 256 },
   })
-  const functions = Object.entries(resourcesOf(stack, 'AWS::Lambda::Function'))
+  const functions = Object.entries(functionsOf(stack))
   assert.deepEqual(Object.fromEntries(functions.map(([id, { Properties }]) => [id, Properties['MemorySize']])), {
     TokensIssueTokenFunction: 1024,
     TokensCallApiFunction: 2048,
