@@ -267,6 +267,7 @@ test('a secret is revealed only where it is used', () => {
     'lib/get-token/token-cache.ts',
     'lib/key-lifecycle/rotation-steps.ts',
     'lib/secret/secret.ts',
+    'lib/signing/secret-use.ts',
     'lib/signing/signer-cache.ts',
     'lib/signing/signing-secret.ts',
     'lib/token-endpoint/client-authentication.ts',

@@ -83,7 +83,7 @@ export function readEnvironment(variables: Variables): Environment {
   const { TOKENWELL_CACHE_SECRET, TOKENWELL_CONNECTIONS_CLAIM } = variables
   const secretName = TOKENWELL_CACHE_SECRET || `${secretPrefix({ stage })}cache`
   return {
-    deployment: { stage, publicUrl, isLambda },
+    deployment: { stage, publicUrl, isLambda, ...(TOKENWELL_CACHE_SECRET && { cacheSecret: secretName }) },
     ...{ elements, secrets, earlierRecords, memoryMaximumSeconds, events, deadLetters, publicationKey },
     cache: { place, secretName, budgetMilliseconds },
     ...(TOKENWELL_CONNECTIONS_CLAIM && { connectionsClaim: TOKENWELL_CONNECTIONS_CLAIM }),

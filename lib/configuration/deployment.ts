@@ -10,6 +10,8 @@ export interface Deployment {
   readonly stage: string
   /** Whether the functions run on Lambda, where nothing but Lambda listens on the loopback address. */
   readonly isLambda: boolean
+  /** The name of the secret that holds the cache's keys, where it is not `tokenwell/<stage>/cache`. */
+  readonly cacheSecret?: string
 }
 
 /** The name under which a deployment logs and counts. */
@@ -28,6 +30,11 @@ export function isNameOfSecret(name: string, prefix: string): boolean {
   return rest.split('/').every((part) => /^[A-Za-z0-9_+=.@-]+$/.test(part) && !/^\.+$/.test(part))
 }
 
+/** Whether it is of the cache, or of a key that Tokenwell makes: each has one use, and no element names it. */
+export function isReservedSecret(name: string, { cacheSecret }: Pick<Deployment, 'cacheSecret'> = {}): boolean {
+  return name === cacheSecret || /^tokenwell\/[^/]+\/(cache$|jwk\/)/.test(name)
+}
+
 /** The attributes that hold the name of a secret. */
 const secretNames = {
   keyStore: ['location'],
@@ -36,25 +43,26 @@ const secretNames = {
 } as const satisfies { [K in Kind]?: readonly (keyof Elements[K])[] }
 
 /**
- * A mistake for each name of a secret that isn't under this deployment's prefix. The finding does not repeat the name: if an
- * operator wrote the secret itself there, it would end up in a log.
+ * A mistake for each name of a secret that isn't under this deployment's prefix, or is of a secret of Tokenwell's own. The
+ * finding does not repeat the name: if an operator wrote the secret itself there, it would end up in a log.
  */
 export function checkSecretNames(readings: readonly ElementReading[], deployment: Deployment): Finding[] {
-  const prefix = secretPrefix(deployment)
   return readings.flatMap(({ reference, attributes: read }) => {
     const attributes: readonly string[] =
       (secretNames as Partial<Record<Kind, readonly string[]>>)[reference.kind] ?? []
     return attributes.flatMap((attribute): Finding[] => {
       const name = (read as Record<string, unknown>)[attribute]
-      if (typeof name !== 'string' || isNameOfSecret(name, prefix)) return []
-      return [
-        {
-          severity: 'mistake',
-          element: reference,
-          attribute,
-          sentence: `it must be the name of a secret under ${prefix}, such as ${prefix}my-key; the secret itself never stands in an element.`,
-        },
-      ]
+      const sentence = typeof name === 'string' ? whyNotHere(name, deployment) : undefined
+      return sentence === undefined ? [] : [{ severity: 'mistake', element: reference, attribute, sentence }]
     })
   })
+}
+
+function whyNotHere(name: string, deployment: Deployment): string | undefined {
+  const prefix = secretPrefix(deployment)
+  if (!isNameOfSecret(name, prefix))
+    return `it must be the name of a secret under ${prefix}, such as ${prefix}my-key; the secret itself never stands in an element.`
+  return isReservedSecret(name, deployment)
+    ? `it must be a secret of its own: the cache's and those under ${prefix}jwk/ are for Tokenwell alone.`
+    : undefined
 }

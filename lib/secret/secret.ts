@@ -53,7 +53,7 @@ export function secretText(bytes: Uint8Array): string | undefined {
 }
 
 /** One sequence (X.690 section 8.1) whose length takes two bytes or more, and nothing after it. */
-function isDer(bytes: Uint8Array): boolean {
+export function isDer(bytes: Uint8Array): boolean {
   const [tag, form = 0] = bytes
   const lengthBytes = form - 0x80
   if (tag !== 0x30 || lengthBytes < 2 || lengthBytes > 4) return false

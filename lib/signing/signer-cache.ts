@@ -1,9 +1,10 @@
 import { createSecretKey } from 'node:crypto'
 import type { KeyReference } from '../configuration/connection.ts'
 import { isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
-import { oneLine, type Secret } from '../secret/secret.ts'
+import type { Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { keyAlgorithmMismatch } from './key-algorithm.ts'
+import { demandHost, demandUnreserved, readSharedKey, type SecretUse } from './secret-use.ts'
 import { createLocalSigner, type Signer } from './signer.ts'
 import { currentKey, isTimed, KeyStoreError, previousKey, type SigningKey, stagedKey } from './signing-key.ts'
 import { readSigningKeys } from './signing-secret.ts'
@@ -27,11 +28,13 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
     /**
      * The signer of the key that signs now.
      * @throws {SecretError} when the secret can't be read
-     * @throws {KeyStoreError} when it holds no key that fits
+     * @param use whom the signatures are sent to; left out where they are sent nowhere
+     * @throws {KeyStoreError} when it holds no key that fits, or is not for that use
      */
-    async current(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer> {
+    async current(key: KeyReference, algorithm: SignatureAlgorithm, use?: SecretUse): Promise<Signer> {
       const secret = await secrets.get(key.location)
       try {
+        if (use) demandHost(key.location, secret, use)
         return currentSigner(signersOf(key, algorithm, secret), now())
       } catch (error) {
         secrets.forget(key.location)
@@ -45,12 +48,14 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
      * @throws {SecretError} when the secret can't be read
      * @throws {KeyStoreError} when the version before holds no key that fits
      */
-    async previous(key: KeyReference, algorithm: SignatureAlgorithm): Promise<Signer | undefined> {
+    async previous(key: KeyReference, algorithm: SignatureAlgorithm, use?: SecretUse): Promise<Signer | undefined> {
       const secret = await secrets.get(key.location)
+      if (use) demandHost(key.location, secret, use)
       const signers = signersOf(key, algorithm, secret)
       if (signers.kind === 'key_pairs' && signers.choice.isTimed) return previousSigner(signers, now())
       const secretBefore = await secrets.getPrevious(key.location)
       if (!secretBefore || secretBefore.equals(secret)) return undefined
+      if (use) demandHost(key.location, secretBefore, use)
       return currentSigner(createVersionSigners(key, algorithm, secretBefore), now())
     },
   }
@@ -62,6 +67,7 @@ type KeyPairSigners = ReturnType<typeof createKeyPairSigners>
 
 /** @throws {KeyStoreError} when the secret can't be read as keys of that algorithm */
 function createVersionSigners(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
+  if (!key.generated) demandUnreserved(key.location)
   if (isSharedKeyAlgorithm(algorithm))
     return { kind: 'shared_key', signer: createSharedKeySigner(key, algorithm, secret) }
   return createKeyPairSigners(key, algorithm, readSigningKeys(key.location, secret))
@@ -99,7 +105,7 @@ function createKeySigner({ location }: KeyReference, algorithm: SignatureAlgorit
 
 /** The key is the UTF-8 bytes of the text, as in the original. */
 function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): Signer {
-  const bytes = Buffer.from(oneLine(secret).reveal(), 'utf8')
+  const bytes = Buffer.from(readSharedKey(location, secret).reveal(), 'utf8')
   const neededBytes = Number(algorithm.slice(2)) / 8
   // RFC 7518 section 3.2: a key shorter than the digest weakens it.
   if (bytes.length < neededBytes)

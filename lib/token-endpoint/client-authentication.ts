@@ -1,6 +1,7 @@
 import type { ClientSecretBasic, Connection, PrivateKeyJwt, TlsClientAuth } from '../configuration/connection.ts'
-import { oneLine, Secret } from '../secret/secret.ts'
+import { Secret } from '../secret/secret.ts'
 import type { SecretStore } from '../secret/secret-store.ts'
+import { readPassword, type SecretUse } from '../signing/secret-use.ts'
 import type { Signer } from '../signing/signer.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
 import { type AssertionMoment, signAssertion, type Validity } from './assertion.ts'
@@ -79,27 +80,36 @@ export type ClientKeySource = ReturnType<typeof createClientKeySource>
 
 export function createClientKeySource(signers: SignerCache, secrets: SecretStore) {
   return {
-    async current({ clientAuthentication: way }: Connection): Promise<ClientKey> {
+    async current(connection: Connection): Promise<ClientKey> {
+      const { clientAuthentication: way } = connection
+      const use = useOf(connection)
       if (way.method === 'tls_client_auth') return { way }
-      if (way.method === 'client_secret_basic') return { way, password: oneLine(await secrets.get(way.passwordSecret)) }
-      return { way, signer: await signers.current(way.assertion.key, way.assertion.algorithm) }
+      if (way.method === 'client_secret_basic')
+        return { way, password: readPassword(way.passwordSecret, await secrets.get(way.passwordSecret), use) }
+      return { way, signer: await signers.current(way.assertion.key, way.assertion.algorithm, use) }
     },
 
     /** What was current before; undefined where there is nothing, or nothing else. */
-    async previous({ clientAuthentication: way }: Connection): Promise<ClientKey | undefined> {
+    async previous(connection: Connection): Promise<ClientKey | undefined> {
+      const { clientAuthentication: way } = connection
+      const use = useOf(connection)
       if (way.method === 'tls_client_auth') return undefined
       if (way.method === 'client_secret_basic') {
-        const password = await previousPassword(secrets, way.passwordSecret)
+        const password = await previousPassword(secrets, way.passwordSecret, use)
         return password && { way, password }
       }
-      const signer = await signers.previous(way.assertion.key, way.assertion.algorithm)
+      const signer = await signers.previous(way.assertion.key, way.assertion.algorithm, use)
       return signer && { way, signer }
     },
   }
 }
 
-async function previousPassword(secrets: SecretStore, name: string): Promise<Secret | undefined> {
+function useOf({ authorizationServer: { id, tokenEndpoint } }: Connection): SecretUse {
+  return { element: `authorizationServer/${id}`, host: new URL(tokenEndpoint).hostname }
+}
+
+async function previousPassword(secrets: SecretStore, name: string, use: SecretUse): Promise<Secret | undefined> {
   const before = await secrets.getPrevious(name)
-  const password = before && oneLine(before)
-  return password?.equals(oneLine(await secrets.get(name))) ? undefined : password
+  const password = before && readPassword(name, before, use)
+  return password?.equals(readPassword(name, await secrets.get(name), use)) ? undefined : password
 }

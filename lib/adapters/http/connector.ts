@@ -1,8 +1,9 @@
 import { request } from 'node:http'
 import type { Socket } from 'node:net'
-import type { HttpProxy, Transport } from '../../configuration/connection.ts'
-import { oneLine } from '../../secret/secret.ts'
+import type { HttpProxy, ProtectedApi, ResolvedAuthorizationServer, Transport } from '../../configuration/connection.ts'
+import { canonicalHost } from '../../configuration/value-syntax.ts'
 import type { SecretStore } from '../../secret/secret-store.ts'
+import { demandHost, demandUnreserved, readPassword, type SecretUse } from '../../signing/secret-use.ts'
 import { readTlsIdentity } from './tls-identity.ts'
 import { buildConnector, errors } from './undici.ts'
 
@@ -11,10 +12,14 @@ export type Connector = buildConnector.connector
 
 /**
  * @throws {SecretError} when a certificate or the proxy's password can't be had
- * @throws {KeyStoreError} when a secret holds no certificate
+ * @throws {KeyStoreError} when a secret holds no certificate, or is not for this far end
  */
-export async function createConnector(transport: Transport, secrets: SecretStore): Promise<Connector> {
+export async function createConnector(
+  transport: Transport | ResolvedAuthorizationServer | ProtectedApi,
+  secrets: SecretStore,
+): Promise<Connector> {
   const { tls, proxy, connectTimeoutMilliseconds: timeout } = transport
+  await demandIdentityFor(transport, secrets)
   const identity = await readTlsIdentity(tls, secrets)
   // What is bounded and told apart here is HTTP/1.1: one answer a connection, and its end is the connection's.
   const bounds = { timeout, allowH2: false, minVersion: tls.minimumVersion }
@@ -29,11 +34,35 @@ export function secretNamesOf({ tls, proxy }: Transport): string[] {
   return [trustStore, clientCertificate, proxy?.credentials?.passwordSecret].filter((name) => name !== undefined)
 }
 
+/** A client certificate is presented where its secret may be used, and the key of a client is no certificate of another. */
+async function demandIdentityFor(
+  transport: Transport | ResolvedAuthorizationServer | ProtectedApi,
+  secrets: SecretStore,
+): Promise<void> {
+  const { trustStore, clientCertificate } = transport.tls
+  for (const name of [trustStore, clientCertificate]) if (name !== undefined) demandUnreserved(name)
+  const use = useOf(transport)
+  if (clientCertificate !== undefined && use) demandHost(clientCertificate, await secrets.get(clientCertificate), use)
+}
+
+function useOf(transport: Transport | ResolvedAuthorizationServer | ProtectedApi): SecretUse | undefined {
+  if ('tokenEndpoint' in transport)
+    return { element: `authorizationServer/${transport.id}`, host: new URL(transport.tokenEndpoint).hostname }
+  return 'origin' in transport
+    ? { element: 'an endpointConnection', host: new URL(transport.origin).hostname }
+    : undefined
+}
+
 /** RFC 7617 section 2. */
-async function proxyHeaders({ credentials }: HttpProxy, secrets: SecretStore): Promise<Record<string, string>> {
+async function proxyHeaders(
+  { id, host, credentials }: HttpProxy,
+  secrets: SecretStore,
+): Promise<Record<string, string>> {
   if (!credentials) return {}
-  const password = oneLine(await secrets.get(credentials.passwordSecret)).reveal()
-  const pair = Buffer.from(`${credentials.user}:${password}`).toString('base64')
+  const { user, passwordSecret } = credentials
+  const use = { element: `proxyConfig/${id}`, host: canonicalHost(host) }
+  const password = readPassword(passwordSecret, await secrets.get(passwordSecret), use)
+  const pair = Buffer.from(`${user}:${password.reveal()}`).toString('base64')
   return { 'proxy-authorization': `Basic ${pair}` }
 }
 

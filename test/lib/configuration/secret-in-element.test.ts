@@ -137,8 +137,26 @@ test('the name of a secret lies under the stage of the deployment, and another o
   }
 })
 
+test("no element names the cache's secret or a key that Tokenwell makes", async (t) => {
+  const deployment = { ...localDeployment, cacheSecret: 'tokenwell/local/of-the-cache' }
+  for (const name of ['tokenwell/local/cache', 'tokenwell/local/jwk/theBuilder', 'tokenwell/local/of-the-cache']) {
+    const elements = {
+      keyStore: { theElement: { location: name } },
+      authData: { theElement: { user: 'u', passwordSecret: name } },
+      jwtBuilder: { theElement: { signatureAlgorithm: 'HS256', sharedKey: name } },
+    }
+    assertLines(await findingsOf(t, elements, deployment), [
+      /^keyStore\/theElement location: it must be a secret of its own/,
+      /^authData\/theElement passwordSecret: it must be a secret of its own/,
+      /^jwtBuilder\/theElement sharedKey: it must be a secret of its own/,
+    ])
+  }
+  const others = { keyStore: { a: { location: 'tokenwell/local/jwks' }, b: { location: 'tokenwell/local/cache-2' } } }
+  assert.deepEqual(await findingsOf(t, others, deployment), [])
+})
+
 test('the stage decides which names of secrets are accepted', async (t) => {
-  const elements = { keyStore: { theKeys: { location: 'tokenwell/prod/jwk/the-keys' } } }
+  const elements = { keyStore: { theKeys: { location: 'tokenwell/prod/keys/the-keys' } } }
   assert.deepEqual(await findingsOf(t, elements, { ...localDeployment, stage: 'prod' }), [])
   assertLines(await findingsOf(t, elements), [/^keyStore\/theKeys location: /])
 })

@@ -1,0 +1,104 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync } from 'node:crypto'
+import { test } from 'node:test'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { demandHost, readPassword, readSharedKey } from '../../../lib/signing/secret-use.ts'
+import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+
+const name = 'tokenwell/local/the-password'
+const use = { element: 'authorizationServer/theServer', host: 'as.example.com' }
+const read = (text: string, from = name) => readPassword(from, new Secret(text), use).reveal()
+const refused = (text: string, reason: RegExp, from = name) =>
+  assert.throws(
+    () => read(text, from),
+    (error: unknown) => {
+      assert.ok(error instanceof KeyStoreError)
+      assert.ok(error.message.startsWith(`The secret ${from} `), error.message)
+      assert.match(error.message, reason)
+      assert.ok(!error.message.includes(text), 'and its text is not shown')
+      return true
+    },
+  )
+
+const [ec, rsa, ed] = [
+  generateKeyPairSync('ec', { namedCurve: 'P-256' }),
+  generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  generateKeyPairSync('ed25519'),
+]
+const pem = ec.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+const jwk = ec.privateKey.export({ format: 'jwk' })
+const base64 = (text: string) => Buffer.from(text).toString('base64')
+
+/* What is no password, whatever its name. */
+const keys: Readonly<Record<string, string>> = {
+  PEM: pem,
+  'PEM of SEC1': ec.privateKey.export({ type: 'sec1', format: 'pem' }).toString(),
+  'PEM of a public key': ec.publicKey.export({ type: 'spki', format: 'pem' }).toString(),
+  'PEM of one line': pem.replaceAll('\n', '\\n'),
+  'PEM in base64': base64(pem),
+  'a JWK': JSON.stringify(jwk),
+  'a JWK in base64': base64(JSON.stringify(jwk)),
+  'a shared JWK': JSON.stringify({ kty: 'oct', k: 'c2VjcmV0' }),
+  'a JWK set': JSON.stringify({ keys: [jwk] }),
+  'an empty key set': '{ "keys": [] }',
+  'a key with its passphrase': JSON.stringify({ privateKey: pem, passphrase: 'x' }),
+  "Google's key file": JSON.stringify({ type: 'service_account', private_key: pem }),
+  'PKCS#12 with its passphrase': JSON.stringify({ pkcs12: 'MIIK', passphrase: 'x' }),
+  'DER of RSA': rsa.privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64'),
+  'DER of EC': ec.privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64'),
+  'DER of EC as SEC1': ec.privateKey.export({ type: 'sec1', format: 'der' }).toString('base64'),
+  'DER of Ed25519': ed.privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64'),
+  'DER in lines': rsa.privateKey.export({ type: 'pkcs8', format: 'der' }).toString('base64').replace(/.{64}/g, '$&\n'),
+  'a JKS key store': Buffer.from([0xfe, 0xed, 0xfe, 0xed, ...new Uint8Array(30)]).toString('base64'),
+  "the cache's seed": JSON.stringify({ seed: 'x'.repeat(43) }),
+  "the cache's keys": JSON.stringify({ namingKey: 'x', encryptionKeys: [] }),
+}
+
+for (const [what, text] of Object.entries(keys))
+  test(`a password is not ${what}, nor is a shared key`, () => {
+    refused(text, /holds .* is named where a password is needed/)
+    assert.throws(() => readSharedKey(name, new Secret(text)), KeyStoreError)
+  })
+
+test("the cache's secret and generated keys are no password, whatever they hold", () => {
+  for (const reserved of ['tokenwell/local/cache', 'tokenwell/prod/jwk/theBuilder'])
+    refused('hunter2', /Tokenwell's own/, reserved)
+})
+
+test('any other text is a password as it stands, without the line break at its end', () => {
+  const passwords = [
+    'hunter2',
+    'MIIB',
+    'MGsecretsecretsecretsecret',
+    'a{b',
+    '{"a":1}',
+    '{',
+    '[1]',
+    'x'.repeat(500),
+    'p w\u00e4',
+  ]
+  for (const text of passwords) assert.equal(read(`${text}\n`), text)
+})
+
+test('a password that names its hosts goes to these alone', () => {
+  const secret = (hosts: unknown) => JSON.stringify({ password: 'hunter2', hosts })
+  assert.equal(read(secret(['other.example.com', 'AS.example.com'])), 'hunter2')
+  assert.equal(read('{"password":"hunter2"}'), 'hunter2')
+  for (const hosts of [['other.example.com'], ['example.com'], ['s.example.com'], []])
+    refused(secret(hosts), /is not for as\.example\.com, where authorizationServer\/theServer would use it/)
+  for (const hosts of ['as.example.com', [1], ['*.example.com'], ['https://as.example.com'], null, {}])
+    refused(secret(hosts), /holds hosts that are not a list of names/)
+  refused('{"hosts":["as.example.com"]}', /holds hosts without password/)
+})
+
+test('so does a key of any kind', () => {
+  const others = { ...use, host: 'other.example.com' }
+  const hosts = ['as.example.com']
+  for (const held of [{ key: 'x'.repeat(32) }, { privateKey: pem }, { keys: [jwk] }, { pkcs12: 'MIIK' }, jwk]) {
+    const secret = new Secret(JSON.stringify({ ...held, hosts }))
+    demandHost(name, secret, use)
+    assert.throws(() => demandHost(name, secret, others), /is not for other\.example\.com/)
+  }
+  demandHost(name, new Secret(pem), others)
+  assert.equal(readSharedKey(name, new Secret(JSON.stringify({ key: 'x'.repeat(32), hosts }))).reveal(), 'x'.repeat(32))
+})
