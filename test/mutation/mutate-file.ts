@@ -36,15 +36,18 @@ export async function mutateFile(run: Omit<MutationRun, 'folder'>, cwd: string, 
   const exited = once(child, 'exit')
   // Detached, it would outlive whoever ends this process.
   const stop = () => endGroup(child.pid)
-  process.once('exit', stop)
+  function clean(): void {
+    stop()
+    // Another run may have its own beside it.
+    rmSync(join(cwd, folder), { recursive: true, force: true })
+  }
+  process.once('exit', clean)
   const timer = setTimeout(stop, Math.max(0, until - performance.now()))
   child.send({ ...run, folder })
   await exited
   clearTimeout(timer)
-  process.off('exit', stop)
-  stop()
-  // Another run may have its own beside it.
-  rmSync(join(cwd, folder), { recursive: true, force: true })
+  process.off('exit', clean)
+  clean()
   if (failure !== undefined) throw new Error(`${run.file}: ${failure}`)
   return { file: run.file, mutants, leftOut: planned === undefined ? undefined : planned - mutants.length }
 }

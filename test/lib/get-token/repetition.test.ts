@@ -26,7 +26,7 @@ const repeated = [
   { further: { tenant: 't' } },
   { ...parameters, further: { region: 'r', tenant: 't' } },
 ]
-const other = [{ scope: ['a'] }, { scope: ['a', 'b'], further: { extra: 'x' } }]
+const other = [{ scope: ['a'] }, { scope: ['b'], further: { region: 'r' } }]
 
 test('what a request repeats is left out of it, and only that', () => {
   for (const request of repeated)
