@@ -22,6 +22,8 @@ export interface Connection {
 export interface Warming {
   /** From the last use of a token to its last renewal. */
   readonly idleMilliseconds: number
+  /** The same in lifetimes of the token, where that is less. */
+  readonly idleLifetimes?: number
   /** The most tokens that are renewed: one for each combination of scope, resource, audience and further parameters. */
   readonly maximumVariants: number
 }

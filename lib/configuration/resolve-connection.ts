@@ -164,7 +164,7 @@ function parametersOf({ resource = [], audience, parameters = {}, ...config }: O
   return { scope, resource, ...(audience !== undefined && { audience }), further: parameters }
 }
 
-const defaults = { idleMilliseconds: 86_400_000, maximumVariants: 20 } as const
+const defaults = { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 } as const
 
 /** Undefined if no token is to be kept warm, or none can be. An attribute that then has no effect draws a warning. */
 function resolveWarming(
@@ -177,6 +177,8 @@ function resolveWarming(
   if (isPossible && warm !== false)
     return {
       idleMilliseconds: warmIdle ?? defaults.idleMilliseconds,
+      // What an operator says holds for short tokens, too.
+      ...(warmIdle === undefined && { idleLifetimes: defaults.idleLifetimes }),
       maximumVariants: warmVariants ?? defaults.maximumVariants,
     }
 

@@ -46,6 +46,20 @@ export interface Variant {
   readonly id: string
   /** Not the last time to the minute: it is written when it is a quarter of the idle time old. */
   readonly lastUsedAt: number
+  /** A digest of who has used it last; `own` for the connection's own token. */
+  readonly caller?: string
+  /** From its last use to its last renewal, where that is less than for the connection as a whole. */
+  readonly idleMilliseconds?: number
+}
+
+/** Somebody uses a token. */
+export interface Use {
+  /** The `id` of its token's record. */
+  readonly id: string
+  /** A digest of who uses it; `own` for the connection's own token. */
+  readonly caller: string
+  /** Of the token when it was new. */
+  readonly lifetimeMilliseconds: number
 }
 
 /** The elements of a connection as they are now. */
@@ -101,18 +115,49 @@ function newGeneration(before: ConnectionState | undefined, now: number): number
 }
 
 /**
- * With a token just used. Unchanged where that is known already, or where there are as many others as may be that were used
- * a short time ago: those in use don't drive each other out.
+ * With a token just used. Unchanged where that is known already, or where there is no place for it: those in use don't drive each
+ * other out, but a caller with many places gives one to a caller with fewer.
  */
-export function withUse<State extends ConnectionState>(state: State, id: string, now: number): State {
+export function withUse<State extends ConnectionState>(state: State, use: Use, now: number): State {
   const { warming, variants } = state
   if (!warming) return state
-  const notedFrom = now - warming.idleMilliseconds * usesNotedShare
-  if (variants.some((each) => each.id === id && each.lastUsedAt > notedFrom)) return state
-  const others = variants.filter((each) => each.id !== id)
-  const room = others.slice(0, warming.maximumVariants - 1)
-  if (others.slice(room.length).some(({ lastUsedAt }) => lastUsedAt > notedFrom)) return state
-  return { ...state, variants: [{ id, lastUsedAt: now }, ...room] }
+  const { id, caller, lifetimeMilliseconds } = use
+  const idleMilliseconds = idleFor(warming, lifetimeMilliseconds)
+  const used = { id, lastUsedAt: now, caller, ...(idleMilliseconds < warming.idleMilliseconds && { idleMilliseconds }) }
+  const known = variants.find((each) => each.id === id)
+  if (known && isInUse(known, warming, now)) return state
+  const others = variants.filter((each) => each.id !== id && endOf(each, warming) > now)
+  const kept = withPlaceFor(caller, others.slice(0, warming.maximumVariants), warming, now)
+  return kept ? { ...state, variants: [used, ...kept] } : state
+}
+
+/** A single use keeps nothing warm for long: a token of a minute would be renewed 1,440 times a day. */
+function idleFor({ idleMilliseconds, idleLifetimes = Infinity }: Warming, lifetimeMilliseconds: number): number {
+  return Math.min(idleMilliseconds, Math.ceil(lifetimeMilliseconds * idleLifetimes))
+}
+
+function endOf({ lastUsedAt, idleMilliseconds = Infinity }: Variant, warming: Warming): number {
+  return lastUsedAt + Math.min(idleMilliseconds, warming.idleMilliseconds)
+}
+
+/** Whether its last use is noted and recent. */
+function isInUse(variant: Variant, warming: Warming, now: number): boolean {
+  return now < variant.lastUsedAt + (endOf(variant, warming) - variant.lastUsedAt) * usesNotedShare
+}
+
+/** Those that stay beside one more; undefined where all do. The last used first. */
+function withPlaceFor(
+  caller: string,
+  others: readonly Variant[],
+  warming: Warming,
+  now: number,
+): readonly Variant[] | undefined {
+  if (others.length < warming.maximumVariants) return others
+  const unused = others.findLastIndex((each) => !isInUse(each, warming, now))
+  if (unused >= 0) return others.toSpliced(unused, 1)
+  const placesOf = (holder: string | undefined) => others.filter((each) => each.caller === holder).length
+  const last = others.findLastIndex(({ caller: holder }) => placesOf(holder) > placesOf(caller) + 1)
+  return last < 0 ? undefined : others.toSpliced(last, 1)
 }
 
 export function withoutUse<State extends ConnectionState>(state: State, id: string): State {
@@ -125,7 +170,7 @@ export function warmUntil(
   id: string,
 ): number | undefined {
   const variant = warming && variants.find((each) => each.id === id)
-  return variant && variant.lastUsedAt + warming.idleMilliseconds
+  return variant && endOf(variant, warming)
 }
 
 /** Those that are renewed although nobody asks for them. */
@@ -142,14 +187,19 @@ export function writeConnectionRecord(state: ConnectionState, version: string, n
 }
 
 function fieldsOf({ generation, fingerprint, warming, variants, staged, clearedAt }: ConnectionState): RecordFields {
-  const used = variants.map(({ id, lastUsedAt }) => [id, lastUsedAt])
-  const { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency } = warming ?? {}
-  const plan = { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency }
+  const used = variants.map(writeVariant)
+  const { idleMilliseconds, idleLifetimes, maximumVariants, authorizationServer, maximumConcurrency } = warming ?? {}
+  const plan = { idleMilliseconds, idleLifetimes, maximumVariants, authorizationServer, maximumConcurrency }
   const coming = { nextGeneration: staged?.generation, nextFingerprint: staged?.fingerprint, clearedAt }
   const known = Object.entries({ ...plan, ...coming }).filter(
     (entry): entry is [string, string | number] => entry[1] !== undefined,
   )
   return { generation, fingerprint, ...Object.fromEntries(known), variants: JSON.stringify(used) }
+}
+
+function writeVariant({ id, lastUsedAt, caller, idleMilliseconds }: Variant): readonly (string | number)[] {
+  if (caller === undefined) return [id, lastUsedAt]
+  return idleMilliseconds === undefined ? [id, lastUsedAt, caller] : [id, lastUsedAt, caller, idleMilliseconds]
 }
 
 /** A generation is a time, or a few more than one: none is further ahead of any clock that is of use. */
@@ -192,6 +242,7 @@ function readStaged(fields: RecordFields, now: number): StagedGeneration | undef
 /** As the schema of elements has them. */
 const [leastIdleMilliseconds, mostIdleMilliseconds] = [60_000, 720 * 3_600_000]
 const mostVariants = 100
+const mostIdleLifetimes = 100
 const mostConcurrency = 1_000
 
 function readPlan(fields: RecordFields): WarmingPlan | undefined {
@@ -202,17 +253,23 @@ function readPlan(fields: RecordFields): WarmingPlan | undefined {
   if (idleMilliseconds === undefined || maximumVariants === undefined || maximumConcurrency === undefined)
     return undefined
   if (typeof authorizationServer !== 'string') return undefined
-  return { idleMilliseconds, maximumVariants, authorizationServer, maximumConcurrency }
+  const idleLifetimes = wholeNumberWithin(fields['idleLifetimes'], 1, mostIdleLifetimes)
+  const limit = idleLifetimes !== undefined && { idleLifetimes }
+  return { idleMilliseconds, ...limit, maximumVariants, authorizationServer, maximumConcurrency }
 }
 
 /** What isn't a list of uses is none. */
 function readVariants(text: RecordFields[string] | undefined, most: number, now: number): Variant[] {
   const pairs: unknown = parseJson(String(text))
   if (!Array.isArray(pairs)) return []
-  const variants = pairs.flatMap((pair: unknown) => {
-    const [id, at] = Array.isArray(pair) ? (pair as unknown[]) : []
-    const lastUsedAt = pastTime(at, now)
-    return typeof id === 'string' && lastUsedAt !== undefined ? [{ id, lastUsedAt }] : []
-  })
-  return variants.slice(0, most)
+  return pairs.flatMap((each: unknown) => readVariant(each, now)).slice(0, most)
+}
+
+function readVariant(value: unknown, now: number): Variant[] {
+  const [id, at, caller, idle] = Array.isArray(value) ? (value as unknown[]) : []
+  const lastUsedAt = pastTime(at, now)
+  if (typeof id !== 'string' || lastUsedAt === undefined) return []
+  const idleMilliseconds = wholeNumberWithin(idle, 1, mostIdleMilliseconds)
+  const label = typeof caller === 'string' && { caller }
+  return [{ id, lastUsedAt, ...label, ...(idleMilliseconds !== undefined && { idleMilliseconds }) }]
 }

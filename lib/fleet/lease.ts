@@ -1,7 +1,7 @@
 import { isFingerprintOf } from '../configuration/connection-cache.ts'
 import type { Secret } from '../secret/secret.ts'
 import { unlessUnavailable } from './circuit-breaker.ts'
-import { activated, type ElementsRevision, withUse } from './connection-record.ts'
+import { activated, type ElementsRevision, type Use, withUse } from './connection-record.ts'
 import type { FleetRecords, ReadRecord } from './fleet-records.ts'
 import { recordNameOf, tokenIdFor } from './record-store.ts'
 import type { Sealing } from './sealing.ts'
@@ -37,7 +37,7 @@ export interface Lease {
    */
   keepFor(milliseconds: number): Promise<void>
   /** Notes that somebody uses the token, so that it is kept warm. */
-  noteUse(waitUntil: number): Promise<void>
+  noteUse(use: Omit<Use, 'id'>, waitUntil: number): Promise<void>
   /**
    * Seals a token, stores it and ends the lease.
    * @returns false where the lease was lost, or the token's generation is neither active nor staged
@@ -152,11 +152,11 @@ export function createLease(
       if (!kept) throw new LeaseLostError()
       leaseUntil = until
     },
-    async noteUse(until) {
+    async noteUse(use, until) {
       const noted = await records.amendConnection(
         name.group,
         connection,
-        (before) => before && withUse(before, name.id, now()),
+        (before) => before && withUse(before, { ...use, id: name.id }, now()),
         until,
       )
       connection = noted ?? connection

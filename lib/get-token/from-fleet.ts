@@ -186,7 +186,7 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
 
   /** Handed out from the cache, and so in use. */
   async function handOutShared(lookup: TokenLookup, token: Token, look: Look, lookedAt: number): Promise<FoundToken> {
-    await unlessUnavailable(() => cache.noteUse(look, now()), undefined)
+    await unlessUnavailable(() => cache.noteUse(look, lookup.request, now()), undefined)
     return remembered(lookup, token, false, lookedAt)
   }
 

@@ -135,7 +135,10 @@ export function createFromServer(dependencies: FromServerDependencies) {
         generation: lease.generation(),
       })
       const token = keptToken(issued, previous, now())
-      return { outcome: 'renewed', ...(await cache.store(lease, token, repeatableRequest(request), isUse)) }
+      return {
+        outcome: 'renewed',
+        ...(await cache.store(lease, token, repeatableRequest(request), isUse ? request : undefined)),
+      }
     } catch (error) {
       if (error instanceof LeaseLostError) throw error
       // In force at once for the whole fleet, whether an event tells of it or not.

@@ -1,9 +1,15 @@
-import { isIssuedAhead } from '../access-token/lifetime.ts'
-import type { RepeatableRequest, Token, TokenKey } from '../access-token/token.ts'
+import { isIssuedAhead, lifetimeSeconds } from '../access-token/lifetime.ts'
+import {
+  type CallerRequest,
+  isOwnRequest,
+  type RepeatableRequest,
+  type Token,
+  type TokenKey,
+} from '../access-token/token.ts'
 import { lostRace } from '../base/compare-and-set.ts'
 import { isJsonObject, parseJson } from '../base/decoding.ts'
 import { CacheUnavailableError, type CircuitBreaker, unlessUnavailable } from '../fleet/circuit-breaker.ts'
-import { withoutUse, withUse } from '../fleet/connection-record.ts'
+import { type Use, withoutUse, withUse } from '../fleet/connection-record.ts'
 import type { FleetRecords, ReadRecord } from '../fleet/fleet-records.ts'
 import { createLease, type Lease, leaseMilliseconds } from '../fleet/lease.ts'
 import { type RecordName, recordNameOf, tokenRecordName } from '../fleet/record-store.ts'
@@ -21,6 +27,9 @@ const rejectionMilliseconds = 5_000
 const refreshRequestMilliseconds = 20_000
 /** How long a caller waits for the token that is there already, while the store asks to wait. */
 const storingMilliseconds = 3_000
+
+/** Enough to tell the callers of one connection apart. */
+const callerDigestLength = 11
 
 /** A token as the fleet shares it: with the generation that it belongs to, and what it was asked for. */
 export interface SharedToken extends Token {
@@ -129,15 +138,24 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
   }
 
   /** Notes that the token is in use, so that it is kept warm; seldom: what was noted a short time ago costs nothing. */
-  async function noteUse({ read }: Look, waitUntil: number): Promise<void> {
+  async function noteUse({ read, token }: Look, request: CallerRequest, waitUntil: number): Promise<void> {
     const { name, connection } = read
-    if (!connection) return
-    const used = withUse(connection, name.id, now())
+    if (!connection || !token) return
+    const use = await useOf(request, token, waitUntil)
+    const used = withUse(connection, { ...use, id: name.id }, now())
     if (used !== connection || connection.isEarlier) {
       const written = await records.writeConnection(name.group, connection, used, waitUntil)
       if (written === lostRace) return
     }
     await list({ ...read, connection: used }, waitUntil)
+  }
+
+  /** Who uses a token, by a digest: whoever reads the record does not learn the caller. */
+  async function useOf(request: CallerRequest, token: Token, waitUntil: number): Promise<Omit<Use, 'id'>> {
+    const lifetimeMilliseconds = lifetimeSeconds(token) * 1000
+    if (isOwnRequest(request)) return { caller: 'own', lifetimeMilliseconds }
+    const digest = await breaker.call('keys', () => sealing.digest(`caller ${request.caller}`), waitUntil)
+    return { caller: digest.slice(0, callerDigestLength), lifetimeMilliseconds }
   }
 
   /** It is kept warm no longer, until somebody uses it again. */
@@ -184,13 +202,13 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
   /**
    * Stores the token, unless the lease was lost or the generation has risen, and ends the lease.
    * @param asked absent where it can't be asked for again
-   * @param isUse whether somebody asks for the token, who may do so again
+   * @param user who asks for the token and may do so again; undefined where nobody waits for it
    */
   async function store(
     lease: Lease,
     token: Token,
     asked: RepeatableRequest | undefined,
-    isUse: boolean,
+    user: CallerRequest | undefined,
   ): Promise<StoredToken> {
     const id = lease.idFor(token.id)
     const unshared = { token: { ...token, id }, isCurrent: true, isShared: false }
@@ -198,9 +216,10 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     if (generation === undefined) return unshared
     const shared = { ...token, id, generation, ...(asked && { asked }) }
     // Where nobody waits for it, to be stored is all that it is for.
-    const until = isUse ? Math.min(lease.waitUntil, now() + storingMilliseconds) : lease.waitUntil
+    const until = user ? Math.min(lease.waitUntil, now() + storingMilliseconds) : lease.waitUntil
     // A token that never comes takes no place among those that are kept warm; where noting its use fails the next hit does it.
-    if (isUse && asked) await unlessUnavailable(() => lease.noteUse(until), undefined)
+    if (user && asked)
+      await unlessUnavailable(async () => await lease.noteUse(await useOf(user, token, until), until), undefined)
     try {
       return await storeFenced(lease, shared, until)
     } catch (error) {

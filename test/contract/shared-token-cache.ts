@@ -32,6 +32,7 @@ const leaseMilliseconds = 12_000
 const graceMilliseconds = 1_000
 const intervalMilliseconds = 10_000
 const nothingElse: RepeatableRequest = { further: {} }
+const someCaller = { caller: 'direct', connection: 'conn', scope: ['a'], further: {} }
 const idleMilliseconds = 400_000
 const plan = { idleMilliseconds, maximumVariants: 3, authorizationServer: 'theServer', maximumConcurrency: 10 }
 /** ElementsRevision by which tokens are kept warm. */
@@ -442,7 +443,7 @@ export function testTokenCacheContract(
     const usedAt = fleet.clock.now
     const hit = async () => {
       const writes = fleet.written.length
-      await instance.cache.noteUse(await instance.look(key), Infinity)
+      await instance.cache.noteUse(await instance.look(key), someCaller, Infinity)
       return fleet.written.length - writes
     }
     assert.equal(await hit(), 0)
@@ -467,12 +468,12 @@ export function testTokenCacheContract(
       const far = fleet.clock.now + 1e9
       assert.deepEqual(await fleet.store.due(far, 10), [])
       const { name } = (await one.look(key)).read
-      await other.cache.noteUse(await other.look(key), Infinity)
+      await other.cache.noteUse(await other.look(key), someCaller, Infinity)
       assert.deepEqual(await fleet.store.due(far, 10), [name])
       await one.cache.forgetUse(await one.look(key), Infinity)
       assert.equal(await one.cache.isKeptWarm(await one.look(key), Infinity), false)
       assert.deepEqual(await fleet.store.due(far, 10), [])
-      await other.cache.noteUse(await other.look(key), Infinity)
+      await other.cache.noteUse(await other.look(key), someCaller, Infinity)
       assert.deepEqual(await fleet.store.due(far, 10), [name])
     },
   )
@@ -486,7 +487,7 @@ export function testTokenCacheContract(
     )
     assert.deepEqual(kept, [true, true, true, false, false])
     const writes = fleet.written.length
-    await instance.cache.noteUse(await instance.look(keys[4] ?? assert.fail()), Infinity)
+    await instance.cache.noteUse(await instance.look(keys[4] ?? assert.fail()), someCaller, Infinity)
     assert.equal(fleet.written.length, writes, 'nor does it cost a write at each hit')
   })
 
@@ -795,7 +796,12 @@ function createInstance(store: RecordStore, sealing: Sealing, now: () => number)
   const look = (key: TokenKey, connection = 'conn') => cache.look(connection, key, Infinity)
   const takeLease = async (look: Look, waitUntil: number): Promise<HeldLease | undefined> => {
     const taken = await cache.takeLease(look, waitUntil)
-    return taken && { ...taken, store: (token, asked, isUse) => cache.store(taken, token, asked, isUse) }
+    return (
+      taken && {
+        ...taken,
+        store: (token, asked, isUse) => cache.store(taken, token, asked, isUse ? someCaller : undefined),
+      }
+    )
   }
   const lease = async (key: TokenKey, under: Under = 'f1') => {
     const taken = await takeLease(await look(key), Infinity)

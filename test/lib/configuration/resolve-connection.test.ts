@@ -51,7 +51,7 @@ test('a connection of nothing but what is required gets every default', async (t
       lifetime: { assumedLifetimeSeconds: 300 },
     },
     parameters: { scope: [], resource: [], further: {} },
-    warming: { idleMilliseconds: 86_400_000, maximumVariants: 20 },
+    warming: { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 },
   })
 })
 

@@ -4,11 +4,11 @@ import { exampleIssuer, resolveConn } from '../../support/elements/element-store
 import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
 
 const rows: readonly (readonly [string, ElementChanges, object | undefined])[] = [
-  ['by default', {}, { idleMilliseconds: 86_400_000, maximumVariants: 20 }],
+  ['by default', {}, { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 }],
   [
     'where warm is the text true',
     { endpoint: { warm: 'true' } },
-    { idleMilliseconds: 86_400_000, maximumVariants: 20 },
+    { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 },
   ],
   [
     'for as long and as many as the element says',

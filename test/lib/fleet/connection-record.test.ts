@@ -6,6 +6,7 @@ import {
   cleared,
   isSameState,
   readConnectionRecord,
+  type Use,
   type WarmingPlan,
   warmUntil,
   warmVariants,
@@ -32,8 +33,13 @@ function readBack(state: ConnectionState) {
   return read
 }
 
+/** A use of a token of an hour by a caller. */
+function by(id: string, caller = 'one', lifetimeMilliseconds = hour): Use {
+  return { id, caller, lifetimeMilliseconds }
+}
+
 function used(state: ConnectionState, ...uses: readonly (readonly [id: string, at: number])[]): ConnectionState {
-  return uses.reduce((before, [id, at]) => withUse(before, id, at), state)
+  return uses.reduce((before, [id, at]) => withUse(before, by(id), at), state)
 }
 
 const ids = ({ variants }: ConnectionState) => variants.map(({ id }) => id)
@@ -118,22 +124,24 @@ test('what was announced ends when other elements are, or the present ones again
 })
 
 test('a use is noted, and again when a quarter of the idle time has passed; every other use changes nothing', () => {
-  const first = withUse(warm, 'a', now)
-  assert.deepEqual(first.variants, [{ id: 'a', lastUsedAt: now }])
-  assert.equal(withUse(first, 'a', now + 6 * hour - 1), first)
-  assert.deepEqual(withUse(first, 'a', now + 6 * hour).variants, [{ id: 'a', lastUsedAt: now + 6 * hour }])
-  assert.equal(withUse(cold, 'a', now), cold, 'nothing is kept warm')
+  const first = withUse(warm, by('a'), now)
+  assert.deepEqual(first.variants, [{ id: 'a', lastUsedAt: now, caller: 'one' }])
+  assert.equal(withUse(first, by('a'), now + 6 * hour - 1), first)
+  assert.deepEqual(withUse(first, by('a'), now + 6 * hour).variants, [
+    { id: 'a', lastUsedAt: now + 6 * hour, caller: 'one' },
+  ])
+  assert.equal(withUse(cold, by('a'), now), cold, 'nothing is kept warm')
 })
 
 test('when there is no room one takes the place of what was used least lately, but not of what is in use', () => {
   const full = used(warm, ['a', now], ['b', now + 1], ['c', now + 2])
   assert.deepEqual(ids(full), ['c', 'b', 'a'])
-  assert.equal(withUse(full, 'd', now + hour), full)
-  const later = withUse(full, 'd', now + 6 * hour)
+  assert.equal(withUse(full, by('d'), now + hour), full)
+  const later = withUse(full, by('d'), now + 6 * hour)
   assert.deepEqual(ids(later), ['d', 'c', 'b'])
-  assert.deepEqual(ids(withUse(full, 'a', now + 7 * hour)), ['a', 'c', 'b'])
+  assert.deepEqual(ids(withUse(full, by('a'), now + 7 * hour)), ['a', 'c', 'b'])
   const fewer = { ...full, warming: { ...warming, maximumVariants: 1 } }
-  assert.deepEqual(ids(withUse(fewer, 'd', now + 30 * hour)), ['d'], 'the bound was lowered')
+  assert.deepEqual(ids(withUse(fewer, by('d'), now + 30 * hour)), ['d'], 'the bound was lowered')
 })
 
 test('it is kept warm for the idle time after its last use, and not after it was taken out', () => {
@@ -143,9 +151,9 @@ test('it is kept warm for the idle time after its last use, and not after it was
   assert.equal(warmUntil({ ...cold, variants: state.variants }, 'a'), undefined)
   assert.equal(warmUntil(withoutUse(state, 'a'), 'a'), undefined)
   assert.deepEqual(ids(withoutUse(state, 'a')), ['b'])
-  const later = withUse(state, 'c', now + hour)
+  const later = withUse(state, by('c'), now + hour)
   assert.deepEqual(warmVariants(later, now + 24 * hour - 1), later.variants)
-  assert.deepEqual(warmVariants(later, now + 24 * hour), [{ id: 'c', lastUsedAt: now + hour }])
+  assert.deepEqual(warmVariants(later, now + 24 * hour), [{ id: 'c', lastUsedAt: now + hour, caller: 'one' }])
   assert.deepEqual(warmVariants({ ...cold, variants: later.variants }, now), [])
 })
 
@@ -160,4 +168,32 @@ test('only what differs is another state', () => {
 
 test('it outlives by far what was issued under it', () => {
   assert.ok(writeConnectionRecord(cold, 'v', now).removableFrom >= now + 364 * 24 * hour)
+})
+
+test('a caller with many places gives one to a caller with fewer, until both have as many', () => {
+  const places = (state: ConnectionState) => Map.groupBy(state.variants, ({ caller }) => caller)
+  const ten = { ...warm, warming: { ...warming, maximumVariants: 10 } }
+  let state: ConnectionState = ten
+  for (let index = 0; index < 20; index++) state = withUse(state, by(`many-${index}`, 'many'), now + index)
+  assert.equal(places(state).get('many')?.length, 10)
+  for (let index = 0; index < 20; index++) state = withUse(state, by(`few-${index}`, 'few'), now + 20 + index)
+  assert.deepEqual([places(state).get('many')?.length, places(state).get('few')?.length], [5, 5])
+  state = withUse(state, by('token#own', 'own'), now + 50)
+  assert.equal(places(state).get('own')?.length, 1, 'the own token has a place')
+  for (let index = 0; index < 20; index++) state = withUse(state, by(`many-again-${index}`, 'many'), now + 60 + index)
+  assert.equal(places(state).get('own')?.length, 1)
+  assert.equal(state.variants.length, 10)
+})
+
+test('where no idle time is set a token is renewed for ten lifetimes after its last use', () => {
+  const byLifetimes = { ...warm, warming: { ...warming, idleLifetimes: 10 } }
+  const short = withUse(byLifetimes, by('short', 'one', 60_000), now)
+  assert.equal(warmUntil(short, 'short'), now + 600_000)
+  assert.equal(withUse(short, by('short', 'one', 60_000), now + 149_999), short)
+  assert.notEqual(withUse(short, by('short', 'one', 60_000), now + 150_000), short)
+  assert.equal(warmUntil(withUse(byLifetimes, by('long', 'one', 5 * hour), now), 'long'), now + 24 * hour)
+  assert.equal(warmUntil(withUse(warm, by('short', 'one', 60_000), now), 'short'), now + 24 * hour)
+  const other = withUse(short, by('other'), now + 600_000)
+  assert.deepEqual(ids(other), ['other'], 'what is warm no more gives its place back')
+  assert.deepEqual(readBack(short), short)
 })
