@@ -54,6 +54,7 @@ function passwordOf(number: number): string {
 async function fillWithPasswords(): Promise<object> {
   let asked = 0
   const answer = async () => {
+    if (asked % 2) return { status: 400, body: '{"error":"invalid_grant"}' }
     const body = { access_token: `token-${asked}`, token_type: 'Bearer', expires_in: 3600 }
     return { status: 200, body: JSON.stringify(body) }
   }
@@ -67,11 +68,11 @@ async function fillWithPasswords(): Promise<object> {
       username: `user-${index}`,
       password: new Secret(passwordOf(index)),
     }
-    await application.getToken(request, Date.now() + 25_000)
+    await application.getToken(request, Date.now() + 25_000).catch(() => {})
   }
   const heap = await readHeap()
   const found = Array.from({ length: 20 }, (_, index) => passwordOf(index)).filter((each) => heap.includes(each))
-  return { asked, tokens: heap.split('token-').length > 20, found: found.length }
+  return { asked, tokens: heap.split('token-').length > 10, found: found.length }
 }
 
 /** All texts that can be reached. */

@@ -1,5 +1,8 @@
+import type { TokenRequest } from '../access-token/token.ts'
+import type { Connection } from '../configuration/connection.ts'
 import { nearestName } from '../configuration/finding.ts'
 import { foldedParameterName } from '../configuration/value-syntax.ts'
+import { InvalidRequestError } from './admit-request.ts'
 
 /* The names of parameters that a request must not have, because they mean more than what would become of them. */
 
@@ -55,14 +58,54 @@ const narrowingNames: ReadonlySet<string> = new Set(
 const narrowingBeginnings =
   /^(requested|subject|actor|claim|authorizationdetail|authorisationdetail|onbehalf|impersonat|delegat)/
 
+/** What counts of a request, and what doesn't. */
+export interface AskedRequest<R extends TokenRequest> {
+  /** Without the parameters that are ignored: no part of the token key, and never sent. */
+  readonly request: R
+  readonly ignored: readonly string[]
+}
+
+/**
+ * By default a request may leave out and repeat what the element sets, and a parameter of which nobody here knows is
+ * ignored; where `requestMay` is given, what it doesn't list is left to `admitRequest`, which refuses it.
+ * @throws {InvalidRequestError} where to ignore a parameter would give another token than was asked for
+ */
+export function withoutIgnored<R extends TokenRequest>(connection: Connection, asked: R): AskedRequest<R> {
+  const { inQuery = [] } = asked
+  const configured = configuredNames(connection)
+  const unknown = Object.keys(asked.further).filter((name) => !configured.includes(name))
+  for (const name of inQuery)
+    if (configured.includes(name)) throw new InvalidRequestError(name, 'belongs in the body, not in the query.')
+  for (const name of [...unknown, ...inQuery]) demandIgnorable(name, configured)
+
+  const ignored = connection.requestMay ? [] : unknown
+  const further = Object.fromEntries(Object.entries(asked.further).filter(([name]) => !ignored.includes(name)))
+  return { request: { ...asked, further }, ignored: [...ignored, ...inQuery] }
+}
+
+function configuredNames({ parameters, requestMay = {} }: Connection): readonly string[] {
+  return [...Object.keys(parameters.further), ...Object.keys(requestMay)]
+}
+
+function demandIgnorable(name: string, configured: readonly string[]): void {
+  const judged = judgeUnknownParameter(name, configured)
+  if (judged.kind === 'near_miss')
+    throw new InvalidRequestError(name, `is no parameter of this connection. Did you mean ${judged.nearest}?`)
+  if (judged.kind === 'narrowing')
+    throw new InvalidRequestError(
+      name,
+      "can't be set by a request for this connection, and without it the token could allow more than you ask for; leave it out, or have it listed in requestMay.",
+    )
+}
+
 /** What to make of a parameter that neither the elements nor we have a place for. */
-export type UnknownParameter =
+type UnknownParameter =
   | { readonly kind: 'near_miss'; readonly nearest: string }
   | { readonly kind: 'narrowing' }
   | { readonly kind: 'of_no_account' }
 
 /** @param configured the names that the connection's elements have */
-export function judgeUnknownParameter(name: string, configured: readonly string[]): UnknownParameter {
+function judgeUnknownParameter(name: string, configured: readonly string[]): UnknownParameter {
   const folded = foldedParameterName(name)
   const nearest = nearMissOf(folded, configured)
   if (nearest !== undefined) return { kind: 'near_miss', nearest }
