@@ -13,7 +13,14 @@ export interface RefreshRulesProps {
 }
 
 /** The events that ask for something. The other events say what was done. */
-const requests = ['TokenRefreshRequested', 'TokenRejected', 'ConnectionChanged', 'ClearTokenCache', 'ReconcileElements']
+const requests = [
+  'TokenRefreshRequested',
+  'TokenRejected',
+  'ConnectionChanged',
+  'ClearTokenCache',
+  'RevokeKey',
+  'ReconcileElements',
+]
 
 /** After this time an operator has to look at it, because the hourly reconciliation has not helped either. */
 const longestDelivery = Duration.hours(1)

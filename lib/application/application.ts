@@ -28,9 +28,11 @@ import type { PublicationSigner } from '../key-lifecycle/publication-key.ts'
 import { createPublicationReader, createPublicationStore } from '../key-lifecycle/publication-store.ts'
 import { createKeyPublisher } from '../key-lifecycle/publish-keys.ts'
 import type { Publication } from '../key-lifecycle/published-keys.ts'
+import { createKeyRevoker } from '../key-lifecycle/revoke-key.ts'
 import { createKeyRotator, type RotationRequest } from '../key-lifecycle/rotate-key.ts'
 import type { SecretRotation } from '../key-lifecycle/rotating-secret.ts'
 import { createPublicationSigning } from '../key-lifecycle/sign-publications.ts'
+import { createUnrevokedPublications } from '../key-lifecycle/unrevoked-publications.ts'
 import type { Log } from '../log/log-event.ts'
 import { createAnnouncer } from '../renewal/announce-renewals.ts'
 import { createEventAnswerer } from '../renewal/answer-event.ts'
@@ -136,9 +138,19 @@ export function createBackgroundApplication(ports: Ports) {
   // Signing keys.
   const breaker = createPatientBreaker(ports)
   const publicationStore = createPublicationStore({ store, publicationKey, breaker, now, randomId, log })
-  const keyPublisher = createKeyPublisher({ elements, deployment, secrets, publicationStore, now, log })
+  // As it stands in the store: rotate-key doesn't have the keys of the cache, by which it could tell who wrote it.
+  const storedSecretsVersion = createSecretsVersion({ store, breaker, now, randomId })
+  const publications = createUnrevokedPublications({ secretsVersion: storedSecretsVersion, publicationStore, now })
+  const keyPublisher = createKeyPublisher({
+    ...{ elements, deployment, secrets, publicationStore, publications, now, log },
+  })
   const publicationSigning = createPublicationSigning({ elements, publicationStore, keyPublisher, now, pause })
-  const keyRotator = createKeyRotator({ elements, deployment, secretRotation, publicationStore, keyPublisher, now })
+  const keyRotator = createKeyRotator({
+    ...{ elements, deployment, secretRotation, publicationStore, publications, keyPublisher, now },
+  })
+  const keyRevoker = createKeyRevoker({
+    ...{ elements, deployment, secretsVersion, publicationStore, keyPublisher, now, log },
+  })
 
   // Tokens before they are asked for.
   const announcer = createAnnouncer({ events, log })
@@ -149,7 +161,7 @@ export function createBackgroundApplication(ports: Ports) {
   const refresher = createConnectionRefresher({ connections, records, stager, renewer, now, pause, log })
   const eventAnswerer = createEventAnswerer({
     ...{ elements, deployment, records, rejections, renewer, refresher },
-    ...{ secretsVersion, clearing, keyPublisher, events, announcer, now, log },
+    ...{ secretsVersion, clearing, keyPublisher, keyRevoker, events, announcer, now, log },
   })
 
   return {
@@ -198,7 +210,7 @@ function createTiers(ports: Ports) {
   const tokenClient = createTokenClient({ clientKeys, tokenEndpoint, clockOffsets, now, randomId, random, log })
   const outcomes = createOutcomeLog(now)
   const fromServer = createFromServer({
-    ...{ connections, cache, secretsVersion, secrets, tokenClient, outcomes, now, random, pause, log },
+    ...{ connections, cache, secretsVersion, secrets, signers, tokenClient, outcomes, now, random, pause, log },
     coolDownPolicy: createCoolDownPolicy({ coolDowns, secrets, log }),
     secondAttempts: createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, log }),
   })

@@ -69,6 +69,10 @@ export interface AssertionConfiguration {
 }
 
 export interface KeyReference {
+  /** Whose key it is. */
+  readonly jwtBuilder: string
+  /** The `kid` of each key that must not be used any more, by the element. */
+  readonly revoked?: readonly string[]
   /** The name of the secret. */
   readonly location: string
   readonly alias?: string

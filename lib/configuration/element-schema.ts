@@ -129,6 +129,7 @@ export const elementSchemas = {
     signatureAlgorithm: v.exactOptional(v.picklist(signatureAlgorithms, `one of ${signatureAlgorithms.join(', ')}`)),
     keyStoreRef: v.exactOptional(reference('keyStore')),
     keyAlias: v.exactOptional(text()),
+    revokedKeys: v.exactOptional(oneOrMoreTexts('one text or a list of texts')),
     sharedKey: v.exactOptional(secretName('the key of an HS* algorithm')),
     typ: v.exactOptional(v.pipe(text(), v.description('The header typ; none leaves it out.'))),
     certificateThumbprint: v.exactOptional(v.picklist(['none', 'x5t#S256', 'x5t'], 'none, x5t#S256 or x5t')),

@@ -34,6 +34,7 @@ export function resolveKey(
   }
   if (!jwkEnabled) return resolveStoredKey(resolution, element, builder)
   return {
+    ...ownerOf(element, builder),
     location: `${secretPrefix(deployment)}jwk/${element.id}`,
     generated: {
       modulusLength: builder.jwkSigningKeySize ?? defaultModulusLength,
@@ -45,10 +46,12 @@ export function resolveKey(
 function resolveStoredKey(
   { graph, findings }: Resolution,
   element: ElementReference,
-  { keyStoreRef, keyAlias }: JwtBuilder,
+  builder: JwtBuilder,
 ): KeyReference | undefined {
+  const { keyStoreRef, keyAlias } = builder
   const location = graph.get('keyStore', keyStoreRef ?? defaultElementIds.keyStore)?.location
-  if (location !== undefined) return { location, ...(keyAlias !== undefined && { alias: keyAlias }) }
+  if (location !== undefined)
+    return { ...ownerOf(element, builder), location, ...(keyAlias !== undefined && { alias: keyAlias }) }
   if (keyStoreRef === undefined && !graph.has('keyStore', defaultElementIds.keyStore))
     findings.addMistake(
       element,
@@ -56,6 +59,10 @@ function resolveStoredKey(
       `the assertion has no key: name a keyStore here, add keyStore/${defaultElementIds.keyStore}, or set jwkEnabled.`,
     )
   return undefined
+}
+
+function ownerOf({ id }: ElementReference, { revokedKeys }: JwtBuilder): Pick<KeyReference, 'jwtBuilder' | 'revoked'> {
+  return { jwtBuilder: id, ...(revokedKeys && { revoked: revokedKeys }) }
 }
 
 function resolveSharedKey(
@@ -71,7 +78,7 @@ function resolveSharedKey(
     )
   if (certificateThumbprint !== 'none')
     findings.addMistake(element, 'certificateThumbprint', `the key of ${algorithm} has no certificate; take it out.`)
-  if (sharedKey !== undefined) return { location: sharedKey }
+  if (sharedKey !== undefined) return { jwtBuilder: element.id, location: sharedKey }
   findings.addMistake(element, 'sharedKey', `${algorithm} needs it: the name of the secret that holds the key.`)
   return undefined
 }
@@ -83,6 +90,7 @@ function warnOfIgnoredAttributes({ findings }: Resolution, element: ElementRefer
   const ignored = [
     ['keyStoreRef', jwkEnabled || isShared],
     ['keyAlias', jwkEnabled || isShared],
+    ['revokedKeys', isShared],
     ['jwkSigningKeySize', !(jwkEnabled && isRsa)],
     ['jwkRotationTime', !jwkEnabled || isShared],
     ['publishAheadSeconds', !jwkEnabled || isShared],

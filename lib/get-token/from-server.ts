@@ -20,6 +20,7 @@ import { type FailureToShare, type Lease, LeaseLostError } from '../fleet/lease.
 import type { SecretsVersion } from '../fleet/secrets-version.ts'
 import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
+import type { SignerCache } from '../signing/signer-cache.ts'
 import type { ClientKey } from '../token-endpoint/client-authentication.ts'
 import type { TokenClient, TokenRequestContext } from '../token-endpoint/token-client.ts'
 import { hasTimeFor, timeoutsUntil } from '../token-endpoint/token-endpoint.ts'
@@ -92,6 +93,7 @@ export interface FromServerDependencies {
   readonly cache: TokenCache
   readonly secretsVersion: SecretsVersion
   readonly secrets: SecretCache
+  readonly signers: SignerCache
   readonly coolDownPolicy: CoolDownPolicy
   readonly tokenClient: TokenClient
   readonly secondAttempts: SecondAttemptPolicy
@@ -110,7 +112,7 @@ export interface FromServerDependencies {
 export type FromServer = ReturnType<typeof createFromServer>
 
 export function createFromServer(dependencies: FromServerDependencies) {
-  const { connections, cache, secretsVersion, secrets, coolDownPolicy } = dependencies
+  const { connections, cache, secretsVersion, secrets, signers, coolDownPolicy } = dependencies
   const { tokenClient, secondAttempts, outcomes, now, random, pause, log } = dependencies
   let knownVersion: string | undefined
   let mayHoldOlder = false
@@ -161,12 +163,16 @@ export function createFromServer(dependencies: FromServerDependencies) {
     }
   }
 
-  /** Secrets are read again where one has changed since this process read its own. Current tokens stay good. */
+  /**
+   * Secrets are read again where one has changed since this process read its own, and no revoked key signs. Current tokens stay
+   * good.
+   */
   async function refreshSecrets(): Promise<void> {
-    const version = await secretsVersion.read()
-    if (version !== undefined && version !== knownVersion) {
+    const state = await secretsVersion.read()
+    if (state) signers.revoke(state.revocations)
+    if (state && state.version !== knownVersion) {
       if (mayHoldOlder) secrets.readAllAgain()
-      knownVersion = version
+      knownVersion = state.version
     }
     mayHoldOlder = true
   }
@@ -193,6 +199,8 @@ export function createFromServer(dependencies: FromServerDependencies) {
         }
         log({ event: 'token_request_repeated', connection: connection.name, attempt, milliseconds: delay })
         await pause(delay)
+        // A pause may be long, and a key that is revoked meanwhile must not sign.
+        await refreshSecrets()
       }
     }
   }

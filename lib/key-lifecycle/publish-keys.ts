@@ -11,6 +11,7 @@ import { aheadMillisecondsOf } from './plan-keys.ts'
 import type { SignedPublication } from './publication-record.ts'
 import type { PublicationStore } from './publication-store.ts'
 import { keysOf, keysToPublish, nextPublication, type Publication } from './published-keys.ts'
+import type { UnrevokedPublications } from './unrevoked-publications.ts'
 
 /** Publishes the keys of jwtBuilders. */
 export type KeyPublisher = ReturnType<typeof createKeyPublisher>
@@ -21,21 +22,25 @@ export interface KeyPublisherDependencies {
   /** Reads from the store each time, not from a cache. */
   readonly secrets: SecretStore
   readonly publicationStore: PublicationStore
+  readonly publications: UnrevokedPublications
   readonly now: () => number
   readonly log: Log
 }
 
 export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
-  const { elements, deployment, secrets, publicationStore, now, log } = dependencies
+  const { elements, deployment, secrets, publicationStore, publications, now, log } = dependencies
 
   async function publishKeysOf(jwtBuilder: string, deadline: number): Promise<void> {
+    // First, because what follows may fail.
+    await publications.withdraw(jwtBuilder, deadline)
     const builder = await resolveBuilderKey(elements, deployment, jwtBuilder)
     let signingKeys: readonly SigningKey[] = []
 
-    const published = await publicationStore.change(
-      jwtBuilder,
-      async (before) => {
-        signingKeys = await readKeys(secrets, builder)
+    const published = await publications.change(
+      builder?.key ?? { jwtBuilder },
+      async (before, isRevoked) => {
+        const keys = await readKeys(secrets, builder)
+        signingKeys = keys.filter(({ keyId }) => !isRevoked(keyId))
         return publicationAfter(before, builder, signingKeys, now())
       },
       deadline,

@@ -9,19 +9,21 @@ import type { PublicationStore } from './publication-store.ts'
 import type { KeyPublisher } from './publish-keys.ts'
 import { type RotatingSecret, RotationRefusedError, type SecretRotation } from './rotating-secret.ts'
 import { createSecret, finishSecret, type Rotation, setSecret, testSecret } from './rotation-steps.ts'
+import type { UnrevokedPublications } from './unrevoked-publications.ts'
 
 export interface KeyRotatorDependencies {
   readonly elements: ElementStore
   readonly deployment: Deployment
   readonly secretRotation: SecretRotation
   readonly publicationStore: PublicationStore
+  readonly publications: UnrevokedPublications
   readonly keyPublisher: KeyPublisher
   readonly now: () => number
 }
 
 /** Rotates the keys of jwtBuilders, step by step. */
 export function createKeyRotator(dependencies: KeyRotatorDependencies) {
-  const { secretRotation, publicationStore, keyPublisher, now } = dependencies
+  const { secretRotation, publicationStore, publications, keyPublisher, now } = dependencies
 
   return {
     /**
@@ -40,7 +42,7 @@ export function createKeyRotator(dependencies: KeyRotatorDependencies) {
       const { step, jwtBuilder, secretName, token, rotationToken } = request
       const secret = await secretRotation.open(secretName, rotationToken)
       const builder = await resolveBuilderOrGiveUp(dependencies, jwtBuilder, secret, token)
-      const rotation: Rotation = { builder, secret, token, publicationStore, now, deadline }
+      const rotation: Rotation = { builder, secret, token, publicationStore, publications, now, deadline }
       switch (step) {
         case 'createSecret':
           return await createSecret(rotation)

@@ -16,6 +16,7 @@ import type { PublicationStore } from './publication-store.ts'
 import type { KeyPublisher } from './publish-keys.ts'
 import { type KeyToPublish, keysOf, keysToPublish, nextPublication, type Publication } from './published-keys.ts'
 import { type RotatingSecret, RotationGivenUpError, RotationRefusedError } from './rotating-secret.ts'
+import type { UnrevokedPublications } from './unrevoked-publications.ts'
 
 /** One rotation of one secret. */
 export interface Rotation {
@@ -24,6 +25,7 @@ export interface Rotation {
   /** Names the rotation, and the version of the secret that it makes. */
   readonly token: string
   readonly publicationStore: PublicationStore
+  readonly publications: UnrevokedPublications
   readonly now: () => number
   /** Of this step, in milliseconds since the epoch. */
   readonly deadline: number
@@ -38,7 +40,7 @@ export interface Rotation {
  * @throws {RotationRefusedError} when a staged key waits already, or this rotation was given up
  * @throws {KeyStoreError} when the secret holds a text that no rotation wrote: it stays as it is
  */
-export async function createSecret({ builder, secret, token, now }: Rotation): Promise<void> {
+export async function createSecret({ builder, secret, token, publications, now, deadline }: Rotation): Promise<void> {
   const { location } = builder.key
   const { current, pending } = await secret.labels()
   if (current === token) return
@@ -48,8 +50,10 @@ export async function createSecret({ builder, secret, token, now }: Rotation): P
   }
 
   const before = await readVersion(secret, current)
+  const isRevoked = await publications.revokedOf(builder.key, deadline)
   try {
-    const keys = planKeys(builder, readGeneratedKeys(location, before), now(), () => createKey(builder))
+    const known = readGeneratedKeys(location, before).filter(({ keyId }) => !isRevoked(keyId))
+    const keys = planKeys(builder, known, now(), () => createKey(builder))
     // Where two run this step at once, the first one's keys are as good.
     await secret.putPending(token, writeKeySet(keys, builder.algorithm, current))
   } catch (error) {
@@ -123,7 +127,7 @@ interface PendingVersion {
  * @throws {RotationGivenUpError} when the secret has changed since it was begun
  */
 async function readPendingVersion(rotation: Rotation): Promise<PendingVersion | { readonly kind: 'already_current' }> {
-  const { builder, secret, token } = rotation
+  const { builder, secret, token, publications, deadline } = rotation
   const { location } = builder.key
   const { current, pending } = await secret.labels()
   if (current === token) return { kind: 'already_current' }
@@ -135,7 +139,10 @@ async function readPendingVersion(rotation: Rotation): Promise<PendingVersion | 
     )
 
   if (readReplaces(text) !== current) return await giveUp(rotation, 'has changed since this rotation was begun')
-  const replacedKeys = readGeneratedKeys(location, await readVersion(secret, current))
+  const isRevoked = await publications.revokedOf(builder.key, deadline)
+  if (isRevoked(stagedKey.keyId)) return await giveUp(rotation, 'has a next key that was revoked')
+  const replaced = readGeneratedKeys(location, await readVersion(secret, current))
+  const replacedKeys = replaced.filter(({ keyId }) => !isRevoked(keyId))
   const isNew = replacedKeys.every(({ keyId }) => keyId !== stagedKey.keyId)
   return { kind: 'pending', replaces: current, replacedKeys, stagedKey, isNew }
 }
@@ -163,13 +170,13 @@ type Phase = 'staging' | 'activating'
  * @throws {RotationGivenUpError} when servers could not know it for `publishAheadSeconds` before it signs
  */
 async function publishStagedKey(rotation: Rotation, version: PendingVersion, phase: Phase): Promise<void> {
-  const { builder, publicationStore, now, deadline } = rotation
-  const { jwtBuilder, assertionSeconds, generated } = builder
+  const { builder, publications, now, deadline } = rotation
+  const { assertionSeconds, generated } = builder
   const aheadMilliseconds = aheadMillisecondsOf(generated)
   // A first key replaces none: servers have yet to be told where it is published.
   const signsFrom = phase === 'activating' && version.replacedKeys.length > 0 ? version.stagedKey.signsFrom : undefined
-  const published = await publicationStore.change(
-    jwtBuilder,
+  const published = await publications.change(
+    builder.key,
     async (before) => {
       const keys = keysBesideStaged(builder, version, phase, now())
       return nextPublication(before, { keys, signsFrom, assertionSeconds, aheadMilliseconds }, now())

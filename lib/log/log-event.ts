@@ -277,6 +277,13 @@ export const logEvents = {
     sentence: (event) => `jwtBuilder/${event.jwtBuilder}: ${event.keys} public keys are published`,
     isShownWhileServing: true,
   }),
+  /** By an operator's event. `wasPublished`: whether a key of that name was published then; otherwise it may be misspelt. */
+  key_revoked: row<OfBuilder & { readonly kid: string; readonly wasPublished: boolean }>({
+    level: 'warn',
+    sentence: ({ jwtBuilder, kid, wasPublished }) =>
+      `jwtBuilder/${jwtBuilder}: the key ${kid} is revoked${wasPublished ? '' : ', and none of that name was published: check it'}`,
+    isShownWhileServing: true,
+  }),
   /** What was published stays, until its signature is too old. */
   publication_failed: row<OfBuilder & Failed & { readonly signatureAgeSeconds?: number }>({
     level: 'warn',

@@ -11,6 +11,7 @@ import type { SecretsVersion } from '../fleet/secrets-version.ts'
 import type { TokenRejecter } from '../get-token/reject-token.ts'
 import { ignoreCoolingDown } from '../get-token/token-error.ts'
 import type { KeyPublisher } from '../key-lifecycle/publish-keys.ts'
+import type { KeyRevoker } from '../key-lifecycle/revoke-key.ts'
 import type { Log } from '../log/log-event.ts'
 import type { Announcer, Renewal } from './announce-renewals.ts'
 import type { IncomingEvent } from './incoming-event.ts'
@@ -28,6 +29,7 @@ export interface EventAnswererDependencies {
   readonly secretsVersion: SecretsVersion
   readonly clearing: Clearing
   readonly keyPublisher: KeyPublisher
+  readonly keyRevoker: KeyRevoker
   readonly events: EventBus
   readonly announcer: Announcer
   readonly now: () => number
@@ -37,10 +39,11 @@ export interface EventAnswererDependencies {
 /** Does what events ask for: an event only says what to look at, so that one that comes twice, late or out of order does no harm. */
 export function createEventAnswerer(dependencies: EventAnswererDependencies) {
   const { elements, deployment, records, rejections, renewer, refresher } = dependencies
-  const { secretsVersion, clearing, keyPublisher, events, announcer, now, log } = dependencies
+  const { secretsVersion, clearing, keyPublisher, keyRevoker, events, announcer, now, log } = dependencies
 
   /** Publishes the public keys that an event may have changed: servers should know them before they are used. */
   async function publishKeys(event: IncomingEvent, deadline: number): Promise<void> {
+    if (event.type === 'RevokeKey') return await keyRevoker.revoke(event, deadline)
     await keyPublisher.publish(await buildersOf(event), deadline)
   }
 
@@ -56,6 +59,7 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
       case 'TokenRejected':
       case 'ConnectionChanged':
       case 'ClearTokenCache':
+      case 'RevokeKey':
       case 'Ignored':
         return []
     }
@@ -92,6 +96,7 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
         if (event.connection !== undefined) return await refresher.clear(event.connection, deadline)
         await clearAll(deadline)
         return []
+      case 'RevokeKey':
       case 'Ignored':
         return []
     }

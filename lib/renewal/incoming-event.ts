@@ -11,6 +11,8 @@ export type IncomingEvent =
   | Extract<TokenwellEvent, { readonly type: 'TokenRefreshRequested' | 'TokenRejected' | 'ConnectionChanged' }>
   /** An operator's: without a connection those of all connections. */
   | { readonly type: 'ClearTokenCache'; readonly connection?: string }
+  /** An operator's: that key must not be used any more. */
+  | { readonly type: 'RevokeKey'; readonly jwtBuilder: string; readonly kid: string }
   /** The schedule's: whatever events were lost. */
   | { readonly type: 'ReconcileElements' }
   /** It was written, deleted or labelled. */
@@ -52,6 +54,8 @@ function readOwnEvent(type: string, event: JsonObject): IncomingEvent {
       return { type, connection: readConnection(readDetail(event)['connection']) }
     case 'ClearTokenCache':
       return readClearTokenCache(event)
+    case 'RevokeKey':
+      return readRevokeKey(readDetail(event))
     case 'ReconcileElements':
       return { type }
     case 'TokenRefreshed':
@@ -70,6 +74,23 @@ function readClearTokenCache(event: JsonObject): IncomingEvent {
     throw new UnreadableEventError('detail', 'of ClearTokenCache has a connection or nothing.')
   if (connection === undefined) return { type: 'ClearTokenCache' }
   return { type: 'ClearTokenCache', connection: readConnection(connection) }
+}
+
+/** As long as any that a rotation makes, or that an operator would write by hand. */
+const longestKid = 256
+
+function readRevokeKey({ jwtBuilder, kid, ...others }: JsonObject): IncomingEvent {
+  // Whoever misspells a member may mean less than all of the key.
+  if (Object.keys(others).length > 0)
+    throw new UnreadableEventError('detail', 'of RevokeKey has a jwtBuilder and a kid.')
+  if (typeof jwtBuilder !== 'string' || !isElementId(jwtBuilder))
+    throw new UnreadableEventError('detail.jwtBuilder', 'must be the id of a jwtBuilder.')
+  if (typeof kid !== 'string' || kid === '' || kid.length > longestKid)
+    throw new UnreadableEventError(
+      'detail.kid',
+      `must be the kid of a key: a text of at most ${longestKid} characters.`,
+    )
+  return { type: 'RevokeKey', jwtBuilder, kid }
 }
 
 /** The operation isn't looked at: what holds now is read from Parameter Store, whatever was done. */

@@ -4,6 +4,7 @@ import { isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/
 import type { Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { keyAlgorithmMismatch } from './key-algorithm.ts'
+import { type KeyRevocation, revokedKeysOf } from './key-revocation.ts'
 import { demandHost, demandUnreserved, readSharedKey, type SecretUse } from './secret-use.ts'
 import { createLocalSigner, type Signer } from './signer.ts'
 import { currentKey, isTimed, KeyStoreError, previousKey, type SigningKey, stagedKey } from './signing-key.ts'
@@ -14,6 +15,7 @@ export type SignerCache = ReturnType<typeof createSignerCache>
 
 export function createSignerCache(secrets: SecretCache, now: () => number) {
   const made = new Map<string, { readonly secret: Secret; readonly signers: VersionSigners }>()
+  let revocations: readonly KeyRevocation[] = []
 
   function signersOf(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
     const id = JSON.stringify([key.location, key.alias, algorithm])
@@ -35,7 +37,7 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
       const secret = await secrets.get(key.location)
       try {
         if (use) demandHost(key.location, secret, use)
-        return currentSigner(signersOf(key, algorithm, secret), now())
+        return currentSigner(signersOf(key, algorithm, secret), now(), revokedKeysOf(key, revocations))
       } catch (error) {
         secrets.forget(key.location)
         throw error
@@ -52,11 +54,18 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
       const secret = await secrets.get(key.location)
       if (use) demandHost(key.location, secret, use)
       const signers = signersOf(key, algorithm, secret)
-      if (signers.kind === 'key_pairs' && signers.choice.isTimed) return previousSigner(signers, now())
+      const isRevoked = revokedKeysOf(key, revocations)
+      if (signers.kind === 'key_pairs' && signers.choice.isTimed) return previousSigner(signers, now(), isRevoked)
       const secretBefore = await secrets.getPrevious(key.location)
       if (!secretBefore || secretBefore.equals(secret)) return undefined
       if (use) demandHost(key.location, secretBefore, use)
-      return currentSigner(createVersionSigners(key, algorithm, secretBefore), now())
+      return currentSigner(createVersionSigners(key, algorithm, secretBefore), now(), isRevoked)
+    },
+
+    /** From now on none of these keys signs, nor any that was revoked before: somebody may have taken that from the list. */
+    revoke(latest: readonly KeyRevocation[]): void {
+      const all = [...revocations, ...latest].map((each) => [JSON.stringify(each), each] as const)
+      revocations = [...new Map(all).values()]
     },
   }
 }
@@ -87,13 +96,13 @@ function createKeyPairSigners(key: KeyReference, algorithm: SignatureAlgorithm, 
   return { kind: 'key_pairs' as const, choice, signerOf }
 }
 
-function currentSigner(signers: VersionSigners, now: number): Signer {
+function currentSigner(signers: VersionSigners, now: number, isRevoked: RevokedKeys): Signer {
   if (signers.kind === 'shared_key') return signers.signer
-  return signers.signerOf(signers.choice.current(now))
+  return signers.signerOf(signers.choice.current(now, isRevoked))
 }
 
-function previousSigner(signers: KeyPairSigners, now: number): Signer | undefined {
-  const signingKey = signers.choice.previous(now)
+function previousSigner(signers: KeyPairSigners, now: number, isRevoked: RevokedKeys): Signer | undefined {
+  const signingKey = signers.choice.previous(now, isRevoked)
   return signingKey && signers.signerOf(signingKey)
 }
 
@@ -113,11 +122,15 @@ function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureA
   return createLocalSigner(createSecretKey(bytes), {})
 }
 
+/** Whether the key with that `kid` must not be used any more. */
+type RevokedKeys = ReturnType<typeof revokedKeysOf>
+
 /**
  * Chooses which of a secret's keys signs.
  * @throws {KeyStoreError} when no key has the alias, or several keys have it and none of them has times
  */
-export function createKeyChoice({ location, alias }: KeyReference, keys: readonly SigningKey[]) {
+export function createKeyChoice(key: KeyReference, keys: readonly SigningKey[]) {
+  const { location, alias } = key
   const candidates = alias === undefined ? keys : keys.filter(({ keyId }) => keyId === alias)
   const [only, ...others] = candidates
   if (!only)
@@ -129,16 +142,31 @@ export function createKeyChoice({ location, alias }: KeyReference, keys: readonl
   return {
     /** Whether the keys have times, and the clock decides. Otherwise the same key always signs. */
     isTimed: hasTimes,
-    /** @throws {KeyStoreError} when no key signs at that time */
-    current(now: number): SigningKey {
-      if (!hasTimes) return only
-      return currentKey(candidates, now) ?? throwNoCurrentKey(location, candidates, now)
+    /** @throws {KeyStoreError} when no key signs at that time, or it is revoked */
+    current(now: number, isRevoked: RevokedKeys): SigningKey {
+      const usable = candidates.filter(({ keyId }) => !isRevoked(keyId))
+      const chosen = hasTimes ? currentKey(usable, now) : usable.at(0)
+      if (chosen) return chosen
+      const revoked = candidates.filter(({ keyId }) => isRevoked(keyId))
+      if (revoked.length > 0) throw new KeyStoreError(location, describeRevoked(key, revoked))
+      return throwNoCurrentKey(location, candidates, now)
     },
     /** By the clock. Undefined where no key has signed before. */
-    previous(now: number): SigningKey | undefined {
-      return hasTimes ? previousKey(candidates, now) : undefined
+    previous(now: number, isRevoked: RevokedKeys): SigningKey | undefined {
+      if (!hasTimes) return undefined
+      return previousKey(
+        candidates.filter(({ keyId }) => !isRevoked(keyId)),
+        now,
+      )
     },
   }
+}
+
+function describeRevoked({ location, generated }: KeyReference, revoked: readonly SigningKey[]): string {
+  const advice = generated
+    ? `rotate it, and a key signs at once that is not revoked: aws secretsmanager rotate-secret --secret-id ${location}`
+    : 'store a new key in it, with another kid, and tell the authorization server of that.'
+  return `has no key that may sign, because these are revoked: ${aliasesOf(revoked)}; ${advice}`
 }
 
 function throwNoCurrentKey(location: string, keys: readonly SigningKey[], now: number): never {

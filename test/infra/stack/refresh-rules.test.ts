@@ -57,6 +57,7 @@ test('of what is said on the own bus, that which asks for something reaches the 
     { 'detail-type': 'ConnectionChanged', detail: { connection: 'orders' } },
     { 'detail-type': 'ClearTokenCache', detail: { connection: 'orders' } },
     { 'detail-type': 'ClearTokenCache', detail: {} },
+    { 'detail-type': 'RevokeKey', detail: { jwtBuilder: 'myBuilder', kid: 'theKey' } },
     { 'detail-type': 'ReconcileElements', detail: {} },
   ])
     for (const source of ['tokenwell-test', 'operator']) await ground.assertHeard(onOwnBus, { source, ...event })
@@ -67,7 +68,7 @@ test('so does what infra/README.md tells operators to put there', async (t) => {
   if (!ground) return
   const readme = readFileSync(join(import.meta.dirname, '..', '..', '..', 'infra', 'README.md'), 'utf8')
   const commands = [...readme.matchAll(/^aws events put-events --entries '(.*)'$/gm)].map(([, entries = '']) => entries)
-  assert.equal(commands.length, 3)
+  assert.equal(commands.length, 4)
   for (const command of commands) {
     const [{ EventBusName, Source, DetailType, Detail }] = JSON.parse(command)
     assert.equal(EventBusName, 'tokenwell-prod')

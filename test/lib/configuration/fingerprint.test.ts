@@ -133,6 +133,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     signatureAlgorithm: isNothing('ES256'),
     keyStoreRef: isNothing('theKeysTwin'),
     keyAlias: isNothing('another'),
+    revokedKeys: isNothing(['a', 'b']),
     sharedKey: isNothing('tokenwell/local/other', { given: bySharedKey }),
     typ: isNothing('client-authentication+jwt'),
     certificateThumbprint: isNothing('x5t'),

@@ -41,6 +41,7 @@ test('typ none leaves the header out', async (t) => {
 test('with jwkEnabled Tokenwell makes the key, and a key store named beside it is ignored with a warning', async (t) => {
   const plain = await resolveConn(t, exampleElements(exampleIssuer))
   const made = {
+    jwtBuilder: 'theBuilder',
     location: 'tokenwell/local/jwk/theBuilder',
     generated: { modulusLength: 2048, rotationSeconds: 2_592_000, publishAheadSeconds: 86_400 },
   }
@@ -75,7 +76,7 @@ test('an HS algorithm makes the client authenticate with the secret it shares wi
   const builder = { signatureAlgorithm: 'HS512', jwkEnabled: undefined, sharedKey: 'tokenwell/local/shared' }
   const connection = await resolveConn(t, exampleElements(exampleIssuer, { builder }))
   assert.equal(connection.clientAuthentication.method, 'client_secret_jwt')
-  assert.deepEqual(assertionOf(connection).key, { location: 'tokenwell/local/shared' })
+  assert.deepEqual(assertionOf(connection).key, { jwtBuilder: 'theBuilder', location: 'tokenwell/local/shared' })
 })
 
 function assertionOf({ clientAuthentication }: Connection): AssertionConfiguration {

@@ -45,6 +45,7 @@ test('a jwtBuilder is resolved by itself: algorithm, key and how long what it si
     jwtBuilder: 'made',
     algorithm: 'ES256',
     key: {
+      jwtBuilder: 'made',
       location: 'tokenwell/local/jwk/made',
       generated: { modulusLength: 2048, rotationSeconds: 14_400, publishAheadSeconds: 600 },
     },
@@ -54,14 +55,14 @@ test('a jwtBuilder is resolved by itself: algorithm, key and how long what it si
   assert.deepEqual(await resolve('brought'), {
     jwtBuilder: 'brought',
     algorithm: 'PS256',
-    key: { location: 'tokenwell/local/mine', alias: 'a' },
+    key: { jwtBuilder: 'brought', location: 'tokenwell/local/mine', alias: 'a' },
     certificateThumbprint: 'x5t',
     assertionSeconds: 60,
   })
   const byDefault = await resolve('byDefault')
   assert.deepEqual(
     [byDefault?.algorithm, byDefault?.key, byDefault?.assertionSeconds],
-    ['RS256', { location: 'tokenwell/local/default' }, 120],
+    ['RS256', { jwtBuilder: 'byDefault', location: 'tokenwell/local/default' }, 120],
   )
   assert.equal((await resolve('shared'))?.algorithm, 'HS256')
 })

@@ -36,7 +36,7 @@ test('a connection of nothing but what is required gets every default', async (t
         algorithm: 'RS256',
         type: 'JWT',
         certificateThumbprint: 'none',
-        key: { location: 'tokenwell/local/default-key' },
+        key: { jwtBuilder: 'theBuilder', location: 'tokenwell/local/default-key' },
       },
     },
     authorizationServer: {
@@ -118,7 +118,7 @@ test('what the elements say replaces every default', async (t) => {
       algorithm: 'ES256',
       type: 'client-authentication+jwt',
       certificateThumbprint: 'x5t#S256',
-      key: { location: 'tokenwell/local/the-keys', alias: 'theAlias' },
+      key: { jwtBuilder: 'theBuilder', location: 'tokenwell/local/the-keys', alias: 'theAlias' },
     },
   })
   assert.deepEqual(authorizationServer, {

@@ -31,6 +31,7 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
         sharedKey: 'tokenwell/local/k',
         keyStoreRef: 'theTrust',
         keyAlias: 'a',
+        revokedKeys: 'a',
         jwkSigningKeySize: 4096,
         jwkRotationTime: '24h',
       },
@@ -38,6 +39,7 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
     [
       /keyStoreRef: it is ignored: HS256 signs/,
       /keyAlias: it is ignored/,
+      /revokedKeys: it is ignored: HS256 signs/,
       /jwkSigningKeySize: it is ignored/,
       /jwkRotationTime: it is ignored: HS256 signs with sharedKey/,
     ],

@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
 import { CacheUnavailableError, createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
 import { secretsVersionRecordName } from '../../../lib/fleet/record-store.ts'
-import { createSecretsVersion } from '../../../lib/fleet/secrets-version.ts'
+import { createSecretsVersion, type SecretsVersion } from '../../../lib/fleet/secrets-version.ts'
 import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
 import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
@@ -19,16 +19,20 @@ function theMarks() {
   return { time, store, open }
 }
 
+async function versionOf(mark: SecretsVersion): Promise<string | undefined> {
+  return (await mark.read())?.version
+}
+
 test('a mark is the same for all until somebody moves it, and then another one for all', async () => {
   const { time, open } = theMarks()
   const [one, other] = [open(), open()]
-  const seen = [await one.read()]
+  const seen = [await versionOf(one)]
   assert.notEqual(seen[0], undefined, 'that is told of a cache which can not be asked')
-  assert.equal(await other.read(), seen[0], 'though nobody has moved it yet')
+  assert.equal(await versionOf(other), seen[0], 'though nobody has moved it yet')
   for (let count = 0; count < 3; count++) {
     await one.change(time.now() + 1_000)
-    seen.push(await other.read())
-    assert.equal(await one.read(), seen.at(-1))
+    seen.push(await versionOf(other))
+    assert.equal(await versionOf(one), seen.at(-1))
   }
   assert.equal(new Set(seen).size, 4)
 })
@@ -36,13 +40,13 @@ test('a mark is the same for all until somebody moves it, and then another one f
 test('where several move it at once it has moved after the last of them began', async () => {
   const { time, store, open } = theMarks()
   const reader = open()
-  const before = await reader.read()
+  const before = await versionOf(reader)
   const gate = Promise.withResolvers<void>()
   store.before = { ...isFine, write: () => gate.promise }
   const moving = Array.from({ length: 5 }, () => open().change(time.now() + 1_000))
   gate.resolve()
   await Promise.all(moving)
-  assert.notEqual(await reader.read(), before)
+  assert.notEqual(await versionOf(reader), before)
 })
 
 test('it stays for longer than any process keeps a secret', async () => {
@@ -58,4 +62,70 @@ test('where the cache can not be asked nobody knows, and a change that could not
   const mark = open()
   assert.equal(await mark.read(), undefined)
   await assert.rejects(mark.change(time.now() + 1_000), CacheUnavailableError)
+})
+
+const year = 365 * 86_400_000
+const revocation = (kid: string, revokedAt: number) => ({ jwtBuilder: 'theBuilder', kid, revokedAt })
+
+test('what is revoked is known to all, and stays when a secret changes', async () => {
+  const { time, open } = theMarks()
+  const [one, other] = [open(), open()]
+  const before = await versionOf(other)
+  const first = revocation('one', time.now())
+  await one.revoke(first, time.now() + 1_000)
+  assert.notEqual(await versionOf(other), before, 'secrets are read again, too')
+  await other.change(time.now() + 1_000)
+  const located = { ...revocation('two', time.now()), location: 'tokenwell/test/the-key' }
+  await other.revoke(located, time.now() + 1_000)
+  assert.deepEqual((await one.read())?.revocations, [first, located])
+})
+
+test('what is revoked once more is the same; where its secret comes to be known, that is noted', async () => {
+  const { time, store, open } = theMarks()
+  const mark = open()
+  const first = revocation('one', time.now())
+  await mark.revoke(first, time.now() + 1_000)
+  const { writes } = store.counts
+  await time.advance(1_000)
+  await mark.revoke(revocation('one', time.now()), time.now() + 1_000)
+  assert.equal(store.counts.writes, writes)
+  await mark.revoke({ ...revocation('one', time.now()), location: 'here' }, time.now() + 1_000)
+  await mark.revoke(revocation('one', time.now()), time.now() + 1_000)
+  assert.deepEqual(await mark.revocations(time.now() + 1_000), [{ ...first, location: 'here' }])
+})
+
+test('where several revoke at once all of it is revoked', async () => {
+  const { time, open } = theMarks()
+  const kids = Array.from({ length: 8 }, (_, index) => `key-${index}`)
+  await Promise.all(kids.map((kid) => open().revoke(revocation(kid, time.now()), time.now() + 1_000)))
+  const known = (await open().read())?.revocations.map(({ kid }) => kid)
+  assert.deepEqual(known?.toSorted(), kids)
+})
+
+test('a revocation stays for a year, and of more than a hundred the oldest go', async () => {
+  const { time, store, open } = theMarks()
+  const mark = open()
+  const start = time.now()
+  await mark.revoke(revocation('first', start), start + 1_000)
+  const [record] = await store.read([secretsVersionRecordName])
+  assert.ok((record?.removableFrom ?? 0) >= start + year)
+  await time.advance(year - 1)
+  assert.equal((await mark.read())?.revocations.length, 1)
+  await time.advance(1)
+  assert.deepEqual((await mark.read())?.revocations, [])
+  for (let count = 0; count < 110; count++)
+    await mark.revoke(revocation(`key-${count}`, time.now()), time.now() + 1_000)
+  const kids = (await mark.read())?.revocations.map(({ kid }) => kid)
+  assert.deepEqual([kids?.length, kids?.at(0), kids?.at(-1)], [100, 'key-10', 'key-109'])
+})
+
+test('what somebody else has written in place of revocations is none', async () => {
+  const { store, open } = theMarks()
+  let version: string | undefined
+  for (const revoked of ['', 'null', '{}', '[1, null, "a", ["a"], ["a", "b"], ["a", "b", "c"], [1, "b", 2]]', 7]) {
+    const next = { version: String(revoked), removableFrom: Infinity, fields: { revoked } }
+    assert.ok(await store.write(secretsVersionRecordName, next, version))
+    version = next.version
+    assert.deepEqual((await open().read())?.revocations, [])
+  }
 })

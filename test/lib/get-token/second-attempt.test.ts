@@ -73,6 +73,7 @@ async function theFarEnds(endpoint: VirtualEndpoint, connection = plainConnectio
       const key = await previousOf(location)
       return key === undefined ? undefined : signerWith(key)
     },
+    revoke() {},
   }
   const secrets = createSecretCache(store, () => far.tokens.time.now())
   const tokens = createTokensInVirtualTime(

@@ -43,6 +43,7 @@ function createSigners(
         return { sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims, key }).encode()) }
       },
       previous: async () => undefined,
+      revoke() {},
     }
     return fleet.join({ secrets, signers })
   }

@@ -34,7 +34,7 @@ function plan(
       certificateThumbprint: 'none',
       assertionSeconds: 120,
     } as const),
-    key: { location: 'the-secret' },
+    key: { jwtBuilder: 'theBuilder', location: 'the-secret' },
     generated: { modulusLength: 2048, rotationSeconds, publishAheadSeconds: aheadSeconds },
   }
   const relative = (time: number | undefined) => (time === undefined ? '' : String((time - now) / second))

@@ -132,7 +132,7 @@ async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
     },
   )
   await rotated.time.until(rotated.get())
-  const signers = { current: async () => theSigner, previous: async () => theSigner }
+  const signers = { current: async () => theSigner, previous: async () => theSigner, revoke() {} }
   const early = createTokensInVirtualTime(
     ({ index }) => (index === 0 ? virtualRefusal('invalid_client') : virtualToken()),
     {
@@ -151,6 +151,7 @@ async function ofRotations(t: TestContext): Promise<readonly LogEvent[]> {
     await handler({ Step, SecretId: rotatedSecretName, ClientRequestToken: 'first' }, context)
   await assert.rejects(handler({ Step: 'setSecret', SecretId: rotatedSecretName, ClientRequestToken: 'none' }, context))
   await rotation.publish()
+  await rotation.answerEvent({ type: 'RevokeKey', jwtBuilder: 'theBuilder', kid: 'none' }, rotation.now() + 10_000)
   rotation.secrets.put(rotatedSecretName, 'no key')
   await rotation.publish()
   const forgery = { kind: 'keys', keys: [] } as const

@@ -104,6 +104,27 @@ test('an operator clears the cache of one connection, or of all', () => {
   assert.deepEqual(read(someOwnEvent('ClearTokenCache')), { type: 'ClearTokenCache' })
 })
 
+test('an operator revokes a key, and nothing else is said beside', () => {
+  const detail = { jwtBuilder: 'my.Builder-1_a', kid: 'a kid / of "any" characters' }
+  assert.deepEqual(read(someOwnEvent('RevokeKey', detail, 'operator')), { type: 'RevokeKey', ...detail })
+  for (const wrong of [
+    {},
+    { kid: 'k' },
+    { jwtBuilder: 'b' },
+    { jwtBuilder: 'a/b', kid: 'k' },
+    { jwtBuilder: 7, kid: 'k' },
+  ])
+    unreadable(someOwnEvent('RevokeKey', wrong), /: detail\.(jwtBuilder|kid) must be/)
+  for (const kid of [null, 7, '', ['k'], 'hunter2'.repeat(37)])
+    unreadable(someOwnEvent('RevokeKey', { jwtBuilder: 'b', kid }), /: detail\.kid must be/)
+  for (const more of [{ kids: ['hunter2'] }, { Kid: 'hunter2' }, { connection: 'hunter2' }])
+    unreadable(
+      someOwnEvent('RevokeKey', { jwtBuilder: 'b', kid: 'k', ...more }),
+      /of RevokeKey has a jwtBuilder and a kid\.$/,
+    )
+  unreadable(someOwnEvent('RevokeKey'), /: detail must be/)
+})
+
 test('a slip of the pen does not clear the cache of all connections', () => {
   for (const detail of [{ Connection: 'conn' }, { connection: 'conn', connections: 'hunter2' }, { hunter2: true }])
     unreadable(someOwnEvent('ClearTokenCache', detail), /: detail of ClearTokenCache has a connection or nothing\.$/)

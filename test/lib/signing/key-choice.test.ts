@@ -5,6 +5,7 @@ import { createKeyChoice } from '../../../lib/signing/signer-cache.ts'
 import type { Times } from '../../../lib/signing/signing-key.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 
+const jwtBuilder = 'theBuilder'
 const location = 'tokenwell/test/the-key'
 const at = Date.parse('2026-11-24T00:00:00Z')
 const day = 86_400_000
@@ -14,13 +15,17 @@ const previous = { keyId: 'previous', signsFrom: at - 30 * day, signsUntil: at }
 const current = { keyId: 'current', signsFrom: at, signsUntil: at + 30 * day }
 const next = { keyId: 'next', signsFrom: at + 30 * day }
 
-function choose(keys: readonly ({ readonly keyId: string } & Times)[], alias?: string) {
+function choose(
+  keys: readonly ({ readonly keyId: string } & Times)[],
+  alias?: string,
+  isRevoked: (kid: string) => boolean = () => false,
+) {
   const signingKeys = keys.map((key) => ({ ...key, privateKey, certificates: [] }))
-  const choice = createKeyChoice({ location, ...(alias !== undefined && { alias }) }, signingKeys)
+  const choice = createKeyChoice({ jwtBuilder, location, ...(alias !== undefined && { alias }) }, signingKeys)
   return {
     isTimed: choice.isTimed,
-    current: (now: number) => choice.current(now).keyId,
-    previous: (now: number) => choice.previous(now)?.keyId,
+    current: (now: number) => choice.current(now, isRevoked).keyId,
+    previous: (now: number) => choice.previous(now, isRevoked)?.keyId,
   }
 }
 
@@ -124,5 +129,24 @@ test('without times there is one for ever, the named or the only one, and the cl
   assert.equal(
     complaint(() => choose([{ keyId: 'one' }, { keyId: 'other' }])),
     'holds several keys; say which one signs by keyAlias: one, other.',
+  )
+})
+
+test('a revoked key is chosen at no time, by times or without', () => {
+  const revoking = (kid: string) => choose([previous, current, next], undefined, (each) => each === kid)
+  assert.equal(revoking('previous').previous(at), undefined)
+  assert.equal(revoking('previous').current(at), 'current')
+  assert.equal(revoking('next').current(at), 'current')
+  assert.match(
+    complaint(() => revoking('current').current(at)),
+    /^has no key that may sign, because these are revoked: current; store a new key/,
+  )
+  assert.match(
+    complaint(() => revoking('next').current(at + 30 * day)),
+    /revoked: next/,
+  )
+  assert.match(
+    complaint(() => choose([{ keyId: 'only' }], undefined, () => true).current(at)),
+    /revoked: only/,
   )
 })

@@ -10,6 +10,7 @@ import type { Signer } from '../../../lib/signing/signer.ts'
 import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 
+const jwtBuilder = 'theBuilder'
 const location = 'tokenwell/test/the-key'
 const minute = 60_000
 
@@ -48,29 +49,29 @@ async function assertSignedBy(
 
 test("the key before an operator's is that of the secret's version before", async () => {
   const { far, signers } = theSigners(pem(other), pem(one))
-  const current = await signers.current({ location }, 'ES256')
-  await assertSignedBy(await signers.previous({ location }, 'ES256'), createPublicKey(one))
+  const current = await signers.current({ jwtBuilder, location }, 'ES256')
+  await assertSignedBy(await signers.previous({ jwtBuilder, location }, 'ES256'), createPublicKey(one))
   await assertSignedBy(current, createPublicKey(other))
-  assert.equal(await signers.current({ location }, 'ES256'), current, 'which is kept meanwhile')
+  assert.equal(await signers.current({ jwtBuilder, location }, 'ES256'), current, 'which is kept meanwhile')
   assert.deepEqual([far.reads, far.previousReads], [1, 1])
 })
 
 test('of several keys in the version before the alias names the one, as ever', async () => {
   const { signers } = theSigners(jwkSet(jwk(other, 'a')), jwkSet(jwk(another, 'b'), jwk(one, 'a')))
-  await assertSignedBy(await signers.previous({ location, alias: 'a' }, 'ES256'), createPublicKey(one))
-  await assert.rejects(signers.previous({ location }, 'ES256'), /holds several keys/)
+  await assertSignedBy(await signers.previous({ jwtBuilder, location, alias: 'a' }, 'ES256'), createPublicKey(one))
+  await assert.rejects(signers.previous({ jwtBuilder, location }, 'ES256'), /holds several keys/)
 })
 
 test('a shared key has one before it, too', async () => {
   const [before, now] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')]
   const { signers } = theSigners(now, before)
-  await assertSignedBy(await signers.previous({ location }, 'HS256'), Buffer.from(before), 'HS256')
+  await assertSignedBy(await signers.previous({ jwtBuilder, location }, 'HS256'), Buffer.from(before), 'HS256')
 })
 
 test('without a version before, or with the same text in it, there is no key before', async () => {
   for (const previous of [undefined, pem(one)]) {
     const { signers } = theSigners(pem(one), previous)
-    assert.equal(await signers.previous({ location }, 'ES256'), undefined)
+    assert.equal(await signers.previous({ jwtBuilder, location }, 'ES256'), undefined)
   }
 })
 
@@ -84,8 +85,8 @@ test('a version before that can not be had, or has no key that fits, is an error
     [jwkSet(jwk(one, 'a', { signsFrom: 5 })), /holds no key that signs now/],
   ] as const) {
     const { far, signers } = theSigners(pem(other), previous)
-    await assert.rejects(signers.previous({ location }, 'ES256'), expected)
-    await assertSignedBy(await signers.current({ location }, 'ES256'), createPublicKey(other))
+    await assert.rejects(signers.previous({ jwtBuilder, location }, 'ES256'), expected)
+    await assertSignedBy(await signers.current({ jwtBuilder, location }, 'ES256'), createPublicKey(other))
     assert.equal(far.reads, 1)
   }
 })
@@ -95,19 +96,40 @@ test('where keys have times the clock tells which was before, and the version be
     jwkSet(jwk(other, 'next', { signsFrom: 60 }), jwk(one, 'current', { signsFrom: 0, signsUntil: 60 })),
     jwkSet(jwk(another, 'gone', { signsFrom: 0 })),
   )
-  assert.equal(await signers.previous({ location }, 'ES256'), undefined)
+  assert.equal(await signers.previous({ jwtBuilder, location }, 'ES256'), undefined)
   far.now = minute - 1
-  assert.equal(await signers.previous({ location }, 'ES256'), undefined)
+  assert.equal(await signers.previous({ jwtBuilder, location }, 'ES256'), undefined)
   far.now = minute
-  await assertSignedBy(await signers.previous({ location }, 'ES256'), createPublicKey(one))
-  await assertSignedBy(await signers.current({ location }, 'ES256'), createPublicKey(other))
+  await assertSignedBy(await signers.previous({ jwtBuilder, location }, 'ES256'), createPublicKey(one))
+  await assertSignedBy(await signers.current({ jwtBuilder, location }, 'ES256'), createPublicKey(other))
   assert.deepEqual([far.reads, far.previousReads], [1, 0])
 })
 
 test('what was before keys with times may be a secret without, and the other way round', async () => {
   const timed = jwkSet(jwk(other, 'current', { signsFrom: 0 }), jwk(another, 'next', { signsFrom: 60 }))
   const brought = theSigners(pem(one), timed)
-  await assertSignedBy(await brought.signers.previous({ location }, 'ES256'), createPublicKey(other))
+  await assertSignedBy(await brought.signers.previous({ jwtBuilder, location }, 'ES256'), createPublicKey(other))
   const made = theSigners(timed, pem(one))
-  assert.equal(await made.signers.previous({ location }, 'ES256'), undefined, 'the first of its set has none')
+  assert.equal(
+    await made.signers.previous({ jwtBuilder, location }, 'ES256'),
+    undefined,
+    'the first of its set has none',
+  )
+})
+
+test('a key that is revoked is no previous one, be it of the version before or of times', async () => {
+  const revoked = [{ jwtBuilder, kid: 'old', revokedAt: 0 }]
+  const brought = theSigners(jwkSet(jwk(other, 'new')), jwkSet(jwk(one, 'old')))
+  assert.equal((await brought.signers.previous({ jwtBuilder, location }, 'ES256'))?.keyId, 'old')
+  brought.signers.revoke(revoked)
+  await assert.rejects(
+    brought.signers.previous({ jwtBuilder, location }, 'ES256'),
+    /has no key that may sign, .*revoked: old/,
+  )
+  const timed = theSigners(
+    jwkSet(jwk(other, 'new', { signsFrom: 0 }), jwk(one, 'old', { signsFrom: 0, signsUntil: 0 })),
+  )
+  assert.equal((await timed.signers.previous({ jwtBuilder, location }, 'ES256'))?.keyId, 'old')
+  timed.signers.revoke(revoked)
+  assert.equal(await timed.signers.previous({ jwtBuilder, location }, 'ES256'), undefined)
 })

@@ -14,6 +14,7 @@ import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
+const jwtBuilder = 'theBuilder'
 const location = 'tokenwell/test/the-key'
 const fiveMinutes = 5 * 60_000
 
@@ -82,7 +83,7 @@ function refused(complaint: RegExp) {
 
 test('the only key of a secret signs where no alias is named', async (t) => {
   const { signers } = await startStage(t, jwkSet(jwk(one, 'one')))
-  const signer = await signers.current({ location }, 'ES256')
+  const signer = await signers.current({ jwtBuilder, location }, 'ES256')
   assert.equal(signer.keyId, 'one')
   assert.ok(await isSignedBy(signer, 'ES256', createPublicKey(one)))
 })
@@ -93,7 +94,7 @@ test('of several keys the one signs that the alias names', async (t) => {
     ['one', one],
     ['other', other],
   ] as const) {
-    const signer = await signers.current({ location, alias }, 'ES256')
+    const signer = await signers.current({ jwtBuilder, location, alias }, 'ES256')
     assert.equal(signer.keyId, alias)
     assert.ok(await isSignedBy(signer, 'ES256', createPublicKey(key)), alias)
   }
@@ -102,7 +103,7 @@ test('of several keys the one signs that the alias names', async (t) => {
 test('several keys and no alias is an error that lists the aliases', async (t) => {
   const { signers } = await startStage(t, theSet)
   await assert.rejects(
-    signers.current({ location }, 'ES256'),
+    signers.current({ jwtBuilder, location }, 'ES256'),
     refused(/holds several keys; say which one signs by keyAlias: one, other\.$/),
   )
 })
@@ -110,7 +111,7 @@ test('several keys and no alias is an error that lists the aliases', async (t) =
 test('an alias that no key has is an error that names it and lists those there are', async (t) => {
   const { signers } = await startStage(t, theSet)
   await assert.rejects(
-    signers.current({ location, alias: 'One' }, 'ES256'),
+    signers.current({ jwtBuilder, location, alias: 'One' }, 'ES256'),
     refused(/holds no key "One"; keyAlias can be: one, other\.$/),
   )
 })
@@ -118,7 +119,7 @@ test('an alias that no key has is an error that names it and lists those there a
 test('an alias must be right also where there is only one key', async (t) => {
   const { signers } = await startStage(t, jwkSet(jwk(one, 'one')))
   await assert.rejects(
-    signers.current({ location, alias: 'other' }, 'ES256'),
+    signers.current({ jwtBuilder, location, alias: 'other' }, 'ES256'),
     refused(/holds no key "other"; .*: one\.$/),
   )
 })
@@ -126,7 +127,7 @@ test('an alias must be right also where there is only one key', async (t) => {
 test('a key that does not fit the algorithm is refused by what was found', async (t) => {
   const { signers } = await startStage(t, jwkSet(jwk(one, 'one')))
   await assert.rejects(
-    signers.current({ location }, 'RS256'),
+    signers.current({ jwtBuilder, location }, 'RS256'),
     refused(/holds an EC key on P-256; RS256 needs an RSA key\.$/),
   )
 })
@@ -134,16 +135,19 @@ test('a key that does not fit the algorithm is refused by what was found', async
 test('one secret serves two algorithms, each with the key that its alias names', async (t) => {
   const ed25519 = generateKeyPairSync('ed25519').privateKey
   const { signers } = await startStage(t, jwkSet(jwk(one, 'one'), jwk(ed25519, 'edwards')))
-  const signer = await signers.current({ location, alias: 'one' }, 'ES256')
+  const signer = await signers.current({ jwtBuilder, location, alias: 'one' }, 'ES256')
   assert.ok(await isSignedBy(signer, 'ES256', createPublicKey(one)))
-  const edwards = await signers.current({ location, alias: 'edwards' }, 'EdDSA')
+  const edwards = await signers.current({ jwtBuilder, location, alias: 'edwards' }, 'EdDSA')
   assert.ok(await isSignedBy(edwards, 'EdDSA', createPublicKey(ed25519)))
 })
 
 test('a key that signs by one algorithm is checked anew for another', async (t) => {
   const { signers } = await startStage(t, jwkSet(jwk(one, 'one')))
-  await signers.current({ location }, 'ES256')
-  await assert.rejects(signers.current({ location }, 'ES384'), refused(/holds an EC key on P-256; ES384 needs /))
+  await signers.current({ jwtBuilder, location }, 'ES256')
+  await assert.rejects(
+    signers.current({ jwtBuilder, location }, 'ES384'),
+    refused(/holds an EC key on P-256; ES384 needs /),
+  )
 })
 
 test('two secrets are two signers, even under one alias', async (t) => {
@@ -154,7 +158,7 @@ test('two secrets are two signers, even under one alias', async (t) => {
     [location, one],
     [anotherLocation, other],
   ] as const) {
-    const signer = await stage.signers.current({ location: name, alias: 'theAlias' }, 'ES256')
+    const signer = await stage.signers.current({ jwtBuilder, location: name, alias: 'theAlias' }, 'ES256')
     assert.ok(await isSignedBy(signer, 'ES256', createPublicKey(key)), name)
   }
 })
@@ -167,7 +171,7 @@ for (const [algorithm, neededBytes] of [
   test(`${algorithm} takes a shared key of ${neededBytes} bytes, and the key is the text itself`, async (t) => {
     const key = randomBytes(neededBytes / 2).toString('hex')
     const { signers } = await startStage(t, key)
-    const signer = await signers.current({ location }, algorithm)
+    const signer = await signers.current({ jwtBuilder, location }, algorithm)
     assert.ok(await isSignedBy(signer, algorithm, Buffer.from(key)))
     assert.equal(signer.keyId, undefined)
     assert.equal(signer.certificate, undefined)
@@ -180,7 +184,7 @@ for (const [algorithm, neededBytes] of [
     const complaint = new RegExp(`holds ${neededBytes - 1} bytes; ${algorithm} needs at least ${neededBytes}\\.$`)
     for (const text of [key, `${key}\n`, `${key}\r\n`]) {
       const { signers } = await startStage(t, text)
-      await assert.rejects(signers.current({ location }, algorithm), (error: Error) => {
+      await assert.rejects(signers.current({ jwtBuilder, location }, algorithm), (error: Error) => {
         assert.ok(!error.message.includes(key.slice(0, 16)))
         return refused(complaint)(error)
       })
@@ -191,7 +195,7 @@ for (const [algorithm, neededBytes] of [
 test('a shared key is measured and used in UTF-8', async (t) => {
   const key = 'ü'.repeat(16)
   const { signers } = await startStage(t, key)
-  const signer = await signers.current({ location }, 'HS256')
+  const signer = await signers.current({ jwtBuilder, location }, 'HS256')
   assert.ok(await isSignedBy(signer, 'HS256', Buffer.from(key, 'utf8')))
 })
 
@@ -206,35 +210,35 @@ test('one line break at the end of a shared key is not part of it, all else is',
     [` ${key}\n`, ` ${key}`],
   ] as const) {
     const { signers } = await startStage(t, text)
-    const signer = await signers.current({ location }, 'HS256')
+    const signer = await signers.current({ jwtBuilder, location }, 'HS256')
     assert.ok(await isSignedBy(signer, 'HS256', Buffer.from(meant)), JSON.stringify(text.replace(key, 'key')))
   }
 })
 
 test('a signing secret is read once, and again only after 5 minutes', async (t) => {
   const stage = await startStage(t, jwkSet(jwk(one, 'one')))
-  await stage.signers.current({ location }, 'ES256')
+  await stage.signers.current({ jwtBuilder, location }, 'ES256')
   await stage.store(jwkSet(jwk(other, 'other')))
 
   stage.advance(fiveMinutes - 1)
-  assert.equal((await stage.signers.current({ location }, 'ES256')).keyId, 'one')
+  assert.equal((await stage.signers.current({ jwtBuilder, location }, 'ES256')).keyId, 'one')
   assert.equal(stage.reads(), 1)
 
   stage.advance(1)
-  const renewed = await stage.signers.current({ location }, 'ES256')
+  const renewed = await stage.signers.current({ jwtBuilder, location }, 'ES256')
   assert.equal(renewed.keyId, 'other')
   assert.ok(await isSignedBy(renewed, 'ES256', createPublicKey(other)))
   assert.equal(stage.reads(), 2)
 
   stage.advance(fiveMinutes - 1)
-  await stage.signers.current({ location }, 'ES256')
+  await stage.signers.current({ jwtBuilder, location }, 'ES256')
   assert.equal(stage.reads(), 2)
 })
 
 test('use does not make a key younger: it is read again 5 minutes after it was read', async (t) => {
   const stage = await startStage(t, jwkSet(jwk(one, 'one')))
   for (let minute = 0; minute <= 5; minute++) {
-    await stage.signers.current({ location }, 'ES256')
+    await stage.signers.current({ jwtBuilder, location }, 'ES256')
     stage.advance(60_000)
   }
   assert.equal(stage.reads(), 2)
@@ -242,34 +246,36 @@ test('use does not make a key younger: it is read again 5 minutes after it was r
 
 test('concurrent first uses read a signing secret once', async (t) => {
   const stage = await startStage(t, jwkSet(jwk(one, 'one')))
-  const signers = await Promise.all(Array.from({ length: 20 }, () => stage.signers.current({ location }, 'ES256')))
+  const signers = await Promise.all(
+    Array.from({ length: 20 }, () => stage.signers.current({ jwtBuilder, location }, 'ES256')),
+  )
   assert.equal(stage.reads(), 1)
   assert.ok(signers.every(({ keyId }) => keyId === 'one'))
 })
 
 test('a failed read is not kept: the next use reads again', async (t) => {
   const stage = await startStage(t)
-  const attempts = await Promise.allSettled([1, 2].map(() => stage.signers.current({ location }, 'ES256')))
+  const attempts = await Promise.allSettled([1, 2].map(() => stage.signers.current({ jwtBuilder, location }, 'ES256')))
   for (const attempt of attempts) assert.ok(attempt.status === 'rejected' && attempt.reason instanceof SecretError)
   assert.equal(stage.reads(), 1)
 
   await stage.store(jwkSet(jwk(one, 'one')))
-  assert.equal((await stage.signers.current({ location }, 'ES256')).keyId, 'one')
+  assert.equal((await stage.signers.current({ jwtBuilder, location }, 'ES256')).keyId, 'one')
   assert.equal(stage.reads(), 2)
 })
 
 test('a secret that can not be used is not kept: the next use reads again', async (t) => {
   const stage = await startStage(t, 'no key at all')
-  await assert.rejects(stage.signers.current({ location }, 'ES256'), KeyStoreError)
+  await assert.rejects(stage.signers.current({ jwtBuilder, location }, 'ES256'), KeyStoreError)
   await stage.store(jwkSet(jwk(one, 'one')))
-  assert.equal((await stage.signers.current({ location }, 'ES256')).keyId, 'one')
+  assert.equal((await stage.signers.current({ jwtBuilder, location }, 'ES256')).keyId, 'one')
 })
 
 test('a key past its 5 minutes does not sign on where the secret is gone', async (t) => {
   const stage = await startStage(t, jwkSet(jwk(one, 'one')))
-  await stage.signers.current({ location }, 'ES256')
+  await stage.signers.current({ jwtBuilder, location }, 'ES256')
   await stage.remove()
-  await stage.signers.current({ location }, 'ES256')
+  await stage.signers.current({ jwtBuilder, location }, 'ES256')
   stage.advance(fiveMinutes)
-  await assert.rejects(stage.signers.current({ location }, 'ES256'), SecretError)
+  await assert.rejects(stage.signers.current({ jwtBuilder, location }, 'ES256'), SecretError)
 })

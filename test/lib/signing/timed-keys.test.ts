@@ -8,6 +8,7 @@ import { createSignerCache } from '../../../lib/signing/signer-cache.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
+const jwtBuilder = 'theBuilder'
 const location = 'tokenwell/test/the-key'
 const start = 1_795_539_600_000
 const [minute, hour] = [60_000, 3_600_000]
@@ -52,7 +53,7 @@ function theRotatedSecret(keys: readonly SomeKey[]) {
       return {
         signers,
         async sign() {
-          const signer = await signers.current({ location }, 'ES256')
+          const signer = await signers.current({ jwtBuilder, location }, 'ES256')
           const header = { alg: 'ES256', ...(signer.keyId !== undefined && { kid: signer.keyId }) }
           return (await signer.sign(header, { jti: 'some' })).reveal()
         },
@@ -95,12 +96,15 @@ test('the kept signer is replaced at the millisecond at which the next key begin
 test('a signer is made once, and kept while its key signs', async () => {
   const { far, startInstance } = theRotatedSecret([someKey('b', start + minute), someKey('a', start, start + minute)])
   const { signers } = startInstance()
-  const [one, two] = [await signers.current({ location }, 'ES256'), await signers.current({ location }, 'ES256')]
+  const [one, two] = [
+    await signers.current({ jwtBuilder, location }, 'ES256'),
+    await signers.current({ jwtBuilder, location }, 'ES256'),
+  ]
   assert.equal(one, two)
   far.now += minute
-  const three = await signers.current({ location }, 'ES256')
+  const three = await signers.current({ jwtBuilder, location }, 'ES256')
   assert.notEqual(three, one)
-  assert.equal(await signers.current({ location }, 'ES256'), three)
+  assert.equal(await signers.current({ jwtBuilder, location }, 'ES256'), three)
 })
 
 test('a secret that is replaced while a signer is kept counts once it is read again', async () => {

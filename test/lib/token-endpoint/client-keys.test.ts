@@ -25,6 +25,7 @@ function theKeys(before?: string) {
       asked.push(`previous key ${location} ${algorithm}`)
       return before === undefined ? undefined : previousSigner
     },
+    revoke() {},
   }
   const secrets = {
     async get(name: string) {

@@ -13,7 +13,7 @@ export function plainAssertion(changes: Partial<AssertionConfiguration> = {}): A
     algorithm: 'RS256',
     type: 'JWT',
     certificateThumbprint: 'none',
-    key: { location: 'tokenwell/test/the-key' },
+    key: { jwtBuilder: 'theBuilder', location: 'tokenwell/test/the-key' },
     ...changes,
   }
 }

@@ -72,6 +72,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   rotation_step_done: true,
   rotation_failed: true,
   keys_published: true,
+  key_revoked: true,
   publication_failed: true,
   publication_refused: true,
   api_called: true,

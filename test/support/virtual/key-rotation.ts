@@ -43,6 +43,7 @@ export interface KeyRotation {
   readonly events: readonly LogEvent[]
   readonly log: Log
   readonly rotateKey: BackgroundApplication['rotateKey']
+  readonly answerEvent: BackgroundApplication['answerEvent']
   now(): number
   pass(seconds: number): void
   step(step: RotationStep, token: string): Promise<void>
@@ -83,7 +84,7 @@ export async function createKeyRotation(t: TestContext, options: KeyRotationOpti
       tokenEndpoint: { post: () => assert.fail('no token is asked for here') },
     }),
   )
-  const { rotateKey, publishKeys } = background
+  const { rotateKey, publishKeys, answerEvent } = background
   const names = { jwtBuilder: 'theBuilder', secretName: rotatedSecretName }
   const keys = () => readGeneratedKeys(rotatedSecretName, new Secret(secrets.current(rotatedSecretName)))
   const published = async () => {
@@ -91,7 +92,7 @@ export async function createKeyRotation(t: TestContext, options: KeyRotationOpti
   }
   const step = (each: RotationStep, token: string) => rotateKey({ ...names, step: each, token }, now() + 10_000)
   return {
-    ...{ secrets, store, events, log, rotateKey, now, keys, published, step },
+    ...{ secrets, store, events, log, rotateKey, answerEvent, now, keys, published, step },
     pass(seconds) {
       time += seconds * 1000
     },

@@ -52,6 +52,7 @@ export const theSigner: Signer = {
 export const theSigners: SignerCache = {
   current: () => Promise.resolve(theSigner),
   previous: () => Promise.resolve(undefined),
+  revoke() {},
 }
 
 export const thePassword: SecretCache = {
