@@ -33,8 +33,8 @@ export function createHandler({ application, now, log }: HandlerDependencies) {
     const publication = await read(jwtBuilder)
     if (publication?.kind === 'shared_key')
       return refusal(400, `It signs by ${publication.algorithm}, with a key that can't be published.`, requestId)
+    if (!publication) return refusal(404, 'There is no such jwtBuilder, or no key of it yet.', requestId)
     const keys = keysOf(publication, now()).map(({ jwk }) => jwk)
-    if (keys.length === 0) return refusal(404, 'There is no such jwtBuilder, or no key of it yet.', requestId)
     return keySetResponse(keys, event.headers)
   }
 
@@ -65,14 +65,18 @@ function refusal(status: 400 | 404, description: string, requestId: string): Htt
   return errorResponse({ status, error: 'invalid_request', description }, requestId)
 }
 
-/** A JWK set (RFC 7517 section 5), or that the caller's copy is still valid. */
+/**
+ * A JWK set (RFC 7517 section 5), or that the caller's copy is still valid. Where all keys were withdrawn it is empty, because a
+ * verifier that gets an error goes on with the set that it has; and nobody keeps it, because the next key signs at once.
+ */
 function keySetResponse(
   keys: readonly PublicJwk[],
   { accept = '', 'if-none-match': known = '' }: HttpEvent['headers'],
 ): HttpResponse {
   const body = JSON.stringify({ keys })
   const etag = `"${createHash('sha256').update(body).digest('base64url')}"`
-  const headers = { 'cache-control': `public, max-age=${maximumAgeSeconds}`, etag, vary: 'accept' }
+  const cacheControl = keys.length > 0 ? `public, max-age=${maximumAgeSeconds}` : 'no-store'
+  const headers = { 'cache-control': cacheControl, etag, vary: 'accept' }
   if (isAmong(etag, known)) return { statusCode: 304, headers }
   return { statusCode: 200, headers: { ...headers, 'content-type': contentTypeFor(accept) }, body }
 }

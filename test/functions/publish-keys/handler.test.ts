@@ -113,16 +113,23 @@ test('a key is shown until its end, to the millisecond, though it still stands i
 })
 
 test('a jwtBuilder that is not there, and one without a key yet, are 404', async () => {
+  const { statusCode, headers, json } = await publishing(() => undefined).get()
+  assert.equal(statusCode, 404)
+  assert.equal(headers?.['cache-control'], 'no-store')
+  assert.deepEqual(json, {
+    error: 'invalid_request',
+    error_description: 'There is no such jwtBuilder, or no key of it yet.',
+    request_id: 'the-request',
+  })
+})
+
+test('where all keys were withdrawn the set is empty, and nobody keeps it: an error would leave a verifier with the old one', async () => {
   const past: Publication = { kind: 'keys', keys: [{ jwk, publishedAt: 0, until: 1 }] }
-  for (const publication of [undefined, { kind: 'keys', keys: [] } as const, past]) {
+  for (const publication of [{ kind: 'keys', keys: [] } as const, past]) {
     const { statusCode, headers, json } = await publishing(() => publication).get()
-    assert.equal(statusCode, 404)
+    assert.equal(statusCode, 200)
     assert.equal(headers?.['cache-control'], 'no-store')
-    assert.deepEqual(json, {
-      error: 'invalid_request',
-      error_description: 'There is no such jwtBuilder, or no key of it yet.',
-      request_id: 'the-request',
-    })
+    assert.deepEqual(json, { keys: [] })
   }
 })
 
