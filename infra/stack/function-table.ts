@@ -12,6 +12,7 @@ import {
   mayPutEvents,
   mayReadElements,
   mayReadPublishedKeys,
+  mayReadRevokedKeys,
   mayReadSecret,
   mayReadSecretsOfStage,
   mayReceiveMessages,
@@ -200,7 +201,7 @@ export const functionTable = {
     grants: ({ stack, stage, table, cacheSecret, publicationKey, encryptionKey }) => [
       mayReadElements(stack, stage),
       mayRotateSigningKeys(stack, stage),
-      table ? mayChangePublishedKeys(table) : mayReadSecret(cacheSecret),
+      ...(table ? [mayChangePublishedKeys(table), mayReadRevokedKeys(table)] : [mayReadSecret(cacheSecret)]),
       maySignPublications(publicationKey),
       ...(encryptionKey ? [mayDecrypt(encryptionKey), mayEncrypt(encryptionKey)] : []),
     ],

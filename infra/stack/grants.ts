@@ -5,7 +5,7 @@ import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import type { ILogGroup } from 'aws-cdk-lib/aws-logs'
 import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
-import { publishedKeysRecordName, recordNameText } from '../../lib/fleet/record-store.ts'
+import { publishedKeysRecordName, recordNameText, secretsVersionRecordName } from '../../lib/fleet/record-store.ts'
 
 /* One function for each grant. The CDK itself adds the two actions of X-Ray for active tracing. */
 
@@ -93,6 +93,11 @@ export function mayChangePublishedKeys({ tableArn }: TheTable): FunctionGrant {
   return { actions: ['dynamodb:GetItem', 'dynamodb:PutItem'], resources: [tableArn], conditions: publishedKeysAlone }
 }
 
+/** Which keys were revoked: that record alone. */
+export function mayReadRevokedKeys({ tableArn }: TheTable): FunctionGrant {
+  return { actions: ['dynamodb:GetItem'], resources: [tableArn], conditions: revokedKeysAlone }
+}
+
 /** All records, for a function that publishes keys. */
 export function mayUseTable({ tableArn }: TheTable): FunctionGrant {
   return { actions: tableActions, resources: [tableArn] }
@@ -109,6 +114,8 @@ const publishedKeys = { 'dynamodb:LeadingKeys': [recordNameText(publishedKeysRec
 /** `ForAllValues` holds where there is no value at all. */
 const keysAreNamed = { 'dynamodb:LeadingKeys': 'false' }
 const publishedKeysAlone = { 'ForAllValues:StringLike': publishedKeys, Null: keysAreNamed }
+const revokedKeys = { 'dynamodb:LeadingKeys': [recordNameText(secretsVersionRecordName)] }
+const revokedKeysAlone = { 'ForAllValues:StringLike': revokedKeys, Null: keysAreNamed }
 const allButPublishedKeys = { 'ForAllValues:StringNotLike': publishedKeys, Null: keysAreNamed }
 
 /** For a function that publishes keys: it verifies what is published, too. */

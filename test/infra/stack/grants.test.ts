@@ -17,6 +17,8 @@ const ofPublishedKeys = `if ${JSON.stringify({ 'ForAllValues:StringLike': publis
 const ofAllOthers = `if ${JSON.stringify({ 'ForAllValues:StringNotLike': publishedKeys, ...ifNamed })}`
 const readKeys = `dynamodb:GetItem on TokensTable.Arn ${ofPublishedKeys}`
 const changeKeys = `dynamodb:GetItem, dynamodb:PutItem on TokensTable.Arn ${ofPublishedKeys}`
+const ofRevokedKeys = `if ${JSON.stringify({ 'ForAllValues:StringLike': { 'dynamodb:LeadingKeys': ['secrets/secrets#mark'] }, ...ifNamed })}`
+const readRevoked = `dynamodb:GetItem on TokensTable.Arn ${ofRevokedKeys}`
 const useTable = 'dynamodb:GetItem, dynamodb:BatchGetItem, dynamodb:PutItem on TokensTable.Arn'
 const useTokens = `${useTable} ${ofAllOthers}`
 const sign = 'kms:Sign, kms:GetPublicKey on TokensPublicationKey.Arn'
@@ -41,7 +43,7 @@ test('each function may do what it is for with what is of its stage, and nothing
     WarmTokens: [useTable, sign, readElements, listElements, readSecrets, putEvents, findDue],
     RefreshToken: [useTable, sign, readElements, listElements, readSecrets, putEvents, takeMessages, addDeadLetters],
     PublishKeys: [readKeys, verify],
-    RotateKey: [readElements, rotateKeys, changeKeys, sign],
+    RotateKey: [readElements, rotateKeys, changeKeys, readRevoked, sign],
   }
   for (const id of functions)
     assert.deepEqual(grantsOf(stack, `Tokens${id}Role`), [...expected[id], writeLog(id), writeTraces])
@@ -91,7 +93,7 @@ test('only functions that publish may write the records of published keys, and p
       WarmTokens: all,
       RefreshToken: all,
       PublishKeys: action === 'dynamodb:GetItem' ? ['keys'] : [],
-      RotateKey: ['keys'],
+      RotateKey: action === 'dynamodb:GetItem' ? ['keys', 'mark'] : ['keys'],
     })
 })
 
