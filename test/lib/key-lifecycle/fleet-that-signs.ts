@@ -10,13 +10,14 @@ import {
 import { createConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { createFingerprints } from '../../../lib/fleet/fingerprints.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
-import { withoutSealing } from '../../../lib/fleet/sealing.ts'
+import { type Sealing, withoutSealing } from '../../../lib/fleet/sealing.ts'
 import { keysOf } from '../../../lib/key-lifecycle/published-keys.ts'
 import { type RotationStep, rotationSteps } from '../../../lib/key-lifecycle/rotate-key.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import type { IncomingEvent } from '../../../lib/renewal/incoming-event.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
 import { createSignerCache, type SignerCache } from '../../../lib/signing/signer-cache.ts'
@@ -81,6 +82,7 @@ export function createFleetThatSigns(options: FleetThatSignsOptions = {}) {
   const join = () => createApplication(ports())
   const instances = [join(), join(), join(), join()]
   const background = createBackgroundApplication(ports())
+  const rotator = createBackgroundApplication({ ...ports(), sealing: sealingWithoutKeys })
   const publicApplication = createPublicApplication(ports())
   let wished = 0
 
@@ -96,7 +98,7 @@ export function createFleetThatSigns(options: FleetThatSignsOptions = {}) {
     for (const step of rotationSteps) {
       await beforeStep(step)
       const request = { step, jwtBuilder: 'theBuilder', secretName: generatedName, token }
-      await time.until(background.rotateKey(request, now() + 10_000))
+      await time.until(rotator.rotateKey(request, now() + 10_000))
     }
   }
 
@@ -124,6 +126,13 @@ export function createFleetThatSigns(options: FleetThatSignsOptions = {}) {
       ).kid
     },
   }
+}
+
+/** As `rotate-key` has it, which may not read the keys of the cache. */
+const denied = () => Promise.reject(new SecretError('secret_denied', 'The secret tokenwell/cache may not be read.'))
+const sealingWithoutKeys: Sealing = {
+  ...{ digest: denied, seal: denied, open: denied },
+  ...{ authenticate: denied, verify: denied, fingerprint: () => undefined },
 }
 
 /** A thread pool knows no virtual time: what is signed only says by which key. */
