@@ -27,6 +27,8 @@ export interface ConnectionState {
   readonly staged?: StagedGeneration
   /** When an operator last ended all its tokens. Milliseconds since the epoch. */
   readonly clearedAt?: number
+  /** The one with which the record began. Absent from records of 0.1. */
+  readonly firstGeneration?: number
 }
 
 export interface StagedGeneration {
@@ -86,12 +88,22 @@ export function activated(
   now: number,
 ): ConnectionState {
   const { fingerprint, warming } = elements
-  const { variants = [], staged, clearedAt } = before ?? {}
-  const common = { fingerprint, variants, ...(warming && { warming }), ...(clearedAt !== undefined && { clearedAt }) }
+  const { variants = [], staged, clearedAt, firstGeneration } = before ?? { firstGeneration: now }
+  const common = {
+    ...{ fingerprint, variants },
+    ...(warming && { warming }),
+    ...(clearedAt !== undefined && { clearedAt }),
+    ...(firstGeneration !== undefined && { firstGeneration }),
+  }
   if (before && isFingerprintOf(elements, before.fingerprint))
     return { ...common, generation: before.generation, ...(staged && { staged }) }
   const wasStaged = staged && isFingerprintOf(elements, staged.fingerprint)
   return { ...common, generation: wasStaged ? staged.generation : newGeneration(before, now) }
+}
+
+/** When something of the connection was last changed or cleared, in milliseconds since the epoch. The first generation changes nothing. */
+export function mendedAt({ generation, firstGeneration }: ConnectionState): number | undefined {
+  return generation === firstGeneration ? undefined : generation
 }
 
 /** Elements under which tokens are obtained in advance. The active ones end what was staged before. */
@@ -186,11 +198,17 @@ export function writeConnectionRecord(state: ConnectionState, version: string, n
   return { version, removableFrom: now + yearMilliseconds, fields: fieldsOf(state) }
 }
 
-function fieldsOf({ generation, fingerprint, warming, variants, staged, clearedAt }: ConnectionState): RecordFields {
+function fieldsOf(state: ConnectionState): RecordFields {
+  const { generation, fingerprint, warming, variants, staged, clearedAt, firstGeneration } = state
   const used = variants.map(writeVariant)
   const { idleMilliseconds, idleLifetimes, maximumVariants, authorizationServer, maximumConcurrency } = warming ?? {}
   const plan = { idleMilliseconds, idleLifetimes, maximumVariants, authorizationServer, maximumConcurrency }
-  const coming = { nextGeneration: staged?.generation, nextFingerprint: staged?.fingerprint, clearedAt }
+  const coming = {
+    nextGeneration: staged?.generation,
+    nextFingerprint: staged?.fingerprint,
+    clearedAt,
+    firstGeneration,
+  }
   const known = Object.entries({ ...plan, ...coming }).filter(
     (entry): entry is [string, string | number] => entry[1] !== undefined,
   )
@@ -223,12 +241,14 @@ export function readConnectionRecord({ version, fields, isEarlier }: StoredRecor
   const warming = readPlan(fields)
   const staged = readStaged(fields, now)
   const clearedAt = pastTime(fields['clearedAt'], now)
+  const firstGeneration = readGeneration(fields['firstGeneration'], now)
   return {
     ...{ version, generation, fingerprint },
     variants: readVariants(fields['variants'], warming?.maximumVariants ?? mostVariants, now),
     ...(warming && { warming }),
     ...(staged && { staged }),
     ...(clearedAt !== undefined && { clearedAt }),
+    ...(firstGeneration !== undefined && { firstGeneration }),
     ...(isEarlier && { isEarlier }),
   }
 }

@@ -1,7 +1,7 @@
 import { isFingerprintOf } from '../configuration/connection-cache.ts'
 import type { Secret } from '../secret/secret.ts'
 import { unlessUnavailable } from './circuit-breaker.ts'
-import { activated, type ElementsRevision, type Use, withUse } from './connection-record.ts'
+import { activated, type ElementsRevision, mendedAt, type Use, withUse } from './connection-record.ts'
 import type { FleetRecords, ReadRecord } from './fleet-records.ts'
 import { recordNameOf, tokenIdFor } from './record-store.ts'
 import type { Sealing } from './sealing.ts'
@@ -26,6 +26,8 @@ export interface Lease {
   idFor(tokenId: string): string
   /** Under which elements a token counts; undefined where that isn't known: then it can't be shared. */
   generation(): number | undefined
+  /** When something of the connection was last changed or cleared; undefined where nothing was, or that isn't known. */
+  mendedAt(): number | undefined
   /**
    * Says under which elements the holder asks: a token counts only while they are active.
    * @throws {LeaseLostError} where others became active since the lease was taken: these may be older
@@ -121,6 +123,9 @@ export function createLease(
     generation() {
       return connection?.generation
     },
+    mendedAt() {
+      return connection && mendedAt(connection)
+    },
     async activate(elements) {
       const takenUnder = connection?.fingerprint
       let isOvertaken = false
@@ -196,6 +201,9 @@ export const unsharedLease: Lease = {
     return tokenId
   },
   generation() {
+    return undefined
+  },
+  mendedAt() {
     return undefined
   },
   async activate() {},

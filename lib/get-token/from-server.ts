@@ -82,8 +82,8 @@ export interface LeasedContext extends TokenRequestContext {
   /** Of the connection's elements. */
   readonly fingerprint: string
   readonly lease: Lease
-  /** Of the elements, where it is known: what cooled down before says nothing of them. */
-  readonly generation: number | undefined
+  /** When something of the connection was last changed or cleared: what cooled down before says nothing of it. */
+  readonly mendedAt: number | undefined
   /** Whether a passing failure is not repeated. */
   readonly isOnce?: boolean
 }
@@ -134,7 +134,7 @@ export function createFromServer(dependencies: FromServerDependencies) {
       await lease.activate(revisionOf(admission))
       const issued = await requestToken({
         ...{ ...admission, request, deadline, lease, isOnce },
-        generation: lease.generation(),
+        mendedAt: lease.mendedAt(),
       })
       const token = keptToken(issued, previous, now())
       return {
@@ -179,9 +179,9 @@ export function createFromServer(dependencies: FromServerDependencies) {
 
   /** Passing failures are repeated within the deadline, each time with a new assertion. */
   async function requestWithRetries(context: LeasedContext): Promise<Token> {
-    const { connection, request, deadline, generation, isOnce = false } = context
+    const { connection, request, deadline, mendedAt, isOnce = false } = context
     const { caller } = request
-    const named = { ...context, caller, isOwn: isOwnRequest(request), mendedAt: generation }
+    const named = { ...context, caller, isOwn: isOwnRequest(request), mendedAt }
     for (let attempt = 1; ; attempt++) {
       const clearance = await coolDownPolicy.clear(named)
       try {

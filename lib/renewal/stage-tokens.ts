@@ -72,7 +72,14 @@ export function createTokenStager({ cache, fromServer, now, pause }: TokenStager
   ): Promise<Token | undefined> {
     const request = { caller: knownCallers.tokenwell, connection: name.group, ...asked }
     const parameters = admitRequest(latest.connection, request)
-    const issued = await fromServer.requestToken({ ...latest, parameters, request, deadline, lease, generation })
+    const issued = await fromServer.requestToken({
+      ...latest,
+      parameters,
+      request,
+      deadline,
+      lease,
+      mendedAt: generation,
+    })
     return await cache.storeStaged(lease, keptToken(issued, token, now()), asked, generation)
   }
 

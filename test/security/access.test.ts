@@ -317,7 +317,8 @@ test("a password is worth its own user's token, and no other", async (t) => {
     ]
     for (const [username, password] of wrong) {
       const { status, body } = await ask(issueToken, username, password)
-      assert.equal(status, 400, JSON.stringify([username, password]))
+      // Past three guesses in a minute none is sent, be it right or wrong.
+      assert.ok([400, 503].includes(status), JSON.stringify([username, password, status]))
       assert.equal(body['access_token'], undefined)
     }
     const again = (await ask(issueToken, 'alice', alices)).body

@@ -170,7 +170,7 @@ async function replay() {
 }
 
 /** Fields that 0.1 does not write. */
-const laterFields = ['mac', 'changedAt', 'idleLifetimes']
+const laterFields = ['mac', 'changedAt', 'idleLifetimes', 'firstGeneration']
 
 /** 0.1 writes of each variant its record and its last use. */
 function withoutCallers(variants: string): unknown {
