@@ -5,6 +5,7 @@ import {
   type ConnectionState,
   cleared,
   isSameState,
+  mendedAt,
   readConnectionRecord,
   type Use,
   type WarmingPlan,
@@ -70,13 +71,22 @@ test('what somebody else has written in place of uses is none', () => {
 
 test('other elements are another generation, the same ones are not, nor is another way to keep warm', () => {
   const first = activated(undefined, { fingerprint: 'f' }, now)
-  assert.deepEqual(first, { generation: now, fingerprint: 'f', variants: [] })
+  assert.deepEqual(first, { generation: now, firstGeneration: now, fingerprint: 'f', variants: [] })
   const kept = activated(first, { fingerprint: 'f', warming }, now + 5)
   assert.deepEqual(kept, { ...first, warming })
   const changed = activated(used(kept, ['token#a', now]), { fingerprint: 'g', warming }, now + 5)
   assert.equal(changed.generation, now + 5)
   assert.deepEqual(ids(changed), ['token#a'], 'what was in use still is')
   assert.equal(activated(kept, { fingerprint: 'f' }, now).warming, undefined)
+})
+
+test('a connection is mended by a change or a clearing, and not by its first use', () => {
+  const first = activated(undefined, { fingerprint: 'f' }, now)
+  assert.equal(mendedAt(first), undefined)
+  assert.equal(mendedAt(activated(first, { fingerprint: 'f', warming }, now + 5)), undefined)
+  assert.equal(mendedAt(activated(first, { fingerprint: 'g' }, now + 5)), now + 5)
+  assert.equal(mendedAt(cleared(first, now + 5)), now + 5)
+  assert.equal(mendedAt(cleared(first, now)), now + 1)
 })
 
 test('a generation rises however the clock goes, and does not come again where the record was lost', () => {
