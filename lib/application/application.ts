@@ -8,6 +8,7 @@ import type { ElementStore } from '../configuration/element-store.ts'
 import type { ConnectionFilter } from '../configuration/inspect-elements.ts'
 import type { EventBus } from '../events/event-bus.ts'
 import { createAuthenticRecords, type EarlierRecords } from '../fleet/authentic-records.ts'
+import { createSecretsVersionChanger } from '../fleet/change-secrets-version.ts'
 import { type CircuitBreaker, createCircuitBreaker } from '../fleet/circuit-breaker.ts'
 import { createClearing } from '../fleet/clearing.ts'
 import { createCoolDownRegistry } from '../fleet/cool-downs.ts'
@@ -133,13 +134,17 @@ export function createBackgroundApplication(ports: Ports) {
   const { deployment, elements, connections, secretStore: secrets, secretRotation } = ports
   const { store, publicationKey, events, now, random, randomId, pause, log } = ports
   const tiers = createTiers({ ...ports, budgetMilliseconds: patientBudgetMilliseconds })
-  const { records, secretsVersion, clearing, cache, fromServer, fromFleet, rejections } = tiers
+  const { records, cache, fromServer, fromFleet, rejections } = tiers
+
+  const shared = { store: tiers.store, breaker: tiers.breaker, now, randomId }
+  const clearing = createClearing(shared)
+  const secretsVersion = createSecretsVersionChanger(shared)
 
   // Signing keys.
   const breaker = createPatientBreaker(ports)
   const publicationStore = createPublicationStore({ store, publicationKey, breaker, now, randomId, log })
   // As it stands in the store: rotate-key doesn't have the keys of the cache, by which it could tell who wrote it.
-  const storedSecretsVersion = createSecretsVersion({ store, breaker, now, randomId })
+  const storedSecretsVersion = createSecretsVersion({ store, breaker, now })
   const publications = createUnrevokedPublications({ secretsVersion: storedSecretsVersion, publicationStore, now })
   const keyPublisher = createKeyPublisher({
     ...{ elements, deployment, secrets, publicationStore, publications, now, log },
@@ -199,8 +204,7 @@ function createTiers(ports: Ports) {
   // But for what is published, which others read who don't have the keys of the cache.
   const store = createAuthenticRecords({ store: ports.store, sealing, earlierRecords, log })
   const records = createFleetRecords({ store, breaker, now, randomId })
-  const secretsVersion = createSecretsVersion({ store, breaker, now, randomId })
-  const clearing = createClearing({ store, breaker, now, randomId })
+  const secretsVersion = createSecretsVersion({ store, breaker, now })
   const coolDowns = createCoolDownRegistry({ store, breaker, sealing, now, randomId })
   const cache = createTokenCache({ records, sealing, breaker, now, randomId, log })
 
@@ -217,7 +221,7 @@ function createTiers(ports: Ports) {
 
   const fromFleet = createFromFleet({ connections, memory, cache, fromServer, events, now, random, pause, log })
   const rejections = createTokenRejecter({ memory, cache, events, now, log })
-  return { records, secretsVersion, clearing, cache, clockOffsets, outcomes, fromServer, fromFleet, rejections }
+  return { store, breaker, records, cache, clockOffsets, outcomes, fromServer, fromFleet, rejections }
 }
 
 /** Only what anybody may ask for, so that the function which answers everybody holds nothing else. */

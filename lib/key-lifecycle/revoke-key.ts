@@ -2,7 +2,7 @@ import { buildersOfSecret } from '../configuration/dependents.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { resolveBuilderKey } from '../configuration/resolve-key.ts'
-import type { SecretsVersion } from '../fleet/secrets-version.ts'
+import type { SecretsVersionChanger } from '../fleet/change-secrets-version.ts'
 import type { Log } from '../log/log-event.ts'
 import type { PublicationStore } from './publication-store.ts'
 import type { KeyPublisher } from './publish-keys.ts'
@@ -14,7 +14,7 @@ export type KeyRevoker = ReturnType<typeof createKeyRevoker>
 export interface KeyRevokerDependencies {
   readonly elements: ElementStore
   readonly deployment: Deployment
-  readonly secretsVersion: SecretsVersion
+  readonly secretsVersion: SecretsVersionChanger
   readonly publicationStore: PublicationStore
   readonly keyPublisher: KeyPublisher
   readonly now: () => number

@@ -3,11 +3,11 @@ import { buildersOfElement, buildersOfSecret, dependentConnections } from '../co
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { type EventBus, raiseInTurn } from '../events/event-bus.ts'
+import type { SecretsVersionChanger } from '../fleet/change-secrets-version.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import type { Clearing } from '../fleet/clearing.ts'
 import type { FleetRecords } from '../fleet/fleet-records.ts'
 import { recordNameOf } from '../fleet/record-store.ts'
-import type { SecretsVersion } from '../fleet/secrets-version.ts'
 import type { TokenRejecter } from '../get-token/reject-token.ts'
 import { ignoreCoolingDown } from '../get-token/token-error.ts'
 import type { KeyPublisher } from '../key-lifecycle/publish-keys.ts'
@@ -26,7 +26,7 @@ export interface EventAnswererDependencies {
   readonly rejections: TokenRejecter
   readonly renewer: TokenRenewer
   readonly refresher: ConnectionRefresher
-  readonly secretsVersion: SecretsVersion
+  readonly secretsVersion: SecretsVersionChanger
   readonly clearing: Clearing
   readonly keyPublisher: KeyPublisher
   readonly keyRevoker: KeyRevoker

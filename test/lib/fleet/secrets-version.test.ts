@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
+import { createSecretsVersionChanger } from '../../../lib/fleet/change-secrets-version.ts'
 import { CacheUnavailableError, createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
 import { secretsVersionRecordName } from '../../../lib/fleet/record-store.ts'
 import { createSecretsVersion, type SecretsVersion } from '../../../lib/fleet/secrets-version.ts'
@@ -14,7 +15,8 @@ function theMarks() {
   /** As another process sees it. */
   const open = () => {
     const breaker = createCircuitBreaker({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })
-    return createSecretsVersion({ store, breaker, now, randomId: () => randomBytes(16).toString('base64url') })
+    const parts = { store, breaker, now, randomId: () => randomBytes(16).toString('base64url') }
+    return { ...createSecretsVersion(parts), ...createSecretsVersionChanger(parts) }
   }
   return { time, store, open }
 }

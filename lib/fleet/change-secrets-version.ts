@@ -1,0 +1,79 @@
+import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
+import type { KeyRevocation } from '../signing/key-revocation.ts'
+import { CacheUnavailableError } from './circuit-breaker.ts'
+import { type RecordFields, secretsVersionRecordName } from './record-store.ts'
+import { readMark, revokedMilliseconds, type SecretsVersionDependencies } from './secrets-version.ts'
+import { spareMilliseconds } from './token-record.ts'
+
+/** Says what has changed: a secret, or which keys may be used. */
+export type SecretsVersionChanger = ReturnType<typeof createSecretsVersionChanger>
+
+export interface SecretsVersionChangerDependencies extends SecretsVersionDependencies {
+  readonly randomId: () => string
+}
+
+/** Longer than any process keeps a secret. */
+const keptMilliseconds = 24 * spareMilliseconds
+/** Every process reads all of them before each token request; the oldest go first. */
+const mostRevocations = 100
+const mostTries = 20
+
+export function createSecretsVersionChanger(dependencies: SecretsVersionChangerDependencies) {
+  const { store, breaker, now, randomId } = dependencies
+
+  async function write(
+    revocations: readonly KeyRevocation[],
+    before: string | undefined,
+    waitUntil: number,
+  ): Promise<boolean> {
+    const ends = revocations.map(({ revokedAt }) => revokedAt + revokedMilliseconds)
+    const removableFrom = Math.max(now() + keptMilliseconds, ...ends)
+    const next = { version: randomId(), removableFrom, fields: { changedAt: now(), ...fieldsOf(revocations) } }
+    return await breaker.call('records', () => store.write(secretsVersionRecordName, next, before), waitUntil)
+  }
+
+  return {
+    /**
+     * Says that a secret has changed.
+     * @throws {CacheUnavailableError}
+     */
+    async change(waitUntil: number): Promise<void> {
+      const { writtenVersion, revocations } = await readMark(dependencies, waitUntil)
+      // Where another process was faster, the version has changed.
+      await write(revocations, writtenVersion, waitUntil)
+    },
+
+    /**
+     * Says that a key must not be used any more. What is known already is not written.
+     * @throws {CacheUnavailableError}
+     */
+    async revoke(revocation: KeyRevocation, waitUntil: number): Promise<void> {
+      const outcome = await compareAndSet(mostTries, async () => {
+        const { writtenVersion, revocations } = await readMark(dependencies, waitUntil)
+        const after = withRevocation(revocations, revocation)
+        if (JSON.stringify(after) === JSON.stringify(revocations)) return true
+        return (await write(after, writtenVersion, waitUntil)) || lostRace
+      })
+      if (outcome === lostRace) throw new CacheUnavailableError('others write the version of the secrets all the time')
+    },
+  }
+}
+
+function withRevocation(before: readonly KeyRevocation[], added: KeyRevocation): readonly KeyRevocation[] {
+  const { jwtBuilder, kid } = added
+  const isSame = (each: KeyRevocation) => each.jwtBuilder === jwtBuilder && each.kid === kid
+  const known = before.find(isSame)
+  const merged = { ...added, ...known, ...(added.location !== undefined && { location: added.location }) }
+  return [...before.filter((each) => !isSame(each)), merged].slice(-mostRevocations)
+}
+
+function fieldsOf(revocations: readonly KeyRevocation[]): RecordFields {
+  if (revocations.length === 0) return {}
+  const written = revocations.map(({ jwtBuilder, kid, revokedAt, location }) => [
+    jwtBuilder,
+    kid,
+    revokedAt,
+    ...(location === undefined ? [] : [location]),
+  ])
+  return { revoked: JSON.stringify(written) }
+}
