@@ -8,7 +8,7 @@ import { explainedSurvivors, nameOf } from './mutation/survivors.ts'
 /*
  * npm run mutate [-- <part of path> ...]: puts faults into what decides about tokens, one at a time, and says which no unit test
  * notices. With `--changed` those in lines that have changed since the first parent of HEAD, for at most three minutes.
- * Fails where one survives that test/README.md doesn't explain.
+ * Fails where one survives that test/README.md doesn't explain; with `--changed` it only tells.
  */
 const root = join(import.meta.dirname, '..')
 const isChanged = process.argv.includes('--changed')
@@ -32,7 +32,8 @@ if (failed.length > 0 && !isChanged) process.exitCode = 1
 for (const each of unexplained) console.log(`SURVIVED: ${each}`)
 if (unexplained.length > 0) {
   console.log(`${unexplained.length} survived: write the test that fails, or explain them in test/README.md`)
-  process.exitCode = 1
+  // Not all of the list has been run as a whole yet: a survivor in a changed line may be as old as the line beside it.
+  if (!isChanged) process.exitCode = 1
 }
 
 /** The files, each with what Stryker is to mutate. */

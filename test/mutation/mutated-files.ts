@@ -3,13 +3,13 @@ import { dirname, join, relative } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
 
-/** What decides about tokens: a mutant that survives here and isn't explained fails the run. */
+/** What decides about tokens. */
 const mutated = [
   'lib/access-token/*.ts',
   'lib/admission/*.ts',
   'lib/api-call/{forwarded-headers,rejected-token,target-within}.ts',
-  'lib/fleet/{connection-record,cool-downs,lease,record-store,sealing,token-record}.ts',
-  'lib/get-token/{cool-down-policy,from-fleet,from-server,token-cache,token-memory}.ts',
+  'lib/fleet/{connection-record,cool-down,cool-downs,lease,record-store,sealing,token-record}.ts',
+  'lib/get-token/{cool-down-names,cool-down-policy,from-fleet,from-server,token-cache,token-memory}.ts',
   'lib/token-endpoint/{assertion,printable-description,token-answer,token-request-form}.ts',
 ]
 
