@@ -32,7 +32,8 @@ const mostBytes = 350_000
 export function createAuthenticRecords(dependencies: AuthenticRecordsDependencies): RecordStore {
   const { store, sealing, earlierRecords, log } = dependencies
 
-  async function authenticate(name: RecordName, stored: StoredRecord): Promise<StoredRecord> {
+  async function authenticate(name: RecordName, stored: StoredRecord | undefined): Promise<StoredRecord | undefined> {
+    if (!stored) return undefined
     const { mac, ...fields } = stored.fields
     const record = { ...stored, fields }
     if (mac === undefined) return earlierRecords === '0.1' ? ofEarlierVersion(record) : emptied(record)
@@ -46,11 +47,7 @@ export function createAuthenticRecords(dependencies: AuthenticRecordsDependencie
   return {
     async read(names) {
       const found = await store.read(names)
-      const authenticated = names.map((name, index) => {
-        const stored = found[index]
-        return stored && authenticate(name, stored)
-      })
-      return await Promise.all(authenticated)
+      return await Promise.all(names.map((name, index) => authenticate(name, found[index])))
     },
     async write(name, record, expected) {
       const text = textOf(name, record)
