@@ -47,14 +47,13 @@ const longestLifetimeMilliseconds = 10 * 365 * 86_400_000
 
 /** Of fields that somebody else has written, by another clock, those that are as they should be. */
 export function readTokenRecord(fields: RecordFields, now: number): TokenRecord {
-  const known = texts.map((name) => [name, typeof fields[name] === 'string' ? fields[name] : undefined])
-  const read = {
-    ...Object.fromEntries(known),
-    ...readTimes(fields, now),
-    generation: readGeneration(fields['generation'], now),
-    nextGeneration: readGeneration(fields['nextGeneration'], now),
-  }
-  return Object.fromEntries(Object.entries(read).filter(([, value]) => value !== undefined))
+  const read = [
+    ...texts.map((name) => [name, typeof fields[name] === 'string' ? fields[name] : undefined] as const),
+    ...Object.entries(readTimes(fields, now)),
+    ['generation', readGeneration(fields['generation'], now)] as const,
+    ['nextGeneration', readGeneration(fields['nextGeneration'], now)] as const,
+  ]
+  return Object.fromEntries(read.filter(([, value]) => value !== undefined))
 }
 
 function readTimes(fields: RecordFields, now: number): { readonly [Name in keyof TokenRecord]: number | undefined } {

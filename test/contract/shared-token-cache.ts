@@ -598,6 +598,14 @@ export function testTokenCacheContract(
     )
   })
 
+  promise('a renewal is put off no longer than the token is used', async (fleet) => {
+    const [holder, other] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    const { usableUntil } = await holder.obtain(key)
+    await (await holder.lease(key)).end({ refreshAt: usableUntil + 86_400_000 })
+    assert.equal((await other.look(key)).token?.refreshAt, usableUntil)
+  })
+
   promise('a token in the record of another is a miss', async (fleet) => {
     const instance = fleet.open()
     const [key, otherKey] = [someTokenKey(), someTokenKey()]

@@ -143,7 +143,9 @@ test('a token that the store does not take is handed out all the same, and the r
   }
   const huge = { audience: 'huge', further: { note: 'huge' } }
   for (const process of [one, other]) {
+    const startedAt = time.now()
     const { token, source } = await time.until(process.get(huge))
+    assert.ok(time.now() - startedAt < 5_000, 'nobody waits for the end of a lease of which nothing comes')
     assert.equal(source, 'server')
     assert.equal(token.id, (await time.until(process.get(huge))).token.id, 'its process keeps it')
     assert.deepEqual(

@@ -12,6 +12,7 @@ import {
 import { createConnectionCache, type Fingerprints } from '../../../lib/configuration/connection-cache.ts'
 import { createAuthenticRecords, type EarlierRecords } from '../../../lib/fleet/authentic-records.ts'
 import { createFingerprints } from '../../../lib/fleet/fingerprints.ts'
+import { createFleetRecords } from '../../../lib/fleet/fleet-records.ts'
 import {
   connectionRecordName,
   type RecordStore,
@@ -292,6 +293,22 @@ test('an upgrade makes no token a miss: 0.1 beside the next version that reads i
   const [renewed] = await store.read([connectionRecordName('conn')])
   assert.match(String(renewed?.fields['fingerprint']), /^2:[A-Za-z0-9_-]{43}$/)
   assert.equal(renewed?.fields['generation'], record?.fields['generation'])
+})
+
+test('a record of 0.1 is written again by whoever finds nothing to change in it', async () => {
+  const { 'conn/connection': connection = assert.fail('there is none') } = recorded.atTheEnd
+  const raw = await storeOf({ 'conn/connection': connection })
+  const sealing = withoutSealing(new Uint8Array(32))
+  const store = createAuthenticRecords({ store: raw, sealing, earlierRecords: '0.1', log() {} })
+  const breaker = { call: <T>(_what: string, send: () => Promise<T>) => send() }
+  const now = () => recorded.endedAt
+  const records = createFleetRecords({ store, breaker, now, randomId: () => 'next' })
+  const [known] = await records.readConnections(['conn'], now())
+  assert.equal(known?.isEarlier, true)
+  const after = await records.amendConnection('conn', known, (before) => before, now())
+  assert.equal(after?.isEarlier, undefined)
+  assert.match(String((await raw.read([connectionRecordName('conn')]))[0]?.fields['mac']), /^2:/)
+  assert.equal(await records.amendConnection('conn', after, (before) => before, now()), after, 'and only once')
 })
 
 test('a version that is not told to read the records of 0.1 asks for each token once more', async () => {
