@@ -72,9 +72,16 @@ const mostFailures = 16
 /** More than any quota allows. */
 const mostCounted = 100
 
-export function verdictOn({ coolDown, liftedAt }: CoolDownState, asker: Asker, now: number): CoolDownVerdict {
+/** @param letsOthersGoFirst how many milliseconds after its end this asker may probe */
+export function verdictOn(
+  { coolDown, liftedAt }: CoolDownState,
+  asker: Asker,
+  now: number,
+  letsOthersGoFirst = 0,
+): CoolDownVerdict {
   if (!coolDown) return { kind: 'clear' }
-  const { beganAt, until, probe, failure } = coolDown
+  const { beganAt, probe, failure } = coolDown
+  const until = coolDown.until + letsOthersGoFirst
   const { isOwn, mendedAt = -Infinity } = asker
   const isLifted = mendedAt >= beganAt && now >= (liftedAt ?? -Infinity) + leastPauseMilliseconds
   if (now < until && !isLifted) return { kind: 'cooling_down', failure, retryAfterSeconds: secondsUntil(until, now) }

@@ -121,6 +121,18 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
    * @returns what is known now
    */
   async function amend(name: string, change: (state: CoolDownState) => CoolDownState): Promise<CoolDownState> {
+    const amended = await tryToAmend(name, change)
+    if (amended !== lostRace) return amended
+    const state = change(local.get(name))
+    local.set(name, state)
+    return state
+  }
+
+  /** The same, unless other processes were faster each time. */
+  async function tryToAmend(
+    name: string,
+    change: (state: CoolDownState) => CoolDownState,
+  ): Promise<CoolDownState | typeof lostRace> {
     const amended = await unlessUnavailable(
       () =>
         compareAndSet(mostTries, async () => {
@@ -131,7 +143,8 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
         }),
       undefined,
     )
-    const state = amended === undefined || amended === lostRace ? change(local.get(name)) : amended
+    if (amended === lostRace) return lostRace
+    const state = amended ?? change(local.get(name))
     local.set(name, state)
     return state
   }
@@ -199,17 +212,21 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
   }
 
   return {
-    /** To be called before each token request. */
+    /**
+     * To be called before each token request.
+     * @param letsOthersGoFirst how many milliseconds after the end of each kind of cool-down this asker may probe
+     */
     async check<Kind extends string>(
       names: Readonly<Record<Kind, string>>,
       asker: Asker,
+      letsOthersGoFirst?: Readonly<Partial<Record<Kind, number>>>,
     ): Promise<CoolDownCheck<Kind>> {
       const kinds = Object.keys(names) as Kind[]
       const states = await read(kinds.map((kind) => names[kind]))
       const found = new Map(kinds.map((kind, index) => [kind, states[index] ?? { state: nothingKnown }]))
       const toProbe: Kind[] = []
       for (const [kind, { state }] of found) {
-        const verdict = verdictOn(state, asker, now())
+        const verdict = verdictOn(state, asker, now(), letsOthersGoFirst?.[kind])
         if (verdict.kind === 'cooling_down') return { ...verdict, of: kind }
         if (verdict.kind === 'may_probe') toProbe.push(kind)
       }
@@ -230,12 +247,14 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
     async reserve(name: string, most: number): Promise<Reservation> {
       let retryAt: number | undefined
       const at = now()
-      await amend(name, (state) => {
+      const amended = await tryToAmend(name, (state) => {
         const counted = countedAt(state, at)
         retryAt = counted.length < most ? undefined : (counted.at(-most) ?? at) + quotaMilliseconds
         return retryAt === undefined ? withCount(state, at) : state
       })
       if (retryAt !== undefined) return { kind: 'exceeded', retryAfterSeconds: secondsUntil(retryAt, at) }
+      // Many guess at once: none goes on without a place that the fleet knows of.
+      if (amended === lostRace) return { kind: 'exceeded', retryAfterSeconds: 1 }
       return {
         kind: 'reserved',
         giveBack: async () => void (await amend(name, (state) => withoutCount(state, at))),

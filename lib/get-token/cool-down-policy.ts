@@ -28,6 +28,8 @@ export interface Verdict {
   readonly suspect?: 'endpoint' | 'client' | 'connection'
 }
 
+/** What a server allows its client after a limit (429) is not used up by what callers add, while own requests are made. */
+const ownFirstMilliseconds = 2_000
 /** So many tokens of one caller may fail in a minute, for one connection. */
 const mostFailures = 10
 
@@ -45,10 +47,9 @@ export function createCoolDownPolicy(dependencies: {
   async function clear(context: NamedRequest & { readonly mendedAt?: number | undefined }): Promise<Clearance> {
     const { isOwn, mendedAt } = context
     const names = await coolDownNames(context, secrets)
-    const check = await coolDowns.check(names as Record<CoolDownKind, string>, {
-      isOwn,
-      ...(mendedAt !== undefined && { mendedAt }),
-    })
+    const asker = { isOwn, ...(mendedAt !== undefined && { mendedAt }) }
+    const letsOthersGoFirst = isOwn ? {} : { client: ownFirstMilliseconds }
+    const check = await coolDowns.check(names as Record<CoolDownKind, string>, asker, letsOthersGoFirst)
     if (check.kind === 'clear') return { pass: check.pass, reservations: await reserveGuess(context, check.pass) }
     throw CoolingDownError.after(readFailure(check.failure), check.retryAfterSeconds, {
       caller: callerOf(check.of, context),
@@ -114,6 +115,8 @@ export function createCoolDownPolicy(dependencies: {
       ...(asked !== undefined && { retryAfterSeconds: asked }),
     }
     const seconds = await pass.begin(of, writeFailure(error), duration)
+    // One token key costs one request, however many callers ask for it.
+    if (of === 'variants') await pass.begin('token', writeFailure(error), duration)
     logBegin(of, error, context, seconds)
     if (of === 'token' && countsForCaller(error, context)) {
       const callersSeconds = await pass.count('caller', mostFailures, writeFailure(error))

@@ -8,7 +8,6 @@ import {
   leftAlone,
   recovers,
   remembered,
-  repeated,
   token,
 } from './behaviour.ts'
 
@@ -31,7 +30,7 @@ const inSeconds = (seconds: number) => new Date(Date.now() + seconds * 1000).toU
 export const waiting: Family = {
   title: 'Waiting',
   behaviours: [
-    { name: '429 empty', script: always(() => ({ status: 429 })), ...repeated },
+    { name: '429 empty', script: always(() => ({ status: 429 })), ...leftAlone },
     {
       name: '429 retry-after: 1, then a token',
       script: first(() => ({ status: 429, headers: { 'retry-after': '1' } })),
@@ -47,17 +46,17 @@ export const waiting: Family = {
     { ...literally('31536000', leftAlone), retryAfter: 300 },
     { ...asked('a date in a year', () => inSeconds(31_536_000), leftAlone), retryAfter: 300 },
     { ...literally('999999999', leftAlone), retryAfter: 300 },
-    literally('0', repeated),
-    literally('-5', repeated),
-    literally('1.5', repeated),
-    literally('1e3', repeated),
-    literally('99999999999999999999', repeated),
-    literally('soon', repeated),
-    asked('a date of last year', () => inSeconds(-31_536_000), repeated),
-    asked('a date as of RFC 850', () => 'Sunday, 06-Nov-94 08:49:37 GMT', repeated),
-    asked('a date as of ISO 8601', () => new Date(Date.now() + 60_000).toISOString(), repeated),
-    asked('a date that there is not', () => 'Mon, 32 Foo 2099 25:61:61 GMT', repeated),
-    asked('60, 3', () => ['60', '3'], repeated),
+    literally('0', leftAlone),
+    literally('-5', leftAlone),
+    literally('1.5', leftAlone),
+    literally('1e3', leftAlone),
+    literally('99999999999999999999', leftAlone),
+    literally('soon', leftAlone),
+    asked('a date of last year', () => inSeconds(-31_536_000), leftAlone),
+    asked('a date as of RFC 850', () => 'Sunday, 06-Nov-94 08:49:37 GMT', leftAlone),
+    asked('a date as of ISO 8601', () => new Date(Date.now() + 60_000).toISOString(), leftAlone),
+    asked('a date that there is not', () => 'Mon, 32 Foo 2099 25:61:61 GMT', leftAlone),
+    asked('60, 3', () => ['60', '3'], leftAlone),
     {
       name: '200 with a token and retry-after: 60',
       script: always(() => ({ ...fine(), headers: { 'retry-after': '60' } })),

@@ -240,6 +240,14 @@ test('places of a quota are taken before they are used, and given back, by the w
   assert.equal((await open().coolDowns.reserve('user alice', 3)).kind, 'reserved')
 })
 
+test('however many take a place at the same moment, no more are given than there are', async () => {
+  const { open } = theFleet()
+  const processes = Array.from({ length: 200 }, () => open())
+  const taken = await Promise.all(processes.map(async ({ coolDowns }) => await coolDowns.reserve('user alice', 30)))
+  const reserved = taken.filter(({ kind }) => kind === 'reserved').length
+  assert.ok(reserved >= 1 && reserved <= 30, `${reserved} places`)
+})
+
 test('while the store is down each process goes by its own', async () => {
   const { time, far, open } = theFleet()
   const [one, other] = [open(), open()]

@@ -21,6 +21,7 @@ test('a passing failure is repeated twice, each time after up to twice as long',
 test('what lasts, was refused, or may have been answered is not repeated', () => {
   for (const error of [
     new UnreachableError('', { isLasting: true }),
+    new UnreachableError('', { blames: 'client' }),
     RefusedError.of({ error: 'invalid_client', isOfCredentials: true }, 'theServer', 'client'),
     new TimedOutError(''),
     new UnreadableAnswerError(''),
