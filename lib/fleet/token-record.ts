@@ -1,4 +1,4 @@
-import { endWithin, pastTime } from './believable.ts'
+import { endWithin } from './believable.ts'
 import { type ConnectionState, readGeneration, warmUntil } from './connection-record.ts'
 import type { RecordFields } from './record-store.ts'
 
@@ -39,38 +39,36 @@ export const leaseGraceMilliseconds = 1_000
 export const spareMilliseconds = 3_600_000
 
 /** No function runs for longer, and a lease ends with the attempt that it is for. */
-const longestLeaseMilliseconds = 60_000
+const longestLease = 60_000
 /** No cool-down lasts longer, whatever a server asks for. */
-const longestCoolDownMilliseconds = 5 * 60_000
+const longestCoolDown = 5 * 60_000
 /** No token lives longer. */
-const longestLifetimeMilliseconds = 10 * 365 * 86_400_000
+const longestLifetime = 10 * 365 * 86_400_000
+/** How far from now each time may be, in milliseconds. */
+const furthest = {
+  refreshAt: longestLifetime,
+  expiresAt: longestLifetime,
+  nextRefreshAt: longestLifetime,
+  nextExpiresAt: longestLifetime,
+  leaseUntil: longestLease,
+  rejectedAt: 0,
+  refreshRequestedAt: 0,
+  failedAt: 0,
+  coolDownUntil: longestCoolDown,
+  retryAt: longestCoolDown,
+} as const
+const generations = ['generation', 'nextGeneration'] as const
 
 /** Of fields that somebody else has written, by another clock, those that are as they should be. */
 export function readTokenRecord(fields: RecordFields, now: number): TokenRecord {
   const read = [
     ...texts.map((name) => [name, typeof fields[name] === 'string' ? fields[name] : undefined] as const),
-    ...Object.entries(readTimes(fields, now)),
-    ['generation', readGeneration(fields['generation'], now)] as const,
-    ['nextGeneration', readGeneration(fields['nextGeneration'], now)] as const,
+    ...Object.entries(furthest).map(
+      ([name, milliseconds]) => [name, endWithin(fields[name], now, milliseconds)] as const,
+    ),
+    ...generations.map((name) => [name, readGeneration(fields[name], now)] as const),
   ]
   return Object.fromEntries(read.filter(([, value]) => value !== undefined))
-}
-
-function readTimes(fields: RecordFields, now: number): { readonly [Name in keyof TokenRecord]: number | undefined } {
-  const past = (name: keyof TokenRecord) => pastTime(fields[name], now)
-  const within = (name: keyof TokenRecord, milliseconds: number) => endWithin(fields[name], now, milliseconds)
-  return {
-    refreshAt: within('refreshAt', longestLifetimeMilliseconds),
-    expiresAt: within('expiresAt', longestLifetimeMilliseconds),
-    nextRefreshAt: within('nextRefreshAt', longestLifetimeMilliseconds),
-    nextExpiresAt: within('nextExpiresAt', longestLifetimeMilliseconds),
-    leaseUntil: within('leaseUntil', longestLeaseMilliseconds),
-    rejectedAt: past('rejectedAt'),
-    refreshRequestedAt: past('refreshRequestedAt'),
-    failedAt: past('failedAt'),
-    coolDownUntil: within('coolDownUntil', longestCoolDownMilliseconds),
-    retryAt: within('retryAt', longestCoolDownMilliseconds),
-  }
 }
 
 export function isLeased({ leaseUntil = -Infinity }: TokenRecord, now: number): boolean {
