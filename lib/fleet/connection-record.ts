@@ -79,7 +79,10 @@ export const noElements: ElementsRevision = { fingerprint: 'gone' }
 export const disabledElements: ElementsRevision = { fingerprint: disabledFingerprint }
 
 const yearMilliseconds = 365 * 86_400_000
+/** Of the idle time: from the note of a use to the next one. */
 const usesNotedShare = 0.25
+/** Of the idle time: what was not used for so long gives its place to whoever asks. A use that is not noted yet may be younger. */
+const placeKeptShare = 0.5
 
 /** These elements are active: as a new generation where they would issue other tokens, as the staged one where they were staged. */
 export function activated(
@@ -137,7 +140,7 @@ export function withUse<State extends ConnectionState>(state: State, use: Use, n
   const idleMilliseconds = idleFor(warming, lifetimeMilliseconds)
   const used = { id, lastUsedAt: now, caller, ...(idleMilliseconds < warming.idleMilliseconds && { idleMilliseconds }) }
   const known = variants.find((each) => each.id === id)
-  if (known && isInUse(known, warming, now)) return state
+  if (known && isUsedWithin(usesNotedShare, known, warming, now)) return state
   const others = variants.filter((each) => each.id !== id && endOf(each, warming) > now)
   const kept = withPlaceFor(caller, others.slice(0, warming.maximumVariants), warming, now)
   return kept ? { ...state, variants: [used, ...kept] } : state
@@ -152,9 +155,8 @@ function endOf({ lastUsedAt, idleMilliseconds = Infinity }: Variant, warming: Wa
   return lastUsedAt + Math.min(idleMilliseconds, warming.idleMilliseconds)
 }
 
-/** Whether its last use is noted and recent. */
-function isInUse(variant: Variant, warming: Warming, now: number): boolean {
-  return now < variant.lastUsedAt + (endOf(variant, warming) - variant.lastUsedAt) * usesNotedShare
+function isUsedWithin(share: number, variant: Variant, warming: Warming, now: number): boolean {
+  return now < variant.lastUsedAt + (endOf(variant, warming) - variant.lastUsedAt) * share
 }
 
 /** Those that stay beside one more; undefined where all do. The last used first. */
@@ -165,7 +167,7 @@ function withPlaceFor(
   now: number,
 ): readonly Variant[] | undefined {
   if (others.length < warming.maximumVariants) return others
-  const unused = others.findLastIndex((each) => !isInUse(each, warming, now))
+  const unused = others.findLastIndex((each) => !isUsedWithin(placeKeptShare, each, warming, now))
   if (unused >= 0) return others.toSpliced(unused, 1)
   const placesOf = (holder: string | undefined) => others.filter((each) => each.caller === holder).length
   const last = others.findLastIndex(({ caller: holder }) => placesOf(holder) > placesOf(caller) + 1)

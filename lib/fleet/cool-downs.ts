@@ -51,6 +51,8 @@ export interface CoolDownPass<Kind extends string> {
   end(kinds?: readonly Kind[]): Promise<readonly Kind[]>
   /** Nothing was found out: the next one may ask. */
   release(): Promise<void>
+  /** A request has failed and is made once more: until it is known how that goes, others are made once. */
+  suspect(kind: Kind): Promise<void>
   /** The right to one control request in 30 s. Until its outcome is known, the server is suspected. */
   claimControl(kind: Kind): Promise<boolean>
   /**
@@ -186,6 +188,10 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
       },
       async release() {
         for (const kind of probed) if (concerned.has(kind)) await amend(names[kind], (state) => withoutProbe(state))
+      },
+      async suspect(kind) {
+        concerned.add(kind)
+        await amend(names[kind], (state) => withSuspicion(state, now()))
       },
       async claimControl(kind) {
         let isMine = false

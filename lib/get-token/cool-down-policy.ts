@@ -18,6 +18,7 @@ export interface Clearance {
   readonly pass: CoolDownPass<CoolDownKind>
   /** Places for the guess of a password. */
   readonly reservations: readonly Extract<Reservation, { readonly kind: 'reserved' }>[]
+  readonly turn: string
 }
 
 /** What a failure came to. */
@@ -42,18 +43,33 @@ export function createCoolDownPolicy(dependencies: {
   readonly log: Log
 }) {
   const { coolDowns, secrets, log } = dependencies
+  /** By endpoint and caller. A second request of the same caller that was begun before any suspicion does not count. */
+  const underWay = new Set<string>()
 
   /** @throws {CoolingDownError} with the failure that began it, where anything that the request depends on is cooling down */
   async function clear(context: NamedRequest & { readonly mendedAt?: number | undefined }): Promise<Clearance> {
     const { isOwn, mendedAt } = context
     const names = await coolDownNames(context, secrets)
     const asker = { isOwn, ...(mendedAt !== undefined && { mendedAt }) }
+    const turn = JSON.stringify([names.endpoint, context.caller])
     const letsOthersGoFirst = isOwn ? {} : { client: ownFirstMilliseconds }
     const check = await coolDowns.check(names as Record<CoolDownKind, string>, asker, letsOthersGoFirst)
-    if (check.kind === 'clear') return { pass: check.pass, reservations: await reserveGuess(context, check.pass) }
+    if (check.kind === 'clear') {
+      await demandTurn(turn, context, check.pass)
+      const reservations = await reserveGuess(context, check.pass)
+      underWay.add(turn)
+      return { pass: check.pass, reservations, turn }
+    }
     throw CoolingDownError.after(readFailure(check.failure), check.retryAfterSeconds, {
       caller: callerOf(check.of, context),
     })
+  }
+
+  /** A server that may be failing gets one request of a caller at a time from each process. Nobody waits for warm runs. */
+  async function demandTurn(turn: string, { caller }: NamedRequest, pass: CoolDownPass<CoolDownKind>): Promise<void> {
+    if (!pass.isSuspected || !underWay.has(turn) || caller === knownCallers.tokenwell) return
+    await pass.release()
+    throw CoolingDownError.notYourTurn(caller)
   }
 
   /** A place is taken before the password is sent: what is counted afterwards comes too late for guesses that are under way. */
@@ -75,7 +91,8 @@ export function createCoolDownPolicy(dependencies: {
     return reservations
   }
 
-  async function noteSuccess({ pass, reservations }: Clearance, { connection }: NamedRequest): Promise<void> {
+  async function noteSuccess({ pass, reservations, turn }: Clearance, { connection }: NamedRequest): Promise<void> {
+    underWay.delete(turn)
     for (const each of reservations) await each.giveBack()
     logEnd(await pass.end(), connection)
   }
@@ -84,9 +101,10 @@ export function createCoolDownPolicy(dependencies: {
   async function noteFailure(
     error: unknown,
     context: NamedRequest,
-    { pass, reservations }: Clearance,
+    { pass, reservations, turn }: Clearance,
     isRepeated: boolean,
   ): Promise<Verdict> {
+    underWay.delete(turn)
     if (!(error instanceof RefusedError)) for (const each of reservations) await each.giveBack()
     if (!(error instanceof TokenEndpointError)) {
       await pass.release()
@@ -96,6 +114,7 @@ export function createCoolDownPolicy(dependencies: {
     const waits = whatWaits(error, context)
     // Only whoever gives up tells the others, but where the server says when to come back nobody asks before.
     const isFinal = !isRepeated || (error instanceof UnreachableError && error.retryAfterSeconds !== undefined)
+    if (waits && !isFinal) await pass.suspect(waits)
     const reported = waits && isFinal ? await begin(waits, error, context, pass) : error
     await pass.release()
     const suspect = waits === 'token' && !context.isOwn ? suspectOf(error, context) : undefined

@@ -182,15 +182,18 @@ export function createFromServer(dependencies: FromServerDependencies) {
     const { connection, request, deadline, mendedAt, isOnce = false } = context
     const { caller } = request
     const named = { ...context, caller, isOwn: isOwnRequest(request), mendedAt }
+    let wasSuspected: boolean | undefined
     for (let attempt = 1; ; attempt++) {
       const clearance = await coolDownPolicy.clear(named)
+      // Later on the suspicion may be our own.
+      wasSuspected ??= clearance.pass.isSuspected
       try {
         const token = await attemptTwice(context)
         await coolDownPolicy.noteSuccess(clearance, named)
         return token
       } catch (error) {
         // A server that may be failing gets one attempt.
-        const mayRepeat = !clearance.pass.isSuspected && !isOnce
+        const mayRepeat = !wasSuspected && !isOnce
         const delay = mayRepeat ? retryDelay(error, attempt, deadline - now(), random()) : undefined
         const { reported, suspect } = await coolDownPolicy.noteFailure(error, named, clearance, delay !== undefined)
         if (delay === undefined) {

@@ -52,6 +52,11 @@ export class CoolingDownError extends TokenwellError {
     )
   }
 
+  static notYourTurn(caller: Caller): CoolingDownError {
+    const reason = 'A request of this caller has just failed, and another one is under way.'
+    return new CoolingDownError(`${reason} Try again in 1 s.`, 1, { caller })
+  }
+
   static tooManyGuesses(retryAfterSeconds: number, caller: Caller): CoolingDownError {
     return new CoolingDownError(
       `Too many passwords of this user were refused within a minute. Try again in ${retryAfterSeconds} s.`,

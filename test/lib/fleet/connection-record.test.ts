@@ -147,7 +147,8 @@ test('when there is no room one takes the place of what was used least lately, b
   const full = used(warm, ['a', now], ['b', now + 1], ['c', now + 2])
   assert.deepEqual(ids(full), ['c', 'b', 'a'])
   assert.equal(withUse(full, by('d'), now + hour), full)
-  const later = withUse(full, by('d'), now + 6 * hour)
+  assert.equal(withUse(full, by('d'), now + 12 * hour - 1), full)
+  const later = withUse(full, by('d'), now + 12 * hour)
   assert.deepEqual(ids(later), ['d', 'c', 'b'])
   assert.deepEqual(ids(withUse(full, by('a'), now + 7 * hour)), ['a', 'c', 'b'])
   const fewer = { ...full, warming: { ...warming, maximumVariants: 1 } }
