@@ -60,7 +60,8 @@ export function createWarmRunner(dependencies: WarmRunnerDependencies) {
     const lastBegin = deadline - attemptMilliseconds
     const semaphore = createSemaphore(mostAtATime)
     const renewals: Renewal[] = []
-    const work = await workByServer(due, lastBegin)
+    // Without the cache, or its keys, all of it is left to the next run.
+    const work = await unlessUnavailable(() => workByServer(due, lastBegin), [])
     await allEnded(
       work.map(async ({ maximumConcurrency, names }) => {
         await pause(random() * spreadMilliseconds)

@@ -116,13 +116,14 @@ test('an expired token is not handed out: the server is asked again', async (t) 
   assert.notEqual(second.body['access_token'], first.body['access_token'])
 })
 
-test('minimum_seconds: a token with too little left is replaced', async (t) => {
+test('minimum_seconds: a token with too little left is replaced once it is 10 s old, and is a 400 until then', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer({ expires_in: 300 }))
   await set.http(tokenRequest('conn'))
   await pause(1100)
   assert.equal((await set.http(tokenRequest('conn', '', 'minimum_seconds=298'))).body['source'], 'memory')
-  await pause(1000)
-  assert.equal((await set.http(tokenRequest('conn', '', 'minimum_seconds=299'))).body['source'], 'server')
+  assert.equal((await set.http(tokenRequest('conn', '', 'minimum_seconds=299'))).status, 400)
+  await pause(9_000)
+  assert.equal((await set.http(tokenRequest('conn', '', 'minimum_seconds=295'))).body['source'], 'server')
 })
 
 test('minimum_seconds: more than a new token has is a 400 that states the lifetime, and not asked for twice', async (t) => {
