@@ -60,7 +60,7 @@ test('npm start serves the API of orders, too: the printed line, and what else H
     headers: { 'content-type': 'application/json', authorization: 'Bearer the-one-of-the-caller' },
     body: '{"item":"coffee"}',
   })
-  assert.deepEqual([added.status, added.headers.get('location')], [201, '/orders/43'])
+  assert.deepEqual([added.status, added.headers.get('location')], [201, '/connections/orders/api/43'])
   assert.deepEqual(await (await fetch(`${api}/43`)).json(), { item: 'coffee', id: '43' })
   const head = await fetch(`${api}/43`, { method: 'HEAD' })
   assert.deepEqual([head.status, await head.text()], [200, ''])
