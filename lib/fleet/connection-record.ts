@@ -124,9 +124,9 @@ export function cleared({ staged, ...before }: ConnectionState, now: number): Co
   return { ...before, generation: newGeneration({ ...before, ...(staged && { staged }) }, now), clearedAt: now }
 }
 
-/** No number comes twice, even if the elements that it was staged for never became active. */
+/** A whole number that never comes twice, even if the elements that it was staged for never became active. */
 function newGeneration(before: ConnectionState | undefined, now: number): number {
-  return Math.max((before?.generation ?? 0) + 1, (before?.staged?.generation ?? 0) + 1, now)
+  return Math.max((before?.generation ?? 0) + 1, (before?.staged?.generation ?? 0) + 1, Math.ceil(now))
 }
 
 /**

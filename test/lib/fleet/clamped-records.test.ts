@@ -80,6 +80,11 @@ test('however a generation was written, clearing makes another one, which is rea
   )
 })
 
+test('a generation is whole whatever the clock shows', () => {
+  const before = readConnection({})
+  assert.equal(readConnection({ generation: cleared(before, now + 0.25).generation }).generation, now + 1)
+})
+
 test('what is kept warm stays within what elements may say', () => {
   const warming = (fields: RecordFields) => {
     const { idleMilliseconds, maximumVariants, maximumConcurrency } = readConnection(fields).warming ?? assert.fail()
