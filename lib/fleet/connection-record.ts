@@ -54,6 +54,9 @@ export interface Variant {
   readonly idleMilliseconds?: number
 }
 
+/** In place of a caller: the connection's own token, which its operator wants warm. */
+export const own = 'own'
+
 /** Somebody uses a token. */
 export interface Use {
   /** The `id` of its token's record. */
@@ -137,7 +140,7 @@ export function withUse<State extends ConnectionState>(state: State, use: Use, n
   const { warming, variants } = state
   if (!warming) return state
   const { id, caller, lifetimeMilliseconds } = use
-  const idleMilliseconds = idleFor(warming, lifetimeMilliseconds)
+  const idleMilliseconds = caller === own ? warming.idleMilliseconds : idleFor(warming, lifetimeMilliseconds)
   const used = { id, lastUsedAt: now, caller, ...(idleMilliseconds < warming.idleMilliseconds && { idleMilliseconds }) }
   const known = variants.find((each) => each.id === id)
   if (known && isUsedWithin(usesNotedShare, known, warming, now)) return state
@@ -146,7 +149,7 @@ export function withUse<State extends ConnectionState>(state: State, use: Use, n
   return kept ? { ...state, variants: [used, ...kept] } : state
 }
 
-/** A single use keeps nothing warm for long: a token of a minute would be renewed 1,440 times a day. */
+/** A single use keeps no caller's variant warm for long: a token of a minute would be renewed 1,440 times a day. */
 function idleFor({ idleMilliseconds, idleLifetimes = Infinity }: Warming, lifetimeMilliseconds: number): number {
   return Math.min(idleMilliseconds, Math.ceil(lifetimeMilliseconds * idleLifetimes))
 }

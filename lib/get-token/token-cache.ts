@@ -9,7 +9,7 @@ import {
 import { lostRace } from '../base/compare-and-set.ts'
 import { isJsonObject, parseJson } from '../base/decoding.ts'
 import { CacheUnavailableError, type CircuitBreaker, unlessUnavailable } from '../fleet/circuit-breaker.ts'
-import { type Use, withoutUse, withUse } from '../fleet/connection-record.ts'
+import { own, type Use, withoutUse, withUse } from '../fleet/connection-record.ts'
 import type { FleetRecords, ReadRecord } from '../fleet/fleet-records.ts'
 import { createLease, type Lease, leaseMilliseconds } from '../fleet/lease.ts'
 import { type RecordName, recordNameOf, tokenRecordName } from '../fleet/record-store.ts'
@@ -153,7 +153,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
   /** Who uses a token, by a digest: whoever reads the record does not learn the caller. */
   async function useOf(request: CallerRequest, token: Token, waitUntil: number): Promise<Omit<Use, 'id'>> {
     const lifetimeMilliseconds = lifetimeSeconds(token) * 1000
-    if (isOwnRequest(request)) return { caller: 'own', lifetimeMilliseconds }
+    if (isOwnRequest(request)) return { caller: own, lifetimeMilliseconds }
     const digest = await breaker.call('keys', () => sealing.digest(`caller ${request.caller}`), waitUntil)
     return { caller: digest.slice(0, callerDigestLength), lifetimeMilliseconds }
   }

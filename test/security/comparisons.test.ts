@@ -55,6 +55,7 @@ test('these files compare secrets, each by equals or timingSafeEqual', () => {
     'lib/access-token/token.ts',
     'lib/adapters/files/file-secrets.ts',
     'lib/adapters/http/dispatcher-cache.ts',
+    'lib/fleet/sealing.ts',
     'lib/secret/secret-cache.ts',
     'lib/secret/secret.ts',
     'lib/signing/signer-cache.ts',

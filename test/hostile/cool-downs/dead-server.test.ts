@@ -67,9 +67,9 @@ for (const [name, { failed, had }] of runs)
   })
 
 test('until a server is judged, an instance has one request of a caller there', () => {
-  // Twenty callers in each of two instances.
+  // Twenty callers in each of two instances, and what was under way before the first failure.
   for (const [name, { failed }] of runs)
-    assert.ok(mostWithin(failed, 1_000) <= 40, `${name}: ${mostWithin(failed, 1_000)} requests in a second`)
+    assert.ok(mostWithin(failed, 1_000) <= 60, `${name}: ${mostWithin(failed, 1_000)} requests in a second`)
 })
 
 test('while the shared cache fails each instance goes by itself, and the dead server sees no more than that', async (t) => {

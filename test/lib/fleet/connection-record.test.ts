@@ -196,7 +196,7 @@ test('a caller with many places gives one to a caller with fewer, until both hav
   assert.equal(state.variants.length, 10)
 })
 
-test('where no idle time is set a token is renewed for ten lifetimes after its last use', () => {
+test("where no idle time is set a caller's variant is renewed for ten lifetimes after its last use, and the own token for all of it", () => {
   const byLifetimes = { ...warm, warming: { ...warming, idleLifetimes: 10 } }
   const short = withUse(byLifetimes, by('short', 'one', 60_000), now)
   assert.equal(warmUntil(short, 'short'), now + 600_000)
@@ -204,6 +204,7 @@ test('where no idle time is set a token is renewed for ten lifetimes after its l
   assert.notEqual(withUse(short, by('short', 'one', 60_000), now + 150_000), short)
   assert.equal(warmUntil(withUse(byLifetimes, by('long', 'one', 5 * hour), now), 'long'), now + 24 * hour)
   assert.equal(warmUntil(withUse(warm, by('short', 'one', 60_000), now), 'short'), now + 24 * hour)
+  assert.equal(warmUntil(withUse(byLifetimes, by('token', 'own', 60_000), now), 'token'), now + 24 * hour)
   const other = withUse(short, by('other'), now + 600_000)
   assert.deepEqual(ids(other), ['other'], 'what is warm no more gives its place back')
   assert.deepEqual(readBack(short), short)
