@@ -4,12 +4,7 @@ import { setTimeout } from 'node:timers/promises'
 import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createBackgroundApplication } from '../../../lib/application/application.ts'
 import { EventBusError } from '../../../lib/events/event-bus.ts'
-import {
-  publishedKeysRecordName,
-  type RecordStore,
-  RecordStoreError,
-  tokenRecordName,
-} from '../../../lib/fleet/record-store.ts'
+import { publishedKeysRecordName, type RecordStore, tokenRecordName } from '../../../lib/fleet/record-store.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { elementStoreOf, exampleIssuer } from '../../support/elements/element-store.ts'
