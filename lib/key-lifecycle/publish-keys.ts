@@ -38,9 +38,9 @@ export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
 
     const published = await publications.change(
       builder?.key ?? { jwtBuilder },
-      async (before, isRevoked) => {
+      async (before, revoked) => {
         const keys = await readKeys(secrets, builder)
-        signingKeys = keys.filter(({ keyId }) => !isRevoked(keyId))
+        signingKeys = keys.filter(({ keyId }) => !revoked.has(keyId))
         return publicationAfter(before, builder, signingKeys, now())
       },
       deadline,

@@ -50,9 +50,9 @@ export async function createSecret({ builder, secret, token, publications, now, 
   }
 
   const before = await readVersion(secret, current)
-  const isRevoked = await publications.revokedOf(builder.key, deadline)
+  const revoked = await publications.revokedOf(builder.key, deadline)
   try {
-    const known = readGeneratedKeys(location, before).filter(({ keyId }) => !isRevoked(keyId))
+    const known = readGeneratedKeys(location, before).filter(({ keyId }) => !revoked.has(keyId))
     const keys = planKeys(builder, known, now(), () => createKey(builder))
     // Where two run this step at once, the first one's keys are as good.
     await secret.putPending(token, writeKeySet(keys, builder.algorithm, current))
@@ -139,10 +139,10 @@ async function readPendingVersion(rotation: Rotation): Promise<PendingVersion | 
     )
 
   if (readReplaces(text) !== current) return await giveUp(rotation, 'has changed since this rotation was begun')
-  const isRevoked = await publications.revokedOf(builder.key, deadline)
-  if (isRevoked(stagedKey.keyId)) return await giveUp(rotation, 'has a next key that was revoked')
+  const revoked = await publications.revokedOf(builder.key, deadline)
+  if (revoked.has(stagedKey.keyId)) return await giveUp(rotation, 'has a next key that was revoked')
   const replaced = readGeneratedKeys(location, await readVersion(secret, current))
-  const replacedKeys = replaced.filter(({ keyId }) => !isRevoked(keyId))
+  const replacedKeys = replaced.filter(({ keyId }) => !revoked.has(keyId))
   const isNew = replacedKeys.every(({ keyId }) => keyId !== stagedKey.keyId)
   return { kind: 'pending', replaces: current, replacedKeys, stagedKey, isNew }
 }

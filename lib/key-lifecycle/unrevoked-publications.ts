@@ -4,13 +4,13 @@ import type { SignedPublication } from './publication-record.ts'
 import type { PublicationStore } from './publication-store.ts'
 import { keysOf, type Publication } from './published-keys.ts'
 
-/** Whether an operator has revoked the key with that `kid`. */
-export type RevokedKeys = (kid: string) => boolean
+/** The `kid` of every key that an operator has revoked. */
+export type RevokedKeys = ReadonlySet<string>
 
 /** Decides what is published next; it must read anew, each time, whatever it decides by. `before` has no revoked key. */
 export type PublicationDecision = (
   before: Publication | undefined,
-  isRevoked: RevokedKeys,
+  revoked: RevokedKeys,
 ) => Promise<Publication | 'unchanged'>
 
 export interface UnrevokedPublicationsDependencies {
@@ -42,18 +42,18 @@ export function createUnrevokedPublications(dependencies: UnrevokedPublicationsD
     waitUntil: number,
   ): Promise<SignedPublication | undefined> {
     const decideUnrevoked = async (before: Publication | undefined) => {
-      const isRevoked = await revokedOf(owner, waitUntil)
-      const kept = before && withoutRevoked(before, isRevoked)
-      const after = await decide(kept, isRevoked)
-      if (after !== 'unchanged') return withoutRevoked(after, isRevoked)
+      const revoked = await revokedOf(owner, waitUntil)
+      const kept = before && withoutRevoked(before, revoked)
+      const after = await decide(kept, revoked)
+      if (after !== 'unchanged') return withoutRevoked(after, revoked)
       // What nobody has looked at must not be signed anew.
       return kept === before ? 'unchanged' : (kept ?? 'unchanged')
     }
     for (;;) {
       const published = await publicationStore.change(owner.jwtBuilder, decideUnrevoked, waitUntil)
       // A key may have been revoked between the decision and its write, by a process that saw nothing to withdraw.
-      const isRevoked = await revokedOf(owner, waitUntil)
-      if (!keysOf(published?.publication, now()).some(({ jwk }) => isRevoked(jwk.kid))) return published
+      const revoked = await revokedOf(owner, waitUntil)
+      if (!keysOf(published?.publication, now()).some(({ jwk }) => revoked.has(jwk.kid))) return published
     }
   }
 
@@ -71,7 +71,7 @@ export function createUnrevokedPublications(dependencies: UnrevokedPublicationsD
   }
 }
 
-function withoutRevoked(publication: Publication, isRevoked: RevokedKeys): Publication {
-  if (publication.kind !== 'keys' || !publication.keys.some(({ jwk }) => isRevoked(jwk.kid))) return publication
-  return { ...publication, keys: publication.keys.filter(({ jwk }) => !isRevoked(jwk.kid)) }
+function withoutRevoked(publication: Publication, revoked: RevokedKeys): Publication {
+  if (publication.kind !== 'keys' || !publication.keys.some(({ jwk }) => revoked.has(jwk.kid))) return publication
+  return { ...publication, keys: publication.keys.filter(({ jwk }) => !revoked.has(jwk.kid)) }
 }

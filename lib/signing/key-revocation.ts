@@ -17,9 +17,8 @@ export type KeyOwner = Pick<KeyReference, 'jwtBuilder' | 'revoked'> & { readonly
 export function revokedKeysOf(
   { jwtBuilder, location, revoked = [] }: KeyOwner,
   revocations: readonly KeyRevocation[],
-): (kid: string) => boolean {
+): ReadonlySet<string> {
   const isTheirs = (each: KeyRevocation) =>
     each.jwtBuilder === jwtBuilder || (location !== undefined && each.location === location)
-  const kids = new Set([...revoked, ...revocations.filter(isTheirs).map(({ kid }) => kid)])
-  return (kid) => kids.has(kid)
+  return new Set([...revoked, ...revocations.filter(isTheirs).map(({ kid }) => kid)])
 }

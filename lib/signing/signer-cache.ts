@@ -54,12 +54,12 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
       const secret = await secrets.get(key.location)
       if (use) demandHost(key.location, secret, use)
       const signers = signersOf(key, algorithm, secret)
-      const isRevoked = revokedKeysOf(key, revocations)
-      if (signers.kind === 'key_pairs' && signers.choice.isTimed) return previousSigner(signers, now(), isRevoked)
+      const revoked = revokedKeysOf(key, revocations)
+      if (signers.kind === 'key_pairs' && signers.choice.isTimed) return previousSigner(signers, now(), revoked)
       const secretBefore = await secrets.getPrevious(key.location)
       if (!secretBefore || secretBefore.equals(secret)) return undefined
       if (use) demandHost(key.location, secretBefore, use)
-      return currentSigner(createVersionSigners(key, algorithm, secretBefore), now(), isRevoked)
+      return currentSigner(createVersionSigners(key, algorithm, secretBefore), now(), revoked)
     },
 
     /** From now on none of these keys signs, nor any that was revoked before: somebody may have taken that from the list. */
@@ -96,13 +96,13 @@ function createKeyPairSigners(key: KeyReference, algorithm: SignatureAlgorithm, 
   return { kind: 'key_pairs' as const, choice, signerOf }
 }
 
-function currentSigner(signers: VersionSigners, now: number, isRevoked: RevokedKeys): Signer {
+function currentSigner(signers: VersionSigners, now: number, revoked: RevokedKeys): Signer {
   if (signers.kind === 'shared_key') return signers.signer
-  return signers.signerOf(signers.choice.current(now, isRevoked))
+  return signers.signerOf(signers.choice.current(now, revoked))
 }
 
-function previousSigner(signers: KeyPairSigners, now: number, isRevoked: RevokedKeys): Signer | undefined {
-  const signingKey = signers.choice.previous(now, isRevoked)
+function previousSigner(signers: KeyPairSigners, now: number, revoked: RevokedKeys): Signer | undefined {
+  const signingKey = signers.choice.previous(now, revoked)
   return signingKey && signers.signerOf(signingKey)
 }
 
@@ -122,7 +122,7 @@ function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureA
   return createLocalSigner(createSecretKey(bytes), {})
 }
 
-/** Whether the key with that `kid` must not be used any more. */
+/** The `kid` of every key that must not be used any more. */
 type RevokedKeys = ReturnType<typeof revokedKeysOf>
 
 /**
@@ -143,19 +143,19 @@ export function createKeyChoice(key: KeyReference, keys: readonly SigningKey[]) 
     /** Whether the keys have times, and the clock decides. Otherwise the same key always signs. */
     isTimed: hasTimes,
     /** @throws {KeyStoreError} when no key signs at that time, or it is revoked */
-    current(now: number, isRevoked: RevokedKeys): SigningKey {
-      const usable = candidates.filter(({ keyId }) => !isRevoked(keyId))
+    current(now: number, revoked: RevokedKeys): SigningKey {
+      const usable = candidates.filter(({ keyId }) => !revoked.has(keyId))
       const chosen = hasTimes ? currentKey(usable, now) : usable.at(0)
       if (chosen) return chosen
-      const revoked = candidates.filter(({ keyId }) => isRevoked(keyId))
-      if (revoked.length > 0) throw new KeyStoreError(location, describeRevoked(key, revoked))
+      const passedOver = candidates.filter(({ keyId }) => revoked.has(keyId))
+      if (passedOver.length > 0) throw new KeyStoreError(location, describeRevoked(key, passedOver))
       return throwNoCurrentKey(location, candidates, now)
     },
     /** By the clock. Undefined where no key has signed before. */
-    previous(now: number, isRevoked: RevokedKeys): SigningKey | undefined {
+    previous(now: number, revoked: RevokedKeys): SigningKey | undefined {
       if (!hasTimes) return undefined
       return previousKey(
-        candidates.filter(({ keyId }) => !isRevoked(keyId)),
+        candidates.filter(({ keyId }) => !revoked.has(keyId)),
         now,
       )
     },

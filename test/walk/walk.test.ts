@@ -41,6 +41,7 @@ const ports = {
     'lib/adapters/process/memory-records.ts: memoryRecords',
     'lib/adapters/valkey/valkey-records.ts: valkeyRecords',
     'lib/application/open-store.ts: openOwn',
+    'lib/fleet/authentic-records.ts: createAuthenticRecords',
   ],
   // Made of Lua scripts by iovalkey.
   RedisCommander: [],
