@@ -20,7 +20,7 @@ async function callDuring({ callers }: RotatingFleet, doing: () => Promise<void>
   const outcomes = new Map<string, number>()
   const call = async (index: number) => {
     const caller = callers[index % 2 === 0 ? 0 : 1]
-    const { status, body } = await caller.http(tokenRequest('conn', `run=${index}`))
+    const { status, body } = await caller.http(tokenRequest('conn', `audience=run-${index}`))
     const outcome = `${status} ${String(body['source'] ?? body['error'])}`
     outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1)
   }
