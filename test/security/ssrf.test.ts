@@ -365,7 +365,6 @@ test('nothing that a token endpoint answers, and nothing that a caller asks for,
     await set.http(tokenRequest('conn'))
     assert.equal(set.requests.length, 1, JSON.stringify(answer))
   }
-  const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   const names = [
     'resource',
     'audience',
@@ -379,6 +378,10 @@ test('nothing that a token endpoint answers, and nothing that a caller asks for,
     'proxy',
     'host',
   ]
+  // What elements do not list is not sent at all.
+  const requestMay = Object.fromEntries(names.map((name) => [name, true]))
+  const elements = (issuer: string) => exampleElements(issuer, { oAuth: { requestMay } })
+  const set = await startIssueTokenWithScriptedServer(t, elements, () => tokenAnswer())
   for (const name of names) {
     const answer = await set.invoke({ connection: 'conn', [name]: place })
     assert.equal(answer['source'], 'server', name)
