@@ -89,15 +89,20 @@ export function isOwnRequest({ scope, resource, audience, username, password, fu
 /** Below that a token is of no use to anybody. */
 export const leastSecondsLeft = 1
 
-/** Whatever a caller asks for, one token key causes at most one token request in this time. */
+/** One token key causes at most one token request in this time, by whatever its callers ask for or reject. */
 export const youngMilliseconds = 10_000
+
+/** Another token would fare no better than one so new. */
+export function isYoung({ issuedAt }: Token, now: number): boolean {
+  return now < issuedAt + youngMilliseconds
+}
 
 /** A token that lives shorter than asked for, or is young, isn't bettered by asking again. */
 export function isAnswer(token: Token, request: TokenRequest, now: number): boolean {
   const { minimumSeconds = 0, rejectedTokenId } = request
   const left = secondsLeft(token, now)
   if (token.id === rejectedTokenId || !isUsable(token, now) || left < leastSecondsLeft) return false
-  return left >= minimumSeconds || lifetimeSeconds(token) <= minimumSeconds || now < token.issuedAt + youngMilliseconds
+  return left >= minimumSeconds || lifetimeSeconds(token) <= minimumSeconds || isYoung(token, now)
 }
 
 /** A server that hands out a dying token again is asked at most that often. */

@@ -1,5 +1,5 @@
 import type { Caller } from '../access-token/caller.ts'
-import type { Token } from '../access-token/token.ts'
+import { isYoung, type Token } from '../access-token/token.ts'
 import { inTime, type Pause } from '../base/time.ts'
 import type { Connection, ProtectedApi } from '../configuration/connection.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
@@ -39,9 +39,6 @@ interface ApiCallerDependencies {
   readonly log: Log
 }
 
-/** If an API rejects a token that is younger than this, its age is not the reason, and another token would fare no better. */
-const youngMilliseconds = 10_000
-
 /** `kept`: the rejected token replaced another one a moment ago, and stays. */
 type Replacement = { readonly kind: 'replaced'; readonly token: Token } | { readonly kind: 'kept' }
 
@@ -75,16 +72,12 @@ export function createApiCaller({ connections, tokens, apiEndpoint, now, pause, 
     const { connection, api, deadline } = destination
     const { token } = await tokens.get({ caller, connection, further: {} }, deadline)
     const answer = await sender.send({ ...request, token: token.accessToken }, destination)
-    if (!isTokenRejected(answer, api.rejection) || isYoung(token)) return answer
+    if (!isTokenRejected(answer, api.rejection) || isYoung(token, now())) return answer
 
     const replacement = await replace(caller, token, deadline)
     if (replacement.kind === 'kept') return answer
     log({ event: 'api_call_repeated', connection, reason: 'token_rejected' })
     return await sender.send({ ...request, token: replacement.token.accessToken }, destination)
-  }
-
-  function isYoung({ issuedAt }: Token): boolean {
-    return now() < issuedAt + youngMilliseconds
   }
 
   async function replace(caller: Caller, { id, connection }: Token, deadline: number): Promise<Replacement> {

@@ -1,12 +1,10 @@
+import { youngMilliseconds } from '../access-token/token.ts'
 import { type EventBus, raiseOrLog } from '../events/event-bus.ts'
 import { unlessUnavailable } from '../fleet/circuit-breaker.ts'
 import type { Log } from '../log/log-event.ts'
 import type { TokenCache } from './token-cache.ts'
 import { CoolingDownError } from './token-error.ts'
 import type { TokenMemory } from './token-memory.ts'
-
-/** One token key causes at most one token request in this time by rejection, whoever rejects and however often. */
-const minimumIntervalMilliseconds = 10_000
 
 /** `absent`: that token isn't kept any more. `unknown`: it isn't kept here, and the fleet could not be asked. */
 export type RejectionOutcome = 'dropped' | 'absent' | 'unknown'
@@ -28,12 +26,12 @@ export function createTokenRejecter({ memory, cache, events, now, log }: TokenRe
    * @throws {CoolingDownError} when that token replaced a rejected one too short a time ago: it stays
    */
   async function drop(connection: string, tokenId: string): Promise<RejectionOutcome> {
-    const rejection = { connection, tokenId, now: now(), minimumIntervalMilliseconds }
+    const rejection = { connection, tokenId, now: now(), minimumIntervalMilliseconds: youngMilliseconds }
     const shared = await unlessUnavailable(() => cache.invalidate(rejection), 'unavailable')
     const invalidation = typeof shared === 'object' ? shared : memory.invalidate(rejection)
     if (invalidation.outcome === 'too_soon')
       throw new CoolingDownError(
-        `This token replaced a rejected one a moment ago; one is replaced at most once in ${minimumIntervalMilliseconds / 1000} s.`,
+        `This token replaced a rejected one a moment ago; one is replaced at most once in ${youngMilliseconds / 1000} s.`,
         Math.ceil((invalidation.retryAt - rejection.now) / 1000),
       )
     memory.forget(connection, tokenId)
