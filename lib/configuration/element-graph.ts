@@ -1,3 +1,4 @@
+import type { Advice } from './advice.ts'
 import { checkSecretNames, type Deployment } from './deployment.ts'
 import {
   defaultElementIds,
@@ -148,19 +149,26 @@ export interface Resolution {
   readonly deployment: Deployment
   /** What is wrong with the elements, and all that is found out later. */
   readonly findings: FindingList
+  /** Absent where nobody reads warnings. */
+  readonly advice?: Advice
 }
+
+/** The module `advice.ts`, which token requests don't load. */
+export type Advisor = typeof import('./advice.ts')
 
 /**
  * Reads the elements that the root leads to, and no others.
+ * @param advisor only where somebody reads warnings
  * @returns undefined if there is no such root
  */
 export async function startResolution(
   store: ElementStore,
   deployment: Deployment,
   root: ElementReference,
+  advisor?: Advisor,
 ): Promise<Resolution | undefined> {
   const graph = await collectElements(store, [root])
   if (!graph.has(root.kind, root.id)) return undefined
   const findings = createFindingList([...graph.findings, ...checkSecretNames(graph.readings, deployment)])
-  return { graph, deployment, findings }
+  return { graph, deployment, findings, ...(advisor && { advice: advisor.createAdvice(findings) }) }
 }

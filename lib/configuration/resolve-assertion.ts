@@ -1,5 +1,6 @@
+import type { AssertionOrigin } from './advice.ts'
 import type { AssertionConfiguration } from './connection.ts'
-import type { AuthorizationServer, ElementReference, JwtBuilder } from './element.ts'
+import type { ElementReference, JwtBuilder } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import type { FindingList } from './finding.ts'
 import { assertionSeconds, resolveKey } from './resolve-key.ts'
@@ -37,11 +38,11 @@ export function resolveAssertion(
     key,
   }
   const server = graph.get('authorizationServer', serverId)
-  checkAssertion(
-    assertion,
-    { builder: element, tokenConfig: tokenElement, ...lifetimePlace(builder), server },
-    findings,
-  )
+  demandBeginBeforeEnd(assertion, element, findings)
+  resolution.advice?.onAssertion(assertion, {
+    ...{ builder: element, tokenConfig: tokenElement, server },
+    ...lifetimePlace(builder),
+  })
   return assertion
 }
 
@@ -88,106 +89,20 @@ function resolveAudiences(
   return undefined
 }
 
-/** Which elements and attributes say what the assertion is to be. */
-interface AssertionOrigin {
-  readonly builder: ElementReference
-  readonly tokenConfig: ElementReference
-  readonly lifetimeAttribute: 'expiresInSeconds' | 'expiry'
-  readonly server: AuthorizationServer | undefined
-}
-
 function lifetimePlace({ expiresInSeconds, expiry }: JwtBuilder): Pick<AssertionOrigin, 'lifetimeAttribute'> {
   return { lifetimeAttribute: expiresInSeconds === undefined && expiry !== undefined ? 'expiry' : 'expiresInSeconds' }
 }
 
-/** Warns of what the elements configure and real authorization servers refuse. The elements are obeyed all the same. */
-function checkAssertion(assertion: AssertionConfiguration, origin: AssertionOrigin, findings: FindingList): void {
-  checkIdentity(assertion, origin, findings)
-  checkTimes(assertion, origin, findings)
-  checkAudiences(assertion, origin, findings)
-  warnOfConstantClaims(assertion.claims, origin.tokenConfig, findings)
-}
-
-function checkIdentity(
-  { issuer, subject, hasJwtId, claims }: AssertionConfiguration,
-  { builder, tokenConfig }: AssertionOrigin,
+/** An assertion that ends before it begins is never valid. */
+function demandBeginBeforeEnd(
+  { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds }: AssertionConfiguration,
+  builder: ElementReference,
   findings: FindingList,
 ): void {
-  if ((claims['iss'] ?? issuer) !== subject)
-    findings.addWarning(
-      'iss' in claims ? tokenConfig : builder,
-      'iss' in claims ? 'claims' : 'issuer',
-      `iss is not the client id, and most servers refuse that (RFC 7523 section 3): set issuer to ${JSON.stringify(subject)}.`,
-    )
-
-  if (!hasJwtId && !('jti' in claims))
-    findings.addWarning(
-      builder,
-      'jti',
-      'without jti an assertion can be replayed, and servers by OpenID Connect refuse it: leave jti true.',
-    )
-}
-
-const longLifetimeSeconds = 600
-
-function checkTimes(
-  { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds, claims }: AssertionConfiguration,
-  { builder, lifetimeAttribute }: AssertionOrigin,
-  findings: FindingList,
-): void {
-  if (expiresInSeconds > longLifetimeSeconds && !('exp' in claims))
-    findings.addWarning(
-      builder,
-      lifetimeAttribute,
-      'an assertion is used once, at once; servers refuse a lifetime over 10 minutes.',
-    )
-
-  if (issuedAtOffsetSeconds > 0)
-    findings.addWarning(
-      builder,
-      'issuedAtOffset',
-      'iat would lie in the future, which servers refuse; to date it back, write -5s.',
-    )
-
-  if (notBeforeOffsetSeconds === undefined) return
-  const notBefore = notBeforeOffsetSeconds + issuedAtOffsetSeconds
-  if (notBefore >= expiresInSeconds)
+  if (notBeforeOffsetSeconds !== undefined && notBeforeOffsetSeconds + issuedAtOffsetSeconds >= expiresInSeconds)
     findings.addMistake(
       builder,
       'nbfOffset',
       'the assertion would end before it begins: make it smaller, or leave it out.',
     )
-  else if (notBefore > 0)
-    findings.addWarning(
-      builder,
-      'nbfOffset',
-      'nbf would lie in the future, and an assertion is used at once: leave it out.',
-    )
-}
-
-function checkAudiences(
-  { audiences, claims }: AssertionConfiguration,
-  { builder, tokenConfig, server }: AssertionOrigin,
-  findings: FindingList,
-): void {
-  if (server && [claims['aud'] ?? audiences].flat().includes(server.tokenEndpoint))
-    findings.addWarning(
-      'aud' in claims ? tokenConfig : builder,
-      'aud' in claims ? 'claims' : 'audiences',
-      'the token endpoint as aud is what RFC 7523bis forbids: name the issuer identifier of the server.',
-    )
-
-  if (audiences.some((audience) => /[\s,]/.test(audience)))
-    findings.addWarning(builder, 'audiences', 'one audience holds a blank or comma: give several as a list.')
-}
-
-/** Claims that must change with each assertion, written as one value for all. */
-function warnOfConstantClaims(claims: Claims, tokenConfig: ElementReference, findings: FindingList): void {
-  const damage = {
-    exp: 'a fixed exp makes every assertion expire for good at that moment',
-    nbf: 'a fixed nbf makes every assertion invalid until that moment, and says nothing after it',
-    jti: 'a fixed jti gets every assertion but the first refused as a replay',
-  }
-  for (const [claim, sentence] of Object.entries(damage))
-    if (claim in claims) findings.addWarning(tokenConfig, 'claims', `${sentence}: take ${claim} out of claims.`)
 }

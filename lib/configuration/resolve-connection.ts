@@ -1,7 +1,7 @@
 import type { ConfiguredParameters, Connection, Warming } from './connection.ts'
 import type { Deployment } from './deployment.ts'
 import { type ElementReference, type EndpointConnection, type GrantType, keyOf, type OAuthConfig } from './element.ts'
-import { type Resolution, startResolution } from './element-graph.ts'
+import { type Advisor, type Resolution, startResolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
 import {
   ConfigurationError,
@@ -26,7 +26,7 @@ export async function resolveConnection(
   deployment: Deployment,
   name: string,
 ): Promise<Connection> {
-  const { connection, isDisabled, findings } = await inspectConnection(store, deployment, name)
+  const { connection, isDisabled, findings } = await readConnection(store, deployment, name)
   if (isDisabled) throw new ConnectionDisabledError(name)
   if (!connection) throw new ConfigurationError(findings.filter(isMistake))
   return connection
@@ -41,8 +41,17 @@ export async function inspectConnection(
   deployment: Deployment,
   name: string,
 ): Promise<InspectedConnection> {
+  return await readConnection(store, deployment, name, await import('./advice.ts'))
+}
+
+async function readConnection(
+  store: ElementStore,
+  deployment: Deployment,
+  name: string,
+  advisor?: Advisor,
+): Promise<InspectedConnection> {
   const element = { kind: 'endpointConnection', id: name } as const
-  const resolution = await startResolution(store, deployment, element)
+  const resolution = await startResolution(store, deployment, element, advisor)
   if (!resolution) throw new UnknownConnectionError(name)
 
   const { findings } = resolution

@@ -36,7 +36,7 @@ export function resolveAuthorizationServer(
   const element: ElementReference = { kind: 'authorizationServer', id }
   const transport = resolveTransport(resolution, new URL(server.tokenEndpoint), server, serverDefaults)
   checkTransport(resolution, element, server, transport)
-  warnOfLifetimes(resolution, element, server)
+  resolution.advice?.onServer(server, element)
   const { issuer, maximumLifetimeSeconds, marginSeconds } = server
   return {
     id,
@@ -81,32 +81,11 @@ function checkTransport(
     )
 }
 
-function warnOfLifetimes({ findings }: Resolution, element: ElementReference, server: AuthorizationServer): void {
-  const { marginSeconds = 0, assumedLifetimeSeconds, maximumLifetimeSeconds } = server
-  for (const lifetime of [assumedLifetimeSeconds, maximumLifetimeSeconds])
-    if (lifetime !== undefined && marginSeconds >= lifetime)
-      findings.addWarning(
-        element,
-        'marginSeconds',
-        `a token that lives ${lifetime} s would never be kept: make the margin smaller.`,
-      )
-}
-
 function isLoopback(hostname: string): boolean {
   return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname)
 }
 
 const apiDefaults = { connectTimeoutMilliseconds: 30_000, receiveTimeoutMilliseconds: 60_000 } as const
-
-/** Attributes that have an effect on calls alone. */
-const attributesOfCalls = [
-  'port',
-  'domainBasePath',
-  'sslCertsRef',
-  'proxyConfigRef',
-  'connectionTimeout',
-  'receiveTimeout',
-] as const
 
 /** Where the connection's calls go; undefined if its element names no host. */
 export function resolveApi(
@@ -119,7 +98,7 @@ export function resolveApi(
   const element: ElementReference = { kind: 'endpointConnection', id: name }
   const rejection = resolveRejection(resolution, endpoint, config)
   if (endpoint.host === undefined) {
-    if (!findings.isWrittenWrong(element, 'host')) warnOfAttributesOfCalls(resolution, element, endpoint)
+    if (!findings.isWrittenWrong(element, 'host')) resolution.advice?.onEndpointWithoutHost(endpoint, element)
     return undefined
   }
 
@@ -160,20 +139,6 @@ function resolveUrl({ findings }: Resolution, element: ElementReference, host: s
       'it must begin with https://: a bearer token goes over TLS only (RFC 6750 section 5.3).',
     )
   return url
-}
-
-function warnOfAttributesOfCalls(
-  { findings }: Resolution,
-  element: ElementReference,
-  endpoint: EndpointConnection,
-): void {
-  for (const attribute of attributesOfCalls)
-    if (endpoint[attribute] !== undefined)
-      findings.addWarning(
-        element,
-        attribute,
-        'it has no effect without host: name the host of the API, or leave this out.',
-      )
 }
 
 /** The attributes of an element that say how its far end is reached. */

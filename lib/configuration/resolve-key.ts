@@ -4,12 +4,7 @@ import { type CertificateThumbprint, defaultElementIds, type ElementReference, t
 import { type Resolution, startResolution } from './element-graph.ts'
 import type { ElementStore } from './element-store.ts'
 import { ConfigurationError } from './finding.ts'
-import {
-  defaultSignatureAlgorithm,
-  isRsaAlgorithm,
-  isSharedKeyAlgorithm,
-  type SignatureAlgorithm,
-} from './signature-algorithm.ts'
+import { defaultSignatureAlgorithm, isSharedKeyAlgorithm, type SignatureAlgorithm } from './signature-algorithm.ts'
 
 const defaultModulusLength = 2048
 
@@ -21,7 +16,7 @@ export function resolveKey(
 ): KeyReference | undefined {
   const { deployment, findings } = resolution
   const { signatureAlgorithm: algorithm = defaultSignatureAlgorithm, sharedKey, jwkEnabled = false } = builder
-  warnOfIgnoredAttributes(resolution, element, builder)
+  resolution.advice?.onKey(builder, element)
   if (isSharedKeyAlgorithm(algorithm)) return resolveSharedKey(resolution, element, builder)
 
   if (sharedKey !== undefined) {
@@ -81,28 +76,6 @@ function resolveSharedKey(
   if (sharedKey !== undefined) return { jwtBuilder: element.id, location: sharedKey }
   findings.addMistake(element, 'sharedKey', `${algorithm} needs it: the name of the secret that holds the key.`)
   return undefined
-}
-
-function warnOfIgnoredAttributes({ findings }: Resolution, element: ElementReference, builder: JwtBuilder): void {
-  const { signatureAlgorithm = defaultSignatureAlgorithm, jwkEnabled = false } = builder
-  const isShared = isSharedKeyAlgorithm(signatureAlgorithm)
-  const isRsa = isRsaAlgorithm(signatureAlgorithm)
-  const ignored = [
-    ['keyStoreRef', jwkEnabled || isShared],
-    ['keyAlias', jwkEnabled || isShared],
-    ['revokedKeys', isShared],
-    ['jwkSigningKeySize', !(jwkEnabled && isRsa)],
-    ['jwkRotationTime', !jwkEnabled || isShared],
-    ['publishAheadSeconds', !jwkEnabled || isShared],
-  ] as const
-  const reason = jwkEnabled
-    ? `with jwkEnabled Tokenwell makes the key itself, for ${signatureAlgorithm}`
-    : isShared
-      ? `${signatureAlgorithm} signs with sharedKey`
-      : 'it belongs to a key that Tokenwell makes, with jwkEnabled'
-  for (const [attribute, isIgnored] of ignored)
-    if (isIgnored && builder[attribute] !== undefined)
-      findings.addWarning(element, attribute, `it is ignored: ${reason}.`)
 }
 
 const defaultRotationMilliseconds = 30 * 86_400_000
