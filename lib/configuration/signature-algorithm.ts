@@ -16,6 +16,10 @@ export const signatureAlgorithms = [
 
 export type SignatureAlgorithm = (typeof signatureAlgorithms)[number]
 
+export function isSignatureAlgorithm(name: string): name is SignatureAlgorithm {
+  return (signatureAlgorithms as readonly string[]).includes(name)
+}
+
 /** Of a jwtBuilder that names none. */
 export const defaultSignatureAlgorithm: SignatureAlgorithm = 'RS256'
 

@@ -1,6 +1,6 @@
 import type { BuilderKey } from '../configuration/resolve-key.ts'
 import type { SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
-import { keyAlgorithmMismatch } from '../signing/key-algorithm.ts'
+import { whyUnfit } from '../signing/key-algorithm.ts'
 import { type PublicJwk, publicHalf } from '../signing/public-jwk.ts'
 import { assertionDrainMilliseconds, currentKey, type SigningKey } from '../signing/signing-key.ts'
 
@@ -120,10 +120,7 @@ export function keysToPublish(
 ): readonly KeyToPublish[] {
   const signing = currentKey(keys, now)
   return keys
-    .filter(
-      ({ keyId, privateKey }) =>
-        (alias === undefined || keyId === alias) && !keyAlgorithmMismatch(privateKey, algorithm),
-    )
+    .filter((key) => (alias === undefined || key.keyId === alias) && !whyUnfit(key, algorithm))
     .flatMap((key): KeyToPublish[] => {
       const jwk = publicHalf(key, algorithm, now)
       if (!jwk) return []

@@ -47,16 +47,33 @@ export function oneLine(secret: Secret): Secret {
   return new Secret(secret.reveal().replace(/\r?\n$/, ''))
 }
 
-/** Bytes of a secret as text: UTF-8 as it is, DER (PKCS#12) in base64; undefined if they are neither. */
+/** Bytes of a secret as text: UTF-8 as it is, a key or a key store in base64; undefined if they are neither. */
 export function secretText(bytes: Uint8Array): string | undefined {
-  return decodeUtf8(bytes) ?? (isDer(bytes) ? Buffer.from(bytes).toString('base64') : undefined)
+  return decodeUtf8(bytes) ?? (isSequence(bytes) || isJks(bytes) ? Buffer.from(bytes).toString('base64') : undefined)
 }
 
-/** One sequence (X.690 section 8.1) whose length takes two bytes or more, and nothing after it. */
-export function isDer(bytes: Uint8Array): boolean {
+/** One sequence (X.690 section 8.1) with nothing after it, or one of PKCS#12 that has its end in itself. */
+function isSequence(bytes: Uint8Array): boolean {
   const [tag, form = 0] = bytes
-  const lengthBytes = form - 0x80
-  if (tag !== 0x30 || lengthBytes < 2 || lengthBytes > 4) return false
+  const isOpen = Buffer.from(bytes.subarray(0, 5)).toString('hex') === '3080020103'
+  return isOpen || (tag === derSequence && sequenceLength(bytes, form < 0x80 ? 0 : form - 0x80) === bytes.length)
+}
+
+const derSequence = 0x30
+
+/** @param lengthBytes how many follow the one that says so; 0 where that one is the length itself */
+function sequenceLength(bytes: Uint8Array, lengthBytes: number): number {
+  if (lengthBytes === 0) return 2 + Number(bytes[1])
   const length = bytes.slice(2, 2 + lengthBytes).reduce((sum, byte) => sum * 256 + byte, 0)
-  return bytes.length === 2 + lengthBytes + length
+  return lengthBytes > 4 ? Number.NaN : 2 + lengthBytes + length
+}
+
+/** One sequence whose length takes two bytes or more, and nothing after it: no password. */
+export function isDer(bytes: Uint8Array): boolean {
+  return Number(bytes[1]) > 0x81 && isSequence(bytes)
+}
+
+/** A Java key store, JKS or JCEKS. */
+export function isJks(bytes: Uint8Array): boolean {
+  return /^(feedfeed|cececece)/.test(Buffer.from(bytes.subarray(0, 4)).toString('hex'))
 }

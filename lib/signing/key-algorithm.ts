@@ -1,5 +1,11 @@
 import { generateKeyPairSync, type KeyObject } from 'node:crypto'
-import { isRsaAlgorithm, isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
+import {
+  isRsaAlgorithm,
+  isSharedKeyAlgorithm,
+  isSignatureAlgorithm,
+  type SignatureAlgorithm,
+} from '../configuration/signature-algorithm.ts'
+import type { SigningKey } from './signing-key.ts'
 
 const minimumRsaBits = 2048
 const curves = { ES256: 'prime256v1', ES384: 'secp384r1', ES512: 'secp521r1' } as const
@@ -7,6 +13,20 @@ const curveNames: Readonly<Record<string, string>> = {
   prime256v1: 'P-256',
   secp384r1: 'P-384',
   secp521r1: 'P-521',
+}
+
+/**
+ * Why this key of a secret can't sign with that algorithm: it is marked for another one, or is of another type. Undefined where the
+ * two match.
+ */
+export function whyUnfit(
+  { privateKey, algorithm: marked }: SigningKey,
+  algorithm: SignatureAlgorithm,
+): string | undefined {
+  // RFC 9864: another name for what is meant by EdDSA here.
+  if (marked === undefined || marked.replace('Ed25519', 'EdDSA') === algorithm)
+    return keyAlgorithmMismatch(privateKey, algorithm)
+  return `holds a key that is marked for ${isSignatureAlgorithm(marked) ? marked : 'another algorithm'}, not ${algorithm}; change signatureAlgorithm, or take alg out of the JWK.`
 }
 
 /**

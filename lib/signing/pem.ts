@@ -36,12 +36,33 @@ function wrap(body: string): string {
   )
 }
 
+/** The same block of bytes. */
+export function pemOf(label: string, bytes: Buffer): string {
+  return `-----BEGIN ${label}-----\n${wrap(bytes.toString('base64'))}\n-----END ${label}-----\n`
+}
+
+/** What the base64 of a block without headers holds. */
+export function bytesOfPem(text: string): Buffer {
+  return Buffer.from(text.replace(/-----[A-Z0-9 ]+-----/g, ''), 'base64')
+}
+
 /** Decodes a text that is nothing but base64 of PEM or JSON. Any other text is returned as it is. */
 export function unwrapBase64(text: string): string {
-  const packed = text.replace(/\s+/g, '')
-  if (!/^[A-Za-z0-9+/_-]{16,}={0,2}$/.test(packed)) return text
-  const unwrapped = Buffer.from(packed, 'base64').toString('utf8')
-  return /^\s*(\{|-----BEGIN )/.test(unwrapped) ? unwrapped : text
+  const unwrapped = decodeBase64(text)?.toString('utf8') ?? ''
+  return /^\s*\{|-----BEGIN /.test(unwrapped) ? unwrapped : text
+}
+
+/** The bytes of a text that is nothing but base64, in quotation marks and with escaped line ends or not; undefined of any other. */
+export function decodeBase64(text: string): Buffer | undefined {
+  const packed = text.replace(/\\+[rn]|\s+/g, '').replace(/^(["'])(.*)\1$/, '$2')
+  return /^[A-Za-z0-9+/_-]{16,}={0,2}$/.test(packed) ? Buffer.from(packed, 'base64') : undefined
+}
+
+/** The first bytes in hexadecimal of what one sequence (X.690 section 8.1) holds; empty where the bytes are none. */
+export function sequenceContent(bytes: Buffer): string {
+  const [tag, form = 0] = bytes
+  const start = form < 0x80 ? 2 : 2 + (form & 0x7f)
+  return tag === 0x30 ? bytes.subarray(start, start + 120).toString('hex') : ''
 }
 
 /**

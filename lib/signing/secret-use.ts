@@ -2,7 +2,7 @@ import { createPrivateKey } from 'node:crypto'
 import { isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import { isReservedSecret } from '../configuration/deployment.ts'
 import { canonicalHost, isHostName } from '../configuration/value-syntax.ts'
-import { isDer, oneLine, Secret } from '../secret/secret.ts'
+import { isDer, isJks, oneLine, Secret } from '../secret/secret.ts'
 import { unwrapBase64 } from './pem.ts'
 import { KeyStoreError } from './signing-key.ts'
 
@@ -90,7 +90,7 @@ function kindOf(secret: Secret, members: JsonObject): string | undefined {
 function kindOfBytes(text: string): string | undefined {
   const bytes = /^[A-Za-z0-9+/_-]{16,}={0,2}$/.test(text) ? Buffer.from(text, 'base64') : Buffer.alloc(0)
   if (isDer(bytes)) return 'a key, a certificate or PKCS#12'
-  if (bytes.subarray(0, 4).toString('hex') === 'feedfeed') return 'a JKS key store'
+  if (isJks(bytes)) return 'a JKS key store'
   // So short a text that begins like one may be a password.
   return bytes[0] === derSequence && ['pkcs8', 'sec1', 'pkcs1'].some((type) => isKey(bytes, type)) ? 'a key' : undefined
 }

@@ -3,7 +3,7 @@ import type { KeyReference } from '../configuration/connection.ts'
 import { isSharedKeyAlgorithm, type SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
-import { keyAlgorithmMismatch } from './key-algorithm.ts'
+import { whyUnfit } from './key-algorithm.ts'
 import { type KeyRevocation, revokedKeysOf } from './key-revocation.ts'
 import { demandHost, demandUnreserved, readSharedKey, type SecretUse } from './secret-use.ts'
 import { createLocalSigner, type Signer } from './signer.ts'
@@ -107,7 +107,7 @@ function previousSigner(signers: KeyPairSigners, now: number, revoked: RevokedKe
 }
 
 function createKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, signingKey: SigningKey): Signer {
-  const mismatch = keyAlgorithmMismatch(signingKey.privateKey, algorithm)
+  const mismatch = whyUnfit(signingKey, algorithm)
   if (mismatch) throw new KeyStoreError(location, mismatch)
   return createLocalSigner(signingKey.privateKey, signingKey)
 }
@@ -136,8 +136,7 @@ export function createKeyChoice(key: KeyReference, keys: readonly SigningKey[]) 
   if (!only)
     throw new KeyStoreError(location, `holds no key ${JSON.stringify(alias)}; keyAlias can be: ${aliasesOf(keys)}.`)
   const hasTimes = isTimed(candidates)
-  if (!hasTimes && others.length > 0)
-    throw new KeyStoreError(location, `holds several keys; say which one signs by keyAlias: ${aliasesOf(keys)}.`)
+  if (!hasTimes && others.length > 0) throw new KeyStoreError(location, describeChoice(candidates, keys))
 
   return {
     /** Whether the keys have times, and the clock decides. Otherwise the same key always signs. */
@@ -160,6 +159,14 @@ export function createKeyChoice(key: KeyReference, keys: readonly SigningKey[]) 
       )
     },
   }
+}
+
+/** Why keyAlias, or its absence, leaves several keys. */
+function describeChoice(candidates: readonly SigningKey[], keys: readonly SigningKey[]): string {
+  const twice = candidates.find(({ keyId }, index) => candidates.slice(0, index).some((each) => each.keyId === keyId))
+  return twice
+    ? `holds several keys with the kid ${twice.keyId}; give each its own, or take the others out.`
+    : `holds several keys; say which one signs by keyAlias: ${aliasesOf(keys)}.`
 }
 
 function describeRevoked({ location, generated }: KeyReference, revoked: readonly SigningKey[]): string {

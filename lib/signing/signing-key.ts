@@ -9,6 +9,8 @@ export interface SigningKey {
   readonly keyId: string
   /** The key's own certificate first, then those that lead to its CA. May be empty. */
   readonly certificates: readonly X509Certificate[]
+  /** The one algorithm that its owner has marked it for: `alg` of its JWK. */
+  readonly algorithm?: string
   /** Only keys that Tokenwell rotates have times. Milliseconds since the epoch; in the secret, seconds. */
   readonly signsFrom?: number
   /** Absent while no staged key will replace it. */

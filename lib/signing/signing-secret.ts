@@ -1,23 +1,18 @@
-import {
-  createPrivateKey,
-  createPublicKey,
-  type JsonWebKeyInput,
-  type KeyObject,
-  sign,
-  verify,
-  type X509Certificate,
-} from 'node:crypto'
+import type { KeyObject, X509Certificate } from 'node:crypto'
 import { isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import type { SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import { Secret } from '../secret/secret.ts'
 import { keyAlgorithmMismatch } from './key-algorithm.ts'
-import { decodeCertificate, type PemBlock, readCertificates, readPemBlocks, unwrapBase64 } from './pem.ts'
+import { describeJson, describeText } from './other-content.ts'
+import { decodeBase64, decodeCertificate, type PemBlock, readCertificates, readPemBlocks, unwrapBase64 } from './pem.ts'
+import { isForSigning, readPrivateJwk } from './private-jwk.ts'
+import { decodeKeyBytes, decodePemKey } from './private-key.ts'
 import { KeyStoreError, keyIdOf, type SigningKey, type Times } from './signing-key.ts'
 
 /**
- * Reads the private keys of a signing secret, in their order: a JWK, a JWK set, PEM (PKCS#8, PKCS#1, SEC1; encrypted only
- * with its passphrase beside it), or JSON `{ privateKey, kid?, certificate?, passphrase? }`; each plain or base64-wrapped. A
- * JWK may have times.
+ * Reads the private keys of a signing secret, in their order: a JWK, a JWK set, a key file of Google, or a private key in PEM or
+ * DER (PKCS#8, PKCS#1, SEC1; encrypted only with its passphrase beside it), alone or as `privateKey` of JSON
+ * `{ privateKey, kid?, certificate?, passphrase? }`; each plain or in base64. A JWK may have times.
  * @throws {KeyStoreError} describing what was found
  */
 export function readSigningKeys(location: string, secret: Secret): readonly SigningKey[] {
@@ -26,11 +21,7 @@ export function readSigningKeys(location: string, secret: Secret): readonly Sign
   if (text.startsWith('{')) return readObject(location, parseObject(location, text))
   if (text.startsWith('['))
     throw new KeyStoreError(location, 'begins with [; several keys stand in { "keys": [ ... ] }.')
-  if (text.includes('-----BEGIN ')) return [readPem(location, text, {})]
-  throw new KeyStoreError(
-    location,
-    `holds ${text.length} characters that are neither PEM nor JSON nor either in base64; it must hold a private key.`,
-  )
+  return [readKeyText(location, text, {})]
 }
 
 /** @param text begins with `{` */
@@ -41,59 +32,53 @@ function parseObject(location: string, text: string): JsonObject {
 }
 
 function readObject(location: string, value: JsonObject): readonly SigningKey[] {
-  const { keys, kty, privateKey, certificate } = value
+  // The members of a service account's key file of Google.
+  const { private_key: googleKey, private_key_id: googleKeyId, ...others } = value
+  const { keys, kty, privateKey = googleKey, kid = googleKeyId, certificate } = others
+  const beside = { ...others, kid }
   if (Array.isArray(keys)) {
-    if (keys.length === 0) throw new KeyStoreError(location, 'holds a JWK set without keys.')
     if (certificate !== undefined)
       throw new KeyStoreError(location, 'holds a certificate beside a JWK set; put it into the x5c of its key.')
-    return keys.map((key) => readJwk(location, key, {}))
+    return readSet(location, keys)
   }
-  if (kty !== undefined) return [readJwk(location, value, value)]
-  if (typeof privateKey === 'string') return [readPrivateKeyText(location, unwrapBase64(privateKey).trim(), value)]
-  if (typeof privateKey === 'object' && privateKey !== null) return [readJwk(location, privateKey, value)]
-  throw new KeyStoreError(
-    location,
-    `holds JSON with ${Object.keys(value).length} members, and none of them is kty, keys or privateKey.`,
-  )
+  if (kty !== undefined) return [readJwk(location, value, beside)]
+  if (typeof privateKey === 'string') return [readKeyText(location, unwrapBase64(privateKey).trim(), beside)]
+  if (typeof privateKey === 'object' && privateKey !== null) return [readJwk(location, privateKey, beside)]
+  throw new KeyStoreError(location, describeJson(value))
 }
 
-function readPrivateKeyText(location: string, text: string, beside: JsonObject): SigningKey {
-  return text.startsWith('{') ? readJwk(location, parseObject(location, text), beside) : readPem(location, text, beside)
+/** Keys that are marked for something else are passed over, unless there is no other. */
+function readSet(location: string, keys: readonly unknown[]): readonly SigningKey[] {
+  if (keys.length === 0) throw new KeyStoreError(location, 'holds a JWK set without keys.')
+  const places = keys.map((key, index) => ({ key, place: keys.length > 1 ? ` (key ${index + 1} of the set)` : '' }))
+  const signing = places.filter(({ key }) => !isJsonObject(key) || isForSigning(key))
+  return (signing.length > 0 ? signing : places).map(({ key, place }) => readJwk(location, key, {}, place))
 }
 
-function readJwk(location: string, jwk: unknown, beside: JsonObject): SigningKey {
-  const members = isJsonObject(jwk) ? jwk : {}
-  const { kty, d, x, kid, x5c } = members
-  if (kty === 'oct')
-    throw new KeyStoreError(location, 'holds a symmetric JWK; name a plain secret in sharedKey for HS* algorithms.')
-  if (typeof d !== 'string')
-    throw new KeyStoreError(location, 'holds a JWK without d, a public key; it must hold the private one.')
-
-  const privateKey = attempt(location, 'a JWK that', () =>
-    createPrivateKey({ key: jwk, format: 'jwk' } as JsonWebKeyInput),
-  )
-  if (!isWhole(privateKey, x))
-    throw new KeyStoreError(location, 'holds a JWK whose private and public halves belong to different keys.')
+function readJwk(location: string, jwk: unknown, beside: JsonObject, place?: string): SigningKey {
+  const { members, privateKey } = readPrivateJwk(location, jwk, place)
+  const { kid, x5c, alg } = members
   const ders = Array.isArray(x5c)
     ? x5c.map((each) => decodeCertificate(location, Buffer.from(String(each), 'base64')))
     : []
   const certificates = certificatesBeside(location, beside) ?? ders
+  const times = readTimes(location, members)
   return {
     ...signingKey(location, privateKey, beside['kid'] ?? kid, certificates),
-    ...readTimes(location, members),
+    ...times,
+    // Tokenwell marks the keys that it rotates, and goes by their type: the algorithm of a jwtBuilder may change.
+    ...(typeof alg === 'string' && alg !== '' && times.signsFrom === undefined && { algorithm: alg }),
   }
 }
 
-/** The halves of a JWK may differ, and node:crypto doesn't check: it reads EC and RSA keys as given, and ignores the x of an Ed25519 key. */
-function isWhole(privateKey: KeyObject, x: unknown): boolean {
-  const publicKey = createPublicKey(privateKey)
-  if (!['rsa', 'ec'].includes(String(privateKey.asymmetricKeyType))) return publicKey.export({ format: 'jwk' }).x === x
-  const probe = Buffer.from('probe')
-  try {
-    return verify('sha256', probe, publicKey, sign('sha256', probe, privateKey))
-  } catch {
-    return false
-  }
+/** PEM, DER in base64, or JSON of a JWK. */
+function readKeyText(location: string, text: string, beside: JsonObject): SigningKey {
+  if (text.startsWith('{')) return readJwk(location, parseObject(location, text), beside)
+  if (text.includes('-----BEGIN ')) return readPem(location, text, beside)
+  const bytes = decodeBase64(text)
+  const privateKey = bytes && decodeKeyBytes(location, bytes, beside['passphrase'])
+  if (!privateKey) throw new KeyStoreError(location, describeText(text, bytes))
+  return signingKey(location, privateKey, beside['kid'], certificatesBeside(location, beside) ?? [])
 }
 
 function readPem(location: string, text: string, beside: JsonObject): SigningKey {
@@ -106,25 +91,9 @@ function readPem(location: string, text: string, beside: JsonObject): SigningKey
       'holds more than one PEM private key; put several keys into a JWK set, each with its kid.',
     )
 
-  const privateKey = readPrivateKey(location, block, beside['passphrase'])
+  const privateKey = decodePemKey(location, block, beside['passphrase'])
   const inline = readCertificates(location, text)
   return signingKey(location, privateKey, beside['kid'], certificatesBeside(location, beside) ?? inline)
-}
-
-function readPrivateKey(location: string, { label, text }: PemBlock, passphrase: unknown): KeyObject {
-  if (label === 'OPENSSH PRIVATE KEY')
-    throw new KeyStoreError(location, 'holds an OpenSSH private key; convert it to PKCS#8 (ssh-keygen -p -m PKCS8).')
-
-  const isEncrypted = label === 'ENCRYPTED PRIVATE KEY' || text.includes('Proc-Type: 4,ENCRYPTED')
-  if (isEncrypted && typeof passphrase !== 'string')
-    throw new KeyStoreError(
-      location,
-      'holds an encrypted PEM private key without its passphrase; store JSON with privateKey and passphrase.',
-    )
-  const found = isEncrypted ? 'an encrypted PEM and perhaps the wrong passphrase for it: it' : `a PEM ${label} that`
-  return attempt(location, found, () =>
-    createPrivateKey({ key: text, format: 'pem', ...(typeof passphrase === 'string' && { passphrase }) }),
-  )
 }
 
 function certificatesBeside(location: string, { certificate }: JsonObject): X509Certificate[] | undefined {
@@ -143,16 +112,12 @@ function signingKey(
 ): SigningKey {
   if (certificates[0] && !certificates[0].checkPrivateKey(privateKey))
     throw new KeyStoreError(location, 'holds a certificate of another key than its private key.')
-  return { privateKey, keyId: typeof kid === 'string' && kid !== '' ? kid : keyIdOf(privateKey), certificates }
-}
-
-/** Drops the error of node:crypto, which may quote its input. */
-function attempt<T>(location: string, found: string, read: () => T): T {
-  try {
-    return read()
-  } catch {
-    throw new KeyStoreError(location, `holds ${found} can't be read; check that it was stored whole.`)
-  }
+  if (typeof (kid ?? '') !== 'string')
+    throw new KeyStoreError(
+      location,
+      'holds a key whose kid is no text; write it in quotation marks, as the server knows it.',
+    )
+  return { privateKey, keyId: kid ? String(kid) : keyIdOf(privateKey), certificates }
 }
 
 function describeBlocks(blocks: readonly PemBlock[]): string {
@@ -190,7 +155,8 @@ function milliseconds(location: string, member: keyof Times, seconds: unknown): 
  * @throws {KeyStoreError} when it holds anything else: that is never overwritten
  */
 export function readGeneratedKeys(location: string, secret: Secret | undefined): readonly SigningKey[] {
-  return secret && !isEmpty(secret.reveal()) ? readSigningKeys(location, secret) : []
+  const keys = secret && !isEmpty(secret.reveal()) ? readSigningKeys(location, secret) : []
+  return keys.map(({ algorithm: _ownMark, ...key }) => key)
 }
 
 function isEmpty(text: string): boolean {

@@ -3,6 +3,7 @@ import { isJsonObject } from '../../base/decoding.ts'
 import type { TlsConfiguration } from '../../configuration/connection.ts'
 import type { SecretStore } from '../../secret/secret-store.ts'
 import { readCertificates, unwrapBase64 } from '../../signing/pem.ts'
+import { withoutLineBreak } from '../../signing/private-key.ts'
 import { KeyStoreError } from '../../signing/signing-key.ts'
 import { readSigningKeys } from '../../signing/signing-secret.ts'
 import { readStrictJson } from '../json/strict-json.ts'
@@ -57,20 +58,25 @@ function readPkcs12(location: string, text: string): TlsIdentity | undefined {
     if (pkcs12 === text) return undefined
     throw new KeyStoreError(location, 'holds a pkcs12 that is none: it must be the bytes of the file in base64.')
   }
-  const identity = {
-    pfx: Buffer.from(packed, 'base64'),
-    ...(typeof passphrase === 'string' && { passphrase }),
-  }
+  const pfx = Buffer.from(packed, 'base64')
+  const identities =
+    typeof passphrase === 'string' ? withoutLineBreak(passphrase).map((each) => ({ pfx, passphrase: each })) : [{ pfx }]
+  const identity = identities.find(isReadable)
+  if (identity) return identity
+  throw new KeyStoreError(
+    location,
+    "holds PKCS#12 that can't be read: give its passphrase beside it, as JSON with pkcs12 and passphrase, and export it with AES.",
+  )
+}
+
+/** The reason of node:tls is dropped: it tells a wrong passphrase from an old cipher by no reliable sign. */
+function isReadable(identity: TlsIdentity): boolean {
   try {
     createSecureContext(identity)
+    return true
   } catch {
-    // The reason of node:tls is dropped: it tells a wrong passphrase from an old cipher by no reliable sign.
-    throw new KeyStoreError(
-      location,
-      "holds PKCS#12 that can't be read: give its passphrase beside it, as JSON with pkcs12 and passphrase, and export it with AES.",
-    )
+    return false
   }
-  return identity
 }
 
 function readMembers(text: string): { readonly pkcs12?: unknown; readonly passphrase?: unknown } {

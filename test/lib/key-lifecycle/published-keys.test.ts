@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { keysOf, type PublishedKey, republish } from '../../../lib/key-lifecycle/published-keys.ts'
+import { keysOf, keysToPublish, type PublishedKey, republish } from '../../../lib/key-lifecycle/published-keys.ts'
+import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import type { PublicJwk } from '../../../lib/signing/public-jwk.ts'
 
 const now = 1_800_000_000_000
@@ -112,4 +113,24 @@ test('an end that lies later than that of any key that could be of use is brough
   ])
   const [again] = next([standing('a', tenYears)], [{ jwk: jwk('a'), until: now + 5 }])
   assert.deepEqual(again, { kid: 'a', publishedAt: earlier, until: latest })
+})
+
+test('a key that is marked for another algorithm is not published', () => {
+  const keys = (['ES256', 'ES384', undefined] as const).map((algorithm, index) => ({
+    privateKey: generateKey('ES256', 0),
+    keyId: `key-${index}`,
+    certificates: [],
+    ...(algorithm && { algorithm }),
+  }))
+  const builder = {
+    jwtBuilder: 'theBuilder',
+    algorithm: 'ES256',
+    key: { jwtBuilder: 'theBuilder', location: 'tokenwell/local/the-key' },
+    certificateThumbprint: 'none',
+    assertionSeconds: 120,
+  } as const
+  assert.deepEqual(
+    keysToPublish(builder, keys, now).map((each) => each.jwk.kid),
+    ['key-0', 'key-2'],
+  )
 })

@@ -246,6 +246,11 @@ for (const [form, shape, words] of [
   ['base64 with CRLF', (packed: Buffer) => packed.toString('base64').replace(/.{76}/g, '$&\r\n'), ''],
   ['JSON', (packed: Buffer) => JSON.stringify({ pkcs12: packed.toString('base64'), passphrase }), passphrase],
   [
+    'JSON, the passphrase with a line break at its end',
+    (packed: Buffer) => JSON.stringify({ pkcs12: packed.toString('base64'), passphrase: `${passphrase}\n` }),
+    passphrase,
+  ],
+  [
     'JSON, itself in base64',
     (packed: Buffer) =>
       Buffer.from(JSON.stringify({ pkcs12: packed.toString('base64'), passphrase })).toString('base64'),

@@ -1,0 +1,28 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
+import { MissingServerError } from '../servers/real-server.ts'
+
+const packages = {
+  openssl: 'openssl',
+  keytool: 'openjdk-17-jre-headless',
+  'ssh-keygen': 'openssh-client',
+  puttygen: 'putty-tools',
+} as const
+
+export type KeyTool = keyof typeof packages
+
+const run = promisify(execFile)
+
+/**
+ * Runs a tool that makes or converts keys, to its end.
+ * @throws {MissingServerError} where this machine lacks it
+ */
+export async function runKeyTool(tool: KeyTool, ...parameters: readonly string[]): Promise<void> {
+  try {
+    // OPENSSL_CONF of the caller could allow ciphers that the advice of a message must ask for.
+    await run(tool, [...parameters], { env: { ...process.env, OPENSSL_CONF: '/dev/null' }, timeout: 60_000 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw new MissingServerError(`There is no ${tool}: apt-get install ${packages[tool]}`)
+  }
+}
