@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
 import { after, describe, type TestContext, test } from 'node:test'
 import { exampleElements } from '../support/elements/elements.ts'
 import type { HttpAnswer } from '../support/functions/function-caller.ts'
@@ -13,7 +14,7 @@ import { startScriptedTokenEndpoint } from '../support/servers/scripted-token-en
 import { createAuthority } from './authority.ts'
 import { type Behaviour, fine, hostileTokens } from './behaviour.ts'
 import { families } from './behaviours.ts'
-import { besideOthers, cell, rowsBelow, tableOf } from './table.ts'
+import { besideOthers, cell, readmePath, rowsBelow, tableOf, withRowsBelow } from './table.ts'
 
 /* Each behaviour against a real TLS server, from the caller's request to the caller's answer. */
 
@@ -106,6 +107,7 @@ test('the tables in the README are what was run', (t) => {
   for (const family of families) {
     const table = tableOf(family)
     for (const line of table) t.diagnostic(line)
+    if (process.env['TOKENWELL_UPDATE_TABLES'] === '1') writeFileSync(readmePath, withRowsBelow(family.title, table))
     assert.deepEqual(rowsBelow(family.title), table)
   }
 })

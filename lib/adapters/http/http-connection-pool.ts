@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import { setImmediate } from 'node:timers/promises'
+import { readLiberally } from './answer-parser.ts'
 import type { Connector } from './connector.ts'
-import { Client, symbols } from './undici.ts'
+import { Client } from './undici.ts'
 
 /** One connection, used by one request at a time. */
 export interface HttpConnection {
@@ -68,7 +69,7 @@ export function createHttpConnectionPool(
     })
     const connection: HttpConnection = { client }
     client.on('connect', () => {
-      if (connection.socket) takeInterimAnswers(connection.socket)
+      if (connection.socket) readLiberally(connection.socket)
     })
     client.on('disconnect', () => {
       if (idle.some((each) => each.connection === connection)) discard(connection)
@@ -124,27 +125,6 @@ function beginRest() {
       if (!isOver) timer.ref()
       await ended.promise
     },
-  }
-}
-
-/** undici's, of one socket. */
-interface AnswerParser {
-  onHeadersComplete(status: number, ...more: readonly unknown[]): number
-}
-
-const noAnswer = -1
-
-/**
- * A server may send `100 Continue` unasked, and a client has to take it (RFC 9110 section 15.2): undici would end the socket,
- * but passes over any other interim answer. A switch of protocols that nobody asked for, or a status below 100, is no answer.
- */
-function takeInterimAnswers(socket: Socket): void {
-  const parser = (socket as unknown as Record<symbol, AnswerParser>)[symbols.kParser]
-  if (!parser) throw new Error('undici keeps its parser elsewhere.')
-  const onHeadersComplete = parser.onHeadersComplete.bind(parser)
-  parser.onHeadersComplete = (status, ...more) => {
-    if (status === 101 || status < 100) return noAnswer
-    return onHeadersComplete(status === 100 ? 102 : status, ...more)
   }
 }
 

@@ -8,6 +8,7 @@ import {
 import type { ProtectedApi } from '../../configuration/connection.ts'
 import type { SecretCache } from '../../secret/secret-cache.ts'
 import { readConnectionFailure } from './connection-failure.ts'
+import { decodeContent } from './content-coding.ts'
 import { createDispatcherCache } from './dispatcher-cache.ts'
 import { createHttpConnectionPool, type HttpConnectionPool } from './http-connection-pool.ts'
 import { AnswerTooLargeError, type ExchangeProgress, exchange, type HttpAnswer } from './http-exchange.ts'
@@ -41,7 +42,7 @@ export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiE
         const answer = await exchange(connection.client, toDispatch(request), bounds, progress)
         demandStatus(answer, api)
         await connections.giveBack(connection)
-        return answer as ApiAnswer
+        return { ...answer, body: withoutTransferCodings(answer, api) } as ApiAnswer
       } catch (error) {
         connections.discard(connection)
         const wasReused = usedBefore !== undefined && connection.socket === usedBefore
@@ -64,6 +65,17 @@ function toDispatch({ method, target, headers, token, body }: ApiRequest): Dispa
 function demandStatus({ status }: HttpAnswer, { origin }: ProtectedApi): void {
   if (status <= highestStatus) return
   const message = `The API at ${origin} answers with the status ${status}, which HTTP doesn't have: mend the API.`
+  throw new ApiCallError('http_protocol_error', message, { wasSent: true })
+}
+
+/**
+ * They belong to the connection, unlike content codings, which are the caller's. Nobody asks for any.
+ * @throws {ApiCallError}
+ */
+function withoutTransferCodings({ headers, body }: HttpAnswer, { origin }: ProtectedApi): Buffer {
+  const decoded = decodeContent(body, headers['transfer-encoding'], maximumPayloadBytes)
+  if (decoded) return decoded
+  const message = `The API at ${origin} answers in a transfer coding that can't be undone: mend the API.`
   throw new ApiCallError('http_protocol_error', message, { wasSent: true })
 }
 

@@ -12,6 +12,7 @@ import {
 } from '../../token-endpoint/token-endpoint.ts'
 import { TimedOutError, UnreachableError, UnreadableAnswerError } from '../../token-endpoint/token-endpoint-error.ts'
 import { readConnectionFailure } from './connection-failure.ts'
+import { decodeContent } from './content-coding.ts'
 import { createDispatcherCache } from './dispatcher-cache.ts'
 import { createHttpConnectionPool, type HttpConnectionPool } from './http-connection-pool.ts'
 import { AnswerTooLargeError, type ExchangeProgress, exchange, type HttpAnswer } from './http-exchange.ts'
@@ -105,7 +106,6 @@ function toDispatch(
     headers: {
       'content-type': 'application/x-www-form-urlencoded',
       accept: 'application/json',
-      // A compressed answer could unfold to any size.
       'accept-encoding': 'identity',
       ...Object.fromEntries(revealed),
     },
@@ -122,14 +122,29 @@ function readAnswer({ status, headers, body }: HttpAnswer): TokenEndpointAnswer 
     ...(typeof rateLimitReset === 'string' && { rateLimitReset }),
     ...(challenge !== undefined && { challenge: String(challenge) }),
     ...(typeof date === 'string' && { date }),
-    body: decode(body),
+    body: readText(body, headers),
   }
 }
 
-function decode(bytes: Buffer): string {
+/** JSON is UTF-8 (RFC 8259 section 8.1). Of what is not, a token can be read all the same. */
+function readText(body: Buffer, headers: HttpAnswer['headers']): string {
+  const codings = [headers['content-encoding'] ?? '', headers['transfer-encoding'] ?? ''].flat()
+  // Some say that they have packed what they have not.
+  const bytes = decodeContent(body, codings, maximumAnswerBytes) ?? body
   const text = decodeUtf8(bytes)
-  if (text === undefined) throw new UnreadableAnswerError('The token endpoint answers with text that is not UTF-8.')
-  return text
+  if (text !== undefined && !text.includes('\0')) return text
+  const decoder = decoderOf(String(headers['content-type'])) ?? new TextDecoder('latin1')
+  return decoder.decode(bytes)
+}
+
+/** By the charset of a media type; undefined where it names none, or one that nobody knows. */
+function decoderOf(mediaType: string): InstanceType<typeof TextDecoder> | undefined {
+  const [, charset = ''] = /;\s*charset="?([\w.:-]{1,40})/i.exec(mediaType) ?? []
+  try {
+    return charset === '' ? undefined : new TextDecoder(charset)
+  } catch {
+    return undefined
+  }
 }
 
 /**

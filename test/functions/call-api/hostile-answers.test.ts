@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import type { IncomingMessage } from 'node:http'
 import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import { callBy, startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
 import type { Script } from '../../support/servers/scripted-api.ts'
 
@@ -80,6 +81,7 @@ test('an interim answer is passed over, 100 Continue among them; a switch of pro
   const rows = [
     ['100 Continue', 200],
     ['100 Continue\r\nx: y', 200],
+    ['100 Continue\r\nconnection: close', 200],
     ['102 Processing', 200],
     ['103 Early Hints\r\nlink: </x>', 200],
     ['199 Odd', 200],
@@ -172,6 +174,50 @@ test('where an answer ends is told by one length, or it is none', async (t) => {
     else assert.equal(answer.body.toString(), expected, what)
     assert.equal((await call()).body.toString(), 'mine')
     assert.equal(api.connections(), 2)
+  }
+})
+
+test('an answer in the forms that HTTP lets a client take', async (t) => {
+  const rows = [
+    `HTTP/1.1 200 OK\r\ncontent-length: 4  \r\n\r\nmine`,
+    'HTTP/1.1 200 OK\r\nx-a: a\r\n b\r\ncontent-length: 4\r\n\r\nmine',
+    'HTTP/1.1 200 OK\nx-a: a\n b\ncontent-length: 4\n\nmine',
+    'HTTP/1.1 200 OK\r\nx-a: a b \r\ntransfer-encoding: chunked\r\n\r\n4  \r\nmine\r\n0\r\n\r\n',
+    'HTTP/1.0 200 OK\r\nx-a: a b\r\n\r\nmine',
+  ]
+  for (const bytes of rows) {
+    const { call } = await startCallApiWithScriptedServers(t, ({ socket }) => void socket.end(bytes))
+    const { status, body, headers } = await call()
+    assert.deepEqual([status, body.toString()], [200, 'mine'], bytes)
+    if (bytes.includes('x-a')) assert.equal(headers['x-a'], 'a b', bytes)
+  }
+})
+
+test('a transfer coding that nobody asked for is undone, or the answer is none', async (t) => {
+  for (const [coding, packed, expected] of [
+    ['gzip, chunked', gzipSync('mine'), 'mine'],
+    ['lzma, chunked', Buffer.from('mine'), undefined],
+    ['gzip, chunked', Buffer.from('mine'), undefined],
+  ] as const) {
+    const { call } = await startCallApiWithScriptedServers(t, ({ socket }) => {
+      socket.write(`HTTP/1.1 200 OK\r\ntransfer-encoding: ${coding}\r\n\r\n${packed.length.toString(16)}\r\n`)
+      socket.write(packed)
+      socket.end('\r\n0\r\n\r\n')
+      return undefined
+    })
+    const { body, proxyError } = await call()
+    if (expected === undefined) assert.equal(proxyError, 'http_protocol_error', coding)
+    else assert.equal(body.toString(), expected, coding)
+  }
+})
+
+test('a control character in a header is no answer', async (t) => {
+  for (const value of ['a\0b', 'a\x1bb', 'a\rb']) {
+    const { call } = await startCallApiWithScriptedServers(t, ({ socket }) => {
+      socket.end(`HTTP/1.1 200 OK\r\nx-a: ${value}\r\ncontent-length: 4\r\n\r\nmine`)
+      return undefined
+    })
+    assert.equal((await call()).proxyError, 'http_protocol_error', JSON.stringify(value))
   }
 })
 

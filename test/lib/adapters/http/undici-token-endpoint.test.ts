@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, RequestListener, ServerResponse } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { createServer } from 'node:https'
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { createServer as createTlsServer, type TlsOptions } from 'node:tls'
+import { brotliCompressSync, deflateRawSync, deflateSync, gzipSync, zstdCompressSync } from 'node:zlib'
 import { createServerCertificate, type ServerCertificate } from '../../../../infra/local/certificate-authority.ts'
 import { listen } from '../../../../infra/local/listen.ts'
 import { fileSecrets } from '../../../../lib/adapters/files/file-secrets.ts'
@@ -165,7 +166,7 @@ test('a form is posted with the headers of a token request and of the client', a
   assert.equal(request?.body, 'grant_type=client_credentials')
   assert.equal(request?.headers['content-type'], 'application/x-www-form-urlencoded')
   assert.equal(request?.headers.accept, 'application/json')
-  assert.equal(request?.headers['accept-encoding'], 'identity', 'a compressed answer could unfold to any size')
+  assert.equal(request?.headers['accept-encoding'], 'identity')
   assert.equal(request?.headers.authorization, 'Basic abc')
 })
 
@@ -180,12 +181,142 @@ test('an answer of 64 KiB is read, and one byte more is refused', async (t) => {
   await assert.rejects(endpoint.post(theServer(port), theRequest()), isUnreadable(/more than 64 KiB/))
 })
 
-test('an answer that is not UTF-8 is refused, not mended', async (t) => {
-  const bytes = Buffer.concat([Buffer.from('{"scope":"'), Buffer.from([0xff]), Buffer.from('"}')])
+test('an answer that is not UTF-8 is read by its charset, or as Latin 1', async (t) => {
+  const json = '{"scope":"\u00e4"}'
+  const utf16 = Buffer.from(json, 'utf16le')
+  const rows: readonly (readonly [type: string, bytes: Buffer, text?: string])[] = [
+    ['application/json', Buffer.from(json, 'latin1')],
+    ['application/json; charset=latin1', Buffer.from(json, 'latin1')],
+    ['application/json; charset="iso-8859-1"', Buffer.from(json)],
+    ['application/json; charset=nonsense', Buffer.from(json, 'latin1')],
+    ['application/json; charset=utf-16', Buffer.concat([Buffer.from([0xff, 0xfe]), utf16])],
+    ['application/json; charset=utf-16', utf16],
+    ['application/json; charset=utf-16be', Buffer.from(utf16).swap16()],
+    ['application/json', Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), Buffer.from(json)])],
+    ['application/json', Buffer.from([0x7b, 0xff, 0x7d]), '{\u00ff}'],
+  ]
+  let served: (typeof rows)[number] = rows[0] as (typeof rows)[number]
   const { port } = await startHttps(t, (request, response) => {
-    request.resume().on('end', () => response.end(bytes))
+    request.resume().on('end', () => response.setHeader('content-type', served[0]).end(served[1]))
   })
-  await assert.rejects((await theEndpoint(t)).post(theServer(port), theRequest()), isUnreadable(/not UTF-8/))
+  const endpoint = await theEndpoint(t)
+  for (served of rows)
+    assert.equal((await endpoint.post(theServer(port), theRequest())).body, served[2] ?? json, served[0])
+})
+
+test('a coding that nobody asked for is undone', async (t) => {
+  const json = '{"access_token":"t"}'
+  const rows: readonly (readonly [headers: OutgoingHttpHeaders, bytes: Buffer, text?: string])[] = [
+    [{ 'content-encoding': 'gzip' }, gzipSync(json)],
+    [{ 'content-encoding': 'X-GZip ' }, gzipSync(json)],
+    [{ 'content-encoding': 'deflate' }, deflateSync(json)],
+    [{ 'content-encoding': 'deflate' }, deflateRawSync(json)],
+    [{ 'content-encoding': 'br' }, brotliCompressSync(json)],
+    [{ 'content-encoding': 'zstd' }, zstdCompressSync(json)],
+    [{ 'content-encoding': 'identity, gzip, br' }, brotliCompressSync(gzipSync(json))],
+    [{ 'transfer-encoding': 'gzip, chunked' }, gzipSync(json)],
+    [{ 'content-encoding': 'br', 'transfer-encoding': 'gzip, chunked' }, gzipSync(brotliCompressSync(json))],
+    [{ 'content-encoding': 'gzip' }, Buffer.from(json)],
+    [{ 'content-encoding': 'x-nonsense' }, Buffer.from(json)],
+    [{ 'content-encoding': 'gzip' }, Buffer.alloc(0), ''],
+  ]
+  let served: (typeof rows)[number] = rows[0] as (typeof rows)[number]
+  const { port } = await startHttps(t, (request, response) => {
+    request.resume().on('end', () => response.writeHead(200, served[0]).end(served[1]))
+  })
+  const endpoint = await theEndpoint(t)
+  for (served of rows)
+    assert.equal(
+      (await endpoint.post(theServer(port), theRequest())).body,
+      served[2] ?? json,
+      JSON.stringify(served[0]),
+    )
+})
+
+test('what unfolds to more than 64 KiB is refused, after whichever coding', async (t) => {
+  const bomb = gzipSync(Buffer.alloc(64 * 1024 + 1, ' '))
+  const rows: readonly (readonly [string, Buffer])[] = [
+    ['gzip', bomb],
+    ['br, gzip', gzipSync(brotliCompressSync(Buffer.alloc(20_000_000)))],
+    ['gzip, gzip', gzipSync(bomb)],
+    ['deflate', deflateSync(Buffer.alloc(20_000_000))],
+    ['zstd', zstdCompressSync(Buffer.alloc(20_000_000))],
+  ]
+  let served = rows[0] as (typeof rows)[number]
+  const { port } = await startHttps(t, (request, response) => {
+    request.resume().on('end', () => response.writeHead(200, { 'content-encoding': served[0] }).end(served[1]))
+  })
+  const endpoint = await theEndpoint(t)
+  for (served of rows)
+    await assert.rejects(endpoint.post(theServer(port), theRequest()), isUnreadable(/more than 64 KiB/), served[0])
+})
+
+/** On a socket of its own, and then its end. */
+async function answerOf(t: TestContext, bytes: string) {
+  const sockets: Socket[] = []
+  const { certificate: cert, privateKey: key } = theCertificate
+  const server = createTlsServer({ cert, key }, (socket) => {
+    sockets.push(socket)
+    socket.on('error', () => {}).once('data', () => socket.end(Buffer.from(bytes, 'latin1')))
+  })
+  t.after(() => {
+    for (const socket of sockets) socket.destroy()
+    server.close()
+  })
+  const port = await listen(server, 0, 'localhost')
+  return await (await theEndpoint(t)).post(theServer(port), theRequest())
+}
+
+const json = '{"access_token":"t"}'
+const answers = (head: string, body = json) => `${head.replaceAll('\n', '\r\n')}\r\n\r\n${body}`
+const plain = answers(`HTTP/1.1 200 OK\ncontent-length: ${json.length}`)
+
+test('interim answers are passed over, whatever they say of the connection', async (t) => {
+  for (const interim of [
+    'HTTP/1.1 100 Continue',
+    'HTTP/1.1 100',
+    'HTTP/1.0 100 Continue',
+    'HTTP/1.1 100 Continue\nconnection: close',
+    'HTTP/1.1 100 Continue\ncontent-length: 0',
+    'HTTP/1.1 100 Continue\nserver: x\ndate: y',
+    'HTTP/1.1 102 Processing',
+    'HTTP/1.1 103 Early Hints\nlink: </a>\nlink: </b>',
+    'HTTP/1.1 103 Early Hints\ntransfer-encoding: chunked',
+    'HTTP/1.1 104 Upload Resumption Supported',
+    'HTTP/1.1 199 Odd',
+  ])
+    for (const times of [1, 3]) {
+      const { status, body } = await answerOf(t, answers(interim, '').repeat(times) + plain)
+      assert.deepEqual([status, body], [200, json], `${interim} ${times} times`)
+    }
+  assert.equal((await answerOf(t, answers('HTTP/1.1 100 C', '') + answers('HTTP/1.1 103 E', '') + plain)).body, json)
+})
+
+test('an answer in the forms that HTTP lets a client take', async (t) => {
+  const length = `content-length: ${json.length}`
+  const size = json.length.toString(16)
+  for (const bytes of [
+    answers(`HTTP/1.1 200 OK\n${length}  `),
+    answers(`HTTP/1.1 200 OK\n${length}\nodd: a\n b\n\tc`),
+    answers(`HTTP/1.1 200 OK\ncontent-length:\n ${json.length}`),
+    answers(`HTTP/1.1 200 OK\n${length}`).replaceAll('\r\n', '\n'),
+    answers(`HTTP/1.1 200 OK\nupgrade: h2\nconnection: upgrade\n${length}`),
+    `\r\n${plain}`,
+    answers('HTTP/1.1 200 OK\nconnection: close'),
+    answers('HTTP/1.0 200 OK'),
+    answers('HTTP/1.1 200 OK\ntransfer-encoding: Chunked', `${size};a=b;c="d e"\r\n${json}\r\n0;x\r\n\r\n`),
+    answers('HTTP/1.1 200 OK\ntransfer-encoding: chunked', `000${size}   \r\n${json}\r\n0\r\nx: y\r\n\r\n`),
+  ])
+    assert.equal((await answerOf(t, bytes)).body, json, bytes)
+  const { retryAfter } = await answerOf(t, answers(`HTTP/1.1 429 No\nretry-after: 5 \t\n${length}`))
+  assert.equal(retryAfter, '5')
+})
+
+test('a control character in a header, or a switch of protocols, is no answer', async (t) => {
+  for (const head of ['odd: a\0b', 'odd: a\x1bb', 'odd: a\x7fb', 'odd: a\rb'])
+    await assert.rejects(answerOf(t, answers(`HTTP/1.1 200 OK\n${head}`)), isUnreadable(/HTTP\/1\.1/), head)
+  for (const line of ['HTTP/1.1 101 Switching Protocols\nupgrade: x', 'HTTP/1.1 099 Odd'])
+    await assert.rejects(answerOf(t, answers(line, '') + plain), isUnreadable(/HTTP\/1\.1/), line)
 })
 
 test('requests one after the other use one connection', async (t) => {
