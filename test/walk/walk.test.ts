@@ -43,6 +43,8 @@ const ports = {
     'lib/application/open-store.ts: openOwn',
     'lib/fleet/authentic-records.ts: createAuthenticRecords',
   ],
+  // WebAssembly, which undici's parser calls.
+  Llhttp: [],
   // Made of Lua scripts by iovalkey.
   RedisCommander: [],
   Sealing: ['lib/fleet/sealing.ts: createSealing', 'lib/fleet/sealing.ts: withoutSealing'],

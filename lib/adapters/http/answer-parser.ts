@@ -1,24 +1,5 @@
 import type { Socket } from 'node:net'
-import { symbols } from './undici.ts'
-
-/** llhttp's switches that undici leaves alone: what RFC 9112 lets a client take, and llhttp takes only when told. */
-interface Llhttp {
-  llhttp_set_lenient_headers(parser: number, isOn: 0 | 1): void
-  llhttp_set_lenient_optional_cr_before_lf(parser: number, isOn: 0 | 1): void
-  llhttp_set_lenient_spaces_after_chunk_size(parser: number, isOn: 0 | 1): void
-  llhttp_set_lenient_keep_alive(parser: number, isOn: 0 | 1): void
-}
-
-/** undici's, of one socket. */
-interface AnswerParser {
-  readonly ptr: number
-  readonly llhttp: Llhttp
-  /** Names and values in turn. */
-  readonly headers: Buffer[]
-  /** As undici reads it, which takes blanks after the digits for digits. */
-  contentLength: number
-  onHeadersComplete(status: number, isUpgrade: boolean, isKeptAlive: boolean): number
-}
+import { type AnswerParser, symbols } from './undici.ts'
 
 const noAnswer = -1
 const [blank, tab, del] = [0x20, 0x09, 0x7f]

@@ -16,6 +16,27 @@ declare module 'undici/lib/core/symbols.js' {
   export default symbols
 }
 
+declare module 'undici/lib/dispatcher/client-h1.js' {
+  /** llhttp's switches: what RFC 9112 lets a client take, and llhttp takes only when told. */
+  interface Llhttp {
+    llhttp_set_lenient_headers(parser: number, isOn: 0 | 1): void
+    llhttp_set_lenient_optional_cr_before_lf(parser: number, isOn: 0 | 1): void
+    llhttp_set_lenient_spaces_after_chunk_size(parser: number, isOn: 0 | 1): void
+    llhttp_set_lenient_keep_alive(parser: number, isOn: 0 | 1): void
+  }
+
+  /** The parser of one socket. */
+  export interface AnswerParser {
+    readonly ptr: number
+    readonly llhttp: Llhttp
+    /** Names and values in turn. */
+    readonly headers: Buffer[]
+    /** As undici reads it, which takes blanks behind the digits for digits. */
+    contentLength: number
+    onHeadersComplete(status: number, isUpgrade: boolean, isKeptAlive: boolean): number
+  }
+}
+
 declare module 'undici/lib/dispatcher/client.js' {
   export { Client as default } from 'undici'
 }

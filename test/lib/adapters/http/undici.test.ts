@@ -11,6 +11,7 @@ const internalFiles = [
   'undici/lib/core/errors.js',
   'undici/lib/core/symbols.js',
   'undici/lib/dispatcher/client.js',
+  'undici/lib/dispatcher/client-h1.js',
 ]
 
 function importsOfUndici(path: string): string[] {
