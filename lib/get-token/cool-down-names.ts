@@ -92,11 +92,10 @@ function secretsOfWay({ authorizationServer: { tls, proxy } }: Connection): read
 }
 
 /** A digest of each secret; nothing for one that can't be had: the attempt will say so. */
-async function contentsOf(names: readonly (string | undefined)[], secrets: SecretCache): Promise<readonly string[]> {
+async function contentsOf(names: readonly (string | undefined)[], secrets: SecretCache): Promise<readonly unknown[]> {
   const digests = names.map(async (name) => {
-    if (name === undefined) return ''
-    const secret = await secrets.get(name).catch(() => undefined)
-    return secret ? createHash('sha256').update(secret.reveal()).digest('base64url') : ''
+    const secret = name === undefined ? undefined : await secrets.get(name).catch(() => undefined)
+    return secret && createHash('sha256').update(secret.reveal()).digest('base64url')
   })
   return await Promise.all(digests)
 }
@@ -113,10 +112,14 @@ export function passwordQuotaNames({ authorizationServer }: Connection, request:
   ] as const
 }
 
-/** Servers ignore case, blanks, marks and invisible characters, each in its own way: whoever may be the same user counts as one. */
+/**
+ * Servers ignore case, blanks, marks and invisible characters, each in its own way: whoever may be the same user counts as one.
+ * In small letters alone ß differs from ss, and the sigma at the end of a word from others.
+ */
 function foldUser(username: string): string {
   return username
     .normalize('NFKD')
-    .replace(/[\p{M}\p{C}\p{Z}\s]+/gu, '')
+    .replace(/[\p{M}\p{C}\p{Z}\s]/gu, '')
     .toLowerCase()
+    .toUpperCase()
 }
