@@ -1,0 +1,230 @@
+import assert from 'node:assert/strict'
+import { randomBytes } from 'node:crypto'
+import { test } from 'node:test'
+import { lostRace } from '../../../lib/base/compare-and-set.ts'
+import { createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
+import type { ElementsRevision } from '../../../lib/fleet/connection-record.ts'
+import { createFleetRecords } from '../../../lib/fleet/fleet-records.ts'
+import { createLease, LeaseLostError, unsharedLease } from '../../../lib/fleet/lease.ts'
+import { tokenRecordName } from '../../../lib/fleet/record-store.ts'
+import { withoutSealing } from '../../../lib/fleet/sealing.ts'
+import type { TokenRecord } from '../../../lib/fleet/token-record.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createFaultInjectingStore, isDown } from '../../support/virtual/fault-injecting-store.ts'
+import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
+
+const name = tokenRecordName('conn', 'the-digest')
+const elements: ElementsRevision = { fingerprint: 'f1' }
+const others: ElementsRevision = { fingerprint: 'f2' }
+const warming = { idleMilliseconds: 3_600_000, maximumVariants: 5, authorizationServer: 'as', maximumConcurrency: 10 }
+
+/** One record in a store that fails where it is told to, and whoever takes its lease. */
+function theRecord() {
+  const { now, pause, advance } = createVirtualTime()
+  const store = createFaultInjectingStore()
+  const randomId = () => randomBytes(16).toString('base64url')
+  const breaker = createCircuitBreaker({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })
+  const records = createFleetRecords({ store, breaker, now, randomId })
+  const later = now() + 3_600_000
+  const read = () => records.read(name, later)
+  const record = async () => (await read()).record
+  async function amend(change: TokenRecord) {
+    await records.amend(name, (before) => ({ ...before.record, ...change }), later)
+  }
+  async function take(milliseconds = 12_000) {
+    const before = await read()
+    const term = { leaseOwner: randomId(), leaseUntil: now() + milliseconds }
+    const taken = await records.write(before, { ...before.record, ...term }, later)
+    assert.ok(taken !== lostRace)
+    return createLease({ records, sealing: withoutSealing(new Uint8Array(32)), now }, taken, term, later)
+  }
+  /** As whoever takes it over has it. */
+  const takeOver = () => amend({ leaseOwner: 'another', leaseUntil: now() + 12_000 })
+  return { now, advance, store, records, record, read, amend, take, takeOver, later }
+}
+
+const someToken = (generation: number) => ({ text: new Secret('text'), refreshAt: 1, expiresAt: 2, generation })
+
+test('a token gets an id that finds its record again, and keeps it', async () => {
+  const lease = await theRecord().take()
+  assert.equal(lease.idFor('random'), 'random.the-digest')
+  assert.equal(lease.idFor('random.of-another'), 'random.of-another')
+})
+
+test('the generation is that of the elements by which the holder asks, and a change of elements is a mending', async () => {
+  const { take, now, advance } = theRecord()
+  const lease = await take()
+  assert.deepEqual([lease.generation(), lease.mendedAt()], [undefined, undefined])
+  const first = now()
+  await lease.activate(elements)
+  assert.deepEqual([lease.generation(), lease.mendedAt()], [first, undefined])
+  await advance(1_000)
+  const next = await take()
+  assert.deepEqual([next.generation(), next.mendedAt()], [first, undefined])
+  await next.activate(others)
+  assert.deepEqual([next.generation(), next.mendedAt()], [first + 1_000, first + 1_000])
+})
+
+test('elements that became active since the lease was taken are followed by no others: the lease ends', async () => {
+  const { take, record } = theRecord()
+  await (await take()).activate(elements)
+  const [slow, fast] = [await take(), await take()]
+  await fast.activate(others)
+  const ofFast = await record()
+  await assert.rejects(slow.activate({ fingerprint: 'f3' }), { name: 'LeaseLostError' })
+  assert.deepEqual(await record(), ofFast, 'the lease of another is left alone')
+  const last = await take()
+  await fast.activate(elements)
+  await assert.rejects(last.activate({ fingerprint: 'f3' }), LeaseLostError)
+  assert.deepEqual(await record(), {})
+})
+
+test('elements as another version writes them overtake nobody', async () => {
+  const { take } = theRecord()
+  await (await take()).activate(elements)
+  const [slow, fast] = [await take(), await take()]
+  await fast.activate(others)
+  const generation = fast.generation()
+  await slow.activate({ fingerprint: 'f2 of 0.1', otherFingerprints: ['f2'] })
+  assert.equal(slow.generation(), generation)
+})
+
+test('where the store is down the holder goes on, and shares nothing', async () => {
+  const { take, store, now } = theRecord()
+  const lease = await take(1_000)
+  store.before = { read: isDown, write: isDown }
+  await lease.activate(elements)
+  assert.equal(lease.generation(), undefined)
+  await lease.keepFor(30_000)
+  await lease.end({ failure: 'no', until: now() + 1_000 })
+  await lease.end({})
+})
+
+test('an end of which the store hears nothing is no failure', async () => {
+  const { take, store } = theRecord()
+  const lease = await take()
+  store.before = { read: isDown, write: isDown }
+  await lease.end({})
+})
+
+test('a lease is kept for longer where an attempt may take longer, and then nobody else has it', async () => {
+  const { take, store, record, now, advance, takeOver } = theRecord()
+  const lease = await take()
+  const until = now() + 12_000
+  const { writes } = store.counts
+  await lease.keepFor(12_000)
+  assert.equal(store.counts.writes, writes, 'it lasts as long anyway')
+  await lease.keepFor(12_001)
+  assert.equal((await record()).leaseUntil, until + 1)
+  await lease.keepFor(12_001)
+  assert.equal(store.counts.writes, writes + 1)
+  await advance(12_000)
+  await lease.keepFor(5_000)
+  assert.equal((await record()).leaseUntil, now() + 12_000, 'and not for less than a lease has')
+  await takeOver()
+  await advance(12_000)
+  await assert.rejects(lease.keepFor(5_000), LeaseLostError)
+  assert.equal((await record()).leaseOwner, 'another')
+})
+
+test('a token is stored under the generation that is active, or under the one that is staged', async () => {
+  const { take, record, records, later } = theRecord()
+  const lease = await take()
+  await lease.activate(elements)
+  const active = lease.generation() ?? 0
+  const staged = { fingerprint: 'f2', generation: active + 1 }
+  const [before] = await records.readConnections(['conn'], later)
+  await records.amendConnection('conn', before, (state) => state && { ...state, staged }, later)
+  const untouched = await record()
+  assert.equal(await lease.sealAndWrite(someToken(active + 2), later), false)
+  assert.deepEqual(await record(), untouched)
+
+  assert.equal(await lease.sealAndWrite(someToken(active), later), true)
+  assert.deepEqual(await record(), { sealedToken: 'text', refreshAt: 1, expiresAt: 2, generation: active })
+  assert.equal(await lease.sealAndWrite(someToken(active), later), false, 'the lease has ended')
+  const next = await take()
+  assert.equal(await next.sealAndWrite(someToken(active + 1), later), true)
+  const { nextSealedToken, nextGeneration, sealedToken, generation, leaseOwner } = await record()
+  assert.deepEqual([nextSealedToken, nextGeneration], ['text', active + 1])
+  assert.deepEqual([sealedToken, generation, leaseOwner], ['text', active, undefined])
+})
+
+test('without a record of its connection no token is stored', async () => {
+  const { take, record, later } = theRecord()
+  const lease = await take()
+  assert.equal(await lease.sealAndWrite(someToken(0), later), false)
+  assert.equal((await record()).sealedToken, undefined)
+})
+
+test('what another holder has is neither stored over nor ended', async () => {
+  const { take, takeOver, record, later } = theRecord()
+  const lease = await take()
+  await lease.activate(elements)
+  await takeOver()
+  const untouched = await record()
+  assert.equal(await lease.sealAndWrite(someToken(lease.generation() ?? 0), later), false)
+  await lease.release(later)
+  await lease.end({ failure: 'no' })
+  assert.deepEqual(await record(), untouched)
+  assert.deepEqual((await lease.readAgain(later))?.record, untouched)
+})
+
+test('a use is noted for that token under its connection', async () => {
+  const { take, records, now, later } = theRecord()
+  const lease = await take()
+  await lease.noteUse({ caller: 'own', lifetimeMilliseconds: 300_000 }, later)
+  assert.deepEqual(await records.readConnections(['conn'], later), [undefined], 'no connection is made up')
+  await lease.activate({ ...elements, warming })
+  await lease.noteUse({ caller: 'own', lifetimeMilliseconds: 300_000 }, later)
+  const [connection] = await records.readConnections(['conn'], later)
+  assert.deepEqual(connection?.variants, [{ id: name.id, lastUsedAt: now(), caller: 'own' }])
+  assert.equal(lease.generation(), connection.generation)
+})
+
+test('a use that is noted over what others changed meanwhile keeps that', async () => {
+  const { take, records, now, later } = theRecord()
+  const lease = await take()
+  await lease.activate({ ...elements, warming })
+  const [before] = await records.readConnections(['conn'], later)
+  await records.amendConnection('conn', before, (state) => state && { ...state, generation: now() + 7 }, later)
+  await lease.noteUse({ caller: 'own', lifetimeMilliseconds: 300_000 }, later)
+  assert.equal(lease.generation(), now() + 7)
+})
+
+test('a released lease leaves the record as it was before', async () => {
+  const { take, record, amend, later } = theRecord()
+  await amend({ refreshAt: 1 })
+  await (await take()).release(later)
+  assert.deepEqual(await record(), { refreshAt: 1 })
+})
+
+test('an end says what came instead of a token, until when nobody asks, and from when on asking may help', async () => {
+  const { take, record, now } = theRecord()
+  const lease = await take()
+  await lease.end({ failure: 'no', until: 5, retryAt: 6 })
+  assert.deepEqual(await record(), {}, 'of no elements: it says nothing to anybody')
+  const known = await take()
+  await known.activate(elements)
+  await known.end({ failure: 'no', until: 5, retryAt: 6, refreshAt: 7 })
+  const failed = { failure: 'no', failedAt: now(), failedFingerprint: 'f1', refreshAt: 7 }
+  assert.deepEqual(await record(), { ...failed, coolDownUntil: 5, retryAt: 6 })
+})
+
+test('an end leaves out what is not known, and without a failure only the time of renewal changes', async () => {
+  const { take, record, now } = theRecord()
+  const lease = await take()
+  await lease.activate(elements)
+  await lease.end({ refreshAt: 7 })
+  assert.deepEqual(await record(), { refreshAt: 7 })
+  const next = await take()
+  await next.end({ failure: 'no' })
+  assert.deepEqual(await record(), { refreshAt: 7, failure: 'no', failedAt: now(), failedFingerprint: 'f1' })
+})
+
+test('a lease that is shared with nobody holds nothing, and is never lost', async () => {
+  assert.equal(unsharedLease.idFor('an-id'), 'an-id')
+  assert.equal(unsharedLease.waitUntil, -Infinity)
+  assert.deepEqual([unsharedLease.generation(), unsharedLease.mendedAt()], [undefined, undefined])
+  assert.equal(await unsharedLease.sealAndWrite(someToken(1), 0), false)
+  assert.equal(await unsharedLease.readAgain(0), undefined)
+})
