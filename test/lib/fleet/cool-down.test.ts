@@ -2,12 +2,18 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import {
   type CoolDownState,
+  countedAt,
   fieldsOf,
   nothingKnown,
   readCoolDownState,
+  removableFrom,
+  secondsUntil,
   verdictOn,
   withCount,
   withFailure,
+  withoutCoolDown,
+  withoutCount,
+  withoutProbe,
   withProbe,
   withSuspicion,
 } from '../../../lib/fleet/cool-down.ts'
@@ -49,7 +55,8 @@ test('what is no cool-down cools nothing down', () => {
     { until: now + 1, failures: 1 },
     { counted: '{"a":1}', controlAt: 'x' },
   ])
-    assert.deepEqual(readCoolDownState(fields, now), nothingKnown)
+    assert.deepEqual(readCoolDownState(fields, now), { counted: [] })
+  assert.deepEqual(nothingKnown, { counted: [] })
 })
 
 test('counts of a record are times, not later than now, and a hundred at most', () => {
@@ -64,4 +71,159 @@ test('counts of a record are times, not later than now, and a hundred at most', 
 test('a cool-down that began after the mending is not lifted by it, and an older one is', () => {
   assert.equal(verdictOn(begun, { isOwn: true, mendedAt: now - 1 }, now).kind, 'cooling_down')
   assert.equal(verdictOn(begun, { isOwn: true, mendedAt: now }, now).kind, 'may_probe')
+})
+
+test('what is mended lifts a cool-down at once, and the next one only 30 s later', () => {
+  const mended = { isOwn: true, mendedAt: now + 1_000 }
+  const lifted = withProbe(begun, mended, now + 1_000)
+  assert.equal(lifted.liftedAt, now + 1_000)
+  const again = withFailure(withoutCoolDown(lifted), 'no', { baseSeconds: 300 }, now + 2_000)
+  const later = { isOwn: true, mendedAt: now + 3_000 }
+  assert.equal(verdictOn(again, later, now + 30_999).kind, 'cooling_down')
+  assert.equal(verdictOn(again, later, now + 31_000).kind, 'may_probe')
+  assert.equal('liftedAt' in withProbe(begun, own, now + 30_000), false, 'it had ended by itself')
+  assert.equal(withProbe(nothingKnown, own, now), nothingKnown)
+})
+
+test('a cool-down lasts until its end to the millisecond, and for whoever lets others go first so much longer', () => {
+  assert.deepEqual(verdictOn(nothingKnown, own, now), { kind: 'clear' })
+  const cooling = { kind: 'cooling_down', failure: 'no' }
+  assert.deepEqual(verdictOn(begun, own, now), { ...cooling, retryAfterSeconds: 30 })
+  assert.deepEqual(verdictOn(begun, own, now + 29_999), { ...cooling, retryAfterSeconds: 1 })
+  assert.deepEqual(verdictOn(begun, own, now + 30_000), { kind: 'may_probe' })
+  assert.deepEqual(verdictOn(begun, own, now + 30_000, 2_000), { ...cooling, retryAfterSeconds: 2 })
+  assert.deepEqual(verdictOn(begun, own, now + 32_000, 2_000), { kind: 'may_probe' })
+  assert.equal(secondsUntil(now - 9_000, now), 1)
+  assert.equal(secondsUntil(now + 1_001, now), 2)
+})
+
+test('a probe keeps others from asking for 30 s, but an own request only if it is itself own', () => {
+  const at = now + 30_000
+  for (const [isOwnProbe, isOwn, kind] of [
+    [true, true, 'cooling_down'],
+    [true, false, 'cooling_down'],
+    [false, false, 'cooling_down'],
+    [false, true, 'may_probe'],
+  ] as const) {
+    const probed = withProbe(begun, { isOwn: isOwnProbe }, at)
+    assert.equal(verdictOn(probed, { isOwn }, at + 29_999).kind, kind)
+    assert.equal(verdictOn(probed, { isOwn }, at + 30_000).kind, 'may_probe')
+  }
+  const verdict = verdictOn(withProbe(begun, own, at), own, at)
+  assert.deepEqual(verdict, { kind: 'cooling_down', failure: 'no', retryAfterSeconds: 1 })
+  assert.deepEqual(withoutProbe(withProbe(begun, own, at)), begun)
+  assert.equal(withoutProbe(begun), begun)
+  assert.equal(withoutProbe(nothingKnown), nothingKnown)
+})
+
+test('failures in a row double a cool-down up to five minutes; those that come while it lasts are the same failure', () => {
+  let state: CoolDownState = nothingKnown
+  let at = now
+  for (const [index, seconds] of [10, 20, 40, 80, 160, 300, 300].entries()) {
+    state = withFailure(state, `failure ${index}`, { baseSeconds: 10 }, at)
+    assert.deepEqual(state.coolDown, {
+      beganAt: at,
+      until: at + seconds * 1000,
+      failure: `failure ${index}`,
+      failures: index + 1,
+    })
+    const together = withFailure(state, 'together', { baseSeconds: 10 }, at + seconds * 1000 - 1)
+    assert.equal(together.coolDown?.failures, index + 1)
+    assert.equal(together.coolDown.beganAt, at)
+    at += seconds * 1000
+  }
+  for (let count = 1; count <= 30; count++) state = withFailure(state, 'no', { baseSeconds: 10 }, at + count * 300_000)
+  assert.equal(state.coolDown?.failures, 16)
+})
+
+test('what the server asks for counts instead, up to five minutes, and cuts nothing short', () => {
+  const long = withFailure(nothingKnown, 'no', { baseSeconds: 10, retryAfterSeconds: 60 }, now)
+  assert.equal(long.coolDown?.until, now + 60_000)
+  assert.equal(withFailure(long, 'no', { baseSeconds: 10 }, now).coolDown?.until, now + 60_000)
+  const longest = withFailure(nothingKnown, 'no', { baseSeconds: 10, retryAfterSeconds: 3_600 }, now)
+  assert.equal(longest.coolDown?.until, now + 300_000)
+})
+
+test('a failure or a token ends a suspicion; what keeps quotas and control requests within their limits stays', () => {
+  const kept = { controlAt: now, liftedAt: now, counted: [now] }
+  const suspected = withSuspicion({ ...begun, ...kept }, now)
+  assert.equal(suspected.suspectedUntil, now + 30_000)
+  assert.deepEqual(withoutCoolDown(suspected), kept)
+  const { coolDown, ...rest } = withFailure(suspected, 'no', { baseSeconds: 1 }, now)
+  assert.deepEqual(rest, kept)
+  assert.equal(coolDown?.until, now + 30_000)
+})
+
+test('what was counted counts for a minute, to the millisecond, and one that is taken back is one', () => {
+  const counted = withCount(withCount(withCount(nothingKnown, now), now), now + 1)
+  assert.deepEqual(counted.counted, [now, now, now + 1])
+  assert.deepEqual(countedAt(counted, now + 59_999), [now, now, now + 1])
+  assert.deepEqual(countedAt(counted, now + 60_000), [now + 1])
+  assert.deepEqual(withCount(counted, now + 60_000).counted, [now + 1, now + 60_000])
+  assert.deepEqual(withoutCount(counted, now).counted, [now, now + 1])
+  assert.deepEqual(withoutCount(counted, now + 2).counted, counted.counted)
+})
+
+test('a record may be removed an hour after nothing in it counts any more', () => {
+  const hour = 3_600_000
+  assert.equal(removableFrom(nothingKnown, now), now + hour)
+  assert.equal(removableFrom(begun, now), now + 30_000 + hour)
+  assert.equal(removableFrom(begun, now + 60_000), now + 60_000 + hour)
+  assert.equal(removableFrom({ counted: [now + 5, now] }, now), now + 5 + hour)
+})
+
+test('a record of a cool-down has a field for each thing that is known, and no other', () => {
+  assert.deepEqual(fieldsOf(nothingKnown), {})
+  const fields = { until: now + 30_000, beganAt: now, failures: 1, failure: 'no' }
+  assert.deepEqual(fieldsOf(begun), fields)
+  const probed = withProbe(begun, { isOwn: false }, now + 30_000)
+  assert.deepEqual(fieldsOf(probed), { ...fields, probeUntil: now + 60_000, isOwnProbe: 0 })
+  const all = { ...withSuspicion({ counted: [now] }, now), controlAt: now, liftedAt: now }
+  assert.deepEqual(fieldsOf(all), {
+    suspectedUntil: now + 30_000,
+    controlAt: now,
+    liftedAt: now,
+    counted: `[${now}]`,
+  })
+})
+
+test('no time of a record lasts longer than it could have by our clock', () => {
+  const ahead = now + 9e9
+  const fields = { until: ahead, failures: 1, failure: 'no', probeUntil: ahead, isOwnProbe: 1 }
+  const read = readCoolDownState({ ...fields, suspectedUntil: ahead, controlAt: ahead, liftedAt: ahead }, now)
+  assert.deepEqual(read, {
+    coolDown: {
+      beganAt: now,
+      until: now + 300_000,
+      failure: 'no',
+      failures: 1,
+      probe: { until: now + 30_000, isOwn: true },
+    },
+    ...{ suspectedUntil: now + 30_000, controlAt: now, liftedAt: now, counted: [] },
+  })
+})
+
+test('what a record leaves out, or says wrongly, is read for the longer cool-down', () => {
+  const fields = { until: now + 10_000, failures: 2, failure: 'no' }
+  const read = (more: Readonly<Record<string, string | number>>) => readCoolDownState({ ...fields, ...more }, now)
+  assert.deepEqual(read({}).coolDown, { beganAt: now - 290_000, until: now + 10_000, failure: 'no', failures: 2 })
+  assert.equal(read({ beganAt: 'x' }).coolDown?.beganAt, now)
+  assert.equal(read({ beganAt: now - 5 }).coolDown?.beganAt, now - 5)
+  assert.equal(read({ failures: 2.9 }).coolDown?.failures, 2)
+  assert.equal(read({ failures: -7 }).coolDown?.failures, 1)
+  assert.equal(read({ failures: 1_000 }).coolDown?.failures, 16)
+  assert.equal(read({ probeUntil: 'x' }).coolDown?.probe, undefined)
+  assert.deepEqual(read({ probeUntil: now + 5 }).coolDown?.probe, { until: now + 5, isOwn: true })
+  assert.deepEqual(read({ probeUntil: now + 5, isOwnProbe: 0 }).coolDown?.probe, { until: now + 5, isOwn: false })
+  for (const [name, value] of [
+    ['failures', 'x'],
+    ['failure', 3],
+  ] as const)
+    assert.equal(read({ [name]: value }).coolDown, undefined, name)
+})
+
+test('counts that are no list of times are none', () => {
+  const read = (counted: string | number) => readCoolDownState({ counted }, now).counted
+  assert.deepEqual(read('[1,2.5,"x",null,{}]'), [1, 2.5])
+  for (const text of ['', '{"a":1}', 'no', '7', 7]) assert.deepEqual(read(text), [], String(text))
 })
