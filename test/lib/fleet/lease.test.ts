@@ -22,6 +22,10 @@ const warming = { idleMilliseconds: 3_600_000, maximumVariants: 5, authorization
 function theRecord() {
   const { now, pause, advance } = createVirtualTime()
   const store = createFaultInjectingStore()
+  store.before.write = (_name, { fields }) => {
+    for (const [field, value] of Object.entries(fields))
+      assert.ok(typeof value === 'string' || typeof value === 'number', `${field} is no value that a store takes`)
+  }
   const randomId = () => randomBytes(16).toString('base64url')
   const breaker = createCircuitBreaker({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })
   const records = createFleetRecords({ store, breaker, now, randomId })
