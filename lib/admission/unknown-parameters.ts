@@ -35,26 +35,15 @@ const otherWords: Readonly<Record<string, string>> = {
   ...{ seconds: 'minimum_seconds', minseconds: 'minimum_seconds', minimumlifetime: 'minimum_seconds' },
 }
 
-/** Folded. Whose absence could give a wider token than was asked for, or one of another user: RFC 8693, 9396, 9449, 9101, OpenID, UMA. */
+/** Folded. Whose absence could give a wider token than was asked for, or one of another user: RFC 9449, 9101, OpenID, UMA. */
 const narrowingNames: ReadonlySet<string> = new Set(
   [
-    ...[
-      'authorization_details',
-      'claims',
-      'request',
-      'request_uri',
-      'acr_values',
-      'max_age',
-      'login_hint',
-      'id_token_hint',
-    ],
-    ...['requested_token_type', 'requested_token_use', 'requested_subject', 'requested_issuer', 'requested_actor'],
-    ...['subject', 'subject_token', 'subject_token_type', 'subject_issuer', 'actor_token', 'actor_token_type'],
+    ...['request', 'request_uri', 'acr_values', 'max_age', 'login_hint', 'id_token_hint'],
     ...['assertion', 'code', 'code_verifier', 'refresh_token', 'device_code', 'auth_req_id', 'ticket', 'rpt', 'pct'],
-    ...['claim_token', 'claim_token_format', 'permission', 'permissions', 'organization', 'purpose', 'token_type'],
-    ...['dpop_jkt', 'req_cnf', 'cnf'],
+    ...['permission', 'permissions', 'organization', 'purpose', 'token_type', 'dpop_jkt', 'req_cnf', 'cnf'],
   ].map(foldedParameterName),
 )
+/** The same of names that begin so: RFC 8693, 9396, OpenID, UMA. */
 const narrowingBeginnings =
   /^(requested|subject|actor|claim|authorizationdetail|authorisationdetail|onbehalf|impersonat|delegat)/
 

@@ -128,7 +128,7 @@ export function createLease(
     },
     async activate(elements) {
       const takenUnder = connection?.fingerprint
-      let isOvertaken = false
+      let isOvertaken: boolean | undefined
       const activate = () =>
         records.amendConnection(
           name.group,
@@ -200,21 +200,15 @@ export const unsharedLease: Lease = {
   idFor(tokenId) {
     return tokenId
   },
-  generation() {
-    return undefined
-  },
-  mendedAt() {
-    return undefined
-  },
+  generation() {},
+  mendedAt() {},
   async activate() {},
   async keepFor() {},
   async noteUse() {},
   async sealAndWrite() {
     return false
   },
-  async readAgain() {
-    return undefined
-  },
+  async readAgain() {},
   async release() {},
   async end() {},
 }

@@ -29,17 +29,24 @@ const nearMisses: Readonly<Record<string, readonly string[]>> = {
     'tokenId',
     'REJECTED_TOKEN_ID',
     'reject_token_id',
+    'rejected_token',
+    'rejec',
   ],
-  minimum_seconds: ['minimumSeconds', 'minimum.seconds', 'minimumseconds', 'min_seconds', 'minimum', 'minimun_seconds'],
+  minimum_seconds: [
+    ...['minimumSeconds', 'minimum.seconds', 'minimumseconds', 'min_seconds', 'minimum', 'minim', 'minimun_seconds'],
+    ...['seconds', 'minimum_lifetime'],
+  ],
   scope: ['Scope', 'scopes', 'SCOPE', 's.c.o.p.e', 'scp', 'scop', 'oauth_scope', 'scope-list'],
-  resource: ['resources', 'Resource', 'ressource', 'resource_id'],
-  audience: ['audiences', 'aud', 'audiance', 'target_audience'],
-  username: ['user', 'userName', 'user_name', 'usernam'],
-  password: ['Password', 'passwd', 'pass', 'pwd', 'pass.word'],
-  grant_type: ['granttype', 'grantType', 'grant.type', 'grant-type', 'grand_type'],
+  resource: ['resources', 'Resource', 'ressource', 'resource_id', 'res', 'target_resource'],
+  audience: ['audiences', 'aud', 'audiance', 'target_audience', 'audience_of_token'],
+  username: ['user', 'userName', 'user_name', 'usernam', 'userid', 'login', 'uname', 'my_username', 'username2'],
+  password: ['Password', 'passwd', 'pass', 'pwd', 'pass.word', 'passphrase', 'user_password', 'password_hash'],
+  grant_type: ['granttype', 'grantType', 'grant.type', 'grant-type', 'grand_type', 'grant'],
   client_id: ['clientId', 'client.id', 'CLIENT_ID', 'client-id'],
+  client_secret: ['clientSecret', 'CLIENT_SECRET'],
   client_assertion: ['client.assertion', 'clientAssertion'],
-  connection: ['Connection', 'conection', 'connection'],
+  client_assertion_type: ['client.assertion.type', 'clientAssertionType'],
+  connection: ['Connection', 'conection', 'connection', 'conne'],
   tenant: ['Tenant', 'ten.ant', 'tennant'],
 }
 
@@ -65,6 +72,9 @@ test('what could narrow the token is refused where it is not listed, and goes on
       'max_age',
     ],
     ...['assertion', 'code', 'refresh_token', 'device_code', 'claim_token', 'permission', 'organization', 'dpop_jkt'],
+    ...['login_hint', 'id_token_hint', 'requested_token_use', 'requested_issuer', 'requested_actor', 'subject'],
+    ...['subject_issuer', 'code_verifier', 'auth_req_id', 'ticket', 'rpt', 'pct', 'claim_token_format', 'permissions'],
+    ...['purpose', 'token_type', 'req_cnf', 'cnf', 'authorisation_details', 'impersonate_user', 'delegated_by'],
     ...['authorizationDetails', 'Claims', 'claims_locales', 'on_behalf_of'],
   ]
   for (const name of names) {
@@ -85,7 +95,20 @@ test('whatever else there is is ignored, and no part of the request any more', (
       'response_type',
       'redirect_uri',
     ],
-    ...['state', 'nonce', 'tenant', 'region', 'trace_id', 'correlation_id', '__proto__', 'constructor', 'a'],
+    ...[
+      'state',
+      'nonce',
+      'tenant',
+      'region',
+      'trace_id',
+      'correlation_id',
+      '__proto__',
+      'constructor',
+      'a',
+      'conn',
+      'mini',
+    ],
+    ...['my_request', 'recode', 'tickets_left'],
   ]
   for (const name of names) {
     const { request, ignored } = withoutIgnored(plainConnection, asked(JSON.parse(`{"${name}":"x"}`)))
