@@ -49,7 +49,7 @@ export interface Asker {
   /** Whether the request is the connection's own: it never waits for what somebody else's addition may find out. */
   readonly isOwn: boolean
   /** When something of the connection was last mended or cleared. A cool-down that began before says nothing any more. */
-  readonly mendedAt?: number
+  readonly mendedAt?: number | undefined
 }
 
 export type CoolDownVerdict =

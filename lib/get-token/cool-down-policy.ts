@@ -50,10 +50,9 @@ export function createCoolDownPolicy(dependencies: {
   async function clear(context: NamedRequest & { readonly mendedAt?: number | undefined }): Promise<Clearance> {
     const { isOwn, mendedAt } = context
     const names = await coolDownNames(context, secrets)
-    const asker = { isOwn, ...(mendedAt !== undefined && { mendedAt }) }
     const turn = JSON.stringify([names.endpoint, context.caller])
     const letsOthersGoFirst = isOwn ? {} : { client: ownFirstMilliseconds }
-    const check = await coolDowns.check(names as Record<CoolDownKind, string>, asker, letsOthersGoFirst)
+    const check = await coolDowns.check(names as Record<CoolDownKind, string>, { isOwn, mendedAt }, letsOthersGoFirst)
     if (check.kind === 'clear') {
       await demandTurn(turn, context, check.pass)
       const reservations = await reserveGuess(context, check.pass)

@@ -72,6 +72,21 @@ interface Fleet {
   announce(fingerprint: string): Promise<number>
 }
 
+/** By keys that nobody else has. */
+export function someSealing(): Sealing {
+  const someKey = () => randomBytes(32).toString('base64url')
+  const secret = new Secret(
+    JSON.stringify({ namingKey: someKey(), encryptionKeys: [{ kid: 'the-key', k: someKey() }] }),
+  )
+  return createSealing(
+    createSecretCache(
+      singleVersionSecrets(async () => secret),
+      Date.now,
+    ),
+    'tokenwell/test/cache',
+  )
+}
+
 /**
  * What the fleet's cache promises, over whatever store and with whatever keys.
  * @param open undefined ends the test

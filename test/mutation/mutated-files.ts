@@ -16,7 +16,7 @@ const mutated = [
 /** Tests in virtual time, in this process alone: what starts a server, or draws at random for seconds, may fail by chance. */
 const folders = 'test/lib/{access-token,admission,api-call,base,fleet,get-token,token-endpoint}/*.test.ts'
 const leftOut =
-  /^test\/(support\/(servers|functions|lambda|process\/(fleet|local))|contract|lib\/get-token\/(properties|filled-memory)\.test)/
+  /^test\/(support\/(servers|functions|lambda|process\/(fleet|local))|contract\/(due|record|rotating)|lib\/get-token\/(properties|filled-memory)\.test)/
 
 /** By the paths at which they may be looked for, from the root. */
 export function mutatedFiles(): readonly string[] {

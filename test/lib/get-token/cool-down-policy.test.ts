@@ -162,9 +162,13 @@ test('while a server may be failing a caller has one request at a time, and warm
   const second = await told(withScope('b'))
   assert.deepEqual([second?.caller, second?.retryAfterSeconds, second?.failure], ['one', 1, undefined])
   const elsewhere = { ...plainConnection.authorizationServer, tokenEndpoint: 'https://b.example/token' }
-  const other = { ...added, connection: { ...plainConnection, authorizationServer: elsewhere } }
-  assert.equal(await told(other), undefined, 'another server')
-  assert.equal(await told(withScope('b', 'two')), undefined)
+  const other = { ...own, connection: { ...plainConnection, authorizationServer: elsewhere } }
+  await fail(new UnreachableError('503', { blames: 'endpoint' }), other, { isRepeated: true })
+  const [atOther, ofTwo] = [await policy.clear(other), await policy.clear(withScope('b', 'two'))]
+  assert.ok(await told(withScope('b')))
+  await policy.noteFailure(new TimedOutError('in a hurry'), other, atOther, false)
+  await policy.noteFailure(new TimedOutError('in a hurry'), withScope('b', 'two'), ofTwo, false)
+  assert.ok(await told(withScope('b')), 'the turn of another caller, or at another server, is not its own')
   await policy.clear(withScope('c', 'tokenwell'))
   assert.equal(await told(withScope('d', 'tokenwell')), undefined)
   await policy.noteFailure(new TimedOutError('in a hurry'), added, first, false)
