@@ -202,5 +202,5 @@ function readCounted(text: RecordFields[string] | undefined, now: number): reado
 }
 
 function isTime(value: unknown): value is number {
-  return typeof value === 'number' && Number.isFinite(value)
+  return Number.isFinite(value)
 }
