@@ -49,8 +49,8 @@ function whereToMutate(): ReadonlyMap<string, readonly string[]> {
 async function mutateOne(file: string, mutate: readonly string[]): Promise<void> {
   const startedAt = performance.now()
   const tests = testsOf(file)
-  const outcome = await mutateFile({ file, mutate, tests }, root, until)
   const text = readFileSync(join(root, file), 'utf8')
+  const outcome = await mutateFile({ file, mutate, tests }, root, until)
   const survivors = outcome.mutants.filter(({ status }) => status === 'Survived' || status === 'NoCoverage')
   for (const mutant of survivors) {
     const name = nameOf(file, text, mutant)

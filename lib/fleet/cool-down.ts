@@ -41,7 +41,7 @@ export interface CoolDownDuration {
   /** Of the first; each further one in a row is twice as long. */
   readonly baseSeconds: number
   /** As the server asked, instead. */
-  readonly retryAfterSeconds?: number
+  readonly retryAfterSeconds?: number | undefined
 }
 
 /** Who wants to make a token request. */

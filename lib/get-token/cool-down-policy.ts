@@ -4,6 +4,7 @@ import type { CoolDownPass, CoolDownRegistry, Reservation } from '../fleet/cool-
 import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import {
+  type Blame,
   RefusedError,
   readFailure,
   TokenEndpointError,
@@ -26,7 +27,7 @@ export interface Verdict {
   /** What callers are told instead of the error. */
   readonly reported: unknown
   /** The wider thing that may be at fault: the connection's own request can tell. */
-  readonly suspect?: 'endpoint' | 'client' | 'connection'
+  readonly suspect?: 'endpoint' | 'client' | 'connection' | undefined
 }
 
 /** What a server allows its client after a limit (429) is not used up by what callers add, while own requests are made. */
@@ -127,11 +128,8 @@ export function createCoolDownPolicy(dependencies: {
     pass: CoolDownPass<CoolDownKind>,
   ): Promise<CoolingDownError> {
     const { authorizationServer } = context.connection
-    const asked = error instanceof UnreachableError ? error.retryAfterSeconds : undefined
-    const duration = {
-      baseSeconds: authorizationServer.coolDownSeconds,
-      ...(asked !== undefined && { retryAfterSeconds: asked }),
-    }
+    const retryAfterSeconds = error instanceof UnreachableError ? error.retryAfterSeconds : undefined
+    const duration = { baseSeconds: authorizationServer.coolDownSeconds, retryAfterSeconds }
     const seconds = await pass.begin(of, writeFailure(error), duration)
     // One token key costs one request, however many callers ask for it.
     if (of === 'variants') await pass.begin('token', writeFailure(error), duration)
@@ -182,20 +180,19 @@ function whatWaits(
   return blames === 'client' && code === 'unreachable' ? 'variants' : 'token'
 }
 
+/** Of a failure that may be the caller's addition: what else may be at fault. */
+const suspects = {
+  way: 'endpoint',
+  endpoint: 'endpoint',
+  client: 'client',
+  connection: 'connection',
+  token: undefined,
+  nothing: undefined,
+} as const satisfies Record<Blame, Verdict['suspect']>
+
 /** Nobody has a user's password but the user's caller: there is no request of the connection's own. */
 function suspectOf({ blames }: TokenEndpointError, { connection }: NamedRequest): Verdict['suspect'] {
-  if (connection.grantType === 'password') return undefined
-  switch (blames) {
-    case 'client':
-    case 'connection':
-    case 'endpoint':
-      return blames
-    case 'way':
-      return 'endpoint'
-    case 'token':
-    case 'nothing':
-      return undefined
-  }
+  return connection.grantType === 'password' ? undefined : suspects[blames]
 }
 
 /** Guesses of passwords have quotas of their own, and warm runs a fixed number of tokens. */

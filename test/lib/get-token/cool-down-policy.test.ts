@@ -5,7 +5,7 @@ import { memoryRecords } from '../../../lib/adapters/process/memory-records.ts'
 import { createCircuitBreaker } from '../../../lib/fleet/circuit-breaker.ts'
 import { createCoolDownRegistry } from '../../../lib/fleet/cool-downs.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
-import type { NamedRequest } from '../../../lib/get-token/cool-down-names.ts'
+import { coolDownNames, type NamedRequest } from '../../../lib/get-token/cool-down-names.ts'
 import { type Clearance, createCoolDownPolicy } from '../../../lib/get-token/cool-down-policy.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
@@ -68,9 +68,18 @@ function thePolicy() {
     await policy.noteFailure(new Error('it was not made'), context, clearance, false)
     return undefined
   }
+  /** What cools down of all that a request depends on. */
+  async function cooling(context: NamedRequest): Promise<readonly string[]> {
+    const names = Object.entries(await coolDownNames(context, thePassword))
+    const checks = names.map(async ([kind, name]) => {
+      const { kind: verdict } = await coolDowns.check({ [kind]: name }, context)
+      return verdict === 'cooling_down' ? [kind] : []
+    })
+    return (await Promise.all(checks)).flat()
+  }
   const begun = () => events.filter(({ event }) => event === 'cool_down_begun')
   const ended = () => events.flatMap((each) => (each.event === 'cool_down_ended' ? [each.of] : []))
-  return { policy, fail, told, begun, ended, events, advance, now }
+  return { policy, fail, told, cooling, begun, ended, events, advance, now }
 }
 
 const refused = (error: string, isOfCredentials = false) =>
@@ -97,13 +106,15 @@ test('what waits is what a failure speaks about, and the wider thing only if not
       [added, ofAdded],
       [withPassword(), ofAdded],
     ] as const) {
-      const { fail, begun } = thePolicy()
+      const { fail, begun, cooling } = thePolicy()
       const verdict = await fail(error, context)
       const isSuspected = context === added && suspect !== undefined
       assert.deepEqual(verdict.suspect, isSuspected ? suspect : undefined, error.message)
       const [event, ...others] = begun()
       assert.deepEqual(others, [], error.message)
       assert.equal(event?.event === 'cool_down_begun' ? event.of : undefined, of, error.message)
+      const kinds = of === 'variants' ? ['token', 'variants'] : [of].filter((each) => each !== undefined)
+      assert.deepEqual(await cooling(context), kinds, error.message)
       if (of === undefined) assert.equal(verdict.reported, error)
       else assert.ok(verdict.reported instanceof CoolingDownError && verdict.reported.failure === error)
     }
@@ -176,7 +187,14 @@ test('while a server may be failing a caller has one request at a time, and warm
   const third = await policy.clear(added)
   assert.ok(await told(withScope('b')))
   await policy.noteSuccess(third, added)
-  assert.equal(await told(withScope('b')), undefined)
+  await fail(new UnreachableError('503', { blames: 'endpoint' }), { ...own, caller: 'two' }, { isRepeated: true })
+  assert.equal(await told(withScope('b')), undefined, 'that one is over, too')
+})
+
+test('a failure that says nothing of the server begins no suspicion', async () => {
+  const { policy, fail } = thePolicy()
+  await fail(new TimedOutError('in a hurry'), own, { isRepeated: true })
+  assert.equal((await policy.clear(own)).pass.isSuspected, false)
 })
 
 test('before any suspicion a caller may have many requests under way', async () => {
@@ -271,6 +289,12 @@ test('own requests, warm runs and guesses of passwords do not count against a ca
     await counted.fail(refused('invalid_grant'), withPassword('one', `user-${count}`))
   }
   for (const caller of ['one', 'tokenwell']) assert.equal(await counted.told(withScope('next', caller)), undefined)
+  const many = thePolicy()
+  const together = Array.from({ length: 12 }, async (_, count) => {
+    return await many.fail(new UnreachableError('no way'), withScope(`s${count}`))
+  })
+  await Promise.all(together)
+  assert.deepEqual(await many.cooling(withScope('next')), ['way'], 'nor what no caller can be the reason of')
   const { fail, told } = thePolicy()
   for (let count = 0; count < 5; count++) {
     await fail(refused('invalid_scope'), withPassword('one', `user-${count}`))

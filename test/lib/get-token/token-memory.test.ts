@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { createTokenMemory } from '../../../lib/get-token/token-memory.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
 import { someMemoryKey, someToken, someTokenMemory } from '../../support/virtual/some-token.ts'
 
 const rejectionOf = (tokenId: string, now = 0, connection = 'conn') => ({
@@ -61,4 +63,39 @@ test('what replaced a rejected token stays for the interval, then may be dropped
   assert.deepEqual(memory.invalidate(rejectionOf(second.id, 10_999)), { outcome: 'too_soon', retryAt: 11_000 })
   assert.ok(memory.get(key))
   assert.deepEqual(memory.invalidate(rejectionOf(second.id, 11_000)), { outcome: 'dropped' })
+})
+
+test('a token under several keys is found by its id as long as it is under one of them', () => {
+  const memory = someTokenMemory(5)
+  const [one, other, token] = [someMemoryKey(), someMemoryKey(), someToken()]
+  memory.put(one, token, 0)
+  memory.put(other, token, 0)
+  memory.put(one, someToken(), 0)
+  assert.deepEqual(memory.invalidate(rejectionOf(token.id)), { outcome: 'dropped' })
+  assert.equal(memory.get(other), undefined)
+  assert.ok(memory.get(one))
+})
+
+test('a token whose request has lost another one a moment ago stays, under however many keys it is', () => {
+  const memory = someTokenMemory(5)
+  const [one, other, first, second] = [someMemoryKey(), someMemoryKey(), someToken(), someToken()]
+  memory.put(one, first, 0)
+  memory.invalidate(rejectionOf(first.id, 1_000))
+  memory.put(one, second, 0)
+  memory.put(other, second, 0)
+  assert.deepEqual(memory.invalidate(rejectionOf(second.id, 5_000)), { outcome: 'too_soon', retryAt: 11_000 })
+})
+
+test('memory is bounded by bytes: a thousand for each token, and two for each character of it and of its scope', () => {
+  const memory = createTokenMemory({ maximumTokens: 10, maximumBytes: 3_000 }, 'the key of this process')
+  const [fits, isTooLarge] = ['x'.repeat(1_000), 'x'.repeat(1_001)].map((text) => new Secret(text))
+  const [a, b, c, d] = [someMemoryKey(), someMemoryKey(), someMemoryKey(), someMemoryKey()]
+  memory.put(a, someToken({ accessToken: fits ?? assert.fail() }), 0)
+  assert.ok(memory.get(a))
+  memory.put(b, someToken({ accessToken: isTooLarge ?? assert.fail() }), 0)
+  assert.equal(memory.get(b), undefined)
+  memory.put(c, someToken({ accessToken: fits ?? assert.fail(), scope: 's' }), 0)
+  assert.equal(memory.get(c), undefined)
+  memory.put(d, someToken(), 0)
+  assert.equal(memory.get(a), undefined, 'the least recently used goes')
 })
