@@ -26,7 +26,7 @@ export function mutatedFiles(): readonly string[] {
 /** So many tests of other folders run a mutant that those of its own folder leave. */
 const maximumFromElsewhere = 2
 
-/** The unit tests that run any of a file: those of its own folder, then some others; the fewest imports away first. */
+/** The unit tests that run any of a file: the one of its name, those of its own folder, then some others; the fewest imports away first. */
 export function testsOf(file: string): readonly string[] {
   const found = globSync(folders, { cwd: root }).flatMap((test) => {
     const distances = importsBelow(test)
@@ -36,7 +36,9 @@ export function testsOf(file: string): readonly string[] {
   })
   const tests = found.sort((a, b) => a.distance - b.distance || (a.test < b.test ? -1 : 1)).map(({ test }) => test)
   const isOwn = (test: string) => dirname(test) === join('test', dirname(file))
-  return [...tests.filter(isOwn), ...tests.filter((test) => !isOwn(test)).slice(0, maximumFromElsewhere)]
+  const isNamesake = (test: string) => test === join('test', file.replace(/\.ts$/, '.test.ts'))
+  const own = tests.filter(isOwn).sort((a, b) => Number(isNamesake(b)) - Number(isNamesake(a)))
+  return [...own, ...tests.filter((test) => !isOwn(test)).slice(0, maximumFromElsewhere)]
 }
 
 /** Each file of ours that a file imports, by whatever way, and how many imports it is away. */

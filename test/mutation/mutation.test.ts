@@ -102,7 +102,7 @@ test('what decides about tokens is found, and each of its files has a unit test 
     assert.ok(files.includes(each), each)
   assert.ok(files.length >= 22, String(files.length))
   for (const each of files) assert.ok(testsOf(each).length > 0, each)
-  assert.equal(testsOf('lib/access-token/token.ts')[0], 'test/lib/access-token/keep-token.test.ts')
+  assert.equal(testsOf('lib/access-token/token.ts')[0], 'test/lib/access-token/token.test.ts')
   const all = files.flatMap(testsOf)
   assert.ok(!all.includes('test/lib/get-token/shared-token-cache.test.ts'), 'it starts servers')
 })
