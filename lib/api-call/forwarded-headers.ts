@@ -57,12 +57,7 @@ export function endToEnd<T>(
   headers: Readonly<Record<string, T | undefined>>,
   isLeftOut: (name: string) => boolean,
 ): Record<string, T> {
-  const listed = new Set(
-    allOf(headers, 'connection')
-      .toLowerCase()
-      .split(/[\s,]+/)
-      .filter(Boolean),
-  )
+  const listed = new Set(allOf(headers, 'connection').toLowerCase().split(/[\s,]/).filter(Boolean))
   const kept = Object.entries(headers).flatMap(([given, value]): [string, T][] => {
     const name = given.toLowerCase()
     return value === undefined || hopByHop.has(name) || listed.has(name) || isLeftOut(name) ? [] : [[name, value]]
@@ -76,8 +71,8 @@ function isNotForwarded(name: string): boolean {
 
 /** All values of that name, in whichever letters it is written, as one (RFC 9110 sections 5.1 and 5.3). */
 export function allOf(headers: Readonly<Record<string, unknown>>, name: string): string {
-  const values = Object.entries(headers).flatMap(([given, value]) => (given.toLowerCase() === name ? [value] : []))
-  return values.join(',')
+  const found = Object.entries(headers).filter(([given]) => given.toLowerCase() === name)
+  return found.map(([, value]) => value).join(',')
 }
 
 /** RFC 9110 sections 5.1 and 5.5. */

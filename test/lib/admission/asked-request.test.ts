@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { TokenRequest } from '../../../lib/access-token/token.ts'
+import { type TokenRequest, tokenKey } from '../../../lib/access-token/token.ts'
 import { InvalidRequestError } from '../../../lib/admission/admit-request.ts'
 import { readAskedRequest } from '../../../lib/admission/asked-request.ts'
 import { withoutIgnored } from '../../../lib/admission/unknown-parameters.ts'
@@ -150,6 +150,11 @@ test('elements are read only where they decide, and where they can not be read n
   const failing = { ...others, get: () => Promise.reject(new ElementStoreError('elements_unreachable', 'no answer')) }
   const unread = await readAskedRequest(failing, asked({ trace: 'x' }))
   assert.deepEqual(unread, { request: asked({ trace: 'x' }), ignored: [] })
+  const inQuery = { ...asked({}), inQuery: ['trace'] }
+  assert.deepEqual((await readAskedRequest(counted, inQuery)).ignored, ['trace'])
+  const fault = new TypeError('a fault of ours')
+  const faulty = { ...others, get: () => Promise.reject(fault) }
+  await assert.rejects(readAskedRequest(faulty, asked({ trace: 'x' })), fault)
 })
 
 test('what would be kept is bounded at 8 KiB of JSON, escapes counted; what is ignored counts for nothing', async () => {
@@ -177,6 +182,12 @@ test('what would be kept is bounded at 8 KiB of JSON, escapes counted; what is i
   for (const each of taken) await readAskedRequest(connections, { ...asked({}), ...each })
   for (const each of refused)
     await assert.rejects(readAskedRequest(connections, { ...asked({}), ...each }), refusal('request', /8192 at most/))
+  const longest = 8_192 - Buffer.byteLength(tokenKey(asked({ tenant: '' })))
+  await readAskedRequest(connections, asked({ tenant: 'x'.repeat(longest) }))
+  await assert.rejects(
+    readAskedRequest(connections, asked({ tenant: 'x'.repeat(longest + 1) })),
+    refusal('request', /^request takes 8193 bytes as JSON; all its parameters together can take 8192 at most\.$/),
+  )
   const open = unchangingConnections(plainConnection)
   assert.deepEqual((await readAskedRequest(open, asked({ trace: 'x'.repeat(60_000) }))).ignored, ['trace'])
 })

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { withoutRepetition } from '../../../lib/admission/repetition.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { createFaultInjectingStore, isDown } from '../../support/virtual/fault-injecting-store.ts'
 import {
@@ -27,31 +26,6 @@ const repeated = [
   { ...parameters, further: { region: 'r', tenant: 't' } },
 ]
 const other = [{ scope: ['a'] }, { scope: ['b'], further: { region: 'r' } }]
-
-test('what a request repeats is left out of it, and only that', () => {
-  for (const request of repeated)
-    assert.deepEqual(withoutRepetition(connection, { connection: 'conn', further: {}, ...request }), {
-      connection: 'conn',
-      further: {},
-    })
-  const mixed = { connection: 'conn', scope: ['a'], audience: 'aud', further: { tenant: 't', extra: 'x' } }
-  assert.deepEqual(withoutRepetition(connection, mixed), { connection: 'conn', scope: ['a'], further: { extra: 'x' } })
-})
-
-test('a request that repeats nothing stays the very same', () => {
-  for (const request of [
-    { connection: 'conn', further: {} },
-    {
-      connection: 'conn',
-      scope: ['a'],
-      resource: ['https://other.example'],
-      audience: 'Aud',
-      further: { tenant: 'T' },
-    },
-    { connection: 'conn', further: { toString: 't' } },
-  ])
-    assert.equal(withoutRepetition(connection, request), request)
-})
 
 async function askAll(tokens: TokensInVirtualTime): Promise<void> {
   for (const request of repeated) await tokens.time.until(tokens.get(request))

@@ -1,0 +1,53 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { withoutRepetition } from '../../../lib/admission/repetition.ts'
+
+const parameters = {
+  scope: ['a', 'b'],
+  resource: ['https://api.example', 'https://b.example'],
+  audience: 'aud',
+  further: { tenant: 't', region: 'r' },
+}
+const plain = { connection: 'conn', further: {} }
+
+test('what a request repeats is left out of it, in whichever order and however often', () => {
+  for (const request of [
+    { scope: ['a', 'b'] },
+    { scope: ['b', 'a', 'b'] },
+    { resource: ['https://b.example', 'https://api.example'] },
+    { audience: 'aud' },
+    { further: { tenant: 't' } },
+    { ...parameters, further: { region: 'r', tenant: 't' } },
+  ])
+    assert.deepEqual(withoutRepetition({ parameters }, { ...plain, ...request }), plain)
+})
+
+test('what a request adds, or asks for a part of, stays in it', () => {
+  const further = { extra: 'x' }
+  for (const added of [
+    { scope: ['a'] },
+    { scope: ['a', 'c'] },
+    { scope: ['a', 'b', 'c'] },
+    { scope: [] },
+    { resource: ['https://api.example'] },
+    { audience: 'other' },
+    { audience: '' },
+    { minimumSeconds: 5, rejectedTokenId: 'an-id' },
+  ]) {
+    const request = { ...plain, ...added, further: { ...further, tenant: 't' } }
+    assert.deepEqual(withoutRepetition({ parameters }, request), { ...plain, ...added, further })
+  }
+})
+
+test('a request that repeats nothing stays the very same', () => {
+  for (const request of [
+    plain,
+    { ...plain, further: { tenant: 'T' } },
+    { ...plain, further: { toString: 't' } },
+    { ...plain, scope: ['a'], resource: ['https://other.example'], audience: 'Aud', further: { a: 'b' } },
+  ])
+    assert.equal(withoutRepetition({ parameters }, request), request)
+  const nothing = { parameters: { scope: [], resource: [], further: {} } }
+  for (const request of [plain, { ...plain, scope: ['a'] }]) assert.equal(withoutRepetition(nothing, request), request)
+  assert.deepEqual(withoutRepetition(nothing, { ...plain, scope: [], resource: [] }), plain)
+})
