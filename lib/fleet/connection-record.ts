@@ -123,8 +123,9 @@ export function withStaged<State extends ConnectionState>(
 }
 
 /** All its tokens answer for nothing any more, nor do those that were obtained in advance. */
-export function cleared({ staged, ...before }: ConnectionState, now: number): ConnectionState {
-  return { ...before, generation: newGeneration({ ...before, ...(staged && { staged }) }, now), clearedAt: now }
+export function cleared(before: ConnectionState, now: number): ConnectionState {
+  const { staged: _staged, ...kept } = before
+  return { ...kept, generation: newGeneration(before, now), clearedAt: now }
 }
 
 /** A whole number that never comes twice, even if the elements that it was staged for never became active. */

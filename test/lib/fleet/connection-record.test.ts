@@ -4,8 +4,10 @@ import {
   activated,
   type ConnectionState,
   cleared,
+  disabledElements,
   isSameState,
   mendedAt,
+  noElements,
   readConnectionRecord,
   type Use,
   type WarmingPlan,
@@ -89,6 +91,24 @@ test('a connection is mended by a change or a clearing, and not by its first use
   assert.equal(mendedAt(cleared(first, now)), now + 1)
 })
 
+test('when it was cleared stays known when elements change, and when they do not', () => {
+  const state = cleared(warm, now)
+  assert.equal(activated(state, { fingerprint: 'f', warming }, now + 5).clearedAt, now)
+  assert.equal(activated(state, { fingerprint: 'g', warming }, now + 5).clearedAt, now)
+})
+
+test('a connection that is gone or disabled is another generation, whatever was before, and so is its return', () => {
+  const empty = readConnectionRecord({ version: 'v', removableFrom: 0, fields: {} }, now)
+  for (const before of [undefined, cold, empty]) {
+    const gone = activated(before, noElements, now + 5)
+    assert.equal(gone.generation, now + 5)
+    assert.equal(activated(gone, noElements, now + 9).generation, now + 5, 'it is gone still')
+    const disabled = activated(gone, disabledElements, now + 9)
+    assert.equal(disabled.generation, now + 9)
+    assert.equal(activated(disabled, { fingerprint: 'f' }, now + 12).generation, now + 12)
+  }
+})
+
 test('a generation rises however the clock goes, and does not come again where the record was lost', () => {
   const first = activated(undefined, { fingerprint: 'f' }, now)
   const second = activated(first, { fingerprint: 'g' }, now)
@@ -152,7 +172,12 @@ test('when there is no room one takes the place of what was used least lately, b
   assert.deepEqual(ids(later), ['d', 'c', 'b'])
   assert.deepEqual(ids(withUse(full, by('a'), now + 7 * hour)), ['a', 'c', 'b'])
   const fewer = { ...full, warming: { ...warming, maximumVariants: 1 } }
-  assert.deepEqual(ids(withUse(fewer, by('d'), now + 30 * hour)), ['d'], 'the bound was lowered')
+  for (const [id, hours] of [
+    ['d', 30],
+    ['d', 13],
+    ['a', 13],
+  ] as const)
+    assert.deepEqual(ids(withUse(fewer, by(id), now + hours * hour)), [id], 'the bound was lowered')
 })
 
 test('it is kept warm for the idle time after its last use, and not after it was taken out', () => {
@@ -194,6 +219,19 @@ test('a caller with many places gives one to a caller with fewer, until both hav
   for (let index = 0; index < 20; index++) state = withUse(state, by(`many-again-${index}`, 'many'), now + 60 + index)
   assert.equal(places(state).get('own')?.length, 1)
   assert.equal(state.variants.length, 10)
+})
+
+test('callers whose places differ by one leave each other theirs', () => {
+  let state: ConnectionState = warm
+  for (const [id, caller] of [
+    ['a', 'many'],
+    ['b', 'many'],
+    ['c', 'many'],
+    ['d', 'few'],
+  ] as const)
+    state = withUse(state, by(id, caller), now)
+  assert.deepEqual(ids(state), ['d', 'c', 'b'])
+  for (const caller of ['many', 'few']) assert.equal(withUse(state, by('e', caller), now), state)
 })
 
 test("where no idle time is set a caller's variant is renewed for ten lifetimes after its last use, and the own token for all of it", () => {
