@@ -76,35 +76,24 @@ function configuredNames({ parameters, requestMay = {} }: Connection): readonly 
   return [...Object.keys(parameters.further), ...Object.keys(requestMay)]
 }
 
+/** @throws {InvalidRequestError} where the name means more than what would become of it */
 function demandIgnorable(name: string, configured: readonly string[]): void {
-  const judged = judgeUnknownParameter(name, configured)
-  if (judged.kind === 'near_miss')
-    throw new InvalidRequestError(name, `is no parameter of this connection. Did you mean ${judged.nearest}?`)
-  if (judged.kind === 'narrowing')
+  const folded = foldedParameterName(name)
+  const nearest = nearMissOf(folded, configured)
+  if (nearest !== undefined)
+    throw new InvalidRequestError(name, `is no parameter of this connection. Did you mean ${nearest}?`)
+  if (isNarrowing(folded))
     throw new InvalidRequestError(
       name,
       "can't be set by a request for this connection, and without it the token could allow more than you ask for; leave it out, or have it listed in requestMay.",
     )
 }
 
-/** What to make of a parameter that neither the elements nor we have a place for. */
-type UnknownParameter =
-  | { readonly kind: 'near_miss'; readonly nearest: string }
-  | { readonly kind: 'narrowing' }
-  | { readonly kind: 'of_no_account' }
-
-/** @param configured the names that the connection's elements have */
-function judgeUnknownParameter(name: string, configured: readonly string[]): UnknownParameter {
-  const folded = foldedParameterName(name)
-  const nearest = nearMissOf(folded, configured)
-  if (nearest !== undefined) return { kind: 'near_miss', nearest }
-  return isNarrowing(folded) ? { kind: 'narrowing' } : { kind: 'of_no_account' }
-}
-
 function isNarrowing(folded: string): boolean {
   return narrowingNames.has(folded) || narrowingBeginnings.test(folded)
 }
 
+/** @param configured the names that the connection's elements have */
 function nearMissOf(folded: string, configured: readonly string[]): string | undefined {
   const sameFolded = [...ownNames, ...clientNames, ...configured].find((own) => foldedParameterName(own) === folded)
   if (sameFolded !== undefined) return sameFolded

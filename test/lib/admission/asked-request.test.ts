@@ -75,6 +75,7 @@ test('what could narrow the token is refused where it is not listed, and goes on
     ...['login_hint', 'id_token_hint', 'requested_token_use', 'requested_issuer', 'requested_actor', 'subject'],
     ...['subject_issuer', 'code_verifier', 'auth_req_id', 'ticket', 'rpt', 'pct', 'claim_token_format', 'permissions'],
     ...['purpose', 'token_type', 'req_cnf', 'cnf', 'authorisation_details', 'impersonate_user', 'delegated_by'],
+    ...['requested_scope', 'subject_username', 'delegated_resource'],
     ...['authorizationDetails', 'Claims', 'claims_locales', 'on_behalf_of'],
   ]
   for (const name of names) {
@@ -108,7 +109,7 @@ test('whatever else there is is ignored, and no part of the request any more', (
       'conn',
       'mini',
     ],
-    ...['my_request', 'recode', 'tickets_left'],
+    ...['my_request', 'recode', 'tickets_left', 'factor', 'unclaimed'],
   ]
   for (const name of names) {
     const { request, ignored } = withoutIgnored(plainConnection, asked(JSON.parse(`{"${name}":"x"}`)))

@@ -58,6 +58,22 @@ test('what is known of a connection is read back as it was written', () => {
     assert.deepEqual(readBack(state), state)
 })
 
+test('a use of which no version has noted the caller is read back, too', () => {
+  const state = { ...warm, variants: [{ id: 'token#a', lastUsedAt: now }] }
+  assert.deepEqual(readBack(state), state)
+})
+
+test('a record says nothing without a fingerprint, or with a generation of more than a day ahead', () => {
+  const day = 24 * hour
+  const read = (changes: Readonly<Record<string, string | number>>) => {
+    const { fields, ...record } = writeConnectionRecord(cold, 'v', now)
+    return readConnectionRecord({ ...record, fields: { ...fields, ...changes } }, now)
+  }
+  assert.equal(read({ generation: now + day }).generation, now + day)
+  for (const wrong of [{ generation: now + day + 1 }, { fingerprint: 7 }])
+    assert.deepEqual(read(wrong), { version: 'v', generation: 0, fingerprint: '', variants: [] })
+})
+
 test('what somebody else has written in place of uses is none', () => {
   const { fields, ...record } = writeConnectionRecord(used(warm, ['token#a', now]), 'v', now)
   for (const variants of ['', 'null', '{}', '7', '[1, null, "a", ["a"], [1, 2], ["a", "b"]]']) {
