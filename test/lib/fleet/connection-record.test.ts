@@ -72,6 +72,9 @@ test('a record says nothing without a fingerprint, or with a generation of more 
   assert.equal(read({ generation: now + day }).generation, now + day)
   for (const wrong of [{ generation: now + day + 1 }, { fingerprint: 7 }])
     assert.deepEqual(read(wrong), { version: 'v', generation: 0, fingerprint: '', variants: [] })
+  assert.deepEqual(read({ nextGeneration: now, nextFingerprint: 'g' }).staged, { generation: now, fingerprint: 'g' })
+  assert.equal(read({ nextGeneration: now, nextFingerprint: 7 }).staged, undefined)
+  assert.equal(read({ nextFingerprint: 'g' }).staged, undefined)
 })
 
 test('what somebody else has written in place of uses is none', () => {
