@@ -6,6 +6,8 @@ import type { SignatureAlgorithm } from './signature-algorithm.ts'
 /** A connection with every reference followed and every default in place. Deeply frozen. */
 export interface Connection {
   readonly name: string
+  /** Those that it is made of, each as `kind/id`, as its operator wrote them. */
+  readonly elements: readonly string[]
   /** Absent if `host` is left out: then callers get tokens, and Tokenwell makes no call. */
   readonly api?: ProtectedApi
   readonly grantType: GrantType

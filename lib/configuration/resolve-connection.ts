@@ -98,6 +98,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
 
   return {
     name,
+    elements: graph.readings.map(({ reference }) => keyOf(reference)),
     ...(api && { api }),
     grantType,
     ...authentication,

@@ -166,19 +166,21 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
   ): CoolDownPass<Kind> {
     const isSuspect = ({ suspectedUntil = -Infinity }: CoolDownState) => now() < suspectedUntil
     const concerned = new Set(probed)
+    const begun = new Set<Kind>()
     for (const [kind, { state }] of found) if (state.coolDown || state.suspectedUntil) concerned.add(kind)
 
     return {
       isSuspected: [...found.values()].some(({ state }) => isSuspect(state)),
       async begin(kind, failure, duration) {
         const { coolDown } = await amend(names[kind], (state) => withFailure(state, failure, duration, now()))
-        concerned.delete(kind)
+        begun.add(kind)
         return coolDown ? secondsUntil(coolDown.until, now()) : 0
       },
-      async end(kinds = [...concerned]) {
+      async end(kinds = [...concerned, ...begun]) {
         const ended: Kind[] = []
         for (const kind of kinds) {
-          if (!concerned.delete(kind)) continue
+          const isKnown = [concerned.delete(kind), begun.delete(kind)].includes(true)
+          if (!isKnown) continue
           await amend(names[kind], (state) => {
             if (state.coolDown) ended.push(kind)
             return withoutCoolDown(state)
@@ -187,7 +189,8 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
         return [...new Set(ended)]
       },
       async release() {
-        for (const kind of probed) if (concerned.has(kind)) await amend(names[kind], (state) => withoutProbe(state))
+        for (const kind of probed)
+          if (concerned.has(kind) && !begun.has(kind)) await amend(names[kind], (state) => withoutProbe(state))
       },
       async suspect(kind) {
         concerned.add(kind)

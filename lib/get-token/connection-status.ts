@@ -3,7 +3,7 @@ import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import type { Finding } from '../configuration/finding.ts'
 import { type ConnectionFilter, type ListedConnection, listConnections } from '../configuration/inspect-elements.ts'
-import type { ClockOffsets } from '../token-endpoint/assertion.ts'
+import type { ClockOffsets } from '../token-endpoint/clock-offset.ts'
 import { causeOf } from './token-error.ts'
 
 /** How a connection's last token requests went, as far as this process knows. Milliseconds since the epoch. */

@@ -28,7 +28,7 @@ import { RefusedError, writeFailure } from '../token-endpoint/token-endpoint-err
 import type { OutcomeLog } from './connection-status.ts'
 import type { CoolDownPolicy } from './cool-down-policy.ts'
 import { retryDelay } from './retry-policy.ts'
-import { isClientRefused, type SecondAttemptPolicy } from './second-attempt.ts'
+import { type HelpfulAttempt, mayHelp, type SecondAttemptPolicy } from './second-attempt.ts'
 import type { StoredToken, TokenCache } from './token-cache.ts'
 import { CoolingDownError, isTokenError } from './token-error.ts'
 
@@ -198,7 +198,11 @@ export function createFromServer(dependencies: FromServerDependencies) {
         const { reported, suspect } = await coolDownPolicy.noteFailure(error, named, clearance, delay !== undefined)
         if (delay === undefined) {
           if (!suspect || !(await clearance.pass.claimControl(suspect))) throw reported
-          throw (await isOwnTokenIssued(context)) ? blameCaller(reported) : reported
+          const control = await requestControl(context)
+          const token = control.helpful && (await repeatHelped(context, control.helpful))
+          if (!token) throw control.isIssued ? blameCaller(reported) : reported
+          await coolDownPolicy.noteSuccess(clearance, named)
+          return token
         }
         log({ event: 'token_request_repeated', connection: connection.name, attempt, milliseconds: delay })
         await pause(delay)
@@ -212,6 +216,13 @@ export function createFromServer(dependencies: FromServerDependencies) {
    * The control request: what failed with a caller's addition is tried without. Its token is stored like any other, and its failure
    * makes wait what it speaks about. It is made only where the connection's own request has brought a token before.
    */
+  async function requestControl(context: LeasedContext): Promise<ControlOutcome> {
+    secondAttempts.takeHelpful(context.connection)
+    const isIssued = await isOwnTokenIssued(context)
+    const helpful = secondAttempts.takeHelpful(context.connection)
+    return { isIssued, ...(isIssued && helpful && { helpful }) }
+  }
+
   async function isOwnTokenIssued({ connection, deadline, fingerprint }: LeasedContext): Promise<boolean> {
     if (!hasTimeFor(connection.authorizationServer, deadline - now())) return false
     const request = { caller: knownCallers.tokenwell, connection: connection.name, further: {} }
@@ -230,20 +241,34 @@ export function createFromServer(dependencies: FromServerDependencies) {
     }
   }
 
+  /** The reason was the client's, and is gone by now: what the caller added was not looked at. Undefined where that fails, too. */
+  async function repeatHelped(context: LeasedContext, helpful: HelpfulAttempt): Promise<Token | undefined> {
+    if (!hasTimeFor(context.connection.authorizationServer, context.deadline - now())) return undefined
+    try {
+      return await attemptOnce(context, keyOf(helpful))
+    } catch (error) {
+      if (error instanceof TokenwellError && !(error instanceof LeaseLostError)) return undefined
+      throw error
+    }
+  }
+
   /** Once more where a client was refused for a reason that is gone by then. */
   async function attemptTwice(context: LeasedContext): Promise<Token> {
+    const { connection, request } = context
     try {
       return await attemptOnce(context)
     } catch (error) {
-      if (!isClientRefused(error)) throw error
-      const second = await secondAttempts.choose(context.connection, error)
+      if (!mayHelp(error, isOwnRequest(request))) throw error
+      const second = await secondAttempts.choose(connection, error)
       if (second.kind === 'none') throw error
-      if (second.kind === 'repeat') return await attemptOnce(context)
       try {
-        return await attemptOnce(context, second.key)
+        const token = await attemptOnce(context, keyOf(second))
+        secondAttempts.noteHelpful(connection, second)
+        return token
       } catch (secondError) {
         // What the server says of the key that is meant to be used tells more.
-        throw isClientRefused(secondError) ? error : secondError
+        const isAlike = second.kind === 'by_previous_key' && mayHelp(secondError, isOwnRequest(request))
+        throw isAlike ? error : secondError
       }
     }
   }
@@ -267,6 +292,18 @@ export function createFromServer(dependencies: FromServerDependencies) {
   }
 
   return { obtain, requestToken }
+}
+
+/** What became of a control request. */
+interface ControlOutcome {
+  readonly isIssued: boolean
+  /** Without which it would have been refused, too. */
+  readonly helpful?: HelpfulAttempt
+}
+
+/** Undefined for the current one. */
+function keyOf(attempt: HelpfulAttempt): ClientKey | undefined {
+  return attempt.kind === 'by_previous_key' ? attempt.key : undefined
 }
 
 /** What the fleet is told: what the token endpoint did. Of our own faults each process has to see for itself. */

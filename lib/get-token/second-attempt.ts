@@ -3,8 +3,8 @@ import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import { SecretError } from '../secret/secret-store.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
-import type { ClockOffsets } from '../token-endpoint/assertion.ts'
 import type { ClientKey, ClientKeySource } from '../token-endpoint/client-authentication.ts'
+import type { ClockOffsets } from '../token-endpoint/clock-offset.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
 import { secretOfClient } from './cool-down-names.ts'
 
@@ -14,6 +14,9 @@ export type SecondAttempt =
   /** The reason is gone by now: the same once more. */
   | { readonly kind: 'repeat' }
   | { readonly kind: 'by_previous_key'; readonly key: ClientKey }
+
+/** One that was made and brought a token. */
+export type HelpfulAttempt = Exclude<SecondAttempt, { readonly kind: 'none' }>
 
 export interface SecondAttemptPolicyDependencies {
   readonly clientKeys: ClientKeySource
@@ -26,6 +29,9 @@ export interface SecondAttemptPolicyDependencies {
 export type SecondAttemptPolicy = ReturnType<typeof createSecondAttemptPolicy>
 
 export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, log }: SecondAttemptPolicyDependencies) {
+  /** By connection, until those who wait for it have seen it. */
+  const helpful = new Map<string, HelpfulAttempt>()
+
   function isClockOff({ authorizationServer: { id } }: Connection, { clockOffsetMilliseconds }: RefusedError): boolean {
     if (clockOffsetMilliseconds === undefined) return false
     clockOffsets.learn(id, clockOffsetMilliseconds)
@@ -52,11 +58,27 @@ export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, l
       log({ event: 'previous_key_tried', connection: connection.name })
       return { kind: 'by_previous_key', key }
     },
+
+    /** What brought a token after a refusal helps whoever was refused meanwhile. */
+    noteHelpful({ name }: Connection, attempt: HelpfulAttempt): void {
+      helpful.set(name, attempt)
+    },
+
+    /** What has helped since the last look. */
+    takeHelpful({ name }: Connection): HelpfulAttempt | undefined {
+      const attempt = helpful.get(name)
+      helpful.delete(name)
+      return attempt
+    },
   }
 }
 
-export function isClientRefused(error: unknown): error is RefusedError {
-  return error instanceof RefusedError && error.error === 'invalid_client'
+/**
+ * Whether a second attempt may help. What a caller added may be the reason as well: then the connection's own request is tried
+ * first, which has a second attempt of its own.
+ */
+export function mayHelp(error: unknown, isOwn: boolean): error is RefusedError {
+  return error instanceof RefusedError && error.mayBeOfCredentials && (isOwn || !error.mayBeOfRequest)
 }
 
 /** Undefined where a secret can't be had or used: the server's refusal says more than that. */

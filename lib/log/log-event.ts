@@ -38,6 +38,20 @@ interface Failed {
   readonly reason: string
 }
 
+/** What is told of a client assertion: members of its header, and claims that the elements and the moment set. */
+export interface ToldAssertion {
+  readonly alg: string
+  readonly kid?: string | undefined
+  readonly typ?: string | undefined
+  /** The thumbprint of the certificate in the header. */
+  readonly certificate?: string
+  readonly iss: unknown
+  readonly sub: unknown
+  readonly aud: unknown
+  readonly iat: unknown
+  readonly exp: unknown
+}
+
 /** Who waits while it cools down, for a person at a terminal. */
 const concerned = {
   way: (server: string) => `every connection that goes the same way to ${server}`,
@@ -87,6 +101,26 @@ export const logEvents = {
     metrics: ({ code }) => ({ [code === 'refused' ? 'TokenRequestsRefused' : 'TokenRequestsFailed']: 1 }),
     dimensions: ['connection', 'authorizationServer'],
     sentence: (event) => `${event.authorizationServer} brought no token: ${event.code} (${event.milliseconds} ms)`,
+  }),
+  /** Beside each refusal what was sent, so that a wrong key, audience, issuer and clock can be told apart. */
+  token_request_refused: row<
+    OfConnection & {
+      readonly authorizationServer: string
+      readonly tokenEndpoint: string
+      readonly status: number
+      /** The server's code, such as `invalid_client`. */
+      readonly error: string
+      /** With the server's words, unless a user's name and password were sent. */
+      readonly reason: string
+      /** Those that the connection is made of, such as `jwtBuilder/jwt`. */
+      readonly elements: readonly string[]
+      /** Absent where it was sent in the assertion alone. */
+      readonly clientId?: string
+      readonly assertion?: ToldAssertion
+    }
+  >({
+    level: 'warn',
+    sentence: ({ status, reason }) => `${reason} (status ${status})`,
   }),
   /** The audit of every token that a caller got. */
   token_issued: row<

@@ -2,12 +2,20 @@ import type { AssertionConfiguration } from '../configuration/connection.ts'
 import type { Secret } from '../secret/secret.ts'
 import type { Signer } from '../signing/signer.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
+import type { Validity } from './clock-offset.ts'
 
 /** A client assertion, good for one attempt. */
-export interface SignedAssertion {
+export interface SignedAssertion extends SentAssertion {
   /** A compact JWS that must never be sent twice. */
   readonly assertion: Secret
+}
+
+/** What may be told of an assertion. */
+export interface SentAssertion {
   readonly validity: Validity
+  readonly header: JoseHeader
+  /** Of the elements, and the moment: no user is named there. */
+  readonly claims: Readonly<Record<string, unknown>>
 }
 
 export async function signAssertion(
@@ -15,18 +23,15 @@ export async function signAssertion(
   signer: Signer,
   moment: AssertionMoment,
 ): Promise<SignedAssertion> {
+  const header = createHeader(configuration, signer)
   const claims = createClaims(configuration, moment)
   const { iat, nbf, exp } = claims
   return {
-    assertion: await signer.sign(createHeader(configuration, signer), claims),
+    assertion: await signer.sign(header, claims),
     validity: { from: Math.max(Number(iat), Number(nbf ?? 0)) * 1000, until: Number(exp) * 1000 },
+    header,
+    claims,
   }
-}
-
-/** When a server accepts an assertion, by its own clock. Milliseconds since the epoch. */
-export interface Validity {
-  readonly from: number
-  readonly until: number
 }
 
 /** What differs between two assertions of one configuration. */
@@ -89,35 +94,4 @@ function thumbprint({ certificateThumbprint, key }: AssertionConfiguration, { ce
       `holds no certificate, and certificateThumbprint asks for the ${certificateThumbprint} of one: add it beside the key, or set certificateThumbprint to none.`,
     )
   return certificateThumbprint === 'x5t' ? certificate.sha1Thumbprint : certificate.sha256Thumbprint
-}
-
-/** A `Date` is cut to its second. */
-const dateResolutionMilliseconds = 1_000
-
-/**
- * How far the server's clock is ahead of the one that the assertion was made by, in milliseconds, where its answer shows
- * that it can't have accepted the assertion; undefined where the clocks are not to blame.
- * @param date the server's, of the answer that refused
- * @param now by our clock, when the answer came
- */
-export function measureClockOffset(validity: Validity, date: number | undefined, now: number): number | undefined {
-  if (date === undefined) return undefined
-  const isTooEarly = date + dateResolutionMilliseconds <= validity.from
-  const isTooLate = date >= validity.until
-  return isTooEarly || isTooLate ? date + dateResolutionMilliseconds / 2 - now : undefined
-}
-
-/** How far authorization servers' clocks are ahead of ours, in milliseconds, as learned from their refusals. */
-export type ClockOffsets = ReturnType<typeof createClockOffsets>
-
-export function createClockOffsets() {
-  const offsets = new Map<string, number>()
-  return {
-    of(authorizationServer: string): number {
-      return offsets.get(authorizationServer) ?? 0
-    },
-    learn(authorizationServer: string, milliseconds: number): void {
-      offsets.set(authorizationServer, milliseconds)
-    },
-  }
 }

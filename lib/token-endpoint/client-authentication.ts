@@ -4,7 +4,7 @@ import type { SecretStore } from '../secret/secret-store.ts'
 import { readPassword, type SecretUse } from '../signing/secret-use.ts'
 import type { Signer } from '../signing/signer.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
-import { type AssertionMoment, signAssertion, type Validity } from './assertion.ts'
+import { type AssertionMoment, type SentAssertion, signAssertion } from './assertion.ts'
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
@@ -14,8 +14,10 @@ export interface ClientCredentials {
   readonly headers: Readonly<Record<string, Secret>>
   /** What a server that quotes its request might repeat. */
   readonly secrets: readonly Secret[]
-  /** Of an assertion. */
-  readonly validity?: Validity
+  /** Whether the server was told the client's id by itself, beside an assertion. */
+  readonly sendsClientId: boolean
+  /** Present where the client authenticates by an assertion. */
+  readonly assertion?: SentAssertion
 }
 
 /** By the one method that the connection is configured for (RFC 6749 section 2.3). */
@@ -31,7 +33,7 @@ export async function authenticateClient(
 
 /** RFC 8705 section 2: the certificate is presented with the connection, and `client_id` says whose it is. */
 function authenticateByCertificate(clientId: string): ClientCredentials {
-  return { parameters: [['client_id', clientId]], headers: {}, secrets: [] }
+  return { parameters: [['client_id', clientId]], headers: {}, secrets: [], sendsClientId: true }
 }
 
 /** RFC 7523 section 2.2. `client_id` is optional there, and must be the assertion's subject. */
@@ -41,7 +43,7 @@ async function authenticateByAssertion(
   signer: Signer,
   moment: AssertionMoment,
 ): Promise<ClientCredentials> {
-  const { assertion: signed, validity } = await signAssertion(assertion, signer, moment)
+  const { assertion: signed, ...sent } = await signAssertion(assertion, signer, moment)
   return {
     parameters: [
       ['client_assertion_type', assertionType],
@@ -50,7 +52,8 @@ async function authenticateByAssertion(
     ],
     headers: {},
     secrets: [signed],
-    validity,
+    sendsClientId: sendClientId,
+    assertion: sent,
   }
 }
 
@@ -62,6 +65,7 @@ function authenticateByPassword(clientId: string, password: Secret): ClientCrede
     parameters: [],
     headers: { authorization: new Secret(`Basic ${encoded}`) },
     secrets: [password, new Secret(encoded)],
+    sendsClientId: true,
   }
 }
 

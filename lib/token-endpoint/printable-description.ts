@@ -1,30 +1,89 @@
 import type { Secret } from '../secret/secret.ts'
 
-const maximumLength = 200
-const leastPartLength = 8
-/** Longer runs are assertions, tokens and keys rather than words. */
-const tokenLike = /[A-Za-z0-9_\-.~+/=]{24,}/g
+const maximumLength = 1_000
+/** Whoever reads so much of a secret has learned something of it; shorter pieces are found in any text by chance. */
+const leastPieceLength = 8
+const leastAssertionPieceLength = 16
+const leastEncodedLength = 4
+const unprintable = /[\p{C}\p{Zl}\p{Zp}]+/gu
 
 /**
- * A server's words in a form that can be logged: bounded, on one line, without what looks like a token. Undefined where
- * they repeat anything that was sent to it, in whatever encoding: to cut a secret out would tell where it stood.
+ * A server's words in a form that can be logged: bounded and on one line. What is public stays readable: audiences, key ids, trace
+ * ids. Undefined where they repeat a secret, or a piece of one, in whatever encoding: to cut it out would tell where it stood.
  * @param sent what must not come back
  */
 export function printableDescription(text: string, sent: readonly Secret[]): string | undefined {
-  if (sent.some((secret) => repeats(text, secret.reveal()))) return undefined
+  const assertions = sent.filter(isCompactJws)
+  const secrets = sent.filter((secret) => !isCompactJws(secret))
+  const bounded = text.slice(0, 4 * maximumLength)
+  if (repeatsAny(bounded, secrets)) return undefined
+  const line = assertions.reduce(conceal, bounded).replace(unprintable, ' ').trim()
+  return line.length > maximumLength ? `${line.slice(0, maximumLength)}...` : line
+}
+
+/** Whether a text holds one of the secrets, or a piece of it: in other letters, escaped, or encoded. */
+export function repeatsAny(text: string, secrets: readonly Secret[]): boolean {
+  const readings = readingsOf(text)
+  return secrets.some((secret) => formsOf(secret.reveal()).some((form) => readings.some((each) => shares(each, form))))
+}
+
+function isCompactJws(secret: Secret): boolean {
+  return /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/.test(secret.reveal())
+}
+
+/** An assertion is good once and soon over, and each of its parts is long: it can be cut out. */
+function conceal(text: string, assertion: Secret): string {
+  const whole = assertion.reveal()
+  return text.replace(/[\w\-.]{16,}/g, (run) => (sharesPiece(whole, run, leastAssertionPieceLength) ? '[...]' : run))
+}
+
+/** A text as it may be meant: as it stands, and with its escapes undone, up to twice. */
+function readingsOf(text: string): readonly string[] {
+  const once = unescaped(text)
+  return [...new Set([text, once, unescaped(once)])].map(folded)
+}
+
+function unescaped(text: string): string {
   return text
-    .replace(/[^\x20-\x7e]+/g, ' ')
-    .replace(tokenLike, '[...]')
-    .slice(0, maximumLength)
+    .replace(/\\u([0-9a-f]{4})/gi, (_whole, code: string) => String.fromCharCode(Number.parseInt(code, 16)))
+    .replace(/\\(["\\/])/g, '$1')
+    .replace(/&#(?:x([0-9a-f]{1,6})|(\d{1,7}));/gi, (whole, hex: string | undefined, decimal: string | undefined) =>
+      characterOf(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16), whole),
+    )
+    .replace(/&(amp|lt|gt|quot|apos);/gi, (_whole, name: string) => namedCharacters[name.toLowerCase()] ?? '')
+    .replace(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString())
 }
 
-/** Whether a word is a piece of what was sent; shorter ones may be found there by chance, and tell nothing of it. */
-export function isPartOf(word: string, sent: readonly Secret[]): boolean {
-  return word.length >= leastPartLength && sent.some((secret) => secret.reveal().includes(word))
+const namedCharacters: Readonly<Record<string, string>> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+
+function characterOf(code: number, otherwise: string): string {
+  return code <= 0x10ffff ? String.fromCodePoint(code) : otherwise
 }
 
-function repeats(text: string, value: string): boolean {
-  if (value === '') return false
-  const formEncoded = new URLSearchParams([['', value]]).toString().slice(1)
-  return [value, encodeURIComponent(value), formEncoded].some((form) => text.includes(form))
+/** Base64 comes out in three ways, by where in the whole the secret begins. Its first and last letters hold bits of what is beside it. */
+function formsOf(secret: string): readonly string[] {
+  const bytes = Buffer.from(secret)
+  if (bytes.length < leastEncodedLength) return secret === '' ? [] : [folded(secret)]
+  const encoded = [0, 1, 2].map((before) => {
+    const base64 = Buffer.concat([Buffer.alloc(before), bytes]).toString('base64url')
+    return base64.slice(before === 0 ? 0 : before + 1, -1)
+  })
+  return [secret, bytes.toString('hex'), ...encoded].map(folded)
+}
+
+/** Forms of an encoding, blank, or letter that servers take for one another. */
+function folded(text: string): string {
+  return text.normalize('NFKC').toLowerCase().replaceAll('-', '+').replaceAll('_', '/').replaceAll('+', ' ')
+}
+
+function shares(text: string, form: string): boolean {
+  return form.length <= leastPieceLength ? text.includes(form) : sharesPiece(form, text, leastPieceLength)
+}
+
+/** Whether both hold the same piece of that length. */
+function sharesPiece(one: string, other: string, length: number): boolean {
+  const pieces = new Set<string>()
+  for (let at = 0; at + length <= one.length; at++) pieces.add(one.slice(at, at + length))
+  for (let at = 0; at + length <= other.length; at++) if (pieces.has(other.slice(at, at + length))) return true
+  return false
 }

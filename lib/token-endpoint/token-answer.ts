@@ -1,7 +1,7 @@
 import type { IssuedToken } from '../access-token/lifetime.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../base/decoding.ts'
 import { Secret } from '../secret/secret.ts'
-import { isPartOf, printableDescription } from './printable-description.ts'
+import { printableDescription, repeatsAny } from './printable-description.ts'
 import type { TokenEndpointAnswer } from './token-endpoint.ts'
 import { type Refusal, UnreachableError, UnreadableAnswerError } from './token-endpoint-error.ts'
 
@@ -25,16 +25,23 @@ const codesOfRfcs: readonly string[] = [
 ]
 const troubles: readonly string[] = ['server_error', 'temporarily_unavailable']
 
+/** What was sent to the server, and must not come back where anybody else can read it. */
+export interface SentSecrets {
+  /** Of the client, and a user's password: for nobody's eyes. */
+  readonly secrets: readonly Secret[]
+  /** Of a user: for the eyes of the caller who named them. */
+  readonly names: readonly Secret[]
+}
+
 /**
  * Reads an answer by its content: servers send errors with 200 and HTML as JSON.
- * @param sent what was sent and must not come back in a description
  * @param now milliseconds since the epoch
  * @throws {UnreachableError} on 429, 502, 503, 504 and an empty 200
  * @throws {UnreadableAnswerError} on what is neither a token nor a refusal
  */
 export function readTokenAnswer(
   answer: TokenEndpointAnswer,
-  sent: readonly Secret[],
+  sent: SentSecrets,
   now: number,
 ): { readonly token: TokenAnswer } | { readonly refusal: Refusal } {
   const { status, body } = answer
@@ -82,19 +89,19 @@ function readRefusal(
   error: string,
   members: JsonObject,
   { status, challenge }: TokenEndpointAnswer,
-  sent: readonly Secret[],
+  sent: SentSecrets,
 ): Refusal {
   // RFC 6749 section 5.2 names the characters; what has others is not to be printed.
   if (!/^[\x20-\x21\x23-\x5b\x5d-\x7e]{1,64}$/.test(error))
     throw new UnreadableAnswerError('The token endpoint answers with an error code that has forbidden characters.')
   // Codes stand in logs and events.
-  if (!codesOfRfcs.includes(error) && (printableDescription(error, sent) === undefined || isPartOf(error, sent)))
+  if (!codesOfRfcs.includes(error) && repeatsAny(error, [...sent.secrets, ...sent.names]))
     throw new UnreadableAnswerError('The token endpoint answers with an error code that repeats what was sent to it.')
   // What servers say of themselves rather than of the request.
   if (troubles.includes(error))
     throw new UnreachableError(`The token endpoint is in trouble (${error}).`, { blames: 'endpoint' })
   const { error_description: description } = members
-  const printable = typeof description === 'string' ? printableDescription(description, sent) : undefined
+  const printable = typeof description === 'string' ? printableDescription(description, sent.secrets) : undefined
   // RFC 6749 section 5.2: a 401 with a challenge is an answer to the client's credentials.
   const isOfCredentials = error === 'invalid_client' || (status === unauthorized && challenge !== undefined)
   return { error, isOfCredentials, ...(printable !== undefined && { description: printable }) }

@@ -1,18 +1,19 @@
 import { lifetimeOf } from '../access-token/lifetime.ts'
 import type { Token, TokenRequest } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
-import type { Log } from '../log/log-event.ts'
+import type { Log, ToldAssertion } from '../log/log-event.ts'
 import { Secret } from '../secret/secret.ts'
-import { type ClockOffsets, measureClockOffset } from './assertion.ts'
+import type { SentAssertion } from './assertion.ts'
 import {
   authenticateClient,
   type ClientCredentials,
   type ClientKey,
   type ClientKeySource,
 } from './client-authentication.ts'
-import { readHttpDate, readTokenAnswer, type TokenAnswer } from './token-answer.ts'
+import { adviceOn, type ClockOffsets, type ClockReading, compareClocks } from './clock-offset.ts'
+import { readHttpDate, readTokenAnswer, type SentSecrets, type TokenAnswer } from './token-answer.ts'
 import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
-import { type Fault, RefusedError, TimedOutError, TokenEndpointError } from './token-endpoint-error.ts'
+import { type Fault, type Refusal, RefusedError, TimedOutError, TokenEndpointError } from './token-endpoint-error.ts'
 import { createTokenRequestForm, type GrantParameters } from './token-request-form.ts'
 
 /** By which a time-out may be late on a busy machine. */
@@ -65,12 +66,33 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
         wasSent: error.mayBeOfRequest,
       })
     })
-    const read = readTokenAnswer(answer, [...credentials.secrets, ...userSecrets(parameters)], now())
+    const read = readTokenAnswer(answer, sentSecrets(credentials, parameters), now())
     if ('token' in read) return read.token
 
     const { refusal } = read
-    const offset = refusal.error === 'invalid_client' ? clockOffsetOf(credentials, answer, now()) : undefined
-    throw RefusedError.of(refusal, server.id, faultOf(refusal.error, connection, request), offset)
+    const clock = clockReadingOf(credentials, answer, refusal, now())
+    const refused = RefusedError.of(refusal, server.id, faultOf(refusal.error, connection, request), {
+      isOfUser: parameters.username !== undefined,
+      advice: clock && adviceOn(clock),
+      ...(clock?.kind === 'off' && { clockOffsetMilliseconds: clock.offsetMilliseconds }),
+    })
+    logRefusal(connection, credentials, refused, answer.status)
+    throw refused
+  }
+
+  /** What an operator needs to find out why: what the server said, and what was sent to it. */
+  function logRefusal(
+    { name: connection, elements, authorizationServer, clientId }: Connection,
+    { sendsClientId, assertion }: ClientCredentials,
+    { error, message: reason }: RefusedError,
+    status: number,
+  ): void {
+    log({
+      event: 'token_request_refused',
+      ...{ connection, authorizationServer: authorizationServer.id, tokenEndpoint: authorizationServer.tokenEndpoint },
+      ...{ status, error, reason, elements, ...(sendsClientId && { clientId }) },
+      ...(assertion && { assertion: toldOf(assertion) }),
+    })
   }
 
   return {
@@ -119,17 +141,29 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   }
 }
 
-/** A user's name is for no log either. */
-function userSecrets({ username, password }: GrantParameters): Secret[] {
-  return [...(username === undefined ? [] : [new Secret(username)]), ...(password ? [password] : [])]
+/** Other claims that the elements set may hold anything. */
+function toldOf({ header, claims }: SentAssertion): ToldAssertion {
+  const { alg, kid, typ } = header
+  const { iss, sub, aud, iat, exp } = claims
+  const certificate = header['x5t#S256'] ?? header.x5t
+  return { alg, kid, typ, ...(certificate !== undefined && { certificate }), iss, sub, aud, iat, exp }
 }
 
-function clockOffsetOf(
-  { validity }: ClientCredentials,
+/** A user's name may come back without what follows its `@`. */
+function sentSecrets({ secrets }: ClientCredentials, { username = '', password }: GrantParameters): SentSecrets {
+  const [localPart = ''] = username.split('@')
+  const names = [...new Set([username, localPart])].filter((name) => name !== '')
+  return { secrets: password ? [...secrets, password] : secrets, names: names.map((name) => new Secret(name)) }
+}
+
+function clockReadingOf(
+  { assertion }: ClientCredentials,
   { date }: TokenEndpointAnswer,
+  { error, description }: Refusal,
   now: number,
-): number | undefined {
-  return validity && measureClockOffset(validity, readHttpDate(date), now)
+): ClockReading | undefined {
+  if (!assertion) return undefined
+  return compareClocks(assertion.validity, readHttpDate(date), now, `${error} ${description ?? ''}`)
 }
 
 /** RFC 6749 section 5.1: a server that grants what was asked for need not say so. */

@@ -96,7 +96,7 @@ export class UnreadableAnswerError extends TokenEndpointError {
 export interface Refusal {
   /** The server's own code, or `http_401` and `http_403` for an answer without one. */
   readonly error: string
-  /** The server's text, made fit to print. */
+  /** The server's text, made fit to print. It may repeat a user's name, where one was sent. */
   readonly description?: string
   /** Whether the server refuses the client's credentials: `invalid_client`, or a 401 that asks for others. */
   readonly isOfCredentials: boolean
@@ -113,22 +113,28 @@ export class RefusedError extends TokenEndpointError {
   readonly fault: Fault
   readonly blames: 'client' | 'connection' | 'token'
   override readonly mayBeOfRequest: boolean
-
-  /** How far the server's clock is ahead of ours, where that may be the reason. */
+  /** How far the server's clock is ahead of ours, where that may be the reason and can be made up for. */
   readonly clockOffsetMilliseconds?: number
+  /** With the server's words where nobody but the caller may read them: they may repeat a user's name. */
+  private readonly callersMessage?: string
 
-  constructor(
-    message: string,
-    error: string,
-    fault: Fault,
-    { isOfCredentials, clockOffsetMilliseconds }: RefusalDetails = {},
-  ) {
+  constructor(message: string, error: string, fault: Fault, details: RefusalDetails = {}) {
     super(message)
+    const { isOfCredentials, clockOffsetMilliseconds, callersMessage } = details
     this.error = error
     this.fault = fault
     this.blames = blamedBy(error, isOfCredentials)
     this.mayBeOfRequest = error !== 'invalid_client'
     if (clockOffsetMilliseconds !== undefined) this.clockOffsetMilliseconds = clockOffsetMilliseconds
+    if (callersMessage !== undefined) this.callersMessage = callersMessage
+  }
+
+  /**
+   * Whether the client's key, password or clock may not be what the server knows. Servers have many codes for that, of which
+   * `invalid_client` is but one.
+   */
+  get mayBeOfCredentials(): boolean {
+    return this.fault !== 'caller' && !codesOfRequests.includes(this.error)
   }
 
   /** The same where it has turned out that the reason is what the caller added. */
@@ -137,27 +143,42 @@ export class RefusedError extends TokenEndpointError {
   }
 
   override get publicMessage(): string {
-    if (this.fault === 'caller') return this.message
+    if (this.fault === 'caller') return this.callersMessage ?? this.message
     const refused = this.fault === 'elements' ? 'what is configured for this connection' : "this connection's client"
     return `The authorization server refuses ${refused} (${this.error}). ${operatorFindsReason}`
   }
 
-  static of(
-    { error, description, isOfCredentials }: Refusal,
-    server: string,
-    fault: Fault,
-    clockOffsetMilliseconds?: number,
-  ) {
-    const message = `The authorization server ${server} refuses: ${error}${description ? ` (${description})` : ''}.`
-    const offset = clockOffsetMilliseconds !== undefined && { clockOffsetMilliseconds }
-    return new RefusedError(message, error, fault, { isOfCredentials, ...offset })
+  static of({ error, description, isOfCredentials }: Refusal, server: string, fault: Fault, more: RefusalContext = {}) {
+    const { advice, isOfUser = false, clockOffsetMilliseconds } = more
+    const sentence = (words: string | undefined) =>
+      [
+        `The authorization server ${server} refuses: ${error}${words ? ` (${words.replace(/\.$/, '')})` : ''}.`,
+        ...(advice === undefined ? [] : [advice]),
+      ].join(' ')
+    return new RefusedError(sentence(isOfUser ? undefined : description), error, fault, {
+      isOfCredentials,
+      ...(isOfUser && { callersMessage: sentence(description) }),
+      ...(clockOffsetMilliseconds !== undefined && { clockOffsetMilliseconds }),
+    })
   }
 }
 
 interface RefusalDetails {
   readonly isOfCredentials?: boolean
   readonly clockOffsetMilliseconds?: number
+  readonly callersMessage?: string
 }
+
+interface RefusalContext {
+  readonly clockOffsetMilliseconds?: number
+  /** What the operator can do about it. */
+  readonly advice?: string | undefined
+  /** Whether a user's name and password were sent. */
+  readonly isOfUser?: boolean
+}
+
+/** They speak of what was asked for: a client that isn't known gets another one. */
+const codesOfRequests: readonly string[] = ['invalid_scope', 'invalid_target', 'unsupported_grant_type']
 
 /** What an element sets as scope or resource is no fault of the client: other tokens may be had. */
 function blamedBy(error: string, isOfCredentials = error === 'invalid_client'): RefusedError['blames'] {

@@ -144,7 +144,8 @@ test('it logs events of the catalogue, each with the request id, and no token, a
   const events = assertCatalogued(lines, [issued, refused, direct])
   assert.deepEqual(events, [
     ...['connection_resolved', 'client_authenticated', 'token_obtained', 'token_issued'],
-    ...['client_authenticated', 'token_request_failed', 'cool_down_begun', 'request_failed'],
+    ...['client_authenticated', 'token_request_refused', 'token_request_failed', 'cool_down_begun'],
+    'request_failed',
     'request_failed',
   ])
   // What was planted is looked for in all of it when this file's tests are over.

@@ -22,6 +22,8 @@ import {
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import { createAuthority, type Oddity } from '../authority.ts'
 
+const nothingSent = { secrets: [], names: [] }
+
 /*
  * Real failures on real sockets: each ends in an error that says what it speaks about. Which cool-down that begins is the
  * table's, beside this file.
@@ -62,7 +64,7 @@ async function outcomeOf(changes: Partial<ResolvedAuthorizationServer>): Promise
       form,
       timeouts,
     })
-    return readTokenAnswer(answer, [], Date.now())
+    return readTokenAnswer(answer, nothingSent, Date.now())
   } catch (error) {
     return error
   }

@@ -20,6 +20,14 @@ test('a connection of nothing but what is required gets every default', async (t
   assert.equal(warnings.length, 1, 'only that iss is not the client id')
   assert.deepEqual(rest, {
     name: 'conn',
+    elements: [
+      'endpointConnection/conn',
+      'oAuthConfig/theConfig',
+      'authorizationServer/theServer',
+      'oAuthTokenConfig/theTokenConfig',
+      'jwtBuilder/theBuilder',
+      'keyStore/defaultKeyStore',
+    ],
     grantType: 'client_credentials',
     clientId: 'theClient',
     clientAuthentication: {
@@ -134,6 +142,16 @@ test('what the elements say replaces every default', async (t) => {
   })
   assert.deepEqual(rest, {
     name: 'conn',
+    elements: [
+      'endpointConnection/conn',
+      'oAuthConfig/theConfig',
+      'authorizationServer/theServer',
+      'ssl/defaultSSLConfig',
+      'keyStore/theTrust',
+      'oAuthTokenConfig/theTokenConfig',
+      'jwtBuilder/theBuilder',
+      'keyStore/theKeys',
+    ],
     api: {
       origin: 'https://api.example.com:8443',
       basePath: '/orders',

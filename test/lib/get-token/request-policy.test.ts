@@ -284,7 +284,7 @@ test('a user whose passwords are refused now and then does not cool down', async
   assert.equal(tokens.requests.length, 4)
 })
 
-for (const ahead of [10 * 60_000, -10 * 60_000, -5_000])
+for (const ahead of [4 * 60_000, -4 * 60_000, -5_000])
   test(`after invalid_client with a Date that shows our clock off by ${ahead} ms there is one more attempt, by the server clock`, async () => {
     const tokens = createTokensInVirtualTime(({ claims, at }) => {
       const serverTime = Math.floor((at + ahead) / 1000)
@@ -316,16 +316,8 @@ test('a clock that is right, or a Date that is missing or none, gives no second 
 
 test('a server that refuses by every clock is asked twice, not more', async () => {
   const tokens = createTokensInVirtualTime(({ at }) =>
-    virtualRefusal('invalid_client', { date: new Date(at + 3_600_000 * (1 + Math.random())).toUTCString() }),
+    virtualRefusal('invalid_client', { date: new Date(at + 240_000 * (1 + Math.random())).toUTCString() }),
   )
   await failure(tokens.time.until(tokens.get()))
   assert.equal(tokens.requests.length, 2)
-})
-
-test('another refusal than invalid_client gives no second attempt, whatever its Date', async () => {
-  const tokens = createTokensInVirtualTime(() =>
-    virtualRefusal('unauthorized_client', { date: new Date(0).toUTCString() }),
-  )
-  await failure(tokens.time.until(tokens.get()))
-  assert.equal(tokens.requests.length, 1)
 })

@@ -71,5 +71,6 @@ test('a client that is known by its certificate says in the body which one it is
     parameters: [['client_id', 'the client:1']],
     headers: {},
     secrets: [],
+    sendsClientId: true,
   })
 })

@@ -3,18 +3,64 @@ import { test } from 'node:test'
 import type { AssertionConfiguration } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { Signer } from '../../../lib/signing/signer.ts'
-import { createClockOffsets, measureClockOffset, signAssertion } from '../../../lib/token-endpoint/assertion.ts'
+import { signAssertion } from '../../../lib/token-endpoint/assertion.ts'
+import { adviceOn, compareClocks, createClockOffsets } from '../../../lib/token-endpoint/clock-offset.ts'
 import { plainAssertion } from '../../support/elements/plain-connection.ts'
 
 const validity = { from: 1_000_000, until: 1_120_000 }
 const now = 1_000_300
 
+const offsetOf = (date: number | undefined, words?: string) => {
+  const reading = compareClocks(validity, date, now, words)
+  return reading?.kind === 'off' ? reading.offsetMilliseconds : reading
+}
+
 test('a clock is to blame where an assertion is not valid yet or no more by it, at its best to the second', () => {
-  assert.equal(measureClockOffset(validity, 999_000, now), -800, 'still too early at the end of that second')
-  assert.equal(measureClockOffset(validity, 999_001, now), undefined)
-  assert.equal(measureClockOffset(validity, 1_119_999, now), undefined)
-  assert.equal(measureClockOffset(validity, 1_120_000, now), 120_200)
-  assert.equal(measureClockOffset(validity, undefined, now), undefined)
+  assert.equal(offsetOf(999_000), -800, 'still too early at the end of that second')
+  assert.equal(offsetOf(999_001), undefined)
+  assert.equal(offsetOf(1_119_999), undefined)
+  assert.equal(offsetOf(1_120_000), 120_200)
+  assert.equal(offsetOf(undefined), undefined)
+})
+
+test('where the server speaks of time a clock that is 2 s away is to blame, too', () => {
+  assert.equal(offsetOf(now + 1_500, 'JWT is not yet valid'), 2_000)
+  assert.equal(offsetOf(now + 1_499, 'JWT is not yet valid'), undefined)
+  assert.equal(offsetOf(now - 2_500, 'iat is in the future'), -2_000)
+  assert.equal(offsetOf(now + 60_000, 'the key is unknown'), undefined)
+})
+
+test('the words of servers about time are known as such, and other words are not', () => {
+  const ofTime = [
+    'Token is not active',
+    'JWT has expired',
+    'exp claim is in the past',
+    'iat too old',
+    'Client assertion expiration is too far',
+    'AADSTS700024: Client assertion is not within its valid time range',
+    'clock skew',
+  ]
+  for (const words of ofTime)
+    assert.deepEqual(compareClocks(validity, undefined, now, words), { kind: 'unknown' }, words)
+  for (const words of ['expected audience', 'Client not found', 'sometimes', 'wrong signature', ''])
+    assert.equal(compareClocks(validity, undefined, now, words), undefined, words)
+})
+
+test('an offset of more than 5 minutes is not followed, but told', () => {
+  const far = compareClocks(validity, now + 300_000, now)
+  assert.deepEqual(far, { kind: 'too_far', offsetMilliseconds: 300_500 })
+  assert.deepEqual(compareClocks(validity, now + 299_500, now), { kind: 'off', offsetMilliseconds: 300_000 })
+  assert.equal(
+    far && adviceOn(far),
+    "The server's clock is 301 s ahead of ours, and more than 300 s are not followed: set the clock that is wrong.",
+  )
+  const behind = compareClocks(validity, now - 900_500, now)
+  assert.match((behind && adviceOn(behind)) ?? '', /^The server's clock is 900 s behind ours/)
+})
+
+test('without a Date the operator is told to compare the clocks, and an offset that is followed needs no advice', () => {
+  assert.match(adviceOn({ kind: 'unknown' }) ?? '', /sends no Date: compare its clock/)
+  assert.equal(adviceOn({ kind: 'off', offsetMilliseconds: 5_000 }), undefined)
 })
 
 const theSigner: Signer = {

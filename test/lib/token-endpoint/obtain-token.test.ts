@@ -83,3 +83,44 @@ test('a signing secret that was slow to read says nothing about the server: nobo
   assert.ok(!log.some(({ event }) => event === 'cool_down_begun'))
   assert.equal((await getToken(request, within(25_000))).source, 'server', 'the key is known now')
 })
+
+test('beside a refusal stands what was sent: of the assertion, the client and the elements, and what the server said', async (t) => {
+  const { getToken, server, within, log } = await startIssueTokenByTestClock(t, {
+    answer: () => ({
+      status: 401,
+      headers: { date: new Date(startedAt).toUTCString() },
+      body: { error: 'invalid_client', error_description: 'no such key. Trace 17.' },
+    }),
+  })
+  await assert.rejects(getToken(request, within(25_000)))
+  const refusals = log.filter(({ event }) => event === 'token_request_refused')
+  const [header, claims] = (server.requests[0]?.form.get('client_assertion') ?? '')
+    .split('.')
+    .slice(0, 2)
+    .map((part) => JSON.parse(Buffer.from(part, 'base64url').toString()))
+  assert.equal(typeof header.kid, 'string')
+  assert.deepEqual(refusals, [
+    {
+      event: 'token_request_refused',
+      connection: 'conn',
+      authorizationServer: 'theServer',
+      tokenEndpoint: `${server.issuer}/token`,
+      status: 401,
+      error: 'invalid_client',
+      reason: 'The authorization server theServer refuses: invalid_client (no such key. Trace 17).',
+      elements: [
+        'endpointConnection/conn',
+        'oAuthConfig/theConfig',
+        'authorizationServer/theServer',
+        'ssl/defaultSSLConfig',
+        'keyStore/theTrust',
+        'oAuthTokenConfig/theTokenConfig',
+        'jwtBuilder/theBuilder',
+      ],
+      assertion: {
+        ...{ alg: header.alg, kid: header.kid, typ: header.typ },
+        ...{ iss: claims.iss, sub: claims.sub, aud: claims.aud, iat: claims.iat, exp: claims.exp },
+      },
+    },
+  ])
+})

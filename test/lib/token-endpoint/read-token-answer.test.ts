@@ -8,12 +8,18 @@ import {
   UnreadableAnswerError,
 } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 
+const nothingSent = { secrets: [], names: [] }
+
 const now = Date.UTC(2026, 9, 21, 7, 28, 0)
 const fine = { access_token: 'the-token', token_type: 'Bearer', expires_in: 300 }
 
 function read(status: number, body: unknown, secrets: readonly Secret[] = [], retryAfter?: string) {
   const text = typeof body === 'string' ? body : JSON.stringify(body)
-  return readTokenAnswer({ status, body: text, ...(retryAfter !== undefined && { retryAfter }) }, secrets, now)
+  return readTokenAnswer(
+    { status, body: text, ...(retryAfter !== undefined && { retryAfter }) },
+    { secrets, names: [] },
+    now,
+  )
 }
 
 function readToken(members: object): TokenAnswer {
@@ -206,7 +212,7 @@ test('401 and 403 refuse, whatever page comes with them, and a 401 asks for othe
 
 test('a 401 with a challenge is about the credentials, whatever its code', () => {
   const refusal = (status: number, challenge?: string) =>
-    readTokenAnswer({ status, body: '{"error":"access_denied"}', ...(challenge && { challenge }) }, [], 0)
+    readTokenAnswer({ status, body: '{"error":"access_denied"}', ...(challenge && { challenge }) }, nothingSent, 0)
   assert.deepEqual(refusal(401, 'Basic'), { refusal: { error: 'access_denied', isOfCredentials: true } })
   assert.deepEqual(refusal(401), { refusal: { error: 'access_denied', isOfCredentials: false } })
   assert.deepEqual(refusal(400, 'Basic'), { refusal: { error: 'access_denied', isOfCredentials: false } })
@@ -216,7 +222,7 @@ test('the end of a rate limit is heeded as seconds or as a date, where Retry-Aft
   const wait = (rateLimitReset: string, retryAfter?: string) => {
     const answer = { status: 429, body: '', rateLimitReset, ...(retryAfter !== undefined && { retryAfter }) }
     try {
-      return assert.fail(JSON.stringify(readTokenAnswer(answer, [], 1_800_000_000_000)))
+      return assert.fail(JSON.stringify(readTokenAnswer(answer, nothingSent, 1_800_000_000_000)))
     } catch (error) {
       assert.ok(error instanceof UnreachableError, String(error))
       return error.retryAfterSeconds
@@ -233,7 +239,7 @@ test('the end of a rate limit is heeded as seconds or as a date, where Retry-Aft
 function unreachable(status: number, body: unknown, headers: { rateLimitReset?: string } = {}): UnreachableError {
   try {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
-    return assert.fail(JSON.stringify(readTokenAnswer({ status, body: text, ...headers }, [], now)))
+    return assert.fail(JSON.stringify(readTokenAnswer({ status, body: text, ...headers }, nothingSent, now)))
   } catch (error) {
     assert.ok(error instanceof UnreachableError, String(error))
     return error

@@ -5,7 +5,7 @@ import type { ClientCredentials } from '../../../lib/token-endpoint/client-authe
 import { createTokenRequestForm } from '../../../lib/token-endpoint/token-request-form.ts'
 
 const nothing = { scope: [], resource: [], further: {} }
-const byHeader: ClientCredentials = { parameters: [], headers: {}, secrets: [] }
+const byHeader: ClientCredentials = { parameters: [], headers: {}, secrets: [], sendsClientId: false }
 const byAssertion: ClientCredentials = {
   ...byHeader,
   parameters: [

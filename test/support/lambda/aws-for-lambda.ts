@@ -50,6 +50,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   client_authenticated: true,
   token_obtained: true,
   token_request_failed: true,
+  token_request_refused: true,
   token_issued: true,
   token_request_repeated: true,
   cool_down_begun: true,
