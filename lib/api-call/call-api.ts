@@ -7,10 +7,12 @@ import { ConfigurationError } from '../configuration/finding.ts'
 import type { TokenProvider } from '../get-token/get-token.ts'
 import { CoolingDownError } from '../get-token/token-error.ts'
 import type { Log } from '../log/log-event.ts'
+import type { SecretCache } from '../secret/secret-cache.ts'
+import { SecretError } from '../secret/secret-store.ts'
 import { TimedOutError } from '../token-endpoint/token-endpoint-error.ts'
 import type { ApiAnswer, ApiEndpoint, ApiRequest } from './api-endpoint.ts'
 import { forwardedHeaders } from './forwarded-headers.ts'
-import { isTokenRejected } from './rejected-token.ts'
+import { isTokenRejected, unauthorized } from './rejected-token.ts'
 import { returnedHeaders } from './returned-headers.ts'
 import { type CallDestination, createCallSender } from './send-call.ts'
 import { targetWithin } from './target-within.ts'
@@ -33,6 +35,7 @@ export interface ApiCall {
 interface ApiCallerDependencies {
   readonly connections: ConnectionCache
   readonly tokens: TokenProvider
+  readonly secrets: SecretCache
   readonly apiEndpoint: ApiEndpoint
   readonly now: () => number
   readonly pause: Pause
@@ -43,7 +46,8 @@ interface ApiCallerDependencies {
 type Replacement = { readonly kind: 'replaced'; readonly token: Token } | { readonly kind: 'kept' }
 
 /** The use case: calls a connection's API with the connection's token. */
-export function createApiCaller({ connections, tokens, apiEndpoint, now, pause, log }: ApiCallerDependencies) {
+export function createApiCaller(dependencies: ApiCallerDependencies) {
+  const { connections, tokens, secrets, apiEndpoint, now, pause, log } = dependencies
   const sender = createCallSender({ apiEndpoint, now, log })
   return { call }
 
@@ -71,13 +75,24 @@ export function createApiCaller({ connections, tokens, apiEndpoint, now, pause, 
   ): Promise<ApiAnswer> {
     const { connection, api, deadline } = destination
     const { token } = await tokens.get({ caller, connection, further: {} }, deadline)
-    const answer = await sender.send({ ...request, token: token.accessToken }, destination)
+    const answer = await sendByLatestCertificate({ ...request, token: token.accessToken }, destination)
     if (!isTokenRejected(answer, api.rejection) || isYoung(token, now())) return answer
 
     const replacement = await replace(caller, token, deadline)
     if (replacement.kind === 'kept') return answer
     log({ event: 'api_call_repeated', connection, reason: 'token_rejected' })
     return await sender.send({ ...request, token: replacement.token.accessToken }, destination)
+  }
+
+  /** A token may be bound to a client certificate that has taken the place of the one that this process knows (RFC 8705 section 3). */
+  async function sendByLatestCertificate(request: ApiRequest, destination: CallDestination): Promise<ApiAnswer> {
+    const { connection, api } = destination
+    const answer = await sender.send(request, destination)
+    const { clientCertificate } = api.tls
+    if (answer.status !== unauthorized || clientCertificate === undefined) return answer
+    if (!(await secrets.refresh(clientCertificate).catch(unlessSecretError))) return answer
+    log({ event: 'api_call_repeated', connection, reason: 'newer_certificate' })
+    return await sender.send(request, destination)
   }
 
   async function replace(caller: Caller, { id, connection }: Token, deadline: number): Promise<Replacement> {
@@ -89,6 +104,12 @@ export function createApiCaller({ connections, tokens, apiEndpoint, now, pause, 
       throw error
     }
   }
+}
+
+/** What the API has answered says more. */
+function unlessSecretError(error: unknown): boolean {
+  if (error instanceof SecretError) return false
+  throw error
 }
 
 function throwTimedOut(): never {

@@ -1,7 +1,7 @@
 import type { TokenRejection } from '../configuration/connection.ts'
 import type { ApiAnswer } from './api-endpoint.ts'
 
-const unauthorized = 401
+export const unauthorized = 401
 
 /** Whether the API rejects the token (RFC 6750 section 3.1), by the rule that the connection sets. */
 export function isTokenRejected({ status, headers }: ApiAnswer, rejection: TokenRejection): boolean {

@@ -116,9 +116,9 @@ export function createApplication(ports: Ports) {
 export type CallingApplication = ReturnType<typeof createCallingApplication>
 
 export function createCallingApplication(ports: Ports & { readonly apiEndpoint: ApiEndpoint }) {
-  const { connections, apiEndpoint, now, pause, log } = ports
+  const { connections, secrets, apiEndpoint, now, pause, log } = ports
   const tokens = createTokens(ports, createTiers(ports))
-  const apiCaller = createApiCaller({ connections, tokens, apiEndpoint, now, pause, log })
+  const apiCaller = createApiCaller({ connections, tokens, secrets, apiEndpoint, now, pause, log })
 
   return {
     async callApi(call: ApiCall, deadline: number): Promise<ApiAnswer> {

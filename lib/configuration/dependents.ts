@@ -3,10 +3,7 @@ import { defaultElementIds, type ElementReference, type Kind, keyOf, kinds, refe
 import { namedReferences } from './element-graph.ts'
 import { type ElementStore, readAllElements } from './element-store.ts'
 
-/**
- * Keys, TLS and proxies, which `fingerprintOf` leaves out. All default elements are of these kinds, so that it is enough to
- * follow the references that elements name.
- */
+/** They say how a far end is reached and which key signs. A client certificate alone, which `ssl` names, makes other tokens. */
 const kindsThatAlterNoToken: readonly Kind[] = ['keyStore', 'ssl', 'sslDefault', 'proxyConfig']
 
 /**
@@ -19,10 +16,70 @@ export async function dependentConnections(
   elements: ElementStore,
   changed: ElementReference,
 ): Promise<readonly string[]> {
-  if (kindsThatAlterNoToken.includes(changed.kind)) return []
+  if (!kindsThatAlterNoToken.includes(changed.kind)) return await connectionsOver(elements, [changed])
+  const ssl = await certificateUsers(elements, changed)
+  return ssl ? await connectionsPresenting(elements, ssl) : []
+}
 
+/**
+ * The names of the connections whose client presents the certificate in that secret at its token endpoint: tokens may be bound to
+ * it (RFC 8705 section 3).
+ * @throws {ElementStoreError}
+ */
+export async function connectionsByCertificate(elements: ElementStore, secretName: string): Promise<readonly string[]> {
+  const keyStores = new Set<string>()
+  for await (const { reference, attributes } of readAllElements(elements, 'keyStore'))
+    if (attributes.location === secretName) keyStores.add(reference.id)
+  return keyStores.size === 0 ? [] : await connectionsPresenting(elements, await sslOver(elements, keyStores))
+}
+
+/** The `ssl` elements that may present another certificate after a change of this element; undefined where none does. */
+async function certificateUsers(elements: ElementStore, { kind, id }: ElementReference): Promise<SslUse | undefined> {
+  switch (kind) {
+    case 'keyStore':
+      return await sslOver(elements, new Set([id]))
+    case 'ssl':
+      return { ids: new Set([id]), isDefault: (await defaultSslId(elements)) === id }
+    case 'sslDefault':
+      return { ids: new Set(), isDefault: id === defaultElementIds.sslDefault }
+    default:
+      return undefined
+  }
+}
+
+/** `ssl` elements, and whether one of them is that of everything that names none. */
+interface SslUse {
+  readonly ids: ReadonlySet<string>
+  readonly isDefault: boolean
+}
+
+async function sslOver(elements: ElementStore, keyStores: ReadonlySet<string>): Promise<SslUse> {
+  const ids = new Set<string>()
+  for await (const { reference, attributes } of readAllElements(elements, 'ssl'))
+    if (attributes.keyStoreRef !== undefined && keyStores.has(attributes.keyStoreRef)) ids.add(reference.id)
+  return { ids, isDefault: ids.size > 0 && ids.has(await defaultSslId(elements)) }
+}
+
+async function defaultSslId(elements: ElementStore): Promise<string> {
+  for await (const { reference, attributes } of readAllElements(elements, 'sslDefault'))
+    if (reference.id === defaultElementIds.sslDefault && attributes.sslRef !== undefined) return attributes.sslRef
+  return defaultElementIds.ssl
+}
+
+async function connectionsPresenting(elements: ElementStore, { ids, isDefault }: SslUse): Promise<readonly string[]> {
+  if (ids.size === 0 && !isDefault) return []
+  const servers: ElementReference[] = []
+  for await (const { reference, attributes } of readAllElements(elements, 'authorizationServer'))
+    if (attributes.sslCertsRef === undefined ? isDefault : ids.has(attributes.sslCertsRef)) servers.push(reference)
+  return await connectionsOver(elements, servers)
+}
+
+async function connectionsOver(
+  elements: ElementStore,
+  changed: readonly ElementReference[],
+): Promise<readonly string[]> {
   const names = new Set<string>()
-  for (let level: readonly ElementReference[] = [changed]; level.length > 0; ) {
+  for (let level = changed; level.length > 0; ) {
     for (const { kind, id } of level) if (kind === 'endpointConnection') names.add(id)
     level = await referringTo(elements, level)
   }

@@ -28,7 +28,10 @@ export function createFingerprints({
   return {
     formsOf(connection: Connection) {
       const plain = hashOf(connection)
-      const mac = sealing.fingerprint(JSON.stringify([connection.name, plain]))
+      const { clientCertificate } = connection.authorizationServer.tls
+      // Tokens may be bound to it. 0.1 did not take it into account.
+      const bound = clientCertificate === undefined ? [] : [clientCertificate]
+      const mac = sealing.fingerprint(JSON.stringify([connection.name, plain, ...bound]))
       // Before the keys have been read there is nothing that could be written or compared.
       if (mac === undefined) return [plain]
       const keyed = `${form}:${mac}`

@@ -353,8 +353,10 @@ export const logEvents = {
     sentence: (event) => `${event.connection}: the API gave no answer: ${event.code} (${event.milliseconds} ms)`,
     isShownWhileServing: true,
   }),
-  /** Once more: with another token, or over another connection. */
-  api_call_repeated: row<OfConnection & { readonly reason: 'token_rejected' | 'dead_connection' }>({
+  /** Once more: with another token, over another connection, or by another client certificate. */
+  api_call_repeated: row<
+    OfConnection & { readonly reason: 'token_rejected' | 'dead_connection' | 'newer_certificate' }
+  >({
     level: 'info',
     metrics: ({ reason }) => (reason === 'token_rejected' ? { ApiTokensRejected: 1 } : undefined),
     dimensions: ['connection'],

@@ -1,5 +1,10 @@
 import { allEnded } from '../base/all-ended.ts'
-import { buildersOfElement, buildersOfSecret, dependentConnections } from '../configuration/dependents.ts'
+import {
+  buildersOfElement,
+  buildersOfSecret,
+  connectionsByCertificate,
+  dependentConnections,
+} from '../configuration/dependents.ts'
 import type { Deployment } from '../configuration/deployment.ts'
 import type { ElementStore } from '../configuration/element-store.ts'
 import { type EventBus, raiseInTurn } from '../events/event-bus.ts'
@@ -91,6 +96,8 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
         return []
       case 'SecretChanged':
         await secretsVersion.change(deadline)
+        // Their tokens may be bound to the certificate that was (RFC 8705 section 3).
+        await raiseForEach('ClearTokenCache', await connectionsByCertificate(elements, event.name))
         return []
       case 'ClearTokenCache':
         if (event.connection !== undefined) return await refresher.clear(event.connection, deadline)

@@ -57,8 +57,9 @@ async function startMutual(
   t: TestContext,
   client: string | Buffer = pemBundle(theClient),
   secrets: GivenSecrets = {},
+  script = demandBoundToken,
 ): Promise<MutualCalls> {
-  const api = await startScriptedApi(t, demandBoundToken, { requestCert: true, rejectUnauthorized: false })
+  const api = await startScriptedApi(t, script, { requestCert: true, rejectUnauthorized: false })
   const apiSsl = secrets['api-client'] === undefined ? 'mutual' : 'other'
   const calls = await startCallApiWithOidcProvider(
     t,
@@ -161,6 +162,20 @@ test('refused by a certificate that was replaced meanwhile, the client asks once
   assert.deepEqual(body, { bound: thumbprintOf(theClient) })
   assert.equal(calls.tokenRequests(), 2)
   assert.ok(calls.events.some(({ event }) => event === 'newer_secret_found'))
+})
+
+test('refused by an API after the certificate was replaced, the call is made once more and shows the new one', async (t) => {
+  let accepted = theClient
+  const calls = await startMutual(t, pemBundle(theClient), {}, ({ peerCertificate }) =>
+    peerCertificate && thumbprint(peerCertificate.raw) === thumbprintOf(accepted) ? { body: {} } : { status: 401 },
+  )
+  assert.equal((await calls.call()).status, 200, calls.reasons().join('\n'))
+  accepted = anotherClient
+  await writeSecret(calls.workspace, 'client', pemBundle(anotherClient))
+  assert.equal((await calls.call()).status, 200, calls.reasons().join('\n'))
+  assert.equal(calls.api.requests.length, 3)
+  assert.equal(calls.tokenRequests(), 1)
+  assert.ok(calls.events.some((each) => each.event === 'api_call_repeated' && each.reason === 'newer_certificate'))
 })
 
 test('issue-token hands such a token out with its binding', async (t) => {

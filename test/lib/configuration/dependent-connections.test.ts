@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { dependentConnections } from '../../../lib/configuration/dependents.ts'
-import { defaultElementIds, type ElementReference, type Kind, kinds } from '../../../lib/configuration/element.ts'
+import { connectionsByCertificate, dependentConnections } from '../../../lib/configuration/dependents.ts'
+import { type ElementReference, type Kind, kinds } from '../../../lib/configuration/element.ts'
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { elementStoreOf } from '../../support/elements/element-store.ts'
@@ -114,9 +114,9 @@ const readFor: Readonly<Record<Kind, readonly Kind[]>> = {
   authorizationServer: ['oAuthConfig', 'endpointConnection'],
   oAuthConfig: ['endpointConnection'],
   endpointConnection: [],
-  keyStore: [],
-  ssl: [],
-  sslDefault: [],
+  keyStore: ['ssl'],
+  ssl: ['sslDefault', 'authorizationServer', 'oAuthConfig', 'endpointConnection'],
+  sslDefault: ['authorizationServer', 'oAuthConfig', 'endpointConnection'],
   proxyConfig: [],
 }
 for (const kind of kinds)
@@ -130,9 +130,57 @@ for (const kind of kinds)
     )
   })
 
-test('nothing depends on keys, TLS and proxies, not even what names none of its own', async (t) => {
-  for (const [kind, id] of Object.entries(defaultElementIds))
-    assert.deepEqual((await dependOn(t, { kind: kind as keyof typeof defaultElementIds, id })).names, [], kind)
+/** The default `ssl` and one that is named each present a certificate; `own` goes by the named one. */
+const withCertificates: RawElements = {
+  ...theElements,
+  authorizationServer: {
+    theServer: { tokenEndpoint: 'https://as.example.com/token' },
+    otherServer: { tokenEndpoint: 'https://other.example.com/token', sslCertsRef: 'named' },
+    basicServer: { tokenEndpoint: 'https://basic.example.com/token', sslCertsRef: 'plain' },
+  },
+  keyStore: {
+    defaultKeyStore: { location: 'tokenwell/local/k' },
+    byDefault: { location: 'tokenwell/local/default-certificate' },
+    byName: { location: 'tokenwell/local/named-certificate' },
+    trust: { location: 'tokenwell/local/trust' },
+  },
+  ssl: {
+    usual: { keyStoreRef: 'byDefault' },
+    named: { keyStoreRef: 'byName', trustStoreRef: 'trust' },
+    plain: { trustStoreRef: 'trust' },
+  },
+  sslDefault: { default: { sslRef: 'usual' } },
+}
+
+for (const [kind, id, names] of [
+  ['keyStore', 'byDefault', ['one', 'two']],
+  ['keyStore', 'byName', ['three']],
+  ['keyStore', 'trust', []],
+  ['ssl', 'usual', ['one', 'two']],
+  ['ssl', 'named', ['three']],
+  ['sslDefault', 'default', ['one', 'two']],
+  ['sslDefault', 'other', []],
+  ['proxyConfig', 'theProxy', []],
+] as const)
+  test(`after a change of ${kind}/${id} another certificate may be presented for: ${names.join(', ') || 'none'}`, async (t) => {
+    assert.deepEqual((await dependOn(t, { kind, id }, withCertificates)).names, names)
+  })
+
+test('the connections of a certificate are found by its secret, named or by default', async (t) => {
+  const store = await elementStoreOf(t, withCertificates)
+  const namesBy = async (secret: string) =>
+    [...(await connectionsByCertificate(store, `tokenwell/local/${secret}`))].sort()
+  assert.deepEqual(await namesBy('named-certificate'), ['three'])
+  assert.deepEqual(await namesBy('default-certificate'), ['one', 'two'])
+  for (const secret of ['trust', 'k', 'p']) assert.deepEqual(await namesBy(secret), [], secret)
+})
+
+test('without a default that is named, defaultSSLConfig is the one of servers that name none', async (t) => {
+  const { sslDefault: _none, ...rest } = withCertificates
+  const ssl = { defaultSSLConfig: { keyStoreRef: 'byDefault' } }
+  const store = await elementStoreOf(t, { ...rest, ssl })
+  const names = await connectionsByCertificate(store, 'tokenwell/local/default-certificate')
+  assert.deepEqual([...names].sort(), ['one', 'two'])
 })
 
 test('an element to which nothing refers costs the kinds right above it alone', async (t) => {

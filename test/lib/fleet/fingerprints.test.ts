@@ -34,6 +34,20 @@ test('elements are named by a MAC: without the key nobody tells a right guess fr
   assert.notEqual(formsBy(one).formsOf({ ...plainConnection, clientId: 'other' })[0], fingerprint)
 })
 
+test('another client certificate at the token endpoint is another fingerprint, and a trust store is none', () => {
+  const { authorizationServer } = plainConnection
+  const fingerprintBy = (tls: object) => {
+    const connection = {
+      ...plainConnection,
+      authorizationServer: { ...authorizationServer, tls: { ...authorizationServer.tls, ...tls } },
+    }
+    return formsBy(new Uint8Array(32)).formsOf(connection)[0]
+  }
+  const certificates = [{}, { clientCertificate: 'tokenwell/test/one' }, { clientCertificate: 'tokenwell/test/other' }]
+  assert.equal(new Set(certificates.map(fingerprintBy)).size, 3)
+  assert.equal(fingerprintBy({ trustStore: 'tokenwell/test/one' }), fingerprintBy({}))
+})
+
 test('the form of 0.1 is compared, and written while a deployment of it is upgraded', () => {
   const key = randomBytes(32)
   const [now, ...others] = formsBy(key).formsOf(plainConnection)

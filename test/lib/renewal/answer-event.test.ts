@@ -322,7 +322,9 @@ test('a change of an element is told to the connections that depend on it, and t
     ['oAuthConfig', 'other', ['third']],
     ['endpointConnection', 'second', ['second']],
     ['endpointConnection', 'deleted', ['deleted']],
-    ['ssl', 'defaultSSLConfig', []],
+    // It may have presented another certificate before.
+    ['ssl', 'defaultSSLConfig', ['conn', 'second', 'third']],
+    ['keyStore', 'theTrust', []],
     ['jwtBuilder', 'unknown', []],
   ] as const) {
     const fleet = await theMany([])
@@ -398,6 +400,33 @@ test('that news can not be told fails nothing', async () => {
     told.map((event) => 'type' in event && event.type),
     ['TokenRefreshed'],
   )
+})
+
+test('after a client certificate was replaced the connections that present it get new tokens, and no others', async () => {
+  const fleet = createFleetWithEventBus(() => virtualToken())
+  fleet.change(
+    {},
+    {
+      ...manyConnections,
+      ssl: { ...manyConnections['ssl'], mutual: { keyStoreRef: 'theCertificate' } },
+      keyStore: { ...manyConnections['keyStore'], theCertificate: { location: 'tokenwell/local/the-certificate' } },
+      authorizationServer: {
+        ...manyConnections['authorizationServer'],
+        presenting: { ...manyConnections['authorizationServer']?.['theServer'], sslCertsRef: 'mutual' },
+      },
+      oAuthConfig: {
+        ...manyConnections['oAuthConfig'],
+        other: { ...manyConnections['oAuthConfig']?.['other'], authServerRef: 'presenting' },
+      },
+    },
+  )
+  for (const connection of ['conn', 'third']) await fleet.time.until(fleet.caller.get({ connection }))
+  fulfilled(await fleet.answer({ type: 'SecretChanged', name: 'tokenwell/local/the-certificate' }))
+  assert.deepEqual(fleet.bus.of('ClearTokenCache'), [{ type: 'ClearTokenCache', connection: 'third' }])
+  await fleet.deliver()
+  assert.equal(fleet.requests().length, 3)
+  fulfilled(await fleet.answer({ type: 'SecretChanged', name: 'tokenwell/local/another' }))
+  assert.equal(fleet.bus.of('ClearTokenCache').length, 1)
 })
 
 test('what is nobody’s business is answered by nothing', async () => {
