@@ -266,8 +266,9 @@ export function createFromServer(dependencies: FromServerDependencies) {
         secondAttempts.noteHelpful(connection, second)
         return token
       } catch (secondError) {
-        // What the server says of the key that is meant to be used tells more.
-        const isAlike = second.kind === 'by_previous_key' && mayHelp(secondError, isOwnRequest(request))
+        secondAttempts.noteUseless(connection, second)
+        // What the server says of the key, and the time, that are meant to be used tells more.
+        const isAlike = second.kind !== 'repeat' && mayHelp(secondError, isOwnRequest(request))
         throw isAlike ? error : secondError
       }
     }

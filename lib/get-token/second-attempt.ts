@@ -4,7 +4,7 @@ import type { SecretCache } from '../secret/secret-cache.ts'
 import { SecretError } from '../secret/secret-store.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
 import type { ClientKey, ClientKeySource } from '../token-endpoint/client-authentication.ts'
-import type { ClockOffsets } from '../token-endpoint/clock-offset.ts'
+import { type ClockOffsets, longestOffsetMilliseconds } from '../token-endpoint/clock-offset.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
 import { secretOfClient } from './cool-down-names.ts'
 
@@ -13,6 +13,8 @@ export type SecondAttempt =
   | { readonly kind: 'none' }
   /** The reason is gone by now: the same once more. */
   | { readonly kind: 'repeat' }
+  /** The same by another time, which is a guess. */
+  | { readonly kind: 'by_guessed_clock'; readonly offsetBefore: number }
   | { readonly kind: 'by_previous_key'; readonly key: ClientKey }
 
 /** One that was made and brought a token. */
@@ -32,11 +34,14 @@ export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, l
   /** By connection, until those who wait for it have seen it. */
   const helpful = new Map<string, HelpfulAttempt>()
 
-  function isClockOff({ authorizationServer: { id } }: Connection, { clockOffsetMilliseconds }: RefusedError): boolean {
-    if (clockOffsetMilliseconds === undefined) return false
-    clockOffsets.learn(id, clockOffsetMilliseconds)
-    log({ event: 'clock_offset_learned', authorizationServer: id, milliseconds: clockOffsetMilliseconds })
-    return true
+  function byClock({ authorizationServer: { id } }: Connection, { clockOffset }: RefusedError): SecondAttempt {
+    if (!clockOffset) return { kind: 'none' }
+    const offsetBefore = clockOffsets.of(id)
+    const milliseconds = clockOffset.isGuess ? offsetBefore + clockOffset.milliseconds : clockOffset.milliseconds
+    if (Math.abs(milliseconds) > longestOffsetMilliseconds) return { kind: 'none' }
+    clockOffsets.learn(id, milliseconds)
+    log({ event: 'clock_offset_learned', authorizationServer: id, milliseconds })
+    return clockOffset.isGuess ? { kind: 'by_guessed_clock', offsetBefore } : { kind: 'repeat' }
   }
 
   async function hasNewerSecret(connection: Connection): Promise<boolean> {
@@ -48,15 +53,24 @@ export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, l
 
   return {
     /**
-     * The first that holds: our clock is off, by the `Date` of the server's answer; the secret has a newer version; there is a key
-     * that was current before, which a server that hasn't heard of the new one still takes.
+     * The first that holds: our clock is off, by the `Date` of the server's answer; the secret has a newer version; our clock is off,
+     * by the server's words; there is a key that was current before, which a server that hasn't heard of the new one still takes.
      */
     async choose(connection: Connection, refusal: RefusedError): Promise<SecondAttempt> {
-      if (isClockOff(connection, refusal) || (await hasNewerSecret(connection))) return { kind: 'repeat' }
+      const isMeasured = refusal.clockOffset?.isGuess === false
+      if (isMeasured) return byClock(connection, refusal)
+      if (await hasNewerSecret(connection)) return { kind: 'repeat' }
+      const guess = byClock(connection, refusal)
+      if (guess.kind !== 'none') return guess
       const key = await unlessUnusable(() => clientKeys.previous(connection))
       if (!key) return { kind: 'none' }
       log({ event: 'previous_key_tried', connection: connection.name })
       return { kind: 'by_previous_key', key }
+    },
+
+    /** What was guessed counts no more. */
+    noteUseless({ authorizationServer: { id } }: Connection, attempt: HelpfulAttempt): void {
+      if (attempt.kind === 'by_guessed_clock') clockOffsets.learn(id, attempt.offsetBefore)
     },
 
     /** What brought a token after a refusal helps whoever was refused meanwhile. */

@@ -13,7 +13,14 @@ import {
 import { adviceOn, type ClockOffsets, type ClockReading, compareClocks } from './clock-offset.ts'
 import { readHttpDate, readTokenAnswer, type SentSecrets, type TokenAnswer } from './token-answer.ts'
 import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
-import { type Fault, type Refusal, RefusedError, TimedOutError, TokenEndpointError } from './token-endpoint-error.ts'
+import {
+  type ClockOffset,
+  type Fault,
+  type Refusal,
+  RefusedError,
+  TimedOutError,
+  TokenEndpointError,
+} from './token-endpoint-error.ts'
 import { createTokenRequestForm, type GrantParameters } from './token-request-form.ts'
 
 /** By which a time-out may be late on a busy machine. */
@@ -74,7 +81,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     const refused = RefusedError.of(refusal, server.id, faultOf(refusal.error, connection, request), {
       isOfUser: parameters.username !== undefined,
       advice: clock && adviceOn(clock),
-      ...(clock?.kind === 'off' && { clockOffsetMilliseconds: clock.offsetMilliseconds }),
+      clockOffset: clock && offsetBy(clock),
     })
     logRefusal(connection, credentials, refused, answer.status)
     throw refused
@@ -164,6 +171,12 @@ function clockReadingOf(
 ): ClockReading | undefined {
   if (!assertion) return undefined
   return compareClocks(assertion.validity, readHttpDate(date), now, `${error} ${description ?? ''}`)
+}
+
+/** Undefined where there is nothing to go by. */
+function offsetBy(clock: ClockReading): ClockOffset | undefined {
+  if (clock.kind === 'unknown' || clock.kind === 'too_far') return undefined
+  return { milliseconds: clock.offsetMilliseconds, isGuess: clock.kind === 'guessed' }
 }
 
 /** RFC 6749 section 5.1: a server that grants what was asked for need not say so. */

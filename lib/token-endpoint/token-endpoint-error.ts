@@ -113,19 +113,19 @@ export class RefusedError extends TokenEndpointError {
   readonly fault: Fault
   readonly blames: 'client' | 'connection' | 'token'
   override readonly mayBeOfRequest: boolean
-  /** How far the server's clock is ahead of ours, where that may be the reason and can be made up for. */
-  readonly clockOffsetMilliseconds?: number
+  /** Present where the clocks may be the reason, and that can be made up for. */
+  readonly clockOffset?: ClockOffset
   /** With the server's words where nobody but the caller may read them: they may repeat a user's name. */
   private readonly callersMessage?: string
 
   constructor(message: string, error: string, fault: Fault, details: RefusalDetails = {}) {
     super(message)
-    const { isOfCredentials, clockOffsetMilliseconds, callersMessage } = details
+    const { isOfCredentials, clockOffset, callersMessage } = details
     this.error = error
     this.fault = fault
     this.blames = blamedBy(error, isOfCredentials)
     this.mayBeOfRequest = error !== 'invalid_client'
-    if (clockOffsetMilliseconds !== undefined) this.clockOffsetMilliseconds = clockOffsetMilliseconds
+    if (clockOffset) this.clockOffset = clockOffset
     if (callersMessage !== undefined) this.callersMessage = callersMessage
   }
 
@@ -149,7 +149,7 @@ export class RefusedError extends TokenEndpointError {
   }
 
   static of({ error, description, isOfCredentials }: Refusal, server: string, fault: Fault, more: RefusalContext = {}) {
-    const { advice, isOfUser = false, clockOffsetMilliseconds } = more
+    const { advice, isOfUser = false, clockOffset } = more
     const sentence = (words: string | undefined) =>
       [
         `The authorization server ${server} refuses: ${error}${words ? ` (${words.replace(/\.$/, '')})` : ''}.`,
@@ -158,19 +158,25 @@ export class RefusedError extends TokenEndpointError {
     return new RefusedError(sentence(isOfUser ? undefined : description), error, fault, {
       isOfCredentials,
       ...(isOfUser && { callersMessage: sentence(description) }),
-      ...(clockOffsetMilliseconds !== undefined && { clockOffsetMilliseconds }),
+      ...(clockOffset && { clockOffset }),
     })
   }
 }
 
+/** How far the server's clock is ahead of ours; of a guess, ahead of what it was taken for. */
+export interface ClockOffset {
+  readonly milliseconds: number
+  readonly isGuess: boolean
+}
+
 interface RefusalDetails {
   readonly isOfCredentials?: boolean
-  readonly clockOffsetMilliseconds?: number
+  readonly clockOffset?: ClockOffset
   readonly callersMessage?: string
 }
 
 interface RefusalContext {
-  readonly clockOffsetMilliseconds?: number
+  readonly clockOffset?: ClockOffset | undefined
   /** What the operator can do about it. */
   readonly advice?: string | undefined
   /** Whether a user's name and password were sent. */

@@ -15,7 +15,7 @@ import {
   virtualRefusal,
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'
-import { theSigner, type VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
+import { theSigner, type VirtualEndpoint, type VirtualRequest } from '../../support/virtual/virtual-ports.ts'
 
 const minutes = 60_000
 const keyName = 'tokenwell/test/the-key'
@@ -39,6 +39,7 @@ interface FarEnds {
   readonly tokens: TokensInVirtualTime
   /** Of the server's clock before ours. */
   offset: number
+  sendsDate: boolean
   text: string
   failure?: SecretErrorCode | undefined
   /** The key, or the password, that was current before. */
@@ -78,7 +79,7 @@ async function theFarEnds(endpoint: VirtualEndpoint, connection = plainConnectio
   const secrets = createSecretCache(store, () => far.tokens.time.now())
   const tokens = createTokensInVirtualTime(
     async (request) => ({
-      date: new Date(request.at + far.offset).toUTCString(),
+      ...(far.sendsDate && { date: new Date(request.at + far.offset).toUTCString() }),
       ...(await endpoint(request)),
     }),
     { connection, secrets, signers },
@@ -86,6 +87,7 @@ async function theFarEnds(endpoint: VirtualEndpoint, connection = plainConnectio
   const far: FarEnds = {
     tokens,
     offset: 0,
+    sendsDate: true,
     text: 'the first',
     reads,
     previousReads,
@@ -268,6 +270,32 @@ for (const helpful of ['a newer secret', 'the key before'] as const)
       ],
     )
   })
+
+for (const [words, ahead] of [
+  ['Token was issued in the future', -60],
+  ['JWT has expired', 60],
+] as const)
+  test(`where a server without a Date says "${words}" one attempt is made by a clock that is a minute away`, async () => {
+    const isIssuedInTime = ({ claims, at }: VirtualRequest) =>
+      Math.abs(Number(claims['iat']) - (at / 1000 + ahead)) < 15 && Number(claims['exp']) > at / 1000 + ahead
+    const refusal = { status: 400, body: JSON.stringify({ error: 'invalid_client', error_description: words }) }
+    const far = await theFarEnds((request) => (isIssuedInTime(request) ? virtualToken() : refusal))
+    far.sendsDate = false
+    assert.equal((await far.ask()).source, 'server')
+    await far.tokens.time.until(far.tokens.get({ scope: ['other'] }))
+    assert.equal(far.tokens.requests.length, 3, 'what helped is remembered')
+  })
+
+test('a guess of the time that does not help counts no more, and the server is told the right time the next time', async () => {
+  const refusal = { status: 400, body: JSON.stringify({ error: 'invalid_client', error_description: 'iat too old' }) }
+  const far = await theFarEnds(({ index }) => (index < 2 ? refusal : virtualToken()))
+  far.sendsDate = false
+  await assert.rejects(far.ask(), { message: /iat too old.*sends no Date: compare its clock/ })
+  await far.tokens.time.advance(31_000)
+  await far.ask()
+  const iats = far.tokens.requests.map(({ claims, at }) => Number(claims['iat']) - Math.floor(at / 1000))
+  assert.deepEqual(iats, [0, 60, 0])
+})
 
 test('a clock that is more than 5 minutes away is not followed: the operator is told', async () => {
   const far = await theFarEnds(refuseClient)

@@ -114,9 +114,9 @@ async function ofFailures(): Promise<readonly LogEvent[]> {
 }
 
 async function ofSecondAttempts(): Promise<readonly LogEvent[]> {
-  const hourAhead = (at: number) => ({ date: new Date(at + 3_600_000).toUTCString() })
+  const minutesAhead = (at: number) => ({ date: new Date(at + 240_000).toUTCString() })
   const off = createTokensInVirtualTime(({ index, at }) =>
-    index === 0 ? virtualRefusal('invalid_client', hourAhead(at)) : virtualToken(),
+    index === 0 ? virtualRefusal('invalid_client', minutesAhead(at)) : virtualToken(),
   )
   await off.time.until(off.get())
   const secrets = {

@@ -33,9 +33,6 @@ test('where the server speaks of time a clock that is 2 s away is to blame, too'
 test('the words of servers about time are known as such, and other words are not', () => {
   const ofTime = [
     'Token is not active',
-    'JWT has expired',
-    'exp claim is in the past',
-    'iat too old',
     'Client assertion expiration is too far',
     'AADSTS700024: Client assertion is not within its valid time range',
     'clock skew',
@@ -44,6 +41,24 @@ test('the words of servers about time are known as such, and other words are not
     assert.deepEqual(compareClocks(validity, undefined, now, words), { kind: 'unknown' }, words)
   for (const words of ['expected audience', 'Client not found', 'sometimes', 'wrong signature', ''])
     assert.equal(compareClocks(validity, undefined, now, words), undefined, words)
+})
+
+test('without a Date the words say on which side the server is, and a minute is tried', () => {
+  const guess = (words: string) => {
+    const reading = compareClocks(validity, undefined, now, words)
+    return reading?.kind === 'guessed' ? reading.offsetMilliseconds : reading?.kind
+  }
+  for (const words of ['Token was issued in the future', 'JWT is not yet valid', 'iat too early'])
+    assert.equal(guess(words), -60_000, words)
+  for (const words of [
+    'JWT has expired',
+    'exp claim is in the past',
+    'Token was issued too far in the past',
+    'iat too old',
+  ])
+    assert.equal(guess(words), 60_000, words)
+  for (const words of ['Token is not active', 'Token expiration is too far in the future and iat claim not present'])
+    assert.equal(guess(words), 'unknown', words)
 })
 
 test('an offset of more than 5 minutes is not followed, but told', () => {

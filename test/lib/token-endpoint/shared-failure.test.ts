@@ -23,7 +23,9 @@ test('each failure is read back as the one that was written: class, words, and w
 })
 
 test('what concerns only the process that asked is not shared', () => {
-  const written = writeFailure(new RefusedError('no', 'invalid_client', 'client', { clockOffsetMilliseconds: 5_000 }))
+  const written = writeFailure(
+    new RefusedError('no', 'invalid_client', 'client', { clockOffset: { milliseconds: 5_000, isGuess: false } }),
+  )
   assert.deepEqual(Object.keys(JSON.parse(written)).sort(), ['code', 'error', 'fault', 'message'])
   const timedOut = readFailure(writeFailure(new TimedOutError('late', { isServers: true })))
   assert.ok(timedOut instanceof TimedOutError && !timedOut.isServers)
