@@ -20,7 +20,9 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager'
 import { PutParameterCommand, SSMClient } from '@aws-sdk/client-ssm'
+import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
+import { secretText } from '../../lib/secret/secret.ts'
 import { makeCacheKeys, makeSecret } from './make-secrets.ts'
 import { LocalRunError, type Print } from './terminal.ts'
 import type { Workspace } from './workspace.ts'
@@ -114,9 +116,11 @@ async function putElements({ elementsPath, deployment }: Workspace): Promise<num
 async function readElements(path: string): Promise<[string, string][]> {
   if ((await stat(path)).isDirectory()) {
     const files = (await filesIn(path)).filter((file) => file.endsWith('.json'))
-    return Promise.all(files.map(async (file) => [file.slice(0, -5), await readFile(join(path, file), 'utf8')]))
+    return Promise.all(
+      files.map(async (file) => [file.slice(0, -5), decodeUtf8(await readFile(join(path, file))) ?? '']),
+    )
   }
-  const { $schema: _editors, ...kinds } = JSON.parse(await readFile(path, 'utf8')) as Record<string, object>
+  const { $schema: _editors, ...kinds } = JSON.parse(decodeUtf8(await readFile(path)) ?? '') as Record<string, object>
   return Object.entries(kinds).flatMap(([kind, byId]) =>
     Object.entries(byId).map(([id, element]): [string, string] => [`${kind}/${id}`, JSON.stringify(element)]),
   )
@@ -127,7 +131,7 @@ async function putSecrets({ secretsFolder, deployment }: Workspace): Promise<num
   const files = await filesIn(secretsFolder)
   for (const file of files) {
     const name = secretPrefix(deployment) + file
-    const text = await readFile(join(secretsFolder, file), 'utf8')
+    const text = secretText(await readFile(join(secretsFolder, file))) ?? ''
     await client.send(new CreateSecretCommand({ Name: name, SecretString: text })).catch((error) => {
       if (!(error instanceof ResourceExistsException)) throw error
       return client.send(new PutSecretValueCommand({ SecretId: name, SecretString: text }))

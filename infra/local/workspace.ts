@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path'
 import type { ClientMetadata } from 'oidc-provider'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
+import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
@@ -45,7 +46,7 @@ export async function relocate(workspace: Workspace, origins: Origins, folder: s
   const { issuer, api } = origins
   if (issuer === expectedIssuer && api === expectedApi) return workspace
   const elementsPath = join(folder, `elements-${portOf(issuer)}-${portOf(api)}.json`)
-  const text = await readFile(workspace.elementsPath, 'utf8')
+  const text = decodeUtf8(await readFile(workspace.elementsPath)) ?? ''
   const elements: unknown = JSON.parse(text, (_name, value: unknown) => relocateValue(value, origins))
   await mkdir(folder, { recursive: true })
   await writeFile(elementsPath, `${JSON.stringify(elements, undefined, 2)}\n`)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { Validations } from 'aws-cdk-lib'
 import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm'
 import { Construct } from 'constructs'
+import { decodeUtf8 } from '../../lib/base/decoding.ts'
 
 export interface ElementParametersProps {
   readonly stage: string
@@ -64,7 +65,7 @@ function readElements(path: string): readonly (readonly [name: string, element: 
 }
 
 function readJson(path: string): unknown {
-  return JSON.parse(readFileSync(path, 'utf8'))
+  return JSON.parse(decodeUtf8(readFileSync(path)) ?? '')
 }
 
 function isHidden({ name }: { readonly name: string }): boolean {

@@ -1,6 +1,13 @@
 import type { AssertionConfiguration } from './connection.ts'
-import type { AuthorizationServer, ElementReference, EndpointConnection, JwtBuilder } from './element.ts'
-import type { FindingList } from './finding.ts'
+import type {
+  AuthorizationServer,
+  ElementReference,
+  EndpointConnection,
+  JwtBuilder,
+  Kind,
+  OAuthConfig,
+} from './element.ts'
+import { type Finding, type FindingList, isMistake } from './finding.ts'
 import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 /** Warnings for operators: what elements configure and real authorization servers refuse, and what has no effect. */
@@ -24,11 +31,31 @@ export function createAdvice(findings: FindingList) {
       adviseOnConstantClaims(assertion.claims, origin.tokenConfig, findings)
     },
     onKey: (builder: JwtBuilder, element: ElementReference) => adviseOnIgnoredKeyAttributes(builder, element, findings),
-    onServer: (server: AuthorizationServer, element: ElementReference) =>
-      adviseOnTokenLifetimes(server, element, findings),
+    onServer(server: AuthorizationServer, element: ElementReference): void {
+      if (server.issuer !== undefined) adviseOnIssuer(server.issuer, element, 'issuer', findings)
+      adviseOnTokenEndpoint(server, element, findings)
+      adviseOnTokenLifetimes(server, element, findings)
+    },
+    onConfig: (config: OAuthConfig, element: ElementReference) => adviseOnScopes(config, element, findings),
     onEndpointWithoutHost: (endpoint: EndpointConnection, element: ElementReference) =>
       adviseOnAttributesOfCalls(endpoint, element, findings),
   }
+}
+
+/** Elements by kind and id. */
+interface SomeElements {
+  get(kind: Kind, id: string): object | undefined
+}
+
+/** Without the warnings that the operator accepts by the element itself. */
+export function withoutAccepted(findings: readonly Finding[], elements: SomeElements): readonly Finding[] {
+  return findings.filter((finding) => isMistake(finding) || !isAccepted(finding, elements))
+}
+
+function isAccepted({ element, attribute }: Finding, elements: SomeElements): boolean {
+  const found = element && elements.get(element.kind, element.id)
+  const accepted = found && 'acceptedWarnings' in found ? found.acceptedWarnings : []
+  return Array.isArray(accepted) && accepted.includes(attribute)
 }
 
 function adviseOnIdentity(
@@ -51,7 +78,8 @@ function adviseOnIdentity(
     )
 }
 
-const longLifetimeSeconds = 600
+/** Auth0, HelseID and FAPI profiles allow no more. */
+const longLifetimeSeconds = 300
 
 function adviseOnTimes(
   { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds, claims }: AssertionConfiguration,
@@ -62,7 +90,7 @@ function adviseOnTimes(
     findings.addWarning(
       builder,
       lifetimeAttribute,
-      'an assertion is used once, at once; servers refuse a lifetime over 10 minutes.',
+      'an assertion is used once, at once; many servers refuse a lifetime over 5 minutes.',
     )
 
   if (issuedAtOffsetSeconds > 0)
@@ -80,17 +108,29 @@ function adviseOnTimes(
     )
 }
 
+/** By their documentation. */
+const serversThatWantTokenEndpoint = 'Entra ID, Okta, Epic and Apple Business Manager'
+
 function adviseOnAudiences(
   { audiences, claims }: AssertionConfiguration,
   { builder, tokenConfig, server }: AssertionOrigin,
   findings: FindingList,
 ): void {
-  if (server && [claims['aud'] ?? audiences].flat().includes(server.tokenEndpoint))
+  const sent = [claims['aud'] ?? audiences].flat().map(String)
+  const [place, attribute] = 'aud' in claims ? ([tokenConfig, 'claims'] as const) : ([builder, 'audiences'] as const)
+  if (server && sent.includes(server.tokenEndpoint))
     findings.addWarning(
-      'aud' in claims ? tokenConfig : builder,
-      'aud' in claims ? 'claims' : 'audiences',
-      'the token endpoint as aud is what RFC 7523bis forbids: name the issuer identifier of the server.',
+      place,
+      attribute,
+      `the token endpoint as aud is what RFC 7523bis forbids: name the issuer identifier of the server. Where it wants its token endpoint, as ${serversThatWantTokenEndpoint} do, put ${attribute} into acceptedWarnings of this element.`,
     )
+  if (sent.length > 1)
+    findings.addWarning(
+      place,
+      attribute,
+      'with several aud each of them could use the assertion at the others, and servers refuse that (RFC 7523bis): name one.',
+    )
+  for (const audience of sent) if (audience !== server?.issuer) adviseOnIssuer(audience, place, attribute, findings)
 
   if (audiences.some((audience) => /[\s,]/.test(audience)))
     findings.addWarning(builder, 'audiences', 'one audience holds a blank or comma: give several as a list.')
@@ -131,6 +171,39 @@ function adviseOnIgnoredKeyAttributes(builder: JwtBuilder, element: ElementRefer
   for (const [attribute, isIgnored] of ignored)
     if (isIgnored && builder[attribute] !== undefined)
       findings.addWarning(element, attribute, `it is ignored: ${reason}.`)
+}
+
+function adviseOnIssuer(issuer: string, element: ElementReference, attribute: string, findings: FindingList): void {
+  const metadata = /\/\.well-known\/[^/?]+/
+  if (metadata.test(issuer))
+    findings.addWarning(
+      element,
+      attribute,
+      `it is where a server publishes its metadata, not its name: write the issuer that stands in them, probably ${JSON.stringify(issuer.replace(metadata, ''))}.`,
+    )
+}
+
+/** A blank that was copied with a URL is trimmed at its ends, and refused inside, unless somebody has encoded it. */
+function adviseOnTokenEndpoint(
+  { tokenEndpoint }: AuthorizationServer,
+  element: ElementReference,
+  findings: FindingList,
+): void {
+  if (/%(20|09|0a|0d)/i.test(tokenEndpoint))
+    findings.addWarning(element, 'tokenEndpoint', 'it holds an encoded blank: take that out.')
+}
+
+const scopeAttributes = ['scope', 'defaultScope'] as const
+
+function adviseOnScopes(config: OAuthConfig, element: ElementReference, findings: FindingList): void {
+  for (const attribute of scopeAttributes)
+    for (const scope of config[attribute] ?? [])
+      if (/[,;]/.test(scope))
+        findings.addWarning(
+          element,
+          attribute,
+          `${JSON.stringify(scope)} is one scope: blanks separate several, or a list holds them.`,
+        )
 }
 
 function adviseOnTokenLifetimes(server: AuthorizationServer, element: ElementReference, findings: FindingList): void {

@@ -108,7 +108,7 @@ export const resource = v.pipe(
   v.check((resources) => resources.every(isResourceIndicator), resourceMessage),
 )
 
-const tokenEndpointMessage = 'a URL that begins with https://, without fragment, user and password'
+const tokenEndpointMessage = 'a URL that begins with https:// and holds no blank, without fragment, user and password'
 export const tokenEndpoint = v.pipe(text(tokenEndpointMessage), v.check(isWebUrl, tokenEndpointMessage))
 
 const hostMessage =

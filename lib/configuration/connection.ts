@@ -145,6 +145,8 @@ export interface TlsConfiguration {
   readonly trustStore?: string
   /** The name of the secret with the client certificate and its key. */
   readonly clientCertificate?: string
+  /** Each certificate of the trust store is trusted as it is. Otherwise a chain must end in one that signed itself. */
+  readonly allowPartialTrustChain?: true
 }
 
 export interface LifetimePolicy {

@@ -45,6 +45,11 @@ function parseClaims(value: string | JsonObject): unknown {
   return isJsonObject(claimSet) && !findDuplicateName(value) ? claimSet : undefined
 }
 
+const acceptedWarnings = v.pipe(
+  oneOrMoreTexts('the name of one attribute or a list of them'),
+  v.description('Attributes of this element whose warnings the operator has read and accepts.'),
+)
+
 /** RFC 7519 section 4.1. */
 const isText = (value: unknown) => typeof value === 'string' && value.trim() !== ''
 const isDate = (value: unknown) => Number.isSafeInteger(value) && Number(value) > 0
@@ -78,6 +83,7 @@ export const elementSchemas = {
     warm: v.exactOptional(flag),
     warmIdle: v.exactOptional(duration({ least: '1m', most: '720h' })),
     warmVariants: v.exactOptional(wholeNumber(1, 100)),
+    acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),
   oAuthConfig: v.strictObject({
     grantType: v.exactOptional(v.picklist(['client_credentials', 'password'], 'client_credentials or password')),
@@ -96,8 +102,10 @@ export const elementSchemas = {
     defaultScope: v.exactOptional(
       v.pipe(scope, v.description('What a request asks for that names no scope: some that requestMay lists.')),
     ),
+    acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),
   oAuthTokenConfig: v.strictObject({
+    acceptedWarnings: v.exactOptional(acceptedWarnings),
     tokenGeneratorRef: reference('jwtBuilder'),
     tokenSubject: v.pipe(text(), v.description('The OAuth 2.0 client id: always the sub of the assertion.')),
     claims: v.exactOptional(claims),
@@ -116,6 +124,7 @@ export const elementSchemas = {
     maximumConcurrency: v.exactOptional(wholeNumber(1, 1000)),
     coolDownSeconds: v.exactOptional(wholeNumber(1, 300)),
     allowLoopbackHttp: v.exactOptional(flag),
+    acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),
   jwtBuilder: v.strictObject({
     issuer: v.exactOptional(v.pipe(text(), v.description('The iss claim; most servers want the client id.'))),
@@ -137,6 +146,7 @@ export const elementSchemas = {
     jwkSigningKeySize: v.exactOptional(oneOf([2048, 3072, 4096])),
     jwkRotationTime: v.exactOptional(duration({ least: '4h', bareUnit: 'm', resolutionMilliseconds: 3_600_000 })),
     publishAheadSeconds: v.exactOptional(seconds(0)),
+    acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),
   keyStore: v.strictObject({ location: secretName('the keys or certificates') }),
   ssl: v.strictObject({
@@ -144,6 +154,12 @@ export const elementSchemas = {
     trustStoreRef: v.exactOptional(reference('keyStore')),
     sslProtocol: v.exactOptional(
       v.picklist(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2 or TLSv1.3, the least version that is accepted'),
+    ),
+    allowPartialTrustChain: v.exactOptional(
+      v.pipe(
+        flag,
+        v.description('Whether each certificate of the trust store is trusted as it is, without its issuer.'),
+      ),
     ),
   }),
   /** One for all: its id is `default`. */

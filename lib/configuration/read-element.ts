@@ -56,12 +56,25 @@ function readAttribute(kind: Kind, schemas: Schemas, name: string, value: unknow
   const result = v.safeParse(schema, value, { abortPipeEarly: schema.type !== 'custom' })
   const secret = secretIn(value) ?? secretIn(result.output)
   if (secret) return { kind: 'wrong', sentences: [`it holds ${secret}. ${keepInStore}`] }
+  const variable = variableIn(value)
+  if (variable) return { kind: 'wrong', sentences: [variable] }
   if (result.success) return { kind: 'right', value: result.output }
   const options = optionsOf(schema)
   return { kind: 'wrong', sentences: result.issues.map((issue) => describeIssue(issue, options)) }
 }
 
 const keepInStore = 'A secret never stands in an element: keep it in the secret store and give its name here.'
+
+/**
+ * A variable of server.xml at any depth would be sent as it is written. `${Token[...]}` is a value that the CDK fills in.
+ */
+function variableIn(value: unknown): string | undefined {
+  const [, name] = /\$\{(?!Token\[)([^{}"]*)\}/.exec(JSON.stringify(value) ?? '') ?? []
+  if (name === undefined) return undefined
+  // The name is shown where it is one: the value around it may be a secret in the wrong place.
+  const shown = /^[\w.-]{1,64}$/.test(name) ? ` ${name}` : ''
+  return `it holds the variable${shown} of server.xml, which has no value here: write the value itself.`
+}
 
 function whyNotHere(kind: Kind, known: readonly string[], name: string): string {
   const dropped = droppedAttributes[kind]

@@ -54,11 +54,12 @@ async function readConnection(
   const resolution = await startResolution(store, deployment, element, advisor)
   if (!resolution) throw new UnknownConnectionError(name)
 
-  const { findings } = resolution
   const isDisabled = isStopped(resolution, element)
   const connection = assemble(resolution, name)
-  if (!connection || findings.mistakes().length > 0) return { isDisabled, findings: findings.all }
-  return { connection: freezeDeeply(connection), isDisabled, findings: findings.all }
+  const { all, mistakes } = resolution.findings
+  const findings = advisor?.withoutAccepted(all, resolution.graph) ?? all
+  if (!connection || mistakes().length > 0) return { isDisabled, findings }
+  return { connection: freezeDeeply(connection), isDisabled, findings }
 }
 
 export interface InspectedConnection {
@@ -88,6 +89,7 @@ function assemble(resolution: Resolution, name: string): Connection | undefined 
   const element: ElementReference = { kind: 'oAuthConfig', id: endpoint.authenticationConfigRef }
   const grantType = config.grantType ?? 'client_credentials'
   warnOfGrant(grantType, element, findings)
+  resolution.advice?.onConfig(config, element)
   checkRequestMay(config, element, findings)
   const warming = resolveWarming(endpoint, grantType, { kind: 'endpointConnection', id: name }, findings)
 

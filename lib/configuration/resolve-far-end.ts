@@ -177,6 +177,7 @@ function resolveTls(graph: ElementGraph, sslCertsRef: string | undefined): TlsCo
     minimumVersion: ssl?.sslProtocol ?? 'TLSv1.2',
     ...(trustStore && { trustStore }),
     ...(clientCertificate && { clientCertificate }),
+    ...(ssl?.allowPartialTrustChain && { allowPartialTrustChain: true }),
   }
 }
 

@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, type JsonWebKeyInput, type KeyObject, sign, verify } from 'node:crypto'
+import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 import { KeyStoreError } from './signing-key.ts'
 
@@ -54,7 +54,7 @@ export function isForSigning({ use, key_ops: operations, alg }: JsonObject): boo
 /** Drops the error of node:crypto, which may quote its input. */
 function tryJwk(key: JsonObject): KeyObject | undefined {
   try {
-    return createPrivateKey({ key, format: 'jwk' } as JsonWebKeyInput)
+    return createPrivateKey({ key, format: 'jwk' })
   } catch {
     return undefined
   }

@@ -88,7 +88,8 @@ export function parameterStoreElements({ stage, timeouts = defaultAwsTimeouts }:
 }
 
 function readParameter(reference: ElementReference, value: string): ElementReading {
-  const read = readStrictJson(value)
+  // A byte order mark that PowerShell has put before what it sends.
+  const read = readStrictJson(value.replace(/^\ufeff/, ''))
   if ('complaint' in read) return unreadableElement(reference, `its parameter holds no JSON: ${read.complaint}.`)
   return readElement(reference, read.value)
 }

@@ -7,7 +7,7 @@ import type { ElementStore } from '../../configuration/element-store.ts'
 import { ConfigurationError, type Finding } from '../../configuration/finding.ts'
 import { checkIds, readElement, unreadableElement, whyNoKind } from '../../configuration/read-element.ts'
 import { isElementId } from '../../configuration/value-syntax.ts'
-import { type ReadJson, readStrictJson } from '../json/strict-json.ts'
+import { type ReadJson, readStrictJsonFile } from '../json/strict-json.ts'
 
 /** Values by id, by kind, unread; a file of a folder may hold none. */
 type RawElements = ReadonlyMap<Kind, ReadonlyMap<string, ReadJson>>
@@ -119,7 +119,7 @@ async function listFolder(
 }
 
 async function readJsonFile(path: string): Promise<ReadJson> {
-  return readStrictJson(await attempt(path, () => readFile(path, 'utf8')))
+  return readStrictJsonFile(await attempt(path, () => readFile(path)))
 }
 
 async function attempt<T>(path: string, read: () => Promise<T>): Promise<T> {

@@ -51,7 +51,7 @@ async function readClientCertificate(location: string, secrets: SecretStore): Pr
 
 /** Base64 of PKCS#12, or JSON `{ pkcs12, passphrase }` with it, itself in base64 or not; undefined where the text is neither. */
 function readPkcs12(location: string, text: string): TlsIdentity | undefined {
-  const { pkcs12 = text, passphrase } = readMembers(unwrapBase64(text))
+  const { pkcs12 = text, passphrase } = readMembers(unwrapBase64(text).trim())
   const packed = typeof pkcs12 === 'string' ? pkcs12.replace(/\s+/g, '') : ''
   // DER of more than 127 bytes begins so.
   if (!/^MI[A-Za-z0-9+/]+={0,2}$/.test(packed)) {

@@ -1,8 +1,18 @@
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser'
-import { findDuplicateName, isDeeplyNested, maximumJsonDepth, parseJson } from '../../base/decoding.ts'
+import { decodeUtf8, findDuplicateName, isDeeplyNested, maximumJsonDepth, parseJson } from '../../base/decoding.ts'
 
 /** What a JSON text holds, or one sentence on why it is not JSON. Never quotes the text. */
 export type ReadJson = { readonly value: unknown } | { readonly complaint: string }
+
+/**
+ * The same of the bytes of a file, which are UTF-8. A byte order mark before it, as some editors write it, is passed over.
+ */
+export function readStrictJsonFile(bytes: Uint8Array): ReadJson {
+  const text = decodeUtf8(bytes)
+  if (text !== undefined && !text.includes('\0')) return readStrictJson(text)
+  const isUtf16 = bytes.includes(0)
+  return { complaint: `it is ${isUtf16 ? 'UTF-16, as PowerShell writes it' : 'not UTF-8'}; save it as UTF-8` }
+}
 
 /** JSON by RFC 8259, in which no object has the same name twice: one of its two values would be lost. */
 export function readStrictJson(text: string): ReadJson {

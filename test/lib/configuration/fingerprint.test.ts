@@ -84,6 +84,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     warm: isNothing(false),
     warmIdle: isNothing('2h'),
     warmVariants: isNothing(5),
+    acceptedWarnings: isNothing('anything'),
   },
   oAuthConfig: {
     grantType: counts('password'),
@@ -100,8 +101,10 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     parameters: counts({ tenant: 't' }),
     requestMay: counts({ audience: true }),
     defaultScope: counts('a', { given: { oAuthConfig: { requestMay: { scope: ['a', 'b'] }, defaultScope: 'b' } } }),
+    acceptedWarnings: isNothing('anything'),
   },
   oAuthTokenConfig: {
+    acceptedWarnings: isNothing('anything'),
     tokenGeneratorRef: isNothing('theBuilderTwin'),
     tokenSubject: counts('anotherClient'),
     claims: counts({ tenant: 't' }),
@@ -120,6 +123,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     maximumConcurrency: isNothing(1),
     coolDownSeconds: isNothing(5),
     allowLoopbackHttp: isNothing(true),
+    acceptedWarnings: isNothing('anything'),
   },
   jwtBuilder: {
     issuer: counts('another'),
@@ -141,12 +145,14 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     jwkSigningKeySize: isNothing(3072, { given: byGeneratedKey }),
     jwkRotationTime: isNothing('48h', { given: byGeneratedKey }),
     publishAheadSeconds: isNothing(7_200, { given: byGeneratedKey }),
+    acceptedWarnings: isNothing('anything'),
   },
   keyStore: { location: isNothing('tokenwell/local/other-keys') },
   ssl: {
     keyStoreRef: isNothing('theKeysTwin'),
     trustStoreRef: isNothing('theKeysTwin'),
     sslProtocol: isNothing('TLSv1.3'),
+    allowPartialTrustChain: isNothing(true),
   },
   sslDefault: {
     sslRef: isNothing('theSslTwin', { given: { authorizationServer: { sslCertsRef: undefined } } }),

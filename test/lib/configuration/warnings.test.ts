@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { describeFinding } from '../../../lib/configuration/finding.ts'
-import { assertLines, exampleIssuer, resolveConn } from '../../support/elements/element-store.ts'
+import { assertLines, exampleIssuer, mistakesOf, resolveConn } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements } from '../../support/elements/elements.ts'
 
 const tokenEndpoint = `${exampleIssuer}/token`
@@ -66,14 +66,14 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
   ],
   ['no jti', { builder: { jti: false } }, [/^jwtBuilder\/theBuilder jti: .*replayed/]],
   [
-    'an assertion that lives longer than 10 minutes',
-    { builder: { expiresInSeconds: 601 } },
-    [/^jwtBuilder\/theBuilder expiresInSeconds: .*over 10 minutes/],
+    'an assertion that lives longer than 5 minutes',
+    { builder: { expiresInSeconds: 301 } },
+    [/^jwtBuilder\/theBuilder expiresInSeconds: .*over 5 minutes/],
   ],
   [
     'an expiry in hours, as the original counts it',
     { builder: { expiry: 1 } },
-    [/^jwtBuilder\/theBuilder expiry: .*over 10 minutes/],
+    [/^jwtBuilder\/theBuilder expiry: .*over 5 minutes/],
   ],
   [
     'an iat in the future',
@@ -88,7 +88,40 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
   [
     'the token endpoint among the audiences',
     { builder: { audiences: [exampleIssuer, tokenEndpoint] } },
-    [/^jwtBuilder\/theBuilder audiences: the token endpoint as aud/],
+    [
+      /^jwtBuilder\/theBuilder audiences: the token endpoint as aud .* Entra ID, Okta, .* put audiences into acceptedWarnings/,
+      /^jwtBuilder\/theBuilder audiences: with several aud .*: name one\.$/,
+    ],
+  ],
+  [
+    'several aud in claims',
+    { tokenConfig: { claims: { aud: [exampleIssuer, 'https://b.example'] } } },
+    [/^oAuthTokenConfig\/theTokenConfig claims: with several aud .*: name one\.$/],
+  ],
+  [
+    'the metadata of OpenID Connect as issuer',
+    { server: { issuer: `${exampleIssuer}/realms/a/.well-known/openid-configuration` } },
+    [/^authorizationServer\/theServer issuer: .* probably "https:\/\/as\.example\.com\/realms\/a"\.$/],
+  ],
+  [
+    'the metadata of RFC 8414 as audience',
+    { builder: { audiences: `${exampleIssuer}/.well-known/oauth-authorization-server/a` } },
+    [/^jwtBuilder\/theBuilder audiences: .* probably "https:\/\/as\.example\.com\/a"\.$/],
+  ],
+  [
+    'an encoded blank in the token endpoint',
+    { server: { tokenEndpoint: `${tokenEndpoint}%20` } },
+    [/^authorizationServer\/theServer tokenEndpoint: it holds an encoded blank: /],
+  ],
+  [
+    'scopes separated by commas',
+    { oAuth: { scope: 'read,write admin' } },
+    [/^oAuthConfig\/theConfig scope: "read,write" is one scope: blanks separate several/],
+  ],
+  [
+    'a default scope separated by semicolons',
+    { oAuth: { defaultScope: 'a;b', requestMay: { scope: ['a;b'] } } },
+    [/^oAuthConfig\/theConfig defaultScope: "a;b" is one scope: /],
   ],
   [
     'several audiences in one text',
@@ -150,12 +183,28 @@ for (const [what, changes, patterns] of warned)
     assertLines(warnings.map(describeFinding), patterns)
   })
 
+test('a warning that an element accepts is not given again, and every other one is', async (t) => {
+  const acceptedWarnings = ['audiences', 'jti']
+  const builder = { audiences: tokenEndpoint, jti: false, expiresInSeconds: '1h', acceptedWarnings }
+  const elements = exampleElements(exampleIssuer, {
+    builder,
+    oAuth: { grantType: 'password', acceptedWarnings: 'jti' },
+  })
+  const { warnings } = await resolveConn(t, elements)
+  assertLines(warnings.map(describeFinding), [/theBuilder expiresInSeconds: /, /theConfig grantType: /])
+})
+
+test('a mistake is told whatever an element accepts', async (t) => {
+  const builder = { jwkEnabled: undefined, acceptedWarnings: ['keyStoreRef'] }
+  assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { builder })), [/theBuilder keyStoreRef: /])
+})
+
 const unwarned: readonly (readonly [string, ElementChanges])[] = [
   [
     'the iss in claims is the client id',
     { builder: { issuer: 'another' }, tokenConfig: { claims: { iss: 'theClient' } } },
   ],
-  ['an assertion lives 10 minutes', { builder: { expiresInSeconds: '10m' } }],
+  ['an assertion lives 5 minutes', { builder: { expiresInSeconds: '5m' } }],
   ['iat lies in the past', { builder: { issuedAtOffset: '-5s' } }],
   [
     'aud in claims replaces the token endpoint',

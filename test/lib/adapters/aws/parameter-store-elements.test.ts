@@ -124,6 +124,13 @@ test('an id that can not be is answered without a request, and does not spoil th
   })
 })
 
+test('a byte order mark before an element is passed over', async (t) => {
+  await withElements(t, {}, async ({ moto, store }) => {
+    await putParameter(moto, 'keyStore/a', `\ufeff${JSON.stringify({ location })}`)
+    assert.deepEqual(await locations(store, ['a']), [location])
+  })
+})
+
 test('a parameter that holds no JSON is a mistake with line and column that does not quote it', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     await putParameter(moto, 'ssl/broken', '{ "hunter2 ')

@@ -206,3 +206,37 @@ async function writeElements(t: TestContext, elements: object): Promise<string> 
 function failure(path: string) {
   return configurationErrorOf(fileElements(path).findings())
 }
+
+const valid = JSON.stringify(exampleElements(exampleIssuer), undefined, 2)
+
+test('a byte order mark before a file, and before each file of a folder, is passed over', async (t) => {
+  const whole = await temporaryFolder(t, { 'elements.json': `\ufeff${valid}` })
+  await resolveConnection(fileElements(join(whole, 'elements.json')), localDeployment, 'conn')
+
+  const files = Object.entries(exampleElements(exampleIssuer)).flatMap(([kind, byId]) =>
+    Object.entries(byId).map(([id, element]) => [`${kind}/${id}.json`, `\ufeff${JSON.stringify(element)}`] as const),
+  )
+  const folder = await temporaryFolder(t, Object.fromEntries(files))
+  await resolveConnection(fileElements(folder), localDeployment, 'conn')
+})
+
+for (const [encoding, bytes, complaint] of [
+  [
+    'UTF-16 with a byte order mark',
+    Buffer.from(`\ufeff${valid}`, 'utf16le'),
+    /holds no JSON: it is UTF-16, .* save it as UTF-8\.$/,
+  ],
+  ['UTF-16 without one', Buffer.from(valid, 'utf16le'), /holds no JSON: it is UTF-16, .* save it as UTF-8\.$/],
+  ['UTF-16, big-endian', Buffer.from(`\ufeff${valid}`, 'utf16le').swap16(), /holds no JSON: it is UTF-16, /],
+  [
+    'ISO-8859-1',
+    Buffer.from(valid.replaceAll('theClient', 'Käufer'), 'latin1'),
+    /holds no JSON: it is not UTF-8; save it as UTF-8\.$/,
+  ],
+] as const)
+  test(`a file in ${encoding} is named so`, async (t) => {
+    const folder = await temporaryFolder(t, { 'elements.json': bytes })
+    const elements = fileElements(join(folder, 'elements.json'))
+    const error = await configurationErrorOf(resolveConnection(elements, localDeployment, 'conn'))
+    assert.match(error.message, complaint)
+  })
