@@ -1,12 +1,13 @@
 import type { AssertionConfiguration } from './connection.ts'
-import type {
-  AuthorizationServer,
-  ElementReference,
-  EndpointConnection,
-  JwtBuilder,
-  Kind,
-  OAuthConfig,
+import {
+  type AuthorizationServer,
+  type ElementReference,
+  type EndpointConnection,
+  type JwtBuilder,
+  keyOf,
+  type OAuthConfig,
 } from './element.ts'
+import type { ElementReading } from './element-store.ts'
 import { type Finding, type FindingList, isMistake } from './finding.ts'
 import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
@@ -42,19 +43,18 @@ export function createAdvice(findings: FindingList) {
   }
 }
 
-/** Elements by kind and id. */
-interface SomeElements {
-  get(kind: Kind, id: string): object | undefined
+/**
+ * Without the warnings that the operator accepts by the element itself.
+ * @param readings of the elements that the findings are about
+ */
+export function withoutAccepted(findings: readonly Finding[], readings: readonly ElementReading[]): readonly Finding[] {
+  return findings.filter((finding) => isMistake(finding) || !isAccepted(finding, readings))
 }
 
-/** Without the warnings that the operator accepts by the element itself. */
-export function withoutAccepted(findings: readonly Finding[], elements: SomeElements): readonly Finding[] {
-  return findings.filter((finding) => isMistake(finding) || !isAccepted(finding, elements))
-}
-
-function isAccepted({ element, attribute }: Finding, elements: SomeElements): boolean {
-  const found = element && elements.get(element.kind, element.id)
-  const accepted = found && 'acceptedWarnings' in found ? found.acceptedWarnings : []
+function isAccepted({ element, attribute = '' }: Finding, readings: readonly ElementReading[]): boolean {
+  const found = readings.find(({ reference }) => element && keyOf(reference) === keyOf(element))
+  const attributes: object = found?.attributes ?? {}
+  const accepted = 'acceptedWarnings' in attributes ? attributes.acceptedWarnings : []
   return Array.isArray(accepted) && accepted.includes(attribute)
 }
 

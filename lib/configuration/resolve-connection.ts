@@ -56,9 +56,9 @@ async function readConnection(
 
   const isDisabled = isStopped(resolution, element)
   const connection = assemble(resolution, name)
-  const { all, mistakes } = resolution.findings
-  const findings = advisor?.withoutAccepted(all, resolution.graph) ?? all
-  if (!connection || mistakes().length > 0) return { isDisabled, findings }
+  const { all } = resolution.findings
+  const findings = advisor?.withoutAccepted(all, resolution.graph.readings) ?? all
+  if (!connection || resolution.findings.mistakes().length > 0) return { isDisabled, findings }
   return { connection: freezeDeeply(connection), isDisabled, findings }
 }
 
