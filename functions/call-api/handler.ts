@@ -12,8 +12,8 @@ import {
   bodyOf,
   type HttpEvent,
   type HttpResponse,
+  hasLostBytes,
   namedConnection,
-  stagePath,
 } from '../../lib/http-interface/http-event.ts'
 import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-function.ts'
 import type { Log } from '../../lib/log/log-event.ts'
@@ -45,6 +45,7 @@ export function createHandler({ application, deployment, connectionsClaim, now, 
 /**
  * @throws {InvalidRequestError}
  * @throws {RequestTooLargeError}
+ * @throws {LostBytesError}
  */
 function readApiCall(event: HttpEvent, caller: Caller): ApiCall {
   const { pathParameters, requestContext, rawQueryString, headers, cookies } = event
@@ -52,17 +53,33 @@ function readApiCall(event: HttpEvent, caller: Caller): ApiCall {
   const { method } = requestContext.http
   if (!methods.includes(method)) throw new InvalidRequestError('method', `must be one of ${methods.join(', ')}.`)
   if (event.body.length > maximumPayloadBytes) throw new RequestTooLargeError()
+  if (hasLostBytes(event)) throw new LostBytesError()
   const name = namedConnection(connection)
   return {
     caller,
     connection: name,
-    callerPath: `${stagePath(event)}/connections/${name}/api`,
+    callerPath: `${event.basePath}/connections/${name}/api`,
     method,
     path,
     query: rawQueryString,
     headers,
     cookies,
     ...(event.body !== '' && { body: bodyOf(event) }),
+  }
+}
+
+/** API Gateway has made another text of the request's body, and the API would get that (RFC 9110 section 15.5.16). */
+class LostBytesError extends TokenwellError {
+  readonly code = 'unsupported_media_type'
+
+  constructor() {
+    super(
+      'The body is of a text type and not UTF-8, or is compressed, and API Gateway changes such a body on its way: send UTF-8 without Content-Encoding, or the content type application/octet-stream.',
+    )
+  }
+
+  override get publicMessage(): string {
+    return this.message
   }
 }
 

@@ -92,7 +92,7 @@ export function createHandler(dependencies: HandlerDependencies) {
 }
 
 function isHttpEvent(event: unknown): boolean {
-  return isJsonObject(event) && 'requestContext' in event && 'version' in event
+  return isJsonObject(event) && isJsonObject(event['requestContext'])
 }
 
 /** RFC 6749 section 5.1, and where the token comes from. */

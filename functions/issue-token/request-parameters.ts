@@ -2,7 +2,7 @@ import { readStrictJson } from '../../lib/adapters/json/strict-json.ts'
 import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
 import { decodeUtf8, isJsonObject } from '../../lib/base/decoding.ts'
 import { foldedParameterName, isParameterName } from '../../lib/configuration/value-syntax.ts'
-import { bodyOf, type HttpEvent } from '../../lib/http-interface/http-event.ts'
+import { bodyOf, type HttpEvent, hasLostBytes } from '../../lib/http-interface/http-event.ts'
 
 /** By name; only `scope` and `resource` have several values. An empty value counts as left out (RFC 6749 section 3.2). */
 export type Parameters = ReadonlyMap<string, readonly string[]>
@@ -23,7 +23,7 @@ export function readBody(event: HttpEvent): Parameters {
   if (bytes.length === 0) return new Map()
   demandSize(bytes.length)
   const text = decodeUtf8(bytes)
-  if (text === undefined) throw new InvalidRequestError('body', 'is not UTF-8.')
+  if (text === undefined || hasLostBytes(event)) throw new InvalidRequestError('body', 'is not UTF-8.')
   const type = (event.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
   if (type === 'application/x-www-form-urlencoded') return readForm('body', text)
   if (type === 'application/json') return readJson(text)

@@ -17,6 +17,7 @@ export type ErrorCode =
   | 'record_store'
   | 'refused'
   | 'request_too_large'
+  | 'unsupported_media_type'
   | 'rotation_given_up'
   | 'rotation_refused'
   | 'secret_denied'

@@ -50,6 +50,8 @@ function statusOf(error: TokenwellError): PublicStatus {
       return { status: 400, error: error instanceof InvalidRequestError ? error.error : 'invalid_request' }
     case 'request_too_large':
       return { status: 413, error: 'invalid_request' }
+    case 'unsupported_media_type':
+      return { status: 415, error: 'invalid_request' }
     case 'access_denied':
       return { status: 403, error: 'access_denied' }
     // Not 503: clients repeat that, and nothing changes until the operator acts.

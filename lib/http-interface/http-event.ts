@@ -5,6 +5,10 @@ import { isElementId } from '../configuration/value-syntax.ts'
 export interface HttpEvent {
   /** Decoded, with the stage if that has a name. */
   readonly rawPath: string
+  /** What begins the path before its route: the stage if that has a name, or the base path of a custom domain. May be empty. */
+  readonly basePath: string
+  /** Method and path of the route by which API Gateway passed it on, or `$default`. */
+  readonly routeKey: string
   readonly rawQueryString: string
   /** By their names in lower case. */
   readonly headers: Readonly<Record<string, string>>
@@ -36,14 +40,29 @@ type Members = Readonly<Record<string, unknown>>
  * @throws {InvalidRequestError} naming the member
  */
 export function readHttpEvent(event: unknown): HttpEvent {
-  const { version, rawPath, rawQueryString, headers, cookies, pathParameters, body, isBase64Encoded, requestContext } =
-    readObject('it', event)
+  const {
+    version,
+    rawPath,
+    routeKey,
+    rawQueryString,
+    headers,
+    cookies,
+    pathParameters,
+    body,
+    isBase64Encoded,
+    requestContext,
+  } = readObject('it', event)
+  // An event of an Application Load Balancer or a REST API has no version, or 1.0.
+  if (version !== '2.0') throw unfit('version', '2.0; that of a load balancer or REST API is not read')
   const context = readObject('requestContext', requestContext)
   const http = readObject('requestContext.http', context['http'])
-  if (version !== '2.0') throw unfit('version', '2.0')
+  const path = readText('rawPath', rawPath)
+  const stage = readText('requestContext.stage', context['stage'])
   if (typeof (isBase64Encoded ?? false) !== 'boolean') throw unfit('isBase64Encoded', 'true or false')
   return {
-    rawPath: readText('rawPath', rawPath),
+    rawPath: path,
+    basePath: stagePath(path, stage),
+    routeKey: readText('routeKey', routeKey ?? ''),
     rawQueryString: readText('rawQueryString', rawQueryString ?? ''),
     headers: inLowerCase(readTexts('headers', headers ?? {})),
     cookies: Object.values(readTexts('cookies', cookies ?? [])),
@@ -52,7 +71,7 @@ export function readHttpEvent(event: unknown): HttpEvent {
     isBase64Encoded: isBase64Encoded === true,
     requestContext: {
       ...context,
-      stage: readText('requestContext.stage', context['stage']),
+      stage,
       http: {
         method: readName('requestContext.http.method', http['method']),
         path: readName('requestContext.http.path', http['path']),
@@ -92,13 +111,8 @@ function unfit(member: string, what: string): InvalidRequestError {
 }
 
 /** A stage that has a name begins each path: that part of a request's path, such as `/prod`, or an empty text. */
-export function stagePath({ rawPath, requestContext: { stage } }: HttpEvent): string {
+function stagePath(rawPath: string, stage: string): string {
   return /^[\w-]+$/.test(stage) && rawPath.startsWith(`/${stage}/`) ? `/${stage}` : ''
-}
-
-/** The path of a request without its stage. */
-export function pathInStage(event: HttpEvent): string {
-  return event.rawPath.slice(stagePath(event).length)
 }
 
 /**
@@ -110,6 +124,16 @@ export function namedConnection(connection: string | undefined): string {
   if (!isElementId(connection))
     throw new InvalidRequestError('connection', 'must be the name of a connection: letters, digits, _ . and -.')
   return connection
+}
+
+/**
+ * Whether bytes of the body were lost on the way: API Gateway hands over a body of a text type as text, with U+FFFD for what is not UTF-8.
+ * One that was sent so has the length that was announced.
+ */
+export function hasLostBytes({ headers, body, isBase64Encoded }: HttpEvent): boolean {
+  if (isBase64Encoded || body === '') return false
+  if (!/^(identity)?$/i.test((headers['content-encoding'] ?? '').trim())) return true
+  return body.includes('\ufffd') && headers['content-length'] !== String(Buffer.byteLength(body))
 }
 
 /** The bytes of a request's body; none if it has no body. */

@@ -6,7 +6,7 @@ import type { Log } from '../log/log-event.ts'
 import { accessOf, demandAccess } from './access.ts'
 import { errorAnswer } from './error-answer.ts'
 import { errorResponse, logError, withProxyStatus } from './error-response.ts'
-import { type HttpEvent, type HttpResponse, namedConnection, pathInStage, readHttpEvent } from './http-event.ts'
+import { type HttpEvent, type HttpResponse, namedConnection, readHttpEvent } from './http-event.ts'
 
 /** A route, with the function that answers it. */
 export interface Route {
@@ -51,8 +51,8 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
 
   function routeEvent(request: Request<RoutedEvent, HttpResponse>): void {
     const event = readHttpEvent(request.event)
-    const { route, pathParameters } = findRoute(event)
-    request.event = { ...event, pathParameters, route }
+    const { route, basePath, pathParameters } = findRoute(event)
+    request.event = { ...event, basePath, pathParameters, route }
     const connection = pathParameters['connection']
     if (connection === undefined) return
     const access = accessOf(event, connectionsClaim)
@@ -61,12 +61,19 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
     demandAccess(access, namedConnection(event.pathParameters['connection'] ?? connection))
   }
 
-  function findRoute(event: HttpEvent): Pick<RoutedEvent, 'route' | 'pathParameters'> {
-    const { method } = event.requestContext.http
-    const path = pathInStage(event)
-    for (const { route, pattern } of patterns) {
-      const match = route.method === method || route.method === 'ANY' ? pattern.exec(path) : null
-      if (match) return { route, pathParameters: { ...match.groups } }
+  function findRoute(event: HttpEvent): Pick<RoutedEvent, 'route' | 'basePath' | 'pathParameters'> {
+    const { rawPath, basePath, routeKey, requestContext } = event
+    const { method } = requestContext.http
+    const path = rawPath.slice(basePath.length)
+    for (const { route, pattern } of patterns.filter((each) => ['ANY', method].includes(each.route.method))) {
+      const match = pattern.exec(path)
+      if (match) return { route, basePath, pathParameters: { ...match.groups } }
+      // A custom domain's base path begins the path, and nothing but the key of the route tells how far it goes.
+      const behind = routeKey === routeKeyOf(route) ? patternBehindBasePath(pattern).exec(rawPath) : null
+      if (behind?.groups) {
+        const { basePath: itsBasePath = '', ...pathParameters } = behind.groups
+        return { route, basePath: itsBasePath, pathParameters }
+      }
     }
     throw new UnknownRouteError(routes)
   }
@@ -93,6 +100,15 @@ function patternOf(path: string): RegExp {
   return new RegExp(`^${pattern}$`, 's')
 }
 
+function patternBehindBasePath(pattern: RegExp): RegExp {
+  return new RegExp(`^(?<basePath>(?:/[^/]+)+?)${pattern.source.slice(1)}`, 's')
+}
+
+/** As API Gateway has it, and as messages show it. */
+function routeKeyOf({ method, path }: Pick<Route, 'method' | 'path'>): string {
+  return `${method} ${path.replace(/\/\?$/, '')}`
+}
+
 /** Also of an event that could not be read. */
 function connectionOf(event: unknown): unknown {
   const pathParameters = isJsonObject(event) ? event['pathParameters'] : undefined
@@ -104,7 +120,7 @@ export class UnknownRouteError extends TokenwellError {
   readonly code = 'unknown_route'
 
   constructor(routes: readonly Pick<Route, 'method' | 'path'>[]) {
-    const known = routes.map(({ method, path }) => `${method} ${path.replace(/\/\?$/, '')}`)
+    const known = routes.map(routeKeyOf)
     super(`There is no such route; there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}.`)
   }
 

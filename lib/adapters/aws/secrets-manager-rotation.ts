@@ -9,7 +9,12 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager'
 import { isNameOfSecret, secretPrefix } from '../../configuration/deployment.ts'
-import type { RotatingSecret, SecretRotation, VersionLabels } from '../../key-lifecycle/rotating-secret.ts'
+import {
+  type RotatingSecret,
+  RotationRefusedError,
+  type SecretRotation,
+  type VersionLabels,
+} from '../../key-lifecycle/rotating-secret.ts'
 import { Secret } from '../../secret/secret.ts'
 import { SecretError } from '../../secret/secret-store.ts'
 import { awsClientSettings, defaultAwsTimeouts, withinTime } from './aws-client.ts'
@@ -66,6 +71,18 @@ type ExpectedError =
   | typeof ResourceExistsException
   | typeof ResourceNotFoundException
 
+/** What Secrets Manager answers about a version whose name can't be tells an operator nothing. */
+async function answerAbout<Answer>(version: string, answer: Promise<Answer>): Promise<Answer> {
+  try {
+    return await answer
+  } catch (error) {
+    if (error instanceof SecretError || (version.length >= 32 && version.length <= 64)) throw error
+    throw new RotationRefusedError(
+      `ClientRequestToken must be the name of a version, of 32 to 64 characters; it has ${version.length}.`,
+    )
+  }
+}
+
 function rotatingSecret(
   secretsManager: RotationClient,
   SecretId: string,
@@ -100,23 +117,24 @@ function rotatingSecret(
     labels,
     async read(version) {
       const command = new GetSecretValueCommand({ SecretId, VersionId: version })
-      return secretsManager.attempt(
+      const text = secretsManager.attempt(
         SecretId,
         async (client, options) => new Secret(textOf(SecretId, await client.send(command, options))),
         ResourceNotFoundException,
       )
+      return await answerAbout(version, text)
     },
     async putPending(version, text) {
       const command = new PutSecretValueCommand({
         ...{ SecretId, ClientRequestToken: version, SecretString: text.reveal(), VersionStages: ['AWSPENDING'] },
         ...(rotationToken && { RotationToken: rotationToken.reveal() }),
       })
-      const put = await secretsManager.attempt(
+      const put = secretsManager.attempt(
         SecretId,
         (client, options) => client.send(command, options),
         ResourceExistsException,
       )
-      return put !== undefined
+      return (await answerAbout(version, put)) !== undefined
     },
     async makeCurrent(version, before) {
       if (await moveLabel('AWSCURRENT', before, version)) return true

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { createServer } from 'node:net'
 import { test } from 'node:test'
+import { gzipSync } from 'node:zlib'
 import { listen } from '../../../infra/local/listen.ts'
 import { maximumPayloadBytes } from '../../../lib/api-call/api-endpoint.ts'
 import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
@@ -278,6 +279,61 @@ test('a stage that has a name begins each path', async (t) => {
   }
   await handler(event, { awsRequestId: 'r', getRemainingTimeInMillis: () => 9_000 } as never)
   assert.equal(api.requests[0]?.url, '/prod/orders')
+})
+
+test('behind the base path of a custom domain the API is called, and its redirection leads back there', async (t) => {
+  const { handler, api } = await startCallApiWithScriptedServers(t, () => ({
+    status: 302,
+    headers: { location: '/v1/x' },
+  }))
+  const event = {
+    version: '2.0',
+    routeKey: 'ANY /connections/{connection}/api/{path+}',
+    rawPath: '/tokens/connections/conn/api/orders',
+    headers: {},
+    requestContext: { stage: '$default', http: { method: 'GET', path: '/tokens/connections/conn/api/orders' } },
+  }
+  const { headers } = (await handler(event, { awsRequestId: 'r', getRemainingTimeInMillis: () => 9_000 } as never)) as {
+    headers: Record<string, string>
+  }
+  assert.equal(api.requests[0]?.url, '/orders')
+  assert.match(String(headers['location']), /^\/tokens\/connections\/conn\/api\//)
+})
+
+const asApiGatewayDoes = (bytes: Buffer) => bytes.toString('utf8')
+
+for (const [what, headers, bytes] of [
+  ['compressed JSON', { 'content-type': 'application/json', 'content-encoding': 'gzip' }, gzipSync('{"a":"b"}')],
+  ['compressed JSON that nobody says so', { 'content-type': 'application/json' }, gzipSync('{"a":"b"}')],
+  ['text in ISO-8859-1', { 'content-type': 'text/plain; charset=iso-8859-1' }, Buffer.from('Käufer', 'latin1')],
+  ['text in UTF-16', { 'content-type': 'text/plain; charset=utf-16' }, Buffer.from('\ufeffKäufer', 'utf16le')],
+] as const)
+  test(`a body that API Gateway has changed is a 415, and the API is not called: ${what}`, async (t) => {
+    const { handler, api } = await startCallApiWithScriptedServers(t)
+    const event = {
+      version: '2.0',
+      rawPath: '/connections/conn/api/orders',
+      headers: { ...headers, 'content-length': String(bytes.length) },
+      body: asApiGatewayDoes(bytes),
+      isBase64Encoded: false,
+      requestContext: { stage: '$default', http: { method: 'POST', path: '/connections/conn/api/orders' } },
+    }
+    const context = { awsRequestId: 'r', getRemainingTimeInMillis: () => 9_000 } as never
+    const { statusCode, body } = (await handler(event, context)) as { statusCode: number; body: string }
+    assert.equal(statusCode, 415)
+    assert.match(body, /send UTF-8 without Content-Encoding, or the content type application\/octet-stream/)
+    assert.equal(api.requests.length, 0)
+    const whole = { ...event, body: bytes.toString('base64'), isBase64Encoded: true }
+    assert.equal(((await handler(whole, context)) as { statusCode: number }).statusCode, 200, 'its bytes are there')
+    assert.deepEqual(api.requests[0]?.body, bytes)
+  })
+
+test('a text that holds U+FFFD itself reaches the API', async (t) => {
+  const { call, api } = await startCallApiWithScriptedServers(t)
+  const body = 'not known: \ufffd'
+  const headers = { 'content-type': 'text/plain', 'content-length': String(Buffer.byteLength(body)) }
+  assert.equal((await call({ method: 'POST', headers, body })).status, 200)
+  assert.equal(api.requests[0]?.body.toString(), body)
 })
 
 async function closedPort(): Promise<number> {

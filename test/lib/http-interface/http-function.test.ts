@@ -144,3 +144,51 @@ test('whatever it is invoked with is answered', async () => {
     assert.match(body, /"error_description":"event is none of an HTTP API, payload format 2\.0: /)
   }
 })
+
+for (const [what, event] of [
+  [
+    'an Application Load Balancer',
+    { requestContext: { elb: {} }, httpMethod: 'GET', path: '/items/a', headers: {}, body: '' },
+  ],
+  ['a REST API', { resource: '/items/{item}', httpMethod: 'GET', path: '/items/a', requestContext: { stage: 'prod' } }],
+  ['an HTTP API by payload format 1.0', { version: '1.0', httpMethod: 'GET', path: '/items/a', requestContext: {} }],
+] as const)
+  test(`an event of ${what} is a 400 that names payload format 2.0`, async () => {
+    const handler = createHttpFunction({ routes: [], log() {} })
+    const { statusCode, body = '' } = await handler(event, createLocalContext(Date.now()))
+    assert.equal(statusCode, 400)
+    assert.match(body, /payload format 2\.0: version must be 2\.0; that of a load balancer or REST API is not read\./)
+  })
+
+test('the base path of a custom domain is no part of the route, by whose key API Gateway says where it ends', async () => {
+  const { ask } = functionWith()
+  const statusOf = async (method: string, path: string, routeKey: string, more: object = {}) =>
+    (await ask(method, path, { routeKey, ...more })).status
+  assert.equal(await statusOf('GET', '/tokens/items/a', 'GET /items/{item}'), 200)
+  assert.equal(await statusOf('GET', '/a/b.c/items/a', 'GET /items/{item}'), 200)
+  assert.equal(await statusOf('GET', '/items/a', 'GET /items/{item}'), 200)
+  const requestContext = { stage: 'v1', http: { method: 'GET', path: '/' } }
+  assert.equal(await statusOf('GET', '/tokens/items/a', 'GET /items/{item}', { requestContext }), 200)
+  assert.equal(await statusOf('GET', '/v1/tokens/items/a', 'GET /items/{item}', { requestContext }), 200)
+  for (const [method, path, routeKey] of [
+    ['GET', '/tokens/items/a', '$default'],
+    ['GET', '/tokens/items/a', 'POST /items/{item}'],
+    ['POST', '/tokens/items/a', 'GET /items/{item}'],
+    ['GET', '/tokens/items/a/b', 'GET /items/{item}'],
+  ] as const)
+    assert.equal(await statusOf(method, path, routeKey), 404, `${method} ${path} ${routeKey}`)
+
+  const call = { routeKey: 'ANY /connections/{connection}/api/{path+}' }
+  const { body } = await ask('GET', '/tokens/connections/c/api/connections/d/api/x', call)
+  assert.deepEqual(body, { connection: 'c', path: '/connections/d/api/x' })
+})
+
+test('behind a base path, too, a connection is open only to callers who may use it', async () => {
+  const { ask } = functionWith({ connectionsClaim: 'connections' })
+  const authorizer = { jwt: { claims: { connections: 'own' } } }
+  const requestContext = { stage: '$default', http: { method: 'GET', path: '/' }, authorizer }
+  const event = { requestContext, routeKey: 'ANY /connections/{connection}/api/{path+}' }
+  assert.equal((await ask('GET', '/tokens/connections/own/api/x', event)).status, 200)
+  assert.equal((await ask('GET', '/tokens/connections/other/api/x', event)).status, 403)
+  assert.equal((await ask('GET', '/connections/other/api/connections/own/api/x', event)).status, 403)
+})

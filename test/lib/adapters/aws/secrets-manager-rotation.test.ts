@@ -181,3 +181,21 @@ test('a name outside the stage is refused before anything is asked', async (t) =
   }
   assert.deepEqual(proxy.requests, [])
 })
+
+test('that Secrets Manager takes no version of that name is told in a sentence', async (t) => {
+  const started = await startRotation(t, 'the first text')
+  if (!started) return
+  const { secret, proxy } = started
+  for (const version of ['x'.repeat(24), 'x'.repeat(65)]) {
+    const refused = {
+      name: 'RotationRefusedError',
+      message: `ClientRequestToken must be the name of a version, of 32 to 64 characters; it has ${version.length}.`,
+    }
+    for (const kind of ['ValidationException', 'InvalidParameterException']) {
+      proxy.answerNext(awsError(400, kind))
+      await assert.rejects(secret.read(version), refused)
+      proxy.answerNext(awsError(400, kind))
+      await assert.rejects(secret.putPending(version, new Secret('a text')), refused)
+    }
+  }
+})
