@@ -21,7 +21,8 @@ const skipped: string[] = []
 
 // One more than there are cores: some tests wait most of their time.
 const concurrency = isLong ? 1 : availableParallelism() + 1
-const tests: TestsStream = run({ files, concurrency, timeout: isLong ? 1_800_000 : 300_000 })
+// A limit for a file: on a busy machine a server in Java alone takes minutes to start.
+const tests: TestsStream = run({ files, concurrency, timeout: isLong ? 1_800_000 : 900_000 })
 tests.on('test:pass', (test) => {
   if (test.details.type === 'suite') return
   if (test.skip === undefined) counts.passed++

@@ -1,0 +1,95 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import type { TestContext } from 'node:test'
+import { setTimeout as pause } from 'node:timers/promises'
+import { elementsAt, startIssueTokenWithJavaServer } from '../support/functions/issue-token-with-java-server.ts'
+import { tokenRequest } from '../support/functions/load-function.ts'
+import { type RotatingKeys, startRotatingKeys } from '../support/functions/rotating-keys.ts'
+import type { ConfigurableAuthorizationServer as Server } from '../support/servers/configurable-authorization-server.ts'
+import { elementsBySecret } from './client-authentication.ts'
+
+/* What changes while the function runs: keys, the server, its client, its clock. Each function is one test, as its title says. */
+
+/** Longer than a server waits until it reads a JWK set again for a `kid` that it does not know: Keycloak's 10 s. */
+const publishAheadSeconds = 12
+const askedEveryMilliseconds = 250
+
+export async function rotatesItsKeyWithoutAFailedToken(t: TestContext, server: Server) {
+  const environment = { TOKENWELL_CACHE: `memory:${randomUUID()}`, TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
+  let keys: RotatingKeys | undefined
+  const elements = elementsAt(server, { builder: { signatureAlgorithm: 'ES256', publishAheadSeconds } })
+  const set = await startIssueTokenWithJavaServer(t, server, elements, {
+    environment,
+    async describe({ jwks: _, ...client }, workspace) {
+      keys = await startRotatingKeys(t, workspace, environment, server.certificate)
+      await keys.rotate()
+      return { ...client, jwks_uri: keys.jwksUri }
+    },
+  })
+  assert(keys)
+  assert.equal((await set.newToken()).status, 200)
+  const readBefore = keys.keySetRequests()
+  assert.ok(readBefore > 0, 'the server has read our JWK set')
+
+  const { signsFrom } = await keys.rotate()
+  const until = signsFrom + 3_000
+  while (Date.now() < until) {
+    const { status, body } = await set.newToken()
+    assert.equal(status, 200, JSON.stringify(body))
+    await pause(askedEveryMilliseconds)
+  }
+  assert.ok(keys.keySetRequests() > readBefore, 'and once more for the new key')
+  assert.deepEqual(set.failures(), [])
+}
+
+export async function getsTokensAgainAfterARestart(t: TestContext, server: Server) {
+  const set = await startIssueTokenWithJavaServer(t, server, elementsAt(server))
+  assert.equal((await set.newToken()).status, 200)
+  await server.stop()
+  try {
+    assert.equal((await set.newToken()).body['error'], 'temporarily_unavailable')
+  } finally {
+    await server.start()
+  }
+  assert.equal((await set.newTokenAtLast()).status, 200)
+}
+
+export async function isRefusedWhileItsClientIsDisabled(t: TestContext, server: Server) {
+  const set = await startIssueTokenWithJavaServer(t, server, elementsAt(server))
+  const { body: first } = await set.newToken()
+  await server.setEnabled('theClient', false)
+  const { status, body } = await set.newToken()
+  assert.equal(status, 502)
+  assert.match(String(body['error_description']), /refuses this connection's client \(invalid_client\)/)
+  assert.ok(first['access_token'])
+
+  await server.setEnabled('theClient', true)
+  assert.equal((await set.newTokenAtLast()).status, 200)
+}
+
+/** RFC 7009, then as a caller tells of it. */
+export async function replacesARevokedToken(t: TestContext, server: Server) {
+  const set = await startIssueTokenWithJavaServer(t, server, elementsBySecret(server))
+  const isActive = async (body: Record<string, unknown>) =>
+    (await server.introspect(String(body['access_token']), set.client()))['active']
+  const { body: revoked } = await set.http(tokenRequest('conn'))
+  assert.equal(await isActive(revoked), true)
+  await server.revoke(String(revoked['access_token']), set.client())
+  assert.equal(await isActive(revoked), false)
+
+  const { status, body } = await set.http(tokenRequest('conn', '', `rejected_token_id=${revoked['token_id']}`))
+  assert.equal(status, 200)
+  assert.notEqual(body['token_id'], revoked['token_id'])
+  assert.equal(await isActive(body), true)
+}
+
+export async function getsTokensWhileTheServersClockIsOff(t: TestContext, server: Server, secondsAhead: number) {
+  const set = await startIssueTokenWithJavaServer(t, server, elementsAt(server))
+  await server.setClock(secondsAhead)
+  try {
+    const { status, body } = await set.newToken()
+    assert.equal(status, 200, JSON.stringify(body))
+  } finally {
+    await server.setClock(0)
+  }
+}

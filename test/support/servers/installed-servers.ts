@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { MissingServerError } from './real-server.ts'
+
+/* Where `npm run servers` puts the authorization servers that it downloads: outside the checkout, by version and digest. */
+
+/** The zip of Maven Central: `org.keycloak:keycloak-quarkus-dist`. */
+export const keycloakDistribution = {
+  version: '26.7.3',
+  sha256: '27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f',
+} as const
+
+/** Of the database that is installed with it. */
+export const keycloakAdministrator = { username: 'admin', password: 'the password of the administrator' } as const
+
+/** Its pom.xml pins Spring Boot, and by it every library. */
+export const springSources = join(import.meta.dirname, 'spring-authorization-server')
+const installer = join(import.meta.dirname, '..', '..', 'install-servers.ts')
+/** Over the names and SHA-256 of these libraries, as `sha256sum *.jar | sha256sum` prints it. */
+export const springLibrariesSha256 = 'c48683dfbb4e4cd1c58064fdf4356dedf6cf8f17919f16b892dcd7d19311c29e'
+
+/** Unpacked, with its build options applied and a database that has its tables and an administrator. */
+export function keycloakFolder(): string {
+  return folderOf(`keycloak-${keycloakDistribution.version}`, [])
+}
+
+/** With `classes` and `dependency`, the class path of our small app. */
+export function springFolder(): string {
+  const sources = globSync(['pom.xml', 'src/**/*.java'], { cwd: springSources }).sort()
+  return folderOf(
+    'spring-authorization-server',
+    sources.map((source) => join(springSources, source)),
+  )
+}
+
+/** Named after all that it is made from: whatever changes there, it is installed anew. */
+function folderOf(name: string, sources: readonly string[]): string {
+  const digest = createHash('sha256')
+  for (const source of [import.meta.filename, installer, ...sources]) digest.update(readFileSync(source))
+  return join(cacheFolder(), `${name}-${digest.digest('hex').slice(0, 12)}`)
+}
+
+function cacheFolder(): string {
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'tokenwell')
+}
+
+/** @throws {MissingServerError} */
+export function demandInstalled(name: string, folder: string): string {
+  if (existsSync(folder)) return folder
+  throw new MissingServerError(`${name} is not installed: npm run servers`)
+}
+
+/**
+ * Debian's library that gives a program another clock.
+ * @throws {MissingServerError}
+ */
+export function findFaketime(): string {
+  const [library] = globSync('/usr/lib/*/faketime/libfaketime.so.1')
+  if (library === undefined) throw new MissingServerError('faketime is not installed: apt-get install faketime')
+  return library
+}

@@ -1,0 +1,133 @@
+import assert from 'node:assert/strict'
+import { decodeJwt } from 'jose'
+import type { ClientMetadata } from 'oidc-provider'
+import { plant } from '../output/canary.ts'
+import type { ConfigurableAuthorizationServer, TlsClient } from './configurable-authorization-server.ts'
+import { keycloakAdministrator } from './installed-servers.ts'
+
+/** The one user of the realm. */
+export const keycloakUser = { username: 'alice', password: 'the password of alice' } as const
+
+export const keycloakRealm = 'tokenwell'
+
+/** What a test does by Keycloak's admin REST API. */
+export interface KeycloakAdmin extends Pick<ConfigurableAuthorizationServer, 'register' | 'setEnabled'> {
+  createRealm(): Promise<void>
+  /** Milliseconds since the epoch, as the token of an administrator shows. Keycloak's answers have no `Date`. */
+  readClock(): Promise<number>
+}
+
+export function createKeycloakAdmin(tls: TlsClient, origin: string): KeycloakAdmin {
+  const clients = `${origin}/admin/realms/${keycloakRealm}/clients`
+  plant(keycloakUser.password)
+
+  async function token(): Promise<string> {
+    const { access_token } = await tls.readJson(`${origin}/realms/master/protocol/openid-connect/token`, {
+      form: { grant_type: 'password', client_id: 'admin-cli', ...keycloakAdministrator },
+    })
+    return String(access_token)
+  }
+
+  /** A new token for each call: it lives a minute. */
+  async function authorization(): Promise<Record<string, string>> {
+    return { authorization: `Bearer ${await token()}` }
+  }
+
+  async function find(clientId: string): Promise<string | undefined> {
+    const response = await tls.send(`${clients}?clientId=${clientId}`, {
+      method: 'GET',
+      headers: await authorization(),
+    })
+    const [found] = (await response.json()) as { readonly id: string }[]
+    return found?.id
+  }
+
+  return {
+    async readClock() {
+      const { iat = 0 } = decodeJwt(await token())
+      return iat * 1000
+    },
+
+    async createRealm() {
+      await tls.send(`${origin}/admin/realms`, { headers: await authorization(), json: realmOf() })
+    },
+
+    async register(client) {
+      const former = await find(client.client_id)
+      const headers = await authorization()
+      if (former !== undefined) await tls.send(`${clients}/${former}`, { method: 'DELETE', headers })
+      await tls.send(clients, { headers, json: representationOf(client) })
+    },
+
+    async setEnabled(clientId, enabled) {
+      const id = await find(clientId)
+      assert(id)
+      await tls.send(`${clients}/${id}`, { method: 'PUT', headers: await authorization(), json: { clientId, enabled } })
+    },
+  }
+}
+
+function realmOf() {
+  const { username, password } = keycloakUser
+  const name = { email: `${username}@example.com`, firstName: username, lastName: username }
+  return {
+    realm: keycloakRealm,
+    enabled: true,
+    users: [{ username, ...name, enabled: true, credentials: [{ type: 'password', value: password }] }],
+  }
+}
+
+/** A client of Keycloak's own description. */
+function representationOf(client: ClientMetadata) {
+  return {
+    clientId: client.client_id,
+    publicClient: false,
+    standardFlowEnabled: false,
+    serviceAccountsEnabled: true,
+    directAccessGrantsEnabled: client.grant_types?.includes('password') ?? false,
+    clientAuthenticatorType: authenticatorOf(client),
+    ...(client.client_secret !== undefined && { secret: client.client_secret }),
+    attributes: attributesOf(client),
+    protocolMappers: [audienceOf(client)],
+  }
+}
+
+/** Keycloak tells a client about tokens alone that are meant for it. */
+function audienceOf({ client_id }: ClientMetadata) {
+  return {
+    name: 'itself',
+    protocol: 'openid-connect',
+    protocolMapper: 'oidc-audience-mapper',
+    config: {
+      'included.client.audience': client_id,
+      'access.token.claim': 'true',
+      'introspection.token.claim': 'true',
+    },
+  }
+}
+
+function authenticatorOf({ token_endpoint_auth_method }: ClientMetadata): string {
+  switch (token_endpoint_auth_method) {
+    case 'private_key_jwt':
+      return 'client-jwt'
+    case 'client_secret_jwt':
+      return 'client-secret-jwt'
+    case 'client_secret_basic':
+      return 'client-secret'
+    default:
+      return 'client-x509'
+  }
+}
+
+function attributesOf(client: ClientMetadata): Record<string, string> {
+  const { jwks, jwks_uri, token_endpoint_auth_signing_alg: algorithm } = client
+  return {
+    ...(algorithm !== undefined && { 'token.endpoint.auth.signing.alg': algorithm }),
+    ...(jwks && { 'use.jwks.string': 'true', 'jwks.string': JSON.stringify(jwks) }),
+    ...(jwks_uri !== undefined && { 'use.jwks.url': 'true', 'jwks.url': jwks_uri }),
+    ...(client.tls_client_auth_subject_dn !== undefined && { 'x509.subjectdn': client.tls_client_auth_subject_dn }),
+    ...(client.tls_client_certificate_bound_access_tokens === true && {
+      'tls.client.certificate.bound.access.tokens': 'true',
+    }),
+  }
+}
