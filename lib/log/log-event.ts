@@ -114,8 +114,9 @@ export const logEvents = {
       readonly reason: string
       /** Those that the connection is made of, such as `jwtBuilder/jwt`. */
       readonly elements: readonly string[]
-      /** Absent where it was sent in the assertion alone. */
-      readonly clientId?: string
+      readonly clientId: string
+      /** Whether the server was told it by itself, and not in an assertion alone. */
+      readonly sendsClientId: boolean
       readonly assertion?: ToldAssertion
     }
   >({

@@ -97,7 +97,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     log({
       event: 'token_request_refused',
       ...{ connection, authorizationServer: authorizationServer.id, tokenEndpoint: authorizationServer.tokenEndpoint },
-      ...{ status, error, reason, elements, ...(sendsClientId && { clientId }) },
+      ...{ status, error, reason, elements, clientId, sendsClientId },
       ...(assertion && { assertion: toldOf(assertion) }),
     })
   }

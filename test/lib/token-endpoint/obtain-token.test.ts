@@ -117,6 +117,8 @@ test('beside a refusal stands what was sent: of the assertion, the client and th
         'oAuthTokenConfig/theTokenConfig',
         'jwtBuilder/theBuilder',
       ],
+      clientId: 'theClient',
+      sendsClientId: false,
       assertion: {
         ...{ alg: header.alg, kid: header.kid, typ: header.typ },
         ...{ iss: claims.iss, sub: claims.sub, aud: claims.aud, iat: claims.iat, exp: claims.exp },
