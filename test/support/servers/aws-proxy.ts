@@ -6,6 +6,8 @@ import { setEnvironment } from '../process/this-process.ts'
 import { type Moto, startMoto } from './moto.ts'
 import { startIfThere } from './real-server.ts'
 
+const longestClosingMilliseconds = 20_000
+
 /** Stands before an AWS endpoint: hears what is asked, passes it on, and answers itself where it is told to. */
 export interface AwsProxy {
   readonly endpoint: string
@@ -13,6 +15,8 @@ export interface AwsProxy {
   readonly requests: readonly AwsRequest[]
   /** How many connections were made to it, and how many of them are still open. */
   connections(): { readonly made: number; readonly open: number }
+  /** Waits until none is open: every request is over, or was given up. */
+  allClosed(): Promise<void>
   /** How many requests there were of each operation. */
   counts(): Readonly<Record<string, number>>
   /** Of the next requests, each in its turn; those after them are passed on. */
@@ -86,6 +90,13 @@ export async function startAwsProxy(t: TestContext, target: string): Promise<Aws
     endpoint: `http://127.0.0.1:${port}`,
     requests,
     connections: () => connections,
+    async allClosed() {
+      const giveUpAt = performance.now() + longestClosingMilliseconds
+      while (connections.open > 0) {
+        if (performance.now() > giveUpAt) throw new Error(`${connections.open} connections are still open`)
+        await wait(10)
+      }
+    },
     counts() {
       const counts: Record<string, number> = {}
       for (const { operation } of requests) counts[operation] = (counts[operation] ?? 0) + 1

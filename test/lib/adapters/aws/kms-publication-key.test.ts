@@ -9,7 +9,7 @@ import { awsError, startMotoBehindProxy } from '../../../support/servers/aws-pro
 import { someRole, withPermissionsLookedAt } from '../../../support/servers/moto-permissions.ts'
 
 /** For a machine that has much else to do. */
-const patient: AwsTimeouts = { connect: 10_000, answer: 10_000, total: 10_000 }
+const patient: AwsTimeouts = { connect: 60_000, answer: 60_000, total: 60_000 }
 const bytes = Buffer.from('some bytes')
 const signing: CreateKeyCommandInput = { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' }
 

@@ -305,7 +305,7 @@ test('what lasts longer than there is time is an error that passes', async (t) =
         assert.equal(error.isPassing, true)
         assert.match(error.message, sentence)
         assert.match(error.message, /under \/tokenwell\/local/)
-        assert.ok(milliseconds < 600, `${milliseconds} ms`)
+        assert.ok(milliseconds < 8_000, `${milliseconds} ms`)
       }
     })
 })
