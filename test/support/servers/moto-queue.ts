@@ -31,7 +31,9 @@ export async function createQueue(t: TestContext, { endpoint }: Moto): Promise<Q
     queues.destroy()
     events.destroy()
   })
-  const { QueueUrl: url = '' } = await queues.send(new CreateQueueCommand({ QueueName: 'the-queue' }))
+  // What was received is not delivered once more, however long the test takes.
+  const Attributes = { VisibilityTimeout: '43200' }
+  const { QueueUrl: url = '' } = await queues.send(new CreateQueueCommand({ QueueName: 'the-queue', Attributes }))
   const asked = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] })
   const { Attributes: { QueueArn: arn = '' } = {} } = await queues.send(asked)
   return {

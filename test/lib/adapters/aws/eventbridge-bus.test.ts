@@ -230,7 +230,7 @@ test('throttling and outages for longer than there is time are told apart', asyn
         proxy.answerAll(answer)
         await fails(bus, message)
       },
-      { ...patient, total: 500 },
+      { ...patient, total: 1_500 },
     )
 })
 
@@ -299,7 +299,7 @@ test('no failure repeats an event', async (t) => {
         proxy.answerAll(answer)
         await fails(bus, /^The event bus tokenwell-test /, [{ type: 'ConnectionChanged', connection: 'hunter2' }])
       },
-      { ...patient, total: 500 },
+      { ...patient, total: 1_500 },
     )
 })
 

@@ -294,7 +294,7 @@ test('what lasts longer than there is time is an error that passes', async (t) =
     ['held in the middle', 'elements_unreachable', /can't be read now/],
   ]
   for (const [answer, code, sentence] of answers)
-    await withElements(t, { timeouts: { total: 150 } }, async ({ proxy, store }) => {
+    await withElements(t, { timeouts: { total: 700 } }, async ({ proxy, store }) => {
       proxy.answerAll(answer)
       const ids = Array.from({ length: 25 }, (_, index) => `store-${index}`)
       for (const ask of [() => locations(store, ids), () => store.ids('ssl'), () => store.findings()]) {

@@ -256,7 +256,7 @@ test('throttling for longer than there is time is an error that passes', async (
     { status: 429, body: '<html>' },
   ]
   for (const answer of answers)
-    await withSecrets(t, { timeouts: { total: 200 } }, async ({ secrets, proxy }) => {
+    await withSecrets(t, { timeouts: { total: 1_000 } }, async ({ secrets, proxy }) => {
       proxy.answerAll(answer)
       const { error, milliseconds } = await theTimedFailure(secrets)
       assert.equal(error.code, 'secret_throttled')
@@ -276,7 +276,7 @@ test('an outage for longer than there is time is an error that passes', async (t
     ['reset', /TimeoutError|ECONNRESET/],
   ]
   for (const [answer, reason] of answers)
-    await withSecrets(t, { timeouts: { total: 200 } }, async ({ secrets, proxy }) => {
+    await withSecrets(t, { timeouts: { total: 1_000 } }, async ({ secrets, proxy }) => {
       proxy.answerAll(answer)
       const { error, milliseconds } = await theTimedFailure(secrets)
       assert.equal(error.code, 'secret_unreachable', String(reason))
@@ -292,7 +292,7 @@ test('an outage for longer than there is time is an error that passes', async (t
 })
 
 test('where nobody listens a secret is unreachable', async (t) => {
-  await withSecrets(t, { timeouts: { total: 200 } }, async ({ secrets, proxy }) => {
+  await withSecrets(t, { timeouts: { total: 1_000 } }, async ({ secrets, proxy }) => {
     process.env['AWS_ENDPOINT_URL'] = 'http://127.0.0.1:9'
     assert.equal((await theFailure(secrets)).code, 'secret_unreachable')
     assert.deepEqual(proxy.requests, [])
@@ -360,7 +360,7 @@ test('an answer that can not be read is not quoted', async (t) => {
     'hunter2hunter2',
     '{"SecretBinary":"hunter2!hunter2"}',
   ]
-  await withSecrets(t, { timeouts: { total: 200 } }, async ({ secrets, proxy }) => {
+  await withSecrets(t, { timeouts: { total: 1_000 } }, async ({ secrets, proxy }) => {
     for (const body of texts) {
       proxy.answerNext({ status: 200, body })
       const error = await theFailure(secrets)

@@ -142,7 +142,7 @@ test('what goes on for longer than there is time is told apart', async (t) => {
         proxy.answerAll(answer)
         await fails(letters, message)
       },
-      { ...patient, total: 500 },
+      { ...patient, total: 1_500 },
     )
 })
 
@@ -171,7 +171,7 @@ test('where nobody can be connected to the queue is unreachable', async (t) => {
         process.env['AWS_ENDPOINT_URL'] = endpoint
         await fails(letters, /can't be reached \((TimeoutError|AbortError|ECONNREFUSED)\)/)
       },
-      { ...patient, total: 500 },
+      { ...patient, total: 1_500 },
     )
 })
 
