@@ -1,6 +1,7 @@
 import type { ApiCallErrorCode } from '../../base/tokenwell-error.ts'
 import type { Transport } from '../../configuration/connection.ts'
 import { ProxyRefusedError } from './connector.ts'
+import { UntrustedChainError, untrustedCodes } from './missing-issuer.ts'
 
 /** What can go wrong on the way. */
 export type ConnectionFailureType = Exclude<ApiCallErrorCode, 'http_response_incomplete' | 'http_response_body_size'>
@@ -13,13 +14,6 @@ export interface ConnectionFailure {
   readonly isLasting?: boolean
 }
 
-const untrusted = [
-  'DEPTH_ZERO_SELF_SIGNED_CERT',
-  'SELF_SIGNED_CERT_IN_CHAIN',
-  'UNABLE_TO_GET_ISSUER_CERT',
-  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
-  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
-]
 const otherwiseUntrusted = /^(CERT_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$|UNABLE_TO_)/
 
 /** RFC 8446 section 6.2: what a server says of a certificate is of the client's, or of its absence. */
@@ -37,7 +31,10 @@ export function readConnectionFailure(
     return { type: 'destination_unavailable', predicate: error.message, isLasting: error.isLasting }
   const { code: given, name } = error as { readonly code?: unknown; readonly name?: string }
   const code = typeof given === 'string' ? given : ''
-  if (untrusted.includes(code)) return certificateError(describeUnknownCa(code, tls))
+  if (untrustedCodes.includes(code)) {
+    const ending = error instanceof UntrustedChainError ? `; ${error.ending}` : ''
+    return certificateError(`${describeUnknownCa(code, tls)}${ending}`)
+  }
 
   switch (code) {
     case 'CERT_HAS_EXPIRED':

@@ -4,6 +4,7 @@ import type { HttpProxy, ProtectedApi, ResolvedAuthorizationServer, Transport } 
 import { canonicalHost } from '../../configuration/value-syntax.ts'
 import type { SecretStore } from '../../secret/secret-store.ts'
 import { demandHost, demandUnreserved, readPassword, type SecretUse } from '../../signing/secret-use.ts'
+import { namingMissingIssuer } from './missing-issuer.ts'
 import { readTlsIdentity } from './tls-identity.ts'
 import { buildConnector, errors } from './undici.ts'
 
@@ -23,8 +24,10 @@ export async function createConnector(
   const identity = await readTlsIdentity(tls, secrets)
   // What is bounded and told apart here is HTTP/1.1: one answer a connection, and its end is the connection's.
   const bounds = { timeout, allowH2: false, minVersion: tls.minimumVersion }
+  const { allowPartialTrustChain = false } = tls
   // Said here, NODE_TLS_REJECT_UNAUTHORIZED has no word in it.
-  const connect = buildConnector({ ...bounds, ...identity, rejectUnauthorized: true })
+  const direct = buildConnector({ ...bounds, ...identity, allowPartialTrustChain, rejectUnauthorized: true })
+  const connect = namingMissingIssuer(direct, identity.ca)
   return proxy ? throughProxy(connect, proxy, await proxyHeaders(proxy, secrets), timeout) : connect
 }
 

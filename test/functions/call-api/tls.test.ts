@@ -119,14 +119,15 @@ test('an API is trusted by the CA bundle that its trustStoreRef names, whatever 
 test('without a trust store an API by an unknown CA is refused, with a sentence that names trustStoreRef', async (t) => {
   const api = await startScriptedApi(t)
   const reason =
-    /shows a certificate of an unknown CA \(\w+\): name its CA bundle by trustStoreRef on the ssl element\.$/
+    /shows a certificate of an unknown CA \(\w+\): name its CA bundle by trustStoreRef on the ssl element; the certificate of CN=Tokenwell local run is missing, which has signed CN=/
   await assertRefused(await callsTo(t, api, { trust: null }), api, 'tls_certificate_error', reason)
 })
 
 test("an API by a CA that isn't in the trust store is refused by the trust store's name", async (t) => {
   const api = await startScriptedApi(t)
   const { caCertificate: trust } = await createServerCertificate(['localhost'])
-  const reason = /shows a certificate that no CA of the trust store tokenwell\/local\/api-ca has signed \(\w+\)\.$/
+  const reason =
+    /shows a certificate that no CA of the trust store tokenwell\/local\/api-ca has signed \(\w+\); the certificate of CN=Tokenwell local run is missing, /
   await assertRefused(await callsTo(t, api, { trust }), api, 'tls_certificate_error', reason)
 })
 

@@ -1,0 +1,88 @@
+import { X509Certificate } from 'node:crypto'
+import { type DetailedPeerCertificate, TLSSocket } from 'node:tls'
+import { readCertificates } from '../../signing/pem.ts'
+import type { buildConnector } from './undici.ts'
+
+/** A server's certificate is not trusted, and this is where its chain ends. */
+export class UntrustedChainError extends Error {
+  override readonly name = 'UntrustedChainError'
+  /** As node:tls has it. */
+  readonly code: string
+  /** What is missing, in words for the operator. */
+  readonly ending: string
+
+  constructor(code: string, ending: string) {
+    super(ending)
+    this.code = code
+    this.ending = ending
+  }
+}
+
+/** What OpenSSL says of a chain that ends too early. */
+export const untrustedCodes = [
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+]
+
+/**
+ * The same connector, whose error names the certificate that is missing.
+ * @param ca the trust store in PEM; the CA list of Node.js if absent
+ */
+export function namingMissingIssuer(connect: buildConnector.connector, ca = ''): buildConnector.connector {
+  return function connectAndName(options, callback) {
+    let shown: DetailedPeerCertificate | undefined
+    // What undici does not declare: the socket, whose certificate can't be had any more once it is refused.
+    const socket: unknown = connect(options, (...result) => {
+      const [error] = result
+      const code = error && 'code' in error ? String(error.code) : ''
+      if (!shown || !untrustedCodes.includes(code)) return callback(...result)
+      const sent = certificatesOf(shown)
+      callback(new UntrustedChainError(code, describeEnd(sent, readCertificates('trust store', ca))), null)
+    })
+    if (socket instanceof TLSSocket)
+      socket.prependListener('secure', () => {
+        // getPeerX509Certificate would leave node:tls without the certificate whose host name it checks next.
+        shown = socket.getPeerCertificate(true)
+      })
+  }
+}
+
+const longestChain = 10
+
+/** The server's own first, then those that it has sent of whoever signed it. */
+function certificatesOf(shown: DetailedPeerCertificate): X509Certificate[] {
+  const certificates: X509Certificate[] = []
+  let next: DetailedPeerCertificate | undefined = shown
+  while (next?.raw && certificates.length < longestChain) {
+    certificates.push(new X509Certificate(next.raw))
+    next = next.issuerCertificate === next ? undefined : next.issuerCertificate
+  }
+  return certificates
+}
+
+function describeEnd(sent: readonly X509Certificate[], trusted: readonly X509Certificate[]): string {
+  let [last] = sent
+  if (!last) return 'it has sent none'
+  for (let length = 1; length < longestChain && last.subject !== last.issuer; length++) {
+    const issuer: X509Certificate | undefined = [...sent, ...trusted].find((each) => last?.checkIssued(each))
+    if (!issuer) break
+    last = issuer
+  }
+  const subject = printable(last.subject)
+  if (last.subject === last.issuer) return `${subject} has signed itself and is not trusted`
+  const isTrusted = trusted.some(({ raw }) => raw.equals(last.raw))
+  return `the certificate of ${printable(last.issuer)} is missing, which has signed ${subject}; have the server send it, or add it to the trust store${
+    isTrusted ? ', or set allowPartialTrustChain on the ssl element' : ''
+  }`
+}
+
+/** A server chooses what its certificate says. */
+function printable(name: string): string {
+  return name
+    .replaceAll('\n', ', ')
+    .replace(/[^\x20-\x7e]/g, '?')
+    .slice(0, 200)
+}
