@@ -16,6 +16,7 @@ import { createFleetRecords } from '../fleet/fleet-records.ts'
 import type { RecordStore } from '../fleet/record-store.ts'
 import type { Sealing } from '../fleet/sealing.ts'
 import { createSecretsVersion } from '../fleet/secrets-version.ts'
+import { createAttempts } from '../get-token/attempts.ts'
 import { type ConnectionStatuses, createOutcomeLog, createStatusReader } from '../get-token/connection-status.ts'
 import { createCoolDownPolicy } from '../get-token/cool-down-policy.ts'
 import { createFromFleet } from '../get-token/from-fleet.ts'
@@ -213,10 +214,11 @@ function createTiers(ports: Ports) {
   const clientKeys = createClientKeySource(signers, secrets)
   const tokenClient = createTokenClient({ clientKeys, tokenEndpoint, clockOffsets, now, randomId, random, log })
   const outcomes = createOutcomeLog(now)
+  const secondAttempts = createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, log })
   const fromServer = createFromServer({
-    ...{ connections, cache, secretsVersion, secrets, signers, tokenClient, outcomes, now, random, pause, log },
+    ...{ connections, cache, secretsVersion, secrets, signers, outcomes, now, random, pause, log },
     coolDownPolicy: createCoolDownPolicy({ coolDowns, secrets, log }),
-    secondAttempts: createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, log }),
+    attempts: createAttempts({ tokenClient, secondAttempts, now }),
   })
 
   const fromFleet = createFromFleet({ connections, memory, cache, fromServer, events, now, random, pause, log })

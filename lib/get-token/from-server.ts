@@ -21,14 +21,14 @@ import type { SecretsVersion } from '../fleet/secrets-version.ts'
 import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
-import type { ClientKey } from '../token-endpoint/client-authentication.ts'
-import type { TokenClient, TokenRequestContext } from '../token-endpoint/token-client.ts'
-import { hasTimeFor, timeoutsUntil } from '../token-endpoint/token-endpoint.ts'
+import { hasTimeFor } from '../token-endpoint/token-endpoint.ts'
 import { RefusedError, writeFailure } from '../token-endpoint/token-endpoint-error.ts'
+import type { Attempts, LeasedContext } from './attempts.ts'
 import type { OutcomeLog } from './connection-status.ts'
-import type { CoolDownPolicy } from './cool-down-policy.ts'
+import type { NamedRequest } from './cool-down-names.ts'
+import type { Clearance, CoolDownPolicy, Verdict } from './cool-down-policy.ts'
 import { retryDelay } from './retry-policy.ts'
-import { type HelpfulAttempt, mayHelp, type SecondAttemptPolicy } from './second-attempt.ts'
+import type { HelpfulAttempt } from './second-attempt.ts'
 import type { StoredToken, TokenCache } from './token-cache.ts'
 import { CoolingDownError, isTokenError } from './token-error.ts'
 
@@ -76,18 +76,6 @@ export function repeatsElements({ connection }: Admission, request: CallerReques
   return shorter === request ? undefined : { outcome: 'repeats_elements', request: shorter }
 }
 
-/** A token request that holds the lease of its token. */
-export interface LeasedContext extends TokenRequestContext {
-  readonly request: CallerRequest
-  /** Of the connection's elements. */
-  readonly fingerprint: string
-  readonly lease: Lease
-  /** When something of the connection was last changed or cleared: what cooled down before says nothing of it. */
-  readonly mendedAt: number | undefined
-  /** Whether a passing failure is not repeated. */
-  readonly isOnce?: boolean
-}
-
 export interface FromServerDependencies {
   readonly connections: ConnectionCache
   readonly cache: TokenCache
@@ -95,8 +83,7 @@ export interface FromServerDependencies {
   readonly secrets: SecretCache
   readonly signers: SignerCache
   readonly coolDownPolicy: CoolDownPolicy
-  readonly tokenClient: TokenClient
-  readonly secondAttempts: SecondAttemptPolicy
+  readonly attempts: Attempts
   readonly outcomes: OutcomeLog
   readonly now: () => number
   /** From 0 up to 1. */
@@ -113,7 +100,7 @@ export type FromServer = ReturnType<typeof createFromServer>
 
 export function createFromServer(dependencies: FromServerDependencies) {
   const { connections, cache, secretsVersion, secrets, signers, coolDownPolicy } = dependencies
-  const { tokenClient, secondAttempts, outcomes, now, random, pause, log } = dependencies
+  const { attempts, outcomes, now, random, pause, log } = dependencies
   let knownVersion: string | undefined
   let mayHoldOlder = false
 
@@ -188,22 +175,15 @@ export function createFromServer(dependencies: FromServerDependencies) {
       // Later on the suspicion may be our own.
       wasSuspected ??= clearance.pass.isSuspected
       try {
-        const token = await attemptTwice(context)
+        const token = await attempts.make(context)
         await coolDownPolicy.noteSuccess(clearance, named)
         return token
       } catch (error) {
         // A server that may be failing gets one attempt.
         const mayRepeat = !wasSuspected && !isOnce
         const delay = mayRepeat ? retryDelay(error, attempt, deadline - now(), random()) : undefined
-        const { reported, suspect } = await coolDownPolicy.noteFailure(error, named, clearance, delay !== undefined)
-        if (delay === undefined) {
-          if (!suspect || !(await clearance.pass.claimControl(suspect))) throw reported
-          const control = await requestControl(context)
-          const token = control.helpful && (await repeatHelped(context, control.helpful))
-          if (!token) throw control.isIssued ? blameCaller(reported) : reported
-          await coolDownPolicy.noteSuccess(clearance, named)
-          return token
-        }
+        const verdict = await coolDownPolicy.noteFailure(error, named, clearance, delay !== undefined)
+        if (delay === undefined) return await lookFurther(context, named, clearance, verdict)
         log({ event: 'token_request_repeated', connection: connection.name, attempt, milliseconds: delay })
         await pause(delay)
         // A pause may be long, and a key that is revoked meanwhile must not sign.
@@ -213,13 +193,31 @@ export function createFromServer(dependencies: FromServerDependencies) {
   }
 
   /**
+   * The last word on a failure: whether the connection's own request fails, too. Where that needed a second attempt, so does this
+   * request.
+   */
+  async function lookFurther(
+    context: LeasedContext,
+    named: NamedRequest,
+    clearance: Clearance,
+    { reported, suspect }: Verdict,
+  ): Promise<Token> {
+    if (!suspect || !(await clearance.pass.claimControl(suspect))) throw reported
+    const control = await requestControl(context)
+    const token = control.helpful && (await attempts.repeatBy(control.helpful, context))
+    if (!token) throw control.isIssued ? blameCaller(reported) : reported
+    await coolDownPolicy.noteSuccess(clearance, named)
+    return token
+  }
+
+  /**
    * The control request: what failed with a caller's addition is tried without. Its token is stored like any other, and its failure
    * makes wait what it speaks about. It is made only where the connection's own request has brought a token before.
    */
   async function requestControl(context: LeasedContext): Promise<ControlOutcome> {
-    secondAttempts.takeHelpful(context.connection)
+    attempts.takeHelpful(context.connection)
     const isIssued = await isOwnTokenIssued(context)
-    const helpful = secondAttempts.takeHelpful(context.connection)
+    const helpful = attempts.takeHelpful(context.connection)
     return { isIssued, ...(isIssued && helpful && { helpful }) }
   }
 
@@ -241,46 +239,6 @@ export function createFromServer(dependencies: FromServerDependencies) {
     }
   }
 
-  /** The reason was the client's, and is gone by now: what the caller added was not looked at. Undefined where that fails, too. */
-  async function repeatHelped(context: LeasedContext, helpful: HelpfulAttempt): Promise<Token | undefined> {
-    if (!hasTimeFor(context.connection.authorizationServer, context.deadline - now())) return undefined
-    try {
-      return await attemptOnce(context, keyOf(helpful))
-    } catch (error) {
-      if (error instanceof TokenwellError && !(error instanceof LeaseLostError)) return undefined
-      throw error
-    }
-  }
-
-  /** Once more where a client was refused for a reason that is gone by then. */
-  async function attemptTwice(context: LeasedContext): Promise<Token> {
-    const { connection, request } = context
-    try {
-      return await attemptOnce(context)
-    } catch (error) {
-      if (!mayHelp(error, isOwnRequest(request))) throw error
-      const second = await secondAttempts.choose(connection, error)
-      if (second.kind === 'none') throw error
-      try {
-        const token = await attemptOnce(context, keyOf(second))
-        secondAttempts.noteHelpful(connection, second)
-        return token
-      } catch (secondError) {
-        secondAttempts.noteUseless(connection, second)
-        // What the server says of the key, and the time, that are meant to be used tells more.
-        const isAlike = second.kind !== 'repeat' && mayHelp(secondError, isOwnRequest(request))
-        throw isAlike ? error : secondError
-      }
-    }
-  }
-
-  async function attemptOnce(context: LeasedContext, key?: ClientKey): Promise<Token> {
-    const { connection, deadline, lease } = context
-    const credentials = await tokenClient.authenticate(connection, key)
-    await lease.keepFor(timeoutsUntil(deadline, now(), connection.authorizationServer).totalMilliseconds)
-    return await tokenClient.requestToken(context, credentials)
-  }
-
   /** The others are told; a current token is to be renewed later. */
   async function endWithFailure(lease: Lease, { request, current }: TokenNeed, error: unknown): Promise<Obtained> {
     const isStopped = error instanceof ConnectionDisabledError
@@ -300,11 +258,6 @@ interface ControlOutcome {
   readonly isIssued: boolean
   /** Without which it would have been refused, too. */
   readonly helpful?: HelpfulAttempt
-}
-
-/** Undefined for the current one. */
-function keyOf(attempt: HelpfulAttempt): ClientKey | undefined {
-  return attempt.kind === 'by_previous_key' ? attempt.key : undefined
 }
 
 /** What the fleet is told: what the token endpoint did. Of our own faults each process has to see for itself. */

@@ -31,9 +31,6 @@ export interface SecondAttemptPolicyDependencies {
 export type SecondAttemptPolicy = ReturnType<typeof createSecondAttemptPolicy>
 
 export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, log }: SecondAttemptPolicyDependencies) {
-  /** By connection, until those who wait for it have seen it. */
-  const helpful = new Map<string, HelpfulAttempt>()
-
   function byClock({ authorizationServer: { id } }: Connection, { clockOffset }: RefusedError): SecondAttempt {
     if (!clockOffset) return { kind: 'none' }
     const offsetBefore = clockOffsets.of(id)
@@ -71,18 +68,6 @@ export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, l
     /** What was guessed counts no more. */
     noteUseless({ authorizationServer: { id } }: Connection, attempt: HelpfulAttempt): void {
       if (attempt.kind === 'by_guessed_clock') clockOffsets.learn(id, attempt.offsetBefore)
-    },
-
-    /** What brought a token after a refusal helps whoever was refused meanwhile. */
-    noteHelpful({ name }: Connection, attempt: HelpfulAttempt): void {
-      helpful.set(name, attempt)
-    },
-
-    /** What has helped since the last look. */
-    takeHelpful({ name }: Connection): HelpfulAttempt | undefined {
-      const attempt = helpful.get(name)
-      helpful.delete(name)
-      return attempt
     },
   }
 }

@@ -9,8 +9,8 @@ const mutated = [
   'lib/admission/*.ts',
   'lib/api-call/{forwarded-headers,rejected-token,target-within}.ts',
   'lib/fleet/{connection-record,cool-down,cool-downs,lease,record-store,sealing,token-record}.ts',
-  'lib/get-token/{cool-down-names,cool-down-policy,from-fleet,from-server,token-cache,token-memory}.ts',
-  'lib/token-endpoint/{assertion,printable-description,token-answer,token-request-form}.ts',
+  'lib/get-token/{attempts,cool-down-names,cool-down-policy,from-fleet,from-server,second-attempt,token-cache,token-memory}.ts',
+  'lib/token-endpoint/{assertion,clock-offset,printable-description,token-answer,token-request-form}.ts',
 ]
 
 /** Tests in virtual time, in this process alone: what starts a server, or draws at random for seconds, may fail by chance. */
