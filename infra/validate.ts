@@ -1,13 +1,18 @@
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { inspectSecrets } from '../lib/application/inspect-secrets.ts'
 import { type ElementsPlace, openElements } from '../lib/application/open-adapters.ts'
+import { openSecrets, type SecretsPlace } from '../lib/application/open-store.ts'
 import type { ElementStore } from '../lib/configuration/element-store.ts'
 import { ElementStoreError } from '../lib/configuration/element-store.ts'
 import { ConfigurationError, describeFinding, type Finding } from '../lib/configuration/finding.ts'
-import { validateElements } from '../lib/configuration/inspect-elements.ts'
+import { listConnections, validateElements } from '../lib/configuration/inspect-elements.ts'
 
 /*
- * npm run validate -- [<file or folder>] [--stage <stage>] [--public-url <url>]
+ * npm run validate -- [<file or folder>] [--stage <stage>] [--public-url <url>] [--secrets] [--secrets-folder <folder>]
  * Without a file or folder: the elements of that stage in Parameter Store.
+ * With --secrets it reads keys, passwords and certificates, too: those of a stage in Secrets Manager, those of the stage local in
+ * the folder .tokenwell/secrets, or in the folder that --secrets-folder names. Nothing is sent to a server.
  * Prints every mistake and warning of all elements at once; ends with 1 if there is a mistake.
  */
 const { values, positionals } = parseArgs({
@@ -15,6 +20,8 @@ const { values, positionals } = parseArgs({
   options: {
     stage: { type: 'string' },
     'public-url': { type: 'string', default: 'https://tokenwell.invalid' },
+    secrets: { type: 'boolean', default: false },
+    'secrets-folder': { type: 'string' },
   },
 })
 const [path] = positionals
@@ -25,6 +32,11 @@ if (path === undefined && values.stage === undefined) {
 }
 const place: ElementsPlace = path === undefined ? { kind: 'parameter_store' } : { kind: 'files', path }
 
+const secretsPlace: SecretsPlace =
+  values['secrets-folder'] === undefined && stage !== 'local'
+    ? { kind: 'secrets_manager' }
+    : { kind: 'files', folder: values['secrets-folder'] ?? join('.tokenwell', 'secrets') }
+
 const findings = await findAll(openElements(place, stage))
 const count = (severity: Finding['severity']) => findings.filter((finding) => finding.severity === severity).length
 for (const finding of findings) console.log(`${finding.severity.padEnd(8)} ${describeFinding(finding)}`)
@@ -34,7 +46,10 @@ process.exitCode = count('mistake') > 0 ? 1 : 0
 async function findAll(elements: ElementStore): Promise<readonly Finding[]> {
   const deployment = { stage, publicUrl: values['public-url'], isLambda: stage !== 'local' }
   try {
-    return await validateElements(elements, deployment)
+    const found = await validateElements(elements, deployment)
+    if (!values.secrets && values['secrets-folder'] === undefined) return found
+    const secrets = openSecrets(secretsPlace, stage)
+    return [...found, ...(await inspectSecrets(await listConnections(elements, deployment), secrets, Date.now()))]
   } catch (error) {
     if (error instanceof ConfigurationError) return error.findings
     if (error instanceof ElementStoreError) return [{ severity: 'mistake', sentence: error.message }]

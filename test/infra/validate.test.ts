@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
+import { generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
@@ -41,6 +42,22 @@ test('all mistakes and warnings are told at once and end with status 1, those of
       'and servers by OpenID Connect refuse it: leave jti true.',
     `${path}: mistakes: 3, warnings: 1`,
   ])
+})
+
+test('with --secrets keys are read, too, and a wrong one ends with status 1', async (t) => {
+  const elements = exampleElements(exampleIssuer, { builder: { jwkEnabled: undefined, keyStoreRef: 'theTrust' } })
+  const path = await elementsFileOf(t, elements)
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  const key = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+  const folder = await temporaryFolder(t, { 'authorization-server-ca': key })
+  assert.equal((await validate(path)).status, 0, 'without it no secret is read')
+  const { status, lines, errors } = await validate(path, '--secrets', '--secrets-folder', folder)
+  assert.deepEqual([status, errors], [1, ''])
+  assert.match(
+    lines.join('\n'),
+    /^mistake {2}jwtBuilder\/theBuilder keyStoreRef: .* holds an EC key on P-256; RS256 needs /m,
+  )
+  assert.equal(lines.at(-1), `${path}: mistakes: 2, warnings: 0`)
 })
 
 test('a folder is validated like a file', async (t) => {

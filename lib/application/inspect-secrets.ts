@@ -1,0 +1,164 @@
+import { X509Certificate } from 'node:crypto'
+import { createSecureContext } from 'node:tls'
+import { createConnector } from '../adapters/http/connector.ts'
+import { readTlsIdentity } from '../adapters/http/tls-identity.ts'
+import { TokenwellError } from '../base/tokenwell-error.ts'
+import type { AssertionConfiguration, Connection, Transport } from '../configuration/connection.ts'
+import type { ElementReference } from '../configuration/element.ts'
+import { describeFinding, type Finding } from '../configuration/finding.ts'
+import type { ListedConnection } from '../configuration/inspect-elements.ts'
+import { createSecretCache, type SecretCache } from '../secret/secret-cache.ts'
+import type { SecretStore } from '../secret/secret-store.ts'
+import { readCertificates } from '../signing/pem.ts'
+import { readPassword } from '../signing/secret-use.ts'
+import { createSignerCache, type SignerCache } from '../signing/signer-cache.ts'
+import { readSigningKeys } from '../signing/signing-secret.ts'
+import { createHeader } from '../token-endpoint/assertion.ts'
+
+interface Inspection {
+  readonly secrets: SecretCache
+  readonly signers: SignerCache
+  readonly now: number
+}
+
+/**
+ * What is wrong with the secrets of these connections, as a token request would meet it: each is read and used, and nothing is
+ * sent. Keys that Tokenwell makes itself are left out. No finding shows a secret.
+ * @param now milliseconds since the epoch
+ */
+export async function inspectSecrets(
+  listed: readonly ListedConnection[],
+  store: SecretStore,
+  now: number,
+): Promise<readonly Finding[]> {
+  const secrets = createSecretCache(store, () => now)
+  const inspection = { secrets, signers: createSignerCache(secrets, () => now), now }
+  const findings: Finding[] = []
+  for (const { connection } of listed)
+    if (connection) findings.push(...(await inspectConnection(connection, inspection)))
+  return [...new Map(findings.map((finding) => [describeFinding(finding), finding])).values()]
+}
+
+async function inspectConnection(connection: Connection, inspection: Inspection): Promise<readonly Finding[]> {
+  const { name, api, authorizationServer } = connection
+  const server = { kind: 'authorizationServer', id: authorizationServer.id } as const
+  return [
+    ...(await inspectClient(connection, server, inspection)),
+    ...(await inspectTransport(authorizationServer, server, inspection)),
+    ...(api ? await inspectTransport(api, { kind: 'endpointConnection', id: name }, inspection) : []),
+  ]
+}
+
+async function inspectClient(
+  { clientAuthentication: way, authorizationServer }: Connection,
+  server: ElementReference,
+  inspection: Inspection,
+): Promise<readonly Finding[]> {
+  const use = { element: `authorizationServer/${server.id}`, host: new URL(authorizationServer.tokenEndpoint).hostname }
+  switch (way.method) {
+    case 'client_secret_basic':
+      return await complaints(server, 'basicAuthRef', async () => {
+        const { passwordSecret } = way
+        const password = readPassword(passwordSecret, await inspection.secrets.get(passwordSecret), use)
+        return password.length > 0 ? [] : [mistake(server, 'basicAuthRef', `The secret ${passwordSecret} is empty.`)]
+      })
+    case 'private_key_jwt':
+    case 'client_secret_jwt':
+      return await inspectKey(way.assertion, use, inspection)
+    default:
+      return []
+  }
+}
+
+async function inspectKey(
+  assertion: AssertionConfiguration,
+  use: { readonly element: string; readonly host: string },
+  { secrets, signers, now }: Inspection,
+): Promise<readonly Finding[]> {
+  const { key, algorithm, certificateThumbprint } = assertion
+  if (key.generated) return []
+  const builder: ElementReference = { kind: 'jwtBuilder', id: key.jwtBuilder }
+  const isShared = algorithm.startsWith('HS')
+  return await complaints(builder, isShared ? 'sharedKey' : 'keyStoreRef', async () => {
+    createHeader(assertion, await signers.current(key, algorithm, use))
+    if (isShared) return []
+    const keys = readSigningKeys(key.location, await secrets.get(key.location))
+    const severity = certificateThumbprint === 'none' ? 'warning' : 'mistake'
+    return keys
+      .filter(({ keyId }) => key.alias === undefined || key.alias === keyId)
+      .flatMap(({ certificates: [own] }) => (own ? datesOf(own, key.location, now) : []))
+      .map(({ sentence, isInvalid }) => ({
+        severity: isInvalid ? severity : ('warning' as const),
+        ...{ element: builder, attribute: 'keyStoreRef', sentence },
+      }))
+  })
+}
+
+/** Trust store, client certificate and the password of a proxy. */
+async function inspectTransport(
+  transport: Transport,
+  element: ElementReference,
+  { secrets, now }: Inspection,
+): Promise<readonly Finding[]> {
+  const { trustStore, clientCertificate } = transport.tls
+  return await complaints(element, 'sslCertsRef', async () => {
+    await createConnector(transport, secrets)
+    const { ca, ...identity } = await readTlsIdentity(transport.tls, secrets)
+    const shown = clientCertificate === undefined ? undefined : certificateOf(createSecureContext(identity).context)
+    const authorities = readCertificates(trustStore ?? '', ca ?? '')
+    const own = shown ? datesOf(shown, clientCertificate ?? '', now) : []
+    const others = authorities.flatMap((each) => datesOf(each, trustStore ?? '', now))
+    return [...own, ...others].map((complaint) => ({
+      severity: own.includes(complaint) && complaint.isInvalid ? ('mistake' as const) : ('warning' as const),
+      ...{ element, attribute: 'sslCertsRef', sentence: complaint.sentence },
+    }))
+  })
+}
+
+/** Of PKCS#12 node:crypto reads nothing, and node:tls tells it by a method that it does not document. */
+function certificateOf(context: unknown): X509Certificate | undefined {
+  const { getCertificate } = context as { readonly getCertificate?: () => Buffer | null }
+  const der = getCertificate?.call(context)
+  return der ? new X509Certificate(der) : undefined
+}
+
+const soonMilliseconds = 30 * 86_400_000
+
+interface DateComplaint {
+  readonly sentence: string
+  /** Otherwise it will be, in less than 30 days. */
+  readonly isInvalid: boolean
+}
+
+function datesOf(certificate: X509Certificate, location: string, now: number): DateComplaint[] {
+  const { subject, validFromDate, validToDate } = certificate
+  const found = `The secret ${location} holds the certificate of ${subject.replaceAll('\n', ', ')}, which`
+  if (+validToDate < now)
+    return [{ sentence: `${found} expired on ${dayOf(validToDate)}; replace it.`, isInvalid: true }]
+  if (+validFromDate > now)
+    return [{ sentence: `${found} is not valid before ${dayOf(validFromDate)}.`, isInvalid: true }]
+  if (+validToDate > now + soonMilliseconds) return []
+  return [{ sentence: `${found} expires on ${dayOf(validToDate)}; replace it before.`, isInvalid: false }]
+}
+
+function dayOf(date: Date): string {
+  return date.toISOString().slice(0, 10)
+}
+
+/** What is found, or why the secret can't be used at all. */
+async function complaints(
+  element: ElementReference,
+  attribute: string,
+  inspect: () => Promise<readonly Finding[]>,
+): Promise<readonly Finding[]> {
+  try {
+    return await inspect()
+  } catch (error) {
+    if (error instanceof TokenwellError) return [mistake(element, attribute, error.message)]
+    throw error
+  }
+}
+
+function mistake(element: ElementReference, attribute: string, sentence: string): Finding {
+  return { severity: 'mistake', element, attribute, sentence }
+}

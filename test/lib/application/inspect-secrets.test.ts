@@ -1,0 +1,194 @@
+import assert from 'node:assert/strict'
+import { generateKeyPairSync, type KeyObject } from 'node:crypto'
+import { type TestContext, test } from 'node:test'
+import { createKeyCertificate, createServerCertificate } from '../../../infra/local/certificate-authority.ts'
+import { inspectSecrets } from '../../../lib/application/inspect-secrets.ts'
+import { describeFinding } from '../../../lib/configuration/finding.ts'
+import { listConnections } from '../../../lib/configuration/inspect-elements.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { SecretError } from '../../../lib/secret/secret-store.ts'
+import { assertLines, elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
+import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
+import { packPkcs12 } from '../../support/servers/client-certificate.ts'
+import { startIfThere } from '../../support/servers/real-server.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
+
+const day = 86_400_000
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
+const p256 = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
+const pem = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString()
+const certificate = await createKeyCertificate(rsa, 'theClient')
+const { caCertificate } = await createServerCertificate(['localhost'])
+
+const ownKey = { jwkEnabled: undefined, keyStoreRef: 'theKeys' }
+const byKey = (builder: Record<string, unknown> = {}, more: ElementChanges = {}): RawElements => {
+  const elements = exampleElements(exampleIssuer, { ...more, builder: { ...ownKey, ...builder } })
+  return { ...elements, keyStore: { ...elements['keyStore'], theKeys: { location: 'tokenwell/local/the-key' } } }
+}
+const byPassword: RawElements = {
+  ...exampleElements(exampleIssuer, {
+    server: { basicAuthRef: 'theUser' },
+    oAuth: { jwtAuthenticationTokenRef: undefined },
+  }),
+  authData: { theUser: { user: 'theClient', passwordSecret: 'tokenwell/local/the-password' } },
+}
+const trust = { 'authorization-server-ca': caCertificate }
+
+/** What is found by the last parts of the names of secrets, so many days from now. */
+async function inspect(
+  t: TestContext,
+  elements: RawElements,
+  secrets: Readonly<Record<string, string>>,
+  days = 0,
+): Promise<string[]> {
+  const store = singleVersionSecrets(async (name) => {
+    const secret = { ...trust, ...secrets }[name.replace('tokenwell/local/', '')]
+    if (secret === undefined) throw new SecretError('secret_missing', `The secret ${name} does not exist.`)
+    return new Secret(secret)
+  })
+  const listed = await listConnections(await elementStoreOf(t, elements), localDeployment)
+  const findings = await inspectSecrets(listed, store, Date.now() + days * day)
+  return findings.map((each) => `${each.severity} ${describeFinding(each)}`)
+}
+
+test('secrets that are as they should be give no finding', async (t) => {
+  assert.deepEqual(await inspect(t, byKey(), { 'the-key': pem(rsa) }), [])
+  assert.deepEqual(await inspect(t, byKey({ certificateThumbprint: 'x5t' }), { 'the-key': pem(rsa) + certificate }), [])
+  assert.deepEqual(await inspect(t, byPassword, { 'the-password': 'correct horse\n' }), [])
+  assert.deepEqual(await inspect(t, exampleElements(exampleIssuer), {}), [], 'keys that Tokenwell makes are left out')
+})
+
+const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, string>>, RegExp, number?])[] = [
+  [
+    'a key of the wrong type',
+    byKey(),
+    { 'the-key': pem(p256) },
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: The secret tokenwell\/local\/the-key holds an EC key on P-256; RS256 needs an RSA key\.$/,
+  ],
+  [
+    'no secret',
+    byKey(),
+    {},
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: The secret tokenwell\/local\/the-key does not exist\.$/,
+  ],
+  ['an empty secret', byKey(), { 'the-key': '\n' }, /^mistake jwtBuilder\/theBuilder keyStoreRef: .* is empty; /],
+  [
+    'an alias that no key has',
+    byKey({ keyAlias: 'other' }),
+    { 'the-key': pem(rsa) },
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* holds no key "other"; /,
+  ],
+  [
+    'a revoked key',
+    byKey({ revokedKeys: ['a'] }),
+    { 'the-key': JSON.stringify({ privateKey: pem(rsa), kid: 'a' }) },
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* revoked: a; /,
+  ],
+  [
+    'a shared key that is too short',
+    byKey({ signatureAlgorithm: 'HS256', keyStoreRef: undefined, sharedKey: 'tokenwell/local/shared' }),
+    { shared: 'too short' },
+    /^mistake jwtBuilder\/theBuilder sharedKey: .* holds 9 bytes; HS256 needs at least 32\.$/,
+  ],
+  [
+    'no certificate behind x5t',
+    byKey({ certificateThumbprint: 'x5t' }),
+    { 'the-key': pem(rsa) },
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* holds no certificate, and certificateThumbprint asks /,
+  ],
+  [
+    'an expired certificate behind x5t',
+    byKey({ certificateThumbprint: 'x5t' }),
+    { 'the-key': pem(rsa) + certificate },
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* holds the certificate of CN=theClient, which expired on \d{4}-\d\d-\d\d; /,
+    3651,
+  ],
+  [
+    'an expired certificate that nothing asks for',
+    byKey(),
+    { 'the-key': pem(rsa) + certificate },
+    /^warning jwtBuilder\/theBuilder keyStoreRef: .* which expired on /,
+    3651,
+  ],
+  [
+    'a certificate that is about to expire',
+    byKey({ certificateThumbprint: 'x5t#S256' }),
+    { 'the-key': pem(rsa) + certificate },
+    /^warning jwtBuilder\/theBuilder keyStoreRef: .* which expires on /,
+    3649,
+  ],
+  [
+    'a certificate that is not valid yet',
+    byKey({ certificateThumbprint: 'x5t' }),
+    { 'the-key': pem(rsa) + certificate },
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* is not valid before /,
+    -2,
+  ],
+  [
+    'an empty password',
+    byPassword,
+    { 'the-password': '\n' },
+    /^mistake authorizationServer\/theServer basicAuthRef: The secret tokenwell\/local\/the-password is empty\.$/,
+  ],
+  [
+    'a key where a password is needed',
+    byPassword,
+    { 'the-password': pem(rsa) },
+    /^mistake authorizationServer\/theServer basicAuthRef: .* holds PEM, and is named where a password is needed/,
+  ],
+  [
+    'a password for another host',
+    byPassword,
+    { 'the-password': JSON.stringify({ password: 'x', hosts: ['other.example.com'] }) },
+    /^mistake authorizationServer\/theServer basicAuthRef: .* is not for as\.example\.com/,
+  ],
+  [
+    'a trust store without a certificate',
+    byKey(),
+    { 'the-key': pem(rsa), 'authorization-server-ca': 'nothing' },
+    /^mistake authorizationServer\/theServer sslCertsRef: .* holds no PEM certificate; /,
+  ],
+]
+for (const [what, elements, secrets, pattern, days = 0] of wrong)
+  test(`what a first token would meet is found before it: ${what}`, async (t) => {
+    const lines = await inspect(t, elements, secrets, days)
+    // The CA of the trust store lives for a year.
+    assertLines(
+      lines.filter((line) => !line.includes('CN=Tokenwell local run')),
+      [pattern],
+    )
+    for (const secret of Object.values(secrets).filter(({ length }) => length > 9))
+      assert.ok(!lines.join('\n').includes(secret.trim().slice(0, 40)), 'no secret is shown')
+  })
+
+test('an expired CA is a warning, an expired client certificate a mistake', async (t) => {
+  const elements = byKey({}, {})
+  elements['ssl'] = { defaultSSLConfig: { trustStoreRef: 'theTrust', keyStoreRef: 'theKeys' } }
+  const secrets = { 'the-key': pem(rsa) + certificate }
+  const sslLines = async (days: number) =>
+    (await inspect(t, elements, secrets, days)).filter((line) => line.includes('sslCertsRef'))
+  assert.deepEqual(await sslLines(0), [])
+  assertLines(await sslLines(400), [/^warning .*CN=Tokenwell local run, which expired on /])
+  assertLines(await sslLines(4000), [
+    /^warning .*CN=Tokenwell local run, which expired on /,
+    /^mistake .*CN=theClient, which expired on /,
+  ])
+})
+
+test('the certificate in PKCS#12 has its dates, too', async (t) => {
+  const client = { privateKey: pem(rsa), certificate, caCertificate }
+  const packed = await startIfThere(t, () => packPkcs12(client, 'the words'))
+  if (!packed) return
+  const elements = byKey()
+  elements['keyStore'] = { ...elements['keyStore'], theClient: { location: 'tokenwell/local/client' } }
+  elements['ssl'] = { defaultSSLConfig: { trustStoreRef: 'theTrust', keyStoreRef: 'theClient' } }
+  const secrets = {
+    'the-key': pem(rsa),
+    client: JSON.stringify({ pkcs12: packed.toString('base64'), passphrase: 'the words' }),
+  }
+  const lines = await inspect(t, elements, secrets, 4000)
+  assertLines(
+    lines.filter((line) => line.startsWith('mistake')),
+    [/sslCertsRef: The secret tokenwell\/local\/client holds the certificate of CN=theClient, which expired on /],
+  )
+})
