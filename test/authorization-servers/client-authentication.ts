@@ -87,7 +87,8 @@ export function elementsBySecret(server: Server) {
   const oAuth = { jwtAuthenticationTokenRef: undefined, jwtAuthenticationSetClientId: undefined }
   const elements = elementsAt(server, { server: { basicAuthRef: 'theSecret' }, oAuth })
   const authData = { theSecret: { user: 'theClient', passwordSecret: 'tokenwell/local/client-secret' } }
-  return withoutUndefined({ ...elements, authData })
+  const endpointConnection = { ...elements['endpointConnection'], again: { authenticationConfigRef: 'theConfig' } }
+  return withoutUndefined({ ...elements, authData, endpointConnection })
 }
 
 /** RFC 8705 section 3.1: the token names the certificate by which it was asked for. */

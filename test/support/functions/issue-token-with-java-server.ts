@@ -39,8 +39,8 @@ export function elementsAt(
 ): RawElements {
   return exampleElements(issuer, {
     ...changes,
-    // Generous, for a busy machine; a cool-down is no longer than it need be.
-    server: { tokenEndpoint, connectionTimeout: '20s', receiveTimeout: '25s', coolDownSeconds: 1, ...server },
+    // Generous, for a busy machine, and short enough for a second request before the caller's deadline.
+    server: { tokenEndpoint, connectionTimeout: '4s', receiveTimeout: '12s', coolDownSeconds: 1, ...server },
     oAuth: { jwtAuthenticationSetClientId: true, ...oAuth },
   })
 }

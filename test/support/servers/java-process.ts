@@ -30,6 +30,7 @@ export interface JavaProgram {
 
 /** On a machine of two cores with a load of 15. A calm one takes some 10 s. */
 const startMilliseconds = 300_000
+const clockMilliseconds = 60_000
 /** What an answer takes on a busy machine, and less than what tests set a clock by. */
 const clockToleranceMilliseconds = 20_000
 
@@ -38,7 +39,7 @@ const clockToleranceMilliseconds = 20_000
  * process dies by whatever means.
  */
 const untilInputEnds =
-  'exec 3<&0; "$@" </dev/null 3<&- & server=$!; (read -r _ <&3; kill $server; sleep 30; kill -KILL -$$) & wait $server; kill -KILL -$$'
+  'exec 3<&0; "$@" </dev/null 3<&- & server=$!; (read -r _ <&3; kill $server; sleep 60; kill -KILL -$$) & wait $server; kill -KILL -$$'
 
 /** @throws {MissingServerError} where there is no Java, or no faketime */
 export async function startJavaProcess(t: Pick<TestContext, 'after'>, program: JavaProgram): Promise<JavaProcess> {
@@ -64,7 +65,11 @@ export async function startJavaProcess(t: Pick<TestContext, 'after'>, program: J
       await writeFile(clock, `${secondsAhead < 0 ? '' : '+'}${secondsAhead}`)
       const isSet = async () =>
         Math.abs((await program.readClock()) - Date.now() - secondsAhead * 1000) < clockToleranceMilliseconds
-      while (!(await isSet())) await pause(250)
+      const giveUpAt = Date.now() + clockMilliseconds
+      while (!(await isSet())) {
+        if (Date.now() > giveUpAt) throw new Error(`the server's clock is not ${secondsAhead} s ahead`)
+        await pause(250)
+      }
     },
   }
 }
@@ -72,7 +77,7 @@ export async function startJavaProcess(t: Pick<TestContext, 'after'>, program: J
 async function demandJava(): Promise<void> {
   await promisify(execFile)('java', ['-version']).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error
-    throw new MissingServerError('java is not installed: apt-get install openjdk-17-jdk-headless')
+    throw new MissingServerError('java is not installed: apt-get install default-jdk-headless')
   })
 }
 

@@ -28,16 +28,13 @@ export function createKeycloakAdmin(tls: TlsClient, origin: string): KeycloakAdm
     return String(access_token)
   }
 
-  /** A new token for each call: it lives a minute. */
+  /** A new token each time: it lives a minute. */
   async function authorization(): Promise<Record<string, string>> {
     return { authorization: `Bearer ${await token()}` }
   }
 
-  async function find(clientId: string): Promise<string | undefined> {
-    const response = await tls.send(`${clients}?clientId=${clientId}`, {
-      method: 'GET',
-      headers: await authorization(),
-    })
+  async function find(clientId: string, headers: Record<string, string>): Promise<string | undefined> {
+    const response = await tls.send(`${clients}?clientId=${clientId}`, { method: 'GET', headers })
     const [found] = (await response.json()) as { readonly id: string }[]
     return found?.id
   }
@@ -53,16 +50,17 @@ export function createKeycloakAdmin(tls: TlsClient, origin: string): KeycloakAdm
     },
 
     async register(client) {
-      const former = await find(client.client_id)
       const headers = await authorization()
+      const former = await find(client.client_id, headers)
       if (former !== undefined) await tls.send(`${clients}/${former}`, { method: 'DELETE', headers })
       await tls.send(clients, { headers, json: representationOf(client) })
     },
 
     async setEnabled(clientId, enabled) {
-      const id = await find(clientId)
+      const headers = await authorization()
+      const id = await find(clientId, headers)
       assert(id)
-      await tls.send(`${clients}/${id}`, { method: 'PUT', headers: await authorization(), json: { clientId, enabled } })
+      await tls.send(`${clients}/${id}`, { method: 'PUT', headers, json: { clientId, enabled } })
     },
   }
 }
