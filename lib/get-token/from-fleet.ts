@@ -142,7 +142,6 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
    * @throws {TokenwellError} what kept the token from being obtained, where there is no current one
    */
   async function obtainUnderLease(need: TokenNeed, look: Look): Promise<LeasedOutcome> {
-    if (look.isLeased) return { outcome: 'left_to_others' }
     const { request, deadline } = need
     const fingerprint = look.read.connection?.fingerprint
     const isAtHand = fingerprint === undefined || connections.has(request.connection, fingerprint)

@@ -1,0 +1,247 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
+import { createQueueingEventBus } from '../../support/virtual/queueing-event-bus.ts'
+import {
+  createTokensInVirtualTime,
+  type TokensInVirtualTime,
+  type TokensInVirtualTimeOptions,
+  virtualRefusal,
+  virtualToken,
+} from '../../support/virtual/tokens-in-virtual-time.ts'
+import { unchangingConnections } from '../../support/virtual/virtual-ports.ts'
+
+/* Two processes over one store. Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
+
+function thePair(options: TokensInVirtualTimeOptions = {}) {
+  const far = { answer: virtualToken, latency: 0 }
+  const store = createFaultInjectingStore()
+  const endpoint = async () => {
+    await one.time.pause(far.latency)
+    return far.answer()
+  }
+  const settings = { memoryMaximumSeconds: 30, ...options }
+  const one: TokensInVirtualTime = createTokensInVirtualTime(endpoint, { store, ...settings })
+  const other = createTokensInVirtualTime(endpoint, { ...settings, fleet: one, store })
+  const requests = () => one.requests.length + other.requests.length
+  return { far, store, one, other, time: one.time, requests, advance: one.time.advance }
+}
+
+const ask = ({ time, get }: TokensInVirtualTime, ...request: Parameters<TokensInVirtualTime['get']>) =>
+  time.until(get(...request))
+
+function refuses(): ReturnType<typeof virtualToken> {
+  return virtualRefusal('invalid_scope')
+}
+
+test('a token that another process has got comes from the cache, and then from memory for a while', async () => {
+  const { one, other, requests, advance } = thePair()
+  const { token, source } = await ask(one)
+  assert.equal(source, 'server')
+  for (const [process, from] of [
+    [other, 'cache'],
+    [other, 'memory'],
+    [one, 'memory'],
+  ] as const) {
+    const found = await ask(process)
+    assert.deepEqual([found.source, found.token.id], [from, token.id])
+  }
+  await advance(30_000)
+  assert.equal((await ask(one)).source, 'cache')
+  assert.equal((await ask(one)).source, 'memory')
+  assert.equal(requests(), 1)
+})
+
+test('whoever finds the lease taken waits for what its holder brings', async () => {
+  const { far, one, other, time, requests } = thePair()
+  far.latency = 4_000
+  const [first, second] = await time.until(Promise.all([one.get(), other.get()]))
+  assert.deepEqual([first.source, second.source], ['server', 'cache'])
+  assert.equal(second.token.id, first.token.id)
+  assert.equal(requests(), 1)
+})
+
+test("whoever still waits at the end of the caller's time is told why there is no token", async () => {
+  const { far, one, other, time, advance } = thePair()
+  far.latency = 20_000
+  one.get({}, 60_000).catch(() => {})
+  await advance(0)
+  const startedAt = time.now()
+  await assert.rejects(time.until(other.get({}, 5_000)), {
+    code: 'timed_out',
+    message: "Somebody else asks for this token, and no answer came before the caller's deadline.",
+  })
+  assert.ok(time.now() <= startedAt + 5_000 && time.now() > startedAt + 3_000)
+})
+
+test('those who wait when it is refused are told, and whoever comes after that may ask', async () => {
+  const { far, one, other, time, requests, advance } = thePair()
+  Object.assign(far, { answer: refuses, latency: 2_000 })
+  const outcomes = await time.until(Promise.allSettled([one.get(), other.get()]))
+  for (const each of outcomes) assert.match(String(each.status === 'rejected' && each.reason), /invalid_scope/)
+  await assert.rejects(ask(other), /invalid_scope/)
+  assert.equal(requests(), 1)
+  Object.assign(far, { answer: virtualToken, latency: 0 })
+  await advance(30_000)
+  assert.equal((await ask(other)).source, 'server')
+})
+
+test('a stale token that another process renews is handed out at once, and looked for again after a second', async () => {
+  const { far, one, other, requests, advance, time } = thePair()
+  const { token: old } = await ask(one)
+  await ask(other)
+  await advance(217_000)
+  far.latency = 1_500
+  const renewed = one.get()
+  await advance(0)
+  const at = time.now()
+  const stale = await other.get()
+  assert.deepEqual([stale.source, stale.token.id, time.now()], ['cache', old.id, at])
+  await advance(999)
+  assert.deepEqual([(await other.get()).source, (await other.get()).token.id], ['memory', old.id])
+  await advance(1)
+  assert.equal((await other.get()).source, 'cache')
+  await advance(1_000)
+  assert.equal((await other.get()).token.id, (await renewed).token.id)
+  assert.equal(requests(), 2)
+})
+
+test('while a renewal cools down the stale token is handed out, from wherever it is', async () => {
+  const { far, one, other, requests, advance } = thePair()
+  const { token: old } = await ask(one)
+  await advance(217_000)
+  far.answer = refuses
+  const first = await ask(one)
+  assert.deepEqual([first.source, first.token.id], ['memory', old.id])
+  const second = await ask(other)
+  assert.deepEqual([second.source, second.token.id], ['cache', old.id])
+  await advance(29_000)
+  for (const process of [one, other]) assert.equal((await ask(process)).token.id, old.id)
+  assert.equal(requests(), 2)
+  await advance(1_000)
+  assert.equal((await ask(other)).token.id, old.id)
+  assert.equal(requests(), 3, 'it has tried, in vain')
+})
+
+test('a process that renews a stale token which it had from the cache hands it out as such where that fails', async () => {
+  const { far, one, other, advance } = thePair()
+  const { token: old } = await ask(one)
+  await advance(217_000)
+  far.answer = refuses
+  const found = await ask(other)
+  assert.deepEqual([found.source, found.token.id], ['cache', old.id])
+  assert.equal((await ask(other)).source, 'memory')
+})
+
+test('what the fleet has dropped, or replaced, is forgotten here', async () => {
+  const { one, other, requests, advance } = thePair()
+  const { token: old } = await ask(one)
+  await ask(other)
+  assert.equal(await other.time.until(other.delete(old.id)), 'dropped')
+  assert.equal((await ask(one)).token.id, old.id, 'for 30 s it is not looked for')
+  await advance(30_000)
+  const { token } = await ask(one)
+  assert.notEqual(token.id, old.id)
+  assert.equal(requests(), 2)
+  assert.equal((await ask(one)).source, 'memory')
+})
+
+test('an event asks for a renewal where one is heard; a token with a password is renewed by whoever has it', async () => {
+  const bus = createQueueingEventBus()
+  const { one, requests, advance } = thePair({ bus })
+  const { token: old } = await ask(one)
+  await advance(217_000)
+  const found = await ask(one)
+  assert.deepEqual([found.source, found.token.id], ['cache', old.id])
+  assert.deepEqual(bus.raised, [{ type: 'TokenRefreshRequested', connection: 'conn', tokenId: old.id }])
+  assert.equal(requests(), 1)
+  const password = thePair({ bus, connection: { ...plainConnection, grantType: 'password' } })
+  const alice = { username: 'alice', password: new Secret('hers') }
+  await ask(password.one, alice)
+  await password.advance(217_000)
+  assert.equal((await ask(password.one, alice)).source, 'server')
+  assert.equal(bus.raised.length, 1)
+})
+
+test('without the cache each process asks for itself, and keeps what it has', async () => {
+  const { store, one, other, requests, advance } = thePair()
+  const { token: old } = await ask(one)
+  store.before = { read: isDown, write: isDown }
+  await advance(30_000)
+  for (let count = 0; count < 2; count++) {
+    const found = await ask(one)
+    assert.deepEqual([found.source, found.token.id], ['memory', old.id])
+  }
+  const others = await ask(other)
+  assert.equal(others.source, 'server')
+  assert.equal((await ask(other)).token.id, others.token.id)
+  assert.equal(requests(), 2)
+  await advance(200_000)
+  const renewed = await ask(one)
+  assert.equal(renewed.source, 'server')
+  assert.notEqual(renewed.token.id, old.id)
+})
+
+test('without the cache a token that no longer answers the request is replaced', async () => {
+  const { store, one, requests, advance } = thePair()
+  await ask(one)
+  store.before = { read: isDown, write: isDown }
+  await advance(100_000)
+  assert.equal((await ask(one, { minimumSeconds: 250 })).source, 'server')
+  assert.equal(requests(), 2)
+})
+
+test('without the cache a stale token whose renewal fails serves on', async () => {
+  const { far, store, one, advance } = thePair()
+  const { token: old } = await ask(one)
+  store.before = { read: isDown, write: isDown }
+  await advance(217_000)
+  far.answer = () => {
+    throw new UnreachableError('nobody listens', { isLasting: true })
+  }
+  const found = await ask(one)
+  assert.deepEqual([found.source, found.token.id], ['memory', old.id])
+  await advance(60_000)
+  await assert.rejects(ask(one), { code: 'cooling_down' })
+})
+
+test('without the cache no token of a disabled connection is handed out, and none is kept', async () => {
+  let isDisabled = false
+  const connections = { ...unchangingConnections(plainConnection), isDisabled: async () => isDisabled }
+  const { store, one, requests, advance } = thePair({ connections })
+  await ask(one)
+  store.before = { read: isDown, write: isDown }
+  await advance(30_000)
+  isDisabled = true
+  await assert.rejects(ask(one), { code: 'connection_disabled' })
+  isDisabled = false
+  assert.equal((await ask(one)).source, 'server')
+  assert.equal(requests(), 2)
+})
+
+test('a cache that is back is asked again', async () => {
+  const { store, one, other, advance } = thePair()
+  store.before = { read: isDown, write: isDown }
+  const { token } = await ask(one)
+  store.before = isFine
+  await advance(30_000)
+  const shared = await ask(other)
+  assert.notEqual(shared.token.id, token.id)
+  assert.equal((await ask(one)).token.id, shared.token.id)
+})
+
+test('a request that only repeats the elements is answered by their token, and remembered as it came', async () => {
+  const connection = { ...plainConnection, parameters: { ...plainConnection.parameters, audience: 'aud' } }
+  for (const isUnavailable of [false, true]) {
+    const { store, one, other, requests } = thePair({ connection })
+    if (isUnavailable) store.before = { read: isDown, write: isDown }
+    const { token } = await ask(one, { audience: 'aud' })
+    assert.equal((await ask(one)).token.id, token.id)
+    assert.equal((await ask(one, { audience: 'aud' })).source, 'memory')
+    assert.equal(requests(), 1)
+    if (!isUnavailable) assert.equal((await ask(other, { audience: 'aud' })).token.id, token.id)
+  }
+})
