@@ -145,6 +145,57 @@ export function testTokenCacheContract(
     }
   })
 
+  promise(
+    'a token that is issued later than now, by more than clocks differ, is a miss, and the log says so',
+    async (fleet) => {
+      const instance = fleet.open()
+      const key = someTokenKey()
+      await instance.obtain(key, aToken(fleet.clock.now + 3_599_001))
+      assert.equal((await instance.look(key)).token, undefined)
+      const reason = 'its times are 3600 s ahead: the clock of this process, or of another one, is wrong'
+      assert.deepEqual(instance.events, [{ event: 'cached_token_unreadable', connection: 'conn', reason }])
+      fleet.clock.now += 3_599_001
+      assert.ok((await instance.look(key)).token)
+    },
+  )
+
+  promise('a use is noted by whose it is: own, or a short digest that tells callers apart', async (fleet) => {
+    const instance = fleet.open()
+    const brief = { ...warm, warming: { ...plan, maximumVariants: 10, idleLifetimes: 1 }, isUse: false }
+    async function noted(request: typeof someCaller | Omit<typeof someCaller, 'scope'>) {
+      const key = someTokenKey()
+      await instance.obtain(key, undefined, brief)
+      await instance.cache.noteUse(await instance.look(key), request, Infinity)
+      const { caller, idleMilliseconds: idle } =
+        (await instance.look(key)).read.connection?.variants[0] ?? assert.fail()
+      return [caller, idle]
+    }
+    assert.deepEqual(await noted({ caller: 'direct', connection: 'conn', further: {} }), ['own', undefined])
+    const [direct, again, two] = [
+      await noted(someCaller),
+      await noted(someCaller),
+      await noted({ ...someCaller, caller: 'two' }),
+    ]
+    assert.match(String(direct?.[0]), /^[A-Za-z0-9_-]{11}$/)
+    assert.equal(direct?.[1], 300_000, 'one lifetime')
+    assert.deepEqual(again, direct)
+    assert.notDeepEqual(two, direct)
+  })
+
+  promise('where another use is noted at the same moment, this one is left to the next hit', async (fleet) => {
+    const [one, other] = [fleet.open(), fleet.open()]
+    const [key, another] = [someTokenKey(), someTokenKey()]
+    await one.obtain(key, undefined, { ...warm, isUse: false })
+    const look = await one.look(key)
+    await other.obtain(another, undefined, warm)
+    const before = fleet.written.length
+    await one.cache.noteUse(look, someCaller, Infinity)
+    assert.equal(fleet.written.length, before + 1, 'that one was lost, and nothing is listed by it')
+    assert.equal((await one.look(key)).read.dueAt, undefined)
+    await one.cache.noteUse(await one.look(key), someCaller, Infinity)
+    assert.equal((await one.look(key)).read.dueAt, look.token?.refreshAt)
+  })
+
   promise('by a look that is older than what was written since nobody takes a lease', async (fleet) => {
     const [one, other] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
