@@ -149,6 +149,32 @@ test('what the fleet has dropped, or replaced, is forgotten here', async () => {
   assert.equal((await ask(one)).source, 'memory')
 })
 
+test('while one caller of a process renews a stale token that another process had, the others have it at once', async () => {
+  const { far, one, other, advance, time } = thePair()
+  const { token: old } = await ask(one)
+  await advance(217_000)
+  far.latency = 3_000
+  const renewing = other.get()
+  await advance(0)
+  const at = time.now()
+  const stale = await other.get()
+  assert.deepEqual([stale.source, stale.token.id, time.now()], ['memory', old.id, at])
+  assert.equal((await time.until(renewing)).source, 'server')
+})
+
+test('while one caller of a process replaces what the fleet has dropped, no other caller has that', async () => {
+  const { far, one, other, advance, time } = thePair()
+  const { token: old } = await ask(one)
+  await time.until(other.delete(old.id))
+  await advance(30_000)
+  far.latency = 3_000
+  const replacing = one.get()
+  await advance(0)
+  const next = await time.until(one.get())
+  assert.notEqual(next.token.id, old.id)
+  assert.equal((await replacing).token.id, next.token.id)
+})
+
 test('an event asks for a renewal where one is heard; a token with a password is renewed by whoever has it', async () => {
   const bus = createQueueingEventBus()
   const { one, requests, advance } = thePair({ bus })

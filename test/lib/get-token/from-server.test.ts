@@ -1,0 +1,267 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { ConnectionCache } from '../../../lib/configuration/connection-cache.ts'
+import { ConnectionDisabledError } from '../../../lib/configuration/finding.ts'
+import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import type { KeyRevocation } from '../../../lib/signing/key-revocation.ts'
+import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { createFaultInjectingStore, isDown } from '../../support/virtual/fault-injecting-store.ts'
+import {
+  createTokensInVirtualTime,
+  type TokensInVirtualTime,
+  type TokensInVirtualTimeOptions,
+  virtualRefusal,
+  virtualToken,
+} from '../../support/virtual/tokens-in-virtual-time.ts'
+import {
+  theSigners,
+  unchangingConnections,
+  type VirtualEndpoint,
+  type VirtualRequest,
+} from '../../support/virtual/virtual-ports.ts'
+
+/* Two processes before a server whose answers a test sets. Tokens of 300 s are stale after 216 s, and usable for 270 s. */
+
+type Answer = ReturnType<typeof virtualToken>
+
+function thePair(options: TokensInVirtualTimeOptions = {}) {
+  const far: { answer(request: VirtualRequest): Answer | Promise<Answer> } = { answer: () => virtualToken() }
+  const endpoint: VirtualEndpoint = (request) => far.answer(request)
+  const one = createTokensInVirtualTime(endpoint, options)
+  const other = createTokensInVirtualTime(endpoint, { ...options, fleet: one })
+  /** The scopes that were asked for since the last look; nothing for the connection's own request. */
+  let seen = 0
+  const asked = () => {
+    const all = [...one.requests, ...other.requests].sort((a, b) => a.at - b.at)
+    const scopes = all.slice(seen).map(({ form }) => form.get('scope'))
+    seen = all.length
+    return scopes
+  }
+  return { far, one, other, time: one.time, advance: one.time.advance, asked }
+}
+
+const ask = ({ time, get }: TokensInVirtualTime, ...request: Parameters<TokensInVirtualTime['get']>) =>
+  time.until(get(...request))
+
+async function failureOf(...asked: Parameters<typeof ask>): Promise<CoolingDownError> {
+  const error = await ask(...asked).then(
+    () => assert.fail('it brings a token'),
+    (reason: unknown) => reason,
+  )
+  assert.ok(error instanceof CoolingDownError, String(error))
+  return error
+}
+
+const unavailable = () => {
+  throw new UnreachableError('503', { blames: 'endpoint', isLasting: true })
+}
+/** What holds a scope gets that; the connection's own request gets a token. */
+const onlyScopes =
+  (answer: () => Answer) =>
+  ({ form }: VirtualRequest) =>
+    form.has('scope') ? answer() : virtualToken()
+
+const scoped = (scope: string) => ({ scope: [scope] })
+
+test('what fails with a scope of a caller is tried without, and then it is the scope alone that waits', async () => {
+  const { far, one, other, asked, advance } = thePair()
+  const { token: old } = await ask(one)
+  await advance(1_000)
+  asked()
+  far.answer = onlyScopes(unavailable)
+  assert.equal((await failureOf(one, scoped('a'))).began, 'token')
+  assert.deepEqual(asked(), ['a', null])
+  const { token, source } = await ask(other)
+  assert.notEqual(token.id, old.id, 'its token is stored as any other')
+  assert.equal(source, 'cache')
+  await failureOf(other, scoped('a'))
+  assert.deepEqual(asked(), [])
+  await failureOf(other, scoped('b'))
+  assert.deepEqual(asked(), ['b'], 'and not again within 30 s')
+  await advance(30_000)
+  await failureOf(other, scoped('c'))
+  assert.deepEqual(asked(), ['c', null])
+})
+
+test('what fails without it, too, is the fault of the server, and waits for everyone', async () => {
+  const { far, one, other, asked } = thePair()
+  await ask(one)
+  asked()
+  far.answer = unavailable
+  await failureOf(one, scoped('a'))
+  assert.deepEqual(asked(), ['a', null])
+  await failureOf(other, scoped('b'))
+  assert.deepEqual(asked(), [])
+  assert.ok(one.events.some((each) => each.event === 'cool_down_begun' && each.of === 'endpoint'))
+})
+
+test('a refusal that the own request does not meet is the mistake of the caller, who is told what it says', async () => {
+  const { far, one, asked } = thePair()
+  await ask(one)
+  far.answer = onlyScopes(() => virtualRefusal('unauthorized_client'))
+  asked()
+  const { failure, began, caller, retryAfterSeconds } = await failureOf(one, scoped('a'))
+  assert.deepEqual(asked(), ['a', null])
+  assert.equal(failure?.publicMessage, 'The authorization server theServer refuses: unauthorized_client.')
+  assert.deepEqual([began, caller, retryAfterSeconds], ['token', undefined, 30])
+  far.answer = () => virtualRefusal('unauthorized_client')
+  await one.time.advance(30_000)
+  const second = await failureOf(one, scoped('b'))
+  assert.deepEqual(asked(), ['b', null])
+  assert.match(second.failure?.publicMessage ?? '', /^The authorization server refuses this connection's client/)
+})
+
+test('there is no control request before an own token, for a user, or without time for it', async () => {
+  const { far, one, asked } = thePair()
+  far.answer = unavailable
+  await failureOf(one, scoped('a'))
+  assert.deepEqual(asked(), ['a'])
+  const users = thePair({ connection: { ...plainConnection, grantType: 'password' } })
+  users.far.answer = unavailable
+  await failureOf(users.one, { username: 'alice', password: new Secret('hers') })
+  assert.equal(users.asked().length, 1)
+  const hasty = thePair()
+  await ask(hasty.one)
+  hasty.asked()
+  hasty.far.answer = unavailable
+  await failureOf(hasty.one, scoped('a'), 5_000)
+  assert.deepEqual(hasty.asked(), ['a'])
+  await failureOf(hasty.one, scoped('b'), 25_000)
+  assert.deepEqual(hasty.asked(), ['b'], 'the right to it was taken, and is there again in 30 s')
+})
+
+test('while another process asks for the own token there is no control request beside it', async () => {
+  const { far, one, other, asked, advance } = thePair()
+  await ask(one)
+  await advance(280_000)
+  far.answer = async (request) => {
+    if (request.form.has('scope')) return unavailable()
+    await one.time.pause(5_000)
+    return virtualToken()
+  }
+  asked()
+  other.get().catch(() => {})
+  await advance(0)
+  await failureOf(one, scoped('a'))
+  assert.equal(asked().length, 2)
+})
+
+test('a fault of ours in a control request is not hidden behind the failure', async () => {
+  const { far, one } = thePair()
+  await ask(one)
+  const fault = new TypeError('a fault of ours')
+  far.answer = ({ form }) => {
+    if (form.has('scope')) return unavailable()
+    throw fault
+  }
+  await assert.rejects(ask(one, scoped('a')), fault)
+})
+
+test('without the shared cache there is no control request', async () => {
+  const store = createFaultInjectingStore()
+  const { far, one, asked } = thePair({ store })
+  await ask(one)
+  asked()
+  store.before = { read: isDown, write: isDown }
+  far.answer = unavailable
+  await failureOf(one, scoped('a'))
+  assert.deepEqual(asked(), ['a'])
+})
+
+test('a server that may be failing gets one attempt, and one of which nothing is known three', async () => {
+  const { far, one, other, asked, advance } = thePair()
+  far.answer = () => {
+    throw new UnreachableError('503', { blames: 'endpoint' })
+  }
+  const first = one.get().catch(() => {})
+  await advance(60)
+  await failureOf(other, { ...scoped('a'), caller: 'two' })
+  assert.deepEqual(
+    asked().filter((scope) => scope !== null),
+    ['a'],
+  )
+  await one.time.until(first)
+  const { far: dead, one: only, asked: attempts } = thePair()
+  dead.answer = far.answer
+  await failureOf(only)
+  assert.equal(attempts().length, 3)
+  const repeated = only.events.filter(({ event }) => event === 'token_request_repeated')
+  assert.deepEqual(repeated, [
+    { event: 'token_request_repeated', connection: 'conn', attempt: 1, milliseconds: 100 },
+    { event: 'token_request_repeated', connection: 'conn', attempt: 2, milliseconds: 200 },
+  ])
+})
+
+test('no revoked key signs: before each attempt it is asked which ones are', async () => {
+  const seen: (readonly KeyRevocation[])[] = []
+  const signers = { ...theSigners, revoke: (keys: readonly KeyRevocation[]) => void seen.push(keys) }
+  const { far, one } = thePair({ signers })
+  far.answer = () => {
+    throw new UnreachableError('503', { blames: 'endpoint' })
+  }
+  await failureOf(one)
+  assert.deepEqual(seen, [[], [], []])
+})
+
+test('a connection that is disabled ends all its tokens in the whole fleet, and none is handed out while it is', async () => {
+  let isDisabled = false
+  const known = unchangingConnections(plainConnection)
+  const connections: ConnectionCache = {
+    ...known,
+    async get(...asked) {
+      if (isDisabled) throw new ConnectionDisabledError('conn')
+      return await known.get(...asked)
+    },
+    has: () => !isDisabled,
+  }
+  const { one, other, asked, advance } = thePair({ connections, memoryMaximumSeconds: 30 })
+  const { token: old } = await ask(one)
+  await ask(other)
+  await advance(217_000)
+  isDisabled = true
+  await assert.rejects(ask(one), { code: 'connection_disabled' })
+  await assert.rejects(ask(other), { code: 'connection_disabled' })
+  isDisabled = false
+  const { token } = await ask(other)
+  assert.notEqual(token.id, old.id)
+  assert.equal(asked().length, 2)
+})
+
+test('after a failed renewal the log says why, and the next one is tried when that may help', async () => {
+  const { far, one, asked, advance } = thePair()
+  const { token: old } = await ask(one)
+  await advance(217_000)
+  far.answer = () => {
+    throw new TimedOutError('in a hurry')
+  }
+  asked()
+  assert.equal((await ask(one)).token.id, old.id)
+  const [failed] = one.events.filter(({ event }) => event === 'renewal_failed')
+  assert.deepEqual(failed, {
+    event: 'renewal_failed',
+    connection: 'conn',
+    code: 'timed_out',
+    reason: 'in a hurry',
+  })
+  await advance(9_000)
+  await ask(one)
+  assert.equal(asked().length, 1)
+  await advance(1_000)
+  await ask(one)
+  assert.equal(asked().length, 1, '10 s later')
+})
+
+test('what one process failed with is told to others that wait for that token, and to later ones as long as it may', async () => {
+  const { far, one, other, asked, advance } = thePair()
+  far.answer = () => virtualRefusal('invalid_scope')
+  const [first, second] = [one.get(scoped('a')), other.get(scoped('a'))].map((each) => each.catch((error) => error))
+  for (const each of [first, second])
+    assert.match(String(await one.time.until(each as Promise<unknown>)), /invalid_scope/)
+  assert.equal(asked().length, 1)
+  await advance(29_000)
+  const told = await failureOf(other, scoped('a'))
+  assert.deepEqual([told.retryAfterSeconds, told.failure?.code], [1, 'refused'])
+  assert.equal(asked().length, 0)
+})
