@@ -255,7 +255,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     const name = recordNameOf(connection, tokenId)
     if (!name) return undefined
     const waitUntil = at + rejectionMilliseconds
-    let outcome: Invalidation = { outcome: 'absent' }
+    let outcome: Invalidation | undefined
     await records.amend(
       name,
       async (read) => {

@@ -182,6 +182,72 @@ export function testTokenCacheContract(
     assert.notDeepEqual(two, direct)
   })
 
+  promise(
+    'whoever stores a token learns whether the fleet has it, and whether it may answer further requests',
+    async (fleet) => {
+      const instance = fleet.open()
+      const key = someTokenKey()
+      const stored = await (await instance.lease(key)).store(aToken(fleet.clock.now), nothingElse, true)
+      assert.deepEqual([stored.isCurrent, stored.isShared], [true, true])
+
+      const lost = await instance.lease(someTokenKey(), 'f1')
+      await lost.release(Infinity)
+      const late = await lost.store(aToken(fleet.clock.now), nothingElse, true)
+      assert.deepEqual([late.isCurrent, late.isShared], [false, false])
+
+      const slow = await instance.lease(key)
+      await slow.release(Infinity)
+      fleet.clock.now += 1_000
+      const newer = await instance.obtain(key, aToken(fleet.clock.now))
+      const better = await slow.store(aToken(fleet.clock.now - 1), nothingElse, true)
+      assert.deepEqual([better.token.id, better.isCurrent, better.isShared], [newer.id, true, true])
+
+      const same = await instance.lease(key)
+      await same.release(Infinity)
+      const tie = await same.store(aToken(fleet.clock.now), nothingElse, true)
+      assert.deepEqual([tie.isCurrent, tie.isShared], [false, false], 'not for one that is no newer')
+      fleet.clock.now = newer.usableUntil
+      const tooLate = await same.store(aToken(newer.issuedAt - 1), nothingElse, true)
+      assert.equal(tooLate.isShared, false, 'nor for one that is of no use any more')
+
+      const unknown = await instance.takeLease(await instance.look(someTokenKey(), 'other'), Infinity)
+      const before = fleet.written.length
+      const own = aToken(fleet.clock.now)
+      const unshared = await unknown?.store(own, nothingElse, true)
+      assert.deepEqual([unshared?.isCurrent, unshared?.isShared, fleet.written.length], [true, false, before])
+      assert.match(unshared?.token.id ?? '', new RegExp(`^${own.id}\\.`))
+    },
+  )
+
+  promise('a failure counts with its moment and under its elements alone', async (fleet) => {
+    const instance = fleet.open()
+    const key = someTokenKey()
+    await (await instance.lease(key)).end({})
+    const { now } = fleet.clock
+    const failure = writeFailure(new UnreachableError('no answer'))
+    const whole = { failure, failedAt: now, coolDownUntil: now + 5_000, failedFingerprint: 'f1' }
+    const failureOf = async (fields: StoredRecord['fields'], connection = 'conn') => {
+      await overwrite(fleet, (await instance.look(key, connection)).read, fields)
+      return (await instance.look(key, connection)).failure
+    }
+    const { failedAt: _failedAt, ...without } = whole
+    assert.equal(await failureOf(without), undefined)
+    assert.equal(await failureOf({ ...whole, failedFingerprint: 'f2' }), undefined)
+    assert.equal(await failureOf({ ...whole, failedAt: now - 1 }), undefined, 'it was before that generation')
+    assert.equal(await failureOf(whole, 'other'), undefined, 'of a connection of which nothing is known')
+    const { error, ...known } = (await failureOf(whole)) ?? assert.fail()
+    assert.deepEqual([known, error.retryAfterSeconds], [{ failedAt: now, until: now + 5_000 }, 5])
+    const told = (await failureOf({ ...whole, retryAt: now + 9_000 })) ?? assert.fail()
+    assert.deepEqual([told.until, told.error.retryAfterSeconds], [now + 5_000, 9])
+  })
+
+  promise('a fault of ours is not taken for one of the store', async (fleet) => {
+    const fault = new TypeError('a fault of ours')
+    const faulty = fleet.open({ ...someSealing(), seal: () => Promise.reject(fault) })
+    const lease = await faulty.lease(someTokenKey())
+    await assert.rejects(lease.store(aToken(fleet.clock.now), nothingElse, true), fault)
+  })
+
   promise('where another use is noted at the same moment, this one is left to the next hit', async (fleet) => {
     const [one, other] = [fleet.open(), fleet.open()]
     const [key, another] = [someTokenKey(), someTokenKey()]

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
-import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual/fault-injecting-store.ts'
+import { createFaultInjectingStore, isDown, isFine, isNotTaken } from '../../support/virtual/fault-injecting-store.ts'
 import { createQueueingEventBus } from '../../support/virtual/queueing-event-bus.ts'
 import {
   createTokensInVirtualTime,
@@ -190,6 +191,58 @@ test('an event asks for a renewal where one is heard; a token with a password is
   await password.advance(217_000)
   assert.equal((await ask(password.one, alice)).source, 'server')
   assert.equal(bus.raised.length, 1)
+})
+
+test('whoever has nothing in hand waits while the store asks to wait, and whoever has a token does not', async () => {
+  const { store, one, other, time, requests, advance } = thePair()
+  const { token } = await ask(one)
+  await advance(30_000)
+  const until = time.now() + 3_000
+  const waits = () => {
+    if (time.now() < until) throw new RecordStoreError('it asks to wait', { isThrottled: true })
+  }
+  store.before = { read: waits, write: waits }
+  const found = await ask(one)
+  assert.deepEqual([found.source, found.token.id], ['memory', token.id])
+  assert.ok(time.now() < until)
+  const waited = await ask(other)
+  assert.deepEqual([waited.source, waited.token.id], ['cache', token.id])
+  assert.ok(time.now() >= until)
+  assert.equal(requests(), 1)
+})
+
+test('a request that may not be made takes no lease, whether anything is known of its connection or not', async () => {
+  const { store, one } = thePair()
+  const mistake = { username: 'alice', password: new Secret('hers') }
+  await assert.rejects(ask(one, mistake), { code: 'invalid_request' })
+  assert.equal(store.counts.writes, 0)
+  await ask(one)
+  const { writes } = store.counts
+  await assert.rejects(ask(one, mistake), { code: 'invalid_request' })
+  assert.equal(store.counts.writes, writes)
+})
+
+test('a rejection waits while the store asks to wait', async () => {
+  const { store, one, time } = thePair()
+  const { token } = await ask(one)
+  const until = time.now() + 3_000
+  const waits = () => {
+    if (time.now() < until) throw new RecordStoreError('it asks to wait', { isThrottled: true })
+  }
+  store.before = { read: waits, write: waits }
+  assert.equal(await time.until(one.delete(token.id)), 'dropped')
+  assert.ok(time.now() >= until)
+})
+
+test('a token that the store does not take keeps no other process waiting for it', async () => {
+  const { store, one, other, time, requests } = thePair()
+  const at = time.now()
+  store.before.write = (_name, { fields }) => {
+    if (fields['sealedToken'] !== undefined) isNotTaken('too large')
+  }
+  const [first, second] = [await ask(one), await ask(other)]
+  assert.deepEqual([first.source, second.source, requests()], ['server', 'server', 2])
+  assert.ok(time.now() - at < 1_000)
 })
 
 test('without the cache each process asks for itself, and keeps what it has', async () => {
