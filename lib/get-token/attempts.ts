@@ -16,7 +16,7 @@ export interface LeasedContext extends TokenRequestContext {
   /** When something of the connection was last changed or cleared: what cooled down before says nothing of it. */
   readonly mendedAt: number | undefined
   /** Whether a passing failure is not repeated. */
-  readonly isOnce?: boolean
+  readonly isOnce?: boolean | undefined
 }
 
 interface AttemptsDependencies {

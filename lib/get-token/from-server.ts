@@ -49,7 +49,7 @@ export interface TokenNeed {
   /** Whether somebody asks for the token, who may do so again. */
   readonly isUse: boolean
   /** Whether a passing failure is not repeated: nobody waits, and it may well fail. */
-  readonly isOnce?: boolean
+  readonly isOnce?: boolean | undefined
 }
 
 /** What is known before a token is asked for. */
@@ -110,7 +110,7 @@ export function createFromServer(dependencies: FromServerDependencies) {
    * @throws {TokenwellError} what kept the token from being obtained, where there is no current one
    */
   async function obtain(lease: Lease, need: TokenNeed, known: KnownBefore): Promise<Obtained | RepeatsElements> {
-    const { request, deadline, previous, isUse, isOnce = false } = need
+    const { request, deadline, previous, isUse, isOnce } = need
     try {
       const admission = known.admission ?? (await admit(connections, request, known.fingerprint))
       const repeats = repeatsElements(admission, request)
@@ -166,7 +166,7 @@ export function createFromServer(dependencies: FromServerDependencies) {
 
   /** Passing failures are repeated within the deadline, each time with a new assertion. */
   async function requestWithRetries(context: LeasedContext): Promise<Token> {
-    const { connection, request, deadline, mendedAt, isOnce = false } = context
+    const { connection, request, deadline, mendedAt, isOnce } = context
     const { caller } = request
     const named = { ...context, caller, isOwn: isOwnRequest(request), mendedAt }
     let wasSuspected: boolean | undefined

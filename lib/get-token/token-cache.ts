@@ -285,8 +285,7 @@ function ofActiveGeneration(
   { record, connection }: ReadRecord,
 ): SharedToken | undefined {
   const { generation, refreshAt } = record
-  if (!sealed || generation === undefined) return undefined
-  if (generation !== connection?.generation || generation !== sealed.generation) return undefined
+  if (!sealed || generation !== connection?.generation || generation !== sealed.generation) return undefined
   return { ...sealed, refreshAt: Math.min(refreshAt ?? sealed.refreshAt, sealed.usableUntil) }
 }
 

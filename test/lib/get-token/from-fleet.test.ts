@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
+import { readConnectionRecord } from '../../../lib/fleet/connection-record.ts'
+import { connectionRecordName, type RecordStore, RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
@@ -33,6 +34,18 @@ function thePair(options: TokensInVirtualTimeOptions = {}) {
 
 const ask = ({ time, get }: TokensInVirtualTime, ...request: Parameters<TokensInVirtualTime['get']>) =>
   time.until(get(...request))
+
+/** The first holder is still under way, and fails when it is back. */
+async function answeredBy(far: ReturnType<typeof thePair>['far'], process: TokensInVirtualTime) {
+  far.latency = 0
+  const found = process.get()
+  far.answer = () => virtualToken()
+  const token = await found
+  far.answer = () => {
+    throw new UnreachableError('503', { blames: 'endpoint' })
+  }
+  return token
+}
 
 function refuses(): ReturnType<typeof virtualToken> {
   return virtualRefusal('invalid_scope')
@@ -220,6 +233,80 @@ test('a request that may not be made takes no lease, whether anything is known o
   const { writes } = store.counts
   await assert.rejects(ask(one, mistake), { code: 'invalid_request' })
   assert.equal(store.counts.writes, writes)
+})
+
+test('a holder whose lease another one has taken over makes no further attempt, and has what that one got', async () => {
+  const { far, one, other, advance, time, requests } = thePair()
+  far.latency = 15_000
+  const slow = one.get({}, 60_000)
+  await advance(13_001)
+  const { token } = await time.until(answeredBy(far, other))
+  assert.equal((await time.until(slow)).token.id, token.id)
+  assert.equal(requests(), 2)
+})
+
+test('a fault of ours is told as it is', async () => {
+  const { far, one } = thePair()
+  const fault = new TypeError('a fault of ours')
+  far.answer = () => {
+    throw fault
+  }
+  await assert.rejects(ask(one), fault)
+})
+
+test('a token whose connection nothing is known of any more is a miss', async () => {
+  let isLost = false
+  const records = createFaultInjectingStore()
+  const store: RecordStore = {
+    ...records,
+    async read(names) {
+      const found = await records.read(names)
+      return found.map((record, index) => (isLost && names[index]?.id === 'connection' ? undefined : record))
+    },
+  }
+  const one = createTokensInVirtualTime(() => virtualToken(), { store })
+  await ask(one)
+  const other = createTokensInVirtualTime(() => virtualToken(), { store, fleet: one })
+  isLost = true
+  assert.equal((await ask(other)).source, 'server')
+})
+
+test('a token that others found answers a caller who wants it to live longer only if it does', async () => {
+  const { one, other, time, requests, advance } = thePair()
+  const { token } = await ask(one)
+  await advance(100_000)
+  const [first, second] = await time.until(Promise.all([other.get(), other.get({ minimumSeconds: 250 })]))
+  assert.deepEqual([first.source, first.token.id], ['cache', token.id])
+  assert.equal(second.source, 'server')
+  assert.equal(requests(), 2)
+})
+
+test('a hit in the cache is a use: the token is kept warm for so long after it', async () => {
+  const connection = { ...plainConnection, warming: { idleMilliseconds: 400_000, maximumVariants: 5 } }
+  const { store, one, other, time, advance } = thePair({ connection })
+  await ask(one)
+  await advance(150_000)
+  assert.equal((await ask(other)).source, 'cache')
+  const [record] = await store.read([connectionRecordName('conn')])
+  const { variants } = readConnectionRecord(record ?? assert.fail(), time.now())
+  assert.deepEqual(
+    variants.map(({ lastUsedAt }) => lastUsedAt),
+    [time.now()],
+  )
+})
+
+test('without the cache, too, the others have a stale token at once while one renews it', async () => {
+  const { far, store, one, advance, time } = thePair()
+  const { token: old } = await ask(one)
+  store.before = { read: isDown, write: isDown }
+  await advance(217_000)
+  far.latency = 3_000
+  const renewing = one.get()
+  await advance(0)
+  const at = time.now()
+  const stale = await one.get()
+  assert.deepEqual([stale.source, stale.token.id, time.now()], ['memory', old.id, at])
+  assert.equal((await time.until(renewing)).source, 'server')
 })
 
 test('a rejection waits while the store asks to wait', async () => {

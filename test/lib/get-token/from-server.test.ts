@@ -113,6 +113,17 @@ test('a refusal that the own request does not meet is the mistake of the caller,
   assert.match(second.failure?.publicMessage ?? '', /^The authorization server refuses this connection's client/)
 })
 
+test('where there is no own token any more a refused control request says the same', async () => {
+  const { far, one, asked, advance } = thePair()
+  await ask(one)
+  await advance(280_000)
+  asked()
+  far.answer = () => virtualRefusal('unauthorized_client')
+  const { failure } = await failureOf(one, scoped('a'))
+  assert.deepEqual(asked(), ['a', null])
+  assert.match(failure?.publicMessage ?? '', /^The authorization server refuses this connection's client/)
+})
+
 test('there is no control request before an own token, for a user, or without time for it', async () => {
   const { far, one, asked } = thePair()
   far.answer = unavailable
