@@ -309,6 +309,44 @@ test('without the cache, too, the others have a stale token at once while one re
   assert.equal((await time.until(renewing)).source, 'server')
 })
 
+test('without the cache a token is confirmed by nobody for 30 s, and then does for those only whom it is good for', async () => {
+  const { store, one, time, advance } = thePair()
+  const { token } = await ask(one)
+  store.before = { read: isDown, write: isDown }
+  await advance(100_000)
+  const [first, second] = await time.until(Promise.all([one.get(), one.get({ minimumSeconds: 250 })]))
+  assert.deepEqual([first.source, first.token.id, second.source], ['memory', token.id, 'server'])
+  await advance(40_000)
+  await ask(one)
+  await advance(10_000)
+  const { reads } = store.counts
+  assert.equal((await ask(one)).source, 'memory')
+  assert.equal(store.counts.reads, reads)
+})
+
+test('a token that came while its predecessor was rejected does for those who wait, and for nobody after them', async () => {
+  const { far, one, other, time, advance, requests } = thePair()
+  const { token: old } = await ask(one)
+  await advance(217_000)
+  far.latency = 5_000
+  const renewing = one.get()
+  await advance(1_000)
+  assert.equal(await time.until(other.delete(old.id)), 'dropped')
+  const { token } = await time.until(renewing)
+  assert.notEqual((await ask(one)).token.id, token.id)
+  assert.equal(requests(), 3)
+})
+
+test('whoever waits for a renewal that fails, and needs more than the stale token has left, is told why', async () => {
+  const { far, one, time, advance } = thePair()
+  await ask(one)
+  await advance(217_000)
+  far.answer = refuses
+  const [stale, more] = await time.until(Promise.allSettled([one.get(), one.get({ minimumSeconds: 100 })]))
+  assert.equal(stale.status, 'fulfilled')
+  assert.match(String(more.status === 'rejected' && more.reason), /invalid_scope/)
+})
+
 test('a rejection waits while the store asks to wait', async () => {
   const { store, one, time } = thePair()
   const { token } = await ask(one)

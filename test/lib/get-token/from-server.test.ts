@@ -6,9 +6,12 @@ import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { KeyRevocation } from '../../../lib/signing/key-revocation.ts'
 import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { exampleIssuer } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { createFaultInjectingStore, isDown } from '../../support/virtual/fault-injecting-store.ts'
 import {
+  changeableElements,
   createTokensInVirtualTime,
   type TokensInVirtualTime,
   type TokensInVirtualTimeOptions,
@@ -240,6 +243,28 @@ test('a connection that is disabled ends all its tokens in the whole fleet, and 
   assert.equal(asked().length, 2)
 })
 
+test('where one process finds a connection disabled no other hands out its tokens any more', async () => {
+  const known = unchangingConnections(plainConnection)
+  const other = createTokensInVirtualTime(() => virtualToken(), { memoryMaximumSeconds: 0 })
+  const { token } = await ask(other)
+  const disabled = { ...known, has: () => false, get: () => Promise.reject(new ConnectionDisabledError('conn')) }
+  const one = createTokensInVirtualTime(() => virtualToken(), { fleet: other, connections: disabled })
+  assert.equal((await ask(other)).token.id, token.id)
+  await assert.rejects(ask(one, scoped('a')), { code: 'connection_disabled' })
+  assert.equal((await ask(other)).source, 'server')
+})
+
+test('whoever reads only under the lease that a request repeats the elements leaves it, and has their token', async () => {
+  const connection = { ...plainConnection, parameters: { ...plainConnection.parameters, audience: 'aud' } }
+  const connections = { ...unchangingConnections(connection), has: () => false }
+  const { one, other, asked, time } = thePair({ connections })
+  const { token } = await ask(one)
+  const at = time.now()
+  for (const process of [one, other]) assert.equal((await ask(process, { audience: 'aud' })).token.id, token.id)
+  assert.equal(asked().length, 1)
+  assert.ok(time.now() - at < 1_000, 'the lease has ended')
+})
+
 test('after a failed renewal the log says why, and the next one is tried when that may help', async () => {
   const { far, one, asked, advance } = thePair()
   const { token: old } = await ask(one)
@@ -275,4 +300,30 @@ test('what one process failed with is told to others that wait for that token, a
   const told = await failureOf(other, scoped('a'))
   assert.deepEqual([told.retryAfterSeconds, told.failure?.code], [1, 'refused'])
   assert.equal(asked().length, 0)
+})
+
+test('the list of connections says when the last token came and what failed last', async () => {
+  const { far, one, other, time } = thePair({ elements: changeableElements(exampleElements(exampleIssuer)) })
+  const first = time.now()
+  await ask(one)
+  assert.deepEqual(await one.outcome(), { obtainedAt: first + 50 })
+  assert.deepEqual(await other.outcome(), {})
+  far.answer = unavailable
+  await failureOf(other, scoped('a'))
+  const { failedAt, failure } = (await other.outcome()) ?? assert.fail()
+  assert.deepEqual([failedAt, failure], [time.now(), 'unreachable'])
+})
+
+test('a lease that was lost is no failure of the connection', async () => {
+  const { far, one, other, advance, time } = thePair({ elements: changeableElements(exampleElements(exampleIssuer)) })
+  far.answer = async () => {
+    await time.pause(14_000)
+    throw new UnreachableError('503', { blames: 'endpoint' })
+  }
+  const slow = one.get({}, 60_000)
+  await advance(13_001)
+  far.answer = () => virtualToken()
+  const { token } = await ask(other)
+  assert.equal((await time.until(slow)).token.id, token.id)
+  assert.deepEqual(await one.outcome(), {})
 })

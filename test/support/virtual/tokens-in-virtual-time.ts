@@ -9,6 +9,7 @@ import type { EventBus } from '../../../lib/events/event-bus.ts'
 import { createFingerprints } from '../../../lib/fleet/fingerprints.ts'
 import type { RecordStore } from '../../../lib/fleet/record-store.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
+import type { Outcome } from '../../../lib/get-token/connection-status.ts'
 import type { HandedOutToken } from '../../../lib/get-token/get-token.ts'
 import type { RejectionOutcome } from '../../../lib/get-token/reject-token.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
@@ -37,6 +38,8 @@ export interface TokensInVirtualTime {
   readonly requests: readonly VirtualRequest[]
   readonly events: readonly LogEvent[]
   get(request?: Partial<CallerRequest>, deadlineMilliseconds?: number): Promise<HandedOutToken>
+  /** How the last token requests of the only connection went, as the list of connections says it. It takes `elements`. */
+  outcome(): Promise<Outcome | undefined>
   /** As a `DELETE` does: where events are heard, one is raised. */
   delete(tokenId: string): Promise<RejectionOutcome>
   /** As a function that nobody waits for, apart from the above but for the clock and what it asks. */
@@ -122,6 +125,7 @@ export function createTokensInVirtualTime(
         { caller: 'direct', connection: 'conn', further: {}, ...request },
         now() + deadlineMilliseconds,
       ),
+    outcome: async () => (await application.listConnections(undefined)).connections[0]?.outcome,
     delete: (tokenId) => application.rejectToken('conn', tokenId),
     answer: (event, deadlineMilliseconds = 55_000) => background.answerEvent(event, now() + deadlineMilliseconds),
     warm: (deadlineMilliseconds = 52_000) => background.warmTokens(now() + deadlineMilliseconds),
