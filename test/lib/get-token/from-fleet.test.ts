@@ -347,6 +347,15 @@ test('whoever waits for a renewal that fails, and needs more than the stale toke
   assert.match(String(more.status === 'rejected' && more.reason), /invalid_scope/)
 })
 
+test('while a failure is told to everyone nobody takes the lease, nor writes anything', async () => {
+  const { far, store, one, other } = thePair()
+  far.answer = refuses
+  await assert.rejects(ask(one), /invalid_scope/)
+  const { writes } = store.counts
+  for (const process of [one, other]) await assert.rejects(ask(process), /invalid_scope/)
+  assert.equal(store.counts.writes, writes)
+})
+
 test('a rejection waits while the store asks to wait', async () => {
   const { store, one, time } = thePair()
   const { token } = await ask(one)
