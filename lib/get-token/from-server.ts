@@ -243,9 +243,13 @@ export function createFromServer(dependencies: FromServerDependencies) {
   async function endWithFailure(lease: Lease, { request, current }: TokenNeed, error: unknown): Promise<Obtained> {
     const isStopped = error instanceof ConnectionDisabledError
     const isCurrent = current !== undefined && !isStopped && isTokenError(error) && isAnswer(current, request, now())
-    const refreshAt = isCurrent ? now() + renewalPause(error) * 1000 : undefined
-    await lease.end({ ...failureToShare(error, now()), ...(refreshAt !== undefined && { refreshAt }) })
-    if (!isCurrent || refreshAt === undefined) throw error
+    const failure = failureToShare(error, now())
+    if (!isCurrent) {
+      await lease.end(failure)
+      throw error
+    }
+    const refreshAt = now() + renewalPause(error) * 1000
+    await lease.end({ ...failure, refreshAt })
     log({ event: 'renewal_failed', connection: request.connection, code: error.code, reason: error.message })
     return { outcome: 'postponed', token: { ...current, refreshAt }, error }
   }

@@ -22,7 +22,7 @@ const own = { isOwn: true }
 function theFleet() {
   const time = createVirtualTime()
   const records = memoryRecords({ maximumRecords: 100 })
-  const far = { isDown: false, written: [] as StoredRecord[], keys: [] as string[] }
+  const far = { isDown: false, isFaster: false, written: [] as StoredRecord[], keys: [] as string[] }
   const check = () => {
     if (far.isDown) throw new RecordStoreError('nobody listens')
   }
@@ -33,6 +33,7 @@ function theFleet() {
     },
     async write(name, record, expected) {
       check()
+      if (far.isFaster) return false
       far.written.push(record)
       far.keys.push(`${name.group}/${name.id}`)
       return records.write(name, record, expected)
@@ -294,4 +295,24 @@ test('names are kept as digests, and records outlast their cool-downs', async ()
   assert.equal(far.written.length, 1)
   assert.ok((far.written[0]?.removableFrom ?? 0) >= Number(far.written[0]?.fields['until']) + 3_600_000)
   for (const key of far.keys) assert.match(key, /^cool-downs\/cool-down#[A-Za-z0-9_-]{43}$/)
+})
+
+test('whoever loses every race goes by what it has found itself, and tells that where the store fails', async () => {
+  const { far, open } = theFleet()
+  const one = open()
+  const pass = await one.pass([endpoint])
+  far.isFaster = true
+  assert.equal(await pass.begin(endpoint, error, ten), 10)
+  assert.deepEqual(await one.coolDowns.reserve('u', 3), { kind: 'exceeded', retryAfterSeconds: 1 })
+  far.isDown = true
+  assert.equal((await one.told(endpoint))?.retryAfterSeconds, 10)
+})
+
+test('what changes nothing is not written', async () => {
+  const { far, open } = theFleet()
+  const one = open()
+  for (let count = 0; count < 3; count++) await one.coolDowns.reserve('u', 3)
+  assert.equal(far.written.length, 3)
+  assert.equal((await one.coolDowns.reserve('u', 3)).kind, 'exceeded')
+  assert.equal(far.written.length, 3)
 })

@@ -2,6 +2,8 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { ConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { ConnectionDisabledError } from '../../../lib/configuration/finding.ts'
+import { readConnectionRecord } from '../../../lib/fleet/connection-record.ts'
+import { connectionRecordName } from '../../../lib/fleet/record-store.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { KeyRevocation } from '../../../lib/signing/key-revocation.ts'
@@ -122,9 +124,48 @@ test('where there is no own token any more a refused control request says the sa
   await advance(280_000)
   asked()
   far.answer = () => virtualRefusal('unauthorized_client')
-  const { failure } = await failureOf(one, scoped('a'))
+  const { failure, began } = await failureOf(one, scoped('a'))
   assert.deepEqual(asked(), ['a', null])
   assert.match(failure?.publicMessage ?? '', /^The authorization server refuses this connection's client/)
+  assert.equal(began, 'token', 'it is told what became of its own request')
+})
+
+test('no caller is blamed for a refusal where no control request was made', async () => {
+  const isRefused = () => virtualRefusal('unauthorized_client')
+  const isUnblamed = ({ failure }: CoolingDownError) =>
+    assert.match(failure?.publicMessage ?? '', /^The authorization server refuses this connection's client/)
+  const early = thePair()
+  early.far.answer = isRefused
+  isUnblamed(await failureOf(early.one, scoped('a')))
+  const hasty = thePair()
+  await ask(hasty.one)
+  hasty.far.answer = onlyScopes(isRefused)
+  isUnblamed(await failureOf(hasty.one, scoped('a'), 5_000))
+  const busy = thePair()
+  await ask(busy.one)
+  await busy.advance(280_000)
+  busy.far.answer = async (request) => {
+    if (request.form.has('scope')) return isRefused()
+    await busy.time.pause(5_000)
+    return virtualToken()
+  }
+  busy.other.get().catch(() => {})
+  await busy.advance(0)
+  isUnblamed(await failureOf(busy.one, scoped('a')))
+})
+
+test('a control request is no use: it keeps nothing warm', async () => {
+  const connection = { ...plainConnection, warming: { idleMilliseconds: 400_000, maximumVariants: 5 } }
+  const { far, one, time, advance } = thePair({ connection })
+  await ask(one)
+  const at = time.now()
+  await advance(150_000)
+  far.answer = onlyScopes(unavailable)
+  await failureOf(one, scoped('a'))
+  const [record] = await one.store.read([connectionRecordName('conn')])
+  const { variants } = readConnectionRecord(record ?? assert.fail(), time.now())
+  assert.equal(variants.length, 1)
+  assert.ok((variants[0]?.lastUsedAt ?? 0) <= at)
 })
 
 test('there is no control request before an own token, for a user, or without time for it', async () => {
@@ -266,7 +307,7 @@ test('whoever reads only under the lease that a request repeats the elements lea
 })
 
 test('after a failed renewal the log says why, and the next one is tried when that may help', async () => {
-  const { far, one, asked, advance } = thePair()
+  const { far, one, other, asked, advance } = thePair()
   const { token: old } = await ask(one)
   await advance(217_000)
   far.answer = () => {
@@ -282,7 +323,7 @@ test('after a failed renewal the log says why, and the next one is tried when th
     reason: 'in a hurry',
   })
   await advance(9_000)
-  await ask(one)
+  for (const process of [one, other]) assert.equal((await ask(process)).token.id, old.id)
   assert.equal(asked().length, 1)
   await advance(1_000)
   await ask(one)
