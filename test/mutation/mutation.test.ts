@@ -8,7 +8,7 @@ import { root } from '../support/process/local-run.ts'
 import { temporaryFolder } from '../support/process/temporary-folder.ts'
 import { changedLines, rangesIn } from './changed-lines.ts'
 import { mutateFile } from './mutate-file.ts'
-import { mutatedFiles, testsOf } from './mutated-files.ts'
+import { mutatedFiles, testsOf, toBeRunAgain } from './mutated-files.ts'
 import { explainedSurvivors, nameOf } from './survivors.ts'
 
 const file = 'lib/lengths.ts'
@@ -102,6 +102,7 @@ test('what decides about tokens is found, and each of its files has a unit test 
     assert.ok(files.includes(each), each)
   assert.ok(files.length >= 22, String(files.length))
   for (const each of files) assert.ok(testsOf(each).length > 0, each)
+  for (const each of toBeRunAgain) assert.ok(files.includes(each), each)
   assert.equal(testsOf('lib/access-token/token.ts')[0], 'test/lib/access-token/token.test.ts')
   const all = files.flatMap(testsOf)
   assert.ok(!all.includes('test/lib/get-token/shared-token-cache.test.ts'), 'it starts servers')

@@ -33,6 +33,7 @@ function theFleet() {
     },
     async write(name, record, expected) {
       check()
+      for (const value of Object.values(record.fields)) if (typeof value === 'number') assert.ok(Number.isFinite(value))
       if (far.isFaster) return false
       far.written.push(record)
       far.keys.push(`${name.group}/${name.id}`)
@@ -90,7 +91,7 @@ test('at its end one in the whole fleet asks, and the others wait for what that 
   await time.advance(10_000)
   const answers = await Promise.all([one, ...others].map((each) => each?.told(...names)))
   assert.equal(answers.filter((each) => each === undefined).length, 1)
-  for (const each of answers) if (each) assert.equal(each.retryAfterSeconds, 1)
+  for (const each of answers) if (each) assert.deepEqual([each.retryAfterSeconds, each.failure], [1, error])
 })
 
 test('a success ends it for all, and its doubling', async () => {
@@ -315,4 +316,53 @@ test('what changes nothing is not written', async () => {
   assert.equal(far.written.length, 3)
   assert.equal((await one.coolDowns.reserve('u', 3)).kind, 'exceeded')
   assert.equal(far.written.length, 3)
+})
+
+test('a suspicion lasts 30 s, and a token ends it before that', async () => {
+  const { time, open } = theFleet()
+  await (await open().pass([endpoint])).suspect(endpoint)
+  await time.advance(29_999)
+  assert.equal((await open().pass([endpoint])).isSuspected, true)
+  await time.advance(1)
+  assert.equal((await open().pass([endpoint])).isSuspected, false)
+  await (await open().pass([endpoint])).suspect(endpoint)
+  assert.deepEqual(await (await open().pass([endpoint])).end(), [], 'nothing had cooled down')
+  assert.equal((await open().pass([endpoint])).isSuspected, false)
+})
+
+test('what has just begun is not ended by whoever began it, and what another one ended is not ended twice', async () => {
+  const { time, open } = theFleet()
+  const first = await open().pass([endpoint])
+  await first.begin(endpoint, error, ten)
+  await time.advance(10_000)
+  const probe = await open().pass([endpoint])
+  await probe.begin(endpoint, error, ten)
+  assert.deepEqual(await probe.end(), [])
+  assert.ok(await open().told(endpoint))
+  await time.advance(20_000)
+  const [one, other] = [await open().pass([endpoint], { isOwn: false }), await open().pass([endpoint])]
+  assert.deepEqual(await one.end(), [endpoint])
+  assert.deepEqual(await other.end(), [])
+})
+
+test('a suspicion ends with the request that began it, where that brings a token', async () => {
+  const { open } = theFleet()
+  for (const begin of ['suspect', 'claimControl'] as const) {
+    const pass = await open().pass([endpoint])
+    await pass[begin](endpoint)
+    assert.equal((await open().pass([endpoint])).isSuspected, true)
+    await pass.end()
+    assert.equal((await open().pass([endpoint])).isSuspected, false)
+  }
+})
+
+test('of more failures than a quota allows the last ones count', async () => {
+  const { time, open } = theFleet()
+  const pass = await open().pass([client])
+  const seconds: (number | undefined)[] = []
+  for (let failure = 0; failure < 12; failure++) {
+    seconds.push(await pass.count(client, 10, error))
+    await time.advance(1_000)
+  }
+  assert.deepEqual(seconds.slice(8), [undefined, 51, 51, 51])
 })

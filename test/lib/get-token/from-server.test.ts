@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { ConnectionCache } from '../../../lib/configuration/connection-cache.ts'
 import { ConnectionDisabledError } from '../../../lib/configuration/finding.ts'
 import { readConnectionRecord } from '../../../lib/fleet/connection-record.ts'
-import { connectionRecordName } from '../../../lib/fleet/record-store.ts'
+import { connectionRecordName, type RecordFields } from '../../../lib/fleet/record-store.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import type { KeyRevocation } from '../../../lib/signing/key-revocation.ts'
@@ -314,7 +314,8 @@ test('after a failed renewal the log says why, and the next one is tried when th
     throw new TimedOutError('in a hurry')
   }
   asked()
-  assert.equal((await ask(one)).token.id, old.id)
+  const postponed = await ask(one)
+  assert.deepEqual([postponed.token.id, postponed.source], [old.id, 'memory'])
   const [failed] = one.events.filter(({ event }) => event === 'renewal_failed')
   assert.deepEqual(failed, {
     event: 'renewal_failed',
@@ -367,4 +368,36 @@ test('a lease that was lost is no failure of the connection', async () => {
   const { token } = await ask(other)
   assert.equal((await time.until(slow)).token.id, token.id)
   assert.deepEqual(await one.outcome(), {})
+})
+
+test('the record of a token says what failed, and until when nobody asks: of what is wider only for a moment', async () => {
+  const store = createFaultInjectingStore()
+  const { far, one, time, advance } = thePair({ store })
+  let written: RecordFields = {}
+  store.before.write = ({ id }, { fields }) => {
+    if (id.startsWith('token#')) written = fields
+  }
+  async function recorded(answer: () => Answer, scope: string) {
+    far.answer = answer
+    await assert.rejects(ask(one, scoped(scope)))
+    const { failure, coolDownUntil = time.now(), retryAt = time.now() } = written
+    const code = failure === undefined ? undefined : JSON.parse(String(failure)).code
+    return [code, Number(coolDownUntil) - time.now(), Number(retryAt) - time.now()]
+  }
+  const limited = () => {
+    throw new UnreachableError('429', { blames: 'client' })
+  }
+  const fault = () => {
+    throw new TypeError('a fault of ours')
+  }
+  assert.deepEqual(await recorded(() => virtualRefusal('invalid_scope'), 'a'), ['refused', 30_000, 30_000])
+  assert.deepEqual(await recorded(limited, 'b'), [undefined, 0, 0], 'it concerns one caller')
+  assert.deepEqual(await recorded(limited, 'c'), [undefined, 0, 0], 'as does what cools down already')
+  await advance(60_000)
+  assert.deepEqual(await recorded(fault, 'd'), [undefined, 0, 0])
+  const noWay = () => {
+    throw new UnreachableError('no way', { isLasting: true })
+  }
+  assert.deepEqual(await recorded(noWay, 'e'), ['unreachable', 2_000, 30_000])
+  assert.deepEqual(await recorded(noWay, 'f'), ['unreachable', 0, 30_000], 'it cools down already')
 })
