@@ -24,7 +24,7 @@ export function decodePemKey(location: string, { label, text }: PemBlock, passph
  * @throws {KeyStoreError} where they are one that can't be used so
  */
 export function decodeKeyBytes(location: string, bytes: Buffer, passphrase: unknown): KeyObject | undefined {
-  if (bytes.subarray(0, openSshMagic.length).equals(openSshMagic)) return decodeOpenSshKey(location, bytes)
+  if (bytes.toString('latin1', 0, openSshMagic.length) === openSshMagic) return decodeOpenSshKey(location, bytes)
   if (isEncryptedDer(bytes)) return decrypt(location, { pem: pemOf(encryptedLabel, bytes), form: 'DER', passphrase })
   return decodeDer(bytes)
 }
@@ -102,7 +102,7 @@ function describeOldCipher(pem: string): string {
   return `holds a private key encrypted with ${cipher}, which OpenSSL 3 does not read; convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -provider legacy -provider default -in <file> -out <new file>`
 }
 
-const openSshMagic = Buffer.from('openssh-key-v1\0')
+const openSshMagic = 'openssh-key-v1\0'
 /** PKCS#8 of an Ed25519 key (RFC 8410 section 7) up to its 32 bytes. */
 const ed25519Head = Buffer.from('302e020100300506032b657004220420', 'hex')
 

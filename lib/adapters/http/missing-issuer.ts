@@ -73,7 +73,8 @@ function describeEnd(sent: readonly X509Certificate[], trusted: readonly X509Cer
   }
   const subject = printable(last.subject)
   if (last.subject === last.issuer) return `${subject} has signed itself and is not trusted`
-  const isTrusted = trusted.some(({ raw }) => raw.equals(last.raw))
+  const { fingerprint256 } = last
+  const isTrusted = trusted.some((each) => each.fingerprint256 === fingerprint256)
   return `the certificate of ${printable(last.issuer)} is missing, which has signed ${subject}; have the server send it, or add it to the trust store${
     isTrusted ? ', or set allowPartialTrustChain on the ssl element' : ''
   }`
