@@ -19,7 +19,10 @@ export const toBeRunAgain: readonly string[] = [
   'lib/get-token/from-fleet.ts',
   'lib/get-token/from-server.ts',
   'lib/get-token/token-cache.ts',
+  'lib/token-endpoint/assertion.ts',
   'lib/token-endpoint/printable-description.ts',
+  'lib/token-endpoint/token-answer.ts',
+  'lib/token-endpoint/token-request-form.ts',
 ]
 
 /** Tests in virtual time, in this process alone: what starts a server, or draws at random for seconds, may fail by chance. */

@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { test } from 'node:test'
-import { isAnswer, isTokenId, repeatableRequest, type TokenRequest } from '../../../lib/access-token/token.ts'
+import {
+  isAnswer,
+  isOwnRequest,
+  isTokenId,
+  isYoung,
+  repeatableRequest,
+  type TokenRequest,
+} from '../../../lib/access-token/token.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { someToken } from '../../support/virtual/some-token.ts'
 
@@ -61,4 +68,28 @@ test('of a request is kept what it takes to make it again: all that was asked fo
 test('a request with a password is never made again, and leaves no user behind', () => {
   assert.equal(repeatableRequest({ ...request, username: 'alice', password: new Secret('p') }), undefined)
   assert.deepEqual(repeatableRequest({ ...request, username: 'alice' }), { further: {} })
+})
+
+test('a request is the own one of its connection only if it asks for nothing beyond the elements', () => {
+  const own = { connection: 'conn', further: {} }
+  for (const request of [own, { ...own, minimumSeconds: 5, rejectedTokenId: 'an-id', grantType: 'x', inQuery: ['a'] }])
+    assert.equal(isOwnRequest(request), true)
+  for (const added of [
+    { scope: [] },
+    { resource: ['r'] },
+    { audience: '' },
+    { username: 'alice' },
+    { password: new Secret('hers') },
+    { further: { a: 'b' } },
+    { scope: ['a'], resource: ['r'], audience: 'a', username: 'u', password: new Secret('p') },
+  ])
+    assert.equal(isOwnRequest({ ...own, ...added }), false, JSON.stringify(added))
+})
+
+test('a token is young for 10 s, to the millisecond', () => {
+  const token = someToken({ issuedAt: 1_000 })
+  assert.deepEqual(
+    [1_000, 10_999, 11_000].map((now) => isYoung(token, now)),
+    [true, true, false],
+  )
 })
