@@ -31,17 +31,16 @@ const mostMarginMilliseconds = 30_000
 const refreshShare = { from: 0.75, to: 0.85 } as const
 
 /**
- * When a token ends: the earlier of the answer's `expires_in` and the `exp` of a token that is a JWT, or what the operator
- * assumes where neither is there.
+ * When a token ends, by durations alone, so that no clock of ours has a say: the shorter of the answer's `expires_in` and of the life
+ * that a token which is a JWT was issued for, or what the operator assumes where neither is there.
  * @param sentAt when the request was sent: the server can't have counted from earlier
  * @param random from 0 up to 1
  */
 export function lifetimeOf(issued: IssuedToken, policy: LifetimePolicy, sentAt: number, random: number): Lifetime {
   const { expiresInSeconds, accessToken } = issued
-  const ends = [expiresInSeconds && sentAt + expiresInSeconds * 1000, jwtExpiry(accessToken.reveal())]
-  const known = ends.filter((end) => end !== undefined)
-  const said = known.length > 0 ? Math.min(...known) : sentAt + policy.assumedLifetimeSeconds * 1000
-  const expiresAt = Math.min(said, sentAt + (policy.maximumLifetimeSeconds ?? longestLifetimeSeconds) * 1000)
+  const known = [expiresInSeconds, jwtSeconds(accessToken.reveal())].filter((seconds) => seconds !== undefined)
+  const seconds = known.length > 0 ? Math.min(...known) : policy.assumedLifetimeSeconds
+  const expiresAt = sentAt + Math.min(seconds, policy.maximumLifetimeSeconds ?? longestLifetimeSeconds) * 1000
   const usableUntil = expiresAt - margin(expiresAt - sentAt, policy)
   const share = refreshShare.from + random * (refreshShare.to - refreshShare.from)
   return { issuedAt: sentAt, refreshAt: sentAt + (usableUntil - sentAt) * share, usableUntil, expiresAt }
@@ -53,13 +52,27 @@ function margin(lifetime: number, { marginSeconds }: LifetimePolicy): number {
   return Math.min(Math.max(lifetime * marginShare, leastMarginMilliseconds), mostMarginMilliseconds)
 }
 
-/** An access token is opaque to its client (RFC 6749 section 1.4): its `exp` is a hint, and most have none to read. */
-function jwtExpiry(accessToken: string): number | undefined {
+/**
+ * An access token is opaque to its client (RFC 6749 section 1.4): what it says of its life is a hint, and most say nothing. By some it begins
+ * with `nbf` alone.
+ */
+function jwtSeconds(accessToken: string): number | undefined {
+  const { exp, iat, nbf } = claimsOf(accessToken)
+  const seconds = Number(exp) - Number(iat ?? nbf)
+  return seconds > 0 && Number.isFinite(seconds) ? seconds : undefined
+}
+
+/** Whether the token itself says when it ends: handed out once more, it ends no later. */
+export function hasOwnEnd(accessToken: Secret): boolean {
+  const seconds = jwtSeconds(accessToken.reveal())
+  return seconds !== undefined
+}
+
+function claimsOf(accessToken: string): { readonly exp?: unknown; readonly iat?: unknown; readonly nbf?: unknown } {
   try {
-    const { exp } = decodeJwt(accessToken)
-    return typeof exp === 'number' && Number.isFinite(exp) && exp > 0 ? exp * 1000 : undefined
+    return decodeJwt(accessToken)
   } catch {
-    return undefined
+    return {}
   }
 }
 

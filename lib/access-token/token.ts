@@ -1,6 +1,6 @@
 import type { Secret } from '../secret/secret.ts'
 import type { Caller } from './caller.ts'
-import { isUsable, type Lifetime, lifetimeSeconds, secondsLeft } from './lifetime.ts'
+import { hasOwnEnd, isUsable, type Lifetime, lifetimeSeconds, secondsLeft } from './lifetime.ts'
 
 /** An access token with its lifetime and provenance. Times are milliseconds since the epoch. */
 export interface Token extends Lifetime {
@@ -116,12 +116,19 @@ const leastMilliseconds = 1_000
  */
 export function keptToken(obtained: Token, previous: Token | undefined, now: number): Token {
   const same = previous?.accessToken.equals(obtained.accessToken) ? previous : undefined
-  const { usableUntil, expiresAt } = obtained
-  if (isUsable(obtained, now)) {
+  const token = same && hasOwnEnd(same.accessToken) ? endingWith(obtained, same) : obtained
+  const { usableUntil, expiresAt } = token
+  if (isUsable(token, now)) {
     const isLonger = !same || expiresAt > same.expiresAt + leastMilliseconds
-    return isLonger ? obtained : { ...obtained, id: same.id, refreshAt: usableUntil }
+    return isLonger ? token : { ...token, id: same.id, refreshAt: usableUntil }
   }
-  if (!same) return obtained
+  if (!same) return token
   const until = Math.min(now + dyingTokenMilliseconds, expiresAt - leastMilliseconds)
-  return { ...obtained, id: same.id, refreshAt: until, usableUntil: until }
+  return { ...token, id: same.id, refreshAt: until, usableUntil: until }
+}
+
+/** A server may say each time that a token has all of its life before it. */
+function endingWith(token: Token, same: Token): Token {
+  const usableUntil = Math.min(token.usableUntil, same.usableUntil)
+  return { ...token, usableUntil, expiresAt: Math.min(token.expiresAt, same.expiresAt) }
 }

@@ -9,6 +9,7 @@ import {
   isParameterName,
   isResourceIndicator,
   isScopeToken,
+  isTokenType,
   isWebUrl,
   readDuration,
 } from './value-syntax.ts'
@@ -110,6 +111,14 @@ export const resource = v.pipe(
 
 const tokenEndpointMessage = 'a URL that begins with https:// and holds no blank, without fragment, user and password'
 export const tokenEndpoint = v.pipe(text(tokenEndpointMessage), v.check(isWebUrl, tokenEndpointMessage))
+
+const tokenTypesMessage =
+  'one token_type or a list of them, in printable ASCII; DPoP, PoP, mac and N_A name no bearer token'
+export const tokenTypes = v.pipe(
+  oneOrMoreTexts(tokenTypesMessage),
+  v.check((types) => types.every(isTokenType), tokenTypesMessage),
+  v.description('What the token_type of its bearer tokens says where that does not name a bearer token.'),
+)
 
 const hostMessage =
   'scheme and host alone, such as https://api.example.com: port and domainBasePath have their own attributes'

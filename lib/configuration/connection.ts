@@ -106,6 +106,8 @@ export interface ResolvedAuthorizationServer extends Transport {
   readonly id: string
   readonly issuer?: string
   readonly tokenEndpoint: string
+  /** What its bearer tokens are called beside `Bearer`. */
+  readonly tokenTypes?: readonly string[]
   readonly maximumConcurrency: number
   /** After the first failure; doubled after each further one, up to 5 min. */
   readonly coolDownSeconds: number

@@ -19,6 +19,7 @@ import {
   secretName,
   text,
   tokenEndpoint,
+  tokenTypes,
   wholeNumber,
 } from './attribute-schema.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
@@ -123,6 +124,7 @@ export const elementSchemas = {
     marginSeconds: v.exactOptional(seconds(0)),
     maximumConcurrency: v.exactOptional(wholeNumber(1, 1000)),
     coolDownSeconds: v.exactOptional(wholeNumber(1, 300)),
+    tokenTypes: v.exactOptional(tokenTypes),
     allowLoopbackHttp: v.exactOptional(flag),
     acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),

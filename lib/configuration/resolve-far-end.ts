@@ -37,11 +37,12 @@ export function resolveAuthorizationServer(
   const transport = resolveTransport(resolution, new URL(server.tokenEndpoint), server, serverDefaults)
   checkTransport(resolution, element, server, transport)
   resolution.advice?.onServer(server, element)
-  const { issuer, maximumLifetimeSeconds, marginSeconds } = server
+  const { issuer, tokenTypes, maximumLifetimeSeconds, marginSeconds } = server
   return {
     id,
     ...(issuer !== undefined && { issuer }),
     tokenEndpoint: server.tokenEndpoint,
+    ...(tokenTypes !== undefined && { tokenTypes }),
     ...transport,
     maximumConcurrency: server.maximumConcurrency ?? serverDefaults.maximumConcurrency,
     coolDownSeconds: server.coolDownSeconds ?? serverDefaults.coolDownSeconds,

@@ -13,6 +13,13 @@ export function isScopeToken(text: string): boolean {
   return /^[\x21\x23-\x5b\x5d-\x7e]+$/.test(text)
 }
 
+const boundTypes: readonly string[] = ['dpop', 'pop', 'mac', 'n_a']
+
+/** What a `token_type` may be taken for a bearer token's: not one that is bound to a key, nor that of no access token (RFC 8693). */
+export function isTokenType(text: string): boolean {
+  return /^[\x20-\x7e]{1,100}$/.test(text) && !boundTypes.includes(text.toLowerCase())
+}
+
 /** RFC 6749 appendix A.9, 8.2: the name of a parameter, not unreasonably long. */
 export function isParameterName(text: string): boolean {
   return /^[\w.-]{1,128}$/.test(text)

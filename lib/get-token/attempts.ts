@@ -17,6 +17,8 @@ export interface LeasedContext extends TokenRequestContext {
   readonly mendedAt: number | undefined
   /** Whether a passing failure is not repeated. */
   readonly isOnce?: boolean | undefined
+  /** The last one that was obtained, good or not. */
+  readonly previous?: Token | undefined
 }
 
 interface AttemptsDependencies {

@@ -128,8 +128,10 @@ export function createCoolDownPolicy(dependencies: {
     pass: CoolDownPass<CoolDownKind>,
   ): Promise<CoolingDownError> {
     const { authorizationServer } = context.connection
-    const retryAfterSeconds = error instanceof UnreachableError ? error.retryAfterSeconds : undefined
-    const duration = { baseSeconds: authorizationServer.coolDownSeconds, retryAfterSeconds }
+    // Of a token that ends at once the next is a new one, unless the server has no others: then it is left alone ever longer.
+    const isEnding = error instanceof UnreachableError && error.blames === 'token'
+    const retryAfterSeconds = error instanceof UnreachableError && !isEnding ? error.retryAfterSeconds : undefined
+    const duration = { baseSeconds: isEnding ? 1 : authorizationServer.coolDownSeconds, retryAfterSeconds }
     const seconds = await pass.begin(of, writeFailure(error), duration)
     // One token key costs one request, however many callers ask for it.
     if (of === 'variants') await pass.begin('token', writeFailure(error), duration)

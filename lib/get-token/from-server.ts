@@ -1,9 +1,11 @@
 import { knownCallers } from '../access-token/caller.ts'
+import { secondsLeft } from '../access-token/lifetime.ts'
 import {
   type CallerRequest,
   isAnswer,
   isOwnRequest,
   keptToken,
+  leastSecondsLeft,
   repeatableRequest,
   type Token,
   tokenKey,
@@ -22,7 +24,7 @@ import type { Log } from '../log/log-event.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { SignerCache } from '../signing/signer-cache.ts'
 import { hasTimeFor } from '../token-endpoint/token-endpoint.ts'
-import { RefusedError, writeFailure } from '../token-endpoint/token-endpoint-error.ts'
+import { RefusedError, UnreachableError, writeFailure } from '../token-endpoint/token-endpoint-error.ts'
 import type { Attempts, LeasedContext } from './attempts.ts'
 import type { OutcomeLog } from './connection-status.ts'
 import type { NamedRequest } from './cool-down-names.ts'
@@ -119,11 +121,10 @@ export function createFromServer(dependencies: FromServerDependencies) {
         return repeats
       }
       await lease.activate(revisionOf(admission))
-      const issued = await requestToken({
-        ...{ ...admission, request, deadline, lease, isOnce },
+      const token = await requestToken({
+        ...{ ...admission, request, deadline, lease, isOnce, previous },
         mendedAt: lease.mendedAt(),
       })
-      const token = keptToken(issued, previous, now())
       return {
         outcome: 'renewed',
         ...(await cache.store(lease, token, repeatableRequest(request), isUse ? request : undefined)),
@@ -175,7 +176,9 @@ export function createFromServer(dependencies: FromServerDependencies) {
       // Later on the suspicion may be our own.
       wasSuspected ??= clearance.pass.isSuspected
       try {
-        const token = await attempts.make(context)
+        const token = keptToken(await attempts.make(context), context.previous, now())
+        if (secondsLeft(token, now()) < leastSecondsLeft)
+          throw UnreachableError.endsAtOnce(`of the connection ${connection.name}`)
         await coolDownPolicy.noteSuccess(clearance, named)
         return token
       } catch (error) {

@@ -7,7 +7,7 @@ import { createSingleFlight } from '../base/single-flight.ts'
 import type { Pause } from '../base/time.ts'
 import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import type { Log } from '../log/log-event.ts'
-import { TimedOutError, UnreadableAnswerError } from '../token-endpoint/token-endpoint-error.ts'
+import { TimedOutError, UnreachableError } from '../token-endpoint/token-endpoint-error.ts'
 import type { FoundToken, FromFleet } from './from-fleet.ts'
 import type { TokenRejecter } from './reject-token.ts'
 import { CoolingDownError } from './token-error.ts'
@@ -54,8 +54,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
     // Its request was admitted when it was obtained, but for what is no part of its key.
     admitGrantType(request.username === undefined ? 'client_credentials' : 'password', request)
     const left = secondsLeft(token, now())
-    if (left < leastSecondsLeft)
-      throw new UnreadableAnswerError('The token endpoint issued a token that has expired, or will within a second.')
+    if (left < leastSecondsLeft) throw UnreachableError.endsAtOnce(`of the connection ${token.connection}`)
     if (left < (request.minimumSeconds ?? 0))
       throw new InvalidRequestError(
         'minimum_seconds',

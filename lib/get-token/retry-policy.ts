@@ -21,6 +21,7 @@ export function retryDelay(
   random: number,
 ): number | undefined {
   if (!(error instanceof UnreachableError) || error.isLasting || attempt > maximumRetries) return undefined
+  if (error.blames === 'token') return undefined
   // A server that limits its client (429) is asked again only when it says when.
   if (error.blames === 'client' && error.retryAfterSeconds === undefined) return undefined
   const delay = (error.retryAfterSeconds ?? 0) * 1000 + jitteredDelay(retryBackoff, attempt - 1, random)

@@ -3,6 +3,7 @@ import type { Token, TokenRequest } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
 import type { Log, ToldAssertion } from '../log/log-event.ts'
 import { Secret } from '../secret/secret.ts'
+import type { SentSecrets } from './answer-without-token.ts'
 import type { SentAssertion } from './assertion.ts'
 import {
   authenticateClient,
@@ -11,7 +12,7 @@ import {
   type ClientKeySource,
 } from './client-authentication.ts'
 import { adviceOn, type ClockOffsets, type ClockReading, compareClocks } from './clock-offset.ts'
-import { readHttpDate, readTokenAnswer, type SentSecrets, type TokenAnswer } from './token-answer.ts'
+import { issuedToken, readHttpDate, type TokenAnswer } from './token-answer.ts'
 import { hasTimeFor, type TokenEndpoint, type TokenEndpointAnswer, timeoutsUntil } from './token-endpoint.ts'
 import {
   type ClockOffset,
@@ -73,10 +74,17 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
         wasSent: error.mayBeOfRequest,
       })
     })
-    const read = readTokenAnswer(answer, sentSecrets(credentials, parameters), now())
-    if ('token' in read) return read.token
+    const token = issuedToken(answer, server.tokenTypes)
+    if (token) return token
 
-    const { refusal } = read
+    // Most answers are tokens: what reads all others is loaded by the first of them.
+    const refusal = (await import('./answer-without-token.ts')).readRefusal(answer, {
+      server: server.id,
+      tokenTypes: server.tokenTypes,
+      sent: sentSecrets(credentials, parameters),
+      isForUser: parameters.username !== undefined,
+      now: now(),
+    })
     const clock = clockReadingOf(credentials, answer, refusal, now())
     const refused = RefusedError.of(refusal, server.id, faultOf(refusal.error, connection, request), {
       isOfUser: parameters.username !== undefined,

@@ -16,8 +16,8 @@ export abstract class TokenEndpointError extends TokenwellError {
 }
 
 interface UnreachableReason {
-  /** The way where there was no connection, the client after 429, the endpoint otherwise. */
-  readonly blames?: 'way' | 'endpoint' | 'client'
+  /** The way where there was no connection, the client after 429, the token where it ends at once, the endpoint otherwise. */
+  readonly blames?: 'way' | 'endpoint' | 'client' | 'token'
   /** Whether the request was sent: otherwise nothing in it can be the reason. */
   readonly wasSent?: boolean
   readonly retryAfterSeconds?: number | undefined
@@ -27,7 +27,7 @@ interface UnreachableReason {
 /** Nobody answers at the token endpoint, or it says to come back later. Nothing was refused. */
 export class UnreachableError extends TokenEndpointError {
   readonly code = 'unreachable'
-  readonly blames: 'way' | 'endpoint' | 'client'
+  readonly blames: 'way' | 'endpoint' | 'client' | 'token'
   override readonly mayBeOfRequest: boolean
   /** As the server asked, in seconds. */
   readonly retryAfterSeconds?: number
@@ -48,7 +48,17 @@ export class UnreachableError extends TokenEndpointError {
   }
 
   override get publicMessage(): string {
+    if (this.blames === 'token') return 'The authorization server hands out a token that ends within a second.'
     return "The authorization server can't be reached, or asks to wait."
+  }
+
+  /**
+   * Some servers hand out the last second of a token that they have kept. The next one is a new one.
+   * @param of whose token it is
+   */
+  static endsAtOnce(of: string): UnreachableError {
+    const message = `A token ${of} has ended, or does within a second: its server hands out the rest of one that it has kept, or none that lives longer.`
+    return new UnreachableError(message, { blames: 'token', retryAfterSeconds: 1 })
   }
 }
 

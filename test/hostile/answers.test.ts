@@ -15,6 +15,7 @@ import { createAuthority } from './authority.ts'
 import { type Behaviour, fine, hostileTokens } from './behaviour.ts'
 import { families } from './behaviours.ts'
 import { besideOthers, cell, readmePath, rowsBelow, tableOf, withRowsBelow } from './table.ts'
+import { spendTenMinutes } from './ten-minutes.ts'
 
 /* Each behaviour against a real TLS server, from the caller's request to the caller's answer. */
 
@@ -26,6 +27,8 @@ after(() => elsewhere.close())
 /** Nothing here depends on the algorithm, and keys of this one are made at once. */
 const quickKeys = { signatureAlgorithm: 'ES256' }
 
+/** As long as a server fails, or issues tokens of a minute: at most one request in 12 s, and repetitions. */
+const mostInTenMinutes = 50
 let underWay: Promise<unknown> = Promise.resolve()
 
 /** One after the other: while a function loads, the environment of the process is its own. */
@@ -103,9 +106,12 @@ test('in all of that nothing went to another server', () => {
   assert.deepEqual(triedElsewhere, [])
 })
 
-test('the tables in the README are what was run', (t) => {
+test('the tables in the README are what was run, and no server is asked often', async (t) => {
+  const all = families.flatMap(({ behaviours }) => behaviours)
+  const tenMinutes = await spendTenMinutes(all, authority, elsewhere.issuer)
+  for (const [name, { requests }] of tenMinutes) assert.ok(requests <= mostInTenMinutes, `${name}: ${requests}`)
   for (const family of families) {
-    const table = tableOf(family)
+    const table = tableOf(family, tenMinutes)
     for (const line of table) t.diagnostic(line)
     if (process.env['TOKENWELL_UPDATE_TABLES'] === '1') writeFileSync(readmePath, withRowsBelow(family.title, table))
     assert.deepEqual(rowsBelow(family.title), table)

@@ -114,8 +114,6 @@ export const remembered = (outcome = '502 server_error'): Expectation => ({
 })
 /** An answer that is neither a token nor a refusal: not repeated, and remembered. */
 export const unreadable: Expectation = remembered()
-/** A token that nobody can use any more: the next caller asks again. */
-export const expired: Expectation = { ...unreadable, requestsInAll: 2 }
 /** An outage: repeated twice, then left alone. */
 export const repeated: Expectation = {
   outcome: outage,
@@ -133,6 +131,8 @@ export const recovers: Expectation = {
 }
 /** An outage that no repetition would end. */
 export const leftAlone: Expectation = remembered(outage)
+/** A token that nobody can use any more: the server is asked again in a second. */
+export const expired: Expectation = leftAlone
 
 /** Timeouts of 0.2 s and 0.3 s, so that nobody has to wait for the defaults. */
 export const hurried: ElementChanges = { server: { connectionTimeout: '200ms', receiveTimeout: '300ms' } }

@@ -60,12 +60,12 @@ const charsets: readonly Behaviour[] = [
   typed('application/json; charset=latin1', () => Buffer.from(fineText({ note: '\u00e4' }), 'latin1'), token()),
   withBody('200 not UTF-8', () => ({ body: Buffer.from([0x7b, 0xff, 0x7d]) })),
   withBody('200 with a byte order mark', () => ({ body: `\ufeff${fineText()}` }), token()),
-  withBody('200 with two byte order marks', () => ({ body: `\ufeff\ufeff${fineText()}` })),
+  withBody('200 with two byte order marks', () => ({ body: `\ufeff\ufeff${fineText()}` }), token()),
 ]
 
 const shapes: readonly Behaviour[] = [
   withBody('200 with an error', () => ({ body: invalidClient }), remembered()),
-  withBody('200 with an error beside a token', () => fine(invalidClient), remembered()),
+  withBody('200 with an error beside a token', () => fine(invalidClient), token()),
   withBody('200 with error null beside a token', () => fine({ error: null }), token()),
   withBody('200 empty', () => ({ body: '' }), repeated),
   withBody('200 of blanks', () => ({ body: ' \r\n ' }), repeated),
@@ -74,10 +74,21 @@ const shapes: readonly Behaviour[] = [
   withBody('200 a list', () => ({ body: [fine().body] })),
   withBody('200 a text', () => ({ body: JSON.stringify(fineText()) })),
   withBody('200 the bare token', () => ({ headers: { 'content-type': 'text/plain' }, body: hostileToken() })),
-  withBody('200 a form', () => ({
-    headers: { 'content-type': 'application/x-www-form-urlencoded' },
-    body: `access_token=${hostileToken()}&token_type=Bearer&expires_in=300`,
-  })),
+  withBody(
+    '200 a form',
+    () => ({
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+      body: `access_token=${hostileToken()}&token_type=Bearer&expires_in=300`,
+    }),
+    token(),
+  ),
+  withBody(
+    '200 a form with an error',
+    () => ({ body: 'error=invalid_client&error_description=No+such+client' }),
+    remembered(),
+  ),
+  withBody('200 with ok false', () => ({ body: { ok: false, error: 'invalid_auth' } }), remembered()),
+  withBody('200 with an errcode', () => ({ body: { errcode: 40013, errmsg: 'invalid appid' } }), remembered()),
   typed('application/xml', () => `<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><token>&b;${hostileToken()}`),
   withBody('200 JSONP', () => ({ body: `callback(${fineText()})` })),
   withBody("200 behind )]}',", () => ({ body: `)]}',\n${fineText()}` })),
@@ -119,10 +130,16 @@ const shapes: readonly Behaviour[] = [
   ),
   withBody('200 of 64 KiB', () => ({ body: fineText().padEnd(largestAnswer) }), token()),
   withBody('200 of 64 KiB and a byte', () => ({ body: fineText().padEnd(largestAnswer + 1) })),
-  withBody('201 with a token', () => ({ ...fine(), status: 201 })),
-  withBody('202 with a token', () => ({ ...fine(), status: 202 })),
+  withBody('201 with a token', () => ({ ...fine(), status: 201 }), token()),
+  withBody('202 with a token', () => ({ ...fine(), status: 202 }), token()),
   withBody('204', () => ({ status: 204 })),
-  withBody('206 with a token', () => ({ ...fine(), status: 206, headers: { 'content-range': 'bytes 0-9/10' } })),
+  withBody('205', () => ({ status: 205 })),
+  withBody('201 empty', () => ({ status: 201 }), repeated),
+  withBody(
+    '206 with a token',
+    () => ({ ...fine(), status: 206, headers: { 'content-range': 'bytes 0-9/10' } }),
+    token(),
+  ),
 ]
 
 const bombs: readonly Behaviour[] = [

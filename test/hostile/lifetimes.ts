@@ -26,6 +26,12 @@ const written = (text: string, expectation: Expectation): Behaviour => ({
   ...expectation,
 })
 
+const withJwt = (name: string, claims: object, members: object, expectation: Expectation): Behaviour => ({
+  name: `a JWT ${name}`,
+  script: always(() => fine({ access_token: jwtOf(claims), ...members })),
+  ...expectation,
+})
+
 export const lifetimes: Family = {
   title: 'Lifetimes',
   behaviours: [
@@ -39,33 +45,34 @@ export const lifetimes: Family = {
     written('1e400', token(aDecade)),
     written('3.6e3', token(3600)),
     withLifetime('1', 1, expired),
-    withLifetime('0', 0, unreadable),
-    written('-0', unreadable),
-    withLifetime('"0"', '0', unreadable),
-    withLifetime('-5', -5, unreadable),
-    withLifetime('"-5"', '-5', unreadable),
-    written('-1e400', unreadable),
+    withLifetime('0', 0, expired),
+    written('-0', expired),
+    withLifetime('"0"', '0', expired),
+    withLifetime('-5', -5, token()),
+    withLifetime('"-5"', '-5', token()),
+    written('-1e400', token()),
     withLifetime('0.5', 0.5, expired),
-    withLifetime('"12h"', '12h', unreadable),
-    withLifetime('"3600.0"', '3600.0', unreadable),
-    withLifetime('" 3600"', ' 3600', unreadable),
-    withLifetime('"0x10"', '0x10', unreadable),
-    withLifetime('"1e3"', '1e3', unreadable),
-    withLifetime('"9007199254740993"', '9007199254740993', unreadable),
-    withLifetime('"Infinity"', 'Infinity', unreadable),
-    withLifetime('in full-width digits', '\uff13\uff16\uff10\uff10', unreadable),
-    withLifetime('an empty text', '', unreadable),
-    withLifetime('a date', '2099-01-01T00:00:00Z', unreadable),
-    withLifetime('true', true, unreadable),
-    withLifetime('[3600]', [3600], unreadable),
-    withLifetime('{}', {}, unreadable),
+    withLifetime('"12h"', '12h', token()),
+    withLifetime('"3600.0"', '3600.0', token(3600)),
+    withLifetime('" 3600"', ' 3600', token(3600)),
+    withLifetime('"3599.0 "', '3599.0 ', token(3599)),
+    withLifetime('"+3600"', '+3600', token(3600)),
+    withLifetime('"0x10"', '0x10', token()),
+    withLifetime('"1e3"', '1e3', token(1000)),
+    withLifetime('"9007199254740993"', '9007199254740993', token(aDecade)),
+    withLifetime('"Infinity"', 'Infinity', token()),
+    withLifetime('in full-width digits', '\uff13\uff16\uff10\uff10', token()),
+    withLifetime('an empty text', '', token()),
+    withLifetime('a date', '2099-01-01T00:00:00Z', token()),
+    withLifetime('true', true, token()),
+    withLifetime('[3600]', [3600], token()),
+    withLifetime('{}', {}, token()),
     written('NaN', unreadable),
     written('0300', unreadable),
-    {
-      name: 'a JWT that has expired, with expires_in 300',
-      script: always(() => fine({ access_token: expiredJwt() })),
-      ...expired,
-    },
+    withJwt('that has expired, with expires_in 300', { exp: 1 }, { expires_in: 300 }, token()),
+    withJwt('of 60 s by a clock an hour behind, with expires_in 60', ago(3_600, 60), { expires_in: 60 }, token(60)),
+    withJwt('of 60 s by a clock an hour ahead', ago(-3_600, 60), { expires_in: undefined }, token(60)),
+    withJwt('of 60 s, with expires_in 3600', ago(0, 60), { expires_in: 3600 }, token(60)),
     {
       name: 'expires_in 300 with a Date of last year',
       script: always(() => ({ ...fine(), headers: { date: 'Wed, 01 Jan 2025 00:00:00 GMT' } })),
@@ -79,7 +86,13 @@ export const lifetimes: Family = {
   ],
 }
 
-function expiredJwt(): string {
+/** Of so many seconds, issued so many seconds ago. */
+function ago(seconds: number, lifetime: number): object {
+  const iat = Math.floor(Date.now() / 1000) - seconds
+  return { iat, exp: iat + lifetime }
+}
+
+function jwtOf(claims: object): string {
   const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
-  return `${part({ alg: 'none' })}.${part({ exp: 1 })}.${part({ of: hostileToken() })}`
+  return `${part({ alg: 'none' })}.${part(claims)}.${part({ of: hostileToken() })}`
 }

@@ -97,6 +97,99 @@ const unfit: readonly Behaviour[] = [
   },
 ]
 
+/** Refusals as these servers document them or are seen to send them: not in the form of RFC 6749 section 5.2. */
+const form = (server: string, answer: ScriptedAnswer, expectation = remembered()): Behaviour => ({
+  name: `a refusal of ${server}`,
+  script: always(() => answer),
+  ...expectation,
+})
+
+const page = (type: string, status: number, body: string): ScriptedAnswer => ({
+  status,
+  headers: { 'content-type': type },
+  body,
+})
+
+const forms: readonly Behaviour[] = [
+  form("Okta's API", {
+    status: 401,
+    body: { errorCode: 'E0000011', errorSummary: 'Invalid token provided', errorId: 'oae1', errorCauses: [] },
+  }),
+  form('Apigee', { status: 401, body: { ErrorCode: 'invalid_client', Error: 'ClientId is Invalid' } }),
+  form("Apigee's proxy", {
+    status: 401,
+    body: {
+      fault: { faultstring: 'Invalid client identifier', detail: { errorcode: 'oauth.v2.InvalidClientIdentifier' } },
+    },
+  }),
+  form('Google', {
+    status: 401,
+    body: { error: { code: 401, message: 'Request had invalid credentials.', status: 'UNAUTHENTICATED' } },
+  }),
+  form('Facebook', {
+    status: 400,
+    body: { error: { message: 'Error validating client secret.', type: 'OAuthException', code: 1, fbtrace_id: 'A1' } },
+  }),
+  form('PingAM', { status: 401, body: { code: 401, reason: 'Unauthorized', message: 'Authentication Failed' } }),
+  form('PingOne', {
+    status: 400,
+    body: { code: 'INVALID_DATA', message: 'Wrong.', details: [{ code: 'INVALID_VALUE', target: 'scope' }] },
+  }),
+  form('Amazon API Gateway', { status: 403, body: { message: 'Forbidden' } }),
+  form('Salesforce', {
+    status: 400,
+    body: [{ message: 'Session expired or invalid', errorCode: 'INVALID_SESSION_ID' }],
+  }),
+  form('ServiceNow', { status: 401, body: { error_description: 'access_denied', error: 'server_error' } }),
+  form('Baidu', { status: 400, body: { error_code: 110, error_msg: 'Access token invalid or no longer valid' } }),
+  form('Xiaomi', { status: 400, body: { error: 96003, error_description: 'OA_INVALID_CLIENT' } }),
+  form('Entra ID', {
+    status: 401,
+    body: {
+      error: 'invalid_client',
+      error_description: 'AADSTS7000215: Invalid client secret provided.\r\nTrace ID: 1',
+      error_codes: [7000215],
+    },
+  }),
+  form('RFC 9457', {
+    ...page('application/problem+json', 403, '{"status":403,"title":"Forbidden","detail":"The client is disabled."}'),
+  }),
+  form('JSON:API', { status: 400, body: { errors: [{ code: 'invalid_client', detail: 'Unknown client' }] } }),
+  form('Spring Boot', { status: 400, body: { status: 400, error: 'Bad Request', path: '/oauth2/token' } }),
+  form('a failing Spring Boot', { status: 500, body: { status: 500, error: 'Internal Server Error', path: '/t' } }),
+  form('Keycloak without that realm', { status: 404, body: { error: 'Realm does not exist' } }),
+  form(
+    'AWS in XML',
+    page('text/xml', 403, '<R><Error><Code>InvalidClientTokenId</Code><Message>No such id</Message></Error></R>'),
+  ),
+  form(
+    'SOAP has it',
+    page('text/xml', 500, '<s:Envelope><s:Fault><faultstring>No &amp; no</faultstring></s:Fault></s:Envelope>'),
+  ),
+  form(
+    'nginx',
+    page('text/html', 400, '<html><head><title>400 No required SSL certificate was sent</title></head></html>'),
+  ),
+  form(
+    'Tomcat',
+    page(
+      'text/html',
+      401,
+      '<!doctype html><head><title>HTTP Status 401</title><style>p{}</style></head><p>Message: Bad client</p>',
+    ),
+  ),
+  form(
+    'a form',
+    page('application/x-www-form-urlencoded', 400, 'error=invalid_client&error_description=No+such+client'),
+  ),
+  form('plain text', page('text/plain', 401, 'Client authentication failed')),
+  form('a challenge alone', {
+    status: 401,
+    headers: { 'www-authenticate': 'Basic realm="as", error="invalid_client", error_description="No such client"' },
+  }),
+  form('a gateway that is busy', page('text/html', 503, '<title>Down for maintenance</title>'), repeated),
+]
+
 const described = (name: string, description: () => unknown): Behaviour => ({
   name: `error_description ${name}`,
   script: always(() => refusal({ error_description: description() })),
@@ -181,5 +274,5 @@ const clocks: readonly Behaviour[] = [
 
 export const refusals: Family = {
   title: 'Refusals',
-  behaviours: [...codes, ...unfit, ...descriptions, ...clocks],
+  behaviours: [...codes, ...unfit, ...forms, ...descriptions, ...clocks],
 }

@@ -1,18 +1,39 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Family } from './behaviour.ts'
+import type { TenMinutes } from './ten-minutes.ts'
 
 export const readmePath = join(import.meta.dirname, 'README.md')
 export const besideOthers = 'Beside other clients'
 
-export function tableOf({ behaviours }: Family): string[] {
+export function tableOf({ behaviours }: Family, tenMinutes: ReadonlyMap<string, TenMinutes>): string[] {
   return [
-    '| behaviour | the caller gets | requests | at most | who comes right after gets | requests in all |',
-    '| --- | --- | --- | --- | --- | --- |',
+    '| behaviour | the caller gets | requests | at most | who comes right after gets | requests in all | requests in ten minutes | what the operator reads |',
+    '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...behaviours.map(({ name, outcome, requests, atMostSeconds, again, requestsInAll }) => {
-      return `| ${cell(name)} | ${outcome} | ${requests} | ${atMostSeconds} s | ${again} | ${requestsInAll} |`
+      const { requests: inTenMinutes = 0, told } = tenMinutes.get(name) ?? {}
+      const cells = [
+        cell(name),
+        outcome,
+        requests,
+        `${atMostSeconds} s`,
+        again,
+        requestsInAll,
+        inTenMinutes,
+        cell(short(told)),
+      ]
+      return `| ${cells.join(' | ')} |`
     }),
   ]
+}
+
+const mostCharacters = 200
+/** Which of them comes is a matter of microseconds. */
+const hangUps = /\b(ECONNRESET|EPIPE|UND_ERR_SOCKET|ECONNABORTED)\b/g
+
+function short(told = ''): string {
+  const text = told.replaceAll(hangUps, 'ECONNRESET')
+  return text.length <= mostCharacters ? text : `${text.slice(0, mostCharacters - 3).trimEnd()}...`
 }
 
 /** A text that stands in a table as it is. */

@@ -37,10 +37,10 @@ const endless = (name: string, script: HostileScript, expectation = timeOut): Be
 const answer = (headers: string, body = fineText()): string => `${headers.replaceAll('\n', '\r\n')}\r\n\r\n${body}`
 const fineAnswer = (more = '', body = fineText()) =>
   answer(`HTTP/1.1 200 OK\ncontent-type: application/json\ncontent-length: ${body.length}${more}`, body)
-const withHeaders = (name: string, headers: string, expectation: Expectation, body?: string): Behaviour =>
+const withHeaders = (name: string, headers: string, expectation: Expectation, body = () => fineText()): Behaviour =>
   say(
     name,
-    raw(() => answer(headers, body)),
+    raw(() => answer(headers, body())),
     expectation,
   )
 
@@ -229,6 +229,16 @@ const floods: readonly Behaviour[] = [
     token(),
   ),
   say(
+    '100 Continue three times and 102 Processing, then a token',
+    raw(() => `${'HTTP/1.1 100 Continue\r\n\r\n'.repeat(3)}HTTP/1.1 102 Processing\r\n\r\n${fineAnswer()}`),
+    token(),
+  ),
+  say(
+    '100 Continue with Connection: close, then a token',
+    raw(() => `HTTP/1.1 100 Continue\r\nconnection: close\r\n\r\n${fineAnswer()}`),
+    token(),
+  ),
+  say(
     '103 Early Hints 20 times, then a token',
     raw(() => 'HTTP/1.1 103 Early Hints\r\n\r\n'.repeat(20) + fineAnswer()),
     token(),
@@ -266,7 +276,17 @@ const odd: readonly Behaviour[] = [
     'HTTP/1.1 200 OK\ncontent-length: 5\ntransfer-encoding: chunked',
     unreadable,
   ),
-  withHeaders('chunks of no size', 'HTTP/1.1 200 OK\ntransfer-encoding: chunked', unreadable, 'xyz\r\n'),
+  withHeaders(
+    'chunks with extensions and a trailer',
+    'HTTP/1.1 200 OK\ntransfer-encoding: chunked\ntrailer: x',
+    token(),
+    () => {
+      const body = fineText()
+      return `${body.length.toString(16)};a="b c"\r\n${body}\r\n0;last\r\nx: y\r\n\r\n`
+    },
+  ),
+  withHeaders('an offer of HTTP/2', 'HTTP/1.1 200 OK\nupgrade: h2\nconnection: upgrade', token()),
+  withHeaders('chunks of no size', 'HTTP/1.1 200 OK\ntransfer-encoding: chunked', unreadable, () => 'xyz\r\n'),
   withHeaders('a header without a name', 'HTTP/1.1 200 OK\n: x', unreadable),
   withHeaders('a header without a colon', 'HTTP/1.1 200 OK\nodd', unreadable),
   withHeaders('a header with a NUL', 'HTTP/1.1 200 OK\nodd: a\0b', unreadable),

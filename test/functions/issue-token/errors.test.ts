@@ -109,11 +109,14 @@ const rows: readonly Row[] = [
     status: 502,
     error: 'server_error',
   },
-  { what: 'token_type is missing', answer: tokenAnswer({ token_type: undefined }), status: 502, error: 'server_error' },
   { what: 'token_type is another', answer: tokenAnswer({ token_type: 'DPoP' }), status: 502, error: 'server_error' },
-  { what: 'expires_in is negative', answer: tokenAnswer({ expires_in: -5 }), status: 502, error: 'server_error' },
-  { what: 'expires_in is a word', answer: tokenAnswer({ expires_in: 'soon' }), status: 502, error: 'server_error' },
-  { what: 'the token has expired', answer: tokenAnswer({ expires_in: 0.5 }), status: 502, error: 'server_error' },
+  {
+    what: 'the token has expired',
+    answer: tokenAnswer({ expires_in: 0.5 }),
+    status: 503,
+    error: 'temporarily_unavailable',
+    retryAfter: '1',
+  },
   { what: 'the server fails with 500', answer: { status: 500, body: 'oops' }, status: 502, error: 'server_error' },
   {
     what: 'the server redirects',

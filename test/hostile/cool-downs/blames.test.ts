@@ -7,7 +7,8 @@ import { undiciTokenEndpoint } from '../../../lib/adapters/http/undici-token-end
 import type { ResolvedAuthorizationServer } from '../../../lib/configuration/connection.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
-import { readTokenAnswer } from '../../../lib/token-endpoint/token-answer.ts'
+import { readRefusal } from '../../../lib/token-endpoint/answer-without-token.ts'
+import { issuedToken } from '../../../lib/token-endpoint/token-answer.ts'
 import { TimedOutError, TokenEndpointError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 import { startBlackHoleListener } from '../../support/servers/black-hole-listener.ts'
@@ -64,7 +65,10 @@ async function outcomeOf(changes: Partial<ResolvedAuthorizationServer>): Promise
       form,
       timeouts,
     })
-    return readTokenAnswer(answer, nothingSent, Date.now())
+    return (
+      issuedToken(answer) ??
+      readRefusal(answer, { server: server.id, sent: nothingSent, isForUser: false, now: Date.now() })
+    )
   } catch (error) {
     return error
   }

@@ -9,8 +9,9 @@ const sentAt = 1_000_000_000_000
 const policy = { assumedLifetimeSeconds: 300 }
 const opaque = new Secret('opaque')
 
-function jwt(expiresAt: number): Secret {
-  return new Secret(new UnsecuredJWT({ exp: expiresAt }).encode())
+/** @param issuedAt in seconds, by the server's clock */
+function jwt(seconds: number, issuedAt = sentAt / 1000): Secret {
+  return new Secret(new UnsecuredJWT({ iat: issuedAt, exp: issuedAt + seconds }).encode())
 }
 
 test('a lifetime counts from when the request was sent', () => {
@@ -19,14 +20,29 @@ test('a lifetime counts from when the request was sent', () => {
   assert.equal(expiresAt, sentAt + 600_000)
 })
 
-test('of expires_in and the exp of a token that is a JWT the earlier counts', () => {
-  const exp = sentAt / 1000 + 500
-  assert.equal(lifetimeOf({ accessToken: jwt(exp), expiresInSeconds: 600 }, policy, sentAt, 0.5).expiresAt, exp * 1000)
+test('of expires_in and the life of a token that is a JWT the shorter counts, whatever the clock of its server says', () => {
+  for (const ahead of [0, 65, -65, 86_400, -86_400]) {
+    const accessToken = jwt(500, sentAt / 1000 + ahead)
+    const secondsOf = (answer: { expiresInSeconds?: number }) =>
+      (lifetimeOf({ accessToken, ...answer }, policy, sentAt, 0.5).expiresAt - sentAt) / 1000
+    assert.equal(secondsOf({ expiresInSeconds: 600 }), 500)
+    assert.equal(secondsOf({ expiresInSeconds: 400 }), 400)
+    assert.equal(secondsOf({}), 500)
+  }
+})
+
+test('a JWT without iat lives from its nbf, and one without either does not say how long', () => {
+  const claims = (payload: object) => new Secret(new UnsecuredJWT({ ...payload }).encode())
+  const secondsOf = (accessToken: Secret) =>
+    (lifetimeOf({ accessToken }, policy, sentAt, 0.5).expiresAt - sentAt) / 1000
+  assert.equal(secondsOf(claims({ nbf: 1_000, exp: 1_060 })), 60)
+  assert.equal(secondsOf(claims({ iat: 1_010, nbf: 1_000, exp: 1_060 })), 50)
+  for (const odd of [{ exp: 1 }, { iat: 1_000 }, { iat: 1_000, exp: 1_000 }, { iat: 1_000, exp: 900 }])
+    assert.equal(secondsOf(claims(odd)), 300, JSON.stringify(odd))
   assert.equal(
-    lifetimeOf({ accessToken: jwt(exp), expiresInSeconds: 400 }, policy, sentAt, 0.5).expiresAt,
-    sentAt + 400_000,
+    lifetimeOf({ accessToken: claims({ exp: 1 }), expiresInSeconds: 60 }, policy, sentAt, 0.5).expiresAt,
+    sentAt + 60_000,
   )
-  assert.equal(lifetimeOf({ accessToken: jwt(exp) }, policy, sentAt, 0.5).expiresAt, exp * 1000)
 })
 
 test('where nothing is said the operator assumes', () => {
@@ -46,8 +62,8 @@ test('no lifetime is longer than ten years, whatever is said', () => {
 
 test('an exp that is no time above 0 says nothing', () => {
   const payload = (text: string) => new Secret(`eyJhbGciOiJub25lIn0.${Buffer.from(text).toString('base64url')}.`)
-  for (const exp of ['0', '-5', '1e999', '"1000000100"', 'null', '[]']) {
-    const answer = { accessToken: payload(`{"exp":${exp}}`) }
+  for (const exp of ['0', '-5', '1e999', 'null', '[]']) {
+    const answer = { accessToken: payload(`{"iat":1,"exp":${exp}}`) }
     assert.equal(lifetimeOf(answer, policy, sentAt, 0.5).expiresAt, sentAt + 300_000, exp)
   }
 })
@@ -123,7 +139,7 @@ test('a token is fresh before it is to be renewed, and usable before its margin,
 })
 
 test('a token of other than three parts is opaque', () => {
-  const threeParts = jwt(sentAt / 1000 + 500).reveal()
+  const threeParts = jwt(500).reveal()
   for (const token of [`${threeParts}.more`, threeParts.replace('.', '')])
     assert.equal(lifetimeOf({ accessToken: new Secret(token) }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
 })

@@ -122,6 +122,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
     marginSeconds: counts(5),
     maximumConcurrency: isNothing(1),
     coolDownSeconds: isNothing(5),
+    tokenTypes: isNothing('JWT'),
     allowLoopbackHttp: isNothing(true),
     acceptedWarnings: isNothing('anything'),
   },

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import type { CallerRequest } from '../../../lib/access-token/token.ts'
-import { TimedOutError, UnreadableAnswerError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
+import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import {
   testClockStart as startedAt,
   startIssueTokenByTestClock,
@@ -48,7 +49,11 @@ test('a token with a second left is handed out, and with a millisecond less it i
   const inTime = await startIssueTokenByTestClock(t, { answer })
   assert.equal((await inTime.getToken(request, inTime.within(25_000))).secondsLeft, 1)
   const late = await startIssueTokenByTestClock(t, { answer, serverMilliseconds: 1 })
-  await assert.rejects(late.getToken(request, late.within(25_000)), UnreadableAnswerError)
+  await assert.rejects(late.getToken(request, late.within(25_000)), (error) => {
+    assert.ok(error instanceof CoolingDownError && error.failure instanceof UnreachableError, String(error))
+    assert.equal(error.retryAfterSeconds, 1)
+    return true
+  })
 })
 
 test('without the time for an answer nothing is sent', async (t) => {

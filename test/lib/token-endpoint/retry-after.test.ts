@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { readHttpDate, readRetryAfter } from '../../../lib/token-endpoint/token-answer.ts'
+import { readRetryAfter } from '../../../lib/token-endpoint/answer-without-token.ts'
+import { readHttpDate } from '../../../lib/token-endpoint/token-answer.ts'
 
 const now = Date.UTC(2026, 9, 21, 7, 28, 0)
 

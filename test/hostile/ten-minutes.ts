@@ -1,0 +1,178 @@
+import { undiciTokenEndpoint } from '../../lib/adapters/http/undici-token-endpoint.ts'
+import type { ResolvedAuthorizationServer } from '../../lib/configuration/connection.ts'
+import { CoolingDownError, causeOf } from '../../lib/get-token/token-error.ts'
+import { Secret } from '../../lib/secret/secret.ts'
+import { createSecretCache } from '../../lib/secret/secret-cache.ts'
+import type { SignerCache } from '../../lib/signing/signer-cache.ts'
+import type { TokenEndpoint, TokenEndpointAnswer } from '../../lib/token-endpoint/token-endpoint.ts'
+import { plainConnection } from '../support/elements/plain-connection.ts'
+import { startScriptedTokenEndpoint } from '../support/servers/scripted-token-endpoint.ts'
+import { singleVersionSecrets } from '../support/virtual/secret-stores.ts'
+import { createTokensInVirtualTime } from '../support/virtual/tokens-in-virtual-time.ts'
+import { theSigner } from '../support/virtual/virtual-ports.ts'
+import { createVirtualTime } from '../support/virtual/virtual-time.ts'
+import type { Authority } from './authority.ts'
+import type { Behaviour } from './behaviour.ts'
+
+/*
+ * What a server that behaves like that all the time sees in ten minutes, and what the operator reads of it. Its answers are recorded from
+ * the real server by the real adapter, and played again on a virtual clock.
+ */
+
+export interface TenMinutes {
+  readonly requests: number
+  /** The reason in the log; undefined where a token came at once. */
+  readonly told: string | undefined
+}
+
+type Recorded = { readonly answer: TokenEndpointAnswer } | { readonly error: unknown }
+
+const tenMinutesMilliseconds = 600_000
+/** As long as there is a token. */
+const secondsBetween = 30
+const atATime = 8
+const virtualIssuer = 'https://as.example.com'
+const latency = 50
+/** What a virtual signer signs is the same each time, so that what repeats it is known when it is played again. */
+const assertion = await theSigner.sign({ alg: 'none' }, { jti: 'the-only-one', sub: 'theClient' })
+const signers: SignerCache = {
+  current: () => Promise.resolve({ ...theSigner, sign: () => Promise.resolve(assertion) }),
+  previous: () => Promise.resolve(undefined),
+  revoke() {},
+}
+
+function createRecorder({ caCertificate }: Authority): TokenEndpoint {
+  const secrets = singleVersionSecrets(() => Promise.resolve(new Secret(caCertificate)))
+  return undiciTokenEndpoint(createSecretCache(secrets, Date.now), Date.now)
+}
+
+/**
+ * All are recorded before any is played: what waits for a real server would hold up a virtual clock.
+ * @param elsewhere the origin of another server
+ */
+export async function spendTenMinutes(
+  behaviours: readonly Behaviour[],
+  authority: Authority,
+  elsewhere: string,
+): Promise<ReadonlyMap<string, TenMinutes>> {
+  const recorder = createRecorder(authority)
+  const recordings = new Map<Behaviour, readonly Recorded[]>()
+  const waiting = [...behaviours]
+  const work = async () => {
+    for (let next = waiting.shift(); next; next = waiting.shift())
+      recordings.set(next, await record(next, recorder, authority, elsewhere))
+  }
+  await Promise.all(Array.from({ length: atATime }, work))
+  const found = new Map<string, TenMinutes>()
+  for (const behaviour of behaviours)
+    found.set(behaviour.name, await play(recordings.get(behaviour) ?? [], serverOf(behaviour, virtualIssuer)))
+  return found
+}
+
+async function record(
+  behaviour: Behaviour,
+  recorder: TokenEndpoint,
+  authority: Authority,
+  elsewhere: string,
+): Promise<readonly Recorded[]> {
+  const { script, endpoint, form = '', outcome, requests } = behaviour
+  const options = { certificate: await authority.issue(), ...(await endpoint?.(authority)) }
+  const server = await startScriptedTokenEndpoint(
+    (request, response, index) => script(request, response, index, elsewhere),
+    options,
+  )
+  const fields = new URLSearchParams(form)
+  fields.set('client_assertion', assertion.reveal())
+  const { connectTimeoutMilliseconds, receiveTimeoutMilliseconds, ...far } = serverOf(behaviour, server.issuer)
+  const resolved = { ...far, connectTimeoutMilliseconds, receiveTimeoutMilliseconds }
+  const request = {
+    connection: 'conn',
+    headers: {},
+    form: new Secret(`${fields}`),
+    timeouts: {
+      receiveMilliseconds: receiveTimeoutMilliseconds,
+      totalMilliseconds: connectTimeoutMilliseconds + receiveTimeoutMilliseconds,
+    },
+  }
+  const recorded: Recorded[] = []
+  // Only a server that comes right by itself changes its answers.
+  const most = outcome.startsWith('200') && requests > 1 ? requests + 1 : 1
+  while (recorded.length < most)
+    recorded.push(
+      await recorder.post(resolved, request).then(
+        (answer) => ({ answer }),
+        (error: unknown) => ({ error }),
+      ),
+    )
+  server.close()
+  return recorded
+}
+
+function serverOf({ changes }: Behaviour, issuer: string): ResolvedAuthorizationServer {
+  const milliseconds = (attribute: string, otherwise: number) =>
+    Number.parseInt(String(changes?.server?.[attribute] ?? otherwise), 10)
+  const tokenTypes = changes?.server?.['tokenTypes'] as readonly string[] | undefined
+  return {
+    ...plainConnection.authorizationServer,
+    tokenEndpoint: `${issuer}/token`,
+    tls: { minimumVersion: 'TLSv1.2', trustStore: 'the-ca' },
+    connectTimeoutMilliseconds: milliseconds('connectionTimeout', 3_000),
+    receiveTimeoutMilliseconds: milliseconds('receiveTimeout', 8_000),
+    ...(tokenTypes && { tokenTypes }),
+  }
+}
+
+const played = new Map<string, Promise<TenMinutes>>()
+
+/** What differs in its token alone is played once. */
+async function play(recorded: readonly Recorded[], server: ResolvedAuthorizationServer): Promise<TenMinutes> {
+  const key = JSON.stringify([server.tokenTypes, recorded.map(describeRecorded)])
+  const known = played.get(key) ?? playAnew(recorded, server)
+  played.set(key, known)
+  return await known
+}
+
+function describeRecorded(recorded: Recorded): unknown {
+  if ('error' in recorded) return [String(recorded.error), recorded.error]
+  const { date: _date, ...answer } = recorded.answer
+  return JSON.stringify(answer).replaceAll(/hostile-token-[0-9a-f-]{36}/g, 'a token')
+}
+
+function withOtherToken({ body, ...answer }: TokenEndpointAnswer, index: number): TokenEndpointAnswer {
+  return { ...answer, body: body.replace(/("access_token":"[^"]+)"/, `$1${index}"`) }
+}
+
+/** One caller who asks every half minute, and after a failure as soon as `Retry-After` allows. */
+async function playAnew(recorded: readonly Recorded[], server: ResolvedAuthorizationServer): Promise<TenMinutes> {
+  const clock = { aheadMilliseconds: Date.now() - createVirtualTime().now() }
+  let served = 0
+  const { time, get, requests } = createTokensInVirtualTime(
+    () => {
+      const next = recorded[Math.min(served++, recorded.length - 1)] as Recorded
+      if ('error' in next) throw next.error
+      return withOtherToken(next.answer, served)
+    },
+    {
+      connection: { ...plainConnection, authorizationServer: server },
+      clock,
+      latency,
+      signers,
+      memoryMaximumSeconds: 30,
+    },
+  )
+  const reasons: string[] = []
+  const end = time.now() + tenMinutesMilliseconds
+  while (time.now() < end) {
+    const wait = await time.until(
+      get().then(
+        () => secondsBetween,
+        (error: Error) => {
+          reasons.push(causeOf(error).message)
+          return error instanceof CoolingDownError ? error.retryAfterSeconds : 1
+        },
+      ),
+    )
+    await time.advance(Math.min(wait * 1000, end - time.now()))
+  }
+  return { requests: requests.length, told: reasons[0] }
+}
