@@ -7,7 +7,6 @@ import {
   fine,
   first,
   type HostileScript,
-  hostileToken,
   recovers,
   remembered,
   repeated,
@@ -213,7 +212,7 @@ const descriptions: readonly Behaviour[] = [
   described('with CR and LF', () => 'no\r\n{"level":"INFO","message":"all is well"}\r\n\r\n<script>'),
   described('with escape sequences of terminals', () => '\x1b]0;no\x07\x1b[2J'),
   described('with characters that turn the line round', () => '\u202eno\u2066\u0000\u2028'),
-  described('with a token', () => `no: ${hostileToken()}`),
+  described('with a token', () => 'no: 2YotnFZFEjr1zCsicMWpAA2YotnFZFEjr1zCsicMWpAA'),
   described('of 60 KB', () => 'no '.repeat(20_000)),
   described('an object', () => ({ message: 'no' })),
   described('with the words of templates', () => `\${jndi:ldap://localhost/a} {{7*7}} %s %n`),
@@ -251,19 +250,17 @@ const clocks: readonly Behaviour[] = [
   {
     name: '401 with {"error":"invalid_client"} and a Date in an hour, then a token',
     script: thenToken(refuseAt(() => anHour)),
-    ...recovers,
+    ...remembered(),
   },
   {
     name: '401 with {"error":"invalid_client"} and a Date an hour ago, then a token',
     script: thenToken(refuseAt(() => -anHour)),
-    ...recovers,
+    ...remembered(),
   },
   {
     name: '401 with {"error":"invalid_client"} and ever another Date',
     script: refuseAt((index) => anHour * (index + 1)),
     ...remembered(),
-    requests: 2,
-    requestsInAll: 2,
   },
   {
     name: '401 with {"error":"invalid_client"} and a Date that is none',
