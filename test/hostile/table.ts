@@ -32,7 +32,7 @@ const mostCharacters = 200
 const hangUps = /\b(ECONNRESET|EPIPE|UND_ERR_SOCKET|ECONNABORTED)\b/g
 
 function short(told = ''): string {
-  const text = told.replaceAll(hangUps, 'ECONNRESET')
+  const text = told.replaceAll(hangUps, 'ECONNRESET').replace(/is \d+ s (ahead|behind)/, 'is far $1')
   return text.length <= mostCharacters ? text : `${text.slice(0, mostCharacters - 3).trimEnd()}...`
 }
 

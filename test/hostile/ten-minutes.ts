@@ -134,8 +134,9 @@ async function play(recorded: readonly Recorded[], server: ResolvedAuthorization
 
 function describeRecorded(recorded: Recorded): unknown {
   if ('error' in recorded) return [String(recorded.error), recorded.error]
-  const { date: _date, ...answer } = recorded.answer
-  return JSON.stringify(answer).replaceAll(/hostile-token-[0-9a-f-]{36}/g, 'a token')
+  const { date, ...answer } = recorded.answer
+  const minutesAhead = Math.round((Date.parse(date ?? '') - Date.now()) / 60_000)
+  return JSON.stringify({ ...answer, minutesAhead }).replaceAll(/hostile-token-[0-9a-f-]{36}/g, 'a token')
 }
 
 function withOtherToken({ body, ...answer }: TokenEndpointAnswer, index: number): TokenEndpointAnswer {
