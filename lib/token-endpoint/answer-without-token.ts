@@ -84,7 +84,7 @@ export function readRefusal(answer: TokenEndpointAnswer, context: AnswerContext)
     throw new UnreadableAnswerError(
       `The token endpoint answers with status ${status}: check tokenEndpoint of authorizationServer/${context.server}.${itSays(sayings, context)}`,
     )
-  if (isOfRfc || (status >= 400 && status <= 499)) return refusal(answer, code, sayings, context)
+  if (code !== undefined || (status >= 400 && status <= 499)) return refusal(answer, code, sayings, context)
   throw new UnreadableAnswerError(
     `The token endpoint answers with status ${status} and no error code.${itSays(sayings, context)}`,
   )
