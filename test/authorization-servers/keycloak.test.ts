@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
 import { signatureAlgorithms } from '../../lib/configuration/signature-algorithm.ts'
-import { startIssueTokenWithJavaServer } from '../support/functions/issue-token-with-java-server.ts'
+import { elementsAt, startIssueTokenWithJavaServer } from '../support/functions/issue-token-with-java-server.ts'
 import { tokenRequest } from '../support/functions/load-function.ts'
 import type { ConfigurableAuthorizationServer } from '../support/servers/configurable-authorization-server.ts'
 import { startKeycloak } from '../support/servers/keycloak.ts'
@@ -43,6 +43,7 @@ test('issue-token gets tokens from Keycloak', async (t) => {
   await t.test('again once its disabled client is enabled', (t) => isRefusedWhileItsClientIsDisabled(t, server))
   await t.test('while the clock there is 60 s ahead', (t) => getsTokensWhileTheServersClockIsOff(t, server, 60))
   await t.test('while the clock there is 60 s behind', (t) => getsTokensWhileTheServersClockIsOff(t, server, -60))
+  await t.test('and logs what Keycloak says of a mistake', (t) => logsWhatItSaysOfAMistake(t, server))
   await t.test('again after a restart there', (t) => getsTokensAgainAfterARestart(t, server))
 })
 
@@ -59,4 +60,24 @@ async function getsATokenForAUser(t: TestContext, server: ConfigurableAuthorizat
 
   const refused = await ask({ ...keycloakUser, password: 'another password' })
   assert.deepEqual([refused.status, refused.body['error']], [400, 'invalid_grant'])
+}
+
+/** What a jwtBuilder may have wrong, and Keycloak's words for it. */
+const mistakes: readonly (readonly [builder: (issuer: string) => Record<string, unknown>, words: string])[] = [
+  [() => ({ audiences: 'https://another.example.com' }), 'Invalid token audience'],
+  [(issuer) => ({ audiences: [issuer, 'https://another.example.com'] }), 'Multiple audiences not allowed'],
+  [() => ({ jti: false }), 'Token jti claim is required'],
+]
+
+async function logsWhatItSaysOfAMistake(t: TestContext, server: ConfigurableAuthorizationServer): Promise<void> {
+  for (const [builder, words] of mistakes) {
+    const set = await startIssueTokenWithJavaServer(t, server, elementsAt(server, { builder: builder(server.issuer) }))
+    assert.equal((await set.http(tokenRequest('conn'))).status, 502)
+    const said = set.events.flatMap((event) => (event.event === 'token_request_refused' ? [event] : []))
+    assert.deepEqual(
+      said.map(({ status, error }) => [status, error]),
+      [[400, 'invalid_client']],
+    )
+    assert.ok(said[0]?.reason.includes(words), said[0]?.reason)
+  }
 }
