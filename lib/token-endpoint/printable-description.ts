@@ -5,6 +5,8 @@ const maximumLength = 1_000
 const leastPieceLength = 8
 const leastAssertionPieceLength = 16
 const leastEncodedLength = 4
+/** Whosever it is, nobody logs a signed token. */
+const compactJws = /eyJ[\w-]+\.[\w-]+\.[\w-]*/g
 const unprintable = /[\p{C}\p{Zl}\p{Zp}]+/gu
 
 /**
@@ -13,11 +15,10 @@ const unprintable = /[\p{C}\p{Zl}\p{Zp}]+/gu
  * @param sent what must not come back
  */
 export function printableDescription(text: string, sent: readonly Secret[]): string | undefined {
-  const assertions = sent.filter(isCompactJws)
   const secrets = sent.filter((secret) => !isCompactJws(secret))
   const bounded = text.slice(0, 4 * maximumLength)
   if (repeatsAny(bounded, secrets)) return undefined
-  const line = assertions.reduce(conceal, bounded).replace(unprintable, ' ').trim()
+  const line = sent.reduce(conceal, bounded).replace(compactJws, '[...]').replace(unprintable, ' ').trim()
   return line.length > maximumLength ? `${line.slice(0, maximumLength)}...` : line
 }
 
@@ -50,7 +51,7 @@ function unescaped(text: string): string {
     .replace(/&#(?:x([0-9a-f]{1,6})|(\d{1,7}));/gi, (whole, hex: string | undefined, decimal: string | undefined) =>
       characterOf(hex === undefined ? Number(decimal) : Number.parseInt(hex, 16), whole),
     )
-    .replace(/&(amp|lt|gt|quot|apos);/gi, (_whole, name: string) => namedCharacters[name.toLowerCase()] ?? '')
+    .replace(/&(amp|lt|gt|quot|apos);/gi, (_whole, name: string) => namedCharacters[name.toLowerCase()] ?? name)
     .replace(/(?:%[0-9a-f]{2})+/gi, (run) => Buffer.from(run.replaceAll('%', ''), 'hex').toString())
 }
 

@@ -36,6 +36,7 @@ test('the words of servers about time are known as such, and other words are not
     'Client assertion expiration is too far',
     'AADSTS700024: Client assertion is not within its valid time range',
     'clock skew',
+    'When does it expire?',
   ]
   for (const words of ofTime)
     assert.deepEqual(compareClocks(validity, undefined, now, words), { kind: 'unknown' }, words)
@@ -57,7 +58,11 @@ test('without a Date the words say on which side the server is, and a minute is 
     'iat too old',
   ])
     assert.equal(guess(words), 60_000, words)
-  for (const words of ['Token is not active', 'Token expiration is too far in the future and iat claim not present'])
+  for (const words of [
+    'Token is not active',
+    'Token expiration is too far in the future and iat claim not present',
+    'exp is too far in the future',
+  ])
     assert.equal(guess(words), 'unknown', words)
 })
 

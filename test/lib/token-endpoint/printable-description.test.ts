@@ -54,6 +54,66 @@ test('of an assertion that stands in a sentence the rest of the sentence remains
   assert.equal(printableDescription(`header ${header}: bad`, sent), 'header [...]: bad')
 })
 
+test('a secret that holds something like an assertion is no assertion', () => {
+  for (const secret of ['my eyJa.b.c', 'eyJa.b.c, mine'])
+    assert.equal(printableDescription(`is ${secret} right?`, [new Secret(secret)]), undefined)
+})
+
+test('a signed token is concealed, whosever it is', () => {
+  assert.equal(printableDescription('got eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln, bad', []), 'got [...], bad')
+  assert.equal(printableDescription('got eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0., bad', []), 'got [...], bad')
+})
+
+test('each character that is escaped is read in each of its escapes', () => {
+  const escapes: Readonly<Record<string, readonly string[]>> = {
+    '"': ['\\"', '&quot;', '&QUOT;', '&#34;', '&#x22;', '%22', '\\u0022'],
+    '\\': ['\\\\', '&#92;', '%5c', '%5C', '\\u005C'],
+    '/': ['\\/', '&#47;', '%2F'],
+    '&': ['&amp;', '&#38;', '%26', '\\u0026'],
+    '<': ['&lt;', '%3C'],
+    '>': ['&gt;', '%3e'],
+    "'": ['&apos;', '&#39;', '%27'],
+    ö: ['%C3%B6', '&#246;', '&#xF6;', '\\u00f6', 'Ö'],
+    '🔑': ['%F0%9F%94%91', '&#128273;', '&#x1F511;', '\\ud83d\\udd11'],
+  }
+  for (const [character, forms] of Object.entries(escapes))
+    for (const form of forms)
+      assert.equal(printableDescription(`ab${form}cd`, [new Secret(`ab${character}cd`)]), undefined, form)
+})
+
+test('what looks like an escape and is none stays as it is', () => {
+  for (const text of ['&#x110000;', '&#9999999;', '&nothing;', '%zz', '\\u00g0', '\\x'])
+    assert.equal(printableDescription(text, [new Secret('another')]), text)
+})
+
+test('base64 is read wherever in a longer text the secret stands, from 4 bytes on', () => {
+  const sent = [new Secret('hunter')]
+  for (const [before, after] of [
+    ['', ''],
+    ['', '?'],
+    ['a', ''],
+    ['a', '?'],
+    ['ab', '?'],
+    ['ab', '?!'],
+    ['abc', '?'],
+  ])
+    assert.equal(printableDescription(base64(`${before}hunter${after}`), sent), undefined, `${before} ${after}`)
+  assert.equal(printableDescription(base64('abcd'), [new Secret('abcd')]), undefined)
+  assert.equal(printableDescription(base64('abc'), [new Secret('abc')]), base64('abc'))
+  assert.equal(printableDescription('is abc right?', [new Secret('abc')]), undefined)
+})
+
+test('base64 is read in both of its alphabets', () => {
+  const secret = '???>>>ÿÿ'
+  assert.match(base64(secret), /[+/]/)
+  assert.equal(printableDescription(base64(secret).slice(0, 9), [new Secret(secret)]), undefined)
+})
+
+test('no more than 4,000 characters are looked at', () => {
+  const text = `${'x'.repeat(4_000)}hunter`
+  assert.equal(printableDescription(text, [new Secret('hunter')]), `${'x'.repeat(1_000)}...`)
+})
+
 test('what is public stays readable, however long it is', () => {
   const sent = [new Secret('correct-horse-battery')]
   for (const text of [

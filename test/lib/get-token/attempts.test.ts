@@ -1,0 +1,162 @@
+import assert from 'node:assert/strict'
+import { test } from 'node:test'
+import type { Token } from '../../../lib/access-token/token.ts'
+import { LeaseLostError, unsharedLease } from '../../../lib/fleet/lease.ts'
+import { createAttempts, type LeasedContext } from '../../../lib/get-token/attempts.ts'
+import { createSecondAttemptPolicy, type SecondAttempt } from '../../../lib/get-token/second-attempt.ts'
+import { Secret } from '../../../lib/secret/secret.ts'
+import { createSecretCache } from '../../../lib/secret/secret-cache.ts'
+import type { ClientCredentials, ClientKey } from '../../../lib/token-endpoint/client-authentication.ts'
+import { createClockOffsets } from '../../../lib/token-endpoint/clock-offset.ts'
+import { type ClockOffset, RefusedError, TimedOutError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
+import { plainConnection } from '../../support/elements/plain-connection.ts'
+import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
+
+const now = 1_000_000
+const credentials: ClientCredentials = { parameters: [], headers: {}, secrets: [], sendsClientId: false }
+const token: Token = {
+  ...{ id: 'the-token', connection: 'conn', accessToken: new Secret('some-token') },
+  ...{ issuedAt: now, refreshAt: now, expiresAt: now },
+}
+const refusal = (error: string, clockOffset?: ClockOffset) =>
+  new RefusedError(`It says ${error}.`, error, 'client', { ...(clockOffset && { clockOffset }) })
+const previousKey: ClientKey = { way: { method: 'tls_client_auth' } }
+
+const context: LeasedContext = {
+  connection: plainConnection,
+  request: { caller: 'direct', connection: 'conn', further: {} },
+  parameters: { scope: [], resource: [], further: {} },
+  deadline: now + 25_000,
+  fingerprint: 'the-elements',
+  lease: unsharedLease,
+  mendedAt: undefined,
+}
+
+/** Attempts before a server that answers in this order, with this reason for the first refusal. */
+function theAttempts(answers: readonly (Token | Error)[], second: SecondAttempt = { kind: 'none' }) {
+  const keys: (ClientKey | undefined)[] = []
+  const useless: SecondAttempt[] = []
+  const left = [...answers]
+  const attempts = createAttempts({
+    tokenClient: {
+      async authenticate(_connection, key) {
+        keys.push(key)
+        return credentials
+      },
+      async requestToken() {
+        const answer = left.shift() ?? assert.fail('nobody asks any more')
+        if (answer instanceof Error) throw answer
+        return answer
+      },
+    },
+    secondAttempts: {
+      choose: async () => second,
+      noteUseless: (_connection, attempt) => void useless.push(attempt),
+    },
+    now: () => now,
+  })
+  return { attempts, keys, useless }
+}
+
+test('what has helped is told once', async () => {
+  const second = { kind: 'by_previous_key', key: previousKey } as const
+  const { attempts, keys } = theAttempts([refusal('invalid_client'), token], second)
+  assert.equal(attempts.takeHelpful(plainConnection), undefined)
+  assert.equal(await attempts.make(context), token)
+  assert.deepEqual(keys, [undefined, previousKey])
+  assert.equal(attempts.takeHelpful(plainConnection), second)
+  assert.equal(attempts.takeHelpful(plainConnection), undefined)
+})
+
+test('a guess of the time is tried by the current key', async () => {
+  const { attempts, keys } = theAttempts([refusal('invalid_client'), token], {
+    kind: 'by_guessed_clock',
+    offsetBefore: 0,
+  })
+  await attempts.make(context)
+  assert.deepEqual(keys, [undefined, undefined])
+})
+
+test('of two refusals that is told which speaks of the key, secret and time that are meant to be used', async () => {
+  const [first, other] = [refusal('invalid_client'), refusal('unauthorized_client')]
+  for (const [second, told] of [
+    [{ kind: 'repeat' }, other],
+    [{ kind: 'by_previous_key', key: previousKey }, first],
+    [{ kind: 'by_guessed_clock', offsetBefore: 0 }, first],
+  ] as const) {
+    const { attempts, useless } = theAttempts([first, other], second)
+    await assert.rejects(attempts.make(context), told)
+    assert.deepEqual(useless, [second])
+    assert.equal(attempts.takeHelpful(plainConnection), undefined)
+  }
+})
+
+test('what helped another request is tried once more for this one, where there is time', async () => {
+  const helpful = { kind: 'by_previous_key', key: previousKey } as const
+  const { attempts, keys } = theAttempts([token])
+  assert.equal(await attempts.repeatBy(helpful, { ...context, deadline: now }), undefined)
+  assert.deepEqual(keys, [])
+  assert.equal(await attempts.repeatBy(helpful, context), token)
+  assert.deepEqual(keys, [previousKey])
+})
+
+test('where it does not help this one the first failure is told; a lease that is lost, or a fault of ours, is another matter', async () => {
+  for (const error of [refusal('access_denied'), new TimedOutError('late')])
+    assert.equal(await theAttempts([error]).attempts.repeatBy({ kind: 'repeat' }, context), undefined)
+  for (const error of [new LeaseLostError(), new TypeError('ours')])
+    await assert.rejects(theAttempts([error]).attempts.repeatBy({ kind: 'repeat' }, context), error)
+})
+
+/** A policy whose secret is read again as this text, with the clock of the server known to be so far ahead. */
+async function thePolicy(text: string, offset = 0) {
+  const events: string[] = []
+  let stored = 'the first'
+  const secrets = createSecretCache(
+    singleVersionSecrets(async () => new Secret(stored)),
+    () => now,
+  )
+  await secrets.get('tokenwell/test/the-key')
+  stored = text
+  const clockOffsets = createClockOffsets()
+  clockOffsets.learn('theServer', offset)
+  const policy = createSecondAttemptPolicy({
+    clientKeys: { current: async () => previousKey, previous: async () => undefined },
+    ...{ clockOffsets, secrets, log: ({ event }) => void events.push(event) },
+  })
+  return { policy, clockOffsets, events }
+}
+
+test('a measured clock is followed, a newer secret comes before a guess, and without a reason there is none', async () => {
+  const guess = { milliseconds: 60_000, isGuess: true }
+  for (const [text, clockOffset, chosen, events] of [
+    ['the first', { milliseconds: 5_000, isGuess: false }, { kind: 'repeat' }, ['clock_offset_learned']],
+    ['the second', guess, { kind: 'repeat' }, ['newer_secret_found']],
+    ['the first', guess, { kind: 'by_guessed_clock', offsetBefore: 7_000 }, ['clock_offset_learned']],
+    ['the first', undefined, { kind: 'none' }, []],
+  ] as const) {
+    const { policy, events: seen } = await thePolicy(text, 7_000)
+    assert.deepEqual(await policy.choose(plainConnection, refusal('invalid_client', clockOffset)), chosen)
+    assert.deepEqual(seen, events)
+  }
+})
+
+test('guesses go no farther than five minutes', async () => {
+  for (const [offset, milliseconds, kind] of [
+    [240_000, 60_000, 'by_guessed_clock'],
+    [240_001, 60_000, 'none'],
+    [-240_000, -60_000, 'by_guessed_clock'],
+    [-240_001, -60_000, 'none'],
+  ] as const) {
+    const { policy } = await thePolicy('the first', offset)
+    const chosen = await policy.choose(plainConnection, refusal('invalid_client', { milliseconds, isGuess: true }))
+    assert.equal(chosen.kind, kind, String(offset))
+  }
+})
+
+test('a guess that was useless counts no more, and nothing else is undone', async () => {
+  const { policy, clockOffsets } = await thePolicy('the first', 7_000)
+  policy.noteUseless(plainConnection, { kind: 'repeat' })
+  assert.equal(clockOffsets.of('theServer'), 7_000)
+  policy.noteUseless(plainConnection, { kind: 'by_guessed_clock', offsetBefore: 3_000 })
+  assert.equal(clockOffsets.of('theServer'), 3_000)
+})
