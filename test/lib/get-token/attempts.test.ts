@@ -16,7 +16,7 @@ const now = 1_000_000
 const credentials: ClientCredentials = { parameters: [], headers: {}, secrets: [], sendsClientId: false }
 const token: Token = {
   ...{ id: 'the-token', connection: 'conn', accessToken: new Secret('some-token') },
-  ...{ issuedAt: now, refreshAt: now, expiresAt: now },
+  ...{ issuedAt: now, refreshAt: now, expiresAt: now, usableUntil: now },
 }
 const refusal = (error: string, clockOffset?: ClockOffset) =>
   new RefusedError(`It says ${error}.`, error, 'client', { ...(clockOffset && { clockOffset }) })
