@@ -132,7 +132,7 @@ export const recovers: Expectation = {
 /** An outage that no repetition would end. */
 export const leftAlone: Expectation = remembered(outage)
 /** A token that nobody can use any more: the server is asked again in a second. */
-export const expired: Expectation = leftAlone
+export const expired: Expectation = remembered(outage)
 
 /** Timeouts of 0.2 s and 0.3 s, so that nobody has to wait for the defaults. */
 export const hurried: ElementChanges = { server: { connectionTimeout: '200ms', receiveTimeout: '300ms' } }
