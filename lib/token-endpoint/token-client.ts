@@ -56,16 +56,30 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   const { clientKeys, tokenEndpoint, clockOffsets, now, randomId, random, log } = dependencies
 
   async function exchange(
-    { connection, request, parameters, deadline }: TokenRequestContext,
+    context: TokenRequestContext,
     credentials: ClientCredentials,
     sentAt: number,
   ): Promise<TokenAnswer> {
+    const answer = await post(context, credentials, sentAt)
+    const token = issuedToken(answer, context.connection.authorizationServer.tokenTypes)
+    if (token) return token
+    const refused = await readFailure(context, credentials, answer)
+    logRefusal(context.connection, credentials, refused, answer.status)
+    throw refused
+  }
+
+  async function post(
+    { connection, parameters, deadline }: TokenRequestContext,
+    credentials: ClientCredentials,
+    sentAt: number,
+  ): Promise<TokenEndpointAnswer> {
     const server = connection.authorizationServer
     const timeouts = timeoutsUntil(deadline, sentAt, server)
     const form = createTokenRequestForm(connection.grantType, parameters, credentials)
     const { headers } = credentials
-    const sending = tokenEndpoint.post(server, { connection: connection.name, headers, form, timeouts })
-    const answer = await sending.catch((error) => {
+    try {
+      return await tokenEndpoint.post(server, { connection: connection.name, headers, form, timeouts })
+    } catch (error) {
       if (!(error instanceof TimedOutError)) throw error
       // A process that was frozen meanwhile has not listened.
       const wasAwake = now() < sentAt + timeouts.totalMilliseconds + longestDelayMilliseconds
@@ -73,26 +87,27 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
         isServers: error.isServers && wasAwake && hasTimeFor(server, deadline - sentAt),
         wasSent: error.mayBeOfRequest,
       })
-    })
-    const token = issuedToken(answer, server.tokenTypes)
-    if (token) return token
+    }
+  }
 
+  /** @throws {TokenEndpointError} if the answer is no refusal either */
+  async function readFailure(
+    { connection, request, parameters }: TokenRequestContext,
+    credentials: ClientCredentials,
+    answer: TokenEndpointAnswer,
+  ): Promise<RefusedError> {
+    const { id: server, tokenTypes } = connection.authorizationServer
+    const isForUser = parameters.username !== undefined
     // Most answers are tokens: what reads all others is loaded by the first of them.
-    const refusal = (await import('./answer-without-token.ts')).readRefusal(answer, {
-      server: server.id,
-      tokenTypes: server.tokenTypes,
-      sent: sentSecrets(credentials, parameters),
-      isForUser: parameters.username !== undefined,
-      now: now(),
-    })
+    const { readRefusal } = await import('./answer-without-token.ts')
+    const sent = sentSecrets(credentials, parameters)
+    const refusal = readRefusal(answer, { server, tokenTypes, sent, isForUser, now: now() })
     const clock = clockReadingOf(credentials, answer, refusal, now())
-    const refused = RefusedError.of(refusal, server.id, faultOf(refusal.error, connection, request), {
-      isOfUser: parameters.username !== undefined,
+    return RefusedError.of(refusal, server, faultOf(refusal.error, connection, request), {
+      isForUser,
       advice: clock && adviceOn(clock),
       clockOffset: clock && offsetBy(clock),
     })
-    logRefusal(connection, credentials, refused, answer.status)
-    throw refused
   }
 
   /** What an operator needs to find out why: what the server said, and what was sent to it. */

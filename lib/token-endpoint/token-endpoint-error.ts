@@ -159,15 +159,15 @@ export class RefusedError extends TokenEndpointError {
   }
 
   static of({ error, description, isOfCredentials }: Refusal, server: string, fault: Fault, more: RefusalContext = {}) {
-    const { advice, isOfUser = false, clockOffset } = more
+    const { advice, isForUser = false, clockOffset } = more
     const sentence = (words: string | undefined) =>
       [
         `The authorization server ${server} refuses: ${error}${words ? ` (${words.replace(/\.$/, '')})` : ''}.`,
         ...(advice === undefined ? [] : [advice]),
       ].join(' ')
-    return new RefusedError(sentence(isOfUser ? undefined : description), error, fault, {
+    return new RefusedError(sentence(isForUser ? undefined : description), error, fault, {
       isOfCredentials,
-      ...(isOfUser && { callersMessage: sentence(description) }),
+      ...(isForUser && { callersMessage: sentence(description) }),
       ...(clockOffset && { clockOffset }),
     })
   }
@@ -190,7 +190,7 @@ interface RefusalContext {
   /** What the operator can do about it. */
   readonly advice?: string | undefined
   /** Whether a user's name and password were sent. */
-  readonly isOfUser?: boolean
+  readonly isForUser?: boolean
 }
 
 /** They speak of what was asked for: a client that isn't known gets another one. */
