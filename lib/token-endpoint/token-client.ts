@@ -99,9 +99,9 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     const { id: server, tokenTypes } = connection.authorizationServer
     const isForUser = parameters.username !== undefined
     // Most answers are tokens: what reads all others is loaded by the first of them.
-    const { readRefusal } = await import('./answer-without-token.ts')
+    const reader = await import('./answer-without-token.ts')
     const sent = sentSecrets(credentials, parameters)
-    const refusal = readRefusal(answer, { server, tokenTypes, sent, isForUser, now: now() })
+    const refusal = reader.readRefusal(answer, { server, tokenTypes, sent, isForUser, now: now() })
     const clock = clockReadingOf(credentials, answer, refusal, now())
     return RefusedError.of(refusal, server, faultOf(refusal.error, connection, request), {
       isForUser,
