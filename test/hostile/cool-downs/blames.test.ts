@@ -246,5 +246,5 @@ test('silence after the request is a time-out, of which no way is to blame', asy
 
 test('each failure above is one: a fine server behind a fine proxy issues a token', async (t) => {
   const outcome = await outcomeOf(await startServer(t))
-  assert.ok(typeof outcome === 'object' && outcome !== null && 'token' in outcome, String(outcome))
+  assert.ok(typeof outcome === 'object' && outcome !== null && 'accessToken' in outcome, String(outcome))
 })

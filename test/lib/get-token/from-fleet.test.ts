@@ -361,10 +361,7 @@ test('a token inside its margin that comes while others wait does for them as lo
   const { authorizationServer: server } = plainConnection
   const lifetime = { ...server.lifetime, marginSeconds: 300 }
   const connection = { ...plainConnection, authorizationServer: { ...server, lifetime } }
-  for (const [seconds, requests] of [
-    [2, 1],
-    [1, 2],
-  ] as const) {
+  for (const seconds of [2, 1]) {
     const { far, one, other, time, requests: made } = thePair({ connection, cacheLatency: 5 })
     far.answer = () => virtualToken({ expires_in: seconds })
     const both = await time.until(Promise.allSettled([one.get(), other.get()]))
@@ -372,7 +369,8 @@ test('a token inside its margin that comes while others wait does for them as lo
       both.map(({ status }) => status),
       seconds === 2 ? ['fulfilled', 'fulfilled'] : ['rejected', 'rejected'],
     )
-    assert.equal(made(), requests)
+    // A token that ends at once is told to the others as well.
+    assert.equal(made(), 1)
   }
 })
 
