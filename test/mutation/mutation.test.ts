@@ -93,7 +93,7 @@ test('changed lines are those of the new side of a diff, with what is not commit
 })
 
 test('what must pass before a change lands has the mutants of changed lines', () => {
-  assert.match(readFileSync(join(root, '.ci/run'), 'utf8'), /^npm run mutate -- --changed$/m)
+  assert.match(readFileSync(join(root, '.ci/run'), 'utf8'), /^part npm run mutate -- --changed$/m)
 })
 
 test('what decides about tokens is found, and each of its files has a unit test that starts no server', () => {
