@@ -64,8 +64,7 @@ function jwtSeconds(accessToken: string): number | undefined {
 
 /** Whether the token itself says when it ends: handed out once more, it ends no later. */
 export function hasOwnEnd(accessToken: Secret): boolean {
-  const seconds = jwtSeconds(accessToken.reveal())
-  return seconds !== undefined
+  return jwtSeconds(accessToken.reveal()) !== undefined
 }
 
 function claimsOf(accessToken: string): { readonly exp?: unknown; readonly iat?: unknown; readonly nbf?: unknown } {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { UnsecuredJWT } from 'jose'
 import type { Token } from '../../../lib/access-token/token.ts'
 import { keptToken } from '../../../lib/access-token/token.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
@@ -42,4 +43,18 @@ test('a dying token that is handed out again is used for a second, and not in it
   const kept = (until: number) => ({ ...again, id: 'the-old-id', refreshAt: until, usableUntil: until })
   assert.deepEqual(keptToken(again, theToken, 280_000), kept(281_000))
   assert.deepEqual(keptToken(again, theToken, 298_500), kept(299_000))
+})
+
+test('a JWT that is handed out again ends no later than before, whatever its server says; an opaque token may', () => {
+  const jwt = new Secret(new UnsecuredJWT({ iat: 0, exp: 300 }).encode())
+  const before = { ...theToken, accessToken: jwt }
+  const later = { ...again, accessToken: jwt, usableUntil: 480_000, expiresAt: 520_000 }
+  assert.deepEqual(keptToken(later, before, 220_000), {
+    ...later,
+    ...{ id: 'the-old-id', refreshAt: 270_000, usableUntil: 270_000, expiresAt: 300_000 },
+  })
+  const sooner = { ...later, usableUntil: 240_000, expiresAt: 250_000 }
+  assert.deepEqual(keptToken(sooner, before, 220_000), { ...sooner, id: 'the-old-id', refreshAt: 240_000 })
+  const opaque = { ...later, accessToken: theToken.accessToken }
+  assert.deepEqual(keptToken(opaque, theToken, 220_000), opaque)
 })

@@ -2,7 +2,15 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
 import { UnsecuredJWT } from 'jose'
-import { isFresh, isUsable, lifetimeOf, lifetimeSeconds, secondsLeft } from '../../../lib/access-token/lifetime.ts'
+import {
+  hasOwnEnd,
+  isFresh,
+  isIssuedAhead,
+  isUsable,
+  lifetimeOf,
+  lifetimeSeconds,
+  secondsLeft,
+} from '../../../lib/access-token/lifetime.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 
 const sentAt = 1_000_000_000_000
@@ -142,4 +150,22 @@ test('a token of other than three parts is opaque', () => {
   const threeParts = jwt(500).reveal()
   for (const token of [`${threeParts}.more`, threeParts.replace('.', '')])
     assert.equal(lifetimeOf({ accessToken: new Secret(token) }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
+})
+
+test('a token was issued ahead where its time lies farther in the future than its margin, and a second at least', () => {
+  const from = (issuedAt: number, margin: number) => {
+    const expiresAt = issuedAt + 300_000
+    return { issuedAt, refreshAt: issuedAt, usableUntil: expiresAt - margin, expiresAt }
+  }
+  assert.ok(!isIssuedAhead(from(sentAt + 30_000, 30_000), sentAt))
+  assert.ok(isIssuedAhead(from(sentAt + 30_001, 30_000), sentAt))
+  assert.ok(!isIssuedAhead(from(sentAt + 1_000, 0), sentAt))
+  assert.ok(isIssuedAhead(from(sentAt + 1_001, 0), sentAt))
+  assert.ok(!isIssuedAhead(from(sentAt - 86_400_000, 0), sentAt))
+})
+
+test('only a token that says how long it lives has an end of its own', () => {
+  assert.ok(hasOwnEnd(jwt(500)))
+  assert.ok(!hasOwnEnd(opaque))
+  assert.ok(!hasOwnEnd(jwt(0)))
 })
