@@ -64,7 +64,8 @@ function jwtSeconds(accessToken: string): number | undefined {
 
 /** Whether the token itself says when it ends: handed out once more, it ends no later. */
 export function hasOwnEnd(accessToken: Secret): boolean {
-  return jwtSeconds(accessToken.reveal()) !== undefined
+  const seconds = jwtSeconds(accessToken.reveal())
+  return seconds !== undefined
 }
 
 function claimsOf(accessToken: string): { readonly exp?: unknown; readonly iat?: unknown; readonly nbf?: unknown } {

@@ -19,7 +19,7 @@ export const toBeRunAgain: readonly string[] = [
   'lib/get-token/from-fleet.ts',
   'lib/get-token/from-server.ts',
   'lib/get-token/token-cache.ts',
-  'lib/token-endpoint/assertion.ts',
+  'lib/token-endpoint/answer-without-token.ts',
   'lib/token-endpoint/printable-description.ts',
   'lib/token-endpoint/token-answer.ts',
   'lib/token-endpoint/token-request-form.ts',
