@@ -194,9 +194,10 @@ function unreadableSuccess(
       typeof type === 'string'
         ? printableWords([{ name: '', value: type.slice(0, 64) }], context.sent.secrets)
         : undefined
-    const advice = isTokenType(String(type))
-      ? `If the API takes it as a bearer token, list it in tokenTypes of authorizationServer/${server}.`
-      : 'Only bearer tokens are of use: the server must issue them to this client.'
+    const advice =
+      typeof type === 'string' && isTokenType(type)
+        ? `If the API takes it as a bearer token, list it in tokenTypes of authorizationServer/${server}.`
+        : 'Only bearer tokens are of use: the server must issue them to this client.'
     return new UnreadableAnswerError(
       `The token endpoint answers with a token_type other than Bearer${name === undefined ? '' : ` (${name})`}. ${advice}`,
     )

@@ -44,7 +44,7 @@ export function compareClocks(
   validity: Validity,
   date: number | undefined,
   now: number,
-  words: string = '',
+  words: string,
 ): ClockReading | undefined {
   const speaksOfTime = wordsOfTime.test(words)
   if (date === undefined) return speaksOfTime ? guessFrom(words) : undefined

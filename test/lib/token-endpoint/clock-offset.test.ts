@@ -11,7 +11,7 @@ const validity = { from: 1_000_000, until: 1_120_000 }
 const now = 1_000_300
 
 const offsetOf = (date: number | undefined, words?: string) => {
-  const reading = compareClocks(validity, date, now, words)
+  const reading = compareClocks(validity, date, now, words ?? '')
   return reading?.kind === 'off' ? reading.offsetMilliseconds : reading
 }
 
@@ -67,14 +67,14 @@ test('without a Date the words say on which side the server is, and a minute is 
 })
 
 test('an offset of more than 5 minutes is not followed, but told', () => {
-  const far = compareClocks(validity, now + 300_000, now)
+  const far = compareClocks(validity, now + 300_000, now, '')
   assert.deepEqual(far, { kind: 'too_far', offsetMilliseconds: 300_500 })
-  assert.deepEqual(compareClocks(validity, now + 299_500, now), { kind: 'off', offsetMilliseconds: 300_000 })
+  assert.deepEqual(compareClocks(validity, now + 299_500, now, ''), { kind: 'off', offsetMilliseconds: 300_000 })
   assert.equal(
     far && adviceOn(far),
     "The server's clock is 301 s ahead of ours, and more than 300 s are not followed: set the clock that is wrong.",
   )
-  const behind = compareClocks(validity, now - 900_500, now)
+  const behind = compareClocks(validity, now - 900_500, now, '')
   assert.match((behind && adviceOn(behind)) ?? '', /^The server's clock is 900 s behind ours/)
 })
 

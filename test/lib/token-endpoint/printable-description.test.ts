@@ -74,6 +74,7 @@ test('each character that is escaped is read in each of its escapes', () => {
     '>': ['&gt;', '%3e'],
     "'": ['&apos;', '&#39;', '%27'],
     ö: ['%C3%B6', '&#246;', '&#xF6;', '\\u00f6', 'Ö'],
+    '\u{10ffff}': ['&#x10FFFF;', '&#1114111;'],
     '🔑': ['%F0%9F%94%91', '&#128273;', '&#x1F511;', '\\ud83d\\udd11'],
   }
   for (const [character, forms] of Object.entries(escapes))

@@ -374,3 +374,20 @@ test('of an empty body there is the status alone, and a token without a lifetime
   const answer = read(200, { access_token, token_type })
   assert.deepEqual('token' in answer && Object.keys(answer.token), ['accessToken'])
 })
+
+test('a type that is a list, or of two words, is a bearer token only where no word binds it to a key', () => {
+  for (const type of ['Bearer PoP', 'bearer+mac', ['DPoP', 'bearer']])
+    assert.throws(() => readToken({ token_type: type }), isUnreadable(/token_type other than Bearer/), String(type))
+  assert.ok(readToken({ token_type: ['bearer'] }))
+})
+
+test('a byte order mark is passed over at the beginning alone, and a form begins with its first name', () => {
+  const answer = read(200, `\ufeff${JSON.stringify({ ...fine, scope: 'a\ufeffb' })}`)
+  assert.ok('token' in answer)
+  assert.equal(answer.token.scope, undefined)
+  assert.throws(() => read(200, 'no form: access_token=abc'), isUnreadable(/no JSON object/))
+})
+
+test('an exponent has up to three digits', () => {
+  assert.equal(readToken({ expires_in: '1e10' }).expiresInSeconds, 1e10)
+})

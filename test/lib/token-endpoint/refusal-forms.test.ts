@@ -118,3 +118,104 @@ test('of a 2xx without a token the names are told, not what they hold', () => {
   assert.doesNotMatch(messageOf(200, 'the-bare-token'), /bare/)
   assert.match(messageOf(200, '<html><title>Log in</title>'), /It says: title: Log in\.$/)
 })
+
+test('a code is found in whichever spelling, and what the status says in words is none', () => {
+  const codeOf = (error: unknown, status = 400) => read(status, { error }).error
+  for (const spelling of [
+    ' invalid_client ',
+    'Invalid client',
+    'invalid - client',
+    'invalid_client!',
+    'oauth.v2.InvalidClient',
+    'OA_INVALID_CLIENT',
+    `${'x'.repeat(49)}_invalid_client`,
+  ])
+    assert.equal(codeOf(spelling), 'invalid_client', spelling)
+  for (const phrase of [
+    ...[
+      'Bad Request',
+      'bad_request',
+      'badrequest',
+      'unauthorized',
+      'Unauthorised',
+      'forbidden',
+      'not_found',
+      'NotFound',
+    ],
+    ...['conflict', 'internal_server_error', 'InternalServerError', '40013', '40'],
+    `${'x'.repeat(50)}_invalid_client`,
+  ])
+    assert.equal(codeOf(phrase), 'http_400', phrase)
+  for (const own of ['no_bad_request', 'bad_requests', '4xx', 'forbidden_client']) assert.equal(codeOf(own), own)
+})
+
+test('a 401 or 403 is a refusal, though the server speaks of itself', () => {
+  for (const status of [401, 403])
+    for (const error of ['server_error', 'temporarily_unavailable'])
+      assert.equal(read(status, { error }).error, `http_${status}`)
+})
+
+test('a challenge may name its error without quotes', () => {
+  assert.equal(read(401, '', { challenge: 'Bearer error=invalid_client' }).error, 'invalid_client')
+})
+
+test('a description stands for itself beside a code, and by its name where there is none', () => {
+  const described = { error_description: 'No', hint: 'Such' }
+  assert.equal(read(400, { error: 'invalid_client', ...described }).description, 'No; hint: Such')
+  assert.equal(read(400, described).description, 'error_description: No; hint: Such')
+})
+
+test('a 2xx is a refusal where a member complains, and where none does it is nothing', () => {
+  for (const name of ['error', '_error', '__err', 'errcode', 'faultstring', 'exceptionName'])
+    assert.equal(read(200, { [name]: 'Some words' }).error, 'http_200', name)
+  assert.equal(read(299, { error: 'Some words' }).error, 'http_299')
+  for (const body of [{ no_error: 'x' }, { errcode: '0' }, { errcode: 0 }, { error: '' }, { fault: null }])
+    assert.match(messageOf(200, JSON.stringify(body)), /without an access_token/, JSON.stringify(body))
+})
+
+test('each status has its bounds', () => {
+  assert.equal(read(499, 'No').error, 'http_499')
+  assert.match(messageOf(299, ''), /status 299 and nothing else\.$/)
+  for (const status of [204, 205])
+    assert.equal(
+      messageOf(status, ''),
+      `The token endpoint answers with status ${status}, which brings no token; check tokenEndpoint.`,
+    )
+})
+
+test('of a token of another type the type is told, bounded, and what to do', () => {
+  const typed = (type: unknown, more: object = {}) =>
+    messageOf(200, JSON.stringify({ access_token: 't', token_type: type }), more)
+  assert.equal(
+    typed('JWT'),
+    'The token endpoint answers with a token_type other than Bearer (JWT). If the API takes it as a bearer token, list it in tokenTypes of authorizationServer/sso.',
+  )
+  assert.equal(
+    typed('DPoP'),
+    'The token endpoint answers with a token_type other than Bearer (DPoP). Only bearer tokens are of use: the server must issue them to this client.',
+  )
+  assert.match(typed('x'.repeat(100)), /other than Bearer \(x{64}\)\./)
+  assert.match(typed({}), /other than Bearer\. Only/)
+  const sent = { secrets: [new Secret('tr0ub4dor&3')], names: [] }
+  assert.match(typed('tr0ub4dor&3', { sent }), /other than Bearer\. /)
+  assert.match(messageOf(200, '{"token_type":"DPoP"}'), /without an access_token/)
+})
+
+test('of the names of a 2xx without a token ten are told at most, of 40 characters each', () => {
+  const names = (body: object, more: object = {}) => messageOf(200, JSON.stringify(body), more)
+  const many = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`m${index}`, 'x']))
+  assert.match(names(many), /It has: m0; m1; m2; m3; m4; m5; m6; m7; m8; m9\.$/)
+  assert.match(names({ ['n'.repeat(50)]: 'x' }), /It has: n{40}\.$/)
+  const bare = 'The token endpoint answers without an access_token that is a printable string.'
+  for (const body of [{}, { token: 'abc' }]) assert.equal(names(body), bare)
+  assert.equal(names({ a: 'x' }, { isForUser: true }), bare)
+})
+
+test('of a page the title is told, where it has one', () => {
+  const start = (length: number) =>
+    `The token endpoint answers with status 200 and ${length} characters that are no JSON object; check tokenEndpoint: it may lead to another page.`
+  for (const page of ['<html><p>Log in</p></html>', 'Log in']) assert.equal(messageOf(200, page), start(page.length))
+  const titled = '<html><title>Log in. Now!</title>'
+  assert.equal(messageOf(200, titled), `${start(titled.length)} It says: title: Log in. Now!`)
+  assert.match(messageOf(503, '<title>Wait. Then come</title>'), /It says: title: Wait\. Then come\.$/)
+})
