@@ -64,8 +64,6 @@ const complaint = /^_*(err|fault|exception)/i
 export function readRefusal(answer: TokenEndpointAnswer, context: AnswerContext): Refusal {
   const { status, body } = answer
   const sayings = sayingsIn(answer)
-  if (status === unauthorized || status === forbidden)
-    return refusal(answer, codeIn(answer, sayings, context), sayings, context)
   demandAnswer(answer, sayings, context)
   const code = codeIn(answer, sayings, context)
   if (code !== undefined && troubles.includes(code))
@@ -160,7 +158,6 @@ function codeIn(
 function codeOfRfc(text: string): string | undefined {
   if (text.length > 64) return undefined
   const snake = text
-    .trim()
     .replace(/([a-z])([A-Z])/g, '$1_$2')
     .replace(/[^A-Za-z]+/g, '_')
     .replace(/_$/, '')
@@ -182,8 +179,7 @@ function unreadableSuccess(
   const members = membersIn(body)
   const { server } = context
   if (!members) {
-    const title = isHtml(body) ? titleOf(body) : ''
-    const words = title === '' ? '' : itSays([{ name: 'title', value: title }], context)
+    const words = itSays([{ name: 'title', value: isHtml(body) ? titleOf(body) : '' }], context)
     return new UnreadableAnswerError(
       `The token endpoint answers with status ${status} and ${body.length} characters that are no JSON object; check tokenEndpoint: it may lead to another page.${words}`,
     )

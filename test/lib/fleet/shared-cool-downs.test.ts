@@ -364,3 +364,15 @@ test('of more failures than a quota allows the last ones count', async () => {
   }
   assert.deepEqual(seconds.slice(8), [undefined, 51, 51, 51])
 })
+
+test('while the store is down what one process knows of one name says nothing of another', async () => {
+  const { far, open } = theFleet()
+  const one = open()
+  far.isDown = true
+  const pass = await one.pass([client])
+  await pass.begin(client, error, ten)
+  assert.equal((await one.told(client))?.failure, error)
+  assert.equal(await one.told(endpoint), undefined)
+  await (await one.pass([token])).begin(token, 'another failure', ten)
+  assert.equal((await one.told(client))?.failure, error)
+})

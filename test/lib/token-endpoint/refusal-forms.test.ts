@@ -65,6 +65,7 @@ test('404, 405 and 410 name tokenEndpoint of their element, and what the server 
       ),
     )
   assert.equal(read(404, { error: 'invalid_client' }).error, 'invalid_client')
+  assert.match(messageOf(404, '{"error":"realm_missing"}'), /check tokenEndpoint/)
 })
 
 test("an outage has the server's words, too", () => {
@@ -146,6 +147,7 @@ test('a code is found in whichever spelling, and what the status says in words i
     `${'x'.repeat(50)}_invalid_client`,
   ])
     assert.equal(codeOf(phrase), 'http_400', phrase)
+  assert.equal(codeOf(' of_its_own '), 'of_its_own')
   for (const own of ['no_bad_request', 'bad_requests', '4xx', 'forbidden_client']) assert.equal(codeOf(own), own)
 })
 
@@ -156,19 +158,22 @@ test('a 401 or 403 is a refusal, though the server speaks of itself', () => {
 })
 
 test('a challenge may name its error without quotes', () => {
-  assert.equal(read(401, '', { challenge: 'Bearer error=invalid_client' }).error, 'invalid_client')
+  const challenge = 'Bearer error=invalid_client, scope=a'
+  assert.equal(read(401, { message: 'No' }, { challenge }).error, 'invalid_client')
 })
 
 test('a description stands for itself beside a code, and by its name where there is none', () => {
   const described = { error_description: 'No', hint: 'Such' }
   assert.equal(read(400, { error: 'invalid_client', ...described }).description, 'No; hint: Such')
   assert.equal(read(400, described).description, 'error_description: No; hint: Such')
+  assert.equal(read(400, { error: 'Invalid client', hint: 'No' }).description, 'error: Invalid client; hint: No')
 })
 
 test('a 2xx is a refusal where a member complains, and where none does it is nothing', () => {
   for (const name of ['error', '_error', '__err', 'errcode', 'faultstring', 'exceptionName'])
     assert.equal(read(200, { [name]: 'Some words' }).error, 'http_200', name)
   assert.equal(read(299, { error: 'Some words' }).error, 'http_299')
+  assert.equal(read(200, { message: 'invalid_client' }).error, 'invalid_client')
   for (const body of [{ no_error: 'x' }, { errcode: '0' }, { errcode: 0 }, { error: '' }, { fault: null }])
     assert.match(messageOf(200, JSON.stringify(body)), /without an access_token/, JSON.stringify(body))
 })
