@@ -38,6 +38,12 @@ async function callDuring({ callers }: RotatingFleet, doing: () => Promise<void>
   return outcomes
 }
 
+/** On a busy machine requests come later than planned. */
+async function signedOften(server: RotatingFleet['server'], kid: string): Promise<void> {
+  const giveUpAt = Date.now() + 30_000
+  while ((server.taken.get(kid) ?? 0) < ratePerSecond / 2 && Date.now() < giveUpAt) await pause(100)
+}
+
 function countPreviousKeyTried(t: TestContext): () => number {
   const events = captureLog(t)
   return () => events.filter(({ event }) => event === 'previous_key_tried').length
@@ -64,6 +70,7 @@ test('over three rotations at 50 requests a second the server refuses no asserti
       made.push(kid)
       assert.equal(server.taken.has(kid), false, 'no key signs before it is published')
       await pause(signsFrom + keySetMilliseconds - Date.now())
+      await signedOften(server, kid)
     }
   })
   t.diagnostic(describe(fleet))
@@ -80,18 +87,21 @@ test('with publishAheadSeconds 0 the server refuses the new key until it reads t
   const previousKeyTried = countPreviousKeyTried(t)
   const fleet = await startRotatingFleet(t, 0)
   const { server } = fleet
-  let made = ''
+  const made: string[] = []
   const outcomes = await callDuring(fleet, async () => {
     await pause(1_000)
-    await server.readKeys(serverKeepsMilliseconds)
-    const { kid, signsFrom } = await fleet.rotate()
-    made = kid
-    await pause(signsFrom + serverKeepsMilliseconds + keySetMilliseconds - Date.now())
+    // On a busy machine the first request by a new key may come after the server has read it.
+    while (server.refused.size === 0 && made.length < 4) {
+      await server.readKeys(serverKeepsMilliseconds)
+      const { kid, signsFrom } = await fleet.rotate()
+      made.push(kid)
+      await pause(signsFrom + serverKeepsMilliseconds + keySetMilliseconds - Date.now())
+      await signedOften(server, kid)
+    }
   })
   t.diagnostic(describe(fleet))
-  assert.deepEqual([...server.refused.keys()], [made])
-  assert.ok(sum(server.refused) > 0)
+  assert.deepEqual([...server.refused.keys()], made.slice(-1))
   assert.equal(previousKeyTried(), sum(server.refused))
   assert.deepEqual([...outcomes.keys()], ['200 server'])
-  assert.ok((server.taken.get(made) ?? 0) > 0, 'it is taken once it is known')
+  for (const kid of made) assert.ok((server.taken.get(kid) ?? 0) > 0, 'it is taken once it is known')
 })
