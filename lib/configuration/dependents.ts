@@ -27,10 +27,15 @@ export async function dependentConnections(
  * @throws {ElementStoreError}
  */
 export async function connectionsByCertificate(elements: ElementStore, secretName: string): Promise<readonly string[]> {
+  const keyStores = await keyStoresIn(elements, secretName)
+  return keyStores.size === 0 ? [] : await connectionsPresenting(elements, await sslOver(elements, keyStores))
+}
+
+async function keyStoresIn(elements: ElementStore, secretName: string): Promise<ReadonlySet<string>> {
   const keyStores = new Set<string>()
   for await (const { reference, attributes } of readAllElements(elements, 'keyStore'))
     if (attributes.location === secretName) keyStores.add(reference.id)
-  return keyStores.size === 0 ? [] : await connectionsPresenting(elements, await sslOver(elements, keyStores))
+  return keyStores
 }
 
 /** The `ssl` elements that may present another certificate after a change of this element; undefined where none does. */
@@ -119,9 +124,7 @@ export async function buildersOfSecret(
 ): Promise<readonly string[]> {
   const generatedPrefix = `${secretPrefix(deployment)}jwk/`
   const builders = new Set(secretName.startsWith(generatedPrefix) ? [secretName.slice(generatedPrefix.length)] : [])
-  const keyStores = new Set<string>()
-  for await (const { reference, attributes } of readAllElements(elements, 'keyStore'))
-    if (attributes.location === secretName) keyStores.add(reference.id)
+  const keyStores = await keyStoresIn(elements, secretName)
   if (keyStores.size > 0) for (const builder of await buildersOfKeyStores(elements, keyStores)) builders.add(builder)
   return [...builders]
 }
