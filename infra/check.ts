@@ -6,6 +6,7 @@ const commands = [
   ['lint and format', 'biome check --error-on-warnings .'],
   ['promises and unsafe types', 'oxlint --type-aware functions lib infra test'],
   ['unused code', 'knip'],
+  ['English', 'node infra/check-english.ts'],
   ...(process.argv.includes('--without-tests') ? [] : [['layout and everything else', 'node test/run.ts'] as const]),
 ] as const
 

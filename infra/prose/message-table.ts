@@ -1,0 +1,40 @@
+import { errorCodes, readSources, type SourceText, textsOf } from './source-texts.ts'
+
+const introduction = `# Messages
+
+Every text that Tokenwell can show to a caller, an operator or a developer, with the code and the place in the source.
+\`npm run messages\` writes this page. \`<name>\` is a value. A text that begins in the middle of a sentence follows the name of the thing that
+it is about: the parameter, the secret, the attribute or the server.
+
+| code | where | text |
+| --- | --- | --- |
+`
+
+/** The page \`lib/log/messages.md\`, made from the source. */
+export function messageTable(root: string): string {
+  return `${introduction}${messagesOf(root).map(rowOf).join('')}`
+}
+
+/** All texts of what runs, and of the tests only what asks for an install. */
+function messagesOf(root: string): SourceText[] {
+  const sources = readSources(root, ['functions', 'lib', 'infra'])
+  const tests = readSources(root, ['test/support'])
+  const codes = errorCodes([...sources, ...tests])
+  const installs = tests
+    .flatMap((file) => textsOf(file, codes))
+    .filter(({ code, within }) => code === 'error' || within === 'MissingServerError')
+  return [...sources.flatMap((file) => textsOf(file, codes)), ...installs]
+}
+
+function rowOf({ code, path, within, text }: SourceText): string {
+  const place = within === '' ? `\`${path}\`` : `\`${path}\` \`${within}\``
+  return `| ${code === '' ? '' : `\`${code}\``} | ${place} | ${escaped(text)} |\n`
+}
+
+/** In Markdown, in one line. */
+function escaped(text: string): string {
+  return text
+    .trim()
+    .replace(/[\\`*_<>|[\]~#]/g, '\\$&')
+    .replace(/\s+/g, ' ')
+}
