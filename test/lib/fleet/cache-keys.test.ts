@@ -1,10 +1,13 @@
 import assert from 'node:assert/strict'
 import { hkdfSync, randomBytes } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 import { makeCacheKeys } from '../../../infra/local/make-secrets.ts'
 import { readCacheKeys } from '../../../lib/fleet/cache-keys.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
+import { root } from '../../support/process/local-run.ts'
 
 const location = 'tokenwell/test/cache'
 const someKey = (bytes = 32) => randomBytes(bytes).toString('base64url')
@@ -29,6 +32,13 @@ test('the keys are read as they were written, the newest first', () => {
       ['old', old],
     ],
   )
+})
+
+test('the secret of the storage schema can be read once it holds keys', () => {
+  const page = readFileSync(join(root, 'lib', 'fleet', 'README.md'), 'utf8')
+  const [, example = ''] = /run: test\/lib\/fleet\/cache-keys\.test\.ts -->\n\n```json\n([\s\S]+?)```/.exec(page) ?? []
+  const { encryptionKeys } = read(example.replaceAll('<32 bytes in base64url>', someKey()))
+  assert.deepEqual([...encryptionKeys.keys()], ['2026-11'])
 })
 
 test('what the local run makes can be read', async () => {

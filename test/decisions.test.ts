@@ -1,0 +1,58 @@
+import assert from 'node:assert/strict'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { test } from 'node:test'
+
+/* lib/decisions: the form of each page, and the index. */
+
+const folder = join(import.meta.dirname, '..', 'lib', 'decisions')
+const index = readFileSync(join(folder, 'README.md'), 'utf8')
+const pages = readdirSync(folder)
+  .filter((name) => name !== 'README.md')
+  .sort()
+  .map((name) => ({ name, text: readFileSync(join(folder, name), 'utf8') }))
+
+test('the numbers of decisions have no gaps, in names and titles', () => {
+  assert.ok(pages.length > 20)
+  for (const [position, { name, text }] of pages.entries()) {
+    const number = position + 1
+    assert.match(name, /^\d{4}-[a-z0-9]+(-[a-z0-9]+)*\.md$/)
+    assert.equal(Number(name.slice(0, 4)), number, name)
+    assert.match(text, new RegExp(`^# ${number}\\. \\S.*\\n`), name)
+  }
+})
+
+test('each decision has a status, its context, the decision and its consequences, in that order', () => {
+  const status = /^Status: (?:accepted|superseded by \[.+\]\(\d{4}-[a-z0-9-]+\.md\)), 20\d\d-\d\d-\d\d(?:; .+)?$/
+  for (const { name, text } of pages) {
+    const [, second = '', ...sections] = text.split('\n\n')
+    assert.match(second, status, name)
+    const headings = sections.filter((each) => each.startsWith('## '))
+    const required = headings.filter((each) => ['## Context', '## Decision', '## Consequences'].includes(each))
+    assert.deepEqual(required, ['## Context', '## Decision', '## Consequences'], name)
+    assert.equal(sections[0], '## Context', name)
+    assert.equal(headings.at(-1), '## Consequences', name)
+    assert.doesNotMatch(`${text}## `, /^## .+\n+## /m, `${name}: no section is empty`)
+  }
+})
+
+test('the index lists each decision with its number, title and one line, and nothing else', () => {
+  const rows = [...index.matchAll(/^\| (\d+) \| \[(.+)\]\((\S+)\) \| (\S.*) \|$/gm)].map(([, number, title, name]) => ({
+    name,
+    heading: `# ${number}. ${title}`,
+  }))
+  const expected = pages.map(({ name, text }) => ({ name, heading: text.slice(0, text.indexOf('\n')) }))
+  assert.deepEqual(rows, expected)
+  const lines = index.trim().split('\n')
+  assert.equal(lines.filter((line) => line.startsWith('|')).length, pages.length + 2)
+})
+
+test('each file that a decision links to or names exists', () => {
+  const root = join(folder, '..', '..')
+  for (const { name, text } of pages) {
+    for (const [, path = ''] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g))
+      assert.ok(existsSync(join(dirname(join(folder, name)), path)), `${name} links to ${path}`)
+    for (const [, path = ''] of text.matchAll(/`((?:lib|functions|infra|test)\/[\w./-]+\.\w+)`/g))
+      assert.ok(existsSync(join(root, path)), `${name} names ${path}`)
+  }
+})
