@@ -4,7 +4,7 @@ interface TranslatedPhrase {
   readonly instead: string
 }
 
-const beginning = /(?:^|[.!?:;]["”)]? +)/.source
+const beginning = /(?:^ *|[.!?:;]["”)]? +)/.source
 const notPersons = [
   'and',
   'or',
