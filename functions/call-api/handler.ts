@@ -74,7 +74,7 @@ class LostBytesError extends TokenwellError {
 
   constructor() {
     super(
-      'The body is of a text type and not UTF-8, or is compressed, and API Gateway changes such a body on its way: send UTF-8 without Content-Encoding, or the content type application/octet-stream.',
+      'The request body is compressed, or it has a text type and is not UTF-8. API Gateway changes the bytes of such a body. Send UTF-8 without Content-Encoding, or use the content type application/octet-stream.',
     )
   }
 
@@ -88,7 +88,9 @@ class RequestTooLargeError extends TokenwellError {
   readonly code = 'request_too_large'
 
   constructor() {
-    super(`The body is larger than the ${maximumPayloadBytes} bytes (6 MB) that Lambda takes.`)
+    super(
+      `The request body is larger than ${maximumPayloadBytes} bytes (6 MB), the limit of AWS Lambda. Send a smaller body.`,
+    )
   }
 
   override get publicMessage(): string {
@@ -112,7 +114,7 @@ function apiResponse({ status, headers, body }: ApiAnswer): HttpResponse {
   if (size > maximumPayloadBytes)
     throw new ApiCallError(
       'http_response_body_size',
-      `The API's answer takes ${size} bytes, and Lambda hands over ${maximumPayloadBytes} (6 MB) at most: ask it for less at a time.`,
+      `The API's answer takes ${size} bytes, but AWS Lambda returns at most ${maximumPayloadBytes} bytes (6 MB). Request less data in each call.`,
       { wasSent: true },
     )
   return response

@@ -23,21 +23,19 @@ export function readBody(event: HttpEvent): Parameters {
   if (bytes.length === 0) return new Map()
   demandSize(bytes.length)
   const text = decodeUtf8(bytes)
-  if (text === undefined || hasLostBytes(event)) throw new InvalidRequestError('body', 'is not UTF-8.')
+  if (text === undefined || hasLostBytes(event))
+    throw new InvalidRequestError('body', 'is not UTF-8, or is compressed. Send UTF-8 without Content-Encoding.')
   const type = (event.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase()
   if (type === 'application/x-www-form-urlencoded') return readForm('body', text)
   if (type === 'application/json') return readJson(text)
-  throw new InvalidRequestError(
-    'content-type',
-    'must be application/x-www-form-urlencoded or application/json; the body is neither.',
-  )
+  throw new InvalidRequestError('content-type', 'must be application/x-www-form-urlencoded or application/json.')
 }
 
 function demandSize(bytes: number): void {
   if (bytes > maximumBodyBytes)
     throw new InvalidRequestError(
       'body',
-      `is larger than ${maximumBodyBytes / 1024} KiB, more than any token request needs.`,
+      `is larger than ${maximumBodyBytes / 1024} KiB, the limit for a token request.`,
     )
 }
 
@@ -53,7 +51,7 @@ export function readForm(place: 'body' | 'query', text: string): Parameters {
   })
   // Its name would be of no account, since it has no value.
   if (place === 'body' && /^[\s\ufeff]*["{[]/.test(pairs[0]?.[0] ?? ''))
-    throw new InvalidRequestError('body', 'looks like JSON; send it with content-type: application/json.')
+    throw new InvalidRequestError('body', 'looks like JSON. Send it with the header content-type: application/json.')
   return collect(pairs, ['resource'])
 }
 
@@ -61,13 +59,13 @@ function decodePart(place: string, text: string): string {
   try {
     return decodeURIComponent(text.replaceAll('+', ' '))
   } catch {
-    throw new InvalidRequestError(place, 'has percent-encoded bytes that are not UTF-8.')
+    throw new InvalidRequestError(place, 'contains percent-encoded bytes that are not UTF-8.')
   }
 }
 
 function readJson(text: string): Parameters {
   const read = readStrictJson(text)
-  if ('complaint' in read) throw new InvalidRequestError('body', `is no JSON: ${read.complaint}.`)
+  if ('complaint' in read) throw new InvalidRequestError('body', `is not valid JSON: ${read.complaint}.`)
   return readMembers(read.value)
 }
 
@@ -76,7 +74,7 @@ function readJson(text: string): Parameters {
  * @throws {InvalidRequestError}
  */
 export function readMembers(value: unknown): Parameters {
-  if (!isJsonObject(value)) throw new InvalidRequestError('body', 'must be a JSON object of parameters.')
+  if (!isJsonObject(value)) throw new InvalidRequestError('body', 'must be a JSON object that contains the parameters.')
   const members = Object.entries(value).flatMap(([name, member]) =>
     readMember(name, member).map((each) => [name, each] as const),
   )
@@ -92,7 +90,7 @@ function readMember(name: string, member: unknown): readonly string[] {
     if (name === 'minimum_seconds' && typeof each === 'number') return String(each)
     throw new InvalidRequestError(
       printable(name),
-      severalValues.includes(name) ? 'must be a text or a list of texts.' : 'must be a text.',
+      severalValues.includes(name) ? 'must be a string or a list of strings.' : 'must be a string.',
     )
   })
 }
@@ -106,25 +104,29 @@ function collect(pairs: readonly (readonly [string, string])[], mayRepeat: reado
     demandText(name, value)
     const known = parameters.get(name)
     if (known && !mayRepeat.includes(name))
-      throw new InvalidRequestError(printable(name), 'stands twice, and only resource may (RFC 6749 section 3.2).')
+      throw new InvalidRequestError(
+        printable(name),
+        'is sent more than once. Only resource may be repeated (RFC 6749 section 3.2).',
+      )
     if (known) known.push(value)
     else parameters.set(name, [value])
   }
   if (parameters.size > maximumNames)
-    throw new InvalidRequestError('request', `has more than ${maximumNames} parameters.`)
+    throw new InvalidRequestError('request', `has more than ${maximumNames} parameters, the limit for a token request.`)
   return parameters
 }
 
 function demandName(name: string): void {
   if (!isParameterName(name))
-    throw new InvalidRequestError('a parameter', 'has a name with other characters than letters, digits, _ . and -.')
+    throw new InvalidRequestError('a parameter', 'has a name that is not valid. Use only letters, digits, _ . and -.')
 }
 
 /** RFC 6749 appendix A: UNICODECHARNOCRLF, and line breaks in what only the server understands. */
 function demandText(name: string, value: string): void {
   const isText = value.isWellFormed() && !/[^\P{Cc}\t\r\n\x80-\x9f]|[\ufffe\uffff]/u.test(value)
   const hasLines = /[\r\n]/.test(value) && singleLined.includes(name)
-  if (!isText || hasLines) throw new InvalidRequestError(name, 'holds control characters or half a character.')
+  if (!isText) throw new InvalidRequestError(name, 'contains a control character or is not valid Unicode.')
+  if (hasLines) throw new InvalidRequestError(name, 'contains a line break.')
 }
 
 function printable(name: string): string {
@@ -139,5 +141,8 @@ export function demandNoTwins(names: readonly string[]): void {
   const byFolded = Map.groupBy(names, foldedParameterName)
   for (const [first = '', second] of byFolded.values())
     if (second !== undefined)
-      throw new InvalidRequestError(first, `and ${second} are one name to some servers; send one of them.`)
+      throw new InvalidRequestError(
+        first,
+        `and ${second} are the same name for some authorization servers. Send only one of them.`,
+      )
 }

@@ -20,7 +20,7 @@ export function readHttpTokenRequest(event: HttpEvent): TokenRequest {
   if (unknown.some((name) => [...ownParameters, ...droppedParameters].includes(name))) throw notInQuery(queryParameters)
   const body = readBody(event)
   for (const name of queryParameters)
-    if (body.has(name)) throw new InvalidRequestError(name, 'belongs in the query, not in the body.')
+    if (body.has(name)) throw new InvalidRequestError(name, 'is in the body. Send it in the query string.')
   demandNoTwins([...body.keys(), ...query.keys()])
   const request = createTokenRequest(readConnection(event), body, query)
   return unknown.length > 0 ? { ...request, inQuery: unknown } : request
@@ -48,7 +48,7 @@ export function readRejection(event: HttpEvent): {
 } {
   const tokenId = readTokenId('token_id', readQuery(event, ['token_id']))
   if (tokenId === undefined)
-    throw new InvalidRequestError('token_id', 'is missing: name the token to drop in the query.')
+    throw new InvalidRequestError('token_id', 'is missing. Send the token_id of the token to drop in the query string.')
   return { connection: readConnection(event), tokenId }
 }
 
@@ -63,7 +63,10 @@ function readQuery({ rawQueryString }: HttpEvent, allowed: readonly string[]): P
 }
 
 function notInQuery(allowed: readonly string[]): InvalidRequestError {
-  return new InvalidRequestError('query', `can hold only ${allowed.join(' and ')}; send other parameters in the body.`)
+  return new InvalidRequestError(
+    'query',
+    `may contain only ${allowed.join(' and ')}. Send other parameters in the body.`,
+  )
 }
 
 function createTokenRequest(connection: string, body: Parameters, query: Parameters): TokenRequest {
@@ -95,7 +98,7 @@ function readScope(body: Parameters): readonly string[] | undefined {
   if (scope && !scope.every(isScopeToken))
     throw new InvalidRequestError(
       'scope',
-      'must be printable ASCII without quotation mark and backslash, separated by blanks.',
+      'must be a list of scopes, separated by spaces. A scope has printable ASCII characters without quotation mark and backslash.',
     )
   return scope?.length ? [...new Set(scope)] : undefined
 }
@@ -122,6 +125,6 @@ function readMinimumSeconds(query: Parameters): number | undefined {
 function readTokenId(name: string, query: Parameters): string | undefined {
   const tokenId = query.get(name)?.[0]
   if (tokenId !== undefined && !isTokenId(tokenId))
-    throw new InvalidRequestError(name, 'must be the token_id of an answer.')
+    throw new InvalidRequestError(name, 'must be a token_id that Tokenwell returned.')
   return tokenId
 }

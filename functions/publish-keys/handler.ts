@@ -31,9 +31,8 @@ export function createHandler({ application, now, log }: HandlerDependencies) {
     const { jwtBuilder = '' } = event.pathParameters
     if (!isElementId(jwtBuilder)) throw new UnknownRouteError(routes)
     const publication = await read(jwtBuilder)
-    if (publication?.kind === 'shared_key')
-      return refusal(400, `It signs by ${publication.algorithm}, with a key that can't be published.`, requestId)
-    if (!publication) return refusal(404, 'There is no such jwtBuilder, or no key of it yet.', requestId)
+    if (publication?.kind === 'shared_key') return refusal(400, sharedKey(jwtBuilder, publication.algorithm), requestId)
+    if (!publication) return refusal(404, noKeys(jwtBuilder), requestId)
     const keys = keysOf(publication, now()).map(({ jwk }) => jwk)
     return keySetResponse(keys, event.headers)
   }
@@ -43,7 +42,7 @@ export function createHandler({ application, now, log }: HandlerDependencies) {
     try {
       return await application.readPublishedKeys(jwtBuilder, now() + readMilliseconds)
     } catch (error) {
-      throw error instanceof CacheUnavailableError ? new KeysUnavailableError(error.message) : error
+      throw error instanceof CacheUnavailableError ? new KeysUnavailableError(error.reason) : error
     }
   }
 }
@@ -59,6 +58,14 @@ class KeysUnavailableError extends TokenwellError {
   override get isPassing(): boolean {
     return true
   }
+}
+
+function sharedKey(jwtBuilder: string, algorithm: string): string {
+  return `The jwtBuilder ${jwtBuilder} signs with a shared secret key (${algorithm}), so it has no public key.`
+}
+
+function noKeys(jwtBuilder: string): string {
+  return `No keys are published for the jwtBuilder ${jwtBuilder}. It does not exist, or it has no key yet.`
 }
 
 function refusal(status: 400 | 404, description: string, requestId: string): HttpResponse {

@@ -67,7 +67,8 @@ export class ApiCallError extends TokenwellError {
   /** A caller has a right to know whether the API may have done what it was asked to. */
   override get publicMessage(): string {
     if (this.code === 'http_response_body_size') return this.message
-    const progress = this.wasSent ? 'It may have done what it was asked to.' : 'It was not asked for anything.'
-    return `The API failed (${this.code}). ${progress} ${operatorFindsReason}`
+    if (this.wasSent)
+      return `The call to the API failed (${this.code}). The API may have acted on the request. ${operatorFindsReason}`
+    return `The call to the API failed (${this.code}). The API did not get the request. ${operatorFindsReason}`
   }
 }

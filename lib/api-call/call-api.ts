@@ -58,7 +58,8 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
    * @throws {ApiCallError} if the API gives no answer
    */
   async function call(asked: ApiCall, deadline: number): Promise<ApiAnswer> {
-    const { connection } = await inTime(connections.get(asked.connection), deadline - now(), pause, throwTimedOut)
+    const outOfTime = () => throwTimedOut(asked.connection)
+    const { connection } = await inTime(connections.get(asked.connection), deadline - now(), pause, outOfTime)
     const api = apiOf(connection)
     const request = requestFor(connection.name, api, asked)
     const answer = await answerTo(asked.caller, request, { connection: connection.name, api, deadline })
@@ -112,8 +113,10 @@ function unlessSecretError(error: unknown): boolean {
   throw error
 }
 
-function throwTimedOut(): never {
-  throw new TimedOutError("The connection's elements did not come before the caller's deadline.")
+function throwTimedOut(connection: string): never {
+  throw new TimedOutError(
+    `The elements of the connection ${connection} could not be read before the caller's deadline.`,
+  )
 }
 
 function requestFor(
@@ -137,7 +140,8 @@ function apiOf({ name, api }: Connection): ProtectedApi {
       severity: 'mistake',
       element: { kind: 'endpointConnection', id: name },
       attribute: 'host',
-      sentence: 'it is left out, and without it there is no API to call: name its host, as in https://api.example.com.',
+      sentence:
+        'The connection has no API to call. Set host to the URL of the API, for example https://api.example.com.',
     },
   ])
 }

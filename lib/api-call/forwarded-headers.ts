@@ -77,10 +77,11 @@ export function allOf(headers: Readonly<Record<string, unknown>>, name: string):
 
 /** RFC 9110 sections 5.1 and 5.5. */
 function demandFit(name: string, value: string): void {
-  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name)) throw new InvalidRequestError('a header', 'has a name that is none.')
+  if (!/^[\w!#$%&'*+.^`|~-]+$/.test(name))
+    throw new InvalidRequestError('a header', 'has a name that HTTP does not allow.')
   if (!/^[\t\x20-\x7e\u0080-\u00ff]*$/.test(value))
     throw new InvalidRequestError(
       `the header ${name}`,
-      'holds a line break, or another character that no header can hold.',
+      'contains a line break or another character that HTTP does not allow in a header.',
     )
 }

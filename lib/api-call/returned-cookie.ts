@@ -30,12 +30,15 @@ export function returnedCookies(header: string, place: CallPlace): readonly Retu
 }
 
 function returnedCookie(line: string, place: CallPlace): ReturnedCookie {
-  if (controlCharacters.test(line)) return { kind: 'left_out', reason: 'a cookie holds a control character' }
+  if (controlCharacters.test(line)) return { kind: 'left_out', reason: 'a cookie contains a control character' }
   const [pair = '', ...given] = line.split(';').map(trim)
   const [name, value] = splitPair(pair)
   if (name === '' || value === undefined) return { kind: 'left_out', reason: 'a cookie has no name' }
   if (/^__host-/i.test(name))
-    return { kind: 'left_out', reason: 'a __Host- cookie is for all of an origin, and Tokenwell shares its own' }
+    return {
+      kind: 'left_out',
+      reason: 'a __Host- cookie applies to the whole origin, which all connections of Tokenwell share',
+    }
 
   const pairs = given.map(splitPair).map(([key, text = '']) => [key.toLowerCase(), text] as const)
   // RFC 6265 section 5.3: the last one counts. A path is set once, so that every client reads the same.

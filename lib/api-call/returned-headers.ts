@@ -98,7 +98,7 @@ interface ReturnedValues {
   readonly faults: readonly string[]
 }
 
-const unfitReference = 'it is no URL that a caller could follow'
+const unfitReference = 'it is not a URL that a caller can follow'
 
 /** Undefined where the header comes back as it is. */
 function returnedValues(name: string, values: readonly string[], place: CallPlace): ReturnedValues | undefined {
@@ -107,7 +107,7 @@ function returnedValues(name: string, values: readonly string[], place: CallPlac
   if (name !== 'refresh' && !ofOneReference.has(name)) return undefined
   const [value = '', ...others] = new Set(values)
   if (others.length > 0)
-    return { values: [], faults: ['it has several values, and clients would follow different ones'] }
+    return { values: [], faults: ['it has several values, and clients could follow different ones'] }
   const returned = name === 'refresh' ? returnedRefresh(value, place) : returnedReference(value, place)
   return returned === undefined ? { values: [], faults: [unfitReference] } : { values: [returned], faults: [] }
 }
@@ -126,7 +126,7 @@ function linkValues(given: readonly string[], place: CallPlace): ReturnedValues 
   const isComplete = isWhole && returned.length === links.length
   return {
     values: returned.length === 0 ? [] : [writeLinks(returned)],
-    faults: isComplete ? [] : ['a link is none that a caller could follow'],
+    faults: isComplete ? [] : ['it contains a link that a caller cannot follow'],
   }
 }
 

@@ -79,7 +79,7 @@ export function createCallSender(dependencies: {
 function limitsOf({ api, deadline }: CallDestination, now: number, maximumIdleMilliseconds: number): ApiCallLimits {
   const left = deadline - now - returnReserveMilliseconds
   if (left <= 0)
-    throw new ApiCallError('http_response_timeout', "No time is left for a call before the caller's deadline.", {
+    throw new ApiCallError('http_response_timeout', "No time is left to call the API before the caller's deadline.", {
       wasSent: false,
     })
   return {

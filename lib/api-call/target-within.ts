@@ -22,12 +22,18 @@ function demandFitPath(path: string): void {
   if (!path.isWellFormed() || unfit.test(path))
     throw new InvalidRequestError(
       'path',
-      'holds %, ?, #, a backslash, a control character, or bytes that are not UTF-8: once decoded, none of them can pass.',
+      'contains %, ?, #, a backslash, a control character or bytes that are not UTF-8 after it is decoded. Tokenwell does not forward such a path.',
     )
   if (path.startsWith('//'))
-    throw new InvalidRequestError('path', 'begins with two slashes: what follows could be taken for a host.')
+    throw new InvalidRequestError(
+      'path',
+      'begins with two slashes. A server could read the next part as a host. Send one slash.',
+    )
   if (path.split('/').some(isStepOut))
-    throw new InvalidRequestError('path', "holds . or .. as a part: a call stays below the connection's base path.")
+    throw new InvalidRequestError(
+      'path',
+      "contains a . or .. segment, or a segment that a server could read as one. A call must stay below the connection's base path.",
+    )
 }
 
 /** Some servers read full-width characters as their ASCII forms, and some ignore everything after a semicolon. */
@@ -39,8 +45,11 @@ function demandFitQuery(query: string): void {
   if (!/^[\x21\x22\x24-\x7e]*$/.test(query))
     throw new InvalidRequestError(
       'query',
-      'holds a blank, #, a control character or another one that is not ASCII: encode it.',
+      'contains a space, #, a control character or a character that is not ASCII. Percent-encode it.',
     )
   if (/(^|&)x-amz-(signature|security-token|credential)=/i.test(query))
-    throw new InvalidRequestError('query', 'is signed, and its signature would go on to the API: sign in the headers.')
+    throw new InvalidRequestError(
+      'query',
+      'contains an AWS signature, which would be forwarded to the API. Sign the request in its headers instead.',
+    )
 }

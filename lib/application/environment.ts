@@ -33,14 +33,19 @@ const cacheForm = 'dynamodb:<table>, valkeys://<host>:<port>, memory or memory:<
 export function readEnvironment(variables: Variables): Environment {
   const isLambda = variables['AWS_LAMBDA_FUNCTION_NAME'] !== undefined
   const reader = createVariableReader(variables, isLambda ? complaintsOfVariables(variables) : [])
-  const stage = reader.read('TOKENWELL_STAGE', (value) => readStage(value), 'the name of the stage', '')
+  const stage = reader.read(
+    'TOKENWELL_STAGE',
+    (value) => readStage(value),
+    'the name of the stage: 1 to 32 letters, digits, _ and -',
+    '',
+  )
   const publicUrl = reader.read(
     'TOKENWELL_PUBLIC_URL',
     (value) => readUrl(value),
     'the URL at which callers reach Tokenwell',
     '',
   )
-  const elementsForm = 'parameter-store, or the path of the elements'
+  const elementsForm = 'parameter-store, or the path of a JSON file or folder of elements'
   const elements = reader.read('TOKENWELL_ELEMENTS', (value) => readElements(value), elementsForm, nowhere)
   const secretsForm = 'secrets-manager, or the path of the folder of secrets'
   const secrets = reader.read('TOKENWELL_SECRETS', (value) => readSecrets(value), secretsForm, none)

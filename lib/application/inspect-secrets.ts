@@ -60,7 +60,9 @@ async function inspectClient(
       return await complaints(server, 'basicAuthRef', async () => {
         const { passwordSecret } = way
         const password = readPassword(passwordSecret, await inspection.secrets.get(passwordSecret), use)
-        return password.length > 0 ? [] : [mistake(server, 'basicAuthRef', `The secret ${passwordSecret} is empty.`)]
+        return password.length > 0
+          ? []
+          : [mistake(server, 'basicAuthRef', `The secret ${passwordSecret} is empty. Store the password in it.`)]
       })
     case 'private_key_jwt':
     case 'client_secret_jwt':
@@ -131,14 +133,20 @@ interface DateComplaint {
 }
 
 function datesOf(certificate: X509Certificate, location: string, now: number): DateComplaint[] {
-  const { subject, validFromDate, validToDate } = certificate
-  const found = `The secret ${location} holds the certificate of ${subject.replaceAll('\n', ', ')}, which`
-  if (+validToDate < now)
-    return [{ sentence: `${found} expired on ${dayOf(validToDate)}; replace it.`, isInvalid: true }]
-  if (+validFromDate > now)
-    return [{ sentence: `${found} is not valid before ${dayOf(validFromDate)}.`, isInvalid: true }]
+  const { validFromDate, validToDate } = certificate
+  const subject = certificate.subject.replaceAll('\n', ', ')
+  const [firstDay, lastDay] = [dayOf(validFromDate), dayOf(validToDate)]
+  if (+validToDate < now) {
+    const sentence = `The secret ${location} holds the certificate of ${subject}, which expired on ${lastDay}. Replace the certificate.`
+    return [{ sentence, isInvalid: true }]
+  }
+  if (+validFromDate > now) {
+    const sentence = `The secret ${location} holds the certificate of ${subject}, which is not valid before ${firstDay}.`
+    return [{ sentence, isInvalid: true }]
+  }
   if (+validToDate > now + soonMilliseconds) return []
-  return [{ sentence: `${found} expires on ${dayOf(validToDate)}; replace it before.`, isInvalid: false }]
+  const sentence = `The secret ${location} holds the certificate of ${subject}, which expires on ${lastDay}. Replace the certificate before that day.`
+  return [{ sentence, isInvalid: false }]
 }
 
 function dayOf(date: Date): string {

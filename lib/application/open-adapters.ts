@@ -78,7 +78,7 @@ async function importEvents(place: EventsPlace, stage: string): Promise<EventBus
 const noBus: EventBus = {
   isHeard: false,
   async raise() {
-    throw new EventBusError('No event bus is configured: nobody hears of it.')
+    throw new EventBusError('No event bus is configured, so the event was not sent. Set TOKENWELL_EVENTS.')
   },
 }
 

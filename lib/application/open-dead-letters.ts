@@ -23,6 +23,8 @@ async function importDeadLetters(place: DeadLettersPlace): Promise<DeadLetterQue
 
 const noDeadLetters: DeadLetterQueue = {
   async add() {
-    throw new DeadLettersError('No dead-letter queue is configured: the message stays in its queue.')
+    throw new DeadLettersError(
+      'No dead-letter queue is configured, so the message stays in its queue. Set TOKENWELL_DEAD_LETTERS.',
+    )
   },
 }

@@ -25,7 +25,7 @@ async function importPublicationKey(place: PublicationKeyPlace): Promise<Publica
       return (await import('../adapters/files/file-publication-key.ts')).filePublicationKey(place.path)
     case 'none':
       throw new PublicationKeyError(
-        'No key for publications is configured: set TOKENWELL_PUBLICATION_KEY to kms:<key id>, or to the path of a file.',
+        'No key for publications is configured. Set TOKENWELL_PUBLICATION_KEY to kms:<key id>, or to the path of a file.',
       )
   }
 }

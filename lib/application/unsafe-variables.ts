@@ -14,14 +14,14 @@ const never = () => false
 /** What only the image of Lambda's runtime holds: no package, layer or file system of a function is mounted there. */
 const isOfRuntime = (path: string) => /^\/(?:etc|usr|var\/(?:runtime|lang))\//.test(path) && !path.includes('..')
 const isOff = (value: string) => value === '0'
-const trust = 'remove it, and put the CA into the trustStoreRef of an ssl element'
-const noOtherCode = 'remove it: it runs code, or reads settings, that are not of this function'
+const trust = 'remove it, and add the CA to the keyStore that an ssl element names in trustStoreRef'
+const noOtherCode = 'remove it: it loads code or settings that do not belong to this function'
 
 const rules: readonly Rule[] = [
   {
     names: /^NODE_TLS_REJECT_UNAUTHORIZED$/,
     isSafe: (value) => value === '1',
-    advice: 'remove it: certificates are always checked',
+    advice: 'remove it: Tokenwell always checks certificates',
   },
   { names: /^NODE_EXTRA_CA_CERTS$/, isSafe: never, advice: trust },
   { names: /^NODE_USE_SYSTEM_CA$/, isSafe: isOff, advice: trust },
@@ -29,9 +29,13 @@ const rules: readonly Rule[] = [
   {
     names: /^AWS_ENDPOINT_URL(?:_|$)/,
     isSafe: isTlsOrLoopback,
-    advice: 'name an https:// URL: AWS is called over TLS only, but for an emulator on the loopback address',
+    advice: 'use an https:// URL: only an emulator on the loopback address may be called without TLS',
   },
-  { names: /^NODE_USE_ENV_PROXY$/, isSafe: isOff, advice: 'remove it, and name the proxy in a proxyConfig element' },
+  {
+    names: /^NODE_USE_ENV_PROXY$/,
+    isSafe: isOff,
+    advice: 'remove it, and configure the proxy in a proxyConfig element',
+  },
   { names: /^NODE_DEBUG(?:_NATIVE)?$/, isSafe: never, advice: 'remove it: it prints credentials to the log' },
   { names: /^(?:OPENSSL_(?:CONF|CONF_INCLUDE|MODULES|ENGINES))$/, isSafe: isOfRuntime, advice: noOtherCode },
   { names: /^AWS_(?:CONFIG|SHARED_CREDENTIALS)_FILE$/, isSafe: (path) => path === '/dev/null', advice: noOtherCode },

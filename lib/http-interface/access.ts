@@ -46,7 +46,10 @@ function authorizedBy(requestContext: object, ...path: readonly string[]): JsonO
 
 /** @throws {AccessDeniedError} */
 export function demandAccess(access: Access, connection: string): void {
-  if (!access.allows(connection)) throw new AccessDeniedError(`No right to the connection ${connection}.`)
+  if (!access.allows(connection))
+    throw new AccessDeniedError(
+      `The caller has no access to the connection ${connection}. The connections claim of its JWT must list this name.`,
+    )
 }
 
 /** The caller has no right to the connection. */

@@ -51,9 +51,9 @@ export function readHttpEvent(event: unknown): HttpEvent {
     body,
     isBase64Encoded,
     requestContext,
-  } = readObject('it', event)
+  } = readObject('the event', event)
   // An event of an Application Load Balancer or a REST API has no version, or 1.0.
-  if (version !== '2.0') throw unfit('version', '2.0; that of a load balancer or REST API is not read')
+  if (version !== '2.0') throw unfit('version', '2.0 (events of load balancers and REST APIs are not supported)')
   const context = readObject('requestContext', requestContext)
   const http = readObject('requestContext.http', context['http'])
   const path = readText('rawPath', rawPath)
@@ -83,7 +83,7 @@ export function readHttpEvent(event: unknown): HttpEvent {
 /** A null or undefined value counts as left out. */
 function readTexts(member: string, value: unknown): Record<string, string> {
   const given = Object.entries(readObject(member, value)).filter(([, each]) => (each ?? undefined) !== undefined)
-  return Object.fromEntries(given.map(([name, each]) => [name, readText(`each of ${member}`, each)]))
+  return Object.fromEntries(given.map(([name, each]) => [name, readText(`each value in ${member}`, each)]))
 }
 
 /** An HTTP API sends names in lower case; whoever invokes the function directly may not. */
@@ -97,17 +97,20 @@ function readObject(member: string, value: unknown): Members {
 }
 
 function readText(member: string, value: unknown): string {
-  if (typeof value !== 'string') throw unfit(member, 'a text')
+  if (typeof value !== 'string') throw unfit(member, 'a string')
   return value
 }
 
 function readName(member: string, value: unknown): string {
-  if (value === '') throw unfit(member, 'a text that is not empty')
+  if (value === '') throw unfit(member, 'a string that is not empty')
   return readText(member, value)
 }
 
 function unfit(member: string, what: string): InvalidRequestError {
-  return new InvalidRequestError('event', `is none of an HTTP API, payload format 2.0: ${member} must be ${what}.`)
+  return new InvalidRequestError(
+    'event',
+    `is not an event of an HTTP API in payload format 2.0: ${member} must be ${what}.`,
+  )
 }
 
 /** A stage that has a name begins each path: that part of a request's path, such as `/prod`, or an empty text. */
@@ -120,7 +123,8 @@ function stagePath(rawPath: string, stage: string): string {
  * @throws {InvalidRequestError}
  */
 export function namedConnection(connection: string | undefined): string {
-  if (connection === undefined) throw new InvalidRequestError('connection', 'is missing: name the connection.')
+  if (connection === undefined)
+    throw new InvalidRequestError('connection', 'is missing. Send the name of a connection.')
   if (!isElementId(connection))
     throw new InvalidRequestError('connection', 'must be the name of a connection: letters, digits, _ . and -.')
   return connection

@@ -120,8 +120,8 @@ export class UnknownRouteError extends TokenwellError {
   readonly code = 'unknown_route'
 
   constructor(routes: readonly Pick<Route, 'method' | 'path'>[]) {
-    const known = routes.map(routeKeyOf)
-    super(`There is no such route; there ${known.length === 1 ? 'is' : 'are'} ${known.join(', ')}.`)
+    const knownRoutes = routes.map(routeKeyOf).join(', ')
+    super(`The requested route does not exist. This function serves: ${knownRoutes}.`)
   }
 
   override get publicMessage(): string {

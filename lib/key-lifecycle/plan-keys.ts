@@ -82,7 +82,7 @@ function startOfSecond(now: number): number {
 
 function describeStaged(location: string, { keyId, signsFrom = 0 }: SigningKey, now: number): string {
   const minutes = Math.ceil((signsFrom - now) / 60_000)
-  return `The secret ${location} has been rotated: its next key, ${keyId}, is published and signs in ${minutes} min. Ask again after that.`
+  return `The secret ${location} was already rotated. Its next key ${keyId} is published and starts to sign in ${minutes} min. Rotate it again after that.`
 }
 
 /** A jwtBuilder whose keys Tokenwell makes and rotates. */
@@ -102,17 +102,21 @@ export async function resolveRotatedBuilder(
   const builder = await resolveBuilderKey(elements, deployment, jwtBuilder)
   const name = `jwtBuilder/${jwtBuilder}`
   if (!builder)
-    throw new RotationRefusedError(`There is no ${name}: add it, or end the rotation of its secret and delete that.`)
+    throw new RotationRefusedError(
+      `The element ${name} does not exist. Add it, or end the rotation of its secret and delete the secret.`,
+    )
   const { algorithm, certificateThumbprint, key } = builder
   if (isSharedKeyAlgorithm(algorithm))
-    throw new RotationRefusedError(`${name} signs with a shared key (${algorithm}), which both sides change together.`)
+    throw new RotationRefusedError(
+      `${name} signs with a shared key (${algorithm}), which Tokenwell does not rotate. Change it together with the authorization server.`,
+    )
   if (!key.generated)
     throw new RotationRefusedError(
-      `${name} signs with a key of its keyStore: set jwkEnabled to have it made and rotated.`,
+      `${name} signs with a key from its keyStore, which Tokenwell does not rotate. Set jwkEnabled to let Tokenwell make and rotate the key.`,
     )
   if (certificateThumbprint !== 'none')
     throw new RotationRefusedError(
-      `${name} asks for the ${certificateThumbprint} of a certificate, and a key that is made here has none: set certificateThumbprint to none, or bring keys of your own.`,
+      `${name} sets certificateThumbprint to ${certificateThumbprint}, but a key that Tokenwell makes has no certificate. Set certificateThumbprint to none, or use your own keys.`,
     )
   return { ...builder, generated: key.generated }
 }

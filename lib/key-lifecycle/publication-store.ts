@@ -66,12 +66,12 @@ export function createPublicationReader(dependencies: PublicationReaderDependenc
     async readRemembered(jwtBuilder: string, waitUntil: number): Promise<Publication | undefined> {
       const last = published.get(jwtBuilder) ?? unpublished.get(jwtBuilder)
       const readAt = now()
-      if (last && readAt < last.readAt + rememberedMilliseconds) return publicationIn(last, readAt)
+      if (last && readAt < last.readAt + rememberedMilliseconds) return publicationIn(jwtBuilder, last, readAt)
       try {
         const { found } = await readRecord(dependencies, jwtBuilder, waitUntil)
         const next = nextRemembered(last, found, readAt)
         remember(jwtBuilder, next)
-        return publicationIn(next, readAt)
+        return publicationIn(jwtBuilder, next, readAt)
       } catch (error) {
         const isPassing = error instanceof TokenwellError && error.isPassing
         if (isPassing && last && canStandIn(last, now())) return last.publication
@@ -98,9 +98,9 @@ function nextRemembered(
   return { publication: undefined, knownAt: -Infinity, ...last, readAt, refused: found.why }
 }
 
-function publicationIn(known: Remembered, now: number): Publication | undefined {
+function publicationIn(jwtBuilder: string, known: Remembered, now: number): Publication | undefined {
   const { publication, refused } = known
-  if (refused !== undefined && !canStandIn(known, now)) throw new PublicationRefusedError(refused)
+  if (refused !== undefined && !canStandIn(known, now)) throw new PublicationRefusedError(jwtBuilder, refused)
   return publication
 }
 
@@ -166,7 +166,8 @@ export function createPublicationStore(dependencies: PublicationStoreDependencie
      */
     async change(jwtBuilder: string, decide: Decide, waitUntil: number): Promise<SignedPublication | undefined> {
       const outcome = await compareAndSet(mostTries, () => changeOnce(jwtBuilder, decide, waitUntil))
-      if (outcome === lostRace) throw new CacheUnavailableError('others write the published keys all the time')
+      if (outcome === lostRace)
+        throw new CacheUnavailableError(`Other processes keep changing the published keys of jwtBuilder/${jwtBuilder}.`)
       return outcome
     },
   }
@@ -194,8 +195,10 @@ async function readRecord(
 export class PublicationRefusedError extends TokenwellError {
   readonly code = 'publication_refused'
 
-  constructor(why: RefusedPublication) {
-    super(`The record of the published keys is refused (${why}): none of its keys is shown. Find out who wrote it.`)
+  constructor(jwtBuilder: string, why: RefusedPublication) {
+    super(
+      `Tokenwell rejects the record of the published keys of jwtBuilder/${jwtBuilder} (${why}) and serves none of its keys. Find out who wrote the record.`,
+    )
   }
 
   override get publicMessage(): string {

@@ -99,7 +99,7 @@ export function readRotationRequest(event: unknown, deployment: Pick<Deployment,
   if (!step) throw new RotationRefusedError(`Step must be one of ${rotationSteps.join(', ')}.`)
   if (typeof token !== 'string' || !/^[A-Za-z0-9-]{1,64}$/.test(token))
     throw new RotationRefusedError(
-      'ClientRequestToken must be the name of a version: at most 64 letters, digits and -.',
+      'ClientRequestToken must be the name of a version: 1 to 64 letters, digits and hyphens.',
     )
 
   const prefix = `${secretPrefix(deployment)}jwk/`
@@ -107,7 +107,7 @@ export function readRotationRequest(event: unknown, deployment: Pick<Deployment,
   const jwtBuilder = secretName?.startsWith(prefix) ? secretName.slice(prefix.length) : ''
   if (!secretName || !isElementId(jwtBuilder))
     throw new RotationRefusedError(
-      `SecretId must be a secret ${prefix}<jwtBuilder>: the keys of no other are made here.`,
+      `SecretId must name a secret ${prefix}<jwtBuilder>. Tokenwell rotates no other secret.`,
     )
   return {
     ...{ step, jwtBuilder, secretName, token },

@@ -46,7 +46,7 @@ export async function createSecret({ builder, secret, token, publications, now, 
   if (current === token) return
   if (await secret.read(token)) {
     if (pending === token) return
-    throw new RotationRefusedError(`This rotation of the secret ${location} was given up: begin another one.`)
+    throw new RotationRefusedError(`This rotation of the secret ${location} was given up. Start a new rotation.`)
   }
 
   const before = await readVersion(secret, current)
@@ -86,16 +86,21 @@ export async function testSecret(rotation: Rotation): Promise<void> {
   if (version.kind === 'already_current') return
 
   const { builder, publicationStore, now, deadline } = rotation
-  const { jwtBuilder, algorithm, key } = builder
+  const { jwtBuilder, algorithm } = builder
+  const { location } = builder.key
   const { stagedKey } = version
-  const ours = await publicationStore.read(jwtBuilder, deadline)
-  const published = keysOf(ours?.publication, now()).find(({ jwk }) => jwk.kid === stagedKey.keyId)
+  const { keyId } = stagedKey
+  const signed = await publicationStore.read(jwtBuilder, deadline)
+  const published = keysOf(signed?.publication, now()).find(({ jwk }) => jwk.kid === keyId)
   if (!published)
     throw new RotationRefusedError(
-      `The next key of the secret ${key.location}, ${stagedKey.keyId}, is not published: setSecret comes first.`,
+      `The next key ${keyId} of the secret ${location} is not published. Run the step setSecret first.`,
     )
   if (!(await isPair(stagedKey, published.jwk, algorithm)))
-    await giveUp(rotation, 'has a next key that is none to what is published')
+    await giveUp(
+      rotation,
+      `The next key ${keyId} of the secret ${location} does not match its published public key. The rotation was given up and the current keys stay in use. Rotate the secret again.`,
+    )
 }
 
 /**
@@ -118,7 +123,12 @@ export async function finishSecret(rotation: Rotation): Promise<void> {
 
   await publishStagedKey(rotation, version, 'activating')
   const isCurrent = await rotation.secret.makeCurrent(rotation.token, version.replaces)
-  if (!isCurrent) await giveUp(rotation, 'was changed while this rotation was finished')
+  const { location } = rotation.builder.key
+  if (!isCurrent)
+    await giveUp(
+      rotation,
+      `The secret ${location} was changed while this rotation was being finished. The rotation was given up and the current keys stay in use. Rotate the secret again.`,
+    )
 }
 
 /** The version that a rotation has made, and is about to make current. */
@@ -145,12 +155,21 @@ async function readPendingVersion(rotation: Rotation): Promise<PendingVersion | 
   const [stagedKey] = readGeneratedKeys(location, text)
   if (!text || !stagedKey)
     throw new RotationRefusedError(
-      `The secret ${location} has no pending version of this rotation: createSecret comes first, and another rotation takes its place.`,
+      `The secret ${location} has no pending version of this rotation. Either createSecret did not run first, or another rotation replaced this one. Start a new rotation.`,
     )
 
-  if (readReplaces(text) !== current) return await giveUp(rotation, 'has changed since this rotation was begun')
+  if (readReplaces(text) !== current)
+    return await giveUp(
+      rotation,
+      `The secret ${location} was changed after this rotation started. The rotation was given up and the current keys stay in use. Rotate the secret again.`,
+    )
   const revoked = await publications.revokedOf(builder.key, deadline)
-  if (revoked.has(stagedKey.keyId)) return await giveUp(rotation, 'has a next key that was revoked')
+  const { keyId } = stagedKey
+  if (revoked.has(keyId))
+    return await giveUp(
+      rotation,
+      `The next key ${keyId} of the secret ${location} was revoked. The rotation was given up and the current keys stay in use. Rotate the secret again.`,
+    )
   const replaced = readGeneratedKeys(location, await readVersion(secret, current))
   const replacedKeys = replaced.filter(({ keyId }) => !revoked.has(keyId))
   const isNew = replacedKeys.every(({ keyId }) => keyId !== stagedKey.keyId)
@@ -167,9 +186,9 @@ function createKey({ algorithm, generated }: RotatedBuilder): SigningKey {
 }
 
 /** @throws {RotationGivenUpError} always */
-async function giveUp({ builder, secret, token }: Rotation, why: string): Promise<never> {
+async function giveUp({ secret, token }: Rotation, message: string): Promise<never> {
   await secret.giveUp(token)
-  throw new RotationGivenUpError(`The secret ${builder.key.location} ${why}: nothing is changed. Rotate it again.`)
+  throw new RotationGivenUpError(message)
 }
 
 /** `activating`: its version becomes current next, so that it stays published. */
@@ -182,6 +201,8 @@ type Phase = 'staging' | 'activating'
 async function publishStagedKey(rotation: Rotation, version: PendingVersion, phase: Phase): Promise<void> {
   const { builder, publications, now, deadline } = rotation
   const { assertionSeconds, generated } = builder
+  const { location } = builder.key
+  const { keyId } = version.stagedKey
   const aheadMilliseconds = aheadMillisecondsOf(generated)
   // A first key replaces none: servers have yet to be told where it is published.
   const signsFrom = phase === 'activating' && version.replacedKeys.length > 0 ? version.stagedKey.signsFrom : undefined
@@ -194,7 +215,10 @@ async function publishStagedKey(rotation: Rotation, version: PendingVersion, pha
     deadline,
   )
   if (!isPublishedInTime(builder, version, published?.publication, now()))
-    await giveUp(rotation, 'has a next key that was published too late for servers to know it in time')
+    await giveUp(
+      rotation,
+      `The next key ${keyId} of the secret ${location} was published too late: authorization servers could not know it before it signs. The rotation was given up and the current keys stay in use. Rotate the secret again.`,
+    )
 }
 
 /** The staged key and the current ones, whose new times count only once the pending version is current. */

@@ -40,8 +40,8 @@ export function createPublicationSigning(dependencies: PublicationSigningDepende
         try {
           return await signOnce(deadline)
         } catch (error) {
-          const isMendable = error instanceof UnsignedPublicationsError
-          if (isMendable || now() + pauseMilliseconds >= deadline) throw error
+          const isForOperator = error instanceof UnsignedPublicationsError
+          if (isForOperator || now() + pauseMilliseconds >= deadline) throw error
           await pause(pauseMilliseconds)
         }
       }
@@ -54,9 +54,9 @@ export class UnsignedPublicationsError extends TokenwellError {
   readonly code = 'publication_refused'
 
   constructor(jwtBuilders: readonly string[]) {
+    const names = jwtBuilders.join(', ')
     super(
-      `The published keys of these jwtBuilders can't be signed: ${jwtBuilders.join(', ')}. The log of refresh-token says why ` +
-        '(publication_failed). Mend it and deploy again: until then the keys are shown as before.',
+      `The published keys of these jwtBuilders could not be signed: ${names}. Find the reason in the log of refresh-token (event publication_failed), fix it and deploy again. Until then the keys are served as before.`,
     )
   }
 }

@@ -61,7 +61,7 @@ function readOwnEvent(type: string, event: JsonObject): IncomingEvent {
     case 'TokenRefreshed':
     case 'TokenRefreshFailed':
     case 'ConnectionRefused':
-      return ignored('It says what was done, and asks for nothing.')
+      return ignored('The event only reports what Tokenwell did.')
     default:
       throw unknownType()
   }
@@ -71,7 +71,7 @@ function readClearTokenCache(event: JsonObject): IncomingEvent {
   const { connection, ...others } = event['detail'] === undefined ? {} : readDetail(event)
   // A misspelt connection must not clear all of them.
   if (Object.keys(others).length > 0)
-    throw new UnreadableEventError('detail', 'of ClearTokenCache has a connection or nothing.')
+    throw new UnreadableEventError('detail', 'of ClearTokenCache may contain only connection.')
   if (connection === undefined) return { type: 'ClearTokenCache' }
   return { type: 'ClearTokenCache', connection: readConnection(connection) }
 }
@@ -82,14 +82,11 @@ const longestKid = 256
 function readRevokeKey({ jwtBuilder, kid, ...others }: JsonObject): IncomingEvent {
   // Whoever misspells a member may mean less than all of the key.
   if (Object.keys(others).length > 0)
-    throw new UnreadableEventError('detail', 'of RevokeKey has a jwtBuilder and a kid.')
+    throw new UnreadableEventError('detail', 'of RevokeKey may contain only jwtBuilder and kid.')
   if (typeof jwtBuilder !== 'string' || !isElementId(jwtBuilder))
     throw new UnreadableEventError('detail.jwtBuilder', 'must be the id of a jwtBuilder.')
   if (typeof kid !== 'string' || kid === '' || kid.length > longestKid)
-    throw new UnreadableEventError(
-      'detail.kid',
-      `must be the kid of a key: a text of at most ${longestKid} characters.`,
-    )
+    throw new UnreadableEventError('detail.kid', `must be the kid of a key: a string of 1 to ${longestKid} characters.`)
   return { type: 'RevokeKey', jwtBuilder, kid }
 }
 
@@ -97,12 +94,12 @@ function readRevokeKey({ jwtBuilder, kid, ...others }: JsonObject): IncomingEven
 function readParameterChange({ name }: JsonObject, stage: string): IncomingEvent {
   const parameter = readText('detail.name', name)
   const root = `/tokenwell/${stage}/`
-  if (!parameter.startsWith(root)) return ignored('The parameter belongs to no element of this stage.')
+  if (!parameter.startsWith(root)) return ignored('The parameter is not an element of this stage.')
 
   const [kindName, id = '', ...more] = parameter.slice(root.length).split('/')
   if (more.length > 0 || !isElementId(id)) return ignored('The name of the parameter is not <kind>/<id>.')
   const kind: Kind | undefined = kinds.find((each) => each === kindName)
-  return kind ? { type: 'ElementChanged', kind, id } : ignored('There is no such kind of element.')
+  return kind ? { type: 'ElementChanged', kind, id } : ignored('The kind of element does not exist.')
 }
 
 /** https://docs.aws.amazon.com/secretsmanager/latest/userguide/event-detail-secret-label-updated-secretsmanager.html */
@@ -110,7 +107,7 @@ function readSecretChange({ name, labelUpdated }: JsonObject, stage: string): In
   const secret = readText('detail.name', name)
   if (readText('detail.labelUpdated', labelUpdated) !== 'AWSCURRENT')
     return ignored('The label that moved is not AWSCURRENT.')
-  if (!isNameOfSecret(secret, secretPrefix({ stage }))) return ignored('The secret is none of this stage.')
+  if (!isNameOfSecret(secret, secretPrefix({ stage }))) return ignored('The secret does not belong to this stage.')
   return { type: 'SecretChanged', name: secret }
 }
 
@@ -126,7 +123,7 @@ function readConnection(value: unknown): string {
 
 function readTokenId(value: unknown): string {
   if (typeof value !== 'string' || !isTokenId(value))
-    throw new UnreadableEventError('detail.tokenId', 'must be the token_id of an answer.')
+    throw new UnreadableEventError('detail.tokenId', 'must be a token_id that Tokenwell returned.')
   return value
 }
 
@@ -136,13 +133,13 @@ function readObject(member: string, value: unknown): JsonObject {
 }
 
 function readText(member: string, value: unknown): string {
-  if (typeof value !== 'string') throw new UnreadableEventError(member, 'must be a text.')
+  if (typeof value !== 'string') throw new UnreadableEventError(member, 'must be a string.')
   return value
 }
 
 function parse(text: string): unknown {
   const value = parseJson(text)
-  if (value === undefined) throw new UnreadableEventError('it', 'is no JSON.')
+  if (value === undefined) throw new UnreadableEventError('it', 'is not valid JSON.')
   return value
 }
 
@@ -151,7 +148,7 @@ function ignored(why: string): IncomingEvent {
 }
 
 function unknownType(): UnreadableEventError {
-  return new UnreadableEventError('detail-type', 'is none that is known from its source.')
+  return new UnreadableEventError('detail-type', 'is not a type that Tokenwell accepts from this source.')
 }
 
 /** An event that says nothing we could act on, and won't say more the next time. Names the member, never its value. */

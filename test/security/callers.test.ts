@@ -112,7 +112,7 @@ test('no spelling of a parameter passes beside what the element or Tokenwell set
     ] as const) {
       const { status, body } = await http(tokenRequest('conn', form, query))
       assert.equal(status, 400, name)
-      assert.match(String(body['error_description']), /Did you mean|one name/)
+      assert.match(String(body['error_description']), /Did you mean|the same name/)
     }
   assert.equal(requests.length, 0, 'nothing of it is asked for')
 })

@@ -71,7 +71,7 @@ test('where a second call fails before it is sent, the first one may have been d
   const log = captureLog(t)
   const { proxyError, body } = await call({ method: 'PUT', body: 'x' })
   assert.equal(proxyError, 'connection_refused')
-  assert.match(body.toString(), /It may have done what it was asked to\./)
+  assert.match(body.toString(), /The API may have acted on the request\./)
   assert.deepEqual(
     log.flatMap((event) => (event.event === 'api_call_failed' ? event.code : [])),
     ['connection_terminated', 'connection_refused'],
@@ -84,7 +84,7 @@ test('what can not be done twice is never done twice', async (t) => {
     await call()
     const { status, proxyError, body } = await call({ method })
     assert.deepEqual([status, proxyError], [502, 'connection_terminated'])
-    assert.match(body.toString(), /It may have done what it was asked to\./)
+    assert.match(body.toString(), /The API may have acted on the request\./)
     assert.equal(api.requests.length, 2)
     assert.equal(api.connections(), 1)
     assert.equal((await call({ method })).status, 200, 'the dead one is used no more')

@@ -23,7 +23,7 @@ test('nobody listens: 502 connection_refused, and nothing was asked', async (t) 
   assert.equal(headers['cache-control'], 'no-store')
   assert.match(
     body.toString(),
-    /"server_error".*The API failed \(connection_refused\)\. It was not asked for anything\./,
+    /"server_error".*The call to the API failed \(connection_refused\)\. The API did not get the request\./,
   )
   assert.deepEqual(
     log.flatMap((event) => (event.event === 'api_call_failed' ? event.code : [])),
@@ -46,7 +46,7 @@ test('a host that accepts and says nothing: 504 connection_timeout, and nothing 
   })
   const { status, proxyError, body } = await call({ method: 'POST' })
   assert.deepEqual([status, proxyError], [504, 'connection_timeout'])
-  assert.match(body.toString(), /temporarily_unavailable.*It was not asked for anything\./)
+  assert.match(body.toString(), /temporarily_unavailable.*The API did not get the request\./)
 })
 
 test('a host that says nothing until the deadline of the function: 504 connection_timeout, too', async (t) => {
@@ -54,7 +54,7 @@ test('a host that says nothing until the deadline of the function: 504 connectio
   const { call } = await startCallApiWithScriptedServers(t, undefined, { origin: mute.replace('http:', 'https:') })
   const { status, proxyError, body } = await call({ method: 'POST', milliseconds: 2_000 })
   assert.deepEqual([status, proxyError], [504, 'connection_timeout'])
-  assert.match(body.toString(), /It was not asked for anything\./)
+  assert.match(body.toString(), /The API did not get the request\./)
 })
 
 test('no answer: 504 http_response_timeout, and it may have been done', async (t) => {
@@ -63,7 +63,7 @@ test('no answer: 504 http_response_timeout, and it may have been done', async (t
   const { status, proxyError, body } = await call({ method: 'POST', body: 'x' })
   assert.ok(performance.now() - startedAt < 15_000, 'not only at the deadline of the function')
   assert.deepEqual([status, proxyError], [504, 'http_response_timeout'])
-  assert.match(body.toString(), /It may have done what it was asked to\./)
+  assert.match(body.toString(), /The API may have acted on the request\./)
   assert.equal(api.requests.length, 1)
 })
 
@@ -123,7 +123,7 @@ test('receiveTimeout ends at the deadline of the function, and without time noth
   assert.equal(api.requests.length, 2)
   const { status, proxyError, body } = await call({ milliseconds: 1_400, method: 'POST' })
   assert.deepEqual([status, proxyError], [504, 'http_response_timeout'])
-  assert.match(body.toString(), /It was not asked for anything\./)
+  assert.match(body.toString(), /The API did not get the request\./)
   assert.equal(api.requests.length, 2)
 })
 
@@ -148,7 +148,7 @@ test('a new connection that ends without an answer: 502 connection_terminated, a
     })
     const { status, proxyError, body } = await call({ method })
     assert.deepEqual([status, proxyError], [502, 'connection_terminated'])
-    assert.match(body.toString(), /It may have done what it was asked to\./)
+    assert.match(body.toString(), /The API may have acted on the request\./)
     assert.equal(api.requests.length, 1)
   }
 })
@@ -214,10 +214,7 @@ test('a connection without a host is an error of the configuration that says wha
     elements: { endpoint: { host: undefined, sslCertsRef: undefined } },
   })
   assert.equal((await call()).status, 500)
-  assert.match(
-    JSON.stringify(log),
-    /endpointConnection\/conn host: it is left out, and without it there is no API to call/,
-  )
+  assert.match(JSON.stringify(log), /endpointConnection\/conn host: The connection has no API to call\./)
 })
 
 test('a connection of the password grant has no token to call with', async (t) => {
@@ -321,7 +318,7 @@ for (const [what, headers, bytes] of [
     const context = { awsRequestId: 'r', getRemainingTimeInMillis: () => 9_000 } as never
     const { statusCode, body } = (await handler(event, context)) as { statusCode: number; body: string }
     assert.equal(statusCode, 415)
-    assert.match(body, /send UTF-8 without Content-Encoding, or the content type application\/octet-stream/)
+    assert.match(body, /Send UTF-8 without Content-Encoding, or use the content type application\/octet-stream\./)
     assert.equal(api.requests.length, 0)
     const whole = { ...event, body: bytes.toString('base64'), isBase64Encoded: true }
     assert.equal(((await handler(whole, context)) as { statusCode: number }).statusCode, 200, 'its bytes are there')

@@ -104,7 +104,7 @@ test('an interim answer is passed over, 100 Continue among them; a switch of pro
       const { status, body, proxyError } = await call()
       assert.equal(proxyError ?? status, expected, head)
       if (expected === 200) assert.equal(body.toString(), 'mine', head)
-      else assert.match(body.toString(), /It may have done what it was asked to\./)
+      else assert.match(body.toString(), /The API may have acted on the request\./)
       assert.equal(api.requests.length, isReused ? 2 : 1, head)
     }
 })
@@ -127,7 +127,7 @@ test('a status that HTTP does not have is an error of the API, over a socket tha
       })
       const answer = await call({ method })
       assert.deepEqual([answer.status, answer.proxyError], [502, 'http_protocol_error'], `${status}`)
-      assert.match(answer.body.toString(), /It may have done what it was asked to\./)
+      assert.match(answer.body.toString(), /The API may have acted on the request\./)
       assert.equal((await call()).status, 200)
       assert.deepEqual([api.requests.length, api.connections()], [2, 2])
     }
@@ -240,7 +240,7 @@ test('after the first byte of an answer a call is not made again', async (t) => 
     await call()
     const { status, proxyError, body } = await call()
     assert.deepEqual([status, proxyError], [502, 'http_response_incomplete'])
-    assert.match(body.toString(), /It may have done what it was asked to\./)
+    assert.match(body.toString(), /The API may have acted on the request\./)
     assert.equal(api.requests.length, 2)
   }
 })
@@ -291,7 +291,7 @@ test('a connection that turns out dead before anything was sent over it is anoth
     const { status, proxyError, body } = await call({ method: 'POST' })
     if (isGone) {
       assert.deepEqual([status, proxyError], [502, 'connection_refused'])
-      assert.match(body.toString(), /It was not asked for anything\./)
+      assert.match(body.toString(), /The API did not get the request\./)
     } else assert.equal(status, 200)
   }
 })

@@ -39,7 +39,7 @@ test('a path is refused, or the API sees exactly what was meant', async (t) => {
       assert.equal(proxyError, 'http_request_error', what)
       assert.match(
         body.toString(),
-        path.startsWith('/') ? /"invalid_request","error_description":"path / : /no such route/,
+        path.startsWith('/') ? /"invalid_request","error_description":"path / : /route does not exist/,
       )
     }
   }

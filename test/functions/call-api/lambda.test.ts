@@ -116,7 +116,7 @@ test('an unknown connection and an API that is away are answers of ours, no func
   const away = await call(instance, { method: 'POST' })
   assert.deepEqual([away.status, away.body.request_id], [502, away.requestId])
   assert.equal(away.headers['proxy-status'], 'tokenwell; error=connection_refused')
-  assert.match(away.body.error_description, /It was not asked for anything/)
+  assert.match(away.body.error_description, /The API did not get the request/)
   const events = assertCatalogued(linesOf(instance), [unknown, away])
   assert.deepEqual(events.slice(-2), ['api_call_failed', 'request_failed'])
 })

@@ -157,7 +157,7 @@ for (const [what, more, said] of [
     assert.equal(status, 502)
     assert.equal(headers['proxy-status'], 'tokenwell; error=destination_unavailable')
     assert.match(calls.reasons().join('\n'), sentence)
-    assert.match(String(body['error_description']), /It was not asked for anything\./)
+    assert.match(String(body['error_description']), /The API did not get the request\./)
     assert.equal((await proxy.tunnels(1)).length, 1)
     assert.equal(api.connections(), 0)
   })

@@ -91,7 +91,7 @@ async function assertRefused(
   assert.deepEqual(more, [])
   assert.match(String(logged), reason)
   assert.ok(logged?.includes(api.origin), 'says which API')
-  assert.match(String(body['error_description']), /It was not asked for anything\./)
+  assert.match(String(body['error_description']), /The API did not get the request\./)
   assert.doesNotMatch(JSON.stringify(body), /tokenwell\/local|localhost/, 'places are no business of the caller')
   assert.equal(api.requests.length, 0)
 }

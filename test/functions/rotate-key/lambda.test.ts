@@ -128,7 +128,7 @@ test('what is refused is a function error by its name, and nothing is left pendi
   await assert.rejects(step('createSecret', third), {
     type: 'RotationRefusedError',
     message:
-      /^The secret tokenwell\/local\/jwk\/theBuilder has been rotated: its next key, .+ signs in \d+ min\. Ask again after that\.$/,
+      /^The secret tokenwell\/local\/jwk\/theBuilder was already rotated\. Its next key .+ starts to sign in \d+ min\. Rotate it again after that\.$/,
   })
   const labelled = Object.entries(await stages()).filter(([, labels]) => labels.includes('AWSPENDING'))
   assert.deepEqual(

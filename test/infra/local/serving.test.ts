@@ -36,7 +36,7 @@ test('a stale token is handed out and renewed, events can be raised by hand, key
   await run.until(/finishSecret done/)
   const again = await post('/rotate/myJWTAuthBuilder')
   assert.equal(again.status, 409)
-  assert.match(String(again.body['error_description']), /is published and signs in \d+ min/)
+  assert.match(String(again.body['error_description']), /is published and starts to sign in \d+ min/)
   const { keys } = (await (await fetch(`${run.url}/jwt/myJWTAuthBuilder/jwk`)).json()) as { keys: object[] }
   assert.equal(keys.length, 2)
   assert.equal((await fetch(`${run.url}/jwt/hs256Builder/jwk`)).status, 400)

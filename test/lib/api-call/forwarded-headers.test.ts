@@ -121,13 +121,13 @@ test('a header that no HTTP message can have is a mistake of the caller', () => 
   for (const name of ['', 'a b', 'a:', 'ä', 'a\n', '\na', 'a\0'])
     assert.throws(
       () => forwardedHeaders({ [name]: 'x' }),
-      new InvalidRequestError('a header', 'has a name that is none.'),
+      new InvalidRequestError('a header', 'has a name that HTTP does not allow.'),
       JSON.stringify(name),
     )
   for (const value of ['a\n', '\nb', 'a\r\nb: c', '\0', '\x7f', '\u0100'])
     assert.throws(
       () => forwardedHeaders({ 'X-A': value }),
-      { message: 'the header x-a holds a line break, or another character that no header can hold.' },
+      { message: 'the header x-a contains a line break or another character that HTTP does not allow in a header.' },
       JSON.stringify(value),
     )
   const whatever = { "!#$%&'*+.^_`|~-09az": '\t !~\x80\xff', 'x-empty': '' }

@@ -116,7 +116,7 @@ test('all that is wrong is complained of together', () => {
   const given = { ...variables, TOKENWELL_STAGE: '', TOKENWELL_DEAD_LETTERS: 'a queue' }
   assert.throws(() => read(given), {
     message:
-      'TOKENWELL_STAGE must be the name of the stage; TOKENWELL_DEAD_LETTERS must be sqs:<URL of the queue>, or left out.',
+      'TOKENWELL_STAGE must be the name of the stage: 1 to 32 letters, digits, _ and -; TOKENWELL_DEAD_LETTERS must be sqs:<URL of the queue>, or left out.',
   })
 })
 

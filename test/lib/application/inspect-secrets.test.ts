@@ -100,7 +100,7 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     'an expired certificate behind x5t',
     byKey({ certificateThumbprint: 'x5t' }),
     { 'the-key': pem(rsa) + certificate },
-    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* holds the certificate of CN=theClient, which expired on \d{4}-\d\d-\d\d; /,
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* holds the certificate of CN=theClient, which expired on \d{4}-\d\d-\d\d\. /,
     3651,
   ],
   [
@@ -128,7 +128,7 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     'an empty password',
     byPassword,
     { 'the-password': '\n' },
-    /^mistake authorizationServer\/theServer basicAuthRef: The secret tokenwell\/local\/the-password is empty\.$/,
+    /^mistake authorizationServer\/theServer basicAuthRef: The secret tokenwell\/local\/the-password is empty\. Store the password in it\.$/,
   ],
   [
     'a key where a password is needed',

@@ -12,7 +12,10 @@ const letter = { body: 'some body', reason: 'some reason', code: 'some_code' }
 test('where no queue is configured a letter is refused, so that the message stays in its own', async () => {
   await assert.rejects(openDeadLetters({ kind: 'none' }).add(letter), (error) => {
     assert.ok(error instanceof DeadLettersError)
-    assert.equal(error.message, 'No dead-letter queue is configured: the message stays in its queue.')
+    assert.equal(
+      error.message,
+      'No dead-letter queue is configured, so the message stays in its queue. Set TOKENWELL_DEAD_LETTERS.',
+    )
     return true
   })
 })

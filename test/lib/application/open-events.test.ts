@@ -13,7 +13,7 @@ test('where no bus is configured every event is refused, and no event is no fail
   const bus = openEvents({ kind: 'none' }, 'test')
   await assert.rejects(bus.raise([event]), (error) => {
     assert.ok(error instanceof EventBusError)
-    assert.equal(error.message, 'No event bus is configured: nobody hears of it.')
+    assert.equal(error.message, 'No event bus is configured, so the event was not sent. Set TOKENWELL_EVENTS.')
     return true
   })
   await bus.raise([])

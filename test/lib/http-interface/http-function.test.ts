@@ -78,7 +78,7 @@ test('any other request is a 404 that names the routes', async () => {
     assert.equal(status, 404, `${method} ${path}`)
     assert.equal(
       body['error_description'],
-      'There is no such route; there are GET /items/{item}, POST /items/{item}, ANY /connections/{connection}/api/{path+}.',
+      'The requested route does not exist. This function serves: GET /items/{item}, POST /items/{item}, ANY /connections/{connection}/api/{path+}.',
     )
   }
 })
@@ -141,7 +141,7 @@ test('whatever it is invoked with is answered', async () => {
   for (const event of [undefined, null, 5, 'x', [], {}, { pathParameters: null }, { version: '2.0', rawPath: 5 }]) {
     const { statusCode, body = '' } = await handler(event, createLocalContext(Date.now()))
     assert.equal(statusCode, 400, JSON.stringify(event))
-    assert.match(body, /"error_description":"event is none of an HTTP API, payload format 2\.0: /)
+    assert.match(body, /"error_description":"event is not an event of an HTTP API in payload format 2\.0: /)
   }
 })
 
@@ -157,7 +157,10 @@ for (const [what, event] of [
     const handler = createHttpFunction({ routes: [], log() {} })
     const { statusCode, body = '' } = await handler(event, createLocalContext(Date.now()))
     assert.equal(statusCode, 400)
-    assert.match(body, /payload format 2\.0: version must be 2\.0; that of a load balancer or REST API is not read\./)
+    assert.match(
+      body,
+      /payload format 2\.0: version must be 2\.0 \(events of load balancers and REST APIs are not supported\)\./,
+    )
   })
 
 test('the base path of a custom domain is no part of the route, by whose key API Gateway says where it ends', async () => {

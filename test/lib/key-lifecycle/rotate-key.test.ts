@@ -148,7 +148,7 @@ test('while a next key waits, a rotation is refused in words and nothing is left
   rotation.pass(3600)
   await assert.rejects(rotation.rotate('third'), {
     ...refused,
-    message: `The secret ${rotatedSecretName} has been rotated: its next key, ${rotation.keys()[0]?.keyId}, is published and signs in 1390 min. Ask again after that.`,
+    message: `The secret ${rotatedSecretName} was already rotated. Its next key ${rotation.keys()[0]?.keyId} is published and starts to sign in 1390 min. Rotate it again after that.`,
   })
   assert.deepEqual(rotation.secrets.labels(rotatedSecretName), { AWSCURRENT: 'second' })
   assert.equal(rotation.secrets.current(rotatedSecretName), before)
@@ -194,7 +194,10 @@ test('no step is done before createSecret, nor for a version that was given up',
   await rotation.rotate('first')
   rotation.secrets.begin(rotatedSecretName, 'second')
   for (const step of ['setSecret', 'finishSecret'] as const)
-    await assert.rejects(rotation.step(step, 'second'), { ...refused, message: /createSecret comes first/ })
+    await assert.rejects(rotation.step(step, 'second'), {
+      ...refused,
+      message: /has no pending version of this rotation\. Either createSecret did not run first/,
+    })
 
   await rotation.step('createSecret', 'second')
   rotation.pass(86_400)
@@ -202,7 +205,7 @@ test('no step is done before createSecret, nor for a version that was given up',
   assert.deepEqual(rotation.secrets.labels(rotatedSecretName), { AWSCURRENT: 'first' })
   await assert.rejects(rotation.step('createSecret', 'second'), {
     ...refused,
-    message: /was given up: begin another one/,
+    message: /was given up\. Start a new rotation\.$/,
   })
   for (const step of rotationSteps.slice(1)) await assert.rejects(rotation.step(step, 'second'), refused)
   await rotation.rotate('third')
@@ -222,7 +225,8 @@ test('publication may be as late as the margin, and not a second later', async (
     else
       await assert.rejects(setting, {
         ...givenUp,
-        message: `The secret ${rotatedSecretName} has a next key that was published too late for servers to know it in time: nothing is changed. Rotate it again.`,
+        message:
+          /^The next key [\w-]{43} of the secret tokenwell\/local\/jwk\/theBuilder was published too late: authorization servers could not know it before it signs\. The rotation was given up and the current keys stay in use\. Rotate the secret again\.$/,
       })
   }
 })
@@ -256,7 +260,7 @@ test('a rotation that rests for so long that its key is published no more is giv
   rotation.pass(aheadSeconds + marginSeconds + 12 * minute)
   await assert.rejects(rotation.step('testSecret', 'second'), {
     ...refused,
-    message: /is not published: setSecret comes first/,
+    message: /is not published\. Run the step setSecret first\.$/,
   })
   await assert.rejects(rotation.step('finishSecret', 'second'), givenUp)
   assert.equal((await rotation.published()).length, 2)
@@ -295,10 +299,13 @@ test('a jwtBuilder whose key is not made here is refused in words, and nothing i
     ],
     [
       { builder: { jwkEnabled: false, keyStoreRef: 'theKeys' }, elements: keyStore },
-      /set jwkEnabled to have it made and rotated/,
+      /Set jwkEnabled to let Tokenwell make and rotate the key\.$/,
     ],
-    [{ builder: { certificateThumbprint: 'x5t#S256' } }, /a key that is made here has none/],
-    [{ elements: { jwtBuilder: {} } }, /There is no jwtBuilder\/theBuilder/],
+    [
+      { builder: { certificateThumbprint: 'x5t#S256' } },
+      /x5t#S256, but a key that Tokenwell makes has no certificate\./,
+    ],
+    [{ elements: { jwtBuilder: {} } }, /^The element jwtBuilder\/theBuilder does not exist\./],
   ]
   for (const [options, message] of cases)
     for (const step of rotationSteps) {
@@ -363,7 +370,7 @@ test('a published half that is none to the private one is found before it signs'
   await putPublication(rotation.store, 'theBuilder', { kind: 'keys', keys: ours }, rotation.now())
   await assert.rejects(rotation.step('testSecret', 'second'), {
     ...givenUp,
-    message: /a next key that is none to what is published/,
+    message: /^The next key .+ does not match its published public key\./,
   })
   assert.equal(rotation.secrets.labels(rotatedSecretName)['AWSPENDING'], undefined)
 })

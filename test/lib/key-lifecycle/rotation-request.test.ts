@@ -58,7 +58,7 @@ test('what can not be is refused, by the member', () => {
       undefined,
     ].map((SecretId): [object, RegExp] => [
       { SecretId },
-      /^SecretId must be a secret tokenwell\/local\/jwk\/<jwtBuilder>/,
+      /^SecretId must name a secret tokenwell\/local\/jwk\/<jwtBuilder>/,
     ]),
   ]
   for (const [changes, message] of cases)

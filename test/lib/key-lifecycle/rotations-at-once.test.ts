@@ -13,7 +13,7 @@ test('of two rotations the later one takes the place of the other, which ends in
   await rotation.step('createSecret', 'third')
   await assert.rejects(rotation.step('finishSecret', 'second'), {
     ...refused,
-    message: /another rotation takes its place/,
+    message: /another rotation replaced this one\. Start a new rotation\.$/,
   })
   for (const step of rotationSteps.slice(1)) await rotation.step(step, 'third')
   assert.equal(rotation.keys().length, 2)
@@ -39,7 +39,7 @@ test('a rotation that was begun before another one ended is given up', async (t)
     const kids = rotation.keys().map(({ keyId }) => keyId)
     await assert.rejects(rotation.step(step, 'third'), {
       ...givenUp,
-      message: /has changed since this rotation was begun/,
+      message: /was changed after this rotation started/,
     })
     assert.deepEqual(
       rotation.keys().map(({ keyId }) => keyId),
@@ -71,7 +71,7 @@ test('a rotation that another one overtakes at its last call is given up', async
   overtake = () => rotation.secrets.put(rotatedSecretName, text)
   await assert.rejects(rotation.rotate('second'), {
     ...givenUp,
-    message: /was changed while this rotation was finished/,
+    message: /was changed while this rotation was being finished/,
   })
   assert.equal(rotation.secrets.labels(rotatedSecretName)['AWSPENDING'], undefined)
   assert.equal(rotation.secrets.current(rotatedSecretName), text)

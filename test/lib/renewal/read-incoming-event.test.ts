@@ -120,14 +120,14 @@ test('an operator revokes a key, and nothing else is said beside', () => {
   for (const more of [{ kids: ['hunter2'] }, { Kid: 'hunter2' }, { connection: 'hunter2' }])
     unreadable(
       someOwnEvent('RevokeKey', { jwtBuilder: 'b', kid: 'k', ...more }),
-      /of RevokeKey has a jwtBuilder and a kid\.$/,
+      /of RevokeKey may contain only jwtBuilder and kid\.$/,
     )
   unreadable(someOwnEvent('RevokeKey'), /: detail must be/)
 })
 
 test('a slip of the pen does not clear the cache of all connections', () => {
   for (const detail of [{ Connection: 'conn' }, { connection: 'conn', connections: 'hunter2' }, { hunter2: true }])
-    unreadable(someOwnEvent('ClearTokenCache', detail), /: detail of ClearTokenCache has a connection or nothing\.$/)
+    unreadable(someOwnEvent('ClearTokenCache', detail), /: detail of ClearTokenCache may contain only connection\.$/)
   for (const connection of [null, '', '*', ['conn'], 7])
     unreadable(someOwnEvent('ClearTokenCache', { connection }), /: detail\.connection must be/)
   for (const detail of [null, 'conn', ['conn']])
@@ -151,18 +151,18 @@ test('a parameter that is an element of this stage has changed, whatever was don
 
 test('a parameter that is no element of this stage is ignored, and why is told', () => {
   const cases: readonly (readonly [string, RegExp])[] = [
-    ['golden-ami', /no element of this stage/],
-    ['/tokenwell/test/jwtBuilder/b', /no element of this stage/],
-    ['/tokenwell/prod-2/jwtBuilder/b', /no element of this stage/],
-    ['/other/tokenwell/prod/jwtBuilder/b', /no element of this stage/],
-    ['tokenwell/prod/jwtBuilder/b', /no element of this stage/],
+    ['golden-ami', /not an element of this stage/],
+    ['/tokenwell/test/jwtBuilder/b', /not an element of this stage/],
+    ['/tokenwell/prod-2/jwtBuilder/b', /not an element of this stage/],
+    ['/other/tokenwell/prod/jwtBuilder/b', /not an element of this stage/],
+    ['tokenwell/prod/jwtBuilder/b', /not an element of this stage/],
     ['/tokenwell/prod/jwtBuilder', /not <kind>\/<id>/],
     ['/tokenwell/prod/jwtBuilder/', /not <kind>\/<id>/],
     ['/tokenwell/prod/jwtBuilder/b/c', /not <kind>\/<id>/],
     ['/tokenwell/prod/jwtBuilder/..', /not <kind>\/<id>/],
     ['/tokenwell/prod/jwtBuilder/a b', /not <kind>\/<id>/],
-    ['/tokenwell/prod/jwtbuilder/b', /no such kind/],
-    ['/tokenwell/prod/constructor/b', /no such kind/],
+    ['/tokenwell/prod/jwtbuilder/b', /kind of element does not exist/],
+    ['/tokenwell/prod/constructor/b', /kind of element does not exist/],
   ]
   for (const [name, why] of cases) {
     const event = read(someParameterChange(name))
@@ -180,11 +180,11 @@ test('a secret whose other label moved, or of another stage, is ignored, and why
   const cases: readonly (readonly [object, RegExp])[] = [
     [someSecretChange('tokenwell/prod/k', 'MyLabel'), /not AWSCURRENT/],
     [someSecretChange('tokenwell/prod/k', 'awscurrent'), /not AWSCURRENT/],
-    [someSecretChange('tokenwell/test/k'), /none of this stage/],
-    [someSecretChange('tokenwell/prod-2/k'), /none of this stage/],
-    [someSecretChange('tokenwell/prod/'), /none of this stage/],
-    [someSecretChange('tokenwell/prod/../test/k'), /none of this stage/],
-    [someSecretChange('mySecret'), /none of this stage/],
+    [someSecretChange('tokenwell/test/k'), /does not belong to this stage/],
+    [someSecretChange('tokenwell/prod-2/k'), /does not belong to this stage/],
+    [someSecretChange('tokenwell/prod/'), /does not belong to this stage/],
+    [someSecretChange('tokenwell/prod/../test/k'), /does not belong to this stage/],
+    [someSecretChange('mySecret'), /does not belong to this stage/],
   ]
   for (const [input, reason] of cases) {
     const event = read(input)
@@ -197,9 +197,9 @@ test('what is no event is unreadable', () => {
   for (const input of [undefined, null, 7, [], [someOwnEvent('ReconcileElements')], '"hunter2"', 'null', '[]'])
     unreadable(input, /^The event can't be read: it must be a JSON object\.$/)
   for (const input of ['', 'hunter2', '{"detail-type":"hunter2"', '['.repeat(100_000)])
-    unreadable(input, /^The event can't be read: it is no JSON\.$/)
+    unreadable(input, /^The event can't be read: it is not valid JSON\.$/)
   for (const input of [{}, { 'detail-type': ['ReconcileElements'] }, { detailType: 'ReconcileElements' }])
-    unreadable(input, /: detail-type must be a text\.$/)
+    unreadable(input, /: detail-type must be a string\.$/)
 })
 
 test('a type that is not known is unreadable, and so is one from another source than its own', () => {
@@ -214,7 +214,8 @@ test('a type that is not known is unreadable, and so is one from another source 
     { ...someSecretChange('tokenwell/prod/k'), 'detail-type': 'AWS API Call via CloudTrail' },
     { ...someParameterChange('/tokenwell/prod/jwtBuilder/b'), 'detail-type': 'TokenRejected' },
   ]
-  for (const input of inputs) unreadable(input, /: detail-type is none that is known from its source\.$/)
+  for (const input of inputs)
+    unreadable(input, /: detail-type is not a type that Tokenwell accepts from this source\.$/)
 })
 
 test('a member that is missing or has another form is named, and not repeated', () => {
@@ -223,14 +224,17 @@ test('a member that is missing or has another form is named, and not repeated', 
     unreadable(someOwnEvent('TokenRejected', { connection: value, tokenId }), /: detail\.connection must be the name/)
     unreadable(someOwnEvent('ConnectionChanged', { connection: value }), /: detail\.connection must be the name/)
     for (const type of ['TokenRejected', 'TokenRefreshRequested'])
-      unreadable(someOwnEvent(type, { connection: 'conn', tokenId: value }), /: detail\.tokenId must be the token_id/)
+      unreadable(
+        someOwnEvent(type, { connection: 'conn', tokenId: value }),
+        /: detail\.tokenId must be a token_id that Tokenwell returned/,
+      )
   }
   for (const value of [undefined, null, 7, {}, ['hunter2']]) {
-    unreadable(someParameterChange(value), /: detail\.name must be a text\.$/)
-    unreadable(someSecretChange(value), /: detail\.name must be a text\.$/)
+    unreadable(someParameterChange(value), /: detail\.name must be a string\.$/)
+    unreadable(someSecretChange(value), /: detail\.name must be a string\.$/)
   }
   for (const value of [null, 7, ['AWSCURRENT']])
-    unreadable(someSecretChange('tokenwell/prod/k', value), /: detail\.labelUpdated must be a text\.$/)
+    unreadable(someSecretChange('tokenwell/prod/k', value), /: detail\.labelUpdated must be a string\.$/)
 })
 
 test('a detail that is no object is unreadable', () => {
