@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { test } from 'node:test'
 
-/* lib/decisions: the form of each page, and the index. */
+/* lib/decisions: the form of each page, and the index. Its links are held by test/pages/links.test.ts. */
 
 const folder = join(import.meta.dirname, '..', 'lib', 'decisions')
 const index = readFileSync(join(folder, 'README.md'), 'utf8')
@@ -45,14 +45,4 @@ test('the index lists each decision with its number, title and one line, and not
   assert.deepEqual(rows, expected)
   const lines = index.trim().split('\n')
   assert.equal(lines.filter((line) => line.startsWith('|')).length, pages.length + 2)
-})
-
-test('each file that a decision links to or names exists', () => {
-  const root = join(folder, '..', '..')
-  for (const { name, text } of pages) {
-    for (const [, path = ''] of text.matchAll(/\]\(([^)#:]+)(?:#[^)]*)?\)/g))
-      assert.ok(existsSync(join(dirname(join(folder, name)), path)), `${name} links to ${path}`)
-    for (const [, path = ''] of text.matchAll(/`((?:lib|functions|infra|test)\/[\w./-]+\.\w+)`/g))
-      assert.ok(existsSync(join(root, path)), `${name} names ${path}`)
-  }
 })
