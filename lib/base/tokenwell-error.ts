@@ -52,7 +52,7 @@ export type ApiCallErrorCode =
   | 'http_protocol_error'
 
 /** Ends what a caller is told of something that only an operator can mend. */
-export const operatorFindsReason = 'Its operator finds the reason in the log, by this request id.'
+export const operatorFindsReason = 'The operator finds the reason in the log under this request id.'
 
 /** The base of all errors of ours. None of its texts holds a secret; of any other error nothing is shown but kind and place. */
 export abstract class TokenwellError extends Error {
@@ -70,7 +70,7 @@ export abstract class TokenwellError extends Error {
 
   /** What a caller may be told. */
   get publicMessage(): string {
-    return `Something went wrong here. ${operatorFindsReason}`
+    return `Something went wrong in Tokenwell. ${operatorFindsReason}`
   }
 
   /** Whether it passes without anybody mending anything. */

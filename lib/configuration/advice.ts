@@ -63,18 +63,21 @@ function adviseOnIdentity(
   { builder, tokenConfig }: AssertionOrigin,
   findings: FindingList,
 ): void {
+  const [place, attribute] = 'iss' in claims ? ([tokenConfig, 'claims'] as const) : ([builder, 'issuer'] as const)
+  const clientId = JSON.stringify(subject)
+  const toSet = 'iss' in claims ? 'iss in claims' : 'issuer'
   if ((claims['iss'] ?? issuer) !== subject)
     findings.addWarning(
-      'iss' in claims ? tokenConfig : builder,
-      'iss' in claims ? 'claims' : 'issuer',
-      `iss is not the client id, and most servers refuse that (RFC 7523 section 3): set issuer to ${JSON.stringify(subject)}.`,
+      place,
+      attribute,
+      `The iss of the assertion is not the client id. Most servers refuse that (RFC 7523 section 3). Set ${toSet} to ${clientId}.`,
     )
 
   if (!hasJwtId && !('jti' in claims))
     findings.addWarning(
       builder,
       'jti',
-      'without jti an assertion can be replayed, and servers by OpenID Connect refuse it: leave jti true.',
+      'An assertion without jti can be replayed, and servers that follow OpenID Connect refuse it. Leave jti true.',
     )
 }
 
@@ -90,26 +93,26 @@ function adviseOnTimes(
     findings.addWarning(
       builder,
       lifetimeAttribute,
-      'an assertion is used once, at once; many servers refuse a lifetime over 5 minutes.',
+      'Many servers refuse an assertion that is valid for more than 5 minutes. Make it shorter: an assertion is used only once, immediately.',
     )
 
   if (issuedAtOffsetSeconds > 0)
     findings.addWarning(
       builder,
       'issuedAtOffset',
-      'iat would lie in the future, which servers refuse; to date it back, write -5s.',
+      'The iat would be in the future, and servers refuse that. To set it 5 seconds back, write -5s.',
     )
 
   if (notBeforeOffsetSeconds !== undefined && notBeforeOffsetSeconds + issuedAtOffsetSeconds > 0)
     findings.addWarning(
       builder,
       'nbfOffset',
-      'nbf would lie in the future, and an assertion is used at once: leave it out.',
+      'The nbf would be in the future, but an assertion is used immediately. Leave this attribute out.',
     )
 }
 
 /** By their documentation. */
-const serversThatWantTokenEndpoint = 'Entra ID, Okta, Epic and Apple Business Manager'
+const serversThatRequireTokenEndpoint = 'Entra ID, Okta, Epic and Apple Business Manager'
 
 function adviseOnAudiences(
   { audiences, claims }: AssertionConfiguration,
@@ -122,18 +125,22 @@ function adviseOnAudiences(
     findings.addWarning(
       place,
       attribute,
-      `the token endpoint as aud is what RFC 7523bis forbids: name the issuer identifier of the server. Where it wants its token endpoint, as ${serversThatWantTokenEndpoint} do, put ${attribute} into acceptedWarnings of this element.`,
+      `The aud is the token endpoint, which RFC 7523bis forbids. Use the issuer identifier of the server. If the server requires its token endpoint, as ${serversThatRequireTokenEndpoint} do, add ${attribute} to acceptedWarnings of this element.`,
     )
   if (sent.length > 1)
     findings.addWarning(
       place,
       attribute,
-      'with several aud each of them could use the assertion at the others, and servers refuse that (RFC 7523bis): name one.',
+      'The assertion has several aud: each server could use it at the others, and servers refuse that (RFC 7523bis). Name only one.',
     )
   for (const audience of sent) if (audience !== server?.issuer) adviseOnIssuer(audience, place, attribute, findings)
 
   if (audiences.some((audience) => /[\s,]/.test(audience)))
-    findings.addWarning(builder, 'audiences', 'one audience holds a blank or comma: give several as a list.')
+    findings.addWarning(
+      builder,
+      'audiences',
+      'An audience has a space or comma. If you mean several audiences, write them as a list.',
+    )
 }
 
 /** Claims that must change with each assertion, written as one value for all. */
@@ -143,12 +150,12 @@ function adviseOnConstantClaims(
   findings: FindingList,
 ): void {
   const damage = {
-    exp: 'a fixed exp makes every assertion expire for good at that moment',
-    nbf: 'a fixed nbf makes every assertion invalid until that moment, and says nothing after it',
-    jti: 'a fixed jti gets every assertion but the first refused as a replay',
+    exp: 'With a fixed exp, every assertion expires at that time, and no assertion is valid after it',
+    nbf: 'With a fixed nbf, every assertion is invalid before that time, and nbf has no effect after it',
+    jti: 'With a fixed jti, the server refuses every assertion but the first as a replay',
   }
   for (const [claim, sentence] of Object.entries(damage))
-    if (claim in claims) findings.addWarning(tokenConfig, 'claims', `${sentence}: take ${claim} out of claims.`)
+    if (claim in claims) findings.addWarning(tokenConfig, 'claims', `${sentence}. Take ${claim} out of claims.`)
 }
 
 function adviseOnIgnoredKeyAttributes(builder: JwtBuilder, element: ElementReference, findings: FindingList): void {
@@ -164,22 +171,23 @@ function adviseOnIgnoredKeyAttributes(builder: JwtBuilder, element: ElementRefer
     ['publishAheadSeconds', !jwkEnabled || isShared],
   ] as const
   const reason = jwkEnabled
-    ? `with jwkEnabled Tokenwell makes the key itself, for ${signatureAlgorithm}`
+    ? `with jwkEnabled, Tokenwell makes the ${signatureAlgorithm} key itself`
     : isShared
       ? `${signatureAlgorithm} signs with sharedKey`
-      : 'it belongs to a key that Tokenwell makes, with jwkEnabled'
+      : 'it is only for keys that Tokenwell makes (jwkEnabled)'
   for (const [attribute, isIgnored] of ignored)
     if (isIgnored && builder[attribute] !== undefined)
-      findings.addWarning(element, attribute, `it is ignored: ${reason}.`)
+      findings.addWarning(element, attribute, `It has no effect: ${reason}. Take it out.`)
 }
 
 function adviseOnIssuer(issuer: string, element: ElementReference, attribute: string, findings: FindingList): void {
   const metadata = /\/\.well-known\/[^/?]+/
+  const probable = JSON.stringify(issuer.replace(metadata, ''))
   if (metadata.test(issuer))
     findings.addWarning(
       element,
       attribute,
-      `it is where a server publishes its metadata, not its name: write the issuer that stands in them, probably ${JSON.stringify(issuer.replace(metadata, ''))}.`,
+      `It is the URL of the server's metadata, not its issuer identifier. Write the issuer from the metadata, probably ${probable}.`,
     )
 }
 
@@ -190,7 +198,7 @@ function adviseOnTokenEndpoint(
   findings: FindingList,
 ): void {
   if (/%(20|09|0a|0d)/i.test(tokenEndpoint))
-    findings.addWarning(element, 'tokenEndpoint', 'it holds an encoded blank: take that out.')
+    findings.addWarning(element, 'tokenEndpoint', 'It has an encoded space or line break. Take that out.')
 }
 
 const scopeAttributes = ['scope', 'defaultScope'] as const
@@ -202,7 +210,7 @@ function adviseOnScopes(config: OAuthConfig, element: ElementReference, findings
         findings.addWarning(
           element,
           attribute,
-          `${JSON.stringify(scope)} is one scope: blanks separate several, or a list holds them.`,
+          `${JSON.stringify(scope)} is read as one scope. If you mean several, separate them with spaces or write a list.`,
         )
 }
 
@@ -213,7 +221,7 @@ function adviseOnTokenLifetimes(server: AuthorizationServer, element: ElementRef
       findings.addWarning(
         element,
         'marginSeconds',
-        `a token that lives ${lifetime} s would never be kept: make the margin smaller.`,
+        `A token with a lifetime of ${lifetime} s would never be kept, as the margin is at least as long. Make the margin smaller.`,
       )
 }
 
@@ -237,6 +245,6 @@ function adviseOnAttributesOfCalls(
       findings.addWarning(
         element,
         attribute,
-        'it has no effect without host: name the host of the API, or leave this out.',
+        'It has no effect without host. Set host to the host of the API, or take this attribute out.',
       )
 }

@@ -15,21 +15,17 @@ import {
 } from './value-syntax.ts'
 
 /*
- * What the values of attributes look like in a file or parameter, and what they become once read. Each message completes
- * "<attribute> must be …" and says all that there is to say: valibot's own would show the value.
+ * How an attribute's value looks in a file or parameter, and what it becomes once it is read. The messages of schemas
+ * complete "It must be …". The messages of `object` are whole sentences. Valibot's own messages would show the value.
  */
 
-export const text = (message = 'a text that is not empty, of at most 4096 characters') =>
+export const text = (message = 'a non-empty text of at most 4096 characters') =>
   v.pipe(v.string(message), v.trim(), v.minLength(1, message), v.maxLength(4096, message))
 
-/** The id of another element; one, not several. */
+/** The id of one other element, never a list of ids. */
 export function reference(kind: string) {
-  const message = `the id of one element of the kind ${kind}`
-  return v.pipe(
-    text(message),
-    v.check(isElementId, message),
-    v.description(`The id of an element of the kind ${kind}.`),
-  )
+  const message = `the id of one ${kind} element`
+  return v.pipe(text(message), v.check(isElementId, message), v.description(`The id of one ${kind} element.`))
 }
 
 export const flag = v.pipe(
@@ -94,7 +90,8 @@ export function oneOrMoreTexts(message: string) {
   )
 }
 
-const scopeMessage = 'scopes, separated by blanks or in a list: printable ASCII without " and \\ (RFC 6749 section 3.3)'
+const scopeMessage =
+  'scopes that are separated by spaces, or a list of scopes. A scope is printable ASCII without " and \\ (RFC 6749 section 3.3)'
 export const scope = v.pipe(
   v.union([v.string(), v.array(v.string(scopeMessage))], scopeMessage),
   v.transform((value): readonly string[] =>
@@ -109,32 +106,33 @@ export const resource = v.pipe(
   v.check((resources) => resources.every(isResourceIndicator), resourceMessage),
 )
 
-const tokenEndpointMessage = 'a URL that begins with https:// and holds no blank, without fragment, user and password'
+const tokenEndpointMessage = 'a URL that begins with https:// and has no space, fragment, user or password'
 export const tokenEndpoint = v.pipe(text(tokenEndpointMessage), v.check(isWebUrl, tokenEndpointMessage))
 
 const tokenTypesMessage =
-  'one token_type or a list of them, in printable ASCII; DPoP, PoP, mac and N_A name no bearer token'
+  'one token_type or a list of them, in printable ASCII. DPoP, PoP, mac and N_A are not allowed: they are not bearer tokens'
 export const tokenTypes = v.pipe(
   oneOrMoreTexts(tokenTypesMessage),
   v.check((types) => types.every(isTokenType), tokenTypesMessage),
-  v.description('What the token_type of its bearer tokens says where that does not name a bearer token.'),
+  v.description('Values of token_type, beside Bearer, that this server uses for bearer tokens.'),
 )
 
 const hostMessage =
-  'scheme and host alone, such as https://api.example.com: port and domainBasePath have their own attributes'
+  'a scheme and a host without a path, such as https://api.example.com. Write the path in domainBasePath'
 export const host = v.pipe(
   text(hostMessage),
   v.check((value) => isWebUrl(value) && new URL(value).pathname === '/' && !value.includes('?'), hostMessage),
 )
 
-const basePathMessage = 'a path that begins with /, without query, fragment, % and parts that are empty, . or ..'
+const basePathMessage =
+  'a path that begins with / and has no part that is empty, . or .., no query, no fragment and no %'
 export const basePath = v.pipe(text(basePathMessage), v.check(isBasePath, basePathMessage))
 
-const hostNameMessage = 'the name or address of a host, without scheme, port and brackets'
+const hostNameMessage = 'a host name or IP address without scheme, port and brackets'
 export const hostName = v.pipe(text(hostNameMessage), v.check(isHostName, hostNameMessage))
 
 const noProxyMessage =
-  'hosts as NO_PROXY has them, separated by commas or in a list: *, api.example.com, .example.com, api.example.com:8443'
+  'hosts in the form of NO_PROXY, separated by commas or in a list: *, api.example.com, .example.com, api.example.com:8443'
 export const noProxy = v.pipe(
   oneOrMoreTexts(noProxyMessage),
   v.transform((parts): readonly string[] => parts.flatMap((part) => part.split(/[\s,]+/)).filter(Boolean)),
@@ -142,8 +140,8 @@ export const noProxy = v.pipe(
 )
 
 /**
- * A JSON object; `complain` names each thing that is wrong with it. Valibot's own records accept lists as objects and skip
- * names such as constructor.
+ * A JSON object. `complain` returns a sentence for each thing that is wrong with it. Valibot's own records accept lists as
+ * objects and skip names such as constructor.
  */
 export function object<T extends JsonObject>(message: string, complain: (value: JsonObject) => readonly string[]) {
   return v.pipe(
@@ -154,21 +152,22 @@ export function object<T extends JsonObject>(message: string, complain: (value: 
   )
 }
 
-const byRequest = 'is set by each request'
-const ownAttribute = 'has an attribute of its own'
-const ofEachRequest = 'is made for each request'
-const inTheQuery = "is Tokenwell's own, in the query of a request"
+const bySeparateAttribute = 'set it with the attribute of that name'
+const byCaller = 'each caller sets it'
+const byTokenwell = 'Tokenwell makes it for each request'
+const inTheQuery = 'Tokenwell reads it from the query of a request and never sends it'
+/** Why `parameters` must not set them. */
 const reservedParameters: Readonly<Record<string, string>> = {
-  grant_type: 'is set by grantType',
-  client_id: 'is set by jwtAuthenticationSetClientId',
-  client_assertion: ofEachRequest,
-  client_assertion_type: ofEachRequest,
-  client_secret: 'must never stand in an element',
-  scope: ownAttribute,
-  resource: ownAttribute,
-  audience: ownAttribute,
-  username: byRequest,
-  password: byRequest,
+  grant_type: 'set it with grantType',
+  client_id: 'set it with jwtAuthenticationSetClientId',
+  client_assertion: byTokenwell,
+  client_assertion_type: byTokenwell,
+  client_secret: 'an element never holds a secret',
+  scope: bySeparateAttribute,
+  resource: bySeparateAttribute,
+  audience: bySeparateAttribute,
+  username: byCaller,
+  password: byCaller,
   minimum_seconds: inTheQuery,
   rejected_token_id: inTheQuery,
 }
@@ -176,9 +175,9 @@ const reservedFolded = new Map(Object.keys(reservedParameters).map((name) => [fo
 
 export const parameters = object<Readonly<Record<string, string>>>('an object of texts', (value) => [
   ...Object.entries(value).flatMap(([name, parameter]) => [
-    ...(typeof parameter === 'string' ? [] : [`an object of texts: ${name} is none`]),
+    ...(typeof parameter === 'string' ? [] : [`The value of ${name} must be a text.`]),
     ...(Object.hasOwn(reservedParameters, name)
-      ? [`an object without ${name}, which ${reservedParameters[name]}`]
+      ? [`Take out the parameter ${name}: ${reservedParameters[name]}.`]
       : []),
   ]),
   ...complainOfNames(Object.keys(value)),
@@ -189,9 +188,9 @@ const requestMayMessage = 'an object that gives each parameter true or a list of
 
 export const requestMay = object<Readonly<Record<string, true | readonly string[]>>>(requestMayMessage, (value) => [
   ...Object.entries(value).flatMap(([name, allowed]) => [
-    ...(isAllowance(allowed) ? [] : [`${requestMayMessage}: ${name} has neither`]),
+    ...(isAllowance(allowed) ? [] : [`The value of ${name} must be true or a list of texts.`]),
     ...(Object.hasOwn(reservedParameters, name) && !byRequestToo.includes(name)
-      ? [`an object without ${name}: a request can't set that`]
+      ? [`Take out the parameter ${name}: a caller can't set it.`]
       : []),
   ]),
   ...complainOfNames(Object.keys(value)),
@@ -201,7 +200,7 @@ function isAllowance(value: unknown): boolean {
   return value === true || (Array.isArray(value) && value.length > 0 && value.every((each) => typeof each === 'string'))
 }
 
-/** What some server takes for another parameter must not pass beside it. */
+/** Some servers ignore case or separators in names, so a second spelling could override a parameter that the operator set. */
 function complainOfNames(names: readonly string[]): string[] {
   const odd = names.filter((name) => !isParameterName(name))
   const disguised = names.flatMap((name) => {
@@ -210,14 +209,17 @@ function complainOfNames(names: readonly string[]): string[] {
   })
   const twins = [...Map.groupBy(names, foldedParameterName).values()].filter(({ length }) => length > 1)
   return [
-    ...(odd.length > 0 ? ['an object whose names have letters, digits, _ . and - alone (RFC 6749 appendix A)'] : []),
-    ...disguised.map(([name, reserved]) => `an object without ${name}, which some servers take for ${reserved}`),
-    ...twins.map((same) => `an object without ${same.join(' beside ')}, which some servers take for one`),
+    ...(odd.length > 0 ? ['A parameter name may have only letters, digits, _ . and - (RFC 6749 appendix A).'] : []),
+    ...disguised.map(([name, reserved]) => `Take out the parameter ${name}: some servers read it as ${reserved}.`),
+    ...twins.map((same) => {
+      const parameters = same.join(' and ')
+      return `Keep only one of the parameters ${parameters}: some servers read them as the same parameter.`
+    }),
   ]
 }
 
 export const secretName = (what: string) =>
   v.pipe(
     text('the name of a secret'),
-    v.description(`The name of the secret that holds ${what}, under tokenwell/<stage>/.`),
+    v.description(`The name of the secret that holds ${what}. It begins with tokenwell/<stage>/.`),
   )

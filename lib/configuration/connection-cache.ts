@@ -156,7 +156,7 @@ export function createConnectionCache({
   async function readInTime(name: string, milliseconds: number): Promise<KnownConnection> {
     const reading = readings.join(name, () => readAgain(name))
     return await inTime(reading, milliseconds, pause, () => {
-      const sentence = `The elements of ${name} did not come within ${milliseconds} ms: see that their store can be reached.`
+      const sentence = `The store of elements did not return the elements of ${name} within ${milliseconds} ms. Check that the store can be reached.`
       throw new ElementStoreError('elements_unreachable', sentence)
     })
   }

@@ -61,8 +61,8 @@ export function checkSecretNames(readings: readonly ElementReading[], deployment
 function whyNotHere(name: string, deployment: Deployment): string | undefined {
   const prefix = secretPrefix(deployment)
   if (!isNameOfSecret(name, prefix))
-    return `it must be the name of a secret under ${prefix}, such as ${prefix}my-key; the secret itself never stands in an element.`
+    return `It must be the name of a secret under ${prefix}, such as ${prefix}my-key. An element never holds the secret itself.`
   return isReservedSecret(name, deployment)
-    ? `it must be a secret of its own: the cache's and those under ${prefix}jwk/ are for Tokenwell alone.`
+    ? `It must name another secret: the secret of the cache and the secrets under ${prefix}jwk/ are reserved for Tokenwell.`
     : undefined
 }

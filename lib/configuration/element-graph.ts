@@ -124,11 +124,12 @@ interface DanglingReference extends NamedReference {
 
 async function describeDangling(store: ElementStore, { from, attribute, to }: DanglingReference): Promise<Finding> {
   const nearest = nearestName(to.id, await store.ids(to.kind))
+  const id = JSON.stringify(to.id)
   return {
     severity: 'mistake',
     element: from,
     attribute,
-    sentence: `there is no ${to.kind} with the id ${JSON.stringify(to.id)}.`,
+    sentence: `There is no ${to.kind} element with the id ${id}.`,
     hint: nearest
       ? `Did you mean ${JSON.stringify(nearest)}? Ids are case-sensitive.`
       : 'Add the element, or name one that exists.',

@@ -24,22 +24,22 @@ import {
 } from './attribute-schema.ts'
 import { signatureAlgorithms } from './signature-algorithm.ts'
 
-const claimsMessage = 'an object of claims, or a text that holds one as JSON'
+const claimsMessage = 'an object of claims, or a text that holds such an object as JSON'
 export const claims = v.pipe(
   v.union([v.string(), v.custom<JsonObject>(isJsonObject)], claimsMessage),
   v.check((value) => isJsonObject(parseClaims(value)), claimsMessage),
   v.transform(parseClaims),
   object<JsonObject>(claimsMessage, (value) => [
     ...claimRules.flatMap(([name, isRight, message]) =>
-      Object.hasOwn(value, name) && !isRight(value[name]) ? [`claims whose ${name} is ${message}`] : [],
+      Object.hasOwn(value, name) && !isRight(value[name]) ? [`The claim ${name} must be ${message}.`] : [],
     ),
     ...Object.entries(value).flatMap(([name, claim]) =>
-      claim === null ? [`claims without null: ${name} has no value`] : [],
+      claim === null ? [`The claim ${name} is null. Give it a value, or take it out.`] : [],
     ),
   ]),
 )
 
-/** Of a name that is there twice `JSON.parse` would drop one value. */
+/** Undefined for a text with a duplicate name: `JSON.parse` would silently drop one of the two values. */
 function parseClaims(value: string | JsonObject): unknown {
   if (typeof value !== 'string') return value
   const claimSet = isDeeplyNested(value) ? undefined : parseJson(value)
@@ -47,8 +47,8 @@ function parseClaims(value: string | JsonObject): unknown {
 }
 
 const acceptedWarnings = v.pipe(
-  oneOrMoreTexts('the name of one attribute or a list of them'),
-  v.description('Attributes of this element whose warnings the operator has read and accepts.'),
+  oneOrMoreTexts('the name of one attribute or a list of names'),
+  v.description('Attributes of this element whose warnings the operator accepts.'),
 )
 
 /** RFC 7519 section 4.1. */
@@ -65,14 +65,14 @@ const claimRules: readonly (readonly [string, (value: unknown) => boolean, strin
 ]
 
 /**
- * The attributes of each kind of element: how a file or parameter holds them, and what they are once read (`Elements`). What
- * elements must be to each other is checked when they become a connection.
+ * The attributes of each kind of element: their form in a file or parameter, and their type once they are read (`Elements`).
+ * Rules between elements are checked when a connection is resolved.
  */
 export const elementSchemas = {
-  /** A named API and how to authenticate to it. Callers name nothing else. */
+  /** A named way to get a token, and the API that the token is for. Callers name no other element. */
   endpointConnection: v.strictObject({
     authenticationConfigRef: reference('oAuthConfig'),
-    /** Scheme and host, as in the original: `https://api.server.com`. */
+    /** Scheme and host, as in z/OS Connect: `https://api.server.com`. */
     host: v.exactOptional(host),
     port: v.exactOptional(wholeNumber(1, 65_535)),
     domainBasePath: v.exactOptional(basePath),
@@ -92,7 +92,7 @@ export const elementSchemas = {
     jwtAuthenticationTokenRef: v.exactOptional(reference('oAuthTokenConfig')),
     jwtAuthenticationSetClientId: v.exactOptional(flag),
     tlsAuthenticationClientId: v.exactOptional(
-      v.pipe(text(), v.description('The OAuth 2.0 client id of a client that authenticates by its TLS certificate.')),
+      v.pipe(text(), v.description('The OAuth 2.0 client id of a client that authenticates with its TLS certificate.')),
     ),
     tokenRetryCheckLevel: v.exactOptional(oneOf([1, 2, 3])),
     scope: v.exactOptional(scope),
@@ -101,19 +101,22 @@ export const elementSchemas = {
     parameters: v.exactOptional(parameters),
     requestMay: v.exactOptional(requestMay),
     defaultScope: v.exactOptional(
-      v.pipe(scope, v.description('What a request asks for that names no scope: some that requestMay lists.')),
+      v.pipe(
+        scope,
+        v.description('The scopes that are sent when a request names none. requestMay must list each of them.'),
+      ),
     ),
     acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),
   oAuthTokenConfig: v.strictObject({
     acceptedWarnings: v.exactOptional(acceptedWarnings),
     tokenGeneratorRef: reference('jwtBuilder'),
-    tokenSubject: v.pipe(text(), v.description('The OAuth 2.0 client id: always the sub of the assertion.')),
+    tokenSubject: v.pipe(text(), v.description('The OAuth 2.0 client id. It is always the sub of the assertion.')),
     claims: v.exactOptional(claims),
   }),
   authorizationServer: v.strictObject({
-    tokenEndpoint: v.pipe(tokenEndpoint, v.description('The URL of the token endpoint; its query is kept.')),
-    issuer: v.exactOptional(v.pipe(text(), v.description('The issuer identifier (RFC 8414), the default aud.'))),
+    tokenEndpoint: v.pipe(tokenEndpoint, v.description('The URL of the token endpoint. Its query is kept.')),
+    issuer: v.exactOptional(v.pipe(text(), v.description('The issuer identifier (RFC 8414). It is the default aud.'))),
     sslCertsRef: v.exactOptional(reference('ssl')),
     basicAuthRef: v.exactOptional(reference('authData')),
     proxyConfigRef: v.exactOptional(reference('proxyConfig')),
@@ -129,7 +132,7 @@ export const elementSchemas = {
     acceptedWarnings: v.exactOptional(acceptedWarnings),
   }),
   jwtBuilder: v.strictObject({
-    issuer: v.exactOptional(v.pipe(text(), v.description('The iss claim; most servers want the client id.'))),
+    issuer: v.exactOptional(v.pipe(text(), v.description('The iss claim. Most servers require the client id.'))),
     audiences: v.exactOptional(oneOrMoreTexts('one text or a list of texts')),
     expiresInSeconds: v.exactOptional(duration({ least: '1s', resolutionMilliseconds: 1000 })),
     expiry: v.exactOptional(duration({ least: '1s', bareUnit: 'h', resolutionMilliseconds: 1000 })),
@@ -142,7 +145,7 @@ export const elementSchemas = {
     keyAlias: v.exactOptional(text()),
     revokedKeys: v.exactOptional(oneOrMoreTexts('one text or a list of texts')),
     sharedKey: v.exactOptional(secretName('the key of an HS* algorithm')),
-    typ: v.exactOptional(v.pipe(text(), v.description('The header typ; none leaves it out.'))),
+    typ: v.exactOptional(v.pipe(text(), v.description('The header typ. The value none leaves it out.'))),
     certificateThumbprint: v.exactOptional(v.picklist(['none', 'x5t#S256', 'x5t'], 'none, x5t#S256 or x5t')),
     jwkEnabled: v.exactOptional(flag),
     jwkSigningKeySize: v.exactOptional(oneOf([2048, 3072, 4096])),
@@ -155,23 +158,20 @@ export const elementSchemas = {
     keyStoreRef: v.exactOptional(reference('keyStore')),
     trustStoreRef: v.exactOptional(reference('keyStore')),
     sslProtocol: v.exactOptional(
-      v.picklist(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2 or TLSv1.3, the least version that is accepted'),
+      v.picklist(['TLSv1.2', 'TLSv1.3'], 'TLSv1.2 or TLSv1.3, the lowest version that is accepted'),
     ),
     allowPartialTrustChain: v.exactOptional(
-      v.pipe(
-        flag,
-        v.description('Whether each certificate of the trust store is trusted as it is, without its issuer.'),
-      ),
+      v.pipe(flag, v.description('Whether each certificate in the trust store is trusted without its issuer.')),
     ),
   }),
-  /** One for all: its id is `default`. */
+  /** There is only one. Its id is `default`. */
   sslDefault: v.strictObject({ sslRef: reference('ssl') }),
   authData: v.strictObject({ user: text(), passwordSecret: secretName('the password') }),
   proxyConfig: v.strictObject({
     host: hostName,
     port: wholeNumber(1, 65_535),
     basicAuthRef: v.exactOptional(reference('authData')),
-    /** Hosts that are reached without it, as `NO_PROXY` lists them. */
+    /** Hosts that are reached without the proxy, in the form of `NO_PROXY`. */
     noProxy: v.exactOptional(noProxy),
   }),
 }

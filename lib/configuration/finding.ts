@@ -76,7 +76,7 @@ export class ConfigurationError extends TokenwellError {
   }
 
   override get publicMessage(): string {
-    return `This connection is not configured right. ${operatorFindsReason}`
+    return `The configuration of this connection has a mistake. ${operatorFindsReason}`
   }
 }
 
@@ -85,7 +85,8 @@ export class UnknownConnectionError extends TokenwellError {
   readonly code = 'unknown_connection'
 
   constructor(connection: string) {
-    super(`There is no connection ${JSON.stringify(connection)}; GET /connections lists what is configured.`)
+    const name = JSON.stringify(connection)
+    super(`There is no connection ${name}. GET /connections lists the configured connections.`)
   }
 
   override get publicMessage(): string {
@@ -99,7 +100,7 @@ export class ConnectionDisabledError extends TokenwellError {
 
   constructor(connection: string) {
     super(
-      `The connection ${connection} is disabled: its operator has set disabled in the element endpointConnection/${connection}, and has to take that out before it can be used again.`,
+      `The operator has disabled the connection ${connection}. To enable it, the operator takes disabled out of endpointConnection/${connection}.`,
     )
   }
 

@@ -12,7 +12,8 @@ import { isElementId } from './value-syntax.ts'
  * findings do not depend on other elements.
  */
 export function readElement<K extends Kind>(reference: ElementReference<K>, value: unknown): ElementReading<K> {
-  if (!isJsonObject(value)) return unreadableElement(reference, `it must be a JSON object; it is ${nameType(value)}.`)
+  if (!isJsonObject(value))
+    return unreadableElement(reference, `It must be a JSON object. The value is ${nameType(value)}.`)
 
   const { id, ...written } = value
   const schemas = schemasOf(reference.kind)
@@ -25,7 +26,7 @@ export function readElement<K extends Kind>(reference: ElementReference<K>, valu
   }
   const required = [...schemas].flatMap(([name, { type }]) => (type === 'exact_optional' ? [] : [name]))
   for (const name of required)
-    if (!Object.hasOwn(written, name)) findings.push(mistake(reference, name, "it is missing, and can't be left out."))
+    if (!Object.hasOwn(written, name)) findings.push(mistake(reference, name, 'It is required but missing. Add it.'))
 
   const isWhole = required.every((name) => Object.hasOwn(attributes, name))
   const read = attributes as unknown as Elements[K]
@@ -55,7 +56,7 @@ function readAttribute(kind: Kind, schemas: Schemas, name: string, value: unknow
 
   const result = v.safeParse(schema, value, { abortPipeEarly: schema.type !== 'custom' })
   const secret = secretIn(value) ?? secretIn(result.output)
-  if (secret) return { kind: 'wrong', sentences: [`it holds ${secret}. ${keepInStore}`] }
+  if (secret) return { kind: 'wrong', sentences: [`It holds ${secret}. ${keepInStore}`] }
   const variable = variableIn(value)
   if (variable) return { kind: 'wrong', sentences: [variable] }
   if (result.success) return { kind: 'right', value: result.output }
@@ -63,7 +64,7 @@ function readAttribute(kind: Kind, schemas: Schemas, name: string, value: unknow
   return { kind: 'wrong', sentences: result.issues.map((issue) => describeIssue(issue, options)) }
 }
 
-const keepInStore = 'A secret never stands in an element: keep it in the secret store and give its name here.'
+const keepInStore = 'An element never holds a secret. Keep it in the secret store and write its name here.'
 
 /**
  * A variable of server.xml at any depth would be sent as it is written. `${Token[...]}` is a value that the CDK fills in.
@@ -73,23 +74,29 @@ function variableIn(value: unknown): string | undefined {
   if (name === undefined) return undefined
   // The name is shown where it is one: the value around it may be a secret in the wrong place.
   const shown = /^[\w.-]{1,64}$/.test(name) ? ` ${name}` : ''
-  return `it holds the variable${shown} of server.xml, which has no value here: write the value itself.`
+  return `It holds the server.xml variable${shown}. Tokenwell does not replace variables: write the value itself.`
 }
 
 function whyNotHere(kind: Kind, known: readonly string[], name: string): string {
   const dropped = droppedAttributes[kind]
   if (dropped && Object.hasOwn(dropped, name)) return String(dropped[name])
   const nearest = nearestName(name, known)
-  if (nearest) return `there is no such attribute. Did you mean ${nearest}?`
-  if (soundsSecret(name)) return `there is no such attribute, and it looks like a secret. ${keepInStore}`
-  return `there is no such attribute; ${kind} has ${known.join(', ')}.`
+  if (nearest) return `There is no such attribute. Did you mean ${nearest}?`
+  if (soundsSecret(name)) return `There is no such attribute, and its name suggests a secret. ${keepInStore}`
+  const attributes = known.join(', ')
+  return `There is no such attribute. The attributes of ${kind} are ${attributes}.`
 }
 
-function describeIssue({ input, message }: v.BaseIssue<unknown>, options: readonly string[]): string {
-  // The value itself is shown in no case: only an option that is near it.
+function describeIssue({ type, input, message }: v.BaseIssue<unknown>, options: readonly string[]): string {
+  if (type === complaintType) return message
+  // The value itself is never shown, as it may be a secret: only an option that is near it.
   const nearest = typeof input === 'string' ? nearestName(input, options) : undefined
-  return `it must be ${message}; it is ${nameType(input)}.${nearest ? ` Did you mean ${nearest}?` : ''}`
+  const hint = nearest ? ` Did you mean ${nearest}?` : ''
+  return `It must be ${message}. The value is ${nameType(input)}.${hint}`
 }
+
+/** The type of valibot's issues that come from `object`: their messages are whole sentences. */
+const complaintType: v.RawCheckAction<unknown>['type'] = 'raw_check'
 
 function optionsOf(schema: v.GenericSchema): readonly string[] {
   const { wrapped } = schema as { readonly wrapped?: { readonly options?: readonly unknown[] } }
@@ -107,7 +114,8 @@ function nameType(value: unknown): string {
 }
 
 function wrongId(reference: ElementReference): Finding {
-  return mistake(reference, 'id', `it must equal the element's name, ${JSON.stringify(reference.id)}; or leave it out.`)
+  const name = JSON.stringify(reference.id)
+  return mistake(reference, 'id', `It must be the name of the element, ${name}. Change it, or leave it out.`)
 }
 
 function mistake(element: ElementReference, attribute: string | undefined, sentence: string): Finding {
@@ -119,9 +127,11 @@ export function checkIds(kind: Kind, ids: Iterable<string>): Finding[] {
   const sentences: string[] = []
   for (const id of ids) {
     if (!isElementId(id))
-      sentences.push(`${kind}/${JSON.stringify(id)}: an id has letters, digits, _ . and -, at most 128.`)
+      sentences.push(
+        `${kind}/${JSON.stringify(id)}: An id has at most 128 characters: letters, digits, _ . and -, not dots alone.`,
+      )
     if (kind === 'sslDefault' && id !== 'default')
-      sentences.push(`sslDefault/${id}: there is one for all, and its id must be default.`)
+      sentences.push(`sslDefault/${id}: There can be only one sslDefault element. Its id must be default.`)
   }
   return sentences.map((sentence) => ({ severity: 'mistake', sentence }))
 }
@@ -131,7 +141,9 @@ export function whyNoKind(name: string): string {
   const bare = name.replace(/^zosconnect_/, '')
   if (Object.hasOwn(droppedKinds, bare)) return `${name}: ${droppedKinds[bare]}`
   const nearest = nearestName(bare, kinds)
-  return `${name}: there is no such kind. ${nearest ? `Did you mean ${nearest}?` : `There are ${kinds.join(', ')}.`}`
+  if (nearest) return `${name}: There is no such kind of element. Did you mean ${nearest}?`
+  const known = kinds.join(', ')
+  return `${name}: There is no such kind of element. The kinds are ${known}.`
 }
 
 /** Attribute names under which people write secrets. */

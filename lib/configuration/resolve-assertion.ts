@@ -65,7 +65,12 @@ function ownAttributes(builder: JwtBuilder) {
 function withoutFixedClaims(written: Claims, tokenElement: ElementReference, findings: FindingList): Claims {
   const { sub: _sub, iat: _iat, ...claims } = written
   for (const claim of ['sub', 'iat'])
-    if (claim in written) findings.addWarning(tokenElement, 'claims', `${claim} never takes effect there: take it out.`)
+    if (claim in written)
+      findings.addWarning(
+        tokenElement,
+        'claims',
+        `The claim ${claim} has no effect: Tokenwell always sets it. Take it out of claims.`,
+      )
   return claims
 }
 
@@ -84,7 +89,7 @@ function resolveAudiences(
     findings.addMistake(
       element,
       'audiences',
-      `the assertion would have no aud: set issuer on authorizationServer/${serverId} (best: RFC 7523bis wants the server's issuer identifier), or audiences here, or aud in claims of oAuthTokenConfig.`,
+      `The assertion would have no aud. Best set issuer on authorizationServer/${serverId}: RFC 7523bis requires the server's issuer identifier. Or set audiences here, or aud in claims of the oAuthTokenConfig element.`,
     )
   return undefined
 }
@@ -103,6 +108,6 @@ function demandBeginBeforeEnd(
     findings.addMistake(
       builder,
       'nbfOffset',
-      'the assertion would end before it begins: make it smaller, or leave it out.',
+      'The assertion would expire before its nbf. Make nbfOffset smaller, or leave it out.',
     )
 }

@@ -1,5 +1,5 @@
 import type { Connection } from './connection.ts'
-import type { AuthorizationServer, ElementReference, OAuthConfig } from './element.ts'
+import { type AuthorizationServer, type ElementReference, keyOf, type OAuthConfig } from './element.ts'
 import type { Resolution } from './element-graph.ts'
 import { resolveAssertion } from './resolve-assertion.ts'
 import { sslIdOf } from './resolve-far-end.ts'
@@ -35,7 +35,7 @@ function refuseSecondMethod(
     findings.addMistake(
       element,
       'jwtAuthenticationTokenRef',
-      `authorizationServer/${authServerRef} has basicAuthRef as well, and a client uses one authentication method (RFC 6749 section 2.3); take one of the two out.`,
+      `authorizationServer/${authServerRef} has basicAuthRef too, but a client uses only one authentication method (RFC 6749 section 2.3). Take out one of the two attributes.`,
     )
 }
 
@@ -58,13 +58,13 @@ function clientSecretBasic(
     findings.addMistake(
       element,
       'jwtAuthenticationSetClientId',
-      'it has an effect only beside jwtAuthenticationTokenRef; set that, or take this out.',
+      'It has an effect only together with jwtAuthenticationTokenRef. Set that attribute, or take this one out.',
     )
   if (server && server.basicAuthRef === undefined)
     findings.addMistake(
       element,
       'jwtAuthenticationTokenRef',
-      `the client has no way to authenticate: name an oAuthTokenConfig here, or give authorizationServer/${authServerRef} a basicAuthRef, or set tlsAuthenticationClientId.`,
+      `The client has no authentication method. Name an oAuthTokenConfig element here, set basicAuthRef on authorizationServer/${authServerRef}, or set tlsAuthenticationClientId.`,
     )
   const authData = graph.get('authData', server?.basicAuthRef)
   if (!authData) return undefined
@@ -88,11 +88,12 @@ function tlsClientAuth(
       ?.basicAuthRef,
   }
   const others = Object.entries(given).flatMap(([name, value]) => (value === undefined ? [] : [name]))
+  const otherMethods = others.join(' and ')
   if (others.length > 0)
     findings.addMistake(
       element,
       'tlsAuthenticationClientId',
-      `a client uses one authentication method (RFC 6749 section 2.3); take this out, or ${others.join(' and ')}.`,
+      `A client uses only one authentication method (RFC 6749 section 2.3). Take out this attribute, or ${otherMethods}.`,
     )
   demandCertificate(resolution, element, authServerRef)
   return { clientId, clientAuthentication: { method: 'tls_client_auth' } }
@@ -102,14 +103,18 @@ function tlsClientAuth(
 function demandCertificate({ graph, findings }: Resolution, client: ElementReference, serverId: string): void {
   const server = graph.get('authorizationServer', serverId)
   if (!server) return
-  const reason = `${client.kind}/${client.id} has tlsAuthenticationClientId, and no certificate is presented to authorizationServer/${serverId}`
+  const config = keyOf(client)
   const id = sslIdOf(graph, server.sslCertsRef)
   if (!graph.has('ssl', id))
     findings.addMistake(
       { kind: 'authorizationServer', id: serverId },
       'sslCertsRef',
-      `${reason}: name an ssl element that has keyStoreRef.`,
+      `${config} has tlsAuthenticationClientId, but there is no client certificate for this server. Name an ssl element that has keyStoreRef.`,
     )
   else if (graph.get('ssl', id)?.keyStoreRef === undefined)
-    findings.addMistake({ kind: 'ssl', id }, 'keyStoreRef', `${reason}: name the keyStore that holds it.`)
+    findings.addMistake(
+      { kind: 'ssl', id },
+      'keyStoreRef',
+      `${config} has tlsAuthenticationClientId, but there is no client certificate for authorizationServer/${serverId}. Name the keyStore element that holds the certificate.`,
+    )
 }

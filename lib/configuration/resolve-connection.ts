@@ -75,7 +75,11 @@ function isStopped({ graph, findings }: Resolution, element: ElementReference): 
   const root = graph.readings.find(({ reference }) => keyOf(reference) === keyOf(element))
   if (findings.isWrittenWrong(element, 'disabled')) return true
   if (!root || !('disabled' in root.attributes) || root.attributes.disabled !== true) return false
-  findings.addWarning(element, 'disabled', 'callers get no token, and no API is called, until it is taken out.')
+  findings.addWarning(
+    element,
+    'disabled',
+    'The connection is disabled: callers get no token, and no API is called. To enable it, take this attribute out.',
+  )
   return true
 }
 
@@ -116,7 +120,7 @@ function warnOfGrant(grantType: GrantType, element: ElementReference, findings: 
     findings.addWarning(
       element,
       'grantType',
-      "the password grant hands a user's password to clients and must not be used by new ones (RFC 9700 section 2.4).",
+      "The password grant gives a user's password to clients. New clients must not use it (RFC 9700 section 2.4).",
     )
 }
 
@@ -125,25 +129,28 @@ function checkRequestMay(config: OAuthConfig, element: ElementReference, finding
   const { requestMay = {}, parameters = {} } = config
   checkDefaultScope(config, element, findings)
   for (const name of ['scope', 'resource', 'audience'] as const)
-    if (Array.isArray(requestMay[name]) && !hasDefault(config, name))
+    if (Array.isArray(requestMay[name]) && !hasDefault(config, name)) {
+      const attributes = name === 'scope' ? 'scope or defaultScope' : name
       findings.addMistake(
         element,
         'requestMay',
-        `it lists values of ${name}, and a request without ${name} would get what the server chooses; set ${name}${name === 'scope' ? ' or defaultScope' : ''} to what is sent then.`,
+        `It lists values of ${name}, but no default: the server would choose the ${name} of a request without it. Set ${attributes} to the default.`,
       )
+    }
   for (const [name, allowed] of Object.entries(requestMay))
     if (Array.isArray(allowed) && !byAttribute.includes(name) && !Object.hasOwn(parameters, name))
       findings.addWarning(
         element,
         'requestMay',
-        `it lists values of ${name}, and a request without ${name} gets what the server chooses; set it in parameters if that is too much.`,
+        `It lists values of ${name}, but the server chooses for a request without ${name}. To prevent that, set ${name} in parameters.`,
       )
   const twin = Object.keys(requestMay).find((name) => twinOf(name, Object.keys(parameters)) !== undefined)
+  const configured = twin === undefined ? undefined : twinOf(twin, Object.keys(parameters))
   if (twin !== undefined)
     findings.addMistake(
       element,
       'requestMay',
-      `some servers take ${twin} for ${twinOf(twin, Object.keys(parameters))}, which parameters sets; write them alike.`,
+      `It names ${twin} and parameters names ${configured}: some servers read them as the same parameter. Write both names alike.`,
     )
 }
 
@@ -166,9 +173,13 @@ function checkDefaultScope(
   if (defaultScope === undefined) return
   const { scope: listed } = requestMay
   if (scope !== undefined)
-    findings.addMistake(element, 'defaultScope', 'it has no effect beside scope; take one of the two out.')
+    findings.addMistake(
+      element,
+      'defaultScope',
+      'It has no effect when scope is set. Take out one of the two attributes.',
+    )
   else if (!Array.isArray(listed) || defaultScope.length === 0 || !defaultScope.every((each) => listed.includes(each)))
-    findings.addMistake(element, 'defaultScope', 'it must be one or more of the scopes that requestMay lists.')
+    findings.addMistake(element, 'defaultScope', 'It must be one or more of the scopes that requestMay lists.')
 }
 
 function parametersOf({ resource = [], audience, parameters = {}, ...config }: OAuthConfig): ConfiguredParameters {
@@ -195,12 +206,12 @@ function resolveWarming(
     }
 
   const reason = isPossible
-    ? 'with warm false no token is renewed before it is asked for'
-    : "to renew a token of the password grant takes the user's password, and nobody but the caller has it"
+    ? 'warm is false'
+    : "renewing a token of the password grant takes the user's password, which only the caller has"
   // With warm false nothing is configured that has no effect.
   const ignored = { warm: warm || undefined, warmIdle, warmVariants }
   for (const [attribute, value] of Object.entries(ignored))
-    if (value !== undefined) findings.addWarning(element, attribute, `it is ignored: ${reason}.`)
+    if (value !== undefined) findings.addWarning(element, attribute, `It has no effect: ${reason}. Take it out.`)
   return undefined
 }
 

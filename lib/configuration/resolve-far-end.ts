@@ -62,23 +62,27 @@ function checkTransport(
   { proxy }: Transport,
 ): void {
   if (allowLoopbackHttp && deployment.isLambda)
-    findings.addMistake(element, 'allowLoopbackHttp', 'it is for one machine and has no place on Lambda; take it out.')
+    findings.addMistake(
+      element,
+      'allowLoopbackHttp',
+      'It is only for servers on your own machine, not for Lambda. Take it out.',
+    )
 
   const { protocol, hostname } = new URL(tokenEndpoint)
   if (protocol === 'https:') return
   if (!allowLoopbackHttp)
-    findings.addMistake(element, 'tokenEndpoint', 'it must begin with https:// (RFC 6749 section 3.2).')
+    findings.addMistake(element, 'tokenEndpoint', 'It must begin with https:// (RFC 6749 section 3.2).')
   else if (!isLoopback(hostname))
     findings.addMistake(
       element,
       'tokenEndpoint',
-      'allowLoopbackHttp allows http:// only to localhost, 127.0.0.1 and [::1].',
+      'allowLoopbackHttp allows http:// only for localhost, 127.0.0.1 and [::1]. Use https:// for any other host.',
     )
   else if (proxy)
     findings.addMistake(
       element,
       'proxyConfigRef',
-      `http:// stays on this machine, and a proxy is elsewhere; take this out, or name the host in noProxy of proxyConfig/${proxy.id}.`,
+      `A request over http:// must not leave this machine through a proxy. Take this attribute out, or add ${hostname} to noProxy of proxyConfig/${proxy.id}.`,
     )
 }
 
@@ -122,14 +126,14 @@ function resolveRejection(
     findings.addMistake(
       { kind: 'oAuthConfig', id: authenticationConfigRef },
       'tokenRetryCheckLevel',
-      '2 is not implemented, here as in the original: use 1 for any 401, or 3 for one that says invalid_token.',
+      'The value 2 is not implemented, neither in Tokenwell nor in z/OS Connect. Use 1 for any 401, or 3 for a 401 that says invalid_token.',
     )
   return tokenRetryCheckLevel === 1 ? 'any_401' : 'invalid_token'
 }
 
 function resolveUrl({ findings }: Resolution, element: ElementReference, host: string, port: number | undefined): URL {
   if (port !== undefined && /:\d*\/?$/.test(host))
-    findings.addMistake(element, 'port', 'host has a port already; take one of the two out.')
+    findings.addMistake(element, 'port', 'The attribute host already has a port. Take out one of the two ports.')
 
   const url = new URL(host)
   if (port !== undefined) url.port = String(port)
@@ -137,7 +141,7 @@ function resolveUrl({ findings }: Resolution, element: ElementReference, host: s
     findings.addMistake(
       element,
       'host',
-      'it must begin with https://: a bearer token goes over TLS only (RFC 6750 section 5.3).',
+      'It must begin with https://. Bearer tokens are sent over TLS only (RFC 6750 section 5.3).',
     )
   return url
 }
@@ -191,7 +195,7 @@ function resolveProxy({ graph, findings }: Resolution, url: URL, id: string | un
     findings.addMistake(
       { kind: 'proxyConfig', id },
       'basicAuthRef',
-      `the user of authData/${config.basicAuthRef} holds a colon, and what follows it would count as password (RFC 7617 section 2).`,
+      `The user of authData/${config.basicAuthRef} has a colon: the proxy would read the rest as password (RFC 7617 section 2). Use a user name without a colon.`,
     )
   return { id, host, port, ...(credentials && { credentials }) }
 }

@@ -23,7 +23,7 @@ export function resolveKey(
     findings.addMistake(
       element,
       'sharedKey',
-      `${algorithm} signs with a private key; take sharedKey out, or choose an HS* algorithm.`,
+      `${algorithm} signs with a private key. Take sharedKey out, or choose an HS* algorithm.`,
     )
     return undefined
   }
@@ -44,14 +44,15 @@ function resolveStoredKey(
   builder: JwtBuilder,
 ): KeyReference | undefined {
   const { keyStoreRef, keyAlias } = builder
-  const location = graph.get('keyStore', keyStoreRef ?? defaultElementIds.keyStore)?.location
+  const { keyStore: defaultKeyStore } = defaultElementIds
+  const location = graph.get('keyStore', keyStoreRef ?? defaultKeyStore)?.location
   if (location !== undefined)
     return { ...ownerOf(element, builder), location, ...(keyAlias !== undefined && { alias: keyAlias }) }
-  if (keyStoreRef === undefined && !graph.has('keyStore', defaultElementIds.keyStore))
+  if (keyStoreRef === undefined && !graph.has('keyStore', defaultKeyStore))
     findings.addMistake(
       element,
       'keyStoreRef',
-      `the assertion has no key: name a keyStore here, add keyStore/${defaultElementIds.keyStore}, or set jwkEnabled.`,
+      `There is no key that signs the assertion. Name a keyStore element here, add keyStore/${defaultKeyStore}, or set jwkEnabled.`,
     )
   return undefined
 }
@@ -69,12 +70,20 @@ function resolveSharedKey(
     findings.addMistake(
       element,
       'jwkEnabled',
-      `a JWK set publishes public keys, and ${algorithm} has none; take jwkEnabled out, or choose an asymmetric algorithm.`,
+      `jwkEnabled publishes a public key, but ${algorithm} has no public key. Take jwkEnabled out, or choose an asymmetric algorithm.`,
     )
   if (certificateThumbprint !== 'none')
-    findings.addMistake(element, 'certificateThumbprint', `the key of ${algorithm} has no certificate; take it out.`)
+    findings.addMistake(
+      element,
+      'certificateThumbprint',
+      `The key of ${algorithm} has no certificate. Take this attribute out.`,
+    )
   if (sharedKey !== undefined) return { jwtBuilder: element.id, location: sharedKey }
-  findings.addMistake(element, 'sharedKey', `${algorithm} needs it: the name of the secret that holds the key.`)
+  findings.addMistake(
+    element,
+    'sharedKey',
+    `It is required for ${algorithm}. Write the name of the secret that holds the key.`,
+  )
   return undefined
 }
 
@@ -98,19 +107,19 @@ function resolveRotation(
     findings.addWarning(
       element,
       'publishAheadSeconds',
-      `a JWK set that was read may be ${ownCacheSeconds} s old by our own leave, and a key that signs sooner is unknown to whoever has one: make it longer than that and than the server's own cache.`,
+      `A server may use a JWK set that is ${ownCacheSeconds} s old, and would not know a key that signs earlier. Make it longer than ${ownCacheSeconds} s and longer than the server's own cache time.`,
     )
   else if (publishAheadSeconds < usualCacheSeconds)
     findings.addWarning(
       element,
       'publishAheadSeconds',
-      'authorization servers cache JWK sets, many for an hour or more, and refuse a key that they have not read yet: make it longer than the cache of the server.',
+      'Authorization servers cache JWK sets, many for an hour or more, and refuse a key that they do not know yet. Make it longer than the cache time of your server.',
     )
   if (publishAheadSeconds >= rotationSeconds)
     findings.addMistake(
       element,
       builder.publishAheadSeconds === undefined ? 'jwkRotationTime' : 'publishAheadSeconds',
-      `a key would still wait when the one after it is due: it is published ${publishAheadSeconds} s before it signs (publishAheadSeconds), and one is made every ${rotationSeconds} s (jwkRotationTime).`,
+      `publishAheadSeconds (${publishAheadSeconds} s) must be shorter than jwkRotationTime (${rotationSeconds} s). Otherwise a key does not sign yet when Tokenwell makes the next one.`,
     )
   return { rotationSeconds, publishAheadSeconds }
 }

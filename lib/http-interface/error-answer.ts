@@ -32,7 +32,7 @@ export function errorAnswer(error: unknown): ErrorAnswer {
 const unexpected = {
   status: 500,
   error: 'server_error',
-  description: `Something went wrong here. ${operatorFindsReason}`,
+  description: `Something went wrong in Tokenwell. ${operatorFindsReason}`,
   code: 'unexpected',
 } as const
 

@@ -42,7 +42,7 @@ export class SecretError extends TokenwellError {
 
   override get publicMessage(): string {
     return this.isPassing
-      ? "What this connection is configured with can't be read at the moment."
-      : `This connection is not configured right. ${operatorFindsReason}`
+      ? "The configuration of this connection can't be read at the moment."
+      : `The configuration of this connection has a mistake. ${operatorFindsReason}`
   }
 }

@@ -94,6 +94,6 @@ export class KeyStoreError extends TokenwellError {
   }
 
   override get publicMessage(): string {
-    return `This connection is not configured right. ${operatorFindsReason}`
+    return `The configuration of this connection has a mistake. ${operatorFindsReason}`
   }
 }

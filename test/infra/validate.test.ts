@@ -34,10 +34,10 @@ test('all mistakes and warnings are told at once and end with status 1, those of
   const { status, lines } = await validate(path)
   assert.equal(status, 1)
   assert.deepEqual(lines, [
-    'mistake  zosconnect_jwtBuilder: there is no such kind. Did you mean jwtBuilder?',
-    'mistake  oAuthConfig/unused authServerRef: there is no authorizationServer with the id "theserver". ' +
+    'mistake  zosconnect_jwtBuilder: There is no such kind of element. Did you mean jwtBuilder?',
+    'mistake  oAuthConfig/unused authServerRef: There is no authorizationServer element with the id "theserver". ' +
       'Did you mean "theServer"? Ids are case-sensitive.',
-    'mistake  authorizationServer/theServer tokenEndpoint: it must begin with https:// (RFC 6749 section 3.2).',
+    'mistake  authorizationServer/theServer tokenEndpoint: It must begin with https:// (RFC 6749 section 3.2).',
     'warning  jwtBuilder/theBuilder jti: without jti an assertion can be replayed, ' +
       'and servers by OpenID Connect refuse it: leave jti true.',
     `${path}: mistakes: 3, warnings: 1`,

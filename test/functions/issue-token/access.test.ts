@@ -89,8 +89,8 @@ test('the list shows what is wrong with the connections that the claim lists, an
   const [mine, ...others] = body['connections'] as { mistakes: string[]; warnings: string[] }[]
   assert.deepEqual(others, [])
   assert.deepEqual(mine?.mistakes.toSorted(), [
-    'endpointConnection/mine authenticationConfigRef: there is no oAuthConfig with the id "tenant-c-config".',
-    'endpointConnection/mine warmIdle: it must be a duration such as 30s, 1m30s or 2h, at least 1m and at most 720h; it is something else.',
+    'endpointConnection/mine authenticationConfigRef: There is no oAuthConfig element with the id "tenant-c-config".',
+    'endpointConnection/mine warmIdle: It must be a duration such as 30s, 1m30s or 2h, at least 1m and at most 720h. The value is something else.',
   ])
   assert.doesNotMatch(JSON.stringify(body), /tenant-b|theConfig/)
 

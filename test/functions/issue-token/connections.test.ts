@@ -67,7 +67,7 @@ test('GET /connections shows the last failure and the warnings', async (t) => {
   const [conn] = body['connections'] as Record<string, unknown>[]
   assert.equal(conn?.['last_failure'], 'refused')
   assert.match(String(conn?.['last_failed_at']), /^20\d\d-/)
-  assert.match(String(conn?.['warnings']), /iss is not the client id/)
+  assert.match(String(conn?.['warnings']), /The iss of the assertion is not the client id/)
 })
 
 test('GET /connections shows how far the clock of a server is ahead, once that is known', async (t) => {

@@ -150,7 +150,7 @@ test('elements with mistakes: every mistake is told, what to do, and 1', async (
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
   assert.equal(status, 1)
   assert.match(output, /jwtBuilder\/theBuilder expiresInSecond: .*Did you mean expiresInSeconds/)
-  assert.match(output, /authorizationServer\/theServer issuer: it must be a text/)
+  assert.match(output, /authorizationServer\/theServer issuer: It must be a non-empty text/)
   assert.match(output, /npm run validate/)
 })
 

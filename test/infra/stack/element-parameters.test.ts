@@ -44,8 +44,8 @@ test('mistakes fail the synthesis, all at once and in words', async (t) => {
     () => createTestStack(t, { elements: path }),
     ({ message }: Error) => {
       assert.match(message, /^The elements can't be deployed:\n/)
-      assert.match(message, /zosconnect_jwtBuilder: there is no such kind\. Did you mean jwtBuilder\?/)
-      assert.match(message, /tokenEndpoint: it must begin with https:\/\//)
+      assert.match(message, /zosconnect_jwtBuilder: There is no such kind of element\. Did you mean jwtBuilder\?/)
+      assert.match(message, /tokenEndpoint: It must begin with https:\/\//)
       assert.match(message, /keyStore\/theTrust location: .*tokenwell\/test\//, 'the secrets of another stage')
       return true
     },

@@ -13,7 +13,7 @@ const contradictions: readonly (readonly [string, ElementChanges, RegExp])[] = [
   [
     'an HS algorithm without a shared key',
     { builder: { signatureAlgorithm: 'HS256', jwkEnabled: undefined } },
-    /^jwtBuilder\/theBuilder sharedKey: HS256 needs it/,
+    /^jwtBuilder\/theBuilder sharedKey: It is required for HS256/,
   ],
   [
     'a shared key beside RS256, which signs with a private one',
@@ -23,22 +23,22 @@ const contradictions: readonly (readonly [string, ElementChanges, RegExp])[] = [
   [
     'jwkEnabled beside an HS algorithm, which has no public key',
     { builder: { signatureAlgorithm: 'HS384', sharedKey: 'tokenwell/local/shared' } },
-    /^jwtBuilder\/theBuilder jwkEnabled: .*HS384 has none/,
+    /^jwtBuilder\/theBuilder jwkEnabled: .*HS384 has no public key/,
   ],
   [
     'an assertion that nothing signs',
     { builder: { jwkEnabled: undefined } },
-    /^jwtBuilder\/theBuilder keyStoreRef: .*no key: .*keyStore\/defaultKeyStore.*jwkEnabled/,
+    /^jwtBuilder\/theBuilder keyStoreRef: There is no key .*keyStore\/defaultKeyStore.*jwkEnabled/,
   ],
   [
     'an assertion for nobody, which names issuer, audiences and aud',
     { server: { issuer: undefined } },
-    /^jwtBuilder\/theBuilder audiences: .*no aud: .*issuer on authorizationServer\/theServer.*audiences here.*aud in claims/,
+    /^jwtBuilder\/theBuilder audiences: .*no aud\. .*issuer on authorizationServer\/theServer.*audiences here.*aud in claims/,
   ],
   [
     'no authentication method',
     { oAuth: { jwtAuthenticationTokenRef: undefined } },
-    /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: .*oAuthTokenConfig.*authorizationServer\/theServer a basicAuthRef, or set tlsAuthenticationClientId\.$/,
+    /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: .*oAuthTokenConfig.*set basicAuthRef on authorizationServer\/theServer, or set tlsAuthenticationClientId\.$/,
   ],
   [
     'two authentication methods',
@@ -51,7 +51,7 @@ const contradictions: readonly (readonly [string, ElementChanges, RegExp])[] = [
       server: { basicAuthRef: 'theClient' },
       oAuth: { jwtAuthenticationTokenRef: undefined, jwtAuthenticationSetClientId: false },
     },
-    /^oAuthConfig\/theConfig jwtAuthenticationSetClientId: .*beside jwtAuthenticationTokenRef/,
+    /^oAuthConfig\/theConfig jwtAuthenticationSetClientId: .*only together with jwtAuthenticationTokenRef/,
   ],
 ]
 for (const [title, changes, pattern] of contradictions)
@@ -95,17 +95,16 @@ const besideTls: readonly (readonly [string, ElementChanges, string])[] = [
 for (const [title, changes, others] of besideTls)
   test(`it is a mistake to authenticate by certificate beside ${title}`, async (t) => {
     assert.deepEqual(await mistakesOf(t, theTlsClient(changes)), [
-      'oAuthConfig/theConfig tlsAuthenticationClientId: a client uses one authentication method ' +
-        `(RFC 6749 section 2.3); take this out, or ${others}.`,
+      'oAuthConfig/theConfig tlsAuthenticationClientId: A client uses only one authentication method ' +
+        `(RFC 6749 section 2.3). Take out this attribute, or ${others}.`,
     ])
   })
 
-const withoutCertificate =
-  'oAuthConfig/theConfig has tlsAuthenticationClientId, and no certificate is presented to authorizationServer/theServer'
+const withoutCertificate = 'oAuthConfig/theConfig has tlsAuthenticationClientId, but there is no client certificate for'
 
 test('a client that authenticates by certificate needs one: the ssl element without it is named', async (t) => {
   assert.deepEqual(await mistakesOf(t, theTlsClient({ server: { sslCertsRef: 'bare' } })), [
-    `ssl/bare keyStoreRef: ${withoutCertificate}: name the keyStore that holds it.`,
+    `ssl/bare keyStoreRef: ${withoutCertificate} authorizationServer/theServer. Name the keyStore element that holds the certificate.`,
   ])
   const byDefault = { ...theTlsClient(), sslDefault: { default: { sslRef: 'bare' } } }
   assertLines(await mistakesOf(t, byDefault), [/^ssl\/bare keyStoreRef: /])
@@ -113,40 +112,40 @@ test('a client that authenticates by certificate needs one: the ssl element with
 
 test('a client that authenticates by certificate needs one: where no ssl element is named, that is said', async (t) => {
   assert.deepEqual(await mistakesOf(t, { ...theTlsClient(), ssl: {} }), [
-    `authorizationServer/theServer sslCertsRef: ${withoutCertificate}: name an ssl element that has keyStoreRef.`,
+    `authorizationServer/theServer sslCertsRef: ${withoutCertificate} this server. Name an ssl element that has keyStoreRef.`,
   ])
 })
 
 test('a second method does not hide that the certificate is missing', async (t) => {
   const changes = { oAuth: { jwtAuthenticationTokenRef: 'theTokenConfig' }, server: { sslCertsRef: 'bare' } }
   assertLines(await mistakesOf(t, theTlsClient(changes)), [
-    /^oAuthConfig\/theConfig tlsAuthenticationClientId: .*one authentication method/,
+    /^oAuthConfig\/theConfig tlsAuthenticationClientId: .*only one authentication method/,
     /^ssl\/bare keyStoreRef: /,
   ])
 })
 
 test('where the way to a certificate is written wrong, that alone is told', async (t) => {
   for (const [sslCertsRef, pattern] of [
-    ['nothing', /^authorizationServer\/theServer sslCertsRef: there is no ssl with the id "nothing"/],
-    ['dangling', /^ssl\/dangling keyStoreRef: there is no keyStore with the id "nowhere"/],
+    ['nothing', /^authorizationServer\/theServer sslCertsRef: There is no ssl element with the id "nothing"/],
+    ['dangling', /^ssl\/dangling keyStoreRef: There is no keyStore element with the id "nowhere"/],
   ] as const)
     assertLines(await mistakesOf(t, theTlsClient({ server: { sslCertsRef } })), [pattern])
 })
 
 const endpoints: readonly (readonly [string, string, RegExp])[] = [
-  ['http', 'http://as.example.com/token', /tokenEndpoint: it must begin with https:\/\//],
+  ['http', 'http://as.example.com/token', /tokenEndpoint: It must begin with https:\/\//],
   ['http to the loopback address unless that is allowed', 'http://localhost:8080/token', /tokenEndpoint: .*https:\/\//],
-  ['another scheme', 'ftp://as.example.com/token', /tokenEndpoint: it must be a URL that begins with https:\/\//],
-  ['a fragment', 'https://as.example.com/token#part', /tokenEndpoint: .*without fragment/],
+  ['another scheme', 'ftp://as.example.com/token', /tokenEndpoint: It must be a URL that begins with https:\/\//],
+  ['a fragment', 'https://as.example.com/token#part', /tokenEndpoint: .*no space, fragment/],
   ['an empty fragment', 'https://as.example.com/token#', /tokenEndpoint: .*fragment/],
   [
     'user and password',
     'https://user:hunter2@as.example.com/token',
-    /tokenEndpoint: .*user and password; (?!.*hunter2)/,
+    /tokenEndpoint: .*user or password\. (?!.*hunter2)/,
   ],
-  ['a password', 'https://:hunter2@as.example.com/token', /tokenEndpoint: .*user and password; (?!.*hunter2)/],
-  ['a user', 'https://user@as.example.com/token', /tokenEndpoint: .*user and password/],
-  ['a path alone', '/token', /tokenEndpoint: it must be a URL that begins with https:\/\//],
+  ['a password', 'https://:hunter2@as.example.com/token', /tokenEndpoint: .*user or password\. (?!.*hunter2)/],
+  ['a user', 'https://user@as.example.com/token', /tokenEndpoint: .*user or password/],
+  ['a path alone', '/token', /tokenEndpoint: It must be a URL that begins with https:\/\//],
 ]
 for (const [what, tokenEndpoint, pattern] of endpoints)
   test(`a token endpoint can not have ${what}`, async (t) => {
@@ -157,7 +156,7 @@ test('allowLoopbackHttp allows no other host', async (t) => {
   for (const host of ['as.example.com', '10.0.0.1', 'localhost.example.com', '127.0.0.1.example.com', '128.0.0.1']) {
     const server = { tokenEndpoint: `http://${host}/token`, allowLoopbackHttp: true }
     assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { server })), [
-      /^authorizationServer\/theServer tokenEndpoint: allowLoopbackHttp allows http:\/\/ only to localhost/,
+      /^authorizationServer\/theServer tokenEndpoint: allowLoopbackHttp allows http:\/\/ only for localhost/,
     ])
   }
 })
@@ -167,7 +166,7 @@ test('allowLoopbackHttp has no place on Lambda', async (t) => {
   for (const tokenEndpoint of ['http://localhost:8080/token', 'https://as.example.com/token']) {
     const server = { tokenEndpoint, allowLoopbackHttp: true }
     assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { server }), onLambda), [
-      /^authorizationServer\/theServer allowLoopbackHttp: .*no place on Lambda/,
+      /^authorizationServer\/theServer allowLoopbackHttp: .*not for Lambda/,
     ])
   }
 })
@@ -188,7 +187,9 @@ test('parameters that have a place of their own, or that are made for each reque
   const parameters = Object.fromEntries(reserved.map((name) => [name, 'hunter2']))
   assertLines(
     await mistakesOf(t, exampleElements(exampleIssuer, { oAuth: { parameters } })),
-    reserved.map((name) => new RegExp(`^oAuthConfig/theConfig parameters: .*without ${name}, (?!.*hunter2)`)),
+    reserved.map(
+      (name) => new RegExp(`^oAuthConfig/theConfig parameters: Take out the parameter ${name}: (?!.*hunter2)`),
+    ),
   )
 })
 
@@ -203,7 +204,7 @@ test('a request may never be allowed to set what authenticates the client', asyn
   ]) {
     const requestMay = { scope: true, [name]: true }
     assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { oAuth: { requestMay } })), [
-      new RegExp(`^oAuthConfig/theConfig requestMay: it must be an object without ${name}: a request can't set that`),
+      new RegExp(`^oAuthConfig/theConfig requestMay: Take out the parameter ${name}: a caller can't set it\\.$`),
     ])
   }
 })

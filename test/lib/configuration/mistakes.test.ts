@@ -21,7 +21,7 @@ test('a connection tells every mistake of its elements at once, each with its el
   assert.equal(error.code, 'configuration')
   assertLines(error.message.split('\n'), [
     /^jwtBuilder\/theBuilder jwkEnabled: .*HS256/,
-    /^jwtBuilder\/theBuilder sharedKey: HS256 needs it/,
+    /^jwtBuilder\/theBuilder sharedKey: It is required for HS256/,
     /^jwtBuilder\/theBuilder audiences: .*no aud/,
     /^authorizationServer\/theServer tokenEndpoint: .*https:/,
     /^authorizationServer\/theServer basicAuthRef: .*"nobody"/,
@@ -39,10 +39,10 @@ test('one element tells every mistake of its own at once', async (t) => {
   )
   assertLines(lines, [
     /^jwtBuilder\/theBuilder id: /,
-    /^jwtBuilder\/theBuilder jti: it must be true or false/,
+    /^jwtBuilder\/theBuilder jti: It must be true or false/,
     /^jwtBuilder\/theBuilder keyStorRef: .*Did you mean keyStoreRef\?/,
     /^jwtBuilder\/theBuilder jwkMaxKeys: /,
-    /^jwtBuilder\/theBuilder jwkRotationTime: it must be a duration of whole hours such as 12h or 720h, at least 4h/,
+    /^jwtBuilder\/theBuilder jwkRotationTime: It must be a duration of whole hours such as 12h or 720h, at least 4h/,
   ])
 })
 
@@ -56,9 +56,9 @@ test('a check of the whole configuration tells mistakes of elements that no conn
   elements['jwtBuilder'] = { ...elements['jwtBuilder'], unused: { keyStoreRef: 'nothing' } }
   assertLines(await findingsOf(t, elements), [
     /^authorizationServer\/theServer tokenEndpoint: /,
-    /^oAuthTokenConfig\/unused tokenSubject: it is missing/,
-    /^oAuthTokenConfig\/unused tokenGeneratorRef: there is no jwtBuilder with the id "nothing"/,
-    /^jwtBuilder\/unused keyStoreRef: there is no keyStore with the id "nothing"/,
+    /^oAuthTokenConfig\/unused tokenSubject: It is required but missing/,
+    /^oAuthTokenConfig\/unused tokenGeneratorRef: There is no jwtBuilder element with the id "nothing"/,
+    /^jwtBuilder\/unused keyStoreRef: There is no keyStore element with the id "nothing"/,
   ])
 })
 
@@ -67,7 +67,7 @@ test('an unknown attribute names the nearest one, or else those there are', asyn
   assertLines(near, [/SSLCertsRef: .*Did you mean sslCertsRef\?$/, /tokenEndPoint: .*Did you mean tokenEndpoint\?$/])
 
   const [far, ...more] = await mistakesOf(t, exampleElements(exampleIssuer, { tokenConfig: { zebra: 1 } }))
-  assert.match(far ?? '', /zebra: there is no such attribute; .*tokenGeneratorRef, tokenSubject, claims\.$/)
+  assert.match(far ?? '', /zebra: There is no such attribute\. .*tokenGeneratorRef, tokenSubject, claims\.$/)
   assert.deepEqual(more, [])
 })
 
@@ -76,81 +76,105 @@ test('names that every JavaScript object inherits are unknown attributes like an
   const builder = JSON.parse(`{ ${names.map((name) => `"${name}": {}`).join()} }`) as Record<string, unknown>
   assertLines(
     await mistakesOf(t, exampleElements(exampleIssuer, { builder })),
-    names.map((name) => new RegExp(`^jwtBuilder/theBuilder ${name}: there is no such attribute; jwtBuilder has `)),
+    names.map(
+      (name) =>
+        new RegExp(`^jwtBuilder/theBuilder ${name}: There is no such attribute. The attributes of jwtBuilder are `),
+    ),
   )
 })
 
 test('a value of the wrong type says what it must be and never what it is', async (t) => {
   const wrong: readonly (readonly [object, RegExp])[] = [
-    [{ builder: { jti: 'hunter2' } }, /jti: it must be true or false; it is another text\.$/],
-    [{ builder: { audiences: ['a', 5] } }, /audiences: it must be one text or a list of texts; it is a list\.$/],
+    [{ builder: { jti: 'hunter2' } }, /jti: It must be true or false\. The value is another text\.$/],
+    [
+      { builder: { audiences: ['a', 5] } },
+      /audiences: It must be one text or a list of texts\. The value is a list\.$/,
+    ],
     [
       { builder: { expiresInSeconds: 'hunter2' } },
-      /expiresInSeconds: it must be a duration of whole seconds such as 30s/,
+      /expiresInSeconds: It must be a duration of whole seconds such as 30s/,
     ],
     [{ builder: { expiresInSeconds: '0s' } }, /expiresInSeconds: .*at least 1s/],
     [{ builder: { expiry: '500ms' } }, /expiry: .*at least 1s/],
     [{ builder: { nbfOffset: '-1s' } }, /nbfOffset: .*at least 0s/],
     [{ builder: { issuedAtOffset: '-2h' } }, /issuedAtOffset: .*at least -1h/],
     [{ builder: { signatureAlgorithm: 'rs256' } }, /signatureAlgorithm: .*PS512.*Did you mean RS256\?$/],
-    [{ builder: { signatureAlgorithm: 'none' } }, /signatureAlgorithm: it must be one of RS256/],
-    [{ builder: { jwkSigningKeySize: 1024 } }, /jwkSigningKeySize: it must be one of 2048, 3072, 4096/],
+    [{ builder: { signatureAlgorithm: 'none' } }, /signatureAlgorithm: It must be one of RS256/],
+    [{ builder: { jwkSigningKeySize: 1024 } }, /jwkSigningKeySize: It must be one of 2048, 3072, 4096/],
     [{ builder: { jwkRotationTime: '3h' } }, /jwkRotationTime: .*at least 4h/],
     [{ builder: { jwkRotationTime: 239 } }, /jwkRotationTime: .*at least 4h/],
-    [{ builder: { jwkRotationTime: '4h30m' } }, /jwkRotationTime: it must be a duration of whole hours/],
-    [{ builder: { jwkRotationTime: '8761h' } }, /jwkRotationTime: it must be a duration of whole hours/],
-    [{ builder: { publishAheadSeconds: '1h' } }, /publishAheadSeconds: it must be a whole number/],
-    [{ builder: { publishAheadSeconds: -1 } }, /publishAheadSeconds: it must be a whole number from 0/],
+    [{ builder: { jwkRotationTime: '4h30m' } }, /jwkRotationTime: It must be a duration of whole hours/],
+    [{ builder: { jwkRotationTime: '8761h' } }, /jwkRotationTime: It must be a duration of whole hours/],
+    [{ builder: { publishAheadSeconds: '1h' } }, /publishAheadSeconds: It must be a whole number/],
+    [{ builder: { publishAheadSeconds: -1 } }, /publishAheadSeconds: It must be a whole number from 0/],
     [{ builder: { certificateThumbprint: 'x5t#S25' } }, /certificateThumbprint: .*Did you mean x5t#S256\?$/],
-    [{ builder: { typ: ' ' } }, /typ: it must be a text that is not empty, .*; it is empty\.$/],
-    [{ tokenConfig: { tokenSubject: 5 } }, /tokenSubject: it must be a text/],
-    [{ tokenConfig: { tokenSubject: null } }, /tokenSubject: it must be a text.*; it is null\.$/],
-    [{ tokenConfig: { claims: '{hunter2' } }, /claims: it must be an object of claims, or a text that holds one/],
-    [{ tokenConfig: { claims: '"hunter2"' } }, /claims: it must be an object of claims, or a text that holds one/],
-    [{ tokenConfig: { claims: '{ "a": "hunter2", "a": 1 }' } }, /claims: it must be an object of claims/],
-    [{ tokenConfig: { claims: 5 } }, /claims: it must be an object of claims, or a text that holds one/],
-    [{ tokenConfig: { claims: { iss: 5 } } }, /claims: it must be claims whose iss is a text/],
-    [{ tokenConfig: { claims: { aud: [] } } }, /claims: it must be claims whose aud is a text or a list/],
-    [{ tokenConfig: { claims: { exp: '2027-01-01' } } }, /claims: it must be claims whose exp is a whole number/],
-    [{ tokenConfig: { claims: { nbf: 1.5 } } }, /claims: it must be claims whose nbf is a whole number/],
-    [{ tokenConfig: { claims: { jti: '' } } }, /claims: it must be claims whose jti is a text/],
-    [{ tokenConfig: { claims: { amr: null } } }, /claims: it must be claims without null: amr has no value/],
-    [{ server: { maximumConcurrency: 0 } }, /maximumConcurrency: it must be a whole number from 1 to 1000/],
-    [{ server: { assumedLifetimeSeconds: 0.5 } }, /assumedLifetimeSeconds: it must be a whole number/],
+    [{ builder: { typ: ' ' } }, /typ: It must be a non-empty text .*\. The value is empty\.$/],
+    [{ tokenConfig: { tokenSubject: 5 } }, /tokenSubject: It must be a non-empty text/],
+    [{ tokenConfig: { tokenSubject: null } }, /tokenSubject: It must be a non-empty text.*\. The value is null\.$/],
+    [
+      { tokenConfig: { claims: '{hunter2' } },
+      /claims: It must be an object of claims, or a text that holds such an object/,
+    ],
+    [
+      { tokenConfig: { claims: '"hunter2"' } },
+      /claims: It must be an object of claims, or a text that holds such an object/,
+    ],
+    [{ tokenConfig: { claims: '{ "a": "hunter2", "a": 1 }' } }, /claims: It must be an object of claims/],
+    [{ tokenConfig: { claims: 5 } }, /claims: It must be an object of claims, or a text that holds such an object/],
+    [{ tokenConfig: { claims: { iss: 5 } } }, /claims: The claim iss must be a text/],
+    [{ tokenConfig: { claims: { aud: [] } } }, /claims: The claim aud must be a text or a list/],
+    [{ tokenConfig: { claims: { exp: '2027-01-01' } } }, /claims: The claim exp must be a whole number/],
+    [{ tokenConfig: { claims: { nbf: 1.5 } } }, /claims: The claim nbf must be a whole number/],
+    [{ tokenConfig: { claims: { jti: '' } } }, /claims: The claim jti must be a text/],
+    [{ tokenConfig: { claims: { amr: null } } }, /claims: The claim amr is null\. Give it a value, or take it out\.$/],
+    [{ server: { maximumConcurrency: 0 } }, /maximumConcurrency: It must be a whole number from 1 to 1000/],
+    [{ server: { assumedLifetimeSeconds: 0.5 } }, /assumedLifetimeSeconds: It must be a whole number/],
     [{ server: { connectionTimeout: 0 } }, /connectionTimeout: .*at least 1ms/],
-    [{ endpoint: { warm: 'hunter2' } }, /warm: it must be true or false; it is another text\.$/],
-    [{ endpoint: { warmIdle: 59 } }, /warmIdle: it must be a duration such as .* at least 1m and at most 720h/],
-    [{ endpoint: { warmIdle: '720h1s' } }, /warmIdle: it must be a duration .* at most 720h/],
-    [{ endpoint: { warmVariants: 0 } }, /warmVariants: it must be a whole number from 1 to 100/],
-    [{ endpoint: { warmVariants: 101 } }, /warmVariants: it must be a whole number from 1 to 100/],
+    [{ endpoint: { warm: 'hunter2' } }, /warm: It must be true or false\. The value is another text\.$/],
+    [{ endpoint: { warmIdle: 59 } }, /warmIdle: It must be a duration such as .* at least 1m and at most 720h/],
+    [{ endpoint: { warmIdle: '720h1s' } }, /warmIdle: It must be a duration .* at most 720h/],
+    [{ endpoint: { warmVariants: 0 } }, /warmVariants: It must be a whole number from 1 to 100/],
+    [{ endpoint: { warmVariants: 101 } }, /warmVariants: It must be a whole number from 1 to 100/],
     [{ endpoint: { connectionTimeout: 0 } }, /connectionTimeout: .*at least 1ms/],
-    [{ endpoint: { receiveTimeout: 'hunter2' } }, /receiveTimeout: it must be a duration/],
-    [{ endpoint: { port: 0 } }, /port: it must be a whole number from 1 to 65535/],
-    [{ endpoint: { sslCertsRef: ['a'] } }, /sslCertsRef: it must be the id of one element of the kind ssl/],
-    [{ endpoint: { proxyConfigRef: '' } }, /proxyConfigRef: it must be the id of one element of the kind proxyConfig/],
-    [{ server: { proxyConfigRef: 5 } }, /proxyConfigRef: it must be the id of one element of the kind proxyConfig/],
-    [{ oAuth: { tokenRetryCheckLevel: 4 } }, /tokenRetryCheckLevel: it must be one of 1, 2, 3; it is another number/],
-    [{ oAuth: { tlsAuthenticationClientId: ' ' } }, /tlsAuthenticationClientId: it must be a text .*; it is empty\.$/],
-    [{ server: { receiveTimeout: '8760h1ms' } }, /receiveTimeout: it must be a duration/],
-    [{ oAuth: { grantType: 'implicit' } }, /grantType: it must be client_credentials or password/],
-    [{ oAuth: { authServerRef: 'theServer, another' } }, /authServerRef: it must be the id of one element of the kind/],
-    [{ oAuth: { scope: 'a"b' } }, /scope: it must be scopes, .*RFC 6749 section 3\.3/],
+    [{ endpoint: { receiveTimeout: 'hunter2' } }, /receiveTimeout: It must be a duration/],
+    [{ endpoint: { port: 0 } }, /port: It must be a whole number from 1 to 65535/],
+    [{ endpoint: { sslCertsRef: ['a'] } }, /sslCertsRef: It must be the id of one ssl element/],
+    [{ endpoint: { proxyConfigRef: '' } }, /proxyConfigRef: It must be the id of one proxyConfig element/],
+    [{ server: { proxyConfigRef: 5 } }, /proxyConfigRef: It must be the id of one proxyConfig element/],
+    [
+      { oAuth: { tokenRetryCheckLevel: 4 } },
+      /tokenRetryCheckLevel: It must be one of 1, 2, 3\. The value is another number/,
+    ],
+    [
+      { oAuth: { tlsAuthenticationClientId: ' ' } },
+      /tlsAuthenticationClientId: It must be a non-empty text .*\. The value is empty\.$/,
+    ],
+    [{ server: { receiveTimeout: '8760h1ms' } }, /receiveTimeout: It must be a duration/],
+    [{ oAuth: { grantType: 'implicit' } }, /grantType: It must be client_credentials or password/],
+    [
+      { oAuth: { authServerRef: 'theServer, another' } },
+      /authServerRef: It must be the id of one authorizationServer element/,
+    ],
+    [{ oAuth: { scope: 'a"b' } }, /scope: It must be scopes .*RFC 6749 section 3\.3/],
     [{ oAuth: { resource: 'https://a.example/#b' } }, /resource: .*RFC 8707/],
-    [{ builder: { expiresInSeconds: 1.5 } }, /expiresInSeconds: it must be a duration of whole seconds/],
-    [{ builder: { issuedAtOffset: '-500ms' } }, /issuedAtOffset: it must be a duration of whole seconds/],
-    [{ builder: { audiences: [] } }, /audiences: it must be one text or a list of texts; it is a list\.$/],
+    [{ builder: { expiresInSeconds: 1.5 } }, /expiresInSeconds: It must be a duration of whole seconds/],
+    [{ builder: { issuedAtOffset: '-500ms' } }, /issuedAtOffset: It must be a duration of whole seconds/],
+    [{ builder: { audiences: [] } }, /audiences: It must be one text or a list of texts\. The value is a list\.$/],
     [
       { server: { maximumConcurrency: 'hunter2' } },
-      /maximumConcurrency: it must be a whole number from 1 to 1000; it is another text\.$/,
+      /maximumConcurrency: It must be a whole number from 1 to 1000\. The value is another text\.$/,
     ],
-    [{ tokenConfig: { claims: ['hunter2'] } }, /claims: it must be an object of claims/],
-    [{ tokenConfig: { claims: '["hunter2"]' } }, /claims: it must be an object of claims/],
-    [{ oAuth: { parameters: ['hunter2'] } }, /parameters: it must be an object of texts; it is a list\.$/],
-    [{ oAuth: { parameters: { x: 5 } } }, /parameters: it must be an object of texts: x is none/],
-    [{ oAuth: { requestMay: ['hunter2'] } }, /requestMay: it must be an object .*; it is a list\.$/],
-    [{ oAuth: { requestMay: { scope: 'hunter2' } } }, /requestMay: it must be an object .*: scope has neither/],
-    [{ oAuth: { parameters: 'hunter2' } }, /parameters: it must be an object of texts/],
-    [{ oAuth: { requestMay: 'hunter2' } }, /requestMay: it must be an object that gives each parameter true or a list/],
+    [{ tokenConfig: { claims: ['hunter2'] } }, /claims: It must be an object of claims/],
+    [{ tokenConfig: { claims: '["hunter2"]' } }, /claims: It must be an object of claims/],
+    [{ oAuth: { parameters: ['hunter2'] } }, /parameters: It must be an object of texts\. The value is a list\.$/],
+    [{ oAuth: { parameters: { x: 5 } } }, /parameters: The value of x must be a text\.$/],
+    [{ oAuth: { requestMay: ['hunter2'] } }, /requestMay: It must be an object .*\. The value is a list\.$/],
+    [
+      { oAuth: { requestMay: { scope: 'hunter2' } } },
+      /requestMay: The value of scope must be true or a list of texts\.$/,
+    ],
+    [{ oAuth: { parameters: 'hunter2' } }, /parameters: It must be an object of texts/],
+    [{ oAuth: { requestMay: 'hunter2' } }, /requestMay: It must be an object that gives each parameter true or a list/],
   ]
   for (const [changes, pattern] of wrong) {
     const lines = await mistakesOf(t, exampleElements(exampleIssuer, changes))
@@ -169,14 +193,14 @@ test('one mistake hides no other: references, secret names and contradictions ar
   const lines = await findingsOf(t, elements)
   assertLines(lines, [
     /^oAuthConfig\/theConfig scop: .*Did you mean scope\?/,
-    /^oAuthConfig\/theConfig parameters: .*x is none/,
-    /^oAuthConfig\/theConfig parameters: .*without client_secret/,
+    /^oAuthConfig\/theConfig parameters: The value of x must be a text\./,
+    /^oAuthConfig\/theConfig parameters: Take out the parameter client_secret: /,
     /^authorizationServer\/theServer recieveTimeout: .*Did you mean receiveTimeout\?/,
-    /^authorizationServer\/theServer sslCertsRef: there is no ssl with the id "nowhere"/,
-    /^jwtBuilder\/theBuilder sharedKey: HS256 needs it/,
-    /^jwtBuilder\/theBuilder keyStoreRef: it is ignored: HS256 signs with sharedKey/,
-    /^keyStore\/theKeys typo: there is no such attribute/,
-    /^keyStore\/theKeys location: it must be the name of a secret under tokenwell\/local\//,
+    /^authorizationServer\/theServer sslCertsRef: There is no ssl element with the id "nowhere"/,
+    /^jwtBuilder\/theBuilder sharedKey: It is required for HS256/,
+    /^jwtBuilder\/theBuilder keyStoreRef: It has no effect: HS256 signs with sharedKey/,
+    /^keyStore\/theKeys typo: There is no such attribute/,
+    /^keyStore\/theKeys location: It must be the name of a secret under tokenwell\/local\//,
   ])
   assert.doesNotMatch(lines.join('\n'), /hunter2/)
 })
@@ -184,7 +208,7 @@ test('one mistake hides no other: references, secret names and contradictions ar
 test('an attribute that is written wrong is one mistake, not also what follows from its absence', async (t) => {
   const builder = { jwkEnabled: undefined, signatureAlgorithm: 'HS256', sharedKey: 5 }
   assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { builder })), [
-    /sharedKey: it must be the name of a secret/,
+    /sharedKey: It must be the name of a secret/,
   ])
 })
 
@@ -226,7 +250,7 @@ test('host holds scheme and host alone', async (t) => {
         ...exampleElements(exampleIssuer),
         endpointConnection: { conn: { authenticationConfigRef: 'theConfig', host } },
       }),
-      [/^endpointConnection\/conn host: it must be scheme and host/],
+      [/^endpointConnection\/conn host: It must be a scheme and a host without a path/],
     )
 })
 
@@ -257,7 +281,9 @@ test('a base path holds nothing by which a call would leave it', async (t) => {
   ])
     assertLines(
       await mistakesOf(t, exampleElements(exampleIssuer, { endpoint: { host: 'https://a.example', domainBasePath } })),
-      [/^endpointConnection\/conn domainBasePath: it must be a path that begins with \/, .*; it is another text\.$/],
+      [
+        /^endpointConnection\/conn domainBasePath: It must be a path that begins with \/ .*\. The value is another text\.$/,
+      ],
     )
 })
 
@@ -286,13 +312,13 @@ const proxyMistakes: readonly (readonly [attribute: string, values: readonly unk
       `${'a.'.repeat(127)}`,
       3128,
     ],
-    /it must be the name or address of a host, without scheme, port and brackets; it is another /,
+    /It must be a host name or IP address without scheme, port and brackets\. The value is another /,
   ],
-  ['port', ['0', 65_536, '3128a'], /it must be a whole number from 1 to 65535/],
+  ['port', ['0', 65_536, '3128a'], /It must be a whole number from 1 to 65535/],
   [
     'noProxy',
     ['', ',', [], [5], 'https://api.example.com', 'api.example.com:0', ['api.example.com', '10.0.0.0/8'], '*,*:8443'],
-    /it must be hosts as NO_PROXY has them, .*\.example\.com/,
+    /It must be hosts in the form of NO_PROXY, .*\.example\.com/,
   ],
 ]
 for (const [attribute, values, pattern] of proxyMistakes)
@@ -321,7 +347,7 @@ test('an attribute that can not be left out is missing', async (t) => {
   assertLines(
     await findingsOf(t, elements),
     Object.entries(incomplete).flatMap(([kind, attributes]) =>
-      attributes.map((attribute) => new RegExp(`^${kind}/default ${attribute}: it is missing`)),
+      attributes.map((attribute) => new RegExp(`^${kind}/default ${attribute}: It is required but missing`)),
     ),
   )
 })
@@ -329,9 +355,9 @@ test('an attribute that can not be left out is missing', async (t) => {
 test('an element that is no object is a mistake', async (t) => {
   const elements = { keyStore: { list: [], text: 'hunter2', nothing: null } } as never
   assertLines(await findingsOf(t, elements), [
-    /^keyStore\/list: it must be a JSON object; it is a list\.$/,
-    /^keyStore\/text: it must be a JSON object; it is another text\.$/,
-    /^keyStore\/nothing: it must be a JSON object; it is null\.$/,
+    /^keyStore\/list: It must be a JSON object\. The value is a list\.$/,
+    /^keyStore\/text: It must be a JSON object\. The value is another text\.$/,
+    /^keyStore\/nothing: It must be a JSON object\. The value is null\.$/,
   ])
 })
 
@@ -348,7 +374,7 @@ test('a reference to nothing names the nearest id, as on the original page, whos
   elements['oAuthConfig'] = { myoAuthConfig: elements['oAuthConfig']?.['theConfig'] ?? {} }
   const lines = await mistakesOf(t, elements)
   assert.deepEqual(lines, [
-    'endpointConnection/conn authenticationConfigRef: there is no oAuthConfig with the id "myOAuthConfig". ' +
+    'endpointConnection/conn authenticationConfigRef: There is no oAuthConfig element with the id "myOAuthConfig". ' +
       'Did you mean "myoAuthConfig"? Ids are case-sensitive.',
   ])
 })
@@ -360,9 +386,9 @@ test('every kind of reference is followed, and its mistake told where it stands'
   })
   elements['ssl'] = { theSsl: { keyStoreRef: 'nothing2', trustStoreRef: 'nothing3' } }
   assertLines(await mistakesOf(t, elements), [
-    /^jwtBuilder\/theBuilder keyStoreRef: .*keyStore with the id "nothing1"\. Add the element/,
-    /^ssl\/theSsl keyStoreRef: .*keyStore with the id "nothing2"/,
-    /^ssl\/theSsl trustStoreRef: .*keyStore with the id "nothing3"/,
+    /^jwtBuilder\/theBuilder keyStoreRef: .*keyStore element with the id "nothing1"\. Add the element/,
+    /^ssl\/theSsl keyStoreRef: .*keyStore element with the id "nothing2"/,
+    /^ssl\/theSsl trustStoreRef: .*keyStore element with the id "nothing3"/,
   ])
 
   const atTheApi = exampleElements(exampleIssuer, {
@@ -371,16 +397,16 @@ test('every kind of reference is followed, and its mistake told where it stands'
   })
   atTheApi['proxyConfig'] = { theProxy: { host: 'proxy.example.com', port: 3128, basicAuthRef: 'nothing2' } }
   assertLines(await mistakesOf(t, atTheApi), [
-    /^endpointConnection\/conn sslCertsRef: .*ssl with the id "nothing1"/,
-    /^endpointConnection\/conn proxyConfigRef: .*proxyConfig with the id "theproxy"\. Did you mean "theProxy"\?/,
-    /^proxyConfig\/theProxy basicAuthRef: .*authData with the id "nothing2"/,
+    /^endpointConnection\/conn sslCertsRef: .*ssl element with the id "nothing1"/,
+    /^endpointConnection\/conn proxyConfigRef: .*proxyConfig element with the id "theproxy"\. Did you mean "theProxy"\?/,
+    /^proxyConfig\/theProxy basicAuthRef: .*authData element with the id "nothing2"/,
   ])
 
   const another = exampleElements(exampleIssuer, {
     oAuth: { authServerRef: 'other', jwtAuthenticationTokenRef: 'theTokenConfg' },
   })
   assertLines(await mistakesOf(t, another), [
-    /^oAuthConfig\/theConfig authServerRef: .*authorizationServer with the id "other"/,
+    /^oAuthConfig\/theConfig authServerRef: .*authorizationServer element with the id "other"/,
     /^oAuthConfig\/theConfig jwtAuthenticationTokenRef: .*Did you mean "theTokenConfig"\?/,
   ])
 

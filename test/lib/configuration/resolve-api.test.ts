@@ -154,8 +154,8 @@ test('tokenRetryCheckLevel 2 is a mistake, with a host or without one', async (t
     assert.deepEqual(
       await mistakesOf(t, exampleElements(exampleIssuer, { oAuth: { tokenRetryCheckLevel: '2' }, endpoint })),
       [
-        'oAuthConfig/theConfig tokenRetryCheckLevel: 2 is not implemented, here as in the original: ' +
-          'use 1 for any 401, or 3 for one that says invalid_token.',
+        'oAuthConfig/theConfig tokenRetryCheckLevel: The value 2 is not implemented, neither in Tokenwell nor in z/OS Connect. ' +
+          'Use 1 for any 401, or 3 for a 401 that says invalid_token.',
       ],
     )
 })
@@ -163,7 +163,7 @@ test('tokenRetryCheckLevel 2 is a mistake, with a host or without one', async (t
 test('an API by http is a mistake: a bearer token goes over TLS only', async (t) => {
   for (const plain of ['http://api.example.com', 'http://localhost', 'HTTP://127.0.0.1:8080'])
     assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { endpoint: { host: plain } })), [
-      /^endpointConnection\/conn host: it must begin with https:\/\/: .*RFC 6750 section 5\.3/,
+      /^endpointConnection\/conn host: It must begin with https:\/\/\. .*RFC 6750 section 5\.3/,
     ])
 })
 
@@ -171,7 +171,7 @@ test('a port in host and one beside it are a mistake, even the same', async (t) 
   for (const withPort of ['https://api.example.com:8443', 'https://api.example.com:443/', 'https://[::1]:8443'])
     assert.deepEqual(
       await mistakesOf(t, exampleElements(exampleIssuer, { endpoint: { host: withPort, port: 8443 } })),
-      ['endpointConnection/conn port: host has a port already; take one of the two out.'],
+      ['endpointConnection/conn port: The attribute host already has a port. Take out one of the two ports.'],
     )
 })
 
@@ -193,7 +193,7 @@ test('without a host there is no API, and each attribute of its calls draws a wa
     warnings.map(describeFinding),
     Object.keys(ofCalls).map(
       (attribute) =>
-        `endpointConnection/conn ${attribute}: it has no effect without host: name the host of the API, or leave this out.`,
+        `endpointConnection/conn ${attribute}: It has no effect without host. Set host to the host of the API, or take this attribute out.`,
     ),
   )
 })
@@ -201,7 +201,9 @@ test('without a host there is no API, and each attribute of its calls draws a wa
 test('a host that is written wrong is one mistake, and no attribute of its calls is warned of', async (t) => {
   const endpoint = { ...ofCalls, host: 'api.example.com' }
   const elements = { ...exampleElements(exampleIssuer, { endpoint }), authData, proxyConfig: { theProxy } }
-  assertLines(await findingsOf(t, elements), [/^endpointConnection\/conn host: it must be scheme and host alone/])
+  assertLines(await findingsOf(t, elements), [
+    /^endpointConnection\/conn host: It must be a scheme and a host without a path/,
+  ])
 })
 
 test('what a connection alone names is checked like all else, the names of its secrets included', async (t) => {
@@ -217,10 +219,10 @@ test('what a connection alone names is checked like all else, the names of its s
   }
   const patterns = [
     /^ssl\/api typo: /,
-    /^ssl\/api keyStoreRef: there is no keyStore with the id "nowhere"/,
-    /^keyStore\/apiCa location: it must be the name of a secret under tokenwell\/local\//,
+    /^ssl\/api keyStoreRef: There is no keyStore element with the id "nowhere"/,
+    /^keyStore\/apiCa location: It must be the name of a secret under tokenwell\/local\//,
     /^proxyConfig\/theProxy noproxy: .*Did you mean noProxy\?/,
-    /^authData\/proxyUser passwordSecret: it must be the name of a secret under tokenwell\/local\/(?!.*hunter2)/,
+    /^authData\/proxyUser passwordSecret: It must be the name of a secret under tokenwell\/local\/(?!.*hunter2)/,
   ]
   assertLines(await mistakesOf(t, withMistakes), patterns)
   assertLines(await findingsOf(t, withMistakes), patterns)
@@ -230,6 +232,6 @@ test('a user with a colon can not authenticate to a proxy', async (t) => {
   const elements = exampleElements(exampleIssuer, { endpoint: { host, proxyConfigRef: 'theProxy' } })
   const withColon = { proxyUser: { ...authData.proxyUser, user: 'token:well' } }
   assertLines(await mistakesOf(t, { ...elements, authData: withColon, proxyConfig: { theProxy } }), [
-    /^proxyConfig\/theProxy basicAuthRef: the user of authData\/proxyUser holds a colon, .*RFC 7617 section 2/,
+    /^proxyConfig\/theProxy basicAuthRef: The user of authData\/proxyUser has a colon: .*RFC 7617 section 2/,
   ])
 })

@@ -15,7 +15,7 @@ test('expiresInSeconds beats expiry, which alone counts a bare number in hours',
   assert.equal(await lifetime({ expiresInSeconds: '2h' }), 7200)
 })
 
-test('claims are an object, or a text that holds one', async (t) => {
+test('claims are an object, or a text that holds such an object', async (t) => {
   const claims = { department: 'orders & returns', nested: { list: [1, true] } }
   for (const written of [claims, JSON.stringify(claims)]) {
     const connection = await resolveConn(t, exampleElements(exampleIssuer, { tokenConfig: { claims: written } }))

@@ -77,7 +77,7 @@ test('http stays on this machine: it is a mistake to send it through a proxy', a
   const server = { tokenEndpoint: 'http://localhost/token', allowLoopbackHttp: true, proxyConfigRef: 'theProxy' }
   const elements = { ...exampleElements(exampleIssuer, { server }), authData }
   assertLines(await mistakesOf(t, { ...elements, proxyConfig: { theProxy } }), [
-    /^authorizationServer\/theServer proxyConfigRef: http:\/\/ stays on this machine, .*noProxy of proxyConfig\/theProxy/,
+    /^authorizationServer\/theServer proxyConfigRef: A request over http:\/\/ must not leave this machine .*add localhost to noProxy of proxyConfig\/theProxy/,
   ])
   const proxyConfig = { theProxy: { ...theProxy, noProxy: 'localhost:80' } }
   assert.equal('proxy' in (await resolveConn(t, { ...elements, proxyConfig })).authorizationServer, false)

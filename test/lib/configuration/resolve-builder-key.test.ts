@@ -72,11 +72,11 @@ test('one that is not there is none, and one with mistakes says all of them', as
   assert.equal(await resolveBuilderKey(store, localDeployment, 'toString'), undefined)
   await assert.rejects(resolveBuilderKey(store, localDeployment, 'wrong'), {
     name: 'ConfigurationError',
-    message: /^jwtBuilder\/wrong keyStoreRef: there is no keyStore with the id "nowhere"/,
+    message: /^jwtBuilder\/wrong keyStoreRef: There is no keyStore element with the id "nowhere"/,
   })
   await assert.rejects(resolveBuilderKey(store, localDeployment, 'outside'), {
     name: 'ConfigurationError',
-    message: /^keyStore\/other location: it must be the name of a secret under tokenwell\/local\//,
+    message: /^keyStore\/other location: It must be the name of a secret under tokenwell\/local\//,
   })
 })
 

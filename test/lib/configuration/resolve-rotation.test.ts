@@ -30,7 +30,7 @@ test('a key is made every 30 days and published a day before it signs, or as the
 test('published for no longer than a set may be kept by our own leave, a key draws a warning: some will not know it', async (t) => {
   for (const publishAheadSeconds of [0, 360])
     assert.deepEqual((await resolve(t, { publishAheadSeconds })).warnings, [
-      "jwtBuilder/theBuilder publishAheadSeconds: a JWK set that was read may be 360 s old by our own leave, and a key that signs sooner is unknown to whoever has one: make it longer than that and than the server's own cache.",
+      "jwtBuilder/theBuilder publishAheadSeconds: A server may use a JWK set that is 360 s old, and would not know a key that signs earlier. Make it longer than 360 s and longer than the server's own cache time.",
     ])
 })
 
@@ -39,14 +39,14 @@ test('published for less than an hour a key draws a warning of caches', async (t
     const { generated, warnings } = await resolve(t, { publishAheadSeconds })
     assert.equal(generated?.publishAheadSeconds, publishAheadSeconds)
     assert.equal(warnings.length, 1)
-    assert.match(warnings[0] ?? '', /^jwtBuilder\/theBuilder publishAheadSeconds: authorization servers cache JWK sets/)
+    assert.match(warnings[0] ?? '', /^jwtBuilder\/theBuilder publishAheadSeconds: Authorization servers cache JWK sets/)
   }
   assert.deepEqual((await resolve(t, { publishAheadSeconds: 3_600 })).warnings, [])
 })
 
 test('a key that would still wait when the next is due is a mistake, told where a number was given', async (t) => {
   const sentence = (ahead: number, every: number) =>
-    `a key would still wait when the one after it is due: it is published ${ahead} s before it signs (publishAheadSeconds), and one is made every ${every} s (jwkRotationTime).`
+    `publishAheadSeconds (${ahead} s) must be shorter than jwkRotationTime (${every} s). Otherwise a key does not sign yet when Tokenwell makes the next one.`
   const place = 'jwtBuilder/theBuilder'
   for (const [builder, expected] of [
     [{ jwkRotationTime: '24h' }, `${place} jwkRotationTime: ${sentence(86_400, 86_400)}`],

@@ -21,13 +21,13 @@ const signedToken = `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0aGVDbGllbnQifQ.${encoded}`
 const telltales = [pem.split('\n')[1] ?? pem, String(jwk.d), symmetricJwk.k, encoded, 'hunter2']
 
 const secrets: readonly (readonly [string, unknown, RegExp])[] = [
-  ['a private key in PEM', pem, /it holds a private key in PEM/],
-  ['a private key in PEM after a comment', `the key:\n${pem}`, /it holds a private key in PEM/],
-  ['a password in the encoding of the original', `{xor}${encoded}`, /it holds an encoded password/],
-  ['an encrypted password of the original', `{AES}${encoded}`, /it holds an encoded password/],
-  ['a signed token', signedToken, /it holds a signed token/],
-  ['a private JWK as text', JSON.stringify(jwk), /it holds a private JWK/],
-  ['a symmetric JWK as text', JSON.stringify(symmetricJwk, undefined, 2), /it holds a private JWK/],
+  ['a private key in PEM', pem, /It holds a private key in PEM/],
+  ['a private key in PEM after a comment', `the key:\n${pem}`, /It holds a private key in PEM/],
+  ['a password in the encoding of the original', `{xor}${encoded}`, /It holds an encoded password/],
+  ['an encrypted password of the original', `{AES}${encoded}`, /It holds an encoded password/],
+  ['a signed token', signedToken, /It holds a signed token/],
+  ['a private JWK as text', JSON.stringify(jwk), /It holds a private JWK/],
+  ['a symmetric JWK as text', JSON.stringify(symmetricJwk, undefined, 2), /It holds a private JWK/],
 ]
 
 /** Attributes that take a text, among them each where a user would put a secret. */
@@ -56,7 +56,7 @@ for (const [what, secret, pattern] of secrets)
     for (const [kind, attribute] of places) {
       const lines = await findingsOf(t, { [kind]: { theElement: { [attribute]: secret } } })
       assertHidden(lines)
-      const ofAttribute = lines.filter((line) => line.startsWith(`${kind}/theElement ${attribute}: it holds`))
+      const ofAttribute = lines.filter((line) => line.startsWith(`${kind}/theElement ${attribute}: It holds`))
       assertLines(ofAttribute, [pattern])
     }
   })
@@ -74,7 +74,7 @@ test('a secret is found however deep it lies in claims, parameters and lists', a
   for (const changes of hidden) {
     const lines = await mistakesOf(t, exampleElements(exampleIssuer, changes))
     assertHidden(lines)
-    assertLines(lines, [/^\w+\/\w+ (claims|parameters|audiences): it holds .*keep it in the secret store/])
+    assertLines(lines, [/^\w+\/\w+ (claims|parameters|audiences): It holds .*Keep it in the secret store/])
   }
 })
 
@@ -89,7 +89,9 @@ test('an attribute whose name says that it is a secret points to the secret stor
   for (const name of ['clientSecret', 'sharedSecretValue', 'apiKey', 'private_key', 'passphrase', 'credentials']) {
     const lines = await mistakesOf(t, exampleElements(exampleIssuer, { server: { [name]: 'hunter2' } }))
     assertHidden(lines)
-    assertLines(lines, [new RegExp(`^authorizationServer/theServer ${name}: .*looks like a secret.*secret store`)])
+    assertLines(lines, [
+      new RegExp(`^authorizationServer/theServer ${name}: .*its name suggests a secret.*secret store`),
+    ])
   }
 })
 
@@ -101,8 +103,8 @@ test('the password attribute of the original points to passwordSecret', async (t
   const lines = await findingsOf(t, elements)
   assertHidden(lines)
   assertLines(lines, [
-    /^authData\/theClient password: .*never stands in an element.*passwordSecret/,
-    /^keyStore\/theKeys password: .*never stands in an element/,
+    /^authData\/theClient password: .*An element never holds a secret.*passwordSecret/,
+    /^keyStore\/theKeys password: .*An element never holds a secret/,
   ])
 })
 
@@ -146,9 +148,9 @@ test("no element names the cache's secret or a key that Tokenwell makes", async 
       jwtBuilder: { theElement: { signatureAlgorithm: 'HS256', sharedKey: name } },
     }
     assertLines(await findingsOf(t, elements, deployment), [
-      /^keyStore\/theElement location: it must be a secret of its own/,
-      /^authData\/theElement passwordSecret: it must be a secret of its own/,
-      /^jwtBuilder\/theElement sharedKey: it must be a secret of its own/,
+      /^keyStore\/theElement location: It must name another secret: the secret of the cache/,
+      /^authData\/theElement passwordSecret: It must name another secret: the secret of the cache/,
+      /^jwtBuilder\/theElement sharedKey: It must name another secret: the secret of the cache/,
     ])
   }
   const others = { keyStore: { a: { location: 'tokenwell/local/jwks' }, b: { location: 'tokenwell/local/cache-2' } } }

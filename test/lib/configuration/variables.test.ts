@@ -27,7 +27,7 @@ for (const [place, changes] of places)
     const lines = await findingsOf(t, exampleElements(exampleIssuer, changes))
     assertLines(
       lines.filter((line) => line.startsWith(`${place}: `)),
-      [/ it holds the variable [\w.]+ of server\.xml, which has no value here: write the value itself\.$/],
+      [/ It holds the server\.xml variable [\w.]+\. Tokenwell does not replace variables: write the value itself\.$/],
     )
   })
 
@@ -38,7 +38,7 @@ test('a variable is a mistake in elements of every other kind', async (t) => {
     proxyConfig: { p: { host: variable('proxy'), port: variable('port'), noProxy: [variable('no')] } },
     ssl: { s: { sslProtocol: variable('tls') } },
   }
-  const lines = (await findingsOf(t, elements)).filter((line) => line.includes('the variable'))
+  const lines = (await findingsOf(t, elements)).filter((line) => line.includes('the server.xml variable'))
   assertLines(lines, [
     /^authData\/a user: /,
     /^authData\/a passwordSecret: /,
@@ -52,7 +52,7 @@ test('a variable is a mistake in elements of every other kind', async (t) => {
 test('what is no name is not shown, as it may be a secret', async (t) => {
   const oAuth = { audience: `${variable('correct horse')}` }
   assertLines(await findingsOf(t, exampleElements(exampleIssuer, { oAuth })), [
-    /^oAuthConfig\/theConfig audience: it holds the variable of server\.xml, /,
+    /^oAuthConfig\/theConfig audience: It holds the server\.xml variable\. /,
   ])
 })
 

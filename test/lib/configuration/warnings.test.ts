@@ -10,7 +10,7 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
   [
     'an iss that is not the client id, as by default',
     { builder: { issuer: undefined } },
-    [/^jwtBuilder\/theBuilder issuer: .*set issuer to "theClient"/],
+    [/^jwtBuilder\/theBuilder issuer: .*Set issuer to "theClient"\.$/],
   ],
   [
     'an issuer that is not the client id',
@@ -20,7 +20,7 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
   [
     'an iss in claims that is not the client id',
     { tokenConfig: { claims: { iss: 'another' } } },
-    [/^oAuthTokenConfig\/theTokenConfig claims: iss is not the client id/],
+    [/^oAuthTokenConfig\/theTokenConfig claims: The iss of the assertion is not the client id.* Set iss in claims to /],
   ],
   [
     'attributes of a key store beside a shared key',
@@ -37,22 +37,22 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
       },
     },
     [
-      /keyStoreRef: it is ignored: HS256 signs/,
-      /keyAlias: it is ignored/,
-      /revokedKeys: it is ignored: HS256 signs/,
-      /jwkSigningKeySize: it is ignored/,
-      /jwkRotationTime: it is ignored: HS256 signs with sharedKey/,
+      /keyStoreRef: It has no effect: HS256 signs/,
+      /keyAlias: It has no effect/,
+      /revokedKeys: It has no effect: HS256 signs/,
+      /jwkSigningKeySize: It has no effect/,
+      /jwkRotationTime: It has no effect: HS256 signs with sharedKey/,
     ],
   ],
   [
     'the size of a key that has none',
     { builder: { signatureAlgorithm: 'ES256', jwkSigningKeySize: 4096 } },
-    [/jwkSigningKeySize: it is ignored: with jwkEnabled .* for ES256/],
+    [/jwkSigningKeySize: It has no effect: with jwkEnabled, Tokenwell makes the ES256 key itself/],
   ],
   [
     'the size of a key that Tokenwell does not make',
     { builder: { jwkEnabled: false, keyStoreRef: 'theTrust', jwkSigningKeySize: 4096 } },
-    [/jwkSigningKeySize: it is ignored: it belongs to a key that Tokenwell makes/],
+    [/jwkSigningKeySize: It has no effect: it is only for keys that Tokenwell makes \(jwkEnabled\)/],
   ],
   [
     'the rotation of a key that Tokenwell does not make',
@@ -60,20 +60,20 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
       builder: { jwkEnabled: false, keyStoreRef: 'theTrust', jwkRotationTime: '4h', publishAheadSeconds: 0 },
     },
     [
-      /^jwtBuilder\/theBuilder jwkRotationTime: it is ignored: it belongs to a key that Tokenwell makes, with jwkEnabled\.$/,
-      /^jwtBuilder\/theBuilder publishAheadSeconds: it is ignored: it belongs to a key that Tokenwell makes/,
+      /^jwtBuilder\/theBuilder jwkRotationTime: It has no effect: it is only for keys that Tokenwell makes \(jwkEnabled\)\. Take it out\.$/,
+      /^jwtBuilder\/theBuilder publishAheadSeconds: It has no effect: it is only for keys that Tokenwell makes \(jwkEnabled\)/,
     ],
   ],
   ['no jti', { builder: { jti: false } }, [/^jwtBuilder\/theBuilder jti: .*replayed/]],
   [
     'an assertion that lives longer than 5 minutes',
     { builder: { expiresInSeconds: 301 } },
-    [/^jwtBuilder\/theBuilder expiresInSeconds: .*over 5 minutes/],
+    [/^jwtBuilder\/theBuilder expiresInSeconds: .*more than 5 minutes/],
   ],
   [
     'an expiry in hours, as the original counts it',
     { builder: { expiry: 1 } },
-    [/^jwtBuilder\/theBuilder expiry: .*over 5 minutes/],
+    [/^jwtBuilder\/theBuilder expiry: .*more than 5 minutes/],
   ],
   [
     'an iat in the future',
@@ -83,20 +83,20 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
   [
     'the token endpoint as the only audience',
     { builder: { audiences: tokenEndpoint } },
-    [/^jwtBuilder\/theBuilder audiences: the token endpoint as aud is what RFC 7523bis forbids/],
+    [/^jwtBuilder\/theBuilder audiences: The aud is the token endpoint, which RFC 7523bis forbids/],
   ],
   [
     'the token endpoint among the audiences',
     { builder: { audiences: [exampleIssuer, tokenEndpoint] } },
     [
-      /^jwtBuilder\/theBuilder audiences: the token endpoint as aud .* Entra ID, Okta, .* put audiences into acceptedWarnings/,
-      /^jwtBuilder\/theBuilder audiences: with several aud .*: name one\.$/,
+      /^jwtBuilder\/theBuilder audiences: The aud is the token endpoint.* Entra ID, Okta, .* add audiences to acceptedWarnings/,
+      /^jwtBuilder\/theBuilder audiences: The assertion has several aud.* Name only one\.$/,
     ],
   ],
   [
     'several aud in claims',
     { tokenConfig: { claims: { aud: [exampleIssuer, 'https://b.example'] } } },
-    [/^oAuthTokenConfig\/theTokenConfig claims: with several aud .*: name one\.$/],
+    [/^oAuthTokenConfig\/theTokenConfig claims: The assertion has several aud.* Name only one\.$/],
   ],
   [
     'the metadata of OpenID Connect as issuer',
@@ -111,43 +111,43 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
   [
     'an encoded blank in the token endpoint',
     { server: { tokenEndpoint: `${tokenEndpoint}%20` } },
-    [/^authorizationServer\/theServer tokenEndpoint: it holds an encoded blank: /],
+    [/^authorizationServer\/theServer tokenEndpoint: It has an encoded space or line break\. /],
   ],
   [
     'scopes separated by commas',
     { oAuth: { scope: 'read,write admin' } },
-    [/^oAuthConfig\/theConfig scope: "read,write" is one scope: blanks separate several/],
+    [/^oAuthConfig\/theConfig scope: "read,write" is read as one scope\. If you mean several/],
   ],
   [
     'a default scope separated by semicolons',
     { oAuth: { defaultScope: 'a;b', requestMay: { scope: ['a;b'] } } },
-    [/^oAuthConfig\/theConfig defaultScope: "a;b" is one scope: /],
+    [/^oAuthConfig\/theConfig defaultScope: "a;b" is read as one scope\. /],
   ],
   [
     'several audiences in one text',
     { builder: { audiences: 'https://a.example, https://b.example' } },
-    [/^jwtBuilder\/theBuilder audiences: .*give several as a list/],
+    [/^jwtBuilder\/theBuilder audiences: .*write them as a list/],
   ],
   [
     'the token endpoint as aud in claims',
     { tokenConfig: { claims: { aud: [tokenEndpoint] } } },
-    [/^oAuthTokenConfig\/theTokenConfig claims: the token endpoint as aud/],
+    [/^oAuthTokenConfig\/theTokenConfig claims: The aud is the token endpoint/],
   ],
   [
     'claims that must change with each assertion',
     { tokenConfig: { claims: { exp: 1893456000, nbf: 1700000000, jti: 'always the same' } } },
     [
-      /^oAuthTokenConfig\/theTokenConfig claims: a fixed exp .*expire for good.*take exp out/,
-      /^oAuthTokenConfig\/theTokenConfig claims: a fixed nbf .*take nbf out/,
-      /^oAuthTokenConfig\/theTokenConfig claims: a fixed jti .*replay.*take jti out/,
+      /^oAuthTokenConfig\/theTokenConfig claims: With a fixed exp.*expires.* Take exp out/,
+      /^oAuthTokenConfig\/theTokenConfig claims: With a fixed nbf, .*Take nbf out/,
+      /^oAuthTokenConfig\/theTokenConfig claims: With a fixed jti, .*replay.*Take jti out/,
     ],
   ],
   [
     'sub and iat in claims, which never take effect',
     { tokenConfig: { claims: { sub: 'another', iat: 1 } } },
     [
-      /^oAuthTokenConfig\/theTokenConfig claims: sub never takes effect/,
-      /^oAuthTokenConfig\/theTokenConfig claims: iat never takes effect/,
+      /^oAuthTokenConfig\/theTokenConfig claims: The claim sub has no effect/,
+      /^oAuthTokenConfig\/theTokenConfig claims: The claim iat has no effect/,
     ],
   ],
   [
@@ -160,20 +160,20 @@ const warned: readonly (readonly [string, ElementChanges, readonly RegExp[]])[] 
     { oAuth: { grantType: 'password' }, endpoint: { warm: true, warmIdle: '1h', warmVariants: 3 } },
     [
       /^oAuthConfig\/theConfig grantType: /,
-      /^endpointConnection\/conn warm: it is ignored: .*takes the user's password/,
-      /^endpointConnection\/conn warmIdle: it is ignored: .*takes the user's password/,
-      /^endpointConnection\/conn warmVariants: it is ignored: .*takes the user's password/,
+      /^endpointConnection\/conn warm: It has no effect: .*takes the user's password/,
+      /^endpointConnection\/conn warmIdle: It has no effect: .*takes the user's password/,
+      /^endpointConnection\/conn warmVariants: It has no effect: .*takes the user's password/,
     ],
   ],
   [
     'tokens not to be kept warm, and for how long',
     { endpoint: { warm: 'false', warmIdle: '1h' } },
-    [/^endpointConnection\/conn warmIdle: it is ignored: with warm false/],
+    [/^endpointConnection\/conn warmIdle: It has no effect: warm is false\. Take it out\.$/],
   ],
   [
     'tokens not to be kept warm, and how many',
     { endpoint: { warm: false, warmVariants: 3 } },
-    [/^endpointConnection\/conn warmVariants: it is ignored: with warm false/],
+    [/^endpointConnection\/conn warmVariants: It has no effect: warm is false\. Take it out\.$/],
   ],
 ]
 for (const [what, changes, patterns] of warned)
@@ -226,7 +226,7 @@ test('what claims fix is not warned of a second time', async (t) => {
     tokenConfig: { claims: { jti: 'always the same', exp: 1893456000 } },
   })
   const { warnings } = await resolveConn(t, elements)
-  assertLines(warnings.map(describeFinding), [/claims: a fixed jti/, /claims: a fixed exp/])
+  assertLines(warnings.map(describeFinding), [/claims: With a fixed jti/, /claims: With a fixed exp/])
 })
 
 test('sub and iat are taken out of the claims of the resolved connection, the rest stays', async (t) => {

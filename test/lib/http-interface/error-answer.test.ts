@@ -30,7 +30,7 @@ test('a secret that is missing and a key that does not fit are told apart to the
   assert.equal(key?.code, 'key_store')
   assert.match(key.reason, /a\/b holds no key/)
   assert.equal(secret.description, key.description)
-  assert.match(secret.description, /^This connection is not configured right\./)
+  assert.match(secret.description, /^The configuration of this connection has a mistake\./)
 })
 
 test('what our own stores keep back for a while is a 503, what they refuse a 500, and neither tells the caller more', () => {

@@ -143,8 +143,8 @@ test('a parameter that holds no JSON is a mistake with line and column that does
     assertLines(lines, [
       /^ssl\/broken: its parameter holds no JSON: .*at line 1, column 3\.$/,
       /^ssl\/twice: its parameter holds no JSON: the name "sslProtocol" stands twice/,
-      /^ssl\/list: it must be a JSON object; it is a list\.$/,
-      /^ssl\/wrong sslProtocoll: there is no such attribute\. Did you mean sslProtocol\?$/,
+      /^ssl\/list: It must be a JSON object\. The value is a list\.$/,
+      /^ssl\/wrong sslProtocoll: There is no such attribute\. Did you mean sslProtocol\?$/,
     ])
     assert.doesNotMatch(lines.join(), /hunter2/)
   })
@@ -176,7 +176,10 @@ test('a dangling reference names the nearest id there is', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     await moto.putElements(exampleElements(exampleIssuer, { oAuth: { authServerRef: 'theserver' } }))
     const { message } = await configurationErrorOf(resolveConnection(store, localDeployment, 'conn'))
-    assert.match(message, /there is no authorizationServer with the id "theserver"\. Did you mean "theServer"\?/)
+    assert.match(
+      message,
+      /There is no authorizationServer element with the id "theserver"\. Did you mean "theServer"\?/,
+    )
   })
 })
 
@@ -198,12 +201,12 @@ test('unknown kinds, ids that can not be, and names that are no element are foun
     assertLines(
       findings.map(({ severity, sentence }) => `${severity}: ${sentence}`),
       [
-        /^mistake: keyStore\/"ax{128}": an id has letters, digits, _ \. and -, at most 128\.$/,
-        /^mistake: keyStore\/"\.\.": an id has letters, /,
-        /^mistake: sslDefault\/another: there is one for all, and its id must be default\.$/,
-        /^mistake: keyStores: there is no such kind\. Did you mean keyStore\?$/,
-        /^mistake: zosconnect_oAuthConfig: there is no such kind\. Did you mean oAuthConfig\?$/,
-        /^mistake: zebra: there is no such kind\. There are endpointConnection, /,
+        /^mistake: keyStore\/"ax{128}": An id has at most 128 characters: letters, digits, _ \. and -, not dots alone\.$/,
+        /^mistake: keyStore\/"\.\.": An id has at most 128 characters: letters, /,
+        /^mistake: sslDefault\/another: There can be only one sslDefault element\. Its id must be default\.$/,
+        /^mistake: keyStores: There is no such kind of element\. Did you mean keyStore\?$/,
+        /^mistake: zosconnect_oAuthConfig: There is no such kind of element\. Did you mean oAuthConfig\?$/,
+        /^mistake: zebra: There is no such kind of element\. The kinds are endpointConnection, /,
         /^warning: \/tokenwell\/local\/settings is not read: it is not <kind>\/<id>\.$/,
         /^warning: \/tokenwell\/local\/keyStore\/deeper\/a is not read: it is not <kind>\/<id>\.$/,
       ],

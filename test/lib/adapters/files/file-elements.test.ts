@@ -27,13 +27,13 @@ test('an unknown kind names the nearest, or else those there are; the prefix of 
     toString: {},
   }
   assertLines(await findingsOf(t, elements), [
-    /^zosconnect_oAuthConfig: there is no such kind\. Did you mean oAuthConfig\?$/,
-    /^oauthconfig: there is no such kind\. Did you mean oAuthConfig\?$/,
-    /^jwtBuilders: there is no such kind\. Did you mean jwtBuilder\?$/,
-    /^zosconnect_authData: there is no such kind\. Did you mean authData\?$/,
-    /^zebra: there is no such kind\. There are endpointConnection, oAuthConfig, /,
-    /^constructor: there is no such kind\. /,
-    /^toString: there is no such kind\. /,
+    /^zosconnect_oAuthConfig: There is no such kind of element\. Did you mean oAuthConfig\?$/,
+    /^oauthconfig: There is no such kind of element\. Did you mean oAuthConfig\?$/,
+    /^jwtBuilders: There is no such kind of element\. Did you mean jwtBuilder\?$/,
+    /^zosconnect_authData: There is no such kind of element\. Did you mean authData\?$/,
+    /^zebra: There is no such kind of element\. The kinds are endpointConnection, oAuthConfig, /,
+    /^constructor: There is no such kind of element\. /,
+    /^toString: There is no such kind of element\. /,
   ])
 })
 
@@ -59,7 +59,10 @@ test('an id has letters, digits, _ . and -, and is no step out of a path', async
   const store = fileElements(path)
   assert.deepEqual(
     (await store.findings()).map(({ sentence }) => sentence),
-    bad.map((id) => `keyStore/${JSON.stringify(id)}: an id has letters, digits, _ . and -, at most 128.`),
+    bad.map(
+      (id) =>
+        `keyStore/${JSON.stringify(id)}: An id has at most 128 characters: letters, digits, _ . and -, not dots alone.`,
+    ),
   )
   assert.deepEqual(await store.ids('keyStore'), good)
   for (const id of good) {
