@@ -244,7 +244,10 @@ test('a connection that its operator has disabled: 403 that names element and at
   const list = await set.http({ method: 'GET', path: '/connections' })
   const [conn] = list.body['connections'] as Record<string, unknown>[]
   assert.deepEqual([conn?.['usable'], conn?.['disabled'], conn?.['grant_type']], [false, true, 'client_credentials'])
-  assert.match(String(conn?.['warnings']), /^endpointConnection\/conn disabled: The connection is disabled: callers get no token/)
+  assert.match(
+    String(conn?.['warnings']),
+    /^endpointConnection\/conn disabled: The connection is disabled: callers get no token/,
+  )
 })
 
 test('another grant_type than the connection has: 400 unsupported_grant_type', async (t) => {
