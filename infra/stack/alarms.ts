@@ -40,7 +40,7 @@ export class Alarms extends Construct {
         threshold: settings.threshold,
         evaluationPeriods: settings.periods ?? 1,
         ...(settings.isExpected ? tooLittle : tooMuch),
-        alarmDescription: settings.meaning,
+        alarmDescription: `${settings.meaning} See infra/operations.md#${name.toLowerCase()}`,
       })
       if (topic) alarm.addAlarmAction(new SnsAction(topic))
     }

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { symlink } from 'node:fs/promises'
 import type { IncomingHttpHeaders } from 'node:http'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
@@ -9,12 +10,13 @@ import { startIssueTokenWithOidcProvider } from '../support/functions/issue-toke
 import { loadFunction } from '../support/functions/load-function.ts'
 import { overhearAnswer, plant } from '../support/output/canary.ts'
 import { root, runShell } from '../support/process/local-run.ts'
+import { temporaryFolder } from '../support/process/temporary-folder.ts'
 import { startEchoApi } from '../support/servers/echo-api.ts'
 
-/* The signed calls of infra/README.md, as curl makes them, but for API Gateway: nobody here looks at the signature. */
+/* The signed calls of infra/README.md, as curl, Node.js and Python make them. API Gateway is missing, so no signature is verified. */
 
 const readme = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
-const commands = [...readme.matchAll(/^```\n(curl [^`]*--aws-sigv4[^`]*)```$/gm)].map(([, command = '']) => command)
+const commands = blocksOf('sh').filter((command) => /^curl .*--aws-sigv4/.test(command))
 
 test('the signed calls of infra/README.md bring a token and an answer of the API, to which no signature goes', async (t) => {
   const [forToken = '', forAnswer = '', ...more] = commands
@@ -37,6 +39,56 @@ test('the signed calls of infra/README.md bring a token and an answer of the API
   assert.equal(ground.authorizations.length, 2)
 })
 
+test('the program for Node.js brings a token by a signed call, as it is on the page', async (t) => {
+  const programs = blocksOf('ts').filter((text) => text.includes('aws4fetch'))
+  const token = await runProgram(t, programs, {
+    fileName: 'program.ts',
+    call: "console.log(JSON.stringify(await tokenFor('orders', '?minimum_seconds=10')))",
+    command: process.execPath,
+  })
+  assert.deepEqual([token.token_type, token.source], ['Bearer', 'server'])
+})
+
+test('and so does the program for Python', async (t) => {
+  if ((await runShell('python3 -c "import boto3, requests"')).status !== 0)
+    return t.skip('boto3 or requests is missing')
+  const token = await runProgram(t, blocksOf('py'), {
+    fileName: 'program.py',
+    call: "import json\nprint(json.dumps(token_for('orders', '?minimum_seconds=10')))",
+    command: 'python3',
+  })
+  assert.deepEqual([token.token_type, token.source], ['Bearer', 'server'])
+})
+
+/** Runs the one program with a call of its function, and returns the token. */
+async function runProgram(
+  t: TestContext,
+  programs: readonly string[],
+  { fileName, call, command }: { readonly fileName: string; readonly call: string; readonly command: string },
+) {
+  const [program = '', ...more] = programs
+  assert.deepEqual(more, [])
+  const folder = await temporaryFolder(t, {
+    'package.json': '{ "type": "module" }',
+    [fileName]: `${program}\n${call}\n`,
+  })
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
+  const ground = await startGround(t)
+
+  const token = JSON.parse(await ground.run(`${command} ${join(folder, fileName)}`))
+  overhearAnswer(token)
+  assert.equal(ground.authorizations.length, 1)
+  assert.match(
+    ground.authorizations[0] ?? '',
+    /^AWS4-HMAC-SHA256 Credential=AKIA[^,]*\/eu-central-1\/execute-api\/aws4_request, /,
+  )
+  return token
+}
+
+function blocksOf(language: string): string[] {
+  return [...readme.matchAll(new RegExp(`^\`\`\`${language}\\n([^]*?)^\`\`\`$`, 'gm'))].map(([, text = '']) => text)
+}
+
 async function startGround(t: TestContext) {
   const api = await startEchoApi(t)
   const set = await startIssueTokenWithOidcProvider(t, (issuer) => {
@@ -55,7 +107,12 @@ async function startGround(t: TestContext) {
   t.after(() => gateway.close())
   const secrets = { AWS_SECRET_ACCESS_KEY: 'the secret access key of the caller', AWS_SESSION_TOKEN: 'thesessiontoken' }
   for (const secret of Object.values(secrets)) plant(secret)
-  const environment = { ...secrets, AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE', API_URL: `http://127.0.0.1:${port}` }
+  const environment = {
+    ...secrets,
+    AWS_ACCESS_KEY_ID: 'AKIAIOSFODNN7EXAMPLE',
+    AWS_REGION: 'eu-central-1',
+    API_URL: `http://127.0.0.1:${port}`,
+  }
   return {
     api,
     authorizations,

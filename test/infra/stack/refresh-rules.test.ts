@@ -63,11 +63,11 @@ test('of what is said on the own bus, that which asks for something reaches the 
     for (const source of ['tokenwell-test', 'operator']) await ground.assertHeard(onOwnBus, { source, ...event })
 })
 
-test('so does what infra/README.md tells operators to put there', async (t) => {
+test('each event that infra/operations.md tells operators to put on the bus reaches the queue', async (t) => {
   const ground = await startEventRules(t)
   if (!ground) return
-  const readme = readFileSync(join(import.meta.dirname, '..', '..', '..', 'infra', 'README.md'), 'utf8')
-  const commands = [...readme.matchAll(/^aws events put-events --entries '(.*)'$/gm)].map(([, entries = '']) => entries)
+  const page = readFileSync(join(import.meta.dirname, '..', '..', '..', 'infra', 'operations.md'), 'utf8')
+  const commands = [...page.matchAll(/^aws events put-events --entries '(.*)'$/gm)].map(([, entries = '']) => entries)
   assert.equal(commands.length, 4)
   for (const command of commands) {
     const [{ EventBusName, Source, DetailType, Detail }] = JSON.parse(command)

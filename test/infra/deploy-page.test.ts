@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
+import { symlink } from 'node:fs/promises'
+import { join } from 'node:path'
+import { test } from 'node:test'
+import { Template } from 'aws-cdk-lib/assertions'
+import { functionNames } from '../../infra/bundle.ts'
+import { complaintsOfVariables } from '../../lib/application/unsafe-variables.ts'
+import { exampleIssuer } from '../support/elements/element-store.ts'
+import { exampleElements } from '../support/elements/elements.ts'
+import { root, runShell } from '../support/process/local-run.ts'
+import { temporaryFolder } from '../support/process/temporary-folder.ts'
+import { createTestStack, everyProperty, functionsOf } from './stack/test-stack.ts'
+
+/* infra/README.md against the construct, the stack and the functions that it describes. */
+
+const page = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
+
+test('the example of the construct compiles, and synthesizes with elements of stage prod', async (t) => {
+  const examples = [...page.matchAll(/^```ts\n([\s\S]*?)^```$/gm)].map(([, text = '']) => text)
+  const [example = '', ...more] = examples.filter((text) => text.includes('new Tokenwell('))
+  assert.deepEqual(more, [])
+  const folder = await temporaryFolder(t, {
+    'package.json': '{ "type": "module" }',
+    'app.ts': example.replace("'./stack/", `'${root}/infra/stack/`),
+    'synth.ts': synthesis,
+    'tsconfig.json': JSON.stringify({ extends: join(root, 'tsconfig.json'), include: ['*.ts'] }),
+    ...elementFiles,
+  })
+  await symlink(join(root, 'node_modules'), join(folder, 'node_modules'))
+
+  const compiled = await runShell(`cd ${folder} && ${process.execPath} ${compiler} --noEmit -p tsconfig.json`)
+  assert.equal(compiled.status, 0, compiled.output)
+  const synthesized = await runShell(`cd ${folder} && ${process.execPath} synth.ts`, { CDK_VALIDATION: 'false' })
+  assert.equal(synthesized.status, 0, synthesized.output)
+  const template = readFileSync(join(folder, 'cdk.out', 'Tokens.template.json'), 'utf8')
+  assert.ok(template.includes('"/tokenwell/prod/endpointConnection/conn"'))
+})
+
+test('the tables of properties and of members are those of the construct', () => {
+  const source = readFileSync(join(root, 'infra', 'stack', 'tokenwell.ts'), 'utf8')
+  const settings = readFileSync(join(root, 'infra', 'stack', 'retained-log.ts'), 'utf8')
+  const properties = [...memberNames(bodyOf(source, 'interface TokenwellProps'))]
+  const inherited = [...memberNames(bodyOf(settings, 'interface LogSettings'))]
+  assert.deepEqual(namesIn('### Properties').toSorted(), [...properties, ...inherited].toSorted())
+
+  const members = bodyOf(source, 'class Tokenwell').matchAll(/^ {2}(?:readonly |get )?(\w+)(?:: |\()/gm)
+  const names = [...members].map(([, name = '']) => name).filter((name) => name !== 'constructor')
+  assert.deepEqual(namesIn('### Methods and members').toSorted(), names.toSorted())
+})
+
+test('the page has a default in the table for each property, and calls those required that have none', () => {
+  const required = rowsOf('### Properties').filter(([, , otherwise]) => otherwise === 'required')
+  const source = bodyOf(readFileSync(join(root, 'infra', 'stack', 'tokenwell.ts'), 'utf8'), 'interface TokenwellProps')
+  const withoutMark = [...source.matchAll(/^ {2}readonly (\w+): /gm)].map(([, name]) => `\`${name}\``)
+  assert.deepEqual(
+    required.map(([name]) => name),
+    withoutMark,
+  )
+})
+
+test('the page names each type of resource that the stack creates', (t) => {
+  const kinds: Readonly<Record<string, RegExp>> = {
+    'AWS::ApiGatewayV2::Api': /HTTP API/,
+    'AWS::DynamoDB::Table': /DynamoDB table/,
+    'AWS::SecretsManager::Secret': /secret of the cache/,
+    'AWS::KMS::Key': /KMS key/,
+    'AWS::Events::EventBus': /event bus/,
+    'AWS::SQS::Queue': /two SQS queues/,
+    'AWS::Events::Rule': /four EventBridge rules/,
+    'AWS::Scheduler::Schedule': /schedule and its group/,
+    'AWS::CloudWatch::Dashboard': /dashboard/,
+    'AWS::CloudWatch::Alarm': /alarms/,
+    'AWS::EC2::SecurityGroup': /security group/,
+    'AWS::Lambda::Function': /Lambda function of the CDK/,
+    'AWS::Logs::LogGroup': /log group for each function/,
+    'AWS::IAM::Role': /IAM role/,
+  }
+  /** They only join or belong to the resources above. */
+  const parts =
+    /^AWS::(ApiGatewayV2::(Authorizer|Integration|Route|Stage)|IAM::Policy|Lambda::(EventInvokeConfig|EventSourceMapping|Permission|Version)|SQS::QueuePolicy|Scheduler::ScheduleGroup)$|^Custom::Trigger$/
+  const rows = rowsOf('## What the stack creates').map(([name = '']) => name)
+  for (const { stack } of [createTestStack(t), createTestStack(t, everyProperty)]) {
+    for (const type of new Set(typesOf(stack).filter((each) => !parts.test(each)))) {
+      const kind = kinds[type]
+      assert.ok(kind, `${type} is not in this list`)
+      assert.ok(
+        rows.some((row) => kind.test(row)),
+        type,
+      )
+    }
+    assert.equal(typesOf(stack).filter((type) => type === 'AWS::SQS::Queue').length, 2)
+    assert.equal(typesOf(stack).filter((type) => type === 'AWS::Events::Rule').length, 4)
+  }
+  for (const name of functionNames) assert.ok(rows.includes(`Lambda function \`${name}\``), name)
+})
+
+test('the table of environment variables has each variable that functions read, and says which of them the stack sets where', (t) => {
+  const source = readFileSync(join(root, 'lib', 'application', 'environment.ts'), 'utf8')
+  const read = new Set(source.match(/TOKENWELL_\w+/g))
+  const rows = rowsOf('## Environment variables')
+  assert.deepEqual(rows.map(([name = '']) => name.replaceAll('`', '')).toSorted(), [...read].toSorted())
+
+  const set = new Map<string, string[]>()
+  const functions = functionsOf(createTestStack(t, everyProperty).stack)
+  for (const [id, { Properties }] of Object.entries(functions)) {
+    const { Variables } = Properties['Environment'] as { Variables: Readonly<Record<string, string>> }
+    const name = functionNames.find(
+      (each) => `Tokens${each.replaceAll('-', '')}Function`.toLowerCase() === id.toLowerCase(),
+    )
+    for (const variable of Object.keys(Variables)) set.set(variable, [...(set.get(variable) ?? []), name ?? id])
+  }
+  for (const [name = '', , users = ''] of rows.slice(0, -3)) {
+    const expected = users === 'all' ? functionNames : users.replaceAll('`', '').split(', ')
+    assert.deepEqual(set.get(name.replaceAll('`', ''))?.toSorted(), [...expected].toSorted(), name)
+  }
+  assert.equal(set.size, rows.length - 3)
+})
+
+test('the table of refused variables is what functions on Lambda refuse', () => {
+  const rows = rowsOf('### Variables that functions refuse')
+  const names = rows.flatMap(([cell = '']) => cell.replaceAll('`', '').replace('<SERVICE>', 'DYNAMODB').split(', '))
+  for (const name of names) assert.equal(complaintsOfVariables({ [name]: 'x' }).length, 1, name)
+
+  const allowed: Readonly<Record<string, readonly string[]>> = {
+    NODE_TLS_REJECT_UNAUTHORIZED: ['1'],
+    NODE_USE_SYSTEM_CA: ['0'],
+    NODE_USE_ENV_PROXY: ['0'],
+    AWS_CONFIG_FILE: ['/dev/null'],
+    AWS_SHARED_CREDENTIALS_FILE: ['/dev/null'],
+    AWS_ENDPOINT_URL: ['https://vpce.example', 'http://127.0.0.1:5000'],
+    AWS_ENDPOINT_URL_DYNAMODB: ['https://vpce.example', 'http://localhost:5000'],
+    NODE_OPTIONS: [
+      '--max-old-space-size=400 --enable-source-maps --no-warnings --stack-trace-limit=50 --dns-result-order=ipv4first --tls-min-v1.2 --tls-min-v1.3',
+    ],
+  }
+  const paths = ['/etc/x', '/usr/x', '/var/runtime/x', '/var/lang/x']
+  const harmless = names.flatMap((name) => {
+    const values = /^(SSL_CERT|OPENSSL)_/.test(name) ? paths : (allowed[name] ?? [])
+    return values.map((value) => [name, value] as const)
+  })
+  for (const [name, value] of harmless) assert.deepEqual(complaintsOfVariables({ [name]: value }), [], name)
+  const never = rows.filter(([, values = '']) => values.startsWith('none')).flatMap(([cell = '']) => cell.split(', '))
+  const accepted = new Set(harmless.map(([name]) => name))
+  assert.deepEqual(
+    names.filter((name) => !accepted.has(name)),
+    never.map((name) => name.replaceAll('`', '')),
+  )
+})
+
+const compiler = join(root, 'node_modules', 'typescript', 'bin', 'tsc')
+const synthesis = `import { App } from 'aws-cdk-lib'
+import { BUNDLING_STACKS } from 'aws-cdk-lib/cx-api'
+import { TokensStack } from './app.ts'
+
+const app = new App({ outdir: 'cdk.out', context: { [BUNDLING_STACKS]: [] }, analyticsReporting: false })
+new TokensStack(app, 'Tokens')
+app.synth()
+`
+const elementFiles = Object.fromEntries(
+  Object.entries(exampleElements(exampleIssuer)).flatMap(([kind, byId]) =>
+    Object.entries(byId).map(([id, element]) => [
+      `elements/${kind}/${id}.json`,
+      JSON.stringify(element).replaceAll('tokenwell/local/', 'tokenwell/prod/'),
+    ]),
+  ),
+)
+
+function typesOf(stack: Parameters<typeof functionsOf>[0]): string[] {
+  const { Resources: resources } = Template.fromStack(stack).toJSON() as { Resources: Record<string, { Type: string }> }
+  return Object.values(resources).map(({ Type }) => Type)
+}
+
+/** The cells of the first table below a heading, without its head. */
+function rowsOf(heading: string): string[][] {
+  const [, below = ''] = page.split(`\n${heading}\n`)
+  const [table = ''] = /(?:^\|.*\n)+/m.exec(below) ?? []
+  const lines = table.trim().split('\n').slice(2)
+  assert.ok(lines.length > 4, heading)
+  return lines.map((line) => line.slice(2, -2).split(' | '))
+}
+
+/** The names in the first column; a method without its parameters. */
+function namesIn(heading: string): string[] {
+  return rowsOf(heading).flatMap(([cell = '']) => [...cell.matchAll(/`(\w+)[^`]*`/g)].map(([, name = '']) => name))
+}
+
+/** The text between the braces of a declaration that begins a line. */
+function bodyOf(source: string, declaration: string): string {
+  const [, body] = new RegExp(`^export ${declaration} [^{]*\\{\n([^]*?)^\\}$`, 'm').exec(source) ?? []
+  if (body === undefined) throw new Error(`There is no ${declaration}.`)
+  return body
+}
+
+function memberNames(body: string): string[] {
+  return [...body.matchAll(/^ {2}readonly (\w+)\??: /gm)].map(([, name = '']) => name)
+}

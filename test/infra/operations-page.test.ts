@@ -1,0 +1,148 @@
+import assert from 'node:assert/strict'
+import { existsSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { type TestContext, test } from 'node:test'
+import { readCacheKeys } from '../../lib/fleet/cache-keys.ts'
+import { Secret } from '../../lib/secret/secret.ts'
+import { root } from '../support/process/local-run.ts'
+import { createTestStack, resourceOf, resourcesOf } from './stack/test-stack.ts'
+
+/* infra/operations.md against the synthesized stack: an operator who follows an alarm's description must find its section. */
+
+const path = 'infra/operations.md'
+const page = readFileSync(join(root, path), 'utf8')
+const sections = sectionsOf(page)
+
+test('each alarm of the stack has its section: what it means, what to look at, what to do', (t) => {
+  for (const { name } of alarmsOf(t)) {
+    const section = sections.get(name) ?? ''
+    assert.notEqual(section, '', `${path} has no section ### ${name}`)
+    const bullets = [...section.matchAll(/^- \*\*(.+?):\*\* .{20}/gm)].map(([, word]) => word)
+    assert.deepEqual(bullets, ['Means', 'Look at', 'Do'], name)
+  }
+})
+
+test('no section is for an alarm that the stack does not have', (t) => {
+  const [, alarmSections = ''] =
+    /\n## Alarms of tokens and APIs\n([\s\S]*)\n## Find the reason of an error\n/.exec(page) ?? []
+  const names = [...alarmSections.matchAll(/^### (.+)$/gm)].map(([, name]) => name)
+  assert.deepEqual(
+    names.toSorted(),
+    alarmsOf(t)
+      .map(({ name }) => name)
+      .toSorted(),
+  )
+})
+
+test("the description of each alarm ends with the address of its section, within CloudWatch's 1,024 characters", (t) => {
+  for (const { name, description } of alarmsOf(t)) {
+    assert.ok(description.endsWith(` See ${path}#${name.toLowerCase()}`), description)
+    assert.ok(description.length <= 1_024, name)
+  }
+})
+
+test('the table of alarms says at which value of which metric each goes off', (t) => {
+  const rows = page.split('\n').filter((line) => /^\| \[\w+\]\(#\w+\) \| /.test(line))
+  assert.deepEqual(
+    rows,
+    alarmsOf(t).map(({ row }) => row),
+  )
+})
+
+test('the table of costs has the number of alarms', (t) => {
+  assert.ok(page.includes(`| CloudWatch | ${alarmsOf(t).length} alarms, `))
+})
+
+test('the page explains each graph of the dashboard, in its order', (t) => {
+  const { Properties } = resourceOf(createTestStack(t).stack, 'AWS::CloudWatch::Dashboard')
+  const { widgets } = JSON.parse(String(Properties['DashboardBody'])) as {
+    widgets: { properties: { title: string } }[]
+  }
+  const titles = widgets.map(({ properties }) => properties.title)
+  const functions = titles.filter((title) => /^[a-z-]+$/.test(title))
+  const rows = [...(sections.get('Dashboard') ?? '').matchAll(/^\| (.+?) \| [A-Z]/gm)].map(([, title = '']) => title)
+  assert.deepEqual(
+    rows.slice(0, -1),
+    titles.filter((title) => !functions.includes(title)),
+  )
+  assert.deepEqual((rows.at(-1) ?? '').replaceAll('`', '').split(', ').toSorted(), functions.toSorted())
+})
+
+test('the secret of the cache opens what it sealed before, in each step of its rotation, and names records as before', () => {
+  const seed = 's'.repeat(64)
+  const examples = [...(sections.get("Rotate the cache's secret") ?? '').matchAll(/^```json\n([\s\S]*?)^```$/gm)]
+  assert.equal(examples.length, 2)
+  const written = examples.map(([, text = '']) =>
+    text.replace('<the text that is in the secret>', seed).replace('<32 bytes in base64url>', 'A'.repeat(43)),
+  )
+  const [before, during, after] = [JSON.stringify({ seed }), ...written].map((text) =>
+    readCacheKeys('tokenwell/prod/cache', new Secret(text)),
+  )
+  assert.ok(before && during && after)
+  assert.deepEqual([...during.encryptionKeys.keys()], ['2026-11', 'seed'])
+  assert.deepEqual(during.encryptionKeys.get('seed'), before.encryptionKeys.get('seed'))
+  assert.deepEqual([...after.encryptionKeys.keys()], ['2026-11'])
+  for (const { namingKey } of [during, after]) assert.ok(namingKey.equals(before.namingKey))
+})
+
+test('each link of the pages of infra leads to a file and a heading that exist', () => {
+  for (const from of ['infra/README.md', path]) {
+    const text = readFileSync(join(root, from), 'utf8')
+    const links = [...text.matchAll(/\]\((?!https:)([^)#]*)(#[^)]*)?\)/g)]
+    assert.ok(links.length > 20)
+    for (const [link, file = '', anchor] of links) {
+      const target = file === '' ? from : join(dirname(from), file)
+      assert.ok(existsSync(join(root, target)), `${from}: ${link}`)
+      if (anchor !== undefined) assert.ok(anchorsOf(target).includes(anchor), `${from}: ${link}`)
+    }
+  }
+})
+
+interface AlarmOfStack {
+  readonly name: string
+  readonly description: string
+  /** In the table of the page. */
+  readonly row: string
+}
+
+const statistics: Readonly<Record<string, string>> = { Sum: 'sum', Maximum: 'maximum', SampleCount: 'number' }
+const comparisons: Readonly<Record<string, string>> = {
+  GreaterThanOrEqualToThreshold: '>= ',
+  LessThanThreshold: 'no value, or < ',
+}
+
+function alarmsOf(t: TestContext): AlarmOfStack[] {
+  const alarms = Object.entries(resourcesOf(createTestStack(t).stack, 'AWS::CloudWatch::Alarm'))
+  assert.ok(alarms.length > 20)
+  return alarms.map(([id, { Properties }]) => {
+    const { AlarmDescription, MetricName, Statistic, ComparisonOperator, Threshold, EvaluationPeriods } = Properties
+    const name = id.replace('TokensAlarms', '')
+    const minutes = Number(Properties['Period']) / 60
+    const period = minutes < 60 ? `${minutes} min` : `${minutes / 60} h`
+    const cells = [
+      `[${name}](#${name.toLowerCase()})`,
+      `${statistics[String(Statistic)]} of \`${MetricName}\``,
+      `${comparisons[String(ComparisonOperator)]}${Threshold}`,
+      EvaluationPeriods === 1 ? period : `${EvaluationPeriods} x ${period} in a row`,
+    ]
+    return { name, description: String(AlarmDescription), row: `| ${cells.join(' | ')} |` }
+  })
+}
+
+/** The text below each heading, up to the next heading of any level. */
+function sectionsOf(text: string): ReadonlyMap<string, string> {
+  const parts = text.split(/^#{2,4} /m).slice(1)
+  return new Map(parts.map((part) => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n'))]))
+}
+
+/** As GitHub makes them of headings. */
+function anchorsOf(file: string): string[] {
+  const headings = [...readFileSync(join(root, file), 'utf8').matchAll(/^#{1,6} (.+)$/gm)]
+  return headings.map(
+    ([, heading = '']) =>
+      `#${heading
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-')}`,
+  )
+}
