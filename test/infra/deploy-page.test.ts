@@ -22,7 +22,7 @@ test('the example of the construct compiles, and synthesizes with elements of st
   assert.deepEqual(more, [])
   const folder = await temporaryFolder(t, {
     'package.json': '{ "type": "module" }',
-    'app.ts': example.replace("'./stack/", `'${root}/infra/stack/`),
+    'app.ts': example.replace("'./infra/", `'${root}/infra/`),
     'synth.ts': synthesis,
     'tsconfig.json': JSON.stringify({ extends: join(root, 'tsconfig.json'), include: ['*.ts'] }),
     ...elementFiles,

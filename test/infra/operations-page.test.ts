@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { readCacheKeys } from '../../lib/fleet/cache-keys.ts'
 import { Secret } from '../../lib/secret/secret.ts'
@@ -41,7 +41,7 @@ test("the description of each alarm ends with the address of its section, within
   }
 })
 
-test('the table of alarms says at which value of which metric each goes off', (t) => {
+test('the table of alarms has the metric, the threshold and the period of each alarm', (t) => {
   const rows = page.split('\n').filter((line) => /^\| \[\w+\]\(#\w+\) \| /.test(line))
   assert.deepEqual(
     rows,
@@ -85,19 +85,6 @@ test('the secret of the cache opens what it sealed before, in each step of its r
   for (const { namingKey } of [during, after]) assert.ok(namingKey.equals(before.namingKey))
 })
 
-test('each link of the pages of infra leads to a file and a heading that exist', () => {
-  for (const from of ['infra/README.md', path]) {
-    const text = readFileSync(join(root, from), 'utf8')
-    const links = [...text.matchAll(/\]\((?!https:)([^)#]*)(#[^)]*)?\)/g)]
-    assert.ok(links.length > 20)
-    for (const [link, file = '', anchor] of links) {
-      const target = file === '' ? from : join(dirname(from), file)
-      assert.ok(existsSync(join(root, target)), `${from}: ${link}`)
-      if (anchor !== undefined) assert.ok(anchorsOf(target).includes(anchor), `${from}: ${link}`)
-    }
-  }
-})
-
 interface AlarmOfStack {
   readonly name: string
   readonly description: string
@@ -133,16 +120,4 @@ function alarmsOf(t: TestContext): AlarmOfStack[] {
 function sectionsOf(text: string): ReadonlyMap<string, string> {
   const parts = text.split(/^#{2,4} /m).slice(1)
   return new Map(parts.map((part) => [part.slice(0, part.indexOf('\n')), part.slice(part.indexOf('\n'))]))
-}
-
-/** As GitHub makes them of headings. */
-function anchorsOf(file: string): string[] {
-  const headings = [...readFileSync(join(root, file), 'utf8').matchAll(/^#{1,6} (.+)$/gm)]
-  return headings.map(
-    ([, heading = '']) =>
-      `#${heading
-        .toLowerCase()
-        .replace(/[^\w\- ]/g, '')
-        .replaceAll(' ', '-')}`,
-  )
 }
