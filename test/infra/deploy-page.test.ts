@@ -49,7 +49,7 @@ test('the tables of properties and of members are those of the construct', () =>
   assert.deepEqual(namesIn('### Methods and members').toSorted(), names.toSorted())
 })
 
-test('the page has a default in the table for each property, and calls those required that have none', () => {
+test('the table of properties calls those properties required that the construct requires', () => {
   const required = rowsOf('### Properties').filter(([, , otherwise]) => otherwise === 'required')
   const source = bodyOf(readFileSync(join(root, 'infra', 'stack', 'tokenwell.ts'), 'utf8'), 'interface TokenwellProps')
   const withoutMark = [...source.matchAll(/^ {2}readonly (\w+): /gm)].map(([, name]) => `\`${name}\``)
@@ -95,7 +95,7 @@ test('the page names each type of resource that the stack creates', (t) => {
   for (const name of functionNames) assert.ok(rows.includes(`Lambda function \`${name}\``), name)
 })
 
-test('the table of environment variables has each variable that functions read, and says which of them the stack sets where', (t) => {
+test('the table of environment variables has each variable that functions read, and the functions for which the stack sets it', (t) => {
   const source = readFileSync(join(root, 'lib', 'application', 'environment.ts'), 'utf8')
   const read = new Set(source.match(/TOKENWELL_\w+/g))
   const rows = rowsOf('## Environment variables')
@@ -117,7 +117,7 @@ test('the table of environment variables has each variable that functions read, 
   assert.equal(set.size, rows.length - 3)
 })
 
-test('the table of refused variables is what functions on Lambda refuse', () => {
+test('functions on Lambda refuse the variables of the table, except with the values that it allows', () => {
   const rows = rowsOf('### Variables that functions refuse')
   const names = rows.flatMap(([cell = '']) => cell.replaceAll('`', '').replace('<SERVICE>', 'DYNAMODB').split(', '))
   for (const name of names) assert.equal(complaintsOfVariables({ [name]: 'x' }).length, 1, name)

@@ -22,5 +22,8 @@ test('the tables of rights have a column for each function, and an x or a blank 
 })
 
 test('a page without a place for the tables is refused', () => {
-  assert.throws(() => withGrants('# The stack\n'), /^Error: The page has no place for the tables of rights\. .*npm run grants/)
+  assert.throws(
+    () => withGrants('# The stack\n'),
+    /^Error: The page has no place for the tables of rights\. .*npm run grants/,
+  )
 })

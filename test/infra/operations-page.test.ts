@@ -13,7 +13,7 @@ const path = 'infra/operations.md'
 const page = readFileSync(join(root, path), 'utf8')
 const sections = sectionsOf(page)
 
-test('each alarm of the stack has its section: what it means, what to look at, what to do', (t) => {
+test('each alarm of the stack has a section that says what it means, what to look at and what to do', (t) => {
   for (const { name } of alarmsOf(t)) {
     const section = sections.get(name) ?? ''
     assert.notEqual(section, '', `${path} has no section ### ${name}`)
@@ -22,7 +22,7 @@ test('each alarm of the stack has its section: what it means, what to look at, w
   }
 })
 
-test('no section is for an alarm that the stack does not have', (t) => {
+test('each section about an alarm is about an alarm of the stack', (t) => {
   const [, alarmSections = ''] =
     /\n## Alarms of tokens and APIs\n([\s\S]*)\n## Find the reason of an error\n/.exec(page) ?? []
   const names = [...alarmSections.matchAll(/^### (.+)$/gm)].map(([, name]) => name)
@@ -68,7 +68,7 @@ test('the page explains each graph of the dashboard, in its order', (t) => {
   assert.deepEqual((rows.at(-1) ?? '').replaceAll('`', '').split(', ').toSorted(), functions.toSorted())
 })
 
-test('the secret of the cache opens what it sealed before, in each step of its rotation, and names records as before', () => {
+test('in each step of its rotation, the secret of the cache keeps the naming key and the encryption keys that are still needed', () => {
   const seed = 's'.repeat(64)
   const examples = [...(sections.get("Rotate the cache's secret") ?? '').matchAll(/^```json\n([\s\S]*?)^```$/gm)]
   assert.equal(examples.length, 2)

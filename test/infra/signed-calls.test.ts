@@ -18,7 +18,7 @@ import { startEchoApi } from '../support/servers/echo-api.ts'
 const readme = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
 const commands = blocksOf('sh').filter((command) => /^curl .*--aws-sigv4/.test(command))
 
-test('the signed calls of infra/README.md bring a token and an answer of the API, to which no signature goes', async (t) => {
+test('the signed calls of infra/README.md return a token and an answer of the API, and the API gets no signature', async (t) => {
   const [forToken = '', forAnswer = '', ...more] = commands
   assert.deepEqual(more, [])
   const ground = await startGround(t)
@@ -39,7 +39,7 @@ test('the signed calls of infra/README.md bring a token and an answer of the API
   assert.equal(ground.authorizations.length, 2)
 })
 
-test('the program for Node.js brings a token by a signed call, as it is on the page', async (t) => {
+test('the program for Node.js gets a token with a signed call', async (t) => {
   const programs = blocksOf('ts').filter((text) => text.includes('aws4fetch'))
   const token = await runProgram(t, programs, {
     fileName: 'program.ts',
@@ -49,7 +49,7 @@ test('the program for Node.js brings a token by a signed call, as it is on the p
   assert.deepEqual([token.token_type, token.source], ['Bearer', 'server'])
 })
 
-test('and so does the program for Python', async (t) => {
+test('the program for Python gets a token with a signed call', async (t) => {
   if ((await runShell('python3 -c "import boto3, requests"')).status !== 0)
     return t.skip('boto3 or requests is missing')
   const token = await runProgram(t, blocksOf('py'), {

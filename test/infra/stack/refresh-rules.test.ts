@@ -6,18 +6,18 @@ import { type Event, onDefaultBus, onOwnBus, startEventRules, type Target } from
 import { createTestStack, resourceNamed, resourcesOf } from './test-stack.ts'
 
 /*
- * The rules of the template in an EventBridge that applies them, with events as AWS's services and our functions send them.
- * moto takes from anybody the sources that EventBridge takes from AWS alone.
+ * The rules of the template in an EventBridge that applies them, with events as AWS services and Tokenwell's functions send them.
+ * moto accepts the sources of AWS from each sender; EventBridge accepts them from AWS alone.
  */
 
-test('a change of an element of this stage reaches the queue, whatever was done to it', async (t) => {
+test('a change of an element of this stage reaches the queue, with each operation', async (t) => {
   const ground = await startEventRules(t)
   if (!ground) return
   for (const operation of ['Create', 'Update', 'Delete'])
     await ground.assertHeard(onDefaultBus, parameterChange('/tokenwell/test/jwtBuilder/b', operation))
 })
 
-test('a change of what is no element of this stage does not', async (t) => {
+test('a change of a parameter of another stage, or of a label or policy, does not reach the queue', async (t) => {
   const ground = await startEventRules(t)
   if (!ground) return
   for (const name of ['/tokenwell/other/jwtBuilder/b', '/tokenwell/test2/jwtBuilder/b', '/test/jwtBuilder/b', 'b'])
@@ -36,7 +36,7 @@ test('a new current version of a secret of this stage reaches the queue', async 
   await ground.assertHeard(onDefaultBus, labelChange('tokenwell/test/cache', 'AWSCURRENT'))
 })
 
-test('another label, another prefix, and what is told of secrets otherwise do not', async (t) => {
+test('another label, another prefix and another event of a secret do not reach the queue', async (t) => {
   const ground = await startEventRules(t)
   if (!ground) return
   await ground.assertUnheard(onDefaultBus, labelChange('tokenwell/test/k', 'mine'))
@@ -48,7 +48,7 @@ test('another label, another prefix, and what is told of secrets otherwise do no
   })
 })
 
-test('of what is said on the own bus, that which asks for something reaches the queue, whoever says it', async (t) => {
+test("each request on the stage's bus reaches the queue, from functions and from operators", async (t) => {
   const ground = await startEventRules(t)
   if (!ground) return
   for (const event of [
@@ -76,7 +76,7 @@ test('each event that infra/operations.md tells operators to put on the bus reac
   }
 })
 
-test('what is said for others, unknown, or on the wrong bus does not', async (t) => {
+test('news, unknown events and events on the wrong bus do not reach the queue', async (t) => {
   const ground = await startEventRules(t)
   if (!ground) return
   const source = 'tokenwell-test'
@@ -87,7 +87,7 @@ test('what is said for others, unknown, or on the wrong bus does not', async (t)
   await ground.assertUnheard(onOwnBus, labelChange('tokenwell/test/k', 'AWSCURRENT'))
 })
 
-test('once an hour the queue gets the same that an operator may ask for', (t) => {
+test('once an hour the queue gets the event ReconcileElements, as an operator would put it', (t) => {
   const { stack } = createTestStack(t)
   const { Properties } = resourceNamed(stack, 'AWS::Events::Rule', 'TokensRulesReconciliation')
   const { Targets: targets, Description, ...rule } = Properties as { Targets: Target[]; Description: string }
@@ -98,7 +98,7 @@ test('once an hour the queue gets the same that an operator may ask for', (t) =>
   )
 })
 
-test('every rule brings it to the queue for an hour, and then to the dead letters', (t) => {
+test('each rule tries for an hour to bring an event to the queue, and then sends it to the dead letters', (t) => {
   const rules = Object.values(resourcesOf(createTestStack(t).stack, 'AWS::Events::Rule'))
   assert.equal(rules.length, 4)
   for (const { Properties } of rules) {
