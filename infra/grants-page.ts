@@ -11,11 +11,11 @@ import { Tokenwell, type TokenwellProps } from './stack/tokenwell.ts'
 const [begin, end] = ['<!-- npm run grants -->\n', '<!-- end of npm run grants -->\n']
 const stage = 'Stage'
 
-/** Returns the page with new tables of rights, made from the synthesized stack. */
+/** The page with its tables of rights written anew from the synthesized stack. */
 export function withGrants(page: string): string {
   const [before, rest = ''] = page.split(begin)
   const [, after] = rest.split(end)
-  if (after === undefined) throw new Error(`The page has no place for the tables of rights. Add the lines ${begin} and ${end} to it.`)
+  if (after === undefined) throw new Error(`The page has no place for its tables, between ${begin} and ${end}.`)
   const tables = [
     '\nWith a table:\n\n',
     tableOf(rightsOf(() => ({}))),
@@ -35,7 +35,7 @@ function everything(app: App): Partial<TokenwellProps> {
   }
 }
 
-/** Rights, each with the functions that have it. */
+/** A right, and the functions that have it. */
 type Rights = Map<string, Set<string>>
 
 interface Statement {
@@ -45,7 +45,7 @@ interface Statement {
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
-/** The rights in each policy of the template: those of the functions and the one of the schedule. */
+/** By every policy of the template, those of the functions and the one of the schedule. */
 function rightsOf(props: (app: App) => Partial<TokenwellProps>): Rights {
   const rights: Rights = new Map()
   for (const { Roles: roles, PolicyDocument: document } of policiesOf(props)) {
@@ -77,21 +77,21 @@ function policiesOf(props: (app: App) => Partial<TokenwellProps>): Readonly<Reco
 function rightOf({ Effect, Action, Resource, Condition = {} }: Statement): string {
   const actions = [Action].flat().map((action) => `\`${action}\``)
   const resources = [Resource].flat().map((resource) => `\`${nameOf(resource)}\``)
-  const effect = Effect === 'Allow' ? '' : 'denied to its own code: '
+  const effect = Effect === 'Allow' ? '' : 'not, by its own code: '
   return `${effect}${actions.join(', ')} | ${resources.join(', ')}${recordsOf(Condition)}`
 }
 
-/** Which records of the table the right covers. */
+/** Which records of the table it is for. */
 function recordsOf(conditions: NonNullable<Statement['Condition']>): string {
   const listed = Object.entries(conditions).flatMap(([operator, { 'dynamodb:LeadingKeys': names }]) =>
     Array.isArray(names)
-      ? [`${operator.endsWith('NotLike') ? ', all records except' : ', records'} \`${names.join()}\``]
+      ? [`${operator.endsWith('NotLike') ? ', all records but' : ', records'} \`${names.join()}\``]
       : [],
   )
   return listed.join('')
 }
 
-/** The end of the resource's ARN, or its name in the construct. */
+/** A resource as its ARN ends, or as the construct calls it. */
 function nameOf(value: unknown): string {
   return textOf(value)
     .replace(/^arn:[^:]*:[^:]*:[^:]*:[^:]*:/, '')
@@ -108,7 +108,7 @@ function textOf(value: unknown): string {
   return parts.map(textOf).join(separator)
 }
 
-/** A logical id ends with eight digits of a hash. */
+/** A logical id ends in eight digits of a hash. */
 function constructOf(logicalId: string): string {
   return logicalId.replace(/^Tokens/, '').replace(/[0-9A-F]{8}$/, '')
 }
@@ -130,7 +130,7 @@ function tableOf(rights: Rights): string {
     .join('')
 }
 
-/** Functions come first, then the schedule that starts one. */
+/** The functions first, then what starts one. */
 function rankOf(holder: string): number {
   const rank = functionNames.indexOf(holder)
   return rank < 0 ? functionNames.length : rank

@@ -17,22 +17,22 @@ export class OperatorsDashboard extends Dashboard {
     super(scope, id, { dashboardName: `${serviceName(stage)}-${Aws.REGION}` })
     this.addWidgets(
       graph('Tokens handed out, by source', [own.tokensFromMemory, own.tokensFromCache, own.tokensFromServer]),
-      graph('Seconds left of a token handed out, the least', [own.leastSecondsLeft]),
+      graph('Tokens handed out: fewest seconds until expiry', [own.leastSecondsLeft]),
       graph('Token requests, milliseconds', [own.usualTokenRequest, own.slowTokenRequest]),
     )
     this.addWidgets(
-      graph('Without a token', [own.tokenRequestsRefused, own.tokenRequestsFailed, own.requestsFailed]),
-      graph('Going on without', [
+      graph('Requests without a token', [own.tokenRequestsRefused, own.tokenRequestsFailed, own.requestsFailed]),
+      graph('Degraded: cache, records, elements', [
         own.cacheBudgetExceeded,
         own.recordsNotTaken,
         own.recordsNotAuthentic,
         own.reloadsFailed,
       ]),
-      graph('API', [api.requests, api.clientErrors, api.serverErrors], [api.slowLatency]),
+      graph('HTTP API of Tokenwell', [api.requests, api.clientErrors, api.serverErrors], [api.slowLatency]),
     )
     this.addWidgets(
-      graph("Calls of connections' APIs", [own.apiCalls, own.apiCallsFailed, own.apiTokensRejected]),
-      graph("Calls of connections' APIs, milliseconds", [own.usualApiCall, own.slowApiCall]),
+      graph('API calls', [own.apiCalls, own.apiCallsFailed, own.apiTokensRejected]),
+      graph('API calls, milliseconds', [own.usualApiCall, own.slowApiCall]),
       ...functionGraphs('api calls', lambda),
     )
     this.addWidgets(

@@ -7,13 +7,13 @@ import { withGrants } from '../../infra/grants-page.ts'
 import { root } from '../support/process/local-run.ts'
 
 const page = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
-const rows = page.split('\n').filter((line) => /^\| (denied to its own code: )?`[a-z0-9]+:/.test(line))
+const rows = page.split('\n').filter((line) => /^\| (not, by its own code: )?`[a-z0-9]+:/.test(line))
 
 test('what infra/README.md says that each function may do is what the synthesized stack lets it do', () => {
   assert(withGrants(page) === page, 'infra/README.md is out of date: run npm run grants')
 })
 
-test('the tables of rights have a column for each function, and an x or a blank for each right', () => {
+test('its tables have a column for each function, and rights that each has or has not', () => {
   const heads = page.split('\n').filter((line) => line.startsWith('| may | on |'))
   assert.equal(heads.length, 2)
   for (const head of heads) for (const name of functionNames) assert.ok(head.includes(`| \`${name}\` |`), name)
@@ -22,8 +22,5 @@ test('the tables of rights have a column for each function, and an x or a blank 
 })
 
 test('a page without a place for the tables is refused', () => {
-  assert.throws(
-    () => withGrants('# The stack\n'),
-    /^Error: The page has no place for the tables of rights\. .*npm run grants/,
-  )
+  assert.throws(() => withGrants('# The stack\n'), /npm run grants/)
 })
