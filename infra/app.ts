@@ -44,7 +44,7 @@ function readSetting(name: string, variable: string): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined
 }
 
-/** `call-api=400,issue-token=100`. The construct refuses what is no number, and no function. */
+/** Reads `call-api=400,issue-token=100`. The construct rejects what is not a number or not the name of a function. */
 function readNumbers(setting: string): Record<string, number> {
   const pairs = setting.split(',').filter((pair) => pair.trim() !== '')
   return Object.fromEntries(
@@ -55,6 +55,6 @@ function readNumbers(setting: string): Record<string, number> {
 function demandSetting(name: string, variable: string): string {
   const value = readSetting(name, variable)
   if (value !== undefined) return value
-  console.error(`Say the ${name}: -c ${name}=..., or ${variable}=... in the environment.`)
+  console.error(`The setting ${name} is missing. Add -c ${name}=..., or set the environment variable ${variable}.`)
   process.exit(1)
 }

@@ -1,17 +1,17 @@
 import { runNpm } from './npm.ts'
 
 /*
- * npm run audit: looks for advisories against the packages that a function may hold. It ends with
- *   0  nothing high or critical is known
- *   1  something high or critical is known
- *   2  the registry could not be asked, or gave no advisories, as some mirrors do: nothing is known of these packages
+ * npm run audit: looks for advisories about the packages that a function may contain. Its exit code is
+ *   0  no advisory of level high or critical
+ *   1  an advisory of level high or critical
+ *   2  not known: the registry did not answer, or returned no advisories, as some mirrors do
  */
 const exitCodes = { clean: 0, found: 1, notAsked: 2 } as const
 const { isContent, output } = runNpm(['audit', '--omit=dev', '--omit=optional', '--audit-level=high', '--json'])
 const report = readReport(output)
 if (report.auditReportVersion === undefined) {
   console.error(
-    `NOT AUDITED: the registry gives no advisories (${report.message || 'no reason given'}). Check npm config get registry and the network, then run npm run audit again.`,
+    `NOT AUDITED: the registry returned no advisories (${report.message || 'no reason given'}). Check "npm config get registry" and the network, then run npm run audit again.`,
   )
   process.exitCode = exitCodes.notAsked
 } else {

@@ -11,7 +11,7 @@ export const functionNames: readonly string[] = readdirSync(join(root, 'function
 interface ReplacedModule {
   readonly module: string
   readonly replacement: string
-  /** The folders whose imports of it are replaced. Every other package gets the real module. */
+  /** The folders whose imports of the module are replaced. Every other package gets the real module. */
   readonly importers: readonly string[]
 }
 
@@ -29,7 +29,7 @@ const replaced: readonly ReplacedModule[] = [
   { module: 'node:http2', replacement: 'node-http2.cjs', importers: ['node_modules/undici'] },
 ]
 
-/** Built-in modules that some importers get in a form that starts faster: each replacement says why. */
+/** Gives some importers a replacement of a built-in module that starts faster. Each replacement file says why. */
 const replacedModules: Plugin = {
   name: 'replaced-modules',
   setup(building) {
@@ -48,8 +48,8 @@ function isWithin(folder: string, path: string): boolean {
 }
 
 /**
- * How a function becomes a folder for Lambda's nodejs24.x: ESM, minified, with source maps; in files of their own the
- * clients that not every deployment uses, so that an instance loads none in vain.
+ * How a function is bundled for Lambda's nodejs24.x: ESM, minified, with source maps. Clients that not every deployment uses are
+ * separate files, so that an instance loads only those that it needs.
  */
 export const bundling = {
   bundle: true,
@@ -64,9 +64,9 @@ export const bundling = {
   // The ESM builds of the AWS SDK and others are smaller and start faster than their CommonJS ones.
   mainFields: ['module', 'main'],
   plugins: [replacedModules],
-  // undici's own switch: without the parser that it is trying out.
+  // undici's own switch, which leaves out its experimental parser.
   define: { esbuildDetection: 'true' },
-  // undici is CommonJS and requires built-in modules, which an ES module has no require for.
+  // undici is CommonJS and requires built-in modules, but an ES module has no require.
   banner: { js: "import{createRequire}from'node:module';const require=createRequire(import.meta.url);" },
 } as const satisfies BuildOptions
 
@@ -78,8 +78,8 @@ export async function bundleFunction(name: string, outputFolder: string): Promis
 }
 
 /**
- * The same into that folder itself, for a caller that can't wait: constructs are made synchronously, and esbuild takes plugins only
- * where it is waited for. So another process does it.
+ * Builds one function into `outdir` itself, synchronously, in another process. CDK constructs are created synchronously, but
+ * esbuild accepts plugins only in its asynchronous API.
  */
 export function bundleFunctionSync(name: string, outdir: string): void {
   execFileSync(process.execPath, [import.meta.filename, name, outdir], { stdio: ['ignore', 'ignore', 'inherit'] })

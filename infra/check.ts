@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 
-/* npm run check [-- --without-tests]: everything that must hold before a change lands. */
+/* npm run check [-- --without-tests]: all checks that a change must pass before it lands. */
 const commands = [
   ['types', 'tsc -p .'],
   ['lint and format', 'biome check --error-on-warnings .'],
@@ -14,7 +14,7 @@ for (const [what, command] of commands) {
   console.log(`\n== ${what}: ${command.split(' ')[0]}`)
   const { status } = spawnSync(command, { shell: true, stdio: 'inherit' })
   if (status !== 0) {
-    console.error(`\nnpm run check: ${what} failed.`)
+    console.error(`\nThe check "${what}" failed. See its output above.`)
     process.exit(1)
   }
 }

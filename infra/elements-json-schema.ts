@@ -2,16 +2,16 @@ import { type ConversionConfig, toJsonSchema } from '@valibot/to-json-schema'
 import { kinds } from '../lib/configuration/element.ts'
 import { elementSchemas } from '../lib/configuration/element-schema.ts'
 
-/** What is checked beyond the shape has no place in a JSON Schema; `npm run validate` says it. */
+/** A JSON Schema describes the shape alone. `npm run validate` also checks everything else. */
 const conversion: ConversionConfig = {
   typeMode: 'input',
   errorMode: 'ignore',
-  // The one custom schema is that of a JSON object.
+  // The only custom schema is the one of a JSON object.
   overrideSchema: ({ valibotSchema, jsonSchema }) =>
     valibotSchema.type === 'custom' ? { type: 'object' } : jsonSchema,
 }
 
-/** The JSON Schema of an elements file `{ kind: { id: element } }`, made from the schema that reads them. */
+/** The JSON Schema of an elements file `{ kind: { id: element } }`, made from the schemas that Tokenwell reads elements with. */
 export function createElementsJsonSchema(): object {
   const definitions = kinds.map((kind) => {
     const { $schema: _, properties, ...schema } = toJsonSchema(elementSchemas[kind], conversion)

@@ -11,13 +11,13 @@ import { Tokenwell, type TokenwellProps } from './stack/tokenwell.ts'
 const [begin, end] = ['<!-- npm run grants -->\n', '<!-- end of npm run grants -->\n']
 const stage = 'Stage'
 
-/** The page with its tables of rights written anew from the synthesized stack. */
+/** The page with its tables of rights, rewritten from the synthesized stack. */
 export function withGrants(page: string): string {
   const [before, rest = ''] = page.split(begin)
   const [, after] = rest.split(end)
-  if (after === undefined) throw new Error(`The page has no place for its tables, between ${begin} and ${end}.`)
+  if (after === undefined) throw new Error(`The page has no place for its tables. Add the lines ${begin}and ${end}`)
   const tables = [
-    '\nWith a table:\n\n',
+    '\nWith a DynamoDB table:\n\n',
     tableOf(rightsOf(() => ({}))),
     '\nWith Valkey, a VPC and a key of your own:\n\n',
     tableOf(rightsOf(everything)),
@@ -45,7 +45,7 @@ interface Statement {
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, unknown>>>>
 }
 
-/** By every policy of the template, those of the functions and the one of the schedule. */
+/** The rights in every policy of the template: those of the functions and the one of the schedule. */
 function rightsOf(props: (app: App) => Partial<TokenwellProps>): Rights {
   const rights: Rights = new Map()
   for (const { Roles: roles, PolicyDocument: document } of policiesOf(props)) {
@@ -77,21 +77,21 @@ function policiesOf(props: (app: App) => Partial<TokenwellProps>): Readonly<Reco
 function rightOf({ Effect, Action, Resource, Condition = {} }: Statement): string {
   const actions = [Action].flat().map((action) => `\`${action}\``)
   const resources = [Resource].flat().map((resource) => `\`${nameOf(resource)}\``)
-  const effect = Effect === 'Allow' ? '' : 'not, by its own code: '
+  const effect = Effect === 'Allow' ? '' : "denied to the function's own code: "
   return `${effect}${actions.join(', ')} | ${resources.join(', ')}${recordsOf(Condition)}`
 }
 
-/** Which records of the table it is for. */
+/** The records of the table that a condition limits the right to. */
 function recordsOf(conditions: NonNullable<Statement['Condition']>): string {
   const listed = Object.entries(conditions).flatMap(([operator, { 'dynamodb:LeadingKeys': names }]) =>
     Array.isArray(names)
-      ? [`${operator.endsWith('NotLike') ? ', all records but' : ', records'} \`${names.join()}\``]
+      ? [`${operator.endsWith('NotLike') ? ', all records except' : ', records'} \`${names.join()}\``]
       : [],
   )
   return listed.join('')
 }
 
-/** A resource as its ARN ends, or as the construct calls it. */
+/** The end of a resource's ARN, or its name in the construct. */
 function nameOf(value: unknown): string {
   return textOf(value)
     .replace(/^arn:[^:]*:[^:]*:[^:]*:[^:]*:/, '')
@@ -123,14 +123,14 @@ function tableOf(rights: Rights): string {
   const rows = [...rights].map(([right, having]) =>
     [right, ...holders.map((holder) => (having.has(holder) ? 'x' : ' '))].join(' | '),
   )
-  const head = ['may', 'on', ...holders.map((holder) => `\`${holder}\``)]
+  const head = ['actions', 'resources', ...holders.map((holder) => `\`${holder}\``)]
   return ['', head.join(' | '), head.map(() => '---').join(' | '), ...rows]
     .slice(1)
     .map((row) => `| ${row} |\n`)
     .join('')
 }
 
-/** The functions first, then what starts one. */
+/** Sorts the functions first, then the schedule. */
 function rankOf(holder: string): number {
   const rank = functionNames.indexOf(holder)
   return rank < 0 ? functionNames.length : rank

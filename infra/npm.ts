@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
-/** What npm prints of this project, and whether it is content. */
+/** Runs npm in this project. Returns what it prints, and whether its exit code was 0. */
 export function runNpm(words: readonly string[]): { readonly isContent: boolean; readonly output: string } {
   const { status, stdout, stderr } = spawnSync(['npm', ...words].join(' '), {
     cwd: join(import.meta.dirname, '..'),

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { runNpm } from './npm.ts'
 
-/** A bill of materials by CycloneDX 1.5: what is read of it here. */
+/** The members of a CycloneDX 1.5 bill of materials that this file reads. */
 export interface Sbom {
   readonly bomFormat: string
   readonly metadata: { readonly component: Component }
@@ -20,22 +20,23 @@ interface Component {
 }
 
 /**
- * Of every package that a function may hold, as npm reads it from the lock file: neither network nor node_modules is needed.
- * @throws {Error} what npm says, where it can't
+ * The bill of materials of every package that a function may contain. npm reads it from the lock file, without network and
+ * without node_modules.
+ * @throws {Error} with npm's output where npm fails
  */
 export function createSbom(): Sbom {
   const { isContent, output } = runNpm(['sbom', '--sbom-format=cyclonedx', '--package-lock-only'])
-  if (!isContent) throw new Error(`npm made no SBOM: ${output}`)
+  if (!isContent) throw new Error(`npm sbom failed: ${output}`)
   const whole = JSON.parse(output) as Sbom
   const { component } = whole.metadata
 
-  // npm's own --omit=dev leaves out what a function and a tool both need, jose for one.
+  // npm's own --omit=dev also leaves out packages that both a function and a tool need, such as jose.
   const components = whole.components.filter(isDeployed)
   const refs = new Set([component, ...components].map((each) => each['bom-ref']))
   const dependencies = whole.dependencies
     .filter(({ ref }) => refs.has(ref))
     .map(({ ref, dependsOn }) => ({ ref, dependsOn: dependsOn.filter((each) => refs.has(each)) }))
-  // npm names the whole after the folder in which it stands.
+  // npm names the project after its folder.
   const metadata = { ...whole.metadata, component: { ...component, name: readName() } }
   return { ...whole, metadata, components, dependencies }
 }

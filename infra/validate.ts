@@ -10,10 +10,10 @@ import { listConnections, validateElements } from '../lib/configuration/inspect-
 
 /*
  * npm run validate -- [<file or folder>] [--stage <stage>] [--public-url <url>] [--secrets] [--secrets-folder <folder>]
- * Without a file or folder: the elements of that stage in Parameter Store.
- * With --secrets it reads keys, passwords and certificates, too: those of a stage in Secrets Manager, those of the stage local in
- * the folder .tokenwell/secrets, or in the folder that --secrets-folder names. Nothing is sent to a server.
- * Prints every mistake and warning of all elements at once; ends with 1 if there is a mistake.
+ * Without a file or folder it checks the elements of that stage in Parameter Store.
+ * With --secrets it also reads keys, passwords and certificates: from Secrets Manager for a stage, from the folder .tokenwell/secrets
+ * for the stage local, or from the folder that --secrets-folder names. It sends nothing to an authorization server.
+ * It prints every mistake and warning of all elements at once. Its exit code is 1 if there is a mistake.
  */
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -27,7 +27,9 @@ const { values, positionals } = parseArgs({
 const [path] = positionals
 const { stage = 'local' } = values
 if (path === undefined && values.stage === undefined) {
-  console.error('Name a file or folder, or a stage: npm run validate -- infra/local/elements.json, or -- --stage prod')
+  console.error(
+    'Name a file, a folder or a stage: npm run validate -- infra/local/elements.json, or npm run validate -- --stage prod',
+  )
   process.exit(1)
 }
 const place: ElementsPlace = path === undefined ? { kind: 'parameter_store' } : { kind: 'files', path }

@@ -5,4 +5,4 @@ import { createElementsJsonSchema } from './elements-json-schema.ts'
 /* npm run schema: writes the JSON Schema that editors use for elements files. */
 const path = join(import.meta.dirname, '..', 'lib', 'configuration', 'elements.schema.json')
 writeFileSync(path, `${JSON.stringify(createElementsJsonSchema(), undefined, 2)}\n`)
-console.log(`wrote ${path}`)
+console.log(`Wrote ${path}.`)

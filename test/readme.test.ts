@@ -71,7 +71,7 @@ test("elements of one's own are tried as the README says", async (t) => {
     const here = command.replaceAll('.tokenwell/', `${folder}/`)
     let run = await runShell(here, { TOKENWELL_FOLDER: folder })
     // Another test may have a port that elements of one's own expect.
-    for (let tries = 0; tries < 60 && /Port 944[34] is taken/.test(run.output); tries++) {
+    for (let tries = 0; tries < 60 && /Port 944[34] is in use/.test(run.output); tries++) {
       await pause(1_000)
       run = await runShell(here, { TOKENWELL_FOLDER: folder })
     }

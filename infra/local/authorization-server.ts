@@ -8,7 +8,7 @@ import type { ServerCertificate } from './certificate-authority.ts'
 import { listen } from './listen.ts'
 import { forThisMachine } from './this-machine.ts'
 
-/** A real authorization server on this machine, over TLS: npm's oidc-provider. */
+/** A real authorization server on this machine, over TLS: the npm package oidc-provider. */
 export interface AuthorizationServer {
   readonly issuer: string
   readonly server: Server
@@ -18,24 +18,24 @@ export interface AuthorizationServer {
 
 export interface AuthorizationServerOptions {
   readonly port: number
-  /** Whether the next free port will do, and what to do where none will. */
+  /** Whether it may use the next free port, and the advice in the error if it may not. */
   readonly whereTaken?: { readonly mayMove?: boolean; readonly advice?: string }
   readonly certificate: ServerCertificate
   /** Called with the issuer, once the port is known. */
   readonly clients: (issuer: string) => Promise<readonly ClientMetadata[]>
-  /** Passwords of users for the password grant. */
+  /** The passwords of users for the password grant, by user name. */
   readonly users: ReadonlyMap<string, string>
   readonly tokenSeconds?: number
-  /** An RSA key that signs its JWTs; where left out, a new one. */
+  /** The RSA key that signs its JWTs. A new one by default. */
   readonly signingKey?: KeyObject
-  /** How it reads what its clients name by URL. Left to itself oidc-provider reads nothing from this machine. */
+  /** Reads the URLs that its clients name. By default oidc-provider refuses to read from this machine. */
   readonly fetch?: NonNullable<Configuration['fetch']>
 }
 
-/** Resource servers of this machine's making; others are an `invalid_target`. */
+/** The resource servers of the local run. The server answers `invalid_target` for any other. */
 const knownResources = 'https://api.server.com/'
 
-/** RFC 8705, with self-signed certificates. */
+/** RFC 8705 with self-signed certificates. */
 const mutualTls: NonNullable<Configuration['features']>['mTLS'] = {
   enabled: true,
   certificateBoundAccessTokens: true,
@@ -49,7 +49,7 @@ export async function startAuthorizationServer(options: AuthorizationServerOptio
   const server = createServer({
     cert: certificate.certificate,
     key: certificate.privateKey,
-    // Any or none: which one is registered oidc-provider knows.
+    // Node.js accepts any certificate or none. oidc-provider checks which certificate is registered.
     requestCert: true,
     rejectUnauthorized: false,
   })
@@ -81,7 +81,7 @@ async function configuration(
   { tokenSeconds = 600, signingKey = generateKey('RS256', 2048) }: AuthorizationServerOptions,
 ): Promise<Configuration> {
   const scopes = clients.flatMap(({ scope }) => scope?.split(' ') ?? [])
-  // A memory of its own for each server; as the default it would print a warning at each start.
+  // A separate memory for each server. With its default memory, oidc-provider prints a warning at each start.
   const adapterPath = 'oidc-provider/lib/adapters/memory_adapter.js'
   const { createMemoryAdapter }: { createMemoryAdapter: () => AdapterFactory } = await import(adapterPath)
   return {
@@ -101,7 +101,7 @@ async function configuration(
         enabled: true,
         getResourceServerInfo(_ctx, resource) {
           if (!resource.startsWith(knownResources))
-            throw new errors.InvalidTarget(`no resource under ${knownResources}`)
+            throw new errors.InvalidTarget(`the resource must be a URL under ${knownResources}`)
           return { scope: scopes.join(' '), audience: resource, accessTokenFormat: 'jwt' }
         },
       },
@@ -109,13 +109,14 @@ async function configuration(
   }
 }
 
-/** RFC 6749 section 4.3, which oidc-provider leaves to its users. */
+/** RFC 6749 section 4.3. oidc-provider does not implement this grant itself. */
 function addPasswordGrant(provider: Provider, users: ReadonlyMap<string, string>): void {
   provider.registerGrantType<{ username?: string; password?: string; scope?: string }>(
     'password',
     async (ctx) => {
       const { username = '', password = '', scope } = ctx.oidc.params
-      if (!isPassword(users.get(username), password)) throw new errors.InvalidGrant('user name or password is wrong')
+      if (!isPassword(users.get(username), password))
+        throw new errors.InvalidGrant('the user name or password is wrong')
       const token = new provider.ClientCredentials({ client: ctx.oidc.client, ...(scope && { scope }) })
       const value = await token.save()
       ctx.body = { access_token: value, token_type: token.tokenType, expires_in: token.expiration, scope: token.scope }

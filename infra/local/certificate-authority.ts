@@ -5,14 +5,14 @@ import * as x509 from '@peculiar/x509'
 const dayMilliseconds = 86_400_000
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
-/** A CA of our own and what it has signed, all PEM. */
+/** A CA certificate, and a server certificate that it signed with its private key. All are PEM. */
 export interface ServerCertificate {
   readonly caCertificate: string
   readonly certificate: string
   readonly privateKey: string
 }
 
-/** A new CA and a certificate by it for a TLS server on this machine; the CA's key is forgotten at once. */
+/** Makes a CA and a certificate for a TLS server on this machine. The CA's private key is not kept. */
 export async function createServerCertificate(hostNames: readonly string[]): Promise<ServerCertificate> {
   const { certificate: ca, keys: caKeys } = await createAuthority()
   const keys = await generateKeys()
@@ -58,7 +58,7 @@ async function createAuthority() {
   return { certificate, keys }
 }
 
-/** A self-signed certificate for a signing key, in PEM. Only its thumbprint is used. */
+/** A certificate for a signing key, in PEM. Only its thumbprint is used. */
 export async function createKeyCertificate(privateKey: KeyObject, name: string): Promise<string> {
   const signer = await generateKeys()
   const publicKeyInfo = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })

@@ -3,10 +3,10 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { APIGatewayProxyEventV2, APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import { forThisMachine } from './this-machine.ts'
 
-/** What API Gateway accepts at most. */
+/** The largest body that API Gateway accepts. */
 const maximumBodyBytes = 10 * 1024 * 1024
 const integrationMilliseconds = 29_000
-/** Of other types API Gateway hands over the body in base64. */
+/** API Gateway passes bodies of all other types in base64. */
 const textTypes = /^(text\/|application\/(json|javascript|xml))/
 
 export type LambdaHandler = (
@@ -15,8 +15,8 @@ export type LambdaHandler = (
 ) => Promise<APIGatewayProxyStructuredResultV2>
 
 /**
- * An HTTP server that hands requests to a Lambda handler in the form in which an HTTP API does, payload format 2.0. It answers
- * this machine alone.
+ * An HTTP server that passes requests to a Lambda handler in the form of an HTTP API, payload format 2.0. It answers only requests
+ * from this machine.
  */
 export function createHttpGateway(handler: LambdaHandler): Server {
   const answerGateway = forThisMachine((request, response) => {
@@ -47,7 +47,7 @@ function refuse(response: ServerResponse, status: number, message: string): void
   response.end(JSON.stringify({ message }))
 }
 
-/** Undefined where it is too large. */
+/** Returns undefined if the body is too large. */
 async function readBody(request: IncomingMessage): Promise<Buffer | undefined> {
   const chunks: Buffer[] = []
   let size = 0
@@ -101,7 +101,7 @@ function createEvent(request: IncomingMessage, { path, query, body, now }: ReadR
   }
 }
 
-/** API Gateway hands over the path decoded. Undefined where it can't be. */
+/** API Gateway passes the path decoded. Returns undefined if it cannot be decoded. */
 function decodePath(path: string): string | undefined {
   try {
     return decodeURIComponent(path)
@@ -110,7 +110,7 @@ function decodePath(path: string): string | undefined {
   }
 }
 
-/** A context with the time that an HTTP API leaves its integration. */
+/** A context with the time that an HTTP API gives its integration. */
 export function createLocalContext(startedAt: number): Context {
   return {
     awsRequestId: randomUUID(),

@@ -4,8 +4,8 @@ import { LocalRunError } from './terminal.ts'
 const portsTried = 20
 
 /**
- * Listens on that port, or on the next free one after it where `mayMove`.
- * @param advice what to do where it is taken
+ * Listens on the port, or on the next free port after it if `mayMove`.
+ * @param advice a sentence that says what to do if the port is in use
  * @returns the port
  * @throws {LocalRunError}
  */
@@ -13,12 +13,14 @@ export async function listen(
   server: Server,
   port: number,
   host: string,
-  { mayMove = false, advice = 'free it and start again' }: { mayMove?: boolean; advice?: string } = {},
+  { mayMove = false, advice = 'Free it and start again.' }: { mayMove?: boolean; advice?: string } = {},
 ): Promise<number> {
   for (let offset = 0; offset < (mayMove ? portsTried : 1); offset++)
     if (await isListening(server, port + offset, host)) return portOf(server)
-  const taken = mayMove ? `The ports ${port} to ${port + portsTried - 1} are all` : `Port ${port} is`
-  throw new LocalRunError(`${taken} taken: ${advice}.`)
+  const last = port + portsTried - 1
+  throw new LocalRunError(
+    mayMove ? `All ports from ${port} to ${last} are in use. ${advice}` : `Port ${port} is in use. ${advice}`,
+  )
 }
 
 function portOf(server: Server): number {
@@ -30,7 +32,7 @@ function isListening(server: Server, port: number, host: string): Promise<boolea
   return new Promise((resolve, reject) => {
     const refuse = (error: NodeJS.ErrnoException) => {
       if (error.code === 'EADDRINUSE') return resolve(false)
-      reject(new LocalRunError(`Port ${port} can't be listened on (${error.code}): choose another one.`))
+      reject(new LocalRunError(`The local run cannot listen on port ${port} (${error.code}). Choose another port.`))
     }
     server.once('error', refuse)
     server.listen(port, host, () => {

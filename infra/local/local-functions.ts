@@ -12,7 +12,7 @@ interface Handlers {
   readonly 'secrets-manager': (event: object, context: Context) => Promise<void>
 }
 
-/** The functions of this run, each as Lambda calls it. */
+/** The handlers of the functions, with the signatures that Lambda calls. */
 export type LocalFunctions = {
   readonly [Id in FunctionId]: Handlers[(typeof functionTable)[Id]['invoker']]
 }
@@ -20,9 +20,9 @@ export type LocalFunctions = {
 const functionsFolder = join(import.meta.dirname, '..', '..', 'functions')
 
 /**
- * Loads the files that Lambda runs, set up by environment variables as on Lambda. Events that they raise are published in
- * this process.
- * @param stores the variables that say where elements, secrets and tokens are
+ * Loads the files that Lambda runs, configured by environment variables as on Lambda. Events that they raise are published in this
+ * process.
+ * @param stores the environment variables that say where elements, secrets and tokens are
  */
 export async function loadFunctions(
   { deployment }: Workspace,

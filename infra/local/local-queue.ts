@@ -9,14 +9,14 @@ import { asEventbridgeEvent } from '../../lib/events/event-bus.ts'
 import { createLocalContext } from './http-gateway.ts'
 import type { LocalFunctions } from './local-functions.ts'
 
-/** Before a message that failed is delivered again. */
+/** The pause before a failed message is delivered again. */
 const redeliveryMilliseconds = 10_000
 
 export type LocalQueue = ReturnType<typeof createLocalQueue>
 
 /**
- * The queue before `refresh-token`. It delivers the events that ask `refresh-token` for something, whichever function of this
- * run raises them.
+ * The queue of `refresh-token`. It delivers every event that asks `refresh-token` for something, whichever function of this run
+ * raised it.
  */
 export function createLocalQueue({ refreshToken }: LocalFunctions, stage: string) {
   subscribe(eventChannel, (message) => {
@@ -25,7 +25,7 @@ export function createLocalQueue({ refreshToken }: LocalFunctions, stage: string
   })
   return { deliver }
 
-  /** Delivers an event as queue and EventBridge do on AWS. It ends with the first attempt. */
+  /** Delivers an event as EventBridge and SQS do on AWS. The promise settles after the first attempt. */
   async function deliver(event: object): Promise<void> {
     await attempt(JSON.stringify(event), 1)
   }
@@ -38,7 +38,7 @@ export function createLocalQueue({ refreshToken }: LocalFunctions, stage: string
   }
 }
 
-/** Whether an event asks for something. The other events are for operators who listen to them. */
+/** Whether an event asks for something. The other events inform operators. */
 function isRequest({ type }: TokenwellEvent): boolean {
   return type !== 'TokenRefreshed' && type !== 'TokenRefreshFailed' && type !== 'ConnectionRefused'
 }

@@ -10,8 +10,8 @@ import type { LocalFunctions } from './local-functions.ts'
 import type { LocalQueue } from './local-queue.ts'
 
 /**
- * The routes of the HTTP API, and two that only this run has: `POST /events` takes an event as EventBridge would, and
- * `POST /rotate/{jwtBuilder}` asks for the steps of a rotation as Secrets Manager would.
+ * The routes of the HTTP API, and two routes that only the local run has. `POST /events` accepts an event in place of EventBridge.
+ * `POST /rotate/{jwtBuilder}` runs the steps of a rotation in place of Secrets Manager.
  */
 export function createLocalRoutes(functions: LocalFunctions, queue: LocalQueue, stage: string): LambdaHandler {
   return async function answerRoute(event, context) {
@@ -29,8 +29,8 @@ type HttpFunctionId = {
 }[FunctionId]
 
 /**
- * The function that answers a path: the longest beginning of a route decides, up to its last parameter. What begins like no
- * route goes to `issue-token`, which answers that there is none.
+ * The function that answers a path. The route with the longest match decides, compared up to its last parameter. A path that
+ * matches no route goes to `issue-token`, which answers that the route does not exist.
  */
 function functionBehind(path: string): HttpFunctionId {
   const httpFunctions = functionIds.filter(isHttpFunction)
@@ -45,7 +45,7 @@ function isHttpFunction(id: FunctionId): id is HttpFunctionId {
   return functionTable[id].invoker === 'http-api'
 }
 
-/** How much of a path the beginning of a route matches. */
+/** How many characters of a path the beginning of a route matches. */
 function lengthOfMatch(route: string, path: string): number {
   const beginning = route.replace(/\{[^{]*$/, '')
   const pattern = beginning.replace(/\{\w+\}/g, '[^/]+')
@@ -82,7 +82,7 @@ async function answerRotation(
   }
 }
 
-/** The four steps, as Secrets Manager asks for them. Errors are those of `rotate-key`. */
+/** Runs the four steps as Secrets Manager does. Throws the errors of `rotate-key`. */
 async function rotate(rotateKey: LocalFunctions['rotateKey'], stage: string, jwtBuilder: string): Promise<void> {
   const rotation = { SecretId: `${secretPrefix({ stage })}jwk/${jwtBuilder}`, ClientRequestToken: randomUUID() }
   for (const Step of rotationSteps) await rotateKey({ ...rotation, Step }, createLocalContext(Date.now()))

@@ -9,15 +9,15 @@ import { keyIdOf } from '../../lib/signing/signing-key.ts'
 import { createKeyCertificate } from './certificate-authority.ts'
 import { LocalRunError } from './terminal.ts'
 
-/** The folder of the secrets, and their stage. */
+/** The folder of the secrets, and the stage in their names. */
 interface Secrets {
   readonly secretsFolder: string
   readonly deployment: { readonly stage: string }
 }
 
 /**
- * Makes the keys and passwords that these connections name and the folder lacks; what is there is left as it is.
- * @returns the names of the secrets made
+ * Makes the keys and passwords that these connections name and that are not in the folder. Existing secrets stay as they are.
+ * @returns the names of the new secrets
  */
 export async function makeSecretsFor(secrets: Secrets, connections: readonly Connection[]): Promise<string[]> {
   const wanted = new Map<string, () => Promise<string>>()
@@ -38,7 +38,7 @@ export async function makeSecretsFor(secrets: Secrets, connections: readonly Con
   return made
 }
 
-/** One secret, unless it is there. */
+/** Makes one secret, unless it exists. Returns whether it was made. */
 export async function makeSecret(
   { secretsFolder, deployment }: Secrets,
   name: string,
@@ -65,13 +65,13 @@ async function makeClientCertificate(): Promise<string> {
   return `${privateKey.export({ type: 'pkcs8', format: 'pem' })}${await createKeyCertificate(privateKey, 'Tokenwell')}`
 }
 
-/** The keys of a shared cache. */
+/** The secret of the cache, with its keys. */
 export async function makeCacheKeys(): Promise<string> {
   const key = () => randomBytes(32).toString('base64url')
   return JSON.stringify({ namingKey: key(), encryptionKeys: [{ kid: new Date().toISOString(), k: key() }] })
 }
 
-/** The assertions that are signed with a private key, by the secret that holds it. */
+/** The assertions that are signed with a private key, by the name of the key's secret. */
 function signingSecrets(connections: readonly Connection[]): Map<string, AssertionConfiguration[]> {
   const byLocation = new Map<string, AssertionConfiguration[]>()
   for (const { clientAuthentication } of connections) {
@@ -82,7 +82,7 @@ function signingSecrets(connections: readonly Connection[]): Map<string, Asserti
   return byLocation
 }
 
-/** A JWK set with one key for each alias, and one key for all assertions without an alias. With certificates where these are used. */
+/** A JWK set with one key for each alias, and one key for all assertions without an alias. A key has a certificate if an assertion needs it. */
 async function makeKeys(location: string, assertions: readonly AssertionConfiguration[]): Promise<string> {
   refuseMixedKeys(location, assertions)
   const byAlias = new Map(assertions.map((assertion) => [assertion.key.alias, assertion]))
@@ -90,14 +90,15 @@ async function makeKeys(location: string, assertions: readonly AssertionConfigur
   return `${JSON.stringify({ keys }, undefined, 2)}\n`
 }
 
-/** One key can't sign for two kinds of algorithms, and without an alias two keys can't be distinguished. */
+/** One key cannot sign with two kinds of algorithms, and without aliases two keys cannot be told apart. */
 function refuseMixedKeys(location: string, assertions: readonly AssertionConfiguration[]): void {
   for (const alias of new Set(assertions.map(({ key }) => key.alias))) {
     const algorithms = assertions.filter(({ key }) => key.alias === alias).map(({ algorithm }) => algorithm)
     const kinds = new Set(algorithms.map((algorithm) => (isRsaAlgorithm(algorithm) ? 'RSA' : algorithm)))
+    const named = [...new Set(algorithms)].join(' and ')
     if (kinds.size > 1)
       throw new LocalRunError(
-        `The secret ${location} is to hold a key for ${[...new Set(algorithms)].join(' and ')}: give each jwtBuilder its own keyStore or keyAlias.`,
+        `One key in the secret ${location} cannot sign with ${named}. Give each jwtBuilder its own keyStore or keyAlias.`,
       )
   }
 }

@@ -6,7 +6,7 @@ import type { TokenwellEvent } from '../../lib/events/event-bus.ts'
 import { describeLogEvent, type LogEvent, logEvents } from '../../lib/log/log-event.ts'
 import type { Print } from './terminal.ts'
 
-/** What undici publishes of a request that it sends, as far as it is used here. */
+/** The members that this file reads of the request that undici publishes. */
 interface SentRequest {
   readonly origin: string
   readonly path: string
@@ -16,15 +16,15 @@ interface SentRequest {
   readonly body?: unknown
 }
 
-/** A longer answer is not for a terminal. */
+/** Longer answers are not printed at the terminal. */
 const longestShown = 400
-// Escape sequences, and bytes that are no text.
+// Escape sequences, and bytes that are not text.
 const unprintable = /[^\P{C}\s]|\ufffd/u
 
 /**
- * Prints each step while one token is obtained or one call is made, as the log and the wire show it. The functions don't know
- * of it.
- * @returns a function that ends the narration
+ * Prints each log event, request and answer while one token is obtained or one call is made. It listens to diagnostics channels, so
+ * the functions run as they do on Lambda.
+ * @returns a function that stops the narration
  */
 export function narrate(print: Print): () => void {
   const bodies = new Map<object, Buffer[]>()
@@ -56,7 +56,7 @@ export function narrate(print: Print): () => void {
   }
 }
 
-/** Prints failures, and what happens without a request for a token. */
+/** Prints failed requests, events, and what happens without a request of a caller. */
 export function narrateWhileServing(print: Print): void {
   subscribe(logChannel, (message) => {
     const event = message as LogEvent
@@ -83,7 +83,7 @@ function narrateRequest(request: SentRequest, print: Print): void {
   }
 }
 
-/** A request with a bearer token is a call of an API. The rest of such a request is not shown. */
+/** The bearer tokens of a request. A request with one is an API call, and the rest of it is not shown. */
 function bearerTokensOf({ headers }: SentRequest): string[] {
   return headers.flat().flatMap((each) => /^Bearer (.+)$/.exec(each)?.[1] ?? [])
 }
@@ -94,14 +94,14 @@ function narrateAssertion(assertion: string, print: Print): void {
   print(`       claims ${JSON.stringify(decodeJwt(assertion))}`)
 }
 
-/** @param sent tokens that an API may repeat, and that must not be printed */
+/** @param sent tokens that an API may repeat in its answer. They are masked. */
 function describeBody(body: Buffer, sent: readonly string[]): string {
   const withoutSent = sent.reduce((text, token) => text.replaceAll(token, '[token]'), body.toString())
   const text = maskTokens(withoutSent).trim()
   return text.length > longestShown || unprintable.test(text) ? `(${body.length} bytes)` : text.replace(/\s+/g, ' ')
 }
 
-/** The answer without what would let a reader of the screen call the API. */
+/** The answer without its tokens, so that a person who sees the screen cannot call the API. */
 export function maskTokens(body: string): string {
   return body.replace(/"(\w*token)"\s*:\s*"([^"]{8,})"/g, (_whole, name, token: string) => {
     return `"${name}":"(${token.length} characters)"`

@@ -8,7 +8,7 @@ import { checkAccessToken, type ExpectedToken } from './check-access-token.ts'
 import { listen } from './listen.ts'
 import { forThisMachine } from './this-machine.ts'
 
-/** An API on this machine, over TLS, that accepts calls with a token for it. */
+/** An API on this machine, over TLS. It requires a token of the local authorization server. */
 export interface ProtectedApi {
   readonly origin: string
   close(): Promise<void>
@@ -16,12 +16,12 @@ export interface ProtectedApi {
 
 export interface ProtectedApiOptions {
   readonly port: number
-  /** Whether the next free port will do, and what to do where none will. */
+  /** Whether it may use the next free port, and the advice in the error if it may not. */
   readonly whereTaken?: { readonly mayMove?: boolean; readonly advice?: string }
   readonly certificate: ServerCertificate
-  /** The authorization server whose tokens it takes. */
+  /** The authorization server whose tokens it accepts. */
   readonly issuer: string
-  /** Those that verify its tokens; where left out, those that the issuer publishes. */
+  /** The keys that verify tokens. By default the keys that the issuer publishes. */
   readonly keys?: JWTVerifyGetKey
 }
 
@@ -33,11 +33,11 @@ interface Answer {
 
 type Orders = Map<string, object>
 
-/** The resource indicator (RFC 8707) that a token must have been asked for with. */
+/** The resource indicator (RFC 8707) that the token request must name. */
 export const ordersAudience = 'https://api.server.com/orders'
 const maximumOrderBytes = 64 * 1024
 const firstOrder = { id: '42', item: 'tea', quantity: 2 }
-const notFound: Answer = { status: 404, body: { error: 'no such order' } }
+const notFound: Answer = { status: 404, body: { error: 'there is no such order' } }
 
 /**
  * Orders, each at `/orders/{id}`. To read them, a caller needs the scope `orders:read`; to add one, `orders:write`.
@@ -72,7 +72,7 @@ function send({ status, headers, body }: Answer, response: ServerResponse): void
   response.writeHead(status, { ...headers, ...entity }).end(json)
 }
 
-/** Without undici, because the narration shows each request of undici as one of Tokenwell. */
+/** It does not use undici, because the narration prints every request of undici as a request of Tokenwell. */
 function publishedKeys(issuer: string, ca: string): JWTVerifyGetKey {
   return createRemoteJWKSet(new URL(`${issuer}/jwks`), {
     async [customFetch](url, { signal }) {

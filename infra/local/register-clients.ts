@@ -7,7 +7,7 @@ import { oneLine } from '../../lib/secret/secret.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
 
-/** The clients that these connections are, as an authorization server registers them: with public keys only. */
+/** The registration data of these connections' clients, with public keys only. */
 export async function describeClients(
   connections: readonly Connection[],
   secrets: SecretStore,
@@ -46,7 +46,7 @@ async function describeClient(connection: Connection, secrets: SecretStore): Pro
   }
 }
 
-/** RFC 8705 section 2.2: the certificate itself is registered, and no CA has to be trusted. */
+/** RFC 8705 section 2.2: the certificate itself is registered, so the server does not need to trust a CA. */
 async function describeTlsClient(
   client: ClientMetadata,
   { authorizationServer: { tls } }: Connection,
@@ -70,7 +70,7 @@ function publicJwk({ privateKey, keyId }: ReturnType<typeof readSigningKeys>[num
   return { ...createPublicKey(privateKey).export({ format: 'jwk' }), kid: keyId, use: 'sig' } as const
 }
 
-/** Two connections of one client: it may do what either needs, and sign by either's algorithm. */
+/** Merges the data of two connections with the same client, so that the client may do what either connection needs. */
 function merge(one: ClientMetadata, other: ClientMetadata): ClientMetadata {
   const union = <T>(a: readonly T[] = [], b: readonly T[] = []) => [...new Set([...a, ...b])]
   const { token_endpoint_auth_signing_alg: algorithm, ...rest } = other

@@ -23,21 +23,21 @@ import {
 } from './workspace.ts'
 
 interface ServersOptions {
-  /** What the local run makes and keeps. */
+  /** The folder with the files that the local run makes and keeps. */
   readonly folder: string
   readonly print: Print
 }
 
-/** The workspace with which the run goes on. */
+/** The workspace for the rest of the run, with elements that name the started servers. */
 export interface StartedServers {
   readonly workspace: Workspace
-  /** The origin of the protected API, where there is one. */
+  /** The origin of the protected API, if it was started. */
   readonly api?: string
 }
 
 /**
  * Starts the servers that the elements expect on this machine: the authorization server, with a client for each connection,
- * and the protected API, which accepts its tokens. For other servers it prints what to register there.
+ * and the protected API, which accepts its tokens. For other authorization servers it prints the clients to register.
  * @throws {LocalRunError} when a port is taken
  */
 export async function startServers(requested: Workspace, { folder, print }: ServersOptions): Promise<StartedServers> {
@@ -70,17 +70,17 @@ export async function startServers(requested: Workspace, { folder, print }: Serv
       return clientsOf(workspace, await localConnections(workspace, issuer))
     },
   })
-  print(`  server     ${issuer} (npm's oidc-provider over TLS), with a client for each usable connection`)
+  print(`  server     ${issuer} (oidc-provider over TLS), with a client for each usable connection`)
   if (!api) return { workspace }
-  print(`  api        ${api.origin}, which wants a token for ${ordersAudience}`)
+  print(`  api        ${api.origin}, which requires a token for ${ordersAudience}`)
   return { workspace, api: api.origin }
 }
 
-/** Our own elements follow a server to another port; those of a user stay as they are. */
+/** The elements of this repository are rewritten if a server moves to another port. A user's elements stay as they are. */
 function whereTaken({ elementsPath }: Workspace, name: string): { mayMove: boolean; advice: string } {
   return {
     mayMove: elementsPath === ownElements,
-    advice: `your elements expect the ${name} of this run there; free it and start again`,
+    advice: `Your elements expect the ${name} of the local run there. Free the port and start again.`,
   }
 }
 
@@ -92,10 +92,10 @@ async function announceMistakes({ elementsPath, deployment }: Workspace, print: 
 async function announceSecrets(workspace: Workspace, print: Print): Promise<void> {
   const made = await prepareSecrets(workspace)
   const place = relative(process.cwd(), workspace.secretsFolder)
-  print(made.length > 0 ? `  secrets    ${made.length} made in ${place}` : `  secrets    as they are in ${place}`)
+  print(made.length > 0 ? `  secrets    ${made.length} new in ${place}` : `  secrets    all exist in ${place}`)
 }
 
-/** The operators of other servers register the clients there. */
+/** Prints the clients that the operators of other authorization servers must register. */
 async function announceForeignServers(workspace: Workspace, print: Print): Promise<void> {
   await announceSecrets(workspace, print)
   const listed = await listConnections(fileElements(workspace.elementsPath), workspace.deployment)

@@ -23,7 +23,7 @@ const root = join(import.meta.dirname, '..', '..')
 const folder = resolve(process.env['TOKENWELL_FOLDER'] ?? join(root, '.tokenwell'))
 const loopback = '127.0.0.1'
 const defaultPort = 8787
-/** The connection of the example call. */
+/** The connection that the example call uses. */
 const apiConnection = 'orders'
 const warmIntervalMilliseconds = 60_000
 const flag = { type: 'boolean', default: false } as const
@@ -46,7 +46,7 @@ async function main(): Promise<void> {
   const { stage } = workspace.deployment
   const queue = createLocalQueue(functions, stage)
   gateway.open(createLocalRoutes(functions, queue, stage))
-  // It publishes the keys that the authorization server reads.
+  // The reconciliation publishes the keys that the authorization server reads.
   await queue.deliver({ 'detail-type': 'ReconcileElements' })
 
   const curls = await showFirstUse(gateway.url, { workspace, functions, api })
@@ -55,17 +55,17 @@ async function main(): Promise<void> {
   narrateWhileServing((line) => print(`  ${line}`))
   startSchedule(functions)
   await watchFiles(workspace, queue)
-  print(`\nServing on ${gateway.url} until Ctrl-C. The next token comes from memory:\n`)
+  print(`\nServing on ${gateway.url}. Press Ctrl-C to stop. The next token comes from memory:\n`)
   print(`${curls.join('\n')}\n`)
   process.on('SIGINT', () => process.exit(0))
   process.on('SIGTERM', () => process.exit(0))
 }
 
-/** It listens before the functions are loaded, because they need its URL. */
+/** The gateway listens before the functions are loaded, because the functions need its URL. */
 async function startGateway() {
   let handler: LambdaHandler | undefined
   const gateway = createHttpGateway((event, context) => {
-    if (!handler) throw new LocalRunError('Not ready yet.')
+    if (!handler) throw new LocalRunError('The local run is not ready yet.')
     return handler(event, context)
   })
   const port = await listen(gateway, ...requestedPort())
@@ -91,7 +91,7 @@ interface Run {
   readonly api: string | undefined
 }
 
-/** Gets a token, and calls the API of this run where the elements name it. Returns the same as commands for a terminal. */
+/** Gets a token, and calls the API of this run if the elements name it. Returns both requests as commands for a terminal. */
 async function showFirstUse(url: string, { workspace, functions, api }: Run): Promise<string[]> {
   const { name: connection, connection: configured } = await firstConnection(workspace)
   print(`\nA token for the connection ${connection}:\n`)
@@ -110,28 +110,33 @@ function requestedPort(): readonly [port: number, host: string, whereTaken: { ma
   const requested = process.env['PORT']
   if (requested === undefined) return [defaultPort, loopback, { mayMove: true }]
   if (!/^\d{1,5}$/.test(requested) || Number(requested) > 65_535)
-    throw new LocalRunError('PORT must be a number from 0 to 65535.')
-  return [Number(requested), loopback, { mayMove: false, advice: 'free it, or choose another one, and start again' }]
+    throw new LocalRunError(`PORT is ${JSON.stringify(requested)}. It must be a number from 0 to 65535.`)
+  return [
+    Number(requested),
+    loopback,
+    { mayMove: false, advice: 'Free it or set PORT to another one, and start again.' },
+  ]
 }
 
-/** `conn` of the original's example, or else the first that needs no user. */
+/** The connection `conn` of the z/OS Connect example, or else the first connection that needs no user. */
 async function firstConnection({ elementsPath, deployment }: Workspace): Promise<ListedConnection> {
   const listed = await listConnections(fileElements(elementsPath), deployment)
   const chosen =
     listed.find(({ name }) => name === 'conn') ??
     listed.find(({ connection }) => connection?.grantType === 'client_credentials') ??
     listed[0]
-  if (!chosen) throw new LocalRunError(`${elementsPath} holds no endpointConnection: add one (README, "Configure it").`)
+  if (!chosen)
+    throw new LocalRunError(`${elementsPath} contains no endpointConnection. Add one: see lib/configuration/README.md.`)
   return chosen
 }
 
 function describe({ clientId, clientAuthentication, grantType, authorizationServer }: Connection): string {
   const { method } = clientAuthentication
-  const algorithm = 'assertion' in clientAuthentication ? ` by ${clientAuthentication.assertion.algorithm}` : ''
+  const algorithm = 'assertion' in clientAuthentication ? ` with ${clientAuthentication.assertion.algorithm}` : ''
   return `  ${grantType} for the client ${clientId}, ${method}${algorithm}, at ${authorizationServer.tokenEndpoint}`
 }
 
-/** A connection of the password grant asks for a user; the authorization server of this run knows one. */
+/** A connection with the password grant needs a user. The authorization server of the local run has one. */
 async function demoUserOf(workspace: Workspace, connection: Connection | undefined): Promise<object> {
   if (connection?.grantType !== 'password') return {}
   const [[username, password] = []] = await prepareDemoUser(workspace)
@@ -142,17 +147,17 @@ async function firstToken(handler: LambdaHandler, request: object): Promise<void
   const stop = narrate(print)
   const answer = (await handler(request as never, createLocalContext(Date.now()))) as { status?: number }
   stop()
-  if (answer.status !== undefined) throw new LocalRunError(`No token: ${whatToDo(answer.status)}`)
+  if (answer.status !== undefined) throw new LocalRunError(whyNoToken(answer.status))
 }
 
-/** Only the API of this run is called without a request of the user. */
+/** The local run calls only its own API without being asked. */
 async function isToBeCalled({ elementsPath, deployment }: Workspace, api: string | undefined): Promise<boolean> {
   const listed = await listConnections(fileElements(elementsPath), deployment)
   const origin = listed.find(({ name }) => name === apiConnection)?.connection?.api?.origin
   return origin !== undefined && origin === api
 }
 
-/** Without undici, because the narration would show the request as one of Tokenwell. */
+/** It does not use undici, because the narration prints every request of undici as a request of Tokenwell. */
 async function firstCall(url: string): Promise<void> {
   print(`\nA call through the connection ${apiConnection}, GET ${url}:\n`)
   const stop = narrate(print)
@@ -161,19 +166,19 @@ async function firstCall(url: string): Promise<void> {
   stop()
 }
 
-/** As EventBridge Scheduler does. */
+/** Starts the warm runs in place of EventBridge Scheduler. */
 function startSchedule({ warmTokens }: LocalFunctions): void {
   setInterval(() => void warmTokens({}, createLocalContext(Date.now())), warmIntervalMilliseconds)
 }
 
-function whatToDo(status: number): string {
+function whyNoToken(status: number): string {
   switch (status) {
     case 502:
-      return "the authorization server refuses or can't be understood, as said above. Check that it knows this client and its public key."
+      return 'No token: the authorization server refused the request or sent an unreadable answer. See the reason above. Check that it knows this client and its public key.'
     case 503:
     case 504:
-      return "the authorization server can't be reached, as said above. Check tokenEndpoint, and that it runs."
+      return 'No token: the authorization server cannot be reached. See the reason above. Check tokenEndpoint, and that the server runs.'
     default:
-      return 'the elements or secrets are not right, as said above. Mend them; npm run validate lists every mistake.'
+      return 'No token: the elements or secrets have mistakes. See the reason above. Fix them; npm run validate lists every mistake.'
   }
 }

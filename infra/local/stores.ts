@@ -32,7 +32,7 @@ const tableWaitSeconds = 30
 
 /**
  * The environment variables that tell a function where its elements, secrets and tokens are: in the files of a workspace and in
- * memory, or in an emulator of AWS.
+ * memory, or in an AWS emulator.
  */
 export async function prepareStores(
   workspace: Workspace,
@@ -40,9 +40,7 @@ export async function prepareStores(
 ): Promise<Readonly<Record<string, string>>> {
   if (isAws) {
     const { parameters, secrets, tableName, environment } = await copyToEmulator(workspace)
-    print(
-      `  aws        ${parameters} parameters, ${secrets} secrets and the table ${tableName} at the endpoint of the SDK`,
-    )
+    print(`  aws        ${parameters} parameters, ${secrets} secrets and the table ${tableName} at AWS_ENDPOINT_URL`)
     return environment
   }
   const { elementsPath, secretsFolder } = workspace
@@ -54,7 +52,7 @@ export async function prepareStores(
   }
 }
 
-/** How many elements and secrets were copied, and the environment variables that lead to them. */
+/** How many elements and secrets were copied, and the environment variables that point to them. */
 export interface EmulatorStores {
   readonly parameters: number
   readonly secrets: number
@@ -65,8 +63,8 @@ export interface EmulatorStores {
 /**
  * Copies the elements and secrets of a workspace to Parameter Store and Secrets Manager, and creates a table for its tokens
  * and a key for its publications.
- * It overwrites what is there. The SDK's own endpoint variables name the emulator; an AWS account is never written to.
- * @throws {LocalRunError} without such variables
+ * It overwrites existing elements and secrets. The SDK's endpoint variables name the emulator. It never writes to an AWS account.
+ * @throws {LocalRunError} if these variables are not set
  */
 export async function copyToEmulator(workspace: Workspace): Promise<EmulatorStores> {
   demandEmulator()
@@ -94,10 +92,10 @@ function demandEmulator(): void {
   const { env } = process
   if (!env['AWS_ENDPOINT_URL'] && !services.every((service) => env[`AWS_ENDPOINT_URL_${service}`]))
     throw new LocalRunError(
-      'Set AWS_ENDPOINT_URL to an emulator such as moto, http://127.0.0.1:5000: this run writes elements, secrets and a table.',
+      'AWS_ENDPOINT_URL is not set. Set it to an AWS emulator such as moto (http://127.0.0.1:5000), because this run writes elements, secrets and a table.',
     )
   if (env['AWS_PROFILE'] || env['AWS_ACCESS_KEY_ID']) return
-  // An emulator wants credentials, whatever they are.
+  // An emulator requires credentials, but accepts any.
   Object.assign(env, { AWS_ACCESS_KEY_ID: 'local', AWS_SECRET_ACCESS_KEY: 'local' })
   env['AWS_REGION'] ??= 'us-east-1'
 }
@@ -146,7 +144,7 @@ async function filesIn(folder: string): Promise<string[]> {
   return files.map(({ parentPath, name }) => relative(folder, join(parentPath, name)).split(sep).join('/'))
 }
 
-/** Creates a key like that of the stack. One that has the alias stays. Returns the alias. */
+/** Creates a key like the one of the stack, unless a key with this alias exists. Returns the alias. */
 async function createPublicationKey(client: KMSClient, alias: string): Promise<string> {
   const isThere = await client.send(new DescribeKeyCommand({ KeyId: alias })).then(
     () => true,
@@ -162,7 +160,7 @@ async function createPublicationKey(client: KMSClient, alias: string): Promise<s
   return alias
 }
 
-/** Creates a table like that of the stack, without its TTL. A table that exists stays as it is. */
+/** Creates a table like the one of the stack, without its TTL. An existing table stays as it is. */
 export async function createTokenTable(client: DynamoDBClient, name: string): Promise<void> {
   const command = new CreateTableCommand({
     TableName: name,

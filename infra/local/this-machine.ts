@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /*
- * A server on the loopback address is in reach of every web page that a browser on this machine shows: by a form or script of
- * another site, or by a name that leads here (DNS rebinding). These checks keep such requests out.
+ * Every web page in a browser on this machine can reach a server on the loopback address: through a form or script of another site,
+ * or through a host name that resolves to this machine (DNS rebinding). These checks refuse such requests.
  */
 
-/** Why a server of this machine does not answer a request, and with what status. */
+/** The status and message of a refused request. */
 export interface Refusal {
   readonly status: 400 | 403 | 421
   readonly message: string
@@ -14,28 +14,28 @@ export interface Refusal {
 const loopbackHosts = ['127.0.0.1', 'localhost', '[::1]'] as const
 const plain = { scheme: 'http', defaultPort: 80 } as const
 const tls = { scheme: 'https', defaultPort: 443 } as const
-/** What a browser says of a request that its user or our own page has begun. */
+/** The values of `Sec-Fetch-Site` for a request that the user or a page of this server started. */
 const ownSites: readonly string[] = ['same-origin', 'none']
 
-/** Undefined if the request names this server by a loopback name and its port, and no page of another origin sent it. */
+/** Returns undefined if the request names this server by a loopback name and its port, and no page of another origin sent it. */
 export function refusalOf(request: IncomingMessage): Refusal | undefined {
   const { host: hosts = [], origin: origins = [], 'sec-fetch-site': sites = [] } = request.headersDistinct
   const own = ownAddress(request)
   const [host = ''] = hosts
 
-  // RFC 9112 section 3.2: none, or more than one, is a 400.
+  // RFC 9112 section 3.2: a request without a Host header, or with more than one, gets a 400.
   if (hosts.length !== 1) return { status: 400, message: 'The request must have one Host header.' }
-  // RFC 9112 section 3.2.2: an absolute form would override Host.
+  // RFC 9112 section 3.2.2: a request target in absolute form overrides Host.
   if (!request.url?.startsWith('/'))
-    return { status: 400, message: 'The request target must be a path: this server is no proxy.' }
+    return { status: 400, message: 'The request target must be a path. This server is not a proxy.' }
   if (!own.hosts.includes(host.toLowerCase()))
-    return { status: 421, message: `This server answers at ${own.origins.join(', ')} alone. Check Host and its port.` }
+    return { status: 421, message: `This server answers only at ${own.origins.join(', ')}. Check Host and its port.` }
   if (!origins.every((origin) => own.origins.includes(origin)) || !sites.every((site) => ownSites.includes(site)))
     return { status: 403, message: 'A page of another origin sent this request. Send it from a terminal.' }
   return undefined
 }
 
-/** The values of Host and Origin that mean the server which the request reached. */
+/** The values of Host and Origin that name the server that received the request. */
 function ownAddress({ socket }: IncomingMessage): { readonly hosts: string[]; readonly origins: string[] } {
   const { scheme, defaultPort } = 'encrypted' in socket ? tls : plain
   const hosts = loopbackHosts.map((host) => `${host}:${socket.localPort}`)
@@ -43,7 +43,7 @@ function ownAddress({ socket }: IncomingMessage): { readonly hosts: string[]; re
   return { hosts: [...hosts, ...short], origins: short.map((host) => `${scheme}://${host}`) }
 }
 
-/** Lets only requests through that are for this machine; answers the others, and ends their connection. */
+/** Passes on only requests for this machine. Answers the others itself, and closes their connection. */
 export function forThisMachine(
   answer: (request: IncomingMessage, response: ServerResponse) => void,
 ): (request: IncomingMessage, response: ServerResponse) => void {

@@ -9,10 +9,10 @@ import type { Workspace } from './workspace.ts'
 
 const intervalMilliseconds = 1_000
 
-/** The state of each file or element, by name. */
+/** The state of each file or element by name. */
 type Snapshot = ReadonlyMap<string, string>
 
-/** Delivers an event for each changed element and secret, as Parameter Store and Secrets Manager send it. */
+/** Delivers an event for each changed element and secret, in the form of Parameter Store and Secrets Manager. */
 export async function watchFiles({ elementsPath, secretsFolder, deployment }: Workspace, queue: LocalQueue) {
   const { stage } = deployment
   await watch(
@@ -28,7 +28,7 @@ export async function watchFiles({ elementsPath, secretsFolder, deployment }: Wo
 async function watch(read: () => Promise<Snapshot>, onChange: (name: string) => void): Promise<void> {
   let before = await read()
   const look = async () => {
-    // A file that is being written is read the next time.
+    // A file that is only half written is read again at the next interval.
     const after = await read().catch(() => before)
     for (const name of new Set([...before.keys(), ...after.keys()]))
       if (before.get(name) !== after.get(name)) onChange(name)

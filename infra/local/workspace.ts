@@ -12,15 +12,15 @@ import { createServerCertificate, type ServerCertificate } from './certificate-a
 import { makePassword, makeSecret, makeSecretsFor } from './make-secrets.ts'
 import { describeClients } from './register-clients.ts'
 
-/** Where the elements of the local run expect its authorization server. */
+/** The address at which the elements of the local run expect its authorization server. */
 export const expectedIssuer = 'https://localhost:9443'
-/** Where they expect its protected API. */
+/** The address at which the elements expect its protected API. */
 export const expectedApi = 'https://localhost:9444'
 export const demoUser = 'alice'
 const spareMilliseconds = 7 * 86_400_000
 export const ownElements = join(import.meta.dirname, 'elements.json')
 
-/** Where the servers of one local run are. */
+/** The origins of the servers of one local run. */
 export interface Origins {
   readonly issuer: string
   readonly api: string
@@ -33,7 +33,7 @@ export interface Workspace {
   readonly deployment: Deployment
 }
 
-/** Those connections whose tokens come from the authorization server of the local run. */
+/** The connections whose tokens come from the authorization server of the local run. */
 export async function localConnections(workspace: Workspace, issuer: string): Promise<ListedConnection[]> {
   const listed = await listConnections(fileElements(workspace.elementsPath), workspace.deployment)
   return listed.filter(({ connection }) => {
@@ -41,7 +41,7 @@ export async function localConnections(workspace: Workspace, issuer: string): Pr
   })
 }
 
-/** The same with elements that expect the servers where they are. */
+/** Returns a workspace whose elements name the actual origins of the servers. */
 export async function relocate(workspace: Workspace, origins: Origins, folder: string): Promise<Workspace> {
   const { issuer, api } = origins
   if (issuer === expectedIssuer && api === expectedApi) return workspace
@@ -53,7 +53,7 @@ export async function relocate(workspace: Workspace, origins: Origins, folder: s
   return { ...workspace, elementsPath }
 }
 
-/** A URL below the expected issuer, or an element whose `host` and `port` are those of the expected API. */
+/** Rewrites a URL below the expected issuer, and an element whose `host` and `port` are those of the expected API. */
 function relocateValue(value: unknown, { issuer, api }: Origins): unknown {
   if (typeof value === 'string') return value.replaceAll(expectedIssuer, issuer)
   if (typeof value !== 'object' || value === null || !('host' in value && 'port' in value)) return value
@@ -64,7 +64,7 @@ export function portOf(origin: string): number {
   return Number(new URL(origin).port)
 }
 
-/** Makes what is missing to use all connections. */
+/** Makes the missing secrets of all connections. Returns their names. */
 export async function prepareSecrets(workspace: Workspace): Promise<string[]> {
   const { elementsPath, secretsFolder, deployment } = workspace
   const listed = await listConnections(fileElements(elementsPath), deployment)
@@ -74,7 +74,7 @@ export async function prepareSecrets(workspace: Workspace): Promise<string[]> {
   )
 }
 
-/** The password of the one user of the authorization server, made at the first start. */
+/** The password of the only user of the authorization server. It is made at the first start. */
 export async function prepareDemoUser({ secretsFolder, deployment }: Workspace): Promise<ReadonlyMap<string, string>> {
   const name = `tokenwell/${deployment.stage}/${demoUser}-password`
   await makeSecret({ secretsFolder, deployment }, name, makePassword)
@@ -82,7 +82,7 @@ export async function prepareDemoUser({ secretsFolder, deployment }: Workspace):
   return new Map([[demoUser, password.reveal()]])
 }
 
-/** The certificate of the servers of this run, kept so that several runs at a time are trusted by the same secret. */
+/** The certificate of the servers of this run. It is kept so that the same trust store works for several runs at a time. */
 export async function prepareCertificate(folder: string): Promise<ServerCertificate> {
   const path = join(folder, 'authorization-server.json')
   const kept = await readFile(path, 'utf8').then(
@@ -96,7 +96,7 @@ export async function prepareCertificate(folder: string): Promise<ServerCertific
   return made
 }
 
-/** What the authorization server signs by, kept so that tokens of one run, found in a shared cache by the next, are still good. */
+/** The key of the authorization server. It is kept so that tokens in a shared cache stay valid for the next run. */
 export async function prepareSigningKey(folder: string): Promise<KeyObject> {
   const path = join(folder, 'authorization-server-key.pem')
   const kept = await readFile(path, 'utf8').catch(() => undefined)
@@ -107,14 +107,14 @@ export async function prepareSigningKey(folder: string): Promise<KeyObject> {
   return made
 }
 
-/** Lets the connections trust the servers of this run. */
+/** Writes the CA of this run's servers to the trust store of the connections. */
 export async function trust({ secretsFolder, deployment }: Workspace, certificate: ServerCertificate): Promise<void> {
   const path = secretPath(secretsFolder, deployment.stage, `tokenwell/${deployment.stage}/authorization-server-ca`)
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   await writeFile(path, certificate.caCertificate)
 }
 
-/** What an authorization server has to know of the clients that these connections are. */
+/** The registration data of the clients of these connections. */
 export function clientsOf(workspace: Workspace, listed: readonly ListedConnection[]): Promise<ClientMetadata[]> {
   const secrets = fileSecrets(workspace.secretsFolder, workspace.deployment.stage)
   return describeClients(

@@ -12,11 +12,11 @@ export interface AlarmsProps {
 
 interface AlarmSettings {
   readonly metric: IMetric
-  /** In one period of its metric. */
+  /** For one period of the metric. */
   readonly threshold: number
   /** How many periods in a row. */
   readonly periods?: number
-  /** The alarm goes off below the threshold, and where no value comes at all. */
+  /** The alarm goes off below the threshold, and also when there is no value at all. */
   readonly isExpected?: true
   readonly meaning: string
 }
@@ -30,7 +30,7 @@ const tooLittle = {
   treatMissingData: TreatMissingData.BREACHING,
 } as const
 
-/** One alarm for each thing that somebody has to look at. No alarm goes off only because nobody calls. */
+/** One alarm for each condition that an operator has to act on. No alarm goes off only because there are no calls. */
 export class Alarms extends Construct {
   constructor(scope: Construct, id: string, { metrics, topic }: AlarmsProps) {
     super(scope, id)
@@ -59,7 +59,8 @@ function alarmsOf({ own, lambda, queue, api }: StackMetrics): AlarmsByName {
     ApiServerErrors: {
       metric: api.serverErrors,
       threshold: 5,
-      meaning: 'Callers get 5xx instead of tokens, or from the APIs that they call. See the log.',
+      meaning:
+        'Callers get 5xx answers to token requests or API calls. Look for request_failed and api_call_failed in the logs of the functions.',
     },
   }
 }
@@ -69,40 +70,46 @@ function alarmsOfTokens(own: StackMetrics['own']): AlarmsByName {
     TokenRequestsRefused: {
       metric: own.tokenRequestsRefused,
       threshold: 1,
-      meaning: 'An authorization server refuses a client, user or scope: nobody gets that token. See the log.',
+      meaning:
+        'An authorization server refuses a client, user or scope, so no caller gets that token. Look for token_request_refused in the logs: it says what was sent.',
     },
     TokenRequestsFailed: {
       metric: own.tokenRequestsFailed,
       threshold: 5,
-      meaning: "A token endpoint can't be reached, asks to wait or answers nonsense. See the log.",
+      meaning:
+        'A token endpoint cannot be reached, throttles requests or sends unreadable answers. Look for token_request_failed in the logs.',
     },
     ApiCallsFailed: {
       metric: own.apiCallsFailed,
       threshold: 5,
-      meaning: "An API can't be reached, or gives no answer that could be passed on. See the log of call-api.",
+      meaning:
+        'An API cannot be reached, or its answers cannot be passed on to callers. Look for api_call_failed in the log of call-api.',
     },
     CacheBudgetExceeded: {
       metric: own.cacheBudgetExceeded,
       threshold: 3,
       periods: 2,
-      meaning: 'The shared cache fails or is slow: each instance asks for tokens of its own meanwhile.',
+      meaning:
+        'The shared cache fails or is slow, so each instance requests its own tokens. Look for cache_passed_over in the logs.',
     },
     RecordsNotAuthentic: {
       metric: own.recordsNotAuthentic,
       threshold: 1,
       meaning:
-        'Somebody without the keys of the cache has written to it, or its naming key was changed. Find out who may write to the table.',
+        'A record of the shared cache was written without the keys of the cache, or the naming key was changed. Find out who can write to the table.',
     },
     RecordsNotTaken: {
       metric: own.recordsNotTaken,
       threshold: 1,
-      meaning: 'The shared cache does not take a record: it is too large, or no room is left. See the log.',
+      meaning:
+        'The shared cache rejects a record because it is too large or the cache is full. Look for record_not_taken in the logs.',
     },
     ReloadsFailed: {
       metric: own.reloadsFailed,
       threshold: 1,
       periods: 2,
-      meaning: "The elements can't be read or have mistakes by now: the last good ones serve on. Run npm run validate.",
+      meaning:
+        'The elements cannot be read or have mistakes. The functions continue with the last valid ones. Run npm run validate.',
     },
   }
 }
@@ -113,20 +120,22 @@ function alarmsOfWarming(own: StackMetrics['own']): AlarmsByName {
       metric: own.warmRuns,
       threshold: 1,
       isExpected: true,
-      meaning: 'No run of warm-tokens has come to its end: tokens go stale unless callers ask for them. See its log.',
+      meaning:
+        'No run of warm-tokens has finished, so tokens go stale unless callers ask for them. See the log of warm-tokens.',
     },
     WarmRenewalsFailing: {
       metric: own.warmFailed,
       threshold: 1,
       periods: 3,
-      meaning: 'For a quarter of an hour tokens could not be renewed: they serve until they expire. See the log.',
+      meaning:
+        'For 15 minutes warm-tokens could not renew some tokens. They are handed out until they expire. Look for renewal_failed in the log of warm-tokens.',
     },
     WarmWorkLeft: {
       metric: own.warmLeft,
       threshold: 1,
       periods: 3,
       meaning:
-        'Runs of warm-tokens end before all is done: some token endpoint is slow, or more is kept warm than they manage.',
+        'For 15 minutes runs of warm-tokens ended before all tokens were renewed. A token endpoint is slow, or too many tokens are kept warm.',
     },
   }
 }
@@ -137,13 +146,13 @@ function alarmsOfEvents({ deadLetters, oldestSeconds }: StackMetrics['queue']): 
       metric: deadLetters,
       threshold: 1,
       meaning:
-        'An event came to nothing. Its message in the dead-letter queue says why: read it, mend that, delete it.',
+        'An event was given up. Read the reason in its message in the dead-letter queue, fix the cause, then delete the message.',
     },
     EventsWaiting: {
       metric: oldestSeconds,
       threshold: 300,
       meaning:
-        'An event waits for more than 5 minutes: changes of elements and keys come late. See the log of refresh-token.',
+        'An event has waited for more than 5 minutes, so changes of elements and keys take effect late. See the log of refresh-token.',
     },
   }
 }
@@ -154,31 +163,32 @@ function alarmsOfKeys(own: StackMetrics['own']): AlarmsByName {
       metric: own.signingKeysOverdue,
       threshold: 1,
       meaning:
-        'A signing key is older than its rotation: the next one was not made. Look for failed rotations in Secrets Manager.',
+        'A signing key is older than its rotation time, because the next key was not made. Look for failed rotations in Secrets Manager and for rotation_failed in the log of rotate-key.',
     },
     RotationsFailed: {
       metric: own.rotationsFailed,
       threshold: 1,
-      meaning: 'A step of a rotation failed: the key in use signs on. See the log of rotate-key, and rotate again.',
+      meaning:
+        'A step of a rotation failed. The current key stays in use. Look for rotation_failed in the log of rotate-key, then rotate the secret again.',
     },
     PublicationsRefused: {
       metric: own.publicationsRefused,
       threshold: 1,
       meaning:
-        'The record of published keys was written by somebody else, or is an old one that was put back: none of its keys is shown. Find out who can write to the table.',
+        'The record of published keys was not written by Tokenwell, or is an old record that was put back. None of its keys is published. Find out who can write to the table.',
     },
     PublicationsNotSigned: {
       metric: own.oldestPublication,
       threshold: 3 * 3_600,
       meaning:
-        'The published keys of a jwtBuilder have not been signed for 3 h: after 25 h they are shown no more. See publication_failed in the log of refresh-token.',
+        'The published keys of a jwtBuilder have not been signed for 3 h. After 25 h they are no longer published. Look for publication_failed in the log of refresh-token.',
     },
     ReconciliationsMissing: {
       metric: own.reconciliations,
       threshold: 1,
       isExpected: true,
       meaning:
-        'For 3 h no hourly reconciliation has come to its end: after 25 h no published key is shown any more. See the log of refresh-token, and the rule Reconciliation.',
+        'No hourly reconciliation has finished for 3 h. After 25 h no key is published any more. See the log of refresh-token, and check the rule Reconciliation.',
     },
   }
 }
@@ -190,11 +200,11 @@ function alarmsOfFunctions(lambda: StackMetrics['lambda']): AlarmsByName {
 
 function alarmsOfFunction(id: string, name: string, { errors, throttles }: FunctionMetrics): AlarmsByName {
   return {
-    [`${id}Errors`]: { metric: errors, threshold: 1, meaning: `${name} ended without an answer.` },
+    [`${id}Errors`]: { metric: errors, threshold: 1, meaning: `${name} failed or timed out. See its log.` },
     [`${id}Throttles`]: {
       metric: throttles,
       threshold: 1,
-      meaning: `Lambda turns calls of ${name} away: raise the account's concurrency, or its reservedConcurrency.`,
+      meaning: `Lambda rejects calls of ${name} because its concurrency is used up. Raise the account's concurrency or the function's reservedConcurrency.`,
     },
   }
 }

@@ -12,14 +12,14 @@ export interface CacheSecretProps {
 }
 
 const rotatedByHand =
-  'Its keys rotate by a second key beside the first (lib/README.md, "What a fleet shares"), so that no token in use is lost.'
+  'An operator rotates its keys by adding a second key beside the first, so that no token in use is lost.'
 
-/** The keys of the cache, as a seed that nobody has seen. A later deployment never overwrites what an operator adds. */
+/** The secret of the cache. AWS generates its seed. A later deployment never overwrites what an operator adds to it. */
 export class CacheSecret extends Secret {
   constructor(scope: Construct, id: string, { stage, encryptionKey, removalPolicy }: CacheSecretProps) {
     super(scope, id, {
       secretName: `${secretPrefix({ stage })}cache`,
-      description: `Keys of the tokens that Tokenwell keeps for the stage ${stage}`,
+      description: `Keys of the shared cache of Tokenwell, stage ${stage}`,
       generateSecretString: {
         secretStringTemplate: '{}',
         generateStringKey: 'seed',
@@ -31,7 +31,7 @@ export class CacheSecret extends Secret {
     })
     suppressNag(this, { 'AwsSolutions-SMG4': rotatedByHand })
     suppressCheckov(this, {
-      CKV_AWS_149: 'Secrets Manager encrypts; a key of your own is a property (encryptionKey).',
+      CKV_AWS_149: 'Secrets Manager encrypts it. The property encryptionKey sets a key of your own.',
     })
   }
 }

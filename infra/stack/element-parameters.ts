@@ -9,7 +9,7 @@ import { decodeUtf8 } from '../../lib/base/decoding.ts'
 export interface ElementParametersProps {
   readonly stage: string
   readonly publicUrl: string
-  /** A folder `<kind>/<id>.json`, or a file `{ kind: { id: element } }`. */
+  /** A folder with files `<kind>/<id>.json`, or a file `{ kind: { id: element } }`. */
   readonly path: string
 }
 
@@ -18,11 +18,11 @@ const standardBytes = 4096
 const advancedBytes = 8192
 
 /**
- * One parameter for each element, from which the functions read it.
+ * One parameter for each element. The functions read the elements from these parameters.
  * @throws {Error} with every mistake that `npm run validate` reports
  */
 export class ElementParameters extends Construct {
-  /** By `<kind>/<id>`, as they were written. */
+  /** The elements as written, by `<kind>/<id>`. */
   readonly elements: ReadonlyMap<string, unknown>
 
   constructor(scope: Construct, id: string, props: ElementParametersProps) {
@@ -40,11 +40,11 @@ export class ElementParameters extends Construct {
   }
 }
 
-/** Runs in a process of its own, because validation waits for files and a construct can't. Returns the warnings. */
+/** Runs in its own process, because validation is asynchronous and a construct is not. Returns the warnings. */
 function validate({ path, stage, publicUrl }: ElementParametersProps): string[] {
   const words = [validateScript, path, '--stage', stage, '--public-url', publicUrl]
   const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`The elements can't be deployed:\n${stdout}${stderr}`.trim())
+  if (status !== 0) throw new Error(`The elements cannot be deployed:\n${stdout}${stderr}`.trim())
   return stdout.split('\n').filter((line) => line.startsWith('warning'))
 }
 
@@ -74,6 +74,8 @@ function isHidden({ name }: { readonly name: string }): boolean {
 
 function tierFor(name: string, bytes: number): ParameterTier {
   if (bytes > advancedBytes)
-    throw new Error(`The element ${name} has ${bytes} bytes; a parameter holds at most ${advancedBytes}.`)
+    throw new Error(
+      `The element ${name} has ${bytes} bytes, but a parameter can hold at most ${advancedBytes}. Make the element shorter.`,
+    )
   return bytes > standardBytes ? ParameterTier.ADVANCED : ParameterTier.STANDARD
 }

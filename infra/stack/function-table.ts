@@ -27,11 +27,11 @@ import type { RefreshQueue } from './refresh-queue.ts'
 import type { TokenTable } from './token-table.ts'
 
 /*
- * Everything that tells one function from another. The stack, its API, metrics, dashboard, alarms and outputs and the local
- * run are made from these rows. This file loads no code of the CDK, because the local run reads it, too.
+ * Everything that differs between the functions. The stack with its API, metrics, dashboard, alarms and outputs is made from these
+ * rows, and so is the local run. This file loads no code of the CDK, because the local run reads it too.
  */
 
-/** The versions whose records are read while a deployment of theirs is upgraded. */
+/** The versions whose records can be read during an upgrade from them. */
 export type EarlierVersion = '0.1'
 
 /** What the functions of one stage share. */
@@ -41,7 +41,7 @@ export interface StageResources {
   readonly publicUrl: string
   /** `dynamodb:<table>`, or the URL of a Valkey server. */
   readonly cachePlace: string
-  /** Undefined where tokens are in Valkey. */
+  /** Undefined if tokens are kept in Valkey. */
   readonly table: TokenTable | undefined
   readonly bus: EventBus
   readonly refreshes: RefreshQueue
@@ -52,7 +52,7 @@ export interface StageResources {
   readonly readRecordsOf?: EarlierVersion
 }
 
-/** Beyond it API Gateway answers 429. */
+/** Above these limits API Gateway answers 429. */
 export interface Throttle {
   readonly requestsPerSecond: number
   readonly burst: number
@@ -61,9 +61,9 @@ export interface Throttle {
 export interface Route {
   readonly methods: readonly ('ANY' | 'DELETE' | 'GET' | 'POST')[]
   readonly path: string
-  /** Why anybody may call it. Without a reason, a caller needs the authorization of the API. */
+  /** Why the route needs no authorization. Without a reason, a caller needs the authorization of the API. */
   readonly whyPublic?: string
-  /** The most that it gets, where the operator says nothing else of its function. */
+  /** The highest throttle of the route, unless the operator sets another one for its function. */
   readonly throttle?: Throttle
 }
 
@@ -74,27 +74,27 @@ export interface FunctionRow {
   /** The folder under `functions`, and the name of the function for operators. */
   readonly name: string
   readonly invoker: Invoker
-  /** Routes of the HTTP API that lead to it. */
+  /** The routes of the HTTP API that invoke the function. */
   readonly routes: readonly Route[]
   readonly description: (stage: string) => string
   readonly memoryMegabytes: number
   readonly timeoutSeconds: number
-  /** The variables that it reads, as `lib/application/environment.ts` names them. */
+  /** The environment variables that the function reads. `lib/application/environment.ts` defines them. */
   readonly environment: (resources: StageResources) => Readonly<Record<string, string>>
   readonly grants: (resources: StageResources) => readonly FunctionGrant[]
-  /** What becomes of a call that fails, so that Lambda need not keep it. */
+  /** What happens after a failed call, and why Lambda does not need a dead-letter queue for it. */
   readonly whyNoDeadLetters: string
-  /** The line of the dashboard that has its graph. */
+  /** The line of the dashboard that shows the function's graph. */
   readonly dashboardLine: 'api calls' | 'signing keys' | 'functions'
-  /** The output of the stack that names its log. */
+  /** The output of the stack that names the function's log. */
   readonly logOutput: string
 }
 
-/** Enough of a processor to start in well under a second. */
+/** Lambda assigns CPU by memory: with 512 MB a function starts in well under a second. */
 const memoryMegabytes = 512
-/** A little less than the 30 s after which an HTTP API gives up. */
+/** A little less than the 30 s after which an HTTP API stops waiting. */
 const requestSeconds = 29
-const callersWait = 'It is only invoked by callers who wait for the answer: nothing is queued that could be lost.'
+const callersWait = 'Every caller waits for the answer, so no call is queued that could be lost.'
 
 export const functionTable = {
   issueToken: {
@@ -104,7 +104,7 @@ export const functionTable = {
       { methods: ['POST', 'DELETE'], path: '/connections/{connection}/token' },
       { methods: ['GET'], path: '/connections' },
     ],
-    description: (stage) => `Tokenwell: a token for a connection of the stage ${stage}`,
+    description: (stage) => `Tokenwell: issues tokens for the connections of the stage ${stage}`,
     memoryMegabytes,
     timeoutSeconds: requestSeconds,
     environment: environmentWithClaim,
@@ -117,7 +117,7 @@ export const functionTable = {
     name: 'call-api',
     invoker: 'http-api',
     routes: [{ methods: ['ANY'], path: '/connections/{connection}/api/{path+}' }],
-    description: (stage) => `Tokenwell: calls of APIs with the tokens of the stage ${stage}`,
+    description: (stage) => `Tokenwell: calls APIs with the tokens of the stage ${stage}`,
     memoryMegabytes,
     timeoutSeconds: requestSeconds,
     environment: environmentWithClaim,
@@ -130,16 +130,16 @@ export const functionTable = {
     name: 'warm-tokens',
     invoker: 'schedule',
     routes: [],
-    description: (stage) => `Tokenwell: renews what will go stale of the stage ${stage}`,
+    description: (stage) => `Tokenwell: renews the tokens of the stage ${stage} before they go stale`,
     memoryMegabytes,
-    // It ends before the next run begins, unless it was late: two at a time ask once for each token.
+    // A run ends before the next one begins, unless it started late. Two runs at a time request each token only once.
     timeoutSeconds: 55,
     environment: environmentWithKey,
     grants: (resources) => [
       ...grantsForPublishing(resources),
       ...(resources.table ? [mayFindDue(resources.table)] : []),
     ],
-    whyNoDeadLetters: 'A run that fails says nothing that the next one, a minute later, does not find by itself.',
+    whyNoDeadLetters: 'The next run, a minute later, finds everything that a failed run has left.',
     dashboardLine: 'functions',
     logOutput: 'WarmTokensLog',
   },
@@ -147,7 +147,7 @@ export const functionTable = {
     name: 'refresh-token',
     invoker: 'queue',
     routes: [],
-    description: (stage) => `Tokenwell: does what the events of the stage ${stage} ask for`,
+    description: (stage) => `Tokenwell: handles the events of the stage ${stage}`,
     memoryMegabytes,
     timeoutSeconds: 60,
     environment: (resources) => ({
@@ -159,7 +159,7 @@ export const functionTable = {
       mayReceiveMessages(resources.refreshes.queue),
       maySendMessages(resources.refreshes.deadLetters),
     ],
-    whyNoDeadLetters: 'Its messages stay in their queue, which has a dead-letter queue, until it is done with them.',
+    whyNoDeadLetters: 'Messages stay in their queue until they are handled, and that queue has a dead-letter queue.',
     dashboardLine: 'functions',
     logOutput: 'RefreshTokenLog',
   },
@@ -170,17 +170,17 @@ export const functionTable = {
       {
         methods: ['GET'],
         path: '/jwt/{jwtBuilder}/jwk',
-        whyPublic: 'Public halves of keys, for whoever has to verify a signature.',
-        // Anybody may ask. Even where each run waits 2 s for the table, no more than 80 run at a time: the rest of a quota of
-        // 1,000 is for tokens.
+        whyPublic: 'Public keys, for every server that verifies a signature.',
+        // The route is public. Even if each run waits 2 s for the table, at most 80 run at a time, so the rest of a quota of
+        // 1,000 is left for tokens.
         throttle: { requestsPerSecond: 20, burst: 40 },
       },
     ],
-    description: (stage) => `Tokenwell: the JWK sets of the stage ${stage}`,
+    description: (stage) => `Tokenwell: serves the JWK sets of the stage ${stage}`,
     memoryMegabytes,
     timeoutSeconds: 10,
     environment: environmentWithKey,
-    // Anybody may call it: it reads public halves, and no secret but the password of a Valkey server.
+    // The route is public, so the function reads public keys and no secret except the password of a Valkey server.
     grants: ({ table, cacheSecret, publicationKey, encryptionKey }) => [
       table ? mayReadPublishedKeys(table) : mayReadSecret(cacheSecret),
       mayVerifyPublications(publicationKey),
@@ -205,7 +205,7 @@ export const functionTable = {
       maySignPublications(publicationKey),
       ...(encryptionKey ? [mayDecrypt(encryptionKey), mayEncrypt(encryptionKey)] : []),
     ],
-    whyNoDeadLetters: 'Secrets Manager repeats a step that fails, and an alarm tells of it.',
+    whyNoDeadLetters: 'Secrets Manager repeats a step that fails, and an alarm reports the failure.',
     dashboardLine: 'signing keys',
     logOutput: 'RotateKeyLog',
   },
@@ -225,7 +225,7 @@ export function forEachFunction<Value>(make: (id: FunctionId, row: FunctionRow) 
   return Object.fromEntries(entries) as Record<FunctionId, Value>
 }
 
-/** A function's id in the stack, and the beginning of the ids of its alarms. */
+/** A function's id in the stack, which is also the beginning of its alarms' ids. */
 export function constructIdOf(id: FunctionId): string {
   return `${id.charAt(0).toUpperCase()}${id.slice(1)}`
 }
@@ -242,12 +242,12 @@ function commonEnvironment({ stage, publicUrl, cachePlace, bus, readRecordsOf }:
   }
 }
 
-/** For a function that publishes keys, or shows what is published. */
+/** For a function that publishes keys, or serves published keys. */
 function environmentWithKey(resources: StageResources) {
   return { ...commonEnvironment(resources), TOKENWELL_PUBLICATION_KEY: `kms:${resources.publicationKey.keyArn}` }
 }
 
-/** For a function whose callers may each use some connections: the claim of a JWT that lists them. */
+/** For a function whose callers may each use some connections. The JWT claim lists the connections of a caller. */
 function environmentWithClaim(resources: StageResources) {
   const { connectionsClaim } = resources
   return {
@@ -257,15 +257,15 @@ function environmentWithClaim(resources: StageResources) {
 }
 
 /**
- * For a function that requests tokens, shares them with the fleet and raises events. It lists the ids of elements to suggest
- * the one that a dangling reference may mean.
+ * For a function that requests tokens, shares them with the fleet and raises events. It lists the ids of elements so that an error
+ * about an unknown reference can suggest the id that was meant.
  */
 function grantsForTokens(resources: StageResources): FunctionGrant[] {
   const { table } = resources
   return [...(table ? [mayUseTableButPublishedKeys(table)] : []), ...grantsWithoutRecords(resources)]
 }
 
-/** For a function that publishes keys besides. */
+/** For a function that also publishes keys. */
 function grantsForPublishing(resources: StageResources): FunctionGrant[] {
   const { table, publicationKey } = resources
   return [

@@ -7,10 +7,10 @@ import type { IQueue } from 'aws-cdk-lib/aws-sqs'
 import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { publishedKeysRecordName, recordNameText, secretsVersionRecordName } from '../../lib/fleet/record-store.ts'
 
-/* One function for each grant. The CDK itself adds the two actions of X-Ray for active tracing. */
+/* One function for each grant. The CDK adds the two X-Ray actions for active tracing itself. */
 
-/** AWS allows the actions of X-Ray, and those that describe network interfaces, on all resources only. */
-export const noNarrowerResource = 'AWS has no narrower resource for these actions.'
+/** AWS supports the X-Ray actions, and the actions that describe network interfaces, on all resources only. */
+export const noNarrowerResource = 'AWS supports no narrower resource for these actions.'
 
 /** A right of a function, or of the schedule that starts one. */
 export interface FunctionGrant {
@@ -18,14 +18,13 @@ export interface FunctionGrant {
   readonly resources: string[]
   /** The reason for a resource that ends in a wildcard. */
   readonly whyWildcard?: string
-  /** Which of the records of a table it is for; without it, all. */
+  /** Limits the right to some records of a table. */
   readonly conditions?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>
 }
 
-const whicheverThereAre =
-  'All of the stage, and no others: which ones there are its operator says, after the deployment too.'
+const whicheverThereAre = 'All of this stage and no others. The operator can add more after the deployment.'
 
-/** By their names. */
+/** Reads elements by name. */
 export function mayReadElements(stack: Stack, stage: string): FunctionGrant {
   return {
     actions: ['ssm:GetParameters'],
@@ -34,7 +33,7 @@ export function mayReadElements(stack: Stack, stage: string): FunctionGrant {
   }
 }
 
-/** To list what is under a path, a function needs the right to the path itself, too. */
+/** To list the parameters under a path, a function also needs the right to the path itself. */
 export function mayListElements(stack: Stack, stage: string): FunctionGrant {
   return {
     actions: ['ssm:GetParametersByPath'],
@@ -51,7 +50,7 @@ function parameterArn(stack: Stack, stage: string, rest: string): string {
   })
 }
 
-/** All secrets of the stage, because the elements decide which ones there are. */
+/** All secrets of the stage, because the elements decide which secrets there are. */
 export function mayReadSecretsOfStage(stack: Stack, stage: string): FunctionGrant {
   const secrets = stack.formatArn({
     service: 'secretsmanager',
@@ -60,12 +59,12 @@ export function mayReadSecretsOfStage(stack: Stack, stage: string): FunctionGran
   return { actions: ['secretsmanager:GetSecretValue'], resources: [secrets], whyWildcard: whicheverThereAre }
 }
 
-/** One secret. Its ARN has the letters that AWS adds to the name. */
+/** One secret. Its ARN includes the letters that AWS adds to the name. */
 export function mayReadSecret({ secretArn }: { readonly secretArn: string }): FunctionGrant {
   return { actions: ['secretsmanager:GetSecretValue'], resources: [secretArn] }
 }
 
-/** What the four steps of a rotation do with the secrets of the keys that Tokenwell makes. */
+/** The actions of the four rotation steps, on the secrets of the keys that Tokenwell makes. */
 export function mayRotateSigningKeys(stack: Stack, stage: string): FunctionGrant {
   const secrets = stack.formatArn({
     service: 'secretsmanager',
@@ -83,17 +82,17 @@ interface TheTable {
   readonly tableArn: string
 }
 
-/** Records of published keys by their names, one at a time. */
+/** Reads records of published keys by name, one at a time. */
 export function mayReadPublishedKeys({ tableArn }: TheTable): FunctionGrant {
   return { actions: ['dynamodb:GetItem'], resources: [tableArn], conditions: publishedKeysAlone }
 }
 
-/** The same, and to write one. */
+/** Reads and writes records of published keys, one at a time. */
 export function mayChangePublishedKeys({ tableArn }: TheTable): FunctionGrant {
   return { actions: ['dynamodb:GetItem', 'dynamodb:PutItem'], resources: [tableArn], conditions: publishedKeysAlone }
 }
 
-/** Which keys were revoked: that record alone. */
+/** Reads the one record that lists the revoked keys. */
 export function mayReadRevokedKeys({ tableArn }: TheTable): FunctionGrant {
   return { actions: ['dynamodb:GetItem'], resources: [tableArn], conditions: revokedKeysAlone }
 }
@@ -103,22 +102,22 @@ export function mayUseTable({ tableArn }: TheTable): FunctionGrant {
   return { actions: tableActions, resources: [tableArn] }
 }
 
-/** All records but those of published keys. */
+/** All records except those of published keys. */
 export function mayUseTableButPublishedKeys({ tableArn }: TheTable): FunctionGrant {
   return { actions: tableActions, resources: [tableArn], conditions: allButPublishedKeys }
 }
 
 const tableActions = ['dynamodb:GetItem', 'dynamodb:BatchGetItem', 'dynamodb:PutItem']
-/** The names of their records; a connection may be called `keys`, and its records are others. */
+/** The names of the records of published keys. The records of a connection named `keys` have other names. */
 const publishedKeys = { 'dynamodb:LeadingKeys': [recordNameText(publishedKeysRecordName('*'))] }
-/** `ForAllValues` holds where there is no value at all. */
+/** `ForAllValues` is also true if there is no value at all, so this condition requires one. */
 const keysAreNamed = { 'dynamodb:LeadingKeys': 'false' }
 const publishedKeysAlone = { 'ForAllValues:StringLike': publishedKeys, Null: keysAreNamed }
 const revokedKeys = { 'dynamodb:LeadingKeys': [recordNameText(secretsVersionRecordName)] }
 const revokedKeysAlone = { 'ForAllValues:StringLike': revokedKeys, Null: keysAreNamed }
 const allButPublishedKeys = { 'ForAllValues:StringNotLike': publishedKeys, Null: keysAreNamed }
 
-/** For a function that publishes keys: it verifies what is published, too. */
+/** For a function that publishes keys. It also verifies published keys. */
 export function maySignPublications({ keyArn }: IKey): FunctionGrant {
   return { actions: ['kms:Sign', 'kms:GetPublicKey'], resources: [keyArn] }
 }
@@ -127,7 +126,7 @@ export function mayVerifyPublications({ keyArn }: IKey): FunctionGrant {
   return { actions: ['kms:GetPublicKey'], resources: [keyArn] }
 }
 
-/** The names of records by the time at which they are due, and nothing else of these records. */
+/** Reads the names of records by the time at which they are due, and nothing else in these records. */
 export function mayFindDue({ tableArn }: { readonly tableArn: string }): FunctionGrant {
   return { actions: ['dynamodb:Query'], resources: [`${tableArn}/index/due`] }
 }
@@ -136,7 +135,7 @@ export function mayPutEvents({ eventBusArn }: EventBus): FunctionGrant {
   return { actions: ['events:PutEvents'], resources: [eventBusArn] }
 }
 
-/** Lambda uses these rights of the function to bring it messages, and to delete messages that are done. */
+/** Lambda uses these rights of the function to fetch messages for it and to delete handled messages. */
 export function mayReceiveMessages({ queueArn }: IQueue): FunctionGrant {
   return { actions: ['sqs:ReceiveMessage', 'sqs:DeleteMessage', 'sqs:GetQueueAttributes'], resources: [queueArn] }
 }
@@ -163,20 +162,20 @@ export function mayWriteLog({ logGroupArn }: ILogGroup): FunctionGrant {
   return { actions: ['logs:CreateLogStream', 'logs:PutLogEvents'], resources: [logGroupArn] }
 }
 
-/** Lambda itself needs these rights to place a function in a VPC. AWS has no resource for the two actions that describe. */
+/** Lambda itself needs these rights to place a function in a VPC. AWS supports no resource for the two describing actions. */
 export function mayHaveNetworkInterfaces(stack: Stack): FunctionGrant[] {
   const anyOfEc2 = stack.formatArn({ service: 'ec2', resource: '*', resourceName: '*' })
   return [
     {
       actions: networkInterfaceActions,
       resources: [anyOfEc2],
-      whyWildcard: "Lambda makes interfaces that have no name yet; the function's own code is denied it.",
+      whyWildcard: "Lambda creates interfaces that have no name yet. The function's own code is denied these actions.",
     },
     { actions: describingActions, resources: ['*'], whyWildcard: noNarrowerResource },
   ]
 }
 
-/** The statement of a policy, as IAM writes it: Lambda may do this in the name of the function, the function's own code may not. */
+/** A policy statement in IAM's JSON form: Lambda may use network interfaces on behalf of the function, the function's own code may not. */
 export function mayNotUseNetworkInterfaces(functionArn: string): object {
   return {
     Effect: 'Deny',

@@ -30,11 +30,11 @@ import { suppressCheckov, suppressNag } from './suppressions.ts'
 export interface JwtAuthorization {
   readonly issuer: string
   readonly audience: readonly string[]
-  /** The claim that lists the connections of a caller. Without the claim a caller may use no connection. */
+  /** The claim that lists the connections of a caller. A caller whose JWT lacks the claim may use no connection. */
   readonly connectionsClaim: string
 }
 
-/** For each route of a function by itself. */
+/** The throttle of each route of a function. Each route has its own limit. */
 export type ThrottleByFunction = Readonly<Partial<Record<FunctionName, Throttle>>>
 
 export interface HttpInterfaceProps extends LogSettings {
@@ -45,12 +45,12 @@ export interface HttpInterfaceProps extends LogSettings {
   readonly throttleByFunction?: ThrottleByFunction
 }
 
-/** The methods that the route `ANY` of a connection's API takes. */
+/** The methods that the route `ANY` of a connection's API accepts. */
 const callMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const integrationTimeout = Duration.seconds(29)
 const defaultThrottle: Throttle = { requestsPerSecond: 500, burst: 1000 }
 
-/** The HTTP API with the routes of the functions. Every route without a reason to be public needs authorization. */
+/** The HTTP API with the routes of the functions. A route needs authorization unless it states a reason to be public. */
 export class HttpInterface extends Construct {
   readonly api: HttpApi
   readonly log: RetainedLog
@@ -63,7 +63,7 @@ export class HttpInterface extends Construct {
       apiName: serviceName(stage),
       description: 'Tokenwell: access tokens by connection',
       createDefaultStage: false,
-      // It also guards routes that are added to this API later.
+      // It also protects routes that are added to this API later.
       defaultAuthorizer: createAuthorizer(authorization),
     })
     const added = forEachFunction((id, { routes }) => this.addRoutes(constructIdOf(id), functions[id].lambda, routes))
@@ -75,7 +75,7 @@ export class HttpInterface extends Construct {
       accessLogSettings: { destination: new LogGroupLogDestination(this.log), format: accessLogFormat },
     })
     setRouteThrottles(httpStage, routeThrottles(throttle, props.throttleByFunction))
-    // API Gateway refuses settings of a route that is not there yet.
+    // API Gateway rejects settings for a route that does not exist yet.
     httpStage.node.addDependency(...Object.values(added).flat())
   }
 
@@ -93,14 +93,14 @@ export class HttpInterface extends Construct {
     })
   }
 
-  /** The ARN of one connection's token in policies of IAM. */
+  /** The ARN of one connection's token in IAM policies. */
   tokenArn(connection: string): string {
     return this.arnOf(`POST/connections/${connection}/token`)
   }
 
   /**
-   * The ARNs of all calls of one connection's API, one for each method. IAM's wildcard matches slashes, too: in place of the
-   * method it would let in `GET/connections/<another>/api/connections/<this one>/api/`.
+   * The ARNs of all calls of one connection's API, one for each method. IAM's wildcard also matches slashes: in place of the method
+   * it would allow `GET/connections/<another>/api/connections/<this one>/api/`.
    */
   callArns(connection: string): string[] {
     return callMethods.map((method) => this.arnOf(`${method}/connections/${connection}/api/*`))
@@ -112,7 +112,7 @@ export class HttpInterface extends Construct {
   }
 }
 
-/** By the key of a route. A route of which nobody says anything has the throttle of the stage. */
+/** The throttles by route key. A route without its own throttle has the throttle of the stage. */
 function routeThrottles(stageThrottle: Throttle, byFunction: ThrottleByFunction = {}): ReadonlyMap<string, Throttle> {
   const throttles = new Map<string, Throttle>()
   forEachFunction((_id, { name, routes }: FunctionRow) => {
@@ -131,10 +131,11 @@ function lower(a: Throttle, b: Throttle): Throttle {
   }
 }
 
-/** The CDK has no property for it. */
+/** The CDK has no property for route settings. */
 function setRouteThrottles(stage: HttpStage, throttles: ReadonlyMap<string, Throttle>): void {
   const resource = stage.node.defaultChild
-  if (!(resource instanceof CfnStage)) throw new Error(`${stage.node.path} is no stage.`)
+  if (!(resource instanceof CfnStage))
+    throw new Error(`${stage.node.path} has no CfnStage. Check the version of aws-cdk-lib.`)
   const settings = [...throttles].map(([route, { requestsPerSecond, burst }]) => {
     return [route, { ThrottlingRateLimit: requestsPerSecond, ThrottlingBurstLimit: burst }] as const
   })
@@ -151,7 +152,7 @@ function createAuthorizer(authorization: JwtAuthorization | undefined): IHttpRou
   return new HttpJwtAuthorizer('Jwt', authorization.issuer, { jwtAudience: [...authorization.audience] })
 }
 
-/** The caller, the request and its outcome. Without the query string, which may name a token. */
+/** The caller, the request and its outcome. The query string is left out because it may name a token. */
 const accessLogFormat = AccessLogFormat.custom(
   JSON.stringify({
     requestId: '$context.requestId',

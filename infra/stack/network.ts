@@ -5,13 +5,13 @@ import type { Construct } from 'constructs'
 export interface Network {
   readonly vpc: IVpc
   readonly subnets?: SubnetSelection
-  /** They replace the default group, which lets out HTTPS and the connection to Valkey. */
+  /** These groups replace the default group, which allows outbound HTTPS and the connection to Valkey. */
   readonly securityGroups?: readonly ISecurityGroup[]
 }
 
 const valkeyPort = 6379
 
-/** All functions have the same groups, so they share the network interfaces that Lambda makes. */
+/** All functions have the same groups, so they share the network interfaces that Lambda creates. */
 export interface FunctionNetwork extends Network {
   readonly securityGroups: readonly ISecurityGroup[]
 }
@@ -23,7 +23,7 @@ export function withSecurityGroups(scope: Construct, network: Network, valkeyUrl
 function createSecurityGroup(scope: Construct, vpc: IVpc, valkeyUrl: string | undefined): SecurityGroup {
   const group = new SecurityGroup(scope, 'SecurityGroup', {
     vpc,
-    description: 'Tokenwell: out to HTTPS, and to Valkey',
+    description: 'Tokenwell: outbound to HTTPS and Valkey',
     allowAllOutbound: false,
   })
   group.addEgressRule(Peer.anyIpv4(), Port.tcp(443), 'AWS and token endpoints')

@@ -8,8 +8,8 @@ export interface PublicationKeyProps {
 }
 
 /**
- * The key that signs what the functions publish of signing keys (P-256). It never leaves KMS, and changes only with the stack: the
- * deployment that replaces it has everything signed anew.
+ * The key that signs publications (P-256). It never leaves KMS. Only a deployment can replace it, and that deployment has all
+ * publications signed again.
  */
 export class PublicationKey extends Key {
   constructor(scope: Construct, id: string, { stage, removalPolicy }: PublicationKeyProps) {
@@ -17,7 +17,7 @@ export class PublicationKey extends Key {
       description: `Signs the published keys of Tokenwell's stage ${stage}`,
       keySpec: KeySpec.ECC_NIST_P256,
       keyUsage: KeyUsage.SIGN_VERIFY,
-      // Whatever it has signed goes with the stack, too.
+      // The publications that it has signed are deleted with the stack, too.
       removalPolicy: removalPolicy ?? RemovalPolicy.DESTROY,
     })
   }

@@ -5,17 +5,17 @@ import { Construct } from 'constructs'
 import { maximumDeliveries } from '../../lib/events/dead-letters.ts'
 import { suppressCheckov, suppressNag } from './suppressions.ts'
 
-/** The function itself moves a message to the dead letters, with the reason. The queue moves only what ends the function before that. */
+/** The function itself moves a message to the dead-letter queue and adds the reason. SQS moves only messages that crash the function before that. */
 const maximumReceives = maximumDeliveries + 2
 const batchSize = 10
-/** Each run requests tokens. More of them would only wait for the same leases and endpoints. */
+/** Each run requests tokens. More runs would only wait for the same leases and token endpoints. */
 export const maximumConcurrency = 10
-/** A message comes back when no function can still be working on its batch. */
+/** Longer than the function's time-out: a message comes back only when no run can still be working on its batch. */
 const visibilityTimeout = Duration.minutes(2)
 
 const inAnyCase = { encryption: QueueEncryption.SQS_MANAGED, enforceSSL: true } as const satisfies QueueProps
 
-/** The queue of events for `refresh-token`, and the dead letters: events that it could not act on. */
+/** The queue of events for `refresh-token`, and the dead-letter queue of events that it gave up. */
 export class RefreshQueue extends Construct {
   readonly queue: Queue
   readonly deadLetters: Queue
@@ -29,9 +29,9 @@ export class RefreshQueue extends Construct {
       visibilityTimeout,
       deadLetterQueue: { queue: this.deadLetters, maxReceiveCount: maximumReceives },
     })
-    suppressNag(this.deadLetters, { 'Serverless-SQSRedrivePolicy': 'It is itself where the dead letters lie.' })
+    suppressNag(this.deadLetters, { 'Serverless-SQSRedrivePolicy': 'It is the dead-letter queue itself.' })
     for (const queue of [this.queue, this.deadLetters])
-      suppressCheckov(queue, { CKV_AWS_27: 'SQS encrypts with a key of its own; no message holds a secret.' })
+      suppressCheckov(queue, { CKV_AWS_27: 'SQS encrypts with its own key, and no message contains a secret.' })
   }
 
   /** Lets Lambda invoke the function with messages. The role of the function must be allowed to receive them. */
@@ -45,7 +45,7 @@ export class RefreshQueue extends Construct {
     })
     suppressNag(feed, {
       'Serverless-LambdaEventSourceMappingDestination':
-        'Messages that fail go back to the queue, which has dead letters.',
+        'Failed messages go back to the queue, which has a dead-letter queue.',
     })
   }
 }

@@ -7,12 +7,12 @@ import type { RefreshQueue } from './refresh-queue.ts'
 
 export interface RefreshRulesProps {
   readonly stage: string
-  /** The stage's own. */
+  /** The bus of the stage. */
   readonly bus: EventBus
   readonly refreshes: RefreshQueue
 }
 
-/** The events that ask for something. The other events say what was done. */
+/** The events that ask for something. The other events report what was done. */
 const requests = [
   'TokenRefreshRequested',
   'TokenRejected',
@@ -22,9 +22,9 @@ const requests = [
   'ReconcileElements',
 ]
 
-/** After this time an operator has to look at it, because the hourly reconciliation has not helped either. */
+/** After this time the hourly reconciliation has not helped either, so the event goes to the dead-letter queue for an operator. */
 const longestDelivery = Duration.hours(1)
-/** The most that EventBridge makes. */
+/** The maximum of EventBridge. */
 const deliveryAttempts = 185
 
 /** The rules for events of the stage, on its own bus and on the default bus of the account. Their target is `refresh-token`. */
@@ -52,14 +52,14 @@ export class RefreshRules extends Construct {
       targets: to(),
     })
     new Rule(this, 'Requests', {
-      description: `Tokenwell: what the functions and the operators of the stage ${stage} ask for`,
+      description: `Tokenwell: requests of the functions and operators of the stage ${stage}`,
       eventBus: bus,
       eventPattern: { detailType: requests },
       targets: to(),
     })
-    // A rule, unlike a schedule of EventBridge Scheduler, needs no role to get at the queue.
+    // A rule needs no role to send to the queue, unlike a schedule of EventBridge Scheduler.
     new Rule(this, 'Reconciliation', {
-      description: `Tokenwell: makes up for what events of the stage ${stage} were lost`,
+      description: `Tokenwell: hourly reconciliation of the stage ${stage}, in case events were lost`,
       schedule: Schedule.rate(Duration.hours(1)),
       targets: to({ message: RuleTargetInput.fromObject(reconciliation(stage)) }),
     })
@@ -75,7 +75,7 @@ function targetOf({ queue, deadLetters }: RefreshQueue, message: Pick<SqsQueuePr
   })
 }
 
-/** The event as it would come from the bus. */
+/** The event in the form in which the bus delivers it. */
 function reconciliation(stage: string): object {
   return { source: serviceName(stage), 'detail-type': 'ReconcileElements', detail: {} }
 }

@@ -11,7 +11,7 @@ export interface LogSettings {
   readonly logRetention?: RetentionDays
 }
 
-/** A log whose lines are deleted after their time, whether the stack still exists or not. */
+/** A log group that deletes its lines after the retention time, even if the stack no longer exists. */
 export class RetainedLog extends LogGroup {
   constructor(scope: Construct, id: string, { encryptionKey, removalPolicy, logRetention }: LogSettings) {
     super(scope, id, {
@@ -20,16 +20,16 @@ export class RetainedLog extends LogGroup {
       ...(encryptionKey && { encryptionKey }),
     })
     suppressCheckov(this, {
-      CKV_AWS_338: 'What callers did stays for three months unless the operator says otherwise (logRetention).',
+      CKV_AWS_338: 'Logs are kept for three months. The property logRetention changes that.',
       ...(!encryptionKey && {
-        CKV_AWS_158: 'CloudWatch Logs encrypts; a key of your own is a property (encryptionKey).',
+        CKV_AWS_158: 'CloudWatch Logs encrypts it. The property encryptionKey sets a key of your own.',
       }),
     })
     if (encryptionKey) letLogsUse(encryptionKey, Stack.of(this))
   }
 }
 
-/** CloudWatch Logs uses the key in its own name. A key that another stack made must allow this itself. */
+/** CloudWatch Logs uses the key under its own name. The policy of a key from another stack must already allow this. */
 function letLogsUse(key: IKey, stack: Stack): void {
   const logGroups = stack.formatArn({ service: 'logs', resource: 'log-group:*' })
   key.addToResourcePolicy(

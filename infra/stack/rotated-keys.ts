@@ -22,15 +22,15 @@ export interface RotatedBuilder {
 }
 
 const hourMilliseconds = 3_600_000
-/** The most hours that a rate expression of Secrets Manager may have. */
+/** The maximum number of hours in a rate expression of Secrets Manager. */
 const mostHours = 999
 const hoursOfDay = 24
 const defaultRotation = '720h'
 const kindPrefix = 'jwtBuilder/'
 const permissionId = 'RotationBySecretsManager'
 /**
- * The value until the first rotation, which begins with the deployment, has made a key. Never change this text, not even by a
- * space: CloudFormation would write the changed text in place of the keys.
+ * The value until the first rotation has made a key. The deployment starts that rotation. Never change this text, not even by a
+ * space: CloudFormation would overwrite the keys with the changed text.
  */
 const noKeys = SecretValue.unsafePlainText('{"keys":[]}')
 
@@ -50,14 +50,15 @@ export class RotatedKeys extends Construct {
   }
 
   /**
-   * @param rotationMilliseconds from one key to the next: whole hours, at least four
-   * @param after what must be deployed before the first rotation
+   * Adds the secret of a jwtBuilder and its rotation.
+   * @param rotationMilliseconds the time from one key to the next: whole hours, at least four
+   * @param after resources that must be deployed before the first rotation
    */
   add(jwtBuilder: string, rotationMilliseconds: number, after: readonly IDependable[]): Secret {
     const { stage, rotateKey, encryptionKey, removalPolicy } = this.props
     const secret = new Secret(this, jwtBuilder, {
       secretName: `${secretPrefix({ stage })}jwk/${jwtBuilder}`,
-      description: `Signing keys of the jwtBuilder ${jwtBuilder}, which Tokenwell makes for the stage ${stage}`,
+      description: `Signing keys that Tokenwell makes for the jwtBuilder ${jwtBuilder}, stage ${stage}`,
       secretStringValue: noKeys,
       removalPolicy: removalPolicy ?? RemovalPolicy.RETAIN,
       ...(encryptionKey && { encryptionKey }),
@@ -68,10 +69,10 @@ export class RotatedKeys extends Construct {
       rotationRules: { scheduleExpression: rateOf(rotationMilliseconds) },
       rotateImmediatelyOnUpdate: true,
     })
-    // The ARN makes it depend on the function itself.
+    // The schedule already depends on the function through its ARN.
     schedule.node.addDependency(this.permission, ...after)
     suppressCheckov(secret, {
-      CKV_AWS_149: 'Secrets Manager encrypts; a key of your own is a property (encryptionKey).',
+      CKV_AWS_149: 'Secrets Manager encrypts it. The property encryptionKey sets a key of your own.',
     })
     return secret
   }
@@ -83,8 +84,8 @@ function rateOf(milliseconds: number): string {
 }
 
 /**
- * The jwtBuilders whose keys Tokenwell makes, from elements by `<kind>/<id>`. The elements have been validated, except for
- * contradictions in a jwtBuilder that no connection uses.
+ * The jwtBuilders whose keys Tokenwell makes, from elements by `<kind>/<id>`. The elements are validated. Only a jwtBuilder that no
+ * connection uses may still contradict itself.
  */
 export function rotatedBuilders(elements: ReadonlyMap<string, unknown>): RotatedBuilder[] {
   return [...elements].flatMap(([name, element]) => {

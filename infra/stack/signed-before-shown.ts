@@ -6,14 +6,14 @@ import { suppressCfnLint, suppressCheckov } from './suppressions.ts'
 
 export interface SignedBeforeShownProps {
   readonly functions: StageFunctions
-  /** What must be deployed before keys can be published. */
+  /** Constructs that must be deployed before keys can be published. */
   readonly after: readonly Construct[]
 }
 
 /**
- * Has `refresh-token` sign what is published in each deployment that changes it: after the functions that publish, and before
- * `publish-keys`, which shows nothing unsigned. So no JWK set is missing when a deployment of version 0.1 is updated, or when the key
- * is replaced; where it can't be done the deployment fails, and `publish-keys` stays as it was.
+ * Invokes `refresh-token` to sign the publications in each deployment that changes that function. This happens after the functions
+ * that publish are deployed, and before `publish-keys`, which serves only signed publications. So no JWK set is missing after an
+ * upgrade from version 0.1 or after the key is replaced. If signing fails, the deployment fails and `publish-keys` stays as it was.
  */
 export class SignedBeforeShown extends Construct {
   constructor(scope: Construct, id: string, { functions, after }: SignedBeforeShownProps) {
@@ -28,10 +28,10 @@ export class SignedBeforeShown extends Construct {
 }
 
 const providerId = 'AWSCDK.TriggerCustomResourceProviderCustomResourceProvider'
-const saidTwice = 'CDK says twice what comes before.'
-const ofTheCdk = "It is the CDK's own, runs during a deployment alone, and may invoke refresh-token and nothing else."
+const saidTwice = 'The CDK adds a dependency that is already implied.'
+const ofTheCdk = 'The CDK provides this function. It runs only during a deployment, and may invoke only refresh-token.'
 
-/** The function by which CloudFormation invokes ours is the CDK's, one of its kind in a stack. */
+/** CloudFormation invokes `refresh-token` through a function of the CDK. A stack has one such function. */
 function suppressFindingsOfProvider(provider: IConstruct): void {
   const handler = provider.node.findChild('Handler')
   suppressCfnLint(handler, { W3005: saidTwice })

@@ -20,7 +20,7 @@ export interface Measured {
   readonly api: HttpApi
 }
 
-/** The metrics of dashboard and alarms: our own counts, Lambda's, those of the queues and of API Gateway. */
+/** The metrics of dashboard and alarms: those of Tokenwell, Lambda, the queues and API Gateway. */
 export function createStackMetrics(stage: string, { functions, refreshes, api }: Measured) {
   return {
     own: createOwnMetrics(stage),
@@ -69,11 +69,11 @@ function createOwnMetrics(stage: string) {
     apiTokensRejected: own('ApiTokensRejected'),
     eventsFailed: own('EventsFailed'),
     oldestSigningKey: own('SigningKeyAge', Stats.MAXIMUM),
-    // It is measured once an hour.
+    // Measured once an hour.
     signingKeysOverdue: own('SigningKeyOverdue', Stats.MAXIMUM).with({ period: Duration.hours(2) }),
     rotationsFailed: own('RotationsFailed'),
     publicationsRefused: own('PublicationsRefused'),
-    // Both are measured once an hour.
+    // The next two are measured once an hour.
     oldestPublication: own('PublicationAge', Stats.MAXIMUM).with({ period: Duration.hours(2) }),
     reconciliations: own('Reconciliations').with({ period: Duration.hours(3) }),
   }

@@ -18,7 +18,7 @@ export interface StageFunctionsProps extends LogSettings {
   readonly reservedConcurrency?: ReservedConcurrency
 }
 
-/** By function: how many runs it may have at a time. So many are kept for it, and taken from all other functions of the account. */
+/** How many runs each function may have at a time. AWS reserves them for that function, and takes them from the rest of the account. */
 export type ReservedConcurrency = Readonly<Partial<Record<FunctionName, number>>>
 export type MemoryMegabytes = Readonly<Partial<Record<FunctionName, number>>>
 export type StageFunctions = { readonly [Id in FunctionId]: TokenFunction }

@@ -1,7 +1,7 @@
 import { CfnResource, Stack, Validations } from 'aws-cdk-lib'
 import type { IConstruct } from 'constructs'
 
-/** Rules of a checker, each with the reason why it does not apply. */
+/** Rules of a checker, each with the reason why it does not apply to a construct. */
 export type Suppressions = Readonly<Record<string, string>>
 
 /** Acknowledges findings of cdk-nag at this construct. */
@@ -10,14 +10,14 @@ export function suppressNag(construct: IConstruct, findings: Suppressions): void
   Validations.of(construct).acknowledge(...rules)
 }
 
-/** The same for a wildcard in a policy. cdk-nag has a rule of its own for each resource. */
+/** The same for a wildcard in a policy. cdk-nag has a separate rule for each resource. */
 export function suppressWildcard(construct: IConstruct, resource: string, reason: string): void {
   suppressNag(construct, {
     [`AwsSolutions-IAM5[Resource::${asNagWrites(Stack.of(construct).resolve(resource))}]`]: reason,
   })
 }
 
-/** It writes `<AWS::Region>` for a value that only the deployment knows. */
+/** A resource as cdk-nag writes it: with `<AWS::Region>` for a value that only the deployment knows. */
 function asNagWrites(resolved: unknown): string {
   if (typeof resolved === 'string') return resolved
   if (typeof resolved !== 'object' || resolved === null) return ''
@@ -26,7 +26,7 @@ function asNagWrites(resolved: unknown): string {
   return (parts ?? []).map(asNagWrites).join('')
 }
 
-/** The same for checkov. It reads the template, so the reason goes there. */
+/** The same for checkov. It reads the template, so the reason is written there. */
 export function suppressCheckov(construct: IConstruct, findings: Suppressions): void {
   const skip = Object.entries(findings).map(([id, comment]) => ({ id, comment }))
   resourceOf(construct).addMetadata('checkov', { skip })
@@ -40,6 +40,6 @@ export function suppressCfnLint(construct: IConstruct, findings: Suppressions): 
 
 function resourceOf(construct: IConstruct): CfnResource {
   const resource = CfnResource.isCfnResource(construct) ? construct : construct.node.defaultChild
-  if (!CfnResource.isCfnResource(resource)) throw new Error(`${construct.node.path} is no resource.`)
+  if (!CfnResource.isCfnResource(resource)) throw new Error(`${construct.node.path} is not a CloudFormation resource.`)
   return resource
 }

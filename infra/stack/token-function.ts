@@ -33,13 +33,13 @@ export interface TokenFunctionProps extends LogSettings {
   readonly memoryMegabytes: number
   readonly network?: FunctionNetwork
   readonly reservedConcurrency?: number
-  /** What becomes of a call that fails, so that Lambda need not keep it. */
+  /** What happens after a failed call, and why Lambda does not need a dead-letter queue for it. */
   readonly whyNoDeadLetters: string
 }
 
 const functionsFolder = join(import.meta.dirname, '..', '..', 'functions')
 
-/** What all functions have in common. The role has the grants, its own log and traces, and no policy managed by AWS. */
+/** A Lambda function with its role and log. The role has the grants, the right to write its log and traces, and no policy managed by AWS. */
 export class TokenFunction extends Construct {
   readonly lambda: LambdaFunction
   readonly log: RetainedLog
@@ -63,7 +63,7 @@ export class TokenFunction extends Construct {
       timeout: Duration.seconds(timeoutSeconds),
       tracing: Tracing.ACTIVE,
       logGroup: this.log,
-      // The function writes JSON by itself.
+      // The function writes JSON itself.
       loggingFormat: LoggingFormat.TEXT,
       ...(network && placeIn(network)),
       ...(reservedConcurrency !== undefined && { reservedConcurrentExecutions: reservedConcurrency }),
@@ -79,12 +79,12 @@ export class TokenFunction extends Construct {
       const wildcards = resources.filter((resource) => resource.endsWith('*'))
       for (const resource of wildcards) if (whyWildcard) suppressWildcard(role, resource, whyWildcard)
     }
-    // Active tracing.
+    // For active tracing.
     suppressWildcard(role, '*', noNarrowerResource)
     return role
   }
 
-  /** It needs a policy of its own, because it names the function, which is created after the policy of the role. */
+  /** The statement names the function, which is created after the policy of its role. So it needs a separate policy. */
   private denyNetworkInterfaces(role: Role): void {
     const statements = [PolicyStatement.fromJson(mayNotUseNetworkInterfaces(this.lambda.functionArn))]
     new Policy(this, 'NoNetworkInterfaces', { roles: [role], statements })
@@ -92,15 +92,15 @@ export class TokenFunction extends Construct {
 
   private suppress({ whyNoDeadLetters, reservedConcurrency }: TokenFunctionProps): void {
     suppressNag(this.lambda, { 'Serverless-LambdaDLQ': whyNoDeadLetters })
-    suppressCfnLint(this.lambda, { W3005: 'CDK says twice that the role comes before the function.' })
+    suppressCfnLint(this.lambda, { W3005: 'The CDK adds a dependency on the role that is already implied.' })
     suppressCheckov(this.lambda, {
       ...(reservedConcurrency === undefined && {
-        CKV_AWS_115: 'A property (reservedConcurrency): an account with the quota of a new one can reserve nothing.',
+        CKV_AWS_115: 'The property reservedConcurrency sets it. A new account with its low quota cannot reserve any.',
       }),
       CKV_AWS_116: whyNoDeadLetters,
-      CKV_AWS_117: 'It needs a VPC only for what is in one (vpc).',
-      CKV_AWS_173: 'Its variables hold no secret: names and addresses.',
-      CKV_AWS_272: 'Code signing is a matter of the account that deploys.',
+      CKV_AWS_117: 'The property network places it in a VPC. It needs one only to reach servers in that VPC.',
+      CKV_AWS_173: 'Its variables contain names and addresses, and no secret.',
+      CKV_AWS_272: 'Code signing is the responsibility of the account that deploys.',
     })
   }
 }
@@ -109,10 +109,10 @@ function placeIn({ vpc, subnets, securityGroups }: FunctionNetwork): Partial<Fun
   return { vpc, securityGroups: [...securityGroups], ...(subnets && { vpcSubnets: subnets }) }
 }
 
-/** The function as our own bundler makes it: its folder with all files. Lambda starts it as `index.handler`. */
+/** The function as `bundle.ts` builds it: a folder with all files. Lambda starts it as `index.handler`. */
 function codeOf(name: string): Code {
   return Code.fromAsset(join(functionsFolder, name), {
-    // The output decides whether it is deployed again, because most of the code comes from other folders.
+    // The hash of the output decides whether it is deployed again, because most of the code comes from other folders.
     assetHashType: AssetHashType.OUTPUT,
     bundling: {
       image: DockerImage.fromRegistry('never-run'),

@@ -10,9 +10,9 @@ export interface TokenTableProps {
 }
 
 const noBackup =
-  'It holds tokens and leases only: what is lost is asked for again, and what was restored would long have ended.'
+  'It contains only what Tokenwell can request or write again. Restored tokens would have expired long ago.'
 
-/** Where a fleet keeps its tokens: lib/fleet/README.md. */
+/** The table of the shared cache. `lib/fleet/README.md` describes its records. */
 export class TokenTable extends Table {
   constructor(scope: Construct, id: string, { encryptionKey, removalPolicy }: TokenTableProps) {
     super(scope, id, {
@@ -32,7 +32,7 @@ export class TokenTable extends Table {
     suppressCheckov(this, {
       CKV_AWS_28: noBackup,
       ...(!encryptionKey && {
-        CKV_AWS_119: 'Tokens are encrypted before they get here; a key of your own is a property (encryptionKey).',
+        CKV_AWS_119: 'Tokens are encrypted before they are written. The property encryptionKey sets a key of your own.',
       }),
     })
   }

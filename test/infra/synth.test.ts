@@ -65,7 +65,10 @@ test("or from the CDK's context, which counts more", async (t) => {
 test('the app deploys nothing under a stage or URL that nobody has said', async (t) => {
   const { status, output } = await synthesize(t, 'app.ts')
   assert.equal(status, 1)
-  assert.match(output, /^Say the stage: -c stage=\.\.\., or TOKENWELL_STAGE=\.\.\. in the environment\.$/m)
+  assert.match(
+    output,
+    /^The setting stage is missing\. Add -c stage=\.\.\., or set the environment variable TOKENWELL_STAGE\.$/m,
+  )
 })
 
 /** They take most of the time, and the first test has them. */

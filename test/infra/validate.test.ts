@@ -86,7 +86,7 @@ test('a file that is not there or holds no JSON is told in one line and ends wit
   assert.deepEqual(await validate(missing), {
     status: 1,
     lines: [
-      `mistake  ${missing} can't be read (ENOENT); it must be a JSON file or a folder.`,
+      `mistake  ${missing} cannot be read (ENOENT). It must be a JSON file or a folder.`,
       `${missing}: mistakes: 1, warnings: 0`,
     ],
     errors: '',
@@ -95,7 +95,7 @@ test('a file that is not there or holds no JSON is told in one line and ends wit
   assert.deepEqual(await validate(broken), {
     status: 1,
     lines: [
-      `mistake  ${broken} holds no JSON: value expected at line 2, column 12.`,
+      `mistake  ${broken} does not contain valid JSON: value expected at line 2, column 12.`,
       `${broken}: mistakes: 1, warnings: 0`,
     ],
     errors: '',

@@ -37,7 +37,7 @@ test('no environment variable turns the check of a token endpoint off', async (t
   )
   assert.equal((await http(tokenRequest('conn'))).status, 503)
   assert.ok(
-    log.some((each) => each.event === 'request_failed' && /shows a certificate of an unknown CA/.test(each.reason)),
+    log.some((each) => each.event === 'request_failed' && /sent a certificate of an unknown CA/.test(each.reason)),
   )
   assert.equal(requests.length, 0, 'no assertion went there')
 })

@@ -71,11 +71,11 @@ function retryWithin(totalMilliseconds: number) {
       last: Attempts,
       { errorType }: { readonly errorType: ErrorType },
     ): Promise<Attempts> {
-      if (errorType === 'CLIENT_ERROR') throw new Error('another attempt would fare no better')
+      if (errorType === 'CLIENT_ERROR') throw new Error('Another attempt would fail in the same way.')
       const count = last.getRetryCount()
       const pause = Math.random() * longestPause(errorType, count)
       const pauseEnd = performance.now() + pause - last.startedAt
-      if (pauseEnd > totalMilliseconds * usefulPart) throw new Error('no time is left for another attempt')
+      if (pauseEnd > totalMilliseconds * usefulPart) throw new Error('No time is left for another attempt.')
       return attempts(last.startedAt, count + 1, pause)
     },
     recordSuccess() {},

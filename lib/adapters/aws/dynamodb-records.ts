@@ -238,41 +238,43 @@ export interface FailedCall {
   readonly of: 'records' | 'index' | `record of ${string}`
 }
 
-const keys = 'its key is name (S), those of its index due are dueShard (S) and dueAt (N)'
-const rights = {
-  records: 'dynamodb:GetItem, BatchGetItem and PutItem on it',
-  index: 'dynamodb:Query on its index due',
-}
-const doubts = {
-  records: 'is its key name (S), and no other',
-  index: 'has it an index due with the keys dueShard (S) and dueAt (N), and is that filled',
-}
-
-/** What the SDK throws, as an error of ours. Of the original only its name is kept: it may hold the item. */
+/** Translates what the SDK throws. Only the name of the original is kept, because the original may hold the item. */
 export function describeDynamodbFailure(error: unknown, { tableName, of }: FailedCall): RecordStoreError {
   if (error instanceof RecordStoreError) return error
   const [failure, reason] = [classifyAwsFailure(error), reasonOfAwsFailure(error)]
   if (failure === 'throttled' || contended.includes(reason)) return throttledError(tableName)
-  const table = `The DynamoDB table ${tableName}`
-  const read = of === 'index' ? 'index' : 'records'
-  if (read !== of && failure === undefined && notTaken.includes(reason))
-    return new RecordStoreError(`${table} does not take a ${of} (${reason}): is it larger than 400 KB?`, {
-      isNotTaken: true,
-    })
+  const isWrite = of !== 'index' && of !== 'records'
+  if (isWrite && failure === undefined && notTaken.includes(reason))
+    return new RecordStoreError(
+      `The DynamoDB table ${tableName} rejected a ${of} (${reason}). Check that it is not larger than 400 KB.`,
+      { isNotTaken: true },
+    )
   switch (failure) {
     case 'missing':
-      return new RecordStoreError(`${table} does not exist in this account and region: create it, ${keys}.`)
+      return new RecordStoreError(
+        `The DynamoDB table ${tableName} does not exist in this account and region. Create it with the partition key name (S) and an index due with the keys dueShard (S) and dueAt (N).`,
+      )
     case 'denied':
-      return new RecordStoreError(`${table} is refused (${reason}): allow ${rights[read]}, and the use of its key.`)
+      return new RecordStoreError(
+        of === 'index'
+          ? `Access to the index due of the DynamoDB table ${tableName} was denied (${reason}). Allow dynamodb:Query on the index, and the use of the table's KMS key.`
+          : `Access to the DynamoDB table ${tableName} was denied (${reason}). Allow dynamodb:GetItem, dynamodb:BatchGetItem and dynamodb:PutItem on it, and the use of its KMS key.`,
+      )
     case 'unreachable':
-      return new RecordStoreError(`${table} did not answer in time, or can't be reached (${reason}).`)
+      return new RecordStoreError(
+        `The DynamoDB table ${tableName} did not answer in time or cannot be reached (${reason}). Check that DynamoDB can be reached from this network.`,
+      )
     case undefined:
-      return new RecordStoreError(`${table} does not take the request (${reason}): ${doubts[read]}?`)
+      return new RecordStoreError(
+        of === 'index'
+          ? `The DynamoDB table ${tableName} rejected the query (${reason}). Check that it has an index due with the keys dueShard (S) and dueAt (N), and that the index is filled.`
+          : `The DynamoDB table ${tableName} rejected the request (${reason}). Check that its only key is the partition key name (S).`,
+      )
   }
 }
 
 export function throttledError(tableName: string): RecordStoreError {
-  return new RecordStoreError(`The DynamoDB table ${tableName} asks to wait: is its capacity enough?`, {
+  return new RecordStoreError(`The DynamoDB table ${tableName} throttles requests. Check that its capacity suffices.`, {
     isThrottled: true,
   })
 }

@@ -84,7 +84,7 @@ interface RefusedEntry {
 /** By its name it is known as the SDK's own errors are. */
 class EntryRefusedError extends Error {
   constructor(code: string) {
-    super('EventBridge did not take an event.')
+    super('EventBridge rejected an event.')
     this.name = code
   }
 }
@@ -107,22 +107,21 @@ function describeEventbridgeFailure(error: unknown, busName: string): EventBusEr
   const reason = reasonOfAwsFailure(error)
   switch (classify(error, reason)) {
     case 'missing':
-      return new EventBusError(`The event bus ${busName} does not exist in this account and region: create it.`)
+      return new EventBusError(`The event bus ${busName} does not exist in this account and region. Create it.`)
     case 'denied':
       return new EventBusError(
-        `The event bus ${busName} is refused (${reason}): allow events:PutEvents on it, and see that the credentials are good.`,
+        `Access to the event bus ${busName} was denied (${reason}). Allow events:PutEvents on it, and check that the credentials are valid.`,
       )
     case 'throttled':
       return new EventBusError(
-        `The event bus ${busName} asks to wait (${reason}): is the account's quota for PutEvents enough?`,
+        `EventBridge throttles requests to the event bus ${busName} (${reason}). Check that the account's quota for PutEvents suffices.`,
       )
     case 'unreachable':
       return new EventBusError(
-        `The event bus ${busName} did not answer in time, or can't be reached (${reason}): see that EventBridge can be ` +
-          'reached from this network.',
+        `The event bus ${busName} did not answer in time or cannot be reached (${reason}). Check that EventBridge can be reached from this network.`,
       )
     case undefined:
-      return new EventBusError(`The event bus ${busName} does not take the event (${reason}): is its name right?`)
+      return new EventBusError(`The event bus ${busName} rejected the event (${reason}). Check the name of the bus.`)
   }
 }
 

@@ -49,7 +49,10 @@ export function kmsPublicationKey({ keyId, timeouts = defaultTimeouts }: KmsPubl
       ).catch((error) => {
         throw describeKmsFailure(error, keyId, 'kms:Sign')
       })
-      if (!signature) throw new PublicationKeyError(`The KMS key ${keyId} gave no signature.`, { isPassing: true })
+      if (!signature)
+        throw new PublicationKeyError(`The KMS key ${keyId} returned no signature. Try again later.`, {
+          isPassing: true,
+        })
       return signature
     },
   }
@@ -63,7 +66,9 @@ function readPublicKey(keyId: string, spki: Uint8Array | undefined): KeyObject {
   } catch {
     // Node.js has nothing to say that an operator could go by.
   }
-  throw new PublicationKeyError(`The KMS key ${keyId} can't sign publications: its key spec must be ECC_NIST_P256.`)
+  throw new PublicationKeyError(
+    `The KMS key ${keyId} cannot sign publications. Use a key with the key spec ECC_NIST_P256.`,
+  )
 }
 
 /** KMS's own, beside those that any service has. */
@@ -76,16 +81,19 @@ function describeKmsFailure(error: unknown, keyId: string, action: string): unkn
   const reason = reasonOfAwsFailure(error)
   switch (classify(error, reason)) {
     case 'missing':
-      return new PublicationKeyError(`The KMS key ${keyId} does not exist in this account and region: create it.`)
+      return new PublicationKeyError(`The KMS key ${keyId} does not exist in this account and region. Create it.`)
     case 'denied':
       return new PublicationKeyError(
-        `The KMS key ${keyId} can't be used (${reason}): allow ${action} on it, and see that it is enabled and for signing.`,
+        `The KMS key ${keyId} cannot be used (${reason}). Allow ${action} on it, and check that it is enabled and that its key usage is SIGN_VERIFY.`,
       )
     case 'throttled':
-      return new PublicationKeyError(`The KMS key ${keyId} can't be used now (${reason}): KMS asks to wait.`, passing)
+      return new PublicationKeyError(
+        `The KMS key ${keyId} cannot be used now (${reason}): KMS throttles requests. Try again later.`,
+        passing,
+      )
     case 'unreachable':
       return new PublicationKeyError(
-        `The KMS key ${keyId} can't be used now (${reason}): see that KMS can be reached from this network.`,
+        `The KMS key ${keyId} cannot be used now (${reason}). Check that KMS can be reached from this network.`,
         passing,
       )
     case undefined:

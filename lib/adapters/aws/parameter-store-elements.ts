@@ -90,19 +90,24 @@ export function parameterStoreElements({ stage, timeouts = defaultAwsTimeouts }:
 function readParameter(reference: ElementReference, value: string): ElementReading {
   // A byte order mark that PowerShell has put before what it sends.
   const read = readStrictJson(value.replace(/^\ufeff/, ''))
-  if ('complaint' in read) return unreadableElement(reference, `its parameter holds no JSON: ${read.complaint}.`)
+  if ('complaint' in read)
+    return unreadableElement(reference, `Its parameter does not contain valid JSON: ${read.complaint}.`)
   return readElement(reference, read.value)
 }
 
 function checkNames(root: string, names: readonly string[]): Finding[] {
-  if (names.length === 0) return [{ severity: 'mistake', sentence: `${root} holds no element.` }]
+  if (names.length === 0)
+    return [{ severity: 'mistake', sentence: `There is no element under ${root}. Create at least one.` }]
 
   const findings: Finding[] = []
   const groups = new Map<string, string[]>()
   for (const name of names) {
     const [kind = '', id, ...more] = name.split('/')
     if (id === undefined || more.length > 0)
-      findings.push({ severity: 'warning', sentence: `${root}/${name} is not read: it is not <kind>/<id>.` })
+      findings.push({
+        severity: 'warning',
+        sentence: `The parameter ${root}/${name} is ignored because its name does not end in <kind>/<id>.`,
+      })
     else groups.set(kind, [...(groups.get(kind) ?? []), id])
   }
   for (const [name, ids] of groups) {
@@ -120,19 +125,17 @@ function describeParameterStoreFailure(error: unknown, action: string, path: str
     case 'denied':
       return new ElementStoreError(
         'elements_denied',
-        `The elements can't be read (${reason}): allow ${action} on the parameter ${path}, and kms:Decrypt on their key ` +
-          'where they are encrypted by your own; see that the credentials are good.',
+        `The elements cannot be read (${reason}). Allow ${action} on the parameter ${path}, and kms:Decrypt on the key if you encrypt them with your own. Check that the credentials are valid.`,
       )
     case 'throttled':
       return new ElementStoreError(
         'elements_throttled',
-        `The elements under ${path} can't be read now (${reason}): Parameter Store asks to wait. Try again later.`,
+        `The elements under ${path} cannot be read now (${reason}): Parameter Store throttles requests. Try again later.`,
       )
     case 'unreachable':
       return new ElementStoreError(
         'elements_unreachable',
-        `The elements under ${path} can't be read now (${reason}): see that Parameter Store can be reached, and try again ` +
-          'later.',
+        `The elements under ${path} cannot be read now (${reason}). Check that Parameter Store can be reached, and try again later.`,
       )
     case 'missing':
     case undefined:

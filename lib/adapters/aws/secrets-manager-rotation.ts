@@ -78,7 +78,7 @@ async function answerAbout<Answer>(version: string, answer: Promise<Answer>): Pr
   } catch (error) {
     if (error instanceof SecretError || (version.length >= 32 && version.length <= 64)) throw error
     throw new RotationRefusedError(
-      `ClientRequestToken must be the name of a version, of 32 to 64 characters; it has ${version.length}.`,
+      `ClientRequestToken has ${version.length} characters. It must be the id of a version, which has 32 to 64 characters.`,
     )
   }
 }

@@ -54,7 +54,7 @@ export function secretsManagerSecrets({ stage, timeouts = defaultAwsTimeouts }: 
 export function textOf(name: string, { SecretString: text, SecretBinary: bytes }: GetSecretValueResponse): string {
   const read = text ?? secretText(bytes ?? new Uint8Array())
   if (read === undefined)
-    throw new SecretError('secret_unreadable', `The secret ${name} is no text: store it as UTF-8.`)
+    throw new SecretError('secret_unreadable', `The secret ${name} is not text. Store it as UTF-8.`)
   return read
 }
 
@@ -71,30 +71,29 @@ export interface SecretUse {
 export function describeSecretFailure(name: string, error: unknown, { done, action }: SecretUse): unknown {
   // The one reason for which it is refused so.
   if (error instanceof InvalidRequestException)
-    return new SecretError('secret_missing', `The secret ${name} is marked for deletion: restore it.`)
+    return new SecretError('secret_missing', `The secret ${name} is marked for deletion. Restore it.`)
 
   const reason = reasonOfAwsFailure(error)
   switch (classifyAwsFailure(error)) {
     case 'missing':
       return new SecretError(
         'secret_missing',
-        `The secret ${name} does not exist in this account and region, or has no current version: create it.`,
+        `The secret ${name} does not exist in this account and region, or has no current version. Create it.`,
       )
     case 'denied':
       return new SecretError(
         'secret_denied',
-        `The secret ${name} can't be ${done} (${reason}): allow ${action} on it, and kms:Decrypt on its ` +
-          'key where that is your own; see that the credentials are good.',
+        `The secret ${name} cannot be ${done} (${reason}). Allow ${action} on it, and kms:Decrypt on its key if you use your own. Check that the credentials are valid.`,
       )
     case 'throttled':
       return new SecretError(
         'secret_throttled',
-        `The secret ${name} can't be ${done} now (${reason}): Secrets Manager asks to wait. Try again later.`,
+        `The secret ${name} cannot be ${done} now (${reason}): Secrets Manager throttles requests. Try again later.`,
       )
     case 'unreachable':
       return new SecretError(
         'secret_unreachable',
-        `The secret ${name} can't be ${done} now (${reason}): see that Secrets Manager can be reached, and try again later.`,
+        `The secret ${name} cannot be ${done} now (${reason}). Check that Secrets Manager can be reached, and try again later.`,
       )
     case undefined:
       return error

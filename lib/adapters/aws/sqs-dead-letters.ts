@@ -61,25 +61,23 @@ function describeSqsFailure(error: unknown, queueUrl: string): DeadLettersError 
   switch (classify(error, reason)) {
     case 'missing':
       return new DeadLettersError(
-        `The dead-letter queue ${queueUrl} does not exist in this account and region: create it.`,
+        `The dead-letter queue ${queueUrl} does not exist in this account and region. Create it.`,
       )
     case 'denied':
       return new DeadLettersError(
-        `The dead-letter queue ${queueUrl} is refused (${reason}): allow sqs:SendMessage on it, and kms:GenerateDataKey ` +
-          'and kms:Decrypt on its key where that is your own; see that the credentials are good.',
+        `Access to the dead-letter queue ${queueUrl} was denied (${reason}). Allow sqs:SendMessage on it, and kms:GenerateDataKey and kms:Decrypt on its key if you use your own. Check that the credentials are valid.`,
       )
     case 'throttled':
       return new DeadLettersError(
-        `The dead-letter queue ${queueUrl} asks to wait (${reason}): the message comes again.`,
+        `SQS throttles requests to the dead-letter queue ${queueUrl} (${reason}). The message will be delivered again.`,
       )
     case 'unreachable':
       return new DeadLettersError(
-        `The dead-letter queue ${queueUrl} did not answer in time, or can't be reached (${reason}): see that SQS can be ` +
-          'reached from this network.',
+        `The dead-letter queue ${queueUrl} did not answer in time or cannot be reached (${reason}). Check that SQS can be reached from this network.`,
       )
     case undefined:
       return new DeadLettersError(
-        `The dead-letter queue ${queueUrl} does not take the message (${reason}): look at it in its own queue.`,
+        `The dead-letter queue ${queueUrl} rejected the message (${reason}). Read the message in the queue that it came from.`,
       )
   }
 }

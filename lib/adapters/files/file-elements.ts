@@ -38,7 +38,8 @@ export function fileElements(path: string): ElementStore {
       return references.map((reference) => {
         const read = elements.get(reference.kind)?.get(reference.id)
         if (!read) return undefined
-        if ('complaint' in read) return unreadableElement(reference, `its file holds no JSON: ${read.complaint}.`)
+        if ('complaint' in read)
+          return unreadableElement(reference, `Its file does not contain valid JSON: ${read.complaint}.`)
         return readElement(reference, read.value)
       })
     },
@@ -65,7 +66,8 @@ async function loadElements(path: string): Promise<{ elements: RawElements; find
     findings.push(...checkIds(kind, byId.keys()))
     elements.set(kind, new Map([...byId].filter(([id]) => isElementId(id))))
   }
-  if (elements.size === 0 && findings.length === 0) findings.push(fileMistake(`${path} holds no element.`))
+  if (elements.size === 0 && findings.length === 0)
+    findings.push(fileMistake(`${path} contains no elements. Add at least one.`))
   return { elements, findings }
 }
 
@@ -74,16 +76,17 @@ type Group = readonly [kind: string, byId: ReadonlyMap<string, ReadJson>]
 
 async function readSingleFile(path: string, findings: Finding[]): Promise<Group[]> {
   const read = await readJsonFile(path)
-  if ('complaint' in read) throw new ConfigurationError([fileMistake(`${path} holds no JSON: ${read.complaint}.`)])
+  if ('complaint' in read)
+    throw new ConfigurationError([fileMistake(`${path} does not contain valid JSON: ${read.complaint}.`)])
   if (!isJsonObject(read.value))
     throw new ConfigurationError([
-      fileMistake(`${path} must hold a JSON object of the form { kind: { id: element } }.`),
+      fileMistake(`${path} must contain a JSON object of the form { kind: { id: element } }.`),
     ])
 
   const { $schema: _editors, ...groups } = read.value
   return Object.entries(groups).flatMap(([kind, byId]): Group[] => {
     if (isJsonObject(byId)) return [[kind, new Map(Object.entries(byId).map(([id, value]) => [id, { value }]))]]
-    findings.push(fileMistake(`${kind} must be an object that gives each id its element.`))
+    findings.push(fileMistake(`${kind} must be an object with one member for each element: { id: element }.`))
     return []
   })
 }
@@ -114,7 +117,10 @@ async function listFolder(
   const entries = (await readdir(path, { withFileTypes: true })).filter(({ name }) => !name.startsWith('.'))
   for (const entry of entries)
     if (!isExpected(entry))
-      findings.push({ severity: 'warning', sentence: `${join(path, entry.name)} is not read: it is not ${expected}.` })
+      findings.push({
+        severity: 'warning',
+        sentence: `${join(path, entry.name)} is ignored because it is not ${expected}.`,
+      })
   return entries.filter(isExpected).map(({ name }) => name)
 }
 
@@ -128,7 +134,7 @@ async function attempt<T>(path: string, read: () => Promise<T>): Promise<T> {
   } catch (error) {
     const reason = (error as NodeJS.ErrnoException).code ?? 'unknown reason'
     throw new ConfigurationError([
-      fileMistake(`${path} can't be read (${reason}); it must be a JSON file or a folder.`),
+      fileMistake(`${path} cannot be read (${reason}). It must be a JSON file or a folder.`),
     ])
   }
 }

@@ -22,9 +22,9 @@ async function readOrMake(path: string): Promise<KeyObject> {
   try {
     return readKey((await readText(path)) ?? (await make(path)))
   } catch (error) {
-    const { code = 'it is no private key' } = error as NodeJS.ErrnoException
+    const { code = 'not a P-256 private key' } = error as NodeJS.ErrnoException
     throw new PublicationKeyError(
-      `The key for publications can't be read (${code}): delete ${path}, and another one is made.`,
+      `The key for publications cannot be read (${code}). Delete ${path}, and Tokenwell makes a new key.`,
     )
   }
 }
@@ -44,7 +44,7 @@ async function make(path: string): Promise<string> {
 
 function readKey(pem: string): KeyObject {
   const key = createPrivateKey(pem)
-  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error('it is of another kind')
+  if (key.asymmetricKeyDetails?.namedCurve !== 'prime256v1') throw new Error('The key is not on the curve P-256.')
   return key
 }
 

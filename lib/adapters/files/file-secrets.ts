@@ -13,7 +13,7 @@ export function fileSecrets(folder: string, stage: string): SecretStore {
       const path = secretPath(folder, stage, name)
       const text = secretText(await readSecret(name, path))
       if (text === undefined)
-        throw new SecretError('secret_unreadable', `The secret ${name} is no text: store it in ${path} as UTF-8.`)
+        throw new SecretError('secret_unreadable', `The secret ${name} is not text. Store it in ${path} as UTF-8.`)
       return new Secret(text)
     },
     getPrevious: () => Promise.resolve(undefined),
@@ -26,8 +26,11 @@ async function readSecret(name: string, path: string): Promise<Buffer> {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT')
-      throw new SecretError('secret_missing', `The secret ${name} does not exist: it should be the file ${path}.`)
-    throw new SecretError('secret_denied', `The secret ${name} can't be read (${code}): it should be the file ${path}.`)
+      throw new SecretError('secret_missing', `The secret ${name} does not exist. Create the file ${path}.`)
+    throw new SecretError(
+      'secret_denied',
+      `The secret ${name} cannot be read (${code}). Check that ${path} is a readable file.`,
+    )
   }
 }
 
@@ -63,7 +66,7 @@ function describingFailures(name: string, file: RotatingSecret): RotatingSecret 
     doing.catch(({ code }: NodeJS.ErrnoException) => {
       throw new SecretError(
         'secret_denied',
-        `The secret ${name} can't be rotated (${code}): see the rights to its folder.`,
+        `The secret ${name} cannot be rotated (${code}). Check the permissions of its folder.`,
       )
     })
   return {

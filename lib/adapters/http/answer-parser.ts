@@ -12,7 +12,7 @@ const [blank, tab, del] = [0x20, 0x09, 0x7f]
  */
 export function readLiberally(socket: Socket): void {
   const parser = (socket as unknown as Record<symbol, AnswerParser>)[symbols.kParser]
-  if (!parser) throw new Error('undici keeps its parser elsewhere.')
+  if (!parser) throw new Error('The socket has no undici parser. Check the version of undici.')
   const { llhttp, ptr } = parser
   llhttp.llhttp_set_lenient_headers(ptr, 1)
   llhttp.llhttp_set_lenient_optional_cr_before_lf(ptr, 1)

@@ -8,8 +8,8 @@ export type ConnectionFailureType = Exclude<ApiCallErrorCode, 'http_response_inc
 
 export interface ConnectionFailure {
   readonly type: ConnectionFailureType
-  /** Completes "The far end …". */
-  readonly predicate: string
+  /** Whole sentences about the far end, with what to check. */
+  readonly message: string
   /** Whether trying again at once is of no use. */
   readonly isLasting?: boolean
 }
@@ -22,69 +22,84 @@ const ofClientCertificates =
 /** Some servers, as those of Node.js, say nothing and hang up; and what others say gets lost when they do. */
 const mayBeOfClientCertificates = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']
 
-/** What undici, node:tls and a proxy throw. Of the original only its code is kept: it may hold the request. */
+/**
+ * Translates what undici, node:tls and a proxy throw. Only the code of the original is kept, because the original may hold the
+ * request.
+ * @param farEnd the subject of the message, such as `The API at https://api.example.com`
+ */
 export function readConnectionFailure(
   error: unknown,
   { tls, proxy, connectTimeoutMilliseconds }: Transport,
+  farEnd: string,
 ): ConnectionFailure {
-  if (error instanceof ProxyRefusedError)
-    return { type: 'destination_unavailable', predicate: error.message, isLasting: error.isLasting }
+  if (error instanceof ProxyRefusedError) {
+    const { message, isLasting } = error
+    return { type: 'destination_unavailable', message: `${farEnd} cannot be reached. ${message}`, isLasting }
+  }
   const { code: given, name } = error as { readonly code?: unknown; readonly name?: string }
   const code = typeof given === 'string' ? given : ''
   if (untrustedCodes.includes(code)) {
-    const ending = error instanceof UntrustedChainError ? `; ${error.ending}` : ''
-    return certificateError(`${describeUnknownCa(code, tls)}${ending}`)
+    const ending = error instanceof UntrustedChainError ? ` ${error.ending}` : ''
+    return certificateError(`${describeUnknownCa(code, tls, farEnd)}${ending}`)
   }
 
+  const route = proxy ? ` through the proxy ${proxy.id}` : ''
   switch (code) {
     case 'CERT_HAS_EXPIRED':
-      return certificateError('shows a certificate that has expired')
+      return certificateError(`${farEnd} sent a certificate that has expired.`)
     case 'UNSPECIFIED':
-      // What node:tls has no code for, and no other way to tell.
-      return certificateError("shows a certificate that can't be trusted, as when its key or signature is too weak")
+      // node:tls has no code for these failures, and no other way to tell them apart.
+      return certificateError(
+        `${farEnd} sent a certificate that cannot be trusted, for example because its key or signature is too weak.`,
+      )
     case 'ERR_TLS_CERT_ALTNAME_INVALID':
-      return certificateError('shows a certificate for another host name than the one of its element')
+      return certificateError(
+        `${farEnd} sent a certificate that is not valid for the host name in its element. Check the host name.`,
+      )
     case 'UND_ERR_HEADERS_TIMEOUT':
-      return { type: 'http_response_timeout', predicate: "didn't answer in time; see receiveTimeout" }
+      return { type: 'http_response_timeout', message: `${farEnd} did not answer in time. See receiveTimeout.` }
     case 'UND_ERR_BODY_TIMEOUT':
-      return { type: 'connection_read_timeout', predicate: 'stopped in the middle of its answer; see receiveTimeout' }
+      return {
+        type: 'connection_read_timeout',
+        message: `${farEnd} stopped in the middle of its answer. See receiveTimeout.`,
+      }
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
       return {
         type: 'connection_timeout',
-        predicate: `can't be reached${through(proxy)} (${code}) in ${connectTimeoutMilliseconds} ms; see connectionTimeout`,
+        message: `${farEnd} cannot be reached${route} within ${connectTimeoutMilliseconds} ms (${code}). See connectionTimeout.`,
       }
     case 'UND_ERR_HEADERS_OVERFLOW':
-      return { type: 'http_response_header_section_size', predicate: 'answers with headers that are too large' }
+      return {
+        type: 'http_response_header_section_size',
+        message: `${farEnd} answered with headers that are too large.`,
+      }
   }
-  if (otherwiseUntrusted.test(code)) return certificateError(`shows a certificate that can't be trusted (${code})`)
-  if (name === 'TimeoutError') return { type: 'http_response_timeout', predicate: "didn't answer in time" }
+  if (otherwiseUntrusted.test(code))
+    return certificateError(`${farEnd} sent a certificate that cannot be trusted (${code}).`)
+  if (name === 'TimeoutError') return { type: 'http_response_timeout', message: `${farEnd} did not answer in time.` }
   if (name === 'HTTPParserError' || /^UND_ERR_(RES_|RESPONSE)/.test(code))
-    return { type: 'http_protocol_error', predicate: "doesn't speak HTTP/1.1 as it should" }
-  return { type: typeOf(code), predicate: describeCode(code, proxy) }
+    return { type: 'http_protocol_error', message: `${farEnd} sent an answer that is not valid HTTP/1.1.` }
+  return { type: typeOf(code), message: describeCode(code, farEnd, route) }
 }
 
-function certificateError(predicate: string): ConnectionFailure {
-  return { type: 'tls_certificate_error', predicate, isLasting: true }
+function certificateError(message: string): ConnectionFailure {
+  return { type: 'tls_certificate_error', message, isLasting: true }
 }
 
-function through(proxy: Transport['proxy']): string {
-  return proxy ? ` through the proxy ${proxy.id}` : ''
-}
-
-function describeUnknownCa(code: string, { trustStore }: Transport['tls']): string {
+function describeUnknownCa(code: string, { trustStore }: Transport['tls'], farEnd: string): string {
   return trustStore
-    ? `shows a certificate that no CA of the trust store ${trustStore} has signed (${code})`
-    : `shows a certificate of an unknown CA (${code}): name its CA bundle by trustStoreRef on the ssl element`
+    ? `${farEnd} sent a certificate that no CA in the trust store ${trustStore} signed (${code}).`
+    : `${farEnd} sent a certificate of an unknown CA (${code}). Set trustStoreRef on the ssl element to a keyStore with its CA bundle.`
 }
 
-function describeCode(code: string, proxy: Transport['proxy']): string {
-  const reason = `can't be reached${through(proxy)} (${code || 'no reason given'})`
+function describeCode(code: string, farEnd: string, route: string): string {
+  const reason = code || 'no reason given'
   if (/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/.test(code))
-    return `${reason}: it speaks TLS only in versions that the sslProtocol of the ssl element rules out`
+    return `${farEnd} cannot be reached${route} (${reason}). It only supports TLS versions that sslProtocol on the ssl element excludes.`
   return ofClientCertificates.test(code) || mayBeOfClientCertificates.includes(code)
-    ? `${reason}: where it asks for a client certificate, name one that it knows by keyStoreRef on the ssl element`
-    : reason
+    ? `${farEnd} cannot be reached${route} (${reason}). If it requires a client certificate, set keyStoreRef on the ssl element to one that it accepts.`
+    : `${farEnd} cannot be reached${route} (${reason}).`
 }
 
 function typeOf(code: string): ConnectionFailureType {

@@ -134,7 +134,7 @@ function openTunnel(
     tunnel.on('connect', ({ statusCode }, socket) => {
       if (statusCode !== 200) {
         socket.destroy()
-        return refuse(refusal(id, statusCode))
+        return refuse(refusal(id, authority, statusCode))
       }
       clearTimeout(timer)
       resolve(socket)
@@ -142,22 +142,27 @@ function openTunnel(
     tunnel.on('error', (error: NodeJS.ErrnoException) => {
       if (error instanceof errors.ConnectTimeoutError) return refuse(error)
       const { code = 'no reason given' } = error
-      refuse(new ProxyRefusedError(`can't be reached: the proxy ${id} gives no answer (${code})`))
+      refuse(new ProxyRefusedError(`The proxy ${id} did not answer (${code}). Check its host and port.`))
     })
     tunnel.end()
   })
 }
 
-function refusal(id: string, status: number | undefined): ProxyRefusedError {
-  // Some proxies, as tinyproxy, say 401 of credentials that are wrong, and 407 only of none.
-  const isOfCredentials = status === 407 || status === 401
-  const reason = isOfCredentials
-    ? `wants other credentials (${status}); see its basicAuthRef`
-    : `opens no way there (${status ?? 'no status'})`
-  return new ProxyRefusedError(`can't be reached: the proxy ${id} ${reason}`, { isLasting: isOfCredentials })
+function refusal(id: string, authority: string, status = 0): ProxyRefusedError {
+  // RFC 9110 names 407. tinyproxy answers 407 where credentials are absent, and 401 where they are wrong.
+  if (status === 407 || status === 401)
+    return new ProxyRefusedError(
+      `The proxy ${id} requires other credentials (status ${status}). Check its basicAuthRef.`,
+      {
+        isLasting: true,
+      },
+    )
+  return new ProxyRefusedError(
+    `The proxy ${id} rejected CONNECT with status ${status}. Check that it allows ${authority}.`,
+  )
 }
 
-/** A proxy opens no tunnel. The message completes "The far end …". */
+/** The proxy did not open a tunnel. The message is a whole sentence about the proxy. */
 export class ProxyRefusedError extends Error {
   readonly code = 'ERR_PROXY_REFUSED'
   override readonly name = 'ProxyRefusedError'

@@ -65,19 +65,19 @@ function certificatesOf(shown: DetailedPeerCertificate): X509Certificate[] {
 
 function describeEnd(sent: readonly X509Certificate[], trusted: readonly X509Certificate[]): string {
   let [last] = sent
-  if (!last) return 'it has sent none'
+  if (!last) return 'It sent no certificate.'
   for (let length = 1; length < longestChain && last.subject !== last.issuer; length++) {
     const issuer: X509Certificate | undefined = [...sent, ...trusted].find((each) => last?.checkIssued(each))
     if (!issuer) break
     last = issuer
   }
   const subject = printable(last.subject)
-  if (last.subject === last.issuer) return `${subject} has signed itself and is not trusted`
+  if (last.subject === last.issuer) return `The certificate ${subject} is self-signed and not in the trust store.`
   const { fingerprint256 } = last
-  const isTrusted = trusted.some((each) => each.fingerprint256 === fingerprint256)
-  return `the certificate of ${printable(last.issuer)} is missing, which has signed ${subject}; have the server send it, or add it to the trust store${
-    isTrusted ? ', or set allowPartialTrustChain on the ssl element' : ''
-  }`
+  const issuer = printable(last.issuer)
+  return trusted.some((each) => each.fingerprint256 === fingerprint256)
+    ? `The certificate of ${issuer}, which signed ${subject}, is missing. Configure the server to send it, add it to the trust store, or set allowPartialTrustChain on the ssl element.`
+    : `The certificate of ${issuer}, which signed ${subject}, is missing. Configure the server to send it, or add it to the trust store.`
 }
 
 /** A server chooses what its certificate says. */

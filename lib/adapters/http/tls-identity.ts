@@ -34,7 +34,7 @@ async function readTrustStore(location: string, secrets: SecretStore): Promise<T
   const text = unwrapBase64((await secrets.get(location)).reveal())
   const certificates = readCertificates(location, text)
   if (certificates.length === 0)
-    throw new KeyStoreError(location, 'holds no PEM certificate; as a trust store it must hold a CA bundle.')
+    throw new KeyStoreError(location, 'contains no PEM certificate. A trust store must contain a CA bundle.')
   return { ca: certificates.join('') }
 }
 
@@ -44,7 +44,7 @@ async function readClientCertificate(location: string, secrets: SecretStore): Pr
   if (pkcs12) return pkcs12
   const [identity] = readSigningKeys(location, secret)
   if (!identity?.certificates.length)
-    throw new KeyStoreError(location, 'holds a key without its certificate; a TLS client presents both.')
+    throw new KeyStoreError(location, 'contains a key without its certificate. A TLS client needs both.')
   const { privateKey, certificates } = identity
   return { cert: certificates.join(''), key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
 }
@@ -56,7 +56,10 @@ function readPkcs12(location: string, text: string): TlsIdentity | undefined {
   // DER of more than 127 bytes begins so.
   if (!/^MI[A-Za-z0-9+/]+={0,2}$/.test(packed)) {
     if (pkcs12 === text) return undefined
-    throw new KeyStoreError(location, 'holds a pkcs12 that is none: it must be the bytes of the file in base64.')
+    throw new KeyStoreError(
+      location,
+      'has a member pkcs12 that is not PKCS#12. It must be the bytes of the file in base64.',
+    )
   }
   const pfx = Buffer.from(packed, 'base64')
   const identities =
@@ -65,7 +68,7 @@ function readPkcs12(location: string, text: string): TlsIdentity | undefined {
   if (identity) return identity
   throw new KeyStoreError(
     location,
-    "holds PKCS#12 that can't be read: give its passphrase beside it, as JSON with pkcs12 and passphrase, and export it with AES.",
+    'contains PKCS#12 that cannot be read. Store it as JSON with the members pkcs12 and passphrase, and export the file with AES.',
   )
 }
 

@@ -64,7 +64,7 @@ function toDispatch({ method, target, headers, token, body }: ApiRequest): Dispa
 /** @throws {ApiCallError} */
 function demandStatus({ status }: HttpAnswer, { origin }: ProtectedApi): void {
   if (status <= highestStatus) return
-  const message = `The API at ${origin} answers with the status ${status}, which HTTP doesn't have: mend the API.`
+  const message = `The API at ${origin} answered with status ${status}, which is not an HTTP status. Fix the API.`
   throw new ApiCallError('http_protocol_error', message, { wasSent: true })
 }
 
@@ -75,7 +75,7 @@ function demandStatus({ status }: HttpAnswer, { origin }: ProtectedApi): void {
 function withoutTransferCodings({ headers, body }: HttpAnswer, { origin }: ProtectedApi): Buffer {
   const decoded = decodeContent(body, headers['transfer-encoding'], maximumPayloadBytes)
   if (decoded) return decoded
-  const message = `The API at ${origin} answers in a transfer coding that can't be undone: mend the API.`
+  const message = `The API at ${origin} answered in a transfer coding that cannot be decoded. Fix the API.`
   throw new ApiCallError('http_protocol_error', message, { wasSent: true })
 }
 
@@ -89,19 +89,23 @@ function describeApiFailure(
   if (error instanceof AnswerTooLargeError)
     return new ApiCallError(
       'http_response_body_size',
-      `The API's answer is larger than the ${maximumPayloadBytes} bytes (6 MB) that Lambda hands over: ask it for less at a time.`,
+      `The API's answer is larger than ${maximumPayloadBytes} bytes (6 MB), the most that Lambda can return. Request less data at a time.`,
       { wasSent: true },
     )
-  const { type, predicate } = readConnectionFailure(error, api)
+  const { type, message } = readConnectionFailure(error, api, `The API at ${api.origin}`)
   if (isAnswered && type === 'connection_terminated')
-    return new ApiCallError('http_response_incomplete', `The API at ${api.origin} broke off its answer.`, {
-      wasSent: true,
-    })
+    return new ApiCallError(
+      'http_response_incomplete',
+      `The API at ${api.origin} closed the connection in the middle of its answer.`,
+      {
+        wasSent: true,
+      },
+    )
   if (!isSent && type === 'http_response_timeout')
-    return new ApiCallError('connection_timeout', `The API at ${api.origin} can't be reached in time.`, {
+    return new ApiCallError('connection_timeout', `The API at ${api.origin} cannot be reached in time.`, {
       wasSent: false,
     })
-  return new ApiCallError(type, `The API at ${api.origin} ${predicate}.`, {
+  return new ApiCallError(type, message, {
     wasSent: isSent && type !== 'tls_alert_received',
     wasDead: wasReused && type === 'connection_terminated',
   })

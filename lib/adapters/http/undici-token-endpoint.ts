@@ -91,7 +91,9 @@ async function exchangeOver(
   }, timeUp)
   return await exchanged.catch((error: unknown) => {
     const isLate = error instanceof DOMException && waitedMilliseconds > longestWaitMilliseconds
-    throw isLate ? new TimedOutError('Other requests of this process took the time for this one.') : error
+    throw isLate
+      ? new TimedOutError('Other token requests of this process used up the time for this one. See maximumConcurrency.')
+      : error
   })
 }
 
@@ -158,9 +160,9 @@ export function describeTokenEndpointFailure(
 ): Error {
   if (error instanceof UnreadableAnswerError || error instanceof TimedOutError) return error
   if (error instanceof AnswerTooLargeError)
-    return new UnreadableAnswerError(`The token endpoint answers with more than ${maximumAnswerBytes / 1024} KiB.`)
-  const { type, predicate, isLasting = false } = readConnectionFailure(error, server)
-  const message = `The token endpoint of ${server.id} ${predicate}.`
+    return new UnreadableAnswerError(`The token endpoint answered with more than ${maximumAnswerBytes / 1024} KiB.`)
+  const failure = readConnectionFailure(error, server, `The token endpoint of ${server.id}`)
+  const { type, message, isLasting = false } = failure
   switch (type) {
     case 'connection_read_timeout':
     case 'http_response_timeout':

@@ -11,7 +11,11 @@ export function readStrictJsonFile(bytes: Uint8Array): ReadJson {
   const text = decodeUtf8(bytes)
   if (text !== undefined && !text.includes('\0')) return readStrictJson(text)
   const isUtf16 = bytes.includes(0)
-  return { complaint: `it is ${isUtf16 ? 'UTF-16, as PowerShell writes it' : 'not UTF-8'}; save it as UTF-8` }
+  return {
+    complaint: isUtf16
+      ? 'it is UTF-16, as PowerShell writes it; save it as UTF-8'
+      : 'it is not UTF-8; save it as UTF-8',
+  }
 }
 
 /** JSON by RFC 8259, in which no object has the same name twice: one of its two values would be lost. */
@@ -22,7 +26,9 @@ export function readStrictJson(text: string): ReadJson {
 
   const twice = findDuplicateName(text)
   if (twice)
-    return { complaint: `the name ${JSON.stringify(twice.name)} stands twice, again ${position(text, twice.offset)}` }
+    return {
+      complaint: `the name ${JSON.stringify(twice.name)} occurs twice, the second time ${position(text, twice.offset)}`,
+    }
   return { value }
 }
 

@@ -12,7 +12,9 @@ export function publishedBus(): EventBus {
     async raise(raised) {
       for (const event of raised) {
         if (!events.hasSubscribers)
-          throw new EventBusError('In this process nobody listens to events: subscribe first.')
+          throw new EventBusError(
+            `No listener is subscribed to the channel ${eventChannel} in this process. Subscribe first.`,
+          )
         events.publish(event)
       }
     },

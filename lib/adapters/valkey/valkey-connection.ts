@@ -85,7 +85,7 @@ export function openConnection(
 
   async function open(): Promise<Valkey> {
     const { username, password, ca } = await credentials.read()
-    if (isClosed) throw new Error('closed while its credentials were read')
+    if (isClosed) throw new Error('The connection was closed while its credentials were read.')
     client = createClient(server, ca)
     client.once('end', onEnd)
     await connect(client)
@@ -172,7 +172,10 @@ export function credentialsInSecret(secretName: string, secrets: SecretStore): V
 export function readValkeyCredentials(location: string, secret: Secret): ValkeyCredentials {
   const read = v.safeParse(v.pipe(v.string(), v.parseJson(), schema), secret.reveal())
   if (!read.success)
-    throw new KeyStoreError(location, 'must hold valkey as an object of the texts username, password and ca, or none.')
+    throw new KeyStoreError(
+      location,
+      'must be a JSON object. Its member valkey, if present, is an object with only the strings username, password and ca, each optional.',
+    )
   const { password, ...rest } = read.output.valkey
   return { ...rest, ...(password !== undefined && { password: new Secret(password) }) }
 }
@@ -192,45 +195,60 @@ export function describeValkeyFailure(error: unknown, { host, port }: ValkeyServ
   if (error instanceof RecordStoreError) return error
   const server = `The Valkey server ${host}:${port}`
   if (error instanceof SecretError || error instanceof KeyStoreError)
-    return new RecordStoreError(`${server} can't be asked: ${error.message}`)
+    return new RecordStoreError(`${server} cannot be used. ${error.message}`)
 
   const { name, message, code = '' } = error as NodeJS.ErrnoException
   if (name === 'ReplyError') return describeReply(message, server)
   if (code === 'ERR_TLS_CERT_ALTNAME_INVALID')
-    return new RecordStoreError(`${server} shows a certificate for another host name: use that one in the URL.`)
+    return new RecordStoreError(`${server} sent a certificate for another host name. Use that host name in the URL.`)
   if (untrusted.test(code))
     return new RecordStoreError(
-      `${server} shows a certificate that isn't trusted (${code}): give the CA that signed it.`,
+      `${server} sent a certificate that is not trusted (${code}). Add the CA that signed it to the secret, as ca of its member valkey.`,
     )
-  return new RecordStoreError(`${server} can't be reached, or closed the connection (${code || 'no reason given'}).`)
+  const reason = code || 'no reason given'
+  return new RecordStoreError(`${server} cannot be reached or closed the connection (${reason}).`)
 }
 
 /** A reply's first word is its code; what follows may repeat what was sent. */
 function describeReply(message: string, server: string): RecordStoreError {
   const [code = ''] = /^[A-Z]+/.exec(message) ?? []
   const [isThrottled, isNotTaken] = [passing.includes(code), code === 'OOM']
-  return new RecordStoreError(`${server} ${advice[code] ?? `answers with an error (${code || 'no code'}).`}`, {
-    isThrottled,
-    isNotTaken,
-  })
+  return new RecordStoreError(describeCode(code, server), { isThrottled, isNotTaken })
 }
 
-const advice: Readonly<Record<string, string>> = {
-  BUSY: 'is busy with a script of somebody.',
-  CROSSSLOT: 'is a cluster that splits keys by another rule than hash tags: use a Valkey server instead.',
-  ERR: 'refuses the command (ERR): is it Valkey, or Redis from 6.2, and does it want a password at all?',
-  LOADING: 'is still reading its data from disk (LOADING).',
-  MASTERDOWN: 'is a replica that has lost its primary (MASTERDOWN): use the URL of the primary.',
-  MOVED: 'is one of several shards (MOVED): use a server or an endpoint that has all keys.',
-  NOAUTH: 'wants a password (NOAUTH): name the secret that holds it.',
-  NOPERM:
-    'refuses the user a command or key (NOPERM): allow it +mget +eval +evalsha +set +time +zadd +zrange +zrem and ~tokenwell:*.',
-  OOM: 'has no memory left (OOM): give it more, or let it drop by volatile-ttl.',
-  READONLY: 'is a replica (READONLY): use the URL of the primary.',
-  TRYAGAIN: 'is moving the keys to another shard.',
-  WRONGPASS: 'refuses user name and password (WRONGPASS): check the secret that holds them.',
+function describeCode(code: string, server: string): string {
+  switch (code) {
+    case 'BUSY':
+      return `${server} is busy running a script (BUSY).`
+    case 'CROSSSLOT':
+      return `${server} is a cluster that does not assign keys to slots by hash tag (CROSSSLOT). Use a Valkey server instead.`
+    case 'ERR':
+      return `${server} rejected the command (ERR). Check that it is Valkey, or Redis 6.2 or later, and that it has a password if the secret holds one.`
+    case 'LOADING':
+      return `${server} is still loading its data from disk (LOADING).`
+    case 'MASTERDOWN':
+      return `${server} is a replica that has lost its primary (MASTERDOWN). Use the URL of the primary.`
+    case 'MOVED':
+      return `${server} is one of several shards (MOVED). Use a server or an endpoint that holds all keys.`
+    case 'NOAUTH':
+      return `${server} requires a password (NOAUTH). Add it to the secret, as password of its member valkey.`
+    case 'NOPERM':
+      return `${server} denied the user a command or key (NOPERM). Allow +mget +eval +evalsha +set +time +zadd +zrange +zrem and ~tokenwell:*.`
+    case 'OOM':
+      return `${server} has no memory left (OOM). Give it more memory, or set its eviction policy to volatile-ttl.`
+    case 'READONLY':
+      return `${server} is a replica (READONLY). Use the URL of the primary.`
+    case 'TRYAGAIN':
+      return `${server} is moving the keys to another shard (TRYAGAIN).`
+    case 'WRONGPASS':
+      return `${server} rejected the user name and password (WRONGPASS). Check the secret that holds them.`
+    case '':
+      return `${server} answered with an error without a code.`
+    default:
+      return `${server} answered with an error (${code}).`
+  }
 }
 
 export function timedOutError({ host, port }: ValkeyServer, milliseconds: number): RecordStoreError {
-  return new RecordStoreError(`The Valkey server ${host}:${port} didn't answer within ${milliseconds} ms.`)
+  return new RecordStoreError(`The Valkey server ${host}:${port} did not answer within ${milliseconds} ms.`)
 }

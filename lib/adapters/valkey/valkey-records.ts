@@ -106,13 +106,19 @@ export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: 
 
 /** @throws {Error} that doesn't repeat the URL, which may hold a password by mistake */
 function readServerUrl(url: string): ValkeyServer {
-  const form = 'valkey://host:port, or valkeys://host:port for TLS'
-  if (!URL.canParse(url)) throw new Error(`The URL of the Valkey server is none: it must be ${form}.`)
+  if (!URL.canParse(url))
+    throw new Error(
+      'The URL of the Valkey server cannot be parsed. It must be valkey://host:port, or valkeys://host:port for TLS.',
+    )
   const { protocol, username, password, hostname, port, pathname, search, hash } = new URL(url)
   if (username || password)
-    throw new Error('The URL of the Valkey server holds a user name or password: leave them out, a secret holds them.')
+    throw new Error(
+      'The URL of the Valkey server contains a user name or password. Remove them: they belong in the secret of the cache.',
+    )
   if (!/^(valkey|redis)s?:$/.test(protocol) || !hostname || pathname.length > 1 || search || hash)
-    throw new Error(`The URL of the Valkey server must be ${form}, and nothing more.`)
+    throw new Error(
+      'The URL of the Valkey server must be valkey://host:port, or valkeys://host:port for TLS, with nothing after the port.',
+    )
   const host = hostname.replace(/^\[(.*)\]$/, '$1')
   return { host, port: Number(port || 6379), isTls: protocol.endsWith('s:') }
 }

@@ -144,7 +144,7 @@ for (const [what, more, said] of [
   ['no credentials', {}, '407'],
 ] as const) {
   const sentence = new RegExp(
-    `can't be reached: the proxy (api|token)Proxy wants other credentials \\(${said}\\); see its basicAuthRef\\.`,
+    `cannot be reached\\. The proxy (api|token)Proxy requires other credentials \\(status ${said}\\)\\. Check its basicAuthRef\\.`,
   )
 
   test(`${what} for the proxy before the API: one attempt, and a sentence that names the proxy`, async (t) => {
@@ -196,7 +196,10 @@ test('a proxy that opens tunnels to other ports only is told by its status', asy
   const api = await startScriptedApi(t)
   const calls = await callsTo(t, api, { toApi: proxyAt(proxy.port) })
   assert.equal((await calls.call()).status, 502)
-  assert.match(calls.reasons().join('\n'), /can't be reached: the proxy apiProxy opens no way there \(403\)\.$/)
+  assert.match(
+    calls.reasons().join('\n'),
+    /The API at https:\/\/localhost:\d+ cannot be reached\. The proxy apiProxy rejected CONNECT with status 403\. Check that it allows localhost:\d+\.$/,
+  )
 })
 
 test('an API that is not there behind a proxy, and a proxy that is not there itself, are told by the proxy', async (t) => {
@@ -206,14 +209,20 @@ test('an API that is not there behind a proxy, and a proxy that is not there its
   const host = `https://localhost:${await freePort()}`
   const gone = await callsTo(t, api, { toApi: proxyAt(proxy.port), endpoint: { host } })
   assert.equal((await gone.call()).status, 502)
-  assert.match(gone.reasons().join('\n'), /the proxy apiProxy opens no way there \(50\d\)\.$/)
+  assert.match(
+    gone.reasons().join('\n'),
+    /The proxy apiProxy rejected CONNECT with status 50\d\. Check that it allows localhost:\d+\.$/,
+  )
 
   await proxy.stop()
   const calls = await callsTo(t, api, { toApi: proxyAt(proxy.port) })
   const { status, headers } = await calls.call()
   assert.equal(status, 502)
   assert.equal(headers['proxy-status'], 'tokenwell; error=destination_unavailable')
-  assert.match(calls.reasons().join('\n'), /the proxy apiProxy gives no answer \(ECONNREFUSED\)\.$/)
+  assert.match(
+    calls.reasons().join('\n'),
+    /The proxy apiProxy did not answer \(ECONNREFUSED\)\. Check its host and port\.$/,
+  )
 })
 
 /** Accepts connections and does that with each. */
@@ -245,7 +254,7 @@ for (const [what, act] of Object.entries({ nothing: undefined, 'nothing more tha
     assert.equal(headers['proxy-status'], 'tokenwell; error=connection_timeout')
     assert.match(
       calls.reasons().join('\n'),
-      /can't be reached through the proxy apiProxy \(UND_ERR_CONNECT_TIMEOUT\) in 700 ms; see connectionTimeout\.$/,
+      /cannot be reached through the proxy apiProxy within 700 ms \(UND_ERR_CONNECT_TIMEOUT\)\. See connectionTimeout\.$/,
     )
     const took = performance.now() - startedAt
     assert.ok(took >= 690 && took < 6_000, `${took} ms`)
@@ -282,7 +291,7 @@ for (const [how, hangUp] of Object.entries({
     const { status, headers } = await calls.call()
     assert.equal(status, 502)
     assert.equal(headers['proxy-status'], 'tokenwell; error=connection_terminated')
-    assert.match(calls.reasons().join('\n'), /can't be reached through the proxy apiProxy \(ECONNRESET\)/)
+    assert.match(calls.reasons().join('\n'), /cannot be reached through the proxy apiProxy \(ECONNRESET\)/)
   })
 
 for (const [rule, noProxy] of Object.entries({

@@ -119,7 +119,7 @@ test('an API is trusted by the CA bundle that its trustStoreRef names, whatever 
 test('without a trust store an API by an unknown CA is refused, with a sentence that names trustStoreRef', async (t) => {
   const api = await startScriptedApi(t)
   const reason =
-    /shows a certificate of an unknown CA \(\w+\): name its CA bundle by trustStoreRef on the ssl element; the certificate of CN=Tokenwell local run is missing, which has signed CN=/
+    /sent a certificate of an unknown CA \(\w+\)\. Set trustStoreRef on the ssl element to a keyStore with its CA bundle\. The certificate of CN=Tokenwell local run, which signed CN=.*, is missing\. /
   await assertRefused(await callsTo(t, api, { trust: null }), api, 'tls_certificate_error', reason)
 })
 
@@ -127,16 +127,16 @@ test("an API by a CA that isn't in the trust store is refused by the trust store
   const api = await startScriptedApi(t)
   const { caCertificate: trust } = await createServerCertificate(['localhost'])
   const reason =
-    /shows a certificate that no CA of the trust store tokenwell\/local\/api-ca has signed \(\w+\); the certificate of CN=Tokenwell local run is missing, /
+    /sent a certificate that no CA in the trust store tokenwell\/local\/api-ca signed \(\w+\)\. The certificate of CN=Tokenwell local run, which signed .*, is missing\. /
   await assertRefused(await callsTo(t, api, { trust }), api, 'tls_certificate_error', reason)
 })
 
 test('a certificate that has expired, or is not for this host name, is refused', async (t) => {
   for (const [certificate, reason] of [
-    [await createExpired(t), /shows a certificate that has expired\.$/],
+    [await createExpired(t), /sent a certificate that has expired\.$/],
     [
       await createServerCertificate(['other.example']),
-      /shows a certificate for another host name than the one of its element\.$/,
+      /sent a certificate that is not valid for the host name in its element\. Check the host name\.$/,
     ],
   ] as const) {
     const api = await startScriptedApi(t, undefined, { certificate })
@@ -154,7 +154,7 @@ async function createExpired(t: TestContext): Promise<ServerCertificate> {
 test('a certificate whose key is too weak is refused, whoever has signed it', async (t) => {
   const certificate = await createWeak()
   const api = await startScriptedApi(t, undefined, { certificate, ciphers: 'DEFAULT@SECLEVEL=0' })
-  const reason = /shows a certificate that can't be trusted, as when its key or signature is too weak\.$/
+  const reason = /sent a certificate that cannot be trusted, for example because its key or signature is too weak\.$/
   await assertRefused(await callsTo(t, api), api, 'tls_certificate_error', reason)
 })
 
@@ -198,7 +198,7 @@ function startDemanding(t: TestContext, maxVersion: 'TLSv1.2' | 'TLSv1.3' = 'TLS
 for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
   for (const [what, client] of Object.entries({ none: undefined, 'one by another CA': pemBundle(anotherClient) })) {
     const sentence =
-      /: where it asks for a client certificate, name one that it knows by keyStoreRef on the ssl element\.$/
+      /\. If it requires a client certificate, set keyStoreRef on the ssl element to one that it accepts\.$/
 
     test(`over ${version} an API that demands a client certificate and is shown ${what} hangs up or says why: the sentence names keyStoreRef`, async (t) => {
       const api = await startDemanding(t, version)
@@ -278,7 +278,7 @@ for (const [what, members] of Object.entries({
     if (!packed) return
     const api = await startDemanding(t)
     const reason =
-      /^The secret tokenwell\/local\/client holds PKCS#12 that can't be read: give its passphrase beside it/
+      /^The secret tokenwell\/local\/client contains PKCS#12 that cannot be read\. Store it as JSON/
     await assertMisconfigured(await callsTo(t, api, { client: inJson(packed, members) }), api, reason)
   })
 

@@ -16,7 +16,7 @@ test('a port that is taken is left for the next one where that may be, and else 
   assert.ok(next > taken && next < taken + 20, `${next} after ${taken}`)
   await assert.rejects(listen(theServer(t), taken, '127.0.0.1'), (error) => {
     assert.ok(error instanceof LocalRunError)
-    assert.match(error.message, new RegExp(`^Port ${taken} is taken: free it and start again\\.$`))
+    assert.match(error.message, new RegExp(`^Port ${taken} is in use\\. Free it and start again\\.$`))
     return true
   })
 })

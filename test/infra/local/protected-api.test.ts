@@ -130,23 +130,27 @@ test('a token that is garbage, for another audience, expired or changed is inval
   const [header, , signature] = good.split('.')
   const claims = Buffer.from(JSON.stringify({ scope: 'orders:write' })).toString('base64url')
   const refused = [
-    ['garbage', await call('GET', '/orders/42', 'Bearer garbage'), 'it is no signed JWT'],
-    ['opaque', await call('GET', '/orders/42', `Bearer ${await token({ resource: '' })}`), 'it is no signed JWT'],
+    ['garbage', await call('GET', '/orders/42', 'Bearer garbage'), 'the token is not a signed JWT'],
+    [
+      'opaque',
+      await call('GET', '/orders/42', `Bearer ${await token({ resource: '' })}`),
+      'the token is not a signed JWT',
+    ],
     [
       'other audience',
       await call('GET', '/orders/42', `Bearer ${await token({ resource: 'https://api.server.com/invoices' })}`),
-      'its aud is not as it must be',
+      'the aud of the token is missing or wrong',
     ],
     [
       'other claims',
       await call('GET', '/orders/42', `Bearer ${header}.${claims}.${signature}`),
-      'its signature is wrong',
+      'the signature of the token is wrong',
     ],
-    ['expired', await short.call('GET', '/orders/42', `Bearer ${expired}`), 'it has expired'],
+    ['expired', await short.call('GET', '/orders/42', `Bearer ${expired}`), 'the token has expired'],
     [
       'other server',
       await call('GET', '/orders/42', `Bearer ${await short.token()}`),
-      'it names no key of the authorization server',
+      'the authorization server does not publish the key of the token',
     ],
   ] as const
   for (const [name, { status, challenge, body }, fault] of refused) {
@@ -175,7 +179,7 @@ test('a token for less is told which scope it lacks', async (t) => {
     assert.equal(status, 403)
     assert.equal(
       challenge,
-      `Bearer realm="orders", error="insufficient_scope", error_description="the token is for less", scope="${scope}"`,
+      `Bearer realm="orders", error="insufficient_scope", error_description="the token does not have this scope", scope="${scope}"`,
     )
   }
 })
@@ -199,19 +203,19 @@ test('what RFC 9068 demands of a token is demanded: type, issuer, algorithm, end
 
   assert.equal((await call('GET', '/orders/42', `Bearer ${await sign()}`)).status, 200)
   for (const [token, fault] of [
-    [await sign({}, { typ: 'JWT' }), 'its typ is not as it must be'],
-    [await sign({}, { typ: undefined }), 'its typ is not as it must be'],
-    [await sign({ iss: `${issuer}/` }), 'its iss is not as it must be'],
-    [await sign({ iss: undefined }), 'its iss is not as it must be'],
-    [await sign({ aud: undefined }), 'its aud is not as it must be'],
-    [await sign({ exp: undefined }), 'its exp is not as it must be'],
-    [await sign({ exp: now }), 'it has expired'],
-    [await sign({ client_id: undefined }), 'its client_id is not as it must be'],
-    [await sign({ nbf: now + 60 }), 'its nbf is not as it must be'],
-    [await sign({}, {}, anotherKey.privateKey), 'its signature is wrong'],
-    [await sign({}, { alg: 'RS512' }), 'it is not signed by RS256'],
-    [unsigned, 'it is not signed by RS256'],
-    [`${confused}.${mac}`, 'it is not signed by RS256'],
+    [await sign({}, { typ: 'JWT' }), 'the typ of the token is missing or wrong'],
+    [await sign({}, { typ: undefined }), 'the typ of the token is missing or wrong'],
+    [await sign({ iss: `${issuer}/` }), 'the iss of the token is missing or wrong'],
+    [await sign({ iss: undefined }), 'the iss of the token is missing or wrong'],
+    [await sign({ aud: undefined }), 'the aud of the token is missing or wrong'],
+    [await sign({ exp: undefined }), 'the exp of the token is missing or wrong'],
+    [await sign({ exp: now }), 'the token has expired'],
+    [await sign({ client_id: undefined }), 'the client_id of the token is missing or wrong'],
+    [await sign({ nbf: now + 60 }), 'the nbf of the token is missing or wrong'],
+    [await sign({}, {}, anotherKey.privateKey), 'the signature of the token is wrong'],
+    [await sign({}, { alg: 'RS512' }), 'the token is not signed with RS256'],
+    [unsigned, 'the token is not signed with RS256'],
+    [`${confused}.${mac}`, 'the token is not signed with RS256'],
   ] as const) {
     const { status, challenge } = await call('GET', '/orders/42', `Bearer ${token}`)
     assert.equal(status, 401, fault)

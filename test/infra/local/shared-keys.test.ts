@@ -35,7 +35,7 @@ async function twoBuilders(t: TestContext, stores: readonly [string, string]): P
 test('one secret is not made for two kinds of keys: a sentence says what to do', async (t) => {
   await assert.rejects(
     prepareSecrets(await twoBuilders(t, ['one', 'one'])),
-    /tokenwell\/local\/one is to hold a key for .*RS256.*: give each jwtBuilder its own keyStore or keyAlias/,
+    /One key in the secret tokenwell\/local\/one cannot sign with .*RS256.*\. Give each jwtBuilder its own keyStore or keyAlias/,
   )
 })
 

@@ -113,12 +113,12 @@ test('PORT names the port; taken, it is a sentence and 1', async (t) => {
   const folder = await temporaryFolder(t)
   const { status, output } = await runToEnd([], { TOKENWELL_FOLDER: folder, PORT: String(blocker) })
   assert.equal(status, 1)
-  assert.match(output, new RegExp(`Port ${blocker} is taken: free it, or choose another one`))
+  assert.match(output, new RegExp(`Port ${blocker} is in use\\. Free it or set PORT to another one`))
   assert.doesNotMatch(output, /\n\s+at /, 'no stack')
 
   const wrong = await runToEnd([], { TOKENWELL_FOLDER: folder, PORT: 'http' })
   assert.equal(wrong.status, 1)
-  assert.match(wrong.output, /PORT must be a number/)
+  assert.match(wrong.output, /PORT is "[^"]*"\. It must be a number/)
 })
 
 test('where 8787, 9443 and 9444 are taken the next free ports serve', async (t) => {
@@ -138,7 +138,7 @@ test('a broken elements file is a sentence with line and column, and 1', async (
   await writeFile(path, '{\n  "jwtBuilder": {\n')
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
   assert.equal(status, 1)
-  assert.match(output, /broken\.json holds no JSON: .* at line 3, column 1/)
+  assert.match(output, /broken\.json does not contain valid JSON: .* at line 3, column 1/)
   assert.doesNotMatch(output, /\n\s+at /, 'no stack')
 })
 
@@ -160,7 +160,7 @@ test('an authorization server that nobody runs: what to check, and 1', async (t)
   await writeFile(path, JSON.stringify({ ...exampleElements('https://localhost:9'), ssl: {} }))
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
   assert.equal(status, 1)
-  assert.match(output, /The token endpoint of theServer can't be reached \(ECONNREFUSED\)/)
+  assert.match(output, /The token endpoint of theServer cannot be reached \(ECONNREFUSED\)/)
   assert.match(output, /Check tokenEndpoint/)
 })
 
@@ -189,7 +189,7 @@ test('elements of a user that expect the server on 9443 are not rewritten: taken
   await writeFile(path, JSON.stringify(exampleElements('https://localhost:9443')))
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
   assert.equal(status, 1)
-  assert.match(output, /Port 9443 is taken/)
+  assert.match(output, /Port 9443 is in use/)
 })
 
 test('elements of a user have the protected API where a connection points to it, and no API of theirs is called unasked', async (t) => {
@@ -208,14 +208,14 @@ test('elements of a user have the protected API where a connection points to it,
   await occupy(t, 9444, 'localhost')
   const ours = await run('https://localhost', 9444)
   assert.equal(ours.status, 1)
-  assert.match(ours.output, /Port 9444 is taken: your elements expect the protected API of this run there/)
+  assert.match(ours.output, /Port 9444 is in use\. Your elements expect the protected API of the local run there/)
 })
 
 /** Once more while another test has that port. */
 async function runUnlessTaken(port: number, environment: Record<string, string>): Promise<EndedRun> {
   for (let tries = 0; ; tries++) {
     const run = await runToEnd(['--once'], environment)
-    if (tries === 60 || !run.output.includes(`Port ${port} is taken`)) return run
+    if (tries === 60 || !run.output.includes(`Port ${port} is in use`)) return run
     await pause(1_000)
   }
 }

@@ -31,5 +31,5 @@ test('the local run writes to no AWS account: without an endpoint it says what t
   const environment = { TOKENWELL_FOLDER: await temporaryFolder(t), PORT: '0', AWS_ENDPOINT_URL: '' }
   const { status, output } = await runToEnd(['--aws', '--once'], environment)
   assert.equal(status, 1)
-  assert.match(output, /Set AWS_ENDPOINT_URL to an emulator/)
+  assert.match(output, /AWS_ENDPOINT_URL is not set\. Set it to an AWS emulator/)
 })

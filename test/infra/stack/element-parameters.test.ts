@@ -43,7 +43,7 @@ test('mistakes fail the synthesis, all at once and in words', async (t) => {
   assert.throws(
     () => createTestStack(t, { elements: path }),
     ({ message }: Error) => {
-      assert.match(message, /^The elements can't be deployed:\n/)
+      assert.match(message, /^The elements cannot be deployed:\n/)
       assert.match(message, /zosconnect_jwtBuilder: There is no such kind of element\. Did you mean jwtBuilder\?/)
       assert.match(message, /tokenEndpoint: It must begin with https:\/\//)
       assert.match(message, /keyStore\/theTrust location: .*tokenwell\/test\//, 'the secrets of another stage')
@@ -51,7 +51,7 @@ test('mistakes fail the synthesis, all at once and in words', async (t) => {
     },
   )
   const missing = join(path, '..', 'missing')
-  assert.throws(() => createTestStack(t, { elements: missing }), /missing can't be read \(ENOENT\)/)
+  assert.throws(() => createTestStack(t, { elements: missing }), /missing cannot be read \(ENOENT\)/)
 })
 
 test('warnings are shown at the synthesis', async (t) => {

@@ -49,14 +49,17 @@ test("what can't be a connection's name is not granted: a wildcard would be all 
   const caller = someRole(stack)
   for (const name of ['*', '', 'a/b', 'a?', '../x'])
     for (const grant of ['grantToken', 'grantCall'] as const)
-      assert.throws(() => tokenwell[grant](caller, name), /can't be a connection's name/)
+      assert.throws(() => tokenwell[grant](caller, name), /cannot be the name of a connection/)
 })
 
 test('behind a JWT authorizer there is nothing to grant to a role', (t) => {
   const { stack, tokenwell } = createTestStack(t, everyProperty)
   const caller = someRole(stack)
   for (const grant of ['grantToken', 'grantCall'] as const)
-    assert.throws(() => tokenwell[grant](caller, 'orders'), /a claim says who may use which connection/)
+    assert.throws(
+      () => tokenwell[grant](caller, 'orders'),
+      /The claim in the JWT decides which connections a caller may use/,
+    )
 })
 
 test('who is granted direct invocation may invoke the function', (t) => {
@@ -93,13 +96,16 @@ test('a function that there is none of, and a number that can not be reserved, a
   const refused = (props: object, message: RegExp) => assert.throws(() => createTestStack(t, props), message)
   refused(
     { memoryMegabytes: { issueToken: 1024 } },
-    /^Error: memoryMegabytes: there is no function "issueToken"\. There are/,
+    /^Error: memoryMegabytes: the function "issueToken" does not exist\. The functions are/,
   )
-  refused({ throttleByFunction: { publishKeys: {} } }, /^Error: throttleByFunction: there is no function/)
-  refused({ reservedConcurrency: { callApi: 1 } }, /^Error: reservedConcurrency: there is no function/)
+  refused(
+    { throttleByFunction: { publishKeys: {} } },
+    /^Error: throttleByFunction: the function "publishKeys" does not exist/,
+  )
+  refused({ reservedConcurrency: { callApi: 1 } }, /^Error: reservedConcurrency: the function "callApi" does not exist/)
   for (const reserved of [0, -1, 1.5, Number.NaN])
-    refused({ reservedConcurrency: { 'call-api': reserved } }, /of call-api must be a whole number, 1 at least/)
-  refused({ reservedConcurrency: { 'refresh-token': 9 } }, /of refresh-token must be a whole number, 10 at least/)
+    refused({ reservedConcurrency: { 'call-api': reserved } }, /of call-api must be an integer of at least 1\./)
+  refused({ reservedConcurrency: { 'refresh-token': 9 } }, /of refresh-token must be an integer of at least 10\./)
 })
 
 test('two stages stand side by side in one stack', async (t) => {

@@ -88,7 +88,7 @@ for (const [what, options] of Object.entries<ProjectOptions>({
   test(`where ${what}, everything is installed from the lock file first, without the scripts of packages`, async (t) => {
     const { status, output } = await (await theProject(t, options)).run(hello)
     assert.equal(status, 0)
-    assert.match(output, /^Installing what is missing \(once\) \.\.\.\nnpm ci --ignore-scripts .*\nhello/)
+    assert.match(output, /^Installing missing packages \(once\) \.\.\.\nnpm ci --ignore-scripts .*\nhello/)
   })
 
 for (const [what, options] of Object.entries<ProjectOptions>({
@@ -106,7 +106,7 @@ for (const [what, options] of Object.entries<ProjectOptions>({
 test('where installing fails, nothing is run: a sentence and 1', async (t) => {
   const { status, output } = await (await theProject(t, { installed: null, npmStatus: 3 })).run(hello)
   assert.equal(status, 1)
-  assert.match(output, /npm ci failed; its reason stands above\./)
+  assert.match(output, /npm ci failed\. See its output above\./)
   assert.doesNotMatch(output, /hello/)
 })
 

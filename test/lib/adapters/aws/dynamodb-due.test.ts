@@ -106,7 +106,7 @@ test('an item whose time is none has no fields, and can be replaced', async (t) 
   const store = dynamodbRecords({ tableName: 'other', attemptMilliseconds: 10_000 })
   await fails(
     store.due(1, 1),
-    /table other does not take .* \(ValidationException\): has it an index due with the keys/,
+    /table other rejected the query \(ValidationException\)\. Check that it has an index due with the keys/,
   )
   assert.deepEqual(await store.read([name]), [{ version: 'theirs', removableFrom: 0, fields: {} }])
   assert.equal(await store.write(name, record, 'theirs'), true)
@@ -118,10 +118,13 @@ test('a right to the index that is missing is told, and one to the table without
   proxy.answerAll(awsError(400, 'com.amazon.coral.service#AccessDeniedException'))
   await fails(
     store.due(1, 1),
-    /table records is refused \(AccessDeniedException\): allow dynamodb:Query on its index due/,
+    /^Access to the index due of the DynamoDB table records was denied \(AccessDeniedException\)\. Allow dynamodb:Query on the index/,
   )
   for (const call of [store.read([someRecordName()]), store.write(someRecordName(), someRecord(), undefined)])
-    await fails(call, /refused \(AccessDeniedException\): allow dynamodb:GetItem, BatchGetItem and PutItem on it, and/)
+    await fails(
+      call,
+      /denied \(AccessDeniedException\)\. Allow dynamodb:GetItem, dynamodb:BatchGetItem and dynamodb:PutItem on it, and/,
+    )
 })
 
 test('a table that is not there is named, with its index', async (t) => {
@@ -134,9 +137,9 @@ test('an index that asks to wait, or is in trouble, is told apart', async (t) =>
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   proxy.answerAll(awsError(400, 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException'))
-  await fails(store.due(1, 1), /records asks to wait/, { isThrottled: true })
+  await fails(store.due(1, 1), /records throttles requests/, { isThrottled: true })
   proxy.answerAll(awsError(500, 'InternalServerError'))
-  await fails(store.due(1, 1), /did not answer in time, or can't be reached/)
+  await fails(store.due(1, 1), /did not answer in time or cannot be reached/)
   proxy.answerAll('held')
   await fails(openStore(500).due(1, 1), /did not answer in time/)
 })

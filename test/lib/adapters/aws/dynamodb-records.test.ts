@@ -152,7 +152,10 @@ test('a table with another key is told by the read that comes before each write'
   proxy.answerAll(awsError(400, 'com.amazon.coral.validate#ValidationException'))
   const store = openStore()
   for (const names of [[someRecordName()], [someRecordName(), someRecordName()]])
-    await fails(store.read(names), /table records does not take the request \(ValidationException\): is its key name/)
+    await fails(
+      store.read(names),
+      /table records rejected the request \(ValidationException\)\. Check that its only key/,
+    )
 })
 
 test('an item that DynamoDB can not hold is the fault of that record, by whichever name', async (t) => {
@@ -163,7 +166,7 @@ test('an item that DynamoDB can not hold is the fault of that record, by whichev
     await assert.rejects(store.write(someRecordName({ group: 'conn' }), someRecord(), undefined), (error) => {
       assert.ok(error instanceof RecordStoreError)
       assert.deepEqual([error.isNotTaken, error.isThrottled], [true, false])
-      assert.match(error.message, new RegExp(`table records does not take a record of conn \\(${name}\\)`))
+      assert.match(error.message, new RegExp(`table records rejected a record of conn \\(${name}\\)`))
       return true
     })
   }
@@ -172,7 +175,7 @@ test('an item that DynamoDB can not hold is the fault of that record, by whichev
 test('a right that is missing is told', async (t) => {
   const { proxy } = await startTable(t, tableName)
   proxy.answerAll(awsError(400, 'com.amazon.coral.service#AccessDeniedException'))
-  await allFail(openStore(), /table records is refused \(AccessDeniedException\): allow/)
+  await allFail(openStore(), /table records was denied \(AccessDeniedException\)\. Allow/)
 })
 
 test('DynamoDB that asks to wait has done nothing, and is asked once', async (t) => {
@@ -189,7 +192,7 @@ test('DynamoDB that asks to wait has done nothing, and is asked once', async (t)
   for (const refusal of [...names.map((name) => awsError(400, name)), { status: 429, body: 'slow down' }]) {
     proxy.answerAll(refusal)
     const before = proxy.requests.length
-    await allFail(store, /records asks to wait/, { isThrottled: true })
+    await allFail(store, /records throttles requests/, { isThrottled: true })
     assert.equal(proxy.requests.length - before, 3)
   }
 })
@@ -200,7 +203,7 @@ test('an answer that lacks some of the records is none: DynamoDB asks to wait', 
   const [a, b] = [someRecordName(), someRecordName()]
   const unread = { [tableName]: { Keys: [{ name: { S: recordNameText(b) } }], ConsistentRead: true } }
   proxy.answerNext({ status: 200, body: { Responses: { [tableName]: [] }, UnprocessedKeys: unread } })
-  await fails(store.read([a, b]), /records asks to wait/, { isThrottled: true })
+  await fails(store.read([a, b]), /records throttles requests/, { isThrottled: true })
   assert.deepEqual(await store.read([a, b]), [undefined, undefined])
 })
 
@@ -215,7 +218,7 @@ test('trouble on the other side is an outage, not a request to wait', async (t) 
   for (const trouble of troubles) {
     proxy.answerAll(trouble)
     const before = proxy.requests.length
-    await allFail(store, /table records did not answer in time, or can't be reached/)
+    await allFail(store, /table records did not answer in time or cannot be reached/)
     assert.equal(proxy.requests.length - before, 3)
   }
 })
@@ -244,7 +247,7 @@ test('no failure shows what was written or read', async (t) => {
 test('where nobody listens the call fails in time', async (t) => {
   const { endpoint } = await startAwsProxy(t, '')
   pointSdkAt(t, endpoint.replace(/\d+$/, '1'))
-  await allFail(openStore(attemptMilliseconds), /can't be reached \(ECONNREFUSED\)/)
+  await allFail(openStore(attemptMilliseconds), /cannot be reached \(ECONNREFUSED\)/)
 })
 
 test('where connections are dropped the call fails in time', async (t) => {
@@ -288,9 +291,9 @@ test('a read is repeated once and not for ever, a write never', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   proxy.answerAll('reset')
-  await fails(store.read([someRecordName()]), /can't be reached/)
+  await fails(store.read([someRecordName()]), /cannot be reached/)
   assert.equal(proxy.requests.length, 2)
-  await fails(store.write(someRecordName(), someRecord(), undefined), /can't be reached/)
+  await fails(store.write(someRecordName(), someRecord(), undefined), /cannot be reached/)
   assert.equal(proxy.requests.length, 3)
 })
 

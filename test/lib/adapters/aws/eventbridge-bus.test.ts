@@ -98,11 +98,11 @@ test('an entry that is refused twice is an error', async (t) => {
   const cases = [
     [
       'ThrottlingException',
-      /^The event bus tokenwell-test asks to wait \(ThrottlingException\): is the account's quota/,
+      /^EventBridge throttles requests to the event bus tokenwell-test \(ThrottlingException\)\. Check that the account's quota/,
     ],
     [
       'InternalFailure',
-      /^The event bus tokenwell-test did not answer in time, or can't be reached \(InternalFailure\): /,
+      /^The event bus tokenwell-test did not answer in time or cannot be reached \(InternalFailure\)\. /,
     ],
   ] as const
   for (const [code, message] of cases)
@@ -121,7 +121,7 @@ test('an entry that is refused late is not put again: there is no time', async (
       t.mock.method(Math, 'random', () => 1)
       // The call itself is throttled at first, which takes 1.5 s with its pauses.
       proxy.answerNext(busy, busy, answerOf(['ThrottlingException']), answerOf(['id']))
-      await fails(bus, /asks to wait/)
+      await fails(bus, /throttles requests/)
       assert.equal(proxy.requests.length, 3)
     },
     { ...patient, total: 2_500 },
@@ -130,12 +130,12 @@ test('an entry that is refused late is not put again: there is no time', async (
 
 test('an entry that is refused for good is not put again, and what to do is told', async (t) => {
   const cases: readonly (readonly [string | undefined, RegExp])[] = [
-    ['AccessDeniedException', / is refused \(AccessDeniedException\): allow events:PutEvents on it/],
-    ['NotAuthorizedForSourceException', / is refused \(NotAuthorizedForSourceException\): allow events:PutEvents/],
-    ['NotAuthorizedForDetailTypeException', / is refused \(NotAuthorizedForDetailTypeException\): allow/],
-    ['InvalidAccountIdException', / does not take the event \(InvalidAccountIdException\)/],
-    ['MalformedDetail', / does not take the event \(MalformedDetail\)/],
-    [undefined, / does not take the event \(no answer\)/],
+    ['AccessDeniedException', / was denied \(AccessDeniedException\)\. Allow events:PutEvents on it/],
+    ['NotAuthorizedForSourceException', / was denied \(NotAuthorizedForSourceException\)\. Allow events:PutEvents/],
+    ['NotAuthorizedForDetailTypeException', / was denied \(NotAuthorizedForDetailTypeException\)\. Allow/],
+    ['InvalidAccountIdException', / rejected the event \(InvalidAccountIdException\)/],
+    ['MalformedDetail', / rejected the event \(MalformedDetail\)/],
+    [undefined, / rejected the event \(no answer\)/],
   ]
   for (const [code, message] of cases)
     await withBus(t, async ({ bus, proxy }) => {
@@ -156,7 +156,7 @@ test('one that is refused for good does not keep the others from being put again
 test('a call that fails does not keep the others from coming to their end', async (t) => {
   await withBus(t, async ({ bus, proxy, queue }) => {
     proxy.answerNext(awsError(400, 'AccessDeniedException'))
-    await fails(bus, /is refused/, someEvents(25))
+    await fails(bus, /was denied/, someEvents(25))
     assert.ok((await queue.receive()).length >= 15)
     assert.equal(proxy.requests.length, 3)
   })
@@ -165,7 +165,7 @@ test('a call that fails does not keep the others from coming to their end', asyn
 test('a bus that is not there is named, where that is told', async (t) => {
   await withBus(t, async ({ proxy }) => {
     const other = eventbridgeBus({ busName: 'nowhere', stage: 'test', timeouts: patient })
-    await fails(other, /^The event bus nowhere does not exist in this account and region: create it\.$/)
+    await fails(other, /^The event bus nowhere does not exist in this account and region\. Create it\.$/)
     assert.equal(proxy.requests.length, 1)
   })
 })
@@ -178,7 +178,8 @@ test('events:PutEvents is the one right that it takes; without it, what to allow
       await withPermissionsLookedAt(moto.endpoint, async () => {
         Object.assign(process.env, role, { AWS_ENDPOINT_URL: moto.endpoint })
         if (action === 'events:PutEvents') await bus.raise(someEvents(1))
-        else await fails(bus, /^The event bus tokenwell-test is refused \(.+\): allow events:PutEvents on it/)
+        else
+          await fails(bus, /^Access to the event bus tokenwell-test was denied \(.+\)\. Allow events:PutEvents on it/)
       })
       assert.equal((await queue.receive()).length, action === 'events:PutEvents' ? 1 : 0)
     })
@@ -187,7 +188,7 @@ test('events:PutEvents is the one right that it takes; without it, what to allow
 test('without credentials nothing is asked', async (t) => {
   await withBus(t, async ({ bus, proxy }) => {
     delete process.env['AWS_ACCESS_KEY_ID']
-    await fails(bus, /is refused \(CredentialsProviderError\): allow events:PutEvents on it, and see/)
+    await fails(bus, /was denied \(CredentialsProviderError\)\. Allow events:PutEvents on it, and check/)
     assert.deepEqual(proxy.requests, [])
   })
 })
@@ -217,11 +218,14 @@ test('a connection that died unnoticed is replaced', async (t) => {
 test('throttling and outages for longer than there is time are told apart', async (t) => {
   t.mock.method(Math, 'random', () => 0.05)
   const cases: readonly (readonly [AwsAnswer, RegExp])[] = [
-    [awsError(400, 'ThrottlingException'), /asks to wait \(ThrottlingException\)/],
-    [{ status: 429, body: '<html>' }, /asks to wait \(HTTP 429\)/],
-    [awsError(500, 'InternalException'), /did not answer in time, or can't be reached \(InternalException\): see that/],
-    [{ status: 503, body: '<html>' }, /can't be reached \(HTTP 503\)/],
-    [awsError(400, 'ValidationException'), /does not take the event \(ValidationException\): is its name right\?/],
+    [awsError(400, 'ThrottlingException'), /throttles requests to .* \(ThrottlingException\)/],
+    [{ status: 429, body: '<html>' }, /throttles requests to .* \(HTTP 429\)/],
+    [
+      awsError(500, 'InternalException'),
+      /did not answer in time or cannot be reached \(InternalException\)\. Check that/,
+    ],
+    [{ status: 503, body: '<html>' }, /cannot be reached \(HTTP 503\)/],
+    [awsError(400, 'ValidationException'), /rejected the event \(ValidationException\)\. Check the name of the bus\./],
   ]
   for (const [answer, message] of cases)
     await withBus(
@@ -277,7 +281,7 @@ test('where nobody listens the bus is unreachable', async (t) => {
     t,
     async ({ bus }) => {
       process.env['AWS_ENDPOINT_URL'] = 'http://127.0.0.1:9'
-      await fails(bus, /can't be reached \(ECONNREFUSED\)/)
+      await fails(bus, /cannot be reached \(ECONNREFUSED\)/)
     },
     { ...patient, total: 300 },
   )
@@ -297,7 +301,7 @@ test('no failure repeats an event', async (t) => {
       t,
       async ({ bus, proxy }) => {
         proxy.answerAll(answer)
-        await fails(bus, /^The event bus tokenwell-test /, [{ type: 'ConnectionChanged', connection: 'hunter2' }])
+        await fails(bus, /the event bus tokenwell-test /i, [{ type: 'ConnectionChanged', connection: 'hunter2' }])
       },
       { ...patient, total: 1_500 },
     )
@@ -359,7 +363,7 @@ async function fails(bus: EventBus, message: RegExp, events: readonly TokenwellE
 
 async function failsInASecond(bus: EventBus): Promise<void> {
   const startedAt = performance.now()
-  await fails(bus, /did not answer in time, or can't be reached \((TimeoutError|AbortError)\)/)
+  await fails(bus, /did not answer in time or cannot be reached \((TimeoutError|AbortError)\)/)
   const milliseconds = performance.now() - startedAt
   assert.ok(milliseconds > 900 && milliseconds < 15_000, `${milliseconds} ms`)
 }

@@ -66,9 +66,9 @@ test('throttling is waited out, and where it goes on it is an error that passes 
 
   const hasty = kmsPublicationKey({ keyId: 'some-key', timeouts: { ...patient, total: 300 } })
   for (const [answer, message] of [
-    [awsError(400, 'ThrottlingException'), /some-key .*KMS asks to wait/],
-    ['held', /some-key .*see that KMS can be reached/],
-    [awsError(500, 'KMSInternalException'), /some-key .*see that KMS can be reached/],
+    [awsError(400, 'ThrottlingException'), /some-key .*KMS throttles requests/],
+    ['held', /some-key .*Check that KMS can be reached/],
+    [awsError(500, 'KMSInternalException'), /some-key .*Check that KMS can be reached/],
   ] as const) {
     kms.proxy.answerAll(answer)
     for (const failure of [await failureOf(hasty.publicKey()), await failureOf(hasty.sign(bytes))]) {
@@ -82,16 +82,16 @@ test('a key that is not there, disabled, or of another kind is named with what t
   const kms = await startKms(t)
   if (!kms) return
   const nowhere = kmsPublicationKey({ keyId: 'alias/nowhere', timeouts: patient })
-  assert.match((await failureOf(nowhere.publicKey())).message, /alias\/nowhere does not exist.*create it/)
+  assert.match((await failureOf(nowhere.publicKey())).message, /alias\/nowhere does not exist.*Create it/)
   const rsa = await kms.create({ KeySpec: 'RSA_2048', KeyUsage: 'SIGN_VERIFY' })
   const otherKind = await failureOf(kmsPublicationKey({ keyId: rsa, timeouts: patient }).publicKey())
-  assert.match(otherKind.message, /its key spec must be ECC_NIST_P256/)
+  assert.match(otherKind.message, /Use a key with the key spec ECC_NIST_P256/)
 
   const keyId = await kms.create()
   await kms.client.send(new DisableKeyCommand({ KeyId: keyId }))
   kms.proxy.answerNext(awsError(400, 'DisabledException'))
   const failure = await failureOf(kmsPublicationKey({ keyId, timeouts: patient }).sign(bytes))
-  assert.match(failure.message, /allow kms:Sign on it, and see that it is enabled/)
+  assert.match(failure.message, /Allow kms:Sign on it, and check that it is enabled/)
   assert.ok(!failure.isPassing)
 })
 
@@ -111,6 +111,6 @@ for (const [what, action] of Object.entries({ verify: 'kms:GetPublicKey', sign: 
   })
 
 function isDenied(error: unknown): false {
-  assert.ok(error instanceof PublicationKeyError && /can't be used/.test(error.message), String(error))
+  assert.ok(error instanceof PublicationKeyError && /cannot be used/.test(error.message), String(error))
   return false
 }

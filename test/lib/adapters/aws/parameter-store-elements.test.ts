@@ -141,8 +141,8 @@ test('a parameter that holds no JSON is a mistake with line and column that does
     const readings = await store.get(ids.map((id) => ({ kind: 'ssl', id }) as const))
     const lines = readings.flatMap((reading) => reading?.findings.map(describeFinding) ?? [])
     assertLines(lines, [
-      /^ssl\/broken: its parameter holds no JSON: .*at line 1, column 3\.$/,
-      /^ssl\/twice: its parameter holds no JSON: the name "sslProtocol" stands twice/,
+      /^ssl\/broken: Its parameter does not contain valid JSON: .*at line 1, column 3\.$/,
+      /^ssl\/twice: Its parameter does not contain valid JSON: the name "sslProtocol" occurs twice/,
       /^ssl\/list: It must be a JSON object\. The value is a list\.$/,
       /^ssl\/wrong sslProtocoll: There is no such attribute\. Did you mean sslProtocol\?$/,
     ])
@@ -207,8 +207,8 @@ test('unknown kinds, ids that can not be, and names that are no element are foun
         /^mistake: keyStores: There is no such kind of element\. Did you mean keyStore\?$/,
         /^mistake: zosconnect_oAuthConfig: There is no such kind of element\. Did you mean oAuthConfig\?$/,
         /^mistake: zebra: There is no such kind of element\. The kinds are endpointConnection, /,
-        /^warning: \/tokenwell\/local\/settings is not read: it is not <kind>\/<id>\.$/,
-        /^warning: \/tokenwell\/local\/keyStore\/deeper\/a is not read: it is not <kind>\/<id>\.$/,
+        /^warning: The parameter \/tokenwell\/local\/settings is ignored because its name does not end in <kind>\/<id>\.$/,
+        /^warning: The parameter \/tokenwell\/local\/keyStore\/deeper\/a is ignored because its name does not end in <kind>\/<id>\.$/,
       ],
     )
     assert.ok(Number(proxy.counts()['GetParametersByPath']) > 1)
@@ -219,7 +219,9 @@ test('unknown kinds, ids that can not be, and names that are no element are foun
 test('a stage without an element is a mistake', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     await moto.putElements({ ssl: { a: {} } }, 'prod')
-    assert.deepEqual(await store.findings(), [{ severity: 'mistake', sentence: '/tokenwell/local holds no element.' }])
+    assert.deepEqual(await store.findings(), [
+      { severity: 'mistake', sentence: 'There is no element under /tokenwell/local. Create at least one.' },
+    ])
   })
 })
 
@@ -254,8 +256,7 @@ test('a fault of permission names the action and the path to allow', async (t) =
         assert.equal(error.isPassing, false)
         assert.equal(
           error.message,
-          `The elements can't be read (${name}): allow ${action} on the parameter ${path}, and kms:Decrypt on their key ` +
-            'where they are encrypted by your own; see that the credentials are good.',
+          `The elements cannot be read (${name}). Allow ${action} on the parameter ${path}, and kms:Decrypt on the key if you encrypt them with your own. Check that the credentials are valid.`,
         )
       }
     assert.equal(proxy.requests.length, 9)
@@ -290,11 +291,11 @@ test('throttling and outages are waited out, in a listing on each page', async (
 test('what lasts longer than there is time is an error that passes', async (t) => {
   t.mock.method(Math, 'random', () => 0.05)
   const answers: readonly (readonly [AwsAnswer, ElementStoreError['code'], RegExp])[] = [
-    [awsError(400, 'ThrottlingException'), 'elements_throttled', /Parameter Store asks to wait\./],
-    [awsError(500, 'InternalServerError'), 'elements_unreachable', /see that Parameter Store can be reached/],
-    ['reset', 'elements_unreachable', /can't be read now/],
-    ['held', 'elements_unreachable', /can't be read now/],
-    ['held in the middle', 'elements_unreachable', /can't be read now/],
+    [awsError(400, 'ThrottlingException'), 'elements_throttled', /Parameter Store throttles requests\./],
+    [awsError(500, 'InternalServerError'), 'elements_unreachable', /Check that Parameter Store can be reached/],
+    ['reset', 'elements_unreachable', /cannot be read now/],
+    ['held', 'elements_unreachable', /cannot be read now/],
+    ['held in the middle', 'elements_unreachable', /cannot be read now/],
   ]
   for (const [answer, code, sentence] of answers)
     await withElements(t, { timeouts: { total: 700 } }, async ({ proxy, store }) => {

@@ -145,7 +145,7 @@ test('what is refused names every right that a rotation takes, and quotes nothin
     )
     assert.match(
       String(error),
-      /^SecretError: The secret tokenwell\/local\/jwk\/theBuilder can't be rotated \(AccessDeniedException\): allow secretsmanager:DescribeSecret, GetSecretValue, PutSecretValue and UpdateSecretVersionStage on it/,
+      /^SecretError: The secret tokenwell\/local\/jwk\/theBuilder cannot be rotated \(AccessDeniedException\)\. Allow secretsmanager:DescribeSecret, GetSecretValue, PutSecretValue and UpdateSecretVersionStage on it/,
     )
     assert.doesNotMatch(inspect(error, { depth: 9, showHidden: true }), /hunter2/)
   }
@@ -189,7 +189,7 @@ test('that Secrets Manager takes no version of that name is told in a sentence',
   for (const version of ['x'.repeat(24), 'x'.repeat(65)]) {
     const refused = {
       name: 'RotationRefusedError',
-      message: `ClientRequestToken must be the name of a version, of 32 to 64 characters; it has ${version.length}.`,
+      message: `ClientRequestToken has ${version.length} characters. It must be the id of a version, which has 32 to 64 characters.`,
     }
     for (const kind of ['ValidationException', 'InvalidParameterException']) {
       proxy.answerNext(awsError(400, kind))

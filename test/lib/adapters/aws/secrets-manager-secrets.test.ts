@@ -42,7 +42,7 @@ test('bytes that are no UTF-8 are unreadable, and not read as something else', a
     await putBytes(Buffer.concat([Buffer.from('hunter2'), Buffer.from([0xff, 0xfe])]))
     const error = await theFailure(secrets)
     assert.equal(error.code, 'secret_unreadable')
-    assert.equal(error.message, `The secret ${name} is no text: store it as UTF-8.`)
+    assert.equal(error.message, `The secret ${name} is not text. Store it as UTF-8.`)
     assert.equal(error.isPassing, false)
   })
 })
@@ -164,7 +164,7 @@ test('a secret that is not there, or has no current version, is missing', async 
       assert.equal(error.isPassing, false)
       assert.equal(
         error.message,
-        `The secret ${name} does not exist in this account and region, or has no current version: create it.`,
+        `The secret ${name} does not exist in this account and region, or has no current version. Create it.`,
       )
     }
     assert.equal(proxy.requests.length, 2, 'and is not asked for again')
@@ -177,7 +177,7 @@ test('a secret that is marked for deletion is missing, and could be restored', a
     await moto.secretsManager.send(new DeleteSecretCommand({ SecretId: name, RecoveryWindowInDays: 7 }))
     const { code, message } = await theFailure(secrets)
     assert.equal(code, 'secret_missing')
-    assert.equal(message, `The secret ${name} is marked for deletion: restore it.`)
+    assert.equal(message, `The secret ${name} is marked for deletion. Restore it.`)
   })
 })
 
@@ -199,8 +199,7 @@ test('a fault of permission or of credentials is denied at once, and names what 
       assert.equal(error.isPassing, false)
       assert.equal(
         error.message,
-        `The secret ${name} can't be read (${each}): allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its ` +
-          'key where that is your own; see that the credentials are good.',
+        `The secret ${name} cannot be read (${each}). Allow secretsmanager:GetSecretValue on it, and kms:Decrypt on its key if you use your own. Check that the credentials are valid.`,
       )
     }
     assert.equal(proxy.requests.length, names.length)
@@ -261,7 +260,10 @@ test('throttling for longer than there is time is an error that passes', async (
       const { error, milliseconds } = await theTimedFailure(secrets)
       assert.equal(error.code, 'secret_throttled')
       assert.equal(error.isPassing, true)
-      assert.match(error.message, /^The secret tokenwell\/local\/the-key can't be read now \(.+\): .* asks to wait\. /)
+      assert.match(
+        error.message,
+        /^The secret tokenwell\/local\/the-key cannot be read now \(.+\): Secrets Manager throttles requests\. /,
+      )
       assert.ok(milliseconds < 8_000, `${milliseconds} ms`)
       assert.ok(proxy.requests.length > 1)
     })
@@ -284,7 +286,7 @@ test('an outage for longer than there is time is an error that passes', async (t
       assert.match(error.message, reason)
       assert.match(
         error.message,
-        /^The secret tokenwell\/local\/the-key can't be read now \(.+\): see that Secrets Man/,
+        /^The secret tokenwell\/local\/the-key cannot be read now \(.+\)\. Check that Secrets Man/,
       )
       assert.ok(milliseconds < 8_000, `${milliseconds} ms`)
       assert.ok(proxy.requests.length > 1, String(reason))

@@ -77,7 +77,7 @@ test('a queue that is not there is named', async (t) => {
       const nowhere = sqsDeadLetters({ queueUrl: `${moto.endpoint}/123456789012/nowhere`, timeouts: patient })
       await fails(
         nowhere,
-        /^The dead-letter queue http:\S+\/nowhere does not exist in this account and region: create it\.$/,
+        /^The dead-letter queue http:\S+\/nowhere does not exist in this account and region\. Create it\.$/,
       )
     }
   })
@@ -97,7 +97,7 @@ test('a refusal tells what to allow, and is not repeated', async (t) => {
 test('without credentials nothing is asked', async (t) => {
   await withLetters(t, async ({ letters, proxy }) => {
     delete process.env['AWS_ACCESS_KEY_ID']
-    await fails(letters, /is refused \(CredentialsProviderError\)/)
+    await fails(letters, /was denied \(CredentialsProviderError\)/)
     assert.deepEqual(proxy.requests, [])
   })
 })
@@ -110,7 +110,7 @@ test('sqs:SendMessage is the one right that it takes', async (t) => {
       await withPermissionsLookedAt(moto.endpoint, async () => {
         Object.assign(process.env, role, { AWS_ENDPOINT_URL: moto.endpoint })
         if (action === 'sqs:SendMessage') await letters.add(someLetter)
-        else await fails(letters, /the-queue is refused \(.+\): allow sqs:SendMessage on it/)
+        else await fails(letters, /the-queue was denied \(.+\)\. Allow sqs:SendMessage on it/)
       })
       assert.equal((await queue.receive()).length, action === 'sqs:SendMessage' ? 1 : 0)
     })
@@ -129,11 +129,14 @@ test('throttling, outages and cut connections are waited out', async (t) => {
 test('what goes on for longer than there is time is told apart', async (t) => {
   t.mock.method(Math, 'random', () => 0.05)
   const cases: readonly (readonly [AwsAnswer, RegExp])[] = [
-    [awsError(403, 'RequestThrottled'), /asks to wait \(RequestThrottled\): the message comes again\.$/],
-    [awsError(400, 'KmsThrottled'), /asks to wait \(KmsThrottled\)/],
-    [awsError(503, 'ServiceUnavailable'), /did not answer in time, or can't be reached \(ServiceUnavailable\): see/],
-    [awsError(400, 'InvalidMessageContents'), /does not take the message \(InvalidMessageContents\): look at it/],
-    [{ status: 200, body: 'hunter2' }, /the-queue did not answer in time, or can't be reached \(HTTP 200\)/],
+    [
+      awsError(403, 'RequestThrottled'),
+      /^SQS throttles requests to .* \(RequestThrottled\)\. The message will be delivered again\.$/,
+    ],
+    [awsError(400, 'KmsThrottled'), /^SQS throttles requests to .* \(KmsThrottled\)/],
+    [awsError(503, 'ServiceUnavailable'), /did not answer in time or cannot be reached \(ServiceUnavailable\)\. Check/],
+    [awsError(400, 'InvalidMessageContents'), /rejected the message \(InvalidMessageContents\)\. Read the message/],
+    [{ status: 200, body: 'hunter2' }, /the-queue did not answer in time or cannot be reached \(HTTP 200\)/],
   ]
   for (const [answer, message] of cases)
     await withLetters(
@@ -153,7 +156,7 @@ test('a queue that says nothing costs five seconds in all', async (t) => {
     async ({ letters, proxy }) => {
       proxy.answerAll('held')
       const startedAt = performance.now()
-      await fails(letters, /did not answer in time, or can't be reached \((TimeoutError|AbortError)\)/)
+      await fails(letters, /did not answer in time or cannot be reached \((TimeoutError|AbortError)\)/)
       const milliseconds = performance.now() - startedAt
       assert.ok(milliseconds > 4_900 && milliseconds < 20_000, `${milliseconds} ms`)
       await proxy.allClosed()
@@ -169,7 +172,7 @@ test('where nobody can be connected to the queue is unreachable', async (t) => {
       t,
       async ({ letters }) => {
         process.env['AWS_ENDPOINT_URL'] = endpoint
-        await fails(letters, /can't be reached \((TimeoutError|AbortError|ECONNREFUSED)\)/)
+        await fails(letters, /cannot be reached \((TimeoutError|AbortError|ECONNREFUSED)\)/)
       },
       { ...patient, total: 1_500 },
     )

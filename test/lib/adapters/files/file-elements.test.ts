@@ -43,7 +43,7 @@ test('$schema, by which editors find the schema, is no kind', async (t) => {
 
 test('a kind that gives no elements by id is a mistake', async (t) => {
   assertLines(await findingsOf(t, { keyStore: [], ssl: 'x', authData: null } as never), [
-    /^keyStore must be an object that gives each id its element\.$/,
+    /^keyStore must be an object with one member for each element: \{ id: element \}\.$/,
     /^ssl must be an object/,
     /^authData must be an object/,
   ])
@@ -107,7 +107,7 @@ test('a file that holds no JSON is a mistake with line and column that does not 
     const folder = await temporaryFolder(t, { 'elements.json': text })
     const path = join(folder, 'elements.json')
     const { message } = await failure(path)
-    assert(message.startsWith(`${path} holds no JSON: `), message)
+    assert(message.startsWith(`${path} does not contain valid JSON: `), message)
     assert.match(message, place)
     assert.doesNotMatch(message, /hunter2/)
   }
@@ -117,11 +117,11 @@ test('a name that stands twice is a mistake, since of two elements one would be 
   const texts: readonly (readonly [string, RegExp])[] = [
     [
       '{ "keyStore": { "a": { "location": "x" },\n  "a": {} } }',
-      /the name "a" stands twice, again at line 2, column 3/,
+      /the name "a" occurs twice, the second time at line 2, column 3/,
     ],
-    ['{ "keyStore": {}, "keyStore": {} }', /the name "keyStore" stands twice/],
-    ['{ "keyStore": {}, "key\\u0053tore": {} }', /the name "keyStore" stands twice/],
-    ['{ "oAuthConfig": { "a": { "parameters": { "b": "1", "b": "2" } } } }', /the name "b" stands twice/],
+    ['{ "keyStore": {}, "keyStore": {} }', /the name "keyStore" occurs twice/],
+    ['{ "keyStore": {}, "key\\u0053tore": {} }', /the name "keyStore" occurs twice/],
+    ['{ "oAuthConfig": { "a": { "parameters": { "b": "1", "b": "2" } } } }', /the name "b" occurs twice/],
   ]
   for (const [text, pattern] of texts) {
     const folder = await temporaryFolder(t, { 'elements.json': text })
@@ -133,7 +133,7 @@ test('JSON that is no object is a mistake that tells the form', async (t) => {
   for (const text of ['[]', '"hunter2"', 'null', '5']) {
     const folder = await temporaryFolder(t, { 'elements.json': text })
     const { message } = await failure(join(folder, 'elements.json'))
-    assert.match(message, /must hold a JSON object of the form \{ kind: \{ id: element \} \}\.$/)
+    assert.match(message, /must contain a JSON object of the form \{ kind: \{ id: element \} \}\.$/)
     assert.doesNotMatch(message, /hunter2/)
   }
 })
@@ -143,7 +143,7 @@ test('a file that is not there is a mistake that names its path, and is read onc
   const store = fileElements(path)
   for (const ask of [() => store.findings(), () => store.ids('ssl'), () => store.get([{ kind: 'ssl', id: 'a' }])]) {
     const { message } = await configurationErrorOf(ask())
-    assert.equal(message, `${path} can't be read (ENOENT); it must be a JSON file or a folder.`)
+    assert.equal(message, `${path} cannot be read (ENOENT). It must be a JSON file or a folder.`)
   }
   await writeFile(path, '{ "ssl": { "a": {} } }')
   assert.deepEqual(await store.ids('ssl'), ['a'])
@@ -175,8 +175,8 @@ test('a folder with a file for each element holds the same connection as one fil
   assertLines(
     findings.map(({ sentence }) => sentence),
     [
-      /README\.md is not read: it is not a folder named after a kind/,
-      /notes\.txt is not read: it is not a file <id>\.json/,
+      /README\.md is ignored because it is not a folder named after a kind/,
+      /notes\.txt is ignored because it is not a file <id>\.json/,
     ],
   )
   assert.deepEqual(await store.ids('keyStore'), ['theTrust'])
@@ -196,7 +196,7 @@ test('a folder tells unknown kinds, bad ids and the file that holds no JSON', as
     { kind: 'keyStore', id: 'a' },
   ])
   const lines = broken?.findings.map(describeFinding) ?? []
-  assertLines(lines, [/^ssl\/theSsl: its file holds no JSON: .*at line 1/])
+  assertLines(lines, [/^ssl\/theSsl: Its file does not contain valid JSON: .*at line 1/])
   assert.doesNotMatch(lines.join(), /hunter2/)
   assert.equal(fine, undefined, 'and hides no other')
 })
@@ -227,14 +227,22 @@ for (const [encoding, bytes, complaint] of [
   [
     'UTF-16 with a byte order mark',
     Buffer.from(`\ufeff${valid}`, 'utf16le'),
-    /holds no JSON: it is UTF-16, .* save it as UTF-8\.$/,
+    /does not contain valid JSON: it is UTF-16, .* save it as UTF-8\.$/,
   ],
-  ['UTF-16 without one', Buffer.from(valid, 'utf16le'), /holds no JSON: it is UTF-16, .* save it as UTF-8\.$/],
-  ['UTF-16, big-endian', Buffer.from(`\ufeff${valid}`, 'utf16le').swap16(), /holds no JSON: it is UTF-16, /],
+  [
+    'UTF-16 without one',
+    Buffer.from(valid, 'utf16le'),
+    /does not contain valid JSON: it is UTF-16, .* save it as UTF-8\.$/,
+  ],
+  [
+    'UTF-16, big-endian',
+    Buffer.from(`\ufeff${valid}`, 'utf16le').swap16(),
+    /does not contain valid JSON: it is UTF-16, /,
+  ],
   [
     'ISO-8859-1',
     Buffer.from(valid.replaceAll('theClient', 'Käufer'), 'latin1'),
-    /holds no JSON: it is not UTF-8; save it as UTF-8\.$/,
+    /does not contain valid JSON: it is not UTF-8; save it as UTF-8\.$/,
   ],
 ] as const)
   test(`a file in ${encoding} is named so`, async (t) => {

@@ -91,6 +91,6 @@ test('what the file system refuses names the secret', async (t) => {
     await assert.rejects(failing, {
       name: 'SecretError',
       code: 'secret_denied',
-      message: /^The secret tokenwell\/local\/jwk\/theBuilder can't be rotated \(E\w+\)/,
+      message: /^The secret tokenwell\/local\/jwk\/theBuilder cannot be rotated \(E\w+\)/,
     })
 })

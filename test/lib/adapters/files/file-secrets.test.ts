@@ -55,7 +55,7 @@ test('a secret that is not there is an error that names the secret and the path'
   await assert.rejects(secrets.get('tokenwell/local/missing'), {
     name: 'SecretError',
     code: 'secret_missing',
-    message: `The secret tokenwell/local/missing does not exist: it should be the file ${join(folder, 'missing')}.`,
+    message: `The secret tokenwell/local/missing does not exist. Create the file ${join(folder, 'missing')}.`,
   })
 })
 
@@ -63,7 +63,7 @@ test('a secret that can not be read is an error that says why', async (t) => {
   const { secrets, folder } = await theSecrets(t)
   await assert.rejects(secrets.get('tokenwell/local/jwk'), {
     code: 'secret_denied',
-    message: `The secret tokenwell/local/jwk can't be read (EISDIR): it should be the file ${join(folder, 'jwk')}.`,
+    message: `The secret tokenwell/local/jwk cannot be read (EISDIR). Check that ${join(folder, 'jwk')} is a readable file.`,
   })
   await assert.rejects(secrets.get('tokenwell/local/a\0b'), { code: 'secret_denied' })
 })

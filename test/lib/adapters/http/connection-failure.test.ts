@@ -14,7 +14,8 @@ const direct: Transport = {
 const proxied: Transport = { ...direct, proxy: { id: 'theProxy', host: 'proxy.example', port: 3128 } }
 
 function failureOf(code: string | undefined, transport = direct): ConnectionFailure {
-  return readConnectionFailure(Object.assign(new Error('the request, and all that it holds'), { code }), transport)
+  const error = Object.assign(new Error('the request, and all that it holds'), { code })
+  return readConnectionFailure(error, transport, 'The far end')
 }
 
 for (const [code, type] of Object.entries({
@@ -49,21 +50,27 @@ for (const [code, type] of Object.entries({
       const failure = failureOf(code, transport)
       assert.equal(failure.type, type)
       assert.equal(failure.isLasting ?? false, type === 'tls_certificate_error')
-      assert.doesNotMatch(failure.predicate, /the request/)
+      assert.doesNotMatch(failure.message, /the request/)
     }
   })
 
 test('an error without a code, or with a number for one, is a connection that broke', () => {
   for (const error of ['a text', new Error('some reason'), Object.assign(new Error(), { code: 23 })]) {
-    const { type, predicate } = readConnectionFailure(error, direct)
+    const { type, message } = readConnectionFailure(error, direct, 'The far end')
     assert.equal(type, 'connection_terminated')
-    assert.equal(predicate, "can't be reached (no reason given)")
+    assert.equal(message, 'The far end cannot be reached (no reason given).')
   }
 })
 
 test('the time that ran out is told with the attribute that says it, and with the proxy where there is one', () => {
-  assert.equal(failureOf('ETIMEDOUT').predicate, "can't be reached (ETIMEDOUT) in 700 ms; see connectionTimeout")
-  assert.match(failureOf('ETIMEDOUT', proxied).predicate, /^can't be reached through the proxy theProxy \(ETIMEDOUT\) /)
+  assert.equal(
+    failureOf('ETIMEDOUT').message,
+    'The far end cannot be reached within 700 ms (ETIMEDOUT). See connectionTimeout.',
+  )
+  assert.match(
+    failureOf('ETIMEDOUT', proxied).message,
+    /^The far end cannot be reached through the proxy theProxy within 700 ms \(ETIMEDOUT\)\. /,
+  )
 })
 
 test('what a server says of a certificate is of the client, and names keyStoreRef', () => {
@@ -77,21 +84,21 @@ test('what a server says of a certificate is of the client, and names keyStoreRe
     'ERR_SSL_TLSV1_ALERT_ACCESS_DENIED',
     'ERR_SSL_TLSV1_ALERT_DECRYPT_ERROR',
   ])
-    assert.match(failureOf(alert).predicate, /keyStoreRef/, alert)
+    assert.match(failureOf(alert).message, /keyStoreRef/, alert)
   for (const other of [
     'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR',
     'ECONNREFUSED',
     'ENOTFOUND',
     'ERR_SSL_WRONG_VERSION_NUMBER',
   ])
-    assert.doesNotMatch(failureOf(other).predicate, /keyStoreRef/, other)
+    assert.doesNotMatch(failureOf(other).message, /keyStoreRef/, other)
 })
 
-test('a proxy that refuses is told in its own words', () => {
-  const error = new ProxyRefusedError("can't be reached: the proxy theProxy opens no way there (403)")
-  assert.deepEqual(readConnectionFailure(error, proxied), {
+test('the message contains the sentence about a proxy that rejects CONNECT', () => {
+  const error = new ProxyRefusedError('The proxy theProxy rejected CONNECT with status 403.')
+  assert.deepEqual(readConnectionFailure(error, proxied, 'The far end'), {
     type: 'destination_unavailable',
-    predicate: error.message,
+    message: 'The far end cannot be reached. The proxy theProxy rejected CONNECT with status 403.',
     isLasting: false,
   })
 })

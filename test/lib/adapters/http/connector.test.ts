@@ -138,7 +138,7 @@ test('a refusal that a proxy explains at length is a refusal all the same', asyn
   await assert.rejects(get(t, api.origin, api.certificate.caCertificate, proxy), {
     code: 'ERR_PROXY_REFUSED',
     isLasting: true,
-    message: "can't be reached: the proxy theProxy wants other credentials (407); see its basicAuthRef",
+    message: 'The proxy theProxy requires other credentials (status 407). Check its basicAuthRef.',
   })
   assert.equal(proxy.asked.length, 1, 'undici tries some errors again without end')
 })

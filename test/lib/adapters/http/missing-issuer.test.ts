@@ -69,7 +69,7 @@ async function connectTo(
     const options = { hostname: 'localhost', host: 'localhost', protocol: 'https:', port: String(port) }
     connector(options, (error, socket) => {
       socket?.destroy()
-      resolve(error ? readConnectionFailure(error, transport).predicate : 'connected')
+      resolve(error ? readConnectionFailure(error, transport, 'The far end').message : 'connected')
     })
   })
 }
@@ -81,37 +81,37 @@ for (const [what, sent, trusted, ending] of [
     'a server that sends its own certificate alone, and the root is trusted',
     [leaf],
     [root],
-    /; the certificate of CN=The Intermediate, O=Example is missing, which has signed CN=localhost, O=Example; have the server send it, or add it to the trust store$/,
+    / The certificate of CN=The Intermediate, O=Example, which signed CN=localhost, O=Example, is missing\. Configure the server to send it, or add it to the trust store\.$/,
   ],
   [
     'a server that sends its own certificate alone, and no trust store',
     [leaf],
     undefined,
-    /by trustStoreRef on the ssl element; the certificate of CN=The Intermediate, O=Example is missing, /,
+    / Set trustStoreRef on the ssl element to a keyStore with its CA bundle\. The certificate of CN=The Intermediate, O=Example, which signed CN=localhost, O=Example, is missing\./,
   ],
   [
     'an intermediate alone is trusted',
     [leaf, intermediate],
     [intermediate],
-    /; the certificate of CN=The Root, O=Example is missing, which has signed CN=The Intermediate, O=Example; .* or set allowPartialTrustChain on the ssl element$/,
+    / The certificate of CN=The Root, O=Example, which signed CN=The Intermediate, O=Example, is missing\. .* or set allowPartialTrustChain on the ssl element\.$/,
   ],
   [
     "the server's certificate alone is trusted",
     [leaf],
     [leaf],
-    /; the certificate of CN=The Intermediate, O=Example is missing, .* or set allowPartialTrustChain on the ssl element$/,
+    / The certificate of CN=The Intermediate, O=Example, which signed CN=localhost, O=Example, is missing\. .* or set allowPartialTrustChain on the ssl element\.$/,
   ],
   [
     'a certificate that signed itself, and another CA is trusted',
     [selfSigned],
     [root],
-    /; CN=localhost, O=Example has signed itself and is not trusted$/,
+    / The certificate CN=localhost, O=Example is self-signed and not in the trust store\.$/,
   ],
   [
     'a chain to a root that is not trusted',
     [leaf, intermediate, root],
     [selfSigned],
-    /; CN=The Root, O=Example has signed itself and is not trusted$/,
+    / The certificate CN=The Root, O=Example is self-signed and not in the trust store\.$/,
   ],
 ] as const)
   test(`the message names the certificate that is missing: ${what}`, async (t) => {
@@ -139,7 +139,7 @@ test('with allowPartialTrustChain nothing else is trusted', async (t) => {
 
 test('what a server has had its certificate say is shown without control characters, and in part', async (t) => {
   const evil = await issue(`\u202e${'x'.repeat(300)}`)
-  const predicate = await connectTo(t, [await issue('localhost', evil, true)], [root])
-  assert.match(predicate, /^[\x20-\x7e]+$/)
-  assert.ok(predicate.length < 700, `${predicate.length}`)
+  const message = await connectTo(t, [await issue('localhost', evil, true)], [root])
+  assert.match(message, /^[\x20-\x7e]+$/)
+  assert.ok(message.length < 700, `${message.length}`)
 })

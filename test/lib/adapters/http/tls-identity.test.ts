@@ -174,7 +174,7 @@ for (const [content, text] of Object.entries({
   'a certificate that is cut off': theServer.caCertificate.slice(0, 300),
 }))
   test(`a trust store that holds ${content} is refused by its name`, async (t) => {
-    const complaint = /holds no PEM certificate; as a trust store it must hold a CA bundle\.$/
+    const complaint = /contains no PEM certificate\. A trust store must contain a CA bundle\.$/
     await assert.rejects(readIdentity(t, { trustStore }, { trust: text }), refused(trustStore, complaint, text))
   })
 
@@ -189,10 +189,10 @@ for (const [content, text] of Object.entries({
 
 const otherKeyPem = generateKeyPairSync('ed25519').privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 const refusedClients: Readonly<Record<string, readonly [text: string, complaint: RegExp]>> = {
-  'a key without a certificate': [ecPem, /holds a key without its certificate; a TLS client presents both\.$/],
+  'a key without a certificate': [ecPem, /contains a key without its certificate\. A TLS client needs both\.$/],
   'a JWK without a certificate': [
     JSON.stringify(ecKey.export({ format: 'jwk' })),
-    /holds a key without its certificate; /,
+    /contains a key without its certificate\. /,
   ],
   'a certificate without its key': [ecCertificate, /holds PEM of the kind CERTIFICATE; it must hold a private key\.$/],
   'the certificate of another key': [
@@ -278,7 +278,7 @@ test('CAs that PKCS#12 brings are trusted besides those of the trust store', asy
 })
 
 const unreadable =
-  /holds PKCS#12 that can't be read: give its passphrase beside it, as JSON with pkcs12 and passphrase, and export it with AES\.$/
+  /contains PKCS#12 that cannot be read\. Store it as JSON with the members pkcs12 and passphrase, and export the file with AES\.$/
 for (const [what, shape, complaint] of [
   ['whose passphrase is missing', (packed: Buffer) => packed, unreadable],
   [
@@ -299,7 +299,7 @@ for (const [what, shape, complaint] of [
   [
     'that is none',
     () => JSON.stringify({ pkcs12: ecPem, passphrase }),
-    /holds a pkcs12 that is none: it must be the bytes of the file in base64\.$/,
+    /has a member pkcs12 that is not PKCS#12\. It must be the bytes of the file in base64\.$/,
   ],
 ] as const)
   test(`PKCS#12 ${what} is refused by its name`, async (t) => {

@@ -463,7 +463,7 @@ test('a trust store that changes is read again after five minutes, and what is u
   now += 299_999
   assert.equal((await post()).status, 200)
   now += 1
-  await assert.rejects(post(), isUnreachable(/no CA of the trust store/))
+  await assert.rejects(post(), isUnreachable(/no CA in the trust store/))
   response.end('{}')
   assert.equal((await underWay).status, 200)
   secrets.set(trustStore, new Secret(theCertificate.caCertificate))
@@ -544,7 +544,10 @@ test('an answer that never rests ends with the total timeout, and its connection
 test('a server that accepts connections and says nothing is unreachable after the connect timeout', async (t) => {
   const { port } = await start(t, createTcpServer())
   const post = (await theEndpoint(t)).post(theServer(port, { connectTimeoutMilliseconds: 300 }), theRequest())
-  assert.ok((await failureTime(post, isUnreachable(/can't be reached \(UND_ERR_CONNECT_TIMEOUT\)/, false))) < 3_000)
+  assert.ok(
+    (await failureTime(post, isUnreachable(/cannot be reached within \d+ ms \(UND_ERR_CONNECT_TIMEOUT\)/, false))) <
+      3_000,
+  )
 })
 
 test('a redirect is an answer like any other: where it leads is not asked', async (t) => {
@@ -566,7 +569,10 @@ test('a request whose connection breaks is not sent again, be the connection new
   })
   const endpoint = await theEndpoint(t)
   const broken = theServer(port, { tokenEndpoint: `https://localhost:${port}/broken` })
-  await assert.rejects(endpoint.post(broken, theRequest()), isUnreachable(/can't be reached \(UND_ERR_SOCKET\)/, false))
+  await assert.rejects(
+    endpoint.post(broken, theRequest()),
+    isUnreachable(/cannot be reached \(UND_ERR_SOCKET\)/, false),
+  )
   assert.equal(requests, 1)
   await endpoint.post(theServer(port), theRequest())
   await assert.rejects(endpoint.post(broken, theRequest()), UnreachableError)
@@ -582,14 +588,14 @@ test('an answer that is cut off is no answer', async (t) => {
   await assert.rejects((await theEndpoint(t)).post(theServer(port), theRequest()), UnreachableError)
 })
 
-const noHttp = /theServer doesn't speak HTTP\/1\.1 as it should\./
+const noHttp = /theServer sent an answer that is not valid HTTP\/1\.1\./
 for (const [what, bytes, complaint] of [
   ['another protocol', 'SSH-2.0-OpenSSH_9.9\r\n\r\n', noHttp],
   ['headers without a colon', 'HTTP/1.1 200 OK\r\nnothing\r\n\r\n', noHttp],
   [
     'headers beyond measure',
     `HTTP/1.1 200 OK\r\nx: ${'x'.repeat(100_000)}\r\n\r\n`,
-    /theServer answers with headers that are too large\./,
+    /theServer answered with headers that are too large\./,
   ],
 ] as const)
   test(`${what}: unreadable`, async (t) => {
@@ -603,14 +609,11 @@ test('a certificate of an unknown CA: what to set, or which trust store lacks it
   const tls = { minimumVersion: 'TLSv1.2' } as const
   await assert.rejects(
     (await theEndpoint(t)).post(theServer(port, { tls }), theRequest()),
-    isUnreachable(/theServer shows a certificate of an unknown CA \(\w+\): .*trustStoreRef/, true),
+    isUnreachable(/theServer sent a certificate of an unknown CA \(\w+\)\. Set trustStoreRef/, true),
   )
   await assert.rejects(
     (await theEndpoint(t, anotherCertificate)).post(theServer(port), theRequest()),
-    isUnreachable(
-      /theServer shows a certificate that no CA of the trust store tokenwell\/test\/trust has signed/,
-      true,
-    ),
+    isUnreachable(/theServer sent a certificate that no CA in the trust store tokenwell\/test\/trust signed/, true),
   )
 })
 
@@ -620,8 +623,8 @@ test('a certificate that has expired, or is for another host name, is told as su
   t.mock.timers.reset()
   const foreign = await createServerCertificate(['other.example'])
   for (const [certificate, message] of [
-    [expired, /theServer shows a certificate that has expired/],
-    [foreign, /theServer shows a certificate for another host name than the one of its element/],
+    [expired, /theServer sent a certificate that has expired/],
+    [foreign, /theServer sent a certificate that is not valid for the host name in its element/],
   ] as const) {
     const { port } = await startTls(t, () => {}, certificate)
     const endpoint = await theEndpoint(t, certificate)

@@ -40,7 +40,7 @@ test('a mistake names the secret and the member, and shows nothing of it', () =>
       () => read(value),
       (error) => {
         assert.ok(error instanceof KeyStoreError, String(error))
-        assert.match(error.message, /^The secret tokenwell\/test\/cache must hold valkey /)
+        assert.match(error.message, /^The secret tokenwell\/test\/cache must be a JSON object\. Its member valkey/)
         assert.ok(!String(error.stack).includes('the-password'))
         return true
       },

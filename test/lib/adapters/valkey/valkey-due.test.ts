@@ -303,7 +303,7 @@ testWithServer('a server that says nothing is given up in time, and works again 
   const store = openStore({ url: `valkey://localhost:${proxy.port}` }, { attemptMilliseconds: 1_000 })
   const { name } = await put(store, 100)
   proxy.hold()
-  await fails(store.due(100, 10), /didn't answer within 1000 ms/)
+  await fails(store.due(100, 10), /did not answer within 1000 ms/)
   proxy.release()
   assert.deepEqual(await store.due(100, 10), [name])
 })
@@ -315,7 +315,7 @@ testWithServer('a server that is busy with a script asks to wait', async (client
   await client.config('SET', 'busy-reply-threshold', '50')
   const endless = other.eval('while true do end', 0).catch(() => {})
   await wait(200)
-  await fails(store.due(1, 1), /is busy with a script/, { isThrottled: true })
+  await fails(store.due(1, 1), /is busy running a script \(BUSY\)/, { isThrottled: true })
   await client.script('KILL')
   await endless
 })

@@ -198,7 +198,7 @@ testWithServer('a user needs no more rights than are said, on the keys of its st
   assert.deepEqual(await store.read([name]), [record])
 
   const elsewhere = openStore(server, { credentials, stage: 'prod' })
-  await fails(readOne(elsewhere), /refuses the user a command or key \(NOPERM\): allow it/)
+  await fails(readOne(elsewhere), /denied the user a command or key \(NOPERM\)\. Allow/)
   await fails(writeOne(elsewhere), /NOPERM/)
 })
 
@@ -209,13 +209,14 @@ testWithServer(
     let password: string | undefined = 'the-password'
     const credentials = { read: async () => (password === undefined ? {} : { password: new Secret(password) }) }
     const store = openStore(server, { credentials })
-    for (const call of [readOne, writeOne]) await fails(call(store), /\(ERR\).* does it want a password at all/)
+    for (const call of [readOne, writeOne])
+      await fails(call(store), /rejected the command \(ERR\)\. .* that it has a password if the secret holds one/)
 
     await client.config('SET', 'requirepass', 'the-other-password')
     for (const call of [readOne, writeOne])
-      await fails(call(store), /^The Valkey server localhost:\d+ refuses user name and password \(WRONGPASS\)/)
+      await fails(call(store), /^The Valkey server localhost:\d+ rejected the user name and password \(WRONGPASS\)/)
     password = undefined
-    for (const call of [readOne, writeOne]) await fails(call(store), /wants a password \(NOAUTH\)/)
+    for (const call of [readOne, writeOne]) await fails(call(store), /requires a password \(NOAUTH\)/)
     password = 'the-other-password'
     for (const call of [readOne, writeOne]) await call(store)
   },
@@ -233,12 +234,12 @@ test('a certificate that is not trusted, or is for another host, ends the connec
   const server = await startIfThere(t, () => startValkey(t, { tls: true, password: 'the-password' }))
   if (!server) return
   const { url, port, password = '', ca = '' } = server
-  await fails(readOne(openStore({ url, password })), /isn't trusted \(\w+\): give the CA/)
+  await fails(readOne(openStore({ url, password })), /is not trusted \(\w+\)\. Add the CA/)
   await fails(
     readOne(openStore({ url: `valkeys://127.0.0.1:${port}`, password, ca })),
     /certificate for another host name/,
   )
-  await fails(readOne(openStore({ url: `valkey://localhost:${port}`, password })), /can't be reached, or closed/)
+  await fails(readOne(openStore({ url: `valkey://localhost:${port}`, password })), /cannot be reached or closed/)
   assert.deepEqual(await readOne(openStore({ url: url.replace('valkeys', 'rediss'), password, ca })), [undefined])
 })
 
@@ -262,13 +263,13 @@ test('no environment variable turns the check of certificates off', async (t) =>
   t.mock.method(process, 'emitWarning', () => {})
   process.env['NODE_TLS_REJECT_UNAUTHORIZED'] = '0'
   t.after(() => delete process.env['NODE_TLS_REJECT_UNAUTHORIZED'])
-  await fails(readOne(openStore({ url: server.url })), /isn't trusted/)
+  await fails(readOne(openStore({ url: server.url })), /is not trusted/)
 })
 
 test('where nobody listens every call fails in time, and nothing is printed', async (t) => {
   const prints = [t.mock.method(console, 'error'), t.mock.method(console, 'warn')]
   const store = openStore({ url: 'valkey://127.0.0.1:1' }, { attemptMilliseconds })
-  for (const call of [readOne, writeOne, readOne]) await fails(call(store), /can't be reached.*ECONNREFUSED/)
+  for (const call of [readOne, writeOne, readOne]) await fails(call(store), /cannot be reached.*ECONNREFUSED/)
   assert.deepEqual(
     prints.map(({ mock }) => mock.callCount()),
     [0, 0],
@@ -279,18 +280,20 @@ test('where connections are dropped, plain or TLS, every call fails in time', as
   const url = (await startBlackHoleListener(t)).replace('http', 'valkey')
   for (const each of [url, url.replace('valkey', 'valkeys')]) {
     const store = openStore({ url: each }, { attemptMilliseconds })
-    await Promise.all([readOne, writeOne].map((call) => fails(call(store), /didn't answer within 1000 ms/)))
+    await Promise.all([readOne, writeOne].map((call) => fails(call(store), /did not answer within 1000 ms/)))
   }
 })
 
 testWithServer('a server that says nothing is given up in time, and works again later', async (t, server) => {
   const { proxy, store } = await startBehindProxy(t, server, { attemptMilliseconds })
   proxy.hold()
-  await fails(readOne(store), /didn't answer within 1000 ms/)
+  await fails(readOne(store), /did not answer within 1000 ms/)
   proxy.release()
   await readOne(store)
   proxy.hold()
-  await Promise.all([readOne, writeOne].map((call) => fails(call(store), /didn't answer within|closed the connection/)))
+  await Promise.all(
+    [readOne, writeOne].map((call) => fails(call(store), /did not answer within|closed the connection/)),
+  )
   proxy.release()
   await writeOne(store)
   await readOne(store)
@@ -301,7 +304,7 @@ test('a server that says nothing to TLS is given up in time', async (t) => {
   if (!server) return
   const { proxy, store } = await startBehindProxy(t, server, { attemptMilliseconds })
   proxy.hold()
-  await fails(readOne(store), /didn't answer within 1000 ms/)
+  await fails(readOne(store), /did not answer within 1000 ms/)
   proxy.release()
   await readOne(store)
 })
@@ -314,7 +317,7 @@ testWithServer(
       attemptMilliseconds,
       credentials: { read: () => late.promise },
     })
-    await fails(readOne(store), /didn't answer within/)
+    await fails(readOne(store), /did not answer within/)
     late.resolve({})
     await wait(100)
     assert.equal(proxy.connections(), 0)
@@ -323,11 +326,14 @@ testWithServer(
 )
 
 testWithServer('a secret that cannot be had is told by its own sentence', async (_t, server) => {
-  const errors = [new SecretError('secret_missing', 'The secret s is none.'), new KeyStoreError('s', 'is none.')]
+  const errors = [
+    new SecretError('secret_missing', 'The secret s does not exist.'),
+    new KeyStoreError('s', 'does not exist.'),
+  ]
   for (const error of errors)
     await fails(
       readOne(openStore(server, { credentials: { read: () => Promise.reject(error) } })),
-      /asked: The secret s is none\.$/,
+      /used\. The secret s does not exist\.$/,
     )
 })
 
@@ -352,7 +358,7 @@ testWithServer(
     const [name, record] = [someRecordName(), someRecord()]
     await store.read([name])
     proxy.delay(3 * attemptMilliseconds)
-    await fails(store.write(name, record, undefined), /didn't answer within/)
+    await fails(store.write(name, record, undefined), /did not answer within/)
     proxy.delay(0)
     assert.deepEqual(await store.read([name]), [record])
   },
@@ -364,7 +370,7 @@ testWithServer('a server that was restarted is found again by the next call', as
   for (const target of [openStore(server), store]) {
     await target.write(name, someRecord(), undefined)
     await server.stop()
-    await fails(target.read([name]), /can't be reached, or closed/)
+    await fails(target.read([name]), /cannot be reached or closed/)
     await server.restart()
     assert.deepEqual(await target.read([name]), [undefined])
     assert.equal(await target.write(name, someRecord(), undefined), true)
@@ -381,7 +387,7 @@ testWithServer(
     const { proxy, store } = await startBehindProxy(t, server)
     await writeOne(store)
     await client.replicaof('127.0.0.1', 1)
-    await fails(writeOne(store), /is a replica \(READONLY\): use the URL of the primary/)
+    await fails(writeOne(store), /is a replica \(READONLY\)\. Use the URL of the primary/)
     await client.replicaof('NO', 'ONE')
     assert.equal(await writeOne(store), true)
     assert.equal(proxy.connections(), 2)
@@ -395,7 +401,8 @@ testWithServer('a server that is busy with a script asks to wait, and the connec
   await client.config('SET', 'busy-reply-threshold', '50')
   const endless = other.eval('while true do end', 0).catch(() => {})
   await wait(200)
-  for (const call of [readOne, writeOne]) await fails(call(store), /is busy with a script/, { isThrottled: true })
+  for (const call of [readOne, writeOne])
+    await fails(call(store), /is busy running a script \(BUSY\)/, { isThrottled: true })
   await client.script('KILL')
   await endless
   for (const call of [readOne, writeOne]) await call(store)
@@ -425,14 +432,14 @@ testWithServer('an idle connection keeps no process alive', async (_t, server) =
 
 test('a URL that is none is refused at once and not repeated', () => {
   const urls = {
-    'valkey://localhost:6379/0': /and nothing more/,
-    'valkey://localhost?password=the-password': /and nothing more/,
+    'valkey://localhost:6379/0': /with nothing after the port/,
+    'valkey://localhost?password=the-password': /with nothing after the port/,
     'http://localhost:6379': /must be valkey:\/\/host:port/,
     'the-password': /must be valkey:\/\/host:port/,
     'valkey://': /must be valkey:\/\/host:port/,
-    'valkey://user:the-password@localhost:6379': /leave them out, a secret holds them/,
-    'valkeys://:the-password@localhost:6379': /leave them out, a secret holds them/,
-    'valkey://:the-password#more@localhost:6379': /must be|leave them out/,
+    'valkey://user:the-password@localhost:6379': /Remove them: they belong in the secret/,
+    'valkeys://:the-password@localhost:6379': /Remove them: they belong in the secret/,
+    'valkey://:the-password#more@localhost:6379': /must be|Remove them/,
   }
   for (const [url, message] of Object.entries(urls))
     assert.throws(
