@@ -134,7 +134,7 @@ test('host names and certificates are checked through a proxy as they are withou
   const { status, headers } = await wary.call()
   assert.equal(status, 502)
   assert.equal(headers['proxy-status'], 'tokenwell; error=tls_certificate_error')
-  assert.match(wary.reasons().join('\n'), /no CA of the trust store tokenwell\/local\/api-ca has signed/)
+  assert.match(wary.reasons().join('\n'), /no CA in the trust store tokenwell\/local\/api-ca signed/)
   assert.equal(api.requests.length, 1)
 })
 
@@ -271,7 +271,7 @@ test('a proxy that hangs up, or speaks something else, is told as a proxy withou
     const { port } = await startListener(t, act)
     const calls = await callsTo(t, api, { toApi: proxyAt(port) })
     assert.equal((await calls.call()).status, 502)
-    assert.match(calls.reasons().join('\n'), /the proxy apiProxy gives no answer \(\w+\)\.$/)
+    assert.match(calls.reasons().join('\n'), /The proxy apiProxy did not answer \(\w+\)\. Check its host and port\.$/)
   }
 })
 
