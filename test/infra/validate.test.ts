@@ -38,8 +38,8 @@ test('all mistakes and warnings are told at once and end with status 1, those of
     'mistake  oAuthConfig/unused authServerRef: There is no authorizationServer element with the id "theserver". ' +
       'Did you mean "theServer"? Ids are case-sensitive.',
     'mistake  authorizationServer/theServer tokenEndpoint: It must begin with https:// (RFC 6749 section 3.2).',
-    'warning  jwtBuilder/theBuilder jti: without jti an assertion can be replayed, ' +
-      'and servers by OpenID Connect refuse it: leave jti true.',
+    'warning  jwtBuilder/theBuilder jti: An assertion without jti can be replayed, ' +
+      'and servers that follow OpenID Connect refuse it. Leave jti true.',
     `${path}: mistakes: 3, warnings: 1`,
   ])
 })

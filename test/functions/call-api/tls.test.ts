@@ -277,8 +277,7 @@ for (const [what, members] of Object.entries({
     const packed = await startIfThere(t, () => packPkcs12(theClient, passphrase))
     if (!packed) return
     const api = await startDemanding(t)
-    const reason =
-      /^The secret tokenwell\/local\/client contains PKCS#12 that cannot be read\. Store it as JSON/
+    const reason = /^The secret tokenwell\/local\/client contains PKCS#12 that cannot be read\. Store it as JSON/
     await assertMisconfigured(await callsTo(t, api, { client: inJson(packed, members) }), api, reason)
   })
 

@@ -77,7 +77,7 @@ test('an id has letters, digits, _ . and -, and is no step out of a path', async
 
 test('there is one sslDefault, and its id is default', async (t) => {
   const elements = { ssl: { theSsl: {} }, sslDefault: { default: { sslRef: 'theSsl' }, another: { sslRef: 'theSsl' } } }
-  assertLines(await findingsOf(t, elements), [/^sslDefault\/another: .*its id must be default/])
+  assertLines(await findingsOf(t, elements), [/^sslDefault\/another: .*Its id must be default/])
 })
 
 test('elements are answered in the order in which they were asked for, and nothing for those that are not there', async (t) => {
@@ -185,7 +185,7 @@ test('a folder with a file for each element holds the same connection as one fil
 test('a folder tells unknown kinds, bad ids and the file that holds no JSON', async (t) => {
   const folder = await temporaryFolder(t, { 'keyStores/a.json': '{}', 'keyStore/a b.json': '{}' })
   const sentences = (await fileElements(folder).findings()).map(({ sentence }) => sentence)
-  assertLines(sentences, [/^keyStores: .*Did you mean keyStore\?/, /^keyStore\/"a b": an id has/])
+  assertLines(sentences, [/^keyStores: .*Did you mean keyStore\?/, /^keyStore\/"a b": An id has/])
 
   await mkdir(join(folder, 'ssl'))
   const path = join(folder, 'ssl', 'theSsl.json')
