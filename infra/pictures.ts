@@ -5,7 +5,7 @@ import { D2 } from '@terrastruct/d2'
 
 /** The SVG of a picture is beside its source, under the same name. */
 export function pictureSources(root: string): string[] {
-  return globSync('{functions,lib,infra}/**/*.d2', { cwd: root }).sort()
+  return globSync('{lib,infra}/**/*.d2', { cwd: root }).sort()
 }
 
 export function svgPathOf(source: string): string {

@@ -11,7 +11,7 @@ const sources = pictureSources(root)
 test('there is a picture for a request, a token, a key and the stack', () => {
   assert.deepEqual(
     sources.map((source) => basename(source, '.d2')),
-    ['token-life', 'key-phases', 'stack', 'request'],
+    ['key-phases', 'stack', 'request', 'token-life'],
   )
 })
 
