@@ -18,9 +18,9 @@ import {
 import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-function.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 
-/** For the whole call: an HTTP API waits 29 s for its integration, and the start of an instance takes some of that. */
+/** The limit for the whole call. An HTTP API waits 29 s for its integration, and the start of an instance takes a part of that. */
 const callMilliseconds = 27_000
-/** API Gateway passes these on to an `ANY` route. */
+/** The methods that API Gateway passes on to an `ANY` route. */
 const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 
 interface HandlerDependencies {
@@ -31,7 +31,7 @@ interface HandlerDependencies {
   readonly log: Log
 }
 
-/** Answers `ANY /connections/{connection}/api/{path+}` with what the connection's API answers. */
+/** Answers `ANY /connections/{connection}/api/{path+}` with the answer of the connection's API. */
 export function createHandler({ application, deployment, connectionsClaim, now, log }: HandlerDependencies) {
   const routes = [{ method: 'ANY', path: '/connections/{connection}/api/{path+}', answer: callApi }]
   return createHttpFunction({ routes, connectionsClaim, isProxy: true, log })
@@ -68,7 +68,7 @@ function readApiCall(event: HttpEvent, caller: Caller): ApiCall {
   }
 }
 
-/** API Gateway has made another text of the request's body, and the API would get that (RFC 9110 section 15.5.16). */
+/** API Gateway has changed the request's body, and the API would get the changed body (RFC 9110 section 15.5.16). */
 class LostBytesError extends TokenwellError {
   readonly code = 'unsupported_media_type'
 
@@ -83,7 +83,7 @@ class LostBytesError extends TokenwellError {
   }
 }
 
-/** The request's body is longer than Lambda takes. */
+/** The request's body is larger than Lambda's limit. */
 class RequestTooLargeError extends TokenwellError {
   readonly code = 'request_too_large'
 
@@ -99,8 +99,8 @@ class RequestTooLargeError extends TokenwellError {
 }
 
 /**
- * The API's answer as an HTTP API takes it, payload format 2.0.
- * @throws {ApiCallError} if it is larger than Lambda hands over
+ * The API's answer in the form that an HTTP API accepts, payload format 2.0.
+ * @throws {ApiCallError} if it is larger than Lambda's limit
  */
 function apiResponse({ status, headers, body }: ApiAnswer): HttpResponse {
   const { 'set-cookie': cookies, ...others } = headers
@@ -120,7 +120,7 @@ function apiResponse({ status, headers, body }: ApiAnswer): HttpResponse {
   return response
 }
 
-/** Text as it is, unless its escapes make it longer than base64; anything else in base64. */
+/** Sends text unchanged, unless JSON escapes make it longer than base64. Sends everything else in base64. */
 function encodedBody(body: Uint8Array): { readonly body: string; readonly isBase64Encoded: boolean } {
   const text = decodeUtf8(body, { ignoreBOM: true })
   const base64Length = 4 * Math.ceil(body.length / 3)

@@ -16,7 +16,7 @@ import { createHttpFunction, deadlineOf } from '../../lib/http-interface/http-fu
 import type { Log } from '../../lib/log/log-event.ts'
 import { readDirectTokenRequest, readHttpTokenRequest, readRejection } from './token-request.ts'
 
-/** For the whole request: an HTTP API gives up on its integration after 30 s. */
+/** The limit for the whole request. An HTTP API waits 30 s for its integration. */
 const requestMilliseconds = 25_000
 
 interface HandlerDependencies {
@@ -53,13 +53,13 @@ export function createHandler(dependencies: HandlerDependencies) {
 
   async function reject(event: HttpEvent): Promise<HttpResponse> {
     const { connection, tokenId } = readRejection(event)
-    // 204 whether the token was dropped, is gone already, or has to stay for a moment.
+    // 204 in all cases: the token was dropped, is gone already, or must stay for a short time.
     await application.rejectToken(connection, tokenId).catch(ignoreCoolingDown)
     return { statusCode: 204, headers: noStore }
   }
 
   async function list(event: HttpEvent): Promise<HttpResponse> {
-    // Behind IAM the right to this route is the right to see everything.
+    // Behind IAM, permission for this route is permission to see all connections.
     const access = connectionsClaim === undefined ? undefined : accessOf(event, connectionsClaim)
     const { connections, findings } = await application.listConnections(access)
     const mistakes = findings.filter(isMistake).map(describeFinding)
@@ -95,7 +95,7 @@ function isHttpEvent(event: unknown): boolean {
   return isJsonObject(event) && isJsonObject(event['requestContext'])
 }
 
-/** RFC 6749 section 5.1, and where the token comes from. */
+/** RFC 6749 section 5.1, with the id and the source of the token. */
 function tokenBody({ token, source, secondsLeft }: HandedOutToken): object {
   return {
     access_token: token.accessToken.reveal(),
@@ -107,7 +107,7 @@ function tokenBody({ token, source, secondsLeft }: HandedOutToken): object {
   }
 }
 
-/** What had no effect: names, separated by commas. */
+/** The names of parameters that had no effect, separated by commas. */
 function ignoredHeader(handedOut: HandedOutToken): Readonly<Record<string, string>> {
   const names = shownNames(handedOut)
   return names.length === 0 ? {} : { 'tokenwell-ignored': names.join(', ') }
@@ -115,12 +115,15 @@ function ignoredHeader(handedOut: HandedOutToken): Readonly<Record<string, strin
 
 const mostShown = 20
 
-/** Callers chose them: letters, digits, `_`, `.` and `-`, and no more than fit into headers. */
+/**
+ * The names come from the caller. They have only letters, digits, `_`, `.` and `-`. Their number and length are limited to fit into
+ * a header.
+ */
 function shownNames({ ignored }: HandedOutToken): readonly string[] {
   return ignored.slice(0, mostShown).map((name) => name.slice(0, 64))
 }
 
-/** How `GET /connections` shows what is configured: no secret, not even a secret's name. */
+/** A connection in the answer of `GET /connections`. Shows no secret, and no name of a secret. */
 function describeConnection(status: ConnectionStatus, describe: (finding: Finding) => string): object {
   const { name, connection, isDisabled, findings, outcome, clockOffsetMilliseconds: offset } = status
   const lines = (severity: string) => findings.filter((finding) => finding.severity === severity).map(describe)

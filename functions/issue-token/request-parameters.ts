@@ -4,10 +4,10 @@ import { decodeUtf8, isJsonObject } from '../../lib/base/decoding.ts'
 import { foldedParameterName, isParameterName } from '../../lib/configuration/value-syntax.ts'
 import { bodyOf, type HttpEvent, hasLostBytes } from '../../lib/http-interface/http-event.ts'
 
-/** By name; only `scope` and `resource` have several values. An empty value counts as left out (RFC 6749 section 3.2). */
+/** Values by name. Only `scope` and `resource` have several values. An empty value counts as left out (RFC 6749 section 3.2). */
 export type Parameters = ReadonlyMap<string, readonly string[]>
 
-/** Far above any token request; each name that nobody knows is compared with all that are known. */
+/** Far above any token request. Limits the work for unknown names, since each is compared with all known names. */
 const maximumNames = 100
 /** Far above any token request. Lambda would let 6 MB through. */
 const maximumBodyBytes = 64 * 1024
@@ -49,7 +49,7 @@ export function readForm(place: 'body' | 'query', text: string): Parameters {
     const [name = '', ...value] = pair.split('=')
     return [decodePart(place, name), decodePart(place, value.join('='))] as const
   })
-  // Its name would be of no account, since it has no value.
+  // Without this check a JSON body would be read as a name without a value, and silently ignored.
   if (place === 'body' && /^[\s\ufeff]*["{[]/.test(pairs[0]?.[0] ?? ''))
     throw new InvalidRequestError('body', 'looks like JSON. Send it with the header content-type: application/json.')
   return collect(pairs, ['resource'])
@@ -78,7 +78,7 @@ export function readMembers(value: unknown): Parameters {
   const members = Object.entries(value).flatMap(([name, member]) =>
     readMember(name, member).map((each) => [name, each] as const),
   )
-  // Only texts by now: a deeply nested value could not be written as JSON again.
+  // After `readMember`, because `JSON.stringify` fails for deeply nested values. All values are strings or lists now.
   demandSize(Buffer.byteLength(JSON.stringify(value)))
   return collect(members, severalValues)
 }
@@ -121,7 +121,7 @@ function demandName(name: string): void {
     throw new InvalidRequestError('a parameter', 'has a name that is not valid. Use only letters, digits, _ . and -.')
 }
 
-/** RFC 6749 appendix A: UNICODECHARNOCRLF, and line breaks in what only the server understands. */
+/** RFC 6749 appendix A: UNICODECHARNOCRLF. Parameters that only the authorization server understands may have line breaks. */
 function demandText(name: string, value: string): void {
   const isText = value.isWellFormed() && !/[^\P{Cc}\t\r\n\x80-\x9f]|[\ufffe\uffff]/u.test(value)
   const hasLines = /[\r\n]/.test(value) && singleLined.includes(name)
@@ -134,7 +134,7 @@ function printable(name: string): string {
 }
 
 /**
- * Of names that some server takes for one, the server would decide which counts.
+ * Rejects two names that an authorization server may read as one: the server would choose which of them counts.
  * @throws {InvalidRequestError}
  */
 export function demandNoTwins(names: readonly string[]): void {

@@ -5,13 +5,13 @@ import { type HttpEvent, namedConnection } from '../../lib/http-interface/http-e
 import { Secret } from '../../lib/secret/secret.ts'
 import { demandNoTwins, type Parameters, readBody, readForm, readMembers } from './request-parameters.ts'
 
-/** The original ignores `client_id`; the others would authenticate the client a second time. */
+/** z/OS Connect ignores `client_id`. The others would authenticate the client a second time. */
 const droppedParameters: readonly string[] = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
 const ownParameters: readonly string[] = ['grant_type', 'scope', 'resource', 'audience', 'username', 'password']
 const queryParameters: readonly string[] = ['minimum_seconds', 'rejected_token_id']
 
 /**
- * `POST /connections/{connection}/token`: a token request as form or JSON, and our own parameters in the query.
+ * `POST /connections/{connection}/token`: a token request as form or JSON, with Tokenwell's own parameters in the query.
  * @throws {InvalidRequestError}
  */
 export function readHttpTokenRequest(event: HttpEvent): TokenRequest {

@@ -11,9 +11,9 @@ import { keysOf, type Publication } from '../../lib/key-lifecycle/published-keys
 import type { Log } from '../../lib/log/log-event.ts'
 import type { PublicJwk } from '../../lib/signing/public-jwk.ts'
 
-/** How long the store of publications may take. */
+/** The limit for reading a publication. */
 const readMilliseconds = 2_000
-/** How long a verifier may keep an answer: no longer than a key is published before it signs. */
+/** How long a verifier may keep an answer. It must not be longer than a key is published before it signs. */
 const maximumAgeSeconds = 300
 
 interface HandlerDependencies {
@@ -22,7 +22,7 @@ interface HandlerDependencies {
   readonly log: Log
 }
 
-/** Answers `GET /jwt/{jwtBuilder}/jwk` to anybody: the public keys of a jwtBuilder. */
+/** Answers `GET /jwt/{jwtBuilder}/jwk` with the public keys of a jwtBuilder. Needs no authentication. */
 export function createHandler({ application, now, log }: HandlerDependencies) {
   const routes = [{ method: 'GET', path: '/jwt/{jwtBuilder}/jwk', answer: showKeys }]
   return createHttpFunction({ routes, isPublic: true, log })
@@ -47,7 +47,7 @@ export function createHandler({ application, now, log }: HandlerDependencies) {
   }
 }
 
-/** The store of publications can't be read now. */
+/** The publication cannot be read at the moment. */
 class KeysUnavailableError extends TokenwellError {
   readonly code = 'cache'
 
@@ -73,8 +73,8 @@ function refusal(status: 400 | 404, description: string, requestId: string): Htt
 }
 
 /**
- * A JWK set (RFC 7517 section 5), or that the caller's copy is still valid. Where all keys were withdrawn it is empty, because a
- * verifier that gets an error goes on with the set that it has; and nobody keeps it, because the next key signs at once.
+ * A JWK set (RFC 7517 section 5), or a 304 if the caller's copy is still valid. If all keys were withdrawn, the set is empty: a
+ * verifier that gets an error would continue with its old set. No cache may keep an empty set, because the next key signs at once.
  */
 function keySetResponse(
   keys: readonly PublicJwk[],
@@ -88,7 +88,7 @@ function keySetResponse(
   return { statusCode: 200, headers: { ...headers, 'content-type': contentTypeFor(accept) }, body }
 }
 
-/** RFC 7517 section 8.5.2 names a type of its own. Not every reader of JSON takes it, so a caller has to ask for it. */
+/** RFC 7517 section 8.5.2 defines a content type for JWK sets. Not every JSON client accepts it, so a caller must ask for it. */
 function contentTypeFor(accept: string): string {
   const ownType = 'application/jwk-set+json'
   return accept.toLowerCase().includes(ownType) ? ownType : 'application/json'

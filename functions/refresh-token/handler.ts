@@ -8,7 +8,7 @@ import type { Log } from '../../lib/log/log-event.ts'
 import type { IncomingEvent } from '../../lib/renewal/incoming-event.ts'
 import { readIncomingEvent, UnreadableEventError } from '../../lib/renewal/incoming-event.ts'
 
-/** Kept back from the function's time-out, so that failures can be logged and messages buried. */
+/** Reserved before the function's time-out, so that failures can be logged and messages moved to the dead letters. */
 const failureReserveMilliseconds = 5_000
 
 interface HandlerDependencies {
@@ -19,14 +19,14 @@ interface HandlerDependencies {
   readonly log: Log
 }
 
-/** What SQS sends, or the deployment of the stack, whose event is empty. */
+/** The event of SQS, or the empty event of the stack's deployment. */
 type QueueOrDeployment = SQSEvent | Readonly<Record<string, never>>
 
 /**
- * Answers a batch of events from the queue, each on its own. A message that fails comes again; after its last delivery it goes to
- * the dead letters. A message that can't be read goes there at once.
+ * Answers a batch of events from the queue, each separately. A message that fails is delivered again. After its last delivery it
+ * moves to the dead letters. A message that cannot be read moves there at once.
  *
- * Invoked by the deployment it signs what is published: where that fails, so does the deployment.
+ * If the deployment invokes it, it signs the published keys. If that fails, the deployment fails.
  */
 export function createHandler({ application, deadLetters, deployment, now, log }: HandlerDependencies) {
   return async function answerBatch(event: QueueOrDeployment, context: Context): Promise<SQSBatchResponse> {
@@ -38,7 +38,7 @@ export function createHandler({ application, deadLetters, deployment, now, log }
     return { batchItemFailures: failed.map(({ messageId }) => ({ itemIdentifier: messageId })) }
   }
 
-  /** @throws what keeps keys from being published, and `UnexpectedError` */
+  /** @throws the error that kept keys from being published, or `UnexpectedError` */
   async function answerDeployment(deadline: number): Promise<SQSBatchResponse> {
     try {
       await application.signPublications(deadline)
@@ -66,7 +66,7 @@ export function createHandler({ application, deadLetters, deployment, now, log }
     }
   }
 
-  /** @returns whether the dead letters took it: otherwise it has to stay in its queue */
+  /** @returns whether the dead letters accepted the message. Otherwise it must stay in its queue */
   async function bury(letter: DeadLetter): Promise<boolean> {
     try {
       await deadLetters.add(letter)

@@ -5,7 +5,7 @@ import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { type RotationRequest, readRotationRequest } from '../../lib/key-lifecycle/rotate-key.ts'
 import type { Log } from '../../lib/log/log-event.ts'
 
-/** Kept back from the function's time-out, so that a failure can be logged. */
+/** Reserved before the function's time-out, so that a failure can be logged. */
 const failureReserveMilliseconds = 3_000
 
 interface HandlerDependencies {
@@ -17,7 +17,7 @@ interface HandlerDependencies {
 
 /** Runs the step that Secrets Manager asks for. Secrets Manager shows the error as the reason of a failed rotation. */
 export function createHandler({ application, deployment, now, log }: HandlerDependencies) {
-  /** @throws what keeps the step from being done, and `UnexpectedError` */
+  /** @throws the error that kept the step from being done, or `UnexpectedError` */
   return async function rotateKey(event: unknown, context: Context): Promise<void> {
     const startedAt = now()
     const deadline = startedAt + context.getRemainingTimeInMillis() - failureReserveMilliseconds

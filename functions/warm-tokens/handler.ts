@@ -3,7 +3,7 @@ import type { BackgroundApplication } from '../../lib/application/application.ts
 import { errorToThrow } from '../../lib/base/tokenwell-error.ts'
 import type { WarmRun } from '../../lib/renewal/warm-tokens.ts'
 
-/** Kept back from the function's time-out, to log the report and to raise events. */
+/** Reserved before the function's time-out, to log the report and to raise events. */
 const reportReserveMilliseconds = 3_000
 
 interface HandlerDependencies {
@@ -11,11 +11,11 @@ interface HandlerDependencies {
   readonly now: () => number
 }
 
-/** Answers the schedule, whatever its event says, with the report of one run. */
+/** Makes one warm run and returns its report. Ignores the content of the event. */
 export function createHandler({ application, now }: HandlerDependencies) {
   /**
-   * @throws {CacheUnavailableError} if the shared cache can't say which tokens are due: the next run asks again
-   * @throws {UnexpectedError} in place of any error that isn't ours
+   * @throws {CacheUnavailableError} if the due tokens cannot be read. The next run tries again
+   * @throws {UnexpectedError} instead of any error that is not a `TokenwellError`
    */
   return async function runOnSchedule(_event: unknown, context: Context): Promise<WarmRun> {
     try {

@@ -2,24 +2,24 @@ import { type ApiCallErrorCode, operatorFindsReason, TokenwellError } from '../b
 import type { ProtectedApi } from '../configuration/connection.ts'
 import type { Secret } from '../secret/secret.ts'
 
-/** Port: makes one call to an API. It repeats nothing and follows no redirect. */
+/** Port: makes one call to an API. It does not repeat calls or follow redirects. */
 export interface ApiEndpoint {
   /**
-   * The answer, whatever its status.
+   * Returns the answer, whatever its status is.
    * @throws {ApiCallError}
-   * @throws {SecretError} if a certificate or password that the API's `tls` or `proxy` names can't be read
-   * @throws {KeyStoreError} if a secret holds no certificate
+   * @throws {SecretError} if a certificate or password for the API's `tls` or `proxy` can't be read
+   * @throws {KeyStoreError} if such a secret holds no certificate
    */
   send(api: ProtectedApi, request: ApiRequest, limits: ApiCallLimits): Promise<ApiAnswer>
 }
 
 export interface ApiRequest {
-  /** By its name; no other one's requests go over the same sockets. */
+  /** The name of the connection. Requests of other connections don't use the same sockets. */
   readonly connection: string
   readonly method: string
-  /** Path and query, as they go over the wire. */
+  /** Path and query, as sent to the API. */
   readonly target: string
-  /** By their names in lower case. */
+  /** The names are in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly token: Secret
   readonly body?: Uint8Array
@@ -28,30 +28,30 @@ export interface ApiRequest {
 export interface ApiCallLimits {
   /** The longest wait without a byte from the API. */
   readonly receiveMilliseconds: number
-  /** For the whole call, from opening a connection to the answer's last byte. */
+  /** The limit for the whole call, from opening a connection to the last byte of the answer. */
   readonly totalMilliseconds: number
-  /** The call uses no connection that has been idle for longer. */
+  /** The call does not use a TCP connection that has been idle for longer. */
   readonly maximumIdleMilliseconds: number
 }
 
 export interface ApiAnswer {
   readonly status: number
-  /** By their names in lower case; several values of one name in their order. */
+  /** The names are in lower case. Several values of one name keep their order. */
   readonly headers: Readonly<Record<string, string | readonly string[]>>
   readonly body: Uint8Array
 }
 
-/** The most that Lambda hands over, of a request or an answer: a longer body fits in no encoding. */
+/** The size limit of Lambda for a request or an answer. A longer body does not fit in any encoding. */
 export const maximumPayloadBytes = 6_291_556
 
 interface ApiCallProgress {
-  /** Whether the API may have done what it was asked to. */
+  /** Whether the API may have acted on the request. */
   readonly wasSent: boolean
-  /** Whether a connection that had been used before turned out to be dead, without a byte of an answer. */
+  /** Whether a reused TCP connection turned out to be closed, before any byte of an answer. */
   readonly wasDead?: boolean
 }
 
-/** The API gave no answer that can be passed on. The message names what to look at. */
+/** The API gave no answer that can be returned. The message says what to check. */
 export class ApiCallError extends TokenwellError {
   readonly code: ApiCallErrorCode
   readonly wasSent: boolean
@@ -64,7 +64,7 @@ export class ApiCallError extends TokenwellError {
     this.wasDead = wasDead
   }
 
-  /** A caller has a right to know whether the API may have done what it was asked to. */
+  /** A caller must know whether the API may have acted on the request, to decide whether to repeat it. */
   override get publicMessage(): string {
     if (this.code === 'http_response_body_size') return this.message
     if (this.wasSent)

@@ -17,14 +17,14 @@ import { returnedHeaders } from './returned-headers.ts'
 import { type CallDestination, createCallSender } from './send-call.ts'
 import { targetWithin } from './target-within.ts'
 
-/** A call as it came, still without a token. */
+/** A call as the caller sent it, without a token. */
 export interface ApiCall {
   readonly caller: Caller
   readonly connection: string
-  /** Where the caller finds the API's base path at Tokenwell, such as `/prod/connections/orders/api`. */
+  /** Tokenwell's path for the API's base path, such as `/prod/connections/orders/api`. */
   readonly callerPath: string
   readonly method: string
-  /** Below the base path, decoded; begins with a slash. */
+  /** The decoded path below the base path. Begins with a slash. */
   readonly path: string
   readonly query: string
   readonly headers: Readonly<Record<string, string | undefined>>
@@ -42,19 +42,20 @@ interface ApiCallerDependencies {
   readonly log: Log
 }
 
-/** `kept`: the rejected token replaced another one a moment ago, and stays. */
+/** `kept`: the rejected token has just replaced another one, and stays. */
 type Replacement = { readonly kind: 'replaced'; readonly token: Token } | { readonly kind: 'kept' }
 
-/** The use case: calls a connection's API with the connection's token. */
+/** Calls a connection's API with the connection's token. */
 export function createApiCaller(dependencies: ApiCallerDependencies) {
   const { connections, tokens, secrets, apiEndpoint, now, pause, log } = dependencies
   const sender = createCallSender({ apiEndpoint, now, log })
   return { call }
 
   /**
-   * Whatever the API answers, with the headers that the caller gets. A token that the API rejects is replaced once, and the call is made once more.
-   * @param deadline milliseconds since the epoch by which the caller needs an answer
-   * @throws {TokenwellError} what kept a token from being obtained
+   * Returns the API's answer, with the headers that the caller gets. If the API rejects the token, the token is replaced and the
+   * call is repeated, both once.
+   * @param deadline when the caller needs an answer, in milliseconds since the epoch
+   * @throws {TokenwellError} the error that kept a token from being obtained
    * @throws {ApiCallError} if the API gives no answer
    */
   async function call(asked: ApiCall, deadline: number): Promise<ApiAnswer> {
@@ -85,7 +86,7 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
     return await sender.send({ ...request, token: replacement.token.accessToken }, destination)
   }
 
-  /** A token may be bound to a client certificate that has taken the place of the one that this process knows (RFC 8705 section 3). */
+  /** A token may be bound to a newer client certificate than the one that this process has read (RFC 8705 section 3). */
   async function sendByLatestCertificate(request: ApiRequest, destination: CallDestination): Promise<ApiAnswer> {
     const { connection, api } = destination
     const answer = await sender.send(request, destination)
@@ -107,7 +108,7 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
   }
 }
 
-/** What the API has answered says more. */
+/** The answer of the API tells more than a secret that can't be read. */
 function unlessSecretError(error: unknown): boolean {
   if (error instanceof SecretError) return false
   throw error

@@ -2,7 +2,7 @@ import { InvalidRequestError } from '../admission/admit-request.ts'
 
 type Headers = Readonly<Record<string, string | undefined>>
 
-/** RFC 9110 section 7.6.1. API Gateway receives the body, so it answers `expect`. */
+/** RFC 9110 section 7.6.1. API Gateway receives the body and answers `expect` itself. */
 const hopByHop: ReadonlySet<string> = new Set([
   'connection',
   'expect',
@@ -16,7 +16,9 @@ const hopByHop: ReadonlySet<string> = new Set([
   'upgrade',
 ])
 
-/** How the caller authenticated to AWS and which way the request came, and what is set anew for the call to the API. */
+/**
+ * The caller's credentials and signature for AWS, the route of the request, and headers that are set anew for the call to the API.
+ */
 const notForwarded: ReadonlySet<string> = new Set([
   'amz-sdk-invocation-id',
   'amz-sdk-request',
@@ -40,7 +42,7 @@ const notForwarded: ReadonlySet<string> = new Set([
 
 /**
  * The headers of a request that are forwarded to the API.
- * @param cookies apart from the other headers, as in payload format 2.0
+ * @param cookies separate from the other headers, as in payload format 2.0
  * @throws {InvalidRequestError} if a header can't be sent
  */
 export function forwardedHeaders(headers: Headers, cookies: readonly string[] = []): Record<string, string> {
@@ -52,7 +54,7 @@ export function forwardedHeaders(headers: Headers, cookies: readonly string[] = 
   return forwarded
 }
 
-/** All headers except hop-by-hop headers, the headers that `connection` lists, and those that `isLeftOut` names. */
+/** All headers except hop-by-hop headers, headers that `connection` lists, and headers that `isLeftOut` selects. */
 export function endToEnd<T>(
   headers: Readonly<Record<string, T | undefined>>,
   isLeftOut: (name: string) => boolean,
@@ -69,7 +71,7 @@ function isNotForwarded(name: string): boolean {
   return notForwarded.has(name) || name.startsWith('x-forwarded-')
 }
 
-/** All values of that name, in whichever letters it is written, as one (RFC 9110 sections 5.1 and 5.3). */
+/** All values of that name, in upper or lower case, joined to one value (RFC 9110 sections 5.1 and 5.3). */
 export function allOf(headers: Readonly<Record<string, unknown>>, name: string): string {
   const found = Object.entries(headers).filter(([given]) => given.toLowerCase() === name)
   return found.map(([, value]) => value).join(',')

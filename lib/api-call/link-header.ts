@@ -6,11 +6,11 @@ export interface LinkValue {
 
 export interface LinkParameter {
   readonly name: string
-  /** Without quotes and escapes; undefined where there is only a name. */
+  /** Without quotes and escapes. Undefined if there is only a name. */
   readonly value?: string
 }
 
-/** What could be read of a header, up to the first part that is no link-value. */
+/** The readable part of a header, up to the first part that is not a link-value. */
 export interface ReadLinks {
   readonly links: readonly LinkValue[]
   readonly isWhole: boolean
@@ -58,7 +58,7 @@ export function writeLinks(links: readonly LinkValue[]): string {
   return links.map(({ target, parameters }) => [`<${target}>`, ...parameters.map(writeParameter)].join('; ')).join(', ')
 }
 
-/** In quotes only where no token would do: the most clients read a token in both spellings. */
+/** Uses quotes only if the value is not a token. Most clients read a token with or without quotes. */
 function writeParameter({ name, value }: LinkParameter): string {
   if (value === undefined) return name
   return /^[\w!#$%&'*+.^`|~-]+$/.test(value) ? `${name}=${value}` : `${name}="${value.replace(/["\\]/g, '\\$&')}"`

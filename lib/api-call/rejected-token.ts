@@ -3,7 +3,7 @@ import type { ApiAnswer } from './api-endpoint.ts'
 
 export const unauthorized = 401
 
-/** Whether the API rejects the token (RFC 6750 section 3.1), by the rule that the connection sets. */
+/** Whether the API rejects the token (RFC 6750 section 3.1), by the rule of the connection. */
 export function isTokenRejected({ status, headers }: ApiAnswer, rejection: TokenRejection): boolean {
   if (status !== unauthorized) return false
   if (rejection === 'any_401') return true
@@ -17,7 +17,7 @@ export function isTokenRejected({ status, headers }: ApiAnswer, rejection: Token
 export interface Challenge {
   /** In lower case. */
   readonly scheme: string
-  /** By their names in lower case. */
+  /** The names are in lower case. */
   readonly parameters: ReadonlyMap<string, string>
 }
 
@@ -25,10 +25,10 @@ const token = "[\\w!#$%&'*+.^`|~-]+"
 const separator = /^[\s,]+/
 const parameter = new RegExp(`^(${token})\\s*=\\s*(?:(${token})|"((?:[^"\\\\]|\\\\.)*)")(?=[\\s,]|$)`, 's')
 const schemeName = new RegExp(`^(${token})(?=[\\s,]|$)`)
-/** Some schemes have this in place of parameters. */
+/** Some schemes have a token68 instead of parameters. */
 const token68 = /^ +[\w.~+/-]+=*(?=\s*(,|$))/
 
-/** The challenges of a header, in their order, up to the first part that is not a challenge. */
+/** The challenges of a header in their order, up to the first part that is not a challenge. */
 export function readChallenges(header: string): readonly Challenge[] {
   const challenges: { scheme: string; parameters: Map<string, string> }[] = []
   for (let rest = header.replace(separator, ''); rest !== ''; rest = rest.replace(separator, '')) {

@@ -1,11 +1,11 @@
 import type { CallPlace } from './returned-reference.ts'
 
-/** A `Set-Cookie` of an answer, as the caller gets it, or why the caller doesn't. */
+/** A `Set-Cookie` header as the caller gets it, or the reason why it is left out. */
 export type ReturnedCookie =
   | { readonly kind: 'returned'; readonly cookie: string }
   | { readonly kind: 'left_out'; readonly reason: string }
 
-/** RFC 6265 section 5.2, and what browsers know besides. A `Path` is set anew, and a `Domain` never comes back. */
+/** RFC 6265 section 5.2, and attributes that browsers know beyond it. `Path` is set anew, and `Domain` is never returned. */
 const attributes: ReadonlyMap<string, { readonly name: string; readonly values: RegExp }> = new Map([
   ['expires', { name: 'Expires', values: /^[\x20-\x7e]+$/ }],
   ['max-age', { name: 'Max-Age', values: /^-?\d+$/ }],
@@ -17,13 +17,13 @@ const attributes: ReadonlyMap<string, { readonly name: string; readonly values: 
 ])
 const flags: ReadonlySet<string> = new Set(['secure', 'httponly', 'partitioned'])
 
-/** Browsers take no cookie with one (RFC 6265bis section 5.6); other clients may read an attribute behind it. */
+/** Browsers reject a cookie with a control character (RFC 6265bis section 5.6). Other clients may read an attribute behind it. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are searched for
 const controlCharacters = /[\u0000-\u0008\u000a-\u001f\u007f-\u009f]/
 
 /**
- * The cookies of one header. A client sends each of them to calls of this connection alone: its path lies below the
- * connection's, and without a domain it is of no other host.
+ * The cookies of one header. A client sends them only to calls of this connection: their path is below the connection's path, and
+ * without a domain they belong to no other host.
  */
 export function returnedCookies(header: string, place: CallPlace): readonly ReturnedCookie[] {
   return unfold(header).map((line) => returnedCookie(line, place))
@@ -41,7 +41,7 @@ function returnedCookie(line: string, place: CallPlace): ReturnedCookie {
     }
 
   const pairs = given.map(splitPair).map(([key, text = '']) => [key.toLowerCase(), text] as const)
-  // RFC 6265 section 5.3: the last one counts. A path is set once, so that every client reads the same.
+  // RFC 6265 section 5.3: the last attribute counts. The path is written once, so that all clients read the same one.
   const path = pairs.findLast(([key]) => key === 'path')?.[1] ?? ''
   const others = new Map(pairs.filter(([key, text]) => attributes.get(key)?.values.test(text)))
   const written = [...others].map(([key, text]) => (flags.has(key) ? nameOf(key) : `${nameOf(key)}=${text}`))
@@ -53,8 +53,8 @@ function nameOf(attribute: string): string {
 }
 
 /**
- * Some servers fold several cookies into one header, which RFC 6265 section 3 tells them not to do. A comma begins another
- * cookie only after an attribute: a value may hold one, and so does the date of `Expires`.
+ * Splits a header into its cookies. Some servers fold several cookies into one header, against RFC 6265 section 3. A comma begins
+ * another cookie only after an attribute, because a value may contain a comma, and the date of `Expires` does.
  */
 function unfold(header: string): string[] {
   const [pair = '', ...rest] = header.split(';')
@@ -66,7 +66,7 @@ function unfold(header: string): string[] {
   return cookies
 }
 
-/** Below the connection's path; for what is outside of the API's base path all of it. */
+/** A path below the connection's path. If the given path is outside the API's base path, the connection's whole path. */
 function cookiePath(given: string, { api: { basePath }, target, callerPath }: CallPlace): string {
   const path = given.startsWith('/') ? given : defaultPath(target)
   const below = path.startsWith(`${basePath}/`) ? path.slice(basePath.length) : '/'
@@ -79,7 +79,7 @@ function defaultPath(target: string): string {
   return path.slice(0, path.lastIndexOf('/')) || '/'
 }
 
-/** No client could read a step out into it, nor anything that ends it. */
+/** Whether no client can read the path as one that leaves the connection's path, or that ends the attribute. */
 function isPlainPath(path: string): boolean {
   return /^[\x21\x23-\x3a\x3c-\x5b\x5d-\x7e]*$/.test(path) && !/(^|\/)(\.|%2e){1,2}(\/|%2f|%5c|$)/i.test(path)
 }
@@ -89,7 +89,7 @@ function splitPair(pair: string): readonly [string, string | undefined] {
   return at < 0 ? [trim(pair), undefined] : [trim(pair.slice(0, at)), trim(pair.slice(at + 1))]
 }
 
-/** Of RFC 6265's whitespace alone: Latin-1 has more, which some clients trim and some don't. */
+/** Trims only the whitespace of RFC 6265. Latin-1 has more, which some clients trim and some don't. */
 function trim(text: string): string {
   return text.replace(/^[ \t]+|[ \t]+$/g, '')
 }

@@ -7,17 +7,20 @@ import { type CallPlace, returnedReference } from './returned-reference.ts'
 /** The headers of an answer as the caller gets them. */
 export interface ReturnedHeaders {
   readonly headers: ApiAnswer['headers']
-  /** What could not be passed on, and would have been of use. */
+  /** Headers that the caller could have used, but that Tokenwell cannot return. */
   readonly leftOut: readonly LeftOut[]
 }
 
 interface LeftOut {
   readonly header: string
-  /** Completes "is left out:"; repeats nothing of the header. */
+  /** Completes the sentence "is left out:". Repeats nothing of the header. */
   readonly reason: string
 }
 
-/** Each has one URI reference as its value, which clients follow. RFC 9110 knows the first two, OData and Azure the others. */
+/**
+ * Headers whose value is one URI reference that clients follow. The first two are from RFC 9110, the others from OData, Azure and
+ * source maps.
+ */
 const ofOneReference: ReadonlySet<string> = new Set([
   'location',
   'content-location',
@@ -30,8 +33,8 @@ const ofOneReference: ReadonlySet<string> = new Set([
 ])
 
 /**
- * What a client would apply to the whole origin, which is not the API's but Tokenwell's, with all connections; and what has
- * references that can't be mapped.
+ * Headers that a client applies to the whole origin, which is Tokenwell's with all its connections, and headers with references
+ * that can't be mapped.
  */
 const ofWholeOrigin: ReadonlySet<string> = new Set([
   'accept-ch',
@@ -68,9 +71,9 @@ const ofWholeOrigin: ReadonlySet<string> = new Set([
 const prefixesOfWholeOrigin = ['access-control-', 'attribution-reporting-', 'x-accel-']
 
 /**
- * Only what speaks of this answer comes back: no hop-by-hop header, none for the whole origin, references and cookies as those
- * of the connection. Lambda sets `content-length`. A `proxy-status` of the API that names Tokenwell is dropped: it would
- * make the API's error look like one of ours.
+ * Returns only headers that describe this answer. Hop-by-hop headers and headers for the whole origin are dropped. References and
+ * cookies are mapped to the connection. Lambda sets `content-length`. A `proxy-status` of the API that names Tokenwell is dropped,
+ * because it would make the API's error look like one of Tokenwell.
  */
 export function returnedHeaders(given: ApiAnswer['headers'], place: CallPlace): ReturnedHeaders {
   const leftOut: LeftOut[] = []
@@ -100,7 +103,7 @@ interface ReturnedValues {
 
 const unfitReference = 'it is not a URL that a caller can follow'
 
-/** Undefined where the header comes back as it is. */
+/** Undefined if the header is returned unchanged. */
 function returnedValues(name: string, values: readonly string[], place: CallPlace): ReturnedValues | undefined {
   if (name === 'set-cookie') return cookieValues(values, place)
   if (name === 'link') return linkValues(values, place)
@@ -130,7 +133,7 @@ function linkValues(given: readonly string[], place: CallPlace): ReturnedValues 
   }
 }
 
-/** `imagesrcset` is a list of references, and only a hint. */
+/** `imagesrcset` is dropped: it is a list of references, and only a hint. */
 function returnedLink({ target, parameters }: LinkValue, place: CallPlace): LinkValue | undefined {
   const returned = returnedReference(target, place)
   const others = parameters.filter(({ name }) => name.toLowerCase() !== 'imagesrcset')
@@ -144,7 +147,7 @@ function returnedAnchor({ name, value = '' }: LinkParameter, place: CallPlace): 
   return returned === undefined ? undefined : { name, value: returned }
 }
 
-/** The HTML standard's shared declarative refresh steps: `5`, `5; url=/next`, `5;URL='/next'` or `5, /next`. */
+/** The "shared declarative refresh steps" of the HTML standard: `5`, `5; url=/next`, `5;URL='/next'` or `5, /next`. */
 function returnedRefresh(value: string, place: CallPlace): string | undefined {
   const [, seconds, rest = ''] = /^\s*(\d*)(?:\.[\d.]*)?(?:(?:\s*[;,]|\s)\s*(.*))?$/s.exec(value) ?? []
   if (seconds === undefined) return undefined

@@ -2,23 +2,23 @@ import { InvalidRequestError } from '../admission/admit-request.ts'
 import type { ProtectedApi } from '../configuration/connection.ts'
 import { targetWithin } from './target-within.ts'
 
-/** Where a call went, and where its caller finds the same API. */
+/** Where a call went, and the caller's path for the same API. */
 export interface CallPlace {
   readonly api: Pick<ProtectedApi, 'origin' | 'basePath'>
-  /** Path and query of the call, as they went over the wire. */
+  /** Path and query of the call, as sent to the API. */
   readonly target: string
   /** Tokenwell's path for the API's base path, such as `/prod/connections/orders/api`. */
   readonly callerPath: string
 }
 
-/** What runs a script, reads a file or takes over a page's origin is not among them. */
+/** Schemes that are safe to follow. Schemes that run a script, read a file or take over a page's origin are not among them. */
 const schemes: ReadonlySet<string> = new Set(['http:', 'https:', 'mailto:', 'tag:', 'tel:', 'urn:', 'ws:', 'wss:'])
 
 /**
- * A URI reference of an API's answer, as the caller gets it. One that leads below the API's base path becomes a path of
- * Tokenwell that leads to the same URL. Any other becomes absolute: a relative one would lead the caller to another
- * connection (RFC 9110 section 10.2.2, RFC 3986 section 5).
- * @returns undefined if it is no URL, or one of a scheme that no caller has to follow
+ * A URI reference of an API's answer, as the caller gets it. A reference below the API's base path becomes the path at Tokenwell
+ * for the same URL. Any other becomes absolute, because a relative reference would lead the caller to another connection
+ * (RFC 9110 section 10.2.2, RFC 3986 section 5).
+ * @returns undefined if it is not a URL, or its scheme is not safe to follow
  */
 export function returnedReference(reference: string, place: CallPlace): string | undefined {
   const { api, target, callerPath } = place
@@ -27,12 +27,12 @@ export function returnedReference(reference: string, place: CallPlace): string |
   return isCallable(url, api) ? `${callerPath}${url.href.slice(`${api.origin}${api.basePath}`.length)}` : url.href
 }
 
-/** Bytes that are no ASCII: undici hands them over as Latin-1, and URL would encode them as that. */
+/** Encodes bytes outside ASCII. undici returns them as Latin-1, and URL would encode the Latin-1 characters instead. */
 function encodeBytes(reference: string): string {
   return reference.replace(/[\x80-\xff]/g, (byte) => `%${byte.charCodeAt(0).toString(16).toUpperCase()}`)
 }
 
-/** Whether a caller can reach it through the connection: API Gateway decodes the path, and a call encodes it again. */
+/** Whether a caller can reach the URL through the connection: API Gateway decodes the path, and a call encodes it again. */
 function isCallable(url: URL, { origin, basePath }: CallPlace['api']): boolean {
   if (!url.href.startsWith(`${origin}${basePath}/`)) return false
   const [asked = ''] = url.href.slice(origin.length).split('#', 1)
@@ -45,7 +45,7 @@ function isCallable(url: URL, { origin, basePath }: CallPlace['api']): boolean {
   }
 }
 
-/** RFC 3986 section 6.2.2: spellings of the same URL become one. URL leaves some characters that a URL can't hold. */
+/** RFC 3986 section 6.2.2: equivalent spellings of a URL become the same. URL leaves some characters that a URL can't contain. */
 function normalize(target: string): string {
   return target
     .replace(/%[0-9a-f]{2}/gi, (triplet) => {

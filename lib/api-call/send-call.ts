@@ -7,22 +7,22 @@ export interface CallDestination {
   /** The connection's name. */
   readonly connection: string
   readonly api: ProtectedApi
-  /** Milliseconds since the epoch by which the caller needs an answer. */
+  /** When the caller needs an answer, in milliseconds since the epoch. */
   readonly deadline: number
 }
 
-/** RFC 9110 section 9.2.2: two requests have the effect of one. */
+/** RFC 9110 section 9.2.2: two requests have the same effect as one. */
 const idempotentMethods = ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']
-/** Servers close a connection that is idle for longer. */
+/** Servers close a TCP connection that is idle for longer. */
 const longestIdleMilliseconds = 60_000
-/** A connection that was used so recently is most probably alive. A request that must not be repeated uses no older one. */
+/** A TCP connection that was used so recently is very likely open. A request that must not be repeated uses no older one. */
 const briefIdleMilliseconds = 2_000
-/** The call opens a connection of its own. */
+/** The call opens a new TCP connection. */
 const noIdleMilliseconds = 0
-/** Kept back from the deadline, so that the API's answer still reaches the caller. */
+/** Reserved before the deadline, so that the API's answer still reaches the caller. */
 const returnReserveMilliseconds = 1_000
 
-/** Makes calls with a token that the caller has got already. */
+/** Makes calls with a token that was obtained before. */
 export function createCallSender(dependencies: {
   readonly apiEndpoint: ApiEndpoint
   readonly now: () => number
@@ -32,7 +32,7 @@ export function createCallSender(dependencies: {
   return { send }
 
   /**
-   * One call, and once more over a new connection if the method is idempotent and the connection turned out to be dead.
+   * Makes one call. If the method is idempotent and the TCP connection turned out to be closed, repeats it over a new one.
    * @throws {ApiCallError}
    */
   async function send(request: ApiRequest, destination: CallDestination): Promise<ApiAnswer> {
@@ -64,7 +64,7 @@ export function createCallSender(dependencies: {
     }
   }
 
-  /** Whatever comes of the second request, the API may have received the first one. */
+  /** The API may have received the first request, whatever the second one ends in. */
   async function sendAgain(request: ApiRequest, destination: CallDestination): Promise<ApiAnswer> {
     log({ event: 'api_call_repeated', connection: destination.connection, reason: 'dead_connection' })
     try {

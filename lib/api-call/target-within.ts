@@ -1,16 +1,16 @@
 import { InvalidRequestError } from '../admission/admit-request.ts'
 
-/** Characters that decoding can't have left as they were, or that would mean something else in a path. */
+/** Characters that show a broken or double encoding, or that would have another meaning in a path. */
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these characters are searched for
 const unfit = /[%?#\\\u0000-\u001f\u007f-\u009f\ufffd]/
-/** All but the characters that a path holds unencoded (RFC 3986 section 3.3). */
+/** All except the characters that a path may contain unencoded (RFC 3986 section 3.3). */
 const toEncode = /[^\w.~!$&'()*+,;=:@/-]+/g
 
 /**
- * Path and query of a call: always below the API's base path.
- * @param path decoded, as an HTTP API hands it over; begins with a slash. Characters that a path can't hold are encoded again
- * @param query goes on as it came
- * @throws {InvalidRequestError} naming what can't be forwarded
+ * Path and query of a call, always below the API's base path.
+ * @param path decoded, as an HTTP API passes it on; begins with a slash. Characters that a path can't contain are encoded again
+ * @param query is forwarded unchanged
+ * @throws {InvalidRequestError} with the part that can't be forwarded
  */
 export function targetWithin(basePath: string, path: string, query: string): string {
   demandFitPath(path)

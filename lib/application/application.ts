@@ -52,7 +52,7 @@ import { createClockOffsets } from '../token-endpoint/clock-offset.ts'
 import { createTokenClient } from '../token-endpoint/token-client.ts'
 import type { TokenEndpoint } from '../token-endpoint/token-endpoint.ts'
 
-/** What it takes to use the records that a fleet shares. */
+/** The ports that code needs to use the fleet's shared records. */
 export interface StorePorts {
   readonly store: RecordStore
   readonly publicationKey: PublicationSigner
@@ -63,12 +63,12 @@ export interface StorePorts {
   readonly log: Log
 }
 
-/** All that is outside of the core, time and chance among it. */
+/** Everything outside of the core, including time and chance. */
 export interface Ports extends StorePorts {
   readonly deployment: Deployment
   readonly elements: ElementStore
   readonly connections: ConnectionCache
-  /** Reads anew each time. */
+  /** Reads from the store at each call. */
   readonly secretStore: SecretStore
   readonly secrets: SecretCache
   readonly secretRotation: SecretRotation
@@ -76,21 +76,22 @@ export interface Ports extends StorePorts {
   readonly tokenEndpoint: TokenEndpoint
   readonly sealing: Sealing
   readonly earlierRecords: EarlierRecords
-  /** For one call to the store, while somebody waits. */
+  /** The limit for one call to the store while a caller waits. */
   readonly budgetMilliseconds: number
   readonly memory: TokenMemory
   readonly memoryMaximumSeconds: number
   readonly events: EventBus
 }
 
-/** For one call to the store, where nobody waits and many calls go on at a time. */
+/** The limit for one call to the store in background work, where many calls run at the same time. */
 const patientBudgetMilliseconds = 2_000
 
 /*
- * One application for each kind of function, so that none loads what another one needs. Deadlines are milliseconds since the epoch.
+ * One application for each kind of function, so that a function loads only what it needs. Deadlines are milliseconds since the
+ * epoch.
  */
 
-/** What callers ask for, by its name. */
+/** The requests of callers for tokens. */
 export type Application = ReturnType<typeof createApplication>
 
 export function createApplication(ports: Ports) {
@@ -113,7 +114,7 @@ export function createApplication(ports: Ports) {
   }
 }
 
-/** An API's call made with the connection's token. */
+/** The requests of callers for API calls. */
 export type CallingApplication = ReturnType<typeof createCallingApplication>
 
 export function createCallingApplication(ports: Ports & { readonly apiEndpoint: ApiEndpoint }) {
@@ -128,7 +129,7 @@ export function createCallingApplication(ports: Ports & { readonly apiEndpoint: 
   }
 }
 
-/** What nobody waits for, by its name: done on a schedule, for an event, for a rotation. */
+/** Work in the background, for the schedule, an event or a rotation. */
 export type BackgroundApplication = ReturnType<typeof createBackgroundApplication>
 
 export function createBackgroundApplication(ports: Ports) {
@@ -144,7 +145,7 @@ export function createBackgroundApplication(ports: Ports) {
   // Signing keys.
   const breaker = createPatientBreaker(ports)
   const publicationStore = createPublicationStore({ store, publicationKey, breaker, now, randomId, log })
-  // As it stands in the store: rotate-key doesn't have the keys of the cache, by which it could tell who wrote it.
+  // Reads the record without a check of its authenticity: rotate-key may not read the cache's keys, which the check needs.
   const storedSecretsVersion = createSecretsVersion({ store, breaker, now })
   const publications = createUnrevokedPublications({ secretsVersion: storedSecretsVersion, publicationStore, now })
   const keyPublisher = createKeyPublisher({
@@ -158,7 +159,7 @@ export function createBackgroundApplication(ports: Ports) {
     ...{ elements, deployment, secretsVersion, publicationStore, keyPublisher, now, log },
   })
 
-  // Tokens before they are asked for.
+  // Renewals.
   const announcer = createAnnouncer({ events, log })
   const renewer = createTokenRenewer({ connections, cache, fromFleet, events, now, log })
   const newKeyTrials = createNewKeyTrials({ elements, publicationStore, records, renewer, announcer, now })
@@ -189,20 +190,20 @@ export function createBackgroundApplication(ports: Ports) {
   }
 }
 
-/** The first tier of a token, over the others. */
+/** Adds the memory, the first tier of the token cache, to the other tiers. */
 function createTokens(ports: Ports, { rejections, fromFleet }: ReturnType<typeof createTiers>): TokenProvider {
   const { connections, memory, memoryMaximumSeconds, now, pause, log } = ports
   return createTokenProvider({ connections, memory, memoryMaximumSeconds, rejections, fromFleet, now, pause, log })
 }
 
-/** The other tiers of a token, and what they stand on. */
+/** The other tiers of the token cache, and the parts that they use. */
 function createTiers(ports: Ports) {
   const { connections, secrets, signers, tokenEndpoint, sealing, earlierRecords, budgetMilliseconds } = ports
   const { memory, events, now, random, randomId, pause, log } = ports
 
-  // What the fleet shares.
+  // The fleet.
   const breaker = createCircuitBreaker({ budgetMilliseconds, now, random, pause, log })
-  // But for what is published, which others read who don't have the keys of the cache.
+  // Not for published keys: publish-keys reads them without the cache's keys.
   const store = createAuthenticRecords({ store: ports.store, sealing, earlierRecords, log })
   const records = createFleetRecords({ store, breaker, now, randomId })
   const secretsVersion = createSecretsVersion({ store, breaker, now })
@@ -226,7 +227,7 @@ function createTiers(ports: Ports) {
   return { store, breaker, records, cache, clockOffsets, outcomes, fromServer, fromFleet, rejections }
 }
 
-/** Only what anybody may ask for, so that the function which answers everybody holds nothing else. */
+/** The requests that need no authentication. The public function holds nothing else. */
 export type PublicApplication = ReturnType<typeof createPublicApplication>
 
 export function createPublicApplication(ports: StorePorts) {

@@ -8,20 +8,20 @@ import { complaintsOfVariables } from './unsafe-variables.ts'
 
 export type Variables = Readonly<Record<string, string | undefined>>
 
-/** What a function is told by its environment variables. */
+/** The settings of a function, from its environment variables. */
 export interface Environment {
   readonly deployment: Deployment
   readonly elements: ElementsPlace
   readonly secrets: SecretsPlace
   readonly cache: CacheSettings
   readonly earlierRecords: EarlierRecords
-  /** How long a token is handed out from memory before the shared cache is asked about it. */
+  /** How long a token is handed out from memory before the shared cache is read again. */
   readonly memoryMaximumSeconds: number
   readonly events: EventsPlace
   readonly deadLetters: DeadLettersPlace
-  /** Where the key is that signs publications. */
+  /** Where the key for publications is. */
   readonly publicationKey: PublicationKeyPlace
-  /** The claim of a JWT authorizer that lists the caller's connections; absent behind IAM. */
+  /** The claim of a JWT authorizer that lists the caller's connections. Undefined behind IAM. */
   readonly connectionsClaim?: string
 }
 
@@ -29,7 +29,7 @@ const defaultMemorySeconds = 30
 const defaultBudgetMilliseconds = 250
 const cacheForm = 'dynamodb:<table>, valkeys://<host>:<port>, memory or memory:<name>'
 
-/** @throws {Error} naming every variable that is missing or wrong, and on Lambda every one that would weaken TLS */
+/** @throws {Error} with the name of every variable that is missing or wrong, and on Lambda of every variable that is unsafe */
 export function readEnvironment(variables: Variables): Environment {
   const isLambda = variables['AWS_LAMBDA_FUNCTION_NAME'] !== undefined
   const reader = createVariableReader(variables, isLambda ? complaintsOfVariables(variables) : [])
@@ -50,7 +50,7 @@ export function readEnvironment(variables: Variables): Environment {
   const secretsForm = 'secrets-manager, or the path of the folder of secrets'
   const secrets = reader.read('TOKENWELL_SECRETS', (value) => readSecrets(value), secretsForm, none)
   const place = reader.read('TOKENWELL_CACHE', (value) => readCache(value), cacheForm, inMemory)
-  // With no other cache than this function's own there is nobody to ask.
+  // Without a shared cache, there is nothing to read again.
   const isOwnCache = place.kind === 'memory' && place.name === undefined
   const memoryMaximumSeconds = reader.readNumber(
     'TOKENWELL_MEMORY_SECONDS',
@@ -98,7 +98,9 @@ export function readEnvironment(variables: Variables): Environment {
 function createVariableReader(variables: Variables, first: readonly string[]) {
   const complaints = [...first]
 
-  /** What `readValue` makes of a variable, which is empty where it is missing; `otherwise` where it makes nothing of it. */
+  /**
+   * The value of a variable as `readValue` reads it, or `otherwise` if that returns undefined. A missing variable is read as ''.
+   */
   function read<T>(name: string, readValue: (value: string) => T | undefined, form: string, otherwise: T): T {
     const value = readValue(variables[name] ?? '')
     if (value === undefined) complaints.push(`${name} must be ${form}`)

@@ -22,8 +22,8 @@ interface Inspection {
 }
 
 /**
- * What is wrong with the secrets of these connections, as a token request would meet it: each is read and used, and nothing is
- * sent. Keys that Tokenwell makes itself are left out. No finding shows a secret.
+ * Finds mistakes in the secrets of these connections that a token request would meet. It reads and uses each secret, and sends
+ * nothing. Keys that Tokenwell makes itself are left out. No finding shows a secret.
  * @param now milliseconds since the epoch
  */
 export async function inspectSecrets(
@@ -96,7 +96,7 @@ async function inspectKey(
   })
 }
 
-/** Trust store, client certificate and the password of a proxy. */
+/** Inspects trust store, client certificate and the password of a proxy. */
 async function inspectTransport(
   transport: Transport,
   element: ElementReference,
@@ -117,7 +117,7 @@ async function inspectTransport(
   })
 }
 
-/** Of PKCS#12 node:crypto reads nothing, and node:tls tells it by a method that it does not document. */
+/** node:crypto does not read PKCS#12, so this uses a method of node:tls that is not documented. */
 function certificateOf(context: unknown): X509Certificate | undefined {
   const { getCertificate } = context as { readonly getCertificate?: () => Buffer | null }
   const der = getCertificate?.call(context)
@@ -128,7 +128,7 @@ const soonMilliseconds = 30 * 86_400_000
 
 interface DateComplaint {
   readonly sentence: string
-  /** Otherwise it will be, in less than 30 days. */
+  /** False if the certificate gets invalid in less than 30 days. */
   readonly isInvalid: boolean
 }
 
@@ -153,7 +153,7 @@ function dayOf(date: Date): string {
   return date.toISOString().slice(0, 10)
 }
 
-/** What is found, or why the secret can't be used at all. */
+/** The findings, or a mistake if the secret can't be used at all. */
 async function complaints(
   element: ElementReference,
   attribute: string,

@@ -49,9 +49,9 @@ async function importRotation(place: SecretsPlace, stage: string): Promise<Secre
 /** Where events are raised. */
 export type EventsPlace =
   | { readonly kind: 'eventbridge'; readonly busName: string }
-  /** This process alone. */
+  /** Events stay in this process. */
   | { readonly kind: 'process' }
-  /** Nobody listens: every event is refused, so that whoever raises it knows. */
+  /** There is no bus. Raising an event fails, so that the caller of `raise` knows. */
   | { readonly kind: 'none' }
 
 export function openEvents(place: EventsPlace, stage: string): EventBus {
@@ -82,7 +82,7 @@ const noBus: EventBus = {
   },
 }
 
-/** Loaded by the first token request: an instance that finds its tokens in the shared cache makes none. */
+/** Loaded by the first token request: an instance that finds its tokens in the shared cache makes no token request. */
 export function openTokenEndpoint(secrets: SecretCache, now: () => number): TokenEndpoint {
   const adapter = createLazy(() => importTokenEndpoint(secrets, now))
   return { post: async (server, request) => await (await adapter.get()).post(server, request) }

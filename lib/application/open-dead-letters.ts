@@ -1,10 +1,10 @@
 import { createLazy } from '../base/single-flight.ts'
 import { type DeadLetterQueue, DeadLettersError } from '../events/dead-letters.ts'
 
-/** Where messages lie that nobody can make anything of. */
+/** Where messages are kept that could not be answered. */
 export type DeadLettersPlace =
   | { readonly kind: 'sqs'; readonly queueUrl: string }
-  /** Nowhere: every one is refused, so that it stays in its queue. */
+  /** There is no such queue. Every message is refused, so it stays in its own queue. */
   | { readonly kind: 'none' }
 
 export function openDeadLetters(place: DeadLettersPlace): DeadLetterQueue {

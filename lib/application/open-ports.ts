@@ -9,7 +9,7 @@ import { openStorePorts } from './open-store-ports.ts'
 
 const memoryLimits = { maximumTokens: 10_000, maximumBytes: 64 * 1024 * 1024 }
 
-/** Opens what the environment names; each client is loaded at its first use. */
+/** Opens the adapters that the environment names. Each client is loaded at its first use. */
 export function openPorts(environment: Environment): Ports {
   const { deployment, memoryMaximumSeconds, ...places } = environment
   const { stage } = deployment

@@ -1,12 +1,12 @@
 import { createLazy } from '../base/single-flight.ts'
 import { PublicationKeyError, type PublicationSigner } from '../key-lifecycle/publication-key.ts'
 
-/** Where the key is that signs publications. */
+/** Where the key for publications is. */
 export type PublicationKeyPlace =
   | { readonly kind: 'kms'; readonly keyId: string }
-  /** Of one machine: a file, which is made where there is none. */
+  /** A file of one machine. It is made if it does not exist. */
   | { readonly kind: 'file'; readonly path: string }
-  /** Nowhere: nothing can be published, nor is anything that is published believed. */
+  /** There is no key. Nothing can be published, and no published record is accepted. */
   | { readonly kind: 'none' }
 
 export function openPublicationKey(place: PublicationKeyPlace): PublicationSigner {

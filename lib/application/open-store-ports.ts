@@ -8,7 +8,7 @@ import type { Environment } from './environment.ts'
 import { openPublicationKey } from './open-publication-key.ts'
 import { openSecrets, openSharedCache } from './open-store.ts'
 
-/** Opens what it takes to use the shared records, and to log. */
+/** Opens the adapters for shared records and for the log. */
 export function openStorePorts(environment: Environment) {
   const { deployment, secrets: place, cache, publicationKey, earlierRecords } = environment
   const { stage } = deployment
@@ -17,7 +17,7 @@ export function openStorePorts(environment: Environment) {
   const secrets = createSecretCache(secretStore, now)
   return {
     deployment,
-    /** Reads anew each time. */
+    /** Reads from the store at each call. */
     secretStore,
     secrets,
     ...openSharedCache(cache, secrets, stage),
@@ -33,8 +33,8 @@ export function openStorePorts(environment: Environment) {
 }
 
 /**
- * Opens what every request needs: reads the keys of the cache and loads its client. For the init, in which Lambda gives a function
- * more of a processor than afterwards. What fails, or takes more than 2 s, is left to the first request.
+ * Prepares the shared cache for the first request: reads the cache's keys and loads its client. To be called during the init, where
+ * Lambda gives a function more CPU than later. If it fails or takes more than 2 s, the first request does the rest.
  */
 export async function openEarly({ sealing, store, pause }: Pick<Ports, 'sealing' | 'store' | 'pause'>): Promise<void> {
   const opened = Promise.allSettled([sealing.digest(''), store.read([])])

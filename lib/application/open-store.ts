@@ -28,16 +28,16 @@ async function importSecrets(place: SecretsPlace, stage: string): Promise<Secret
   }
 }
 
-/** Where the tokens are kept that a fleet shares. */
+/** Where the shared cache is. */
 export type CachePlace =
-  /** Of one process: for a machine that has no other. All in it who open the same name share it, else each has its own. */
+  /** Memory of one process, for use on one machine. Functions that open the same name share it. Without a name each has its own. */
   | { readonly kind: 'memory'; readonly name?: string }
   | { readonly kind: 'dynamodb'; readonly tableName: string }
   | { readonly kind: 'valkey'; readonly url: string }
 
 export interface CacheSettings {
   readonly place: CachePlace
-  /** The name of the secret that holds the keys of the cache, and what Valkey wants to know. */
+  /** The name of the secret that holds the cache's keys, and the credentials for Valkey. */
   readonly secretName: string
   readonly budgetMilliseconds: number
 }
@@ -50,7 +50,7 @@ export interface OpenedCache {
 const namingKeyBytes = 32
 const memoryRecordsMost = 10_000
 
-/** Functions that one process loads are a fleet: by the name of their memory. */
+/** Functions in one process that use the same named memory are a fleet. */
 const named = new Map<string, OpenedCache>()
 
 export function openSharedCache(settings: CacheSettings, secrets: SecretCache, stage: string): OpenedCache {

@@ -1,17 +1,17 @@
 /*
- * Environment variables that Node.js or the AWS SDK reads by themselves, and that would weaken TLS for a whole process, print what goes
- * over it, or run other code beside ours.
+ * Environment variables that Node.js or the AWS SDK reads itself. They could weaken TLS for the whole process, print what is sent
+ * over TLS, or run foreign code in the process.
  */
 
 interface Rule {
   readonly names: RegExp
-  /** Whether this value, which is not empty, changes nothing that matters. */
+  /** Whether this value, which is not empty, is harmless. */
   isSafe(value: string): boolean
   readonly advice: string
 }
 
 const never = () => false
-/** What only the image of Lambda's runtime holds: no package, layer or file system of a function is mounted there. */
+/** Paths in the image of Lambda's runtime. No package, layer or file system of a function is mounted there. */
 const isOfRuntime = (path: string) => /^\/(?:etc|usr|var\/(?:runtime|lang))\//.test(path) && !path.includes('..')
 const isOff = (value: string) => value === '0'
 const trust = 'remove it, and add the CA to the keyStore that an ssl element names in trustStoreRef'
@@ -42,7 +42,7 @@ const rules: readonly Rule[] = [
   { names: /^(?:LD_(?:PRELOAD|AUDIT)|AWS_LAMBDA_EXEC_WRAPPER)$/, isSafe: never, advice: noOtherCode },
 ]
 
-/** Flags of Node.js that leave TLS, the code that runs and what is written elsewhere as they are. */
+/** Flags of Node.js that change neither TLS, nor the code that runs, nor where output goes. */
 const safeFlags = [
   /^--max[-_](?:old|semi)[-_]space[-_]size(?:[-_]percentage)?=\d+$/,
   /^--stack-trace-limit=\d+$/,
@@ -52,7 +52,9 @@ const safeFlags = [
   /^--(?:use-bundled-ca|tls-min-v1\.[23])$/,
 ]
 
-/** One complaint for each variable that a function on Lambda must not have. It names the variable and never repeats its value. */
+/**
+ * One complaint for each variable that a function on Lambda must not have. It contains the name of the variable, never its value.
+ */
 export function complaintsOfVariables(variables: Readonly<Record<string, string | undefined>>): string[] {
   const unsafe = Object.entries(variables).flatMap(([name, value]) => {
     const rule = value ? rules.find(({ names }) => names.test(name)) : undefined
@@ -61,7 +63,7 @@ export function complaintsOfVariables(variables: Readonly<Record<string, string 
   return [...unsafe, ...complaintsOfFlags(variables['NODE_OPTIONS'] ?? '')]
 }
 
-/** What begins with no dash is the value of the flag before it, which is named. */
+/** A word without a dash is the value of the flag before it, which the complaint names. */
 function complaintsOfFlags(options: string): string[] {
   const words = options.split(/\s+/).filter((word) => word !== '' && !safeFlags.some((safe) => safe.test(word)))
   const flags = words.filter((word) => /^["-]/.test(word)).map((word) => word.replace(/=.*/, ''))

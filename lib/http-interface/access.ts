@@ -7,14 +7,15 @@ export interface Access {
   allows(connection: string): boolean
 }
 
-/** The part of an HTTP API's event, payload format 2.0, that says who calls. */
+/** The part of an HTTP API event, payload format 2.0, that identifies the caller. */
 interface AuthorizedEvent {
   readonly requestContext: object
 }
 
 /**
- * Behind IAM, API Gateway has decided already: the caller may use every connection. Behind a JWT authorizer, the claim lists the
- * connections: separated by blanks, or as a list, which API Gateway hands over as `[a b]`. Without the claim the caller may use none.
+ * Behind IAM, API Gateway has decided already, and the caller may use every connection. Behind a JWT authorizer, the claim lists
+ * the connections, separated by spaces or as a list, which API Gateway passes on as `[a b]`. Without the claim the caller has no
+ * access.
  * @param connectionsClaim undefined behind IAM
  */
 export function accessOf({ requestContext }: AuthorizedEvent, connectionsClaim: string | undefined): Access {
@@ -26,8 +27,8 @@ export function accessOf({ requestContext }: AuthorizedEvent, connectionsClaim: 
 }
 
 /**
- * Who calls, as API Gateway has authenticated them.
- * @param isLambda without an authorizer there is the local run, or an event that somebody sent by direct invocation
+ * The caller that API Gateway has authenticated.
+ * @param isLambda without an authorizer, the event comes from the local run or, on Lambda, from a direct invocation
  */
 export function callerOf({ requestContext }: AuthorizedEvent, { isLambda }: { readonly isLambda: boolean }): Caller {
   const { iss, sub } = authorizedBy(requestContext, 'jwt', 'claims') ?? {}
@@ -37,7 +38,7 @@ export function callerOf({ requestContext }: AuthorizedEvent, { isLambda }: { re
   return isLambda ? knownCallers.direct : knownCallers.local
 }
 
-/** A member of what the authorizer found, as deep as the path leads. */
+/** The member of the authorizer's result at this path. */
 function authorizedBy(requestContext: object, ...path: readonly string[]): JsonObject | undefined {
   let found: unknown = requestContext
   for (const name of ['authorizer', ...path]) found = isJsonObject(found) ? found[name] : undefined
@@ -52,7 +53,7 @@ export function demandAccess(access: Access, connection: string): void {
     )
 }
 
-/** The caller has no right to the connection. */
+/** The caller may not use the connection. */
 export class AccessDeniedError extends TokenwellError {
   readonly code = 'access_denied'
 

@@ -14,10 +14,10 @@ export interface ErrorAnswer {
   readonly reason: string
 }
 
-/** For callers, if the server doesn't say when to come back. */
+/** When callers may try again, if the authorization server doesn't say it. */
 const retryAfterSeconds = 5
 
-/** The one place where an error becomes what a caller learns of it. */
+/** Turns an error into the answer that a caller gets. No other code does so. */
 export function errorAnswer(error: unknown): ErrorAnswer {
   if (!(error instanceof TokenwellError)) return { ...unexpected, reason: unexpectedReason(error) }
   const answer = {
@@ -54,7 +54,7 @@ function statusOf(error: TokenwellError): PublicStatus {
       return { status: 415, error: 'invalid_request' }
     case 'access_denied':
       return { status: 403, error: 'access_denied' }
-    // Not 503: clients repeat that, and nothing changes until the operator acts.
+    // Not 503: clients repeat a 503, but the connection stays disabled until the operator acts.
     case 'connection_disabled':
       return { status: 403, error: 'connection_disabled' }
     case 'refused':

@@ -4,17 +4,17 @@ import type { Log } from '../log/log-event.ts'
 import { asDescription, type ErrorAnswer } from './error-answer.ts'
 import type { HttpResponse } from './http-event.ts'
 
-/** RFC 6749 section 5.1: no cache on the way keeps the answer. */
+/** RFC 6749 section 5.1: no cache may store the answer. */
 export const noStore = { 'cache-control': 'no-store', pragma: 'no-cache' } as const
 
 export function jsonResponse(statusCode: number, body: object): HttpResponse {
   return { statusCode, headers: { 'content-type': 'application/json', ...noStore }, body: JSON.stringify(body) }
 }
 
-/** What a caller learns of an error. */
+/** The part of an error that a caller gets. */
 type PublicError = Pick<ErrorAnswer, 'status' | 'error' | 'description' | 'retryAfterSeconds'>
 
-/** RFC 6749 section 5.2, and the request id under which the log has the reason. */
+/** RFC 6749 section 5.2, and the request id that finds the reason in the log. */
 export function errorBody(
   { error, description }: Pick<PublicError, 'error' | 'description'>,
   requestId: string,
@@ -30,7 +30,7 @@ export function errorResponse(answer: PublicError, requestId: string): HttpRespo
     : { ...response, headers: { ...response.headers, 'retry-after': String(retryAfterSeconds) } }
 }
 
-/** Callers tell by `proxy-status` (RFC 9209) that an error is Tokenwell's, and not one of the API. */
+/** `proxy-status` (RFC 9209) tells callers that an error is Tokenwell's, not the API's. */
 export function withProxyStatus(response: HttpResponse, error: unknown): HttpResponse {
   const type = error instanceof ApiCallError ? error.code : proxyErrorType(response.statusCode)
   return { ...response, headers: { ...response.headers, 'proxy-status': `tokenwell; error=${type}` } }
@@ -41,7 +41,7 @@ function proxyErrorType(status: number): string {
   return status < 500 ? 'http_request_error' : 'proxy_internal_error'
 }
 
-/** @param connection what the request gives as the name of one; it is logged only if it could be a name */
+/** @param connection the name in the request. It is logged only if it is a valid name */
 export function logError(
   log: Log,
   { code, status, reason }: ErrorAnswer,

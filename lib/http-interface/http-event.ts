@@ -1,16 +1,16 @@
 import { InvalidRequestError } from '../admission/admit-request.ts'
 import { isElementId } from '../configuration/value-syntax.ts'
 
-/** An event of an HTTP API, payload format 2.0, as far as our functions use it. */
+/** The members of an HTTP API event, payload format 2.0, that the functions use. */
 export interface HttpEvent {
-  /** Decoded, with the stage if that has a name. */
+  /** Decoded. It begins with the stage of the HTTP API if that has a name. */
   readonly rawPath: string
-  /** What begins the path before its route: the stage if that has a name, or the base path of a custom domain. May be empty. */
+  /** The part of the path before the route: a named stage of the HTTP API, or the base path of a custom domain. May be empty. */
   readonly basePath: string
-  /** Method and path of the route by which API Gateway passed it on, or `$default`. */
+  /** Method and path of the route that API Gateway matched, or `$default`. */
   readonly routeKey: string
   readonly rawQueryString: string
-  /** By their names in lower case. */
+  /** The names are in lower case. */
   readonly headers: Readonly<Record<string, string>>
   readonly cookies: readonly string[]
   readonly pathParameters: Readonly<Record<string, string>>
@@ -23,7 +23,7 @@ export interface HttpEvent {
   }
 }
 
-/** An HTTP function's answer, payload format 2.0. */
+/** The answer of an HTTP function, payload format 2.0. */
 export interface HttpResponse {
   readonly statusCode: number
   readonly headers: Record<string, string>
@@ -35,9 +35,9 @@ export interface HttpResponse {
 type Members = Readonly<Record<string, unknown>>
 
 /**
- * Reads an event. An HTTP API always sends a valid one, but a caller who invokes the function directly can send anything: that
- * is the caller's mistake, not a fault of ours.
- * @throws {InvalidRequestError} naming the member
+ * Reads an event. An HTTP API always sends a valid one. A caller that invokes the function directly can send anything, which is
+ * the caller's mistake and not a fault of Tokenwell.
+ * @throws {InvalidRequestError} with the name of the member
  */
 export function readHttpEvent(event: unknown): HttpEvent {
   const {
@@ -86,7 +86,7 @@ function readTexts(member: string, value: unknown): Record<string, string> {
   return Object.fromEntries(given.map(([name, each]) => [name, readText(`each value in ${member}`, each)]))
 }
 
-/** An HTTP API sends names in lower case; whoever invokes the function directly may not. */
+/** An HTTP API sends names in lower case. A direct invocation may not. */
 function inLowerCase(headers: Record<string, string>): Record<string, string> {
   return Object.fromEntries(Object.entries(headers).map(([name, value]) => [name.toLowerCase(), value]))
 }
@@ -113,7 +113,7 @@ function unfit(member: string, what: string): InvalidRequestError {
   )
 }
 
-/** A stage that has a name begins each path: that part of a request's path, such as `/prod`, or an empty text. */
+/** The named stage of the HTTP API at the beginning of a path, such as `/prod`. An empty string if the stage has no name. */
 function stagePath(rawPath: string, stage: string): string {
   return /^[\w-]+$/.test(stage) && rawPath.startsWith(`/${stage}/`) ? `/${stage}` : ''
 }
@@ -131,8 +131,8 @@ export function namedConnection(connection: string | undefined): string {
 }
 
 /**
- * Whether bytes of the body were lost on the way: API Gateway hands over a body of a text type as text, with U+FFFD for what is not UTF-8.
- * One that was sent so has the length that was announced.
+ * Whether bytes of the body were lost on the way. API Gateway passes on a body of a text type as text, with U+FFFD for bytes that
+ * are not UTF-8. If the caller sent U+FFFD itself, the body has the announced length.
  */
 export function hasLostBytes({ headers, body, isBase64Encoded }: HttpEvent): boolean {
   if (isBase64Encoded || body === '') return false
@@ -140,7 +140,7 @@ export function hasLostBytes({ headers, body, isBase64Encoded }: HttpEvent): boo
   return body.includes('\ufffd') && headers['content-length'] !== String(Buffer.byteLength(body))
 }
 
-/** The bytes of a request's body; none if it has no body. */
+/** The bytes of a request's body. Empty if there is no body. */
 export function bodyOf({ body, isBase64Encoded }: HttpEvent): Buffer {
   return Buffer.from(body, isBase64Encoded ? 'base64' : 'utf8')
 }

@@ -8,26 +8,26 @@ import { errorAnswer } from './error-answer.ts'
 import { errorResponse, logError, withProxyStatus } from './error-response.ts'
 import { type HttpEvent, type HttpResponse, namedConnection, readHttpEvent } from './http-event.ts'
 
-/** A route, with the function that answers it. */
+/** A route, and the function that answers it. */
 export interface Route {
   /** `ANY` is every method. */
   readonly method: string
   /**
-   * `{name}` is one segment of the path, and `{name+}` at its end is all the rest, with its slash. After `/?` at its end a
-   * slash may follow. A route with a `{connection}` is open only to callers who may use that connection.
+   * `{name}` matches one segment of the path. `{name+}` at the end matches the rest, with its slash. `/?` at the end allows a
+   * final slash. A route with `{connection}` is open only to callers that may use that connection.
    */
   readonly path: string
-  /** @param event its path parameters are those that `path` names */
+  /** @param event with the path parameters that `path` names */
   answer(event: HttpEvent, context: Context): Promise<HttpResponse>
 }
 
 interface HttpFunctionOptions {
   readonly routes: readonly Route[]
-  /** The claim of a JWT authorizer that lists the caller's connections; absent behind IAM. */
+  /** The claim of a JWT authorizer that lists the caller's connections. Undefined behind IAM. */
   readonly connectionsClaim?: string | undefined
-  /** Nobody signs requests to it: mistakes of callers are not logged, or anybody could fill the log. */
+  /** The function needs no authentication. Mistakes of callers are not logged, because any caller could fill the log. */
   readonly isPublic?: boolean
-  /** Its answers are another server's: `proxy-status` tells Tokenwell's own errors from that server's. */
+  /** The function returns answers of another server. `proxy-status` marks the errors of Tokenwell itself. */
   readonly isProxy?: boolean
   readonly log: Log
 }
@@ -39,14 +39,14 @@ interface RoutedEvent extends HttpEvent {
 type HttpFunction = (event: unknown, context: Context) => Promise<HttpResponse>
 
 /**
- * A Lambda function behind an HTTP API, payload format 2.0. It reads the event, finds the route, demands access to the
- * connection, and answers. Every error is logged and becomes an answer: the function itself never throws.
+ * Makes a Lambda function behind an HTTP API, payload format 2.0. The function reads the event, finds the route, demands access to
+ * the connection, and answers. It logs every error and turns it into an answer. It never throws.
  */
 export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
   const { routes, connectionsClaim, isPublic = false, isProxy = false, log } = options
   const patterns = routes.map((route) => ({ route, pattern: patternOf(route.path) }))
 
-  // What Lambda hands over is of no type yet: `routeEvent` reads it.
+  // The event has no type until `routeEvent` has read it.
   return middy<RoutedEvent, HttpResponse>(answer).before(routeEvent).onError(answerError) as HttpFunction
 
   function routeEvent(request: Request<RoutedEvent, HttpResponse>): void {
@@ -57,7 +57,7 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
     if (connection === undefined) return
     const access = accessOf(event, connectionsClaim)
     demandAccess(access, namedConnection(connection))
-    // API Gateway names the same connection as the path. In an event that somebody made up the two may differ.
+    // API Gateway names the same connection as the path. In a made-up event the two may differ.
     demandAccess(access, namedConnection(event.pathParameters['connection'] ?? connection))
   }
 
@@ -68,7 +68,7 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
     for (const { route, pattern } of patterns.filter((each) => ['ANY', method].includes(each.route.method))) {
       const match = pattern.exec(path)
       if (match) return { route, basePath, pathParameters: { ...match.groups } }
-      // A custom domain's base path begins the path, and nothing but the key of the route tells how far it goes.
+      // With a custom domain, the path begins with its base path. Only the key of the route tells where that ends.
       const behind = routeKey === routeKeyOf(route) ? patternBehindBasePath(pattern).exec(rawPath) : null
       if (behind?.groups) {
         const { basePath: itsBasePath = '', ...pathParameters } = behind.groups
@@ -92,8 +92,8 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
 }
 
 /**
- * @middy/http-router would not do: it allows a slash after every path, its `+` parameter ends at a line break, and its `ANY`
- * leaves out methods that call-api refuses with a reason.
+ * @middy/http-router does not work for these routes: it allows a slash after every path, its `+` parameter ends at a line break,
+ * and its `ANY` leaves out methods that call-api rejects with a reason.
  */
 function patternOf(path: string): RegExp {
   const pattern = path.replace(/\/\{(\w+)\+\}$/, '(?<$1>/.*)').replace(/\{(\w+)\}/g, '(?<$1>[^/]+)')
@@ -104,18 +104,18 @@ function patternBehindBasePath(pattern: RegExp): RegExp {
   return new RegExp(`^(?<basePath>(?:/[^/]+)+?)${pattern.source.slice(1)}`, 's')
 }
 
-/** As API Gateway has it, and as messages show it. */
+/** The key of a route in API Gateway, which messages show too. */
 function routeKeyOf({ method, path }: Pick<Route, 'method' | 'path'>): string {
   return `${method} ${path.replace(/\/\?$/, '')}`
 }
 
-/** Also of an event that could not be read. */
+/** Works also for an event that could not be read. */
 function connectionOf(event: unknown): unknown {
   const pathParameters = isJsonObject(event) ? event['pathParameters'] : undefined
   return isJsonObject(pathParameters) ? pathParameters['connection'] : undefined
 }
 
-/** There is no such route. Its message names those that there are. */
+/** The route does not exist. The message lists the routes of the function. */
 export class UnknownRouteError extends TokenwellError {
   readonly code = 'unknown_route'
 
@@ -129,12 +129,12 @@ export class UnknownRouteError extends TokenwellError {
   }
 }
 
-/** Kept back from the function's time-out, so that there is time to answer with an error of our own. */
+/** Reserved before the function's time-out, so that Tokenwell can still answer with an error. */
 const answerReserveMilliseconds = 500
 
 /**
- * By when an HTTP function has to answer, in milliseconds since the epoch.
- * @param context Lambda's: how long the function may run
+ * The time when an HTTP function must answer, in milliseconds since the epoch.
+ * @param context Lambda's context, which tells how long the function may run
  * @param longestMilliseconds how long the caller waits
  */
 export function deadlineOf(

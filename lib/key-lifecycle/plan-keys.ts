@@ -16,10 +16,10 @@ const marginShare = 0.1
 const marginSeconds = { least: 2, most: 600 } as const
 
 /**
- * Plans the keys of a secret's next version: a new staged key, the current key, which signs until then, and earlier keys whose
- * assertions may not have expired. Where no key signs, because there never was one or it was removed, the staged key signs at
- * once, or a new one.
- * @throws {RotationRefusedError} when a key signs and another is staged already
+ * Plans the keys of a secret's next version: a new staged key, the current key until that one signs, and earlier keys whose
+ * assertions may not have expired. If no key signs, because there is no key yet or it was removed, the staged key or a new one
+ * signs at once.
+ * @throws {RotationRefusedError} if a key signs and another one is staged already
  */
 export function planKeys(
   { algorithm, assertionSeconds, generated, key: { location } }: RotatedBuilder,
@@ -30,7 +30,7 @@ export function planKeys(
   const isFitting = ({ privateKey }: SigningKey) => !keyAlgorithmMismatch(privateKey, algorithm)
   const kept = withTimes(keys).filter((key) => {
     const { signsFrom = -Infinity, signsUntil = Infinity } = key
-    // A key of another algorithm is kept for the assertions that it signed. A staged one must not sign any more.
+    // A key of another algorithm stays for the assertions that it signed. A staged key of another algorithm must never sign.
     return now < signsUntil + assertionDrainMilliseconds(assertionSeconds) && (signsFrom <= now || isFitting(key))
   })
   const fitting = kept.filter(isFitting)
@@ -44,12 +44,12 @@ export function planKeys(
 
   if (staged) throw new RotationRefusedError(describeStaged(location, staged, now))
   const signsFrom = firstSignature(generated, now)
-  // The current key may have an end because of a key that was removed: it signs on until the new one takes over.
+  // The current key may end at the start of a key that was removed since. It continues to sign until the new key starts.
   const others = kept.map((key) => (key === current ? { ...key, signsUntil: signsFrom } : endedBy(key, signsFrom)))
   return [{ ...createKey(), signsFrom }, ...others]
 }
 
-/** A key that was stored before keys had times has signed from the beginning. */
+/** A key that was stored before keys had times counts as one that always signed. */
 function withTimes(keys: readonly SigningKey[]): readonly SigningKey[] {
   return isTimed(keys) ? keys : keys.map((key) => ({ ...key, signsFrom: 0 }))
 }
@@ -59,7 +59,7 @@ function endedBy(key: SigningKey, end: number): SigningKey {
   return signsFrom <= end && end < signsUntil ? { ...key, signsUntil: end } : key
 }
 
-/** A step that fails is repeated: by this margin the new key may be published late. */
+/** Secrets Manager repeats a step that fails. The new key may be published late by this margin. */
 function marginSecondsOf({ publishAheadSeconds, rotationSeconds }: GeneratedKey): number {
   if (publishAheadSeconds === 0) return 0
   const wanted = Math.min(marginSeconds.most, Math.max(marginSeconds.least, publishAheadSeconds * marginShare))
@@ -71,7 +71,7 @@ function firstSignature(generated: GeneratedKey, now: number): number {
   return startOfSecond(now + aheadMillisecondsOf(generated) + 999)
 }
 
-/** How long before its first signature a key may be published. No time at all where the operator brings the keys. */
+/** How long before its first signature a key may be published. Zero if the operator brings the keys. */
 export function aheadMillisecondsOf(generated: GeneratedKey | undefined): number {
   return generated ? (generated.publishAheadSeconds + marginSecondsOf(generated)) * 1000 : 0
 }
@@ -91,7 +91,7 @@ export interface RotatedBuilder extends BuilderKey {
 }
 
 /**
- * @throws {RotationRefusedError} when its keys are not made by Tokenwell
+ * @throws {RotationRefusedError} if Tokenwell does not make its keys
  * @throws {ConfigurationError}
  */
 export async function resolveRotatedBuilder(

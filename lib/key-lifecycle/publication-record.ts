@@ -7,33 +7,34 @@ import type { PublicationSigner } from './publication-key.ts'
 import { keysOf, type Publication, type PublishedKey } from './published-keys.ts'
 
 /*
- * The record of a publication. Its field `jwks` is a JWK set (RFC 7517 section 5) whose keys have our `publishedAt` and `until`
- * beside their public members; or its field `sharedKey` is the algorithm. Its `dueAt` is `tryAt`. `signature` is over all of it,
- * `signedAt` and the jwtBuilder's name: whoever can write records has no key of their own published, nor one of another jwtBuilder.
+ * The record of a publication. The field `jwks` is a JWK set (RFC 7517 section 5): each key has its public members and Tokenwell's
+ * `publishedAt` and `until`. For a shared key, the field `sharedKey` holds the algorithm instead. `dueAt` is `tryAt`.
+ * `signature` covers all fields, `signedAt` and the name of the jwtBuilder. An attacker who can write records can therefore neither
+ * publish a key nor move a publication to another jwtBuilder.
  */
 
-/** A publication that is ours. */
+/** A publication with a valid signature of this stage. */
 export interface SignedPublication {
   readonly publication: Publication
   /** Milliseconds since the epoch. */
   readonly signedAt: number
 }
 
-/** What a record holds: a publication of ours, or what must be neither shown nor kept. */
+/** What a record holds: a signed publication, or content that must be neither served nor kept. */
 export type PublicationInRecord =
   | ({ readonly kind: 'signed' } & SignedPublication)
   | { readonly kind: 'refused'; readonly why: RefusedPublication }
 
-/** Why a record is no publication of ours. */
+/** Why a record is rejected. */
 export type RefusedPublication = 'unsigned' | 'wrong_signature' | 'too_old' | 'signed_in_the_future'
 
-/** Somebody may put an earlier publication back, with a key that was withdrawn since: for no longer than that. */
+/** An attacker may restore an earlier record, with a key that was withdrawn since. This limits for how long it is accepted. */
 const longestMilliseconds = 25 * 3_600_000
 /** How far the clock of the function that signed may be ahead. */
 const clockToleranceMilliseconds = 5 * 60_000
-/** The newest signature replaces the record; nothing else has to remove it. */
+/** A new signature replaces the record, so nothing else has to remove it. */
 const keptMilliseconds = 10 * 365 * 86_400_000
-/** Tells these bytes from whatever else the key may sign one day. */
+/** Separates these bytes from anything else that the key may sign in the future. */
 const purpose = 'tokenwell publication 1'
 
 export interface Signing {
@@ -72,7 +73,7 @@ export function isSamePublication(a: Publication, b: Publication): boolean {
   return JSON.stringify(contentOf(a)) === JSON.stringify(contentOf(b))
 }
 
-/** The digest of every field there is but the signature itself, each in its type, in the order of their names. */
+/** The digest of all fields except the signature, each with its type, in the order of their names. */
 export function signedBytes(jwtBuilder: string, { dueAt, fields }: Content): Uint8Array {
   const { signature: _signature, ...signed } = fields
   const names = Object.keys(signed).sort()
@@ -82,7 +83,7 @@ export function signedBytes(jwtBuilder: string, { dueAt, fields }: Content): Uin
     .digest()
 }
 
-/** Reads a record that anybody may have written. */
+/** Reads a record that an attacker may have written. */
 export function readPublication(
   jwtBuilder: string,
   record: StoredRecord,
@@ -91,18 +92,18 @@ export function readPublication(
 ): PublicationInRecord {
   const { signature, signedAt } = record.fields
   if (typeof signature !== 'string' || typeof signedAt !== 'number') return { kind: 'refused', why: 'unsigned' }
-  const isOurs = verify('sha256', signedBytes(jwtBuilder, record), publicKey, Buffer.from(signature, 'base64url'))
-  if (!isOurs) return { kind: 'refused', why: 'wrong_signature' }
+  const isAuthentic = verify('sha256', signedBytes(jwtBuilder, record), publicKey, Buffer.from(signature, 'base64url'))
+  if (!isAuthentic) return { kind: 'refused', why: 'wrong_signature' }
   if (signedAt > now + clockToleranceMilliseconds) return { kind: 'refused', why: 'signed_in_the_future' }
 
   const publication = readContent(record, signedAt)
   const isHarmless = publication.kind === 'keys' && keysOf(publication, now).length === 0
-  // Nobody signs what is left of a jwtBuilder that was deleted.
+  // Tokenwell signs nothing anew for a jwtBuilder that was deleted. A record without keys does no harm.
   if (now > signedAt + longestMilliseconds && !isHarmless) return { kind: 'refused', why: 'too_old' }
   return { kind: 'signed', publication, signedAt }
 }
 
-/** What isn't a public key is left out. */
+/** Leaves out everything that is not a public key. */
 function readContent({ dueAt, fields: { jwks, sharedKey } }: Content, signedAt: number): Publication {
   const algorithm = signatureAlgorithms.find((each) => each === sharedKey)
   if (algorithm !== undefined) return { kind: 'shared_key', algorithm }

@@ -15,7 +15,7 @@ import {
 } from './publication-record.ts'
 import type { Publication } from './published-keys.ts'
 
-/** What is published of every jwtBuilder's keys, for a whole fleet. */
+/** The published keys of every jwtBuilder, for the whole fleet. */
 export type PublicationStore = ReturnType<typeof createPublicationStore>
 
 export interface PublicationReaderDependencies {
@@ -31,21 +31,23 @@ export interface PublicationStoreDependencies extends Omit<PublicationReaderDepe
   readonly randomId: () => string
 }
 
-/** Others write so rarely that more tries are a sign of a fault. */
+/** Other processes write so rarely that more tries point to a fault. */
 const mostTries = 10
-/** For how long a process answers from memory, also that nothing is published: an emergency stop is in force after that. */
+/** How long a process answers from memory, also that nothing is published. An emergency stop takes effect after that time. */
 const rememberedMilliseconds = 30_000
-/** For how long it does so while no publication can be had: verifiers keep an answer as long. An older one lacks keys that sign. */
+/**
+ * How long it does so while no publication can be read. Verifiers keep an answer as long. An older one would lack keys that sign.
+ */
 const standInMilliseconds = 5 * 60_000
-/** Anyone may ask for any name. */
+/** Any caller can ask for any name. */
 const mostRemembered = 1_000
-/** The hourly reconciliation signs anew what it finds older; what else publishes in between does not. */
+/** The hourly reconciliation signs a publication anew if it is older. Publishing in between does not. */
 const signedAnewAfterMilliseconds = 30 * 60_000
 
 export function createPublicationReader(dependencies: PublicationReaderDependencies) {
   const { now } = dependencies
   const published = new LRUCache<string, Remembered>({ max: mostRemembered })
-  // Apart, so that names which a caller makes up push out nothing that is published.
+  // A separate cache: names that a caller makes up must not evict published keys.
   const unpublished = new LRUCache<string, Remembered>({ max: mostRemembered })
 
   function remember(jwtBuilder: string, next: Remembered): void {
@@ -56,10 +58,10 @@ export function createPublicationReader(dependencies: PublicationReaderDependenc
 
   return {
     /**
-     * Reads what is published of one jwtBuilder's keys, once in 30 s at most for each jwtBuilder. While no publication can be had, the
-     * last one stands in for five minutes. Undefined where nothing ever was published.
+     * Reads the published keys of one jwtBuilder, at most once in 30 s for each jwtBuilder. While no publication can be read, it
+     * returns the last one for five minutes. Undefined if nothing was ever published.
      * @param waitUntil milliseconds since the epoch
-     * @throws {PublicationRefusedError} where the record holds none of ours
+     * @throws {PublicationRefusedError} if the record is rejected
      * @throws {PublicationKeyError}
      * @throws {CacheUnavailableError}
      */
@@ -84,7 +86,7 @@ export function createPublicationReader(dependencies: PublicationReaderDependenc
 interface Remembered {
   readonly publication: Publication | undefined
   readonly knownAt: number
-  /** When the record was read last. Later than `knownAt` where it held no publication of ours. */
+  /** When the record was read last. Later than `knownAt` if that record was rejected. */
   readonly readAt: number
   readonly refused?: RefusedPublication
 }
@@ -122,7 +124,7 @@ export function createPublicationStore(dependencies: PublicationStoreDependencie
     waitUntil: number,
   ): Promise<SignedPublication | undefined | typeof lostRace> {
     const { version, found } = await readRecord(dependencies, jwtBuilder, waitUntil)
-    const before = found?.kind === 'refused' ? nothingOfOurs : found
+    const before = found?.kind === 'refused' ? emptyPublication : found
     const publication = await decide(before?.publication)
     if (publication === 'unchanged') return found?.kind === 'signed' ? found : undefined
     const isSigned = found?.kind === 'signed' && now() < found.signedAt + signedAnewAfterMilliseconds
@@ -138,7 +140,7 @@ export function createPublicationStore(dependencies: PublicationStoreDependencie
 
   return {
     /**
-     * Reads what is published of one jwtBuilder's keys. Undefined where nothing of ours is.
+     * Reads the published keys of one jwtBuilder. Undefined if there is no record, or it is rejected.
      * @param waitUntil milliseconds since the epoch
      * @throws {PublicationKeyError}
      * @throws {CacheUnavailableError}
@@ -146,7 +148,7 @@ export function createPublicationStore(dependencies: PublicationStoreDependencie
     read,
 
     /**
-     * Says whether there is a record that is none of ours.
+     * Whether there is a record and it is rejected.
      * @param waitUntil milliseconds since the epoch
      * @throws {PublicationKeyError}
      * @throws {CacheUnavailableError}
@@ -156,11 +158,12 @@ export function createPublicationStore(dependencies: PublicationStoreDependencie
     },
 
     /**
-     * Replaces what is published, by compare-and-set: where another process was faster, it decides again. What is the same is written
-     * only to be signed anew, after half an hour. What isn't ours counts as an empty publication, so that none of its keys stays.
-     * @param decide it must read anew, each time, whatever it decides by
+     * Replaces the publication by compare-and-set. If another process was faster, it decides again. An unchanged publication is
+     * written only to sign it anew, after half an hour. A rejected record counts as an empty publication, so none of its keys
+     * stays.
+     * @param decide must read everything that it depends on anew at each call
      * @param waitUntil milliseconds since the epoch
-     * @returns what is published now
+     * @returns the publication that holds now
      * @throws {PublicationKeyError}
      * @throws {CacheUnavailableError}
      */
@@ -175,9 +178,9 @@ export function createPublicationStore(dependencies: PublicationStoreDependencie
 
 type Decide = (before: Publication | undefined) => Promise<Publication | 'unchanged'>
 
-const nothingOfOurs = { publication: { kind: 'keys', keys: [] } } as const
+const emptyPublication = { publication: { kind: 'keys', keys: [] } } as const
 
-/** A record that is there and isn't ours raises an alarm. */
+/** A rejected record raises an alarm. */
 async function readRecord(
   { store, breaker, publicationKey, now, log }: PublicationReaderDependencies,
   jwtBuilder: string,
@@ -191,7 +194,7 @@ async function readRecord(
   return { version: record.version, found }
 }
 
-/** The record of a jwtBuilder's keys is none of ours, and no earlier one can stand in. The next reconciliation replaces it. */
+/** The record of a jwtBuilder's keys is rejected, and no earlier publication may be used. The next reconciliation replaces it. */
 export class PublicationRefusedError extends TokenwellError {
   readonly code = 'publication_refused'
 

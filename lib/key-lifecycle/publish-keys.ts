@@ -31,7 +31,7 @@ export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
   const { elements, deployment, secrets, publicationStore, publications, now, log } = dependencies
 
   async function publishKeysOf(jwtBuilder: string, deadline: number): Promise<void> {
-    // First, because what follows may fail.
+    // A revoked key is withdrawn first, because the next steps may fail.
     await publications.withdraw(jwtBuilder, deadline)
     const builder = await resolveBuilderKey(elements, deployment, jwtBuilder)
     let signingKeys: readonly SigningKey[] = []
@@ -59,10 +59,10 @@ export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
     return published ? { signatureAgeSeconds: Math.max(0, Math.floor((now() - published.signedAt) / 1000)) } : {}
   }
 
-  /** What is published stays, and nobody signs it anew: an alarm looks at its age. */
+  /** The published keys stay, and are not signed anew. An alarm watches the age of the signature. */
   async function reportFailure(
     jwtBuilder: string,
-    { code, message: reason }: Mendable,
+    { code, message: reason }: OperatorsError,
     deadline: number,
   ): Promise<void> {
     const published = await publicationStore.read(jwtBuilder, deadline)
@@ -80,9 +80,10 @@ export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
 
   return {
     /**
-     * Publishes the public keys of these jwtBuilders as they are now, and withdraws those whose last assertion has expired.
-     * Writes what differs, and signs anew what was signed half an hour ago. What the operator has to mend is logged, and what was published stays: mending it is a change
-     * that publishes again. A failure that passes by itself is thrown after all jwtBuilders have had their turn.
+     * Publishes the public keys of these jwtBuilders as they are now, and withdraws keys whose last assertion has expired.
+     * Writes only what differs, or was signed more than half an hour ago. A failure that the operator must fix is logged and the
+     * published keys stay: the fix raises an event that publishes again. A failure that passes by itself is thrown after all
+     * jwtBuilders had their turn.
      * @param deadline milliseconds since the epoch
      * @throws {SecretError}
      * @throws {ElementStoreError}
@@ -106,7 +107,7 @@ export function createKeyPublisher(dependencies: KeyPublisherDependencies) {
 /** The assertion lifetime to assume for a jwtBuilder that was deleted. */
 const unknownAssertionSeconds = 3_600
 
-/** @param builder undefined where the jwtBuilder was deleted */
+/** @param builder undefined if the jwtBuilder was deleted */
 function publicationAfter(
   before: Publication | undefined,
   builder: BuilderKey | undefined,
@@ -123,7 +124,7 @@ function publicationAfter(
   return nextPublication(before, { keys, signsFrom, assertionSeconds, aheadMilliseconds }, now)
 }
 
-/** None of a jwtBuilder that was deleted or signs with a shared key. */
+/** An empty list if the jwtBuilder was deleted or signs with a shared key. */
 async function readKeys(secrets: SecretStore, builder: BuilderKey | undefined): Promise<readonly SigningKey[]> {
   if (!builder || isSharedKeyAlgorithm(builder.algorithm)) return []
   const { location, generated } = builder.key
@@ -136,9 +137,10 @@ function ageOf(builder: BuilderKey | undefined, keys: readonly SigningKey[], now
   return signsFrom === undefined ? {} : keyAge(signsFrom, builder?.key.generated, now)
 }
 
-type Mendable = ConfigurationError | KeyStoreError | SecretError
+/** An error that only the operator can fix. */
+type OperatorsError = ConfigurationError | KeyStoreError | SecretError
 
-function isForOperators(error: unknown): error is Mendable {
+function isForOperators(error: unknown): error is OperatorsError {
   if (error instanceof SecretError) return !error.isPassing
   return error instanceof ConfigurationError || error instanceof KeyStoreError
 }

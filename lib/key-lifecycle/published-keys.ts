@@ -4,32 +4,32 @@ import { whyUnfit } from '../signing/key-algorithm.ts'
 import { type PublicJwk, publicHalf } from '../signing/public-jwk.ts'
 import { assertionDrainMilliseconds, currentKey, type SigningKey } from '../signing/signing-key.ts'
 
-/** What is published of one jwtBuilder's keys, for anyone to read. */
+/** The published keys of one jwtBuilder, which any caller can read. */
 export type Publication =
   | PublishedSet
-  /** HS*: both sides hold the same key, which can't be published. */
+  /** HS*: both sides hold the same secret key, which must not be published. */
   | { readonly kind: 'shared_key'; readonly algorithm: SignatureAlgorithm }
 
 export interface PublishedSet {
   readonly kind: 'keys'
   readonly keys: readonly PublishedKey[]
-  /** When the staged key begins to sign, and has to be tried at the real token endpoint. Absent once it was tried. */
+  /** When the staged key starts to sign and must be tried at the real token endpoint. Absent once it was tried. */
   readonly tryAt?: number
 }
 
 /** A public key that is published. Times are milliseconds since the epoch. */
 export interface PublishedKey {
   readonly jwk: PublicJwk
-  /** It has been published since then without a gap. */
+  /** The key has been published without a gap since then. */
   readonly publishedAt: number
-  /** When the last assertion that it signed has expired. Absent while it signs or certainly will. */
+  /** When the last assertion that the key signed has expired. Absent while the key signs or certainly will. */
   readonly until?: number
 }
 
-/** A public key that has to be published. */
+/** A public key that must be published. */
 export interface KeyToPublish {
   readonly jwk: PublicJwk
-  /** Absent while it signs or certainly will. */
+  /** Absent while the key signs or certainly will. */
   readonly until?: number
 }
 
@@ -41,21 +41,21 @@ export interface PublicationMoment {
   readonly aheadMilliseconds: number
 }
 
-/** The keys that are visible to anyone at that time. */
+/** The keys that callers get at that time. */
 export function keysOf(publication: Publication | undefined, now: number): readonly PublishedKey[] {
   return publication?.kind === 'keys' ? publication.keys.filter(({ until = Infinity }) => now < until) : []
 }
 
 /**
- * Publishes these keys, and keeps each published key whose assertions may not have expired, but no longer than any key can be of
- * use. Keys are told apart by their `kid`: a new key replaces one with the same `kid` at once.
+ * Publishes these keys, and keeps each published key whose assertions may not have expired, but no longer than any key can be
+ * useful. The `kid` identifies a key: a new key replaces one with the same `kid` at once.
  */
 export function republish(
   before: readonly PublishedKey[],
   keys: readonly KeyToPublish[],
   { now, assertionDrainMilliseconds, aheadMilliseconds }: PublicationMoment,
 ): readonly PublishedKey[] {
-  // A key that isn't in use yet signs for the last time when its time comes, and its successor's with it.
+  // A staged key may be replaced at the moment when it would start to sign, so it signs no later than that.
   const latestUntil = now + aheadMilliseconds + assertionDrainMilliseconds
   const visible = before
     .filter(({ until = Infinity }) => now < until)
@@ -81,7 +81,7 @@ function publishedKey(
   const publishedAt = Math.min(known?.publishedAt ?? now, now)
   if (until === undefined) return { jwk, publishedAt }
   if (!known) return { jwk, publishedAt, until }
-  // A key without an end may have signed until a moment ago, whatever end was planned for it.
+  // A key without an end may have signed until now, whatever end was planned for it.
   return { jwk, publishedAt, until: Math.max(until, known.until ?? atLeastUntil) }
 }
 
@@ -91,14 +91,14 @@ function isSameKey({ x5c: _x5c, ...a }: PublicJwk, { x5c: _otherX5c, ...b }: Pub
 
 export interface Publishing {
   readonly keys: readonly KeyToPublish[]
-  /** When the staged key begins to sign, in milliseconds since the epoch. */
+  /** When the staged key starts to sign, in milliseconds since the epoch. */
   readonly signsFrom?: number | undefined
   readonly assertionSeconds: number
   /** How long before its first signature a key may be published. */
   readonly aheadMilliseconds: number
 }
 
-/** The next publication. A trial that is still due stays due: one too many does no harm. */
+/** The next publication. A trial that is still due stays due: one trial too many does no harm. */
 export function nextPublication(
   before: Publication | undefined,
   { keys, signsFrom, assertionSeconds, aheadMilliseconds }: Publishing,
@@ -112,7 +112,7 @@ export function nextPublication(
   return { kind: 'keys', keys: republish(known?.keys ?? [], keys, moment), ...(tryAt !== undefined && { tryAt }) }
 }
 
-/** The keys of one version of a secret that servers may meet: those that fit the algorithm and have the alias, if one is configured. */
+/** The keys of one version of a secret that may sign: they fit the algorithm, and have the alias if one is configured. */
 export function keysToPublish(
   { algorithm, key: { alias }, assertionSeconds }: BuilderKey,
   keys: readonly SigningKey[],

@@ -26,13 +26,13 @@ export function createKeyRevoker(dependencies: KeyRevokerDependencies) {
 
   return {
     /**
-     * From now on no instance signs with the key, and it is not published: not by other jwtBuilders either that sign from the same
-     * secret.
+     * From now on no instance signs with the key, and it is not published. The same holds for other jwtBuilders that sign with the
+     * same secret.
      * @param deadline milliseconds since the epoch
      * @throws {CacheUnavailableError}
      * @throws {PublicationKeyError}
      * @throws {ElementStoreError}
-     * @throws {ConfigurationError} where nobody can tell which secret holds the key: it is revoked for its own jwtBuilder alone
+     * @throws {ConfigurationError} if the elements don't tell which secret holds the key: it is revoked for its own jwtBuilder only
      */
     async revoke(
       { jwtBuilder, kid }: { readonly jwtBuilder: string; readonly kid: string },

@@ -27,7 +27,7 @@ export function createKeyRotator(dependencies: KeyRotatorDependencies) {
 
   return {
     /**
-     * Runs one step of one rotation. Each step can be repeated, whatever happened to it, and changes nothing the second time.
+     * Runs one step of one rotation. Every step can be repeated, also after a failure, and changes nothing the second time.
      * @param deadline milliseconds since the epoch
      * @throws {RotationRefusedError}
      * @throws {RotationGivenUpError}
@@ -57,7 +57,7 @@ export function createKeyRotator(dependencies: KeyRotatorDependencies) {
   }
 }
 
-/** A rotation that is refused is not left pending: the next one would be taken for its repetition. */
+/** A refused rotation must not stay pending, or Secrets Manager would take the next one for its repetition. */
 async function resolveBuilderOrGiveUp(
   { elements, deployment }: KeyRotatorDependencies,
   jwtBuilder: string,
@@ -84,13 +84,13 @@ export interface RotationRequest {
   readonly secretName: string
   /** Names the rotation and the version of the secret that it makes. */
   readonly token: string
-  /** For whom Secrets Manager writes the version, if the event says so. */
+  /** Identifies the caller of Secrets Manager who writes the version, if the event has it. */
   readonly rotationToken?: Secret
 }
 
 /**
  * Reads the event that asks for a step, as Secrets Manager sends it.
- * @throws {RotationRefusedError} naming the member that is not valid
+ * @throws {RotationRefusedError} with the name of the member that is not valid
  */
 export function readRotationRequest(event: unknown, deployment: Pick<Deployment, 'stage'>): RotationRequest {
   const members = isJsonObject(event) ? event : {}
@@ -115,7 +115,7 @@ export function readRotationRequest(event: unknown, deployment: Pick<Deployment,
   }
 }
 
-/** The ARN of a secret ends in six characters that don't belong to its name. */
+/** The ARN of a secret ends with six characters that don't belong to its name. */
 function nameOf(secretId: unknown): string | undefined {
   if (typeof secretId !== 'string') return undefined
   const [, name] = /^arn:[\w-]+:secretsmanager:[\w-]+:\d+:secret:(.+)-[A-Za-z0-9]{6}$/.exec(secretId) ?? []

@@ -27,18 +27,18 @@ export interface Rotation {
   readonly publicationStore: PublicationStore
   readonly publications: UnrevokedPublications
   readonly now: () => number
-  /** Of this step, in milliseconds since the epoch. */
+  /** The end of this step, in milliseconds since the epoch. */
   readonly deadline: number
 }
 
 /*
- * The four steps, in their order. Each can be repeated, whatever happened to it, and changes nothing the second time.
+ * The four steps, in their order. Every step can be repeated, also after a failure, and changes nothing the second time.
  */
 
 /**
- * Plans the next keys and writes them as the pending version. A repetition finds that version and leaves it.
- * @throws {RotationRefusedError} when a staged key waits already, or this rotation was given up
- * @throws {KeyStoreError} when the secret holds a text that no rotation wrote: it stays as it is
+ * Plans the next keys and writes them as the pending version. A repetition finds that version and leaves it unchanged.
+ * @throws {RotationRefusedError} if there is a staged key already, or this rotation was given up
+ * @throws {KeyStoreError} if the secret holds a text that no rotation wrote: it stays as it is
  */
 export async function createSecret({ builder, secret, token, publications, now, deadline }: Rotation): Promise<void> {
   const { location } = builder.key
@@ -54,7 +54,7 @@ export async function createSecret({ builder, secret, token, publications, now, 
   try {
     const known = readGeneratedKeys(location, before).filter(({ keyId }) => !revoked.has(keyId))
     const keys = planKeys(builder, known, now(), () => createKey(builder))
-    // Where two run this step at once, the first one's keys are as good.
+    // If two processes run this step at once, the keys of the first one are used.
     await secret.putPending(token, writeKeySet(keys, builder.algorithm, current))
   } catch (error) {
     if (error instanceof RotationRefusedError || error instanceof KeyStoreError) await secret.giveUp(token)
@@ -63,7 +63,7 @@ export async function createSecret({ builder, secret, token, publications, now, 
 }
 
 /**
- * Publishes the staged key beside the current ones. Unless this rotation is finished, it expires by itself.
+ * Publishes the staged key beside the current ones. If this rotation is never finished, the published staged key expires.
  * @throws {RotationRefusedError}
  * @throws {RotationGivenUpError}
  */
@@ -76,9 +76,9 @@ export async function setSecret(rotation: Rotation, keyPublisher: KeyPublisher):
 }
 
 /**
- * Signs with the staged key, and verifies with the published one, as a server does.
- * @throws {RotationRefusedError} when it isn't published
- * @throws {RotationGivenUpError} when the two are not a pair
+ * Signs with the staged key, and verifies with the published one, as an authorization server does.
+ * @throws {RotationRefusedError} if it isn't published
+ * @throws {RotationGivenUpError} if the two are not a pair
  */
 export async function testSecret(rotation: Rotation): Promise<void> {
   if (await isTrialOfConfiguration(rotation)) return
@@ -104,8 +104,8 @@ export async function testSecret(rotation: Rotation): Promise<void> {
 }
 
 /**
- * Whether Secrets Manager only tries the function, as when a rotation is set up with `RotateImmediately=false`: it labels a version
- * that has no text, and asks for this step alone.
+ * Whether Secrets Manager only tests the function, for example when a rotation is set up with `RotateImmediately=false`. It then
+ * labels a version that has no text, and asks for this step alone.
  */
 async function isTrialOfConfiguration({ secret, token }: Rotation): Promise<boolean> {
   const { current, pending } = await secret.labels()
@@ -113,7 +113,7 @@ async function isTrialOfConfiguration({ secret, token }: Rotation): Promise<bool
 }
 
 /**
- * Makes the pending version the current one. From then on the clock of each process decides when it signs with the new key.
+ * Makes the pending version the current one. From then on each process starts to sign with the new key by its own clock.
  * @throws {RotationRefusedError}
  * @throws {RotationGivenUpError}
  */
@@ -131,20 +131,20 @@ export async function finishSecret(rotation: Rotation): Promise<void> {
     )
 }
 
-/** The version that a rotation has made, and is about to make current. */
+/** The version that a rotation wrote and will make current. */
 interface PendingVersion {
   readonly kind: 'pending'
-  /** The current version. Absent where the secret has none. */
+  /** The current version. Undefined if the secret has none. */
   readonly replaces: string | undefined
   readonly replacedKeys: readonly SigningKey[]
   readonly stagedKey: SigningKey
-  /** False where the current version holds the staged key too: then it only signs earlier. */
+  /** False if the current version also holds the staged key, which then only starts to sign earlier. */
   readonly isNew: boolean
 }
 
 /**
- * @throws {RotationRefusedError} when the rotation has not been begun, or another one was begun since
- * @throws {RotationGivenUpError} when the secret has changed since it was begun
+ * @throws {RotationRefusedError} if the rotation has not started, or another one started since
+ * @throws {RotationGivenUpError} if the secret has changed since the rotation started
  */
 async function readPendingVersion(rotation: Rotation): Promise<PendingVersion | { readonly kind: 'already_current' }> {
   const { builder, secret, token, publications, deadline } = rotation
@@ -191,12 +191,12 @@ async function giveUp({ secret, token }: Rotation, message: string): Promise<nev
   throw new RotationGivenUpError(message)
 }
 
-/** `activating`: its version becomes current next, so that it stays published. */
+/** `activating`: the version becomes current next, so the staged key stays published. */
 type Phase = 'staging' | 'activating'
 
 /**
  * Publishes the staged key beside the current ones.
- * @throws {RotationGivenUpError} when servers could not know it for `publishAheadSeconds` before it signs
+ * @throws {RotationGivenUpError} if the key was not published for `publishAheadSeconds` before it signs
  */
 async function publishStagedKey(rotation: Rotation, version: PendingVersion, phase: Phase): Promise<void> {
   const { builder, publications, now, deadline } = rotation
@@ -204,7 +204,7 @@ async function publishStagedKey(rotation: Rotation, version: PendingVersion, pha
   const { location } = builder.key
   const { keyId } = version.stagedKey
   const aheadMilliseconds = aheadMillisecondsOf(generated)
-  // A first key replaces none: servers have yet to be told where it is published.
+  // A first key is not tried: the operator still has to register the URL of the published keys at the authorization server.
   const signsFrom = phase === 'activating' && version.replacedKeys.length > 0 ? version.stagedKey.signsFrom : undefined
   const published = await publications.change(
     builder.key,
@@ -221,7 +221,7 @@ async function publishStagedKey(rotation: Rotation, version: PendingVersion, pha
     )
 }
 
-/** The staged key and the current ones, whose new times count only once the pending version is current. */
+/** The staged key and the current ones. The new times of the current keys count only once the pending version is current. */
 function keysBesideStaged(
   builder: RotatedBuilder,
   { replacedKeys, stagedKey, isNew }: PendingVersion,
@@ -236,8 +236,8 @@ function keysBesideStaged(
 }
 
 /**
- * A process signs with a new key once its version is current and its time has come. Where no key signs at all, none can be too
- * late.
+ * A process signs with a new key once the key's version is current and its start time has come. If no key signs at all, the new
+ * key cannot be too late.
  */
 function isPublishedInTime(
   { algorithm, generated }: RotatedBuilder,

@@ -12,10 +12,10 @@ export interface PublicationSigningDependencies {
   readonly pause: Pause
 }
 
-/** A right that the same deployment has given is in force some seconds later. */
+/** An IAM permission that the same deployment grants takes effect some seconds later. */
 const pauseMilliseconds = 3_000
 
-/** Signs what is published for all jwtBuilders, before a deployment brings the function that shows it. */
+/** Signs the published keys of all jwtBuilders, before a deployment updates the function that serves them. */
 export function createPublicationSigning(dependencies: PublicationSigningDependencies) {
   const { elements, publicationStore, keyPublisher, now, pause } = dependencies
 
@@ -30,10 +30,10 @@ export function createPublicationSigning(dependencies: PublicationSigningDepende
 
   return {
     /**
-     * Publishes the keys of all jwtBuilders, and tries again until the deadline where that fails.
+     * Publishes the keys of all jwtBuilders. If that fails, it tries again until the deadline.
      * @param deadline milliseconds since the epoch
-     * @throws {UnsignedPublicationsError} where keys that are published now would be shown no more
-     * @throws what kept keys from being published
+     * @throws {UnsignedPublicationsError} if keys that are published now would no longer be served
+     * @throws the error that kept keys from being published
      */
     async signAll(deadline: number): Promise<void> {
       for (;;) {
@@ -49,7 +49,7 @@ export function createPublicationSigning(dependencies: PublicationSigningDepende
   }
 }
 
-/** Published keys could not be signed: a deployment that ended now would have them shown no more. */
+/** Published keys could not be signed. If the deployment continued, they would no longer be served. */
 export class UnsignedPublicationsError extends TokenwellError {
   readonly code = 'publication_refused'
 

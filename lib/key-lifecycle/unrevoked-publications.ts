@@ -7,7 +7,7 @@ import { keysOf, type Publication } from './published-keys.ts'
 /** The `kid` of every key that an operator has revoked. */
 export type RevokedKeys = ReadonlySet<string>
 
-/** Decides what is published next; it must read anew, each time, whatever it decides by. `before` has no revoked key. */
+/** Decides the next publication. It must read everything that it depends on anew at each call. `before` has no revoked key. */
 export type PublicationDecision = (
   before: Publication | undefined,
   revoked: RevokedKeys,
@@ -19,7 +19,7 @@ export interface UnrevokedPublicationsDependencies {
   readonly now: () => number
 }
 
-/** What is published of every jwtBuilder's keys, by whomever: never a key that is revoked. */
+/** The published keys of every jwtBuilder, without revoked keys. All code that publishes uses it. */
 export type UnrevokedPublications = ReturnType<typeof createUnrevokedPublications>
 
 export function createUnrevokedPublications(dependencies: UnrevokedPublicationsDependencies) {
@@ -30,9 +30,9 @@ export function createUnrevokedPublications(dependencies: UnrevokedPublicationsD
   }
 
   /**
-   * Replaces what is published, by compare-and-set.
+   * Replaces the publication by compare-and-set.
    * @param waitUntil milliseconds since the epoch
-   * @returns what is published now
+   * @returns the publication that holds now
    * @throws {PublicationKeyError}
    * @throws {CacheUnavailableError}
    */
@@ -46,12 +46,12 @@ export function createUnrevokedPublications(dependencies: UnrevokedPublicationsD
       const kept = before && withoutRevoked(before, revoked)
       const after = await decide(kept, revoked)
       if (after !== 'unchanged') return withoutRevoked(after, revoked)
-      // What nobody has looked at must not be signed anew.
+      // `decide` has not checked these keys, so they must not be signed anew.
       return kept === before ? 'unchanged' : (kept ?? 'unchanged')
     }
     for (;;) {
       const published = await publicationStore.change(owner.jwtBuilder, decideUnrevoked, waitUntil)
-      // A key may have been revoked between the decision and its write, by a process that saw nothing to withdraw.
+      // Another process may have revoked a key between the decision and its write, and found nothing to withdraw then.
       const revoked = await revokedOf(owner, waitUntil)
       if (!keysOf(published?.publication, now()).some(({ jwk }) => revoked.has(jwk.kid))) return published
     }
@@ -61,7 +61,7 @@ export function createUnrevokedPublications(dependencies: UnrevokedPublicationsD
     revokedOf,
     change,
     /**
-     * Withdraws what is revoked, whether elements and secrets can be read or not.
+     * Withdraws revoked keys. It needs neither elements nor secrets.
      * @throws {PublicationKeyError}
      * @throws {CacheUnavailableError}
      */

@@ -5,18 +5,18 @@ import { CoolingDownError, causeOf } from '../get-token/token-error.ts'
 import type { Log } from '../log/log-event.ts'
 import { RefusedError } from '../token-endpoint/token-endpoint-error.ts'
 
-/** How renewing a token went for which nobody waits. */
+/** The outcome of one renewal in the background. */
 export type Renewal =
   | { readonly outcome: 'renewed'; readonly connection: string; readonly token: Token }
-  /** `cooling_down`: it failed for another process, and nobody may ask for a while. */
+  /** `cooling_down`: the request failed for another process, and no process may repeat it for some time. */
   | { readonly outcome: 'failed' | 'cooling_down'; readonly connection: string; readonly error: TokenwellError }
   /**
-   * `not_needed`: it is good for long enough, or nobody uses it. `under_way`: another process asks for it. `unknown`: nobody
-   * knows any more what was asked for. `put_last`: it failed the last time, and others come first.
+   * `not_needed`: the token is fresh for long enough, or no caller uses it. `under_way`: another process renews it. `unknown`: the
+   * cache no longer holds its request. `put_last`: it failed the last time, so other tokens come first.
    */
   | { readonly outcome: 'not_needed' | 'under_way' | 'unknown' | 'put_last'; readonly connection: string }
 
-/** Tells the event bus how renewals went. That it could not be told fails nothing. */
+/** Raises events about the outcome of renewals. If the event bus does not take them, that is logged and nothing fails. */
 export type Announcer = ReturnType<typeof createAnnouncer>
 
 export function createAnnouncer({ events, log }: { readonly events: EventBus; readonly log: Log }) {
@@ -35,7 +35,7 @@ function newsOf(renewal: Renewal): TokenwellEvent[] {
     return [{ type: 'TokenRefreshed', connection, tokenId, expiresAt: Math.floor(expiresAt / 1000) }]
   }
   if (outcome !== 'failed') return []
-  // The process that began a cool-down has told it already.
+  // The process that started the cool-down has raised the event already.
   if (renewal.error instanceof CoolingDownError && !renewal.error.began) return []
   const cause = causeOf(renewal.error)
   return cause instanceof RefusedError && cause.fault !== 'caller'

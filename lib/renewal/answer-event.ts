@@ -41,12 +41,12 @@ export interface EventAnswererDependencies {
   readonly log: Log
 }
 
-/** Does what events ask for: an event only says what to look at, so that one that comes twice, late or out of order does no harm. */
+/** Acts on events. An event only says what to check, so an event that comes twice, late or out of order does no harm. */
 export function createEventAnswerer(dependencies: EventAnswererDependencies) {
   const { elements, deployment, records, rejections, renewer, refresher } = dependencies
   const { secretsVersion, clearing, keyPublisher, keyRevoker, events, announcer, now, log } = dependencies
 
-  /** Publishes the public keys that an event may have changed: servers should know them before they are used. */
+  /** Publishes the public keys that an event may have changed, so that authorization servers know them before they are used. */
   async function publishKeys(event: IncomingEvent, deadline: number): Promise<void> {
     if (event.type === 'RevokeKey') return await keyRevoker.revoke(event, deadline)
     await keyPublisher.publish(await buildersOf(event), deadline)
@@ -73,7 +73,7 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
   async function renewTokens(event: IncomingEvent, deadline: number): Promise<void> {
     const renewals = await renewalsOf(event, deadline)
     await announcer.announce(renewals)
-    // What failed is due, and asked for by a warm run: to clear once more would end tokens that are good.
+    // A renewal that failed stays due for a warm run. To repeat the event would also clear tokens that are valid.
     if (event.type === 'ClearTokenCache') return
     for (const renewal of renewals)
       if (renewal.outcome === 'failed' || renewal.outcome === 'cooling_down') throw renewal.error
@@ -96,7 +96,7 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
         return []
       case 'SecretChanged':
         await secretsVersion.change(deadline)
-        // Their tokens may be bound to the certificate that was (RFC 8705 section 3).
+        // Their tokens may be bound to the former certificate (RFC 8705 section 3).
         await raiseForEach('ClearTokenCache', await connectionsByCertificate(elements, event.name))
         return []
       case 'ClearTokenCache':
@@ -126,13 +126,13 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
     try {
       await raiseForEach('ClearTokenCache', await elements.ids('endpointConnection'))
     } catch (error) {
-      // The event comes again, and must not find that it was answered.
+      // The event is delivered again, and must then not be skipped as a repetition.
       await unlessUnavailable(() => clearing.giveUp(deadline), undefined)
       throw error
     }
   }
 
-  /** Each in a message of its own: one that fails is repeated by itself. */
+  /** Each in a message of its own, so that only those that fail are repeated. */
   async function raiseForEach(
     type: 'ConnectionChanged' | 'ClearTokenCache',
     connections: readonly string[],
@@ -143,7 +143,7 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
     )
   }
 
-  /** The connections of which the fleet has had a token. */
+  /** The connections that the fleet has had a token for. */
   async function inUse(connections: readonly string[], deadline: number): Promise<string[]> {
     const known = await records.readConnections(connections, deadline)
     return connections.filter((_name, position) => known[position] !== undefined)
@@ -151,9 +151,9 @@ export function createEventAnswerer(dependencies: EventAnswererDependencies) {
 
   return {
     /**
-     * Whatever becomes of its tokens, its keys are published, and the other way round.
+     * Renews the tokens and publishes the keys that the event concerns. A failure of one does not stop the other.
      * @param deadline milliseconds since the epoch
-     * @throws what kept a token from being renewed, unless it was cleared, or keys from being published
+     * @throws the error that kept keys from being published or a token from being renewed, unless the event cleared tokens
      */
     async answer(event: IncomingEvent, deadline: number): Promise<void> {
       await allEnded([renewTokens(event, deadline), publishKeys(event, deadline)])

@@ -6,20 +6,20 @@ import { type ElementReference, type Kind, kinds } from '../configuration/elemen
 import { isElementId } from '../configuration/value-syntax.ts'
 import type { TokenwellEvent } from '../events/event-bus.ts'
 
-/** An event of the stack's own bus, or of the account's default bus. It only says what to look at. */
+/** An event of the stack's own bus, or of the account's default bus. It only says what to check. */
 export type IncomingEvent =
   | Extract<TokenwellEvent, { readonly type: 'TokenRefreshRequested' | 'TokenRejected' | 'ConnectionChanged' }>
-  /** An operator's: without a connection those of all connections. */
+  /** From an operator: ends the tokens of this connection, or of all connections. */
   | { readonly type: 'ClearTokenCache'; readonly connection?: string }
-  /** An operator's: that key must not be used any more. */
+  /** From an operator: this key must not be used any more. */
   | { readonly type: 'RevokeKey'; readonly jwtBuilder: string; readonly kid: string }
-  /** The schedule's: whatever events were lost. */
+  /** From the schedule: makes up for events that were lost. */
   | { readonly type: 'ReconcileElements' }
-  /** It was written, deleted or labelled. */
+  /** The element was written, deleted or labelled. */
   | ({ readonly type: 'ElementChanged' } & ElementReference)
-  /** It has a new current version. */
+  /** The secret has a new current version. */
   | { readonly type: 'SecretChanged'; readonly name: string }
-  /** It asks for nothing here. */
+  /** The event needs no action. */
   | { readonly type: 'Ignored'; readonly why: string }
 
 /**
@@ -30,7 +30,7 @@ export function readIncomingEvent(input: unknown, stage: string): IncomingEvent 
   const event = readObject('it', typeof input === 'string' ? parse(input) : input)
   const type = readText('detail-type', event['detail-type'])
 
-  // Sources that begin with `aws.` are the services' own: EventBridge takes such an event from nobody else.
+  // Only AWS services can send events with a source that begins with `aws.`: EventBridge rejects them from any other sender.
   switch (event['source']) {
     case 'aws.ssm':
       if (type !== 'Parameter Store Change') throw unknownType()
@@ -69,18 +69,18 @@ function readOwnEvent(type: string, event: JsonObject): IncomingEvent {
 
 function readClearTokenCache(event: JsonObject): IncomingEvent {
   const { connection, ...others } = event['detail'] === undefined ? {} : readDetail(event)
-  // A misspelt connection must not clear all of them.
+  // A misspelt `connection` must not clear the tokens of all connections.
   if (Object.keys(others).length > 0)
     throw new UnreadableEventError('detail', 'of ClearTokenCache may contain only connection.')
   if (connection === undefined) return { type: 'ClearTokenCache' }
   return { type: 'ClearTokenCache', connection: readConnection(connection) }
 }
 
-/** As long as any that a rotation makes, or that an operator would write by hand. */
+/** Longer than any kid that a rotation makes, or that an operator would choose. */
 const longestKid = 256
 
 function readRevokeKey({ jwtBuilder, kid, ...others }: JsonObject): IncomingEvent {
-  // Whoever misspells a member may mean less than all of the key.
+  // A misspelt member may mean that less than the whole key should be revoked.
   if (Object.keys(others).length > 0)
     throw new UnreadableEventError('detail', 'of RevokeKey may contain only jwtBuilder and kid.')
   if (typeof jwtBuilder !== 'string' || !isElementId(jwtBuilder))
@@ -90,7 +90,7 @@ function readRevokeKey({ jwtBuilder, kid, ...others }: JsonObject): IncomingEven
   return { type: 'RevokeKey', jwtBuilder, kid }
 }
 
-/** The operation isn't looked at: what holds now is read from Parameter Store, whatever was done. */
+/** The operation does not matter: Tokenwell reads the present state from Parameter Store. */
 function readParameterChange({ name }: JsonObject, stage: string): IncomingEvent {
   const parameter = readText('detail.name', name)
   const root = `/tokenwell/${stage}/`
@@ -151,7 +151,7 @@ function unknownType(): UnreadableEventError {
   return new UnreadableEventError('detail-type', 'is not a type that Tokenwell accepts from this source.')
 }
 
-/** An event that says nothing we could act on, and won't say more the next time. Names the member, never its value. */
+/** An event that Tokenwell cannot read, also not when it is delivered again. The message names the member, never its value. */
 export class UnreadableEventError extends TokenwellError {
   readonly code = 'unreadable_event'
 

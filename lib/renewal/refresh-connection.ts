@@ -22,11 +22,11 @@ import type { Renewal } from './announce-renewals.ts'
 import type { TokenRenewer } from './renew-token.ts'
 import type { TokenStager } from './stage-tokens.ts'
 
-/** So long new tokens are waited for before the elements become active without. */
+/** How long to wait for staged tokens before the changed elements become active without them. */
 const stagingMilliseconds = 20_000
-/** Kept back for the renewals that come after that. */
+/** Reserved for the renewals after that. */
 const renewalReserveMilliseconds = 5_000
-/** A process that finds other elements that often gives up. */
+/** After so many changes by other processes, this process gives up. */
 const mostTries = 10
 
 export interface ConnectionRefresherDependencies {
@@ -39,7 +39,7 @@ export interface ConnectionRefresherDependencies {
   readonly log: Log
 }
 
-/** Sees to it that the fleet goes by a connection's elements as they are now. */
+/** Makes the fleet use a connection's present elements. */
 export type ConnectionRefresher = ReturnType<typeof createConnectionRefresher>
 
 export function createConnectionRefresher(dependencies: ConnectionRefresherDependencies) {
@@ -49,7 +49,7 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
    *   read record -> read elements -> stage -> obtain tokens -> read elements -> activate
    *        ^                           |                             |            |
    *        +---------------------------+-----------------------------+------------+
-   *            where the record, or the elements, are others by then
+   *            if the record or the elements have changed by then
    */
   async function refreshOnce(
     name: string,
@@ -57,7 +57,7 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     deadline: number,
   ): Promise<readonly Renewal[] | typeof lostRace> {
     const known = await readRecord(name, deadline)
-    // Nobody has asked for a token of it yet.
+    // No caller has asked for a token of this connection yet.
     if (!known) return []
     const { latest, revision: elements } = await readElements(name)
     const staged = await amendUnchanged(known, deadline, (before) => withStaged(before, elements, now()))
@@ -92,7 +92,7 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     }
   }
 
-  /** Obtaining tokens took its time. Where that can't be told it is enough that it was so then. */
+  /** The elements may have changed while tokens were obtained. If they can't be read now, the former reading counts. */
   async function isStill({ connection, fingerprint }: KnownConnection): Promise<boolean> {
     try {
       return (await readElements(connection.name)).revision.fingerprint === fingerprint
@@ -102,7 +102,9 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     }
   }
 
-  /** Lost where another process has said since which elements are active, or staged: these may be older. */
+  /**
+   * Loses the race if another process has changed the active or staged elements since: the ones read by this process may be older.
+   */
   async function amendUnchanged(
     known: NamedRecord,
     deadline: number,
@@ -130,10 +132,10 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
 
   return {
     /**
-     * Where the elements would issue other tokens these are obtained first, for all that is kept warm, so that nobody waits for
-     * them; where that fails the old ones end all the same.
+     * Makes the present elements of a connection active. If they would produce other tokens, it first obtains those that are kept
+     * warm, so that no caller waits for them. The old tokens end even if that fails.
      * @param deadline milliseconds since the epoch, at least half a minute away
-     * @throws {ConfigurationError} where the elements have mistakes: the last good ones serve on
+     * @throws {ConfigurationError} if the elements have mistakes: the last elements without mistakes stay in use
      * @throws {ElementStoreError}
      * @throws {CacheUnavailableError}
      */
@@ -145,7 +147,7 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     },
 
     /**
-     * Ends all tokens of a connection, and obtains those that are kept warm anew; unless another process did so a moment ago.
+     * Ends all tokens of a connection, and obtains those that are kept warm anew, unless another process just did so.
      * @param deadline milliseconds since the epoch
      * @throws {CacheUnavailableError}
      */
@@ -164,7 +166,7 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
 }
 
 interface LatestElements {
-  /** Absent where there is no connection of that name any more, or it is disabled. */
+  /** Undefined if the connection no longer exists or is disabled. */
   readonly latest?: KnownConnection
   readonly revision: ElementsRevision
 }

@@ -26,14 +26,14 @@ import type { Renewal } from './announce-renewals.ts'
 
 export interface RenewalWanted {
   readonly name: RecordName
-  /** Only if it is still that one, or none any more. */
+  /** Renews only if this is still the token of the record, or there is no token any more. */
   readonly tokenId?: string
-  /** A token that is fresh until then needs no renewal. Milliseconds since the epoch, as is the deadline. */
+  /** A token that is fresh until then needs no renewal. In milliseconds since the epoch, as is `deadline`. */
   readonly freshUntil: number
   readonly deadline: number
-  /** Only if it is kept warm. */
+  /** Renews only if the token is kept warm. */
   readonly isWarming?: boolean
-  /** `unless_failed`: not if it failed the last time. `once`: a passing failure is not repeated. */
+  /** `unless_failed`: skips a token whose last renewal failed. `once`: makes one attempt, even after a passing failure. */
   readonly attempt?: 'unless_failed' | 'once'
 }
 
@@ -46,9 +46,9 @@ export interface TokenRenewerDependencies {
   readonly log: Log
 }
 
-/** A process that loses the race that often leaves the token to those that won it. */
+/** A process that loses the race so often leaves the token to the winners. */
 const mostTries = 3
-/** Before the same change is told of again, where nothing has come of it. */
+/** The time before the event about the same change is raised again, if it had no effect. */
 const tellAgainMilliseconds = 20_000
 
 interface ReportedChange {
@@ -57,13 +57,13 @@ interface ReportedChange {
   readonly isRaised: Promise<boolean>
 }
 
-/** `disabled`: the operator has stopped the connection, so that nothing is to be renewed. */
+/** `disabled`: the operator has disabled the connection, so its tokens are not renewed. */
 type RenewedOutcome =
   | LeasedOutcome
   | { readonly outcome: 'failed'; readonly error: TokenwellError }
   | { readonly outcome: 'disabled' }
 
-/** Makes token requests once more, though nobody waits for the tokens. */
+/** Repeats the token requests of stored tokens in the background. */
 export type TokenRenewer = ReturnType<typeof createTokenRenewer>
 
 export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
@@ -71,7 +71,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
   const reportedChanges = new Map<string, ReportedChange>()
 
   /**
-   * Makes the token request of a token's record once more, under the lease, whatever has become of the token.
+   * Repeats the token request that a record holds, under the lease, even if the token is gone.
    * @throws {CacheUnavailableError}
    */
   async function renew(wanted: RenewalWanted): Promise<Renewal> {
@@ -140,8 +140,8 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
   }
 
   /**
-   * Whether a renewal is left to the event `ConnectionChanged`: the elements have changed, and a token obtained under them would
-   * make them active before there are others. Where nobody has told of the change this does.
+   * Whether a renewal is left to the event `ConnectionChanged`. If the elements have changed, a token obtained under them would
+   * make them active before their other tokens are staged. Raises the event if it was not raised yet.
    */
   async function isLeftToConnectionChange({ read: { name, connection } }: Look): Promise<boolean> {
     if (!events.isHeard || !connection) return false
@@ -150,7 +150,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
     return await reportChange(name.group, latest)
   }
 
-  /** Undefined where whoever asks for the token meets the same error, and tells it. */
+  /** Undefined if the token request would meet the same error: the request then reports it. */
   async function latestRevision(connection: string, fingerprint: string): Promise<ElementsRevision | undefined> {
     try {
       return await connections.get(connection, fingerprint)
@@ -162,7 +162,7 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
     }
   }
 
-  /** One event for all of a connection's tokens that are renewed at that moment. */
+  /** One event for all tokens of a connection that are renewed at the same time. */
   function reportChange(connection: string, { fingerprint }: ElementsRevision): Promise<boolean> {
     const before = reportedChanges.get(connection)
     if (before?.fingerprint === fingerprint && now() < before.at + tellAgainMilliseconds) return before.isRaised
@@ -172,8 +172,8 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
   }
 
   /**
-   * Obtains what is kept warm and answers for nothing any more.
-   * @param staged how it went when that was tried before, by the variant's id
+   * Obtains those tokens that are kept warm and are no longer valid for the connection.
+   * @param staged the outcomes of staging the same tokens before, by the variant's id
    * @param deadline milliseconds since the epoch
    * @throws {CacheUnavailableError}
    */
@@ -199,14 +199,14 @@ function isGoodEnough({ id, refreshAt }: Token, freshUntil: number, tokenId = id
   return refreshAt > freshUntil || id !== tokenId
 }
 
-/** What was asked for isn't to be had any more: its caller has to hear of it, and asking again and again changes nothing. */
+/** The server no longer grants the request. The next caller gets the error; to repeat the request in the background is useless. */
 function isForCallers(error: TokenwellError): boolean {
   const cause = causeOf(error)
   if (cause instanceof RefusedError) return cause.fault === 'caller'
   return cause instanceof InvalidRequestError || cause instanceof UnknownConnectionError
 }
 
-/** Of two renewals of one token the failure that began a cool-down, not the one that met it. */
+/** Chooses between two renewals of one token: the failure that started a cool-down, not the one that the cool-down caused. */
 function moreTelling(before: Renewal | undefined, now: Renewal): Renewal {
   const isNews = now.outcome === 'renewed' || (now.outcome !== 'not_needed' && before?.outcome !== 'failed')
   return before && !isNews ? before : now

@@ -14,15 +14,15 @@ import type { Look, TokenCache } from '../get-token/token-cache.ts'
 import { isTokenError } from '../get-token/token-error.ts'
 import type { Renewal } from './announce-renewals.ts'
 
-/** Between two looks whether another process that asks for a token at that moment is done. */
+/** The pause between two checks whether another process has obtained the token. */
 const lookAgainMilliseconds = 500
 
-/** A token that is obtained under elements which are not active yet. */
+/** A token to obtain under elements that are not active yet. */
 interface StagedToken {
   readonly name: RecordName
-  /** Under which it is obtained. */
+  /** The elements that the token is obtained under. */
   readonly latest: KnownConnection
-  /** What the elements will be, as they were staged. */
+  /** The generation that the elements get when they become active. */
   readonly generation: number
   /** Milliseconds since the epoch. */
   readonly deadline: number
@@ -36,8 +36,8 @@ export interface TokenStagerDependencies {
 }
 
 /**
- * Obtains tokens under elements that are not active yet, and stores each beside the active one: until the elements are active the
- * old one is handed out, and from then on the new one.
+ * Obtains tokens under elements that are not active yet, and stores each staged token beside the active one. Callers get the old
+ * token until the elements are active, and the new one from then on.
  */
 export type TokenStager = ReturnType<typeof createTokenStager>
 
@@ -56,7 +56,7 @@ export function createTokenStager({ cache, fromServer, now, pause }: TokenStager
       const token = await obtain(wanted, look, look.asked, lease)
       return token ? { outcome: 'renewed', connection, token } : { outcome: 'under_way', connection }
     } catch (error) {
-      // Nobody else is told: what failed here failed under elements that aren't theirs.
+      // No failure is shared: it happened under elements that other requests do not use yet.
       await lease.end({})
       if (error instanceof LeaseLostError) return { outcome: 'under_way', connection }
       if (isTokenError(error)) return { outcome: 'failed', connection, error }
@@ -106,9 +106,9 @@ export function createTokenStager({ cache, fromServer, now, pause }: TokenStager
 
   return {
     /**
-     * All tokens that are kept warm under the staged elements.
-     * @param until milliseconds since the epoch: it ends then, whatever is still under way
-     * @returns how it went with each, by its variant's id
+     * Stages all tokens that are kept warm under the staged elements.
+     * @param until in milliseconds since the epoch: it returns then, even if requests are still under way
+     * @returns the outcome for each token, by its variant's id
      */
     async stage(
       latest: KnownConnection,
@@ -125,7 +125,7 @@ export function createTokenStager({ cache, fromServer, now, pause }: TokenStager
   }
 }
 
-/** Not where it is there already, nor where that generation is not staged any more. */
+/** False if the staged token exists already, or the generation is no longer staged. */
 function isMissing({ token, read: { record, connection } }: Look, generation: number): boolean {
   if (connection?.staged?.generation === generation) return record.nextGeneration !== generation
   return connection?.generation === generation && token?.generation !== generation

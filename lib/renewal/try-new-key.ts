@@ -23,13 +23,13 @@ export interface NewKeyTrialsDependencies {
 
 const connectionsInOneRead = 100
 
-/** Tries new keys at the real endpoint, so that an operator hears of a server that does not take the key before callers do. */
+/** Tries new keys at the real token endpoint, so that the operator learns before callers do if the server rejects the key. */
 export type NewKeyTrials = ReturnType<typeof createNewKeyTrials>
 
 export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
   const { elements, publicationStore, records, renewer, announcer, now } = dependencies
 
-  /** Puts the trial off until this run is over: a process that dies in it leaves it to the next one. */
+  /** Postpones the trial until this run is over. If this process ends early, the next run tries the key. */
   async function claim(jwtBuilder: string, deadline: number): Promise<boolean> {
     let isMine = false
     await amend(jwtBuilder, deadline, (before) => {
@@ -51,7 +51,7 @@ export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
     )
   }
 
-  /** Undefined where nothing is kept warm that there would be something to ask for. */
+  /** Undefined if no token is kept warm that could be requested with the key. */
   async function renewOne(jwtBuilder: string, deadline: number): Promise<Renewal | undefined> {
     let last: Renewal | undefined
     for await (const name of warmNames(jwtBuilder, deadline)) {
@@ -65,7 +65,7 @@ export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
 
   async function* warmNames(jwtBuilder: string, deadline: number): AsyncGenerator<RecordName> {
     const connections = await dependentConnections(elements, { kind: 'jwtBuilder', id: jwtBuilder })
-    // The first that is kept warm is the last that is needed.
+    // One token is enough, so further connections are read only if none was found before.
     for (const groups of batchesOf(connections, connectionsInOneRead)) {
       const found = await records.readConnections(groups, lastBegin(deadline))
       for (const [position, group] of groups.entries()) {
@@ -77,9 +77,9 @@ export function createNewKeyTrials(dependencies: NewKeyTrialsDependencies) {
 
   return {
     /**
-     * Once a jwtBuilder's new key signs, obtains one token that is kept warm by it and announces how that went. Once a rotation in
-     * the whole fleet, however many runs there are; where the server did not answer, the next run tries. Where the previous key helped
-     * instead (`second-attempt.ts`) the token is announced all the same, and the log's `previous_key_tried` is what tells.
+     * Once a jwtBuilder's new key signs, obtains one warm token with it and raises an event about the outcome. This happens once
+     * for each rotation in the whole fleet. If the server did not answer, the next run tries again. If the previous key worked
+     * instead (`second-attempt.ts`), the token is still announced, and only the log event `previous_key_tried` shows it.
      * @param deadline milliseconds since the epoch: when the run ends
      * @throws {CacheUnavailableError}
      * @throws {ElementStoreError}
@@ -102,7 +102,7 @@ function leftFor({ group }: RecordName): Renewal {
   return { outcome: 'under_way', connection: group }
 }
 
-/** Whether the key has been judged, or can't be used for a reason of our own. */
+/** Whether the server accepted or refused the key, or a failure inside Tokenwell kept the key from being tried. */
 function hasAnswered(renewal: Renewal): boolean {
   if (renewal.outcome === 'renewed') return true
   if (renewal.outcome !== 'failed') return false

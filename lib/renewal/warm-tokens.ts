@@ -10,26 +10,26 @@ import type { Announcer, Renewal } from './announce-renewals.ts'
 import type { TokenRenewer } from './renew-token.ts'
 import type { NewKeyTrials } from './try-new-key.ts'
 
-/** A run may be late by almost that much, so that until the one after the next it may be two of them. */
+/** The time between two runs. A run may be almost one interval late. */
 export const intervalMilliseconds = 60_000
-/** What will be stale by then is renewed now. */
+/** A run renews tokens that get stale within this time: the next run may be late. */
 export const aheadMilliseconds = 2 * intervalMilliseconds
 
 /** More than one run can do. */
 const mostDue = 10_000
-/** Of all authorization servers together; each has a limit of its own. */
+/** The limit for all authorization servers together. Each server also has its own limit. */
 const mostAtATime = 200
-/** Of those whose connection is gone from the cache: nothing is asked, they are taken off the list. */
+/** The limit for tokens whose connection is gone from the cache. They are only removed from the list of due tokens. */
 const concurrencyWithoutPlan = 10
-/** Over which the first requests to a server are spread. */
+/** The first requests to the servers are spread over this time. */
 const spreadMilliseconds = 1_000
 
-/** What a run came to, in tokens: trials of new keys stand apart. */
+/** The result of a run, in tokens. Trials of new keys are not counted. */
 export interface WarmRun {
   readonly due: number
   readonly renewed: number
   readonly failed: number
-  /** Still due, for the next run: there was no time left for them, or the shared cache failed. */
+  /** Still due for the next run: no time was left, or the shared cache failed. */
   readonly left: number
 }
 
@@ -51,16 +51,16 @@ interface ServersWork {
   readonly names: RecordName[]
 }
 
-/** Renews what is kept warm before it goes stale. */
+/** Renews tokens that are kept warm before they get stale. */
 export function createWarmRunner(dependencies: WarmRunnerDependencies) {
   const { records, renewer, newKeyTrials, announcer, now, random, pause, log } = dependencies
 
-  /** Each authorization server by itself, so many at a time as its element allows, the most urgent first. */
+  /** Serves each authorization server separately, the most urgent token first, with the concurrency that its element allows. */
   async function renewAll(due: readonly RecordName[], freshUntil: number, deadline: number): Promise<Renewal[]> {
     const lastBegin = deadline - attemptMilliseconds
     const semaphore = createSemaphore(mostAtATime)
     const renewals: Renewal[] = []
-    // Without the cache, or its keys, all of it is left to the next run.
+    // Without the shared cache, or its keys, the next run does all of this.
     const work = await unlessUnavailable(() => workByServer(due, lastBegin), [])
     await allEnded(
       work.map(async ({ maximumConcurrency, names }) => {
@@ -71,7 +71,8 @@ export function createWarmRunner(dependencies: WarmRunnerDependencies) {
           if (renewal?.outcome === 'put_last') putLast.push(name)
           else if (renewal) renewals.push(renewal)
         })
-        // What failed the last time takes at most half of the places: a server that is slow to fail keeps nothing else waiting.
+        // Tokens that failed the last time come last and get half of the places, so that a server that fails slowly delays no other
+        // token.
         await forEachAtMost(Math.ceil(maximumConcurrency / 2), putLast, async (name) => {
           const renewal = await renewOne(name, 'once')
           if (renewal) renewals.push(renewal)
@@ -80,7 +81,7 @@ export function createWarmRunner(dependencies: WarmRunnerDependencies) {
     )
     return renewals
 
-    /** Undefined where there was no time for it, or the shared cache could not be asked: it stays due. */
+    /** Undefined if no time was left or the shared cache failed: the token stays due. */
     async function renewOne(name: RecordName, attempt: 'unless_failed' | 'once'): Promise<Renewal | undefined> {
       return await semaphore.run(async () => {
         if (now() >= lastBegin) return undefined
@@ -134,10 +135,10 @@ export function createWarmRunner(dependencies: WarmRunnerDependencies) {
 
   return {
     /**
-     * Renews what will go stale before the run after the next. Beside that tries new keys whose time has come; what that throws is
-     * thrown once all else is done.
-     * @param deadline milliseconds since the epoch: nothing is begun that could not end by then
-     * @throws {CacheUnavailableError} where it isn't known what is due
+     * Renews tokens that get stale before the run after the next. It also tries new keys that have started to sign, and throws an
+     * error of that once everything else is done.
+     * @param deadline in milliseconds since the epoch: it starts nothing that could not end by then
+     * @throws {CacheUnavailableError} if the due tokens cannot be read
      */
     async run(deadline: number): Promise<WarmRun> {
       const startedAt = now()
