@@ -5,14 +5,14 @@ import type { ConnectionCache, KnownConnection } from '../configuration/connecti
 import type { GrantType } from '../configuration/element.ts'
 import type { GrantParameters } from '../token-endpoint/token-request-form.ts'
 
-/** A request held against its connection's elements. */
+/** A request that its connection's elements allow. */
 export interface Admission extends KnownConnection {
   readonly parameters: GrantParameters
 }
 
 /**
- * Reads the connection's elements, and holds the request against them.
- * @param fingerprint of the elements that are active in the fleet
+ * Reads the connection's elements and checks the request against them.
+ * @param fingerprint the fingerprint of the elements that are active in the fleet
  * @throws {UnknownConnectionError}
  * @throws {ConfigurationError}
  * @throws {ElementStoreError}
@@ -28,10 +28,10 @@ export async function admit(
 }
 
 /**
- * What goes to the token endpoint: the elements' parameters and the request's. The operator decides what an element sets. A
- * request may repeat that, ask for a part of its scope or resource, and add the scope, resource, audience and user that the
- * element leaves out; or, where `requestMay` is given, exactly what it lists.
- * @throws {InvalidRequestError} naming the parameter
+ * The parameters for the token endpoint: those of the elements and the caller parameters. A request may repeat what an element sets, ask
+ * for a part of its scope or resource, and add the scope, resource, audience and user that the element leaves out. Where the element has
+ * `requestMay`, a request may add exactly what that lists.
+ * @throws {InvalidRequestError} with the name of the parameter
  */
 export function admitRequest(connection: Connection, request: TokenRequest): GrantParameters {
   admitGrantType(connection.grantType, request)
@@ -55,17 +55,17 @@ function listOf(value: string | undefined): readonly string[] | undefined {
   return value === undefined ? undefined : [value]
 }
 
-/** @throws {InvalidRequestError} where the request names another grant type than its connection's */
+/** @throws {InvalidRequestError} where the request names another grant type than its connection */
 export function admitGrantType(grantType: GrantType, request: TokenRequest): void {
   if (request.grantType !== undefined && request.grantType !== grantType)
     throw new InvalidRequestError(
       'grant_type',
-      `can only be ${grantType} for this connection; leave it out or send that.`,
+      `must be ${grantType} for this connection. Leave it out, or send ${grantType}.`,
       'unsupported_grant_type',
     )
 }
 
-/** Where the element leaves them out. Any other parameter could give a token of another kind. */
+/** A request may set these where the element leaves them out. Any other parameter could give a token of another kind. */
 const openByDefault: readonly string[] = ['scope', 'resource', 'audience']
 
 function admitValues(
@@ -83,8 +83,8 @@ function admitValues(
   throw new InvalidRequestError(
     name,
     allowed.length > 0
-      ? 'asks for more than this connection allows; leave it out, or ask for a part of what is configured.'
-      : "can't be set by a request for this connection; leave it out.",
+      ? 'asks for more than this connection allows. Leave it out, or ask for a part of the configured values.'
+      : "can't be set by a request for this connection. Leave it out.",
   )
 }
 
@@ -93,18 +93,23 @@ function admitUser(
   { username, password }: TokenRequest,
 ): Pick<GrantParameters, 'username' | 'password'> {
   if (connection.grantType === 'password') {
-    if (username === undefined) throw new InvalidRequestError('username', 'is missing; this connection needs one.')
-    if (password === undefined) throw new InvalidRequestError('password', 'is missing; this connection needs one.')
+    if (username === undefined)
+      throw new InvalidRequestError('username', 'is missing. A request for this connection must have one.')
+    if (password === undefined)
+      throw new InvalidRequestError('password', 'is missing. A request for this connection must have one.')
     if (connection.requestMay?.['username'] !== undefined) admitValues(connection, 'username', [username], [])
     return { username, password }
   }
   for (const [name, value] of Object.entries({ username, password }))
     if (value !== undefined)
-      throw new InvalidRequestError(name, "has no place here: this connection's grant type is client_credentials.")
+      throw new InvalidRequestError(
+        name,
+        "can't be used: the grant type of this connection is client_credentials. Leave it out.",
+      )
   return {}
 }
 
-/** A mistake of the caller, by the name of the parameter. */
+/** A mistake in the caller's request. The message begins with the name of the parameter. */
 export class InvalidRequestError extends TokenwellError {
   readonly code = 'invalid_request'
   /** RFC 6749 section 5.2. */

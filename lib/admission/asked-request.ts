@@ -5,12 +5,12 @@ import type { ConnectionCache } from '../configuration/connection-cache.ts'
 import { InvalidRequestError } from './admit-request.ts'
 import type { AskedRequest } from './unknown-parameters.ts'
 
-/** What is shared of a request stays far below what a record of DynamoDB holds, 400 KB with its token. */
+/** Far below the limit of a DynamoDB record, which is 400 KB for the request and its token. */
 const maximumBytes = 8 * 1024
 
 /**
- * Takes out of a request what is ignored, before anything is looked for by it. Elements are read only where a request has
- * parameters that they decide about. Where they can't be read, nothing is ignored: a token that is in reach may still answer.
+ * Removes the ignored parameters of a request before any token is looked for. The elements are read only where they decide about a
+ * parameter. Where they can't be read, nothing is ignored: memory or the shared cache may still have the token.
  * @throws {InvalidRequestError}
  */
 export async function readAskedRequest<R extends TokenRequest>(
@@ -19,7 +19,7 @@ export async function readAskedRequest<R extends TokenRequest>(
 ): Promise<AskedRequest<R>> {
   const isPlain = Object.keys(asked.further).length === 0 && asked.inQuery === undefined
   const connection = isPlain ? undefined : await unlessUnreadable(connections, asked.connection)
-  // Few requests have any: what judges them is loaded by the first.
+  // Few requests have such parameters. The first one loads the module that checks them, which keeps a cold start short.
   const read = connection
     ? (await import('./unknown-parameters.ts')).withoutIgnored(connection, asked)
     : { request: asked, ignored: [] }
@@ -36,12 +36,12 @@ async function unlessUnreadable(connections: ConnectionCache, name: string): Pro
   }
 }
 
-/** As it would be kept: with what escapes add. */
+/** Measures the request as it would be stored, with its escapes. */
 function demandSize(request: TokenRequest): void {
   const bytes = Buffer.byteLength(tokenKey(request))
   if (bytes > maximumBytes)
     throw new InvalidRequestError(
-      'request',
-      `takes ${bytes} bytes as JSON; all its parameters together can take ${maximumBytes} at most.`,
+      'The request',
+      `takes ${bytes} bytes as JSON. All its parameters together can take at most ${maximumBytes} bytes.`,
     )
 }

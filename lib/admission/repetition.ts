@@ -2,8 +2,8 @@ import type { TokenRequest } from '../access-token/token.ts'
 import type { Connection } from '../configuration/connection.ts'
 
 /**
- * The request without what it only repeats from the elements: it asks for the same token as one that leaves that out. The very same
- * request where it repeats nothing.
+ * The request without the parameters that only repeat the elements. Both requests ask for the same token. Returns the same object where
+ * the request repeats nothing.
  */
 export function withoutRepetition<Request extends TokenRequest>(
   { parameters }: Pick<Connection, 'parameters'>,
@@ -35,7 +35,7 @@ function namesIn({ scope, resource, audience, further }: TokenRequest): number {
   return given.length + Object.keys(further).length
 }
 
-/** Order and repetition change nothing, as in a token key. */
+/** As in a token key, order and repetition don't matter. */
 function isSameSet(a: readonly string[], b: readonly string[]): boolean {
   const [one, other] = [new Set(a), new Set(b)]
   return one.size === other.size && [...one].every((value) => other.has(value))

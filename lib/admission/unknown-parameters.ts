@@ -4,9 +4,9 @@ import { nearestName } from '../configuration/finding.ts'
 import { foldedParameterName } from '../configuration/value-syntax.ts'
 import { InvalidRequestError } from './admit-request.ts'
 
-/* The names of parameters that a request must not have, because they mean more than what would become of them. */
+/* Names of parameters that must be refused, because to ignore them would change what the caller asked for. */
 
-/** What a request says to Tokenwell, or to the server by way of an attribute of its own. */
+/** The parameters that Tokenwell knows. */
 const ownNames: readonly string[] = [
   'connection',
   'grant_type',
@@ -18,15 +18,15 @@ const ownNames: readonly string[] = [
   'minimum_seconds',
   'rejected_token_id',
 ]
-/** They authenticate the client, which Tokenwell does itself; as they are written here they are dropped. */
+/** Parameters that authenticate the client, which Tokenwell does itself. In exactly this spelling they are dropped. */
 const clientNames: readonly string[] = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
-/** What a longer name may begin or end with, and mean much the same. */
+/** A longer name that begins or ends with one of these probably means the same. */
 const partNames: readonly string[] = ['scope', 'resource', 'audience', 'username', 'password']
 
-/** So many letters of a name's beginning are that name. */
+/** A name that is cut after at least this many letters counts as the whole name. */
 const leastBeginning = 5
 
-/** Folded. Other words for our own. */
+/** Folded names: other words for Tokenwell's own parameters. */
 const otherWords: Readonly<Record<string, string>> = {
   ...{ user: 'username', userid: 'username', login: 'username', uname: 'username' },
   ...{ pass: 'password', passwd: 'password', pwd: 'password', passphrase: 'password' },
@@ -35,7 +35,10 @@ const otherWords: Readonly<Record<string, string>> = {
   ...{ seconds: 'minimum_seconds', minseconds: 'minimum_seconds', minimumlifetime: 'minimum_seconds' },
 }
 
-/** Folded. Whose absence could give a wider token than was asked for, or one of another user: RFC 9449, 9101, OpenID, UMA. */
+/**
+ * Folded names of RFC 9449, RFC 9101, OpenID and UMA. To ignore one could give a wider token than the caller asked for, or a token of
+ * another user.
+ */
 const narrowingNames: ReadonlySet<string> = new Set(
   [
     ...['request', 'request_uri', 'acr_values', 'max_age', 'login_hint', 'id_token_hint'],
@@ -43,21 +46,21 @@ const narrowingNames: ReadonlySet<string> = new Set(
     ...['permission', 'permissions', 'organization', 'purpose', 'token_type', 'dpop_jkt', 'req_cnf', 'cnf'],
   ].map(foldedParameterName),
 )
-/** The same of names that begin so: RFC 8693, 9396, OpenID, UMA. */
+/** The same for names with one of these beginnings, from RFC 8693, RFC 9396, OpenID and UMA. */
 const narrowingBeginnings =
   /^(requested|subject|actor|claim|authorizationdetail|authorisationdetail|onbehalf|impersonat|delegat)/
 
-/** What counts of a request, and what doesn't. */
+/** A request, and the names of its parameters that are ignored. */
 export interface AskedRequest<R extends TokenRequest> {
-  /** Without the parameters that are ignored: no part of the token key, and never sent. */
+  /** The request without the ignored parameters, which are no part of the token key and are never sent. */
   readonly request: R
   readonly ignored: readonly string[]
 }
 
 /**
- * By default a request may leave out and repeat what the element sets, and a parameter of which nobody here knows is
- * ignored; where `requestMay` is given, what it doesn't list is left to `admitRequest`, which refuses it.
- * @throws {InvalidRequestError} where to ignore a parameter would give another token than was asked for
+ * Removes the parameters that are ignored. By default that is every unknown parameter. Where the element has `requestMay`, unknown
+ * parameters stay, and `admitRequest` refuses those that it doesn't list.
+ * @throws {InvalidRequestError} where to ignore a parameter could give another token than the caller asked for
  */
 export function withoutIgnored<R extends TokenRequest>(connection: Connection, asked: R): AskedRequest<R> {
   const { inQuery = [] } = asked
@@ -76,16 +79,16 @@ function configuredNames({ parameters, requestMay = {} }: Connection): readonly 
   return [...Object.keys(parameters.further), ...Object.keys(requestMay)]
 }
 
-/** @throws {InvalidRequestError} where the name means more than what would become of it */
+/** @throws {InvalidRequestError} where a parameter of this name must not be ignored */
 function demandIgnorable(name: string, configured: readonly string[]): void {
   const folded = foldedParameterName(name)
   const nearest = nearMissOf(folded, configured)
   if (nearest !== undefined)
-    throw new InvalidRequestError(name, `is no parameter of this connection. Did you mean ${nearest}?`)
+    throw new InvalidRequestError(name, `is not a parameter of this connection. Did you mean ${nearest}?`)
   if (isNarrowing(folded))
     throw new InvalidRequestError(
       name,
-      "can't be set by a request for this connection, and without it the token could allow more than you ask for; leave it out, or have it listed in requestMay.",
+      "can't be set by a request for this connection. Without it the token could allow more than you ask for. Leave it out, or ask the operator to list it in requestMay.",
     )
 }
 
@@ -93,12 +96,12 @@ function isNarrowing(folded: string): boolean {
   return narrowingNames.has(folded) || narrowingBeginnings.test(folded)
 }
 
-/** @param configured the names that the connection's elements have */
+/** @param configured the parameter names in the connection's elements */
 function nearMissOf(folded: string, configured: readonly string[]): string | undefined {
   const sameFolded = [...ownNames, ...clientNames, ...configured].find((own) => foldedParameterName(own) === folded)
   if (sameFolded !== undefined) return sameFolded
   if (Object.hasOwn(otherWords, folded)) return otherWords[folded]
-  // Some of these are few letters away from ours, and have a meaning of their own.
+  // Some of these names differ from Tokenwell's in few letters only, but have another meaning.
   if (isNarrowing(folded)) return undefined
   const part = partNames.find((own) => folded.startsWith(own) || folded.endsWith(own))
   if (part !== undefined) return part

@@ -9,7 +9,7 @@ import {
 } from './record-store.ts'
 import type { Sealing } from './sealing.ts'
 
-/** Whose records without a MAC are read, for as long as an upgrade takes. */
+/** The version whose records without a MAC are still read, for the time of an upgrade. */
 export type EarlierRecords = '0.1' | 'none'
 
 export interface AuthenticRecordsDependencies {
@@ -19,15 +19,15 @@ export interface AuthenticRecordsDependencies {
   readonly log: Log
 }
 
-/** What the MAC covers, and in which form. A version that covers something else has another number, and reads this one as well. */
+/** The number of what the MAC covers, and of its form. A version that changes it takes another number, and still reads this one. */
 const format = 2
-/** Well below what any store takes: DynamoDB's limit is 400 KB. */
+/** Well below the limit of every store: DynamoDB takes 400 KB. */
 const mostBytes = 350_000
 
 /**
- * Records that only a process with the keys of the cache can have written. Each has one MAC, the field `mac`, over its name and all that
- * it holds. One that is not authentic counts as empty at the version that it has, so that the next write replaces it. Beside the errors
- * of the store, those of the cache's secret pass through.
+ * Records that only a process with the keys of the shared cache can have written. Each has a MAC in its field `mac`, over its name and
+ * its whole content. A record with a wrong MAC counts as empty, but keeps its version, so that the next write replaces it. The errors of
+ * the store and of the cache's secret pass through.
  */
 export function createAuthenticRecords(dependencies: AuthenticRecordsDependencies): RecordStore {
   const { store, sealing, earlierRecords, log } = dependencies
@@ -54,7 +54,7 @@ export function createAuthenticRecords(dependencies: AuthenticRecordsDependencie
       const bytes = Buffer.byteLength(text)
       if (bytes > mostBytes)
         throw new RecordStoreError(
-          `A record of ${name.group} has ${bytes} bytes, and may have ${mostBytes}: what was asked for, or the token, is too long.`,
+          `The record ${recordNameText(name)} has ${bytes} bytes, and the limit is ${mostBytes}. The caller parameters or the token are too long to be shared.`,
           { isNotTaken: true },
         )
       const mac = `${format}:${await sealing.authenticate(text)}`
@@ -66,19 +66,19 @@ export function createAuthenticRecords(dependencies: AuthenticRecordsDependencie
   }
 }
 
-/** The same text for the same record, whatever its store makes of the order of fields and of halves of characters. */
+/** The same text for the same record, even if its store changes the order of fields or replaces unpaired surrogates. */
 function textOf(name: RecordName, { version, removableFrom, dueAt, fields }: StoredRecord): string {
   const sorted = Object.entries(fields).sort(([a], [b]) => (a < b ? -1 : 1))
   const values = sorted.map(([field, value]) => [field, typeof value === 'string' ? value.toWellFormed() : value])
   return JSON.stringify([format, recordNameText(name), version, removableFrom, dueAt ?? null, values])
 }
 
-/** It stays known from when on it is listed as due, which the next write corrects. */
+/** It keeps `dueAt`: the index still lists it, and the next write has to correct that. */
 function emptied({ version, dueAt }: StoredRecord): StoredRecord {
   return { version, removableFrom: 0, ...(dueAt !== undefined && { dueAt }), fields: {} }
 }
 
-/** What a token or its connection can't do without for the length of an upgrade. Neither failures nor cool-downs are among it. */
+/** The fields that tokens and connections need during an upgrade. Failures and cool-downs of the earlier version are not read. */
 const readOfEarlier: readonly string[] = [
   ...['sealedToken', 'refreshAt', 'expiresAt', 'generation'],
   ...['nextSealedToken', 'nextRefreshAt', 'nextExpiresAt', 'nextGeneration'],

@@ -1,23 +1,23 @@
 /*
- * Times in records come from other clocks, and a process may have been wrong by an hour or a century when it wrote them. What can't
- * be true is not believed: a bound that moved with the reader's clock would never be reached.
+ * Times in records come from other clocks, and the clock of a writer may have been wrong by an hour or a century. An impossible time is
+ * ignored. To replace it with the latest possible time would not help: that time moves with the reader's clock and is never reached.
  */
 
-/** Clocks of a fleet differ by less. */
+/** The clocks of a fleet are assumed to differ by less than this. */
 export const clockToleranceMilliseconds = 60_000
 
-/** A moment in the past. Undefined where it lies ahead by more than clocks differ. */
+/** A time in the past. Undefined where it is ahead of `now` by more than the tolerance. */
 export function pastTime(at: unknown, now: number): number | undefined {
   return endWithin(at, now, 0)
 }
 
-/** The end of something that lasts so long at most. Undefined where it is further away than that, by more than clocks differ. */
+/** The end of something that lasts at most `longestMilliseconds`. Undefined where it is later than that by more than the tolerance. */
 export function endWithin(end: unknown, now: number, longestMilliseconds: number): number | undefined {
   const latest = now + longestMilliseconds + clockToleranceMilliseconds
   return isNumber(end) && end <= latest ? end : undefined
 }
 
-/** A whole number within these bounds: the nearest one. Undefined for what isn't a number. */
+/** The nearest whole number within the bounds. Undefined where the value isn't a number. */
 export function wholeNumberWithin(value: unknown, least: number, most: number): number | undefined {
   return isNumber(value) ? Math.min(Math.max(Math.floor(value), least), most) : undefined
 }

@@ -5,16 +5,16 @@ import { type RecordFields, secretsVersionRecordName } from './record-store.ts'
 import { readMark, revokedMilliseconds, type SecretsVersionDependencies } from './secrets-version.ts'
 import { spareMilliseconds } from './token-record.ts'
 
-/** Says what has changed: a secret, or which keys may be used. */
+/** Tells the fleet that a secret has changed, or that a key is revoked. */
 export type SecretsVersionChanger = ReturnType<typeof createSecretsVersionChanger>
 
 export interface SecretsVersionChangerDependencies extends SecretsVersionDependencies {
   readonly randomId: () => string
 }
 
-/** Longer than any process keeps a secret. */
+/** Longer than any process keeps a secret in memory. */
 const keptMilliseconds = 24 * spareMilliseconds
-/** Every process reads all of them before each token request; the oldest go first. */
+/** Every process reads all of them before each token request. The oldest are dropped first. */
 const mostRevocations = 100
 const mostTries = 20
 
@@ -34,17 +34,17 @@ export function createSecretsVersionChanger(dependencies: SecretsVersionChangerD
 
   return {
     /**
-     * Says that a secret has changed.
+     * Tells the fleet that a secret has changed.
      * @throws {CacheUnavailableError}
      */
     async change(waitUntil: number): Promise<void> {
       const { writtenVersion, revocations } = await readMark(dependencies, waitUntil)
-      // Where another process was faster, the version has changed.
+      // Where another process was faster, that write has already changed the version.
       await write(revocations, writtenVersion, waitUntil)
     },
 
     /**
-     * Says that a key must not be used any more. What is known already is not written.
+     * Tells the fleet that a key must no longer be used. A revocation that is known already is not written again.
      * @throws {CacheUnavailableError}
      */
     async revoke(revocation: KeyRevocation, waitUntil: number): Promise<void> {
@@ -54,7 +54,10 @@ export function createSecretsVersionChanger(dependencies: SecretsVersionChangerD
         if (JSON.stringify(after) === JSON.stringify(revocations)) return true
         return (await write(after, writtenVersion, waitUntil)) || lostRace
       })
-      if (outcome === lostRace) throw new CacheUnavailableError('others write the version of the secrets all the time')
+      if (outcome === lostRace)
+        throw new CacheUnavailableError(
+          `Other processes changed the record of the secrets version first, ${mostTries} times in a row.`,
+        )
     },
   }
 }

@@ -5,20 +5,20 @@ import { SecretError } from '../secret/secret-store.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
 import { RecordStoreError } from './record-store.ts'
 
-/** An instance's first call has a connection to open, and a secret to read. */
+/** The first call of an instance has to open a connection and read a secret. */
 export const firstCallMilliseconds = 2_000
-/** After a failure this instance leaves the shared cache alone for that long. */
+/** After a failure, an instance makes no call to the shared cache for this time. */
 const openMilliseconds = 5_000
-/** Between two tries while the store asks to wait. */
+/** The pause between two tries while the store asks to wait. */
 const throttled: Backoff = { firstMilliseconds: 50, lastMilliseconds: 1_000 }
 const unavailablePauseMilliseconds = 1_000
 
-/** The shared cache can't be asked now: a slow day, no outage. Requests go on without it. */
+/** The shared cache can't be used now. Requests go on without it, more slowly. */
 export class CacheUnavailableError extends TokenwellError {
   readonly code = 'cache'
 
   override get reason(): string {
-    return `The shared cache: ${this.message}`
+    return `The shared cache is unavailable. ${this.message}`
   }
 
   override get isPassing(): boolean {
@@ -27,7 +27,7 @@ export class CacheUnavailableError extends TokenwellError {
 }
 
 export interface CircuitBreakerDependencies {
-  /** Time for one call on a used connection. */
+  /** The time for one call on an open connection. */
   readonly budgetMilliseconds: number
   readonly now: () => number
   /** From 0 up to 1. */
@@ -36,13 +36,14 @@ export interface CircuitBreakerDependencies {
   readonly log: Log
 }
 
-/** Limits the time that the shared cache may cost. Past it requests go on without the cache. */
+/** Limits the time that a request spends on the shared cache. After that the request goes on without the cache. */
 export interface CircuitBreaker {
   /**
-   * One call to the shared cache.
-   * @param what is asked for: the keys in the cache's secret, or records; the first call for records opens their connection
-   * @param waitUntil how long to wait, in milliseconds since the epoch, while the store asks to wait: that is no outage
-   * @throws {CacheUnavailableError} when it fails, is late, or did so a moment ago; or where it does not take that one record
+   * Makes one call to the shared cache.
+   * @param what the call needs: the keys in the cache's secret, or records. The first call for records opens a connection
+   * @param waitUntil until when to retry while the store asks to wait, in milliseconds since the epoch. That is not an outage
+   * @throws {CacheUnavailableError} when the call fails or is late, when one did so within the last 5 s, or when the store rejects this
+   * one record
    */
   call<T>(what: 'keys' | 'records', send: () => Promise<T>, waitUntil: number): Promise<T>
 }
@@ -53,7 +54,7 @@ export function createCircuitBreaker(dependencies: CircuitBreakerDependencies): 
   let firstCallEnd = -Infinity
   let openUntil = -Infinity
 
-  /** Until the first records have come, all calls together have the time of a first call. */
+  /** Until the first records have arrived, all calls together have the time of one first call. */
   function allowedMilliseconds(): number {
     if (isConnected) return budgetMilliseconds
     if (now() >= firstCallEnd) firstCallEnd = now() + firstCallMilliseconds
@@ -63,21 +64,21 @@ export function createCircuitBreaker(dependencies: CircuitBreakerDependencies): 
   async function callOnce<T>(send: () => Promise<T>): Promise<T> {
     const milliseconds = allowedMilliseconds()
     const sending = send()
-    // It may fail when nobody listens any more.
+    // It may fail after the time is over. Without a handler that would end the process.
     sending.catch(() => {})
     return await inTime(sending, milliseconds, pause, () => {
-      throw new RecordStoreError(`no answer within ${milliseconds} ms`)
+      throw new RecordStoreError(`The shared cache did not answer within ${milliseconds} ms.`)
     })
   }
 
   function open(startedAt: number, { message: reason }: Error): CacheUnavailableError {
-    // Calls that were under way together fail together: that is one outage.
+    // Calls that were under way together fail together: that is one outage, and logged once.
     if (now() >= openUntil) log({ event: 'cache_passed_over', reason, milliseconds: now() - startedAt })
     openUntil = now() + openMilliseconds
     return new CacheUnavailableError(reason)
   }
 
-  /** It says nothing of any other record. */
+  /** The store rejects one record. Other records are not affected, so that the circuit stays closed. */
   function notTaken({ message: reason }: Error): CacheUnavailableError {
     log({ event: 'record_not_taken', reason })
     return new CacheUnavailableError(reason)
@@ -87,7 +88,8 @@ export function createCircuitBreaker(dependencies: CircuitBreakerDependencies): 
     async call(what, send, waitUntil) {
       const startedAt = now()
       for (let tries = 0; ; tries++) {
-        if (now() < openUntil) throw new CacheUnavailableError('it failed a moment ago')
+        if (now() < openUntil)
+          throw new CacheUnavailableError(`A call failed less than ${openMilliseconds / 1000} s ago.`)
         try {
           const result = await callOnce(send)
           isConnected ||= what === 'records'
@@ -119,7 +121,7 @@ function isNotTaken(error: CacheError): boolean {
   return error instanceof RecordStoreError && error.isNotTaken
 }
 
-/** What the call brings, or `instead` where the cache can't be asked. */
+/** The result of the call, or `instead` where the shared cache is unavailable. */
 export async function unlessUnavailable<T, U>(call: () => Promise<T>, instead: U): Promise<T | U> {
   try {
     return await call()
@@ -130,7 +132,7 @@ export async function unlessUnavailable<T, U>(call: () => Promise<T>, instead: U
 }
 
 /**
- * What the call brings. While the shared cache can't be asked it is called again, for work that nothing does later.
+ * The result of the call. While the shared cache is unavailable the call is repeated: for work that no later request repeats.
  * @param until milliseconds since the epoch
  * @throws {CacheUnavailableError}
  */

@@ -3,12 +3,12 @@ import type { CircuitBreaker } from './circuit-breaker.ts'
 import { clearingRecordName, type RecordStore } from './record-store.ts'
 import { spareMilliseconds } from './token-record.ts'
 
-/** What was cleared is not cleared again for so long: every clearing costs a token request for each token that is kept warm. */
+/** The least time between two clearings: each costs a token request for each token that is kept warm. */
 const restMilliseconds = 30_000
-/** A process that loses the race that often leaves it to those that won it. */
+/** A process that loses the race this often leaves the work to the winners. */
 const mostTries = 3
 
-/** @param clearedAt milliseconds since the epoch, by any clock of the fleet; one from further ahead than the rest counts for nothing */
+/** @param clearedAt milliseconds since the epoch, by any clock of the fleet. A time more than 30 s ahead of `now` is ignored */
 export function wasJustCleared(clearedAt: number | undefined, now: number): boolean {
   return clearedAt !== undefined && Math.abs(now - clearedAt) < restMilliseconds
 }
@@ -20,7 +20,7 @@ export interface ClearingDependencies {
   readonly randomId: () => string
 }
 
-/** When all connections were cleared at once. Each connection's record says when that one was. */
+/** The record of when all connections were last cleared together. The record of a connection has the time of its own clearing. */
 export type Clearing = ReturnType<typeof createClearing>
 
 export function createClearing({ store, breaker, now, randomId }: ClearingDependencies) {
@@ -37,7 +37,7 @@ export function createClearing({ store, breaker, now, randomId }: ClearingDepend
 
   return {
     /**
-     * @returns whether all may be cleared now: not where another process began that a moment ago
+     * @returns whether this process may clear all connections now. False where a clearing began within the last 30 s
      * @throws {CacheUnavailableError}
      */
     async begin(waitUntil: number): Promise<boolean> {
@@ -50,7 +50,7 @@ export function createClearing({ store, breaker, now, randomId }: ClearingDepend
     },
 
     /**
-     * It came to nothing: the next process may begin.
+     * The clearing failed: another process may begin at once.
      * @throws {CacheUnavailableError}
      */
     async giveUp(waitUntil: number): Promise<void> {

@@ -4,30 +4,30 @@ import { isFingerprintOf } from '../configuration/connection-cache.ts'
 import { pastTime, wholeNumberWithin } from './believable.ts'
 import type { RecordFields, StoredRecord } from './record-store.ts'
 
-/** What the fleet knows of a connection as a whole. */
+/** What the fleet knows about a connection as a whole. */
 export interface ConnectionRecord extends ConnectionState {
   readonly version: string
-  /** An earlier version has written it: it is to be written again. */
+  /** Present where an earlier version of Tokenwell has written it: it has to be written again. */
   readonly isEarlier?: true
 }
 
 export interface ConnectionState {
   /**
-   * Under which elements its tokens were issued: a token of another generation answers for nothing. Rises with each change
-   * of the fingerprint; never comes again, even where the record was lost.
+   * A number for the elements by which its tokens were issued. A token of another generation is never handed out. The number rises with
+   * each change of the fingerprint, and is never used again, even where the record was lost.
    */
   readonly generation: number
-  /** Of all in the elements that can change which token is issued. */
+  /** The fingerprint of everything in the elements that can change the token. */
   readonly fingerprint: string
   /** Absent where none of its tokens is kept warm. */
   readonly warming?: WarmingPlan
-  /** Those to be kept warm, the last used first. */
+  /** The tokens that are kept warm, the last used first. */
   readonly variants: readonly Variant[]
-  /** Other elements, and the generation that they will be: tokens are obtained under them before they become active. */
+  /** Changed elements and their future generation: tokens are obtained for them before they become active. */
   readonly staged?: StagedGeneration
-  /** When an operator last ended all its tokens. Milliseconds since the epoch. */
+  /** When an operator last cleared the connection. Milliseconds since the epoch. */
   readonly clearedAt?: number
-  /** The one with which the record began. Absent from records of 0.1. */
+  /** The generation with which the record began. Absent from records of version 0.1. */
   readonly firstGeneration?: number
 }
 
@@ -36,58 +36,61 @@ export interface StagedGeneration {
   readonly fingerprint: string
 }
 
-/** By which tokens are renewed before they go stale, without a look at the elements. */
+/** What a warm run needs to renew tokens before they get stale, without reading the elements. */
 export interface WarmingPlan extends Warming {
   readonly authorizationServer: string
   readonly maximumConcurrency: number
 }
 
-/** One combination of what can be asked for under a connection. */
+/** One token of a connection: one combination of caller parameters. */
 export interface Variant {
   /** The `id` of its token's record. */
   readonly id: string
-  /** Not the last time to the minute: it is written when it is a quarter of the idle time old. */
+  /** Not exact: a use is only noted when the noted one is older than a quarter of the idle time. */
   readonly lastUsedAt: number
-  /** A digest of who has used it last; `own` for the connection's own token. */
+  /** A digest of the caller that used it last, or `own` for the connection's own token. */
   readonly caller?: string
-  /** From its last use to its last renewal, where that is less than for the connection as a whole. */
+  /** The time from its last use to its last renewal, where that is shorter than the connection's idle time. */
   readonly idleMilliseconds?: number
 }
 
-/** In place of a caller: the connection's own token, which its operator wants warm. */
+/** Takes the place of a caller for the connection's own token, which the operator wants to keep warm. */
 export const own = 'own'
 
-/** Somebody uses a token. */
+/** One use of a token by a caller. */
 export interface Use {
   /** The `id` of its token's record. */
   readonly id: string
-  /** A digest of who uses it; `own` for the connection's own token. */
+  /** A digest of the caller, or `own` for the connection's own token. */
   readonly caller: string
-  /** Of the token when it was new. */
+  /** The lifetime of the token from its issue. */
   readonly lifetimeMilliseconds: number
 }
 
 /** The elements of a connection as they are now. */
 export interface ElementsRevision {
   readonly fingerprint: string
-  /** The same elements as other versions write them. */
+  /** Fingerprints of the same elements in the forms of other versions. */
   readonly otherFingerprints?: readonly string[]
   readonly warming?: WarmingPlan
 }
 
-/** There is no connection of that name any more. */
+/** The state of a connection that no longer exists. */
 export const noElements: ElementsRevision = { fingerprint: 'gone' }
 
-/** Its operator has stopped it: there is no token of this generation, and nothing to be kept warm. */
+/** The state of a connection that its operator has disabled: it has no tokens, and none is kept warm. */
 export const disabledElements: ElementsRevision = { fingerprint: disabledFingerprint }
 
 const yearMilliseconds = 365 * 86_400_000
-/** Of the idle time: from the note of a use to the next one. */
+/** The share of the idle time in which a noted use is not noted again. */
 const usesNotedShare = 0.25
-/** Of the idle time: what was not used for so long gives its place to whoever asks. A use that is not noted yet may be younger. */
+/**
+ * The share of the idle time after which an unused token gives its place to another one. It is larger than the share above, since the
+ * last use may not be noted yet.
+ */
 const placeKeptShare = 0.5
 
-/** These elements are active: as a new generation where they would issue other tokens, as the staged one where they were staged. */
+/** Makes elements the active ones: in a new generation where their fingerprint is new, or in the staged one where they were staged. */
 export function activated(
   before: ConnectionState | undefined,
   elements: ElementsRevision,
@@ -107,12 +110,12 @@ export function activated(
   return { ...common, generation: wasStaged ? staged.generation : newGeneration(before, now) }
 }
 
-/** When something of the connection was last changed or cleared, in milliseconds since the epoch. The first generation changes nothing. */
+/** When the connection was last changed or cleared, in milliseconds since the epoch. Undefined in its first generation. */
 export function mendedAt({ generation, firstGeneration }: ConnectionState): number | undefined {
   return generation === firstGeneration ? undefined : generation
 }
 
-/** Elements under which tokens are obtained in advance. The active ones end what was staged before. */
+/** Stages elements, so that tokens can be obtained for them in advance. To stage the active elements ends an earlier staging. */
 export function withStaged<State extends ConnectionState>(
   before: State,
   elements: ElementsRevision,
@@ -122,20 +125,20 @@ export function withStaged<State extends ConnectionState>(
   return { ...before, staged: { fingerprint: elements.fingerprint, generation: newGeneration(before, now) } }
 }
 
-/** All its tokens answer for nothing any more, nor do those that were obtained in advance. */
+/** Makes all tokens of the connection invalid, including the staged ones. */
 export function cleared(before: ConnectionState, now: number): ConnectionState {
   const { staged: _staged, ...kept } = before
   return { ...kept, generation: newGeneration(before, now), clearedAt: now }
 }
 
-/** A whole number that never comes twice, even if the elements that it was staged for never became active. */
+/** A whole number that was never used before, not even for staged elements that never became active. */
 function newGeneration(before: ConnectionState | undefined, now: number): number {
   return Math.max((before?.generation ?? 0) + 1, (before?.staged?.generation ?? 0) + 1, Math.ceil(now))
 }
 
 /**
- * With a token just used. Unchanged where that is known already, or where there is no place for it: those in use don't drive each
- * other out, but a caller with many places gives one to a caller with fewer.
+ * Notes the use of a token. The state is unchanged where the use is noted already, or where there is no place for it. Tokens in use don't
+ * replace each other, but a caller with many places gives one to a caller with fewer.
  */
 export function withUse<State extends ConnectionState>(state: State, use: Use, now: number): State {
   const { warming, variants } = state
@@ -150,7 +153,7 @@ export function withUse<State extends ConnectionState>(state: State, use: Use, n
   return kept ? { ...state, variants: [used, ...kept] } : state
 }
 
-/** A single use keeps no caller's variant warm for long: a token of a minute would be renewed 1,440 times a day. */
+/** A single use must not keep a short token warm for long: a token that lives one minute would be renewed 1,440 times a day. */
 function idleFor({ idleMilliseconds, idleLifetimes = Infinity }: Warming, lifetimeMilliseconds: number): number {
   return Math.min(idleMilliseconds, Math.ceil(lifetimeMilliseconds * idleLifetimes))
 }
@@ -163,7 +166,7 @@ function isUsedWithin(share: number, variant: Variant, warming: Warming, now: nu
   return now < variant.lastUsedAt + (endOf(variant, warming) - variant.lastUsedAt) * share
 }
 
-/** Those that stay beside one more; undefined where all do. The last used first. */
+/** The variants that stay when one more is added, the last used first. Undefined where none gives up its place. */
 function withPlaceFor(
   caller: string,
   others: readonly Variant[],
@@ -182,7 +185,7 @@ export function withoutUse<State extends ConnectionState>(state: State, id: stri
   return { ...state, variants: state.variants.filter((each) => each.id !== id) }
 }
 
-/** Until when a token is renewed although nobody asks for it; undefined where it isn't kept warm at all. */
+/** Until when a token is renewed without a request. Undefined where it isn't kept warm. */
 export function warmUntil(
   { warming, variants }: Pick<ConnectionState, 'warming' | 'variants'>,
   id: string,
@@ -191,7 +194,7 @@ export function warmUntil(
   return variant && endOf(variant, warming)
 }
 
-/** Those that are renewed although nobody asks for them. */
+/** The variants that are renewed without a request. */
 export function warmVariants(state: Pick<ConnectionState, 'warming' | 'variants'>, now: number): readonly Variant[] {
   return state.variants.filter(({ id }) => (warmUntil(state, id) ?? now) > now)
 }
@@ -226,20 +229,20 @@ function writeVariant({ id, lastUsedAt, caller, idleMilliseconds }: Variant): re
   return idleMilliseconds === undefined ? [id, lastUsedAt, caller] : [id, lastUsedAt, caller, idleMilliseconds]
 }
 
-/** A generation is a time, or a few more than one: none is further ahead of any clock that is of use. */
+/** A generation is a time in milliseconds, or slightly more. None is further ahead than this of a usable clock. */
 const aheadMilliseconds = 86_400_000
 
-/** Undefined for what can't be a generation, so that one can always be followed by a higher one. */
+/** Undefined where the value can't be a generation, so that a higher one always remains possible. */
 export function readGeneration(value: unknown, now: number): number | undefined {
   return Number.isSafeInteger(value) && Number(value) > 0 && Number(value) <= now + aheadMilliseconds
     ? Number(value)
     : undefined
 }
 
-/** A record that says nothing of the connection: its generation is that of no token, its fingerprint that of no elements. */
+/** The state of an empty record: no token has its generation, and no elements have its fingerprint. */
 const nothingKnown = { generation: 0, fingerprint: '', variants: [] } as const
 
-/** Somebody else may have written it, by another clock: what can't be is left out, and without a generation all of it. */
+/** Reads a record that another clock may have written: impossible values are left out. Without a generation the record counts as empty. */
 export function readConnectionRecord({ version, fields, isEarlier }: StoredRecord, now: number): ConnectionRecord {
   const generation = readGeneration(fields['generation'], now)
   const { fingerprint } = fields
@@ -265,7 +268,7 @@ function readStaged(fields: RecordFields, now: number): StagedGeneration | undef
   return generation !== undefined && typeof fingerprint === 'string' ? { generation, fingerprint } : undefined
 }
 
-/** As the schema of elements has them. */
+/** The bounds of the schema of elements. */
 const [leastIdleMilliseconds, mostIdleMilliseconds] = [60_000, 720 * 3_600_000]
 const mostVariants = 100
 const mostIdleLifetimes = 100
@@ -284,7 +287,7 @@ function readPlan(fields: RecordFields): WarmingPlan | undefined {
   return { idleMilliseconds, ...limit, maximumVariants, authorizationServer, maximumConcurrency }
 }
 
-/** What isn't a list of uses is none. */
+/** Anything but a list of uses is read as an empty list. */
 function readVariants(text: RecordFields[string] | undefined, most: number, now: number): Variant[] {
   const pairs: unknown = parseJson(String(text))
   if (!Array.isArray(pairs)) return []

@@ -3,32 +3,32 @@ import type { RecordFields } from './record-store.ts'
 import { spareMilliseconds } from './token-record.ts'
 
 /*
- * What one record of a cool-down says, and what each happening makes of it. Times are milliseconds since the epoch.
+ * The state in one cool-down record, and how each event changes it. Times are milliseconds since the epoch.
  */
 
-/** What a fleet knows of one thing that a token request depends on. */
+/** What the fleet knows about one thing that a token request depends on. */
 export interface CoolDownState {
-  /** Absent where nothing cools down. */
+  /** Absent where no cool-down is active. */
   readonly coolDown?: CoolDown
-  /** Somebody's own addition to a request has failed: until then it isn't known whether the fault is the server's. */
+  /** A request has failed, and it isn't known yet whether the server is the reason. The doubt ends at this time. */
   readonly suspectedUntil?: number
   /** When the last control request was made. */
   readonly controlAt?: number
-  /** When a cool-down was last lifted because of something that was mended or cleared. */
+  /** When a cool-down last ended early, because the connection was changed or cleared. */
   readonly liftedAt?: number
-  /** What was counted within the last minute: failures, or guesses of a password. */
+  /** The times of the failures or password guesses within the last minute. */
   readonly counted: readonly number[]
 }
 
-/** A time in which something must not be asked for. At its end one request may probe; the others wait for what that one finds. */
+/** A time in which no token request is made for a name. At its end one request may probe; the others wait for its result. */
 export interface CoolDown {
   readonly beganAt: number
   readonly until: number
-  /** What it began with, as its owner writes it down. */
+  /** The failure that it began with, as text of the caller of this module. */
   readonly failure: string
-  /** In a row. */
+  /** The number of failures in a row. */
   readonly failures: number
-  /** Somebody probes already. */
+  /** Present while a request probes. */
   readonly probe?: Probe
 }
 
@@ -38,17 +38,17 @@ interface Probe {
 }
 
 export interface CoolDownDuration {
-  /** Of the first; each further one in a row is twice as long. */
+  /** The length of the first cool-down. Each further one in a row is twice as long. */
   readonly baseSeconds: number
-  /** As the server asked, instead. */
+  /** The pause that the server asked for. It replaces `baseSeconds`. */
   readonly retryAfterSeconds?: number | undefined
 }
 
-/** Who wants to make a token request. */
+/** The request that wants to go to the token endpoint. */
 export interface Asker {
-  /** Whether the request is the connection's own: it never waits for what somebody else's addition may find out. */
+  /** Whether it is the connection's own request, which never waits for the probe of a request with caller parameters. */
   readonly isOwn: boolean
-  /** When something of the connection was last mended or cleared. A cool-down that began before says nothing any more. */
+  /** When the connection was last changed or cleared. A cool-down that began before that time no longer applies. */
   readonly mendedAt?: number | undefined
 }
 
@@ -58,21 +58,21 @@ export type CoolDownVerdict =
 
 export const nothingKnown: CoolDownState = { counted: [] }
 
-/** Longest cool-down, however often something failed and whatever a server asks for. */
+/** The longest cool-down, whatever the number of failures and the server's `Retry-After`. */
 const maximumCoolDownMilliseconds = 5 * 60_000
-/** A probe that hasn't come back by then never will: Lambda may have frozen it. */
+/** A probe that takes longer is lost: Lambda may have frozen its instance. */
 const probeMilliseconds = 30_000
 const suspicionMilliseconds = 30_000
-/** Between two control requests, and between two cool-downs that end by mending. */
+/** The least time between two control requests, and between two cool-downs that end early. */
 export const leastPauseMilliseconds = 30_000
-/** For quotas of so many a minute. */
+/** The time that quotas count over. */
 export const quotaMilliseconds = 60_000
-/** More failures make no cool-down longer. */
+/** Further failures don't make a cool-down longer. */
 const mostFailures = 16
 /** More than any quota allows. */
 const mostCounted = 100
 
-/** @param letsOthersGoFirst how many milliseconds after its end this asker may probe */
+/** @param letsOthersGoFirst for how many milliseconds after the end of the cool-down this request still waits */
 export function verdictOn(
   { coolDown, liftedAt }: CoolDownState,
   asker: Asker,
@@ -96,7 +96,7 @@ export function secondsUntil(until: number, now: number): number {
 export function withProbe(state: CoolDownState, { isOwn }: Asker, now: number): CoolDownState {
   const { coolDown } = state
   if (!coolDown) return state
-  // Before its end a cool-down is probed only where it was lifted.
+  // A probe before the end of a cool-down means that the cool-down ended early.
   const lifted = now < coolDown.until && { liftedAt: now }
   return { ...state, ...lifted, coolDown: { ...coolDown, probe: { until: now + probeMilliseconds, isOwn } } }
 }
@@ -107,7 +107,7 @@ export function withoutProbe(state: CoolDownState): CoolDownState {
   return { ...state, coolDown }
 }
 
-/** After one more failure. */
+/** The state after one more failure. */
 export function withFailure(
   state: CoolDownState,
   failure: string,
@@ -115,14 +115,14 @@ export function withFailure(
   now: number,
 ): CoolDownState {
   const { failures: failedBefore = 0, until: already = -Infinity, beganAt = now } = state.coolDown ?? {}
-  // Requests that were under way together fail together: that is one failure.
+  // Requests that were under way together fail together: they count as one failure.
   const failures = now < already ? failedBefore : Math.min(failedBefore + 1, mostFailures)
   const milliseconds = (retryAfterSeconds ?? baseSeconds * 2 ** (failures - 1)) * 1000
   const until = Math.max(already, now + Math.min(milliseconds, maximumCoolDownMilliseconds))
   return { ...withoutSuspicion(state), coolDown: { beganAt: now < already ? beganAt : now, until, failure, failures } }
 }
 
-/** After a token. What keeps control requests and quotas within their limits stays. */
+/** The state after a token. The times that limit control requests and quotas stay. */
 export function withoutCoolDown({ coolDown: _coolDown, ...state }: CoolDownState): CoolDownState {
   return withoutSuspicion(state)
 }
@@ -144,7 +144,7 @@ export function withoutCount(state: CoolDownState, at: number): CoolDownState {
   return { ...state, counted: state.counted.filter((_at, place) => place !== index) }
 }
 
-/** What still counts. */
+/** The counts of the last minute. */
 export function countedAt({ counted }: CoolDownState, now: number): readonly number[] {
   return counted.filter((at) => now < at + quotaMilliseconds)
 }
@@ -164,7 +164,7 @@ export function fieldsOf({ coolDown, suspectedUntil, controlAt, liftedAt, counte
   return Object.fromEntries(known)
 }
 
-/** Another clock may have written these times: none of them lasts longer than it could have by ours. */
+/** Another clock may have written these times: each is limited to the longest time that it can last by this clock. */
 export function readCoolDownState(fields: RecordFields, now: number): CoolDownState {
   const { suspectedUntil, controlAt, liftedAt, counted } = fields
   const coolDown = readCoolDown(fields, now)

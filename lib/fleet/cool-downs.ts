@@ -26,12 +26,12 @@ import {
 import { coolDownRecordName, type RecordName, type RecordStore } from './record-store.ts'
 import type { Sealing } from './sealing.ts'
 
-/** More than any process has at a time; the oldest are forgotten first. */
+/** More than any process needs at a time. The oldest are dropped first. */
 const maximumEntries = 10_000
-/** A process that loses the race that often leaves the record to those that won it. */
+/** A process that loses the race this often leaves the record to the winners. */
 const mostTries = 5
 
-/** Whether one may ask now. `Kind` tells apart what a request depends on. */
+/** Whether a token request may be made now. `Kind` names the things that a request depends on. */
 export type CoolDownCheck<Kind extends string> =
   | { readonly kind: 'clear'; readonly pass: CoolDownPass<Kind> }
   | {
@@ -41,28 +41,28 @@ export type CoolDownCheck<Kind extends string> =
       readonly retryAfterSeconds: number
     }
 
-/** The right to ask. Whoever has it reports what was found. */
+/** The right to make a token request. Its holder reports the result. */
 export interface CoolDownPass<Kind extends string> {
-  /** Whether it isn't known yet if the server is at fault for a failure a moment ago. */
+  /** Whether a request failed within the last 30 s, and it isn't known yet if the server is the reason. */
   readonly isSuspected: boolean
-  /** @returns for how many seconds everyone is told the failure */
+  /** @returns for how many seconds every request gets this failure */
   begin(kind: Kind, failure: string, duration: CoolDownDuration): Promise<number>
-  /** What turned out to be fine: after a token everything. @returns what had cooled down */
+  /** Ends the cool-downs of things that work: after a token, all of them. @returns the kinds that were cooling down */
   end(kinds?: readonly Kind[]): Promise<readonly Kind[]>
-  /** Nothing was found out: the next one may ask. */
+  /** Reports no result: the next request may probe. */
   release(): Promise<void>
-  /** A request has failed and is made once more: until it is known how that goes, others are made once. */
+  /** Reports a failed request that will be retried. Until its result is known, other requests are made without retries. */
   suspect(kind: Kind): Promise<void>
-  /** The right to one control request in 30 s. Until its outcome is known, the server is suspected. */
+  /** Claims the right to one control request in 30 s. Until its result is known, the server is suspected. */
   claimControl(kind: Kind): Promise<boolean>
   /**
-   * Counts a failure. With the last of so many within a minute a cool-down begins, until the first of them is a minute old.
-   * @returns for how many seconds; undefined where there were fewer
+   * Counts a failure. With `most` failures within a minute a cool-down begins. It ends when the first of them is a minute old.
+   * @returns the seconds of that cool-down. Undefined where there were fewer failures
    */
   count(kind: Kind, most: number, failure: string): Promise<number | undefined>
 }
 
-/** A place among those that a quota allows within a minute. */
+/** One place in a quota for a minute. */
 export type Reservation =
   | { readonly kind: 'reserved'; giveBack(): Promise<void> }
   | { readonly kind: 'exceeded'; readonly retryAfterSeconds: number }
@@ -75,15 +75,15 @@ export interface CoolDownRegistryDependencies {
   readonly randomId: () => string
 }
 
-/** What is known under one name, and the version of its record where the fleet could be asked. */
+/** The state under one name. The version of its record is absent where the shared cache is unavailable. */
 interface ReadState {
   readonly state: CoolDownState
   readonly version?: string | undefined
 }
 
 /**
- * What must not be asked for again for a while, by name: what one process found, the whole fleet knows. While the shared cache
- * fails, each process goes by its own.
+ * The cool-downs of a fleet, by name. What one process finds out, the whole fleet knows. While the shared cache is unavailable, each
+ * process uses its own knowledge.
  */
 export type CoolDownRegistry = ReturnType<typeof createCoolDownRegistry>
 
@@ -118,9 +118,9 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
   }
 
   /**
-   * Changes what is known, here and in the fleet.
-   * @param change the same state leaves it as it is
-   * @returns what is known now
+   * Changes the state in this process and in the fleet.
+   * @param change where it returns the same state, nothing is written
+   * @returns the state after the change
    */
   async function amend(name: string, change: (state: CoolDownState) => CoolDownState): Promise<CoolDownState> {
     const amended = await tryToAmend(name, change)
@@ -130,7 +130,7 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
     return state
   }
 
-  /** The same, unless other processes were faster each time. */
+  /** Does the same, or returns `lostRace` where other processes were faster each time. */
   async function tryToAmend(
     name: string,
     change: (state: CoolDownState) => CoolDownState,
@@ -151,7 +151,7 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
     return state
   }
 
-  /** Writes that this process probes. @returns false where another one was faster */
+  /** Notes that this process probes. @returns false where another process was faster */
   async function probe(name: string, { state, version }: ReadState, asker: Asker): Promise<boolean> {
     const after = withProbe(state, asker, now())
     const isWritten = await unlessUnavailable(() => writeShared(name, after, version), true)
@@ -222,8 +222,8 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
 
   return {
     /**
-     * To be called before each token request.
-     * @param letsOthersGoFirst how many milliseconds after the end of each kind of cool-down this asker may probe
+     * Must be called before each token request.
+     * @param letsOthersGoFirst for how many milliseconds after the end of each kind of cool-down this request still waits
      */
     async check<Kind extends string>(
       names: Readonly<Record<Kind, string>>,
@@ -252,7 +252,7 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
       return { kind: 'clear', pass: passFor(names, found, probed) }
     },
 
-    /** One of so many places within a minute. */
+    /** Takes one of `most` places within a minute. */
     async reserve(name: string, most: number): Promise<Reservation> {
       let retryAt: number | undefined
       const at = now()
@@ -262,7 +262,7 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
         return retryAt === undefined ? withCount(state, at) : state
       })
       if (retryAt !== undefined) return { kind: 'exceeded', retryAfterSeconds: secondsUntil(retryAt, at) }
-      // Many guess at once: none goes on without a place that the fleet knows of.
+      // Many callers guess passwords at once: a guess without a place in the fleet's record would pass the quota.
       if (amended === lostRace) return { kind: 'exceeded', retryAfterSeconds: 1 }
       return {
         kind: 'reserved',
@@ -272,7 +272,7 @@ export function createCoolDownRegistry(dependencies: CoolDownRegistryDependencie
   }
 }
 
-/** What one process knows. A name may hold what a caller sent: only its digest is kept. */
+/** The states that one process knows. A name may hold caller parameters, so that only its digest is kept. */
 function createLocalStates() {
   const states = new LRUCache<string, CoolDownState>({ max: maximumEntries })
   const keyOf = (name: string) => createHash('sha256').update(name).digest('base64url')

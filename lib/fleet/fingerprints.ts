@@ -3,12 +3,12 @@ import type { Fingerprints } from '../configuration/connection-cache.ts'
 import type { EarlierRecords } from './authentic-records.ts'
 import type { Sealing } from './sealing.ts'
 
-/** The number of the form. A version that takes something else into account writes another one, and keeps this one to compare by. */
+/** The number of the form. A version that covers other things takes another number, and keeps this one for comparison. */
 const form = 2
 
 /**
- * How records name the elements of a connection: by a MAC, so that whoever reads them can test no guess, and tell no two connections
- * alike. While 0.1 is upgraded its form is written, the plain hash: its processes would take any other for a change of the elements.
+ * The fingerprints of elements in records. A fingerprint is a MAC, so that a reader of the store can't test guesses or see that two
+ * connections are alike. During an upgrade from 0.1 the plain hash of 0.1 is written: its processes would take a MAC for changed elements.
  */
 export function createFingerprints({
   sealing,
@@ -29,10 +29,10 @@ export function createFingerprints({
     formsOf(connection: Connection) {
       const plain = hashOf(connection)
       const { clientCertificate } = connection.authorizationServer.tls
-      // Tokens may be bound to it. 0.1 did not take it into account.
+      // Tokens may be bound to the client certificate. Version 0.1 did not cover it.
       const bound = clientCertificate === undefined ? [] : [clientCertificate]
       const mac = sealing.fingerprint(JSON.stringify([connection.name, plain, ...bound]))
-      // Before the keys have been read there is nothing that could be written or compared.
+      // Before the keys have been read, no record can be written or compared.
       if (mac === undefined) return [plain]
       const keyed = `${form}:${mac}`
       return earlierRecords === '0.1' ? [plain, keyed] : [keyed, plain]

@@ -8,25 +8,31 @@ import {
   readConnectionRecord,
   writeConnectionRecord,
 } from './connection-record.ts'
-import { connectionRecordName, type RecordName, type RecordStore, type StoredRecord } from './record-store.ts'
+import {
+  connectionRecordName,
+  type RecordName,
+  type RecordStore,
+  recordNameText,
+  type StoredRecord,
+} from './record-store.ts'
 import { asOfGeneration, dueAt, readTokenRecord, removableFrom, type TokenRecord } from './token-record.ts'
 
-/** A token's record as it was read, together with that of its connection. */
+/** The record of a token as it was read, with the record of its connection. */
 export interface ReadRecord {
   readonly name: RecordName
-  /** Undefined where there is none. */
+  /** Undefined where the store has no such record. */
   readonly version: string | undefined
   readonly record: TokenRecord
-  /** From when on it is listed as due. */
+  /** The time from which the index lists it as due. */
   readonly dueAt?: number
   readonly connection?: ConnectionRecord
-  /** An earlier version has written it: it is to be written again. */
+  /** Present where an earlier version of Tokenwell has written it: it has to be written again. */
   readonly isEarlier?: true
 }
 
 /**
- * The records of tokens and connections, read and written behind the circuit breaker: each throws `CacheUnavailableError`.
- * `waitUntil` says, in milliseconds since the epoch, how long to wait while the store is throttled.
+ * The records of tokens and connections, read and written through the circuit breaker. Each function throws `CacheUnavailableError`.
+ * `waitUntil` is the time, in milliseconds since the epoch, until which a call waits while the store is throttled.
  */
 export type FleetRecords = ReturnType<typeof createFleetRecords>
 
@@ -38,9 +44,9 @@ export interface FleetRecordsDependencies {
   readonly randomId: () => string
 }
 
-/** A store need not take more, as DynamoDB doesn't. */
+/** DynamoDB reads no more records in one call. */
 const recordsInOneRead = 100
-/** A process that loses the race that often gives up: every time another one has won it. */
+/** A process that loses the race this often gives up. */
 const mostTries = 20
 
 export function createFleetRecords({ store, breaker, now, randomId }: FleetRecordsDependencies) {
@@ -65,12 +71,12 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
     }
   }
 
-  /** Names of tokens that are due until then, the earliest first. */
+  /** The names of the tokens that are due at `until` or earlier, the earliest first. */
   async function due(until: number, limit: number, waitUntil: number): Promise<readonly RecordName[]> {
     return await breaker.call('records', () => store.due(until, limit), waitUntil)
   }
 
-  /** However many there are, in the order of their names. */
+  /** Reads any number of connection records, in the order of the names. */
   async function readConnections(
     names: readonly string[],
     waitUntil: number,
@@ -81,7 +87,7 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
     return found
   }
 
-  /** @returns what is there now; `lostRace` where another process came first */
+  /** @returns the record after the write, or `lostRace` where another process was faster */
   async function write(
     before: ReadRecord,
     record: TokenRecord,
@@ -101,9 +107,9 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
   }
 
   /**
-   * Changes what is there, however often another process comes between.
-   * @param change of what is there; undefined leaves it as it is
-   * @returns what is there now; undefined where nothing was changed
+   * Changes a record, also where other processes write it in between.
+   * @param change returns the new record, or undefined to leave it unchanged
+   * @returns the record after the change. Undefined where it was left unchanged
    */
   async function amend(
     name: RecordName,
@@ -115,11 +121,11 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
       const record = await change(before)
       return record && (await write(before, record, waitUntil))
     })
-    if (amended === lostRace) throw lostEachTime()
+    if (amended === lostRace) throw lostEachTime(name)
     return amended
   }
 
-  /** @returns what is there now; `lostRace` where another process came first */
+  /** @returns the record after the write, or `lostRace` where another process was faster */
   async function writeConnection(
     name: string,
     before: ConnectionRecord | undefined,
@@ -132,10 +138,10 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
   }
 
   /**
-   * The same of a connection. Nothing is written where nothing changes.
-   * @param known what was read a moment ago: it saves a read
-   * @param change of what is there; undefined leaves it as it is
-   * @returns what is there now
+   * Changes the record of a connection in the same way. Nothing is written where nothing changes.
+   * @param known the record that the caller of this function has read: it saves a read
+   * @param change returns the new state, or undefined to leave it unchanged
+   * @returns the record after the change
    */
   async function amendConnection(
     name: string,
@@ -152,13 +158,14 @@ export function createFleetRecords({ store, breaker, now, randomId }: FleetRecor
       before = (await readConnections([name], waitUntil))[0]
       return lostRace
     })
-    if (amended === lostRace) throw lostEachTime()
+    if (amended === lostRace) throw lostEachTime(connectionRecordName(name))
     return amended
   }
 
   return { read, due, readConnections, write, amend, writeConnection, amendConnection }
 }
 
-function lostEachTime(): CacheUnavailableError {
-  return new CacheUnavailableError('somebody else came first each time')
+function lostEachTime(name: RecordName): CacheUnavailableError {
+  const record = recordNameText(name)
+  return new CacheUnavailableError(`Other processes changed the record ${record} first, ${mostTries} times in a row.`)
 }

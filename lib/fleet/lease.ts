@@ -7,53 +7,53 @@ import { recordNameOf, tokenIdFor } from './record-store.ts'
 import type { Sealing } from './sealing.ts'
 import { type TokenRecord, withoutLease, withStagedToken, withToken } from './token-record.ts'
 
-/** Longer than an attempt by the default timeouts takes. */
+/** Longer than an attempt takes with the default timeouts. */
 export const leaseMilliseconds = 12_000
 
-/** Another process may hold the lease by now, or the token was invalidated: what was begun under it counts no more. */
+/** The lease is lost: another process may hold it, or the token was invalidated. The result of the work under it must not be stored. */
 export class LeaseLostError extends Error {
   override readonly name = 'LeaseLostError'
 }
 
 /**
- * The right to ask for one token. Where the cache fails meanwhile the holder goes on, and stores nothing. Times are
- * milliseconds since the epoch.
+ * The right of one process to request one token. Where the shared cache fails meanwhile, the holder goes on and stores nothing. Times
+ * are milliseconds since the epoch.
  */
 export interface Lease {
-  /** How long to wait while the store is throttled. */
+  /** The time until which calls wait while the store is throttled. */
   readonly waitUntil: number
-  /** The id that a token has in the fleet. One that was shared before keeps its id. */
+  /** The id of a token in the fleet. A token that was shared before keeps its id. */
   idFor(tokenId: string): string
-  /** Under which elements a token counts; undefined where that isn't known: then it can't be shared. */
+  /** The generation of the token. Undefined where it isn't known: then the token can't be shared. */
   generation(): number | undefined
-  /** When something of the connection was last changed or cleared; undefined where nothing was, or that isn't known. */
+  /** When the connection was last changed or cleared. Undefined where it never was, or where that isn't known. */
   mendedAt(): number | undefined
   /**
-   * Says under which elements the holder asks: a token counts only while they are active.
-   * @throws {LeaseLostError} where others became active since the lease was taken: these may be older
+   * Makes the holder's elements the active ones: a token counts only while they are active.
+   * @throws {LeaseLostError} where other elements became active since the lease was taken: the holder's may be older
    */
   activate(elements: ElementsRevision): Promise<void>
   /**
-   * To be called before each attempt: nobody else asks for that long.
-   * @throws {LeaseLostError} where somebody else may ask by now, or the token was invalidated
+   * Must be called before each attempt: extends the lease, so that no other process requests the token for that time.
+   * @throws {LeaseLostError} where another process may hold the lease by now, or the token was invalidated
    */
   keepFor(milliseconds: number): Promise<void>
-  /** Notes that somebody uses the token, so that it is kept warm. */
+  /** Notes that a caller uses the token, so that it is kept warm. */
   noteUse(use: Omit<Use, 'id'>, waitUntil: number): Promise<void>
   /**
    * Seals a token, stores it and ends the lease.
    * @returns false where the lease was lost, or the token's generation is neither active nor staged
    */
   sealAndWrite(token: SealableToken, waitUntil: number): Promise<boolean>
-  /** What is there now, whoever has written it; undefined where nothing is shared. */
+  /** The record as it is now, whichever process has written it. Undefined where nothing is shared. */
   readAgain(waitUntil: number): Promise<ReadRecord | undefined>
-  /** Ends the lease, and nobody hears of it. */
+  /** Ends the lease without a result for the waiting processes. */
   release(waitUntil: number): Promise<void>
-  /** Ends the lease with what came instead of a token, if the others are to hear of it. */
+  /** Ends the lease, and shares the failure where it has one. */
   end(failure: FailureToShare): Promise<void>
 }
 
-/** A token as the fleet keeps it: text for the seal, and what has to be known of it without opening that. */
+/** A token as the fleet keeps it: the text to seal, and what processes must know without opening the seal. */
 export interface SealableToken {
   readonly text: Secret
   readonly refreshAt: number
@@ -62,13 +62,13 @@ export interface SealableToken {
 }
 
 export interface FailureToShare {
-  /** As its owner writes it down. */
+  /** The failure as text of the caller of this module. */
   readonly failure?: string
-  /** Until when nobody asks again; those who wait are told in any case. */
+  /** Until when no process requests the token again. Processes that wait for the lease get the failure in any case. */
   readonly until?: number
-  /** When asking again may help, where that is later. */
+  /** The time from which another request may help, where that is later. */
   readonly retryAt?: number
-  /** The current token is good until its time, and to be renewed from then on. */
+  /** The time from which the current token, which is still valid, is to be renewed. */
   readonly refreshAt?: number
 }
 
@@ -194,7 +194,7 @@ export function createLease(
   }
 }
 
-/** Where there is no cache to ask, everybody may ask the authorization server. */
+/** The lease without a shared cache: every process may request the token. */
 export const unsharedLease: Lease = {
   waitUntil: -Infinity,
   idFor(tokenId) {

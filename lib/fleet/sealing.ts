@@ -5,25 +5,25 @@ import type { SecretCache } from '../secret/secret-cache.ts'
 import { type CacheKeys, keysOfNamingKey, readCacheKeys } from './cache-keys.ts'
 import { type RecordName, recordNameText } from './record-store.ts'
 
-/** How names and tokens are kept from whoever reads the shared cache. Errors of the cache's secret pass through. */
+/** Hides names and tokens from readers of the shared cache. Errors of the cache's secret pass through. */
 export interface Sealing {
-  /** The same for the same text always; from it nobody can tell the text, nor test a guess. */
+  /** Always the same for the same text. Without the key, nobody can find the text or test a guess. */
   digest(text: string): Promise<string>
   /** The MAC of a record, as text. */
   authenticate(record: string): Promise<string>
-  /** Whether it is the MAC of that record. */
+  /** Whether the MAC is the one of that record. */
   verify(record: string, mac: string): Promise<boolean>
-  /** The MAC of what tells elements apart. Undefined as long as no keys have been read: then nothing is shared either. */
+  /** The MAC of a text that identifies elements. Undefined while no keys have been read: then nothing is shared either. */
   fingerprint(text: string): string | undefined
-  /** For that record alone. */
+  /** Seals a text for one record: it opens under no other name. */
   seal(name: RecordName, text: Secret): Promise<string>
   /** @throws {UnreadableTokenError} */
   open(name: RecordName, sealed: string): Promise<Secret>
 }
 
 /**
- * By the keys of a secret: HMAC-SHA-256, and compact JWE (RFC 7516) with `dir` and A256GCM, whose protected header binds it
- * to its record. A token sealed by a key that isn't known makes the secret be read again, as does a MAC that is wrong.
+ * Sealing with the keys of a secret: HMAC-SHA-256, and compact JWE (RFC 7516) with `dir` and A256GCM. The protected header binds a token
+ * to its record. The secret is read again for a token that was sealed with an unknown key, and for a wrong MAC.
  */
 export function createSealing(secrets: SecretCache, secretName: string): Sealing {
   let keys: CacheKeys | undefined
@@ -53,7 +53,7 @@ export function createSealing(secrets: SecretCache, secretName: string): Sealing
     },
     async verify(record, mac) {
       if (isMac((keys ?? (await readKeys())).recordKey, record, mac)) return true
-      // There may be another naming key since, which this process doesn't know yet.
+      // The secret may have a new naming key that this process hasn't read yet.
       if (await secrets.refresh(secretName)) await readKeys()
       return isMac((keys ?? (await readKeys())).recordKey, record, mac)
     },
@@ -62,7 +62,7 @@ export function createSealing(secrets: SecretCache, secretName: string): Sealing
     },
     async seal(name, text) {
       const { encryptionKeys } = keys ?? (await readKeys())
-      // Nobody waits for it: a new key is as good from the next token on, and no hit is late because the secret is.
+      // No caller waits for this read: the next token may use a new key, and a slow secret must not delay a token.
       readKeys().catch(() => {})
       const [[kid, key] = ['', new Uint8Array()]] = encryptionKeys
       return await new CompactEncrypt(Buffer.from(text.reveal()))
@@ -72,15 +72,21 @@ export function createSealing(secrets: SecretCache, secretName: string): Sealing
     async open(name, sealed) {
       const { kid, record } = readHeader(sealed)
       const key = await keyFor(String(kid))
-      if (!key) throw new UnreadableTokenError('it was sealed by a key that the secret of the cache does not hold')
+      if (!key)
+        throw new UnreadableTokenError(
+          `The token was sealed with a key that the secret ${secretName} does not hold. Keep a key there until its tokens have expired.`,
+        )
       const plaintext = await decrypt(sealed, key)
-      if (record !== recordNameText(name)) throw new UnreadableTokenError('it was sealed for another record')
+      if (record !== recordNameText(name))
+        throw new UnreadableTokenError(
+          'The token was sealed for another record. Check who can write to the store of the shared cache.',
+        )
       return new Secret(plaintext)
     },
   }
 }
 
-/** For a cache that never leaves this process. */
+/** Sealing for a cache that never leaves this process. */
 export function withoutSealing(namingKey: Uint8Array): Sealing {
   const keys = keysOfNamingKey(namingKey)
   return {
@@ -118,7 +124,7 @@ function readHeader(sealed: string): Readonly<Record<string, unknown>> {
   try {
     return decodeProtectedHeader(sealed)
   } catch {
-    throw new UnreadableTokenError('it is no compact JWE')
+    throw new UnreadableTokenError('The sealed token is not a compact JWE.')
   }
 }
 
@@ -127,11 +133,11 @@ async function decrypt(sealed: string, key: Uint8Array): Promise<string> {
   try {
     return Buffer.from((await compactDecrypt(sealed, key, algorithms)).plaintext).toString('utf8')
   } catch {
-    throw new UnreadableTokenError('it was changed, or sealed by another key of that name')
+    throw new UnreadableTokenError('The sealed token was changed, or sealed with another key of the same kid.')
   }
 }
 
-/** What stands in the shared cache as a token and answers for nothing: a miss. Its message completes "the token can't be read: …". */
+/** A sealed token in the shared cache can't be read. It counts as a miss. */
 export class UnreadableTokenError extends Error {
   override readonly name = 'UnreadableTokenError'
 }

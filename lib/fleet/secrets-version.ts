@@ -4,8 +4,8 @@ import { type CircuitBreaker, unlessUnavailable } from './circuit-breaker.ts'
 import { type RecordFields, type RecordStore, type StoredRecord, secretsVersionRecordName } from './record-store.ts'
 
 /**
- * One version for all secrets of a stage: it changes when a secret does, so that every process reads its secrets again. Beside it
- * stand the keys that were revoked: every process reads both before each token request.
+ * One version for all secrets of a stage. It changes when a secret changes, so that every process reads its secrets again. The same
+ * record holds the revoked keys. Every process reads it before each token request.
  */
 export type SecretsVersion = ReturnType<typeof createSecretsVersion>
 
@@ -20,23 +20,23 @@ export interface SecretsState {
   readonly revocations: readonly KeyRevocation[]
 }
 
-/** Longer than a secret keeps a version that could be made current again. */
+/** Longer than a secret keeps a version that an operator could make current again. */
 export const revokedMilliseconds = 365 * 86_400_000
 const neverChanged = ''
 
-/** Every process reads it, and those alone that hear of a change write it: `change-secrets-version.ts`. */
+/** Every process reads it. Only processes that learn of a change write it, with `change-secrets-version.ts`. */
 export function createSecretsVersion(dependencies: SecretsVersionDependencies) {
   const { now } = dependencies
   return {
     /**
-     * Which keys must not be used any more.
+     * The keys that must no longer be used.
      * @throws {CacheUnavailableError}
      */
     async revocations(waitUntil: number): Promise<readonly KeyRevocation[]> {
       return (await readMark(dependencies, waitUntil)).revocations
     },
 
-    /** What holds now; undefined while the shared cache can't be asked. */
+    /** The current state. Undefined while the shared cache is unavailable. */
     async read(): Promise<SecretsState | undefined> {
       return await unlessUnavailable(async () => {
         const { version, revocations } = await readMark(dependencies, now())
@@ -47,7 +47,7 @@ export function createSecretsVersion(dependencies: SecretsVersionDependencies) {
 }
 
 interface Mark extends SecretsState {
-  /** Undefined where nothing was written. */
+  /** Undefined where the record doesn't exist. */
   readonly writtenVersion: string | undefined
 }
 
@@ -58,13 +58,13 @@ export async function readMark({ store, breaker, now }: SecretsVersionDependenci
   return { writtenVersion: record?.version, version: versionOf(record), revocations }
 }
 
-/** A mark that is not authentic has no fields, and moves nothing. */
+/** A record that is not authentic has no fields: its version changes nothing. */
 function versionOf(mark: StoredRecord | undefined): string {
   const counts = mark?.fields['changedAt'] !== undefined || mark?.isEarlier
   return counts ? (mark?.version ?? neverChanged) : neverChanged
 }
 
-/** Somebody else may have written it: what isn't a revocation is none. */
+/** Entries that aren't revocations are ignored, as are those that are over. */
 function readRevocations({ revoked }: RecordFields, now: number): KeyRevocation[] {
   const written: unknown = revoked === undefined ? undefined : parseJson(String(revoked))
   if (!Array.isArray(written)) return []

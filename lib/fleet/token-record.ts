@@ -2,49 +2,49 @@ import { endWithin } from './believable.ts'
 import { type ConnectionState, readGeneration, warmUntil } from './connection-record.ts'
 import type { RecordFields } from './record-store.ts'
 
-/** What the fleet knows under one token key. Times are milliseconds since the epoch. */
+/** What the fleet knows about one token key. Times are milliseconds since the epoch. */
 export interface TokenRecord {
-  /** A `SharedToken`, sealed. */
+  /** A sealed `SharedToken`. */
   readonly sealedToken?: string
-  /** In clear for whoever looks for what is due; only what stands inside the seal is believed. */
+  /** In clear for the index of due records. Only the values inside the seal are trusted. */
   readonly refreshAt?: number
   readonly expiresAt?: number
   readonly generation?: number
-  /** The same of a staged token: it counts from when that generation is active. */
+  /** The same for a staged token, which counts once its generation is active. */
   readonly nextSealedToken?: string
   readonly nextRefreshAt?: number
   readonly nextExpiresAt?: number
   readonly nextGeneration?: number
-  /** Random: who may ask for this token, and store it. */
+  /** A random id of the holder: the only one that may request and store this token. */
   readonly leaseOwner?: string
   readonly leaseUntil?: number
   readonly rejectedAt?: number
-  /** Somebody has asked then that the stale token be renewed. */
+  /** When a process last asked by event for the renewal of the stale token. */
   readonly refreshRequestedAt?: number
-  /** What came instead of a token, as JSON; when, and until when nobody asks again. */
+  /** The failure instead of a token as JSON, its time, and the time until which no process requests the token again. */
   readonly failure?: string
   readonly failedAt?: number
   readonly coolDownUntil?: number
-  /** When asking again may help, where that is later. */
+  /** The time from which another request may help, where that is later. */
   readonly retryAt?: number
-  /** The fingerprint of the elements by which it was asked: others may fare better. */
+  /** The fingerprint of the elements of the failed request: a request by other elements may succeed. */
   readonly failedFingerprint?: string
 }
 
 const texts = ['sealedToken', 'nextSealedToken', 'leaseOwner', 'failure', 'failedFingerprint'] as const
 
-/** Contenders wait that much longer than the holder has, since their clocks may differ. */
+/** Other processes wait this much longer than the end of the lease, since clocks may differ. */
 export const leaseGraceMilliseconds = 1_000
-/** How long a record stays when nothing in it counts any more. */
+/** How long a record stays after everything in it has expired. */
 export const spareMilliseconds = 3_600_000
 
-/** No function runs for longer, and a lease ends with the attempt that it is for. */
+/** No function runs longer, and a lease ends with the attempt that it is for. */
 const longestLease = 60_000
-/** No cool-down lasts longer, whatever a server asks for. */
+/** No cool-down lasts longer, whatever the server asks for. */
 const longestCoolDown = 5 * 60_000
 /** No token lives longer. */
 const longestLifetime = 10 * 365 * 86_400_000
-/** How far from now each time may be, in milliseconds. */
+/** How far ahead each time may be, in milliseconds. */
 const furthest = {
   refreshAt: longestLifetime,
   expiresAt: longestLifetime,
@@ -59,7 +59,7 @@ const furthest = {
 } as const
 const generations = ['generation', 'nextGeneration'] as const
 
-/** Of fields that somebody else has written, by another clock, those that are as they should be. */
+/** Reads the fields that have possible values: another process with another clock may have written them. */
 export function readTokenRecord(fields: RecordFields, now: number): TokenRecord {
   const read = [
     ...texts.map((name) => [name, typeof fields[name] === 'string' ? fields[name] : undefined] as const),
@@ -79,7 +79,7 @@ export function withoutLease({ leaseOwner: _owner, leaseUntil: _until, ...record
   return record
 }
 
-/** For those who use it. What was asked for stays where it can be asked for again: it stands in the seal, too. */
+/** Drops the token for its users. The sealed text stays where the request can be repeated, since it also holds that request. */
 export function withoutToken(record: TokenRecord, { isRepeatable }: { readonly isRepeatable: boolean }): TokenRecord {
   const { sealedToken, refreshAt: _refresh, expiresAt: _expires, generation: _generation, ...rest } = record
   return { ...rest, ...(isRepeatable && sealedToken !== undefined && { sealedToken }) }
@@ -90,10 +90,10 @@ export function withoutFailure(record: TokenRecord): TokenRecord {
   return rest
 }
 
-/** A token as it stands in its record. */
+/** The fields of a token in its record. */
 export type StoredFields = Required<Pick<TokenRecord, 'sealedToken' | 'refreshAt' | 'expiresAt' | 'generation'>>
 
-/** Of what was there a new token leaves the last rejection, and what is to come. */
+/** The record with a new token. It keeps the time of the last rejection and the staged token. */
 export function withToken(record: TokenRecord, token: StoredFields): TokenRecord {
   const kept = ['rejectedAt', 'nextSealedToken', 'nextRefreshAt', 'nextExpiresAt', 'nextGeneration']
   return { ...Object.fromEntries(Object.entries(record).filter(([name]) => kept.includes(name))), ...token }
@@ -110,7 +110,7 @@ export function withStagedToken(record: TokenRecord, token: StoredFields): Token
   }
 }
 
-/** The record as it counts in that generation: a token that was staged for it has taken the place of the other. */
+/** The record as it counts in the current generation: a token that was staged for it replaces the other one. */
 export function asOfGeneration(record: TokenRecord, current: number | undefined): TokenRecord {
   const { nextSealedToken, nextRefreshAt, nextExpiresAt, nextGeneration, ...rest } = record
   if (nextSealedToken === undefined || nextRefreshAt === undefined || nextExpiresAt === undefined) return record
@@ -120,8 +120,8 @@ export function asOfGeneration(record: TokenRecord, current: number | undefined)
 }
 
 /**
- * When it is to be renewed though nobody asks for it: at once where it answers for nothing any more. Undefined where it isn't
- * kept warm, or will be unused for too long by then.
+ * When a warm run has to renew the token: at once where it is of an old generation. Undefined where it isn't kept warm, or where its idle
+ * time ends before that.
  */
 export function dueAt(record: TokenRecord, connection: ConnectionState | undefined, id: string): number | undefined {
   const { sealedToken, refreshAt, rejectedAt, generation, coolDownUntil = -Infinity } = record
@@ -133,7 +133,7 @@ export function dueAt(record: TokenRecord, connection: ConnectionState | undefin
   return due < until ? due : undefined
 }
 
-/** An hour after nothing in it counts any more: this only tidies up, so it may be late and must not be early. */
+/** An hour after everything in the record has expired. It only cleans up: it may be late, but never early. */
 export function removableFrom(
   { expiresAt, nextExpiresAt, leaseUntil, coolDownUntil, rejectedAt }: TokenRecord,
   connection: ConnectionState | undefined,

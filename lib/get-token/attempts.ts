@@ -7,17 +7,17 @@ import type { TokenClient, TokenRequestContext } from '../token-endpoint/token-c
 import { hasTimeFor, timeoutsUntil } from '../token-endpoint/token-endpoint.ts'
 import { type HelpfulAttempt, mayHelp, type SecondAttemptPolicy } from './second-attempt.ts'
 
-/** A token request that holds the lease of its token. */
+/** A token request under the lease of its token. */
 export interface LeasedContext extends TokenRequestContext {
   readonly request: CallerRequest
-  /** Of the connection's elements. */
+  /** The fingerprint of the connection's elements. */
   readonly fingerprint: string
   readonly lease: Lease
-  /** When something of the connection was last changed or cleared: what cooled down before says nothing of it. */
+  /** When the connection was last changed or cleared: cool-downs that began before that no longer apply. */
   readonly mendedAt: number | undefined
-  /** Whether a passing failure is not repeated. */
+  /** Whether a passing failure is not retried. */
   readonly isOnce?: boolean | undefined
-  /** The last one that was obtained, good or not. */
+  /** The last token that was obtained, valid or not. */
   readonly previous?: Token | undefined
 }
 
@@ -27,11 +27,11 @@ interface AttemptsDependencies {
   readonly now: () => number
 }
 
-/** Token requests, each with credentials of its own. */
+/** Makes attempts, each with its own credentials. */
 export type Attempts = ReturnType<typeof createAttempts>
 
 export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDependencies) {
-  /** What brought a token after a refusal, by connection: it helps whoever was refused meanwhile. */
+  /** The second attempt that brought a token after a refusal, by connection. Other refused requests may use it as well. */
   const helpful = new Map<string, HelpfulAttempt>()
 
   async function attemptOnce(context: LeasedContext, key?: ClientKey): Promise<Token> {
@@ -43,7 +43,7 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
 
   return {
     /**
-     * One, and another one where the client was refused for a reason that is gone by then.
+     * Makes an attempt, and a second one where the server refused the client for a reason that may be gone.
      * @throws {TokenEndpointError}
      * @throws {LeaseLostError}
      */
@@ -61,14 +61,14 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
           return token
         } catch (secondError) {
           secondAttempts.noteUseless(connection, second)
-          // What the server says of the key, and the time, that are meant to be used tells more.
+          // The refusal of the current key and the unadjusted clock tells the operator more.
           const isAlike = second.kind !== 'repeat' && mayHelp(secondError, isOwnRequest(request))
           throw isAlike ? error : secondError
         }
       }
     },
 
-    /** What has helped the connection since the last look. */
+    /** Takes the second attempt that has helped the connection since the last call. */
     takeHelpful({ name }: Connection): HelpfulAttempt | undefined {
       const attempt = helpful.get(name)
       helpful.delete(name)
@@ -76,8 +76,8 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
     },
 
     /**
-     * One more for a request that was refused for a reason of the client's: what the caller added was not looked at. Undefined where
-     * it brings no token.
+     * Makes one more attempt for a request whose client was refused: the server has not checked its caller parameters yet. Undefined where
+     * the attempt brings no token.
      * @throws {LeaseLostError}
      */
     async repeatBy(attempt: HelpfulAttempt, context: LeasedContext): Promise<Token | undefined> {
@@ -92,7 +92,7 @@ export function createAttempts({ tokenClient, secondAttempts, now }: AttemptsDep
   }
 }
 
-/** Undefined for the current one. */
+/** Undefined for the current key. */
 function keyOf(attempt: HelpfulAttempt): ClientKey | undefined {
   return attempt.kind === 'by_previous_key' ? attempt.key : undefined
 }

@@ -6,14 +6,14 @@ import { type ConnectionFilter, type ListedConnection, listConnections } from '.
 import type { ClockOffsets } from '../token-endpoint/clock-offset.ts'
 import { causeOf } from './token-error.ts'
 
-/** How a connection's last token requests went, as far as this process knows. Milliseconds since the epoch. */
+/** The results of a connection's last token requests, as far as this process knows. Milliseconds since the epoch. */
 export interface Outcome {
   readonly obtainedAt?: number
   readonly failedAt?: number
   readonly failure?: Failure['code']
 }
 
-/** What came of the last token requests of each connection. */
+/** The results of the last token requests of each connection. */
 export type OutcomeLog = ReturnType<typeof createOutcomeLog>
 
 export function createOutcomeLog(now: () => number) {
@@ -35,16 +35,16 @@ export function createOutcomeLog(now: () => number) {
   }
 }
 
-/** A configured connection, and how it fares in this process. */
+/** A configured connection and its status in this process. */
 export interface ConnectionStatus extends ListedConnection {
   readonly outcome: Outcome
-  /** How far the clock of its authorization server is ahead of ours. */
+  /** How far the clock of its authorization server is ahead of Tokenwell's. */
   readonly clockOffsetMilliseconds: number
 }
 
 export interface ConnectionStatuses {
   readonly connections: readonly ConnectionStatus[]
-  /** What is wrong with the elements as a whole; empty where a filter is given. */
+  /** Findings about the elements as a whole. Empty where a filter is given. */
   readonly findings: readonly Finding[]
 }
 
@@ -55,7 +55,7 @@ export interface StatusReaderDependencies {
   readonly clockOffsets: ClockOffsets
 }
 
-/** For operators, not for token requests: it reads all elements of the connections that it lists. */
+/** Reads the status of connections. For operators, not for token requests: it reads all elements of the listed connections. */
 export function createStatusReader({ elements, deployment, outcomes, clockOffsets }: StatusReaderDependencies) {
   function statusOf(listed: ListedConnection): ConnectionStatus {
     const server = listed.connection?.authorizationServer.id
@@ -68,12 +68,12 @@ export function createStatusReader({ elements, deployment, outcomes, clockOffset
 
   return {
     /**
-     * @param filter left out, all connections are listed
+     * @param filter without it, all connections are listed
      * @throws {ElementStoreError}
      */
     async read(filter?: ConnectionFilter): Promise<ConnectionStatuses> {
       const listed = await listConnections(elements, deployment, filter)
-      // They are of no connection in particular, and may name any.
+      // These findings belong to no single connection, and may name any of them: a filtered list must not show them.
       const findings = filter ? [] : await elements.findings()
       return { connections: listed.map((each) => statusOf(each)), findings }
     },

@@ -5,37 +5,37 @@ import type { Connection } from '../configuration/connection.ts'
 import type { SecretCache } from '../secret/secret-cache.ts'
 import type { TokenRequestContext } from '../token-endpoint/token-client.ts'
 
-/** What a failure keeps from being asked for. */
+/** The kinds of things that can cool down. */
 export type CoolDownKind =
-  /** Connections that go the same way: endpoint, proxy, trust store, client certificate, TLS version. */
+  /** All connections with the same way to the server: endpoint, proxy, trust store, client certificate, TLS version. */
   | 'way'
   | 'endpoint'
-  /** Connections of this client at this endpoint, by these credentials. */
+  /** All connections with this client at this endpoint and the same credentials. */
   | 'client'
-  /** This connection with its elements as they are. */
+  /** This connection with its current elements. */
   | 'connection'
   /** This token alone. */
   | 'token'
-  /** What this caller adds to requests of this client. */
+  /** This caller's requests with caller parameters for this client. */
   | 'variants'
-  /** What this caller adds to requests of this connection. */
+  /** This caller's requests with caller parameters for this connection. */
   | 'caller'
 
-/** The names of what a token request depends on. Each covers exactly what its evidence speaks about. */
+/** The cool-down names of the things that a token request depends on. Each covers exactly what a failure is evidence about. */
 export type CoolDownNames = Readonly<Partial<Record<CoolDownKind, string>>>
 
-/** A token request as far as names depend on it. */
+/** The parts of a token request that the names depend on. */
 export interface NamedRequest extends TokenRequestContext {
   readonly caller: Caller
-  /** Whether the request is the connection's own: nothing that a caller added is in it. */
+  /** Whether it is an own request: one without caller parameters. */
   readonly isOwn: boolean
-  /** Of the connection's elements. */
+  /** The fingerprint of the connection's elements. */
   readonly fingerprint: string
 }
 
 /**
- * A name changes with what it covers, so that what was mended waits for nothing. The contents of secrets stand in it as digests.
- * A connection's own request does not depend on what callers add.
+ * The names for a request. A name changes with the thing that it covers, so that no request waits after a fix. Names have the contents of
+ * secrets as digests. An own request does not depend on the cool-downs of caller parameters.
  */
 export async function coolDownNames(context: NamedRequest, secrets: SecretCache): Promise<CoolDownNames> {
   const { connection, request, fingerprint, caller, isOwn } = context
@@ -74,7 +74,7 @@ async function clientIdentity(connection: Connection, secrets: SecretCache): Pro
   return [tokenEndpoint, clientId, clientAuthentication, tls.clientCertificate, contents]
 }
 
-/** The name of the secret by which the client authenticates. */
+/** The name of the secret that authenticates the client. */
 export function secretOfClient({ clientAuthentication: way, authorizationServer }: Connection): string | undefined {
   switch (way.method) {
     case 'client_secret_basic':
@@ -91,7 +91,7 @@ function secretsOfWay({ authorizationServer: { tls, proxy } }: Connection): read
   return [tls.trustStore, tls.clientCertificate, proxy?.credentials?.passwordSecret]
 }
 
-/** A digest of each secret; nothing for one that can't be had: the attempt will say so. */
+/** A digest of each secret. Undefined for a secret that can't be read: the attempt will report that. */
 async function contentsOf(names: readonly (string | undefined)[], secrets: SecretCache): Promise<readonly unknown[]> {
   const digests = names.map(async (name) => {
     const secret = name === undefined ? undefined : await secrets.get(name).catch(() => undefined)
@@ -100,10 +100,10 @@ async function contentsOf(names: readonly (string | undefined)[], secrets: Secre
   return await Promise.all(digests)
 }
 
-/** Guesses of passwords within a minute, however the user is spelt and over whichever connection. */
+/** The password guesses for a user within a minute, over all spellings of the name and all connections. */
 export const passwordQuotas = { ofCaller: 3, ofAll: 30 } as const
 
-/** The names under which the guesses of a user's password are counted, and how many are allowed. */
+/** The names under which password guesses for a user are counted, and the limit for each. */
 export function passwordQuotaNames({ authorizationServer }: Connection, request: TokenRequest, caller: Caller) {
   const user = [authorizationServer.tokenEndpoint, foldUser(request.username ?? '')]
   return [
@@ -113,8 +113,8 @@ export function passwordQuotaNames({ authorizationServer }: Connection, request:
 }
 
 /**
- * Servers ignore case, blanks, marks and invisible characters, each in its own way: whoever may be the same user counts as one.
- * In small letters alone ß differs from ss, and the sigma at the end of a word from others.
+ * Servers ignore case, blanks, marks and invisible characters, each in its own way. So all names that may mean the same user count as
+ * one. Upper case comes last: in lower case ß differs from ss, and a final sigma from other sigmas.
  */
 function foldUser(username: string): string {
   return username

@@ -14,28 +14,28 @@ import {
 import { type CoolDownKind, coolDownNames, type NamedRequest, passwordQuotaNames } from './cool-down-names.ts'
 import { CoolingDownError } from './token-error.ts'
 
-/** A request that may be made now. */
+/** The permission to make a token request now. */
 export interface Clearance {
   readonly pass: CoolDownPass<CoolDownKind>
-  /** Places for the guess of a password. */
+  /** Places in the quotas for password guesses. */
   readonly reservations: readonly Extract<Reservation, { readonly kind: 'reserved' }>[]
   readonly turn: string
 }
 
-/** What a failure came to. */
+/** What follows from a failure. */
 export interface Verdict {
-  /** What callers are told instead of the error. */
+  /** The error that callers get. */
   readonly reported: unknown
-  /** The wider thing that may be at fault: the connection's own request can tell. */
+  /** The wider thing that may be the reason. A control request can find out. */
   readonly suspect?: 'endpoint' | 'client' | 'connection' | undefined
 }
 
-/** What a server allows its client after a limit (429) is not used up by what callers add, while own requests are made. */
+/** After a rate limit (429), requests with caller parameters wait this much longer, so that own requests go first. */
 const ownFirstMilliseconds = 2_000
-/** So many tokens of one caller may fail in a minute, for one connection. */
+/** The token keys of one caller that may fail within a minute, for one connection. */
 const mostFailures = 10
 
-/** Which failure keeps what from being asked for, and for how long: what waits is what the evidence speaks about. */
+/** Decides what cools down after which failure, and for how long. A cool-down covers exactly what the failure is evidence about. */
 export type CoolDownPolicy = ReturnType<typeof createCoolDownPolicy>
 
 export function createCoolDownPolicy(dependencies: {
@@ -44,10 +44,10 @@ export function createCoolDownPolicy(dependencies: {
   readonly log: Log
 }) {
   const { coolDowns, secrets, log } = dependencies
-  /** By endpoint and caller. A second request of the same caller that was begun before any suspicion does not count. */
+  /** The endpoints and callers with a request under way. A second request that began before any suspicion is not counted. */
   const underWay = new Set<string>()
 
-  /** @throws {CoolingDownError} with the failure that began it, where anything that the request depends on is cooling down */
+  /** @throws {CoolingDownError} with the failure that began the cool-down, where anything that the request depends on cools down */
   async function clear(context: NamedRequest & { readonly mendedAt?: number | undefined }): Promise<Clearance> {
     const { isOwn, mendedAt } = context
     const names = await coolDownNames(context, secrets)
@@ -65,14 +65,14 @@ export function createCoolDownPolicy(dependencies: {
     })
   }
 
-  /** A server that may be failing gets one request of a caller at a time from each process. Nobody waits for warm runs. */
+  /** A server that may be failing gets one request of each caller at a time from each process. Warm runs are not limited. */
   async function demandTurn(turn: string, { caller }: NamedRequest, pass: CoolDownPass<CoolDownKind>): Promise<void> {
     if (!pass.isSuspected || !underWay.has(turn) || caller === knownCallers.tokenwell) return
     await pass.release()
     throw CoolingDownError.notYourTurn(caller)
   }
 
-  /** A place is taken before the password is sent: what is counted afterwards comes too late for guesses that are under way. */
+  /** Takes a place before the password is sent. A count after the answer would miss the guesses that are under way. */
   async function reserveGuess(
     { connection, request, caller }: NamedRequest,
     pass: CoolDownPass<CoolDownKind>,
@@ -97,7 +97,7 @@ export function createCoolDownPolicy(dependencies: {
     logEnd(await pass.end(), connection)
   }
 
-  /** @param isRepeated whether the request is made once more, in a moment */
+  /** @param isRepeated whether the request will be retried */
   async function noteFailure(
     error: unknown,
     context: NamedRequest,
@@ -112,7 +112,7 @@ export function createCoolDownPolicy(dependencies: {
     }
     logEnd(await pass.end(provenBy(error)), context.connection)
     const waits = whatWaits(error, context)
-    // Only whoever gives up tells the others, but where the server says when to come back nobody asks before.
+    // Other requests get a failure only after its last retry, but where the server names a pause, every request waits at once.
     const isFinal = !isRepeated || (error instanceof UnreachableError && error.retryAfterSeconds !== undefined)
     if (waits && !isFinal) await pass.suspect(waits)
     const reported = waits && isFinal ? await begin(waits, error, context, pass) : error
@@ -128,12 +128,12 @@ export function createCoolDownPolicy(dependencies: {
     pass: CoolDownPass<CoolDownKind>,
   ): Promise<CoolingDownError> {
     const { authorizationServer } = context.connection
-    // Of a token that ends at once the next is a new one, unless the server has no others: then it is left alone ever longer.
+    // After a token that expires at once, the next token is usually a new one. If it isn't, each cool-down is twice as long.
     const isEnding = error instanceof UnreachableError && error.blames === 'token'
     const retryAfterSeconds = error instanceof UnreachableError && !isEnding ? error.retryAfterSeconds : undefined
     const duration = { baseSeconds: isEnding ? 1 : authorizationServer.coolDownSeconds, retryAfterSeconds }
     const seconds = await pass.begin(of, writeFailure(error), duration)
-    // One token key costs one request, however many callers ask for it.
+    // Without this, the same token key would cost one request for each caller.
     if (of === 'variants') await pass.begin('token', writeFailure(error), duration)
     logBegin(of, error, context, seconds)
     if (of === 'token' && countsForCaller(error, context)) {
@@ -157,7 +157,7 @@ export function createCoolDownPolicy(dependencies: {
   return { clear, noteSuccess, noteFailure }
 }
 
-/** What a failure shows to be fine: a server that refuses is there, and there is a way to one that fails. */
+/** What a failure proves to work: a server that refuses is reachable, and the way to a failing endpoint works. */
 function provenBy({ blames }: TokenEndpointError): readonly CoolDownKind[] {
   switch (blames) {
     case 'client':
@@ -172,7 +172,7 @@ function provenBy({ blames }: TokenEndpointError): readonly CoolDownKind[] {
   }
 }
 
-/** Undefined where nothing does: a caller in a hurry says nothing about the server. */
+/** What cools down after a failure. Undefined where nothing does: a caller's short deadline is no evidence about the server. */
 function whatWaits(
   { blames, mayBeOfRequest, code }: TokenEndpointError,
   { isOwn }: NamedRequest,
@@ -182,7 +182,7 @@ function whatWaits(
   return blames === 'client' && code === 'unreachable' ? 'variants' : 'token'
 }
 
-/** Of a failure that may be the caller's addition: what else may be at fault. */
+/** For a failure that caller parameters may have caused: what else may be the reason. */
 const suspects = {
   way: 'endpoint',
   endpoint: 'endpoint',
@@ -192,18 +192,18 @@ const suspects = {
   nothing: undefined,
 } as const satisfies Record<Blame, Verdict['suspect']>
 
-/** Nobody has a user's password but the user's caller: there is no request of the connection's own. */
+/** With the grant type password there is no own request: only the caller has the user's password. */
 function suspectOf({ blames }: TokenEndpointError, { connection }: NamedRequest): Verdict['suspect'] {
   return connection.grantType === 'password' ? undefined : suspects[blames]
 }
 
-/** Guesses of passwords have quotas of their own, and warm runs a fixed number of tokens. */
+/** Password guesses have their own quotas, and warm runs have a fixed number of tokens. */
 function countsForCaller(error: TokenEndpointError, { isOwn, caller, request }: NamedRequest): boolean {
   const isGuess = request.password !== undefined && error instanceof RefusedError && error.error === 'invalid_grant'
   return !isOwn && !isGuess && caller !== knownCallers.tokenwell
 }
 
-/** Whom alone a cool-down concerns. */
+/** The one caller that a cool-down is for. Undefined where it is for all callers. */
 function callerOf(of: CoolDownKind, { caller }: NamedRequest): string | undefined {
   return of === 'variants' || of === 'caller' ? caller : undefined
 }

@@ -21,18 +21,18 @@ import { type FromServer, type Obtained, type RepeatsElements, repeatsElements, 
 import type { Look, SharedFailure, TokenCache } from './token-cache.ts'
 import type { MemoryKey, TokenMemory } from './token-memory.ts'
 
-/** Before a process looks again whether another one has renewed a stale token. */
+/** How long a process waits before it checks again whether another one has renewed a stale token. */
 const renewalLookMilliseconds = 1_000
-/** Between two looks for what the holder of a lease brings. */
+/** The pause between two reads while another process holds the lease. */
 export const poll: Backoff = { firstMilliseconds: 50, lastMilliseconds: 1_000 }
-/** Kept back while the store is throttled: the token request has to have its time. */
+/** The time before the deadline in which a throttled store is no longer waited for: the token request needs it. */
 export const attemptMilliseconds = 12_000
 
-/** A token, and how near it was: in this process, in the cache that the fleet shares, or at the authorization server. */
+/** A token and its source: the memory of this process, the shared cache, or the authorization server. */
 export interface FoundToken {
   readonly token: Token
   readonly source: 'memory' | 'cache' | 'server'
-  /** It came while its callers waited: for them there is none better, whatever they asked for. */
+  /** Whether it was issued while its callers waited. They get it in any case, since no better token exists. */
   readonly isNew: boolean
 }
 
@@ -41,14 +41,14 @@ export interface TokenLookup {
   readonly request: CallerRequest
   /** Milliseconds since the epoch by which the caller needs an answer. */
   readonly deadline: number
-  /** The token in memory, which would do while it is usable. */
+  /** The token in memory, which serves while it is usable. */
   readonly cached?: Token
 }
 
-/** Whether a stale token has to be renewed by the caller who met it. */
+/** Whether the request that met a stale token has to renew it. */
 type Refresh = { readonly kind: 'requested' } | { readonly kind: 'needed'; readonly look: Look }
 
-/** `left_to_others`: another process holds the lease, or came between. */
+/** `left_to_others`: another process holds the lease, or was faster. */
 export type LeasedOutcome = Obtained | RepeatsElements | { readonly outcome: 'left_to_others' }
 
 export interface FromFleetDependencies {
@@ -65,15 +65,15 @@ export interface FromFleetDependencies {
 }
 
 /**
- * The second of three tiers: a token from the cache that the fleet shares. Where it isn't there, the process that gets the
- * lease asks the third tier, `from-server.ts`, and the others wait for what that brings.
+ * The second of three tiers: a token from the shared cache. Where it isn't there, the process that gets the lease uses the third tier,
+ * `from-server.ts`, and the others wait for its result.
  */
 export type FromFleet = ReturnType<typeof createFromFleet>
 
 export function createFromFleet(dependencies: FromFleetDependencies) {
   const { connections, memory, cache, fromServer, events, now, random, pause, log } = dependencies
 
-  /** A token that this process hasn't got, or must not go on using without asking the fleet. */
+  /** Finds a token that is not in memory, or that this process must confirm with the fleet. */
   async function find(lookup: TokenLookup): Promise<FoundToken> {
     const startedAt = now()
     for (let looks = 0; ; looks++) {
@@ -97,7 +97,7 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     }
   }
 
-  /** The token of the request without what it only repeats. It is remembered for the request as it came, too. */
+  /** Finds the token of the request without its repetitions. Memory keeps it for the original request as well. */
   async function findShorter(lookup: TokenLookup, { request }: RepeatsElements): Promise<FoundToken> {
     const startedAt = now()
     const key = memory.keyOf(request)
@@ -125,7 +125,7 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     return await obtainUnderLease(needOf(lookup, current, look.token), refresh.look)
   }
 
-  /** One event for the whole fleet. Of a user's token there is none: the function that handles it would lack the password. */
+  /** Raises one event for the whole fleet. For a user's token it raises none: the function that handles it lacks the password. */
   async function requestRefresh(look: Look): Promise<Refresh> {
     const { token, asked } = look
     if (!events.isHeard || !token || !asked) return { kind: 'needed', look }
@@ -137,15 +137,15 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
   }
 
   /**
-   * Asks the authorization server for the whole fleet.
-   * @throws {CacheUnavailableError} where nobody waits for the token: to ask without a lease would be of no use
-   * @throws {TokenwellError} what kept the token from being obtained, where there is no current one
+   * Requests a token from the authorization server for the whole fleet.
+   * @throws {CacheUnavailableError} where no caller waits for the token: without a lease it could not be stored
+   * @throws {TokenwellError} the reason why no token was obtained, where there is no current one
    */
   async function obtainUnderLease(need: TokenNeed, look: Look): Promise<LeasedOutcome> {
     const { request, deadline } = need
     const fingerprint = look.read.connection?.fingerprint
     const isAtHand = fingerprint === undefined || connections.has(request.connection, fingerprint)
-    // A process that can tell without reading whether a request may be made tells before it takes the lease.
+    // Where the elements are in memory, a request that they don't allow fails before it takes the lease.
     const admission = isAtHand ? await admit(connections, request, fingerprint) : undefined
     const repeats = admission && repeatsElements(admission, request)
     if (repeats) return repeats
@@ -162,11 +162,11 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     }
   }
 
-  /** A slow day: each process asks for itself, and keeps what it has. */
+  /** Without the shared cache, each process requests its own tokens and keeps those that it has. */
   async function findWithoutCache(lookup: TokenLookup): Promise<FoundToken> {
     const { request, cached } = lookup
     const current = cached && isAnswer(cached, request, now()) ? cached : undefined
-    // The fleet can't say that the connection was stopped.
+    // Without the shared cache, this process must find out by itself that the connection is disabled.
     if (current && (await connections.isDisabled(request.connection))) {
       memory.forget(request.connection, current.id)
       throw new ConnectionDisabledError(request.connection)
@@ -183,19 +183,19 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     return rememberObtained(lookup, obtained, now())
   }
 
-  /** Handed out from the cache, and so in use. */
+  /** Hands out a token of the shared cache, and notes its use. */
   async function handOutShared(lookup: TokenLookup, token: Token, look: Look, lookedAt: number): Promise<FoundToken> {
     await unlessUnavailable(() => cache.noteUse(look, lookup.request, now()), undefined)
     return remembered(lookup, token, false, lookedAt)
   }
 
-  /** From the look on it may be handed out from memory for a while, however long its caller has waited since. */
+  /** Memory may hand it out for a while, counted from the read of the shared cache and not from the end of the caller's wait. */
   function remembered({ key }: TokenLookup, token: Token, isNew: boolean, lookedAt: number): FoundToken {
     memory.put(key, token, lookedAt)
     return { token, source: 'cache', isNew }
   }
 
-  /** What is known by then is known to all callers at once, not only when a token has come. */
+  /** Memory learns at once what is known now, so that other callers don't have to wait for a new token. */
   function rememberKnown({ key, request, cached }: TokenLookup, current: Token | undefined): void {
     if (current) memory.put(key, current, now())
     else if (cached) memory.forget(request.connection, cached.id)
@@ -211,12 +211,12 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
     return { token, source: 'server', isNew: true }
   }
 
-  /** A token that came while its caller waited does for once, even if it is one that is kept for nobody. */
+  /** A token that was issued while its caller waited is handed out once, even if it lives too short to be kept. */
   function cameMeanwhile(token: Token, { rejectedTokenId }: TokenRequest, startedAt: number): boolean {
     return token.issuedAt > startedAt && token.id !== rejectedTokenId && secondsLeft(token, now()) >= leastSecondsLeft
   }
 
-  /** While it cools down everyone is told; after that those who were waiting when it failed. */
+  /** During the cool-down every request gets the failure. After that only the requests that were waiting when it failed get it. */
   function reportableFailure(failure: SharedFailure | undefined, startedAt: number): SharedFailure | undefined {
     return failure && (now() < failure.until || failure.failedAt > startedAt) ? failure : undefined
   }
@@ -228,7 +228,7 @@ export function createFromFleet(dependencies: FromFleetDependencies) {
   async function waitForHolder(looks: number, deadline: number): Promise<void> {
     const delay = jitteredDelay(poll, looks, random())
     if (now() + delay > deadline - answerReserveMilliseconds)
-      throw new TimedOutError("Somebody else asks for this token, and no answer came before the caller's deadline.")
+      throw new TimedOutError("Another process requests this token, and no token came before the caller's deadline.")
     await pause(delay)
   }
 

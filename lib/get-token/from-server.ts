@@ -34,9 +34,9 @@ import type { HelpfulAttempt } from './second-attempt.ts'
 import type { StoredToken, TokenCache } from './token-cache.ts'
 import { CoolingDownError, isTokenError } from './token-error.ts'
 
-/** Before a stale token whose renewal failed is tried again. */
+/** The pause before the next renewal of a stale token whose renewal failed. */
 const renewalPauseSeconds = 10
-/** What cools down beyond one token ends for all of them at once: each record says so only for a moment. */
+/** A cool-down wider than one token ends for all tokens at once. So the record of a token repeats it for this time only. */
 const widerMilliseconds = 2_000
 
 /** What a token is needed for. */
@@ -44,30 +44,30 @@ export interface TokenNeed {
   readonly request: CallerRequest
   /** Milliseconds since the epoch by which the answer is needed. */
   readonly deadline: number
-  /** Good until its time, and to be renewed. */
+  /** The token that is still valid, and has to be renewed. */
   readonly current: Token | undefined
-  /** The last one that was obtained, good or not. */
+  /** The last token that was obtained, valid or not. */
   readonly previous: Token | undefined
-  /** Whether somebody asks for the token, who may do so again. */
+  /** Whether a caller asks for the token, and may do so again. */
   readonly isUse: boolean
-  /** Whether a passing failure is not repeated: nobody waits, and it may well fail. */
+  /** Whether a passing failure is not retried: no caller waits, and the request is likely to fail. */
   readonly isOnce?: boolean | undefined
 }
 
-/** What is known before a token is asked for. */
+/** What is known before a token is requested. */
 export interface KnownBefore {
-  /** Of the elements by which the fleet goes. */
+  /** The fingerprint of the elements that are active in the fleet. */
   readonly fingerprint: string | undefined
   /** Absent where the elements have to be read first. */
   readonly admission: Admission | undefined
 }
 
-/** `postponed`: the current token serves on. */
+/** `postponed`: the renewal failed, and the current token stays in use. */
 export type Obtained =
   | (StoredToken & { readonly outcome: 'renewed' })
   | { readonly outcome: 'postponed'; readonly token: Token; readonly error: TokenwellError }
 
-/** The request only repeats what its elements say: it is answered by the token of the request that leaves that out. */
+/** The request repeats values of the elements. The token of `request`, which leaves them out, answers it. */
 export interface RepeatsElements {
   readonly outcome: 'repeats_elements'
   readonly request: CallerRequest
@@ -95,8 +95,7 @@ export interface FromServerDependencies {
 }
 
 /**
- * The last of three tiers: a token from the authorization server, in one sequence: admission, secrets, cool-downs, attempts,
- * storing.
+ * The last of three tiers: a token from the authorization server. The steps are admission, secrets, cool-downs, attempts and storing.
  */
 export type FromServer = ReturnType<typeof createFromServer>
 
@@ -107,9 +106,9 @@ export function createFromServer(dependencies: FromServerDependencies) {
   let mayHoldOlder = false
 
   /**
-   * For the whole fleet, or for this process where the lease is shared with nobody.
+   * Obtains a token for the whole fleet, or for this process alone where the lease isn't shared.
    * @throws {LeaseLostError}
-   * @throws {TokenwellError} what kept the token from being obtained, where there is no current one
+   * @throws {TokenwellError} the reason why no token was obtained, where there is no current one
    */
   async function obtain(lease: Lease, need: TokenNeed, known: KnownBefore): Promise<Obtained | RepeatsElements> {
     const { request, deadline, previous, isUse, isOnce } = need
@@ -131,13 +130,13 @@ export function createFromServer(dependencies: FromServerDependencies) {
       }
     } catch (error) {
       if (error instanceof LeaseLostError) throw error
-      // In force at once for the whole fleet, whether an event tells of it or not.
+      // This disables the connection for the whole fleet at once, even if the event about it is late or lost.
       if (error instanceof ConnectionDisabledError) await lease.activate(disabledElements)
       return await endWithFailure(lease, need, error)
     }
   }
 
-  /** A token of the authorization server, which nobody stores here. Its failures are noted and cool down. */
+  /** Requests a token without storing it. Failures are noted, and begin cool-downs. */
   async function requestToken(context: LeasedContext): Promise<Token> {
     const { name } = context.connection
     try {
@@ -152,8 +151,8 @@ export function createFromServer(dependencies: FromServerDependencies) {
   }
 
   /**
-   * Secrets are read again where one has changed since this process read its own, and no revoked key signs. Current tokens stay
-   * good.
+   * Makes this process read its secrets again where one has changed, and stops revoked keys from signing. Tokens that were issued before
+   * stay valid.
    */
   async function refreshSecrets(): Promise<void> {
     const state = await secretsVersion.read()
@@ -165,7 +164,7 @@ export function createFromServer(dependencies: FromServerDependencies) {
     mayHoldOlder = true
   }
 
-  /** Passing failures are repeated within the deadline, each time with a new assertion. */
+  /** Retries passing failures within the deadline, each time with a new assertion. */
   async function requestWithRetries(context: LeasedContext): Promise<Token> {
     const { connection, request, deadline, mendedAt, isOnce } = context
     const { caller } = request
@@ -173,31 +172,30 @@ export function createFromServer(dependencies: FromServerDependencies) {
     let wasSuspected: boolean | undefined
     for (let attempt = 1; ; attempt++) {
       const clearance = await coolDownPolicy.clear(named)
-      // Later on the suspicion may be our own.
+      // Only the first check counts: a later suspicion may come from this request itself.
       wasSuspected ??= clearance.pass.isSuspected
       try {
         const token = keptToken(await attempts.make(context), context.previous, now())
-        if (secondsLeft(token, now()) < leastSecondsLeft)
-          throw UnreachableError.endsAtOnce(`of the connection ${connection.name}`)
+        if (secondsLeft(token, now()) < leastSecondsLeft) throw UnreachableError.endsAtOnce(connection.name)
         await coolDownPolicy.noteSuccess(clearance, named)
         return token
       } catch (error) {
-        // A server that may be failing gets one attempt.
+        // A server that may be failing gets no retry.
         const mayRepeat = !wasSuspected && !isOnce
         const delay = mayRepeat ? retryDelay(error, attempt, deadline - now(), random()) : undefined
         const verdict = await coolDownPolicy.noteFailure(error, named, clearance, delay !== undefined)
         if (delay === undefined) return await lookFurther(context, named, clearance, verdict)
         log({ event: 'token_request_repeated', connection: connection.name, attempt, milliseconds: delay })
         await pause(delay)
-        // A pause may be long, and a key that is revoked meanwhile must not sign.
+        // The pause may be long, and a key that was revoked meanwhile must not sign.
         await refreshSecrets()
       }
     }
   }
 
   /**
-   * The last word on a failure: whether the connection's own request fails, too. Where that needed a second attempt, so does this
-   * request.
+   * Finds out by a control request whether the connection's own request fails as well. Where that one needed a second attempt, this request
+   * gets the same second attempt.
    */
   async function lookFurther(
     context: LeasedContext,
@@ -214,8 +212,8 @@ export function createFromServer(dependencies: FromServerDependencies) {
   }
 
   /**
-   * The control request: what failed with a caller's addition is tried without. Its token is stored like any other, and its failure
-   * makes wait what it speaks about. It is made only where the connection's own request has brought a token before.
+   * Makes the control request: the failed request without its caller parameters. Its token is stored like any other, and its failure
+   * begins a cool-down like any other. It is made only where the connection's own request has brought a token before.
    */
   async function requestControl(context: LeasedContext): Promise<ControlOutcome> {
     attempts.takeHelpful(context.connection)
@@ -242,7 +240,7 @@ export function createFromServer(dependencies: FromServerDependencies) {
     }
   }
 
-  /** The others are told; a current token is to be renewed later. */
+  /** Shares the failure with the fleet. A current token stays in use and is renewed later. */
   async function endWithFailure(lease: Lease, { request, current }: TokenNeed, error: unknown): Promise<Obtained> {
     const isStopped = error instanceof ConnectionDisabledError
     const isCurrent = current !== undefined && !isStopped && isTokenError(error) && isAnswer(current, request, now())
@@ -260,16 +258,16 @@ export function createFromServer(dependencies: FromServerDependencies) {
   return { obtain, requestToken }
 }
 
-/** What became of a control request. */
+/** The result of a control request. */
 interface ControlOutcome {
   readonly isIssued: boolean
-  /** Without which it would have been refused, too. */
+  /** The second attempt that the control request needed. */
   readonly helpful?: HelpfulAttempt
 }
 
-/** What the fleet is told: what the token endpoint did. Of our own faults each process has to see for itself. */
+/** Only failures of the token endpoint are shared. Each process finds its own failures, such as a missing secret, by itself. */
 function failureToShare(error: unknown, now: number): FailureToShare {
-  // What concerns one caller keeps no other from asking.
+  // A cool-down of one caller must not make other callers wait.
   if (!(error instanceof CoolingDownError) || !error.failure || error.caller !== undefined) return {}
   const retryAt = now + error.retryAfterSeconds * 1000
   const shared = { failure: writeFailure(error.failure), retryAt }
@@ -277,7 +275,7 @@ function failureToShare(error: unknown, now: number): FailureToShare {
   return { ...shared, until: error.began === 'token' ? retryAt : Math.min(retryAt, now + widerMilliseconds) }
 }
 
-/** Its server issues the connection's own token: what the caller added is refused. */
+/** The server issued the connection's own token, so that it refused the caller parameters. */
 function blameCaller(reported: unknown): unknown {
   if (!(reported instanceof CoolingDownError) || !(reported.failure instanceof RefusedError)) return reported
   const { failure, retryAfterSeconds, caller, began } = reported
@@ -288,7 +286,7 @@ function renewalPause(error: TokenwellError): number {
   return error instanceof CoolingDownError ? error.retryAfterSeconds : renewalPauseSeconds
 }
 
-/** What the fleet is told of the elements by which a token is asked for. */
+/** What the fleet learns about the elements by which a token is requested. */
 export function revisionOf({ connection, fingerprint, otherFingerprints = [] }: KnownConnection): ElementsRevision {
   const { warming, authorizationServer } = connection
   const { id, maximumConcurrency } = authorizationServer

@@ -16,16 +16,16 @@ import type { CachedToken, TokenMemory } from './token-memory.ts'
 export interface HandedOutToken {
   readonly token: Token
   readonly source: FoundToken['source']
-  /** What is left, not what was issued. */
+  /** The remaining lifetime, not the one at issue. */
   readonly secondsLeft: number
-  /** Names of parameters of the request that had no effect. */
+  /** The names of the request's parameters that had no effect. */
   readonly ignored: readonly string[]
 }
 
 export interface TokenProviderDependencies {
   readonly connections: ConnectionCache
   readonly memory: TokenMemory
-  /** How long a token is handed out from memory before the fleet is asked whether it is still that one. */
+  /** How long memory hands out a token before this process checks with the fleet that it is still the current one. */
   readonly memoryMaximumSeconds: number
   readonly rejections: TokenRejecter
   readonly fromFleet: FromFleet
@@ -34,7 +34,7 @@ export interface TokenProviderDependencies {
   readonly log: Log
 }
 
-/** The first of three tiers: the tokens in this process's memory. The next one is `from-fleet.ts`. */
+/** The first of three tiers: the tokens in the memory of this process. The second one is `from-fleet.ts`. */
 export type TokenProvider = ReturnType<typeof createTokenProvider>
 
 export function createTokenProvider(dependencies: TokenProviderDependencies) {
@@ -51,14 +51,15 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
     source: FoundToken['source'],
     { request, ignored }: AskedRequest<CallerRequest>,
   ): HandedOutToken {
-    // Its request was admitted when it was obtained, but for what is no part of its key.
+    // The request for this token was admitted before, except for grant_type, which is not part of its token key.
     admitGrantType(request.username === undefined ? 'client_credentials' : 'password', request)
     const left = secondsLeft(token, now())
-    if (left < leastSecondsLeft) throw UnreachableError.endsAtOnce(`of the connection ${token.connection}`)
+    const lifetime = lifetimeSeconds(token)
+    if (left < leastSecondsLeft) throw UnreachableError.endsAtOnce(token.connection)
     if (left < (request.minimumSeconds ?? 0))
       throw new InvalidRequestError(
         'minimum_seconds',
-        `is more than this connection's tokens live: ${lifetimeSeconds(token)} s from issue, less the way here.`,
+        `is longer than the tokens of this connection live. They live ${lifetime} s from their issue, less the time of the delivery.`,
       )
     const { caller } = request
     log({ event: 'token_issued', caller, connection: token.connection, tokenId: token.id, source, secondsLeft: left })
@@ -67,9 +68,9 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
 
   return {
     /**
-     * A token for a request.
+     * Gets a token for a request.
      * @param deadline milliseconds since the epoch by which the caller needs an answer
-     * @throws {TokenwellError} what kept it from being obtained
+     * @throws {TokenwellError} the reason why there is no token
      */
     async get(callerRequest: CallerRequest, deadline: number): Promise<HandedOutToken> {
       const asked = await readAskedRequest(connections, callerRequest)
@@ -79,7 +80,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
       if (rejectedTokenId !== undefined) await rejections.drop(connection, rejectedTokenId)
 
       const cached = memory.get(key)
-      // The first caller who meets a stale token renews it; the others get it at once.
+      // The first request that meets a stale token renews it. The others get the stale token at once.
       if (cached && isAnswer(cached.token, request, now()) && isConfirmed(cached))
         if (isFresh(cached.token, now()) || singleFlight.isUnderWay(key)) return handOut(cached.token, 'memory', asked)
 
@@ -91,7 +92,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
         }
         try {
           const { token, source, isNew } = await singleFlight.join(key, find, deadline)
-          // What others found may not do for this one.
+          // A token that another request found may not answer this one, which may reject it or need a longer lifetime.
           if (isOurs || isNew || isAnswer(token, request, now())) return handOut(token, source, asked)
         } catch (error) {
           if (isOurs || !concernsAnother(error, request)) throw error
@@ -101,7 +102,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
   }
 }
 
-/** Another caller has to wait, who asked for this token first. */
+/** Whether the cool-down is only for another caller, whose request this one has joined. */
 function concernsAnother(error: unknown, { caller }: CallerRequest): boolean {
   return error instanceof CoolingDownError && error.caller !== undefined && error.caller !== caller
 }

@@ -6,7 +6,9 @@ import type { TokenCache } from './token-cache.ts'
 import { CoolingDownError } from './token-error.ts'
 import type { TokenMemory } from './token-memory.ts'
 
-/** `absent`: that token isn't kept any more. `unknown`: it isn't kept here, and the fleet could not be asked. */
+const youngSeconds = youngMilliseconds / 1000
+
+/** `absent`: that token isn't kept any more. `unknown`: it isn't in memory, and the shared cache is unavailable. */
 export type RejectionOutcome = 'dropped' | 'absent' | 'unknown'
 
 export interface TokenRejecterDependencies {
@@ -17,13 +19,13 @@ export interface TokenRejecterDependencies {
   readonly log: Log
 }
 
-/** What becomes of tokens that an API has refused. */
+/** Drops rejected tokens. */
 export type TokenRejecter = ReturnType<typeof createTokenRejecter>
 
 export function createTokenRejecter({ memory, cache, events, now, log }: TokenRejecterDependencies) {
   /**
-   * Compare-and-invalidate: drops the token if it is still the current one; a burst of refusals costs one.
-   * @throws {CoolingDownError} when that token replaced a rejected one too short a time ago: it stays
+   * Compare-and-invalidate: drops the token if it is still the current one. A burst of rejections costs one new token.
+   * @throws {CoolingDownError} where that token replaced a rejected one within the last 10 s: it stays
    */
   async function drop(connection: string, tokenId: string): Promise<RejectionOutcome> {
     const rejection = { connection, tokenId, now: now(), minimumIntervalMilliseconds: youngMilliseconds }
@@ -31,7 +33,7 @@ export function createTokenRejecter({ memory, cache, events, now, log }: TokenRe
     const invalidation = typeof shared === 'object' ? shared : memory.invalidate(rejection)
     if (invalidation.outcome === 'too_soon')
       throw new CoolingDownError(
-        `This token replaced a rejected one a moment ago; one is replaced at most once in ${youngMilliseconds / 1000} s.`,
+        `This token replaced a rejected token less than ${youngSeconds} s ago. Tokenwell replaces a rejected token at most once in ${youngSeconds} s.`,
         Math.ceil((invalidation.retryAt - rejection.now) / 1000),
       )
     memory.forget(connection, tokenId)
@@ -41,7 +43,7 @@ export function createTokenRejecter({ memory, cache, events, now, log }: TokenRe
   return {
     drop,
 
-    /** The same, and a token that was dropped is replaced though nobody asks for one: for callers who only reject. */
+    /** Does the same for callers that reject a token without asking for another one. An event replaces the dropped token. */
     async dropAndReplace(connection: string, tokenId: string): Promise<RejectionOutcome> {
       const outcome = await drop(connection, tokenId)
       if (outcome !== 'absent' && events.isHeard)

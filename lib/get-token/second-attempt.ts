@@ -11,13 +11,13 @@ import { secretOfClient } from './cool-down-names.ts'
 /** What to do after a server has refused a client. */
 export type SecondAttempt =
   | { readonly kind: 'none' }
-  /** The reason is gone by now: the same once more. */
+  /** The reason may be gone: makes the same request again. */
   | { readonly kind: 'repeat' }
-  /** The same by another time, which is a guess. */
+  /** Makes the same request again with a guessed clock offset. */
   | { readonly kind: 'by_guessed_clock'; readonly offsetBefore: number }
   | { readonly kind: 'by_previous_key'; readonly key: ClientKey }
 
-/** One that was made and brought a token. */
+/** A second attempt that can be made. */
 export type HelpfulAttempt = Exclude<SecondAttempt, { readonly kind: 'none' }>
 
 export interface SecondAttemptPolicyDependencies {
@@ -27,7 +27,7 @@ export interface SecondAttemptPolicyDependencies {
   readonly log: Log
 }
 
-/** Finds the reason why a client was refused. */
+/** Finds a reason why a client was refused that a second attempt can fix. */
 export type SecondAttemptPolicy = ReturnType<typeof createSecondAttemptPolicy>
 
 export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, log }: SecondAttemptPolicyDependencies) {
@@ -50,8 +50,11 @@ export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, l
 
   return {
     /**
-     * The first that holds: our clock is off, by the `Date` of the server's answer; the secret has a newer version; our clock is off,
-     * by the server's words; there is a key that was current before, which a server that hasn't heard of the new one still takes.
+     * Chooses the first reason that applies:
+     * 1. By the `Date` of the server's answer, the clocks differ.
+     * 2. The secret has a newer version.
+     * 3. By the server's words, the clocks differ.
+     * 4. There is a previous key, which a server that doesn't know the new one yet still accepts.
      */
     async choose(connection: Connection, refusal: RefusedError): Promise<SecondAttempt> {
       const isMeasured = refusal.clockOffset?.isGuess === false
@@ -65,7 +68,7 @@ export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, l
       return { kind: 'by_previous_key', key }
     },
 
-    /** What was guessed counts no more. */
+    /** Undoes a guessed clock offset that didn't help. */
     noteUseless({ authorizationServer: { id } }: Connection, attempt: HelpfulAttempt): void {
       if (attempt.kind === 'by_guessed_clock') clockOffsets.learn(id, attempt.offsetBefore)
     },
@@ -73,14 +76,14 @@ export function createSecondAttemptPolicy({ clientKeys, clockOffsets, secrets, l
 }
 
 /**
- * Whether a second attempt may help. What a caller added may be the reason as well: then the connection's own request is tried
- * first, which has a second attempt of its own.
+ * Whether a second attempt may help. Where the caller parameters may be the reason as well, a control request is made first, and that one
+ * may have a second attempt.
  */
 export function mayHelp(error: unknown, isOwn: boolean): error is RefusedError {
   return error instanceof RefusedError && error.mayBeOfCredentials && (isOwn || !error.mayBeOfRequest)
 }
 
-/** Undefined where a secret can't be had or used: the server's refusal says more than that. */
+/** Undefined where a secret can't be read or used: the server's refusal tells the operator more than that error. */
 async function unlessUnusable<T>(look: () => Promise<T>): Promise<T | undefined> {
   try {
     return await look()

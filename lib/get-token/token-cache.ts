@@ -23,47 +23,47 @@ import type { Invalidation, Rejection } from './token-memory.ts'
 
 /** How long a rejection waits while the store is throttled. */
 const rejectionMilliseconds = 5_000
-/** So long a renewal that somebody has asked for is waited for before it is asked for again. */
+/** How long a requested renewal is waited for before another one is requested. */
 const refreshRequestMilliseconds = 20_000
-/** How long a caller waits for the token that is there already, while the store asks to wait. */
+/** How long a throttled store may delay a caller whose token has already been issued. */
 const storingMilliseconds = 3_000
 
 /** Enough to tell the callers of one connection apart. */
 const callerDigestLength = 11
 
-/** A token as the fleet shares it: with the generation that it belongs to, and what it was asked for. */
+/** A token as the fleet shares it: with its generation and the request that it answers. */
 export interface SharedToken extends Token {
   readonly generation: number
-  /** Absent where it can't be asked for again: nobody has the user's password. */
+  /** Absent where the request can't be repeated: the user's password is not kept. */
   readonly asked?: RepeatableRequest
 }
 
-/** What the fleet knew of a token at one moment. */
+/** What the fleet knew about a token at one time. */
 export interface Look {
-  /** Of the active generation. Whether it may still be used is for the reader to decide. */
+  /** The token of the active generation. The reader decides whether it may still be used. */
   readonly token?: SharedToken
-  /** By which it can be asked for again, whatever has become of the token: of one that was rejected, too. */
+  /** The request that can be repeated for it, present even where the token was rejected. */
   readonly asked?: RepeatableRequest
-  /** What the last one who asked got instead of a token. */
+  /** The failure of the last token request. */
   readonly failure?: SharedFailure
-  /** Somebody asks for it, or died doing so a moment ago. */
+  /** Whether a process holds the lease, which may have died and not released it. */
   readonly isLeased: boolean
   readonly read: ReadRecord
 }
 
 export interface SharedFailure {
   readonly failedAt: number
-  /** Nobody asks again before that. Past where only those are told who were waiting. */
+  /** No process requests the token before this time. After it, only the requests that were waiting get the failure. */
   readonly until: number
   readonly error: CoolingDownError
 }
 
 export interface StoredToken {
-  /** To be handed out: the one that was obtained, or a newer one that is there already. */
+  /** The token to hand out: the obtained one, or a newer one that the fleet has already. */
   readonly token: Token
   /** Whether it may answer further requests. */
   readonly isCurrent: boolean
-  /** Whether the fleet has it, too. */
+  /** Whether the fleet has it as well. */
   readonly isShared: boolean
 }
 
@@ -77,14 +77,14 @@ export interface TokenCacheDependencies {
 }
 
 /**
- * The tokens of a whole fleet. For each token key one process at a time holds the lease: the right to ask the token
- * endpoint and to store what comes. Each call throws `CacheUnavailableError` where the cache fails or takes too long;
- * `waitUntil` says, in milliseconds since the epoch, how long to wait while the store is throttled.
+ * The tokens of a fleet. For each token key, one process at a time holds the lease: the right to request the token and to store it. Each
+ * function throws `CacheUnavailableError` where the shared cache fails or is too slow. `waitUntil` is the time, in milliseconds since the
+ * epoch, until which a call waits while the store is throttled.
  */
 export type TokenCache = ReturnType<typeof createTokenCache>
 
 export function createTokenCache({ records, sealing, breaker, now, randomId, log }: TokenCacheDependencies) {
-  /** Whatever is sealed there, of whichever generation. */
+  /** The sealed token, of any generation. */
   async function openSeal({ name, record }: ReadRecord, waitUntil: number): Promise<SharedToken | undefined> {
     const { sealedToken } = record
     if (sealedToken === undefined) return undefined
@@ -97,12 +97,12 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     }
   }
 
-  /** Undefined where it is of another generation, was dropped, or has times that can't be believed. */
+  /** Undefined where the token is of another generation, was dropped, or has impossible times. */
   function activeIn(sealed: SharedToken | undefined, read: ReadRecord): SharedToken | undefined {
     const token = ofActiveGeneration(sealed, read)
     if (!token || !isIssuedAhead(token, now())) return token
     const seconds = Math.ceil((token.issuedAt - now()) / 1000)
-    const reason = `its times are ${seconds} s ahead: the clock of this process, or of another one, is wrong`
+    const reason = `By this instance's clock the token was issued ${seconds} s in the future. Check the clocks of all instances.`
     log({ event: 'cached_token_unreadable', connection: read.name.group, reason })
     return undefined
   }
@@ -130,14 +130,14 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     return await lookAt(tokenRecordName(connection, digest), waitUntil)
   }
 
-  /** Lists it as due when it is, and writes again what an earlier version wrote; another process that was faster has done so. */
+  /** Corrects when the index lists the record as due, and rewrites a record of an earlier version. A lost race needs no retry. */
   async function list(read: ReadRecord, waitUntil: number): Promise<void> {
     const { record, connection, name } = read
     const isListed = dueAt(record, connection, name.id) === read.dueAt
     if (!isListed || read.isEarlier) await records.write(read, record, waitUntil)
   }
 
-  /** Notes that the token is in use, so that it is kept warm; seldom: what was noted a short time ago costs nothing. */
+  /** Notes that the token is in use, so that it is kept warm. A use that was noted recently costs nothing. */
   async function noteUse({ read, token }: Look, request: CallerRequest, waitUntil: number): Promise<void> {
     const { name, connection } = read
     if (!connection || !token) return
@@ -150,7 +150,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     await list({ ...read, connection: used }, waitUntil)
   }
 
-  /** Who uses a token, by a digest: whoever reads the record does not learn the caller. */
+  /** The use of a token, with a digest of the caller: a reader of the record does not learn the caller. */
   async function useOf(request: CallerRequest, token: Token, waitUntil: number): Promise<Omit<Use, 'id'>> {
     const lifetimeMilliseconds = lifetimeSeconds(token) * 1000
     if (isOwnRequest(request)) return { caller: own, lifetimeMilliseconds }
@@ -158,12 +158,12 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     return { caller: digest.slice(0, callerDigestLength), lifetimeMilliseconds }
   }
 
-  /** It is kept warm no longer, until somebody uses it again. */
+  /** Stops keeping the token warm until its next use. */
   async function forgetUse({ read: { name, connection } }: Look, waitUntil: number): Promise<void> {
     await records.amendConnection(name.group, connection, (before) => before && withoutUse(before, name.id), waitUntil)
   }
 
-  /** @returns whether it is kept warm; where it is listed as due at another time than it is, or all the same, that ends */
+  /** Corrects when the index lists the record as due. @returns whether the token is kept warm */
   async function isKeptWarm({ read }: Look, waitUntil: number): Promise<boolean> {
     const { record, connection, name } = read
     await list(read, waitUntil)
@@ -171,8 +171,8 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
   }
 
   /**
-   * For one of the fleet the right to ask that its stale token be renewed, and for a while for no other.
-   * @returns what there is now; undefined where another process has the right
+   * Claims the right to request the renewal of a stale token by event. For 20 s no other process gets it.
+   * @returns what the fleet knows now. Undefined where another process has the right
    */
   async function claimRefresh(look: Look, waitUntil: number): Promise<Look | undefined> {
     const { refreshRequestedAt = -Infinity, ...record } = look.read.record
@@ -181,7 +181,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     return read === lostRace ? undefined : { ...look, read }
   }
 
-  /** @returns undefined where another process holds it */
+  /** @returns undefined where another process holds the lease */
   async function takeLease({ read, isLeased: isTaken }: Look, waitUntil: number): Promise<Lease | undefined> {
     if (isTaken) return undefined
     const term = { leaseOwner: randomId(), leaseUntil: now() + leaseMilliseconds }
@@ -189,7 +189,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     return taken === lostRace ? undefined : createLease({ records, sealing, now }, taken, term, waitUntil)
   }
 
-  /** Stores it only while the lease is held; else looks whether a better one is there. */
+  /** Stores the token only while the lease is held. Otherwise it looks for a newer token in the fleet. */
   async function storeFenced(lease: Lease, token: SharedToken, until: number): Promise<StoredToken> {
     if (await lease.sealAndWrite(sealable(token), until)) return { token, isCurrent: true, isShared: true }
     const read = await lease.readAgain(until)
@@ -201,8 +201,8 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
 
   /**
    * Stores the token, unless the lease was lost or the generation has risen, and ends the lease.
-   * @param asked absent where it can't be asked for again
-   * @param user who asks for the token and may do so again; undefined where nobody waits for it
+   * @param asked the request to repeat for it. Undefined where it can't be repeated
+   * @param user the request of the caller that waits for the token. Undefined where no caller waits
    */
   async function store(
     lease: Lease,
@@ -215,24 +215,25 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
     const generation = lease.generation()
     if (generation === undefined) return unshared
     const shared = { ...token, id, generation, ...(asked && { asked }) }
-    // Where nobody waits for it, to be stored is all that it is for.
+    // Where no caller waits, the token is of use only if it is stored.
     const until = user ? Math.min(lease.waitUntil, now() + storingMilliseconds) : lease.waitUntil
-    // A token that never comes takes no place among those that are kept warm; where noting its use fails the next hit does it.
+    // The use is noted only now: a token that is never issued must not take a place among those that are kept warm. If this fails, the
+    // next hit notes the use.
     if (user && asked)
       await unlessUnavailable(async () => await lease.noteUse(await useOf(user, token, until), until), undefined)
     try {
       return await storeFenced(lease, shared, until)
     } catch (error) {
       if (!(error instanceof CacheUnavailableError)) throw error
-      // Where the store did not take the token, the others need not wait for it.
+      // The store did not take the token: the other processes need not wait for it.
       await unlessUnavailable(() => lease.release(now()), undefined)
       return unshared
     }
   }
 
   /**
-   * Stores the token in advance: it counts from when that generation is active. Ends the lease.
-   * @returns undefined where the lease was lost, or that generation is not staged any more
+   * Stores a staged token, which counts once its generation is active. Ends the lease.
+   * @returns undefined where the lease was lost, or that generation is no longer staged
    */
   async function storeStaged(
     lease: Lease,
@@ -247,7 +248,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
   }
 
   /**
-   * Compare-and-invalidate; whoever asks for that token at this moment can't store it any more.
+   * Compare-and-invalidate. A process that requests that token at the same time loses its lease and can't store it.
    * @returns undefined for a token that was never shared
    */
   async function invalidate(rejection: Rejection): Promise<Invalidation | undefined> {
@@ -279,7 +280,7 @@ export function createTokenCache({ records, sealing, breaker, now, randomId, log
   }
 }
 
-/** What stands in clear may be a lie: both have to say that it is of this generation, and wasn't dropped. */
+/** The values in clear may be forged: they and the seal must both name the active generation, and the token must not be dropped. */
 function ofActiveGeneration(
   sealed: SharedToken | undefined,
   { record, connection }: ReadRecord,
@@ -291,7 +292,7 @@ function ofActiveGeneration(
 
 function failureIn({ record, connection }: ReadRecord, now: number): SharedFailure | undefined {
   const { failure, failedAt, coolDownUntil, retryAt, failedFingerprint } = record
-  // Under other elements it may go better, and after the connection was cleared.
+  // A request by other elements, or after a clearing, may succeed.
   if (failure === undefined || failedAt === undefined || !connection) return undefined
   if (failedFingerprint !== connection.fingerprint || failedAt < connection.generation) return undefined
   const error = readFailure(failure)
@@ -305,12 +306,12 @@ function sealable(token: SharedToken) {
   return { text: writeSharedToken(token), refreshAt, expiresAt, generation }
 }
 
-/** For the seal alone: it holds the token. */
+/** The text to seal. It must go nowhere else: it holds the token in clear. */
 export function writeSharedToken({ accessToken, ...token }: SharedToken): Secret {
   return new Secret(JSON.stringify({ ...token, accessToken: accessToken.reveal() }))
 }
 
-/** @throws {UnreadableTokenError} where it holds no token of that record, as this version writes them */
+/** @throws {UnreadableTokenError} where the text isn't a token of that record in the form of this version */
 export function readSharedToken(text: Secret, { group }: RecordName): SharedToken {
   const written = parseJson(text.reveal())
   const token = isJsonObject(written) ? written : {}
@@ -320,6 +321,7 @@ export function readSharedToken(text: Secret, { group }: RecordName): SharedToke
     [id, accessToken].every((each) => typeof each === 'string') &&
     [issuedAt, refreshAt, usableUntil, expiresAt, generation].every((each) => typeof each === 'number') &&
     (asked === undefined || isJsonObject(asked))
-  if (!isRead) throw new UnreadableTokenError('it is none that this version of Tokenwell writes')
+  if (!isRead)
+    throw new UnreadableTokenError('The sealed text is not a token of this record in the form of this version.')
   return { ...(token as unknown as SharedToken), accessToken: new Secret(String(accessToken)) }
 }

@@ -10,15 +10,15 @@ interface CoolingDownDetails {
   readonly began?: CoolDownKind | undefined
 }
 
-/** It was just asked for, and asking again before `retryAfterSeconds` would only load the server. */
+/** A cool-down is active: no token request is made for `retryAfterSeconds`. */
 export class CoolingDownError extends TokenwellError {
   readonly code = 'cooling_down'
   readonly retryAfterSeconds: number
-  /** What came of it, and is told to everyone until then. */
+  /** The failure that began the cool-down. Every request gets it until then. */
   readonly failure?: TokenEndpointError
-  /** Whom alone it concerns: all others may ask. */
+  /** The one caller that the cool-down is for. All other callers may go on. */
   readonly caller?: Caller
-  /** What this very failure made cool down; absent where it was cooling down already. */
+  /** What began to cool down with this failure. Absent where the cool-down was active before. */
   readonly began?: CoolDownKind
 
   constructor(message: string, retryAfterSeconds: number, details: CoolingDownDetails = {}) {
@@ -38,45 +38,48 @@ export class CoolingDownError extends TokenwellError {
     return this.failure?.publicMessage ?? this.message
   }
 
-  /** @param failure undefined where another version of Tokenwell has written it */
+  /** @param failure undefined where another version of Tokenwell has written the failure */
   static after(
     failure: TokenEndpointError | undefined,
     retryAfterSeconds: number,
     details: Omit<CoolingDownDetails, 'failure'> = {},
   ): CoolingDownError {
-    const reason = failure?.message ?? 'The last request failed.'
+    const reason = failure?.message ?? 'The last token request failed.'
     return new CoolingDownError(
-      `${reason} The next request is made in ${retryAfterSeconds} s at the earliest.`,
+      `${reason} Tokenwell makes the next token request in ${retryAfterSeconds} s at the earliest.`,
       retryAfterSeconds,
       { failure, ...details },
     )
   }
 
   static notYourTurn(caller: Caller): CoolingDownError {
-    const reason = 'A request of this caller has just failed, and another one is under way.'
-    return new CoolingDownError(`${reason} Try again in 1 s.`, 1, { caller })
+    return new CoolingDownError(
+      'A token request has failed, and another request of this caller is under way. Try again in 1 s.',
+      1,
+      { caller },
+    )
   }
 
   static tooManyGuesses(retryAfterSeconds: number, caller: Caller): CoolingDownError {
     return new CoolingDownError(
-      `Too many passwords of this user were refused within a minute. Try again in ${retryAfterSeconds} s.`,
+      `The authorization server refused too many passwords of this user within a minute. Try again in ${retryAfterSeconds} s.`,
       retryAfterSeconds,
       { caller },
     )
   }
 }
 
-/** For whom it does no harm that nobody asks now, or that a rejected token stays: it replaced another one a moment ago. */
+/** Ignores a cool-down, where no harm is done if no token request is made now or a rejected token stays. */
 export function ignoreCoolingDown(error: unknown): void {
   if (!(error instanceof CoolingDownError)) throw error
 }
 
-/** Whether an error says why there is no token. That the shared cache can't be asked says nothing of it, nor does a fault of ours. */
+/** Whether an error is the reason why there is no token. An unavailable shared cache or a programming error is not. */
 export function isTokenError(error: unknown): error is TokenwellError {
   return error instanceof TokenwellError && !(error instanceof CacheUnavailableError)
 }
 
-/** The failure that a cool-down began with; any other error is its own. */
+/** The failure that a cool-down began with. For any other error, the error itself. */
 export function causeOf<E>(error: E): E | TokenEndpointError {
   return (error instanceof CoolingDownError ? error.failure : undefined) ?? error
 }

@@ -2,12 +2,12 @@ import { hash } from 'node:crypto'
 import { LRUCache } from 'lru-cache'
 import { type Token, type TokenRequest, tokenKey } from '../access-token/token.ts'
 
-/** Names a token in the memory of one process: a digest, from which nobody reads the password that a token key covers. */
+/** The name of a token in the memory of one process: a digest, so that a password in the token key can't be read from memory. */
 export type MemoryKey = string & { readonly memoryKey: true }
 
 export interface CachedToken {
   readonly token: Token
-  /** When the fleet was last asked whether it is still that one, in milliseconds since the epoch. */
+  /** When the fleet last confirmed that the token is the current one, in milliseconds since the epoch. */
   readonly confirmedAt: number
 }
 
@@ -15,11 +15,11 @@ export interface Rejection {
   readonly connection: string
   readonly tokenId: string
   readonly now: number
-  /** A token key whose last rejection is younger keeps its token. */
+  /** A token key with a more recent rejection keeps its token. */
   readonly minimumIntervalMilliseconds: number
 }
 
-/** `absent`: that token isn't kept any more. `too_soon`: it is, and stays until `retryAt`. */
+/** `absent`: that token isn't kept any more. `too_soon`: it is kept, and can't be dropped before `retryAt`. */
 export type Invalidation =
   | { readonly outcome: 'dropped' | 'absent' }
   | { readonly outcome: 'too_soon'; readonly retryAt: number }
@@ -31,26 +31,26 @@ interface Entry {
 
 export interface TokenMemoryLimits {
   readonly maximumTokens: number
-  /** Of all tokens together, as `bytesOf` counts them. */
+  /** The limit for all tokens together, as `bytesOf` counts them. */
   readonly maximumBytes: number
 }
 
 /**
- * The tokens of one process, the least recently used dropped first. A lookup costs the same however many there are. Whether
- * a token may still be used is for the reader to decide.
+ * The tokens of one process. The least recently used ones are dropped first. A lookup costs the same for any number of tokens. The reader
+ * decides whether a token may still be used.
  */
 export type TokenMemory = ReturnType<typeof createTokenMemory>
 
-/** @param digestKey of this process alone, so that its digests match nobody else's; at least 16 random bytes, as text */
+/** @param digestKey at least 16 random bytes as text, new in each process, so that digests of two processes never match */
 export function createTokenMemory({ maximumTokens, maximumBytes }: TokenMemoryLimits, digestKey: string) {
-  /** A token that several requests ask for, some by repeating the elements, stands under several keys. */
+  /** A token may have several keys, since a request that repeats the elements has another key than one that doesn't. */
   const keysById = new Map<string, Set<MemoryKey>>()
   const entries = new LRUCache<MemoryKey, Entry>({
     max: maximumTokens,
-    // A server's token has up to 64 KiB: bounded by number alone, 10,000 of them would exhaust the memory of a function.
+    // A token has up to 64 KiB: with a limit for the number alone, 10,000 tokens would exhaust the memory of a function.
     maxSize: maximumBytes,
     sizeCalculation: bytesOf,
-    // Called for an entry that is evicted as for one that is overwritten: its id does not find it any more.
+    // Called for evicted and for overwritten entries: the id must no longer find them.
     dispose: ({ cached }, key) => {
       if (!cached) return
       const { id } = cached.token
@@ -74,7 +74,7 @@ export function createTokenMemory({ maximumTokens, maximumBytes }: TokenMemoryLi
   }
 
   return {
-    /** Of all that can change the token. One hash of text behind a key of fixed length: HMAC would take four times as long. */
+    /** Covers all that can change the token. It hashes the text after a key of fixed length: HMAC would take four times as long. */
     keyOf(request: TokenRequest): MemoryKey {
       return hash('sha256', digestKey + tokenKey(request), 'base64url') as MemoryKey
     },
@@ -83,17 +83,17 @@ export function createTokenMemory({ maximumTokens, maximumBytes }: TokenMemoryLi
       return entries.get(key)?.cached
     },
 
-    /** @param confirmedAt when the fleet was last asked whether it is still that one, in milliseconds since the epoch */
+    /** @param confirmedAt when the fleet last confirmed that the token is the current one, in milliseconds since the epoch */
     put(key: MemoryKey, token: Token, confirmedAt: number): void {
       putEntry(key, { ...entries.peek(key), cached: { token, confirmedAt } })
     },
 
-    /** Drops a token that others have replaced. */
+    /** Drops a token that another process has replaced. */
     forget(connection: string, tokenId: string): void {
       for (const { key } of find(connection, tokenId)) entries.delete(key)
     },
 
-    /** Compare-and-invalidate, where there is no fleet to ask. */
+    /** Compare-and-invalidate, for a token that the fleet doesn't share. */
     invalidate({ connection, tokenId, now, minimumIntervalMilliseconds }: Rejection): Invalidation {
       const found = find(connection, tokenId)
       if (found.length === 0) return { outcome: 'absent' }
@@ -106,9 +106,9 @@ export function createTokenMemory({ maximumTokens, maximumBytes }: TokenMemoryLi
   }
 }
 
-/** Key, ids and times, and what the maps add to them. */
+/** The key, the ids, the times, and the overhead of the maps. */
 const entryBytes = 1_000
-/** The most that V8 takes for one. */
+/** The most that V8 uses for one character. */
 const bytesPerCharacter = 2
 
 function bytesOf({ cached }: Entry): number {

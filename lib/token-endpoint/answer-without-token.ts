@@ -6,22 +6,22 @@ import { isBearer, isUsable, membersIn, readHttpDate } from './token-answer.ts'
 import type { TokenEndpointAnswer } from './token-endpoint.ts'
 import { type Refusal, UnreachableError, UnreadableAnswerError } from './token-endpoint-error.ts'
 
-/** What was sent to the server, and must not come back where anybody else can read it. */
+/** What Tokenwell sent to the server. It must not come back in a text that others can read. */
 export interface SentSecrets {
-  /** Of the client, and a user's password: for nobody's eyes. */
+  /** The client's secrets and the user's password: no text may repeat them. */
   readonly secrets: readonly Secret[]
-  /** Of a user: for the eyes of the caller who named them. */
+  /** The user's names: only the caller that sent them may read them. */
   readonly names: readonly Secret[]
 }
 
-/** What an answer is read by. */
+/** What the reader of an answer has to know. */
 export interface AnswerContext {
-  /** The id of the authorization server's element. */
+  /** The id of the `authorizationServer` element. */
   readonly server: string
-  /** What else than a bearer token its tokens may be called. */
+  /** The values of `token_type` that this server uses for bearer tokens, besides `Bearer`. */
   readonly tokenTypes?: readonly string[] | undefined
   readonly sent: SentSecrets
-  /** Whether the request was made for a user: the server's words may repeat who that is. */
+  /** Whether the request names a user: the server's words may repeat that name. */
   readonly isForUser: boolean
   /** Milliseconds since the epoch. */
   readonly now: number
@@ -30,14 +30,14 @@ export interface AnswerContext {
 const unauthorized = 401
 const forbidden = 403
 const tooManyRequests = 429
-/** RFC 9110: the server, or a proxy before it, was late, is not ready, or has nobody behind it. */
+/** RFC 9110: the server was late or is not ready, or a proxy before it got no answer. */
 const comeBackLater: readonly number[] = [408, 425, 502, 503, 504]
-/** Nothing is at this address, or nothing that is posted to. */
+/** Nothing at this address accepts a POST. */
 const wrongAddress: readonly number[] = [404, 405, 410]
-/** There is nothing in them by what they mean. */
+/** By definition they have no body. */
 const empty: readonly number[] = [204, 205]
 
-/** Of RFC 6749 sections 4.1.2.1 and 5.2, and RFC 8707 section 2. */
+/** From RFC 6749 sections 4.1.2.1 and 5.2, and RFC 8707 section 2. */
 const codesOfRfcs: readonly string[] = [
   'invalid_request',
   'invalid_client',
@@ -48,31 +48,33 @@ const codesOfRfcs: readonly string[] = [
   'invalid_target',
   'access_denied',
 ]
-/** What servers say of themselves rather than of the request. */
+/** Codes by which a server reports its own failure, not one of the request. */
 const troubles: readonly string[] = ['server_error', 'temporarily_unavailable']
-/** They say in words what the status says. */
+/** Phrases that only repeat the status: they are not codes. */
 const phrases = /^(bad[ _]?request|unauthori[sz]ed|forbidden|not[ _]?found|conflict|internal[ _]?server[ _]?error)$/i
 /** `OA_INVALID_CLIENT`, `oauth.v2.InvalidClient` and `Invalid client` are `invalid_client`. */
 const endsWithCode = new RegExp(`(?:^|_)(${codesOfRfcs.join('|')})$`)
 const complaint = /^_*(err|fault|exception)/i
 
 /**
- * What an answer says that brings no token.
- * @throws {UnreachableError} on 408, 425, 429, 502, 503 and 504, on a server in trouble, and on a 2xx with nothing in it
- * @throws {UnreadableAnswerError} on what is no refusal either
+ * Reads the refusal in an answer without a token.
+ * @throws {UnreachableError} on 408, 425, 429, 502, 503 and 504, on a server that reports its own failure, and on an empty 2xx
+ * @throws {UnreadableAnswerError} on an answer that is not a refusal either
  */
 export function readRefusal(answer: TokenEndpointAnswer, context: AnswerContext): Refusal {
   const { status, body } = answer
+  const { server } = context
   const sayings = sayingsIn(answer)
   demandAnswer(answer, sayings, context)
   const code = codeIn(answer, sayings, context)
-  if (code !== undefined && troubles.includes(code))
+  const words = serverSays(sayings, context)
+  if (code !== undefined && troubles.includes(code)) {
+    const otherWords = serverSays(besideCode(sayings, code), context)
     throw new UnreachableError(
-      `The token endpoint is in trouble (${code}).${itSays(besideCode(sayings, code), context)}`,
-      {
-        blames: 'endpoint',
-      },
+      `The authorization server ${server} can't serve token requests now (${code}).${otherWords}`,
+      { blames: 'endpoint' },
     )
+  }
   if (status >= 200 && status <= 299) {
     if (code === undefined && !isComplaint(body)) throw unreadableSuccess(answer, sayings, context)
     return refusal(answer, code, sayings, context)
@@ -80,37 +82,39 @@ export function readRefusal(answer: TokenEndpointAnswer, context: AnswerContext)
   const isOfRfc = code !== undefined && codesOfRfcs.includes(code)
   if (!isOfRfc && wrongAddress.includes(status))
     throw new UnreadableAnswerError(
-      `The token endpoint answers with status ${status}: check tokenEndpoint of authorizationServer/${context.server}.${itSays(sayings, context)}`,
+      `The authorization server ${server} answered with status ${status}. Check tokenEndpoint of authorizationServer/${server}.${words}`,
     )
   if (code !== undefined || (status >= 400 && status <= 499)) return refusal(answer, code, sayings, context)
   throw new UnreadableAnswerError(
-    `The token endpoint answers with status ${status} and no error code.${itSays(sayings, context)}`,
+    `The authorization server ${server} answered with status ${status} and without an error code.${words}`,
   )
 }
 
 function demandAnswer(answer: TokenEndpointAnswer, sayings: readonly Saying[], context: AnswerContext): void {
   const { status, body } = answer
+  const { server } = context
+  const words = serverSays(sayings, context)
   if (status === tooManyRequests || comeBackLater.includes(status))
-    throw new UnreachableError(`The token endpoint answers with status ${status}.${itSays(sayings, context)}`, {
+    throw new UnreachableError(`The authorization server ${server} answered with status ${status}.${words}`, {
       blames: status === tooManyRequests ? 'client' : 'endpoint',
       retryAfterSeconds: readPause(answer, context.now),
     })
   if (empty.includes(status))
     throw new UnreadableAnswerError(
-      `The token endpoint answers with status ${status}, which brings no token; check tokenEndpoint.`,
+      `The authorization server ${server} answered with status ${status}, which never brings a token. Check tokenEndpoint of authorizationServer/${server}.`,
     )
-  // A proxy's way to say that nobody was there.
+  // Some proxies answer like this when the server behind them does not answer.
   if (status >= 200 && status <= 299 && body.trim() === '')
-    throw new UnreachableError(`The token endpoint answers with status ${status} and nothing else.`, {
+    throw new UnreachableError(`The authorization server ${server} answered with status ${status} and an empty body.`, {
       blames: 'endpoint',
     })
   if (status >= 300 && status <= 399)
     throw new UnreadableAnswerError(
-      `The token endpoint redirects (status ${status}), which is never followed: set tokenEndpoint to where it is.`,
+      `The authorization server ${server} answered with a redirect (status ${status}). Tokenwell follows no redirect: set tokenEndpoint of authorizationServer/${server} to the final address.`,
     )
 }
 
-/** A 401 without a code of its own, or with a challenge (RFC 6749 section 5.2), is an answer to the client's credentials. */
+/** A 401 without an error code, or with a challenge (RFC 6749 section 5.2), refuses the client's credentials. */
 function refusal(
   { status, challenge }: TokenEndpointAnswer,
   code: string | undefined,
@@ -125,7 +129,7 @@ function refusal(
   return { error, isOfCredentials, ...(description !== undefined && { description }) }
 }
 
-/** RFC 6749 section 5.2 names the code and its description; what else there is keeps its name. */
+/** RFC 6749 section 5.2 defines `error` and `error_description`. All other members are told with their names. */
 function describing(sayings: readonly Saying[]): readonly Saying[] {
   const description = sayings
     .filter(({ name }) => name === 'error_description')
@@ -138,8 +142,8 @@ function besideCode(sayings: readonly Saying[], code: string | undefined): reado
 }
 
 /**
- * The server's own code, such as `invalid_client`: its member `error`, or whatever else in its answer is a code of an RFC. Codes are in
- * logs and events: one that repeats what was sent is none.
+ * The server's error code, such as `invalid_client`: its member `error`, or else any code of an RFC in its answer. Codes get into
+ * logs and events, so that a code that repeats a sent secret or name is left out.
  */
 function codeIn(
   { status, challenge = '' }: TokenEndpointAnswer,
@@ -164,13 +168,13 @@ function codeOfRfc(text: string): string | undefined {
   return endsWithCode.exec(snake.toLowerCase())?.[1]
 }
 
-/** Some say with status 200 what went wrong, under names of their own. */
+/** Some servers report an error with status 200, under member names of their own. */
 function isComplaint(body: string): boolean {
   const members = Object.entries(membersIn(body) ?? {})
   return members.some(([name, value]) => complaint.test(name) && Boolean(value) && value !== '0')
 }
 
-/** What it holds may be a token by another name, so that it is told by names and size alone. */
+/** Its values may be a token under another name: the message has only the names of its members, or the size of its body. */
 function unreadableSuccess(
   { status, body }: TokenEndpointAnswer,
   sayings: readonly Saying[],
@@ -179,9 +183,10 @@ function unreadableSuccess(
   const members = membersIn(body)
   const { server } = context
   if (!members) {
-    const words = itSays([{ name: 'title', value: isHtml(body) ? titleOf(body) : '' }], context)
+    const words = serverSays([{ name: 'title', value: isHtml(body) ? titleOf(body) : '' }], context)
+    const { length } = body
     return new UnreadableAnswerError(
-      `The token endpoint answers with status ${status} and ${body.length} characters that are no JSON object; check tokenEndpoint: it may lead to another page.${words}`,
+      `The authorization server ${server} answered with status ${status} and ${length} characters that are not a JSON object. Check tokenEndpoint: it may lead to another page.${words}`,
     )
   }
   const { access_token: accessToken, token_type: type } = members
@@ -192,10 +197,11 @@ function unreadableSuccess(
         : undefined
     const advice =
       typeof type === 'string' && isTokenType(type)
-        ? `If the API takes it as a bearer token, list it in tokenTypes of authorizationServer/${server}.`
-        : 'Only bearer tokens are of use: the server must issue them to this client.'
+        ? `If the API accepts it as a bearer token, add it to tokenTypes of authorizationServer/${server}.`
+        : 'Tokenwell uses bearer tokens only: configure the server to issue them to this client.'
+    const found = name === undefined ? '' : ` (${name})`
     return new UnreadableAnswerError(
-      `The token endpoint answers with a token_type other than Bearer${name === undefined ? '' : ` (${name})`}. ${advice}`,
+      `The authorization server ${server} answered with a token_type other than Bearer${found}. ${advice}`,
     )
   }
   const names = sayings.length === 0 ? [] : Object.keys(members).slice(0, 10)
@@ -203,36 +209,36 @@ function unreadableSuccess(
     names.map((value) => ({ name: '', value: value.slice(0, 40) })),
     context.sent.secrets,
   )
-  const found = printable === undefined || context.isForUser ? '' : ` It has: ${printable}.`
+  const found = printable === undefined || context.isForUser ? '' : ` The members of its answer are: ${printable}.`
   return new UnreadableAnswerError(
-    `The token endpoint answers without an access_token that is a printable string.${found}`,
+    `The authorization server ${server} answered without an access_token that is a printable string.${found}`,
   )
 }
 
-/** Who a user is must not be in a failure that others are told. */
-function itSays(sayings: readonly Saying[], { sent, isForUser }: AnswerContext): string {
+/** Other callers get this failure too, so that it must not name the user. */
+function serverSays(sayings: readonly Saying[], { sent, isForUser }: AnswerContext): string {
   const words = isForUser ? undefined : printableWords(sayings, sent.secrets)
-  return words === undefined ? '' : ` It says: ${words}${/[.!?]$/.test(words) ? '' : '.'}`
+  return words === undefined ? '' : ` The server says: ${words}${/[.!?]$/.test(words) ? '' : '.'}`
 }
 
 /**
- * Seconds to wait by a `Retry-After` of seconds or a date (RFC 9110 section 10.2.3), above 0; undefined where it says nothing.
- * To come back at once says nothing: it may come of a slow clock, and an outage is left alone all the same.
+ * Seconds to wait, above 0, from a `Retry-After` in seconds or as a date (RFC 9110 section 10.2.3). Undefined where the header holds
+ * neither, or a time that is over: the clocks may differ, and a failing server needs a pause in any case.
  */
 export function readRetryAfter(text: string | undefined, now: number): number | undefined {
   const seconds = text !== undefined && /^\d{1,9}$/.test(text) ? Number(text) : secondsUntil(readHttpDate(text), now)
   return seconds !== undefined && seconds > 0 ? seconds : undefined
 }
 
-/** What the server asks for: its `Retry-After`, or the end of its rate limit. */
+/** The pause that the server asks for: its `Retry-After`, or else the end of its rate limit. */
 function readPause({ retryAfter, rateLimitReset }: TokenEndpointAnswer, now: number): number | undefined {
   return readRetryAfter(retryAfter, now) ?? readRateLimitReset(rateLimitReset, now)
 }
 
-/** A larger number is a date. */
+/** A larger number is a time since the epoch. */
 const longestRateLimitSeconds = 1_000_000_000
 
-/** No standard names this header. Servers send seconds from now, or seconds since the epoch. */
+/** No standard defines this header. Servers send seconds from now, or seconds since the epoch. */
 function readRateLimitReset(text: string | undefined, now: number): number | undefined {
   if (text === undefined || !/^\d{1,12}$/.test(text)) return undefined
   const seconds = Number(text)

@@ -4,20 +4,21 @@ import type { Signer } from '../signing/signer.ts'
 import { KeyStoreError } from '../signing/signing-key.ts'
 import type { Validity } from './clock-offset.ts'
 
-/** A client assertion, good for one attempt. */
+/** A client assertion, valid for one attempt. */
 export interface SignedAssertion extends SentAssertion {
-  /** A compact JWS that must never be sent twice. */
+  /** A compact JWS. It must never be sent twice. */
   readonly assertion: Secret
 }
 
-/** What may be told of an assertion. */
+/** The parts of an assertion that a log may hold. */
 export interface SentAssertion {
   readonly validity: Validity
   readonly header: JoseHeader
-  /** Of the elements, and the moment: no user is named there. */
+  /** From the elements and the current time: they never name a user. */
   readonly claims: Readonly<Record<string, unknown>>
 }
 
+/** Creates and signs a new assertion. */
 export async function signAssertion(
   configuration: AssertionConfiguration,
   signer: Signer,
@@ -34,17 +35,17 @@ export async function signAssertion(
   }
 }
 
-/** What differs between two assertions of one configuration. */
+/** The values that differ between two assertions of the same configuration. */
 export interface AssertionMoment {
-  /** Milliseconds since the epoch: the one clock reading of this assertion. */
+  /** Milliseconds since the epoch. All times of this assertion come from this one clock reading. */
   readonly now: number
-  /** Never used before. */
+  /** An id that no other assertion has. */
   readonly jwtId: string
 }
 
 /**
- * The claim set of a client assertion (RFC 7523 section 3), by the rules of the original: claims that the operator wrote
- * overwrite everything but `sub`, which is always the client id, and `iat`, which is always the time of making.
+ * The claim set of a client assertion (RFC 7523 section 3), by the rules of z/OS Connect: the operator's claims overwrite all
+ * others except `sub`, which is always the client id, and `iat`, which is always the time of signing.
  */
 export function createClaims(
   assertion: AssertionConfiguration,
@@ -55,7 +56,7 @@ export function createClaims(
   const { audiences, notBeforeOffsetSeconds, scope } = assertion
   return {
     iss: assertion.issuer,
-    // One audience is a string: some servers refuse an array, and RFC 7523bis wants a sole value.
+    // A single audience is a string: some servers refuse an array, and RFC 7523bis requires a single value.
     ...(audiences.length > 0 && { aud: audiences.length === 1 ? audiences[0] : audiences }),
     exp: nowSeconds + assertion.expiresInSeconds,
     ...(notBeforeOffsetSeconds !== undefined && { nbf: issuedAt + notBeforeOffsetSeconds }),
@@ -76,7 +77,7 @@ export interface JoseHeader {
   readonly 'x5t#S256'?: string
 }
 
-/** @throws {KeyStoreError} when a thumbprint is asked for and the key comes without a certificate */
+/** @throws {KeyStoreError} when the elements ask for a thumbprint and the key has no certificate */
 export function createHeader(assertion: AssertionConfiguration, signer: Signer): JoseHeader {
   const { algorithm, type, certificateThumbprint } = assertion
   return {
@@ -91,7 +92,7 @@ function thumbprint({ certificateThumbprint, key }: AssertionConfiguration, { ce
   if (!certificate)
     throw new KeyStoreError(
       key.location,
-      `holds no certificate, and certificateThumbprint asks for the ${certificateThumbprint} of one: add it beside the key, or set certificateThumbprint to none.`,
+      `holds no certificate, but certificateThumbprint is ${certificateThumbprint}. Add the certificate beside the key, or set certificateThumbprint to none.`,
     )
   return certificateThumbprint === 'x5t' ? certificate.sha1Thumbprint : certificate.sha256Thumbprint
 }

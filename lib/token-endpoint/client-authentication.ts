@@ -8,19 +8,19 @@ import { type AssertionMoment, type SentAssertion, signAssertion } from './asser
 
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
-/** What proves to the server who asks: good for one attempt. */
+/** What authenticates the client at the token endpoint. Valid for one attempt. */
 export interface ClientCredentials {
   readonly parameters: readonly (readonly [name: string, value: Secret | string])[]
   readonly headers: Readonly<Record<string, Secret>>
-  /** What a server that quotes its request might repeat. */
+  /** Secrets that a server might repeat when it quotes the request. */
   readonly secrets: readonly Secret[]
-  /** Whether the server was told the client's id by itself, beside an assertion. */
+  /** Whether the request names the client id outside an assertion. */
   readonly sendsClientId: boolean
-  /** Present where the client authenticates by an assertion. */
+  /** Present where the client authenticates with an assertion. */
   readonly assertion?: SentAssertion
 }
 
-/** By the one method that the connection is configured for (RFC 6749 section 2.3). */
+/** Authenticates with the one method that the connection has (RFC 6749 section 2.3). */
 export async function authenticateClient(
   clientId: string,
   key: ClientKey,
@@ -31,12 +31,12 @@ export async function authenticateClient(
   return authenticateByCertificate(clientId)
 }
 
-/** RFC 8705 section 2: the certificate is presented with the connection, and `client_id` says whose it is. */
+/** RFC 8705 section 2: the TLS handshake presents the certificate, and `client_id` names its owner. */
 function authenticateByCertificate(clientId: string): ClientCredentials {
   return { parameters: [['client_id', clientId]], headers: {}, secrets: [], sendsClientId: true }
 }
 
-/** RFC 7523 section 2.2. `client_id` is optional there, and must be the assertion's subject. */
+/** RFC 7523 section 2.2: `client_id` is optional, and must be the subject of the assertion. */
 async function authenticateByAssertion(
   clientId: string,
   { assertion, sendClientId }: PrivateKeyJwt,
@@ -73,13 +73,13 @@ function formEncode(value: string): string {
   return new URLSearchParams([['', value]]).toString().slice(1)
 }
 
-/** What a client has to prove itself by, and the way in which it does. */
+/** The method by which a client authenticates, with its key or password. */
 export type ClientKey =
   | { readonly way: PrivateKeyJwt; readonly signer: Signer }
   | { readonly way: ClientSecretBasic; readonly password: Secret }
   | { readonly way: TlsClientAuth }
 
-/** The keys of clients. Both throw {SecretError} when a secret can't be had and {KeyStoreError} when it holds no key that fits. */
+/** The keys of clients. Both functions throw {SecretError} when a secret can't be read, and {KeyStoreError} when it holds no usable key. */
 export type ClientKeySource = ReturnType<typeof createClientKeySource>
 
 export function createClientKeySource(signers: SignerCache, secrets: SecretStore) {
@@ -93,7 +93,7 @@ export function createClientKeySource(signers: SignerCache, secrets: SecretStore
       return { way, signer: await signers.current(way.assertion.key, way.assertion.algorithm, use) }
     },
 
-    /** What was current before; undefined where there is nothing, or nothing else. */
+    /** The key or password that was current before. Undefined where there is none, or it is the same. */
     async previous(connection: Connection): Promise<ClientKey | undefined> {
       const { clientAuthentication: way } = connection
       const use = useOf(connection)

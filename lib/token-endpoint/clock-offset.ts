@@ -1,28 +1,28 @@
-/** When a server accepts an assertion, by its own clock. Milliseconds since the epoch. */
+/** The time in which a server accepts an assertion, by the server's clock. Milliseconds since the epoch. */
 export interface Validity {
   readonly from: number
   readonly until: number
 }
 
-/** What an answer that refuses an assertion says of the clocks. */
+/** What a refusal says about the clocks. */
 export type ClockReading =
-  /** The server's clock is so far ahead of ours. */
+  /** The server's clock is ahead of Tokenwell's by this offset. */
   | { readonly kind: 'off'; readonly offsetMilliseconds: number }
-  /** The same, but too far to be followed. */
+  /** The same, but the offset is too large to adjust to. */
   | { readonly kind: 'too_far'; readonly offsetMilliseconds: number }
-  /** The server doesn't say which time it has, but on which side of ours: to be tried once. */
+  /** The server says that its clock is ahead or behind, but not by how much. One attempt may use this guess. */
   | { readonly kind: 'guessed'; readonly offsetMilliseconds: number }
-  /** The server speaks of time, and says no more. */
+  /** The server names the time as a reason, without a direction. */
   | { readonly kind: 'unknown' }
 
-/** A `Date` is cut to its second. */
+/** A `Date` header has whole seconds. */
 const dateResolutionMilliseconds = 1_000
-/** Clocks that are as close as this are not to blame, whatever a server says. */
+/** A smaller difference is never the reason, whatever the server says. */
 const leastOffsetMilliseconds = 2_000
-/** Whoever follows a clock that is farther away signs assertions that are good some other day. */
+/** With a larger offset, a server with a wrong clock could obtain assertions that are valid on another day. */
 export const longestOffsetMilliseconds = 300_000
 
-/** Servers allow for some distance, so that one step reaches clocks that are up to a minute or so away. */
+/** Servers tolerate some difference, so that this one step reaches clocks that differ by about a minute. */
 const guessedOffsetMilliseconds = 60_000
 
 const wordsOfTime =
@@ -30,14 +30,14 @@ const wordsOfTime =
 
 const wordsOfFuture = /\b(in the future|not yet|too early)\b/i
 const wordsOfPast = /\b(in the past|expired|too (old|late))\b/i
-/** An `exp` that is too far away is a matter of the elements. */
+/** An `exp` that is too far away comes from the elements, not from the clocks. */
 const wordsOfLifetime = /\bexp(iration|iry)?\b.*\btoo far in the future\b/i
 
 /**
- * Undefined where the clocks are not to blame: the server's shows that it could have accepted the assertion, and its words don't
- * speak of time.
- * @param date the server's, of the answer that refused
- * @param now by our clock, when the answer came
+ * Undefined where the clocks are not the reason: by the server's clock the assertion was valid, and the server's words don't name
+ * the time.
+ * @param date the `Date` of the refusal, by the server's clock
+ * @param now the time when the answer came, by Tokenwell's clock
  * @param words the server's reason
  */
 export function compareClocks(
@@ -62,17 +62,18 @@ function guessFrom(words: string): ClockReading {
   return { kind: 'guessed', offsetMilliseconds: isAhead ? guessedOffsetMilliseconds : -guessedOffsetMilliseconds }
 }
 
-/** What the operator is told where the clocks can't be brought together here. */
+/** What the operator must do where Tokenwell can't adjust to the server's clock. */
 export function adviceOn(reading: ClockReading): string | undefined {
   if (reading.kind === 'off') return undefined
   if (reading.kind !== 'too_far')
-    return 'The server speaks of time and sends no Date: compare its clock with the one of this machine.'
+    return "The server names the time as a reason, but sends no Date header. Compare its clock with the clock of Tokenwell's host."
   const seconds = Math.round(Math.abs(reading.offsetMilliseconds) / 1000)
   const side = reading.offsetMilliseconds > 0 ? 'ahead of' : 'behind'
-  return `The server's clock is ${seconds} s ${side} ours, and more than ${longestOffsetMilliseconds / 1000} s are not followed: set the clock that is wrong.`
+  const most = longestOffsetMilliseconds / 1000
+  return `The server's clock is ${seconds} s ${side} Tokenwell's. Tokenwell adjusts to at most ${most} s: correct the clock that is wrong.`
 }
 
-/** How far authorization servers' clocks are ahead of ours, in milliseconds, as learned from their refusals. */
+/** How far the clock of each authorization server is ahead of Tokenwell's, in milliseconds, as learned from refusals. */
 export type ClockOffsets = ReturnType<typeof createClockOffsets>
 
 export function createClockOffsets() {

@@ -1,18 +1,18 @@
 import type { Secret } from '../secret/secret.ts'
 
 const maximumLength = 1_000
-/** Whoever reads so much of a secret has learned something of it; shorter pieces are found in any text by chance. */
+/** A piece of this length reveals a part of a secret. Shorter pieces occur in any text by chance. */
 const leastPieceLength = 8
 const leastAssertionPieceLength = 16
 const leastEncodedLength = 4
-/** Whosever it is, nobody logs a signed token. */
+/** No signed token gets into a log, whether Tokenwell sent it or not. */
 const compactJws = /eyJ[\w-]+\.[\w-]+\.[\w-]*/g
 const unprintable = /[\p{C}\p{Zl}\p{Zp}]+/gu
 
 /**
- * A server's words in a form that can be logged: bounded and on one line. What is public stays readable: audiences, key ids, trace
- * ids. Undefined where they repeat a secret, or a piece of one, in whatever encoding: to cut it out would tell where it stood.
- * @param sent what must not come back
+ * A server's words in a form that can be logged: bounded, and on one line. Public values such as audiences, key ids and trace ids
+ * stay readable. Undefined where the words repeat a secret, or a piece of one, in any known encoding: a gap would show its place.
+ * @param sent the secrets that must not come back
  */
 export function printableDescription(text: string, sent: readonly Secret[]): string | undefined {
   const secrets = sent.filter((secret) => !isCompactJws(secret))
@@ -22,7 +22,7 @@ export function printableDescription(text: string, sent: readonly Secret[]): str
   return line.length > maximumLength ? `${line.slice(0, maximumLength)}...` : line
 }
 
-/** Whether a text holds one of the secrets, or a piece of it: in other letters, escaped, or encoded. */
+/** Whether a text holds one of the secrets, or a piece of one, in any letter case, escaped or encoded. */
 export function repeatsAny(text: string, secrets: readonly Secret[]): boolean {
   const readings = readingsOf(text)
   return secrets.some((secret) => formsOf(secret.reveal()).some((form) => readings.some((each) => shares(each, form))))
@@ -32,13 +32,13 @@ function isCompactJws(secret: Secret): boolean {
   return /^eyJ[\w-]+\.[\w-]+\.[\w-]+$/.test(secret.reveal())
 }
 
-/** An assertion is good once and soon over, and each of its parts is long: it can be cut out. */
+/** An assertion is valid once and for a short time, and each of its parts is long. So it can be cut out of the text. */
 function conceal(text: string, assertion: Secret): string {
   const whole = assertion.reveal()
   return text.replace(/[\w\-.]{16,}/g, (run) => (sharesPiece(whole, run, leastAssertionPieceLength) ? '[...]' : run))
 }
 
-/** A text as it may be meant: as it stands, and with its escapes undone, up to twice. */
+/** The readings of a text: as it is, and with its escapes undone once and twice. */
 function readingsOf(text: string): readonly string[] {
   const once = unescaped(text)
   return [...new Set([text, once, unescaped(once)])].map(folded)
@@ -61,7 +61,10 @@ function characterOf(code: number, otherwise: string): string {
   return code <= 0x10ffff ? String.fromCodePoint(code) : otherwise
 }
 
-/** Base64 comes out in three ways, by where in the whole the secret begins. Its first and last letters hold bits of what is beside it. */
+/**
+ * The Base64 of a secret has three forms, by the place where the secret begins in the encoded text. The first and last letters also
+ * hold bits of the bytes beside it.
+ */
 function formsOf(secret: string): readonly string[] {
   const bytes = Buffer.from(secret)
   if (bytes.length < leastEncodedLength) return secret === '' ? [] : [folded(secret)]
@@ -72,7 +75,7 @@ function formsOf(secret: string): readonly string[] {
   return [secret, bytes.toString('hex'), ...encoded].map(folded)
 }
 
-/** Forms of an encoding, blank, or letter that servers take for one another. */
+/** Makes equal what servers treat as equal: letter case, the two alphabets of Base64, `+` and a blank. */
 function folded(text: string): string {
   return text.normalize('NFKC').toLowerCase().replaceAll('-', '+').replaceAll('_', '/').replaceAll('+', ' ')
 }
@@ -81,7 +84,7 @@ function shares(text: string, form: string): boolean {
   return form.length <= leastPieceLength ? text.includes(form) : sharesPiece(form, text, leastPieceLength)
 }
 
-/** Whether both hold the same piece of that length. */
+/** Whether both texts hold the same piece of that length. */
 function sharesPiece(one: string, other: string, length: number): boolean {
   const pieces = new Set<string>()
   for (let at = 0; at + length <= one.length; at++) pieces.add(one.slice(at, at + length))

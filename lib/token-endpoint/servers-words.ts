@@ -4,7 +4,7 @@ import { printableDescription } from './printable-description.ts'
 import { membersIn } from './token-answer.ts'
 import type { TokenEndpointAnswer } from './token-endpoint.ts'
 
-/** One thing that a server says: a member of its answer by its own name, with those around it, or a text without a name. */
+/** One thing that a server says: a member of its answer with its full name, or a text without a name. */
 export interface Saying {
   readonly name: string
   readonly value: string
@@ -13,15 +13,12 @@ export interface Saying {
 const deepest = 4
 const mostSayings = 24
 const mostCharacters = 1_000
-/** Error pages are read no further: what they say stands at their top. */
+/** Only this much of an error page is read: its message is at the top. */
 const longestPage = 16 * 1024
-/** A refusal has no business with them, and they would be in a log. */
+/** A refusal needs no such member, and its value would get into a log. */
 const secretNames = /(^|[_.-]|[a-z](?=[A-Z]))(tokens?|jwt|secret|password|passphrase|assertion|authorization|cookie)$/i
 
-/**
- * All that an answer says in whichever form: a JSON text of any shape, a form, XML, an HTML page, plain text, and a challenge where there
- * is nothing else.
- */
+/** All that an answer says: JSON of any shape, a form, XML, an HTML page, plain text, or else the challenge in its header. */
 export function sayingsIn({ body, challenge }: TokenEndpointAnswer): readonly Saying[] {
   const found = body.trim() === '' ? [] : sayingsInBody(body)
   const sayings = found.length > 0 || challenge === undefined ? found : [{ name: 'WWW-Authenticate', value: challenge }]
@@ -51,7 +48,7 @@ export function isHtml(page: string): boolean {
   return /<(!doctype html|html|head|title|body)\b/i.test(page.slice(0, 1_000))
 }
 
-/** Its title, and its text, which begins with the title's words on many a page. */
+/** The title of a page and its text. On many pages the text begins with the words of the title. */
 function sayingsInHtml(page: string): readonly Saying[] {
   const title = titleOf(page)
   const body = page.replace(/^[\s\S]*?<\/(head|title)\s{0,9}>/i, ' ')
@@ -91,8 +88,8 @@ function asText(markup: string): string {
 }
 
 /**
- * For the operator: what a server said, by its own names, bounded and without control characters; of what repeats anything that was
- * sent nothing. Undefined where nothing is left.
+ * A server's words for the operator: with the server's names, bounded, and without control characters. A saying that repeats a sent
+ * secret is left out. Undefined where nothing is left.
  */
 export function printableWords(sayings: readonly Saying[], sent: readonly Secret[]): string | undefined {
   const printable = sayings.map((saying) => printableSaying(saying, sent)).filter((each) => each !== '')
@@ -103,7 +100,7 @@ export function printableWords(sayings: readonly Saying[], sent: readonly Secret
 
 function printableSaying({ name, value }: Saying, sent: readonly Secret[]): string {
   const printable = printableDescription(value.slice(0, mostCharacters), sent)?.trim() ?? ''
-  // A name is a word, however long: what looks like a token there is masked as a whole.
+  // A name may be as long as a token: a name that looks like one is masked as a whole.
   const isWord = printableDescription(name, sent) !== undefined && /^[\w.:@$-]{1,60}$/.test(name)
   return printable === '' || name === '' ? printable : `${isWord ? name : '[...]'}: ${printable}`
 }

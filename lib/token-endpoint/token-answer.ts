@@ -3,13 +3,16 @@ import { isJsonArray, isJsonObject, type JsonObject, parseJson } from '../base/d
 import { Secret } from '../secret/secret.ts'
 import type { TokenEndpointAnswer } from './token-endpoint.ts'
 
-/** RFC 6749 section 5.1, without what nobody may pass on: `refresh_token` and `id_token`. */
+/** RFC 6749 section 5.1, without `refresh_token` and `id_token`, which no caller may get. */
 export interface TokenAnswer extends IssuedToken {
-  /** Where it differs from what was asked for, or the server says it anyway. */
+  /** Present where the server names it: it must do so where the scope differs from the requested one. */
   readonly scope?: string
 }
 
-/** Any 2xx with a usable `access_token` is a token, whatever else it says; undefined for all other answers, see `answer-without-token.ts`. */
+/**
+ * The token in an answer: any 2xx with a usable `access_token`, whatever else it says. Undefined for all other answers, which
+ * `answer-without-token.ts` reads.
+ */
 export function issuedToken(
   { status, body }: TokenEndpointAnswer,
   tokenTypes?: readonly string[],
@@ -25,7 +28,7 @@ export function issuedToken(
   }
 }
 
-/** The members of a JSON object, or of a form, as some servers send it; undefined where the text is neither. */
+/** The members of a JSON object, or of a form, which some servers send. Undefined where the text is neither. */
 export function membersIn(body: string): JsonObject | undefined {
   const value = parseJson(body.replace(/^\ufeff+/, ''))
   if (value !== undefined) return isJsonObject(value) ? value : undefined
@@ -33,17 +36,17 @@ export function membersIn(body: string): JsonObject | undefined {
   return /^[\w.-]{1,64}=[^\s<>{}"]*$/.test(text) ? Object.fromEntries(new URLSearchParams(text)) : undefined
 }
 
-/** RFC 6750 section 2.1: it must fit a header. */
+/** RFC 6750 section 2.1: a token must fit in a header. */
 export function isUsable(accessToken: unknown): accessToken is string {
   return typeof accessToken === 'string' && /^[\x21-\x7e]+$/.test(accessToken)
 }
 
-/** Bound to a key that Tokenwell has not: they are of no use as bearer tokens. */
+/** Tokens of these types are bound to a key that Tokenwell doesn't have: they can't be used as bearer tokens. */
 const boundTokenTypes: readonly string[] = ['dpop', 'pop', 'mac']
 
 /**
- * Whether a token is one whose bearer may use it: its type is missing, or names a bearer token in any spelling, such as `BearerToken`,
- * or is one of the element's `tokenTypes`. RFC 6749 section 7.1 forbids the use of a type that one doesn't understand.
+ * Whether a token is a bearer token: its type is missing, or names a bearer token in any spelling, such as `BearerToken`, or is one
+ * of the element's `tokenTypes`. RFC 6749 section 7.1 forbids a client to use a token of an unknown type.
  */
 export function isBearer(type: unknown, tokenTypes: readonly string[] = []): boolean {
   const name = isJsonArray(type) ? type.join(' ') : (type ?? '')
@@ -59,8 +62,8 @@ export function isBearer(type: unknown, tokenTypes: readonly string[] = []): boo
 }
 
 /**
- * Servers send numbers, texts that hold one, and nothing. What is no number, or below 0 as where a token never ends, does not say how
- * long the token lives: it is taken for as long as one whose server says nothing.
+ * Servers send a number, a text that holds a number, or nothing. Anything else, and a number below 0 (some servers mean a token that
+ * never expires), counts as nothing: the token gets the default lifetime.
  */
 function readExpiresIn(value: unknown): number | undefined {
   const seconds = typeof value === 'string' && isDecimal(value.trim()) ? Number(value) : value
@@ -71,10 +74,10 @@ function isDecimal(text: string): boolean {
   return /^\+?\d{1,30}(\.\d{0,30})?(e\+?\d{1,3})?$/i.test(text)
 }
 
-/** RFC 9110 section 5.6.7, the form that is to be sent. */
+/** RFC 9110 section 5.6.7: the one form that a sender may use. */
 const httpDate = /^[A-Z][a-z]{2}, \d{2} [A-Z][a-z]{2} \d{4} \d{2}:\d{2}:\d{2} GMT$/
 
-/** Milliseconds since the epoch of an HTTP date; undefined where the text is none. */
+/** An HTTP date in milliseconds since the epoch. Undefined where the text isn't an HTTP date. */
 export function readHttpDate(text: string | undefined): number | undefined {
   if (text === undefined || !httpDate.test(text)) return undefined
   const time = Date.parse(text)

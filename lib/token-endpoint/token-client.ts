@@ -24,7 +24,7 @@ import {
 } from './token-endpoint-error.ts'
 import { createTokenRequestForm, type GrantParameters } from './token-request-form.ts'
 
-/** By which a time-out may be late on a busy machine. */
+/** How late a timer may fire on a busy machine. */
 const longestDelayMilliseconds = 1_000
 
 export interface TokenClientDependencies {
@@ -39,17 +39,17 @@ export interface TokenClientDependencies {
   readonly log: Log
 }
 
-/** What one token request is made for. */
+/** What one token request needs. */
 export interface TokenRequestContext {
   readonly connection: Connection
   readonly request: TokenRequest
-  /** The elements' and the request's, as they go to the token endpoint. */
+  /** Those of the elements and of the request, as the token endpoint gets them. */
   readonly parameters: GrantParameters
   /** Milliseconds since the epoch by which the caller needs an answer. */
   readonly deadline: number
 }
 
-/** The OAuth client of a connection: it authenticates, and makes one token request, from the assertion to the token. */
+/** The OAuth client of a connection: it authenticates and makes one token request, from the assertion to the token. */
 export type TokenClient = ReturnType<typeof createTokenClient>
 
 export function createTokenClient(dependencies: TokenClientDependencies) {
@@ -81,7 +81,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
       return await tokenEndpoint.post(server, { connection: connection.name, headers, form, timeouts })
     } catch (error) {
       if (!(error instanceof TimedOutError)) throw error
-      // A process that was frozen meanwhile has not listened.
+      // If Lambda froze this process meanwhile, the server may have answered in time.
       const wasAwake = now() < sentAt + timeouts.totalMilliseconds + longestDelayMilliseconds
       throw new TimedOutError(error.message, {
         isServers: error.isServers && wasAwake && hasTimeFor(server, deadline - sentAt),
@@ -90,7 +90,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     }
   }
 
-  /** @throws {TokenEndpointError} if the answer is no refusal either */
+  /** @throws {TokenEndpointError} if the answer is not a refusal either */
   async function readFailure(
     { connection, request, parameters }: TokenRequestContext,
     credentials: ClientCredentials,
@@ -98,7 +98,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   ): Promise<RefusedError> {
     const { id: server, tokenTypes } = connection.authorizationServer
     const isForUser = parameters.username !== undefined
-    // Most answers are tokens: what reads all others is loaded by the first of them.
+    // Most answers are tokens. The first other answer loads the module that reads those, which keeps a cold start short.
     const reader = await import('./answer-without-token.ts')
     const sent = sentSecrets(credentials, parameters)
     const refusal = reader.readRefusal(answer, { server, tokenTypes, sent, isForUser, now: now() })
@@ -110,7 +110,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     })
   }
 
-  /** What an operator needs to find out why: what the server said, and what was sent to it. */
+  /** Logs what an operator needs to find the reason: what the server said, and what Tokenwell sent. */
   function logRefusal(
     { name: connection, elements, authorizationServer, clientId }: Connection,
     { sendsClientId, assertion }: ClientCredentials,
@@ -127,8 +127,8 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
 
   return {
     /**
-     * Credentials for one attempt.
-     * @param key what the client authenticates by instead of its current key
+     * Creates credentials for one attempt.
+     * @param key the key or password to use instead of the current one
      * @throws {SecretError}
      * @throws {KeyStoreError}
      */
@@ -143,10 +143,10 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
     },
 
     /**
-     * One token request.
-     * @param credentials that were never sent before
+     * Makes one token request.
+     * @param credentials never sent before
      * @throws {TokenEndpointError}
-     * @throws {SecretError} when a certificate of the connection can't be had
+     * @throws {SecretError} when a certificate of the connection can't be read
      */
     async requestToken(context: TokenRequestContext, credentials: ClientCredentials): Promise<Token> {
       const { connection, parameters } = context
@@ -171,7 +171,7 @@ export function createTokenClient(dependencies: TokenClientDependencies) {
   }
 }
 
-/** Other claims that the elements set may hold anything. */
+/** All other claims are left out of the log: the elements may set them to any value. */
 function toldOf({ header, claims }: SentAssertion): ToldAssertion {
   const { alg, kid, typ } = header
   const { iss, sub, aud, iat, exp } = claims
@@ -179,7 +179,7 @@ function toldOf({ header, claims }: SentAssertion): ToldAssertion {
   return { alg, kid, typ, ...(certificate !== undefined && { certificate }), iss, sub, aud, iat, exp }
 }
 
-/** A user's name may come back without what follows its `@`. */
+/** A server may repeat the user's name without its part after the `@`. */
 function sentSecrets({ secrets }: ClientCredentials, { username = '', password }: GrantParameters): SentSecrets {
   const [localPart = ''] = username.split('@')
   const names = [...new Set([username, localPart])].filter((name) => name !== '')
@@ -196,19 +196,19 @@ function clockReadingOf(
   return compareClocks(assertion.validity, readHttpDate(date), now, `${error} ${description ?? ''}`)
 }
 
-/** Undefined where there is nothing to go by. */
+/** Undefined where the answer gives no offset that Tokenwell can use. */
 function offsetBy(clock: ClockReading): ClockOffset | undefined {
   if (clock.kind === 'unknown' || clock.kind === 'too_far') return undefined
   return { milliseconds: clock.offsetMilliseconds, isGuess: clock.kind === 'guessed' }
 }
 
-/** RFC 6749 section 5.1: a server that grants what was asked for need not say so. */
+/** RFC 6749 section 5.1: a server may leave out the scope where it grants the requested one. */
 function scopeOf({ scope }: TokenAnswer, asked: GrantParameters): Pick<Token, 'scope'> {
   if (scope !== undefined) return { scope }
   return asked.scope.length > 0 ? { scope: asked.scope.join(' ') } : {}
 }
 
-/** Who caused the refusal with this code (RFC 6749 section 5.2, RFC 8707 section 2). */
+/** What caused a refusal with this code (RFC 6749 section 5.2, RFC 8707 section 2). */
 export function faultOf(error: string, { grantType }: Connection, request: TokenRequest): Fault {
   switch (error) {
     case 'invalid_grant':

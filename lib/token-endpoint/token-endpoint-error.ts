@@ -2,36 +2,36 @@ import { isJsonObject, parseJson } from '../base/decoding.ts'
 import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 
 /**
- * What a failure speaks about, if the request held nothing that a caller added: the way to the token endpoint, the endpoint itself,
- * the client there, the connection with its elements, or this one token. `nothing`: the caller left too little time.
+ * What a failure is evidence about, if the request has no caller parameters: the way to the token endpoint, the endpoint itself, the
+ * client there, the connection with its elements, or this one token. `nothing`: the caller left too little time.
  */
 export type Blame = 'way' | 'endpoint' | 'client' | 'connection' | 'token' | 'nothing'
 
-/** What a token endpoint can do to us. */
+/** Every way in which a token request can fail. */
 export abstract class TokenEndpointError extends TokenwellError {
   abstract override readonly code: 'unreachable' | 'timed_out' | 'unreadable_answer' | 'refused'
   abstract readonly blames: Blame
-  /** Whether what a caller added to the request can be the reason. */
+  /** Whether the caller parameters can be the reason. */
   readonly mayBeOfRequest: boolean = true
 }
 
 interface UnreachableReason {
-  /** The way where there was no connection, the client after 429, the token where it ends at once, the endpoint otherwise. */
+  /** The way where no connection was opened, the client after 429, the token where it expires at once, else the endpoint. */
   readonly blames?: 'way' | 'endpoint' | 'client' | 'token'
-  /** Whether the request was sent: otherwise nothing in it can be the reason. */
+  /** Whether the request was sent. If not, its contents can't be the reason. */
   readonly wasSent?: boolean
   readonly retryAfterSeconds?: number | undefined
   readonly isLasting?: boolean
 }
 
-/** Nobody answers at the token endpoint, or it says to come back later. Nothing was refused. */
+/** The token endpoint doesn't answer, or asks to wait. It refused nothing. */
 export class UnreachableError extends TokenEndpointError {
   readonly code = 'unreachable'
   readonly blames: 'way' | 'endpoint' | 'client' | 'token'
   override readonly mayBeOfRequest: boolean
-  /** As the server asked, in seconds. */
+  /** The pause that the server asked for, in seconds. */
   readonly retryAfterSeconds?: number
-  /** Whether asking again at once is of no use, as with a certificate that isn't trusted. */
+  /** Whether a retry can't help, as with a certificate that isn't trusted. */
   readonly isLasting: boolean
 
   constructor(message: string, reason: UnreachableReason = {}) {
@@ -48,30 +48,32 @@ export class UnreachableError extends TokenEndpointError {
   }
 
   override get publicMessage(): string {
-    if (this.blames === 'token') return 'The authorization server hands out a token that ends within a second.'
-    return "The authorization server can't be reached, or asks to wait."
+    if (this.blames === 'token') return 'The authorization server issued a token that expires within a second.'
+    return "The authorization server can't be reached, or asks to wait. Try again later."
   }
 
   /**
-   * Some servers hand out the last second of a token that they have kept. The next one is a new one.
-   * @param of whose token it is
+   * Some servers keep a token and hand it out until its last second. The next token is a new one.
+   * @param connection the connection that the token belongs to
    */
-  static endsAtOnce(of: string): UnreachableError {
-    const message = `A token ${of} has ended, or does within a second: its server hands out the rest of one that it has kept, or none that lives longer.`
-    return new UnreachableError(message, { blames: 'token', retryAfterSeconds: 1 })
+  static endsAtOnce(connection: string): UnreachableError {
+    return new UnreachableError(
+      `A token of the connection ${connection} has expired, or expires within a second. Its server hands out an old token, or issues tokens that live less than a second.`,
+      { blames: 'token', retryAfterSeconds: 1 },
+    )
   }
 }
 
 interface TimedOutReason {
   readonly isServers?: boolean
-  /** Whether the request was sent: otherwise there was no connection in time. */
+  /** Whether the request was sent. If not, no connection was opened in time. */
   readonly wasSent?: boolean
 }
 
-/** The answer didn't come in time. The server may have issued a token all the same. */
+/** The answer didn't come in time. The server may still have issued a token. */
 export class TimedOutError extends TokenEndpointError {
   readonly code = 'timed_out'
-  /** Whether the server had all the time that its element gives it: else the caller was in a hurry. */
+  /** Whether the server had all the time that its element allows. If not, the caller's deadline was too short. */
   readonly isServers: boolean
   readonly blames: 'way' | 'endpoint' | 'nothing'
   override readonly mayBeOfRequest: boolean
@@ -92,7 +94,7 @@ export class TimedOutError extends TokenEndpointError {
   }
 }
 
-/** What came from the token endpoint is no answer by RFC 6749 section 5, or can't be used. */
+/** The answer of the token endpoint doesn't follow RFC 6749 section 5, or can't be used. */
 export class UnreadableAnswerError extends TokenEndpointError {
   readonly code = 'unreadable_answer'
   readonly blames = 'endpoint'
@@ -104,28 +106,28 @@ export class UnreadableAnswerError extends TokenEndpointError {
 
 /** RFC 6749 section 5.2. */
 export interface Refusal {
-  /** The server's own code, or `http_401` and `http_403` for an answer without one. */
+  /** The server's code. For an answer without one it is made from the status, such as `http_401`. */
   readonly error: string
-  /** The server's text, made fit to print. It may repeat a user's name, where one was sent. */
+  /** The server's words, made safe to print. They may repeat a user's name, where one was sent. */
   readonly description?: string
-  /** Whether the server refuses the client's credentials: `invalid_client`, or a 401 that asks for others. */
+  /** Whether the server refuses the client's credentials: `invalid_client`, or a 401 without a code or with a challenge. */
   readonly isOfCredentials: boolean
 }
 
-/** What the server refuses: what the caller asked for, what the elements say, or the client itself. */
+/** What the server refuses: the caller parameters, the values of the elements, or the client itself. */
 export type Fault = 'caller' | 'elements' | 'client'
 
-/** The authorization server says no (RFC 6749 section 5.2). Asking again changes nothing. */
+/** The authorization server refuses the request (RFC 6749 section 5.2). A retry can't help. */
 export class RefusedError extends TokenEndpointError {
   readonly code = 'refused'
-  /** The server's own `error`, such as `invalid_client`. */
+  /** The server's `error`, such as `invalid_client`. */
   readonly error: string
   readonly fault: Fault
   readonly blames: 'client' | 'connection' | 'token'
   override readonly mayBeOfRequest: boolean
-  /** Present where the clocks may be the reason, and that can be made up for. */
+  /** Present where the clocks may be the reason, and Tokenwell can adjust to the server's. */
   readonly clockOffset?: ClockOffset
-  /** With the server's words where nobody but the caller may read them: they may repeat a user's name. */
+  /** The message with the server's words, where only the caller may read them: they may repeat a user's name. */
   private readonly callersMessage?: string
 
   constructor(message: string, error: string, fault: Fault, details: RefusalDetails = {}) {
@@ -140,31 +142,32 @@ export class RefusedError extends TokenEndpointError {
   }
 
   /**
-   * Whether the client's key, password or clock may not be what the server knows. Servers have many codes for that, of which
-   * `invalid_client` is but one.
+   * Whether the client's key, password or clock may be the reason. Servers have many codes for that; `invalid_client` is only one of
+   * them.
    */
   get mayBeOfCredentials(): boolean {
     return this.fault !== 'caller' && !codesOfRequests.includes(this.error)
   }
 
-  /** The same where it has turned out that the reason is what the caller added. */
+  /** The same refusal, after a control request has shown that the caller parameters are the reason. */
   asCallers(): RefusedError {
     return new RefusedError(this.message, this.error, 'caller')
   }
 
   override get publicMessage(): string {
     if (this.fault === 'caller') return this.callersMessage ?? this.message
-    const refused = this.fault === 'elements' ? 'what is configured for this connection' : "this connection's client"
-    return `The authorization server refuses ${refused} (${this.error}). ${operatorFindsReason}`
+    if (this.fault === 'elements')
+      return `The authorization server refused the configuration of this connection (${this.error}). ${operatorFindsReason}`
+    return `The authorization server refused this connection's client (${this.error}). ${operatorFindsReason}`
   }
 
   static of({ error, description, isOfCredentials }: Refusal, server: string, fault: Fault, more: RefusalContext = {}) {
     const { advice, isForUser = false, clockOffset } = more
-    const sentence = (words: string | undefined) =>
-      [
-        `The authorization server ${server} refuses: ${error}${words ? ` (${words.replace(/\.$/, '')})` : ''}.`,
-        ...(advice === undefined ? [] : [advice]),
-      ].join(' ')
+    const sentence = (words: string | undefined) => {
+      const refusal = words ? `${error} (${words.replace(/\.$/, '')})` : error
+      const whatToDo = advice === undefined ? '' : ` ${advice}`
+      return `The authorization server ${server} refused the token request: ${refusal}.${whatToDo}`
+    }
     return new RefusedError(sentence(isForUser ? undefined : description), error, fault, {
       isOfCredentials,
       ...(isForUser && { callersMessage: sentence(description) }),
@@ -173,7 +176,7 @@ export class RefusedError extends TokenEndpointError {
   }
 }
 
-/** How far the server's clock is ahead of ours; of a guess, ahead of what it was taken for. */
+/** How far the server's clock is ahead of Tokenwell's. A guess is added to the offset that is known so far. */
 export interface ClockOffset {
   readonly milliseconds: number
   readonly isGuess: boolean
@@ -187,22 +190,22 @@ interface RefusalDetails {
 
 interface RefusalContext {
   readonly clockOffset?: ClockOffset | undefined
-  /** What the operator can do about it. */
+  /** What the operator must do. */
   readonly advice?: string | undefined
   /** Whether a user's name and password were sent. */
   readonly isForUser?: boolean
 }
 
-/** They speak of what was asked for: a client that isn't known gets another one. */
+/** These codes are about the request. An unknown client gets another code. */
 const codesOfRequests: readonly string[] = ['invalid_scope', 'invalid_target', 'unsupported_grant_type']
 
-/** What an element sets as scope or resource is no fault of the client: other tokens may be had. */
+/** A refused scope or resource is not a failure of the client, which may still get other tokens. */
 function blamedBy(error: string, isOfCredentials = error === 'invalid_client'): RefusedError['blames'] {
   if (isOfCredentials) return 'client'
   return error === 'invalid_scope' || error === 'invalid_target' ? 'token' : 'connection'
 }
 
-/** A failure as the fleet shares it. Its message is told to every caller anyway. */
+/** A failure in the form in which the fleet shares it. It holds no secret: every caller may get its message. */
 export function writeFailure(error: TokenEndpointError): string {
   const { code, message } = error
   return JSON.stringify({
@@ -212,7 +215,7 @@ export function writeFailure(error: TokenEndpointError): string {
   })
 }
 
-/** @returns undefined for a text that this version doesn't write */
+/** @returns undefined for a text that this version of Tokenwell doesn't write */
 export function readFailure(text: string): TokenEndpointError | undefined {
   const written = parseJson(text)
   const { code, message, error, fault } = isJsonObject(written) ? written : {}

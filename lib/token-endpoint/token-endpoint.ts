@@ -2,20 +2,20 @@ import type { ResolvedAuthorizationServer } from '../configuration/connection.ts
 import type { Secret } from '../secret/secret.ts'
 import { TimedOutError } from './token-endpoint-error.ts'
 
-/** Port: sends one token request. It repeats nothing and follows no redirect. */
+/** Port: sends one token request. It makes no retry and follows no redirect. */
 export interface TokenEndpoint {
   /**
-   * The answer, whatever its status.
-   * @throws {UnreachableError} when there was no connection
+   * Resolves with the answer, whatever its status.
+   * @throws {UnreachableError} when no connection could be opened
    * @throws {TimedOutError} when the answer didn't come in time
-   * @throws {UnreadableAnswerError} when what came is no answer, or too large
-   * @throws {SecretError} when a certificate that `tls` names can't be had
+   * @throws {UnreadableAnswerError} when the answer isn't valid HTTP, or is too large
+   * @throws {SecretError} when a certificate that `tls` names can't be read
    */
   post(server: ResolvedAuthorizationServer, request: TokenEndpointRequest): Promise<TokenEndpointAnswer>
 }
 
 export interface TokenEndpointRequest {
-  /** By its name; no other one's requests go over the same sockets. */
+  /** The name of the connection. Requests of other connections never use the same sockets. */
   readonly connection: string
   readonly headers: Readonly<Record<string, Secret>>
   /** `application/x-www-form-urlencoded`. */
@@ -24,40 +24,40 @@ export interface TokenEndpointRequest {
 }
 
 export interface TokenEndpointTimeouts {
-  /** Without a sign of life from the server. */
+  /** The longest time in which the server sends nothing. */
   readonly receiveMilliseconds: number
-  /** Of everything together: waiting for a connection, opening it, sending, and the whole answer. */
+  /** The longest time for everything: waiting for a connection, opening it, sending, and the whole answer. */
   readonly totalMilliseconds: number
 }
 
 export interface TokenEndpointAnswer {
   readonly status: number
-  /** Seconds or an HTTP date, as it came. */
+  /** Seconds or an HTTP date, unchanged. */
   readonly retryAfter?: string
-  /** When the server's limit of requests ends, in seconds from now or since the epoch, as it came (`X-Rate-Limit-Reset`). */
+  /** The end of the server's rate limit, in seconds from now or since the epoch, unchanged (`X-Rate-Limit-Reset`). */
   readonly rateLimitReset?: string
-  /** `WWW-Authenticate`, as it came. */
+  /** `WWW-Authenticate`, unchanged. */
   readonly challenge?: string
-  /** An HTTP date, as it came. */
+  /** An HTTP date, unchanged. */
   readonly date?: string
   readonly body: string
 }
 
-/** Largest answer that is read; tokens are a few KiB, and more is an attack or a mistake. */
+/** The largest answer that is read. Tokens take a few KiB: a larger answer is an attack or a mistake. */
 export const maximumAnswerBytes = 64 * 1024
 
-/** Kept back from the caller's deadline, so that there is time to answer with an error of our own. */
+/** The time before the caller's deadline that Tokenwell keeps for its own error answer. */
 export const answerReserveMilliseconds = 1_000
 
-/** Whether a request that begins now may take as long as the server's own timeouts allow. */
+/** Whether a request that begins now can take as long as the timeouts of the element allow. */
 export function hasTimeFor(server: ResolvedAuthorizationServer, leftMilliseconds: number): boolean {
   const { connectTimeoutMilliseconds, receiveTimeoutMilliseconds } = server
   return leftMilliseconds - answerReserveMilliseconds >= connectTimeoutMilliseconds + receiveTimeoutMilliseconds
 }
 
 /**
- * The server's own timeouts, or what is left until the deadline where that is less.
- * @throws {TimedOutError} when nothing is left
+ * The timeouts of the element, or the time left until the deadline where that is less.
+ * @throws {TimedOutError} when no time is left
  */
 export function timeoutsUntil(
   deadline: number,

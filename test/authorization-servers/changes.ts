@@ -82,7 +82,7 @@ export async function isRefusedWhileItsClientIsDisabled(t: TestContext, server: 
   await server.setEnabled('theClient', false)
   const { status, body } = await set.newToken()
   assert.equal(status, 502)
-  assert.match(String(body['error_description']), /refuses this connection's client \(invalid_client\)/)
+  assert.match(String(body['error_description']), /refused this connection's client \(invalid_client\)/)
 
   await server.setEnabled('theClient', true)
   assert.equal((await set.newTokenAtLast()).status, 200)

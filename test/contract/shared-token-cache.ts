@@ -152,7 +152,8 @@ export function testTokenCacheContract(
       const key = someTokenKey()
       await instance.obtain(key, aToken(fleet.clock.now + 3_599_001))
       assert.equal((await instance.look(key)).token, undefined)
-      const reason = 'its times are 3600 s ahead: the clock of this process, or of another one, is wrong'
+      const reason =
+        "By this instance's clock the token was issued 3600 s in the future. Check the clocks of all instances."
       assert.deepEqual(instance.events, [{ event: 'cached_token_unreadable', connection: 'conn', reason }])
       fleet.clock.now += 3_599_001
       assert.ok((await instance.look(key)).token)

@@ -146,7 +146,7 @@ test('a certificate that is not registered is a refusal of the client, and the t
   await writeSecret(calls.workspace, 'client', pemBundle(anotherClient))
   const { status, body } = await calls.call()
   assert.equal(status, 502)
-  assert.match(String(body['error_description']), /refuses this connection's client \(invalid_client\)/)
+  assert.match(String(body['error_description']), /refused this connection's client \(invalid_client\)/)
   assert.equal(calls.tokenRequests(), 1)
   assert.equal(calls.api.requests.length, 0)
 })

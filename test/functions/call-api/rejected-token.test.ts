@@ -143,7 +143,7 @@ test('where no other token can be had the caller is told so', async (t) => {
   await afterTenSeconds(calls)
   const answer = await calls.call()
   assert.deepEqual([answer.status, answer.proxyError], [502, 'proxy_internal_error'])
-  assert.match(answer.body.toString(), /refuses this connection's client/)
+  assert.match(answer.body.toString(), /refused this connection's client/)
 })
 
 test('1,000 refused at once cause one token request', async (t) => {

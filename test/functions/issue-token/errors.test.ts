@@ -344,5 +344,5 @@ test("a server that quotes the client's password is not quoted", async (t) => {
   await stage.handler({ connection: 'conn' }, createLocalContext(Date.now()))
   const event = stage.log.at(-1)
   assert.ok(event?.event === 'request_failed')
-  assert.match(event.reason, /theServer refuses: invalid_client\./)
+  assert.match(event.reason, /theServer refused the token request: invalid_client\./)
 })

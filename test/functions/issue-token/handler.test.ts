@@ -50,7 +50,10 @@ test('an error, its event and its invocation have one request id, and the whole 
   const event = stage.log.at(-1)
   assert.ok(event?.event === 'request_failed')
   const { reason, ...rest } = event
-  assert.match(reason, /^The authorization server theServer refuses: invalid_client \(no such key\)\./)
+  assert.match(
+    reason,
+    /^The authorization server theServer refused the token request: invalid_client \(no such key\)\./,
+  )
   assert.deepEqual(rest, { event: 'request_failed', code: 'refused', status: 502, requestId, connection: 'conn' })
 })
 
@@ -62,9 +65,9 @@ test("a server's words are told to the caller in the characters of RFC 6749 sect
 })
 
 for (const [what, answer, code, reason] of [
-  ['an answer that is none', { body: 'oops' }, 'unreadable_answer', /4 characters that are no JSON object/],
+  ['an answer that is none', { body: 'oops' }, 'unreadable_answer', /4 characters that are not a JSON object/],
   ['an answer with another token type', tokenAnswer({ token_type: 'DPoP' }), 'unreadable_answer', /token_type/],
-  ['a server that asks to wait', { status: 429 }, 'unreachable', /answers with status 429/],
+  ['a server that asks to wait', { status: 429 }, 'unreachable', /answered with status 429/],
 ] as const)
   test(`${what}: the caller hears that it failed, the operator why`, async (t) => {
     const stage = await startIssueTokenByTestClock(t, { answer: () => answer })

@@ -166,7 +166,11 @@ test('each kind of failure has a code and a reason; of a fault nothing but its k
   const secret = 'the secret in a message'
   for (const [error, code, reason] of [
     [new EventBusError('It takes nothing.'), 'event_bus', /^It takes nothing\.$/],
-    [new CacheUnavailableError('it failed a moment ago'), 'cache', /shared cache: it failed a moment ago/],
+    [
+      new CacheUnavailableError('A call failed less than 5 s ago.'),
+      'cache',
+      /^The shared cache is unavailable\. A call failed less than 5 s ago\.$/,
+    ],
     [new TypeError(secret), 'unexpected', /^TypeError at /],
   ] as const) {
     const { letters, log, answer } = theFunction({ bad: error })

@@ -58,7 +58,11 @@ test('a failure is thrown as it is, so that Secrets Manager shows it, and logged
     [new KeyStoreError('the-secret', 'is empty'), 'key_store', /is empty/],
     [new SecretError('secret_denied', 'allow it'), 'secret_denied', /^allow it$/],
     [new ConfigurationError([]), 'configuration', /^$/],
-    [new CacheUnavailableError('no answer'), 'cache', /^The shared cache: no answer$/],
+    [
+      new CacheUnavailableError('It does not answer.'),
+      'cache',
+      /^The shared cache is unavailable\. It does not answer\.$/,
+    ],
   ]
   for (const [error, code, reason] of failures) {
     const { log, rotate } = rotating(() => Promise.reject(error))

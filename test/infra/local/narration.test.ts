@@ -97,7 +97,10 @@ test('of a call to an API neither token, query nor body is told, and of its answ
 test('a failure is told with its status and reason', async (t) => {
   const { first } = await tell(t, { status: 400, body: { error: 'invalid_grant' } })
   assert.match(first, /answered 400/)
-  assert.match(first, /failed with 400 refused: The authorization server theServer refuses: invalid_grant\./)
+  assert.match(
+    first,
+    /failed with 400 refused: The authorization server theServer refused the token request: invalid_grant\./,
+  )
 })
 
 test('tokens of every kind are masked, and what is none is not', () => {
@@ -121,5 +124,8 @@ test('of failures alone is told once npm start serves', async (t) => {
   answer = { status: 400, body: { error: 'invalid_grant' } }
   await server.http(tokenRequest('conn', 'username=bob&password=x'))
   assert.equal(lines.length, 1)
-  assert.match(lines[0] ?? '', /^[\w-]{36}: 400 refused: The authorization server theServer refuses: invalid_grant\./)
+  assert.match(
+    lines[0] ?? '',
+    /^[\w-]{36}: 400 refused: The authorization server theServer refused the token request: invalid_grant\./,
+  )
 })

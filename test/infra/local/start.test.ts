@@ -178,7 +178,7 @@ test('an authorization server that refuses: its code, which key to register, and
   assert.equal(status, 1)
   assert.match(output, /register theClient \(private_key_jwt\) with the public keys \{"keys":\[\{.*"kty":"RSA"/)
   assert.doesNotMatch(output, /"d":/)
-  assert.match(output, /theServer refuses: invalid_client/)
+  assert.match(output, /theServer refused the token request: invalid_client/)
   assert.match(output, /Check that it knows this client/)
 })
 

@@ -29,8 +29,9 @@ function refuses(connection: Connection, request: Partial<TokenRequest>, message
   )
 }
 
-const tooMuch = / asks for more than this connection allows; leave it out, or ask for a part of what is configured\.$/
-const closed = / can't be set by a request for this connection; leave it out\.$/
+const tooMuch =
+  / asks for more than this connection allows\. Leave it out, or ask for a part of the configured values\.$/
+const closed = / can't be set by a request for this connection\. Leave it out\.$/
 
 test('what a request leaves out is as the element sets it', () => {
   const parameters = { scope: ['a'], resource: ['r'], audience: 'x', further: { tenant: 't' } }
@@ -73,7 +74,7 @@ test('a grant type is that of the connection, or left out', () => {
     admitGrantType('password', asked(grantType === undefined ? {} : { grantType }))
   assert.throws(() => admitRequest(plainConnection, asked({ grantType: 'password' })), {
     error: 'unsupported_grant_type',
-    message: 'grant_type can only be client_credentials for this connection; leave it out or send that.',
+    message: 'grant_type must be client_credentials for this connection. Leave it out, or send client_credentials.',
   })
 })
 
@@ -83,10 +84,10 @@ const ofUsers = setting({}, { grantType: 'password' })
 test('a user and a password are needed where the grant is password, and have no place elsewhere', () => {
   const user = { username, password }
   assert.deepEqual(admitRequest(ofUsers, asked(user)), { scope: [], resource: [], ...user, further: {} })
-  refuses(ofUsers, { password }, /^username is missing; this connection needs one\.$/)
-  refuses(ofUsers, { username }, /^password is missing; this connection needs one\.$/)
-  refuses(plainConnection, { username }, /^username has no place here: .* is client_credentials\.$/)
-  refuses(plainConnection, { password }, /^password has no place here/)
+  refuses(ofUsers, { password }, /^username is missing\. A request for this connection must have one\.$/)
+  refuses(ofUsers, { username }, /^password is missing\. A request for this connection must have one\.$/)
+  refuses(plainConnection, { username }, /^username can't be used: .* is client_credentials\. Leave it out\.$/)
+  refuses(plainConnection, { password }, /^password can't be used: /)
 })
 
 test('requestMay can list the users', () => {

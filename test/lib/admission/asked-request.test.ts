@@ -182,12 +182,18 @@ test('what would be kept is bounded at 8 KiB of JSON, escapes counted; what is i
   ]
   for (const each of taken) await readAskedRequest(connections, { ...asked({}), ...each })
   for (const each of refused)
-    await assert.rejects(readAskedRequest(connections, { ...asked({}), ...each }), refusal('request', /8192 at most/))
+    await assert.rejects(
+      readAskedRequest(connections, { ...asked({}), ...each }),
+      refusal('The request', /at most 8192 bytes/),
+    )
   const longest = 8_192 - Buffer.byteLength(tokenKey(asked({ tenant: '' })))
   await readAskedRequest(connections, asked({ tenant: 'x'.repeat(longest) }))
   await assert.rejects(
     readAskedRequest(connections, asked({ tenant: 'x'.repeat(longest + 1) })),
-    refusal('request', /^request takes 8193 bytes as JSON; all its parameters together can take 8192 at most\.$/),
+    refusal(
+      'The request',
+      /^The request takes 8193 bytes as JSON\. All its parameters together can take at most 8192 bytes\.$/,
+    ),
   )
   const open = unchangingConnections(plainConnection)
   assert.deepEqual((await readAskedRequest(open, asked({ trace: 'x'.repeat(60_000) }))).ignored, ['trace'])

@@ -94,7 +94,7 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     'no certificate behind x5t',
     byKey({ certificateThumbprint: 'x5t' }),
     { 'the-key': pem(rsa) },
-    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* holds no certificate, and certificateThumbprint asks /,
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* holds no certificate, but certificateThumbprint is x5t/,
   ],
   [
     'an expired certificate behind x5t',

@@ -140,7 +140,7 @@ test('a record that would be too long for a store is not sent to any', async () 
   const long = { ...record, fields: { text: '\u0001'.repeat(60_000) } }
   await assert.rejects(records.write(name, long, undefined), (error) => {
     assert.ok(error instanceof RecordStoreError && error.isNotTaken)
-    assert.match(error.message, /^A record of conn has \d+ bytes, and may have 350000:/)
+    assert.match(error.message, /^The record conn\/\S+ has \d+ bytes, and the limit is 350000\./)
     return true
   })
   assert.deepEqual(await store.read([name]), [undefined])

@@ -82,13 +82,13 @@ test('each mistake names the member and shows nothing of the secret', () => {
     [JSON.stringify(k), /JSON object with namingKey and encryptionKeys/],
     ['null', /JSON object with namingKey and encryptionKeys/],
     [[namingKey, k], /encryptionKeys/],
-    [{ encryptionKeys }, /32 bytes in base64url as namingKey; it holds 0/],
-    [{ namingKey: 5, encryptionKeys }, /namingKey; it holds 0/],
-    [{ namingKey: short, encryptionKeys }, /namingKey; it holds 31/],
-    [{ namingKey }, /encryptionKeys, a list of \{ "kid", "k" \} with at least one/],
-    [{ namingKey, encryptionKeys: [] }, /encryptionKeys, a list/],
-    [{ namingKey, encryptionKeys: { a: k } }, /encryptionKeys, a list/],
-    [{ namingKey, encryptionKeys: [{ k }] }, /a kid; number 1 has none/],
+    [{ encryptionKeys }, /32 bytes in base64url in namingKey\. It holds 0 bytes\./],
+    [{ namingKey: 5, encryptionKeys }, /namingKey\. It holds 0 bytes\./],
+    [{ namingKey: short, encryptionKeys }, /namingKey\. It holds 31 bytes\./],
+    [{ namingKey }, /encryptionKeys: a list of \{ "kid", "k" \} with at least one/],
+    [{ namingKey, encryptionKeys: [] }, /encryptionKeys: a list/],
+    [{ namingKey, encryptionKeys: { a: k } }, /encryptionKeys: a list/],
+    [{ namingKey, encryptionKeys: [{ k }] }, /a kid\. Key number 1 has none/],
     [
       {
         namingKey,
@@ -97,7 +97,7 @@ test('each mistake names the member and shows nothing of the secret', () => {
           { kid: '', k },
         ],
       },
-      /a kid; number 2 has none/,
+      /a kid\. Key number 2 has none/,
     ],
     [
       {
@@ -107,11 +107,11 @@ test('each mistake names the member and shows nothing of the secret', () => {
           { kid: 7, k },
         ],
       },
-      /a kid; number 2 has none/,
+      /a kid\. Key number 2 has none/,
     ],
-    [{ namingKey, encryptionKeys: [null] }, /a kid; number 1 has none/],
-    [{ namingKey, encryptionKeys: [k] }, /a kid; number 1 has none/],
-    [{ namingKey, encryptionKeys: [{ kid: 'a' }] }, /k of encryption key number 1; it holds 0/],
+    [{ namingKey, encryptionKeys: [null] }, /a kid\. Key number 1 has none/],
+    [{ namingKey, encryptionKeys: [k] }, /a kid\. Key number 1 has none/],
+    [{ namingKey, encryptionKeys: [{ kid: 'a' }] }, /k of encryption key number 1\. It holds 0 bytes\./],
     [
       {
         namingKey,
@@ -120,9 +120,9 @@ test('each mistake names the member and shows nothing of the secret', () => {
           { kid: 'b', k: short },
         ],
       },
-      /encryption key number 2; it holds 31/,
+      /encryption key number 2\. It holds 31 bytes\./,
     ],
-    [{ namingKey, encryptionKeys: [{ kid: 'a', k: `${k}${k}` }] }, /encryption key number 1; it holds 64/],
+    [{ namingKey, encryptionKeys: [{ kid: 'a', k: `${k}${k}` }] }, /encryption key number 1\. It holds 64 bytes\./],
     [
       {
         namingKey,
@@ -131,14 +131,14 @@ test('each mistake names the member and shows nothing of the secret', () => {
           { kid: 'a', k: someKey() },
         ],
       },
-      /share a kid/,
+      /two encryptionKeys with the same kid/,
     ],
-    [{ seed: 'x'.repeat(42) }, /as seed a random text of at least 43/],
-    [{ seed: 43 }, /as seed a random text/],
-    [{ seed: '', namingKey, encryptionKeys }, /as seed a random text/],
-    [{ seed: k, encryptionKeys: [] }, /encryptionKeys, a list/],
-    [{ seed: k, namingKey: null }, /namingKey; it holds 0/],
-    [{ seed: k, encryptionKeys: [{ kid: 'a', k: short }] }, /encryption key number 1; it holds 31/],
+    [{ seed: 'x'.repeat(42) }, /in seed a random text of at least 43/],
+    [{ seed: 43 }, /in seed a random text/],
+    [{ seed: '', namingKey, encryptionKeys }, /in seed a random text/],
+    [{ seed: k, encryptionKeys: [] }, /encryptionKeys: a list/],
+    [{ seed: k, namingKey: null }, /namingKey\. It holds 0 bytes\./],
+    [{ seed: k, encryptionKeys: [{ kid: 'a', k: short }] }, /encryption key number 1\. It holds 31 bytes\./],
   ]
   for (const [value, pattern] of mistakes)
     assert.throws(

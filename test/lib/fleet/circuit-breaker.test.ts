@@ -33,7 +33,8 @@ test("an instance's first call has 2 s, to the millisecond", async () => {
   const { spendOn, time, events } = theBreaker()
   await assert.rejects(spendOn(2_001), CacheUnavailableError)
   assert.equal(time.now(), 2_000)
-  assert.deepEqual(events, [{ event: 'cache_passed_over', reason: 'no answer within 2000 ms', milliseconds: 2_000 }])
+  const reason = 'The shared cache did not answer within 2000 ms.'
+  assert.deepEqual(events, [{ event: 'cache_passed_over', reason, milliseconds: 2_000 }])
 })
 
 test('a record that is not taken is no outage: the next call is made, and a line says which one it was', async () => {

@@ -215,12 +215,16 @@ test('what opens for nothing says why, and nothing of what it holds', async () =
     someSharedToken(),
   )
   const [header, , ...others] = sealed.split('.')
+  const notHeld =
+    'The token was sealed with a key that the secret tokenwell/test/cache does not hold. Keep a key there until its tokens have expired.'
+  const copied = 'The token was sealed for another record. Check who can write to the store of the shared cache.'
+  const changed = 'The sealed token was changed, or sealed with another key of the same kid.'
   const reasons = [
-    [name, 'no JWE at all', 'it is no compact JWE'],
-    [name, '', 'it is no compact JWE'],
-    [name, byAnother, 'it was sealed by a key that the secret of the cache does not hold'],
-    [tokenRecordName('conn', 'other'), sealed, 'it was sealed for another record'],
-    [name, [header, 'AAAA', ...others].join('.'), 'it was changed, or sealed by another key of that name'],
+    [name, 'no JWE at all', 'The sealed token is not a compact JWE.'],
+    [name, '', 'The sealed token is not a compact JWE.'],
+    [name, byAnother, notHeld],
+    [tokenRecordName('conn', 'other'), sealed, copied],
+    [name, [header, 'AAAA', ...others].join('.'), changed],
   ] as const
   for (const [record, text, message] of reasons)
     await assert.rejects(sealing.open(record, text), { name: 'UnreadableTokenError', message })

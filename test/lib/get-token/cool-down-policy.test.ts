@@ -209,7 +209,7 @@ test('whoever does not get a turn leaves the probe to the next one', async () =>
   await advance(30_000)
   await fail(new UnreachableError('503', { blames: 'endpoint' }), own, { isRepeated: true })
   const underWay = await policy.clear(withScope('b'))
-  assert.match((await told(added))?.message ?? '', /another one is under way/)
+  assert.match((await told(added))?.message ?? '', /another request of this caller is under way/)
   await policy.noteSuccess(underWay, withScope('b'))
   assert.equal(await told(added), undefined)
 })
@@ -251,7 +251,7 @@ test('a guess too many leaves the probe of what has cooled down to others', asyn
   for (let count = 0; count < 3; count++) await policy.clear(withPassword())
   await fail(new UnreachableError('no way'), own)
   await advance(30_000)
-  assert.match((await told(withPassword()))?.message ?? '', /^Too many passwords/)
+  assert.match((await told(withPassword()))?.message ?? '', /^The authorization server refused too many passwords/)
   assert.equal(await told(withPassword('two')), undefined)
 })
 

@@ -192,7 +192,7 @@ test('a refusal is told to all processes, and nobody asks until its cool-down en
   const fleet = createFleet(16, () => virtualRefusal('invalid_scope'), { random: someChance() })
   const told = failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll(10))))
   assert.equal(fleet.requests(), 1)
-  for (const { failure } of told) assert.match(failure?.message ?? '', /refuses: invalid_scope/)
+  for (const { failure } of told) assert.match(failure?.message ?? '', /refused the token request: invalid_scope/)
 
   for (let second = 0; second < 29; second++) {
     await fleet.time.advance(1_000)

@@ -87,7 +87,7 @@ test("whoever still waits at the end of the caller's time is told why there is n
   const startedAt = time.now()
   await assert.rejects(time.until(other.get({}, 5_000)), {
     code: 'timed_out',
-    message: "Somebody else asks for this token, and no answer came before the caller's deadline.",
+    message: "Another process requests this token, and no token came before the caller's deadline.",
   })
   assert.ok(time.now() <= startedAt + 5_000 - answerReserveMilliseconds && time.now() > startedAt + 3_000)
 })

@@ -109,13 +109,16 @@ test('a refusal that the own request does not meet is the mistake of the caller,
   asked()
   const { failure, began, caller, retryAfterSeconds } = await failureOf(one, scoped('a'))
   assert.deepEqual(asked(), ['a', null])
-  assert.equal(failure?.publicMessage, 'The authorization server theServer refuses: unauthorized_client.')
+  assert.equal(
+    failure?.publicMessage,
+    'The authorization server theServer refused the token request: unauthorized_client.',
+  )
   assert.deepEqual([began, caller, retryAfterSeconds], ['token', undefined, 30])
   far.answer = () => virtualRefusal('unauthorized_client')
   await one.time.advance(30_000)
   const second = await failureOf(one, scoped('b'))
   assert.deepEqual(asked(), ['b', null])
-  assert.match(second.failure?.publicMessage ?? '', /^The authorization server refuses this connection's client/)
+  assert.match(second.failure?.publicMessage ?? '', /^The authorization server refused this connection's client/)
 })
 
 test('where there is no own token any more a refused control request says the same', async () => {
@@ -126,14 +129,14 @@ test('where there is no own token any more a refused control request says the sa
   far.answer = () => virtualRefusal('unauthorized_client')
   const { failure, began } = await failureOf(one, scoped('a'))
   assert.deepEqual(asked(), ['a', null])
-  assert.match(failure?.publicMessage ?? '', /^The authorization server refuses this connection's client/)
+  assert.match(failure?.publicMessage ?? '', /^The authorization server refused this connection's client/)
   assert.equal(began, 'token', 'it is told what became of its own request')
 })
 
 test('no caller is blamed for a refusal where no control request was made', async () => {
   const isRefused = () => virtualRefusal('unauthorized_client')
   const isUnblamed = ({ failure }: CoolingDownError) =>
-    assert.match(failure?.publicMessage ?? '', /^The authorization server refuses this connection's client/)
+    assert.match(failure?.publicMessage ?? '', /^The authorization server refused this connection's client/)
   const early = thePair()
   early.far.answer = isRefused
   isUnblamed(await failureOf(early.one, scoped('a')))

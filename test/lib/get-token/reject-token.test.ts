@@ -17,7 +17,7 @@ function rejecting(parts: Pick<TokenRejecterDependencies, 'memory' | 'cache' | '
   return createTokenRejecter({ ...parts, events: { isHeard: false, raise: () => assert.fail() }, log() {} }).drop
 }
 
-const unavailable = fleetThat(() => Promise.reject(new CacheUnavailableError('it failed a moment ago')))
+const unavailable = fleetThat(() => Promise.reject(new CacheUnavailableError('A call failed less than 5 s ago.')))
 
 test('without a fleet to ask, one token key loses a token by rejection once in 10 s, to the millisecond', async () => {
   const memory = someTokenMemory(10)

@@ -26,7 +26,7 @@ test('what is sealed is a token of that connection, with all that a token has, o
   for (const text of [...texts, '{}', '[]', 'null', '', 'no JSON'])
     assert.throws(
       () => readSharedToken(new Secret(text), name),
-      new UnreadableTokenError('it is none that this version of Tokenwell writes'),
+      new UnreadableTokenError('The sealed text is not a token of this record in the form of this version.'),
       text,
     )
 })

@@ -72,14 +72,14 @@ test('an offset of more than 5 minutes is not followed, but told', () => {
   assert.deepEqual(compareClocks(validity, now + 299_500, now, ''), { kind: 'off', offsetMilliseconds: 300_000 })
   assert.equal(
     far && adviceOn(far),
-    "The server's clock is 301 s ahead of ours, and more than 300 s are not followed: set the clock that is wrong.",
+    "The server's clock is 301 s ahead of Tokenwell's. Tokenwell adjusts to at most 300 s: correct the clock that is wrong.",
   )
   const behind = compareClocks(validity, now - 900_500, now, '')
-  assert.match((behind && adviceOn(behind)) ?? '', /^The server's clock is 900 s behind ours/)
+  assert.match((behind && adviceOn(behind)) ?? '', /^The server's clock is 900 s behind Tokenwell's\./)
 })
 
 test('without a Date the operator is told to compare the clocks, and an offset that is followed needs no advice', () => {
-  assert.match(adviceOn({ kind: 'unknown' }) ?? '', /sends no Date: compare its clock/)
+  assert.match(adviceOn({ kind: 'unknown' }) ?? '', /sends no Date header\. Compare its clock/)
   assert.equal(adviceOn({ kind: 'off', offsetMilliseconds: 5_000 }), undefined)
 })
 

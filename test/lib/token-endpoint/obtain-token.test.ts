@@ -112,7 +112,7 @@ test('beside a refusal stands what was sent: of the assertion, the client and th
       tokenEndpoint: `${server.issuer}/token`,
       status: 401,
       error: 'invalid_client',
-      reason: 'The authorization server theServer refuses: invalid_client (no such key. Trace 17).',
+      reason: 'The authorization server theServer refused the token request: invalid_client (no such key. Trace 17).',
       elements: [
         'endpointConnection/conn',
         'oAuthConfig/theConfig',

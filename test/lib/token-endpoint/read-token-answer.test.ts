@@ -82,7 +82,7 @@ test('a token type is missing, or names a bearer token in any spelling', () => {
     assert.throws(() => readToken({ token_type: type }), isUnreadable(/token_type other than Bearer/), String(type))
   assert.throws(
     () => readToken({ token_type: 'JWT' }),
-    isUnreadable(/Bearer \(JWT\)\. If the API .* list it in tokenTypes of authorizationServer\/sso\.$/),
+    isUnreadable(/Bearer \(JWT\)\. If the API .* add it to tokenTypes of authorizationServer\/sso\.$/),
   )
 })
 
@@ -127,7 +127,7 @@ test('a token comes with any 2xx, whatever else there is, and with no other stat
     for (const more of [{}, { error: 'invalid_client' }, { error: '' }, { errorCode: 0 }])
       assert.ok('token' in read(status, { ...fine, ...more }), `${status}`)
   for (const status of [400, 402, 422]) assert.deepEqual(refusalIn(read(status, fine)).error, `http_${status}`)
-  assert.throws(() => read(500, fine), isUnreadable(/status 500 and no error code/))
+  assert.throws(() => read(500, fine), isUnreadable(/status 500 and without an error code/))
 })
 
 test('a token comes in a form, too, as some servers send it', () => {
@@ -140,7 +140,7 @@ test('a token comes in a form, too, as some servers send it', () => {
     assert.equal('token' in answer && answer.token.accessToken.reveal(), 'the-token')
   }
   assert.equal('token' in read(200, `\ufeff\ufeff${JSON.stringify(fine)}`), true, 'behind byte order marks')
-  assert.throws(() => read(200, 'access_token=the token'), isUnreadable(/no JSON object/))
+  assert.throws(() => read(200, 'access_token=the token'), isUnreadable(/not a JSON object/))
 })
 
 test('a redirect is told as one, with what to do, whatever it holds', () => {
@@ -150,7 +150,7 @@ test('a redirect is told as one, with what to do, whatever it holds', () => {
         () => read(status, body),
         isUnreadable(
           new RegExp(
-            `^The token endpoint redirects \\(status ${status}\\), which is never followed: set tokenEndpoint to where it is\\.$`,
+            `^The authorization server sso answered with a redirect \\(status ${status}\\)\\. Tokenwell follows no redirect: set tokenEndpoint of authorizationServer/sso to the final address\\.$`,
           ),
         ),
       )
@@ -193,7 +193,7 @@ test('what a server says of itself rather than of the request is no refusal', ()
         () => read(status, { error }),
         (thrown) => {
           assert.ok(thrown instanceof UnreachableError, String(thrown))
-          assert.match(thrown.message, new RegExp(`in trouble \\(${error}\\)`))
+          assert.match(thrown.message, new RegExp(`can't serve token requests now \\(${error}\\)`))
           return true
         },
       )
@@ -334,7 +334,8 @@ test('a 429 speaks about the client, and what a server says of its own trouble a
   for (const status of [502, 503, 504]) assert.equal(unreachable(status, '').blames, 'endpoint')
   assert.equal(unreachable(400, { error: 'server_error' }).blames, 'endpoint')
   const { blames, message } = unreachable(200, '')
-  assert.deepEqual([blames, message], ['endpoint', 'The token endpoint answers with status 200 and nothing else.'])
+  assert.equal(blames, 'endpoint')
+  assert.equal(message, 'The authorization server sso answered with status 200 and an empty body.')
 })
 
 test('the end of a rate limit is a number of seconds up to a thousand million, and beyond that a date', () => {
@@ -387,7 +388,7 @@ test('a byte order mark is passed over at the beginning alone, and a form begins
     assert.ok('token' in answer)
     assert.equal(answer.token.scope, undefined)
   }
-  assert.throws(() => read(200, 'no form: access_token=abc'), isUnreadable(/no JSON object/))
+  assert.throws(() => read(200, 'no form: access_token=abc'), isUnreadable(/not a JSON object/))
 })
 
 test('an exponent has up to three digits', () => {

@@ -61,22 +61,22 @@ test('404, 405 and 410 name tokenEndpoint of their element, and what the server 
     assert.match(
       messageOf(status, '{"error":"Realm does not exist"}'),
       new RegExp(
-        `status ${status}: check tokenEndpoint of authorizationServer/sso\\. It says: error: Realm does not exist\\.$`,
+        `status ${status}\\. Check tokenEndpoint of authorizationServer/sso\\. The server says: error: Realm does not exist\\.$`,
       ),
     )
   assert.equal(read(404, { error: 'invalid_client' }).error, 'invalid_client')
-  assert.match(messageOf(404, '{"error":"realm_missing"}'), /check tokenEndpoint/)
+  assert.match(messageOf(404, '{"error":"realm_missing"}'), /Check tokenEndpoint/)
 })
 
 test("an outage has the server's words, too", () => {
   assert.equal(
     messageOf(503, '<title>Down</title>'),
-    'The token endpoint answers with status 503. It says: title: Down.',
+    'The authorization server sso answered with status 503. The server says: title: Down.',
   )
-  assert.match(messageOf(429, '{"message":"Slow down"}'), /status 429\. It says: message: Slow down\.$/)
+  assert.match(messageOf(429, '{"message":"Slow down"}'), /status 429\. The server says: message: Slow down\.$/)
   assert.match(
     messageOf(500, '{"error":"Internal Server Error"}'),
-    /no error code\. It says: error: Internal Server Error\.$/,
+    /without an error code\. The server says: error: Internal Server Error\.$/,
   )
 })
 
@@ -115,9 +115,12 @@ test("of a request for a user the server's words are in no failure that others r
 })
 
 test('of a 2xx without a token the names are told, not what they hold', () => {
-  assert.match(messageOf(200, '{"token":"abc","expires_at":"tomorrow"}'), /It has: token; expires_at\.$/)
+  assert.match(
+    messageOf(200, '{"token":"abc","expires_at":"tomorrow"}'),
+    /The members of its answer are: token; expires_at\.$/,
+  )
   assert.doesNotMatch(messageOf(200, 'the-bare-token'), /bare/)
-  assert.match(messageOf(200, '<html><title>Log in</title>'), /It says: title: Log in\.$/)
+  assert.match(messageOf(200, '<html><title>Log in</title>'), /The server says: title: Log in\.$/)
 })
 
 test('a code is found in whichever spelling, and what the status says in words is none', () => {
@@ -180,11 +183,11 @@ test('a 2xx is a refusal where a member complains, and where none does it is not
 
 test('each status has its bounds', () => {
   assert.equal(read(499, 'No').error, 'http_499')
-  assert.match(messageOf(299, ''), /status 299 and nothing else\.$/)
+  assert.match(messageOf(299, ''), /status 299 and an empty body\.$/)
   for (const status of [204, 205])
     assert.equal(
       messageOf(status, ''),
-      `The token endpoint answers with status ${status}, which brings no token; check tokenEndpoint.`,
+      `The authorization server sso answered with status ${status}, which never brings a token. Check tokenEndpoint of authorizationServer/sso.`,
     )
 })
 
@@ -193,14 +196,14 @@ test('of a token of another type the type is told, bounded, and what to do', () 
     messageOf(200, JSON.stringify({ access_token: 't', token_type: type }), more)
   assert.equal(
     typed('JWT'),
-    'The token endpoint answers with a token_type other than Bearer (JWT). If the API takes it as a bearer token, list it in tokenTypes of authorizationServer/sso.',
+    'The authorization server sso answered with a token_type other than Bearer (JWT). If the API accepts it as a bearer token, add it to tokenTypes of authorizationServer/sso.',
   )
   assert.equal(
     typed('DPoP'),
-    'The token endpoint answers with a token_type other than Bearer (DPoP). Only bearer tokens are of use: the server must issue them to this client.',
+    'The authorization server sso answered with a token_type other than Bearer (DPoP). Tokenwell uses bearer tokens only: configure the server to issue them to this client.',
   )
   assert.match(typed('x'.repeat(100)), /other than Bearer \(x{64}\)\./)
-  assert.match(typed({}), /other than Bearer\. Only/)
+  assert.match(typed({}), /other than Bearer\. Tokenwell uses bearer tokens only/)
   const sent = { secrets: [new Secret('tr0ub4dor&3')], names: [] }
   assert.match(typed('tr0ub4dor&3', { sent }), /other than Bearer\. /)
   assert.match(messageOf(200, '{"token_type":"DPoP"}'), /without an access_token/)
@@ -209,18 +212,18 @@ test('of a token of another type the type is told, bounded, and what to do', () 
 test('of the names of a 2xx without a token ten are told at most, of 40 characters each', () => {
   const names = (body: object, more: object = {}) => messageOf(200, JSON.stringify(body), more)
   const many = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`m${index}`, 'x']))
-  assert.match(names(many), /It has: m0; m1; m2; m3; m4; m5; m6; m7; m8; m9\.$/)
-  assert.match(names({ ['n'.repeat(50)]: 'x' }), /It has: n{40}\.$/)
-  const bare = 'The token endpoint answers without an access_token that is a printable string.'
+  assert.match(names(many), /The members of its answer are: m0; m1; m2; m3; m4; m5; m6; m7; m8; m9\.$/)
+  assert.match(names({ ['n'.repeat(50)]: 'x' }), /The members of its answer are: n{40}\.$/)
+  const bare = 'The authorization server sso answered without an access_token that is a printable string.'
   for (const body of [{}, { token: 'abc' }]) assert.equal(names(body), bare)
   assert.equal(names({ a: 'x' }, { isForUser: true }), bare)
 })
 
 test('of a page the title is told, where it has one', () => {
   const start = (length: number) =>
-    `The token endpoint answers with status 200 and ${length} characters that are no JSON object; check tokenEndpoint: it may lead to another page.`
+    `The authorization server sso answered with status 200 and ${length} characters that are not a JSON object. Check tokenEndpoint: it may lead to another page.`
   for (const page of ['<html><p>Log in</p></html>', 'Log in']) assert.equal(messageOf(200, page), start(page.length))
   const titled = '<html><title>Log in. Now!</title>'
-  assert.equal(messageOf(200, titled), `${start(titled.length)} It says: title: Log in. Now!`)
-  assert.match(messageOf(503, '<title>Wait. Then come</title>'), /It says: title: Wait\. Then come\.$/)
+  assert.equal(messageOf(200, titled), `${start(titled.length)} The server says: title: Log in. Now!`)
+  assert.match(messageOf(503, '<title>Wait. Then come</title>'), /The server says: title: Wait\. Then come\.$/)
 })
