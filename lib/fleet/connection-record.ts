@@ -13,7 +13,7 @@ export interface ConnectionRecord extends ConnectionState {
 
 export interface ConnectionState {
   /**
-   * A number for the elements by which its tokens were issued. A token of another generation is never handed out. The number rises with
+   * The number of the elements that its tokens were issued for. A token of another generation is never handed out. The number rises with
    * each change of the fingerprint, and is never used again, even where the record was lost.
    */
   readonly generation: number

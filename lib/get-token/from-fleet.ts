@@ -39,7 +39,7 @@ export interface FoundToken {
 export interface TokenLookup {
   readonly key: MemoryKey
   readonly request: CallerRequest
-  /** Milliseconds since the epoch by which the caller needs an answer. */
+  /** The latest time for an answer to the caller, in milliseconds since the epoch. */
   readonly deadline: number
   /** The token in memory, which serves while it is usable. */
   readonly cached?: Token

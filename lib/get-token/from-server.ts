@@ -42,7 +42,7 @@ const widerMilliseconds = 2_000
 /** What a token is needed for. */
 export interface TokenNeed {
   readonly request: CallerRequest
-  /** Milliseconds since the epoch by which the answer is needed. */
+  /** The latest time for an answer, in milliseconds since the epoch. */
   readonly deadline: number
   /** The token that is still valid, and has to be renewed. */
   readonly current: Token | undefined
@@ -286,7 +286,7 @@ function renewalPause(error: TokenwellError): number {
   return error instanceof CoolingDownError ? error.retryAfterSeconds : renewalPauseSeconds
 }
 
-/** What the fleet learns about the elements by which a token is requested. */
+/** What the fleet learns about the elements of a token request. */
 export function revisionOf({ connection, fingerprint, otherFingerprints = [] }: KnownConnection): ElementsRevision {
   const { warming, authorizationServer } = connection
   const { id, maximumConcurrency } = authorizationServer

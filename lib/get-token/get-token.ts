@@ -69,7 +69,7 @@ export function createTokenProvider(dependencies: TokenProviderDependencies) {
   return {
     /**
      * Gets a token for a request.
-     * @param deadline milliseconds since the epoch by which the caller needs an answer
+     * @param deadline the latest time for an answer to the caller, in milliseconds since the epoch
      * @throws {TokenwellError} the reason why there is no token
      */
     async get(callerRequest: CallerRequest, deadline: number): Promise<HandedOutToken> {

@@ -8,8 +8,8 @@ const retryBackoff: Backoff = { firstMilliseconds: 200, lastMilliseconds: Infini
 const leastTimeForAnswerMilliseconds = 2_000
 
 /**
- * How long to wait before the next attempt. Undefined where there is none: a refusal stays a refusal, and a request that may have been
- * answered isn't repeated.
+ * How long to wait before the next attempt. Undefined where no further attempt is made: a refusal stays a refusal, and a request that may
+ * have been answered isn't repeated.
  * @param attempt how many attempts were made
  * @param leftMilliseconds until the caller's deadline
  * @param random from 0 up to 1

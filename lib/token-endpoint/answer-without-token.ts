@@ -48,7 +48,7 @@ const codesOfRfcs: readonly string[] = [
   'invalid_target',
   'access_denied',
 ]
-/** Codes by which a server reports its own failure, not one of the request. */
+/** With these codes a server reports its own failure, not one of the request. */
 const troubles: readonly string[] = ['server_error', 'temporarily_unavailable']
 /** Phrases that only repeat the status: they are not codes. */
 const phrases = /^(bad[ _]?request|unauthori[sz]ed|forbidden|not[ _]?found|conflict|internal[ _]?server[ _]?error)$/i

@@ -73,7 +73,7 @@ function formEncode(value: string): string {
   return new URLSearchParams([['', value]]).toString().slice(1)
 }
 
-/** The method by which a client authenticates, with its key or password. */
+/** The authentication method of a client, with its key or password. */
 export type ClientKey =
   | { readonly way: PrivateKeyJwt; readonly signer: Signer }
   | { readonly way: ClientSecretBasic; readonly password: Secret }
@@ -93,7 +93,7 @@ export function createClientKeySource(signers: SignerCache, secrets: SecretStore
       return { way, signer: await signers.current(way.assertion.key, way.assertion.algorithm, use) }
     },
 
-    /** The key or password that was current before. Undefined where there is none, or it is the same. */
+    /** The key or password that was current before. Undefined where no other one exists. */
     async previous(connection: Connection): Promise<ClientKey | undefined> {
       const { clientAuthentication: way } = connection
       const use = useOf(connection)

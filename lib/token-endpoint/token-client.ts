@@ -45,7 +45,7 @@ export interface TokenRequestContext {
   readonly request: TokenRequest
   /** Those of the elements and of the request, as the token endpoint gets them. */
   readonly parameters: GrantParameters
-  /** Milliseconds since the epoch by which the caller needs an answer. */
+  /** The latest time for an answer to the caller, in milliseconds since the epoch. */
   readonly deadline: number
 }
 
