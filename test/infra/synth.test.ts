@@ -29,6 +29,7 @@ test('npm run synth writes an example without being told anything, and says wher
     'DeadLetterQueueUrl',
   ])
   for (const id of functionIds) assert.ok(functionTable[id].logOutput in Outputs, id)
+  assert.deepEqual(namesInTable('### Outputs of the stack').toSorted(), Object.keys(Outputs).toSorted())
 })
 
 test('stage, public URL, elements, topic and reserved concurrency come from the environment', async (t) => {
@@ -71,6 +72,15 @@ test('the app deploys nothing under a stage or URL that nobody has said', async 
   )
 })
 
+test('infra/README.md lists the settings that the app reads', () => {
+  const app = readFileSync(join(root, 'infra', 'app.ts'), 'utf8')
+  const read = [...app.matchAll(/Setting\('(\w+)', '(\w+)'\)/g)].flatMap(([, context = '', variable = '']) => [
+    context,
+    variable,
+  ])
+  assert.deepEqual(namesInTable('### Settings of the synthesis').toSorted(), [...read, 'CDK_OUTDIR'].toSorted())
+})
+
 /** They take most of the time, and the first test has them. */
 const withoutBundles = { [BUNDLING_STACKS]: [] }
 const nothingTold = {
@@ -94,4 +104,15 @@ async function synthesize(t: TestContext, script: string, environment: Record<st
     ...run,
     template: (stack: string) => JSON.parse(readFileSync(join(folder, `${stack}.template.json`), 'utf8')),
   }
+}
+
+/** The names in code in the cells of a table of infra/README.md, except those of its last column. */
+function namesInTable(heading: string): string[] {
+  const page = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
+  const [, below = ''] = page.split(`\n${heading}\n`)
+  const [table = ''] = /(?:^\|.*\n)+/m.exec(below) ?? []
+  return table.split('\n').flatMap((line) => {
+    const names = line.split(' | ').slice(0, -1).join()
+    return [...names.matchAll(/`(\w+)`/g)].map(([, name = '']) => name)
+  })
 }
