@@ -7,14 +7,14 @@ import { withGrants } from '../../infra/grants-page.ts'
 import { root } from '../support/process/local-run.ts'
 
 const page = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
-const rows = page.split('\n').filter((line) => /^\| (not, by its own code: )?`[a-z0-9]+:/.test(line))
+const rows = page.split('\n').filter((line) => /^\| (denied to the function's own code: )?`[a-z0-9]+:/.test(line))
 
 test('what infra/README.md says that each function may do is what the synthesized stack lets it do', () => {
   assert(withGrants(page) === page, 'infra/README.md is out of date: run npm run grants')
 })
 
-test('its tables have a column for each function, and rights that each has or has not', () => {
-  const heads = page.split('\n').filter((line) => line.startsWith('| may | on |'))
+test('the tables of rights have a column for each function, and an x or a blank for each right', () => {
+  const heads = page.split('\n').filter((line) => line.startsWith('| actions | resources |'))
   assert.equal(heads.length, 2)
   for (const head of heads) for (const name of functionNames) assert.ok(head.includes(`| \`${name}\` |`), name)
   assert.ok(rows.length > 20)
@@ -22,5 +22,8 @@ test('its tables have a column for each function, and rights that each has or ha
 })
 
 test('a page without a place for the tables is refused', () => {
-  assert.throws(() => withGrants('# The stack\n'), /npm run grants/)
+  assert.throws(
+    () => withGrants('# The stack\n'),
+    /^Error: The page has no place for its tables\. Add the lines <!-- npm run grants -->/,
+  )
 })
