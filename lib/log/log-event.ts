@@ -1,20 +1,20 @@
 import type { Metered, MetricDimension } from './metric.ts'
 
-/** Everything that is said of one kind of event. `Fields` are its fields in the log. */
+/** One row of the catalogue: what is known about one kind of event. `Fields` are its fields in the log. */
 interface Row<Fields> {
   /** The level in the log. */
   readonly level: 'info' | 'warn'
-  /** What it counts for. Undefined where nothing does. */
+  /** The metrics that the event counts for. Undefined if it counts for none. */
   metrics?(fields: Fields): Metered['values'] | undefined
-  /** The fields by which its metrics are divided. */
+  /** The fields that become dimensions of its metrics. */
   readonly dimensions?: readonly MetricDimension[]
-  /** How the local run puts it. */
+  /** The sentence that the local run prints. */
   sentence(fields: Fields): string
-  /** Whether the local run shows it while it serves, when nobody waits for a token at the terminal. */
+  /** Whether the local run also shows it while it serves and no one waits for a token at the terminal. */
   readonly isShownWhileServing?: true
 }
 
-/** Only fields of the event can be its dimensions. */
+/** Only fields of the event can be dimensions. */
 interface Dimensions<Fields> {
   readonly dimensions?: readonly (MetricDimension & keyof Fields)[]
 }
@@ -38,7 +38,7 @@ interface Failed {
   readonly reason: string
 }
 
-/** What is told of a client assertion: members of its header, and claims that the elements and the moment set. */
+/** The parts of a client assertion that are logged: members of its header, and claims that elements and the time of signing set. */
 export interface ToldAssertion {
   readonly alg: string
   readonly kid?: string | undefined
@@ -52,43 +52,44 @@ export interface ToldAssertion {
   readonly exp: unknown
 }
 
-/** Who waits while it cools down, for a person at a terminal. */
+/** Which requests wait for the end of a cool-down. */
 const concerned = {
-  way: (server: string) => `every connection that goes the same way to ${server}`,
-  endpoint: (server: string) => `every connection of the token endpoint of ${server}`,
-  client: (server: string) => `every connection with this client at ${server}`,
+  way: (server: string) => `all connections that reach ${server} the same way: endpoint, proxy and TLS settings`,
+  endpoint: (server: string) => `all connections to the token endpoint of ${server}`,
+  client: (server: string) => `all connections of this client at ${server}`,
   connection: () => 'this connection',
   token: () => 'this token',
-  variants: (server: string) => `requests with parameters for this client at ${server}`,
-  caller: () => 'requests with parameters for this connection',
+  variants: (server: string) => `requests with caller parameters for this client at ${server}`,
+  caller: () => 'requests with caller parameters for this connection',
 } as const
 
 type CoolsDown = keyof typeof concerned
 
 const tokensFrom = { memory: 'TokensFromMemory', cache: 'TokensFromCache', server: 'TokensFromServer' } as const
-/** Of answers with status 500 and more: those that a caller may repeat, and nobody has to mend. */
+/** Statuses from 500 up after which a caller may repeat the request, and which need no fix. */
 const passingStatuses: readonly number[] = [503, 504]
 
 /**
- * The catalogue of what happens: all fields, level, metrics and sentence of each event. No event holds a secret, an
- * assertion, a token, or the name of a user.
+ * The catalogue of events: the fields, level, metrics and sentence of each. No event holds a secret, an assertion, a token,
+ * or the name of a user.
  */
 export const logEvents = {
   connection_resolved: row<OfConnection & Took>({
     level: 'info',
-    sentence: (event) => `${event.connection}: elements read and references followed (${event.milliseconds} ms)`,
+    sentence: (event) =>
+      `Read the elements of the connection ${event.connection} and followed their references in ${event.milliseconds} ms.`,
   }),
   client_authenticated: row<OfConnection & Took & { readonly method: string }>({
     level: 'info',
-    sentence: (event) => `${event.method} made (${event.milliseconds} ms)`,
+    sentence: (event) => `Made the client authentication ${event.method} in ${event.milliseconds} ms.`,
   }),
   token_obtained: row<OfConnection & Took & { readonly authorizationServer: string }>({
     level: 'info',
     metrics: (event) => ({ TokenRequestDuration: event.milliseconds }),
     dimensions: ['connection', 'authorizationServer'],
-    sentence: (event) => `${event.authorizationServer} issued a token (${event.milliseconds} ms)`,
+    sentence: (event) => `${event.authorizationServer} issued a token in ${event.milliseconds} ms.`,
   }),
-  /** Each attempt by itself. */
+  /** One event for each attempt. */
   token_request_failed: row<
     OfConnection &
       Took & {
@@ -100,9 +101,9 @@ export const logEvents = {
     level: 'info',
     metrics: ({ code }) => ({ [code === 'refused' ? 'TokenRequestsRefused' : 'TokenRequestsFailed']: 1 }),
     dimensions: ['connection', 'authorizationServer'],
-    sentence: (event) => `${event.authorizationServer} brought no token: ${event.code} (${event.milliseconds} ms)`,
+    sentence: (event) => `${event.authorizationServer} issued no token: ${event.code} after ${event.milliseconds} ms.`,
   }),
-  /** Beside each refusal what was sent, so that a wrong key, audience, issuer and clock can be told apart. */
+  /** What was sent in a refused token request, so that a wrong key, audience, issuer and clock can be told apart. */
   token_request_refused: row<
     OfConnection & {
       readonly authorizationServer: string
@@ -110,20 +111,20 @@ export const logEvents = {
       readonly status: number
       /** The server's code, such as `invalid_client`. */
       readonly error: string
-      /** With the server's words, unless a user's name and password were sent. */
+      /** Includes the server's words, unless the request had a user's name and password. */
       readonly reason: string
-      /** Those that the connection is made of, such as `jwtBuilder/jwt`. */
+      /** The elements of the connection, such as `jwtBuilder/jwt`. */
       readonly elements: readonly string[]
       readonly clientId: string
-      /** Whether the server was told it by itself, and not in an assertion alone. */
+      /** Whether the client id was also sent outside the assertion. */
       readonly sendsClientId: boolean
       readonly assertion?: ToldAssertion
     }
   >({
     level: 'warn',
-    sentence: ({ status, reason }) => `${reason} (status ${status})`,
+    sentence: ({ status, reason }) => `${reason} The status was ${status}.`,
   }),
-  /** The audit of every token that a caller got. */
+  /** The audit event of every token that a caller got. */
   token_issued: row<
     OfConnection & {
       readonly caller: string
@@ -135,96 +136,108 @@ export const logEvents = {
     level: 'info',
     metrics: ({ source, secondsLeft }) => ({ [tokensFrom[source]]: 1, SecondsLeft: secondsLeft }),
     dimensions: ['connection'],
-    sentence: (event) => `token issued to ${event.caller} from: ${event.source}, ${event.secondsLeft} s left`,
+    sentence: (event) =>
+      `The caller ${event.caller} got a token from: ${event.source}. It is valid for ${event.secondsLeft} s.`,
   }),
   token_request_repeated: row<
     OfConnection & {
-      /** How many attempts there were. */
+      /** The number of attempts so far. */
       readonly attempt: number
       /** Until the next attempt. */
       readonly milliseconds: number
     }
   >({
     level: 'info',
-    sentence: (event) => `attempt ${event.attempt} failed; the next one in ${Math.round(event.milliseconds)} ms`,
+    sentence({ attempt, milliseconds }) {
+      const wait = Math.round(milliseconds)
+      return `Attempt ${attempt} failed. The next attempt follows in ${wait} ms.`
+    },
   }),
-  /** From now on nobody asks for what `of` names: the connection's, or the caller's alone. */
+  /** No token request is made for what `of` names, for the connection or for one caller only. */
   cool_down_begun: row<
     OfConnection & {
       readonly authorizationServer: string
       readonly of: CoolsDown
       readonly code: string
       readonly seconds: number
-      /** Whom alone it concerns. */
+      /** Present if the cool-down is for one caller only. */
       readonly caller?: string
     }
   >({
     level: 'info',
-    sentence: ({ of, authorizationServer, code, seconds, caller }) =>
-      `no request for ${seconds} s after ${code}: ${concerned[of](authorizationServer)}${caller === undefined ? '' : ` by ${caller}`}`,
+    sentence({ of, authorizationServer, code, seconds, caller }) {
+      const waiting = concerned[of](authorizationServer) + (caller === undefined ? '' : ` by ${caller}`)
+      return `After ${code} no token request is made for ${seconds} s. This holds for ${waiting}.`
+    },
   }),
-  /** The server issued a token, or answered at all: whoever was refused until now may ask. */
+  /** The server issued a token, or answered at all, so requests are allowed again. */
   cool_down_ended: row<OfConnection & { readonly of: CoolsDown }>({
     level: 'info',
-    sentence: ({ connection, of }) => `a request of ${connection} was answered: the cool-down of its ${of} is over`,
+    sentence: ({ connection, of }) =>
+      `The server answered a request of the connection ${connection}. The cool-down of its ${of} has ended.`,
   }),
-  /** `milliseconds`: how far the server's clock is ahead of ours. */
+  /** `milliseconds`: how far the server's clock is ahead of Tokenwell's. */
   clock_offset_learned: row<{ readonly authorizationServer: string; readonly milliseconds: number }>({
     level: 'info',
     sentence: (event) =>
-      `the clock of ${event.authorizationServer} is ${event.milliseconds} ms ahead of ours: once more by it`,
+      `The clock of ${event.authorizationServer} is ${event.milliseconds} ms ahead of this one. Tokenwell repeats the request with the server's time.`,
   }),
-  /** After `invalid_client`: the request is repeated with the secret as it is now. */
+  /** After `invalid_client`: the request is repeated with the current secret. */
   newer_secret_found: row<OfConnection>({
     level: 'info',
-    sentence: (event) => `${event.connection} was refused, and its secret has changed: once more with the new one`,
+    sentence: (event) =>
+      `The server refused the client of the connection ${event.connection}, but its secret has changed. Tokenwell repeats the request with the new secret.`,
   }),
-  /** After `invalid_client`: the request is repeated with the previous key or password. The new one has to be registered. */
+  /** After `invalid_client`: the request is repeated with the previous key or password. The operator must register the new one. */
   previous_key_tried: row<OfConnection>({
     level: 'warn',
-    sentence: (event) => `${event.connection} was refused: once more by the key that was current before`,
+    sentence: (event) =>
+      `The server refused the client of the connection ${event.connection}. Tokenwell repeats the request with the previous key or password. Register the new one at the server.`,
   }),
-  /** The elements can't be read again, or have mistakes by now: the last good ones serve on. */
+  /** The elements can't be read again, or have mistakes now. The last valid elements stay in use. */
   reload_failed: row<OfConnection & Failed>({
     level: 'warn',
     metrics: () => ({ ReloadsFailed: 1 }),
     dimensions: ['connection'],
-    sentence: (event) => `${event.connection} can't be read again: ${event.reason}`,
+    sentence: (event) =>
+      `The elements of the connection ${event.connection} can't be read again, so the last valid ones stay in use: ${event.reason}`,
     isShownWhileServing: true,
   }),
-  /** The shared cache failed or was too slow: for a while this process goes on without it. */
+  /** The shared cache failed or was too slow. For a while this instance works without it. */
   cache_passed_over: row<Took & { readonly reason: string }>({
     level: 'warn',
     metrics: () => ({ CacheBudgetExceeded: 1 }),
-    sentence: (event) => `the shared cache is passed over: ${event.reason} (${event.milliseconds} ms)`,
+    sentence: (event) =>
+      `This instance works without the shared cache for now, after ${event.milliseconds} ms: ${event.reason}`,
   }),
-  /** The store does not take one record, be it too large or for want of room: what it holds is not shared. */
+  /** The store did not take a record, because it is too large or the store is full. Its content is not shared. */
   record_not_taken: row<{ readonly reason: string }>({
     level: 'warn',
     metrics: () => ({ RecordsNotTaken: 1 }),
-    sentence: (event) => `not shared: ${event.reason}`,
+    sentence: (event) => `The shared cache did not take a record, so its content is not shared: ${event.reason}`,
   }),
-  /** Nobody with the keys of the cache has written it so: it counts as empty, and the next write replaces it. */
+  /** The record was not written with the keys of the cache. It counts as empty, and the next write replaces it. */
   record_not_authentic: row<{ readonly record: string }>({
     level: 'warn',
     metrics: () => ({ RecordsNotAuthentic: 1 }),
-    sentence: (event) => `the record ${event.record} has a wrong MAC, and counts as empty`,
+    sentence: (event) => `The record ${event.record} has a wrong MAC and counts as empty.`,
   }),
-  /** The shared cache holds something that is no token: a miss. */
+  /** The shared cache holds something that is not a token. It counts as a miss. */
   cached_token_unreadable: row<OfConnection & { readonly reason: string }>({
     level: 'warn',
-    sentence: (event) => `a token in the shared cache can't be read: ${event.reason}`,
+    sentence: (event) =>
+      `A token of the connection ${event.connection} in the shared cache can't be read: ${event.reason}`,
   }),
-  /** A token was not renewed in time, or not at all; if it is still good it is handed out all the same. */
+  /** A token was not renewed in time, or not at all. As long as it is valid, it is still handed out. */
   renewal_failed: row<OfConnection & Failed>({
     level: 'warn',
-    sentence: (event) => `not renewed: ${event.reason}`,
+    sentence: (event) => `A token of the connection ${event.connection} was not renewed: ${event.reason}`,
     isShownWhileServing: true,
   }),
-  /** The event bus did not take it. The caller does the work of the event itself, or it is done later. */
+  /** The event bus did not take an event. The instance does the work of the event itself, or the work is done later. */
   event_not_raised: row<OfConnection & { readonly type: string; readonly reason: string }>({
     level: 'warn',
-    sentence: (event) => `${event.type} was not raised: ${event.reason}`,
+    sentence: (event) => `The event ${event.type} was not raised: ${event.reason}`,
     isShownWhileServing: true,
   }),
   warm_run_ended: row<
@@ -232,7 +245,7 @@ export const logEvents = {
       readonly due: number
       readonly renewed: number
       readonly failed: number
-      /** For the next run: there was no time for them. */
+      /** Tokens for which there was no time. They are left to the next run. */
       readonly left: number
     }
   >({
@@ -241,61 +254,63 @@ export const logEvents = {
       return { WarmRenewed: renewed, WarmFailed: failed, WarmLeft: left, WarmRunDuration: milliseconds }
     },
     sentence: ({ due, renewed, failed, left, milliseconds }) =>
-      `warm run: ${due} due, ${renewed} renewed, ${failed} failed, ${left} left (${milliseconds} ms)`,
+      `The warm run took ${milliseconds} ms: ${due} tokens due, ${renewed} renewed, ${failed} failed, ${left} left to the next run.`,
     isShownWhileServing: true,
   }),
-  /** An operator's: all of it was cleared a moment ago. Without a connection: that of all connections. */
+  /** An operator's event cleared nothing, as the same tokens were cleared less than 30 s ago. Without a connection: all connections. */
   clearing_skipped: row<Partial<OfConnection>>({
     level: 'info',
-    sentence: ({ connection = 'all connections' }) => `not cleared again: ${connection}, cleared less than 30 s ago`,
+    sentence: ({ connection = 'all connections' }) =>
+      `Not cleared again: the tokens of ${connection} were cleared less than 30 s ago.`,
     isShownWhileServing: true,
   }),
   event_answered: row<Took & { readonly type: string }>({
     level: 'info',
     metrics: ({ type }) => (type === 'ReconcileElements' ? { Reconciliations: 1 } : undefined),
-    sentence: (event) => `${event.type} answered (${event.milliseconds} ms)`,
+    sentence: (event) => `The event ${event.type} was handled in ${event.milliseconds} ms.`,
     isShownWhileServing: true,
   }),
   event_failed: row<
     Failed & {
       readonly type: string
-      /** Which one it was. */
+      /** The number of this attempt. */
       readonly attempt: number
-      /** Whether the event goes to the dead-letter queue now. */
+      /** Whether the event now goes to the dead-letter queue. */
       readonly isLast: boolean
     }
   >({
     level: 'warn',
     metrics: () => ({ EventsFailed: 1 }),
-    sentence: (event) => `${event.type} failed, attempt ${event.attempt}: ${event.reason}`,
+    sentence: (event) => `Attempt ${event.attempt} at the event ${event.type} failed: ${event.reason}`,
     isShownWhileServing: true,
   }),
-  /** The event stays in its queue, which moves it later, without a reason. */
+  /** The event stays in its queue. The queue moves it later, without a reason. */
   dead_letter_not_taken: row<Failed>({
     level: 'warn',
-    sentence: (event) => `not taken by the dead letters: ${event.reason}`,
+    sentence: (event) => `The dead-letter queue did not take an event: ${event.reason}`,
   }),
   rotation_step_done: row<OfBuilder & Took & { readonly step: string }>({
     level: 'info',
-    sentence: (event) => `${event.step} done for jwtBuilder/${event.jwtBuilder} (${event.milliseconds} ms)`,
+    sentence: (event) =>
+      `The rotation step ${event.step} of jwtBuilder/${event.jwtBuilder} is done (${event.milliseconds} ms).`,
     isShownWhileServing: true,
   }),
-  /** Builder and step are absent where the request named none that can be read. */
+  /** Builder and step are absent if the request names none that can be read. */
   rotation_failed: row<Partial<OfBuilder> & Failed & { readonly step?: string }>({
     level: 'warn',
     metrics: () => ({ RotationsFailed: 1 }),
-    sentence: (event) => `${event.step ?? 'a step'} of a rotation failed: ${event.reason}`,
+    sentence: ({ step = 'of unknown name', reason }) => `The rotation step ${step} failed: ${reason}`,
     isShownWhileServing: true,
   }),
   keys_published: row<
     OfBuilder & {
-      /** How many keys anybody may see. */
+      /** The number of published keys. */
       readonly keys: number
-      /** Since what is published was signed. Absent where nothing is. */
+      /** Time since the publication was signed. Absent if there is no publication. */
       readonly signatureAgeSeconds?: number
-      /** For how long the key that signs has done so, where it is rotated. */
+      /** How long the current key has been signing. Present for keys that are rotated. */
       readonly keyAgeSeconds?: number
-      /** Whether the next key has not come in time, where Tokenwell makes them. */
+      /** Whether the next key is late. Present if Tokenwell makes the keys. */
       readonly isKeyOverdue?: boolean
     }
   >({
@@ -304,80 +319,85 @@ export const logEvents = {
       return {
         ...(signatureAgeSeconds !== undefined && { PublicationAge: signatureAgeSeconds }),
         ...(keyAgeSeconds !== undefined && { SigningKeyAge: keyAgeSeconds }),
-        // A zero shows that somebody looked. Without it an alarm could not tell that from silence.
+        // A zero shows that the check ran. Without it an alarm could not tell a good result from no result.
         ...(isKeyOverdue !== undefined && { SigningKeyOverdue: Number(isKeyOverdue) }),
       }
     },
     dimensions: ['jwtBuilder'],
-    sentence: (event) => `jwtBuilder/${event.jwtBuilder}: ${event.keys} public keys are published`,
+    sentence: (event) => `The publication of jwtBuilder/${event.jwtBuilder} has ${event.keys} public keys.`,
     isShownWhileServing: true,
   }),
-  /** By an operator's event. `wasPublished`: whether a key of that name was published then; otherwise it may be misspelt. */
+  /** By an operator's event. `wasPublished`: whether a key with that `kid` was published. If not, the `kid` may be misspelt. */
   key_revoked: row<OfBuilder & { readonly kid: string; readonly wasPublished: boolean }>({
     level: 'warn',
     sentence: ({ jwtBuilder, kid, wasPublished }) =>
-      `jwtBuilder/${jwtBuilder}: the key ${kid} is revoked${wasPublished ? '' : ', and none of that name was published: check it'}`,
+      wasPublished
+        ? `The key ${kid} of jwtBuilder/${jwtBuilder} is revoked.`
+        : `The key ${kid} of jwtBuilder/${jwtBuilder} is revoked, but no key with that kid was published. Check the kid.`,
     isShownWhileServing: true,
   }),
-  /** What was published stays, until its signature is too old. */
+  /** The earlier publication stays until its signature is too old. */
   publication_failed: row<OfBuilder & Failed & { readonly signatureAgeSeconds?: number }>({
     level: 'warn',
     metrics: ({ signatureAgeSeconds: age }) => (age === undefined ? undefined : { PublicationAge: age }),
     dimensions: ['jwtBuilder'],
-    sentence: (event) => `jwtBuilder/${event.jwtBuilder}: what is published stays as it is: ${event.reason}`,
+    sentence: (event) =>
+      `The keys of jwtBuilder/${event.jwtBuilder} can't be published again, so the earlier publication stays: ${event.reason}`,
     isShownWhileServing: true,
   }),
-  /** The record of the published keys was written by somebody else, or is an old one that was put back: none of its keys is shown. */
+  /** Someone else wrote the record of the published keys, or restored an old one. None of its keys is served. */
   publication_refused: row<
     OfBuilder & { readonly why: 'unsigned' | 'wrong_signature' | 'too_old' | 'signed_in_the_future' }
   >({
     level: 'warn',
     metrics: () => ({ PublicationsRefused: 1 }),
     dimensions: ['jwtBuilder'],
-    sentence: (event) =>
-      `jwtBuilder/${event.jwtBuilder}: what is in the cache as its published keys is refused: ${event.why}`,
+    sentence: (event) => `The publication of jwtBuilder/${event.jwtBuilder} in the cache is refused: ${event.why}.`,
     isShownWhileServing: true,
   }),
-  /** Whatever the answer. */
+  /** Written for every answer, whatever its status. */
   api_called: row<OfConnection & Took & { readonly status: number }>({
     level: 'info',
     metrics: (event) => ({ ApiCallDuration: event.milliseconds }),
     dimensions: ['connection'],
-    sentence: (event) => `${event.connection}: the API answered ${event.status} (${event.milliseconds} ms)`,
+    sentence: (event) =>
+      `The API of the connection ${event.connection} answered with status ${event.status} in ${event.milliseconds} ms.`,
     isShownWhileServing: true,
   }),
-  /** No answer, or none that can be passed on. The code is an error type of RFC 9209. */
+  /** The API gave no answer, or none that can be passed on. The code is an error type of RFC 9209. */
   api_call_failed: row<OfConnection & Took & { readonly code: string }>({
     level: 'warn',
     metrics: () => ({ ApiCallsFailed: 1 }),
     dimensions: ['connection'],
-    sentence: (event) => `${event.connection}: the API gave no answer: ${event.code} (${event.milliseconds} ms)`,
+    sentence: (event) =>
+      `The API of the connection ${event.connection} gave no usable answer: ${event.code} after ${event.milliseconds} ms.`,
     isShownWhileServing: true,
   }),
-  /** Once more: with another token, over another connection, or by another client certificate. */
+  /** The call is repeated: with another token, over another connection, or with another client certificate. */
   api_call_repeated: row<
     OfConnection & { readonly reason: 'token_rejected' | 'dead_connection' | 'newer_certificate' }
   >({
     level: 'info',
     metrics: ({ reason }) => (reason === 'token_rejected' ? { ApiTokensRejected: 1 } : undefined),
     dimensions: ['connection'],
-    sentence: (event) => `${event.connection}: once more (${event.reason})`,
+    sentence: (event) => `Tokenwell repeats a call to the API of the connection ${event.connection}: ${event.reason}.`,
     isShownWhileServing: true,
   }),
-  /** Of an API's answer, which is passed on without it: a reference or a cookie that is of no use to the caller. */
+  /** A reference or cookie in the API's answer that the caller can't use. The answer is passed on without it. */
   api_header_left_out: row<OfConnection & { readonly header: string; readonly reason: string }>({
     level: 'info',
-    sentence: (event) => `${event.connection}: ${event.header} of the answer is left out: ${event.reason}`,
+    sentence: (event) =>
+      `The answer of the API of the connection ${event.connection} is passed on without ${event.header}: ${event.reason}`,
     isShownWhileServing: true,
   }),
   request_failed: row<
-    // The connection is there where the request names one that may be.
+    // The connection is present if the request names a possible one.
     Partial<OfConnection> & Failed & { readonly status: number; readonly requestId: string }
   >({
     level: 'warn',
     metrics: ({ status }) => (status < 500 || passingStatuses.includes(status) ? undefined : { RequestsFailed: 1 }),
     dimensions: ['connection'],
-    sentence: (event) => `failed with ${event.status} ${event.code}: ${event.reason}`,
+    sentence: (event) => `The request failed with ${event.status} ${event.code}: ${event.reason}`,
   }),
 } as const
 
@@ -387,15 +407,15 @@ export type LogEvent = {
   [Name in LogEventName]: { readonly event: Name } & FieldsOf<(typeof logEvents)[Name]>
 }[LogEventName]
 
-/** Writes an event down. It never throws and nobody waits for it. */
+/** Logs an event. It never throws, and no caller waits for it. */
 export type Log = (event: LogEvent) => void
 
-/** The row of an event, which takes the fields of that event alone. */
+/** The row of an event, which takes only the fields of that event. */
 function rowOf({ event }: LogEvent): Row<LogEvent> {
   return logEvents[event] as Row<LogEvent>
 }
 
-/** What an event counts for. Undefined where nothing does. */
+/** The metrics of an event. Undefined if it has none. */
 export function meter(event: LogEvent): Metered | undefined {
   const { metrics, dimensions: names = [] } = rowOf(event)
   const values = metrics?.(event)
@@ -406,7 +426,7 @@ export function meter(event: LogEvent): Metered | undefined {
   return { values, dimensions }
 }
 
-/** One line for a person at a terminal. */
+/** One sentence for a person at a terminal. */
 export function describeLogEvent(event: LogEvent): string {
   return rowOf(event).sentence(event)
 }

@@ -16,42 +16,45 @@ const curveNames: Readonly<Record<string, string>> = {
 }
 
 /**
- * Why this key of a secret can't sign with that algorithm: it is marked for another one, or is of another type. Undefined where the
- * two match.
+ * Why this key can't sign with that algorithm: its `alg` names another one, or its type does not fit. Completes "The secret …".
+ * Undefined if the two match.
  */
 export function whyUnfit(
   { privateKey, algorithm: marked }: SigningKey,
   algorithm: SignatureAlgorithm,
 ): string | undefined {
-  // RFC 9864: another name for what is meant by EdDSA here.
+  // RFC 9864 names the same algorithm Ed25519.
   if (marked === undefined || marked.replace('Ed25519', 'EdDSA') === algorithm)
     return keyAlgorithmMismatch(privateKey, algorithm)
-  return `holds a key that is marked for ${isSignatureAlgorithm(marked) ? marked : 'another algorithm'}, not ${algorithm}; change signatureAlgorithm, or take alg out of the JWK.`
+  const markedFor = isSignatureAlgorithm(marked) ? marked : 'another algorithm'
+  return `holds a JWK whose alg is ${markedFor}, not ${algorithm}. Change signatureAlgorithm, or take alg out of the JWK.`
 }
 
 /**
- * Why this private key can't sign with that algorithm (RFC 7518 section 3, RFC 8037): what was found and what is needed.
- * Undefined where the two match.
+ * Why this private key can't sign with that algorithm (RFC 7518 section 3, RFC 8037): the key that was found and the key that is
+ * needed. Completes "The secret …". Undefined if the two match.
  */
 export function keyAlgorithmMismatch(key: KeyObject, algorithm: SignatureAlgorithm): string | undefined {
   const found = describeKey(key)
   const type = key.asymmetricKeyType
-  if (isSharedKeyAlgorithm(algorithm)) return `holds ${found}; ${algorithm} needs a shared key: name it in sharedKey.`
+  if (isSharedKeyAlgorithm(algorithm))
+    return `holds ${found}, but ${algorithm} needs a shared key. Name its secret in sharedKey.`
   if (isRsaAlgorithm(algorithm)) {
-    // A JWK can't say that a key is bound to PSS, and perhaps to one digest, and jose refuses such keys.
-    if (type === 'rsa-pss') return `holds ${found}; ${algorithm} needs an RSA key that is not bound to PSS.`
-    if (type !== 'rsa') return `holds ${found}; ${algorithm} needs an RSA key.`
+    // jose refuses RSA-PSS keys: a JWK can't express their restriction to PSS and a digest.
+    if (type === 'rsa-pss') return `holds ${found}, but ${algorithm} needs an RSA key that is not restricted to PSS.`
+    if (type !== 'rsa') return `holds ${found}, but ${algorithm} needs an RSA key.`
     const bits = key.asymmetricKeyDetails?.modulusLength ?? 0
-    return bits < minimumRsaBits ? `holds ${found}; ${algorithm} needs at least ${minimumRsaBits} bits.` : undefined
+    return bits < minimumRsaBits ? `holds ${found}, but ${algorithm} needs at least ${minimumRsaBits} bits.` : undefined
   }
-  if (algorithm === 'EdDSA') return type === 'ed25519' ? undefined : `holds ${found}; EdDSA needs an Ed25519 key.`
+  if (algorithm === 'EdDSA') return type === 'ed25519' ? undefined : `holds ${found}, but EdDSA needs an Ed25519 key.`
 
   const curve = (curves as Partial<Record<SignatureAlgorithm, string>>)[algorithm]
   if (type === 'ec' && key.asymmetricKeyDetails?.namedCurve === curve) return undefined
-  return `holds ${found}; ${algorithm} needs an EC key on ${curve ? curveNames[curve] : 'another curve'}.`
+  const neededCurve = curve ? curveNames[curve] : 'another curve'
+  return `holds ${found}, but ${algorithm} needs an EC key on ${neededCurve}.`
 }
 
-/** `a 2048 bit RSA key`, `an EC key on P-256`. */
+/** Such as `a 2048 bit RSA key` or `an EC key on P-256`. */
 function describeKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): string {
   if (asymmetricKeyType === 'rsa') return `a ${asymmetricKeyDetails?.modulusLength} bit RSA key`
   if (asymmetricKeyType === 'rsa-pss') return `a ${asymmetricKeyDetails?.modulusLength} bit RSA-PSS key`
@@ -64,7 +67,7 @@ function describeKey({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject): st
 
 /**
  * Makes a new private key for the algorithm.
- * @param modulusLength bits of an RSA key
+ * @param modulusLength in bits, for an RSA key
  */
 export function generateKey(algorithm: SignatureAlgorithm, modulusLength: number): KeyObject {
   switch (algorithm) {

@@ -4,28 +4,28 @@ import { isJks } from '../secret/secret.ts'
 import { decodeBase64, sequenceContent } from './pem.ts'
 
 /*
- * What a signing secret holds that is no private key in a form that is read, and how it becomes one. Nothing of it is quoted, and of the
- * names of members only those that people give to keys.
+ * Describes the content of a signing secret that is not a private key in a supported form, and how to convert it. Values are
+ * never quoted. Names of members are quoted only if people use such names for keys.
  */
 
 /**
  * Completes "The secret …" for a text that is neither PEM nor JSON.
- * @param bytes what its base64 holds, where it is base64
+ * @param bytes the decoded text, if it is base64
  */
 export function describeText(text: string, bytes: Buffer | undefined): string {
   const found = texts.find(([form]) => form.test(text))?.[1] ?? (bytes && describeBytes(bytes))
   return found
     ? `holds ${found}`
-    : `holds ${text.length} characters that are neither PEM nor JSON nor either in base64, nor DER; it must hold a private key.`
+    : `holds ${text.length} characters that are neither PEM nor JSON nor DER, plain or in base64. Store a private key in it.`
 }
 
 const texts: readonly (readonly [RegExp, string])[] = [
   [
     /^PuTTY-User-Key-File-/,
-    'a PuTTY key (.ppk); convert it: puttygen <file> -O private-openssh -o <new file>, and store what that writes.',
+    'a PuTTY key (.ppk). Convert it and store the new file: puttygen <file> -O private-openssh -o <new file>',
   ],
-  [/^(ssh-|ecdsa-sha2-)\S+ /, 'an SSH public key; it must hold the private one.'],
-  [/^arn:/, 'an ARN, the name of something else; store the private key itself.'],
+  [/^(ssh-|ecdsa-sha2-)\S+ /, 'an SSH public key. Store the private key instead.'],
+  [/^arn:/, 'an ARN instead of a key. Store the private key itself.'],
 ]
 
 const fromPkcs12 = (bytes: Buffer) =>
@@ -33,14 +33,15 @@ const fromPkcs12 = (bytes: Buffer) =>
 const rc2OfPkcs12 = Buffer.from('2a864886f70d010c0106', 'hex')
 
 function describeBytes(bytes: Buffer): string | undefined {
-  // RFC 7292 section 4: version 3 comes first.
+  const conversion = fromPkcs12(bytes)
+  // RFC 7292 section 4: PKCS#12 begins with version 3.
   if (sequenceContent(bytes).startsWith('020103'))
-    return `PKCS#12; convert it: ${fromPkcs12(bytes)}, and store what that writes.`
+    return `a PKCS#12 key store. Convert it and store the new file: ${conversion}`
   if (isJks(bytes))
-    return `a Java key store (JKS); convert it: keytool -importkeystore -srckeystore <file> -destkeystore <new file> -deststoretype pkcs12, then ${fromPkcs12(bytes)}, and store what that writes.`
-  if (succeeds(() => new X509Certificate(bytes))) return 'a certificate in DER; it must hold a private key.'
+    return `a Java key store (JKS). Convert it with two commands and store the last file: keytool -importkeystore -srckeystore <file> -destkeystore <new file> -deststoretype pkcs12, then ${conversion}`
+  if (succeeds(() => new X509Certificate(bytes))) return 'a certificate in DER. Store its private key instead.'
   if (succeeds(() => createPublicKey({ key: bytes, format: 'der', type: 'spki' })))
-    return 'a public key in DER; it must hold the private one.'
+    return 'a public key in DER. Store the private key instead.'
   return undefined
 }
 
@@ -56,17 +57,18 @@ function succeeds(read: () => unknown): boolean {
 /** Completes "The secret …" for JSON without kty, keys and privateKey. */
 export function describeJson(value: JsonObject): string {
   const found = findKey(value)
+  const memberCount = Object.keys(value).length
   if (!found)
-    return `holds JSON with ${Object.keys(value).length} members, and none of them is kty, keys or privateKey.`
+    return `holds JSON with ${memberCount} members, but without kty, keys and privateKey. Store a JWK, a JWK set or JSON with privateKey.`
   const place = found.path.map((name) => (isNameOfKey(name) ? name : '<another member>')).join('.')
   return found.what
     ? `holds ${found.what}`
-    : `holds a private key in ${place}; store JSON with that as privateKey, and its id, where the server knows one, as kid, its passphrase as passphrase.`
+    : `holds a private key in ${place}. Store JSON with the key as privateKey, the id that the server knows (if any) as kid, and the passphrase (if any) as passphrase.`
 }
 
 interface FoundKey {
   readonly path: readonly string[]
-  /** A sentence on what must be converted first. */
+  /** Present if the key must be converted first: completes "holds …". */
   readonly what?: string | undefined
 }
 
@@ -92,7 +94,7 @@ function keyIn(text: string, path: readonly string[]): FoundKey | undefined {
   if (/PRIVATE KEY-----/.test(text) || /PRIVATE KEY-----|"kty"/.test(content)) return { path }
   const what = bytes && describeBytes(bytes)
   if (what) return { path, what }
-  // PKCS#8, PKCS#1 or SEC1: a version comes first, and a sequence, a number or the bytes of the key follow.
+  // PKCS#8, PKCS#1 and SEC1 begin with a version. A sequence, a number or the bytes of the key follow.
   return bytes && /^02010[01](30|02|04)/.test(sequenceContent(bytes)) ? { path } : undefined
 }
 

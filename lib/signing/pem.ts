@@ -8,12 +8,12 @@ export interface PemBlock {
 }
 
 const block = /-----BEGIN ([A-Z0-9 ]+)-----([\s\S]*?)-----END \1-----/g
-/** The headers of a traditional encrypted key (RFC 1421 section 4.6.1), each on a line of its own. */
+/** The header lines of a traditional encrypted key (RFC 1421 section 4.6.1). */
 const encryptionHeaders = /^\s*Proc-Type:\s*4,ENCRYPTED\s+DEK-Info:\s*([\w-]+,[0-9A-Fa-f]+)/
 
 /**
- * Reads the blocks of a text that environment variables, JSON and shells may have changed: line ends escaped once or twice,
- * turned into blanks, or lost.
+ * Reads the blocks of a PEM text. Environment variables, JSON and shells may have escaped its line ends once or twice, replaced
+ * them by spaces, or removed them.
  */
 export function readPemBlocks(text: string): PemBlock[] {
   const lines = text.replace(/\\+r/g, '').replace(/\\+n/g, '\n').replace(/\r/g, '')
@@ -36,29 +36,29 @@ function wrap(body: string): string {
   )
 }
 
-/** The same block of bytes. */
+/** The PEM block of these bytes. */
 export function pemOf(label: string, bytes: Buffer): string {
   return `-----BEGIN ${label}-----\n${wrap(bytes.toString('base64'))}\n-----END ${label}-----\n`
 }
 
-/** What the base64 of a block without headers holds. */
+/** The bytes in the base64 of a block that has no headers. */
 export function bytesOfPem(text: string): Buffer {
   return Buffer.from(text.replace(/-----[A-Z0-9 ]+-----/g, ''), 'base64')
 }
 
-/** Decodes a text that is nothing but base64 of PEM or JSON. Any other text is returned as it is. */
+/** Decodes a text that is base64 of PEM or JSON. Any other text is returned unchanged. */
 export function unwrapBase64(text: string): string {
   const unwrapped = decodeBase64(text)?.toString('utf8') ?? ''
   return /^\s*\{|-----BEGIN /.test(unwrapped) ? unwrapped : text
 }
 
-/** The bytes of a text that is nothing but base64, in quotation marks and with escaped line ends or not; undefined of any other. */
+/** The bytes of a base64 text, which may have quotation marks and escaped line ends. Undefined for any other text. */
 export function decodeBase64(text: string): Buffer | undefined {
   const packed = text.replace(/\\+[rn]|\s+/g, '').replace(/^(["'])(.*)\1$/, '$2')
   return /^[A-Za-z0-9+/_-]{16,}={0,2}$/.test(packed) ? Buffer.from(packed, 'base64') : undefined
 }
 
-/** The first bytes in hexadecimal of what one sequence (X.690 section 8.1) holds; empty where the bytes are none. */
+/** The first bytes, in hexadecimal, of the content of a sequence (X.690 section 8.1). Empty if the bytes are not a sequence. */
 export function sequenceContent(bytes: Buffer): string {
   const [tag, form = 0] = bytes
   const start = form < 0x80 ? 2 : 2 + (form & 0x7f)
@@ -66,8 +66,8 @@ export function sequenceContent(bytes: Buffer): string {
 }
 
 /**
- * The certificates of a PEM text, in their order.
- * @throws {KeyStoreError} when one can't be read: node:tls would ignore it silently
+ * The certificates of a PEM text, in order.
+ * @throws {KeyStoreError} when one can't be read: node:tls would silently ignore it
  */
 export function readCertificates(location: string, text: string): X509Certificate[] {
   return readPemBlocks(text)
@@ -76,13 +76,13 @@ export function readCertificates(location: string, text: string): X509Certificat
 }
 
 /**
- * @param encoding PEM, or DER
+ * @param encoding PEM as text, or DER
  * @throws {KeyStoreError}
  */
 export function decodeCertificate(location: string, encoding: string | Buffer): X509Certificate {
   try {
     return new X509Certificate(encoding)
   } catch {
-    throw new KeyStoreError(location, "holds a certificate that can't be read; check that it was stored whole.")
+    throw new KeyStoreError(location, "holds a certificate that can't be read. Check that it was stored completely.")
   }
 }

@@ -2,14 +2,14 @@ import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 
 import { isJsonObject, type JsonObject } from '../base/decoding.ts'
 import { KeyStoreError } from './signing-key.ts'
 
-/** A private JWK (RFC 7517), read. */
+/** A private JWK (RFC 7517) after it was read. */
 export interface PrivateJwk {
   readonly members: JsonObject
   readonly privateKey: KeyObject
 }
 
 /**
- * @param place of the key in a set, for messages; empty for a key alone
+ * @param place where the key is in a set, for messages; empty for a single key
  * @throws {KeyStoreError}
  */
 export function readPrivateJwk(location: string, jwk: unknown, place = ''): PrivateJwk {
@@ -17,32 +17,34 @@ export function readPrivateJwk(location: string, jwk: unknown, place = ''): Priv
   const refuse = (what: string, advice: string): never => {
     throw new KeyStoreError(location, `holds ${what}${place}${advice}`)
   }
-  if (members['kty'] === 'oct') refuse('a symmetric JWK', '; name a plain secret in sharedKey for HS* algorithms.')
+  if (members['kty'] === 'oct')
+    refuse('a symmetric JWK', '. For an HS* algorithm, store the key as plain text and name the secret in sharedKey.')
   const unwritten = keyMembers.find((name) => !['string', 'undefined'].includes(typeof members[name]))
   if (unwritten)
-    refuse('a JWK', ` whose ${unwritten} is no text; each number is a text in base64url, such as "e": "AQAB".`)
-  if (!members['d']) refuse('a JWK without d, a public key', '; it must hold the private one.')
+    refuse('a JWK', ` whose ${unwritten} is not a text. Write each number as a text in base64url, such as "e": "AQAB".`)
+  if (!members['d']) refuse('a public JWK without d', '. Store the private key instead.')
   const missing = members['kty'] === 'RSA' ? primeMembers.filter((name) => !members[name]) : []
   if (missing.length > 0)
     refuse(
       'an RSA JWK',
-      ` without ${missing.join(', ')}; export the key with all members of RFC 7518 section 6.3.2, or as PEM.`,
+      ` without ${missing.join(', ')}. Export the key with all members of RFC 7518 section 6.3.2, or as PEM.`,
     )
   if (!isForSigning(members))
     refuse(
       'a JWK',
-      ' that is marked for another use; a key that signs has use sig, or no use, and sign among its key_ops.',
+      ' that is not for signing. Its use must be sig or absent, and its key_ops must contain sign or be absent.',
     )
 
-  const privateKey = tryJwk(members) ?? refuse('a JWK', " that can't be read; check that it was stored whole.")
-  if (!isWhole(privateKey, members['x'])) refuse('a JWK', ' whose private and public halves belong to different keys.')
+  const privateKey = tryJwk(members) ?? refuse('a JWK', " that can't be read. Check that it was stored completely.")
+  if (!isWhole(privateKey, members['x']))
+    refuse('a JWK', ' whose private and public parts belong to different keys. Store the parts of one key.')
   return { members, privateKey }
 }
 
 const primeMembers = ['p', 'q', 'dp', 'dq', 'qi']
 const keyMembers = ['n', 'e', 'd', 'crv', 'x', 'y', ...primeMembers]
 
-/** Whether its marks allow a signature (RFC 7517 sections 4.2 to 4.4). Which algorithm it is for is checked where it signs. */
+/** Whether its `use`, `key_ops` and `alg` allow signatures (RFC 7517 sections 4.2 to 4.4). Its exact algorithm is checked when it signs. */
 export function isForSigning({ use, key_ops: operations, alg }: JsonObject): boolean {
   return (
     (use ?? 'sig') === 'sig' &&
@@ -60,7 +62,10 @@ function tryJwk(key: JsonObject): KeyObject | undefined {
   }
 }
 
-/** The halves of a JWK may differ, and node:crypto doesn't check: it reads EC and RSA keys as given, and ignores the x of an Ed25519 key. */
+/**
+ * Whether the private and public parts match. node:crypto doesn't check that: it reads EC and RSA keys as they are, and
+ * ignores the `x` of an Ed25519 key.
+ */
 function isWhole(privateKey: KeyObject, x: unknown): boolean {
   const publicKey = createPublicKey(privateKey)
   if (!['rsa', 'ec'].includes(String(privateKey.asymmetricKeyType))) return publicKey.export({ format: 'jwk' }).x === x

@@ -3,8 +3,8 @@ import { bytesOfPem, type PemBlock, pemOf, sequenceContent } from './pem.ts'
 import { KeyStoreError } from './signing-key.ts'
 
 /**
- * The key of one PEM block. Its label may be wrong: the bytes decide, as far as they can be read.
- * @param passphrase of any type, as it is beside the key
+ * The key of one PEM block. If the label is wrong, the bytes decide.
+ * @param passphrase the member beside the key, not checked yet
  * @throws {KeyStoreError}
  */
 export function decodePemKey(location: string, { label, text }: PemBlock, passphrase: unknown): KeyObject {
@@ -15,13 +15,13 @@ export function decodePemKey(location: string, { label, text }: PemBlock, passph
     return decrypt(location, { pem: pemOf(encryptedLabel, bytes), form: 'PEM', passphrase })
   const key = tryKey(() => createPrivateKey(text)) ?? decodeDer(bytes)
   if (key) return key
-  throw new KeyStoreError(location, `holds a PEM ${label} that can't be read; check that it was stored whole.`)
+  throw new KeyStoreError(location, `holds a PEM ${label} that can't be read. Check that it was stored completely.`)
 }
 
 /**
- * The key that these bytes are: PKCS#8, encrypted or not, PKCS#1, SEC1, or OpenSSH's own form.
- * @returns undefined where they are no key
- * @throws {KeyStoreError} where they are one that can't be used so
+ * The key in these bytes: PKCS#8, encrypted or not, PKCS#1, SEC1, or the form of OpenSSH.
+ * @returns undefined if they are not a key
+ * @throws {KeyStoreError} if they are a key that can't be used in this form
  */
 export function decodeKeyBytes(location: string, bytes: Buffer, passphrase: unknown): KeyObject | undefined {
   if (bytes.toString('latin1', 0, openSshMagic.length) === openSshMagic) return decodeOpenSshKey(location, bytes)
@@ -48,19 +48,19 @@ function tryKey(read: () => KeyObject): KeyObject | undefined {
   }
 }
 
-/** RFC 5958 section 3: an algorithm of PKCS#5 or PKCS#12 comes first. */
+/** RFC 5958 section 3: the bytes begin with an algorithm of PKCS#5 or PKCS#12. */
 function isEncryptedDer(bytes: Buffer): boolean {
   return /^30([0-7].|81..)06(09|0a|0b)2a864886f70d01(05|0c01)/.test(sequenceContent(bytes))
 }
 
 interface EncryptedKey {
   readonly pem: string
-  /** In which it was found. */
+  /** The form in the secret. */
   readonly form: 'PEM' | 'DER'
   readonly passphrase: unknown
 }
 
-/** A passphrase as it is, and without the line break that an editor adds at its end. */
+/** The passphrase itself, and the passphrase without the line break that an editor adds at its end. */
 export function withoutLineBreak(passphrase: string): readonly string[] {
   return [...new Set([passphrase, passphrase.replace(/(\r?\n)+$/, '')])]
 }
@@ -70,8 +70,8 @@ function decrypt(location: string, { pem, form, passphrase }: EncryptedKey): Key
     throw new KeyStoreError(
       location,
       passphrase === undefined
-        ? `holds an encrypted ${form} private key without its passphrase; store JSON with privateKey and passphrase.`
-        : 'holds a passphrase that is no text; write it in quotation marks.',
+        ? `holds an encrypted ${form} private key without its passphrase. Store JSON with privateKey and passphrase.`
+        : 'holds a passphrase that is not a text. Write it in quotation marks.',
     )
   for (const each of withoutLineBreak(passphrase))
     try {
@@ -82,11 +82,11 @@ function decrypt(location: string, { pem, form, passphrase }: EncryptedKey): Key
     }
   throw new KeyStoreError(
     location,
-    `holds an encrypted ${form} and perhaps the wrong passphrase for it: it can't be read; check that it was stored whole.`,
+    `holds an encrypted ${form} private key that its passphrase does not decrypt. Check that the passphrase is right and that the key was stored completely.`,
   )
 }
 
-/** What OpenSSL 3 has left out, by its object identifiers. */
+/** Ciphers that OpenSSL 3 no longer supports, by their object identifiers. */
 const oldCiphers: readonly (readonly [RegExp, string])[] = [
   [/2a864886f70d0105(01|03|0a)/, 'DES (PBES1)'],
   [/2a864886f70d0105(04|06|0b)|2a864886f70d010c010[56]/, 'RC2 (PBES1)'],
@@ -99,7 +99,7 @@ function describeOldCipher(pem: string): string {
   const [, traditional] = /DEK-Info: ([\w-]+),/.exec(pem) ?? []
   const head = sequenceContent(bytesOfPem(pem))
   const cipher = traditional ?? oldCiphers.find(([identifier]) => identifier.test(head))?.[1] ?? 'an old cipher'
-  return `holds a private key encrypted with ${cipher}, which OpenSSL 3 does not read; convert it: openssl pkcs8 -topk8 -v2 aes-256-cbc -provider legacy -provider default -in <file> -out <new file>`
+  return `holds a private key encrypted with ${cipher}, which OpenSSL 3 does not support. Convert it and store the new file: openssl pkcs8 -topk8 -v2 aes-256-cbc -provider legacy -provider default -in <file> -out <new file>`
 }
 
 const openSshMagic = 'openssh-key-v1\0'
@@ -107,8 +107,8 @@ const openSshMagic = 'openssh-key-v1\0'
 const ed25519Head = Buffer.from('302e020100300506032b657004220420', 'hex')
 
 /**
- * The `openssh-key-v1` form (PROTOCOL.key of OpenSSH). Only Ed25519 is read: ssh-keygen converts other types, and this one not
- * before OpenSSH 9.6.
+ * The `openssh-key-v1` form (PROTOCOL.key of OpenSSH). Only Ed25519 is read: ssh-keygen converts all other types to PKCS#8, but
+ * Ed25519 only since OpenSSH 9.6.
  */
 function decodeOpenSshKey(location: string, bytes: Buffer): KeyObject {
   const [cipher = '', , , , publicPart = none, privatePart = none] = stringsOf(bytes.subarray(openSshMagic.length), 3)
@@ -116,26 +116,29 @@ function decodeOpenSshKey(location: string, bytes: Buffer): KeyObject {
   if (String(type) !== 'ssh-ed25519')
     throw new KeyStoreError(
       location,
-      'holds an OpenSSH private key; convert it to PKCS#8 (ssh-keygen -p -m PKCS8 -f <file>).',
+      'holds an OpenSSH private key. Convert it to PKCS#8 and store it again: ssh-keygen -p -m PKCS8 -f <file>',
     )
   if (String(cipher) !== 'none')
     throw new KeyStoreError(
       location,
-      `holds an OpenSSH Ed25519 key with a passphrase; take that away (ssh-keygen -p -N '' -f <file>) and store it again.`,
+      `holds an OpenSSH Ed25519 key with a passphrase. Remove the passphrase and store the key again: ssh-keygen -p -N '' -f <file>`,
     )
-  // Two numbers come first, by which OpenSSH checks a passphrase.
+  // The first 8 bytes are two numbers with which OpenSSH checks a passphrase.
   const [, , seedAndPublicKey = none] = stringsOf(privatePart.subarray(8))
   const der = Buffer.concat([ed25519Head, seedAndPublicKey.subarray(0, 32)])
   const key = tryKey(() => createPrivateKey({ key: der, format: 'der', type: 'pkcs8' }))
   if (key && createPublicKey(key).export({ format: 'jwk' }).x === publicKey.toString('base64url')) return key
-  throw new KeyStoreError(location, "holds an OpenSSH private key that can't be read; check that it was stored whole.")
+  throw new KeyStoreError(
+    location,
+    "holds an OpenSSH private key that can't be read. Check that it was stored completely.",
+  )
 }
 
 const none = Buffer.alloc(0)
 
 /**
- * Texts with their length before them (RFC 4251 section 5), as far as they go.
- * @param numberAt at that place among them is a number, which counts as a text that is empty
+ * The texts in the bytes, each after its length (RFC 4251 section 5), up to the end of the bytes.
+ * @param numberAt the index of a number among the texts; it is returned as an empty text
  */
 function stringsOf(bytes: Buffer, numberAt?: number): Buffer[] {
   const strings: Buffer[] = []

@@ -10,7 +10,7 @@ import { createLocalSigner, type Signer } from './signer.ts'
 import { currentKey, isTimed, KeyStoreError, previousKey, type SigningKey, stagedKey } from './signing-key.ts'
 import { readSigningKeys } from './signing-secret.ts'
 
-/** The signers that one process has made of the secrets in its `SecretCache`. Which key signs is decided by the clock. */
+/** The signers that one instance has made from the secrets in its `SecretCache`. The clock decides which key signs. */
 export type SignerCache = ReturnType<typeof createSignerCache>
 
 export function createSignerCache(secrets: SecretCache, now: () => number) {
@@ -29,8 +29,8 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
   return {
     /**
      * The signer of the key that signs now.
+     * @param use where the signatures are sent; left out if they are not sent
      * @throws {SecretError} when the secret can't be read
-     * @param use whom the signatures are sent to; left out where they are sent nowhere
      * @throws {KeyStoreError} when it holds no key that fits, or is not for that use
      */
     async current(key: KeyReference, algorithm: SignatureAlgorithm, use?: SecretUse): Promise<Signer> {
@@ -45,10 +45,10 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
     },
 
     /**
-     * The signer of the key that signed before, or undefined where no key did: by the clock where the keys have times, else
-     * by the secret's version before.
+     * The signer of the previous key, or undefined if there is none. If the keys have times, the clock decides which key that is.
+     * Otherwise it is the key of the secret's previous version.
      * @throws {SecretError} when the secret can't be read
-     * @throws {KeyStoreError} when the version before holds no key that fits
+     * @throws {KeyStoreError} when the previous version holds no key that fits
      */
     async previous(key: KeyReference, algorithm: SignatureAlgorithm, use?: SecretUse): Promise<Signer | undefined> {
       const secret = await secrets.get(key.location)
@@ -62,7 +62,7 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
       return currentSigner(createVersionSigners(key, algorithm, secretBefore), now(), revoked)
     },
 
-    /** From now on none of these keys signs, nor any that was revoked before: somebody may have taken that from the list. */
+    /** These keys sign no longer, and earlier revocations still hold: an attacker may have removed them from the list. */
     revoke(latest: readonly KeyRevocation[]): void {
       const all = [...revocations, ...latest].map((each) => [JSON.stringify(each), each] as const)
       revocations = [...new Map(all).values()]
@@ -74,7 +74,7 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
 type VersionSigners = { readonly kind: 'shared_key'; readonly signer: Signer } | KeyPairSigners
 type KeyPairSigners = ReturnType<typeof createKeyPairSigners>
 
-/** @throws {KeyStoreError} when the secret can't be read as keys of that algorithm */
+/** @throws {KeyStoreError} when the secret does not hold keys for that algorithm */
 function createVersionSigners(key: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): VersionSigners {
   if (!key.generated) demandUnreserved(key.location)
   if (isSharedKeyAlgorithm(algorithm))
@@ -112,36 +112,40 @@ function createKeySigner({ location }: KeyReference, algorithm: SignatureAlgorit
   return createLocalSigner(signingKey.privateKey, signingKey)
 }
 
-/** The key is the UTF-8 bytes of the text, as in the original. */
+/** The key is the UTF-8 bytes of the text, as in z/OS Connect. */
 function createSharedKeySigner({ location }: KeyReference, algorithm: SignatureAlgorithm, secret: Secret): Signer {
   const bytes = Buffer.from(readSharedKey(location, secret).reveal(), 'utf8')
   const neededBytes = Number(algorithm.slice(2)) / 8
   // RFC 7518 section 3.2: a key shorter than the digest weakens it.
   if (bytes.length < neededBytes)
-    throw new KeyStoreError(location, `holds ${bytes.length} bytes; ${algorithm} needs at least ${neededBytes}.`)
+    throw new KeyStoreError(
+      location,
+      `holds a key of ${bytes.length} bytes, but ${algorithm} needs at least ${neededBytes} bytes.`,
+    )
   return createLocalSigner(createSecretKey(bytes), {})
 }
 
-/** The `kid` of every key that must not be used any more. */
+/** The `kid` of every revoked key. */
 type RevokedKeys = ReturnType<typeof revokedKeysOf>
 
 /**
- * Chooses which of a secret's keys signs.
- * @throws {KeyStoreError} when no key has the alias, or several keys have it and none of them has times
+ * Chooses which key of a secret signs.
+ * @throws {KeyStoreError} when no key has the alias, or when several keys have it without times
  */
 export function createKeyChoice(key: KeyReference, keys: readonly SigningKey[]) {
   const { location, alias } = key
   const candidates = alias === undefined ? keys : keys.filter(({ keyId }) => keyId === alias)
   const [only, ...others] = candidates
-  if (!only)
-    throw new KeyStoreError(location, `holds no key ${JSON.stringify(alias)}; keyAlias can be: ${aliasesOf(keys)}.`)
+  const name = JSON.stringify(alias)
+  const aliases = aliasesOf(keys)
+  if (!only) throw new KeyStoreError(location, `holds no key with the kid ${name}. Set keyAlias to one of: ${aliases}.`)
   const hasTimes = isTimed(candidates)
   if (!hasTimes && others.length > 0) throw new KeyStoreError(location, describeChoice(candidates, keys))
 
   return {
-    /** Whether the keys have times, and the clock decides. Otherwise the same key always signs. */
+    /** Whether the keys have times, so that the clock decides. Otherwise the same key always signs. */
     isTimed: hasTimes,
-    /** @throws {KeyStoreError} when no key signs at that time, or it is revoked */
+    /** @throws {KeyStoreError} when no key signs at that time, or the key is revoked */
     current(now: number, revoked: RevokedKeys): SigningKey {
       const usable = candidates.filter(({ keyId }) => !revoked.has(keyId))
       const chosen = hasTimes ? currentKey(usable, now) : usable.at(0)
@@ -150,7 +154,7 @@ export function createKeyChoice(key: KeyReference, keys: readonly SigningKey[]) 
       if (passedOver.length > 0) throw new KeyStoreError(location, describeRevoked(key, passedOver))
       return throwNoCurrentKey(location, candidates, now)
     },
-    /** By the clock. Undefined where no key has signed before. */
+    /** Undefined if the keys have no times, or no key has signed before. */
     previous(now: number, revoked: RevokedKeys): SigningKey | undefined {
       if (!hasTimes) return undefined
       return previousKey(
@@ -161,31 +165,32 @@ export function createKeyChoice(key: KeyReference, keys: readonly SigningKey[]) 
   }
 }
 
-/** Why keyAlias, or its absence, leaves several keys. */
+/** Why more than one key could sign. */
 function describeChoice(candidates: readonly SigningKey[], keys: readonly SigningKey[]): string {
   const twice = candidates.find(({ keyId }, index) => candidates.slice(0, index).some((each) => each.keyId === keyId))
   return twice
-    ? `holds several keys with the kid ${twice.keyId}; give each its own, or take the others out.`
-    : `holds several keys; say which one signs by keyAlias: ${aliasesOf(keys)}.`
+    ? `holds several keys with the kid ${twice.keyId}. Give each key its own kid, or take the others out.`
+    : `holds several keys. Set keyAlias to the key that signs, one of: ${aliasesOf(keys)}.`
 }
 
 function describeRevoked({ location, generated }: KeyReference, revoked: readonly SigningKey[]): string {
   const advice = generated
-    ? `rotate it, and a key signs at once that is not revoked: aws secretsmanager rotate-secret --secret-id ${location}`
-    : 'store a new key in it, with another kid, and tell the authorization server of that.'
-  return `has no key that may sign, because these are revoked: ${aliasesOf(revoked)}; ${advice}`
+    ? `Rotate the secret; the new key signs at once: aws secretsmanager rotate-secret --secret-id ${location}`
+    : 'Store a new key with another kid in it, and register the key at the authorization server.'
+  const kids = aliasesOf(revoked)
+  return `has no key that may sign: the operator has revoked ${kids}. ${advice}`
 }
 
 function throwNoCurrentKey(location: string, keys: readonly SigningKey[], now: number): never {
   const [staged, last] = [stagedKey(keys, now), previousKey(keys, now)]
-  const ended = last ? `; the last one, ${last.keyId}, ended at ${textOf(last.signsUntil)}` : ''
+  const ended = last ? ` The last key, ${last.keyId}, signed until ${textOf(last.signsUntil)}.` : ''
   const advice = staged
-    ? `; the next one, ${staged.keyId}, will from ${textOf(staged.signsFrom)}: wait for it or make its signsFrom earlier, and see that the clock is right.`
-    : ': rotate the secret, which makes a new one.'
+    ? ` The next key, ${staged.keyId}, signs from ${textOf(staged.signsFrom)}. Wait for it, or make its signsFrom earlier. Check that the clock is right.`
+    : ' Rotate the secret to make a new key.'
   const untimed = keys.filter(({ signsFrom }) => signsFrom === undefined)
   const passedOver =
-    untimed.length > 0 ? ` Beside keys with signsFrom those without never sign: ${aliasesOf(untimed)}.` : ''
-  throw new KeyStoreError(location, `holds no key that signs now${ended}${advice}${passedOver}`)
+    untimed.length > 0 ? ` If one key has signsFrom, keys without signsFrom never sign: ${aliasesOf(untimed)}.` : ''
+  throw new KeyStoreError(location, `holds no key that signs now.${ended}${advice}${passedOver}`)
 }
 
 function textOf(milliseconds = 0): string {

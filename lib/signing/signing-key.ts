@@ -2,22 +2,22 @@ import { createHash, createPublicKey, type KeyObject, type X509Certificate } fro
 import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 import type { GeneratedKey } from '../configuration/connection.ts'
 
-/** A private key of a signing secret. */
+/** A private key from a signing secret. */
 export interface SigningKey {
   readonly privateKey: KeyObject
-  /** Given beside the key, or else made from it: see `keyIdOf`. */
+  /** The `kid` beside the key, or else the result of `keyIdOf`. */
   readonly keyId: string
-  /** The key's own certificate first, then those that lead to its CA. May be empty. */
+  /** The key's own certificate first, then the chain to its CA. May be empty. */
   readonly certificates: readonly X509Certificate[]
-  /** The one algorithm that its owner has marked it for: `alg` of its JWK. */
+  /** The `alg` of its JWK: the only algorithm that it may sign with. */
   readonly algorithm?: string
-  /** Only keys that Tokenwell rotates have times. Milliseconds since the epoch; in the secret, seconds. */
+  /** Milliseconds since the epoch (seconds in the secret). Only keys that Tokenwell rotates have times. */
   readonly signsFrom?: number
-  /** Absent while no staged key will replace it. */
+  /** Absent as long as no next key will replace it. */
   readonly signsUntil?: number
 }
 
-/** When a key signs. The clock decides which key signs, not the label of its secret's version. */
+/** When a key signs. The clock decides which key signs, not the label of the secret's version. */
 export type Times = Pick<SigningKey, 'signsFrom' | 'signsUntil'>
 
 /*
@@ -25,23 +25,23 @@ export type Times = Pick<SigningKey, 'signsFrom' | 'signsUntil'>
  *          |--- staged ----|---------- current ----------|---- previous ----|
  */
 
-/** Whether the clock decides which key signs. The keys that an operator brings have no times. */
+/** Whether the clock decides which key signs. Keys that the operator stores have no times. */
 export function isTimed(keys: readonly Times[]): boolean {
   return keys.some(({ signsFrom }) => signsFrom !== undefined)
 }
 
-/** The key that signs now: of several, the one that began last. */
+/** The key that signs now. If there are several, the one with the latest `signsFrom`. */
 export function currentKey<Key extends Times>(keys: readonly Key[], now: number): Key | undefined {
   const signing = keys.filter(({ signsFrom = Infinity, signsUntil = Infinity }) => signsFrom <= now && now < signsUntil)
   return byTime(signing).at(-1)
 }
 
-/** The key that will sign next. */
+/** The key that signs next. */
 export function stagedKey<Key extends Times>(keys: readonly Key[], now: number): Key | undefined {
   return byTime(keys.filter(({ signsFrom = -Infinity }) => signsFrom > now)).at(0)
 }
 
-/** The key that signed last before the current one. It is kept until the last assertion that it signed has expired. */
+/** The last key that signed before the current one. It is kept until its last assertion has expired. */
 export function previousKey<Key extends Times>(keys: readonly Key[], now: number): Key | undefined {
   return byTime(keys.filter(({ signsUntil = Infinity }) => signsUntil <= now)).at(-1)
 }
@@ -50,16 +50,16 @@ function byTime<Key extends Times>(keys: readonly Key[]): Key[] {
   return keys.toSorted((a, b) => (a.signsFrom ?? 0) - (b.signsFrom ?? 0))
 }
 
-/** Leaves time for a rotation that failed to be repeated. */
+/** Time in which a failed rotation can be repeated. */
 const graceSeconds = 86_400
 
 export interface KeyAge {
   readonly keyAgeSeconds: number
-  /** Whether the key should have been replaced by now. Absent where Tokenwell does not make the keys. */
+  /** Whether the key should have been replaced by now. Absent if Tokenwell does not make the keys. */
   readonly isKeyOverdue?: boolean
 }
 
-/** For how long a key has been signing. */
+/** How long a key has been signing. */
 export function keyAge(signsFrom: number, generated: GeneratedKey | undefined, now: number): KeyAge {
   const keyAgeSeconds = Math.floor((now - signsFrom) / 1000)
   if (!generated) return { keyAgeSeconds }
@@ -67,23 +67,25 @@ export function keyAge(signsFrom: number, generated: GeneratedKey | undefined, n
   return { keyAgeSeconds, isKeyOverdue: keyAgeSeconds > rotationSeconds + publishAheadSeconds + graceSeconds }
 }
 
-/** How far a server's clock may differ from ours. */
+/** How far a server's clock may differ from Tokenwell's. */
 const clockToleranceSeconds = 5 * 60
-/** For how long a process may sign with a key after its secret has changed: see `secret-cache.ts`. */
+/** How long an instance may sign with an old key after its secret has changed: see `secret-cache.ts`. */
 const secretAgeSeconds = 5 * 60
 
-/** The assertion drain period: for how long after a key's last signature servers may still have to verify it. */
+/** The assertion drain period: how long servers may still have to verify a key's last signature. */
 export function assertionDrainMilliseconds(assertionSeconds: number): number {
   return (secretAgeSeconds + assertionSeconds + clockToleranceSeconds) * 1000
 }
 
-/** The `kid` that the original gives a key of a key store: base64url(SHA-256(SubjectPublicKeyInfo)). */
+/** The `kid` that z/OS Connect gives a key of a key store: base64url(SHA-256(SubjectPublicKeyInfo)). */
 export function keyIdOf(privateKey: KeyObject): string {
   const publicKeyInfo = createPublicKey(privateKey).export({ type: 'spki', format: 'der' })
   return createHash('sha256').update(publicKeyInfo).digest('base64url')
 }
 
-/** The keys or certificates in a secret don't fit the configuration. The message describes what was found and never quotes it. */
+/**
+ * The content of a secret does not fit the configuration. The message describes what was found and never quotes it.
+ */
 export class KeyStoreError extends TokenwellError {
   readonly code = 'key_store'
   readonly location: string

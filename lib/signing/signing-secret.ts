@@ -10,17 +10,17 @@ import { decodeKeyBytes, decodePemKey } from './private-key.ts'
 import { KeyStoreError, keyIdOf, type SigningKey, type Times } from './signing-key.ts'
 
 /**
- * Reads the private keys of a signing secret, in their order: a JWK, a JWK set, a key file of Google, or a private key in PEM or
- * DER (PKCS#8, PKCS#1, SEC1; encrypted only with its passphrase beside it), alone or as `privateKey` of JSON
- * `{ privateKey, kid?, certificate?, passphrase? }`; each plain or in base64. A JWK may have times.
- * @throws {KeyStoreError} describing what was found
+ * Reads the private keys of a signing secret, in order. The secret holds a JWK, a JWK set, a key file of Google, or a private
+ * key in PEM or DER (PKCS#8, PKCS#1, SEC1), each plain or in base64. JSON `{ privateKey, kid?, certificate?, passphrase? }` is
+ * read too, and an encrypted key needs that form. A JWK may have times.
+ * @throws {KeyStoreError} that describes what was found
  */
 export function readSigningKeys(location: string, secret: Secret): readonly SigningKey[] {
   const text = unwrapBase64(secret.reveal()).trim()
-  if (text === '') throw new KeyStoreError(location, 'is empty; it must hold a private key.')
+  if (text === '') throw new KeyStoreError(location, 'is empty. Store a private key in it.')
   if (text.startsWith('{')) return readObject(location, parseObject(location, text))
   if (text.startsWith('['))
-    throw new KeyStoreError(location, 'begins with [; several keys stand in { "keys": [ ... ] }.')
+    throw new KeyStoreError(location, 'begins with [. Store several keys as { "keys": [ ... ] }.')
   return [readKeyText(location, text, {})]
 }
 
@@ -28,17 +28,20 @@ export function readSigningKeys(location: string, secret: Secret): readonly Sign
 function parseObject(location: string, text: string): JsonObject {
   const value = parseJson(text)
   if (isJsonObject(value)) return value
-  throw new KeyStoreError(location, 'begins like JSON and is none; it must hold a JWK, a JWK set or PEM.')
+  throw new KeyStoreError(location, 'begins like JSON but is not valid JSON. Store a JWK, a JWK set or PEM in it.')
 }
 
 function readObject(location: string, value: JsonObject): readonly SigningKey[] {
-  // The members of a service account's key file of Google.
+  // The names in a Google service account's key file.
   const { private_key: googleKey, private_key_id: googleKeyId, ...others } = value
   const { keys, kty, privateKey = googleKey, kid = googleKeyId, certificate } = others
   const beside = { ...others, kid }
   if (Array.isArray(keys)) {
     if (certificate !== undefined)
-      throw new KeyStoreError(location, 'holds a certificate beside a JWK set; put it into the x5c of its key.')
+      throw new KeyStoreError(
+        location,
+        'holds a certificate beside a JWK set. Write the certificate into x5c of its key.',
+      )
     return readSet(location, keys)
   }
   if (kty !== undefined) return [readJwk(location, value, beside)]
@@ -47,9 +50,10 @@ function readObject(location: string, value: JsonObject): readonly SigningKey[] 
   throw new KeyStoreError(location, describeJson(value))
 }
 
-/** Keys that are marked for something else are passed over, unless there is no other. */
+/** Skips keys that are not for signing. If there is no other key, they are read, and the error says why they can't sign. */
 function readSet(location: string, keys: readonly unknown[]): readonly SigningKey[] {
-  if (keys.length === 0) throw new KeyStoreError(location, 'holds a JWK set without keys.')
+  if (keys.length === 0)
+    throw new KeyStoreError(location, 'holds a JWK set without keys. Store at least one key in it.')
   const places = keys.map((key, index) => ({ key, place: keys.length > 1 ? ` (key ${index + 1} of the set)` : '' }))
   const signing = places.filter(({ key }) => !isJsonObject(key) || isForSigning(key))
   return (signing.length > 0 ? signing : places).map(({ key, place }) => readJwk(location, key, {}, place))
@@ -66,12 +70,12 @@ function readJwk(location: string, jwk: unknown, beside: JsonObject, place?: str
   return {
     ...signingKey(location, privateKey, beside['kid'] ?? kid, certificates),
     ...times,
-    // Tokenwell marks the keys that it rotates, and goes by their type: the algorithm of a jwtBuilder may change.
+    // A key that Tokenwell rotates keeps its alg when the jwtBuilder's algorithm changes, so only its type decides.
     ...(typeof alg === 'string' && alg !== '' && times.signsFrom === undefined && { algorithm: alg }),
   }
 }
 
-/** PEM, DER in base64, or JSON of a JWK. */
+/** Reads PEM, DER in base64, or a JWK as JSON. */
 function readKeyText(location: string, text: string, beside: JsonObject): SigningKey {
   if (text.startsWith('{')) return readJwk(location, parseObject(location, text), beside)
   if (text.includes('-----BEGIN ')) return readPem(location, text, beside)
@@ -84,11 +88,12 @@ function readKeyText(location: string, text: string, beside: JsonObject): Signin
 function readPem(location: string, text: string, beside: JsonObject): SigningKey {
   const blocks = readPemBlocks(text)
   const [block, second] = blocks.filter(({ label }) => label.endsWith('PRIVATE KEY'))
-  if (!block) throw new KeyStoreError(location, `holds ${describeBlocks(blocks)}; it must hold a private key.`)
+  const found = describeBlocks(blocks)
+  if (!block) throw new KeyStoreError(location, `holds ${found}. Store a private key in it.`)
   if (second)
     throw new KeyStoreError(
       location,
-      'holds more than one PEM private key; put several keys into a JWK set, each with its kid.',
+      'holds more than one PEM private key. Store several keys as a JWK set, each with its kid.',
     )
 
   const privateKey = decodePemKey(location, block, beside['passphrase'])
@@ -99,7 +104,7 @@ function readPem(location: string, text: string, beside: JsonObject): SigningKey
 function certificatesBeside(location: string, { certificate }: JsonObject): X509Certificate[] | undefined {
   if (certificate === undefined) return undefined
   if (typeof certificate !== 'string')
-    throw new KeyStoreError(location, 'holds a certificate that is no text; it must be PEM, or DER in base64.')
+    throw new KeyStoreError(location, 'holds a certificate that is not a text. Write it as PEM, or as DER in base64.')
   const certificates = readCertificates(location, unwrapBase64(certificate))
   return certificates.length > 0 ? certificates : [decodeCertificate(location, Buffer.from(certificate, 'base64'))]
 }
@@ -111,30 +116,33 @@ function signingKey(
   certificates: readonly X509Certificate[],
 ): SigningKey {
   if (certificates[0] && !certificates[0].checkPrivateKey(privateKey))
-    throw new KeyStoreError(location, 'holds a certificate of another key than its private key.')
+    throw new KeyStoreError(
+      location,
+      'holds a certificate that does not belong to its private key. Store the certificate of that key.',
+    )
   if (typeof (kid ?? '') !== 'string')
     throw new KeyStoreError(
       location,
-      'holds a key whose kid is no text; write it in quotation marks, as the server knows it.',
+      'holds a key whose kid is not a text. Write the kid that the server knows, in quotation marks.',
     )
   return { privateKey, keyId: kid ? String(kid) : keyIdOf(privateKey), certificates }
 }
 
 function describeBlocks(blocks: readonly PemBlock[]): string {
-  if (blocks.length === 0) return 'a PEM text that is cut off'
-  return `PEM of the kind ${[...new Set(blocks.map(({ label }) => label))].join(' and ')}`
+  if (blocks.length === 0) return 'an incomplete PEM text'
+  return `PEM with the label ${[...new Set(blocks.map(({ label }) => label))].join(' and ')}`
 }
 
-/** The last second of the year 9999. A larger number was written in milliseconds. */
+/** The last second of the year 9999. A larger number is probably in milliseconds. */
 const latestSeconds = 253_402_300_799
 
 /**
- * Reads `signsFrom` and `signsUntil` of a JWK, both optional: seconds since the epoch there, milliseconds here.
- * @throws {KeyStoreError} naming the member that is not a time
+ * Reads the optional `signsFrom` and `signsUntil` of a JWK: seconds since the epoch in the JWK, milliseconds in the result.
+ * @throws {KeyStoreError} that names the member that is not a time
  */
 function readTimes(location: string, { signsFrom, signsUntil }: JsonObject): Times {
   if (signsFrom === undefined && signsUntil !== undefined)
-    throw new KeyStoreError(location, 'holds a key with signsUntil and without signsFrom; it needs signsFrom, too.')
+    throw new KeyStoreError(location, 'holds a key that has signsUntil but no signsFrom. Add signsFrom.')
   return {
     ...(signsFrom !== undefined && { signsFrom: milliseconds(location, 'signsFrom', signsFrom) }),
     ...(signsUntil !== undefined && { signsUntil: milliseconds(location, 'signsUntil', signsUntil) }),
@@ -145,14 +153,14 @@ function milliseconds(location: string, member: keyof Times, seconds: unknown): 
   if (typeof seconds === 'number' && seconds >= 0 && seconds <= latestSeconds) return seconds * 1000
   throw new KeyStoreError(
     location,
-    `holds a key whose ${member} is no number of seconds since the epoch, such as 1795539999.`,
+    `holds a key whose ${member} is not a time. Write it as seconds since the epoch, such as 1795539999.`,
   )
 }
 
 /**
- * Reads the keys of a secret that Tokenwell rotates. Before its first rotation it has no text, or the stack's
- * `{ "keys": [] }`, and so no keys.
- * @throws {KeyStoreError} when it holds anything else: that is never overwritten
+ * Reads the keys of a secret that Tokenwell rotates. Before the first rotation the secret has no text, or the
+ * `{ "keys": [] }` of the stack, and so no keys.
+ * @throws {KeyStoreError} when it holds anything else: Tokenwell never overwrites that
  */
 export function readGeneratedKeys(location: string, secret: Secret | undefined): readonly SigningKey[] {
   const keys = secret && !isEmpty(secret.reveal()) ? readSigningKeys(location, secret) : []
@@ -168,7 +176,7 @@ function isEmpty(text: string): boolean {
 }
 
 /**
- * Writes the text of a secret that Tokenwell rotates: a private JWK set, as `readGeneratedKeys` reads it.
+ * Writes the text of a secret that Tokenwell rotates: a private JWK set that `readGeneratedKeys` can read.
  * @param replaces the version of the secret that the text was made from
  */
 export function writeKeySet(
@@ -179,7 +187,7 @@ export function writeKeySet(
   return new Secret(JSON.stringify({ keys: keys.map((key) => writeKey(key, algorithm)), replaces }))
 }
 
-/** The version of the secret that the text was made from. Undefined where the text doesn't say: it was the secret's first. */
+/** The version of the secret that the text was made from. Undefined if the text doesn't say: it was the secret's first. */
 export function readReplaces(keySet: Secret): string | undefined {
   const value = parseJson(keySet.reveal())
   const replaces = isJsonObject(value) ? value['replaces'] : undefined
@@ -190,7 +198,7 @@ function writeKey({ privateKey, keyId, certificates, signsFrom, signsUntil }: Si
   return {
     ...privateKey.export({ format: 'jwk' }),
     ...{ kid: keyId, use: 'sig' },
-    // A key that no longer signs may be of another algorithm.
+    // A key that no longer signs may be for an earlier algorithm of the jwtBuilder.
     ...(keyAlgorithmMismatch(privateKey, alg) === undefined && { alg }),
     ...(certificates.length > 0 && { x5c: certificates.map(({ raw }) => raw.toString('base64')) }),
     ...(signsFrom !== undefined && { signsFrom: signsFrom / 1000 }),

@@ -55,7 +55,7 @@ test('with --secrets keys are read, too, and a wrong one ends with status 1', as
   assert.deepEqual([status, errors], [1, ''])
   assert.match(
     lines.join('\n'),
-    /^mistake {2}jwtBuilder\/theBuilder keyStoreRef: .* holds an EC key on P-256; RS256 needs /m,
+    /^mistake {2}jwtBuilder\/theBuilder keyStoreRef: .* holds an EC key on P-256, but RS256 needs /m,
   )
   assert.equal(lines.at(-1), `${path}: mistakes: 2, warnings: 0`)
 })

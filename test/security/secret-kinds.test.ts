@@ -68,7 +68,7 @@ test('a client certificate is presented to the hosts that its secret names, and 
   await connect('as.example.com')
   await assert.rejects(
     connect('other.example.com'),
-    /is not for as\.example\.com, where authorizationServer\/theServer/,
+    /is not allowed for as\.example\.com, the host of authorizationServer\/theServer/,
   )
 })
 
@@ -80,7 +80,10 @@ test("a proxy's password goes to the hosts that its secret names, and to no othe
       singleVersionSecrets(async () => new Secret(JSON.stringify({ password: 'x', hosts: [host] }))),
     )
   await connect('proxy.example.com')
-  await assert.rejects(connect('as.example.com'), /is not for proxy\.example\.com, where proxyConfig\/theProxy/)
+  await assert.rejects(
+    connect('as.example.com'),
+    /is not allowed for proxy\.example\.com, the host of proxyConfig\/theProxy/,
+  )
 })
 
 test("the cache's secret and generated keys are used for nothing else, even where an element got through", async () => {

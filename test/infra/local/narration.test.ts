@@ -46,7 +46,7 @@ test('what is sent and answered is told without password, signature and token, a
     /answered 200/,
     /"access_token":"\(16 characters\)"/,
     /"refresh_token":"\(17 characters\)"/,
-    /token issued to \w+ from: server, 299 s left/,
+    /The caller \w+ got a token from: server\. It is valid for 299 s\./,
   ])
     assert.match(first, line)
   assert.doesNotMatch(first, /tr0ub4dor|eyJ|the-access-token|the-refresh-token/)
@@ -99,7 +99,7 @@ test('a failure is told with its status and reason', async (t) => {
   assert.match(first, /answered 400/)
   assert.match(
     first,
-    /failed with 400 refused: The authorization server theServer refused the token request: invalid_grant\./,
+    /The request failed with 400 refused: The authorization server theServer refused the token request: invalid_grant\./,
   )
 })
 

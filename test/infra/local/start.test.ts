@@ -18,20 +18,20 @@ test('npm start -- --once tells every step of the first token and ends with 0', 
   assert.equal(status, 0, output)
   for (const step of [
     /A token for the connection conn/,
-    /conn: elements read and references followed \(\d+ ms\)/,
-    /private_key_jwt made \(\d+ ms\)/,
+    /Read the elements of the connection conn and followed their references in \d+ ms\./,
+    /Made the client authentication private_key_jwt in \d+ ms\./,
     /POST https:\/\/localhost:\d+\/token/,
     /grant_type=client_credentials/,
     /header \{"alg":"RS256","typ":"JWT","kid":"[\w-]+"\}/,
     /claims \{"iss":"myClientId","aud":"https:\/\/localhost:\d+","exp":\d+,"jti":"[\w-]+".*"sub":"myClientId","iat":\d+\}/,
     /answered 200/,
     /"access_token":"\(\d+ characters\)"/,
-    /myAuthServer issued a token \(\d+ ms\)/,
-    /token issued to \w+ from: server, \d+ s left/,
+    /myAuthServer issued a token in \d+ ms\./,
+    /The caller \w+ got a token from: server\. It is valid for \d+ s\./,
     /A call through the connection orders, GET http:\/\/127\.0\.0\.1:\d+\/connections\/orders\/api\/42/,
     /resource=https:\/\/api\.server\.com\/orders/,
     /GET https:\/\/localhost:\d+\/orders\/42 with the token\n +answered 200\n +\{"id":"42","item":"tea","quantity":2\}\n/,
-    /orders: the API answered 200 \(\d+ ms\)/,
+    /The API of the connection orders answered with status 200 in \d+ ms\./,
   ])
     assert.match(output, step)
   assert.doesNotMatch(output, /\/jwks|answered 4/)
@@ -68,7 +68,7 @@ test('npm start serves the API of orders, too: the printed line, and what else H
   assert.deepEqual([missing.status, missing.headers.get('proxy-status')], [404, null])
   assert.equal((await fetch(`${api}/a%25b`)).status, 400)
   assert.equal((await fetch(api)).status, 404)
-  await run.until(/orders: the API answered 404 \(\d+ ms\)/)
+  await run.until(/The API of the connection orders answered with status 404 in \d+ ms\./)
   assert.doesNotMatch(await run.until(/400 invalid_request/), /eyJ|coffee|of-the-caller/)
 })
 
@@ -128,7 +128,7 @@ test('where 8787, 9443 and 9444 are taken the next free ports serve', async (t) 
   const run = await startServing(t, { TOKENWELL_FOLDER: await temporaryFolder(t) })
   assert.doesNotMatch(run.curl, /:8787\//)
   assert.doesNotMatch(run.output, /localhost:944[34]/)
-  assert.match(run.output, /orders: the API answered 200/)
+  assert.match(run.output, /The API of the connection orders answered with status 200/)
   assert.equal(JSON.parse((await runShell(run.curl)).output).source, 'memory')
 })
 

@@ -15,15 +15,18 @@ test('the local run puts all it has before an emulator; what the next one finds 
   const first = await runToEnd(['--aws', '--once'], environment)
   assert.equal(first.status, 0, first.output)
   assert.match(first.output, /aws +\d\d parameters, \d+ secrets and the table tokenwell-local/)
-  assert.match(first.output, /token issued to \w+ from: server/)
-  assert.match(first.output, /orders: the API answered 200/)
+  assert.match(first.output, /The caller \w+ got a token from: server/)
+  assert.match(first.output, /The API of the connection orders answered with status 200/)
 
   const second = await runToEnd(['--aws', '--once'], environment)
   assert.equal(second.status, 0, second.output)
   const [, beforeCall, call] = /^([\s\S]*)(A call through the connection orders[\s\S]*)$/.exec(second.output) ?? []
-  assert.match(beforeCall ?? '', /token issued to \w+ from: cache/)
+  assert.match(beforeCall ?? '', /The caller \w+ got a token from: cache/)
   assert.doesNotMatch(beforeCall ?? '', /elements read|POST https/)
-  assert.match(call ?? '', /token issued to \w+ from: cache[\s\S]*orders: the API answered 200/)
+  assert.match(
+    call ?? '',
+    /The caller \w+ got a token from: cache[\s\S]*The API of the connection orders answered with status 200/,
+  )
   assert.doesNotMatch(call ?? '', /POST https/)
 })
 

@@ -63,7 +63,7 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     'a key of the wrong type',
     byKey(),
     { 'the-key': pem(p256) },
-    /^mistake jwtBuilder\/theBuilder keyStoreRef: The secret tokenwell\/local\/the-key holds an EC key on P-256; RS256 needs an RSA key\.$/,
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: The secret tokenwell\/local\/the-key holds an EC key on P-256, but RS256 needs an RSA key\.$/,
   ],
   [
     'no secret',
@@ -88,7 +88,7 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     'a shared key that is too short',
     byKey({ signatureAlgorithm: 'HS256', keyStoreRef: undefined, sharedKey: 'tokenwell/local/shared' }),
     { shared: 'too short' },
-    /^mistake jwtBuilder\/theBuilder sharedKey: .* holds 9 bytes; HS256 needs at least 32\.$/,
+    /^mistake jwtBuilder\/theBuilder sharedKey: .* holds a key of 9 bytes, but HS256 needs at least 32 bytes\.$/,
   ],
   [
     'no certificate behind x5t',
@@ -134,13 +134,13 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     'a key where a password is needed',
     byPassword,
     { 'the-password': pem(rsa) },
-    /^mistake authorizationServer\/theServer basicAuthRef: .* holds PEM, and is named where a password is needed/,
+    /^mistake authorizationServer\/theServer basicAuthRef: .* holds PEM, but the element needs a password/,
   ],
   [
     'a password for another host',
     byPassword,
     { 'the-password': JSON.stringify({ password: 'x', hosts: ['other.example.com'] }) },
-    /^mistake authorizationServer\/theServer basicAuthRef: .* is not for as\.example\.com/,
+    /^mistake authorizationServer\/theServer basicAuthRef: .* is not allowed for as\.example\.com/,
   ],
   [
     'a trust store without a certificate',

@@ -64,7 +64,7 @@ for (const { found, key, fits, needs } of rows) {
     for (const algorithm of signatureAlgorithms) {
       const complaint = keyAlgorithmMismatch(key, algorithm)
       if (fits.includes(algorithm)) assert.equal(complaint, undefined, algorithm)
-      else assert.ok(complaint?.startsWith(`holds ${found}; ${algorithm} needs`), `${algorithm}: ${complaint}`)
+      else assert.ok(complaint?.startsWith(`holds ${found}, but ${algorithm} needs`), `${algorithm}: ${complaint}`)
     }
   })
 
@@ -91,6 +91,6 @@ test('an RSA key that is bound to PSS is refused, for PS* too', () => {
   for (const algorithm of [...rs, ...ps])
     assert.equal(
       keyAlgorithmMismatch(pss, algorithm),
-      `holds a 2048 bit RSA-PSS key; ${algorithm} needs an RSA key that is not bound to PSS.`,
+      `holds a 2048 bit RSA-PSS key, but ${algorithm} needs an RSA key that is not restricted to PSS.`,
     )
 })

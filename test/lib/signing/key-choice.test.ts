@@ -76,7 +76,7 @@ test('before the first time of all nothing signs, and it is told when that will 
   const choice = choose([next, current])
   assert.equal(
     complaint(() => choice.current(at - 1)),
-    'holds no key that signs now; the next one, current, will from 2026-11-24T00:00:00.000Z: wait for it or make its signsFrom earlier, and see that the clock is right.',
+    'holds no key that signs now. The next key, current, signs from 2026-11-24T00:00:00.000Z. Wait for it, or make its signsFrom earlier. Check that the clock is right.',
   )
 })
 
@@ -84,7 +84,7 @@ test('in a gap between two keys it is told which ended and which will follow', (
   const choice = choose([previous, next])
   assert.match(
     complaint(() => choice.current(at)),
-    /^holds no key that signs now; the last one, previous, ended at 2026-11-24T00:00:00\.000Z; the next one, next, will from 2026-12-24T00:00:00\.000Z: wait/,
+    /^holds no key that signs now\. The last key, previous, signed until 2026-11-24T00:00:00\.000Z\. The next key, next, signs from 2026-12-24T00:00:00\.000Z\. Wait/,
   )
 })
 
@@ -92,7 +92,7 @@ test('where all have ended it is told when, and what to do', () => {
   const choice = choose([previous, current])
   assert.equal(
     complaint(() => choice.current(at + 30 * day)),
-    'holds no key that signs now; the last one, current, ended at 2026-12-24T00:00:00.000Z: rotate the secret, which makes a new one.',
+    'holds no key that signs now. The last key, current, signed until 2026-12-24T00:00:00.000Z. Rotate the secret to make a new key.',
   )
 })
 
@@ -102,7 +102,7 @@ test('a key without times among others with them takes nothing away, never signs
   assert.equal(choice.previous(at), 'previous')
   assert.match(
     complaint(() => choice.current(at + 30 * day)),
-    /: rotate the secret, which makes a new one\. Beside keys with signsFrom those without never sign: by hand\.$/,
+    / Rotate the secret to make a new key\. If one key has signsFrom, keys without signsFrom never sign: by hand\.$/,
   )
 })
 
@@ -112,14 +112,14 @@ test('an alias comes first, and the clock chooses among those that have it', () 
   assert.equal(choice.previous(at), undefined)
   assert.match(
     complaint(() => choice.current(at - 1)),
-    /the next one, current, will/,
+    /The next key, current, signs/,
   )
   const byHand = choose([{ keyId: 'by hand' }, current], 'by hand')
   assert.equal(byHand.isTimed, false)
   assert.equal(byHand.current(at), 'by hand')
   assert.equal(
     complaint(() => choose([previous, current], 'none')),
-    'holds no key "none"; keyAlias can be: previous, current.',
+    'holds no key with the kid "none". Set keyAlias to one of: previous, current.',
   )
 })
 
@@ -128,7 +128,7 @@ test('without times there is one for ever, the named or the only one, and the cl
   assert.deepEqual([choice.isTimed, choice.current(0), choice.previous(Infinity)], [false, 'other', undefined])
   assert.equal(
     complaint(() => choose([{ keyId: 'one' }, { keyId: 'other' }])),
-    'holds several keys; say which one signs by keyAlias: one, other.',
+    'holds several keys. Set keyAlias to the key that signs, one of: one, other.',
   )
 })
 
@@ -139,14 +139,14 @@ test('a revoked key is chosen at no time, by times or without', () => {
   assert.equal(revoking('next').current(at), 'current')
   assert.match(
     complaint(() => revoking('current').current(at)),
-    /^has no key that may sign, because these are revoked: current; store a new key/,
+    /^has no key that may sign: the operator has revoked current\. Store a new key/,
   )
   assert.match(
     complaint(() => revoking('next').current(at + 30 * day)),
-    /revoked: next/,
+    /revoked next/,
   )
   assert.match(
     complaint(() => choose([{ keyId: 'only' }], undefined, new Set(['only'])).current(at)),
-    /revoked: only/,
+    /revoked only/,
   )
 })

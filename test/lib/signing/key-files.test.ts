@@ -325,27 +325,28 @@ const wrongSecrets: readonly KeyFile[] = [
   {
     input: 'encrypted PKCS#8 without its passphrase',
     secret: () => text(encrypted()),
-    message: /^holds an encrypted PEM private key without its passphrase; store JSON with privateKey and passphrase\.$/,
+    message:
+      /^holds an encrypted PEM private key without its passphrase\. Store JSON with privateKey and passphrase\.$/,
   },
   {
     input: 'traditional encryption without its passphrase',
     secret: () => text(traditional('-aes256')),
-    message: /^holds an encrypted PEM private key without its passphrase; /,
+    message: /^holds an encrypted PEM private key without its passphrase\. /,
   },
   {
     input: 'encrypted PKCS#8 DER without its passphrase',
     secret: () => bytes(encrypted('-outform', 'DER')),
-    message: /^holds an encrypted DER private key without its passphrase; /,
+    message: /^holds an encrypted DER private key without its passphrase\. /,
   },
   {
     input: 'a wrong passphrase',
     secret: () => withPassphrase(encrypted(), 'another'),
-    message: /^holds an encrypted PEM and perhaps the wrong passphrase for it: it can't be read; /,
+    message: /^holds an encrypted PEM private key that its passphrase does not decrypt\. /,
   },
   {
     input: 'a passphrase that is a number',
     secret: () => withPassphrase(encrypted(), 1234),
-    message: /^holds a passphrase that is no text; write it in quotation marks\.$/,
+    message: /^holds a passphrase that is not a text\. Write it in quotation marks\.$/,
   },
   ...[
     ['PBE-MD5-DES', 'DES \\(PBES1\\)'],
@@ -358,7 +359,7 @@ const wrongSecrets: readonly KeyFile[] = [
       input: `PKCS#8 encrypted by ${scheme}`,
       secret: () => withPassphrase(made()),
       message: new RegExp(
-        `^holds a private key encrypted with ${name}, which OpenSSL 3 does not read; convert it: openssl`,
+        `^holds a private key encrypted with ${name}, which OpenSSL 3 does not support. Convert it and store the new file: openssl`,
       ),
       converts: made,
     }
@@ -372,7 +373,7 @@ const wrongSecrets: readonly KeyFile[] = [
     return {
       input: `encryption by ${name} in PBES2 or the traditional form`,
       secret: () => withPassphrase(made()),
-      message: new RegExp(`^holds a private key encrypted with ${name}, which OpenSSL 3 does not read; `),
+      message: new RegExp(`^holds a private key encrypted with ${name}, which OpenSSL 3 does not support. `),
       converts: made,
     }
   }),
@@ -382,42 +383,41 @@ const wrongSecrets: readonly KeyFile[] = [
       const { kty, n, e, d } = await jwk(rsa())
       return json({ kty, n, e, d })
     },
-    message: /^holds an RSA JWK without p, q, dp, dq, qi; export the key with all members /,
+    message: /^holds an RSA JWK without p, q, dp, dq, qi\. Export the key with all members /,
   },
   {
     input: 'a JWK whose e is a number',
     secret: async () => json({ ...(await jwk(rsa())), e: 65537 }),
-    message: /^holds a JWK whose e is no text; each number is a text in base64url, such as "e": "AQAB"\.$/,
+    message: /^holds a JWK whose e is not a text\. Write each number as a text in base64url, such as "e": "AQAB"\.$/,
   },
   ...['', 'beside '].map(
     (where): KeyFile => ({
       input: `a kid that is a number ${where}`,
       secret: async () => json(where ? { privateKey: await text(rsa()), kid: 42 } : { ...(await jwk(rsa())), kid: 42 }),
-      message: /^holds a key whose kid is no text; write it in quotation marks/,
+      message: /^holds a key whose kid is not a text\. Write the kid that the server knows, in quotation marks/,
     }),
   ),
   ...[{ use: 'enc' }, { key_ops: ['verify'] }, { key_ops: [] }, { use: 7 }, { alg: 'RSA-OAEP-256' }].map(
     (mark): KeyFile => ({
       input: `a JWK marked by ${json(mark)}`,
       secret: async () => json({ ...(await jwk(rsa())), ...mark }),
-      message: /^holds a JWK that is marked for another use; /,
+      message: /^holds a JWK that is not for signing\. /,
     }),
   ),
   {
     input: 'a JWK marked for PS256',
     secret: async () => json({ ...(await jwk(rsa())), alg: 'PS256' }),
-    message:
-      /^holds a key that is marked for PS256, not RS256; change signatureAlgorithm, or take alg out of the JWK\.$/,
+    message: /^holds a JWK whose alg is PS256, not RS256\. Change signatureAlgorithm, or take alg out of the JWK\.$/,
   },
   {
     input: 'a JWK marked for an algorithm that nobody knows',
     secret: async () => json({ ...(await jwk(rsa())), alg: 'RS1' }),
-    message: /^holds a key that is marked for another algorithm, not RS256; /,
+    message: /^holds a JWK whose alg is another algorithm, not RS256\. /,
   },
   {
     input: 'a JWK set of keys for encryption alone',
     secret: async () => json({ keys: [{ ...(await jwk(rsa())), use: 'enc' }] }),
-    message: /^holds a JWK that is marked for another use; /,
+    message: /^holds a JWK that is not for signing\. /,
   },
   {
     input: 'a JWK set in which two keys have one kid, and keyAlias names it',
@@ -429,7 +429,7 @@ const wrongSecrets: readonly KeyFile[] = [
           { ...(await jwk(p256())), kid: 's' },
         ],
       }),
-    message: /^holds several keys with the kid s; give each its own, or take the others out\.$/,
+    message: /^holds several keys with the kid s\. Give each key its own kid, or take the others out\.$/,
   },
   {
     input: 'a JWK set of two keys without keyAlias',
@@ -440,7 +440,7 @@ const wrongSecrets: readonly KeyFile[] = [
           { ...(await jwk(p256())), kid: 't' },
         ],
       }),
-    message: /^holds several keys; say which one signs by keyAlias: s, t\.$/,
+    message: /^holds several keys\. Set keyAlias to the key that signs, one of: s, t\.$/,
   },
   {
     input: 'a JWK set with a public key beside the private one',
@@ -448,18 +448,18 @@ const wrongSecrets: readonly KeyFile[] = [
       const publicJwk = createPublicKey(await text(p256())).export({ format: 'jwk' })
       return json({ keys: [await jwk(rsa()), publicJwk] })
     },
-    message: /^holds a JWK without d, a public key \(key 2 of the set\); /,
+    message: /^holds a public JWK without d \(key 2 of the set\)\. /,
   },
   {
     input: 'a bare array',
     secret: async () => json([await jwk(rsa())]),
-    message: /^begins with \[; several keys stand in \{ "keys"/,
+    message: /^begins with \[\. Store several keys as \{ "keys"/,
   },
-  { input: 'an empty set', secret: async () => '{"keys":[]}', message: /^holds a JWK set without keys\.$/ },
+  { input: 'an empty set', secret: async () => '{"keys":[]}', message: /^holds a JWK set without keys\. / },
   {
     input: 'a JWK set in jwks',
     secret: async () => json({ jwks: { keys: [await jwk(rsa())] } }),
-    message: /^holds a private key in jwks; store JSON with that as privateKey/,
+    message: /^holds a private key in jwks\. Store JSON with the key as privateKey/,
   },
   {
     input: 'the configuration file of Box',
@@ -473,24 +473,24 @@ const wrongSecrets: readonly KeyFile[] = [
         enterpriseID: '123456',
       }),
     message:
-      /^holds a private key in boxAppSettings\.appAuth\.privateKey; store JSON with that as privateKey, and its id, .* as kid, its passphrase as passphrase\.$/,
+      /^holds a private key in boxAppSettings\.appAuth\.privateKey\. Store JSON with the key as privateKey, the id .* as kid, and the passphrase .* as passphrase\.$/,
   },
   ...['key', 'privateKeyPem', 'private-key', 'rsa_private_key'].map(
     (name): KeyFile => ({
       input: `JSON with the key in ${name}`,
       secret: async () => json({ [name]: await text(rsa()), id: 'something' }),
-      message: new RegExp(`^holds a private key in ${name}; store JSON with that as privateKey`),
+      message: new RegExp(`^holds a private key in ${name}. Store JSON with the key as privateKey`),
     }),
   ),
   {
     input: 'JSON with DER in a member',
     secret: async () => json({ key: await base64(pkcs8Der(p256())) }),
-    message: /^holds a private key in key; /,
+    message: /^holds a private key in key\. /,
   },
   {
     input: 'JSON with the key under a name that may be a secret',
     secret: async () => json({ 'hunter2-hunter2-hunter2': await text(rsa()) }),
-    message: /^holds a private key in <another member>; /,
+    message: /^holds a private key in <another member>\. /,
   },
   ...(
     [
@@ -500,7 +500,7 @@ const wrongSecrets: readonly KeyFile[] = [
     ] as const
   ).flatMap(([name, file]): KeyFile[] => {
     const message =
-      /^holds PKCS#12; convert it: openssl pkcs12 (-legacy )?-in <file> -nodes -out <new file>, and store /
+      /^holds a PKCS#12 key store\. Convert it and store the new file: openssl pkcs12 (-legacy )?-in <file> -nodes -out <new file>$/
     return [
       { input: `${name}, bytes`, secret: () => bytes(file()), message, converts: file },
       { input: `${name}, base64`, secret: () => base64(file()), message },
@@ -512,16 +512,16 @@ const wrongSecrets: readonly KeyFile[] = [
       { input: `${name} as privateKey`, secret: async () => json({ privateKey: await base64(file()) }), message },
     ]
   }),
-  { input: 'JKS, bytes', secret: () => bytes(jks()), message: /^holds a Java key store \(JKS\); /, converts: jks },
+  { input: 'JKS, bytes', secret: () => bytes(jks()), message: /^holds a Java key store \(JKS\)\. /, converts: jks },
   {
     input: 'JKS, base64',
     secret: () => base64(jks()),
-    message: /^holds a Java key store \(JKS\); convert it: keytool /,
+    message: /^holds a Java key store \(JKS\)\. Convert it with two commands and store the last file: keytool /,
   },
   {
     input: 'JCEKS, base64',
     secret: () => base64(keytool('jceks')),
-    message: /^holds a Java key store \(JKS\); convert it: keytool /,
+    message: /^holds a Java key store \(JKS\)\. Convert it with two commands and store the last file: keytool /,
   },
   {
     input: 'UTF-16, as PowerShell writes it',
@@ -531,28 +531,30 @@ const wrongSecrets: readonly KeyFile[] = [
   {
     input: 'OpenSSH RSA',
     secret: () => text(openSshRsa()),
-    message: /^holds an OpenSSH private key; convert it to PKCS#8 \(ssh-keygen -p -m PKCS8 -f <file>\)\.$/,
+    message:
+      /^holds an OpenSSH private key\. Convert it to PKCS#8 and store it again: ssh-keygen -p -m PKCS8 -f <file>$/,
     converts: openSshRsa,
   },
   {
     input: 'OpenSSH ECDSA',
     algorithm: 'ES256',
     secret: () => text(openSshEcdsa()),
-    message: /^holds an OpenSSH private key; convert it to PKCS#8 /,
+    message: /^holds an OpenSSH private key\. Convert it to PKCS#8 /,
     converts: openSshEcdsa,
   },
   {
     input: 'OpenSSH Ed25519 with a passphrase',
     algorithm: 'EdDSA',
     secret: () => text(openSshEd25519Encrypted()),
-    message: /^holds an OpenSSH Ed25519 key with a passphrase; take that away \(ssh-keygen -p -N '' -f <file>\) /,
+    message:
+      /^holds an OpenSSH Ed25519 key with a passphrase\. Remove the passphrase and store the key again: ssh-keygen -p -N '' -f <file>$/,
     converts: openSshEd25519Encrypted,
   },
   {
     input: 'an OpenSSH Ed25519 key that is cut off',
     algorithm: 'EdDSA',
     secret: async () => oneLine(await text(openSshEd25519())).slice(0, 200),
-    message: /^holds an OpenSSH private key that can't be read; check that it was stored whole\.$/,
+    message: /^holds an OpenSSH private key that can't be read\. Check that it was stored completely\.$/,
   },
   ...(['rsa', 'ecdsa', 'ed25519'] as const).map((type): KeyFile => {
     const made = once(() => makeFile('puttygen', '-q', '-t', type, '--new-passphrase', '/dev/null', '-o'))
@@ -560,7 +562,7 @@ const wrongSecrets: readonly KeyFile[] = [
       input: `PuTTY ${type}`,
       algorithm: ({ rsa: 'RS256', ecdsa: 'ES384', ed25519: 'EdDSA' } as const)[type],
       secret: () => text(made()),
-      message: /^holds a PuTTY key \(\.ppk\); convert it: puttygen /,
+      message: /^holds a PuTTY key \(\.ppk\)\. Convert it and store the new file: puttygen /,
       converts: made,
     }
   }),
@@ -570,12 +572,12 @@ const wrongSecrets: readonly KeyFile[] = [
       const path = await openSshEd25519()
       return readFile(`${path}.pub`)
     },
-    message: /^holds an SSH public key; it must hold the private one\.$/,
+    message: /^holds an SSH public key\. Store the private key instead\.$/,
   },
   {
     input: 'an ARN',
     secret: async () => 'arn:aws:secretsmanager:eu-central-1:123456789012:secret:the-key-a1b2c3',
-    message: /^holds an ARN, the name of something else; store the private key itself\.$/,
+    message: /^holds an ARN instead of a key\. Store the private key itself\.$/,
   },
   {
     input: 'hexadecimal digits',
@@ -591,95 +593,99 @@ const wrongSecrets: readonly KeyFile[] = [
   {
     input: 'a public key',
     secret: () => text(publicOf(rsa())),
-    message: /^holds PEM of the kind PUBLIC KEY; it must hold a private key\.$/,
+    message: /^holds PEM with the label PUBLIC KEY\. Store a private key in it\.$/,
   },
   {
     input: 'a public key in DER',
     secret: () => bytes(der(rsa(), '-pubout')),
-    message: /^holds a public key in DER; it must hold the private one\.$/,
+    message: /^holds a public key in DER\. Store the private key instead\.$/,
   },
   {
     input: 'a certificate',
     secret: () => text(certificate()),
-    message: /^holds PEM of the kind CERTIFICATE; it must hold a private key\.$/,
+    message: /^holds PEM with the label CERTIFICATE\. Store a private key in it\.$/,
   },
   {
     input: 'a certificate in DER',
     secret: async () => bytes(openssl('x509', '-in', await certificate(), '-outform', 'DER')),
-    message: /^holds a certificate in DER; it must hold a private key\.$/,
+    message: /^holds a certificate in DER\. Store its private key instead\.$/,
   },
   {
     input: 'a certificate request',
     secret: async () => text(openssl('req', '-new', '-key', await rsa(), '-subj', '/CN=theClient')),
-    message: /^holds PEM of the kind CERTIFICATE REQUEST; it must hold a private key\.$/,
+    message: /^holds PEM with the label CERTIFICATE REQUEST\. Store a private key in it\.$/,
   },
   {
     input: 'a key that is cut off',
     secret: async () => (await text(rsa())).slice(0, 800),
-    message: /^holds a PEM text that is cut off; it must hold a private key\.$/,
+    message: /^holds an incomplete PEM text\. Store a private key in it\.$/,
   },
   {
     input: 'BEGIN and END that differ',
     secret: async () => (await text(rsa())).replace('END PRIVATE', 'END RSA PRIVATE'),
-    message: /^holds a PEM text that is cut off; /,
+    message: /^holds an incomplete PEM text\. /,
   },
   {
     input: 'a key without some of its lines',
     secret: async () => (await text(rsa())).replace(/\n.{64}\n/, '\n'),
-    message: /^holds a PEM PRIVATE KEY that can't be read; check that it was stored whole\.$/,
+    message: /^holds a PEM PRIVATE KEY that can't be read\. Check that it was stored completely\.$/,
   },
   {
     input: 'two PEM keys',
     secret: async () => (await text(rsa())) + (await text(rsa())),
-    message: /^holds more than one PEM private key; /,
+    message: /^holds more than one PEM private key\. /,
   },
   {
     input: 'RSA 1024',
     secret: () => text(genpkey('RSA', 'rsa_keygen_bits:1024')),
-    message: /^holds a 1024 bit RSA key; RS256 needs at least 2048 bits\.$/,
+    message: /^holds a 1024 bit RSA key, but RS256 needs at least 2048 bits\.$/,
   },
   {
     input: 'secp256k1',
     algorithm: 'ES256',
     secret: () => text(genpkey('EC', 'ec_paramgen_curve:secp256k1')),
-    message: /^holds an EC key on secp256k1; ES256 needs an EC key on P-256\.$/,
+    message: /^holds an EC key on secp256k1, but ES256 needs an EC key on P-256\.$/,
   },
   {
     input: 'EC for RS256',
     secret: () => text(p256()),
-    message: /^holds an EC key on P-256; RS256 needs an RSA key\.$/,
+    message: /^holds an EC key on P-256, but RS256 needs an RSA key\.$/,
   },
   {
     input: 'RSA for ES256',
     algorithm: 'ES256',
     secret: () => text(rsa()),
-    message: /^holds a 2048 bit RSA key; ES256 needs an EC key on P-256\.$/,
+    message: /^holds a 2048 bit RSA key, but ES256 needs an EC key on P-256\.$/,
   },
   {
     input: 'RSA-PSS',
     algorithm: 'PS256',
     secret: () => text(genpkey('RSA-PSS', 'rsa_keygen_bits:2048')),
-    message: /^holds a 2048 bit RSA-PSS key; /,
+    message: /^holds a 2048 bit RSA-PSS key, /,
   },
   {
     input: 'Ed448',
     algorithm: 'EdDSA',
     secret: () => text(genpkey('ED448')),
-    message: /^holds a key of type ed448; EdDSA needs an Ed25519 key\.$/,
+    message: /^holds a key of type ed448, but EdDSA needs an Ed25519 key\.$/,
   },
   {
     input: 'X25519',
     algorithm: 'EdDSA',
     secret: () => text(genpkey('X25519')),
-    message: /^holds a key of type x25519; EdDSA needs an Ed25519 key\.$/,
+    message: /^holds a key of type x25519, but EdDSA needs an Ed25519 key\.$/,
   },
-  { input: 'an oct JWK', secret: async () => json({ kty: 'oct', k: 'c2VjcmV0' }), message: /^holds a symmetric JWK; / },
-  { input: 'nothing', secret: async () => '', message: /^is empty; it must hold a private key\.$/ },
-  { input: 'broken JSON', secret: async () => '{"kty": "RSA', message: /^begins like JSON and is none; / },
+  {
+    input: 'an oct JWK',
+    secret: async () => json({ kty: 'oct', k: 'c2VjcmV0' }),
+    message: /^holds a symmetric JWK\. /,
+  },
+  { input: 'nothing', secret: async () => '', message: /^is empty\. Store a private key in it\.$/ },
+  { input: 'broken JSON', secret: async () => '{"kty": "RSA', message: /^begins like JSON but is not valid JSON\. / },
   {
     input: 'the certificate of another key',
     secret: async () => (await text(p256())) + (await text(certificate())),
-    message: /^holds a certificate of another key than its private key\.$/,
+    message: /^holds a certificate that does not belong to its private key\. /,
   },
 ]
 
@@ -740,7 +746,7 @@ async function refusalOf(row: KeyFile, content: string | Buffer): Promise<string
 
 /** No 12 characters of the secret or of what its base64 holds; what a message says of PEM and of members is no secret. */
 function assertShowsNothing(message: string, content: string | Buffer): void {
-  const shown = message.replace(/private key in [\w.-]+|PEM( of the kind)? [A-Z ]+|privateKey/g, '')
+  const shown = message.replace(/private key in [\w.-]+|PEM( with the label)? [A-Z ]+|privateKey/g, '')
   for (const form of [String(content), Buffer.from(String(content), 'base64').toString('latin1')])
     for (let start = 0; start + 12 <= form.length; start++)
       assert.ok(!shown.includes(form.slice(start, start + 12)), `the message shows ${form.slice(start, start + 12)}`)

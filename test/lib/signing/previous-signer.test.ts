@@ -81,7 +81,7 @@ test('a version before that can not be had, or has no key that fits, is an error
   for (const [previous, expected] of [
     [denied, denied],
     ['no key at all', KeyStoreError],
-    [pem(rsa), /holds a 2048 bit RSA key; ES256 needs an EC key/],
+    [pem(rsa), /holds a 2048 bit RSA key, but ES256 needs an EC key/],
     [jwkSet(jwk(one, 'a', { signsFrom: 5 })), /holds no key that signs now/],
   ] as const) {
     const { far, signers } = theSigners(pem(other), previous)
@@ -124,7 +124,7 @@ test('a key that is revoked is no previous one, be it of the version before or o
   brought.signers.revoke(revoked)
   await assert.rejects(
     brought.signers.previous({ jwtBuilder, location }, 'ES256'),
-    /has no key that may sign, .*revoked: old/,
+    /has no key that may sign: .*revoked old/,
   )
   const timed = theSigners(
     jwkSet(jwk(other, 'new', { signsFrom: 0 }), jwk(one, 'old', { signsFrom: 0, signsUntil: 0 })),

@@ -202,111 +202,117 @@ const randomText = `${randomBytes(40).toString('base64url')}, ${randomBytes(40).
 const randomBase64 = Buffer.concat([Buffer.from([0xff]), randomBytes(89)]).toString('base64')
 
 const refusals: Readonly<Record<string, readonly [text: string, complaint: RegExp]>> = {
-  'a public key': [publicPem, /holds PEM of the kind PUBLIC KEY; it must hold a private key\.$/],
-  'a certificate alone': [rsaCertificate, /holds PEM of the kind CERTIFICATE; it must hold a private key\.$/],
-  'a certificate and a public key': [rsaCertificate + publicPem, /holds PEM of the kind CERTIFICATE and PUBLIC KEY; /],
-  'a public key in base64': [base64(publicPem), /holds PEM of the kind PUBLIC KEY; /],
-  'an OpenSSH private key': [openSsh, /holds an OpenSSH private key; convert it to PKCS#8 /],
-  'a public JWK': [JSON.stringify(publicJwk), /holds a JWK without d, a public key; /],
+  'a public key': [publicPem, /holds PEM with the label PUBLIC KEY\. Store a private key in it\.$/],
+  'a certificate alone': [rsaCertificate, /holds PEM with the label CERTIFICATE\. Store a private key in it\.$/],
+  'a certificate and a public key': [
+    rsaCertificate + publicPem,
+    /holds PEM with the label CERTIFICATE and PUBLIC KEY\. /,
+  ],
+  'a public key in base64': [base64(publicPem), /holds PEM with the label PUBLIC KEY\. /],
+  'an OpenSSH private key': [openSsh, /holds an OpenSSH private key\. Convert it to PKCS#8 /],
+  'a public JWK': [JSON.stringify(publicJwk), /holds a public JWK without d\. /],
   'a public JWK in a set': [
     JSON.stringify({ keys: [jwk(rsa), publicJwk] }),
-    /holds a JWK without d, a public key \(key 2 of the set\); /,
+    /holds a public JWK without d \(key 2 of the set\)\. /,
   ],
   'a symmetric JWK': [
     JSON.stringify({ kty: 'oct', k: randomBytes(48).toString('base64url') }),
-    /holds a symmetric JWK; name a plain secret in sharedKey /,
+    /holds a symmetric JWK\. For an HS\* algorithm, store the key as plain text /,
   ],
-  'a JWK on an unknown curve': [JSON.stringify({ ...jwk(p256), crv: 'P-999' }), /holds a JWK that can't be read; /],
-  'a JWK of an unknown type': [JSON.stringify({ ...jwk(p256), kty: 'XYZ' }), /holds a JWK that can't be read; /],
-  'an entry of a JWK set that is no JWK': [JSON.stringify({ keys: [null] }), /holds a JWK /],
-  'a JWK set without keys': ['{"keys":[]}', /holds a JWK set without keys\.$/],
-  'an encrypted PKCS#8 key alone': [encryptedPkcs8, /holds an encrypted PEM private key without its passphrase; /],
+  'a JWK on an unknown curve': [JSON.stringify({ ...jwk(p256), crv: 'P-999' }), /holds a JWK that can't be read\. /],
+  'a JWK of an unknown type': [JSON.stringify({ ...jwk(p256), kty: 'XYZ' }), /holds a JWK that can't be read\. /],
+  'an entry of a JWK set that is no JWK': [JSON.stringify({ keys: [null] }), /holds a public JWK without d\. /],
+  'a JWK set without keys': ['{"keys":[]}', /holds a JWK set without keys\. /],
+  'an encrypted PKCS#8 key alone': [encryptedPkcs8, /holds an encrypted PEM private key without its passphrase\. /],
   'a traditionally encrypted key alone': [
     encryptedPkcs1,
-    /holds an encrypted PEM private key without its passphrase; /,
+    /holds an encrypted PEM private key without its passphrase\. /,
   ],
   'an encrypted key in JSON without its passphrase': [
     JSON.stringify({ privateKey: encryptedPkcs8 }),
-    /holds an encrypted PEM private key without its passphrase; /,
+    /holds an encrypted PEM private key without its passphrase\. /,
   ],
   'an encrypted PKCS#8 key with a wrong passphrase': [
     JSON.stringify({ privateKey: encryptedPkcs8, passphrase: randomBytes(18).toString('base64url') }),
-    /holds an encrypted PEM and perhaps the wrong passphrase for it: it can't be read; /,
+    /holds an encrypted PEM private key that its passphrase does not decrypt\. /,
   ],
   'a traditionally encrypted key with a wrong passphrase': [
     JSON.stringify({ privateKey: encryptedPkcs1, passphrase: randomBytes(18).toString('base64url') }),
-    /holds an encrypted PEM and perhaps the wrong passphrase for it: it can't be read; /,
+    /holds an encrypted PEM private key that its passphrase does not decrypt\. /,
   ],
-  nothing: ['', /is empty; it must hold a private key\.$/],
-  'blanks and line ends': [' \r\n\t\n', /is empty; it must hold a private key\.$/],
+  nothing: ['', /is empty\. Store a private key in it\.$/],
+  'blanks and line ends': [' \r\n\t\n', /is empty\. Store a private key in it\.$/],
   'random text': [randomText, new RegExp(`holds ${randomText.length} characters that are neither PEM nor JSON `)],
   'random bytes in base64': [randomBase64, /holds 120 characters that are neither PEM nor JSON /],
   'JSON with other members': [
     JSON.stringify({ user: 'alice', password: randomBytes(24).toString('base64url') }),
-    /holds JSON with 2 members, and none of them is kty, keys or privateKey\.$/,
+    /holds JSON with 2 members, but without kty, keys and privateKey\. /,
   ],
   'JSON with members that look like secrets': [
     JSON.stringify({ [randomBytes(24).toString('hex')]: 1, thisIsTheVerySecretPassword: 1 }),
     /holds JSON with 2 members, /,
   ],
   'an empty JSON object': ['{}', /holds JSON with 0 members, /],
-  'a list of JWKs': [JSON.stringify([jwk(rsa)]), /begins with \[; several keys stand in \{ "keys": \[ \.\.\. \] \}\.$/],
+  'a list of JWKs': [
+    JSON.stringify([jwk(rsa)]),
+    /begins with \[\. Store several keys as \{ "keys": \[ \.\.\. \] \}\.$/,
+  ],
   'a JWK whose halves are of different EC keys': [
     JSON.stringify({ ...jwk(p256), d: jwk(generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey).d }),
-    /holds a JWK whose private and public halves belong to different keys\.$/,
+    /holds a JWK whose private and public parts belong to different keys\. /,
   ],
   'a JWK whose halves are of different Ed25519 keys': [
     JSON.stringify({ ...jwk(ed25519), x: jwk(generateKeyPairSync('ed25519').privateKey).x }),
-    /holds a JWK whose private and public halves belong to different keys\.$/,
+    /holds a JWK whose private and public parts belong to different keys\. /,
   ],
   'a certificate that is no text': [
     JSON.stringify({ privateKey: pkcs8(rsa), certificate: [rsaCertificate] }),
-    /holds a certificate that is no text; it must be PEM, or DER in base64\.$/,
+    /holds a certificate that is not a text\. Write it as PEM, or as DER in base64\.$/,
   ],
   'a certificate beside a JWK set': [
     JSON.stringify({ keys: [jwk(rsa)], certificate: rsaCertificate }),
-    /holds a certificate beside a JWK set; put it into the x5c of its key\.$/,
+    /holds a certificate beside a JWK set\. Write the certificate into x5c of its key\.$/,
   ],
   'JSON with text of no form as privateKey': [
     JSON.stringify({ privateKey: randomText }),
-    /it must hold a private key\.$/,
+    /Store a private key in it\.$/,
   ],
   'two PEM private keys': [
     pkcs8(rsa) + pkcs8(p256),
-    /holds more than one PEM private key; .* JWK set, each with its kid/,
+    /holds more than one PEM private key\. .* JWK set, each with its kid/,
   ],
-  'PEM whose end is missing': [
-    pkcs8(rsa).slice(0, 900),
-    /holds a PEM text that is cut off; it must hold a private key\.$/,
-  ],
+  'PEM whose end is missing': [pkcs8(rsa).slice(0, 900), /holds an incomplete PEM text\. Store a private key in it\.$/],
   'PEM with lines missing in its middle': [
     pkcs8(rsa)
       .split('\n')
       .filter((_line, index) => index < 5 || index > 9)
       .join('\n'),
-    /holds a PEM PRIVATE KEY that can't be read; check that it was stored whole\.$/,
+    /holds a PEM PRIVATE KEY that can't be read\. Check that it was stored completely\.$/,
   ],
   'PEM with nothing between its ends': [
     '-----BEGIN RSA PRIVATE KEY-----\n-----END RSA PRIVATE KEY-----\n',
-    /holds a PEM RSA PRIVATE KEY that can't be read; /,
+    /holds a PEM RSA PRIVATE KEY that can't be read\. /,
   ],
-  'JSON that is cut off': [JSON.stringify({ privateKey: pkcs8(rsa) }).slice(0, 600), /begins like JSON and is none; /],
-  'a JWK that is cut off': [JSON.stringify(jwk(rsa)).slice(0, 700), /begins like JSON and is none; /],
+  'JSON that is cut off': [
+    JSON.stringify({ privateKey: pkcs8(rsa) }).slice(0, 600),
+    /begins like JSON but is not valid JSON\. /,
+  ],
+  'a JWK that is cut off': [JSON.stringify(jwk(rsa)).slice(0, 700), /begins like JSON but is not valid JSON\. /],
   'the certificate of another key after the PEM key': [
     pkcs8(rsa) + otherCertificate,
-    /holds a certificate of another key than its private key\.$/,
+    /holds a certificate that does not belong to its private key\. /,
   ],
   'the certificate of another key in JSON': [
     JSON.stringify({ privateKey: pkcs8(rsa), certificate: otherCertificate }),
-    /holds a certificate of another key than its private key\.$/,
+    /holds a certificate that does not belong to its private key\. /,
   ],
   'the certificate of another key beside a JWK': [
     JSON.stringify({ privateKey: jwk(rsa), certificate: otherCertificate }),
-    /holds a certificate of another key than its private key\.$/,
+    /holds a certificate that does not belong to its private key\. /,
   ],
   'a certificate that is none': [
     JSON.stringify({ privateKey: pkcs8(rsa), certificate: randomText }),
-    /holds a certificate that can't be read; /,
+    /holds a certificate that can't be read\. /,
   ],
 }
 

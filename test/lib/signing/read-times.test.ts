@@ -49,7 +49,7 @@ for (const member of ['signsFrom', 'signsUntil'] as const)
           assert.ok(error instanceof KeyStoreError)
           assert.equal(
             error.message,
-            `The secret ${location} holds a key whose ${member} is no number of seconds since the epoch, such as 1795539999.`,
+            `The secret ${location} holds a key whose ${member} is not a time. Write it as seconds since the epoch, such as 1795539999.`,
           )
           return true
         },
@@ -58,9 +58,9 @@ for (const member of ['signsFrom', 'signsUntil'] as const)
 
 test('the last second of the year 9999 is a time, and the next one is none', () => {
   assert.equal(readSet({ signsFrom: 253_402_300_799 })[0]?.signsFrom, 253_402_300_799_000)
-  assert.throws(() => readSet({ signsFrom: 253_402_300_800 }), /signsFrom is no number of seconds/)
+  assert.throws(() => readSet({ signsFrom: 253_402_300_800 }), /signsFrom is not a time/)
 })
 
 test('a key that ends and never begins is an error', () => {
-  assert.throws(() => readSet({ signsUntil: 1_795_539_999 }), /holds a key with signsUntil and without signsFrom/)
+  assert.throws(() => readSet({ signsUntil: 1_795_539_999 }), /holds a key that has signsUntil but no signsFrom/)
 })

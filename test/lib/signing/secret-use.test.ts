@@ -56,13 +56,13 @@ const keys: Readonly<Record<string, string>> = {
 
 for (const [what, text] of Object.entries(keys))
   test(`a password is not ${what}, nor is a shared key`, () => {
-    refused(text, /holds .* is named where a password is needed/)
+    refused(text, /holds .* but the element needs a password/)
     assert.throws(() => readSharedKey(name, new Secret(text)), KeyStoreError)
   })
 
 test("the cache's secret and generated keys are no password, whatever they hold", () => {
   for (const reserved of ['tokenwell/local/cache', 'tokenwell/prod/jwk/theBuilder'])
-    refused('hunter2', /Tokenwell's own/, reserved)
+    refused('hunter2', /reserved for Tokenwell/, reserved)
 })
 
 test('any other text is a password as it stands, without the line break at its end', () => {
@@ -85,9 +85,9 @@ test('a password that names its hosts goes to these alone', () => {
   assert.equal(read(secret(['other.example.com', 'AS.example.com'])), 'hunter2')
   assert.equal(read('{"password":"hunter2"}'), 'hunter2')
   for (const hosts of [['other.example.com'], ['example.com'], ['s.example.com'], []])
-    refused(secret(hosts), /is not for as\.example\.com, where authorizationServer\/theServer would use it/)
+    refused(secret(hosts), /is not allowed for as\.example\.com, the host of authorizationServer\/theServer/)
   for (const hosts of ['as.example.com', [1], ['*.example.com'], ['https://as.example.com'], null, {}])
-    refused(secret(hosts), /holds hosts that are not a list of names/)
+    refused(secret(hosts), /holds hosts that are not a list of host names/)
   refused('{"hosts":["as.example.com"]}', /holds hosts without password/)
 })
 
@@ -97,7 +97,7 @@ test('so does a key of any kind', () => {
   for (const held of [{ key: 'x'.repeat(32) }, { privateKey: pem }, { keys: [jwk] }, { pkcs12: 'MIIK' }, jwk]) {
     const secret = new Secret(JSON.stringify({ ...held, hosts }))
     demandHost(name, secret, use)
-    assert.throws(() => demandHost(name, secret, others), /is not for other\.example\.com/)
+    assert.throws(() => demandHost(name, secret, others), /is not allowed for other\.example\.com/)
   }
   demandHost(name, new Secret(pem), others)
   assert.equal(readSharedKey(name, new Secret(JSON.stringify({ key: 'x'.repeat(32), hosts }))).reveal(), 'x'.repeat(32))

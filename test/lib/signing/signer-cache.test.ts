@@ -104,7 +104,7 @@ test('several keys and no alias is an error that lists the aliases', async (t) =
   const { signers } = await startStage(t, theSet)
   await assert.rejects(
     signers.current({ jwtBuilder, location }, 'ES256'),
-    refused(/holds several keys; say which one signs by keyAlias: one, other\.$/),
+    refused(/holds several keys. Set keyAlias to the key that signs, one of: one, other\.$/),
   )
 })
 
@@ -112,7 +112,7 @@ test('an alias that no key has is an error that names it and lists those there a
   const { signers } = await startStage(t, theSet)
   await assert.rejects(
     signers.current({ jwtBuilder, location, alias: 'One' }, 'ES256'),
-    refused(/holds no key "One"; keyAlias can be: one, other\.$/),
+    refused(/holds no key with the kid "One"\. Set keyAlias to one of: one, other\.$/),
   )
 })
 
@@ -120,7 +120,7 @@ test('an alias must be right also where there is only one key', async (t) => {
   const { signers } = await startStage(t, jwkSet(jwk(one, 'one')))
   await assert.rejects(
     signers.current({ jwtBuilder, location, alias: 'other' }, 'ES256'),
-    refused(/holds no key "other"; .*: one\.$/),
+    refused(/holds no key with the kid "other"\. .*: one\.$/),
   )
 })
 
@@ -128,7 +128,7 @@ test('a key that does not fit the algorithm is refused by what was found', async
   const { signers } = await startStage(t, jwkSet(jwk(one, 'one')))
   await assert.rejects(
     signers.current({ jwtBuilder, location }, 'RS256'),
-    refused(/holds an EC key on P-256; RS256 needs an RSA key\.$/),
+    refused(/holds an EC key on P-256, but RS256 needs an RSA key\.$/),
   )
 })
 
@@ -146,7 +146,7 @@ test('a key that signs by one algorithm is checked anew for another', async (t) 
   await signers.current({ jwtBuilder, location }, 'ES256')
   await assert.rejects(
     signers.current({ jwtBuilder, location }, 'ES384'),
-    refused(/holds an EC key on P-256; ES384 needs /),
+    refused(/holds an EC key on P-256, but ES384 needs /),
   )
 })
 
@@ -181,7 +181,9 @@ for (const [algorithm, neededBytes] of [
     const key = randomBytes(neededBytes / 2)
       .toString('hex')
       .slice(1)
-    const complaint = new RegExp(`holds ${neededBytes - 1} bytes; ${algorithm} needs at least ${neededBytes}\\.$`)
+    const complaint = new RegExp(
+      `holds a key of ${neededBytes - 1} bytes, but ${algorithm} needs at least ${neededBytes} bytes\\.$`,
+    )
     for (const text of [key, `${key}\n`, `${key}\r\n`]) {
       const { signers } = await startStage(t, text)
       await assert.rejects(signers.current({ jwtBuilder, location }, algorithm), (error: Error) => {

@@ -131,7 +131,7 @@ test('where none signs yet the secret is read again by each who asks, and the ke
   const { sign } = startInstance()
   await assert.rejects(sign(), KeyStoreError)
   await assert.rejects(sign(), (error: Error) => {
-    assert.match(error.message, new RegExp(`^The secret ${location} holds no key that signs now; the next one, first,`))
+    assert.match(error.message, new RegExp(`^The secret ${location} holds no key that signs now. The next key, first,`))
     return true
   })
   assert.equal(far.reads, 2)
@@ -148,7 +148,7 @@ test('a current key that does not fit the algorithm is told, and one that waits 
   const { sign } = startInstance()
   assert.equal(decodeProtectedHeader(await sign()).kid, 'right')
   far.now += minute
-  await assert.rejects(sign(), /holds a 2048 bit RSA key; ES256 needs an EC key on P-256/)
+  await assert.rejects(sign(), /holds a 2048 bit RSA key, but ES256 needs an EC key on P-256/)
 })
 
 /**

@@ -183,7 +183,7 @@ for (const [content, text] of Object.entries({
   'a good certificate and one of nothing': `${theServer.caCertificate}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
 }))
   test(`a trust store that holds ${content} is refused, for node:tls would pass over it in silence`, async (t) => {
-    const complaint = /holds a certificate that can't be read; check that it was stored whole\.$/
+    const complaint = /holds a certificate that can't be read\. Check that it was stored completely\.$/
     await assert.rejects(readIdentity(t, { trustStore }, { trust: text }), refused(trustStore, complaint, text))
   })
 
@@ -194,10 +194,13 @@ const refusedClients: Readonly<Record<string, readonly [text: string, complaint:
     JSON.stringify(ecKey.export({ format: 'jwk' })),
     /contains a key without its certificate\. /,
   ],
-  'a certificate without its key': [ecCertificate, /holds PEM of the kind CERTIFICATE; it must hold a private key\.$/],
+  'a certificate without its key': [
+    ecCertificate,
+    /holds PEM with the label CERTIFICATE\. Store a private key in it\.$/,
+  ],
   'the certificate of another key': [
     otherKeyPem + ecCertificate,
-    /holds a certificate of another key than its private key\.$/,
+    /holds a certificate that does not belong to its private key\. /,
   ],
   'an encrypted key without its passphrase': [
     encryptedPem + ecCertificate,
@@ -205,10 +208,10 @@ const refusedClients: Readonly<Record<string, readonly [text: string, complaint:
   ],
   'a certificate that lacks lines': [
     ecPem + ecCertificate.split('\n').toSpliced(3, 2).join('\n'),
-    /holds a certificate that can't be read; check that it was stored whole\.$/,
+    /holds a certificate that can't be read\. Check that it was stored completely\.$/,
   ],
   'random text': [randomText, /holds 79 characters that are neither PEM nor JSON /],
-  nothing: ['', /is empty; it must hold a private key\.$/],
+  nothing: ['', /is empty\. Store a private key in it\.$/],
 }
 
 for (const [content, [text, complaint]] of Object.entries(refusedClients))
