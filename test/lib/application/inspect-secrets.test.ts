@@ -71,18 +71,18 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     {},
     /^mistake jwtBuilder\/theBuilder keyStoreRef: The secret tokenwell\/local\/the-key does not exist\.$/,
   ],
-  ['an empty secret', byKey(), { 'the-key': '\n' }, /^mistake jwtBuilder\/theBuilder keyStoreRef: .* is empty; /],
+  ['an empty secret', byKey(), { 'the-key': '\n' }, /^mistake jwtBuilder\/theBuilder keyStoreRef: .* is empty\. /],
   [
     'an alias that no key has',
     byKey({ keyAlias: 'other' }),
     { 'the-key': pem(rsa) },
-    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* holds no key "other"; /,
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* holds no key with the kid "other"\. /,
   ],
   [
     'a revoked key',
     byKey({ revokedKeys: ['a'] }),
     { 'the-key': JSON.stringify({ privateKey: pem(rsa), kid: 'a' }) },
-    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* revoked: a; /,
+    /^mistake jwtBuilder\/theBuilder keyStoreRef: .* the operator has revoked a\. /,
   ],
   [
     'a shared key that is too short',

@@ -56,7 +56,7 @@ test('the error says how to get another key', async () => {
   await fleet.answer(revoke(fleet.signingKid()))
   await assert.rejects(
     fleet.askAnew(),
-    /rotate it, .*: aws secretsmanager rotate-secret --secret-id tokenwell\/local\/jwk\/theBuilder$/,
+    /Rotate the secret; .*: aws secretsmanager rotate-secret --secret-id tokenwell\/local\/jwk\/theBuilder$/,
   )
 })
 
@@ -202,7 +202,7 @@ test("an operator's own key is revoked for every jwtBuilder that signs from its 
   for (const name of ['theBuilder', 'same'])
     await assert.rejects(
       fleet.askAnew(fleet.instances[1], name),
-      /revoked: one; store a new key in it, with another kid/,
+      /revoked one\. Store a new key in it, with another kid/,
     )
   for (const name of ['free', 'other']) await fleet.askAnew(fleet.instances[1], name)
   await fleet.time.advance(30_000)
