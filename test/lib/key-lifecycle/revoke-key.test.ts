@@ -200,10 +200,7 @@ test("an operator's own key is revoked for every jwtBuilder that signs from its 
   for (const name of names) await fleet.askAnew(fleet.instances[0], name)
   await fleet.answer(revoke('one'))
   for (const name of ['theBuilder', 'same'])
-    await assert.rejects(
-      fleet.askAnew(fleet.instances[1], name),
-      /revoked one\. Store a new key in it, with another kid/,
-    )
+    await assert.rejects(fleet.askAnew(fleet.instances[1], name), /revoked one\. Store a new key in it/)
   for (const name of ['free', 'other']) await fleet.askAnew(fleet.instances[1], name)
   await fleet.time.advance(30_000)
   const published = await Promise.all(names.map((name) => fleet.published(name)))
