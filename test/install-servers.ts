@@ -15,8 +15,8 @@ import {
 } from './support/servers/installed-servers.ts'
 
 /*
- * Installs the authorization servers that `npm test` runs against where it finds them: Keycloak and Spring Authorization Server.
- * They come from Maven Central, are checked against a SHA-256, and are kept outside the checkout.
+ * npm run servers: installs Keycloak and Spring Authorization Server, which `npm test` uses if they are installed. They come from
+ * Maven Central, are verified by SHA-256, and are kept outside the checkout.
  */
 
 const run = promisify(execFile)
@@ -25,9 +25,9 @@ const dependencyPlugin = 'org.apache.maven.plugins:maven-dependency-plugin:3.8.1
 await install('Keycloak', keycloakFolder(), installKeycloak)
 await install('Spring Authorization Server', springFolder(), installSpring)
 
-/** Whole or not at all, also where two do it at once. */
+/** Installs a server completely or not at all, even if two processes do it at once. */
 async function install(name: string, folder: string, make: (folder: string) => Promise<void>): Promise<void> {
-  if (existsSync(folder)) return console.log(`${name} is installed: ${folder}`)
+  if (existsSync(folder)) return console.log(`${name} is already installed in ${folder}.`)
   const unfinished = `${folder}.${process.pid}`
   await mkdir(unfinished, { recursive: true })
   try {
@@ -35,7 +35,7 @@ async function install(name: string, folder: string, make: (folder: string) => P
     await rename(unfinished, folder).catch((error) => {
       if (!existsSync(folder)) throw error
     })
-    console.log(`${name} was installed: ${folder}`)
+    console.log(`Installed ${name} in ${folder}.`)
   } finally {
     await rm(unfinished, { recursive: true, force: true })
   }
@@ -59,7 +59,7 @@ async function installKeycloak(folder: string): Promise<void> {
   }
 }
 
-/** What each first start would do: it takes longer than all else of it. */
+/** Does the work of a first start, which takes longer than the rest of a start. */
 async function prepareKeycloak(script: string): Promise<void> {
   const { username, password } = keycloakAdministrator
   const env = { ...process.env, JAVA_OPTS_APPEND: '-XX:TieredStopAtLevel=1', ADMINISTRATOR: password }
@@ -74,10 +74,10 @@ async function installSpring(folder: string): Promise<void> {
   await maven([...pom, 'compile', `${dependencyPlugin}:copy-dependencies`, '-DincludeScope=runtime'])
   const libraries = join(folder, 'dependency')
   const { stdout } = await run('sh', ['-c', 'cd "$1" && LC_ALL=C && export LC_ALL && sha256sum *.jar', 'sh', libraries])
-  demandDigest('What Spring Authorization Server needs', sha256Of(stdout), springLibrariesSha256)
+  demandDigest('The libraries of Spring Authorization Server', sha256Of(stdout), springLibrariesSha256)
 }
 
-/** With a failure where a download does not have its checksum. */
+/** Runs Maven. It fails if a download does not match its checksum. */
 async function maven(words: readonly string[]): Promise<void> {
   await run('mvn', ['--quiet', '--batch-mode', '--strict-checksums', ...words])
 }
@@ -95,6 +95,6 @@ function sha256Of(text: string): string {
 function demandDigest(what: string, found: string, expected: string): void {
   if (found === expected) return
   throw new Error(
-    `${what}: the SHA-256 of the download is ${found}, and test/support/servers/installed-servers.ts expects ${expected}. Nothing was installed.`,
+    `${what}: the SHA-256 of the download is ${found}, but test/support/servers/installed-servers.ts expects ${expected}. Nothing was installed.`,
   )
 }

@@ -1,21 +1,21 @@
-/** How long a call may take, in milliseconds. */
+/** Time limits of a call, in milliseconds. */
 export interface AwsTimeouts {
-  /** Of each attempt: until the connection stands. */
+  /** For each attempt: until the connection is open. */
   readonly connect: number
-  /** Of each attempt: until the answer begins, and then between any two pieces of it. */
+  /** For each attempt: until the answer begins, and then between two pieces of it. */
   readonly answer: number
-  /** Of all attempts together, with the pauses between them. */
+  /** For all attempts together, including the pauses between them. */
   readonly total: number
 }
 
 export const defaultAwsTimeouts: AwsTimeouts = { connect: 1_000, answer: 3_000, total: 10_000 }
 
-/** For every client of AWS: without it, NODE_TLS_REJECT_UNAUTHORIZED would turn off the check of certificates. */
+/** For every AWS client. Without it, NODE_TLS_REJECT_UNAUTHORIZED could turn off the check of certificates. */
 export const awsTls = { httpsAgent: { rejectUnauthorized: true } } as const
 
 /**
- * Settings of an SDK client that waits out throttling and outages, though not for ever. Each call belongs inside
- * `withinTime`, which ends the last attempt too.
+ * Settings of an SDK client that retries throttled and failed calls for a limited time. Wrap each call in `withinTime`, which also
+ * ends the last attempt.
  */
 export function awsClientSettings({ connect, answer, total }: AwsTimeouts) {
   return {
@@ -23,29 +23,32 @@ export function awsClientSettings({ connect, answer, total }: AwsTimeouts) {
       ...awsTls,
       connectionTimeout: connect,
       requestTimeout: answer,
-      // Without it the SDK writes a warning to the console when the time is over, and waits on.
+      // Without it the SDK writes a warning to the console when the time is over, and continues to wait.
       throwOnRequestTimeout: true,
-      // The request's time-out ends with the answer's first byte.
+      // The request's time-out covers only the time until the first byte of the answer.
       socketTimeout: answer,
     },
     retryStrategy: retryWithin(total),
   }
 }
 
-/** @throws what the call throws, or a `TimeoutError` once the time is over: `classifyAwsFailure` knows both */
+/**
+ * Ends a call when the time is over.
+ * @throws the error of the call, or a `TimeoutError`. `classifyAwsFailure` reads both.
+ */
 export function withinTime<T>(
   milliseconds: number,
   call: (options: { readonly abortSignal: AbortSignal }) => Promise<T>,
 ): Promise<T> {
   const abortSignal = AbortSignal.timeout(milliseconds)
-  // A race, for the SDK heeds the signal in its requests and pauses, but not while it looks for credentials.
+  // A race, because the SDK obeys the signal in its requests and pauses, but not while it reads credentials.
   const timedOut = new Promise<never>((_resolve, reject) => {
     abortSignal.addEventListener('abort', () => reject(abortSignal.reason as Error), { once: true })
   })
   return Promise.race([call({ abortSignal }), timedOut])
 }
 
-/** What the SDK keeps of a call between its attempts. */
+/** The state that the SDK keeps between the attempts of a call. */
 interface Attempts {
   readonly startedAt: number
   getRetryCount(): number
@@ -55,12 +58,12 @@ interface Attempts {
 type ErrorType = 'THROTTLING' | 'TRANSIENT' | 'SERVER_ERROR' | 'CLIENT_ERROR'
 
 const longestPauseMilliseconds = 4_000
-/** No attempt begins in the last tenth of the time: it would only hide why the others failed. */
+/** No attempt begins in the last tenth of the time. Its time-out would hide why the earlier attempts failed. */
 const usefulPart = 0.9
 
 /**
- * Backoff with full jitter until the time is over. The SDK's own strategy counts attempts instead of time, fails at once
- * after a long outage (its retry quota), and at an abort forgets that it was throttled.
+ * Backoff with full jitter until the time is over. The SDK's own strategy limits attempts instead of time, fails at once after a
+ * long outage because of its retry quota, and loses the throttling error when the call is aborted.
  */
 function retryWithin(totalMilliseconds: number) {
   return {

@@ -1,17 +1,17 @@
-/** What an AWS call's failure means to whoever made it. */
+/** The kind of failure of an AWS call. */
 export type AwsFailure =
-  /** There is no such thing. */
+  /** The resource does not exist. */
   | 'missing'
-  /** No right to it or to its key, or no credentials that hold. */
+  /** No right to the resource or its key, or no valid credentials. */
   | 'denied'
-  /** The service asks to wait. */
+  /** The service throttles the request. */
   | 'throttled'
-  /** No answer, or none that can be used: whether it was done isn't known. */
+  /** No usable answer. It is not known whether the service did what was asked. */
   | 'unreachable'
 
 /**
- * By name, code and status, never by the message.
- * @returns undefined for what no operator can mend: a mistake of ours, to be thrown on
+ * Classifies an error by name, code and status, never by its message.
+ * @returns undefined for an error that no operator can fix, because it is a defect of Tokenwell. Throw it on.
  */
 export function classifyAwsFailure(error: unknown): AwsFailure | undefined {
   if (!(error instanceof Error)) return undefined
@@ -23,20 +23,20 @@ export function classifyAwsFailure(error: unknown): AwsFailure | undefined {
   if (missing.has(name)) return 'missing'
   if (status === 401 || status === 403) return 'denied'
   if (status >= 500 || unreachable.has(name) || unreachable.has(code)) return 'unreachable'
-  // No error that the service sent, yet there was an answer: it wasn't understood. Such an error quotes what it couldn't
-  // read, a secret even, and is thrown on in no case.
+  // The service answered, but the SDK could not read the answer. Such an error quotes the answer, which may hold a secret, so it is
+  // never thrown on.
   if ($response !== undefined && $fault === undefined) return 'unreachable'
   return undefined
 }
 
-/** What names a failure to an operator and repeats nothing that was sent or received. */
+/** A name of the failure for an operator. It repeats nothing that was sent or received. */
 export function reasonOfAwsFailure(error: unknown): string {
   const { name, code, $metadata } = error as FailureOfSdk
   if (name !== 'Error' && name !== 'SyntaxError') return name
   return code ?? ($metadata?.httpStatusCode ? `HTTP ${$metadata.httpStatusCode}` : name)
 }
 
-/** The members by which the SDK tells its failures, and Node.js its own. */
+/** The members that identify an error of the SDK or of Node.js. */
 interface FailureOfSdk extends Error {
   readonly code?: string
   readonly $fault?: 'client' | 'server'
@@ -45,8 +45,8 @@ interface FailureOfSdk extends Error {
   readonly $response?: unknown
 }
 
-// The first and the last list hold what the SDK itself asks again for (@smithy/core, service-error-classification), which
-// it exports to nobody who doesn't depend on that package.
+// The first and the last list contain the errors that the SDK itself retries (@smithy/core, service-error-classification). The SDK
+// does not export these lists.
 const throttled = new Set([
   'BandwidthLimitExceeded',
   'EC2ThrottledException',

@@ -23,16 +23,16 @@ import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
 
 interface DynamodbRecordsOptions {
   readonly tableName: string
-  /** Bounds each call in all, connecting included. */
+  /** The time limit of each call, which includes connecting. */
   readonly attemptMilliseconds: number
 }
 
 type SendOptions = { readonly abortSignal: AbortSignal }
 
 /**
- * Records as items of one table: `name`, the partition key, is `<group>/<id>`; `ttl`, in whole seconds, is what DynamoDB
- * deletes by; `version`, `removableFrom` and the fields are attributes of their own. What is due is found by the index `due`:
- * partition key `dueShard`, sort key `dueAt`.
+ * Keeps records as items of one table. The partition key `name` is `<group>/<id>`. DynamoDB deletes an item by `ttl`, in whole
+ * seconds. `version`, `removableFrom` and each field are separate attributes. The index `due` with the partition key `dueShard` and
+ * the sort key `dueAt` finds the records that are due.
  */
 export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbRecordsOptions): RecordStore {
   let client: DynamoDBClient | undefined
@@ -41,7 +41,7 @@ export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbReco
     call: (client: DynamoDBClient, options: SendOptions) => Promise<Answer>,
     of: FailedCall['of'] = 'records',
   ): Promise<Answer> {
-    // The SDK repeats nothing: a write whose first answer was lost would fail its own condition.
+    // The SDK does not retry, because a repeated write whose first answer was lost would fail its own condition.
     client ??= new DynamoDBClient({ maxAttempts: 1, requestHandler: awsTls })
     const opened = client
     try {
@@ -54,7 +54,7 @@ export function dynamodbRecords({ tableName, attemptMilliseconds }: DynamodbReco
   return {
     async read(names) {
       const keys = names.map(recordNameText)
-      // DynamoDB refuses a request that names an item twice, and one that names none.
+      // DynamoDB rejects a request that names an item twice, and one that names no item.
       const distinct = [...new Set(keys)]
       if (distinct.length === 0) return []
 
@@ -111,7 +111,7 @@ async function readItems(
   return items?.[tableName] ?? []
 }
 
-/** For reads: the far end may have closed an idle connection while the function was frozen, and reading twice does no harm. */
+/** Repeats a read once. DynamoDB may have closed an idle connection while the function was frozen, and reading twice does no harm. */
 async function againAfterReset<Answer>(read: () => Promise<Answer>): Promise<Answer> {
   try {
     return await read()
@@ -122,7 +122,7 @@ async function againAfterReset<Answer>(read: () => Promise<Answer>): Promise<Ans
   }
 }
 
-// What has no version of ours in it is nobody's record, and would block its name for ever.
+// An item without a version is not a record of Tokenwell. It may be overwritten, because otherwise it would block its name for ever.
 const ifAbsent = {
   ConditionExpression: 'attribute_not_exists(#version) OR NOT attribute_type(#version, :string)',
   ExpressionAttributeNames: { '#version': 'version' },
@@ -142,7 +142,7 @@ function falseIfConditionFailed(error: unknown): false {
   throw error
 }
 
-/** A record that is due, as the index tells it. */
+/** A record that is due according to the index. */
 export interface DueRecord {
   readonly name: RecordName
   readonly dueAt: number
@@ -155,7 +155,7 @@ export interface DueQuery {
   readonly limit: number
 }
 
-/** Of one shard, the earliest first. */
+/** The due records of one shard, the earliest first. */
 export async function queryDue(client: DynamoDBClient, query: DueQuery, options: SendOptions): Promise<DueRecord[]> {
   const due: DueRecord[] = []
   let start: Item | undefined
@@ -181,7 +181,7 @@ function createCommand({ tableName, shard, until }: DueQuery, limit: number, sta
   })
 }
 
-/** None where the name isn't one of ours. */
+/** Empty if the name is not a record name of Tokenwell. */
 function readDueRecord({ name: text, dueAt }: Item): DueRecord[] {
   const name = readRecordName(text?.S ?? '')
   return name ? [{ name, dueAt: Number(dueAt?.N) }] : []
@@ -191,7 +191,7 @@ export type Item = Record<string, AttributeValue>
 
 export function createItem(name: RecordName, { version, removableFrom, dueAt, fields }: StoredRecord): Item {
   const text = recordNameText(name)
-  // The index holds what has both of its attributes, and nothing else.
+  // The index contains only items that have both of its attributes.
   const due = dueAt === undefined ? {} : { dueAt, dueShard: dueShardOf(text) }
   const attributes = Object.entries({ removableFrom, ttl: Math.ceil(removableFrom / 1000), ...due, ...fields }).map(
     ([attribute, value]) => [attribute, typeof value === 'number' ? { N: String(value) } : { S: value }],
@@ -199,7 +199,7 @@ export function createItem(name: RecordName, { version, removableFrom, dueAt, fi
   return { ...Object.fromEntries(attributes), name: { S: text }, version: { S: version } }
 }
 
-/** Without fields where they aren't ours, so that it can be replaced; undefined where not even the version is. */
+/** Reads a record. If its fields are not Tokenwell's, it has none and can be replaced. Returns undefined if it has no version. */
 export function readRecord({
   name: _name,
   ttl: _ttl,
@@ -226,15 +226,15 @@ export function readRecord({
   }
 }
 
-/** DynamoDB's own, beside those that any service has: none of them has done anything. */
+/** Throttling errors that only DynamoDB has. None of these requests has changed anything. */
 const contended = ['ReplicatedWriteConflictException', 'ThrottlingError', 'TransactionConflictException']
 
-/** What DynamoDB calls an item that it can't hold. The keys of the table are not its fault: a read came before, and had an answer. */
+/** The errors of DynamoDB for an item that it cannot store. They do not mean wrong keys of the table, because a read succeeded before. */
 const notTaken = ['RequestEntityTooLargeException', 'SerializationException', 'ValidationException']
 
 export interface FailedCall {
   readonly tableName: string
-  /** What was read, or the one record that was to be written. */
+  /** What was read, or the record that was written. */
   readonly of: 'records' | 'index' | `record of ${string}`
 }
 

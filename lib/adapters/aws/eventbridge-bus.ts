@@ -11,14 +11,15 @@ export interface EventbridgeBusSettings extends Pick<Deployment, 'stage'> {
   readonly timeouts?: AwsTimeouts
 }
 
-/** A caller waits for it. */
+/** Short, because a caller may be waiting. */
 const defaultTimeouts: AwsTimeouts = { connect: 1_000, answer: 1_000, total: 1_000 }
-/** PutEvents takes no more. */
+/** The maximum of PutEvents. */
 const entriesInOneCall = 10
 const longestPauseMilliseconds = 200
 
 /**
- * A bus of Amazon EventBridge. An event to a bus that doesn't exist EventBridge takes, and drops: that is no failure here.
+ * A bus of Amazon EventBridge. EventBridge accepts and drops events for a bus that does not exist, and this is not reported as a
+ * failure.
  */
 export function eventbridgeBus({ busName, stage, timeouts = defaultTimeouts }: EventbridgeBusSettings): EventBus {
   let client: EventBridgeClient | undefined
@@ -30,13 +31,13 @@ export function eventbridgeBus({ busName, stage, timeouts = defaultTimeouts }: E
   async function put(entries: readonly PutEventsRequestEntry[], options: Options): Promise<readonly RefusedEntry[]> {
     const calls = batchesOf(entries, entriesInOneCall).map(async (chunk) => {
       const answer = await connect().send(new PutEventsCommand({ Entries: chunk }), options)
-      // In the order of the request; what has no id was not taken.
+      // The entries are in the order of the request. An entry without an id was rejected.
       return chunk.flatMap((entry, index): RefusedEntry[] => {
         const { EventId: id, ErrorCode: code = 'no answer' } = answer.Entries?.[index] ?? {}
         return id === undefined ? [{ entry, code }] : []
       })
     })
-    // Each of them comes to its end, whatever becomes of the others.
+    // Every call finishes, even if another one fails.
     await Promise.allSettled(calls)
     return (await Promise.all(calls)).flat()
   }
@@ -81,7 +82,7 @@ interface RefusedEntry {
   readonly code: string
 }
 
-/** By its name it is known as the SDK's own errors are. */
+/** Its name is the error code, so that it is classified like an error of the SDK. */
 class EntryRefusedError extends Error {
   constructor(code: string) {
     super('EventBridge rejected an event.')
@@ -89,7 +90,7 @@ class EntryRefusedError extends Error {
   }
 }
 
-/** What PutEvents says of an entry, and of nothing else. */
+/** Error codes that PutEvents uses only for entries. */
 const inTrouble = ['InternalFailure', 'InternalException']
 const notAuthorized = ['NotAuthorizedForSourceException', 'NotAuthorizedForDetailTypeException']
 
@@ -102,7 +103,7 @@ function createEntry(event: TokenwellEvent, busName: string, sender: string): Pu
   return { EventBusName: busName, Source: source, DetailType: type, Detail: JSON.stringify(detail) }
 }
 
-/** Of the original only its name is kept: it may quote the event. */
+/** Only the name of the original is kept, because the original may quote the event. */
 function describeEventbridgeFailure(error: unknown, busName: string): EventBusError {
   const reason = reasonOfAwsFailure(error)
   switch (classify(error, reason)) {

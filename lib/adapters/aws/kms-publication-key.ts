@@ -6,7 +6,7 @@ import { type AwsTimeouts, awsClientSettings, withinTime } from './aws-client.ts
 import { classifyAwsFailure, reasonOfAwsFailure } from './aws-failure.ts'
 
 export interface KmsPublicationKeySettings {
-  /** Its id, ARN or alias (`alias/...`). */
+  /** The id, ARN or alias (`alias/...`) of the key. */
   readonly keyId: string
   readonly timeouts?: AwsTimeouts
 }
@@ -15,8 +15,8 @@ export interface KmsPublicationKeySettings {
 const defaultTimeouts: AwsTimeouts = { connect: 1_000, answer: 2_000, total: 5_000 }
 
 /**
- * The key for publications in AWS KMS (ECC_NIST_P256, SIGN_VERIFY), which never leaves it. The public half is fetched once and kept
- * as long as the process lives: who verifies needs KMS no more after that.
+ * The key for publications in AWS KMS (ECC_NIST_P256, SIGN_VERIFY). It never leaves KMS. The public key is fetched once and kept
+ * for the lifetime of the process, so that later verifications do not need KMS.
  */
 export function kmsPublicationKey({ keyId, timeouts = defaultTimeouts }: KmsPublicationKeySettings): PublicationSigner {
   let client: KMSClient | undefined
@@ -58,25 +58,25 @@ export function kmsPublicationKey({ keyId, timeouts = defaultTimeouts }: KmsPubl
   }
 }
 
-/** @throws {PublicationKeyError} where it is a key of another kind */
+/** @throws {PublicationKeyError} if it is a key of another kind */
 function readPublicKey(keyId: string, spki: Uint8Array | undefined): KeyObject {
   try {
     const key = createPublicKey({ key: Buffer.from(spki ?? []), format: 'der', type: 'spki' })
     if (key.asymmetricKeyDetails?.namedCurve === 'prime256v1') return key
   } catch {
-    // Node.js has nothing to say that an operator could go by.
+    // The error of Node.js does not help an operator.
   }
   throw new PublicationKeyError(
     `The KMS key ${keyId} cannot sign publications. Use a key with the key spec ECC_NIST_P256.`,
   )
 }
 
-/** KMS's own, beside those that any service has. */
+/** Error names that only KMS has. */
 const missing = ['NotFoundException']
 const denied = ['DisabledException', 'KMSInvalidStateException', 'InvalidKeyUsageException']
 const unreachable = ['KMSInternalException', 'DependencyTimeoutException', 'KeyUnavailableException']
 
-/** Of the original only its name is kept. */
+/** Only the name of the original is kept. */
 function describeKmsFailure(error: unknown, keyId: string, action: string): unknown {
   const reason = reasonOfAwsFailure(error)
   switch (classify(error, reason)) {

@@ -19,13 +19,13 @@ export interface ParameterStoreSettings extends Pick<Deployment, 'stage'> {
   readonly timeouts?: AwsTimeouts
 }
 
-/** GetParameters takes no more. */
+/** The maximum of GetParameters. */
 const namesInOneCall = 10
 
 /**
- * Elements in AWS Systems Manager Parameter Store, read anew each time: one element is the parameter
- * `/tokenwell/<stage>/<kind>/<id>`, whose value is its JSON.
- * @throws {ElementStoreError} from each call while they can't be read
+ * Elements in AWS Systems Manager Parameter Store, read again for each call. An element is the parameter
+ * `/tokenwell/<stage>/<kind>/<id>`, with JSON as its value.
+ * @throws {ElementStoreError} from each call while the elements cannot be read
  */
 export function parameterStoreElements({ stage, timeouts = defaultAwsTimeouts }: ParameterStoreSettings): ElementStore {
   const root = `/tokenwell/${stage}`
@@ -52,7 +52,7 @@ export function parameterStoreElements({ stage, timeouts = defaultAwsTimeouts }:
     }
   }
 
-  /** The names under a path without it. Each page has the whole time: there may be a thousand. */
+  /** The names under a path, without the path. Each page has the full time limit, because there may be a thousand pages. */
   async function listNames(path: string, { isRecursive }: { readonly isRecursive: boolean }): Promise<string[]> {
     const names: string[] = []
     let page: GetParametersByPathResult = {}
@@ -70,7 +70,7 @@ export function parameterStoreElements({ stage, timeouts = defaultAwsTimeouts }:
 
   return {
     async get(references) {
-      // One name that can't be, and the service refuses all that are asked for with it.
+      // The service rejects a whole request if one of its names is not valid.
       const possible = references.filter(({ id }) => isElementId(id))
       const values = await readValues([...new Set(possible.map(nameOf))])
       return references.map((reference) => {
@@ -88,7 +88,7 @@ export function parameterStoreElements({ stage, timeouts = defaultAwsTimeouts }:
 }
 
 function readParameter(reference: ElementReference, value: string): ElementReading {
-  // A byte order mark that PowerShell has put before what it sends.
+  // PowerShell puts a byte order mark before the text that it sends.
   const read = readStrictJson(value.replace(/^\ufeff/, ''))
   if ('complaint' in read)
     return unreadableElement(reference, `Its parameter does not contain valid JSON: ${read.complaint}.`)
@@ -118,7 +118,7 @@ function checkNames(root: string, names: readonly string[]): Finding[] {
   return findings
 }
 
-/** Of the SDK's error only its name or code is kept. */
+/** Only the name or code of the SDK's error is kept. */
 function describeParameterStoreFailure(error: unknown, action: string, path: string): unknown {
   const reason = reasonOfAwsFailure(error)
   switch (classifyAwsFailure(error)) {

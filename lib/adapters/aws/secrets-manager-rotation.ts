@@ -25,7 +25,7 @@ const rights = {
   action: 'secretsmanager:DescribeSecret, GetSecretValue, PutSecretValue and UpdateSecretVersionStage',
 }
 
-/** What Secrets Manager offers the function that rotates a secret. */
+/** The operations of Secrets Manager for a function that rotates a secret. */
 export function secretsManagerRotation(settings: SecretsManagerSettings): SecretRotation {
   const secretsManager = createRotationClient(settings)
   return {
@@ -43,8 +43,8 @@ function createRotationClient({ stage, timeouts = defaultAwsTimeouts }: SecretsM
 
   return {
     /**
-     * One call about one secret, which ends in time.
-     * @param expected an error that is an answer: undefined is returned in its place
+     * Makes one call about one secret, within the time limit.
+     * @param expected an error that counts as an answer. The call then returns undefined.
      * @throws {SecretError}
      */
     async attempt<Answer>(
@@ -71,7 +71,7 @@ type ExpectedError =
   | typeof ResourceExistsException
   | typeof ResourceNotFoundException
 
-/** What Secrets Manager answers about a version whose name can't be tells an operator nothing. */
+/** For a version id of the wrong length the answer of Secrets Manager does not help an operator, so this error replaces it. */
 async function answerAbout<Answer>(version: string, answer: Promise<Answer>): Promise<Answer> {
   try {
     return await answer
@@ -98,7 +98,7 @@ function rotatingSecret(
     return { ...(current !== undefined && { current }), ...(pending !== undefined && { pending }) }
   }
 
-  /** Secrets Manager refuses to take a label from a version that hasn't got it: that alone is expected. */
+  /** Returns false if the version `from` does not have the label. Secrets Manager rejects that, and only that is expected. */
   async function moveLabel(VersionStage: string, from: string | undefined, to: string | undefined): Promise<boolean> {
     const command = new UpdateSecretVersionStageCommand({
       ...{ SecretId, VersionStage },
@@ -138,7 +138,7 @@ function rotatingSecret(
     },
     async makeCurrent(version, before) {
       if (await moveLabel('AWSCURRENT', before, version)) return true
-      // Of a move that was done the answer may have been lost, and the SDK have asked for it again.
+      // The answer to a successful move may be lost. The SDK then retries it, and the retry is rejected.
       return (await labels()).current === version
     },
     async giveUp(version) {

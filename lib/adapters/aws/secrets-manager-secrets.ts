@@ -14,10 +14,10 @@ export interface SecretsManagerSettings extends Pick<Deployment, 'stage'> {
   readonly timeouts?: AwsTimeouts
 }
 
-/** Labels of a secret's versions, moved by whoever changes it. */
+/** Labels of a secret's versions. A change of the secret moves them. */
 type VersionStage = 'AWSCURRENT' | 'AWSPREVIOUS'
 
-/** Secrets in AWS Secrets Manager, as text or as the bytes of one, read anew each time. */
+/** Secrets in AWS Secrets Manager, stored as text or as the bytes of a text, and read again for each call. */
 export function secretsManagerSecrets({ stage, timeouts = defaultAwsTimeouts }: SecretsManagerSettings): SecretStore {
   const prefix = secretPrefix({ stage })
   let client: SecretsManagerClient | undefined
@@ -29,7 +29,7 @@ export function secretsManagerSecrets({ stage, timeouts = defaultAwsTimeouts }: 
   async function read(name: string, stage: VersionStage): Promise<Secret> {
     if (!isNameOfSecret(name, prefix))
       throw new SecretError('secret_denied', `The name of a secret must begin with ${prefix}.`)
-    // The stage is always named: moto, for one, by default answers with the version that was current before.
+    // The version stage is always named, because moto by default answers with the previous version.
     const command = new GetSecretValueCommand({ SecretId: name, VersionStage: stage })
     const answer = await withinTime(timeouts.total, (options) => connect().send(command, options)).catch((error) => {
       throw describeSecretFailure(name, error, { done: 'read', action: 'secretsmanager:GetSecretValue' })
@@ -50,7 +50,7 @@ export function secretsManagerSecrets({ stage, timeouts = defaultAwsTimeouts }: 
   }
 }
 
-/** @throws {SecretError} when the bytes are no text: none of them is passed on, changed or not */
+/** @throws {SecretError} if the bytes are not text. They are never passed on, not even with replacement characters. */
 export function textOf(name: string, { SecretString: text, SecretBinary: bytes }: GetSecretValueResponse): string {
   const read = text ?? secretText(bytes ?? new Uint8Array())
   if (read === undefined)
@@ -58,18 +58,18 @@ export function textOf(name: string, { SecretString: text, SecretBinary: bytes }
   return read
 }
 
-/** What was to be done with a secret, as in "can't be read", and which rights that takes. */
+/** What was done with a secret, as in "cannot be read", and the rights that it needs. */
 export interface SecretUse {
   readonly done: string
   readonly action: string
 }
 
 /**
- * Of the SDK's error only its name or code is kept: an answer that it can't read it quotes.
- * @returns the error itself where no operator can mend it
+ * Translates an error of the SDK. Only its name or code is kept, because the SDK quotes an answer that it cannot read.
+ * @returns the error itself if no operator can fix it
  */
 export function describeSecretFailure(name: string, error: unknown, { done, action }: SecretUse): unknown {
-  // The one reason for which it is refused so.
+  // Secrets Manager uses this error only for this reason.
   if (error instanceof InvalidRequestException)
     return new SecretError('secret_missing', `The secret ${name} is marked for deletion. Restore it.`)
 

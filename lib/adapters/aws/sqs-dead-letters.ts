@@ -11,11 +11,11 @@ export interface SqsDeadLettersSettings {
 const defaultTimeouts: AwsTimeouts = { connect: 1_000, answer: 3_000, total: 5_000 }
 const longestAttribute = 500
 
-/** A queue of Amazon SQS: the message's body as it came, with the attributes `reason` and `code`. */
+/** A dead-letter queue in Amazon SQS. A message has the original body, and the attributes `reason` and `code`. */
 export function sqsDeadLetters({ queueUrl, timeouts = defaultTimeouts }: SqsDeadLettersSettings): DeadLetterQueue {
   let client: SQSClient | undefined
   const connect = () => {
-    // Otherwise the SDK goes by the URL's host, and writes to the console where that is not the configured endpoint.
+    // Otherwise the SDK uses the URL's host, and prints a warning if it differs from the configured endpoint.
     client ??= new SQSClient({ ...awsClientSettings(timeouts), useQueueUrlAsEndpoint: false })
     return client
   }
@@ -36,13 +36,13 @@ export function sqsDeadLetters({ queueUrl, timeouts = defaultTimeouts }: SqsDead
   }
 }
 
-/** SQS takes neither an empty text nor control characters; halves of characters would not survive the way. */
+/** SQS rejects an empty text and control characters. Half a surrogate pair would be changed on the way, so whole characters are cut. */
 function textAttribute(text: string) {
   const printable = text.replace(/[\p{C}\p{Zl}\p{Zp}]+/gu, ' ').trim()
   return { DataType: 'String', StringValue: [...printable].slice(0, longestAttribute).join('') || 'none given' }
 }
 
-/** Of SQS alone, beside those that any service has. */
+/** Error names that only SQS has. */
 const missing = ['QueueDoesNotExist', 'AWS.SimpleQueueService.NonExistentQueue', 'InvalidAddress']
 const denied = [
   'InvalidSecurity',
@@ -55,7 +55,7 @@ const denied = [
 ]
 const throttled = ['KmsThrottled', 'OverLimit']
 
-/** Of the original only its name is kept: it may quote the message. */
+/** Only the name of the original is kept, because the original may quote the message. */
 function describeSqsFailure(error: unknown, queueUrl: string): DeadLettersError {
   const reason = reasonOfAwsFailure(error)
   switch (classify(error, reason)) {

@@ -9,15 +9,15 @@ import { checkIds, readElement, unreadableElement, whyNoKind } from '../../confi
 import { isElementId } from '../../configuration/value-syntax.ts'
 import { type ReadJson, readStrictJsonFile } from '../json/strict-json.ts'
 
-/** Values by id, by kind, unread; a file of a folder may hold none. */
+/** The JSON values by kind and id, not yet read as elements. A file of a folder may contain no valid JSON. */
 type RawElements = ReadonlyMap<Kind, ReadonlyMap<string, ReadJson>>
 
-/** One look at all of them serves whoever follows references at that moment. */
+/** Files are read at most once in this time, so that following references does not read them again and again. */
 const maximumAgeMilliseconds = 1_000
 
 /**
- * Elements of a JSON file `{ kind: { id: element } }` or of a folder `<kind>/<id>.json`, as they were a second ago.
- * @throws {ConfigurationError} from each call while the path can't be read or holds no JSON
+ * Elements of a JSON file `{ kind: { id: element } }` or of a folder with files `<kind>/<id>.json`. They are at most one second old.
+ * @throws {ConfigurationError} from each call while the path cannot be read or contains no valid JSON
  */
 export function fileElements(path: string): ElementStore {
   let loaded: ReturnType<typeof loadElements> | undefined
@@ -71,7 +71,7 @@ async function loadElements(path: string): Promise<{ elements: RawElements; find
   return { elements, findings }
 }
 
-/** What stands under the name of a kind, by id. */
+/** The name of a kind, and its elements by id. */
 type Group = readonly [kind: string, byId: ReadonlyMap<string, ReadJson>]
 
 async function readSingleFile(path: string, findings: Finding[]): Promise<Group[]> {
@@ -107,7 +107,7 @@ async function readFolder(path: string, findings: Finding[]): Promise<Group[]> {
   )
 }
 
-/** The names in a folder that are what it is for; each other one draws a warning, except those that begin with a dot. */
+/** The expected names in a folder. Every other name gets a warning, except names that begin with a dot. */
 async function listFolder(
   path: string,
   isExpected: (entry: Dirent) => boolean,

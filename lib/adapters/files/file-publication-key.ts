@@ -9,7 +9,7 @@ import { randomId } from '../process/clock.ts'
 
 const signInThreadPool = promisify(sign)
 
-/** The key for publications as a PEM file (PKCS #8), for the processes of one machine. The first one to use it makes it. */
+/** The key for publications as a PEM file (PKCS #8), for the processes of one machine. The first process that uses it makes it. */
 export function filePublicationKey(path: string): PublicationSigner {
   const pair = createLazy(() => readOrMake(path))
   return {
@@ -29,7 +29,7 @@ async function readOrMake(path: string): Promise<KeyObject> {
   }
 }
 
-/** Where two make one at a time, the first one's is everybody's. */
+/** If two processes make a key at the same time, both use the first one. */
 async function make(path: string): Promise<string> {
   await mkdir(dirname(path), { recursive: true, mode: 0o700 })
   const unfinished = `${path}.unfinished-${randomId()}`

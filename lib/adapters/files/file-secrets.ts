@@ -6,7 +6,7 @@ import type { RotatingSecret, SecretRotation, VersionLabels } from '../../key-li
 import { Secret, secretText } from '../../secret/secret.ts'
 import { SecretError, type SecretStore } from '../../secret/secret-store.ts'
 
-/** Secrets as files of one folder: `tokenwell/<stage>/<name>` is the file `<name>`. A file has one version. */
+/** Secrets as files in one folder. The secret `tokenwell/<stage>/<name>` is the file `<name>`. A file has one version. */
 export function fileSecrets(folder: string, stage: string): SecretStore {
   return {
     async get(name) {
@@ -34,7 +34,7 @@ async function readSecret(name: string, path: string): Promise<Buffer> {
   }
 }
 
-/** @throws {SecretError} when the name is not this stage's: nothing outside the folder is ever read */
+/** @throws {SecretError} if the name is not a secret name of this stage. So no file outside the folder is ever read. */
 export function secretPath(folder: string, stage: string, name: string): string {
   const prefix = secretPrefix({ stage })
   if (!isNameOfSecret(name, prefix))
@@ -42,15 +42,15 @@ export function secretPath(folder: string, stage: string, name: string): string 
   return join(folder, name.slice(prefix.length))
 }
 
-/** A version that this process made current, as long as the file still holds its text. */
+/** A version that this process made current. It counts as long as the file still contains its text. */
 interface FinishedVersion {
   readonly version: string
   readonly digest: string
 }
 
 /**
- * The rotation of secrets in a folder, for the one process of a local run: the pending version of a secret is the file
- * `<name>.pending-<version>` beside it, and is moved into its place. Any other version is named by its text's digest.
+ * The rotation of secrets in a folder, for the single process of a local run. The pending version of a secret is the file
+ * `<name>.pending-<version>` beside it, and becomes current by a rename. Any other version is named by the digest of its text.
  */
 export function fileRotation(folder: string, stage: string): SecretRotation {
   const finished = new Map<string, FinishedVersion>()
@@ -101,7 +101,7 @@ function rotatingFile(path: string, finished: Map<string, FinishedVersion>): Rot
       const there = await readText(pendingPath(version))
       if (there !== undefined) return new Secret(there).equals(text)
       await mkdir(dirname(path), { recursive: true, mode: 0o700 })
-      // A file that is cut off has no name by which anybody looks for it.
+      // A half written file has a name that is never read.
       const unfinished = `${path}.unfinished-${version}`
       await writeFile(unfinished, text.reveal(), { mode: 0o600 })
       await rename(unfinished, pendingPath(version))
@@ -123,7 +123,7 @@ function rotatingFile(path: string, finished: Map<string, FinishedVersion>): Rot
 
 export const pendingMark = '.pending-'
 
-/** The newest first: the label is on one alone. */
+/** The pending versions, the newest first. Only the newest one has the label. */
 async function pendingVersions(path: string): Promise<string[]> {
   const prefix = `${basename(path)}${pendingMark}`
   const names = await readdir(dirname(path)).catch(emptyIfMissing)

@@ -5,10 +5,10 @@ const noAnswer = -1
 const [blank, tab, del] = [0x20, 0x09, 0x7f]
 
 /**
- * A client takes more than undici does. `100 Continue` unasked is passed over like any other interim answer (RFC 9110 section
- * 15.2): undici would end the socket. A header may go on in the next line (RFC 9112 section 5.2), lines may end by a line feed
- * alone (section 2.2), a chunk's size and a content-length may have blanks behind them. A switch of protocols that nobody asked
- * for, a status below 100, or a control character in a header is no answer.
+ * Makes the parser of a socket accept answers that RFC 9110 and RFC 9112 let a client accept and undici rejects. An unrequested
+ * `100 Continue` is skipped like any other interim answer (RFC 9110 section 15.2). A header may continue on the next line (RFC 9112
+ * section 5.2), lines may end with a line feed alone (section 2.2), and blanks may follow a chunk size or a content-length. An
+ * unrequested switch of protocols, a status below 100, or a control character in a header is still an error.
  */
 export function readLiberally(socket: Socket): void {
   const parser = (socket as unknown as Record<symbol, AnswerParser>)[symbols.kParser]
@@ -22,7 +22,7 @@ export function readLiberally(socket: Socket): void {
   parser.onHeadersComplete = (status, isUpgrade, isKeptAlive) => {
     const isInterim = status < 200
     if (status === 101 || status < 100 || hasControlCharacters(parser.headers)) return noAnswer
-    // An interim answer is no end: what it says of the connection, or by its version, says nothing of the answer behind it.
+    // An interim answer does not end the exchange. Its connection header and version do not apply to the answer that follows.
     llhttp.llhttp_set_lenient_keep_alive(ptr, isInterim ? 1 : 0)
     dropTrailingBlanks(parser.headers)
     parser.contentLength = contentLengthIn(parser.headers)
@@ -30,12 +30,12 @@ export function readLiberally(socket: Socket): void {
   }
 }
 
-/** RFC 9110 section 5.5: they are dangerous, or invalid. A tab is neither. */
+/** RFC 9110 section 5.5: control characters are dangerous or invalid, except a tab. */
 function hasControlCharacters(headers: readonly Buffer[]): boolean {
   return headers.some((each) => each.some((byte) => (byte < blank && byte !== tab) || byte === del))
 }
 
-/** RFC 9112 section 5.1: they are no part of the value. */
+/** RFC 9112 section 5.1: trailing blanks are not part of the value. */
 function dropTrailingBlanks(headers: Buffer[]): void {
   for (const [at, each] of headers.entries()) {
     let end = each.length
@@ -44,7 +44,7 @@ function dropTrailingBlanks(headers: Buffer[]): void {
   }
 }
 
-/** llhttp has seen to it that there is one at most, of digits alone. */
+/** llhttp guarantees that there is at most one, and that it consists of digits. */
 function contentLengthIn(headers: readonly Buffer[]): number {
   const index = headers.findIndex((each, at) => at % 2 === 0 && nameOf(each) === 'content-length')
   return index < 0 ? -1 : Number(headers[index + 1]?.toString('latin1'))

@@ -3,23 +3,23 @@ import type { Transport } from '../../configuration/connection.ts'
 import { ProxyRefusedError } from './connector.ts'
 import { UntrustedChainError, untrustedCodes } from './missing-issuer.ts'
 
-/** What can go wrong on the way. */
+/** What can go wrong between Tokenwell and a server. */
 export type ConnectionFailureType = Exclude<ApiCallErrorCode, 'http_response_incomplete' | 'http_response_body_size'>
 
 export interface ConnectionFailure {
   readonly type: ConnectionFailureType
   /** Whole sentences about the far end, with what to check. */
   readonly message: string
-  /** Whether trying again at once is of no use. */
+  /** Whether an immediate retry would fail again. */
   readonly isLasting?: boolean
 }
 
 const otherwiseUntrusted = /^(CERT_|INVALID_CA$|INVALID_PURPOSE$|PATH_LENGTH_EXCEEDED$|HOSTNAME_MISMATCH$|UNABLE_TO_)/
 
-/** RFC 8446 section 6.2: what a server says of a certificate is of the client's, or of its absence. */
+/** RFC 8446 section 6.2: a server's alert about a certificate is about the client's certificate, or its absence. */
 const ofClientCertificates =
   /ALERT_(HANDSHAKE_FAILURE|CERTIFICATE_|(BAD|NO|UNSUPPORTED)_CERTIFICATE|UNKNOWN_CA|DECRYPT_ERROR|ACCESS_DENIED)/
-/** Some servers, as those of Node.js, say nothing and hang up; and what others say gets lost when they do. */
+/** Some servers, such as those of Node.js, close the connection without an alert. The alert of others can get lost when they close it. */
 const mayBeOfClientCertificates = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']
 
 /**

@@ -8,12 +8,12 @@ import { namingMissingIssuer } from './missing-issuer.ts'
 import { readTlsIdentity } from './tls-identity.ts'
 import { buildConnector, errors } from './undici.ts'
 
-/** Opens connections to one far end: over TLS, through its proxy where it has one. */
+/** Opens connections to one server: over TLS, and through its proxy if it has one. */
 export type Connector = buildConnector.connector
 
 /**
- * @throws {SecretError} when a certificate or the proxy's password can't be had
- * @throws {KeyStoreError} when a secret holds no certificate, or is not for this far end
+ * @throws {SecretError} if a certificate or the proxy's password cannot be read
+ * @throws {KeyStoreError} if a secret contains no certificate, or may not be used for this server
  */
 export async function createConnector(
   transport: Transport | ResolvedAuthorizationServer | ProtectedApi,
@@ -22,22 +22,22 @@ export async function createConnector(
   const { tls, proxy, connectTimeoutMilliseconds: timeout } = transport
   await demandIdentityFor(transport, secrets)
   const identity = await readTlsIdentity(tls, secrets)
-  // What is bounded and told apart here is HTTP/1.1: one answer a connection, and its end is the connection's.
+  // Limits and the separation of answers rely on HTTP/1.1: a connection has one answer at a time.
   const bounds = { timeout, allowH2: false, minVersion: tls.minimumVersion }
   const { allowPartialTrustChain = false } = tls
-  // Said here, NODE_TLS_REJECT_UNAUTHORIZED has no word in it.
+  // Set explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED cannot turn it off.
   const direct = buildConnector({ ...bounds, ...identity, allowPartialTrustChain, rejectUnauthorized: true })
   const connect = namingMissingIssuer(direct, identity.ca)
   return proxy ? throughProxy(connect, proxy, await proxyHeaders(proxy, secrets), timeout) : connect
 }
 
-/** The names of all secrets that a connector is made from. */
+/** The names of all secrets that a connector needs. */
 export function secretNamesOf({ tls, proxy }: Transport): string[] {
   const { trustStore, clientCertificate } = tls
   return [trustStore, clientCertificate, proxy?.credentials?.passwordSecret].filter((name) => name !== undefined)
 }
 
-/** A client certificate is presented where its secret may be used, and the key of a client is no certificate of another. */
+/** Checks that the secrets may be used for this server, so that a client certificate is presented only to the hosts that it is for. */
 async function demandIdentityFor(
   transport: Transport | ResolvedAuthorizationServer | ProtectedApi,
   secrets: SecretStore,
@@ -84,7 +84,7 @@ function throughProxy(
   }
 }
 
-/** What the tunnel has left of the time that is for both. */
+/** Connects within the time that the tunnel has left. The time-out covers both. */
 function connectWithin(
   timeoutMilliseconds: number,
   connect: Connector,
@@ -94,7 +94,7 @@ function connectWithin(
   let isLate = false
   const timer = setTimeout(() => {
     isLate = true
-    // The TLS socket above it says nothing of that.
+    // The TLS socket on top of it emits no event for that.
     options.httpSocket.destroy()
     callback(new errors.ConnectTimeoutError(), null)
   }, timeoutMilliseconds)
@@ -104,12 +104,12 @@ function connectWithin(
   })
 }
 
-/** RFC 9110 section 9.3.6; undici has taken the brackets of an IPv6 address away. */
+/** RFC 9110 section 9.3.6. undici removes the brackets of an IPv6 address. */
 function authorityOf({ hostname, port }: buildConnector.Options): string {
   return `${hostname.includes(':') ? `[${hostname}]` : hostname}:${port || '443'}`
 }
 
-/** RFC 9110 section 9.3.6. Errors are its own, whatever the reason: undici would try some others again without end. */
+/** RFC 9110 section 9.3.6. It throws its own errors, because undici retries some other errors without end. */
 function openTunnel(
   { id, host, port }: HttpProxy,
   authority: string,
@@ -166,7 +166,7 @@ function refusal(id: string, authority: string, status = 0): ProxyRefusedError {
 export class ProxyRefusedError extends Error {
   readonly code = 'ERR_PROXY_REFUSED'
   override readonly name = 'ProxyRefusedError'
-  /** Whether asking again at once is of no use, and may lock the proxy's user out. */
+  /** Whether an immediate retry would fail again, and may lock the user of the proxy. */
   readonly isLasting: boolean
 
   constructor(message: string, { isLasting = false }: { readonly isLasting?: boolean } = {}) {

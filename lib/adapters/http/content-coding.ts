@@ -5,28 +5,28 @@ interface Bound {
   readonly maxOutputLength: number
 }
 
-/** Servers call it deflate with and without the wrapper of zlib (RFC 9110 section 8.4.1.2). */
+/** Servers send `deflate` with and without the zlib wrapper (RFC 9110 section 8.4.1.2). */
 function inflate(bytes: Uint8Array, bound: Bound): Buffer {
   const isWrapped = ((bytes[0] ?? 0) & 0x0f) === 8
   return isWrapped ? inflateSync(bytes, bound) : inflateRawSync(bytes, bound)
 }
 
-/** RFC 8878 section 3.1.1.1.2: a frame with a larger window would take more memory than anybody need have. */
+/** RFC 8878 section 3.1.1.1.2: decoders need not support larger windows. A frame with one would use too much memory. */
 const largestWindowLog = 23
 
 function unpackZstandard(bytes: Uint8Array, bound: Bound): Buffer {
   return zstdDecompressSync(bytes, { ...bound, params: { [constants.ZSTD_d_windowLogMax]: largestWindowLog } })
 }
 
-/** They change nothing; `chunked` has been read by then. */
+/** These codings change nothing. undici has already decoded `chunked`. */
 const asItIs: readonly string[] = ['identity', 'chunked', 'none', '']
 const mostCodings = 4
 
 /**
- * A body without its codings, though nobody asked for any: servers, and proxies before them, use them all the same.
- * @param header of `Content-Encoding` or `Transfer-Encoding`, in the order in which they were applied
- * @param maximumBytes after each coding that is undone
- * @returns undefined where a coding is unknown, or the body is not what its header says
+ * Decodes a body. Servers and proxies use content codings even though no request asks for one.
+ * @param header the value of `Content-Encoding` or `Transfer-Encoding`, with codings in the order of their application
+ * @param maximumBytes the size limit after each decoded coding
+ * @returns undefined if a coding is unknown, or the body does not match its header
  * @throws {AnswerTooLargeError}
  */
 export function decodeContent(

@@ -4,7 +4,7 @@ import type { Secret } from '../../secret/secret.ts'
 import type { SecretCache } from '../../secret/secret-cache.ts'
 import { type Connector, createConnector, secretNamesOf } from './connector.ts'
 
-/** Makes the dispatchers of a cache: what sends a connection's requests to one far end. */
+/** Makes the dispatchers of a cache. A dispatcher sends the requests of one connection to one server. */
 export interface DispatcherFactory<D extends Closable, T extends Transport> {
   create(connector: Connector, transport: T): D
 }
@@ -15,9 +15,9 @@ interface Closable {
 
 export interface DispatcherCache<D extends Closable, T extends Transport> {
   /**
-   * The same dispatcher for a name, as long as its certificates and the proxy's password are the same.
-   * @throws {SecretError} when one of them can't be read
-   * @throws {KeyStoreError} when a secret holds no certificate
+   * Returns the same dispatcher for a name as long as its certificates and the proxy's password are the same.
+   * @throws {SecretError} if one of them cannot be read
+   * @throws {KeyStoreError} if a secret contains no certificate
    */
   get(name: string, transport: T): Promise<D>
 }
@@ -27,12 +27,12 @@ interface Entry<D> {
   readonly identity: readonly Secret[]
 }
 
-/** Each may have sockets that idle, and a process on Lambda may have 1,024 open files. */
+/** Each dispatcher may have idle sockets, and a process on Lambda may have 1,024 open files. */
 const maximumDispatchers = 256
 
 /**
- * One dispatcher for each name and TLS identity, and another one when a secret changes: certificates that a secret no longer
- * holds are neither trusted nor presented any more.
+ * One dispatcher for each name and TLS identity. When a secret changes, the next request gets a new dispatcher, so that removed
+ * certificates are neither trusted nor presented any more.
  */
 export function createDispatcherCache<D extends Closable, T extends Transport>(
   secrets: SecretCache,
@@ -40,7 +40,7 @@ export function createDispatcherCache<D extends Closable, T extends Transport>(
 ): DispatcherCache<D, T> {
   const entries = new LRUCache<string, Entry<D>>({
     max: maximumDispatchers,
-    // Requests that are under way on it end as they would have.
+    // Requests that are in progress on it finish normally.
     dispose: ({ opening }) => void opening.then((dispatcher) => dispatcher.close()).catch(() => {}),
   })
 

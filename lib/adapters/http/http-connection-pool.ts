@@ -7,17 +7,17 @@ import { Client } from './undici.ts'
 /** One connection, used by one request at a time. */
 export interface HttpConnection {
   readonly client: Client
-  /** The one that was opened last; undefined before the first call. */
+  /** The socket that was opened last. Undefined before the first call. */
   socket?: Socket
 }
 
-/** The connections to one origin by one TLS identity, for one connection of the elements. */
+/** The HTTP connections to one origin with one TLS identity, for one connection of the elements. */
 export interface HttpConnectionPool {
-  /** The one that was used last and has rested, if that is less than so long ago; else a new one. */
+  /** Returns the most recently used connection that has rested and is not idle for too long, or else a new one. */
   take(maximumIdleMilliseconds: number): Promise<HttpConnection>
-  /** After an answer was read to its end. */
+  /** Call it after an answer was read to its end. */
   giveBack(connection: HttpConnection): Promise<void>
-  /** After anything else: nobody uses it again. */
+  /** Call it in every other case. The connection is not used again. */
   discard(connection: HttpConnection): void
   close(): Promise<void>
 }
@@ -26,25 +26,25 @@ interface Idle {
   readonly connection: HttpConnection
   readonly since: number
   readonly rest: Rest
-  /** That had come by then: any more are nobody's answer. */
+  /** The bytes received until then. Any further byte belongs to no request. */
   readonly bytes: number | undefined
 }
 
 type Rest = ReturnType<typeof beginRest>
 
 /**
- * A second answer that nobody asked for comes close behind the first. While a socket rests it is read, and any byte ends it.
- * Without the rest the next call would take that answer for its own, and each later call the answer of the call before.
- * It costs a call that comes sooner than that at most so long. What comes still later stays within the elements' connection.
+ * An unrequested second answer comes close behind the first. While a socket rests it is read, and any byte closes it. Without the
+ * rest the next call would get that answer, and each later call the answer of the call before. A call that comes sooner waits at
+ * most this long. An answer that comes even later stays within one connection of the elements.
  */
 const restMilliseconds = 20
 
-/** As many as one process has any use for: Lambda gives it one request at a time. */
+/** More idle connections are of no use to one process: Lambda gives it one request at a time. */
 const maximumIdle = 64
 
 /**
- * @param keepAliveMilliseconds as long as anybody would take one that is idle; a server may say less
- * @param now the clock decides what is idle for too long, not a timer: a process that was frozen has not run any
+ * @param keepAliveMilliseconds the longest time for which an idle connection is kept. A server may ask for less.
+ * @param now the clock decides what is idle for too long, because timers do not run while Lambda freezes the process
  */
 export function createHttpConnectionPool(
   origin: string,
@@ -90,14 +90,14 @@ export function createHttpConnectionPool(
       if (!taken) return open()
       idle = idle.filter((each) => each !== taken)
       await taken.rest.end()
-      // What came while the process was busy, or frozen, is read in this turn.
+      // Bytes that came while the process was busy or frozen are read in this turn of the event loop.
       await setImmediate()
       if (bytesOf(taken.connection) === taken.bytes) return taken.connection
       discard(taken.connection)
       return open()
     },
     async giveBack(connection) {
-      // An answer may be faster than the word that its request was sent.
+      // An answer may arrive before the socket reports that its request was sent.
       if (isSending(connection)) await setImmediate()
       if (isClosed || !isFree(connection)) return discard(connection)
       idle = [...idle, { connection, since: now(), rest: beginRest(), bytes: bytesOf(connection) }]
@@ -111,7 +111,7 @@ export function createHttpConnectionPool(
   }
 }
 
-/** By a timer, not by the clock: a process that was busy for so long has not read meanwhile. */
+/** It uses a timer and not the clock, because a process that was busy for that long has not read the socket meanwhile. */
 function beginRest() {
   const ended = Promise.withResolvers<void>()
   let isOver = false
@@ -128,7 +128,7 @@ function beginRest() {
   }
 }
 
-/** Neither closed, nor with a part of the request still on its way, which may be after an early answer. */
+/** Whether it is open and the whole request was sent. After an early answer a part may be unsent. */
 function isFree(connection: HttpConnection): boolean {
   const { socket } = connection
   return socket !== undefined && !socket.destroyed && !isSending(connection)

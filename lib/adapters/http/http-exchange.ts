@@ -1,6 +1,6 @@
 import type { Dispatcher } from './undici.ts'
 
-/** The headers of undici's, as it reads them: names in lower case. */
+/** Headers as undici reads them, with names in lower case. */
 type Headers = Readonly<Record<string, string | string[] | undefined>>
 
 export interface HttpAnswer {
@@ -10,31 +10,32 @@ export interface HttpAnswer {
 }
 
 export interface ExchangeLimits {
-  /** Without a sign of life from the server. */
+  /** The longest time without a byte from the server. */
   readonly receiveMilliseconds: number
-  /** Of everything together: waiting for a connection, opening it, sending, and the whole answer. */
+  /** The time for everything: waiting for a connection, opening it, sending, and the whole answer. */
   readonly totalMilliseconds: number
   readonly maximumBytes: number
 }
 
-/** An answer has more than `maximumBytes`. */
+/** An answer is larger than `maximumBytes`. */
 export class AnswerTooLargeError extends Error {
   readonly code = 'ERR_ANSWER_TOO_LARGE'
   override readonly name = 'AnswerTooLargeError'
 }
 
-/** How far a call came, for whoever has to know whether it may be made again. */
+/** How far an exchange came. It decides whether the request may be repeated. */
 export interface ExchangeProgress {
-  /** Written to a connection, at least in part. */
+  /** The request was written to a connection, at least in part. */
   isSent: boolean
-  /** There was a byte of an answer. */
+  /** At least one byte of an answer came. */
   isAnswered: boolean
 }
 
 /**
- * One request and its answer, read to its end, in bounded time and size. After an error the client is of no more use.
+ * Sends one request and reads its whole answer, within limits of time and size. Do not use the client again after an error.
  * @throws {AnswerTooLargeError}
- * @throws {DOMException} a `TimeoutError` when the time is over, or what undici throws
+ * @throws {DOMException} a `TimeoutError` when the time is over
+ * @throws the errors of undici
  */
 export async function exchange(
   client: Pick<Dispatcher, 'dispatch'>,
@@ -65,14 +66,14 @@ function answerReader(
   let size = 0
   const chunks: Buffer[] = []
   return {
-    // Called for the connection that it is written to: undici opens another one in place of one that has ended until then.
+    // Called for the connection that the request is written to. undici first replaces a connection that has ended.
     onRequestStart() {
       progress.isSent = true
     },
     onResponseStarted() {
       progress.isAnswered = true
     },
-    /** Of interim answers, too, one after the other; the last one counts. */
+    /** Called for interim answers too. The last call counts. */
     onResponseStart(_controller, status, headers) {
       answer = { status, headers }
     },

@@ -3,12 +3,12 @@ import { type DetailedPeerCertificate, TLSSocket } from 'node:tls'
 import { readCertificates } from '../../signing/pem.ts'
 import type { buildConnector } from './undici.ts'
 
-/** A server's certificate is not trusted, and this is where its chain ends. */
+/** A server's certificate is not trusted. It says where the certificate chain ends. */
 export class UntrustedChainError extends Error {
   override readonly name = 'UntrustedChainError'
-  /** As node:tls has it. */
+  /** The code of node:tls. */
   readonly code: string
-  /** What is missing, in words for the operator. */
+  /** Sentences for the operator about the missing certificate. */
   readonly ending: string
 
   constructor(code: string, ending: string) {
@@ -18,7 +18,7 @@ export class UntrustedChainError extends Error {
   }
 }
 
-/** What OpenSSL says of a chain that ends too early. */
+/** The codes of OpenSSL for a chain that ends too early. */
 export const untrustedCodes = [
   'DEPTH_ZERO_SELF_SIGNED_CERT',
   'SELF_SIGNED_CERT_IN_CHAIN',
@@ -28,13 +28,13 @@ export const untrustedCodes = [
 ]
 
 /**
- * The same connector, whose error names the certificate that is missing.
- * @param ca the trust store in PEM; the CA list of Node.js if absent
+ * Wraps a connector so that its error names the missing certificate.
+ * @param ca the trust store in PEM. By default the CA list of Node.js.
  */
 export function namingMissingIssuer(connect: buildConnector.connector, ca = ''): buildConnector.connector {
   return function connectAndName(options, callback) {
     let shown: DetailedPeerCertificate | undefined
-    // What undici does not declare: the socket, whose certificate can't be had any more once it is refused.
+    // undici does not declare that it returns the socket. Once the socket is refused, its certificate is gone.
     const socket: unknown = connect(options, (...result) => {
       const [error] = result
       const code = error && 'code' in error ? String(error.code) : ''
@@ -44,7 +44,7 @@ export function namingMissingIssuer(connect: buildConnector.connector, ca = ''):
     })
     if (socket instanceof TLSSocket)
       socket.prependListener('secure', () => {
-        // getPeerX509Certificate would leave node:tls without the certificate whose host name it checks next.
+        // After getPeerX509Certificate, node:tls would lack the certificate for its host name check that follows.
         shown = socket.getPeerCertificate(true)
       })
   }
@@ -52,7 +52,7 @@ export function namingMissingIssuer(connect: buildConnector.connector, ca = ''):
 
 const longestChain = 10
 
-/** The server's own first, then those that it has sent of whoever signed it. */
+/** The server's own certificate first, then the issuers that it sent. */
 function certificatesOf(shown: DetailedPeerCertificate): X509Certificate[] {
   const certificates: X509Certificate[] = []
   let next: DetailedPeerCertificate | undefined = shown
@@ -80,7 +80,7 @@ function describeEnd(sent: readonly X509Certificate[], trusted: readonly X509Cer
     : `The certificate of ${issuer}, which signed ${subject}, is missing. Configure the server to send it, or add it to the trust store.`
 }
 
-/** A server chooses what its certificate says. */
+/** A server controls the text of its certificate, so control characters and length are limited. */
 function printable(name: string): string {
   return name
     .replaceAll('\n', ', ')

@@ -8,19 +8,19 @@ import { KeyStoreError } from '../../signing/signing-key.ts'
 import { readSigningKeys } from '../../signing/signing-secret.ts'
 import { readStrictJson } from '../json/strict-json.ts'
 
-/** Whom we trust and who we are, as node:tls takes it. */
+/** The trusted CAs and the client certificate, as node:tls accepts them. */
 export interface TlsIdentity {
   readonly ca?: string
   readonly cert?: string
   readonly key?: string
-  /** PKCS#12, in place of certificate and key; the CAs that it brings are trusted, too. */
+  /** PKCS#12 in place of certificate and key. The CAs that it contains are trusted too. */
   readonly pfx?: Buffer
   readonly passphrase?: string
 }
 
 /**
- * @throws {SecretError} when a secret can't be had
- * @throws {KeyStoreError} when it holds no CA bundle, or no client certificate with its key
+ * @throws {SecretError} if a secret cannot be read
+ * @throws {KeyStoreError} if it contains no CA bundle, or no client certificate with its key
  */
 export async function readTlsIdentity(tls: TlsConfiguration, secrets: SecretStore): Promise<TlsIdentity> {
   const { trustStore, clientCertificate } = tls
@@ -49,11 +49,11 @@ async function readClientCertificate(location: string, secrets: SecretStore): Pr
   return { cert: certificates.join(''), key: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString() }
 }
 
-/** Base64 of PKCS#12, or JSON `{ pkcs12, passphrase }` with it, itself in base64 or not; undefined where the text is neither. */
+/** Reads PKCS#12 in base64, or JSON `{ pkcs12, passphrase }` that may itself be in base64. Returns undefined if the text is neither. */
 function readPkcs12(location: string, text: string): TlsIdentity | undefined {
   const { pkcs12 = text, passphrase } = readMembers(unwrapBase64(text).trim())
   const packed = typeof pkcs12 === 'string' ? pkcs12.replace(/\s+/g, '') : ''
-  // DER of more than 127 bytes begins so.
+  // Base64 of DER with more than 127 bytes begins with these characters.
   if (!/^MI[A-Za-z0-9+/]+={0,2}$/.test(packed)) {
     if (pkcs12 === text) return undefined
     throw new KeyStoreError(
@@ -72,7 +72,7 @@ function readPkcs12(location: string, text: string): TlsIdentity | undefined {
   )
 }
 
-/** The reason of node:tls is dropped: it tells a wrong passphrase from an old cipher by no reliable sign. */
+/** The error of node:tls is dropped, because it does not reliably distinguish a wrong passphrase from an old cipher. */
 function isReadable(identity: TlsIdentity): boolean {
   try {
     createSecureContext(identity)

@@ -14,15 +14,15 @@ import { createHttpConnectionPool, type HttpConnectionPool } from './http-connec
 import { AnswerTooLargeError, type ExchangeProgress, exchange, type HttpAnswer } from './http-exchange.ts'
 import type { Dispatcher } from './undici.ts'
 
-/** As long as any call would take a connection that is idle. */
+/** The longest time after which a call would still use an idle connection. */
 const keepAliveMilliseconds = 60_000
 
-/** RFC 9110 section 15: no status is higher. API Gateway would answer 500 in its place. */
+/** RFC 9110 section 15: no status is higher. API Gateway would turn a higher one into 500. */
 const highestStatus = 599
 
 /**
- * APIs over undici: keep-alive sockets per connection and TLS identity, no redirects, no repetition, bounded time and size.
- * What an API gets wrong about where its answers end stays within the connection.
+ * Calls APIs over undici: keep-alive sockets per connection and TLS identity, no redirects, no retries, limited time and size. If an
+ * API ends its answers in the wrong place, only the same connection is affected.
  */
 export function undiciApiEndpoint(secrets: SecretCache, now: () => number): ApiEndpoint {
   const connectionsCache = createDispatcherCache<HttpConnectionPool, ProtectedApi>(secrets, {
@@ -69,7 +69,7 @@ function demandStatus({ status }: HttpAnswer, { origin }: ProtectedApi): void {
 }
 
 /**
- * They belong to the connection, unlike content codings, which are the caller's. Nobody asks for any.
+ * Transfer codings belong to the HTTP connection. Content codings are for the caller and stay. No request asks for a transfer coding.
  * @throws {ApiCallError}
  */
 function withoutTransferCodings({ headers, body }: HttpAnswer, { origin }: ProtectedApi): Buffer {

@@ -1,6 +1,6 @@
 /*
- * undici by its files: its index loads a fetch, a cache, mocks and more, of which we use nothing. The methods that the index adds
- * to every dispatcher are not there.
+ * The files of undici that Tokenwell imports. The index of undici also loads fetch, a cache and mocks, which Tokenwell does not use.
+ * Without the index, dispatchers lack the methods that it adds to them.
  */
 declare module 'undici/lib/core/connect.js' {
   export { buildConnector as default } from 'undici'
@@ -11,13 +11,13 @@ declare module 'undici/lib/core/errors.js' {
 }
 
 declare module 'undici/lib/core/symbols.js' {
-  /** Where a socket has its parser. */
+  /** The symbol of a socket's parser. */
   const symbols: { readonly kParser: symbol }
   export default symbols
 }
 
 declare module 'undici/lib/dispatcher/client-h1.js' {
-  /** llhttp's switches: what RFC 9112 lets a client take, and llhttp takes only when told. */
+  /** The switches of llhttp for answers that RFC 9112 lets a client accept, and that llhttp rejects by default. */
   interface Llhttp {
     llhttp_set_lenient_headers(parser: number, isOn: 0 | 1): void
     llhttp_set_lenient_optional_cr_before_lf(parser: number, isOn: 0 | 1): void
@@ -31,7 +31,7 @@ declare module 'undici/lib/dispatcher/client-h1.js' {
     readonly llhttp: Llhttp
     /** Names and values in turn. */
     readonly headers: Buffer[]
-    /** As undici reads it, which takes blanks behind the digits for digits. */
+    /** As undici reads it. It counts blanks after the digits as digits. */
     contentLength: number
     onHeadersComplete(status: number, isUpgrade: boolean, isKeptAlive: boolean): number
   }

@@ -18,16 +18,16 @@ import { createHttpConnectionPool, type HttpConnectionPool } from './http-connec
 import { AnswerTooLargeError, type ExchangeProgress, exchange, type HttpAnswer } from './http-exchange.ts'
 import type { Dispatcher } from './undici.ts'
 
-/** A request that waited longer for others had not all the time that its server is given. */
+/** A request that waited longer than this for others did not have the full time for its server. */
 const longestWaitMilliseconds = 100
-/** Shorter than most servers keep an idle connection: one that they are about to close is not used again. */
+/** Shorter than the keep-alive time of most servers, so that a connection that is about to be closed is not used. */
 const keepAliveMilliseconds = 4_000
 
 const maximumServers = 1_000
 
 /**
- * The token endpoint over undici: keep-alive sockets per connection and TLS identity, no redirects, no repetition, bounded
- * time and size. A server that answers twice can't hand one connection's token to another one.
+ * Sends token requests over undici: keep-alive sockets per connection and TLS identity, no redirects, no retries, limited time and
+ * size. If a server answers twice, one connection's token still never reaches another connection.
  */
 export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): TokenEndpoint {
   const pools = createDispatcherCache<HttpConnectionPool, ResolvedAuthorizationServer>(secrets, {
@@ -60,7 +60,7 @@ export function undiciTokenEndpoint(secrets: SecretCache, now: () => number): To
   }
 }
 
-/** From one connection to its authorization server. */
+/** The route from one connection to its authorization server. */
 interface Route {
   readonly connections: HttpConnectionPool
   readonly semaphore: Semaphore
@@ -128,10 +128,10 @@ function readAnswer({ status, headers, body }: HttpAnswer): TokenEndpointAnswer 
   }
 }
 
-/** JSON is UTF-8 (RFC 8259 section 8.1). Of what is not, a token can be read all the same. */
+/** JSON is UTF-8 (RFC 8259 section 8.1). A token can be read from other encodings too. */
 function readText(body: Buffer, headers: HttpAnswer['headers']): string {
   const codings = [headers['content-encoding'] ?? '', headers['transfer-encoding'] ?? ''].flat()
-  // Some say that they have packed what they have not.
+  // Some servers name a content coding that they did not apply.
   const bytes = decodeContent(body, codings, maximumAnswerBytes) ?? body
   const text = decodeUtf8(bytes)
   if (text !== undefined && !text.includes('\0')) return text
@@ -139,7 +139,7 @@ function readText(body: Buffer, headers: HttpAnswer['headers']): string {
   return decoder.decode(bytes)
 }
 
-/** By the charset of a media type; undefined where it names none, or one that nobody knows. */
+/** The decoder for the charset of a media type. Undefined if it names no charset or an unknown one. */
 function decoderOf(mediaType: string): InstanceType<typeof TextDecoder> | undefined {
   const [, charset = ''] = /;\s*charset="?([\w.:-]{1,40})/i.exec(mediaType) ?? []
   try {
@@ -150,8 +150,8 @@ function decoderOf(mediaType: string): InstanceType<typeof TextDecoder> | undefi
 }
 
 /**
- * What undici and node:tls throw, as an error of ours. A connection that ends without a byte of an answer blames the way: a server
- * that does not take the client certificate may hang up so.
+ * Translates what undici and node:tls throw. A connection that ends without a byte of an answer blames the way, not the endpoint,
+ * because a server that rejects the client certificate may close the connection like this.
  */
 export function describeTokenEndpointFailure(
   error: unknown,

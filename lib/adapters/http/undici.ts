@@ -1,6 +1,6 @@
 /*
- * All that we use of undici, by its files: its index loads a fetch, a cache, mocks and more, of which we use nothing, and no
- * bundler leaves any of them out. No other file imports undici.
+ * All parts of undici that Tokenwell uses, imported by file. The index of undici also loads fetch, a cache and mocks, which no
+ * bundler leaves out. No other file imports undici.
  */
 export type { Dispatcher } from 'undici'
 export { default as buildConnector } from 'undici/lib/core/connect.js'

@@ -1,11 +1,11 @@
 import { type ParseError, parse, printParseErrorCode } from 'jsonc-parser'
 import { decodeUtf8, findDuplicateName, isDeeplyNested, maximumJsonDepth, parseJson } from '../../base/decoding.ts'
 
-/** What a JSON text holds, or one sentence on why it is not JSON. Never quotes the text. */
+/** The value of a JSON text, or a phrase that says why it is not JSON. The phrase never quotes values of the text. */
 export type ReadJson = { readonly value: unknown } | { readonly complaint: string }
 
 /**
- * The same of the bytes of a file, which are UTF-8. A byte order mark before it, as some editors write it, is passed over.
+ * Reads the bytes of a file as UTF-8 JSON. A byte order mark at the start, which some editors write, is ignored.
  */
 export function readStrictJsonFile(bytes: Uint8Array): ReadJson {
   const text = decodeUtf8(bytes)
@@ -18,7 +18,7 @@ export function readStrictJsonFile(bytes: Uint8Array): ReadJson {
   }
 }
 
-/** JSON by RFC 8259, in which no object has the same name twice: one of its two values would be lost. */
+/** Reads JSON as RFC 8259 defines it. A name that occurs twice in an object is an error, because one of its values would be lost. */
 export function readStrictJson(text: string): ReadJson {
   if (isDeeplyNested(text)) return { complaint: `it is nested deeper than ${maximumJsonDepth} levels` }
   const value = parseJson(text)
@@ -39,7 +39,7 @@ function describeSyntaxError(text: string): string {
   return error ? `${words(printParseErrorCode(error.error))} ${position(text, error.offset)}` : 'invalid symbol'
 }
 
-/** `CloseBraceExpected` in words. */
+/** Turns `CloseBraceExpected` into words. */
 function words(code: string): string {
   return code.replace(/(?!^)([A-Z])/g, (letter) => ` ${letter.toLowerCase()}`).toLowerCase()
 }

@@ -9,9 +9,9 @@ import { type Metered, type MetricName, metricNamespace, metricUnits } from '../
 export const logChannel = 'tokenwell:log'
 
 /**
- * Writes each event as a JSON line to standard output, publishes it to listeners in this process, and writes its metrics as
- * a line of CloudWatch EMF. Publishing costs nothing while nobody listens. Powertools' own setting `POWERTOOLS_LOG_LEVEL`
- * decides which lines are written.
+ * Writes each event as a JSON line to standard output, publishes it to listeners in this process, and writes its metrics as a line of
+ * CloudWatch EMF. Publishing costs nothing without listeners. The setting `POWERTOOLS_LOG_LEVEL` of Powertools decides which lines
+ * are written.
  */
 export function createPowertoolsLog(stage: string): Log {
   const logger = new Logger({ serviceName: serviceName(stage) })
@@ -25,14 +25,14 @@ export function createPowertoolsLog(stage: string): Log {
   }
 }
 
-/** On Lambda each line has the request id of the invocation. */
+/** On Lambda each line contains the request id of the invocation. */
 function writeLine(logger: Logger, { event, ...fields }: LogEvent): void {
   const line = { ...invocation(), ...fields }
   if (logEvents[event].level === 'warn') logger.warn(event, line)
   else logger.info(event, line)
 }
 
-/** What Lambda's runtime keeps for everything that runs within an invocation. */
+/** The store of Lambda's runtime for everything that runs within an invocation. */
 interface LambdaGlobal {
   readonly awslambda?: { readonly InvokeStore?: { getRequestId(): string } }
 }
@@ -43,7 +43,7 @@ function invocation(): { readonly requestId?: string } {
 }
 
 function writeMetrics(metrics: Metrics, { values, dimensions }: Metered): void {
-  // One set for the deployment as a whole, because an alarm can't add up those of its connections.
+  // One set without dimensions for the whole deployment, because an alarm cannot add up the sets of all connections.
   metrics.addDimensions({})
   if (Object.keys(dimensions).length > 0) metrics.addDimensions({ ...dimensions })
   for (const [name, value] of Object.entries(values)) metrics.addMetric(name, metricUnits[name as MetricName], value)

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
 
 /**
- * A clock that never runs backwards: where the system's is set back, time goes on from where it was, or expired tokens
- * would come to life. Where it is set forward, or the process was frozen, it follows. Milliseconds since the epoch.
- * @param monotonic milliseconds from any moment on, never set
+ * A clock that never runs backwards, in milliseconds since the epoch. If the system clock is set back, this clock continues from its
+ * last time, because otherwise expired tokens would become valid again. It follows the system clock forward.
+ * @param monotonic milliseconds since any moment, from a clock that is never set
  */
 export function createSteadyClock(
   system: () => number = Date.now,
@@ -18,7 +18,7 @@ export function createSteadyClock(
   }
 }
 
-/** By the system's timers. */
+/** Waits with the system's timers, or until the signal aborts. */
 export function timerPause(milliseconds: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     const end = () => {

@@ -1,14 +1,14 @@
 import { LRUCache } from 'lru-cache'
 import { type RecordStore, readRecordName, recordNameText, type StoredRecord } from '../../fleet/record-store.ts'
 
-/** Of all records together, as `bytesOf` counts them. */
+/** The limit for all records together, as `bytesOf` counts them. */
 const maximumBytes = 64 * 1024 * 1024
-/** Name, version and times, and what the map adds to them. */
+/** Name, version, times, and the overhead of the map. */
 const recordBytes = 1_000
-/** The most that V8 takes for one. */
+/** The most that V8 uses for a character. */
 const bytesPerCharacter = 2
 
-/** Records of one process, the least recently used dropped first. */
+/** Records in the memory of one process. The least recently used record is dropped first. */
 export function memoryRecords({ maximumRecords }: { readonly maximumRecords: number }): RecordStore {
   const records = new LRUCache<string, StoredRecord>({
     max: maximumRecords,
@@ -27,7 +27,7 @@ export function memoryRecords({ maximumRecords }: { readonly maximumRecords: num
       return true
     },
     async due(until, limit) {
-      // A pass over all that is there, which is no use of it.
+      // This pass over all records does not count as a use of them.
       const due = [...records.entries()].flatMap(([key, { dueAt = Infinity }]) =>
         dueAt <= until ? [{ key, dueAt }] : [],
       )

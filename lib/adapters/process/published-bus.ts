@@ -4,7 +4,7 @@ import { type EventBus, EventBusError } from '../../events/event-bus.ts'
 /** The name of the diagnostics channel on which every event of this process is published, as a `TokenwellEvent`. */
 export const eventChannel = 'tokenwell:event'
 
-/** A bus within this process. What nobody listens to is not taken. */
+/** A bus within this process. Without a listener an event is an error. */
 export function publishedBus(): EventBus {
   const events = channel(eventChannel)
   return {

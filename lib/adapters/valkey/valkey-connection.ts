@@ -15,20 +15,20 @@ export interface ValkeyServer {
 export interface ValkeyCredentials {
   readonly username?: string
   readonly password?: Secret
-  /** PEM; without it Node's own CAs are trusted. */
+  /** The trusted CA in PEM. By default the CA list of Node.js. */
   readonly ca?: string
 }
 
-/** Where each new connection gets its credentials, so that it finds a password that was rotated. */
+/** Each new connection reads its credentials here, so that it gets a rotated password. */
 export interface ValkeyCredentialSource {
   read(): Promise<ValkeyCredentials>
 }
 
 export interface ValkeyConnection {
   readonly opened: Promise<Valkey>
-  /** Whether that has happened. */
+  /** Whether `opened` has resolved. */
   readonly isOpen: boolean
-  /** What has not been answered may fail. */
+  /** Closes the connection. Commands without an answer may fail. */
   close(): void
 }
 
@@ -46,8 +46,8 @@ declare module 'iovalkey' {
 }
 
 /**
- * By the server's clock, what is removable already stays for some seconds: it has been there. MGET takes for absent what
- * isn't a string. The pattern of a version is `readRecord`'s, too.
+ * A record that may already be removed by the server's clock still stays for some seconds, so that other instances see that it was
+ * written. MGET treats a value that is not a string as absent. `readRecord` uses the same pattern for the version.
  */
 const compareAndSet = String.raw`
 local there = redis.call('MGET', KEYS[1])[1]
@@ -59,8 +59,8 @@ redis.call('SET', KEYS[1], ARGV[2], 'PXAT', math.max(tonumber(ARGV[3]), soonest)
 return 1`
 
 /**
- * What the record said moves the hint, or ends it; unless there is a mark, or it was read long ago: by a function that was
- * frozen since. Half the life of a mark is left to whoever made it.
+ * Moves a hint to the time that the record says, or removes the hint. It does nothing if there is a mark, or if the record was read
+ * more than 30 s ago, as by a function that was frozen since. That leaves the writer of a mark half of the mark's lifetime.
  */
 const tidyHint = `
 if redis.call('TIME')[1] - ARGV[3] > 30 or redis.call('MGET', KEYS[2])[1] then return 0 end
@@ -72,8 +72,8 @@ end
 return 1`
 
 /**
- * One connection, which is not opened again by itself and repeats nothing: a write whose answer was lost would then fail on
- * what it has written. While idle it keeps no process alive.
+ * Opens one connection. It does not reconnect and does not repeat commands, because a repeated write whose first answer was lost
+ * would fail its own condition. An idle connection does not keep the process alive.
  */
 export function openConnection(
   server: ValkeyServer,
@@ -90,7 +90,7 @@ export function openConnection(
     client.once('end', onEnd)
     await connect(client)
     client.stream.unref()
-    // Not by the client's own options: those make a warning on the console of a server that wants no password.
+    // Not through the options of the client: with them it prints a warning if the server requires no password.
     if (username !== undefined) await client.auth(username, password?.reveal() ?? '')
     else if (password) await client.auth(password.reveal())
     isOpen = true
@@ -113,12 +113,12 @@ function createClient({ host, port, isTls }: ValkeyServer, ca: string | undefine
   return new Valkey({
     host,
     port,
-    // Whatever the name resolves to; the default is IPv4 alone.
+    // IPv4 and IPv6. The default is IPv4 only.
     family: 0,
     lazyConnect: true,
     retryStrategy: () => null,
     enableOfflineQueue: false,
-    // INFO is a command more, and a right more.
+    // The ready check sends INFO, which is one more command and needs one more right.
     enableReadyCheck: false,
     scripts: {
       compareAndSet: { lua: compareAndSet, numberOfKeys: 1 },
@@ -127,9 +127,9 @@ function createClient({ host, port, isTls }: ValkeyServer, ca: string | undefine
     ...(isTls && {
       tls: {
         minVersion: 'TLSv1.2',
-        // Not left to NODE_TLS_REJECT_UNAUTHORIZED.
+        // Set explicitly, so that NODE_TLS_REJECT_UNAUTHORIZED cannot turn it off.
         rejectUnauthorized: true,
-        // An endpoint for many servers tells them by it; node:tls doesn't say it by itself.
+        // An endpoint for many servers selects the server by this name. node:tls does not send it by default.
         ...(isIP(host) === 0 && { servername: host }),
         ...(ca !== undefined && { ca }),
       },
@@ -137,7 +137,7 @@ function createClient({ host, port, isTls }: ValkeyServer, ca: string | undefine
   })
 }
 
-/** What failed is told by an event alone; the promise says that the connection is closed. */
+/** The reason of a failure comes only as an event. The promise only says that the connection is closed. */
 async function connect(client: Valkey): Promise<void> {
   let reason: unknown
   client.on('error', (error) => {
@@ -156,7 +156,7 @@ const schema = v.object({
   ),
 })
 
-/** The credentials in the secret of that name, as it is at each read. */
+/** Reads the credentials from a secret, anew for each connection. */
 export function credentialsInSecret(secretName: string, secrets: SecretStore): ValkeyCredentialSource {
   return {
     async read() {
@@ -166,7 +166,8 @@ export function credentialsInSecret(secretName: string, secrets: SecretStore): V
 }
 
 /**
- * The member `valkey` of the cache's secret, `{ "username"?, "password"?, "ca"? }`; a server that wants none needs none.
+ * Reads the member `valkey` of the cache's secret, `{ "username"?, "password"?, "ca"? }`. It may be absent if the server requires
+ * no credentials.
  * @throws {KeyStoreError}
  */
 export function readValkeyCredentials(location: string, secret: Secret): ValkeyCredentials {
@@ -190,7 +191,7 @@ export function isConnectionLost(error: unknown): boolean {
   return error instanceof Error && !(error instanceof RecordStoreError) && error.name !== 'ReplyError'
 }
 
-/** What iovalkey, node:net and node:tls throw, as an error of ours. Of the original only a code is kept: it holds the command. */
+/** Translates what iovalkey, node:net and node:tls throw. Only the code of the original is kept, because the original holds the command. */
 export function describeValkeyFailure(error: unknown, { host, port }: ValkeyServer): RecordStoreError {
   if (error instanceof RecordStoreError) return error
   const server = `The Valkey server ${host}:${port}`
@@ -209,7 +210,7 @@ export function describeValkeyFailure(error: unknown, { host, port }: ValkeyServ
   return new RecordStoreError(`${server} cannot be reached or closed the connection (${reason}).`)
 }
 
-/** A reply's first word is its code; what follows may repeat what was sent. */
+/** The first word of a reply is its code. The rest is dropped, because it may repeat what was sent. */
 function describeReply(message: string, server: string): RecordStoreError {
   const [code = ''] = /^[A-Z]+/.exec(message) ?? []
   const [isThrottled, isNotTaken] = [passing.includes(code), code === 'OOM']

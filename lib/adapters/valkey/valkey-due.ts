@@ -9,16 +9,16 @@ import {
 } from '../../fleet/record-store.ts'
 
 /*
- * A cluster changes a record and an index in one step only where they share a slot, so the index holds hints: where to look,
- * and from when on. A record's own word counts. There may be a hint too many, and its time may be too early; never too late.
+ * A cluster can change a record and an index in one step only if they share a slot. So the index holds hints: which record to read,
+ * and from what time on. The record itself decides. A hint may be superfluous or too early, but never too late.
  */
 
-/** Nobody tidies a hint up for so long: its record is on its way, for at most half of that. */
+/** No instance removes a hint for this long after it was written, because its record may still be on its way, for at most half of this time. */
 const markMilliseconds = 60_000
 
 interface Hint {
   readonly shard: string
-  /** Of the record, as a text. */
+  /** The name of the record as text. */
   readonly name: string
   readonly at: number
 }
@@ -34,21 +34,21 @@ export interface DueParts {
   readonly read: RecordStore['read']
 }
 
-/** To be sent before the record itself, so that neither a lost race nor a lost connection leaves a record without a hint. */
+/** Send it before the record itself, so that neither a lost race nor a lost connection leaves a record without a hint. */
 export async function writeHint(client: Valkey, stage: string, { name, dueAt }: Due): Promise<void> {
   const text = recordNameText(name)
   const shard = dueShardOf(text)
   await Promise.all([
     client.set(markKey(stage, shard, text), '', 'PX', markMilliseconds),
-    // The earlier time stays: of two who race it is not known yet who wins.
+    // The earlier time stays, because it is not yet known which of two racing writers wins.
     client.zadd(hintsKey(stage, shard), 'LT', dueAt, text),
   ])
 }
 
-/** What is due by the records' own word, the earliest first. Hints that say otherwise are tidied up on the way. */
+/** The names of the records that are due according to the records themselves, the earliest first. Wrong hints are corrected on the way. */
 export async function findDue(parts: DueParts, until: number, limit: number): Promise<RecordName[]> {
   const found = new Map<string, Due>()
-  /** How many hints of each shard were seen and stay where they are. */
+  /** How many hints of each shard were read and stay as they are. */
   const seen = new Map<string, number>()
   for (;;) {
     const [time, hints] = await Promise.all([parts.client.time(), firstHints(parts, { until, limit, seen })])
@@ -60,12 +60,12 @@ export async function findDue(parts: DueParts, until: number, limit: number): Pr
     const first = [...found.values()].sort((a, b) => a.dueAt - b.dueAt).slice(0, limit)
     const last = hints.at(-1)
     const isAll = hints.length < limit || last === undefined
-    // No record is due before its hint says so: what wasn't looked at comes later than these.
+    // No record is due before its hint, so the hints that were not read are later than these.
     if (isAll || (first[limit - 1]?.dueAt ?? Infinity) <= last.at) return first.map(({ name }) => name)
   }
 }
 
-/** Of all shards together, after those that were seen. */
+/** The earliest hints of all shards together, after the ones that were already read. */
 async function firstHints(
   { client, stage }: DueParts,
   { until, limit, seen }: { readonly until: number; readonly limit: number; readonly seen: Map<string, number> },
@@ -74,14 +74,14 @@ async function firstHints(
     const window = [seen.get(shard) ?? 0, limit] as const
     const key = hintsKey(stage, shard)
     const answer = await client.zrange(key, '-inf', until, 'BYSCORE', 'LIMIT', ...window, 'WITHSCORES')
-    // Name and time by turns.
+    // Names and times alternate.
     return answer.flatMap((name, index) => (index % 2 ? [] : [{ shard, name, at: Number(answer[index + 1]) }]))
   }
   const hints = (await Promise.all(dueShards.map(ofShard))).flat()
   return hints.sort((a, b) => a.at - b.at).slice(0, limit)
 }
 
-/** By the record's name as a text; without those that are gone, or say nothing of it. */
+/** The due times by record name as text. Records that are gone or have no due time are left out. */
 async function readDueAts({ read }: DueParts, hints: readonly Hint[]): Promise<Map<string, Due>> {
   const names = hints.flatMap((hint) => readRecordName(hint.name) ?? [])
   const records = await read(names)
@@ -113,7 +113,7 @@ function hintsKey(stage: string, shard: string): string {
   return `tokenwell:${stage}:{due:${shard}}`
 }
 
-/** In the slot of the hints. */
+/** The key shares a slot with the hints. */
 function markKey(stage: string, shard: string, name: string): string {
   return `${hintsKey(stage, shard)}:${name}`
 }

@@ -18,17 +18,17 @@ interface ValkeyRecordsOptions {
   /** `valkey://host:port`, or `valkeys://host:port` for TLS. */
   readonly url: string
   readonly stage: string
-  /** Bounds each call in all: credentials, connecting and the answer. */
+  /** The time limit of each call, which includes reading credentials and connecting. */
   readonly attemptMilliseconds: number
   readonly credentials: ValkeyCredentialSource
 }
 
 /**
- * Records as strings: the version, a line feed, and the rest as JSON. Their keys are `tokenwell:<stage>:{<group>}:<id>`, so
- * that a group shares a slot; what is due is found by sorted sets, `tokenwell:<stage>:{due:<shard>}`. One connection, opened
- * by the first call, and by the next one after it was lost. It takes Valkey, or Redis from 6.2, and a user with
+ * Keeps records as strings: the version, a line feed, and the rest as JSON. Their keys are `tokenwell:<stage>:{<group>}:<id>`, so
+ * that a group shares a slot. Sorted sets `tokenwell:<stage>:{due:<shard>}` find the records that are due. There is one connection.
+ * The first call opens it, and so does the next call after it was lost. It needs Valkey, or Redis 6.2 or later, and a user with
  * `+mget +eval +evalsha +set +time +zadd +zrange +zrem ~tokenwell:<stage>:*`.
- * @throws {Error} at once, when the URL isn't one
+ * @throws {Error} at once if the URL is not valid
  */
 export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: ValkeyRecordsOptions): RecordStore {
   const server = readServerUrl(url)
@@ -56,7 +56,7 @@ export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: 
     } catch (error) {
       const failure = describeValkeyFailure(error, server)
       if (!(failure.isThrottled || failure.isNotTaken) || !current.isOpen) forget(current)
-      // The far end may have closed an idle connection while the function was frozen.
+      // The server may have closed an idle connection while the function was frozen.
       if (mayRepeat && wasOpen && isConnectionLost(error)) return call(command, { timeUp })
       throw failure
     }
@@ -67,7 +67,7 @@ export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: 
   const keyOf = ({ group, id }: RecordName) => `tokenwell:${stage}:{${group}}:${id}`
 
   async function readAll(client: Valkey, names: readonly RecordName[]): Promise<(StoredRecord | undefined)[]> {
-    // A command for each slot, all sent at once: a cluster takes none that spans two.
+    // One command for each slot, all sent at once, because a cluster rejects a command that spans two slots.
     const slots = [...Map.groupBy(names, ({ group }) => group).values()].map((group) => group.map(keyOf))
     const values = await Promise.all(slots.map((keys) => client.mget(keys)))
     const keys = slots.flat()
@@ -104,7 +104,7 @@ export function valkeyRecords({ url, stage, attemptMilliseconds, credentials }: 
   }
 }
 
-/** @throws {Error} that doesn't repeat the URL, which may hold a password by mistake */
+/** @throws {Error} without the URL, which may contain a password by mistake */
 function readServerUrl(url: string): ValkeyServer {
   if (!URL.canParse(url))
     throw new Error(
@@ -144,7 +144,10 @@ export function createValue({ version, removableFrom, dueAt, fields }: StoredRec
   return `${version}\n${JSON.stringify({ removableFrom, dueAt, fields })}`
 }
 
-/** Without fields where they can't be read, so that it can be replaced; undefined where there is no version, as for a write. */
+/**
+ * Reads a record. If its fields cannot be read, it has none and can be replaced. Returns undefined if there is no version, as
+ * `compareAndSet` does.
+ */
 export function readRecord(value: string | null): StoredRecord | undefined {
   const [, version, json] = /^([A-Za-z0-9_-]+)\n(.*)$/s.exec(value ?? '') ?? []
   if (version === undefined || json === undefined) return undefined

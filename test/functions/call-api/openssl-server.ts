@@ -37,7 +37,7 @@ export async function startOpensslServer(
   const server = spawn('openssl', options, { stdio: ['pipe', 'pipe', 'ignore'] })
   t.after(() => void server.kill('SIGKILL'))
   await once(server, 'spawn').catch(() => {
-    throw new MissingServerError('openssl is not installed: apt-get install openssl')
+    throw new MissingServerError('openssl is not installed. Install it with: apt-get install openssl')
   })
   return { origin: `https://localhost:${await acceptingPort(server)}`, certificate }
 }

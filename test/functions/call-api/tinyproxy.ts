@@ -61,7 +61,7 @@ function configuration(port: number, { credentials, connectPorts = [] }: Tinypro
 async function startProgram(configurationPath: string, log: string[]): Promise<ChildProcess | undefined> {
   const server = spawn('tinyproxy', ['-d', '-c', configurationPath], { stdio: ['ignore', 'pipe', 'pipe'] })
   await once(server, 'spawn').catch(() => {
-    throw new MissingServerError('tinyproxy is not installed: apt-get install tinyproxy')
+    throw new MissingServerError('tinyproxy is not installed. Install it with: apt-get install tinyproxy')
   })
   const isReady = await new Promise<boolean>((resolve) => {
     server.once('exit', () => resolve(false))

@@ -126,5 +126,5 @@ function runIfThere(t: TestContext, command: keyof typeof advice, words: readonl
 }
 
 function missing(command: keyof typeof advice): MissingServerError {
-  return new MissingServerError(`${command} is not installed: ${advice[command]}`)
+  return new MissingServerError(`${command} is not installed. Install it with: ${advice[command]}`)
 }

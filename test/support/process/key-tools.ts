@@ -23,6 +23,6 @@ export async function runKeyTool(tool: KeyTool, ...parameters: readonly string[]
     await run(tool, [...parameters], { env: { ...process.env, OPENSSL_CONF: '/dev/null' }, timeout: 60_000 })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new MissingServerError(`There is no ${tool}: apt-get install ${packages[tool]}`)
+    throw new MissingServerError(`${tool} is not installed. Install it with: apt-get install ${packages[tool]}`)
   }
 }

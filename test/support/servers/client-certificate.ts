@@ -84,7 +84,7 @@ export async function packPkcs12(
     return await readFile(path('packed.p12'))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-    throw new MissingServerError('openssl is not installed: apt-get install openssl')
+    throw new MissingServerError('openssl is not installed. Install it with: apt-get install openssl')
   } finally {
     await rm(folder, { recursive: true, force: true })
   }

@@ -12,21 +12,21 @@ export const keycloakDistribution = {
   sha256: '27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f',
 } as const
 
-/** Of the database that is installed with it. */
+/** The administrator in the database that is installed with Keycloak. */
 export const keycloakAdministrator = { username: 'admin', password: 'the password of the administrator' } as const
 
-/** Its pom.xml pins Spring Boot, and by it every library. */
+/** Its pom.xml pins Spring Boot and thereby every library. */
 export const springSources = join(import.meta.dirname, 'spring-authorization-server')
 const installer = join(import.meta.dirname, '..', '..', 'install-servers.ts')
-/** Over the names and SHA-256 of these libraries, as `sha256sum *.jar | sha256sum` prints it. */
+/** The digest of the names and SHA-256 of these libraries, as `sha256sum *.jar | sha256sum` prints it. */
 export const springLibrariesSha256 = 'c48683dfbb4e4cd1c58064fdf4356dedf6cf8f17919f16b892dcd7d19311c29e'
 
-/** Unpacked, with its build options applied and a database that has its tables and an administrator. */
+/** The folder of Keycloak, unpacked and built, with a database that has its tables and an administrator. */
 export function keycloakFolder(): string {
   return folderOf(`keycloak-${keycloakDistribution.version}`, [])
 }
 
-/** With `classes` and `dependency`, the class path of our small app. */
+/** The folder with `classes` and `dependency`, the class path of the Spring app. */
 export function springFolder(): string {
   const sources = globSync(['pom.xml', 'src/**/*.java'], { cwd: springSources }).sort()
   return folderOf(
@@ -35,7 +35,7 @@ export function springFolder(): string {
   )
 }
 
-/** Named after all that it is made from: whatever changes there, it is installed anew. */
+/** The folder's name contains a digest of all sources, so that a change of a source installs it again. */
 function folderOf(name: string, sources: readonly string[]): string {
   const digest = createHash('sha256')
   for (const source of [import.meta.filename, installer, ...sources]) digest.update(readFileSync(source))
@@ -49,15 +49,16 @@ function cacheFolder(): string {
 /** @throws {MissingServerError} */
 export function demandInstalled(name: string, folder: string): string {
   if (existsSync(folder)) return folder
-  throw new MissingServerError(`${name} is not installed: npm run servers`)
+  throw new MissingServerError(`${name} is not installed. Install it with: npm run servers`)
 }
 
 /**
- * Debian's library that gives a program another clock.
+ * Debian's library that changes the clock of a program.
  * @throws {MissingServerError}
  */
 export function findFaketime(): string {
   const [library] = globSync('/usr/lib/*/faketime/libfaketime.so.1')
-  if (library === undefined) throw new MissingServerError('faketime is not installed: apt-get install faketime')
+  if (library === undefined)
+    throw new MissingServerError('faketime is not installed. Install it with: apt-get install faketime')
   return library
 }

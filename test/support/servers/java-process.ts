@@ -77,7 +77,7 @@ export async function startJavaProcess(t: Pick<TestContext, 'after'>, program: J
 async function demandJava(): Promise<void> {
   await promisify(execFile)('java', ['-version']).catch((error: NodeJS.ErrnoException) => {
     if (error.code !== 'ENOENT') throw error
-    throw new MissingServerError('java is not installed: apt-get install default-jdk-headless')
+    throw new MissingServerError('Java is not installed. Install it with: apt-get install default-jdk-headless')
   })
 }
 

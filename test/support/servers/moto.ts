@@ -131,5 +131,5 @@ function readEndpoint(child: ChildProcessByStdio<Writable, null, Readable>): Pro
 }
 
 function missing(): MissingServerError {
-  return new MissingServerError("moto_server is not installed: pip install 'moto[server]'")
+  return new MissingServerError("moto_server is not installed. Install it with: pip install 'moto[server]'")
 }

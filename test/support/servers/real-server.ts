@@ -1,9 +1,9 @@
 import type { TestContext } from 'node:test'
 
 /**
- * A real part that this machine may lack. Where it can't be had the test is skipped and says why; with
- * `TOKENWELL_TEST_REQUIRE_SERVERS`, as in CI, it fails instead.
- * @returns undefined where the test is to end
+ * Starts a real server or tool. If this machine lacks it, the test is skipped with the reason. With
+ * `TOKENWELL_TEST_REQUIRE_SERVERS`, as in CI, the test fails instead.
+ * @returns undefined if the test must return
  */
 export async function startIfThere<Server>(t: TestContext, start: () => Promise<Server>): Promise<Server | undefined> {
   try {
@@ -15,7 +15,7 @@ export async function startIfThere<Server>(t: TestContext, start: () => Promise<
   }
 }
 
-/** Names what is missing and how it is installed. */
+/** A server or tool is missing. The message names it and the command that installs it. */
 export class MissingServerError extends Error {
   override readonly name = 'MissingServerError'
 }
