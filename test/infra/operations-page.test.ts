@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
+import { functionTable } from '../../infra/stack/function-table.ts'
 import { readCacheKeys } from '../../lib/fleet/cache-keys.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import { root } from '../support/process/local-run.ts'
-import { createTestStack, resourceOf, resourcesOf } from './stack/test-stack.ts'
+import { createTestStack, resourceNamed, resourceOf, resourcesOf } from './stack/test-stack.ts'
 
 /* infra/operations.md against the synthesized stack: an operator who follows an alarm's description must find its section. */
 
@@ -68,6 +69,40 @@ test('the page explains each graph of the dashboard, in its order', (t) => {
   assert.deepEqual((rows.at(-1) ?? '').replaceAll('`', '').split(', ').toSorted(), functions.toSorted())
 })
 
+test('the table of limits has the values of the stack', (t) => {
+  const { stack } = createTestStack(t)
+  const limits = new Map(
+    [...(sections.get('Limits') ?? '').matchAll(/^\| (.+?) \| (.+?) \| .+ \|$/gm)].map(([, name, value]) => [
+      name,
+      value,
+    ]),
+  )
+  const { DefaultRouteSettings: all, RouteSettings: own } = resourceOf(stack, 'AWS::ApiGatewayV2::Stage').Properties
+  assert.equal(limits.get('requests to a route'), throttleText(all))
+  const { 'GET /jwt/{jwtBuilder}/jwk': publicRoute } = own as Record<string, unknown>
+  assert.equal(limits.get('requests to the public route of `publish-keys`'), throttleText(publicRoute))
+
+  const { callApi, issueToken, publishKeys, warmTokens, refreshToken, rotateKey } = functionTable
+  assert.equal(callApi.timeoutSeconds, issueToken.timeoutSeconds)
+  assert.equal(refreshToken.timeoutSeconds, rotateKey.timeoutSeconds)
+  assert.equal(
+    limits.get('duration of a run behind the HTTP API'),
+    `${callApi.timeoutSeconds} s; \`publish-keys\` ${publishKeys.timeoutSeconds} s`,
+  )
+  assert.equal(limits.get('duration of a run of `warm-tokens`'), `${warmTokens.timeoutSeconds} s`)
+  assert.equal(limits.get('duration of a run of `refresh-token` and `rotate-key`'), `${rotateKey.timeoutSeconds} s`)
+
+  const { BatchSize, ScalingConfig } = resourceOf(stack, 'AWS::Lambda::EventSourceMapping').Properties
+  const { MaximumConcurrency } = ScalingConfig as { MaximumConcurrency: number }
+  assert.equal(limits.get('events of `refresh-token` at a time'), `${MaximumConcurrency} batches of ${BatchSize}`)
+  const daysIn = (queue: string) =>
+    Number(resourceNamed(stack, 'AWS::SQS::Queue', queue).Properties['MessageRetentionPeriod']) / 86_400
+  assert.equal(limits.get('an event in the queue'), `${daysIn('TokensRefreshesQueue')} days`)
+  assert.equal(limits.get('an event among the dead letters'), `${daysIn('TokensRefreshesDeadLetters')} days`)
+  const { RetentionInDays } = resourceNamed(stack, 'AWS::Logs::LogGroup', 'TokensIssueTokenLog').Properties
+  assert.equal(limits.get('log lines'), `${RetentionInDays} days`)
+})
+
 test('in each step of its rotation, the secret of the cache keeps the naming key and the encryption keys that are still needed', () => {
   const seed = 's'.repeat(64)
   const examples = [...(sections.get("Rotate the cache's secret") ?? '').matchAll(/^```json\n([\s\S]*?)^```$/gm)]
@@ -84,6 +119,11 @@ test('in each step of its rotation, the secret of the cache keeps the naming key
   assert.deepEqual([...after.encryptionKeys.keys()], ['2026-11'])
   for (const { namingKey } of [during, after]) assert.ok(namingKey.equals(before.namingKey))
 })
+
+function throttleText(settings: unknown): string {
+  const { ThrottlingRateLimit: rate, ThrottlingBurstLimit: burst } = settings as Record<string, number>
+  return `${rate} a second, ${burst} in a burst`
+}
 
 interface AlarmOfStack {
   readonly name: string
