@@ -6,7 +6,9 @@ import { type BuildOptions, build, type Plugin } from 'esbuild'
 const root = join(import.meta.dirname, '..')
 
 /** Each function is a folder. */
-export const functionNames: readonly string[] = readdirSync(join(root, 'functions'))
+export const functionNames: readonly string[] = readdirSync(join(root, 'functions'), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
 
 interface ReplacedModule {
   readonly module: string

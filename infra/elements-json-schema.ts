@@ -1,6 +1,7 @@
 import { type ConversionConfig, toJsonSchema } from '@valibot/to-json-schema'
 import { kinds } from '../lib/configuration/element.ts'
 import { elementSchemas } from '../lib/configuration/element-schema.ts'
+import { elementIdForm } from '../lib/configuration/value-syntax.ts'
 
 /** A JSON Schema describes the shape alone. `npm run validate` also checks everything else. */
 const conversion: ConversionConfig = {
@@ -19,7 +20,7 @@ export function createElementsJsonSchema(): object {
   })
   const byId = (kind: string) => ({
     type: 'object',
-    propertyNames: { pattern: '^[A-Za-z0-9_.-]{1,128}$' },
+    propertyNames: { pattern: elementIdForm.source },
     additionalProperties: { $ref: `#/definitions/${kind}` },
   })
   return {

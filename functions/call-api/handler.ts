@@ -1,7 +1,7 @@
 import type { Context } from 'aws-lambda'
 import type { Caller } from '../../lib/access-token/caller.ts'
 import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
-import { type ApiAnswer, ApiCallError, maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
+import { type ApiAnswer, ApiCallError, callMethods, maximumPayloadBytes } from '../../lib/api-call/api-endpoint.ts'
 import type { ApiCall } from '../../lib/api-call/call-api.ts'
 import type { CallingApplication } from '../../lib/application/application.ts'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
@@ -20,8 +20,7 @@ import type { Log } from '../../lib/log/log-event.ts'
 
 /** The limit for the whole call. An HTTP API waits 29 s for its integration, and the start of an instance takes a part of that. */
 const callMilliseconds = 27_000
-/** The methods that API Gateway passes on to an `ANY` route. */
-const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
+const methods: readonly string[] = callMethods
 
 interface HandlerDependencies {
   readonly application: CallingApplication

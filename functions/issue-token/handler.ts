@@ -9,6 +9,7 @@ import type { ConnectionStatus, Outcome } from '../../lib/get-token/connection-s
 import type { HandedOutToken } from '../../lib/get-token/get-token.ts'
 import { ignoreCoolingDown } from '../../lib/get-token/token-error.ts'
 import { accessOf, callerOf } from '../../lib/http-interface/access.ts'
+import type { ConnectionAnswer, ConnectionsAnswer, TokenAnswer } from '../../lib/http-interface/answers.ts'
 import { errorAnswer } from '../../lib/http-interface/error-answer.ts'
 import { errorBody, jsonResponse, logError, noStore } from '../../lib/http-interface/error-response.ts'
 import type { HttpEvent, HttpResponse } from '../../lib/http-interface/http-event.ts'
@@ -64,10 +65,11 @@ export function createHandler(dependencies: HandlerDependencies) {
     const { connections, findings } = await application.listConnections(access)
     const mistakes = findings.filter(isMistake).map(describeFinding)
     const describe = access ? describeOwnFinding : describeFinding
-    return jsonResponse(200, {
+    const answer: ConnectionsAnswer = {
       ...(mistakes.length > 0 && { mistakes }),
       connections: connections.map((each) => describeConnection(each, describe)),
-    })
+    }
+    return jsonResponse(200, answer)
   }
 
   async function answerDirectly(event: unknown, context: Context): Promise<object> {
@@ -96,7 +98,7 @@ function isHttpEvent(event: unknown): boolean {
 }
 
 /** RFC 6749 section 5.1, with the id and the source of the token. */
-function tokenBody({ token, source, secondsLeft }: HandedOutToken): object {
+function tokenBody({ token, source, secondsLeft }: HandedOutToken): TokenAnswer {
   return {
     access_token: token.accessToken.reveal(),
     token_type: 'Bearer',
@@ -124,7 +126,7 @@ function shownNames({ ignored }: HandedOutToken): readonly string[] {
 }
 
 /** A connection in the answer of `GET /connections`. Shows no secret, and no name of a secret. */
-function describeConnection(status: ConnectionStatus, describe: (finding: Finding) => string): object {
+function describeConnection(status: ConnectionStatus, describe: (finding: Finding) => string): ConnectionAnswer {
   const { name, connection, isDisabled, findings, outcome, clockOffsetMilliseconds: offset } = status
   const lines = (severity: string) => findings.filter((finding) => finding.severity === severity).map(describe)
   return {
@@ -139,7 +141,7 @@ function describeConnection(status: ConnectionStatus, describe: (finding: Findin
   }
 }
 
-function describeConfiguration(connection: Connection): object {
+function describeConfiguration(connection: Connection): Partial<ConnectionAnswer> {
   const { api, grantType, clientId, clientAuthentication, authorizationServer, parameters, warming } = connection
   return {
     ...(api && { api: `${api.origin}${api.basePath}` }),
@@ -155,7 +157,7 @@ function describeConfiguration(connection: Connection): object {
   }
 }
 
-function describeOutcome({ obtainedAt, failedAt, failure }: Outcome): object {
+function describeOutcome({ obtainedAt, failedAt, failure }: Outcome): Partial<ConnectionAnswer> {
   return {
     ...(obtainedAt !== undefined && { last_obtained_at: isoTime(obtainedAt) }),
     ...(failedAt !== undefined && { last_failed_at: isoTime(failedAt), last_failure: failure }),

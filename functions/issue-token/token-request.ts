@@ -1,14 +1,14 @@
 import { isTokenId, type TokenRequest } from '../../lib/access-token/token.ts'
 import { InvalidRequestError } from '../../lib/admission/admit-request.ts'
+import { clientParameters, grantParameters, queryParameters } from '../../lib/admission/parameter-names.ts'
 import { isResourceIndicator, isScopeToken } from '../../lib/configuration/value-syntax.ts'
 import { type HttpEvent, namedConnection } from '../../lib/http-interface/http-event.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 import { demandNoTwins, type Parameters, readBody, readForm, readMembers } from './request-parameters.ts'
 
-/** z/OS Connect ignores `client_id`. The others would authenticate the client a second time. */
-const droppedParameters: readonly string[] = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
-const ownParameters: readonly string[] = ['grant_type', 'scope', 'resource', 'audience', 'username', 'password']
-const queryParameters: readonly string[] = ['minimum_seconds', 'rejected_token_id']
+const bodyParameters: readonly string[] = grantParameters
+const droppedParameters: readonly string[] = clientParameters
+const ownParameters: readonly string[] = queryParameters
 
 /**
  * `POST /connections/{connection}/token`: a token request as form or JSON, with Tokenwell's own parameters in the query.
@@ -16,8 +16,9 @@ const queryParameters: readonly string[] = ['minimum_seconds', 'rejected_token_i
  */
 export function readHttpTokenRequest(event: HttpEvent): TokenRequest {
   const query = readForm('query', event.rawQueryString)
-  const unknown = [...query.keys()].filter((name) => !queryParameters.includes(name))
-  if (unknown.some((name) => [...ownParameters, ...droppedParameters].includes(name))) throw notInQuery(queryParameters)
+  const unknown = [...query.keys()].filter((name) => !ownParameters.includes(name))
+  if (unknown.some((name) => [...bodyParameters, ...droppedParameters].includes(name)))
+    throw notInQuery(queryParameters)
   const body = readBody(event)
   for (const name of queryParameters)
     if (body.has(name)) throw new InvalidRequestError(name, 'is in the body. Send it in the query string.')
@@ -33,7 +34,7 @@ export function readHttpTokenRequest(event: HttpEvent): TokenRequest {
 export function readDirectTokenRequest(event: unknown): TokenRequest {
   const members = readMembers(event)
   demandNoTwins([...members.keys()])
-  const isOwn = (name: string) => name === 'connection' || queryParameters.includes(name)
+  const isOwn = (name: string) => name === 'connection' || ownParameters.includes(name)
   const body = new Map([...members].filter(([name]) => !isOwn(name)))
   return createTokenRequest(namedConnection(members.get('connection')?.[0]), body, members)
 }
@@ -111,7 +112,7 @@ function readResource(body: Parameters): readonly string[] | undefined {
 }
 
 function readFurther(body: Parameters): Readonly<Record<string, string>> {
-  const further = [...body].filter(([name]) => !ownParameters.includes(name) && !droppedParameters.includes(name))
+  const further = [...body].filter(([name]) => !bodyParameters.includes(name) && !droppedParameters.includes(name))
   return Object.fromEntries(further.map(([name, [value = '']]) => [name, value]))
 }
 

@@ -4,6 +4,7 @@ import type { PublicApplication } from '../../lib/application/application.ts'
 import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
 import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { CacheUnavailableError } from '../../lib/fleet/circuit-breaker.ts'
+import type { KeySetAnswer } from '../../lib/http-interface/answers.ts'
 import { errorResponse } from '../../lib/http-interface/error-response.ts'
 import type { HttpEvent, HttpResponse } from '../../lib/http-interface/http-event.ts'
 import { createHttpFunction, UnknownRouteError } from '../../lib/http-interface/http-function.ts'
@@ -80,7 +81,8 @@ function keySetResponse(
   keys: readonly PublicJwk[],
   { accept = '', 'if-none-match': known = '' }: HttpEvent['headers'],
 ): HttpResponse {
-  const body = JSON.stringify({ keys })
+  const answer: KeySetAnswer = { keys }
+  const body = JSON.stringify(answer)
   const etag = `"${createHash('sha256').update(body).digest('base64url')}"`
   const cacheControl = keys.length > 0 ? `public, max-age=${maximumAgeSeconds}` : 'no-store'
   const headers = { 'cache-control': cacheControl, etag, vary: 'accept' }

@@ -13,6 +13,7 @@ import { HttpIamAuthorizer, HttpJwtAuthorizer } from 'aws-cdk-lib/aws-apigateway
 import { HttpLambdaIntegration } from 'aws-cdk-lib/aws-apigatewayv2-integrations'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
 import { Construct, type IConstruct } from 'constructs'
+import { callMethods } from '../../lib/api-call/api-endpoint.ts'
 import { serviceName } from '../../lib/configuration/deployment.ts'
 import {
   constructIdOf,
@@ -45,8 +46,6 @@ export interface HttpInterfaceProps extends LogSettings {
   readonly throttleByFunction?: ThrottleByFunction
 }
 
-/** The methods that the route `ANY` of a connection's API accepts. */
-const callMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
 const integrationTimeout = Duration.seconds(29)
 const defaultThrottle: Throttle = { requestsPerSecond: 500, burst: 1000 }
 

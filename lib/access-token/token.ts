@@ -12,9 +12,11 @@ export interface Token extends Lifetime {
   readonly scope?: string
 }
 
-/** 16 random bytes in base64url; of a token that is shared, with the digest that finds its record. */
+/** 16 random bytes in base64url. The id of a shared token also has the digest that finds its record. */
+export const tokenIdForm = /^[A-Za-z0-9_-]{22}(\.[A-Za-z0-9_-]{43})?$/
+
 export function isTokenId(text: string): boolean {
-  return /^[A-Za-z0-9_-]{22}(\.[A-Za-z0-9_-]{43})?$/.test(text)
+  return tokenIdForm.test(text)
 }
 
 /** What a caller asks for, read and typed, not yet held against the connection. */

@@ -3,23 +3,12 @@ import type { Connection } from '../configuration/connection.ts'
 import { nearestName } from '../configuration/finding.ts'
 import { foldedParameterName } from '../configuration/value-syntax.ts'
 import { InvalidRequestError } from './admit-request.ts'
+import { clientParameters, grantParameters, queryParameters } from './parameter-names.ts'
 
 /* Names of parameters that must be refused, because to ignore them would change what the caller asked for. */
 
 /** The parameters that Tokenwell knows. */
-const ownNames: readonly string[] = [
-  'connection',
-  'grant_type',
-  'scope',
-  'resource',
-  'audience',
-  'username',
-  'password',
-  'minimum_seconds',
-  'rejected_token_id',
-]
-/** Parameters that authenticate the client, which Tokenwell does itself. In exactly this spelling they are dropped. */
-const clientNames: readonly string[] = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
+const ownNames: readonly string[] = ['connection', ...grantParameters, ...queryParameters]
 /** A longer name that begins or ends with one of these probably means the same. */
 const partNames: readonly string[] = ['scope', 'resource', 'audience', 'username', 'password']
 
@@ -98,7 +87,9 @@ function isNarrowing(folded: string): boolean {
 
 /** @param configured the parameter names in the connection's elements */
 function nearMissOf(folded: string, configured: readonly string[]): string | undefined {
-  const sameFolded = [...ownNames, ...clientNames, ...configured].find((own) => foldedParameterName(own) === folded)
+  const sameFolded = [...ownNames, ...clientParameters, ...configured].find(
+    (own) => foldedParameterName(own) === folded,
+  )
   if (sameFolded !== undefined) return sameFolded
   if (Object.hasOwn(otherWords, folded)) return otherWords[folded]
   // Some of these names differ from Tokenwell's in few letters only, but have another meaning.

@@ -44,6 +44,9 @@ export interface ApiAnswer {
 /** The size limit of Lambda for a request or an answer. A longer body does not fit in any encoding. */
 export const maximumPayloadBytes = 6_291_556
 
+/** The methods that API Gateway passes on to an `ANY` route. */
+export const callMethods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const
+
 interface ApiCallProgress {
   /** Whether the API may have acted on the request. */
   readonly wasSent: boolean

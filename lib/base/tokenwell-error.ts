@@ -1,55 +1,60 @@
-/** Every code by which an error of ours is told apart in answers, logs, metrics and events. */
-export type ErrorCode =
-  | 'access_denied'
-  | 'cache'
-  | 'configuration'
-  | 'connection_disabled'
-  | 'cooling_down'
-  | 'dead_letters'
-  | 'elements_denied'
-  | 'elements_throttled'
-  | 'elements_unreachable'
-  | 'event_bus'
-  | 'invalid_request'
-  | 'key_store'
-  | 'publication_key'
-  | 'publication_refused'
-  | 'record_store'
-  | 'refused'
-  | 'request_too_large'
-  | 'unsupported_media_type'
-  | 'rotation_given_up'
-  | 'rotation_refused'
-  | 'secret_denied'
-  | 'secret_missing'
-  | 'secret_throttled'
-  | 'secret_unreachable'
-  | 'secret_unreadable'
-  | 'timed_out'
-  | 'unknown_connection'
-  | 'unknown_route'
-  | 'unreachable'
-  | 'unreadable_answer'
-  | 'unreadable_event'
-  | ApiCallErrorCode
+/** The codes of Tokenwell's own errors, as answers, logs, metrics and events name them. */
+export const ownErrorCodes = [
+  'access_denied',
+  'cache',
+  'configuration',
+  'connection_disabled',
+  'cooling_down',
+  'dead_letters',
+  'elements_denied',
+  'elements_throttled',
+  'elements_unreachable',
+  'event_bus',
+  'invalid_request',
+  'key_store',
+  'publication_key',
+  'publication_refused',
+  'record_store',
+  'refused',
+  'request_too_large',
+  'unsupported_media_type',
+  'rotation_given_up',
+  'rotation_refused',
+  'secret_denied',
+  'secret_missing',
+  'secret_throttled',
+  'secret_unreachable',
+  'secret_unreadable',
+  'timed_out',
+  'unknown_connection',
+  'unknown_route',
+  'unreachable',
+  'unreadable_answer',
+  'unreadable_event',
+] as const
 
 /** The error types of RFC 9209 section 2.3 that a call of an API can end in. */
-export type ApiCallErrorCode =
-  | 'dns_error'
-  | 'destination_unavailable'
-  | 'destination_ip_unroutable'
-  | 'connection_refused'
-  | 'connection_terminated'
-  | 'connection_timeout'
-  | 'connection_read_timeout'
-  | 'tls_protocol_error'
-  | 'tls_certificate_error'
-  | 'tls_alert_received'
-  | 'http_response_incomplete'
-  | 'http_response_body_size'
-  | 'http_response_header_section_size'
-  | 'http_response_timeout'
-  | 'http_protocol_error'
+export const apiCallErrorCodes = [
+  'dns_error',
+  'destination_unavailable',
+  'destination_ip_unroutable',
+  'connection_refused',
+  'connection_terminated',
+  'connection_timeout',
+  'connection_read_timeout',
+  'tls_protocol_error',
+  'tls_certificate_error',
+  'tls_alert_received',
+  'http_response_incomplete',
+  'http_response_body_size',
+  'http_response_header_section_size',
+  'http_response_timeout',
+  'http_protocol_error',
+] as const
+
+export type ApiCallErrorCode = (typeof apiCallErrorCodes)[number]
+
+export type ErrorCode = (typeof ownErrorCodes)[number] | ApiCallErrorCode
 
 /** Ends what a caller is told of something that only an operator can mend. */
 export const operatorFindsReason = 'The operator finds the reason in the log under this request id.'

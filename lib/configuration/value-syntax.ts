@@ -3,9 +3,12 @@
  * of it before it reads any element.
  */
 
-/** Ids are case-sensitive. Dots alone are no id: they would step out of a path. */
+/** The characters of an id, and how many it may have. */
+export const elementIdForm = /^[A-Za-z0-9_.-]{1,128}$/
+
+/** Ids are case-sensitive. An id of dots alone is invalid: it would step out of a path. */
 export function isElementId(id: string): boolean {
-  return /^[A-Za-z0-9_.-]{1,128}$/.test(id) && !/^\.+$/.test(id)
+  return elementIdForm.test(id) && !/^\.+$/.test(id)
 }
 
 /** RFC 6749 section 3.3: printable ASCII without quotation mark and backslash. */

@@ -1,6 +1,7 @@
 import { ApiCallError } from '../api-call/api-endpoint.ts'
 import { isElementId } from '../configuration/value-syntax.ts'
 import type { Log } from '../log/log-event.ts'
+import type { ErrorBody } from './answers.ts'
 import { asDescription, type ErrorAnswer } from './error-answer.ts'
 import type { HttpResponse } from './http-event.ts'
 
@@ -18,7 +19,7 @@ type PublicError = Pick<ErrorAnswer, 'status' | 'error' | 'description' | 'retry
 export function errorBody(
   { error, description }: Pick<PublicError, 'error' | 'description'>,
   requestId: string,
-): object {
+): ErrorBody {
   return { error, error_description: asDescription(description), request_id: requestId }
 }
 

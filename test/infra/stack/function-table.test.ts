@@ -1,9 +1,8 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
+import { functionNames } from '../../../infra/bundle.ts'
 import { constructIdOf, functionIds, functionTable } from '../../../infra/stack/function-table.ts'
 import { root } from '../../support/process/local-run.ts'
 import { createTestStack, functionsOf, resourceNamed, resourceOf, resourcesOf } from './test-stack.ts'
@@ -12,7 +11,7 @@ const rows = functionIds.map((id) => ({ id: constructIdOf(id), ...functionTable[
 
 test('each folder of functions is one row of the table, and each row a folder', () => {
   const names = rows.map(({ name }) => name)
-  assert.deepEqual(names.toSorted(), readdirSync(join(root, 'functions')).toSorted())
+  assert.deepEqual(names.toSorted(), functionNames.toSorted())
 })
 
 test('each row is a function of the stack, with its description, time and memory, and there is no other', (t) => {

@@ -1,0 +1,8 @@
+/** The parameters that the elements may leave to a token request. */
+export const grantParameters = ['grant_type', 'scope', 'resource', 'audience', 'username', 'password'] as const
+
+/** Parameters that authenticate the client, which Tokenwell does itself. In exactly this spelling they are dropped. */
+export const clientParameters = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type'] as const
+
+/** The parameters for Tokenwell itself. They belong in the query of an HTTP request. */
+export const queryParameters = ['minimum_seconds', 'rejected_token_id'] as const

@@ -1,0 +1,85 @@
+import * as v from 'valibot'
+
+/*
+ * The JSON bodies of the HTTP API. Functions take their types from here, and `npm run openapi` writes the schemas into
+ * functions/openapi.json. No bundle of a function holds this file: functions import types alone.
+ */
+
+const text = (description: string) => v.pipe(v.string(), v.description(description))
+const texts = (description: string) => v.pipe(v.array(v.string()), v.readonly(), v.description(description))
+const flag = (description: string) => v.pipe(v.boolean(), v.description(description))
+const time = (description: string) => v.pipe(v.string(), v.isoTimestamp(), v.description(description))
+
+/** RFC 6749 section 5.1, and where the token comes from. */
+export const tokenAnswerSchema = v.object({
+  access_token: text('The token.'),
+  token_type: v.literal('Bearer'),
+  expires_in: v.pipe(v.number(), v.integer(), v.description('Whole seconds that the token still lives.')),
+  scope: v.exactOptional(text('What the authorization server granted, or what it was asked for.')),
+  token_id: text('Names the token to Tokenwell. It is no credential.'),
+  source: v.pipe(v.picklist(['server', 'cache', 'memory']), v.description('Where this instance found the token.')),
+})
+
+/** RFC 6749 section 5.2, and the request id under which the log has the reason. */
+export const errorBodySchema = v.object({
+  error: text('The code of the error.'),
+  error_description: text('What happened, in printable ASCII without quotation mark and backslash.'),
+  request_id: text("Finds the request in Tokenwell's log."),
+})
+
+/** How `GET /connections` shows one connection: no secret, and no name of a secret. */
+export const connectionSchema = v.object({
+  connection: text("The connection's name."),
+  usable: flag('Whether its elements have no mistake and it is not disabled.'),
+  disabled: v.exactOptional(flag('Whether the operator has disabled it.')),
+  api: v.exactOptional(text('Host and base path of its API.')),
+  grant_type: v.exactOptional(text('The grant type of its token requests.')),
+  client_id: v.exactOptional(text('The client id at the authorization server.')),
+  client_authentication: v.exactOptional(text('The method by which the client authenticates.')),
+  token_endpoint: v.exactOptional(text("The authorization server's token endpoint.")),
+  issuer: v.exactOptional(text("The authorization server's issuer.")),
+  scope: v.exactOptional(text('The scope that its elements set.')),
+  resource: v.exactOptional(texts('The resources that its elements set.')),
+  audience: v.exactOptional(text('The audience that its elements set.')),
+  warm: v.exactOptional(flag('Whether warm-tokens renews its tokens.')),
+  clock_offset_seconds: v.exactOptional(
+    v.pipe(v.number(), v.integer(), v.description("How far the authorization server's clock is ahead.")),
+  ),
+  mistakes: texts('What is wrong with its elements.'),
+  warnings: texts('What may be wrong with its elements.'),
+  last_obtained_at: v.exactOptional(time('When this instance last obtained a token.')),
+  last_failed_at: v.exactOptional(time('When a token request of this instance last failed.')),
+  last_failure: v.exactOptional(text('The error code of that failure.')),
+})
+
+export const connectionsSchema = v.object({
+  mistakes: v.exactOptional(texts('What is wrong with the elements as a whole.')),
+  connections: v.pipe(v.array(connectionSchema), v.readonly()),
+})
+
+/** RFC 7517 section 5. */
+export const keySetSchema = v.object({
+  keys: v.pipe(
+    v.array(
+      v.object({
+        kty: text('The family of the key: RSA, EC or OKP.'),
+        kid: text('The id of the key.'),
+        use: v.exactOptional(v.literal('sig')),
+        alg: v.exactOptional(text('The signature algorithm.')),
+        n: v.exactOptional(text('RSA: the modulus.')),
+        e: v.exactOptional(text('RSA: the exponent.')),
+        crv: v.exactOptional(text('EC, OKP: the curve.')),
+        x: v.exactOptional(text('EC, OKP: the x coordinate, or the key.')),
+        y: v.exactOptional(text('EC: the y coordinate.')),
+        x5c: v.exactOptional(texts('The certificate chain of the key, DER in base64.')),
+      }),
+    ),
+    v.readonly(),
+  ),
+})
+
+export type TokenAnswer = v.InferOutput<typeof tokenAnswerSchema>
+export type ErrorBody = v.InferOutput<typeof errorBodySchema>
+export type ConnectionAnswer = v.InferOutput<typeof connectionSchema>
+export type ConnectionsAnswer = v.InferOutput<typeof connectionsSchema>
+export type KeySetAnswer = v.InferOutput<typeof keySetSchema>
