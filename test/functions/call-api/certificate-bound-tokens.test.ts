@@ -100,7 +100,7 @@ async function startMutual(
   return { ...calls, api, tokenForms }
 }
 
-test('a client is known by its certificate: client_id stands in the body, and nothing else proves anything', async (t) => {
+test('a client authenticates with its certificate and client_id alone', async (t) => {
   const calls = await startMutual(t)
   assert.equal((await calls.call()).status, 200, calls.reasons().join('\n'))
   const resource = 'https://api.server.com/things'
@@ -110,7 +110,7 @@ test('a client is known by its certificate: client_id stands in the body, and no
   assert.deepEqual(methods, ['tls_client_auth'])
 })
 
-test('a token that is bound to the certificate works at an API that is called with the same ssl', async (t) => {
+test('a certificate-bound token works at an API that is called with the same ssl element', async (t) => {
   const calls = await startMutual(t)
   for (let i = 0; i < 2; i++) {
     const { status, body } = await calls.call()
@@ -130,7 +130,7 @@ test('the same with a certificate in PKCS#12', async (t) => {
   assert.deepEqual(body, { bound: thumbprintOf(theClient) })
 })
 
-test('with another certificate, or with none, the API takes the token for none, and says so to the caller', async (t) => {
+test('with another certificate, or without one, the API rejects the token, and the caller gets that answer', async (t) => {
   const calls = await startMutual(t, pemBundle(theClient), { 'api-client': pemBundle(anotherClient) })
   const { status, headers } = await calls.call()
   assert.equal(status, 401)
@@ -141,7 +141,7 @@ test('with another certificate, or with none, the API takes the token for none, 
   assert.equal(calls.tokenRequests(), 1)
 })
 
-test('a certificate that is not registered is a refusal of the client, and the token is asked for by no other way', async (t) => {
+test('a certificate that is not registered causes a refusal of the client, without a further attempt', async (t) => {
   const calls = await startMutual(t)
   await writeSecret(calls.workspace, 'client', pemBundle(anotherClient))
   const { status, body } = await calls.call()
@@ -151,7 +151,7 @@ test('a certificate that is not registered is a refusal of the client, and the t
   assert.equal(calls.api.requests.length, 0)
 })
 
-test('refused by a certificate that was replaced meanwhile, the client asks once more and shows the new one', async (t) => {
+test('after a refusal of a replaced certificate, the client repeats the token request with the new one', async (t) => {
   const calls = await startMutual(t)
   await writeSecret(calls.workspace, 'client', pemBundle(anotherClient))
   // At once: when the client hears of its refusal the other one is stored.
@@ -164,7 +164,7 @@ test('refused by a certificate that was replaced meanwhile, the client asks once
   assert.ok(calls.events.some(({ event }) => event === 'newer_secret_found'))
 })
 
-test('refused by an API after the certificate was replaced, the call is made once more and shows the new one', async (t) => {
+test('after an API refuses a replaced certificate, the call is repeated with the new one', async (t) => {
   let accepted = theClient
   const calls = await startMutual(t, pemBundle(theClient), {}, ({ peerCertificate }) =>
     peerCertificate && thumbprint(peerCertificate.raw) === thumbprintOf(accepted) ? { body: {} } : { status: 401 },
@@ -178,7 +178,7 @@ test('refused by an API after the certificate was replaced, the call is made onc
   assert.ok(calls.events.some((each) => each.event === 'api_call_repeated' && each.reason === 'newer_certificate'))
 })
 
-test('issue-token hands such a token out with its binding', async (t) => {
+test('issue-token hands out a certificate-bound token unchanged', async (t) => {
   const calls = await startMutual(t)
   const handler = await loadFunction('issue-token', calls.workspace)
   const { status, body } = await sendHttp(handler, tokenRequest('conn'))

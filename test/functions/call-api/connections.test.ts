@@ -18,7 +18,7 @@ const endsAt =
     return undefined
   }
 
-test('calls one after the other go over one connection, whatever connection of the elements they are for', async (t) => {
+test('consecutive calls use one TCP connection', async (t) => {
   const { call, api, handler } = await startCallApiWithScriptedServers(t)
   for (const method of ['GET', 'POST', 'PUT', 'DELETE']) assert.equal((await call({ method })).status, 200)
   assert.equal(api.connections(), 1)
@@ -29,7 +29,7 @@ test('calls one after the other go over one connection, whatever connection of t
   assert.equal(api.connections(), opened, 'each was given back')
 })
 
-test('an idempotent call over a used connection that turns out dead is made once more, over a new one', async (t) => {
+test('an idempotent call over a reused TCP connection that is closed is repeated over a new one', async (t) => {
   for (const method of ['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']) {
     const { call, api } = await startCallApiWithScriptedServers(t, endsAt(1))
     await call()
@@ -44,7 +44,7 @@ test('an idempotent call over a used connection that turns out dead is made once
   }
 })
 
-test('it is made once more over a new connection, though others are free', async (t) => {
+test('the call is repeated over a new TCP connection, even if others are idle', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, endsAt(2))
   await Promise.all([call(), call()])
   assert.equal(api.connections(), 2)
@@ -52,7 +52,7 @@ test('it is made once more over a new connection, though others are free', async
   assert.equal(api.connections(), 3)
 })
 
-test('it is made once more, not twice', async (t) => {
+test('the call is repeated once, not twice', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, endsAt(1, 2))
   await call()
   const { status, proxyError } = await call()
@@ -60,7 +60,7 @@ test('it is made once more, not twice', async (t) => {
   assert.equal(api.requests.length, 3)
 })
 
-test('where a second call fails before it is sent, the first one may have been done', async (t) => {
+test('if the repeated call fails before it is sent, the API may still have acted on the first one', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
     if (index === 0) return {}
     api.server.close()
@@ -78,7 +78,7 @@ test('where a second call fails before it is sent, the first one may have been d
   )
 })
 
-test('what can not be done twice is never done twice', async (t) => {
+test('a call that is not idempotent is never repeated', async (t) => {
   for (const method of ['POST', 'PATCH']) {
     const { call, api } = await startCallApiWithScriptedServers(t, endsAt(1))
     await call()
@@ -91,7 +91,7 @@ test('what can not be done twice is never done twice', async (t) => {
   }
 })
 
-test('what can not be done twice goes over no connection that was idle for 2 s; the rest does', async (t) => {
+test('a call that is not idempotent uses no TCP connection that was idle for 2 s; other calls do', async (t) => {
   const { call, api, age } = await startCallApiWithScriptedServers(t)
   await call()
   age(1_500)
@@ -107,7 +107,7 @@ test('what can not be done twice goes over no connection that was idle for 2 s; 
   assert.equal(api.connections(), 2)
 })
 
-test('after a minute nothing goes over it any more, though no timer has run', async (t) => {
+test('after a minute an idle TCP connection is not used any more, even if no timer has run', async (t) => {
   const { call, api, age } = await startCallApiWithScriptedServers(t)
   await call()
   age(60_000)
@@ -115,7 +115,7 @@ test('after a minute nothing goes over it any more, though no timer has run', as
   assert.equal(api.connections(), 2)
 })
 
-test('a connection that the API closes after its answer, or says that it will, is not used again', async (t) => {
+test('a TCP connection that the API closes, or announces to close, is not used again', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, (_request, _response, index) => ({
     headers: index === 0 ? { connection: 'close' } : {},
   }))
@@ -129,7 +129,7 @@ test('a connection that the API closes after its answer, or says that it will, i
   assert.equal(api.requests.length, 3)
 })
 
-test('a connection over which an answer was waited for too long is used no more', async (t) => {
+test('a TCP connection with a timed-out call is not used again', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, ({ url }) => (url === '/slow' ? undefined : {}), {
     elements: { endpoint: { receiveTimeout: '300ms' } },
   })
@@ -139,7 +139,7 @@ test('a connection over which an answer was waited for too long is used no more'
   assert.equal(api.connections(), 2)
 })
 
-test('after a change of its trust store an API is called over new connections; calls under way end in peace', async (t) => {
+test('after a change of the trust store, an API is called over new TCP connections, and running calls end normally', async (t) => {
   const held: (() => void)[] = []
   const { call, api, age, workspace } = await startCallApiWithScriptedServers(t, ({ url }, response) => {
     if (url !== '/slow') return {}

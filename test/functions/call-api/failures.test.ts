@@ -13,7 +13,7 @@ import { startBlackHoleListener } from '../../support/servers/black-hole-listene
 
 const brief = { elements: { endpoint: { connectionTimeout: '300ms', receiveTimeout: '300ms' } } }
 
-test('nobody listens: 502 connection_refused, and nothing was asked', async (t) => {
+test('no server listens: 502 connection_refused, and the request was not sent', async (t) => {
   const log = captureLog(t)
   const { call } = await startCallApiWithScriptedServers(t, undefined, {
     origin: `https://localhost:${await closedPort()}`,
@@ -38,7 +38,7 @@ test('a host without an address: 502 dns_error', async (t) => {
   assert.equal(proxyError, 'dns_error')
 })
 
-test('a host that accepts and says nothing: 504 connection_timeout, and nothing was asked', async (t) => {
+test('a host that accepts and does not answer: 504 connection_timeout, and the request was not sent', async (t) => {
   const mute = await startBlackHoleListener(t)
   const { call } = await startCallApiWithScriptedServers(t, undefined, {
     ...brief,
@@ -49,7 +49,7 @@ test('a host that accepts and says nothing: 504 connection_timeout, and nothing 
   assert.match(body.toString(), /temporarily_unavailable.*The API did not get the request\./)
 })
 
-test('a host that says nothing until the deadline of the function: 504 connection_timeout, too', async (t) => {
+test("a host that does not answer until the function's deadline: 504 connection_timeout, too", async (t) => {
   const mute = await startBlackHoleListener(t)
   const { call } = await startCallApiWithScriptedServers(t, undefined, { origin: mute.replace('http:', 'https:') })
   const { status, proxyError, body } = await call({ method: 'POST', milliseconds: 2_000 })
@@ -57,7 +57,7 @@ test('a host that says nothing until the deadline of the function: 504 connectio
   assert.match(body.toString(), /The API did not get the request\./)
 })
 
-test('no answer: 504 http_response_timeout, and it may have been done', async (t) => {
+test('no answer: 504 http_response_timeout, and the API may have acted on the request', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, () => undefined, brief)
   const startedAt = performance.now()
   const { status, proxyError, body } = await call({ method: 'POST', body: 'x' })
@@ -81,7 +81,7 @@ test('an answer that stops in the middle: 504 connection_read_timeout', async (t
   assert.deepEqual([status, proxyError], [504, 'connection_read_timeout'])
 })
 
-test('an answer that drips on is over at the deadline of the function, and so is its connection', async (t) => {
+test("a slow answer ends at the function's deadline, and its TCP connection is closed", async (t) => {
   const closed: Promise<unknown>[] = []
   const { call } = await startCallApiWithScriptedServers(t, (_request, response) => {
     response.writeHead(200)
@@ -98,7 +98,7 @@ test('an answer that drips on is over at the deadline of the function, and so is
   await Promise.all(closed)
 })
 
-test('a call that is over leaves no timer that would keep what it held', async (t) => {
+test('a finished call leaves no timer that holds memory', async (t) => {
   const timers = () => process.getActiveResourcesInfo().filter((each) => each === 'Timeout').length
   const { call } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
     if (index < 2) return {}
@@ -112,7 +112,7 @@ test('a call that is over leaves no timer that would keep what it held', async (
   assert.ok(timers() <= before, `${timers()} timers, and ${before} before`)
 })
 
-test('receiveTimeout ends at the deadline of the function, and without time nothing is asked', async (t) => {
+test("receiveTimeout ends at the function's deadline, and without time no request is sent", async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, (_request, _response, index) =>
     index === 0 ? {} : undefined,
   )
@@ -127,7 +127,7 @@ test('receiveTimeout ends at the deadline of the function, and without time noth
   assert.equal(api.requests.length, 2)
 })
 
-test('an answer that breaks off: 502 http_response_incomplete, and no second call, even of a GET', async (t) => {
+test('an incomplete answer: 502 http_response_incomplete, and no second call, even for a GET', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, (_request, response, index) => {
     if (index === 0) return {}
     response.writeHead(200, { 'content-length': '10' })
@@ -140,7 +140,7 @@ test('an answer that breaks off: 502 http_response_incomplete, and no second cal
   assert.equal(api.requests.length, 2)
 })
 
-test('a new connection that ends without an answer: 502 connection_terminated, and no second call', async (t) => {
+test('a new TCP connection that ends without an answer: 502 connection_terminated, and no second call', async (t) => {
   for (const method of ['GET', 'POST']) {
     const { call, api } = await startCallApiWithScriptedServers(t, ({ socket }) => {
       socket.destroy()
@@ -153,7 +153,7 @@ test('a new connection that ends without an answer: 502 connection_terminated, a
   }
 })
 
-test('what is no HTTP: 502 http_protocol_error; headers beyond measure: http_response_header_section_size', async (t) => {
+test('an answer that is not HTTP: 502 http_protocol_error; too large headers: http_response_header_section_size', async (t) => {
   for (const [bytes, error] of [
     ['SSH-2.0-OpenSSH_9.9\r\n\r\n', 'http_protocol_error'],
     ['HTTP/1.1 200 OK\r\nnothing\r\n\r\n', 'http_protocol_error'],
@@ -169,7 +169,7 @@ test('what is no HTTP: 502 http_protocol_error; headers beyond measure: http_res
   }
 })
 
-test('an answer larger than Lambda hands over is a 502 that names the limit; one that just fits comes back', async (t) => {
+test("an answer above Lambda's limit is a 502 that names the limit, and one that just fits is returned", async (t) => {
   const sizes = [6_000_000, maximumPayloadBytes, maximumPayloadBytes + 1, 50_000_000]
   const { call } = await startCallApiWithScriptedServers(t, (_request, _response, index) => ({
     headers: { 'content-type': 'text/plain' },
@@ -184,7 +184,7 @@ test('an answer larger than Lambda hands over is a 502 that names the limit; one
   }
 })
 
-test('what is no text takes a third more, and text of control characters its escapes', async (t) => {
+test('the limit counts base64 for bytes and escapes for control characters', async (t) => {
   const mixed = Buffer.from('\u65e5'.repeat(1_100_000) + '\u0001'.repeat(600_000))
   const bodies = [Buffer.alloc(4_700_000, 0xff), Buffer.alloc(4_800_000, 0xff), Buffer.alloc(2_000_000, 1), mixed]
   const { call } = await startCallApiWithScriptedServers(t, (_request, _response, index) => ({ body: bodies[index] }))
@@ -194,7 +194,7 @@ test('what is no text takes a third more, and text of control characters its esc
   assert.ok((await call()).body.equals(mixed), 'in bytes, not in characters')
 })
 
-test('a body larger than Lambda takes is a 413', async (t) => {
+test("a body above Lambda's limit is a 413", async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t)
   const headers = { 'content-type': 'text/plain' }
   assert.equal((await call({ method: 'POST', headers, body: 'x'.repeat(maximumPayloadBytes) })).status, 200)
@@ -208,7 +208,7 @@ test('a body larger than Lambda takes is a 413', async (t) => {
   assert.equal(api.requests.length, 1)
 })
 
-test('a connection without a host is an error of the configuration that says what to set', async (t) => {
+test('a connection without a host is a configuration error that says what to set', async (t) => {
   const log = captureLog(t)
   const { call } = await startCallApiWithScriptedServers(t, undefined, {
     elements: { endpoint: { host: undefined, sslCertsRef: undefined } },
@@ -227,7 +227,7 @@ test('a connection of the password grant has no token to call with', async (t) =
   assert.equal(api.requests.length, 0)
 })
 
-test('an unknown connection is a 404, one that is none a 400, an unknown route a 404', async (t) => {
+test('an unknown connection is a 404, a name that is not valid a 400, an unknown route a 404', async (t) => {
   const { call, handler } = await startCallApiWithScriptedServers(t)
   assert.equal((await call({ connection: 'nowhere' })).status, 404)
   assert.equal((await call({ connection: 'a b' })).status, 400)
@@ -241,7 +241,7 @@ test('an unknown connection is a 404, one that is none a 400, an unknown route a
   assert.equal(result.statusCode, 404)
 })
 
-test('a connection that its operator has disabled is a 403, and neither API nor token endpoint is asked', async (t) => {
+test('a disabled connection is a 403, without a call to the API or the token endpoint', async (t) => {
   const { call, api, tokens } = await startCallApiWithScriptedServers(t, undefined, {
     elements: { endpoint: { disabled: true } },
   })
@@ -265,7 +265,7 @@ test('behind a JWT authorizer the claim says which connections may be called', a
   assert.equal(api.requests.length, 1)
 })
 
-test('a stage that has a name begins each path', async (t) => {
+test('with a named stage of the HTTP API, each path begins with the stage', async (t) => {
   const { handler, api } = await startCallApiWithScriptedServers(t)
   const event = {
     version: '2.0',
@@ -278,7 +278,7 @@ test('a stage that has a name begins each path', async (t) => {
   assert.equal(api.requests[0]?.url, '/prod/orders')
 })
 
-test('behind the base path of a custom domain the API is called, and its redirection leads back there', async (t) => {
+test('behind the base path of a custom domain the API is called, and its redirects keep the base path', async (t) => {
   const { handler, api } = await startCallApiWithScriptedServers(t, () => ({
     status: 302,
     headers: { location: '/v1/x' },
@@ -325,7 +325,7 @@ for (const [what, headers, bytes] of [
     assert.deepEqual(api.requests[0]?.body, bytes)
   })
 
-test('a text that holds U+FFFD itself reaches the API', async (t) => {
+test('a text that contains U+FFFD itself reaches the API', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t)
   const body = 'not known: \ufffd'
   const headers = { 'content-type': 'text/plain', 'content-length': String(Buffer.byteLength(body)) }

@@ -9,7 +9,7 @@ import { tokenAnswer } from '../../support/functions/issue-token-with-scripted-s
  * returned-references.test.ts and returned-cookies.test.ts have what an API says of other places.
  */
 
-test('method, path, query, headers and body go to the API with our token, and its answer comes back', async (t) => {
+test('method, path, query, headers and body go to the API with the token, and its answer comes back', async (t) => {
   const { call, api, tokens } = await startCallApiWithScriptedServers(
     t,
     () => ({ status: 201, headers: { location: '/v1/orders/43', 'x-api': 'yes' }, body: '{"id":43}' }),
@@ -44,7 +44,7 @@ test('method, path, query, headers and body go to the API with our token, and it
   assert.equal(tokens.requests.length, 1)
 })
 
-test('every method of an HTTP API goes on as it is', async (t) => {
+test('every method of an HTTP API is forwarded unchanged', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t)
   const methods = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']
   for (const method of methods) assert.equal((await call({ method })).status, 200, method)
@@ -116,7 +116,7 @@ test('what is of one hop, of AWS or of the way here stays here; whatever else th
   assert.deepEqual([host, connection, length], [`localhost:${api.port}`, 'keep-alive', '3'])
 })
 
-test('cookies go on as one header, wherever the event has them', async (t) => {
+test('cookies are forwarded as one header, wherever the event has them', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t)
   await call({ cookies: ['a=1', 'b=2; c=3'] })
   await call({ headers: { cookie: 'd=4' } })
@@ -126,7 +126,7 @@ test('cookies go on as one header, wherever the event has them', async (t) => {
   )
 })
 
-test('a body goes on byte for byte, be it text or not, and none is none', async (t) => {
+test('a body is forwarded byte for byte, as text or bytes, and an empty body is not sent', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t)
   const bytes = Buffer.concat([Buffer.from([0, 255, 254, 0xef, 0xbb, 0xbf]), randomBytes(100_000)])
   await call({ method: 'POST', body: bytes, headers: { 'content-type': 'application/octet-stream' } })
@@ -150,7 +150,7 @@ test('a body goes on byte for byte, be it text or not, and none is none', async 
   )
 })
 
-test('an answer comes back byte for byte, be it text, compressed or neither', async (t) => {
+test('an answer comes back byte for byte: text, compressed or other bytes', async (t) => {
   const bodies = [
     Buffer.from('plain, und mit Umlauten: äöü \u2028 \ud83d\ude00'),
     Buffer.from('\ufeff with a BOM'),
@@ -171,7 +171,7 @@ test('an answer comes back byte for byte, be it text, compressed or neither', as
   }
 })
 
-test('headers of an answer come back, several of one name together, each cookie by itself, and none of one hop', async (t) => {
+test('headers of an answer come back, joined by name, each cookie separately, without hop-by-hop headers', async (t) => {
   const { call } = await startCallApiWithScriptedServers(t, () => ({
     headers: {
       'content-type': 'text/plain',
@@ -199,7 +199,7 @@ test('headers of an answer come back, several of one name together, each cookie 
   assert.deepEqual(cookies, ['a=1; Path=/connections/conn/api/', 'b=2; Path=/connections/conn/api/; HttpOnly'])
 })
 
-test('an API can not say in our name that an error is ours; what others on the way say comes back', async (t) => {
+test("an API cannot mark an error as Tokenwell's, and proxy-status of other proxies comes back", async (t) => {
   const values = ['tokenwell; error=connection_refused', 'cdn, "Tokenwell"; error=dns_error', 'cdn.example; hit']
   const { call } = await startCallApiWithScriptedServers(t, (_request, _response, index) => ({
     status: 502,
@@ -209,7 +209,7 @@ test('an API can not say in our name that an error is ours; what others on the w
     assert.equal((await call()).headers['proxy-status'], kept)
 })
 
-test('one cookie alone is one', async (t) => {
+test('a single cookie comes back', async (t) => {
   const { call } = await startCallApiWithScriptedServers(t, () => ({ headers: { 'set-cookie': 'a=1' } }))
   assert.deepEqual((await call()).cookies, ['a=1; Path=/connections/conn/api/'])
 })
@@ -232,7 +232,7 @@ test('whatever status an API answers with is passed on, and a redirect is not fo
   assert.equal(api.requests.length, statuses.length)
 })
 
-test('an answer in pieces, without a length, comes back whole', async (t) => {
+test('an answer in chunks, without a length, comes back whole', async (t) => {
   const { call } = await startCallApiWithScriptedServers(t, (_request, response) => {
     response.write('one ')
     setTimeout(() => response.end('two'), 50)

@@ -77,7 +77,7 @@ test('what an API answers twice, and late, stays with its connection: another on
   }
 })
 
-test('an interim answer is passed over, 100 Continue among them; a switch of protocols is none of HTTP', async (t) => {
+test('interim answers such as 100 Continue are skipped, and a switch of protocols is an error', async (t) => {
   const rows = [
     ['100 Continue', 200],
     ['100 Continue\r\nx: y', 200],
@@ -109,7 +109,7 @@ test('an interim answer is passed over, 100 Continue among them; a switch of pro
     }
 })
 
-test('an API that offers another protocol with its answer has answered', async (t) => {
+test('an answer that offers another protocol is returned', async (t) => {
   const { call } = await startCallApiWithScriptedServers(t, () => ({
     headers: { connection: 'upgrade', upgrade: 'h2c' },
     body: 'mine',
@@ -133,7 +133,7 @@ test('a status that HTTP does not have is an error of the API, over a socket tha
     }
 })
 
-test('a body where none can be is no part of the next answer', async (t) => {
+test('a body that an answer may not have does not become part of the next answer', async (t) => {
   const rows = [
     ['HEAD', 200, `HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\n${okay}evil`],
     ['GET', 204, `HTTP/1.1 204 No Content\r\ncontent-length: 43\r\n\r\n${okay}evil`],
@@ -149,7 +149,7 @@ test('a body where none can be is no part of the next answer', async (t) => {
   }
 })
 
-test('where an answer ends is told by one length, or it is none', async (t) => {
+test('an answer with an ambiguous length is an error', async (t) => {
   const rows = [
     ['transfer-encoding: chunked\r\ncontent-length: 4', '4\r\nmine\r\n0\r\n\r\n', undefined],
     ['transfer-encoding: chunked, identity', '4\r\nmine\r\n0\r\n\r\n', undefined],
@@ -177,7 +177,7 @@ test('where an answer ends is told by one length, or it is none', async (t) => {
   }
 })
 
-test('an answer in the forms that HTTP lets a client take', async (t) => {
+test('an answer is read in all forms that HTTP lets a client accept', async (t) => {
   const rows = [
     `HTTP/1.1 200 OK\r\ncontent-length: 4  \r\n\r\nmine`,
     'HTTP/1.1 200 OK\r\nx-a: a\r\n b\r\ncontent-length: 4\r\n\r\nmine',
@@ -193,7 +193,7 @@ test('an answer in the forms that HTTP lets a client take', async (t) => {
   }
 })
 
-test('a transfer coding that nobody asked for is undone, or the answer is none', async (t) => {
+test('an unrequested transfer coding is decoded, or the answer is an error', async (t) => {
   for (const [coding, packed, expected] of [
     ['gzip, chunked', gzipSync('mine'), 'mine'],
     ['lzma, chunked', Buffer.from('mine'), undefined],
@@ -221,7 +221,7 @@ test('a control character in a header is no answer', async (t) => {
   }
 })
 
-test('interim answers without end are over at the deadline of the function', async (t) => {
+test("endless interim answers end at the function's deadline", async (t) => {
   const { call } = await startCallApiWithScriptedServers(t, ({ socket }) => {
     const flood = setInterval(() => socket.write('HTTP/1.1 102 Processing\r\n\r\n'.repeat(100)), 20)
     socket.on('close', () => clearInterval(flood))
@@ -230,7 +230,7 @@ test('interim answers without end are over at the deadline of the function', asy
   assert.equal((await call({ milliseconds: 4_100 })).proxyError, 'http_response_timeout')
 })
 
-test('after the first byte of an answer a call is not made again', async (t) => {
+test('a call is not repeated after the first byte of an answer', async (t) => {
   for (const bytes of ['H', 'HTTP/1.1 200 OK\r\nx-a: 1\r\n', 'HTTP/1.1 103 Early Hints\r\n\r\n']) {
     const { call, api } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
       if (index !== 1) return {}
@@ -247,7 +247,7 @@ test('after the first byte of an answer a call is not made again', async (t) => 
 
 const upload = { method: 'POST', headers: { 'content-type': 'text/plain' }, body: 'x'.repeat(5_000_000) }
 
-test('an answer that comes before the whole of a large body comes back, and the connection is used no more', async (t) => {
+test('an answer that comes before the end of a large body is returned, and the TCP connection is not used again', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t)
   let uploads = 0
   api.server.removeAllListeners('request')
@@ -266,7 +266,7 @@ test('an answer that comes before the whole of a large body comes back, and the 
   assert.equal(uploads, 3)
 })
 
-test('an API that answers in the middle of a large body and closes: its answer, or that the connection ended', async (t) => {
+test('if an API answers during a large body and closes, the caller gets that answer or a connection error', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t)
   api.server.removeAllListeners('request')
   api.server.on('request', (request: IncomingMessage) => {
@@ -280,7 +280,7 @@ test('an API that answers in the middle of a large body and closes: its answer, 
   }
 })
 
-test('a connection that turns out dead before anything was sent over it is another one, or nothing was asked', async (t) => {
+test('if a TCP connection closes before anything is sent, another one is used, or the error says that nothing was sent', async (t) => {
   for (const isGone of [false, true]) {
     const { call, api } = await startCallApiWithScriptedServers(t)
     await call()
@@ -296,7 +296,7 @@ test('a connection that turns out dead before anything was sent over it is anoth
   }
 })
 
-test('a connection that was opened in place of a dead one is a new one: a call that ends over it is not made again', async (t) => {
+test('a call is not repeated again if the TCP connection that replaced a closed one fails', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
     if (index === 0) return {}
     socket.destroy()

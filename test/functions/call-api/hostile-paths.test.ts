@@ -45,7 +45,7 @@ test('a path is refused, or the API sees exactly what was meant', async (t) => {
   }
 })
 
-test('without a base path it is the same below the host', async (t) => {
+test('without a base path, the same holds below the host', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t)
   for (const [path, seen] of paths) {
     const before = api.requests.length
@@ -55,7 +55,7 @@ test('without a base path it is the same below the host', async (t) => {
   }
 })
 
-test('a query is refused, or goes on exactly as it came', async (t) => {
+test('a query is refused, or it is forwarded unchanged', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t)
   for (const [query, seen] of queries) {
     const before = api.requests.length
@@ -69,7 +69,7 @@ test('a query is refused, or goes on exactly as it came', async (t) => {
   }
 })
 
-test('a header is refused, or goes on as it came', async (t) => {
+test('a header is refused, or it is forwarded unchanged', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t)
   for (const [name, value, isSent] of headers) {
     const before = api.requests.length

@@ -32,7 +32,7 @@ async function call(instance: LambdaInstance, request: Partial<HttpRequest> = {}
   return { ...invocation, status: statusCode, headers, body: body === '' ? undefined : JSON.parse(body) }
 }
 
-test("an event in, the API's answer out; the next call has its token from memory, a cold instance's from the cache", async (t) => {
+test("an event returns the API's answer; the next call uses the token from memory, and a cold instance the one from the cache", async (t) => {
   const ground = await startGround(t)
   if (!ground) return
   const { api, set, environment } = ground
@@ -71,7 +71,7 @@ test("an event in, the API's answer out; the next call has its token from memory
     )
 })
 
-test('a token that the API refuses is replaced for all instances, and the caller sees the answer to the other one', async (t) => {
+test('a token that the API rejects is replaced for all instances, and the caller gets the answer to the new one', async (t) => {
   const ground = await startGround(t)
   if (!ground) return
   const { api, set, environment } = ground
@@ -102,7 +102,7 @@ test('a token that the API refuses is replaced for all instances, and the caller
   assert.deepEqual([counted('ApiTokensRejected'), counted('ApiCallDuration')], [1, 4])
 })
 
-test('an unknown connection and an API that is away are answers of ours, no function errors, and say so', async (t) => {
+test("an unknown connection and an unreachable API cause answers that are marked as Tokenwell's, not function errors", async (t) => {
   const ground = await startGround(t)
   if (!ground) return
   const { api, environment } = ground
@@ -121,7 +121,7 @@ test('an unknown connection and an API that is away are answers of ours, no func
   assert.deepEqual(events.slice(-2), ['api_call_failed', 'request_failed'])
 })
 
-test('before its time-out the function answers itself: 504', async (t) => {
+test('the function answers 504 itself before its time-out', async (t) => {
   const ground = await startGround(t)
   if (!ground) return
   const { api, environment } = ground

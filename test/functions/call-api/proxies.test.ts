@@ -100,7 +100,7 @@ for (const [how, settings, more] of [
   })
 }
 
-test('each of the two has a proxy of its own, or none', async (t) => {
+test('token endpoint and API each have their own proxy, or no proxy', async (t) => {
   const [one, other] = [await startProxy(t), await startProxy(t)]
   if (!one || !other) return
   const api = await startScriptedApi(t)
@@ -115,7 +115,7 @@ test('each of the two has a proxy of its own, or none', async (t) => {
   assert.equal((await other.tunnels(1)).length, 1)
 })
 
-test('host names and certificates are checked through a proxy as they are without one', async (t) => {
+test('host names and certificates are checked through a proxy as without one', async (t) => {
   const proxy = await startProxy(t)
   if (!proxy) return
   const client = await createClientCertificate()
@@ -147,7 +147,7 @@ for (const [what, more, said] of [
     `cannot be reached\\. The proxy (api|token)Proxy requires other credentials \\(status ${said}\\)\\. Check its basicAuthRef\\.`,
   )
 
-  test(`${what} for the proxy before the API: one attempt, and a sentence that names the proxy`, async (t) => {
+  test(`${what} for the proxy before the API: one attempt, and a message that names the proxy`, async (t) => {
     const proxy = await startProxy(t, { credentials })
     if (!proxy) return
     const api = await startScriptedApi(t)
@@ -162,7 +162,7 @@ for (const [what, more, said] of [
     assert.equal(api.connections(), 0)
   })
 
-  test(`${what} for the proxy before the token endpoint: one attempt, lest its user be locked out`, async (t) => {
+  test(`${what} for the proxy before the token endpoint: one attempt, so that its user is not locked out`, async (t) => {
     const proxy = await startProxy(t, { credentials })
     if (!proxy) return
     const api = await startScriptedApi(t)
@@ -177,7 +177,7 @@ for (const [what, more, said] of [
   })
 }
 
-test("a proxy's password that changes serves the next call once its secret is read again", async (t) => {
+test('a changed proxy password is used by the next call after its secret is read again', async (t) => {
   const proxy = await startProxy(t, { credentials })
   if (!proxy) return
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
@@ -190,7 +190,7 @@ test("a proxy's password that changes serves the next call once its secret is re
   assert.equal((await calls.call()).status, 200, calls.reasons().join('\n'))
 })
 
-test('a proxy that opens tunnels to other ports only is told by its status', async (t) => {
+test("the error for a proxy that does not allow the port has the proxy's status", async (t) => {
   const proxy = await startProxy(t, { connectPorts: [443] })
   if (!proxy) return
   const api = await startScriptedApi(t)
@@ -202,7 +202,7 @@ test('a proxy that opens tunnels to other ports only is told by its status', asy
   )
 })
 
-test('an API that is not there behind a proxy, and a proxy that is not there itself, are told by the proxy', async (t) => {
+test('an unreachable API behind a proxy, and an unreachable proxy, are reported with the name of the proxy', async (t) => {
   const proxy = await startProxy(t)
   if (!proxy) return
   const api = await startScriptedApi(t)
@@ -244,7 +244,7 @@ async function startListener(t: TestContext, act: (socket: Socket) => void = () 
 const openAndBeSilent = (socket: Socket) => socket.once('data', () => socket.write('HTTP/1.1 200 OK\r\n\r\n'))
 
 for (const [what, act] of Object.entries({ nothing: undefined, 'nothing more than 200': openAndBeSilent })) {
-  test(`a proxy that accepts a connection and says ${what} keeps nobody waiting for longer than connectionTimeout`, async (t) => {
+  test(`a proxy that accepts a connection and says ${what} ends the call after connectionTimeout`, async (t) => {
     const { port, sockets } = await startListener(t, act)
     const api = await startScriptedApi(t)
     const calls = await callsTo(t, api, { toApi: proxyAt(port), endpoint: { connectionTimeout: '700ms' } })
@@ -262,7 +262,7 @@ for (const [what, act] of Object.entries({ nothing: undefined, 'nothing more tha
   })
 }
 
-test('a proxy that hangs up, or speaks something else, is told as a proxy without an answer', async (t) => {
+test('a proxy that closes the connection, or does not speak HTTP, is reported as a proxy without an answer', async (t) => {
   const api = await startScriptedApi(t)
   for (const act of [
     (socket: Socket) => socket.destroy(),
@@ -279,7 +279,7 @@ for (const [how, hangUp] of Object.entries({
   'by its end': (socket: Socket) => socket.end(),
   'by a reset': (socket: Socket) => socket.resetAndDestroy(),
 }))
-  test(`a proxy that opens a tunnel and hangs up ${how} is a connection that breaks, at once`, async (t) => {
+  test(`a proxy that opens a tunnel and closes it ${how} causes a connection error at once`, async (t) => {
     const { port } = await startListener(t, (socket) => {
       socket.once('data', () => {
         socket.write('HTTP/1.1 200 OK\r\n\r\n')
@@ -299,7 +299,7 @@ for (const [rule, noProxy] of Object.entries({
   'its name in capitals, among others': ['.example.com', 'LOCALHOST'],
   'a star': ['*'],
 }))
-  test(`noProxy keeps what is named by ${rule} away from the proxy`, async (t) => {
+  test(`a host that noProxy names by ${rule} is reached without the proxy`, async (t) => {
     const proxy = await startProxy(t)
     if (!proxy) return
     const api = await startScriptedApi(t)
@@ -313,7 +313,7 @@ for (const [rule, noProxy] of Object.entries({
     assert.deepEqual(await proxy.tunnels(1), [authorityOf(api.origin)])
   })
 
-test('noProxy of one port keeps that away from the proxy, and no other', async (t) => {
+test('noProxy with a port applies to that port only', async (t) => {
   const proxy = await startProxy(t)
   if (!proxy) return
   const api = await startScriptedApi(t)

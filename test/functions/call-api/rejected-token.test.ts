@@ -30,7 +30,7 @@ async function afterTenSeconds(calls: CallApiWithScriptedServers): Promise<void>
   calls.age(11_000)
 }
 
-test('the token is replaced and the call made once more, whatever its method', async (t) => {
+test('the token is replaced and the call repeated once, whatever its method is', async (t) => {
   for (const method of ['GET', 'POST', 'PATCH', 'DELETE']) {
     const calls = await startCallApiWithScriptedServers(t, refusesFirst())
     await afterTenSeconds(calls)
@@ -50,7 +50,7 @@ test('the token is replaced and the call made once more, whatever its method', a
   }
 })
 
-test('a second 401 goes back as it is', async (t) => {
+test('a second 401 is returned unchanged', async (t) => {
   const calls = await startCallApiWithScriptedServers(t, () => invalidToken)
   await afterTenSeconds(calls)
   const answer = await calls.call()
@@ -61,7 +61,7 @@ test('a second 401 goes back as it is', async (t) => {
   assert.equal(calls.tokens.requests.length, 2)
 })
 
-test('a 401 for a token younger than 10 s goes back as it is, and the token stays', async (t) => {
+test('a 401 for a token younger than 10 s is returned unchanged, and the token stays', async (t) => {
   const calls = await startCallApiWithScriptedServers(t, () => invalidToken)
   assert.equal((await calls.call()).status, 401)
   calls.age(9_000)
@@ -70,7 +70,7 @@ test('a 401 for a token younger than 10 s goes back as it is, and the token stay
   assert.equal(calls.tokens.requests.length, 1)
 })
 
-test('by default a 401 that says nothing of invalid_token goes back as it is', async (t) => {
+test('by default a 401 without invalid_token is returned unchanged', async (t) => {
   const challenges = [
     'Bearer realm="invalid_token"',
     'Bearer error="insufficient_scope", error_description="not invalid_token"',
@@ -92,7 +92,7 @@ test('by default a 401 that says nothing of invalid_token goes back as it is', a
   assert.equal(without.api.requests.length, 2)
 })
 
-test('a challenge among several, or in a header of its own, counts', async (t) => {
+test('a challenge among several, or in a separate header, counts', async (t) => {
   for (const challenge of [
     'Basic realm="x", Bearer error="invalid_token"',
     ['Basic realm="x"', 'bearer error=invalid_token'],
@@ -106,14 +106,14 @@ test('a challenge among several, or in a header of its own, counts', async (t) =
   }
 })
 
-test('a 403 with invalid_token is none', async (t) => {
+test('a 403 with invalid_token does not reject the token', async (t) => {
   const calls = await startCallApiWithScriptedServers(t, () => ({ ...invalidToken, status: 403 }))
   await afterTenSeconds(calls)
   assert.equal((await calls.call()).status, 403)
   assert.equal(calls.api.requests.length, 2)
 })
 
-test('with tokenRetryCheckLevel 1 any 401 counts', async (t) => {
+test('with tokenRetryCheckLevel 1 every 401 rejects the token', async (t) => {
   for (const tokenRetryCheckLevel of [1, '1']) {
     const calls = await startCallApiWithScriptedServers(t, refusesFirst({ ...some401, headers: {} }), {
       elements: { oAuth: { tokenRetryCheckLevel } },
@@ -124,7 +124,7 @@ test('with tokenRetryCheckLevel 1 any 401 counts', async (t) => {
   }
 })
 
-test('tokenRetryCheckLevel 2 is an error of the configuration, as in the original', async (t) => {
+test('tokenRetryCheckLevel 2 is a configuration error, as in z/OS Connect', async (t) => {
   const log = captureLog(t)
   const calls = await startCallApiWithScriptedServers(t, undefined, {
     elements: { oAuth: { tokenRetryCheckLevel: 2 } },
@@ -135,7 +135,7 @@ test('tokenRetryCheckLevel 2 is an error of the configuration, as in the origina
   assert.equal(calls.api.requests.length, 0)
 })
 
-test('where no other token can be had the caller is told so', async (t) => {
+test('if no new token can be obtained, the caller gets that error', async (t) => {
   const calls = await startCallApiWithScriptedServers(t, () => invalidToken, {
     tokens: (_request, _response, index) =>
       index === 0 ? tokenAnswer() : { status: 400, body: { error: 'unauthorized_client' } },
@@ -146,7 +146,7 @@ test('where no other token can be had the caller is told so', async (t) => {
   assert.match(answer.body.toString(), /refused this connection's client/)
 })
 
-test('1,000 refused at once cause one token request', async (t) => {
+test('1,000 rejected calls at once cause one token request', async (t) => {
   const calls = await startCallApiWithScriptedServers(t, refusesFirst())
   await afterTenSeconds(calls)
   const answers = await Promise.all(Array.from({ length: 1_000 }, () => calls.call()))

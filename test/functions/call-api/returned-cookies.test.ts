@@ -33,7 +33,7 @@ function isSentTo(cookie: string, path: string): boolean {
 const root = '/connections/conn/api/'
 const orders = '/connections/conn/api/orders'
 
-test("a cookie's path is mapped like a location, and its domain left out", async (t) => {
+test("a cookie's path is mapped like a location, and its domain is removed", async (t) => {
   const cookiesOf = await startApi(t)
   const rows = [
     ['a=1', `a=1; Path=${orders}`],
@@ -73,7 +73,7 @@ test("a cookie's path is mapped like a location, and its domain left out", async
   for (const [given, expected] of rows) assert.deepEqual(await cookiesOf([given]), [expected], given)
 })
 
-test('attributes that browsers know stay, each once and with a value that is one; others do not', async (t) => {
+test('attributes that browsers know stay, each once and with a valid value, and others are removed', async (t) => {
   const cookiesOf = await startApi(t)
   const date = 'Wed, 21 Oct 2026 07:28:00 GMT'
   const given = `a=1; expires=${date}; MAX-AGE=60; secure; HTTPONLY=1; SameSite=lax; Partitioned; Priority=High; x=y; z`
@@ -83,7 +83,7 @@ test('attributes that browsers know stay, each once and with a value that is one
   assert.deepEqual(await cookiesOf([odd]), [`a=1; Path=${orders}; Max-Age=2; Secure`])
 })
 
-test('a path is as the call was made, where the cookie has none', async (t) => {
+test('a cookie without a path gets the path of the call', async (t) => {
   const cookiesOf = await startApi(t, {})
   for (const [path, expected] of [
     ['/', root],
@@ -122,7 +122,7 @@ test('a __Host- cookie has no place, nor one without a name or with a control ch
   assert.deepEqual(await cookiesOf([secure]), [`__Secure-sid=x; Path=${root}; Secure`])
 })
 
-test('cookies that are folded into one header are several; a comma in a value or a date is none of that', async (t) => {
+test('cookies that are folded into one header are split, but not at a comma in a value or a date', async (t) => {
   const cookiesOf = await startApi(t)
   const date = 'Wed, 21 Oct 2026 07:28:00 GMT'
   assert.deepEqual(

@@ -150,14 +150,14 @@ test('what is no URL, or would run a script, is left out, with a line in the log
     }
 })
 
-test('of several different locations none comes back; the same one twice is one', async (t) => {
+test('several different locations are dropped, and a repeated one comes back once', async (t) => {
   const { answerTo } = await startApi(t)
   assert.equal((await answerTo('Location: /v1/a\r\nLocation: /v1/b\r\n')).headers['location'], undefined)
   const twice = await answerTo('Location: /v1/a\r\nLocation: /v1/a\r\n')
   assert.equal(twice.headers['location'], '/connections/conn/api/a')
 })
 
-test('in a stage that has a name the path begins with it', async (t) => {
+test('in a named stage of the HTTP API, the path begins with the stage', async (t) => {
   const { answerTo } = await startApi(t)
   const head = 'Location: /v1/a\r\nLink: <b>; rel=next\r\nSet-Cookie: c=d\r\n'
   const { headers, cookies } = await answerTo(head, { stage: 'prod', path: '/x/y' })
@@ -195,7 +195,7 @@ test('each link of a Link header is mapped, with its anchor; other parameters st
   assert.equal(several.headers['link'], '</connections/conn/api/a>; rel=x, </connections/conn/api/b>; rel=y')
 })
 
-test('a refresh leads where a location would, however it is written', async (t) => {
+test('a refresh is mapped like a location, in all its forms', async (t) => {
   const { answerTo, api } = await startApi(t)
   const rows = [
     ['5', '5'],
@@ -216,7 +216,7 @@ test('a refresh leads where a location would, however it is written', async (t) 
     assert.equal((await answerTo(`Refresh: ${refresh}\r\n`)).headers['refresh'], expected, refresh)
 })
 
-test('a long header of nothing but blanks, digits or backslashes is read in no time', async (t) => {
+test('a long header of only spaces, digits or backslashes is read quickly', async (t) => {
   const { answerTo } = await startApi(t)
   const startedAt = performance.now()
   for (const filler of [' ', '\t', '5', '.', ';', ',', '<', '"', '\\', '=', 'a', '%', '/', '../'])

@@ -33,7 +33,7 @@ async function startGateway(
   return `http://127.0.0.1:${port}/connections/conn/api`
 }
 
-test('a signed request goes on unharmed, and nothing of its signature with it', async (t) => {
+test('a signed request is forwarded unchanged, without its signature', async (t) => {
   for (const secret of Object.values(credentials)) plant(secret)
   const calls = await startCallApiWithScriptedServers(t, () => ({
     status: 201,
@@ -68,7 +68,7 @@ test('a signed request goes on unharmed, and nothing of its signature with it', 
     assert.ok(!received.rawHeaders.some((value) => value.includes(secret)))
 })
 
-test('a request that is signed in its query is refused: its signature would go on', async (t) => {
+test('a request with a signature in its query is refused, because the signature would be forwarded', async (t) => {
   const calls = await startCallApiWithScriptedServers(t)
   const url = await startGateway(t, calls)
   const signed = await client.sign(`${url}/orders`, { aws: { signQuery: true } })
@@ -79,7 +79,7 @@ test('a request that is signed in its query is refused: its signature would go o
   assert.equal(calls.api.requests.length, 0)
 })
 
-test('what curl sends of its own accord goes through, and a HEAD has no body', async (t) => {
+test('headers that curl adds are accepted, and a HEAD has no body', async (t) => {
   const calls = await startCallApiWithScriptedServers(t, () => ({ body: 'the body' }))
   const url = await startGateway(t, calls)
   const answered = await fetch(`${url}/x`, { method: 'HEAD' })
@@ -90,7 +90,7 @@ test('what curl sends of its own accord goes through, and a HEAD has no body', a
   assert.equal(calls.api.requests[1]?.body.length, 2_000_000)
 })
 
-test('a path that a client would normalise is refused as it came', async (t) => {
+test('a path that a client would normalise is refused', async (t) => {
   const calls = await startCallApiWithScriptedServers(t)
   const { port } = new URL(await startGateway(t, calls))
   for (const path of [

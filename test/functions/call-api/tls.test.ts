@@ -109,21 +109,21 @@ async function assertCalled(calls: CallApiWithOidcProvider, api: ScriptedApi): P
   return request?.peerCertificate && thumbprint(request.peerCertificate.raw)
 }
 
-test('an API is trusted by the CA bundle that its trustStoreRef names, whatever the authorization server is trusted by', async (t) => {
+test("an API is trusted by its own trustStoreRef, independent of the authorization server's", async (t) => {
   const api = await startScriptedApi(t)
   const foreign = await createServerCertificate(['localhost'])
   const calls = await callsTo(t, api, { trust: foreign.caCertificate + api.certificate.caCertificate })
   assert.equal(await assertCalled(calls, api), undefined, 'no certificate is shown that nobody has named')
 })
 
-test('without a trust store an API by an unknown CA is refused, with a sentence that names trustStoreRef', async (t) => {
+test('without a trust store an API with an unknown CA is refused with a message that names trustStoreRef', async (t) => {
   const api = await startScriptedApi(t)
   const reason =
     /sent a certificate of an unknown CA \(\w+\)\. Set trustStoreRef on the ssl element to a keyStore with its CA bundle\. The certificate of CN=Tokenwell local run, which signed CN=.*, is missing\. /
   await assertRefused(await callsTo(t, api, { trust: null }), api, 'tls_certificate_error', reason)
 })
 
-test("an API by a CA that isn't in the trust store is refused by the trust store's name", async (t) => {
+test("an API with a CA that isn't in the trust store is refused with a message that names the trust store", async (t) => {
   const api = await startScriptedApi(t)
   const { caCertificate: trust } = await createServerCertificate(['localhost'])
   const reason =
@@ -151,7 +151,7 @@ async function createExpired(t: TestContext): Promise<ServerCertificate> {
   return certificate
 }
 
-test('a certificate whose key is too weak is refused, whoever has signed it', async (t) => {
+test('a certificate with a weak key is refused, whatever CA has signed it', async (t) => {
   const certificate = await createWeak()
   const api = await startScriptedApi(t, undefined, { certificate, ciphers: 'DEFAULT@SECLEVEL=0' })
   const reason = /sent a certificate that cannot be trusted, for example because its key or signature is too weak\.$/
@@ -182,7 +182,7 @@ test('an API that speaks TLS 1.1 at most is refused, with a sentence that names 
   await assertRefused(await callsTo(t, api), api, 'tls_alert_received', /PROTOCOL_VERSION\): .*sslProtocol/)
 })
 
-test('with sslProtocol TLSv1.3 an API that speaks TLS 1.2 at most is refused, and without it is not', async (t) => {
+test('with sslProtocol TLSv1.3 an API with at most TLS 1.2 is refused, and without it accepted', async (t) => {
   const api = await startScriptedApi(t, undefined, { maxVersion: 'TLSv1.2' })
   const strict = await callsTo(t, api, { ssl: { sslProtocol: 'TLSv1.3' } })
   await assertRefused(strict, api, 'tls_alert_received', /PROTOCOL_VERSION\): .*sslProtocol/)
@@ -200,7 +200,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     const sentence =
       /\. If it requires a client certificate, set keyStoreRef on the ssl element to one that it accepts\.$/
 
-    test(`over ${version} an API that demands a client certificate and is shown ${what} hangs up or says why: the sentence names keyStoreRef`, async (t) => {
+    test(`over ${version} an API that demands a client certificate and gets ${what} refuses: the message names keyStoreRef`, async (t) => {
       const api = await startDemanding(t, version)
       const calls = await callsTo(t, api, client === undefined ? {} : { client })
       const { status, headers } = await calls.call()
@@ -210,7 +210,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       assert.equal(api.requests.length, 0)
     })
 
-    test(`over ${version} the same by OpenSSL, which says why`, async (t) => {
+    test(`over ${version} OpenSSL refuses the same, and tells the reason`, async (t) => {
       const api = await startIfThere(t, () => startOpensslServer(t, theClient.caCertificate, version))
       if (!api) return
       const calls = await callsTo(t, api, client === undefined ? {} : { client })
@@ -223,13 +223,13 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
     })
   }
 
-  test(`over ${version} an API that demands a client certificate is shown the one of the PEM bundle`, async (t) => {
+  test(`over ${version} an API that demands a client certificate gets the one of the PEM bundle`, async (t) => {
     const api = await startDemanding(t, version)
     const seen = await assertCalled(await callsTo(t, api, { client: pemBundle(theClient) }), api)
     assert.equal(seen, thumbprintOf(theClient))
   })
 
-  test(`over ${version} OpenSSL takes the client certificate of the PEM bundle`, async (t) => {
+  test(`over ${version} OpenSSL accepts the client certificate of the PEM bundle`, async (t) => {
     const api = await startIfThere(t, () => startOpensslServer(t, theClient.caCertificate, version))
     if (!api) return
     const calls = await callsTo(t, api, { client: pemBundle(theClient) })
@@ -252,7 +252,7 @@ const packed: Readonly<Record<string, () => Promise<string | Buffer>>> = {
 }
 
 for (const [form, client] of Object.entries(packed))
-  test(`an API that demands a client certificate is shown the one of PKCS#12 that is stored as ${form}`, async (t) => {
+  test(`an API that demands a client certificate gets the one of PKCS#12 that is stored as ${form}`, async (t) => {
     const secret = await startIfThere(t, client)
     if (secret === undefined) return
     const api = await startDemanding(t)
@@ -273,7 +273,7 @@ for (const [what, members] of Object.entries({
   'with the wrong passphrase': { passphrase: 'another passphrase' },
   'without its passphrase': {},
 }))
-  test(`PKCS#12 ${what} is an error of the configuration, in a sentence that says what to give`, async (t) => {
+  test(`PKCS#12 ${what} is a configuration error with a message that says what to store`, async (t) => {
     const packed = await startIfThere(t, () => packPkcs12(theClient, passphrase))
     if (!packed) return
     const api = await startDemanding(t)
@@ -281,14 +281,14 @@ for (const [what, members] of Object.entries({
     await assertMisconfigured(await callsTo(t, api, { client: inJson(packed, members) }), api, reason)
   })
 
-test('a trust store that holds no certificate is an error of the configuration', async (t) => {
+test('a trust store without a certificate is a configuration error', async (t) => {
   const api = await startScriptedApi(t)
   const reason =
     /^The secret tokenwell\/local\/api-ca holds no PEM certificate; as a trust store it must hold a CA bundle\.$/
   await assertMisconfigured(await callsTo(t, api, { trust: 'nothing of the kind' }), api, reason)
 })
 
-test('a client certificate that changes is shown by the next call once its secret is read again, and the old one by none', async (t) => {
+test('a changed client certificate is used by the next call after its secret is read again, and the old one is not used again', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const ca = `${theClient.caCertificate}\n${anotherClient.caCertificate}`
   const api = await startScriptedApi(t, undefined, { requestCert: true, rejectUnauthorized: true, ca })
@@ -302,7 +302,7 @@ test('a client certificate that changes is shown by the next call once its secre
   assert.equal(calls.tokenRequests(), 1, 'the token is the same')
 })
 
-test('a client certificate that is mended serves the next call, without waiting for five minutes', async (t) => {
+test('a corrected client certificate is used by the next call, without waiting for five minutes', async (t) => {
   const api = await startDemanding(t)
   const calls = await callsTo(t, api, { client: theClient.privateKey })
   await assertMisconfigured(calls, api, /^The secret tokenwell\/local\/client holds a key without its certificate/)
@@ -310,7 +310,7 @@ test('a client certificate that is mended serves the next call, without waiting 
   await assertCalled(calls, api)
 })
 
-test('a call that is under way when certificates change ends in peace', async (t) => {
+test('a call that is under way when certificates change ends normally', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() })
   const held = Promise.withResolvers<() => void>()
   const api = await startScriptedApi(t, ({ url }, response) => {

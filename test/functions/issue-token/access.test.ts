@@ -100,7 +100,7 @@ test('the list shows what is wrong with the connections that the claim lists, an
   assert.match(JSON.stringify(all['connections']), /Did you mean \\"tenant-b-config\\".*"connection":"tenant-b"/)
 })
 
-test('a claim without a name lists nothing: only where none is asked for everything may be used', () => {
+test('a claim without a name lists no connection: only without a configured claim may callers use all connections', () => {
   const event = createHttpEvent({ ...tokenRequest('conn'), authorizer: claims('conn') }) as APIGatewayProxyEventV2
   assert.equal(accessOf(event, undefined).allows('conn'), true)
   assert.equal(accessOf(event, 'connections').allows('conn'), true)

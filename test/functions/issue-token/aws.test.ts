@@ -37,7 +37,7 @@ async function startGround(t: TestContext) {
 }
 let seen = 0
 
-test('a hit of a cold instance is one read of the cache secret and one of the table, and nothing else', async (t) => {
+test('a cache hit of a cold instance is one read of the cache secret and one of the table, and nothing else', async (t) => {
   const ground = await startGround(t)
   if (!ground) return
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
@@ -70,7 +70,7 @@ test('a hit of a cold instance is one read of the cache secret and one of the ta
   assert.equal(set.tokenRequests(), 1)
 })
 
-test('what one instance rejects no other hands out once it has asked the fleet', async (t) => {
+test('a token that one instance rejects is not handed out by another that has read the shared cache', async (t) => {
   const ground = await startGround(t)
   if (!ground) return
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
@@ -126,7 +126,7 @@ function signedBy(form: URLSearchParams): string {
   return String(decodeProtectedHeader(form.get('client_assertion') ?? '').kid)
 }
 
-test('a key that the server refuses is read again: the newer version signs the one further attempt', async (t) => {
+test('after a refusal the key is read again, and a newer version signs one further attempt', async (t) => {
   const own = await startWithOwnKey(t)
   if (!own) return
   const { server, know, put } = own
@@ -149,7 +149,7 @@ test('a key that the server refuses is read again: the newer version signs the o
   assert.deepEqual(own.signers(), ['old', 'old', 'new', 'new', 'old'], 'and no attempt after that with the one before')
 })
 
-test('a new key of which the server has not heard yet loses no request: the version before signs the further attempt', async (t) => {
+test('a new key that the server does not know yet fails no request: the previous version signs a further attempt', async (t) => {
   const own = await startWithOwnKey(t)
   if (!own) return
   const { know, put } = own

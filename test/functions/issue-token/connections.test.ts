@@ -10,7 +10,7 @@ import { tokenRequest } from '../../support/functions/load-function.ts'
 
 const list = { method: 'GET', path: '/connections' }
 
-test('GET /connections shows what is configured and how it fares, and no secret', async (t) => {
+test('GET /connections shows configuration and status, and no secret', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, (issuer) => {
     const elements = exampleElements(issuer, { oAuth: { scope: 'a b' } })
     return {
@@ -70,7 +70,7 @@ test('GET /connections shows the last failure and the warnings', async (t) => {
   assert.match(String(conn?.['warnings']), /The iss of the assertion is not the client id/)
 })
 
-test('GET /connections shows how far the clock of a server is ahead, once that is known', async (t) => {
+test("GET /connections shows how far a server's clock is ahead, once that is known", async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, (_request, _response, index) => {
     if (index > 0) return tokenAnswer()
     const date = new Date(Date.now() + 240_000).toUTCString()
@@ -95,7 +95,7 @@ test('GET /connections shows the parameters that an element sets', async (t) => 
   assert.equal(conn?.['audience'], parameters.audience)
 })
 
-test('GET /connections shows of which connection no token is kept warm', async (t) => {
+test('GET /connections shows which connection keeps no token warm', async (t) => {
   const set = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => exampleElements(issuer, { endpoint: { warm: false } }),
@@ -106,7 +106,7 @@ test('GET /connections shows of which connection no token is kept warm', async (
   assert.equal(conn?.['warm'], false)
 })
 
-test('GET /connections tells the mistakes that belong to no connection', async (t) => {
+test('GET /connections shows mistakes that belong to no connection', async (t) => {
   const set = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => ({ ...exampleElements(issuer), oAuthConfigs: { a: {} } }),

@@ -7,7 +7,7 @@ import {
   tokenAnswer,
 } from '../../support/functions/issue-token-with-scripted-server.ts'
 
-test('direct invocation: the connection and parameters in, the body of a token answer out', async (t) => {
+test('direct invocation: an object with connection and parameters returns the body of a token answer', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, (issuer) => exampleElements(issuer, { oAuth: { scope: 'a b' } }))
   const first = await set.invoke({ connection: 'conn', scope: 'a', minimum_seconds: 60 })
   assert.equal(first['token_type'], 'Bearer')
@@ -18,7 +18,7 @@ test('direct invocation: the connection and parameters in, the body of a token a
   assert.deepEqual(Object.keys(second).sort(), Object.keys(first).sort())
 })
 
-test('direct invocation: what is for Tokenwell goes no further', async (t) => {
+test('direct invocation: parameters for Tokenwell are not sent to the server', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   const own = { connection: 'conn', minimum_seconds: 60, rejected_token_id: 'AAAAAAAAAAAAAAAAAAAAAA' }
   assert.equal((await set.invoke({ ...own, scope: 'x' }))['source'], 'server')
@@ -26,7 +26,7 @@ test('direct invocation: what is for Tokenwell goes no further', async (t) => {
   assert.deepEqual(names, ['client_assertion', 'client_assertion_type', 'grant_type', 'scope'])
 })
 
-test('direct invocation: members of no account are ignored and named', async (t) => {
+test('direct invocation: members without effect are ignored and named', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   const first = await set.invoke({ connection: 'conn', 'client-request-id': 'x', trace: 'y' })
   assert.deepEqual(first['ignored'], ['client-request-id', 'trace'])
@@ -54,7 +54,7 @@ test('direct invocation: rejected_token_id replaces the token', async (t) => {
 })
 
 for (const event of [undefined, null, 'conn', 1, [], {}, { connection: 1 }, { connection: '' }, { connection: '../x' }])
-  test(`direct invocation with ${JSON.stringify(event)}: an error that names what is wrong, never an exception`, async (t) => {
+  test(`direct invocation with ${JSON.stringify(event)}: an error that says what is wrong, never an exception`, async (t) => {
     const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
     const got = await set.invoke(event)
     assert.equal(got['error'], 'invalid_request')
@@ -63,7 +63,7 @@ for (const event of [undefined, null, 'conn', 1, [], {}, { connection: 1 }, { co
     assert.equal(set.requests.length, 0)
   })
 
-test('direct invocation: an error says its status and, where waiting helps, how long', async (t) => {
+test('direct invocation: an error has a status and, if waiting helps, a time to wait', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => ({
     status: 429,
     headers: { 'retry-after': '70' },
@@ -72,7 +72,7 @@ test('direct invocation: an error says its status and, where waiting helps, how 
   assert.deepEqual({ error, status, retry_after }, { error: 'temporarily_unavailable', status: 503, retry_after: 70 })
 })
 
-test('direct invocation: what is nested deeper than any parser goes is a mistake as any other', async (t) => {
+test('direct invocation: too deep nesting is an ordinary mistake', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   const nested: unknown = JSON.parse(`${'['.repeat(50_000)}${']'.repeat(50_000)}`)
   for (const member of ['scope', 'tenant', 'connection']) {

@@ -190,7 +190,7 @@ test('no answer in time: 504 temporarily_unavailable', async (t) => {
   assert.equal(got.body['error'], 'temporarily_unavailable')
 })
 
-test('an answer that drips is cut off in time: 504', async (t) => {
+test('a slow answer is cut off at the deadline: 504', async (t) => {
   const set = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => exampleElements(issuer, { server: { connectionTimeout: '200ms', receiveTimeout: '500ms' } }),
@@ -204,14 +204,14 @@ test('an answer that drips is cut off in time: 504', async (t) => {
   assert.equal((await set.http(tokenRequest('conn'))).status, 504)
 })
 
-test('nobody listens: 503 temporarily_unavailable', async (t) => {
+test('no server listens: 503 temporarily_unavailable', async (t) => {
   const caller = await startCaller(await createWorkspace(t, { ...exampleElements('https://localhost:9'), ssl: {} }))
   const got = await caller.http(tokenRequest('conn'))
   assert.equal(got.status, 503)
   assert.equal(got.headers['retry-after'], '30')
 })
 
-test('a server whose CA nobody named is not trusted: 503', async (t) => {
+test('a server with an unknown CA is not trusted: 503', async (t) => {
   const set = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => ({ ...exampleElements(issuer), ssl: {} }),
@@ -221,7 +221,7 @@ test('a server whose CA nobody named is not trusted: 503', async (t) => {
   assert.equal(set.requests.length, 0, 'no credential was sent')
 })
 
-test('an unknown connection: 404 that says where to look', async (t) => {
+test('an unknown connection: 404 that names GET /connections', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const got = await set.http(tokenRequest('nowhere'))
   assert.equal(got.status, 404)
@@ -229,7 +229,7 @@ test('an unknown connection: 404 that says where to look', async (t) => {
   assert.match(String(got.body['error_description']), /nowhere.*GET \/connections/)
 })
 
-test('a connection that its operator has disabled: 403 that names element and attribute, and nobody is asked', async (t) => {
+test('a disabled connection: 403 that names element and attribute, without a token request', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, (issuer) =>
     exampleElements(issuer, { endpoint: { disabled: true } }),
   )
@@ -268,7 +268,7 @@ test('elements with a mistake: 500 server_error that leaves the reason to the op
   assert.doesNotMatch(String(got.body['error_description']), /theconfig/)
 })
 
-test('a secret that is missing, or no key: 500 server_error, and mended it works', async (t) => {
+test('a missing secret, or one without a key: 500 server_error until it is corrected', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const path = secretPath(set.workspace.secretsFolder, 'local', 'tokenwell/local/jwk/theBuilder')
   await rm(path)

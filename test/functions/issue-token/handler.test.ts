@@ -38,7 +38,7 @@ test('no answer is kept on the way, be it a token, an error, a list or nothing',
   }
 })
 
-test('an error, its event and its invocation have one request id, and the whole reason is in the event alone', async (t) => {
+test('an error, its log event and its invocation have one request id, and only the event has the whole reason', async (t) => {
   const stage = await startIssueTokenByTestClock(t, {
     answer: () => ({ status: 401, body: { error: 'invalid_client', error_description: 'no such key' } }),
   })
@@ -57,7 +57,7 @@ test('an error, its event and its invocation have one request id, and the whole 
   assert.deepEqual(rest, { event: 'request_failed', code: 'refused', status: 502, requestId, connection: 'conn' })
 })
 
-test("a server's words are told to the caller in the characters of RFC 6749 section 5.2", async (t) => {
+test("a server's description reaches the caller in the characters of RFC 6749 section 5.2", async (t) => {
   const words = { error: 'invalid_scope', error_description: 'no "a" in \\b' }
   const stage = await startIssueTokenByTestClock(t, { answer: () => ({ status: 400, body: words }) })
   const { body } = await answerOf(stage, tokenRequest('conn', 'scope=a'))
@@ -69,7 +69,7 @@ for (const [what, answer, code, reason] of [
   ['an answer with another token type', tokenAnswer({ token_type: 'DPoP' }), 'unreadable_answer', /token_type/],
   ['a server that asks to wait', { status: 429 }, 'unreachable', /answered with status 429/],
 ] as const)
-  test(`${what}: the caller hears that it failed, the operator why`, async (t) => {
+  test(`${what}: the caller learns that it failed, and the operator why`, async (t) => {
     const stage = await startIssueTokenByTestClock(t, { answer: () => answer })
     const { body } = await answerOf(stage, tokenRequest('conn'))
     assert.doesNotMatch(body.error_description, reason)
@@ -79,7 +79,7 @@ for (const [what, answer, code, reason] of [
     assert.match(event.reason, reason)
   })
 
-test('an invocation directly gets no more of an error than a caller by HTTP', async (t) => {
+test('a direct invocation learns no more about an error than an HTTP caller', async (t) => {
   const stage = await startIssueTokenByTestClock(t, {
     answer: () => ({ status: 401, body: { error: 'invalid_client' } }),
   })
@@ -87,7 +87,7 @@ test('an invocation directly gets no more of an error than a caller by HTTP', as
   assert.deepEqual(Object.keys(answer).sort(), ['error', 'error_description', 'request_id', 'retry_after', 'status'])
 })
 
-test('a request has 25 s, a second of which is kept for the answer', async (t) => {
+test('a request has 25 s, including a second for the answer', async (t) => {
   const inTime = await startIssueTokenByTestClock(t, { secretMilliseconds: 22_000 })
   assert.equal((await answerOf(inTime, tokenRequest('conn'))).status, 200)
   const late = await startIssueTokenByTestClock(t, { secretMilliseconds: 24_000 })
@@ -95,7 +95,7 @@ test('a request has 25 s, a second of which is kept for the answer', async (t) =
   assert.equal(late.server.requests.length, 0)
 })
 
-test('where Lambda leaves less than 25 s a request has that, but for another half a second', async (t) => {
+test('if Lambda leaves less than 25 s, a request has half a second less than that', async (t) => {
   const inTime = await startIssueTokenByTestClock(t, { secretMilliseconds: 3_000 })
   assert.equal((await answerOf(inTime, tokenRequest('conn'), 4_600)).status, 200)
   const late = await startIssueTokenByTestClock(t, { secretMilliseconds: 3_000 })
@@ -103,7 +103,7 @@ test('where Lambda leaves less than 25 s a request has that, but for another hal
   assert.equal(late.server.requests.length, 0)
 })
 
-test('where Lambda leaves next to nothing there is no token request', async (t) => {
+test('if Lambda leaves almost no time, no token request is made', async (t) => {
   const stage = await startIssueTokenByTestClock(t)
   const { status, headers } = await answerOf(stage, tokenRequest('conn'), 1_000)
   assert.equal(status, 504)
@@ -120,7 +120,7 @@ function stageWithFault(t: TestContext): Promise<IssueTokenByTestClock> {
   })
 }
 
-test('a fault of ours is a 500 that tells the caller nothing of it, and the operator where it happened', async (t) => {
+test('an unexpected error is a 500 that tells the caller nothing, and the operator where it happened', async (t) => {
   const stage = await stageWithFault(t)
   const { status, body } = await answerOf(stage, tokenRequest('conn'))
   assert.equal(status, 500)
@@ -134,7 +134,7 @@ test('a fault of ours is a 500 that tells the caller nothing of it, and the oper
   assert.equal(list.body.connections[0].last_failure, 'unexpected')
 })
 
-test('a DELETE that could not be done is no 204', async (t) => {
+test('a DELETE that failed is not a 204', async (t) => {
   const broken = () => {
     throw new Error('a fault of ours')
   }
@@ -144,12 +144,12 @@ test('a DELETE that could not be done is no 204', async (t) => {
   assert.equal((await answerOf(stage, drop)).status, 500)
 })
 
-test('an unknown route is told which routes there are', async (t) => {
+test('the error for an unknown route lists the routes', async (t) => {
   const { body } = await answerOf(await startIssueTokenByTestClock(t), { method: 'GET', path: '/' })
   assert.match(body.error_description, /POST \/connections\/\{connection\}\/token, DELETE .*, GET \/connections\.$/)
 })
 
-test('an object with a member of an HTTP event alone is a direct invocation', async (t) => {
+test('an object with only one member of an HTTP event is a direct invocation', async (t) => {
   const stage = await startIssueTokenByTestClock(t)
   for (const member of ['requestContext', 'version']) {
     const answer = await stage.handler({ connection: 'conn', [member]: 'x' }, createLocalContext(Date.now()))
@@ -157,7 +157,7 @@ test('an object with a member of an HTTP event alone is a direct invocation', as
   }
 })
 
-test('an event names the connection that was asked for, where that could be one', async (t) => {
+test('the log event has the requested connection if that is a valid name', async (t) => {
   const stage = await startIssueTokenByTestClock(t)
   for (const [asked, named] of [
     ['nowhere', 'nowhere'],

@@ -33,7 +33,7 @@ async function sendHttp(instance: LambdaInstance, request: HttpRequest, options?
   return { ...invocation, status: statusCode, body: JSON.parse(body ?? '{}') as Readonly<Record<string, unknown>> }
 }
 
-test('an event in, a token out; the next one from memory; a cold instance has it from the cache', async (t) => {
+test("an event returns a token; the next one comes from memory, and a cold instance's from the cache", async (t) => {
   const ground = await startAwsForLambda(t)
   if (!ground) return
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
@@ -68,7 +68,7 @@ test('an event in, a token out; the next one from memory; a cold instance has it
     )
 })
 
-test('in its init an instance reads the keys of the cache: after that Secrets Manager may be silent', async (t) => {
+test("an instance reads the cache's keys in its init, and needs no Secrets Manager after that", async (t) => {
   const ground = await startAwsForLambda(t)
   if (!ground) return
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
@@ -84,7 +84,7 @@ test('in its init an instance reads the keys of the cache: after that Secrets Ma
   assert.equal(body['source'], 'cache')
 })
 
-test('an unknown connection is a 404 of ours and no function error; nor is an event that nobody knows', async (t) => {
+test('an unknown connection is a 404 and not a function error, and so is an unknown event', async (t) => {
   const ground = await startAwsForLambda(t)
   if (!ground) return
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
@@ -98,7 +98,7 @@ test('an unknown connection is a 404 of ours and no function error; nor is an ev
   assert.deepEqual([status, told], [400, requestId])
 })
 
-test('a variable that is missing is an error of the init, which names it', async (t) => {
+test('a missing variable is an error of the init that names it', async (t) => {
   await assert.rejects(
     startLambdaInstance(t, bundle, {
       TOKENWELL_STAGE: 'prod',
@@ -115,7 +115,7 @@ test('a variable that is missing is an error of the init, which names it', async
   )
 })
 
-test('before its time-out the function answers itself: 504', async (t) => {
+test('the function answers 504 itself before its time-out', async (t) => {
   const ground = await startAwsForLambda(t)
   if (!ground) return
   const server = await startIssueTokenWithScriptedServer(t, exampleElements, () => undefined)
@@ -152,7 +152,7 @@ test('it logs events of the catalogue, each with the request id, and no token, a
   assert.ok(lines.every(({ service }) => service === 'tokenwell-local'))
 })
 
-test('with the cache down there is a token all the same, and a metric that says so', async (t) => {
+test('without the shared cache a token is issued, and a metric shows the failure', async (t) => {
   const ground = await startAwsForLambda(t)
   if (!ground) return
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
@@ -170,7 +170,7 @@ test('with the cache down there is a token all the same, and a metric that says 
   assert.ok(assertCatalogued(linesOf(instance), [answered]).includes('cache_passed_over'))
 })
 
-test('an instance that stood still for seconds goes on: its idle connections were closed meanwhile', async (t) => {
+test('an instance works after a pause of seconds in which its idle TCP connections were closed', async (t) => {
   const ground = await startAwsForLambda(t)
   if (!ground) return
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)

@@ -9,7 +9,7 @@ import { root } from '../../support/process/local-run.ts'
 
 const run = promisify(execFile)
 
-test('the function as it is wired writes its events where Lambda reads them', async (t) => {
+test('the built function writes its events where Lambda reads them', async (t) => {
   const workspace = await createWorkspace(t, exampleElements('https://localhost:9'))
   const script = `
     import { handler } from './functions/issue-token/index.ts'

@@ -7,7 +7,7 @@ import { listen } from '../../../infra/local/listen.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 import { startIssueTokenWithOidcProvider, users } from '../../support/functions/issue-token-with-oidc-provider.ts'
 
-test("npm's openid-client gets tokens from a connection as from any token endpoint", async (t) => {
+test('the npm package openid-client gets tokens from a connection as from any token endpoint', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, (issuer) => {
     const elements = exampleElements(issuer)
     return {

@@ -68,7 +68,7 @@ const mistakes: readonly (readonly [what: string, request: HttpRequest, named: R
   ],
   ['a near miss in the query', tokenRequest('conn', '', 'rejectedTokenId=x'), /^rejectedTokenId .*rejected_token_id/],
   [
-    'two names that PHP takes for one',
+    'two names that PHP reads as one',
     tokenRequest('conn', 'tenant.id=a&tenant_id=b'),
     /^tenant.id and tenant_id are the same name/,
   ],

@@ -45,7 +45,7 @@ async function assertSigned(assertion: string | null, key: KeyObject): Promise<s
   return String(payload.jti)
 }
 
-test('of a rotated set the current key signs, and once more the previous one where the server knows that alone', async (t) => {
+test('the current key of a rotated set signs, and then the previous one if the server knows only that', async (t) => {
   const now = Math.floor(Date.now() / 1000)
   const set = [
     jwkOf('next', now + hour),
@@ -64,7 +64,7 @@ test('of a rotated set the current key signs, and once more the previous one whe
   assert.equal(other.requests.length, 2, 'a key whose time has not come is never tried')
 })
 
-test('where none of a set signs the caller learns nothing of it but that the fault is ours', async (t) => {
+test('if no key of a set may sign, the caller learns only that Tokenwell failed', async (t) => {
   const now = Math.floor(Date.now() / 1000)
   const server = await startWithSet(t, [jwkOf('next', now + hour)], ['next'])
   const { status, body } = await server.http(tokenRequest('conn'))

@@ -27,7 +27,7 @@ test('a caller that names a connection gets a token from the server, then the sa
   assert.equal(set.tokenRequests(), 1)
 })
 
-test('expires_in is what is left, not what was issued', async (t) => {
+test('expires_in is the remaining time, not the issued lifetime', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const first = await set.http(tokenRequest('conn'))
   await pause(1100)
@@ -116,7 +116,7 @@ test('an expired token is not handed out: the server is asked again', async (t) 
   assert.notEqual(second.body['access_token'], first.body['access_token'])
 })
 
-test('minimum_seconds: a token with too little left is replaced once it is 10 s old, and is a 400 until then', async (t) => {
+test('minimum_seconds: a token with too little time left is replaced once it is 10 s old, and is a 400 until then', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer({ expires_in: 300 }))
   await set.http(tokenRequest('conn'))
   await pause(1100)
@@ -126,7 +126,7 @@ test('minimum_seconds: a token with too little left is replaced once it is 10 s 
   assert.equal((await set.http(tokenRequest('conn', '', 'minimum_seconds=295'))).body['source'], 'server')
 })
 
-test('minimum_seconds: more than a new token has is a 400 that states the lifetime, and not asked for twice', async (t) => {
+test('minimum_seconds: more than the lifetime of a new token is a 400 that states the lifetime, without a second token request', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer({ expires_in: 300 }))
   for (const minimum of [301, 300]) {
     const answer = await set.http(tokenRequest('conn', '', `minimum_seconds=${minimum}`))
@@ -137,7 +137,7 @@ test('minimum_seconds: more than a new token has is a 400 that states the lifeti
   assert.equal(set.requests.length, 1)
 })
 
-test('rejected_token_id: not that one again, and 1,000 rejections cost one token request', async (t) => {
+test('rejected_token_id: the rejected token is not handed out again, and 1,000 rejections cause one token request', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const first = await set.http(tokenRequest('conn'))
   const reject = tokenRequest('conn', '', `rejected_token_id=${first.body['token_id']}`)
@@ -162,7 +162,7 @@ test('a token that replaced a rejected one is not replaced again within 10 s: 50
   assert.equal(set.tokenRequests(), 2)
 })
 
-test('DELETE drops a token only if it is still that one, and answers 204 either way', async (t) => {
+test('DELETE drops a token only if it is still the current one, and answers 204 in both cases', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const first = await set.http(tokenRequest('conn'))
   const drop = (query: string) => set.http({ method: 'DELETE', path: '/connections/conn/token', query })
@@ -201,7 +201,7 @@ for (const query of ['', 'token_id=', 'token_id=short', 'token_id=AAAAAAAAAAAAAA
     assert.equal(answer.body['error'], 'invalid_request')
   })
 
-test('a token that arrives inside its margin goes to those who wait and is not kept', async (t) => {
+test('a token that arrives inside its margin goes to waiting callers and is not kept', async (t) => {
   const set = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => exampleElements(issuer, { server: { marginSeconds: 60 } }),

@@ -55,7 +55,7 @@ function publishing(read: (jwtBuilder: string) => Publication | undefined) {
   }
 }
 
-test('anybody gets the JWK set, and may keep it for five minutes', async () => {
+test('any caller gets the JWK set, and may keep it for five minutes', async () => {
   const publication = publishing(() => one)
   const { statusCode, headers, json } = await publication.get()
   assert.equal(statusCode, 200)
@@ -67,7 +67,7 @@ test('anybody gets the JWK set, and may keep it for five minutes', async () => {
   assert.deepEqual(publication.log, [])
 })
 
-test('it is JSON, unless the caller asks for the type of JWK sets', async () => {
+test('the content type is JSON, unless the caller accepts the type for JWK sets', async () => {
   const { get } = publishing(() => one)
   const typeFor = async (accept?: string) =>
     (await get('/jwt/theBuilder/jwk', accept === undefined ? {} : { accept })).headers?.['content-type']
@@ -78,7 +78,7 @@ test('it is JSON, unless the caller asks for the type of JWK sets', async () => 
   assert.equal((await get()).headers?.['vary'], 'accept')
 })
 
-test('who has it already is told so, until it is another one', async () => {
+test('a caller with the present set gets a 304, until the set changes', async () => {
   let current = one
   const { get } = publishing(() => current)
   const { headers } = await get()
@@ -97,7 +97,7 @@ test('who has it already is told so, until it is another one', async () => {
   assert.equal((await get('/jwt/theBuilder/jwk', { 'if-none-match': etag })).statusCode, 200)
 })
 
-test('a key is shown until its end, to the millisecond, though it still stands in the record', async () => {
+test('a key is served until its end, to the millisecond, even if the record still has it', async () => {
   const { get, pass } = publishing(() => ({
     kind: 'keys',
     keys: [
@@ -112,7 +112,7 @@ test('a key is shown until its end, to the millisecond, though it still stands i
   assert.deepEqual(await kids(), ['a'])
 })
 
-test('a jwtBuilder that is not there, and one without a key yet, are 404', async () => {
+test('a missing jwtBuilder, and one without a key, are 404', async () => {
   const { statusCode, headers, json } = await publishing(() => undefined).get()
   assert.equal(statusCode, 404)
   assert.equal(headers?.['cache-control'], 'no-store')
@@ -123,7 +123,7 @@ test('a jwtBuilder that is not there, and one without a key yet, are 404', async
   })
 })
 
-test('where all keys were withdrawn the set is empty, and nobody keeps it: an error would leave a verifier with the old one', async () => {
+test('if all keys were withdrawn, the set is empty and must not be kept: after an error a verifier would use its old set', async () => {
   const past: Publication = { kind: 'keys', keys: [{ jwk, publishedAt: 0, until: 1 }] }
   for (const publication of [{ kind: 'keys', keys: [] } as const, past]) {
     const { statusCode, headers, json } = await publishing(() => publication).get()
@@ -133,7 +133,7 @@ test('where all keys were withdrawn the set is empty, and nobody keeps it: an er
   }
 })
 
-test('of a shared key nothing is shown but that it is one', async () => {
+test('for a shared key, only its algorithm is shown', async () => {
   const { statusCode, json } = await publishing(() => ({ kind: 'shared_key', algorithm: 'HS256' })).get()
   assert.equal(statusCode, 400)
   assert.equal(json['error'], 'invalid_request')
@@ -143,7 +143,7 @@ test('of a shared key nothing is shown but that it is one', async () => {
   )
 })
 
-test('what is no such route is 404, and nothing is read for it', async () => {
+test('an unknown route is 404, without a read', async () => {
   const publication = publishing(() => one)
   const paths = [
     '/',
@@ -163,7 +163,7 @@ test('what is no such route is 404, and nothing is read for it', async () => {
   assert.deepEqual(publication.log, [], 'nor does anybody fill the log')
 })
 
-test('a stage of the HTTP API that has a name is no part of the route', async () => {
+test('a named stage of the HTTP API is not a part of the route', async () => {
   const publication = publishing(() => one)
   assert.equal((await publication.get('/some-stage/jwt/theBuilder/jwk', {}, 'GET', 'some-stage')).statusCode, 200)
   assert.equal(
@@ -174,7 +174,7 @@ test('a stage of the HTTP API that has a name is no part of the route', async ()
   assert.equal((await publication.get('/other/jwt/theBuilder/jwk', {}, 'GET', 'some-stage')).statusCode, 404)
 })
 
-test('while the store can not be asked it is 503, and says when to come back', async () => {
+test('while the store cannot be read, the answer is 503 with Retry-After', async () => {
   const failure = new CacheUnavailableError('The table does not answer.')
   const publication = publishing(() => {
     throw failure
@@ -196,7 +196,7 @@ test('while the store can not be asked it is 503, and says when to come back', a
   ])
 })
 
-test('a fault of ours is 500, and says nothing of it', async () => {
+test('an unexpected error is 500, without details', async () => {
   const publication = publishing(() => {
     throw new TypeError('hunter2')
   })
@@ -208,7 +208,7 @@ test('a fault of ours is 500, and says nothing of it', async () => {
   assert.doesNotMatch(JSON.stringify([json, publication.log]), /hunter2/)
 })
 
-test('a record that is none of ours is 503: nothing of it is shown, and verifiers keep what they have', async () => {
+test('a rejected record is 503: nothing of it is served, and verifiers keep their sets', async () => {
   const publication = publishing(() => {
     throw new PublicationRefusedError('theBuilder', 'wrong_signature')
   })

@@ -29,7 +29,7 @@ for (const member of [whole.d, whole.p, whole.q, whole.dp, whole.dq, whole.qi]) 
 const jwk = readPublicJwk({ ...whole, kid: 'the-key', use: 'sig', alg: 'RS256' })
 assert(jwk)
 
-test('it answers from the record alone: no element and no secret is there at all', async (t) => {
+test('it answers from the record alone, without elements and secrets', async (t) => {
   const ground = await startAwsForLambda(t)
   if (!ground) return
   const environment = await ground.move(await createWorkspace(t, exampleElements('https://as.example.com')))
@@ -74,7 +74,7 @@ test('it answers from the record alone: no element and no secret is there at all
   )
 })
 
-test('without its table it is 503 for now, and its operator sees why', async (t) => {
+test('without its table it answers 503, and the log has the reason', async (t) => {
   const ground = await startAwsForLambda(t)
   if (!ground) return
   const environment = await ground.move(await createWorkspace(t, exampleElements('https://as.example.com')))
@@ -88,7 +88,7 @@ test('without its table it is 503 for now, and its operator sees why', async (t)
   assert.deepEqual(assertCatalogued(linesOf(instance), [invocation]), ['cache_passed_over', 'request_failed'])
 })
 
-test('its bundle holds no client of elements, and none of token endpoints', async (t) => {
+test('its bundle has no client for elements or token endpoints', async (t) => {
   const files = readdirSync(join(folder, 'publish-keys'))
   const sources = files
     .filter((file) => file.endsWith('.map'))

@@ -63,7 +63,7 @@ function message(id: string, body: string | TokenwellEvent, receiveCount = 1): S
 
 const changedOf = (connection: string): TokenwellEvent => ({ type: 'ConnectionChanged', connection })
 
-test('each message of a batch is answered, and has all the time but what it takes to tell of a failure', async () => {
+test('each message of a batch is answered, with the whole time except the reserve for logging a failure', async () => {
   const { answered, log, answer } = theFunction()
   assert.deepEqual(await answer(message('1', changedOf('a')), message('2', changedOf('b'))), [])
   assert.deepEqual(answered, [
@@ -76,7 +76,7 @@ test('each message of a batch is answered, and has all the time but what it take
   )
 })
 
-test('invoked by the deployment it signs what is published, and where that fails the deployment does', async () => {
+test('invoked by the deployment, it signs the published keys, and its failure fails the deployment', async () => {
   const { answered, signed, deploy } = theFunction()
   assert.deepEqual(await deploy(), { batchItemFailures: [] })
   assert.deepEqual([answered, signed], [[], [start + 55_000]])
@@ -84,7 +84,7 @@ test('invoked by the deployment it signs what is published, and where that fails
   await assert.rejects(theFunction({ all: new TypeError('hunter2') }).deploy(), { name: 'UnexpectedError' })
 })
 
-test('what fails comes again, and nothing else of its batch', async () => {
+test('only the failed messages of a batch are delivered again', async () => {
   const { letters, log, answer } = theFunction({ bad: unreachable })
   const failed = await answer(
     message('1', changedOf('a')),
@@ -108,7 +108,7 @@ test('what fails comes again, and nothing else of its batch', async () => {
   )
 })
 
-test('at its third delivery it goes to the dead letters, as it came and with the reason, and is done with', async () => {
+test('at its third delivery a failed message moves unchanged to the dead letters, with the reason', async () => {
   const { letters, log, answer } = theFunction({ bad: unreachable })
   assert.deepEqual(await answer(message('1', changedOf('bad'), 2)), ['1'])
   const last = message('1', changedOf('bad'), 3)
@@ -122,7 +122,7 @@ test('at its third delivery it goes to the dead letters, as it came and with the
   assert.equal(letters.length, 2)
 })
 
-test('what nobody can read goes there at once', async () => {
+test('an unreadable message moves to the dead letters at once', async () => {
   const { answered, letters, log, answer } = theFunction()
   assert.deepEqual(await answer(message('1', 'no JSON'), message('2', '{"detail-type":"Unheard"}')), [])
   assert.deepEqual(answered, [])
@@ -139,7 +139,7 @@ test('what nobody can read goes there at once', async () => {
   )
 })
 
-test('where the dead letters do not take it, it stays in its queue', async () => {
+test('if the dead letters do not accept a message, it stays in its queue', async () => {
   const { far, log, answer } = theFunction({ bad: unreachable })
   far.buryError = new DeadLettersError('They take nothing.')
   assert.deepEqual(
@@ -158,11 +158,11 @@ test('where the dead letters do not take it, it stays in its queue', async () =>
   await assert.rejects(
     answer(message('1', 'no JSON')),
     /^UnexpectedError: TypeError at /,
-    'a fault of ours is not hidden',
+    'an unexpected error is not hidden',
   )
 })
 
-test('each kind of failure has a code and a reason; of a fault nothing but its kind and place is kept', async () => {
+test('each kind of failure has a code and a reason, and an unexpected error only its type and place', async () => {
   const secret = 'the secret in a message'
   for (const [error, code, reason] of [
     [new EventBusError('It takes nothing.'), 'event_bus', /^It takes nothing\.$/],
@@ -181,7 +181,7 @@ test('each kind of failure has a code and a reason; of a fault nothing but its k
   }
 })
 
-test('an empty batch is none', async () => {
+test('an empty batch does nothing', async () => {
   const { answer, log } = theFunction()
   assert.deepEqual([await answer(), log], [[], []])
 })

@@ -73,7 +73,7 @@ async function deliver(refresher: LambdaInstance, bodies: readonly (string | obj
 
 const typesOf = (bodies: readonly string[]) => bodies.map((body) => JSON.parse(body)['detail-type'])
 
-test('a stale token is handed out, its event renews it, and the next one is the new one', async (t) => {
+test('a stale token is handed out, its event renews it, and the next caller gets the new one', async (t) => {
   const pair = await startPair(t, { server: { maximumLifetimeSeconds: 20 } })
   if (!pair) return
   const { set, queue, refresher, ask } = pair
@@ -103,7 +103,7 @@ test('a stale token is handed out, its event renews it, and the next one is the 
   )
 })
 
-test('a rejected token is replaced though nobody asks', async (t) => {
+test('a rejected token is replaced without a caller', async (t) => {
   const pair = await startPair(t)
   if (!pair) return
   const { set, queue, refresher, ask, caller } = pair
@@ -150,7 +150,7 @@ test('a changed parameter: the new token is there before the old one ends; other
   assert.deepEqual([changed.source, set.tokenRequests()], ['cache', 2])
 })
 
-test('what nobody can read lies at once in the dead letters, what fails at its third delivery, each with the reason', async (t) => {
+test('an unreadable message moves to the dead letters at once, and a failing one at its third delivery, each with the reason', async (t) => {
   const pair = await startPair(t)
   if (!pair) return
   const { queue, refresher, ask } = pair

@@ -35,7 +35,7 @@ function rotating(runStep: BackgroundApplication['rotateKey']) {
   return { log, rotate: (changes: object = {}) => handler({ ...event, ...changes }, context) }
 }
 
-test('a step is done for the jwtBuilder that the secret names, with time left to tell of a failure', async () => {
+test('a step runs for the jwtBuilder that the secret names, with time left to log a failure', async () => {
   const { log, rotate } = rotating(async (request, deadline) => {
     assert.deepEqual(request, {
       step: 'setSecret',
@@ -51,7 +51,7 @@ test('a step is done for the jwtBuilder that the secret names, with time left to
   ])
 })
 
-test('a failure is thrown as it is, so that Secrets Manager shows it, and logged with its reason', async () => {
+test('a failure is thrown unchanged, so that Secrets Manager shows it, and is logged with its reason', async () => {
   const failures: readonly (readonly [Error, string, RegExp])[] = [
     [new RotationRefusedError('its next key waits'), 'rotation_refused', /^its next key waits$/],
     [new RotationGivenUpError('it came too late'), 'rotation_given_up', /^it came too late$/],
@@ -75,7 +75,7 @@ test('a failure is thrown as it is, so that Secrets Manager shows it, and logged
   }
 })
 
-test('an event that asks for what can not be is refused before anything is done', async () => {
+test('an event that is not valid is refused before any step', async () => {
   const { log, rotate } = rotating(() => assert.fail('something was done'))
   await assert.rejects(rotate({ Step: 'dropSecret' }), { name: 'RotationRefusedError' })
   await assert.rejects(rotate({ SecretId: 'tokenwell/local/the-key' }), { name: 'RotationRefusedError' })

@@ -88,7 +88,7 @@ async function startRotation(t: TestContext, builder: Record<string, unknown> = 
   }
 }
 
-test('four steps make the first key, four more the next one, and servers see both before it signs', async (t) => {
+test('four steps make the first key, four more the next key, and both are published before the next one signs', async (t) => {
   const rotation = await startRotation(t)
   if (!rotation) return
   const { begin, step, keys, stages, published, instance, invocations } = rotation
@@ -118,7 +118,7 @@ test('four steps make the first key, four more the next one, and servers see bot
   )
 })
 
-test('what is refused is a function error by its name, and nothing is left pending', async (t) => {
+test('a refused rotation is a function error with its name, and nothing is left pending', async (t) => {
   const rotation = await startRotation(t)
   if (!rotation) return
   const { begin, step, stages, instance } = rotation
@@ -148,7 +148,7 @@ test('what is refused is a function error by its name, and nothing is left pendi
   assert.equal(lines.filter((line) => line['RotationsFailed'] === 1).length, 2)
 })
 
-test('a secret that was changed by hand under way is not overwritten', async (t) => {
+test('a secret that an operator changes during a rotation is not overwritten', async (t) => {
   const rotation = await startRotation(t, { publishAheadSeconds: 0, signatureAlgorithm: 'ES256' })
   if (!rotation) return
   const { step, keys, put } = rotation

@@ -6,7 +6,7 @@ import { CacheUnavailableError } from '../../../lib/fleet/circuit-breaker.ts'
 
 const context = { getRemainingTimeInMillis: () => 55_000 } as Context
 
-test('each call is one run, whatever the schedule says, and its report is the answer', async () => {
+test('each call makes one run, whatever its event contains, and returns the report', async () => {
   const deadlines: number[] = []
   const run = { due: 3, renewed: 1, failed: 1, left: 1 }
   const handler = createHandler({
@@ -22,7 +22,7 @@ test('each call is one run, whatever the schedule says, and its report is the an
   assert.deepEqual(deadlines, [53_000, 53_000, 53_000], 'there is time left to report')
 })
 
-test('a run that could not find out what is due fails', async () => {
+test('a run that cannot read the due tokens fails', async () => {
   const handler = createHandler({
     now: () => 0,
     application: { warmTokens: () => Promise.reject(new CacheUnavailableError('nobody listens')) },

@@ -18,7 +18,7 @@ const [issueToken, warmTokens] = [
 /** It goes stale before the run after the next. */
 const soonStale = { server: { maximumLifetimeSeconds: 100 } }
 
-test('a run renews what will go stale soon, and the caller of a cold instance finds it in the cache', async (t) => {
+test('a run renews tokens that get stale soon, and a cold instance finds them in the cache', async (t) => {
   const ground = await startAwsForLambda(t)
   if (!ground) return
   const set = await startIssueTokenWithOidcProvider(t, (issuer) => exampleElements(issuer, soonStale))
@@ -51,7 +51,7 @@ test('a run renews what will go stale soon, and the caller of a cold instance fi
   )
 })
 
-test('a run that can not know what is due is a function error, so that somebody looks', async (t) => {
+test('a run that cannot read the due tokens is a function error, which raises an alarm', async (t) => {
   const ground = await startAwsForLambda(t)
   if (!ground) return
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)

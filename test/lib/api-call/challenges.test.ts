@@ -44,7 +44,7 @@ for (const [header, ...challenges] of rows)
     assert.deepEqual(read(header), challenges)
   })
 
-test('a header of any length is read in time', () => {
+test('a header of any length is read in bounded time', () => {
   for (const part of ['a', 'a=', 'a="\\', ' ', ',', 'Bearer ', 'a=b ', '"', '=', '+/'])
     assert.ok(Array.isArray(readChallenges(`Bearer ${part.repeat(20_000)}`)))
 })

@@ -64,13 +64,13 @@ test('a header of one hop, or of how the caller came here, is not forwarded, in 
       assert.deepEqual(forwardedHeaders({ [spell(name)]: 'x', accept: '*/*' }), { accept: '*/*' }, spell(name))
 })
 
-test('a header of one hop, and the length, is not returned, in whichever letters it is written', () => {
+test('hop-by-hop headers and the length are not returned, in upper or lower case', () => {
   for (const name of [...hopByHop, 'content-length'])
     for (const spell of spellings)
       assert.deepEqual(returned({ [spell(name)]: 'x', etag: 'y' }), { etag: 'y' }, spell(name))
 })
 
-test('a header that speaks for the whole origin is not returned, and a location is mapped, in whichever letters', () => {
+test('a header for the whole origin is not returned, and a location is mapped, in upper or lower case', () => {
   for (const spell of spellings) {
     for (const name of ['strict-transport-security', 'access-control-allow-origin', 'x-accel-redirect', 'alt-svc'])
       assert.deepEqual(returned({ [spell(name)]: 'x', etag: 'y' }), { etag: 'y' }, spell(name))
@@ -79,7 +79,7 @@ test('a header that speaks for the whole origin is not returned, and a location 
   }
 })
 
-test('what connection lists stays here both ways, in whichever letters either is written', () => {
+test('a header that connection lists is dropped in both directions, in upper or lower case', () => {
   for (const spell of spellings)
     for (const spellListed of spellings) {
       const headers = {
@@ -97,7 +97,7 @@ test('what connection lists stays here both ways, in whichever letters either is
   })
 })
 
-test('a proxy-status that names Tokenwell is dropped, in whichever letters both are written, and another is returned', () => {
+test('a proxy-status that names Tokenwell is dropped, in upper or lower case, and another is returned', () => {
   for (const spell of spellings)
     for (const name of ['tokenwell', 'Tokenwell', 'TOKENWELL'])
       for (const value of [name, `${name}; error=dns_error`, `cdn, "${name}"; error=dns_error`, `cdn, ${name}`])
@@ -106,7 +106,7 @@ test('a proxy-status that names Tokenwell is dropped, in whichever letters both 
     assert.deepEqual(returned({ 'proxy-status': value }), { 'proxy-status': value })
 })
 
-test('every other header is forwarded by its name in small letters, and cookies as one', () => {
+test('every other header is forwarded with its name in lower case, and cookies as one header', () => {
   assert.deepEqual(forwardedHeaders({ 'X-Mine': 'a', 'x-forwardedness': 'b', 'X-None': undefined }, ['a=1', 'b=2']), {
     'x-mine': 'a',
     'x-forwardedness': 'b',
@@ -117,7 +117,7 @@ test('every other header is forwarded by its name in small letters, and cookies 
   assert.deepEqual(forwardedHeaders(namesOfOthers), namesOfOthers, 'only connection lists what stays here')
 })
 
-test('a header that no HTTP message can have is a mistake of the caller', () => {
+test('a header that HTTP does not allow is a mistake of the caller', () => {
   for (const name of ['', 'a b', 'a:', 'ä', 'a\n', '\na', 'a\0'])
     assert.throws(
       () => forwardedHeaders({ [name]: 'x' }),

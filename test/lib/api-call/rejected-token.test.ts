@@ -10,18 +10,18 @@ function answer(status: number, challenge?: string | readonly string[]): ApiAnsw
 
 const invalidToken = 'Bearer error="invalid_token"'
 
-test('no status but 401 rejects a token, whatever else the answer says', () => {
+test('only a 401 rejects a token, whatever else the answer says', () => {
   for (const status of [200, 400, 402, 403, 407, 500])
     for (const rejection of ['any_401', 'invalid_token'] as const)
       assert.equal(isTokenRejected(answer(status, invalidToken), rejection), false, String(status))
 })
 
-test('by the rule any_401 every 401 does', () => {
+test('with the rule any_401 every 401 rejects the token', () => {
   for (const challenge of [undefined, '', 'Basic', 'Bearer error="insufficient_scope"', invalidToken])
     assert.equal(isTokenRejected(answer(401, challenge), 'any_401'), true, challenge)
 })
 
-test('by the rule invalid_token a challenge for a bearer token has to say so', () => {
+test('with the rule invalid_token only a Bearer challenge with that error rejects the token', () => {
   const rejecting = [
     invalidToken,
     'Basic, Bearer error=invalid_token',

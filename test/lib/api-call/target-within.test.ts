@@ -12,7 +12,7 @@ function isInvalid(message: RegExp) {
   }
 }
 
-test('a path is refused, or below the base path it is exactly what was meant', () => {
+test('a path is refused, or it is forwarded unchanged below the base path', () => {
   for (const [path, seen] of paths.filter(([path]) => path.startsWith('/'))) {
     const what = JSON.stringify(path)
     if (seen === refused) assert.throws(() => targetWithin(base, path, ''), isInvalid(/^path /), what)
@@ -20,7 +20,7 @@ test('a path is refused, or below the base path it is exactly what was meant', (
   }
 })
 
-test('a query is refused, or goes on exactly as it came', () => {
+test('a query is refused, or it is forwarded unchanged', () => {
   for (const [query, seen] of queries) {
     const what = JSON.stringify(query)
     if (seen === refused) assert.throws(() => targetWithin('', '/a', query), isInvalid(/^query /), what)
@@ -28,7 +28,7 @@ test('a query is refused, or goes on exactly as it came', () => {
   }
 })
 
-test('each control character alone is refused, wherever it stands, and so is what a decoder puts in place of bytes that are none', () => {
+test('each control character is refused at any position, and so is U+FFFD, which replaces bytes that are not UTF-8', () => {
   const controls = [...Array(32).keys(), ...Array.from({ length: 33 }, (_, index) => 0x7f + index), 0xfffd]
   for (const code of controls)
     for (const path of [`/${String.fromCharCode(code)}a`, `/a${String.fromCharCode(code)}`])
@@ -36,13 +36,13 @@ test('each control character alone is refused, wherever it stands, and so is wha
   assert.equal(targetWithin('', '/\u00a0~', ''), '/%C2%A0~')
 })
 
-test('a query holds no character below ! or beyond ~, and no #', () => {
+test('a query contains no character below ! or above ~, and no #', () => {
   for (const query of ['a ', ' a', '\u0020', 'a\u007f', '#', 'a#', '#a', '\u0100'])
     assert.throws(() => targetWithin('', '/a', query), isInvalid(/encode it/), JSON.stringify(query))
   assert.equal(targetWithin('', '/a', '!"$~'), '/a?!"$~')
 })
 
-test('a query that is signed for AWS is refused, whichever of its parameters stands first, and one that only sounds so is not', () => {
+test('a query with an AWS signature is refused, whatever the order of its parameters, and a query with similar names is not', () => {
   for (const name of ['X-Amz-Signature', 'x-amz-security-token', 'X-AMZ-CREDENTIAL'])
     for (const query of [`${name}=`, `${name}=a`, `a=b&${name}=c`, `a&${name}=c&d`])
       assert.throws(() => targetWithin('', '/a', query), isInvalid(/contains an AWS signature/), query)
@@ -56,7 +56,7 @@ test('a query that is signed for AWS is refused, whichever of its parameters sta
     assert.equal(targetWithin('', '/a', query), `/a?${query}`)
 })
 
-test('a refusal says what can be done about it', () => {
+test('a refusal says what the caller can do', () => {
   assert.throws(
     () => targetWithin('', '/a%', ''),
     isInvalid(/^path contains %, .* after it is decoded\. Tokenwell does not forward such a path\.$/),

@@ -10,7 +10,7 @@ const variables = {
   TOKENWELL_CACHE: 'memory',
 }
 
-test('what a function is told: the public URL without a slash at its end, and that nobody listens', () => {
+test('the public URL has no slash at its end, and by default there is no event bus', () => {
   assert.deepEqual(read(variables), {
     deployment: { stage: 'prod-1', publicUrl: 'https://tokenwell.example/base', isLambda: false },
     elements: { kind: 'files', path: 'elements.json' },
@@ -24,7 +24,7 @@ test('what a function is told: the public URL without a slash at its end, and th
   })
 })
 
-test('the name that Lambda sets tells that it is Lambda', () => {
+test('the function name that Lambda sets shows that the function runs on Lambda', () => {
   const { deployment } = read({ ...variables, AWS_LAMBDA_FUNCTION_NAME: 'issue-token' })
   assert.equal(deployment.isLambda, true)
 })
@@ -41,13 +41,13 @@ test('on AWS elements are in Parameter Store, secrets in Secrets Manager, tokens
   assert.equal(memoryMaximumSeconds, 30)
 })
 
-test('memory that has a name is shared with others, of whose writes a token in memory is 30 s behind at most', () => {
+test('named memory is shared with other functions, so a token is kept in memory for at most 30 s', () => {
   const { cache, memoryMaximumSeconds } = read({ ...variables, TOKENWELL_CACHE: 'memory:the-Local_run1' })
   assert.deepEqual(cache.place, { kind: 'memory', name: 'the-Local_run1' })
   assert.equal(memoryMaximumSeconds, 30)
 })
 
-test('a Valkey server is named by its URL, and the cache may be tuned', () => {
+test('a Valkey server is set by its URL, and the limits of the cache can be set', () => {
   const { cache, memoryMaximumSeconds } = read({
     ...variables,
     TOKENWELL_CACHE: 'valkeys://cache.example:6379',
@@ -63,7 +63,7 @@ test('a Valkey server is named by its URL, and the cache may be tuned', () => {
   assert.equal(memoryMaximumSeconds, 0)
 })
 
-test('the key for publications is one of KMS by its id, ARN or alias, or a file', () => {
+test('the key for publications is a KMS key with its id, ARN or alias, or a file', () => {
   const place = (value: string) => read({ ...variables, TOKENWELL_PUBLICATION_KEY: value }).publicationKey
   const arn = 'arn:aws:kms:eu-central-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab'
   for (const keyId of [arn, '1234abcd-12ab-34cd-56ef-1234567890ab', 'alias/tokenwell_x'])
@@ -76,7 +76,7 @@ test('the key for publications is one of KMS by its id, ARN or alias, or a file'
     )
 })
 
-test('who listens is a bus by its name, or this process', () => {
+test('the event bus is an EventBridge bus with its name, or this process', () => {
   const events = (value: string) => read({ ...variables, TOKENWELL_EVENTS: value }).events
   assert.deepEqual(events('eventbridge:the.Bus-1_x'), { kind: 'eventbridge', busName: 'the.Bus-1_x' })
   assert.deepEqual(events('process'), { kind: 'process' })
@@ -112,7 +112,7 @@ test('every variable that is wrong is named, and no other', () => {
     )
 })
 
-test('all that is wrong is complained of together', () => {
+test('one error lists all wrong variables', () => {
   const given = { ...variables, TOKENWELL_STAGE: '', TOKENWELL_DEAD_LETTERS: 'a queue' }
   assert.throws(() => read(given), {
     message:
@@ -120,7 +120,7 @@ test('all that is wrong is complained of together', () => {
   })
 })
 
-test('a claim is one that has a name', () => {
+test('an empty name of a claim counts as left out', () => {
   const environment = (claim: string | undefined) => read({ ...variables, TOKENWELL_CONNECTIONS_CLAIM: claim })
   assert.equal(environment('connections').connectionsClaim, 'connections')
   assert.equal('connectionsClaim' in environment(''), false)

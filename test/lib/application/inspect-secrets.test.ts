@@ -51,7 +51,7 @@ async function inspect(
   return findings.map((each) => `${each.severity} ${describeFinding(each)}`)
 }
 
-test('secrets that are as they should be give no finding', async (t) => {
+test('valid secrets cause no finding', async (t) => {
   assert.deepEqual(await inspect(t, byKey(), { 'the-key': pem(rsa) }), [])
   assert.deepEqual(await inspect(t, byKey({ certificateThumbprint: 'x5t' }), { 'the-key': pem(rsa) + certificate }), [])
   assert.deepEqual(await inspect(t, byPassword, { 'the-password': 'correct horse\n' }), [])
@@ -150,7 +150,7 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
   ],
 ]
 for (const [what, elements, secrets, pattern, days = 0] of wrong)
-  test(`what a first token would meet is found before it: ${what}`, async (t) => {
+  test(`a mistake that a first token request would meet is found before: ${what}`, async (t) => {
     const lines = await inspect(t, elements, secrets, days)
     // The CA of the trust store lives for a year.
     assertLines(
@@ -175,7 +175,7 @@ test('an expired CA is a warning, an expired client certificate a mistake', asyn
   ])
 })
 
-test('the certificate in PKCS#12 has its dates, too', async (t) => {
+test('the dates of a certificate in PKCS#12 are checked, too', async (t) => {
   const client = { privateKey: pem(rsa), certificate, caCertificate }
   const packed = await startIfThere(t, () => packPkcs12(client, 'the words'))
   if (!packed) return

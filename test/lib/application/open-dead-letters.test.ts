@@ -9,7 +9,7 @@ import { startIfThere } from '../../support/servers/real-server.ts'
 
 const letter = { body: 'some body', reason: 'some reason', code: 'some_code' }
 
-test('where no queue is configured a letter is refused, so that the message stays in its own', async () => {
+test('without a dead-letter queue a letter is refused, so that the message stays in its own queue', async () => {
   await assert.rejects(openDeadLetters({ kind: 'none' }).add(letter), (error) => {
     assert.ok(error instanceof DeadLettersError)
     assert.equal(
@@ -20,7 +20,7 @@ test('where no queue is configured a letter is refused, so that the message stay
   })
 })
 
-test('a letter lies in the queue of that URL', async (t) => {
+test('a letter is sent to the queue with that URL', async (t) => {
   const moto = await startIfThere(t, () => startMoto(t))
   if (!moto) return
   setEnvironment(t, moto.environment)

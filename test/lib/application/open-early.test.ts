@@ -7,7 +7,7 @@ const sealing = withoutSealing(new Uint8Array(32))
 const noStore = { write: async () => true, due: async () => [] }
 const never = () => new Promise<never>(() => {})
 
-test('the keys of the cache are read, and its store is opened without asking it for a record, side by side', async () => {
+test("the cache's keys are read and its store is opened in parallel, without reading a record", async () => {
   const opened: string[] = []
   const { promise, resolve } = Promise.withResolvers<void>()
   await openEarly({
@@ -32,14 +32,14 @@ test('the keys of the cache are read, and its store is opened without asking it 
   assert.deepEqual(opened, ['keys', '0 records'])
 })
 
-test('what fails is left to the first request', async () => {
+test('a failure is left to the first request', async () => {
   const fail = async () => {
     throw new Error('nobody there')
   }
   await openEarly({ sealing: { ...sealing, digest: fail }, store: { ...noStore, read: fail }, pause: never })
 })
 
-test('what never answers is waited for 2 s', async () => {
+test('a store that never answers is waited for 2 s', async () => {
   const pauses: number[] = []
   await openEarly({
     sealing: { ...sealing, digest: never },

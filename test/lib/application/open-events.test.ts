@@ -9,7 +9,7 @@ import { startAwsProxy } from '../../support/servers/aws-proxy.ts'
 
 const event: TokenwellEvent = { type: 'ConnectionChanged', connection: 'conn' }
 
-test('where no bus is configured every event is refused, and no event is no failure', async () => {
+test('without a bus every event is refused, and an empty list does not fail', async () => {
   const bus = openEvents({ kind: 'none' }, 'test')
   await assert.rejects(bus.raise([event]), (error) => {
     assert.ok(error instanceof EventBusError)
@@ -19,7 +19,7 @@ test('where no bus is configured every event is refused, and no event is no fail
   await bus.raise([])
 })
 
-test('the bus of a process is heard in it', async (t) => {
+test('an event on the bus of a process is received in that process', async (t) => {
   const heard: unknown[] = []
   const listener = (each: unknown) => heard.push(each)
   channel('tokenwell:event').subscribe(listener)
@@ -28,7 +28,7 @@ test('the bus of a process is heard in it', async (t) => {
   assert.deepEqual(heard, [event])
 })
 
-test("EventBridge's is the one of that name, and its sender the deployment of that stage", async (t) => {
+test('events go to the EventBridge bus of that name, with the stage as their source', async (t) => {
   const proxy = await startAwsProxy(t, '')
   const [AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY] = ['testing', 'testing']
   const environment = { AWS_ENDPOINT_URL: proxy.endpoint, AWS_REGION: 'eu-central-1' }

@@ -15,7 +15,7 @@ const noSecrets: SecretCache = {
 const open = (place: CachePlace) =>
   openSharedCache({ place, secretName: 'tokenwell/test/cache', budgetMilliseconds: 250 }, noSecrets, 'test')
 
-test('all who open memory of the same name have the same records, under the same keys', async () => {
+test('functions that open memory with the same name share records and keys', async () => {
   const [one, other] = [open({ kind: 'memory', name: 'one' }), open({ kind: 'memory', name: 'one' })]
   const [name, record] = [someRecordName(), { ...someRecord(), dueAt: 1 }]
   assert.equal(await one.store.write(name, record, undefined), true)
@@ -24,7 +24,7 @@ test('all who open memory of the same name have the same records, under the same
   assert.equal(await one.sealing.digest('some key'), await other.sealing.digest('some key'))
 })
 
-test('memory of another name is apart, and memory without a name is of whoever opens it', async () => {
+test('memory with another name is separate, and memory without a name is never shared', async () => {
   const openings = [open({ kind: 'memory', name: 'a' }), open({ kind: 'memory', name: 'b' })]
   openings.push(open({ kind: 'memory' }), open({ kind: 'memory' }))
   const [name] = [someRecordName()]

@@ -38,7 +38,7 @@ test('a variable that weakens TLS, prints what goes over it or runs other code i
   }
 })
 
-test('what changes nothing is no complaint: what Lambda sets itself, an https endpoint, an emulator on this machine', () => {
+test('a harmless variable is accepted: one that Lambda sets itself, an https endpoint, an emulator on this machine', () => {
   const variables = {
     AWS_REGION: 'eu-central-1',
     AWS_LAMBDA_FUNCTION_NAME: 'issue-token',
@@ -95,7 +95,7 @@ test('of NODE_OPTIONS every flag is named that is not known to be harmless, with
     assert.deepEqual(complaintsOfVariables({ NODE_OPTIONS: options }), [], options)
 })
 
-test('a flag and its value may stand apart: the value is what remains unknown, and is left out', () => {
+test('a flag and its value may be separate words, and the complaint leaves out the value', () => {
   const [complaint = ''] = complaintsOfVariables({ NODE_OPTIONS: '--require /opt/canary.js -r ./canary' })
   assert.match(complaint, /^NODE_OPTIONS is unsafe: remove --require, -r$/)
 })

@@ -41,7 +41,7 @@ test('a subject is a caller of its issuer alone, however the two are written', (
   assert.equal(new Set(names).size, names.length)
 })
 
-test('without an authorizer everyone is one caller: direct on Lambda, local on one machine', () => {
+test('without an authorizer all callers are one: direct on Lambda, local on one machine', () => {
   for (const authorizer of [undefined, {}, { iam: {} }, { iam: { userArn: 7 } }, { jwt: 'x' }, jwt({ sub: 'x' })]) {
     assert.equal(callerBy(authorizer), 'direct')
     assert.equal(callerBy(authorizer, { isLambda: false }), 'local')

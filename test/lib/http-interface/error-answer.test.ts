@@ -7,20 +7,20 @@ import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 
-test('a description holds the characters of RFC 6749 section 5.2, and one line of them', () => {
+test('a description is one line with only the characters of RFC 6749 section 5.2', () => {
   assert.equal(asDescription('say "a"\nor \\b, ü\t'), "say 'a'; or ?b, ??")
   const printable = Array.from({ length: 0x7f - 0x20 }, (_, index) => String.fromCharCode(0x20 + index))
   const kept = printable.filter((each) => each !== '"' && each !== '\\').join('')
   assert.equal(asDescription(kept), kept)
 })
 
-test('how long to wait is what is known, and else 5 s', () => {
+test('Retry-After is the known time, or else 5 s', () => {
   assert.equal(errorAnswer(new UnreachableError('', { retryAfterSeconds: 17 })).retryAfterSeconds, 17)
   assert.equal(errorAnswer(new UnreachableError('')).retryAfterSeconds, 5)
   assert.equal(errorAnswer(new CoolingDownError('', 3)).retryAfterSeconds, 3)
 })
 
-test('a secret that is missing and a key that does not fit are told apart to the operator alone', () => {
+test('only the operator learns whether a secret is missing or a key does not fit', () => {
   const [secret, key] = [
     new SecretError('secret_missing', 'no such secret'),
     new KeyStoreError('a/b', 'holds no key'),
@@ -33,7 +33,7 @@ test('a secret that is missing and a key that does not fit are told apart to the
   assert.match(secret.description, /^The configuration of this connection has a mistake\./)
 })
 
-test('what our own stores keep back for a while is a 503, what they refuse a 500, and neither tells the caller more', () => {
+test('a passing failure of a store is a 503 and a refusal a 500, and neither tells the caller more', () => {
   const answers = [
     ...(['secret_throttled', 'secret_unreachable'] as const).map((code) => new SecretError(code, 'the-secret')),
     ...(['elements_throttled', 'elements_unreachable'] as const).map((code) => new ElementStoreError(code, 'the-path')),
@@ -47,7 +47,7 @@ test('what our own stores keep back for a while is a 503, what they refuse a 500
   assert.equal(errorAnswer(new ElementStoreError('elements_denied', 'the-path')).status, 500)
 })
 
-test('of a fault of ours at most five places are told, and of what is no error its kind', () => {
+test('an unexpected error is logged with at most five stack frames, and a thrown value that is not an Error with its type', () => {
   const deep = (depth: number): never => {
     if (depth > 0) return deep(depth - 1)
     throw new RangeError('tr0ub4dor')

@@ -9,7 +9,7 @@ import { createHttpEvent } from '../../support/functions/load-function.ts'
 
 const leaving = (milliseconds: number) => ({ getRemainingTimeInMillis: () => milliseconds })
 
-test('of what Lambda leaves half a second is kept for the answer, and no more is used than anybody waits for', () => {
+test("the deadline is half a second before Lambda's time-out, and no later than the caller waits", () => {
   assert.equal(deadlineOf(leaving(10_000), 1_000, 25_000), 10_500)
   assert.equal(deadlineOf(leaving(25_400), 1_000, 25_000), 25_900)
   assert.equal(deadlineOf(leaving(29_000), 1_000, 25_000), 26_000)
@@ -47,7 +47,7 @@ function functionWith(given: Given = {}) {
   }
 }
 
-test('a route is found by method and path, and its path names the parameters', async () => {
+test('a route is found by method and path, and sets the parameters that its path names', async () => {
   const { ask } = functionWith()
   for (const [method, path, parameters] of [
     ['GET', '/items/a b', { item: 'a b' }],
@@ -83,7 +83,7 @@ test('any other request is a 404 that names the routes', async () => {
   }
 })
 
-test('a stage that has a name is no part of the route', async () => {
+test('a named stage of the HTTP API is not part of the route', async () => {
   const { ask } = functionWith()
   const requestContext = { stage: 'v1', http: { method: 'GET', path: '/v1/items/a' } }
   assert.equal((await ask('GET', '/v1/items/a', { requestContext })).status, 200)
@@ -91,7 +91,7 @@ test('a stage that has a name is no part of the route', async () => {
   assert.equal((await ask('GET', '/v1/v1/items/a', { requestContext })).status, 404)
 })
 
-test('a route with a connection is answered only to callers who may use it, by whichever name an event has', async () => {
+test('a route with a connection is answered only if the caller may use both names of the connection in the event', async () => {
   const { ask, log } = functionWith({ connectionsClaim: 'connections' })
   const authorizer = { jwt: { claims: { connections: 'own' } } }
   const requestContext = { stage: '$default', http: { method: 'GET', path: '/' }, authorizer }
@@ -115,7 +115,7 @@ test('a route with a connection is answered only to callers who may use it, by w
   )
 })
 
-test('of a public function only faults of ours are logged, of any other every error', async () => {
+test('a public function logs only its own failures, and any other function logs every error', async () => {
   for (const isPublic of [true, false]) {
     const { ask, log } = functionWith({ isPublic })
     assert.equal((await ask('GET', '/nothing')).status, 404)
@@ -126,7 +126,7 @@ test('of a public function only faults of ours are logged, of any other every er
   }
 })
 
-test('a proxy says of each error that it is its own', async () => {
+test('a proxy marks each error as its own', async () => {
   const proxy = functionWith({ isProxy: true, connectionsClaim: 'none' })
   const proxyStatus = async (path: string) => (await proxy.ask('GET', path)).headers['proxy-status']
   assert.equal(await proxyStatus('/items/a'), undefined)
@@ -136,7 +136,7 @@ test('a proxy says of each error that it is its own', async () => {
   assert.equal((await functionWith().ask('GET', '/nothing')).headers['proxy-status'], undefined)
 })
 
-test('whatever it is invoked with is answered', async () => {
+test('every event is answered, whatever it contains', async () => {
   const handler = createHttpFunction({ routes: [], log() {} })
   for (const event of [undefined, null, 5, 'x', [], {}, { pathParameters: null }, { version: '2.0', rawPath: 5 }]) {
     const { statusCode, body = '' } = await handler(event, createLocalContext(Date.now()))
@@ -163,7 +163,7 @@ for (const [what, event] of [
     )
   })
 
-test('the base path of a custom domain is no part of the route, by whose key API Gateway says where it ends', async () => {
+test('the base path of a custom domain is not part of the route: the route key tells where the base path ends', async () => {
   const { ask } = functionWith()
   const statusOf = async (method: string, path: string, routeKey: string, more: object = {}) =>
     (await ask(method, path, { routeKey, ...more })).status
@@ -186,7 +186,7 @@ test('the base path of a custom domain is no part of the route, by whose key API
   assert.deepEqual(body, { connection: 'c', path: '/connections/d/api/x' })
 })
 
-test('behind a base path, too, a connection is open only to callers who may use it', async () => {
+test('behind a base path, too, a connection is open only to callers with access', async () => {
   const { ask } = functionWith({ connectionsClaim: 'connections' })
   const authorizer = { jwt: { claims: { connections: 'own' } } }
   const requestContext = { stage: '$default', http: { method: 'GET', path: '/' }, authorizer }

@@ -120,7 +120,7 @@ async function startFleet(t: TestContext) {
   }
 }
 
-test('a rotation that dies at any of its calls, and is repeated or replaced, loses nothing', async (t) => {
+test('a rotation that stops at any of its calls, and is repeated or replaced, loses nothing', async (t) => {
   const whole = await startFleet(t)
   await whole.rotate('first')
   await whole.rotate('second')
@@ -157,7 +157,7 @@ const someAction = fc.oneof(
   fc.record({ kind: fc.constant('publish' as const), death: someDeath(1), minutes: someMinutes }),
 )
 
-test('over any sequence of rotations, deaths and pauses every signature can be verified by what is published', async (t) => {
+test('after any sequence of rotations, crashes and pauses, every signature can be verified with the published keys', async (t) => {
   const outcomes = new Map<string, number>()
   await fc.assert(
     fc.asyncProperty(fc.array(someAction, { minLength: 1, maxLength: 12 }), async (actions) => {

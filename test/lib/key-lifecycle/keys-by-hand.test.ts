@@ -11,7 +11,7 @@ import {
   rotatedSecretName,
 } from '../../support/virtual/key-rotation.ts'
 
-test('a next key that was taken out by hand: the current one goes on until there is another', async (t) => {
+test('when an operator removes the next key, the current key signs until there is another one', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const first = rotation.signer().keyId
@@ -27,7 +27,7 @@ test('a next key that was taken out by hand: the current one goes on until there
   assert.notEqual(rotation.signer().keyId, first)
 })
 
-test('a current key that was taken out by hand: the next one signs as soon as the secret is rotated', async (t) => {
+test('when an operator removes the current key, the next key signs as soon as the secret is rotated', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   await rotation.rotate('second')
@@ -40,7 +40,7 @@ test('a current key that was taken out by hand: the next one signs as soon as th
   await assertVerifies(rotation)
 })
 
-test('all keys taken out by hand: a new one signs at once', async (t) => {
+test('when an operator removes all keys, a new key signs at once', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   rotation.secrets.put(rotatedSecretName, '{ "keys": [] }')
@@ -48,7 +48,7 @@ test('all keys taken out by hand: a new one signs at once', async (t) => {
   await assertVerifies(rotation)
 })
 
-test('a key taken out by hand while a rotation is under way stays out', async (t) => {
+test('a key that an operator removes during a rotation stays removed', async (t) => {
   const rotation = await createKeyRotation(t, { builder: { publishAheadSeconds: 100 } })
   await rotation.rotate('first')
   await rotation.rotate('second')
@@ -72,7 +72,7 @@ test('a key taken out by hand while a rotation is under way stays out', async (t
   )
 })
 
-test('a key that was there before there were times goes on until the next one signs', async (t) => {
+test('a key that was stored before keys had times signs until the next one signs', async (t) => {
   const rotation = await createKeyRotation(t)
   const key = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
   rotation.secrets.put(rotatedSecretName, JSON.stringify({ keys: [{ ...key.export({ format: 'jwk' }), kid: 'old' }] }))
@@ -84,7 +84,7 @@ test('a key that was there before there were times goes on until the next one si
   await assertVerifies(rotation)
 })
 
-test('what no rotation has written is never overwritten', async (t) => {
+test('a text that no rotation wrote is never overwritten', async (t) => {
   for (const text of [
     'hunter2',
     '-----BEGIN PRIVATE KEY-----\nhunter2',
@@ -102,7 +102,7 @@ test('what no rotation has written is never overwritten', async (t) => {
   }
 })
 
-test('what the stack makes, and no text at all, hold no key yet', async (t) => {
+test('the secret as the stack makes it, and a secret without text, hold no key yet', async (t) => {
   for (const text of ['{ "keys": [] }', '{}', '{ "keys": [], "placeholder": "abc" }', '', ' \n']) {
     const rotation = await createKeyRotation(t)
     rotation.secrets.put(rotatedSecretName, text)

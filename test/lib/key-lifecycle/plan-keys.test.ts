@@ -43,7 +43,7 @@ function plan(
   )
 }
 
-test('the new key follows the current one, later than it must by a tenth of the time, at most ten minutes, at least two seconds', () => {
+test('the new key signs after publishAheadSeconds and a margin of a tenth, from two seconds to ten minutes', () => {
   const current = key('current', { signsFrom: now - day })
   const from = (aheadSeconds: number) => plan([current], { aheadSeconds })
   assert.deepEqual(from(3600), ['new: 3960 to ', 'current: -86400 to 3960'])
@@ -52,7 +52,7 @@ test('the new key follows the current one, later than it must by a tenth of the 
   assert.deepEqual(from(0), ['new: 0 to ', 'current: -86400 to 0'])
 })
 
-test('the margin is never so long that the next rotation finds the key waiting', () => {
+test('the margin is short enough that the next rotation finds no staged key', () => {
   const current = key('current', { signsFrom: now - day })
   const from = (aheadSeconds: number) => plan([current], { aheadSeconds, rotationSeconds: 14_400 })[0]
   assert.equal(from(14_300), 'new: 14350 to ')
@@ -61,12 +61,12 @@ test('the margin is never so long that the next rotation finds the key waiting',
   assert.equal(from(20_000), 'new: 20000 to ')
 })
 
-test('times are whole seconds, and none is too early', () => {
+test('times are whole seconds and never too early', () => {
   assert.deepEqual(plan([key('current', { signsFrom: 0 })], { at: now + 1 })[0], 'new: 3961 to ')
   assert.deepEqual(plan([], { at: now + 999 }), ['new: 0 to '], 'but for the first, which signs at once')
 })
 
-test('a key is kept until the last of what it signed is out', () => {
+test('a key is kept until its last assertion has expired', () => {
   const current = key('current', { signsFrom: now - day })
   const previous = (secondsAgo: number) => key('previous', { signsFrom: 0, signsUntil: now - secondsAgo * second })
   assert.equal(plan([current, previous(719)]).length, 3)
@@ -74,19 +74,19 @@ test('a key is kept until the last of what it signed is out', () => {
   assert.equal(plan([previous(719)]).length, 2)
 })
 
-test('where none signs, the one that waits signs at once, and no other is made', () => {
+test('if no key signs, the staged key signs at once, and no new key is made', () => {
   const waiting = key('waiting', { signsFrom: now + 5 * second })
   assert.deepEqual(plan([waiting]), ['waiting: 0 to '])
   const previous = key('previous', { signsFrom: now - day, signsUntil: now - 60 * second })
   assert.deepEqual(plan([waiting, previous]), ['waiting: 0 to ', 'previous: -86400 to -60'])
 })
 
-test('of several that wait the first one signs', () => {
+test('the first of several staged keys signs', () => {
   const keys = [key('later', { signsFrom: now + 9 * second }), key('sooner', { signsFrom: now + 5 * second })]
   assert.deepEqual(plan(keys), ['sooner: 0 to ', 'later: 9 to '])
 })
 
-test('while one signs and another waits there is no rotation', () => {
+test('a rotation is refused while one key signs and another is staged', () => {
   const keys = [key('waiting', { signsFrom: now + 61 * second }), key('current', { signsFrom: 0 })]
   assert.throws(() => plan(keys), {
     name: 'RotationRefusedError',
@@ -95,7 +95,7 @@ test('while one signs and another waits there is no rotation', () => {
   assert.equal(plan(keys, { at: now + 61 * second })[0], 'new: 4021 to ', 'from its second on there is')
 })
 
-test('a current key whose follower is gone goes on until the new one can take over', () => {
+test('a current key whose successor was removed signs until the new key starts', () => {
   for (const signsUntil of [now + second, now + 10 * day])
     assert.deepEqual(plan([key('current', { signsFrom: now - day, signsUntil })]), [
       'new: 3960 to ',
@@ -103,12 +103,12 @@ test('a current key whose follower is gone goes on until the new one can take ov
     ])
 })
 
-test('every key that could still sign ends where the new one begins', () => {
+test('every key that could still sign ends when the new key starts', () => {
   const keys = [key('current', { signsFrom: now - day }), key('forgotten', { signsFrom: now - 2 * day })]
   assert.deepEqual(plan(keys), ['new: 3960 to ', 'current: -86400 to 3960', 'forgotten: -172800 to 3960'])
 })
 
-test('keys that had no times yet have signed from the beginning; beside keys with times they never do', () => {
+test('keys without times count as always signing, but never sign beside keys with times', () => {
   assert.deepEqual(plan([key('a'), key('b')]), [
     'new: 3960 to ',
     `a: ${-now / second} to 3960`,
@@ -120,7 +120,7 @@ test('keys that had no times yet have signed from the beginning; beside keys wit
   ])
 })
 
-test('a key of another algorithm is kept for what it signed, and never comes to sign', () => {
+test('a key of another algorithm is kept for its assertions, and never starts to sign', () => {
   const old = { privateKey: rsa }
   assert.deepEqual(plan([key('old', { ...old, signsFrom: now - day })]), ['new: 0 to ', 'old: -86400 to 0'])
   assert.deepEqual(plan([key('old', { ...old, signsFrom: now + day })]), ['new: 0 to '])

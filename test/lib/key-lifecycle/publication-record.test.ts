@@ -30,7 +30,7 @@ const refusalOf = (...parts: Parameters<typeof read>) => {
   return found.kind === 'refused' ? found.why : 'none'
 }
 
-test('no private member gets into the record, nor out of one that holds it', async () => {
+test('no private member is written to the record or read from it', async () => {
   const { fields } = await write(keys(aLeakingKey('a'), aLeakingKey('b', now + 5)))
   const written: object[] = JSON.parse(String(fields['jwks'])).keys
   assert.equal(written.length, 2)
@@ -43,7 +43,7 @@ test('no private member gets into the record, nor out of one that holds it', asy
   assert.deepEqual(Object.keys(jwk).sort(), ['alg', 'e', 'kid', 'kty', 'n', 'use'])
 })
 
-test('what is written is read again, and stays for ten years', async () => {
+test('a publication is read as it was written, and is kept for ten years', async () => {
   const { kty, n, e } = whole
   const clean = { kty, n, e, kid: 'a', use: 'sig', alg: 'RS256' } as never
   for (const publication of [
@@ -59,7 +59,7 @@ test('what is written is read again, and stays for ten years', async () => {
   }
 })
 
-test('of what is signed and no public key nothing is read', async () => {
+test('signed content that is not a public key is not read', async () => {
   const found = async (fields: Record<string, string | number>) => {
     const record = read(await signFields('theBuilder', fields, now))
     return record.kind === 'signed' ? record.publication : assert.fail(record.why)
@@ -71,11 +71,11 @@ test('of what is signed and no public key nothing is read', async () => {
   assert.deepEqual(
     some.keys.map(({ jwk: { kid }, publishedAt }) => [kid, publishedAt]),
     [['a', now]],
-    'and where its time is missing it has been there since it was signed',
+    'a key without a publication time counts as published since the signature',
   )
 })
 
-test('since when a key is published is no later than its signature', async () => {
+test('the publication time of a key is never later than the signature', async () => {
   const record = await write(keys({ ...aLeakingKey('a'), publishedAt: now + hour }))
   const found = read(record)
   assert(found.kind === 'signed' && found.publication.kind === 'keys')
@@ -118,7 +118,7 @@ test('an old record that is put back counts for 25 hours, and one from the futur
   assert.equal(refusalOf(shared, now + 25 * hour + 1), 'too_old')
 })
 
-test('an old record that shows no key is no cause for alarm: nobody signs what is left of a deleted jwtBuilder', async () => {
+test('an old record without keys is accepted: nothing signs the record of a deleted jwtBuilder anew', async () => {
   for (const publication of [keys(), keys(aLeakingKey('a', now + hour))])
     assert.equal(refusalOf(await write(publication), now + 1000 * hour), 'none')
 })

@@ -37,13 +37,13 @@ function publicationStoreOver(store: RecordStore, events: LogEvent[] = []) {
 
 const keys = (...published: readonly PublishedKey[]): Publication => ({ kind: 'keys', keys: published })
 
-test('a connection that is called keys has other records', () => {
+test('a connection with the name keys has other records', () => {
   assert.notEqual(publishedKeysRecordName('connection').id, connectionRecordName('keys').id)
   assert.notEqual(publishedKeysRecordName('abc').id, tokenRecordName('keys', 'abc').id)
   assert.deepEqual(publishedKeysRecordName('a.b-C_1'), { group: 'keys', id: 'jwks#a.b-C_1' })
 })
 
-test('who meets a change of somebody else decides anew, from what is there then', async () => {
+test('after a change by another process, the decision is made anew from the present record', async () => {
   const store = memoryRecords({ maximumRecords: 10 })
   const [mine, theirs] = [publicationStoreOver(store), publicationStoreOver(store)]
   const seen: number[] = []
@@ -68,7 +68,7 @@ test('who meets a change of somebody else decides anew, from what is there then'
   )
 })
 
-test('what is the same is not written, and what is undecided neither', async () => {
+test('an unchanged publication is not written', async () => {
   const records = memoryRecords({ maximumRecords: 10 })
   let writes = 0
   const publicationStore = publicationStoreOver({
@@ -92,7 +92,7 @@ test('what is the same is not written, and what is undecided neither', async () 
   assert.equal(await publicationStore.read('other', now()), undefined)
 })
 
-test('a store that fails, or never takes it, is an error and no endless loop', async () => {
+test('a store that fails, or never accepts the record, causes an error and no endless loop', async () => {
   const records = memoryRecords({ maximumRecords: 10 })
   const failing = publicationStoreOver({
     ...records,
@@ -133,7 +133,7 @@ test('of a publication that is none of ours no key stays, whatever end it names,
   }
 })
 
-test('while the key for publications can not be used nothing is written, and nothing is believed', async () => {
+test('while the key for publications cannot be used, nothing is written and no record is accepted', async () => {
   const store = memoryRecords({ maximumRecords: 10 })
   const unusable = () => Promise.reject(new PublicationKeyError('KMS asks to wait.', { isPassing: true }))
   const breaker = createCircuitBreaker({

@@ -86,7 +86,7 @@ async function thePublication(t: TestContext, options: Options = {}) {
   }
 }
 
-test('the public half of a PEM key is published, by the kid of its assertions, with alg and use', async (t) => {
+test('the public half of a PEM key is published with the kid of its assertions, alg and use', async (t) => {
   const publication = await thePublication(t)
   publication.secrets.set(location, pem())
   await publication.publish()
@@ -97,7 +97,7 @@ test('the public half of a PEM key is published, by the kid of its assertions, w
   ])
 })
 
-test('of a key store that lists several keys those that fit the algorithm are published, or the one that is named', async (t) => {
+test('from a key store with several keys, those that fit the algorithm or the alias are published', async (t) => {
   const publication = await thePublication(t, {
     builders: {
       theBuilder: { keyStoreRef: 'theKeys' },
@@ -112,7 +112,7 @@ test('of a key store that lists several keys those that fit the algorithm are pu
   assert.deepEqual(await publication.kids('curved'), ['curved'])
 })
 
-test("an operator's new key is published at once, and the one before it until its last assertion is out", async (t) => {
+test("an operator's new key is published at once, and the former one until its last assertion has expired", async (t) => {
   const publication = await thePublication(t)
   publication.secrets.set(location, set(jwk('old')))
   await publication.publish()
@@ -131,7 +131,7 @@ test("an operator's new key is published at once, and the one before it until it
   assert.deepEqual(await publication.kids(), ['old', 'new'], 'and back again')
 })
 
-test('keys with times are published by them, whoever brings them', async (t) => {
+test('keys with times are published by their times, also keys of the operator', async (t) => {
   const publication = await thePublication(t)
   const at = (offset: number) => Math.floor(Date.now() / 1000) + offset
   publication.secrets.set(
@@ -149,7 +149,7 @@ test('keys with times are published by them, whoever brings them', async (t) => 
   assert.deepEqual(await publication.kids(), ['next', 'current'])
 })
 
-test('an expired certificate is left out, and its key is published all the same', async (t) => {
+test('an expired certificate is left out, but its key is published', async (t) => {
   const publication = await thePublication(t)
   const certificate = await createKeyCertificate(rsa, 'theClient')
   publication.secrets.set(location, pem() + certificate)
@@ -162,7 +162,7 @@ test('an expired certificate is left out, and its key is published all the same'
   assert.deepEqual(await published(), [[keyIdOf(rsa), undefined]])
 })
 
-test('what is published already is not written again', async (t) => {
+test('an unchanged set of keys is not written again', async (t) => {
   const publication = await thePublication(t)
   publication.secrets.set(location, pem())
   await publication.publish()
@@ -176,7 +176,7 @@ test('what is published already is not written again', async (t) => {
   })
 })
 
-test('what is the same is signed anew by the hourly reconciliation, and so it stays for as long as there is one', async (t) => {
+test('the hourly reconciliation signs an unchanged set anew, so it stays valid', async (t) => {
   const publication = await thePublication(t)
   publication.secrets.set(location, pem())
   await publication.publish()
@@ -189,7 +189,7 @@ test('what is the same is signed anew by the hourly reconciliation, and so it st
   assert.deepEqual(await publication.kids(), [], 'an older one could be one that was put back')
 })
 
-test('while a secret can not be read the age of the last signature is told, long before nothing is shown any more', async (t) => {
+test('while a secret cannot be read, the log has the age of the last signature, long before the keys are no longer served', async (t) => {
   const publication = await thePublication(t)
   publication.secrets.set(location, pem())
   await publication.publish()
@@ -203,7 +203,7 @@ test('while a secret can not be read the age of the last signature is told, long
   assert.equal((await publication.kids()).length, 1)
 })
 
-test('of a shared key its algorithm is said, and nothing is read', async (t) => {
+test('for a shared key, the algorithm is recorded and the secret is not read', async (t) => {
   const publication = await thePublication(t, {
     builders: { theBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } },
   })
@@ -213,7 +213,7 @@ test('of a shared key its algorithm is said, and nothing is read', async (t) => 
   assert.deepEqual(Object.keys(record?.fields ?? {}).sort(), ['sharedKey', 'signature', 'signedAt'])
 })
 
-test('a jwtBuilder that comes back from a shared key publishes its keys', async (t) => {
+test('a jwtBuilder that changes from a shared key publishes its keys again', async (t) => {
   const publication = await thePublication(t, {
     builders: { theBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } },
   })
@@ -224,7 +224,7 @@ test('a jwtBuilder that comes back from a shared key publishes its keys', async 
   assert.equal((await publication.kids()).length, 1)
 })
 
-test('the keys of a jwtBuilder that is gone stay for what they may have signed', async (t) => {
+test('the keys of a deleted jwtBuilder stay until their assertions have expired', async (t) => {
   const publication = await thePublication(t)
   publication.secrets.set(location, pem())
   await publication.publish()
@@ -239,14 +239,14 @@ test('the keys of a jwtBuilder that is gone stay for what they may have signed',
   assert.deepEqual((await publication.records.read([{ group: 'keys', id: 'jwks#neverWas' }]))[0], undefined)
 })
 
-test('before its first key a jwtBuilder publishes nothing', async (t) => {
+test('a jwtBuilder without a key publishes nothing', async (t) => {
   const publication = await thePublication(t, { builders: { theBuilder: { jwkEnabled: true } } })
   publication.secrets.set('tokenwell/local/jwk/theBuilder', '{ "keys": [] }')
   await publication.publish()
   assert.equal(await publication.version(), undefined)
 })
 
-test('how old the key is that signs, and whether the next one is overdue, is told where it is rotated', async (t) => {
+test('the log has the age of a rotated key, and whether the next rotation is overdue', async (t) => {
   const publication = await thePublication(t, {
     builders: { theBuilder: { jwkEnabled: true, jwkRotationTime: '48h' } },
   })
@@ -268,7 +268,7 @@ test('how old the key is that signs, and whether the next one is overdue, is tol
   )
 })
 
-test('what an operator has to mend is logged without a secret, what was published stays, and the others are published', async (t) => {
+test('an error that the operator must fix is logged without a secret, the published keys stay, and other jwtBuilders are published', async (t) => {
   const publication = await thePublication(t, {
     builders: {
       theBuilder: { keyStoreRef: 'theKeys' },
@@ -299,7 +299,7 @@ test('what an operator has to mend is logged without a secret, what was publishe
   assert.equal((await publication.kids('right')).length, 1)
 })
 
-test('what passes is thrown, so that it is repeated, once the others are published', async (t) => {
+test('an error that passes by itself is thrown after the other jwtBuilders are published', async (t) => {
   const publication = await thePublication(t, {
     builders: { first: { jwkEnabled: true }, second: { keyStoreRef: 'theKeys' } },
   })
@@ -314,7 +314,7 @@ test('what passes is thrown, so that it is repeated, once the others are publish
   )
 })
 
-test('elements that can not be read are an error, and take nothing away', async (t) => {
+test('elements that cannot be read are an error, and no published key is withdrawn', async (t) => {
   let isBroken = false
   const unreachable = new ElementStoreError('elements_unreachable', 'no answer')
   const publication = await thePublication(t, {

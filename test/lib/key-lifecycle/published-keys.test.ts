@@ -30,14 +30,14 @@ const next = (before: readonly PublishedKey[], keys: readonly { jwk: PublicJwk; 
     }),
   )
 
-test('a key is published from now on, one that stands there since it has stood there', () => {
+test('a new key is published from now on, and a known key keeps its publication time', () => {
   assert.deepEqual(next([standing('a')], [{ jwk: jwk('b') }, { jwk: jwk('a') }]), [
     { kid: 'b', publishedAt: now },
     { kid: 'a', publishedAt: earlier },
   ])
 })
 
-test('a key that is there no more stays until the last of what it signed is out, and no longer however often it is looked at', () => {
+test('a removed key stays until its last assertion has expired, and publishing again does not extend that', () => {
   const [a] = republish([standing('a')], [], { now, assertionDrainMilliseconds: drainMilliseconds, aheadMilliseconds })
   assert.equal(a?.until, now + drainMilliseconds)
   const later = { now: now + drainMilliseconds - 1, assertionDrainMilliseconds: drainMilliseconds, aheadMilliseconds }
@@ -45,7 +45,7 @@ test('a key that is there no more stays until the last of what it signed is out,
   assert.deepEqual(republish([a], [], { ...later, now: now + drainMilliseconds }), [])
 })
 
-test('a key whose end is known goes at it', () => {
+test('a key with a known end is withdrawn at that end', () => {
   assert.deepEqual(next([standing('a', now + 5)], [{ jwk: jwk('a'), until: now + 5 }]), [
     { kid: 'a', publishedAt: earlier, until: now + 5 },
   ])
@@ -53,7 +53,7 @@ test('a key whose end is known goes at it', () => {
   assert.deepEqual(next([], [{ jwk: jwk('a'), until: now }]), [], 'nor is it published after it')
 })
 
-test('a key that signed until a moment ago stays for what it signed, whatever end was planned', () => {
+test('a key that has just signed stays for its assertions, also after its planned end', () => {
   assert.deepEqual(next([standing('a')], [{ jwk: jwk('a'), until: now - 1 }]), [
     { kid: 'a', publishedAt: earlier, until: now + drainMilliseconds },
   ])
@@ -65,12 +65,12 @@ test('a key that signed until a moment ago stays for what it signed, whatever en
   ])
 })
 
-test('a key that signs again has no end, and has not been there for as long as it was out', () => {
+test('a key that signs again has no end, and its publication time starts anew', () => {
   assert.deepEqual(next([standing('a', now + 9)], [{ jwk: jwk('a') }]), [{ kid: 'a', publishedAt: earlier }])
   assert.deepEqual(next([standing('a', now)], [{ jwk: jwk('a') }]), [{ kid: 'a', publishedAt: now }])
 })
 
-test('another key of the same kid takes its place at once: no reader could tell the two apart', () => {
+test('another key with the same kid replaces a key at once, because verifiers could not tell the two apart', () => {
   const published = republish([standing('a')], [{ jwk: jwk('a', { x: 'other' }) }, { jwk: jwk('a', { x: 'third' }) }], {
     now,
     assertionDrainMilliseconds: drainMilliseconds,
@@ -79,7 +79,7 @@ test('another key of the same kid takes its place at once: no reader could tell 
   assert.deepEqual(published, [{ jwk: jwk('a', { x: 'other' }), publishedAt: now }])
 })
 
-test('a certificate that comes or goes makes no other key of it', () => {
+test('a certificate that is added or removed does not change the key', () => {
   assert.deepEqual(
     republish([standing('a')], [{ jwk: jwk('a', { x5c: ['abc'] }) }], {
       now,
@@ -90,7 +90,7 @@ test('a certificate that comes or goes makes no other key of it', () => {
   )
 })
 
-test('nobody sees a key from its end on, nor any of a shared one', () => {
+test('a key is not served after its end, and a shared key is never served', () => {
   const keys = [standing('a'), standing('b', now), standing('c', now + 1)]
   const kids = keysOf({ kind: 'keys', keys }, now).map(({ jwk: { kid } }) => kid)
   assert.deepEqual(kids, ['a', 'c'])
@@ -98,7 +98,7 @@ test('nobody sees a key from its end on, nor any of a shared one', () => {
   assert.deepEqual(keysOf(undefined, now), [])
 })
 
-test('a key of which nobody knows since when it stands there has stood there since now', () => {
+test('a key without a publication time counts as published from now on', () => {
   const unknown = { jwk: jwk('a'), publishedAt: Infinity }
   assert.deepEqual(next([unknown], [{ jwk: jwk('a') }]), [{ kid: 'a', publishedAt: now }])
 })

@@ -53,7 +53,7 @@ function remembering(answer: (jwtBuilder: string) => Publication | undefined = (
   }
 }
 
-test('the store is asked once in 30 seconds, for what is not there, too', async () => {
+test('the store is read once in 30 s, also for missing publications', async () => {
   for (const publication of [some, undefined]) {
     const memory = remembering(() => publication)
     assert.deepEqual(await memory.read(), publication)
@@ -66,7 +66,7 @@ test('the store is asked once in 30 seconds, for what is not there, too', async 
   }
 })
 
-test('while the store does not answer, the last answer stands in, for five minutes', async () => {
+test('while the store does not answer, the last publication is served for five minutes', async () => {
   const memory = remembering()
   await memory.read()
   memory.break()
@@ -76,7 +76,7 @@ test('while the store does not answer, the last answer stands in, for five minut
   await assert.rejects(memory.read(), CacheUnavailableError)
 })
 
-test('that there was nothing stands in for nothing', async () => {
+test('a missing publication is not remembered while the store fails', async () => {
   const memory = remembering(() => undefined)
   await memory.read()
   memory.break()
@@ -85,7 +85,7 @@ test('that there was nothing stands in for nothing', async () => {
   await assert.rejects(memory.read('b'), CacheUnavailableError)
 })
 
-test('a fault of ours is shown, not covered by what stands there', async () => {
+test('an unexpected error is thrown, not hidden by the last publication', async () => {
   let isBroken = false
   const memory = remembering(() => {
     if (isBroken) throw new TypeError('a fault')
@@ -97,7 +97,7 @@ test('a fault of ours is shown, not covered by what stands there', async () => {
   await assert.rejects(memory.read(), TypeError)
 })
 
-test('however many are asked for, a thousand are remembered', async () => {
+test('at most a thousand publications are remembered', async () => {
   const memory = remembering()
   for (let index = 0; index <= 1_000; index++) await memory.read(`builder-${index}`)
   await memory.read('builder-1')
@@ -115,7 +115,7 @@ test('names that somebody makes up push out nothing that is published', async ()
   assert.deepEqual(await memory.read(), some)
 })
 
-test('a publication that is gone, or comes after there was none, is the one that counts', async () => {
+test('a publication that was removed or added replaces the remembered one', async () => {
   let publication: Publication | undefined
   const memory = remembering(() => publication)
   for (const next of [some, undefined, some]) {
@@ -126,7 +126,7 @@ test('a publication that is gone, or comes after there was none, is the one that
   }
 })
 
-test('where the record is forged nothing of it is shown: the last publication stands in for five minutes, then nothing does', async () => {
+test('nothing of a forged record is served: the last publication is served for five minutes, and then none', async () => {
   const memory = remembering()
   assert.deepEqual(await memory.read(), some)
   memory.forge(true)
@@ -142,7 +142,7 @@ test('where the record is forged nothing of it is shown: the last publication st
   assert.deepEqual(await memory.read(), some, 'and it is shown again as soon as it is ours')
 })
 
-test('however often anybody asks, a forged record is read and told once in 30 seconds', async () => {
+test('a forged record is read and logged once in 30 s, however many callers ask', async () => {
   const memory = remembering()
   memory.forge(true)
   for (let times = 0; times < 10; times++) await assert.rejects(memory.read(), PublicationRefusedError)

@@ -51,7 +51,7 @@ test('30 s after its event no instance signs with a revoked key, and none publis
   assert.ok(token.usableUntil > fleet.time.now(), 'tokens that it has brought are good')
 })
 
-test('the error says how to get another key', async () => {
+test('the error says how to get a new key', async () => {
   const fleet = await theFleet()
   await fleet.answer(revoke(fleet.signingKid()))
   await assert.rejects(
@@ -76,7 +76,7 @@ test('a rotation after that makes a key that signs at once, and drops the revoke
   assert.deepEqual(await fleet.published(), [next])
 })
 
-test('where a key waits already, it signs at once after the rotation; where that one is revoked, the current one signs on', async () => {
+test('after a rotation a staged key signs at once; if the staged key is revoked, the current key continues to sign', async () => {
   for (const isWaitingOne of [false, true]) {
     const fleet = await theFleet()
     const current = fleet.signingKid()
@@ -98,7 +98,7 @@ test('where a key waits already, it signs at once after the rotation; where that
   }
 })
 
-test('a revoked key is not tried in a second attempt either', async () => {
+test('a second attempt does not use a revoked key', async () => {
   let kidOfOld = ''
   const fleet = await theFleet({
     endpoint: ({ claims }) =>
@@ -172,7 +172,7 @@ test('a key that was revoked before a rotation of it is finished is not activate
   assert.deepEqual(await fleet.published(), [current])
 })
 
-test("an operator's own key is revoked for every jwtBuilder that signs from its secret; the same kid in another secret is another key", async () => {
+test('a key of the operator is revoked for every jwtBuilder that signs with its secret; the same kid in another secret is another key', async () => {
   const jwtBuilder = (keyStoreRef: string, keyAlias: string) => ({
     ...{ issuer: 'theClient', signatureAlgorithm: 'ES256', keyStoreRef, keyAlias },
   })
@@ -221,7 +221,7 @@ test('what cannot be read keeps no key from being withdrawn', async () => {
   }
 })
 
-test('revokedKeys of the element do the same, without the event and for as long as they are there', async () => {
+test('revokedKeys in the element revokes keys without an event, as long as the attribute is set', async () => {
   const fleet = await theFleet()
   const kid = fleet.signingKid()
   fleet.change({ builder: { revokedKeys: kid } })
@@ -233,7 +233,7 @@ test('revokedKeys of the element do the same, without the event and for as long 
   assert.doesNotMatch(fleet.secrets.current(generatedName), new RegExp(kid))
 })
 
-test('an event that comes again, and a change of a secret, leave a key revoked', async () => {
+test('a key stays revoked after a repeated event and after a change of its secret', async () => {
   const fleet = await theFleet()
   const kid = fleet.signingKid()
   for (let count = 0; count < 3; count++) await fleet.answer(revoke(kid))
@@ -243,7 +243,7 @@ test('an event that comes again, and a change of a secret, leave a key revoked',
   assert.deepEqual(told[0], { event: 'key_revoked', jwtBuilder: 'theBuilder', kid, wasPublished: true })
 })
 
-test('a kid that nobody knows harms nobody, and the log says that it was not published', async () => {
+test('an unknown kid has no effect, and the log says that the key was not published', async () => {
   const fleet = await theFleet()
   await fleet.answer(revoke('unknown'))
   await fleet.answer(revoke(fleet.signingKid(), 'unknown'))
@@ -252,7 +252,7 @@ test('a kid that nobody knows harms nobody, and the log says that it was not pub
   assert.deepEqual(told, [false, false])
 })
 
-test('while the shared cache can not be asked an instance goes by what it knows is revoked', async () => {
+test('while the shared cache cannot be read, an instance uses the revocations that it knows', async () => {
   let isDown = false
   const fleet = await theFleet({
     wrapStore: (store) => {

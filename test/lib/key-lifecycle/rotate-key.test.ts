@@ -39,7 +39,7 @@ test('the secret is a private JWK set with kid, use, alg and the times of each k
   assert.equal(Buffer.from(key.n, 'base64url').length * 8, 3072)
 })
 
-test('a next key is published for publishAheadSeconds before it signs, and then the other one stays until its assertions are out', async (t) => {
+test('a next key is published for publishAheadSeconds before it signs, and then the former key until its assertions have expired', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const first = rotation.signer().keyId
@@ -69,7 +69,7 @@ test('a next key is published for publishAheadSeconds before it signs, and then 
   assert.deepEqual(
     await rotation.publishedKids(),
     [next, first],
-    'two minutes of an assertion, five of clocks, five of memory',
+    'a key stays published for two minutes of its assertions, five of clock differences and five of memory',
   )
   rotation.pass(1)
   assert.deepEqual(await rotation.publishedKids(), [next])
@@ -88,7 +88,7 @@ test('the longer an assertion lives, the longer the key that signed it is publis
   assert.ok(!(await rotation.publishedKids()).includes(first))
 })
 
-test('a third rotation keeps the previous key while it may be needed, and no longer', async (t) => {
+test('a third rotation keeps the previous key as long as it may be needed', async (t) => {
   const rotation = await createKeyRotation(t, { builder: { publishAheadSeconds: 100 } })
   await rotation.rotate('first')
   const first = rotation.signer().keyId
@@ -121,7 +121,7 @@ test('without publishAheadSeconds a new key signs at once', async (t) => {
   assert.notEqual(rotation.signer().keyId, first, 'however long its steps take')
 })
 
-test('a next key that does not fit the algorithm any more is given up', async (t) => {
+test('a next key that no longer fits the algorithm is given up', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const next = { privateKey: generateKey('RS256', 2048), keyId: 'next', certificates: [], signsFrom: rotation.now() }
@@ -131,7 +131,7 @@ test('a next key that does not fit the algorithm any more is given up', async (t
   await assert.rejects(rotation.step('finishSecret', 'second'), refused)
 })
 
-test('a key of a half-known time signs from a whole second on, and none too early', async (t) => {
+test('a key starts to sign at a whole second, never too early', async (t) => {
   const rotation = await createKeyRotation(t, { builder: { publishAheadSeconds: 10 } })
   await rotation.rotate('first')
   rotation.pass(0.4)
@@ -140,7 +140,7 @@ test('a key of a half-known time signs from a whole second on, and none too earl
   assert.equal(((next?.signsFrom ?? 0) - rotation.now()) / 1000, 12.6)
 })
 
-test('while a next key waits, a rotation is refused in words and nothing is left pending', async (t) => {
+test('while a key is staged, a rotation is refused with a reason and nothing is left pending', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   await rotation.rotate('second')
@@ -155,7 +155,7 @@ test('while a next key waits, a rotation is refused in words and nothing is left
   assert.deepEqual(await rotation.published(), published)
 })
 
-test('each step changes nothing the second time, and once it is over none changes anything', async (t) => {
+test('a repeated step changes nothing, and after the rotation no step does', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   rotation.pass(86_400)
@@ -179,7 +179,7 @@ test('each step changes nothing the second time, and once it is over none change
   assert.equal(await state(), after, 'nor disturbs the next rotation')
 })
 
-test('setSecret once more, after all is over, publishes what is current', async (t) => {
+test('setSecret after the end of a rotation publishes the current keys', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const [record] = await rotation.store.read([theRecord])
@@ -189,7 +189,7 @@ test('setSecret once more, after all is over, publishes what is current', async 
   assert.deepEqual(await rotation.publishedKids(), [rotation.signer().keyId])
 })
 
-test('no step is done before createSecret, nor for a version that was given up', async (t) => {
+test('no step works before createSecret or for a version that was given up', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   rotation.secrets.begin(rotatedSecretName, 'second')
@@ -211,7 +211,7 @@ test('no step is done before createSecret, nor for a version that was given up',
   await rotation.rotate('third')
 })
 
-test('publication may be as late as the margin, and not a second later', async (t) => {
+test('publication may be late by the margin, and not by a second more', async (t) => {
   for (const [seconds, isInTime] of [
     [marginSeconds, true],
     [marginSeconds + 1, false],
@@ -231,7 +231,7 @@ test('publication may be as late as the margin, and not a second later', async (
   }
 })
 
-test('a rotation that rests between publication and its end is finished late, and its key signs at once', async (t) => {
+test('a rotation that pauses after publication is finished late, and its key signs at once', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const first = rotation.signer().keyId
@@ -252,7 +252,7 @@ test('a rotation that rests between publication and its end is finished late, an
   assert.ok(!(await rotation.publishedKids()).includes(first))
 })
 
-test('a rotation that rests for so long that its key is published no more is given up', async (t) => {
+test('a rotation that pauses until its key is no longer published is given up', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   await rotation.step('createSecret', 'second')
@@ -269,7 +269,7 @@ test('a rotation that rests for so long that its key is published no more is giv
   assert.deepEqual(await rotation.publishedKids(), [rotation.signer().keyId], 'what was never needed goes')
 })
 
-test('after a change of the algorithm a new key signs at once, for no other can', async (t) => {
+test('after a change of the algorithm a new key signs at once, because no other key fits', async (t) => {
   const before = await createKeyRotation(t, { builder: { signatureAlgorithm: 'RS256' } })
   await before.rotate('first')
   const rotation = await createKeyRotation(t)
@@ -290,7 +290,7 @@ test('every algorithm with two halves is rotated', async (t) => {
   }
 })
 
-test('a jwtBuilder whose key is not made here is refused in words, and nothing is left pending', async (t) => {
+test('a jwtBuilder whose key Tokenwell does not make is refused with a reason, and nothing is left pending', async (t) => {
   const keyStore = { keyStore: { theKeys: { location: 'tokenwell/local/the-keys' } } }
   const cases: readonly (readonly [object, RegExp])[] = [
     [
@@ -316,14 +316,14 @@ test('a jwtBuilder whose key is not made here is refused in words, and nothing i
     }
 })
 
-test('a jwtBuilder with mistakes is not rotated, and says which', async (t) => {
+test('a jwtBuilder with mistakes is not rotated, and the error lists them', async (t) => {
   const rotation = await createKeyRotation(t, { builder: { signatureAlgorithm: 'HS256' } })
   rotation.secrets.begin(rotatedSecretName, 'first')
   await assert.rejects(rotation.step('createSecret', 'first'), { name: 'ConfigurationError', message: /jwkEnabled/ })
   assert.equal(rotation.secrets.labels(rotatedSecretName)['AWSPENDING'], undefined)
 })
 
-test('while the shared records can not be used nothing is published and nothing is made current', async (t) => {
+test('while the shared records cannot be used, no key is published or made current', async (t) => {
   let isBroken = false
   const broken = () => Promise.reject(new RecordStoreError('it does not answer'))
   const rotation = await createKeyRotation(t, {
@@ -349,7 +349,7 @@ test('while the shared records can not be used nothing is published and nothing 
   assert.equal(rotation.keys().length, 2)
 })
 
-test('a published half that is none to the private one is found before it signs', async (t) => {
+test('a published key that does not match the private key is found before the key signs', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   await rotation.step('createSecret', 'second')
@@ -364,7 +364,7 @@ test('a published half that is none to the private one is found before it signs'
   await assert.rejects(
     rotation.step('testSecret', 'second'),
     { ...refused, message: /is not published/ },
-    'of somebody else it counts for nothing',
+    'a published key with a forged signature does not count',
   )
   const ours = others.map((jwk) => ({ jwk, publishedAt: rotation.now() }))
   await putPublication(rotation.store, 'theBuilder', { kind: 'keys', keys: ours }, rotation.now())
@@ -375,7 +375,7 @@ test('a published half that is none to the private one is found before it signs'
   assert.equal(rotation.secrets.labels(rotatedSecretName)['AWSPENDING'], undefined)
 })
 
-test('a trial of the configuration, which asks for testSecret alone with a version that has no text, is in order', async (t) => {
+test('a trial of the configuration, with only testSecret and a version without text, succeeds', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   const before = rotation.signer().keyId

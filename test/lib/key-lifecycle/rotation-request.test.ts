@@ -29,18 +29,18 @@ test('the event of Secrets Manager names a step, a jwtBuilder and a version', ()
   for (const step of ['setSecret', 'testSecret', 'finishSecret']) assert.equal(read({ Step: step }).step, step)
 })
 
-test('a name that looks as if it ended like an ARN keeps its end', () => {
+test('a secret name that ends like an ARN keeps its ending', () => {
   assert.equal(read({ SecretId: 'tokenwell/local/jwk/key-abcdef' }).jwtBuilder, 'key-abcdef')
   assert.equal(read({ SecretId: arnOf('tokenwell/local/jwk/key-abcdef') }).jwtBuilder, 'key-abcdef')
 })
 
-test('on whose behalf a version is written is a secret', () => {
+test('the rotation token is a secret', () => {
   const request = read({ RotationToken: 'hunter2' })
   assert.equal(request.rotationToken?.reveal(), 'hunter2')
   assert.doesNotMatch(inspect(request) + JSON.stringify(request), /hunter2/)
 })
 
-test('what can not be is refused, by the member', () => {
+test('an event that is not valid is refused with the name of the member', () => {
   const cases: readonly (readonly [object, RegExp])[] = [
     [{ Step: 'dropSecret' }, /^Step must be one of createSecret, setSecret, testSecret, finishSecret\.$/],
     [{ Step: undefined }, /^Step /],

@@ -5,7 +5,7 @@ import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { writeKeySet } from '../../../lib/signing/signing-secret.ts'
 import { createKeyRotation, givenUp, refused, rotatedSecretName } from '../../support/virtual/key-rotation.ts'
 
-test('of two rotations the later one takes the place of the other, which ends in words', async (t) => {
+test('the later of two rotations replaces the other one, which ends with a reason', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   await rotation.step('createSecret', 'second')
@@ -19,7 +19,7 @@ test('of two rotations the later one takes the place of the other, which ends in
   assert.equal(rotation.keys().length, 2)
 })
 
-test('a rotation that was begun before another one ended is given up', async (t) => {
+test('a rotation that started before another one ended is given up', async (t) => {
   for (const step of rotationSteps.slice(1)) {
     const rotation = await createKeyRotation(t)
     await rotation.rotate('first')
@@ -50,7 +50,7 @@ test('a rotation that was begun before another one ended is given up', async (t)
   }
 })
 
-test('a rotation that another one overtakes at its last call is given up', async (t) => {
+test('a rotation is given up if another one overtakes it at its last call', async (t) => {
   let overtake = () => {}
   const rotation = await createKeyRotation(t, {
     wrapSecrets: (secrets) => ({
@@ -77,7 +77,7 @@ test('a rotation that another one overtakes at its last call is given up', async
   assert.equal(rotation.secrets.current(rotatedSecretName), text)
 })
 
-test('two at once who do the same step make one key', async (t) => {
+test('two processes that run the same step at once make one key', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   for (const step of rotationSteps) await Promise.all([rotation.step(step, 'second'), rotation.step(step, 'second')])

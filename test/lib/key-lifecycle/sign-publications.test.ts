@@ -77,7 +77,7 @@ async function deploymentOf01(t: TestContext, { more = [], ...options }: Options
   }
 }
 
-test('through the upgrade there is a JWK set at every moment, whichever version of publish-keys is asked', async (t) => {
+test('during the upgrade, both versions of publish-keys always serve a JWK set', async (t) => {
   const deployment = await deploymentOf01(t)
   assert.deepEqual(await deployment.shownBefore(), ['ours'])
   await assert.rejects(deployment.shownAfter(), PublicationRefusedError, 'the new one must not come first')
@@ -96,7 +96,7 @@ test('a key that somebody had appended before the upgrade is not signed', async 
   assert.deepEqual([await deployment.shownBefore(), await deployment.shownAfter()], [['ours'], ['ours']])
 })
 
-test('a right that the deployment has given a moment ago is waited for', async (t) => {
+test('signing waits for a permission that the deployment has just granted', async (t) => {
   let calls = 0
   const deployment = await deploymentOf01(t, {
     publicationKey: {
@@ -112,14 +112,14 @@ test('a right that the deployment has given a moment ago is waited for', async (
   assert.deepEqual(await deployment.shownAfter(), ['ours'])
 })
 
-test('where that right does not come the deployment fails, and the set is shown as before', async (t) => {
+test('if the permission does not take effect, the deployment fails and the set is served as before', async (t) => {
   const sign = () => Promise.reject(new PublicationKeyError('The KMS key can not be used (AccessDeniedException).'))
   const deployment = await deploymentOf01(t, { publicationKey: { ...thePublicationKey, sign } })
   await assert.rejects(deployment.sign(), PublicationKeyError)
   assert.deepEqual(await deployment.shownBefore(), ['ours'])
 })
 
-test('where a set that is shown can not be signed the deployment fails and says of which jwtBuilder', async (t) => {
+test('if a served set cannot be signed, the deployment fails and names the jwtBuilder', async (t) => {
   const deployment = await deploymentOf01(t, {
     secret() {
       throw new SecretError('secret_missing', 'The secret does not exist.')

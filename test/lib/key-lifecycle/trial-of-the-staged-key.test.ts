@@ -12,7 +12,7 @@ async function dueAt({ store }: KeyRotation): Promise<number | undefined> {
   return record.dueAt
 }
 
-test('the published keys are due when the next one begins to sign, from when its version is current', async (t) => {
+test('the trial of a next key is due when the key starts to sign, once its version is current', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   assert.equal(await dueAt(rotation), undefined, 'the first key comes after none')
@@ -26,7 +26,7 @@ test('the published keys are due when the next one begins to sign, from when its
   assert.equal(await dueAt(rotation), signsFrom)
 })
 
-test('publishing sets the time where it is missing, and leaves a trial that is still to be made', async (t) => {
+test('publishing sets a missing trial time, and keeps a trial that is still due', async (t) => {
   const rotation = await createKeyRotation(t)
   await rotation.rotate('first')
   rotation.pass(30 * 86_400)

@@ -19,14 +19,14 @@ function theAnnouncer(bus = createQueueingEventBus()) {
   return { bus, events, ...createAnnouncer({ events: bus, log: (event) => events.push(event) }) }
 }
 
-test('a token that was renewed is told by its name and its end, in seconds', async () => {
+test('the event about a renewed token has its id and its expiry in seconds', async () => {
   const { bus, announce } = theAnnouncer()
   const token = someToken({ expiresAt: 1_800_000_000_999 })
   await announce([{ outcome: 'renewed', connection, token }])
   assert.deepEqual(bus.raised, [{ type: 'TokenRefreshed', connection, tokenId: token.id, expiresAt: 1_800_000_000 }])
 })
 
-test('a failure is told by its code, and one that an operator has to mend by the server’s', async () => {
+test("the event about a failure has its code, or the server's code if the operator must fix it", async () => {
   for (const [error, told] of [
     [unreachable, { type: 'TokenRefreshFailed', connection, code: 'unreachable' }],
     [new SecretError('secret_denied', 'no right'), { type: 'TokenRefreshFailed', connection, code: 'secret_denied' }],
@@ -48,7 +48,7 @@ test('a failure is told by its code, and one that an operator has to mend by the
   }
 })
 
-test('what was not done, and a cool-down that others have begun, is no news', async () => {
+test('no event is raised for a skipped renewal or for a cool-down that another process started', async () => {
   const { bus, announce } = theAnnouncer()
   await announce([
     { outcome: 'not_needed', connection },
@@ -61,7 +61,7 @@ test('what was not done, and a cool-down that others have begun, is no news', as
   assert.deepEqual(bus.raised, [])
 })
 
-test('where the bus takes nothing that is logged once, and fails nothing; where nobody listens nothing is said', async () => {
+test('a bus that fails is logged once and fails no renewal; without a bus no event is raised', async () => {
   const renewals = [failed(unreachable), failed(refused('client'))]
   const { bus, events, announce } = theAnnouncer()
   bus.refuse()
@@ -74,7 +74,7 @@ test('where the bus takes nothing that is logged once, and fails nothing; where 
   assert.deepEqual([mute.bus.raised, mute.events], [[], []])
 })
 
-test('however many there are they are raised some after the others', async () => {
+test('a large number of events is raised in batches', async () => {
   const { bus, announce } = theAnnouncer()
   const sizes: number[] = []
   const raise = bus.raise
@@ -89,7 +89,7 @@ test('however many there are they are raised some after the others', async () =>
   assert.ok(Math.max(...sizes) <= 100)
 })
 
-test('another error than that of a bus is a fault of ours, and is not hidden', async () => {
+test('an error that is not from the bus is thrown', async () => {
   const { bus, announce } = theAnnouncer()
   Object.assign(bus, { raise: () => Promise.reject(new TypeError('a fault')) })
   await assert.rejects(announce([failed(unreachable)]), TypeError)

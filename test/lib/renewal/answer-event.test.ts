@@ -36,7 +36,7 @@ async function idNow(fleet: FleetWithEventBus): Promise<string> {
   return (await fleet.time.until(fleet.caller.get())).token.id
 }
 
-test('a stale token is renewed, once, however often and in how many processes its event is heard', async () => {
+test('a stale token is renewed once, however often and in however many processes its event arrives', async () => {
   const { fleet, token } = await theToken(undefined, { size: 4, latency: 2_000, cacheLatency: 3 })
   await fleet.time.advance(217_000)
   const requested = about('TokenRefreshRequested', token.id)
@@ -59,7 +59,7 @@ test('a stale token is renewed, once, however often and in how many processes it
   })
 })
 
-test('where the token was renewed meanwhile, or none of that name is known, an event does nothing', async () => {
+test('an event about a token that was renewed already, or is unknown, has no effect', async () => {
   const { fleet, token } = await theToken()
   const [random, digest] = token.id.split('.')
   const strange = [
@@ -79,7 +79,7 @@ test('where the token was renewed meanwhile, or none of that name is known, an e
   assert.equal(fleet.requests().length, 2)
 })
 
-test('a rejected token is replaced, once, however often and in how many processes its event is heard', async () => {
+test('a rejected token is replaced once, however often and in however many processes its event arrives', async () => {
   const { fleet, token } = await theToken(undefined, { size: 4, latency: 2_000, cacheLatency: 3 })
   const rejected = about('TokenRejected', token.id)
   fulfilled(await fleet.answer(rejected, 4))
@@ -88,7 +88,7 @@ test('a rejected token is replaced, once, however often and in how many processe
   assert.equal(fleet.requests().length, 2)
 })
 
-test('what a caller deletes is replaced by the event that tells of it', async () => {
+test('a token that a caller deletes is replaced by its event', async () => {
   const { fleet, token } = await theToken()
   await fleet.caller.delete(token.id)
   await fleet.deliver()
@@ -97,7 +97,7 @@ test('what a caller deletes is replaced by the event that tells of it', async ()
   assert.equal(fleet.requests().length, 2)
 })
 
-test('a rejection that is heard late does not touch what has replaced the token', async () => {
+test('a late rejection does not affect the token that replaced the rejected one', async () => {
   const { fleet, token } = await theToken()
   await fleet.time.until(fleet.caller.get({ rejectedTokenId: token.id }))
   const id = await idNow(fleet)
@@ -108,7 +108,7 @@ test('a rejection that is heard late does not touch what has replaced the token'
   assert.equal(fleet.requests().length, 2)
 })
 
-test('a token that replaced a rejected one a moment ago stays, and its event is done', async () => {
+test('a token that has just replaced a rejected one stays, and its event is answered', async () => {
   const { fleet, token } = await theToken(() => virtualToken({ expires_in: 100 }))
   fulfilled(await fleet.answer(about('TokenRejected', token.id)))
   const id = await idNow(fleet)
@@ -120,7 +120,7 @@ test('a token that replaced a rejected one a moment ago stays, and its event is 
   assert.equal(fleet.requests().length, 3)
 })
 
-test('of a token that is rejected while it is renewed the renewal counts for nothing, and there is another', async () => {
+test('if a token is rejected during its renewal, the renewal is discarded and repeated', async () => {
   const { fleet, token } = await theToken(undefined, { latency: 3_000 })
   await fleet.time.advance(217_000)
   const renewing = fleet.refresher.answer(about('TokenRefreshRequested', token.id))
@@ -133,7 +133,7 @@ test('of a token that is rejected while it is renewed the renewal counts for not
   assert.equal(fleet.requests().length, 3)
 })
 
-test("a user's token is only dropped: nobody has the password", async () => {
+test("a user's token is only dropped, because the password is not stored", async () => {
   const fleet = createFleetWithEventBus(() => virtualToken(), { changes: password })
   const { token } = await fleet.time.until(fleet.caller.get(alice))
   await fleet.caller.delete(token.id)
@@ -147,7 +147,7 @@ test("a user's token is only dropped: nobody has the password", async () => {
   assert.equal((await fleet.time.until(fleet.caller.get(alice))).source, 'server')
 })
 
-test('a change of elements ends the tokens of users, and asks for none', async () => {
+test('a change of elements ends the tokens of users, and requests no new ones', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken(), { changes: password })
   await fleet.time.until(fleet.caller.get(alice))
   fleet.change({ oAuth: { ...password.oAuth, scope: 'new' } })
@@ -156,7 +156,7 @@ test('a change of elements ends the tokens of users, and asks for none', async (
   assert.equal((await fleet.time.until(fleet.caller.get(alice))).token.scope, 'new')
 })
 
-test('what could not be renewed fails, is told of by its reason alone, and comes again', async () => {
+test('an event whose renewal fails is repeated, and only the reason is announced', async () => {
   const answers = [virtualToken(), { status: 200, body: '<html>' }, virtualRefusal('invalid_client')]
   const { fleet, token } = await theToken(({ index }) => answers[index] ?? virtualToken())
   const refresher = createRefresher(fleet, answers)
@@ -184,7 +184,7 @@ function createRefresher(fleet: FleetWithEventBus, answers: readonly Awaited<Ret
   return fleet.join({}, ({ index }) => answers[index + 1] ?? virtualToken())
 }
 
-test('an operator clears one connection: nothing that was obtained before is handed out, and what is in use is there again', async () => {
+test('after an operator clears a connection, no earlier token is handed out, and tokens in use are obtained again', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken())
   const old = await fleet.getAll(['one', 'two'])
   const oldIds = old.map(({ token }) => token.id)
@@ -197,7 +197,7 @@ test('an operator clears one connection: nothing that was obtained before is han
   fulfilled(await fleet.answer({ type: 'ClearTokenCache', connection: 'nowhere' }))
 })
 
-test('where not all that was cleared can be had again it is cleared once all the same, and the rest is due', async () => {
+test('a clearing happens once even if some tokens cannot be obtained again, and those stay due', async () => {
   let isRefused = false
   const fleet = createFleetWithEventBus(({ form }) =>
     isRefused && form.get('audience') === 'two' ? { status: 200, body: '<html>' } : virtualToken(),
@@ -243,7 +243,7 @@ async function theMany(names: readonly string[] = ['conn', 'second', 'third']) {
   return fleet
 }
 
-test('an operator clears all connections: each by an event of its own', async () => {
+test('a clearing of all connections raises one event for each connection', async () => {
   const fleet = await theMany()
   fulfilled(await fleet.answer({ type: 'ClearTokenCache' }))
   assert.deepEqual(
@@ -272,7 +272,7 @@ test('thirty clearings of a connection in half a minute, in several processes, a
   assert.equal(skipped.length, 3 * 30 - 2)
 })
 
-test('a clearing counts for half a minute, whatever becomes of the elements meanwhile', async () => {
+test('a clearing counts for half a minute, even if the elements change meanwhile', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken())
   const clearAndCount = async () => {
     const before = fleet.requests().length
@@ -304,7 +304,7 @@ test('all connections are cleared once in half a minute, however often and in ho
   assert.equal(fleet.requests().length, 9)
 })
 
-test('a clearing of all connections that the bus did not take is begun anew when its event comes again', async () => {
+test('a clearing of all connections that the bus did not accept starts anew when its event is repeated', async () => {
   const fleet = await theMany()
   fleet.bus.refuse()
   const [failed] = await fleet.answer({ type: 'ClearTokenCache' })
@@ -314,7 +314,7 @@ test('a clearing of all connections that the bus did not take is begun anew when
   assert.equal(fleet.bus.of('ClearTokenCache').length, 3)
 })
 
-test('a change of an element is told to the connections that depend on it, and to no other', async () => {
+test('a change of an element raises an event for each connection that depends on it, and for no other', async () => {
   for (const [kind, id, dependents] of [
     ['jwtBuilder', 'theBuilder', ['conn', 'second']],
     ['jwtBuilder', 'other', ['third']],
@@ -336,7 +336,7 @@ test('a change of an element is told to the connections that depend on it, and t
   }
 })
 
-test('from a changed builder to new tokens of those who use it', async () => {
+test('a changed jwtBuilder leads to new tokens of the connections that use it', async () => {
   const fleet = await theMany()
   const builder = { ...manyConnections['jwtBuilder'], theBuilder: { issuer: 'another', jwkEnabled: true } }
   fleet.change({}, { ...manyConnections, jwtBuilder: builder })
@@ -351,7 +351,7 @@ test('from a changed builder to new tokens of those who use it', async () => {
   )
 })
 
-test('the reconciliation asks to look at every connection of which the fleet has had a token', async () => {
+test('the reconciliation raises an event for every connection that the fleet has had a token for', async () => {
   const fleet = await theMany(['conn', 'third'])
   fulfilled(await fleet.answer({ type: 'ReconcileElements' }))
   assert.deepEqual(
@@ -365,7 +365,7 @@ test('the reconciliation asks to look at every connection of which the fleet has
   assert.equal(fleet.requests().length, 2, 'nothing has changed')
 })
 
-test('the reconciliation of many connections asks for all of them', async () => {
+test('the reconciliation of many connections raises an event for each of them', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken())
   const names = Array.from({ length: 250 }, (_, index) => `conn-${index}`)
   const endpointConnection = Object.fromEntries(names.map((name) => [name, { authenticationConfigRef: 'theConfig' }]))
@@ -376,7 +376,7 @@ test('the reconciliation of many connections asks for all of them', async () => 
   assert.equal(fleet.bus.raised.length, 250)
 })
 
-test('where the bus does not take what is to be raised the event comes again', async () => {
+test('if the bus does not accept an event, the answered event is repeated', async () => {
   const fleet = await theMany()
   fleet.bus.refuse()
   for (const event of [
@@ -389,7 +389,7 @@ test('where the bus does not take what is to be raised the event comes again', a
   }
 })
 
-test('that news can not be told fails nothing', async () => {
+test('a bus that does not accept announcements fails no event', async () => {
   const { fleet, token } = await theToken()
   await fleet.time.advance(217_000)
   fleet.bus.refuse()
@@ -402,7 +402,7 @@ test('that news can not be told fails nothing', async () => {
   )
 })
 
-test('after a client certificate was replaced the connections that present it get new tokens, and no others', async () => {
+test('after a client certificate is replaced, only the connections that present it get new tokens', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken())
   fleet.change(
     {},
@@ -429,14 +429,14 @@ test('after a client certificate was replaced the connections that present it ge
   assert.equal(fleet.bus.of('ClearTokenCache').length, 1)
 })
 
-test('what is nobody’s business is answered by nothing', async () => {
+test('an ignored event has no effect', async () => {
   const { fleet } = await theToken()
   fulfilled(await fleet.answer({ type: 'Ignored', why: 'of another stage' }))
   assert.deepEqual(fleet.bus.raised, [])
   assert.equal(fleet.requests().length, 1)
 })
 
-test('while the cache can not be asked events fail, no token is asked for, and afterwards all is as it should be', async () => {
+test('while the shared cache fails, events fail and no token is requested, and afterwards they succeed', async () => {
   const store = createFaultInjectingStore()
   const { fleet, token } = await theToken(undefined, { store })
   await fleet.time.advance(217_000)
@@ -459,7 +459,7 @@ test('while the cache can not be asked events fail, no token is asked for, and a
   assert.notEqual(await idNow(fleet), token.id)
 })
 
-test('a process that was frozen while it renewed a token disturbs nobody when it wakes', async () => {
+test('a process that was frozen during a renewal does no harm when it resumes', async () => {
   const { fleet, token } = await theToken()
   await fleet.time.advance(217_000)
   const waking = Promise.withResolvers<void>()

@@ -37,7 +37,7 @@ async function dueInTurn({ store, time }: SimulatedCrowd) {
 // Before the first test or hook is named: from then on the test runner follows each promise, which takes three times as long.
 const { crowd, due, runs, elementReads } = await renewTenThousand()
 
-test('of 10,000 due at once what a run has no time for is left to the next ones, until none is due', (t) => {
+test('if 10,000 tokens are due at once, the following runs renew what one run has no time for', (t) => {
   for (const run of runs) t.diagnostic(`${run.due} due, ${run.renewed} renewed, ${run.left} left`)
   assert.equal(due.length, 10_000)
   assert.equal(runs[0]?.due, 10_000)
@@ -54,14 +54,14 @@ test('of 10,000 due at once what a run has no time for is left to the next ones,
   )
 })
 
-test('each server has as many requests at a time as it allows, and all together 200', () => {
+test('each server gets as many requests at a time as its element allows, and all servers together get 200', () => {
   const { servers, connections } = crowd
   assert.equal(servers.mostAtATime('all'), 200)
   assert.equal(servers.mostAtATime('server-0'), 2)
   assert.equal(Math.max(...connections.map(({ server }) => servers.mostAtATime(server))), 10)
 })
 
-test('at each server the most urgent is renewed first', () => {
+test('the most urgent token of each server is renewed first', () => {
   const serverOf = new Map(crowd.connections.map(({ name, server }) => [name, server]))
   const dueByServer = Map.groupBy(due, (connection) => serverOf.get(connection) ?? '')
   for (const [server, requests] of requestsBy(crowd, 'server')) {
@@ -73,7 +73,7 @@ test('at each server the most urgent is renewed first', () => {
   }
 })
 
-test('elements are read for what is renewed alone, and while nothing is due no record either', async () => {
+test('elements are read only for tokens that are renewed, and no record is read while nothing is due', async () => {
   assert.equal(elementReads, 10_000)
   const [reads, elementsRead] = [crowd.reads(), crowd.fleet.elementReads()]
   assert.deepEqual(await crowd.time.until(crowd.run(crowd.fleet.renewer())), { due: 0, renewed: 0, failed: 0, left: 0 })
@@ -81,7 +81,7 @@ test('elements are read for what is renewed alone, and while nothing is due no r
   assert.equal(crowd.fleet.elementReads(), elementsRead)
 })
 
-test('a server that never answers delays no other, and is not asked again by each of its tokens', async () => {
+test('a server that never answers delays no other server, and not every one of its tokens causes a request', async () => {
   const some = await createSimulatedCrowd({
     connections: connectionsOf(5, 50),
     latencyMilliseconds: 200,
@@ -102,7 +102,7 @@ test('a server that never answers delays no other, and is not asked again by eac
   assert.equal(requestsBy(some, 'server').get('server-3')?.length, 10)
 })
 
-test('two runs that overlap ask once for each token, each as many at a time as the server allows', async (t) => {
+test('two runs that overlap request each token once, each with the concurrency that the server allows', async (t) => {
   const some = await createSimulatedCrowd({
     connections: connectionsOf(4, 100),
     latencyMilliseconds: 1_000,
@@ -129,7 +129,7 @@ test('two runs that overlap ask once for each token, each as many at a time as t
   assert.ok(most <= 2 * 10)
 })
 
-test('what nobody uses for its idle time is renewed no longer, and is no longer listed; used again, it is again', async () => {
+test('a token that no caller uses for the idle time is no longer renewed or listed, until it is used again', async () => {
   const connections = connectionsOf(1, 2).map((each) => ({ ...each, idleMilliseconds: hour }))
   const some = await createSimulatedCrowd({ connections, latencyMilliseconds: 50, lifetimeSeconds: 300 })
   const start = some.time.now()

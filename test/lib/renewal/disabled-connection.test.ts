@@ -60,7 +60,7 @@ test('a disabled connection is stopped whatever is wrong with it and the element
   }
 })
 
-test('disabled that is false changes nothing', async () => {
+test('disabled: false changes nothing', async () => {
   const fleet = await theWarm()
   const before = fleet.requests().length
   fleet.change({ endpoint: { disabled: false } })
@@ -86,7 +86,7 @@ test('what is asked for while the connection is disabled is stored for nobody', 
   assert.notEqual(token.id, asked.token.id)
 })
 
-test('a token whose renewal fails while the connection is disabled is not kept for longer', async () => {
+test('a failed renewal of a disabled connection does not keep its token longer', async () => {
   let isSilent = false
   const fleet = await theWarm(async () => (isSilent ? await fleet.time.pause(7_000).then(virtualDown) : virtualToken()))
   const { get } = fleet.callers[1] ?? assert.fail()
@@ -109,7 +109,7 @@ function virtualDown() {
   return { status: 503, body: '' }
 }
 
-test('nothing of a disabled connection is renewed or due, and no event about it fails', async () => {
+test('no token of a disabled connection is renewed or due, and no event about it fails', async () => {
   const fleet = await theWarm()
   const { token } = await fleet.time.until(fleet.caller.get({ audience: 'one' }))
   const before = fleet.requests().length
@@ -128,7 +128,7 @@ test('nothing of a disabled connection is renewed or due, and no event about it 
   assert.equal(fleet.requests().length, before)
 })
 
-test('enabled again, a connection gets other tokens than it had, and keeps those warm that were in use', async () => {
+test('a connection that is enabled again gets new tokens, and keeps tokens warm that were in use', async () => {
   const fleet = await theWarm()
   const old = (await fleet.getAll(audiences)).map(({ token }) => token.id)
   fleet.change(stopped)
@@ -152,7 +152,7 @@ test('where the event is lost whoever next reads the elements stops the fleet', 
   await assertStopped(fleet)
 })
 
-test('whoever would renew a stale token and finds the connection disabled does not hand out the old one', async () => {
+test('an instance that finds the connection disabled during a renewal does not hand out the stale token', async () => {
   for (const isHeard of [true, false]) {
     const fleet = await theWarm()
     await fleet.time.advance(217_000)
@@ -170,7 +170,7 @@ test('whoever would renew a stale token and finds the connection disabled does n
   }
 })
 
-test('where the event is lost and nobody reads the elements, the hourly reconciliation stops the fleet', async () => {
+test('if the event is lost and no instance reads the elements, the hourly reconciliation stops the fleet', async () => {
   const fleet = await theWarm()
   fleet.change(stopped)
   fulfilled(await fleet.answer(reconcile))
@@ -179,7 +179,7 @@ test('where the event is lost and nobody reads the elements, the hourly reconcil
   await assertStopped(fleet)
 })
 
-test('enabled again without an event, a connection is used again as soon as an instance looks', async () => {
+test('a connection that is enabled again without an event works as soon as an instance reads the elements', async () => {
   const fleet = await theWarm()
   fleet.change(stopped)
   fulfilled(await fleet.answer(changed))
@@ -190,7 +190,7 @@ test('enabled again without an event, a connection is used again as soon as an i
   for (const { get } of fleet.callers) await fleet.time.until(get({ audience: 'one' }))
 })
 
-test('callers who keep asking for a disabled connection read its elements once in ten seconds, and write nothing', async () => {
+test('repeated requests for a disabled connection read its elements once in ten seconds and write nothing', async () => {
   const store = createFaultInjectingStore()
   const fleet = await theWarm(undefined, { store })
   fleet.change(stopped)

@@ -17,7 +17,7 @@ async function variantsOf({ caller }: FleetWithEventBus) {
   return record ? readConnectionRecord(record, caller.time.now()).variants : []
 }
 
-test('what never came takes no place among those that are kept warm, however often it is asked for', async () => {
+test('a token that was never obtained takes no place among the warm tokens, however often callers request it', async () => {
   const fleet = createFleetWithEventBus(
     (request) => (isWrong(request) ? virtualRefusal('invalid_target') : virtualToken()),
     {
@@ -31,7 +31,7 @@ test('what never came takes no place among those that are kept warm, however oft
   assert.equal((await variantsOf(fleet)).length, 3)
 })
 
-test('a hundred who ask for as many tokens at the same moment all share theirs', async () => {
+test('a hundred different tokens that are requested at the same time are all shared', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken(), {
     changes: { endpoint: { warmVariants: 100 } },
     size: 100,
@@ -63,7 +63,7 @@ async function runFor(
   }
 }
 
-test('a token that nobody uses any more is renewed for the idle time, and then no more', async () => {
+test('a token that is no longer used is renewed for the idle time only', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken(), anHour)
   const start = fleet.time.now()
   await fleet.getAll(['one'])
@@ -73,7 +73,7 @@ test('a token that nobody uses any more is renewed for the idle time, and then n
   assert.equal((await fleet.time.until(fleet.refresher.warm())).due, 0)
 })
 
-test('a token that is always found in the cache is in use: it is renewed for as long as somebody finds it', async () => {
+test('a token that callers get from the cache counts as used, and is renewed', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken(), anHour)
   await fleet.getAll(['one'])
   const sources = new Set<string>()
@@ -83,7 +83,7 @@ test('a token that is always found in the cache is in use: it is renewed for as 
   assert.deepEqual(sources, new Set(['cache']))
 })
 
-test('a use that can not be noted costs the caller nothing', async () => {
+test('a use that cannot be recorded does not delay or fail the caller', async () => {
   const store = createFaultInjectingStore()
   const fleet = createFleetWithEventBus(() => virtualToken(), { store })
   const isNote = (fields: StoredRecord['fields']) => String(fields['variants'] ?? '[]') !== '[]'

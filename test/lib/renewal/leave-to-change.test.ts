@@ -24,7 +24,7 @@ async function theUnheard(options?: FleetWithEventBusOptions) {
   return fleet
 }
 
-test('a warm run that meets changed elements tells of them, and ends no token', async () => {
+test('a warm run that finds changed elements raises an event and ends no token', async () => {
   const fleet = await theUnheard()
   const watch = watchCallers(fleet, audiences)
   const run = await fleet.time.until(fleet.refresher.warm())
@@ -39,7 +39,7 @@ test('a warm run that meets changed elements tells of them, and ends no token', 
   for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'new')
 })
 
-test('the tokens of a connection that was deleted unheard end with the next renewal of one', async () => {
+test('the tokens of a connection that was deleted without an event end with the next renewal', async () => {
   const fleet = await theUnheard()
   fleet.change({}, { endpointConnection: {} })
   await fleet.time.advance(1_000)
@@ -52,7 +52,7 @@ test('the tokens of a connection that was deleted unheard end with the next rene
   assert.equal(fleet.bus.raised.length, 1)
 })
 
-test('it is told of once in a while, not for each token', async () => {
+test('the event is raised once in a while, not for each token', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken())
   await fleet.getAll(audiences)
   fleet.change(newScope)
@@ -66,7 +66,7 @@ test('it is told of once in a while, not for each token', async () => {
   assert.equal(fleet.requests().length, 3)
 })
 
-test('where nobody hears of it, or the bus does not take it, the run goes by the new elements itself', async () => {
+test('without a bus, or if the bus does not accept the event, the run itself uses the new elements', async () => {
   for (const isHeard of [true, false]) {
     const eventBus = createQueueingEventBus({ isHeard })
     const fleet = await theUnheard({ eventBus })
@@ -78,7 +78,7 @@ test('where nobody hears of it, or the bus does not take it, the run goes by the
   }
 })
 
-test('that it was not taken counts for all tokens that are renewed at that moment', async () => {
+test('a failed event counts for all tokens that are renewed at the same time', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken())
   await fleet.getAll(audiences)
   fleet.change(newScope)
@@ -90,14 +90,14 @@ test('that it was not taken counts for all tokens that are renewed at that momen
   assert.ok(told.some((event) => 'type' in event && event.type === 'ConnectionChanged'))
 })
 
-test('where there is nothing to hand out meanwhile a token is obtained at once', async () => {
+test('if there is no valid token, a new one is obtained at once', async () => {
   const fleet = await theUnheard()
   const [{ token } = assert.fail()] = await fleet.getAll(['one'])
   fulfilled(await fleet.answer({ type: 'TokenRejected', connection: 'conn', tokenId: token.id }))
   assert.equal(fleet.requests().length, 4)
 })
 
-test('what is refused under the present elements is told as it is, and no change is', async () => {
+test('a refusal under unchanged elements is announced, without an event about a change', async () => {
   const fleet = await theUnheard()
   fleet.change({ server: { tokenEndpoint: 'no URL' } })
   const stranger = fleet.join()

@@ -39,7 +39,7 @@ function portsWith(store: RecordStore) {
   })
 }
 
-test('keys are published before an event fails, though the bus has failed long before', async (t) => {
+test('keys are published before an event fails, even if the bus failed earlier', async (t) => {
   const store = memoryRecords({ maximumRecords: 10 })
   const background = createBackgroundApplication({
     ...portsWith(store),
@@ -52,7 +52,7 @@ test('keys are published before an event fails, though the bus has failed long b
   assert.ok(record, 'nothing is published')
 })
 
-test('a warm run that fails has ended the trials of new keys', async (t) => {
+test('a warm run that fails ends after the trials of new keys', async (t) => {
   const records = memoryRecords({ maximumRecords: 10 })
   let readsOfKeys = 0
   const background = createBackgroundApplication({

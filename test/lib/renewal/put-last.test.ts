@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { createFleetWithEventBus } from '../../support/virtual/fleet-with-event-bus.ts'
 import { virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-test('a warm run renews what failed the last time after everything else, and asks for it once', async () => {
+test('a warm run renews tokens that failed the last time after all others, with one attempt', async () => {
   let isFailing = false
   const fleet = createFleetWithEventBus(
     ({ form }) => {

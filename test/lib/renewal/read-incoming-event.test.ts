@@ -57,7 +57,7 @@ function unreadable(input: unknown, message: RegExp): void {
   )
 }
 
-test('what is raised and asks for something is read as it was raised, as an object and as the JSON of a message', () => {
+test('an event is read as it was raised, from an object and from the JSON of a message', () => {
   const events: TokenwellEvent[] = [
     { type: 'TokenRefreshRequested', connection: 'conn', tokenId },
     { type: 'TokenRejected', connection: 'my.conn-1_a', tokenId: 'a'.repeat(22) },
@@ -70,7 +70,7 @@ test('what is raised and asks for something is read as it was raised, as an obje
   }
 })
 
-test('an event of Tokenwell is its detail type and all its other members', () => {
+test('an event of Tokenwell has its type as detail type and all other members as detail', () => {
   assert.deepEqual(asEventbridgeEvent({ type: 'TokenRejected', connection: 'conn', tokenId }, 'tokenwell-prod'), {
     source: 'tokenwell-prod',
     'detail-type': 'TokenRejected',
@@ -78,7 +78,7 @@ test('an event of Tokenwell is its detail type and all its other members', () =>
   })
 })
 
-test('what Tokenwell says it has done asks for nothing', () => {
+test('an event that reports what Tokenwell did is ignored', () => {
   const events: TokenwellEvent[] = [
     { type: 'TokenRefreshed', connection: 'conn', tokenId, expiresAt: 1_800_000_000 },
     { type: 'TokenRefreshFailed', connection: 'conn', code: 'unreachable' },
@@ -87,7 +87,7 @@ test('what Tokenwell says it has done asks for nothing', () => {
   for (const event of events) assert.equal(read(asEventbridgeEvent(event, 'tokenwell-prod')).type, 'Ignored')
 })
 
-test('on the own bus the source may be any, and members that nobody knows are passed over', () => {
+test("on Tokenwell's bus any source is accepted, and unknown members are ignored", () => {
   const detail = { connection: 'conn', tokenId, since: 'yesterday' }
   for (const source of ['tokenwell-prod', 'my.api', ''])
     assert.deepEqual(read(someOwnEvent('TokenRejected', detail, source)), {
@@ -97,14 +97,14 @@ test('on the own bus the source may be any, and members that nobody knows are pa
     })
 })
 
-test('an operator clears the cache of one connection, or of all', () => {
+test('ClearTokenCache has one connection, or none for all connections', () => {
   const one = { type: 'ClearTokenCache', connection: 'conn' }
   assert.deepEqual(read(someOwnEvent('ClearTokenCache', { connection: 'conn' })), one)
   assert.deepEqual(read(someOwnEvent('ClearTokenCache', {})), { type: 'ClearTokenCache' })
   assert.deepEqual(read(someOwnEvent('ClearTokenCache')), { type: 'ClearTokenCache' })
 })
 
-test('an operator revokes a key, and nothing else is said beside', () => {
+test('RevokeKey has a jwtBuilder and a kid, and no other member', () => {
   const detail = { jwtBuilder: 'my.Builder-1_a', kid: 'a kid / of "any" characters' }
   assert.deepEqual(read(someOwnEvent('RevokeKey', detail, 'operator')), { type: 'RevokeKey', ...detail })
   for (const wrong of [
@@ -125,7 +125,7 @@ test('an operator revokes a key, and nothing else is said beside', () => {
   unreadable(someOwnEvent('RevokeKey'), /: detail must be/)
 })
 
-test('a slip of the pen does not clear the cache of all connections', () => {
+test('a misspelt member does not clear the cache of all connections', () => {
   for (const detail of [{ Connection: 'conn' }, { connection: 'conn', connections: 'hunter2' }, { hunter2: true }])
     unreadable(someOwnEvent('ClearTokenCache', detail), /: detail of ClearTokenCache may contain only connection\.$/)
   for (const connection of [null, '', '*', ['conn'], 7])
@@ -139,7 +139,7 @@ test('the schedule needs no detail and no source', () => {
   assert.deepEqual(read(someOwnEvent('ReconcileElements', {})), { type: 'ReconcileElements' })
 })
 
-test('a parameter that is an element of this stage has changed, whatever was done to it', () => {
+test('every operation on a parameter of this stage is a change of its element', () => {
   for (const operation of ['Create', 'Update', 'Delete', 'LabelParameterVersion'])
     for (const kind of kinds)
       assert.deepEqual(read(someParameterChange(`/tokenwell/prod/${kind}/my.id-1_a`, operation)), {
@@ -149,7 +149,7 @@ test('a parameter that is an element of this stage has changed, whatever was don
       })
 })
 
-test('a parameter that is no element of this stage is ignored, and why is told', () => {
+test('a parameter that is not an element of this stage is ignored with a reason', () => {
   const cases: readonly (readonly [string, RegExp])[] = [
     ['golden-ami', /not an element of this stage/],
     ['/tokenwell/test/jwtBuilder/b', /not an element of this stage/],
@@ -176,7 +176,7 @@ test('a secret of this stage has changed when it has a new current version', () 
     assert.deepEqual(read(someSecretChange(name)), { type: 'SecretChanged', name })
 })
 
-test('a secret whose other label moved, or of another stage, is ignored, and why is told', () => {
+test('a secret of another stage, or with another moved label, is ignored with a reason', () => {
   const cases: readonly (readonly [object, RegExp])[] = [
     [someSecretChange('tokenwell/prod/k', 'MyLabel'), /not AWSCURRENT/],
     [someSecretChange('tokenwell/prod/k', 'awscurrent'), /not AWSCURRENT/],
@@ -193,7 +193,7 @@ test('a secret whose other label moved, or of another stage, is ignored, and why
   }
 })
 
-test('what is no event is unreadable', () => {
+test('anything that is not an event is unreadable', () => {
   for (const input of [undefined, null, 7, [], [someOwnEvent('ReconcileElements')], '"hunter2"', 'null', '[]'])
     unreadable(input, /^The event can't be read: it must be a JSON object\.$/)
   for (const input of ['', 'hunter2', '{"detail-type":"hunter2"', '['.repeat(100_000)])
@@ -202,7 +202,7 @@ test('what is no event is unreadable', () => {
     unreadable(input, /: detail-type must be a string\.$/)
 })
 
-test('a type that is not known is unreadable, and so is one from another source than its own', () => {
+test('an unknown type is unreadable, and so is a known type from a wrong source', () => {
   const inputs = [
     someOwnEvent('hunter2', { connection: 'conn' }),
     someOwnEvent('tokenRejected', { connection: 'conn', tokenId }),
@@ -218,7 +218,7 @@ test('a type that is not known is unreadable, and so is one from another source 
     unreadable(input, /: detail-type is not a type that Tokenwell accepts from this source\.$/)
 })
 
-test('a member that is missing or has another form is named, and not repeated', () => {
+test('the error names a missing or wrong member, and does not repeat its value', () => {
   const wrong = [undefined, null, '', 7, {}, [], 'hunter2 hunter2', '../hunter2', 'hunter2\n']
   for (const value of wrong) {
     unreadable(someOwnEvent('TokenRejected', { connection: value, tokenId }), /: detail\.connection must be the name/)
@@ -237,7 +237,7 @@ test('a member that is missing or has another form is named, and not repeated', 
     unreadable(someSecretChange('tokenwell/prod/k', value), /: detail\.labelUpdated must be a string\.$/)
 })
 
-test('a detail that is no object is unreadable', () => {
+test('a detail that is not an object is unreadable', () => {
   const withDetail = [someParameterChange('/tokenwell/prod/jwtBuilder/b'), someSecretChange('tokenwell/prod/k')]
   const own = ['TokenRefreshRequested', 'TokenRejected', 'ConnectionChanged'].map((type) => someOwnEvent(type))
   for (const event of [...withDetail, ...own])

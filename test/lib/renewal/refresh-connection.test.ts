@@ -40,7 +40,7 @@ async function recordOf({ caller }: FleetWithEventBus): Promise<ConnectionRecord
 }
 
 for (const cacheLatency of [0, 5])
-  test(`the old tokens are handed out until the new ones are there, then those, and nobody waits (store: ${cacheLatency} ms)`, async () => {
+  test(`the old tokens are handed out until the new ones are there, and no caller waits (store: ${cacheLatency} ms)`, async () => {
     const { fleet, old } = await theWarm(undefined, { latency: 3_000, cacheLatency })
     const oldIds = old.map(({ token }) => token.id)
     fleet.change(scoped('new'))
@@ -70,7 +70,7 @@ for (const cacheLatency of [0, 5])
   })
 
 for (const maximumConcurrency of [1, 2, 10])
-  test(`the same change met by three processes at once costs one token request for each token (${maximumConcurrency} at a time)`, async () => {
+  test(`a change that three processes handle at once costs one token request for each token (${maximumConcurrency} at a time)`, async () => {
     const server = { maximumConcurrency }
     const { fleet } = await theWarm(undefined, { changes: { server }, size: 3, latency: 700, cacheLatency: 3 })
     fleet.change({ ...scoped('new'), server })
@@ -85,7 +85,7 @@ for (const maximumConcurrency of [1, 2, 10])
     assert.equal(fleet.requests().length, 6, 'nor does one that comes late')
   })
 
-test('no more are asked for at a time than the authorization server is to have', async () => {
+test('staging keeps to the concurrency of the authorization server', async () => {
   let [now, most] = [0, 0]
   const endpoint: VirtualEndpoint = async () => {
     most = Math.max(most, ++now)
@@ -113,7 +113,7 @@ test('every instance that has tokens in memory follows within 30 s', async () =>
   assert.equal(fleet.requests().length, 6)
 })
 
-test('elements that alter no token are in force at once, and no token is asked for', async () => {
+test('changed elements that affect no token are active at once, without a token request', async () => {
   const { fleet, old } = await theWarm()
   const before = await recordOf(fleet)
   fleet.change({ server: { maximumConcurrency: 3, receiveTimeout: '5s' }, endpoint: { warmIdle: '2h' } })
@@ -129,7 +129,7 @@ test('elements that alter no token are in force at once, and no token is asked f
   )
 })
 
-test('where the server refuses what the new elements ask for the old ones end all the same', async () => {
+test('if the server refuses the new elements, the old tokens still end', async () => {
   const refuse: VirtualEndpoint = (request) =>
     scopeOf(request) === 'wrong' ? virtualRefusal('invalid_client') : virtualToken()
   const { fleet } = await theWarm(refuse)
@@ -147,7 +147,7 @@ test('where the server refuses what the new elements ask for the old ones end al
   for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'right')
 })
 
-test('a refused client is asked for once, not once for each token', async () => {
+test('a refused client causes one token request, not one for each token', async () => {
   const endpoint: VirtualEndpoint = (request) =>
     scopeOf(request) === 'wrong' ? virtualRefusal('invalid_client') : virtualToken()
   const server = { maximumConcurrency: 1 }
@@ -158,7 +158,7 @@ test('a refused client is asked for once, not once for each token', async () => 
   assert.equal(fleet.bus.raised.length, 1, 'and told of once')
 })
 
-test('tokens that could not be had in time are asked for as soon as that may go better, though nobody asks', async () => {
+test('tokens that were not staged in time are obtained as soon as the cool-down ends, without a caller', async () => {
   let isBroken = true
   const endpoint: VirtualEndpoint = (request) =>
     isBroken && scopeOf(request) === 'new' ? { status: 503, body: '' } : virtualToken()
@@ -177,7 +177,7 @@ test('tokens that could not be had in time are asked for as soon as that may go 
   assert.equal(watch.longestWait(), 0)
 })
 
-test('where the server does not answer at all the new elements are in force within half a minute', async () => {
+test('if the server does not answer, the new elements are active within half a minute', async () => {
   const silent = Promise.withResolvers<never>()
   const { fleet } = await theWarm((request) => (scopeOf(request) === 'new' ? silent.promise : virtualToken()))
   fleet.change(scoped('new'))
@@ -190,7 +190,7 @@ test('where the server does not answer at all the new elements are in force with
   await fleet.time.until(answering)
 })
 
-test('one token that can not be had keeps no other from being there in time', async () => {
+test('one token that cannot be obtained does not delay the others', async () => {
   const endpoint: VirtualEndpoint = (request) =>
     scopeOf(request) === 'new' && request.form.get('audience') === 'two'
       ? virtualRefusal('invalid_target')
@@ -219,7 +219,7 @@ test('elements with mistakes change nothing, and the event fails', async () => {
   )
 })
 
-test('the tokens of a connection that is deleted end, and its callers hear that there is none', async () => {
+test('the tokens of a deleted connection end, and its callers get unknown_connection', async () => {
   const { fleet } = await theWarm()
   fleet.change({}, { endpointConnection: {} })
   fulfilled(await fleet.answer(changed, 2))
@@ -251,7 +251,7 @@ test('a change that is taken back while tokens are obtained for it changes nothi
   for (const { token } of await fleet.getAll(audiences)) assert.equal(token.scope, 'new')
 })
 
-test('elements that change once more while tokens are obtained are met by who obtains them, too', async () => {
+test('elements that change again during staging are staged by the same process', async () => {
   const { fleet, old } = await theWarm(undefined, { latency: 2_000 })
   for (const [scope, expected] of [
     ['third', 'third'],
@@ -267,7 +267,7 @@ test('elements that change once more while tokens are obtained are met by who ob
   assert.notEqual((await fleet.getAll(['one']))[0]?.token.id, old[0]?.token.id)
 })
 
-test('where the elements can not be read once more those that were read come into force', async () => {
+test('if the elements cannot be read again, the elements that were read become active', async () => {
   const { fleet } = await theWarm(undefined, { latency: 2_000 })
   const elements = changeableElements(exampleElements(exampleIssuer, scoped('new')))
   let isDown = false
@@ -288,7 +288,7 @@ test('where the elements can not be read once more those that were read come int
   assert.equal(fleet.requests().length, before)
 })
 
-test('of two changes the later one is in force, in whichever order their events are heard and answered', async () => {
+test('the later of two changes becomes active, in whatever order their events arrive and are answered', async () => {
   for (const pause of [0, 100, 1_900, 2_000, 2_100, 4_100]) {
     const { fleet } = await theWarm(undefined, { latency: 2_000, cacheLatency: 3 })
     fleet.change(scoped('second'))
@@ -314,7 +314,7 @@ for (const [moment, isFrozenAt] of [
   ['before it has said so', (call: number) => call === 1],
   ['before they come into force', (call: number) => call === 2],
 ] as const)
-  test(`a process that was frozen with older elements in hand, ${moment}, does not bring those back`, async () => {
+  test(`a process that was frozen with older elements, ${moment}, does not make those active again`, async () => {
     const { fleet } = await theWarm()
     const older = changeableElements(exampleElements(exampleIssuer, scoped('older')))
     const waking = Promise.withResolvers<void>()
@@ -351,7 +351,7 @@ for (const [moment, isFrozenAt] of [
     assert.equal(fleet.requests().length, before)
   })
 
-test('what is not used any more is not asked for under new elements', async () => {
+test('tokens that are no longer used are not requested under new elements', async () => {
   const { fleet } = await theWarm(undefined, { changes: { endpoint: { warmIdle: '1h' } } })
   await fleet.time.advance(3_600_000)
   await fleet.getAll(['three'])
@@ -364,7 +364,7 @@ test('what is not used any more is not asked for under new elements', async () =
   )
 })
 
-test('where nothing is to be kept warm any more nothing is asked for', async () => {
+test('no token is requested if no token is to be kept warm any more', async () => {
   const { fleet } = await theWarm()
   fleet.change({ ...scoped('new'), endpoint: { warm: false } })
   fulfilled(await fleet.answer(changed))
@@ -373,13 +373,13 @@ test('where nothing is to be kept warm any more nothing is asked for', async () 
   assert.equal(token.scope, 'new')
 })
 
-test('of a connection of which nobody has had a token nothing is said', async () => {
+test('a connection that no caller has had a token for is not refreshed', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken())
   fulfilled(await fleet.answer(changed))
   assert.deepEqual(await fleet.caller.store.read([connectionRecordName('conn')]), [undefined])
 })
 
-test('who finds the new elements by himself meanwhile has them come into force, with the tokens that are there', async () => {
+test('an instance that reads the new elements meanwhile makes them active, with the tokens that are staged', async () => {
   const endpoint: VirtualEndpoint = async (request) => {
     const audience = request.form.get('audience')
     if (scopeOf(request) === 'new' && audience === 'three') await fleet.time.pause(5_000)
@@ -403,7 +403,7 @@ test('who finds the new elements by himself meanwhile has them come into force, 
   assert.equal(fleet.requests().length, before)
 })
 
-test('a token that is renewed under the old elements meanwhile keeps the one that is to come', async () => {
+test('a renewal under the old elements keeps the staged token', async () => {
   const { fleet, old } = await theWarm(async (request) => {
     if (scopeOf(request) === 'new' && request.form.get('audience') === 'three') await fleet.time.pause(5_000)
     return virtualToken()
@@ -422,7 +422,7 @@ test('a token that is renewed under the old elements meanwhile keeps the one tha
   assert.equal(fleet.requests().length, before)
 })
 
-test('an operator who clears meanwhile is obeyed: what was obtained before that is handed out to nobody', async () => {
+test('if an operator clears the connection meanwhile, no earlier token is handed out', async () => {
   const { fleet } = await theWarm(async (request) => {
     if (scopeOf(request) === 'new' && request.form.get('audience') === 'three') await fleet.time.pause(5_000)
     return virtualToken()
@@ -445,7 +445,7 @@ test('an operator who clears meanwhile is obeyed: what was obtained before that 
   }
 })
 
-test('a cache that fails for a while is asked again: the change is in force within a minute', async () => {
+test('after a short failure of the shared cache, the change is active within a minute', async () => {
   for (const failsFrom of [0, 1, 500]) {
     const store = createFaultInjectingStore()
     const { fleet } = await theWarm(undefined, { store, latency: 1_000 })
@@ -462,7 +462,7 @@ test('a cache that fails for a while is asked again: the change is in force with
   }
 })
 
-test('so it is where the cache fails from the first on, or when the elements are to come into force', async () => {
+test('the same holds if the shared cache fails at the start, or at the activation', async () => {
   for (const isFailing of [
     () => true,
     (fields: StoredRecord['fields']) => fields['variants'] !== undefined && fields['nextGeneration'] === undefined,
@@ -482,7 +482,7 @@ test('so it is where the cache fails from the first on, or when the elements are
   }
 })
 
-test('where the cache can not be asked all the time the event fails, and comes again', async () => {
+test('if the shared cache fails all the time, the event fails and is repeated', async () => {
   const store = createFaultInjectingStore()
   const { fleet } = await theWarm(undefined, { store })
   store.before = { read: isDown, write: isDown }

@@ -29,7 +29,7 @@ async function dueOf({ caller, time }: FleetWithEventBus) {
   return caller.store.due(time.now() + 86_400_000, 10)
 }
 
-test('what a caller asked for and the server now refuses is kept warm no longer, though the old token is still good', async () => {
+test('a token with caller parameters that the server now refuses is no longer kept warm, even while it is valid', async () => {
   let isRefused = false
   const fleet = createFleetWithEventBus(() => (isRefused ? virtualRefusal('invalid_scope') : virtualToken()))
   const ask = () => fleet.time.until(fleet.caller.get({ scope: ['some'] }))
@@ -52,7 +52,7 @@ test('what a caller asked for and the server now refuses is kept warm no longer,
   assert.equal((await dueOf(fleet)).length, 1, 'who uses it again has it kept warm again')
 })
 
-test('what the elements ask for and the server refuses is kept on the list: an operator has to mend that', async () => {
+test('a refused own request stays due, because the operator must fix it', async () => {
   let isRefused = false
   const { fleet } = await theStale(() => (isRefused ? virtualRefusal('invalid_scope') : virtualToken()))
   isRefused = true
@@ -62,7 +62,7 @@ test('what the elements ask for and the server refuses is kept on the list: an o
   assert.equal((await fleet.time.until(fleet.refresher.warm())).renewed, 1)
 })
 
-test('a token of a connection that is there no longer is not asked for minute by minute', async () => {
+test('a token of a deleted connection is not requested again every minute', async () => {
   const { fleet } = await theStale(() => virtualToken(), { eventBus: createQueueingEventBus({ isHeard: false }) })
   fleet.change({}, { endpointConnection: {} })
   await fleet.time.advance(61_000)
@@ -77,7 +77,7 @@ test('a token of a connection that is there no longer is not asked for minute by
   )
 })
 
-test('without a lease nobody asks for a token that nobody waits for', async () => {
+test('no renewal happens without a lease', async () => {
   const store = createFaultInjectingStore()
   const { fleet, requested } = await theStale(() => virtualToken(), { store })
   store.before = { ...isFine, write: isDown }
@@ -90,7 +90,7 @@ test('without a lease nobody asks for a token that nobody waits for', async () =
   assert.equal(fleet.requests().length, 2)
 })
 
-test('a token that could not be shared is none: it is told to nobody, and the event comes again', async () => {
+test('a token that could not be shared is not announced, and the event is repeated', async () => {
   const store = createFaultInjectingStore()
   const { fleet, token, requested } = await theStale(() => virtualToken(), { store })
   store.before = {
@@ -107,7 +107,7 @@ test('a token that could not be shared is none: it is told to nobody, and the ev
   assert.notEqual((await fleet.time.until(fleet.caller.get())).token.id, token.id)
 })
 
-test('who loses the race for a lease that nobody holds looks again', async () => {
+test('a process that loses the race for a free lease reads the record again', async () => {
   const store = createFaultInjectingStore()
   const { fleet, requested } = await theStale(() => virtualToken(), { store })
   let races = 0

@@ -51,7 +51,7 @@ function assertNone(calls: readonly Call[]): void {
   assert.deepEqual(calls.slice(0, 3), [], `${calls.length} calls`)
 }
 
-test('outside the outage nobody waits for a token: the schedule alone suffices', (t) => {
+test('outside the outage no caller waits for a token: the schedule is enough', (t) => {
   const outside = day.calls.filter((call) => !isInOutage(call))
   tell(t, 'outside the outage', outside)
   assert.ok(outside.length > 100_000)
@@ -60,7 +60,7 @@ test('outside the outage nobody waits for a token: the schedule alone suffices',
   assert.deepEqual(requested, [], 'stale tokens met')
 })
 
-test('in the outage those whose token outlives it notice nothing', (t) => {
+test('in the outage, callers whose token outlives it notice nothing', (t) => {
   const outlived = day.calls.filter((call) => isInOutage(call) && !without.has(call))
   tell(t, 'in the outage, with a token that outlives it', outlived)
   assert.ok(outlived.length > 500)
@@ -68,7 +68,7 @@ test('in the outage those whose token outlives it notice nothing', (t) => {
   assertNone(outlived.filter((call) => hadToWait(call) || call.refusal))
 })
 
-test('the others are told to come back, as often as the lifetimes say and no more', (t) => {
+test('the other callers are told to come back, no more often than the lifetimes explain', (t) => {
   tell(t, 'without a token', [...without])
   const expected = new Set([...without].filter((call) => !gotTokenMeanwhile(call)))
   const refused = day.calls.filter(({ refusal }) => refusal)
@@ -83,7 +83,7 @@ test('the others are told to come back, as often as the lifetimes say and no mor
   }
 })
 
-test('a server that was down has issued a token before the longest cool-down is over', (t) => {
+test('a server that was down issues a token before the longest cool-down is over', (t) => {
   const { connections, servers } = day
   const byServer = Map.groupBy(
     connections.filter(({ isInOutage: isDown }) => isDown),
@@ -106,7 +106,7 @@ test('a server that was down has issued a token before the longest cool-down is 
   for (const seconds of firsts) assert.ok(seconds <= secondsAfterOutage(outageIsOver))
 })
 
-test("an expired token is handed out to nobody, by the servers' own books", (t) => {
+test('no caller gets an expired token, by the records of the servers', (t) => {
   const issued = new Map(day.servers.issued.map((each) => [each.accessToken, each]))
   const wrong = day.calls.filter(({ by, answeredAt, handedOut }) => {
     if (!handedOut) return false

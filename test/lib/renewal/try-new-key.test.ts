@@ -39,7 +39,7 @@ async function tryAt({ caller: { store } }: FleetWithEventBus): Promise<number |
 const runOf = (fleet: FleetWithEventBus, process: TokensInVirtualTime = fleet.refresher) =>
   fleet.time.until(process.warm())
 
-test('the first run after its time asks the endpoint once, tells of it, and no other run does so again', async () => {
+test('the first run after the start time makes one token request and announces it, and no other run does', async () => {
   const fleet = aFleet()
   await fleet.getAll(['one', 'two'])
   const at = fleet.time.now() + 90_000
@@ -62,7 +62,7 @@ test('the first run after its time asks the endpoint once, tells of it, and no o
   assert.equal(fleet.requests().length, 3)
 })
 
-test('what the server refuses is announced, and is over', async () => {
+test('a refusal is announced and ends the trial', async () => {
   let isNew = false
   const fleet = aFleet(() => (isNew ? virtualRefusal('invalid_client') : aDay()))
   await fleet.getAll(['one'])
@@ -87,7 +87,7 @@ test('runs that overlap try it once', async () => {
   assert.equal(await tryAt(fleet), undefined)
 })
 
-test('a server that does not answer is tried by a later run', async () => {
+test('if the server does not answer, a later run tries the key', async () => {
   let isDown = false
   const fleet = aFleet(() => {
     if (isDown) throw new UnreachableError('nobody is there')
@@ -106,7 +106,7 @@ test('a server that does not answer is tried by a later run', async () => {
   assert.ok(fleet.bus.raised.some(({ type }) => type === 'TokenRefreshed'))
 })
 
-test('where nothing is kept warm nothing is asked, and it is over', async () => {
+test('without a warm token no request is made, and the trial ends', async () => {
   const fleet = aFleet()
   await publish(fleet, fleet.time.now())
   await runOf(fleet)
@@ -114,7 +114,7 @@ test('where nothing is kept warm nothing is asked, and it is over', async () => 
   assert.equal(await tryAt(fleet), undefined)
 })
 
-test('a connection by another key is left alone', async () => {
+test('a connection with another key is not tried', async () => {
   const fleet = aFleet(aDay, { changes: { tokenConfig: { tokenGeneratorRef: 'other' } } })
   fleet.change(
     { server: { maximumLifetimeSeconds: 86_400 }, tokenConfig: { tokenGeneratorRef: 'other' } },
@@ -129,7 +129,7 @@ test('a connection by another key is left alone', async () => {
   assert.equal(await tryAt(fleet), undefined)
 })
 
-test('a run without time for it leaves it to the next one', async () => {
+test('a run without enough time leaves the trial to the next one', async () => {
   const fleet = aFleet()
   await fleet.getAll(['one'])
   const at = fleet.time.now()
@@ -139,7 +139,7 @@ test('a run without time for it leaves it to the next one', async () => {
   assert.equal(await tryAt(fleet), at)
 })
 
-test('a process that dies in it leaves it to the next run', async () => {
+test('a process that ends during the trial leaves it to the next run', async () => {
   const fleet = aFleet()
   await fleet.getAll(['one'])
   await publish(fleet, fleet.time.now())
@@ -151,7 +151,7 @@ test('a process that dies in it leaves it to the next run', async () => {
   assert.equal(await tryAt(fleet), undefined)
 })
 
-test('a rotation that comes between keeps its own time', async () => {
+test('a rotation during the trial keeps its own trial time', async () => {
   const fleet = aFleet(async ({ index }) => {
     if (index === 0 && fleet.requests().length > 1) await publish(fleet, later)
     return aDay()
@@ -163,7 +163,7 @@ test('a rotation that comes between keeps its own time', async () => {
   assert.equal(await tryAt(fleet), later)
 })
 
-test('its failure keeps no token from being renewed, and is told when that is done', async () => {
+test('a failed trial does not stop renewals, and is thrown after them', async () => {
   const records = memoryRecords({ maximumRecords: 100 })
   let isBroken = false
   const store: RecordStore = {
