@@ -23,8 +23,8 @@ import { startIfThere } from '../../support/servers/real-server.ts'
 import { type Script, type ScriptedApi, startScriptedApi } from '../../support/servers/scripted-api.ts'
 
 /*
- * RFC 8705: a client that authenticates to a real authorization server by its certificate alone, and an API that takes its
- * token only from who has that certificate.
+ * RFC 8705: a client that authenticates to a real authorization server with its certificate alone, and an API that accepts the
+ * token only with that certificate.
  */
 
 const theClient = await createClientCertificate()
@@ -32,7 +32,7 @@ const anotherClient = await createClientCertificate('anotherClient')
 const passphrase = 'the passphrase of a client'
 plant(passphrase)
 
-/** Section 3: the token is good for the certificate that it names. */
+/** Section 3: the token is valid with the certificate that it names. */
 const demandBoundToken: Script = ({ headers, peerCertificate }) => {
   const token = headers.authorization?.replace(/^Bearer /, '') ?? ''
   plant(token)
@@ -48,11 +48,11 @@ interface TokenRequest {
 
 interface MutualCalls extends CallApiWithOidcProvider {
   readonly api: ScriptedApi
-  /** What the authorization server has had of clients that it then knew. */
+  /** The requests from clients that the authorization server knew at that time. */
   readonly tokenForms: readonly TokenRequest[]
 }
 
-/** A client with that secret on both ways, or with another one on the way to the API. */
+/** A client with that certificate secret for both servers, or with another one for the API. */
 async function startMutual(
   t: TestContext,
   client: string | Buffer = pemBundle(theClient),
@@ -88,7 +88,7 @@ async function startMutual(
     },
     { secrets: { client, ...secrets } },
   )
-  // One trust store for both.
+  // The same trust store for both servers.
   const { secretsFolder } = calls.workspace
   const ca = await readFile(secretPath(secretsFolder, 'local', 'tokenwell/local/authorization-server-ca'), 'utf8')
   await writeSecret(calls.workspace, 'authorization-server-ca', ca + api.certificate.caCertificate)
@@ -154,7 +154,7 @@ test('a certificate that is not registered causes a refusal of the client, witho
 test('after a refusal of a replaced certificate, the client repeats the token request with the new one', async (t) => {
   const calls = await startMutual(t)
   await writeSecret(calls.workspace, 'client', pemBundle(anotherClient))
-  // At once: when the client hears of its refusal the other one is stored.
+  // The new certificate is stored before the client gets the refusal.
   const path = secretPath(calls.workspace.secretsFolder, 'local', 'tokenwell/local/client')
   calls.server.provider.once('grant.error', () => writeFileSync(path, pemBundle(theClient)))
   const { status, body } = await calls.call()

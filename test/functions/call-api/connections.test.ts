@@ -7,9 +7,12 @@ import { captureLog } from '../../support/output/captured-log.ts'
 import type { Script, ScriptedApi } from '../../support/servers/scripted-api.ts'
 import { trustApi } from '../../support/servers/scripted-api.ts'
 
-/* Which connection a call goes over, and when it is made again. */
+/* Which TCP connection a call uses, and when the call is repeated. */
 
-/** Of these requests the connection ends without a byte of an answer: to the client it looks as if it had been dead. */
+/**
+ * For these requests the TCP connection ends without a byte of an answer. The client can't tell that from a connection that was
+ * closed before.
+ */
 const endsAt =
   (...indices: readonly number[]): Script =>
   ({ socket }, _response, index) => {

@@ -9,7 +9,7 @@ import { startCallApiWithScriptedServers } from '../../support/functions/call-ap
 import { captureLog } from '../../support/output/captured-log.ts'
 import { startBlackHoleListener } from '../../support/servers/black-hole-listener.ts'
 
-/* An API that gives no answer: which error says so (RFC 9209), whether it may have done what it was asked to, and when. */
+/* An API that gives no answer: the error (RFC 9209), whether the API may have acted on the request, and the time limits. */
 
 const brief = { elements: { endpoint: { connectionTimeout: '300ms', receiveTimeout: '300ms' } } }
 

@@ -5,8 +5,8 @@ import { bearerOf, startCallApiWithScriptedServers } from '../../support/functio
 import { tokenAnswer } from '../../support/functions/issue-token-with-scripted-server.ts'
 
 /*
- * What goes to the API and what comes back: unchanged, but for what is of one hop, or the caller's business with AWS.
- * returned-references.test.ts and returned-cookies.test.ts have what an API says of other places.
+ * Requests and answers are passed on unchanged, except hop-by-hop headers and the caller's credentials for AWS.
+ * returned-references.test.ts and returned-cookies.test.ts cover references and cookies.
  */
 
 test('method, path, query, headers and body go to the API with the token, and its answer comes back', async (t) => {

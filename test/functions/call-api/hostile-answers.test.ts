@@ -7,11 +7,11 @@ import { gzipSync } from 'node:zlib'
 import { callBy, startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
 import type { Script } from '../../support/servers/scripted-api.ts'
 
-/* An API that answers too early, too much or too little: no call gets an answer that isn't its own. */
+/* An API that answers too early, too much or too little: no call gets the answer to another call. */
 
 const okay = 'HTTP/1.1 200 OK\r\ncontent-length: 4\r\n\r\n'
 
-/** To its first call the API says these bytes, to all others `mine`. */
+/** The API answers its first call with these bytes, and all others with `mine`. */
 const first =
   (bytes: string): Script =>
   ({ socket }, _response, index) => {
@@ -65,7 +65,7 @@ test('what an API answers twice, and late, stays with its connection: another on
     ({ socket, url }) => {
       if (url === '/theirs') return { body: 'theirs' }
       socket.write(`${okay}mine`)
-      // Too late for anybody to tell it from the answer to the next call.
+      // So late that the client can't tell it from the answer to the next call.
       api.server.once('request', () => socket.write(`${okay}evil`))
       return undefined
     },
@@ -254,7 +254,7 @@ test('an answer that comes before the end of a large body is returned, and the T
   api.server.on('request', (request: IncomingMessage, response) => {
     if (request.method === 'GET') return response.end('mine')
     uploads++
-    // Reads no further, and keeps the connection.
+    // Stops reading, and keeps the TCP connection open.
     request.pause()
     return request.socket.write('HTTP/1.1 413 Payload Too Large\r\ncontent-length: 3\r\n\r\nbig')
   })
@@ -284,7 +284,7 @@ test('if a TCP connection closes before anything is sent, another one is used, o
   for (const isGone of [false, true]) {
     const { call, api } = await startCallApiWithScriptedServers(t)
     await call()
-    // In the phase of timers: by the next phase the client learns that it is closed, and writes only after that.
+    // In the timers phase: in the next phase the client learns that the connection is closed, and writes only after that.
     await setTimeout(20)
     if (isGone) api.server.close()
     api.requests[0]?.socket.destroy()

@@ -4,8 +4,8 @@ import { startCallApiWithScriptedServers } from '../../support/functions/call-ap
 import { base, paths, queries, refused } from './hostile-targets.ts'
 
 /*
- * Paths and queries as the HTTP API hands them over, and what becomes of each: what the API gets to see, or a 400. What is
- * decoded here is what a caller wrote encoded.
+ * Paths and queries as the HTTP API passes them on, and the result of each: the path that the API gets, or a 400. API Gateway has
+ * decoded the paths.
  */
 
 const headers: readonly (readonly [name: string, value: string, isSent: boolean])[] = [

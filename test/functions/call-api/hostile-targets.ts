@@ -1,4 +1,4 @@
-/* Paths and queries as the HTTP API hands them over, decoded, and what an API below `base` gets to see of each. */
+/* Paths and queries as the HTTP API passes them on, decoded, and the target that an API below `base` gets. */
 
 export const base = '/v1'
 export const refused = undefined
@@ -8,7 +8,7 @@ export const paths: readonly (readonly [path: string, seen: string | undefined])
   ['/orders', '/v1/orders'],
   ['/orders/', '/v1/orders/'],
   ['/orders/42/items', '/v1/orders/42/items'],
-  // What may stand in a path stands there as it is (RFC 3986 section 3.3).
+  // Characters that a path may contain are unchanged (RFC 3986 section 3.3).
   ["/a-b._~!$&'()*+,;=:@/c", "/v1/a-b._~!$&'()*+,;=:@/c"],
   ['/user@evil.example/x', '/v1/user@evil.example/x'],
   ['/@evil.example', '/v1/@evil.example'],
@@ -22,7 +22,7 @@ export const paths: readonly (readonly [path: string, seen: string | undefined])
   ['/a..', '/v1/a..'],
   ['/.well-known/x', '/v1/.well-known/x'],
   ['/a;v=1/b', '/v1/a;v=1/b'],
-  // What can't is encoded again.
+  // Other characters are encoded again.
   ['/two words', '/v1/two%20words'],
   ['/a"b<c>d', '/v1/a%22b%3Cc%3Ed'],
   ['/a{b}|^`', '/v1/a%7Bb%7D%7C%5E%60'],
@@ -35,7 +35,7 @@ export const paths: readonly (readonly [path: string, seen: string | undefined])
   ['/\u202eexe', '/v1/%E2%80%AEexe'],
   ['/a\u200b/b', '/v1/a%E2%80%8B/b'],
   ['/\u00a0', '/v1/%C2%A0'],
-  // What would step out is refused, in whichever form.
+  // Paths that leave the base path are refused, in all forms.
   ['/..', refused],
   ['/.', refused],
   ['/../admin', refused],
@@ -58,7 +58,7 @@ export const paths: readonly (readonly [path: string, seen: string | undefined])
   ['/\\evil.example', refused],
   ['/..\\admin', refused],
   ['\\..\\admin', refused],
-  // Once decoded these can't be told from what a server reads them as.
+  // After decoding, these characters can't be told from those that a server reads them as.
   ['/%2e%2e/admin', refused],
   ['/%2E%2E%2Fadmin', refused],
   ['/%252e', refused],

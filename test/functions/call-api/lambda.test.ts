@@ -10,12 +10,12 @@ import { type InvokeOptions, type LambdaInstance, startLambdaInstance } from '..
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { startEchoApi } from '../../support/servers/echo-api.ts'
 
-/* The built function as Lambda runs it, between a real authorization server and a real API, on AWS as moto has it. */
+/* The built function as Lambda runs it, between a real authorization server and a real API, with moto as AWS. */
 
 const folder = await temporaryFolder({ after })
 const bundle = await bundleFunction('call-api', folder)
 
-/** Undefined where moto isn't there. */
+/** Undefined if moto is not available. */
 async function startGround(t: TestContext) {
   const ground = await startAwsForLambda(t)
   if (!ground) return undefined
@@ -132,5 +132,5 @@ test('the function answers 504 itself before its time-out', async (t) => {
   t.diagnostic(`of 6 s it took ${Math.round(answered.milliseconds)} ms`)
 })
 
-/** So long a token is taken for too young to be refused for its age. */
+/** For this time a token counts as too young to be replaced. */
 const youngMilliseconds = 10_000

@@ -13,8 +13,8 @@ export interface OpensslServer {
 }
 
 /**
- * A server that is not Node.js: it takes only clients whose certificate that CA has signed, tells others so by a TLS alert,
- * and answers each GET by a page about the connection.
+ * A server that is not Node.js. It accepts only clients with a certificate of that CA, and refuses others with a TLS alert. It
+ * answers each GET with a page about the connection.
  * @throws {MissingServerError}
  */
 export async function startOpensslServer(
@@ -32,7 +32,7 @@ export async function startOpensslServer(
   const identity = ['-cert', path('certificate.pem'), '-key', path('key.pem')]
   const demand = ['-CAfile', path('ca.pem'), '-Verify', '1', '-verify_return_error']
   const versions = version === 'TLSv1.2' ? ['-tls1_2'] : ['-tls1_3']
-  // With port 0 it takes any that is free, and says which.
+  // With port 0 it uses any free port, and prints it.
   const options = ['s_server', '-accept', 'localhost:0', '-www', ...identity, ...demand, ...versions]
   const server = spawn('openssl', options, { stdio: ['pipe', 'pipe', 'ignore'] })
   t.after(() => void server.kill('SIGKILL'))

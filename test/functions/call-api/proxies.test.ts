@@ -28,9 +28,9 @@ plant(credentials.password)
 plant(Buffer.from(`${credentials.user}:${credentials.password}`).toString('base64'))
 
 interface Ways {
-  /** A `proxyConfig` on the way to the token endpoint. */
+  /** A `proxyConfig` for the token endpoint. */
   readonly toTokens?: Record<string, unknown>
-  /** And on the way to the API. */
+  /** A `proxyConfig` for the API. */
   readonly toApi?: Record<string, unknown>
   readonly secrets?: GivenSecrets
   readonly endpoint?: Record<string, unknown>
@@ -38,7 +38,7 @@ interface Ways {
   readonly apiSsl?: Record<string, unknown>
 }
 
-/** The function, and the connection `conn` to that API by these ways. */
+/** The function, and the connection `conn` to that API with these proxies. */
 function callsTo(t: TestContext, api: ScriptedApi, ways: Ways): Promise<CallApiWithOidcProvider> {
   const { toTokens, toApi, secrets = {}, endpoint, server, apiSsl } = ways
   return startCallApiWithOidcProvider(
@@ -138,7 +138,7 @@ test('host names and certificates are checked through a proxy as without one', a
   assert.equal(api.requests.length, 1)
 })
 
-/* What a proxy that wants credentials says of none, and what of wrong ones: tinyproxy tells them apart. */
+/* tinyproxy answers missing credentials and wrong ones differently. */
 for (const [what, more, said] of [
   ['wrong credentials', { basicAuthRef: 'proxyUser' }, '401'],
   ['no credentials', {}, '407'],
@@ -225,7 +225,7 @@ test('an unreachable API behind a proxy, and an unreachable proxy, are reported 
   )
 })
 
-/** Accepts connections and does that with each. */
+/** Accepts TCP connections and does this with each. */
 async function startListener(t: TestContext, act: (socket: Socket) => void = () => {}) {
   const sockets: Socket[] = []
   const server = createServer((socket) => {
@@ -307,7 +307,7 @@ for (const [rule, noProxy] of Object.entries({
     const calls = await callsTo(t, api, { toTokens: past, toApi: past })
     assert.equal((await calls.call()).status, 200, calls.reasons().join('\n'))
 
-    // Something that it must have heard of comes after what it must not.
+    // A request that the proxy must get follows the one that it must not get.
     const through = await callsTo(t, api, { toApi: proxyAt(proxy.port) })
     assert.equal((await through.call()).status, 200, through.reasons().join('\n'))
     assert.deepEqual(await proxy.tunnels(1), [authorityOf(api.origin)])

@@ -10,12 +10,12 @@ import { tokenAnswer } from '../../support/functions/issue-token-with-scripted-s
 import { captureLog } from '../../support/output/captured-log.ts'
 import type { Script, ScriptedAnswer } from '../../support/servers/scripted-api.ts'
 
-/* A 401: which one says that the token is no longer good, and what is done about it. */
+/* Which 401 rejects the token, and what happens then. */
 
 const invalidToken = { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' }, body: 'no' }
 const some401 = { status: 401, headers: { 'www-authenticate': 'Bearer realm="invalid_token"' }, body: 'no' }
 
-/** An API that takes the first token once, and then no more. */
+/** An API that accepts the first token once, and then rejects it. */
 function refusesFirst(refusal: ScriptedAnswer = invalidToken): Script {
   let first: string | undefined
   return ({ headers }, _response, index) => {
@@ -24,7 +24,7 @@ function refusesFirst(refusal: ScriptedAnswer = invalidToken): Script {
   }
 }
 
-/** A first call brings a token, which is no longer young then. */
+/** A first call obtains a token, which is old enough to be replaced afterwards. */
 async function afterTenSeconds(calls: CallApiWithScriptedServers): Promise<void> {
   await calls.call()
   calls.age(11_000)

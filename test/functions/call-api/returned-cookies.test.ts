@@ -4,7 +4,7 @@ import { startCallApiWithScriptedServers } from '../../support/functions/call-ap
 import { captureLog } from '../../support/output/captured-log.ts'
 import type { Script } from '../../support/servers/scripted-api.ts'
 
-/* A cookie of an API is one of its connection: a client sends it to no other, and not to the token endpoint. */
+/* A cookie of an API belongs to its connection: a client sends it to no other connection, and not to the token route. */
 
 async function startApi(t: TestContext, endpoint: Record<string, unknown> = { domainBasePath: '/v1' }) {
   const next: { lines: readonly string[] } = { lines: [] }

@@ -7,12 +7,12 @@ import {
 import { captureLog } from '../../support/output/captured-log.ts'
 import type { Script } from '../../support/servers/scripted-api.ts'
 
-/* What an API refers to is found at Tokenwell where it is the connection's, and at the API where it isn't: never at another connection. */
+/* A reference of an API leads to Tokenwell if it belongs to the connection, and else to its own host: never to another connection. */
 
 const tokenwell = 'https://tokenwell.example'
 const here = `${tokenwell}/connections/conn/api`
 
-/** An API below /v1 whose next answer has these lines in its head, as bytes. */
+/** An API below /v1. The head of its next answer has these lines, as bytes. */
 async function startApi(t: Parameters<typeof startCallApiWithScriptedServers>[0]) {
   const next = { head: '', status: 200 }
   const script: Script = ({ socket }) => {
@@ -30,7 +30,7 @@ async function startApi(t: Parameters<typeof startCallApiWithScriptedServers>[0]
   return { ...set, answerTo }
 }
 
-/** Calls what a client would, which resolves the reference against the URL that it called, and says which URL the API saw. */
+/** Resolves the reference against the called URL and calls it, as a client does. Returns the URL that the API saw. */
 async function follow({ call, api }: CallApiWithScriptedServers, reference: string): Promise<string | undefined> {
   const url = new URL(reference, `${here}/anything`)
   if (!url.href.startsWith(`${here}/`)) return undefined
@@ -100,7 +100,7 @@ test('a location elsewhere becomes absolute, be it of the same host: no client r
     [`http://localhost:${api.port}/v1/x`, `http://localhost:${api.port}/v1/x`],
     [`https://localhost.:${api.port}/v1/x`, `https://localhost.:${api.port}/v1/x`],
     [`https://user@localhost:${api.port}/v1/x`, `https://user@localhost:${api.port}/v1/x`],
-    // A call would not get there.
+    // A call can't reach this URL.
     ['/v1//evil.example/x', `${api.origin}/v1//evil.example/x`],
     ['/v1/a%2Fb', `${api.origin}/v1/a%2Fb`],
     ['/v1/a%5Cb', `${api.origin}/v1/a%5Cb`],
@@ -182,7 +182,7 @@ test('each link of a Link header is mapped, with its anchor; other parameters st
     ["<a>; title*=UTF-8'de'%C3%A4; crossorigin", "</connections/conn/api/a>; title*=UTF-8'de'%C3%A4; crossorigin"],
     ['<a>; as=image; imagesrcset="/connections/b/x 2x"', '</connections/conn/api/a>; as=image'],
     ['<urn:x:y>; rel=profile', '<urn:x:y>; rel=profile'],
-    // What follows something that is no link is nothing that all clients read alike.
+    // Clients differ in reading what follows a part that is not a link.
     ['<a>; rel=next, /connections/b; rel=x, <c>', '</connections/conn/api/a>; rel=next'],
     ['<a>; rel="next, <c>; rel=x', undefined],
     ['<a>, <b', '</connections/conn/api/a>'],

@@ -11,7 +11,7 @@ import {
 } from '../../support/functions/call-api-with-scripted-servers.ts'
 import { plant } from '../../support/output/canary.ts'
 
-/* Requests that are signed for AWS, as a workload sends them, over the gateway of the local run. */
+/* Requests with an AWS signature, as a workload sends them, over the gateway of the local run. */
 
 const credentials = {
   accessKeyId: 'AKIAIOSFODNN7EXAMPLE',
@@ -108,7 +108,7 @@ test('a path that a client would normalise is refused', async (t) => {
   assert.equal(calls.api.requests.length, 0)
 })
 
-/** Over a bare connection: a client library would put the path in order. */
+/** Over a plain TCP connection, because a client library would normalise the path. */
 async function statusOf(port: number, path: string): Promise<number> {
   const socket = connect(port, '127.0.0.1')
   socket.write(`GET ${path} HTTP/1.1\r\nhost: localhost:${port}\r\nconnection: close\r\n\r\n`)

@@ -5,7 +5,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { startCallApiWithScriptedServers } from '../../support/functions/call-api-with-scripted-servers.ts'
 
-/* 10,000 calls, 50 at a time: each gets its own answer, and nothing of them is left. */
+/* 10,000 calls, 50 at a time: each gets its own answer, and nothing of them stays in memory. */
 
 const calls = 10_000
 const concurrency = 50
@@ -13,7 +13,7 @@ const mebibyte = 1024 * 1024
 
 test(`${calls} calls, ${concurrency} at a time: no failure, each its own answer, and memory stays flat`, async (t) => {
   const { call, api, tokens } = await startCallApiWithScriptedServers(t)
-  // The test server keeps what it has received; this one doesn't.
+  // The usual test server keeps its requests. This one doesn't.
   api.server.removeAllListeners('request')
   api.server.on('request', (request, response) => void echo(request, response))
 

@@ -13,17 +13,17 @@ const startsTried = 5
 export interface Tinyproxy {
   readonly port: number
   /**
-   * Where it was asked to open a tunnel to, in order, whether it did or not.
-   * @param count how many there must be by now: its log may come a little later than its answer
+   * The targets of all CONNECT requests, in order, also of refused ones.
+   * @param count the expected number: the log may be a little later than the answer
    */
   tunnels(count: number): Promise<string[]>
   stop(): Promise<void>
 }
 
 interface TinyproxySettings {
-  /** Asked of everyone where given. */
+  /** The credentials that the proxy demands, if given. */
   readonly credentials?: { readonly user: string; readonly password: string }
-  /** The ports to which it opens tunnels; any unless said otherwise. */
+  /** The ports that it opens tunnels to. All ports if left out. */
   readonly connectPorts?: readonly number[]
 }
 
@@ -57,7 +57,7 @@ function configuration(port: number, { credentials, connectPorts = [] }: Tinypro
   return `${lines.join('\n')}\n`
 }
 
-/** @returns undefined where it ended at once, as it does when the port was taken meanwhile */
+/** @returns undefined if it ended at once, for example because the port was taken meanwhile */
 async function startProgram(configurationPath: string, log: string[]): Promise<ChildProcess | undefined> {
   const server = spawn('tinyproxy', ['-d', '-c', configurationPath], { stdio: ['ignore', 'pipe', 'pipe'] })
   await once(server, 'spawn').catch(() => {

@@ -25,24 +25,24 @@ import { startIfThere } from '../../support/servers/real-server.ts'
 import { type ScriptedApi, startScriptedApi } from '../../support/servers/scripted-api.ts'
 import { startOpensslServer } from './openssl-server.ts'
 
-/* The function before APIs that ask for this and that in TLS, with a token of a real authorization server. */
+/* The function with APIs of various TLS settings, and a token of a real authorization server. */
 
 const theClient = await createClientCertificate()
 const anotherClient = await createClientCertificate('anotherClient')
 const passphrase = 'the passphrase of a client'
 plant(passphrase)
-/** A secret is read again after five minutes; a token lives for ten. */
+/** A secret is read again after five minutes. A token is valid for ten. */
 const readAgainMilliseconds = 330_000
 
 interface ApiSsl {
   readonly ssl?: Record<string, unknown>
-  /** The API's CA bundle unless said otherwise; with null no trust store is named. */
+  /** The API's CA bundle if left out. With null no trust store is configured. */
   readonly trust?: string | null
   /** The secret with the client certificate. */
   readonly client?: string | Buffer
 }
 
-/** The function, and a connection to that API by an `ssl` of its own. */
+/** The function, and a connection to that API with its own `ssl` element. */
 function callsTo(
   t: TestContext,
   api: Pick<ScriptedApi, 'origin' | 'certificate'>,
@@ -77,7 +77,7 @@ function callsTo(
   )
 }
 
-/** The call failed before it was made, and for that reason; the caller learns only of what kind it was. */
+/** The call failed for that reason before the request was sent. The caller learns only the kind of failure. */
 async function assertRefused(
   calls: CallApiWithOidcProvider,
   api: ScriptedApi,
@@ -158,7 +158,7 @@ test('a certificate with a weak key is refused, whatever CA has signed it', asyn
   await assertRefused(await callsTo(t, api), api, 'tls_certificate_error', reason)
 })
 
-/** RSA of 1024 bits, signed by itself. */
+/** RSA with 1024 bits, self-signed. */
 async function createWeak(): Promise<ServerCertificate> {
   const algorithm = { name: 'RSASSA-PKCS1-v1_5', hash: 'SHA-256' } as const
   const size = { modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]) }
@@ -189,7 +189,7 @@ test('with sslProtocol TLSv1.3 an API with at most TLS 1.2 is refused, and witho
   await assertCalled(await callsTo(t, api), api)
 })
 
-/** An API that takes only clients of that CA. */
+/** An API that accepts only clients of that CA. */
 function startDemanding(t: TestContext, maxVersion: 'TLSv1.2' | 'TLSv1.3' = 'TLSv1.3'): Promise<ScriptedApi> {
   const ca = theClient.caCertificate
   return startScriptedApi(t, undefined, { requestCert: true, rejectUnauthorized: true, ca, maxVersion })
@@ -216,7 +216,7 @@ for (const version of ['TLSv1.2', 'TLSv1.3'] as const) {
       const calls = await callsTo(t, api, client === undefined ? {} : { client })
       const { status, headers } = await calls.call()
       assert.equal(status, 502)
-      // In TLS 1.3 it says so after the client has begun, and what it says is lost where it has hung up by then.
+      // In TLS 1.3 the alert comes after the client has begun to send. It is lost if the server has closed the connection by then.
       const error = version === 'TLSv1.2' ? /=tls_alert_received$/ : /=(tls_alert_received|connection_terminated)$/
       assert.match(String(headers['proxy-status']), error)
       assert.match(calls.reasons().join('\n'), sentence)
@@ -260,7 +260,7 @@ for (const [form, client] of Object.entries(packed))
     assert.equal(seen, thumbprintOf(theClient))
   })
 
-/** Nothing was sent anywhere, and the caller learns that the fault is ours. */
+/** Nothing was sent, and the caller learns that Tokenwell failed. */
 async function assertMisconfigured(calls: CallApiWithOidcProvider, api: ScriptedApi, reason: RegExp): Promise<void> {
   const { status, headers, body } = await calls.call()
   assert.equal(status, 500, JSON.stringify(body))
@@ -318,7 +318,7 @@ test('a call that is under way when certificates change ends normally', async (t
     held.resolve(() => response.writeHead(200, { 'content-type': 'application/json' }).end('{"held":true}'))
     return undefined
   })
-  // Without it Node.js would tell the client how long it keeps a connection.
+  // Otherwise Node.js tells the client how long it keeps a TCP connection.
   api.server.keepAliveTimeout = 0
   const calls = await callsTo(t, api)
   const underWay: Promise<HttpAnswer> = calls.call({ path: '/connections/conn/api/held' })

@@ -10,7 +10,7 @@ import {
 } from '../../support/functions/issue-token-with-oidc-provider.ts'
 import { createHttpEvent, tokenRequest } from '../../support/functions/load-function.ts'
 
-/* Behind a JWT authorizer: the claim named by connectionsClaim lists what its bearer may use. */
+/* Behind a JWT authorizer, the claim that connectionsClaim names lists the connections of the caller. */
 
 const claims = (connections: unknown) => ({ jwt: { claims: { connections }, scopes: null } })
 

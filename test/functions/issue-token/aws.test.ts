@@ -15,7 +15,7 @@ import {
 import { tokenRequest } from '../../support/functions/load-function.ts'
 import { startMotoBehindProxy } from '../../support/servers/aws-proxy.ts'
 
-/* The function with its real ground: Parameter Store, Secrets Manager and DynamoDB, as moto has them. */
+/* The function with Parameter Store, Secrets Manager and DynamoDB in moto. */
 
 async function startGround(t: TestContext) {
   const started = await startMotoBehindProxy(t)
@@ -24,10 +24,10 @@ async function startGround(t: TestContext) {
   return {
     moto,
     async move(workspace: Workspace) {
-      // What is shown are the calls, not how fast the machine is.
+      // The test is about the calls, not the speed of the machine.
       return { ...(await copyToEmulator(workspace)).environment, TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
     },
-    /** What was called since the last time, and of which secret the value was read. */
+    /** The calls since the last time, with the names of secrets that were read. */
     calls() {
       const calls = proxy.requests.slice(seen)
       seen = proxy.requests.length
@@ -87,7 +87,7 @@ test('a token that one instance rejects is not handed out by another that has re
   assert.notEqual(next.body['token_id'], body['token_id'])
 })
 
-/** The function with a key of the operator's, before a server that knows keys by their `kid`. */
+/** The function with a key of the operator, and a server that knows keys by their `kid`. */
 async function startWithOwnKey(t: TestContext) {
   const ground = await startGround(t)
   if (!ground) return undefined

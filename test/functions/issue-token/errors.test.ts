@@ -306,7 +306,7 @@ test("of a user's request the server's words go to the caller alone, without a s
   )
   let say = (_form: URLSearchParams): string => ''
   let users = 0
-  // Each time another user: one who is refused often cools down.
+  // Another user each time, because a user with many refusals cools down.
   const ask = (password: string) => {
     const username = `alice.smith.${users++}`
     return set.http(tokenRequest('conn', new URLSearchParams({ username, password }).toString()))

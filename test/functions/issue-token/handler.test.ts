@@ -14,7 +14,7 @@ import { someTokenMemory } from '../../support/virtual/some-token.ts'
 
 const drop = { method: 'DELETE', path: '/connections/conn/token', query: 'token_id=AAAAAAAAAAAAAAAAAAAAAA' }
 
-/** What the handler answers where Lambda leaves it that much time. */
+/** The handler's answer if Lambda leaves it this much time. */
 async function answerOf({ handler }: IssueTokenByTestClock, request: HttpRequest, remainingMilliseconds = 29_000) {
   const context = { ...createLocalContext(Date.now()), getRemainingTimeInMillis: () => remainingMilliseconds }
   const { statusCode, headers, body } = (await handler(

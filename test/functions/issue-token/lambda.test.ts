@@ -22,7 +22,7 @@ import {
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { startTcpProxy } from '../../support/servers/tcp-proxy.ts'
 
-/* The built function as Lambda runs it: by AWS's own runtime client, in a process of its own, on AWS as moto has it. */
+/* The built function as Lambda runs it: with AWS's own runtime client, in a separate process, with moto as AWS. */
 
 const folder = await temporaryFolder({ after })
 const bundle = await bundleFunction('issue-token', folder)
@@ -148,7 +148,7 @@ test('it logs events of the catalogue, each with the request id, and no token, a
     'request_failed',
     'request_failed',
   ])
-  // What was planted is looked for in all of it when this file's tests are over.
+  // After the tests of this file, the whole output is searched for the planted secrets.
   assert.ok(lines.every(({ service }) => service === 'tokenwell-local'))
 })
 
@@ -190,7 +190,7 @@ test('an instance works after a pause of seconds in which its idle TCP connectio
   assert.equal(set.tokenRequests(), 2)
 })
 
-/** One that nobody listens on. */
+/** A port without a server. */
 async function closedPort(): Promise<number> {
   const server = createServer()
   const port = await listen(server, 0, '127.0.0.1')

@@ -19,7 +19,7 @@ const takesAll: ElementChanges = {
   oAuth: { requestMay: { scope: true, resource: true, audience: true, tenant: true, ['__proto__']: true } },
 }
 
-/* What a caller gets wrong: a clear 4xx that names the parameter, and no token request. */
+/* Mistakes of callers: a clear 4xx that names the parameter, and no token request. */
 const mistakes: readonly (readonly [what: string, request: HttpRequest, named: RegExp, changes?: ElementChanges])[] = [
   ['a form of 1 MB', tokenRequest('conn', `a=${'x'.repeat(1_000_000)}`), /^body .*64 KiB/],
   ['bytes that are not UTF-8', tokenRequest('conn', Buffer.from([0x61, 0x3d, 0xff])), /^body .*UTF-8/],
@@ -170,7 +170,7 @@ interface Sent {
   readonly what: string
   readonly request: HttpRequest
   readonly changes?: ElementChanges
-  /** What the token endpoint gets, beside grant_type and the assertion. */
+  /** The parameters that the token endpoint gets, besides grant_type and the assertion. */
   readonly form: readonly (readonly [string, string])[]
 }
 

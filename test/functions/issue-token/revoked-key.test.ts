@@ -28,7 +28,7 @@ test('after the event RevokeKey a real authorization server gets no assertion by
     const result = await refresh({ Records: [message] }, createLocalContext(Date.now()))
     assert.deepEqual(result, { batchItemFailures: [] })
   }
-  /** An instance that begins now: it has read nothing before. */
+  /** A new instance, which has read nothing before. */
   const published = async () => {
     const publishKeys = await loadFunction('publish-keys', workspace, environment)
     const { body } = await sendHttp(publishKeys, { method: 'GET', path: '/jwt/theBuilder/jwk' })

@@ -11,7 +11,7 @@ import {
 } from '../../support/functions/issue-token-with-scripted-server.ts'
 import { tokenRequest } from '../../support/functions/load-function.ts'
 
-/* The function with a set of keys that is rotated, before a server that knows some of them. */
+/* The function with a rotated set of keys, and a server that knows some of them. */
 
 const hour = 3_600
 const p256 = () => generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey

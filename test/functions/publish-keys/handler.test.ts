@@ -226,7 +226,7 @@ test('no private member leaves, whatever stands in the record', async () => {
   for (const algorithm of ['RS256', 'ES512', 'EdDSA'] as const) {
     const key = generateKey(algorithm, 2048).export({ format: 'jwk' })
     const more = { oth: [{ r: 'hunter2' }], k: 'hunter2', kid: 'a', publishedAt: 0, signsFrom: 1, priv: 'hunter2' }
-    // As it would be by a fault of ours: it is signed.
+    // A mistake in Tokenwell could write it: the record is signed.
     const jwks = JSON.stringify({ keys: [{ ...key, ...more }], d: 'hunter2' })
     const record = await signFields('theBuilder', { jwks }, start)
     const found = readPublication('theBuilder', record, publicKey, start)

@@ -39,7 +39,7 @@ test('it answers from the record alone, without elements and secrets', async (t)
   const put = (id: string, publication: Publication) => putPublication(store, id, publication, Date.now(), signer)
   await put('theBuilder', { kind: 'keys', keys: [{ jwk, publishedAt: Date.now() }] })
   await put('shared', { kind: 'shared_key', algorithm: 'HS256' })
-  // What was written by a fault of ours, past our own writing.
+  // A record as a mistake in Tokenwell could write it, without its checks.
   const leak = { keys: [{ ...whole, kid: 'the-key', publishedAt: 1 }] }
   const jwks = JSON.stringify(leak)
   const leaking = await signFields('leaking', { jwks }, Date.now(), signer)

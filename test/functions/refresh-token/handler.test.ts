@@ -16,7 +16,7 @@ import { leaks } from '../../support/output/canary.ts'
 const start = 1_800_000_000_000
 const unreachable = new UnreachableError('nobody listens')
 
-/** The function before a queue, with an answer to events that a test chooses by their connection. */
+/** The function behind a queue. A test chooses the outcome of each event by its connection. */
 function theFunction(answers: Readonly<Record<string, Error>> = {}) {
   const answered: { readonly event: IncomingEvent; readonly deadline: number }[] = []
   const signed: number[] = []

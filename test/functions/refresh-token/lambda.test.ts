@@ -10,7 +10,7 @@ import { type LambdaInstance, startLambdaInstance } from '../../support/lambda/l
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { createQueue } from '../../support/servers/moto-queue.ts'
 
-/* The built function as Lambda runs it: events reach it over EventBridge and SQS, as moto has them. */
+/* The built function as Lambda runs it. Events reach it over EventBridge and SQS in moto. */
 
 const folder = await temporaryFolder({ after })
 const [issueToken, refreshToken] = [
@@ -28,7 +28,7 @@ interface Answer {
   readonly source: string
 }
 
-/** Both functions over one cache, and the queue that stands between them. Undefined where moto isn't there. */
+/** Both functions with one shared cache, and the queue between them. Undefined if moto is not available. */
 async function startPair(t: TestContext, changes: ElementChanges = {}) {
   const ground = await startAwsForLambda(t)
   if (!ground) return undefined
@@ -54,7 +54,7 @@ async function startPair(t: TestContext, changes: ElementChanges = {}) {
   }
 }
 
-/** A batch as SQS hands it over. */
+/** A batch as SQS delivers it. */
 function batch(bodies: readonly (string | object)[], attempt = 1): object {
   return {
     Records: bodies.map((body, index) => ({
@@ -85,7 +85,7 @@ test('a stale token is handed out, its event renews it, and the next caller gets
 
   const [event, ...more] = (await queue.receive()).map(({ body }) => body)
   assert.deepEqual([more, typesOf([event ?? ''])], [[], ['TokenRefreshRequested']], 'one for both callers')
-  // One after the other: moto's table may let two writers win a race.
+  // One after the other, because moto's table may let two writers win a race.
   const delivery = await deliver(refresher, [event ?? ''])
   const again = await deliver(refresher, [event ?? ''])
   assert.deepEqual([...delivery.failed, ...again.failed], [])

@@ -21,7 +21,7 @@ import { type Invocation, startLambdaInstance } from '../../support/lambda/lambd
 import { plant } from '../../support/output/canary.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
-/* The built function as Lambda runs it, asked step by step as Secrets Manager asks, and the public one that shows what came of it. */
+/* The built function as Lambda runs it, invoked step by step as by Secrets Manager, and the public function that serves the keys. */
 
 const folder = await temporaryFolder({ after })
 const [rotateKey, publishKeys] = [
@@ -31,7 +31,7 @@ const [rotateKey, publishKeys] = [
 
 const name = 'tokenwell/local/jwk/theBuilder'
 
-/** The secret is as the stack makes it. Undefined where moto isn't there. */
+/** The secret is as the stack makes it. Undefined if moto is not available. */
 async function startRotation(t: TestContext, builder: Record<string, unknown> = {}) {
   const ground = await startAwsForLambda(t)
   if (!ground) return undefined
@@ -48,7 +48,7 @@ async function startRotation(t: TestContext, builder: Record<string, unknown> = 
       const event = { Step: step, SecretId: arn, ClientRequestToken: token, RotationToken: randomUUID() }
       invocations.push(await instance.invoke(event))
     },
-    /** As RotateSecret does it: the version is there, without a text. moto would look for the function next. */
+    /** Labels a version without a text, as RotateSecret does. moto's RotateSecret would look for the function next. */
     begin: (token: string) =>
       secretsManager
         .send(
@@ -65,7 +65,7 @@ async function startRotation(t: TestContext, builder: Record<string, unknown> = 
       for (const key of keys) plant(key.d)
       return keys as Record<string, string>[]
     },
-    /** By hand, in place of that version. moto moves the label only where it is told from where. */
+    /** Writes a version by hand in place of that one. moto moves the label only with the version to remove it from. */
     async put(text: string, before: string): Promise<void> {
       const put = new PutSecretValueCommand({ SecretId: name, SecretString: text, VersionStages: ['BY_HAND'] })
       const { VersionId: version } = await secretsManager.send(put)
@@ -137,7 +137,7 @@ test('a refused rotation is a function error with its name, and nothing is left 
   )
   await assert.rejects(step('dropSecret', third), { type: 'RotationRefusedError' })
 
-  // Beside them the runtime client writes what was thrown, as text.
+  // Besides these, the runtime client writes the thrown error as text.
   const texts = instance.output().split('\n')
   const lines: Record<string, unknown>[] = texts.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
   const [failed] = lines.filter(({ message }) => message === 'rotation_failed')

@@ -7,7 +7,7 @@ import { assertCatalogued, linesOf, startAwsForLambda } from '../../support/lamb
 import { startLambdaInstance } from '../../support/lambda/lambda-instance.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
-/* The built function as Lambda runs it, beside the one whose tokens it keeps warm. */
+/* The built function as Lambda runs it, and issue-token, whose tokens it keeps warm. */
 
 const folder = await temporaryFolder({ after })
 const [issueToken, warmTokens] = [
@@ -15,7 +15,7 @@ const [issueToken, warmTokens] = [
   await bundleFunction('warm-tokens', folder),
 ]
 
-/** It goes stale before the run after the next. */
+/** The token gets stale before the run after the next. */
 const soonStale = { server: { maximumLifetimeSeconds: 100 } }
 
 test('a run renews tokens that get stale soon, and a cold instance finds them in the cache', async (t) => {

@@ -27,11 +27,11 @@ const rows: readonly (readonly [header: string, ...challenges: readonly [string,
     'Bearer error="insufficient_scope", error_description="not invalid_token"',
     ['bearer', { error: 'insufficient_scope', error_description: 'not invalid_token' }],
   ],
-  // Of two values of one name the first counts; a comma too many, or too few, is passed over.
+  // The first of two values with one name counts. An extra or missing comma is ignored.
   ['Bearer error="a", error="invalid_token"', ['bearer', { error: 'a' }]],
   [', ,Bearer ,error="invalid_token" ,', ['bearer', { error: 'invalid_token' }]],
   ['Bearer realm="a" error="invalid_token"', ['bearer', { realm: 'a', error: 'invalid_token' }]],
-  // What is none, and all after it, is left out.
+  // A part that is not a challenge is left out, with everything after it.
   ['Bearer error="invalid_token', ['bearer', {}]],
   ['"Bearer" error="invalid_token"'],
   ['Bearer @, error="invalid_token"', ['bearer', {}]],

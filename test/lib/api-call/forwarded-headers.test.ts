@@ -5,7 +5,7 @@ import type { ApiAnswer } from '../../../lib/api-call/api-endpoint.ts'
 import { forwardedHeaders } from '../../../lib/api-call/forwarded-headers.ts'
 import { returnedHeaders } from '../../../lib/api-call/returned-headers.ts'
 
-/* RFC 9110 section 5.1: the name of a header means the same in whichever letters it is written. */
+/* RFC 9110 section 5.1: names of headers are case-insensitive. */
 
 const spellings: readonly ((name: string) => string)[] = [
   (name) => name,

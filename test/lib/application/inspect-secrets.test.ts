@@ -34,7 +34,7 @@ const byPassword: RawElements = {
 }
 const trust = { 'authorization-server-ca': caCertificate }
 
-/** What is found by the last parts of the names of secrets, so many days from now. */
+/** The findings so many days from now, with these secrets by the last part of their names. */
 async function inspect(
   t: TestContext,
   elements: RawElements,
@@ -152,7 +152,7 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
 for (const [what, elements, secrets, pattern, days = 0] of wrong)
   test(`a mistake that a first token request would meet is found before: ${what}`, async (t) => {
     const lines = await inspect(t, elements, secrets, days)
-    // The CA of the trust store lives for a year.
+    // The CA of the trust store is valid for a year.
     assertLines(
       lines.filter((line) => !line.includes('CN=Tokenwell local run')),
       [pattern],

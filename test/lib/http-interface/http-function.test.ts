@@ -21,7 +21,7 @@ interface Given {
   readonly connectionsClaim?: string
 }
 
-/** A function of three routes that answers with what their paths name. */
+/** A function with three routes that answers with the parameters of their paths. */
 function functionWith(given: Given = {}) {
   const log: LogEvent[] = []
   const answer = async ({ pathParameters }: HttpEvent): Promise<HttpResponse> => {

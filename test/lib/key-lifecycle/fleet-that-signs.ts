@@ -44,13 +44,13 @@ export interface FleetThatSignsOptions {
 const privateKey = generateKey('ES256', 0)
 const otherKey = generateKey('ES256', 0)
 
-/** Private keys with these names, as an operator stores them: a JWK set. */
+/** A JWK set of private keys with these names, as an operator stores it. */
 export function keySet(...kids: readonly string[]): string {
   const keys = kids.map((kid, index) => ({ ...(index ? otherKey : privateKey).export({ format: 'jwk' }), kid }))
   return JSON.stringify({ keys })
 }
 
-/** Four instances that sign, one that rotates keys and answers events, and one that shows the published keys. */
+/** Four instances that sign, one that rotates keys and answers events, and one that serves the published keys. */
 export function createFleetThatSigns(options: FleetThatSignsOptions = {}) {
   const { changes = {}, more = {}, endpoint = () => virtualToken(), wrapStore = (each) => each } = options
   const time = createVirtualTime()
@@ -86,13 +86,13 @@ export function createFleetThatSigns(options: FleetThatSignsOptions = {}) {
   const publicApplication = createPublicApplication(ports())
   let wished = 0
 
-  /** A token that nobody has had yet, and so an assertion. */
+  /** Requests a new token, which needs a new assertion. */
   async function askAnew(instance = instances[0], connection = 'conn') {
     const request = { caller: 'direct', connection, audience: `aud-${wished++}`, further: {} }
     return await time.until((instance ?? assert.fail()).getToken(request, now() + 25_000))
   }
 
-  /** @param beforeStep what happens between the steps */
+  /** @param beforeStep runs before each step */
   async function rotate(token: string, beforeStep = async (_step: RotationStep) => {}): Promise<void> {
     secrets.begin(generatedName, token)
     for (const step of rotationSteps) {
@@ -109,12 +109,12 @@ export function createFleetThatSigns(options: FleetThatSignsOptions = {}) {
     publish: async (...builders: string[]) => await time.until(background.publishKeys(builders, now() + 10_000)),
     /** The `kid` of each assertion from then on. */
     kidsSince: (at: number) => requests.filter((each) => each.at >= at).map(({ claims }) => claims['kid']),
-    /** As anybody sees it. */
+    /** The published keys as a caller gets them. */
     async published(jwtBuilder = 'theBuilder'): Promise<readonly string[]> {
       const publication = await time.until(publicApplication.readPublishedKeys(jwtBuilder, now() + 5_000))
       return keysOf(publication, now()).map(({ jwk }) => jwk.kid)
     },
-    /** Of the key that a rotation has made and that is not active yet. */
+    /** The `kid` of the key that a rotation has made and that is not active yet. */
     async pendingKid(token: string): Promise<string> {
       const text = await (await secrets.open(generatedName)).read(token)
       return JSON.parse(text?.reveal() ?? '').keys[0].kid
@@ -128,14 +128,14 @@ export function createFleetThatSigns(options: FleetThatSignsOptions = {}) {
   }
 }
 
-/** As `rotate-key` has it, which may not read the keys of the cache. */
+/** The ports of `rotate-key`, which may not read the cache's keys. */
 const denied = () => Promise.reject(new SecretError('secret_denied', 'The secret tokenwell/cache may not be read.'))
 const sealingWithoutKeys: Sealing = {
   ...{ digest: denied, seal: denied, open: denied },
   ...{ authenticate: denied, verify: denied, fingerprint: () => undefined },
 }
 
-/** A thread pool knows no virtual time: what is signed only says by which key. */
+/** Real signing runs in a thread pool, which knows no virtual time. This signature only names its key. */
 function namingSigners(signers: SignerCache): SignerCache {
   const naming = (signer: Signer): Signer => ({
     ...signer,

@@ -10,9 +10,9 @@ import { currentKey } from '../../../lib/signing/signing-key.ts'
 import { createKeyRotation, rotatedSecretName } from '../../support/virtual/key-rotation.ts'
 
 /*
- * A fleet whose rotations die at any call and are repeated or replaced. Each minute a signer that has just read the secret, and
- * one that has read it five minutes ago, find a key that servers have known for long enough; and what either has signed can be
- * verified until it ends.
+ * A fleet whose rotations stop at any call and are repeated or replaced. Each minute, a signer that has just read the secret and
+ * one that read it five minutes ago find a key that was published for long enough. What either has signed can be verified until
+ * it expires.
  */
 
 const aheadSeconds = 600
@@ -23,9 +23,9 @@ const minutesBetweenReconciliations = 60
 class ProcessDied extends Error {}
 
 interface Death {
-  /** How many calls go well. */
+  /** The number of calls that succeed. */
   readonly after: number
-  /** Whether the next one is done all the same. */
+  /** Whether the next call takes effect although it fails. */
   readonly isDone: boolean
 }
 
@@ -54,7 +54,7 @@ async function startFleet(t: TestContext) {
     wrapStore: wrap,
   })
 
-  /** By minute, what a signer that read the secret then has. */
+  /** By minute, the keys of a signer that read the secret then. */
   const readings: (readonly SigningKey[])[] = []
   const lastSignedAt = new Map<string, number>()
   let read: { readonly text: string; readonly keys: readonly SigningKey[] } = { text: '', keys: [] }
@@ -108,7 +108,7 @@ async function startFleet(t: TestContext) {
     rotate: (token: string, how?: Death) => mayDie(() => rotation.rotate(token), how),
     step: (index: number, token: string) => mayDie(() => rotation.step(rotationSteps[index] ?? 'createSecret', token)),
     publish: (how?: Death) => mayDie(rotation.publish, how),
-    /** How many calls a rotation takes. */
+    /** The number of calls of one rotation. */
     calls: () => calls,
     async pass(count: number): Promise<void> {
       for (let minute = 0; minute < count; minute++, minutes++) {
@@ -137,7 +137,7 @@ test('a rotation that stops at any of its calls, and is repeated or replaced, lo
         const first = fleet.rotation.signer().keyId
         assert.equal(await fleet.rotate('second', { after, isDone }), 'died')
         await fleet.pass(1)
-        // Where it had come to its end, another one has to wait for its key.
+        // If the rotation was finished, the next one has to wait for its key.
         await fleet.rotate(repeated)
         await fleet.pass(90)
         assert.notEqual(fleet.rotation.signer().keyId, first, `${after} ${isDone} ${repeated}`)
@@ -152,7 +152,7 @@ const someMinutes = fc.nat(100)
 const someToken = fc.constantFrom('same', 'another')
 const someAction = fc.oneof(
   fc.record({ kind: fc.constant('rotate' as const), token: someToken, death: someDeath(20), minutes: someMinutes }),
-  // Out of order, as by hand.
+  // Out of order, as an operator could do it.
   fc.record({ kind: fc.constant('step' as const), token: someToken, index: fc.nat(3), minutes: fc.nat(20) }),
   fc.record({ kind: fc.constant('publish' as const), death: someDeath(1), minutes: someMinutes }),
 )

@@ -6,7 +6,7 @@ import type { Publication, PublishedKey } from '../../../lib/key-lifecycle/publi
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 import { createPublicationKey, signFields, thePublicationKey } from '../../support/virtual/publications.ts'
 
-/* The record of a publication, which anybody may have written who can write records. */
+/* The record of a publication. An attacker who can write records may have written it. */
 
 const now = 1_800_000_000_000
 const hour = 3_600_000
@@ -14,7 +14,7 @@ const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 const publicKey = await thePublicationKey.publicKey()
 const whole = generateKey('RS256', 2048).export({ format: 'jwk' })
 
-/** With its private members, as by a fault of ours. */
+/** A key with its private members, as a mistake in Tokenwell could store it. */
 function aLeakingKey(kid: string, until?: number): PublishedKey {
   const jwk = { ...whole, kid, use: 'sig', alg: 'RS256', k: 'hunter2', oth: 'hunter2' }
   return { jwk: jwk as never, publishedAt: now, ...(until !== undefined && { until }) }

@@ -261,7 +261,7 @@ test('the log has the age of a rotated key, and whether the next rotation is ove
     .filter(({ event }) => event !== 'publication_refused')
     .map((event) => (event.event === 'keys_published' ? event : assert.fail(event.event)))
   assert.ok(Math.abs((told[0]?.keyAgeSeconds ?? 0) - 3600) <= 2)
-  // Not before the time that the next one is published before it signs, and a day to try again.
+  // Overdue only after the time that the next key is published before it signs, and a day for retries.
   assert.deepEqual(
     told.map(({ isKeyOverdue }) => isKeyOverdue),
     [false, false, true],

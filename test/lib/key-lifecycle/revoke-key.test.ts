@@ -16,7 +16,7 @@ const keyStores = {
 }
 const secondsPublishedAhead = 86_400
 
-/** Each instance has had a token, and its key in hand. */
+/** Each instance has obtained a token, and has its key in memory. */
 async function theFleet(...parts: Parameters<typeof createFleetThatSigns>): Promise<FleetThatSigns> {
   const fleet = createFleetThatSigns(...parts)
   await fleet.rotate('first')

@@ -339,7 +339,7 @@ test('while the shared records cannot be used, no key is published or made curre
       isBroken = true
       await assert.rejects(rotation.step(step, 'second'), { name: 'CacheUnavailableError' })
       assert.equal(rotation.secrets.current(rotatedSecretName), text)
-      // For a while after a failure nobody asks.
+      // For some time after a failure the store is not called.
       rotation.pass(6)
       isBroken = false
     }

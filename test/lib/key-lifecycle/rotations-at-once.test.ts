@@ -25,7 +25,7 @@ test('a rotation that started before another one ended is given up', async (t) =
     await rotation.rotate('first')
     for (const each of rotationSteps.slice(0, 3)) await rotation.step(each, 'second')
     await rotation.step('finishSecret', 'second')
-    // Its first step read the secret before that, and wrote it after.
+    // The first step read the secret before that, and wrote its version after.
     const third = await rotation.secrets.open(rotatedSecretName)
     const stale = generateKey('ES256', 0)
     await third.putPending(

@@ -32,7 +32,7 @@ interface Options {
   readonly secret?: () => string
 }
 
-/** As version 0.1 has written it and shows it: what has not ended, whoever wrote it. */
+/** A record as version 0.1 writes and serves it: all keys that have not ended, even if an attacker wrote them. */
 async function shownBefore(store: RecordStore, now: number): Promise<string[]> {
   const [record] = await store.read([name])
   const { keys } = JSON.parse(String(record?.fields['jwks'])) as { keys: { kid: string; until?: number }[] }
@@ -60,7 +60,7 @@ async function deploymentOf01(t: TestContext, { more = [], ...options }: Options
     tokenEndpoint: { post: () => assert.fail('no token is asked for here') },
     now: () => time,
     pause: async (milliseconds, signal) => {
-      // One that can be called off is a time limit, and none is reached here.
+      // A pause that can be cancelled is a time limit, and no limit is reached in this test.
       if (signal) return await new Promise<void>(() => {})
       time += milliseconds
     },

@@ -4,7 +4,7 @@ import { publishedKeysRecordName } from '../../../lib/fleet/record-store.ts'
 import { createKeyRotation, type KeyRotation, rotatedSecretName } from '../../support/virtual/key-rotation.ts'
 import { publicationIn, putPublication } from '../../support/virtual/publications.ts'
 
-/* When the record of published keys is due: the next key is tried then. */
+/* The time when the record of published keys is due, and the next key is tried. */
 
 async function dueAt({ store }: KeyRotation): Promise<number | undefined> {
   const [record] = await store.read([publishedKeysRecordName('theBuilder')])

@@ -179,7 +179,7 @@ test('an event whose renewal fails is repeated, and only the reason is announced
   assert.equal(fleet.bus.of('TokenRefreshed').length, 1)
 })
 
-/** One that has the second answer, and those after it. */
+/** A server that gives the second answer from the second request on. */
 function createRefresher(fleet: FleetWithEventBus, answers: readonly Awaited<ReturnType<VirtualEndpoint>>[]) {
   return fleet.join({}, ({ index }) => answers[index + 1] ?? virtualToken())
 }
@@ -322,7 +322,7 @@ test('a change of an element raises an event for each connection that depends on
     ['oAuthConfig', 'other', ['third']],
     ['endpointConnection', 'second', ['second']],
     ['endpointConnection', 'deleted', ['deleted']],
-    // It may have presented another certificate before.
+    // The connection may have presented another certificate before.
     ['ssl', 'defaultSSLConfig', ['conn', 'second', 'third']],
     ['keyStore', 'theTrust', []],
     ['jwtBuilder', 'unknown', []],

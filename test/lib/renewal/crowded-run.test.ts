@@ -13,7 +13,7 @@ import {
 const minute = 60_000
 const hour = 60 * minute
 
-/** 10,000 at 40 servers, of which the first allows 2 requests at a time and the others 10; each takes a second. */
+/** 10,000 tokens at 40 servers. The first server allows 2 requests at a time, the others 10. Each request takes a second. */
 async function renewTenThousand() {
   const connections = connectionsOf(40, 250).map((each) =>
     each.server === 'server-0' ? { ...each, maximumConcurrency: 2 } : each,
@@ -26,7 +26,7 @@ async function renewTenThousand() {
   return { crowd, due, runs, elementReads: crowd.fleet.elementReads() - readsBefore }
 }
 
-/** By when each is due, whatever order the store names them in. */
+/** Sorted by the time when each is due, whatever order the store returns. */
 async function dueInTurn({ store, time }: SimulatedCrowd) {
   const names = await store.due(time.now() + aheadMilliseconds, 10_000)
   const records = await store.read(names)
@@ -34,7 +34,7 @@ async function dueInTurn({ store, time }: SimulatedCrowd) {
   return due.sort((a, b) => a.at - b.at).map(({ connection }) => connection)
 }
 
-// Before the first test or hook is named: from then on the test runner follows each promise, which takes three times as long.
+// Before the first test or hook: from then on the test runner tracks each promise, which takes three times as long.
 const { crowd, due, runs, elementReads } = await renewTenThousand()
 
 test('if 10,000 tokens are due at once, the following runs renew what one run has no time for', (t) => {
@@ -91,7 +91,7 @@ test('a server that never answers delays no other server, and not every one of i
   some.silent.add('server-3')
   const startedAt = some.time.now()
   const running = some.run(some.fleet.renewer())
-  // Over a second the servers are begun with; then 5 rounds of 10.
+  // The servers start within a second. Then there are 5 rounds of 10.
   await some.time.advance(1_000 + 5 * 200)
   for (const server of ['server-0', 'server-1', 'server-2', 'server-4'])
     assert.equal(requestsBy(some, 'server').get(server)?.length, 50)

@@ -8,7 +8,7 @@ import { createFaultInjectingStore, isDown, isFine } from '../../support/virtual
 import { createFleetWithEventBus, type FleetWithEventBus } from '../../support/virtual/fleet-with-event-bus.ts'
 import { virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-/* Which tokens are renewed though nobody asks for them. */
+/* Which tokens are renewed without a request of a caller. */
 
 const isWrong = ({ form }: { readonly form: URLSearchParams }) => form.get('audience')?.startsWith('wrong') ?? false
 
@@ -49,7 +49,7 @@ test('a hundred different tokens that are requested at the same time are all sha
 const minute = 60_000
 const anHour = { changes: { endpoint: { warmIdle: '1h' } } }
 
-/** As the schedule does, so many minutes long. */
+/** Runs the schedule for so many minutes. */
 async function runFor(
   fleet: FleetWithEventBus,
   minutes: number,

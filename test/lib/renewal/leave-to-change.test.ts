@@ -13,7 +13,7 @@ import { virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 const audiences = ['one', 'two', 'three']
 const newScope = { oAuth: { scope: 'new' } }
 
-/** A change of which nobody has told yet, and one token of three that is about to go stale. */
+/** A change without an event so far, and one token of three that soon gets stale. */
 async function theUnheard(options?: FleetWithEventBusOptions) {
   const fleet = createFleetWithEventBus(() => virtualToken(), options)
   await fleet.getAll(['one'])

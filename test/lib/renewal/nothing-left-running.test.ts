@@ -14,7 +14,7 @@ import { withDefaultPorts } from '../../support/virtual/default-ports.ts'
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import { thePassword, theSigners, unchangingConnections } from '../../support/virtual/virtual-ports.ts'
 
-/* Lambda freezes a function as soon as it has answered: what is still running then is done much later, or never. */
+/* Lambda freezes a function as soon as it has answered. Work that is still running then ends much later, or never. */
 
 const slowMilliseconds = 100
 const name = publishedKeysRecordName('theBuilder')

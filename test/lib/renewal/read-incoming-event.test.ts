@@ -9,7 +9,7 @@ import { readIncomingEvent, UnreadableEventError } from '../../../lib/renewal/in
 const tokenId = `${'a'.repeat(22)}.${'b'.repeat(43)}`
 const read = (input: unknown) => readIncomingEvent(input, 'prod')
 
-/** What EventBridge adds. */
+/** The members that EventBridge adds. */
 const envelope = {
   version: '0',
   id: '6a7e8feb-b491-4cf7-a9f1-bf3703467718',
@@ -18,7 +18,7 @@ const envelope = {
   region: 'eu-central-1',
 }
 
-/** As the manual of Systems Manager shows it. */
+/** An example of the manual of Systems Manager. */
 function someParameterChange(name: unknown, operation = 'Update') {
   return {
     ...envelope,
@@ -29,7 +29,7 @@ function someParameterChange(name: unknown, operation = 'Update') {
   }
 }
 
-/** As the manual of Secrets Manager shows it. */
+/** An example of the manual of Secrets Manager. */
 function someSecretChange(name: unknown, labelUpdated: unknown = 'AWSCURRENT') {
   return {
     ...envelope,

@@ -26,7 +26,7 @@ const audiences = ['one', 'two', 'three']
 const scopeOf = ({ form }: VirtualRequest) => form.get('scope')
 const scoped = (scope: string) => ({ oAuth: { scope } })
 
-/** A fleet with a token for each audience, each used a second ago, and none asked for since. */
+/** A fleet with a token for each audience. Each token was used a second ago, and no token was requested since. */
 async function theWarm(endpoint: VirtualEndpoint = () => virtualToken(), options?: FleetWithEventBusOptions) {
   const fleet = createFleetWithEventBus(endpoint, options)
   const old = await fleet.getAll(audiences)
@@ -169,7 +169,7 @@ test('tokens that were not staged in time are obtained as soon as the cool-down 
   isBroken = false
   await fleet.time.advance(61_000)
   assert.equal((await fleet.time.until(fleet.refresher.warm())).due, 3)
-  // The first one found that the server is there again.
+  // The first request found that the server works again.
   await fleet.time.advance(59_000)
   assert.equal((await fleet.time.until(fleet.refresher.warm())).failed, 0)
   const watch = watchCallers(fleet, audiences)

@@ -15,7 +15,7 @@ import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 
 /* Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
 
-/** A fleet whose one token has just gone stale, and the event that asks for its renewal. */
+/** A fleet with one token that has just got stale, and the event that asks for its renewal. */
 async function theStale(endpoint: VirtualEndpoint, options?: FleetWithEventBusOptions) {
   const fleet = createFleetWithEventBus(endpoint, options)
   const { token } = await fleet.time.until(fleet.caller.get())

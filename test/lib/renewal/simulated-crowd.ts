@@ -20,7 +20,7 @@ export interface CrowdTraits {
 
 export type SimulatedCrowd = Awaited<ReturnType<typeof createSimulatedCrowd>>
 
-/** A fleet each of whose connections has been used once, all at the same moment. */
+/** A fleet with connections that have each been used once, all at the same time. */
 export async function createSimulatedCrowd({ connections, latencyMilliseconds, lifetimeSeconds }: CrowdTraits) {
   const time = createVirtualTime(1_800_000_000_000, 1)
   const silent = new Set<string>()
@@ -53,19 +53,19 @@ export async function createSimulatedCrowd({ connections, latencyMilliseconds, l
   return { ...{ connections, lifetimeSeconds, time, servers, store, reads, fleet, silent, call, run } }
 }
 
-/** By their place in the list, one server after the other. */
+/** In the order of the list, one server after the other. */
 export function connectionsOf(servers: number, each: number): ConnectionTraits[] {
   const numbers = Array.from({ length: servers * each }, (_, index) => index)
   return numbers.map((index) => ({ name: `conn-${index}`, server: `server-${index % servers}` }))
 }
 
-/** To two intervals before the last one is stale: tokens of 15 min are all due by then, and none is stale yet. */
+/** Until two intervals before the last token gets stale. All tokens of 15 min are due by then, and no token is stale yet. */
 export async function untilAllAreDue({ time, lifetimeSeconds }: SimulatedCrowd): Promise<void> {
   const usableMilliseconds = (lifetimeSeconds - 30) * 1000
   await time.advance(0.85 * usableMilliseconds - aheadMilliseconds)
 }
 
-/** One each minute, the first at once, until nothing is due, or that often. */
+/** One run each minute, the first at once, until no token is due, at most so often. */
 export async function runEachMinute({ time, fleet, run }: SimulatedCrowd, most: number): Promise<WarmRun[]> {
   const renewer = fleet.renewer()
   const runs: WarmRun[] = []

@@ -4,24 +4,24 @@ import { aheadMilliseconds, intervalMilliseconds } from '../../../lib/renewal/wa
 import { type Call, dayMilliseconds, lifetimes, liveThroughTheDay, outage } from './simulated-day.ts'
 
 /*
- * What is expected is computed from the servers' books and the rules for a lifetime, and from nothing that the product has
- * noted, but for when a token was to be renewed.
+ * The expected values come from the servers' own records and the rules for a lifetime. Only the time when a token was to be
+ * renewed comes from Tokenwell.
  */
 
-/** A cool-down that began in the outage has ended by then, and a run has come by. */
+/** A cool-down that began in the outage has ended by then, and a run has taken place. */
 const outageIsOver = outage.until + 300_000 + aheadMilliseconds
 const secondsAfterOutage = (at: number) => (at - outage.until) / 1000
 
-/** Of a lifetime in seconds what is left when the margin is off: 10 %, and at most 30 s. */
+/** A lifetime in seconds without the margin, which is 10 % and at most 30 s. */
 const usableMilliseconds = (lifetime: number) => (lifetime - Math.min(lifetime / 10, 30)) * 1000
-/** Of that, before a token is stale at the earliest. */
+/** The part of that after which a token gets stale at the earliest. */
 const freshShare = 0.75
 
-// Before the first test or hook is named, here or in what is imported: from then on the test runner follows each promise, and a
+// Before the first test or hook in this file or its imports: from then on the test runner tracks each promise, and a
 // day takes three times as long.
 const day = await liveThroughTheDay()
 const books = Map.groupBy(day.servers.issued, ({ connection }) => connection)
-/** For which the last token that had come could not be used any more. */
+/** Calls for which the last obtained token could not be used any more. */
 const without = new Set(day.calls.filter((call) => !hadToken(call)))
 
 function hadToken({ by, at }: Call): boolean {
@@ -100,7 +100,7 @@ test('a server that was down issues a token before the longest cool-down is over
     return servers.requests.filter(isMeanwhile).length
   })
   t.diagnostic(`${asked.join(', ')} requests while they were down`)
-  // At first 10 at a time; then one at the end of each cool-down of 30, 60, 120 and 240 s. Each makes up to 3 attempts.
+  // First 10 at a time, then one at the end of each cool-down of 30, 60, 120 and 240 s. Each makes up to 3 attempts.
   assert.ok(asked.every((count) => count <= 3 * (10 + 4)))
   assert.equal(firsts.length, 10)
   for (const seconds of firsts) assert.ok(seconds <= secondsAfterOutage(outageIsOver))
@@ -136,7 +136,7 @@ test('a token is renewed no earlier than two intervals of the schedule before it
   }
 })
 
-/** In a day, after the first. */
+/** The renewals in a day, without the first token request. */
 function assertRequests(t: TestContext, lifetime: number, counts: readonly number[]): void {
   const bound = dayMilliseconds / (freshShare * usableMilliseconds(lifetime) - 2 * intervalMilliseconds)
   const [least, most] = [Math.min(...counts), Math.max(...counts)]

@@ -17,8 +17,8 @@ import { createVirtualServers, type VirtualServers } from '../../support/virtual
 import { createVirtualTime, type VirtualTime } from '../../support/virtual/virtual-time.ts'
 
 /*
- * A day of 1,000 connections at 20 authorization servers, of which every other one is down for 10 minutes at noon. All but
- * the servers is real: two processes that callers ask, that of the schedule and that which hears events.
+ * A day of 1,000 connections at 20 authorization servers. Every other server is down for 10 minutes at noon. Everything except
+ * the servers is real: two processes that serve callers, one for the schedule and one that answers events.
  */
 
 const start = 1_800_000_000_000
@@ -27,7 +27,7 @@ export const outage = { from: start + dayMilliseconds / 2, until: start + dayMil
 export const lifetimes = [300, 900, 3_600, 43_200] as const
 
 const lateMilliseconds = 59_000
-/** Of the function behind the bus, and how long an event takes to it. */
+/** The time limit of the function behind the bus, and how long an event takes to reach it. */
 const answerMilliseconds = 55_000
 const eventMilliseconds = 200
 const callMilliseconds = 25_000
@@ -41,7 +41,7 @@ export interface DaysConnection {
   readonly isInOutage: boolean
 }
 
-/** What a caller asked for, and got. */
+/** The request of a caller, and its answer. */
 export interface Call {
   readonly by: DaysConnection
   readonly at: number
@@ -52,12 +52,12 @@ export interface Call {
 
 export interface Day {
   readonly connections: readonly DaysConnection[]
-  /** Without the first of each connection. */
+  /** Without the first call of each connection. */
   readonly calls: readonly Call[]
   readonly servers: VirtualServers
-  /** When a caller met a stale token, which was told on the bus. */
+  /** When a caller got a stale token, which raised an event. */
   readonly refreshRequests: readonly { readonly connection: string; readonly at: number }[]
-  /** As the product has set it for a token that expires then. */
+  /** The `refreshAt` that Tokenwell set for a token that expires then. */
   refreshAt(connection: string, expiresAt: number): number | undefined
 }
 
@@ -106,7 +106,7 @@ function isDownIn(server: string): boolean {
   return Number(server.slice('server-'.length)) % 2 === 1
 }
 
-/** Only the first: a renewal that fails moves it. */
+/** Only the first value: a failed renewal moves it. */
 function notedIn(refreshTimes: Map<string, number>, store: RecordStore): RecordStore {
   return {
     ...store,
@@ -119,7 +119,7 @@ function notedIn(refreshTimes: Map<string, number>, store: RecordStore): RecordS
   }
 }
 
-/** What can't be done for an event is left to the schedule. */
+/** Work that an event cannot finish is left to the schedule. */
 function createBus({ now, pause }: VirtualTime) {
   const raised: { readonly connection: string; readonly at: number }[] = []
   let answer: BackgroundApplication['answerEvent'] = () => Promise.resolve()
@@ -171,7 +171,7 @@ async function callOnce(by: DaysConnection, getToken: Application['getToken'], n
   }
 }
 
-/** One each minute, late by chance, so that two may come together, or two minutes apart. */
+/** One run each minute, with a random delay, so that two runs may overlap or be two minutes apart. */
 async function runAllDay(
   warmTokens: BackgroundApplication['warmTokens'],
   { now, pause }: VirtualTime,

@@ -13,10 +13,10 @@ import { putPublication } from '../../support/virtual/publications.ts'
 import { type TokensInVirtualTime, virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 
-/* A new key is tried at the real endpoint once it signs. */
+/* A new key is tried at the real token endpoint once it signs. */
 
 const minute = 60_000
-/** So long that no run renews a token. */
+/** A lifetime so long that no run renews a token. */
 const aDay = () => virtualToken({ expires_in: 86_400 })
 const name = publishedKeysRecordName('theBuilder')
 
