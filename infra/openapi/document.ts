@@ -18,7 +18,7 @@ import { type Method, operationOf, tokenRequestSchema } from './operations.ts'
 
 /*
  * The OpenAPI document of the HTTP API. Routes, methods and public access come from the function table, answers from their schemas,
- * statuses and error codes from the function that answers errors. What only a reader needs is written here.
+ * statuses and error codes from the function that answers errors. Only the descriptions are written in this folder.
  */
 
 /** OpenAPI 3.1. Two calls give the same document. */
@@ -81,12 +81,12 @@ function packageVersion(): string {
   return (JSON.parse(text) as { readonly version: string }).version
 }
 
-/** @param responses gets those that the paths refer to, by name */
+/** @param responses receives the responses that the paths refer to, by name */
 function createPaths(responses: Map<string, object>): Readonly<Record<string, object>> {
   const paths = new Map<string, Record<string, object>>()
   for (const id of functionIds)
     for (const route of functionTable[id].routes as readonly Route[]) {
-      // OpenAPI knows no parameter of several segments.
+      // A parameter of OpenAPI is one segment.
       const path = route.path.replace('+}', '}')
       for (const method of methodsOf(route))
         paths.set(path, { ...paths.get(path), [method]: describeRoute(route, method, responses) })

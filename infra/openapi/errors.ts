@@ -24,7 +24,7 @@ class ExampleError extends TokenwellError {
   }
 }
 
-/** The errors with that code that have statuses or public codes of their own. */
+/** One error for each status and public code that this code can lead to. */
 function examplesOf(code: ErrorCode): readonly TokenwellError[] {
   switch (code) {
     case 'invalid_request':
@@ -38,7 +38,7 @@ function examplesOf(code: ErrorCode): readonly TokenwellError[] {
   }
 }
 
-/** In place of a code that only the authorization server knows. */
+/** Replaces a code that the authorization server chooses. */
 const ofServer = '(of the authorization server)'
 
 const unexpectedStatus = errorAnswer(undefined).status
@@ -78,7 +78,7 @@ export function errorsOf(codes: readonly ErrorCode[]): readonly TokenwellError[]
   return codes.flatMap(examplesOf)
 }
 
-/** What only functions without callers end in. */
+/** The codes of functions that no caller waits for. */
 const ofBackground: readonly ErrorCode[] = [
   'dead_letters',
   'event_bus',
@@ -87,8 +87,10 @@ const ofBackground: readonly ErrorCode[] = [
   'rotation_refused',
   'unreadable_event',
 ]
-/** What only a call of an API ends in, beside the codes of RFC 9209. */
+/** The codes that only an API call can end in, beside those of RFC 9209. */
 export const ofCalls: readonly ErrorCode[] = ['request_too_large', 'unsupported_media_type']
+
+/** The codes that a request for a token can end in. */
 export const ofEveryToken = ownErrorCodes.filter(
   (code) => ![...ofBackground, ...ofCalls, 'unknown_route'].includes(code),
 )
@@ -101,7 +103,7 @@ const retryStatuses: readonly number[] = [
   new UnreadableAnswerError(''),
 ].map((failure) => errorAnswer(CoolingDownError.after(failure, 30)).status)
 
-/** Whose answer with a status may be an error: Tokenwell's, API Gateway's, or, where Tokenwell is a proxy, an API's too. */
+/** The origins of an answer with an error status. Where Tokenwell is a proxy, it can also be the API's. */
 export interface FailureSource {
   readonly isOwn: boolean
   readonly isGateways: boolean

@@ -6,16 +6,16 @@ import { elementIdForm } from '../../lib/configuration/value-syntax.ts'
 import type { Route } from '../stack/function-table.ts'
 import { errorsOf, ofCalls, ofEveryToken, refTo } from './errors.ts'
 
-/* What each route takes and answers. */
+/* The parameters and answers of each route. */
 
 export interface Operation {
   readonly operationId: string
   readonly summary: string
   readonly parameters: readonly object[]
   readonly requestBody?: object
-  /** By status: what the operation answers where nothing fails. */
+  /** By status, where nothing fails. */
   readonly answers: Readonly<Record<string, object>>
-  /** The errors that it can end in. An error that nobody expected is a 500 of every operation. */
+  /** The errors that it can end in, except for an unexpected error: that is a 500 of every operation. */
   readonly errors: readonly TokenwellError[]
   /** Whether its errors have the header `Proxy-Status`. */
   readonly isProxy?: boolean
@@ -23,7 +23,7 @@ export interface Operation {
 
 export type Method = Lowercase<(typeof callMethods)[number]>
 
-/** @throws {Error} for a route that nobody has described yet */
+/** @throws {Error} for a route without a description here */
 export function operationOf({ path }: Route, method: Method): Operation {
   switch (`${method} ${path}`) {
     case 'post /connections/{connection}/token':
@@ -175,7 +175,7 @@ type GrantParameter = (typeof grantParameters)[number]
 
 const listOfTexts = { type: 'array', items: { type: 'string' } }
 
-/** What the elements list in `requestMay` comes beside these. */
+/** The parameters of every token request. The elements can allow more by `requestMay`. */
 export function tokenRequestSchema(form: 'form' | 'json'): object {
   const scope = form === 'form' ? { type: 'string' } : { anyOf: [{ type: 'string' }, listOfTexts] }
   const resource = form === 'form' ? listOfTexts : { anyOf: [{ type: 'string' }, listOfTexts] }

@@ -2,7 +2,7 @@ import * as v from 'valibot'
 
 /*
  * The JSON bodies of the HTTP API. Functions take their types from here, and `npm run openapi` writes the schemas into
- * functions/openapi.json. No bundle of a function holds this file: functions import types alone.
+ * functions/openapi.json. Functions import only the types, so no bundle holds this file.
  */
 
 const text = (description: string) => v.pipe(v.string(), v.description(description))
@@ -10,7 +10,7 @@ const texts = (description: string) => v.pipe(v.array(v.string()), v.readonly(),
 const flag = (description: string) => v.pipe(v.boolean(), v.description(description))
 const time = (description: string) => v.pipe(v.string(), v.isoTimestamp(), v.description(description))
 
-/** RFC 6749 section 5.1, and where the token comes from. */
+/** RFC 6749 section 5.1, with the id and the source of the token. */
 export const tokenAnswerSchema = v.object({
   access_token: text('The token.'),
   token_type: v.literal('Bearer'),
@@ -20,14 +20,14 @@ export const tokenAnswerSchema = v.object({
   source: v.pipe(v.picklist(['server', 'cache', 'memory']), v.description('Where this instance found the token.')),
 })
 
-/** RFC 6749 section 5.2, and the request id under which the log has the reason. */
+/** RFC 6749 section 5.2, with the request id that finds the reason in the log. */
 export const errorBodySchema = v.object({
   error: text('The code of the error.'),
   error_description: text('What happened, in printable ASCII without quotation mark and backslash.'),
   request_id: text("Finds the request in Tokenwell's log."),
 })
 
-/** How `GET /connections` shows one connection: no secret, and no name of a secret. */
+/** A connection in the answer of `GET /connections`: no secret, and no name of a secret. */
 export const connectionSchema = v.object({
   connection: text("The connection's name."),
   usable: flag('Whether its elements have no mistake and it is not disabled.'),
