@@ -33,13 +33,13 @@ const tooMuch =
   / asks for more than this connection allows\. Leave it out, or ask for a part of the configured values\.$/
 const closed = / can't be set by a request for this connection\. Leave it out\.$/
 
-test('what a request leaves out is as the element sets it', () => {
+test('a parameter that a request leaves out has the value of the element', () => {
   const parameters = { scope: ['a'], resource: ['r'], audience: 'x', further: { tenant: 't' } }
   assert.deepEqual(admitRequest(setting(parameters), asked()), parameters)
   assert.deepEqual(admitRequest(plainConnection, asked()), { scope: [], resource: [], further: {} })
 })
 
-test('of what an element sets a request may ask for a part, and for nothing else', () => {
+test('a request may ask for a part of a value of the element, and for nothing else', () => {
   const connection = setting({ scope: ['a', 'b'], resource: ['r', 's'], audience: 'x', further: { tenant: 't' } })
   const part = { scope: ['b'], resource: ['s'], audience: 'x', further: { tenant: 't' } }
   assert.deepEqual(admitRequest(connection, asked(part)), part)
@@ -50,14 +50,14 @@ test('of what an element sets a request may ask for a part, and for nothing else
   refuses(connection, { further: { tenant: 'u' } }, /^tenant asks for more/)
 })
 
-test('where an element sets no scope, resource or audience a request may, and no other parameter', () => {
+test('a request may set scope, resource or audience where the element sets none, and no other parameter', () => {
   const all = { scope: ['a'], resource: ['r'], audience: 'x' }
   assert.deepEqual(admitRequest(plainConnection, asked(all)), { ...all, further: {} })
   for (const name of ['tenant', 'constructor', '__proto__'])
     refuses(plainConnection, { further: JSON.parse(`{"${name}":"x"}`) }, closed)
 })
 
-test('with requestMay a request may set what it lists, those values or all, and nothing else', () => {
+test('with requestMay a request may set what it lists, those values or any, and nothing else', () => {
   const connection = setting({ audience: 'x' }, { requestMay: { scope: ['a'], tenant: true, audience: ['y'] } })
   const all = { scope: ['a'], audience: 'y', further: { tenant: 'anything' } }
   assert.deepEqual(admitRequest(connection, asked(all)), { ...all, resource: [] })
@@ -69,7 +69,7 @@ test('with requestMay a request may set what it lists, those values or all, and 
   refuses(connection, { further: { toString: 'x' } }, closed)
 })
 
-test('a grant type is that of the connection, or left out', () => {
+test('a grant type must be the one of the connection, or absent', () => {
   for (const grantType of [undefined, 'password'])
     admitGrantType('password', asked(grantType === undefined ? {} : { grantType }))
   assert.throws(() => admitRequest(plainConnection, asked({ grantType: 'password' })), {
@@ -81,7 +81,7 @@ test('a grant type is that of the connection, or left out', () => {
 const [username, password] = ['alice', new Secret('p')]
 const ofUsers = setting({}, { grantType: 'password' })
 
-test('a user and a password are needed where the grant is password, and have no place elsewhere', () => {
+test('a user and a password are required for the grant type password, and refused for any other', () => {
   const user = { username, password }
   assert.deepEqual(admitRequest(ofUsers, asked(user)), { scope: [], resource: [], ...user, further: {} })
   refuses(ofUsers, { password }, /^username is missing\. A request for this connection must have one\.$/)
@@ -98,7 +98,7 @@ test('requestMay can list the users', () => {
   assert.equal(admitRequest(others, asked({ username: 'bob', password })).username, 'bob')
 })
 
-test('a request is held against the elements as they are', async () => {
+test('a request is checked against the current elements', async () => {
   const { parameters, connection } = await admit(unchangingConnections(plainConnection), asked({ scope: ['a'] }))
   assert.deepEqual([parameters.scope, connection], [['a'], plainConnection])
 })

@@ -51,7 +51,7 @@ const nearMisses: Readonly<Record<string, readonly string[]>> = {
 }
 
 for (const [own, names] of Object.entries(nearMisses))
-  test(`a near miss of ${own} is refused, and the caller learns what was meant`, () => {
+  test(`a near miss of ${own} is refused, and the caller learns the right name`, () => {
     for (const name of names)
       assert.throws(
         () => withoutIgnored(tenanted, asked({ [name]: 'x' })),
@@ -85,7 +85,7 @@ test('what could narrow the token is refused where it is not listed, and goes on
   }
 })
 
-test('whatever else there is is ignored, and no part of the request any more', () => {
+test('every other parameter is ignored, and is no longer part of the request', () => {
   const names = [
     ...['client-request-id', 'return-client-request-id', 'client_info', 'x-client-SKU', 'x-client-VER', 'x-client-OS'],
     ...[
@@ -117,7 +117,7 @@ test('whatever else there is is ignored, and no part of the request any more', (
   }
 })
 
-test('what the element sets stays, to be held against it; with requestMay so does all else', () => {
+test('a parameter of the element stays and is checked; with requestMay all others stay as well', () => {
   assert.deepEqual(withoutIgnored(tenanted, asked({ tenant: 'b', trace: 'x' })), {
     request: asked({ tenant: 'b' }),
     ignored: ['trace'],
@@ -126,7 +126,7 @@ test('what the element sets stays, to be held against it; with requestMay so doe
   assert.deepEqual(withoutIgnored(listed, asked({ trace: 'x' })), { request: asked({ trace: 'x' }), ignored: [] })
 })
 
-test('of the query only what nobody knows is ignored', () => {
+test('in the query only an unknown parameter is ignored', () => {
   const inQuery = (name: string): TokenRequest => ({ ...asked({}), inQuery: [name] })
   assert.deepEqual(withoutIgnored(tenanted, inQuery('client-request-id')).ignored, ['client-request-id'])
   assert.throws(() => withoutIgnored(tenanted, inQuery('tenant')), refusal('tenant', /in the body/))
@@ -134,7 +134,7 @@ test('of the query only what nobody knows is ignored', () => {
   assert.throws(() => withoutIgnored(tenanted, inQuery('claims')), refusal('claims', /requestMay/))
 })
 
-test('elements are read only where they decide, and where they can not be read nothing is ignored', async () => {
+test("the elements are read only where they decide, and nothing is ignored where they can't be read", async () => {
   const { get, ...others } = unchangingConnections(plainConnection)
   let reads = 0
   const counted = {

@@ -10,7 +10,7 @@ const parameters = {
 }
 const plain = { connection: 'conn', further: {} }
 
-test('what a request repeats is left out of it, in whichever order and however often', () => {
+test('a parameter that repeats the elements is left out, in any order and however often it is given', () => {
   for (const request of [
     { scope: ['a', 'b'] },
     { scope: ['b', 'a', 'b'] },
@@ -22,7 +22,7 @@ test('what a request repeats is left out of it, in whichever order and however o
     assert.deepEqual(withoutRepetition({ parameters }, { ...plain, ...request }), plain)
 })
 
-test('what a request adds, or asks for a part of, stays in it', () => {
+test('a parameter that adds to the elements, or asks for a part of them, stays', () => {
   const further = { extra: 'x' }
   for (const added of [
     { scope: ['a'] },
@@ -39,7 +39,7 @@ test('what a request adds, or asks for a part of, stays in it', () => {
   }
 })
 
-test('a request that repeats nothing stays the very same', () => {
+test('a request that repeats nothing is returned as the same object', () => {
   for (const request of [
     plain,
     { ...plain, further: { tenant: 'T' } },

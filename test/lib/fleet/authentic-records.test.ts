@@ -35,7 +35,7 @@ function theRecords(sealing: Sealing = withoutSealing(randomBytes(32)), earlierR
   const events: LogEvent[] = []
   const open = (own = sealing) =>
     createAuthenticRecords({ store, sealing: own, earlierRecords, log: (event) => events.push(event) })
-  /** As whoever may write to the table does. */
+  /** Writes as any process with the right to write to the table could. */
   const put = async (change: (there: StoredRecord) => StoredRecord, at = name) => {
     const [there] = await store.read([at])
     assert.ok(await store.write(at, change(there ?? assert.fail('nothing is there')), there?.version))
@@ -45,7 +45,7 @@ function theRecords(sealing: Sealing = withoutSealing(randomBytes(32)), earlierR
   return { store, events, records: open(), open, put, withFields }
 }
 
-test('what was written is read back without its MAC, by every process that has the keys', async () => {
+test('a record is read back without its MAC by every process that has the keys', async () => {
   const { records, open, store, events } = theRecords()
   assert.equal(await records.write(name, record, undefined), true)
   const [stored] = await store.read([name])
@@ -99,7 +99,7 @@ test('a record that was moved to another name is none there', async () => {
   assert.equal(events.length, 3)
 })
 
-test('halves of characters, which a store may replace, and the order of fields change nothing', async () => {
+test("unpaired surrogates, which a store may replace, and the order of fields don't change the MAC", async () => {
   const { records, withFields } = theRecords()
   await records.write(name, { ...record, fields: { b: 'a\ud800b', a: 1 } }, undefined)
   await withFields(({ mac = '', ...fields }) => ({ mac, ...Object.fromEntries(Object.entries(fields).reverse()) }))
@@ -108,14 +108,14 @@ test('halves of characters, which a store may replace, and the order of fields c
   assert.deepEqual((await records.read([name]))[0]?.fields, { a: 1, b: 'a\ufffdb' })
 })
 
-test('a field that a later version writes is covered, and read by nobody who does not know it', async () => {
+test('the MAC covers a field of a later version, and a version that does not know the field ignores it', async () => {
   const { records } = theRecords()
   const fields = { ...record.fields, ofTomorrow: 'text' }
   await records.write(name, { ...record, fields }, undefined)
   assert.deepEqual((await records.read([name]))[0]?.fields, fields)
 })
 
-test('a record without a MAC counts as empty, and no alarm goes off: whoever may write may delete as well', async () => {
+test('a record without a MAC counts as empty without an alarm: a process that may write may also delete', async () => {
   const { records, store, events } = theRecords()
   await store.write(name, record, undefined)
   assert.deepEqual(await records.read([name]), [
@@ -124,7 +124,7 @@ test('a record without a MAC counts as empty, and no alarm goes off: whoever may
   assert.deepEqual(events, [])
 })
 
-test('of a record of 0.1 tokens, leases and elements count, for as long as the deployment says so, and no failure', async () => {
+test('in a record of 0.1 tokens, leases and elements count while the deployment says so, and failures never count', async () => {
   const counts = { sealedToken: 's', generation: 1, leaseOwner: 'one', leaseUntil: 2, fingerprint: 'f', variants: '[]' }
   const others = { failure: '{}', failedAt: 1, coolDownUntil: 2, rejectedAt: 3, until: 4, failures: 5, probeUntil: 6 }
   const { records, store, withFields, events } = theRecords(undefined, '0.1')
@@ -146,7 +146,7 @@ test('a record that would be too long for a store is not sent to any', async () 
   assert.deepEqual(await store.read([name]), [undefined])
 })
 
-test('a process that does not know a new naming key yet reads the secret, once, before it calls a record false', async () => {
+test('a process that does not know a new naming key reads the secret once before it calls a record not authentic', async () => {
   const clock = { now: 0 }
   let reads = 0
   let namingKey = randomBytes(32)
@@ -173,7 +173,7 @@ test('a process that does not know a new naming key yet reads the secret, once, 
   assert.ok(reads - before <= 1, 'whoever writes wrong MACs has no secret read again and again')
 })
 
-test('where the keys can not be had the cache is what fails', async () => {
+test("where the keys can't be read, the shared cache is unavailable", async () => {
   const denied = () => Promise.reject(new SecretError('secret_denied', 'no right to it'))
   const sealing = createSealing(
     createSecretCache(singleVersionSecrets(denied), () => 0),
@@ -189,7 +189,7 @@ test('where the keys can not be had the cache is what fails', async () => {
   assert.equal((await process.time.until(process.get())).source, 'server')
 })
 
-test('what a fleet has written is worth nothing once its table was written to: each token is asked for anew, and shared', async () => {
+test('after a foreign write to the table, each token is requested anew and shared again', async () => {
   const one = createTokensInVirtualTime(() => virtualToken(), { memoryMaximumSeconds: 0 })
   const another = createTokensInVirtualTime(() => virtualToken(), { memoryMaximumSeconds: 0, fleet: one })
   const { time, store } = one

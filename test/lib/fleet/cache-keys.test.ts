@@ -41,23 +41,23 @@ test('the secret of the storage schema can be read once it holds keys', () => {
   assert.deepEqual([...encryptionKeys.keys()], ['2026-11'])
 })
 
-test('what the local run makes can be read', async () => {
+test('the secret that the local run makes can be read', async () => {
   const { encryptionKeys } = read(await makeCacheKeys())
   assert.equal(encryptionKeys.size, 1)
 })
 
-test('a seed alone gives all keys, each its own, and the same ones each time', () => {
+test('a seed alone gives all keys: each is different, and the same each time', () => {
   const seed = 'x'.repeat(43)
   const { namingKey, encryptionKeys } = read({ seed })
   assert.deepEqual([...encryptionKeys.keys()], ['seed'])
-  // RFC 5869 with these words: another derivation would make every token of a running deployment a miss.
+  // RFC 5869 with these texts: another derivation would make every token of a running deployment a miss.
   const derived = (purpose: string) => Buffer.from(hkdfSync('sha256', seed, '', `tokenwell cache: ${purpose}`, 32))
   assert.deepEqual(namingKey.export(), derived('naming key'))
   assert.deepEqual(Buffer.from(encryptionKeys.get('seed') ?? []), derived('encryption key seed'))
   assert.notDeepEqual(read({ seed: 'y'.repeat(43) }), read({ seed }))
 })
 
-test('keys beside a seed rotate as ever: the seed gives only what is left out', () => {
+test('keys beside a seed rotate as usual: the seed gives only the missing ones', () => {
   const seed = 'x'.repeat(64)
   const [k, namingKey] = [someKey(), someKey()]
   const before = read({ seed })

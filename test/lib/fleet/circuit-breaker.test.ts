@@ -23,12 +23,12 @@ function theBreaker({ random = 0.5, budgetMilliseconds = 250 } = {}) {
     log: (event) => events.push(event),
   })
   const spend = <T>(call: () => Promise<T>, waitUntil = now()) => time.until(breaker.call('records', call, waitUntil))
-  /** How a call fares that takes so long. */
+  /** The result of a call that takes this long. */
   const spendOn = (milliseconds: number) => spend(() => pause(milliseconds).then(() => 'fine'))
   return { time, events, spend, spendOn, breaker }
 }
 
-test("an instance's first call has 2 s, to the millisecond", async () => {
+test('the first call of an instance has 2 s, to the millisecond', async () => {
   assert.equal(await theBreaker().spendOn(1_999), 'fine')
   const { spendOn, time, events } = theBreaker()
   await assert.rejects(spendOn(2_001), CacheUnavailableError)
@@ -37,7 +37,7 @@ test("an instance's first call has 2 s, to the millisecond", async () => {
   assert.deepEqual(events, [{ event: 'cache_passed_over', reason, milliseconds: 2_000 }])
 })
 
-test('a record that is not taken is no outage: the next call is made, and a line says which one it was', async () => {
+test('a record that the store rejects is not an outage: the next call is made, and a log line names the record', async () => {
   const { spend, events } = theBreaker()
   const reason = 'the table does not take a record of conn'
   for (let count = 0; count < 2; count++) {
@@ -48,7 +48,7 @@ test('a record that is not taken is no outage: the next call is made, and a line
   assert.deepEqual(events, Array(2).fill({ event: 'record_not_taken', reason }))
 })
 
-test('a call on a used connection has the budget, to the millisecond', async () => {
+test('a call on an open connection has the budget, to the millisecond', async () => {
   const { spend, spendOn, time } = theBreaker()
   await spend(fine)
   assert.equal(await spendOn(249), 'fine')
@@ -57,7 +57,7 @@ test('a call on a used connection has the budget, to the millisecond', async () 
   assert.equal(time.now() - before, 250)
 })
 
-test('the keys of the cache and its first records are one call together', async () => {
+test('the keys of the cache and its first records share the time of one first call', async () => {
   const { spend, spendOn, breaker, time } = theBreaker()
   const keys = (milliseconds: number) =>
     time.until(breaker.call('keys', () => time.pause(milliseconds).then(() => 'keys'), time.now()))
@@ -72,13 +72,13 @@ test('the keys of the cache and its first records are one call together', async 
   await assert.rejects(keys(251), CacheUnavailableError)
 })
 
-test('however long ago the keys came, the first records have a budget at least', async () => {
+test('the first records have at least the budget, however long ago the keys came', async () => {
   const { spendOn, breaker, time } = theBreaker()
   await time.until(breaker.call('keys', () => time.pause(1_900).then(() => 'keys'), time.now()))
   assert.equal(await spendOn(249), 'fine')
 })
 
-test('a connection that has never answered is not used yet', async () => {
+test('a connection that has never answered still has the time of a first call', async () => {
   const { spend, spendOn, time } = theBreaker()
   await assert.rejects(spend(down), CacheUnavailableError)
   await time.advance(5_000)
@@ -86,13 +86,13 @@ test('a connection that has never answered is not used yet', async () => {
   await assert.rejects(spendOn(300), CacheUnavailableError)
 })
 
-test('a budget of more than 2 s is that of the first call, too', async () => {
+test('a budget of more than 2 s is also the time of the first call', async () => {
   const { spendOn } = theBreaker({ budgetMilliseconds: 3_000 })
   assert.equal(await spendOn(2_900), 'fine')
   assert.equal(await spendOn(2_900), 'fine')
 })
 
-test('after a failure nobody asks for 5 s, and then the next one does', async () => {
+test('after a failure no call is made for 5 s, and the next one after that is made', async () => {
   const { spend, time, events } = theBreaker()
   await spend(fine)
   await assert.rejects(spend(down), { name: 'CacheUnavailableError', message: 'nobody listens' })
@@ -108,7 +108,7 @@ test('after a failure nobody asks for 5 s, and then the next one does', async ()
   assert.equal(await spend(fine), 'fine')
 })
 
-test('calls that fail together are one outage: one event, and the rest counts from the last', async () => {
+test('calls that fail together are one outage: one event, and the pause counts from the last failure', async () => {
   const { breaker, spend, time, events } = theBreaker()
   await spend(fine)
   const late = Array.from({ length: 20 }, (_, index) =>
@@ -123,7 +123,7 @@ test('calls that fail together are one outage: one event, and the rest counts fr
   assert.equal(events.length, 2, 'the next outage')
 })
 
-test('a store that asks to wait is asked again, later and later, and that is no outage', async () => {
+test('a store that asks to wait is called again with growing pauses, and this is not an outage', async () => {
   const { spend, time, events } = theBreaker()
   await spend(fine)
   const calls: number[] = []
@@ -138,7 +138,7 @@ test('a store that asks to wait is asked again, later and later, and that is no 
   assert.deepEqual(events, [])
 })
 
-test('a store that asks to wait is waited for until the time is over, and not beyond', async () => {
+test('a store that asks to wait is called until the time is over, and not longer', async () => {
   const { spend, time, events } = theBreaker()
   await spend(fine)
   let calls = 0
@@ -155,7 +155,7 @@ test('a store that asks to wait is waited for until the time is over, and not be
   assert.deepEqual(events, [])
 })
 
-test('who waits for a store that asks to wait gives up when another one finds it broken', async () => {
+test('a call that waits for a throttled store gives up when another call finds the store broken', async () => {
   const { breaker, spend, time } = theBreaker()
   await spend(fine)
   let calls = 0
@@ -175,7 +175,7 @@ test('who waits for a store that asks to wait gives up when another one finds it
   assert.equal(calls, before)
 })
 
-test('an answer after its time, or a failure, disturbs nobody', async () => {
+test('a late answer or a late failure has no effect', async () => {
   const { spend, time } = theBreaker()
   await spend(fine)
   const late = Promise.withResolvers<string>()
@@ -184,12 +184,12 @@ test('an answer after its time, or a failure, disturbs nobody', async () => {
     CacheUnavailableError,
   )
   late.reject(new RecordStoreError('too late, too'))
-  // An unhandled rejection ends the process.
+  // An unhandled rejection would end the process.
   await time.advance(10_000)
   assert.equal(await spend(fine), 'fine')
 })
 
-test("errors of the cache's secret are the cache's: throttling is waited out, all else is an outage", async () => {
+test("errors of the cache's secret count for the cache: throttling is retried, and any other error is an outage", async () => {
   for (const error of [
     new SecretError('secret_denied', 'no right'),
     new SecretError('secret_unreachable', 'no answer'),
@@ -209,7 +209,7 @@ test("errors of the cache's secret are the cache's: throttling is waited out, al
   assert.deepEqual(events, [])
 })
 
-test('errors that are not of the cache pass through as they are, and keep nobody from asking', async () => {
+test("errors that don't come from the cache pass through unchanged, and no later call is stopped", async () => {
   const { spend, events } = theBreaker()
   const error = new TypeError('a fault of ours')
   await assert.rejects(

@@ -13,7 +13,7 @@ import {
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-/* What is read was written by other clocks, and by whoever may write there. */
+/* Records may come from processes with wrong clocks, and from any writer to the table. */
 
 const now = 1_800_000_000_000
 const minute = 60_000
@@ -28,7 +28,7 @@ function readConnection(fields: RecordFields) {
   return readConnectionRecord({ version: 'v', removableFrom: 0, fields: { ...known, ...plan, ...fields } }, now)
 }
 
-test('a lease that ends later than any can is none, however the clock of its holder goes', () => {
+test('a lease that ends later than any lease can is ignored, whatever the clock of its holder', () => {
   for (const leaseUntil of [now - hour, now, now + 12_000, now + 2 * minute])
     assert.deepEqual(readToken({ leaseOwner: 'one', leaseUntil }), { leaseOwner: 'one', leaseUntil })
   for (const leaseUntil of [now + 2 * minute + 1, now + hour, year2100, 2 ** 53, Number.NaN, Infinity]) {
@@ -38,7 +38,7 @@ test('a lease that ends later than any can is none, however the clock of its hol
   }
 })
 
-test('what happened did so in the past, and no cool-down lasts longer than five minutes', () => {
+test('events are in the past, and no cool-down lasts longer than five minutes', () => {
   for (const name of ['rejectedAt', 'refreshRequestedAt', 'failedAt']) {
     for (const at of [0, now, now + minute]) assert.deepEqual(readToken({ [name]: at }), { [name]: at })
     for (const at of [now + minute + 1, year2100, Infinity]) assert.deepEqual(readToken({ [name]: at }), {}, name)
@@ -49,7 +49,7 @@ test('what happened did so in the past, and no cool-down lasts longer than five 
   }
 })
 
-test('a generation is a whole number that a clock may have shown: nothing else is one', () => {
+test('a generation is a whole number that a clock may have shown', () => {
   for (const right of [1, now - hour, now + hour]) {
     assert.equal(readGeneration(right, now), right)
     assert.equal(readConnection({ generation: right }).generation, right)
@@ -80,12 +80,12 @@ test('however a generation was written, clearing makes another one, which is rea
   )
 })
 
-test('a generation is whole whatever the clock shows', () => {
+test('a generation is a whole number, whatever the clock shows', () => {
   const before = readConnection({})
   assert.equal(readConnection({ generation: cleared(before, now + 0.25).generation }).generation, now + 1)
 })
 
-test('what is kept warm stays within what elements may say', () => {
+test('the plan for warm tokens stays within the limits of the elements', () => {
   const warming = (fields: RecordFields) => {
     const { idleMilliseconds, maximumVariants, maximumConcurrency } = readConnection(fields).warming ?? assert.fail()
     return [idleMilliseconds, maximumVariants, maximumConcurrency]
@@ -100,7 +100,7 @@ test('what is kept warm stays within what elements may say', () => {
   assert.deepEqual(readConnection({ variants: JSON.stringify(ahead) }).variants, [{ id: 'token#b', lastUsedAt: now }])
 })
 
-/** One process by the right clock and one that is ahead, of one fleet. */
+/** Two processes of one fleet: one with the right clock, and one whose clock is ahead. */
 function createTwo(answer: () => ReturnType<typeof virtualToken>, clock = { aheadMilliseconds: hour }) {
   const right = createTokensInVirtualTime(answer, { memoryMaximumSeconds: 0 })
   const ahead = createTokensInVirtualTime(answer, { memoryMaximumSeconds: 0, fleet: right, clock })
@@ -120,7 +120,7 @@ test('a process that was an hour ahead leaves no token behind that is handed out
   assert.deepEqual([again.source, again.token.id], ['cache', token.id], 'its own is shared')
 })
 
-test('a token of a clock that differs by less than its margin is handed out', async () => {
+test('a token is handed out where its clock differs by less than the margin', async () => {
   const { right, ahead, time } = createTwo(() => virtualToken({ expires_in: 300 }), { aheadMilliseconds: 25_000 })
   const { token } = await time.until(ahead.get())
   const found = await time.until(right.get())

@@ -36,7 +36,7 @@ function readBack(state: ConnectionState) {
   return read
 }
 
-/** A use of a token of an hour by a caller. */
+/** A caller's use of a token that lives an hour. */
 function by(id: string, caller = 'one', lifetimeMilliseconds = hour): Use {
   return { id, caller, lifetimeMilliseconds }
 }
@@ -47,7 +47,7 @@ function used(state: ConnectionState, ...uses: readonly (readonly [id: string, a
 
 const ids = ({ variants }: ConnectionState) => variants.map(({ id }) => id)
 
-test('what is known of a connection is read back as it was written', () => {
+test('the state of a connection is read back as it was written', () => {
   for (const state of [
     cold,
     warm,
@@ -58,12 +58,12 @@ test('what is known of a connection is read back as it was written', () => {
     assert.deepEqual(readBack(state), state)
 })
 
-test('a use of which no version has noted the caller is read back, too', () => {
+test('a use that was noted without its caller is read back as well', () => {
   const state = { ...warm, variants: [{ id: 'token#a', lastUsedAt: now }] }
   assert.deepEqual(readBack(state), state)
 })
 
-test('a record says nothing without a fingerprint, or with a generation of more than a day ahead', () => {
+test('a record is empty without a fingerprint, or with a generation of more than a day ahead', () => {
   const day = 24 * hour
   const read = (changes: Readonly<Record<string, string | number>>) => {
     const { fields, ...record } = writeConnectionRecord(cold, 'v', now)
@@ -77,7 +77,7 @@ test('a record says nothing without a fingerprint, or with a generation of more 
   assert.equal(read({ nextFingerprint: 'g' }).staged, undefined)
 })
 
-test('what somebody else has written in place of uses is none', () => {
+test("a value that isn't a list of uses is read as an empty list", () => {
   const { fields, ...record } = writeConnectionRecord(used(warm, ['token#a', now]), 'v', now)
   for (const variants of ['', 'null', '{}', '7', '[1, null, "a", ["a"], [1, 2], ["a", "b"]]']) {
     const read = readConnectionRecord({ ...record, fields: { ...fields, variants } }, now)
@@ -90,7 +90,7 @@ test('what somebody else has written in place of uses is none', () => {
   }
 })
 
-test('other elements are another generation, the same ones are not, nor is another way to keep warm', () => {
+test('changed elements are a new generation; unchanged ones are not, nor is another warm plan', () => {
   const first = activated(undefined, { fingerprint: 'f' }, now)
   assert.deepEqual(first, { generation: now, firstGeneration: now, fingerprint: 'f', variants: [] })
   const kept = activated(first, { fingerprint: 'f', warming }, now + 5)
@@ -101,7 +101,7 @@ test('other elements are another generation, the same ones are not, nor is anoth
   assert.equal(activated(kept, { fingerprint: 'f' }, now).warming, undefined)
 })
 
-test('a connection is mended by a change or a clearing, and not by its first use', () => {
+test('a change or a clearing counts as a fix of the connection, and its first use does not', () => {
   const first = activated(undefined, { fingerprint: 'f' }, now)
   assert.equal(mendedAt(first), undefined)
   assert.equal(mendedAt(activated(first, { fingerprint: 'f', warming }, now + 5)), undefined)
@@ -110,13 +110,13 @@ test('a connection is mended by a change or a clearing, and not by its first use
   assert.equal(mendedAt(cleared(first, now)), now + 1)
 })
 
-test('when it was cleared stays known when elements change, and when they do not', () => {
+test("the time of the clearing stays known when the elements change and when they don't", () => {
   const state = cleared(warm, now)
   assert.equal(activated(state, { fingerprint: 'f', warming }, now + 5).clearedAt, now)
   assert.equal(activated(state, { fingerprint: 'g', warming }, now + 5).clearedAt, now)
 })
 
-test('a connection that is gone or disabled is another generation, whatever was before, and so is its return', () => {
+test('a connection that is removed or disabled gets a new generation, and so does its return', () => {
   const empty = readConnectionRecord({ version: 'v', removableFrom: 0, fields: {} }, now)
   for (const before of [undefined, cold, empty]) {
     const gone = activated(before, noElements, now + 5)
@@ -128,7 +128,7 @@ test('a connection that is gone or disabled is another generation, whatever was 
   }
 })
 
-test('a generation rises however the clock goes, and does not come again where the record was lost', () => {
+test('a generation rises whatever the clock shows, and is not used again where the record was lost', () => {
   const first = activated(undefined, { fingerprint: 'f' }, now)
   const second = activated(first, { fingerprint: 'g' }, now)
   const third = cleared(second, now - hour)
@@ -137,7 +137,7 @@ test('a generation rises however the clock goes, and does not come again where t
   assert.ok(activated(undefined, { fingerprint: 'f' }, now + 1_000).generation > third.generation, 'after the loss')
 })
 
-test('elements that were announced are the generation that was said, and others are not', () => {
+test('staged elements become active with their staged generation, and other elements with a new one', () => {
   const state = withStaged(warm, { fingerprint: 'g' }, now)
   assert.deepEqual(state, { ...warm, staged: { generation: now + 1, fingerprint: 'g' } })
   assert.equal(withStaged(state, { fingerprint: 'g' }, now + hour), state, 'whoever says so')
@@ -155,7 +155,7 @@ test('elements that were announced are the generation that was said, and others 
   })
 })
 
-test('what was announced ends when other elements are, or the present ones again, and its number never comes', () => {
+test('a staging ends when other elements are staged or the active ones again, and its number is never used again', () => {
   const first = withStaged(warm, { fingerprint: 'g' }, now)
   const other = withStaged(first, { fingerprint: 'h' }, now)
   assert.deepEqual(other.staged, { generation: now + 2, fingerprint: 'h' })
@@ -172,7 +172,7 @@ test('what was announced ends when other elements are, or the present ones again
   )
 })
 
-test('a use is noted, and again when a quarter of the idle time has passed; every other use changes nothing', () => {
+test('a use is noted, and again after a quarter of the idle time; any other use changes nothing', () => {
   const first = withUse(warm, by('a'), now)
   assert.deepEqual(first.variants, [{ id: 'a', lastUsedAt: now, caller: 'one' }])
   assert.equal(withUse(first, by('a'), now + 6 * hour - 1), first)
@@ -182,7 +182,7 @@ test('a use is noted, and again when a quarter of the idle time has passed; ever
   assert.equal(withUse(cold, by('a'), now), cold, 'nothing is kept warm')
 })
 
-test('when there is no room one takes the place of what was used least lately, but not of what is in use', () => {
+test('without a free place a new token replaces the least recently used one, but none that is in use', () => {
   const full = used(warm, ['a', now], ['b', now + 1], ['c', now + 2])
   assert.deepEqual(ids(full), ['c', 'b', 'a'])
   assert.equal(withUse(full, by('d'), now + hour), full)
@@ -199,7 +199,7 @@ test('when there is no room one takes the place of what was used least lately, b
     assert.deepEqual(ids(withUse(fewer, by(id), now + hours * hour)), [id], 'the bound was lowered')
 })
 
-test('it is kept warm for the idle time after its last use, and not after it was taken out', () => {
+test('a token is kept warm for the idle time after its last use, and not after it was removed', () => {
   const state = used(warm, ['a', now], ['b', now])
   assert.equal(warmUntil(state, 'a'), now + 24 * hour)
   assert.equal(warmUntil(state, 'c'), undefined)
@@ -212,7 +212,7 @@ test('it is kept warm for the idle time after its last use, and not after it was
   assert.deepEqual(warmVariants({ ...cold, variants: later.variants }, now), [])
 })
 
-test('only what differs is another state', () => {
+test('only a difference makes another state', () => {
   const state = used(warm, ['a', now])
   assert.equal(isSameState(state, { ...state }), true)
   assert.equal(isSameState({ ...state, version: 'v' } as ConnectionState, state), true)
@@ -221,7 +221,7 @@ test('only what differs is another state', () => {
   assert.equal(isSameState(undefined, state), false)
 })
 
-test('it outlives by far what was issued under it', () => {
+test('the record outlives by far the tokens of its connection', () => {
   assert.ok(writeConnectionRecord(cold, 'v', now).removableFrom >= now + 364 * 24 * hour)
 })
 
@@ -240,7 +240,7 @@ test('a caller with many places gives one to a caller with fewer, until both hav
   assert.equal(state.variants.length, 10)
 })
 
-test('callers whose places differ by one leave each other theirs', () => {
+test('callers whose numbers of places differ by one keep them', () => {
   let state: ConnectionState = warm
   for (const [id, caller] of [
     ['a', 'many'],
@@ -253,7 +253,7 @@ test('callers whose places differ by one leave each other theirs', () => {
   for (const caller of ['many', 'few']) assert.equal(withUse(state, by('e', caller), now), state)
 })
 
-test("where no idle time is set a caller's variant is renewed for ten lifetimes after its last use, and the own token for all of it", () => {
+test("without a warm idle time, a caller's token is renewed for ten lifetimes after its last use, and the own token for the whole idle time", () => {
   const byLifetimes = { ...warm, warming: { ...warming, idleLifetimes: 10 } }
   const short = withUse(byLifetimes, by('short', 'one', 60_000), now)
   assert.equal(warmUntil(short, 'short'), now + 600_000)

@@ -22,7 +22,7 @@ const now = 1_800_000_000_000
 const own = { isOwn: true }
 const begun = withFailure(nothingKnown, 'no', { baseSeconds: 30 }, now)
 
-test('a record says the same again, whatever it holds', () => {
+test('a state is read back as it was written, whatever it has', () => {
   const states: CoolDownState[] = [
     nothingKnown,
     begun,
@@ -46,7 +46,7 @@ test('no record keeps anything from being asked for longer than five minutes, wh
   }
 })
 
-test('what is no cool-down cools nothing down', () => {
+test("values that aren't a cool-down cause none", () => {
   for (const fields of [
     {},
     { until: 'tomorrow', failures: 1, failure: 'no' },
@@ -59,7 +59,7 @@ test('what is no cool-down cools nothing down', () => {
   assert.deepEqual(nothingKnown, { counted: [] })
 })
 
-test('counts of a record are times, not later than now, and a hundred at most', () => {
+test('counts of a record are at most a hundred times, and none is later than now', () => {
   const counted = JSON.stringify([...Array.from({ length: 200 }, () => now + 9e12), 'x', null])
   const state = readCoolDownState({ counted }, now)
   assert.deepEqual(
@@ -68,12 +68,12 @@ test('counts of a record are times, not later than now, and a hundred at most', 
   )
 })
 
-test('a cool-down that began after the mending is not lifted by it, and an older one is', () => {
+test('a fix lifts an older cool-down, and not one that began after it', () => {
   assert.equal(verdictOn(begun, { isOwn: true, mendedAt: now - 1 }, now).kind, 'cooling_down')
   assert.equal(verdictOn(begun, { isOwn: true, mendedAt: now }, now).kind, 'may_probe')
 })
 
-test('what is mended lifts a cool-down at once, and the next one only 30 s later', () => {
+test('a fix lifts a cool-down at once, and lifts the next one only 30 s later', () => {
   const mended = { isOwn: true, mendedAt: now + 1_000 }
   const lifted = withProbe(begun, mended, now + 1_000)
   assert.equal(lifted.liftedAt, now + 1_000)
@@ -85,7 +85,7 @@ test('what is mended lifts a cool-down at once, and the next one only 30 s later
   assert.equal(withProbe(nothingKnown, own, now), nothingKnown)
 })
 
-test('a cool-down lasts until its end to the millisecond, and for whoever lets others go first so much longer', () => {
+test('a cool-down lasts until its end to the millisecond, and longer for a request that lets others go first', () => {
   assert.deepEqual(verdictOn(nothingKnown, own, now), { kind: 'clear' })
   const cooling = { kind: 'cooling_down', failure: 'no' }
   assert.deepEqual(verdictOn(begun, own, now), { ...cooling, retryAfterSeconds: 30 })
@@ -97,7 +97,7 @@ test('a cool-down lasts until its end to the millisecond, and for whoever lets o
   assert.equal(secondsUntil(now + 1_001, now), 2)
 })
 
-test('a probe keeps others from asking for 30 s, but an own request only if it is itself own', () => {
+test('a probe makes other requests wait for 30 s, but makes an own request wait only if it is an own request itself', () => {
   const at = now + 30_000
   for (const [isOwnProbe, isOwn, kind] of [
     [true, true, 'cooling_down'],
@@ -116,7 +116,7 @@ test('a probe keeps others from asking for 30 s, but an own request only if it i
   assert.equal(withoutProbe(nothingKnown), nothingKnown)
 })
 
-test('failures in a row double a cool-down up to five minutes; those that come while it lasts are the same failure', () => {
+test('failures in a row double a cool-down up to five minutes; those during a cool-down count as the same failure', () => {
   let state: CoolDownState = nothingKnown
   let at = now
   for (const [index, seconds] of [10, 20, 40, 80, 160, 300, 300].entries()) {
@@ -136,7 +136,7 @@ test('failures in a row double a cool-down up to five minutes; those that come w
   assert.equal(state.coolDown?.failures, 16)
 })
 
-test('what the server asks for counts instead, up to five minutes, and cuts nothing short', () => {
+test('the pause that the server asks for replaces the usual one, up to five minutes, and never shortens a cool-down', () => {
   const long = withFailure(nothingKnown, 'no', { baseSeconds: 10, retryAfterSeconds: 60 }, now)
   assert.equal(long.coolDown?.until, now + 60_000)
   assert.equal(withFailure(long, 'no', { baseSeconds: 10 }, now).coolDown?.until, now + 60_000)
@@ -144,7 +144,7 @@ test('what the server asks for counts instead, up to five minutes, and cuts noth
   assert.equal(longest.coolDown?.until, now + 300_000)
 })
 
-test('a failure or a token ends a suspicion; what keeps quotas and control requests within their limits stays', () => {
+test('a failure or a token ends a suspicion; the times for quotas and control requests stay', () => {
   const kept = { controlAt: now, liftedAt: now, counted: [now] }
   const suspected = withSuspicion({ ...begun, ...kept }, now)
   assert.equal(suspected.suspectedUntil, now + 30_000)
@@ -154,7 +154,7 @@ test('a failure or a token ends a suspicion; what keeps quotas and control reque
   assert.equal(coolDown?.until, now + 30_000)
 })
 
-test('what was counted counts for a minute, to the millisecond, and one that is taken back is one', () => {
+test('a count lasts a minute, to the millisecond, and can be taken back one by one', () => {
   const counted = withCount(withCount(withCount(nothingKnown, now), now), now + 1)
   assert.deepEqual(counted.counted, [now, now, now + 1])
   assert.deepEqual(countedAt(counted, now + 59_999), [now, now, now + 1])
@@ -164,7 +164,7 @@ test('what was counted counts for a minute, to the millisecond, and one that is 
   assert.deepEqual(withoutCount(counted, now + 2).counted, counted.counted)
 })
 
-test('a record may be removed an hour after nothing in it counts any more', () => {
+test('a record may be removed an hour after everything in it has expired', () => {
   const hour = 3_600_000
   assert.equal(removableFrom(nothingKnown, now), now + hour)
   assert.equal(removableFrom(begun, now), now + 30_000 + hour)
@@ -172,7 +172,7 @@ test('a record may be removed an hour after nothing in it counts any more', () =
   assert.equal(removableFrom({ counted: [now + 5, now] }, now), now + 5 + hour)
 })
 
-test('a record of a cool-down has a field for each thing that is known, and no other', () => {
+test('a record of a cool-down has a field for each known thing, and no other', () => {
   assert.deepEqual(fieldsOf(nothingKnown), {})
   const fields = { until: now + 30_000, beganAt: now, failures: 1, failure: 'no' }
   assert.deepEqual(fieldsOf(begun), fields)
@@ -187,7 +187,7 @@ test('a record of a cool-down has a field for each thing that is known, and no o
   })
 })
 
-test('no time of a record lasts longer than it could have by our clock', () => {
+test("no time of a record lasts longer than it could by the reader's clock", () => {
   const ahead = now + 9e9
   const fields = { until: ahead, failures: 1, failure: 'no', probeUntil: ahead, isOwnProbe: 1 }
   const read = readCoolDownState({ ...fields, suspectedUntil: ahead, controlAt: ahead, liftedAt: ahead }, now)
@@ -203,7 +203,7 @@ test('no time of a record lasts longer than it could have by our clock', () => {
   })
 })
 
-test('what a record leaves out, or says wrongly, is read for the longer cool-down', () => {
+test('a missing or wrong value is read in favour of the longer cool-down', () => {
   const fields = { until: now + 10_000, failures: 2, failure: 'no' }
   const read = (more: Readonly<Record<string, string | number>>) => readCoolDownState({ ...fields, ...more }, now)
   assert.deepEqual(read({}).coolDown, { beganAt: now - 290_000, until: now + 10_000, failure: 'no', failures: 2 })
@@ -222,7 +222,7 @@ test('what a record leaves out, or says wrongly, is read for the longer cool-dow
     assert.equal(read({ [name]: value }).coolDown, undefined, name)
 })
 
-test('counts that are no list of times are none', () => {
+test("counts that aren't a list of times are read as an empty list", () => {
   const read = (counted: string | number) => readCoolDownState({ counted }, now).counted
   assert.deepEqual(read('[1,2.5,"x",null,{}]'), [1, 2.5])
   for (const text of ['', '{"a":1}', 'no', '7', 7]) assert.deepEqual(read(text), [], String(text))

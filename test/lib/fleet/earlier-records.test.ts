@@ -33,14 +33,14 @@ import { changeableElements } from '../../support/virtual/tokens-in-virtual-time
 import { plainFingerprints, thePassword, theSigners } from '../../support/virtual/virtual-ports.ts'
 
 /*
- * An instance of the version before and one of the next version share a cache. The records beside this file were written by
- * commit 27f9df4, as `replay` has them written here. Where these tests don't hold any more, such instances don't understand each other.
+ * An instance of the previous version and one of the next version share a cache. Commit 27f9df4 wrote the records beside this file, with
+ * the steps of `replay`. If one of these tests fails, such instances don't understand each other.
  */
 
 type Records = Readonly<Record<string, StoredRecord>>
 
 interface Recorded {
-  /** New elements have come, and a token for them is there, while the old ones are still active. */
+  /** The records while the old elements are still active and a token for the new ones is staged. */
   readonly whileStaged: Records
   readonly atTheEnd: Records
   /** Milliseconds since the epoch. */
@@ -78,7 +78,7 @@ interface ProcessOptions {
   readonly fingerprints?: Fingerprints
 }
 
-/** A process on a clock that only pauses move. A pause that can be called off is a time limit, and none is reached here. */
+/** A process on a clock that only pauses move. A pause with a signal is a time limit, and no test reaches one. */
 function createProcess({ store, at, earlierRecords = '0.1', ...options }: ProcessOptions) {
   let time = at
   let ids = 0
@@ -137,7 +137,7 @@ function nameOf(text: string) {
   return readRecordName(text) ?? assert.fail(text)
 }
 
-/** What was done when the records were written: two tokens, a refusal, an outage, a rejection, a secret and elements that change. */
+/** The steps that wrote the records: two tokens, a refusal, an outage, a rejection, a changed secret and changed elements. */
 async function replay() {
   const records = memoryRecords({ maximumRecords: 100 })
   const written = new Map<string, StoredRecord>()
@@ -173,7 +173,7 @@ async function replay() {
 /** Fields that 0.1 does not write. */
 const laterFields = ['mac', 'changedAt', 'idleLifetimes', 'firstGeneration']
 
-/** 0.1 writes of each variant its record and its last use. */
+/** For each variant, 0.1 writes only its record and its last use. */
 function withoutCallers(variants: string): unknown {
   return JSON.parse(variants, (_name, member: unknown) =>
     Array.isArray(member) && typeof member[0] === 'string' ? member.slice(0, 2) : member,
@@ -210,7 +210,7 @@ function withoutCoolDowns<Each>(records: Readonly<Record<string, Each>>): Record
   return Object.fromEntries(Object.entries(records).filter(([name]) => !name.startsWith('cool-downs/')))
 }
 
-test('while 0.1 is upgraded the same requests and events write the same records, field by field, and a MAC', async () => {
+test('during an upgrade of 0.1 the same requests and events write the same records, field by field, and a MAC', async () => {
   const { whileStaged, atTheEnd, endedAt } = await replay()
   assert.equal(endedAt, recorded.endedAt)
   assert.deepEqual(
@@ -224,7 +224,7 @@ test('while 0.1 is upgraded the same requests and events write the same records,
   )
 })
 
-test('earlier tokens are handed out, those of staged elements once these are active', async () => {
+test('earlier tokens are handed out, and staged tokens once their elements are active', async () => {
   const early = createProcess({ store: await storeOf(recorded.whileStaged), at: recorded.endedAt })
   const { token, source } = await early.application.getToken({ connection: 'conn' })
   assert.deepEqual([token.accessToken.reveal(), source], ['token-0', 'cache'])
@@ -240,13 +240,13 @@ test('earlier tokens are handed out, those of staged elements once these are act
   assert.deepEqual([...early.asked, ...late.asked], [])
 })
 
-test('cool-downs of an earlier version had wider names: nobody waits for them', async () => {
+test('cool-downs of an earlier version had wider names: no request waits for them', async () => {
   const { application, asked } = createProcess({ store: await storeOf(recorded.atTheEnd), at: recorded.endedAt })
   await assert.rejects(application.getToken({ connection: 'refused' }))
   assert.deepEqual(asked, ['refused'])
 })
 
-test('what an earlier version found refused or out of order is not believed: each is asked for once more', async () => {
+test("failures of an earlier version don't count: each token is requested once more", async () => {
   const { 'secrets/secrets#mark': _mark, ...records } = recorded.atTheEnd
   const { application, asked } = createProcess({ store: await storeOf(records), at: recorded.endedAt })
   for (const connection of ['refused', 'down']) await assert.rejects(application.getToken({ connection }))
@@ -255,7 +255,7 @@ test('what an earlier version found refused or out of order is not believed: eac
 
 type Release = '0.1' | 'upgrading' | 'upgraded'
 
-/** A store as 0.1 uses it: it knows no MAC, and drops what it does not know when it writes. */
+/** A store as 0.1 uses it: 0.1 knows no MAC, and its writes drop unknown fields. */
 function usedBy01(store: RecordStore): RecordStore {
   const without = ({ fields: { mac: _mac, clearedAt: _cleared, ...fields }, ...record }: StoredRecord) => {
     return { ...record, fields }
@@ -267,7 +267,7 @@ function usedBy01(store: RecordStore): RecordStore {
   }
 }
 
-/** Instances of these releases ask, one after the other, each with nothing in memory. */
+/** Gets tokens from instances of these releases, one after the other, each with an empty memory. */
 async function ask(store: RecordStore, at: number, releases: readonly Release[]): Promise<readonly string[]> {
   const sources: string[] = []
   for (const release of releases) {
@@ -283,11 +283,11 @@ async function ask(store: RecordStore, at: number, releases: readonly Release[])
 const minute = 60_000
 const fromCache = (count: number) => Array<string>(2 * count).fill('cache')
 
-test('an upgrade makes no token a miss: 0.1 beside the next version that reads its records, then that alone, then one that does not', async () => {
+test('an upgrade makes no token a miss: 0.1 beside the next version that reads its records, that version alone, then one that does not read them', async () => {
   const store = memoryRecords({ maximumRecords: 100 })
   const at = (minutes: number) => startedAt + minutes * minute
   assert.deepEqual(await ask(store, at(0), ['0.1']), ['server', 'server'])
-  // Each notes a use when it is a quarter of an hour old: the records go to and fro between the two.
+  // Each release notes a use again after a quarter of an hour, so that both write the records in turn.
   for (const minutes of [1, 2, 17, 18])
     assert.deepEqual(await ask(store, at(minutes), ['upgrading', '0.1', 'upgrading', '0.1']), fromCache(4))
   assert.deepEqual(await ask(store, at(33), ['0.1', 'upgrading']), fromCache(2))
@@ -296,14 +296,14 @@ test('an upgrade makes no token a miss: 0.1 beside the next version that reads i
   const [record] = await store.read([connectionRecordName('conn')])
   assert.match(String(record?.fields['mac']), /^2:/)
 
-  // From the next token on the record has the form of the version that is there now, for the same elements.
+  // From the next token on, the record has the form of the new version, for the same elements.
   assert.deepEqual(await ask(store, at(59.5), ['upgraded']), ['server', 'server'])
   const [renewed] = await store.read([connectionRecordName('conn')])
   assert.match(String(renewed?.fields['fingerprint']), /^2:[A-Za-z0-9_-]{43}$/)
   assert.equal(renewed?.fields['generation'], record?.fields['generation'])
 })
 
-test('a record of 0.1 is written again by whoever finds nothing to change in it', async () => {
+test('a record of 0.1 is written again by a process that finds nothing to change in it', async () => {
   const { 'conn/connection': connection = assert.fail('there is none') } = recorded.atTheEnd
   const raw = await storeOf({ 'conn/connection': connection })
   const sealing = withoutSealing(new Uint8Array(32))
@@ -319,7 +319,7 @@ test('a record of 0.1 is written again by whoever finds nothing to change in it'
   assert.equal(await records.amendConnection('conn', after, (before) => before, now()), after, 'and only once')
 })
 
-test('a version that is not told to read the records of 0.1 asks for each token once more', async () => {
+test('a version that does not read the records of 0.1 requests each token once more', async () => {
   const store = memoryRecords({ maximumRecords: 100 })
   await ask(store, startedAt, ['0.1'])
   assert.deepEqual(await ask(store, startedAt + minute, ['upgraded', 'upgraded']), [
@@ -342,7 +342,7 @@ test('a secret that 0.1 has noted as changed is read again by the version that r
   assert.deepEqual(versions, [marks['secrets/secrets#mark'].version, ''])
 })
 
-test('a lease that an earlier version holds is waited for until it has run out', async () => {
+test('other processes wait for a lease of an earlier version until it has ended', async () => {
   const [name, leased] =
     Object.entries(recorded.whileStaged).find(([, { fields }]) => 'leaseOwner' in fields) ??
     assert.fail('none is leased')
@@ -354,7 +354,7 @@ test('a lease that an earlier version holds is waited for until it has run out',
   assert.deepEqual(asked, ['theServer'])
 })
 
-test('of keys that an earlier version has published, which it did not sign, none is shown', async () => {
+test('keys that an earlier version published without a signature are not shown', async () => {
   const { readPublishedKeys } = createProcess({ store: await storeOf(recorded.atTheEnd), at: recorded.endedAt })
   for (const name of ['theBuilder', 'sharedKeyBuilder'])
     await assert.rejects(readPublishedKeys(name), PublicationRefusedError)

@@ -34,7 +34,7 @@ test('elements are named by a MAC: without the key nobody tells a right guess fr
   assert.notEqual(formsBy(one).formsOf({ ...plainConnection, clientId: 'other' })[0], fingerprint)
 })
 
-test('another client certificate at the token endpoint is another fingerprint, and a trust store is none', () => {
+test('another client certificate at the token endpoint makes another fingerprint, and another trust store does not', () => {
   const { authorizationServer } = plainConnection
   const fingerprintBy = (tls: object) => {
     const connection = {
@@ -48,7 +48,7 @@ test('another client certificate at the token endpoint is another fingerprint, a
   assert.equal(fingerprintBy({ trustStore: 'tokenwell/test/one' }), fingerprintBy({}))
 })
 
-test('the form of 0.1 is compared, and written while a deployment of it is upgraded', () => {
+test('the form of 0.1 is compared, and is written while a deployment of 0.1 is upgraded', () => {
   const key = randomBytes(32)
   const [now, ...others] = formsBy(key).formsOf(plainConnection)
   const [then, ...later] = formsBy(key, '0.1').formsOf(plainConnection)
@@ -60,7 +60,7 @@ test('the form of 0.1 is compared, and written while a deployment of it is upgra
   assert.ok(!isFingerprintOf({ fingerprint: now, otherFingerprints: others }, ''))
 })
 
-test('a connection that was read before the keys were has the right fingerprint once they are there', async () => {
+test('a connection that was read before the keys has the right fingerprint once they are known', async () => {
   let isDown = true
   const encryptionKeys = [{ kid: 'k', k: randomBytes(32).toString('base64url') }]
   const keys = { namingKey: randomBytes(32).toString('base64url'), encryptionKeys }

@@ -18,7 +18,7 @@ const elements: ElementsRevision = { fingerprint: 'f1' }
 const others: ElementsRevision = { fingerprint: 'f2' }
 const warming = { idleMilliseconds: 3_600_000, maximumVariants: 5, authorizationServer: 'as', maximumConcurrency: 10 }
 
-/** One record in a store that fails where it is told to, and whoever takes its lease. */
+/** One record in a store that fails on demand, and the holders of its lease. */
 function theRecord() {
   const { now, pause, advance } = createVirtualTime()
   const store = createFaultInjectingStore()
@@ -42,20 +42,20 @@ function theRecord() {
     assert.ok(taken !== lostRace)
     return createLease({ records, sealing: withoutSealing(new Uint8Array(32)), now }, taken, term, later)
   }
-  /** As whoever takes it over has it. */
+  /** The lease of the process that takes it over. */
   const takeOver = () => amend({ leaseOwner: 'another', leaseUntil: now() + 12_000 })
   return { now, advance, store, records, record, read, amend, take, takeOver, later }
 }
 
 const someToken = (generation: number) => ({ text: new Secret('text'), refreshAt: 1, expiresAt: 2, generation })
 
-test('a token gets an id that finds its record again, and keeps it', async () => {
+test('a token gets an id from which its record can be found, and keeps it', async () => {
   const lease = await theRecord().take()
   assert.equal(lease.idFor('random'), 'random.the-digest')
   assert.equal(lease.idFor('random.of-another'), 'random.of-another')
 })
 
-test('the generation is that of the elements by which the holder asks, and a change of elements is a mending', async () => {
+test("the generation is the one of the holder's elements, and changed elements count as a fix", async () => {
   const { take, now, advance } = theRecord()
   const lease = await take()
   assert.deepEqual([lease.generation(), lease.mendedAt()], [undefined, undefined])
@@ -69,7 +69,7 @@ test('the generation is that of the elements by which the holder asks, and a cha
   assert.deepEqual([next.generation(), next.mendedAt()], [first + 1_000, first + 1_000])
 })
 
-test('elements that became active since the lease was taken are followed by no others: the lease ends', async () => {
+test('a holder with older elements than the active ones loses its lease', async () => {
   const { take, record } = theRecord()
   await (await take()).activate(elements)
   const [slow, fast] = [await take(), await take()]
@@ -83,7 +83,7 @@ test('elements that became active since the lease was taken are followed by no o
   assert.deepEqual(await record(), {})
 })
 
-test('elements as another version writes them overtake nobody', async () => {
+test("elements in the form of another version don't end a lease", async () => {
   const { take } = theRecord()
   await (await take()).activate(elements)
   const [slow, fast] = [await take(), await take()]
@@ -93,7 +93,7 @@ test('elements as another version writes them overtake nobody', async () => {
   assert.equal(slow.generation(), generation)
 })
 
-test('where the store is down the holder goes on, and shares nothing', async () => {
+test('where the store is down, the holder goes on and shares nothing', async () => {
   const { take, store, now } = theRecord()
   const lease = await take(1_000)
   store.before = { read: isDown, write: isDown }
@@ -104,14 +104,14 @@ test('where the store is down the holder goes on, and shares nothing', async () 
   await lease.end({})
 })
 
-test('an end of which the store hears nothing is no failure', async () => {
+test('an end that does not reach the store is not a failure', async () => {
   const { take, store } = theRecord()
   const lease = await take()
   store.before = { read: isDown, write: isDown }
   await lease.end({})
 })
 
-test('a lease is kept for longer where an attempt may take longer, and then nobody else has it', async () => {
+test('a lease is extended for an attempt that may take longer, and no other process gets it meanwhile', async () => {
   const { take, store, record, now, advance, takeOver } = theRecord()
   const lease = await take()
   const until = now() + 12_000
@@ -131,7 +131,7 @@ test('a lease is kept for longer where an attempt may take longer, and then nobo
   assert.equal((await record()).leaseOwner, 'another')
 })
 
-test('a token is stored under the generation that is active, or under the one that is staged', async () => {
+test('a token is stored under the active generation, or under the staged one', async () => {
   const { take, record, records, later } = theRecord()
   const lease = await take()
   await lease.activate(elements)
@@ -160,7 +160,7 @@ test('without a record of its connection no token is stored', async () => {
   assert.equal((await record()).sealedToken, undefined)
 })
 
-test('what another holder has is neither stored over nor ended', async () => {
+test('a lease of another holder is neither overwritten nor ended', async () => {
   const { take, takeOver, record, later } = theRecord()
   const lease = await take()
   await lease.activate(elements)
@@ -185,7 +185,7 @@ test('a use is noted for that token under its connection', async () => {
   assert.equal(lease.generation(), connection.generation)
 })
 
-test('a use that is noted over what others changed meanwhile keeps that', async () => {
+test('a use that is noted after a change by another process keeps that change', async () => {
   const { take, records, now, later } = theRecord()
   const lease = await take()
   await lease.activate({ ...elements, warming })
@@ -202,7 +202,7 @@ test('a released lease leaves the record as it was before', async () => {
   assert.deepEqual(await record(), { refreshAt: 1 })
 })
 
-test('an end says what came instead of a token, until when nobody asks, and from when on asking may help', async () => {
+test('the end of a lease shares the failure, the end of its cool-down, and the time from which a request may help', async () => {
   const { take, record, now } = theRecord()
   const lease = await take()
   await lease.end({ failure: 'no', until: 5, retryAt: 6 })
@@ -214,7 +214,7 @@ test('an end says what came instead of a token, until when nobody asks, and from
   assert.deepEqual(await record(), { ...failed, coolDownUntil: 5, retryAt: 6 })
 })
 
-test('an end leaves out what is not known, and without a failure only the time of renewal changes', async () => {
+test('the end of a lease leaves out unknown values, and changes only the renewal time without a failure', async () => {
   const { take, record, now } = theRecord()
   const lease = await take()
   await lease.activate(elements)
@@ -225,7 +225,7 @@ test('an end leaves out what is not known, and without a failure only the time o
   assert.deepEqual(await record(), { refreshAt: 7, failure: 'no', failedAt: now(), failedFingerprint: 'f1' })
 })
 
-test('a lease that is shared with nobody holds nothing, and is never lost', async () => {
+test("a lease that isn't shared holds nothing, and is never lost", async () => {
   assert.equal(unsharedLease.idFor('an-id'), 'an-id')
   assert.equal(unsharedLease.waitUntil, -Infinity)
   assert.deepEqual([unsharedLease.generation(), unsharedLease.mendedAt()], [undefined, undefined])

@@ -16,7 +16,7 @@ import {
   tokenRecordName,
 } from '../../../lib/fleet/record-store.ts'
 
-test('the names of records stay: two versions share a cache', () => {
+test('the names of records stay the same, since two versions share a cache', () => {
   const names = [
     tokenRecordName('conn', 'the-digest'),
     connectionRecordName('conn'),
@@ -35,14 +35,14 @@ test('the names of records stay: two versions share a cache', () => {
   ])
 })
 
-test('a name that was written is read again, and what is none is not', () => {
+test('a written name is read back, and any other text is undefined', () => {
   for (const name of [tokenRecordName('conn', 'd'), { group: 'a', id: 'b/c' }, { group: '', id: '' }])
     assert.deepEqual(readRecordName(recordNameText(name)), name)
   assert.deepEqual(readRecordName('/a'), { group: '', id: 'a' })
   for (const text of ['', 'conn', 'token#d']) assert.equal(readRecordName(text), undefined, text)
 })
 
-test('published keys are found by their jwtBuilder, and no other record is taken for some', () => {
+test('published keys are found by their jwtBuilder, and no other record is mistaken for them', () => {
   assert.equal(readPublishedKeysRecordName(publishedKeysRecordName('theBuilder')), 'theBuilder')
   for (const name of [
     { group: 'keys', id: 'connection' },
@@ -52,7 +52,7 @@ test('published keys are found by their jwtBuilder, and no other record is taken
     assert.equal(readPublishedKeysRecordName(name), undefined, recordNameText(name))
 })
 
-test('a token id leads to its record under its own connection, and one that was never shared to none', () => {
+test('a token id leads to its record under its own connection, and an id that was never shared leads to no record', () => {
   const name = tokenRecordName('conn', 'the-digest')
   assert.equal(tokenIdFor(name, 'random'), 'random.the-digest')
   assert.deepEqual(recordNameOf('conn', 'random.the-digest'), name)
@@ -60,7 +60,7 @@ test('a token id leads to its record under its own connection, and one that was 
   assert.equal(recordNameOf('conn', 'random'), undefined)
 })
 
-test('a record has its shard by all of its name', () => {
+test("all of a record's name decides its shard", () => {
   assert.deepEqual(['my.conn-1_a/token#abc', 'conn/generation', 'b', 'a', ''].map(dueShardOf), [
     '4',
     '2',
@@ -70,7 +70,7 @@ test('a record has its shard by all of its name', () => {
   ])
 })
 
-test('an error of the store has its code, and is no request to wait unless it says so', () => {
+test('an error of the store has its code, and asks to wait only if it says so', () => {
   const error = new RecordStoreError('no')
   assert.deepEqual([error.code, error.isThrottled], ['record_store', false])
   assert.equal(new RecordStoreError('no', { isThrottled: true }).isThrottled, true)

@@ -8,7 +8,7 @@ import type { RecordFields } from '../../../lib/fleet/record-store.ts'
 import { readTokenRecord } from '../../../lib/fleet/token-record.ts'
 import { root } from '../../support/process/local-run.ts'
 
-/* lib/fleet/README.md, held against the fields that the code reads and writes. */
+/* Compares lib/fleet/README.md with the fields that the code reads and writes. */
 
 const page = readFileSync(join(root, 'lib', 'fleet', 'README.md'), 'utf8')
 

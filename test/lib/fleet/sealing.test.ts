@@ -48,7 +48,7 @@ function theSealing(secret: object = theKeys) {
   }
 }
 
-/** Tokens through the seal, as the cache puts and reads them. */
+/** Seals and opens tokens as the token cache does. */
 function withTokens({ digest, seal, open }: Sealing) {
   return {
     digest,
@@ -65,7 +65,7 @@ function someSharedToken(members: Partial<SharedToken> = {}): SharedToken {
   return { ...someToken(), scope: 'a', generation: 7, asked: { scope: ['a'], further: {} }, ...members }
 }
 
-test('a token is sealed by RFC 7516 for its record: dir, A256GCM, the kid and the name in the protected header', async () => {
+test('a token is sealed for its record by RFC 7516: dir, A256GCM, the kid and the name in the protected header', async () => {
   const { sealing } = theSealing()
   const token = someSharedToken()
   const sealed = await sealing.seal(name, token)
@@ -86,7 +86,7 @@ test('a token is sealed by RFC 7516 for its record: dir, A256GCM, the kid and th
   assert.notEqual(await sealing.seal(name, token), sealed, 'each time anew')
 })
 
-test('a digest is the HMAC by the naming key, and tells nothing without it', async () => {
+test('a digest is the HMAC with the naming key, and tells nothing without that key', async () => {
   const { sealing } = theSealing()
   const expected = createHmac('sha256', namingKey).update('some text').digest('base64url')
   assert.equal(await sealing.digest('some text'), expected)
@@ -96,7 +96,7 @@ test('a digest is the HMAC by the naming key, and tells nothing without it', asy
   assert.equal(await rotated.sealing.digest('some text'), expected)
 })
 
-test('keys in hand serve whoever looks, however old they are; who seals has them read again beside it', async () => {
+test('known keys open tokens however old the keys are; a process that seals has them read again at the same time', async () => {
   const { sealing, far, clock } = theSealing()
   const sealed = await sealing.seal(name, someSharedToken())
   await turn()
@@ -114,7 +114,7 @@ test('keys in hand serve whoever looks, however old they are; who seals has them
   assert.ok(await sealing.open(name, sealed))
 })
 
-test('a secret that can not be had any more, or holds none by now, keeps nobody from sealing', async () => {
+test("a secret that can't be read any more, or holds no keys any more, stops no process from sealing", async () => {
   for (const spoilt of [{ isDown: true }, { secret: {} }]) {
     const { sealing, far, clock } = theSealing()
     await sealing.digest('some text')
@@ -162,7 +162,7 @@ test('a JWE of another kind is none, even if it holds a token and was made by th
     )
 })
 
-test('a token that lacks what this version needs is none', async () => {
+test("a token that lacks a value that this version needs can't be read", async () => {
   const { sealing } = theSealing()
   const whole = someSharedToken()
   for (const member of ['id', 'issuedAt', 'refreshAt', 'usableUntil', 'expiresAt', 'generation'] as const) {
@@ -178,7 +178,7 @@ test('a token that lacks what this version needs is none', async () => {
   assert.equal((await sealing.open(name, await sealing.seal(name, ofUser))).asked, undefined, 'nobody has the password')
 })
 
-test('a kid that is not known makes the secret be read again once, then it is a miss', async () => {
+test('an unknown kid makes the process read the secret once more, and is then a miss', async () => {
   const next = someEncryptionKey('next')
   const other = theSealing({ ...theKeys, encryptionKeys: [next] })
   const sealed = await other.sealing.seal(name, someSharedToken())
@@ -200,14 +200,14 @@ test('errors of the secret pass through, and are not kept', async () => {
   assert.ok(await sealing.digest('text'))
 })
 
-test('a cache that never leaves its process needs no encryption, and its names tell nothing all the same', async () => {
+test('a cache that never leaves its process needs no encryption, but its names still tell nothing', async () => {
   const sealing = withTokens(withoutSealing(namingKey))
   const token = someSharedToken()
   assert.deepEqual(await sealing.open(name, await sealing.seal(name, token)), token)
   assert.equal(await sealing.digest('text'), await theSealing().sealing.digest('text'))
 })
 
-test('what opens for nothing says why, and nothing of what it holds', async () => {
+test("an error about a token that can't be read has the reason, and nothing of the content", async () => {
   const { sealing } = theSealing()
   const sealed = await sealing.seal(name, someSharedToken())
   const byAnother = await theSealing({ ...theKeys, encryptionKeys: [someEncryptionKey('next')] }).sealing.seal(
@@ -230,7 +230,7 @@ test('what opens for nothing says why, and nothing of what it holds', async () =
     await assert.rejects(sealing.open(record, text), { name: 'UnreadableTokenError', message })
 })
 
-test('a secret that holds no keys is read again as soon as it is mended', async () => {
+test('a secret without keys is read again as soon as it is fixed', async () => {
   const { sealing, far } = theSealing({})
   await assert.rejects(sealing.digest('text'), KeyStoreError)
   far.secret = theKeys

@@ -12,7 +12,7 @@ function theMarks() {
   const time = createVirtualTime()
   const { now, pause } = time
   const store = createFaultInjectingStore()
-  /** As another process sees it. */
+  /** The version that another process reads. */
   const open = () => {
     const breaker = createCircuitBreaker({ budgetMilliseconds: 250, now, random: () => 0.5, pause, log() {} })
     const parts = { store, breaker, now, randomId: () => randomBytes(16).toString('base64url') }
@@ -25,7 +25,7 @@ async function versionOf(mark: SecretsVersion): Promise<string | undefined> {
   return (await mark.read())?.version
 }
 
-test('a mark is the same for all until somebody moves it, and then another one for all', async () => {
+test('a version is the same for all processes until one changes it, and then a new one for all', async () => {
   const { time, open } = theMarks()
   const [one, other] = [open(), open()]
   const seen = [await versionOf(one)]
@@ -39,7 +39,7 @@ test('a mark is the same for all until somebody moves it, and then another one f
   assert.equal(new Set(seen).size, 4)
 })
 
-test('where several move it at once it has moved after the last of them began', async () => {
+test('where several processes change it at once, it has changed after the last of them began', async () => {
   const { time, store, open } = theMarks()
   const reader = open()
   const before = await versionOf(reader)
@@ -51,14 +51,14 @@ test('where several move it at once it has moved after the last of them began', 
   assert.notEqual(await versionOf(reader), before)
 })
 
-test('it stays for longer than any process keeps a secret', async () => {
+test('the record stays longer than any process keeps a secret', async () => {
   const { time, store, open } = theMarks()
   await open().change(time.now() + 1_000)
   const [record] = await store.read([secretsVersionRecordName])
   assert.ok((record?.removableFrom ?? 0) >= time.now() + 3_600_000)
 })
 
-test('where the cache can not be asked nobody knows, and a change that could not be told fails', async () => {
+test("where the shared cache is unavailable the version is unknown, and a change that can't be written fails", async () => {
   const { time, store, open } = theMarks()
   store.before = { read: isDown, write: isDown }
   const mark = open()
@@ -82,7 +82,7 @@ test('what is revoked is known to all, and stays when a secret changes', async (
   assert.deepEqual((await one.read())?.revocations, [first, located])
 })
 
-test('what is revoked once more is the same; where its secret comes to be known, that is noted', async () => {
+test('a repeated revocation changes nothing, except that a newly known secret is noted', async () => {
   const { time, store, open } = theMarks()
   const mark = open()
   const first = revocation('one', time.now())
@@ -96,7 +96,7 @@ test('what is revoked once more is the same; where its secret comes to be known,
   assert.deepEqual(await mark.revocations(time.now() + 1_000), [{ ...first, location: 'here' }])
 })
 
-test('where several revoke at once all of it is revoked', async () => {
+test('where several processes revoke at once, all revocations count', async () => {
   const { time, open } = theMarks()
   const kids = Array.from({ length: 8 }, (_, index) => `key-${index}`)
   await Promise.all(kids.map((kid) => open().revoke(revocation(kid, time.now()), time.now() + 1_000)))
@@ -121,7 +121,7 @@ test('a revocation stays for a year, and of more than a hundred the oldest go', 
   assert.deepEqual([kids?.length, kids?.at(0), kids?.at(-1)], [100, 'key-10', 'key-109'])
 })
 
-test('what somebody else has written in place of revocations is none', async () => {
+test("values that aren't revocations are ignored", async () => {
   const { store, open } = theMarks()
   let version: string | undefined
   for (const revoked of ['', 'null', '{}', '[1, null, "a", ["a"], ["a", "b"], ["a", "b", "c"], [1, "b", 2]]', 7]) {

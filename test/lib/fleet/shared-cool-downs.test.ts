@@ -18,7 +18,7 @@ const token = 'token some f1'
 const names = [endpoint, client, token]
 const own = { isOwn: true }
 
-/** Processes over one store that fails where it is told to. */
+/** Processes that share one store, which fails on demand. */
 function theFleet() {
   const time = createVirtualTime()
   const records = memoryRecords({ maximumRecords: 100 })
@@ -53,12 +53,12 @@ function theFleet() {
     })
     const check = (of: readonly string[], asker: Asker) =>
       coolDowns.check(Object.fromEntries(of.map((name) => [name, name])), asker)
-    /** What a process that wants to ask is told; undefined where it may. */
+    /** The cool-down that stops a process. Undefined where it may make a request. */
     const told = async (...of: string[]) => {
       const checked = await check(of, own)
       return checked.kind === 'cooling_down' ? checked : undefined
     }
-    /** The right to ask for it now. */
+    /** The right to make a request now. */
     const pass = async (of: readonly string[], asker: Asker = own) => {
       const checked = await check(of, asker)
       assert.ok(checked.kind === 'clear', 'it may be asked for')
@@ -69,7 +69,7 @@ function theFleet() {
   return { time, far, open }
 }
 
-test('what one process found all others know, with what came of it and until when', async () => {
+test('all processes know what one found: the failure and the end of its cool-down', async () => {
   const { time, open } = theFleet()
   const [one, other, third] = [open(), open(), open()]
   const refused = 'it refuses'
@@ -84,7 +84,7 @@ test('what one process found all others know, with what came of it and until whe
   }
 })
 
-test('at its end one in the whole fleet asks, and the others wait for what that one finds', async () => {
+test('at its end one request of the whole fleet probes, and the others wait for its result', async () => {
   const { time, open } = theFleet()
   const [one, ...others] = [open(), open(), open(), open()]
   await (await one?.pass(names))?.begin(endpoint, error, ten)
@@ -94,7 +94,7 @@ test('at its end one in the whole fleet asks, and the others wait for what that 
   for (const each of answers) if (each) assert.deepEqual([each.retryAfterSeconds, each.failure], [1, error])
 })
 
-test('a success ends it for all, and its doubling', async () => {
+test('a success ends a cool-down and its doubling for all processes', async () => {
   const { time, open } = theFleet()
   const [one, other] = [open(), open()]
   await (await one.pass([endpoint])).begin(endpoint, error, ten)
@@ -106,7 +106,7 @@ test('a success ends it for all, and its doubling', async () => {
   assert.equal(await (await open().pass([endpoint])).begin(endpoint, error, ten), 10)
 })
 
-test("another process's success is heard of at once, and nothing is told from memory", async () => {
+test("all processes learn at once of another process's success, and none uses an old failure from memory", async () => {
   const { time, open } = theFleet()
   const [one, other] = [open(), open()]
   const early = await other.pass([endpoint])
@@ -118,7 +118,7 @@ test("another process's success is heard of at once, and nothing is told from me
   assert.equal(await one.told(endpoint), undefined)
 })
 
-test('a probe that fails makes it twice as long for all, up to five minutes', async () => {
+test('a probe that fails doubles the cool-down for all processes, up to five minutes', async () => {
   const { time, open } = theFleet()
   let pass = await open().pass([endpoint])
   for (const seconds of [10, 20, 40, 80, 160, 300, 300]) {
@@ -129,7 +129,7 @@ test('a probe that fails makes it twice as long for all, up to five minutes', as
   }
 })
 
-test('a probe that found nothing out leaves the word to the next one, of whatever process', async () => {
+test('a probe without a result leaves the next probe to any process', async () => {
   const { time, open } = theFleet()
   await (await open().pass([endpoint])).begin(endpoint, error, ten)
   await time.advance(10_000)
@@ -139,7 +139,7 @@ test('a probe that found nothing out leaves the word to the next one, of whateve
   assert.equal(await open().told(endpoint), undefined)
 })
 
-test('a probe that never came back is followed after 30 s', async () => {
+test('another probe may follow 30 s after a probe that never came back', async () => {
   const { time, open } = theFleet()
   await (await open().pass([endpoint])).begin(endpoint, error, ten)
   await time.advance(10_000)
@@ -150,7 +150,7 @@ test('a probe that never came back is followed after 30 s', async () => {
   assert.equal(await open().told(endpoint), undefined)
 })
 
-test("an own request does not wait for a probe of somebody's addition, nor the other way round", async () => {
+test('an own request does not wait for a probe with caller parameters, nor the other way round', async () => {
   const { time, open } = theFleet()
   await (await open().pass([endpoint])).begin(endpoint, error, ten)
   await time.advance(10_000)
@@ -161,7 +161,7 @@ test("an own request does not wait for a probe of somebody's addition, nor the o
     assert.equal((await open().check([endpoint], asker)).kind, 'cooling_down')
 })
 
-test('what was mended since is asked for at once, for one in 30 s', async () => {
+test('after a fix a request is made at once, but only one in 30 s', async () => {
   const { time, open } = theFleet()
   await (await open().pass([endpoint])).begin(endpoint, error, { ...ten, retryAfterSeconds: 300 })
   await time.advance(1_000)
@@ -178,20 +178,20 @@ test('what was mended since is asked for at once, for one in 30 s', async () => 
   assert.equal(await open().told(endpoint), undefined)
 })
 
-test('failures that come together, of whatever processes, are one: it is not doubled', async () => {
+test("failures that come together, from any processes, count as one and don't double the cool-down", async () => {
   const { open } = theFleet()
   const passes = await Promise.all([open(), open(), open()].map((each) => each.pass([endpoint])))
   for (const each of passes) assert.equal(await each.begin(endpoint, error, ten), 10)
 })
 
-test('what the server asked for is not cut short by what another process found', async () => {
+test('the failure of another process does not shorten the pause that the server asked for', async () => {
   const { open } = theFleet()
   const [one, other] = [await open().pass([endpoint]), await open().pass([endpoint])]
   await one.begin(endpoint, error, { ...ten, retryAfterSeconds: 60 })
   assert.equal(await other.begin(endpoint, error, ten), 60)
 })
 
-test('a success that was no probe leaves the store alone', async () => {
+test('a success without a probe writes nothing to the store', async () => {
   const { far, open } = theFleet()
   const pass = await open().pass(names)
   assert.deepEqual(await pass.end(), [])
@@ -199,7 +199,7 @@ test('a success that was no probe leaves the store alone', async () => {
   assert.deepEqual(far.written, [])
 })
 
-test('one control request in 30 s is for one of the fleet, and the server is suspected until it is over', async () => {
+test('the fleet makes one control request in 30 s, and suspects the server until it is over', async () => {
   const { time, open } = theFleet()
   const [one, other] = [await open().pass([endpoint]), await open().pass([endpoint])]
   assert.equal(await one.claimControl(endpoint), true)
@@ -214,7 +214,7 @@ test('one control request in 30 s is for one of the fleet, and the server is sus
   assert.equal(await after.claimControl(endpoint), true)
 })
 
-test('with the last failure that a quota allows a cool-down begins, until the first one is a minute old', async () => {
+test('the last failure that a quota allows begins a cool-down, until the first one is a minute old', async () => {
   const { time, open } = theFleet()
   for (let failure = 1; failure < 10; failure++) {
     assert.equal(await (await open().pass([client])).count(client, 10, error), undefined)
@@ -227,7 +227,7 @@ test('with the last failure that a quota allows a cool-down begins, until the fi
   assert.equal(await (await open().pass([client])).count(client, 10, error), 1, 'eight of them still count')
 })
 
-test('places of a quota are taken before they are used, and given back, by the whole fleet', async () => {
+test('places of a quota are taken before they are used and given back, for the whole fleet', async () => {
   const { time, open } = theFleet()
   const taken = await Promise.all([1, 2, 3, 4].map(async () => await open().coolDowns.reserve('user alice', 3)))
   assert.deepEqual(taken.map(({ kind }) => kind).sort(), ['exceeded', 'reserved', 'reserved', 'reserved'])
@@ -250,7 +250,7 @@ test('however many take a place at the same moment, no more are given than there
   assert.ok(reserved >= 1 && reserved <= 30, `${reserved} places`)
 })
 
-test('while the store is down each process goes by its own', async () => {
+test('while the store is down each process uses its own knowledge', async () => {
   const { time, far, open } = theFleet()
   const [one, other] = [open(), open()]
   far.isDown = true
@@ -278,7 +278,7 @@ test('what the fleet knew is still known when the store goes down', async () => 
   assert.ok(await other.told(endpoint))
 })
 
-test('where one of several things may not be asked for yet nothing is taken for asked', async () => {
+test('where one of several things cools down, no probe is left behind on the others', async () => {
   const { time, open } = theFleet()
   const [one, other] = [open(), open()]
   const pass = await one.pass(names)
@@ -298,7 +298,7 @@ test('names are kept as digests, and records outlast their cool-downs', async ()
   for (const key of far.keys) assert.match(key, /^cool-downs\/cool-down#[A-Za-z0-9_-]{43}$/)
 })
 
-test('whoever loses every race goes by what it has found itself, and tells that where the store fails', async () => {
+test('a process that loses every race uses its own knowledge, and uses it while the store fails', async () => {
   const { far, open } = theFleet()
   const one = open()
   const pass = await one.pass([endpoint])
@@ -309,7 +309,7 @@ test('whoever loses every race goes by what it has found itself, and tells that 
   assert.equal((await one.told(endpoint))?.retryAfterSeconds, 10)
 })
 
-test('what changes nothing is not written', async () => {
+test('a change that changes nothing is not written', async () => {
   const { far, open } = theFleet()
   const one = open()
   for (let count = 0; count < 3; count++) await one.coolDowns.reserve('u', 3)
@@ -330,7 +330,7 @@ test('a suspicion lasts 30 s, and a token ends it before that', async () => {
   assert.equal((await open().pass([endpoint])).isSuspected, false)
 })
 
-test('whoever has begun a cool-down may end it, and what another one ended is not ended twice', async () => {
+test('a request may end the cool-down that it began, and a cool-down is not ended twice', async () => {
   const { time, open } = theFleet()
   const first = await open().pass([endpoint])
   await first.begin(endpoint, error, ten)
@@ -354,7 +354,7 @@ test('a suspicion ends with the request that began it, where that brings a token
   }
 })
 
-test('of more failures than a quota allows the last ones count', async () => {
+test('where more failures came than a quota allows, the last ones count', async () => {
   const { time, open } = theFleet()
   const pass = await open().pass([client])
   const seconds: (number | undefined)[] = []
@@ -365,7 +365,7 @@ test('of more failures than a quota allows the last ones count', async () => {
   assert.deepEqual(seconds.slice(8), [undefined, 51, 51, 51])
 })
 
-test('while the store is down what one process knows of one name says nothing of another', async () => {
+test('while the store is down, the knowledge of one name does not affect another', async () => {
   const { far, open } = theFleet()
   const one = open()
   far.isDown = true

@@ -29,7 +29,7 @@ function aConnection(variants: readonly Variant[]): ConnectionState {
   return { generation: 1, fingerprint: 'f', variants, warming: { idleMilliseconds: idle, ...plan } }
 }
 
-test('of a record everything is read that this version writes', () => {
+test('every field that this version writes is read', () => {
   assert.deepEqual(readTokenRecord({ ...whole }, 10), whole)
 })
 
@@ -41,7 +41,7 @@ test('fields of others, and those of another type, are dropped', () => {
   assert.deepEqual(readTokenRecord({}, 10), {})
 })
 
-test('what is taken out of a record is all that belongs to it, and nothing else', () => {
+test('a removed part takes all its fields along, and nothing else', () => {
   assert.deepEqual(withoutToken(whole, { isRepeatable: false }), { ...next, ...lease, rejectedAt: 5, ...failure })
   const asked = { sealedToken: 'sealed', ...next, ...lease, rejectedAt: 5, ...failure }
   assert.deepEqual(withoutToken(whole, { isRepeatable: true }), asked, 'it tells what was asked for')
@@ -51,7 +51,7 @@ test('what is taken out of a record is all that belongs to it, and nothing else'
   assert.deepEqual(withoutFailure(whole), { ...token, ...next, ...lease, rejectedAt: 5 })
 })
 
-test('a token that was obtained in advance counts from when its generation is in force, and until then the other does', () => {
+test('a staged token counts once its generation is active, and the other token until then', () => {
   const { generation, ...rest } = newToken
   const prepared = withStagedToken({ ...token, ...lease, rejectedAt: 5 }, newToken)
   assert.deepEqual(prepared, {
@@ -73,13 +73,13 @@ test('a token that was obtained in advance counts from when its generation is in
   }
 })
 
-test('a lease lasts a second longer for those who wait for its end', () => {
+test('a lease lasts a second longer for processes that wait for its end', () => {
   assert.equal(isLeased({ leaseUntil: 10_000 }, 11_000), true)
   assert.equal(isLeased({ leaseUntil: 10_000 }, 11_001), false)
   assert.equal(isLeased({}, 0), false)
 })
 
-test('a record may go an hour after the last of token, lease, cool-down and rejection, and not before', () => {
+test('a record may be removed an hour after the last of token, lease, cool-down and rejection, and not before', () => {
   const now = 1_000_000
   const latest = now + 5 * hour
   const times = ['expiresAt', 'nextExpiresAt', 'leaseUntil', 'coolDownUntil', 'rejectedAt'] as const
@@ -94,7 +94,7 @@ test('a record may go an hour after the last of token, lease, cool-down and reje
   assert.ok(removableFrom({ expiresAt: now - hour }, undefined, 'a', now) >= now + hour)
 })
 
-test('a token is due when it goes stale, if somebody has used it so lately that it is kept warm until then', () => {
+test('a token is due when it gets stale, if it was used so recently that it is kept warm until then', () => {
   const connection = aConnection([{ id: 'a', lastUsedAt: 1_000 }])
   const due = (record: TokenRecord, of: ConnectionState | undefined = connection, id = 'a') => dueAt(record, of, id)
   const sealed = { sealedToken: 'sealed', refreshAt: 5_000 }
@@ -117,7 +117,7 @@ test('a token is due when it goes stale, if somebody has used it so lately that 
     assert.equal(dueAt(record, of, id), undefined, why)
 })
 
-test('nothing is due that has no token, no time to count from, or a connection of which nothing is kept warm', () => {
+test('a record is not due without a token, without a time, or with a connection that keeps nothing warm', () => {
   const warm = aConnection([])
   assert.equal(dueAt({}, warm, 'id'), undefined)
   assert.equal(dueAt({ sealedToken: 'sealed' }, warm, 'id'), undefined)
@@ -125,11 +125,11 @@ test('nothing is due that has no token, no time to count from, or a connection o
   assert.equal(dueAt(token, undefined, 'id'), undefined)
 })
 
-test('a record without a token keeps no field of one', () => {
+test('a record without a token keeps no field of a token', () => {
   assert.deepEqual(Object.keys(withoutToken({ leaseUntil: 4 }, { isRepeatable: true })), ['leaseUntil'])
 })
 
-test('a staged token without a generation counts in none, even where no generation is known', () => {
+test('a staged token without a generation never counts, even where no generation is known', () => {
   const { nextGeneration: _, ...withoutGeneration } = next
   assert.deepEqual(asOfGeneration({ ...token, ...withoutGeneration }, undefined), { ...token, ...withoutGeneration })
 })

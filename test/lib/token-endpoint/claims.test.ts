@@ -3,11 +3,11 @@ import { test } from 'node:test'
 import { type AssertionMoment, createClaims } from '../../../lib/token-endpoint/assertion.ts'
 import { plainAssertion } from '../../support/elements/plain-connection.ts'
 
-/** Not at the beginning of a second. */
+/** A time inside a second, so that rounding shows. */
 const theMoment: AssertionMoment = { now: 1_700_000_000_999, jwtId: 'theJwtId' }
 const theSecond = 1_700_000_000
 
-test('a plain assertion holds iss, aud, exp, jti, sub and iat, and no other claim', () => {
+test('a plain assertion has iss, aud, exp, jti, sub and iat, and no other claim', () => {
   assert.deepEqual(createClaims(plainAssertion(), theMoment), {
     iss: 'theIssuer',
     aud: 'https://as.example',
@@ -18,7 +18,7 @@ test('a plain assertion holds iss, aud, exp, jti, sub and iat, and no other clai
   })
 })
 
-test('iat, nbf and exp are whole seconds counted from one reading of the clock', () => {
+test('iat, nbf and exp are whole seconds from one reading of the clock', () => {
   const assertion = plainAssertion({ notBeforeOffsetSeconds: 0, expiresInSeconds: 60 })
   for (const now of [1_700_000_000_000, 1_700_000_000_001, 1_700_000_000_999]) {
     const { iat, nbf, exp } = createClaims(assertion, { ...theMoment, now })
@@ -26,14 +26,14 @@ test('iat, nbf and exp are whole seconds counted from one reading of the clock',
   }
 })
 
-test('the same configuration at the same moment makes the same claims, and leaves the configuration as it was', () => {
+test('the same configuration at the same time makes the same claims, and the configuration does not change', () => {
   const assertion = plainAssertion({ claims: { sub: 'another', iss: 'another' }, notBeforeOffsetSeconds: 3 })
   const before = structuredClone(assertion)
   assert.deepEqual(createClaims(assertion, theMoment), createClaims(assertion, theMoment))
   assert.deepEqual(assertion, before)
 })
 
-test('sub is the client id and iat the time of making, whatever claims say', () => {
+test('sub is the client id and iat the time of signing, whatever the configured claims are', () => {
   const claims = createClaims(plainAssertion({ claims: { sub: 'anotherClient', iat: 1 } }), theMoment)
   assert.equal(claims['sub'], 'theClient')
   assert.equal(claims['iat'], theSecond)
@@ -51,7 +51,7 @@ for (const [claim, value] of Object.entries({
     assert.deepEqual(createClaims(assertion, theMoment)[claim], value)
   })
 
-test('claims that are not registered stand in the assertion as they were written', () => {
+test('unregistered claims are in the assertion as the operator wrote them', () => {
   const claims = { tenant: 'blue', roles: ['reader', 'writer'], nested: { deep: [1, null, true] } }
   assert.deepEqual(createClaims(plainAssertion({ claims }), theMoment), {
     ...createClaims(plainAssertion(), theMoment),
@@ -72,12 +72,12 @@ test('without audiences there is no aud', () => {
   assert.ok(!('aud' in createClaims(plainAssertion({ audiences: [] }), theMoment)))
 })
 
-test('without audiences the aud of claims still stands', () => {
+test('without audiences a configured aud claim still counts', () => {
   const assertion = plainAssertion({ audiences: [], claims: { aud: 'https://claimed.example' } })
   assert.equal(createClaims(assertion, theMoment)['aud'], 'https://claimed.example')
 })
 
-test('nbf is there only when its offset is configured, also as 0', () => {
+test('nbf is present only when its offset is configured, also as 0', () => {
   assert.ok(!('nbf' in createClaims(plainAssertion(), theMoment)))
   assert.equal(createClaims(plainAssertion({ notBeforeOffsetSeconds: 0 }), theMoment)['nbf'], theSecond)
 })
@@ -90,17 +90,17 @@ test('nbf is iat plus its offset', () => {
   }
 })
 
-test('a negative issuedAtOffset dates iat back and leaves exp where it is', () => {
+test('a negative issuedAtOffset makes iat earlier and leaves exp unchanged', () => {
   const { iat, exp } = createClaims(plainAssertion({ issuedAtOffsetSeconds: -5 }), theMoment)
   assert.deepEqual({ iat, exp }, { iat: theSecond - 5, exp: theSecond + 120 })
 })
 
-test('jti is the id of the moment, so that two moments never share one', () => {
+test('jti is the given id, so that two assertions never share one', () => {
   const ids = ['one', 'other'].map((jwtId) => createClaims(plainAssertion(), { ...theMoment, jwtId })['jti'])
   assert.deepEqual(ids, ['one', 'other'])
 })
 
-test('there is no jti where the jwtBuilder switches it off', () => {
+test('jti is absent where the jwtBuilder switches it off', () => {
   assert.ok(!('jti' in createClaims(plainAssertion({ hasJwtId: false }), theMoment)))
 })
 

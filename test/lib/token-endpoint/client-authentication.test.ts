@@ -15,7 +15,7 @@ import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 
 const moment = { now: 1_700_000_000_000, jwtId: 'the-jwt-id' }
 
-/** What proves that connection's client, where every secret is this text. */
+/** The credentials of the connection's client, where every secret is this text. */
 async function authenticate(connection: Connection, text: string): Promise<ClientCredentials> {
   const secrets = createSecretCache(
     singleVersionSecrets(async () => new Secret(text)),
@@ -27,7 +27,7 @@ async function authenticate(connection: Connection, text: string): Promise<Clien
 
 const reveal = (secrets: readonly Secret[]) => secrets.map((secret) => secret.reveal())
 
-test("id and password are form-encoded before they are joined, and an editor's line break is no part of it", async (t) => {
+test("id and password are form-encoded before they are joined, and an editor's line break is not part of the password", async (t) => {
   const connection = await resolveConn(t, {
     ...exampleElements('https://as.example', {
       server: { basicAuthRef: 'theData' },
@@ -43,7 +43,7 @@ test("id and password are form-encoded before they are joined, and an editor's l
   assert.deepEqual(reveal(secrets), ['p:&ss wörd+', pair], 'a server that quotes it is not to be quoted')
 })
 
-test('an assertion stands in the body, and is among what a server must not be quoted with', async (t) => {
+test('an assertion is in the body, and counts as a secret that a server may repeat', async (t) => {
   const elements = exampleElements('https://as.example', {
     builder: { signatureAlgorithm: 'HS256', jwkEnabled: undefined, sharedKey: 'tokenwell/local/the-key' },
   })
@@ -58,7 +58,7 @@ test('an assertion stands in the body, and is among what a server must not be qu
   assert.deepEqual(headers, {})
 })
 
-test('a client that is known by its certificate says in the body which one it is, and proves nothing (RFC 8705 section 2)', async (t) => {
+test('a client that authenticates by its certificate sends its id in the body and no credentials (RFC 8705 section 2)', async (t) => {
   const elements = exampleElements('https://as.example', {
     server: { sslCertsRef: 'mutual' },
     oAuth: { jwtAuthenticationTokenRef: undefined, tlsAuthenticationClientId: 'the client:1' },

@@ -40,7 +40,7 @@ function theKeys(before?: string) {
   return { asked, previousSigner, keys: createClientKeySource(signers, secrets) }
 }
 
-test('a client that signs has the current key, and that before it, of its algorithm; no password is read', async () => {
+test('a client that signs has the current and the previous key of its algorithm, and no password is read', async () => {
   const { asked, previousSigner, keys } = theKeys('before')
   const way = plainConnection.clientAuthentication
   assert.deepEqual(await keys.current(plainConnection), { way, signer: theSigner })
@@ -48,7 +48,7 @@ test('a client that signs has the current key, and that before it, of its algori
   assert.deepEqual(asked, ['key tokenwell/test/the-key ES256', 'previous key tokenwell/test/the-key ES256'])
 })
 
-test("a client with a password has the current one and that before it, each without an editor's line break", async () => {
+test("a client with a password has the current and the previous one, both without an editor's line break", async () => {
   const { asked, keys } = theKeys('before\r\n')
   const [now, before] = [await keys.current(basic), await keys.previous(basic)]
   assert.ok('password' in now && before && 'password' in before)
@@ -56,13 +56,13 @@ test("a client with a password has the current one and that before it, each with
   assert.deepEqual(new Set(asked), new Set([passwordName, `previous ${passwordName}`]))
 })
 
-test('nothing before, or the same before, is nothing', async () => {
+test('a missing previous key, or one that equals the current key, is undefined', async () => {
   assert.equal(await theKeys().keys.previous(plainConnection), undefined)
   assert.equal(await theKeys().keys.previous(basic), undefined)
   assert.equal(await theKeys('now').keys.previous(basic), undefined)
 })
 
-test('a client that is known by its certificate has nothing to sign or to say: no secret is read', async () => {
+test('a client that authenticates by its certificate needs no signature and no password: no secret is read', async () => {
   const { asked, keys } = theKeys('before')
   const way = { method: 'tls_client_auth' } as const
   const connection: Connection = { ...plainConnection, clientAuthentication: way }

@@ -15,7 +15,7 @@ const offsetOf = (date: number | undefined, words?: string) => {
   return reading?.kind === 'off' ? reading.offsetMilliseconds : reading
 }
 
-test('a clock is to blame where an assertion is not valid yet or no more by it, at its best to the second', () => {
+test("the clocks are the reason where by the server's clock the assertion is not valid yet or has expired", () => {
   assert.equal(offsetOf(999_000), -800, 'still too early at the end of that second')
   assert.equal(offsetOf(999_001), undefined)
   assert.equal(offsetOf(1_119_999), undefined)
@@ -23,14 +23,14 @@ test('a clock is to blame where an assertion is not valid yet or no more by it, 
   assert.equal(offsetOf(undefined), undefined)
 })
 
-test('where the server speaks of time a clock that is 2 s away is to blame, too', () => {
+test('where the server names the time, a difference of 2 s is enough to be the reason', () => {
   assert.equal(offsetOf(now + 1_500, 'JWT is not yet valid'), 2_000)
   assert.equal(offsetOf(now + 1_499, 'JWT is not yet valid'), undefined)
   assert.equal(offsetOf(now - 2_500, 'iat is in the future'), -2_000)
   assert.equal(offsetOf(now + 60_000, 'the key is unknown'), undefined)
 })
 
-test('the words of servers about time are known as such, and other words are not', () => {
+test('the words of servers about time are recognized, and other words are not', () => {
   const ofTime = [
     'Token is not active',
     'Client assertion expiration is too far',
@@ -44,7 +44,7 @@ test('the words of servers about time are known as such, and other words are not
     assert.equal(compareClocks(validity, undefined, now, words), undefined, words)
 })
 
-test('without a Date the words say on which side the server is, and a minute is tried', () => {
+test("without a Date the words say whether the server's clock is ahead or behind, and an offset of a minute is tried", () => {
   const guess = (words: string) => {
     const reading = compareClocks(validity, undefined, now, words)
     return reading?.kind === 'guessed' ? reading.offsetMilliseconds : reading?.kind
@@ -78,7 +78,7 @@ test('an offset of more than 5 minutes is not followed, but told', () => {
   assert.match((behind && adviceOn(behind)) ?? '', /^The server's clock is 900 s behind Tokenwell's\./)
 })
 
-test('without a Date the operator is told to compare the clocks, and an offset that is followed needs no advice', () => {
+test('without a Date the operator must compare the clocks, and an offset that Tokenwell adjusts to needs no advice', () => {
   assert.match(adviceOn({ kind: 'unknown' }) ?? '', /sends no Date header\. Compare its clock/)
   assert.equal(adviceOn({ kind: 'off', offsetMilliseconds: 5_000 }), undefined)
 })
@@ -96,7 +96,7 @@ test('an assertion is valid from the later of iat and nbf until exp, as it was s
   assert.deepEqual(await validityOf({ claims: { nbf: 1_010, exp: 1_020 } }), { from: 1_010_000, until: 1_020_000 })
 })
 
-test('an offset is learned for one authorization server, the latest counts, and until then it is none', () => {
+test('an offset is learned for one authorization server, the latest one counts, and it begins as 0', () => {
   const offsets = createClockOffsets()
   assert.equal(offsets.of('theServer'), 0)
   for (const offset of [7_000, -3_000]) offsets.learn('theServer', offset)

@@ -7,7 +7,7 @@ import { exampleElements } from '../../support/elements/elements.ts'
 
 const base: TokenRequest = { connection: 'conn', further: {} }
 
-test('whose word it was that the server refuses', async (t) => {
+test('each error code tells whether the caller, the elements or the client caused the refusal', async (t) => {
   const connection = await resolveConn(t, exampleElements('https://as.example'))
   const byPassword = await resolveConn(t, exampleElements('https://as.example', { oAuth: { grantType: 'password' } }))
   const rows = [

@@ -12,14 +12,14 @@ import { plainAssertion } from '../../support/elements/plain-connection.ts'
 const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 })
 const certificatePem = await createKeyCertificate(privateKey, 'theClient')
 const certificate = new X509Certificate(certificatePem)
-/** Straight from the PEM body, past the class that the product reads it with. */
+/** The digest of the PEM body itself, without the class that Tokenwell reads certificates with. */
 const certificateDer = Buffer.from(certificatePem.replace(/-----[A-Z ]+-----/g, ''), 'base64')
 const digest = (name: string) => createHash(name).update(certificateDer).digest('base64url')
 
 const plainSigner = createLocalSigner(privateKey, { keyId: 'theKey' })
 const certifiedSigner = createLocalSigner(privateKey, { keyId: 'theKey', certificates: [certificate] })
 
-test('a plain header holds alg, typ and kid, and no thumbprint although there is a certificate', () => {
+test('a plain header has alg, typ and kid, and no thumbprint even where the key has a certificate', () => {
   assert.deepEqual(createHeader(plainAssertion(), certifiedSigner), { alg: 'RS256', typ: 'JWT', kid: 'theKey' })
 })
 
@@ -33,28 +33,28 @@ test('typ is the one of the jwtBuilder', () => {
   assert.equal(header.typ, 'client-authentication+jwt')
 })
 
-test('there is no typ where the operator took it out', () => {
+test('typ is absent where the operator removed it', () => {
   const { type: _type, ...assertion } = plainAssertion()
   assert.deepEqual(createHeader(assertion, plainSigner), { alg: 'RS256', kid: 'theKey' })
 })
 
-test('a shared key, which has no id, leaves kid out', () => {
+test('a shared key has no id, so that kid is absent', () => {
   const header = createHeader(plainAssertion({ algorithm: 'HS256' }), createLocalSigner(privateKey, {}))
   assert.deepEqual(header, { alg: 'HS256', typ: 'JWT' })
 })
 
-test('x5t#S256 is the SHA-256 digest of the certificate in DER, and x5t does not stand beside it', () => {
+test('x5t#S256 is the SHA-256 digest of the certificate in DER, and x5t is absent', () => {
   const header = createHeader(plainAssertion({ certificateThumbprint: 'x5t#S256' }), certifiedSigner)
   assert.deepEqual(header, { alg: 'RS256', typ: 'JWT', kid: 'theKey', 'x5t#S256': digest('sha256') })
 })
 
-test('x5t is the SHA-1 digest of the certificate in DER, and x5t#S256 does not stand beside it', () => {
+test('x5t is the SHA-1 digest of the certificate in DER, and x5t#S256 is absent', () => {
   const header = createHeader(plainAssertion({ certificateThumbprint: 'x5t' }), certifiedSigner)
   assert.deepEqual(header, { alg: 'RS256', typ: 'JWT', kid: 'theKey', x5t: digest('sha1') })
 })
 
 for (const certificateThumbprint of ['x5t', 'x5t#S256'] as const)
-  test(`a key without a certificate gets no ${certificateThumbprint}, but an error that names the secret`, () => {
+  test(`a key without a certificate causes an error that names the secret and ${certificateThumbprint}`, () => {
     assert.throws(
       () => createHeader(plainAssertion({ certificateThumbprint }), plainSigner),
       (error) => {
@@ -67,7 +67,7 @@ for (const certificateThumbprint of ['x5t', 'x5t#S256'] as const)
     )
   })
 
-test('the header that was made is the header that is signed', async () => {
+test('the header that was created is the header that is signed', async () => {
   const assertion = plainAssertion({ certificateThumbprint: 'x5t#S256', type: 'client-authentication+jwt' })
   const signed = await signAssertion(assertion, certifiedSigner, { now: 1_700_000_000_000, jwtId: 'theJwtId' })
   assert.deepEqual(decodeProtectedHeader(signed.assertion.reveal()), createHeader(assertion, certifiedSigner))

@@ -9,11 +9,11 @@ import {
 } from '../../support/functions/issue-token-by-test-clock.ts'
 import { tokenAnswer } from '../../support/functions/issue-token-with-scripted-server.ts'
 
-/* The use case with all its parts before a real token endpoint, by a clock that the test moves. */
+/* The whole use case with a real token endpoint, on a clock that the test moves. */
 
 const request: CallerRequest = { caller: 'direct', connection: 'conn', further: {} }
 
-test('every step is an event with its fields, and none tells the token or the assertion', async (t) => {
+test('every step is an event with its fields, and no event has the token or the assertion', async (t) => {
   const { getToken, server, log, within } = await startIssueTokenByTestClock(t, {
     secretMilliseconds: 40,
     serverMilliseconds: 70,
@@ -33,7 +33,7 @@ test('every step is an event with its fields, and none tells the token or the as
   assert.ok(!text.includes(server.requests[0]?.form.get('client_assertion') ?? 'eyJ'))
 })
 
-test('a lifetime counts from when the request was sent, neither from its signing nor from its answer', async (t) => {
+test('a lifetime counts from the time of sending, not from the signature or the answer', async (t) => {
   const { getToken, within } = await startIssueTokenByTestClock(t, {
     secretMilliseconds: 5_000,
     serverMilliseconds: 3_000,
@@ -44,7 +44,7 @@ test('a lifetime counts from when the request was sent, neither from its signing
   assert.equal(secondsLeft, 297)
 })
 
-test('a token with a second left is handed out, and with a millisecond less it is not', async (t) => {
+test('a token with one second left is handed out, and a token with a millisecond less is not', async (t) => {
   const answer = () => tokenAnswer({ expires_in: 1 })
   const inTime = await startIssueTokenByTestClock(t, { answer })
   assert.equal((await inTime.getToken(request, inTime.within(25_000))).secondsLeft, 1)
@@ -56,20 +56,20 @@ test('a token with a second left is handed out, and with a millisecond less it i
   })
 })
 
-test('without the time for an answer nothing is sent', async (t) => {
+test('without enough time for an answer no request is sent', async (t) => {
   const { getToken, server, within } = await startIssueTokenByTestClock(t)
   await assert.rejects(getToken(request, within(1_000)), TimedOutError)
   assert.equal(server.requests.length, 0)
   assert.equal((await getToken(request, within(25_000))).source, 'server')
 })
 
-test('the time that signing took is no longer there for the request', async (t) => {
+test('the time for the signature is taken from the time for the request', async (t) => {
   const { getToken, server, within } = await startIssueTokenByTestClock(t, { secretMilliseconds: 20_000 })
   await assert.rejects(getToken(request, within(20_500)), /No time is left/)
   assert.equal(server.requests.length, 0)
 })
 
-test('the scope is what the server says, or else what it was asked for', async (t) => {
+test('the scope is the one that the server names, or else the requested one', async (t) => {
   const scoped: CallerRequest = { ...request, scope: ['a', 'b'] }
   const scopeOf = async (asked: CallerRequest, members: object) => {
     const { getToken, within } = await startIssueTokenByTestClock(t, { answer: () => tokenAnswer({ ...members }) })
@@ -81,7 +81,7 @@ test('the scope is what the server says, or else what it was asked for', async (
   assert.equal(await scopeOf(request, {}), undefined)
 })
 
-test('a signing secret that was slow to read says nothing about the server: nobody is kept from asking it', async (t) => {
+test('a slow read of the signing secret is no evidence about the server: no cool-down begins', async (t) => {
   const { getToken, server, within, log } = await startIssueTokenByTestClock(t, { secretMilliseconds: 24_000 })
   await assert.rejects(getToken(request, within(25_000)), TimedOutError)
   assert.equal(server.requests.length, 0)
@@ -89,7 +89,7 @@ test('a signing secret that was slow to read says nothing about the server: nobo
   assert.equal((await getToken(request, within(25_000))).source, 'server', 'the key is known now')
 })
 
-test('beside a refusal stands what was sent: of the assertion, the client and the elements, and what the server said', async (t) => {
+test("a refusal is logged with the sent assertion, client and elements, and with the server's words", async (t) => {
   const { getToken, server, within, log } = await startIssueTokenByTestClock(t, {
     answer: () => ({
       status: 401,

@@ -6,7 +6,7 @@ import { printableDescription, repeatsAny } from '../../../lib/token-endpoint/pr
 const password = 'Pa$$w"r<d & Söhne'
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
-/** Ways in which servers were seen to repeat what they got. */
+/** Forms in which real servers have repeated what they received. */
 const repetitions: Readonly<Record<string, string>> = {
   'as it is': password,
   'in a sentence': `is ${password} right?`,
@@ -38,7 +38,7 @@ test('a piece of a secret of 8 letters is one, and one of 7 may be there by chan
   assert.equal(printableDescription('no "horse-b" here', sent), 'no "horse-b" here')
 })
 
-test('a short secret is repeated as a whole', () => {
+test('a short secret counts only as a whole', () => {
   assert.equal(printableDescription('for alice', [new Secret('alice')]), undefined)
   assert.equal(printableDescription('for ALICE', [new Secret('alice')]), undefined)
   assert.equal(printableDescription('for alic', [new Secret('alice')]), 'for alic')
@@ -54,17 +54,17 @@ test('of an assertion that stands in a sentence the rest of the sentence remains
   assert.equal(printableDescription(`header ${header}: bad`, sent), 'header [...]: bad')
 })
 
-test('a secret that holds something like an assertion is no assertion', () => {
+test('a secret that contains text like an assertion does not count as an assertion', () => {
   for (const secret of ['my eyJa.b.c', 'eyJa.b.c, mine'])
     assert.equal(printableDescription(`is ${secret} right?`, [new Secret(secret)]), undefined)
 })
 
-test('a signed token is concealed, whosever it is', () => {
+test('every signed token is masked, whether Tokenwell sent it or not', () => {
   assert.equal(printableDescription('got eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln, bad', []), 'got [...], bad')
   assert.equal(printableDescription('got eyJhbGciOiJub25lIn0.eyJzdWIiOiJhIn0., bad', []), 'got [...], bad')
 })
 
-test('each character that is escaped is read in each of its escapes', () => {
+test('each escaped character is read in each of its escapes', () => {
   const escapes: Readonly<Record<string, readonly string[]>> = {
     '"': ['\\"', '&quot;', '&QUOT;', '&#34;', '&#x22;', '%22', '\\u0022'],
     '\\': ['\\\\', '&#92;', '%5c', '%5C', '\\u005C'],
@@ -82,12 +82,12 @@ test('each character that is escaped is read in each of its escapes', () => {
       assert.equal(printableDescription(`ab${form}cd`, [new Secret(`ab${character}cd`)]), undefined, form)
 })
 
-test('what looks like an escape and is none stays as it is', () => {
+test('text that only looks like an escape stays unchanged', () => {
   for (const text of ['&#x110000;', '&#9999999;', '&nothing;', '%zz', '\\u00g0', '\\x'])
     assert.equal(printableDescription(text, [new Secret('another')]), text)
 })
 
-test('base64 is read wherever in a longer text the secret stands, from 4 bytes on', () => {
+test('base64 is recognized wherever the secret begins in the encoded text, from 4 bytes on', () => {
   const sent = [new Secret('hunter')]
   for (const [before, after] of [
     ['', ''],
@@ -104,18 +104,18 @@ test('base64 is read wherever in a longer text the secret stands, from 4 bytes o
   assert.equal(printableDescription('is abc right?', [new Secret('abc')]), undefined)
 })
 
-test('base64 is read in both of its alphabets', () => {
+test('base64 is recognized in both of its alphabets', () => {
   const secret = '???>>>ÿÿ'
   assert.match(base64(secret), /[+/]/)
   assert.equal(printableDescription(base64(secret).slice(0, 9), [new Secret(secret)]), undefined)
 })
 
-test('no more than 4,000 characters are looked at', () => {
+test('only the first 4,000 characters are read', () => {
   const text = `${'x'.repeat(4_000)}hunter`
   assert.equal(printableDescription(text, [new Secret('hunter')]), `${'x'.repeat(1_000)}...`)
 })
 
-test('what is public stays readable, however long it is', () => {
+test('public values stay readable, however long they are', () => {
   const sent = [new Secret('correct-horse-battery')]
   for (const text of [
     'Expected audiences are any of [https://as.example.com/realms/some-realm-with-a-long-name, https://as.example.com/token]',
@@ -126,7 +126,7 @@ test('what is public stays readable, however long it is', () => {
     assert.equal(printableDescription(text, sent), text)
 })
 
-test('what remains is one line of at most 1,000 characters without any that a terminal obeys', () => {
+test('the result is one line of at most 1,000 characters without control characters', () => {
   assert.equal(printableDescription('a\r\nb\tc\u0000d\u001b[31me\u2028f\u202eg ü\ud800', []), 'a b c d [31me f g ü')
   const long = printableDescription('word '.repeat(400), [])
   assert.equal(long?.length, 1_003)
@@ -134,7 +134,7 @@ test('what remains is one line of at most 1,000 characters without any that a te
   assert.equal(printableDescription('x'.repeat(1_000), []), 'x'.repeat(1_000))
 })
 
-test('a code is compared likewise', () => {
+test('an error code is compared in the same way', () => {
   assert.ok(repeatsAny('not_tr0ub4dor', [new Secret('Tr0ub4dor')]))
   assert.ok(!repeatsAny('invalid_client', [new Secret('Tr0ub4dor')]))
 })

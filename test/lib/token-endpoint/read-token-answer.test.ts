@@ -18,7 +18,7 @@ const fine = { access_token: 'the-token', token_type: 'Bearer', expires_in: 300 
 
 const context = { server: 'sso', sent: { secrets: [], names: [] }, isForUser: false, now }
 
-/** A token, or what else there is. */
+/** The token of an answer, or else its refusal. */
 function readAnswer(answer: TokenEndpointAnswer, more: Partial<AnswerContext> = {}) {
   const token = issuedToken(answer, more.tokenTypes)
   return token ? { token } : { refusal: readWithoutToken(answer, { ...context, ...more }) }
@@ -86,13 +86,13 @@ test('a token type is missing, or names a bearer token in any spelling', () => {
   )
 })
 
-test('what an element lists as token types is taken for a bearer token, in any case of letters', () => {
+test('the token types of an element count as bearer tokens, in any letter case', () => {
   const body = JSON.stringify({ ...fine, token_type: 'jwt' })
   assert.ok('token' in readAnswer({ status: 200, body }, { tokenTypes: ['JWT', 'Access'] }))
   assert.throws(() => readAnswer({ status: 200, body }, { tokenTypes: ['Access'] }), isUnreadable(/token_type/))
 })
 
-test('expires_in is a number, also as a text; what is none does not say how long the token lives', () => {
+test('expires_in is a number, also as text; any other value gives no lifetime', () => {
   for (const [written, seconds] of [
     [300, 300],
     [0.5, 0.5],
@@ -112,17 +112,17 @@ test('expires_in is a number, also as a text; what is none does not say how long
     assert.equal(readToken({ expires_in: odd }).expiresInSeconds, undefined, JSON.stringify(odd))
 })
 
-test('an access token fits a header', () => {
+test('an access token must fit in a header', () => {
   for (const token of ['', ' ', 'a b', 'a\n', 'ä', 7, null])
     assert.throws(() => readToken({ access_token: token }), isUnreadable(/without an access_token/))
 })
 
-test('a scope that could not be printed is left out', () => {
+test("a scope that can't be printed is left out", () => {
   for (const scope of ['a\nb', 'ä', ['a'], 7, null])
     assert.deepEqual(Object.keys(readToken({ scope })).sort(), ['accessToken', 'expiresInSeconds'])
 })
 
-test('a token comes with any 2xx, whatever else there is, and with no other status', () => {
+test('any 2xx with an access token is a token, whatever else it says, and no other status is', () => {
   for (const status of [200, 201, 202, 203, 206, 299])
     for (const more of [{}, { error: 'invalid_client' }, { error: '' }, { errorCode: 0 }])
       assert.ok('token' in read(status, { ...fine, ...more }), `${status}`)
@@ -130,7 +130,7 @@ test('a token comes with any 2xx, whatever else there is, and with no other stat
   assert.throws(() => read(500, fine), isUnreadable(/status 500 and without an error code/))
 })
 
-test('a token comes in a form, too, as some servers send it', () => {
+test('a token in a form is read as well, since some servers send it so', () => {
   for (const body of [
     'access_token=the-token&token_type=bearer&expires_in=300',
     'access_token=the-token&scope=&token_type=bearer\n',
@@ -156,7 +156,7 @@ test('a redirect is told as one, with what to do, whatever it holds', () => {
       )
 })
 
-test('408, 425, 429, 502, 503 and 504 say to come back, whatever they hold, and so does an empty 2xx; 500 does not', () => {
+test('408, 425, 429, 502, 503, 504 and an empty 2xx ask to try later, whatever they hold, and 500 does not', () => {
   for (const status of [408, 425, 429, 502, 503, 504])
     for (const body of ['<html>', fine, { error: 'invalid_client' }])
       assert.throws(() => read(status, body), UnreachableError, String(status))
@@ -172,7 +172,7 @@ test('408, 425, 429, 502, 503 and 504 say to come back, whatever they hold, and 
     assert.throws(() => read(status, body), UnreadableAnswerError, String(status))
 })
 
-test('Retry-After is told in seconds, and what is none is passed over', () => {
+test('Retry-After is read as seconds, and an invalid value is ignored', () => {
   const wait = (retryAfter?: string) => {
     try {
       return assert.fail(JSON.stringify(read(429, '', [], retryAfter)))
@@ -186,7 +186,7 @@ test('Retry-After is told in seconds, and what is none is passed over', () => {
   for (const odd of [undefined, '', '1.5', '-1', '1e9', 'soon']) assert.equal(wait(odd), undefined, odd)
 })
 
-test('what a server says of itself rather than of the request is no refusal', () => {
+test('a server that reports its own failure does not refuse the request', () => {
   for (const error of ['server_error', 'temporarily_unavailable'])
     for (const status of [200, 400, 500])
       assert.throws(
@@ -206,7 +206,7 @@ test('an error code makes a refusal of any other status', () => {
     })
 })
 
-test('what is no code is told in words', () => {
+test('an invalid code is told as words', () => {
   for (const [error, words] of [
     ['a"b', 'error: a"b'],
     ['a\\b', 'error: a\\b'],
@@ -224,7 +224,7 @@ test('what is no code is told in words', () => {
   }
 })
 
-test('a code that repeats what was sent is none: it goes to logs and events', () => {
+test('a code that repeats a sent secret does not count, since codes get into logs and events', () => {
   const secrets = [new Secret('tr0ub4dor')]
   for (const error of ['tr0ub4dor', 'not tr0ub4dor', 'tr0ub4do', 'not_tr0ub4dor'])
     assert.equal(readRefusal({ error }, secrets).error, 'http_400', error)
@@ -238,7 +238,7 @@ test('a code that repeats what was sent is none: it goes to logs and events', ()
   )
 })
 
-test('a description that repeats what was sent is left out, and so is one that is no text', () => {
+test("a description that repeats a sent secret is left out, and so is one that isn't text", () => {
   const secrets = [new Secret('tr0ub4dor')]
   assert.deepEqual(readRefusal({ error: 'invalid_grant', error_description: 'not tr0ub4dor' }, secrets), {
     error: 'invalid_grant',
@@ -256,7 +256,7 @@ test('a description that repeats what was sent is left out, and so is one that i
   assert.equal(readRefusal({ error: 'invalid_authorization_details' }).error, 'invalid_authorization_details')
 })
 
-test('what is no JSON object is told by its size, not by its content', () => {
+test("an answer that isn't a JSON object is told by its size, not by its content", () => {
   for (const [body, found] of [
     ['tr0ub4dor', 'status 200 and 9 characters'],
     ['null', 'status 200 and 4 characters'],
@@ -274,7 +274,7 @@ test('what is no JSON object is told by its size, not by its content', () => {
     )
 })
 
-test('401 and 403 refuse, whatever page comes with them, and a 401 asks for other credentials', () => {
+test('401 and 403 are refusals, whatever page comes with them, and only a 401 refuses the credentials', () => {
   for (const [status, isOfCredentials] of [
     [401, true],
     [403, false],
@@ -301,7 +301,7 @@ test('a 401 with a challenge is about the credentials, whatever its code', () =>
   assert.deepEqual(refusal(400, 'Basic'), { refusal: { error: 'access_denied', isOfCredentials: false } })
 })
 
-test('the end of a rate limit is heeded as seconds or as a date, where Retry-After says nothing', () => {
+test('the end of a rate limit is read as seconds or as a date, where Retry-After is absent', () => {
   const wait = (rateLimitReset: string, retryAfter?: string) => {
     const answer = { status: 429, body: '', rateLimitReset, ...(retryAfter !== undefined && { retryAfter }) }
     try {
@@ -318,7 +318,7 @@ test('the end of a rate limit is heeded as seconds or as a date, where Retry-Aft
     assert.equal(wait(odd), undefined, odd)
 })
 
-/** The error that an answer is read as. */
+/** Reads an answer and returns the error that this throws. */
 function unreachable(status: number, body: unknown, headers: { rateLimitReset?: string } = {}): UnreachableError {
   try {
     const text = typeof body === 'string' ? body : JSON.stringify(body)
@@ -329,7 +329,7 @@ function unreachable(status: number, body: unknown, headers: { rateLimitReset?: 
   }
 }
 
-test('a 429 speaks about the client, and what a server says of its own trouble about the endpoint', () => {
+test("a 429 blames the client, and a server's own failure blames the endpoint", () => {
   assert.equal(unreachable(429, '').blames, 'client')
   for (const status of [502, 503, 504]) assert.equal(unreachable(status, '').blames, 'endpoint')
   assert.equal(unreachable(400, { error: 'server_error' }).blames, 'endpoint')
@@ -338,7 +338,7 @@ test('a 429 speaks about the client, and what a server says of its own trouble a
   assert.equal(message, 'The authorization server sso answered with status 200 and an empty body.')
 })
 
-test('the end of a rate limit is a number of seconds up to a thousand million, and beyond that a date', () => {
+test('the end of a rate limit is a number of seconds up to a thousand million, and a date above that', () => {
   const wait = (rateLimitReset: string) => unreachable(429, '', { rateLimitReset }).retryAfterSeconds
   assert.equal(wait('17'), 17)
   assert.equal(wait('1000000000'), 1_000_000_000)
@@ -347,14 +347,14 @@ test('the end of a rate limit is a number of seconds up to a thousand million, a
     assert.equal(wait(none), undefined, none)
 })
 
-test('an HTTP date is all of a text, and nothing else is one', () => {
+test('an HTTP date must be the whole text', () => {
   const date = 'Wed, 21 Oct 2026 07:28:00 GMT'
   assert.equal(readHttpDate(date), now)
   for (const text of [` ${date}`, `${date} `, `x${date}`, `${date}x`, '', 'Wed, 99 Oct 2026 07:28:00 GMT'])
     assert.equal(readHttpDate(text), undefined, text)
 })
 
-test('every code of the RFCs is read, though it stands in what was sent, and no other is', () => {
+test('every code of the RFCs is read, even where a sent secret contains it, and no other such code is', () => {
   const codes = [
     'invalid_request',
     'invalid_client',
@@ -369,20 +369,20 @@ test('every code of the RFCs is read, though it stands in what was sent, and no 
   assert.equal(readRefusal({ error: 'invalid_client_grant' }, [new Secret('x invalid_client_grant')]).error, 'http_400')
 })
 
-test('of an empty body there is the status alone, and a token without a lifetime has none', () => {
+test('an empty body gives only the status as code, and a token without expires_in has no lifetime', () => {
   assert.deepEqual(read(400, ''), { refusal: { error: 'http_400', isOfCredentials: false } })
   const { access_token, token_type } = fine
   const answer = read(200, { access_token, token_type })
   assert.deepEqual('token' in answer && Object.keys(answer.token), ['accessToken'])
 })
 
-test('a type that is a list, or of two words, is a bearer token only where no word binds it to a key', () => {
+test('a type that is a list, or has two words, is a bearer token only where no word binds it to a key', () => {
   for (const type of ['Bearer PoP', 'bearer+mac', ['DPoP', 'bearer']])
     assert.throws(() => readToken({ token_type: type }), isUnreadable(/token_type other than Bearer/), String(type))
   assert.ok(readToken({ token_type: ['bearer'] }))
 })
 
-test('a byte order mark is passed over at the beginning alone, and a form begins with its first name', () => {
+test('a byte order mark is ignored only at the beginning, and a form begins with its first name', () => {
   for (const mark of ['', '\ufeff']) {
     const answer = read(200, `${mark}${JSON.stringify({ ...fine, scope: 'a\ufeffb' })}`)
     assert.ok('token' in answer)

@@ -20,7 +20,7 @@ function messageOf(status: number, body: unknown, more: object = {}): string {
   }
 }
 
-test('a refusal in another form than RFC 6749 has its words by their own names, and the code of an RFC where there is one', () => {
+test('a refusal in another form than RFC 6749 has its words under their own names, and the code of an RFC if it contains one', () => {
   const rows: readonly (readonly [status: number, body: unknown, error: string, words: string])[] = [
     [400, { message: 'Bad client' }, 'http_400', 'message: Bad client'],
     [
@@ -49,14 +49,14 @@ test('a refusal in another form than RFC 6749 has its words by their own names, 
   }
 })
 
-test('a challenge is read where there is nothing else', () => {
+test('a challenge is read where the body is empty', () => {
   const challenge = 'Bearer error="invalid_client", error_description="No"'
   const { error, description } = read(401, '', { challenge })
   assert.deepEqual([error, description], ['invalid_client', `WWW-Authenticate: ${challenge}`])
   assert.equal(read(401, { message: 'No' }, { challenge: 'Basic' }).description, 'message: No')
 })
 
-test('404, 405 and 410 name tokenEndpoint of their element, and what the server says', () => {
+test("the message for 404, 405 and 410 names tokenEndpoint of the element and has the server's words", () => {
   for (const status of [404, 405, 410])
     assert.match(
       messageOf(status, '{"error":"Realm does not exist"}'),
@@ -68,7 +68,7 @@ test('404, 405 and 410 name tokenEndpoint of their element, and what the server 
   assert.match(messageOf(404, '{"error":"realm_missing"}'), /Check tokenEndpoint/)
 })
 
-test("an outage has the server's words, too", () => {
+test("the message about an outage has the server's words as well", () => {
   assert.equal(
     messageOf(503, '<title>Down</title>'),
     'The authorization server sso answered with status 503. The server says: title: Down.',
@@ -114,7 +114,7 @@ test("of a request for a user the server's words are in no failure that others r
   for (const status of [404, 429, 500, 503]) assert.doesNotMatch(messageOf(status, body, { isForUser: true }), /jane/)
 })
 
-test('of a 2xx without a token the names are told, not what they hold', () => {
+test('for a 2xx without a token, the message has the names of the members and not their values', () => {
   assert.match(
     messageOf(200, '{"token":"abc","expires_at":"tomorrow"}'),
     /The members of its answer are: token; expires_at\.$/,
@@ -123,7 +123,7 @@ test('of a 2xx without a token the names are told, not what they hold', () => {
   assert.match(messageOf(200, '<html><title>Log in</title>'), /The server says: title: Log in\.$/)
 })
 
-test('a code is found in whichever spelling, and what the status says in words is none', () => {
+test('a code is recognized in any spelling, and a phrase that repeats the status is not a code', () => {
   const codeOf = (error: unknown, status = 400) => read(status, { error }).error
   for (const spelling of [
     ' invalid_client ',
@@ -154,7 +154,7 @@ test('a code is found in whichever spelling, and what the status says in words i
   for (const own of ['no_bad_request', 'bad_requests', '4xx', 'forbidden_client']) assert.equal(codeOf(own), own)
 })
 
-test('a 401 or 403 is a refusal, though the server speaks of itself', () => {
+test('a 401 or 403 is a refusal, even where the server reports its own failure', () => {
   for (const status of [401, 403])
     for (const error of ['server_error', 'temporarily_unavailable'])
       assert.equal(read(status, { error }).error, `http_${status}`)
@@ -165,14 +165,14 @@ test('a challenge may name its error without quotes', () => {
   assert.equal(read(401, { message: 'No' }, { challenge }).error, 'invalid_client')
 })
 
-test('a description stands for itself beside a code, and by its name where there is none', () => {
+test('a description has no name beside a code, and has its name where no code is present', () => {
   const described = { error_description: 'No', hint: 'Such' }
   assert.equal(read(400, { error: 'invalid_client', ...described }).description, 'No; hint: Such')
   assert.equal(read(400, described).description, 'error_description: No; hint: Such')
   assert.equal(read(400, { error: 'Invalid client', hint: 'No' }).description, 'error: Invalid client; hint: No')
 })
 
-test('a 2xx is a refusal where a member complains, and where none does it is nothing', () => {
+test('a 2xx is a refusal where a member reports an error, and has no token where none does', () => {
   for (const name of ['error', '_error', '__err', 'errcode', 'faultstring', 'exceptionName'])
     assert.equal(read(200, { [name]: 'Some words' }).error, 'http_200', name)
   assert.equal(read(299, { error: 'Some words' }).error, 'http_299')
@@ -181,7 +181,7 @@ test('a 2xx is a refusal where a member complains, and where none does it is not
     assert.match(messageOf(200, JSON.stringify(body)), /without an access_token/, JSON.stringify(body))
 })
 
-test('each status has its bounds', () => {
+test('each status has its limits', () => {
   assert.equal(read(499, 'No').error, 'http_499')
   assert.match(messageOf(299, ''), /status 299 and an empty body\.$/)
   for (const status of [204, 205])
@@ -191,7 +191,7 @@ test('each status has its bounds', () => {
     )
 })
 
-test('of a token of another type the type is told, bounded, and what to do', () => {
+test('for a token of another type, the message has the type, cut at 64 characters, and what to do', () => {
   const typed = (type: unknown, more: object = {}) =>
     messageOf(200, JSON.stringify({ access_token: 't', token_type: type }), more)
   assert.equal(
@@ -209,7 +209,7 @@ test('of a token of another type the type is told, bounded, and what to do', () 
   assert.match(messageOf(200, '{"token_type":"DPoP"}'), /without an access_token/)
 })
 
-test('of the names of a 2xx without a token ten are told at most, of 40 characters each', () => {
+test('for a 2xx without a token, the message has at most ten names of 40 characters each', () => {
   const names = (body: object, more: object = {}) => messageOf(200, JSON.stringify(body), more)
   const many = Object.fromEntries(Array.from({ length: 12 }, (_, index) => [`m${index}`, 'x']))
   assert.match(names(many), /The members of its answer are: m0; m1; m2; m3; m4; m5; m6; m7; m8; m9\.$/)
@@ -219,7 +219,7 @@ test('of the names of a 2xx without a token ten are told at most, of 40 characte
   assert.equal(names({ a: 'x' }, { isForUser: true }), bare)
 })
 
-test('of a page the title is told, where it has one', () => {
+test('for a page, the message has its title if it has one', () => {
   const start = (length: number) =>
     `The authorization server sso answered with status 200 and ${length} characters that are not a JSON object. Check tokenEndpoint: it may lead to another page.`
   for (const page of ['<html><p>Log in</p></html>', 'Log in']) assert.equal(messageOf(200, page), start(page.length))

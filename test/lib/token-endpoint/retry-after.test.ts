@@ -14,12 +14,12 @@ test('Retry-After is a number of seconds or a date, rounded up', () => {
     assert.equal(readRetryAfter(odd, now), undefined, odd)
 })
 
-test('a Retry-After that is over says nothing: else an outage would never be left alone', () => {
+test('a Retry-After in the past is ignored, so that a failing server still gets a pause', () => {
   for (const over of ['0', '000', 'Wed, 21 Oct 2026 07:28:00 GMT', 'Wed, 21 Oct 2026 07:27:00 GMT'])
     assert.equal(readRetryAfter(over, now), undefined, over)
 })
 
-test('a date is one in the form that is to be sent, and no other that JavaScript would take', () => {
+test('a date must have the form that RFC 9110 requires, and other forms that JavaScript accepts are ignored', () => {
   assert.equal(readHttpDate('Wed, 21 Oct 2026 07:28:00 GMT'), now)
   for (const odd of [
     undefined,

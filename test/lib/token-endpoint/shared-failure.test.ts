@@ -9,7 +9,7 @@ import {
   writeFailure,
 } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 
-test('each failure is read back as the one that was written: class, words, and whose fault it was', () => {
+test('each failure is read back as it was written: class, words and fault', () => {
   for (const error of [
     new UnreachableError('nobody listens'),
     new TimedOutError('"too late"\n'),
@@ -22,7 +22,7 @@ test('each failure is read back as the one that was written: class, words, and w
   }
 })
 
-test('what concerns only the process that asked is not shared', () => {
+test('details that concern only the requesting process are not shared', () => {
   const written = writeFailure(
     new RefusedError('no', 'invalid_client', 'client', { clockOffset: { milliseconds: 5_000, isGuess: false } }),
   )
@@ -31,7 +31,7 @@ test('what concerns only the process that asked is not shared', () => {
   assert.ok(timedOut instanceof TimedOutError && !timedOut.isServers)
 })
 
-test('a failure that this version does not write is none', () => {
+test('a failure that this version does not write is read as undefined', () => {
   for (const failure of [
     {},
     { code: 'unreachable' },
@@ -47,6 +47,6 @@ test('a failure that this version does not write is none', () => {
     assert.equal(readFailure(JSON.stringify(failure)), undefined, JSON.stringify(failure))
 })
 
-test('what is damaged, or no JSON, is none either', () => {
+test("damaged text and text that isn't JSON are read as undefined", () => {
   for (const text of ['', 'x', '{', 'null', '5', '"unreachable"']) assert.equal(readFailure(text), undefined, text)
 })

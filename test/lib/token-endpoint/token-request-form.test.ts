@@ -14,14 +14,14 @@ const byAssertion: ClientCredentials = {
   ],
 }
 
-test('a request of nothing but a grant names it, and nothing else', () => {
+test('a request with only a grant names it and nothing else', () => {
   assert.equal(
     createTokenRequestForm('client_credentials', nothing, byHeader).reveal(),
     'grant_type=client_credentials',
   )
 })
 
-test('each parameter has its name of the RFCs, scopes are one, and resources are several', () => {
+test('each parameter has its name from the RFCs, scopes are one parameter, and resources are several', () => {
   const parameters = {
     scope: ['read', 'write'],
     resource: ['https://a.example', 'https://b.example'],
@@ -48,7 +48,7 @@ test('each parameter has its name of the RFCs, scopes are one, and resources are
   )
 })
 
-test('one of them alone brings no other along, and an empty text is one', () => {
+test('one parameter alone brings no other one along, and an empty text counts as a value', () => {
   const one = (changes: object) =>
     createTokenRequestForm('password', { ...nothing, ...changes }, byHeader)
       .reveal()
