@@ -32,7 +32,7 @@ const context: LeasedContext = {
   mendedAt: undefined,
 }
 
-/** Attempts before a server that answers in this order, with this reason for the first refusal. */
+/** Attempts at a server that gives these answers in this order, with this reason for the first refusal. */
 function theAttempts(answers: readonly (Token | Error)[], second: SecondAttempt = { kind: 'none' }) {
   const keys: (ClientKey | undefined)[] = []
   const useless: SecondAttempt[] = []
@@ -58,7 +58,7 @@ function theAttempts(answers: readonly (Token | Error)[], second: SecondAttempt 
   return { attempts, keys, useless }
 }
 
-test('what has helped is told once', async () => {
+test('a second attempt that helped is returned once', async () => {
   const second = { kind: 'by_previous_key', key: previousKey } as const
   const { attempts, keys } = theAttempts([refusal('invalid_client'), token], second)
   assert.equal(attempts.takeHelpful(plainConnection), undefined)
@@ -68,7 +68,7 @@ test('what has helped is told once', async () => {
   assert.equal(attempts.takeHelpful(plainConnection), undefined)
 })
 
-test('a guess of the time is tried by the current key', async () => {
+test('a guessed clock offset is tried with the current key', async () => {
   const { attempts, keys } = theAttempts([refusal('invalid_client'), token], {
     kind: 'by_guessed_clock',
     offsetBefore: 0,
@@ -77,7 +77,7 @@ test('a guess of the time is tried by the current key', async () => {
   assert.deepEqual(keys, [undefined, undefined])
 })
 
-test('of two refusals that is told which speaks of the key, secret and time that are meant to be used', async () => {
+test('of two refusals, the callers get the one of the current key, secret and clock', async () => {
   const [first, other] = [refusal('invalid_client'), refusal('unauthorized_client')]
   for (const [second, told] of [
     [{ kind: 'repeat' }, other],
@@ -91,7 +91,7 @@ test('of two refusals that is told which speaks of the key, secret and time that
   }
 })
 
-test('what helped another request is tried once more for this one, where there is time', async () => {
+test('a second attempt that helped another request is made for this one as well, where there is time', async () => {
   const helpful = { kind: 'by_previous_key', key: previousKey } as const
   const { attempts, keys } = theAttempts([token])
   assert.equal(await attempts.repeatBy(helpful, { ...context, deadline: now }), undefined)
@@ -100,14 +100,14 @@ test('what helped another request is tried once more for this one, where there i
   assert.deepEqual(keys, [previousKey])
 })
 
-test('where it does not help this one the first failure is told; a lease that is lost, or a fault of ours, is another matter', async () => {
+test('where that second attempt does not help, the first failure counts; a lost lease or a programming error is thrown', async () => {
   for (const error of [refusal('access_denied'), new TimedOutError('late')])
     assert.equal(await theAttempts([error]).attempts.repeatBy({ kind: 'repeat' }, context), undefined)
   for (const error of [new LeaseLostError(), new TypeError('ours')])
     await assert.rejects(theAttempts([error]).attempts.repeatBy({ kind: 'repeat' }, context), error)
 })
 
-/** A policy whose secret is read again as this text, with the clock of the server known to be so far ahead. */
+/** A policy whose secret has this text when it is read again, and that knows this offset of the server's clock. */
 async function thePolicy(text: string, offset = 0) {
   const events: string[] = []
   let stored = 'the first'
@@ -126,7 +126,7 @@ async function thePolicy(text: string, offset = 0) {
   return { policy, clockOffsets, events }
 }
 
-test('a measured clock is followed, a newer secret comes before a guess, and without a reason there is none', async () => {
+test('a measured clock offset comes first, a newer secret comes before a guess, and without a reason no second attempt is made', async () => {
   const guess = { milliseconds: 60_000, isGuess: true }
   for (const [text, clockOffset, chosen, events] of [
     ['the first', { milliseconds: 5_000, isGuess: false }, { kind: 'repeat' }, ['clock_offset_learned']],
@@ -140,7 +140,7 @@ test('a measured clock is followed, a newer secret comes before a guess, and wit
   }
 })
 
-test('guesses go no farther than five minutes', async () => {
+test('a guessed offset is never more than five minutes', async () => {
   for (const [offset, milliseconds, kind] of [
     [240_000, 60_000, 'by_guessed_clock'],
     [240_001, 60_000, 'none'],
@@ -153,7 +153,7 @@ test('guesses go no farther than five minutes', async () => {
   }
 })
 
-test('a guess that was useless counts no more, and nothing else is undone', async () => {
+test('a guess that did not help is undone, and nothing else', async () => {
   const { policy, clockOffsets } = await thePolicy('the first', 7_000)
   policy.noteUseless(plainConnection, { kind: 'repeat' })
   assert.equal(clockOffsets.of('theServer'), 7_000)

@@ -4,7 +4,7 @@ import { createOutcomeLog } from '../../../lib/get-token/connection-status.ts'
 import { CoolingDownError } from '../../../lib/get-token/token-error.ts'
 import { RefusedError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 
-test('of each connection the last success and the last failure are remembered, side by side', () => {
+test('the last success and the last failure of each connection are both remembered', () => {
   let now = 0
   const outcomes = createOutcomeLog(() => now)
   assert.deepEqual(outcomes.of('conn'), {})

@@ -22,7 +22,7 @@ const context: NamedRequest = {
 }
 const secretNames = ['the-trust', 'the-certificate', 'the-proxy', 'tokenwell/test/the-key', 'the-password']
 
-/** @param others the contents of secrets that are not as they were */
+/** @param others the new contents of secrets that have changed */
 async function namesOf(request: NamedRequest, others: Readonly<Record<string, string | undefined>> = {}) {
   const secrets = createVirtualSecrets()
   for (const name of secretNames) {
@@ -71,7 +71,7 @@ test('a name changes with what it covers, and with nothing else', async () => {
   for (const [what, request, kinds] of rows) assert.deepEqual(await changed(request), kinds, what)
 })
 
-test('a secret with other contents changes the names of what depends on it', async () => {
+test('new contents of a secret change the names of the things that depend on it', async () => {
   const withPassword = withConnection({
     clientAuthentication: { method: 'client_secret_basic', passwordSecret: 'the-password' },
   })
@@ -98,7 +98,7 @@ test('a secret with other contents changes the names of what depends on it', asy
     }
 })
 
-test('no name holds what a secret holds, and names of two kinds never meet', async () => {
+test('no name holds the contents of a secret, and names of two kinds are never equal', async () => {
   const names = await namesOf(context)
   for (const [kind, name] of Object.entries(names)) {
     assert.ok(name.startsWith(`${kind} `), name)
@@ -106,13 +106,13 @@ test('no name holds what a secret holds, and names of two kinds never meet', asy
   }
 })
 
-test("a connection's own request depends on nothing that callers add", async () => {
+test('the names of an own request depend on no caller parameters', async () => {
   const names = await namesOf({ ...context, isOwn: true })
   assert.deepEqual(Object.keys(names), ['way', 'endpoint', 'client', 'connection', 'token'])
   assert.deepEqual(names, await namesOf({ ...context, isOwn: true, caller: 'two' }))
 })
 
-/** Under which names guesses of a user's password count: those of one caller, and those of all. */
+/** The names under which guesses of a user's password count: one for the caller, and one for all callers. */
 const quotasOf = (username: string, { caller = 'one', connection = context.connection } = {}) =>
   passwordQuotaNames(connection, { ...context.request, username }, caller).map(({ name }) => name)
 
@@ -138,7 +138,7 @@ test('whoever a server may take for the same user counts as one', () => {
     assert.deepEqual(quotasOf(one), quotasOf(other), one)
 })
 
-test('guesses count by user, by token endpoint, and besides by caller', () => {
+test('guesses count for each user and token endpoint, and also for each caller', () => {
   const [ofCaller, ofAll] = quotasOf('alice')
   assert.notEqual(ofCaller, ofAll)
   const elsewhere = { connection: withServer({ tokenEndpoint: 'https://b.example/' }).connection }

@@ -29,7 +29,7 @@ const own: NamedRequest = {
   isOwn: true,
   fingerprint: 'f1',
 }
-/** With something that a caller has added. */
+/** A request with caller parameters. */
 const added: NamedRequest = { ...own, request: { ...own.request, scope: ['a'] }, isOwn: false }
 const withScope = (scope: string, caller = 'one'): NamedRequest => ({
   ...added,
@@ -56,7 +56,7 @@ function thePolicy() {
   async function fail(error: unknown, context: NamedRequest, { isRepeated = false } = {}) {
     return await policy.noteFailure(error, context, await policy.clear(context), isRepeated)
   }
-  /** What a request is told; undefined where it may be made. */
+  /** The error that a request gets. Undefined where it may be made. */
   async function told(context: Parameters<typeof policy.clear>[0]): Promise<CoolingDownError | undefined> {
     let clearance: Clearance
     try {
@@ -68,7 +68,7 @@ function thePolicy() {
     await policy.noteFailure(new Error('it was not made'), context, clearance, false)
     return undefined
   }
-  /** What cools down of all that a request depends on. */
+  /** The kinds that cool down, of all that a request depends on. */
   async function cooling(context: NamedRequest): Promise<readonly string[]> {
     const names = Object.entries(await coolDownNames(context, thePassword))
     const checks = names.map(async ([kind, name]) => {
@@ -85,7 +85,7 @@ function thePolicy() {
 const refused = (error: string, isOfCredentials = false) =>
   RefusedError.of({ error, isOfCredentials }, 'theServer', 'elements')
 
-test('what waits is what a failure speaks about, and the wider thing only if nothing of a caller can be the reason', async () => {
+test("what cools down is what the failure is evidence about, and something wider only if caller parameters can't be the reason", async () => {
   const rows = [
     [new UnreachableError('no way'), 'way', 'way', undefined],
     [new UnreachableError('TLS', { wasSent: true }), 'way', 'token', 'endpoint'],
@@ -121,7 +121,7 @@ test('what waits is what a failure speaks about, and the wider thing only if not
   }
 })
 
-test('the log says what cools down, why, for how long, and whom alone it concerns', async () => {
+test('the log says what cools down, why, for how long, and for which caller alone', async () => {
   const { fail, begun } = thePolicy()
   await fail(new UnreachableError('429', { blames: 'client', retryAfterSeconds: 45 }), added)
   const event = { event: 'cool_down_begun', connection: 'conn', authorizationServer: 'theServer', code: 'unreachable' }
@@ -130,7 +130,7 @@ test('the log says what cools down, why, for how long, and whom alone it concern
   assert.deepEqual(begun()[1], { ...event, code: 'refused', of: 'connection', seconds: 30 })
 })
 
-test('the error that callers get says the failure, the wait, what began to cool down, and whom alone it concerns', async () => {
+test('the error for callers has the failure, the wait, what began to cool down, and the caller that it is for', async () => {
   const { fail, told } = thePolicy()
   const error = new UnreachableError('429', { blames: 'client', retryAfterSeconds: 45 })
   const { reported } = await fail(error, added)
@@ -141,12 +141,12 @@ test('the error that callers get says the failure, the wait, what began to cool 
   assert.deepEqual([later.began, later.caller, later.retryAfterSeconds], [undefined, 'one', 45])
   assert.equal(await told(withScope('b', 'two')), undefined)
   assert.equal(await told(own), undefined)
-  // One token key costs one request, however many callers ask for it.
+  // Any number of callers that ask for one token key cost one request.
   const shared = await told({ ...added, caller: 'two' })
   assert.deepEqual([shared?.failure?.message, shared?.caller], ['429', undefined])
 })
 
-test('of a failure that is repeated in a moment the others hear a suspicion, and no cool-down', async () => {
+test('a failure that will be retried is a suspicion for other requests, and no cool-down', async () => {
   const { policy, fail, told, begun } = thePolicy()
   const error = new UnreachableError('503', { blames: 'endpoint' })
   const verdict = await fail(error, added, { isRepeated: true })
@@ -156,7 +156,7 @@ test('of a failure that is repeated in a moment the others hear a suspicion, and
   assert.equal((await policy.clear(added)).pass.isSuspected, true)
 })
 
-test('where the server says when to come back nobody asks before, though the request is repeated', async () => {
+test('where the server says when to come back, all requests wait until then, even if a retry follows', async () => {
   const { fail, told, begun } = thePolicy()
   const error = new UnreachableError('503', { blames: 'endpoint', retryAfterSeconds: 3 })
   const { reported } = await fail(error, own, { isRepeated: true })
@@ -165,7 +165,7 @@ test('where the server says when to come back nobody asks before, though the req
   assert.equal((await told(added))?.retryAfterSeconds, 3)
 })
 
-test('while a server may be failing a caller has one request at a time, and warm runs wait for nobody', async () => {
+test("while a server may be failing each caller has one request at a time, and warm runs don't wait", async () => {
   const { policy, fail, told } = thePolicy()
   await fail(new UnreachableError('503', { blames: 'endpoint' }), own, { isRepeated: true })
   const first = await policy.clear(added)
@@ -191,19 +191,19 @@ test('while a server may be failing a caller has one request at a time, and warm
   assert.equal(await told(withScope('b')), undefined, 'that one is over, too')
 })
 
-test('a failure that says nothing of the server begins no suspicion', async () => {
+test('a failure that is no evidence about the server begins no suspicion', async () => {
   const { policy, fail } = thePolicy()
   await fail(new TimedOutError('in a hurry'), own, { isRepeated: true })
   assert.equal((await policy.clear(own)).pass.isSuspected, false)
 })
 
-test('before any suspicion a caller may have many requests under way', async () => {
+test('without a suspicion a caller may have many requests under way', async () => {
   const { policy, told } = thePolicy()
   await policy.clear(added)
   assert.equal(await told(withScope('b')), undefined)
 })
 
-test('whoever does not get a turn leaves the probe to the next one', async () => {
+test('a request that does not get a turn leaves the probe to the next one', async () => {
   const { policy, fail, told, advance } = thePolicy()
   await fail(refused('invalid_scope'), added)
   await advance(30_000)
@@ -214,7 +214,7 @@ test('whoever does not get a turn leaves the probe to the next one', async () =>
   assert.equal(await told(added), undefined)
 })
 
-test('a guess takes a place of its caller and one of all before it is sent; only a refusal keeps them', async () => {
+test('a guess takes a place of its caller and one of all callers before it is sent, and only a refusal keeps them', async () => {
   const { policy, fail, told } = thePolicy()
   for (const error of [new TimedOutError('in a hurry'), new Error('a fault of ours')])
     for (let count = 0; count < 4; count++) await fail(error, withPassword())
@@ -233,7 +233,7 @@ test('a guess takes a place of its caller and one of all before it is sent; only
   assert.ok(await told(withPassword()))
 })
 
-test('where the places of all are taken the place of the caller is given back, and a probe with it', async () => {
+test("where all places are taken, the caller's place and the probe are given back", async () => {
   const { policy, told, advance } = thePolicy()
   for (let count = 0; count < 30; count++) await policy.clear(withPassword(`caller-${count}`))
   for (let count = 0; count < 5; count++) assert.equal((await told(withPassword()))?.retryAfterSeconds, 60)
@@ -242,7 +242,7 @@ test('where the places of all are taken the place of the caller is given back, a
   assert.ok(await told(withPassword()))
 })
 
-test('a guess too many leaves the probe of what has cooled down to others', async () => {
+test('a guess too many leaves the probe of a cool-down to others', async () => {
   const { policy, fail, told, advance } = thePolicy()
   await fail(new UnreachableError('no way'), own)
   await advance(30_000)
@@ -255,7 +255,7 @@ test('a guess too many leaves the probe of what has cooled down to others', asyn
   assert.equal(await told(withPassword('two')), undefined)
 })
 
-test('ten tokens of a caller that fail within a minute keep that caller from asking for others at that connection', async () => {
+test("ten failed tokens of a caller within a minute make that caller's requests for the connection wait", async () => {
   const { fail, told, begun } = thePolicy()
   for (let count = 0; count < 9; count++) await fail(refused('invalid_scope'), withScope(`s${count}`))
   assert.equal(await told(withScope('next')), undefined)
@@ -280,7 +280,7 @@ test('ten tokens of a caller that fail within a minute keep that caller from ask
   assert.equal(await told(own), undefined)
 })
 
-test('own requests, warm runs and guesses of passwords do not count against a caller', async () => {
+test('own requests, warm runs and password guesses do not count against a caller', async () => {
   const counted = thePolicy()
   for (let count = 0; count < 12; count++) {
     const scope = [`s${count}`]
@@ -303,7 +303,7 @@ test('own requests, warm runs and guesses of passwords do not count against a ca
   assert.ok(await told(withScope('next')), 'what else is refused counts, with a password or without')
 })
 
-test('a token ends all that cooled down, and what a failure shows to be fine has ended by it', async () => {
+test('a token ends all cool-downs, and a failure ends the cool-downs of what it proves to work', async () => {
   const rows = [
     [undefined, ['way', 'endpoint', 'client', 'token']],
     [refused('invalid_client', true), ['way', 'endpoint']],
@@ -333,7 +333,7 @@ test('a token ends all that cooled down, and what a failure shows to be fine has
   }
 })
 
-test('what is not of the token endpoint is told as it is, and the next one may ask', async () => {
+test("a failure that is not the token endpoint's is returned unchanged, and the next request may probe", async () => {
   const { fail, told, begun, advance } = thePolicy()
   await fail(refused('invalid_scope'), own)
   await advance(30_000)
@@ -345,7 +345,7 @@ test('what is not of the token endpoint is told as it is, and the next one may a
   assert.equal(begun().length, 1)
 })
 
-test('after a limit own requests go first: what callers add waits two seconds longer', async () => {
+test('after a rate limit own requests go first, and requests with caller parameters wait two seconds longer', async () => {
   const { fail, told, advance } = thePolicy()
   await fail(new UnreachableError('429', { blames: 'client' }), own)
   await advance(30_000)
@@ -355,7 +355,7 @@ test('after a limit own requests go first: what callers add waits two seconds lo
   assert.equal(await told(added), undefined)
 })
 
-test('what was mended waits for nothing that cooled down before', async () => {
+test('after a fix no request waits for an older cool-down', async () => {
   const { fail, told, advance, now } = thePolicy()
   await fail(refused('invalid_scope'), own)
   await advance(1_000)

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { promisify } from 'node:util'
 
-/** What the process prints last. */
+/** The last output of the process. */
 async function fill(what: 'tokens' | 'passwords', ...options: readonly string[]): Promise<unknown> {
   const script = join(import.meta.dirname, 'filled-memory.ts')
   const { stdout } = await promisify(execFile)(process.execPath, [...options, script, what])

@@ -10,8 +10,8 @@ import { exampleElements } from '../../support/elements/elements.ts'
 import { createBareWorkspace, environmentOf } from '../../support/functions/load-function.ts'
 
 /*
- * A process with all of get-token, as it is wired on one machine, whose memory is filled: `node filled-memory.ts tokens`, or
- * `passwords`. It prints what it found.
+ * A process with the whole of get-token, wired as on one machine, that fills its memory: `node filled-memory.ts tokens` or `passwords`.
+ * It prints its findings.
  */
 
 const [, , what = ''] = process.argv
@@ -46,7 +46,7 @@ async function fillWithTokens(): Promise<object> {
   return { issued, last: await ask(`scope-${tokens - 1}`), first: await ask('scope-0') }
 }
 
-/** What stands nowhere else in this process. */
+/** A text that is nowhere else in this process. */
 function passwordOf(number: number): string {
   return createHash('sha256').update(`password ${number}`).digest('hex')
 }
@@ -75,7 +75,7 @@ async function fillWithPasswords(): Promise<object> {
   return { asked, tokens: heap.split('token-').length > 10, found: found.length }
 }
 
-/** All texts that can be reached. */
+/** All reachable texts of the heap. */
 async function readHeap(): Promise<string> {
   const chunks: Buffer[] = []
   for await (const chunk of getHeapSnapshot()) chunks.push(Buffer.from(chunk))

@@ -19,7 +19,7 @@ import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
 const error = 'nobody listens'
 
-test('a new token is handed out, not the stale one that it was to replace, where the lease ended meanwhile', async () => {
+test('where the lease ended meanwhile, the new token is handed out and not the stale one that it replaces', async () => {
   let latency = 0
   const slow = createTokensInVirtualTime(async () => {
     await slow.time.pause(latency)
@@ -45,7 +45,7 @@ const dying: Connection = {
   },
 }
 
-test('a token that comes inside its margin goes to all callers of all processes that wait', async () => {
+test('a token that arrives inside its margin goes to all waiting callers of all processes', async () => {
   const options = { connection: dying, cacheLatency: 5, random: Math.random }
   const first = createTokensInVirtualTime(() => virtualToken(), options)
   const second = createTokensInVirtualTime(() => virtualToken(), { ...options, fleet: first })
@@ -54,7 +54,7 @@ test('a token that comes inside its margin goes to all callers of all processes 
   assert.equal(first.requests.length + second.requests.length, 1)
 })
 
-test('a process that has learned that its token was rejected hands it out no more', async () => {
+test('a process that has learned that its token was rejected no longer hands it out', async () => {
   const first = createTokensInVirtualTime(() => virtualToken(), { memoryMaximumSeconds: 30 })
   const second = createTokensInVirtualTime(
     async () => {
@@ -74,7 +74,7 @@ test('a process that has learned that its token was rejected hands it out no mor
   await first.time.until(looking)
 })
 
-test('twenty who refresh at the same moment read once', async () => {
+test('twenty refreshes of a secret at the same time read it once', async () => {
   let reads = 0
   const cache = createSecretCache(
     singleVersionSecrets(async () => new Secret(`text ${reads++}`)),
@@ -110,7 +110,7 @@ function theCoolDowns(store: RecordStore, time: ReturnType<typeof createVirtualT
   return createCoolDownRegistry({ store, breaker, sealing, now, randomId })
 }
 
-test('who loses the race for one probe gives back the ones that it has won', async () => {
+test('a request that loses the race for one probe gives back the probes that it has won', async () => {
   const time = createVirtualTime()
   const records = memoryRecords({ maximumRecords: 100 })
   const clientRecord = coolDownRecordName(await withoutSealing(new Uint8Array(32)).digest('client'))
@@ -143,7 +143,7 @@ test('a store that is throttled for long leaves time for the token request', asy
   assert.ok(at < 25_000 - 1_000 - 5_000, `sent ${at} ms after the start of 25 s, ${String(settled)}`)
 })
 
-/** Records of a store that asks to wait as long as that says so. */
+/** Records of a store that asks to wait while `isThrottled` says so. */
 function throttledWhile(isThrottled: () => boolean): RecordStore {
   const records = memoryRecords({ maximumRecords: 100 })
   const orWait = <T>(call: () => T): T | Promise<never> =>
@@ -155,7 +155,7 @@ function throttledWhile(isThrottled: () => boolean): RecordStore {
   }
 }
 
-test('who has the token in hand waits 3 s at most for a store that is throttled by then', async () => {
+test('a caller whose token has been issued waits at most 3 s for a throttled store', async () => {
   const store = throttledWhile(() => tokens.requests.length > 0)
   const tokens = createTokensInVirtualTime(() => virtualToken(), { store, random: Math.random, latency: 0 })
   const start = tokens.time.now()
@@ -165,7 +165,7 @@ test('who has the token in hand waits 3 s at most for a store that is throttled 
   assert.ok(took > 1_000 && took <= 3_000, `${took} ms`)
 })
 
-test('a token that nobody waits for is stored once the table is back', async () => {
+test('a token that no caller waits for is stored once the table is back', async () => {
   let throttledUntil = 0
   const store = throttledWhile(() => fleet.time.now() < throttledUntil)
   const fleet = createFleetWithEventBus(

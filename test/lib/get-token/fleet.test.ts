@@ -22,7 +22,7 @@ import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 import { plainFingerprints } from '../../support/virtual/virtual-ports.ts'
 
 /*
- * Processes over one store, on one virtual clock. Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for
+ * Processes that share one store, on one virtual clock. Tokens of 300 s are stale after 216 s (random value 0.5) and usable for
  * 270 s.
  */
 
@@ -30,9 +30,9 @@ interface Fleet {
   readonly processes: readonly TokensInVirtualTime[]
   readonly first: TokensInVirtualTime
   readonly time: TokensInVirtualTime['time']
-  /** How many requests the far end has had from all of them. */
+  /** The number of requests from all processes that the server got. */
   requests(): number
-  /** One caller or more in each process, at the same moment. */
+  /** One or more callers in each process, at the same time. */
   getAll(callers?: number): ReturnType<TokensInVirtualTime['get']>[]
 }
 
@@ -55,7 +55,7 @@ function fleetOf(processes: readonly TokensInVirtualTime[]): Fleet {
   }
 }
 
-/** Chance that is the same in each run. */
+/** Pseudo-random numbers that are the same in each run. */
 function someChance(): () => number {
   let state = 42
   return () => {
@@ -64,7 +64,7 @@ function someChance(): () => number {
   }
 }
 
-/** A store that counts, and that fails or stands still where it is told to. */
+/** A store that counts its calls, and that fails or hangs on demand. */
 function theStore() {
   const records = memoryRecords({ maximumRecords: 1_000 })
   const counts = { reads: 0, writes: 0 }
@@ -109,7 +109,7 @@ function failuresOf(settled: readonly PromiseSettledResult<unknown>[]): CoolingD
   })
 }
 
-test('a cold fleet asks once, however many processes and callers there are', async () => {
+test('a fleet without tokens makes one request, however many processes and callers it has', async () => {
   for (const cacheLatency of [0, 7]) {
     const fleet = createFleet(16, () => virtualToken(), { random: someChance(), cacheLatency })
     const answers = await fleet.time.until(Promise.all(fleet.getAll(10)))
@@ -121,7 +121,7 @@ test('a cold fleet asks once, however many processes and callers there are', asy
   }
 })
 
-test('over an hour of many keys no assertion is sent twice, and each token is asked for once in its time', async () => {
+test('over an hour of many token keys no assertion is sent twice, and each token is requested once in its lifetime', async () => {
   const fleet = createFleet(8, () => virtualToken(), { random: someChance(), memoryMaximumSeconds: 30 })
   const scopes = ['a', 'b', 'c']
   for (let moment = 0; moment < 360; moment++) {
@@ -134,7 +134,7 @@ test('over an hour of many keys no assertion is sent twice, and each token is as
   assert.ok(ids.length >= scopes.length * 13 && ids.length <= scopes.length * 18, `${ids.length} requests`)
 })
 
-test('where the holder dies another takes over a second after its lease, and the others wait for that one', async () => {
+test('where the holder dies another process takes over one second after the lease, and the others wait for it', async () => {
   const store = theStore()
   const dead = createTokensInVirtualTime(() => new Promise(() => {}), { store: store.store })
   const heirs = Array.from({ length: 5 }, () =>
@@ -154,7 +154,7 @@ test('where the holder dies another takes over a second after its lease, and the
   assert.ok(askedAt > 13_000 && askedAt <= 14_000, `${askedAt} ms after the holder began`)
 })
 
-test('a holder that wakes after it was followed stores nothing, and gets what its heir has stored', async () => {
+test('a holder that wakes after another process took over stores nothing, and gets the token that the other one stored', async () => {
   const waking = Promise.withResolvers<void>()
   const slow = createTokensInVirtualTime(async () => {
     await waking.promise
@@ -169,7 +169,7 @@ test('a holder that wakes after it was followed stores nothing, and gets what it
   assert.equal((await heir.get()).token.id, token.id)
 })
 
-test('a holder that was followed between two attempts makes no further one, and waits as the others do', async () => {
+test('a holder that lost its lease between two attempts makes no further attempt, and waits as the others do', async () => {
   const slow = createTokensInVirtualTime(async () => {
     await slow.time.pause(14_000)
     throw new UnreachableError('nobody listens')
@@ -188,7 +188,7 @@ test('a holder that was followed between two attempts makes no further one, and 
   assert.deepEqual([answer.token.id, answer.source], [token.id, 'cache'])
 })
 
-test('a refusal is told to all processes, and nobody asks until its cool-down ends', async () => {
+test('all processes get a refusal, and none makes a request until its cool-down ends', async () => {
   const fleet = createFleet(16, () => virtualRefusal('invalid_scope'), { random: someChance() })
   const told = failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll(10))))
   assert.equal(fleet.requests(), 1)
@@ -205,7 +205,7 @@ test('a refusal is told to all processes, and nobody asks until its cool-down en
   assert.equal(fleet.requests(), 2, 'one asks for the whole fleet')
 })
 
-test('a refused client keeps the whole fleet from asking, for whatever token', async () => {
+test('a refused client stops the requests of the whole fleet, for any token', async () => {
   const fleet = createFleet(4, () => virtualRefusal('invalid_client'), { random: someChance() })
   failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll(2))))
   for (const wait of [1_000, 1_500, 25_000]) {
@@ -216,7 +216,7 @@ test('a refused client keeps the whole fleet from asking, for whatever token', a
   assert.equal(fleet.requests(), 1)
 })
 
-test('a server that is mended is asked by one process at the end of the cool-down, and all are served', async () => {
+test('at the end of a cool-down one process makes a request to the fixed server, and all callers get the token', async () => {
   let isRefused = true
   const fleet = createFleet(8, () => (isRefused ? virtualRefusal('invalid_client') : virtualToken()), {
     random: someChance(),
@@ -229,7 +229,7 @@ test('a server that is mended is asked by one process at the end of the cool-dow
   assert.equal(new Set(answers.map(({ token }) => token.id)).size, 1)
 })
 
-test('nonsense is told to those who waited for it, and to whoever comes while it cools down', async () => {
+test('a waiting request gets the error about an unusable answer, and so does any request during the cool-down', async () => {
   let isNonsense = true
   const fleet = createFleet(8, () => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()), {
     random: someChance(),
@@ -250,7 +250,7 @@ test('nonsense is told to those who waited for it, and to whoever comes while it
   assert.equal(fleet.requests(), 2)
 })
 
-test('a stale token is renewed by one process; the others hand it out at once, and look again after a second', async () => {
+test('a stale token is renewed by one process; the others hand it out at once, and check again after a second', async () => {
   const { store, counts } = theStore()
   const fleet = createFleet(6, () => virtualToken(), { store })
   const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
@@ -278,7 +278,7 @@ test('a stale token is renewed by one process; the others hand it out at once, a
   assert.equal(fleet.requests(), 2)
 })
 
-test('a renewal that fails keeps the whole fleet from trying again for a while', async () => {
+test('a failed renewal stops the whole fleet from renewing again for a while', async () => {
   let isNonsense = false
   const fleet = createFleet(4, () => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()))
   const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
@@ -291,7 +291,7 @@ test('a renewal that fails keeps the whole fleet from trying again for a while',
   assert.equal(fleet.requests(), 2, 'the first, and one in 30 s')
 })
 
-test('a token in memory answers for 30 s without a look at what the fleet shares, and then by one', async () => {
+test('memory hands out a token for 30 s without a read of the shared cache, and then reads once', async () => {
   const { store, counts } = theStore()
   const fleet = createFleet(2, () => virtualToken(), { store, memoryMaximumSeconds: 30 })
   const { first, time } = fleet
@@ -312,7 +312,7 @@ test('a token in memory answers for 30 s without a look at what the fleet shares
 })
 
 for (const state of ['down', 'silent', 'throttled'] as const)
-  test(`while the store is ${state} tokens in memory serve on, and each process asks for itself`, async () => {
+  test(`while the store is ${state} tokens in memory stay in use, and each process makes its own requests`, async () => {
     const { store, become } = theStore()
     const options = { store, memoryMaximumSeconds: 30, random: someChance() }
     const fleet = createFleet(3, () => virtualToken(), options)
@@ -346,7 +346,7 @@ for (const state of ['down', 'silent', 'throttled'] as const)
     assert.equal(new Set(answers.map(({ token }) => token.id)).size, 1)
   })
 
-/** Processes that read their elements for themselves: each has its own, and keeps them for a minute. */
+/** Processes that each read their own elements, and keep them for a minute. */
 function createFleetOfReaders(size: number, endpoint: VirtualEndpoint) {
   const change = (changes: ElementChanges) => ({
     ...exampleElements(exampleIssuer, { builder: { signatureAlgorithm: 'ES256' }, ...changes }),
@@ -383,13 +383,13 @@ function createFleetOfReaders(size: number, endpoint: VirtualEndpoint) {
 const newScope = { oAuth: { scope: 'new' } }
 const scopeOf = ({ form }: { readonly form: URLSearchParams }) => form.get('scope')
 
-test('when elements change the tokens of the old ones are a miss everywhere within 30 s', async () => {
+test('within 30 s after the elements change, no process hands out tokens of the old ones', async () => {
   const fleet = createFleetOfReaders(3, () => virtualToken())
   const [first = assert.fail(), second = assert.fail()] = fleet.processes
   const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
   for (const index of [0, 1, 2]) fleet.changeAt(index, newScope)
   await fleet.time.advance(60_000)
-  // For as long as nobody reads the elements nobody knows.
+  // No process learns of the change before one of them reads the elements.
   assert.equal((await fleet.time.until(first.get())).token.id, old?.token.id)
   const other = await fleet.time.until(second.get({ audience: 'other' }))
   assert.equal(other.token.scope, 'new')
@@ -408,7 +408,7 @@ test('when elements change the tokens of the old ones are a miss everywhere with
   )
 })
 
-test('a holder that goes by older elements than the fleet stores nothing, and its token serves whoever waits for it', async () => {
+test('a holder with older elements than the fleet stores nothing, and its token goes to the waiting callers', async () => {
   const latencies = [5_000, 0]
   const fleet = createFleetOfReaders(2, async ({ index }) => {
     await fleet.time.pause(latencies[index] ?? 0)
@@ -424,12 +424,12 @@ test('a holder that goes by older elements than the fleet stores nothing, and it
   const { token, source } = await fleet.time.until(slow)
   assert.deepEqual([token.scope, source], [undefined, 'server'])
 
-  // Its own elements are those of a minute ago: by the fleet's it knows that they are old.
+  // Its own elements are a minute old: the fleet's fingerprint shows that they are outdated.
   for (const { get } of fleet.processes) assert.equal((await fleet.time.until(get())).token.scope, 'new')
   assert.deepEqual(old.requests.map(scopeOf), [null, 'new'])
 })
 
-test('who is to ask and knows older elements than the fleet reads them anew', async () => {
+test('a holder that knows older elements than the fleet reads them again', async () => {
   const fleet = createFleetOfReaders(2, () => virtualToken())
   const [old = assert.fail(), newer = assert.fail()] = fleet.processes
   await fleet.time.until(old.get({ audience: 'some' }))
@@ -439,7 +439,7 @@ test('who is to ask and knows older elements than the fleet reads them anew', as
   assert.equal((await fleet.time.until(old.get())).token.scope, 'new')
 })
 
-test('what was refused under old elements is asked for at once under new ones', async () => {
+test('a request that was refused under old elements is made at once under new ones', async () => {
   const fleet = createFleetOfReaders(2, (request) =>
     scopeOf(request) === 'new' ? virtualToken() : virtualRefusal('invalid_scope'),
   )
@@ -459,7 +459,7 @@ test('what was refused under old elements is asked for at once under new ones', 
   assert.equal(token.scope, 'new')
 })
 
-test('a token that one process rejects no other hands out once it asks the fleet', async () => {
+test('a token that one process rejects is not handed out by any other process once it reads the shared cache', async () => {
   const fleet = createFleet(3, () => virtualToken(), { memoryMaximumSeconds: 30 })
   const [first = assert.fail(), second = assert.fail()] = fleet.processes
   const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
@@ -475,7 +475,7 @@ test('a token that one process rejects no other hands out once it asks the fleet
   assert.equal(fleet.requests(), 2)
 })
 
-test('all processes may reject the same token at once: it is replaced once', async () => {
+test('where all processes reject the same token at once, it is replaced once', async () => {
   const fleet = createFleet(8, () => virtualToken(), { random: someChance() })
   const [old] = await fleet.time.until(Promise.all(fleet.getAll()))
   const rejectedTokenId = old?.token.id ?? ''
@@ -486,7 +486,7 @@ test('all processes may reject the same token at once: it is replaced once', asy
   assert.equal(fleet.requests(), 2)
 })
 
-/** Its tokens are inside their margin as soon as they come. */
+/** A server whose tokens are inside their margin at once. */
 const dying: Connection = {
   ...plainConnection,
   authorizationServer: {
@@ -495,7 +495,7 @@ const dying: Connection = {
   },
 }
 
-test('a token that comes inside its margin goes to the processes that wait, and to nobody after that', async () => {
+test('a token that arrives inside its margin goes to the waiting processes, and to none after that', async () => {
   const fleet = createFleet(16, () => virtualToken(), { connection: dying, random: someChance(), cacheLatency: 5 })
   const answers = await fleet.time.until(Promise.all(fleet.getAll()))
   assert.equal(fleet.requests(), 1)
@@ -505,7 +505,7 @@ test('a token that comes inside its margin goes to the processes that wait, and 
   assert.equal(fleet.requests(), 2)
 })
 
-test('who does not hold the lease reads no element, whether the generation is known or not', async () => {
+test('a process without the lease reads no element, whether the generation is known or not', async () => {
   const fleet = createFleetOfReaders(4, async () => {
     await fleet.time.pause(500)
     return virtualToken()

@@ -17,7 +17,7 @@ import {
 } from '../../support/virtual/tokens-in-virtual-time.ts'
 import { unchangingConnections } from '../../support/virtual/virtual-ports.ts'
 
-/* Two processes over one store. Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
+/* Two processes that share one store. Tokens of 300 s are stale after 216 s (random value 0.5) and usable for 270 s. */
 
 function thePair(options: TokensInVirtualTimeOptions = {}) {
   const far = { answer: virtualToken, latency: 0 }
@@ -36,7 +36,7 @@ function thePair(options: TokensInVirtualTimeOptions = {}) {
 const ask = ({ time, get }: TokensInVirtualTime, ...request: Parameters<TokensInVirtualTime['get']>) =>
   time.until(get(...request))
 
-/** The first holder is still under way, and fails when it is back. */
+/** The first holder is still under way, and fails when it comes back. */
 async function answeredBy(far: ReturnType<typeof thePair>['far'], process: TokensInVirtualTime) {
   far.latency = 0
   const found = process.get()
@@ -52,7 +52,7 @@ function refuses(): ReturnType<typeof virtualToken> {
   return virtualRefusal('invalid_scope')
 }
 
-test('a token that another process has got comes from the cache, and then from memory for a while', async () => {
+test('a token that another process obtained comes from the shared cache, and then from memory for a while', async () => {
   const { one, other, requests, advance } = thePair()
   const { token, source } = await ask(one)
   assert.equal(source, 'server')
@@ -70,7 +70,7 @@ test('a token that another process has got comes from the cache, and then from m
   assert.equal(requests(), 1)
 })
 
-test('whoever finds the lease taken waits for what its holder brings', async () => {
+test('a request that finds the lease taken waits for the result of its holder', async () => {
   const { far, one, other, time, requests } = thePair()
   far.latency = 4_000
   const [first, second] = await time.until(Promise.all([one.get(), other.get()]))
@@ -79,7 +79,7 @@ test('whoever finds the lease taken waits for what its holder brings', async () 
   assert.equal(requests(), 1)
 })
 
-test("whoever still waits at the end of the caller's time is told why there is no token", async () => {
+test("a request that still waits at the end of the caller's time gets the reason why there is no token", async () => {
   const { far, one, other, time, advance } = thePair()
   far.latency = 20_000
   one.get({}, 60_000).catch(() => {})
@@ -92,7 +92,7 @@ test("whoever still waits at the end of the caller's time is told why there is n
   assert.ok(time.now() <= startedAt + 5_000 - answerReserveMilliseconds && time.now() > startedAt + 3_000)
 })
 
-test('those who wait when it is refused are told, and whoever comes after that may ask', async () => {
+test('the requests that wait during a refusal get it, and any later request may try again', async () => {
   const { far, one, other, time, requests, advance } = thePair()
   Object.assign(far, { answer: refuses, latency: 2_000 })
   const outcomes = await time.until(Promise.allSettled([one.get(), other.get()]))
@@ -104,7 +104,7 @@ test('those who wait when it is refused are told, and whoever comes after that m
   assert.equal((await ask(other)).source, 'server')
 })
 
-test('a stale token that another process renews is handed out at once, and looked for again after a second', async () => {
+test('a stale token that another process renews is handed out at once, and checked again after a second', async () => {
   const { far, one, other, requests, advance, time } = thePair()
   const { token: old } = await ask(one)
   await ask(other)
@@ -124,7 +124,7 @@ test('a stale token that another process renews is handed out at once, and looke
   assert.equal(requests(), 2)
 })
 
-test('while a renewal cools down the stale token is handed out, from wherever it is', async () => {
+test('while a renewal cools down the stale token is handed out, from memory or from the shared cache', async () => {
   const { far, one, other, requests, advance } = thePair()
   const { token: old } = await ask(one)
   await advance(217_000)
@@ -141,7 +141,7 @@ test('while a renewal cools down the stale token is handed out, from wherever it
   assert.equal(requests(), 3, 'it has tried, in vain')
 })
 
-test('a process that renews a stale token which it had from the cache hands it out as such where that fails', async () => {
+test('a process that renews a stale token from the shared cache hands it out as one of the cache where the renewal fails', async () => {
   const { far, one, other, advance } = thePair()
   const { token: old } = await ask(one)
   await advance(217_000)
@@ -151,7 +151,7 @@ test('a process that renews a stale token which it had from the cache hands it o
   assert.equal((await ask(other)).source, 'memory')
 })
 
-test('what the fleet has dropped, or replaced, is forgotten here', async () => {
+test('a token that the fleet has dropped or replaced is forgotten in memory', async () => {
   const { one, other, requests, advance } = thePair()
   const { token: old } = await ask(one)
   await ask(other)
@@ -164,7 +164,7 @@ test('what the fleet has dropped, or replaced, is forgotten here', async () => {
   assert.equal((await ask(one)).source, 'memory')
 })
 
-test('while one caller of a process renews a stale token that another process had, the others have it at once', async () => {
+test("while one caller of a process renews another process's stale token, the other callers get the stale token at once", async () => {
   const { far, one, other, advance, time } = thePair()
   const { token: old } = await ask(one)
   await advance(217_000)
@@ -177,7 +177,7 @@ test('while one caller of a process renews a stale token that another process ha
   assert.equal((await time.until(renewing)).source, 'server')
 })
 
-test('while one caller of a process replaces what the fleet has dropped, no other caller has that', async () => {
+test('while one caller of a process replaces a token that the fleet has dropped, no other caller gets the dropped one', async () => {
   const { far, one, other, advance, time } = thePair()
   const { token: old } = await ask(one)
   await time.until(other.delete(old.id))
@@ -190,7 +190,7 @@ test('while one caller of a process replaces what the fleet has dropped, no othe
   assert.equal((await replacing).token.id, next.token.id)
 })
 
-test('an event asks for a renewal where one is heard; a token with a password is renewed by whoever has it', async () => {
+test('an event asks for a renewal where events are heard; a token with a password is renewed by the request that meets it', async () => {
   const bus = createQueueingEventBus()
   const { one, requests, advance } = thePair({ bus })
   const { token: old } = await ask(one)
@@ -207,7 +207,7 @@ test('an event asks for a renewal where one is heard; a token with a password is
   assert.equal(bus.raised.length, 1)
 })
 
-test('whoever has nothing in hand waits while the store asks to wait, and whoever has a token does not', async () => {
+test('a request without a token waits for a throttled store, and a request with a token does not', async () => {
   const { store, one, other, time, requests, advance } = thePair()
   const { token } = await ask(one)
   await advance(30_000)
@@ -225,7 +225,7 @@ test('whoever has nothing in hand waits while the store asks to wait, and whoeve
   assert.equal(requests(), 1)
 })
 
-test('a request that may not be made takes no lease, whether anything is known of its connection or not', async () => {
+test("a request that the elements don't allow takes no lease, whether the connection is known or not", async () => {
   const { store, one } = thePair()
   const mistake = { username: 'alice', password: new Secret('hers') }
   await assert.rejects(ask(one, mistake), { code: 'invalid_request' })
@@ -236,7 +236,7 @@ test('a request that may not be made takes no lease, whether anything is known o
   assert.equal(store.counts.writes, writes)
 })
 
-test('a holder whose lease another one has taken over makes no further attempt, and has what that one got', async () => {
+test("a holder that lost its lease to another process makes no further attempt, and gets that process's token", async () => {
   const { far, one, other, advance, time, requests } = thePair()
   far.latency = 15_000
   const slow = one.get({}, 60_000)
@@ -246,7 +246,7 @@ test('a holder whose lease another one has taken over makes no further attempt, 
   assert.equal(requests(), 2)
 })
 
-test('a fault of ours is told as it is', async () => {
+test('a programming error is thrown unchanged', async () => {
   const { far, one } = thePair()
   const fault = new TypeError('a fault of ours')
   far.answer = () => {
@@ -255,7 +255,7 @@ test('a fault of ours is told as it is', async () => {
   await assert.rejects(ask(one), fault)
 })
 
-test('a token whose connection nothing is known of any more is a miss', async () => {
+test('a token whose connection record is gone is a miss', async () => {
   let isLost = false
   const records = createFaultInjectingStore()
   const store: RecordStore = {
@@ -272,7 +272,7 @@ test('a token whose connection nothing is known of any more is a miss', async ()
   assert.equal((await ask(other)).source, 'server')
 })
 
-test('a token that others found answers a caller who wants it to live longer only if it does', async () => {
+test('a token that another request found answers a caller with minimum_seconds only if it lives long enough', async () => {
   const { one, other, time, requests, advance } = thePair()
   const { token } = await ask(one)
   await advance(100_000)
@@ -282,7 +282,7 @@ test('a token that others found answers a caller who wants it to live longer onl
   assert.equal(requests(), 2)
 })
 
-test('a hit in the cache is a use: the token is kept warm for so long after it', async () => {
+test('a token from the shared cache counts as used: it is kept warm for its idle time from then on', async () => {
   const connection = { ...plainConnection, warming: { idleMilliseconds: 400_000, maximumVariants: 5 } }
   const { store, one, other, time, advance } = thePair({ connection })
   await ask(one)
@@ -296,7 +296,7 @@ test('a hit in the cache is a use: the token is kept warm for so long after it',
   )
 })
 
-test('without the cache, too, the others have a stale token at once while one renews it', async () => {
+test('without the shared cache, too, other callers get a stale token at once while one request renews it', async () => {
   const { far, store, one, advance, time } = thePair()
   const { token: old } = await ask(one)
   store.before = { read: isDown, write: isDown }
@@ -310,7 +310,7 @@ test('without the cache, too, the others have a stale token at once while one re
   assert.equal((await time.until(renewing)).source, 'server')
 })
 
-test('without the cache a token is confirmed by nobody for 30 s, and then does for those only whom it is good for', async () => {
+test('without the shared cache memory confirms a token for 30 s by itself, and it answers only requests that it fits', async () => {
   const { store, one, time, advance } = thePair()
   const { token } = await ask(one)
   store.before = { read: isDown, write: isDown }
@@ -325,7 +325,7 @@ test('without the cache a token is confirmed by nobody for 30 s, and then does f
   assert.equal(store.counts.reads, reads)
 })
 
-test('a token that came while its predecessor was rejected does for those who wait, and for nobody after them', async () => {
+test('a token that was issued during a rejection answers the waiting requests, and no later ones', async () => {
   const { far, one, other, time, advance, requests } = thePair()
   const { token: old } = await ask(one)
   await advance(217_000)
@@ -338,7 +338,7 @@ test('a token that came while its predecessor was rejected does for those who wa
   assert.equal(requests(), 3)
 })
 
-test('whoever waits for a renewal that fails, and needs more than the stale token has left, is told why', async () => {
+test('a request that waits for a failing renewal, and needs more than the stale token has left, gets the reason', async () => {
   const { far, one, time, advance } = thePair()
   await ask(one)
   await advance(217_000)
@@ -348,7 +348,7 @@ test('whoever waits for a renewal that fails, and needs more than the stale toke
   assert.match(String(more.status === 'rejected' && more.reason), /invalid_scope/)
 })
 
-test('while a failure is told to everyone nobody takes the lease, nor writes anything', async () => {
+test('while every request gets a failure no process takes the lease or writes anything', async () => {
   const { far, store, one, other } = thePair()
   far.answer = refuses
   await assert.rejects(ask(one), /invalid_scope/)
@@ -357,7 +357,7 @@ test('while a failure is told to everyone nobody takes the lease, nor writes any
   assert.equal(store.counts.writes, writes)
 })
 
-test('a token inside its margin that comes while others wait does for them as long as it has a second', async () => {
+test('a token inside its margin that arrives while others wait answers them as long as it has a second left', async () => {
   const { authorizationServer: server } = plainConnection
   const lifetime = { ...server.lifetime, marginSeconds: 300 }
   const connection = { ...plainConnection, authorizationServer: { ...server, lifetime } }
@@ -369,12 +369,12 @@ test('a token inside its margin that comes while others wait does for them as lo
       both.map(({ status }) => status),
       seconds === 2 ? ['fulfilled', 'fulfilled'] : ['rejected', 'rejected'],
     )
-    // A token that ends at once is told to the others as well.
+    // The other requests get the error about a token that expires at once as well.
     assert.equal(made(), 1)
   }
 })
 
-test('what the fleet has dropped is not handed out when the cache fails later, either', async () => {
+test('a token that the fleet has dropped is not handed out when the shared cache fails later', async () => {
   const { far, store, one, other, time, advance } = thePair()
   const { token } = await ask(one)
   await time.until(other.delete(token.id))
@@ -385,7 +385,7 @@ test('what the fleet has dropped is not handed out when the cache fails later, e
   await assert.rejects(ask(one), /invalid_scope/)
 })
 
-test('while the store takes nothing for long there is still time for a token request', async () => {
+test('where the store is throttled for long there is still time for a token request', async () => {
   const { store, one, time } = thePair()
   const at = time.now()
   store.before.write = () => {
@@ -407,7 +407,7 @@ test('a rejection waits while the store asks to wait', async () => {
   assert.ok(time.now() >= until)
 })
 
-test('a token that the store does not take keeps no other process waiting for it', async () => {
+test('where the store rejects a token, no other process keeps waiting for it', async () => {
   const { store, one, other, time, requests } = thePair()
   const at = time.now()
   store.before.write = (_name, { fields }) => {
@@ -418,7 +418,7 @@ test('a token that the store does not take keeps no other process waiting for it
   assert.ok(time.now() - at < 1_000)
 })
 
-test('without the cache each process asks for itself, and keeps what it has', async () => {
+test('without the shared cache each process makes its own requests, and keeps its own tokens', async () => {
   const { store, one, other, requests, advance } = thePair()
   const { token: old } = await ask(one)
   store.before = { read: isDown, write: isDown }
@@ -437,7 +437,7 @@ test('without the cache each process asks for itself, and keeps what it has', as
   assert.notEqual(renewed.token.id, old.id)
 })
 
-test('without the cache a token that no longer answers the request is replaced', async () => {
+test('without the shared cache a token that no longer answers the request is replaced', async () => {
   const { store, one, requests, advance } = thePair()
   await ask(one)
   store.before = { read: isDown, write: isDown }
@@ -446,7 +446,7 @@ test('without the cache a token that no longer answers the request is replaced',
   assert.equal(requests(), 2)
 })
 
-test('without the cache a stale token whose renewal fails serves on', async () => {
+test('without the shared cache a stale token whose renewal fails stays in use', async () => {
   const { far, store, one, advance } = thePair()
   const { token: old } = await ask(one)
   store.before = { read: isDown, write: isDown }
@@ -460,7 +460,7 @@ test('without the cache a stale token whose renewal fails serves on', async () =
   await assert.rejects(ask(one), { code: 'cooling_down' })
 })
 
-test('without the cache no token of a disabled connection is handed out, and none is kept', async () => {
+test('without the shared cache no token of a disabled connection is handed out, and none is kept', async () => {
   let isDisabled = false
   const connections = { ...unchangingConnections(plainConnection), isDisabled: async () => isDisabled }
   const { store, one, requests, advance } = thePair({ connections })
@@ -474,7 +474,7 @@ test('without the cache no token of a disabled connection is handed out, and non
   assert.equal(requests(), 2)
 })
 
-test('a cache that is back is asked again', async () => {
+test('the shared cache is used again once it is back', async () => {
   const { store, one, other, advance } = thePair()
   store.before = { read: isDown, write: isDown }
   const { token } = await ask(one)
@@ -485,7 +485,7 @@ test('a cache that is back is asked again', async () => {
   assert.equal((await ask(one)).token.id, shared.token.id)
 })
 
-test('a request that only repeats the elements is answered by their token, and remembered as it came', async () => {
+test('a request that only repeats the elements gets their token, and memory keeps it for the original request as well', async () => {
   const connection = { ...plainConnection, parameters: { ...plainConnection.parameters, audience: 'aud' } }
   for (const isUnavailable of [false, true]) {
     const { store, one, other, requests } = thePair({ connection })

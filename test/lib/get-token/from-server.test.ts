@@ -27,7 +27,7 @@ import {
   type VirtualRequest,
 } from '../../support/virtual/virtual-ports.ts'
 
-/* Two processes before a server whose answers a test sets. Tokens of 300 s are stale after 216 s, and usable for 270 s. */
+/* Two processes and a server whose answers each test sets. Tokens of 300 s are stale after 216 s, and usable for 270 s. */
 
 type Answer = ReturnType<typeof virtualToken>
 
@@ -36,7 +36,7 @@ function thePair(options: TokensInVirtualTimeOptions = {}) {
   const endpoint: VirtualEndpoint = (request) => far.answer(request)
   const one = createTokensInVirtualTime(endpoint, options)
   const other = createTokensInVirtualTime(endpoint, { ...options, fleet: one })
-  /** The scopes that were asked for since the last look; nothing for the connection's own request. */
+  /** The scopes of the requests since the last call. null for the connection's own request. */
   let seen = 0
   const asked = () => {
     const all = [...one.requests, ...other.requests].sort((a, b) => a.at - b.at)
@@ -62,7 +62,7 @@ async function failureOf(...asked: Parameters<typeof ask>): Promise<CoolingDownE
 const unavailable = () => {
   throw new UnreachableError('503', { blames: 'endpoint', isLasting: true })
 }
-/** What holds a scope gets that; the connection's own request gets a token. */
+/** A request with a scope gets this answer, and the connection's own request gets a token. */
 const onlyScopes =
   (answer: () => Answer) =>
   ({ form }: VirtualRequest) =>
@@ -70,7 +70,7 @@ const onlyScopes =
 
 const scoped = (scope: string) => ({ scope: [scope] })
 
-test('what fails with a scope of a caller is tried without, and then it is the scope alone that waits', async () => {
+test("a request that fails with a caller's scope is tried without it, and if that succeeds only the scope waits", async () => {
   const { far, one, other, asked, advance } = thePair()
   const { token: old } = await ask(one)
   await advance(1_000)
@@ -90,7 +90,7 @@ test('what fails with a scope of a caller is tried without, and then it is the s
   assert.deepEqual(asked(), ['c', null])
 })
 
-test('what fails without it, too, is the fault of the server, and waits for everyone', async () => {
+test('where the control request fails as well, the server is the reason, and every request waits', async () => {
   const { far, one, other, asked } = thePair()
   await ask(one)
   asked()
@@ -102,7 +102,7 @@ test('what fails without it, too, is the fault of the server, and waits for ever
   assert.ok(one.events.some((each) => each.event === 'cool_down_begun' && each.of === 'endpoint'))
 })
 
-test('a refusal that the own request does not meet is the mistake of the caller, who is told what it says', async () => {
+test("a refusal that the control request does not get is the caller's mistake, and the caller gets the server's words", async () => {
   const { far, one, asked } = thePair()
   await ask(one)
   far.answer = onlyScopes(() => virtualRefusal('unauthorized_client'))
@@ -121,7 +121,7 @@ test('a refusal that the own request does not meet is the mistake of the caller,
   assert.match(second.failure?.publicMessage ?? '', /^The authorization server refused this connection's client/)
 })
 
-test('where there is no own token any more a refused control request says the same', async () => {
+test('where the own token no longer exists, a refused control request blames the client as well', async () => {
   const { far, one, asked, advance } = thePair()
   await ask(one)
   await advance(280_000)
@@ -157,7 +157,7 @@ test('no caller is blamed for a refusal where no control request was made', asyn
   isUnblamed(await failureOf(busy.one, scoped('a')))
 })
 
-test('a control request is no use: it keeps nothing warm', async () => {
+test('a control request does not count as a use: it keeps nothing warm', async () => {
   const connection = { ...plainConnection, warming: { idleMilliseconds: 400_000, maximumVariants: 5 } }
   const { far, one, time, advance } = thePair({ connection })
   await ask(one)
@@ -171,7 +171,7 @@ test('a control request is no use: it keeps nothing warm', async () => {
   assert.ok((variants[0]?.lastUsedAt ?? 0) <= at)
 })
 
-test('there is no control request before an own token, for a user, or without time for it', async () => {
+test('no control request is made before the first own token, for a user, or without time for it', async () => {
   const { far, one, asked } = thePair()
   far.answer = unavailable
   await failureOf(one, scoped('a'))
@@ -190,7 +190,7 @@ test('there is no control request before an own token, for a user, or without ti
   assert.deepEqual(hasty.asked(), ['b'], 'the right to it was taken, and is there again in 30 s')
 })
 
-test('while another process asks for the own token there is no control request beside it', async () => {
+test('while another process requests the own token no control request is made', async () => {
   const { far, one, other, asked, advance } = thePair()
   await ask(one)
   await advance(280_000)
@@ -206,7 +206,7 @@ test('while another process asks for the own token there is no control request b
   assert.equal(asked().length, 2)
 })
 
-test('a fault of ours in a control request is not hidden behind the failure', async () => {
+test('a programming error in a control request is not hidden behind the failure', async () => {
   const { far, one } = thePair()
   await ask(one)
   const fault = new TypeError('a fault of ours')
@@ -217,7 +217,7 @@ test('a fault of ours in a control request is not hidden behind the failure', as
   await assert.rejects(ask(one, scoped('a')), fault)
 })
 
-test('without the shared cache there is no control request', async () => {
+test('without the shared cache no control request is made', async () => {
   const store = createFaultInjectingStore()
   const { far, one, asked } = thePair({ store })
   await ask(one)
@@ -228,7 +228,7 @@ test('without the shared cache there is no control request', async () => {
   assert.deepEqual(asked(), ['a'])
 })
 
-test('a server that may be failing gets one attempt, and one of which nothing is known three', async () => {
+test('a server that may be failing gets one attempt, and any other server gets three', async () => {
   const { far, one, other, asked, advance } = thePair()
   far.answer = () => {
     throw new UnreachableError('503', { blames: 'endpoint' })
@@ -252,7 +252,7 @@ test('a server that may be failing gets one attempt, and one of which nothing is
   ])
 })
 
-test('no revoked key signs: before each attempt it is asked which ones are', async () => {
+test('no revoked key signs: the revoked keys are read before each attempt', async () => {
   const seen: (readonly KeyRevocation[])[] = []
   const signers = { ...theSigners, revoke: (keys: readonly KeyRevocation[]) => void seen.push(keys) }
   const { far, one } = thePair({ signers })
@@ -263,7 +263,7 @@ test('no revoked key signs: before each attempt it is asked which ones are', asy
   assert.deepEqual(seen, [[], [], []])
 })
 
-test('a connection that is disabled ends all its tokens in the whole fleet, and none is handed out while it is', async () => {
+test('disabling a connection ends all its tokens in the whole fleet, and none is handed out until it is enabled', async () => {
   let isDisabled = false
   const known = unchangingConnections(plainConnection)
   const connections: ConnectionCache = {
@@ -287,7 +287,7 @@ test('a connection that is disabled ends all its tokens in the whole fleet, and 
   assert.equal(asked().length, 2)
 })
 
-test('where one process finds a connection disabled no other hands out its tokens any more', async () => {
+test('once one process finds a connection disabled, no other process hands out its tokens', async () => {
   const known = unchangingConnections(plainConnection)
   const other = createTokensInVirtualTime(() => virtualToken(), { memoryMaximumSeconds: 0 })
   const { token } = await ask(other)
@@ -298,7 +298,7 @@ test('where one process finds a connection disabled no other hands out its token
   assert.equal((await ask(other)).source, 'server')
 })
 
-test('whoever reads only under the lease that a request repeats the elements leaves it, and has their token', async () => {
+test('a process that finds only under the lease that a request repeats the elements gives up the lease, and gets the own token', async () => {
   const connection = { ...plainConnection, parameters: { ...plainConnection.parameters, audience: 'aud' } }
   const connections = { ...unchangingConnections(connection), has: () => false }
   const { one, other, asked, time } = thePair({ connections })
@@ -309,7 +309,7 @@ test('whoever reads only under the lease that a request repeats the elements lea
   assert.ok(time.now() - at < 1_000, 'the lease has ended')
 })
 
-test('after a failed renewal the log says why, and the next one is tried when that may help', async () => {
+test('after a failed renewal the log has the reason, and the next one is made when it may help', async () => {
   const { far, one, other, asked, advance } = thePair()
   const { token: old } = await ask(one)
   await advance(217_000)
@@ -334,7 +334,7 @@ test('after a failed renewal the log says why, and the next one is tried when th
   assert.equal(asked().length, 1, '10 s later')
 })
 
-test('what one process failed with is told to others that wait for that token, and to later ones as long as it may', async () => {
+test('the failure of one process goes to the processes that wait for that token, and to later ones while it may still apply', async () => {
   const { far, one, other, asked, advance } = thePair()
   far.answer = () => virtualRefusal('invalid_scope')
   const [first, second] = [one.get(scoped('a')), other.get(scoped('a'))].map((each) => each.catch((error) => error))
@@ -359,7 +359,7 @@ test('the list of connections says when the last token came and what failed last
   assert.deepEqual([failedAt, failure], [time.now(), 'unreachable'])
 })
 
-test('a lease that was lost is no failure of the connection', async () => {
+test('a lost lease is not a failure of the connection', async () => {
   const { far, one, other, advance, time } = thePair({ elements: changeableElements(exampleElements(exampleIssuer)) })
   far.answer = async () => {
     await time.pause(14_000)
@@ -373,7 +373,7 @@ test('a lease that was lost is no failure of the connection', async () => {
   assert.deepEqual(await one.outcome(), {})
 })
 
-test('the record of a token says what failed, and until when nobody asks: of what is wider only for a moment', async () => {
+test('the record of a token has its failure and the end of the cool-down, and for a wider cool-down only for a moment', async () => {
   const store = createFaultInjectingStore()
   const { far, one, time, advance } = thePair({ store })
   let written: RecordFields = {}

@@ -9,14 +9,14 @@ import {
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-/* On a virtual clock: tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
+/* On a virtual clock: tokens of 300 s are stale after 216 s (random value 0.5) and usable for 270 s. */
 
 function withMargin(marginSeconds: number): Connection {
   const { authorizationServer: server } = plainConnection
   return { ...plainConnection, authorizationServer: { ...server, lifetime: { ...server.lifetime, marginSeconds } } }
 }
 
-test('a stale token is renewed by who meets it first; others get it at once', async () => {
+test('the first request that meets a stale token renews it, and the others get it at once', async () => {
   const tokens = createTokensInVirtualTime(() => virtualToken())
   const old = await tokens.time.until(tokens.get())
   await tokens.time.advance(215_000)
@@ -36,7 +36,7 @@ test('a stale token is renewed by who meets it first; others get it at once', as
   assert.equal((await tokens.get()).token.id, renewed.token.id)
 })
 
-test('a stale token whose renewal fails is handed out while it is usable, and not past that', async () => {
+test('a stale token whose renewal fails is handed out while it is usable, and not after that', async () => {
   let isDown = false
   const tokens = createTokensInVirtualTime(() => {
     if (isDown) throw new UnreachableError('nobody listens')
@@ -60,7 +60,7 @@ test('a stale token whose renewal fails is handed out while it is usable, and no
   await assert.rejects(tokens.time.until(tokens.get()), { code: 'cooling_down' })
 })
 
-test('a fault of ours in a renewal is not covered up by the stale token', async () => {
+test('a programming error in a renewal is not hidden behind the stale token', async () => {
   let fault: Error | undefined
   const tokens = createTokensInVirtualTime(() => {
     if (fault) throw fault
@@ -72,7 +72,7 @@ test('a fault of ours in a renewal is not covered up by the stale token', async 
   await assert.rejects(tokens.time.until(tokens.get()), fault)
 })
 
-test('a stale token whose renewal is refused is not renewed at every hit', async () => {
+test('a stale token whose renewal is refused is not renewed at every request', async () => {
   let isRefused = false
   const tokens = createTokensInVirtualTime(() => (isRefused ? virtualRefusal('invalid_scope') : virtualToken()))
   await tokens.time.until(tokens.get())
@@ -85,7 +85,7 @@ test('a stale token whose renewal is refused is not renewed at every hit', async
   assert.equal(tokens.requests.length, 2)
 })
 
-test('a stale token whose renewal brings nonsense is tried again after 30 s, not at every hit', async () => {
+test('a stale token whose renewal gets an unusable answer is renewed after 30 s, not at every request', async () => {
   let isNonsense = false
   const tokens = createTokensInVirtualTime(() => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()))
   await tokens.time.until(tokens.get())
@@ -98,7 +98,7 @@ test('a stale token whose renewal brings nonsense is tried again after 30 s, not
   assert.equal(tokens.requests.length, 3)
 })
 
-test('a server that hands out the same token again is not asked at every hit', async () => {
+test('a server that issues the same token again does not get a request for every hit', async () => {
   const born = createTokensInVirtualTime(() => virtualToken())
   const start = born.time.now()
   const end = start + 300_000
@@ -116,7 +116,7 @@ test('a server that hands out the same token again is not asked at every hit', a
   assert.equal(ids.size, 1, 'the same token has the same id')
 })
 
-test('a stale token that ends while its renewal is waited for is not handed out', async () => {
+test('a stale token that expires during its renewal is not handed out', async () => {
   let isDead = false
   const tokens = createTokensInVirtualTime(async () => {
     if (!isDead) return virtualToken()
@@ -129,7 +129,7 @@ test('a stale token that ends while its renewal is waited for is not handed out'
   await assert.rejects(tokens.time.until(tokens.get()), { code: 'cooling_down' })
 })
 
-test('who comes while a slow cache is looked into or written to does not ask for another', async () => {
+test('a request that arrives during a slow read or write of the shared cache causes no second token request', async () => {
   const tokens = createTokensInVirtualTime(() => virtualToken(), { cacheLatency: 20, latency: 50 })
   const all = [tokens.get()]
   for (let moment = 0; moment < 15; moment++) {
@@ -149,7 +149,7 @@ test('a token without a margin is not handed out in its last second', async () =
   assert.equal((await tokens.time.until(tokens.get())).source, 'server')
 })
 
-test('who is in a hurry gets a 504 in time, and leaves the server to the others', async () => {
+test('a caller with a short deadline gets a 504 in time, and the server stays available for others', async () => {
   let delay = 5_000
   const tokens = createTokensInVirtualTime(() => virtualToken(), { latency: 0 })
   const slow = createTokensInVirtualTime(
@@ -168,7 +168,7 @@ test('who is in a hurry gets a 504 in time, and leaves the server to the others'
   assert.equal((await tokens.time.until(tokens.get())).source, 'server')
 })
 
-test('a clock that is set forward makes tokens old, not dead ones alive', async () => {
+test('a clock that is set forward makes tokens expire, and makes no expired token valid', async () => {
   const tokens = createTokensInVirtualTime(() => virtualToken())
   const old = await tokens.time.until(tokens.get())
   tokens.time.jump(3_600_000)
@@ -177,7 +177,7 @@ test('a clock that is set forward makes tokens old, not dead ones alive', async 
   assert.notEqual(token.id, old.token.id)
 })
 
-test('after a rejection the next caller gets another token, however many reject', async () => {
+test('after a rejection the next caller gets another token, however many callers reject', async () => {
   const tokens = createTokensInVirtualTime(() => virtualToken())
   const old = await tokens.time.until(tokens.get())
   const answers = await tokens.time.until(

@@ -13,7 +13,7 @@ import {
 const connection = { ...plainConnection, grantType: 'password' } as const
 const right = 'right'
 
-/** Processes of a fleet before a server that knows one password. */
+/** Processes of a fleet, and a server that knows one password. */
 function createFleet(size: number): readonly [TokensInVirtualTime, ...TokensInVirtualTime[]] {
   const endpoint: Parameters<typeof createTokensInVirtualTime>[0] = ({ form }) =>
     form.get('password') === right ? virtualToken() : virtualRefusal('invalid_grant')
@@ -74,7 +74,7 @@ test('over all callers thirty guesses of a user are sent in a minute', async () 
   assert.equal(await guess(fleet[1] as TokensInVirtualTime, { caller: 'late', password: right }), 'too many')
 })
 
-test('a right password takes no place', async () => {
+test('a right password uses no place', async () => {
   const [one] = createFleet(1)
   for (let count = 0; count < 20; count++)
     assert.equal(await guess(one, { username: 'alice', password: right }), 'token')
@@ -82,7 +82,7 @@ test('a right password takes no place', async () => {
   assert.equal(await guess(one), 'too many')
 })
 
-test('many users of one caller who mistype do not keep the next one from a token', async () => {
+test('many users of one caller who mistype do not stop the next user from getting a token', async () => {
   const [one] = createFleet(1)
   for (let count = 0; count < 40; count++) assert.equal(await guess(one, { username: `user-${count}` }), 'refused')
   assert.equal(await guess(one, { username: 'carol', password: right }), 'token')

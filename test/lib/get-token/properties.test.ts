@@ -8,7 +8,7 @@ import {
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-/* Over random lifetimes, answers, faults and clocks; the seed is printed when one fails. */
+/* Properties for random lifetimes, answers, faults and clocks. A failing test prints its seed. */
 
 const someAnswer = fc.oneof(
   {
@@ -105,7 +105,7 @@ test('no expired token is ever handed out, no two requests for one token overlap
   )
 })
 
-test('at the moment when it is handed out a token has what it is said to have', async () => {
+test('a token that is handed out lives as long as the answer says', async () => {
   await fc.assert(
     fc.asyncProperty(
       fc.integer({ min: 2, max: 400 }),

@@ -12,14 +12,14 @@ function fleetThat(invalidate: () => Promise<Invalidation | undefined>): Pick<To
   return { invalidate }
 }
 
-/** Nobody listens to events here. */
+/** An event bus that no function listens to. */
 function rejecting(parts: Pick<TokenRejecterDependencies, 'memory' | 'cache' | 'now'>) {
   return createTokenRejecter({ ...parts, events: { isHeard: false, raise: () => assert.fail() }, log() {} }).drop
 }
 
 const unavailable = fleetThat(() => Promise.reject(new CacheUnavailableError('A call failed less than 5 s ago.')))
 
-test('without a fleet to ask, one token key loses a token by rejection once in 10 s, to the millisecond', async () => {
+test('without a fleet a token key loses one token by rejection in 10 s, to the millisecond', async () => {
   const memory = someTokenMemory(10)
   let now = 50_000
   const rejectToken = rejecting({ memory, cache: unavailable, now: () => now })
@@ -50,7 +50,7 @@ test('without a fleet to ask, one token key loses a token by rejection once in 1
 })
 
 for (const outcome of ['dropped', 'absent'] as const)
-  test(`what the fleet says counts: ${outcome} there is forgotten here`, async () => {
+  test(`the fleet's outcome counts: after ${outcome} memory forgets the token`, async () => {
     const memory = someTokenMemory(10)
     const cache = fleetThat(() => Promise.resolve({ outcome }))
     const rejectToken = rejecting({ memory, cache, now: () => 0 })
@@ -62,7 +62,7 @@ for (const outcome of ['dropped', 'absent'] as const)
     assert.equal(memory.get(key), undefined)
   })
 
-test('what the fleet keeps for a while is kept here, too', async () => {
+test('a token that the fleet keeps for a while stays in memory as well', async () => {
   const memory = someTokenMemory(10)
   const cache = fleetThat(() => Promise.resolve({ outcome: 'too_soon', retryAt: 4_000 }))
   const rejectToken = rejecting({ memory, cache, now: () => 0 })

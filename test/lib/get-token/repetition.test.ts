@@ -8,7 +8,7 @@ import {
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-/* A request that only repeats what the elements say asks for the connection's own token. */
+/* A request that only repeats the elements asks for the connection's own token. */
 
 const parameters = {
   scope: ['a', 'b'],
@@ -31,7 +31,7 @@ async function askAll(tokens: TokensInVirtualTime): Promise<void> {
   for (const request of repeated) await tokens.time.until(tokens.get(request))
 }
 
-test('whoever repeats the elements gets the own token, in this process and in another one, and no further one is asked for', async () => {
+test('a request that repeats the elements gets the own token in every process, and no further one is requested', async () => {
   const one = createTokensInVirtualTime(() => virtualToken(), { connection })
   const { token } = await one.time.until(one.get())
   await askAll(one)
@@ -46,7 +46,7 @@ test('whoever repeats the elements gets the own token, in this process and in an
   }
 })
 
-test('a rejected token is replaced for everyone, however it was asked for', async () => {
+test('a rejected token is replaced for all its requests, with or without repetition', async () => {
   const tokens = createTokensInVirtualTime(() => virtualToken(), { connection })
   const { token } = await tokens.time.until(tokens.get({ scope: ['a', 'b'] }))
   await tokens.time.until(tokens.get())
@@ -57,7 +57,7 @@ test('a rejected token is replaced for everyone, however it was asked for', asyn
     assert.equal((await tokens.time.until(tokens.get(request))).token.id, replaced.token.id)
 })
 
-test('without the shared cache it is the own token, too', async () => {
+test('without the shared cache a request that repeats the elements gets the own token as well', async () => {
   const store = createFaultInjectingStore()
   store.before = { read: isDown, write: isDown }
   const tokens = createTokensInVirtualTime(() => virtualToken(), { connection, store })

@@ -10,7 +10,7 @@ import {
   virtualToken,
 } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-/* On a virtual clock: what is asked again, what is left alone, and for how long. */
+/* On a virtual clock: which requests are retried, what cools down, and for how long. */
 
 const down = (): never => {
   throw new UnreachableError('nobody listens')
@@ -35,7 +35,7 @@ test('a passing failure is repeated twice, each time with a new assertion', asyn
   assert.deepEqual(waits, [100, 200], 'half of 200 ms, then of 400 ms, by a chance of 0.5')
 })
 
-test('after two repetitions it is enough, and the endpoint cools down for everyone', async () => {
+test('after two retries the endpoint cools down for every request', async () => {
   const tokens = createTokensInVirtualTime(down)
   const error = await failure(tokens.time.until(tokens.get()))
   assert.equal(tokens.requests.length, 3)
@@ -48,13 +48,13 @@ test('after two repetitions it is enough, and the endpoint cools down for everyo
   assert.equal(tokens.requests.length, 3)
 })
 
-test('what can have no answer before the deadline is not begun', async () => {
+test("a retry that can't have an answer before the deadline is not begun", async () => {
   const tokens = createTokensInVirtualTime(down)
   await failure(tokens.time.until(tokens.get({}, 2_100)))
   assert.equal(tokens.requests.length, 1)
 })
 
-test('Retry-After is waited for where it fits the deadline', async () => {
+test('a retry waits for Retry-After where it fits the deadline', async () => {
   const tokens = createTokensInVirtualTime(({ index }) =>
     index === 0 ? { status: 429, retryAfter: '7', body: '' } : virtualToken(),
   )
@@ -62,7 +62,7 @@ test('Retry-After is waited for where it fits the deadline', async () => {
   assert.equal((tokens.requests[1]?.at ?? 0) - (tokens.requests[0]?.at ?? 0), 50 + 7_000 + 100)
 })
 
-test('while one waits for Retry-After nobody else asks that endpoint', async () => {
+test('while one request waits for Retry-After no other request goes to that endpoint', async () => {
   const tokens = createTokensInVirtualTime(({ index }) =>
     index === 0 ? { status: 503, retryAfter: '7', body: '' } : virtualToken(),
   )
@@ -75,7 +75,7 @@ test('while one waits for Retry-After nobody else asks that endpoint', async () 
   assert.equal((await tokens.time.until(tokens.get({ scope: ['other'] }))).source, 'server')
 })
 
-test('Retry-After beyond the deadline is told to the callers at once, up to 5 min', async () => {
+test('callers get a Retry-After beyond the deadline at once, up to 5 min', async () => {
   for (const [retryAfter, told] of [
     ['24', 24],
     ['31536000', 300],
@@ -88,7 +88,7 @@ test('Retry-After beyond the deadline is told to the callers at once, up to 5 mi
   }
 })
 
-test('Retry-After as a date counts from now, and what is neither counts as none', async () => {
+test('Retry-After as a date counts from now, and an invalid one is ignored', async () => {
   const tokens = createTokensInVirtualTime(({ index, at }) => {
     if (index > 0) return virtualToken()
     return { status: 503, retryAfter: new Date(at + 5_000).toUTCString(), body: '' }
@@ -103,7 +103,7 @@ test('Retry-After as a date counts from now, and what is neither counts as none'
   }
 })
 
-test('what may have been answered is not asked again: the endpoint cools down', async () => {
+test('a request that may have been answered is not retried, and the endpoint cools down', async () => {
   const tokens = createTokensInVirtualTime(() => {
     throw new TimedOutError('too late', { isServers: true })
   })
@@ -112,7 +112,7 @@ test('what may have been answered is not asked again: the endpoint cools down', 
   assert.equal(tokens.requests.length, 1)
 })
 
-test('a time-out of a caller in a hurry says nothing about the server: the next caller asks', async () => {
+test("a time-out by a caller's short deadline is no evidence about the server: the next request is made", async () => {
   const tokens = createTokensInVirtualTime(({ index }) => {
     if (index > 0) return virtualToken()
     throw new TimedOutError('too late', { isServers: true })
@@ -121,7 +121,7 @@ test('a time-out of a caller in a hurry says nothing about the server: the next 
   assert.equal((await tokens.time.until(tokens.get())).source, 'server')
 })
 
-test('a certificate that is not trusted is not asked again at once', async () => {
+test('after an untrusted certificate no retry is made at once', async () => {
   const tokens = createTokensInVirtualTime(() => {
     throw new UnreachableError('not trusted', { isLasting: true })
   })
@@ -129,7 +129,7 @@ test('a certificate that is not trusted is not asked again at once', async () =>
   assert.equal(tokens.requests.length, 1)
 })
 
-test('a refusal is never repeated, and remembered for its token only', async () => {
+test('a refusal is never retried, and is remembered for its token only', async () => {
   const tokens = createTokensInVirtualTime(({ form }) =>
     form.get('scope') === 'no' ? virtualRefusal('invalid_scope') : virtualToken(),
   )
@@ -153,7 +153,7 @@ test('a refused client is remembered for its whole connection', async () => {
   assert.equal(tokens.requests.length, 1)
 })
 
-test('a cool-down ends with one probe, and doubles to 5 min as long as that fails', async () => {
+test('a cool-down ends with one probe, and doubles up to 5 min as long as the probe fails', async () => {
   const tokens = createTokensInVirtualTime(() => virtualRefusal('invalid_client'))
   const waits: number[] = []
   for (let count = 0; count < 6; count++) {
@@ -165,7 +165,7 @@ test('a cool-down ends with one probe, and doubles to 5 min as long as that fail
   assert.equal(tokens.requests.length, 6)
 })
 
-test('while the probe is under way the others are told to wait', async () => {
+test('while the probe is under way other requests must wait', async () => {
   let isDown = true
   const tokens = createTokensInVirtualTime(() => (isDown ? down() : virtualToken()))
   await failure(tokens.time.until(tokens.get()))
@@ -188,7 +188,7 @@ for (const [what, answer] of [
   ['a refusal', () => virtualRefusal('invalid_scope')],
   ['nonsense', () => ({ status: 200, body: '<html>' })],
 ] as const)
-  test(`an endpoint that answers its probe with ${what} is there again: others may ask, and nothing doubles`, async () => {
+  test(`an endpoint that answers its probe with ${what} works again: other requests are made, and nothing doubles`, async () => {
     let isDown = true
     const tokens = createTokensInVirtualTime(({ form }) => {
       if (isDown) return down()
@@ -202,7 +202,7 @@ for (const [what, answer] of [
     assert.equal((await failure(tokens.time.until(tokens.get()))).retryAfterSeconds, 30)
   })
 
-test('a probe that ends by a fault of ours found nothing out: the next caller asks', async () => {
+test('a probe that ends with a programming error has no result, and the next request probes', async () => {
   let fault: Error | undefined
   const tokens = createTokensInVirtualTime(() => {
     if (fault) throw fault
@@ -216,7 +216,7 @@ test('a probe that ends by a fault of ours found nothing out: the next caller as
   assert.equal(tokens.requests.length, 3)
 })
 
-test('requests that fail together are one failure: the first cool-down is not doubled', async () => {
+test('requests that fail together count as one failure: the first cool-down is not doubled', async () => {
   const tokens = createTokensInVirtualTime(() => {
     throw new UnreachableError('not trusted', { isLasting: true })
   })
@@ -226,7 +226,7 @@ test('requests that fail together are one failure: the first cool-down is not do
   assert.equal(error.retryAfterSeconds, 30)
 })
 
-test('a probe that never comes back does not keep the others from asking for ever', async () => {
+test('a probe that never comes back does not stop other requests for ever', async () => {
   let isHanging = false
   const tokens = createTokensInVirtualTime(() => (isHanging ? new Promise(() => {}) : virtualRefusal('invalid_client')))
   await failure(tokens.time.until(tokens.get()))
@@ -285,7 +285,7 @@ test('a user whose passwords are refused now and then does not cool down', async
 })
 
 for (const ahead of [4 * 60_000, -4 * 60_000, -5_000])
-  test(`after invalid_client with a Date that shows our clock off by ${ahead} ms there is one more attempt, by the server clock`, async () => {
+  test(`after invalid_client with a Date that differs by ${ahead} ms one more attempt is made, by the server's clock`, async () => {
     const tokens = createTokensInVirtualTime(({ claims, at }) => {
       const serverTime = Math.floor((at + ahead) / 1000)
       const isAccepted = Number(claims['iat']) <= serverTime && serverTime < Number(claims['exp'])
@@ -303,7 +303,7 @@ for (const ahead of [4 * 60_000, -4 * 60_000, -5_000])
     assert.equal(tokens.requests.length, 3, 'the offset is remembered')
   })
 
-test('a clock that is right, or a Date that is missing or none, gives no second attempt', async () => {
+test('a right clock, a missing Date or an invalid one leads to no second attempt', async () => {
   for (const date of [(at: number) => new Date(at).toUTCString(), () => undefined, () => 'yesterday']) {
     const tokens = createTokensInVirtualTime(({ at }) => {
       const text = date(at)
@@ -314,7 +314,7 @@ test('a clock that is right, or a Date that is missing or none, gives no second 
   }
 })
 
-test('a server that refuses by every clock is asked twice, not more', async () => {
+test('a server that refuses by every clock gets two requests, not more', async () => {
   const tokens = createTokensInVirtualTime(({ at }) =>
     virtualRefusal('invalid_client', { date: new Date(at + 140_000 * (1 + Math.random())).toUTCString() }),
   )

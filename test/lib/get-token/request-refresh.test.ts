@@ -6,22 +6,22 @@ import { createFleetWithEventBus, type FleetWithEventBusOptions } from '../../su
 import { createQueueingEventBus } from '../../support/virtual/queueing-event-bus.ts'
 import { virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-/* Tokens of 300 s are stale after 216 s (a chance of 0.5) and usable for 270 s. */
+/* Tokens of 300 s are stale after 216 s (random value 0.5) and usable for 270 s. */
 
 const alice = { username: 'alice', password: new Secret('the password of alice') }
 
-/** Processes that have had the same token, which has just gone stale. */
+/** Processes with the same token, which has just become stale. */
 async function theStale(options: FleetWithEventBusOptions = {}) {
   const fleet = createFleetWithEventBus(() => virtualToken(), { memoryMaximumSeconds: 30, ...options })
   const [first = assert.fail()] = await fleet.time.until(Promise.all(fleet.callers.map(({ get }) => get())))
   await fleet.time.advance(217_000)
-  /** So many callers in each process, at the same moment. */
+  /** Gets the token for this many callers in each process, at the same time. */
   const meet = (callers = 20) =>
     Promise.all(fleet.callers.flatMap(({ get }) => Array.from({ length: callers }, () => get())))
   return { fleet, old: first.token, meet }
 }
 
-test('who meets a stale token has it at once, and one event for the whole fleet asks for its renewal', async () => {
+test('a stale token is handed out at once, and one event for the whole fleet asks for its renewal', async () => {
   const { fleet, old, meet } = await theStale({ size: 2 })
   const before = fleet.time.now()
   for (const { token } of await meet()) assert.equal(token.id, old.id)
@@ -43,14 +43,14 @@ test('who meets a stale token has it at once, and one event for the whole fleet 
   )
 })
 
-test('with a slow store, too, one of all who meet it at the same moment raises the event', async () => {
+test('with a slow store, too, one of all requests at the same time raises the event', async () => {
   const { fleet, old } = await theStale({ size: 5, cacheLatency: 40 })
   const all = fleet.callers.flatMap(({ get }) => Array.from({ length: 20 }, () => get()))
   for (const { token } of await fleet.time.until(Promise.all(all))) assert.equal(token.id, old.id)
   assert.equal(fleet.bus.raised.length, 1)
 })
 
-test('an event of which nothing comes is raised again 20 s later, not earlier and not more than once', async () => {
+test('an event without effect is raised again 20 s later, not earlier and not more than once', async () => {
   const { fleet, meet } = await theStale({ size: 3 })
   const from = fleet.time.now()
   await meet()
@@ -65,7 +65,7 @@ test('an event of which nothing comes is raised again 20 s later, not earlier an
   assert.equal(fleet.requests().length, 1)
 })
 
-test('while somebody renews it nothing is asked for', async () => {
+test('while a process renews the token no event is raised', async () => {
   const { fleet, old, meet } = await theStale({ latency: 5_000 })
   const renewing = fleet.refresher.warm()
   await fleet.time.advance(2_000)
@@ -74,7 +74,7 @@ test('while somebody renews it nothing is asked for', async () => {
   await fleet.time.until(renewing)
 })
 
-test('where the bus does not take the event who has met the token renews it, and the others have it at once', async () => {
+test('where the bus rejects the event, the request that met the token renews it, and the others get it at once', async () => {
   const eventBus = createQueueingEventBus()
   eventBus.refuse()
   const { fleet, old } = await theStale({ size: 2, eventBus })
@@ -93,7 +93,7 @@ test('where the bus does not take the event who has met the token renews it, and
   )
 })
 
-test('where nobody listens who has met the token renews it, as without events', async () => {
+test('without events the request that met the token renews it', async () => {
   const { fleet, old, meet } = await theStale({ eventBus: createQueueingEventBus({ isHeard: false }) })
   const answers = await fleet.time.until(meet())
   assert.ok(answers.some(({ token }) => token.id !== old.id))
@@ -101,14 +101,14 @@ test('where nobody listens who has met the token renews it, as without events', 
   assert.deepEqual(fleet.bus.raised, [])
 })
 
-test('what a bus takes that fails in another way than it may is a fault, and hides nothing', async () => {
+test('an unexpected failure of the bus is a programming error, and is not hidden', async () => {
   const eventBus = createQueueingEventBus()
   const { fleet } = await theStale({ eventBus })
   Object.assign(eventBus, { raise: () => Promise.reject(new TypeError('a fault')) })
   await assert.rejects(fleet.caller.get(), TypeError)
 })
 
-test("a user's stale token is renewed by who met it, and no event is raised of it", async () => {
+test("a user's stale token is renewed by the request that met it, and no event is raised", async () => {
   const changes = { oAuth: { grantType: 'password' } }
   const fleet = createFleetWithEventBus(() => virtualToken(), { changes, size: 2 })
   const { token: old } = await fleet.time.until(fleet.caller.get(alice))
@@ -122,14 +122,14 @@ test("a user's stale token is renewed by who met it, and no event is raised of i
   assert.equal((await fleet.time.until(fleet.refresher.warm())).due, 0)
 })
 
-test('who needs more than a stale token has left asks for a new one himself', async () => {
+test('a request that needs more than a stale token has left requests a new one itself', async () => {
   const { fleet, old } = await theStale()
   const { token } = await fleet.time.until(fleet.caller.get({ minimumSeconds: 200 }))
   assert.notEqual(token.id, old.id)
   assert.deepEqual(fleet.bus.raised, [])
 })
 
-test('an expired token is no stale one: who meets it asks, and waits', async () => {
+test('an expired token is not stale: the request that meets it requests a new one, and waits', async () => {
   const { fleet, old } = await theStale()
   await fleet.time.advance(54_000)
   const { token, source } = await fleet.time.until(fleet.caller.get())
@@ -138,7 +138,7 @@ test('an expired token is no stale one: who meets it asks, and waits', async () 
   assert.deepEqual(fleet.bus.raised, [])
 })
 
-test('where the event can not be claimed the token serves on, and its renewal is asked for later', async () => {
+test("where the event can't be claimed the token stays in use, and its renewal is requested later", async () => {
   const store = createFaultInjectingStore()
   const { fleet, old } = await theStale({ store, size: 1 })
   store.before = { ...isFine, write: isDown }
@@ -153,7 +153,7 @@ test('where the event can not be claimed the token serves on, and its renewal is
   assert.equal(fleet.requests().length, 2)
 })
 
-test('a renewal that fails is asked for again when that may help, and callers wait at no moment', async () => {
+test('a failed renewal is requested again when that may help, and callers never wait', async () => {
   let isNonsense = false
   const fleet = createFleetWithEventBus(() => (isNonsense ? { status: 200, body: '<html>' } : virtualToken()), {
     memoryMaximumSeconds: 30,

@@ -10,7 +10,7 @@ import {
 
 const passing = new UnreachableError('')
 
-test('a passing failure is repeated twice, each time after up to twice as long', () => {
+test('a passing failure is retried twice, each time after up to twice as long', () => {
   assert.deepEqual(
     [1, 2, 3].map((attempt) => retryDelay(passing, attempt, 25_000, 0.5)),
     [100, 200, undefined],
@@ -18,7 +18,7 @@ test('a passing failure is repeated twice, each time after up to twice as long',
   assert.equal(retryDelay(passing, 1, 25_000, 0), 0)
 })
 
-test('what lasts, was refused, or may have been answered is not repeated', () => {
+test('a lasting failure, a refusal, and a request that may have been answered are not retried', () => {
   for (const error of [
     new UnreachableError('', { isLasting: true }),
     new UnreachableError('', { blames: 'client' }),
@@ -30,11 +30,11 @@ test('what lasts, was refused, or may have been answered is not repeated', () =>
     assert.equal(retryDelay(error, 1, 25_000, 0.5), undefined, error.name)
 })
 
-test('what the server asks for is waited for, and the jitter beside it', () => {
+test('a retry waits for the pause that the server asks for, plus the jitter', () => {
   assert.equal(retryDelay(new UnreachableError('', { retryAfterSeconds: 3 }), 1, 25_000, 0.5), 3_100)
 })
 
-test('what could have no answer by the deadline is not begun', () => {
+test("a retry that can't have an answer by the deadline is not begun", () => {
   assert.equal(retryDelay(passing, 1, 2_100, 0.5), 100)
   assert.equal(retryDelay(passing, 1, 2_099, 0.5), undefined)
   assert.equal(retryDelay(new UnreachableError('', { retryAfterSeconds: 60 }), 1, 25_000, 0.5), undefined)

@@ -34,15 +34,15 @@ const byCertificate: Connection = {
   },
 }
 
-/** The far ends: an authorization server with a clock, and a store of secrets that counts. */
+/** The far ends: an authorization server with its own clock, and a store of secrets that counts its reads. */
 interface FarEnds {
   readonly tokens: TokensInVirtualTime
-  /** Of the server's clock before ours. */
+  /** How far the server's clock is ahead of Tokenwell's. */
   offset: number
   sendsDate: boolean
   text: string
   failure?: SecretErrorCode | undefined
-  /** The key, or the password, that was current before. */
+  /** The previous key or password. */
   previous?: string | Error | undefined
   readonly reads: string[]
   readonly previousReads: string[]
@@ -93,12 +93,12 @@ async function theFarEnds(endpoint: VirtualEndpoint, connection = plainConnectio
     previousReads,
     ask: () => tokens.time.until(tokens.get()),
   }
-  // As a signer has: it is in hand before the server refuses.
+  // A real signer has read its secret before the server refuses.
   await secrets.get(keyName)
   return far
 }
 
-/** In its assertions it says which key it is. */
+/** A signer whose assertions name its key. */
 function signerWith(key: string): Signer {
   return { sign: (header, claims) => theSigner.sign(header, { ...claims, key }) }
 }
@@ -110,7 +110,7 @@ function basicHeader(password: string): string {
 const refuseClient = () => virtualRefusal('invalid_client')
 const eventsOf = ({ tokens }: FarEnds) => tokens.events.map(({ event }) => event)
 
-test('where our clock was off the client is not refused but asked for once more, by the right time', async () => {
+test('where the clocks differ the client makes one more attempt by the right time', async () => {
   const far = await theFarEnds(({ claims, at }) =>
     Math.abs(Number(claims['iat']) * 1000 - (at + 4 * minutes)) < 30_000 ? virtualToken() : refuseClient(),
   )
@@ -123,7 +123,7 @@ test('where our clock was off the client is not refused but asked for once more,
   assert.ok(eventsOf(far).includes('clock_offset_learned'))
 })
 
-test('where the secret has a newer version the client is asked for once more with that', async () => {
+test('where the secret has a newer version the client makes one more attempt with it', async () => {
   const far = await theFarEnds(({ index }) => (index === 0 ? refuseClient() : virtualToken()))
   far.text = 'the second'
   assert.equal((await far.ask()).source, 'server')
@@ -132,7 +132,7 @@ test('where the secret has a newer version the client is asked for once more wit
   assert.ok(eventsOf(far).includes('newer_secret_found'))
 })
 
-test('a client that authenticates by a password is asked for once more with the newer one', async () => {
+test('a client that authenticates by a password makes one more attempt with the newer one', async () => {
   const far = await theFarEnds(
     ({ authorization }) => (authorization === basicHeader('the second') ? virtualToken() : refuseClient()),
     basic,
@@ -148,7 +148,7 @@ test('a client that authenticates by a password is asked for once more with the 
   assert.deepEqual(new Set(far.reads.slice(1)), new Set([passwordName]))
 })
 
-test('a client that is known by its certificate is asked for once more where that has changed, and by no certificate of before', async () => {
+test('a client that authenticates by its certificate makes one more attempt if that has changed, and never uses a previous one', async () => {
   const far = await theFarEnds(({ index }) => (index === 2 ? virtualToken() : refuseClient()), byCertificate)
   far.previous = 'the one before'
   await assert.rejects(far.ask(), { code: 'cooling_down' })
@@ -171,7 +171,7 @@ test('where both may be the reason the clock comes first, and the secret is not 
   assert.ok(!eventsOf(far).includes('newer_secret_found'))
 })
 
-test('there is one further attempt in all: what it is refused for then is not looked into', async () => {
+test('only one further attempt is made, and the reason of its refusal is not looked for', async () => {
   const far = await theFarEnds(refuseClient)
   far.offset = 4 * minutes
   far.text = 'the second'
@@ -181,7 +181,7 @@ test('there is one further attempt in all: what it is refused for then is not lo
   assert.equal(far.reads.length, 1)
 
   const other = await theFarEnds(() => {
-    // It goes off only after the first attempt.
+    // The clock changes only after the first attempt.
     if (other.tokens.requests.length === 2) other.offset = 4 * minutes
     return refuseClient()
   })
@@ -192,7 +192,7 @@ test('there is one further attempt in all: what it is refused for then is not lo
   assert.deepEqual([...far.previousReads, ...other.previousReads], [])
 })
 
-test('where nothing has changed there is no further attempt', async () => {
+test('where nothing has changed no further attempt is made', async () => {
   const far = await theFarEnds(refuseClient)
   await assert.rejects(far.ask(), { code: 'cooling_down' })
   assert.equal(far.tokens.requests.length, 1)
@@ -201,7 +201,7 @@ test('where nothing has changed there is no further attempt', async () => {
 })
 
 for (const error of ['invalid_scope', 'invalid_target', 'unsupported_grant_type'])
-  test(`after ${error} there is no further attempt, and nobody looks for a reason`, async () => {
+  test(`after ${error} no further attempt is made, and no reason is looked for`, async () => {
     const far = await theFarEnds(() => virtualRefusal(error))
     far.offset = 4 * minutes
     far.text = 'the second'
@@ -212,7 +212,7 @@ for (const error of ['invalid_scope', 'invalid_target', 'unsupported_grant_type'
     assert.deepEqual(far.previousReads, [])
   })
 
-/** What servers say to a client whose key, password or clock isn't what they know. */
+/** Answers of servers to a client with another key, password or clock than they expect. */
 const saidOfCredentials = [
   virtualRefusal('invalid_grant'),
   virtualRefusal('invalid_request'),
@@ -223,14 +223,14 @@ const saidOfCredentials = [
   { status: 403, body: '<html>' },
 ]
 for (const refusal of saidOfCredentials)
-  test(`after ${refusal.status} ${refusal.body} there is one further attempt, with the newer secret`, async () => {
+  test(`after ${refusal.status} ${refusal.body} one further attempt is made with the newer secret`, async () => {
     const far = await theFarEnds(({ index }) => (index === 0 ? refusal : virtualToken()))
     far.text = 'the second'
     assert.equal((await far.ask()).source, 'server')
     assert.equal(far.tokens.requests.length, 2)
   })
 
-test('of a request to which a caller added something nobody looks for a reason, unless the own request is refused, too', async () => {
+test('a request with caller parameters gets a second attempt only if the own request is refused as well', async () => {
   const far = await theFarEnds(({ form }) => (form.has('scope') ? virtualRefusal('access_denied') : virtualToken()))
   await far.ask()
   await far.tokens.time.advance(11_000)
@@ -244,7 +244,7 @@ test('of a request to which a caller added something nobody looks for a reason, 
 })
 
 for (const helpful of ['a newer secret', 'the key before'] as const)
-  test(`where the own request needs ${helpful} as well, the caller's is repeated by it`, async () => {
+  test(`where the own request needs ${helpful} as well, the caller's request is repeated with it`, async () => {
     let isChanged = false
     const far = await theFarEnds(({ claims, index }) => {
       const isKnown = helpful === 'a newer secret' ? index > 2 : claims['key'] === 'the one before'
@@ -275,7 +275,7 @@ for (const [words, ahead] of [
   ['Token was issued in the future', -60],
   ['JWT has expired', 60],
 ] as const)
-  test(`where a server without a Date says "${words}" one attempt is made by a clock that is a minute away`, async () => {
+  test(`where a server without a Date says "${words}" one attempt is made by a clock that differs by a minute`, async () => {
     const isIssuedInTime = ({ claims, at }: VirtualRequest) =>
       Math.abs(Number(claims['iat']) - (at / 1000 + ahead)) < 15 && Number(claims['exp']) > at / 1000 + ahead
     const refusal = { status: 400, body: JSON.stringify({ error: 'invalid_client', error_description: words }) }
@@ -286,7 +286,7 @@ for (const [words, ahead] of [
     assert.equal(far.tokens.requests.length, 3, 'what helped is remembered')
   })
 
-test('a guess of the time that does not help counts no more, and the server is told the right time the next time', async () => {
+test('a guessed clock offset that does not help is undone, and the next assertion has the unadjusted time', async () => {
   const refusal = { status: 400, body: JSON.stringify({ error: 'invalid_client', error_description: 'iat too old' }) }
   const far = await theFarEnds(({ index }) => (index < 2 ? refusal : virtualToken()))
   far.sendsDate = false
@@ -297,7 +297,7 @@ test('a guess of the time that does not help counts no more, and the server is t
   assert.deepEqual(iats, [0, 60, 0])
 })
 
-test('a clock that is more than 5 minutes away is not followed: the operator is told', async () => {
+test('a clock offset of more than 5 minutes is not adjusted to, and the operator gets the reason', async () => {
   const far = await theFarEnds(refuseClient)
   far.offset = 6 * minutes
   await assert.rejects(far.ask(), {
@@ -308,7 +308,7 @@ test('a clock that is more than 5 minutes away is not followed: the operator is 
 })
 
 for (const failure of ['secret_unreachable', 'secret_throttled', 'secret_denied', 'secret_missing'] as const)
-  test(`where the secret can't be looked for (${failure}) the refusal is what counts`, async () => {
+  test(`where the secret can't be read (${failure}) the refusal is what counts`, async () => {
     const far = await theFarEnds(refuseClient)
     far.failure = failure
     await assert.rejects(far.ask(), (error: { failure?: { error?: string } }) => {
@@ -318,7 +318,7 @@ for (const failure of ['secret_unreachable', 'secret_throttled', 'secret_denied'
     assert.equal(far.tokens.requests.length, 1)
   })
 
-test('what was learned of the clock holds for the next request', async () => {
+test('a learned clock offset applies to the next request', async () => {
   const far = await theFarEnds(({ claims, at }) =>
     Math.abs(Number(claims['iat']) * 1000 - (at + 4 * minutes)) < 30_000 ? virtualToken() : refuseClient(),
   )
@@ -334,7 +334,7 @@ const onlyBy =
   ({ claims }: { readonly claims: Readonly<Record<string, unknown>> }) =>
     claims['key'] === key ? virtualToken() : refuseClient()
 
-test('where neither is the reason the key that was current before signs the one further attempt, a new assertion', async () => {
+test('where neither is the reason, the previous key signs the one further attempt, in a new assertion', async () => {
   const far = await theFarEnds(onlyBy('the one before'))
   far.previous = 'the one before'
   assert.equal((await far.ask()).source, 'server')
@@ -347,7 +347,7 @@ test('where neither is the reason the key that was current before signs the one 
   )
 })
 
-test('after the key before was taken nothing cools down: the next request begins with the current one again', async () => {
+test('after the server accepts the previous key nothing cools down, and the next request begins with the current key again', async () => {
   const far = await theFarEnds(onlyBy('the one before'))
   far.previous = 'the one before'
   await far.ask()
@@ -356,7 +356,7 @@ test('after the key before was taken nothing cools down: the next request begins
   assert.ok(!eventsOf(far).includes('cool_down_begun'))
 })
 
-test('a newer version comes before the one before it, and is the only one that is tried', async () => {
+test('a newer version of the secret comes before the previous key, and is the only one that is tried', async () => {
   const far = await theFarEnds(({ index }) => (index === 0 ? refuseClient() : virtualToken()))
   far.text = 'the second'
   far.previous = 'the one before'
@@ -366,7 +366,7 @@ test('a newer version comes before the one before it, and is the only one that i
   assert.ok(!eventsOf(far).includes('previous_key_tried'))
 })
 
-test('where the key before is refused, too, the client cools down for what was said of the current one', async () => {
+test('where the previous key is refused as well, the client cools down with the refusal of the current key', async () => {
   const far = await theFarEnds(({ index }) => ({
     status: 401,
     body: JSON.stringify({ error: 'invalid_client', error_description: `no key number ${index}` }),
@@ -381,7 +381,7 @@ test('where the key before is refused, too, the client cools down for what was s
   assert.equal(far.tokens.requests.length, 2)
 })
 
-test('what else is refused to the key before counts: the client is known by it', async () => {
+test('another refusal of the previous key counts, since the server knows the client by that key', async () => {
   const far = await theFarEnds(({ index }) => virtualRefusal(index === 0 ? 'invalid_client' : 'invalid_scope'))
   far.previous = 'the one before'
   await assert.rejects(far.ask(), (error: { failure?: { error?: string } }) => {
@@ -395,7 +395,7 @@ for (const failure of [
   new SecretError('secret_denied', 'no right'),
   new KeyStoreError(keyName, 'holds no key.'),
 ])
-  test(`where the key before can't be had (${failure.code}) the refusal is what counts`, async () => {
+  test(`where the previous key can't be read (${failure.code}) the refusal is what counts`, async () => {
     const far = await theFarEnds(refuseClient)
     far.previous = failure
     await assert.rejects(far.ask(), (error: { failure?: { error?: string } }) => {
@@ -405,13 +405,13 @@ for (const failure of [
     assert.equal(far.tokens.requests.length, 1)
   })
 
-test('a fault of ours in looking for the key before is not hidden behind the refusal', async () => {
+test('a programming error in the search for the previous key is not hidden behind the refusal', async () => {
   const far = await theFarEnds(refuseClient)
   far.previous = new TypeError('ours')
   await assert.rejects(far.ask(), TypeError)
 })
 
-test('a password that was current before is tried likewise, unless it is the same', async () => {
+test('a previous password is tried in the same way, unless it is the same', async () => {
   const far = await theFarEnds(
     ({ authorization }) => (authorization === basicHeader('the one before') ? virtualToken() : refuseClient()),
     basic,

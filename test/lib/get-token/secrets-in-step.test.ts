@@ -20,7 +20,7 @@ import type { VirtualEndpoint } from '../../support/virtual/virtual-ports.ts'
 const secretChanged: IncomingEvent = { type: 'SecretChanged', name: 'tokenwell/local/any' }
 const [firstKey, secondKey, thirdKey] = ['the first signing key', 'the second signing key', 'the third signing key']
 
-/** Processes that keep the signing key each for itself, and say in each assertion by which one it was signed. */
+/** Processes that each keep their own copy of the signing key, and name the key in each assertion. */
 function createSigners(
   size: number,
   endpoint: VirtualEndpoint = () => virtualToken(),
@@ -49,14 +49,14 @@ function createSigners(
   }
   const processes = Array.from({ length: size }, join)
   let wished = 0
-  /** A token that nobody has had yet, and so an assertion, in each process. */
+  /** Gets a new token in each process, which makes each sign a new assertion. */
   const askAnew = (of: readonly TokensInVirtualTime[] = processes) =>
     fleet.time.until(Promise.all(of.map(({ get }) => get({ audience: `aud-${wished++}` }))))
   const keysUsed = () => processes.map(({ requests }) => requests.at(-1)?.claims['key'])
   return { fleet, far, processes, join, askAnew, keysUsed }
 }
 
-test('after a secret has changed the next assertion of every process is signed by what it holds now', async () => {
+test('after a secret has changed the next assertion of every process is signed with the new key', async () => {
   const { fleet, far, processes, askAnew, keysUsed } = createSigners(4)
   await askAnew()
   await askAnew()
@@ -78,7 +78,7 @@ test('after a secret has changed the next assertion of every process is signed b
   assert.equal(far.reads, 8, 'and reads it again once')
 })
 
-test('tokens in hand stay good', async () => {
+test('tokens that were issued before stay valid', async () => {
   const { fleet, far, processes } = createSigners(2)
   const ask = () => fleet.time.until(Promise.all(processes.map(({ get }) => get())))
   const before = await ask()
@@ -92,7 +92,7 @@ test('tokens in hand stay good', async () => {
   assert.equal(processes.flatMap(({ requests }) => requests).length, 1)
 })
 
-test('events that come twice, at once or of secrets that are nobody’s, do no harm', async () => {
+test('events that come twice, at the same time or for unused secrets do no harm', async () => {
   const { fleet, far, processes, askAnew, keysUsed } = createSigners(3, undefined, { size: 3 })
   await askAnew()
   far.key = secondKey
@@ -117,13 +117,13 @@ test('a process that begins after the change reads the secret once', async () =>
   assert.equal(far.reads, 1)
 })
 
-test('what cools down because the client was refused is asked for again at once', async () => {
+test("after the change a refused client's cool-down no longer applies, and a request is made at once", async () => {
   const { fleet, far, processes, askAnew } = createSigners(2, ({ claims }) =>
     claims['key'] === firstKey ? virtualRefusal('invalid_client') : virtualToken(),
   )
   const [first = assert.fail(), second = assert.fail()] = processes
   await assert.rejects(askAnew([first]), { code: 'cooling_down' })
-  // The secret is read out of turn once in 10 s at most.
+  // An early read of the secret is made at most once in 10 s.
   far.key = secondKey
   await fleet.time.advance(3_000)
   await assert.rejects(askAnew([first]), { code: 'cooling_down' })
@@ -132,7 +132,7 @@ test('what cools down because the client was refused is asked for again at once'
   assert.equal(first.requests.length + second.requests.length, 1 + 2)
 })
 
-test('what cools down for another reason goes on doing so', async () => {
+test('a cool-down for another reason goes on', async () => {
   const { fleet, processes } = createSigners(1, () => ({ status: 503, body: '' }))
   const ask = () => fleet.time.until(Promise.all(processes.map(({ get }) => get())))
   await assert.rejects(ask(), { code: 'cooling_down' })
@@ -142,7 +142,7 @@ test('what cools down for another reason goes on doing so', async () => {
   assert.equal(processes[0]?.requests.length, before)
 })
 
-test('while the secret can not be read again the one in hand serves on, and is read again 10 s later', async () => {
+test("while the secret can't be read again the known one stays in use, and is read again 10 s later", async () => {
   const { fleet, far, askAnew, keysUsed } = createSigners(1)
   await askAnew()
   Object.assign(far, { key: secondKey, failure: 'secret_unreachable' })
@@ -155,7 +155,7 @@ test('while the secret can not be read again the one in hand serves on, and is r
   assert.deepEqual(keysUsed(), [secondKey])
 })
 
-test('where the mark can not be read assertions are signed all the same; the change is found when it can', async () => {
+test("where the secrets version can't be read assertions are still signed, and the change is found later", async () => {
   const store = createFaultInjectingStore()
   const { fleet, far, askAnew, keysUsed } = createSigners(2, undefined, { store })
   store.before = { read: isDown, write: isDown }
@@ -168,7 +168,7 @@ test('where the mark can not be read assertions are signed all the same; the cha
   assert.deepEqual(keysUsed(), [secondKey, secondKey], 'what was read in the dark may be older than the mark')
 })
 
-test('while the mark can not be read no secret is read again for each assertion', async () => {
+test("while the secrets version can't be read no secret is read again for each assertion", async () => {
   const store = createFaultInjectingStore()
   const { far, askAnew } = createSigners(1, undefined, { store })
   await askAnew()
@@ -178,7 +178,7 @@ test('while the mark can not be read no secret is read again for each assertion'
   assert.equal(far.reads, 1)
 })
 
-test('a process that was frozen while the secret changed signs by the new one when it wakes', async () => {
+test('a process that was frozen while the secret changed signs with the new key when it wakes', async () => {
   const { fleet, far, askAnew, keysUsed } = createSigners(1)
   await askAnew()
   fleet.time.jump(200_000)

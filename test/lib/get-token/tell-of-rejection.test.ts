@@ -6,14 +6,14 @@ import { createFleetWithEventBus } from '../../support/virtual/fleet-with-event-
 import { createQueueingEventBus } from '../../support/virtual/queueing-event-bus.ts'
 import { virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-test('a token that a caller deletes is told of once, however often and by how many it is deleted', async () => {
+test('one event is raised for a token that callers delete, however often and by how many it is deleted', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken(), { size: 3 })
   const { token } = await fleet.time.until(fleet.caller.get())
   await Promise.all([...fleet.callers, ...fleet.callers].map((process) => process.delete(token.id)))
   assert.deepEqual(fleet.bus.raised, [{ type: 'TokenRejected', connection: 'conn', tokenId: token.id }])
 })
 
-test('a token that is none any more, or that stays for a while yet, is not told of', async () => {
+test('no event is raised for a token that no longer exists or that stays for a while', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken())
   const { token: old } = await fleet.time.until(fleet.caller.get())
   await fleet.caller.delete(old.id)
@@ -24,7 +24,7 @@ test('a token that is none any more, or that stays for a while yet, is not told 
   assert.equal(fleet.bus.raised.length, 1)
 })
 
-test('where the fleet can not be asked the rejection is told all the same, and takes effect when it can', async () => {
+test('where the shared cache is unavailable the event is raised all the same, and takes effect later', async () => {
   const store = createFaultInjectingStore()
   const fleet = createFleetWithEventBus(() => virtualToken(), { store })
   const [caller, other = assert.fail()] = fleet.callers
@@ -39,7 +39,7 @@ test('where the fleet can not be asked the rejection is told all the same, and t
   assert.equal(fleet.requests().length, 2)
 })
 
-test('where the bus refuses it, or nobody listens, the token is dropped all the same', async () => {
+test('where the bus rejects the event, or no function hears it, the token is dropped all the same', async () => {
   for (const isHeard of [true, false]) {
     const bus = createQueueingEventBus({ isHeard })
     bus.refuse()

@@ -13,7 +13,7 @@ testTokenCacheContract('memory', async () => ({
   sealing: someSealing(),
 }))
 
-test('what is sealed is a token of that connection, with all that a token has, or can not be read', () => {
+test("a sealed text must be a token of its connection with all its values, or it can't be read", () => {
   const name = tokenRecordName('conn', 'a-digest')
   const token = { ...someToken(), generation: 7, asked: { further: {} } }
   const sealed = writeSharedToken(token)

@@ -11,7 +11,7 @@ const rejectionOf = (tokenId: string, now = 0, connection = 'conn') => ({
   minimumIntervalMilliseconds: 10_000,
 })
 
-test('memory is bounded: the least recently used token goes first, and its id with it', () => {
+test('memory is limited: the least recently used token is dropped first, with its id', () => {
   const memory = someTokenMemory(2)
   const [a, b, c] = [someMemoryKey(), someMemoryKey(), someMemoryKey()]
   const tokenB = someToken()
@@ -25,7 +25,7 @@ test('memory is bounded: the least recently used token goes first, and its id wi
   assert.deepEqual(memory.invalidate(rejectionOf(tokenB.id)), { outcome: 'absent' })
 })
 
-test('memory gives back what was put in, and when it was confirmed', () => {
+test('memory returns a token as it was put in, with the time of its confirmation', () => {
   const memory = someTokenMemory(2)
   const [key, token] = [someMemoryKey(), someToken()]
   memory.put(key, token, 5)
@@ -35,7 +35,7 @@ test('memory gives back what was put in, and when it was confirmed', () => {
   assert.equal(memory.get(someMemoryKey()), undefined)
 })
 
-test('a newer token replaces the one before, whose id finds nothing any more', () => {
+test('a newer token replaces the older one, whose id finds nothing any more', () => {
   const memory = someTokenMemory(2)
   const [key, older, newer] = [someMemoryKey(), someToken(), someToken()]
   memory.put(key, older, 0)
@@ -45,7 +45,7 @@ test('a newer token replaces the one before, whose id finds nothing any more', (
   assert.equal(memory.get(key)?.token.id, newer.id)
 })
 
-test('a token id is valid under its own connection only', () => {
+test('a token id is valid only for its own connection', () => {
   const memory = someTokenMemory(2)
   const [key, token] = [someMemoryKey(), someToken()]
   memory.put(key, token, 0)
@@ -54,7 +54,7 @@ test('a token id is valid under its own connection only', () => {
   assert.ok(memory.get(key))
 })
 
-test('what replaced a rejected token stays for the interval, then may be dropped', () => {
+test('a token that replaced a rejected one stays for the interval, and may be dropped after it', () => {
   const memory = someTokenMemory(2)
   const [key, first, second] = [someMemoryKey(), someToken(), someToken()]
   memory.put(key, first, 0)
@@ -65,7 +65,7 @@ test('what replaced a rejected token stays for the interval, then may be dropped
   assert.deepEqual(memory.invalidate(rejectionOf(second.id, 11_000)), { outcome: 'dropped' })
 })
 
-test('a token under several keys is found by its id as long as it is under one of them', () => {
+test('a token with several keys is found by its id as long as one of them is kept', () => {
   const memory = someTokenMemory(5)
   const [one, other, token] = [someMemoryKey(), someMemoryKey(), someToken()]
   memory.put(one, token, 0)
@@ -76,7 +76,7 @@ test('a token under several keys is found by its id as long as it is under one o
   assert.ok(memory.get(one))
 })
 
-test('a token whose request has lost another one a moment ago stays, under however many keys it is', () => {
+test('a token of a request that has just lost another one stays, however many keys it has', () => {
   const memory = someTokenMemory(5)
   const [one, other, first, second] = [someMemoryKey(), someMemoryKey(), someToken(), someToken()]
   memory.put(one, first, 0)
@@ -86,7 +86,7 @@ test('a token whose request has lost another one a moment ago stays, under howev
   assert.deepEqual(memory.invalidate(rejectionOf(second.id, 5_000)), { outcome: 'too_soon', retryAt: 11_000 })
 })
 
-test('memory is bounded by bytes: a thousand for each token, and two for each character of it and of its scope', () => {
+test('memory is limited by bytes: a thousand for each token, and two for each character of it and of its scope', () => {
   const memory = createTokenMemory({ maximumTokens: 10, maximumBytes: 3_000 }, 'the key of this process')
   const [fits, isTooLarge] = ['x'.repeat(1_000), 'x'.repeat(1_001)].map((text) => new Secret(text))
   const [a, b, c, d] = [someMemoryKey(), someMemoryKey(), someMemoryKey(), someMemoryKey()]
