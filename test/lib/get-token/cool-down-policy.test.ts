@@ -191,7 +191,7 @@ test("while a server may be failing each caller has one request at a time, and w
   assert.equal(await told(withScope('b')), undefined, 'that one is over, too')
 })
 
-test('a failure that is no evidence about the server begins no suspicion', async () => {
+test('a failure without evidence about the server begins no suspicion', async () => {
   const { policy, fail } = thePolicy()
   await fail(new TimedOutError('in a hurry'), own, { isRepeated: true })
   assert.equal((await policy.clear(own)).pass.isSuspected, false)
