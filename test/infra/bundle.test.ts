@@ -14,7 +14,7 @@ import { temporaryFolder } from '../support/process/temporary-folder.ts'
 
 const run = promisify(execFile)
 
-test('the built issue-token answers an event: its folder alone, without packages, in a process of its own', async (t) => {
+test('the built issue-token answers an event with only its folder, in a separate process', async (t) => {
   const folder = await temporaryFolder(t)
   const bundle = await bundleFunction('issue-token', folder)
   const size = statSync(bundle).size
@@ -50,7 +50,7 @@ test('the built issue-token answers an event: its folder alone, without packages
     assert.ok(!builtIns.includes(`NativeModule ${unused}`), `nor is ${unused} of Node.js`)
 })
 
-test('without its environment variables a function says which ones are missing', async (t) => {
+test('a function without its environment variables names the missing ones', async (t) => {
   const folder = await temporaryFolder(t)
   const bundle = await bundleFunction('issue-token', folder)
   await assert.rejects(run(process.execPath, [bundle], { env: {} }), (error: { stderr: string }) => {
@@ -66,7 +66,7 @@ test('without its environment variables a function says which ones are missing',
   })
 })
 
-test("every folder of functions is bundled, and has a test in which Lambda's runtime client runs it", () => {
+test("every folder of functions is bundled and has a test with Lambda's runtime client", () => {
   assert.deepEqual(functionNames, [
     'call-api',
     'issue-token',
@@ -79,7 +79,7 @@ test("every folder of functions is bundled, and has a test in which Lambda's run
     assert.ok(existsSync(join(import.meta.dirname, '..', 'functions', name, 'lambda.test.ts')), name)
 })
 
-test('node:http2 is left out for undici alone: any other package of a bundle gets the real modules', async (t) => {
+test('node:http2 is replaced only for undici, and other packages get the real modules', async (t) => {
   const folder = await temporaryFolder(t)
   const other = join(folder, 'node_modules', 'other', 'index.js')
   await mkdir(dirname(other), { recursive: true })
@@ -111,7 +111,7 @@ test('node:http2 is left out for undici alone: any other package of a bundle get
   assert.deepEqual(resolved('/other/index.js', 'node:http'), ['node:http'])
 })
 
-test('on Lambda nothing that issue-token loads imports node:http as an ES module, which is slow to start', async (t) => {
+test('nothing that issue-token loads imports node:http as an ES module, which is slow to start', async (t) => {
   const outdir = await temporaryFolder(t)
   const entryPoints = [join(import.meta.dirname, '../../functions/issue-token/index.ts')]
   const { metafile } = await build({ ...bundling, entryPoints, outdir, metafile: true, logLevel: 'error' })
@@ -122,7 +122,7 @@ test('on Lambda nothing that issue-token loads imports node:http as an ES module
   assert.deepEqual(importers.sort(), ['getInstanceMetadataRegion.js', 'node-http.js'])
 })
 
-test('a construct, which is made synchronously, gets the same bundle', async (t) => {
+test('the synchronous build for a construct gives the same bundle', async (t) => {
   const folder = await temporaryFolder(t)
   const bundle = await bundleFunction('publish-keys', join(folder, 'awaited'))
   const outdir = join(folder, 'sync', 'publish-keys')

@@ -10,7 +10,7 @@ import { exampleElements } from '../support/elements/elements.ts'
 const root = join(import.meta.dirname, '..', '..')
 const isValid = new Ajv({ allErrors: true }).compile(createElementsJsonSchema())
 
-test('the schema that editors use is the one that reads the elements', async () => {
+test('the JSON Schema for editors is made from the schema that reads the elements', async () => {
   const path = join('lib', 'configuration', 'elements.schema.json')
   const written = await readFile(join(root, path), 'utf8')
   const made = `${JSON.stringify(createElementsJsonSchema(), undefined, 2)}\n`
@@ -28,7 +28,7 @@ test('the elements of the local run are valid, and name the schema', async () =>
   )
 })
 
-test('what the store accepts in more than one form is valid in each', () => {
+test('a value that the store accepts in several forms is valid in each', () => {
   const builders = [
     { jti: 'true', expiresInSeconds: '1m30s', audiences: 'https://a.example' },
     { jti: true, expiresInSeconds: 90, audiences: ['https://a.example'] },
@@ -39,7 +39,7 @@ test('what the store accepts in more than one form is valid in each', () => {
         assert(isValid(exampleElements(exampleIssuer, { builder, tokenConfig: { claims }, server: id ? { id } : {} })))
 })
 
-test('an unknown kind, an unknown or missing attribute, a wrong value and a bad id are not valid', () => {
+test('an unknown kind, an unknown or missing attribute, a wrong value and an invalid id are not valid', () => {
   const wrong = [
     { ...exampleElements(exampleIssuer), zosconnect_oAuthConfig: {} },
     exampleElements(exampleIssuer, { builder: { keyStorRef: 'x' } }),

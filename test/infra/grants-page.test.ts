@@ -21,7 +21,7 @@ test('the tables of rights have a column for each function, and an x or a blank 
   for (const row of rows) assert.match(row, /^\| [^|]+ \| [^|]+ (\| [x ] ){7}\|$/)
 })
 
-test('a page without a place for the tables is refused', () => {
+test('a page without a place for the tables is an error', () => {
   assert.throws(
     () => withGrants('# The stack\n'),
     /^Error: The page has no place for its tables\. Add the lines <!-- npm run grants -->/,

@@ -9,7 +9,7 @@ import { temporaryFolder } from '../support/process/temporary-folder.ts'
 
 /* npm run synth, with CDK's own look at the template, and the app itself; each in a process of its own, with no account to ask. */
 
-test('npm run synth writes an example without being told anything, and says where', async (t) => {
+test('npm run synth without settings writes an example and prints its path', async (t) => {
   const { status, output, template } = await synthesize(t, 'synth.ts')
   assert.equal(status, 0, output)
   assert.match(output, /Tokenwell-example\.template\.json, for https:\/\/tokenwell\.example/)
@@ -53,7 +53,7 @@ test('stage, public URL, elements, topic and reserved concurrency come from the 
   ])
 })
 
-test("or from the CDK's context, which counts more", async (t) => {
+test("settings in the CDK's context take precedence", async (t) => {
   const context = { stage: 'prod', publicUrl: 'https://tokens.example', ...withoutBundles }
   const { status, output, template } = await synthesize(t, 'app.ts', {
     TOKENWELL_STAGE: 'other',
@@ -63,7 +63,7 @@ test("or from the CDK's context, which counts more", async (t) => {
   assert.match(JSON.stringify(template('Tokenwell-prod')), /"TOKENWELL_STAGE":"prod"/)
 })
 
-test('the app deploys nothing under a stage or URL that nobody has said', async (t) => {
+test('the app deploys nothing without a stage or a public URL', async (t) => {
   const { status, output } = await synthesize(t, 'app.ts')
   assert.equal(status, 1)
   assert.match(

@@ -10,12 +10,12 @@ import { temporaryFolder } from '../support/process/temporary-folder.ts'
 
 const root = join(import.meta.dirname, '..', '..')
 
-test('elements without a mistake end with status 0 and a line that counts', async (t) => {
+test('elements without a mistake give exit code 0 and a line with counts', async (t) => {
   const path = await elementsFileOf(t, exampleElements(exampleIssuer))
   assert.deepEqual(await validate(path), { status: 0, lines: [`${path}: mistakes: 0, warnings: 0`], errors: '' })
 })
 
-test('warnings are told and end with status 0', async (t) => {
+test('warnings are printed and give exit code 0', async (t) => {
   const path = await elementsFileOf(t, exampleElements(exampleIssuer, { builder: { jti: false } }))
   const { status, lines } = await validate(path)
   assert.equal(status, 0)
@@ -24,7 +24,7 @@ test('warnings are told and end with status 0', async (t) => {
   assert.equal(lines[1], `${path}: mistakes: 0, warnings: 1`)
 })
 
-test('all mistakes and warnings are told at once and end with status 1, those of unused elements too', async (t) => {
+test('all mistakes and warnings, also of unused elements, are printed at once and give exit code 1', async (t) => {
   const elements = exampleElements(exampleIssuer, {
     builder: { jti: false },
     server: { tokenEndpoint: 'http://as.example.com/' },
@@ -44,7 +44,7 @@ test('all mistakes and warnings are told at once and end with status 1, those of
   ])
 })
 
-test('with --secrets keys are read, too, and a wrong one ends with status 1', async (t) => {
+test('with --secrets keys are read too, and a wrong key gives exit code 1', async (t) => {
   const elements = exampleElements(exampleIssuer, { builder: { jwkEnabled: undefined, keyStoreRef: 'theTrust' } })
   const path = await elementsFileOf(t, elements)
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
@@ -68,7 +68,7 @@ test('a folder is validated like a file', async (t) => {
   assert.equal(lines[1], `${folder}: mistakes: 1, warnings: 0`)
 })
 
-test('the stage decides whose secrets may be named, and whether this is Lambda', async (t) => {
+test('the stage decides which secrets elements may name, and whether the rules of Lambda apply', async (t) => {
   const elements = exampleElements(exampleIssuer, { server: { allowLoopbackHttp: true } })
   const path = await elementsFileOf(t, elements)
   assert.equal((await validate(path)).status, 0)
@@ -80,7 +80,7 @@ test('the stage decides whose secrets may be named, and whether this is Lambda',
   assert.equal(lines.at(-1), `${path}: mistakes: 2, warnings: 0`)
 })
 
-test('a file that is not there or holds no JSON is told in one line and ends with status 1', async (t) => {
+test('a missing file or a file without valid JSON is printed in one line and gives exit code 1', async (t) => {
   const folder = await temporaryFolder(t, { 'broken.json': '{\n"hunter2": }' })
   const missing = join(folder, 'missing.json')
   assert.deepEqual(await validate(missing), {
@@ -102,7 +102,7 @@ test('a file that is not there or holds no JSON is told in one line and ends wit
   })
 })
 
-test('without a path it says how it is called and ends with status 1', async () => {
+test('without a path it prints its usage and gives exit code 1', async () => {
   const { status, lines, errors } = await validate()
   assert.equal(status, 1)
   assert.deepEqual(lines, [])

@@ -49,7 +49,7 @@ async function startServer(
   }
 }
 
-test('a user gets a token by the right password, and by no other, nor does nobody by none', async (t) => {
+test('a user gets a token only with the right password, and an unknown user gets none', async (t) => {
   const { post, close } = await startServer(t)
   t.after(close)
   const grant = { grant_type: 'password' }
@@ -67,7 +67,7 @@ test('a user gets a token by the right password, and by no other, nor does nobod
     assert.equal((await post({ ...grant, ...wrong })).body['error'], 'invalid_grant', JSON.stringify(wrong))
 })
 
-test('a resource of api.server.com gets a JWT for it, and any other is an invalid target', async (t) => {
+test('a resource under api.server.com gets a JWT, and any other is an invalid target', async (t) => {
   const { post, close } = await startServer(t)
   t.after(close)
   const grant = { grant_type: 'client_credentials' }
@@ -78,7 +78,7 @@ test('a resource of api.server.com gets a JWT for it, and any other is an invali
     assert.equal((await post({ ...grant, resource: other })).body['error'], 'invalid_target')
 })
 
-test('it closes at once, whoever keeps a connection', async (t) => {
+test('it closes at once, even if connections are open', async (t) => {
   const { post, issuer, close } = await startServer(t)
   await post({ grant_type: 'client_credentials' })
   const busy = connect({ port: Number(new URL(issuer).port), host: 'localhost', rejectUnauthorized: false })

@@ -57,7 +57,7 @@ test('a request becomes an event of payload format 2.0: path decoded, query as i
   assert.equal(odd.rawQueryString, '')
 })
 
-test('a path that is not UTF-8 once decoded, or has a % too many, is a 400 that never gets there', async (t) => {
+test('a path that cannot be decoded as UTF-8 is a 400 that does not reach the handler', async (t) => {
   const { url, events } = await startGateway(t, async () => ({ statusCode: 204 }))
   for (const path of ['/%zz', '/%', '/%ff', '/a/%c3/b?x=y']) {
     const response = await fetch(url + path)
@@ -71,7 +71,7 @@ test('a path that is not UTF-8 once decoded, or has a % too many, is a 400 that 
   )
 })
 
-test('cookies stand apart from the headers, and several values of one header are joined by a comma', async (t) => {
+test('cookies are separate from the headers, and several values of one header are joined by a comma', async (t) => {
   const { url, events } = await startGateway(t, async () => ({ statusCode: 204 }))
   const headers = ['Cookie', 'a=1; b="x, y;z"', 'cookie', 'c=3', 'X-Some', 'one', 'x-some', 'two', 'Referer', 'r']
   await exchange(url, 'GET', [...headers, 'referer', 's'])
@@ -92,7 +92,7 @@ test('each cookie of an answer is a Set-Cookie of its own', async (t) => {
   assert.equal(body, 'body')
 })
 
-test('the answer to HEAD has its headers and no body, and the connection goes on', async (t) => {
+test('the answer to HEAD has headers and no body, and the connection stays open', async (t) => {
   const { url, events } = await startGateway(t, async () => ({ headers: { 'x-some': 'value' }, body: 'body' }))
   const agent = new Agent({ keepAlive: true, maxSockets: 1 })
   t.after(() => agent.destroy())
@@ -105,7 +105,7 @@ test('the answer to HEAD has its headers and no body, and the connection goes on
   )
 })
 
-test('JSON and texts are handed over as they are, all else in base64', async (t) => {
+test('JSON and text bodies are passed unchanged, all other bodies in base64', async (t) => {
   const { url, events } = await startGateway(t, async () => ({ statusCode: 204 }))
   for (const type of [
     'application/json',
@@ -125,7 +125,7 @@ test('JSON and texts are handed over as they are, all else in base64', async (t)
   )
 })
 
-test('an answer comes back with status, headers and body, in base64 or not', async (t) => {
+test("the handler's answer is sent with status, headers and body, in base64 or not", async (t) => {
   const answers: APIGatewayProxyStructuredResultV2[] = [
     { statusCode: 418, headers: { 'x-some': 'value' }, body: 'plain' },
     { body: Buffer.from('bytes').toString('base64'), isBase64Encoded: true },
@@ -140,7 +140,7 @@ test('an answer comes back with status, headers and body, in base64 or not', asy
   assert.equal(await second.text(), 'bytes')
 })
 
-test('a body of 10 MiB is handed over, and one byte more is a 413 that never gets there', async (t) => {
+test('a body of 10 MiB is passed on, and one byte more is a 413 that does not reach the handler', async (t) => {
   const { url, events } = await startGateway(t, async () => ({ statusCode: 204 }))
   const largest = 10 * 1024 * 1024
   const statusOf = (size: number) =>
@@ -153,7 +153,7 @@ test('a body of 10 MiB is handed over, and one byte more is a 413 that never get
   assert.equal(events.length, 1)
 })
 
-test('a handler that throws is a 500 that says nothing of why', async (t) => {
+test('a handler that throws gives a 500 without a reason', async (t) => {
   const { url } = await startGateway(t, () => Promise.reject(new Error('tr0ub4dor')))
   const response = await fetch(url)
   assert.equal(response.status, 500)
@@ -161,7 +161,7 @@ test('a handler that throws is a 500 that says nothing of why', async (t) => {
   assert.doesNotMatch(JSON.stringify([...response.headers]), /tr0ub4dor/)
 })
 
-test('a context has the 29 s that an HTTP API leaves, less what has passed, and never less than nothing', async (t) => {
+test('a context has the 29 s of an HTTP API minus the time that has passed, and never less than 0', async (t) => {
   const { url, contexts } = await startGateway(t, async () => ({ statusCode: 204 }))
   await fetch(url)
   await fetch(url)

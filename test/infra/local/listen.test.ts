@@ -10,7 +10,7 @@ function theServer(t: TestContext) {
   return server
 }
 
-test('a port that is taken is left for the next one where that may be, and else is a sentence', async (t) => {
+test('a port in use is replaced by the next free one if that is allowed, and is an error otherwise', async (t) => {
   const taken = await listen(theServer(t), 0, '127.0.0.1')
   const next = await listen(theServer(t), taken, '127.0.0.1', { mayMove: true })
   assert.ok(next > taken && next < taken + 20, `${next} after ${taken}`)
@@ -21,6 +21,6 @@ test('a port that is taken is left for the next one where that may be, and else 
   })
 })
 
-test('a host that this machine has not is a sentence, too', async (t) => {
+test('a host that is not on this machine is an error with a message', async (t) => {
   await assert.rejects(listen(theServer(t), 0, '192.0.2.1', { mayMove: true }), LocalRunError)
 })

@@ -14,7 +14,7 @@ async function answering(path: string, method = 'GET'): Promise<string | undefin
   return (await route(event, createLocalContext(Date.now()))).body
 }
 
-test('each route of the table leads to its function', async () => {
+test('each route of the table invokes its function', async () => {
   for (const id of functionIds)
     for (const { path } of functionTable[id].routes)
       assert.equal(
@@ -23,7 +23,7 @@ test('each route of the table leads to its function', async () => {
       )
 })
 
-test('what begins like a route goes to its function, and what begins like none to issue-token', async () => {
+test('a path that begins like a route goes to its function, and any other path to issue-token', async () => {
   for (const [path, name] of [
     ['/connections/conn/api/', 'call-api'],
     ['/connections/conn/api/jwt/x/jwk', 'call-api'],

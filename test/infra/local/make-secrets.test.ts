@@ -32,7 +32,7 @@ async function madeKeys(folder: string, name: string) {
   return JSON.parse(await readFile(secretPath(folder, 'local', name), 'utf8')).keys
 }
 
-test('a key has the size that the element says, a kid of its own, and belongs to its owner alone', async (t) => {
+test('a key has the size of its element and its own kid, and only its owner can read it', async (t) => {
   const folder = join(await temporaryFolder(t, {}), 'secrets')
   const connection = await connectionOf(t, { builder: { jwkSigningKeySize: 3072 } })
   assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection]), ['tokenwell/local/jwk/theBuilder'])
@@ -45,7 +45,7 @@ test('a key has the size that the element says, a kid of its own, and belongs to
   assert.equal((await stat(dirname(path))).mode & 0o777, 0o700)
 })
 
-test('a secret has a key for each alias, with its certificate where its thumbprint is asked for', async (t) => {
+test('a secret has a key for each alias, with a certificate if its thumbprint is needed', async (t) => {
   const folder = await temporaryFolder(t, {})
   const ofAlias = (keyAlias: string, certificateThumbprint: string) =>
     connectionOf(t, { builder: { ...byKeyStore, keyAlias, certificateThumbprint } }, keyStore)
@@ -59,7 +59,7 @@ test('a secret has a key for each alias, with its certificate where its thumbpri
   assert.equal(certificate.subject, 'CN=theClient')
 })
 
-test('what is there is left as it is', async (t) => {
+test('existing secrets stay as they are', async (t) => {
   const folder = await temporaryFolder(t, {})
   const connection = await connectionOf(t, basic, authData)
   const path = secretPath(folder, 'local', 'tokenwell/local/the-password')
@@ -72,7 +72,7 @@ test('what is there is left as it is', async (t) => {
   assert.equal(await readFile(path, 'utf8'), 'mine')
 })
 
-test('two connections of one client are one client that may do what either needs, known by its public key', async (t) => {
+test('two connections of one client are registered as one client with the rights of both and its public key', async (t) => {
   const folder = await temporaryFolder(t, {})
   const one = await connectionOf(t, { oAuth: { scope: 'a b' } })
   const other = await connectionOf(t, { oAuth: { scope: 'b c', grantType: 'password' } })
@@ -91,7 +91,7 @@ test('two connections of one client are one client that may do what either needs
   }
 })
 
-test("a client with a password is known by it, without an editor's line break", async (t) => {
+test("a client with a password is registered with it, without an editor's line break", async (t) => {
   const folder = await temporaryFolder(t, { 'the-password': 'mine\n' })
   const connection = await connectionOf(t, basic, authData)
   const [client] = await describeClients([connection], fileSecrets(folder, 'local'))
@@ -99,7 +99,7 @@ test("a client with a password is known by it, without an editor's line break", 
   assert.equal(client.token_endpoint_auth_method, 'client_secret_basic')
 })
 
-test('a client that is known by its certificate is given one with its key, and registered by it', async (t) => {
+test('a client that authenticates with a certificate gets one with its key, and is registered with it', async (t) => {
   const folder = await temporaryFolder(t, {})
   const changes: ElementChanges = {
     server: { sslCertsRef: 'mutual' },

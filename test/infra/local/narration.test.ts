@@ -32,7 +32,7 @@ async function tell(t: TestContext, answer: ScriptedAnswer): Promise<{ first: st
   return { first, second: lines.join('\n') }
 }
 
-test('what is sent and answered is told without password, signature and token, and only until it is enough', async (t) => {
+test('requests and answers are printed without password, signature and token, until the narration is stopped', async (t) => {
   const { first, second } = await tell(
     t,
     tokenAnswer({ access_token: 'the-access-token', refresh_token: 'the-refresh-token' }),
@@ -74,7 +74,7 @@ async function tellOfCall(t: TestContext, answer: string | Buffer): Promise<stri
   return lines.map((line) => line.replace(String(port), '80'))
 }
 
-test('of a call to an API neither token, query nor body is told, and of its answer what is short and text', async (t) => {
+test('for an API call the token, query and body are not printed, and the answer only if it is short text', async (t) => {
   for (const [answer, told] of [
     ['{"id": "42",\n "item": "tea"}\n', ['     {"id": "42", "item": "tea"}']],
     [
@@ -94,7 +94,7 @@ test('of a call to an API neither token, query nor body is told, and of its answ
     ])
 })
 
-test('a failure is told with its status and reason', async (t) => {
+test('a failure is printed with its status and reason', async (t) => {
   const { first } = await tell(t, { status: 400, body: { error: 'invalid_grant' } })
   assert.match(first, /answered 400/)
   assert.match(
@@ -103,14 +103,14 @@ test('a failure is told with its status and reason', async (t) => {
   )
 })
 
-test('tokens of every kind are masked, and what is none is not', () => {
+test('tokens of every kind are masked, and other members are not', () => {
   assert.equal(
     maskTokens('{"access_token" : "12345678","id_token":"123456789","token":"abcdefgh","token_type":"Bearer","x":"y"}'),
     '{"access_token":"(8 characters)","id_token":"(9 characters)","token":"(8 characters)","token_type":"Bearer","x":"y"}',
   )
 })
 
-test('of failures alone is told once npm start serves', async (t) => {
+test('while npm start serves, only failures are printed', async (t) => {
   let answer = tokenAnswer()
   const server = await startIssueTokenWithScriptedServer(
     t,

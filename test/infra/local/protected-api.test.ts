@@ -78,7 +78,7 @@ async function start(
   }
 }
 
-test('who bears a token of the authorization server reads orders and adds one', async (t) => {
+test('a caller with a token of the authorization server can read orders and add one', async (t) => {
   const { call, token } = await start(t)
   const bearer = `Bearer ${await token({ scope: 'orders:read orders:write' })}`
   const tea = { id: '42', item: 'tea', quantity: 2 }
@@ -98,7 +98,7 @@ test('who bears a token of the authorization server reads orders and adds one', 
     assert.deepEqual(JSON.parse((await call('GET', path, bearer)).body), { orders: [tea, coffee] })
 })
 
-test('what there is not, and what is no order, is said to who was let in', async (t) => {
+test('a caller with a valid token gets an error for an unknown order and for an invalid one', async (t) => {
   const { call, token } = await start(t)
   const bearer = `bearer ${await token({ scope: 'orders:read orders:write' })}`
   for (const path of ['/orders/41', '/', '/orders/42/items', '/ordersx'])
@@ -121,7 +121,7 @@ test('without a bearer token the challenge names no error', async (t) => {
   }
 })
 
-test('a token that is garbage, for another audience, expired or changed is invalid', async (t) => {
+test('a malformed, expired or changed token, or one for another audience, is invalid', async (t) => {
   const { call, token } = await start(t)
   const good = await token({ scope: 'orders:read' })
   const short = await start(t, { tokenSeconds: 1 })
@@ -161,7 +161,7 @@ test('a token that is garbage, for another audience, expired or changed is inval
   assert.equal((await call('GET', '/orders/42', `Bearer ${good}`)).status, 200)
 })
 
-test('a token for less is told which scope it lacks', async (t) => {
+test('the answer to a token without the scope names the missing scope', async (t) => {
   const { call, token } = await start(t)
   const [reading, writing, neither] = [
     `Bearer ${await token({ scope: 'orders:read' })}`,
@@ -184,7 +184,7 @@ test('a token for less is told which scope it lacks', async (t) => {
   }
 })
 
-test('what RFC 9068 demands of a token is demanded: type, issuer, algorithm, end and the rest', async (t) => {
+test('a token must have everything that RFC 9068 requires', async (t) => {
   const keys = createLocalJWKSet({ keys: [{ ...(await exportJWK(theKey.publicKey)), kid: 'one' }] })
   const { call, issuer } = await start(t, { keys })
   const now = Math.floor(Date.now() / 1_000)
@@ -223,7 +223,7 @@ test('what RFC 9068 demands of a token is demanded: type, issuer, algorithm, end
   }
 })
 
-test('without the keys of the authorization server nobody is let in, and it is not called the fault of the token', async (t) => {
+test('without the keys of the authorization server every call fails, and the answer does not blame the token', async (t) => {
   const { call, token, stopIssuing } = await start(t)
   const bearer = `Bearer ${await token({ scope: 'orders:read' })}`
   await stopIssuing()
@@ -231,7 +231,7 @@ test('without the keys of the authorization server nobody is let in, and it is n
   assert.deepEqual([status, challenge, body], [500, undefined, ''])
 })
 
-test("the authorization server's keys are taken from nobody whose certificate is another CA's", async (t) => {
+test("the authorization server's keys are read only from a server with a certificate of its CA", async (t) => {
   const foreign = await createServerCertificate(['localhost'])
   const { call, token } = await start(t, {
     certificate: { ...certificate, caCertificate: foreign.caCertificate },

@@ -8,7 +8,7 @@ import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 /* What npm start shows beyond the first token: stale hits, events, rotations. A process of its own, real ports. */
 
-test('a stale token is handed out and renewed, events can be raised by hand, keys rotated, and the terminal tells', async (t) => {
+test('a stale token is handed out and renewed, events and rotations can be started by hand, and the terminal shows it', async (t) => {
   const folder = await temporaryFolder(t)
   const run = await startServing(t, { TOKENWELL_FOLDER: folder })
   const post = async (path: string, body?: object) => {

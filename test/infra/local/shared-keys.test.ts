@@ -32,7 +32,7 @@ async function twoBuilders(t: TestContext, stores: readonly [string, string]): P
   return { elementsPath, secretsFolder: await temporaryFolder(t), deployment: localDeployment }
 }
 
-test('one secret is not made for two kinds of keys: a sentence says what to do', async (t) => {
+test('one secret is not made for two kinds of keys, and the message says what to do', async (t) => {
   await assert.rejects(
     prepareSecrets(await twoBuilders(t, ['one', 'one'])),
     /One key in the secret tokenwell\/local\/one cannot sign with .*RS256.*\. Give each jwtBuilder its own keyStore or keyAlias/,

@@ -13,7 +13,7 @@ import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 /* The local run as a newcomer meets it: a process of its own, a real authorization server, real ports. */
 
-test('npm start -- --once tells every step of the first token and ends with 0', async (t) => {
+test('npm start -- --once prints every step of the first token and ends with exit code 0', async (t) => {
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: await temporaryFolder(t) })
   assert.equal(status, 0, output)
   for (const step of [
@@ -39,7 +39,7 @@ test('npm start -- --once tells every step of the first token and ends with 0', 
   assert.doesNotMatch(output, /WARNING/)
 })
 
-test('npm start serves: the printed curl line runs as it stands, twice from memory, and ends on a signal', async (t) => {
+test('npm start serves, the printed curl line works and gets tokens from memory, and a signal ends it', async (t) => {
   const run = await startServing(t, { TOKENWELL_FOLDER: await temporaryFolder(t) })
   const { status, output } = await runShell(run.curl)
   assert.equal(status, 0)
@@ -49,7 +49,7 @@ test('npm start serves: the printed curl line runs as it stands, twice from memo
   assert.equal(await run.end(), 0)
 })
 
-test('npm start serves the API of orders, too: the printed line, and what else HTTP can do', async (t) => {
+test('npm start serves the orders API too, with the printed line and with other methods', async (t) => {
   const run = await startServing(t, { TOKENWELL_FOLDER: await temporaryFolder(t) })
   const [, printed = ''] = /^(curl -s \S+\/api\/42)$/m.exec(await run.until(/^curl .*\/api\/.*\n/m)) ?? []
   assert.deepEqual(await runShell(printed), { status: 0, output: '{"id":"42","item":"tea","quantity":2}\n' })
@@ -72,7 +72,7 @@ test('npm start serves the API of orders, too: the printed line, and what else H
   assert.doesNotMatch(await run.until(/400 invalid_request/), /eyJ|coffee|of-the-caller/)
 })
 
-test('what npm start serves is for this machine alone, and what fails is told at the terminal', async (t) => {
+test('npm start serves only this machine, and failures are printed at the terminal', async (t) => {
   const folder = await temporaryFolder(t)
   const run = await startServing(t, { TOKENWELL_FOLDER: folder })
   assert.ok(existsSync(join(folder, 'secrets', 'default-key')))
@@ -84,7 +84,7 @@ test('what npm start serves is for this machine alone, and what fails is told at
   assert.doesNotMatch(output, /^\{/m, 'events are told in words')
 })
 
-test('the first token is for conn, or else for the first connection that needs no user', async (t) => {
+test('the first token is for conn, or for the first connection that needs no user', async (t) => {
   const folder = await temporaryFolder(t)
   const path = join(folder, 'elements.json')
   const base = exampleElements('https://localhost:9')
@@ -108,7 +108,7 @@ test('the first token is for conn, or else for the first connection that needs n
   }
 })
 
-test('PORT names the port; taken, it is a sentence and 1', async (t) => {
+test('PORT sets the port, and a port in use is a message and exit code 1', async (t) => {
   const blocker = await occupy(t, 0)
   const folder = await temporaryFolder(t)
   const { status, output } = await runToEnd([], { TOKENWELL_FOLDER: folder, PORT: String(blocker) })
@@ -121,7 +121,7 @@ test('PORT names the port; taken, it is a sentence and 1', async (t) => {
   assert.match(wrong.output, /PORT is "[^"]*"\. It must be a number/)
 })
 
-test('where 8787, 9443 and 9444 are taken the next free ports serve', async (t) => {
+test('if 8787, 9443 and 9444 are in use, the next free ports are used', async (t) => {
   await occupy(t, 8787)
   await occupy(t, 9443, 'localhost')
   await occupy(t, 9444, 'localhost')
@@ -132,7 +132,7 @@ test('where 8787, 9443 and 9444 are taken the next free ports serve', async (t) 
   assert.equal(JSON.parse((await runShell(run.curl)).output).source, 'memory')
 })
 
-test('a broken elements file is a sentence with line and column, and 1', async (t) => {
+test('an elements file without valid JSON is a message with line and column, and exit code 1', async (t) => {
   const folder = await temporaryFolder(t)
   const path = join(folder, 'broken.json')
   await writeFile(path, '{\n  "jwtBuilder": {\n')
@@ -142,7 +142,7 @@ test('a broken elements file is a sentence with line and column, and 1', async (
   assert.doesNotMatch(output, /\n\s+at /, 'no stack')
 })
 
-test('elements with mistakes: every mistake is told, what to do, and 1', async (t) => {
+test('for elements with mistakes, every mistake and what to do is printed, and the exit code is 1', async (t) => {
   const folder = await temporaryFolder(t)
   const path = join(folder, 'elements.json')
   const elements = exampleElements('https://localhost:9', { builder: { expiresInSecond: 1 }, server: { issuer: 7 } })
@@ -154,7 +154,7 @@ test('elements with mistakes: every mistake is told, what to do, and 1', async (
   assert.match(output, /npm run validate/)
 })
 
-test('an authorization server that nobody runs: what to check, and 1', async (t) => {
+test('for an authorization server that does not run, the output says what to check, and the exit code is 1', async (t) => {
   const folder = await temporaryFolder(t)
   const path = join(folder, 'elements.json')
   await writeFile(path, JSON.stringify({ ...exampleElements('https://localhost:9'), ssl: {} }))
@@ -164,7 +164,7 @@ test('an authorization server that nobody runs: what to check, and 1', async (t)
   assert.match(output, /Check tokenEndpoint/)
 })
 
-test('an authorization server that refuses: its code, which key to register, and 1', async (t) => {
+test('for an authorization server that refuses, the output has its code and the key to register, and the exit code is 1', async (t) => {
   const folder = await temporaryFolder(t)
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   const path = join(folder, 'elements.json')
@@ -182,7 +182,7 @@ test('an authorization server that refuses: its code, which key to register, and
   assert.match(output, /Check that it knows this client/)
 })
 
-test('elements of a user that expect the server on 9443 are not rewritten: taken, it is a sentence and 1', async (t) => {
+test("a user's elements that expect the server on 9443 are not rewritten, and a port in use is a message and exit code 1", async (t) => {
   await occupy(t, 9443, 'localhost')
   const folder = await temporaryFolder(t)
   const path = join(folder, 'elements.json')
@@ -192,7 +192,7 @@ test('elements of a user that expect the server on 9443 are not rewritten: taken
   assert.match(output, /Port 9443 is in use/)
 })
 
-test('elements of a user have the protected API where a connection points to it, and no API of theirs is called unasked', async (t) => {
+test("a user's elements get the protected API if a connection names it, and no API of the user is called unasked", async (t) => {
   const folder = await temporaryFolder(t)
   const path = join(folder, 'elements.json')
   const base = exampleElements('https://localhost:9443')

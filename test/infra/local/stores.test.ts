@@ -7,7 +7,7 @@ import { startIfThere } from '../../support/servers/real-server.ts'
 
 /* npm start -- --aws */
 
-test('the local run puts all it has before an emulator; what the next one finds there is from the cache', async (t) => {
+test('a local run with an AWS emulator copies its files there, and the next run gets its token from the cache', async (t) => {
   const moto = await startIfThere(t, () => startMoto(t))
   if (!moto) return
   const patience = { TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
@@ -30,7 +30,7 @@ test('the local run puts all it has before an emulator; what the next one finds 
   assert.doesNotMatch(call ?? '', /POST https/)
 })
 
-test('the local run writes to no AWS account: without an endpoint it says what to set', async (t) => {
+test('the local run never writes to an AWS account, and without an endpoint it says what to set', async (t) => {
   const environment = { TOKENWELL_FOLDER: await temporaryFolder(t), PORT: '0', AWS_ENDPOINT_URL: '' }
   const { status, output } = await runToEnd(['--aws', '--once'], environment)
   assert.equal(status, 1)

@@ -38,7 +38,7 @@ async function startGateway(t: TestContext) {
   return { port, paths, send }
 }
 
-test('a name of this machine with the port is answered, in whichever letters', async (t) => {
+test('a loopback name with the port is answered, in upper or lower case', async (t) => {
   const { port, paths, send } = await startGateway(t)
   for (const host of ['127.0.0.1', 'localhost', 'LocalHost', '[::1]'])
     assert.equal(await send([`Host: ${host}:${port}`]), 200, host)
@@ -90,7 +90,7 @@ test('any other name, port or spelling in Host is a 421 that reaches no route', 
   assert.deepEqual(paths, [])
 })
 
-test('no Host, or more than one, is a 400, in HTTP/1.0 too', async (t) => {
+test('no Host header, or more than one, is a 400, also in HTTP/1.0', async (t) => {
   const { port, paths, send } = await startGateway(t)
   const own = `Host: 127.0.0.1:${port}`
   assert.equal(await send([]), 400)
@@ -101,7 +101,7 @@ test('no Host, or more than one, is a 400, in HTTP/1.0 too', async (t) => {
   assert.deepEqual(paths, [])
 })
 
-test('a request target that is no path is a 400, whatever Host says', async (t) => {
+test('a request target that is not a path is a 400, whatever Host says', async (t) => {
   const { port, paths, send } = await startGateway(t)
   const own = `127.0.0.1:${port}`
   for (const target of ['http://evil.example/events', `http://${own}/events`, own, '*', 'events'])

@@ -12,7 +12,7 @@ import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 const longestMilliseconds = 20_000
 
-test('what changes in elements and secrets is told by the events that AWS sends, and nothing else is', async (t) => {
+test('changes of elements and secrets raise the events of AWS, and nothing else raises events', async (t) => {
   const secretsFolder = await temporaryFolder(t, { 'a-key': 'first', 'jwk/theBuilder': 'first' })
   const elementsPath = join(await temporaryFolder(t, {}), 'elements.json')
   const write = (changes = {}) => writeFile(elementsPath, JSON.stringify(exampleElements(exampleIssuer, changes)))

@@ -24,7 +24,7 @@ const elsewhere = 'https://localhost:9555'
 
 const theApi = { host: 'https://localhost', port: 9444 }
 
-test('where the servers had to move, our own elements follow them everywhere, in a copy', async (t) => {
+test("if the servers move to other ports, a copy of the repository's elements names the new ports", async (t) => {
   const folder = await temporaryFolder(t, {})
   const workspace: Workspace = { elementsPath: ownElements, secretsFolder: join(folder, 'secrets'), deployment }
   assert.equal(await relocate(workspace, { issuer: expectedIssuer, api: expectedApi }, folder), workspace)
@@ -42,7 +42,7 @@ test('where the servers had to move, our own elements follow them everywhere, in
   assert.equal(local.find(({ name }) => name === 'orders')?.connection?.api?.origin, 'https://localhost:9557')
 })
 
-test('either server may move alone, and two runs at once do not share their copies', async (t) => {
+test('each server may move alone, and two concurrent runs have separate copies', async (t) => {
   const base = exampleElements(expectedIssuer)
   const elementsPath = await elementsFileOf(t, {
     ...base,
@@ -73,7 +73,7 @@ test('either server may move alone, and two runs at once do not share their copi
   assert.equal(new Set(await Promise.all(paths)).size, 3)
 })
 
-test('connections of this server are those whose token endpoint stands there', async (t) => {
+test('the connections of the local server are those with its token endpoint', async (t) => {
   const elementsPath = await elementsFileOf(t, exampleElements('https://localhost:9443'))
   const workspace: Workspace = { elementsPath, secretsFolder: 'secrets', deployment }
   assert.equal((await localConnections(workspace, 'https://localhost:9443')).length, 1)
@@ -81,7 +81,7 @@ test('connections of this server are those whose token endpoint stands there', a
     assert.deepEqual(await localConnections(workspace, other), [])
 })
 
-test('the certificate that is trusted is that of the last start; the password of the user stays', async (t) => {
+test('the trusted certificate is the one of the last start, and the password of the user stays', async (t) => {
   const secretsFolder = join(await temporaryFolder(t, {}), 'secrets')
   const workspace: Workspace = { elementsPath: ownElements, secretsFolder, deployment }
   const path = secretPath(secretsFolder, 'local', 'tokenwell/local/authorization-server-ca')
@@ -96,7 +96,7 @@ test('the certificate that is trusted is that of the last start; the password of
   assert.deepEqual(await prepareDemoUser(workspace), user)
 })
 
-test('the authorization server signs by the same key in each run, and nobody else can read it', async (t) => {
+test('the authorization server uses the same key in each run, and only its owner can read it', async (t) => {
   const folder = join(await temporaryFolder(t, {}), 'made')
   const first = await prepareSigningKey(folder)
   assert.ok((await prepareSigningKey(folder)).equals(first))

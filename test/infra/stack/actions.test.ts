@@ -48,13 +48,13 @@ type FunctionId = keyof typeof functions
 const startWithNoToken: readonly FunctionId[] = ['IssueToken', 'CallApi']
 
 for (const id of Object.keys(functions) as FunctionId[]) {
-  test(`with the actions of the template ${id} does all that it is for`, async (t) => {
+  test(`${id} can do all its work with the actions of the template`, async (t) => {
     const ground = await startGround(t)
     if (!ground) return
     assert.deepEqual(await ground.run(id, actionsOfTemplate(t, id)), [])
   })
 
-  test(`without any one of them there is something that ${id} does not do`, async (t) => {
+  test(`without any single action there is something that ${id} cannot do`, async (t) => {
     const ground = await startGround(t)
     if (!ground) return
     const actions = actionsOfTemplate(t, id)

@@ -44,7 +44,7 @@ const comparisons: Readonly<Record<string, string>> = {
   'LessThanThreshold breaching': '<',
 }
 
-test('there is an alarm for what somebody should look at, by the names under which the functions count', (t) => {
+test('there is an alarm for each condition that needs an operator, on the metrics that the functions write', (t) => {
   const alarms = resourcesOf(createTestStack(t).stack, 'AWS::CloudWatch::Alarm')
   const found = Object.entries(alarms).map(([id, { Properties }]) => {
     const { Namespace, MetricName, Dimensions, Threshold, EvaluationPeriods, Statistic, Period } = Properties
@@ -58,20 +58,20 @@ test('there is an alarm for what somebody should look at, by the names under whi
   assert.deepEqual(Object.fromEntries(found), expected)
 })
 
-test('a topic is told of each alarm', (t) => {
+test('each alarm notifies the topic', (t) => {
   const { stack } = createTestStack(t, (elsewhere) => ({ alarms: new Topic(elsewhere, 'Topic') }))
   const alarms = Object.values(resourcesOf(stack, 'AWS::CloudWatch::Alarm'))
   assert.equal(alarms.length, Object.keys(expected).length)
   for (const { Properties } of alarms) assert.deepEqual(Properties['AlarmActions'], ['Elsewhere:ExportsOutputRefTopic'])
 })
 
-test('alarms can be left out, and the dashboard stays', (t) => {
+test('alarms can be left out, and the dashboard is still created', (t) => {
   const { stack } = createTestStack(t, { alarms: false })
   assert.deepEqual(resourcesOf(stack, 'AWS::CloudWatch::Alarm'), {})
   assert.ok(resourceOf(stack, 'AWS::CloudWatch::Dashboard'))
 })
 
-test('the dashboard shows everything that the functions count, and nothing that they do not', (t) => {
+test('the dashboard shows exactly the metrics that the functions write', (t) => {
   const { Properties } = resourceOf(createTestStack(t).stack, 'AWS::CloudWatch::Dashboard')
   assert.equal(Properties['DashboardName'], 'tokenwell-test-eu-central-1')
   const { widgets } = JSON.parse(String(Properties['DashboardBody'])) as {

@@ -20,18 +20,18 @@ const variants = {
 } as const
 
 for (const [variant, props] of Object.entries(variants)) {
-  test(`cdk-nag finds nothing without a reason, ${variant}`, (t) => {
+  test(`every finding of cdk-nag has a reason, ${variant}`, (t) => {
     const { app, stack } = createTestStack(t, props)
     assert.deepEqual(nagFindings(app, stack), [])
   })
 
-  test(`cfn-lint finds nothing without a reason, ${variant}`, async (t) => {
+  test(`every finding of cfn-lint has a reason, ${variant}`, async (t) => {
     const { status, output } = (await runIfThere(t, 'cfn-lint', [templateOf(createTestStack(t, props))])) ?? {}
     if (status === undefined) return
     assert.equal(status, 0, output)
   })
 
-  test(`checkov finds nothing without a reason, ${variant}`, async (t) => {
+  test(`every finding of checkov has a reason, ${variant}`, async (t) => {
     const template = templateOf(createTestStack(t, props))
     // It would fetch its guidelines from the network.
     const words = ['--framework', 'cloudformation', '--skip-download', '--output', 'json', '--file', template]
@@ -48,7 +48,7 @@ for (const [variant, props] of Object.entries(variants)) {
   })
 }
 
-test('cdk-nag would find what is passed over, and no reason stands there for nothing', (t) => {
+test('every suppression of cdk-nag suppresses a finding', (t) => {
   for (const props of Object.values(variants)) {
     const { app, stack } = createTestStack(t, props)
     const passedOver = takeAcknowledgementsOut(stack)
@@ -58,7 +58,7 @@ test('cdk-nag would find what is passed over, and no reason stands there for not
   }
 })
 
-test('every reason in the template says something', (t) => {
+test('every reason in the template is a sentence', (t) => {
   for (const props of Object.values(variants)) {
     const { stack } = createTestStack(t, props)
     for (const [id, { Metadata = {} }] of Object.entries(allResources(stack))) {

@@ -22,7 +22,7 @@ test('each element of a file is the parameter that the function reads', async (t
   assert.deepEqual(parametersOf(stack), Object.fromEntries(expected))
 })
 
-test('so is each file of a folder; what begins with a dot is none', async (t) => {
+test('each file of a folder is a parameter, except files that begin with a dot', async (t) => {
   const files = Object.entries(testElements()).flatMap(([kind, byId]) =>
     Object.entries(byId).map(([id, element]) => [`${kind}/${id}.json`, JSON.stringify(element, undefined, 2)]),
   )
@@ -33,11 +33,11 @@ test('so is each file of a folder; what begins with a dot is none', async (t) =>
   assert.deepEqual(parametersOf(stack), parametersOf(file.stack))
 })
 
-test('without elements there are no parameters: they come from elsewhere', (t) => {
+test('without elements there are no parameters, because they come from elsewhere', (t) => {
   assert.deepEqual(parametersOf(createTestStack(t).stack), {})
 })
 
-test('mistakes fail the synthesis, all at once and in words', async (t) => {
+test('mistakes fail the synthesis, and all are reported at once', async (t) => {
   const elements = exampleElements(exampleIssuer, { server: { tokenEndpoint: 'http://as.example/token' } })
   const path = await elementsFileOf(t, { ...elements, zosconnect_jwtBuilder: {} })
   assert.throws(
@@ -54,7 +54,7 @@ test('mistakes fail the synthesis, all at once and in words', async (t) => {
   assert.throws(() => createTestStack(t, { elements: missing }), /missing cannot be read \(ENOENT\)/)
 })
 
-test('warnings are shown at the synthesis', async (t) => {
+test('warnings are printed by the synthesis', async (t) => {
   const elements = {
     ...testElements(),
     ...pick(exampleElements(exampleIssuer, { builder: { jti: false } }), 'jwtBuilder'),
@@ -65,7 +65,7 @@ test('warnings are shown at the synthesis', async (t) => {
   assert.deepEqual(more, [])
 })
 
-test('a large element is an advanced parameter, and one that no parameter holds is named', async (t) => {
+test('a large element becomes an advanced parameter, and the error for a too large one names it', async (t) => {
   const withClaim = (length: number) => {
     const { oAuthTokenConfig } = exampleElements(exampleIssuer, {
       tokenConfig: { claims: { text: 'x'.repeat(length) } },

@@ -9,12 +9,12 @@ import { createTestStack, functionsOf, resourceNamed, resourceOf, resourcesOf } 
 
 const rows = functionIds.map((id) => ({ id: constructIdOf(id), ...functionTable[id] }))
 
-test('each folder of functions is one row of the table, and each row a folder', () => {
+test('the rows of the table are the folders of functions', () => {
   const names = rows.map(({ name }) => name)
   assert.deepEqual(names.toSorted(), functionNames.toSorted())
 })
 
-test('each row is a function of the stack, with its description, time and memory, and there is no other', (t) => {
+test('the functions of the stack are the rows of the table, with description, time and memory', (t) => {
   const { stack } = createTestStack(t)
   for (const { id, description, timeoutSeconds, memoryMegabytes } of rows) {
     const { Properties } = resourceNamed(stack, 'AWS::Lambda::Function', `Tokens${id}Function`)
@@ -40,7 +40,7 @@ test('no function reserves concurrency, which a new account does not have, but t
   ])
 })
 
-test('the routes of the rows are those of the API, and those with a reason are public', (t) => {
+test('the API has the routes of the rows, and only routes with a reason are public', (t) => {
   const { stack } = createTestStack(t)
   const found = Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(({ Properties }) => [
     Properties['RouteKey'],
@@ -52,7 +52,7 @@ test('the routes of the rows are those of the API, and those with a reason are p
   assert.deepEqual(found, expected)
 })
 
-test('the dashboard shows each row once, and two alarms look at each', (t) => {
+test('each row has one graph and two alarms', (t) => {
   const { stack } = createTestStack(t)
   const body = String(resourceOf(stack, 'AWS::CloudWatch::Dashboard').Properties['DashboardBody'])
   const { widgets } = JSON.parse(body) as { widgets: { properties: { title: string } }[] }
@@ -64,7 +64,7 @@ test('the dashboard shows each row once, and two alarms look at each', (t) => {
   }
 })
 
-test('to read the table nothing of the CDK is loaded: the local run reads it, too', async () => {
+test('the table loads no code of the CDK, because the local run reads it too', async () => {
   const script = `
     import { createRequire } from 'node:module'
     await import('./infra/stack/function-table.ts')

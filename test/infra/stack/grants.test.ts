@@ -49,7 +49,7 @@ test('each function may do what it is for with what is of its stage, and nothing
     assert.deepEqual(grantsOf(stack, `Tokens${id}Role`), [...expected[id], writeLog(id), writeTraces])
 })
 
-test('with Valkey in a VPC and a key of its own it may decrypt, and Lambda may make network interfaces that code may not', (t) => {
+test('with Valkey, a VPC and a key, functions may decrypt, and only Lambda itself may create network interfaces', (t) => {
   const { stack } = createTestStack(t, everyProperty)
   const interfaces = [
     'ec2:CreateNetworkInterface, ec2:DeleteNetworkInterface, ec2:AssignPrivateIpAddresses, ec2:UnassignPrivateIpAddresses',
@@ -107,7 +107,7 @@ test('only functions that publish may sign, by a key of elliptic curves that is 
   assert.deepEqual(statements.map(lineOf), ['kms:* on * for {"AWS":"arn:aws:iam::111122223333:root"}'])
 })
 
-test("the schedule's role may invoke warm-tokens, whose index it may search is one that the table has", (t) => {
+test('the schedule may invoke only warm-tokens, which may search an index that exists', (t) => {
   const { stack } = createTestStack(t)
   assert.deepEqual(grantsOf(stack, 'TokensWarmScheduleRole'), ['lambda:InvokeFunction on TokensWarmTokensFunction.Arn'])
   const indexes = resourceOf(stack, 'AWS::DynamoDB::Table').Properties['GlobalSecondaryIndexes'] as object[]
@@ -117,7 +117,7 @@ test("the schedule's role may invoke warm-tokens, whose index it may search is o
   )
 })
 
-test('roles are for Lambda and for the schedule of this stage alone, and have no policy of AWS or anybody else', (t) => {
+test('only Lambda and the schedule of this stage assume the roles, and no role has a managed policy', (t) => {
   for (const props of [{}, everyProperty]) {
     const roles = resourcesOf(createTestStack(t, props).stack, 'AWS::IAM::Role')
     const lambda = assumedBy('lambda.amazonaws.com')
@@ -141,7 +141,7 @@ test('roles are for Lambda and for the schedule of this stage alone, and have no
   }
 })
 
-test('every policy is that of one of these roles', (t) => {
+test('every policy belongs to one of these roles', (t) => {
   for (const props of [{}, everyProperty]) {
     const policies = Object.values(resourcesOf(createTestStack(t, props).stack, 'AWS::IAM::Policy'))
     const holders = new Set(policies.map(({ Properties }) => String(Properties['Roles'])))
@@ -178,7 +178,7 @@ test('nobody may invoke a function but the routes of the API, each its own, and 
   assert.deepEqual(resourcesOf(stack, 'AWS::Lambda::Url'), {})
 })
 
-test('EventBridge may put messages into the queues for the rules of this stage alone, and nobody without TLS', (t) => {
+test('only the rules of this stage may send messages to the queues, and only with TLS', (t) => {
   const { stack } = createTestStack(t)
   const rules = ['ElementChanges', 'SecretChanges', 'Requests', 'Reconciliation']
   for (const [queue, actions] of [

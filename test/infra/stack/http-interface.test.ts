@@ -20,7 +20,7 @@ test('every route wants an IAM signature, but that of the public keys', (t) => {
   ])
 })
 
-test('or, where the operator says so, a JWT of that issuer for that audience', (t) => {
+test('with a JWT authorizer every route except the public keys requires a JWT of its issuer and audience', (t) => {
   const { stack } = createTestStack(t, everyProperty)
   assert.deepEqual(authorizations(stack), [
     ...routes.map(([route]) => [route, 'JWT', 'TokensHttpApiJwt']),
@@ -32,7 +32,7 @@ test('or, where the operator says so, a JWT of that issuer for that audience', (
   assert.deepEqual(Properties['JwtConfiguration'], { Audience: ['tokenwell'], Issuer: 'https://issuer.example' })
 })
 
-test('each route goes to its function, behind whatever authorizer, in payload format 2.0, and for less than the 30 s that there are', (t) => {
+test('each route invokes its function with payload format 2.0 and a time-out below 30 s, with each authorizer', (t) => {
   for (const props of [{}, everyProperty]) {
     const { stack } = createTestStack(t, props)
     const found = Object.values(resourcesOf(stack, 'AWS::ApiGatewayV2::Route')).map(({ Properties }) => {
@@ -51,7 +51,7 @@ test('each route goes to its function, behind whatever authorizer, in payload fo
   }
 })
 
-test('the API is throttled, as the operator says if they do', (t) => {
+test("the API is throttled with the operator's limits, or by default", (t) => {
   const settings = (stack: Stack) => resourceOf(stack, 'AWS::ApiGatewayV2::Stage').Properties['DefaultRouteSettings']
   assert.deepEqual(settings(createTestStack(t).stack), { ThrottlingBurstLimit: 1000, ThrottlingRateLimit: 500 })
   assert.deepEqual(settings(createTestStack(t, { throttle: { requestsPerSecond: 5, burst: 7 } }).stack), {
@@ -86,7 +86,7 @@ test('every public route has a throttle of its own', () => {
   for (const { path, throttle } of publicRoutes) assert.ok(throttle, path)
 })
 
-test('the stage is made after all routes: API Gateway refuses settings of a route that is not there', (t) => {
+test('the stage is created after all routes, because API Gateway rejects settings of a missing route', (t) => {
   const { stack } = createTestStack(t)
   const { DependsOn = [] } = resourceOf(stack, 'AWS::ApiGatewayV2::Stage')
   const made = Object.keys(Template.fromStack(stack).findResources('AWS::ApiGatewayV2::Route'))

@@ -5,7 +5,7 @@ import { createTestStack, everyProperty, resourceNamed, resourceOf, resourcesOf 
 
 const day = 86_400
 
-test('events wait for four days and come again after two minutes, dead letters lie for two weeks; both encrypted', (t) => {
+test('events are kept for four days and redelivered after two minutes, dead letters are kept for two weeks, and both are encrypted', (t) => {
   const queues = resourcesOf(createTestStack(t, everyProperty).stack, 'AWS::SQS::Queue')
   const found = Object.entries(queues).map(([id, { Properties }]) => [id, Properties])
   assert.deepEqual(Object.fromEntries(found), {
@@ -19,20 +19,20 @@ test('events wait for four days and come again after two minutes, dead letters l
   })
 })
 
-test('the function moves a message to the dead letters, with its reason, before the queue would without one', (t) => {
+test('the function moves a message to the dead-letter queue with its reason before SQS would move it without one', (t) => {
   const { Properties } = resourceNamed(createTestStack(t).stack, 'AWS::SQS::Queue', 'TokensRefreshesQueue')
   const { maxReceiveCount } = Properties['RedrivePolicy'] as { maxReceiveCount: number }
   assert.ok(maxReceiveCount > maximumDeliveries)
 })
 
-test('a message does not come again while its batch may be at work', (t) => {
+test('a message is not redelivered while a run may be working on its batch', (t) => {
   const { stack } = createTestStack(t)
   const { Timeout } = resourceNamed(stack, 'AWS::Lambda::Function', 'TokensRefreshTokenFunction').Properties
   const queue = resourceNamed(stack, 'AWS::SQS::Queue', 'TokensRefreshesQueue').Properties
   assert.ok(Number(queue['VisibilityTimeout']) > Number(Timeout))
 })
 
-test('refresh-token gets ten at once and no more than ten batches at a time, and says which of them failed', (t) => {
+test('refresh-token gets batches of ten, at most ten at a time, and reports the failed messages', (t) => {
   assert.deepEqual(resourceOf(createTestStack(t).stack, 'AWS::Lambda::EventSourceMapping').Properties, {
     BatchSize: 10,
     EventSourceArn: 'TokensRefreshesQueue.Arn',

@@ -10,7 +10,7 @@ import { createTestStack, resourceNamed, resourcesOf } from './test-stack.ts'
  * moto accepts the sources of AWS from each sender; EventBridge accepts them from AWS alone.
  */
 
-test('a change of an element of this stage reaches the queue, with each operation', async (t) => {
+test('each change of an element of this stage reaches the queue', async (t) => {
   const ground = await startEventRules(t)
   if (!ground) return
   for (const operation of ['Create', 'Update', 'Delete'])
@@ -76,7 +76,7 @@ test('each event that infra/operations.md tells operators to put on the bus reac
   }
 })
 
-test('news, unknown events and events on the wrong bus do not reach the queue', async (t) => {
+test('reports, unknown events and events on the wrong bus do not reach the queue', async (t) => {
   const ground = await startEventRules(t)
   if (!ground) return
   const source = 'tokenwell-test'
@@ -87,7 +87,7 @@ test('news, unknown events and events on the wrong bus do not reach the queue', 
   await ground.assertUnheard(onOwnBus, labelChange('tokenwell/test/k', 'AWSCURRENT'))
 })
 
-test('once an hour the queue gets the event ReconcileElements, as an operator would put it', (t) => {
+test("once an hour the queue gets the event ReconcileElements in the form of an operator's event", (t) => {
   const { stack } = createTestStack(t)
   const { Properties } = resourceNamed(stack, 'AWS::Events::Rule', 'TokensRulesReconciliation')
   const { Targets: targets, Description, ...rule } = Properties as { Targets: Target[]; Description: string }
@@ -98,7 +98,7 @@ test('once an hour the queue gets the event ReconcileElements, as an operator wo
   )
 })
 
-test('each rule tries for an hour to bring an event to the queue, and then sends it to the dead letters', (t) => {
+test('each rule tries for an hour to deliver an event, and then sends it to the dead-letter queue', (t) => {
   const rules = Object.values(resourcesOf(createTestStack(t).stack, 'AWS::Events::Rule'))
   assert.equal(rules.length, 4)
   for (const { Properties } of rules) {

@@ -14,7 +14,7 @@ import { createTestStack, everyProperty, type Resource, resourceNamed, resources
 const ownKeys = { theTrust: { location: 'tokenwell/test/ca' }, theKeys: { location: 'tokenwell/test/key' } }
 const scheduleType = 'AWS::SecretsManager::RotationSchedule'
 
-test('each jwtBuilder whose keys Tokenwell makes has a secret of that name, and no other has one', async (t) => {
+test('each jwtBuilder whose keys Tokenwell makes has a secret with its name, and no other has one', async (t) => {
   const { stack } = await deploy(t, {
     enabled: { jwkEnabled: true },
     'as.text': { jwkEnabled: 'true' },
@@ -33,13 +33,13 @@ test('each jwtBuilder whose keys Tokenwell makes has a secret of that name, and 
   assert.equal(Object.keys(resourcesOf(stack, scheduleType)).length, builders.length)
 })
 
-test('a jwtBuilder of a shared key that asks to have it made fails the synthesis, or has none where nothing uses it', async (t) => {
+test('a jwtBuilder with a shared key algorithm never gets a made key, and fails the synthesis if it is used', async (t) => {
   const shared = { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/test/shared', jwkEnabled: true }
   await assert.rejects(deploy(t, { theBuilder: shared }), /theBuilder jwkEnabled: a JWK set publishes public keys/)
   assert.equal(keySecretsOf((await deploy(t, { shared })).stack).length, 1)
 })
 
-test('names that differ in a dot alone are two secrets', async (t) => {
+test('names that differ only in a dot are two secrets', async (t) => {
   const { stack } = await deploy(t, { 'a.b': { jwkEnabled: true }, 'a-b': { jwkEnabled: true } })
   Template.fromStack(stack).resourceCountIs(scheduleType, 3)
 })
@@ -49,7 +49,7 @@ test('without elements nothing is rotated', (t) => {
   assert.deepEqual([keySecretsOf(stack), resourcesOf(stack, scheduleType)], [[], {}])
 })
 
-test('a secret holds no key until it has been rotated, which the deployment begins', async (t) => {
+test('a secret has no key until its first rotation, which the deployment starts', async (t) => {
   const { stack } = await deploy(t)
   const { Properties } = theSecret(stack)
   const { Description, ...properties } = Properties
@@ -66,7 +66,7 @@ test('a secret holds no key until it has been rotated, which the deployment begi
   })
 })
 
-test("a key is rotated as often as its jwtBuilder says, in the original's notation", async (t) => {
+test('a key is rotated at the interval of its jwtBuilder, in the notation of z/OS Connect', async (t) => {
   const rates = {
     '12h': 'rate(12 hours)',
     '4h': 'rate(4 hours)',
@@ -89,7 +89,7 @@ test("a key is rotated as often as its jwtBuilder says, in the original's notati
   assert.deepEqual(rateOf('asNumber'), { ScheduleExpression: 'rate(8 hours)' })
 })
 
-test('the first rotation comes after all that it needs: the function, its rights and who may invoke it, elements and table', async (t) => {
+test('the first rotation comes after the function, its rights and permissions, the elements and the table', async (t) => {
   const { stack } = await deploy(t)
   const before = namesOf(theSchedule(stack).DependsOn)
   const permissions = Object.entries(resourcesOf(stack, 'AWS::Lambda::Permission'))
@@ -108,14 +108,14 @@ test('the first rotation comes after all that it needs: the function, its rights
   assert.ok(namesOf(lambda.DependsOn).has('TokensRotateKeyRoleDefaultPolicy'), 'its rights')
 })
 
-test('keys stay when the stack goes, unless the operator says otherwise', async (t) => {
+test('keys stay when the stack is deleted, unless the operator sets another removal policy', async (t) => {
   const fateOf = ({ DeletionPolicy, UpdateReplacePolicy }: Resource) => [DeletionPolicy, UpdateReplacePolicy]
   assert.deepEqual(fateOf(theSecret((await deploy(t)).stack)), ['Retain', 'Retain'])
   const { stack } = await deploy(t, {}, { removalPolicy: RemovalPolicy.DESTROY })
   assert.deepEqual(fateOf(theSecret(stack)), ['Delete', 'Delete'])
 })
 
-test("an operator's own key encrypts them", async (t) => {
+test('a key of the operator encrypts the secrets', async (t) => {
   const elements = await elementsWith(t)
   const { stack } = createTestStack(t, (elsewhere) => ({ elements, encryptionKey: new Key(elsewhere, 'Key') }))
   assert.equal(theSecret(stack).Properties['KmsKeyId'], 'Elsewhere:ExportsOutputFnGetAttKeyArn')
@@ -127,7 +127,7 @@ test('with Valkey there is no table to wait for, and the rotation is the same', 
   assert.equal(theSchedule(stack).Properties['RotationLambdaARN'], 'TokensRotateKeyFunction.Arn')
 })
 
-test('of elements that come from elsewhere a jwtBuilder is added by hand', (t) => {
+test('a jwtBuilder of elements from elsewhere can be added by hand', (t) => {
   const { stack, tokenwell } = createTestStack(t)
   tokenwell.signingKeys.add('byHand', 86_400_000, [])
   const { Properties } = resourceNamed(stack, scheduleType, 'TokensSigningKeysbyHandRotation')

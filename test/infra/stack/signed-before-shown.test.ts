@@ -33,7 +33,7 @@ for (const [variant, props] of Object.entries({ 'by default': {}, 'with every pr
     )
   })
 
-test('it does so again in each deployment that changes refresh-token, and the deployment waits for it and fails with it', (t) => {
+test('each deployment that changes refresh-token signs again, waits for it and fails with it', (t) => {
   const { stack } = createTestStack(t)
   const { HandlerArn, InvocationType, Timeout } = resourceOf(stack, 'Custom::Trigger').Properties
   // A version is made anew whenever the function changes.
@@ -44,7 +44,7 @@ test('it does so again in each deployment that changes refresh-token, and the de
   assert.ok(Number(Timeout) > 60_000, 'longer than the function takes')
 })
 
-test('the function of the CDK that asks for it may invoke refresh-token and nothing else', (t) => {
+test('the function of the CDK for the trigger may invoke only refresh-token', (t) => {
   const { stack } = createTestStack(t)
   const { Policies } = theirRole(stack).Properties
   const statements = (Policies as { PolicyDocument: { Statement: object[] } }[]).flatMap(

@@ -25,7 +25,7 @@ function issuesTokens(id: FunctionId): boolean {
 }
 
 for (const id of functionIds) {
-  test(`${id} reads its variables without complaint: parameters, secrets, table and bus of the stack`, (t) => {
+  test(`${id} accepts its variables for parameters, secrets, table and bus of the stack`, (t) => {
     const { stack } = createTestStack(t)
     const { deadLetters: _read, ...environment } = readOnLambda(stack, id)
     assert.deepEqual(environment, {
@@ -44,12 +44,12 @@ for (const id of functionIds) {
     })
   })
 
-  test(`with Valkey ${id} is told of it`, (t) => {
+  test(`with Valkey ${id} gets the URL of the server`, (t) => {
     const { cache } = readOnLambda(createTestStack(t, everyProperty).stack, id)
     assert.deepEqual(cache.place, { kind: 'valkey', url: 'valkeys://cache.example:6380' })
   })
 
-  test(`every variable that is set for ${id} is one that is read`, (t) => {
+  test(`every variable that is set for ${id} is read`, (t) => {
     for (const props of [{}, everyProperty]) {
       const read = new Set<string>()
       const variables = new Proxy(variablesOf(createTestStack(t, props).stack, id), {
@@ -65,13 +65,13 @@ for (const id of functionIds) {
   })
 }
 
-test('behind a JWT authorizer issue-token and call-api are told of its claim, and no other function', (t) => {
+test('with a JWT authorizer only issue-token and call-api get the name of its claim', (t) => {
   const { stack } = createTestStack(t, everyProperty)
   const claims = functionIds.map((id) => variablesOf(stack, id)['TOKENWELL_CONNECTIONS_CLAIM'])
   assert.deepEqual(claims, ['connections', 'connections', undefined, undefined, undefined, undefined])
 })
 
-test('while a deployment is upgraded its functions are told whose records to read, and otherwise none', (t) => {
+test('functions get the variable for records of an earlier version only during an upgrade', (t) => {
   const upgraded = createTestStack(t, { readRecordsOf: '0.1' }).stack
   const { stack } = createTestStack(t)
   for (const id of functionIds) {
@@ -80,7 +80,7 @@ test('while a deployment is upgraded its functions are told whose records to rea
   }
 })
 
-test('refresh-token is told where dead letters go, and no other function', (t) => {
+test('only refresh-token gets the URL of the dead-letter queue', (t) => {
   const { stack } = createTestStack(t)
   const { deadLetters } = readEnvironment(variablesOf(stack, 'RefreshToken'))
   assert.deepEqual(deadLetters, { kind: 'sqs', queueUrl: queueUrl('TokensRefreshesDeadLetters') })
@@ -88,7 +88,7 @@ test('refresh-token is told where dead letters go, and no other function', (t) =
     assert.equal(variablesOf(stack, id)['TOKENWELL_DEAD_LETTERS'], undefined)
 })
 
-test("each runs on Lambda's Node.js 24 on arm64, ends before the API, the next run or the message does, or a step of a rotation is long overdue, and is traced", (t) => {
+test('each function runs on Node.js 24 on arm64, is traced, and ends before the time-out of its invoker', (t) => {
   const { stack } = createTestStack(t)
   const timeouts = { IssueToken: 29, CallApi: 29, WarmTokens: 55, RefreshToken: 60, PublishKeys: 10, RotateKey: 60 }
   for (const id of functionIds) {
@@ -106,7 +106,7 @@ test("each runs on Lambda's Node.js 24 on arm64, ends before the API, the next r
   }
 })
 
-test('the code of each is our bundle: the folder with everything that the entry loads', (t) => {
+test('the code of each function is its bundle, with everything that its entry loads', (t) => {
   const { app, stack } = createTestStack(t, {}, { isBundled: true })
   const folders = functionIds.map((id) => {
     const { S3Key: key } = functionOf(stack, id).Properties['Code'] as { S3Key: string }

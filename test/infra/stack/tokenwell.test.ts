@@ -10,7 +10,7 @@ import { createTestStack, everyProperty, functionsOf, resourceOf, resourcesOf, t
 
 const api = 'arn:aws:execute-api:eu-central-1:111122223333:TokensHttpApi'
 
-test('a caller is granted the token of one connection, and that alone', (t) => {
+test('grantToken allows the token of one connection and nothing else', (t) => {
   const { stack, tokenwell } = createTestStack(t)
   tokenwell.grantToken(someRole(stack), 'orders')
   assert.deepEqual(statementsOfCaller(stack), [
@@ -18,7 +18,7 @@ test('a caller is granted the token of one connection, and that alone', (t) => {
   ])
 })
 
-test('a caller is granted the API of one connection, by every method that call-api takes and no other', async (t) => {
+test('grantCall allows the API of one connection with every method that call-api accepts', async (t) => {
   const granted = grantedCalls(t, 'orders')
   for (const method of ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT']) {
     const path = '/connections/orders/api/v1/items/7'
@@ -52,7 +52,7 @@ test("what can't be a connection's name is not granted: a wildcard would be all 
       assert.throws(() => tokenwell[grant](caller, name), /cannot be the name of a connection/)
 })
 
-test('behind a JWT authorizer there is nothing to grant to a role', (t) => {
+test('with a JWT authorizer grants are an error', (t) => {
   const { stack, tokenwell } = createTestStack(t, everyProperty)
   const caller = someRole(stack)
   for (const grant of ['grantToken', 'grantCall'] as const)
@@ -62,7 +62,7 @@ test('behind a JWT authorizer there is nothing to grant to a role', (t) => {
     )
 })
 
-test('who is granted direct invocation may invoke the function', (t) => {
+test('grantInvoke allows direct invocation of the function', (t) => {
   const { stack, tokenwell } = createTestStack(t)
   tokenwell.grantInvoke(someRole(stack))
   assert.deepEqual(statementsOfCaller(stack), [
@@ -74,7 +74,7 @@ test('who is granted direct invocation may invoke the function', (t) => {
   ])
 })
 
-test('who is granted events may put them on the bus of this stage', (t) => {
+test('grantEvents allows events on the bus of this stage', (t) => {
   const { stack, tokenwell } = createTestStack(t)
   tokenwell.grantEvents(someRole(stack))
   assert.deepEqual(statementsOfCaller(stack), [
@@ -82,7 +82,7 @@ test('who is granted events may put them on the bus of this stage', (t) => {
   ])
 })
 
-test('names and addresses that are none fail before anything is deployed under them', (t) => {
+test('invalid names and addresses fail before anything is deployed', (t) => {
   const late = new CfnParameter(new Stack(), 'Late').valueAsString
   for (const stage of ['', 'a/b', 'a*', 'x'.repeat(33), late])
     assert.throws(() => createTestStack(t, { stage }), /^Error: stage must be a name/)
@@ -92,7 +92,7 @@ test('names and addresses that are none fail before anything is deployed under t
     assert.throws(() => createTestStack(t, { cache: { valkeyUrl } }), /^Error: valkeyUrl must be valkeys:/)
 })
 
-test('a function that there is none of, and a number that can not be reserved, are refused', (t) => {
+test('unknown functions and numbers that cannot be reserved are errors', (t) => {
   const refused = (props: object, message: RegExp) => assert.throws(() => createTestStack(t, props), message)
   refused(
     { memoryMegabytes: { issueToken: 1024 } },
@@ -108,14 +108,14 @@ test('a function that there is none of, and a number that can not be reserved, a
   refused({ reservedConcurrency: { 'refresh-token': 9 } }, /of refresh-token must be an integer of at least 10\./)
 })
 
-test('two stages stand side by side in one stack', async (t) => {
+test('one stack can contain two stages', async (t) => {
   const { Tokenwell } = await import('../../../infra/stack/tokenwell.ts')
   const { stack } = createTestStack(t)
   new Tokenwell(stack, 'Others', { stage: 'other', publicUrl: theUrl })
   assert.equal(Object.keys(functionsOf(stack)).length, 12)
 })
 
-test('with Valkey there is no table, and the functions get out to it and to HTTPS only', (t) => {
+test('with Valkey there is no table, and the functions may connect only to Valkey and HTTPS', (t) => {
   const { stack, tokenwell } = createTestStack(t, everyProperty)
   assert.deepEqual(resourcesOf(stack, 'AWS::DynamoDB::Table'), {})
   const { Properties } = resourceOf(stack, 'AWS::EC2::SecurityGroup')
@@ -139,7 +139,7 @@ test('with Valkey there is no table, and the functions get out to it and to HTTP
   )
 })
 
-test('what else they have to reach the operator opens by one line', (t) => {
+test('one line of the operator allows the functions to reach another server', (t) => {
   const { stack, tokenwell } = createTestStack(t, everyProperty)
   tokenwell.connections.allowToAnyIpv4(Port.tcp(8443))
   const { Properties } = resourceOf(stack, 'AWS::EC2::SecurityGroup')
@@ -147,7 +147,7 @@ test('what else they have to reach the operator opens by one line', (t) => {
   assert.deepEqual(ports, [443, 6380, 8443])
 })
 
-test('memory is given function by function', (t) => {
+test('memory is set for each function', (t) => {
   const { stack } = createTestStack(t, {
     memoryMegabytes: { 'issue-token': 1024, 'call-api': 2048, 'refresh-token': 256 },
   })

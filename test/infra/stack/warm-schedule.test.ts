@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createTestStack, resourceNamed, resourceOf } from './test-stack.ts'
 
-test('warm-tokens runs every minute, once: a run that fails is not repeated', (t) => {
+test('warm-tokens runs every minute, and a failed run is not repeated', (t) => {
   const { stack } = createTestStack(t)
   const { Description, ...schedule } = resourceOf(stack, 'AWS::Scheduler::Schedule').Properties
   const once = { MaximumEventAgeInSeconds: 60, MaximumRetryAttempts: 0 }
@@ -30,7 +30,7 @@ test('a run ends before the next one begins', (t) => {
   assert.ok(Number(Properties['Timeout']) < 60)
 })
 
-test("the schedule's group goes with the stack, so that the same stage can be deployed again", (t) => {
+test("the schedule's group is deleted with the stack, so that the same stage can be deployed again", (t) => {
   const { Properties, DeletionPolicy } = resourceOf(createTestStack(t).stack, 'AWS::Scheduler::ScheduleGroup')
   assert.deepEqual([Properties, DeletionPolicy], [{ Name: 'tokenwell-test' }, 'Delete'])
 })

@@ -8,7 +8,7 @@ import { createTestStack, everyProperty, resourceOf, resourcesOf } from './test-
 
 /* The table, the secret and the logs: what they hold, how long, and what becomes of them with the stack. */
 
-test('the table has the key, the index and the TTL attribute of the storage schema, and is paid for by the request', (t) => {
+test('the table has the key, index and TTL attribute of the storage schema, and is billed by request', (t) => {
   const { Properties } = resourceOf(createTestStack(t).stack, 'AWS::DynamoDB::Table')
   assert.deepEqual(Properties, {
     AttributeDefinitions: [
@@ -32,7 +32,7 @@ test('the table has the key, the index and the TTL attribute of the storage sche
   })
 })
 
-test('what Secrets Manager makes of the secret holds the keys of the cache', (t) => {
+test('the secret that Secrets Manager generates contains the keys of the cache', (t) => {
   const { Properties } = resourceOf(createTestStack(t).stack, 'AWS::SecretsManager::Secret')
   assert.equal(Properties['Name'], 'tokenwell/test/cache')
   const { GenerateStringKey, PasswordLength, SecretStringTemplate, ...how } = Properties['GenerateSecretString'] as {
@@ -46,14 +46,14 @@ test('what Secrets Manager makes of the secret holds the keys of the cache', (t)
   assert.equal(encryptionKeys.size, 1)
 })
 
-test('logs end after three months, or when the operator says', (t) => {
+test("logs are deleted after three months, or after the operator's retention time", (t) => {
   const days = (stack: Stack) =>
     Object.values(resourcesOf(stack, 'AWS::Logs::LogGroup')).map(({ Properties }) => Properties['RetentionInDays'])
   assert.deepEqual(days(createTestStack(t).stack), new Array(7).fill(90))
   assert.deepEqual(days(createTestStack(t, { logRetention: RetentionDays.ONE_YEAR }).stack), new Array(7).fill(365))
 })
 
-test('with the stack goes the table, and secret and logs stay', (t) => {
+test('the table is deleted with the stack, and secret and logs stay', (t) => {
   assert.deepEqual(fates(createTestStack(t).stack), {
     TokensTable: 'Delete',
     TokensCacheSecret: 'Retain',
@@ -67,7 +67,7 @@ test('with the stack goes the table, and secret and logs stay', (t) => {
   })
 })
 
-test('the operator may keep all of it, or nothing', (t) => {
+test('the operator can keep everything or nothing', (t) => {
   for (const [removalPolicy, fate] of [
     [RemovalPolicy.RETAIN, 'Retain'],
     [RemovalPolicy.DESTROY, 'Delete'],
@@ -75,7 +75,7 @@ test('the operator may keep all of it, or nothing', (t) => {
     assert.deepEqual(new Set(Object.values(fates(createTestStack(t, { removalPolicy }).stack))), new Set([fate]))
 })
 
-test("a key of the operator's own encrypts table, secret and logs, and the logs service may use it for this account's", (t) => {
+test("a key of the operator encrypts table, secret and logs, and CloudWatch Logs may use it for this account's logs", (t) => {
   const { app, stack } = createTestStack(t, (elsewhere) => {
     const { encryptionKey } = everyProperty(elsewhere)
     return encryptionKey ? { encryptionKey } : {}

@@ -68,7 +68,7 @@ async function theProject(t: TestContext, options: ProjectOptions = {}): Promise
 
 const hello = ['--eval', 'console.log("hello", process.argv.slice(1).join())']
 
-test('what is installed is run at once, with its arguments, and its status is the status', async (t) => {
+test('if everything is installed, the program runs at once, with its arguments and exit code', async (t) => {
   const { run } = await theProject(t)
   assert.deepEqual(await run([...hello, 'a', 'b']), { status: 0, output: 'hello a,b\n' })
   for (const status of [1, 7]) assert.equal((await run(['--eval', `process.exit(${status})`])).status, status)
@@ -85,7 +85,7 @@ for (const [what, options] of Object.entries<ProjectOptions>({
   'a package is missing': { wanted: a1, installed: { '': {} } },
   'a package has another version': { wanted: a1, installed: { 'node_modules/a': { version: '1.0.1' } } },
 }))
-  test(`where ${what}, everything is installed from the lock file first, without the scripts of packages`, async (t) => {
+  test(`if ${what}, everything is first installed from the lock file, without install scripts`, async (t) => {
     const { status, output } = await (await theProject(t, options)).run(hello)
     assert.equal(status, 0)
     assert.match(output, /^Installing missing packages \(once\) \.\.\.\nnpm ci --ignore-scripts .*\nhello/)
@@ -99,11 +99,11 @@ for (const [what, options] of Object.entries<ProjectOptions>({
   },
   'there is a package more': { wanted: a1, installed: { ...a1, 'node_modules/b': { version: '2.0.0' } } },
 }))
-  test(`where ${what}, nothing is installed`, async (t) => {
+  test(`if ${what}, nothing is installed`, async (t) => {
     assert.equal((await (await theProject(t, options)).run(hello)).output, 'hello \n')
   })
 
-test('where installing fails, nothing is run: a sentence and 1', async (t) => {
+test('if the installation fails, nothing runs and the exit code is 1 with a message', async (t) => {
   const { status, output } = await (await theProject(t, { installed: null, npmStatus: 3 })).run(hello)
   assert.equal(status, 1)
   assert.match(output, /npm ci failed\. See its output above\./)
@@ -114,7 +114,7 @@ const packaged = `node-${process.platform}-${process.arch}/bin/node`
 const hasPackage = ['linux-x64', 'linux-arm64'].includes(`${process.platform}-${process.arch}`)
 const skip = hasPackage ? false : 'npm has no Node.js for this machine that a shell script could stand for'
 
-test('the Node.js that came from npm runs, not the one that npm runs on', { skip }, async (t) => {
+test('the program runs on the Node.js from npm, not on the one that runs npm', { skip }, async (t) => {
   const { folder, run } = await theProject(t)
   const path = join(folder, 'node_modules', packaged)
   await mkdir(dirname(path), { recursive: true })
@@ -123,7 +123,7 @@ test('the Node.js that came from npm runs, not the one that npm runs on', { skip
   assert.equal((await run(['file.ts', 'a'])).output, 'packaged file.ts a\n')
 })
 
-test('the programs of packages are found, and node is the one that runs', async (t) => {
+test('programs of packages are found, and node is the Node.js that runs', async (t) => {
   const { folder, run } = await theProject(t)
   const { output } = await run(['--eval', 'console.log(process.env.PATH)'])
   const [first, second] = output.split(delimiter)
@@ -131,7 +131,7 @@ test('the programs of packages are found, and node is the one that runs', async 
   assert.equal(second, join(folder, 'node_modules', '.bin'))
 })
 
-test('SIGTERM is passed on, and what runs ends in its own way', { timeout: 20_000 }, async (t) => {
+test('SIGTERM is passed on to the program, which ends itself', { timeout: 20_000 }, async (t) => {
   const script = `process.on('SIGTERM', () => { console.log('told'); process.exit(5) })
     setInterval(() => {}, 1000)
     console.log('ready')`

@@ -37,7 +37,7 @@ async function fails(call: Promise<unknown>, message: RegExp, { isThrottled = fa
   })
 }
 
-test('an item that is due at some time has its shard, always the same, and no other item has one', async (t) => {
+test('an item with a due time has a shard that is always the same, and no other item has one', async (t) => {
   const { server } = await startTable(t, tableName)
   const store = openStore()
   const name = { group: 'my.conn-1_a', id: 'token#abc' }
@@ -50,7 +50,7 @@ test('an item that is due at some time has its shard, always the same, and no ot
   assert.deepEqual(Object.keys(await itemOf(server, name)).sort(), ['name', 'removableFrom', 'text', 'ttl', 'version'])
 })
 
-test('what is due is one query a shard, for no more than is wanted', async (t) => {
+test('each shard is one query with the requested limit', async (t) => {
   const { proxy } = await startTable(t, tableName)
   assert.deepEqual(await openStore().due(1_800_000_000_000, 25), [])
   const expected = ['0', '1', '2', '3', '4', '5', '6', '7'].map((shard) => ({
@@ -65,7 +65,7 @@ test('what is due is one query a shard, for no more than is wanted', async (t) =
   assert.deepEqual(proxy.counts(), { Query: 8 })
 })
 
-test('an answer that ends before the limit is followed to the end of its shard', async (t) => {
+test('a partial answer is continued to the limit or the end of its shard', async (t) => {
   const { server, proxy } = await startTable(t, tableName)
   const name = await putDue(openStore(), 1_000)
   const { dueShard = { S: '' } } = await itemOf(server, name)
@@ -79,7 +79,7 @@ test('an answer that ends before the limit is followed to the end of its shard',
   assert.ok(ofShard.length >= 4, `${ofShard.length} queries`)
 })
 
-test('an item that is gone is not due any more', async (t) => {
+test('a deleted item is not due any more', async (t) => {
   const { server } = await startTable(t, tableName)
   const store = openStore()
   const [gone, there] = [await putDue(store, 1), await putDue(store, 2)]
@@ -88,7 +88,7 @@ test('an item that is gone is not due any more', async (t) => {
   assert.deepEqual(await store.due(2, 10), [there])
 })
 
-test('an item whose time is none has no fields, and can be replaced', async (t) => {
+test('an item with an invalid due time has no fields, and can be replaced', async (t) => {
   const { server } = await startTable(t, tableName)
   const [name, record] = [someRecordName(), someRecord()]
   const [version, removableFrom] = [{ S: 'theirs' }, { N: '1' }]
@@ -112,7 +112,7 @@ test('an item whose time is none has no fields, and can be replaced', async (t) 
   assert.equal(await store.write(name, record, 'theirs'), true)
 })
 
-test('a right to the index that is missing is told, and one to the table without it', async (t) => {
+test('the errors for missing rights to the index and to the table are different', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   proxy.answerAll(awsError(400, 'com.amazon.coral.service#AccessDeniedException'))
@@ -127,13 +127,13 @@ test('a right to the index that is missing is told, and one to the table without
     )
 })
 
-test('a table that is not there is named, with its index', async (t) => {
+test('the error for a missing table describes its index', async (t) => {
   const { endpoint } = await startDynalite(t)
   pointSdkAt(t, endpoint)
   await fails(openStore().due(1, 1), /^The DynamoDB table records does not exist .*dueShard \(S\) and dueAt \(N\)\.$/)
 })
 
-test('an index that asks to wait, or is in trouble, is told apart', async (t) => {
+test('throttling of the index and its outage are different errors', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   proxy.answerAll(awsError(400, 'com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException'))
@@ -144,7 +144,7 @@ test('an index that asks to wait, or is in trouble, is told apart', async (t) =>
   await fails(openStore(500).due(1, 1), /did not answer in time/)
 })
 
-test('one shard that does not answer is an answer that is missing, and is not waited for', async (t) => {
+test('a shard without an answer fails the call in time', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore(1_000)
   const name = await putDue(store, 1)
@@ -153,7 +153,7 @@ test('one shard that does not answer is an answer that is missing, and is not wa
   assert.deepEqual(await store.due(1, 10), [name])
 })
 
-test('connections that died unnoticed are replaced within the call', async (t) => {
+test('connections that were closed unnoticed are replaced within the call', async (t) => {
   const server = await startDynalite(t)
   await server.createTable(tableName)
   const proxy = await startTcpProxy(t, Number(new URL(server.endpoint).port))

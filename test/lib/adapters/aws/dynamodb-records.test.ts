@@ -63,7 +63,7 @@ async function putItem({ client }: DynamodbServer, item: Record<string, Attribut
   await client.send(new PutItemCommand({ TableName: tableName, Item: item }))
 }
 
-test('an item has the name as key, the fields as they are, and ttl in whole seconds, never too early', async (t) => {
+test('an item has its name as key, its fields unchanged, and a ttl in whole seconds that is never too early', async (t) => {
   const { server } = await startTable(t, tableName)
   const name = someRecordName({ group: 'my.conn-1_a', id: 'token#abc' })
   const record = { version: 'the-version', removableFrom: 1_800_000_000_001, fields: { text: 'a', refreshAt: 1.5 } }
@@ -80,7 +80,7 @@ test('an item has the name as key, the fields as they are, and ttl in whole seco
   })
 })
 
-test('one record is read by one GetItem, several by one BatchGetItem, each consistent and each name once', async (t) => {
+test('one GetItem reads one record and one BatchGetItem reads several, consistently and each name once', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   const [a, b] = [someRecordName(), someRecordName()]
@@ -100,7 +100,7 @@ test('one record is read by one GetItem, several by one BatchGetItem, each consi
   )
 })
 
-test('connections are kept for the next calls', async (t) => {
+test('connections are reused by the next calls', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   for (let index = 0; index < 20; index++) await store.read([someRecordName()])
@@ -109,7 +109,7 @@ test('connections are kept for the next calls', async (t) => {
   assert.ok(proxy.connections().made < 10, inspect(proxy.connections()))
 })
 
-test('an item past its ttl is read as it is: DynamoDB deletes when it likes', async (t) => {
+test('an item past its ttl is still read, because DynamoDB deletes it at some later time', async (t) => {
   const { server } = await startTable(t, tableName)
   const name = someRecordName()
   const [version, removableFrom, ttl] = [{ S: 'v' }, { N: '1000' }, { N: '1' }]
@@ -117,7 +117,7 @@ test('an item past its ttl is read as it is: DynamoDB deletes when it likes', as
   assert.deepEqual(await openStore().read([name]), [{ version: 'v', removableFrom: 1000, fields: { text: 'a' } }])
 })
 
-test('an item that is no record of ours has no fields, and can be replaced', async (t) => {
+test('an item that is not a record of Tokenwell has no fields, and can be replaced', async (t) => {
   const { server } = await startTable(t, tableName)
   const store = openStore()
   const [version, removableFrom] = [{ S: 'theirs' }, { N: '1' }]
@@ -141,13 +141,13 @@ test('an item that is no record of ours has no fields, and can be replaced', asy
   }
 })
 
-test('a table that is not there is named', async (t) => {
+test('the error for a missing table names it', async (t) => {
   const { endpoint } = await startDynalite(t)
   pointSdkAt(t, endpoint)
   await allFail(openStore(), /^The DynamoDB table records does not exist/)
 })
 
-test('a table with another key is told by the read that comes before each write', async (t) => {
+test('a table with another key is reported by the read before each write', async (t) => {
   const { proxy } = await startTable(t, tableName)
   proxy.answerAll(awsError(400, 'com.amazon.coral.validate#ValidationException'))
   const store = openStore()
@@ -158,7 +158,7 @@ test('a table with another key is told by the read that comes before each write'
     )
 })
 
-test('an item that DynamoDB can not hold is the fault of that record, by whichever name', async (t) => {
+test('every error of DynamoDB for an item that it cannot store is about that record', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   for (const name of ['ValidationException', 'SerializationException', 'RequestEntityTooLargeException']) {
@@ -172,13 +172,13 @@ test('an item that DynamoDB can not hold is the fault of that record, by whichev
   }
 })
 
-test('a right that is missing is told', async (t) => {
+test('the error for a missing right says what to allow', async (t) => {
   const { proxy } = await startTable(t, tableName)
   proxy.answerAll(awsError(400, 'com.amazon.coral.service#AccessDeniedException'))
   await allFail(openStore(), /table records was denied \(AccessDeniedException\)\. Allow/)
 })
 
-test('DynamoDB that asks to wait has done nothing, and is asked once', async (t) => {
+test('a throttled request changes nothing, and is not repeated', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   const names = [
@@ -197,7 +197,7 @@ test('DynamoDB that asks to wait has done nothing, and is asked once', async (t)
   }
 })
 
-test('an answer that lacks some of the records is none: DynamoDB asks to wait', async (t) => {
+test('an answer without some of the records counts as throttling', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   const [a, b] = [someRecordName(), someRecordName()]
@@ -207,7 +207,7 @@ test('an answer that lacks some of the records is none: DynamoDB asks to wait', 
   assert.deepEqual(await store.read([a, b]), [undefined, undefined])
 })
 
-test('trouble on the other side is an outage, not a request to wait', async (t) => {
+test('a server error is an outage, not throttling', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   const troubles = [
@@ -223,7 +223,7 @@ test('trouble on the other side is an outage, not a request to wait', async (t) 
   }
 })
 
-test('no failure shows what was written or read', async (t) => {
+test('no error shows what was written or read', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   const name = someRecordName({ id: 'the-planted-id' })
@@ -244,18 +244,18 @@ test('no failure shows what was written or read', async (t) => {
   }
 })
 
-test('where nobody listens the call fails in time', async (t) => {
+test('a refused connection fails in time', async (t) => {
   const { endpoint } = await startAwsProxy(t, '')
   pointSdkAt(t, endpoint.replace(/\d+$/, '1'))
   await allFail(openStore(attemptMilliseconds), /cannot be reached \(ECONNREFUSED\)/)
 })
 
-test('where connections are dropped the call fails in time', async (t) => {
+test('a dropped connection fails in time', async (t) => {
   pointSdkAt(t, await startBlackHoleListener(t))
   await allFail(openStore(attemptMilliseconds), /did not answer in time/)
 })
 
-test('where the answer does not come, or not its end, the call fails in time and the next one works', async (t) => {
+test('a call without a complete answer fails in time, and the next call works', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore(attemptMilliseconds)
   for (const silence of ['held', 'held in the middle'] as const) {
@@ -265,7 +265,7 @@ test('where the answer does not come, or not its end, the call fails in time and
   }
 })
 
-test('credentials that do not come are not waited for', async (t) => {
+test('credentials that never arrive do not delay the call beyond its time limit', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const credentials = await startTcpProxy(t, 1)
   credentials.hold()
@@ -275,7 +275,7 @@ test('credentials that do not come are not waited for', async (t) => {
   assert.equal(proxy.requests.length, 0)
 })
 
-test('a connection that died unnoticed is replaced within the read', async (t) => {
+test('a connection that was closed unnoticed is replaced within the read', async (t) => {
   const { proxy } = await startTableBehindTcp(t)
   const store = openStore()
   const [name, record] = [someRecordName(), someRecord()]
@@ -287,7 +287,7 @@ test('a connection that died unnoticed is replaced within the read', async (t) =
   }
 })
 
-test('a read is repeated once and not for ever, a write never', async (t) => {
+test('a read is repeated only once, and a write never', async (t) => {
   const { proxy } = await startTable(t, tableName)
   const store = openStore()
   proxy.answerAll('reset')
@@ -297,7 +297,7 @@ test('a read is repeated once and not for ever, a write never', async (t) => {
   assert.equal(proxy.requests.length, 3)
 })
 
-test('a write whose answer is lost may have been done: it fails, and the next read tells', async (t) => {
+test('a write whose answer is lost fails, and the next read shows whether it was done', async (t) => {
   const { proxy } = await startTableBehindTcp(t)
   const store = openStore(attemptMilliseconds)
   const [name, record] = [someRecordName(), someRecord()]

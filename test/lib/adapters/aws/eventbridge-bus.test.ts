@@ -18,7 +18,7 @@ const busName = 'tokenwell-test'
 const patient: AwsTimeouts = { connect: 60_000, answer: 60_000, total: 60_000 }
 const tokenId = 'a'.repeat(22)
 
-test('what is raised comes out of a queue behind a rule, and is read as it was raised', async (t) => {
+test('a raised event reaches a queue behind a rule unchanged', async (t) => {
   await withBus(t, async ({ bus, queue }) => {
     const events: TokenwellEvent[] = [
       { type: 'TokenRefreshRequested', connection: 'conn', tokenId },
@@ -35,7 +35,7 @@ test('what is raised comes out of a queue behind a rule, and is read as it was r
   })
 })
 
-test('an entry says who speaks, and holds all of the event but its type', async (t) => {
+test('an entry names its source, and its detail is the event without its type', async (t) => {
   await withBus(t, async ({ bus, proxy }) => {
     await bus.raise([{ type: 'TokenRefreshFailed', connection: 'conn', code: 'unreachable' }])
     assert.deepEqual(
@@ -59,7 +59,7 @@ test('an entry says who speaks, and holds all of the event but its type', async 
   })
 })
 
-test('ten are put in one call, and no event is lost or put twice', async (t) => {
+test('one call puts up to ten events, and no event is lost or put twice', async (t) => {
   await withBus(t, async ({ bus, proxy, queue }) => {
     for (const [count, calls] of [
       [0, 0],
@@ -76,7 +76,7 @@ test('ten are put in one call, and no event is lost or put twice', async (t) => 
   })
 })
 
-test('the SDK looks at the environment at the first event, not before', async (t) => {
+test('the SDK reads the environment at the first event, not earlier', async (t) => {
   const bus = eventbridgeBus({ busName, stage: 'test', timeouts: patient })
   await withBus(t, async ({ queue }) => {
     await bus.raise(someEvents(1))
@@ -84,7 +84,7 @@ test('the SDK looks at the environment at the first event, not before', async (t
   })
 })
 
-test('an entry that is refused for a moment is put once more, it alone', async (t) => {
+test('an entry that is rejected temporarily is put once more, without the others', async (t) => {
   for (const code of ['ThrottlingException', 'InternalFailure', 'InternalException'])
     await withBus(t, async ({ bus, proxy, queue }) => {
       proxy.answerNext(answerOf(['id', code, 'id', code]))
@@ -94,7 +94,7 @@ test('an entry that is refused for a moment is put once more, it alone', async (
     })
 })
 
-test('an entry that is refused twice is an error', async (t) => {
+test('an entry that is rejected twice is an error', async (t) => {
   const cases = [
     [
       'ThrottlingException',
@@ -113,7 +113,7 @@ test('an entry that is refused twice is an error', async (t) => {
     })
 })
 
-test('an entry that is refused late is not put again: there is no time', async (t) => {
+test('an entry that is rejected late is not put again, because no time is left', async (t) => {
   await withBus(
     t,
     async ({ bus, proxy }) => {
@@ -128,7 +128,7 @@ test('an entry that is refused late is not put again: there is no time', async (
   )
 })
 
-test('an entry that is refused for good is not put again, and what to do is told', async (t) => {
+test('an entry that is rejected permanently is not put again, and the error says what to do', async (t) => {
   const cases: readonly (readonly [string | undefined, RegExp])[] = [
     ['AccessDeniedException', / was denied \(AccessDeniedException\)\. Allow events:PutEvents on it/],
     ['NotAuthorizedForSourceException', / was denied \(NotAuthorizedForSourceException\)\. Allow events:PutEvents/],
@@ -145,7 +145,7 @@ test('an entry that is refused for good is not put again, and what to do is told
     })
 })
 
-test('one that is refused for good does not keep the others from being put again', async (t) => {
+test('a permanently rejected entry does not keep the others from being put again', async (t) => {
   await withBus(t, async ({ bus, proxy, queue }) => {
     proxy.answerNext(answerOf(['MalformedDetail', 'ThrottlingException', 'id']))
     await fails(bus, /MalformedDetail/, someEvents(3))
@@ -153,7 +153,7 @@ test('one that is refused for good does not keep the others from being put again
   })
 })
 
-test('a call that fails does not keep the others from coming to their end', async (t) => {
+test('a failed call does not stop the other calls', async (t) => {
   await withBus(t, async ({ bus, proxy, queue }) => {
     proxy.answerNext(awsError(400, 'AccessDeniedException'))
     await fails(bus, /was denied/, someEvents(25))
@@ -162,7 +162,7 @@ test('a call that fails does not keep the others from coming to their end', asyn
   })
 })
 
-test('a bus that is not there is named, where that is told', async (t) => {
+test('the error for a missing bus names it', async (t) => {
   await withBus(t, async ({ proxy }) => {
     const other = eventbridgeBus({ busName: 'nowhere', stage: 'test', timeouts: patient })
     await fails(other, /^The event bus nowhere does not exist in this account and region\. Create it\.$/)
@@ -170,7 +170,7 @@ test('a bus that is not there is named, where that is told', async (t) => {
   })
 })
 
-test('events:PutEvents is the one right that it takes; without it, what to allow is told', async (t) => {
+test('events:PutEvents is the only right that it needs, and the error without it says what to allow', async (t) => {
   for (const action of ['events:PutEvents', 'events:DescribeEventBus'])
     await withBus(t, async ({ moto, queue }) => {
       const role = await someRole(moto.endpoint, [action])
@@ -185,7 +185,7 @@ test('events:PutEvents is the one right that it takes; without it, what to allow
     })
 })
 
-test('without credentials nothing is asked', async (t) => {
+test('without credentials no request is sent', async (t) => {
   await withBus(t, async ({ bus, proxy }) => {
     delete process.env['AWS_ACCESS_KEY_ID']
     await fails(bus, /was denied \(CredentialsProviderError\)\. Allow events:PutEvents on it, and check/)
@@ -193,7 +193,7 @@ test('without credentials nothing is asked', async (t) => {
   })
 })
 
-test('a call that is throttled, fails or is cut off is repeated within its time', async (t) => {
+test('a throttled, failed or cut off call is retried within its time limit', async (t) => {
   t.mock.method(Math, 'random', () => 0.1)
   await withBus(t, async ({ bus, proxy, queue }) => {
     proxy.answerNext(awsError(400, 'ThrottlingException'), awsError(500, 'InternalException'), 'reset')
@@ -203,7 +203,7 @@ test('a call that is throttled, fails or is cut off is repeated within its time'
   })
 })
 
-test('a connection that died unnoticed is replaced', async (t) => {
+test('a connection that was closed unnoticed is replaced', async (t) => {
   await withBus(t, async ({ moto, queue }) => {
     const tcp = await startTcpProxy(t, Number(new URL(moto.endpoint).port))
     process.env['AWS_ENDPOINT_URL'] = `http://127.0.0.1:${tcp.port}`
@@ -215,7 +215,7 @@ test('a connection that died unnoticed is replaced', async (t) => {
   })
 })
 
-test('throttling and outages for longer than there is time are told apart', async (t) => {
+test('throttling and outages beyond the time limit are different errors', async (t) => {
   t.mock.method(Math, 'random', () => 0.05)
   const cases: readonly (readonly [AwsAnswer, RegExp])[] = [
     [awsError(400, 'ThrottlingException'), /throttles requests to .* \(ThrottlingException\)/],
@@ -238,7 +238,7 @@ test('throttling and outages for longer than there is time are told apart', asyn
     )
 })
 
-test('a bus that says nothing costs its caller a second in all, whatever is silent', async (t) => {
+test('a bus that does not answer costs its caller one second in total', async (t) => {
   for (const held of ['held', 'held in the middle', 'dripping', answerOf(['ThrottlingException'])] as const)
     await withBus(
       t,
@@ -252,7 +252,7 @@ test('a bus that says nothing costs its caller a second in all, whatever is sile
     )
 })
 
-test('a host that drops what wants to connect, or credentials that do not come, cost a second in all', async (t) => {
+test('dropped connections, or credentials that never arrive, cost one second in total', async (t) => {
   await withBus(
     t,
     async ({ bus, proxy }) => {
@@ -276,7 +276,7 @@ test('a host that drops what wants to connect, or credentials that do not come, 
   )
 })
 
-test('where nobody listens the bus is unreachable', async (t) => {
+test('the bus is unreachable if the endpoint refuses connections', async (t) => {
   await withBus(
     t,
     async ({ bus }) => {
@@ -287,7 +287,7 @@ test('where nobody listens the bus is unreachable', async (t) => {
   )
 })
 
-test('no failure repeats an event', async (t) => {
+test('no error message repeats the event', async (t) => {
   const quoting = JSON.stringify({ __type: 'ValidationException', message: 'hunter2' })
   const answers: AwsAnswer[] = [
     { status: 400, body: quoting },

@@ -33,7 +33,7 @@ async function failureOf(running: Promise<unknown>): Promise<PublicationKeyError
   return failure instanceof PublicationKeyError ? failure : assert.fail(String(failure))
 }
 
-test('what KMS signs is verified here by its public key, which is fetched once, and by no other', async (t) => {
+test("a signature of KMS verifies with the key's public key, which is fetched once, and with no other key", async (t) => {
   const kms = await startKms(t)
   if (!kms) return
   const [keyId, otherId] = [await kms.create(), await kms.create()]
@@ -47,7 +47,7 @@ test('what KMS signs is verified here by its public key, which is fetched once, 
   assert.ok(!verify('sha256', bytes, await key.publicKey(), await other.sign(bytes)))
 })
 
-test('once its public key is known a process verifies without KMS', async (t) => {
+test('a process that knows the public key verifies without KMS', async (t) => {
   const kms = await startKms(t)
   if (!kms) return
   const key = kmsPublicationKey({ keyId: await kms.create(), timeouts: patient })
@@ -57,7 +57,7 @@ test('once its public key is known a process verifies without KMS', async (t) =>
   assert.ok(verify('sha256', bytes, await key.publicKey(), signature))
 })
 
-test('throttling is waited out, and where it goes on it is an error that passes and is not kept', async (t) => {
+test('throttled calls are retried; continued throttling is a passing error that is not cached', async (t) => {
   const kms = await startKms(t)
   if (!kms) return
   const key = kmsPublicationKey({ keyId: await kms.create(), timeouts: patient })
@@ -78,7 +78,7 @@ test('throttling is waited out, and where it goes on it is an error that passes 
   }
 })
 
-test('a key that is not there, disabled, or of another kind is named with what to do', async (t) => {
+test('the error for a missing, disabled or unsuitable key names the key and says what to do', async (t) => {
   const kms = await startKms(t)
   if (!kms) return
   const nowhere = kmsPublicationKey({ keyId: 'alias/nowhere', timeouts: patient })
@@ -96,7 +96,7 @@ test('a key that is not there, disabled, or of another kind is named with what t
 })
 
 for (const [what, action] of Object.entries({ verify: 'kms:GetPublicKey', sign: 'kms:Sign' }))
-  test(`to ${what} takes ${action}, and that allows nothing else`, async (t) => {
+  test(`to ${what}, a process needs only ${action}, which allows nothing else`, async (t) => {
     const kms = await startKms(t)
     if (!kms) return
     const key = kmsPublicationKey({ keyId: await kms.create(), timeouts: patient })

@@ -26,7 +26,7 @@ import { plainFingerprints } from '../../../support/virtual/virtual-ports.ts'
 
 const location = 'tokenwell/local/key'
 
-test("the original's example gives the same connection as from a file", async (t) => {
+test('the example of z/OS Connect gives the same connection as from a file', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     const elements = exampleElements(exampleIssuer)
     await moto.putElements(elements)
@@ -38,7 +38,7 @@ test("the original's example gives the same connection as from a file", async (t
   })
 })
 
-test('a connection costs one request a level, asks for its own elements alone, and lists nothing', async (t) => {
+test('a connection needs one request for each level, reads only its own elements, and lists nothing', async (t) => {
   await withElements(t, {}, async ({ moto, proxy, store }) => {
     await moto.putElements(exampleElements(exampleIssuer))
     await moto.putElements({
@@ -67,7 +67,7 @@ test('a connection costs one request a level, asks for its own elements alone, a
   })
 })
 
-test('elements are answered in the order in which they were asked for, and nothing for those that are not there', async (t) => {
+test('elements come in the order of the request, and undefined for those that do not exist', async (t) => {
   await withElements(t, {}, async ({ moto, proxy, store }) => {
     await moto.putElements({ keyStore: { a: { location: 'x' }, b: { location: 'y' } } })
     await moto.putElements({ keyStore: { other: { location: 'z' } } }, 'local-2')
@@ -76,7 +76,7 @@ test('elements are answered in the order in which they were asked for, and nothi
   })
 })
 
-test('25 elements of a level are three requests at the same time, each name once', async (t) => {
+test('25 elements of a level are three parallel requests, each name once', async (t) => {
   await withElements(t, {}, async ({ moto, proxy, store }) => {
     const ids = Array.from({ length: 25 }, (_, index) => `store-${index}`)
     await moto.putElements({ keyStore: Object.fromEntries(ids.map((id) => [id, { location: id }])) })
@@ -93,7 +93,7 @@ test('25 elements of a level are three requests at the same time, each name once
   })
 })
 
-test('elements are read anew each time', async (t) => {
+test('elements are read again for each call', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     await moto.putElements({ keyStore: { a: { location: 'x' } } })
     assert.deepEqual(await locations(store, ['a', 'b']), ['x', undefined])
@@ -110,7 +110,7 @@ test('an encrypted parameter is an element like any other', async (t) => {
   })
 })
 
-test('an id that can not be is answered without a request, and does not spoil the others', async (t) => {
+test('an invalid id needs no request, and does not affect the others', async (t) => {
   await withElements(t, {}, async ({ moto, proxy, store }) => {
     await moto.putElements({ keyStore: { a: { location: 'x' } } })
     const bad = ['', 'a b', 'a/b', '../a', '.', '..', 'ä', 'a:1', 'x'.repeat(129)]
@@ -124,14 +124,14 @@ test('an id that can not be is answered without a request, and does not spoil th
   })
 })
 
-test('a byte order mark before an element is passed over', async (t) => {
+test('a byte order mark before an element is ignored', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     await putParameter(moto, 'keyStore/a', `\ufeff${JSON.stringify({ location })}`)
     assert.deepEqual(await locations(store, ['a']), [location])
   })
 })
 
-test('a parameter that holds no JSON is a mistake with line and column that does not quote it', async (t) => {
+test('a parameter without valid JSON is a mistake with line and column, and is not quoted', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     await putParameter(moto, 'ssl/broken', '{ "hunter2 ')
     await putParameter(moto, 'ssl/twice', '{ "sslProtocol": "TLSv1.2", "sslProtocol": "TLSv1.3" }')
@@ -150,7 +150,7 @@ test('a parameter that holds no JSON is a mistake with line and column that does
   })
 })
 
-test('the ids of a kind are listed to the end, ten a page', async (t) => {
+test('all ids of a kind are listed, ten on each page', async (t) => {
   await withElements(t, {}, async ({ moto, proxy, store }) => {
     const ids = Array.from({ length: 23 }, (_, index) => `store-${index}`)
     await moto.putElements({ keyStore: Object.fromEntries(ids.map((id) => [id, { location }])) })
@@ -163,7 +163,7 @@ test('the ids of a kind are listed to the end, ten a page', async (t) => {
   })
 })
 
-test('a page may be empty, and yet not the last', async (t) => {
+test('a page may be empty without being the last one', async (t) => {
   await withElements(t, {}, async ({ moto, proxy, store }) => {
     await moto.putElements({ keyStore: { a: { location } } })
     proxy.answerNext({ status: 200, body: { Parameters: [], NextToken: '0' } })
@@ -172,7 +172,7 @@ test('a page may be empty, and yet not the last', async (t) => {
   })
 })
 
-test('a dangling reference names the nearest id there is', async (t) => {
+test('the error for an unknown reference suggests the most similar id', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     await moto.putElements(exampleElements(exampleIssuer, { oAuth: { authServerRef: 'theserver' } }))
     const { message } = await configurationErrorOf(resolveConnection(store, localDeployment, 'conn'))
@@ -183,7 +183,7 @@ test('a dangling reference names the nearest id there is', async (t) => {
   })
 })
 
-test('unknown kinds, ids that can not be, and names that are no element are found, however many there are', async (t) => {
+test('all unknown kinds, invalid ids and names that are not elements are found', async (t) => {
   await withElements(t, {}, async ({ moto, proxy, store }) => {
     const many = Array.from({ length: 12 }, (_, index) => [`store-${index}`, { location }] as const)
     await moto.putElements({
@@ -216,7 +216,7 @@ test('unknown kinds, ids that can not be, and names that are no element are foun
   })
 })
 
-test('a stage without an element is a mistake', async (t) => {
+test('a stage without elements is a mistake', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     await moto.putElements({ ssl: { a: {} } }, 'prod')
     assert.deepEqual(await store.findings(), [
@@ -225,7 +225,7 @@ test('a stage without an element is a mistake', async (t) => {
   })
 })
 
-test('all of a stage is validated as a file is', async (t) => {
+test('a stage is validated like a file', async (t) => {
   await withElements(t, {}, async ({ moto, store }) => {
     const elements: RawElements = {
       ...exampleElements(exampleIssuer),
@@ -242,7 +242,7 @@ test('all of a stage is validated as a file is', async (t) => {
   })
 })
 
-test('a fault of permission names the action and the path to allow', async (t) => {
+test('the error for a missing right names the action and the path to allow', async (t) => {
   await withElements(t, {}, async ({ proxy, store }) => {
     for (const [ask, action, path] of [
       [() => locations(store, ['a']), 'ssm:GetParameters', '/tokenwell/local/*'],
@@ -263,7 +263,7 @@ test('a fault of permission names the action and the path to allow', async (t) =
   })
 })
 
-test('without credentials nothing is asked', async (t) => {
+test('without credentials no request is sent', async (t) => {
   await withElements(t, {}, async ({ proxy, store }) => {
     delete process.env['AWS_ACCESS_KEY_ID']
     const error = await theFailure(locations(store, ['a']))
@@ -273,7 +273,7 @@ test('without credentials nothing is asked', async (t) => {
   })
 })
 
-test('throttling and outages are waited out, in a listing on each page', async (t) => {
+test('throttled and failed requests are retried, in a listing for each page', async (t) => {
   t.mock.method(Math, 'random', () => 0.05)
   await withElements(t, {}, async ({ moto, proxy, store }) => {
     const ids = Array.from({ length: 11 }, (_, index) => `store-${index}`)
@@ -288,7 +288,7 @@ test('throttling and outages are waited out, in a listing on each page', async (
   })
 })
 
-test('what lasts longer than there is time is an error that passes', async (t) => {
+test('throttling and outages beyond the time limit are passing errors', async (t) => {
   t.mock.method(Math, 'random', () => 0.05)
   const answers: readonly (readonly [AwsAnswer, ElementStoreError['code'], RegExp])[] = [
     [awsError(400, 'ThrottlingException'), 'elements_throttled', /Parameter Store throttles requests\./],
@@ -314,7 +314,7 @@ test('what lasts longer than there is time is an error that passes', async (t) =
     })
 })
 
-test('an attempt that is not answered ends, and a later one that is counts', async (t) => {
+test('an attempt without an answer ends, and a later attempt can succeed', async (t) => {
   await withElements(t, { timeouts: { answer: 100 } }, async ({ moto, proxy, store }) => {
     await moto.putElements({ keyStore: { a: { location } } })
     proxy.answerNext('held')
@@ -322,7 +322,7 @@ test('an attempt that is not answered ends, and a later one that is counts', asy
   })
 })
 
-test('an answer that can not be read is not quoted', async (t) => {
+test('the error for an unreadable answer does not quote it', async (t) => {
   await withElements(t, {}, async ({ proxy, store }) => {
     proxy.answerNext({ status: 200, body: '{"Parameters":[{"Value":"hunter2' })
     const error = await theFailure(locations(store, ['a']))
@@ -331,7 +331,7 @@ test('an answer that can not be read is not quoted', async (t) => {
   })
 })
 
-test('what is a mistake of ours is thrown on as it is', async (t) => {
+test('an error caused by a defect of Tokenwell is thrown on unchanged', async (t) => {
   await withElements(t, {}, async ({ proxy, store }) => {
     for (const name of ['ValidationException', 'InvalidNextToken', 'ResourceNotFoundException']) {
       proxy.answerNext(awsError(400, name))
@@ -341,7 +341,7 @@ test('what is a mistake of ours is thrown on as it is', async (t) => {
   })
 })
 
-test('the SDK looks at the environment at the first call, and connections are used again', async (t) => {
+test('the SDK reads the environment at the first call, and connections are reused', async (t) => {
   const store = parameterStoreElements({ stage: 'local' })
   await withElements(t, {}, async ({ moto, proxy }) => {
     await moto.putElements({ keyStore: { a: { location } } })

@@ -31,7 +31,7 @@ async function startRotation(t: TestContext, text: string | undefined) {
 
 testRotatingSecret(startRotation)
 
-test('a version that Secrets Manager has begun is pending without a text, and is given one', async (t) => {
+test('a version that Secrets Manager created is pending without a text, and gets its text', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
   const { moto, secret } = started
@@ -48,7 +48,7 @@ test('a version that Secrets Manager has begun is pending without a text, and is
   assert.equal((await secret.read(version))?.reveal(), 'the second text')
 })
 
-test('a version never changes: that another text is not taken is no failure', async (t) => {
+test('a version never changes, and rejecting another text is not a failure', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
   const { secret, proxy } = started
@@ -57,7 +57,7 @@ test('a version never changes: that another text is not taken is no failure', as
   assert.equal(await secret.putPending(randomUUID(), new Secret('another text')), false)
 })
 
-test('on whose behalf a version is written is said to Secrets Manager, where it is known', async (t) => {
+test('the rotation token is passed to Secrets Manager if it is known', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
   const { proxy, rotation } = started
@@ -73,7 +73,7 @@ test('on whose behalf a version is written is said to Secrets Manager, where it 
   assert.deepEqual([RotationToken, VersionStages], [undefined, ['AWSPENDING']])
 })
 
-test('a move whose answer was lost is done once', async (t) => {
+test('a label move whose answer was lost is done only once', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
   const { secret, proxy, current } = started
@@ -91,14 +91,14 @@ test('a move whose answer was lost is done once', async (t) => {
   assert.equal(await current(), 'the second text')
 })
 
-test('of a version that is not pending no label is moved', async (t) => {
+test('no label is moved from a version that is not pending', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
   await started.secret.giveUp(randomUUID())
   assert.deepEqual(started.proxy.counts(), { DescribeSecret: 1 })
 })
 
-test('a label is moved by its name, from the version that is known', async (t) => {
+test('a label is moved only from the version that is expected to have it', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
   const { secret, proxy } = started
@@ -112,7 +112,7 @@ test('a label is moved by its name, from the version that is known', async (t) =
   })
 })
 
-test('a secret that is not there is missing', async (t) => {
+test('a secret that does not exist is missing', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
   const secret = await started.rotation.open('tokenwell/local/jwk/other')
@@ -126,7 +126,7 @@ test('a secret that is not there is missing', async (t) => {
   await assert.rejects(secret.giveUp(randomUUID()), missing)
 })
 
-test('what is refused names every right that a rotation takes, and quotes nothing', async (t) => {
+test('the error for a denied request names every right that a rotation needs, and quotes nothing', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
   const { secret, proxy } = started
@@ -151,7 +151,7 @@ test('what is refused names every right that a rotation takes, and quotes nothin
   }
 })
 
-test('an outage and throttling pass', async (t) => {
+test('outages and throttling are passing errors', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
   const { secret, proxy } = started
@@ -168,7 +168,7 @@ test('an outage and throttling pass', async (t) => {
   assert.ok(performance.now() - startedAt < 3_000)
 })
 
-test('a name outside the stage is refused before anything is asked', async (t) => {
+test('a name outside the stage is rejected before any request', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
   const { rotation, proxy } = started
@@ -182,7 +182,7 @@ test('a name outside the stage is refused before anything is asked', async (t) =
   assert.deepEqual(proxy.requests, [])
 })
 
-test('that Secrets Manager takes no version of that name is told in a sentence', async (t) => {
+test('a version id of the wrong length is an error that says which length is allowed', async (t) => {
   const started = await startRotation(t, 'the first text')
   if (!started) return
   const { secret, proxy } = started

@@ -21,7 +21,7 @@ import type { Moto } from '../../../support/servers/moto.ts'
 
 const name = 'tokenwell/local/the-key'
 
-test('a secret is the text that is stored, also in a folder of names', async (t) => {
+test('a secret is the stored text, also if its name has a folder', async (t) => {
   await withSecrets(t, {}, async ({ moto, secrets }) => {
     await moto.putSecret(name, 'the first text\n')
     await moto.putSecret('tokenwell/local/jwk/the-builder', 'the second text, ünbroken')
@@ -30,14 +30,14 @@ test('a secret is the text that is stored, also in a folder of names', async (t)
   })
 })
 
-test('a secret that is stored as bytes is their text', async (t) => {
+test('a secret that is stored as bytes is read as text', async (t) => {
   await withSecrets(t, {}, async ({ secrets, putBytes }) => {
     await putBytes(Buffer.from('ein Schlüssel: 鍵\n'))
     assert.equal((await secrets.get(name)).reveal(), 'ein Schlüssel: 鍵\n')
   })
 })
 
-test('bytes that are no UTF-8 are unreadable, and not read as something else', async (t) => {
+test('bytes that are not UTF-8 are an error, and are not decoded in another way', async (t) => {
   await withSecrets(t, {}, async ({ secrets, putBytes }) => {
     await putBytes(Buffer.concat([Buffer.from('hunter2'), Buffer.from([0xff, 0xfe])]))
     const error = await theFailure(secrets)
@@ -47,7 +47,7 @@ test('bytes that are no UTF-8 are unreadable, and not read as something else', a
   })
 })
 
-test('the current version is read, neither the pending one nor the one that was current before', async (t) => {
+test('the current version is read, not the pending or the previous one', async (t) => {
   await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
     await moto.putSecret(name, 'the text of the first version')
     const { secretsManager } = moto
@@ -71,7 +71,7 @@ test('the current version is read, neither the pending one nor the one that was 
   })
 })
 
-test('the version before is what was current until the label moved, also when it is put there by a new value', async (t) => {
+test('the previous version is the one that was current before, also after a new value was put', async (t) => {
   await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
     await moto.putSecret(name, 'the first')
     for (const text of ['the second', 'the third'])
@@ -86,7 +86,7 @@ test('the version before is what was current until the label moved, also when it
   })
 })
 
-test('where a secret has no version before, or is not there itself, there is none', async (t) => {
+test('a secret without a previous version, or a missing secret, has no previous text', async (t) => {
   await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
     assert.equal(await secrets.getPrevious(name), undefined)
     await moto.putSecret(name, 'the first')
@@ -95,7 +95,7 @@ test('where a secret has no version before, or is not there itself, there is non
   })
 })
 
-test('a version before that can not be read is an error, and of bytes it is the text', async (t) => {
+test('an unreadable previous version is an error; previous bytes are read as text', async (t) => {
   await withSecrets(t, {}, async ({ moto, secrets, proxy, putBytes }) => {
     await putBytes(Buffer.from('ein Schlüssel'))
     await moto.secretsManager.send(new PutSecretValueCommand({ SecretId: name, SecretString: 'the second' }))
@@ -109,7 +109,7 @@ test('a version before that can not be read is an error, and of bytes it is the 
   })
 })
 
-test('each reading is one request, and connections are used again', async (t) => {
+test('each read is one request, and connections are reused', async (t) => {
   await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
     await moto.putSecret(name, 'some text')
     for (let count = 0; count < 10; count++) {
@@ -121,7 +121,7 @@ test('each reading is one request, and connections are used again', async (t) =>
   })
 })
 
-test('the SDK looks at the environment at the first reading, not before', async (t) => {
+test('the SDK reads the environment at the first read, not earlier', async (t) => {
   const secrets = secretsManagerSecrets({ stage: 'local' })
   await withSecrets(t, {}, async ({ moto }) => {
     await moto.putSecret(name, 'some text')
@@ -129,7 +129,7 @@ test('the SDK looks at the environment at the first reading, not before', async 
   })
 })
 
-test('a name outside the stage is refused before anything is asked', async (t) => {
+test('a name outside the stage is rejected before any request', async (t) => {
   await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
     const outside = [
       'tokenwell/prod/key',
@@ -154,7 +154,7 @@ test('a name outside the stage is refused before anything is asked', async (t) =
   })
 })
 
-test('a secret that is not there, or has no current version, is missing', async (t) => {
+test('a secret that does not exist or has no current version is missing', async (t) => {
   await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
     const notThere = await theFailure(secrets)
     await moto.secretsManager.send(new CreateSecretCommand({ Name: name }))
@@ -171,7 +171,7 @@ test('a secret that is not there, or has no current version, is missing', async 
   })
 })
 
-test('a secret that is marked for deletion is missing, and could be restored', async (t) => {
+test('a secret that is marked for deletion is missing, and the error says to restore it', async (t) => {
   await withSecrets(t, {}, async ({ moto, secrets }) => {
     await moto.putSecret(name, 'some text')
     await moto.secretsManager.send(new DeleteSecretCommand({ SecretId: name, RecoveryWindowInDays: 7 }))
@@ -181,7 +181,7 @@ test('a secret that is marked for deletion is missing, and could be restored', a
   })
 })
 
-test('a fault of permission or of credentials is denied at once, and names what to allow', async (t) => {
+test('missing rights or bad credentials are denied at once, and the error says what to allow', async (t) => {
   const names = [
     'AccessDeniedException',
     'DecryptionFailure',
@@ -206,7 +206,7 @@ test('a fault of permission or of credentials is denied at once, and names what 
   })
 })
 
-test('without credentials nothing is asked', async (t) => {
+test('without credentials no request is sent', async (t) => {
   await withSecrets(t, {}, async ({ secrets, proxy }) => {
     delete process.env['AWS_ACCESS_KEY_ID']
     const { code, message } = await theFailure(secrets)
@@ -216,7 +216,7 @@ test('without credentials nothing is asked', async (t) => {
   })
 })
 
-test('throttling is waited out, each pause of random length and the longest twice that before', async (t) => {
+test('throttled requests are retried after random pauses whose maximum doubles', async (t) => {
   t.mock.method(Math, 'random', () => 0.2)
   await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
     await moto.putSecret(name, 'some text')
@@ -227,7 +227,7 @@ test('throttling is waited out, each pause of random length and the longest twic
   })
 })
 
-test('an outage is waited out, more often than throttling', async (t) => {
+test('failed requests are retried with shorter pauses than throttled ones', async (t) => {
   t.mock.method(Math, 'random', () => 0.5)
   await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
     await moto.putSecret(name, 'some text')
@@ -237,7 +237,7 @@ test('an outage is waited out, more often than throttling', async (t) => {
   })
 })
 
-test('a hundred throttled readings in a row do not keep the next from being repeated', async (t) => {
+test('after a hundred throttled reads the next one is still retried', async (t) => {
   t.mock.method(Math, 'random', () => 0)
   await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
     await moto.putSecret(name, 'some text')
@@ -246,7 +246,7 @@ test('a hundred throttled readings in a row do not keep the next from being repe
   })
 })
 
-test('throttling for longer than there is time is an error that passes', async (t) => {
+test('throttling beyond the time limit is a passing error', async (t) => {
   t.mock.method(Math, 'random', () => 0.05)
   const answers: AwsAnswer[] = [
     awsError(400, 'ThrottlingException'),
@@ -269,7 +269,7 @@ test('throttling for longer than there is time is an error that passes', async (
     })
 })
 
-test('an outage for longer than there is time is an error that passes', async (t) => {
+test('an outage beyond the time limit is a passing error', async (t) => {
   t.mock.method(Math, 'random', () => 0.2)
   const answers: readonly (readonly [AwsAnswer, RegExp])[] = [
     [awsError(500, 'InternalServiceError'), /InternalServiceError/],
@@ -293,7 +293,7 @@ test('an outage for longer than there is time is an error that passes', async (t
     })
 })
 
-test('where nobody listens a secret is unreachable', async (t) => {
+test('a secret is unreachable if the endpoint refuses connections', async (t) => {
   await withSecrets(t, { timeouts: { total: 1_000 } }, async ({ secrets, proxy }) => {
     process.env['AWS_ENDPOINT_URL'] = 'http://127.0.0.1:9'
     assert.equal((await theFailure(secrets)).code, 'secret_unreachable')
@@ -301,7 +301,7 @@ test('where nobody listens a secret is unreachable', async (t) => {
   })
 })
 
-test('each attempt that is not answered ends, and a later one that is counts', async (t) => {
+test('an attempt without an answer ends, and a later attempt can succeed', async (t) => {
   t.mock.method(Math, 'random', () => 0.01)
   for (const held of ['held', 'held in the middle', 'dripping'] as const)
     await withSecrets(t, { timeouts: { answer: 150 } }, async ({ moto, secrets, proxy }) => {
@@ -312,7 +312,7 @@ test('each attempt that is not answered ends, and a later one that is counts', a
     })
 })
 
-test('a server that answers nothing, or no end, costs no more than the whole time', async (t) => {
+test('a server that sends no answer or half an answer costs no more than the total time', async (t) => {
   for (const held of ['held', 'held in the middle', 'dripping'] as const)
     for (const timeouts of [{ total: 300 }, { answer: 100, total: 300 }])
       await withSecrets(t, { timeouts }, async ({ secrets, proxy }) => {
@@ -325,7 +325,7 @@ test('a server that answers nothing, or no end, costs no more than the whole tim
       })
 })
 
-test('credentials that do not come cost no more than the whole time', async (t) => {
+test('credentials that never arrive cost no more than the total time', async (t) => {
   const folder = await temporaryFolder(t, { config: '[default]\ncredential_process = sleep 60\n' })
   await withSecrets(t, { timeouts: { total: 300 } }, async ({ secrets, proxy }) => {
     delete process.env['AWS_ACCESS_KEY_ID']
@@ -337,7 +337,7 @@ test('credentials that do not come cost no more than the whole time', async (t) 
   })
 })
 
-test('by default an attempt has 1 s to connect and 3 s to be answered, and all together 10 s', async (t) => {
+test('by default an attempt has 1 s to connect and 3 s for the answer, and all attempts together have 10 s', async (t) => {
   // No pause is short enough: there is one attempt.
   t.mock.method(Math, 'random', () => 1_000)
   await withSecrets(t, {}, async ({ secrets, proxy }) => {
@@ -355,7 +355,7 @@ test('by default an attempt has 1 s to connect and 3 s to be answered, and all t
   assert.equal(defaultAwsTimeouts.total, 10_000)
 })
 
-test('an answer that can not be read is not quoted', async (t) => {
+test('the error for an unreadable answer does not quote it', async (t) => {
   const texts = [
     '{"SecretString":"hunter2hunter2',
     '"hunter2hunter2',
@@ -372,7 +372,7 @@ test('an answer that can not be read is not quoted', async (t) => {
   })
 })
 
-test('a refusal that is no JSON counts by its status', async (t) => {
+test('an error answer that is not JSON is classified by its status', async (t) => {
   await withSecrets(t, {}, async ({ secrets, proxy }) => {
     for (const status of [401, 403]) {
       proxy.answerNext({ status, body: '<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>' })
@@ -383,7 +383,7 @@ test('a refusal that is no JSON counts by its status', async (t) => {
   })
 })
 
-test('where the clock is off, the SDK corrects it and asks again', async (t) => {
+test('if the clock is wrong, the SDK corrects it and retries', async (t) => {
   await withSecrets(t, {}, async ({ moto, secrets, proxy }) => {
     await moto.putSecret(name, 'some text')
     const inAnHour = new Date(Date.now() + 3_600_000).toUTCString()
@@ -396,7 +396,7 @@ test('where the clock is off, the SDK corrects it and asks again', async (t) => 
   })
 })
 
-test('what is a mistake of ours is thrown on as it is, and not asked again', async (t) => {
+test('an error caused by a defect of Tokenwell is thrown on unchanged, and the request is not repeated', async (t) => {
   await withSecrets(t, {}, async ({ secrets, proxy }) => {
     proxy.answerNext(awsError(400, 'ValidationException'), awsError(400, 'InvalidParameterException'))
     await assert.rejects(secrets.get(name), { name: 'ValidationException' })

@@ -15,7 +15,7 @@ import { createQueue, type Queue } from '../../../support/servers/moto-queue.ts'
 const patient: AwsTimeouts = { connect: 60_000, answer: 60_000, total: 60_000 }
 const someLetter: DeadLetter = { body: '{"detail-type":"hunter2"}', reason: 'It can not be read.', code: 'unreadable' }
 
-test('a message lies there as it came, with why it does', async (t) => {
+test('the message in the dead-letter queue has its original body and the reason', async (t) => {
   await withLetters(t, async ({ letters, queue }) => {
     const body = '{ "detail-type":\t"ümlaut 鍵 🔑",\r\n "detail": {} } \n'
     await letters.add({
@@ -32,7 +32,7 @@ test('a message lies there as it came, with why it does', async (t) => {
   })
 })
 
-test('a reason has no control characters, no halves of characters, and an end', async (t) => {
+test('a reason is cut off at whole characters and has no control characters', async (t) => {
   const cases = [
     ['a\u0000b\u0007c\r\nd\te', 'a b c d e'],
     ['a\u0085b\u2028c\u2029d\ufffee\uffff', 'a b c d e'],
@@ -52,7 +52,7 @@ test('a reason has no control characters, no halves of characters, and an end', 
   })
 })
 
-test('each letter is one request', async (t) => {
+test('each dead letter is one request', async (t) => {
   await withLetters(t, async ({ letters, queue, proxy }) => {
     for (let count = 0; count < 3; count++) await letters.add(someLetter)
     assert.deepEqual(proxy.counts(), { SendMessage: 3 })
@@ -60,7 +60,7 @@ test('each letter is one request', async (t) => {
   })
 })
 
-test('nothing is written to the console, whatever the host of the URL is', async (t) => {
+test('the SDK prints nothing, whatever the host of the queue URL is', async (t) => {
   const written = (['log', 'warn', 'error'] as const).map((name) => t.mock.method(console, name, () => {}))
   await withLetters(t, async ({ proxy }) => {
     const elsewhere = 'https://sqs.eu-central-1.amazonaws.com/123456789012/the-queue'
@@ -70,7 +70,7 @@ test('nothing is written to the console, whatever the host of the URL is', async
   })
 })
 
-test('a queue that is not there is named', async (t) => {
+test('the error for a missing queue names it', async (t) => {
   await withLetters(t, async ({ moto, proxy }) => {
     for (const endpoint of [moto.endpoint, proxy.endpoint]) {
       process.env['AWS_ENDPOINT_URL'] = endpoint
@@ -83,7 +83,7 @@ test('a queue that is not there is named', async (t) => {
   })
 })
 
-test('a refusal tells what to allow, and is not repeated', async (t) => {
+test('the error for a denied request says what to allow, and the request is not repeated', async (t) => {
   const names = ['AccessDeniedException', 'KmsAccessDenied', 'KmsDisabled', 'InvalidSecurity', 'ExpiredTokenException']
   await withLetters(t, async ({ letters, proxy }) => {
     for (const name of names) {
@@ -94,7 +94,7 @@ test('a refusal tells what to allow, and is not repeated', async (t) => {
   })
 })
 
-test('without credentials nothing is asked', async (t) => {
+test('without credentials no request is sent', async (t) => {
   await withLetters(t, async ({ letters, proxy }) => {
     delete process.env['AWS_ACCESS_KEY_ID']
     await fails(letters, /was denied \(CredentialsProviderError\)/)
@@ -102,7 +102,7 @@ test('without credentials nothing is asked', async (t) => {
   })
 })
 
-test('sqs:SendMessage is the one right that it takes', async (t) => {
+test('sqs:SendMessage is the only right that it needs', async (t) => {
   for (const action of ['sqs:SendMessage', 'sqs:ReceiveMessage'])
     await withLetters(t, async ({ moto, queue }) => {
       const role = await someRole(moto.endpoint, [action])
@@ -116,7 +116,7 @@ test('sqs:SendMessage is the one right that it takes', async (t) => {
     })
 })
 
-test('throttling, outages and cut connections are waited out', async (t) => {
+test('throttled, failed and cut off requests are retried', async (t) => {
   t.mock.method(Math, 'random', () => 0.1)
   await withLetters(t, async ({ letters, proxy, queue }) => {
     proxy.answerNext(awsError(403, 'RequestThrottled'), awsError(500, 'InternalError'), 'reset')
@@ -126,7 +126,7 @@ test('throttling, outages and cut connections are waited out', async (t) => {
   })
 })
 
-test('what goes on for longer than there is time is told apart', async (t) => {
+test('throttling and outages beyond the time limit are different errors', async (t) => {
   t.mock.method(Math, 'random', () => 0.05)
   const cases: readonly (readonly [AwsAnswer, RegExp])[] = [
     [
@@ -149,7 +149,7 @@ test('what goes on for longer than there is time is told apart', async (t) => {
     )
 })
 
-test('a queue that says nothing costs five seconds in all', async (t) => {
+test('a queue that does not answer costs five seconds in total', async (t) => {
   t.mock.method(Math, 'random', () => 0)
   await withLetters(
     t,
@@ -165,7 +165,7 @@ test('a queue that says nothing costs five seconds in all', async (t) => {
   )
 })
 
-test('where nobody can be connected to the queue is unreachable', async (t) => {
+test('a queue that refuses connections is unreachable', async (t) => {
   const nobodyThere = [await startBlackHoleListener(t), 'http://127.0.0.1:9']
   for (const endpoint of nobodyThere)
     await withLetters(

@@ -56,7 +56,7 @@ async function assertInTime(waiting: Promise<unknown>, expected: object): Promis
 for (const isProxied of [false, true]) {
   const where = isProxied ? 'a proxy' : 'a far end'
 
-  test(`a call of an API ends in time where ${where} accepts the connection and says nothing`, async (t) => {
+  test(`an API call ends in time if ${where} accepts the connection and does not answer`, async (t) => {
     const { origin, transport } = await theSilentWay(t, isProxied)
     const api = { origin, basePath: '', rejection: 'invalid_token', ...transport } as const
     const request = { connection: 'conn', method: 'GET', target: '/', headers: {}, token: new Secret('some-token') }
@@ -67,7 +67,7 @@ for (const isProxied of [false, true]) {
     await assertInTime(calling, { code: 'connection_timeout', wasSent: false })
   })
 
-  test(`a token request ends in time where ${where} accepts the connection and says nothing`, async (t) => {
+  test(`a token request ends in time if ${where} accepts the connection and does not answer`, async (t) => {
     const { origin, transport } = await theSilentWay(t, isProxied)
     const form = new Secret('grant_type=client_credentials')
     const posting = undiciTokenEndpoint(theSecrets(), Date.now).post(theServer(`${origin}/token`, transport), {
@@ -80,7 +80,7 @@ for (const isProxied of [false, true]) {
   })
 }
 
-test('a token request ends in time while others have all connections, and is not sent when its turn would have come', async (t) => {
+test('a token request that waits for others ends in time, and is not sent later', async (t) => {
   const held = Promise.withResolvers<() => void>()
   const server = await startScriptedApi(t, (_request, response, index) => {
     if (index > 0) return {}

@@ -16,7 +16,7 @@ import {
 import { exampleElements } from '../../../support/elements/elements.ts'
 import { temporaryFolder } from '../../../support/process/temporary-folder.ts'
 
-test('an unknown kind names the nearest, or else those there are; the prefix of the original is never needed', async (t) => {
+test('the error for an unknown kind suggests the most similar kind or lists all kinds', async (t) => {
   const elements = {
     zosconnect_oAuthConfig: {},
     oauthconfig: {},
@@ -37,11 +37,11 @@ test('an unknown kind names the nearest, or else those there are; the prefix of 
   ])
 })
 
-test('$schema, by which editors find the schema, is no kind', async (t) => {
+test('$schema, which names the schema for editors, is ignored', async (t) => {
   assert.deepEqual(await findingsOf(t, { $schema: '../elements.schema.json', ssl: { a: {} } } as never), [])
 })
 
-test('a kind that gives no elements by id is a mistake', async (t) => {
+test('a kind that is not an object of elements by id is a mistake', async (t) => {
   assertLines(await findingsOf(t, { keyStore: [], ssl: 'x', authData: null } as never), [
     /^keyStore must be an object with one member for each element: \{ id: element \}\.$/,
     /^ssl must be an object/,
@@ -75,12 +75,12 @@ test('an id has letters, digits, _ . and -, and is no step out of a path', async
   )
 })
 
-test('there is one sslDefault, and its id is default', async (t) => {
+test('there can be only one sslDefault, and its id is default', async (t) => {
   const elements = { ssl: { theSsl: {} }, sslDefault: { default: { sslRef: 'theSsl' }, another: { sslRef: 'theSsl' } } }
   assertLines(await findingsOf(t, elements), [/^sslDefault\/another: .*Its id must be default/])
 })
 
-test('elements are answered in the order in which they were asked for, and nothing for those that are not there', async (t) => {
+test('elements come in the order of the request, and undefined for those that do not exist', async (t) => {
   const path = await writeElements(t, { keyStore: { a: { location: 'x' }, b: { location: 'y' } } })
   const readings = await fileElements(path).get([
     { kind: 'keyStore', id: 'b' },
@@ -94,7 +94,7 @@ test('elements are answered in the order in which they were asked for, and nothi
   )
 })
 
-test('a file that holds no JSON is a mistake with line and column that does not quote the content', async (t) => {
+test('a file without valid JSON is a mistake with line and column, and is not quoted', async (t) => {
   const broken: readonly (readonly [string, RegExp])[] = [
     ['{\n  "keyStore": {\n    "hunter2": }\n}', /value expected at line 3, column 16\.$/],
     ['{ "keyStore": hunter2 }', /invalid symbol at line 1, column 15\.$/],
@@ -113,7 +113,7 @@ test('a file that holds no JSON is a mistake with line and column that does not 
   }
 })
 
-test('a name that stands twice is a mistake, since of two elements one would be lost', async (t) => {
+test('a name that occurs twice is a mistake, because one of the two elements would be lost', async (t) => {
   const texts: readonly (readonly [string, RegExp])[] = [
     [
       '{ "keyStore": { "a": { "location": "x" },\n  "a": {} } }',
@@ -129,7 +129,7 @@ test('a name that stands twice is a mistake, since of two elements one would be 
   }
 })
 
-test('JSON that is no object is a mistake that tells the form', async (t) => {
+test('JSON that is not an object is a mistake that says the expected form', async (t) => {
   for (const text of ['[]', '"hunter2"', 'null', '5']) {
     const folder = await temporaryFolder(t, { 'elements.json': text })
     const { message } = await failure(join(folder, 'elements.json'))
@@ -138,7 +138,7 @@ test('JSON that is no object is a mistake that tells the form', async (t) => {
   }
 })
 
-test('a file that is not there is a mistake that names its path, and is read once it is there', async (t) => {
+test('a missing file is a mistake that names its path, and is read once it exists', async (t) => {
   const path = join(await temporaryFolder(t, {}), 'elements.json')
   const store = fileElements(path)
   for (const ask of [() => store.findings(), () => store.ids('ssl'), () => store.get([{ kind: 'ssl', id: 'a' }])]) {
@@ -157,7 +157,7 @@ test('a file is read once and kept', async (t) => {
   assert.deepEqual(await store.ids('ssl'), ['a'])
 })
 
-test('a folder with a file for each element holds the same connection as one file', async (t) => {
+test('a folder with a file for each element gives the same connection as one file', async (t) => {
   const elements = exampleElements(exampleIssuer)
   const texts = Object.entries(elements).flatMap(([kind, byId]) =>
     Object.entries(byId).map(([id, element]) => [`${kind}/${id}.json`, JSON.stringify(element)] as const),
@@ -182,7 +182,7 @@ test('a folder with a file for each element holds the same connection as one fil
   assert.deepEqual(await store.ids('keyStore'), ['theTrust'])
 })
 
-test('a folder tells unknown kinds, bad ids and the file that holds no JSON', async (t) => {
+test('the mistakes of a folder name unknown kinds, invalid ids and files without valid JSON', async (t) => {
   const folder = await temporaryFolder(t, { 'keyStores/a.json': '{}', 'keyStore/a b.json': '{}' })
   const sentences = (await fileElements(folder).findings()).map(({ sentence }) => sentence)
   assertLines(sentences, [/^keyStores: .*Did you mean keyStore\?/, /^keyStore\/"a b": An id has/])
@@ -212,7 +212,7 @@ function failure(path: string) {
 
 const valid = JSON.stringify(exampleElements(exampleIssuer), undefined, 2)
 
-test('a byte order mark before a file, and before each file of a folder, is passed over', async (t) => {
+test('a byte order mark at the start of a file is ignored, also in a folder', async (t) => {
   const whole = await temporaryFolder(t, { 'elements.json': `\ufeff${valid}` })
   await resolveConnection(fileElements(join(whole, 'elements.json')), localDeployment, 'conn')
 
@@ -245,7 +245,7 @@ for (const [encoding, bytes, complaint] of [
     /does not contain valid JSON: it is not UTF-8; save it as UTF-8\.$/,
   ],
 ] as const)
-  test(`a file in ${encoding} is named so`, async (t) => {
+  test(`the mistake for a file in ${encoding} names the encoding`, async (t) => {
     const folder = await temporaryFolder(t, { 'elements.json': bytes })
     const elements = fileElements(join(folder, 'elements.json'))
     const error = await configurationErrorOf(resolveConnection(elements, localDeployment, 'conn'))

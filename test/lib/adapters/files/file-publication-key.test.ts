@@ -11,7 +11,7 @@ import { temporaryFolder } from '../../../support/process/temporary-folder.ts'
 const bytes = Buffer.from('some bytes')
 const pathIn = async (t: TestContext) => join(await temporaryFolder(t), 'not-there-yet', 'key.pem')
 
-test('the first to use it makes it, for its owner alone, and what one signs all others verify', async (t) => {
+test("the first process makes the key for its owner only, and all processes verify each other's signatures", async (t) => {
   const path = await pathIn(t)
   const processes = Array.from({ length: 5 }, () => filePublicationKey(path))
   const signatures = await Promise.all(processes.map((each) => each.sign(bytes)))
@@ -25,7 +25,7 @@ test('the first to use it makes it, for its owner alone, and what one signs all 
   assert.deepEqual(await readdir(dirname(path)), ['key.pem'], 'nothing unfinished is left')
 })
 
-test('what is no such key is not replaced, and its path is named', async (t) => {
+test('a file that is not such a key is not replaced, and the error names its path', async (t) => {
   const folder = await temporaryFolder(t)
   const other = generateKey('ES384', 0).export({ type: 'pkcs8', format: 'pem' })
   for (const [name, content] of Object.entries({ empty: '', text: 'hunter2', other })) {

@@ -18,7 +18,7 @@ testRotatingSecret(async (t, text) => {
   }
 })
 
-test('after a rotation there is the secret alone, and it belongs to its owner alone', async (t) => {
+test('after a rotation only the secret is left, and only its owner can read it', async (t) => {
   const folder = join(await temporaryFolder(t, {}), 'secrets')
   const secret = await fileRotation(folder, 'local').open(name)
   await secret.putPending('first', new Secret('first'))
@@ -32,7 +32,7 @@ test('after a rotation there is the secret alone, and it belongs to its owner al
   assert.equal((await stat(join(folder, 'jwk'))).mode & 0o777, 0o700)
 })
 
-test('a version never changes: another text is not taken', async (t) => {
+test('a version never changes: another text is rejected', async (t) => {
   const folder = await temporaryFolder(t, { 'jwk/theBuilder': 'first' })
   const secret = await fileRotation(folder, 'local').open(name)
   await secret.putPending('second', new Secret('second'))
@@ -50,7 +50,7 @@ test('a file that was changed by hand is another version', async (t) => {
   assert.equal(await secret.makeCurrent('second', current), false)
 })
 
-test('a file that was changed by hand after a rotation is none of its versions', async (t) => {
+test('a file that was changed by hand after a rotation is a new version', async (t) => {
   const folder = await temporaryFolder(t, {})
   const secret = await fileRotation(folder, 'local').open(name)
   await secret.putPending('first', new Secret('first'))
@@ -59,7 +59,7 @@ test('a file that was changed by hand after a rotation is none of its versions',
   assert.notEqual((await secret.labels()).current, 'first')
 })
 
-test('where a process died before it had put away an older pending version, the newer one is pending', async (t) => {
+test('if a process died before it removed an older pending version, the newer one is pending', async (t) => {
   const folder = await temporaryFolder(t, { 'jwk/theBuilder.pending-a': 'a', 'jwk/theBuilder.pending-b': 'b' })
   const secret = await fileRotation(folder, 'local').open(name)
   for (const newer of ['a', 'b']) {
@@ -69,20 +69,20 @@ test('where a process died before it had put away an older pending version, the 
   }
 })
 
-test('the pending version of one secret is none of another whose name goes on', async (t) => {
+test('the pending version of a secret does not belong to a secret with a longer name', async (t) => {
   const folder = await temporaryFolder(t, { 'jwk/key': 'first', 'jwk/keyToo': 'first' })
   const rotation = fileRotation(folder, 'local')
   await (await rotation.open('tokenwell/local/jwk/keyToo')).putPending('second', new Secret('second'))
   assert.equal((await (await rotation.open('tokenwell/local/jwk/key')).labels()).pending, undefined)
 })
 
-test('a name outside the stage is refused, and nothing outside the folder is touched', async (t) => {
+test('a name outside the stage is rejected, and no file outside the folder is touched', async (t) => {
   const folder = await temporaryFolder(t, {})
   for (const outside of ['tokenwell/prod/jwk/a', 'tokenwell/local/../a', 'a'])
     await assert.rejects(fileRotation(folder, 'local').open(outside), { name: 'SecretError', code: 'secret_denied' })
 })
 
-test('what the file system refuses names the secret', async (t) => {
+test('the error for a failure of the file system names the secret', async (t) => {
   const folder = await temporaryFolder(t, {})
   await mkdir(dirname(join(folder, 'jwk')), { recursive: true })
   await writeFile(join(folder, 'jwk'), 'a file where a folder should be')

@@ -7,13 +7,13 @@ import { fileSecrets, secretPath } from '../../../../lib/adapters/files/file-sec
 import { SecretError } from '../../../../lib/secret/secret-store.ts'
 import { temporaryFolder } from '../../../support/process/temporary-folder.ts'
 
-test('a secret is the content of its file, also in a folder of the folder', async (t) => {
+test('a secret is the content of its file, also in a subfolder', async (t) => {
   const { secrets } = await theSecrets(t)
   assert.equal((await secrets.get('tokenwell/local/key')).reveal(), 'hunter2')
   assert.equal((await secrets.get('tokenwell/local/jwk/the-builder')).reveal(), 'hunter3\n')
 })
 
-test('a name outside the folder is refused before anything is read, though a file is there', async (t) => {
+test('a name outside the folder is rejected before any read, even if the file exists', async (t) => {
   const { secrets, folder } = await theSecrets(t)
   const outside = [
     'tokenwell/local/../outside',
@@ -40,17 +40,17 @@ test('a name outside the folder is refused before anything is read, though a fil
   }
 })
 
-test('a name with dots in it lies inside the folder', () => {
+test('a name that contains dots is inside the folder', () => {
   assert.equal(secretPath('secrets', 'local', 'tokenwell/local/..a'), join('secrets', '..a'))
   assert.equal(secretPath('secrets', 'local', 'tokenwell/local/a.b/c'), join('secrets', 'a.b', 'c'))
 })
 
-test('a file has no version before', async (t) => {
+test('a file has no previous version', async (t) => {
   const { secrets } = await theSecrets(t)
   assert.equal(await secrets.getPrevious('tokenwell/local/key'), undefined)
 })
 
-test('a secret that is not there is an error that names the secret and the path', async (t) => {
+test('the error for a missing secret names the secret and the path', async (t) => {
   const { secrets, folder } = await theSecrets(t)
   await assert.rejects(secrets.get('tokenwell/local/missing'), {
     name: 'SecretError',
@@ -59,7 +59,7 @@ test('a secret that is not there is an error that names the secret and the path'
   })
 })
 
-test('a secret that can not be read is an error that says why', async (t) => {
+test('the error for an unreadable secret says why', async (t) => {
   const { secrets, folder } = await theSecrets(t)
   await assert.rejects(secrets.get('tokenwell/local/jwk'), {
     code: 'secret_denied',
@@ -68,7 +68,7 @@ test('a secret that can not be read is an error that says why', async (t) => {
   await assert.rejects(secrets.get('tokenwell/local/a\0b'), { code: 'secret_denied' })
 })
 
-test('a secret does not print, whichever way it is shown', async (t) => {
+test('a secret is never printed, however it is shown', async (t) => {
   const { secrets } = await theSecrets(t)
   const secret = await secrets.get('tokenwell/local/key')
   const error = new Error('no answer', { cause: secret })

@@ -45,7 +45,7 @@ for (const [code, type] of Object.entries({
   ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR: 'tls_alert_received',
   'ERR_SSL_SSL/TLS_ALERT_HANDSHAKE_FAILURE': 'tls_alert_received',
 }))
-  test(`${code} is ${type}, and of the error nothing but its code is told`, () => {
+  test(`${code} is ${type}, and the message shows nothing of the error except its code`, () => {
     for (const transport of [direct, proxied]) {
       const failure = failureOf(code, transport)
       assert.equal(failure.type, type)
@@ -54,7 +54,7 @@ for (const [code, type] of Object.entries({
     }
   })
 
-test('an error without a code, or with a number for one, is a connection that broke', () => {
+test('an error without a code, or with a number as code, is a terminated connection', () => {
   for (const error of ['a text', new Error('some reason'), Object.assign(new Error(), { code: 23 })]) {
     const { type, message } = readConnectionFailure(error, direct, 'The far end')
     assert.equal(type, 'connection_terminated')
@@ -62,7 +62,7 @@ test('an error without a code, or with a number for one, is a connection that br
   }
 })
 
-test('the time that ran out is told with the attribute that says it, and with the proxy where there is one', () => {
+test('the message about a time-out names the attribute to change, and the proxy if there is one', () => {
   assert.equal(
     failureOf('ETIMEDOUT').message,
     'The far end cannot be reached within 700 ms (ETIMEDOUT). See connectionTimeout.',
@@ -73,7 +73,7 @@ test('the time that ran out is told with the attribute that says it, and with th
   )
 })
 
-test('what a server says of a certificate is of the client, and names keyStoreRef', () => {
+test("the message about a server's alert on certificates names keyStoreRef", () => {
   for (const alert of [
     'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
     'ERR_SSL_SSLV3_ALERT_BAD_CERTIFICATE',

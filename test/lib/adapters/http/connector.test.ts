@@ -80,7 +80,7 @@ async function get(
   return statusCode
 }
 
-test('a tunnel is asked for by host and port, and by nothing that says who asks', async (t) => {
+test('CONNECT names host and port, and nothing that identifies the client', async (t) => {
   const [proxy, api] = [await startProxy(t), await startScriptedApi(t)]
   const { caCertificate } = api.certificate
   assert.equal(await get(t, api.origin, caCertificate, proxy), 200)
@@ -90,7 +90,7 @@ test('a tunnel is asked for by host and port, and by nothing that says who asks'
   assert.equal(api.requests[0]?.headers.host, `localhost:${api.port}`)
 })
 
-test('credentials go to the proxy as RFC 7617 has it: in UTF-8, colons in the password, no line break at its end', async (t) => {
+test('credentials for the proxy follow RFC 7617: UTF-8, colons in the password, no line break at the end', async (t) => {
   const [proxy, api] = [await startProxy(t), await startScriptedApi(t)]
   const credentials = { user: 'jörg', password: 'pä:ss:wörd\r\n' }
   assert.equal(await get(t, api.origin, api.certificate.caCertificate, { ...proxy, credentials }), 200)
@@ -99,7 +99,7 @@ test('credentials go to the proxy as RFC 7617 has it: in UTF-8, colons in the pa
   assert.equal(Buffer.from(pair, 'base64').toString(), 'jörg:pä:ss:wörd')
 })
 
-test('an IPv6 address stands in brackets where a tunnel is asked for', async (t) => {
+test('CONNECT has an IPv6 address in brackets', async (t) => {
   const certificate = await createServerCertificate(['::1'])
   const server = createTlsServer(
     { cert: certificate.certificate, key: certificate.privateKey },
@@ -116,7 +116,7 @@ test('an IPv6 address stands in brackets where a tunnel is asked for', async (t)
   assert.equal(proxy.asked[0]?.url, `[::1]:${isThere}`)
 })
 
-test('the secrets of a way are its trust store, its certificate and its proxy password, where there are any', () => {
+test('the secrets of a transport are its trust store, its certificate and its proxy password', () => {
   const times = { connectTimeoutMilliseconds: 1, receiveTimeoutMilliseconds: 1 }
   const tls = { minimumVersion: 'TLSv1.2' } as const
   const proxy = { id: 'theProxy', host: 'proxy.example', port: 3128 }
@@ -132,7 +132,7 @@ test('the secrets of a way are its trust store, its certificate and its proxy pa
   )
 })
 
-test('a refusal that a proxy explains at length is a refusal all the same', async (t) => {
+test('a rejection with a long body from the proxy is still a rejection', async (t) => {
   const answer = `HTTP/1.1 407 Proxy Authentication Required\r\nproxy-authenticate: Basic realm="p"\r\ncontent-length: 70000\r\n\r\n${'x'.repeat(70_000)}`
   const [proxy, api] = [await startProxy(t, answer), await startScriptedApi(t)]
   await assert.rejects(get(t, api.origin, api.certificate.caCertificate, proxy), {
@@ -143,7 +143,7 @@ test('a refusal that a proxy explains at length is a refusal all the same', asyn
   assert.equal(proxy.asked.length, 1, 'undici tries some errors again without end')
 })
 
-test('a host name is checked behind a proxy', async (t) => {
+test('the host name is checked behind a proxy too', async (t) => {
   const proxy = await startProxy(t)
   const api = await startScriptedApi(t, undefined, { certificate: await createServerCertificate(['other.example']) })
   await assert.rejects(get(t, api.origin, api.certificate.caCertificate, proxy), {

@@ -51,7 +51,7 @@ function theOpened() {
   return { texts, opened, secrets, open: dispatchers.get, reads: () => reads }
 }
 
-test('one is opened for a name, however many ask for it at once', async () => {
+test('concurrent calls for one name open one dispatcher', async () => {
   const { open, opened } = theOpened()
   const [one, other] = await Promise.all([open('one', theTransport), open('one', theTransport)])
   assert.equal(one, other)
@@ -64,7 +64,7 @@ for (const [what, name, text] of [
   ['a trust store', trustStore, anotherCa],
   ["a proxy's password", passwordSecret, 'another password'],
 ] as const)
-  test(`when ${what} has changed another one is opened, and the old one closed`, async () => {
+  test(`when ${what} has changed, a new dispatcher is opened and the old one is closed`, async () => {
     const { open, opened, secrets, texts } = theOpened()
     const one = await open('one', theTransport)
     secrets.readAllAgain()
@@ -80,7 +80,7 @@ for (const [what, name, text] of [
     )
   })
 
-test('what could not be opened is opened by the next one who asks, by what its secrets hold then', async () => {
+test('after a failed opening the next call tries again with the current secrets', async () => {
   const { open, opened, texts, reads } = theOpened()
   texts.set(trustStore, 'nothing of the kind')
   await assert.rejects(open('one', theTransport), KeyStoreError)
@@ -91,7 +91,7 @@ test('what could not be opened is opened by the next one who asks, by what its s
   assert.equal(opened.length, 1)
 })
 
-test('a secret that is missing is an error, and when it is back what was opened before serves on', async () => {
+test('a missing secret is an error, and when it is back the old dispatcher is used again', async () => {
   const { open, opened, secrets, texts } = theOpened()
   const one = await open('one', theTransport)
   texts.delete(passwordSecret)

@@ -42,7 +42,7 @@ async function used(connections: HttpConnectionPool): Promise<HttpConnection> {
   return connection
 }
 
-test('a connection is opened by its first call, and serves the next', async (t) => {
+test('the first call opens a connection, and the next call uses it', async (t) => {
   const { api, connections } = await theConnections(t)
   const connection = await connections.take(longest)
   assert.equal(connection.socket, undefined)
@@ -57,7 +57,7 @@ test('a connection is opened by its first call, and serves the next', async (t) 
   assert.equal(api.connections(), 1)
 })
 
-test('an answer that is faster than the word that its request was sent costs no connection', async (t) => {
+test('a connection is kept if the answer comes before the socket reports that the request was sent', async (t) => {
   const { connections } = await theConnections(t)
   const connection = await used(connections)
   let left = 300
@@ -73,7 +73,7 @@ test('an answer that is faster than the word that its request was sent costs no 
   assert.notEqual(await connections.take(longest), connection, 'what is still being sent a turn later is on its way')
 })
 
-test('no two calls share a connection, and the one that was used last is used first', async (t) => {
+test('no two calls share a connection, and the most recently used connection is used first', async (t) => {
   const { connections } = await theConnections(t)
   const [one, other] = [await connections.take(longest), await connections.take(longest)]
   assert.notEqual(one, other)
@@ -84,7 +84,7 @@ test('no two calls share a connection, and the one that was used last is used fi
   assert.equal(await connections.take(longest), other)
 })
 
-test('what has idled for as long as a call allows is not used for it, and by the clock, whatever timers have done', async (t) => {
+test('a connection that is idle for too long by the clock is not used, even if no timer ran', async (t) => {
   const { connections, clock } = await theConnections(t)
   const connection = await used(connections)
   await connections.giveBack(connection)
@@ -95,7 +95,7 @@ test('what has idled for as long as a call allows is not used for it, and by the
   assert.notEqual(await connections.take(0), connection, 'none that was used before')
 })
 
-test('a connection that the API has closed is used by nobody, idle or under way', async (t) => {
+test('no call uses a connection that the API has closed', async (t) => {
   const { api, connections } = await theConnections(t)
   const [idle, underWay] = [await connections.take(longest), await connections.take(longest)]
   await Promise.all([call(idle), call(underWay)])
@@ -110,7 +110,7 @@ test('a connection that the API has closed is used by nobody, idle or under way'
   assert.equal(idle.client.destroyed && underWay.client.destroyed, true)
 })
 
-test('a connection over which anything came while nobody used it is used by nobody, be it an empty line', async (t) => {
+test('no call uses a connection that received any bytes while it was idle', async (t) => {
   for (const isResting of [true, false])
     for (const bytes of ['\r\n', '\n', 'H', 'HTTP/1.1 408 Request Timeout\r\n\r\n']) {
       const { api, connections } = await theConnections(t)
@@ -126,7 +126,7 @@ test('a connection over which anything came while nobody used it is used by nobo
     }
 })
 
-test('of several that wait the one that has rested is used, and a call waits for one that rests rather than open another', async (t) => {
+test('a rested idle connection is preferred, and a call waits for a resting one instead of opening another', async (t) => {
   const { api, connections } = await theConnections(t)
   const [one, other] = [await connections.take(longest), await connections.take(longest)]
   await Promise.all([call(one), call(other)])
@@ -138,7 +138,7 @@ test('of several that wait the one that has rested is used, and a call waits for
   assert.equal(api.connections(), 2)
 })
 
-test('a connection that is given up is closed at once', async (t) => {
+test('a discarded connection is closed at once', async (t) => {
   const { api, connections } = await theConnections(t)
   const connection = await used(connections)
   const [request] = api.requests
@@ -149,7 +149,7 @@ test('a connection that is given up is closed at once', async (t) => {
   assert.notEqual(await connections.take(longest), connection)
 })
 
-test('64 wait for calls at most, and what nobody would take any more is closed', async (t) => {
+test('at most 64 connections are idle, and connections that are idle for too long are closed', async (t) => {
   const { connections, clock } = await theConnections(t)
   const all = await Promise.all(Array.from({ length: 65 }, () => connections.take(longest)))
   await Promise.all(all.map(call))
@@ -165,7 +165,7 @@ test('64 wait for calls at most, and what nobody would take any more is closed',
   assert.equal(last.client.destroyed, false)
 })
 
-test('closed, all that idle are closed, and what is under way when it is given back', async (t) => {
+test('close() closes idle connections at once, and others when they are given back', async (t) => {
   const { connections } = await theConnections(t)
   const [idle, underWay] = [await connections.take(longest), await connections.take(longest)]
   await Promise.all([call(idle), call(underWay)])

@@ -114,11 +114,11 @@ for (const [what, sent, trusted, ending] of [
     / The certificate CN=The Root, O=Example is self-signed and not in the trust store\.$/,
   ],
 ] as const)
-  test(`the message names the certificate that is missing: ${what}`, async (t) => {
+  test(`the message names the missing certificate: ${what}`, async (t) => {
     assert.match(await connectTo(t, sent, trusted), ending)
   })
 
-test('a chain is whole where the trust store has the intermediate that the server does not send', async (t) => {
+test('a chain is complete if the trust store has the intermediate that the server does not send', async (t) => {
   assert.equal(await connectTo(t, [leaf], [root, intermediate]), 'connected')
 })
 
@@ -137,7 +137,7 @@ test('with allowPartialTrustChain nothing else is trusted', async (t) => {
   assert.notEqual(await connectTo(t, [leaf, intermediate], [selfSigned], { allowPartialTrustChain }), 'connected')
 })
 
-test('what a server has had its certificate say is shown without control characters, and in part', async (t) => {
+test("names from a server's certificate are shown without control characters and are cut off", async (t) => {
   const evil = await issue(`\u202e${'x'.repeat(300)}`)
   const message = await connectTo(t, [await issue('localhost', evil, true)], [root])
   assert.match(message, /^[\x20-\x7e]+$/)

@@ -68,13 +68,13 @@ async function shakeHands(
 
 const der = (pem: string) => Buffer.from(pem.replace(/-----[A-Z ]+-----/g, ''), 'base64')
 
-test('without secrets there is no identity, and a server by an unknown CA is not trusted', async (t) => {
+test('without secrets there is no identity, and a server with an unknown CA is not trusted', async (t) => {
   const identity = await readIdentity(t, {})
   assert.deepEqual(identity, {})
   await assert.rejects(shakeHands(t, identity, theServer))
 })
 
-test('a server is trusted by the CA in the trust store, and by no other', async (t) => {
+test('only the CA in the trust store is trusted', async (t) => {
   const identity = await readIdentity(t, { trustStore }, { trust: theServer.caCertificate })
   assert.deepEqual(await shakeHands(t, identity, theServer), {})
   await assert.rejects(shakeHands(t, identity, anotherServer))
@@ -110,7 +110,7 @@ for (const [form, text] of Object.entries({
     certificate: der(ecCertificate).toString('base64'),
   }),
 }))
-  test(`a server that asks for a client certificate is shown the one in ${form}`, async (t) => {
+  test(`a server that requests a client certificate gets the one in ${form}`, async (t) => {
     const secrets = { trust: theServer.caCertificate, client: text }
     const identity = await readIdentity(t, { trustStore, clientCertificate }, secrets)
     const seen = await shakeHands(t, identity, theServer)
@@ -140,7 +140,7 @@ for (const [form, text] of Object.entries({
     certificate: Buffer.from(anotherServer.certificate + anotherServer.caCertificate).toString('base64'),
   }),
 }))
-  test(`the chain behind a client certificate in ${form} is shown, too`, async (t) => {
+  test(`the chain of a client certificate in ${form} is sent too`, async (t) => {
     const secrets = { trust: theServer.caCertificate, client: text }
     const identity = await readIdentity(t, { trustStore, clientCertificate }, secrets)
     const seen = await shakeHands(t, identity, theServer)
@@ -148,7 +148,7 @@ for (const [form, text] of Object.entries({
     assert.deepEqual(seen.issuerCertificate?.raw, der(anotherServer.caCertificate))
   })
 
-test('a client certificate alone leaves the CA list of Node.js in force', async (t) => {
+test('with only a client certificate, the CA list of Node.js is still used', async (t) => {
   const identity = await readIdentity(t, { clientCertificate }, { client: ecPem + ecCertificate })
   assert.deepEqual(Object.keys(identity).sort(), ['cert', 'key'])
   assert.ok(identity.cert && new X509Certificate(identity.cert).checkPrivateKey(ecKey))
@@ -173,7 +173,7 @@ for (const [content, text] of Object.entries({
   'JSON without a certificate': JSON.stringify({ ca: 'none' }),
   'a certificate that is cut off': theServer.caCertificate.slice(0, 300),
 }))
-  test(`a trust store that holds ${content} is refused by its name`, async (t) => {
+  test(`a trust store that contains ${content} is rejected, and the error names it`, async (t) => {
     const complaint = /contains no PEM certificate\. A trust store must contain a CA bundle\.$/
     await assert.rejects(readIdentity(t, { trustStore }, { trust: text }), refused(trustStore, complaint, text))
   })
@@ -182,7 +182,7 @@ for (const [content, text] of Object.entries({
   'a certificate that lacks lines': theServer.caCertificate.split('\n').toSpliced(3, 2).join('\n'),
   'a good certificate and one of nothing': `${theServer.caCertificate}-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n`,
 }))
-  test(`a trust store that holds ${content} is refused, for node:tls would pass over it in silence`, async (t) => {
+  test(`a trust store that contains ${content} is rejected, because node:tls would ignore it silently`, async (t) => {
     const complaint = /holds a certificate that can't be read\. Check that it was stored completely\.$/
     await assert.rejects(readIdentity(t, { trustStore }, { trust: text }), refused(trustStore, complaint, text))
   })
@@ -215,14 +215,14 @@ const refusedClients: Readonly<Record<string, readonly [text: string, complaint:
 }
 
 for (const [content, [text, complaint]] of Object.entries(refusedClients))
-  test(`a client certificate's secret that holds ${content} is refused by what was found`, async (t) => {
+  test(`the secret of a client certificate that contains ${content} is rejected, and the error says what was found`, async (t) => {
     await assert.rejects(
       readIdentity(t, { clientCertificate }, { client: text }),
       refused(clientCertificate, complaint, text),
     )
   })
 
-test('a secret that does not exist is an error that names it', async (t) => {
+test('the error for a missing secret names it', async (t) => {
   for (const [tls, name] of [
     [{ trustStore }, trustStore],
     [{ clientCertificate }, clientCertificate],
@@ -261,7 +261,7 @@ for (const [form, shape, words] of [
   ],
   ['JSON without a passphrase', (packed: Buffer) => JSON.stringify({ pkcs12: packed.toString('base64') }), ''],
 ] as const)
-  test(`a server that asks for a client certificate is shown the one of PKCS#12, stored as ${form}`, async (t) => {
+  test(`a server that requests a client certificate gets the one from PKCS#12, stored as ${form}`, async (t) => {
     const packed = await theSecret(t, theClient, words)
     if (!packed) return
     const secrets = { trust: theServer.caCertificate, client: shape(packed) }
@@ -271,7 +271,7 @@ for (const [form, shape, words] of [
     assert.deepEqual(seen.issuerCertificate?.raw, der(theClient.caCertificate), 'the chain behind it, too')
   })
 
-test('CAs that PKCS#12 brings are trusted besides those of the trust store', async (t) => {
+test('CAs in PKCS#12 are trusted in addition to those of the trust store', async (t) => {
   const packed = await theSecret(t, { ...theClient, caCertificate: theServer.caCertificate }, '')
   if (!packed) return
   const secrets = { trust: anotherServer.caCertificate, client: packed }
@@ -305,7 +305,7 @@ for (const [what, shape, complaint] of [
     /has a member pkcs12 that is not PKCS#12\. It must be the bytes of the file in base64\.$/,
   ],
 ] as const)
-  test(`PKCS#12 ${what} is refused by its name`, async (t) => {
+  test(`PKCS#12 ${what} is rejected, and the error names the secret`, async (t) => {
     const packed = await theSecret(t, theClient, passphrase)
     if (!packed) return
     const client = shape(packed)
@@ -315,7 +315,7 @@ for (const [what, shape, complaint] of [
     )
   })
 
-test('PKCS#12 of certificates without a key is refused', async (t) => {
+test('PKCS#12 with certificates and no key is rejected', async (t) => {
   const packed = await theSecret(t, theClient, '', ['-nokeys'])
   if (!packed) return
   await assert.rejects(
@@ -324,7 +324,7 @@ test('PKCS#12 of certificates without a key is refused', async (t) => {
   )
 })
 
-test('PKCS#12 of an old cipher is refused with the advice to export it with AES', async (t) => {
+test('PKCS#12 with an old cipher is rejected with the advice to export it with AES', async (t) => {
   const old = ['-keypbe', 'PBE-SHA1-RC2-40', '-certpbe', 'PBE-SHA1-RC2-40', '-legacy']
   const packed = await theSecret(t, theClient, passphrase, old)
   if (!packed) return

@@ -7,7 +7,7 @@ import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
 import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
 import { singleVersionSecrets } from '../../../support/virtual/secret-stores.ts'
 
-test('a connection of elements keeps its sockets to an API where it reaches it in the same way, and shares them with no other', async (t) => {
+test('a connection reuses its sockets to an API for the same transport, and shares them with no other connection', async (t) => {
   const server = await startScriptedApi(t)
   const secrets = createSecretCache(
     singleVersionSecrets(async () => new Secret(server.certificate.caCertificate)),

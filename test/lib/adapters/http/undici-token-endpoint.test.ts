@@ -144,7 +144,7 @@ function isUnreadable(message: RegExp) {
   }
 }
 
-test('a form is posted with the headers of a token request and of the client', async (t) => {
+test('a token request is a form with its own headers and the headers of the client', async (t) => {
   const received: (IncomingMessage & { body?: string })[] = []
   const { port } = await startHttps(t, (request: IncomingMessage & { body?: string }, response) => {
     request.on('data', (chunk) => {
@@ -204,7 +204,7 @@ test('an answer that is not UTF-8 is read by its charset, or as Latin 1', async 
     assert.equal((await endpoint.post(theServer(port), theRequest())).body, served[2] ?? json, served[0])
 })
 
-test('a coding that nobody asked for is undone', async (t) => {
+test('an unrequested content coding is decoded', async (t) => {
   const json = '{"access_token":"t"}'
   const rows: readonly (readonly [headers: OutgoingHttpHeaders, bytes: Buffer, text?: string])[] = [
     [{ 'content-encoding': 'gzip' }, gzipSync(json)],
@@ -271,7 +271,7 @@ const json = '{"access_token":"t"}'
 const answers = (head: string, body = json) => `${head.replaceAll('\n', '\r\n')}\r\n\r\n${body}`
 const plain = answers(`HTTP/1.1 200 OK\ncontent-length: ${json.length}`)
 
-test('interim answers are passed over, whatever they say of the connection', async (t) => {
+test('interim answers are skipped, whatever their connection header says', async (t) => {
   for (const interim of [
     'HTTP/1.1 100 Continue',
     'HTTP/1.1 100',
@@ -292,7 +292,7 @@ test('interim answers are passed over, whatever they say of the connection', asy
   assert.equal((await answerOf(t, answers('HTTP/1.1 100 C', '') + answers('HTTP/1.1 103 E', '') + plain)).body, json)
 })
 
-test('an answer in the forms that HTTP lets a client take', async (t) => {
+test('an answer is read in every form that HTTP lets a client accept', async (t) => {
   const length = `content-length: ${json.length}`
   const size = json.length.toString(16)
   for (const bytes of [
@@ -319,7 +319,7 @@ test('a control character in a header, or a switch of protocols, is no answer', 
     await assert.rejects(answerOf(t, answers(line, '') + plain), isUnreadable(/HTTP\/1\.1/), line)
 })
 
-test('requests one after the other use one connection', async (t) => {
+test('consecutive requests use one connection', async (t) => {
   const { port, sockets } = await startHttps(t, answerFine)
   const endpoint = await theEndpoint(t)
   for (let i = 0; i < 3; i++) {
@@ -329,7 +329,7 @@ test('requests one after the other use one connection', async (t) => {
   assert.equal(sockets.length, 1)
 })
 
-test('a connection that idles is closed before a server would close it', async (t) => {
+test('an idle connection is closed before a server would close it', async (t) => {
   const { port, sockets } = await startHttps(t, answerFine)
   await (await theEndpoint(t)).post(theServer(port), theRequest())
   const [socket] = sockets
@@ -339,7 +339,7 @@ test('a connection that idles is closed before a server would close it', async (
   assert.ok(performance.now() - startedAt > 2_000)
 })
 
-test('a process that was frozen uses no connection that has idled for 4 s meanwhile, though no timer closed it', async (t) => {
+test('after a freeze, a process does not use a connection that was idle for 4 s, though no timer closed it', async (t) => {
   let now = 1_700_000_000_000
   const { port, sockets } = await startHttps(t, answerFine)
   const endpoint = await theEndpoint(t, theCertificate, () => now)
@@ -352,7 +352,7 @@ test('a process that was frozen uses no connection that has idled for 4 s meanwh
   assert.equal(sockets.length, 2)
 })
 
-test('as many requests are under way as maximumConcurrency says, and the others wait', async (t) => {
+test('at most maximumConcurrency requests are in progress, and the others wait', async (t) => {
   let [open, most] = [0, 0]
   const { port, mostSockets } = await startHttps(t, (request, response) => {
     most = Math.max(most, ++open)
@@ -369,7 +369,7 @@ test('as many requests are under way as maximumConcurrency says, and the others 
   assert.equal(mostSockets(), 2)
 })
 
-test('connections of one server have sockets of their own, and its maximumConcurrency together', async (t) => {
+test('connections to one server have separate sockets and share its maximumConcurrency', async (t) => {
   let [open, most] = [0, 0]
   const { port, sockets } = await startHttps(t, (request, response) => {
     most = Math.max(most, ++open)
@@ -408,7 +408,7 @@ test('what a server answers twice is an answer to no other request: neither at o
   assert.equal(await post('fine', 'other'), 'fine')
 })
 
-test('one authorization server that is busy keeps no other waiting', async (t) => {
+test('a busy authorization server does not delay requests to another one', async (t) => {
   const busy = Promise.withResolvers<ServerResponse>()
   const { port } = await startHttps(t, (request, response) => {
     if (request.url === '/busy') busy.resolve(response)
@@ -424,7 +424,7 @@ test('one authorization server that is busy keeps no other waiting', async (t) =
   assert.equal((await first).status, 200)
 })
 
-test('a connection by one TLS identity serves no request by another', async (t) => {
+test('a socket with one TLS identity is not used for another identity', async (t) => {
   const { port } = await startHttps(t, answerFine)
   const endpoint = await theEndpoint(t)
   assert.equal((await endpoint.post(theServer(port), theRequest())).status, 200)
@@ -432,7 +432,7 @@ test('a connection by one TLS identity serves no request by another', async (t) 
   await assert.rejects(endpoint.post(theServer(port, { tls }), theRequest()), UnreachableError)
 })
 
-test('a trust store that is missing is an error, and stored afterwards it is read', async (t) => {
+test('a missing trust store is an error, and is read once it is stored', async (t) => {
   const { port } = await startHttps(t, answerFine)
   const secrets = new Map<string, Secret>()
   const endpoint = undiciTokenEndpoint(createSecretCache(secretsOf(secrets), Date.now), Date.now)
@@ -441,7 +441,7 @@ test('a trust store that is missing is an error, and stored afterwards it is rea
   assert.equal((await endpoint.post(theServer(port), theRequest())).status, 200)
 })
 
-test('a trust store that changes is read again after five minutes, and what is under way ends in peace', async (t) => {
+test('a changed trust store is read after five minutes, and requests in progress finish', async (t) => {
   let now = 1_700_000_000_000
   const held = Promise.withResolvers<ServerResponse>()
   const { port } = await startHttps(t, (request, response) => {
@@ -471,7 +471,7 @@ test('a trust store that changes is read again after five minutes, and what is u
   assert.equal((await post()).status, 200)
 })
 
-test('when certificates change the connections by the old ones are given up, and not before', async (t) => {
+test('sockets with old certificates are closed when the certificates change, and not earlier', async (t) => {
   let now = 1_700_000_000_000
   const { port, sockets } = await startHttps(t, answerFine)
   const secrets = new Map([[trustStore, new Secret(theCertificate.caCertificate)]])
@@ -495,7 +495,7 @@ test('when certificates change the connections by the old ones are given up, and
   assert.equal(sockets.length, 2)
 })
 
-test('a server that would rather speak HTTP/2 is spoken to by HTTP/1.1', async (t) => {
+test('a server that prefers HTTP/2 is used with HTTP/1.1', async (t) => {
   const versions: string[] = []
   const server = createSecureServer({ ...tlsOptions(theCertificate), allowHTTP1: true }, (request, response) => {
     versions.push(request.httpVersion)
@@ -507,7 +507,7 @@ test('a server that would rather speak HTTP/2 is spoken to by HTTP/1.1', async (
   assert.deepEqual(versions, ['1.1'])
 })
 
-test('a server without TLS 1.3 is spoken to where TLS 1.2 is allowed, and else is not', async (t) => {
+test('a server without TLS 1.3 is used only if TLS 1.2 is allowed', async (t) => {
   const { port } = await startHttps(t, answerFine, { maxVersion: 'TLSv1.2' })
   const endpoint = await theEndpoint(t)
   assert.equal((await endpoint.post(theServer(port), theRequest())).status, 200)
@@ -515,13 +515,13 @@ test('a server without TLS 1.3 is spoken to where TLS 1.2 is allowed, and else i
   await assert.rejects(endpoint.post(theServer(port, { tls }), theRequest()), UnreachableError)
 })
 
-test('silence after the request ends with the receive timeout', async (t) => {
+test('a server that does not answer runs into the receive timeout', async (t) => {
   const { port } = await startHttps(t, () => {})
   const post = (await theEndpoint(t)).post(theServer(port), theRequest({ receiveMilliseconds: 300 }))
   assert.ok((await failureTime(post, TimedOutError)) < 3_000)
 })
 
-test('silence in the middle of the answer ends with the receive timeout', async (t) => {
+test('a server that stops in the middle of its answer runs into the receive timeout', async (t) => {
   const { port } = await startHttps(t, (_request, response) => response.writeHead(200).write('{'))
   const post = (await theEndpoint(t)).post(theServer(port), theRequest({ receiveMilliseconds: 300 }))
   assert.ok((await failureTime(post, TimedOutError)) < 3_000)
@@ -541,7 +541,7 @@ test('an answer that never rests ends with the total timeout, and its connection
   assert.equal(await Promise.race([isClosed.promise, pause(3_000, 'open')]), undefined)
 })
 
-test('a server that accepts connections and says nothing is unreachable after the connect timeout', async (t) => {
+test('a server that accepts connections and sends nothing is unreachable after the connect timeout', async (t) => {
   const { port } = await start(t, createTcpServer())
   const post = (await theEndpoint(t)).post(theServer(port, { connectTimeoutMilliseconds: 300 }), theRequest())
   assert.ok(
@@ -550,7 +550,7 @@ test('a server that accepts connections and says nothing is unreachable after th
   )
 })
 
-test('a redirect is an answer like any other: where it leads is not asked', async (t) => {
+test('a redirect is returned like any other answer, and is not followed', async (t) => {
   const asked: unknown[] = []
   const { port } = await startHttps(t, (request, response) => {
     asked.push(request.url)
@@ -560,7 +560,7 @@ test('a redirect is an answer like any other: where it leads is not asked', asyn
   assert.deepEqual(asked, ['/token'])
 })
 
-test('a request whose connection breaks is not sent again, be the connection new or in use', async (t) => {
+test('a request whose connection breaks is not sent again, on a new or a reused connection', async (t) => {
   let requests = 0
   const { port } = await startHttps(t, (request, response) => {
     requests++
@@ -580,7 +580,7 @@ test('a request whose connection breaks is not sent again, be the connection new
   assert.equal(requests, 3)
 })
 
-test('an answer that is cut off is no answer', async (t) => {
+test('an answer that is cut off is an error', async (t) => {
   const { port } = await startHttps(t, (request, response) => {
     request.resume()
     response.writeHead(200, { 'content-length': '100' }).write('{"access_token":"half', () => response.destroy())
@@ -598,13 +598,13 @@ for (const [what, bytes, complaint] of [
     /theServer answered with headers that are too large\./,
   ],
 ] as const)
-  test(`${what}: unreadable`, async (t) => {
+  test(`an answer is unreadable: ${what}`, async (t) => {
     const { port } = await startTls(t, (socket) => socket.once('data', () => socket.end(bytes)))
     const post = (await theEndpoint(t)).post(theServer(port), theRequest())
     await assert.rejects(post, isUnreadable(complaint))
   })
 
-test('a certificate of an unknown CA: what to set, or which trust store lacks it', async (t) => {
+test('the error for an unknown CA says what to set, or which trust store lacks the CA', async (t) => {
   const { port } = await startHttps(t, answerFine)
   const tls = { minimumVersion: 'TLSv1.2' } as const
   await assert.rejects(
@@ -617,7 +617,7 @@ test('a certificate of an unknown CA: what to set, or which trust store lacks it
   )
 })
 
-test('a certificate that has expired, or is for another host name, is told as such', async (t) => {
+test('the error says that a certificate has expired or is for another host name', async (t) => {
   t.mock.timers.enable({ apis: ['Date'], now: Date.now() - 2 * 365 * 86_400_000 })
   const expired = await createServerCertificate(['localhost'])
   t.mock.timers.reset()

@@ -21,7 +21,7 @@ function importsOfUndici(path: string): string[] {
   )
 }
 
-test('the internal files of undici that are used are there, and hold what is used of them', () => {
+test('the internal files of undici exist and export what Tokenwell uses', () => {
   assert.deepEqual(importsOfUndici('lib/adapters/http/undici.ts'), ['undici', ...internalFiles])
   for (const file of internalFiles) assert.ok(existsSync(join(root, 'node_modules', file)), file)
   assert.equal(typeof buildConnector({}), 'function')
@@ -30,7 +30,7 @@ test('the internal files of undici that are used are there, and hold what is use
   assert.equal(typeof Client.prototype.dispatch, 'function')
 })
 
-test('one file imports undici, and of its index types alone', () => {
+test('only one file imports undici, and it imports only types from the index', () => {
   const sources = globSync('{functions,lib}/**/*.ts', { cwd: root }).filter((path) => !path.endsWith('.d.ts'))
   assert.deepEqual(
     sources.filter((path) => importsOfUndici(path).length > 0),

@@ -12,7 +12,7 @@ test('every JSON value is read as it is', () => {
   )
 })
 
-test('whatever text it gets, it never throws, and reads what JSON.parse reads unless a name stands twice', () => {
+test('reading never throws, and gives the value of JSON.parse unless a name occurs twice', () => {
   const unit = fc.constantFrom(...'{}[]":,\\/*0123e+-.u abtrulsen\n\r\t\u00a0\ufeff\u2028')
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.string({ unit, maxLength: 12 })), (text) => {
@@ -24,14 +24,14 @@ test('whatever text it gets, it never throws, and reads what JSON.parse reads un
   )
 })
 
-test('a name may stand once in each object, but not twice in one, however deep', () => {
+test('a name may occur once in each object, but not twice in one object at any depth', () => {
   assert('value' in readStrictJson('{ "a": { "a": [{ "a": 1 }, { "a": 2 }] } }'))
   assert.deepEqual(readStrictJson('[\n  { "a": [{ "b": 1,\n    "b": 2 }] }\n]'), {
     complaint: 'the name "b" occurs twice, the second time at line 3, column 5',
   })
 })
 
-test('a text that is no JSON takes no longer than its length, wherever its quotation marks stand', () => {
+test('reading invalid JSON takes time proportional to its length, wherever its quotation marks are', () => {
   const startedAt = performance.now()
   for (const text of [
     '\\"'.repeat(100_000),

@@ -24,7 +24,7 @@ async function logged(environment: Record<string, string>): Promise<Record<strin
   return lines.map((line) => JSON.parse(line))
 }
 
-test('events are lines of JSON with their fields: a failure as a warning, all else for information', async () => {
+test('each event is a JSON line with its fields, at level warn for a failure and info otherwise', async () => {
   const [obtained, failed, triedPrevious, notRenewed, ...rest] = await logged({ POWERTOOLS_LOG_LEVEL: 'INFO' })
   assert.deepEqual(rest, [])
   const common = { service: 'tokenwell-prod' }
@@ -41,7 +41,7 @@ test('events are lines of JSON with their fields: a failure as a warning, all el
   assert.equal(failed?.['requestId'], 'the-request')
 })
 
-test('the level is the setting of powertools', async () => {
+test('the setting of Powertools decides the log level', async () => {
   assert.deepEqual(
     (await logged({ POWERTOOLS_LOG_LEVEL: 'WARN' })).map(({ message }) => message),
     ['request_failed', 'previous_key_tried', 'renewal_failed'],

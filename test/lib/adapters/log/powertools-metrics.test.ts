@@ -22,7 +22,7 @@ async function printed(events: readonly object[]): Promise<string[]> {
 
 const passedOver = { event: 'cache_passed_over', reason: 'nobody listens', milliseconds: 250 }
 
-test('a cache that was passed over is counted as a metric, at once and each time, and logged as ever', async () => {
+test('each time the cache is passed over is logged and counted at once', async () => {
   const lines = await printed([passedOver, passedOver])
   assert.deepEqual(
     lines.filter((line) => line.startsWith('log')),
@@ -44,7 +44,7 @@ test('a cache that was passed over is counted as a metric, at once and each time
   }
 })
 
-test('what belongs to a connection is counted for it and for the deployment as a whole', async () => {
+test('an event of a connection is counted for the connection and for the whole deployment', async () => {
   const [, line = ''] = await printed([
     { event: 'token_issued', caller: 'direct', connection: 'conn', tokenId: 'id', source: 'cache', secondsLeft: 5 },
   ])
@@ -56,7 +56,7 @@ test('what belongs to a connection is counted for it and for the deployment as a
   assert.deepEqual(CloudWatchMetrics[0]?.Dimensions, [['service'], ['service', 'connection']])
 })
 
-test('how old a signing key is, and whether it is overdue, is counted where that is known', async () => {
+test('the age of a signing key, and whether it is overdue, is counted if it is known', async () => {
   const event = { event: 'keys_published', jwtBuilder: 'builder', keys: 1 }
   const lines = await printed([
     event,
@@ -77,7 +77,7 @@ test('how old a signing key is, and whether it is overdue, is counted where that
   )
 })
 
-test('one event after the other is counted by its own dimensions', async () => {
+test('each event is counted with its own dimensions', async () => {
   const lines = await printed([
     { event: 'reload_failed', connection: 'a', code: 'configuration', reason: 'why' },
     { event: 'cache_passed_over', reason: 'why', milliseconds: 1 },
@@ -92,7 +92,7 @@ test('one event after the other is counted by its own dimensions', async () => {
   )
 })
 
-test("what counts for nothing is logged alone: what is done about it is counted elsewhere, a caller's mistake nowhere", async () => {
+test("an event without a metric is only logged, such as a caller's mistake", async () => {
   const events = [
     { event: 'cached_token_unreadable', connection: 'conn', reason: 'why' },
     { event: 'request_failed', code: 'invalid_request', status: 400, reason: 'why', requestId: 'id' },

@@ -6,7 +6,7 @@ import { logChannel } from '../../../../lib/adapters/log/powertools.ts'
 import type { LogEvent } from '../../../../lib/log/log-event.ts'
 import { root } from '../../../support/process/local-run.ts'
 
-test('an event is taken down, and published to whoever listens', async () => {
+test('an event is written to the log and published to listeners', async () => {
   const event: LogEvent = { event: 'connection_resolved', connection: 'conn', milliseconds: 1 }
   const script = `
     import { channel } from 'node:diagnostics_channel'

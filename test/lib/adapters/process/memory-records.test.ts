@@ -11,7 +11,7 @@ const openStores: OpenStores = async () => {
 testRecordStoreContract('memory', openStores)
 testDueContract('memory', openStores)
 
-test('memory is bounded: the least recently used record goes first', async () => {
+test('memory is limited, and the least recently used record is dropped first', async () => {
   const store = memoryRecords({ maximumRecords: 2 })
   const [a, b, c] = [someRecordName(), someRecordName(), someRecordName()]
   const [recordA, recordC] = [someRecord(), someRecord()]
@@ -22,7 +22,7 @@ test('memory is bounded: the least recently used record goes first', async () =>
   assert.deepEqual(await store.read([a, b, c]), [recordA, undefined, recordC])
 })
 
-test('a refused write is no use of a record', async () => {
+test('a rejected write does not count as a use of the record', async () => {
   const store = memoryRecords({ maximumRecords: 2 })
   const [a, b, c] = [someRecordName(), someRecordName(), someRecordName()]
   const recordB = someRecord()
@@ -33,7 +33,7 @@ test('a refused write is no use of a record', async () => {
   assert.deepEqual(await store.read([a, b]), [undefined, recordB])
 })
 
-test('a look at what is due is no use of a record, and what was dropped is not due', async () => {
+test('finding due records does not count as a use of them, and dropped records are not due', async () => {
   const store = memoryRecords({ maximumRecords: 2 })
   const [a, b, c] = [someRecordName(), someRecordName(), someRecordName()]
   await store.write(a, { ...someRecord(), dueAt: 1 }, undefined)
@@ -43,7 +43,7 @@ test('a look at what is due is no use of a record, and what was dropped is not d
   assert.deepEqual(await store.due(3, 10), [b, c])
 })
 
-test('a day of looks at a thousand records takes no time to speak of', async () => {
+test('finding due records among a thousand all day takes little time', async () => {
   const store = memoryRecords({ maximumRecords: 10_000 })
   for (let index = 0; index < 1_000; index++)
     await store.write(someRecordName(), { ...someRecord(), dueAt: index }, undefined)

@@ -10,7 +10,7 @@ const events: TokenwellEvent[] = [
   { type: 'ConnectionChanged', connection: 'two' },
 ]
 
-test('each event is told to whoever listens in this process, in its turn', async (t) => {
+test('listeners in this process get each event in order', async (t) => {
   const heard: unknown[] = []
   const listener = (event: unknown) => heard.push(event)
   channel('tokenwell:event').subscribe(listener)
@@ -21,7 +21,7 @@ test('each event is told to whoever listens in this process, in its turn', async
   assert.deepEqual(heard, events)
 })
 
-test('where nobody listens the event is not taken, and whoever raised it knows', async () => {
+test('without a listener, raising an event is an error', async () => {
   await assert.rejects(publishedBus().raise(events), (error) => error instanceof EventBusError)
   await publishedBus().raise([])
 })

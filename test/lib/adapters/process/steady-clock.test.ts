@@ -16,14 +16,14 @@ function theClock() {
   return { source, now, pass }
 }
 
-test('the clock follows the system while nobody sets it', () => {
+test('the clock follows the system clock while that is not set', () => {
   const { now, pass } = theClock()
   assert.equal(now(), 1_000_000)
   pass(1_500)
   assert.equal(now(), 1_001_500)
 })
 
-test('set back, time goes on from where it was: an hour lasts an hour', () => {
+test('if the system clock is set back, time continues from its last value', () => {
   const { source, now, pass } = theClock()
   source.system -= 3_600_000
   assert.equal(now(), 1_000_000)
@@ -33,13 +33,13 @@ test('set back, time goes on from where it was: an hour lasts an hour', () => {
   assert.equal(now(), 4_660_000)
 })
 
-test('set forward, or after a freeze that the monotonic clock slept through, it follows the system', () => {
+test('if the system clock is set forward, or after a freeze, the clock follows it', () => {
   const { source, now } = theClock()
   source.system += 7_200_000
   assert.equal(now(), 8_200_000)
 })
 
-test('whatever is done to the system clock, time neither runs backwards nor slower than it passes', () => {
+test('time never runs backwards or slower than real time, whatever is done to the system clock', () => {
   const step = fc.record({ passed: fc.nat(100_000), set: fc.integer({ min: -10_000_000, max: 10_000_000 }) })
   fc.assert(
     fc.property(fc.array(step, { maxLength: 50 }), (steps) => {

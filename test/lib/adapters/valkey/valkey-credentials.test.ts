@@ -8,7 +8,7 @@ const location = 'tokenwell/test/cache'
 const read = (value: unknown) =>
   readValkeyCredentials(location, new Secret(typeof value === 'string' ? value : JSON.stringify(value)))
 
-test('user name, password and CA are read, whatever else the secret holds', () => {
+test('user name, password and CA are read, whatever else the secret contains', () => {
   const { password, ...rest } = read({
     namingKey: 'a key',
     valkey: { username: 'the-user', password: 'the-password', ca: 'the-ca' },
@@ -17,13 +17,13 @@ test('user name, password and CA are read, whatever else the secret holds', () =
   assert.equal(password?.reveal(), 'the-password')
 })
 
-test('each of them may be left out, and so may all', () => {
+test('user name, password and CA are each optional', () => {
   assert.deepEqual(read({ namingKey: 'a key' }), {})
   assert.deepEqual(read({ valkey: {} }), {})
   assert.deepEqual(Object.keys(read({ valkey: { password: 'the-password' } })), ['password'])
 })
 
-test('a mistake names the secret and the member, and shows nothing of it', () => {
+test('the error for a mistake names the secret and the member, and shows no value', () => {
   for (const value of [
     'the-password',
     '"the-password"',

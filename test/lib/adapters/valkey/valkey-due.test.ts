@@ -91,7 +91,7 @@ testWithServer(
   },
 )
 
-testWithServer('mark and hint are there before the record, all in one round trip', async (client, server, t) => {
+testWithServer('mark and hint are written before the record, all in one round trip', async (client, server, t) => {
   const proxy = await startTcpProxy(t, server.port)
   const store = openStore({ url: `valkey://localhost:${proxy.port}` })
   await store.read([someRecordName()])
@@ -116,7 +116,7 @@ testWithServer('mark and hint are there before the record, all in one round trip
   await writing
 })
 
-testWithServer('of two who race the earlier time is the hint, whoever wins and comes last', async (client, server) => {
+testWithServer('of two racing writers the earlier time becomes the hint, whoever wins', async (client, server) => {
   const store = openStore(server)
   const { name } = await put(store, 100)
   for (const [dueAt, expected] of [
@@ -131,7 +131,7 @@ testWithServer('of two who race the earlier time is the hint, whoever wins and c
   assert.deepEqual(await store.due(100, 10), [name])
 })
 
-testWithServer('a hint whose record is gone, due never, or nobody’s goes at the next look', async (client, server) => {
+testWithServer('a hint without a due record of Tokenwell is removed by the next search', async (client, server) => {
   const store = openStore(server)
   const [gone, never, foreign] = [await put(store, 100), await put(store, 100), await put(store, 100)]
   const there = await put(store, 100)
@@ -149,7 +149,7 @@ testWithServer('a hint whose record is gone, due never, or nobody’s goes at th
   assert.deepEqual(await client.zrange('tokenwell:test:{due:0}', '-inf', 50, 'BYSCORE'), [])
 })
 
-testWithServer('a hint that comes too early moves at the next look', async (client, server) => {
+testWithServer('a hint that is too early is moved by the next search', async (client, server) => {
   const store = openStore(server)
   const [soon, late] = [await put(store, 100), await put(store, 100)]
   await change(store, soon.name, [soon.record, 150])
@@ -160,7 +160,7 @@ testWithServer('a hint that comes too early moves at the next look', async (clie
   assert.deepEqual([await hintOf(client, soon.name), await hintOf(client, late.name)], ['150', '10000'])
 })
 
-testWithServer('however many hints are tidied up before it, what is due is not passed over', async (client, server) => {
+testWithServer('a due record is found, however many hints are removed before it', async (client, server) => {
   const store = openStore(server)
   for (let at = 0; at < 80; at++) {
     const { name, record } = await put(store, at)
@@ -172,7 +172,7 @@ testWithServer('however many hints are tidied up before it, what is due is not p
   assert.deepEqual(await store.due(500, 20), due)
 })
 
-testWithServer('a hint of which the record is still on its way is left alone for a minute', async (client, server) => {
+testWithServer('a hint whose record is still on its way is kept for a minute', async (client, server) => {
   const store = openStore(server)
   const [name, record] = [someRecordName(), { ...someRecord(), dueAt: 100 }]
   // Another instance's write, as far as it has come: mark and hint, and a lost race that it doesn't know of yet.
@@ -195,7 +195,7 @@ testWithServer('a hint of which the record is still on its way is left alone for
   assert.deepEqual(await store.due(100, 10), [name])
 })
 
-testWithServer('whatever is written and tidied up, in whatever order, what is due is found', async (client, server) => {
+testWithServer('due records are found after any order of writes and removed hints', async (client, server) => {
   const opened = openStore(server)
   // As if everything had been written more than a minute ago.
   const store: RecordStore = { ...opened, due: (...query) => forgetMarks(client).then(() => opened.due(...query)) }
@@ -208,7 +208,7 @@ testWithServer('whatever is written and tidied up, in whatever order, what is du
   )
 })
 
-testWithServer('who looked long ago tidies nothing up: it was frozen meanwhile', async (client, server, t) => {
+testWithServer('an instance that read long ago and was frozen since removes no hint', async (client, server, t) => {
   const { name } = await put(openStore(server), 100)
   await client.del(keyOf(name))
   await forgetMarks(client)
@@ -246,7 +246,7 @@ testWithServer(
   },
 )
 
-testWithServer('another stage has other records that are due', async (_client, server) => {
+testWithServer('another stage has other due records', async (_client, server) => {
   const [store, other] = [openStore(server), openStore(server, { stage: 'prod' })]
   const { name } = await put(store, 100)
   assert.deepEqual(await other.due(200, 10), [])
@@ -254,7 +254,7 @@ testWithServer('another stage has other records that are due', async (_client, s
   assert.deepEqual([await store.due(199, 10), await other.due(199, 10)], [[name], []])
 })
 
-testWithServer('a user needs no more rights than are said, on the keys of its stage', async (client, server) => {
+testWithServer('a user needs only the documented rights on the keys of its stage', async (client, server) => {
   const said = ['+mget', '+eval', '+evalsha', '+set', '+time', '+zadd', '+zrange', '+zrem']
   await client.acl('SETUSER', 'tokenwell', 'on', '>the-password', ...said, '~tokenwell:test:*')
   const credentials = { read: async () => ({ username: 'tokenwell', password: new Secret('the-password') }) }
@@ -272,7 +272,7 @@ testWithServer('a user needs no more rights than are said, on the keys of its st
   assert.equal(await store.write(someRecordName(), someRecord(), undefined), true)
 })
 
-test('in a cluster no command spans two slots', async (t) => {
+test('no command spans two slots of a cluster', async (t) => {
   const server = await startIfThere(t, () => startValkey(t, { cluster: true }))
   if (!server) return
   const client = openClient(t, server)
@@ -290,7 +290,7 @@ test('in a cluster no command spans two slots', async (t) => {
   for (const { name } of written.slice(30)) assert.equal(await hintOf(client, name), null)
 })
 
-testWithServer('a connection that died unnoticed is replaced within the call', async (_client, server, t) => {
+testWithServer('a connection that was closed unnoticed is replaced within the call', async (_client, server, t) => {
   const proxy = await startTcpProxy(t, server.port)
   const store = openStore({ url: `valkey://localhost:${proxy.port}` })
   const { name } = await put(store, 100)
@@ -298,17 +298,20 @@ testWithServer('a connection that died unnoticed is replaced within the call', a
   assert.deepEqual(await store.due(100, 10), [name])
 })
 
-testWithServer('a server that says nothing is given up in time, and works again later', async (_client, server, t) => {
-  const proxy = await startTcpProxy(t, server.port)
-  const store = openStore({ url: `valkey://localhost:${proxy.port}` }, { attemptMilliseconds: 1_000 })
-  const { name } = await put(store, 100)
-  proxy.hold()
-  await fails(store.due(100, 10), /did not answer within 1000 ms/)
-  proxy.release()
-  assert.deepEqual(await store.due(100, 10), [name])
-})
+testWithServer(
+  'a call to a server that does not answer fails in time, and a later call works',
+  async (_client, server, t) => {
+    const proxy = await startTcpProxy(t, server.port)
+    const store = openStore({ url: `valkey://localhost:${proxy.port}` }, { attemptMilliseconds: 1_000 })
+    const { name } = await put(store, 100)
+    proxy.hold()
+    await fails(store.due(100, 10), /did not answer within 1000 ms/)
+    proxy.release()
+    assert.deepEqual(await store.due(100, 10), [name])
+  },
+)
 
-testWithServer('a server that is busy with a script asks to wait', async (client, server, t) => {
+testWithServer('a server that is busy with a script counts as throttling', async (client, server, t) => {
   const other = openClient(t, server)
   const store = openStore(server)
   await store.due(1, 1)

@@ -85,7 +85,7 @@ testWithServer(
   },
 )
 
-test('the keys of a group share a slot, and a read of several groups does not span two', async (t) => {
+test('the keys of a group share a slot, and no read command spans two slots', async (t) => {
   const server = await startIfThere(t, () => startValkey(t, { cluster: true }))
   if (!server) return
   const client = openClient(t, server)
@@ -102,7 +102,7 @@ test('the keys of a group share a slot, and a read of several groups does not sp
   assert.deepEqual([slots[0] === slots[1], slots[2] === slots[3], slots[0] === slots[2]], [true, true, false])
 })
 
-testWithServer('what may go at once goes after some seconds', async (t, server) => {
+testWithServer('a record that may be removed at once is removed after some seconds', async (t, server) => {
   const client = openClient(t, server)
   const name = someRecordName()
   await openStore(server).write(name, { ...someRecord(), removableFrom: 1 }, undefined)
@@ -110,7 +110,7 @@ testWithServer('what may go at once goes after some seconds', async (t, server) 
   assert.ok(left > 0 && left <= 10_000, String(left))
 })
 
-testWithServer('a group is read by one command, and the script is sent once', async (t, server) => {
+testWithServer('one command reads a group, and the script is sent once', async (t, server) => {
   const client = openClient(t, server)
   const store = openStore(server)
   const names = ['a', 'b', 'c'].map((id) => ({ group: 'g', id }))
@@ -132,7 +132,7 @@ testWithServer('a group is read by one command, and the script is sent once', as
   )
 })
 
-testWithServer('a server that has forgotten the script is given it again', async (t, server) => {
+testWithServer('a server that has lost the script gets it again', async (t, server) => {
   const client = openClient(t, server)
   const store = openStore(server)
   await writeOne(store)
@@ -140,7 +140,7 @@ testWithServer('a server that has forgotten the script is given it again', async
   assert.equal(await writeOne(store), true)
 })
 
-testWithServer('a value that is no record of ours has no fields, and can be replaced', async (t, server) => {
+testWithServer('a value that is not a record of Tokenwell has no fields, and can be replaced', async (t, server) => {
   const client = openClient(t, server)
   const store = openStore(server)
   const foreign = { version: 'theirs', removableFrom: 0, fields: {} }
@@ -171,7 +171,7 @@ testWithServer('a value that is no record of ours has no fields, and can be repl
   assert.deepEqual(await store.read([list]), [record])
 })
 
-testWithServer('two stages are apart', async (_t, server) => {
+testWithServer('two stages have separate records', async (_t, server) => {
   const [store, other] = [openStore(server), openStore(server, { stage: 'prod' })]
   const [name, record] = [someRecordName(), someRecord()]
   await store.write(name, record, undefined)
@@ -180,14 +180,14 @@ testWithServer('two stages are apart', async (_t, server) => {
   assert.deepEqual(await store.read([name]), [record])
 })
 
-testWithServer('calls share one connection, and the first ones open it once', async (t, server) => {
+testWithServer('calls share one connection, and concurrent first calls open it once', async (t, server) => {
   const { proxy, store } = await startBehindProxy(t, server)
   await Promise.all([readOne(store), writeOne(store), readOne(store)])
   await readOne(store)
   assert.equal(proxy.connections(), 1)
 })
 
-testWithServer('a user needs no more rights than are said, on the keys of its stage', async (t, server) => {
+testWithServer('a user needs only the documented rights on the keys of its stage', async (t, server) => {
   const client = openClient(t, server)
   const rights = ['+mget', '+eval', '+evalsha', '+set', '+time', '+zadd', '+zrange', '+zrem', '~tokenwell:test:*']
   await client.acl('SETUSER', 'tokenwell', 'on', '>the-password', ...rights)
@@ -222,7 +222,7 @@ testWithServer(
   },
 )
 
-testWithServer('a user without a password is still that user', async (t, server) => {
+testWithServer('a user without a password is authenticated as that user', async (t, server) => {
   const client = openClient(t, server)
   const store = openStore(server, { credentials: { read: async () => ({ username: 'tokenwell' }) } })
   await fails(readOne(store), /WRONGPASS/)
@@ -243,7 +243,7 @@ test('a certificate that is not trusted, or is for another host, ends the connec
   assert.deepEqual(await readOne(openStore({ url: url.replace('valkeys', 'rediss'), password, ca })), [undefined])
 })
 
-test('a TLS server is told which host is meant', async (t) => {
+test('a TLS server gets the host name (SNI)', async (t) => {
   const { certificate, privateKey, caCertificate } = await createServerCertificate(['localhost'])
   const names: string[] = []
   const SNICallback = (name: string, done: (error: Error | null) => void) => {
@@ -257,7 +257,7 @@ test('a TLS server is told which host is meant', async (t) => {
   assert.deepEqual(names, ['localhost'])
 })
 
-test('no environment variable turns the check of certificates off', async (t) => {
+test('no environment variable turns off the check of certificates', async (t) => {
   const server = await startIfThere(t, () => startValkey(t, { tls: true }))
   if (!server) return
   t.mock.method(process, 'emitWarning', () => {})
@@ -266,7 +266,7 @@ test('no environment variable turns the check of certificates off', async (t) =>
   await fails(readOne(openStore({ url: server.url })), /is not trusted/)
 })
 
-test('where nobody listens every call fails in time, and nothing is printed', async (t) => {
+test('if the server refuses connections, every call fails in time and nothing is printed', async (t) => {
   const prints = [t.mock.method(console, 'error'), t.mock.method(console, 'warn')]
   const store = openStore({ url: 'valkey://127.0.0.1:1' }, { attemptMilliseconds })
   for (const call of [readOne, writeOne, readOne]) await fails(call(store), /cannot be reached.*ECONNREFUSED/)
@@ -276,7 +276,7 @@ test('where nobody listens every call fails in time, and nothing is printed', as
   )
 })
 
-test('where connections are dropped, plain or TLS, every call fails in time', async (t) => {
+test('if connections are dropped, every call fails in time, with and without TLS', async (t) => {
   const url = (await startBlackHoleListener(t)).replace('http', 'valkey')
   for (const each of [url, url.replace('valkey', 'valkeys')]) {
     const store = openStore({ url: each }, { attemptMilliseconds })
@@ -284,7 +284,7 @@ test('where connections are dropped, plain or TLS, every call fails in time', as
   }
 })
 
-testWithServer('a server that says nothing is given up in time, and works again later', async (t, server) => {
+testWithServer('a call to a server that does not answer fails in time, and a later call works', async (t, server) => {
   const { proxy, store } = await startBehindProxy(t, server, { attemptMilliseconds })
   proxy.hold()
   await fails(readOne(store), /did not answer within 1000 ms/)
@@ -299,7 +299,7 @@ testWithServer('a server that says nothing is given up in time, and works again 
   await readOne(store)
 })
 
-test('a server that says nothing to TLS is given up in time', async (t) => {
+test('a call to a server that does not answer the TLS handshake fails in time', async (t) => {
   const server = await startIfThere(t, () => startValkey(t, { tls: true }))
   if (!server) return
   const { proxy, store } = await startBehindProxy(t, server, { attemptMilliseconds })
@@ -310,7 +310,7 @@ test('a server that says nothing to TLS is given up in time', async (t) => {
 })
 
 testWithServer(
-  'credentials that do not come are not waited for, and no connection is made of them later',
+  'credentials that never arrive do not delay the call beyond its time limit, and no connection is made of them later',
   async (t, server) => {
     const late = Promise.withResolvers<object>()
     const { proxy, store } = await startBehindProxy(t, server, {
@@ -325,7 +325,7 @@ testWithServer(
   },
 )
 
-testWithServer('a secret that cannot be had is told by its own sentence', async (_t, server) => {
+testWithServer("the error for an unreadable secret contains the secret's own message", async (_t, server) => {
   const errors = [
     new SecretError('secret_missing', 'The secret s does not exist.'),
     new KeyStoreError('s', 'does not exist.'),
@@ -338,7 +338,7 @@ testWithServer('a secret that cannot be had is told by its own sentence', async 
 })
 
 testWithServer(
-  'a connection that died unnoticed is replaced within a read, and by the call after a write',
+  'a connection that was closed unnoticed is replaced within a read, and by the call after a write',
   async (t, server) => {
     const { proxy, store } = await startBehindProxy(t, server)
     const [name, record] = [someRecordName(), someRecord()]
@@ -351,20 +351,17 @@ testWithServer(
   },
 )
 
-testWithServer(
-  'a write whose answer is lost may have been done: it fails, and the next read tells',
-  async (t, server) => {
-    const { proxy, store } = await startBehindProxy(t, server, { attemptMilliseconds })
-    const [name, record] = [someRecordName(), someRecord()]
-    await store.read([name])
-    proxy.delay(3 * attemptMilliseconds)
-    await fails(store.write(name, record, undefined), /did not answer within/)
-    proxy.delay(0)
-    assert.deepEqual(await store.read([name]), [record])
-  },
-)
+testWithServer('a write whose answer is lost fails, and the next read shows whether it was done', async (t, server) => {
+  const { proxy, store } = await startBehindProxy(t, server, { attemptMilliseconds })
+  const [name, record] = [someRecordName(), someRecord()]
+  await store.read([name])
+  proxy.delay(3 * attemptMilliseconds)
+  await fails(store.write(name, record, undefined), /did not answer within/)
+  proxy.delay(0)
+  assert.deepEqual(await store.read([name]), [record])
+})
 
-testWithServer('a server that was restarted is found again by the next call', async (t, server) => {
+testWithServer('the next call reconnects to a restarted server', async (t, server) => {
   const { proxy, store } = await startBehindProxy(t, server)
   const name = someRecordName()
   for (const target of [openStore(server), store]) {
@@ -394,22 +391,25 @@ testWithServer(
   },
 )
 
-testWithServer('a server that is busy with a script asks to wait, and the connection is kept', async (t, server) => {
-  const [client, other] = [openClient(t, server), openClient(t, server)]
-  const { proxy, store } = await startBehindProxy(t, server)
-  await readOne(store)
-  await client.config('SET', 'busy-reply-threshold', '50')
-  const endless = other.eval('while true do end', 0).catch(() => {})
-  await wait(200)
-  for (const call of [readOne, writeOne])
-    await fails(call(store), /is busy running a script \(BUSY\)/, { isThrottled: true })
-  await client.script('KILL')
-  await endless
-  for (const call of [readOne, writeOne]) await call(store)
-  assert.equal(proxy.connections(), 1)
-})
+testWithServer(
+  'a server that is busy with a script counts as throttling, and the connection is kept',
+  async (t, server) => {
+    const [client, other] = [openClient(t, server), openClient(t, server)]
+    const { proxy, store } = await startBehindProxy(t, server)
+    await readOne(store)
+    await client.config('SET', 'busy-reply-threshold', '50')
+    const endless = other.eval('while true do end', 0).catch(() => {})
+    await wait(200)
+    for (const call of [readOne, writeOne])
+      await fails(call(store), /is busy running a script \(BUSY\)/, { isThrottled: true })
+    await client.script('KILL')
+    await endless
+    for (const call of [readOne, writeOne]) await call(store)
+    assert.equal(proxy.connections(), 1)
+  },
+)
 
-testWithServer('a server without memory left takes nothing, and is read all the same', async (t, server) => {
+testWithServer('a server without free memory rejects writes, and reads still work', async (t, server) => {
   const client = openClient(t, server)
   const { proxy, store } = await startBehindProxy(t, server)
   await readOne(store)
@@ -419,7 +419,7 @@ testWithServer('a server without memory left takes nothing, and is read all the 
   assert.equal(proxy.connections(), 1)
 })
 
-testWithServer('an idle connection keeps no process alive', async (_t, server) => {
+testWithServer('an idle connection does not keep the process alive', async (_t, server) => {
   const source = `
     import { valkeyRecords } from './lib/adapters/valkey/valkey-records.ts'
     const store = valkeyRecords({ url: '${server.url}', stage: 'test', attemptMilliseconds: 60_000, credentials: { read: async () => ({}) } })
@@ -430,7 +430,7 @@ testWithServer('an idle connection keeps no process alive', async (_t, server) =
   assert.equal(stdout, 'true\n')
 })
 
-test('a URL that is none is refused at once and not repeated', () => {
+test('an invalid URL is rejected at once, and the error does not repeat it', () => {
   const urls = {
     'valkey://localhost:6379/0': /with nothing after the port/,
     'valkey://localhost?password=the-password': /with nothing after the port/,

@@ -33,7 +33,7 @@ test('whatever this process speaks by default, a Valkey server that speaks TLS 1
   assert.deepEqual(versions, ['TLSv1.1'], 'only the plain client got there')
 })
 
-test('one that speaks TLS 1.2 at most is reached', async (t) => {
+test('a Valkey server with TLS 1.2 is reached', async (t) => {
   const { versions, store } = await startServer(t, 'TLSv1.2')
   await assert.rejects(store.read([someRecordName()]), /closed the connection/)
   assert.ok(versions.length > 0 && versions.every((version) => version === 'TLSv1.2'), versions.join())
