@@ -1,27 +1,30 @@
 /**
- * Who asks for a token, by the name that quotas, refusals and the audit log use: the ARN of an IAM principal without its session,
- * `iss` and `sub` of a JWT as a JSON list, or one of `knownCallers`.
+ * The name of a caller in quotas, refusals and the audit log: the ARN of an IAM principal without its session, `iss` and `sub` of
+ * a JWT as a JSON list, or one of `knownCallers`.
  */
 export type Caller = string
 
 export const knownCallers = {
-  /** Everyone who invokes the function directly: such an event says nothing of its sender. */
+  /** Every caller that invokes the function directly: such an event does not name its sender. */
   direct: 'direct',
-  /** Everyone on the machine of the local run. */
+  /** Every caller on the machine of the local run. */
   local: 'local',
   /** Warm runs, renewals by events, and control requests. */
   tokenwell: 'tokenwell',
 } as const satisfies Record<string, Caller>
 
 /**
- * The name of an IAM principal. The sessions of one role are one caller: whoever may assume the role chooses the session's name.
- * @param arn as API Gateway gives it: `arn:aws:sts::<account>:assumed-role/<role>/<session>`, or the ARN of a user
+ * The name of an IAM principal. All sessions of one role are one caller, as each user of the role can choose a session name.
+ * @param arn from API Gateway: `arn:aws:sts::<account>:assumed-role/<role>/<session>`, or the ARN of a user
  */
 export function iamCaller(arn: string): Caller {
   return arn.replace(/^(arn:[\w-]+:sts::\d+:assumed-role\/[^/]+)\/.*/s, '$1')
 }
 
-/** The name of the subject of a JWT that an authorizer has checked. A subject is unique only for its issuer (RFC 7519 section 4.1.2). */
+/**
+ * The name of the subject of a JWT that an authorizer has checked. A subject is unique only within its issuer (RFC 7519
+ * section 4.1.2).
+ */
 export function jwtCaller(issuer: string, subject: string): Caller {
   return JSON.stringify([issuer, subject])
 }

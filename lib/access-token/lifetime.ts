@@ -3,8 +3,8 @@ import type { LifetimePolicy } from '../configuration/connection.ts'
 import type { Secret } from '../secret/secret.ts'
 
 /**
- * Milliseconds since the epoch. Fresh before `refreshAt`; stale after it, handed out and to be renewed; from `usableUntil`
- * on handed out from no cache; from `expiresAt` on no API takes it.
+ * Milliseconds since the epoch. A token is fresh before `refreshAt`. After it the token is stale: it is handed out and renewed.
+ * From `usableUntil` no cache hands it out. From `expiresAt` no API accepts it.
  *
  *     issuedAt            refreshAt                 usableUntil         expiresAt
  *        |------ fresh ------|---------- stale ----------|---- margin ------|
@@ -16,24 +16,24 @@ export interface Lifetime {
   readonly expiresAt: number
 }
 
-/** A token and what its server says of its lifetime (RFC 6749 section 5.1). */
+/** A token and the lifetime from the server's answer (RFC 6749 section 5.1). */
 export interface IssuedToken {
   readonly accessToken: Secret
   readonly expiresInSeconds?: number
 }
 
-/** A longer one is a mistake, and would overflow a date. */
+/** A longer lifetime is a mistake, and would overflow a date. */
 const longestLifetimeSeconds = 10 * 365 * 86_400
 const marginShare = 0.1
 const leastMarginMilliseconds = 1_000
 const mostMarginMilliseconds = 30_000
-/** Of the usable time; spread, so that tokens obtained together aren't renewed together. */
+/** The share of the usable time before `refreshAt`. It varies, so that tokens obtained together are not renewed together. */
 const refreshShare = { from: 0.75, to: 0.85 } as const
 
 /**
- * When a token ends, by durations alone, so that no clock of ours has a say: the shorter of the answer's `expires_in` and of the life
- * that a token which is a JWT was issued for, or what the operator assumes where neither is there.
- * @param sentAt when the request was sent: the server can't have counted from earlier
+ * The lifetime of a token, computed from durations only, so that a wrong clock has no effect. The duration is the shorter of the
+ * answer's `expires_in` and the lifetime in a JWT, or else `assumedLifetimeSeconds`.
+ * @param sentAt when the request was sent: the server can't have issued the token earlier
  * @param random from 0 up to 1
  */
 export function lifetimeOf(issued: IssuedToken, policy: LifetimePolicy, sentAt: number, random: number): Lifetime {
@@ -46,15 +46,15 @@ export function lifetimeOf(issued: IssuedToken, policy: LifetimePolicy, sentAt: 
   return { issuedAt: sentAt, refreshAt: sentAt + (usableUntil - sentAt) * share, usableUntil, expiresAt }
 }
 
-/** Kept back because an API's clock, and the way there, differ from ours. */
+/** Allows for the API's clock and for the time until the token reaches the API. */
 function margin(lifetime: number, { marginSeconds }: LifetimePolicy): number {
   if (marginSeconds !== undefined) return marginSeconds * 1000
   return Math.min(Math.max(lifetime * marginShare, leastMarginMilliseconds), mostMarginMilliseconds)
 }
 
 /**
- * An access token is opaque to its client (RFC 6749 section 1.4): what it says of its life is a hint, and most say nothing. By some it begins
- * with `nbf` alone.
+ * The lifetime in a token that is a JWT. An access token is opaque to its client (RFC 6749 section 1.4), so this is only a hint,
+ * and most tokens have none. Some tokens have `nbf` but no `iat`.
  */
 function jwtSeconds(accessToken: string): number | undefined {
   const { exp, iat, nbf } = claimsOf(accessToken)
@@ -62,7 +62,7 @@ function jwtSeconds(accessToken: string): number | undefined {
   return seconds > 0 && Number.isFinite(seconds) ? seconds : undefined
 }
 
-/** Whether the token itself says when it ends: handed out once more, it ends no later. */
+/** Whether the token itself holds its end. If the server hands it out again, it still ends at the same time. */
 export function hasOwnEnd(accessToken: Secret): boolean {
   const seconds = jwtSeconds(accessToken.reveal())
   return seconds !== undefined
@@ -85,19 +85,19 @@ export function isUsable({ usableUntil }: Lifetime, now: number): boolean {
 }
 
 /**
- * Whether it was issued later than now, by more than clocks may differ: whoever obtained it had another time, and it ends earlier
- * than it says. Within its margin it is out of use before it ends all the same.
+ * Whether `issuedAt` is later than now, by more than clocks may differ. Then the instance that obtained the token had a wrong
+ * clock, and the token ends before its `expiresAt`. A difference within the margin does no harm.
  */
 export function isIssuedAhead({ issuedAt, usableUntil, expiresAt }: Lifetime, now: number): boolean {
   return issuedAt > now + Math.max(expiresAt - usableUntil, leastMarginMilliseconds)
 }
 
-/** Rounded down: never more than there is. */
+/** Seconds until the token expires, rounded down. */
 export function secondsLeft({ expiresAt }: Lifetime, now: number): number {
   return Math.floor((expiresAt - now) / 1000)
 }
 
-/** What it had when it was new. */
+/** The whole lifetime of the token, in seconds. */
 export function lifetimeSeconds(lifetime: Lifetime): number {
   return secondsLeft(lifetime, lifetime.issuedAt)
 }

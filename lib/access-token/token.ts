@@ -4,11 +4,11 @@ import { hasOwnEnd, isUsable, type Lifetime, lifetimeSeconds, secondsLeft } from
 
 /** An access token with its lifetime and provenance. Times are milliseconds since the epoch. */
 export interface Token extends Lifetime {
-  /** Random; names this token to its callers. Valid only under its connection. */
+  /** Random. It names this token to callers, and is valid only for its connection. */
   readonly id: string
   readonly connection: string
   readonly accessToken: Secret
-  /** What the server says was granted, or what it was asked for. */
+  /** The scope that the server granted, or else the requested scope. */
   readonly scope?: string
 }
 
@@ -19,7 +19,7 @@ export function isTokenId(text: string): boolean {
   return tokenIdForm.test(text)
 }
 
-/** What a caller asks for, read and typed, not yet held against the connection. */
+/** A caller's request after it was read and typed, not yet checked against the connection. */
 export interface TokenRequest {
   readonly connection: string
   readonly grantType?: string
@@ -30,23 +30,23 @@ export interface TokenRequest {
   readonly password?: Secret
   /** Further parameters for the token endpoint, by name. */
   readonly further: Readonly<Record<string, string>>
-  /** The names of further parameters that the query has; none of them is sent. */
+  /** The names of further parameters in the query. They are not sent. */
   readonly inQuery?: readonly string[]
-  /** The token must have at least that long to live. */
+  /** The token must be valid for at least this many seconds. */
   readonly minimumSeconds?: number
-  /** The token that the API refused: not that one again. */
+  /** The token that the API rejected. It must not be handed out again. */
   readonly rejectedTokenId?: string
 }
 
-/** A token request, and who makes it. The caller is no part of the token key: two callers share a token. */
+/** A token request and its caller. The caller is not a part of the token key: two callers share a token. */
 export interface CallerRequest extends TokenRequest {
   readonly caller: Caller
 }
 
-/** What a token request held: enough to make it again. Never a user or password. */
+/** The parts of a token request that are needed to repeat it. Never a user or password. */
 export type RepeatableRequest = Pick<TokenRequest, 'scope' | 'resource' | 'audience' | 'further'>
 
-/** Undefined for a user's token: without the password nobody can ask for it again. */
+/** Undefined for a user's token: without the password the request can't be repeated. */
 export function repeatableRequest(request: TokenRequest): RepeatableRequest | undefined {
   const { scope, resource, audience, further, password } = request
   if (password) return undefined
@@ -59,8 +59,8 @@ export function repeatableRequest(request: TokenRequest): RepeatableRequest | un
 }
 
 /**
- * Names the one token that may answer a request, made from the request alone. It covers all that can change the token. It
- * holds the password, so nobody keeps it or writes it down: memory and the shared records are named by digests of it.
+ * Names the one token that may answer a request. It is made only from the request and covers everything in it that can change
+ * the token. It holds the password, so it is never stored or logged: memory and shared records use digests of it.
  */
 export type TokenKey = string & { readonly tokenKey: true }
 
@@ -77,29 +77,32 @@ export function tokenKey(request: TokenRequest): TokenKey {
   ]) as TokenKey
 }
 
-/** The order in which scopes and resources are named changes nothing, nor does naming one twice. */
+/** The order of scopes and resources has no effect, and neither do duplicates. */
 function asSet(values: readonly string[]): readonly string[] {
   return values.length < 2 ? values : [...new Set(values)].sort()
 }
 
-/** Whether it asks for nothing but what the elements say: the connection's own request. */
+/** Whether it is the connection's own request, without caller parameters. */
 export function isOwnRequest({ scope, resource, audience, username, password, further }: TokenRequest): boolean {
   const added = [scope, resource, audience, username, password]
   return added.every((each) => each === undefined) && Object.keys(further).length === 0
 }
 
-/** Below that a token is of no use to anybody. */
+/** A token with less time left is useless to every caller. */
 export const leastSecondsLeft = 1
 
-/** One token key causes at most one token request in this time, by whatever its callers ask for or reject. */
+/** One token key causes at most one token request in this time, whatever its callers request or reject. */
 export const youngMilliseconds = 10_000
 
-/** Another token would fare no better than one so new. */
+/** Whether the token is so new that another one would not be better. */
 export function isYoung({ issuedAt }: Token, now: number): boolean {
   return now < issuedAt + youngMilliseconds
 }
 
-/** A token that lives shorter than asked for, or is young, isn't bettered by asking again. */
+/**
+ * Whether this token answers the request. A young token, or one with a short lifetime, does: a new token would not be valid
+ * longer.
+ */
 export function isAnswer(token: Token, request: TokenRequest, now: number): boolean {
   const { minimumSeconds = 0, rejectedTokenId } = request
   const left = secondsLeft(token, now)
@@ -107,14 +110,14 @@ export function isAnswer(token: Token, request: TokenRequest, now: number): bool
   return left >= minimumSeconds || lifetimeSeconds(token) <= minimumSeconds || isYoung(token, now)
 }
 
-/** A server that hands out a dying token again is asked at most that often. */
+/** The least time between token requests to a server that returns the same expiring token again. */
 const dyingTokenMilliseconds = 1_000
 const leastMilliseconds = 1_000
 
 /**
- * What a cache keeps of a token that has just come: the token; of one that the server hands out again instead of a new one
- * the news that renewing it early is of no use. One inside its margin answers no request from the cache; kept, it can be known
- * again, and then it does for a second.
+ * The token that a cache keeps after a token request. If the server returned the previous token again, renewing it early is
+ * useless, so it stays fresh as long as it is usable. A token inside its margin answers no request from the cache. If the server
+ * returns such a token twice, the cache hands it out for one second.
  */
 export function keptToken(obtained: Token, previous: Token | undefined, now: number): Token {
   const same = previous?.accessToken.equals(obtained.accessToken) ? previous : undefined
@@ -129,7 +132,7 @@ export function keptToken(obtained: Token, previous: Token | undefined, now: num
   return { ...token, id: same.id, refreshAt: until, usableUntil: until }
 }
 
-/** A server may say each time that a token has all of its life before it. */
+/** Keeps the earlier end: a server may state the full lifetime each time that it returns the same token. */
 function endingWith(token: Token, same: Token): Token {
   const usableUntil = Math.min(token.usableUntil, same.usableUntil)
   return { ...token, usableUntil, expiresAt: Math.min(token.expiresAt, same.expiresAt) }

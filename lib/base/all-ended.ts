@@ -1,6 +1,5 @@
 /**
- * Waits until every promise has ended, also where one of them fails: what is left running when a function answers, Lambda
- * freezes halfway.
+ * Waits until every promise has ended, even if one of them fails: Lambda freezes work that still runs when a function answers.
  * @throws {unknown} the first failure, in the order of the list
  */
 export async function allEnded<const Results extends readonly unknown[]>(

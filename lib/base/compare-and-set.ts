@@ -1,11 +1,11 @@
-/** Another writer came between the read and the write. */
+/** Another writer wrote between the read and the write. */
 export const lostRace = Symbol('lost race')
 
 /**
  * Reads, decides and writes again each time that another writer was faster.
- * @param mostTries whoever loses that often gives up
- * @param tryOnce reads, decides and writes only over what it has read
- * @returns what the first try that wasn't lost came to; `lostRace` where all were
+ * @param mostTries the number of tries after which it gives up
+ * @param tryOnce reads, decides, and writes only if the record is still the one that it read
+ * @returns the outcome of the first try that won; `lostRace` if none did
  */
 export async function compareAndSet<T>(
   mostTries: number,

@@ -2,7 +2,7 @@ const strictUtf8 = new TextDecoder('utf-8', { fatal: true })
 const strictUtf8WithBom = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 /**
- * The text that bytes hold in UTF-8, or undefined where they hold anything else. A byte order mark at the start is dropped.
+ * The UTF-8 text in the bytes, or undefined if they are not UTF-8. A byte order mark at the start is dropped.
  * @param options.ignoreBOM keeps the byte order mark as a character of the text
  */
 export function decodeUtf8(bytes: Uint8Array, { ignoreBOM = false } = {}): string | undefined {
@@ -13,7 +13,7 @@ export function decodeUtf8(bytes: Uint8Array, { ignoreBOM = false } = {}): strin
   }
 }
 
-/** The value of a JSON text, or undefined where the text is not JSON. It never throws: the error of `JSON.parse` quotes the text. */
+/** The value of a JSON text, or undefined if the text is not JSON. It never throws: the error of `JSON.parse` quotes the text. */
 export function parseJson(text: string): unknown {
   try {
     return JSON.parse(text) as unknown
@@ -24,7 +24,7 @@ export function parseJson(text: string): unknown {
 
 export type JsonObject = Readonly<Record<string, unknown>>
 
-/** Neither null nor a list. */
+/** Whether it is an object, not null and not a list. */
 export function isJsonObject(value: unknown): value is JsonObject {
   return typeof value === 'object' && value !== null && !Array.isArray(value)
 }
@@ -33,16 +33,17 @@ export function isJsonArray(value: unknown): value is readonly unknown[] {
   return Array.isArray(value)
 }
 
-/** Elements and requests have five levels. */
+/** More than enough: elements and requests have five levels. */
 export const maximumJsonDepth = 64
 
 /**
- * Whether a text, JSON or not, has more than `maximumJsonDepth` levels. JSON parsers recurse, and a text of brackets ends them
- * with an exception of their own.
+ * Whether a text, JSON or not, has more than `maximumJsonDepth` levels. JSON parsers recurse, and a long text of brackets would
+ * overflow their stack.
  */
 export function isDeeplyNested(text: string): boolean {
   let depth = 0
-  // A text without its closing quotation mark goes to the end: otherwise each further mark would be tried all the way again.
+  // A string without a closing quotation mark matches to the end. Otherwise each further mark would be tried again
+  // (quadratic time).
   for (const [bracket] of text.matchAll(/"(?:[^"\\]|\\.)*(?:"|\\?$)|[[{]|[\]}]/gs)) {
     if (bracket === '[' || bracket === '{') depth++
     else if (bracket === ']' || bracket === '}') depth--
@@ -53,12 +54,12 @@ export function isDeeplyNested(text: string): boolean {
 
 export interface DuplicateName {
   readonly name: string
-  /** Of the opening quotation mark of its second occurrence. */
+  /** The position of the opening quotation mark of the second occurrence. */
   readonly offset: number
 }
 
 /**
- * The first name that one object of a JSON text has twice: `JSON.parse` keeps only the last of its values (RFC 8259 section 4).
+ * The first name that one object of a JSON text has twice. `JSON.parse` would keep only the last value (RFC 8259 section 4).
  * @param text valid JSON
  */
 export function findDuplicateName(text: string): DuplicateName | undefined {

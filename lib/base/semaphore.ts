@@ -1,11 +1,11 @@
-/** All of them in their order, so many at a time: what some service takes in one call. */
+/** Splits a list, in order, into parts of at most `size`: as many as a service takes in one call. */
 export function batchesOf<T>(all: readonly T[], size: number): T[][] {
   return Array.from({ length: Math.ceil(all.length / size) }, (_, index) => all.slice(index * size, (index + 1) * size))
 }
 
 export type Semaphore = ReturnType<typeof createSemaphore>
 
-/** Limits how many run at a time. The others wait in the order in which they came. */
+/** Limits how many calls run at a time. The others wait in the order of their calls. */
 export function createSemaphore(maximum: number) {
   let free = maximum
   const waiting = new Set<() => void>()
@@ -37,8 +37,8 @@ export function createSemaphore(maximum: number) {
 
   return {
     /**
-     * Runs the work when fewer than `maximum` others run, at once if it can.
-     * @param giveUp ends the wait, but not work that has begun
+     * Runs the work as soon as fewer than `maximum` others run.
+     * @param giveUp ends the wait, but not work that has already begun
      * @throws {unknown} the reason of `giveUp`, or what the work throws
      */
     async run<T>(work: () => Promise<T>, giveUp?: AbortSignal): Promise<T> {
@@ -54,8 +54,8 @@ export function createSemaphore(maximum: number) {
 }
 
 /**
- * Runs it for each item, so many at a time, in their order. After a failure no further one begins. Ends when all that have
- * begun have ended, with the first failure.
+ * Calls `run` for each item, in order, at most `maximum` at a time. After a failure no further call begins. When all running
+ * calls have ended, it throws the first failure.
  */
 export async function forEachAtMost<T>(
   maximum: number,

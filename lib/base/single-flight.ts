@@ -1,10 +1,10 @@
 import { inTime, type Pause } from './time.ts'
 
-/** Runs one call for a key at a time. A failure is shared by those who wait, and not kept. */
+/** Runs only one call for a key at a time. All waiting callers get its result or failure. A failure is not kept. */
 export interface SingleFlight<T> {
   /**
-   * Starts the call, or joins the one that is under way: the same result, or the same error.
-   * @param deadline of this caller, in milliseconds since the epoch: the caller waits no longer, and the call goes on for others
+   * Starts the call, or joins the call that already runs, with the same result or the same error.
+   * @param deadline of this caller, in milliseconds since the epoch. The caller waits no longer, but the call continues for others.
    */
   join(key: string, start: () => Promise<T>, deadline?: number): Promise<T>
   isUnderWay(key: string): boolean
@@ -13,19 +13,19 @@ export interface SingleFlight<T> {
 export interface CallersTime {
   readonly now: () => number
   readonly pause: Pause
-  /** What a caller gets whose deadline comes before the call's end. */
+  /** The error for a caller whose deadline is before the end of the call. */
   readonly outOfTime: () => Error
 }
 
 interface Flight<T> {
   readonly result: Promise<T>
-  /** The deadline of the caller who started it. Past it Lambda may have frozen the call halfway, and nobody joins it any more. */
+  /** The deadline of the first caller. After it Lambda may have frozen the call, so no further caller joins it. */
   readonly deadline: number
-  /** Callers of the same deadline wait by one timer: a thousand of them took half of the time of a stampede. */
+  /** Callers with the same deadline share one timer. With a thousand callers, separate timers took half of the whole time. */
   readonly byDeadline: Map<number, Promise<T>>
 }
 
-/** @param time what it takes to keep callers' deadlines; without it there are none */
+/** @param time clock and pause for the deadlines of callers; without it there are no deadlines */
 export function createSingleFlight<T>(time?: CallersTime): SingleFlight<T> {
   const flights = new Map<string, Flight<T>>()
 
@@ -65,12 +65,12 @@ export function createSingleFlight<T>(time?: CallersTime): SingleFlight<T> {
   }
 }
 
-/** A value that is loaded at its first use, and kept. */
+/** A value that is loaded at its first use and then kept. */
 export interface Lazy<T> {
   get(): Promise<T>
 }
 
-/** @param load is called at the first use; its failure is shared by those who wait, and not kept */
+/** @param load is called at the first use; all waiting callers get its failure, which is not kept */
 export function createLazy<T>(load: () => Promise<T>): Lazy<T> {
   let loading: Promise<T> | undefined
   return {

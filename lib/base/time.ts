@@ -1,7 +1,7 @@
-/** Ends after that many milliseconds, or at once when the signal aborts. It never fails, and leaves no timer behind. */
+/** Ends after that many milliseconds, or immediately when the signal aborts. It never fails, and leaves no timer behind. */
 export type Pause = (milliseconds: number, signal?: AbortSignal) => Promise<void>
 
-/** The promise's outcome, or after that many milliseconds the outcome of `late`. No timer is left behind. */
+/** The outcome of the promise, or the outcome of `late` after that many milliseconds. No timer is left behind. */
 export async function inTime<T>(
   promise: Promise<T>,
   milliseconds: number,
@@ -15,12 +15,12 @@ export async function inTime<T>(
   try {
     return await Promise.race([promise, timeUp])
   } finally {
-    // Without a reason it would make an error, with a stack, that nobody reads.
+    // Without a reason, abort() would create an error with a stack that is never read.
     settled.abort('settled')
   }
 }
 
-/** Between two tries: full jitter up to a limit that doubles from the first to the last. */
+/** The wait between two tries: full jitter, up to a limit that doubles from `firstMilliseconds` to `lastMilliseconds`. */
 export interface Backoff {
   readonly firstMilliseconds: number
   readonly lastMilliseconds: number
@@ -28,7 +28,7 @@ export interface Backoff {
 
 /**
  * How long to wait before the next try, in milliseconds.
- * @param tries how many there were before this one, from 0 up
+ * @param tries the number of earlier tries, from 0
  * @param random from 0 up to 1
  */
 export function jitteredDelay({ firstMilliseconds, lastMilliseconds }: Backoff, tries: number, random: number): number {

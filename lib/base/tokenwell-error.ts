@@ -33,7 +33,7 @@ export const ownErrorCodes = [
   'unreadable_event',
 ] as const
 
-/** The error types of RFC 9209 section 2.3 that a call of an API can end in. */
+/** The error types of RFC 9209 section 2.3 that an API call can end with. */
 export const apiCallErrorCodes = [
   'dns_error',
   'destination_unavailable',
@@ -56,10 +56,10 @@ export type ApiCallErrorCode = (typeof apiCallErrorCodes)[number]
 
 export type ErrorCode = (typeof ownErrorCodes)[number] | ApiCallErrorCode
 
-/** Ends what a caller is told of something that only an operator can mend. */
+/** The end of every message to a caller about a problem that only the operator can fix. */
 export const operatorFindsReason = 'The operator finds the reason in the log under this request id.'
 
-/** The base of all errors of ours. None of its texts holds a secret; of any other error nothing is shown but kind and place. */
+/** The base of Tokenwell's errors. Their texts hold no secret. Of any other error, only its name and place are shown. */
 export abstract class TokenwellError extends Error {
   abstract readonly code: ErrorCode
 
@@ -73,18 +73,18 @@ export abstract class TokenwellError extends Error {
     return this.message
   }
 
-  /** What a caller may be told. */
+  /** What a caller may learn. */
   get publicMessage(): string {
     return `Something went wrong in Tokenwell. ${operatorFindsReason}`
   }
 
-  /** Whether it passes without anybody mending anything. */
+  /** Whether the problem can end without a fix by the operator. */
   get isPassing(): boolean {
     return false
   }
 }
 
-/** An error as operators read it in the log. */
+/** An error as the log shows it to operators. */
 export interface Failure {
   readonly code: ErrorCode | 'unexpected'
   readonly reason: string
@@ -96,8 +96,8 @@ export function describeFailure(error: unknown): Failure {
 }
 
 /**
- * Thrown in place of an error that isn't ours: Lambda writes whatever a function throws into its log, with message, stack and
- * all members. It has the kind of the original, and where that happened.
+ * Thrown instead of an error that is not a `TokenwellError`: Lambda logs every error that a function throws, with message, stack
+ * and all members. It has only the name and place of the original error.
  */
 export class UnexpectedError extends Error {
   override readonly name = 'UnexpectedError'
@@ -108,12 +108,12 @@ export class UnexpectedError extends Error {
   }
 }
 
-/** What a function may throw of an error: the error itself if it is ours, else its kind and place. */
+/** The error that a function may throw: a `TokenwellError` itself, or an `UnexpectedError` for any other. */
 export function errorToThrow(error: unknown): Error {
   return error instanceof TokenwellError ? error : new UnexpectedError(error)
 }
 
-/** Of an error that isn't ours, whose message may hold anything, only its kind and where it happened. */
+/** The name and place of an error that is not a `TokenwellError`. Its message is left out, as it may hold a secret. */
 export function unexpectedReason(error: unknown): string {
   const frames = error instanceof Error ? framesOf(error) : []
   const kind = error instanceof Error ? error.name : typeof error
@@ -121,8 +121,8 @@ export function unexpectedReason(error: unknown): string {
 }
 
 /**
- * A stack begins with kind and message, of which a line may look like a frame. Where it doesn't begin with the message as it
- * is now, or goes on by anything but frames, nobody can tell them apart, and there are none.
+ * A stack begins with name and message, and a line of the message may look like a frame. If the stack does not begin with the
+ * current message, or has other lines than frames after it, no frames are shown: they could be parts of the message.
  */
 function framesOf({ message, stack = '' }: Error): string[] {
   const [kind = ''] = /^[\w$]+( \[\w+\])?/.exec(stack) ?? []

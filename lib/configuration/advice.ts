@@ -11,10 +11,10 @@ import type { ElementReading } from './element-store.ts'
 import { type Finding, type FindingList, isMistake } from './finding.ts'
 import { defaultSignatureAlgorithm, isRsaAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
-/** Warnings for operators: what elements configure and real authorization servers refuse, and what has no effect. */
+/** Warnings for operators: about configurations that real authorization servers refuse, and attributes without effect. */
 export type Advice = ReturnType<typeof createAdvice>
 
-/** Which elements and attributes say what the assertion is to be. */
+/** The elements and attributes that describe the assertion. */
 export interface AssertionOrigin {
   readonly builder: ElementReference
   readonly tokenConfig: ElementReference
@@ -22,7 +22,7 @@ export interface AssertionOrigin {
   readonly server: AuthorizationServer | undefined
 }
 
-/** Only `inspectConnection` has it: a token request reads no warnings, so they are in a module that it does not load. */
+/** Only `inspectConnection` uses it. Token requests read no warnings, so they do not load this module. */
 export function createAdvice(findings: FindingList) {
   return {
     onAssertion(assertion: AssertionConfiguration, origin: AssertionOrigin): void {
@@ -44,8 +44,8 @@ export function createAdvice(findings: FindingList) {
 }
 
 /**
- * Without the warnings that the operator accepts by the element itself.
- * @param readings of the elements that the findings are about
+ * The findings without the warnings that the operator accepts in `acceptedWarnings` of their element.
+ * @param readings of the elements in the findings
  */
 export function withoutAccepted(findings: readonly Finding[], readings: readonly ElementReading[]): readonly Finding[] {
   return findings.filter((finding) => isMistake(finding) || !isAccepted(finding, readings))
@@ -81,7 +81,7 @@ function adviseOnIdentity(
     )
 }
 
-/** Auth0, HelseID and FAPI profiles allow no more. */
+/** The maximum at Auth0 and HelseID, and in FAPI profiles. */
 const longLifetimeSeconds = 300
 
 function adviseOnTimes(
@@ -111,7 +111,7 @@ function adviseOnTimes(
     )
 }
 
-/** By their documentation. */
+/** According to their documentation. */
 const serversThatRequireTokenEndpoint = 'Entra ID, Okta, Epic and Apple Business Manager'
 
 function adviseOnAudiences(
@@ -143,7 +143,7 @@ function adviseOnAudiences(
     )
 }
 
-/** Claims that must change with each assertion, written as one value for all. */
+/** Warns of claims with a fixed value that must differ in each assertion. */
 function adviseOnConstantClaims(
   claims: AssertionConfiguration['claims'],
   tokenConfig: ElementReference,
@@ -191,7 +191,7 @@ function adviseOnIssuer(issuer: string, element: ElementReference, attribute: st
     )
 }
 
-/** A blank that was copied with a URL is trimmed at its ends, and refused inside, unless somebody has encoded it. */
+/** Spaces at the ends of a URL are trimmed, and spaces inside are refused. Encoded spaces pass both, so this warns of them. */
 function adviseOnTokenEndpoint(
   { tokenEndpoint }: AuthorizationServer,
   element: ElementReference,
@@ -225,7 +225,7 @@ function adviseOnTokenLifetimes(server: AuthorizationServer, element: ElementRef
       )
 }
 
-/** Attributes that have an effect on calls alone. */
+/** Attributes that only affect API calls. */
 const attributesOfCalls = [
   'port',
   'domainBasePath',

@@ -46,7 +46,7 @@ export function wholeNumber(minimum: number, maximum: number) {
 
 export const seconds = (minimum: number) => wholeNumber(minimum, 365 * 86_400)
 
-/** One of these numbers, or its digits. */
+/** One of these numbers, as a number or as digits. */
 export function oneOf<const Values extends readonly number[]>(values: Values) {
   const message = `one of ${values.join(', ')}`
   return v.pipe(v.union([v.number(), v.string()], message), v.transform(Number), v.picklist(values, message))
@@ -57,9 +57,9 @@ const longestDuration = '8760h'
 interface DurationRange {
   readonly least: string
   readonly most?: string
-  /** What a bare number counts. */
+  /** The unit of a number without a unit. */
   readonly bareUnit?: 'h' | 'm' | 's'
-  /** The smallest difference that the attribute knows. */
+  /** The value must be a multiple of this. */
   readonly resolutionMilliseconds?: keyof typeof durationForms
 }
 
@@ -69,7 +69,7 @@ const durationForms = {
   3600000: 'a duration of whole hours such as 12h or 720h',
 } as const
 
-/** In the original's notation; milliseconds once read. */
+/** A duration in the notation of z/OS Connect. Once read, it is in milliseconds. */
 export function duration({ least, most, bareUnit = 's', resolutionMilliseconds = 1 }: DurationRange) {
   const message = `${durationForms[resolutionMilliseconds]}, at least ${least}${most ? ` and at most ${most}` : ''}`
   return v.pipe(
@@ -82,7 +82,7 @@ export function duration({ least, most, bareUnit = 's', resolutionMilliseconds =
   )
 }
 
-/** One text, or a list of them. */
+/** One text, or a list of texts. */
 export function oneOrMoreTexts(message: string) {
   return v.pipe(
     v.union([text(message), v.pipe(v.array(text(message), message), v.minLength(1, message))], message),

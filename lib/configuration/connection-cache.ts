@@ -7,18 +7,21 @@ import { type ElementStore, ElementStoreError } from './element-store.ts'
 import { ConfigurationError, ConnectionDisabledError } from './finding.ts'
 import { resolveConnection } from './resolve-connection.ts'
 
-/** Longest time that a process goes on with elements which have changed. */
+/** The longest time that an instance uses elements that have changed. */
 const maximumAgeMilliseconds = 60_000
-/** From a failed reload to the next one, and from finding that a connection is disabled to looking again. */
+/** The wait after a failed reload, and after a connection was found to be disabled, before the elements are read again. */
 const pauseMilliseconds = 10_000
-/** Longest wait for all of a connection's elements: if the cached connection can serve on, and if it can't. */
+/** The longest wait for a connection's elements: with and without a usable cached connection. */
 const longestReading = { withCachedMilliseconds: 3_000, otherwiseMilliseconds: 15_000 } as const
-/** Longest wait for a stop that may be there, before a token that is at hand. */
+/** The longest wait to learn whether a connection is disabled, when a token is already in memory. */
 const longestLookMilliseconds = 1_000
 
-/** How a fleet names the elements of a connection in what it shares. */
+/** Makes the fingerprints that stand for a connection's elements in shared records. */
 export interface Fingerprints {
-  /** The same elements in each form in which a version of Tokenwell writes them. The first one is that of this deployment. */
+  /**
+   * The fingerprints of the same elements in the forms of all versions of Tokenwell. The first form is that of this
+   * deployment.
+   */
   formsOf(connection: Connection): readonly [string, ...string[]]
 }
 
@@ -26,11 +29,11 @@ export interface Fingerprints {
 export interface KnownConnection {
   readonly connection: Connection
   readonly fingerprint: string
-  /** The same elements as other versions write them. */
+  /** Fingerprints of the same elements in the forms of other versions. */
   readonly otherFingerprints?: readonly string[]
 }
 
-/** Whether these are the elements of that fingerprint, whichever version wrote it. */
+/** Whether the fingerprint is one of these elements, in the form of any version. */
 export function isFingerprintOf(
   { fingerprint: own, otherFingerprints = [] }: Pick<KnownConnection, 'fingerprint' | 'otherFingerprints'>,
   fingerprint: string,
@@ -43,7 +46,7 @@ interface Entry {
   readonly readAgainAt: number
 }
 
-/** The connections of one process, each resolved at its first use and kept for a while. */
+/** The connections of one instance. Each is resolved at its first use and kept for a while. */
 export type ConnectionCache = ReturnType<typeof createConnectionCache>
 
 export function createConnectionCache({
@@ -62,14 +65,14 @@ export function createConnectionCache({
   readonly log: Log
 }) {
   const entries = new Map<string, Entry>()
-  /** When to read again a connection that is disabled. */
+  /** When a disabled connection is read again. */
   const disabledUntil = new Map<string, number>()
   const readings = createSingleFlight<KnownConnection>()
 
   /**
-   * The connection of that name. If its elements can't be read again in time, or have mistakes by now, the last good one serves
-   * on.
-   * @param fingerprint of the elements that the fleet uses: a cached connection with another one is read again
+   * The connection with that name. If its elements can't be read again in time, or now have mistakes, the last valid connection
+   * stays in use.
+   * @param fingerprint of the elements that the fleet uses; a cached connection with another fingerprint is read again
    * @throws {UnknownConnectionError}
    * @throws {ConnectionDisabledError}
    * @throws {ConfigurationError}
@@ -87,7 +90,10 @@ export function createConnectionCache({
     }
   }
 
-  /** The connection as its elements are now, even if a fresh one is cached. Its errors are those of `get`. */
+  /**
+   * Reads the connection's elements now, even if the cached connection is new enough.
+   * @throws {TokenwellError} as `get` does
+   */
   async function readAgain(name: string): Promise<KnownConnection> {
     const startedAt = now()
     const connection = await resolve(name)
@@ -97,7 +103,7 @@ export function createConnectionCache({
     return known(entry)
   }
 
-  /** Not kept: its form is another one once the keys of the cache have been read. */
+  /** The fingerprint is not cached: its form changes once the keys of the cache have been read. */
   function known({ connection }: Entry): KnownConnection {
     const [fingerprint, ...otherFingerprints] = fingerprints.formsOf(connection)
     return { connection, fingerprint, otherFingerprints }
@@ -116,15 +122,15 @@ export function createConnectionCache({
     }
   }
 
-  /** Without reading; where the fleet goes by other elements it may have been enabled since. */
+  /** Does not read elements. False if the fleet uses other elements, as the operator may have enabled the connection since. */
   function isKnownAsDisabled(name: string, fingerprint: string = disabledFingerprint): boolean {
     const until = fingerprint === disabledFingerprint ? disabledUntil.get(name) : undefined
     return until !== undefined && now() < until
   }
 
   /**
-   * For a process that can't ask the fleet: whether the operator has disabled the connection, by elements that are read again once a
-   * minute. Not where they can't be read.
+   * Whether the operator has disabled the connection, for an instance that can't reach the shared cache. It uses elements that are
+   * at most a minute old. False if they can't be read.
    */
   async function isDisabled(name: string): Promise<boolean> {
     const cached = entries.get(name)
@@ -138,21 +144,21 @@ export function createConnectionCache({
     return false
   }
 
-  /** Whether the connection is cached with this fingerprint and needs no reading. */
+  /** Whether the connection is cached with this fingerprint and need not be read again. */
   function has(name: string, fingerprint: string): boolean {
     if (isKnownAsDisabled(name, fingerprint)) return true
     const cached = cachedFor(name, fingerprint)
     return cached !== undefined && now() < cached.readAgainAt
   }
 
-  /** The cached connection, however old; undefined if there is none with this fingerprint. */
+  /** The cached connection of any age. Undefined if no connection with this fingerprint is cached. */
   function cachedFor(name: string, fingerprint?: string): Entry | undefined {
     const entry = entries.get(name)
     if (!entry || fingerprint === undefined) return entry
     return isFingerprintOf(known(entry), fingerprint) ? entry : undefined
   }
 
-  /** A reading that is late goes on, for later callers. */
+  /** If the read takes too long, it continues for later callers. */
   async function readInTime(name: string, milliseconds: number): Promise<KnownConnection> {
     const reading = readings.join(name, () => readAgain(name))
     return await inTime(reading, milliseconds, pause, () => {
@@ -161,14 +167,14 @@ export function createConnectionCache({
     })
   }
 
-  /** With the last good connection, after a failed reading. A connection that was taken out does not serve on. */
+  /** After a failed read, the last valid connection stays in use, unless the operator has removed or disabled it. */
   function serveOn(name: string, fingerprint: string | undefined, error: unknown): KnownConnection {
     if (!(error instanceof ElementStoreError || error instanceof ConfigurationError)) {
       entries.delete(name)
       throw error
     }
     const lastGood = cachedFor(name, fingerprint)
-    // If the fleet uses newer elements already, going on with the old ones would undo that change.
+    // If the fleet already uses newer elements, the old ones would undo that change.
     if (!lastGood) throw error
     log({ event: 'reload_failed', connection: name, code: error.code, reason: error.message })
     entries.set(name, { ...lastGood, readAgainAt: now() + pauseMilliseconds })

@@ -3,12 +3,12 @@ import { isJsonObject } from '../base/decoding.ts'
 import type { CertificateThumbprint, GrantType, RequestMay } from './element.ts'
 import type { SignatureAlgorithm } from './signature-algorithm.ts'
 
-/** A connection with every reference followed and every default in place. Deeply frozen. */
+/** A connection with all references followed and all defaults set. Deeply frozen. */
 export interface Connection {
   readonly name: string
-  /** Those that it is made of, each as `kind/id`, as its operator wrote them. */
+  /** Its elements, each as `kind/id`. */
   readonly elements: readonly string[]
-  /** Absent if `host` is left out: then callers get tokens, and Tokenwell makes no call. */
+  /** Absent if `host` is left out. Then callers get tokens, but Tokenwell makes no API calls. */
   readonly api?: ProtectedApi
   readonly grantType: GrantType
   readonly clientId: string
@@ -16,27 +16,27 @@ export interface Connection {
   readonly authorizationServer: ResolvedAuthorizationServer
   readonly parameters: ConfiguredParameters
   readonly requestMay?: RequestMay
-  /** If absent, its tokens are not kept warm. */
+  /** If absent, warm runs do not renew its tokens. */
   readonly warming?: Warming
 }
 
-/** Which tokens of a connection are renewed on a schedule before they go stale. */
+/** Which tokens of a connection the warm runs renew before they get stale. */
 export interface Warming {
-  /** From the last use of a token to its last renewal. */
+  /** How long after its last use a token is still renewed. */
   readonly idleMilliseconds: number
-  /** The same in lifetimes of the token, where that is less. */
+  /** The same limit in lifetimes of the token. The shorter limit counts. */
   readonly idleLifetimes?: number
-  /** The most tokens that are renewed: one for each combination of scope, resource, audience and further parameters. */
+  /** The maximum number of renewed tokens: one for each combination of scope, resource, audience and further parameters. */
   readonly maximumVariants: number
 }
 
 export type ClientAuthentication = PrivateKeyJwt | ClientSecretBasic | TlsClientAuth
 
-/** RFC 7523 section 2.2, asymmetric or with a shared key. */
+/** RFC 7523 section 2.2, with an asymmetric or a shared key. */
 export interface PrivateKeyJwt {
   readonly method: 'private_key_jwt' | 'client_secret_jwt'
   readonly assertion: AssertionConfiguration
-  /** Whether the body has `client_id` too. */
+  /** Whether the body also has `client_id`. */
   readonly sendClientId: boolean
 }
 
@@ -46,7 +46,7 @@ export interface ClientSecretBasic {
   readonly passwordSecret: string
 }
 
-/** RFC 8705 section 2: by the certificate that `authorizationServer.tls` presents. */
+/** RFC 8705 section 2: with the certificate of `authorizationServer.tls`. */
 export interface TlsClientAuth {
   readonly method: 'tls_client_auth'
 }
@@ -61,19 +61,19 @@ export interface AssertionConfiguration {
   readonly notBeforeOffsetSeconds?: number
   readonly hasJwtId: boolean
   readonly scope?: string
-  /** Claims of the operator, which overwrite all of the above but `sub` and `iat`. */
+  /** The operator's claims. They overwrite the claims above, except `sub` and `iat`. */
   readonly claims: Readonly<Record<string, unknown>>
   readonly algorithm: SignatureAlgorithm
-  /** The header `typ`; absent if the operator set `none`. */
+  /** The header `typ`. Absent if the operator set `none`. */
   readonly type?: string
   readonly certificateThumbprint: CertificateThumbprint
   readonly key: KeyReference
 }
 
 export interface KeyReference {
-  /** Whose key it is. */
+  /** The id of the jwtBuilder that has this key. */
   readonly jwtBuilder: string
-  /** The `kid` of each key that must not be used any more, by the element. */
+  /** The `kid` of each key in `revokedKeys` of the element. */
   readonly revoked?: readonly string[]
   /** The name of the secret. */
   readonly location: string
@@ -83,22 +83,22 @@ export interface KeyReference {
 }
 
 export interface GeneratedKey {
-  /** In bits, of an RSA key. */
+  /** In bits, for an RSA key. */
   readonly modulusLength: number
-  /** From one new key to the next. */
+  /** The time from one new key to the next. */
   readonly rotationSeconds: number
-  /** From the publication of a key to its first signature. */
+  /** The time from the publication of a key to its first signature. */
   readonly publishAheadSeconds: number
 }
 
-/** How a far end is reached. */
+/** How a server is reached. */
 export interface Transport {
   readonly tls: TlsConfiguration
-  /** If absent, the far end is reached directly. */
+  /** If absent, the server is reached directly. */
   readonly proxy?: HttpProxy
-  /** Until the connection is open, with the tunnel of a proxy if there is one. */
+  /** The time limit until the connection is open, including the tunnel of a proxy. */
   readonly connectTimeoutMilliseconds: number
-  /** Longest silence of the far end. */
+  /** The longest time without data from the server. */
   readonly receiveTimeoutMilliseconds: number
 }
 
@@ -106,28 +106,28 @@ export interface ResolvedAuthorizationServer extends Transport {
   readonly id: string
   readonly issuer?: string
   readonly tokenEndpoint: string
-  /** What its bearer tokens are called beside `Bearer`. */
+  /** Values of `token_type`, beside `Bearer`, for its bearer tokens. */
   readonly tokenTypes?: readonly string[]
   readonly maximumConcurrency: number
-  /** After the first failure; doubled after each further one, up to 5 min. */
+  /** The cool-down after the first failure. It doubles after each further failure, up to 5 min. */
   readonly coolDownSeconds: number
   readonly lifetime: LifetimePolicy
 }
 
-/** The API that a connection is for: Tokenwell calls it with the connection's token. */
+/** The API of a connection. Tokenwell calls it with the connection's token. */
 export interface ProtectedApi extends Transport {
-  /** `https://api.example.com:8443` */
+  /** Such as `https://api.example.com:8443`. */
   readonly origin: string
-  /** In front of each path: empty, or begins with a slash and ends without one. */
+  /** The prefix of each path: empty, or with a slash at the beginning and none at the end. */
   readonly basePath: string
-  /** Which 401 means that the API rejected the token. */
+  /** Which answers with 401 mean that the API rejected the token. */
   readonly rejection: TokenRejection
 }
 
-/** Any 401, or one whose challenge says `invalid_token` (RFC 6750 section 3.1). */
+/** Any 401, or only a 401 whose challenge says `invalid_token` (RFC 6750 section 3.1). */
 export type TokenRejection = 'any_401' | 'invalid_token'
 
-/** Tunnels are opened through it by CONNECT (RFC 9110 section 9.3.6). */
+/** A proxy for tunnels with CONNECT (RFC 9110 section 9.3.6). */
 export interface HttpProxy {
   readonly id: string
   readonly host: string
@@ -143,19 +143,19 @@ export interface ProxyCredentials {
 
 export interface TlsConfiguration {
   readonly minimumVersion: 'TLSv1.2' | 'TLSv1.3'
-  /** The name of the secret with the CA bundle; the CA list of Node.js if absent. */
+  /** The name of the secret with the CA bundle. If absent, the CA list of Node.js is used. */
   readonly trustStore?: string
   /** The name of the secret with the client certificate and its key. */
   readonly clientCertificate?: string
-  /** Each certificate of the trust store is trusted as it is. Otherwise a chain must end in one that signed itself. */
+  /** Each certificate in the trust store is trusted by itself. Otherwise a chain must end in a self-signed certificate. */
   readonly allowPartialTrustChain?: true
 }
 
 export interface LifetimePolicy {
-  /** Of a token whose lifetime neither the answer nor its own content says. */
+  /** The lifetime of a token if neither the answer nor the token states one. */
   readonly assumedLifetimeSeconds: number
   readonly maximumLifetimeSeconds?: number
-  /** Instead of 10 % of the lifetime, at least 1 s, at most 30 s. */
+  /** Replaces the default margin: 10 % of the lifetime, at least 1 s and at most 30 s. */
   readonly marginSeconds?: number
 }
 
@@ -166,12 +166,12 @@ export interface ConfiguredParameters {
   readonly further: Readonly<Record<string, string>>
 }
 
-/** Instead of a fingerprint, of a connection that its operator has disabled: no hash is so short. */
+/** The fingerprint of a connection that the operator has disabled. It can't equal a hash, as it is shorter. */
 export const disabledFingerprint = 'disabled'
 
 /**
- * A hash over all of a connection that can change which token is issued, how long it is used, or who may ask for it. Keys, the
- * API, timeouts, TLS and proxies are left out: after a change of those, cached tokens stay good.
+ * A hash over everything in a connection that can change the issued token, how long it is used, or which requests are allowed.
+ * Keys, the API, timeouts, TLS and proxies are left out: when they change, cached tokens stay valid.
  */
 export function fingerprintOf(connection: Connection): string {
   const { grantType, clientId, clientAuthentication, authorizationServer, parameters, requestMay } = connection
@@ -187,7 +187,7 @@ function assertionIdentity({ issuer, subject, audiences, scope, claims }: Assert
   return { assertion: { issuer, subject, audiences, scope, claims } }
 }
 
-/** The same text whatever the order in which members were written. */
+/** JSON text that does not depend on the order of members. */
 function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_name, member: unknown) =>
     isJsonObject(member) ? Object.fromEntries(Object.entries(member).sort(([a], [b]) => (a < b ? -1 : 1))) : member,

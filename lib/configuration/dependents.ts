@@ -3,13 +3,16 @@ import { defaultElementIds, type ElementReference, type Kind, keyOf, kinds, refe
 import { namedReferences } from './element-graph.ts'
 import { type ElementStore, readAllElements } from './element-store.ts'
 
-/** They say how a far end is reached and which key signs. A client certificate alone, which `ssl` names, makes other tokens. */
+/**
+ * These kinds describe how a server is reached and which key signs. Only a client certificate, named by `ssl`, changes
+ * tokens.
+ */
 const kindsThatAlterNoToken: readonly Kind[] = ['keyStore', 'ssl', 'sslDefault', 'proxyConfig']
 
 /**
- * The names of the connections that may get other tokens after a change of this element: those that refer to it, over any
- * number of references, or the connection that it is. The element may be deleted by now. Reads all elements of the kinds that
- * can refer to it: for events, not for token requests.
+ * The names of the connections that may get other tokens after a change of this element: its own connection, and those that refer
+ * to it over any number of references. The element may have been deleted. Reads all elements of the kinds that can refer to it,
+ * so it is for events, not for token requests.
  * @throws {ElementStoreError}
  */
 export async function dependentConnections(
@@ -22,8 +25,8 @@ export async function dependentConnections(
 }
 
 /**
- * The names of the connections whose client presents the certificate in that secret at its token endpoint: tokens may be bound to
- * it (RFC 8705 section 3).
+ * The names of the connections whose client presents the certificate in this secret at the token endpoint. Their tokens may be
+ * bound to the certificate (RFC 8705 section 3).
  * @throws {ElementStoreError}
  */
 export async function connectionsByCertificate(elements: ElementStore, secretName: string): Promise<readonly string[]> {
@@ -38,7 +41,10 @@ async function keyStoresIn(elements: ElementStore, secretName: string): Promise<
   return keyStores
 }
 
-/** The `ssl` elements that may present another certificate after a change of this element; undefined where none does. */
+/**
+ * The `ssl` elements that may present another certificate after a change of this element. Undefined if the kind has no
+ * effect on that.
+ */
 async function certificateUsers(elements: ElementStore, { kind, id }: ElementReference): Promise<SslUse | undefined> {
   switch (kind) {
     case 'keyStore':
@@ -52,7 +58,7 @@ async function certificateUsers(elements: ElementStore, { kind, id }: ElementRef
   }
 }
 
-/** `ssl` elements, and whether one of them is that of everything that names none. */
+/** `ssl` elements, and whether one of them is the default for elements without `sslCertsRef`. */
 interface SslUse {
   readonly ids: ReadonlySet<string>
   readonly isDefault: boolean
@@ -96,7 +102,7 @@ async function referringTo(store: ElementStore, level: readonly ElementReference
   const referring: ElementReference[] = []
   for (const kind of kindsReferringTo(level))
     for await (const reading of readAllElements(store, kind)) {
-      // An element with a mistake can't be used, and mending it is a change of its own: then it is found.
+      // An element with a mistake can't be used. When the operator fixes it, that change has its own event.
       const isUsable = reading.findings.length === 0
       if (isUsable && namedReferences(reading).some(({ to }) => keys.has(keyOf(to)))) referring.push(reading.reference)
     }
@@ -113,8 +119,8 @@ function kindsReferringTo(level: readonly ElementReference[]): Kind[] {
 }
 
 /**
- * The jwtBuilders whose keys may be in that secret: the one for which Tokenwell makes keys there, and those whose key store
- * it is. One too many does no harm. Reads all elements of two kinds: for events, not for token requests.
+ * The jwtBuilders whose keys may be in this secret: the one for which Tokenwell makes the keys, and those with a key store that
+ * names the secret. One too many does no harm. Reads all elements of two kinds, so it is for events, not for token requests.
  * @throws {ElementStoreError}
  */
 export async function buildersOfSecret(
@@ -130,7 +136,7 @@ export async function buildersOfSecret(
 }
 
 /**
- * The jwtBuilders whose published keys may differ after a change of this element, which may be deleted by now.
+ * The jwtBuilders whose published keys may change with this element. The element may have been deleted.
  * @throws {ElementStoreError}
  */
 export async function buildersOfElement(

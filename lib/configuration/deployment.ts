@@ -2,35 +2,35 @@ import type { Elements, Kind } from './element.ts'
 import type { ElementReading } from './element-store.ts'
 import type { Finding } from './finding.ts'
 
-/** One installation of Tokenwell, as far as elements depend on it. */
+/** The facts about one deployment of Tokenwell that elements depend on. */
 export interface Deployment {
-  /** The URL of the HTTP API, without a slash at its end: part of the default `iss`. */
+  /** The URL of the HTTP API without a slash at the end. It is a part of the default `iss`. */
   readonly publicUrl: string
-  /** Names this deployment in the names of its secrets and parameters: `local`, `test`, `prod`. */
+  /** The part of the names of secrets and parameters that identifies this deployment, such as `local`, `test` or `prod`. */
   readonly stage: string
-  /** Whether the functions run on Lambda, where nothing but Lambda listens on the loopback address. */
+  /** Whether the functions run on Lambda. There, only Lambda itself listens on the loopback address. */
   readonly isLambda: boolean
-  /** The name of the secret that holds the cache's keys, where it is not `tokenwell/<stage>/cache`. */
+  /** The name of the secret with the keys of the cache, if it is not `tokenwell/<stage>/cache`. */
   readonly cacheSecret?: string
 }
 
-/** The name under which a deployment logs and counts. */
+/** The name of a deployment in logs and metrics. */
 export function serviceName(stage: string): string {
   return `tokenwell-${stage}`
 }
 
-/** The names of all secrets of a deployment begin with it, and grants name it. */
+/** The beginning of the names of all secrets of a deployment. IAM grants use it too. */
 export function secretPrefix({ stage }: Pick<Deployment, 'stage'>): string {
   return `tokenwell/${stage}/`
 }
 
-/** Whether a name is under the prefix, and has no dots that step out of it. */
+/** Whether a name is under the prefix, without parts such as `..` that would leave it. */
 export function isNameOfSecret(name: string, prefix: string): boolean {
   const rest = name.startsWith(prefix) ? name.slice(prefix.length) : ''
   return rest.split('/').every((part) => /^[A-Za-z0-9_+=.@-]+$/.test(part) && !/^\.+$/.test(part))
 }
 
-/** Whether it is of the cache, or of a key that Tokenwell makes: each has one use, and no element names it. */
+/** Whether the secret belongs to the cache or holds a key that Tokenwell makes. No element may name such a secret. */
 export function isReservedSecret(name: string, { cacheSecret }: Pick<Deployment, 'cacheSecret'> = {}): boolean {
   return name === cacheSecret || /^tokenwell\/[^/]+\/(cache$|jwk\/)/.test(name)
 }
@@ -43,8 +43,8 @@ const secretNames = {
 } as const satisfies { [K in Kind]?: readonly (keyof Elements[K])[] }
 
 /**
- * A mistake for each name of a secret that isn't under this deployment's prefix, or is of a secret of Tokenwell's own. The
- * finding does not repeat the name: if an operator wrote the secret itself there, it would end up in a log.
+ * A mistake for each secret name that is not under this deployment's prefix, or that is reserved for Tokenwell. The finding does
+ * not repeat the name: if an operator wrote the secret itself instead of its name, it would get into a log.
  */
 export function checkSecretNames(readings: readonly ElementReading[], deployment: Deployment): Finding[] {
   return readings.flatMap(({ reference, attributes: read }) => {

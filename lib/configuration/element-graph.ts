@@ -13,32 +13,32 @@ import type { ElementReading, ElementStore } from './element-store.ts'
 import { createFindingList, type Finding, type FindingList, nearestName } from './finding.ts'
 import { defaultSignatureAlgorithm, isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
-/** The elements that some roots lead to, and what is wrong with them and with their references. */
+/** The elements that some root elements refer to, directly or indirectly, with the findings on them and on their references. */
 export interface ElementGraph {
   get<K extends Kind>(kind: K, id: string | undefined): Elements[K] | undefined
-  /** Whether there is such an element, even one that can't be read. */
+  /** Whether the element exists, even if it can't be read. */
   has(kind: Kind, id: string): boolean
-  /** Of the elements in use: not of a default element that another one makes needless. */
+  /** The elements in use, without a default element that another element replaces. */
   readonly readings: readonly ElementReading[]
   readonly findings: readonly Finding[]
 }
 
 type Readings = ReadonlyMap<string, ElementReading>
 
-/** An attribute of an element, and which other element it names, whether that exists or not. */
+/** An attribute of an element, and the element that it names, which may not exist. */
 interface NamedReference {
   readonly attribute: string
   readonly to: ElementReference
 }
 
-/** From an element to another that it uses. */
+/** A link from an element to an element that it uses. */
 interface Link {
   readonly to: ElementReference
-  /** Absent if no attribute names the other one: then it is a default element, which may be missing. */
+  /** Absent if no attribute names the element. Then it is a default element, which may be missing. */
   readonly attribute?: string
 }
 
-/** Reads level by level, one round trip each, only what the roots lead to. */
+/** Reads only the elements that the roots refer to, level by level, with one round trip for each level. */
 export async function collectElements(store: ElementStore, roots: readonly ElementReference[]): Promise<ElementGraph> {
   const readings = await loadElements(store, roots)
   const used = usedReadings(readings, roots)
@@ -85,7 +85,7 @@ function usedReadings(readings: Readings, roots: readonly ElementReference[]): E
   return [...used.values()]
 }
 
-/** @param readings once they are known: without them every default element that may be needed is linked */
+/** @param readings all readings, once they are known; without them, every default element that may be needed is linked */
 function linksOf(reading: ElementReading, readings?: Readings): Link[] {
   const {
     reference: { kind },
@@ -99,7 +99,7 @@ function linksOf(reading: ElementReading, readings?: Readings): Link[] {
   return named
 }
 
-/** An endpointConnection without a host is never called. */
+/** An endpointConnection without a host makes no calls. */
 function opensConnections({ reference: { kind }, attributes }: ElementReading): boolean {
   return kind === 'authorizationServer' || (kind === 'endpointConnection' && 'host' in attributes)
 }
@@ -113,7 +113,7 @@ function defaultSslLinks(readings: Readings | undefined): Link[] {
   return [readings.has(keyOf(named.to)) ? named : fallback]
 }
 
-/** Tokenwell makes the key itself, or it is a shared one. */
+/** True if Tokenwell makes the key itself, or the key is a shared key. */
 function needsNoKeyStore({ jwkEnabled, signatureAlgorithm = defaultSignatureAlgorithm }: Partial<JwtBuilder>): boolean {
   return jwkEnabled === true || isSharedKeyAlgorithm(signatureAlgorithm)
 }
@@ -136,7 +136,7 @@ async function describeDangling(store: ElementStore, { from, attribute, to }: Da
   }
 }
 
-/** What an element names, as far as its attributes can be read; not the default elements that are used if it names none. */
+/** The references of an element whose attributes can be read, without default elements. */
 export function namedReferences({ reference: { kind }, attributes }: ElementReading): NamedReference[] {
   return Object.entries<Kind>(referenceAttributes[kind]).flatMap(([attribute, to]) => {
     const id = (attributes as Readonly<Record<string, string | undefined>>)[attribute]
@@ -144,23 +144,23 @@ export function namedReferences({ reference: { kind }, attributes }: ElementRead
   })
 }
 
-/** What one connection, or one jwtBuilder, is resolved from. */
+/** Everything that is needed to resolve one connection or one jwtBuilder. */
 export interface Resolution {
   readonly graph: ElementGraph
   readonly deployment: Deployment
-  /** What is wrong with the elements, and all that is found out later. */
+  /** The findings on the elements. Resolving adds more. */
   readonly findings: FindingList
-  /** Absent where nobody reads warnings. */
+  /** Present only if warnings are wanted. */
   readonly advice?: Advice
 }
 
-/** The module `advice.ts`, which token requests don't load. */
+/** The module `advice.ts`. Token requests do not load it. */
 export type Advisor = typeof import('./advice.ts')
 
 /**
- * Reads the elements that the root leads to, and no others.
- * @param advisor only where somebody reads warnings
- * @returns undefined if there is no such root
+ * Reads only the elements that the root refers to.
+ * @param advisor given only if warnings are wanted
+ * @returns undefined if the root does not exist
  */
 export async function startResolution(
   store: ElementStore,

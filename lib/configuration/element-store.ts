@@ -3,36 +3,36 @@ import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 import type { ElementReference, Elements, Kind } from './element.ts'
 import type { Finding } from './finding.ts'
 
-/** Port: the place of the elements. It returns them read through the schema. */
+/** Port: the store of elements. It reads them through the schema. */
 export interface ElementStore {
-  /** One round trip: a reading for each reference, in that order; undefined if there is no such element. */
+  /** Reads elements in one round trip. Returns a reading for each reference, in order, or undefined for a missing element. */
   get(references: readonly ElementReference[]): Promise<readonly (ElementReading | undefined)[]>
-  /** The ids of all elements of a kind. May be slow; no token request needs it. */
+  /** The ids of all elements of a kind. May be slow, as no token request needs it. */
   ids(kind: Kind): Promise<readonly string[]>
-  /** What is wrong with the place as a whole: unknown kinds, ids that are not allowed. */
+  /** Findings on the store as a whole: unknown kinds, and ids that are not allowed. */
   findings(): Promise<readonly Finding[]>
 }
 
-/** One element, read through the schema. */
+/** One element after it was read through the schema. */
 export interface ElementReading<K extends Kind = Kind> {
   readonly reference: ElementReference<K>
-  /** The attributes whose values are right. */
+  /** The attributes whose values are valid. */
   readonly attributes: Partial<Elements[K]>
-  /** The same attributes, if no required one is missing: then they can be checked against other elements. */
+  /** The same attributes, if no required one is missing. Only then can they be checked against other elements. */
   readonly element?: Elements[K]
-  /** Mistakes in what was written. */
+  /** Mistakes in the element itself. */
   readonly findings: readonly Finding[]
 }
 
 export type ElementStoreErrorCode =
-  /** No right to read them. */
+  /** Tokenwell has no right to read them. */
   | 'elements_denied'
-  /** The store asks to wait, for longer than there was time. */
+  /** The store asked to wait longer than the request had time. */
   | 'elements_throttled'
-  /** No answer from the store. */
+  /** The store did not answer. */
   | 'elements_unreachable'
 
-/** The store does not return elements; whether they are right is unknown. */
+/** The store did not return elements. Whether they are valid is unknown. */
 export class ElementStoreError extends TokenwellError {
   readonly code: ElementStoreErrorCode
 
@@ -52,10 +52,10 @@ export class ElementStoreError extends TokenwellError {
   }
 }
 
-/** Parameter Store is asked for ten in one call, and the calls of one read are made all at once. */
+/** Parameter Store returns ten elements in one call, and all calls of one read are made in parallel. */
 const elementsInOneRead = 100
 
-/** Reads every element of a kind: for events, not for token requests. */
+/** Reads every element of a kind. For events, not for token requests. */
 export async function* readAllElements<K extends Kind>(
   store: ElementStore,
   kind: K,

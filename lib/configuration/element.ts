@@ -2,9 +2,9 @@ import type * as v from 'valibot'
 import type { elementSchemas } from './element-schema.ts'
 
 /**
- * The configuration elements as the core sees them: read, typed, still unresolved. Names and meaning are those of
- * z/OS Connect without the `zosconnect_` prefix (`README.md` beside this file). Durations are milliseconds here. The schemas
- * say which attributes there are; only their types are used here, so that no instance loads them before it reads elements.
+ * The configuration elements after they were read and typed, with unresolved references. Names and meanings are those of z/OS
+ * Connect without the prefix `zosconnect_` (see `README.md` in this folder). Durations are in milliseconds. This module uses only
+ * the types of the schemas, so that an instance does not load the schemas before it reads elements.
  */
 export type Elements = { readonly [K in Kind]: Readonly<v.InferOutput<(typeof elementSchemas)[K]>> }
 
@@ -15,18 +15,18 @@ export interface ElementReference<K extends Kind = Kind> {
   readonly id: string
 }
 
-/** A named API and how to authenticate to it. Callers name nothing else. */
+/** A named way to get a token, and the API that the token is for. Callers name no other element. */
 export type EndpointConnection = Elements['endpointConnection']
 export type OAuthConfig = Elements['oAuthConfig']
 export type AuthorizationServer = Elements['authorizationServer']
 export type JwtBuilder = Elements['jwtBuilder']
 
 export type GrantType = NonNullable<OAuthConfig['grantType']>
-/** What a request may set, by parameter name: any value (`true`) or one of those listed. It may set nothing else. */
+/** The caller parameters that a request may set, by name: any value (`true`) or one of the listed values. */
 export type RequestMay = NonNullable<OAuthConfig['requestMay']>
 export type CertificateThumbprint = NonNullable<JwtBuilder['certificateThumbprint']>
 
-/** Which attribute refers to an element of which kind. Elements refer downwards only, so a circle can't be written. */
+/** The attributes that refer to elements, with the kind of each. References only go downwards, so a circle is impossible. */
 export const referenceAttributes = {
   endpointConnection: { authenticationConfigRef: 'oAuthConfig', sslCertsRef: 'ssl', proxyConfigRef: 'proxyConfig' },
   oAuthConfig: { authServerRef: 'authorizationServer', jwtAuthenticationTokenRef: 'oAuthTokenConfig' },
@@ -42,12 +42,12 @@ export const referenceAttributes = {
 
 export const kinds = Object.keys(referenceAttributes) as Kind[]
 
-/** The same text for the same element, and for no other. */
+/** A text that is unique for each element. */
 export function keyOf({ kind, id }: ElementReference): string {
   return `${kind}/${id}`
 }
 
-/** The ids of the elements that are used where a reference is left out. */
+/** The ids of the elements that are used when a reference is left out. */
 export const defaultElementIds = {
   keyStore: 'defaultKeyStore',
   ssl: 'defaultSSLConfig',

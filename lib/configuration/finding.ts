@@ -2,16 +2,16 @@ import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 import type { ElementReference } from './element.ts'
 
 /**
- * What is wrong with an element, in one sentence that says what to do. A mistake keeps a connection from being used;
- * a warning names what real authorization servers refuse.
+ * A problem with an element, and what to do about it. With a mistake a connection can't be used. A warning is about a
+ * configuration that real authorization servers refuse, or that has no effect.
  */
 export interface Finding {
   readonly severity: 'mistake' | 'warning'
-  /** Absent if the finding is about a file, not about one element. */
+  /** Absent if the finding is about a file instead of one element. */
   readonly element?: ElementReference
   readonly attribute?: string
   readonly sentence: string
-  /** Further advice, which may name elements that the connection in question doesn't use. */
+  /** Further advice. It may name elements that the connection does not use. */
   readonly hint?: string
 }
 
@@ -19,13 +19,13 @@ export function isMistake({ severity }: Finding): boolean {
   return severity === 'mistake'
 }
 
-/** Collects the findings on elements that are resolved together. */
+/** The findings on elements that are resolved together. */
 export type FindingList = ReturnType<typeof createFindingList>
 
 export function createFindingList(first: readonly Finding[]) {
   const all = [...first]
 
-  /** Whether there is a mistake about this attribute already. */
+  /** Whether the list already has a mistake about this attribute. */
   function isWrittenWrong({ kind, id }: ElementReference, attribute: string): boolean {
     return all.some(
       (known) =>
@@ -33,7 +33,7 @@ export function createFindingList(first: readonly Finding[]) {
     )
   }
 
-  /** An attribute that can't be read counts as left out, and what follows from that would only mislead. */
+  /** Findings on an attribute that already has a mistake are dropped: it counts as left out, so they would mislead. */
   function add(finding: Finding & Required<Pick<Finding, 'element' | 'attribute'>>): void {
     if (!isWrittenWrong(finding.element, finding.attribute)) all.push(finding)
   }
@@ -53,19 +53,19 @@ export function createFindingList(first: readonly Finding[]) {
   return { all: all as readonly Finding[], isWrittenWrong, addMistake, addWarning, mistakes }
 }
 
-/** One line: `oAuthConfig/myoAuthConfig authServerRef: …`. */
+/** One line, such as `oAuthConfig/myoAuthConfig authServerRef: There is no …`. */
 export function describeFinding(finding: Finding): string {
   const { hint } = finding
   return [describeOwnFinding(finding), hint].filter(Boolean).join(' ')
 }
 
-/** The same for somebody who may see this connection alone: it names no element that the connection does not. */
+/** The finding without its hint, for a caller that may see only this connection: it names no other connection's elements. */
 export function describeOwnFinding({ element, attribute, sentence }: Finding): string {
   const place = [element && `${element.kind}/${element.id}`, attribute].filter(Boolean).join(' ')
   return place ? `${place}: ${sentence}` : sentence
 }
 
-/** The elements of a connection can't be used. Its message lists every mistake, one a line. */
+/** The elements of a connection have mistakes. The message lists every mistake, one on each line. */
 export class ConfigurationError extends TokenwellError {
   readonly code = 'configuration'
   readonly findings: readonly Finding[]
@@ -80,7 +80,7 @@ export class ConfigurationError extends TokenwellError {
   }
 }
 
-/** The caller names a connection that isn't configured. */
+/** The caller named a connection that is not configured. */
 export class UnknownConnectionError extends TokenwellError {
   readonly code = 'unknown_connection'
 
@@ -94,7 +94,7 @@ export class UnknownConnectionError extends TokenwellError {
   }
 }
 
-/** The operator has stopped the connection: no token of it is obtained or handed out. */
+/** The operator has disabled the connection: its tokens are neither obtained nor handed out. */
 export class ConnectionDisabledError extends TokenwellError {
   readonly code = 'connection_disabled'
 
@@ -109,7 +109,7 @@ export class ConnectionDisabledError extends TokenwellError {
   }
 }
 
-/** The name that the operator most likely meant: it differs in case only, or by few letters. Undefined if no name is near. */
+/** The name that the operator most likely meant: it differs only in case or in a few letters. Undefined if no name is near. */
 export function nearestName(name: string, names: readonly string[]): string | undefined {
   const folded = name.toLowerCase()
   const allowed = Math.max(1, Math.floor(name.length / 3))
@@ -119,7 +119,7 @@ export function nearestName(name: string, names: readonly string[]): string | un
   return ranked[0] && ranked[0].distance <= allowed ? ranked[0].other : undefined
 }
 
-/** Levenshtein's distance, row by row. */
+/** The Levenshtein distance, row by row. */
 function editDistance(from: string, to: string): number {
   let previous = Array.from({ length: to.length + 1 }, (_, column) => column)
   for (const [row, letter] of [...from].entries()) {

@@ -5,19 +5,19 @@ import type { ElementStore } from './element-store.ts'
 import { describeFinding, type Finding } from './finding.ts'
 import { type InspectedConnection, inspectConnection } from './resolve-connection.ts'
 
-/** A configured connection, whether it can be used or not. */
+/** A configured connection, even if it can't be used. */
 export interface ListedConnection extends InspectedConnection {
   readonly name: string
 }
 
-/** Which connections somebody may see. */
+/** Which connections a caller may see. */
 export interface ConnectionFilter {
   allows(connection: string): boolean
 }
 
 const everyConnection: ConnectionFilter = { allows: () => true }
 
-/** Those connections by name. Reads every element they refer to, and no other: for operators, not for token requests. */
+/** The allowed connections, sorted by name. Reads only the elements that they refer to. For operators, not for token requests. */
 export async function listConnections(
   elements: ElementStore,
   deployment: Deployment,
@@ -27,7 +27,7 @@ export async function listConnections(
   return Promise.all(names.map(async (name) => ({ name, ...(await inspectConnection(elements, deployment, name)) })))
 }
 
-/** Every mistake and warning of all elements, also of those that no connection uses; each once. */
+/** All mistakes and warnings on all elements, including elements that no connection uses. Each finding is listed once. */
 export async function validateElements(elements: ElementStore, deployment: Deployment): Promise<Finding[]> {
   const everything = await collectElements(elements, await allReferences(elements))
   const connections = await listConnections(elements, deployment)

@@ -1,8 +1,8 @@
 import { canonicalHost, isHostName, isIpv6 } from './value-syntax.ts'
 
-/** As in the environment variable `NO_PROXY`: `*`, a host or a domain's hosts, with or without a port. */
+/** A rule of the environment variable `NO_PROXY`: `*`, a host, or all hosts of a domain, with or without a port. */
 interface NoProxyRule {
-  /** As `hostname` of a URL has it. Begins with a dot if it means all hosts under a domain. */
+  /** In the form of a URL's `hostname`. It begins with a dot if it means all hosts of a domain. */
   readonly host: string
   readonly port?: string
 }
@@ -10,8 +10,8 @@ interface NoProxyRule {
 const anyHost = '*'
 
 /**
- * Whether a host is reached without its proxy: by `*`, by its own name or address, with its port or without one, or by
- * `.example.com` or `*.example.com` for all hosts under a domain; `example.com` is that host alone. Case doesn't matter.
+ * Whether a host is reached without its proxy. A rule is `*`, the host's name or address with or without its port, or
+ * `.example.com` or `*.example.com` for all hosts of a domain. `example.com` means only that host. Case has no effect.
  */
 export function isReachedDirectly(url: URL, noProxy: readonly string[]): boolean {
   const host = withoutLastDot(url.hostname)
@@ -30,7 +30,7 @@ export function isNoProxyRule(text: string): boolean {
 
 function readRule(text: string): NoProxyRule | undefined {
   if (text === anyHost) return { host: anyHost }
-  // Before the port is read: the last part of an address without brackets is not a port.
+  // Checked before the port: the last part of an IPv6 address without brackets is not a port.
   if (isIpv6(text)) return readHost(text)
 
   const [, place = '', port] = /^(.*?)(?::(\d+))?$/.exec(text) ?? []

@@ -8,8 +8,8 @@ import { type Finding, nearestName } from './finding.ts'
 import { isElementId } from './value-syntax.ts'
 
 /**
- * Reads one element from outside through the schema, attribute by attribute, so that one mistake hides no other. The
- * findings do not depend on other elements.
+ * Reads one element through the schema, attribute by attribute, so that one mistake does not hide another. The findings do not
+ * depend on other elements.
  */
 export function readElement<K extends Kind>(reference: ElementReference<K>, value: unknown): ElementReading<K> {
   if (!isJsonObject(value))
@@ -33,12 +33,12 @@ export function readElement<K extends Kind>(reference: ElementReference<K>, valu
   return { reference, attributes: read, ...(isWhole && { element: read }), findings }
 }
 
-/** The reading of a value that is no element at all. */
+/** The reading of a value that can't be read as an element. */
 export function unreadableElement<K extends Kind>(reference: ElementReference<K>, sentence: string): ElementReading<K> {
   return { reference, attributes: {}, findings: [mistake(reference, undefined, sentence)] }
 }
 
-/** By the names of a kind's attributes. */
+/** The schemas of a kind's attributes, by name. */
 type Schemas = ReadonlyMap<string, v.GenericSchema>
 
 function schemasOf(kind: Kind): Schemas {
@@ -47,7 +47,7 @@ function schemasOf(kind: Kind): Schemas {
 
 type AttributeReading =
   | { readonly kind: 'right'; readonly value: unknown }
-  /** With a sentence on each thing that is wrong. */
+  /** With one sentence for each mistake. */
   | { readonly kind: 'wrong'; readonly sentences: readonly string[] }
 
 function readAttribute(kind: Kind, schemas: Schemas, name: string, value: unknown): AttributeReading {
@@ -67,12 +67,12 @@ function readAttribute(kind: Kind, schemas: Schemas, name: string, value: unknow
 const keepInStore = 'An element never holds a secret. Keep it in the secret store and write its name here.'
 
 /**
- * A variable of server.xml at any depth would be sent as it is written. `${Token[...]}` is a value that the CDK fills in.
+ * Finds a server.xml variable at any depth: it would be sent unchanged. `${Token[...]}` is a value that the CDK fills in.
  */
 function variableIn(value: unknown): string | undefined {
   const [, name] = /\$\{(?!Token\[)([^{}"]*)\}/.exec(JSON.stringify(value) ?? '') ?? []
   if (name === undefined) return undefined
-  // The name is shown where it is one: the value around it may be a secret in the wrong place.
+  // Only a valid name is shown, as the value may be a secret in the wrong place.
   const shown = /^[\w.-]{1,64}$/.test(name) ? ` ${name}` : ''
   return `It holds the server.xml variable${shown}. Tokenwell does not replace variables: write the value itself.`
 }
@@ -103,7 +103,7 @@ function optionsOf(schema: v.GenericSchema): readonly string[] {
   return wrapped?.options?.filter((option) => typeof option === 'string') ?? []
 }
 
-/** What a value is, not what it says: it may be a secret in the wrong place. */
+/** Describes the type of a value, never the value itself, as it may be a secret in the wrong place. */
 function nameType(value: unknown): string {
   if (value === null) return 'null'
   if (Array.isArray(value)) return 'a list'
@@ -122,7 +122,7 @@ function mistake(element: ElementReference, attribute: string | undefined, sente
   return { severity: 'mistake', element, ...(attribute && { attribute }), sentence }
 }
 
-/** What is wrong with the ids of a kind, in any store. */
+/** Mistakes in the ids of a kind, for every store. */
 export function checkIds(kind: Kind, ids: Iterable<string>): Finding[] {
   const sentences: string[] = []
   for (const id of ids) {
@@ -136,7 +136,7 @@ export function checkIds(kind: Kind, ids: Iterable<string>): Finding[] {
   return sentences.map((sentence) => ({ severity: 'mistake', sentence }))
 }
 
-/** What to do about a name that is not the name of a kind. */
+/** The finding for a name that is not the name of a kind. */
 export function whyNoKind(name: string): string {
   const bare = name.replace(/^zosconnect_/, '')
   if (Object.hasOwn(droppedKinds, bare)) return `${name}: ${droppedKinds[bare]}`
@@ -146,7 +146,7 @@ export function whyNoKind(name: string): string {
   return `${name}: There is no such kind of element. The kinds are ${known}.`
 }
 
-/** Attribute names under which people write secrets. */
+/** Names of attributes that people use for secrets. */
 const telltaleName = /pass(word|phrase)|secret|private_?key|api_?key|credential/i
 
 const telltaleValues: readonly (readonly [RegExp, string])[] = [
@@ -156,12 +156,12 @@ const telltaleValues: readonly (readonly [RegExp, string])[] = [
   [/"(d|k)"\s*:\s*"[\w-]{16,}"/, 'a private JWK'],
 ]
 
-/** Whether people write a secret into an attribute of that name. */
+/** Whether people use an attribute of that name for a secret. */
 export function soundsSecret(attribute: string): boolean {
   return telltaleName.test(attribute)
 }
 
-/** The kind of secret that this value holds at any depth; undefined if it seems to hold none. */
+/** The kind of secret that this value holds at any depth. Undefined if it seems to hold no secret. */
 export function secretIn(value: unknown): string | undefined {
   if (typeof value === 'string') return telltaleValues.find(([pattern]) => pattern.test(value.trim()))?.[1]
   if (typeof value !== 'object' || value === null) return undefined

@@ -9,8 +9,8 @@ import { defaultSignatureAlgorithm } from './signature-algorithm.ts'
 type Claims = AssertionConfiguration['claims']
 
 /**
- * Undefined if an element that it can't do without is missing, can't be read, or contradicts itself: there is a finding on
- * that.
+ * Resolves the assertion of a connection. Undefined if a required element is missing, can't be read, or contradicts itself. Then
+ * there is a finding about it.
  */
 export function resolveAssertion(
   resolution: Resolution,
@@ -46,7 +46,7 @@ export function resolveAssertion(
   return assertion
 }
 
-/** What a jwtBuilder alone decides. */
+/** The settings that depend only on the jwtBuilder. */
 function ownAttributes(builder: JwtBuilder) {
   const { typ = 'JWT', nbfOffset, scope } = builder
   return {
@@ -61,7 +61,7 @@ function ownAttributes(builder: JwtBuilder) {
   } satisfies Partial<AssertionConfiguration>
 }
 
-/** Without `sub`, which is always the client id, and `iat`, which is always the time of signing. */
+/** The claims without `sub`, which is always the client id, and `iat`, which is always the time of signing. */
 function withoutFixedClaims(written: Claims, tokenElement: ElementReference, findings: FindingList): Claims {
   const { sub: _sub, iat: _iat, ...claims } = written
   for (const claim of ['sub', 'iat'])
@@ -74,7 +74,7 @@ function withoutFixedClaims(written: Claims, tokenElement: ElementReference, fin
   return claims
 }
 
-/** Without an audience there is nothing to guess: a server accepts only its own name. */
+/** A missing audience can't be guessed: a server accepts only its own name. */
 function resolveAudiences(
   { graph, findings }: Resolution,
   element: ElementReference,
@@ -98,7 +98,7 @@ function lifetimePlace({ expiresInSeconds, expiry }: JwtBuilder): Pick<Assertion
   return { lifetimeAttribute: expiresInSeconds === undefined && expiry !== undefined ? 'expiry' : 'expiresInSeconds' }
 }
 
-/** An assertion that ends before it begins is never valid. */
+/** An assertion that expires before its `nbf` is never valid. */
 function demandBeginBeforeEnd(
   { expiresInSeconds, issuedAtOffsetSeconds, notBeforeOffsetSeconds }: AssertionConfiguration,
   builder: ElementReference,

@@ -7,7 +7,7 @@ import { isSharedKeyAlgorithm } from './signature-algorithm.ts'
 
 type ResolvedClient = Pick<Connection, 'clientId' | 'clientAuthentication'>
 
-/** One authentication method, never two (RFC 6749 section 2.3). Undefined if there is none: there is a finding on that. */
+/** Resolves the one authentication method (RFC 6749 section 2.3). Undefined if it can't be resolved. Then there is a finding. */
 export function resolveClientAuthentication(
   resolution: Resolution,
   element: ElementReference,
@@ -99,7 +99,7 @@ function tlsClientAuth(
   return { clientId, clientAuthentication: { method: 'tls_client_auth' } }
 }
 
-/** The finding is on the attribute that should name a certificate. One that names what does not exist has a finding already. */
+/** The finding is about the attribute that should name a certificate. A reference to a missing element already has a finding. */
 function demandCertificate({ graph, findings }: Resolution, client: ElementReference, serverId: string): void {
   const server = graph.get('authorizationServer', serverId)
   if (!server) return

@@ -16,9 +16,9 @@ import { resolveApi, resolveAuthorizationServer } from './resolve-far-end.ts'
 import { foldedParameterName } from './value-syntax.ts'
 
 /**
- * Reads one connection's elements, and no others, and puts every default in place.
+ * Reads only the elements of one connection and sets all defaults.
  * @throws {UnknownConnectionError}
- * @throws {ConnectionDisabledError} whatever mistakes there are besides
+ * @throws {ConnectionDisabledError} even if there are mistakes too
  * @throws {ConfigurationError} with all mistakes of the connection at once
  */
 export async function resolveConnection(
@@ -33,7 +33,7 @@ export async function resolveConnection(
 }
 
 /**
- * The same with all findings, mistakes and warnings: there is no connection if one is a mistake.
+ * Resolves a connection and returns all findings. There is no connection if a finding is a mistake.
  * @throws {UnknownConnectionError}
  */
 export async function inspectConnection(
@@ -65,12 +65,12 @@ async function readConnection(
 export interface InspectedConnection {
   /** Absent if a finding is a mistake. */
   readonly connection?: Connection
-  /** The operator has stopped it, and it can't be used. */
+  /** Whether the operator has disabled it. */
   readonly isDisabled: boolean
   readonly findings: readonly Finding[]
 }
 
-/** A stop holds whatever else is wrong with the elements. Where it can't be read, somebody meant to stop the connection. */
+/** A connection can be disabled even if its elements have mistakes. An unreadable `disabled` counts as true, to be safe. */
 function isStopped({ graph, findings }: Resolution, element: ElementReference): boolean {
   const root = graph.readings.find(({ reference }) => keyOf(reference) === keyOf(element))
   if (findings.isWrittenWrong(element, 'disabled')) return true
@@ -83,7 +83,7 @@ function isStopped({ graph, findings }: Resolution, element: ElementReference): 
   return true
 }
 
-/** Undefined if an element that it can't do without is missing or can't be read: there is a finding on that already. */
+/** Undefined if a required element is missing or can't be read. Then there is already a finding. */
 function assemble(resolution: Resolution, name: string): Connection | undefined {
   const { graph, findings } = resolution
   const endpoint = graph.get('endpointConnection', name)
@@ -124,7 +124,7 @@ function warnOfGrant(grantType: GrantType, element: ElementReference, findings: 
     )
 }
 
-/** Of a request that leaves a parameter out the server decides, by rules that the operator has not listed. */
+/** If a request omits a parameter, the server chooses its value, perhaps one that the operator does not list. */
 function checkRequestMay(config: OAuthConfig, element: ElementReference, findings: FindingList): void {
   const { requestMay = {}, parameters = {} } = config
   checkDefaultScope(config, element, findings)
@@ -189,7 +189,7 @@ function parametersOf({ resource = [], audience, parameters = {}, ...config }: O
 
 const defaults = { idleMilliseconds: 86_400_000, idleLifetimes: 10, maximumVariants: 20 } as const
 
-/** Undefined if no token is to be kept warm, or none can be. An attribute that then has no effect draws a warning. */
+/** Undefined if warm runs must not or can't renew tokens. Then attributes without effect get a warning. */
 function resolveWarming(
   { warm, warmIdle, warmVariants }: EndpointConnection,
   grantType: GrantType,
@@ -200,7 +200,7 @@ function resolveWarming(
   if (isPossible && warm !== false)
     return {
       idleMilliseconds: warmIdle ?? defaults.idleMilliseconds,
-      // What an operator says holds for short tokens, too.
+      // A value from the operator also holds for tokens with a short lifetime.
       ...(warmIdle === undefined && { idleLifetimes: defaults.idleLifetimes }),
       maximumVariants: warmVariants ?? defaults.maximumVariants,
     }
@@ -208,14 +208,14 @@ function resolveWarming(
   const reason = isPossible
     ? 'warm is false'
     : "renewing a token of the password grant takes the user's password, which only the caller has"
-  // With warm false nothing is configured that has no effect.
+  // `warm: false` itself has an effect.
   const ignored = { warm: warm || undefined, warmIdle, warmVariants }
   for (const [attribute, value] of Object.entries(ignored))
     if (value !== undefined) findings.addWarning(element, attribute, `It has no effect: ${reason}. Take it out.`)
   return undefined
 }
 
-/** The same value, unchangeable to its last leaf. */
+/** Freezes the value and everything in it, and returns it. */
 export function freezeDeeply<T>(value: T): T {
   if (typeof value !== 'object' || value === null || Object.isFrozen(value)) return value
   for (const member of Object.values(value)) freezeDeeply(member)

@@ -21,7 +21,7 @@ const serverDefaults = {
   receiveTimeoutMilliseconds: 8_000,
   maximumConcurrency: 10,
   coolDownSeconds: 30,
-  /** Short enough that a guess does little harm: peers that assume an hour hand out dead tokens. */
+  /** Short, so that a wrong guess does little harm. An assumption of one hour would hand out expired tokens. */
   assumedLifetimeSeconds: 300,
 } as const
 
@@ -54,7 +54,7 @@ export function resolveAuthorizationServer(
   }
 }
 
-/** RFC 6749 section 3.2: a token endpoint is reached by TLS. The one exception stays on this machine. */
+/** RFC 6749 section 3.2: a token endpoint requires TLS. The only exception is a server on the same machine. */
 function checkTransport(
   { deployment, findings }: Resolution,
   element: ElementReference,
@@ -92,7 +92,7 @@ function isLoopback(hostname: string): boolean {
 
 const apiDefaults = { connectTimeoutMilliseconds: 30_000, receiveTimeoutMilliseconds: 60_000 } as const
 
-/** Where the connection's calls go; undefined if its element names no host. */
+/** The API of the connection. Undefined if the element has no host. */
 export function resolveApi(
   resolution: Resolution,
   name: string,
@@ -116,7 +116,7 @@ export function resolveApi(
   }
 }
 
-/** The original has 2 in its table, and no function for it. */
+/** z/OS Connect documents the value 2 but does not implement it. */
 function resolveRejection(
   { findings }: Resolution,
   { authenticationConfigRef }: EndpointConnection,
@@ -146,7 +146,7 @@ function resolveUrl({ findings }: Resolution, element: ElementReference, host: s
   return url
 }
 
-/** The attributes of an element that say how its far end is reached. */
+/** The attributes of an element that describe how its server is reached. */
 interface TransportAttributes {
   readonly sslCertsRef?: string
   readonly proxyConfigRef?: string
@@ -169,7 +169,7 @@ function resolveTransport(
   }
 }
 
-/** As in the original: the `ssl` named here, else the one that `sslDefault` names, else `defaultSSLConfig`, else none. */
+/** As in z/OS Connect: `sslCertsRef`, or else the `ssl` element that `sslDefault` names, or else `defaultSSLConfig`. */
 export function sslIdOf(graph: ElementGraph, sslCertsRef: string | undefined): string {
   return sslCertsRef ?? graph.get('sslDefault', defaultElementIds.sslDefault)?.sslRef ?? defaultElementIds.ssl
 }

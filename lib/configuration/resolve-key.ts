@@ -8,7 +8,7 @@ import { defaultSignatureAlgorithm, isSharedKeyAlgorithm, type SignatureAlgorith
 
 const defaultModulusLength = 2048
 
-/** The key that a jwtBuilder signs with; undefined if the element names none or contradicts itself: there is a finding on that. */
+/** The key that a jwtBuilder signs with. Undefined if the element names no key or contradicts itself. Then there is a finding. */
 export function resolveKey(
   resolution: Resolution,
   element: ElementReference,
@@ -89,12 +89,12 @@ function resolveSharedKey(
 
 const defaultRotationMilliseconds = 30 * 86_400_000
 const defaultPublishAheadSeconds = 86_400
-/** Our JWK set's `max-age`, and the minute for which an instance goes by what it has read. A secret is kept for less. */
+/** The `max-age` of Tokenwell's JWK set, and the minute for which an instance caches the set. Secrets are cached for less. */
 const ownCacheSeconds = 360
-/** Servers keep JWK sets for as long as they like: many for an hour or more. */
+/** Servers cache JWK sets for a time that they choose, many for an hour or more. */
 const usualCacheSeconds = 3_600
 
-/** How often Tokenwell makes a new key, and how long that is published before it signs. */
+/** How often Tokenwell makes a new key, and how long a key is published before it signs. */
 function resolveRotation(
   { findings }: Resolution,
   element: ElementReference,
@@ -124,7 +124,7 @@ function resolveRotation(
   return { rotationSeconds, publishAheadSeconds }
 }
 
-/** What one jwtBuilder signs with, whichever connections use it. */
+/** The key and algorithm of one jwtBuilder, independent of the connections that use it. */
 export interface BuilderKey {
   readonly jwtBuilder: string
   readonly algorithm: SignatureAlgorithm
@@ -135,9 +135,9 @@ export interface BuilderKey {
 }
 
 /**
- * Reads a jwtBuilder and its key store, and nothing else.
+ * Reads only a jwtBuilder and its key store.
  * @returns undefined if there is no such jwtBuilder
- * @throws {ConfigurationError} with all its mistakes at once
+ * @throws {ConfigurationError} with all its mistakes
  */
 export async function resolveBuilderKey(
   elements: ElementStore,

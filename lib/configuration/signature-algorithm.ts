@@ -20,15 +20,15 @@ export function isSignatureAlgorithm(name: string): name is SignatureAlgorithm {
   return (signatureAlgorithms as readonly string[]).includes(name)
 }
 
-/** Of a jwtBuilder that names none. */
+/** The algorithm of a jwtBuilder without `signatureAlgorithm`. */
 export const defaultSignatureAlgorithm: SignatureAlgorithm = 'RS256'
 
-/** HS*: the key is a secret that both sides hold. */
+/** Whether it is an HS* algorithm: client and server share the key. */
 export function isSharedKeyAlgorithm(algorithm: SignatureAlgorithm): boolean {
   return algorithm.startsWith('HS')
 }
 
-/** RS* and PS*. */
+/** Whether it is an RS* or PS* algorithm. */
 export function isRsaAlgorithm(algorithm: SignatureAlgorithm): boolean {
   return /^[RP]S/.test(algorithm)
 }

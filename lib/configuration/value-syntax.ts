@@ -1,12 +1,12 @@
 /*
- * What the texts of elements and requests may look like, by the RFCs; without a schema library, since an instance needs some
- * of it before it reads any element.
+ * The syntax of texts in elements and requests, by the RFCs. This module uses no schema library, since an instance needs parts of
+ * it before it reads any element.
  */
 
 /** The characters of an id, and how many it may have. */
 export const elementIdForm = /^[A-Za-z0-9_.-]{1,128}$/
 
-/** Ids are case-sensitive. An id of dots alone is invalid: it would step out of a path. */
+/** Ids are case-sensitive. Dots alone are not allowed: as a path they would lead to another folder. */
 export function isElementId(id: string): boolean {
   return elementIdForm.test(id) && !/^\.+$/.test(id)
 }
@@ -18,19 +18,22 @@ export function isScopeToken(text: string): boolean {
 
 const boundTypes: readonly string[] = ['dpop', 'pop', 'mac', 'n_a']
 
-/** What a `token_type` may be taken for a bearer token's: not one that is bound to a key, nor that of no access token (RFC 8693). */
+/**
+ * Whether a `token_type` may mean a bearer token. It may not if it means a key-bound token, or no access token (`N_A`, RFC
+ * 8693).
+ */
 export function isTokenType(text: string): boolean {
   return /^[\x20-\x7e]{1,100}$/.test(text) && !boundTypes.includes(text.toLowerCase())
 }
 
-/** RFC 6749 appendix A.9, 8.2: the name of a parameter, not unreasonably long. */
+/** The name of a parameter (RFC 6749 appendix A and section 8.2), with at most 128 characters. */
 export function isParameterName(text: string): boolean {
   return /^[\w.-]{1,128}$/.test(text)
 }
 
 /**
- * The same for names that some server takes for one: PHP reads `.` as `_`, others ignore case or separators. Names that are
- * the same when folded, and not the same, never stand side by side.
+ * Equal for names that some server reads as the same name: PHP reads `.` as `_`, and others ignore case or separators. Two
+ * different names with the same folded name are never sent together.
  */
 export function foldedParameterName(name: string): string {
   return name.toLowerCase().replace(/[^a-z0-9]/g, '')
@@ -38,7 +41,7 @@ export function foldedParameterName(name: string): string {
 
 /** RFC 8707 section 2: an absolute URI without a fragment. */
 export function isResourceIndicator(text: string): boolean {
-  // A parser of URLs repairs what it is given; what is sent stays as it was.
+  // The URL parser repairs its input, but the original text is sent. So the text itself is checked too.
   return URL.canParse(text) && /^[a-z][a-z0-9+.-]*:[\x21\x22\x24-\x7e]+$/i.test(text)
 }
 
@@ -49,20 +52,20 @@ export function isWebUrl(text: string): boolean {
   return username === '' && password === '' && !/^https?:\/\/[^/?]*@/i.test(text)
 }
 
-/** A path that begins with a slash, without query, fragment, `%` and parts that are empty, `.` or `..`. */
+/** A path that begins with a slash and has no query, no fragment, no `%`, and no part that is empty, `.` or `..`. */
 export function isBasePath(text: string): boolean {
   return /^(\/[\w~!$&'()*+,;=:@.-]*)+$/.test(text) && !/\/\.{0,2}(\/|;)|\/\.{1,2}$/.test(text)
 }
 
-/** Whether it is a host's name, or its address without brackets and zone. */
+/** Whether it is a host name, or an IP address without brackets and zone. */
 export function isHostName(text: string): boolean {
   if (isIpv6(text)) return true
   const isPlain = text.length <= 253 && text.replace(/\.$/, '').split('.').every(isLabel)
-  // 127.1 and 0x7f.1 are addresses that don't look it.
+  // The URL parser reads 127.1 and 0x7f.1 as IP addresses, so their canonical form differs.
   return isPlain && URL.canParse(`https://${text}`) && canonicalHost(text) === text.toLowerCase()
 }
 
-/** RFC 1123 section 2.1; and an underscore, which names inside a network do have. */
+/** A label of RFC 1123 section 2.1. An underscore is allowed too, as names in private networks have it. */
 function isLabel(text: string): boolean {
   return /^(?!-)[\w-]{1,63}(?<!-)$/.test(text)
 }
@@ -72,7 +75,7 @@ export function isIpv6(text: string): boolean {
   return /^[\da-f:.]+$/i.test(text) && URL.canParse(`https://[${text}]`)
 }
 
-/** A host as `hostname` of a URL has it. */
+/** A host in the form of a URL's `hostname`. */
 export function canonicalHost(hostName: string): string {
   return new URL(`https://${isIpv6(hostName) ? `[${hostName}]` : hostName}`).hostname
 }
@@ -81,8 +84,8 @@ const unitMilliseconds = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const
 const durationForm = /^(-)?(?=\d)(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?(?:(\d+)ms)?$/
 
 /**
- * Milliseconds of a duration in the original's notation: `30s`, `1m30s`, `2h`, `500ms`; a bare number counts in `bareUnit`.
- * Undefined for a text that is no duration.
+ * Reads a duration in the notation of z/OS Connect, such as `30s`, `1m30s`, `2h` or `500ms`, and returns milliseconds. A number
+ * without a unit is in `bareUnit`. Undefined if the text is not a duration.
  */
 export function readDuration(text: string, bareUnit: keyof typeof unitMilliseconds = 's'): number | undefined {
   if (/^-?\d{1,9}$/.test(text)) return Number(text) * unitMilliseconds[bareUnit]

@@ -3,17 +3,17 @@ import { TokenwellError } from '../base/tokenwell-error.ts'
 import type { Log } from '../log/log-event.ts'
 
 /**
- * What Tokenwell puts on its event bus, by detail type. An event names what to look at and holds no secret and no parameter of a
- * request. A `tokenId` finds a token's record, and is worth nothing without access to its connection.
+ * The events that Tokenwell puts on its event bus, by detail type. An event holds no secret and no parameter of a request. A
+ * `tokenId` finds a token's record, and is useless without access to its connection.
  */
 export type TokenwellEvent =
-  /** A caller got a stale token; one instance of the fleet asks for its renewal. */
+  /** A caller got a stale token. One instance of the fleet requests its renewal. */
   | { readonly type: 'TokenRefreshRequested'; readonly connection: string; readonly tokenId: string }
-  /** An API rejected that token. */
+  /** An API rejected this token. */
   | { readonly type: 'TokenRejected'; readonly connection: string; readonly tokenId: string }
-  /** The connection's elements would get other tokens than those that the fleet uses. */
+  /** The connection's elements have changed in a way that leads to other tokens than the fleet now uses. */
   | { readonly type: 'ConnectionChanged'; readonly connection: string }
-  /** An operator asks that none of the connection's tokens be handed out any more. */
+  /** An operator wants no current token of the connection to be handed out again. */
   | { readonly type: 'ClearTokenCache'; readonly connection: string }
   | {
       readonly type: 'TokenRefreshed'
@@ -28,7 +28,7 @@ export type TokenwellEvent =
       /** The code of a `TokenError`. */
       readonly code: string
     }
-  /** The authorization server refuses the client, or what the elements ask for: an operator has to mend that. */
+  /** The authorization server refuses the client, or the request that the elements describe. The operator must fix that. */
   | {
       readonly type: 'ConnectionRefused'
       readonly connection: string
@@ -38,34 +38,34 @@ export type TokenwellEvent =
 
 /** Port: publishes events. */
 export interface EventBus {
-  /** Whether anything acts on the events: otherwise there is nothing to wait for. */
+  /** Whether a receiver handles the events. Otherwise there is nothing to wait for. */
   readonly isHeard: boolean
   /**
-   * Raises all of them, in any order. A receiver may get an event twice.
-   * @throws {EventBusError} when one was not taken; after a bounded time at the latest
+   * Raises all events, in any order. A receiver may get an event twice.
+   * @throws {EventBusError} after a bounded time at the latest, when the bus did not take an event
    */
   raise(events: readonly TokenwellEvent[]): Promise<void>
 }
 
-/** An event was not taken, or it isn't known whether it was. */
+/** The bus did not take an event, or that is unknown. */
 export class EventBusError extends TokenwellError {
   readonly code = 'event_bus'
 }
 
-/** As many as a bus takes within its time. */
+/** The number of events that a bus takes within its time limit. */
 const eventsAtATime = 100
 
 /**
- * Raises any number of events, batch after batch.
- * @throws {EventBusError} with the first that were not taken: the rest was not raised
+ * Raises any number of events, one batch after the other.
+ * @throws {EventBusError} for the first batch that was not taken; later batches are not raised
  */
 export async function raiseInTurn(bus: EventBus, events: readonly TokenwellEvent[]): Promise<void> {
   for (const some of batchesOf(events, eventsAtATime)) await bus.raise(some)
 }
 
 /**
- * The same for callers that must not fail without the bus: a failure is logged instead.
- * @returns whether all were taken
+ * Raises events like `raiseInTurn`, but logs a failure instead of throwing it.
+ * @returns whether the bus took all events
  */
 export async function raiseOrLog(bus: EventBus, events: readonly TokenwellEvent[], log: Log): Promise<boolean> {
   try {
@@ -79,14 +79,14 @@ export async function raiseOrLog(bus: EventBus, events: readonly TokenwellEvent[
   }
 }
 
-/** The members of an EventBridge event that its sender sets; EventBridge adds the rest. */
+/** The members of an EventBridge event that the sender sets. EventBridge adds the rest. */
 export interface EventbridgeEvent {
   readonly source: string
   readonly 'detail-type': TokenwellEvent['type']
   readonly detail: Readonly<Record<string, string | number>>
 }
 
-/** The event as it comes out of EventBridge, and is read by `readIncomingEvent`. */
+/** The event in the form of EventBridge, which `readIncomingEvent` reads. */
 export function asEventbridgeEvent({ type, ...detail }: TokenwellEvent, source: string): EventbridgeEvent {
   return { source, 'detail-type': type, detail }
 }

@@ -38,7 +38,10 @@ interface Failed {
   readonly reason: string
 }
 
-/** The parts of a client assertion that are logged: members of its header, and claims that elements and the time of signing set. */
+/**
+ * The parts of a client assertion that are logged: members of its header, and claims that elements and the time of signing
+ * set.
+ */
 export interface ToldAssertion {
   readonly alg: string
   readonly kid?: string | undefined
@@ -188,7 +191,10 @@ export const logEvents = {
     sentence: (event) =>
       `The server refused the client of the connection ${event.connection}, but its secret has changed. Tokenwell repeats the request with the new secret.`,
   }),
-  /** After `invalid_client`: the request is repeated with the previous key or password. The operator must register the new one. */
+  /**
+   * After `invalid_client`: the request is repeated with the previous key or password. The operator must register the new
+   * one.
+   */
   previous_key_tried: row<OfConnection>({
     level: 'warn',
     sentence: (event) =>
@@ -257,7 +263,10 @@ export const logEvents = {
       `The warm run took ${milliseconds} ms: ${due} tokens due, ${renewed} renewed, ${failed} failed, ${left} left to the next run.`,
     isShownWhileServing: true,
   }),
-  /** An operator's event cleared nothing, as the same tokens were cleared less than 30 s ago. Without a connection: all connections. */
+  /**
+   * An operator's event cleared nothing, as the same tokens were cleared less than 30 s ago. Without a connection: all
+   * connections.
+   */
   clearing_skipped: row<Partial<OfConnection>>({
     level: 'info',
     sentence: ({ connection = 'all connections' }) =>

@@ -1,47 +1,47 @@
-/** The namespace of all metrics in CloudWatch. The dimension `service` tells deployments apart. */
+/** The namespace of all metrics in CloudWatch. The dimension `service` separates deployments. */
 export const metricNamespace = 'Tokenwell'
 
-/** The metrics that operators see, by name, each with its unit. Dashboard and alarms use the same names. */
+/** The metrics for operators, by name, each with its unit. The dashboard and the alarms use the same names. */
 export const metricUnits = {
   TokensFromMemory: 'Count',
   TokensFromCache: 'Count',
   TokensFromServer: 'Count',
-  /** The remaining lifetime of a token when it was handed out. */
+  /** The remaining lifetime of a token when a caller got it. */
   SecondsLeft: 'Seconds',
-  /** From sending a request to the token, for requests that brought one. */
+  /** The duration of successful token requests, from sending the request to the token. */
   TokenRequestDuration: 'Milliseconds',
-  /** The authorization server said no. */
+  /** The authorization server refused. */
   TokenRequestsRefused: 'Count',
-  /** It could not be reached, was too slow, or its answer could not be used. */
+  /** The authorization server could not be reached, was too slow, or its answer could not be used. */
   TokenRequestsFailed: 'Count',
-  /** Answers with status 500 and 502: something has to be mended. */
+  /** Answers with status 500 and 502: the operator must fix something. */
   RequestsFailed: 'Count',
-  /** The age of the key that signed, since it began to sign. */
+  /** How long the current key has been signing. */
   SigningKeyAge: 'Seconds',
-  /** The key signs on though the next one is long due: a rotation has failed. */
+  /** The current key still signs although the next key is long due: a rotation has failed. */
   SigningKeyOverdue: 'Count',
-  /** Since a jwtBuilder's published keys were signed, which is done every hour. */
+  /** The time since a jwtBuilder's publication was signed, which happens every hour. */
   PublicationAge: 'Seconds',
-  /** Records of published keys that are none of ours. */
+  /** Publications whose signature is missing, wrong, too old or in the future. */
   PublicationsRefused: 'Count',
-  /** Hourly looks at everything that came to their end. */
+  /** Completed hourly reconciliations. */
   Reconciliations: 'Count',
   CacheBudgetExceeded: 'Count',
   /** A record of the shared cache has a wrong MAC. */
   RecordsNotAuthentic: 'Count',
-  /** The store did not take a record: a token that every instance asks for by itself. */
+  /** The store did not take a record. If it is a token, every instance requests its own. */
   RecordsNotTaken: 'Count',
   ReloadsFailed: 'Count',
-  /** Tokens of one run of the schedule: renewed, not renewed, and left to the next run for want of time. */
+  /** Tokens of one warm run: renewed, not renewed, and left to the next run because there was no time. */
   WarmRenewed: 'Count',
   WarmFailed: 'Count',
   WarmLeft: 'Count',
   WarmRunDuration: 'Milliseconds',
-  /** From sending a call to the end of the answer, whatever the answer. */
+  /** From sending a call to the end of the answer, whatever its status. */
   ApiCallDuration: 'Milliseconds',
   /** An API gave no answer that could be passed on. */
   ApiCallsFailed: 'Count',
-  /** An API refused a token, and the call was repeated with another one. */
+  /** An API rejected a token, and the call was repeated with another one. */
   ApiTokensRejected: 'Count',
   /** Counts each attempt. */
   EventsFailed: 'Count',
@@ -51,10 +51,10 @@ export const metricUnits = {
 
 export type MetricName = keyof typeof metricUnits
 
-/** What a metric may be divided by, beside the deployment. Never a user. */
+/** The dimensions of metrics beside the deployment. Never a user. */
 export type MetricDimension = 'connection' | 'authorizationServer' | 'jwtBuilder'
 
-/** The metrics of one event. They count for the deployment as a whole and, where there are dimensions, for these as well. */
+/** The metrics of one event. They count for the whole deployment, and also for the dimensions if there are any. */
 export interface Metered {
   readonly values: Partial<Readonly<Record<MetricName, number>>>
   readonly dimensions: Partial<Readonly<Record<MetricDimension, string>>>

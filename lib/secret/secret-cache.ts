@@ -2,13 +2,13 @@ import { createSingleFlight } from '../base/single-flight.ts'
 import type { Secret } from './secret.ts'
 import { SecretError, type SecretStore } from './secret-store.ts'
 
-/** Longest time that a process goes on with a secret that the store no longer holds. */
+/** The longest time that an instance uses a secret that the store no longer holds. */
 const maximumAgeMilliseconds = 5 * 60_000
-/** Before a store that could not be reached, or a secret or version that was just read out of turn, is read again. */
+/** The wait before the next read: after the store could not be reached, and after a secret or version was read out of turn. */
 const pauseMilliseconds = 10_000
 
 interface Entry<T> {
-  /** Of a reading that may be under way: callers at the same moment share it. */
+  /** Callers at the same time share one read. */
   readonly secret: Promise<T>
   readonly readAgainAt: number
 }
@@ -17,22 +17,25 @@ interface CurrentEntry extends Entry<Secret> {
   readonly refreshedAt: number
 }
 
-/** The secrets of one process: each read at its first use and again when it is too old. A `SecretStore` itself. */
+/** The secrets of one instance. Each is read at its first use, and again when it is too old. It is itself a `SecretStore`. */
 export type SecretCache = ReturnType<typeof createSecretCache>
 
-/** If the store can't be reached, the cached secret serves on. */
+/** If the store can't be reached, the cached secret stays in use. */
 export function createSecretCache(store: SecretStore, now: () => number) {
   const entries = new Map<string, CurrentEntry>()
   const previousEntries = new Map<string, Entry<Secret | undefined>>()
   const refreshes = createSingleFlight<boolean>()
 
-  /** Its errors are those of the store. */
+  /** @throws {SecretError} as the store does */
   async function get(name: string): Promise<Secret> {
     const entry = entries.get(name)
     return await (entry && now() < entry.readAgainAt ? entry.secret : read(name))
   }
 
-  /** The version before the current one, read at most once in 10 s. Its errors are those of the store. */
+  /**
+   * The version before the current one, read at most once in 10 s.
+   * @throws {SecretError} as the store does
+   */
   async function getPrevious(name: string): Promise<Secret | undefined> {
     const kept = previousEntries.get(name)
     if (kept && now() < kept.readAgainAt) return await kept.secret
@@ -42,20 +45,20 @@ export function createSecretCache(store: SecretStore, now: () => number) {
   }
 
   /**
-   * Reads a secret out of turn, at most once in 10 s.
-   * @returns whether the store holds another secret now
+   * Reads a secret before it is too old, at most once in 10 s.
+   * @returns whether the store now holds another secret
    * @throws {SecretError}
    */
   async function refresh(name: string): Promise<boolean> {
     return await refreshes.join(name, () => readOutOfTurn(name))
   }
 
-  /** Lets the next caller read a secret again that turned out to be of no use. */
+  /** Makes the next caller read a secret again, because the cached one can't be used. */
   function forget(name: string): void {
     entries.delete(name)
   }
 
-  /** Lets the next caller of each secret read it again, as the store may hold another one by now. */
+  /** Makes the next caller of each secret read it again, because the store may now hold another one. */
   function readAllAgain(): void {
     for (const [name, entry] of entries) entries.set(name, { ...entry, readAgainAt: -Infinity })
     previousEntries.clear()

@@ -1,7 +1,7 @@
 import { operatorFindsReason, TokenwellError } from '../base/tokenwell-error.ts'
 import type { Secret } from './secret.ts'
 
-/** Port: the place of the secrets. An element holds a secret's name, never the secret. */
+/** Port: the store of secrets. An element holds only the name of a secret. */
 export interface SecretStore {
   /**
    * The secret of that name as text.
@@ -9,22 +9,22 @@ export interface SecretStore {
    */
   get(name: string): Promise<Secret>
   /**
-   * The version before the current one, as text; undefined if there is none.
+   * The version before the current one, as text. Undefined if there was no earlier version.
    * @throws {SecretError} when it can't be read
    */
   getPrevious(name: string): Promise<Secret | undefined>
 }
 
 export type SecretErrorCode =
-  /** There is no secret of that name, or none that is current. */
+  /** There is no secret with that name, or it has no current version. */
   | 'secret_missing'
-  /** No right to read it, or to decrypt it. */
+  /** Tokenwell has no right to read or decrypt it. */
   | 'secret_denied'
-  /** It was read, and is not text. */
+  /** It was read but is not text. */
   | 'secret_unreadable'
-  /** The store asks to wait, for longer than there was time. */
+  /** The store asked to wait longer than the request had time. */
   | 'secret_throttled'
-  /** No answer from the store. */
+  /** The store did not answer. */
   | 'secret_unreachable'
 
 /** A secret can't be read. The message names the secret and never shows it. */

@@ -4,8 +4,8 @@ import { decodeUtf8 } from '../base/decoding.ts'
 const print = '[secret]'
 
 /**
- * A text that must not print. Logged, serialised, interpolated or inspected it says `[secret]`;
- * `reveal()` is the only way in, so a search for `reveal(` is the audit.
+ * A text that must not be printed. When it is logged, serialised, interpolated or inspected, it shows `[secret]`. Only `reveal()`
+ * returns the text, so a search for `reveal(` finds all uses.
  */
 export class Secret {
   readonly #text: string
@@ -23,7 +23,7 @@ export class Secret {
     return this.#text.length
   }
 
-  /** Compares all bytes, so that the time it takes tells nothing. */
+  /** Compares all bytes, so that the duration reveals nothing. */
   equals(other: Secret): boolean {
     const [a, b] = [Buffer.from(this.#text), Buffer.from(other.#text)]
     return a.length === b.length && timingSafeEqual(a, b)
@@ -42,17 +42,17 @@ export class Secret {
   }
 }
 
-/** A secret of one line without the line break that an editor adds at its end. */
+/** The secret without the line break that an editor adds at its end. */
 export function oneLine(secret: Secret): Secret {
   return new Secret(secret.reveal().replace(/\r?\n$/, ''))
 }
 
-/** Bytes of a secret as text: UTF-8 as it is, a key or a key store in base64; undefined if they are neither. */
+/** The bytes of a secret as text: UTF-8 unchanged, a key or key store in base64. Undefined if they are neither. */
 export function secretText(bytes: Uint8Array): string | undefined {
   return decodeUtf8(bytes) ?? (isSequence(bytes) || isJks(bytes) ? Buffer.from(bytes).toString('base64') : undefined)
 }
 
-/** One sequence (X.690 section 8.1) with nothing after it, or one of PKCS#12 that has its end in itself. */
+/** Whether it is one sequence (X.690 section 8.1) with no bytes after it, or a PKCS#12 sequence of indefinite length. */
 function isSequence(bytes: Uint8Array): boolean {
   const [tag, form = 0] = bytes
   const isOpen = Buffer.from(bytes.subarray(0, 5)).toString('hex') === '3080020103'
@@ -61,14 +61,14 @@ function isSequence(bytes: Uint8Array): boolean {
 
 const derSequence = 0x30
 
-/** @param lengthBytes how many follow the one that says so; 0 where that one is the length itself */
+/** @param lengthBytes the number of length bytes after the second byte; 0 if the second byte is the length itself */
 function sequenceLength(bytes: Uint8Array, lengthBytes: number): number {
   if (lengthBytes === 0) return 2 + Number(bytes[1])
   const length = bytes.slice(2, 2 + lengthBytes).reduce((sum, byte) => sum * 256 + byte, 0)
   return lengthBytes > 4 ? Number.NaN : 2 + lengthBytes + length
 }
 
-/** One sequence whose length takes two bytes or more, and nothing after it: no password. */
+/** Whether it is one sequence whose length takes two bytes or more, with no bytes after it: it can't be a password. */
 export function isDer(bytes: Uint8Array): boolean {
   return Number(bytes[1]) > 0x81 && isSequence(bytes)
 }

@@ -1,19 +1,19 @@
 import type { KeyReference } from '../configuration/connection.ts'
 
-/** A key that an operator has revoked: no instance signs with it, and it is not published. */
+/** A key that the operator has revoked: no instance signs with it, and it is not published. */
 export interface KeyRevocation {
   readonly jwtBuilder: string
   readonly kid: string
-  /** The secret that holds the key. Other jwtBuilders that sign from there must not use it either. Absent where nobody could find out. */
+  /** The secret that holds the key. Other jwtBuilders with this secret must not use the key either. Absent if it is unknown. */
   readonly location?: string
   /** Milliseconds since the epoch. */
   readonly revokedAt: number
 }
 
-/** Whose key it is, as far as that is known: of a jwtBuilder that was deleted only its name. */
+/** The jwtBuilder of a key. For a deleted jwtBuilder only its name is known. */
 export type KeyOwner = Pick<KeyReference, 'jwtBuilder' | 'revoked'> & { readonly location?: string }
 
-/** Which keys of an owner must not be used any more, by an event or by its element. The same `kid` in another secret is another key. */
+/** The keys of an owner that an event or its element has revoked. The same `kid` in another secret is another key. */
 export function revokedKeysOf(
   { jwtBuilder, location, revoked = [] }: KeyOwner,
   revocations: readonly KeyRevocation[],

@@ -44,7 +44,10 @@ export function readPrivateJwk(location: string, jwk: unknown, place = ''): Priv
 const primeMembers = ['p', 'q', 'dp', 'dq', 'qi']
 const keyMembers = ['n', 'e', 'd', 'crv', 'x', 'y', ...primeMembers]
 
-/** Whether its `use`, `key_ops` and `alg` allow signatures (RFC 7517 sections 4.2 to 4.4). Its exact algorithm is checked when it signs. */
+/**
+ * Whether its `use`, `key_ops` and `alg` allow signatures (RFC 7517 sections 4.2 to 4.4). Its exact algorithm is checked
+ * when it signs.
+ */
 export function isForSigning({ use, key_ops: operations, alg }: JsonObject): boolean {
   return (
     (use ?? 'sig') === 'sig' &&

@@ -3,13 +3,13 @@ import { isJsonObject } from '../base/decoding.ts'
 import type { SignatureAlgorithm } from '../configuration/signature-algorithm.ts'
 import type { SigningKey } from './signing-key.ts'
 
-/** The public half of a key (RFC 7517, RFC 7518 section 6, RFC 8037 section 2). */
+/** The public part of a key (RFC 7517, RFC 7518 section 6, RFC 8037 section 2). */
 export type PublicJwk = Readonly<Record<string, string | readonly string[]>> & {
   readonly kty: string
   readonly kid: string
 }
 
-/** The only members that are ever published. A member that is not named here, private or new, is left out. */
+/** The only members that are ever published. All other members are left out, as they may be private. */
 const describingMembers = ['kty', 'kid', 'use', 'alg']
 const publicMembers: Readonly<Record<string, readonly string[]>> = {
   RSA: ['n', 'e'],
@@ -17,7 +17,7 @@ const publicMembers: Readonly<Record<string, readonly string[]>> = {
   OKP: ['crv', 'x'],
 }
 
-/** The members of a value that may be published, or undefined where it isn't a whole public key with a `kid`. */
+/** The members of a value that may be published. Undefined if it isn't a complete public key with a `kid`. */
 export function readPublicJwk(value: unknown): PublicJwk | undefined {
   const given = isJsonObject(value) ? value : {}
   const { kty, kid, x5c } = given
@@ -37,8 +37,8 @@ function isStringList(value: unknown): value is readonly string[] {
 }
 
 /**
- * What a server needs to verify the signatures of this key. A certificate that is expired or not yet valid is left out: the
- * key doesn't depend on it, and a server that checks it would refuse both.
+ * The public key that a server needs to verify signatures. A certificate that has expired or is not valid yet is left out: the
+ * key is valid without it, and a server that checks the certificate would refuse both.
  */
 export function publicHalf(
   { privateKey, keyId, certificates }: SigningKey,

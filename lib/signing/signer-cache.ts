@@ -45,7 +45,7 @@ export function createSignerCache(secrets: SecretCache, now: () => number) {
     },
 
     /**
-     * The signer of the previous key, or undefined if there is none. If the keys have times, the clock decides which key that is.
+     * The signer of the previous key, or undefined if no key signed before. If the keys have times, the clock decides which key that is.
      * Otherwise it is the key of the secret's previous version.
      * @throws {SecretError} when the secret can't be read
      * @throws {KeyStoreError} when the previous version holds no key that fits

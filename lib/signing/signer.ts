@@ -3,12 +3,12 @@ import { CompactSign } from 'jose'
 import { Secret } from '../secret/secret.ts'
 import type { SigningKey } from './signing-key.ts'
 
-/** Port: signs JWTs with one key, wherever that key is. */
+/** Port: signs JWTs with one key. */
 export interface Signer {
   /** The header `kid`. Absent for a shared key. */
   readonly keyId?: string
   readonly certificate?: CertificateDigests
-  /** The compact JWS of that header and those claims (RFC 7515 section 3.1), with their members in the order given. */
+  /** Returns the compact JWS of header and claims (RFC 7515 section 3.1), with their members in the given order. */
   sign(header: { readonly alg: string }, claims: Readonly<Record<string, unknown>>): Promise<Secret>
 }
 
@@ -19,8 +19,8 @@ export interface CertificateDigests {
 }
 
 /**
- * Signs in this process, by an algorithm of RFC 7518 section 3 or EdDSA of RFC 8037.
- * @param key one that fits the algorithm of every header that it will sign
+ * Signs in this instance, with an algorithm of RFC 7518 section 3 or with EdDSA (RFC 8037).
+ * @param key must fit the algorithm of every header that it signs
  */
 export function createLocalSigner(
   key: KeyObject,
@@ -30,7 +30,7 @@ export function createLocalSigner(
     ...(keyId !== undefined && { keyId }),
     ...(certificate && { certificate: thumbprintsOf(certificate) }),
     async sign(header, claims) {
-      // Not SignJWT: it rewrites claims. jose converts a KeyObject once for each algorithm and keeps the result beside it.
+      // SignJWT would rewrite claims. jose converts a KeyObject once for each algorithm and caches the result.
       const payload = new TextEncoder().encode(JSON.stringify(claims))
       return new Secret(await new CompactSign(payload).setProtectedHeader(header).sign(key))
     },
