@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
+import { STATUS_CODES } from 'node:http'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { Validator } from '@seriousme/openapi-schema-validator'
@@ -7,13 +8,25 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import { createOpenapi } from '../../../infra/openapi/document.ts'
 import { operationOf } from '../../../infra/openapi/operations.ts'
 import { functionIds, functionTable, type Route } from '../../../infra/stack/function-table.ts'
+import { ApiCallError } from '../../../lib/api-call/api-endpoint.ts'
+import { apiCallErrorCodes } from '../../../lib/base/tokenwell-error.ts'
+import { errorAnswer } from '../../../lib/http-interface/error-answer.ts'
 import { root, startServing } from '../../support/process/local-run.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
 interface Document {
   readonly openapi: string
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
-  readonly components: { readonly responses: Readonly<Record<string, Response>> }
+  readonly components: {
+    readonly responses: Readonly<Record<string, Response>>
+    readonly schemas: Readonly<Record<string, Schema>>
+  }
+}
+
+interface Schema {
+  readonly properties?: Readonly<
+    Record<string, { readonly enum?: readonly string[]; readonly examples?: readonly string[] }>
+  >
 }
 
 interface Operation {
@@ -77,6 +90,54 @@ test('a route without a description is an error that says where to add it', () =
     /operations\.ts does not describe get \/new/,
   )
 })
+
+const page = readFileSync(join(root, 'functions', 'README.md'), 'utf8')
+
+test('functions/README.md lists each status with its error codes, as the document does', () => {
+  const rows = tableOf('## How a failure is answered')
+  const listed = new Set(
+    rows.flatMap(({ statuses, codes }) => statuses.flatMap((status) => codes.map((code) => `${status} ${code}`))),
+  )
+  const expected = Object.entries(document.components.schemas).flatMap(([name, { properties }]) => {
+    const [status] =
+      Object.entries(STATUS_CODES).find(([, phrase]) => phrase?.replaceAll(/[^A-Za-z]/g, '') === name) ?? []
+    // The table of calls has these two.
+    if (status === undefined || ['413', '415'].includes(status)) return []
+    const { enum: codes, examples = [] } = properties?.['error'] ?? {}
+    return (codes ?? [...examples, 'invalid_grant']).map((code) => `${status} ${code}`)
+  })
+  assert.deepEqual([...listed].sort(), expected.sort())
+})
+
+test('functions/README.md lists each error of a call with its status', () => {
+  const listed = tableOf('### Errors of a call').flatMap(({ statuses, codes }) =>
+    codes.filter((code) => isCallError(code)).map((code) => `${code} ${statuses}`),
+  )
+  const expected = apiCallErrorCodes.map((code) => {
+    return `${code} ${errorAnswer(new ApiCallError(code, 'An example.', { wasSent: true })).status}`
+  })
+  assert.deepEqual(listed.sort(), expected.sort())
+})
+
+/** The rows of the first table below a heading: what happened, the status, and error codes. */
+function tableOf(heading: string) {
+  const [, below = ''] = page.split(`\n${heading}\n`)
+  const [table = ''] = /^\|[\s\S]*?\n\n/m.exec(below) ?? []
+  return table
+    .split('\n')
+    .slice(2)
+    .map((row) => {
+      const [, , status = '', codes = ''] = row.split('|')
+      return {
+        statuses: status.match(/\d{3}/g) ?? [],
+        codes: [...codes.matchAll(/`(\w+)`/g)].map(([, code = '']) => code),
+      }
+    })
+}
+
+function isCallError(code: string): boolean {
+  return apiCallErrorCodes.some((each) => each === code)
+}
 
 test('what the running functions answer is what the document says', async (t) => {
   const { url } = await startServing(t, { TOKENWELL_FOLDER: await temporaryFolder(t) })
