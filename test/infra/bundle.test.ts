@@ -118,7 +118,7 @@ test('nothing that issue-token loads imports node:http as an ES module, which is
   const importers = Object.entries(metafile.inputs).flatMap(([path, { imports }]) =>
     imports.some((each) => each.path === 'node:http') ? [basename(path)] : [],
   )
-  // Both look for the metadata of an EC2 instance.
+  // Both modules read the metadata of an EC2 instance.
   assert.deepEqual(importers.sort(), ['getInstanceMetadataRegion.js', 'node-http.js'])
 })
 
@@ -127,6 +127,6 @@ test('the synchronous build for a construct gives the same bundle', async (t) =>
   const bundle = await bundleFunction('publish-keys', join(folder, 'awaited'))
   const outdir = join(folder, 'sync', 'publish-keys')
   bundleFunctionSync('publish-keys', outdir)
-  // Each name has a digest of what its file holds.
+  // Each file name contains a digest of the file's content.
   assert.deepEqual(readdirSync(outdir).sort(), readdirSync(dirname(bundle)).sort())
 })

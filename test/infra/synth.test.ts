@@ -7,7 +7,7 @@ import { functionIds, functionTable } from '../../infra/stack/function-table.ts'
 import { root, runShell } from '../support/process/local-run.ts'
 import { temporaryFolder } from '../support/process/temporary-folder.ts'
 
-/* npm run synth, with CDK's own look at the template, and the app itself; each in a process of its own, with no account to ask. */
+/* npm run synth with the CDK's own checks of the template, and the app itself, each in a separate process without an AWS account. */
 
 test('npm run synth without settings writes an example and prints its path', async (t) => {
   const { status, output, template } = await synthesize(t, 'synth.ts')
@@ -81,7 +81,7 @@ test('infra/README.md lists the settings that the app reads', () => {
   assert.deepEqual(namesInTable('### Settings of the synthesis').toSorted(), [...read, 'CDK_OUTDIR'].toSorted())
 })
 
-/** They take most of the time, and the first test has them. */
+/** Bundling takes most of the time. Only the first test bundles. */
 const withoutBundles = { [BUNDLING_STACKS]: [] }
 const nothingTold = {
   TOKENWELL_STAGE: '',
@@ -95,7 +95,7 @@ async function synthesize(t: TestContext, script: string, environment: Record<st
   const folder = await temporaryFolder(t)
   const run = await runShell(`${process.execPath} ${join(root, 'infra', script)}`, {
     CDK_OUTDIR: folder,
-    // So does CDK's own look at a template.
+    // The CDK's own check of a template takes long too.
     CDK_VALIDATION: String(script === 'synth.ts'),
     ...nothingTold,
     ...environment,

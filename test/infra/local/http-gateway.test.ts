@@ -32,7 +32,7 @@ async function startGateway(
   return { url: `http://127.0.0.1:${port}`, events, contexts }
 }
 
-/** A request with these names and values by turns, as they stand. */
+/** A request with raw headers: names and values alternate and are sent unchanged. */
 async function exchange(url: string, method: string, headers: readonly string[] = [], agent?: Agent) {
   const request = send(url, { method, headers: ['host', new URL(url).host, ...headers], ...(agent && { agent }) }).end()
   const [response] = (await once(request, 'response')) as [IncomingMessage]

@@ -11,7 +11,7 @@ import { resolveConn } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
-/** A connection whose secrets are still to be made. */
+/** A connection whose secrets do not exist yet. */
 function connectionOf(t: TestContext, changes: ElementChanges, more: RawElements = {}): Promise<Connection> {
   return resolveConn(t, { ...exampleElements('https://as.example', changes), ...more })
 }

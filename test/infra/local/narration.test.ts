@@ -15,7 +15,7 @@ import { tokenRequest } from '../../support/functions/load-function.ts'
 const byPassword: ElementChanges = { oAuth: { grantType: 'password' } }
 const theUser = tokenRequest('conn', 'username=alice&password=tr0ub4dor')
 
-/** What is told of one request by user and password, and then of another. */
+/** The narration of one request with user and password, and of a second request after it was stopped. */
 async function tell(t: TestContext, answer: ScriptedAnswer): Promise<{ first: string; second: string }> {
   const server = await startIssueTokenWithScriptedServer(
     t,
@@ -53,7 +53,7 @@ test('requests and answers are printed without password, signature and token, un
   assert.equal(second, '')
 })
 
-/** What is told of one call to an API that answers so. */
+/** The narration of one call to an API with this answer. */
 async function tellOfCall(t: TestContext, answer: string | Buffer): Promise<string[]> {
   const server = createServer((_request, response) => response.end(answer))
   const port = await listen(server, 0, '127.0.0.1')

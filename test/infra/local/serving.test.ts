@@ -6,7 +6,7 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { startServing } from '../../support/process/local-run.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
-/* What npm start shows beyond the first token: stale hits, events, rotations. A process of its own, real ports. */
+/* What npm start shows after the first token: stale hits, events and rotations, in a separate process with real ports. */
 
 test('a stale token is handed out and renewed, events and rotations can be started by hand, and the terminal shows it', async (t) => {
   const folder = await temporaryFolder(t)

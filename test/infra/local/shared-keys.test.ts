@@ -5,7 +5,7 @@ import { elementsFileOf, exampleIssuer, localDeployment } from '../../support/el
 import { exampleElements } from '../../support/elements/elements.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
-/** Two connections of one client that sign by these algorithms, each with the key store of that id. */
+/** Two connections of one client that sign with these algorithms, each with the key store of that id. */
 async function twoBuilders(t: TestContext, stores: readonly [string, string]): Promise<Workspace> {
   const base = exampleElements(exampleIssuer)
   const builder = (signatureAlgorithm: string, keyStoreRef: string) => ({

@@ -11,7 +11,7 @@ import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-t
 import { type EndedRun, runShell, runToEnd, startServing } from '../../support/process/local-run.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
-/* The local run as a newcomer meets it: a process of its own, a real authorization server, real ports. */
+/* The local run as a new user starts it: a separate process, a real authorization server, real ports. */
 
 test('npm start -- --once prints every step of the first token and ends with exit code 0', async (t) => {
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: await temporaryFolder(t) })
@@ -76,7 +76,7 @@ test('npm start serves only this machine, and failures are printed at the termin
   const folder = await temporaryFolder(t)
   const run = await startServing(t, { TOKENWELL_FOLDER: folder })
   assert.ok(existsSync(join(folder, 'secrets', 'default-key')))
-  // Linux answers all of 127.0.0.0/8, where a server for every address would hear it.
+  // Linux routes all of 127.0.0.0/8 to this machine, so a server that listens on every address would answer.
   await assert.rejects(fetch(run.url.replace('127.0.0.1', '127.0.0.2')))
 
   assert.equal((await fetch(`${run.url}/connections/nowhere/token`, { method: 'POST' })).status, 404)
@@ -211,7 +211,7 @@ test("a user's elements get the protected API if a connection names it, and no A
   assert.match(ours.output, /Port 9444 is in use\. Your elements expect the protected API of the local run there/)
 })
 
-/** Once more while another test has that port. */
+/** Runs again while another test uses the port. */
 async function runUnlessTaken(port: number, environment: Record<string, string>): Promise<EndedRun> {
   for (let tries = 0; ; tries++) {
     const run = await runToEnd(['--once'], environment)
@@ -220,7 +220,7 @@ async function runUnlessTaken(port: number, environment: Record<string, string>)
   }
 }
 
-/** Takes a port until the test ends; waits for it where another test has it. */
+/** Takes a port until the test ends. Waits for it while another test uses it. */
 async function occupy(t: TestContext, port: number, host = '127.0.0.1'): Promise<number> {
   const server = createServer()
   t.after(() => server.close())

@@ -9,9 +9,9 @@ import { createHttpGateway } from '../../../infra/local/http-gateway.ts'
 import { listen } from '../../../infra/local/listen.ts'
 import { startProtectedApi } from '../../../infra/local/protected-api.ts'
 
-/* What a web page of another site can have a browser send to a server on this machine, over bare sockets. */
+/* The requests that a web page of another site can make a browser send to this machine, over raw sockets. */
 
-/** Sends these lines as they stand; the status of the answer, 0 where the connection just ends. */
+/** Sends these lines unchanged. Returns the status of the answer, or 0 if the connection only ends. */
 async function statusOf(port: number, lines: readonly string[], isTls = false): Promise<number> {
   const options = { port, host: '127.0.0.1' }
   const socket = isTls

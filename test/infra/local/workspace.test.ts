@@ -63,7 +63,7 @@ test('each server may move alone, and two concurrent runs have separate copies',
   const paths = [
     { issuer: elsewhere, api: expectedApi },
     { issuer: expectedIssuer, api: elsewhere },
-    // The next free port for the one was the other's.
+    // The next free port of one server was the expected port of the other.
     { issuer: expectedApi, api: elsewhere },
   ].map(async ({ issuer, api }) => {
     const { path, ...found } = await origins(issuer, api)

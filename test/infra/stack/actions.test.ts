@@ -32,7 +32,7 @@ import { createTestStack, resourceNamed } from './test-stack.ts'
  * resources they are for, grants.test.ts says.
  */
 
-/** Not the functions' doing but Lambda's, and X-Ray's daemon's. */
+/** Actions of Lambda itself and of the X-Ray daemon, not of the functions. */
 const byLambdaItself = /^(logs:|xray:|sqs:(ReceiveMessage|DeleteMessage|GetQueueAttributes)$)/
 const busName = 'tokenwell-local'
 
@@ -83,7 +83,7 @@ async function startGround(t: TestContext) {
   if (!moto) return undefined
   setEnvironment(t, moto.environment)
   return {
-    /** Returns what did not go as it should. */
+    /** Returns descriptions of what went wrong. */
     async run(id: FunctionId, actions: readonly string[]): Promise<string[]> {
       await moto.reset()
       const queue = await createQueue(t, moto)
@@ -113,13 +113,13 @@ async function startGround(t: TestContext) {
 }
 
 function someElements(api: EchoApi, issuer: string): RawElements {
-  // So long that a hit finds it fresh, and so short that a warm run renews it.
+  // Long enough that a cache hit is fresh, and short enough that a warm run renews it.
   const elements = api.elements(issuer, { server: { maximumLifetimeSeconds: 100 } })
   const dangling = { authenticationConfigRef: 'theConfg' }
   return { ...elements, endpointConnection: { ...elements['endpointConnection'], dangling } }
 }
 
-/** Of a jwtBuilder that no connection uses. */
+/** The keys of a jwtBuilder that no connection uses. */
 async function publishKeyToTry(environment: Readonly<Record<string, string>>): Promise<void> {
   const { TOKENWELL_CACHE: cache, TOKENWELL_PUBLICATION_KEY: place } = environment
   const [, tableName = ''] = String(cache).split(':')

@@ -48,7 +48,7 @@ test('there is an alarm for each condition that needs an operator, on the metric
   const alarms = resourcesOf(createTestStack(t).stack, 'AWS::CloudWatch::Alarm')
   const found = Object.entries(alarms).map(([id, { Properties }]) => {
     const { Namespace, MetricName, Dimensions, Threshold, EvaluationPeriods, Statistic, Period } = Properties
-    // Nobody calling is no alarm; that nothing runs is one only where something always should.
+    // A lack of calls causes no alarm. A lack of runs does only if something should always run.
     const comparison = comparisons[`${Properties['ComparisonOperator']} ${Properties['TreatMissingData']}`]
     const dimensions = (Dimensions as { Name: string; Value: string }[]).map(({ Name, Value }) => `${Name}=${Value}`)
     const periods = `${EvaluationPeriods}${Period === 300 ? '' : ` of ${Period} s`}`

@@ -9,9 +9,9 @@ import { root } from '../../support/process/local-run.ts'
 import { MissingServerError, startIfThere } from '../../support/servers/real-server.ts'
 import { createTestStack, everyProperty, resourcesOf, type TestStack } from './test-stack.ts'
 
-/* What others look for in a stack. Each finding is mended, or passed over with a reason where it arises. */
+/* Checkers of others. Each finding is fixed, or suppressed with a reason at its resource. */
 
-/** Among them jwtBuilders whose keys are rotated. */
+/** The elements include jwtBuilders with rotated keys. */
 const withElements = { stage: 'local', elements: join(root, 'infra', 'local', 'elements.json') }
 const variants = {
   'by default': {},
@@ -33,7 +33,7 @@ for (const [variant, props] of Object.entries(variants)) {
 
   test(`every finding of checkov has a reason, ${variant}`, async (t) => {
     const template = templateOf(createTestStack(t, props))
-    // It would fetch its guidelines from the network.
+    // Otherwise it would fetch its guidelines from the network.
     const words = ['--framework', 'cloudformation', '--skip-download', '--output', 'json', '--file', template]
     const { status, output } = (await runIfThere(t, 'checkov', words)) ?? {}
     if (status === undefined || output === undefined) return
@@ -84,7 +84,7 @@ function nagFindings(app: App, stack: Stack): string[] {
   )
 }
 
-/** As though nobody had given a reason; returns the rules for which somebody has. */
+/** Removes all suppressions, and returns the rules that they suppressed. */
 function takeAcknowledgementsOut(stack: Stack): Set<string> {
   const entries = stack.node.findAll().flatMap(({ node }) => node.metadata)
   const acknowledged = entries.filter(({ type }) => type === Validations.ACKNOWLEDGED_RULES_METADATA_KEY)
@@ -109,7 +109,7 @@ function allResources(stack: Stack) {
 }
 
 const advice = { 'cfn-lint': 'pip install cfn-lint', checkov: 'pip install checkov' } as const
-/** Of pyenv's stand-in for a command that isn't there. */
+/** The exit code of pyenv's shim for a command that is not installed. */
 const commandNotFound = 127
 
 function runIfThere(t: TestContext, command: keyof typeof advice, words: readonly string[]) {

@@ -32,7 +32,7 @@ const stage = 'test'
 export const onDefaultBus = 'default'
 export const onOwnBus = serviceName(stage)
 
-/** The rules of the stack's template in moto's EventBridge, and the queue to which they bring events. */
+/** The rules of the stack's template in moto's EventBridge, and the queue that they send events to. */
 export async function startEventRules(t: TestContext) {
   const moto = await startIfThere(t, () => startMoto(t))
   if (!moto) return undefined
@@ -68,7 +68,7 @@ export async function startEventRules(t: TestContext) {
   }
 }
 
-/** Those that have a pattern: moto lets every event pass a rule that has none. */
+/** The rules that have a pattern. moto matches every event with a rule that has none. */
 async function createRules(t: TestContext, eventBridge: EventBridgeClient, queueArn: string): Promise<void> {
   const { stack } = createTestStack(t)
   const busName = String(resourceOf(stack, 'AWS::Events::EventBus').Properties['Name'])

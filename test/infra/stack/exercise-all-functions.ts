@@ -8,18 +8,18 @@ import { createHttpEvent, type Handler, loadFunction, tokenRequest } from '../..
 import { withCapturedLog } from '../../support/output/captured-log.ts'
 import type { EchoApi } from '../../support/servers/echo-api.ts'
 
-/* Everything that each function is for, once. */
+/* Makes each function do everything once that it is for. */
 
 export interface Exercise {
   readonly set: IssueTokenWithOidcProvider
-  /** Of the connection `conn`; `dangling` is one that leads to no oAuthConfig. */
+  /** The elements of the connection `conn`, and of `dangling`, which refers to a missing oAuthConfig. */
   readonly api: EchoApi
   readonly environment: Record<string, string>
-  /** Names what did not go as it should. */
+  /** Describes what went wrong. */
   expect(what: string, actual: unknown, expected: unknown): void
 }
 
-/** A token, a hit, a rejection that is told, the list, an outage of which the fleet is told. */
+/** A token, a cache hit, a reported rejection, the list of connections, and an outage that is shared with the fleet. */
 export async function exerciseIssueToken({ set, environment, expect }: Exercise): Promise<void> {
   const [one, other] = [await startCaller(set.workspace, environment), await startCaller(set.workspace, environment)]
   const first = await one.http(tokenRequest('conn'))
@@ -36,8 +36,8 @@ export async function exerciseIssueToken({ set, environment, expect }: Exercise)
 }
 
 /**
- * A call for which a token has to be obtained; one whose token is stale, which is told, and refused, so that it is replaced; a
- * connection that isn't there, and one whose mistake is named in the log.
+ * A call that needs a new token. A call whose token is stale, which is reported, and rejected, so that it is replaced. A call for a
+ * missing connection, and a call for a connection whose mistake is named in the log.
  */
 export async function exerciseCallApi({ set, api, environment, expect }: Exercise): Promise<void> {
   const call = async (handler: Handler, connection: string) => {
@@ -60,10 +60,10 @@ export async function exerciseCallApi({ set, api, environment, expect }: Exercis
   expect('dangling', /Did you mean "theConfig"\?/.test(reason) || reason, true)
 }
 
-/** Whose token, of 100 s, is stale by now and good for some seconds more. */
+/** After this time a token of 100 s is stale, and still valid for some seconds. */
 const longAgoMilliseconds = 78_000
 
-/** What reads the clock when it is made goes by it for ever. */
+/** Code that stores the clock at its creation keeps using it. */
 async function withClockBehind<T>(milliseconds: number, run: () => Promise<T>): Promise<T> {
   const { now } = Date
   Date.now = () => now() - milliseconds
@@ -74,14 +74,14 @@ async function withClockBehind<T>(milliseconds: number, run: () => Promise<T>): 
   }
 }
 
-/** A run that finds a token to renew, renews it and tells of it, and a new key to try by which nothing is kept warm. */
+/** A run that renews a token and reports it, and that tries a new key of a connection that is not kept warm. */
 export async function exerciseWarmTokens({ set, environment, expect }: Exercise): Promise<void> {
   const handler = await loadFunction('warm-tokens', set.workspace, environment)
   const run = await handler({}, createLocalContext(Date.now())).catch((error: Error) => error.name)
   expect('run', JSON.stringify(run), JSON.stringify({ due: 1, renewed: 1, failed: 0, left: 0 }))
 }
 
-/** A rejected token, changes of an element and a secret, and a message that nobody can read. */
+/** A rejected token, changes of an element and a secret, and an unreadable message. */
 export async function exerciseRefreshToken({ set, environment, expect }: Exercise, tokenId: string): Promise<void> {
   const handler = await loadFunction('refresh-token', set.workspace, environment)
   const answer = async (event: object | string) => {
@@ -108,7 +108,7 @@ export async function exerciseRefreshToken({ set, environment, expect }: Exercis
   expect('deployment', JSON.stringify(deployed), '{"batchItemFailures":[]}')
 }
 
-/** A JWK set, of keys that are published already. */
+/** A JWK set of keys that are already published. */
 export async function exercisePublishKeys({ set, environment, expect }: Exercise): Promise<void> {
   const handler = await loadFunction('publish-keys', set.workspace, environment)
   const event = createHttpEvent({ method: 'GET', path: '/jwt/theBuilder/jwk' })
@@ -117,7 +117,7 @@ export async function exercisePublishKeys({ set, environment, expect }: Exercise
   expect('keys', JSON.parse(String(body)).keys?.length, 1)
 }
 
-/** A rotation of a key that signs, and one that is refused and takes its pending version back. */
+/** A rotation of a key in use, and a rotation that is refused and removes its pending version. */
 export async function exerciseRotateKey({ set, environment, expect }: Exercise): Promise<void> {
   const handler = await loadFunction('rotate-key', set.workspace, environment)
   const step = (Step: string, ClientRequestToken: string) =>
@@ -130,13 +130,13 @@ export async function exerciseRotateKey({ set, environment, expect }: Exercise):
   expect('another', refused.replace(/:.*/s, ''), 'RotationRefusedError')
 }
 
-/** What the log tells the operator of a request that failed. */
+/** The log events about failed requests. */
 async function reasonOfFailure(run: () => Promise<unknown>): Promise<string> {
   const events = await withCapturedLog(run)
   return events.findLast((event) => event.event === 'request_failed')?.reason ?? ''
 }
 
-/** What the log tells of the functions going on without something. */
+/** The log events about functions that continue without a resource. */
 export async function collectDegradations(failures: string[], run: () => Promise<void>): Promise<void> {
   for (const event of await withCapturedLog(run))
     if (event.event === 'cache_passed_over' || event.event === 'event_not_raised')

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import type { Stack } from 'aws-cdk-lib'
 import { createTestStack, everyProperty, queueUrl, resourceNamed, resourceOf, resourcesOf } from './test-stack.ts'
 
-/* Every right there is, exactly: one that is added, widened or dropped has to be so here, too. */
+/* The exact list of all rights. A right that is added, widened or removed must be changed in this file too. */
 
 const here = 'eu-central-1:111122223333'
 const readElements = `ssm:GetParameters on arn:aws:ssm:${here}:parameter/tokenwell/test/*`
@@ -126,7 +126,7 @@ test('only Lambda and the schedule of this stage assume the roles, and no role h
         StringEquals: { 'aws:SourceAccount': '111122223333', 'aws:SourceArn': 'TokensWarmScheduleGroup.Arn' },
       },
     })
-    // That of the CDK, by which a deployment invokes refresh-token: signed-before-shown.test.ts.
+    // The role of the CDK's function that invokes refresh-token: see signed-before-shown.test.ts.
     const ours = Object.entries(roles).filter(([id]) => !id.startsWith('AWSCDKTrigger'))
     const found = ours.map(([id, { Properties }]) => [id, Properties])
     assert.deepEqual(Object.fromEntries(found), {
@@ -213,7 +213,7 @@ interface Statement {
   readonly Principal?: object
 }
 
-/** As IAM decides it for a request that names one item of the table. */
+/** The decision of IAM for a request that names one item of the table. */
 function isAllowed(stack: Stack, role: string, action: string, item: string): boolean {
   const policies = Object.values(resourcesOf(stack, 'AWS::IAM::Policy'))
   const own = policies.filter(({ Properties }) => String(Properties['Roles']) === role)
@@ -235,7 +235,7 @@ function inOrder(values: readonly object[]): string[] {
   return values.map((value) => JSON.stringify(Object.entries(value).toSorted())).toSorted()
 }
 
-/** A line each. */
+/** One line for each statement. */
 function grantsOf(stack: Stack, role: string): string[] {
   const policies = Object.values(resourcesOf(stack, 'AWS::IAM::Policy'))
   const own = policies.filter(({ Properties }) => String(Properties['Roles']) === role)

@@ -53,7 +53,7 @@ test('a secret has no key until its first rotation, which the deployment starts'
   const { stack } = await deploy(t)
   const { Properties } = theSecret(stack)
   const { Description, ...properties } = Properties
-  // Deployments go by this text: another one would be written over the keys.
+  // A deployment compares this text. Another text would overwrite the keys.
   assert.deepEqual(properties, { Name: 'tokenwell/test/jwk/theBuilder', SecretString: '{"keys":[]}' })
   assert.match(String(Description), /theBuilder.* test$/)
   const noKeys = new Secret(String(properties['SecretString']))
@@ -156,7 +156,7 @@ function theSchedule(stack: Stack): Resource {
   return resourceNamed(stack, scheduleType, 'TokensSigningKeystheBuilderRotation')
 }
 
-/** Without the digits that CDK ends them in. */
+/** Logical ids without the digits that the CDK appends. */
 function namesOf(logicalIds: readonly string[] = []): Set<string> {
   return new Set(logicalIds.map((each) => each.replace(/[0-9A-F]{8}$/, '')))
 }

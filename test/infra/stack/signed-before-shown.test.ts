@@ -5,7 +5,7 @@ import type { Stack } from 'aws-cdk-lib'
 import { root } from '../../support/process/local-run.ts'
 import { createTestStack, everyProperty, type Resource, resourceOf, resourcesOf } from './test-stack.ts'
 
-/* The order in which a deployment brings functions: what is published is signed before publish-keys shows nothing unsigned. */
+/* The order of a deployment: publications are signed before the new publish-keys, which serves only signed ones, is deployed. */
 
 const withElements = { stage: 'local', elements: join(root, 'infra', 'local', 'elements.json') }
 const publishers = ['RefreshToken', 'WarmTokens', 'RotateKey']
@@ -36,7 +36,7 @@ for (const [variant, props] of Object.entries({ 'by default': {}, 'with every pr
 test('each deployment that changes refresh-token signs again, waits for it and fails with it', (t) => {
   const { stack } = createTestStack(t)
   const { HandlerArn, InvocationType, Timeout } = resourceOf(stack, 'Custom::Trigger').Properties
-  // A version is made anew whenever the function changes.
+  // Each change of the function makes a new version.
   const [version] = Object.keys(resourcesOf(stack, 'AWS::Lambda::Version'))
   assert.match(String(version), /^TokensRefreshTokenFunctionCurrentVersion/)
   assert.match(String(HandlerArn), /^TokensRefreshTokenFunctionCurrentVersion/)

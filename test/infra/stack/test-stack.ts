@@ -9,7 +9,7 @@ import { Key } from 'aws-cdk-lib/aws-kms'
 import { BUNDLING_STACKS } from 'aws-cdk-lib/cx-api'
 import { Tokenwell, type TokenwellProps } from '../../../infra/stack/tokenwell.ts'
 
-/** A stack of the stage `test`. What its properties need that isn't Tokenwell's stands in another. */
+/** A stack of the stage `test`. Resources of others that its properties need are in a second stack. */
 export interface TestStack {
   readonly app: App
   readonly stack: Stack
@@ -29,10 +29,10 @@ type Props = Partial<TokenwellProps>
 
 export const theUrl = 'https://tokens.example'
 
-/** CDK's own look at each template takes most of the time. `npm run synth` has it, and checkers.test.ts has those of others. */
+/** The CDK's own check of each template takes most of the time, so it is off. `npm run synth` and checkers.test.ts check templates. */
 process.env['CDK_VALIDATION'] = 'false'
 
-/** Its functions' code is only bundled where a test looks at it: that takes most of the time. */
+/** The code of the functions is bundled only for tests that read it, because bundling takes most of the time. */
 export function createTestStack(
   t: TestContext,
   props: Props | ((elsewhere: Stack) => Props) = {},
@@ -48,7 +48,7 @@ export function createTestStack(
   return { app, stack, tokenwell }
 }
 
-/** Everything that a deployment may have beside the defaults. */
+/** All optional properties of a deployment. */
 export function everyProperty(elsewhere: Stack): Props {
   return {
     authorization: { issuer: 'https://issuer.example', audience: ['tokenwell'], connectionsClaim: 'connections' },
@@ -61,28 +61,28 @@ export function everyProperty(elsewhere: Stack): Props {
   }
 }
 
-/** Its resources of one type by logical id, with sample values for what only the deployment knows. */
+/** The resources of one type by logical id, with sample values for everything that only the deployment knows. */
 export function resourcesOf(stack: Stack, type: string): Readonly<Record<string, Resource>> {
   const template = Template.fromStack(stack)
-  // What stands for a queue is its URL.
+  // A reference to a queue is its URL.
   const queues = Object.keys(template.findResources('AWS::SQS::Queue'))
   const samples = { ...theSamples, ...Object.fromEntries(queues.map((id) => [id, queueUrl(withoutHash(id))])) }
   const found = Object.entries(template.findResources(type))
   return Object.fromEntries(found.map(([id, each]) => [withoutHash(id), withSamples(each, samples) as Resource]))
 }
 
-/** That of a queue of the test stack. */
+/** The URL of a queue of the test stack. */
 export function queueUrl(id: string): string {
   return `https://sqs.eu-central-1.amazonaws.com/111122223333/${id}`
 }
 
-/** The functions of the table. The CDK has one of its own beside them, by which a deployment invokes `refresh-token`. */
+/** The functions of the table, without the CDK's own function that invokes `refresh-token` during a deployment. */
 export function functionsOf(stack: Stack): Readonly<Record<string, Resource>> {
   const all = Object.entries(resourcesOf(stack, 'AWS::Lambda::Function'))
   return Object.fromEntries(all.filter(([id]) => !id.startsWith('AWSCDKTrigger')))
 }
 
-/** The one of that logical id. */
+/** The resource with this logical id. */
 export function resourceNamed(stack: Stack, type: string, id: string): Resource {
   const resources = resourcesOf(stack, type)
   const resource = resources[id]
@@ -90,7 +90,7 @@ export function resourceNamed(stack: Stack, type: string, id: string): Resource 
   return resource
 }
 
-/** The only one. */
+/** The only resource of a type. */
 export function resourceOf(stack: Stack, type: string): Resource {
   const [resource, ...more] = Object.values(resourcesOf(stack, type))
   if (!resource || more.length > 0) throw new Error(`${more.length + (resource ? 1 : 0)} resources are of ${type}`)
@@ -117,7 +117,7 @@ function withSamples(value: unknown, samples: Readonly<Record<string, string>>):
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, inside(member)]))
 }
 
-/** CDK ends a logical id in eight digits of a hash. */
+/** The CDK appends eight digits of a hash to a logical id. */
 function withoutHash(logicalId: string): string {
   return logicalId.replace(/[0-9A-F]{8}$/, '')
 }

@@ -19,7 +19,7 @@ type FunctionId = (typeof functionIds)[number]
 
 const publicationKeyArn = 'arn:aws:kms:eu-west-1:111122223333:key/0d0e2ba9-3a5b-4c6d-8e7f-9a0b1c2d3e4f'
 
-/** They neither sign nor show publications. */
+/** These functions neither sign nor serve publications. */
 function issuesTokens(id: FunctionId): boolean {
   return id === 'IssueToken' || id === 'CallApi'
 }
@@ -119,7 +119,7 @@ test('the code of each function is its bundle, with everything that its entry lo
 
 function variablesOf(stack: Stack, id: FunctionId): Record<string, string> {
   const { Variables } = functionOf(stack, id).Properties['Environment'] as { Variables: Record<string, string> }
-  // What the stack refers to has a name here, and an ARN once it is deployed.
+  // A reference of the stack is a name in this test, and an ARN after a deployment.
   const deployed = Object.entries(Variables).map(([name, value]) => [
     name,
     value === 'kms:TokensPublicationKey.Arn' ? `kms:${publicationKeyArn}` : value,

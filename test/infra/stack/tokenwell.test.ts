@@ -30,7 +30,7 @@ test('grantCall allows the API of one connection with every method that call-api
 test('and no request is theirs that is for another connection, or for anything else of this one', (t) => {
   const granted = grantedCalls(t, 'orders')
   for (const request of [
-    // Each ends as a request for this one's API does.
+    // Each path ends like a request for the API of the granted connection.
     'GET/connections/other/api/connections/orders/api/x',
     'POST/connections/other/api/GET/connections/orders/api/x',
     'GET/connections/other/api//$default/GET/connections/orders/api/x',
@@ -162,7 +162,7 @@ test('memory is set for each function', (t) => {
   })
 })
 
-/** Whether who is granted the calls of that connection may make this request, by method and path. */
+/** Whether a caller with grantCall for the connection may make this request. */
 function grantedCalls(t: TestContext, connection: string): (request: string) => boolean {
   const { stack, tokenwell } = createTestStack(t)
   tokenwell.grantCall(someRole(stack), connection)
@@ -172,13 +172,13 @@ function grantedCalls(t: TestContext, connection: string): (request: string) => 
   return (request) => patterns.some((pattern) => pattern.test(`${api}/$default/${request}`))
 }
 
-/** As IAM reads the resource of a statement: `*` is any text and `?` any character, slashes among them. */
+/** Matches like IAM: in a resource `*` is any text and `?` any character, including slashes. */
 function asPattern(resource: string): RegExp {
   const plain = resource.replace(/[.+^${}()|[\]\\]/g, '\\$&')
   return new RegExp(`^${plain.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's')
 }
 
-/** Whether call-api makes a call of it. */
+/** Whether call-api would call the API for this request. */
 async function isTaken(method: string, path: string): Promise<boolean> {
   let calls = 0
   const application = {

@@ -6,7 +6,7 @@ import { readCacheKeys } from '../../../lib/fleet/cache-keys.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { createTestStack, everyProperty, resourceOf, resourcesOf } from './test-stack.ts'
 
-/* The table, the secret and the logs: what they hold, how long, and what becomes of them with the stack. */
+/* The table, the secret and the logs: their contents, their retention, and what happens to them when the stack is deleted. */
 
 test('the table has the key, index and TTL attribute of the storage schema, and is billed by request', (t) => {
   const { Properties } = resourceOf(createTestStack(t).stack, 'AWS::DynamoDB::Table')
@@ -107,7 +107,7 @@ test("a key of the operator encrypts table, secret and logs, and CloudWatch Logs
   ])
 })
 
-/** Of what holds something, on removal and on replacement alike. */
+/** The policies of stateful resources, which must be the same for deletion and replacement. */
 function fates(stack: Stack): Record<string, string | undefined> {
   const types = ['AWS::DynamoDB::Table', 'AWS::SecretsManager::Secret', 'AWS::Logs::LogGroup']
   const resources = types.flatMap((type) => Object.entries(resourcesOf(stack, type)))

@@ -7,7 +7,7 @@ import { type TestContext, test } from 'node:test'
 import { root } from '../../support/process/local-run.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
-/* run.js in a project of its own, and beside it a program named npm that only says how it was called. */
+/* run.js in a separate project, with a fake npm that only prints its arguments. */
 
 interface Packages {
   readonly [path: string]: { readonly version?: string; readonly optional?: boolean }
@@ -15,7 +15,7 @@ interface Packages {
 
 interface ProjectOptions {
   readonly wanted?: Packages
-  /** Not installed at all where it is null. */
+  /** Null if nothing is installed. */
   readonly installed?: Packages | null
   readonly npmStatus?: number
   readonly files?: Readonly<Record<string, string>>

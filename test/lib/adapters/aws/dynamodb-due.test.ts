@@ -69,7 +69,7 @@ test('a partial answer is continued to the limit or the end of its shard', async
   const { server, proxy } = await startTable(t, tableName)
   const name = await putDue(openStore(), 1_000)
   const { dueShard = { S: '' } } = await itemOf(server, name)
-  // What DynamoDB does after a megabyte: here none of it is a record of ours, and there is more.
+  // DynamoDB ends a page after one megabyte. This page contains no record of Tokenwell, and another page follows.
   for (let index = 0; index < 7; index++) {
     const item = { name: { S: `no name of ours ${index}` }, dueShard, dueAt: { N: String(index) } }
     await server.client.send(new PutItemCommand({ TableName: tableName, Item: item }))
@@ -92,7 +92,7 @@ test('an item with an invalid due time has no fields, and can be replaced', asyn
   const { server } = await startTable(t, tableName)
   const [name, record] = [someRecordName(), someRecord()]
   const [version, removableFrom] = [{ S: 'theirs' }, { N: '1' }]
-  // The index refuses it, a table without one does not.
+  // The index rejects it, but a table without an index accepts it.
   await server.client.send(
     new CreateTableCommand({
       TableName: 'other',

@@ -14,14 +14,14 @@ import { emulatedTables, startTable } from './emulated-tables.ts'
 
 const tableName = 'records'
 const attemptMilliseconds = 1_000
-/** An attempt on a machine that has much else to do. */
+/** The time limit of an attempt on a busy machine. */
 const inTimeMilliseconds = 8_000
 
 const openStore = (attempt = 10_000) => dynamodbRecords({ tableName, attemptMilliseconds: attempt })
 
 for (const emulated of emulatedTables(tableName, () => openStore())) testRecordStoreContract(...emulated)
 
-/** The same with a proxy that knows nothing but connections. */
+/** The same with a proxy for TCP connections. */
 async function startTableBehindTcp(t: TestContext) {
   const server = await startDynalite(t)
   await server.createTable(tableName)
@@ -30,7 +30,7 @@ async function startTableBehindTcp(t: TestContext) {
   return { server, proxy }
 }
 
-/** A read of one record, of two, and a write, all at once. */
+/** A read of one record, a read of two, and a write, all at once. */
 function everyCall(store: RecordStore): Promise<unknown>[] {
   return [
     store.read([someRecordName()]),
@@ -50,7 +50,7 @@ async function fails(call: Promise<unknown>, message: RegExp, { isThrottled = fa
   assert.ok(performance.now() - startedAt < inTimeMilliseconds)
 }
 
-/** Every call of a store, in that way. */
+/** Asserts that every call of a store fails with this message. */
 async function allFail(
   store: RecordStore,
   message: RegExp,
@@ -105,7 +105,7 @@ test('connections are reused by the next calls', async (t) => {
   const store = openStore()
   for (let index = 0; index < 20; index++) await store.read([someRecordName()])
   await store.write(someRecordName(), someRecord(), undefined)
-  // An answer may be there just before its connection is free again.
+  // An answer may arrive just before its connection is free again.
   assert.ok(proxy.connections().made < 10, inspect(proxy.connections()))
 })
 

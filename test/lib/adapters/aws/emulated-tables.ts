@@ -6,7 +6,7 @@ import { dynamodbAt, pointSdkAt, startDynalite } from '../../../support/servers/
 import { startMoto } from '../../../support/servers/moto.ts'
 import { startIfThere } from '../../../support/servers/real-server.ts'
 
-/** A table as each emulator of DynamoDB has it, for what is promised of one. */
+/** A table in each emulator of DynamoDB, for the contract tests of record stores. */
 export function emulatedTables(
   tableName: string,
   openStore: () => RecordStore,
@@ -26,12 +26,12 @@ export function emulatedTables(
   }
   return [
     ['DynamoDB (dynalite)', overDynalite, { isAtomic: true }],
-    // Between its threads a condition may hold for two who write.
+    // The emulator's threads may let two concurrent writes pass one condition.
     ['DynamoDB (moto)', overMoto, { isAtomic: false }],
   ]
 }
 
-/** A table, and a proxy before it by which the store reaches it. */
+/** A table, and a proxy between the store and the table. */
 export async function startTable(t: TestContext, tableName: string) {
   const server = await startDynalite(t)
   await server.createTable(tableName)

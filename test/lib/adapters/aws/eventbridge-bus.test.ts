@@ -14,7 +14,7 @@ import { createQueue, type Queue } from '../../../support/servers/moto-queue.ts'
 import { startTcpProxy } from '../../../support/servers/tcp-proxy.ts'
 
 const busName = 'tokenwell-test'
-/** For a machine that has much else to do. */
+/** Long enough for a busy machine. */
 const patient: AwsTimeouts = { connect: 60_000, answer: 60_000, total: 60_000 }
 const tokenId = 'a'.repeat(22)
 
@@ -311,11 +311,11 @@ interface TheBus {
   readonly moto: Moto
   readonly proxy: AwsProxy
   readonly bus: EventBus
-  /** Behind a rule for what asks for something. */
+  /** The queue behind a rule for events that ask for something. */
   readonly queue: Queue
 }
 
-/** The bus before a proxy before moto. Where there is no moto the test is skipped. */
+/** A bus that reaches moto through a proxy. Without moto the test is skipped. */
 async function withBus(
   t: TestContext,
   use: (parts: TheBus) => Promise<void>,
@@ -344,7 +344,7 @@ async function connectionsIn(queue: Queue): Promise<string[]> {
   return messages.map(({ body }) => (JSON.parse(body) as { detail: { connection: string } }).detail.connection)
 }
 
-/** To each entry `id`, or the code by which it is refused, or nothing at all. */
+/** An answer with `id` for an accepted entry, its error code for a rejected one, or nothing. */
 function answerOf(results: readonly (string | undefined)[]): AwsAnswer {
   const entries = results.map((each) => (each === 'id' ? { EventId: 'the-id' } : { ErrorCode: each }))
   const failed = entries.filter(({ EventId: id }) => id === undefined)

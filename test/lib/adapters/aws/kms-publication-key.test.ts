@@ -8,7 +8,7 @@ import { PublicationKeyError } from '../../../../lib/key-lifecycle/publication-k
 import { awsError, startMotoBehindProxy } from '../../../support/servers/aws-proxy.ts'
 import { someRole, withPermissionsLookedAt } from '../../../support/servers/moto-permissions.ts'
 
-/** For a machine that has much else to do. */
+/** Long enough for a busy machine. */
 const patient: AwsTimeouts = { connect: 60_000, answer: 60_000, total: 60_000 }
 const bytes = Buffer.from('some bytes')
 const signing: CreateKeyCommandInput = { KeySpec: 'ECC_NIST_P256', KeyUsage: 'SIGN_VERIFY' }

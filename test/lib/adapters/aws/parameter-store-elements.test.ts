@@ -363,7 +363,7 @@ interface TheOptions {
   readonly timeouts?: Partial<AwsTimeouts>
 }
 
-/** The store before a proxy before moto. Where there is no moto the test is skipped. */
+/** A store that reaches moto through a proxy. Without moto the test is skipped. */
 async function withElements(
   t: TestContext,
   { timeouts }: TheOptions,

@@ -13,7 +13,7 @@ import { awsError, startMotoBehindProxy } from '../../../support/servers/aws-pro
 
 const name = 'tokenwell/local/jwk/theBuilder'
 
-/** Where there is no moto the test is skipped. */
+/** Without moto the test is skipped. */
 async function startRotation(t: TestContext, text: string | undefined) {
   const started = await startMotoBehindProxy(t)
   if (!started) return undefined
@@ -40,7 +40,7 @@ test('a version that Secrets Manager created is pending without a text, and gets
     .send(
       new RotateSecretCommand({ SecretId: name, ClientRequestToken: version, RotationLambdaARN: 'arn:aws:lambda:x' }),
     )
-    // moto looks for the function after it has made the version.
+    // moto checks that the function exists only after it has made the version.
     .catch(() => {})
   assert.equal((await secret.labels()).pending, version)
   assert.equal(await secret.read(version), undefined)
@@ -52,7 +52,7 @@ test('a version never changes, and rejecting another text is not a failure', asy
   const started = await startRotation(t, 'the first text')
   if (!started) return
   const { secret, proxy } = started
-  // moto takes it, as long as the version is pending.
+  // moto accepts it while the version is pending.
   proxy.answerNext(awsError(400, 'ResourceExistsException'))
   assert.equal(await secret.putPending(randomUUID(), new Secret('another text')), false)
 })
@@ -81,7 +81,7 @@ test('a label move whose answer was lost is done only once', async (t) => {
   const version = randomUUID()
   await secret.putPending(version, new Secret('the second text'))
   await secret.makeCurrent(version, before)
-  // As the SDK repeats it: Secrets Manager finds the label elsewhere.
+  // As in a retry of the SDK: the label is no longer on the expected version.
   const asked = proxy.requests.length
   assert.equal(await secret.makeCurrent(version, before), true)
   assert.deepEqual(

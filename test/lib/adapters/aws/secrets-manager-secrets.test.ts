@@ -338,7 +338,7 @@ test('credentials that never arrive cost no more than the total time', async (t)
 })
 
 test('by default an attempt has 1 s to connect and 3 s for the answer, and all attempts together have 10 s', async (t) => {
-  // No pause is short enough: there is one attempt.
+  // No pause is short enough for a second attempt.
   t.mock.method(Math, 'random', () => 1_000)
   await withSecrets(t, {}, async ({ secrets, proxy }) => {
     proxy.answerAll('held')
@@ -418,7 +418,7 @@ interface TheOptions {
   readonly timeouts?: Partial<AwsTimeouts>
 }
 
-/** The store before a proxy before moto. Where there is no moto the test is skipped. */
+/** A store that reaches moto through a proxy. Without moto the test is skipped. */
 async function withSecrets(
   t: TestContext,
   { timeouts }: TheOptions,
@@ -458,7 +458,7 @@ async function theTimedFailure(secrets: SecretStore): Promise<{ error: SecretErr
   return { error, milliseconds: performance.now() - startedAt }
 }
 
-/** Between the requests there were these pauses, as far as arrivals on a busy machine tell. */
+/** Asserts the pauses between the requests, with a tolerance for a busy machine. */
 function assertPauses({ requests }: AwsProxy, pauses: readonly number[]): void {
   const found = requests.slice(1).map(({ at }, index) => at - (requests[index]?.at ?? 0))
   assert.equal(found.length, pauses.length)

@@ -11,7 +11,7 @@ import type { Moto } from '../../../support/servers/moto.ts'
 import { someRole, withPermissionsLookedAt } from '../../../support/servers/moto-permissions.ts'
 import { createQueue, type Queue } from '../../../support/servers/moto-queue.ts'
 
-/** For a machine that has much else to do. */
+/** Long enough for a busy machine. */
 const patient: AwsTimeouts = { connect: 60_000, answer: 60_000, total: 60_000 }
 const someLetter: DeadLetter = { body: '{"detail-type":"hunter2"}', reason: 'It can not be read.', code: 'unreadable' }
 
@@ -185,7 +185,7 @@ interface TheLetters {
   readonly letters: DeadLetterQueue
 }
 
-/** The dead letters before a proxy before moto. Where there is no moto the test is skipped. */
+/** Dead letters that reach moto through a proxy. Without moto the test is skipped. */
 async function withLetters(
   t: TestContext,
   use: (parts: TheLetters) => Promise<void>,

@@ -10,14 +10,14 @@ import { createSecretCache } from '../../../../lib/secret/secret-cache.ts'
 import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
 import { singleVersionSecrets } from '../../../support/virtual/secret-stores.ts'
 
-/* The total time of a request bounds the wait for its connection, too, of which undici's own signal knows nothing. */
+/* The total time of a request also limits the wait for its connection, which undici's own signal does not cover. */
 
 const trustStore = 'tokenwell/test/trust'
-/** Longer than any test would wait for. */
+/** Longer than any test waits. */
 const patient = { connectTimeoutMilliseconds: 60_000, receiveTimeoutMilliseconds: 60_000 }
 const hurried = { receiveMilliseconds: 60_000, totalMilliseconds: 400 }
 
-/** A way to somebody who accepts connections and says nothing: directly, or behind a proxy who doesn't. */
+/** A route to a server that accepts connections and does not answer, directly or through a proxy. */
 async function theSilentWay(t: TestContext, isProxied: boolean): Promise<{ origin: string; transport: Transport }> {
   const server = createServer((socket) => {
     socket.on('error', () => {})

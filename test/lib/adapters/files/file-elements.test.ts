@@ -205,7 +205,7 @@ async function writeElements(t: TestContext, elements: object): Promise<string> 
   return join(await temporaryFolder(t, { 'elements.json': JSON.stringify(elements) }), 'elements.json')
 }
 
-/** What each call to the store fails with. */
+/** The error of every call to the store. */
 function failure(path: string) {
   return configurationErrorOf(fileElements(path).findings())
 }

@@ -93,7 +93,7 @@ test('a secret is never printed, however it is shown', async (t) => {
   assert.equal(secret.reveal(), 'hunter2')
 })
 
-/** Two secrets, and beside their folder a file that is none. */
+/** Two secrets, and a file beside their folder that is not a secret. */
 async function theSecrets(t: TestContext) {
   const parent = await temporaryFolder(t, {
     outside: 'not a secret of this stage',

@@ -4,7 +4,7 @@ import { type ConnectionFailure, readConnectionFailure } from '../../../../lib/a
 import { ProxyRefusedError } from '../../../../lib/adapters/http/connector.ts'
 import type { Transport } from '../../../../lib/configuration/connection.ts'
 
-/* Codes that no server on this machine brings about at will; the others come from real ones in the adapters' tests. */
+/* Codes that no server on this machine can cause reliably. The adapters' tests get the other codes from real servers. */
 
 const direct: Transport = {
   tls: { minimumVersion: 'TLSv1.2' },

@@ -12,7 +12,7 @@ import { Secret } from '../../../../lib/secret/secret.ts'
 import { startScriptedApi } from '../../../support/servers/scripted-api.ts'
 import { singleVersionSecrets } from '../../../support/virtual/secret-stores.ts'
 
-/* Whatever a proxy of everyday use doesn't bring about, by one that passes on or does as it is told. */
+/* Behaviour that a usual proxy does not show, with a scripted proxy. */
 
 const trustStore = 'tokenwell/test/trust'
 const passwordSecret = 'tokenwell/test/proxy-password'
@@ -22,7 +22,7 @@ interface TheProxy {
   readonly asked: readonly IncomingMessage[]
 }
 
-/** Opens each tunnel, or answers as told. */
+/** A proxy that opens each tunnel, or sends the given answer. */
 async function startProxy(t: TestContext, answer = 'HTTP/1.1 200 Connection established\r\n\r\n'): Promise<TheProxy> {
   const asked: IncomingMessage[] = []
   const sockets: Socket[] = []
@@ -50,7 +50,7 @@ interface Credentials {
   readonly password: string
 }
 
-/** One GET of that origin over a connection by that connector. */
+/** Sends one GET to an origin over a connection of the connector. */
 async function get(
   t: TestContext,
   origin: string,

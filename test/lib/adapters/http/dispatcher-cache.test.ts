@@ -21,7 +21,7 @@ const theTransport: Transport = {
   receiveTimeoutMilliseconds: 2_000,
 }
 
-/** What was opened, over secrets that are read again at each look. */
+/** A cache that records what it opens, over secrets that are read again each time. */
 function theOpened() {
   const texts = new Map([
     [trustStore, theCa],

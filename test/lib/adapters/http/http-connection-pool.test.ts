@@ -20,7 +20,7 @@ interface TheConnections {
 
 async function theConnections(t: TestContext): Promise<TheConnections> {
   const api = await startScriptedApi(t)
-  // Without it Node.js would tell the client how long it keeps a connection.
+  // Without it Node.js would send the client a Keep-Alive header with its time-out.
   api.server.keepAliveTimeout = 0
   const clock = { now: 1_700_000_000_000 }
   const connect = buildConnector({ ca: api.certificate.caCertificate, allowH2: false })

@@ -43,7 +43,7 @@ const leaf = await issue('localhost', intermediate, true)
 const selfSigned = await issue('localhost', undefined, true)
 const pem = (...all: readonly Issued[]) => all.map(({ certificate }) => certificate.toString('pem')).join('\n')
 
-/** What comes of a connection to a server that sends those certificates. */
+/** The result of connecting to a server that sends these certificates. */
 async function connectTo(
   t: TestContext,
   sent: readonly Issued[],

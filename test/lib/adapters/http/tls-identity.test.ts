@@ -30,12 +30,12 @@ const anotherServer = await createServerCertificate(['localhost'])
 const ecKey = generateKeyPairSync('ec', { namedCurve: 'P-256' }).privateKey
 const ecPem = ecKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 const ecCertificate = await createKeyCertificate(ecKey, 'theClient')
-/** Of no form at all, not even base64. */
+/** Text in no known form, not even base64. */
 const randomText = `${randomBytes(30).toString('base64url')}, ${randomBytes(30).toString('hex').slice(0, 37)}`
 const passphrase = randomBytes(18).toString('base64url')
 const encryptedPem = ecKey.export({ type: 'pkcs8', format: 'pem', cipher: 'aes-256-cbc', passphrase }).toString()
 
-/** What these secrets, by the last part of their names, make of that configuration. */
+/** The identity that a TLS configuration gives with these secrets, named by the last part of their names. */
 async function readIdentity(
   t: TestContext,
   tls: Omit<TlsConfiguration, 'minimumVersion'>,
@@ -46,7 +46,7 @@ async function readIdentity(
   return readTlsIdentity({ minimumVersion, ...tls }, fileSecrets(folder, 'test'))
 }
 
-/** One TLS connection with that identity: what the server sees of the client. */
+/** Opens one TLS connection with an identity, and returns what the server sees of the client. */
 async function shakeHands(
   t: TestContext,
   identity: TlsIdentity,
@@ -234,7 +234,7 @@ test('the error for a missing secret names it', async (t) => {
     })
 })
 
-/* PKCS#12, as the openssl command writes it. */
+/* PKCS#12 as the openssl command writes it. */
 
 const theClient = await createClientCertificate()
 const clientDer = der(theClient.certificate)

@@ -75,21 +75,21 @@ function secretsOf(secrets: ReadonlyMap<string, Secret>): SecretStore {
 
 interface Started {
   readonly port: number
-  /** Every connection that there has been. */
+  /** Every connection so far. */
   readonly sockets: readonly Socket[]
-  /** Most connections at one time. */
+  /** The largest number of connections at one time. */
   mostSockets(): number
 }
 
 /** A TLS server that answers HTTP requests. */
 function startHttps(t: TestContext, answer: RequestListener, options: TlsOptions = {}): Promise<Started> {
   const server = createServer({ ...tlsOptions(theCertificate), ...options }, answer)
-  // Without it Node.js would tell the client how long it keeps a connection.
+  // Without it Node.js would send the client a Keep-Alive header with its time-out.
   server.keepAliveTimeout = 0
   return start(t, server)
 }
 
-/** A TLS server that speaks as it likes. */
+/** A TLS server that sends scripted bytes. */
 function startTls(t: TestContext, speak: (socket: Socket) => void, certificate = theCertificate): Promise<Started> {
   return start(t, createTlsServer(tlsOptions(certificate), speak))
 }
@@ -120,7 +120,7 @@ function answerFine(request: IncomingMessage, response: ServerResponse): void {
   request.resume().on('end', () => response.end('{}'))
 }
 
-/** How long until it fails with that error. */
+/** The milliseconds until the call fails with the expected error. */
 async function failureTime(post: Promise<unknown>, expected: Parameters<typeof assert.rejects>[1]): Promise<number> {
   const startedAt = performance.now()
   await assert.rejects(post, expected)
@@ -251,7 +251,7 @@ test('what unfolds to more than 64 KiB is refused, after whichever coding', asyn
     await assert.rejects(endpoint.post(theServer(port), theRequest()), isUnreadable(/more than 64 KiB/), served[0])
 })
 
-/** On a socket of its own, and then its end. */
+/** Sends the answer on a separate socket, and then closes it. */
 async function answerOf(t: TestContext, bytes: string) {
   const sockets: Socket[] = []
   const { certificate: cert, privateKey: key } = theCertificate
@@ -391,7 +391,7 @@ test('what a server answers twice is an answer to no other request: neither at o
   const answerTo = (body: string) => `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`
   const late: (() => void)[] = []
   const { port } = await startTls(t, (socket) => {
-    // As servers of HTTP do: else the second answer waits for the next request.
+    // As HTTP servers do. Otherwise the second answer would wait for the next request.
     socket.setNoDelay(true)
     socket.on('data', (data) => {
       const form = /\r\n\r\n(.*)$/s.exec(data.toString())?.[1] ?? ''

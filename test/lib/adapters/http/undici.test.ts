@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { buildConnector, Client, errors, symbols } from '../../../../lib/adapters/http/undici.ts'
 
 const root = join(import.meta.dirname, '..', '..', '..', '..')
-/** No release promises them: after an update of undici this list says what to look at. */
+/** undici does not guarantee these files. After an update of undici this list says what to check. */
 const internalFiles = [
   'undici/lib/core/connect.js',
   'undici/lib/core/errors.js',

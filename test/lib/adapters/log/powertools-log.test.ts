@@ -6,7 +6,7 @@ import { root } from '../../../support/process/local-run.ts'
 
 const run = promisify(execFile)
 
-/** What a process that counts nothing writes of a success and three failures. */
+/** The lines that a process without metrics writes for a success and three failures. */
 async function logged(environment: Record<string, string>): Promise<Record<string, unknown>[]> {
   const script = `
     import { createPowertoolsLog } from './lib/adapters/log/powertools.ts'

@@ -6,7 +6,7 @@ import { root } from '../../../support/process/local-run.ts'
 
 const run = promisify(execFile)
 
-/** What a process writes that logs these events: each line of the log as `log <event>`, each line of metrics as it is. */
+/** The lines that a process writes for these events: each log line as `log <event>`, each metrics line unchanged. */
 async function printed(events: readonly object[]): Promise<string[]> {
   const script = `
     import { createPowertoolsLog } from './lib/adapters/log/powertools.ts'
@@ -14,7 +14,7 @@ async function printed(events: readonly object[]): Promise<string[]> {
     for (const event of ${JSON.stringify(events)}) log(event)`
   const words = ['--input-type=module', '--eval', script]
   const { stdout, stderr } = await run(process.execPath, words, { cwd: root, env: {} })
-  // Warnings of our own, and none of Powertools.
+  // Warnings of Tokenwell, and none of Powertools.
   for (const line of stderr.split('\n').filter(Boolean)) assert.equal(JSON.parse(line).level, 'WARN')
   const lines = (stdout + stderr).split('\n').filter(Boolean)
   return lines.map((line) => ('_aws' in JSON.parse(line) ? line : `log ${JSON.parse(line).message}`))

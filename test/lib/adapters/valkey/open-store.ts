@@ -6,7 +6,7 @@ import type { ValkeyServer } from '../../../support/servers/valkey.ts'
 
 export type StoreOptions = Parameters<typeof valkeyRecords>[0]
 
-/** The store of a server. An attempt has plenty of time unless the test says otherwise. */
+/** A store on a server. Its time limit is long unless the test sets another one. */
 export function openStore(
   { url, password, ca }: Pick<ValkeyServer, 'url' | 'password' | 'ca'>,
   options: Partial<StoreOptions> = {},
@@ -20,7 +20,7 @@ export function openStore(
   return valkeyRecords({ url, stage: 'test', attemptMilliseconds: 10_000, credentials, ...options })
 }
 
-/** What a test looks at or puts there. */
+/** A client for a test to read and write the server directly. */
 export function openClient(t: TestContext, { port }: Pick<ValkeyServer, 'port'>): Valkey {
   const client = new Valkey(port, '127.0.0.1').on('error', () => {})
   t.after(() => client.disconnect())

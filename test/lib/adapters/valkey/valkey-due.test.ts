@@ -37,7 +37,7 @@ const keyOf = ({ group, id }: RecordName) => `tokenwell:test:{${group}}:${id}`
 const hintsKey = (name: RecordName) => `tokenwell:test:{due:${dueShardOf(recordNameText(name))}}`
 const markKey = (name: RecordName) => `${hintsKey(name)}:${recordNameText(name)}`
 
-/** When to look at it; null where nobody will. */
+/** The time of the hint, or null without a hint. */
 async function hintOf(client: Valkey, name: RecordName): Promise<string | null> {
   return client.zscore(hintsKey(name), recordNameText(name))
 }
@@ -101,7 +101,7 @@ testWithServer('mark and hint are written before the record, all in one round tr
   monitor.on('monitor', (_time: string, [command = '', key = '']: string[], source: string) => {
     if (source !== 'lua') commands.push(`${command.toLowerCase()} ${key}`)
   })
-  // Before that no answer comes back, so nothing is sent because of one.
+  // Until then no answer comes back, so nothing was sent in response to one.
   const answerAt = performance.now() + 5_000
   proxy.delay(5_000)
   const [name, record] = [someRecordName(), { ...someRecord(), dueAt: 1 }]
@@ -175,7 +175,7 @@ testWithServer('a due record is found, however many hints are removed before it'
 testWithServer('a hint whose record is still on its way is kept for a minute', async (client, server) => {
   const store = openStore(server)
   const [name, record] = [someRecordName(), { ...someRecord(), dueAt: 100 }]
-  // Another instance's write, as far as it has come: mark and hint, and a lost race that it doesn't know of yet.
+  // The state during another instance's write: mark and hint are there, and it does not yet know that it lost a race.
   const hinted = async () => {
     assert.equal(await store.write(name, record, 'another'), false)
     assert.equal(await hintOf(client, name), '100')
@@ -188,7 +188,7 @@ testWithServer('a hint whose record is still on its way is kept for a minute', a
   assert.deepEqual(await store.due(200, 10), [])
   assert.equal(await hintOf(client, name), '50')
 
-  // The record comes at last.
+  // Now the record is written.
   const { version, removableFrom, fields } = record
   await client.set(keyOf(name), `${version}\n${JSON.stringify({ removableFrom, dueAt: 100, fields })}`)
   assert.deepEqual(await store.due(99, 10), [])
@@ -197,7 +197,7 @@ testWithServer('a hint whose record is still on its way is kept for a minute', a
 
 testWithServer('due records are found after any order of writes and removed hints', async (client, server) => {
   const opened = openStore(server)
-  // As if everything had been written more than a minute ago.
+  // The same state more than a minute later.
   const store: RecordStore = { ...opened, due: (...query) => forgetMarks(client).then(() => opened.due(...query)) }
   await fc.assert(
     fc.asyncProperty(arbitraryLife, async (life) => {

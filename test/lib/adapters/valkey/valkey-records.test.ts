@@ -20,7 +20,7 @@ import { startValkey, type ValkeyServer } from '../../../support/servers/valkey.
 import { openClient, openStore, type StoreOptions } from './open-store.ts'
 
 const attemptMilliseconds = 1_000
-/** An attempt on a machine that has much else to do. */
+/** The time limit of an attempt on a busy machine. */
 const inTimeMilliseconds = 8_000
 
 testRecordStoreContract('Valkey', async (t) => {
@@ -33,7 +33,7 @@ testRecordStoreContract('Valkey with TLS and a password', async (t) => {
   return server && (() => openStore(server))
 })
 
-/** Where there is a server to be had. */
+/** A test that is skipped without a Valkey server. */
 function testWithServer(title: string, run: (t: TestContext, server: ValkeyServer) => Promise<void>): void {
   test(title, async (t) => {
     const server = await startIfThere(t, () => startValkey(t))

@@ -8,7 +8,7 @@ import { someRecordName } from '../../../contract/record-store.ts'
 import { allowOldTls } from '../../../support/process/this-process.ts'
 import { openStore } from './open-store.ts'
 
-/** A server that notes in which version of TLS it was reached, and hangs up. */
+/** A server that records the TLS version of each connection, and closes it. */
 async function startServer(t: TestContext, maxVersion: SecureVersion) {
   const { certificate: cert, privateKey: key, caCertificate: ca } = await createServerCertificate(['localhost'])
   const versions: (string | null)[] = []
