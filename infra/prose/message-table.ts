@@ -22,7 +22,7 @@ function messagesOf(root: string): SourceText[] {
   const codes = errorCodes([...sources, ...tests])
   const installs = tests
     .flatMap((file) => textsOf(file, codes))
-    .filter(({ code, within }) => code === 'error' || within === 'MissingServerError')
+    .filter(({ code, text }) => code === 'error' && /\binstall\b/i.test(text))
   return [...sources.flatMap((file) => textsOf(file, codes)), ...installs]
 }
 

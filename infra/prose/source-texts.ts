@@ -55,15 +55,7 @@ export function errorCodes(files: readonly SourceFile[]): ReadonlyMap<string, st
 
 /** What a text of each kind of call is, where the call is no error's constructor. */
 const codesOfCalls: Readonly<Record<string, string>> = { addMistake: 'mistake', addWarning: 'warning' }
-const placesWithoutText = new Set([
-  'ImportDeclaration',
-  'ExportAllDeclaration',
-  'ExportNamedDeclaration.source',
-  'ImportExpression',
-  'TSLiteralType',
-  'TSTemplateLiteralType',
-  'TSImportType',
-])
+const types = new Set(['TSLiteralType', 'TSTemplateLiteralType'])
 /** Three words are a text; two are one only within an error or a finding. */
 const reads = /\p{L}{2,}\S* \S*\p{L}\S* \S*[\p{L}<]/u
 const readsShort = /\p{L}{2,}\S* \S*[\p{L}<]/u
@@ -84,9 +76,9 @@ export function titlesOf({ program }: SourceFile): { readonly text: string; read
 export function textsOf({ path, program }: SourceFile, codes: ReadonlyMap<string, string>): SourceText[] {
   const texts: SourceText[] = []
   walk(program, [], (node, ancestors) => {
-    if (ancestors.some(({ type }) => placesWithoutText.has(type))) return
+    if (ancestors.some(({ type }) => types.has(type))) return
     const text = textOf(node)
-    if (text === undefined || ancestors.some(isPlaceholderText)) return
+    if (text === undefined || forPrograms.test(text)) return
     const code = codeOf(ancestors, codes)
     if ((code === '' ? reads : readsShort).test(text)) texts.push({ path, within: nameAround(ancestors), code, text })
   })
@@ -104,10 +96,8 @@ function textOf(node: Node): string | undefined {
     .join('')
 }
 
-/** Program text in another language, such as a script for Valkey, which says so by its tag. */
-function isPlaceholderText(node: Node): boolean {
-  return node.type === 'TaggedTemplateExpression'
-}
+/** A script for Valkey, an expression for DynamoDB, a comment in Markdown: not for people. */
+const forPrograms = /redis\.call|\B#\w+ <?= :|attribute_not_exists|^<!--/
 
 /** The name of a value, as a reader of the message would call it. */
 function placeholder(node: Node): string {
