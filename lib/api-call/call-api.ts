@@ -116,7 +116,7 @@ function unlessSecretError(error: unknown): boolean {
 
 function throwTimedOut(connection: string): never {
   throw new TimedOutError(
-    `The elements of the connection ${connection} could not be read before the caller's deadline.`,
+    `The elements of the connection ${connection} could not be read before the caller's deadline. Check whether the element store is slow.`,
   )
 }
 

@@ -141,7 +141,7 @@ function datesOf(certificate: X509Certificate, location: string, now: number): D
     return [{ sentence, isInvalid: true }]
   }
   if (+validFromDate > now) {
-    const sentence = `The secret ${location} holds the certificate of ${subject}, which is not valid before ${firstDay}.`
+    const sentence = `The secret ${location} holds the certificate of ${subject}, which is not valid before ${firstDay}. Replace the certificate, or wait until that day.`
     return [{ sentence, isInvalid: true }]
   }
   if (+validToDate > now + soonMilliseconds) return []

@@ -142,7 +142,10 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     async refresh(name: string, deadline: number): Promise<readonly Renewal[]> {
       const stageUntil = Math.min(now() + stagingMilliseconds, deadline - renewalReserveMilliseconds)
       const renewals = await compareAndSet(mostTries, () => refreshOnce(name, stageUntil, deadline))
-      if (renewals === lostRace) throw new CacheUnavailableError(`The record of the connection ${name} keeps changing.`)
+      if (renewals === lostRace)
+        throw new CacheUnavailableError(
+          `The record of the connection ${name} keeps changing. The event is delivered again.`,
+        )
       return renewals
     },
 

@@ -119,7 +119,9 @@ export function createTokenRenewer(dependencies: TokenRenewerDependencies) {
       case 'renewed':
         if (obtained.isShared) return { outcome: 'renewed', connection, token: obtained.token }
         if (!obtained.isCurrent) return lostRace
-        throw new CacheUnavailableError(`The new token of the connection ${connection} could not be stored.`)
+        throw new CacheUnavailableError(
+          `The new token of the connection ${connection} could not be stored. The renewal is repeated later.`,
+        )
     }
   }
 

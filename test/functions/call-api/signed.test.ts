@@ -75,7 +75,7 @@ test('a request with a signature in its query is refused, because the signature 
   const response = await fetch(signed)
   assert.equal(response.status, 400)
   assert.equal(response.headers.get('proxy-status'), 'tokenwell; error=http_request_error')
-  assert.match(await response.text(), /sign in the headers/)
+  assert.match(await response.text(), /Sign the request in its headers instead\./)
   assert.equal(calls.api.requests.length, 0)
 })
 

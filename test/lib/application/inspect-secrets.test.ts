@@ -146,7 +146,7 @@ const wrong: readonly (readonly [string, RawElements, Readonly<Record<string, st
     'a trust store without a certificate',
     byKey(),
     { 'the-key': pem(rsa), 'authorization-server-ca': 'nothing' },
-    /^mistake authorizationServer\/theServer sslCertsRef: .* holds no PEM certificate; /,
+    /^mistake authorizationServer\/theServer sslCertsRef: .* contains no PEM certificate\. /,
   ],
 ]
 for (const [what, elements, secrets, pattern, days = 0] of wrong)
