@@ -21,7 +21,7 @@ test('a canary that sings is heard: in a log, in an answer, escaped in JSON', ()
   assert.deepEqual(leaks([secret], ['the secret of alice']), [])
 })
 
-test('a test file in which a secret is logged fails, although each of its tests passes', async (t) => {
+test('a test file that logs a secret fails, although each of its tests passes', async (t) => {
   const path = join(root, 'test', `leak-${process.pid}.test.ts`)
   t.after(() => rm(path, { force: true }))
   await writeFile(
@@ -41,7 +41,7 @@ test('a test file in which a secret is logged fails, although each of its tests 
   })
 })
 
-test('what the built function writes to its log holds no key, password, assertion or token', async (t) => {
+test('the log of the built function holds no key, password, assertion or token', async (t) => {
   const folder = await temporaryFolder(t)
   const bundle = await bundleFunction('issue-token', folder)
   const set = await startIssueTokenWithOidcProvider(t, (issuer) =>

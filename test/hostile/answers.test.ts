@@ -101,7 +101,7 @@ for (const { title, behaviours } of families)
         checkBehaviour(t, behaviour))
   })
 
-test('in all of that nothing went to another server', () => {
+test('none of these behaviours makes Tokenwell send anything to another server', () => {
   assert.equal(elsewhere.attempts(), 0)
   assert.deepEqual(triedElsewhere, [])
 })

@@ -9,7 +9,7 @@ import { root } from '../support/process/local-run.ts'
 const page = readFileSync(join(root, 'infra', 'README.md'), 'utf8')
 const rows = page.split('\n').filter((line) => /^\| (denied to the function's own code: )?`[a-z0-9]+:/.test(line))
 
-test('what infra/README.md says that each function may do is what the synthesized stack lets it do', () => {
+test('infra/README.md lists exactly what the synthesized stack lets each function do', () => {
   assert(withGrants(page) === page, 'infra/README.md is out of date: run npm run grants')
 })
 

@@ -11,7 +11,7 @@ import { tokenRequest } from '../support/functions/load-function.ts'
 
 /* What a caller who may use a connection can't get of it. */
 
-test('a password yields the token of its user alone, from whichever cache, and a wrong one yields none', async (t) => {
+test("a password yields only its own user's token, from every cache, and a wrong one yields no token", async (t) => {
   const environment = { TOKENWELL_CACHE: 'memory:password-of-its-user' }
   const set = await startIssueTokenWithOidcProvider(
     t,
@@ -49,7 +49,7 @@ test('a password yields the token of its user alone, from whichever cache, and a
   assert.equal(none.body['access_token'], undefined, 'and none by none')
 })
 
-test('what an element sets a request may repeat or narrow down, and not widen', async (t) => {
+test('a request may repeat or narrow what an element sets, but not widen it', async (t) => {
   const oAuth = {
     scope: 'read write',
     resource: ['https://api.example/a'],
@@ -84,7 +84,7 @@ test('what an element sets a request may repeat or narrow down, and not widen', 
     for (const value of Object.values(own)) assert.ok(!`${form} ${JSON.stringify(headers)}`.includes(value), value)
 })
 
-test('no spelling of a parameter passes beside what the element or Tokenwell sets', async (t) => {
+test('no spelling of a parameter gets past what the element or Tokenwell sets', async (t) => {
   const oAuth = { scope: 'read', parameters: { 'tenant.id': 'one' } }
   const { http, requests } = await startIssueTokenWithScriptedServer(
     t,
@@ -117,7 +117,7 @@ test('no spelling of a parameter passes beside what the element or Tokenwell set
   assert.equal(requests.length, 0, 'nothing of it is asked for')
 })
 
-test('a parameter that nobody knows is ignored and named, makes no other token and goes nowhere', async (t) => {
+test('an unknown parameter is ignored and named, makes no other token and is sent nowhere', async (t) => {
   const { http, requests } = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokenAnswer())
   const first = await http(tokenRequest('conn', 'client-request-id=1&trace=2'))
   assert.equal(first.headers['tokenwell-ignored'], 'client-request-id, trace')

@@ -31,14 +31,14 @@ test('a comparison that ends early is seen, so that the rule can fail', () => {
     assert.doesNotMatch(code, early)
 })
 
-test('no revealed secret is compared: that is what equals is for', () => {
+test('no revealed secret is compared with an operator: equals does that', () => {
   assert.deepEqual(
     sources.filter((path) => early.test(textOf(path))),
     [],
   )
 })
 
-test('equals compares all of it, by timingSafeEqual, and tells equal from unequal', () => {
+test('equals compares the whole value with timingSafeEqual, and finds equal and unequal values', () => {
   const [, body = ''] =
     /equals\(other: Secret\): boolean \{([\s\S]*?)\n {2}\}/.exec(textOf('lib/secret/secret.ts')) ?? []
   assert.match(body, /timingSafeEqual\(a, b\)/)

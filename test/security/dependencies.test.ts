@@ -35,7 +35,7 @@ test('every version of package.json is exact, and the lock file holds it', () =>
   }
 })
 
-test('every package of the lock file is known by its digest, and comes from a registry', () => {
+test('every package of the lock file has a digest, and comes from a registry', () => {
   assert.ok(packages.length > 100)
   for (const [path, { integrity, resolved, inBundle }] of packages) {
     // What another package brings along is covered by its digest.
@@ -70,7 +70,7 @@ for (const [severity, status] of [
   ['high', 1],
   ['moderate', 0],
 ] as const)
-  test(`npm run audit ends with ${status} where something ${severity} is known against a package that is deployed`, async (t) => {
+  test(`npm run audit ends with ${status} for a known vulnerability of severity ${severity} in a deployed package`, async (t) => {
     const url = 'https://github.com/advisories/GHSA-0000-0000-0000'
     const advisory = { id: 1, url, title: 'some', severity, vulnerable_versions: '*', cwe: [], cvss: { score: 9 } }
     const registry = await startRegistry(t, { jose: [advisory] })
@@ -85,7 +85,7 @@ test('npm run audit is content where nothing is known', async (t) => {
   assert.match(run.output, /^audited: 0 packages/m)
 })
 
-test('npm run audit ends with 2 and a sentence where it could not ask: told apart from what is found', async (t) => {
+test('npm run audit ends with 2 and a sentence if it could not ask, unlike a finding', async (t) => {
   for (const registry of [
     await startRegistry(t, undefined),
     await startRegistry(t, 'no JSON'),
@@ -100,13 +100,13 @@ test('npm run audit ends with 2 and a sentence where it could not ask: told apar
 
 const ciLines = readFileSync(join(root, '.ci', 'run'), 'utf8').split('\n')
 
-test('what must pass before a change lands has the audit and the SBOM', () => {
+test('the steps that must pass before a change lands include the audit and the SBOM', () => {
   assert.match(ciLines.join('\n'), /^set -euo pipefail$/m)
   assert.ok(ciLines.includes('part npm run sbom'))
   assert.equal(ciLines.filter((line) => /^[^#]*npm run audit \|\|/.test(line)).length, 1)
 })
 
-test('a change does not land where something is known; where nobody could be asked it does, unless CI demands it, and is told', async () => {
+test('a change with a known vulnerability does not land, and if the audit cannot ask, it lands with a warning unless CI demands an answer', async () => {
   const auditLines = ciLines.filter((line) => !line.startsWith('#') && line.includes('audit'))
   const land = (auditStatus: number, environment: Record<string, string> = {}) =>
     runShell(

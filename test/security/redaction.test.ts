@@ -193,7 +193,7 @@ for (const [what, error] of Object.entries(foreign))
     }
   })
 
-test('of an error that is not ours the operator sees its kind and where it happened', () => {
+test('the operator sees only kind and place of an error that is not from Tokenwell', () => {
   const reason = unexpectedReason(new TypeError(framed))
   assert.match(reason, /^TypeError at .*redaction\.test\.ts:\d+/)
   assert.equal(unexpectedReason(framed), 'string')
@@ -226,7 +226,7 @@ const answers: Readonly<Record<string, { readonly status: number; readonly body:
 }
 
 for (const [what, answer] of Object.entries(answers))
-  test(`AWS answers with ${what}: no wired function shows anything of it`, async (t) => {
+  test(`no wired function shows anything of an AWS answer with ${what}`, async (t) => {
     const aws = await startAws(t, answer)
     setEnvironment(t, aws.environment)
     const workspace = await createWorkspace(t, exampleElements(exampleIssuer))
@@ -250,7 +250,7 @@ for (const [what, answer] of Object.entries(answers))
     )
   })
 
-test('what Lambda writes down of a function that throws holds nothing of the error of AWS that it met', async (t) => {
+test('what Lambda logs of a function that throws holds nothing of the AWS error behind it', async (t) => {
   const aws = await startAws(t, answers['an error that nobody knows'] as (typeof answers)[string])
   const workspace = await createWorkspace(t, exampleElements(exampleIssuer))
   const bundle = await bundleFunction('rotate-key', await temporaryFolder(t))

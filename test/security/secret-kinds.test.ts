@@ -46,7 +46,7 @@ for (const [kind, elements, member] of [
     assert.doesNotMatch(refused.answer, /xxx|example/)
   })
 
-  test(`a secret that holds keys is no ${kind}: nothing is sent`, async (t) => {
+  test(`a secret that holds keys is not used as a ${kind}: nothing is sent`, async (t) => {
     const { privateKey } = await createClientCertificate()
     for (const text of [privateKey, JSON.stringify({ seed: 'y'.repeat(43) })]) {
       const refused = await ask(t, elements, text)

@@ -6,7 +6,7 @@ import { leaks } from '../support/output/canary.ts'
 
 const text = 'tr0ub4dor-and-3-more-words'
 
-test('a secret does not print, in whichever way it is tried', () => {
+test('a secret does not print, in any way that was tried', () => {
   const secret = new Secret(text)
   const holder = { secret, list: [secret], map: new Map([['a', secret]]), error: new Error('no', { cause: secret }) }
   const printed = [

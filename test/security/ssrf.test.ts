@@ -291,7 +291,7 @@ test('nothing that an API answers makes a connection to another origin', async (
   assert.equal(other.connections(), 0)
 })
 
-test('a client that follows what an API answers reaches this connection or the API, and no other connection', async (t) => {
+test("a client that follows references in an API's answer reaches this connection or the API, and no other connection", async (t) => {
   const other = await startScriptedApi(t)
   const victim = '/connections/other/token'
   const places = [

@@ -29,7 +29,7 @@ const asked = {
 const user = { username: 'canary-user-mallory', password: 'the canary password of mallory' }
 plant(user.password)
 
-test('of what was asked for, by whom and with what result nothing stands in any record in clear', async (t) => {
+test('no record shows in clear what a caller asked for, which caller asked, or what the result was', async (t) => {
   const { ask, items, tokens } = await startFleet(t)
   const first = await ask('conn', asked)
   const again = await ask('conn', asked, `rejected_token_id=${first['token_id']}`)
@@ -70,7 +70,7 @@ test('of what was asked for, by whom and with what result nothing stands in any 
   assert.deepEqual(leaks([...secrets, ...encoded], all.flatMap(textsOf)), [])
 })
 
-test('the names of records are an HMAC: whoever has no naming key can not tell a guess that is right from one that is wrong', async (t) => {
+test('the names of records are an HMAC: without the naming key a right guess looks like a wrong one', async (t) => {
   const one = await startFleet(t)
   const other = await startFleet(t, one)
   for (const { ask } of [one, other]) {
@@ -103,7 +103,7 @@ test('the names of records are an HMAC: whoever has no naming key can not tell a
   assert.ok(ofOne.includes(`conn/token#${right}`), 'with the key the guess would be right')
 })
 
-test('a ciphertext that is moved to the record of another request, or connection, opens for neither', async (t) => {
+test('a ciphertext that is moved to the record of another request, or connection, can be decrypted in neither', async (t) => {
   const fleet = await startFleet(t)
   const { ask, items, put } = fleet
   const mine = await ask('conn', { scope: 'mine' })
@@ -134,7 +134,7 @@ test('a ciphertext that is moved to the record of another request, or connection
   assert.equal((await fresh('conn', { scope: 'mine' }))['source'], 'cache', 'where it belongs it opens')
 })
 
-test('what somebody without the keys puts there as a token is handed out to nobody', async (t) => {
+test('a token that is written to the table without the keys is never handed out', async (t) => {
   const fleet = await startFleet(t)
   const { ask, items, put } = fleet
   await ask('conn', {})

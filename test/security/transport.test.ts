@@ -27,7 +27,7 @@ import { setEnvironment } from '../support/process/this-process.ts'
 
 /* NODE_TLS_REJECT_UNAUTHORIZED, which many set to be rid of an error, is for all of a process. On Lambda no function starts with it. */
 
-test('no environment variable turns the check of a token endpoint off', async (t) => {
+test('no environment variable turns the certificate check of a token endpoint off', async (t) => {
   turnChecksOff(t)
   const log = captureLog(t)
   const { http, requests } = await startIssueTokenWithScriptedServer(
@@ -42,7 +42,7 @@ test('no environment variable turns the check of a token endpoint off', async (t
   assert.equal(requests.length, 0, 'no assertion went there')
 })
 
-test('nor that of an API', async (t) => {
+test('no environment variable turns the certificate check of an API off', async (t) => {
   turnChecksOff(t)
   const { api, call } = await startCallApiWithScriptedServers(t, undefined, {
     elements: { endpoint: { sslCertsRef: undefined } },
@@ -52,7 +52,7 @@ test('nor that of an API', async (t) => {
   assert.equal(api.requests.length, 0, 'no token went there')
 })
 
-test('nor that of a service of AWS: no client sends its request, with its signature, to a server that is not trusted', async (t) => {
+test('no AWS client sends its request, with its signature, to a server that is not trusted', async (t) => {
   turnChecksOff(t)
   const paths = await startUntrustedAws(t)
   const stage = 'prod'
@@ -72,7 +72,7 @@ test('nor that of a service of AWS: no client sends its request, with its signat
   assert.deepEqual(paths, [])
 })
 
-test('every client of AWS in lib is made by those settings', () => {
+test('every AWS client in lib is made with those settings', () => {
   const folder = join(root, 'lib')
   const made = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .filter((path) => path.endsWith('.ts'))

@@ -251,7 +251,7 @@ test('a disabled connection is a 403, without a call to the API or the token end
   assert.deepEqual([api.requests.length, tokens.requests.length], [0, 0])
 })
 
-test('behind a JWT authorizer the claim says which connections may be called', async (t) => {
+test('behind a JWT authorizer the claim lists the connections that may be called', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, undefined, {
     environment: { TOKENWELL_CONNECTIONS_CLAIM: 'connections' },
   })

@@ -57,7 +57,7 @@ test('every method of an HTTP API is forwarded unchanged', async (t) => {
   assert.equal(api.requests.length, methods.length)
 })
 
-test('what is of one hop, of AWS or of the way here stays here; whatever else there is goes on', async (t) => {
+test('hop-by-hop headers, AWS headers and headers about the way to Tokenwell are not forwarded, and all others are', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t)
   const dropped = {
     authorization: 'AWS4-HMAC-SHA256 Credential=AKIA/20261129/eu-central-1/execute-api/aws4_request',
@@ -214,7 +214,7 @@ test('a single cookie comes back', async (t) => {
   assert.deepEqual((await call()).cookies, ['a=1; Path=/connections/conn/api/'])
 })
 
-test('whatever status an API answers with is passed on, and a redirect is not followed', async (t) => {
+test('every status of an API is passed on, and a redirect is not followed', async (t) => {
   const statuses = [
     200, 202, 204, 206, 301, 302, 303, 304, 307, 308, 400, 403, 404, 409, 418, 429, 500, 502, 503, 504, 599,
   ]

@@ -20,7 +20,7 @@ const first =
     return undefined
   }
 
-test('what an API says unasked is no answer to the next call', async (t) => {
+test('bytes that an API sends without a request are not the answer to the next call', async (t) => {
   const rows = [
     ['with its answer', `${okay}mine${okay}evil`, ''],
     ['a while after it', `${okay}mine`, `${okay}evil`],
@@ -41,7 +41,7 @@ test('what an API says unasked is no answer to the next call', async (t) => {
     }
 })
 
-test('a second answer close behind the first ends the socket, however soon the next call comes', async (t) => {
+test('a second answer close behind the first closes the socket, however soon the next call comes', async (t) => {
   const [head, body] = [okay.slice(0, 20), `${okay.slice(20)}evil`]
   for (const pieces of [[`${okay}evil`], [head, body], ['\r\n', '\r\n', head, body], ['evil']])
     for (const milliseconds of [0, 1, 3, 10]) {
@@ -59,7 +59,7 @@ test('a second answer close behind the first ends the socket, however soon the n
     }
 })
 
-test('what an API answers twice, and late, stays with its connection: another one of the same host has other sockets', async (t) => {
+test('a second, late answer of an API stays with its connection: another connection to the same host has other sockets', async (t) => {
   const { api, handler } = await startCallApiWithScriptedServers(
     t,
     ({ socket, url }) => {
@@ -117,7 +117,7 @@ test('an answer that offers another protocol is returned', async (t) => {
   assert.equal((await call()).body.toString(), 'mine')
 })
 
-test('a status that HTTP does not have is an error of the API, over a socket that is used no more', async (t) => {
+test('a status that HTTP does not define is an error of the API, and its socket is not used again', async (t) => {
   for (const status of [600, 601, 700, 999])
     for (const method of ['GET', 'POST']) {
       const { call, api } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
@@ -211,7 +211,7 @@ test('an unrequested transfer coding is decoded, or the answer is an error', asy
   }
 })
 
-test('a control character in a header is no answer', async (t) => {
+test('a control character in a header makes the answer invalid', async (t) => {
   for (const value of ['a\0b', 'a\x1bb', 'a\rb']) {
     const { call } = await startCallApiWithScriptedServers(t, ({ socket }) => {
       socket.end(`HTTP/1.1 200 OK\r\nx-a: ${value}\r\ncontent-length: 4\r\n\r\nmine`)

@@ -23,7 +23,7 @@ const headers: readonly (readonly [name: string, value: string, isSent: boolean]
   ['', '1', false],
 ]
 
-test('a path is refused, or the API sees exactly what was meant', async (t) => {
+test('a path is refused, or the API gets exactly what the caller meant', async (t) => {
   const { call, api } = await startCallApiWithScriptedServers(t, undefined, {
     elements: { endpoint: { domainBasePath: base } },
   })

@@ -96,7 +96,7 @@ test('a cookie without a path gets the path of the call', async (t) => {
   assert.deepEqual(await cookiesOf(['a=1; Path=/', 'b=2; Path=/x']), [`a=1; Path=${root}`, `b=2; Path=${root}x`])
 })
 
-test('a __Host- cookie has no place, nor one without a name or with a control character: left out, and logged without it', async (t) => {
+test('a __Host- cookie, or one without a name or with a control character, is left out, and logged without its text', async (t) => {
   const cookiesOf = await startApi(t)
   const lines = [
     '__Host-sid=the-value; Secure; Path=/',
@@ -132,7 +132,7 @@ test('cookies that are folded into one header are split, but not at a comma in a
   assert.deepEqual(await cookiesOf(['a=1,b=2; Path=/']), [`a=1,b=2; Path=${root}`])
 })
 
-test('whatever a cookie says, a client sends it to its connection alone', async (t) => {
+test('a client sends a cookie only to its connection, whatever the cookie says', async (t) => {
   const cookiesOf = await startApi(t)
   const paths = [
     '/',

@@ -80,7 +80,7 @@ test('a location of the connection becomes a path of Tokenwell that leads to the
   }
 })
 
-test('a location elsewhere becomes absolute, be it of the same host: no client resolves it against Tokenwell', async (t) => {
+test('a location elsewhere becomes absolute, also on the same host: no client resolves it against Tokenwell', async (t) => {
   const { answerTo, api } = await startApi(t)
   const rows = [
     ['/connections/b/api/orders', `${api.origin}/connections/b/api/orders`],
@@ -120,7 +120,7 @@ test('a location elsewhere becomes absolute, be it of the same host: no client r
       assert.equal((await answerTo(`${name}: ${location}\r\n`)).headers[name.toLowerCase()], expected, location)
 })
 
-test('what is no URL, or would run a script, is left out, with a line in the log that does not repeat it', async (t) => {
+test('a reference that is not a URL, or would run a script, is left out, and the log does not repeat it', async (t) => {
   const { answerTo } = await startApi(t)
   for (const reference of [
     'https://',
@@ -225,7 +225,7 @@ test('a long header of only spaces, digits or backslashes is read quickly', asyn
   assert.ok(performance.now() - startedAt < 8_000)
 })
 
-test('what speaks for the whole origin, or tells a proxy what to do, stays out', async (t) => {
+test('headers that apply to the whole origin, or instruct a proxy, are left out', async (t) => {
   const { answerTo } = await startApi(t)
   const dropped = [
     'Strict-Transport-Security: max-age=1',

@@ -175,7 +175,7 @@ async function createWeak(): Promise<ServerCertificate> {
   return { caCertificate: certificate, certificate, privateKey }
 }
 
-test('an API that speaks TLS 1.1 at most is refused, with a sentence that names sslProtocol', async (t) => {
+test('an API that speaks at most TLS 1.1 is refused, with a sentence that names sslProtocol', async (t) => {
   allowOldTls(t)
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
   const api = await startScriptedApi(t, undefined, old)

@@ -25,7 +25,7 @@ function startGuarded(t: TestContext): Promise<IssueTokenWithOidcProvider> {
   return startIssueTokenWithOidcProvider(t, elements, { environment: { TOKENWELL_CONNECTIONS_CLAIM: 'connections' } })
 }
 
-test('a connection that the claim lists may be used, another is a 403 access_denied', async (t) => {
+test('a connection that the claim lists may be used, and another is a 403 access_denied', async (t) => {
   const set = await startGuarded(t)
   for (const listed of ['conn', 'x conn', '[x conn]', '["x","conn"]', ['x', 'conn']]) {
     const own = await set.http({ ...tokenRequest('conn'), authorizer: claims(listed) })
@@ -36,7 +36,7 @@ test('a connection that the claim lists may be used, another is a 403 access_den
   }
 })
 
-test('no claim, no connection', async (t) => {
+test('without the claim a caller can use no connection', async (t) => {
   const set = await startGuarded(t)
   for (const authorizer of [
     undefined,
@@ -53,7 +53,7 @@ test('no claim, no connection', async (t) => {
   assert.equal(set.tokenRequests(), 0)
 })
 
-test('DELETE and GET /connections keep to the claim, too', async (t) => {
+test('DELETE and GET /connections obey the claim, too', async (t) => {
   const set = await startGuarded(t)
   const drop = { method: 'DELETE', path: '/connections/conn/token', query: 'token_id=AAAAAAAAAAAAAAAAAAAAAA' }
   assert.equal((await set.http({ ...drop, authorizer: claims('other') })).status, 403)
@@ -67,7 +67,7 @@ test('DELETE and GET /connections keep to the claim, too', async (t) => {
   )
 })
 
-test('the list shows what is wrong with the connections that the claim lists, and names no element of others', async (t) => {
+test('the list shows findings of the connections that the claim lists, and names no element of others', async (t) => {
   const elements = (issuer: string) => {
     const base = exampleElements(issuer)
     return {

@@ -292,7 +292,7 @@ test('an unknown route: 404', async (t) => {
   }
 })
 
-test("of a user's request the server's words go to the caller alone, without a secret that was sent", async (t) => {
+test("for a user's request only the caller gets the server's words, without any secret that was sent", async (t) => {
   const { channel } = await import('node:diagnostics_channel')
   const reasons: string[] = []
   const listener = (event: unknown) => reasons.push(JSON.stringify(event))
@@ -333,7 +333,7 @@ test("of a user's request the server's words go to the caller alone, without a s
   assert.ok(reasons.some((reason) => reason.includes('invalid_grant')))
 })
 
-test("a server that quotes the client's password is not quoted", async (t) => {
+test("words of a server that repeat the client's password are dropped", async (t) => {
   const stage = await startIssueTokenByTestClock(t, {
     changes: { server: { basicAuthRef: 'theData' }, oAuth: { jwtAuthenticationTokenRef: undefined } },
     more: { authData: { theData: { user: 'theClient', passwordSecret: 'tokenwell/local/the-password' } } },

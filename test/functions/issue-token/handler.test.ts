@@ -24,7 +24,7 @@ async function answerOf({ handler }: IssueTokenByTestClock, request: HttpRequest
   return { status: statusCode, headers, body: JSON.parse(body || '{}'), requestId: context.awsRequestId }
 }
 
-test('no answer is kept on the way, be it a token, an error, a list or nothing', async (t) => {
+test('no answer is cached on its way: not a token, an error, a list, or an empty answer', async (t) => {
   const set = await startIssueTokenWithOidcProvider(t, exampleElements)
   for (const request of [
     tokenRequest('conn'),

@@ -13,7 +13,7 @@ import { loadFunction, tokenRequest } from '../../support/functions/load-functio
 
 const name = 'tokenwell/local/jwk/theBuilder'
 
-test('after the event RevokeKey a real authorization server gets no assertion by that key, and publish-keys has none', async (t) => {
+test('after the event RevokeKey a real authorization server gets no assertion with that key, and publish-keys does not serve it', async (t) => {
   const environment = { TOKENWELL_CACHE: `memory:${randomBytes(8).toString('hex')}` }
   const set = await startIssueTokenWithOidcProvider(
     t,

@@ -221,7 +221,7 @@ test('a rejected record is 503: nothing of it is served, and verifiers keep thei
   )
 })
 
-test('no private member leaves, whatever stands in the record', async () => {
+test('no private member is served, whatever the record contains', async () => {
   const publicKey = await thePublicationKey.publicKey()
   for (const algorithm of ['RS256', 'ES512', 'EdDSA'] as const) {
     const key = generateKey(algorithm, 2048).export({ format: 'jwk' })

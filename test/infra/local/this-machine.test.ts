@@ -110,7 +110,7 @@ test('a request target that is not a path is a 400, whatever Host says', async (
   assert.deepEqual(paths, [])
 })
 
-test("a page of another origin gets a 403: by Origin, or by what a browser says of the request's site", async (t) => {
+test('a page of another origin gets a 403: by Origin, or by the site that the browser names for the request', async (t) => {
   const { port, paths, send } = await startGateway(t)
   const host = `Host: 127.0.0.1:${port}`
   for (const line of [
@@ -142,7 +142,7 @@ test("a page of another origin gets a 403: by Origin, or by what a browser says 
     assert.equal(await send([host, line]), 200, line)
 })
 
-test('the authorization server and the API of the local run answer this machine alone, too', async (t) => {
+test('the authorization server and the API of the local run answer only this machine, too', async (t) => {
   const certificate = await createServerCertificate(['localhost'])
   const [users, clients] = [new Map(), async () => []]
   const { issuer, close } = await startAuthorizationServer({ port: 0, certificate, users, clients })

@@ -54,7 +54,7 @@ for (const id of Object.keys(functions) as FunctionId[]) {
     assert.deepEqual(await ground.run(id, actionsOfTemplate(t, id)), [])
   })
 
-  test(`without any single action there is something that ${id} cannot do`, async (t) => {
+  test(`${id} uses each of its rights: without any one of them a part of its work fails`, async (t) => {
     const ground = await startGround(t)
     if (!ground) return
     const actions = actionsOfTemplate(t, id)

@@ -24,7 +24,7 @@ test('the functions of the stack are the rows of the table, with description, ti
   assert.equal(Object.keys(functionsOf(stack)).length, rows.length)
 })
 
-test('no function reserves concurrency, which a new account does not have, but those of which the operator says it', (t) => {
+test('no function reserves concurrency, which a new account does not have, unless the operator sets it', (t) => {
   const reserved = (props: Parameters<typeof createTestStack>[1]) => {
     const { stack } = createTestStack(t, props)
     const functions = Object.entries(resourcesOf(stack, 'AWS::Lambda::Function'))

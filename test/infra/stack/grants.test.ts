@@ -35,7 +35,7 @@ const functions = ['IssueToken', 'CallApi', 'WarmTokens', 'RefreshToken', 'Publi
 type FunctionId = (typeof functions)[number]
 const writeLog = (id: FunctionId) => `logs:CreateLogStream, logs:PutLogEvents on Tokens${id}Log.Arn`
 
-test('each function may do what it is for with what is of its stage, and nothing else', (t) => {
+test('each function may do its own work with resources of its stage, and nothing else', (t) => {
   const { stack } = createTestStack(t)
   const expected: Record<FunctionId, string[]> = {
     IssueToken: [useTokens, readElements, listElements, readSecrets, putEvents],
@@ -97,7 +97,7 @@ test('only functions that publish may write the records of published keys, and p
     })
 })
 
-test('only functions that publish may sign, by a key of elliptic curves that is for that alone', (t) => {
+test('only functions that publish may sign, with an elliptic curve key that has no other use', (t) => {
   const { stack } = createTestStack(t)
   const signing = functions.filter((id) => grantsOf(stack, `Tokens${id}Role`).some((line) => line.includes('kms:Sign')))
   assert.deepEqual(signing, ['WarmTokens', 'RefreshToken', 'RotateKey'])
@@ -149,7 +149,7 @@ test('every policy belongs to one of these roles', (t) => {
   }
 })
 
-test('nobody may invoke a function but the routes of the API, each its own, and Secrets Manager of this account', (t) => {
+test('only the routes of the API may invoke a function, each its own, and Secrets Manager of this account', (t) => {
   const { stack } = createTestStack(t)
   const invokers = Object.values(resourcesOf(stack, 'AWS::Lambda::Permission')).map(({ Properties }) => Properties)
   const api = `arn:aws:execute-api:${here}:TokensHttpApi`
@@ -199,7 +199,7 @@ test('only the rules of this stage may send messages to the queues, and only wit
   assert.equal(Object.keys(resourcesOf(stack, 'AWS::SQS::QueuePolicy')).length, 2)
 })
 
-test('the bus lets in nobody by itself: who may put events there has a right of their own', (t) => {
+test('the bus allows no one by default: putting events on it needs a right of its own', (t) => {
   const { stack } = createTestStack(t)
   assert.deepEqual(resourceOf(stack, 'AWS::Events::EventBus').Properties, { Name: 'tokenwell-test' })
   assert.deepEqual(resourcesOf(stack, 'AWS::Events::EventBusPolicy'), {})

@@ -13,7 +13,7 @@ const routes = [
 ] as const
 const publicRoute = 'GET /jwt/{jwtBuilder}/jwk'
 
-test('every route wants an IAM signature, but that of the public keys', (t) => {
+test('every route except the public keys needs an IAM signature', (t) => {
   assert.deepEqual(authorizations(createTestStack(t).stack), [
     ...routes.map(([route]) => [route, 'AWS_IAM', undefined]),
     [publicRoute, 'NONE', undefined],
@@ -60,7 +60,7 @@ test("the API is throttled with the operator's limits, or by default", (t) => {
   })
 })
 
-test('what anybody may call is throttled below the rest, and each route of a function as the operator says', (t) => {
+test('public routes have a lower throttle than the rest, and each route of a function has the one that the operator sets', (t) => {
   const settings = (props: Parameters<typeof createTestStack>[1]) =>
     resourceOf(createTestStack(t, props).stack, 'AWS::ApiGatewayV2::Stage').Properties['RouteSettings']
   const at = (requestsPerSecond: number, burst: number) => ({

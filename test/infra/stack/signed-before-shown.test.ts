@@ -11,7 +11,7 @@ const withElements = { stage: 'local', elements: join(root, 'infra', 'local', 'e
 const publishers = ['RefreshToken', 'WarmTokens', 'RotateKey']
 
 for (const [variant, props] of Object.entries({ 'by default': {}, 'with every property': everyProperty, withElements }))
-  test(`refresh-token signs after all that publishes and before publish-keys, ${variant}`, (t) => {
+  test(`refresh-token signs after all functions that publish and before publish-keys, ${variant}`, (t) => {
     const { stack } = createTestStack(t, props)
     const trigger = resourceOf(stack, 'Custom::Trigger')
     const before = namesOf(trigger)

@@ -27,7 +27,7 @@ test('grantCall allows the API of one connection with every method that call-api
   assert.ok(granted('GET/connections/orders/api/x/connections/other/api/y'), 'whatever the path is below it')
 })
 
-test('and no request is theirs that is for another connection, or for anything else of this one', (t) => {
+test('a granted role can make no request for another connection, and no other request for its own', (t) => {
   const granted = grantedCalls(t, 'orders')
   for (const request of [
     // Each path ends like a request for the API of the granted connection.
@@ -44,7 +44,7 @@ test('and no request is theirs that is for another connection, or for anything e
     assert.equal(granted(request), false, request)
 })
 
-test("what can't be a connection's name is not granted: a wildcard would be all of them", (t) => {
+test("a text that cannot be a connection's name is not granted: a wildcard would grant all connections", (t) => {
   const { stack, tokenwell } = createTestStack(t)
   const caller = someRole(stack)
   for (const name of ['*', '', 'a/b', 'a?', '../x'])

@@ -108,7 +108,7 @@ test('two requests have the same token key if, and only if, they ask for the sam
   )
 })
 
-test('what reads alike has different token keys: parts that are joined, split, or written in other letters', () => {
+test('requests that read alike have different token keys: parts that are joined, split, or written in other case', () => {
   const base: TokenRequest = { connection: 'conn', further: {} }
   const alike: Record<string, readonly TokenRequest[]> = {
     scopes: [['a', 'b'], ['ab'], ['a b'], ['a,b'], ['a","b'], ['A', 'b']].map((scope) => ({ ...base, scope })),

@@ -59,7 +59,7 @@ for (const [own, names] of Object.entries(nearMisses))
       )
   })
 
-test('what could narrow the token is refused where it is not listed, and goes on where it is', () => {
+test('a parameter that could narrow the token is refused if it is not listed, and sent if it is', () => {
   const names = [
     ...['authorization_details', 'claims', 'requested_token_type', 'actor_token', 'actor_token_type', 'subject_token'],
     ...[
@@ -158,7 +158,7 @@ test("the elements are read only where they decide, and nothing is ignored where
   await assert.rejects(readAskedRequest(faulty, asked({ trace: 'x' })), fault)
 })
 
-test('what would be kept is bounded at 8 KiB of JSON, escapes counted; what is ignored counts for nothing', async () => {
+test('at most 8 KiB of JSON is kept of a request, escapes included, and ignored parameters do not count', async () => {
   const connections = unchangingConnections({
     ...plainConnection,
     requestMay: { tenant: true, scope: true, resource: true, audience: true },

@@ -58,7 +58,7 @@ const callersOwn = [
   'x-forwarded-anything',
 ]
 
-test('a header of one hop, or of how the caller came here, is not forwarded, in whichever letters it is written', () => {
+test('a hop-by-hop header, or one about the way to Tokenwell, is not forwarded, in any case', () => {
   for (const name of [...hopByHop, ...callersOwn])
     for (const spell of spellings)
       assert.deepEqual(forwardedHeaders({ [spell(name)]: 'x', accept: '*/*' }), { accept: '*/*' }, spell(name))

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { complaintsOfVariables } from '../../../lib/application/unsafe-variables.ts'
 
-test('a variable that weakens TLS, prints what goes over it or runs other code is named, and its value is not repeated', () => {
+test('a variable that weakens TLS, prints TLS traffic or runs other code is named, and its value is not repeated', () => {
   for (const [name, value] of [
     ['NODE_TLS_REJECT_UNAUTHORIZED', '0'],
     ['NODE_TLS_REJECT_UNAUTHORIZED', 'false'],
@@ -62,7 +62,7 @@ test('a harmless variable is accepted: one that Lambda sets itself, an https end
   assert.deepEqual(complaintsOfVariables(variables), [])
 })
 
-test('of NODE_OPTIONS every flag is named that is not known to be harmless, without its value', () => {
+test('every flag in NODE_OPTIONS that is not known to be harmless is named, without its value', () => {
   for (const [options, named] of [
     ['--tls-min-v1.0', '--tls-min-v1.0'],
     ['--tls_min_v1.1', '--tls_min_v1.1'],

@@ -66,7 +66,7 @@ for (const [what, change] of Object.entries(changes))
     }
   })
 
-test('nor where only the first line of the message was kept and what follows in the stack is not all frames', () => {
+test('no frame is shown if only the first line of the message is left and not all lines of the stack are frames', () => {
   for (const message of [`no luck\n${frame}\nand so on`, `no luck\nand so on\n${frame}`, `no luck\n\n${frame}`]) {
     const error = new Error(message)
     assert.ok(error.stack?.includes(secret))

@@ -161,7 +161,7 @@ test('allowLoopbackHttp allows no other host', async (t) => {
   }
 })
 
-test('allowLoopbackHttp has no place on Lambda', async (t) => {
+test('allowLoopbackHttp is an error on Lambda', async (t) => {
   const onLambda = { ...localDeployment, isLambda: true }
   for (const tokenEndpoint of ['http://localhost:8080/token', 'https://as.example.com/token']) {
     const server = { tokenEndpoint, allowLoopbackHttp: true }

@@ -160,7 +160,7 @@ test('tokenRetryCheckLevel 2 is a mistake, with a host or without one', async (t
     )
 })
 
-test('an API by http is a mistake: a bearer token goes over TLS only', async (t) => {
+test('an API over http is an error: a bearer token goes over TLS only', async (t) => {
   for (const plain of ['http://api.example.com', 'http://localhost', 'HTTP://127.0.0.1:8080'])
     assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { endpoint: { host: plain } })), [
       /^endpointConnection\/conn host: It must begin with https:\/\/\. .*RFC 6750 section 5\.3/,

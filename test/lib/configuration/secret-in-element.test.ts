@@ -61,7 +61,7 @@ for (const [what, secret, pattern] of secrets)
     }
   })
 
-test('a secret is found however deep it lies in claims, parameters and lists', async (t) => {
+test('a secret is found at any depth in claims, parameters and lists', async (t) => {
   const hidden = [
     { tokenConfig: { claims: { cnf: { jwk } } } },
     { tokenConfig: { claims: { keys: [symmetricJwk] } } },
@@ -108,7 +108,7 @@ test('the password attribute of the original points to passwordSecret', async (t
   ])
 })
 
-test('the name of a secret lies under the stage of the deployment, and another one is not repeated', async (t) => {
+test("a secret's name must begin with the stage of the deployment, and the finding does not repeat another name", async (t) => {
   const outside = [
     'hunter2',
     'tokenwell/hunter2',

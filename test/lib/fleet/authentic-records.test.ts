@@ -55,7 +55,7 @@ test('a record is read back without its MAC by every process that has the keys',
   assert.deepEqual(events, [])
 })
 
-test('a record with anything changed counts as empty at its version: the next write replaces it, and an alarm goes off', async () => {
+test('a record with any change counts as empty at its version: the next write replaces it, and an alarm is raised', async () => {
   const changes: ((there: StoredRecord) => StoredRecord)[] = [
     (there) => ({ ...there, version: 'v2' }),
     (there) => ({ ...there, removableFrom: there.removableFrom + 1 }),
@@ -88,7 +88,7 @@ test('a record with anything changed counts as empty at its version: the next wr
   }
 })
 
-test('a record that was moved to another name is none there', async () => {
+test('a record that is moved to another name counts as empty', async () => {
   const { records, store, events } = theRecords()
   await records.write(name, record, undefined)
   const [stored] = await store.read([name])
@@ -135,7 +135,7 @@ test('in a record of 0.1 tokens, leases and elements count while the deployment 
   assert.equal(events.length, 1)
 })
 
-test('a record that would be too long for a store is not sent to any', async () => {
+test('a record that is too long for a store is sent to no store', async () => {
   const { records, store } = theRecords()
   const long = { ...record, fields: { text: '\u0001'.repeat(60_000) } }
   await assert.rejects(records.write(name, long, undefined), (error) => {
@@ -211,7 +211,7 @@ test('after a foreign write to the table, each token is requested anew and share
   }
 })
 
-test('a mark of secrets that nobody with the keys has made moves nothing', async () => {
+test('a mark of secrets that was made without the keys changes nothing', async () => {
   const { records, store, put } = theRecords()
   const breaker = { call: <T>(_what: string, send: () => Promise<T>) => send() }
   const randomId = () => randomBytes(16).toString('base64url')

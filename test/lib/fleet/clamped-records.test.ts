@@ -68,7 +68,7 @@ test('a generation is a whole number that a clock may have shown', () => {
   }
 })
 
-test('however a generation was written, clearing makes another one, which is read again', () => {
+test('clearing makes another generation, however the last one was written, and that generation is read again', () => {
   fc.assert(
     fc.property(fc.oneof(fc.double(), fc.maxSafeNat(), fc.constant(now)), fc.double(), (generation, next) => {
       const before = readConnection({ generation, nextGeneration: next, nextFingerprint: 'g' })
@@ -127,7 +127,7 @@ test('a token is handed out where its clock differs by less than the margin', as
   assert.deepEqual([found.source, found.token.id], ['cache', token.id])
 })
 
-test('the lease of a process that was an hour ahead, and died, is waited for no longer than any other', async () => {
+test('the lease of a process that was an hour ahead and died delays others no longer than any other lease', async () => {
   const { right, ahead, time } = createTwo(() => virtualToken())
   ahead.get().catch(() => {})
   await time.advance(10)
@@ -137,7 +137,7 @@ test('the lease of a process that was an hour ahead, and died, is waited for no 
   assert.ok(time.now() - startedAt < 15_000, `${time.now() - startedAt} ms`)
 })
 
-test('a token that the store does not take is handed out all the same, and the rest of the cache is used on', async () => {
+test('a token that the store does not accept is handed out anyway, and the rest of the cache stays in use', async () => {
   const store = createFaultInjectingStore()
   const elements = changeableElements(exampleElements(exampleIssuer))
   const options = { store, elements, memoryMaximumSeconds: 30 }

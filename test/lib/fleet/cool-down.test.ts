@@ -34,7 +34,7 @@ test('a state is read back as it was written, whatever it has', () => {
   for (const state of states) assert.deepEqual(readCoolDownState(fieldsOf(state), now + 30_000), state)
 })
 
-test('no record keeps anything from being asked for longer than five minutes, whatever clock wrote it', () => {
+test('no record stops requests for longer than five minutes, whatever clock wrote it', () => {
   const ahead = { until: 4_102_444_800_000, failures: 1, failure: 'no', beganAt: 4_102_444_800_000 }
   for (const fields of [ahead, { ...ahead, failures: 2 ** 60 }, { ...ahead, probeUntil: 4_102_444_800_000 }]) {
     const state = readCoolDownState(fields, now)

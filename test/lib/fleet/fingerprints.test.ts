@@ -23,7 +23,7 @@ const plain = fingerprintOf(plainConnection)
 const formsBy = (key: Uint8Array, earlierRecords: '0.1' | 'none' = 'none') =>
   createFingerprints({ sealing: withoutSealing(key), earlierRecords })
 
-test('elements are named by a MAC: without the key nobody tells a right guess from a wrong one, nor two connections alike', () => {
+test('elements are named by a MAC: without the key a right guess looks like a wrong one, and equal connections look different', () => {
   const [one, other] = [randomBytes(32), randomBytes(32)]
   const [fingerprint] = formsBy(one).formsOf(plainConnection)
   assert.match(fingerprint, /^2:[A-Za-z0-9_-]{43}$/)
@@ -92,7 +92,7 @@ test('a connection that was read before the keys has the right fingerprint once 
   assert.ok(connections.has('conn', early.fingerprint))
 })
 
-test('no record holds the plain hash of elements, and who refused under them is known by the same form', async () => {
+test('no record holds the plain hash of elements, and a refusal names its elements by the same MAC', async () => {
   const elements = changeableElements(exampleElements(exampleIssuer, { endpoint: { warmIdle: '1h' } }))
   let isRefused = false
   const tokens = createTokensInVirtualTime(() => (isRefused ? virtualRefusal('invalid_scope') : virtualToken()), {

@@ -128,14 +128,14 @@ test("a secret that can't be read any more, or holds no keys any more, stops no 
   }
 })
 
-test('what was sealed for one record opens for no other, of this connection or another', async () => {
+test('a value sealed for one record can be decrypted in no other, of this connection or another', async () => {
   const { sealing } = theSealing()
   const sealed = await sealing.seal(name, someSharedToken())
   for (const other of [tokenRecordName('conn', 'other'), tokenRecordName('other', 'the-digest')])
     await assert.rejects(sealing.open(other, sealed), UnreadableTokenError)
 })
 
-test('a token that says to be of another connection than its record is none', async () => {
+test('a token that names another connection than its record does is not read', async () => {
   const { sealing } = theSealing()
   for (const each of [sealing, withTokens(withoutSealing(namingKey))]) {
     const sealed = await each.seal(name, someSharedToken({ connection: 'other' }))
@@ -143,7 +143,7 @@ test('a token that says to be of another connection than its record is none', as
   }
 })
 
-test('a JWE of another kind is none, even if it holds a token and was made by the right key', async () => {
+test('a JWE of another kind is not read, even if it holds a token and was made with the right key', async () => {
   const { sealing } = theSealing()
   const plaintext = new TextEncoder().encode(writeSharedToken(someSharedToken()).reveal())
   const sealedBy = (alg: string, enc: string, by: Uint8Array) =>

@@ -69,7 +69,7 @@ test("where the shared cache is unavailable the version is unknown, and a change
 const year = 365 * 86_400_000
 const revocation = (kid: string, revokedAt: number) => ({ jwtBuilder: 'theBuilder', kid, revokedAt })
 
-test('what is revoked is known to all, and stays when a secret changes', async () => {
+test('a revocation reaches all instances, and remains when a secret changes', async () => {
   const { time, open } = theMarks()
   const [one, other] = [open(), open()]
   const before = await versionOf(other)
@@ -104,7 +104,7 @@ test('where several processes revoke at once, all revocations count', async () =
   assert.deepEqual(known?.toSorted(), kids)
 })
 
-test('a revocation stays for a year, and of more than a hundred the oldest go', async () => {
+test('a revocation stays for a year, and the oldest go when there are more than a hundred', async () => {
   const { time, store, open } = theMarks()
   const mark = open()
   const start = time.now()

@@ -242,7 +242,7 @@ test('places of a quota are taken before they are used and given back, for the w
   assert.equal((await open().coolDowns.reserve('user alice', 3)).kind, 'reserved')
 })
 
-test('however many take a place at the same moment, no more are given than there are', async () => {
+test('no more places are given than there are, however many callers take one at the same moment', async () => {
   const { open } = theFleet()
   const processes = Array.from({ length: 200 }, () => open())
   const taken = await Promise.all(processes.map(async ({ coolDowns }) => await coolDowns.reserve('user alice', 30)))

@@ -116,7 +116,7 @@ test('the names of an own request depend on no caller parameters', async () => {
 const quotasOf = (username: string, { caller = 'one', connection = context.connection } = {}) =>
   passwordQuotaNames(connection, { ...context.request, username }, caller).map(({ name }) => name)
 
-test('whoever a server may take for the same user counts as one', () => {
+test('all names that a server may take for the same user count as one', () => {
   const spellings = [
     ...[
       'Straße',

@@ -39,7 +39,7 @@ async function guess(
 
 const sent = (fleet: readonly TokensInVirtualTime[]) => fleet.reduce((sum, { requests }) => sum + requests.length, 0)
 
-test('of 288 guesses three are sent in a minute, over however many processes and in whichever spelling', async () => {
+test('of 288 guesses three are sent in a minute, in any number of processes and any spelling', async () => {
   const fleet = createFleet(4)
   const [, second = assert.fail()] = fleet
   const spellings = ['alice', 'ALICE', ' alice ', 'a\u200blice', 'ａlice', 'álice', 'a lice', 'alice\u0000']
@@ -58,7 +58,7 @@ test('of 288 guesses three are sent in a minute, over however many processes and
   assert.equal(await guess(second), 'refused')
 })
 
-test("nobody else is locked out by a caller's guesses, and no other user", async () => {
+test('guesses of one caller lock out no other caller, and no other user', async () => {
   const [one, other] = createFleet(2)
   for (let count = 0; count < 10; count++) await guess(one)
   assert.equal(await guess(one, { password: right }), 'too many')
@@ -66,7 +66,7 @@ test("nobody else is locked out by a caller's guesses, and no other user", async
   assert.equal(await guess(other as TokensInVirtualTime, { password: right, caller: 'two' }), 'token')
 })
 
-test('over all callers thirty guesses of a user are sent in a minute', async () => {
+test('thirty guesses of a user are sent in a minute, over all callers', async () => {
   const fleet = createFleet(2)
   for (let caller = 0; caller < 15; caller++)
     for (let count = 0; count < 3; count++) await guess(fleet[0], { caller: `caller-${caller}` })

@@ -66,7 +66,7 @@ test('without the shared cache a request that repeats the elements gets the own 
   assert.equal(tokens.requests.length, 1)
 })
 
-test('a token that is close to its end is not replaced for whoever wants it to live longer more than once in 10 s', async () => {
+test('a token near its end is replaced at most once in 10 s for callers that want it to live longer', async () => {
   const tokens = createTokensInVirtualTime(() => virtualToken({ expires_in: 60 }))
   for (let second = 0; second < 60; second++) {
     await tokens.time.until(tokens.get({ minimumSeconds: 59 }).catch(() => {}))

@@ -30,7 +30,7 @@ test('the sessions of one role are one caller, and two roles are two', () => {
   )
 })
 
-test('a subject is a caller of its issuer alone, however the two are written', () => {
+test('a subject is one caller for each issuer, however the two are written', () => {
   const names = [
     { iss: 'https://a.example', sub: 'x' },
     { iss: 'https://a.example', sub: 'y' },
@@ -48,7 +48,7 @@ test('without an authorizer all callers are one: direct on Lambda, local on one 
   }
 })
 
-test('every token that is handed out is one audit event: who got it, of which connection, which one', async () => {
+test('each token that is handed out makes one audit event with its caller, connection and token id', async () => {
   const log: LogEvent[] = []
   const ports = withDefaultPorts({
     ...{ connections: unchangingConnections(plainConnection), secrets: thePassword, signers: theSigners },

@@ -82,7 +82,7 @@ test('the publication time of a key is never later than the signature', async ()
   assert.equal(found.publication.keys[0]?.publishedAt, now)
 })
 
-test('a record that is not signed, by another key, for another jwtBuilder, or changed in anything is refused', async () => {
+test('a record that is unsigned, signed by another key, for another jwtBuilder, or changed anywhere is refused', async () => {
   const publication = { ...keys(aLeakingKey('a')), tryAt: now } as const
   const record = await write(publication)
   assert.equal(refusalOf(record), 'none')
@@ -108,7 +108,7 @@ test('a record that is not signed, by another key, for another jwtBuilder, or ch
   assert.equal(refusalOf(await write(publication, 'theBuilder', createPublicationKey())), 'wrong_signature')
 })
 
-test('an old record that is put back counts for 25 hours, and one from the future for none', async () => {
+test('an old record that is put back counts for 25 hours, and one from the future does not count', async () => {
   const record = await write(keys(aLeakingKey('a')))
   assert.equal(refusalOf(record, now + 25 * hour), 'none')
   assert.equal(refusalOf(record, now + 25 * hour + 1), 'too_old')

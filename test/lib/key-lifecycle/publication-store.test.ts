@@ -109,7 +109,7 @@ test('a store that fails, or never accepts the record, causes an error and no en
   )
 })
 
-test('of a publication that is none of ours no key stays, whatever end it names, and an alarm is raised', async () => {
+test("no key of a publication without Tokenwell's signature stays, whatever end it names, and an alarm is raised", async () => {
   const forgers = createPublicationKey()
   for (const until of [undefined, now() + 10 * 365 * 86_400_000]) {
     const events: LogEvent[] = []

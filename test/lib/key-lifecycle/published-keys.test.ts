@@ -103,7 +103,7 @@ test('a key without a publication time counts as published from now on', () => {
   assert.deepEqual(next([unknown], [{ jwk: jwk('a') }]), [{ kid: 'a', publishedAt: now }])
 })
 
-test('an end that lies later than that of any key that could be of use is brought forward', () => {
+test('an end later than that of any key that could be of use is brought forward', () => {
   const tenYears = now + 10 * 365 * 86_400_000
   const latest = now + aheadMilliseconds + drainMilliseconds
   assert.deepEqual(next([standing('a', tenYears), standing('b', latest), standing('c', latest - 1)], []), [

@@ -106,7 +106,7 @@ test('at most a thousand publications are remembered', async () => {
   assert.equal(memory.asked.length, 1_002, 'the first is forgotten')
 })
 
-test('names that somebody makes up push out nothing that is published', async () => {
+test('invented names push out nothing that is published', async () => {
   const memory = remembering((jwtBuilder) => (jwtBuilder === 'a' ? some : undefined))
   await memory.read()
   for (let index = 0; index <= 1_000; index++) await memory.read(`made-up-${index}`)

@@ -35,7 +35,7 @@ async function assertNobodySignsWith(fleet: FleetThatSigns, kid: string, message
   assert.ok(!fleet.kidsSince(at).includes(kid))
 }
 
-test('30 s after its event no instance signs with a revoked key, and none publishes it', async () => {
+test('30 s after its event no instance signs with a revoked key, and no instance publishes it', async () => {
   const fleet = await theFleet()
   const kid = fleet.signingKid()
   assert.deepEqual(await fleet.published(), [kid])
@@ -114,7 +114,7 @@ test('a second attempt does not use a revoked key', async () => {
   assert.ok(!fleet.kidsSince(at).includes(old))
 })
 
-test('an assertion of a request that is repeated after a pause is not signed by what was revoked meanwhile', async () => {
+test('a request that is repeated after a pause has no assertion by a key that was revoked meanwhile', async () => {
   let isDown = false
   const fleet = await theFleet({
     endpoint: () => (isDown ? { status: 503, body: '', retryAfter: '20' } : virtualToken()),
@@ -157,7 +157,7 @@ test('a version of the secret that is made current again does not bring a revoke
   assert.ok(!(await fleet.published()).includes(kid))
 })
 
-test('a key that was revoked before a rotation of it is finished is not activated', async () => {
+test('a key that is revoked before its rotation is finished is not activated', async () => {
   const fleet = await theFleet()
   await fleet.time.advance(60_000)
   const current = fleet.signingKid()
@@ -210,7 +210,7 @@ test('a key of the operator is revoked for every jwtBuilder that signs with its 
   assert.deepEqual(published, [[], [], ['two'], ['one']])
 })
 
-test('what cannot be read keeps no key from being withdrawn', async () => {
+test('a secret or element that cannot be read keeps no key from being withdrawn', async () => {
   for (const breakIt of [
     (fleet: FleetThatSigns) => fleet.secrets.put(generatedName, 'no key'),
     (fleet: FleetThatSigns) => fleet.change({ builder: { jwkSigningKeySize: 7 } }),

@@ -88,7 +88,7 @@ test('during the upgrade, both versions of publish-keys always serve a JWK set',
   assert.deepEqual(await deployment.shownAfter(), ['ours'], 'and any number of times')
 })
 
-test('a key that somebody had appended before the upgrade is not signed', async (t) => {
+test('a key that was appended before the upgrade is not signed', async (t) => {
   const theirs = { ...publicKey, kid: 'theirs', publishedAt: start, until: start + 1e12 }
   const deployment = await deploymentOf01(t, { more: [theirs] })
   assert.deepEqual(await deployment.shownBefore(), ['ours', 'theirs'])

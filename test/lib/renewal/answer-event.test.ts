@@ -258,7 +258,7 @@ test('a clearing of all connections raises one event for each connection', async
   assert.equal(fleet.requests().length, 6)
 })
 
-test('thirty clearings of a connection in half a minute, in several processes, are two', async () => {
+test('thirty clearings of a connection in half a minute, in several processes, count as two', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken(), { size: 3 })
   const audiences = Array.from({ length: 20 }, (_, index) => `audience-${index}`)
   await fleet.getAll(audiences)
@@ -291,7 +291,7 @@ test('a clearing counts for half a minute, even if the elements change meanwhile
   assert.equal(await clearAndCount(), 1)
 })
 
-test('all connections are cleared once in half a minute, however often and in how many processes that is asked for', async () => {
+test('all connections are cleared once in half a minute, however often and in however many processes that is requested', async () => {
   const fleet = await theMany()
   const clearAll: IncomingEvent = { type: 'ClearTokenCache' }
   for (let count = 0; count < 10; count++) fulfilled(await fleet.answer(clearAll, 2))
@@ -479,7 +479,7 @@ test('a process that was frozen during a renewal does no harm when it resumes', 
   assert.deepEqual(new Set(fleet.bus.of('TokenRefreshed').map(({ tokenId }) => tokenId)), new Set([id]))
 })
 
-test('no event, and nothing that is logged of it, holds a token, a parameter, a user or a password', async () => {
+test('no event, and no log line about it, holds a token, a parameter, a user or a password', async () => {
   const asked = {
     scope: ['the-planted-scope'],
     resource: ['https://the-planted-resource.example'],

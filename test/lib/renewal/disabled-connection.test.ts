@@ -33,7 +33,7 @@ async function assertStopped(fleet: FleetWithEventBus, callers: readonly TokensI
       await assert.rejects(fleet.time.until(get({ audience })), ConnectionDisabledError)
 }
 
-test('30 s after its event no instance hands out a token of a disabled connection, and none is asked for', async () => {
+test('30 s after its event no instance hands out a token of a disabled connection, and no instance requests one', async () => {
   const fleet = await theWarm()
   const before = fleet.requests().length
   fleet.change(stopped)
@@ -45,7 +45,7 @@ test('30 s after its event no instance hands out a token of a disabled connectio
   assert.equal(fleet.requests().length, before)
 })
 
-test('a disabled connection is stopped whatever is wrong with it and the elements that it names', async () => {
+test('a disabled connection is stopped, whatever errors it and the elements that it names have', async () => {
   for (const [changes, more] of [
     [{ ...stopped, server: { tokenEndpoint: 'no URL' } }, {}],
     [{ endpoint: { disabled: 'true', host: 7, noAttribute: true } }, {}],
@@ -70,7 +70,7 @@ test('disabled: false changes nothing', async () => {
   assert.equal(fleet.requests().length, before)
 })
 
-test('what is asked for while the connection is disabled is stored for nobody', async () => {
+test('a token that was requested while the connection is disabled is not stored', async () => {
   const fleet = await theWarm(undefined, { latency: 5_000 })
   const asking = fleet.callers[1]?.get({ audience: 'four' })
   await fleet.time.advance(1_000)
@@ -143,7 +143,7 @@ test('a connection that is enabled again gets new tokens, and keeps tokens warm 
   assert.equal(fleet.requests().length, before, 'they were there before anybody asked')
 })
 
-test('where the event is lost whoever next reads the elements stops the fleet', async () => {
+test('where the event is lost, the next instance that reads the elements stops the fleet', async () => {
   const fleet = await theWarm()
   fleet.change(stopped)
   await fleet.time.advance(61_000)
@@ -206,7 +206,7 @@ test('repeated requests for a disabled connection read its elements once in ten 
   assert.equal(readings().length, before)
 })
 
-test('an instance that can not ask the fleet goes by the elements, which it reads again within a minute', async () => {
+test('an instance that cannot ask the fleet uses the elements, which it reads again within a minute', async () => {
   const store = createFaultInjectingStore()
   const fleet = await theWarm(undefined, { store })
   fleet.change(stopped)

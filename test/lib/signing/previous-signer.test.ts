@@ -117,7 +117,7 @@ test('what was before keys with times may be a secret without, and the other way
   )
 })
 
-test('a key that is revoked is no previous one, be it of the version before or of times', async () => {
+test('a revoked key is not used as a previous key, whether its version or its times make it one', async () => {
   const revoked = [{ jwtBuilder, kid: 'old', revokedAt: 0 }]
   const brought = theSigners(jwkSet(jwk(other, 'new')), jwkSet(jwk(one, 'old')))
   assert.equal((await brought.signers.previous({ jwtBuilder, location }, 'ES256'))?.keyId, 'old')

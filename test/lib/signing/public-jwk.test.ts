@@ -32,7 +32,7 @@ test('the public half of a key is what a server needs to verify, and nothing pri
   }
 })
 
-test('whatever is read as a public key, no private member comes out', () => {
+test('no private member is returned, whatever is read as a public key', () => {
   for (const algorithm of algorithms) {
     const whole = generateKey(algorithm, 2048).export({ format: 'jwk' })
     const more = Object.fromEntries(privateMembers.map((name) => [name, 'hunter2']))

@@ -66,7 +66,7 @@ test("without a Date the words say whether the server's clock is ahead or behind
     assert.equal(guess(words), 'unknown', words)
 })
 
-test('an offset of more than 5 minutes is not followed, but told', () => {
+test('an offset of more than 5 minutes is reported, but not adjusted to', () => {
   const far = compareClocks(validity, now + 300_000, now, '')
   assert.deepEqual(far, { kind: 'too_far', offsetMilliseconds: 300_500 })
   assert.deepEqual(compareClocks(validity, now + 299_500, now, ''), { kind: 'off', offsetMilliseconds: 300_000 })

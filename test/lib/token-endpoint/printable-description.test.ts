@@ -32,7 +32,7 @@ for (const [how, text] of Object.entries(repetitions))
     assert.equal(printableDescription(text, [new Secret('another'), new Secret(password)]), undefined)
   })
 
-test('a piece of a secret of 8 letters is one, and one of 7 may be there by chance', () => {
+test('8 characters of a secret count as the secret, and 7 may be there by chance', () => {
   const sent = [new Secret('correct-horse-battery')]
   assert.equal(printableDescription('no "horse-ba" here', sent), undefined)
   assert.equal(printableDescription('no "horse-b" here', sent), 'no "horse-b" here')
@@ -45,7 +45,7 @@ test('a short secret counts only as a whole', () => {
   assert.equal(printableDescription('for alice', [new Secret('')]), 'for alice')
 })
 
-test('of an assertion that stands in a sentence the rest of the sentence remains', () => {
+test('an assertion is cut out of a sentence, and the rest of the sentence remains', () => {
   const header = Buffer.from('{"alg":"ES256","kid":"the-key"}').toString('base64url')
   const assertion = `${header}.${Buffer.from('{"iss":"a","sub":"a"}').toString('base64url')}.c2lnbmF0dXJlLXRoYXQtaXMtbG9uZw`
   const sent = [new Secret(assertion)]

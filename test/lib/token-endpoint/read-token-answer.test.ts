@@ -52,7 +52,7 @@ function isUnreadable(message: RegExp) {
   }
 }
 
-test('of a token answer remain the token, its lifetime and its scope, and nothing else', () => {
+test('Tokenwell keeps the token, its lifetime and its scope from a token answer, and nothing else', () => {
   const token = readToken({ scope: 'a b', refresh_token: 'never', id_token: 'never' })
   assert.deepEqual(Object.keys(token).sort(), ['accessToken', 'expiresInSeconds', 'scope'])
   assert.equal(token.accessToken.reveal(), 'the-token')
@@ -143,7 +143,7 @@ test('a token in a form is read as well, since some servers send it so', () => {
   assert.throws(() => read(200, 'access_token=the token'), isUnreadable(/not a JSON object/))
 })
 
-test('a redirect is told as one, with what to do, whatever it holds', () => {
+test('a redirect is reported as a redirect, with what to do, whatever it contains', () => {
   for (const status of [300, 301, 302, 303, 307, 308, 399])
     for (const body of [fine, { error: 'invalid_client' }, { error: 'server_error' }, '<html>', ''])
       assert.throws(

@@ -80,7 +80,7 @@ test("the message about an outage has the server's words as well", () => {
   )
 })
 
-test('what a server says holds no secret, nothing that was sent, and is bounded', () => {
+test("a server's words hold no secret and nothing that was sent, and their length is limited", () => {
   const sent = { secrets: [new Secret('tr0ub4dor&3')], names: [] }
   const words = (body: unknown) =>
     readRefusal({ status: 400, body: typeof body === 'string' ? body : JSON.stringify(body) }, { ...context, sent })
@@ -109,7 +109,7 @@ test('what a server says holds no secret, nothing that was sent, and is bounded'
   }
 })
 
-test("of a request for a user the server's words are in no failure that others read", () => {
+test("no failure that others read has the server's words about a request for a user", () => {
   const body = '{"message":"the user jane is locked"}'
   for (const status of [404, 429, 500, 503]) assert.doesNotMatch(messageOf(status, body, { isForUser: true }), /jane/)
 })

@@ -49,7 +49,7 @@ test('a kind that is not an object of elements by id is a mistake', async (t) =>
   ])
 })
 
-test('an id has letters, digits, _ . and -, and is no step out of a path', async (t) => {
+test('an id has letters, digits, _ . and -, and cannot lead out of a path', async (t) => {
   const bad = ['', 'a b', 'a/b', '../a', '.', '..', 'ä', 'a\n', 'a:b', 'x'.repeat(129)]
   const good = ['a', 'A-1', 'a.b_c', '..a', '__proto__', 'constructor', 'x'.repeat(128)]
   const location = 'tokenwell/local/key'

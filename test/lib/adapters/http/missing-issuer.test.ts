@@ -127,7 +127,7 @@ for (const [what, sent, trusted] of [
   ['an intermediate that the server does not send', [leaf], [intermediate]],
   ['the certificate of the server', [leaf], [leaf]],
 ] as const)
-  test(`with allowPartialTrustChain a trust store may hold ${what} alone, and is not trusted so without`, async (t) => {
+  test(`with allowPartialTrustChain a trust store may hold ${what} alone, and without it that is not trusted`, async (t) => {
     assert.equal(await connectTo(t, sent, trusted, { allowPartialTrustChain }), 'connected')
     assert.notEqual(await connectTo(t, sent, trusted), 'connected')
   })

@@ -233,7 +233,7 @@ test('an unrequested content coding is decoded', async (t) => {
     )
 })
 
-test('what unfolds to more than 64 KiB is refused, after whichever coding', async (t) => {
+test('an answer that decompresses to more than 64 KiB is refused, with every coding', async (t) => {
   const bomb = gzipSync(Buffer.alloc(64 * 1024 + 1, ' '))
   const rows: readonly (readonly [string, Buffer])[] = [
     ['gzip', bomb],
@@ -312,7 +312,7 @@ test('an answer is read in every form that HTTP lets a client accept', async (t)
   assert.equal(retryAfter, '5')
 })
 
-test('a control character in a header, or a switch of protocols, is no answer', async (t) => {
+test('a control character in a header, or a switch of protocols, makes the answer invalid', async (t) => {
   for (const head of ['odd: a\0b', 'odd: a\x1bb', 'odd: a\x7fb', 'odd: a\rb'])
     await assert.rejects(answerOf(t, answers(`HTTP/1.1 200 OK\n${head}`)), isUnreadable(/HTTP\/1\.1/), head)
   for (const line of ['HTTP/1.1 101 Switching Protocols\nupgrade: x', 'HTTP/1.1 099 Odd'])
@@ -387,7 +387,7 @@ test('connections to one server have separate sockets and share its maximumConcu
   assert.equal(sockets.length, 2)
 })
 
-test('what a server answers twice is an answer to no other request: neither at once, nor late to another connection', async (t) => {
+test('a second answer of a server answers no other request: neither at once, nor late to another connection', async (t) => {
   const answerTo = (body: string) => `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`
   const late: (() => void)[] = []
   const { port } = await startTls(t, (socket) => {
@@ -527,7 +527,7 @@ test('a server that stops in the middle of its answer runs into the receive time
   assert.ok((await failureTime(post, TimedOutError)) < 3_000)
 })
 
-test('an answer that never rests ends with the total timeout, and its connection with it', async (t) => {
+test('an answer that never ends is stopped by the total timeout, and its connection is closed', async (t) => {
   const isClosed = Promise.withResolvers<void>()
   const { port } = await startHttps(t, (_request, response) => {
     const drip = setInterval(() => response.write(' '), 50)

@@ -22,7 +22,7 @@ async function startServer(t: TestContext, maxVersion: SecureVersion) {
   return { port, ca, versions, store: openStore({ url: `valkeys://localhost:${port}`, ca }) }
 }
 
-test('whatever this process speaks by default, a Valkey server that speaks TLS 1.1 at most is never reached', async (t) => {
+test('a Valkey server that speaks at most TLS 1.1 is never reached, whatever this process speaks by default', async (t) => {
   allowOldTls(t)
   const { port, ca, versions, store } = await startServer(t, 'TLSv1.1')
   const plain = connect({ port, host: 'localhost', ca })
