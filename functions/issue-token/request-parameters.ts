@@ -19,6 +19,7 @@ const singleLined: readonly string[] = ['grant_type', 'scope', 'resource', 'audi
  * @throws {InvalidRequestError}
  */
 export function readBody(event: HttpEvent): Parameters {
+  // The parsers of middy merge a parameter that comes twice, replace bytes that are not UTF-8, and keep the last of two equal names.
   const bytes = bodyOf(event)
   if (bytes.length === 0) return new Map()
   demandSize(bytes.length)

@@ -14,6 +14,7 @@ export interface ServerCertificate {
 
 /** Makes a CA and a certificate for a TLS server on this machine. The CA's private key is not kept. */
 export async function createServerCertificate(hostNames: readonly string[]): Promise<ServerCertificate> {
+  // Several local runs trust the same certificate, and there is no CA key to steal.
   const { certificate: ca, keys: caKeys } = await createAuthority()
   const keys = await generateKeys()
   const certificate = await x509.X509CertificateGenerator.create({

@@ -46,6 +46,8 @@ export class RefreshRules extends Construct {
       description: `Tokenwell: a secret of the stage ${stage} has a new current version`,
       eventPattern: {
         source: ['aws.secretsmanager'],
+        // CloudTrail's events need a trail, and differ by call. This one is the same for a rotation, a new value and a label that an
+        // operator moves. The deletion of a secret raises no such event.
         detailType: ['Secret Label Updated'],
         detail: { name: [{ prefix: secretPrefix({ stage }) }], labelUpdated: ['AWSCURRENT'] },
       },

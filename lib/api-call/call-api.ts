@@ -59,6 +59,7 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
    * @throws {ApiCallError} if the API gives no answer
    */
   async function call(asked: ApiCall, deadline: number): Promise<ApiAnswer> {
+    // Only the elements say where the API is. A new `host` changes no token, so no event tells of it: it is used within a minute.
     const outOfTime = () => throwTimedOut(asked.connection)
     const { connection } = await inTime(connections.get(asked.connection), deadline - now(), pause, outOfTime)
     const api = apiOf(connection)
@@ -103,6 +104,7 @@ export function createApiCaller(dependencies: ApiCallerDependencies) {
       return token.id === id ? { kind: 'kept' } : { kind: 'replaced', token }
     } catch (error) {
       if (error instanceof CoolingDownError && !error.failure) return { kind: 'kept' }
+      // Not the API's 401: the caller can't do anything about that.
       throw error
     }
   }

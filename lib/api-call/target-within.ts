@@ -13,6 +13,7 @@ const toEncode = /[^\w.~!$&'()*+,;=:@/-]+/g
  * @throws {InvalidRequestError} with the part that can't be forwarded
  */
 export function targetWithin(basePath: string, path: string, query: string): string {
+  // An HTTP API passes on only the decoded path. %25, %3F and %23 can't be told from what they encode, so they are rejected.
   demandFitPath(path)
   demandFitQuery(query)
   return `${basePath}${path.replace(toEncode, encodeURIComponent)}${query === '' ? '' : `?${query}`}`

@@ -12,6 +12,7 @@ const maximumAgeMilliseconds = 60_000
 /** The wait after a failed reload, and after a connection was found to be disabled, before the elements are read again. */
 const pauseMilliseconds = 10_000
 /** The longest wait for a connection's elements: with and without a usable cached connection. */
+// The client of Parameter Store retries for up to 10 s. A caller with a usable token must not wait that long.
 const longestReading = { withCachedMilliseconds: 3_000, otherwiseMilliseconds: 15_000 } as const
 /** The longest wait to learn whether a connection is disabled, when a token is already in memory. */
 const longestLookMilliseconds = 1_000

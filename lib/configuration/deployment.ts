@@ -21,6 +21,7 @@ export function serviceName(stage: string): string {
 
 /** The beginning of the names of all secrets of a deployment. IAM grants use it too. */
 export function secretPrefix({ stage }: Pick<Deployment, 'stage'>): string {
+  // Elements hold full names. A secret value in place of a name lacks the prefix, so it is rejected and never repeated.
   return `tokenwell/${stage}/`
 }
 

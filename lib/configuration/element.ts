@@ -27,6 +27,7 @@ export type RequestMay = NonNullable<OAuthConfig['requestMay']>
 export type CertificateThumbprint = NonNullable<JwtBuilder['certificateThumbprint']>
 
 /** The attributes that refer to elements, with the kind of each. References only go downwards, so a circle is impossible. */
+// A test holds that. So no code has to look for a circle at run time.
 export const referenceAttributes = {
   endpointConnection: { authenticationConfigRef: 'oAuthConfig', sslCertsRef: 'ssl', proxyConfigRef: 'proxyConfig' },
   oAuthConfig: { authServerRef: 'authorizationServer', jwtAuthenticationTokenRef: 'oAuthTokenConfig' },

@@ -187,6 +187,7 @@ function resolveTls(graph: ElementGraph, sslCertsRef: string | undefined): TlsCo
 }
 
 function resolveProxy({ graph, findings }: Resolution, url: URL, id: string | undefined): HttpProxy | undefined {
+  // noProxy is decided only here, and never by the environment. So a connection either has a proxy or has not.
   const config = graph.get('proxyConfig', id)
   if (id === undefined || !config || isReachedDirectly(url, config.noProxy ?? [])) return undefined
   const { host, port } = config

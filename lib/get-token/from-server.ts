@@ -265,7 +265,7 @@ interface ControlOutcome {
   readonly helpful?: HelpfulAttempt
 }
 
-/** Only failures of the token endpoint are shared. Each process finds its own failures, such as a missing secret, by itself. */
+/** Only failures of the token endpoint are shared. Each process finds its own failures, such as a missing secret, by itself: its rights or its network may differ. */
 function failureToShare(error: unknown, now: number): FailureToShare {
   // A cool-down of one caller must not make other callers wait.
   if (!(error instanceof CoolingDownError) || !error.failure || error.caller !== undefined) return {}

@@ -13,6 +13,7 @@ import type { NewKeyTrials } from './try-new-key.ts'
 /** The time between two runs. A run may be almost one interval late. */
 export const intervalMilliseconds = 60_000
 /** A run renews tokens that get stale within this time: the next run may be late. */
+// On average this renews a token one and a half minutes early. A token that lives shorter than this is renewed by every run.
 export const aheadMilliseconds = 2 * intervalMilliseconds
 
 /** More than one run can do. */

@@ -139,6 +139,7 @@ export function createKeyChoice(key: KeyReference, keys: readonly SigningKey[]) 
   const name = JSON.stringify(alias)
   const aliases = aliasesOf(keys)
   if (!only) throw new KeyStoreError(location, `holds no key with the kid ${name}. Set keyAlias to one of: ${aliases}.`)
+  // A key without signsFrom beside keys that have it never signs. To reject the whole set would stop every connection of the builder.
   const hasTimes = isTimed(candidates)
   if (!hasTimes && others.length > 0) throw new KeyStoreError(location, describeChoice(candidates, keys))
 

@@ -19,7 +19,7 @@ const longestPauseMilliseconds = 200
 
 /**
  * A bus of Amazon EventBridge. EventBridge accepts and drops events for a bus that does not exist, and this is not reported as a
- * failure.
+ * failure. To ask for the bus first would cost each cold start a call.
  */
 export function eventbridgeBus({ busName, stage, timeouts = defaultTimeouts }: EventbridgeBusSettings): EventBus {
   let client: EventBridgeClient | undefined

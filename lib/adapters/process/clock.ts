@@ -20,6 +20,7 @@ export function createSteadyClock(
 
 /** Waits with the system's timers, or until the signal aborts. */
 export function timerPause(milliseconds: number, signal?: AbortSignal): Promise<void> {
+  // Nearly every pause is cancelled. `node:timers/promises` would make an error with a stack trace for each.
   return new Promise((resolve) => {
     const end = () => {
       clearTimeout(timer)
