@@ -106,7 +106,7 @@ function checkNames(root: string, names: readonly string[]): Finding[] {
     if (id === undefined || more.length > 0)
       findings.push({
         severity: 'warning',
-        sentence: `The parameter ${root}/${name} is ignored because its name does not end in <kind>/<id>.`,
+        sentence: `The parameter ${root}/${name} is ignored because its name does not have the form ${root}/<kind>/<id>.`,
       })
     else groups.set(kind, [...(groups.get(kind) ?? []), id])
   }

@@ -22,7 +22,8 @@ import { describeSecretFailure, type SecretsManagerSettings, textOf } from './se
 
 const rights = {
   done: 'rotated',
-  action: 'secretsmanager:DescribeSecret, GetSecretValue, PutSecretValue and UpdateSecretVersionStage',
+  action:
+    'secretsmanager:DescribeSecret, secretsmanager:GetSecretValue, secretsmanager:PutSecretValue and secretsmanager:UpdateSecretVersionStage',
 }
 
 /** The operations of Secrets Manager for a function that rotates a secret. */

@@ -46,7 +46,7 @@ export function readConnectionFailure(
   const route = proxy ? ` through the proxy ${proxy.id}` : ''
   switch (code) {
     case 'CERT_HAS_EXPIRED':
-      return certificateError(`${farEnd} sent a certificate that has expired.`)
+      return certificateError(`${farEnd} sent a certificate that has expired. Renew the certificate on the server.`)
     case 'UNSPECIFIED':
       // node:tls has no code for these failures, and no other way to tell them apart.
       return certificateError(
@@ -57,29 +57,35 @@ export function readConnectionFailure(
         `${farEnd} sent a certificate that is not valid for the host name in its element. Check the host name.`,
       )
     case 'UND_ERR_HEADERS_TIMEOUT':
-      return { type: 'http_response_timeout', message: `${farEnd} did not answer in time. See receiveTimeout.` }
+      return {
+        type: 'http_response_timeout',
+        message: `${farEnd} did not answer in time. Check the server, or increase receiveTimeout.`,
+      }
     case 'UND_ERR_BODY_TIMEOUT':
       return {
         type: 'connection_read_timeout',
-        message: `${farEnd} stopped in the middle of its answer. See receiveTimeout.`,
+        message: `${farEnd} stopped in the middle of its answer. Check the server, or increase receiveTimeout.`,
       }
     case 'UND_ERR_CONNECT_TIMEOUT':
     case 'ETIMEDOUT':
       return {
         type: 'connection_timeout',
-        message: `${farEnd} cannot be reached${route} within ${connectTimeoutMilliseconds} ms (${code}). See connectionTimeout.`,
+        message: `${farEnd} cannot be reached${route} within ${connectTimeoutMilliseconds} ms (${code}). Check the network, or increase connectionTimeout.`,
       }
     case 'UND_ERR_HEADERS_OVERFLOW':
       return {
         type: 'http_response_header_section_size',
-        message: `${farEnd} answered with headers that are too large.`,
+        message: `${farEnd} answered with headers that are too large. Check the server.`,
       }
   }
   if (otherwiseUntrusted.test(code))
     return certificateError(`${farEnd} sent a certificate that cannot be trusted (${code}).`)
   if (name === 'TimeoutError') return { type: 'http_response_timeout', message: `${farEnd} did not answer in time.` }
   if (name === 'HTTPParserError' || /^UND_ERR_(RES_|RESPONSE)/.test(code))
-    return { type: 'http_protocol_error', message: `${farEnd} sent an answer that is not valid HTTP/1.1.` }
+    return {
+      type: 'http_protocol_error',
+      message: `${farEnd} sent an answer that is not valid HTTP/1.1. Check the server.`,
+    }
   return { type: typeOf(code), message: describeCode(code, farEnd, route) }
 }
 

@@ -92,7 +92,9 @@ async function exchangeOver(
   return await exchanged.catch((error: unknown) => {
     const isLate = error instanceof DOMException && waitedMilliseconds > longestWaitMilliseconds
     throw isLate
-      ? new TimedOutError('Other token requests of this process used up the time for this one. See maximumConcurrency.')
+      ? new TimedOutError(
+          'Other token requests of this process used up the time for this one. Consider increasing maximumConcurrency of the authorization server.',
+        )
       : error
   })
 }

@@ -133,7 +133,7 @@ test("an API with a CA that isn't in the trust store is refused with a message t
 
 test('a certificate that has expired, or is not for this host name, is refused', async (t) => {
   for (const [certificate, reason] of [
-    [await createExpired(t), /sent a certificate that has expired\.$/],
+    [await createExpired(t), /sent a certificate that has expired\. Renew the certificate on the server\.$/],
     [
       await createServerCertificate(['other.example']),
       /sent a certificate that is not valid for the host name in its element\. Check the host name\.$/,

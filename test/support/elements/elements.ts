@@ -1,4 +1,4 @@
-/** Elements as they stand in a file, by kind and id. */
+/** Elements as written in a file, by kind and id. */
 export type RawElements = Record<string, Record<string, Record<string, unknown>>>
 
 export interface ElementChanges {

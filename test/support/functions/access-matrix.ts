@@ -14,7 +14,7 @@ import { type Handler, loadFunction } from './load-function.ts'
 
 /** Two of client_credentials and two of the password grant; `stock` and `staff` say what may be asked for. */
 export const connectionNames = ['orders', 'stock', 'people', 'staff'] as const
-/** Two users have the same one: it says nothing of who somebody is. */
+/** Two users have the same password, so a password does not identify a user. */
 export const passwords: ReadonlyMap<string, string> = new Map([
   ['alice', 'the password of alice'],
   ['bob', 'the password of bob'],

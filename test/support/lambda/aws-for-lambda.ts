@@ -30,7 +30,7 @@ export async function startAwsForLambda(t: TestContext) {
   }
 }
 
-/** Of the function's role, by which Lambda signs its calls. */
+/** The credentials of the function's role. The function signs its AWS calls with them. */
 function roleCredentials(): Environment {
   const [secret, session] = [randomBytes(30).toString('base64url'), randomBytes(90).toString('base64url')]
   plant(secret)

@@ -15,8 +15,8 @@ export interface LambdaInstance {
   /** From the start of its process until it asked for an invocation. */
   readonly initMilliseconds: number
   /**
-   * One invocation; between any two the process stands still, as in Lambda.
-   * @throws {FunctionError} where Lambda would report one
+   * One invocation. Between invocations the process is frozen, as on Lambda.
+   * @throws {FunctionError} if Lambda would report one
    */
   invoke(event: object, options?: InvokeOptions): Promise<Invocation>
   /** What it has written to standard output and standard error, in order. */

@@ -60,7 +60,7 @@ export function createRuntimeApi(functionName: string): RuntimeApi {
     if (route) void route(request, response)
     else response.writeHead(400).end(`{"errorMessage":"${path} is none of the Runtime API's","errorType":"test"}`)
   })
-  // The process may stand still for as long as it likes.
+  // The process may be frozen for any time.
   server.keepAliveTimeout = 0
   return {
     server,

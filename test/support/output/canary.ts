@@ -40,7 +40,7 @@ export function overhear(text: string): void {
   overheard.push(text)
 }
 
-/** An answer to a caller. The one place where a token may stand is taken out, and remembered as a secret. */
+/** An answer to a caller. The one token that it may contain is removed and remembered as a secret. */
 export function overhearAnswer(answer: unknown): void {
   overhear(
     JSON.stringify(answer, (name, value) => {

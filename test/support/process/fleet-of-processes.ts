@@ -12,7 +12,7 @@ import type { LogEvent } from '../../../lib/log/log-event.ts'
 export interface ToWorker {
   readonly callers: number
   readonly event: object
-  /** Stands still as soon as it has logged that, until it is told to go on. */
+  /** The process freezes after it logs this event, until it is resumed. */
   readonly stopsAfter?: LogEvent['event']
 }
 
@@ -93,7 +93,7 @@ async function nextMessage(child: ChildProcess, milliseconds: number): Promise<F
     ])
     return message as FromWorker
   } finally {
-    // Who hasn't come listens no more.
+    // Stops all listeners that are still waiting.
     over.abort()
   }
 }

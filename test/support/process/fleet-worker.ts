@@ -16,7 +16,7 @@ subscribe(logChannel, (message) => {
   events.push(event)
   if (event.event !== stopsAfter) return
   stopsAfter = undefined
-  // Stands still between this step and the next one, like a function that is frozen.
+  // The process stops between this step and the next one, like a frozen function.
   process.kill(process.pid, 'SIGSTOP')
 })
 

@@ -8,7 +8,7 @@ import { startIfThere } from './real-server.ts'
 
 const longestClosingMilliseconds = 20_000
 
-/** Stands before an AWS endpoint: hears what is asked, passes it on, and answers itself where it is told to. */
+/** A proxy for an AWS endpoint. It records requests, passes them on, or answers them itself as a test sets it. */
 export interface AwsProxy {
   readonly endpoint: string
   /** All requests so far, those too that it answered itself. */
@@ -21,7 +21,7 @@ export interface AwsProxy {
   counts(): Readonly<Record<string, number>>
   /** Of the next requests, each in its turn; those after them are passed on. */
   answerNext(...answers: readonly AwsAnswer[]): void
-  /** Of all from now on; without an answer they are passed on. */
+  /** Answers all requests from now on. Without an answer it passes them on. */
   answerAll(answer?: AwsAnswer | ((request: AwsRequest) => AwsAnswer | undefined)): void
   /** Nobody listens any more, and the connections there are end, until `listenAgain`. */
   refuse(): void
@@ -68,7 +68,7 @@ export async function startAwsProxy(t: TestContext, target: string): Promise<Aws
       requests.push(asked)
       const answer = next.shift() ?? all(asked)
       if (answer !== undefined && !isPassedOn(answer)) return send(answer, response)
-      // Who asked may have gone: a slow service does all the same what it was asked for, if it is still there itself.
+      // The client may have gone. A slow service still does what it was asked for.
       if (typeof answer === 'object') await wait(answer.afterMilliseconds, undefined, { ref: false })
       const said = await passOn(request, body, target).catch(() => undefined)
       if (!said || answer === 'lost') response.destroy()

@@ -53,7 +53,7 @@ export function pemBundle({ privateKey, certificate }: ClientCertificate): strin
   return `${privateKey}${certificate}\n`
 }
 
-/** RFC 8705 section 3.1: as it stands in `x5t#S256`. */
+/** The thumbprint in `x5t#S256` (RFC 8705 section 3.1). */
 export function thumbprint(der: Uint8Array): string {
   return createHash('sha256').update(der).digest('base64url')
 }

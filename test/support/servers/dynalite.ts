@@ -50,7 +50,7 @@ const environment = {
   AWS_EC2_METADATA_DISABLED: 'true',
 } as const
 
-/** By which an SDK client finds DynamoDB at that URL, and nothing of the machine's own configuration. */
+/** The environment variables that point an SDK client to this URL and hide the machine's own configuration. */
 export function dynamodbEnvironment(endpoint: string): Readonly<Record<string, string>> {
   return { ...environment, AWS_ENDPOINT_URL_DYNAMODB: endpoint }
 }

@@ -126,7 +126,7 @@ function runServer(command: readonly string[], environment: Readonly<Record<stri
   }
 }
 
-/** The last that it said. Unread, its lines would make it stand still. */
+/** Returns the last output of the process. Unread output would block the process. */
 function listen(child: ChildProcessByStdio<Writable, Readable, Readable>): () => string {
   let said = ''
   for (const output of [child.stdout, child.stderr])

@@ -78,7 +78,7 @@ function environmentOf(folder: string, origin: string): Record<string, string> {
     KC_HTTPS_CERTIFICATE_FILE: join(folder, 'certificate.pem'),
     KC_HTTPS_CERTIFICATE_KEY_FILE: join(folder, 'key.pem'),
     KC_HTTPS_TRUST_STORE_FILE: join(folder, 'client-ca.pem'),
-    // By which it trusts the server of our JWK set.
+    // The trust store for the server of Tokenwell's JWK set.
     KC_TRUSTSTORE_PATHS: join(folder, 'ca.pem'),
   }
 }

@@ -8,7 +8,7 @@ export async function someRole(endpoint: string, actions: readonly string[]): Pr
   const RoleName = 'the-role'
   const anybody = { Effect: 'Allow', Principal: { AWS: '*' }, Action: 'sts:AssumeRole' }
   await call(endpoint, 'iam', { Action: 'CreateRole', RoleName, AssumeRolePolicyDocument: policy(anybody) })
-  // A statement without an action is none.
+  // A statement needs at least one action.
   const Action = actions.length > 0 ? actions : ['sts:GetCallerIdentity']
   const PolicyDocument = policy({ Effect: 'Allow', Action, Resource: '*' })
   await call(endpoint, 'iam', { Action: 'PutRolePolicy', RoleName, PolicyName: 'the-policy', PolicyDocument })
@@ -33,7 +33,7 @@ export async function withPermissionsLookedAt<T>(endpoint: string, run: () => Pr
 
 async function lookAfter(endpoint: string, requests: number): Promise<void> {
   const { ok } = await fetch(`${endpoint}/moto-api/reset-auth`, { method: 'POST', body: String(requests) })
-  if (!ok) throw new Error('moto would not change how it looks at permissions')
+  if (!ok) throw new Error('moto refused to change its check of permissions')
 }
 
 function policy(statement: object): string {

@@ -11,7 +11,7 @@ import { MissingServerError } from './real-server.ts'
 /** AWS on this machine, empty at the start of each test. Its permissions are not looked at: everything is allowed. */
 export interface Moto {
   readonly endpoint: string
-  /** By which an SDK client finds it, and nothing of the machine's own configuration. */
+  /** The environment variables that point an SDK client to moto and hide the machine's own configuration. */
   readonly environment: Readonly<Record<string, string>>
   readonly secretsManager: SecretsManagerClient
   readonly parameterStore: SSMClient
@@ -23,7 +23,7 @@ export interface Moto {
 }
 
 const startTimeoutMilliseconds = 60_000
-/** Of a shell that finds no such command; pyenv's stand-in for one exits so, too. */
+/** The exit code of a shell for an unknown command, and of pyenv's shim for a missing one. */
 const commandNotFound = 127
 
 let started: Promise<MotoProcess> | undefined
@@ -82,7 +82,7 @@ function createMoto(endpoint: string): Moto {
     },
     async reset() {
       const { ok } = await fetch(`${endpoint}/moto-api/reset`, { method: 'POST' })
-      if (!ok) throw new Error('moto would not be reset')
+      if (!ok) throw new Error('moto refused to reset')
     },
   }
 }
@@ -113,7 +113,7 @@ function readEndpoint(child: ChildProcessByStdio<Writable, null, Readable>): Pro
   return new Promise((resolve, reject) => {
     let said = ''
     const timer = setTimeout(() => reject(new Error(`moto does not start: ${said}`)), startTimeoutMilliseconds)
-    // It writes a line for each request: unread they would make it stand still.
+    // It writes a line for each request. Unread lines would block it.
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-2_000)
       const [, endpoint] = /Running on (http:\S+)/.exec(said) ?? []

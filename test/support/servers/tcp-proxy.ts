@@ -3,7 +3,7 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** Stands in front of a server on this machine and makes it slow, silent or gone. */
+/** A proxy for a server on this machine that can make it slow, silent or unreachable. */
 export interface TcpProxy {
   readonly port: number
   /** How many connections there have been. */

@@ -103,7 +103,7 @@ async function startProgram(folder: string): Promise<ChildProcess | undefined> {
     if (isThere) return (await isReady(child)) ? child : undefined
   }
   throw new MissingServerError(
-    'neither valkey-server nor redis-server is installed: apt-get install valkey-server or redis-server',
+    'Neither valkey-server nor redis-server is installed. Install one of them with: apt-get install valkey-server',
   )
 }
 

@@ -42,7 +42,7 @@ export interface FleetWithEventBusOptions extends TokensInVirtualTimeOptions {
 
 export const changed: IncomingEvent = { type: 'ConnectionChanged', connection: 'conn' }
 
-/** Any look is one into the shared cache: nobody goes by what he has in hand. */
+/** Every read goes to the shared cache, because no instance uses its memory. */
 export function createFleetWithEventBus(
   endpoint: VirtualEndpoint,
   options: FleetWithEventBusOptions = {},

@@ -31,7 +31,7 @@ const start = 1_800_000_000_000
 export interface KeyRotationOptions {
   readonly builder?: Record<string, unknown>
   readonly elements?: RawElements
-  /** Stand between the rotation and what it changes. */
+  /** Wrappers around the secrets and the store that a rotation changes. */
   readonly wrapSecrets?: (secrets: SecretRotation) => SecretRotation
   readonly wrapStore?: (store: RecordStore) => RecordStore
 }

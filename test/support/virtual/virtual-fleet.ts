@@ -47,7 +47,7 @@ export interface ConnectionTraits {
   readonly maximumConcurrency?: number
 }
 
-/** Kept warm; its one scope is its name, by which the servers know it. */
+/** A connection that is kept warm. Its only scope is its name, which the servers recognize. */
 export function warmConnection(traits: ConnectionTraits): Connection {
   const { name, server, idleMilliseconds = 86_400_000, maximumConcurrency = 10 } = traits
   const { parameters, authorizationServer } = plainConnection

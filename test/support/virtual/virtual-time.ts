@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Pause } from '../../../lib/base/time.ts'
 
-/** A clock that stands still until a test moves it, and pauses that end by it. Milliseconds since the epoch. */
+/** A clock that only a test moves, and pauses that end by it. Milliseconds since the epoch. */
 export interface VirtualTime {
   readonly now: () => number
   readonly pause: Pause
@@ -91,7 +91,7 @@ interface Node extends Pick<QueuedPause, 'at'> {
   readonly order: number
 }
 
-/** A binary heap: each node comes before its children, which stand at twice its place and the one after. */
+/** A binary heap. Each node comes before its children, which are at twice its index and the index after. */
 function createPauseQueue(): PauseQueue {
   const heap: Node[] = []
   let added = 0

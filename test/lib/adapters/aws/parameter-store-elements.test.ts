@@ -207,8 +207,8 @@ test('all unknown kinds, invalid ids and names that are not elements are found',
         /^mistake: keyStores: There is no such kind of element\. Did you mean keyStore\?$/,
         /^mistake: zosconnect_oAuthConfig: There is no such kind of element\. Did you mean oAuthConfig\?$/,
         /^mistake: zebra: There is no such kind of element\. The kinds are endpointConnection, /,
-        /^warning: The parameter \/tokenwell\/local\/settings is ignored because its name does not end in <kind>\/<id>\.$/,
-        /^warning: The parameter \/tokenwell\/local\/keyStore\/deeper\/a is ignored because its name does not end in <kind>\/<id>\.$/,
+        /^warning: The parameter \/tokenwell\/local\/settings is ignored because its name does not have the form \/tokenwell\/local\/<kind>\/<id>\.$/,
+        /^warning: The parameter \/tokenwell\/local\/keyStore\/deeper\/a is ignored because its name does not have the form \/tokenwell\/local\/<kind>\/<id>\.$/,
       ],
     )
     assert.ok(Number(proxy.counts()['GetParametersByPath']) > 1)

@@ -145,7 +145,7 @@ test('the error for a denied request names every right that a rotation needs, an
     )
     assert.match(
       String(error),
-      /^SecretError: The secret tokenwell\/local\/jwk\/theBuilder cannot be rotated \(AccessDeniedException\)\. Allow secretsmanager:DescribeSecret, GetSecretValue, PutSecretValue and UpdateSecretVersionStage on it/,
+      /^SecretError: The secret tokenwell\/local\/jwk\/theBuilder cannot be rotated \(AccessDeniedException\)\. Allow secretsmanager:DescribeSecret, secretsmanager:GetSecretValue, secretsmanager:PutSecretValue and secretsmanager:UpdateSecretVersionStage on it/,
     )
     assert.doesNotMatch(inspect(error, { depth: 9, showHidden: true }), /hunter2/)
   }

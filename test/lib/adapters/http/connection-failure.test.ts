@@ -65,7 +65,7 @@ test('an error without a code, or with a number as code, is a terminated connect
 test('the message about a time-out names the attribute to change, and the proxy if there is one', () => {
   assert.equal(
     failureOf('ETIMEDOUT').message,
-    'The far end cannot be reached within 700 ms (ETIMEDOUT). See connectionTimeout.',
+    'The far end cannot be reached within 700 ms (ETIMEDOUT). Check the network, or increase connectionTimeout.',
   )
   assert.match(
     failureOf('ETIMEDOUT', proxied).message,
