@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { iamCaller, jwtCaller, knownCallers } from '../../../lib/access-token/caller.ts'
 
-test('the sessions of one role are one caller, and whoever is none of a role is itself', () => {
+test('all sessions of one role are one caller, and any other principal is its own caller', () => {
   const role = 'arn:aws:sts::111122223333:assumed-role/the-role'
   for (const session of ['a', 'someone@example.com', 'a/b', 'a\nb']) assert.equal(iamCaller(`${role}/${session}`), role)
   assert.equal(iamCaller('arn:aws-us-gov:sts::1:assumed-role/r/s'), 'arn:aws-us-gov:sts::1:assumed-role/r')
@@ -16,7 +16,7 @@ test('the sessions of one role are one caller, and whoever is none of a role is 
     assert.equal(iamCaller(arn), arn)
 })
 
-test('a subject is a caller of its issuer, and no two of them have one name', () => {
+test('a subject is a caller within its issuer, and no two of them have the same name', () => {
   assert.equal(jwtCaller('https://as.example', 'alice'), '["https://as.example","alice"]')
   const names = [
     jwtCaller('a', 'b'),
@@ -28,6 +28,6 @@ test('a subject is a caller of its issuer, and no two of them have one name', ()
   assert.equal(new Set(names).size, names.length)
 })
 
-test('the callers without a name of their own are told apart, and none is what a subject is called', () => {
+test('the known callers have different names, and none of them can be the name of a subject', () => {
   assert.deepEqual(knownCallers, { direct: 'direct', local: 'local', tokenwell: 'tokenwell' })
 })

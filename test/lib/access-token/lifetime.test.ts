@@ -22,13 +22,13 @@ function jwt(seconds: number, issuedAt = sentAt / 1000): Secret {
   return new Secret(new UnsecuredJWT({ iat: issuedAt, exp: issuedAt + seconds }).encode())
 }
 
-test('a lifetime counts from when the request was sent', () => {
+test('a lifetime begins when the request was sent', () => {
   const { issuedAt, expiresAt } = lifetimeOf({ accessToken: opaque, expiresInSeconds: 600 }, policy, sentAt, 0.5)
   assert.equal(issuedAt, sentAt)
   assert.equal(expiresAt, sentAt + 600_000)
 })
 
-test('of expires_in and the life of a token that is a JWT the shorter counts, whatever the clock of its server says', () => {
+test("the shorter of expires_in and the lifetime in a JWT counts, whatever the server's clock says", () => {
   for (const ahead of [0, 65, -65, 86_400, -86_400]) {
     const accessToken = jwt(500, sentAt / 1000 + ahead)
     const secondsOf = (answer: { expiresInSeconds?: number }) =>
@@ -39,7 +39,7 @@ test('of expires_in and the life of a token that is a JWT the shorter counts, wh
   }
 })
 
-test('a JWT without iat lives from its nbf, and one without either does not say how long', () => {
+test('the lifetime of a JWT without iat begins at nbf, and a JWT without both has no lifetime', () => {
   const claims = (payload: object) => new Secret(new UnsecuredJWT({ ...payload }).encode())
   const secondsOf = (accessToken: Secret) =>
     (lifetimeOf({ accessToken }, policy, sentAt, 0.5).expiresAt - sentAt) / 1000
@@ -53,13 +53,13 @@ test('a JWT without iat lives from its nbf, and one without either does not say 
   )
 })
 
-test('where nothing is said the operator assumes', () => {
+test('without any stated lifetime, assumedLifetimeSeconds counts', () => {
   assert.equal(lifetimeOf({ accessToken: opaque }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
   for (const odd of ['a.b.c', 'eyJ.eyJ.x', '...'])
     assert.equal(lifetimeOf({ accessToken: new Secret(odd) }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
 })
 
-test('no lifetime is longer than ten years, whatever is said', () => {
+test('no lifetime is longer than ten years, whatever the server says', () => {
   const tenYears = 10 * 365 * 86_400_000
   for (const expiresInSeconds of [1e300, tenYears / 1000 + 1])
     assert.equal(
@@ -68,7 +68,7 @@ test('no lifetime is longer than ten years, whatever is said', () => {
     )
 })
 
-test('an exp that is no time above 0 says nothing', () => {
+test('an exp that is not a positive time is ignored', () => {
   const payload = (text: string) => new Secret(`eyJhbGciOiJub25lIn0.${Buffer.from(text).toString('base64url')}.`)
   for (const exp of ['0', '-5', '1e999', 'null', '[]']) {
     const answer = { accessToken: payload(`{"iat":1,"exp":${exp}}`) }
@@ -76,7 +76,7 @@ test('an exp that is no time above 0 says nothing', () => {
   }
 })
 
-test('what is said is capped by maximumLifetimeSeconds', () => {
+test('maximumLifetimeSeconds limits a stated lifetime', () => {
   const capped = { ...policy, maximumLifetimeSeconds: 120 }
   assert.equal(
     lifetimeOf({ accessToken: opaque, expiresInSeconds: 600 }, capped, sentAt, 0.5).expiresAt,
@@ -85,7 +85,7 @@ test('what is said is capped by maximumLifetimeSeconds', () => {
   assert.equal(lifetimeOf({ accessToken: opaque }, capped, sentAt, 0.5).expiresAt, sentAt + 120_000)
 })
 
-test('the margin is a tenth of the lifetime, at least a second, at most 30, or what the operator says', () => {
+test('the margin is a tenth of the lifetime, from 1 s to 30 s, or marginSeconds', () => {
   const margin = (expiresInSeconds: number, marginSeconds?: number) => {
     const { expiresAt, usableUntil } = lifetimeOf(
       { accessToken: opaque, expiresInSeconds },
@@ -121,7 +121,7 @@ test('whatever a server says, a token is usable no longer than it is valid', () 
   )
 })
 
-test('a token is stale after 75 to 85 % of the time in which it is usable, spread by chance', () => {
+test('a token is stale after 75 to 85 % of its usable time, at random', () => {
   const refreshAfter = (random: number) => {
     const lifetime = lifetimeOf({ accessToken: opaque, expiresInSeconds: 330 }, policy, sentAt, random)
     return (lifetime.refreshAt - sentAt) / 1000
@@ -129,7 +129,7 @@ test('a token is stale after 75 to 85 % of the time in which it is usable, sprea
   assert.deepEqual([0, 0.5, 1].map(refreshAfter), [225, 240, 255])
 })
 
-test('a token is fresh before it is to be renewed, and usable before its margin, to the millisecond', () => {
+test('a token is fresh before refreshAt, and usable before its margin, to the millisecond', () => {
   const lifetime = { issuedAt: 1_000, refreshAt: 200_000, usableUntil: 270_000, expiresAt: 300_999 }
   assert.deepEqual(
     [199_999, 200_000].map((now) => isFresh(lifetime, now)),
@@ -146,13 +146,13 @@ test('a token is fresh before it is to be renewed, and usable before its margin,
   assert.equal(lifetimeSeconds(lifetime), 299)
 })
 
-test('a token of other than three parts is opaque', () => {
+test('a token that does not have three parts is opaque', () => {
   const threeParts = jwt(500).reveal()
   for (const token of [`${threeParts}.more`, threeParts.replace('.', '')])
     assert.equal(lifetimeOf({ accessToken: new Secret(token) }, policy, sentAt, 0.5).expiresAt, sentAt + 300_000)
 })
 
-test('a token was issued ahead where its time lies farther in the future than its margin, and a second at least', () => {
+test('a token was issued ahead if its issue time is more than its margin, and at least 1 s, in the future', () => {
   const from = (issuedAt: number, margin: number) => {
     const expiresAt = issuedAt + 300_000
     return { issuedAt, refreshAt: issuedAt, usableUntil: expiresAt - margin, expiresAt }
@@ -164,7 +164,7 @@ test('a token was issued ahead where its time lies farther in the future than it
   assert.ok(!isIssuedAhead(from(sentAt - 86_400_000, 0), sentAt))
 })
 
-test('only a token that says how long it lives has an end of its own', () => {
+test('only a token that states its lifetime has its own end', () => {
   assert.ok(hasOwnEnd(jwt(500)))
   assert.ok(!hasOwnEnd(opaque))
   assert.ok(!hasOwnEnd(jwt(0)))

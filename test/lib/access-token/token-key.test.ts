@@ -97,7 +97,7 @@ function asked({ scope, resource, password, further, ...rest }: TokenRequest): s
   })
 }
 
-test('two requests have the same token key if, and only if, they ask for the same token', () => {
+test('two requests have the same token key if, and only if, they request the same token', () => {
   fc.assert(
     fc.property(fields, (drawn) => {
       const one = toRequest(drawn)
@@ -165,7 +165,7 @@ test('each field that can change the token changes the key', () => {
   assert.equal(new Set([base, ...changed].map(tokenKey)).size, changed.length + 1)
 })
 
-test('the order of scopes, resources and parameters changes nothing, nor does what is only ours', () => {
+test("the order of scopes, resources and parameters has no effect on the key, and Tokenwell's own parameters have none", () => {
   fc.assert(
     fc.property(request, (one) => {
       const { grantType: _grantType, minimumSeconds: _minimum, rejectedTokenId: _rejected, ...rest } = one
@@ -181,7 +181,7 @@ test('the order of scopes, resources and parameters changes nothing, nor does wh
   )
 })
 
-test('the form of a token key stays: it names the records of a cache that two versions share', () => {
+test('the form of a token key does not change, as two versions may share records', () => {
   const all: TokenRequest = {
     connection: 'conn',
     scope: ['b', 'a', 'b'],

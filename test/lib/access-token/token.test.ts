@@ -12,7 +12,7 @@ import {
 import { Secret } from '../../../lib/secret/secret.ts'
 import { someToken } from '../../support/virtual/some-token.ts'
 
-test('a token id is 16 bytes in base64url, with the digest of its record or without, and nothing more', () => {
+test('a token id is 16 bytes in base64url, with or without the digest of its record, and nothing else', () => {
   assert.ok(isTokenId(randomBytes(16).toString('base64url')))
   for (const bytes of [0, 15, 17, 32]) assert.equal(isTokenId(randomBytes(bytes).toString('base64url')), false)
   assert.ok(isTokenId(`${randomBytes(16).toString('base64url')}.${randomBytes(32).toString('base64url')}`))
@@ -34,7 +34,7 @@ const request: TokenRequest = { connection: 'conn', further: {} }
 /** Lives 300 s, and is usable for 270 of them. */
 const token = someToken({ id: 'the-id' })
 
-test('a token answers while it is usable, and not where it is the one that was rejected', () => {
+test('a token answers a request while it is usable, unless it is the rejected token', () => {
   assert.equal(isAnswer(token, request, 0), true)
   assert.equal(isAnswer(token, request, 269_999), true)
   assert.equal(isAnswer(token, request, 270_000), false)
@@ -42,13 +42,13 @@ test('a token answers while it is usable, and not where it is the one that was r
   assert.equal(isAnswer(token, { ...request, rejectedTokenId: 'the-id' }, 0), false)
 })
 
-test('a token in its last second answers nothing, even without a margin', () => {
+test('a token in its last second answers no request, even without a margin', () => {
   const withoutMargin = { ...token, usableUntil: 300_000 }
   assert.equal(isAnswer(withoutMargin, request, 299_000), true)
   assert.equal(isAnswer(withoutMargin, request, 299_001), false)
 })
 
-test('a token answers who asks for so many seconds as it has left, or for more than any token has', () => {
+test('a token answers a request for at most the seconds that it has left, or for more than any token has', () => {
   const wanting = (minimumSeconds: number) => ({ ...request, minimumSeconds })
   assert.equal(isAnswer(token, wanting(200), 100_000), true)
   assert.equal(isAnswer(token, wanting(201), 100_000), false)
@@ -57,7 +57,7 @@ test('a token answers who asks for so many seconds as it has left, or for more t
   assert.equal(isAnswer(token, wanting(3_600), 100_000), true)
 })
 
-test('of a request is kept what it takes to make it again: all that was asked for, and nothing that was left out', () => {
+test('a repeatable request has everything that the request named, and nothing else', () => {
   const whole = { scope: ['a'], resource: ['b'], audience: 'c', further: { d: 'e' } }
   const ours = { connection: 'conn', grantType: 'client_credentials', minimumSeconds: 5, rejectedTokenId: 'the-id' }
   assert.deepEqual(repeatableRequest({ ...ours, ...whole }), whole)
@@ -65,12 +65,12 @@ test('of a request is kept what it takes to make it again: all that was asked fo
   assert.deepEqual(repeatableRequest({ ...request, audience: '' }), { audience: '', further: {} })
 })
 
-test('a request with a password is never made again, and leaves no user behind', () => {
+test('a request with a password is not repeatable, and its user is not kept', () => {
   assert.equal(repeatableRequest({ ...request, username: 'alice', password: new Secret('p') }), undefined)
   assert.deepEqual(repeatableRequest({ ...request, username: 'alice' }), { further: {} })
 })
 
-test('a request is the own one of its connection only if it asks for nothing beyond the elements', () => {
+test('a request is an own request only if it has no caller parameters', () => {
   const own = { connection: 'conn', further: {} }
   for (const request of [own, { ...own, minimumSeconds: 5, rejectedTokenId: 'an-id', grantType: 'x', inQuery: ['a'] }])
     assert.equal(isOwnRequest(request), true)

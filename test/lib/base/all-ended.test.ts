@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { allEnded } from '../../../lib/base/all-ended.ts'
 
-test('a failure is thrown once the slowest has ended, and the first in order is the one that is thrown', async () => {
+test('when all promises have ended, the first failure in the order of the list is thrown', async () => {
   const ended: string[] = []
   const end = async (name: string, milliseconds: number, error?: Error) => {
     await setTimeout(milliseconds)

@@ -10,7 +10,7 @@ import {
   parseJson,
 } from '../../../lib/base/decoding.ts'
 
-test('every text comes back from its bytes, and bytes that are not UTF-8 are no text', () => {
+test('every text is decoded from its bytes, and bytes that are not UTF-8 give undefined', () => {
   fc.assert(
     fc.property(fc.string({ unit: 'grapheme' }), (text) => {
       assert.equal(decodeUtf8(Buffer.from(text), { ignoreBOM: true }), text)
@@ -26,7 +26,7 @@ test('a byte order mark at the start is dropped, or kept by ignoreBOM', () => {
   assert.equal(decodeUtf8(bytes, { ignoreBOM: true }), '\ufefftext')
 })
 
-test('what is not JSON is undefined, and never an error that quotes it', () => {
+test('text that is not JSON gives undefined, never an error that quotes it', () => {
   fc.assert(fc.property(fc.string(), (text) => void parseJson(text)))
   assert.equal(parseJson('the secret'), undefined)
   assert.equal(parseJson(''), undefined)
@@ -34,7 +34,7 @@ test('what is not JSON is undefined, and never an error that quotes it', () => {
   assert.deepEqual(parseJson('{ "a": [1] }'), { a: [1] })
 })
 
-test('a JSON object is neither null nor a list nor a text', () => {
+test('null, a list and a text are not JSON objects', () => {
   assert.deepEqual([{}, { a: 1 }, null, [], 'text', 1, undefined].map(isJsonObject), [
     true,
     true,
@@ -46,7 +46,7 @@ test('a JSON object is neither null nor a list nor a text', () => {
   ])
 })
 
-test('depth counts brackets outside of texts', () => {
+test('only brackets outside strings count as depth', () => {
   const nested = (levels: number) => `${'['.repeat(levels)}${']'.repeat(levels)}`
   assert.equal(isDeeplyNested(nested(maximumJsonDepth)), false)
   assert.equal(isDeeplyNested(nested(maximumJsonDepth + 1)), true)
@@ -54,7 +54,7 @@ test('depth counts brackets outside of texts', () => {
   assert.equal(isDeeplyNested(JSON.stringify(`\\"${'['.repeat(1_000)}`)), false)
 })
 
-test('no text that JSON.stringify writes has a name twice', () => {
+test('no duplicate name is found in text that JSON.stringify writes', () => {
   fc.assert(
     fc.property(fc.json(), fc.constantFrom(undefined, 2), (json, indent) => {
       assert.equal(findDuplicateName(JSON.stringify(JSON.parse(json), undefined, indent)), undefined)
@@ -62,7 +62,7 @@ test('no text that JSON.stringify writes has a name twice', () => {
   )
 })
 
-test('the name that an object has twice is found with its place, however it is spelled', () => {
+test('a duplicate name is found with its position, even if it is escaped differently', () => {
   for (const [text, expected] of [
     ['{"a":1,"a":2}', { name: 'a', offset: 7 }],
     ['{"a":1,"b":{"a":1},"c":[{"a":1},{"a":2}]}', undefined],

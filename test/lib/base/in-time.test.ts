@@ -10,7 +10,7 @@ function timers(): number {
   return process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length
 }
 
-test('what is in time counts, to the millisecond, and what is late does not', async () => {
+test('a result in time is returned, and a late result is not, to the millisecond', async () => {
   const { pause, until, now } = createVirtualTime(0)
   const after = (milliseconds: number) => pause(milliseconds).then(() => 'done')
   assert.equal(await until(inTime(after(999), 1_000, pause, late)), 'done')
@@ -18,7 +18,7 @@ test('what is in time counts, to the millisecond, and what is late does not', as
   assert.equal(now(), 999 + 1_000)
 })
 
-test('a failure in time is that failure; to be late may be one, too', async () => {
+test('a failure in time is thrown, and being late can be a failure too', async () => {
   const { pause, until } = createVirtualTime(0)
   await assert.rejects(until(inTime(Promise.reject(new Error('no')), 1_000, pause, late)), /^Error: no$/)
   const never = new Promise<string>(() => {})
@@ -28,13 +28,13 @@ test('a failure in time is that failure; to be late may be one, too', async () =
   await assert.rejects(until(inTime(never, 1_000, pause, fail)), /^Error: too late$/)
 })
 
-test('a time that is over before it began is no time', async () => {
+test('a negative time counts as no time', async () => {
   const { pause, until, now } = createVirtualTime(500)
   assert.equal(await until(inTime(new Promise<string>(() => {}), -100, pause, late)), 'late')
   assert.equal(now(), 500)
 })
 
-test('no timer is left behind, whether it went well, badly or too long', async () => {
+test('no timer is left behind after a success, a failure or a timeout', async () => {
   const before = timers()
   assert.equal(await inTime(Promise.resolve('done'), 60_000, timerPause, late), 'done')
   await assert.rejects(inTime(Promise.reject(new Error('no')), 60_000, timerPause, late), /no/)

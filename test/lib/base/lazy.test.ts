@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { createLazy } from '../../../lib/base/single-flight.ts'
 
-test('nothing is loaded before its first use, and then once for all', async () => {
+test('a value is loaded at its first use, and only once', async () => {
   let loads = 0
   const lazy = createLazy(async () => ++loads)
   assert.equal(loads, 0)
@@ -10,7 +10,7 @@ test('nothing is loaded before its first use, and then once for all', async () =
   assert.equal(await lazy.get(), 1)
 })
 
-test('a failure is told to all who wait, and not kept', async () => {
+test('all waiting callers get a failure, and the failure is not kept', async () => {
   let loads = 0
   const lazy = createLazy(async () => {
     if (++loads === 1) throw new Error('not yet')

@@ -27,7 +27,7 @@ function someWork() {
   }
 }
 
-test('so many run at a time, in their order, and it ends when the last has ended', async () => {
+test('at most the given number run at a time, in order, and the call ends when the last has ended', async () => {
   const work = someWork()
   let isOver = false
   const all = forEachAtMost(2, [1, 2, 3, 4], work.run).then(() => {
@@ -44,11 +44,11 @@ test('so many run at a time, in their order, and it ends when the last has ended
   await all
 })
 
-test('with nothing to do it ends at once', async () => {
+test('an empty list ends immediately', async () => {
   await forEachAtMost(3, [], () => assert.fail())
 })
 
-test('after a failure none is begun, and what was begun is waited for: nothing goes on behind the back of its caller', async () => {
+test('after a failure no further work begins, and the call waits for all work that has begun', async () => {
   const work = someWork()
   let outcome: unknown
   const all = forEachAtMost(2, [1, 2, 3, 4], work.run).catch((error: unknown) => {
@@ -65,7 +65,7 @@ test('after a failure none is begun, and what was begun is waited for: nothing g
   assert.deepEqual(work.begun, [1, 2])
 })
 
-test('work that finds no place waits, and begins when other work ends or fails', async () => {
+test('work waits while the maximum runs, and begins when other work ends or fails', async () => {
   const work = someWork()
   const semaphore = createSemaphore(2)
   const results = [1, 2, 3, 4, 5].map((item) =>
@@ -103,7 +103,7 @@ async function occupy(semaphore: Semaphore, giveUp?: AbortSignal): Promise<() =>
   return over.resolve
 }
 
-test('so many run at a time, and the others get their turn in the order in which they came', async () => {
+test('at most the given number run at a time, and the others run in the order of their calls', async () => {
   const semaphore = createSemaphore(2)
   const begun: number[] = []
   const take = async (number: number) => {
@@ -122,7 +122,7 @@ test('so many run at a time, and the others get their turn in the order in which
   assert.deepEqual(begun, [0, 1, 2, 3])
 })
 
-test('a turn that does not come in time is an error, and goes to the next one', async () => {
+test('a caller that gives up waiting gets an error, and its turn goes to the next caller', async () => {
   const semaphore = createSemaphore(1)
   const first = await occupy(semaphore)
   const hurried = occupy(semaphore, AbortSignal.timeout(1))
@@ -140,7 +140,7 @@ test('a turn that does not come in time is an error, and goes to the next one', 
   await assert.rejects(occupy(semaphore, AbortSignal.abort(new Error('too late'))), /too late/)
 })
 
-test('time that is over ends no work that has begun, and leaves no listener behind', async () => {
+test('giving up does not end work that has begun, and leaves no listener behind', async () => {
   const semaphore = createSemaphore(1)
   const timeUp = new AbortController()
   const first = await occupy(semaphore, timeUp.signal)

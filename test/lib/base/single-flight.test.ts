@@ -6,7 +6,7 @@ import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 const outOfTime = () => new Error('out of time')
 const at = (now: () => number): CallersTime => ({ now, pause: () => new Promise(() => {}), outOfTime })
 
-test('who comes while a call is under way gets its result; who comes after starts another', async () => {
+test('a caller during a call gets its result, and a caller after it starts another call', async () => {
   const singleFlight = createSingleFlight<number>(at(() => 0))
   let started = 0
   const start = async () => ++started
@@ -14,20 +14,20 @@ test('who comes while a call is under way gets its result; who comes after start
   assert.equal(await singleFlight.join('a', start, 1), 2)
 })
 
-test('calls of different keys are apart', async () => {
+test('calls for different keys are independent', async () => {
   const singleFlight = createSingleFlight<string>(at(() => 0))
   const call = (key: string) => singleFlight.join(key, async () => key, 1)
   assert.deepEqual(await Promise.all([call('a'), call('b')]), ['a', 'b'])
 })
 
-test('a failure is shared by those who wait and not kept', async () => {
+test('all waiting callers get a failure, and it is not kept', async () => {
   const singleFlight = createSingleFlight<string>(at(() => 0))
   const fail = () => singleFlight.join('a', () => Promise.reject(new Error('no')), 1)
   await Promise.all([assert.rejects(fail()), assert.rejects(fail())])
   assert.equal(await singleFlight.join('a', async () => 'fine', 1), 'fine')
 })
 
-test('a call past its time is joined no more, and its late end disturbs no one', async () => {
+test('no caller joins a call past its deadline, and its late end has no effect', async () => {
   let now = 0
   const singleFlight = createSingleFlight<string>(at(() => now))
   const frozen = Promise.withResolvers<string>()
@@ -42,7 +42,7 @@ test('a call past its time is joined no more, and its late end disturbs no one',
   assert.deepEqual(await Promise.all([joined, third]), ['fresh', 'fresh'])
 })
 
-test('whether a call is under way can be seen, until it ends or its time is over', async () => {
+test('a call is under way until it ends or its deadline passes', async () => {
   let now = 0
   const singleFlight = createSingleFlight<void>(at(() => now))
   const call = Promise.withResolvers<void>()
@@ -56,7 +56,7 @@ test('whether a call is under way can be seen, until it ends or its time is over
   assert.equal(singleFlight.isUnderWay('a'), false)
 })
 
-test("nobody waits for somebody else's call longer than his own time", async () => {
+test("no caller waits for another caller's call beyond its own deadline", async () => {
   const time = createVirtualTime(0)
   const singleFlight = createSingleFlight<string>({ now: time.now, pause: time.pause, outOfTime })
   const slow = singleFlight.join('a', () => time.pause(5_000).then(() => 'late'), 10_000)
@@ -68,7 +68,7 @@ test("nobody waits for somebody else's call longer than his own time", async () 
   assert.equal(await slow, 'late')
 })
 
-test('callers of the same deadline wait by one timer, and are all told when it is over', async () => {
+test('callers with the same deadline share one timer, and all learn when it is over', async () => {
   const time = createVirtualTime(0)
   let timers = 0
   const pause: CallersTime['pause'] = (milliseconds, signal) => {

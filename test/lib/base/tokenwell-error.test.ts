@@ -28,7 +28,7 @@ const changes: Readonly<Record<string, (message: string) => string>> = {
   'is a frame': () => frame.trim(),
 }
 
-test('of an error that is not ours its kind and at most five frames are shown', () => {
+test('of an error that is not a TokenwellError, the name and at most five frames are shown', () => {
   const makeDeepDown = (depth: number): Error =>
     depth === 0 ? new TypeError(`no luck with ${secret}\n${frame}`) : makeDeepDown(depth - 1)
   const [kind, ...frames] = unexpectedReason(makeDeepDown(20)).split(' at ')
@@ -37,13 +37,13 @@ test('of an error that is not ours its kind and at most five frames are shown', 
   for (const each of frames) assert.match(each, /^makeDeepDown \(.*tokenwell-error\.test\.ts:\d+:\d+\)$/)
 })
 
-test('an error without a message, or with a code beside its name, has frames, too', () => {
+test('an error without a message, or with a code beside its name, has frames too', () => {
   const withCode = new TypeError('no luck')
   withCode.stack = withCode.stack?.replace('TypeError', 'TypeError [ERR_NO_LUCK]') ?? ''
   for (const error of [new RangeError(), withCode]) assert.match(unexpectedReason(error), /Error at .*\.test\.ts/)
 })
 
-test('an error has its kind alone where it has no stack, and what is none is shown by its type', () => {
+test('an error without a stack is shown by its name, and any other value by its type', () => {
   const error = new Error(secret)
   delete error.stack
   assert.equal(unexpectedReason(error), 'Error')

@@ -4,7 +4,7 @@ import { droppedAttributes, droppedKinds } from '../../../lib/configuration/drop
 import { findingsOf } from '../../support/elements/element-store.ts'
 
 for (const [kind, sentences] of Object.entries(droppedAttributes))
-  test(`what has no place in ${kind} gets its own sentence, and no guess at what was meant`, async (t) => {
+  test(`an attribute that ${kind} of Tokenwell does not have gets its own finding, without a guess`, async (t) => {
     const lines = await findingsOfKind(t, kind, Object.keys(sentences))
     for (const [attribute, sentence] of Object.entries(sentences)) {
       const ofAttribute = lines.filter((line) => line.startsWith(`${kind}/theElement ${attribute}: `))
@@ -12,7 +12,7 @@ for (const [kind, sentences] of Object.entries(droppedAttributes))
     }
   })
 
-test('kinds that have no place are told, with the prefix of the original or without', async (t) => {
+test('kinds that Tokenwell does not have get a finding, with or without the prefix zosconnect_', async (t) => {
   for (const prefix of ['', 'zosconnect_'])
     for (const [kind, sentence] of Object.entries(droppedKinds))
       assert.deepEqual(await findingsOf(t, { [prefix + kind]: { theElement: {} } }), [`${prefix}${kind}: ${sentence}`])

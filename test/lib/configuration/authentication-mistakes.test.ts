@@ -71,7 +71,7 @@ function theTlsClient(changes: ElementChanges = {}): RawElements {
   }
 }
 
-test('a client may authenticate by the certificate that it presents', async (t) => {
+test('a client may authenticate with its TLS certificate', async (t) => {
   const { clientId, clientAuthentication, authorizationServer, warnings } = await resolveConn(t, theTlsClient())
   assert.equal(clientId, 'theTlsClient')
   assert.deepEqual(clientAuthentication, { method: 'tls_client_auth' })
@@ -93,7 +93,7 @@ const besideTls: readonly (readonly [string, ElementChanges, string])[] = [
   ],
 ]
 for (const [title, changes, others] of besideTls)
-  test(`it is a mistake to authenticate by certificate beside ${title}`, async (t) => {
+  test(`it is a mistake to authenticate with a certificate and ${title}`, async (t) => {
     assert.deepEqual(await mistakesOf(t, theTlsClient(changes)), [
       'oAuthConfig/theConfig tlsAuthenticationClientId: A client uses only one authentication method ' +
         `(RFC 6749 section 2.3). Take out this attribute, or ${others}.`,
@@ -102,7 +102,7 @@ for (const [title, changes, others] of besideTls)
 
 const withoutCertificate = 'oAuthConfig/theConfig has tlsAuthenticationClientId, but there is no client certificate for'
 
-test('a client that authenticates by certificate needs one: the ssl element without it is named', async (t) => {
+test('if a client that authenticates with a certificate has none, the finding is about its ssl element', async (t) => {
   assert.deepEqual(await mistakesOf(t, theTlsClient({ server: { sslCertsRef: 'bare' } })), [
     `ssl/bare keyStoreRef: ${withoutCertificate} authorizationServer/theServer. Name the keyStore element that holds the certificate.`,
   ])
@@ -110,7 +110,7 @@ test('a client that authenticates by certificate needs one: the ssl element with
   assertLines(await mistakesOf(t, byDefault), [/^ssl\/bare keyStoreRef: /])
 })
 
-test('a client that authenticates by certificate needs one: where no ssl element is named, that is said', async (t) => {
+test('if a client that authenticates with a certificate has no ssl element, the finding says so', async (t) => {
   assert.deepEqual(await mistakesOf(t, { ...theTlsClient(), ssl: {} }), [
     `authorizationServer/theServer sslCertsRef: ${withoutCertificate} this server. Name an ssl element that has keyStoreRef.`,
   ])
@@ -124,7 +124,7 @@ test('a second method does not hide that the certificate is missing', async (t) 
   ])
 })
 
-test('where the way to a certificate is written wrong, that alone is told', async (t) => {
+test('a wrong reference on the way to a certificate is the only mistake', async (t) => {
   for (const [sslCertsRef, pattern] of [
     ['nothing', /^authorizationServer\/theServer sslCertsRef: There is no ssl element with the id "nothing"/],
     ['dangling', /^ssl\/dangling keyStoreRef: There is no keyStore element with the id "nowhere"/],
@@ -148,7 +148,7 @@ const endpoints: readonly (readonly [string, string, RegExp])[] = [
   ['a path alone', '/token', /tokenEndpoint: It must be a URL that begins with https:\/\//],
 ]
 for (const [what, tokenEndpoint, pattern] of endpoints)
-  test(`a token endpoint can not have ${what}`, async (t) => {
+  test(`a token endpoint can't have ${what}`, async (t) => {
     assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { server: { tokenEndpoint } })), [pattern])
   })
 
@@ -171,7 +171,7 @@ test('allowLoopbackHttp is an error on Lambda', async (t) => {
   }
 })
 
-test('parameters that have a place of their own, or that are made for each request, are refused', async (t) => {
+test('parameters that have their own attribute, or that Tokenwell makes, are refused', async (t) => {
   const reserved = [
     'grant_type',
     'client_id',
@@ -193,7 +193,7 @@ test('parameters that have a place of their own, or that are made for each reque
   )
 })
 
-test('a request may never be allowed to set what authenticates the client', async (t) => {
+test("requestMay can't allow parameters that authenticate the client", async (t) => {
   for (const name of [
     'grant_type',
     'client_id',

@@ -4,7 +4,7 @@ import { resolveConnection } from '../../../lib/configuration/resolve-connection
 import { elementStoreOf, exampleIssuer, localDeployment } from '../../support/elements/element-store.ts'
 import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
 
-test('one connection of 1,000 asks the store for its own elements only, in as few round trips as one alone', async (t) => {
+test('one connection of 1,000 reads only its own elements, in as few round trips as a single connection', async (t) => {
   const alone = await askedFor(t, manyElements(1), 'conn-0')
   const amongMany = await askedFor(t, manyElements(1_000), 'conn-0')
 
@@ -18,7 +18,7 @@ test('one connection of 1,000 asks the store for its own elements only, in as fe
   assert.deepEqual(amongMany, alone)
 })
 
-test('an element that several refer to is asked for once', async (t) => {
+test('an element that several elements refer to is read once', async (t) => {
   const elements = exampleElements(exampleIssuer, { builder: { keyStoreRef: 'theTrust' } })
   const asked = (
     await askedFor(t, { ...elements, sslDefault: { default: { sslRef: 'defaultSSLConfig' } } }, 'conn')

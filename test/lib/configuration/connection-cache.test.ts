@@ -18,7 +18,7 @@ import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 import { changeableElements } from '../../support/virtual/tokens-in-virtual-time.ts'
 import { plainFingerprints } from '../../support/virtual/virtual-ports.ts'
 
-test('a connection is resolved at its first use and kept, also for those who ask at the same moment', async (t) => {
+test('a connection is resolved once at its first use and kept, even for simultaneous callers', async (t) => {
   const { connections, events } = theConnections(await elementsFileOf(t, exampleElements(exampleIssuer)))
   const [first, second] = await Promise.all([connections.get('conn'), connections.get('conn')])
   assert.equal(first, second)
@@ -112,7 +112,7 @@ test('elements that have changed are in force after 60 s, to the millisecond', a
   assert.equal(far.reads, 2)
 })
 
-test('who asks while elements are read waits for the same reading', async () => {
+test('a caller during a read of elements waits for the same read', async () => {
   const { far, clock, connections, scope } = changingConnections()
   await Promise.all(Array.from({ length: 20 }, () => scope()))
   assert.equal(far.reads, 1)
@@ -123,7 +123,7 @@ test('who asks while elements are read waits for the same reading', async () => 
 })
 
 for (const failure of ['elements_denied', 'elements_throttled', 'elements_unreachable'] as const)
-  test(`while elements can't be read again (${failure}) the last good ones serve on, and reading is tried again after 10 s`, async () => {
+  test(`while elements can't be read again (${failure}), the last valid ones stay in use, and they are read again after 10 s`, async () => {
     const { elements, far, clock, scope, failures } = changingConnections()
     await scope()
     elements.change(theSecond)
@@ -139,7 +139,7 @@ for (const failure of ['elements_denied', 'elements_throttled', 'elements_unreac
     assert.equal(await scope(), 'new')
   })
 
-test('elements that do not come within 3 s are not waited for where the last good ones would do, and within 15 s where none would', async () => {
+test('a read of elements is waited for 3 s if there are valid ones in memory, and 15 s if there are none', async () => {
   const { far, clock, scope, failures } = changingConnections()
   far.isLate = true
   await assert.rejects(scope(), { code: 'elements_unreachable', message: /within 15000 ms/ })
@@ -155,7 +155,7 @@ test('elements that do not come within 3 s are not waited for where the last goo
   assert.equal(clock.now, 0)
 })
 
-test('while elements have mistakes the last good ones serve on', async () => {
+test('while elements have mistakes, the last valid ones stay in use', async () => {
   const { elements, clock, scope, failures } = changingConnections()
   await scope()
   elements.change(broken)
@@ -169,7 +169,7 @@ test('while elements have mistakes the last good ones serve on', async () => {
   assert.equal(await scope(), 'new')
 })
 
-test('a connection that was taken out does not serve on', async () => {
+test('a removed connection does not stay in use', async () => {
   const { elements, far, clock, scope } = changingConnections()
   await scope()
   elements.change({ ...theFirst, endpointConnection: {} })
@@ -179,7 +179,7 @@ test('a connection that was taken out does not serve on', async () => {
   await assert.rejects(scope(), ElementStoreError, 'nothing is left that could serve on')
 })
 
-test('where others go by another fingerprint the elements are read at once', async () => {
+test('if the fleet uses another fingerprint, the elements are read at once', async () => {
   const { elements, far, connections, scope } = changingConnections()
   const { fingerprint } = await connections.get('conn')
   const next = await fingerprintAt(theSecond)
@@ -193,7 +193,7 @@ test('where others go by another fingerprint the elements are read at once', asy
   assert.equal(far.reads, 2)
 })
 
-test('whoever reads newer elements than the others go by goes by his own', async () => {
+test('an instance that has read newer elements than the fleet uses its own', async () => {
   const { elements, connections } = changingConnections()
   const { fingerprint } = await connections.get('conn')
   elements.change(theSecond)
@@ -202,7 +202,7 @@ test('whoever reads newer elements than the others go by goes by his own', async
   assert.equal(known.fingerprint, await fingerprintAt(theSecond))
 })
 
-test('where others go by newer elements, and these can not be read, nobody goes on with the old ones', async () => {
+test("if the fleet uses newer elements and they can't be read, the old ones are not used", async () => {
   const { elements, far, clock, scope, failures } = changingConnections()
   await scope()
   const next = await fingerprintAt(theSecond)
@@ -218,7 +218,7 @@ test('where others go by newer elements, and these can not be read, nobody goes 
   assert.equal(failures().length, 1)
 })
 
-test('whether a connection is in hand can be told without reading', async () => {
+test('has() tells without a read whether a connection is cached', async () => {
   const { far, clock, connections } = changingConnections()
   const fingerprint = await fingerprintAt(theFirst)
   assert.equal(connections.has('conn', fingerprint), false)

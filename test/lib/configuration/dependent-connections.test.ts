@@ -93,11 +93,11 @@ const rows: readonly (readonly [string, Kind, string, readonly string[]])[] = [
   ['a connection that is gone', 'endpointConnection', 'gone', ['gone']],
 ]
 for (const [what, kind, id, names] of rows)
-  test(`on ${what} depend: ${names.join(', ') || 'none'}`, async (t) => {
+  test(`the connections that depend on ${what}: ${names.join(', ') || 'none'}`, async (t) => {
     assert.deepEqual((await dependOn(t, { kind, id })).names, names)
   })
 
-test('connections are found by references to an element that is gone', async (t) => {
+test('connections are found by references to a deleted element', async (t) => {
   for (const [kind, id, names] of [
     ['oAuthConfig', 'shared', ['one', 'two']],
     ['jwtBuilder', 'theBuilder', ['one', 'three', 'two']],
@@ -120,7 +120,7 @@ const readFor: Readonly<Record<Kind, readonly Kind[]>> = {
   proxyConfig: [],
 }
 for (const kind of kinds)
-  test(`after a change of ${kind} are read: ${readFor[kind].join(', ') || 'no elements'}`, async (t) => {
+  test(`a change of ${kind} reads: ${readFor[kind].join(', ') || 'no elements'}`, async (t) => {
     const [id = ''] = Object.keys(theElements[kind] ?? {})
     const { listed, reads } = await dependOn(t, { kind, id })
     assert.deepEqual(listed, readFor[kind])
@@ -162,11 +162,11 @@ for (const [kind, id, names] of [
   ['sslDefault', 'other', []],
   ['proxyConfig', 'theProxy', []],
 ] as const)
-  test(`after a change of ${kind}/${id} another certificate may be presented for: ${names.join(', ') || 'none'}`, async (t) => {
+  test(`a change of ${kind}/${id} may change the client certificate of: ${names.join(', ') || 'none'}`, async (t) => {
     assert.deepEqual((await dependOn(t, { kind, id }, withCertificates)).names, names)
   })
 
-test('the connections of a certificate are found by its secret, named or by default', async (t) => {
+test('the connections of a certificate are found by its secret, over named and default elements', async (t) => {
   const store = await elementStoreOf(t, withCertificates)
   const namesBy = async (secret: string) =>
     [...(await connectionsByCertificate(store, `tokenwell/local/${secret}`))].sort()
@@ -175,7 +175,7 @@ test('the connections of a certificate are found by its secret, named or by defa
   for (const secret of ['trust', 'k', 'p']) assert.deepEqual(await namesBy(secret), [], secret)
 })
 
-test('without a default that is named, defaultSSLConfig is the one of servers that name none', async (t) => {
+test('without sslDefault, defaultSSLConfig is the ssl element of servers that name none', async (t) => {
   const { sslDefault: _none, ...rest } = withCertificates
   const ssl = { defaultSSLConfig: { keyStoreRef: 'byDefault' } }
   const store = await elementStoreOf(t, { ...rest, ssl })
@@ -183,13 +183,13 @@ test('without a default that is named, defaultSSLConfig is the one of servers th
   assert.deepEqual([...names].sort(), ['one', 'two'])
 })
 
-test('an element to which nothing refers costs the kinds right above it alone', async (t) => {
+test('for an element without references to it, only the kinds that could refer to it are read', async (t) => {
   const { names, listed } = await dependOn(t, { kind: 'jwtBuilder', id: 'unused' })
   assert.deepEqual(names, [])
   assert.deepEqual(listed, ['oAuthTokenConfig'])
 })
 
-test('a connection over an element with a mistake is passed over, the others are not', async (t) => {
+test('a connection over an element with a mistake is left out, and the others are found', async (t) => {
   for (const mistake of [{ scop: 'a' }, { authServerRef: undefined }, { jwtAuthenticationTokenRef: ['theClient'] }]) {
     const own = { ...theElements['oAuthConfig']?.['own'], ...mistake }
     const elements = { ...theElements, oAuthConfig: { ...theElements['oAuthConfig'], own } }
@@ -198,7 +198,7 @@ test('a connection over an element with a mistake is passed over, the others are
   }
 })
 
-test('250 elements are read in slices of 100 at most, one after the other, each once', async (t) => {
+test('250 elements are read once each, at most 100 at a time', async (t) => {
   const ids = Array.from({ length: 250 }, (_, index) => `conn-${index}`)
   const many = Object.fromEntries(ids.map((id) => [id, { authenticationConfigRef: 'shared' }]))
   const elements = { ...theElements, endpointConnection: many }
@@ -211,13 +211,13 @@ test('250 elements are read in slices of 100 at most, one after the other, each 
   assert.equal(readsAtOnce, 1)
 })
 
-test('an element that is gone between list and read is passed over', async (t) => {
+test('an element that is deleted between list and read is left out', async (t) => {
   const store = await elementStoreOf(t, theElements)
   const late = { ...store, ids: async (kind: Kind) => ['gone', ...(await store.ids(kind))] }
   assert.deepEqual(await dependentConnections(late, { kind: 'oAuthConfig', id: 'own' }), ['three'])
 })
 
-test('elements that can not be read are an error, not a connection less', async (t) => {
+test("elements that can't be read are an error, not a missing connection", async (t) => {
   const store = await elementStoreOf(t, theElements)
   const fault = new ElementStoreError('elements_throttled', 'later')
   for (const faulty of [

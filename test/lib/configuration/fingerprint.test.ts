@@ -170,7 +170,7 @@ const table: { readonly [K in keyof typeof elementSchemas]: Readonly<Record<stri
   },
 }
 
-test('each attribute of each element is judged', () => {
+test('the test names an outcome for each attribute of each element', () => {
   for (const [kind, { entries }] of Object.entries(elementSchemas))
     assert.deepEqual(Object.keys(table[kind as keyof typeof table]), Object.keys(entries), kind)
 })
@@ -188,7 +188,7 @@ for (const [kind, rows] of Object.entries(table))
     })
   }
 
-test('whatever counts stands in an element on which the connection is known to depend', async () => {
+test('every attribute that counts is in an element that the connection is known to depend on', async () => {
   for (const kind of kinds)
     for (const [attribute, { counts, given = {} }] of Object.entries(table[kind])) {
       const store = changeableElements(withoutUndefined(changed(theElements, given)))
@@ -197,7 +197,7 @@ test('whatever counts stands in an element on which the connection is known to d
     }
 })
 
-test('the same elements have the same fingerprint, in whatever order their members were written', async () => {
+test('the same elements have the same fingerprint, whatever the order of their members', async () => {
   const claims = { a: 1, nested: { x: [1, { p: 1, q: 2 }], y: true }, '2': 'two', '1': 'one' }
   const turned = { '1': 'one', '2': 'two', nested: { y: true, x: [1, { q: 2, p: 1 }] }, a: 1 }
   const parameters = { tenant: 't', realm: 'r' }
@@ -215,7 +215,7 @@ test('the same elements have the same fingerprint, in whatever order their membe
   assert.equal(await fingerprint(one), await fingerprint(backwards))
 })
 
-test('claims that differ anywhere, however deep, are others', async () => {
+test('claims that differ at any depth have another fingerprint', async () => {
   const all = [{}, { a: 1 }, { a: '1' }, { a: [1, 2] }, { a: [2, 1] }, { a: { b: 1 } }, { a: { b: 2 } }]
   const fingerprints = await Promise.all(
     all.map((claims) => fingerprint(changed(theElements, { oAuthTokenConfig: { claims } }))),

@@ -10,7 +10,7 @@ import {
 } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 
-test('a connection tells every mistake of its elements at once, each with its element and attribute', async (t) => {
+test('all mistakes of a connection are listed at once, each with its element and attribute', async (t) => {
   const elements = exampleElements(exampleIssuer, {
     builder: { signatureAlgorithm: 'HS256' },
     server: { issuer: undefined, tokenEndpoint: 'http://as.example.com/token', basicAuthRef: 'nobody' },
@@ -30,7 +30,7 @@ test('a connection tells every mistake of its elements at once, each with its el
   ])
 })
 
-test('one element tells every mistake of its own at once', async (t) => {
+test('all mistakes of one element are listed at once', async (t) => {
   const lines = await mistakesOf(
     t,
     exampleElements(exampleIssuer, {
@@ -46,7 +46,7 @@ test('one element tells every mistake of its own at once', async (t) => {
   ])
 })
 
-test('a check of the whole configuration tells mistakes of elements that no connection uses, each once', async (t) => {
+test('a check of the whole configuration also lists mistakes of unused elements, each once', async (t) => {
   const elements = exampleElements(exampleIssuer, { server: { tokenEndpoint: 'http://as.example.com/token' } })
   elements['endpointConnection'] = {
     ...elements['endpointConnection'],
@@ -62,7 +62,7 @@ test('a check of the whole configuration tells mistakes of elements that no conn
   ])
 })
 
-test('an unknown attribute names the nearest one, or else those there are', async (t) => {
+test('the finding for an unknown attribute names the nearest attribute, or else all attributes', async (t) => {
   const near = await mistakesOf(t, exampleElements(exampleIssuer, { server: { SSLCertsRef: 'x', tokenEndPoint: 'x' } }))
   assertLines(near, [/SSLCertsRef: .*Did you mean sslCertsRef\?$/, /tokenEndPoint: .*Did you mean tokenEndpoint\?$/])
 
@@ -83,7 +83,7 @@ test('names that every JavaScript object inherits are unknown attributes like an
   )
 })
 
-test('a value of the wrong type says what it must be and never what it is', async (t) => {
+test('the finding for a wrong value says what it must be, and never shows the value', async (t) => {
   const wrong: readonly (readonly [object, RegExp])[] = [
     [{ builder: { jti: 'hunter2' } }, /jti: It must be true or false\. The value is another text\.$/],
     [
@@ -183,7 +183,7 @@ test('a value of the wrong type says what it must be and never what it is', asyn
   }
 })
 
-test('one mistake hides no other: references, secret names and contradictions are still looked for', async (t) => {
+test('one mistake does not hide another: references, secret names and contradictions are still checked', async (t) => {
   const elements = exampleElements(exampleIssuer, {
     oAuth: { scop: 'a', parameters: { x: 5, client_secret: 'hunter2' } },
     builder: { jwkEnabled: undefined, keyStoreRef: 'theKeys', signatureAlgorithm: 'HS256' },
@@ -205,14 +205,14 @@ test('one mistake hides no other: references, secret names and contradictions ar
   assert.doesNotMatch(lines.join('\n'), /hunter2/)
 })
 
-test('an attribute that is written wrong is one mistake, not also what follows from its absence', async (t) => {
+test('an unreadable attribute is one mistake, without mistakes that follow from its absence', async (t) => {
   const builder = { jwkEnabled: undefined, signatureAlgorithm: 'HS256', sharedKey: 5 }
   assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { builder })), [
     /sharedKey: It must be the name of a secret/,
   ])
 })
 
-test('an element that stands in for nothing in use keeps no connection from being used', async (t) => {
+test('a mistake in an unused default element does not affect a connection', async (t) => {
   const elements = exampleElements(exampleIssuer, { builder: { keyStoreRef: 'nowhere' } })
   const unused = {
     ...elements,
@@ -238,7 +238,7 @@ test('claims and parameters may have any name, and none is lost', async (t) => {
   }
 })
 
-test('host holds scheme and host alone', async (t) => {
+test('host holds only scheme and host', async (t) => {
   for (const host of [
     'api.example.com',
     'ftp://api.example.com',
@@ -254,7 +254,7 @@ test('host holds scheme and host alone', async (t) => {
     )
 })
 
-test('a base path holds nothing by which a call would leave it', async (t) => {
+test('a base path holds nothing that would let a call leave it', async (t) => {
   for (const domainBasePath of [
     'orders',
     '//orders',
@@ -322,7 +322,7 @@ const proxyMistakes: readonly (readonly [attribute: string, values: readonly unk
   ],
 ]
 for (const [attribute, values, pattern] of proxyMistakes)
-  test(`what can not be the ${attribute} of a proxy is a mistake`, async (t) => {
+  test(`an invalid ${attribute} of a proxy is a mistake`, async (t) => {
     for (const value of values) {
       const theProxy = { host: 'proxy.example.com', port: 3128, [attribute]: value }
       const lines = await findingsOf(t, { proxyConfig: { theProxy } })
@@ -332,7 +332,7 @@ for (const [attribute, values, pattern] of proxyMistakes)
     }
   })
 
-test('an attribute that can not be left out is missing', async (t) => {
+test('a missing required attribute is a mistake', async (t) => {
   const incomplete = {
     endpointConnection: ['authenticationConfigRef'],
     oAuthConfig: ['authServerRef'],
@@ -352,7 +352,7 @@ test('an attribute that can not be left out is missing', async (t) => {
   )
 })
 
-test('an element that is no object is a mistake', async (t) => {
+test('an element that is not an object is a mistake', async (t) => {
   const elements = { keyStore: { list: [], text: 'hunter2', nothing: null } } as never
   assertLines(await findingsOf(t, elements), [
     /^keyStore\/list: It must be a JSON object\. The value is a list\.$/,
@@ -368,7 +368,7 @@ test('an id inside an element must equal its name', async (t) => {
   await resolveConn(t, exampleElements(exampleIssuer, { server: { id: 'theServer' } }))
 })
 
-test('a reference to nothing names the nearest id, as on the original page, whose reference differs in case', async (t) => {
+test("the finding for a dangling reference names the nearest id, as for z/OS Connect's example, where the case differs", async (t) => {
   const elements = exampleElements(exampleIssuer)
   elements['endpointConnection'] = { conn: { authenticationConfigRef: 'myOAuthConfig' } }
   elements['oAuthConfig'] = { myoAuthConfig: elements['oAuthConfig']?.['theConfig'] ?? {} }
@@ -379,7 +379,7 @@ test('a reference to nothing names the nearest id, as on the original page, whos
   ])
 })
 
-test('every kind of reference is followed, and its mistake told where it stands', async (t) => {
+test('every kind of reference is followed, and its mistake is about the attribute that holds it', async (t) => {
   const elements = exampleElements(exampleIssuer, {
     builder: { jwkEnabled: false, keyStoreRef: 'nothing1' },
     server: { sslCertsRef: 'theSsl' },

@@ -6,7 +6,7 @@ import { nearestName } from '../../../lib/configuration/finding.ts'
 const letters = [...'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.-']
 const name = fc.string({ unit: fc.constantFrom(...letters), minLength: 1, maxLength: 30 })
 
-test('a slip of the pen finds the name that was meant', () => {
+test('a typing mistake finds the intended name', () => {
   const names = ['sslCertsRef', 'basicAuthRef', 'tokenEndpoint', 'issuer']
   const slips = {
     sslCertRef: 'sslCertsRef',
@@ -20,12 +20,12 @@ test('a slip of the pen finds the name that was meant', () => {
   for (const [slip, meant] of Object.entries(slips)) assert.equal(nearestName(slip, names), meant)
 })
 
-test('the nearest of several wins, and one that differs in case only before all', () => {
+test('the nearest of several names wins, and a name that differs only in case comes first', () => {
   assert.equal(nearestName('server1', ['server222', 'server12', 'server']), 'server12')
   assert.equal(nearestName('myOAuthConfig', ['myOAuthConfig1', 'myoAuthConfig']), 'myoAuthConfig')
 })
 
-test('nothing is near where all is different', () => {
+test('no name is near if all are different', () => {
   assert.equal(nearestName('conn', []), undefined)
   fc.assert(
     fc.property(
@@ -61,7 +61,7 @@ test('one letter too many, too few or wrong is forgiven in any name', () => {
   )
 })
 
-test('what is found is always one of the names', () => {
+test('the result is always one of the names', () => {
   fc.assert(
     fc.property(fc.string(), fc.array(fc.string()), (written, names) => {
       const found = nearestName(written, names)

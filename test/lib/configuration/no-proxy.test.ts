@@ -41,13 +41,13 @@ const rows: readonly Row[] = [
   ['::ffff:10.0.0.1', ['https://[::ffff:a00:1]'], ['https://10.0.0.1']],
 ]
 for (const [rule, reached, proxied] of rows)
-  test(`noProxy ${rule}: what it names is reached directly, and nothing else`, () => {
+  test(`noProxy ${rule}: only the hosts that it names are reached directly`, () => {
     assert.equal(isNoProxyRule(rule), true)
     for (const url of reached) assert.equal(isReachedDirectly(new URL(url), [rule]), true, url)
     for (const url of proxied) assert.equal(isReachedDirectly(new URL(url), [rule]), false, url)
   })
 
-test('one rule of several is enough, and without any everything goes through the proxy', () => {
+test('one matching rule is enough, and without rules every host is reached through the proxy', () => {
   const url = new URL('https://api.example.com')
   assert.equal(isReachedDirectly(url, ['10.0.0.1', '.example.com', 'other.example']), true)
   assert.equal(isReachedDirectly(url, ['10.0.0.1', 'other.example']), false)
@@ -89,7 +89,7 @@ const noRules = [
   'bücher.example',
 ]
 for (const text of noRules)
-  test(`${JSON.stringify(text)} is no rule of noProxy`, () => {
+  test(`${JSON.stringify(text)} is not a rule of noProxy`, () => {
     assert.equal(isNoProxyRule(text), false)
     assert.equal(isReachedDirectly(new URL('https://api.example.com'), [text]), false)
   })

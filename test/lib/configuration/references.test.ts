@@ -7,7 +7,7 @@ const refersTo = new Map<string, readonly string[]>(
   kinds.map((kind) => [kind, Object.values(referenceAttributes[kind])]),
 )
 
-test('elements refer downwards only, so that no circle of them can be written', () => {
+test('elements refer only downwards, so a circle is impossible', () => {
   // Kinds that lead nowhere but to kinds that end are taken away until none is left, or a circle is.
   const ended = new Set<string>()
   for (let before = -1; before < ended.size; ) {

@@ -73,7 +73,7 @@ test('a list of another parameter without a default draws a warning', async (t) 
   ])
 })
 
-test('defaultScope is what a request asks for that names no scope', async (t) => {
+test('a request without a scope gets defaultScope', async (t) => {
   const store = await elementStoreOf(t, elementsWith({ requestMay: { scope: ['a', 'b'] }, defaultScope: ['b'] }))
   const { parameters } = await resolveConnection(store, localDeployment, 'conn')
   assert.deepEqual(parameters.scope, ['b'])

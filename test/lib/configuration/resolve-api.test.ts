@@ -21,7 +21,7 @@ async function theApi(t: TestContext, changes: ElementChanges, more: RawElements
   return api
 }
 
-test('an API of nothing but a host gets every default', async (t) => {
+test('an API with only a host gets all defaults', async (t) => {
   assert.deepEqual(await theApi(t, { endpoint: { host } }, { ssl: {} }), {
     origin: host,
     basePath: '',
@@ -57,7 +57,7 @@ for (const [domainBasePath, basePath] of basePaths)
     assert.equal((await theApi(t, { endpoint: { host, domainBasePath } })).basePath, basePath)
   })
 
-test('TLS is what the connection names, else what stands in, whatever the authorization server names', async (t) => {
+test('the TLS settings of an API are those of the connection, or else the defaults, whatever the authorization server has', async (t) => {
   const keyStore = {
     apiCa: { location: 'tokenwell/local/api-ca' },
     apiClient: { location: 'tokenwell/local/api-client' },
@@ -88,7 +88,7 @@ test('TLS is what the connection names, else what stands in, whatever the author
 const theProxy = { host: 'proxy.example.com', port: '3128', basicAuthRef: 'proxyUser' }
 const authData = { proxyUser: { user: 'tokenwell', passwordSecret: 'tokenwell/local/proxy-password' } }
 
-test('a proxy is resolved with its credentials, and is for the API alone', async (t) => {
+test('a proxy is resolved with its credentials, and only for the API', async (t) => {
   const elements = exampleElements(exampleIssuer, { endpoint: { host, proxyConfigRef: 'theProxy' } })
   const { api, authorizationServer } = await resolveConn(t, { ...elements, authData, proxyConfig: { theProxy } })
   assert.deepEqual(api?.proxy, {
@@ -198,7 +198,7 @@ test('without a host there is no API, and each attribute of its calls draws a wa
   )
 })
 
-test('a host that is written wrong is one mistake, and no attribute of its calls is warned of', async (t) => {
+test('a wrong host is one mistake, without warnings about attributes of calls', async (t) => {
   const endpoint = { ...ofCalls, host: 'api.example.com' }
   const elements = { ...exampleElements(exampleIssuer, { endpoint }), authData, proxyConfig: { theProxy } }
   assertLines(await findingsOf(t, elements), [
@@ -206,7 +206,7 @@ test('a host that is written wrong is one mistake, and no attribute of its calls
   ])
 })
 
-test('what a connection alone names is checked like all else, the names of its secrets included', async (t) => {
+test('elements that only the endpointConnection names are checked too, including their secret names', async (t) => {
   const elements = exampleElements(exampleIssuer, {
     endpoint: { host, sslCertsRef: 'api', proxyConfigRef: 'theProxy' },
   })
@@ -228,7 +228,7 @@ test('what a connection alone names is checked like all else, the names of its s
   assertLines(await findingsOf(t, withMistakes), patterns)
 })
 
-test('a user with a colon can not authenticate to a proxy', async (t) => {
+test("a user with a colon can't authenticate to a proxy", async (t) => {
   const elements = exampleElements(exampleIssuer, { endpoint: { host, proxyConfigRef: 'theProxy' } })
   const withColon = { proxyUser: { ...authData.proxyUser, user: 'token:well' } }
   assertLines(await mistakesOf(t, { ...elements, authData: withColon, proxyConfig: { theProxy } }), [

@@ -4,7 +4,7 @@ import type { AssertionConfiguration, Connection } from '../../../lib/configurat
 import { exampleIssuer, resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 
-test('expiresInSeconds beats expiry, which alone counts a bare number in hours', async (t) => {
+test('expiresInSeconds overrides expiry, and only expiry counts a bare number in hours', async (t) => {
   const lifetime = async (builder: Record<string, unknown>) =>
     assertionOf(await resolveConn(t, exampleElements(exampleIssuer, { builder }))).expiresInSeconds
 
@@ -23,7 +23,7 @@ test('claims are an object, or a text that holds such an object', async (t) => {
   }
 })
 
-test('aud in claims is enough where neither audiences nor the issuer of the server is known', async (t) => {
+test("aud in claims is enough without audiences and without the server's issuer", async (t) => {
   const elements = exampleElements(exampleIssuer, {
     server: { issuer: undefined },
     tokenConfig: { claims: { aud: 'https://other.example' } },

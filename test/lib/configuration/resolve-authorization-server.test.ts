@@ -35,7 +35,7 @@ test('TLS is what the server names, else what sslDefault names, else defaultSSLC
   assert.deepEqual(await withSsl({}, { keyStore, ssl: {} }), versionTwo)
 })
 
-test('http to the loopback address is accepted on one machine, on request', async (t) => {
+test('http to the loopback address is accepted with allowLoopbackHttp', async (t) => {
   for (const host of ['localhost:8080', '127.0.0.1', '127.1.2.3:1', '[::1]:8080']) {
     const server = { tokenEndpoint: `http://${host}/token`, allowLoopbackHttp: 'true' }
     const connection = await resolveConn(t, exampleElements(exampleIssuer, { server }))
@@ -46,7 +46,7 @@ test('http to the loopback address is accepted on one machine, on request', asyn
 const authData = { proxyUser: { user: 'tokenwell', passwordSecret: 'tokenwell/local/proxy-password' } }
 const theProxy = { host: 'proxy.example.com', port: 3128, basicAuthRef: 'proxyUser' }
 
-test('the token endpoint is reached through the proxy that the server names, the API is not', async (t) => {
+test('the proxy of the authorization server is used for the token endpoint, not for the API', async (t) => {
   const elements = exampleElements(exampleIssuer, {
     server: { proxyConfigRef: 'theProxy' },
     endpoint: { host: 'https://api.example.com' },
@@ -73,7 +73,7 @@ test('a token endpoint that noProxy names is reached directly, at its own port',
   }
 })
 
-test('http stays on this machine: it is a mistake to send it through a proxy', async (t) => {
+test('it is a mistake to send http through a proxy', async (t) => {
   const server = { tokenEndpoint: 'http://localhost/token', allowLoopbackHttp: true, proxyConfigRef: 'theProxy' }
   const elements = { ...exampleElements(exampleIssuer, { server }), authData }
   assertLines(await mistakesOf(t, { ...elements, proxyConfig: { theProxy } }), [

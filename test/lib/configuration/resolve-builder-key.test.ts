@@ -38,7 +38,7 @@ const elements = {
   keyStore: { ...keyStore, other: { location: 'tokenwell/prod/mine' } },
 }
 
-test('a jwtBuilder is resolved by itself: algorithm, key and how long what it signs is good', async (t) => {
+test('a jwtBuilder is resolved by itself: algorithm, key and lifetime of its assertions', async (t) => {
   const store = await elementStoreOf(t, elements)
   const resolve = (id: string) => resolveBuilderKey(store, localDeployment, id)
   assert.deepEqual(await resolve('made'), {
@@ -67,7 +67,7 @@ test('a jwtBuilder is resolved by itself: algorithm, key and how long what it si
   assert.equal((await resolve('shared'))?.algorithm, 'HS256')
 })
 
-test('one that is not there is none, and one with mistakes says all of them', async (t) => {
+test('a missing jwtBuilder gives undefined, and one with mistakes is an error with all of them', async (t) => {
   const store = await elementStoreOf(t, elements)
   assert.equal(await resolveBuilderKey(store, localDeployment, 'toString'), undefined)
   await assert.rejects(resolveBuilderKey(store, localDeployment, 'wrong'), {
@@ -80,7 +80,7 @@ test('one that is not there is none, and one with mistakes says all of them', as
   })
 })
 
-test('whose keys may stand in a secret is found from both sides', async (t) => {
+test('the jwtBuilders of a secret are found by generated keys and by key stores', async (t) => {
   const store = await elementStoreOf(t, elements)
   const of = async (name: string) => [...(await buildersOfSecret(store, localDeployment, name))].sort()
   assert.deepEqual(await of('tokenwell/local/mine'), ['brought', 'broughtToo'])
@@ -90,7 +90,7 @@ test('whose keys may stand in a secret is found from both sides', async (t) => {
   assert.ok(!(await of('tokenwell/local/default')).includes('brought'))
 })
 
-test('whose keys may be others after a change of an element is found, though it be gone', async (t) => {
+test('the jwtBuilders whose keys may change with an element are found, even after it was deleted', async (t) => {
   const store = await elementStoreOf(t, elements)
   const of = async (kind: 'jwtBuilder' | 'keyStore' | 'ssl', id: string) =>
     [...(await buildersOfElement(store, { kind, id }))].sort()

@@ -6,7 +6,7 @@ import { resolveConnection } from '../../../lib/configuration/resolve-connection
 import { elementStoreOf, exampleIssuer, localDeployment, resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 
-test('a connection of nothing but what is required gets every default', async (t) => {
+test('a connection with only required attributes gets all defaults', async (t) => {
   const connection = await resolveConn(t, {
     jwtBuilder: { theBuilder: {} },
     oAuthTokenConfig: { theTokenConfig: { tokenGeneratorRef: 'theBuilder', tokenSubject: 'theClient' } },
@@ -63,7 +63,7 @@ test('a connection of nothing but what is required gets every default', async (t
   })
 })
 
-test('what the elements say replaces every default', async (t) => {
+test('attributes of elements replace all defaults', async (t) => {
   const elements = exampleElements(exampleIssuer, {
     builder: {
       audiences: ['https://a.example', 'https://b.example'],
@@ -172,7 +172,7 @@ test('what the elements say replaces every default', async (t) => {
   })
 })
 
-test('flags and numbers may stand in quotation marks, as in the original', async (t) => {
+test('flags and numbers may be texts, as in z/OS Connect', async (t) => {
   const elements = exampleElements(exampleIssuer, {
     builder: { jti: 'false', jwkEnabled: 'true', jwkSigningKeySize: '3072', expiresInSeconds: '90' },
     server: { maximumConcurrency: '7', assumedLifetimeSeconds: '60', receiveTimeout: '4' },
@@ -227,7 +227,7 @@ function looseParts(value: unknown, path: string): string[] {
   return Object.isFrozen(value) ? inside : [path, ...inside]
 }
 
-test('a connection that is not configured is unknown, also in another case', async (t) => {
+test('a name that is not configured is unknown, even if it differs only in case', async (t) => {
   const store = await elementStoreOf(t, exampleElements(exampleIssuer))
   for (const name of ['other', 'Conn', '', '__proto__', '../conn'])
     await assert.rejects(resolveConnection(store, localDeployment, name), UnknownConnectionError)

@@ -14,7 +14,7 @@ async function resolve(t: TestContext, builder: Record<string, unknown>) {
 const mistakesOfBuilder = (t: TestContext, builder: Record<string, unknown>) =>
   mistakesOf(t, exampleElements(exampleIssuer, { builder }))
 
-test('a key is made every 30 days and published a day before it signs, or as the element says', async (t) => {
+test('by default a key is made every 30 days and published one day before it signs', async (t) => {
   for (const [builder, rotationSeconds, publishAheadSeconds] of [
     [{}, 30 * 86_400, 86_400],
     [{ jwkRotationTime: '48h', publishAheadSeconds: 7_200 }, 2 * 86_400, 7_200],
@@ -27,14 +27,14 @@ test('a key is made every 30 days and published a day before it signs, or as the
   }
 })
 
-test('published for no longer than a set may be kept by our own leave, a key draws a warning: some will not know it', async (t) => {
+test('a key that is published for no longer than the JWK set may be cached draws a warning', async (t) => {
   for (const publishAheadSeconds of [0, 360])
     assert.deepEqual((await resolve(t, { publishAheadSeconds })).warnings, [
       "jwtBuilder/theBuilder publishAheadSeconds: A server may use a JWK set that is 360 s old, and would not know a key that signs earlier. Make it longer than 360 s and longer than the server's own cache time.",
     ])
 })
 
-test('published for less than an hour a key draws a warning of caches', async (t) => {
+test('a key that is published for less than an hour draws a warning about caches', async (t) => {
   for (const publishAheadSeconds of [361, 3_599]) {
     const { generated, warnings } = await resolve(t, { publishAheadSeconds })
     assert.equal(generated?.publishAheadSeconds, publishAheadSeconds)
@@ -44,7 +44,7 @@ test('published for less than an hour a key draws a warning of caches', async (t
   assert.deepEqual((await resolve(t, { publishAheadSeconds: 3_600 })).warnings, [])
 })
 
-test('a key that would still wait when the next is due is a mistake, told where a number was given', async (t) => {
+test('publishAheadSeconds that is not shorter than jwkRotationTime is a mistake of the attribute that was set', async (t) => {
   const sentence = (ahead: number, every: number) =>
     `publishAheadSeconds (${ahead} s) must be shorter than jwkRotationTime (${every} s). Otherwise a key does not sign yet when Tokenwell makes the next one.`
   const place = 'jwtBuilder/theBuilder'

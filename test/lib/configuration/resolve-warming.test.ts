@@ -34,7 +34,7 @@ for (const [when, changes, warming] of rows)
     assert.deepEqual((await resolveConn(t, exampleElements(exampleIssuer, changes))).warming, warming)
   })
 
-test('the password grant alone draws no warning about what nobody asked for', async (t) => {
+test('the password grant draws no warning about attributes that were not set', async (t) => {
   for (const endpoint of [{}, { warm: false }]) {
     const { warnings } = await resolveConn(
       t,

@@ -52,7 +52,7 @@ const places = [
 ] as const
 
 for (const [what, secret, pattern] of secrets)
-  test(`${what} in an element is a mistake whose sentence does not repeat it`, async (t) => {
+  test(`${what} in an element is a mistake whose finding does not repeat it`, async (t) => {
     for (const [kind, attribute] of places) {
       const lines = await findingsOf(t, { [kind]: { theElement: { [attribute]: secret } } })
       assertHidden(lines)
@@ -78,14 +78,14 @@ test('a secret is found at any depth in claims, parameters and lists', async (t)
   }
 })
 
-test('a public key in claims is no secret', async (t) => {
+test('a public key in claims is not a secret', async (t) => {
   const elements = exampleElements(exampleIssuer, {
     tokenConfig: { claims: { cnf: { jwk: publicKey.export({ format: 'jwk' }) } } },
   })
   assert.deepEqual(await findingsOf(t, elements), [])
 })
 
-test('an attribute whose name says that it is a secret points to the secret store', async (t) => {
+test('the finding for an attribute whose name suggests a secret points to the secret store', async (t) => {
   for (const name of ['clientSecret', 'sharedSecretValue', 'apiKey', 'private_key', 'passphrase', 'credentials']) {
     const lines = await mistakesOf(t, exampleElements(exampleIssuer, { server: { [name]: 'hunter2' } }))
     assertHidden(lines)
@@ -95,7 +95,7 @@ test('an attribute whose name says that it is a secret points to the secret stor
   }
 })
 
-test('the password attribute of the original points to passwordSecret', async (t) => {
+test("the finding for z/OS Connect's password attribute points to passwordSecret", async (t) => {
   const elements = {
     authData: { theClient: { user: 'u', password: 'hunter2', passwordSecret: 'tokenwell/local/p' } },
     keyStore: { theKeys: { location: 'tokenwell/local/keys', password: `{xor}${encoded}` } },

@@ -3,7 +3,7 @@ import { test } from 'node:test'
 import fc from 'fast-check'
 import { isResourceIndicator, isScopeToken, readDuration } from '../../../lib/configuration/value-syntax.ts'
 
-test('a scope is made of the characters of RFC 6749 section 3.3, and of no other', () => {
+test('a scope has only the characters of RFC 6749 section 3.3', () => {
   const allowed = Array.from({ length: 0x100 }, (_, code) => String.fromCharCode(code)).filter(isScopeToken)
   const printable = Array.from({ length: 0x7e - 0x20 }, (_, index) => String.fromCharCode(0x21 + index))
   assert.deepEqual(
@@ -14,14 +14,14 @@ test('a scope is made of the characters of RFC 6749 section 3.3, and of no other
   assert.equal(isScopeToken('https://api.example/orders.read'), true)
 })
 
-test('a resource is an absolute URI without a fragment, be the fragment empty', () => {
+test('a resource is an absolute URI without a fragment, even an empty one', () => {
   for (const text of ['https://api.example', 'urn:example:api', 'https://api.example/a?b=%23'])
     assert.equal(isResourceIndicator(text), true, text)
   for (const text of ['', '/a', 'api.example', 'https://api.example/#a', 'https://api.example/#', 'https://'])
     assert.equal(isResourceIndicator(text), false, text)
 })
 
-test('a duration has the units of the original, the larger before the smaller', () => {
+test('a duration has the units of z/OS Connect, larger units first', () => {
   const durations = {
     '30s': 30_000,
     '1m30s': 90_000,
@@ -39,7 +39,7 @@ test('a duration has the units of the original, the larger before the smaller', 
   for (const [text, milliseconds] of Object.entries(durations)) assert.equal(readDuration(text), milliseconds, text)
 })
 
-test('what is no duration is undefined', () => {
+test('a text that is not a duration gives undefined', () => {
   const texts = ['', '-', 's', 'ms', '1d', '1.5s', '1,5s', '1S', '1H', ' 1s', '1s ', '1 s', '30s1m', '1ms1s', '1s1s']
   for (const text of [
     ...texts,
@@ -57,7 +57,7 @@ test('what is no duration is undefined', () => {
     assert.equal(readDuration(text), undefined, JSON.stringify(text))
 })
 
-test('a bare number counts in the unit of its attribute, seconds unless told', () => {
+test('a bare number counts in the unit of its attribute, by default in seconds', () => {
   const units = { h: 3_600_000, m: 60_000, s: 1_000, ms: 1 } as const
   fc.assert(
     fc.property(fc.nat(999_999_999), fc.constantFrom('h', 'm', 's', 'ms'), (count, unit) => {
@@ -67,7 +67,7 @@ test('a bare number counts in the unit of its attribute, seconds unless told', (
   )
 })
 
-test('a duration is the sum of its parts, whichever are left out, and a minus turns all of it', () => {
+test('a duration is the sum of its parts, and a minus applies to the whole sum', () => {
   const part = fc.option(fc.nat(99_999), { nil: undefined })
   fc.assert(
     fc.property(part, part, part, part, (h, m, s, ms) => {
@@ -83,7 +83,7 @@ test('a duration is the sum of its parts, whichever are left out, and a minus tu
   )
 })
 
-test('no text whatever is read as anything but whole milliseconds', () => {
+test('every text gives whole milliseconds or undefined', () => {
   const unit = fc.constantFrom('1', '0', '9', 'h', 'm', 's', 'ms', '-', '.', ' ', 'd')
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.string({ unit, maxLength: 40 })), (text) => {

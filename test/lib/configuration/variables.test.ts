@@ -23,7 +23,7 @@ const places: readonly (readonly [attribute: string, changes: ElementChanges])[]
 ]
 
 for (const [place, changes] of places)
-  test(`a variable of server.xml in ${place} is a mistake that says so: ${JSON.stringify(changes)}`, async (t) => {
+  test(`a variable of server.xml in ${place} is a mistake: ${JSON.stringify(changes)}`, async (t) => {
     const lines = await findingsOf(t, exampleElements(exampleIssuer, changes))
     assertLines(
       lines.filter((line) => line.startsWith(`${place}: `)),
@@ -49,18 +49,18 @@ test('a variable is a mistake in elements of every other kind', async (t) => {
   ])
 })
 
-test('what is no name is not shown, as it may be a secret', async (t) => {
+test('a variable that is not a valid name is not shown, as it may be a secret', async (t) => {
   const oAuth = { audience: `${variable('correct horse')}` }
   assertLines(await findingsOf(t, exampleElements(exampleIssuer, { oAuth })), [
     /^oAuthConfig\/theConfig audience: It holds the server\.xml variable\. /,
   ])
 })
 
-test('a dollar sign and braces that are no variable are ordinary characters', async (t) => {
+test('a dollar sign and braces without a variable are ordinary characters', async (t) => {
   const oAuth = { audience: '$a{b}', parameters: { price: '$5' } }
   await resolveConn(t, exampleElements(exampleIssuer, { oAuth }))
 })
 
-test('a value that the CDK fills in is none', async (t) => {
+test('a value that the CDK fills in is not a variable', async (t) => {
   await resolveConn(t, exampleElements(exampleIssuer, { oAuth: { audience: variable('Token[TOKEN.12]') } }))
 })

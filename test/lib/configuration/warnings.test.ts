@@ -194,7 +194,7 @@ test('a warning that an element accepts is not given again, and every other one 
   assertLines(warnings.map(describeFinding), [/theBuilder expiresInSeconds: /, /theConfig grantType: /])
 })
 
-test('a mistake is told whatever an element accepts', async (t) => {
+test('acceptedWarnings does not hide a mistake', async (t) => {
   const builder = { jwkEnabled: undefined, acceptedWarnings: ['keyStoreRef'] }
   assertLines(await mistakesOf(t, exampleElements(exampleIssuer, { builder })), [/theBuilder keyStoreRef: /])
 })
@@ -220,7 +220,7 @@ for (const [what, changes] of unwarned)
     assert.deepEqual(warnings.map(describeFinding), [])
   })
 
-test('what claims fix is not warned of a second time', async (t) => {
+test('a claim with a fixed value draws only one warning', async (t) => {
   const elements = exampleElements(exampleIssuer, {
     builder: { jti: false, expiresInSeconds: '1h' },
     tokenConfig: { claims: { jti: 'always the same', exp: 1893456000 } },
@@ -229,7 +229,7 @@ test('what claims fix is not warned of a second time', async (t) => {
   assertLines(warnings.map(describeFinding), [/claims: With a fixed jti/, /claims: With a fixed exp/])
 })
 
-test('sub and iat are taken out of the claims of the resolved connection, the rest stays', async (t) => {
+test('the resolved connection has the claims without sub and iat', async (t) => {
   const claims = { sub: 'another', iat: 1, iss: 'theClient', department: 'orders' }
   const { clientAuthentication } = await resolveConn(t, exampleElements(exampleIssuer, { tokenConfig: { claims } }))
   assert('assertion' in clientAuthentication)

@@ -42,7 +42,7 @@ test('each event of the catalogue has a row of the page with its level, and each
   assert.deepEqual(ofPage.toSorted(), ofCode.toSorted())
 })
 
-test('each event that requests of every kind write stands in the catalogue with its fields, and each row is written', async (t) => {
+test('each event that requests of every kind write is in the catalogue with its fields, and each row is written', async (t) => {
   const events = await everyKindOfEvent(t)
   for (const { event, ...fields } of events) {
     const row = eventRows.get(event)
@@ -60,7 +60,7 @@ test('each event that requests of every kind write stands in the catalogue with 
   }
 })
 
-test('each metric stands in the table with its unit and dimensions, and each is counted', async (t) => {
+test('each metric is in the table with its unit and dimensions, and each is counted', async (t) => {
   const counted = new Map<string, readonly string[]>()
   for (const event of await everyKindOfEvent(t)) {
     const { values = {}, dimensions = {} } = meter(event) ?? {}

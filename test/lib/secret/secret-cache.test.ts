@@ -39,7 +39,7 @@ function theSecrets() {
   return { far, clock, cache, text, previous }
 }
 
-test('a secret is read at its first use, once for all who ask, and again after 5 min', async () => {
+test('a secret is read once at its first use, and again after 5 min', async () => {
   const { far, clock, cache, text } = theSecrets()
   await Promise.all(Array.from({ length: 10 }, () => cache.get(name)))
   assert.equal(far.reads, 1)
@@ -51,7 +51,7 @@ test('a secret is read at its first use, once for all who ask, and again after 5
   assert.equal(far.reads, 2)
 })
 
-test('secrets of different names are apart', async () => {
+test('secrets with different names are independent', async () => {
   const { far, cache } = theSecrets()
   await cache.get(name)
   far.text = 'other'
@@ -60,7 +60,7 @@ test('secrets of different names are apart', async () => {
 })
 
 for (const failure of ['secret_unreachable', 'secret_throttled'] as const)
-  test(`while the store can't be asked (${failure}) the secret in hand serves on, and it is asked again after 10 s`, async () => {
+  test(`while the store can't be asked (${failure}), the cached secret stays in use, and the store is asked again after 10 s`, async () => {
     const { far, clock, text } = theSecrets()
     await text()
     far.failure = failure
@@ -76,7 +76,7 @@ for (const failure of ['secret_unreachable', 'secret_throttled'] as const)
   })
 
 for (const failure of ['secret_missing', 'secret_denied', 'secret_unreadable'] as const)
-  test(`a secret that is withdrawn (${failure}) does not serve on`, async () => {
+  test(`a withdrawn secret (${failure}) does not stay in use`, async () => {
     const { far, clock, text } = theSecrets()
     await text()
     far.failure = failure
@@ -88,7 +88,7 @@ for (const failure of ['secret_missing', 'secret_denied', 'secret_unreadable'] a
     assert.equal(await text(), 'first')
   })
 
-test('a store that could not be asked at the first use is asked again at once', async () => {
+test('a store that could not be asked at the first use is asked again at the next use', async () => {
   const { far, text } = theSecrets()
   far.failure = 'secret_unreachable'
   await assert.rejects(text(), { code: 'secret_unreachable' })
@@ -96,7 +96,7 @@ test('a store that could not be asked at the first use is asked again at once', 
   assert.equal(await text(), 'first')
 })
 
-test('out of turn it is read at most once in 10 s, and whether it is another one is told', async () => {
+test('refresh reads a secret at most once in 10 s, and returns whether it has changed', async () => {
   const { far, clock, cache, text } = theSecrets()
   await text()
   assert.equal(await cache.refresh(name), false, 'the same')
@@ -111,7 +111,7 @@ test('out of turn it is read at most once in 10 s, and whether it is another one
   assert.equal(far.reads, 3)
 })
 
-test('what nobody had is no other one; nor is what can not be read', async () => {
+test("a secret that was not cached before, or can't be read, does not count as changed", async () => {
   const { far, clock, cache, text } = theSecrets()
   assert.equal(await cache.refresh(name), false)
   far.failure = 'secret_unreachable'
@@ -123,7 +123,7 @@ test('what nobody had is no other one; nor is what can not be read', async () =>
   await assert.rejects(cache.refresh(name), { code: 'secret_denied' })
 })
 
-test('what was read out of turn is in hand for 5 min from then on', async () => {
+test('a refreshed secret is cached for 5 min from the refresh', async () => {
   const { far, clock, cache, text } = theSecrets()
   await text()
   clock.now += 200_000
@@ -136,7 +136,7 @@ test('what was read out of turn is in hand for 5 min from then on', async () => 
   assert.equal(far.reads, 3)
 })
 
-test('what is forgotten is read again by the next one who asks', async () => {
+test('a forgotten secret is read again at its next use', async () => {
   const { far, cache, text } = theSecrets()
   await text()
   far.text = 'second'
@@ -145,7 +145,7 @@ test('what is forgotten is read again by the next one who asks', async () => {
   cache.forget('tokenwell/test/never-read')
 })
 
-test('the version before is read when it is asked for, once for all within 10 s', async () => {
+test('the previous version is read on request, at most once in 10 s', async () => {
   const { far, clock, text, previous } = theSecrets()
   far.previous = 'before'
   await text()
@@ -161,7 +161,7 @@ test('the version before is read when it is asked for, once for all within 10 s'
   assert.deepEqual([far.reads, far.previousReads], [1, 2])
 })
 
-test('that there is no version before, or that it can not be read, is asked once in 10 s, too', async () => {
+test('a missing or unreadable previous version is also read at most once in 10 s', async () => {
   const { far, clock, previous } = theSecrets()
   assert.deepEqual([await previous(), await previous()], [undefined, undefined])
   assert.equal(far.previousReads, 1)
@@ -172,7 +172,7 @@ test('that there is no version before, or that it can not be read, is asked once
   assert.equal(far.previousReads, 2)
 })
 
-test('versions before are of their own name, and read again where the store may hold others', async () => {
+test('previous versions are cached by name, and read again when the store may hold others', async () => {
   const { far, cache, previous } = theSecrets()
   far.previous = 'before'
   await previous()
@@ -183,7 +183,7 @@ test('versions before are of their own name, and read again where the store may 
   assert.equal(await previous(), 'another')
 })
 
-test('after a word that the store may hold others each is read again by who next asks for it', async () => {
+test('after readAllAgain, each secret is read again at its next use', async () => {
   const { far, clock, cache, text } = theSecrets()
   await text()
   await cache.get(`${name}-other`)
@@ -198,7 +198,7 @@ test('after a word that the store may hold others each is read again by who next
   assert.equal(far.reads, 4)
 })
 
-test('a reading that fails when a later one is there already does not bring an older secret back', async () => {
+test('a read that fails after a later read does not bring an older secret back', async () => {
   for (const code of ['secret_unreachable', 'secret_denied'] as const) {
     const late = Promise.withResolvers<Secret>()
     const answers = [Promise.resolve(new Secret('first')), late.promise, Promise.resolve(new Secret('second'))]

@@ -9,7 +9,7 @@ function sequenceOf(size: number): Buffer {
   return Buffer.concat([Buffer.from([0x30, 0x80 + lengthBytes.length]), lengthBytes, Buffer.alloc(size, 0xff)])
 }
 
-test('UTF-8 is text as it stands, be it JSON, PEM or a password with umlauts', () => {
+test('UTF-8 stays unchanged: JSON, PEM, and a password with umlauts', () => {
   for (const text of ['', 'pässwörd\n', '{"keys":[]}', '-----BEGIN PRIVATE KEY-----\r\n'])
     assert.equal(secretText(Buffer.from(text)), text)
 })

@@ -5,14 +5,14 @@ import { keyAge } from '../../../lib/signing/signing-key.ts'
 const generated = { modulusLength: 2048, rotationSeconds: 14_400, publishAheadSeconds: 3_600 }
 const day = 86_400
 
-test('a key is as old as the whole seconds for which it has been signing', () => {
+test('the age of a key is the whole seconds since it began to sign', () => {
   assert.deepEqual(
     [0, 999, 1_000, 90_500].map((after) => keyAge(1_000_000, undefined, 1_000_000 + after)),
     [{ keyAgeSeconds: 0 }, { keyAgeSeconds: 0 }, { keyAgeSeconds: 1 }, { keyAgeSeconds: 90 }],
   )
 })
 
-test('a key that Tokenwell makes is overdue once rotation, publication ahead and a day more are over', () => {
+test('a key that Tokenwell makes is overdue after the rotation time, the publication time and one more day', () => {
   const limit = 14_400 + 3_600 + day
   for (const [seconds, isKeyOverdue] of [
     [0, false],

@@ -68,7 +68,7 @@ for (const { found, key, fits, needs } of rows) {
     }
   })
 
-  test(`${found} where it doesn't fit is refused in words that say what is needed`, () => {
+  test(`${found} that doesn't fit is refused with a message that says what is needed`, () => {
     for (const algorithm of signatureAlgorithms) {
       const wanted = needs?.(algorithm) ?? kindOfKey[algorithm]
       if (fits.includes(algorithm) || wanted === undefined) continue
@@ -86,7 +86,7 @@ for (const { found, key, fits, needs } of rows) {
     })
 }
 
-test('an RSA key that is bound to PSS is refused, for PS* too', () => {
+test('an RSA key that is restricted to PSS is refused, also for PS*', () => {
   const pss = generateKeyPairSync('rsa-pss', { modulusLength: 2048 }).privateKey
   for (const algorithm of [...rs, ...ps])
     assert.equal(

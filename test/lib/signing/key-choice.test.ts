@@ -39,7 +39,7 @@ function complaint(choosing: () => unknown): string {
   return assert.fail('there was a choice')
 }
 
-test('of keys with times the clock chooses, to the millisecond and in whatever order they stand', () => {
+test('the clock chooses among keys with times, to the millisecond and in any order', () => {
   for (const keys of [
     [next, current, previous],
     [previous, current, next],
@@ -58,13 +58,13 @@ test('of keys with times the clock chooses, to the millisecond and in whatever o
   }
 })
 
-test('the first key, with none to follow, signs for as long as it takes', () => {
+test('the first key signs without an end until another key follows', () => {
   const choice = choose([{ keyId: 'first', signsFrom: at }])
   assert.deepEqual([at, at + 4_000 * day].map(choice.current), ['first', 'first'])
   assert.equal(choice.previous(at + 4_000 * day), undefined)
 })
 
-test('of two whose time has come and not ended the later one signs', () => {
+test('if two keys could sign now, the later one signs', () => {
   const choice = choose([
     { keyId: 'one', signsFrom: at },
     { keyId: 'other', signsFrom: at + 1 },
@@ -72,7 +72,7 @@ test('of two whose time has come and not ended the later one signs', () => {
   assert.deepEqual([at, at + 1].map(choice.current), ['one', 'other'])
 })
 
-test('before the first time of all nothing signs, and it is told when that will be', () => {
+test('before the first signsFrom no key signs, and the error names that time', () => {
   const choice = choose([next, current])
   assert.equal(
     complaint(() => choice.current(at - 1)),
@@ -80,7 +80,7 @@ test('before the first time of all nothing signs, and it is told when that will 
   )
 })
 
-test('in a gap between two keys it is told which ended and which will follow', () => {
+test('in a gap between two keys, the error names the last key and the next key', () => {
   const choice = choose([previous, next])
   assert.match(
     complaint(() => choice.current(at)),
@@ -88,7 +88,7 @@ test('in a gap between two keys it is told which ended and which will follow', (
   )
 })
 
-test('where all have ended it is told when, and what to do', () => {
+test('if all keys have ended, the error says when, and what to do', () => {
   const choice = choose([previous, current])
   assert.equal(
     complaint(() => choice.current(at + 30 * day)),
@@ -96,7 +96,7 @@ test('where all have ended it is told when, and what to do', () => {
   )
 })
 
-test('a key without times among others with them takes nothing away, never signs, and is named where none does', () => {
+test('a key without times beside keys with times never signs, and the error names it if no key signs', () => {
   const choice = choose([{ keyId: 'by hand' }, previous, current])
   assert.deepEqual([at - 1, at].map(choice.current), ['previous', 'current'])
   assert.equal(choice.previous(at), 'previous')
@@ -106,7 +106,7 @@ test('a key without times among others with them takes nothing away, never signs
   )
 })
 
-test('an alias comes first, and the clock chooses among those that have it', () => {
+test('the clock chooses among the keys that have the alias', () => {
   const choice = choose([previous, current], 'current')
   assert.equal(choice.current(at), 'current')
   assert.equal(choice.previous(at), undefined)
@@ -123,7 +123,7 @@ test('an alias comes first, and the clock chooses among those that have it', () 
   )
 })
 
-test('without times there is one for ever, the named or the only one, and the clock tells of none before', () => {
+test('without times the named or only key always signs, and there is no previous key', () => {
   const choice = choose([{ keyId: 'one' }, { keyId: 'other' }], 'other')
   assert.deepEqual([choice.isTimed, choice.current(0), choice.previous(Infinity)], [false, 'other', undefined])
   assert.equal(
@@ -132,7 +132,7 @@ test('without times there is one for ever, the named or the only one, and the cl
   )
 })
 
-test('a revoked key is chosen at no time, by times or without', () => {
+test('a revoked key is never chosen, with or without times', () => {
   const revoking = (kid: string) => choose([previous, current, next], undefined, new Set([kid]))
   assert.equal(revoking('previous').previous(at), undefined)
   assert.equal(revoking('previous').current(at), 'current')

@@ -47,7 +47,7 @@ async function assertSignedBy(
   await jwtVerify((await signer.sign({ alg }, {})).reveal(), key, { algorithms: [alg] })
 }
 
-test("the key before an operator's is that of the secret's version before", async () => {
+test("the previous key of an operator's key is in the secret's previous version", async () => {
   const { far, signers } = theSigners(pem(other), pem(one))
   const current = await signers.current({ jwtBuilder, location }, 'ES256')
   await assertSignedBy(await signers.previous({ jwtBuilder, location }, 'ES256'), createPublicKey(one))
@@ -56,26 +56,26 @@ test("the key before an operator's is that of the secret's version before", asyn
   assert.deepEqual([far.reads, far.previousReads], [1, 1])
 })
 
-test('of several keys in the version before the alias names the one, as ever', async () => {
+test('if the previous version has several keys, the alias names the one', async () => {
   const { signers } = theSigners(jwkSet(jwk(other, 'a')), jwkSet(jwk(another, 'b'), jwk(one, 'a')))
   await assertSignedBy(await signers.previous({ jwtBuilder, location, alias: 'a' }, 'ES256'), createPublicKey(one))
   await assert.rejects(signers.previous({ jwtBuilder, location }, 'ES256'), /holds several keys/)
 })
 
-test('a shared key has one before it, too', async () => {
+test('a shared key also has a previous key', async () => {
   const [before, now] = [randomBytes(32).toString('hex'), randomBytes(32).toString('hex')]
   const { signers } = theSigners(now, before)
   await assertSignedBy(await signers.previous({ jwtBuilder, location }, 'HS256'), Buffer.from(before), 'HS256')
 })
 
-test('without a version before, or with the same text in it, there is no key before', async () => {
+test('without a previous version, or with the same text in it, there is no previous key', async () => {
   for (const previous of [undefined, pem(one)]) {
     const { signers } = theSigners(pem(one), previous)
     assert.equal(await signers.previous({ jwtBuilder, location }, 'ES256'), undefined)
   }
 })
 
-test('a version before that can not be had, or has no key that fits, is an error, and the current key goes on', async () => {
+test("a previous version that can't be read, or has no key that fits, is an error, and the current key still signs", async () => {
   const denied = new SecretError('secret_denied', 'no right')
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
   for (const [previous, expected] of [
@@ -91,7 +91,7 @@ test('a version before that can not be had, or has no key that fits, is an error
   }
 })
 
-test('where keys have times the clock tells which was before, and the version before is not looked at', async () => {
+test('if keys have times, the clock decides the previous key, and the previous version is not read', async () => {
   const { far, signers } = theSigners(
     jwkSet(jwk(other, 'next', { signsFrom: 60 }), jwk(one, 'current', { signsFrom: 0, signsUntil: 60 })),
     jwkSet(jwk(another, 'gone', { signsFrom: 0 })),
@@ -105,7 +105,7 @@ test('where keys have times the clock tells which was before, and the version be
   assert.deepEqual([far.reads, far.previousReads], [1, 0])
 })
 
-test('what was before keys with times may be a secret without, and the other way round', async () => {
+test('the version before keys with times may have keys without times, and the other way round', async () => {
   const timed = jwkSet(jwk(other, 'current', { signsFrom: 0 }), jwk(another, 'next', { signsFrom: 60 }))
   const brought = theSigners(pem(one), timed)
   await assertSignedBy(await brought.signers.previous({ jwtBuilder, location }, 'ES256'), createPublicKey(other))

@@ -17,7 +17,7 @@ test('a key that is made for an algorithm fits it', () => {
   assert.equal(generateKey('PS512', 3072).asymmetricKeyDetails?.modulusLength, 3072)
 })
 
-test('the public half of a key is what a server needs to verify, and nothing private', () => {
+test('the public part of a key has what a server needs to verify, and nothing private', () => {
   for (const algorithm of algorithms) {
     const privateKey = generateKey(algorithm, 2048)
     const jwk = publicHalf({ privateKey, keyId: 'the-key', certificates: [] }, algorithm, now)
@@ -42,7 +42,7 @@ test('no private member is returned, whatever is read as a public key', () => {
   }
 })
 
-test('what is no whole public key with a kid is none', () => {
+test('a value that is not a complete public key with a kid is refused', () => {
   const { kty, n, e } = generateKey('RS256', 2048).export({ format: 'jwk' })
   const { crv, x, y } = generateKey('ES256', 0).export({ format: 'jwk' })
   const broken: readonly unknown[] = [
@@ -64,7 +64,7 @@ test('what is no whole public key with a kid is none', () => {
   assert.ok(readPublicJwk({ kty: 'EC', crv, x, y, kid: 'a' }))
 })
 
-test('a certificate is published while its time is now; the key itself in any case', async () => {
+test('a certificate is published only while it is valid, and the key itself always', async () => {
   const privateKey = generateKey('RS256', 2048)
   const certificate = new X509Certificate(await createKeyCertificate(privateKey, 'theClient'))
   const half = (at: number) => publicHalf({ privateKey, keyId: 'a', certificates: [certificate] }, 'RS256', at)

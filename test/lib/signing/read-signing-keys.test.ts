@@ -128,24 +128,24 @@ for (const [form, [text, key]] of Object.entries(forms))
     assert.deepEqual(found.certificates, [])
   })
 
-test('a key that comes without a kid gets base64url(SHA-256(SubjectPublicKeyInfo)), in whatever form it comes', () => {
+test('a key without a kid gets base64url(SHA-256(SubjectPublicKeyInfo)), in every form', () => {
   for (const [text, key] of Object.values(forms)) assert.equal(readOne(text).keyId, defaultKeyId(key))
 })
 
-test('an empty kid, and null, count as none', () => {
+test('an empty kid and a null kid count as missing', () => {
   for (const kid of ['', null]) {
     assert.equal(readOne(JSON.stringify({ ...jwk(p256), kid })).keyId, defaultKeyId(p256))
     assert.equal(readOne(JSON.stringify({ privateKey: pkcs8(rsa), kid })).keyId, defaultKeyId(rsa))
   }
 })
 
-test('a kid travels with its key: inside the JWK, beside a JWK, beside PEM', () => {
+test('a kid is read inside a JWK, beside a JWK and beside PEM', () => {
   assert.equal(readOne(JSON.stringify({ ...jwk(p256), kid: 'inside' })).keyId, 'inside')
   assert.equal(readOne(JSON.stringify({ privateKey: jwk(p256), kid: 'beside' })).keyId, 'beside')
   assert.equal(readOne(JSON.stringify({ privateKey: pkcs8(rsa), kid: 'beside' })).keyId, 'beside')
 })
 
-test('a JWK set is read whole and in its order, each key with its own kid', async () => {
+test('a JWK set is read completely and in order, each key with its own kid', async () => {
   const found = read(
     JSON.stringify({ keys: [{ ...jwk(ed25519), kid: 'first' }, jwk(rsa), { ...jwk(p256), kid: 'last' }] }),
   )
@@ -317,7 +317,7 @@ const refusals: Readonly<Record<string, readonly [text: string, complaint: RegEx
 }
 
 for (const [content, [text, complaint]] of Object.entries(refusals))
-  test(`a secret that holds ${content} is refused by what was found, without showing it`, () => {
+  test(`a secret that holds ${content} is refused with a message that describes it without showing it`, () => {
     const error = refusalOf(text)
     assert.equal(error.code, 'key_store')
     assert.equal(error.location, location)

@@ -13,7 +13,7 @@ function readSet(...times: readonly object[]) {
   return readSigningKeys(location, new Secret(JSON.stringify({ keys })))
 }
 
-test('times are seconds since the epoch in the secret, and milliseconds from then on', () => {
+test('times are seconds since the epoch in the secret, and milliseconds once read', () => {
   const [one, other, never] = readSet(
     { signsFrom: 1_795_539_999, signsUntil: 1_798_131_999 },
     { signsFrom: 1_798_131_999.5 },
@@ -25,7 +25,7 @@ test('times are seconds since the epoch in the secret, and milliseconds from the
   assert.ok(never && !('signsFrom' in never) && !('signsUntil' in never))
 })
 
-test('a JWK that stands alone may have times, too, and of a key beside it they are none', () => {
+test('a single JWK may have times too, but times beside a JWK are ignored', () => {
   const [alone] = readSigningKeys(location, new Secret(JSON.stringify({ ...jwk, signsFrom: 0 })))
   assert.equal(alone?.signsFrom, 0)
   const beside = JSON.stringify({ privateKey: { ...jwk, signsFrom: 5 }, signsFrom: 7 })
@@ -56,11 +56,11 @@ for (const member of ['signsFrom', 'signsUntil'] as const)
       )
     })
 
-test('the last second of the year 9999 is a time, and the next one is none', () => {
+test('the last second of the year 9999 is a time, and the next second is not', () => {
   assert.equal(readSet({ signsFrom: 253_402_300_799 })[0]?.signsFrom, 253_402_300_799_000)
   assert.throws(() => readSet({ signsFrom: 253_402_300_800 }), /signsFrom is not a time/)
 })
 
-test('a key that ends and never begins is an error', () => {
+test('a key with signsUntil but without signsFrom is an error', () => {
   assert.throws(() => readSet({ signsUntil: 1_795_539_999 }), /holds a key that has signsUntil but no signsFrom/)
 })

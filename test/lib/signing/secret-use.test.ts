@@ -60,12 +60,12 @@ for (const [what, text] of Object.entries(keys))
     assert.throws(() => readSharedKey(name, new Secret(text)), KeyStoreError)
   })
 
-test("the cache's secret and generated keys are no password, whatever they hold", () => {
+test("the cache's secret and generated keys are not used as a password, whatever they hold", () => {
   for (const reserved of ['tokenwell/local/cache', 'tokenwell/prod/jwk/theBuilder'])
     refused('hunter2', /reserved for Tokenwell/, reserved)
 })
 
-test('any other text is a password as it stands, without the line break at its end', () => {
+test('any other text is a password, without the line break at its end', () => {
   const passwords = [
     'hunter2',
     'MIIB',
@@ -80,7 +80,7 @@ test('any other text is a password as it stands, without the line break at its e
   for (const text of passwords) assert.equal(read(`${text}\n`), text)
 })
 
-test('a password that names its hosts goes to these alone', () => {
+test('a password that names its hosts is sent only to these hosts', () => {
   const secret = (hosts: unknown) => JSON.stringify({ password: 'hunter2', hosts })
   assert.equal(read(secret(['other.example.com', 'AS.example.com'])), 'hunter2')
   assert.equal(read('{"password":"hunter2"}'), 'hunter2')
@@ -91,7 +91,7 @@ test('a password that names its hosts goes to these alone', () => {
   refused('{"hosts":["as.example.com"]}', /holds hosts without password/)
 })
 
-test('so does a key of any kind', () => {
+test('a key of any kind that names its hosts is used only for these hosts', () => {
   const others = { ...use, host: 'other.example.com' }
   const hosts = ['as.example.com']
   for (const held of [{ key: 'x'.repeat(32) }, { privateKey: pem }, { keys: [jwk] }, { pkcs12: 'MIIK' }, jwk]) {

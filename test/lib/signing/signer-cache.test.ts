@@ -81,14 +81,14 @@ function refused(complaint: RegExp) {
   }
 }
 
-test('the only key of a secret signs where no alias is named', async (t) => {
+test('the only key of a secret signs if there is no alias', async (t) => {
   const { signers } = await startStage(t, jwkSet(jwk(one, 'one')))
   const signer = await signers.current({ jwtBuilder, location }, 'ES256')
   assert.equal(signer.keyId, 'one')
   assert.ok(await isSignedBy(signer, 'ES256', createPublicKey(one)))
 })
 
-test('of several keys the one signs that the alias names', async (t) => {
+test('the alias names the key that signs among several keys', async (t) => {
   const { signers } = await startStage(t, theSet)
   for (const [alias, key] of [
     ['one', one],
@@ -100,7 +100,7 @@ test('of several keys the one signs that the alias names', async (t) => {
   }
 })
 
-test('several keys and no alias is an error that lists the aliases', async (t) => {
+test('several keys without an alias are an error that lists the aliases', async (t) => {
   const { signers } = await startStage(t, theSet)
   await assert.rejects(
     signers.current({ jwtBuilder, location }, 'ES256'),
@@ -108,7 +108,7 @@ test('several keys and no alias is an error that lists the aliases', async (t) =
   )
 })
 
-test('an alias that no key has is an error that names it and lists those there are', async (t) => {
+test('an unknown alias is an error that names it and lists the aliases that exist', async (t) => {
   const { signers } = await startStage(t, theSet)
   await assert.rejects(
     signers.current({ jwtBuilder, location, alias: 'One' }, 'ES256'),
@@ -116,7 +116,7 @@ test('an alias that no key has is an error that names it and lists those there a
   )
 })
 
-test('an alias must be right also where there is only one key', async (t) => {
+test('an alias must be right even if there is only one key', async (t) => {
   const { signers } = await startStage(t, jwkSet(jwk(one, 'one')))
   await assert.rejects(
     signers.current({ jwtBuilder, location, alias: 'other' }, 'ES256'),
@@ -124,7 +124,7 @@ test('an alias must be right also where there is only one key', async (t) => {
   )
 })
 
-test('a key that does not fit the algorithm is refused by what was found', async (t) => {
+test('a key that does not fit the algorithm is refused with a message that describes the key', async (t) => {
   const { signers } = await startStage(t, jwkSet(jwk(one, 'one')))
   await assert.rejects(
     signers.current({ jwtBuilder, location }, 'RS256'),
@@ -141,7 +141,7 @@ test('one secret serves two algorithms, each with the key that its alias names',
   assert.ok(await isSignedBy(edwards, 'EdDSA', createPublicKey(ed25519)))
 })
 
-test('a key that signs by one algorithm is checked anew for another', async (t) => {
+test('a key that signs with one algorithm is checked again for another', async (t) => {
   const { signers } = await startStage(t, jwkSet(jwk(one, 'one')))
   await signers.current({ jwtBuilder, location }, 'ES256')
   await assert.rejects(
@@ -150,7 +150,7 @@ test('a key that signs by one algorithm is checked anew for another', async (t) 
   )
 })
 
-test('two secrets are two signers, even under one alias', async (t) => {
+test('two secrets have two signers, even with the same alias', async (t) => {
   const stage = await startStage(t, jwkSet(jwk(one, 'theAlias')))
   const anotherLocation = 'tokenwell/test/another-key'
   await stage.store(jwkSet(jwk(other, 'theAlias')), anotherLocation)
@@ -201,7 +201,7 @@ test('a shared key is measured and used in UTF-8', async (t) => {
   assert.ok(await isSignedBy(signer, 'HS256', Buffer.from(key, 'utf8')))
 })
 
-test('one line break at the end of a shared key is not part of it, all else is', async (t) => {
+test('one line break at the end of a shared key is not a part of it, and everything else is', async (t) => {
   const key = randomBytes(32).toString('hex')
   for (const [text, meant] of [
     [`${key}\n`, key],
@@ -266,14 +266,14 @@ test('a failed read is not kept: the next use reads again', async (t) => {
   assert.equal(stage.reads(), 2)
 })
 
-test('a secret that can not be used is not kept: the next use reads again', async (t) => {
+test("a secret that can't be used is not kept: the next use reads again", async (t) => {
   const stage = await startStage(t, 'no key at all')
   await assert.rejects(stage.signers.current({ jwtBuilder, location }, 'ES256'), KeyStoreError)
   await stage.store(jwkSet(jwk(one, 'one')))
   assert.equal((await stage.signers.current({ jwtBuilder, location }, 'ES256')).keyId, 'one')
 })
 
-test('a key past its 5 minutes does not sign on where the secret is gone', async (t) => {
+test('after its 5 minutes a key does not sign any more if the secret is gone', async (t) => {
   const stage = await startStage(t, jwkSet(jwk(one, 'one')))
   await stage.signers.current({ jwtBuilder, location }, 'ES256')
   await stage.remove()

@@ -23,7 +23,7 @@ async function sign(key: KeyObject, header: { readonly alg: string }, payload: R
 const claims = { iss: 'théClient', nested: { a: [1, 'b'] } }
 
 for (const algorithm of signatureAlgorithms)
-  test(`what ${algorithm} signs jose verifies, and nothing that was changed`, async () => {
+  test(`jose verifies signatures with ${algorithm}, and rejects changed ones`, async () => {
     const key = keyFor(algorithm)
     const jws = await sign(key, { alg: algorithm, kid: 'theKey' } as { alg: string }, claims)
     const verifyingKey = key.type === 'secret' ? key : createPublicKey(key)
@@ -36,7 +36,7 @@ for (const algorithm of signatureAlgorithms)
   })
 
 for (const algorithm of Object.keys(curves) as (keyof typeof curves)[])
-  test(`r and s of ${algorithm} are as long as they have to be, even where they begin with zeros`, async () => {
+  test(`r and s of ${algorithm} have their full length, even with leading zeros`, async () => {
     const key = keyFor(algorithm)
     const verifyingKey = { key: createPublicKey(key), dsaEncoding: 'ieee-p1363' as const }
     const begunWithZero = { r: false, s: false }
@@ -49,7 +49,7 @@ for (const algorithm of Object.keys(curves) as (keyof typeof curves)[])
     }
   })
 
-test('there is no signature by an algorithm that is none', async () => {
+test('an unknown algorithm makes no signature', async () => {
   for (const [alg, code] of [
     ['none', 'ERR_JOSE_NOT_SUPPORTED'],
     ['', 'ERR_JWS_INVALID'],
@@ -58,7 +58,7 @@ test('there is no signature by an algorithm that is none', async () => {
     await assert.rejects(sign(rsa, { alg }, claims), { code })
 })
 
-test('members of the header and of the claims go out in the order and with the values given', async () => {
+test('members of header and claims are signed in the given order with the given values', async () => {
   const header = { typ: 'JWT', alg: 'ES256', kid: 'theKey' }
   const given = { sub: 'theClient', exp: '5', iat: 1.5, aud: ['b', 'a'], nested: { z: 1, a: undefined } }
   const [first = '', second = ''] = (await sign(keyFor('ES256'), header, given)).split('.')

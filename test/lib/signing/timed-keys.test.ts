@@ -76,7 +76,7 @@ function publicHalves(keys: readonly SomeKey[]): ReadonlyMap<string, KeyObject> 
   return new Map(keys.map(({ kid, privateKey }) => [kid, createPublicKey(privateKey)]))
 }
 
-test('the kept signer is replaced at the millisecond at which the next key begins, and the secret is not read for that', async () => {
+test('the signer changes at the millisecond at which the next key begins, without reading the secret', async () => {
   const keys = [someKey('next', start + minute), someKey('current', start, start + minute)]
   const { far, startInstance } = theRotatedSecret(keys)
   const { sign } = startInstance()
@@ -107,7 +107,7 @@ test('a signer is made once, and kept while its key signs', async () => {
   assert.equal(await signers.current({ jwtBuilder, location }, 'ES256'), three)
 })
 
-test('a secret that is replaced while a signer is kept counts once it is read again', async () => {
+test('a replaced secret counts once it is read again', async () => {
   const first = someKey('first', start)
   const { far, startInstance } = theRotatedSecret([first])
   const { sign } = startInstance()
@@ -126,7 +126,7 @@ test('a secret that is replaced while a signer is kept counts once it is read ag
   assert.equal(await isMadeBy(await sign(), publicHalves([second])), false, 'another key under a known name')
 })
 
-test('where none signs yet the secret is read again by each who asks, and the key signs as soon as its time has come', async () => {
+test('while no key signs yet, each use reads the secret again, and the key signs as soon as its time has come', async () => {
   const { far, startInstance } = theRotatedSecret([someKey('first', start + 1)])
   const { sign } = startInstance()
   await assert.rejects(sign(), KeyStoreError)
@@ -139,7 +139,7 @@ test('where none signs yet the secret is read again by each who asks, and the ke
   assert.equal(decodeProtectedHeader(await sign()).kid, 'first')
 })
 
-test('a current key that does not fit the algorithm is told, and one that waits hurts nobody before its time', async () => {
+test('a current key that does not fit the algorithm is an error, but a next key that does not fit is not yet', async () => {
   const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).privateKey
   const { far, startInstance } = theRotatedSecret([
     { kid: 'wrong', privateKey: rsa, signsFrom: start + minute },
@@ -183,13 +183,13 @@ async function rotateBefore(publishAhead: number, rotations: number) {
   return { refused, accepted, signedBy: [...signedBy] }
 }
 
-test('twenty instances whose clocks differ sign by no key that a server with an old set does not know', async () => {
+test('twenty instances with different clocks never sign with a key that a server with an old set does not know', async () => {
   const { refused, accepted, signedBy } = await rotateBefore(2 * hour, 3)
   assert.deepEqual([refused, accepted], [0, 3_000])
   assert.deepEqual(signedBy, ['0', '35', '75', '115'])
 })
 
-test('published no earlier than it signs, a key is refused for as long as the server keeps its old set', async () => {
+test('a key that is published only when it signs is refused as long as the server keeps its old set', async () => {
   const { refused } = await rotateBefore(0, 1)
   assert.ok(refused > 0)
 })

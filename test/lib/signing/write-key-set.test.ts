@@ -8,7 +8,7 @@ import { readGeneratedKeys, readReplaces, writeKeySet } from '../../../lib/signi
 
 const location = 'tokenwell/local/jwk/theBuilder'
 
-test('what is written is read again: keys in their order, ids, certificates and times', async () => {
+test('a written key set reads back the same: order, ids, certificates and times', async () => {
   const rsa = generateKey('RS256', 2048)
   const certificates = [new X509Certificate(await createKeyCertificate(rsa, 'theClient'))]
   const keys = [
@@ -29,7 +29,7 @@ test('what is written is read again: keys in their order, ids, certificates and 
   assert.equal(String(written), '[secret]')
 })
 
-test('only what says itself that it holds no key counts as empty', () => {
+test('only content that clearly holds no key counts as empty', () => {
   const empty = [undefined, '', '\n', '{}', '{"keys":[]}', '{"keys":[],"placeholder":"a b"}']
   for (const text of empty)
     assert.deepEqual(readGeneratedKeys(location, text === undefined ? undefined : new Secret(text)), [], text)
