@@ -14,7 +14,7 @@ const theToken: Token = {
   usableUntil: 270_000,
   expiresAt: 300_000,
 }
-/** The same token, handed out again later. */
+/** The same token when the server returns it again later. */
 const again: Token = { ...theToken, id: 'the-new-id', accessToken: new Secret('the token'), issuedAt: 220_000 }
 const other: Token = { ...again, accessToken: new Secret('another token') }
 

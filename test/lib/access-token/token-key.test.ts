@@ -5,10 +5,10 @@ import type { TokenRequest } from '../../../lib/access-token/token.ts'
 import { tokenKey } from '../../../lib/access-token/token.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 
-/** The same requests each time, so that a change is only told of what it has changed. */
+/** Always the same requests, so that a failure shows the effect of a change only. */
 const seed = 20_261_130
 
-/** Few letters, so that two requests are often nearly the same: what separates, what quotes, and capitals. */
+/** Few characters, so that two requests are often nearly the same: separators, quotation marks and capitals. */
 const letters = ['a', 'b', 'ab', 'A', 'B', ',', '"', ' ', '\\', '[', ']']
 const name = fc.array(fc.constantFrom(...letters), { minLength: 1, maxLength: 3 }).map((drawn) => drawn.join(''))
 const names = fc.array(name, { minLength: 1, maxLength: 4 })
@@ -38,7 +38,7 @@ function toRequest({ password, ...rest }: Fields): TokenRequest {
   return { ...rest, ...(password !== undefined && { password: new Secret(password) }) }
 }
 
-/** Every request that differs from this one by one small change. */
+/** All requests that differ from this one by one small change. */
 function neighboursOf(one: Fields): readonly Fields[] {
   const texts = ['connection', 'audience', 'username', 'password'] as const
   const lists = ['scope', 'resource'] as const
@@ -46,7 +46,7 @@ function neighboursOf(one: Fields): readonly Fields[] {
     ...texts.flatMap((field) => textsNear(one[field] ?? '').map((near) => ({ ...one, [field]: near }))),
     ...lists.flatMap((field) => listsNear(one[field] ?? []).map((near) => ({ ...one, [field]: near }))),
     ...listsNear(Object.entries(one.further).flat()).map((near) => ({ ...one, further: ofPairs(near) })),
-    // What was one field's is another's.
+    // The value of one field becomes the value of another.
     { ...one, scope: one.resource ?? [], resource: one.scope ?? [] },
     { ...one, audience: one.username ?? '', username: one.audience ?? '' },
     { ...one, username: one.password ?? '', password: one.username ?? '' },
@@ -59,7 +59,7 @@ function textsNear(text: string): readonly string[] {
   return [text.toLowerCase(), text.toUpperCase(), text.trim(), text.slice(1), `${text}a`, `${text} `, reversed]
 }
 
-/** Two members as one, one as two, one changed, one more, one less, one in another place. */
+/** Two members joined, one split, one changed, one added, one removed, one moved. */
 function listsNear(list: readonly string[]): readonly (readonly string[])[] {
   const [first = '', second = '', ...others] = list
   const separators = ['', ' ', ',', '","']
@@ -73,13 +73,13 @@ function listsNear(list: readonly string[]): readonly (readonly string[])[] {
   ]
 }
 
-/** Names and values in turn as an object. */
+/** An object of alternating names and values. */
 function ofPairs(inTurn: readonly string[]): Record<string, string> {
   const pairs = inTurn.flatMap((key, index) => (index % 2 === 0 ? [[key, inTurn[index + 1] ?? '']] : []))
   return Object.fromEntries(pairs)
 }
 
-/** What a request asks for, as a reader would compare it. */
+/** The content of a request in a form that can be compared. */
 function asked({ scope, resource, password, further, ...rest }: TokenRequest): string {
   const { connection, audience, username } = rest
   const set = (values: readonly string[] = []) => [...new Set(values)].sort()

@@ -31,7 +31,7 @@ test('a token id is 16 bytes in base64url, with or without the digest of its rec
 })
 
 const request: TokenRequest = { connection: 'conn', further: {} }
-/** Lives 300 s, and is usable for 270 of them. */
+/** Valid for 300 s, and usable for 270 s. */
 const token = someToken({ id: 'the-id' })
 
 test('a token answers a request while it is usable, unless it is the rejected token', () => {

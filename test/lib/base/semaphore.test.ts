@@ -4,7 +4,7 @@ import { test } from 'node:test'
 import { setImmediate as turn } from 'node:timers/promises'
 import { createSemaphore, forEachAtMost, type Semaphore } from '../../../lib/base/semaphore.ts'
 
-/** Work whose end the test decides. */
+/** Work that ends when the test says so. */
 function someWork() {
   const begun: number[] = []
   const ends = new Map<number, PromiseWithResolvers<void>>()
@@ -91,7 +91,7 @@ test('work waits while the maximum runs, and begins when other work ends or fail
   await Promise.all([later, last, waiting])
 })
 
-/** Takes its place and returns what gives it back. */
+/** Takes a place and returns a function that frees it. */
 async function occupy(semaphore: Semaphore, giveUp?: AbortSignal): Promise<() => void> {
   const begun = Promise.withResolvers<void>()
   const over = Promise.withResolvers<void>()

@@ -2,12 +2,12 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { unexpectedReason } from '../../../lib/base/tokenwell-error.ts'
 
-/* An error that isn't ours is shown by kind and place. A line of its message may look like a frame of its stack. */
+/* Any error that is not a TokenwellError is shown by name and place. A line of its message may look like a frame of its stack. */
 
 const secret = 'tr0ub4dor-and-3-more-words'
 const frame = `    at ${secret} (file:///${secret}.js:1:1)`
 
-/** Messages with a secret alone on a line, as a frame is. */
+/** Messages with a secret on its own line, like a frame. */
 const messages = [
   `no luck with ${secret}\n${frame}`,
   `no luck\n${frame}\n${frame}`,
@@ -16,7 +16,7 @@ const messages = [
   `no luck\n\n${frame}`,
 ]
 
-/** What happens to the message of an error after it was made, while its stack stays. */
+/** Changes of an error's message after it was made. Its stack stays. */
 const changes: Readonly<Record<string, (message: string) => string>> = {
   'is prefixed': (message) => `by way of somebody: ${message}`,
   'is put into other words': () => 'no luck at all',
@@ -59,7 +59,7 @@ for (const [what, change] of Object.entries(changes))
   test(`no line of the message is shown as a frame where it ${what} after the error was made`, () => {
     for (const message of messages) {
       const error = new Error(message)
-      // V8 writes a stack when it is first read, with the message as it is then.
+      // V8 formats a stack when it is first read, with the message of that time.
       assert.ok(error.stack?.includes(secret))
       error.message = change(message)
       assert.ok(!unexpectedReason(error).includes(secret), `${message} -> ${error.message}`)

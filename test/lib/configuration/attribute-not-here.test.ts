@@ -18,7 +18,7 @@ test('kinds that Tokenwell does not have get a finding, with or without the pref
       assert.deepEqual(await findingsOf(t, { [prefix + kind]: { theElement: {} } }), [`${prefix}${kind}: ${sentence}`])
 })
 
-/** What is said of one element of that kind that has all these attributes. */
+/** The findings on one element of that kind that has all these attributes. */
 function findingsOfKind(t: Parameters<typeof findingsOf>[0], kind: string, attributes: readonly string[]) {
   return findingsOf(t, { [kind]: { theElement: Object.fromEntries(attributes.map((name) => [name, 'x'])) } })
 }

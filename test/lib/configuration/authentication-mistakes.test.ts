@@ -60,7 +60,7 @@ for (const [title, changes, pattern] of contradictions)
     assertLines(await mistakesOf(t, { ...exampleElements(exampleIssuer, changes), authData }), [pattern])
   })
 
-/** A client that authenticates by its certificate, which `defaultSSLConfig` names. */
+/** A client that authenticates with the certificate of `defaultSSLConfig`. */
 function theTlsClient(changes: ElementChanges = {}): RawElements {
   const oAuth = { jwtAuthenticationTokenRef: undefined, tlsAuthenticationClientId: 'theTlsClient', ...changes.oAuth }
   return {

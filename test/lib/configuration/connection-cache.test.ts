@@ -58,11 +58,11 @@ interface Far {
   failure?: ElementStoreErrorCode | undefined
   reads: number
   isLate: boolean
-  /** How long was waited for what was read last. */
+  /** How long the last read was waited for. */
   patience: number
 }
 
-/** Elements that change, and a store that fails where it is told to, by a clock that the test moves. */
+/** Elements that change, a store that fails on request, and a clock that the test moves. */
 function changingConnections(first: RawElements = theFirst) {
   const elements = changeableElements(first)
   const far: Far = { reads: 0, isLate: false, patience: 0 }
@@ -73,7 +73,7 @@ function changingConnections(first: RawElements = theFirst) {
     elements: {
       ...elements,
       async get(references) {
-        // Who is followed first is the connection: one reading of it, however many round trips.
+        // The connection is read first, so this counts one read, however many round trips it takes.
         if (references.some(({ kind }) => kind === 'endpointConnection')) far.reads++
         if (far.isLate) await new Promise(() => {})
         if (far.failure) throw new ElementStoreError(far.failure, 'it fails')
@@ -82,7 +82,7 @@ function changingConnections(first: RawElements = theFirst) {
     },
     deployment: localDeployment,
     now: () => clock.now,
-    // Late is what the test says.
+    // The test decides when a read is late.
     pause: (milliseconds) => {
       far.patience = milliseconds
       return far.isLate ? Promise.resolve() : new Promise(() => {})
@@ -95,7 +95,7 @@ function changingConnections(first: RawElements = theFirst) {
   return { elements, far, clock, connections, scope, failures }
 }
 
-/** By which others go that have read these elements. */
+/** The fingerprint that other instances use after they have read these elements. */
 async function fingerprintAt(elements: RawElements): Promise<string> {
   return (await changingConnections(elements).connections.get('conn')).fingerprint
 }
@@ -139,7 +139,7 @@ for (const failure of ['elements_denied', 'elements_throttled', 'elements_unreac
     assert.equal(await scope(), 'new')
   })
 
-test('a read of elements is waited for 3 s if there are valid ones in memory, and 15 s if there are none', async () => {
+test('a read of elements is waited for 3 s if there are valid ones in memory, and otherwise for 15 s', async () => {
   const { far, clock, scope, failures } = changingConnections()
   far.isLate = true
   await assert.rejects(scope(), { code: 'elements_unreachable', message: /within 15000 ms/ })

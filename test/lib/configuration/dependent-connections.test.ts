@@ -7,7 +7,7 @@ import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { elementStoreOf } from '../../support/elements/element-store.ts'
 import type { RawElements } from '../../support/elements/elements.ts'
 
-/** `one` and `two` share a configuration, `three` has another with the same client, `basic` one with a client of its own. */
+/** `one` and `two` share a configuration. `three` has another one with the same client, and `basic` has its own client. */
 const theElements: RawElements = {
   endpointConnection: {
     one: { authenticationConfigRef: 'shared' },
@@ -44,7 +44,7 @@ const theElements: RawElements = {
 
 interface Recorded {
   readonly names: readonly string[]
-  /** Which kinds were listed, in that order. */
+  /** The kinds that were listed, in order. */
   readonly listed: readonly Kind[]
   /** The references of each read. */
   readonly reads: readonly (readonly ElementReference[])[]
@@ -130,7 +130,7 @@ for (const kind of kinds)
     )
   })
 
-/** The default `ssl` and one that is named each present a certificate; `own` goes by the named one. */
+/** The default `ssl` and a named one each present a certificate. `own` uses the named one. */
 const withCertificates: RawElements = {
   ...theElements,
   authorizationServer: {

@@ -9,7 +9,7 @@ import { localDeployment } from '../../support/elements/element-store.ts'
 import { type RawElements, withoutUndefined } from '../../support/elements/elements.ts'
 import { changeableElements } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-/** All kinds of elements, each reference with a twin to refer to instead. */
+/** All kinds of elements, each reference with a second element to refer to instead. */
 const theElements: RawElements = {
   endpointConnection: { conn: { authenticationConfigRef: 'theConfig' } },
   oAuthConfig: twins('theConfig', { authServerRef: 'theServer', jwtAuthenticationTokenRef: 'theTokenConfig' }),
@@ -58,12 +58,12 @@ const byProxy: Change = { authorizationServer: { proxyConfigRef: 'theProxy' } }
 const bySharedKey: Change = { jwtBuilder: { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/shared' } }
 
 interface Row {
-  /** Whether another token may be issued, or to others. */
+  /** Whether another token may be issued, or the token may go to other callers. */
   readonly counts: boolean
   readonly to: unknown
-  /** Where the attribute means something only together with others. */
+  /** Other attributes that the attribute needs to have an effect. */
   readonly given?: Change
-  /** And what has to change with it. */
+  /** Attributes that must change with it. */
   readonly with?: Change
 }
 

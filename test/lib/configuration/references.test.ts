@@ -8,7 +8,7 @@ const refersTo = new Map<string, readonly string[]>(
 )
 
 test('elements refer only downwards, so a circle is impossible', () => {
-  // Kinds that lead nowhere but to kinds that end are taken away until none is left, or a circle is.
+  // Repeatedly removes the kinds that refer only to removed kinds. A circle would remain.
   const ended = new Set<string>()
   for (let before = -1; before < ended.size; ) {
     before = ended.size

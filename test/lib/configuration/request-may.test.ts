@@ -15,7 +15,7 @@ type OAuth = Readonly<Record<string, unknown>>
 
 const elementsWith = (oAuth: OAuth) => exampleElements(exampleIssuer, { oAuth, builder: { audiences: exampleIssuer } })
 
-/* A mistake, by what the element says. */
+/* A mistake for each element. */
 const wrong: readonly (readonly [OAuth, RegExp])[] = [
   [{ requestMay: { scope: ['a'] } }, /requestMay: It lists values of scope.*Set scope or defaultScope/],
   [{ scope: '', requestMay: { scope: ['a'] } }, /requestMay: It lists values of scope/],

@@ -175,7 +175,7 @@ test('a port in host and one beside it are a mistake, even the same', async (t) 
     )
 })
 
-/** What is of no use unless there is a host to call. */
+/** Attributes that have no effect without a host. */
 const ofCalls = {
   port: 8443,
   domainBasePath: '/orders',

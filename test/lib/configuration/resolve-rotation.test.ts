@@ -4,7 +4,7 @@ import { describeFinding } from '../../../lib/configuration/finding.ts'
 import { exampleIssuer, mistakesOf, resolveConn } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
 
-/** What Tokenwell is told of the key that it makes, and what it says to that. */
+/** The settings of the generated key, and the warnings about them. */
 async function resolve(t: TestContext, builder: Record<string, unknown>) {
   const { clientAuthentication, warnings } = await resolveConn(t, exampleElements(exampleIssuer, { builder }))
   assert.ok(clientAuthentication.method === 'private_key_jwt')

@@ -17,7 +17,7 @@ const symmetricJwk = { kty: 'oct', k: 'c2VjcmV0IHNlY3JldCBzZWNyZXQ' }
 const encoded = 'bm90IHJlYWxseSBoaWRkZW4'
 const signedToken = `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJ0aGVDbGllbnQifQ.${encoded}`
 
-/** What would give each secret away. */
+/** The parts that would reveal each secret. */
 const telltales = [pem.split('\n')[1] ?? pem, String(jwk.d), symmetricJwk.k, encoded, 'hunter2']
 
 const secrets: readonly (readonly [string, unknown, RegExp])[] = [
@@ -30,7 +30,7 @@ const secrets: readonly (readonly [string, unknown, RegExp])[] = [
   ['a symmetric JWK as text', JSON.stringify(symmetricJwk, undefined, 2), /It holds a private JWK/],
 ]
 
-/** Attributes that take a text, among them each where a user would put a secret. */
+/** Attributes that take a text, including all where a user would write a secret. */
 const places = [
   ['keyStore', 'location'],
   ['authData', 'passwordSecret'],

@@ -2,7 +2,7 @@ import { test } from 'node:test'
 import { assertLines, exampleIssuer, findingsOf, resolveConn } from '../../support/elements/element-store.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../../support/elements/elements.ts'
 
-/** As it is written in server.xml. */
+/** In the form of server.xml. */
 const variable = (name: string) => ['$', '{', name, '}'].join('')
 
 const places: readonly (readonly [attribute: string, changes: ElementChanges])[] = [

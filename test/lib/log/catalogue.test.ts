@@ -32,7 +32,7 @@ import {
 } from '../../support/virtual/tokens-in-virtual-time.ts'
 import { plainFingerprints, theSigner } from '../../support/virtual/virtual-ports.ts'
 
-/* lib/log/README.md, held against what requests of every kind write. */
+/* Compares lib/log/README.md with what requests of every kind write. */
 
 const [eventRows, metricRows] = readTables()
 
@@ -251,7 +251,7 @@ async function ofRefreshes(): Promise<readonly LogEvent[]> {
   return tokens.events
 }
 
-/** An answer with a cookie that has no place, a 401 for a token that is replaced, and a connection that was dead, the new one too. */
+/** An answer with a cookie that is left out, a 401 for a token that is replaced, and two dead connections in a row. */
 async function ofCalls(t: TestContext): Promise<readonly LogEvent[]> {
   const log = captureLog(t)
   const { call, age } = await startCallApiWithScriptedServers(t, ({ socket }, _response, index) => {
@@ -269,7 +269,7 @@ async function ofCalls(t: TestContext): Promise<readonly LogEvent[]> {
   return log
 }
 
-/** The cells of each row by the first: what is in backticks, after a level or unit without them. */
+/** The cells of each row, by its first cell: the texts in backticks, after the level or unit. */
 function readTables(): readonly [Map<string, readonly string[]>, Map<string, readonly string[]>] {
   const text = readFileSync(join(root, 'lib', 'log', 'README.md'), 'utf8')
   const [, events = '', metrics = ''] = text.split(/^\| (?:event|metric) \|.*$/m)

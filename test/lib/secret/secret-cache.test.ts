@@ -15,7 +15,7 @@ interface Far {
   previousReads: number
 }
 
-/** A store that counts, holds one text under every name, perhaps with one before it, and fails where it is told to. */
+/** A store that counts reads, holds one text under every name, perhaps with a previous one, and fails on request. */
 function theSecrets() {
   const far: Far = { text: 'first', reads: 0, previousReads: 0 }
   const clock = { now: 1_000_000 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { secretText } from '../../../lib/secret/secret.ts'
 
-/** A sequence of so many bytes that are no UTF-8, with its length in as few bytes as take it. */
+/** A DER sequence of that many bytes that are not UTF-8. */
 function sequenceOf(size: number): Buffer {
   const length = size.toString(16).padStart(Math.ceil(size.toString(16).length / 2) * 2, '0')
   const lengthBytes = Buffer.from(length, 'hex')

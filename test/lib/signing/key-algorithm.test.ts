@@ -9,11 +9,11 @@ const rs: readonly SignatureAlgorithm[] = ['RS256', 'RS384', 'RS512']
 const ps: readonly SignatureAlgorithm[] = ['PS256', 'PS384', 'PS512']
 
 interface Row {
-  /** How the complaint must call it. */
+  /** The description of the key in the message. */
   readonly found: string
   readonly key: KeyObject
   readonly fits: readonly SignatureAlgorithm[]
-  /** What the complaint must ask for, where it isn't the algorithm's kind of key. */
+  /** The needed key in the message, if it isn't the algorithm's kind of key. */
   readonly needs?: (algorithm: SignatureAlgorithm) => string | undefined
 }
 
@@ -42,7 +42,7 @@ function ec(namedCurve: string): KeyObject {
   return generateKeyPairSync('ec', { namedCurve }).privateKey
 }
 
-/** The kind of key that an algorithm signs with (RFC 7518 section 3.1, RFC 8037); HS* has none of these. */
+/** The kind of key that an algorithm signs with (RFC 7518 section 3.1, RFC 8037). HS* has none. */
 const kindOfKey: Readonly<Record<SignatureAlgorithm, string | undefined>> = {
   RS256: 'RSA key',
   RS384: 'RSA key',

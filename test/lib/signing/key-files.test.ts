@@ -44,7 +44,7 @@ const genpkey = (algorithm: string, ...options: string[]) =>
   openssl('genpkey', '-algorithm', algorithm, ...options.flatMap((each) => ['-pkeyopt', each]))
 const legacy = ['-provider', 'legacy', '-provider', 'default'] as const
 
-/** Each made once, at its first use. */
+/** Each key is made once, at its first use. */
 function once<T>(make: () => Promise<T>): () => Promise<T> {
   let made: Promise<T> | undefined
   return () => {
@@ -117,13 +117,13 @@ interface KeyFile {
   readonly secret: () => Promise<string | Buffer>
   readonly algorithm?: SignatureAlgorithm
   readonly alias?: string
-  /** The `kid` of what it signs. */
+  /** The `kid` of its assertions. */
   readonly kid?: string
-  /** What the message says after the name of the secret; left out where a token is signed. */
+  /** The message after the name of the secret. Left out if the key signs. */
   readonly message?: RegExp
-  /** The file whose conversion the message advises: its command writes what works. */
+  /** The file that the message advises to convert. The command of the message must write a key that works. */
   readonly converts?: () => Promise<string>
-  /** The key that must have signed; left out for one that the tool alone has made. */
+  /** The key that must have signed. Left out for a key that only the tool has. */
   readonly key?: () => Promise<string>
 }
 
@@ -715,7 +715,7 @@ async function signerOf({ algorithm = 'RS256', alias }: KeyFile, content: string
   return await signers.current(key, algorithm)
 }
 
-/** @param original the file of the key that must have signed; left out where only the tool has it */
+/** @param original the file of the key that must have signed; left out if only the tool has the key */
 async function assertSigns(row: KeyFile, content: string | Buffer, original?: string): Promise<void> {
   const { algorithm = 'RS256', kid } = row
   const signer = await signerOf(row, content)
@@ -732,7 +732,7 @@ function readKey(content: string | Buffer): KeyObject {
   return found.privateKey
 }
 
-/** What the message says after the name of the secret. */
+/** The message after the name of the secret. */
 async function refusalOf(row: KeyFile, content: string | Buffer): Promise<string> {
   const error: unknown = await signerOf(row, content).then(
     () => assert.fail('it signs'),
@@ -744,7 +744,7 @@ async function refusalOf(row: KeyFile, content: string | Buffer): Promise<string
   return error.message.slice(prefix.length)
 }
 
-/** No 12 characters of the secret or of what its base64 holds; what a message says of PEM and of members is no secret. */
+/** The message has no 12 characters of the secret or of its decoded base64. PEM labels and member names are not secret. */
 function assertShowsNothing(message: string, content: string | Buffer): void {
   const shown = message.replace(/private key in [\w.-]+|PEM( with the label)? [A-Z ]+|privateKey/g, '')
   for (const form of [String(content), Buffer.from(String(content), 'base64').toString('latin1')])
@@ -752,7 +752,7 @@ function assertShowsNothing(message: string, content: string | Buffer): void {
       assert.ok(!shown.includes(form.slice(start, start + 12)), `the message shows ${form.slice(start, start + 12)}`)
 }
 
-/** Runs the commands of a message, with the passphrase where they would ask for it, and returns the path of what they write. */
+/** Runs the commands of a message, with the passphrase if they ask for it, and returns the path of the file that they write. */
 async function followAdvice(message: string, file: string): Promise<string> {
   let current = file
   for (const [command] of message.matchAll(/(openssl|keytool|ssh-keygen|puttygen) [^,;)]*/g)) {
@@ -765,7 +765,7 @@ async function followAdvice(message: string, file: string): Promise<string> {
   return current
 }
 
-/** What a person types when the tool asks. */
+/** The answers to the questions of the tool. */
 function answersOf(tool: string, parameters: readonly string[]): readonly string[] {
   if (tool === 'openssl' && parameters[0] === 'pkcs8') return ['-nocrypt', '-passin', `pass:${pass}`]
   if (tool === 'openssl') return ['-passin', `pass:${pass}`]

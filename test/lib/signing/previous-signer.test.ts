@@ -20,7 +20,7 @@ const jwk = (key: KeyObject, kid: string, times: object = {}) => ({ ...key.expor
 const jwkSet = (...keys: object[]) => JSON.stringify({ keys })
 const pem = (key: KeyObject) => key.export({ type: 'pkcs8', format: 'pem' }).toString()
 
-/** A secret with a version before it, by a clock that the test moves. */
+/** A secret with a previous version, and a clock that the test moves. */
 function theSigners(current: string, previous?: string | SecretError) {
   const far = { current, previous, now: 0, reads: 0, previousReads: 0 }
   const store = {

@@ -35,7 +35,7 @@ function readOne(text: string): SigningKey {
   return only
 }
 
-/** What it signs, the other half of the original verifies: it is that key, and usable. */
+/** The public part of the original verifies its signature: it is the same key, and it works. */
 async function assertIsKey(found: SigningKey | undefined, original: KeyObject): Promise<void> {
   assert.ok(found)
   const [alg] = Object.entries(theKeys).find(([, key]) => key === original) ?? ['RS256']
@@ -198,7 +198,7 @@ const openSsh = [
 ].join('\n')
 const otherCertificate = await createKeyCertificate(p256, 'theClient')
 const randomText = `${randomBytes(40).toString('base64url')}, ${randomBytes(40).toString('base64url')}`
-/** Its first byte is the beginning of neither JSON nor PEM. */
+/** Its first byte begins neither JSON nor PEM. */
 const randomBase64 = Buffer.concat([Buffer.from([0xff]), randomBytes(89)]).toString('base64')
 
 const refusals: Readonly<Record<string, readonly [text: string, complaint: RegExp]>> = {
@@ -336,7 +336,7 @@ function refusalOf(text: string): KeyStoreError {
   assert.fail('the secret was accepted')
 }
 
-/** No piece of the secret, nor of what base64 wraps in it; the labels of PEM are no secret, and say what was found. */
+/** The message has no part of the secret or of its decoded base64. PEM labels are not secret. */
 function assertShowsNothing(error: Error, text: string): void {
   const shown = [error.message, error.stack, inspect(error, { depth: Infinity, showHidden: true })].join('\n')
   for (const form of [text, Buffer.from(text, 'base64').toString('latin1')]) {

@@ -29,7 +29,7 @@ const pem = ec.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
 const jwk = ec.privateKey.export({ format: 'jwk' })
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
-/* What is no password, whatever its name. */
+/* Contents that are never a password, whatever the name of the secret. */
 const keys: Readonly<Record<string, string>> = {
   PEM: pem,
   'PEM of SEC1': ec.privateKey.export({ type: 'sec1', format: 'pem' }).toString(),

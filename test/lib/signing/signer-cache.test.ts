@@ -25,7 +25,7 @@ const jwk = (key: KeyObject, kid: string) => ({ ...key.export({ format: 'jwk' })
 const jwkSet = (...keys: object[]) => JSON.stringify({ keys })
 const theSet = jwkSet(jwk(one, 'one'), jwk(other, 'other'))
 
-/** SignerCache over a folder of secrets, with a clock that the test moves and a count of what is read. */
+/** A SignerCache over a folder of secrets, with a clock that the test moves and a count of reads. */
 interface Stage {
   readonly signers: SignerCache
   store(text: string, name?: string): Promise<void>

@@ -37,7 +37,7 @@ function secretOf(keys: readonly SomeKey[]): Secret {
   return new Secret(JSON.stringify({ keys: jwks }))
 }
 
-/** A secret that is rotated, read by instances, each with a clock of its own. */
+/** A rotated secret that several instances read, each with its own clock. */
 function theRotatedSecret(keys: readonly SomeKey[]) {
   const far = { secret: secretOf(keys), now: start, reads: 0 }
   const store = singleVersionSecrets(async () => {
@@ -62,7 +62,7 @@ function theRotatedSecret(keys: readonly SomeKey[]) {
   }
 }
 
-/** Whether one of these keys made it, the one that its header names. */
+/** Whether the key that its header names, one of these keys, made it. */
 async function isMadeBy(assertion: string, published: ReadonlyMap<string, KeyObject>): Promise<boolean> {
   const key = published.get(String(decodeProtectedHeader(assertion).kid))
   if (!key) return false
