@@ -19,7 +19,7 @@ export const localDeployment: Deployment = {
   isLambda: false,
 }
 
-/** The path of a file that holds these elements. */
+/** Writes these elements to a file and returns its path. */
 export async function elementsFileOf(t: TestContext, elements: RawElements): Promise<string> {
   const folder = await temporaryFolder(t, { 'elements.json': JSON.stringify(withoutUndefined(elements)) })
   return join(folder, 'elements.json')
@@ -29,7 +29,7 @@ export async function elementStoreOf(t: TestContext, elements: RawElements): Pro
   return fileElements(await elementsFileOf(t, elements))
 }
 
-/** The connection `conn` of these elements, and what there is to say against it. */
+/** The connection `conn` of these elements, and the findings about it. */
 export async function resolveConn(
   t: TestContext,
   elements: RawElements,
@@ -40,7 +40,7 @@ export async function resolveConn(
   return freezeDeeply({ ...connection, warnings: findings })
 }
 
-/** What keeps `conn` from being used, one line a mistake. */
+/** The mistakes that keep `conn` from being used, one line each. */
 export async function mistakesOf(
   t: TestContext,
   elements: RawElements,
@@ -69,10 +69,14 @@ export async function configurationErrorOf(failing: Promise<unknown>): Promise<C
   return error
 }
 
-/** Each pattern fits one line, and there is no line more. */
+/** Each pattern matches exactly one line, and there are no more lines. */
 export function assertLines(lines: readonly string[], patterns: readonly RegExp[]): void {
   const all = lines.join('\n')
   for (const pattern of patterns)
-    assert.equal(lines.filter((line) => pattern.test(line)).length, 1, `one line like ${pattern} in:\n${all}`)
-  assert.equal(lines.length, patterns.length, `${patterns.length} lines were expected:\n${all}`)
+    assert.equal(
+      lines.filter((line) => pattern.test(line)).length,
+      1,
+      `expected one line that matches ${pattern} in:\n${all}`,
+    )
+  assert.equal(lines.length, patterns.length, `expected ${patterns.length} lines:\n${all}`)
 }

@@ -1,4 +1,4 @@
-/** Elements as written in a file, by kind and id. */
+/** Elements as a file holds them, by kind and id. */
 export type RawElements = Record<string, Record<string, Record<string, unknown>>>
 
 export interface ElementChanges {
@@ -9,7 +9,7 @@ export interface ElementChanges {
   readonly endpoint?: Record<string, unknown>
 }
 
-/** The original's example, completed to what a real server accepts, with these changes. */
+/** The example of z/OS Connect, completed to what a real server accepts, with these changes. */
 export function exampleElements(issuer: string, changes: ElementChanges = {}): RawElements {
   return {
     jwtBuilder: { theBuilder: { issuer: 'theClient', jwkEnabled: true, ...changes.builder } },
@@ -26,7 +26,7 @@ export function exampleElements(issuer: string, changes: ElementChanges = {}): R
   }
 }
 
-/** An element store's worth of values without what is undefined, so that a change can take an attribute out. */
+/** The elements without undefined attributes, so that a change can remove an attribute. */
 export function withoutUndefined(elements: RawElements): RawElements {
   return JSON.parse(JSON.stringify(elements))
 }

@@ -1,6 +1,6 @@
 import type { AssertionConfiguration, Connection } from '../../../lib/configuration/connection.ts'
 
-/** What the elements of a plain client resolve to, with these changes. */
+/** The resolved assertion settings of a plain client, with these changes. */
 export function plainAssertion(changes: Partial<AssertionConfiguration> = {}): AssertionConfiguration {
   return {
     issuer: 'theIssuer',

@@ -12,19 +12,19 @@ import {
 } from './issue-token-with-scripted-server.ts'
 import { type Handler, loadFunction } from './load-function.ts'
 
-/** Two of client_credentials and two of the password grant; `stock` and `staff` say what may be asked for. */
+/** Two use client_credentials and two the password grant. `stock` and `staff` limit what a request may ask for. */
 export const connectionNames = ['orders', 'stock', 'people', 'staff'] as const
-/** Two users have the same password, so a password does not identify a user. */
+/** Two users share a password, so a password alone identifies nobody. */
 export const passwords: ReadonlyMap<string, string> = new Map([
   ['alice', 'the password of alice'],
   ['bob', 'the password of bob'],
   ['carol', 'the password of alice'],
 ])
-/** Whether it is of the password grant. */
+/** Whether the connection uses the password grant. */
 export const isOfUsers = (connection: string) => connection === 'people' || connection === 'staff'
 export const userNames = [...passwords.keys()]
 
-/** What decides over a token, in one form: two requests for which one token is right have the same. */
+/** Everything that decides which token is right. Two requests that one token may serve have the same value. */
 export interface Wanted {
   readonly connection: string
   readonly username: string | undefined
@@ -35,23 +35,23 @@ export interface Wanted {
   readonly further: readonly (readonly [string, string])[]
 }
 
-/** A function as it is wired, once more. */
+/** The two functions with the product's own wiring, loaded again for each instance. */
 export interface Instance {
   readonly issueToken: Handler
   readonly callApi: Handler
-  /** Whether a claim has to list the connection. */
+  /** Whether a claim must list the connection. */
   readonly isGuarded: boolean
 }
 
-/** Functions beside a token endpoint that has a token of its own for all that is wanted, and APIs that look at the token. */
+/** Functions, a token endpoint that issues a different token for each different wish, and APIs that check the token. */
 export interface AccessMatrix {
   readonly tokens: IssueTokenWithScriptedServer
   readonly api: ScriptedApi
   readonly instances: readonly Instance[]
   readonly publishKeys: Handler
-  /** What tells another function of their cache. */
+  /** The environment that makes another function share their cache. */
   readonly environment: Record<string, string>
-  /** What a token was issued for. */
+  /** What the token was issued for. */
   issuedFor(token: string): Wanted | undefined
 }
 
@@ -69,7 +69,7 @@ export function inOneForm(wanted: Wanted): string {
 const ofTheClient = ['client_id', 'client_secret', 'client_assertion', 'client_assertion_type']
 const ownParameters = ['grant_type', 'scope', 'resource', 'audience', 'username', 'password', ...ofTheClient]
 
-/** Of a token request, by whichever side: of a caller's, too, but for what the connection adds. */
+/** What a token request wants. It also reads a caller's request, which lacks what the connection adds. */
 export function readWanted(connection: string, pairs: readonly (readonly [string, string])[]): Wanted {
   const given = pairs.filter(([, value]) => value !== '')
   const all = (name: string) => given.filter(([each]) => each === name).map(([, value]) => value)
@@ -90,7 +90,9 @@ const connectionOf = (clientId: string | undefined) => clientId?.replace('the-cl
 /** What the elements of `stock` set. */
 const stockParameters = { scope: ['a', 'b'], tenant: 'north' } as const
 
-/** What a connection takes up and adds: further parameters that its elements don't know are ignored. */
+/**
+ * What the connection makes of the wish: it adds its own values and ignores parameters that its elements don't know.
+ */
 export function asConfigured(asked: Wanted): Wanted {
   const isKnown = ([name]: readonly [string, string]) =>
     name === 'tenant' && ['stock', 'staff'].includes(asked.connection)
@@ -174,12 +176,12 @@ export async function startAccessMatrix(t: TestContext): Promise<AccessMatrix> {
 
   const cache = { TOKENWELL_CACHE: `memory:${randomBytes(8).toString('hex')}` }
   async function load(environment: Record<string, string>, isGuarded: boolean): Promise<Instance> {
-    // One after the other: each is told by the environment of the process.
+    // One after the other, because each reads the environment of this process when it loads.
     const issueToken = await loadFunction('issue-token', workspace, environment)
     const callApi = await loadFunction('call-api', workspace, environment)
     return { issueToken, callApi, isGuarded }
   }
-  // One goes by its memory, one asks the cache each time, one looks at who calls: one fleet all of them.
+  // One fleet of three: one uses its memory, one reads the cache each time, one checks the caller's claim.
   const instances = [
     await load(cache, false),
     await load({ ...cache, TOKENWELL_MEMORY_SECONDS: '0' }, false),
@@ -189,7 +191,7 @@ export async function startAccessMatrix(t: TestContext): Promise<AccessMatrix> {
   return { tokens, api, instances, publishKeys, environment: cache, issuedFor: (token) => issued.get(token) }
 }
 
-/** As a header can hold it. */
+/** The value in a form that a header can hold. */
 function inOneFormOf(wanted: Wanted | undefined): string {
   return wanted ? encodeURIComponent(inOneForm(wanted)) : ''
 }

@@ -10,13 +10,13 @@ import {
 } from './issue-token-with-oidc-provider.ts'
 import { type HttpRequest, loadFunction } from './load-function.ts'
 
-/** The call-api function as it is wired, beside a real authorization server. */
+/** The call-api function with the product's own wiring, and a real authorization server. */
 export interface CallApiWithOidcProvider extends IssueTokenWithOidcProvider {
-  /** One call of the connection's API, GET `/things` unless said otherwise. */
+  /** Makes one call to the connection's API, `GET /things` by default. */
   call(request?: Partial<HttpRequest>): Promise<HttpAnswer>
-  /** All that was logged since the start, in order. */
+  /** Everything that was logged since the start, in order. */
   readonly events: readonly LogEvent[]
-  /** What the log says of requests that failed, one line each. */
+  /** The logged reasons of failed requests, one line each. */
   reasons(): string[]
 }
 

@@ -21,7 +21,7 @@ import {
 } from './issue-token-with-scripted-server.ts'
 import { createHttpEvent, type Handler, loadFunction } from './load-function.ts'
 
-/** A call as an HTTP API hands it over. */
+/** A call as an HTTP API delivers it. */
 export interface CallRequest {
   readonly method?: string
   /** Below `/connections/conn/api`, decoded. */
@@ -32,9 +32,9 @@ export interface CallRequest {
   readonly body?: string | Buffer
   readonly connection?: string
   readonly authorizer?: object
-  /** Of the HTTP API; `$default` if left out. */
+  /** The stage of the HTTP API. `$default` if left out. */
   readonly stage?: string
-  /** What is left of the function's time. */
+  /** How much of the function's time is left. */
   readonly milliseconds?: number
 }
 
@@ -43,29 +43,32 @@ export interface CallResult {
   readonly headers: Readonly<Record<string, unknown>>
   readonly cookies: readonly string[]
   readonly body: Buffer
-  /** Of an error of ours: what RFC 9209 calls it. */
+  /** The RFC 9209 name of an error that Tokenwell made. */
   readonly proxyError?: string
 }
 
-/** The call-api function, as it is wired, between a real API and a real token endpoint that answer as told. */
+/**
+ * The call-api function with the product's own wiring, between a real API and a real token endpoint that follow a
+ * script.
+ */
 export interface CallApiWithScriptedServers {
   readonly api: ScriptedApi
   readonly tokens: IssueTokenWithScriptedServer
   readonly workspace: Workspace
   readonly handler: Handler
   call(request?: CallRequest): Promise<CallResult>
-  /** Lets so much time pass for the function at once. */
+  /** Moves the function's clock ahead by this much at once. */
   age(milliseconds: number): void
 }
 
 export interface CallApiWithScriptedServersOptions {
   readonly elements?: ElementChanges
-  /** Kinds of elements that take the place of those that there are. */
+  /** Kinds of elements that replace the existing ones. */
   readonly moreElements?: (elements: RawElements) => RawElements
   readonly tokens?: Script
   readonly server?: ScriptedApiOptions
   readonly environment?: Record<string, string>
-  /** In place of the API. */
+  /** Replaces the API's origin. */
   readonly origin?: string
 }
 
@@ -111,7 +114,7 @@ export async function startCallApiWithScriptedServers(
   }
 }
 
-/** The token that a request came with. */
+/** The bearer token of a request. */
 export function bearerOf({ authorization = '' }: { readonly authorization?: string | undefined }): string {
   return authorization.replace(/^Bearer /, '')
 }

@@ -4,7 +4,7 @@ import type { Workspace } from '../../../infra/local/workspace.ts'
 import { overhearAnswer, plantSecrets } from '../output/canary.ts'
 import { createBareWorkspace, createHttpEvent, type Handler, type HttpRequest, loadFunction } from './load-function.ts'
 
-/** The issue-token function as it is wired. */
+/** The issue-token function with the product's own wiring. */
 export interface Caller {
   readonly workspace: Workspace
   readonly handler: Handler
@@ -41,7 +41,7 @@ export async function startCaller(workspace: Workspace, environment?: Record<str
   }
 }
 
-/** One event of an HTTP API, and what is made of the answer. */
+/** Sends one event of an HTTP API and reads the answer. */
 export async function sendHttp(handler: Handler, request: HttpRequest): Promise<HttpAnswer> {
   const result = (await handler(
     createHttpEvent(request),

@@ -27,7 +27,7 @@ import type { Handler } from './load-function.ts'
 /** When the clock of a stage starts, in milliseconds since the epoch. */
 export const testClockStart = 1_700_000_000_000
 
-/** The function's parts before a real token endpoint, by a clock that the test moves. */
+/** The parts of the function, in front of a real token endpoint and on a clock that the test moves. */
 export interface IssueTokenByTestClock {
   readonly handler: Handler
   readonly getToken: Application['getToken']
@@ -43,9 +43,9 @@ export interface IssueTokenByTestClockOptions {
   readonly changes?: ElementChanges
   readonly more?: RawElements
   readonly answer?: () => ScriptedAnswer
-  /** What happens while a signing secret is read, beside the time that it takes. */
+  /** Called while a signing secret is read. */
   readonly onSecret?: () => void
-  /** How long it takes to read a signing secret, and the server to answer. */
+  /** How long it takes to read a signing secret, and how long the server takes to answer. */
   readonly secretMilliseconds?: number
   readonly serverMilliseconds?: number
   readonly memory?: TokenMemory
@@ -80,7 +80,7 @@ export async function startIssueTokenByTestClock(
   const events: LogEvent[] = []
   const log = (event: LogEvent) => void events.push(event)
   let ids = 0
-  // Nothing here is late but what the test makes so: a wait that can be called off is.
+  // Nothing is late unless the test makes it late. A pause that can be cancelled ends when it is.
   const pause: Pause = async (milliseconds, unless) => {
     if (unless) await new Promise(() => {})
     time += milliseconds

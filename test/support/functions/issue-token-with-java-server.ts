@@ -10,15 +10,15 @@ import type { ConfigurableAuthorizationServer } from '../servers/configurable-au
 import { type Caller, createWorkspace, type HttpAnswer, startCaller } from './function-caller.ts'
 import { type GivenSecrets, tokenRequest } from './load-function.ts'
 
-/** The function before such a server, which knows the clients of its connections. */
+/** The function in front of such a server. The server knows the clients of its connections. */
 export interface IssueTokenWithJavaServer extends Caller {
-  /** As the server has it. */
+  /** The client as the server knows it. */
   client(id?: string): ClientMetadata
-  /** A token that no request has got before. */
+  /** A token that no earlier request got. */
   newToken(connection?: string): Promise<HttpAnswer>
-  /** Asks until there is such a token: for so long as cool-downs may last. */
+  /** Asks until it gets such a token, for as long as cool-downs can last. */
   newTokenAtLast(): Promise<HttpAnswer>
-  /** What the server has refused or left unanswered, one line each. */
+  /** The requests that the server refused or left unanswered, one line each. */
   failures(): string[]
   readonly events: readonly LogEvent[]
 }
@@ -26,7 +26,7 @@ export interface IssueTokenWithJavaServer extends Caller {
 export interface IssueTokenWithJavaServerOptions {
   readonly secrets?: GivenSecrets
   readonly environment?: Record<string, string>
-  /** What the server is told of each client, instead of what the connections' elements and secrets make of it. */
+  /** Changes a client's registration, which otherwise follows from the connections' elements and secrets. */
   readonly describe?: (client: ClientMetadata, workspace: Workspace) => ClientMetadata | Promise<ClientMetadata>
 }
 
@@ -39,7 +39,7 @@ export function elementsAt(
 ): RawElements {
   return exampleElements(issuer, {
     ...changes,
-    // Generous, for a busy machine, and short enough for a second request before the caller's deadline.
+    // Long enough for a busy machine, and short enough for a second request before the caller's deadline.
     server: { tokenEndpoint, connectionTimeout: '4s', receiveTimeout: '12s', coolDownSeconds: 1, ...server },
     oAuth: { jwtAuthenticationSetClientId: true, ...oAuth },
   })

@@ -7,10 +7,10 @@ import { plant } from '../output/canary.ts'
 import { type Caller, createWorkspace, startCaller } from './function-caller.ts'
 import type { GivenSecrets } from './load-function.ts'
 
-/** The function beside a real authorization server that knows its clients. */
+/** The function, and a real authorization server that knows its clients. */
 export interface IssueTokenWithOidcProvider extends Caller {
   readonly server: AuthorizationServer
-  /** How many requests the token endpoint has had. */
+  /** The number of requests that the token endpoint received. */
   tokenRequests(): number
 }
 
@@ -45,7 +45,7 @@ export async function startIssueTokenWithOidcProvider(
     },
   })
   t.after(() => server.close())
-  if (!workspace) throw new Error('the authorization server asked for no clients')
+  if (!workspace) throw new Error('the authorization server did not ask for its clients')
 
   for (const password of users.values()) plant(password)
   let requests = 0

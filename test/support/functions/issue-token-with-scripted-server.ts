@@ -16,7 +16,7 @@ export interface IssueTokenWithScriptedServer
   extends Caller,
     Pick<ScriptedTokenEndpoint, 'issuer' | 'requests' | 'attempts'> {}
 
-/** A real TLS server as token endpoint that answers as told, and the issue-token function in front of it. */
+/** A real TLS server as token endpoint that follows a script, and the issue-token function in front of it. */
 export async function startIssueTokenWithScriptedServer(
   t: TestContext,
   elements: (issuer: string) => RawElements,

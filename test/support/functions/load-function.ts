@@ -7,7 +7,7 @@ import { prepareSecrets, trust, type Workspace } from '../../../infra/local/work
 import { type RawElements, withoutUndefined } from '../elements/elements.ts'
 import { temporaryFolder } from '../process/temporary-folder.ts'
 
-/* What it takes to load a function and to call it; without the test runner, which slows down what waits. */
+/* Loads and calls a function without the test runner, which slows down code that waits. */
 
 export type Handler = (event: unknown, context: Context) => Promise<unknown>
 
@@ -22,7 +22,7 @@ export interface HttpRequest {
   readonly stage?: string | undefined
 }
 
-/** Secrets that are not made, by their names below the stage. */
+/** Secrets that the test provides, by their names below the stage. The other ones are generated. */
 export type GivenSecrets = Readonly<Record<string, string | Buffer>>
 
 /** A folder with these elements, and with every secret that they name, which no canary looks for. */
@@ -45,7 +45,7 @@ export async function createBareWorkspace(
   return workspace
 }
 
-/** Stores a secret, or another one in its place. */
+/** Stores a secret, or replaces it. */
 export async function writeSecret({ secretsFolder }: Workspace, name: string, content: string | Buffer): Promise<void> {
   await mkdir(secretsFolder, { recursive: true })
   await writeFile(join(secretsFolder, name), content)
@@ -53,7 +53,9 @@ export async function writeSecret({ secretsFolder }: Workspace, name: string, co
 
 let loaded = 0
 
-/** The function's own wiring, once more for each call: its environment is read when it loads. */
+/**
+ * Loads the function with the product's own wiring, anew for each call, because it reads its environment when it loads.
+ */
 export async function loadFunction(
   name: 'issue-token' | 'call-api' | 'warm-tokens' | 'refresh-token' | 'rotate-key' | 'publish-keys',
   workspace: Workspace,
@@ -67,7 +69,7 @@ export async function loadFunction(
   return handler
 }
 
-/** What tells a function of this workspace. */
+/** The environment variables of a function that uses this workspace. */
 export function environmentOf({ elementsPath, secretsFolder, deployment }: Workspace): Record<string, string> {
   return {
     TOKENWELL_STAGE: deployment.stage,
@@ -81,7 +83,7 @@ export function environmentOf({ elementsPath, secretsFolder, deployment }: Works
   }
 }
 
-/** In the shape in which an HTTP API sends it: payload format 2.0, forms in base64. */
+/** An event as an HTTP API sends it: payload format 2.0, forms in base64. */
 export function createHttpEvent({
   method,
   path,

@@ -14,20 +14,20 @@ import { loadFunction } from './load-function.ts'
 
 const secretName = 'tokenwell/local/jwk/theBuilder'
 
-/** The key of `theBuilder`, made, replaced and published by the functions as they are wired. */
+/** The key of `theBuilder`. The functions make, replace and publish it with the product's own wiring. */
 export interface RotatingKeys {
-  /** Where the JWK set is published: over TLS where there is a certificate for it. */
+  /** The URL of the JWK set. It uses TLS if there is a certificate for it. */
   readonly jwksUri: string
-  /** How often the JWK set was asked for. */
+  /** The number of requests for the JWK set. */
   keySetRequests(): number
   /**
-   * As Secrets Manager does it, with the event that it sends afterwards.
-   * @returns the new key, and from when on it signs, in milliseconds since the epoch
+   * Rotates the key as Secrets Manager does, and sends the event that follows.
+   * @returns the new key, and when it starts to sign, in milliseconds since the epoch
    */
   rotate(): Promise<{ readonly kid: string; readonly signsFrom: number }>
 }
 
-/** Without a key until the first rotation, as the stack makes it. */
+/** There is no key until the first rotation, as in a secret that the stack has just made. */
 export async function startRotatingKeys(
   t: TestContext,
   workspace: Workspace,
@@ -37,7 +37,7 @@ export async function startRotatingKeys(
   let requests = 0
   const publishKeys: LambdaHandler = async (event, context) => {
     requests++
-    // Another instance each time: one goes by what it has read for 30 s.
+    // A new instance each time, because an instance relies on what it read for 30 s.
     return ((await loadFunction('publish-keys', workspace, environment)) as LambdaHandler)(event, context)
   }
   const origin = await publish(t, publishKeys, certificate)

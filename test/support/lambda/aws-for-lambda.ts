@@ -12,14 +12,14 @@ import type { LambdaInstance } from './lambda-instance.ts'
 
 export type Environment = Readonly<Record<string, string>>
 
-/** Undefined where moto isn't there. */
+/** Undefined if moto is not installed. */
 export async function startAwsForLambda(t: TestContext) {
   const moto = await startIfThere(t, () => startMoto(t))
   if (!moto) return undefined
   setEnvironment(t, moto.environment)
   return {
     moto,
-    /** The variables of a function whose elements and secrets these are. */
+    /** Copies the elements and secrets to AWS. Returns the environment variables of a function that uses them. */
     async move(workspace: Workspace): Promise<Environment> {
       const { environment } = await copyToEmulator(workspace)
       plantSecrets(workspace.secretsFolder)
@@ -30,7 +30,7 @@ export async function startAwsForLambda(t: TestContext) {
   }
 }
 
-/** The credentials of the function's role. The function signs its AWS calls with them. */
+/** Credentials of the function's role. The function signs its calls to AWS with them. */
 function roleCredentials(): Environment {
   const [secret, session] = [randomBytes(30).toString('base64url'), randomBytes(90).toString('base64url')]
   plant(secret)
@@ -38,13 +38,13 @@ function roleCredentials(): Environment {
   return { AWS_ACCESS_KEY_ID: 'ASIAIOSFODNN7EXAMPLE', AWS_SECRET_ACCESS_KEY: secret, AWS_SESSION_TOKEN: session }
 }
 
-/** Its lines on standard output. All of them are JSON, or this throws. */
+/** The instance's lines on standard output. Throws if one of them is not JSON. */
 export function linesOf(instance: LambdaInstance): Readonly<Record<string, unknown>>[] {
   const lines = instance.output().split('\n').filter(Boolean)
   return lines.map((line) => JSON.parse(line))
 }
 
-/** The whole catalogue; the compiler says if one is missing. */
+/** The whole catalogue. The compiler reports a missing event. */
 const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   connection_resolved: true,
   client_authenticated: true,
@@ -83,7 +83,7 @@ const catalogue: Readonly<Record<LogEvent['event'], true>> = {
   request_failed: true,
 }
 
-/** @returns their events, in order */
+/** @returns the logged events, in order */
 export function assertCatalogued(
   lines: readonly Readonly<Record<string, unknown>>[],
   invocations: readonly { readonly requestId: string }[],

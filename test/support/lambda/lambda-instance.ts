@@ -10,21 +10,21 @@ import { listen } from '../../../infra/local/listen.ts'
 import { overhear, overhearAnswer } from '../output/canary.ts'
 import { createRuntimeApi, type Outcome, traceId } from './lambda-runtime.ts'
 
-/** One execution environment of Lambda: a process of AWS's own runtime client with a built function. */
+/** One execution environment of Lambda: a process that runs a built function in AWS's own runtime client. */
 export interface LambdaInstance {
-  /** From the start of its process until it asked for an invocation. */
+  /** From the start of the process until it asks for an invocation. */
   readonly initMilliseconds: number
   /**
-   * One invocation. Between invocations the process is frozen, as on Lambda.
-   * @throws {FunctionError} if Lambda would report one
+   * Runs one invocation. Between two invocations the process is frozen, as in Lambda.
+   * @throws {FunctionError} where Lambda would report one
    */
   invoke(event: object, options?: InvokeOptions): Promise<Invocation>
-  /** What it has written to standard output and standard error, in order. */
+  /** Everything that it wrote to standard output and standard error, in order. */
   output(): string
 }
 
 export interface InvokeOptions {
-  /** What the function has as timeout. */
+  /** The function's timeout. */
   readonly timeoutMilliseconds?: number
 }
 
@@ -34,10 +34,10 @@ export interface Invocation {
   readonly milliseconds: number
 }
 
-/** What Lambda answers instead of the function: at init, by an exception, or because it was stopped. */
+/** What Lambda answers in place of the function: its init failed, it threw, or it was stopped. */
 export class FunctionError extends Error {
   override readonly name = 'FunctionError'
-  /** As the runtime client or Lambda names it. */
+  /** The name that the runtime client or Lambda gives it. */
   readonly type: string
   readonly output: string
 
@@ -54,8 +54,8 @@ const runtimeClient = fileURLToPath(import.meta.resolve('aws-lambda-ric'))
 const nativeClient = join(import.meta.dirname, 'lambda-native-client.cjs')
 
 /**
- * Starts one for the bundle in the folder of that `index.mjs`, with the variables that Lambda sets and these.
- * @throws {FunctionError} where its init fails
+ * Starts the `index.mjs` bundle in that folder, with these variables and those that Lambda sets.
+ * @throws {FunctionError} if its init fails
  */
 export async function startLambdaInstance(
   t: TestContext,
@@ -75,7 +75,7 @@ export async function startLambdaInstance(
     api.server.close()
   })
 
-  // A file takes what is written at once, so that it is there even if the process is stopped.
+  // A file keeps what was written even if the process is stopped right after.
   const file = openSync(outputPath, 'a')
   const startedAt = performance.now()
   const child = spawn(process.execPath, [...nodeOptions, '--require', nativeClient, runtimeClient], {
@@ -119,10 +119,16 @@ export async function startLambdaInstance(
   }
 }
 
-/** Lambda has these off up to Node.js 22; what runs without them runs with them, so an ES module must be named as one. */
+/**
+ * Lambda turns these off up to Node.js 22. A bundle that works without them also works with them. An ES module must
+ * therefore have the right file name.
+ */
 const nodeOptions = ['--no-experimental-require-module', '--no-experimental-detect-module']
 
-/** The variables of https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html; its machine has no others. */
+/**
+ * The variables of https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html. A Lambda machine has no
+ * others.
+ */
 function lambdaVariables(functionName: string, taskRoot: string, runtimeApi: string): Record<string, string> {
   return {
     _HANDLER: 'index.handler',
@@ -147,7 +153,7 @@ function lambdaVariables(functionName: string, taskRoot: string, runtimeApi: str
   }
 }
 
-/** What Lambda says of a function that takes longer. */
+/** Gives Lambda's message if the function takes longer than this. */
 async function within(outcome: Promise<Outcome>, milliseconds: number): Promise<Outcome> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<Outcome>((resolve) => {

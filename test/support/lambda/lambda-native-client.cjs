@@ -1,4 +1,4 @@
-// Preloaded into AWS's runtime client, it stands in for the one part of it that would have to be compiled: its HTTP.
+// Preloaded into AWS's runtime client. It replaces the HTTP client there, the only part that would need a compiler.
 const { registerHooks } = require('node:module')
 const { Agent, request } = require('node:http')
 const { pathToFileURL } = require('node:url')
@@ -6,7 +6,7 @@ const { pathToFileURL } = require('node:url')
 const hooks = registerHooks({
   resolve(specifier, context, nextResolve) {
     if (specifier !== './rapid-client.node') return nextResolve(specifier, context)
-    // What is loaded from here on is the function, as Lambda would load it.
+    // Everything loaded from now on is the function, loaded as Lambda loads it.
     hooks.deregister()
     return { url: pathToFileURL(__filename).href, format: 'commonjs', shortCircuit: true }
   },
@@ -14,7 +14,7 @@ const hooks = registerHooks({
 
 const base = `http://${process.env['AWS_LAMBDA_RUNTIME_API']}/2018-06-01/runtime/invocation`
 const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-/** AWS's own waits until an answer is delivered; here the next invocation does. */
+/** AWS's client waits until an answer is delivered. This one waits at the next invocation instead. */
 let delivered = Promise.resolve()
 
 module.exports = {

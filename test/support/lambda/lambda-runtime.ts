@@ -8,16 +8,16 @@ export interface SentInvocation {
 }
 
 export type Outcome =
-  /** It asks for the next invocation; what came before was answered so. */
+  /** The process asks for the next invocation. `answer` is its answer to the previous one. */
   | { readonly kind: 'idle'; readonly answer: unknown; readonly answeredAt: number }
   | { readonly kind: 'failed'; readonly type: string; readonly message: string }
 
-/** What Lambda is to a runtime client. */
+/** The Lambda service, as a runtime client sees it. */
 export interface RuntimeApi {
   readonly server: Server
-  /** What comes of the init, and then of each invocation. */
+  /** The outcome of the init, and then of each invocation. */
   outcome(): Promise<Outcome>
-  /** Answers the request for the next invocation, which has come. */
+  /** Answers the pending request for the next invocation. */
   send(invocation: SentInvocation): void
   fail(type: string, message: string): void
 }
@@ -58,9 +58,9 @@ export function createRuntimeApi(functionName: string): RuntimeApi {
     const path = (request.url ?? '').replace(`/${current?.requestId}/`, '/:id/').replace('/2018-06-01/runtime', '')
     const route = routes[`${request.method} ${path}`]
     if (route) void route(request, response)
-    else response.writeHead(400).end(`{"errorMessage":"${path} is none of the Runtime API's","errorType":"test"}`)
+    else response.writeHead(400).end(`{"errorMessage":"${path} is not a path of the Runtime API","errorType":"test"}`)
   })
-  // The process may be frozen for any time.
+  // The process may be frozen for any length of time.
   server.keepAliveTimeout = 0
   return {
     server,

@@ -6,20 +6,20 @@ import { after } from 'node:test'
 import { logChannel } from '../../../lib/adapters/log/powertools.ts'
 
 /*
- * Every key, password, assertion and token of a test file is planted here, and everything that the function logs or answers
- * is overheard. When the file's tests are over, nothing planted may be found in anything overheard.
+ * Each test file plants all its keys, passwords, assertions and tokens, and overhears everything that the function logs
+ * or answers. After the file's tests, nothing planted may appear in anything overheard.
  */
 
 const planted = new Set<string>()
 const overheard: string[] = []
-/** Shorter ones are found in any text. */
+/** Shorter secrets appear in any text by chance. */
 const shortestCanary = 12
 
 export function plant(secret: string | null | undefined): void {
   if (secret && secret.length >= shortestCanary) planted.add(secret)
 }
 
-/** Each private part of each secret in a folder. */
+/** Plants each private part of each secret in a folder. */
 export function plantSecrets(folder: string): void {
   if (!existsSync(folder)) return
   for (const entry of readdirSync(folder, { recursive: true, withFileTypes: true })) {
@@ -40,7 +40,10 @@ export function overhear(text: string): void {
   overheard.push(text)
 }
 
-/** An answer to a caller. The one token that it may contain is removed and remembered as a secret. */
+/**
+ * Overhears an answer to a caller. It removes the token from the one member that may hold it, and plants that token as
+ * a secret.
+ */
 export function overhearAnswer(answer: unknown): void {
   overhear(
     JSON.stringify(answer, (name, value) => {
@@ -52,7 +55,7 @@ export function overhearAnswer(answer: unknown): void {
   )
 }
 
-/** What is planted and was overheard all the same, by its first letters. */
+/** The planted secrets that were overheard, by their first letters. */
 export function leaks(secrets: Iterable<string>, texts: readonly string[]): string[] {
   return [...secrets].flatMap((secret) => {
     const text = texts.find((each) => each.includes(secret) || each.includes(JSON.stringify(secret).slice(1, -1)))

@@ -3,14 +3,14 @@ import type { TestContext } from 'node:test'
 import { logChannel } from '../../../lib/adapters/log/powertools.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 
-/** What functions of this process log from now on, until the test ends. */
+/** The events that functions of this process log from now on, until the test ends. */
 export function captureLog(t: TestContext): readonly LogEvent[] {
   const { events, end } = startCapture()
   t.after(end)
   return events
 }
 
-/** What functions of this process log during that run. */
+/** The events that functions of this process log during that run. */
 export async function withCapturedLog(run: () => Promise<unknown>): Promise<readonly LogEvent[]> {
   const { events, end } = startCapture()
   try {

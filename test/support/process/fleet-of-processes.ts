@@ -12,7 +12,7 @@ import type { LogEvent } from '../../../lib/log/log-event.ts'
 export interface ToWorker {
   readonly callers: number
   readonly event: object
-  /** The process freezes after it logs this event, until it is resumed. */
+  /** The process freezes itself as soon as it has logged this event, until it gets SIGCONT. */
   readonly stopsAfter?: LogEvent['event']
 }
 
@@ -35,7 +35,7 @@ export interface WorkerAnswer {
 
 /** A process that runs the built function. */
 export interface Worker {
-  /** Calls it that often at once. */
+  /** Calls the function that often at once. */
   call(request: ToWorker): Promise<WorkerReport>
   signal(name: 'SIGKILL' | 'SIGCONT'): void
 }
@@ -44,7 +44,7 @@ const readyMilliseconds = 60_000
 const answerMilliseconds = 60_000
 let built: Promise<string> | undefined
 
-/** Starts processes that share nothing but what these variables name; each has reported ready. */
+/** Starts processes that share only what these variables name. Each one has reported that it is ready. */
 export async function startFleet(
   t: Pick<TestContext, 'after'>,
   size: number,
@@ -55,7 +55,7 @@ export async function startFleet(
   return Promise.all(Array.from({ length: size }, () => startWorker(t, bundle, environment)))
 }
 
-/** Once a process, for all tests of a file. */
+/** Builds once per process, for all tests of a file. */
 async function build(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'tokenwell-fleet-'))
   process.once('exit', () => rmSync(folder, { recursive: true, force: true }))
@@ -93,7 +93,7 @@ async function nextMessage(child: ChildProcess, milliseconds: number): Promise<F
     ])
     return message as FromWorker
   } finally {
-    // Stops all listeners that are still waiting.
+    // Removes the listeners of what has not happened.
     over.abort()
   }
 }
@@ -102,7 +102,7 @@ export function allAnswers(reports: readonly WorkerReport[]): WorkerAnswer[] {
   return reports.flatMap(({ answers }) => answers)
 }
 
-/** How many different tokens these are. */
+/** The number of different tokens in these answers. */
 export function tokensIn(answers: readonly WorkerAnswer[]): number {
   return new Set(answers.map(({ tokenDigest }) => tokenDigest)).size
 }

@@ -5,7 +5,7 @@ import { logChannel } from '../../../lib/adapters/log/powertools.ts'
 import type { LogEvent } from '../../../lib/log/log-event.ts'
 import type { FromWorker, ToWorker, WorkerAnswer } from './fleet-of-processes.ts'
 
-/* One process of a fleet: the built function, called as its parent says. */
+/* One process of a fleet. It runs the built function, called as its parent says. */
 const [bundle = ''] = process.argv.slice(2)
 const { handler } = (await import(bundle)) as { handler: (event: object, context: Context) => Promise<unknown> }
 
@@ -16,7 +16,7 @@ subscribe(logChannel, (message) => {
   events.push(event)
   if (event.event !== stopsAfter) return
   stopsAfter = undefined
-  // The process stops between this step and the next one, like a frozen function.
+  // Freezes between this step and the next one, as Lambda freezes a function.
   process.kill(process.pid, 'SIGSTOP')
 })
 

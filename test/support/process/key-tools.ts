@@ -14,12 +14,12 @@ export type KeyTool = keyof typeof packages
 const run = promisify(execFile)
 
 /**
- * Runs a tool that makes or converts keys, to its end.
- * @throws {MissingServerError} where this machine lacks it
+ * Runs a tool that makes or converts keys and waits for its end.
+ * @throws {MissingServerError} if this machine lacks it
  */
 export async function runKeyTool(tool: KeyTool, ...parameters: readonly string[]): Promise<void> {
   try {
-    // OPENSSL_CONF of the caller could allow ciphers that the advice of a message must ask for.
+    // The machine's own OPENSSL_CONF could allow ciphers that Tokenwell's advice in a message must name.
     await run(tool, [...parameters], { env: { ...process.env, OPENSSL_CONF: '/dev/null' }, timeout: 60_000 })
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error

@@ -12,7 +12,7 @@ export interface EndedRun {
   readonly output: string
 }
 
-/** What `npm start` runs, until it ends by itself. */
+/** Runs what `npm start` runs, until it ends by itself. */
 export function runToEnd(words: readonly string[], environment: Record<string, string>): Promise<EndedRun> {
   return new Promise((resolve) => {
     const options = { cwd: root, env: { ...process.env, ...environment }, timeout: readyMilliseconds }
@@ -24,16 +24,16 @@ export function runToEnd(words: readonly string[], environment: Record<string, s
 
 export interface ServingRun {
   readonly output: string
-  /** The line to try, as printed. */
+  /** The curl command that it prints. */
   readonly curl: string
   readonly url: string
-  /** What it has said, once it has said that, too. */
+  /** Waits until its output matches, and returns the whole output. */
   until(pattern: RegExp): Promise<string>
-  /** Ends it by SIGTERM: its status. */
+  /** Ends it by SIGTERM and returns its status. */
   end(): Promise<number | null>
 }
 
-/** What `npm start` runs, until it serves; it is ended with the test. */
+/** Runs what `npm start` runs, until it serves. It ends with the test. */
 export function startServing(t: TestContext, environment: Record<string, string>): Promise<ServingRun> {
   const child: ChildProcess = spawn(process.execPath, start, { cwd: root, env: { ...process.env, ...environment } })
   t.after(() => child.kill('SIGTERM'))
@@ -61,7 +61,7 @@ export function startServing(t: TestContext, environment: Record<string, string>
   })
 }
 
-/** A command line as a shell runs it. */
+/** Runs a command line in a shell. */
 export function runShell(command: string, environment: Record<string, string> = {}): Promise<EndedRun> {
   return new Promise((resolve) => {
     const options = { cwd: root, env: { ...process.env, ...environment } }

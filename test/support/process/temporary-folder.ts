@@ -2,7 +2,10 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
-/** A folder that holds these texts by path. It is removed when the test ends, or with `after` of node:test when the file does. */
+/**
+ * A folder with these files, by path. It is removed when the test ends. With `after` of node:test it is removed when
+ * the test file ends.
+ */
 export async function temporaryFolder(
   t: { after(remove: () => Promise<void>): void },
   texts: Readonly<Record<string, string | Uint8Array>> = {},

@@ -2,7 +2,7 @@ import { Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import tls from 'node:tls'
 
-/** Sets environment variables until the test is over: the SDK reads them at a client's first call. */
+/** Sets environment variables until the test ends. The SDK reads them at a client's first call. */
 export function setEnvironment(t: Pick<TestContext, 'after'>, environment: Readonly<Record<string, string>>): void {
   const before = { ...process.env }
   for (const name of Object.keys(process.env)) if (name.startsWith('AWS_')) delete process.env[name]
@@ -15,10 +15,13 @@ export function setEnvironment(t: Pick<TestContext, 'after'>, environment: Reado
 
 const systemNow = Date.now
 
-/** Sets the clock of this process ahead, by so much more at each call, until the test ends. */
+/**
+ * Returns a function that moves the clock of this process ahead, by so much more at each call. The test's end restores
+ * the clock.
+ */
 export function startMovedClock(t: TestContext): (milliseconds: number) => void {
   let ahead = 0
-  // No mock of node:test, which remembers every call.
+  // Not a mock of node:test, because that remembers every call.
   Date.now = () => systemNow() + ahead
   t.after(() => {
     Date.now = systemNow
@@ -30,7 +33,7 @@ export function startMovedClock(t: TestContext): (milliseconds: number) => void 
 
 const loopback = /^(localhost|127\.\d+\.\d+\.\d+|::1|\[::1\])$/
 
-/** From now on this process connects to nothing but itself; where else it wanted to is in the list. */
+/** From now on this process connects only to this machine. The list holds the other hosts that it tried to reach. */
 export function confineToLoopback(): readonly string[] {
   const tried: string[] = []
   const connect = Socket.prototype.connect as (this: Socket, ...words: unknown[]) => Socket
@@ -45,16 +48,19 @@ export function confineToLoopback(): readonly string[] {
   return tried
 }
 
-/** Undefined for a path rather than a port. */
+/** Undefined if the target is a path and not a port. */
 function hostOf([first, second]: readonly unknown[]): string | undefined {
-  // What node:net has read already it hands on as a list.
+  // node:net passes arguments that it has already normalized as a list.
   const options: unknown = Array.isArray(first) ? first[0] : first
   if (typeof options !== 'object' || options === null) return typeof second === 'string' ? second : 'localhost'
   const { host = 'localhost', path } = options as { readonly host?: string; readonly path?: string }
   return typeof path === 'string' ? undefined : host
 }
 
-/** As `NODE_OPTIONS=--tls-min-v1.0 --tls-cipher-list=...` makes it: by default this process speaks TLS 1.0 and 1.1, too, until the test ends. */
+/**
+ * Has the effect of `NODE_OPTIONS=--tls-min-v1.0 --tls-cipher-list=...`: until the test ends, this process also speaks
+ * TLS 1.0 and 1.1 by default.
+ */
 export function allowOldTls(t: Pick<TestContext, 'after'>): void {
   const { DEFAULT_MIN_VERSION, DEFAULT_CIPHERS } = tls
   Object.assign(tls, { DEFAULT_MIN_VERSION: 'TLSv1', DEFAULT_CIPHERS: 'DEFAULT@SECLEVEL=0' })

@@ -8,49 +8,52 @@ import { startIfThere } from './real-server.ts'
 
 const longestClosingMilliseconds = 20_000
 
-/** A proxy for an AWS endpoint. It records requests, passes them on, or answers them itself as a test sets it. */
+/**
+ * A proxy in front of an AWS endpoint. It records requests, passes them on, and answers by itself where the test says
+ * so.
+ */
 export interface AwsProxy {
   readonly endpoint: string
-  /** All requests so far, those too that it answered itself. */
+  /** All requests so far, including those that the proxy answered by itself. */
   readonly requests: readonly AwsRequest[]
-  /** How many connections were made to it, and how many of them are still open. */
+  /** How many connections were made to it, and how many are still open. */
   connections(): { readonly made: number; readonly open: number }
-  /** Waits until none is open: every request is over, or was given up. */
+  /** Waits until no connection is open: every request is over or was given up. */
   allClosed(): Promise<void>
-  /** How many requests there were of each operation. */
+  /** The number of requests by operation. */
   counts(): Readonly<Record<string, number>>
-  /** Of the next requests, each in its turn; those after them are passed on. */
+  /** Answers the next requests, one answer each. Later requests are passed on. */
   answerNext(...answers: readonly AwsAnswer[]): void
-  /** Answers all requests from now on. Without an answer it passes them on. */
+  /** Answers all requests from now on. Without an answer they are passed on. */
   answerAll(answer?: AwsAnswer | ((request: AwsRequest) => AwsAnswer | undefined)): void
-  /** Nobody listens any more, and the connections there are end, until `listenAgain`. */
+  /** Refuses connections and ends the existing ones, until `listenAgain`. */
   refuse(): void
   listenAgain(): Promise<void>
 }
 
 export interface AwsRequest {
-  /** Without the service: `GetSecretValue`. */
+  /** The operation without the service: `GetSecretValue`. */
   readonly operation: string
   readonly body: Readonly<Record<string, unknown>>
-  /** Milliseconds, by a clock that never goes back. */
+  /** Milliseconds of a clock that never goes back. */
   readonly at: number
 }
 
 export type AwsAnswer =
-  /** Passed on, but so much later. */
+  /** Passed on, but this much later. */
   | { readonly afterMilliseconds: number }
   | { readonly status: number; readonly headers?: Record<string, string>; readonly body?: unknown }
-  /** Nothing at all, or not the end, until the other side hangs up. */
+  /** No answer, or only its beginning, until the client hangs up. */
   | 'held'
   | 'held in the middle'
-  /** A letter of its headers now and then, and no end. */
+  /** Sends a letter of its headers now and then, without end. */
   | 'dripping'
-  /** The connection ends instead. */
+  /** The proxy resets the connection and does not answer. */
   | 'reset'
-  /** Passed on, and the connection ends instead of the answer. */
+  /** Passed on, but the proxy resets the connection and sends no answer. */
   | 'lost'
 
-/** What an AWS service says when it refuses. */
+/** The answer of an AWS service that refuses. */
 export function awsError(status: number, name: string, message = 'some message'): AwsAnswer {
   return { status, body: { __type: name, message } }
 }
@@ -60,7 +63,8 @@ export async function startAwsProxy(t: TestContext, target: string): Promise<Aws
   const next: AwsAnswer[] = []
   let all: (request: AwsRequest) => AwsAnswer | undefined = () => undefined
   const server = createServer((request, response) => {
-    // By a clock that a test has moved. By another one than the SDK's it would repeat whatever fails.
+    // The date follows a clock that a test moved. With another clock than the SDK's, the SDK would repeat each failed
+    // request.
     response.setHeader('date', new Date(Date.now()).toUTCString())
     void readRequest(request).then(async (body) => {
       const operation = String(request.headers['x-amz-target']).split('.')[1] ?? ''
@@ -68,7 +72,7 @@ export async function startAwsProxy(t: TestContext, target: string): Promise<Aws
       requests.push(asked)
       const answer = next.shift() ?? all(asked)
       if (answer !== undefined && !isPassedOn(answer)) return send(answer, response)
-      // The client may have gone. A slow service still does what it was asked for.
+      // The client may have gone. A slow service still does what it was asked for, if it is still there.
       if (typeof answer === 'object') await wait(answer.afterMilliseconds, undefined, { ref: false })
       const said = await passOn(request, body, target).catch(() => undefined)
       if (!said || answer === 'lost') response.destroy()
@@ -158,7 +162,7 @@ function drip({ socket }: ServerResponse): void {
   socket?.once('close', () => clearInterval(timer))
 }
 
-/** Moto behind such a proxy, which is where the SDK of this process finds AWS. Where there is no moto the test is skipped. */
+/** Moto behind such a proxy. The SDK of this process finds AWS there. The test is skipped if moto is not installed. */
 export async function startMotoBehindProxy(
   t: TestContext,
 ): Promise<{ readonly moto: Moto; readonly proxy: AwsProxy } | undefined> {

@@ -4,8 +4,8 @@ import { connect } from 'node:net'
 import type { TestContext } from 'node:test'
 
 /**
- * The URL of a host that drops whatever wants to connect, as a firewall does: a process whose queue of connections is full
- * and that accepts none. One that merely says nothing would be connected to by its kernel.
+ * The URL of a host that drops each connection attempt, as a firewall does: a process that accepts none and has a full
+ * queue of connections. The kernel would connect clients to a server that is only silent.
  */
 export async function startBlackHoleListener(t: TestContext): Promise<string> {
   const source = `

@@ -11,18 +11,18 @@ import { MissingServerError } from './real-server.ts'
 const run = promisify(execFile)
 const ecdsa = { name: 'ECDSA', namedCurve: 'P-256', hash: 'SHA-256' } as const
 
-/** What a TLS client presents, and the CA that a server knows it by; all PEM. */
+/** What a TLS client presents, and the CA that a server verifies it with. All PEM. */
 export interface ClientCertificate {
   readonly caCertificate: string
   readonly certificate: string
   readonly privateKey: string
 }
 
-/** A new CA and a certificate by it for a TLS client. */
+/** Creates a new CA and a TLS client's certificate signed by it. */
 export async function createClientCertificate(name = 'theClient'): Promise<ClientCertificate> {
   const [caKeys, keys] = await Promise.all([generateKeys(), generateKeys()])
   const ca = await x509.X509CertificateGenerator.createSelfSigned({
-    // Of its own: of two CAs of one name OpenSSL would take either for the other.
+    // A name of its own, because OpenSSL confuses two CAs that have the same name.
     name: `CN=The CA of ${name}`,
     keys: caKeys,
     signingAlgorithm: ecdsa,
@@ -53,7 +53,7 @@ export function pemBundle({ privateKey, certificate }: ClientCertificate): strin
   return `${privateKey}${certificate}\n`
 }
 
-/** The thumbprint in `x5t#S256` (RFC 8705 section 3.1). */
+/** The value of `x5t#S256`, RFC 8705 section 3.1. */
 export function thumbprint(der: Uint8Array): string {
   return createHash('sha256').update(der).digest('base64url')
 }
@@ -63,9 +63,9 @@ export function thumbprintOf({ certificate }: ClientCertificate): string {
 }
 
 /**
- * PKCS#12 as OpenSSL writes it.
+ * Packs key and certificate as PKCS#12 with OpenSSL.
  * @param more options of `openssl pkcs12 -export`
- * @throws {MissingServerError} where there is no `openssl`
+ * @throws {MissingServerError} if there is no `openssl`
  */
 export async function packPkcs12(
   { privateKey, certificate, caCertificate }: ClientCertificate,

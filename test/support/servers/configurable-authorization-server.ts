@@ -4,31 +4,31 @@ import type { ServerCertificate } from '../../../infra/local/certificate-authori
 import type { ClientCertificate } from './client-certificate.ts'
 import type { JavaProcess } from './java-process.ts'
 
-/** A real authorization server whose clients and clock a test changes. */
+/** A real authorization server. A test changes its clients and its clock. */
 export interface ConfigurableAuthorizationServer extends JavaProcess {
   readonly issuer: string
   readonly tokenEndpoint: string
   readonly certificate: ServerCertificate
-  /** One whose CA the server trusts. */
+  /** A client certificate whose CA the server trusts. */
   readonly clientCertificate: ClientCertificate
-  /** Makes a client as RFC 7591 describes it, or puts it in the place of the one with that id. */
+  /** Registers a client as RFC 7591 describes it, or replaces the one with that id. */
   register(client: ClientMetadata): Promise<void>
-  /** Stops the client from getting tokens, or lets it get them again. */
+  /** Stops the client from getting tokens, or allows it again. */
   setEnabled(clientId: string, isEnabled: boolean): Promise<void>
-  /** What the server says of a token (RFC 7662) to the client, by its secret. */
+  /** What the server tells the client about a token (RFC 7662). The client authenticates with its secret. */
   introspect(token: string, client: ClientMetadata): Promise<Record<string, unknown>>
-  /** RFC 7009, by the client's secret. */
+  /** Revokes a token (RFC 7009). The client authenticates with its secret. */
   revoke(token: string, client: ClientMetadata): Promise<void>
 }
 
-/** What a test asks such a server over TLS. */
+/** Sends a test's own requests to such a server over TLS. */
 export type TlsClient = ReturnType<typeof createTlsClient>
 
 export function createTlsClient(t: { after(close: () => Promise<void>): void }, { caCertificate }: ServerCertificate) {
   const dispatcher = new Agent({ connect: { ca: caCertificate, timeout: 60_000 } })
   t.after(() => dispatcher.destroy())
 
-  /** @throws where the answer is no success */
+  /** @throws if the status does not say success */
   async function send(url: string, request: RequestParts = {}): Promise<Response> {
     const { method = 'POST', headers = {}, json, form } = request
     const response = await fetch(url, {

@@ -8,9 +8,9 @@ import { setEnvironment } from '../process/this-process.ts'
 
 export interface DynamodbServer {
   readonly endpoint: string
-  /** A client of its own, for what a test looks at or puts there. */
+  /** A separate client that a test uses to read and write the table. */
   readonly client: DynamoDBClient
-  /** A table as the stack makes it. */
+  /** Creates a table as the stack does. */
   createTable(name: string): Promise<void>
 }
 
@@ -26,7 +26,7 @@ export async function startDynalite(t: Pick<TestContext, 'after'>): Promise<Dyna
   return dynamodbAt(t, `http://127.0.0.1:${(server.address() as AddressInfo).port}`)
 }
 
-/** DynamoDB that is there already, of whichever emulator. */
+/** DynamoDB that already runs at that endpoint, in any emulator. */
 export function dynamodbAt(t: Pick<TestContext, 'after'>, endpoint: string): DynamodbServer {
   const client = new DynamoDBClient({
     endpoint,
@@ -50,12 +50,12 @@ const environment = {
   AWS_EC2_METADATA_DISABLED: 'true',
 } as const
 
-/** The environment variables that point an SDK client to this URL and hide the machine's own configuration. */
+/** Environment variables that point an SDK client at DynamoDB at that URL, and hide the machine's own configuration. */
 export function dynamodbEnvironment(endpoint: string): Readonly<Record<string, string>> {
   return { ...environment, AWS_ENDPOINT_URL_DYNAMODB: endpoint }
 }
 
-/** For this process, until the test is over. Once a test. */
+/** Points the SDK of this process there until the test ends. Call it once per test. */
 export function pointSdkAt(t: TestContext, endpoint: string): void {
   setEnvironment(t, dynamodbEnvironment(endpoint))
 }

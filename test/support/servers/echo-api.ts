@@ -5,21 +5,21 @@ import { bearerOf } from '../functions/call-api-with-scripted-servers.ts'
 import { plant } from '../output/canary.ts'
 import { elementsWithApi, type ScriptedApi, startScriptedApi, trustApi } from './scripted-api.ts'
 
-/** An API whose calls the connection `conn` makes. */
+/** An API that the connection `conn` calls. */
 export interface EchoApi extends ScriptedApi {
-  /** Those of `theElements`, and where the API is. */
+  /** The elements of `exampleElements`, plus those that say where the API is. */
   elements(issuer: string, changes?: ElementChanges): RawElements
-  /** Puts its CA among the secrets of a workspace of these elements. */
+  /** Adds the API's CA to the secrets of a workspace with these elements. */
   trustIn(workspace: Workspace): Promise<void>
-  /** The tokens that it was called with, in order. */
+  /** The tokens of the calls that it received, in order. */
   tokens(): string[]
-  /** From now on it answers a call with this token that it is no longer good. */
+  /** From now on it answers 401 to calls with this token. */
   refuse(token: string | undefined): void
 }
 
 const invalidToken = { status: 401, headers: { 'www-authenticate': 'Bearer error="invalid_token"' } }
 
-/** Answers each call with 200, its method, its path with the query, and its body. */
+/** It answers each call with status 200, the method, the path with the query, and the body. */
 export async function startEchoApi(t: TestContext): Promise<EchoApi> {
   const refused = new Set<string>()
   const server = await startScriptedApi(t, ({ method, url, headers, body }) => {

@@ -4,9 +4,12 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { MissingServerError } from './real-server.ts'
 
-/* Where `npm run servers` puts the authorization servers that it downloads: outside the checkout, by version and digest. */
+/*
+ * Where `npm run servers` installs the authorization servers that it downloads: outside the checkout, by version and
+ * digest.
+ */
 
-/** The zip of Maven Central: `org.keycloak:keycloak-quarkus-dist`. */
+/** The zip from Maven Central: `org.keycloak:keycloak-quarkus-dist`. */
 export const keycloakDistribution = {
   version: '26.7.3',
   sha256: '27a6535553c3cdcd083872ba40629efafb3475e3b758e0c6f691395561dd0f1f',
@@ -15,13 +18,13 @@ export const keycloakDistribution = {
 /** The administrator in the database that is installed with Keycloak. */
 export const keycloakAdministrator = { username: 'admin', password: 'the password of the administrator' } as const
 
-/** Its pom.xml pins Spring Boot and thereby every library. */
+/** Its pom.xml pins Spring Boot, and so every library. */
 export const springSources = join(import.meta.dirname, 'spring-authorization-server')
 const installer = join(import.meta.dirname, '..', '..', 'install-servers.ts')
 /** The digest of the names and SHA-256 of these libraries, as `sha256sum *.jar | sha256sum` prints it. */
 export const springLibrariesSha256 = 'c48683dfbb4e4cd1c58064fdf4356dedf6cf8f17919f16b892dcd7d19311c29e'
 
-/** The folder of Keycloak, unpacked and built, with a database that has its tables and an administrator. */
+/** The folder of Keycloak, unpacked and built. Its database has tables and an administrator. */
 export function keycloakFolder(): string {
   return folderOf(`keycloak-${keycloakDistribution.version}`, [])
 }
@@ -35,7 +38,7 @@ export function springFolder(): string {
   )
 }
 
-/** The folder's name contains a digest of all sources, so that a change of a source installs it again. */
+/** The folder's name contains a digest of all sources, so a changed source is installed anew. */
 function folderOf(name: string, sources: readonly string[]): string {
   const digest = createHash('sha256')
   for (const source of [import.meta.filename, installer, ...sources]) digest.update(readFileSync(source))
@@ -53,8 +56,8 @@ export function demandInstalled(name: string, folder: string): string {
 }
 
 /**
- * Debian's library that changes the clock of a program.
- * @throws {MissingServerError}
+ * Finds Debian's library that changes the clock of a program.
+ * @throws {MissingServerError} if it is not installed
  */
 export function findFaketime(): string {
   const [library] = globSync('/usr/lib/*/faketime/libfaketime.so.1')

@@ -10,38 +10,38 @@ import { promisify } from 'node:util'
 import { findFaketime } from './installed-servers.ts'
 import { MissingServerError } from './real-server.ts'
 
-/** A server in Java, in a process of its own that ends with the test. */
+/** A server in Java in a separate process, which ends with the test. */
 export interface JavaProcess {
   stop(): Promise<void>
-  /** Once more, on the same port, with what it keeps on disk. */
+  /** Starts it again on the same port, with the data that it keeps on disk. */
   start(): Promise<void>
-  /** How far its clock is ahead of ours; a negative number is behind. */
+  /** Sets how far its clock is ahead of this machine's. A negative number means behind. */
   setClock(secondsAhead: number): Promise<void>
 }
 
 export interface JavaProgram {
   readonly command: readonly string[]
   readonly environment: Readonly<Record<string, string>>
-  /** Where its clock is kept. */
+  /** The folder that keeps its clock. */
   readonly folder: string
-  /** What the server's clock shows, in milliseconds since the epoch; rejects while the server does not answer. */
+  /** The server's clock, in milliseconds since the epoch. Rejects while the server does not answer. */
   readonly readClock: () => Promise<number>
 }
 
-/** On a machine of two cores with a load of 15. A calm one takes some 10 s. */
+/** Measured on a machine with two cores and a load of 15. An idle machine needs about 10 s. */
 const startMilliseconds = 300_000
 const clockMilliseconds = 60_000
-/** What an answer takes on a busy machine, and less than what tests set a clock by. */
+/** More than an answer takes on a busy machine, and less than the steps in which tests set the clock. */
 const clockToleranceMilliseconds = 20_000
 
 /**
- * The shell ends the server, and then all that is left of its process group, when its own input ends: that happens, too, when this
- * process dies by whatever means.
+ * The shell ends the server, and then the rest of its process group, when the shell's own input ends. That also happens
+ * if this process dies in any way.
  */
 const untilInputEnds =
   'exec 3<&0; "$@" </dev/null 3<&- & server=$!; (read -r _ <&3; kill $server; sleep 60; kill -KILL -$$) & wait $server; kill -KILL -$$'
 
-/** @throws {MissingServerError} where there is no Java, or no faketime */
+/** @throws {MissingServerError} if Java or faketime is missing */
 export async function startJavaProcess(t: Pick<TestContext, 'after'>, program: JavaProgram): Promise<JavaProcess> {
   await demandJava()
   const clock = join(program.folder, 'clock')
@@ -87,7 +87,7 @@ function fakeTime(clock: string): Record<string, string> {
     FAKETIME_TIMESTAMP_FILE: clock,
     FAKETIME_CACHE_DURATION: '1',
     FAKETIME_DONT_FAKE_MONOTONIC: '1',
-    // Else each wait of a Java thread with a time limit spins.
+    // Without it, each timed wait of a Java thread spins.
     FAKETIME_FORCE_MONOTONIC_FIX: '0',
   }
 }
@@ -100,7 +100,7 @@ interface RunningServer {
 function runServer(command: readonly string[], environment: Readonly<Record<string, string>>): RunningServer {
   const { PATH = '', HOME = '' } = process.env
   const child = spawn('sh', ['-c', untilInputEnds, 'sh', ...command], {
-    // A process group of its own, so that nothing of it is left behind.
+    // A process group of its own, so that no child process is left behind.
     detached: true,
     stdio: ['pipe', 'pipe', 'pipe'],
     env: { PATH, HOME, ...environment },
@@ -126,7 +126,7 @@ function runServer(command: readonly string[], environment: Readonly<Record<stri
   }
 }
 
-/** Returns the last output of the process. Unread output would block the process. */
+/** Returns the last part of its output. An unread pipe would block the server. */
 function listen(child: ChildProcessByStdio<Writable, Readable, Readable>): () => string {
   let said = ''
   for (const output of [child.stdout, child.stderr])
@@ -136,7 +136,7 @@ function listen(child: ChildProcessByStdio<Writable, Readable, Readable>): () =>
   return () => said
 }
 
-/** This process ends even where no hook stops the server: its input ends then. */
+/** Lets this process end even if no hook stops the server: the shell's input ends then. */
 function unref(child: ChildProcessByStdio<Writable, Readable, Readable>): void {
   child.unref()
   for (const pipe of [child.stdin, child.stdout, child.stderr]) if (pipe instanceof Socket) pipe.unref()

@@ -6,22 +6,22 @@ import type { ClientMetadata } from 'oidc-provider'
 import { type AuthorizationServer, startAuthorizationServer } from '../../../infra/local/authorization-server.ts'
 import type { ServerCertificate } from '../../../infra/local/certificate-authority.ts'
 
-/** For so long the server goes by a JWK set that it has read. */
+/** How long the server relies on a JWK set that it has read. */
 export const keySetMilliseconds = 2_000
 
 /**
- * A real authorization server that reads the keys of its one client from where `jwks_uri` says. It reads them again by age
- * alone: a `kid` that it doesn't know it refuses.
+ * A real authorization server that reads the keys of its one client from `jwks_uri`. It reads them again only when they
+ * are too old, and refuses an unknown `kid`.
  */
 export interface KeySetReadingServer extends AuthorizationServer {
-  /** How many assertions it has taken and refused, by `kid`. */
+  /** The number of assertions that it accepted and refused, by `kid`. */
   readonly taken: ReadonlyMap<string, number>
   readonly refused: ReadonlyMap<string, number>
-  /** Reads the set now, and from then on whenever it is too old. */
+  /** Reads the JWK set now, and from then on each time that it is too old. */
   readKeys(everyMilliseconds?: number): Promise<void>
 }
 
-/** What oidc-provider keeps of a client's JWK set: by itself for at least a minute, and for longer where we allow it. */
+/** A client's JWK set in oidc-provider. It keeps it for at least a minute, or for longer if the answer allows it. */
 interface KeySet {
   freshUntil?: number
   refresh(): Promise<void>
@@ -37,7 +37,7 @@ export async function startKeySetReadingServer(
     port: 0,
     certificate,
     users: new Map(),
-    // Without the dispatcher that oidc-provider hands over, which keeps it from this machine.
+    // Not with the dispatcher of oidc-provider, which blocks requests to this machine.
     fetch: (url, { headers = {}, signal = null } = {}) => fetch(url, { headers, signal }),
     async clients(issuer) {
       const metadata = await client(issuer)
@@ -62,7 +62,7 @@ export async function startKeySetReadingServer(
     async readKeys(everyMilliseconds = keySetMilliseconds) {
       clearInterval(timer)
       await readAgain()
-      // One that can't be read is missed where its keys are needed.
+      // A failed read shows where its keys are needed.
       timer = setInterval(() => void readAgain().catch(() => {}), everyMilliseconds)
     },
   }

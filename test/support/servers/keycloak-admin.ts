@@ -5,15 +5,15 @@ import { plant } from '../output/canary.ts'
 import type { ConfigurableAuthorizationServer, TlsClient } from './configurable-authorization-server.ts'
 import { keycloakAdministrator } from './installed-servers.ts'
 
-/** The one user of the realm. */
+/** The only user of the realm. */
 export const keycloakUser = { username: 'alice', password: 'the password of alice' } as const
 
 export const keycloakRealm = 'tokenwell'
 
-/** What a test does by Keycloak's admin REST API. */
+/** What a test does with Keycloak's admin REST API. */
 export interface KeycloakAdmin extends Pick<ConfigurableAuthorizationServer, 'register' | 'setEnabled'> {
   createRealm(): Promise<void>
-  /** Milliseconds since the epoch, as the token of an administrator shows. Keycloak's answers have no `Date`. */
+  /** Milliseconds since the epoch, from an administrator's token, because Keycloak's answers have no `Date` header. */
   readClock(): Promise<number>
 }
 
@@ -28,7 +28,7 @@ export function createKeycloakAdmin(tls: TlsClient, origin: string): KeycloakAdm
     return String(access_token)
   }
 
-  /** A new token each time: it lives a minute. */
+  /** A new token each time, because it lives for one minute. */
   async function authorization(): Promise<Record<string, string>> {
     return { authorization: `Bearer ${await token()}` }
   }
@@ -75,7 +75,7 @@ function realmOf() {
   }
 }
 
-/** A client of Keycloak's own description. */
+/** A client in Keycloak's own format. */
 function representationOf(client: ClientMetadata) {
   return {
     clientId: client.client_id,
@@ -90,7 +90,7 @@ function representationOf(client: ClientMetadata) {
   }
 }
 
-/** Keycloak tells a client about tokens alone that are meant for it. */
+/** Keycloak introspects a token for a client only if that client is in its audience. */
 function audienceOf({ client_id }: ClientMetadata) {
   return {
     name: 'itself',

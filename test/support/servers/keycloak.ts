@@ -15,8 +15,8 @@ import { startJavaProcess } from './java-process.ts'
 import { createKeycloakAdmin, keycloakRealm } from './keycloak-admin.ts'
 
 /**
- * Keycloak with a realm of its own, configured by its admin REST API.
- * @throws {MissingServerError}
+ * Keycloak with a realm for this test, configured by its admin REST API.
+ * @throws {MissingServerError} if it is not installed
  */
 export async function startKeycloak(t: TestContext): Promise<ConfigurableAuthorizationServer> {
   const installed = demandInstalled('Keycloak', keycloakFolder())
@@ -58,11 +58,11 @@ export async function startKeycloak(t: TestContext): Promise<ConfigurableAuthori
   }
 }
 
-/** The installed one, with a copy of its database. */
+/** The installed Keycloak with a copy of its database. */
 async function createHome(installed: string, folder: string): Promise<string> {
   const home = join(folder, 'keycloak')
   await mkdir(home)
-  // The script finds the rest beside itself.
+  // The script finds the rest next to itself.
   for (const name of ['bin', 'data']) await cp(join(installed, name), join(home, name), { recursive: true })
   for (const name of ['conf', 'lib', 'providers', 'themes']) await symlink(join(installed, name), join(home, name))
   return home
@@ -78,7 +78,7 @@ function environmentOf(folder: string, origin: string): Record<string, string> {
     KC_HTTPS_CERTIFICATE_FILE: join(folder, 'certificate.pem'),
     KC_HTTPS_CERTIFICATE_KEY_FILE: join(folder, 'key.pem'),
     KC_HTTPS_TRUST_STORE_FILE: join(folder, 'client-ca.pem'),
-    // The trust store for the server of Tokenwell's JWK set.
+    // With this CA it trusts the server of Tokenwell's JWK set.
     KC_TRUSTSTORE_PATHS: join(folder, 'ca.pem'),
   }
 }

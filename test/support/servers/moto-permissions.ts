@@ -1,6 +1,6 @@
-/* moto's permissions: it looks at none until it is told to, and then at actions alone, whatever the resources are. */
+/* Moto's permissions. It checks none until a test enables that. Then it checks actions only, and ignores resources. */
 
-/** More requests than a test makes. */
+/** More than the number of requests in a test. */
 const never = 1_000_000
 
 /** Environment variables of a role that is allowed these actions. */
@@ -8,7 +8,7 @@ export async function someRole(endpoint: string, actions: readonly string[]): Pr
   const RoleName = 'the-role'
   const anybody = { Effect: 'Allow', Principal: { AWS: '*' }, Action: 'sts:AssumeRole' }
   await call(endpoint, 'iam', { Action: 'CreateRole', RoleName, AssumeRolePolicyDocument: policy(anybody) })
-  // A statement needs at least one action.
+  // IAM rejects a statement without an action.
   const Action = actions.length > 0 ? actions : ['sts:GetCallerIdentity']
   const PolicyDocument = policy({ Effect: 'Allow', Action, Resource: '*' })
   await call(endpoint, 'iam', { Action: 'PutRolePolicy', RoleName, PolicyName: 'the-policy', PolicyDocument })
@@ -33,7 +33,7 @@ export async function withPermissionsLookedAt<T>(endpoint: string, run: () => Pr
 
 async function lookAfter(endpoint: string, requests: number): Promise<void> {
   const { ok } = await fetch(`${endpoint}/moto-api/reset-auth`, { method: 'POST', body: String(requests) })
-  if (!ok) throw new Error('moto refused to change its check of permissions')
+  if (!ok) throw new Error('moto did not change how it checks permissions')
 }
 
 function policy(statement: object): string {
@@ -41,7 +41,7 @@ function policy(statement: object): string {
 }
 
 async function call(endpoint: string, service: string, parameters: Record<string, string>): Promise<string> {
-  // It tells services apart by what was to be signed.
+  // Moto finds the service in the credential scope of the signature.
   const authorization = `AWS4-HMAC-SHA256 Credential=testing/20261124/us-east-1/${service}/aws4_request`
   const body = new URLSearchParams({ ...parameters, Version: service === 'iam' ? '2010-05-08' : '2011-06-15' })
   const answer = await fetch(endpoint, { method: 'POST', headers: { authorization }, body })

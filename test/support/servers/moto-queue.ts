@@ -8,13 +8,13 @@ import {
 import { CreateQueueCommand, GetQueueAttributesCommand, ReceiveMessageCommand, SQSClient } from '@aws-sdk/client-sqs'
 import type { Moto } from './moto.ts'
 
-/** A queue of moto's. */
+/** An SQS queue in moto. */
 export interface Queue {
   readonly url: string
   readonly arn: string
-  /** All that is in it, with the attributes by name. Moto delivers at once. */
+  /** All messages in it, with their attributes by name. Moto delivers at once. */
   receive(): Promise<readonly ReceivedMessage[]>
-  /** A custom bus; of what is put there the queue gets what a rule of this pattern lets through. */
+  /** Creates a custom bus, with a rule of this pattern that sends its events to the queue. */
   createBus(name: string, pattern: object): Promise<void>
 }
 
@@ -31,7 +31,7 @@ export async function createQueue(t: TestContext, { endpoint }: Moto): Promise<Q
     queues.destroy()
     events.destroy()
   })
-  // What was received is not delivered once more, however long the test takes.
+  // A received message is not delivered again, no matter how long the test takes.
   const Attributes = { VisibilityTimeout: '43200' }
   const { QueueUrl: url = '' } = await queues.send(new CreateQueueCommand({ QueueName: 'the-queue', Attributes }))
   const asked = new GetQueueAttributesCommand({ QueueUrl: url, AttributeNames: ['QueueArn'] })

@@ -8,29 +8,29 @@ import { type RawElements, withoutUndefined } from '../elements/elements.ts'
 import { plant } from '../output/canary.ts'
 import { MissingServerError } from './real-server.ts'
 
-/** AWS on this machine, empty at the start of each test. Its permissions are not looked at: everything is allowed. */
+/** AWS on this machine, empty at the start of each test. It checks no permissions: everything is allowed. */
 export interface Moto {
   readonly endpoint: string
-  /** The environment variables that point an SDK client to moto and hide the machine's own configuration. */
+  /** Environment variables that point an SDK client at it, and hide the machine's own configuration. */
   readonly environment: Readonly<Record<string, string>>
   readonly secretsManager: SecretsManagerClient
   readonly parameterStore: SSMClient
-  /** As parameters of that stage, `local` where none is given. */
+  /** Writes the elements as parameters of that stage, by default `local`. */
   putElements(elements: RawElements, stage?: string): Promise<void>
   putSecret(name: string, text: string): Promise<void>
-  /** Forgets everything. */
+  /** Deletes everything. */
   reset(): Promise<void>
 }
 
 const startTimeoutMilliseconds = 60_000
-/** The exit code of a shell for an unknown command, and of pyenv's shim for a missing one. */
+/** A shell's status for an unknown command. The pyenv shim of a missing command has the same status. */
 const commandNotFound = 127
 
 let started: Promise<MotoProcess> | undefined
 
 /**
  * One process for all tests of a file.
- * @throws {MissingServerError} where it isn't installed
+ * @throws {MissingServerError} if it is not installed
  */
 export async function startMoto(t: Pick<TestContext, 'after'>): Promise<Moto> {
   started ??= startProcess()
@@ -82,7 +82,7 @@ function createMoto(endpoint: string): Moto {
     },
     async reset() {
       const { ok } = await fetch(`${endpoint}/moto-api/reset`, { method: 'POST' })
-      if (!ok) throw new Error('moto refused to reset')
+      if (!ok) throw new Error('moto did not reset itself')
     },
   }
 }
@@ -92,18 +92,18 @@ interface MotoProcess {
   stop(): void
 }
 
-/** The shell ends moto when its input does: that happens, too, when this process dies by whatever means. */
+/** The shell ends moto when its input ends. That also happens if this process dies in any way. */
 const untilInputEnds = 'moto_server -H 127.0.0.1 -p 0 </dev/null & moto=$!; (read -r _; kill $moto) <&3 & wait $moto'
 
 async function startProcess(): Promise<MotoProcess> {
   const child = spawn('sh', ['-c', `exec 3<&0; ${untilInputEnds}`], { stdio: ['pipe', 'ignore', 'pipe'] })
   const stop = () => child.stdin.end()
-  // A port that moto itself is given by the system is nobody else's, and it says which one once it listens.
+  // The system gives moto a port that is free, and moto prints it once it listens.
   const endpoint = await readEndpoint(child).catch((error) => {
     stop()
     throw error
   })
-  // This process ends even where no hook stops moto, such as after one that failed: its input ends then.
+  // This process can end even if no hook stops moto, for example after a failed hook: moto's input ends then.
   child.unref()
   for (const pipe of [child.stdin, child.stderr]) if (pipe instanceof Socket) pipe.unref()
   return { endpoint, stop }
@@ -113,7 +113,7 @@ function readEndpoint(child: ChildProcessByStdio<Writable, null, Readable>): Pro
   return new Promise((resolve, reject) => {
     let said = ''
     const timer = setTimeout(() => reject(new Error(`moto does not start: ${said}`)), startTimeoutMilliseconds)
-    // It writes a line for each request. Unread lines would block it.
+    // Moto writes a line for each request. An unread pipe would block it.
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       said = (said + text).slice(-2_000)
       const [, endpoint] = /Running on (http:\S+)/.exec(said) ?? []

@@ -1,7 +1,7 @@
 import type { TestContext } from 'node:test'
 
 /**
- * Starts a real server or tool. If this machine lacks it, the test is skipped with the reason. With
+ * Starts a real server or tool. If this machine lacks it, the test is skipped and the reason is shown. With
  * `TOKENWELL_TEST_REQUIRE_SERVERS`, as in CI, the test fails instead.
  * @returns undefined if the test must return
  */

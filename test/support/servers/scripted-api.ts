@@ -11,17 +11,17 @@ import { secretPath } from '../../../lib/adapters/files/file-secrets.ts'
 import { secretPrefix } from '../../../lib/configuration/deployment.ts'
 import { type ElementChanges, exampleElements, type RawElements } from '../elements/elements.ts'
 
-/** One call that the API has had. */
+/** One call that the API received. */
 export interface ReceivedCall {
   readonly method: string
   /** Path and query, as they came over the wire. */
   readonly url: string
-  /** By their names in lower case; several values of one name joined, as node:http joins them. */
+  /** By their names in lower case. Several values of one name are joined, as node:http joins them. */
   readonly headers: IncomingMessage['headers']
   /** Names and values in turn, as they came over the wire. */
   readonly rawHeaders: readonly string[]
   readonly body: Buffer
-  /** What the client presented, where it was asked to and did. */
+  /** What the client presented, if the server asked for it. */
   readonly peerCertificate?: PeerCertificate
   readonly socket: TLSSocket
 }
@@ -29,42 +29,45 @@ export interface ReceivedCall {
 export interface ScriptedAnswer {
   readonly status?: number
   readonly headers?: Readonly<Record<string, string | readonly string[]>>
-  /** Serialised as JSON unless it is a text or bytes. */
+  /** Serialized as JSON, unless it is a string or bytes. */
   readonly body?: unknown
 }
 
-/** What the API does with a call: an answer, or whatever it likes with the response. */
+/** What the API does with a call: it returns an answer, or uses the response itself. */
 export type Script = (request: ReceivedCall, response: ServerResponse, index: number) => ScriptedAnswer | undefined
 
 export interface ScriptedApiOptions {
-  /** Left out, one for `localhost` by a CA of its own. */
+  /** By default a certificate for `localhost` from a new CA. */
   readonly certificate?: ServerCertificate
-  /** Asks for a client certificate, and without `rejectUnauthorized` takes any or none. */
+  /** Asks for a client certificate. Without `rejectUnauthorized` it accepts any certificate, or no certificate. */
   readonly requestCert?: boolean
   readonly rejectUnauthorized?: boolean
   /** The CAs of client certificates. */
   readonly ca?: string
   readonly minVersion?: SecureVersion
   readonly maxVersion?: SecureVersion
-  /** Of OpenSSL: below TLS 1.2 nothing is spoken but at security level 0. */
+  /** For OpenSSL, which needs security level 0 to speak anything older than TLS 1.2. */
   readonly ciphers?: string
-  /** Of a request, in bytes; 16 KiB if left out. */
+  /** Limit for a request, in bytes. 16 KiB if left out. */
   readonly maxHeaderSize?: number
 }
 
 /** A protected API. */
 export interface ScriptedApi {
-  /** Without a slash at its end. */
+  /** Without a slash at the end. */
   readonly origin: string
   readonly port: number
   readonly certificate: ServerCertificate
   readonly requests: readonly ReceivedCall[]
   readonly server: Server
-  /** How many connections there have been, over which nothing need have been asked. */
+  /** How many connections were made, including those without a request. */
   connections(): number
 }
 
-/** A real HTTPS server as protected API that answers as told, without a script 200 and `{}`; it ends with the test. */
+/**
+ * A real HTTPS server as protected API that follows a script. Without a script it answers 200 and `{}`. It ends with
+ * the test.
+ */
 export async function startScriptedApi(
   t: TestContext,
   script: Script = () => ({}),
@@ -102,7 +105,7 @@ export async function startScriptedApi(
   }
 }
 
-/** The whole of a call; one that breaks off is an error. */
+/** The whole call. Throws if the call breaks off. */
 async function receive(request: IncomingMessage): Promise<ReceivedCall> {
   const { method = '', url = '', headers, rawHeaders } = request
   const socket = request.socket as TLSSocket
@@ -123,7 +126,7 @@ async function receive(request: IncomingMessage): Promise<ReceivedCall> {
 function answer(response: ServerResponse, { status = 200, headers = {}, body = {} }: ScriptedAnswer): void {
   const raw = typeof body === 'string' || Buffer.isBuffer(body)
   const type = raw ? {} : { 'content-type': 'application/json' }
-  // As a list, lest one of several values of a name is lost.
+  // As a list, so that no value of a repeated name is lost.
   const lines = Object.entries({ ...type, ...headers }).flatMap(([name, value]) =>
     [value].flat().map((each) => [name, each] as const),
   )
@@ -131,7 +134,7 @@ function answer(response: ServerResponse, { status = 200, headers = {}, body = {
   response.end(raw ? body : JSON.stringify(body))
 }
 
-/** `theElements`, and where the API of `conn` is; the CA that signed for it has a trust store of its own. */
+/** The example elements, plus the API of `conn` with a trust store for its CA. */
 export function elementsWithApi(issuer: string, origin: string, changes: ElementChanges = {}): RawElements {
   const endpoint = { host: origin, sslCertsRef: 'theApiSsl', ...changes.endpoint }
   const elements = exampleElements(issuer, { ...changes, endpoint })
@@ -142,7 +145,7 @@ export function elementsWithApi(issuer: string, origin: string, changes: Element
   }
 }
 
-/** Puts the CA among the secrets of a workspace of these elements. */
+/** Adds the CA to the secrets of a workspace with these elements. */
 export async function trustApi({ secretsFolder, deployment }: Workspace, caCertificate: string): Promise<void> {
   const path = secretPath(secretsFolder, deployment.stage, `${secretPrefix(deployment)}api-ca`)
   await mkdir(dirname(path), { recursive: true })

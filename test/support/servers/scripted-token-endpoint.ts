@@ -6,7 +6,7 @@ import { decodeJwt } from 'jose'
 import type { ServerCertificate } from '../../../infra/local/certificate-authority.ts'
 import { listen } from '../../../infra/local/listen.ts'
 
-/** One request that the token endpoint has had. */
+/** One request that the token endpoint received. */
 export interface ReceivedRequest {
   readonly url: string
   readonly headers: IncomingHttpHeaders
@@ -18,32 +18,32 @@ export interface ReceivedRequest {
 export interface ScriptedAnswer {
   readonly status?: number
   readonly headers?: Record<string, string | string[]>
-  /** Serialised as JSON unless it is a text or bytes. */
+  /** Serialized as JSON, unless it is a string or bytes. */
   readonly body?: unknown
 }
 
-/** What the server does with a request: an answer, or whatever it likes with the response. */
+/** What the server does with a request: it returns an answer, or uses the response itself. */
 export type Script = (request: ReceivedRequest, response: ServerResponse, index: number) => ScriptedAnswer | undefined
 
 export interface ScriptedTokenEndpointOptions {
   readonly certificate: ServerCertificate
-  /** In place of the certificate's own. */
+  /** Replaces options of the server's own certificate. */
   readonly tls?: ServerOptions
-  /** Before TLS: true where the connection is nothing for the server. */
+  /** Called before TLS. True means that the server must ignore this connection. */
   readonly takesOver?: (socket: Socket) => boolean
-  /** After the handshake and before any request. */
+  /** Called after the handshake, before any request. */
   readonly onSecured?: (socket: TLSSocket) => void
 }
 
 export interface ScriptedTokenEndpoint {
   readonly issuer: string
   readonly requests: readonly ReceivedRequest[]
-  /** How often it was asked: a connection over which no request came is one, too. */
+  /** How often a client tried to reach it. A connection without a request counts too. */
   attempts(): number
   close(): void
 }
 
-/** A real TLS server as token endpoint that answers as told. */
+/** A real TLS server as token endpoint that follows a script. */
 export async function startScriptedTokenEndpoint(
   script: Script,
   { certificate, tls, takesOver = () => false, onSecured }: ScriptedTokenEndpointOptions,
@@ -83,7 +83,7 @@ export async function startScriptedTokenEndpoint(
   }
 }
 
-/** The whole of a request; one that breaks off is an error. */
+/** The whole request. Throws if the request breaks off. */
 async function receive(request: IncomingMessage): Promise<ReceivedRequest> {
   const chunks: Buffer[] = []
   for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk)
@@ -100,7 +100,7 @@ function answer(response: ServerResponse, { status = 200, headers = {}, body = '
 
 let issued = 0
 
-/** A fine answer with a token that no other has. */
+/** A valid answer with a token that no other answer has. */
 export function tokenAnswer(members: Record<string, unknown> = {}): ScriptedAnswer {
   return { body: { access_token: `some-token-${issued++}`, token_type: 'Bearer', expires_in: 300, ...members } }
 }

@@ -17,8 +17,8 @@ import { demandInstalled, springFolder } from './installed-servers.ts'
 import { startJavaProcess } from './java-process.ts'
 
 /**
- * Spring Authorization Server as Spring Boot configures it, with clients in a file.
- * @throws {MissingServerError}
+ * Spring Authorization Server as Spring Boot configures it, with its clients in a file.
+ * @throws {MissingServerError} if it is not installed
  */
 export async function startSpringAuthorizationServer(t: TestContext): Promise<ConfigurableAuthorizationServer> {
   const installed = demandInstalled('Spring Authorization Server', springFolder())
@@ -78,7 +78,7 @@ function configurationOf(folder: string, issuer: string): object {
 
 type KeySets = Map<string, unknown>
 
-/** Its clients' JWK sets: it takes them by URL alone. */
+/** Serves the JWK sets of its clients, because it accepts them only by URL. */
 async function publishKeySets(t: TestContext, { certificate, privateKey }: ServerCertificate) {
   const keySets: KeySets = new Map()
   const server = createServer({ cert: certificate, key: privateKey }, (request, response) => {
@@ -99,7 +99,7 @@ function createClientsFile(
 ): Pick<ConfigurableAuthorizationServer, 'register' | 'setEnabled'> {
   const enabled = new Map<string, object>()
   const disabled = new Map<string, object>()
-  /** In one step: the server may read it at any time. */
+  /** Atomic, because the server may read the file at any time. */
   const write = async () => {
     await writeFile(`${path}.new`, JSON.stringify(Object.fromEntries(enabled)))
     await rename(`${path}.new`, path)
@@ -123,7 +123,7 @@ function createClientsFile(
   }
 }
 
-/** A secret that is compared with a password says how it is stored; one that signs is the key itself. */
+/** A secret that is compared with a password must say how it is stored. A secret that signs is the key itself. */
 function storedSecret(client: ClientMetadata): ClientMetadata {
   if (client.token_endpoint_auth_method !== 'client_secret_basic') return client
   return { ...client, client_secret: `{noop}${client.client_secret}` }

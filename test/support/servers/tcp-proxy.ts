@@ -3,19 +3,21 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import type { TestContext } from 'node:test'
 import { setTimeout as wait } from 'node:timers/promises'
 
-/** A proxy for a server on this machine that can make it slow, silent or unreachable. */
+/** A proxy in front of a server on this machine. It makes the server slow, silent or unreachable. */
 export interface TcpProxy {
   readonly port: number
-  /** How many connections there have been. */
+  /** The number of connections so far. */
   connections(): number
-  /** Answers come that much later from now on, in their order. */
+  /** From now on delays the server's answers by this much, in their order. */
   delay(milliseconds: number): void
-  /** Accepts, takes and passes nothing on, either way, until `release`. */
+  /** Accepts connections and bytes, but passes on nothing in either direction, until `release`. */
   hold(): void
   release(): void
-  /** Ends all connections there are by a reset; new ones are served. */
+  /** Resets all current connections. New ones work. */
   cut(): void
-  /** Resets each connection that there is as soon as its caller sends something more: it was dead, and nobody had noticed. */
+  /**
+   * Resets each current connection as soon as its client sends something more: a dead connection that nobody noticed.
+   */
   cutWhenUsed(): void
 }
 

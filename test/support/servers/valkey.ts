@@ -15,23 +15,23 @@ export interface ValkeyServer {
   readonly url: string
   readonly port: number
   readonly password?: string
-  /** Of the CA that signed the server's certificate, in PEM. */
+  /** The CA that signed the server's certificate, in PEM. */
   readonly ca?: string
   stop(): Promise<void>
-  /** The same server without what it held, on the same port. */
+  /** Restarts the server without its data, on the same port. */
   restart(): Promise<void>
 }
 
 interface ValkeySettings {
   readonly tls?: boolean
   readonly password?: string
-  /** A cluster of one, which has no slots yet. */
+  /** A cluster of one node, which has no slots yet. */
   readonly cluster?: boolean
 }
 
 /**
- * A real server on a free port that writes nothing to disk and ends with the test.
- * @throws {MissingServerError}
+ * A real server on a free port. It writes no data to disk and ends with the test.
+ * @throws {MissingServerError} if it is not installed
  */
 export async function startValkey(t: Pick<TestContext, 'after'>, settings: ValkeySettings = {}): Promise<ValkeyServer> {
   const { tls = false, password, cluster = false } = settings
@@ -48,7 +48,7 @@ export async function startValkey(t: Pick<TestContext, 'after'>, settings: Valke
   t.after(stop)
   const startAt = async (port: number) => {
     const lines = configuration(folder, port, settings)
-    // Else it takes the port 10,000 further, which there may not be.
+    // The default is the port plus 10,000, which may not exist.
     if (cluster) lines.push('cluster-enabled yes', `cluster-port ${await freePort()}`)
     await writeFile(join(folder, 'server.conf'), `${lines.join('\n')}\n`)
     server = await startProgram(folder)
@@ -92,7 +92,7 @@ function configuration(folder: string, port: number, { tls = false, password }: 
   return lines
 }
 
-/** @returns undefined where it ended at once, as it does when the port was taken meanwhile */
+/** @returns undefined if it ended at once, as it does when another process took the port */
 async function startProgram(folder: string): Promise<ChildProcess | undefined> {
   for (const program of programs) {
     const child = spawn(program, [join(folder, 'server.conf')], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -11,7 +11,10 @@ import { someTokenMemory } from './some-token.ts'
 
 type Needed = 'connections' | 'secrets' | 'signers' | 'tokenEndpoint' | 'now' | 'pause' | 'log'
 
-/** Those of one process of a fleet, by default of one and without chance; nobody listens. The secrets are those that it keeps. */
+/**
+ * The ports of one process. By default it is alone in its fleet, has no chance in it, and no consumer hears its events.
+ * Its secret store is the one in `secrets`.
+ */
 export function withDefaultPorts(ports: Pick<Ports, Needed> & Partial<Ports>): Ports {
   return {
     deployment: localDeployment,
@@ -32,7 +35,7 @@ export function withDefaultPorts(ports: Pick<Ports, Needed> & Partial<Ports>): P
   }
 }
 
-/** As a process with those ports reads and writes: with MACs by the same key. */
+/** Reads and writes records as a process with those ports does: with MACs from the same key. */
 export function authenticDefaultRecords(store: RecordStore): RecordStore {
   const sealing = withoutSealing(new Uint8Array(32))
   return createAuthenticRecords({ store, sealing, earlierRecords: 'none', log() {} })

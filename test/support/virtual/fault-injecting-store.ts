@@ -3,12 +3,12 @@ import type { RecordName, RecordStore, StoredRecord } from '../../../lib/fleet/r
 import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
 
 export interface FaultInjectingStore extends RecordStore {
-  /** What happens before each call: nothing, a wait, a change by somebody else; or it throws. */
+  /** Called before each call: it does nothing, waits, changes a record as another process would, or throws. */
   before: { read(names: readonly RecordName[]): unknown; write(name: RecordName, record: StoredRecord): unknown }
   readonly counts: { reads: number; writes: number }
 }
 
-/** As a store does that can't hold the record. */
+/** Throws as a store does that can't hold the record. */
 export function isNotTaken(reason: string): never {
   throw new RecordStoreError(reason, { isNotTaken: true })
 }

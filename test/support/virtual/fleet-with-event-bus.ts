@@ -13,7 +13,7 @@ import {
 } from './tokens-in-virtual-time.ts'
 import type { VirtualEndpoint, VirtualRequest } from './virtual-ports.ts'
 
-/** Callers' processes and those that answer events, over one store, one bus and the same elements. */
+/** Processes for callers and processes for events, over one store, one bus and the same elements. */
 export interface FleetWithEventBus {
   readonly time: TokensInVirtualTime['time']
   readonly bus: QueueingEventBus
@@ -22,15 +22,15 @@ export interface FleetWithEventBus {
   readonly caller: TokensInVirtualTime
   readonly refresher: TokensInVirtualTime
   requests(): readonly VirtualRequest[]
-  /** As an operator does in Parameter Store. */
+  /** Changes the elements, as an operator does in Parameter Store. */
   change(changes: ElementChanges, more?: RawElements): void
-  /** One more process. */
+  /** Adds one more process. */
   join(options?: TokensInVirtualTimeOptions, endpoint?: VirtualEndpoint): TokensInVirtualTime
-  /** A token for each audience, from the fleet. */
+  /** Gets a token for each audience from the fleet. */
   getAll(audiences: readonly string[]): Promise<HandedOutToken[]>
-  /** The same event in so many processes at the same moment. */
+  /** Answers the same event in that many processes at the same time. */
   answer(event: IncomingEvent, processes?: number): Promise<PromiseSettledResult<void>[]>
-  /** What is on the bus is answered, until nothing is. */
+  /** Answers the events on the bus until it is empty. */
   deliver(): Promise<void>
 }
 
@@ -42,7 +42,7 @@ export interface FleetWithEventBusOptions extends TokensInVirtualTimeOptions {
 
 export const changed: IncomingEvent = { type: 'ConnectionChanged', connection: 'conn' }
 
-/** Every read goes to the shared cache, because no instance uses its memory. */
+/** No process keeps a token in memory, so each request reads the shared cache. */
 export function createFleetWithEventBus(
   endpoint: VirtualEndpoint,
   options: FleetWithEventBusOptions = {},
@@ -92,7 +92,7 @@ export function fulfilled(settled: readonly PromiseSettledResult<void>[]): void 
   for (const each of settled) if (each.status === 'rejected') throw each.reason
 }
 
-/** Callers of all these tokens at every moment, until it is over. */
+/** Asks for all these tokens all the time, as many callers would, until the test says that it is over. */
 export function watchCallers({ time, callers }: FleetWithEventBus, audiences: readonly string[]) {
   let isOver = false
   const answers: { readonly at: number; readonly waited: number; readonly answer: HandedOutToken }[] = []

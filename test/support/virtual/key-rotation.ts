@@ -21,7 +21,7 @@ import { createVirtualSecrets, type VirtualSecrets } from './secret-stores.ts'
 import { thePassword, theSigners, unchangingConnections } from './virtual-ports.ts'
 
 export const rotatedSecretName = 'tokenwell/local/jwk/theBuilder'
-/** By default, and by how much publication may be late then. */
+/** How long before its use a key is published by default. Publication may be late by as much. */
 export const aheadSeconds = 86_400
 export const marginSeconds = 600
 export const refused = { name: 'RotationRefusedError', code: 'rotation_refused' }
@@ -31,7 +31,7 @@ const start = 1_800_000_000_000
 export interface KeyRotationOptions {
   readonly builder?: Record<string, unknown>
   readonly elements?: RawElements
-  /** Wrappers around the secrets and the store that a rotation changes. */
+  /** Wraps what the rotation changes. */
   readonly wrapSecrets?: (secrets: SecretRotation) => SecretRotation
   readonly wrapStore?: (store: RecordStore) => RecordStore
 }
@@ -47,17 +47,17 @@ export interface KeyRotation {
   now(): number
   pass(seconds: number): void
   step(step: RotationStep, token: string): Promise<void>
-  /** All four. */
+  /** Runs all four steps. */
   rotate(token: string): Promise<void>
   publish(): Promise<void>
   published(): Promise<readonly PublishedKey[]>
   publishedKids(): Promise<readonly string[]>
-  /** Those in the current version. */
+  /** The keys in the current version of the secret. */
   keys(): readonly SigningKey[]
   signer(): SigningKey
 }
 
-/** The secret is as the stack makes it. */
+/** The secret starts as the stack makes it. */
 export async function createKeyRotation(t: TestContext, options: KeyRotationOptions = {}): Promise<KeyRotation> {
   const { builder, wrapSecrets = (each) => each, wrapStore = (each) => each } = options
   let time = start
@@ -110,7 +110,7 @@ export async function createKeyRotation(t: TestContext, options: KeyRotationOpti
   }
 }
 
-/** What signs now is verified by what is published, as a server does it. */
+/** A server that reads the published JWK set can verify what the current key signs. */
 export async function assertVerifies(rotation: KeyRotation): Promise<void> {
   const key = rotation.signer()
   const signed = await new SignJWT({}).setProtectedHeader({ alg: 'ES256', kid: key.keyId }).sign(key.privateKey)

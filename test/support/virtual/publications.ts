@@ -10,7 +10,7 @@ import { readPublication, signedBytes, writePublication } from '../../../lib/key
 import type { Publication } from '../../../lib/key-lifecycle/published-keys.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
 
-/** A key pair in this process: that of another stage at each call. */
+/** Creates a key pair in this process. Each call stands for another stage. */
 export function createPublicationKey(): PublicationSigner {
   const privateKey = generateKey('ES256', 0)
   return {
@@ -19,10 +19,10 @@ export function createPublicationKey(): PublicationSigner {
   }
 }
 
-/** That of the functions of `withDefaultPorts`. */
+/** The publication key of functions made with `withDefaultPorts`. */
 export const thePublicationKey = createPublicationKey()
 
-/** What the record of this jwtBuilder's keys publishes, where it is signed by that key. */
+/** The keys that this jwtBuilder's record publishes, if that key signed it. */
 export async function publicationIn(
   store: RecordStore,
   jwtBuilder: string,
@@ -36,7 +36,7 @@ export async function publicationIn(
 
 let versions = 0
 
-/** Publishes it as the functions do, whatever was published before. */
+/** Publishes as the functions do, and overwrites what was published before. */
 export async function putPublication(
   store: RecordStore,
   jwtBuilder: string,
@@ -50,7 +50,7 @@ export async function putPublication(
   if (!(await store.write(name, signed, before?.version))) throw new Error('another process was faster')
 }
 
-/** A record with these fields as they are, signed as a fault of ours would have it. */
+/** A record with exactly these fields and a valid signature, as a bug in Tokenwell could write it. */
 export async function signFields(
   jwtBuilder: string,
   fields: RecordFields,

@@ -6,15 +6,15 @@ import { overhear } from '../output/canary.ts'
 
 export interface QueueingEventBus extends EventBus {
   readonly raised: readonly TokenwellEvent[]
-  /** Those of that type. */
+  /** The events of that type. */
   of<T extends TokenwellEvent['type']>(type: T): Extract<TokenwellEvent, { readonly type: T }>[]
-  /** What has been raised since the last time, as it comes out of a queue. */
+  /** The events raised since the last call, as a queue delivers them. */
   take(): IncomingEvent[]
-  /** From now on it takes nothing, or does again. */
+  /** From now on it refuses all events, or accepts them again. */
   refuse(isRefused?: boolean): void
 }
 
-/** A bus that keeps what is raised until the test delivers it. No secret may be in it. */
+/** A bus that keeps raised events until the test delivers them. No event may contain a secret. */
 export function createQueueingEventBus({ isHeard = true } = {}): QueueingEventBus {
   const raised: TokenwellEvent[] = []
   let taken = 0
@@ -40,7 +40,7 @@ export function createQueueingEventBus({ isHeard = true } = {}): QueueingEventBu
   }
 }
 
-/** As it comes out of a queue. */
+/** The event as a queue delivers it. */
 export function incoming(event: TokenwellEvent): IncomingEvent {
   return readIncomingEvent(JSON.stringify(asEventbridgeEvent(event, 'tokenwell-test')), 'test')
 }

@@ -10,9 +10,9 @@ export function singleVersionSecrets(get: SecretStore['get']): SecretStore {
 
 /** Secrets as Secrets Manager keeps them: versions that never change, and labels that move. */
 export interface VirtualSecrets extends SecretStore, SecretRotation {
-  /** By hand: a new version, which is current at once. */
+  /** Stores a new version by hand. It is current at once. */
   put(name: string, text: string): void
-  /** As Secrets Manager does before it asks for the first step: the version has no text yet. */
+  /** Does what Secrets Manager does before it asks for the first step: it makes a version without text. */
   begin(name: string, version: string): void
   labels(name: string): Readonly<Record<string, string>>
   current(name: string): string

@@ -10,7 +10,7 @@ export function someTokenKey(scope = `scope-${made++}`): TokenKey {
   return tokenKey({ connection: 'conn', scope: [scope], further: {} })
 }
 
-/** Of one process, with room for so many tokens. */
+/** The token memory of one process, with room for that many tokens. */
 export function someTokenMemory(maximumTokens = 1_000): TokenMemory {
   return createTokenMemory({ maximumTokens, maximumBytes: 64 * 1024 * 1024 }, randomBytes(16).toString('base64url'))
 }
@@ -19,7 +19,7 @@ export function someMemoryKey(scope = `scope-${made++}`): MemoryKey {
   return someTokenMemory().keyOf({ connection: 'conn', scope: [scope], further: {} })
 }
 
-/** Obtained at the beginning of time, fresh for 200 s, usable for 270. */
+/** A token obtained at time 0. It is fresh for 200 s and usable for 270 s. */
 export function someToken(members: Partial<Token> = {}): Token {
   return {
     id: randomBytes(16).toString('base64url'),

@@ -38,11 +38,17 @@ export interface TokensInVirtualTime {
   readonly requests: readonly VirtualRequest[]
   readonly events: readonly LogEvent[]
   get(request?: Partial<CallerRequest>, deadlineMilliseconds?: number): Promise<HandedOutToken>
-  /** How the last token requests of the only connection went, as the list of connections says it. It takes `elements`. */
+  /**
+   * The outcome of the last token requests of the only connection, as the list of connections shows it. Needs
+   * `elements`.
+   */
   outcome(): Promise<Outcome | undefined>
-  /** As a `DELETE` does: where events are heard, one is raised. */
+  /** Rejects a token as `DELETE` does. Where events are heard, it raises one. */
   delete(tokenId: string): Promise<RejectionOutcome>
-  /** As a function that nobody waits for, apart from the above but for the clock and what it asks. */
+  /**
+   * Answers an event as a separate function does, which no caller waits for. It shares only the clock and the token
+   * endpoint with the callers' process.
+   */
   answer(event: IncomingEvent, deadlineMilliseconds?: number): Promise<void>
   warm(deadlineMilliseconds?: number): Promise<WarmRun>
 }
@@ -50,18 +56,18 @@ export interface TokensInVirtualTime {
 export interface TokensInVirtualTimeOptions {
   readonly connection?: Connection
   readonly latency?: number
-  /** By how much the clock of this process is ahead of the fleet's; it may change. */
+  /** How far the clock of this process is ahead of the fleet's. A test may change it. */
   readonly clock?: { aheadMilliseconds: number }
   readonly random?: () => number
-  /** Of a look into the shared cache: what is read was there when the look began. */
+  /** How long a read of the shared cache takes. It returns what was there when the read began. */
   readonly cacheLatency?: number
-  /** Of another process: the two are a fleet. */
+  /** Another process, which forms a fleet with this one. */
   readonly fleet?: TokensInVirtualTime
-  /** What the fleet shares, where it isn't memory that never fails. */
+  /** The shared store. By default it is memory that never fails. */
   readonly store?: RecordStore
-  /** What this process takes for the elements, if they change. */
+  /** The elements as this process sees them, if they change. */
   readonly connections?: ConnectionCache
-  /** The same, read as they are kept. */
+  /** The same, as an element store. */
   readonly elements?: ElementStore
   readonly secrets?: SecretCache
   readonly signers?: SignerCache
@@ -69,7 +75,7 @@ export interface TokensInVirtualTimeOptions {
   readonly bus?: EventBus
 }
 
-/** All of get-token on a clock of its own; only the far end is not real. */
+/** All of get-token on a virtual clock. Only the token endpoint is not real. */
 export function createTokensInVirtualTime(
   endpoint: VirtualEndpoint,
   options: TokensInVirtualTimeOptions = {},
@@ -132,7 +138,7 @@ export function createTokensInVirtualTime(
   }
 }
 
-/** Elements that a test changes as an operator would. */
+/** Elements that a test changes as an operator does. */
 export function changeableElements(first: RawElements): ElementStore & { change(elements: RawElements): void } {
   let elements = first
   return {
@@ -151,7 +157,7 @@ export function changeableElements(first: RawElements): ElementStore & { change(
 
 let issued = 0
 
-/** A fine answer with a token that no other has. */
+/** A valid answer with a token that no other answer has. */
 export function virtualToken(members: Record<string, unknown> = {}): TokenEndpointAnswer {
   const body = { access_token: `some-token-${issued++}`, token_type: 'Bearer', expires_in: 300, ...members }
   return { status: 200, body: JSON.stringify(body) }

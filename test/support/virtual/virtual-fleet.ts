@@ -18,7 +18,7 @@ import { someTokenMemory } from './some-token.ts'
 import { thePassword, theSigners } from './virtual-ports.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
-/** Of a run of the schedule: the function's time-out of 55 s less what it keeps back. */
+/** The time of one scheduled run: the function's timeout of 55 s less what it reserves. */
 export const runMilliseconds = 52_000
 
 export interface VirtualFleetParts {
@@ -30,13 +30,13 @@ export interface VirtualFleetParts {
   readonly events?: EventBus
 }
 
-/** Processes over one store, on one virtual clock; only the far end is not real. */
+/** Processes over one store, on one virtual clock. Only the far end is not real. */
 export interface VirtualFleet {
-  /** How often one of them asked for the elements of a connection. */
+  /** How often a process read the elements of a connection. */
   elementReads(): number
-  /** One that callers ask. */
+  /** A process that serves callers. */
   caller(): Application
-  /** One that the schedule or an event calls. */
+  /** A process that serves the schedule or an event. */
   renewer(): BackgroundApplication
 }
 
@@ -47,7 +47,7 @@ export interface ConnectionTraits {
   readonly maximumConcurrency?: number
 }
 
-/** A connection that is kept warm. Its only scope is its name, which the servers recognize. */
+/** A connection that is kept warm. The servers recognize it by its one scope, which is its name. */
 export function warmConnection(traits: ConnectionTraits): Connection {
   const { name, server, idleMilliseconds = 86_400_000, maximumConcurrency = 10 } = traits
   const { parameters, authorizationServer } = plainConnection
@@ -85,7 +85,7 @@ export function createVirtualFleet(parts: VirtualFleetParts): VirtualFleet {
   }
 }
 
-/** What it signs is not looked at. */
+/** The servers don't verify its assertions. */
 const aSigner: Signer = { sign: async () => new Secret('some assertion') }
 
 function countedConnections(all: readonly Connection[]) {
@@ -96,7 +96,7 @@ function countedConnections(all: readonly Connection[]) {
   async function get(name: string) {
     count++
     const found = known.get(name)
-    if (!found) throw new Error(`there is no ${name}`)
+    if (!found) throw new Error(`there is no connection ${name}`)
     return found
   }
   const has = (name: string, fingerprint: string) => known.get(name)?.fingerprint === fingerprint
@@ -104,7 +104,7 @@ function countedConnections(all: readonly Connection[]) {
   return { connections: { get, readAgain: get, has, isDisabled } satisfies ConnectionCache, reads: () => count }
 }
 
-/** An HMAC is a sixth of what a renewal costs here, and there are a million in a day. */
+/** Remembers digests. An HMAC is a sixth of what a renewal costs in these tests, and there are a million in a day. */
 function onceDigested(sealing: Sealing): Sealing {
   const digests = new Map<string, Promise<string>>()
   return {
@@ -117,7 +117,7 @@ function onceDigested(sealing: Sealing): Sealing {
   }
 }
 
-/** Chance that is the same in each run. From 0 up to 1. */
+/** Random numbers that are the same in each run: at least 0, less than 1. */
 export function seededRandom(seed = 42): () => number {
   let state = seed
   return () => {

@@ -9,21 +9,21 @@ import type { TokenEndpoint, TokenEndpointAnswer } from '../../../lib/token-endp
 import { singleVersionSecrets } from './secret-stores.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
-/** One request as the far end sees it. */
+/** One request as the virtual token endpoint sees it. */
 export interface VirtualRequest {
   readonly form: URLSearchParams
   readonly authorization?: string | undefined
   readonly assertion: string | null
-  /** Of the assertion, if there is one. */
+  /** The claims of the assertion, if there is one. */
   readonly claims: Readonly<Record<string, unknown>>
   readonly at: number
   readonly index: number
 }
 
-/** The far end: answers, or throws what the adapter would. */
+/** The far end: it answers, or throws what the adapter would throw. */
 export type VirtualEndpoint = (request: VirtualRequest) => TokenEndpointAnswer | Promise<TokenEndpointAnswer>
 
-/** Remembers what it was asked. */
+/** Records the requests that it receives. */
 export function virtualTokenEndpoint(
   answer: VirtualEndpoint,
   requests: VirtualRequest[],
@@ -44,7 +44,7 @@ export function virtualTokenEndpoint(
   }
 }
 
-/** Signs nothing, and so at once: a thread pool knows no virtual time. */
+/** Signs nothing and answers at once, because a thread pool does not follow virtual time. */
 export const theSigner: Signer = {
   sign: async (_header, claims) => new Secret(new UnsecuredJWT({ ...claims }).encode()),
 }
@@ -62,7 +62,7 @@ export const thePassword: SecretCache = {
   forget() {},
 }
 
-/** As where the keys of the cache can't be read. */
+/** The fingerprints that a process uses if it can't read the cache's keys. */
 export const plainFingerprints: Fingerprints = { formsOf: (connection) => [fingerprintOf(connection)] }
 
 export function unchangingConnections(connection: Connection): ConnectionCache {

@@ -2,13 +2,13 @@ import type { TokenEndpoint, TokenEndpointAnswer } from '../../../lib/token-endp
 import { TimedOutError, UnreachableError } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 import type { VirtualTime } from './virtual-time.ts'
 
-/** A token as its server has it in its book. Milliseconds since the epoch. */
+/** A token as its server recorded it. Times are milliseconds since the epoch. */
 export interface IssuedToken {
   readonly connection: string
   readonly accessToken: string
   readonly issuedAt: number
   readonly expiresAt: number
-  /** When its client has the answer. */
+  /** When its client gets the answer. */
   readonly arrivesAt: number
 }
 
@@ -16,24 +16,24 @@ export interface VirtualServersParts {
   readonly time: VirtualTime
   readonly lifetimeSeconds: (connection: string) => number
   readonly latencyMilliseconds: () => number
-  /** `silent`: it takes the request and never answers. */
+  /** `silent`: the server accepts the request and never answers. */
   readonly state?: (server: string, at: number) => 'fine' | 'down' | 'silent'
 }
 
-/** Authorization servers on the same clock, with a book of their own: what they note is not what their client believes. */
+/** Authorization servers on the same clock. They keep their own records, independent of what their clients believe. */
 export interface VirtualServers {
   readonly tokenEndpoint: TokenEndpoint
-  /** In the order in which they were issued. */
+  /** In the order of issue. */
   readonly issued: readonly IssuedToken[]
-  /** Times at which a server had a request, answered or not. */
+  /** The times at which a server received a request, answered or not. */
   readonly requests: readonly { readonly server: string; readonly connection: string; readonly at: number }[]
-  /** Most requests that a server, or all together (`all`), had under way at one moment. */
+  /** The most requests that a server, or all together (`all`), had under way at one time. */
   mostAtATime(server: string): number
-  /** What was noted is forgotten; what was issued stays good. */
+  /** Clears the records. Tokens that were issued stay valid. */
   turnThePage(): void
 }
 
-/** A connection is known by its scope. */
+/** The servers recognize a connection by its scope. */
 export function createVirtualServers(parts: VirtualServersParts): VirtualServers {
   const { time, lifetimeSeconds, latencyMilliseconds, state = () => 'fine' } = parts
   const { now, pause } = time
@@ -56,7 +56,7 @@ export function createVirtualServers(parts: VirtualServersParts): VirtualServers
     }
   }
 
-  /** As soon as the request is there, so that nothing lives longer than it seems. */
+  /** The lifetime starts when the request arrives, so no token lives longer than its client expects. */
   async function issue(connection: string, latency: number): Promise<TokenEndpointAnswer> {
     const seconds = lifetimeSeconds(connection)
     const accessToken = someJwt(numberOfTokens++)
@@ -93,12 +93,12 @@ export function createVirtualServers(parts: VirtualServersParts): VirtualServers
   }
 }
 
-/** One that says nothing of its end: only the book does. */
+/** A JWT that does not say when it ends. Only the server's records do. */
 function someJwt(number: number): string {
   return `e30.${Buffer.from(JSON.stringify({ jti: String(number) })).toString('base64url')}.e30`
 }
 
-/** How many there are of something, and how many there were at most. */
+/** Counts how many of something there are, and the most there were at one time. */
 function createGauges() {
   const current = new Map<string, number>()
   const highest = new Map<string, number>()

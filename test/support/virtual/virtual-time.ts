@@ -1,24 +1,22 @@
 import { setImmediate as turn } from 'node:timers/promises'
 import type { Pause } from '../../../lib/base/time.ts'
 
-/** A clock that only a test moves, and pauses that end by it. Milliseconds since the epoch. */
+/** A clock that only a test moves, and pauses that follow it. Milliseconds since the epoch. */
 export interface VirtualTime {
   readonly now: () => number
   readonly pause: Pause
-  /** Lets time pass, ending each pause at its moment. */
+  /** Lets time pass. Each pause ends at its time. */
   advance(milliseconds: number): Promise<void>
-  /** Sets the clock, as an administrator would: no pause ends by it. */
+  /** Sets the clock as an administrator does. No pause ends because of it. */
   jump(milliseconds: number): void
-  /** Lets time pass until this is done. */
+  /** Lets time pass until this promise settles. */
   until<T>(promise: Promise<T>): Promise<T>
 }
 
 /** More than any step of the product needs between two pauses. */
 const turnsAtStandstill = 5
 
-/**
- * @param turns of the event loop between two pauses; one is enough where nothing is waited for but this clock
- */
+/** @param turns of the event loop between two pauses. One is enough if the code waits for this clock only. */
 export function createVirtualTime(start = 1_800_000_000_000, turns = turnsAtStandstill): VirtualTime {
   let time = start
   const pauses = createPauseQueue()
@@ -71,18 +69,21 @@ export function createVirtualTime(start = 1_800_000_000_000, turns = turnsAtStan
   }
 }
 
-/** A pause that ends at that moment, in milliseconds since the epoch. */
+/** A pause that ends at that time, in milliseconds since the epoch. */
 interface QueuedPause {
   readonly at: number
   readonly end: () => void
-  /** It was called off, and is passed over. */
+  /** The pause was cancelled, and is skipped. */
   readonly isOver: boolean
 }
 
-/** Pauses, the earliest first; of those that end at one moment the one that began first. A day has millions. */
+/**
+ * Pauses, the earliest end first. Of pauses with the same end, the one that began first comes first. A day has
+ * millions.
+ */
 interface PauseQueue {
   add(pause: QueuedPause): void
-  /** The next one that ends until then, which is no longer in the queue. */
+  /** Takes the next pause that ends by then out of the queue. */
   takeNext(latest: number): QueuedPause | undefined
 }
 
@@ -91,7 +92,7 @@ interface Node extends Pick<QueuedPause, 'at'> {
   readonly order: number
 }
 
-/** A binary heap. Each node comes before its children, which are at twice its index and the index after. */
+/** A binary heap: each node comes before its children, at twice its index and the index after that. */
 function createPauseQueue(): PauseQueue {
   const heap: Node[] = []
   let added = 0
