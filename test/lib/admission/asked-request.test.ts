@@ -153,7 +153,7 @@ test("the elements are read only where they decide, and nothing is ignored where
   assert.deepEqual(unread, { request: asked({ trace: 'x' }), ignored: [] })
   const inQuery = { ...asked({}), inQuery: ['trace'] }
   assert.deepEqual((await readAskedRequest(counted, inQuery)).ignored, ['trace'])
-  const fault = new TypeError('a fault of ours')
+  const fault = new TypeError('a programming error')
   const faulty = { ...others, get: () => Promise.reject(fault) }
   await assert.rejects(readAskedRequest(faulty, asked({ trace: 'x' })), fault)
 })

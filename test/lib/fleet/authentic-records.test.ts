@@ -131,7 +131,7 @@ test('in a record of 0.1 tokens, leases and elements count while the deployment 
   await store.write(name, { ...record, fields: { ...counts, ...others } }, undefined)
   assert.deepEqual(await records.read([name]), [{ ...record, fields: counts, isEarlier: true }])
   await withFields((fields) => ({ ...fields, mac: '' }))
-  assert.deepEqual((await records.read([name]))[0]?.fields, {}, 'a MAC that is wrong is wrong then, too')
+  assert.deepEqual((await records.read([name]))[0]?.fields, {}, 'a wrong MAC is still wrong')
   assert.equal(events.length, 1)
 })
 
@@ -170,7 +170,7 @@ test('a process that does not know a new naming key reads the secret once before
   await withFields((fields) => ({ ...fields, mac: '2:wrong' }))
   const before = reads
   for (let count = 0; count < 50; count++) assert.deepEqual((await records.read([name]))[0]?.fields, {})
-  assert.ok(reads - before <= 1, 'whoever writes wrong MACs has no secret read again and again')
+  assert.ok(reads - before <= 1, 'wrong MACs cause no repeated read of the secret')
 })
 
 test("where the keys can't be read, the shared cache is unavailable", async () => {

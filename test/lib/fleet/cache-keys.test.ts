@@ -22,7 +22,7 @@ test('the keys are read as they were written, the newest first', () => {
       { kid: 'next', k: next.toString('base64url') },
       { kid: 'old', k: old.toString('base64url') },
     ],
-    valkey: { password: 'is for somebody else' },
+    valkey: { password: 'is for another reader' },
   })
   assert.deepEqual(keys.namingKey.export(), namingKey)
   assert.deepEqual(

@@ -8,7 +8,7 @@ import { KeyStoreError } from '../../../lib/signing/signing-key.ts'
 import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
 const fine = () => Promise.resolve('fine')
-const down = () => Promise.reject(new RecordStoreError('nobody listens'))
+const down = () => Promise.reject(new RecordStoreError('connection refused'))
 const throttled = () => Promise.reject(new RecordStoreError('it asks to wait', { isThrottled: true }))
 
 function theBreaker({ random = 0.5, budgetMilliseconds = 250 } = {}) {
@@ -95,11 +95,11 @@ test('a budget of more than 2 s is also the time of the first call', async () =>
 test('after a failure no call is made for 5 s, and the next one after that is made', async () => {
   const { spend, time, events } = theBreaker()
   await spend(fine)
-  await assert.rejects(spend(down), { name: 'CacheUnavailableError', message: 'nobody listens' })
+  await assert.rejects(spend(down), { name: 'CacheUnavailableError', message: 'connection refused' })
   for (const wait of [0, 4_999]) {
     await time.advance(wait)
     await assert.rejects(
-      spend(() => assert.fail('nobody asks')),
+      spend(() => assert.fail('no call is made')),
       CacheUnavailableError,
     )
   }
@@ -115,7 +115,7 @@ test('calls that fail together are one outage: one event, and the pause counts f
     breaker.call('records', () => time.pause(index * 10).then(down), time.now()).catch((error: unknown) => error),
   )
   for (const error of await time.until(Promise.all(late))) assert.ok(error instanceof CacheUnavailableError)
-  assert.deepEqual(events, [{ event: 'cache_passed_over', reason: 'nobody listens', milliseconds: 0 }])
+  assert.deepEqual(events, [{ event: 'cache_passed_over', reason: 'connection refused', milliseconds: 0 }])
   await time.advance(4_999)
   await assert.rejects(spend(fine), CacheUnavailableError)
   await time.advance(1)
@@ -134,7 +134,7 @@ test('a store that asks to wait is called again with growing pauses, and this is
   assert.equal(answered, 'fine')
   const waits = calls.slice(1).map((at, index) => at - (calls[index] ?? 0))
   assert.deepEqual(waits, [25, 50, 100, 200, 400, 500, 500])
-  assert.equal(await spend(fine), 'fine', 'nobody keeps away')
+  assert.equal(await spend(fine), 'fine', 'the circuit stays closed')
   assert.deepEqual(events, [])
 })
 
@@ -150,7 +150,7 @@ test('a store that asks to wait is called until the time is over, and not longer
   assert.ok(time.now() > 500 && time.now() < 1_000, `${time.now()} ms`)
   assert.equal(calls, 6)
   await assert.rejects(spend(call), CacheUnavailableError)
-  assert.equal(calls, 7, 'who has no time to wait asks once')
+  assert.equal(calls, 7, 'a call without time to wait is made once')
   assert.equal(await spend(fine), 'fine')
   assert.deepEqual(events, [])
 })
@@ -211,7 +211,7 @@ test("errors of the cache's secret count for the cache: throttling is retried, a
 
 test("errors that don't come from the cache pass through unchanged, and no later call is stopped", async () => {
   const { spend, events } = theBreaker()
-  const error = new TypeError('a fault of ours')
+  const error = new TypeError('a programming error')
   await assert.rejects(
     spend(() => Promise.reject(error), 10_000),
     error,

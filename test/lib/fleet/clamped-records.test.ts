@@ -63,7 +63,7 @@ test('a generation is a whole number that a clock may have shown', () => {
     assert.deepEqual(readToken({ generation: wrong, nextGeneration: wrong }), {})
     assert.equal(readConnection({ nextGeneration: wrong, nextFingerprint: 'g' }).staged, undefined)
     const read = readConnection({ generation: wrong })
-    assert.deepEqual(read, { version: 'v', generation: 0, fingerprint: '', variants: [] }, 'it says nothing')
+    assert.deepEqual(read, { version: 'v', generation: 0, fingerprint: '', variants: [] }, 'it is no evidence')
     assert.equal(cleared(read, now).generation, now)
   }
 })
@@ -152,7 +152,7 @@ test('a token that the store does not accept is handed out anyway, and the rest 
   for (const process of [one, other]) {
     const startedAt = time.now()
     const { token, source } = await time.until(process.get(huge))
-    assert.ok(time.now() - startedAt < 5_000, 'nobody waits for the end of a lease of which nothing comes')
+    assert.ok(time.now() - startedAt < 5_000, 'no process waits for the end of a failed lease')
     assert.equal(source, 'server')
     assert.equal(token.id, (await time.until(process.get(huge))).token.id, 'its process keeps it')
     assert.deepEqual(
@@ -166,6 +166,6 @@ test('a token that the store does not accept is handed out anyway, and the rest 
   await time.advance(30_001)
   for (const audience of ['fine', 'huge']) {
     const found = await time.until(other.get(audience === 'huge' ? huge : { audience }))
-    assert.notEqual(found.token.id, shared.token.id, 'what was cleared is used no more')
+    assert.notEqual(found.token.id, shared.token.id, 'a cleared token is not used any more')
   }
 })

@@ -97,7 +97,7 @@ test('changed elements are a new generation; unchanged ones are not, nor is anot
   assert.deepEqual(kept, { ...first, warming })
   const changed = activated(used(kept, ['token#a', now]), { fingerprint: 'g', warming }, now + 5)
   assert.equal(changed.generation, now + 5)
-  assert.deepEqual(ids(changed), ['token#a'], 'what was in use still is')
+  assert.deepEqual(ids(changed), ['token#a'], 'a token in use stays in use')
   assert.equal(activated(kept, { fingerprint: 'f' }, now).warming, undefined)
 })
 
@@ -121,7 +121,7 @@ test('a connection that is removed or disabled gets a new generation, and so doe
   for (const before of [undefined, cold, empty]) {
     const gone = activated(before, noElements, now + 5)
     assert.equal(gone.generation, now + 5)
-    assert.equal(activated(gone, noElements, now + 9).generation, now + 5, 'it is gone still')
+    assert.equal(activated(gone, noElements, now + 9).generation, now + 5, 'it is still removed')
     const disabled = activated(gone, disabledElements, now + 9)
     assert.equal(disabled.generation, now + 9)
     assert.equal(activated(disabled, { fingerprint: 'f' }, now + 12).generation, now + 12)
@@ -140,14 +140,14 @@ test('a generation rises whatever the clock shows, and is not used again where t
 test('staged elements become active with their staged generation, and other elements with a new one', () => {
   const state = withStaged(warm, { fingerprint: 'g' }, now)
   assert.deepEqual(state, { ...warm, staged: { generation: now + 1, fingerprint: 'g' } })
-  assert.equal(withStaged(state, { fingerprint: 'g' }, now + hour), state, 'whoever says so')
-  assert.equal(withStaged(warm, { fingerprint: 'f' }, now), warm, 'they are in force')
+  assert.equal(withStaged(state, { fingerprint: 'g' }, now + hour), state, 'any process may stage it')
+  assert.equal(withStaged(warm, { fingerprint: 'f' }, now), warm, 'these elements are active')
   assert.deepEqual(activated(state, { fingerprint: 'g', warming }, now + hour), {
     ...warm,
     generation: now + 1,
     fingerprint: 'g',
   })
-  assert.deepEqual(activated(state, { fingerprint: 'f', warming }, now + hour), state, 'it is still to come')
+  assert.deepEqual(activated(state, { fingerprint: 'f', warming }, now + hour), state, 'it stays staged')
   assert.deepEqual(activated(state, { fingerprint: 'h', warming }, now), {
     ...warm,
     generation: now + 2,
@@ -165,11 +165,7 @@ test('a staging ends when other elements are staged or the active ones again, an
   assert.deepEqual(again.staged, { generation: now + 4, fingerprint: 'g' })
   assert.equal(activated(back, { fingerprint: 'g', warming }, now).generation, now + 4)
   const emptied = cleared(first, now)
-  assert.deepEqual(
-    [emptied.staged, emptied.generation],
-    [undefined, now + 2],
-    'what was obtained in advance is dropped, too',
-  )
+  assert.deepEqual([emptied.staged, emptied.generation], [undefined, now + 2], 'the staged token is dropped as well')
 })
 
 test('a use is noted, and again after a quarter of the idle time; any other use changes nothing', () => {
@@ -196,7 +192,7 @@ test('without a free place a new token replaces the least recently used one, but
     ['d', 13],
     ['a', 13],
   ] as const)
-    assert.deepEqual(ids(withUse(fewer, by(id), now + hours * hour)), [id], 'the bound was lowered')
+    assert.deepEqual(ids(withUse(fewer, by(id), now + hours * hour)), [id], 'the limit was lowered')
 })
 
 test('a token is kept warm for the idle time after its last use, and not after it was removed', () => {
@@ -263,6 +259,6 @@ test("without a warm idle time, a caller's token is renewed for ten lifetimes af
   assert.equal(warmUntil(withUse(warm, by('short', 'one', 60_000), now), 'short'), now + 24 * hour)
   assert.equal(warmUntil(withUse(byLifetimes, by('token', 'own', 60_000), now), 'token'), now + 24 * hour)
   const other = withUse(short, by('other'), now + 600_000)
-  assert.deepEqual(ids(other), ['other'], 'what is warm no more gives its place back')
+  assert.deepEqual(ids(other), ['other'], 'a token that is no longer warm gives its place back')
   assert.deepEqual(readBack(short), short)
 })

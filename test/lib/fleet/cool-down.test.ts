@@ -81,7 +81,7 @@ test('a fix lifts a cool-down at once, and lifts the next one only 30 s later', 
   const later = { isOwn: true, mendedAt: now + 3_000 }
   assert.equal(verdictOn(again, later, now + 30_999).kind, 'cooling_down')
   assert.equal(verdictOn(again, later, now + 31_000).kind, 'may_probe')
-  assert.equal('liftedAt' in withProbe(begun, own, now + 30_000), false, 'it had ended by itself')
+  assert.equal('liftedAt' in withProbe(begun, own, now + 30_000), false, 'it had already ended')
   assert.equal(withProbe(nothingKnown, own, now), nothingKnown)
 })
 

@@ -350,7 +350,7 @@ test('other processes wait for a lease of an earlier version until it has ended'
   const records = { ...recorded.whileStaged, [name]: { ...leased, fields: { leaseOwner, leaseUntil } } }
   const { application, asked, now } = createProcess({ store: await storeOf(records), at: recorded.endedAt })
   await application.getToken({ connection: 'conn' })
-  assert.ok(now() > Number(leaseUntil), 'it has asked at once')
+  assert.ok(now() > Number(leaseUntil), 'it made a request at once')
   assert.deepEqual(asked, ['theServer'])
 })
 

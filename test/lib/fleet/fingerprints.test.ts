@@ -28,7 +28,11 @@ test('elements are named by a MAC: without the key a right guess looks like a wr
   const [fingerprint] = formsBy(one).formsOf(plainConnection)
   assert.match(fingerprint, /^2:[A-Za-z0-9_-]{43}$/)
   assert.ok(!fingerprint.includes(plain))
-  assert.equal(formsBy(one).formsOf({ ...plainConnection })[0], fingerprint, 'the same for all who have the key')
+  assert.equal(
+    formsBy(one).formsOf({ ...plainConnection })[0],
+    fingerprint,
+    'the same in every process that has the key',
+  )
   assert.notEqual(formsBy(other).formsOf(plainConnection)[0], fingerprint)
   assert.notEqual(formsBy(one).formsOf({ ...plainConnection, name: 'other' })[0], fingerprint)
   assert.notEqual(formsBy(one).formsOf({ ...plainConnection, clientId: 'other' })[0], fingerprint)
@@ -82,7 +86,7 @@ test('a connection that was read before the keys has the right fingerprint once 
   })
   await assert.rejects(sealing.digest(''))
   const early = await connections.get('conn')
-  assert.equal(early.fingerprint, fingerprintOf(early.connection), 'nobody waits for the keys')
+  assert.equal(early.fingerprint, fingerprintOf(early.connection), 'the elements are read without the keys')
   isDown = false
   await sealing.digest('')
   const late = await connections.get('conn')

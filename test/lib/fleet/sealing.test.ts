@@ -83,7 +83,7 @@ test('a token is sealed for its record by RFC 7516: dir, A256GCM, the kid and th
   const opened = await sealing.open(name, sealed)
   assert.deepEqual(opened, token)
   assert.ok(opened.accessToken.equals(token.accessToken))
-  assert.notEqual(await sealing.seal(name, token), sealed, 'each time anew')
+  assert.notEqual(await sealing.seal(name, token), sealed, 'each time again')
 })
 
 test('a digest is the HMAC with the naming key, and tells nothing without that key', async () => {
@@ -107,7 +107,7 @@ test('known keys open tokens however old the keys are; a process that seals has 
   assert.equal(far.reads, 1)
 
   const kidOf = async () => decodeProtectedHeader(await sealing.seal(name, someSharedToken()))['kid']
-  assert.equal(await kidOf(), 'the-kid', 'nobody waits for the secret')
+  assert.equal(await kidOf(), 'the-kid', 'no call waits for the secret')
   await turn()
   assert.equal(far.reads, 2)
   assert.equal(await kidOf(), 'next')
@@ -175,7 +175,11 @@ test("a token that lacks a value that this version needs can't be read", async (
     await assert.rejects(sealing.open(name, sealed), UnreadableTokenError)
   }
   const { asked: _, ...ofUser } = whole
-  assert.equal((await sealing.open(name, await sealing.seal(name, ofUser))).asked, undefined, 'nobody has the password')
+  assert.equal(
+    (await sealing.open(name, await sealing.seal(name, ofUser))).asked,
+    undefined,
+    'the password is not kept',
+  )
 })
 
 test('an unknown kid makes the process read the secret once more, and is then a miss', async () => {

@@ -29,8 +29,8 @@ test('a version is the same for all processes until one changes it, and then a n
   const { time, open } = theMarks()
   const [one, other] = [open(), open()]
   const seen = [await versionOf(one)]
-  assert.notEqual(seen[0], undefined, 'that is told of a cache which can not be asked')
-  assert.equal(await versionOf(other), seen[0], 'though nobody has moved it yet')
+  assert.notEqual(seen[0], undefined, 'an unavailable shared cache is logged')
+  assert.equal(await versionOf(other), seen[0], 'before the first change')
   for (let count = 0; count < 3; count++) {
     await one.change(time.now() + 1_000)
     seen.push(await versionOf(other))

@@ -10,7 +10,7 @@ import { RecordStoreError } from '../../../lib/fleet/record-store.ts'
 import { withoutSealing } from '../../../lib/fleet/sealing.ts'
 import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
-const error = 'nobody listens'
+const error = 'connection refused'
 const ten = { baseSeconds: 10 }
 const endpoint = 'endpoint https://as.example.com/token'
 const client = 'client conn f1'
@@ -24,7 +24,7 @@ function theFleet() {
   const records = memoryRecords({ maximumRecords: 100 })
   const far = { isDown: false, isFaster: false, written: [] as StoredRecord[], keys: [] as string[] }
   const check = () => {
-    if (far.isDown) throw new RecordStoreError('nobody listens')
+    if (far.isDown) throw new RecordStoreError('connection refused')
   }
   const store: RecordStore = {
     async read(each) {
@@ -61,7 +61,7 @@ function theFleet() {
     /** The right to make a request now. */
     const pass = async (of: readonly string[], asker: Asker = own) => {
       const checked = await check(of, asker)
-      assert.ok(checked.kind === 'clear', 'it may be asked for')
+      assert.ok(checked.kind === 'clear', 'a request may be made')
       return checked.pass
     }
     return { coolDowns, told, check, pass }
@@ -80,7 +80,7 @@ test('all processes know what one found: the failure and the end of its cool-dow
     assert.equal(told?.retryAfterSeconds, 7)
     assert.equal(told?.failure, refused)
     assert.equal(told?.of, client)
-    assert.equal(await each.told(endpoint, token), undefined, 'all else may be asked for')
+    assert.equal(await each.told(endpoint, token), undefined, 'all other requests may be made')
   }
 })
 
@@ -112,7 +112,7 @@ test("all processes learn at once of another process's success, and none uses an
   const early = await other.pass([endpoint])
   await (await one.pass([endpoint])).begin(endpoint, error, { ...ten, retryAfterSeconds: 300 })
   assert.ok(await one.told(endpoint))
-  assert.deepEqual(await early.end(), [], 'it was made before, and knows of nothing')
+  assert.deepEqual(await early.end(), [], 'this check was made before the failure')
   await time.advance(300_000)
   await (await other.pass([endpoint])).end()
   assert.equal(await one.told(endpoint), undefined)
@@ -209,7 +209,7 @@ test('the fleet makes one control request in 30 s, and suspects the server until
   await control.end()
   const after = await open().pass([endpoint])
   assert.equal(after.isSuspected, false)
-  assert.equal(await after.claimControl(endpoint), false, 'however it went')
+  assert.equal(await after.claimControl(endpoint), false, 'whatever its result')
   await time.advance(30_000)
   assert.equal(await after.claimControl(endpoint), true)
 })

@@ -44,7 +44,7 @@ test('fields of others, and those of another type, are dropped', () => {
 test('a removed part takes all its fields along, and nothing else', () => {
   assert.deepEqual(withoutToken(whole, { isRepeatable: false }), { ...next, ...lease, rejectedAt: 5, ...failure })
   const asked = { sealedToken: 'sealed', ...next, ...lease, rejectedAt: 5, ...failure }
-  assert.deepEqual(withoutToken(whole, { isRepeatable: true }), asked, 'it tells what was asked for')
+  assert.deepEqual(withoutToken(whole, { isRepeatable: true }), asked, 'it contains the request')
   assert.deepEqual(withToken(whole, newToken), { ...newToken, rejectedAt: 5, ...next })
   assert.deepEqual(withToken({ refreshRequestedAt: 1 }, newToken), newToken)
   assert.deepEqual(withoutLease(whole), { ...token, ...next, rejectedAt: 5, ...failure })
@@ -89,7 +89,7 @@ test('a record may be removed an hour after the last of token, lease, cool-down 
   }
   assert.ok(removableFrom({}, undefined, 'a', now) >= now + hour)
   const used = aConnection([{ id: 'a', lastUsedAt: now }])
-  assert.ok(removableFrom({}, used, 'a', now) >= now + idle + hour, 'who uses it may come again')
+  assert.ok(removableFrom({}, used, 'a', now) >= now + idle + hour, 'its caller may come again')
   assert.ok(removableFrom({}, used, 'b', now) < now + idle)
   assert.ok(removableFrom({ expiresAt: now - hour }, undefined, 'a', now) >= now + hour)
 })
@@ -100,8 +100,8 @@ test('a token is due when it gets stale, if it was used so recently that it is k
   const sealed = { sealedToken: 'sealed', refreshAt: 5_000 }
   assert.equal(due(sealed), 5_000)
   assert.equal(due({ ...sealed, refreshAt: 1_000 + idle - 1 }), 1_000 + idle - 1)
-  assert.equal(due({ ...sealed, refreshAt: 1_000 + idle }), undefined, 'by then nobody has used it for too long')
-  assert.equal(due({ ...sealed, coolDownUntil: 9_000 }), 9_000, 'nobody may ask before')
+  assert.equal(due({ ...sealed, refreshAt: 1_000 + idle }), undefined, 'its idle time ends before that')
+  assert.equal(due({ ...sealed, coolDownUntil: 9_000 }), 9_000, 'no request is made before')
   assert.equal(due({ ...sealed, coolDownUntil: 4_000 }), 5_000)
   assert.equal(due({ sealedToken: 'sealed', rejectedAt: 3_000 }), 3_000, 'at once, where an API refused it')
   const outdated = { ...sealed, generation: 0 }
@@ -110,7 +110,7 @@ test('a token is due when it gets stale, if it was used so recently that it is k
   assert.equal(due({ ...outdated, coolDownUntil: 9_000 }), 9_000)
   for (const [why, record, of, id] of [
     ['it is none of those that are kept warm', sealed, connection, 'b'],
-    ['nobody knows what was asked for', { refreshAt: 5_000 }, connection, 'a'],
+    ['the request is unknown', { refreshAt: 5_000 }, connection, 'a'],
     ['nothing is known of the connection', sealed, undefined, 'a'],
     ['its tokens are not kept warm', sealed, { generation: 1, fingerprint: 'f', variants: connection.variants }, 'a'],
   ] as const)

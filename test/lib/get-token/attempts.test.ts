@@ -44,7 +44,7 @@ function theAttempts(answers: readonly (Token | Error)[], second: SecondAttempt 
         return credentials
       },
       async requestToken() {
-        const answer = left.shift() ?? assert.fail('nobody asks any more')
+        const answer = left.shift() ?? assert.fail('no further attempt is expected')
         if (answer instanceof Error) throw answer
         return answer
       },

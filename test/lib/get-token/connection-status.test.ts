@@ -22,7 +22,7 @@ test('the last success and the last failure of each connection are both remember
   outcomes.noteToken('conn')
   assert.deepEqual(outcomes.of('conn'), { obtainedAt: 3, failedAt: 2, failure: 'refused' })
 
-  outcomes.noteFailure('other', new TypeError('a fault of ours'))
+  outcomes.noteFailure('other', new TypeError('a programming error'))
   assert.deepEqual(outcomes.of('other'), { failedAt: 3, failure: 'unexpected' })
   assert.deepEqual(outcomes.of('conn'), { obtainedAt: 3, failedAt: 2, failure: 'refused' })
 })

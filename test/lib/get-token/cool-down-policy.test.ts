@@ -93,7 +93,7 @@ test("what cools down is what the failure is evidence about, and something wider
     [new UnreachableError('429', { blames: 'client' }), 'client', 'variants', undefined],
     [new TimedOutError('silence', { isServers: true }), 'endpoint', 'token', 'endpoint'],
     [new TimedOutError('no connection', { isServers: true, wasSent: false }), 'way', 'way', undefined],
-    [new TimedOutError('in a hurry'), undefined, undefined, undefined],
+    [new TimedOutError('short deadline'), undefined, undefined, undefined],
     [new UnreadableAnswerError('nonsense'), 'endpoint', 'token', 'endpoint'],
     [refused('invalid_client', true), 'client', 'client', undefined],
     [refused('http_401', true), 'client', 'token', 'client'],
@@ -177,23 +177,23 @@ test("while a server may be failing each caller has one request at a time, and w
   await fail(new UnreachableError('503', { blames: 'endpoint' }), other, { isRepeated: true })
   const [atOther, ofTwo] = [await policy.clear(other), await policy.clear(withScope('b', 'two'))]
   assert.ok(await told(withScope('b')))
-  await policy.noteFailure(new TimedOutError('in a hurry'), other, atOther, false)
-  await policy.noteFailure(new TimedOutError('in a hurry'), withScope('b', 'two'), ofTwo, false)
-  assert.ok(await told(withScope('b')), 'the turn of another caller, or at another server, is not its own')
+  await policy.noteFailure(new TimedOutError('short deadline'), other, atOther, false)
+  await policy.noteFailure(new TimedOutError('short deadline'), withScope('b', 'two'), ofTwo, false)
+  assert.ok(await told(withScope('b')), 'another caller, or another server, has its own turn')
   await policy.clear(withScope('c', 'tokenwell'))
   assert.equal(await told(withScope('d', 'tokenwell')), undefined)
-  await policy.noteFailure(new TimedOutError('in a hurry'), added, first, false)
+  await policy.noteFailure(new TimedOutError('short deadline'), added, first, false)
   assert.equal(await told(withScope('b')), undefined, 'the first is over')
   const third = await policy.clear(added)
   assert.ok(await told(withScope('b')))
   await policy.noteSuccess(third, added)
   await fail(new UnreachableError('503', { blames: 'endpoint' }), { ...own, caller: 'two' }, { isRepeated: true })
-  assert.equal(await told(withScope('b')), undefined, 'that one is over, too')
+  assert.equal(await told(withScope('b')), undefined, 'that one has ended as well')
 })
 
 test('a failure without evidence about the server begins no suspicion', async () => {
   const { policy, fail } = thePolicy()
-  await fail(new TimedOutError('in a hurry'), own, { isRepeated: true })
+  await fail(new TimedOutError('short deadline'), own, { isRepeated: true })
   assert.equal((await policy.clear(own)).pass.isSuspected, false)
 })
 
@@ -216,7 +216,7 @@ test('a request that does not get a turn leaves the probe to the next one', asyn
 
 test('a guess takes a place of its caller and one of all callers before it is sent, and only a refusal keeps them', async () => {
   const { policy, fail, told } = thePolicy()
-  for (const error of [new TimedOutError('in a hurry'), new Error('a fault of ours')])
+  for (const error of [new TimedOutError('short deadline'), new Error('a programming error')])
     for (let count = 0; count < 4; count++) await fail(error, withPassword())
   for (let count = 0; count < 4; count++) await policy.noteSuccess(await policy.clear(withPassword()), withPassword())
   const clearances: Clearance[] = []
@@ -294,13 +294,13 @@ test('own requests, warm runs and password guesses do not count against a caller
     return await many.fail(new UnreachableError('no way'), withScope(`s${count}`))
   })
   await Promise.all(together)
-  assert.deepEqual(await many.cooling(withScope('next')), ['way'], 'nor what no caller can be the reason of')
+  assert.deepEqual(await many.cooling(withScope('next')), ['way'], 'nor failures that no caller can cause')
   const { fail, told } = thePolicy()
   for (let count = 0; count < 5; count++) {
     await fail(refused('invalid_scope'), withPassword('one', `user-${count}`))
     await fail(refused('invalid_grant'), withScope(`s${count}`))
   }
-  assert.ok(await told(withScope('next')), 'what else is refused counts, with a password or without')
+  assert.ok(await told(withScope('next')), 'other refusals count, with a password or without')
 })
 
 test('a token ends all cool-downs, and a failure ends the cool-downs of what it proves to work', async () => {
@@ -311,7 +311,7 @@ test('a token ends all cool-downs, and a failure ends the cool-downs of what it 
     [refused('invalid_scope'), ['way', 'endpoint']],
     [new UnreachableError('503', { blames: 'endpoint' }), ['way']],
     [new UnreachableError('no way'), []],
-    [new TimedOutError('in a hurry'), []],
+    [new TimedOutError('short deadline'), []],
   ] as const
   for (const [error, fine] of rows) {
     const { policy, fail, ended, events, advance } = thePolicy()
@@ -337,10 +337,10 @@ test("a failure that is not the token endpoint's is returned unchanged, and the 
   const { fail, told, begun, advance } = thePolicy()
   await fail(refused('invalid_scope'), own)
   await advance(30_000)
-  const fault = new TypeError('a fault of ours')
+  const fault = new TypeError('a programming error')
   assert.deepEqual(await fail(fault, own), { reported: fault })
   assert.equal(await told(own), undefined)
-  await fail(new TimedOutError('in a hurry'), own)
+  await fail(new TimedOutError('short deadline'), own)
   assert.equal(await told(own), undefined)
   assert.equal(begun().length, 1)
 })

@@ -17,7 +17,7 @@ import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import { createTokensInVirtualTime, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 import { createVirtualTime } from '../../support/virtual/virtual-time.ts'
 
-const error = 'nobody listens'
+const error = 'connection refused'
 
 test('where the lease ended meanwhile, the new token is handed out and not the stale one that it replaces', async () => {
   let latency = 0

@@ -74,7 +74,7 @@ function theStore() {
       case 'fine':
         return work()
       case 'down':
-        throw new RecordStoreError('nobody listens')
+        throw new RecordStoreError('connection refused')
       case 'silent':
         return new Promise<T>(() => {})
       case 'throttled':
@@ -116,7 +116,7 @@ test('a fleet without tokens makes one request, however many processes and calle
     assert.equal(fleet.requests(), 1)
     assert.equal(new Set(answers.map(({ token }) => token.id)).size, 1)
     const sources = Object.groupBy(answers, ({ source }) => source)
-    assert.equal(sources.server?.length, 10, 'those of the process that asked')
+    assert.equal(sources.server?.length, 10, 'the values of the requesting process')
     assert.equal(sources.cache?.length, 150)
   }
 })
@@ -172,7 +172,7 @@ test('a holder that wakes after another process took over stores nothing, and ge
 test('a holder that lost its lease between two attempts makes no further attempt, and waits as the others do', async () => {
   const slow = createTokensInVirtualTime(async () => {
     await slow.time.pause(14_000)
-    throw new UnreachableError('nobody listens')
+    throw new UnreachableError('connection refused')
   })
   const heir = createTokensInVirtualTime(
     async () => {
@@ -202,7 +202,7 @@ test('all processes get a refusal, and none makes a request until its cool-down 
   assert.equal(fleet.requests(), 1)
   await fleet.time.advance(2_000)
   failuresOf(await fleet.time.until(Promise.allSettled(fleet.getAll(10))))
-  assert.equal(fleet.requests(), 2, 'one asks for the whole fleet')
+  assert.equal(fleet.requests(), 2, 'one process makes the request for the whole fleet')
 })
 
 test('a refused client stops the requests of the whole fleet, for any token', async () => {
@@ -271,7 +271,7 @@ test('a stale token is renewed by one process; the others hand it out at once, a
   const reads = counts.reads
   for (const { token, source } of await Promise.all(fleet.getAll().slice(1)))
     assert.deepEqual([token.id, source], [old?.token.id, 'memory'])
-  assert.equal(counts.reads, reads, 'within the second nobody looks again')
+  assert.equal(counts.reads, reads, 'no process reads again within the second')
   await fleet.time.advance(1)
   for (const { token, source } of await Promise.all(fleet.getAll().slice(1)))
     assert.deepEqual([token.id, source], [renewed.token.id, 'cache'])
@@ -337,7 +337,7 @@ for (const state of ['down', 'silent', 'throttled'] as const)
     await fleet.time.until(Promise.all(other))
     assert.equal(fleet.requests(), 1 + 3)
     await fleet.time.until(Promise.all(fleet.processes.map(({ get }) => get({ scope: ['other'] }))))
-    assert.equal(fleet.requests(), 1 + 3, 'what each has obtained it keeps')
+    assert.equal(fleet.requests(), 1 + 3, 'each process keeps its own tokens')
 
     become('fine')
     await fleet.time.advance(60_000)
@@ -393,7 +393,7 @@ test('within 30 s after the elements change, no process hands out tokens of the 
   assert.equal((await fleet.time.until(first.get())).token.id, old?.token.id)
   const other = await fleet.time.until(second.get({ audience: 'other' }))
   assert.equal(other.token.scope, 'new')
-  assert.equal((await first.get()).token.id, old?.token.id, 'in memory it serves on')
+  assert.equal((await first.get()).token.id, old?.token.id, 'it stays in use from memory')
 
   await fleet.time.advance(30_000)
   const answers = await fleet.time.until(Promise.all(fleet.getAll()))
@@ -468,7 +468,7 @@ test('a token that one process rejects is not handed out by any other process on
   await first.delete(id)
   const next = await fleet.time.until(first.get())
   assert.notEqual(next.token.id, id)
-  assert.equal((await second.get()).token.id, id, 'in memory it serves on')
+  assert.equal((await second.get()).token.id, id, 'it stays in use from memory')
 
   await fleet.time.advance(11_000)
   for (const { token } of await fleet.time.until(Promise.all(fleet.getAll()))) assert.equal(token.id, next.token.id)
@@ -520,10 +520,6 @@ test('a process without the lease reads no element, whether the generation is kn
   assert.deepEqual(fleet.reads.slice(1), [0, 0, 0])
 
   await fleet.time.until(Promise.all(others.map(({ get }) => get({ audience: 'third' }))))
-  assert.equal(
-    fleet.reads.slice(1).filter((count) => count > 0).length,
-    1,
-    'of those who could have it the holder alone',
-  )
+  assert.equal(fleet.reads.slice(1).filter((count) => count > 0).length, 1, 'only the holder reads elements')
   assert.equal(fleet.requests(), 3)
 })

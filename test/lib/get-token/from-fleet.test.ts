@@ -138,7 +138,7 @@ test('while a renewal cools down the stale token is handed out, from memory or f
   assert.equal(requests(), 2)
   await advance(1_000)
   assert.equal((await ask(other)).token.id, old.id)
-  assert.equal(requests(), 3, 'it has tried, in vain')
+  assert.equal(requests(), 3, 'it has tried without success')
 })
 
 test('a process that renews a stale token from the shared cache hands it out as one of the cache where the renewal fails', async () => {
@@ -156,7 +156,7 @@ test('a token that the fleet has dropped or replaced is forgotten in memory', as
   const { token: old } = await ask(one)
   await ask(other)
   assert.equal(await other.time.until(other.delete(old.id)), 'dropped')
-  assert.equal((await ask(one)).token.id, old.id, 'for 30 s it is not looked for')
+  assert.equal((await ask(one)).token.id, old.id, 'for 30 s no process reads it')
   await advance(30_000)
   const { token } = await ask(one)
   assert.notEqual(token.id, old.id)
@@ -248,7 +248,7 @@ test("a holder that lost its lease to another process makes no further attempt, 
 
 test('a programming error is thrown unchanged', async () => {
   const { far, one } = thePair()
-  const fault = new TypeError('a fault of ours')
+  const fault = new TypeError('a programming error')
   far.answer = () => {
     throw fault
   }
@@ -452,7 +452,7 @@ test('without the shared cache a stale token whose renewal fails stays in use', 
   store.before = { read: isDown, write: isDown }
   await advance(217_000)
   far.answer = () => {
-    throw new UnreachableError('nobody listens', { isLasting: true })
+    throw new UnreachableError('connection refused', { isLasting: true })
   }
   const found = await ask(one)
   assert.deepEqual([found.source, found.token.id], ['memory', old.id])

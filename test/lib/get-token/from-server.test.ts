@@ -130,7 +130,7 @@ test('where the own token no longer exists, a refused control request blames the
   const { failure, began } = await failureOf(one, scoped('a'))
   assert.deepEqual(asked(), ['a', null])
   assert.match(failure?.publicMessage ?? '', /^The authorization server refused this connection's client/)
-  assert.equal(began, 'token', 'it is told what became of its own request')
+  assert.equal(began, 'token', 'the caller gets the failure of its own request')
 })
 
 test('no caller is blamed for a refusal where no control request was made', async () => {
@@ -187,7 +187,7 @@ test('no control request is made before the first own token, for a user, or with
   await failureOf(hasty.one, scoped('a'), 5_000)
   assert.deepEqual(hasty.asked(), ['a'])
   await failureOf(hasty.one, scoped('b'), 25_000)
-  assert.deepEqual(hasty.asked(), ['b'], 'the right to it was taken, and is there again in 30 s')
+  assert.deepEqual(hasty.asked(), ['b'], 'the right was taken, and is free again after 30 s')
 })
 
 test('while another process requests the own token no control request is made', async () => {
@@ -209,7 +209,7 @@ test('while another process requests the own token no control request is made', 
 test('a programming error in a control request is not hidden behind the failure', async () => {
   const { far, one } = thePair()
   await ask(one)
-  const fault = new TypeError('a fault of ours')
+  const fault = new TypeError('a programming error')
   far.answer = ({ form }) => {
     if (form.has('scope')) return unavailable()
     throw fault
@@ -314,7 +314,7 @@ test('after a failed renewal the log has the reason, and the next one is made wh
   const { token: old } = await ask(one)
   await advance(217_000)
   far.answer = () => {
-    throw new TimedOutError('in a hurry')
+    throw new TimedOutError('short deadline')
   }
   asked()
   const postponed = await ask(one)
@@ -324,7 +324,7 @@ test('after a failed renewal the log has the reason, and the next one is made wh
     event: 'renewal_failed',
     connection: 'conn',
     code: 'timed_out',
-    reason: 'in a hurry',
+    reason: 'short deadline',
   })
   await advance(9_000)
   for (const process of [one, other]) assert.equal((await ask(process)).token.id, old.id)
@@ -391,11 +391,11 @@ test('the record of a token has its failure and the end of the cool-down, and fo
     throw new UnreachableError('429', { blames: 'client' })
   }
   const fault = () => {
-    throw new TypeError('a fault of ours')
+    throw new TypeError('a programming error')
   }
   assert.deepEqual(await recorded(() => virtualRefusal('invalid_scope'), 'a'), ['refused', 30_000, 30_000])
   assert.deepEqual(await recorded(limited, 'b'), [undefined, 0, 0], 'it concerns one caller')
-  assert.deepEqual(await recorded(limited, 'c'), [undefined, 0, 0], 'as does what cools down already')
+  assert.deepEqual(await recorded(limited, 'c'), [undefined, 0, 0], 'as does an active cool-down')
   await advance(60_000)
   assert.deepEqual(await recorded(fault, 'd'), [undefined, 0, 0])
   const noWay = () => {

@@ -39,7 +39,7 @@ test('the first request that meets a stale token renews it, and the others get i
 test('a stale token whose renewal fails is handed out while it is usable, and not after that', async () => {
   let isDown = false
   const tokens = createTokensInVirtualTime(() => {
-    if (isDown) throw new UnreachableError('nobody listens')
+    if (isDown) throw new UnreachableError('connection refused')
     return virtualToken()
   })
   const old = await tokens.time.until(tokens.get())
@@ -54,7 +54,7 @@ test('a stale token whose renewal fails is handed out while it is usable, and no
     await tokens.time.advance(1_000)
     assert.equal((await tokens.get()).token.id, old.token.id)
   }
-  assert.equal(tokens.requests.length, asked, 'nobody asks during the cool-down')
+  assert.equal(tokens.requests.length, asked, 'no request is made during the cool-down')
 
   await tokens.time.advance(40_000)
   await assert.rejects(tokens.time.until(tokens.get()), { code: 'cooling_down' })
@@ -67,7 +67,7 @@ test('a programming error in a renewal is not hidden behind the stale token', as
     return virtualToken()
   })
   await tokens.time.until(tokens.get())
-  fault = new TypeError('a fault of ours')
+  fault = new TypeError('a programming error')
   await tokens.time.advance(217_000)
   await assert.rejects(tokens.time.until(tokens.get()), fault)
 })

@@ -38,7 +38,7 @@ function createFarEnd(answers: readonly SomeAnswer[]) {
         const { kind, expiresIn = 300 } = (isMended ? undefined : answers[index % answers.length]) ?? { kind: 'token' }
         switch (kind) {
           case 'down':
-            throw new UnreachableError('nobody listens')
+            throw new UnreachableError('connection refused')
           case 'late':
             throw new TimedOutError('too late')
           case 'refusal':
@@ -64,7 +64,7 @@ function createFarEnd(answers: readonly SomeAnswer[]) {
   return {
     tokens,
     mostUnderWay: () => mostUnderWay,
-    expiryOf: (token: string) => expiries.get(token) ?? assert.fail('a token that nobody issued'),
+    expiryOf: (token: string) => expiries.get(token) ?? assert.fail('an unknown token'),
     mend() {
       isMended = true
     },
@@ -89,7 +89,7 @@ test('no expired token is ever handed out, no two requests for one token overlap
             if (answer.status === 'rejected') continue
             const { token, secondsLeft, at } = answer.value
             assert.ok(expiryOf(token.accessToken.reveal()) > at, 'an expired token')
-            assert.ok(secondsLeft * 1000 <= expiryOf(token.accessToken.reveal()) - at, 'more than there is')
+            assert.ok(secondsLeft * 1000 <= expiryOf(token.accessToken.reveal()) - at, 'longer than it lives')
             assert.ok(secondsLeft >= Math.max(1, minimumSeconds))
             assert.ok(token.expiresAt <= expiryOf(token.accessToken.reveal()))
           }

@@ -13,7 +13,7 @@ import {
 /* On a virtual clock: which requests are retried, what cools down, and for how long. */
 
 const down = (): never => {
-  throw new UnreachableError('nobody listens')
+  throw new UnreachableError('connection refused')
 }
 
 async function failure(promise: Promise<unknown>): Promise<CoolingDownError> {
@@ -32,7 +32,7 @@ test('a passing failure is repeated twice, each time with a new assertion', asyn
   assert.equal(tokens.requests.length, 3)
   assert.equal(new Set(tokens.requests.map(({ claims }) => claims['jti'])).size, 3)
   const waits = tokens.requests.slice(1).map(({ at }, index) => at - (tokens.requests[index]?.at ?? 0) - 50)
-  assert.deepEqual(waits, [100, 200], 'half of 200 ms, then of 400 ms, by a chance of 0.5')
+  assert.deepEqual(waits, [100, 200], 'half of 200 ms, then half of 400 ms, with a random value of 0.5')
 })
 
 test('after two retries the endpoint cools down for every request', async () => {
@@ -210,7 +210,7 @@ test('a probe that ends with a programming error has no result, and the next req
   })
   await failure(tokens.time.until(tokens.get()))
   await tokens.time.advance(30_000)
-  fault = new TypeError('a fault of ours')
+  fault = new TypeError('a programming error')
   await assert.rejects(tokens.time.until(tokens.get()), fault)
   await assert.rejects(tokens.time.until(tokens.get()), fault)
   assert.equal(tokens.requests.length, 3)

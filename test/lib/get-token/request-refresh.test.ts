@@ -25,7 +25,7 @@ test('a stale token is handed out at once, and one event for the whole fleet ask
   const { fleet, old, meet } = await theStale({ size: 2 })
   const before = fleet.time.now()
   for (const { token } of await meet()) assert.equal(token.id, old.id)
-  assert.equal(fleet.time.now(), before, 'nobody waits')
+  assert.equal(fleet.time.now(), before, 'no caller waits')
   assert.deepEqual(fleet.bus.raised, [{ type: 'TokenRefreshRequested', connection: 'conn', tokenId: old.id }])
   assert.equal(fleet.requests().length, 1)
 
@@ -172,5 +172,9 @@ test('a failed renewal is requested again when that may help, and callers never 
   assert.equal(fleet.requests().length, 1 + 2)
   isNonsense = false
   await fleet.time.advance(90_000)
-  assert.equal((await fleet.time.until(fleet.caller.get())).source, 'server', 'at its end who asks for it waits')
+  assert.equal(
+    (await fleet.time.until(fleet.caller.get())).source,
+    'server',
+    'after its end a request waits for a new one',
+  )
 })

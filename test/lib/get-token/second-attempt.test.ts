@@ -196,8 +196,8 @@ test('where nothing has changed no further attempt is made', async () => {
   const far = await theFarEnds(refuseClient)
   await assert.rejects(far.ask(), { code: 'cooling_down' })
   assert.equal(far.tokens.requests.length, 1)
-  assert.equal(far.reads.length, 2, 'it has been looked for')
-  assert.deepEqual(far.previousReads, [keyName], 'as has the one before')
+  assert.equal(far.reads.length, 2, 'it was read')
+  assert.deepEqual(far.previousReads, [keyName], 'as does the previous one')
 })
 
 for (const error of ['invalid_scope', 'invalid_target', 'unsupported_grant_type'])
@@ -283,7 +283,7 @@ for (const [words, ahead] of [
     far.sendsDate = false
     assert.equal((await far.ask()).source, 'server')
     await far.tokens.time.until(far.tokens.get({ scope: ['other'] }))
-    assert.equal(far.tokens.requests.length, 3, 'what helped is remembered')
+    assert.equal(far.tokens.requests.length, 3, 'the helpful attempt is remembered')
   })
 
 test('a guessed clock offset that does not help is undone, and the next assertion has the unadjusted time', async () => {

@@ -66,7 +66,7 @@ test('after a secret has changed the next assertion of every process is signed w
   assert.deepEqual(
     keysUsed(),
     processes.map(() => firstKey),
-    'for as long as nobody has told',
+    'until the change is written',
   )
   fulfilled(await fleet.answer(secretChanged))
   await askAnew()
@@ -165,7 +165,11 @@ test("where the secrets version can't be read assertions are still signed, and t
   far.key = secondKey
   fulfilled(await fleet.answer(secretChanged))
   await askAnew()
-  assert.deepEqual(keysUsed(), [secondKey, secondKey], 'what was read in the dark may be older than the mark')
+  assert.deepEqual(
+    keysUsed(),
+    [secondKey, secondKey],
+    'a secret that was read without the version may be older than the change',
+  )
 })
 
 test("while the secrets version can't be read no secret is read again for each assertion", async () => {

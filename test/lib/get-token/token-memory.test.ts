@@ -97,5 +97,5 @@ test('memory is limited by bytes: a thousand for each token, and two for each ch
   memory.put(c, someToken({ accessToken: fits ?? assert.fail(), scope: 's' }), 0)
   assert.equal(memory.get(c), undefined)
   memory.put(d, someToken(), 0)
-  assert.equal(memory.get(a), undefined, 'the least recently used goes')
+  assert.equal(memory.get(a), undefined, 'the least recently used one is dropped')
 })

@@ -11,7 +11,7 @@ import {
 
 test('each failure is read back as it was written: class, words and fault', () => {
   for (const error of [
-    new UnreachableError('nobody listens'),
+    new UnreachableError('connection refused'),
     new TimedOutError('"too late"\n'),
     new UnreadableAnswerError('no JSON'),
     ...(['caller', 'elements', 'client'] as const).map((fault) => new RefusedError('no', 'invalid_scope', fault)),
