@@ -179,13 +179,13 @@ test('an API that speaks at most TLS 1.1 is refused, with a sentence that names 
   allowOldTls(t)
   const old = { minVersion: 'TLSv1', maxVersion: 'TLSv1.1', ciphers: 'DEFAULT@SECLEVEL=0' } as const
   const api = await startScriptedApi(t, undefined, old)
-  await assertRefused(await callsTo(t, api), api, 'tls_alert_received', /PROTOCOL_VERSION\): .*sslProtocol/)
+  await assertRefused(await callsTo(t, api), api, 'tls_alert_received', /PROTOCOL_VERSION\)\. .*sslProtocol/)
 })
 
 test('with sslProtocol TLSv1.3 an API with at most TLS 1.2 is refused, and without it accepted', async (t) => {
   const api = await startScriptedApi(t, undefined, { maxVersion: 'TLSv1.2' })
   const strict = await callsTo(t, api, { ssl: { sslProtocol: 'TLSv1.3' } })
-  await assertRefused(strict, api, 'tls_alert_received', /PROTOCOL_VERSION\): .*sslProtocol/)
+  await assertRefused(strict, api, 'tls_alert_received', /PROTOCOL_VERSION\)\. .*sslProtocol/)
   await assertCalled(await callsTo(t, api), api)
 })
 
@@ -284,7 +284,7 @@ for (const [what, members] of Object.entries({
 test('a trust store without a certificate is a configuration error', async (t) => {
   const api = await startScriptedApi(t)
   const reason =
-    /^The secret tokenwell\/local\/api-ca holds no PEM certificate; as a trust store it must hold a CA bundle\.$/
+    /^The secret tokenwell\/local\/api-ca contains no PEM certificate\. A trust store must contain a CA bundle\.$/
   await assertMisconfigured(await callsTo(t, api, { trust: 'nothing of the kind' }), api, reason)
 })
 
@@ -305,7 +305,7 @@ test('a changed client certificate is used by the next call after its secret is 
 test('a corrected client certificate is used by the next call, without waiting for five minutes', async (t) => {
   const api = await startDemanding(t)
   const calls = await callsTo(t, api, { client: theClient.privateKey })
-  await assertMisconfigured(calls, api, /^The secret tokenwell\/local\/client holds a key without its certificate/)
+  await assertMisconfigured(calls, api, /^The secret tokenwell\/local\/client contains a key without its certificate/)
   await writeSecret(calls.workspace, 'client', pemBundle(theClient))
   await assertCalled(calls, api)
 })
