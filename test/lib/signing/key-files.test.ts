@@ -526,7 +526,7 @@ const wrongSecrets: readonly KeyFile[] = [
   {
     input: 'UTF-16, as PowerShell writes it',
     secret: async () => Buffer.from(`\ufeff${await text(rsa())}`, 'utf16le'),
-    message: /^is no text: store it in .* as UTF-8\.$/,
+    message: /^is not text\. Store it in .* as UTF-8\.$/,
   },
   {
     input: 'OpenSSH RSA',
