@@ -17,7 +17,9 @@ export function messageTable(root: string): string {
 
 /** All texts of what runs, and of the tests only what asks for an install. */
 function messagesOf(root: string): SourceText[] {
-  const sources = readSources(root, ['functions', 'lib', 'infra'])
+  const sources = readSources(root, ['functions', 'lib', 'infra']).filter(
+    ({ path }) => !path.startsWith('infra/prose/'),
+  )
   const tests = readSources(root, ['test/support'])
   const codes = errorCodes([...sources, ...tests])
   const installs = tests

@@ -72,11 +72,16 @@ export function findTranslatedPhrases(text: string): FoundPhrase[] {
   )
 }
 
-/** Code counts as one word, an address as none. The length stays. */
+/** Code counts as one word, an address and a mark as none. The length stays. */
 export function withoutCode(text: string): string {
-  const blot = (found: string, letter: string) => letter.repeat(found.length)
+  const blank = (found: string) => ' '.repeat(found.length)
   return text
-    .replace(/(`+)[\s\S]*?\1/g, (found) => blot(found, 'X'))
-    .replace(/\]\([^)]*\)/g, (found) => blot(found, ' '))
+    .replace(/(`+)[\s\S]*?\1/g, (found) => 'x'.repeat(found.length))
+    .replace(
+      /!?\[([^\]]*)\](\([^)]*\))/g,
+      (whole, words: string, address: string) =>
+        `${blank(whole.slice(0, whole.indexOf('[') + 1))}${words} ${blank(address)}`,
+    )
+    .replace(/\*\*/g, blank)
     .replace(/\n/g, ' ')
 }
