@@ -8,7 +8,7 @@ import { RecordStoreError } from './record-store.ts'
 /** The first call of an instance has to open a connection and read a secret. */
 export const firstCallMilliseconds = 2_000
 /** After a failure, an instance makes no call to the shared cache for this time. */
-const openMilliseconds = 5_000
+const openSeconds = 5
 /** The pause between two tries while the store asks to wait. */
 const throttled: Backoff = { firstMilliseconds: 50, lastMilliseconds: 1_000 }
 const unavailablePauseMilliseconds = 1_000
@@ -74,7 +74,7 @@ export function createCircuitBreaker(dependencies: CircuitBreakerDependencies): 
   function open(startedAt: number, { message: reason }: Error): CacheUnavailableError {
     // Calls that were under way together fail together: that is one outage, and logged once.
     if (now() >= openUntil) log({ event: 'cache_passed_over', reason, milliseconds: now() - startedAt })
-    openUntil = now() + openMilliseconds
+    openUntil = now() + openSeconds * 1000
     return new CacheUnavailableError(reason)
   }
 
@@ -88,8 +88,7 @@ export function createCircuitBreaker(dependencies: CircuitBreakerDependencies): 
     async call(what, send, waitUntil) {
       const startedAt = now()
       for (let tries = 0; ; tries++) {
-        if (now() < openUntil)
-          throw new CacheUnavailableError(`A call failed less than ${openMilliseconds / 1000} s ago.`)
+        if (now() < openUntil) throw new CacheUnavailableError(`A call failed less than ${openSeconds} s ago.`)
         try {
           const result = await callOnce(send)
           isConnected ||= what === 'records'

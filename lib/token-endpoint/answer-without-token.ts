@@ -218,7 +218,9 @@ function unreadableSuccess(
 /** Other callers get this failure too, so that it must not name the user. */
 function serverSays(sayings: readonly Saying[], { sent, isForUser }: AnswerContext): string {
   const words = isForUser ? undefined : printableWords(sayings, sent.secrets)
-  return words === undefined ? '' : ` The server says: ${words}${/[.!?]$/.test(words) ? '' : '.'}`
+  if (words === undefined) return ''
+  const fullStop = /[.!?]$/.test(words) ? '' : '.'
+  return ` The server says: ${words}${fullStop}`
 }
 
 /**

@@ -69,8 +69,8 @@ export function adviceOn(reading: ClockReading): string | undefined {
     return "The server names the time as a reason, but sends no Date header. Compare its clock with the clock of Tokenwell's host."
   const seconds = Math.round(Math.abs(reading.offsetMilliseconds) / 1000)
   const side = reading.offsetMilliseconds > 0 ? 'ahead of' : 'behind'
-  const most = longestOffsetMilliseconds / 1000
-  return `The server's clock is ${seconds} s ${side} Tokenwell's. Tokenwell adjusts to at most ${most} s: correct the clock that is wrong.`
+  const mostSeconds = longestOffsetMilliseconds / 1000
+  return `The server's clock is ${seconds} s ${side} Tokenwell's. Tokenwell adjusts to at most ${mostSeconds} s: correct the clock that is wrong.`
 }
 
 /** How far the clock of each authorization server is ahead of Tokenwell's, in milliseconds, as learned from refusals. */

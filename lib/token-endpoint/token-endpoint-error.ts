@@ -164,7 +164,8 @@ export class RefusedError extends TokenEndpointError {
   static of({ error, description, isOfCredentials }: Refusal, server: string, fault: Fault, more: RefusalContext = {}) {
     const { advice, isForUser = false, clockOffset } = more
     const sentence = (words: string | undefined) => {
-      const refusal = words ? `${error} (${words.replace(/\.$/, '')})` : error
+      const said = words?.replace(/\.$/, '')
+      const refusal = said ? `${error} (${said})` : error
       const whatToDo = advice === undefined ? '' : ` ${advice}`
       return `The authorization server ${server} refused the token request: ${refusal}.${whatToDo}`
     }
