@@ -131,7 +131,10 @@ test('tokenRetryCheckLevel 2 is a configuration error, as in z/OS Connect', asyn
   })
   const answer = await calls.call()
   assert.deepEqual([answer.status, answer.proxyError], [500, 'proxy_internal_error'])
-  assert.match(JSON.stringify(log), /oAuthConfig\/theConfig tokenRetryCheckLevel: 2 is not implemented/)
+  assert.match(
+    JSON.stringify(log),
+    /oAuthConfig\/theConfig tokenRetryCheckLevel: The value 2 is not implemented, neither in Tokenwell nor in z\/OS Connect\./,
+  )
   assert.equal(calls.api.requests.length, 0)
 })
 
