@@ -8,7 +8,7 @@ import { explainedSurvivors, nameOf } from './mutation/survivors.ts'
 /*
  * npm run mutate [-- <part of path> ...]: puts faults into what decides about tokens, one at a time, and says which no unit test
  * notices. With `--changed` those in lines that have changed since the first parent of HEAD, for at most three minutes.
- * Fails where one survives that test/README.md doesn't explain; with `--changed` not in the files that are to be run again.
+ * Fails where one survives that test/mutation/survivors.md doesn't explain; with `--changed` not in the files that are to be run again.
  */
 const root = join(import.meta.dirname, '..')
 const isChanged = process.argv.includes('--changed')
@@ -25,13 +25,15 @@ for (const [file, mutate] of whereToMutate()) {
   if (performance.now() >= until) leftOut.push(file)
   else await mutateOne(file, mutate).catch((error: Error) => failed.push(error.message))
 }
-for (const each of leftOut) console.log(`left out, for the time was over: ${each}`)
+for (const each of leftOut) console.log(`left out because the time was over: ${each}`)
 // In CI the tests themselves have passed before: what fails now is the machine.
 for (const each of failed) console.log(`NOT MUTATED: ${each}`)
 if (failed.length > 0 && !isChanged) process.exitCode = 1
 for (const each of unexplained) console.log(`SURVIVED: ${each}`)
 if (unexplained.length > 0) {
-  console.log(`${unexplained.length} survived: write the test that fails, or explain them in test/README.md`)
+  console.log(
+    `${unexplained.length} survived: write the test that fails, or explain them in test/mutation/survivors.md`,
+  )
   const isTold = (name: string) => isChanged && toBeRunAgain.some((file) => name.startsWith(`${file}: `))
   if (!unexplained.every(isTold)) process.exitCode = 1
 }
@@ -41,7 +43,7 @@ function whereToMutate(): ReadonlyMap<string, readonly string[]> {
   if (!isChanged) return new Map(files.map((file) => [file, [file]]))
   const ranges = changedLines(files, root)
   if (!ranges) console.log('HEAD has no first parent here, as in a clone of depth 1: nothing is mutated.')
-  else if (ranges.length === 0) console.log('Nothing that decides about tokens has changed: nothing is mutated.')
+  else if (ranges.length === 0) console.log('No code that decides about tokens has changed: nothing is mutated.')
   const byFile = Map.groupBy(ranges ?? [], ({ file }) => file)
   return new Map([...byFile].map(([file, of]) => [file, of.map(({ from, to }) => `${file}:${from}-${to}`)]))
 }

@@ -26,7 +26,7 @@ export function changedLines(files: readonly string[], cwd: string): readonly Li
   return status === 0 ? rangesIn(stdout) : undefined
 }
 
-/** What a diff without context has on its new side. */
+/** The line ranges on the new side of a diff without context. */
 export function rangesIn(diff: string): readonly LineRange[] {
   let file = ''
   return diff.split('\n').flatMap((line): LineRange[] => {

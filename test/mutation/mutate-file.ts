@@ -20,7 +20,7 @@ export async function mutateFile(run: Omit<MutationRun, 'folder'>, cwd: string, 
   const mutants: Mutant[] = []
   let planned: number | undefined
   let failure: string | undefined
-  // Under it a test would not write TAP.
+  // With this variable set, a test would not write TAP.
   const { NODE_TEST_CONTEXT: _, ...environment } = process.env
   const child = fork(join(import.meta.dirname, 'stryker-process.ts'), {
     cwd,
@@ -34,11 +34,11 @@ export async function mutateFile(run: Omit<MutationRun, 'folder'>, cwd: string, 
     else failure = message.failed
   })
   const exited = once(child, 'exit')
-  // Detached, it would outlive whoever ends this process.
+  // Detached, it would outlive this process.
   const stop = () => endGroup(child.pid)
   function clean(): void {
     stop()
-    // Another run may have its own beside it.
+    // Another run may have a folder of its own beside it.
     rmSync(join(cwd, folder), { recursive: true, force: true })
   }
   process.once('exit', clean)
@@ -52,12 +52,12 @@ export async function mutateFile(run: Omit<MutationRun, 'folder'>, cwd: string, 
   return { file: run.file, mutants, leftOut: planned === undefined ? undefined : planned - mutants.length }
 }
 
-/** A process with all that it has started. */
+/** Ends a process and all that it has started. */
 function endGroup(pid: number | undefined): void {
   if (pid === undefined) return
   try {
     process.kill(-pid, 'SIGKILL')
   } catch {
-    // They have ended.
+    // The processes have ended.
   }
 }

@@ -3,7 +3,7 @@ import { dirname, join, relative } from 'node:path'
 
 const root = join(import.meta.dirname, '../..')
 
-/** What decides about tokens. */
+/** The files that decide about tokens. */
 const mutated = [
   'lib/access-token/*.ts',
   'lib/admission/*.ts',
@@ -13,27 +13,30 @@ const mutated = [
   'lib/token-endpoint/{answer-without-token,assertion,clock-offset,printable-description,token-answer,token-request-form}.ts',
 ]
 
-/** What has survived in them was met with tests, and they have not been run as a whole since: with `--changed` they are told, and pass. */
+/**
+ * Files with new tests for old survivors, that have not been run as a whole since. With `--changed` their survivors are printed, and
+ * the run passes.
+ */
 export const toBeRunAgain: readonly string[] = [
   'lib/get-token/from-fleet.ts',
   'lib/get-token/from-server.ts',
   'lib/get-token/token-cache.ts',
 ]
 
-/** Tests in virtual time, in this process alone: what starts a server, or draws at random for seconds, may fail by chance. */
+/** Tests in virtual time, in one process. A test that starts a server, or draws random values for seconds, may fail by chance. */
 const folders = 'test/lib/{access-token,admission,api-call,base,fleet,get-token,token-endpoint}/*.test.ts'
 const leftOut =
   /^test\/(support\/(servers|functions|lambda|process\/(fleet|local))|contract\/(due|record|rotating)|lib\/get-token\/(properties|filled-memory)\.test)/
 
-/** By the paths at which they may be looked for, from the root. */
+/** Paths from the root at which a test of the file may be. */
 export function mutatedFiles(): readonly string[] {
   return globSync(mutated, { cwd: root }).sort()
 }
 
-/** So many tests of other folders run a mutant that those of its own folder leave. */
+/** How many tests of other folders run a mutant that the tests of its own folder do not kill. */
 const maximumFromElsewhere = 2
 
-/** The unit tests that run any of a file: the one of its name, those of its own folder, then some others; the fewest imports away first. */
+/** The unit tests that run code of a file: the test of its name, then those of its folder, then others by the number of imports between. */
 export function testsOf(file: string): readonly string[] {
   const found = globSync(folders, { cwd: root }).flatMap((test) => {
     const distances = importsBelow(test)
@@ -48,7 +51,7 @@ export function testsOf(file: string): readonly string[] {
   return [...own, ...tests.filter((test) => !isOwn(test)).slice(0, maximumFromElsewhere)]
 }
 
-/** Each file of ours that a file imports, by whatever way, and how many imports it is away. */
+/** Each file of Tokenwell that a file imports, directly or not, and how many imports are between. */
 function importsBelow(start: string): ReadonlyMap<string, number> {
   const distances = new Map([[start, 0]])
   for (const [path, distance] of distances)
@@ -58,7 +61,7 @@ function importsBelow(start: string): ReadonlyMap<string, number> {
 
 const known = new Map<string, readonly string[]>()
 
-/** Not those of types alone, which run nothing. */
+/** Without imports of types only, which run nothing. */
 function importsOf(path: string): readonly string[] {
   const read = known.get(path)
   if (read) return read

@@ -22,7 +22,7 @@ export function isShort(text: string, { most }: Limits = limits): boolean {
 }
 `
 
-/** A tree with one file, and one test of it: to the letter of `isLong`, of `isShort` with two lengths that are far apart. */
+/** A tree with one file, and one test of it: `isLong` is tested at its limit, `isShort` only far from it. */
 async function treeWith(t: TestContext, expectation = 'true'): Promise<string> {
   const folder = await temporaryFolder(t)
   for (const each of ['lib', 'test']) await mkdir(join(folder, each))
@@ -45,7 +45,7 @@ test('lengths', () => {
 const run = { file, mutate: [`${file}:4-4`, `${file}:7-7`], tests: ['test/lengths.test.ts'] }
 const inTime = () => performance.now() + 200_000
 
-test('a fault that a test notices is killed, and one that none notices survives, each by its code', async (t) => {
+test('a fault that a test notices is killed, and any other survives, each named by its code', async (t) => {
   const { mutants, leftOut } = await mutateFile(run, await treeWith(t), inTime())
   assert.equal(leftOut, 0)
   const namesOf = (status: string) =>
@@ -61,14 +61,14 @@ test('tests that fail without a fault are an error', async (t) => {
   await assert.rejects(mutateFile(run, await treeWith(t, 'false'), inTime()), /lib\/lengths\.ts: .*initial test run/)
 })
 
-test('when the time is over all is left out, and nothing stays behind', async (t) => {
+test('when the time is over, all mutants are left out, and no file stays behind', async (t) => {
   const folder = await treeWith(t)
   const { mutants, leftOut } = await mutateFile(run, folder, performance.now())
   assert.deepEqual([mutants, leftOut], [[], undefined])
   assert.ok(!existsSync(join(folder, '.stryker-tmp', String(process.pid))))
 })
 
-test('changed lines are those of the new side of a diff, with what is not committed', async (t) => {
+test('changed lines are those of the new side of a diff, with changes that are not committed', async (t) => {
   const folder = await treeWith(t)
   const git = (...words: string[]) =>
     execFileSync('git', ['-c', 'user.name=a', '-c', 'user.email=a@b', '-c', 'commit.gpgsign=false', ...words], {
@@ -92,11 +92,11 @@ test('changed lines are those of the new side of a diff, with what is not commit
   assert.deepEqual(rangesIn('+++ b/lib/a.ts\n@@ -3,2 +2,0 @@ x\n-a\n-b\n'), [], 'lines that went')
 })
 
-test('what must pass before a change lands has the mutants of changed lines', () => {
+test('the steps that must pass before a change lands include the mutants of changed lines', () => {
   assert.match(readFileSync(join(root, '.ci/run'), 'utf8'), /^part npm run mutate -- --changed$/m)
 })
 
-test('what decides about tokens is found, and each of its files has a unit test that starts no server', () => {
+test('the files that decide about tokens are found, and each has a unit test that starts no server', () => {
   const files = mutatedFiles()
   for (const each of ['lib/access-token/token.ts', 'lib/admission/admit-request.ts', 'lib/fleet/token-record.ts'])
     assert.ok(files.includes(each), each)
@@ -108,7 +108,7 @@ test('what decides about tokens is found, and each of its files has a unit test 
   assert.ok(!all.includes('test/lib/get-token/shared-token-cache.test.ts'), 'it starts servers')
 })
 
-test('every survivor that test/README.md explains is one of code that is there', () => {
+test('the code of every explained survivor still exists', () => {
   const explained = explainedSurvivors()
   assert.ok(explained.length > 0)
   assert.equal(new Set(explained).size, explained.length)
@@ -119,8 +119,8 @@ test('every survivor that test/README.md explains is one of code that is there',
   }
 })
 
-test('a list of explained survivors is read from its section alone, and each needs a reason', () => {
-  const line = '- lib/a.ts: `` a < b `` -> `` a <= b ``'
-  const page = `# Tests\n${line}: no\n## Mutants that survive\n\nWords.\n\n${line}: equal.\n${line}:\n## Next\n${line}: no\n`
+test('an explained survivor is below the heading of its file, and has a reason', () => {
+  const line = '- `` a < b `` -> `` a <= b ``'
+  const page = `# Survivors\n${line}: no\n## \`lib/a.ts\`\n\nWords.\n\n${line}: equal.\n${line}:\n## Next\n${line}: no\n`
   assert.deepEqual(explainedSurvivors(page), ['lib/a.ts: `` a < b `` -> `` a <= b ``'])
 })

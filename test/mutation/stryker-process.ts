@@ -5,7 +5,7 @@ import { Stryker } from '@stryker-mutator/core'
  * Stryker loads this file besides as a plugin: the reporter.
  */
 
-/** What a parent asks for: where to look for mutants, and the tests to run, in this order. */
+/** A request of the parent process: where to mutate, and which tests to run, in this order. */
 export interface MutationRun {
   readonly file: string
   /** As Stryker reads it: a path, or `path:1-9` for lines. */
@@ -51,12 +51,12 @@ async function run({ mutate, tests, folder }: MutationRun): Promise<void> {
     coverageAnalysis: 'perTest',
     concurrency: 1,
     checkers: [],
-    // It would read it by an interface that TypeScript 7 doesn't have. Types are stripped, and not checked.
+    // Stryker reads the file with an interface that TypeScript 7 doesn't have. Types are stripped, and not checked.
     tsconfigFile: 'none.json',
     disableTypeChecks: false,
     tempDirName: folder,
     cleanTempDir: 'always',
-    // Far more than a test takes: a busy machine must not count as a mutant that was found.
+    // Far more than a test takes: a time-out on a busy machine must not count as a killed mutant.
     timeoutMS: 30_000,
     ignorePatterns: [
       '**',
