@@ -28,7 +28,7 @@ async function change(store: RecordStore, { name, record }: Written, dueAt: numb
   return { name, record: next }
 }
 
-/** Twice: what was tidied up by the first call must not matter to the second. */
+/** Looks twice, because the first call may tidy up, and the second must still be right. */
 async function assertDue(store: RecordStore, [until, limit]: readonly [number, number], expected: readonly Written[]) {
   for (const look of ['first', 'second'])
     assert.deepEqual(
@@ -38,7 +38,10 @@ async function assertDue(store: RecordStore, [until, limit]: readonly [number, n
     )
 }
 
-/** A record is due at another time, or never; or somebody looks. Times are few, so that many are the same. */
+/**
+ * A record becomes due at another time, or never. Or someone looks which records are due. There are few times, so many
+ * are equal.
+ */
 type Step =
   | { readonly record: number; readonly dueAt: number | undefined }
   | { readonly until: number; readonly limit: number }
@@ -54,7 +57,7 @@ export const arbitraryLife = fc.array(
   },
 )
 
-/** Whoever looks is told what a plain list would tell. Afterwards none of these records is due. */
+/** Each look returns what a plain list would return. Afterwards none of these records is due. */
 export async function liveAsSaid(store: RecordStore, life: readonly Step[]): Promise<void> {
   const { group } = someRecordName()
   const there = new Map<string, Written>()
@@ -74,7 +77,7 @@ export async function liveAsSaid(store: RecordStore, life: readonly Step[]): Pro
   }
 }
 
-/** Of those that are due at the same time any may come first. */
+/** Records that are due at the same time may come in any order. */
 async function lookAsSaid(
   store: RecordStore,
   { until, limit }: { readonly until: number; readonly limit: number },
@@ -89,11 +92,11 @@ async function lookAsSaid(
   assert.equal(new Set(told).size, told.length)
 }
 
-/** What every record store promises of what is due. */
+/** The promises of every record store about due records. */
 export function testDueContract(name: string, open: OpenStores, { isAtomic }: Emulation = { isAtomic: true }): void {
   const promise = promiseOver(name, open)
 
-  promise('when a record is due is read back as it was written, fractions and all', async (store) => {
+  promise("a record's due time is read back exactly as it was written, with fractions", async (store) => {
     for (const dueAt of [0, 0.5, noon + 1 / 3, 4_102_444_800_001, 2 ** 53 - 1, undefined]) {
       const { name: recordName, record } = await put(store, dueAt)
       assert.deepEqual(await store.read([recordName]), [record])
@@ -102,7 +105,7 @@ export function testDueContract(name: string, open: OpenStores, { isAtomic }: Em
     }
   })
 
-  promise('due is what is due at that time or earlier, the earliest first, and nothing else', async (store) => {
+  promise('the due records are those due at that time or earlier, the earliest first', async (store) => {
     assert.deepEqual(await store.due(noon, everything), [])
     const last = await put(store, noon)
     await put(store, noon + 0.5)
@@ -115,7 +118,7 @@ export function testDueContract(name: string, open: OpenStores, { isAtomic }: Em
     await assertDue(store, [noon - 120_000, everything], [])
   })
 
-  promise('a name comes back as it was, whatever letters it has', async (store) => {
+  promise('a name comes back as it was written, whatever characters it has', async (store) => {
     const names = ['g', 'my.conn-1_a', 'due', 'x'.repeat(128)].flatMap((group) =>
       ['generation', 'token#a-_', '#'].map((id) => ({ group, id })),
     )
@@ -124,7 +127,7 @@ export function testDueContract(name: string, open: OpenStores, { isAtomic }: Em
     await assertDue(store, [noon + names.length, everything], written)
   })
 
-  promise('of many records the first ones come, however few are asked for', async (store) => {
+  promise('with many due records, a limit returns the earliest ones', async (store) => {
     const order = Array.from({ length: 300 }, (_, index) => (index * 7) % 300)
     const groups = Array.from({ length: 12 }, () => someRecordName().group)
     const written = await Promise.all(
@@ -139,14 +142,14 @@ export function testDueContract(name: string, open: OpenStores, { isAtomic }: Em
       await assertDue(store, [noon + 200_000, limit], inOrder.slice(0, Math.min(limit, 201)))
   })
 
-  promise('of records that are due at the same time none is left out', async (store) => {
+  promise('no record is left out if several are due at the same time', async (store) => {
     const written = await Promise.all(Array.from({ length: 60 }, () => put(store, noon)))
     const names = (await store.due(noon, everything)).map(recordNameText)
     assert.deepEqual(names.sort(), written.map((each) => recordNameText(each.name)).sort())
     assert.equal((await store.due(noon, 10)).length, 10)
   })
 
-  promise('a record that is written again is due when that write says: later, earlier, never, again', async (store) => {
+  promise('the last write decides when a record is due: later, earlier, never, or again', async (store) => {
     let written = await put(store, noon)
     const other = await put(store, noon + 500)
     written = await change(store, written, noon + 1_000)
@@ -162,7 +165,7 @@ export function testDueContract(name: string, open: OpenStores, { isAtomic }: Em
     await assertDue(store, [noon + 2_000, everything], [other, written])
   })
 
-  promise('many that are due later by now hide none that is due', async (store) => {
+  promise('many records that were put off do not hide a due record', async (store) => {
     for (let index = 0; index < 50; index++) await change(store, await put(store, noon + index), noon + 3_600_000)
     for (let index = 0; index < 50; index++) await change(store, await put(store, noon + index), undefined)
     const later = [await change(store, await put(store, noon), noon + 102)]
@@ -170,7 +173,7 @@ export function testDueContract(name: string, open: OpenStores, { isAtomic }: Em
     for (const limit of [1, 2, 3, 4]) await assertDue(store, [noon + 200, limit], [...due, ...later].slice(0, limit))
   })
 
-  promise('a write that is refused changes nothing of what is due', async (store) => {
+  promise('a refused write does not change what is due', async (store) => {
     const written = await put(store, noon)
     const unlisted = await put(store, undefined)
     for (const dueAt of [noon - 1_000, noon + 1_000, undefined])
@@ -185,7 +188,7 @@ export function testDueContract(name: string, open: OpenStores, { isAtomic }: Em
   })
 
   if (isAtomic)
-    promise('of those who race the winner says when the record is due', async (store, openAnother) => {
+    promise('if several writers race, the winner decides when the record is due', async (store, openAnother) => {
       const stores = [store, openAnother()]
       let written = await put(store, noon)
       for (let round = 0; round < 5; round++) {
@@ -203,7 +206,7 @@ export function testDueContract(name: string, open: OpenStores, { isAtomic }: Em
       }
     })
 
-  promise('whoever looks while others write leaves out nothing that is due afterwards', async (store, openAnother) => {
+  promise('looks during writes leave out no record that is due afterwards', async (store, openAnother) => {
     const [writer, looker] = [openAnother(), openAnother()]
     const names = Array.from({ length: 10 }, () => someRecordName())
     let isOver = false
@@ -225,14 +228,14 @@ export function testDueContract(name: string, open: OpenStores, { isAtomic }: Em
     assert.deepEqual(await store.due(noon - 2 - names.length, everything), [])
   })
 
-  promise('whatever is written, in whatever order, what is due is found', async (store) => {
+  promise('after any writes in any order, the due records are found', async (store) => {
     await fc.assert(
       fc.asyncProperty(arbitraryLife, (life) => liveAsSaid(store, life)),
       { numRuns: 15, endOnFailure: true },
     )
   })
 
-  promise('what one instance has written the other is told', async (store, openAnother) => {
+  promise('an instance sees what another instance has written', async (store, openAnother) => {
     const other = openAnother()
     const written = await put(store, noon)
     await assertDue(other, [noon, everything], [written])

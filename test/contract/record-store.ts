@@ -14,10 +14,10 @@ export function someRecord(fields: RecordFields = { text: 'the text' }): StoredR
   return { version: randomBytes(16).toString('base64url'), removableFrom: Date.now() + 3_600_000, fields }
 }
 
-/** Several stores over the same records, as instances of a function have them; undefined ends the test. */
+/** Opens several stores over the same records, as instances of a function have them. Undefined ends the test. */
 export type OpenStores = (t: TestContext) => Promise<(() => RecordStore) | undefined>
 
-/** A test of what is promised, over stores of their own. */
+/** Defines tests that each open new stores. */
 export function promiseOver(name: string, open: OpenStores) {
   return (title: string, run: (store: RecordStore, openAnother: () => RecordStore) => Promise<void>): void => {
     test(`${name}: ${title}`, async (t) => {
@@ -27,13 +27,13 @@ export function promiseOver(name: string, open: OpenStores) {
   }
 }
 
-/** What can be tested of a server. */
+/** What a test can check with this server. */
 export interface Emulation {
-  /** Whether a conditional write is one step there: else nothing is to be learned from those who race. */
+  /** Whether a conditional write is atomic there. If not, a race between writers proves nothing. */
   readonly isAtomic: boolean
 }
 
-/** What every record store promises, whatever it keeps records in. */
+/** The promises of every record store, whatever it keeps its records in. */
 export function testRecordStoreContract(
   name: string,
   open: OpenStores,
@@ -41,7 +41,7 @@ export function testRecordStoreContract(
 ): void {
   const promise = promiseOver(name, open)
 
-  promise('what was written is read back, to the last character', async (store) => {
+  promise('a record is read back exactly as it was written', async (store) => {
     const contents: Record<string, RecordFields> = {
       nothing: {},
       texts: { empty: '', lines: '\n"a"\r\n\tb\\\n', unicode: 'Grüße, 東京 𝒯 👩‍👩‍👧 \u0000 \u2028', number: '42' },
@@ -55,7 +55,7 @@ export function testRecordStoreContract(
     }
   })
 
-  promise('the time from which a record may go is read back as it was, fractions and all', async (store) => {
+  promise('the time from which a record may be removed is read back exactly, with fractions', async (store) => {
     for (const removableFrom of [Date.now() + 3_600_000.5, 4_102_444_800_001]) {
       const [recordName, record] = [someRecordName(), { ...someRecord(), removableFrom }]
       await store.write(recordName, record, undefined)
@@ -63,15 +63,18 @@ export function testRecordStoreContract(
     }
   })
 
-  promise('a record that may go at once has been there: nobody writes as if it had not', async (store) => {
-    const [recordName, record] = [someRecordName(), { ...someRecord(), removableFrom: 1_000_000_000_000 }]
-    assert.equal(await store.write(recordName, record, undefined), true)
-    assert.equal(await store.write(recordName, someRecord(), undefined), false)
-    assert.deepEqual(await store.read([recordName]), [record])
-  })
+  promise(
+    'a record that may be removed at once still counts as existing, so no writer can create it again',
+    async (store) => {
+      const [recordName, record] = [someRecordName(), { ...someRecord(), removableFrom: 1_000_000_000_000 }]
+      assert.equal(await store.write(recordName, record, undefined), true)
+      assert.equal(await store.write(recordName, someRecord(), undefined), false)
+      assert.deepEqual(await store.read([recordName]), [record])
+    },
+  )
 
   promise(
-    'records come in the order of the names, undefined where there is none, and twice if asked twice',
+    'records come in the order of the names, undefined for a missing one, and twice for a repeated name',
     async (store) => {
       const names = Array.from({ length: 5 }, () => someRecordName({ group: 'one-group' }))
       const [a, b, c, absent, other] = names as [RecordName, RecordName, RecordName, RecordName, RecordName]
@@ -94,7 +97,7 @@ export function testRecordStoreContract(
     },
   )
 
-  promise('names that differ in anything are apart', async (store) => {
+  promise('names that differ in any character name different records', async (store) => {
     const ids = ['a', 'A', 'a#b', 'a-b', 'a_b', 'ab', '#a', 'generation', 'token#a']
     const groups = ['g', 'G', 'g.h', 'g-h', 'g_h', 'gh', 'x'.repeat(128)]
     const names = groups.flatMap((group) => ids.map((id) => ({ group, id })))
@@ -119,24 +122,24 @@ export function testRecordStoreContract(
     assert.deepEqual(await store.read([two, one]), [second, first])
   })
 
-  promise('a record is written over the version that was read, and over no other', async (store) => {
+  promise('a write replaces only the version that was read', async (store) => {
     const recordName = someRecordName()
     const [first, second, third] = [someRecord(), someRecord(), someRecord()]
-    assert.equal(await store.write(recordName, first, second.version), false, 'nothing is there')
+    assert.equal(await store.write(recordName, first, second.version), false, 'there is no record')
     assert.deepEqual(await store.read([recordName]), [undefined])
 
     assert.equal(await store.write(recordName, first, undefined), true)
-    assert.equal(await store.write(recordName, second, undefined), false, 'something is there')
-    assert.equal(await store.write(recordName, second, third.version), false, 'another version is there')
-    assert.equal(await store.write(recordName, second, first.version.slice(0, -1)), false, 'a part of it')
+    assert.equal(await store.write(recordName, second, undefined), false, 'there is a record')
+    assert.equal(await store.write(recordName, second, third.version), false, 'the record has another version')
+    assert.equal(await store.write(recordName, second, first.version.slice(0, -1)), false, 'a part of the version')
     assert.deepEqual(await store.read([recordName]), [first])
 
     assert.equal(await store.write(recordName, second, first.version), true)
-    assert.equal(await store.write(recordName, third, first.version), false, 'an older one')
+    assert.equal(await store.write(recordName, third, first.version), false, 'an older version')
     assert.deepEqual(await store.read([recordName]), [second])
   })
 
-  promise('a version is no pattern and may have any length', async (store) => {
+  promise('a version is compared as plain text and may have any length', async (store) => {
     const recordName = someRecordName()
     let expected: string | undefined
     for (const version of ['-', '_-_', 'a', 'a'.repeat(100), '0-9'.repeat(7)]) {
@@ -147,7 +150,7 @@ export function testRecordStoreContract(
     }
   })
 
-  promise('a record is replaced as a whole: what the new one lacks is gone', async (store) => {
+  promise('a record is replaced as a whole: fields that the new one lacks are gone', async (store) => {
     const recordName = someRecordName()
     const [first, second] = [someRecord({ a: 'a', b: 1 }), someRecord({ b: 'b' })]
     await store.write(recordName, first, undefined)
@@ -156,7 +159,7 @@ export function testRecordStoreContract(
   })
 
   promise(
-    'a record that is not taken is said to be none, what was there stays, and every other is taken',
+    'the store reports a record that it does not take, keeps the old one, and takes every other record',
     async (store) => {
       const [recordName, first, huge] = [someRecordName(), someRecord(), someRecord({ text: 'x'.repeat(1_000_000) })]
       await store.write(recordName, first, undefined)
@@ -174,23 +177,26 @@ export function testRecordStoreContract(
   )
 
   if (isAtomic)
-    promise('of twenty who write over the same version at the same time one succeeds', async (store, openAnother) => {
-      const stores = [store, openAnother()]
-      const recordName = someRecordName()
-      let expected: string | undefined
-      for (let round = 0; round < 3; round++) {
-        const records = Array.from({ length: 20 }, (_, index) => someRecord({ index }))
-        const answers = await Promise.all(
-          records.map((record, index) => (stores[index % 2] ?? store).write(recordName, record, expected)),
-        )
-        const winners = records.filter((_, index) => answers[index])
-        assert.equal(winners.length, 1)
-        assert.deepEqual(await store.read([recordName]), winners)
-        expected = winners[0]?.version
-      }
-    })
+    promise(
+      'of twenty writers that replace the same version at the same time, one succeeds',
+      async (store, openAnother) => {
+        const stores = [store, openAnother()]
+        const recordName = someRecordName()
+        let expected: string | undefined
+        for (let round = 0; round < 3; round++) {
+          const records = Array.from({ length: 20 }, (_, index) => someRecord({ index }))
+          const answers = await Promise.all(
+            records.map((record, index) => (stores[index % 2] ?? store).write(recordName, record, expected)),
+          )
+          const winners = records.filter((_, index) => answers[index])
+          assert.equal(winners.length, 1)
+          assert.deepEqual(await store.read([recordName]), winners)
+          expected = winners[0]?.version
+        }
+      },
+    )
 
-  promise('what one instance has written the other reads at once', async (store, openAnother) => {
+  promise('an instance reads at once what another instance has written', async (store, openAnother) => {
     const other = openAnother()
     const recordName = someRecordName()
     let expected: string | undefined

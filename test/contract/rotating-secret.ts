@@ -5,21 +5,23 @@ import { inspect } from 'node:util'
 import type { RotatingSecret } from '../../lib/key-lifecycle/rotating-secret.ts'
 import { Secret } from '../../lib/secret/secret.ts'
 
-/** A secret somewhere, as its rotation sees it. */
+/** A secret in some store, as its rotation sees it. */
 export interface SecretUnderTest {
   readonly secret: RotatingSecret
-  /** Once more, as another process would. */
+  /** Opens the secret again, as another process does. */
   reopen(): Promise<RotatingSecret>
-  /** The text that a signer gets. */
+  /** The text that a signer reads. */
   current(): Promise<string>
 }
 
-/** @param start with that text, or without one; undefined where the server is missing, and the test ends */
+/**
+ * @param start a secret with that text, or without any text. Undefined if the server is missing; the test then ends.
+ */
 export type StartSecret = (t: TestContext, text: string | undefined) => Promise<SecretUnderTest | undefined>
 
-/** What each store must offer whoever rotates a secret. */
+/** What each store must offer to a rotation. */
 export function testRotatingSecret(start: StartSecret): void {
-  test('a secret has a current version, and none that is pending', async (t) => {
+  test('a new secret has a current version and no pending version', async (t) => {
     const started = await start(t, 'the first text')
     if (!started) return
     const { secret } = started
@@ -29,7 +31,7 @@ export function testRotatingSecret(start: StartSecret): void {
     assert.equal(await secret.read(randomUUID()), undefined)
   })
 
-  test('a version is written as pending, and changes nothing for who reads the secret', async (t) => {
+  test('a new version is pending, and readers of the secret still get the current one', async (t) => {
     const started = await start(t, 'the first text')
     if (!started) return
     const { secret, reopen, current } = started
@@ -43,7 +45,7 @@ export function testRotatingSecret(start: StartSecret): void {
     assert.equal(await current(), 'the first text')
   })
 
-  test('the same text once more changes nothing', async (t) => {
+  test('writing the same text again changes nothing', async (t) => {
     const started = await start(t, 'the first text')
     if (!started) return
     const { secret } = started
@@ -53,7 +55,7 @@ export function testRotatingSecret(start: StartSecret): void {
     assert.equal((await secret.read(version))?.reveal(), 'the second text')
   })
 
-  test('of two versions the one that was written last is pending', async (t) => {
+  test('the version that was written last is pending', async (t) => {
     const started = await start(t, 'the first text')
     if (!started) return
     const { secret } = started
@@ -62,10 +64,10 @@ export function testRotatingSecret(start: StartSecret): void {
     await secret.putPending(other, new Secret('other'))
     assert.equal((await secret.labels()).pending, other)
     await secret.giveUp(one)
-    assert.equal((await secret.labels()).pending, other, 'and giving up the other one leaves it')
+    assert.equal((await secret.labels()).pending, other, 'giving up the older version does not change that')
   })
 
-  test('what is given up is pending no more, however often', async (t) => {
+  test('a version that is given up, once or twice, is no longer pending', async (t) => {
     const started = await start(t, 'the first text')
     if (!started) return
     const { secret, current } = started
@@ -77,7 +79,7 @@ export function testRotatingSecret(start: StartSecret): void {
     assert.equal(await current(), 'the first text')
   })
 
-  test('a pending version is made current in place of the one that is known, once', async (t) => {
+  test('a pending version replaces the known current version, and a repetition changes nothing', async (t) => {
     const started = await start(t, 'the first text')
     if (!started) return
     const { secret, current } = started
@@ -88,11 +90,11 @@ export function testRotatingSecret(start: StartSecret): void {
     assert.equal((await secret.labels()).current, version)
     assert.equal((await secret.read(version))?.reveal(), 'the second text')
     assert.equal(await current(), 'the second text')
-    assert.equal(await secret.makeCurrent(version, before), true, 'nor does a repetition fail')
+    assert.equal(await secret.makeCurrent(version, before), true, 'a repetition succeeds too')
     assert.equal(await current(), 'the second text')
   })
 
-  test('a version is not made current in place of another one than is known', async (t) => {
+  test('a version does not become current if the current version is another than the rotation knows', async (t) => {
     const started = await start(t, 'the first text')
     if (!started) return
     const { secret, current } = started
@@ -105,7 +107,7 @@ export function testRotatingSecret(start: StartSecret): void {
     assert.equal(await current(), 'one')
   })
 
-  test('a whole rotation after another', async (t) => {
+  test('several whole rotations succeed one after the other', async (t) => {
     const started = await start(t, 'the first text')
     if (!started) return
     const { reopen, current } = started
@@ -119,7 +121,7 @@ export function testRotatingSecret(start: StartSecret): void {
     }
   })
 
-  test('a secret that never had a text is given its first one', async (t) => {
+  test('a secret without any text gets its first one', async (t) => {
     const started = await start(t, undefined)
     if (!started) return
     const { secret, current } = started
@@ -131,7 +133,7 @@ export function testRotatingSecret(start: StartSecret): void {
     assert.equal(await current(), 'the first text')
   })
 
-  test('nothing of it prints', async (t) => {
+  test('the secret does not print', async (t) => {
     const started = await start(t, 'hunter2')
     if (!started) return
     const { secret } = started

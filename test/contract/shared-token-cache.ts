@@ -27,7 +27,7 @@ import { RefusedError, UnreachableError, writeFailure } from '../../lib/token-en
 import { singleVersionSecrets } from '../support/virtual/secret-stores.ts'
 import { someToken, someTokenKey } from '../support/virtual/some-token.ts'
 
-/** A lease and the second that contenders wait beyond it. */
+/** The time of a lease, and the second that the others wait after its end. */
 const leaseMilliseconds = 12_000
 const graceMilliseconds = 1_000
 const intervalMilliseconds = 10_000
@@ -35,44 +35,44 @@ const nothingElse: RepeatableRequest = { further: {} }
 const someCaller = { caller: 'direct', connection: 'conn', scope: ['a'], further: {} }
 const idleMilliseconds = 400_000
 const plan = { idleMilliseconds, maximumVariants: 3, authorizationServer: 'theServer', maximumConcurrency: 10 }
-/** ElementsRevision by which tokens are kept warm. */
+/** Elements that keep tokens warm. */
 const warm = { fingerprint: 'f1', warming: plan }
 
-/** One instance of a function, by the clock of the test. */
+/** One instance of a function, on the clock of the test. */
 interface Instance {
   readonly cache: TokenCache
   readonly events: readonly LogEvent[]
   look(key: TokenKey, connection?: string): Promise<Look>
   takeLease(look: Look, waitUntil: number): Promise<HeldLease | undefined>
-  /** The lease of a token that nobody else asks for, under these elements. */
+  /** Takes the lease of a token that no other instance asks for, under these elements. */
   lease(key: TokenKey, under?: Under): Promise<HeldLease>
-  /** As after a token request: the token as it is handed out. */
+  /** Stores a token, as after a token request. Returns it as it is handed out. */
   obtain(key: TokenKey, token?: Token, under?: Under): Promise<Token>
-  /** A token for elements that are to come. */
+  /** Stores a staged token for elements that are not yet in force. */
   storeNext(key: TokenKey, generation: number): Promise<Token | undefined>
   invalidate(tokenId: string, connection?: string): ReturnType<TokenCache['invalidate']>
 }
 
-/** A lease, and what its instance stores under it. */
+/** A lease, and how its instance stores a token with it. */
 interface HeldLease extends Lease {
   store(token: Token, asked: RepeatableRequest | undefined, isUse: boolean): Promise<StoredToken>
 }
 
-/** Elements by their fingerprint alone, or with what they say of warming; and whether somebody asks for the token. */
+/** Elements, as their fingerprint alone or with their settings for warming, and whether a caller asks for the token. */
 type Under = string | (ElementsRevision & { readonly isUse?: boolean })
 
 interface Fleet {
   readonly store: RecordStore
-  /** Stands still until the test moves it. */
+  /** Only the test moves it. */
   readonly clock: { now: number }
-  /** All that was ever written. */
+  /** Every record ever written. */
   readonly written: readonly { readonly name: RecordName; readonly record: StoredRecord }[]
   open(sealing?: Sealing): Instance
-  /** Says which elements come next: the number that they will be. */
+  /** Announces the next elements. Returns the generation that they will have. */
   announce(fingerprint: string): Promise<number>
 }
 
-/** By keys that nobody else has. */
+/** A sealing with new keys that no other sealing has. */
 export function someSealing(): Sealing {
   const someKey = () => randomBytes(32).toString('base64url')
   const secret = new Secret(
@@ -88,7 +88,7 @@ export function someSealing(): Sealing {
 }
 
 /**
- * What the fleet's cache promises, over whatever store and with whatever keys.
+ * The promises of the fleet's cache, over any store and with any keys.
  * @param open undefined ends the test
  */
 export function testTokenCacheContract(
@@ -102,7 +102,7 @@ export function testTokenCacheContract(
     })
   }
 
-  promise('what one instance stored another finds under its key, and nobody under any other', async (fleet) => {
+  promise('an instance finds a token that another instance stored, under its own key only', async (fleet) => {
     const [one, other] = [fleet.open(), fleet.open()]
     const { now } = fleet.clock
     const key = someTokenKey()
@@ -128,7 +128,7 @@ export function testTokenCacheContract(
     }
   })
 
-  promise('of twenty who want to ask at the same moment one may', async (fleet) => {
+  promise('of twenty instances that want the lease at the same time, one gets it', async (fleet) => {
     const instances = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     for (let round = 0; round < 3; round++) {
@@ -145,22 +145,19 @@ export function testTokenCacheContract(
     }
   })
 
-  promise(
-    'a token that is issued later than now, by more than clocks differ, is a miss, and the log says so',
-    async (fleet) => {
-      const instance = fleet.open()
-      const key = someTokenKey()
-      await instance.obtain(key, aToken(fleet.clock.now + 3_599_001))
-      assert.equal((await instance.look(key)).token, undefined)
-      const reason =
-        "By this instance's clock the token was issued 3600 s in the future. Check the clocks of all instances."
-      assert.deepEqual(instance.events, [{ event: 'cached_token_unreadable', connection: 'conn', reason }])
-      fleet.clock.now += 3_599_001
-      assert.ok((await instance.look(key)).token)
-    },
-  )
+  promise('a token issued further in the future than clocks may differ is a miss, and is logged', async (fleet) => {
+    const instance = fleet.open()
+    const key = someTokenKey()
+    await instance.obtain(key, aToken(fleet.clock.now + 3_599_001))
+    assert.equal((await instance.look(key)).token, undefined)
+    const reason =
+      "By this instance's clock the token was issued 3600 s in the future. Check the clocks of all instances."
+    assert.deepEqual(instance.events, [{ event: 'cached_token_unreadable', connection: 'conn', reason }])
+    fleet.clock.now += 3_599_001
+    assert.ok((await instance.look(key)).token)
+  })
 
-  promise('a use is noted by whose it is: own, or a short digest that tells callers apart', async (fleet) => {
+  promise('a noted use names its caller: `own`, or a short digest that differs for each caller', async (fleet) => {
     const instance = fleet.open()
     const brief = { ...warm, warming: { ...plan, maximumVariants: 10, idleLifetimes: 1 }, isUse: false }
     async function noted(request: typeof someCaller | Omit<typeof someCaller, 'scope'>) {
@@ -184,7 +181,7 @@ export function testTokenCacheContract(
   })
 
   promise(
-    'whoever stores a token learns whether the fleet has it, and whether it may answer further requests',
+    'the instance that stores a token learns whether the fleet has it, and whether it may answer more requests',
     async (fleet) => {
       const instance = fleet.open()
       const key = someTokenKey()
@@ -206,10 +203,10 @@ export function testTokenCacheContract(
       const same = await instance.lease(key)
       await same.release(Infinity)
       const tie = await same.store(aToken(fleet.clock.now), nothingElse, true)
-      assert.deepEqual([tie.isCurrent, tie.isShared], [false, false], 'not for one that is no newer')
+      assert.deepEqual([tie.isCurrent, tie.isShared], [false, false], 'not for a token that is not newer')
       fleet.clock.now = newer.usableUntil
       const tooLate = await same.store(aToken(newer.issuedAt - 1), nothingElse, true)
-      assert.equal(tooLate.isShared, false, 'nor for one that is of no use any more')
+      assert.equal(tooLate.isShared, false, 'and not for a token that can no longer be used')
 
       const unknown = await instance.takeLease(await instance.look(someTokenKey(), 'other'), Infinity)
       const before = fleet.written.length
@@ -220,7 +217,7 @@ export function testTokenCacheContract(
     },
   )
 
-  promise('a failure counts with its moment and under its elements alone', async (fleet) => {
+  promise('a failure counts only with its time and under its own elements', async (fleet) => {
     const instance = fleet.open()
     const key = someTokenKey()
     await (await instance.lease(key)).end({})
@@ -234,22 +231,26 @@ export function testTokenCacheContract(
     const { failedAt: _failedAt, ...without } = whole
     assert.equal(await failureOf(without), undefined)
     assert.equal(await failureOf({ ...whole, failedFingerprint: 'f2' }), undefined)
-    assert.equal(await failureOf({ ...whole, failedAt: now - 1 }), undefined, 'it was before that generation')
-    assert.equal(await failureOf(whole, 'other'), undefined, 'of a connection of which nothing is known')
+    assert.equal(
+      await failureOf({ ...whole, failedAt: now - 1 }),
+      undefined,
+      'the failure is older than that generation',
+    )
+    assert.equal(await failureOf(whole, 'other'), undefined, 'nothing is known about that connection')
     const { error, ...known } = (await failureOf(whole)) ?? assert.fail()
     assert.deepEqual([known, error.retryAfterSeconds], [{ failedAt: now, until: now + 5_000 }, 5])
     const told = (await failureOf({ ...whole, retryAt: now + 9_000 })) ?? assert.fail()
     assert.deepEqual([told.until, told.error.retryAfterSeconds], [now + 5_000, 9])
   })
 
-  promise('a fault of ours is not taken for one of the store', async (fleet) => {
-    const fault = new TypeError('a fault of ours')
+  promise('a bug in Tokenwell does not count as a failure of the store', async (fleet) => {
+    const fault = new TypeError('a bug')
     const faulty = fleet.open({ ...someSealing(), seal: () => Promise.reject(fault) })
     const lease = await faulty.lease(someTokenKey())
     await assert.rejects(lease.store(aToken(fleet.clock.now), nothingElse, true), fault)
   })
 
-  promise('where another use is noted at the same moment, this one is left to the next hit', async (fleet) => {
+  promise('if another use is noted at the same time, this one is noted at the next hit', async (fleet) => {
     const [one, other] = [fleet.open(), fleet.open()]
     const [key, another] = [someTokenKey(), someTokenKey()]
     await one.obtain(key, undefined, { ...warm, isUse: false })
@@ -257,13 +258,13 @@ export function testTokenCacheContract(
     await other.obtain(another, undefined, warm)
     const before = fleet.written.length
     await one.cache.noteUse(look, someCaller, Infinity)
-    assert.equal(fleet.written.length, before + 1, 'that one was lost, and nothing is listed by it')
+    assert.equal(fleet.written.length, before + 1, 'that write was refused, and the token is not listed')
     assert.equal((await one.look(key)).read.dueAt, undefined)
     await one.cache.noteUse(await one.look(key), someCaller, Infinity)
     assert.equal((await one.look(key)).read.dueAt, look.token?.refreshAt)
   })
 
-  promise('by a look that is older than what was written since nobody takes a lease', async (fleet) => {
+  promise('no instance takes a lease if the record changed after it was read', async (fleet) => {
     const [one, other] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const old = await one.look(key)
@@ -271,7 +272,7 @@ export function testTokenCacheContract(
     assert.equal(await one.takeLease(old, Infinity), undefined)
   })
 
-  promise("a dead holder is followed a second after the lease's end, to the millisecond", async (fleet) => {
+  promise('another instance takes over exactly one second after the lease of a dead holder ends', async (fleet) => {
     const [dead, heir] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     await dead.lease(key)
@@ -285,13 +286,13 @@ export function testTokenCacheContract(
     assert.ok(await heir.takeLease(look, Infinity))
   })
 
-  promise('a lease is kept for as long as an attempt may take, and only where it would not last', async (fleet) => {
+  promise('a lease is extended to cover an attempt, and only if it would end too early', async (fleet) => {
     const [holder, other] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const lease = await holder.lease(key)
     const writes = fleet.written.length
     await lease.keepFor(leaseMilliseconds)
-    assert.equal(fleet.written.length, writes, 'it lasts that long anyway')
+    assert.equal(fleet.written.length, writes, 'the lease lasts long enough')
 
     fleet.clock.now += 1
     await lease.keepFor(leaseMilliseconds)
@@ -299,16 +300,16 @@ export function testTokenCacheContract(
     await lease.keepFor(20_000)
     const kept = fleet.written.length
     await lease.keepFor(20_000)
-    assert.equal(fleet.written.length, kept, 'kept already')
+    assert.equal(fleet.written.length, kept, 'the lease is extended already')
     fleet.clock.now += 20_000 + graceMilliseconds
     assert.equal((await other.look(key)).isLeased, true)
     fleet.clock.now += 1
     assert.equal((await other.look(key)).isLeased, false)
     await lease.keepFor(1_000)
-    assert.equal((await other.look(key)).isLeased, true, 'nobody has followed yet')
+    assert.equal((await other.look(key)).isLeased, true, 'no other instance has taken over yet')
   })
 
-  promise('a holder who was followed keeps nothing, stores nothing and ends nothing', async (fleet) => {
+  promise('a holder that lost its lease extends nothing, stores nothing and ends nothing', async (fleet) => {
     const [old, heir] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const lost = await old.lease(key)
@@ -318,7 +319,7 @@ export function testTokenCacheContract(
     await assert.rejects(lost.keepFor(1_000), LeaseLostError)
     const token = aToken(fleet.clock.now)
     const stored = await lost.store(token, nothingElse, true)
-    assert.equal(stored.isCurrent, false, 'good for who waits, and for nobody else')
+    assert.equal(stored.isCurrent, false, 'only the callers that wait get this token')
     assert.ok(stored.token.accessToken.equals(token.accessToken))
     await lost.end({ failure: writeFailure(new UnreachableError('nobody listens')), until: fleet.clock.now + 30_000 })
     const { isLeased, token: none, failure } = await heir.look(key)
@@ -329,7 +330,7 @@ export function testTokenCacheContract(
     assert.equal((await old.look(key)).token?.id, newer.token.id)
   })
 
-  promise('a holder who was followed gets the token that his heir has stored', async (fleet) => {
+  promise('a holder that lost its lease gets the token that the next holder stored', async (fleet) => {
     const [old, heir] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const lost = await old.lease(key)
@@ -344,7 +345,7 @@ export function testTokenCacheContract(
     assert.deepEqual([look.token?.id, look.failure], [newer.id, undefined])
   })
 
-  promise("an heir's token that has ended is given to nobody", async (fleet) => {
+  promise('an expired token of the next holder is handed out to no caller', async (fleet) => {
     const [old, heir] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const lost = await old.lease(key)
@@ -357,7 +358,7 @@ export function testTokenCacheContract(
     assert.equal(stored.isCurrent, false)
   })
 
-  promise('a token that was asked for before a rejection is not stored after it', async (fleet) => {
+  promise('a token that was requested before a rejection is not stored after it', async (fleet) => {
     const [holder, rejecter] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const { id } = await holder.obtain(key)
@@ -370,7 +371,7 @@ export function testTokenCacheContract(
     const look = await rejecter.look(key)
     assert.equal(look.token, undefined)
     const next = await rejecter.takeLease(look, Infinity)
-    assert.ok(next, 'nobody has to wait for that holder')
+    assert.ok(next, 'no instance has to wait for that holder')
     await next.activate({ fingerprint: 'f1' })
     assert.equal((await next.store(aToken(fleet.clock.now), nothingElse, true)).isCurrent, true)
   })
@@ -391,13 +392,13 @@ export function testTokenCacheContract(
     }
     for (const each of [under, unsettled]) {
       const look = await newer.look(each)
-      assert.deepEqual([look.token, look.isLeased], [undefined, false], 'the next one may ask at once')
+      assert.deepEqual([look.token, look.isLeased], [undefined, false], 'the next instance may request a token at once')
     }
     await newer.lease(someTokenKey(), 'f1')
     assert.equal((await newer.look(key)).token, undefined, 'the same elements again are another generation')
   })
 
-  promise('who was frozen between reading elements and saying so does not undo newer ones', async (fleet) => {
+  promise('an instance that was frozen after it read elements does not undo newer ones', async (fleet) => {
     const [frozen, other] = [fleet.open(), fleet.open()]
     const [key, kept, first] = [someTokenKey(), someTokenKey(), someTokenKey()]
     await other.obtain(kept, aToken(fleet.clock.now), 'f1')
@@ -405,7 +406,11 @@ export function testTokenCacheContract(
     const { id } = await other.obtain(kept, aToken(fleet.clock.now), 'f3')
     await assert.rejects(lease.activate({ fingerprint: 'f2' }), LeaseLostError)
     assert.equal((await other.look(kept)).token?.id, id)
-    assert.equal((await other.look(key)).isLeased, false, 'who knows better may ask at once')
+    assert.equal(
+      (await other.look(key)).isLeased,
+      false,
+      'an instance that knows newer elements may request a token at once',
+    )
 
     const agrees = (await frozen.takeLease(await frozen.look(first), Infinity)) ?? assert.fail()
     await other.obtain(kept, aToken(fleet.clock.now), 'f4')
@@ -413,13 +418,13 @@ export function testTokenCacheContract(
     assert.equal((await agrees.store(aToken(fleet.clock.now), nothingElse, true)).isCurrent, true)
   })
 
-  promise('the same elements are the same generation, whoever says so and however many at once', async (fleet) => {
+  promise('the same elements are one generation, even if many instances activate them at once', async (fleet) => {
     const instances = [fleet.open(), fleet.open()]
     const keys = Array.from({ length: 20 }, () => someTokenKey())
     const leases = await Promise.all(
       keys.map(async (key, index) => {
         const { takeLease, look } = instances[index % 2] ?? assert.fail()
-        return (await takeLease(await look(key), Infinity)) ?? assert.fail('each has a key of his own')
+        return (await takeLease(await look(key), Infinity)) ?? assert.fail('each instance has its own token key')
       }),
     )
     await Promise.all(leases.map((lease) => lease.activate({ fingerprint: 'f1' })))
@@ -430,7 +435,7 @@ export function testTokenCacheContract(
     assert.equal(new Set(looks.map(({ read }) => read.connection?.version)).size, 1)
   })
 
-  promise('a generation rises with each change and never comes again, whatever the clock does', async (fleet) => {
+  promise('a generation rises with each change and never repeats, whatever the clock does', async (fleet) => {
     const instance = fleet.open()
     const numbers: number[] = []
     for (const [index, fingerprint] of ['f1', 'f2', 'f1', 'f3', 'f1'].entries()) {
@@ -444,7 +449,7 @@ export function testTokenCacheContract(
     )
   })
 
-  promise("one connection's elements are nothing to another's tokens", async (fleet) => {
+  promise('the elements of one connection do not affect the tokens of another', async (fleet) => {
     const instance = fleet.open()
     const key = tokenKey({ connection: 'other', further: {} })
     const lease = await instance.takeLease(await instance.look(key, 'other'), Infinity)
@@ -454,7 +459,7 @@ export function testTokenCacheContract(
     assert.ok((await instance.look(key, 'other')).token)
   })
 
-  promise('of twenty who reject the same token one drops it', async (fleet) => {
+  promise('of twenty rejections of the same token, one drops it', async (fleet) => {
     const instances = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const { id } = await fleet.open().obtain(key)
@@ -468,7 +473,7 @@ export function testTokenCacheContract(
     for (const { look } of instances) assert.equal((await look(key)).token, undefined)
   })
 
-  promise('a token is rejected by its own id and under its own connection alone', async (fleet) => {
+  promise('a token can be rejected only by its own id and under its own connection', async (fleet) => {
     const instance = fleet.open()
     const [key, otherKey] = [someTokenKey(), someTokenKey()]
     const { id } = await instance.obtain(key)
@@ -483,24 +488,24 @@ export function testTokenCacheContract(
     assert.equal((await instance.look(otherKey)).token?.id, other.id)
   })
 
-  promise('what was asked for is known after a rejection, and of a user it never is', async (fleet) => {
+  promise('after a rejection it is still known what the token was requested for, except for a user', async (fleet) => {
     const [one, other] = [fleet.open(), fleet.open()]
     const [key, usersKey] = [someTokenKey(), someTokenKey()]
     const asked = { scope: ['a'], further: { tenant: 't' } }
     const { token } = await (await one.lease(key)).store(aToken(fleet.clock.now), asked, true)
     const users = await (await one.lease(usersKey, warm)).store(aToken(fleet.clock.now), undefined, true)
-    assert.deepEqual((await other.look(usersKey)).read.connection?.variants, [], 'nobody could renew it')
+    assert.deepEqual((await other.look(usersKey)).read.connection?.variants, [], 'no instance could renew it')
     assert.equal((await other.look(usersKey)).token?.id, users.token.id)
     for (const { id } of [token, users.token]) await other.invalidate(id)
     const look = await one.look(key)
     assert.deepEqual([look.token, look.asked], [undefined, asked])
     const usersLook = await one.look(usersKey)
     assert.deepEqual([usersLook.token, usersLook.asked], [undefined, undefined])
-    assert.equal(usersLook.read.record.sealedToken, undefined, 'nothing of it stays')
+    assert.equal(usersLook.read.record.sealedToken, undefined, 'the sealed token is gone')
     assert.deepEqual((await one.cache.lookAt(look.read.name, Infinity)).asked, asked)
   })
 
-  promise('a token is looked at by the name of its record as by its key', async (fleet) => {
+  promise('a look by the name of the record finds the same token as a look by the token key', async (fleet) => {
     const instance = fleet.open()
     const key = someTokenKey()
     const token = await instance.obtain(key)
@@ -509,109 +514,112 @@ export function testTokenCacheContract(
     assert.equal(look.token?.id, token.id)
   })
 
-  promise('of twenty who meet a stale token one asks for its renewal, and the next one 20 s later', async (fleet) => {
-    const instances = [fleet.open(), fleet.open()]
-    const key = someTokenKey()
-    const { id } = await fleet.open().obtain(key)
-    const claimAll = () =>
-      Promise.all(
-        Array.from({ length: 20 }, async (_, index) => {
-          const { cache, look } = instances[index % 2] ?? assert.fail()
-          return cache.claimRefresh(await look(key), Infinity)
-        }),
-      )
-    for (const wait of [0, 20_000]) {
-      fleet.clock.now += wait
-      const claimed = (await claimAll()).filter((each) => each !== undefined)
-      assert.equal(claimed.length, 1)
-      assert.equal(claimed[0]?.token?.id, id)
-      assert.ok(
-        await fleet
-          .open()
-          .look(key)
-          .then(({ token }) => token),
-      )
-      fleet.clock.now += 19_999
-      assert.ok((await claimAll()).every((each) => each === undefined))
-      fleet.clock.now -= 19_999
-    }
-  })
-
-  promise('by what a claim brings a lease is taken; after a renewal one may ask again at once', async (fleet) => {
-    const [one, other] = [fleet.open(), fleet.open()]
-    const key = someTokenKey()
-    await one.obtain(key)
-    const claimed = (await one.cache.claimRefresh(await one.look(key), Infinity)) ?? assert.fail()
-    const lease = (await one.takeLease(claimed, Infinity)) ?? assert.fail()
-    await lease.activate({ fingerprint: 'f1' })
-    await lease.store(aToken(fleet.clock.now), nothingElse, true)
-    assert.ok(await other.cache.claimRefresh(await other.look(key), Infinity))
-  })
-
   promise(
-    'a token that somebody uses is due when it goes stale, and not when nobody has for too long',
+    'of twenty instances that meet a stale token, one requests its renewal, and the next one 20 s later',
     async (fleet) => {
-      const [one, other] = [fleet.open(), fleet.open()]
-      const [key, unused] = [someTokenKey(), someTokenKey()]
-      const { refreshAt } = await one.obtain(key, aToken(fleet.clock.now), warm)
-      await (await one.lease(unused, warm)).store(aToken(fleet.clock.now), nothingElse, false)
-      const { name } = (await one.look(key)).read
-      assert.deepEqual(await fleet.store.due(refreshAt - 1, 10), [])
-      assert.deepEqual(await fleet.store.due(refreshAt, 10), [name])
-      assert.equal(await other.cache.isKeptWarm(await other.look(key), Infinity), true)
-      assert.equal(await other.cache.isKeptWarm(await other.look(unused), Infinity), false)
-
-      fleet.clock.now += idleMilliseconds
-      assert.ok(await other.cache.isKeptWarm(await other.look(key), Infinity), 'it was noted to be stale before that')
-      await one.obtain(key, aToken(fleet.clock.now), { ...warm, isUse: false })
-      assert.equal(await other.cache.isKeptWarm(await other.look(key), Infinity), false)
-      assert.deepEqual(await fleet.store.due(fleet.clock.now + 1e9, 10), [])
+      const instances = [fleet.open(), fleet.open()]
+      const key = someTokenKey()
+      const { id } = await fleet.open().obtain(key)
+      const claimAll = () =>
+        Promise.all(
+          Array.from({ length: 20 }, async (_, index) => {
+            const { cache, look } = instances[index % 2] ?? assert.fail()
+            return cache.claimRefresh(await look(key), Infinity)
+          }),
+        )
+      for (const wait of [0, 20_000]) {
+        fleet.clock.now += wait
+        const claimed = (await claimAll()).filter((each) => each !== undefined)
+        assert.equal(claimed.length, 1)
+        assert.equal(claimed[0]?.token?.id, id)
+        assert.ok(
+          await fleet
+            .open()
+            .look(key)
+            .then(({ token }) => token),
+        )
+        fleet.clock.now += 19_999
+        assert.ok((await claimAll()).every((each) => each === undefined))
+        fleet.clock.now -= 19_999
+      }
     },
   )
 
-  promise('a use is written when it is a quarter of the idle time old; every other hit only reads', async (fleet) => {
-    const instance = fleet.open()
-    const key = someTokenKey()
-    await instance.obtain(key, aToken(fleet.clock.now), warm)
-    const usedAt = fleet.clock.now
-    const hit = async () => {
-      const writes = fleet.written.length
-      await instance.cache.noteUse(await instance.look(key), someCaller, Infinity)
-      return fleet.written.length - writes
-    }
-    assert.equal(await hit(), 0)
-    fleet.clock.now = usedAt + idleMilliseconds / 4 - 1
-    assert.equal(await hit(), 0)
-    fleet.clock.now += 1
-    assert.equal(await hit(), 1)
-    assert.equal(await hit(), 0)
-    const { variants } = (await instance.look(key)).read.connection ?? assert.fail()
-    assert.deepEqual(
-      variants.map(({ lastUsedAt }) => lastUsedAt),
-      [fleet.clock.now],
-    )
-  })
-
   promise(
-    'a token that nobody used for long is listed again when somebody does, and not after it was forgotten',
+    'a claimed renewal can take the lease, and after the renewal the next claim succeeds at once',
     async (fleet) => {
       const [one, other] = [fleet.open(), fleet.open()]
       const key = someTokenKey()
-      await (await one.lease(key, warm)).store(aToken(fleet.clock.now), nothingElse, false)
-      const far = fleet.clock.now + 1e9
-      assert.deepEqual(await fleet.store.due(far, 10), [])
-      const { name } = (await one.look(key)).read
-      await other.cache.noteUse(await other.look(key), someCaller, Infinity)
-      assert.deepEqual(await fleet.store.due(far, 10), [name])
-      await one.cache.forgetUse(await one.look(key), Infinity)
-      assert.equal(await one.cache.isKeptWarm(await one.look(key), Infinity), false)
-      assert.deepEqual(await fleet.store.due(far, 10), [])
-      await other.cache.noteUse(await other.look(key), someCaller, Infinity)
-      assert.deepEqual(await fleet.store.due(far, 10), [name])
+      await one.obtain(key)
+      const claimed = (await one.cache.claimRefresh(await one.look(key), Infinity)) ?? assert.fail()
+      const lease = (await one.takeLease(claimed, Infinity)) ?? assert.fail()
+      await lease.activate({ fingerprint: 'f1' })
+      await lease.store(aToken(fleet.clock.now), nothingElse, true)
+      assert.ok(await other.cache.claimRefresh(await other.look(key), Infinity))
     },
   )
 
-  promise('no more are kept warm than may be, and those in use are not driven out', async (fleet) => {
+  promise('a token in use is due when it becomes stale, and never if it was not used for too long', async (fleet) => {
+    const [one, other] = [fleet.open(), fleet.open()]
+    const [key, unused] = [someTokenKey(), someTokenKey()]
+    const { refreshAt } = await one.obtain(key, aToken(fleet.clock.now), warm)
+    await (await one.lease(unused, warm)).store(aToken(fleet.clock.now), nothingElse, false)
+    const { name } = (await one.look(key)).read
+    assert.deepEqual(await fleet.store.due(refreshAt - 1, 10), [])
+    assert.deepEqual(await fleet.store.due(refreshAt, 10), [name])
+    assert.equal(await other.cache.isKeptWarm(await other.look(key), Infinity), true)
+    assert.equal(await other.cache.isKeptWarm(await other.look(unused), Infinity), false)
+
+    fleet.clock.now += idleMilliseconds
+    assert.ok(await other.cache.isKeptWarm(await other.look(key), Infinity), 'it became stale before that')
+    await one.obtain(key, aToken(fleet.clock.now), { ...warm, isUse: false })
+    assert.equal(await other.cache.isKeptWarm(await other.look(key), Infinity), false)
+    assert.deepEqual(await fleet.store.due(fleet.clock.now + 1e9, 10), [])
+  })
+
+  promise(
+    'a use is written once the last one is a quarter of the idle time old, and other hits only read',
+    async (fleet) => {
+      const instance = fleet.open()
+      const key = someTokenKey()
+      await instance.obtain(key, aToken(fleet.clock.now), warm)
+      const usedAt = fleet.clock.now
+      const hit = async () => {
+        const writes = fleet.written.length
+        await instance.cache.noteUse(await instance.look(key), someCaller, Infinity)
+        return fleet.written.length - writes
+      }
+      assert.equal(await hit(), 0)
+      fleet.clock.now = usedAt + idleMilliseconds / 4 - 1
+      assert.equal(await hit(), 0)
+      fleet.clock.now += 1
+      assert.equal(await hit(), 1)
+      assert.equal(await hit(), 0)
+      const { variants } = (await instance.look(key)).read.connection ?? assert.fail()
+      assert.deepEqual(
+        variants.map(({ lastUsedAt }) => lastUsedAt),
+        [fleet.clock.now],
+      )
+    },
+  )
+
+  promise('an unused token is listed again when a caller uses it, also after it was forgotten', async (fleet) => {
+    const [one, other] = [fleet.open(), fleet.open()]
+    const key = someTokenKey()
+    await (await one.lease(key, warm)).store(aToken(fleet.clock.now), nothingElse, false)
+    const far = fleet.clock.now + 1e9
+    assert.deepEqual(await fleet.store.due(far, 10), [])
+    const { name } = (await one.look(key)).read
+    await other.cache.noteUse(await other.look(key), someCaller, Infinity)
+    assert.deepEqual(await fleet.store.due(far, 10), [name])
+    await one.cache.forgetUse(await one.look(key), Infinity)
+    assert.equal(await one.cache.isKeptWarm(await one.look(key), Infinity), false)
+    assert.deepEqual(await fleet.store.due(far, 10), [])
+    await other.cache.noteUse(await other.look(key), someCaller, Infinity)
+    assert.deepEqual(await fleet.store.due(far, 10), [name])
+  })
+
+  promise('no more tokens are kept warm than allowed, and tokens in use are not displaced', async (fleet) => {
     const instance = fleet.open()
     const keys = Array.from({ length: 5 }, () => someTokenKey())
     for (const key of keys) await instance.obtain(key, aToken(fleet.clock.now), warm)
@@ -621,10 +629,10 @@ export function testTokenCacheContract(
     assert.deepEqual(kept, [true, true, true, false, false])
     const writes = fleet.written.length
     await instance.cache.noteUse(await instance.look(keys[4] ?? assert.fail()), someCaller, Infinity)
-    assert.equal(fleet.written.length, writes, 'nor does it cost a write at each hit')
+    assert.equal(fleet.written.length, writes, 'a hit on a token that is not kept warm writes nothing')
   })
 
-  promise('a token that is stored in advance counts from when its generation is in force', async (fleet) => {
+  promise('a staged token is handed out once its generation is in force', async (fleet) => {
     const [one, other] = [fleet.open(), fleet.open()]
     const [key, without] = [someTokenKey(), someTokenKey()]
     const { id: old } = await one.obtain(key, aToken(fleet.clock.now), warm)
@@ -644,7 +652,7 @@ export function testTokenCacheContract(
     assert.equal((await one.look(key)).token, undefined)
   })
 
-  promise('what is stored in advance for what never comes into force is handed out to nobody', async (fleet) => {
+  promise('a staged token is never handed out if its generation never comes into force', async (fleet) => {
     const instance = fleet.open()
     const key = someTokenKey()
     const { id } = await instance.obtain(key, aToken(fleet.clock.now), warm)
@@ -659,7 +667,7 @@ export function testTokenCacheContract(
     assert.equal((await instance.look(key)).token, undefined)
   })
 
-  promise('one token key loses a token by rejection once in the interval, to the millisecond', async (fleet) => {
+  promise('a rejection drops at most one token of a token key in each interval, to the millisecond', async (fleet) => {
     const [one, other] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const rejectedAt = fleet.clock.now
@@ -676,7 +684,7 @@ export function testTokenCacheContract(
     assert.equal((await one.look(key)).token, undefined)
   })
 
-  promise('what came instead of a token is told to those who go by the same elements', async (fleet) => {
+  promise('instances with the same elements learn of a failure', async (fleet) => {
     const [holder, other] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const failedAt = fleet.clock.now
@@ -691,13 +699,13 @@ export function testTokenCacheContract(
     assert.equal(look.failure?.until, failedAt + 2_000)
     assert.equal(look.failure?.error.retryAfterSeconds, 29)
     assert.deepEqual(look.failure?.error.failure, error)
-    assert.equal((await other.look(someTokenKey())).failure, undefined, 'of another token nothing is known')
+    assert.equal((await other.look(someTokenKey())).failure, undefined, 'no failure is known for another token')
 
     await other.lease(someTokenKey(), 'f2')
     assert.equal((await other.look(key)).failure, undefined)
   })
 
-  promise('what came instead of a token is past as soon as somebody asks again', async (fleet) => {
+  promise('a failure is over as soon as an instance takes the lease again', async (fleet) => {
     const instance = fleet.open()
     const key = someTokenKey()
     const error = new UnreachableError('nobody listens')
@@ -709,7 +717,7 @@ export function testTokenCacheContract(
     assert.equal((await instance.look(key)).failure, undefined)
   })
 
-  promise('a failure without a time is told with the moment when it came', async (fleet) => {
+  promise('a failure without an end time ends when it happened', async (fleet) => {
     const instance = fleet.open()
     const key = someTokenKey()
     await (await instance.lease(key)).end({ failure: writeFailure(new UnreachableError('nobody listens')) })
@@ -718,7 +726,7 @@ export function testTokenCacheContract(
     assert.equal(failure?.error.retryAfterSeconds, 1)
   })
 
-  promise('a renewal that is put off is put off for all, and the token stays', async (fleet) => {
+  promise('a renewal that is put off is put off for all instances, and the token stays', async (fleet) => {
     const [holder, other] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const { id, usableUntil } = await holder.obtain(key)
@@ -731,7 +739,7 @@ export function testTokenCacheContract(
     )
   })
 
-  promise('a renewal is put off no longer than the token is used', async (fleet) => {
+  promise('a renewal is put off at most until the token can no longer be used', async (fleet) => {
     const [holder, other] = [fleet.open(), fleet.open()]
     const key = someTokenKey()
     const { usableUntil } = await holder.obtain(key)
@@ -739,7 +747,7 @@ export function testTokenCacheContract(
     assert.equal((await other.look(key)).token?.refreshAt, usableUntil)
   })
 
-  promise('a token in the record of another is a miss', async (fleet) => {
+  promise('a token in the record of another token is a miss', async (fleet) => {
     const instance = fleet.open()
     const [key, otherKey] = [someTokenKey(), someTokenKey()]
     await instance.obtain(key)
@@ -754,7 +762,7 @@ export function testTokenCacheContract(
   })
 
   promise(
-    'a token of one connection is a miss under another, and so is one of a generation it was not sealed for',
+    'a token is a miss under another connection, and under a generation that it was not sealed for',
     async (fleet) => {
       const instance = fleet.open()
       const key = someTokenKey()
@@ -770,11 +778,11 @@ export function testTokenCacheContract(
       await instance.lease(someTokenKey(), 'f2')
       const { read: old } = await instance.look(key)
       await overwrite(fleet, old, { generation: old.connection?.generation ?? 0 })
-      assert.equal((await instance.look(key)).token, undefined, 'what stands in clear may be a lie')
+      assert.equal((await instance.look(key)).token, undefined, 'the cleartext generation may be forged')
     },
   )
 
-  promise('a token of which anything was changed is a miss, and the next one is found again', async (fleet) => {
+  promise('a token with any change is a miss, and the next token is found again', async (fleet) => {
     const instance = fleet.open()
     const key = someTokenKey()
     await instance.obtain(key)
@@ -792,7 +800,7 @@ export function testTokenCacheContract(
     assert.equal((await instance.look(key)).token?.id, id)
   })
 
-  promise('nothing of a token or of what it was asked for stands in the store in clear', async (fleet) => {
+  promise('the store holds no cleartext of a token or of what it was requested for', async (fleet) => {
     const instance = fleet.open()
     const texts = {
       scope: 'the-secret-scope',
@@ -823,37 +831,41 @@ export function testTokenCacheContract(
         assert.ok(!all.includes(form.replace(/=+$/, '')), `the ${what}`)
   })
 
-  promise('tokens of the encryption key before still open, and new ones are sealed by the newest', async (fleet) => {
-    const [old, next] = [someEncryptionKey('old'), someEncryptionKey('next')]
-    const secrets = theSecret(fleet, [old])
-    const [one, other] = [fleet.open(secrets.sealing()), fleet.open(secrets.sealing())]
-    const [key, newKey] = [someTokenKey(), someTokenKey()]
-    const { id } = await one.obtain(key)
-    assert.equal((await other.look(key)).token?.id, id)
+  promise(
+    'tokens sealed with the previous encryption key still open, and new ones are sealed with the newest',
+    async (fleet) => {
+      const [old, next] = [someEncryptionKey('old'), someEncryptionKey('next')]
+      const secrets = theSecret(fleet, [old])
+      const [one, other] = [fleet.open(secrets.sealing()), fleet.open(secrets.sealing())]
+      const [key, newKey] = [someTokenKey(), someTokenKey()]
+      const { id } = await one.obtain(key)
+      assert.equal((await other.look(key)).token?.id, id)
 
-    secrets.hold([next, old])
-    fleet.clock.now += 300_000
-    // Whoever seals reads the keys again beside it: the token after that is the first one by the new key.
-    await one.obtain(someTokenKey())
-    await turn()
-    const fresh = await one.obtain(newKey)
-    const { sealedToken = '' } = (await one.look(newKey)).read.record
-    assert.equal(decodeProtectedHeader(sealedToken)['kid'], 'next')
-    const readBefore = secrets.reads()
-    assert.equal((await other.look(newKey)).token?.id, fresh.id)
-    assert.ok((await other.look(key)).token, 'sealed by the key before')
-    assert.equal((await one.look(newKey)).token?.id, fresh.id)
-    assert.equal(secrets.reads(), readBefore + 1)
+      secrets.hold([next, old])
+      fleet.clock.now += 300_000
+      // Sealing starts a new read of the keys but does not wait for it, so only the next token is sealed with the new
+      // key.
+      await one.obtain(someTokenKey())
+      await turn()
+      const fresh = await one.obtain(newKey)
+      const { sealedToken = '' } = (await one.look(newKey)).read.record
+      assert.equal(decodeProtectedHeader(sealedToken)['kid'], 'next')
+      const readBefore = secrets.reads()
+      assert.equal((await other.look(newKey)).token?.id, fresh.id)
+      assert.ok((await other.look(key)).token, 'sealed with the previous key')
+      assert.equal((await one.look(newKey)).token?.id, fresh.id)
+      assert.equal(secrets.reads(), readBefore + 1)
 
-    secrets.hold([next])
-    fleet.clock.now += 300_000
-    await one.obtain(someTokenKey())
-    await turn()
-    assert.equal((await one.look(key)).token, undefined, 'its key was taken out')
-    assert.ok((await one.look(newKey)).token)
-  })
+      secrets.hold([next])
+      fleet.clock.now += 300_000
+      await one.obtain(someTokenKey())
+      await turn()
+      assert.equal((await one.look(key)).token, undefined, 'its key was removed')
+      assert.ok((await one.look(newKey)).token)
+    },
+  )
 
-  promise('a token sealed by a key that is not known here makes the secret be read once more', async (fleet) => {
+  promise('a token sealed with an unknown key makes the instance read the secret once more', async (fleet) => {
     const [old, next, unknown] = [someEncryptionKey('old'), someEncryptionKey('next'), someEncryptionKey('unknown')]
     const secrets = theSecret(fleet, [old])
     const late = fleet.open(secrets.sealing())
@@ -874,10 +886,10 @@ export function testTokenCacheContract(
     fleet.clock.now += 10_000
     const before = secrets.reads()
     for (let count = 0; count < 5; count++) assert.equal((await late.look(foreignKey)).token, undefined)
-    assert.equal(secrets.reads(), before + 1, 'once in 10 s, however often it is met')
+    assert.equal(secrets.reads(), before + 1, 'once in 10 s, even if it is read more often')
   })
 
-  promise('where the keys that it takes can not be had a token is no miss: the cache is what fails', async (fleet) => {
+  promise('if the keys cannot be read, a token is not a miss: the cache fails', async (fleet) => {
     const secrets = theSecret(fleet, [someEncryptionKey('old')])
     const instance = fleet.open(secrets.sealing())
     await instance.look(someTokenKey())
@@ -911,12 +923,12 @@ function createFleet({ store, sealing }: { store: RecordStore; sealing: Sealing 
     open: (own = sealing) => createInstance(overheard, own, () => clock.now),
     async announce(fingerprint) {
       const [stored] = await store.read([connectionRecordName('conn')])
-      const before = readConnectionRecord(stored ?? assert.fail('there is a connection'), clock.now)
+      const before = readConnectionRecord(stored ?? assert.fail('the connection has no record'), clock.now)
       const after = withStaged(before, { fingerprint }, clock.now)
       const version = randomBytes(16).toString('base64url')
       const record = writeConnectionRecord(after, version, clock.now)
       assert.equal(await store.write(connectionRecordName('conn'), record, before.version), true)
-      return after.staged?.generation ?? assert.fail('it was announced')
+      return after.staged?.generation ?? assert.fail('nothing was staged')
     },
   }
 }
@@ -946,7 +958,7 @@ function createInstance(store: RecordStore, sealing: Sealing, now: () => number)
   }
   const lease = async (key: TokenKey, under: Under = 'f1') => {
     const taken = await takeLease(await look(key), Infinity)
-    assert.ok(taken, 'nobody else holds the lease')
+    assert.ok(taken, 'another instance holds the lease')
     await taken.activate(typeof under === 'string' ? { fingerprint: under } : under)
     return taken
   }
@@ -963,7 +975,8 @@ function createInstance(store: RecordStore, sealing: Sealing, now: () => number)
       return stored.token
     },
     async storeNext(key, generation) {
-      const taken = (await cache.takeLease(await look(key), Infinity)) ?? assert.fail('nobody holds it')
+      const taken =
+        (await cache.takeLease(await look(key), Infinity)) ?? assert.fail('another instance holds the lease')
       return cache.storeStaged(taken, aToken(now()), nothingElse, generation)
     },
     invalidate: (tokenId, connection = 'conn') =>
@@ -975,7 +988,7 @@ function aToken(now: number): Token {
   return someToken({ issuedAt: now, refreshAt: now + 200_000, usableUntil: now + 270_000, expiresAt: now + 300_000 })
 }
 
-/** As whoever may write to the store can. */
+/** Writes what anyone with write access to the store can write. */
 async function overwrite(
   { store }: Fleet,
   { name, version, record }: Look['read'],
@@ -989,7 +1002,7 @@ async function overwrite(
   assert.equal(await store.write(name, changed, version), true)
 }
 
-/** In the middle, where each bit of a character counts. */
+/** Changes a character in the middle, where each bit of it counts. */
 function flipped(text: string): string {
   const index = Math.floor(text.length / 2)
   return text.slice(0, index) + (text[index] === 'A' ? 'B' : 'A') + text.slice(index + 1)
@@ -1004,7 +1017,7 @@ function someEncryptionKey(kid: string): SomeKey {
   return { kid, k: randomBytes(32).toString('base64url') }
 }
 
-/** A secret of the cache that changes; each sealing reads it for itself, as instances do. */
+/** The cache's secret, which the test changes. Each sealing reads it by itself, as each instance does. */
 function theSecret({ clock }: Fleet, keys: readonly SomeKey[]) {
   const namingKey = randomBytes(32).toString('base64url')
   let encryptionKeys: readonly SomeKey[] | undefined = keys
@@ -1012,7 +1025,7 @@ function theSecret({ clock }: Fleet, keys: readonly SomeKey[]) {
   const store = {
     async get() {
       reads++
-      if (!encryptionKeys) throw new SecretError('secret_denied', 'no right to it')
+      if (!encryptionKeys) throw new SecretError('secret_denied', 'access denied')
       return new Secret(JSON.stringify({ namingKey, encryptionKeys }))
     },
   }
@@ -1022,7 +1035,7 @@ function theSecret({ clock }: Fleet, keys: readonly SomeKey[]) {
         createSecretCache(singleVersionSecrets(store.get), () => clock.now),
         'tokenwell/test/cache',
       ),
-    /** None: nobody has a right to it any more. */
+    /** Undefined means that no instance may read the secret any more. */
     hold(next: readonly SomeKey[] | undefined) {
       encryptionKeys = next
     },

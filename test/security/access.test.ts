@@ -9,25 +9,25 @@ import { type AccessMatrix, passwords, startAccessMatrix } from '../support/func
 import { createHttpEvent, type Handler, type HttpRequest } from '../support/functions/load-function.ts'
 
 /*
- * Each way in, and what a caller who may use `orders` can do to `stock`: no token of it, none of its tokens dropped, no call
- * of its API, and no word on whether it or its token exists.
+ * What a caller who may use `orders` could do to `stock`, for each way in. They get no token of it, drop none of its
+ * tokens, make no call to its API, and do not learn whether it or its token exists.
  */
 
 interface Answer {
   readonly status: number
-  /** But for what is another one each time. */
+  /** Without the members that differ for each answer. */
   readonly told: string
   readonly body: Readonly<Record<string, unknown>>
 }
 
-/** Between the token of `stock`, which somebody else has, and whoever would like to have it. */
+/** An attack on the token of `stock`, which belongs to another caller. */
 interface Siege {
   readonly matrix: AccessMatrix
-  /** The id of the token. */
+  /** The id of the token that is attacked. */
   readonly id: string
-  /** An id in the same form that no token has. */
+  /** An id in the same form that belongs to no token. */
   readonly noId: string
-  /** `stock` is as it was: its token is that one still, and nobody has called its API. */
+  /** `stock` has not changed: it has the same token, and its API received no call. */
   demandUntouched(what: string, ...answers: readonly Answer[]): Promise<void>
 }
 
@@ -65,7 +65,7 @@ async function invoke(handler: Handler, event: object): Promise<Answer> {
 }
 
 async function send(handler: Handler, request: HttpRequest, connection: string): Promise<Answer> {
-  // As the HTTP API finds it in the route.
+  // As the HTTP API takes it from the route.
   const event = { ...createHttpEvent(request), pathParameters: { connection } }
   const { statusCode = 0, body } = (await handler(
     event,
@@ -79,7 +79,7 @@ function answerOf(status: number, body: Record<string, unknown>): Answer {
   return { status, body, told: `${status} ${JSON.stringify(told)}` }
 }
 
-/** What is asked for another connection's token, or with its id. */
+/** Attempts that use another connection, or the id of its token. */
 const attempts = [
   ['its token', 'issueToken', 'POST', 'token', ''],
   ['its token replaced', 'issueToken', 'POST', 'token', 'rejected_token_id='],
@@ -92,7 +92,7 @@ function requestOf([, , method, path, query]: (typeof attempts)[number], connect
   return { method, path: `/connections/${connection}/${path}`, query: query === '' ? '' : `${query}${id}` }
 }
 
-/* What a JWT authorizer hands over of a bearer who may use orders at most. */
+/* What a JWT authorizer passes on for a bearer who may at most use `orders`. */
 const ofClaims = (connections: unknown) => ({ jwt: { claims: { connections }, scopes: null } })
 const authorizers: readonly (readonly [object | undefined, mayUseOrders: boolean])[] = [
   ...[
@@ -131,7 +131,7 @@ const authorizers: readonly (readonly [object | undefined, mayUseOrders: boolean
   [{ jwt: { claims: { Connections: 'stock', connection: 'stock', 'connections ': 'stock', scope: 'stock' } } }, false],
 ]
 
-test('behind a JWT authorizer: whatever the claim looks like, what it does not list is as what is not there', async (t) => {
+test('behind a JWT authorizer, a connection that the claim does not list looks like one that does not exist, for any claim', async (t) => {
   const siege = await startTheSiege(t)
   const guarded = siege.matrix.instances.find(({ isGuarded }) => isGuarded)
   assert(guarded)
@@ -158,7 +158,7 @@ test('behind a JWT authorizer: whatever the claim looks like, what it does not l
   }
 })
 
-test('behind a JWT authorizer: an id is of no use under another connection than its own, and says nothing', async (t) => {
+test('behind a JWT authorizer, the id of a token has no effect under another connection, and reveals nothing', async (t) => {
   const siege = await startTheSiege(t)
   for (const { issueToken } of siege.matrix.instances) {
     const authorizer = ofClaims('orders')
@@ -171,7 +171,7 @@ test('behind a JWT authorizer: an id is of no use under another connection than 
   }
 })
 
-test('behind a JWT authorizer: it is the connection of the route that is looked at, however often another is named', async (t) => {
+test('behind a JWT authorizer, only the connection in the route counts, even if the request names another one', async (t) => {
   const siege = await startTheSiege(t)
   const guarded = siege.matrix.instances.find(({ isGuarded }) => isGuarded)
   assert(guarded)
@@ -193,7 +193,7 @@ test('behind a JWT authorizer: it is the connection of the route that is looked 
   await siege.demandUntouched('another name', ...answers)
 })
 
-/* Paths as they stand in a request that is signed, and so in what IAM decides over. */
+/* Paths as a signed request holds them, and as IAM evaluates them. */
 const signedPaths = [
   'connections/stock/token',
   'connections/stock/api/x',
@@ -214,7 +214,7 @@ const signedPaths = [
   '../connections/stock/token',
 ]
 
-test('behind IAM: what a caller of orders may ask of the route is nothing of stock, whichever function gets it', async (t) => {
+test('behind IAM, no path that a caller of orders may request reaches stock, in either function', async (t) => {
   const siege = await startTheSiege(t)
   const [open] = siege.matrix.instances
   assert(open)
@@ -237,7 +237,7 @@ test('behind IAM: what a caller of orders may ask of the route is nothing of sto
   assert.ok(granted >= 12, `${granted} requests got as far as a function`)
 })
 
-/** Whether IAM lets somebody through who was granted token and calls of `orders`. */
+/** Whether IAM allows a request of a caller who was granted tokens and calls of `orders`. */
 function grantsOfOrders(t: TestContext): (request: string) => boolean {
   const { stack, tokenwell } = createTestStack(t)
   const caller = new Role(stack, 'Caller', { assumedBy: new AccountPrincipal('111122223333') })
@@ -258,13 +258,13 @@ function resourcesOfCaller(stack: Stack): string[] {
   )
 }
 
-/** As IAM reads the resource of a statement: `*` is any text and `?` any character, slashes among them. */
+/** The resource of a statement as IAM reads it: `*` is any text and `?` any character, also a slash. */
 function asPattern(resource: string): RegExp {
   const plain = resource.replace(/[.+^${}()|[\]\\]/g, '\\$&')
   return new RegExp(`^${plain.replaceAll('*', '.*').replaceAll('?', '.')}$`, 's')
 }
 
-test('invoked directly: whoever may do that may use each connection, and an id only under its own', async (t) => {
+test('a direct invocation may use each connection, but the id of a token only under its own connection', async (t) => {
   const siege = await startTheSiege(t)
   for (const { issueToken } of siege.matrix.instances) {
     const by = (id: string) => invoke(issueToken, { connection: 'orders', rejected_token_id: id })
@@ -293,7 +293,7 @@ test('invoked directly: whoever may do that may use each connection, and an id o
 
 const [alices = '', bobs = ''] = [passwords.get('alice'), passwords.get('bob')]
 
-test("a password is worth its own user's token, and no other", async (t) => {
+test("a password gets its own user's token, and no other user's", async (t) => {
   const { instances, issuedFor } = await startAccessMatrix(t)
   const ask = (handler: Handler, username: unknown, password: unknown, more: object = {}) =>
     invoke(handler, { connection: 'people', username, password, ...more })
@@ -317,12 +317,12 @@ test("a password is worth its own user's token, and no other", async (t) => {
     ]
     for (const [username, password] of wrong) {
       const { status, body } = await ask(issueToken, username, password)
-      // Past three guesses in a minute none is sent, be it right or wrong.
+      // After three guesses in a minute no password is sent, right or wrong.
       assert.ok([400, 503].includes(status), JSON.stringify([username, password, status]))
       assert.equal(body['access_token'], undefined)
     }
     const again = (await ask(issueToken, 'alice', alices)).body
-    assert.equal(again['access_token'], alice['access_token'], 'none of it has cost Alice her token')
+    assert.equal(again['access_token'], alice['access_token'], "no attempt dropped Alice's token")
   }
   const [first] = instances
   assert(first)
@@ -330,7 +330,8 @@ test("a password is worth its own user's token, and no other", async (t) => {
   const carol = await ask(first.issueToken, 'carol', alices)
   assert.equal(issuedFor(String(carol.body['access_token']))?.username, 'carol', "the same password is another user's")
   assert.notEqual(alice.body['access_token'], carol.body['access_token'])
-  // Who may use the connection and knows the id of a token may have it dropped; he gets his own for it.
+  // A caller who may use the connection and knows the id of a token can have it dropped, but gets a token of their own
+  // user.
   const bob = (await ask(first.issueToken, 'bob', bobs, { rejected_token_id: alice.body['token_id'] })).body
   assert.ok(bob['access_token'] === undefined || issuedFor(String(bob['access_token']))?.username === 'bob')
 })

@@ -9,7 +9,7 @@ import {
 } from '../support/functions/issue-token-with-scripted-server.ts'
 import { tokenRequest } from '../support/functions/load-function.ts'
 
-/* What a caller who may use a connection can't get of it. */
+/* What a caller who may use a connection can't get from it. */
 
 test("a password yields only its own user's token, from every cache, and a wrong one yields no token", async (t) => {
   const environment = { TOKENWELL_CACHE: 'memory:password-of-its-user' }
@@ -28,9 +28,9 @@ test("a password yields only its own user's token, from every cache, and a wrong
   const [alice, bob] = [await ask(set, 'alice', users.get('alice')), await ask(set, 'bob', users.get('bob'))]
   assert.notEqual(alice['access_token'], bob['access_token'])
   for (const [user, token] of Object.entries({ alice, bob })) {
-    assert.equal((await ask(set, user, users.get(user)))['source'], 'memory', 'it is in this process')
+    assert.equal((await ask(set, user, users.get(user)))['source'], 'memory', "it is in this process's memory")
     const hit = await ask(other, user, users.get(user))
-    assert.deepEqual([hit['source'], hit['access_token']], ['cache', token['access_token']], 'and in the cache of all')
+    assert.deepEqual([hit['source'], hit['access_token']], ['cache', token['access_token']], 'and in the shared cache')
   }
 
   for (const caller of [set, other])
@@ -42,11 +42,11 @@ test("a password yields only its own user's token, from every cache, and a wrong
       ['alice', '*'],
     ] as const) {
       const answer = await ask(caller, user, password)
-      assert.equal(answer['access_token'], undefined, `${user} by another password`)
+      assert.equal(answer['access_token'], undefined, `${user} with another password`)
       assert.ok(answer['error'])
     }
   const none = await set.http(tokenRequest('conn', 'username=alice'))
-  assert.equal(none.body['access_token'], undefined, 'and none by none')
+  assert.equal(none.body['access_token'], undefined, 'and no token without a password')
 })
 
 test('a request may repeat or narrow what an element sets, but not widen it', async (t) => {
@@ -77,7 +77,7 @@ test('a request may repeat or narrow what an element sets, but not widen it', as
   assert.equal(await ask({ scope: 'read', audience: 'the-audience', tenant: 'one' }), 200)
   assert.equal(requests[0]?.form.get('scope'), 'read')
 
-  // What a client library says of itself is no part of what is asked for.
+  // What a client library says about itself is not part of the request for a token.
   const own = { client_id: 'another', client_secret: 'of my own', client_assertion: 'of.my.own' }
   await ask({ ...own, scope: 'write' })
   for (const { form, headers } of requests)

@@ -5,16 +5,19 @@ import { test } from 'node:test'
 import { Secret } from '../../lib/secret/secret.ts'
 import { root } from '../support/process/local-run.ts'
 
-/* Where secrets are compared, by the sources: a comparison that ends early tells by its time how much was right. */
+/*
+ * Finds in the sources where secrets are compared. The time of a comparison that stops early reveals how much was
+ * right.
+ */
 
 const sources = globSync('{functions,lib,infra}/**/*.{ts,js}', { cwd: root }).sort()
 const textOf = (path: string) => readFileSync(join(root, path), 'utf8')
 
-/** A revealed secret on either side of a comparison, or in one of the methods that compare. */
+/** A revealed secret on either side of a comparison operator, or in a method that compares. */
 const early =
   /reveal\(\)\)?\s*[=!]==?|[=!]==?\s*[\w$.?() ]*reveal\(\)|reveal\(\)\.(startsWith|endsWith|localeCompare|indexOf)\(/
 
-test('a comparison that ends early is seen, so that the rule can fail', () => {
+test('the rule finds a comparison that stops early', () => {
   for (const code of [
     'a === secret.reveal()',
     'secret.reveal() !== b',
@@ -48,7 +51,7 @@ test('equals compares the whole value with timingSafeEqual, and finds equal and 
     assert.ok(!new Secret('the secret').equals(new Secret(other)), other)
 })
 
-test('these files compare secrets, each by equals or timingSafeEqual', () => {
+test('these files compare secrets, each with equals or timingSafeEqual', () => {
   const comparing = sources.filter((path) => /\.equals\(|timingSafeEqual\(/.test(textOf(path)))
   assert.deepEqual(comparing, [
     'infra/local/authorization-server.ts',

@@ -8,7 +8,7 @@ import { createSbom } from '../../infra/sbom.ts'
 import { root, runShell } from '../support/process/local-run.ts'
 import { temporaryFolder } from '../support/process/temporary-folder.ts'
 
-/* What is deployed beside our own code: in which versions, by which list, and what is known against it. */
+/* The packages that are deployed with Tokenwell: their versions, their list, and their known vulnerabilities. */
 
 interface LockedPackage {
   readonly version: string
@@ -38,10 +38,10 @@ test('every version of package.json is exact, and the lock file holds it', () =>
 test('every package of the lock file has a digest, and comes from a registry', () => {
   assert.ok(packages.length > 100)
   for (const [path, { integrity, resolved, inBundle }] of packages) {
-    // What another package brings along is covered by its digest.
+    // A package inside another one is covered by the other one's digest.
     if (inBundle) continue
     assert.match(integrity ?? '', /^sha512-/, path)
-    assert.equal(resolved, undefined, `${path} comes from elsewhere`)
+    assert.equal(resolved, undefined, `${path} does not come from the registry`)
   }
 })
 
@@ -79,7 +79,7 @@ for (const [severity, status] of [
     assert.equal(run.status, status, run.output)
   })
 
-test('npm run audit is content where nothing is known', async (t) => {
+test('npm run audit succeeds if no vulnerability is known', async (t) => {
   const run = await audit(t, await startRegistry(t, {}))
   assert.equal(run.status, 0, run.output)
   assert.match(run.output, /^audited: 0 packages/m)
@@ -122,7 +122,7 @@ test('a change with a known vulnerability does not land, and if the audit cannot
   assert.equal((await land(127)).status, 127)
 })
 
-/** A registry that knows these advisories, or has nobody who knows of any. A text is answered as it is. */
+/** A registry that reports these advisories, or one that is down. A string is sent as it is. */
 async function startRegistry(t: TestContext, advisories: object | string | undefined): Promise<string> {
   const server = createServer((request, response) => {
     const isAsked = request.url === '/-/npm/v1/security/advisories/bulk' && advisories !== undefined

@@ -7,7 +7,7 @@ import { bundleFunction, functionNames } from '../../infra/bundle.ts'
 import { FunctionError, startLambdaInstance } from '../support/lambda/lambda-instance.ts'
 import { temporaryFolder } from '../support/process/temporary-folder.ts'
 
-/* Built functions as Lambda starts them, with variables that would weaken TLS in all of their process. */
+/* Starts built functions as Lambda does, with variables that would weaken TLS in the whole process. */
 
 const folder = await temporaryFolder({ after })
 const environment = {

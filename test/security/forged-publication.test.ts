@@ -20,8 +20,8 @@ import { startKeySetReadingServer } from '../support/servers/key-set-reading-ser
 import { thePassword } from '../support/virtual/virtual-ports.ts'
 
 /*
- * Somebody who can write to the table, and nothing else, wants tokens of a client: they append a public key of their own to what is
- * published. The authorization server is a real one.
+ * An attacker can write to the table, and nothing else. To get a client's tokens, they append their own public key to
+ * the published keys. The authorization server is a real one.
  */
 
 const name = publishedKeysRecordName('theBuilder')
@@ -37,20 +37,20 @@ test('a key that a writer to the table appends is not served, gets no token, and
   assert.equal((await caller.http(tokenRequest('conn'))).status, 200)
 
   await appendKey(store)
-  await assert.rejects(server.readKeys(), 'it gets a 503, and keeps the keys that it has')
+  await assert.rejects(server.readKeys(), 'the server gets a 503, and keeps the keys that it has')
   assert.deepEqual(
     log.flatMap((event) => (event.event === 'publication_refused' ? [event.why] : [])),
     ['wrong_signature'],
   )
   assert.equal(await stage.tokenWith(await forgedAssertion(server.issuer)), 401)
-  assert.equal((await caller.http(tokenRequest('conn', 'scope=other'))).status, 200, 'our own keys are good')
+  assert.equal((await caller.http(tokenRequest('conn', 'scope=other'))).status, 200, "Tokenwell's own keys still work")
 
   stage.serveUnverified(true)
   await server.readKeys()
   assert.equal(
     await stage.tokenWith(await forgedAssertion(server.issuer)),
     200,
-    'so it was before signatures were verified',
+    'without a check of the signature the attack succeeds',
   )
   stage.serveUnverified(false)
 
@@ -83,7 +83,7 @@ async function startStage(t: TestContext) {
     made = workspace
     const url = await serve(t, async (event, context) => {
       if (!isVerified) return unverified(store)
-      // Another instance each time: one goes by what it has read for 30 s.
+      // A new instance each time, because an instance relies on what it read for 30 s.
       const publishKeys = await loadFunction('publish-keys', workspace, environment)
       return (await publishKeys(event, context)) as ReturnType<LambdaHandler>
     })
@@ -124,7 +124,7 @@ async function serve(t: TestContext, handler: LambdaHandler): Promise<string> {
   return `http://localhost:${await listen(gateway, 0, 'localhost')}`
 }
 
-/** What a verifier that looks at no signature shows. */
+/** What a verifier shows if it checks no signature. */
 async function unverified(store: RecordStore) {
   const [record] = await store.read([name])
   const body = String(record?.fields['jwks'])

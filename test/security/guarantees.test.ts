@@ -4,7 +4,9 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { root } from '../support/process/local-run.ts'
 
-/* SECURITY.md, held against what it names. That a guard is one shows itself when it is taken out: its test fails. */
+/*
+ * Compares SECURITY.md with the files that it names. A guard proves itself when it is taken out: its test then fails.
+ */
 
 const page = readFileSync(join(root, 'SECURITY.md'), 'utf8')
 const [, section = ''] = /## What is guaranteed\n([\s\S]*?)\n## /.exec(page) ?? []
@@ -16,7 +18,7 @@ const guarantees = section
     return { what, guard, tests: tests.split('<br>') }
   })
 
-test('each guarantee is a sentence, with a guard that exists, be it a file or what it declares by a name', () => {
+test('each guarantee is a sentence, and its guard exists: a file, or a declaration in a file', () => {
   assert.ok(guarantees.length > 40, `${guarantees.length}`)
   for (const { what, guard } of guarantees) {
     assert.match(what, /^[A-Z`].*\.$/)
@@ -27,7 +29,7 @@ test('each guarantee is a sentence, with a guard that exists, be it a file or wh
   }
 })
 
-test('each names tests that exist, by their titles', () => {
+test('each guarantee names tests that exist, by their titles', () => {
   for (const { what, tests } of guarantees) {
     for (const each of tests) {
       const [, path = '', title = ''] = /^`(test\/[^`]+\.test\.ts)`: (.+)$/.exec(each) ?? []
@@ -46,12 +48,12 @@ test('every path that SECURITY.md names exists', () => {
   for (const path of paths) assert.ok(existsSync(join(root, path)), path)
 })
 
-/** A function, class, constant or method of that name, as it is declared. */
+/** Matches the declaration of a function, class, constant or method of that name. */
 function declarationOf(name: string): RegExp {
   return new RegExp(String.raw`\b(?:function|class|const) ${name}\b|^ +(?:static |async )*${name}\(.*\{$`, 'm')
 }
 
-/** What stands between the quotes after `test(`. */
+/** The texts between the quotes after `test(`. */
 function titlesOf(path: string): string[] {
   const text = readFileSync(join(root, path), 'utf8')
   return [...text.matchAll(/\b\w*test\w*\(\s*(?:'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|`((?:[^`\\]|\\.)*)`)/gi)].map(

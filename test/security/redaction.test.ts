@@ -41,12 +41,13 @@ import { withDefaultPorts } from '../support/virtual/default-ports.ts'
 import { plainFingerprints, thePassword, theSigners } from '../support/virtual/virtual-ports.ts'
 
 /*
- * Errors that aren't ours may hold anything: in their message, cause, stack and members. Whichever port throws them, nothing of
- * it comes out: not in a log, an answer, an event or a dead letter, and not in what a function throws, which Lambda writes down.
+ * An error that is not from Tokenwell may hold anything in its message, cause, stack and members. Whichever port throws
+ * it, none of that gets into a log, an answer, an event or a dead letter. What a function throws, and Lambda logs, does
+ * not hold it either.
  */
 
 const secret = 'tr0ub4dor-and-3-more-words'
-/** Alone on a line as a frame of a stack stands there. */
+/** Alone on its line, in the form of a stack frame. */
 const framed = `no luck with ${secret}\n    at ${secret} (file:///${secret}.js:1:1)`
 
 function withMembers<E extends Error>(error: E, members: object = {}): E {
@@ -54,26 +55,27 @@ function withMembers<E extends Error>(error: E, members: object = {}): E {
 }
 
 const $metadata = { httpStatusCode: 400 }
-/** What dependencies throw, each with a secret wherever one fits. */
+/** Errors that dependencies throw, with a secret in each place that can hold one. */
 const foreign: Readonly<Record<string, () => unknown>> = {
   'an error of an AWS service': () =>
     withMembers(
       new SecretsManagerServiceException({ name: 'ValidationException', $fault: 'client', $metadata, message: framed }),
     ),
-  'an error of an AWS service that has an item': () =>
+  'an AWS error that holds an item': () =>
     new ConditionalCheckFailedException({ message: framed, $metadata, Item: { sealedToken: { S: secret } } }),
   'an answer that the SDK could not read': () =>
     withMembers(new SyntaxError(`Unexpected token in ${framed}`), { $responseBodyText: secret }),
-  "undici's of a connection": () =>
+  'a connection error of undici': () =>
     withMembers(new undiciErrors.SocketError(framed, { remoteAddress: secret } as never)),
-  "undici's of HTTP": () => withMembers(new undiciErrors.HTTPParserError(framed), { data: secret }),
-  "jose's": () => withMembers(new joseErrors.JWEDecryptionFailed(framed)),
-  "jose's with claims": () => new joseErrors.JWTClaimValidationFailed(framed, { sub: secret }),
-  "node:crypto's": () => withMembers(thrownBy(() => createDecipheriv(secret, randomBytes(32), randomBytes(12)))),
-  "a parser's": () => thrownBy(() => JSON.parse(`${secret} is no JSON`)),
-  'several in one': () => new AggregateError([new Error(framed)], framed),
-  'a text': () => framed,
-  'an object': () => ({ message: framed, stack: framed }),
+  'an HTTP error of undici': () => withMembers(new undiciErrors.HTTPParserError(framed), { data: secret }),
+  'an error of jose': () => withMembers(new joseErrors.JWEDecryptionFailed(framed)),
+  'an error of jose with claims': () => new joseErrors.JWTClaimValidationFailed(framed, { sub: secret }),
+  'an error of node:crypto': () =>
+    withMembers(thrownBy(() => createDecipheriv(secret, randomBytes(32), randomBytes(12)))),
+  'an error of a parser': () => thrownBy(() => JSON.parse(`${secret} is no JSON`)),
+  'an AggregateError': () => new AggregateError([new Error(framed)], framed),
+  'a thrown text': () => framed,
+  'a thrown object': () => ({ message: framed, stack: framed }),
 }
 
 function thrownBy(run: () => unknown): Error {
@@ -85,7 +87,7 @@ function thrownBy(run: () => unknown): Error {
   return assert.fail('nothing was thrown')
 }
 
-/** The methods of each port that may fail. */
+/** The methods of each port that can fail. */
 const ports = {
   connections: ['get', 'readAgain'],
   elements: ['get', 'ids', 'findings'],
@@ -101,7 +103,7 @@ const ports = {
 
 type PortName = keyof typeof ports
 
-/** Every function before ports of which that one throws; returns all that can be seen of it from outside. */
+/** Calls every function while that port throws. Returns everything that is visible from outside. */
 async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unknown): Promise<string[]> {
   const seen: unknown[] = []
   const see = (each: unknown) => void seen.push(each)
@@ -132,7 +134,7 @@ async function allThatIsSeen(t: TestContext, broken: PortName, error: () => unkn
     sealing: breaking('sealing', withoutSealing(new Uint8Array(32))),
     events: breaking('events', { isHeard: true, raise: async (events) => see(events) }),
     now,
-    // At once, but after all that needs no waiting: else every time limit would be over before its call.
+    // Ends at once, but after everything that does not wait. Otherwise each time limit would end before its call.
     pause: () => turn(),
     log,
   })
@@ -182,13 +184,13 @@ function asLambdaShows(error: unknown): string {
 }
 
 for (const [what, error] of Object.entries(foreign))
-  test(`${what}: whichever port throws it, no function shows anything of it`, async (t) => {
+  test(`no function shows anything of ${what}, whichever port throws it`, async (t) => {
     for (const broken of Object.keys(ports) as PortName[]) {
       const seen = await allThatIsSeen(t, broken, error)
       assert.deepEqual(leaks([secret], seen), [], broken)
       assert.ok(
         seen.some((each) => each.includes('unexpected')),
-        `${broken} fails at all`,
+        `nothing was seen while ${broken} failed`,
       )
     }
   })
@@ -203,7 +205,7 @@ test('the operator sees only kind and place of an error that is not from Tokenwe
   assert.match(unexpectedReason(new Error()), /^Error at /)
 })
 
-/** What AWS might answer that holds a secret, a service and a proxy of whatever kind. */
+/** Answers with a secret in them, as AWS, one of its services or any proxy might send them. */
 const answers: Readonly<Record<string, { readonly status: number; readonly body: string }>> = {
   'an error that nobody knows': {
     status: 400,
@@ -231,7 +233,7 @@ for (const [what, answer] of Object.entries(answers))
     setEnvironment(t, aws.environment)
     const workspace = await createWorkspace(t, exampleElements(exampleIssuer))
     const log = captureLog(t)
-    // So short that nothing is tried for long.
+    // So short that no call is repeated for long.
     const context = { ...createLocalContext(Date.now()), getRemainingTimeInMillis: () => 6_000 }
     const runs: Promise<unknown>[] = []
     for (const [name, event] of everyFunction()) {
@@ -294,7 +296,7 @@ function firstStep() {
   return { Step: 'createSecret', SecretId: 'tokenwell/local/jwk/theBuilder', ClientRequestToken: randomUUID() }
 }
 
-/** Every service of AWS, with one answer to all. */
+/** An endpoint that gives one answer for all AWS services. */
 async function startAws(t: TestContext, { status, body }: { readonly status: number; readonly body: string }) {
   const requests: string[] = []
   const server = createServer((request, response) => {

@@ -13,7 +13,7 @@ import { tokenRequest, writeSecret } from '../support/functions/load-function.ts
 import { createClientCertificate } from '../support/servers/client-certificate.ts'
 import { singleVersionSecrets } from '../support/virtual/secret-stores.ts'
 
-/* A secret goes where its kind and its hosts allow, whatever an element says. */
+/* Its kind and its hosts decide where a secret may go, whatever an element says. */
 
 const passwordSecret = 'tokenwell/local/the-password'
 

@@ -13,11 +13,11 @@ import { tokenRequest } from '../support/functions/load-function.ts'
 import { startScriptedApi } from '../support/servers/scripted-api.ts'
 
 /*
- * Where requests go is said by elements alone, and elements can say only what is a server over TLS. A caller adds nothing to
- * it: neither by a path nor by a header nor by what a far end answers.
+ * Only elements decide where requests go, and they can name only servers with TLS. A caller can't add a target: not by
+ * a path, not by a header, and not by an answer of the far end.
  */
 
-/** Of whatever kind, it must be known when the elements are read; none is a matter of a request. */
+/** Bad targets of any kind. Each must be found when the elements are read, not when a request is sent. */
 const nowhere = [
   'file:///etc/passwd',
   'ftp://as.example.com/token',
@@ -59,7 +59,7 @@ const nowhere = [
   ['https://as.example.com/'],
   { url: 'https://as.example.com/' },
 ]
-/** Over plain HTTP: what answers there gives credentials to anybody. */
+/** Addresses with plain HTTP. A server that answers there gives its credentials to anyone. */
 const plain = [
   'http://169.254.169.254/',
   'http://169.254.170.2/',
@@ -76,7 +76,7 @@ const plain = [
   'http://as.example.com/',
   'HTTP://AS.EXAMPLE.COM/',
 ]
-test('a tokenEndpoint that is no https:// address is a mistake before anything is sent, and says nothing of what it is', async (t) => {
+test('a tokenEndpoint that is not an https:// address is a mistake before any request, and its value is not repeated', async (t) => {
   for (const tokenEndpoint of [...nowhere, ...plain])
     for (const more of [{}, { allowLoopbackHttp: true }]) {
       const lines = await mistakesOf(t, exampleElements(exampleIssuer, { server: { tokenEndpoint, ...more } }))
@@ -89,7 +89,7 @@ test('a tokenEndpoint that is no https:// address is a mistake before anything i
     }
 })
 
-test('so is a host, which may have neither path nor query besides', async (t) => {
+test('a host that is not https://, or has a path or query, is a mistake too', async (t) => {
   const more = [
     'https://api.example.com/path',
     'https://api.example.com/?a=b',
@@ -107,7 +107,7 @@ test('so is a host, which may have neither path nor query besides', async (t) =>
   }
 })
 
-test('allowLoopbackHttp is for one machine: on Lambda, where the runtime listens there, it is a mistake', async (t) => {
+test('allowLoopbackHttp is for a local run: on Lambda, where the runtime listens on loopback, it is a mistake', async (t) => {
   const deployment = { stage: 'local', publicUrl: 'https://tokenwell.example', isLambda: true }
   for (const tokenEndpoint of ['http://127.0.0.1:9001/2018-06-01/runtime/invocation/next', 'http://localhost/token'])
     assert.match(
@@ -122,7 +122,7 @@ test('allowLoopbackHttp is for one machine: on Lambda, where the runtime listens
     )
 })
 
-test('a domainBasePath can not leave the host, nor be left', async (t) => {
+test('a domainBasePath that could lead to another host, or out of itself, is a mistake', async (t) => {
   for (const domainBasePath of [
     '//evil.example',
     '/..',
@@ -148,7 +148,7 @@ test('a domainBasePath can not leave the host, nor be left', async (t) => {
   }
 })
 
-test('a proxy is a host and a port of its element: no address with anything besides', async (t) => {
+test('a proxy is exactly the host and port of its element, without anything else', async (t) => {
   for (const host of [
     'http://proxy.example',
     'proxy.example:3128',
@@ -174,7 +174,7 @@ test('a proxy is a host and a port of its element: no address with anything besi
   }
 })
 
-/** A place where nobody has any business: every connection to it is counted. */
+/** A place that no request should reach. It counts every connection. */
 async function startElsewhere(t: TestContext): Promise<{ readonly port: number; readonly connections: () => number }> {
   let connections = 0
   const server = createServer((socket) => {
@@ -340,7 +340,8 @@ test("a client that follows references in an API's answer reaches this connectio
         allowed.some((pattern) => pattern.test(url.href)),
         `${place} ${url.href}`,
       )
-      // Browsers and others read the same, which resolve tabs, backslashes and dots in different ways.
+      // A browser and another client resolve tabs, backslashes and dots in different ways, and must reach the same
+      // place.
       assert.match(String(each), /^(\/connections\/conn\/api\/|https:\/\/)[\x21-\x5b\x5d-\x7e]*$/, place)
     }
   }
@@ -378,7 +379,7 @@ test('nothing that a token endpoint answers, and nothing that a caller asks for,
     'proxy',
     'host',
   ]
-  // What elements do not list is not sent at all.
+  // Parameters that the elements do not list are not sent.
   const requestMay = Object.fromEntries(names.map((name) => [name, true]))
   const elements = (issuer: string) => exampleElements(issuer, { oAuth: { requestMay } })
   const set = await startIssueTokenWithScriptedServer(t, elements, () => tokenAnswer())
@@ -386,6 +387,6 @@ test('nothing that a token endpoint answers, and nothing that a caller asks for,
     const answer = await set.invoke({ connection: 'conn', [name]: place })
     assert.equal(answer['source'], 'server', name)
   }
-  assert.equal(set.requests.length, names.length, 'all of it went to the endpoint of the elements')
+  assert.equal(set.requests.length, names.length, 'all requests went to the endpoint in the elements')
   assert.equal(other.connections(), 0)
 })

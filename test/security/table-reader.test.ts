@@ -14,12 +14,15 @@ import { tokenRequest, writeSecret } from '../support/functions/load-function.ts
 import { leaks, plant } from '../support/output/canary.ts'
 import { type DynamodbServer, pointSdkAt, startDynalite } from '../support/servers/dynalite.ts'
 
-/* Who reads the table has every byte of it; who writes to it puts there what he likes. The function is wired as on AWS, but for its secrets, which are files. */
+/*
+ * A reader of the table sees every byte of it. A writer can put anything there. The function has the same wiring as on
+ * AWS, except that its secrets are files.
+ */
 
 type Item = Record<string, AttributeValue>
 
 const tableName = 'tokens'
-/** Of one request each, in forms that a server would understand. */
+/** The parts of one request, in forms that a server would understand. */
 const asked = {
   scope: 'canary:scope:of:orders',
   resource: 'https://canary-resource.example/orders',
@@ -35,7 +38,7 @@ test('no record shows in clear what a caller asked for, which caller asked, or w
   const again = await ask('conn', asked, `rejected_token_id=${first['token_id']}`)
   const ofUser = await ask('of-users', { ...user, scope: asked.scope })
   for (const each of [first, again, ofUser]) assert.equal(each['source'], 'server', JSON.stringify(each))
-  // A refusal in the server's own words, which repeat the user; and one that is remembered as a cool-down.
+  // One refusal repeats the user in the server's own words, and one leads to a cool-down.
   for (const password of ['wrong', 'wrong again', 'and again wrong'])
     assert.equal(
       (await ask('of-users', { ...user, scope: asked.scope, password: `${user.password} ${password}` }))['error'],
@@ -46,15 +49,15 @@ test('no record shows in clear what a caller asked for, which caller asked, or w
   assert.ok(all.length >= 6, `${all.length} records`)
   assert.ok(
     all.some(({ sealedToken }) => sealedToken),
-    'tokens are among them',
+    'no record holds a token',
   )
   assert.ok(
     all.some(({ failure }) => failure),
-    'failures are among them',
+    'no record holds a failure',
   )
   assert.ok(
     all.some(({ name }) => name?.S?.startsWith('cool-downs/')),
-    'cool-downs are among them',
+    'no record holds a cool-down',
   )
   for (const field of ['fingerprint', 'failedFingerprint']) {
     const fingerprints = all.flatMap(({ [field]: value }) => value?.S ?? [])
@@ -89,7 +92,7 @@ test('the names of records are an HMAC: without the naming key a right guess loo
     'the same requests under another key',
   )
 
-  // Whoever knows exactly what was asked for, and how names are made.
+  // This reader knows exactly what was requested, and how names are made.
   const { tenant, scope, resource, audience } = asked
   const guess = tokenKey({ connection: 'conn', scope: [scope], resource: [resource], audience, further: { tenant } })
   const digests = [
@@ -100,7 +103,7 @@ test('the names of records are an HMAC: without the naming key a right guess loo
   ]
   assert.deepEqual(leaks(digests, ofOne), [])
   const right = createHmac('sha256', one.namingKey).update(guess).digest('base64url')
-  assert.ok(ofOne.includes(`conn/token#${right}`), 'with the key the guess would be right')
+  assert.ok(ofOne.includes(`conn/token#${right}`), 'with the key the guess is right')
 })
 
 test('a ciphertext that is moved to the record of another request, or connection, can be decrypted in neither', async (t) => {
@@ -118,7 +121,7 @@ test('a ciphertext that is moved to the record of another request, or connection
   assert.ok(ofMine?.['sealedToken'])
   const replaced = all.filter(({ sealedToken }) => sealedToken && sealedToken.S !== ofMine['sealedToken']?.S)
   assert.equal(replaced.length, 3)
-  // All of it but the name, too, which would be the widest way to move it.
+  // Everything except the name, which is the most that an attacker can move.
   for (const { name } of replaced) if (name) await put({ ...ofMine, name })
 
   const fresh = await fleet.another()
@@ -131,7 +134,7 @@ test('a ciphertext that is moved to the record of another request, or connection
     assert.equal(answer['source'], 'server', connection)
     assert.notEqual(answer['access_token'], mine['access_token'])
   }
-  assert.equal((await fresh('conn', { scope: 'mine' }))['source'], 'cache', 'where it belongs it opens')
+  assert.equal((await fresh('conn', { scope: 'mine' }))['source'], 'cache', 'in its own record it opens')
 })
 
 test('a token that is written to the table without the keys is never handed out', async (t) => {
@@ -165,20 +168,20 @@ interface Fleet {
   readonly database: DynamodbServer
   readonly namingKey: Buffer
   readonly table: string
-  /** Every token that its server has issued. */
+  /** Every token that its server issued. */
   readonly tokens: readonly string[]
   ask(
     connection: string,
     parameters: Readonly<Record<string, string>>,
     query?: string,
   ): Promise<Record<string, unknown>>
-  /** A process more. */
+  /** Starts one more process. */
   another(): Promise<Fleet['ask']>
   items(): Promise<Item[]>
   put(item: Item): Promise<void>
 }
 
-/** The function before a table, by keys of its own; a second one beside the first uses its database. */
+/** The function with a table and with new keys. With `beside`, it uses that fleet's database. */
 async function startFleet(t: TestContext, beside?: Fleet): Promise<Fleet> {
   const database = beside?.database ?? (await startDynalite(t))
   if (!beside) pointSdkAt(t, database.endpoint)
@@ -239,7 +242,7 @@ function someElements(issuer: string) {
   }
 }
 
-/** Every text of an item, and what it is where it is encoded. */
+/** Every text of an item. Encoded text is also returned decoded. */
 function textsOf(item: Item): string[] {
   const texts = [JSON.stringify(item), ...Object.values(item).flatMap(({ S: text = '' }) => text.split(/[./#]/))]
   return texts.flatMap((text) => [text, Buffer.from(text, 'base64url').toString('latin1')])
@@ -249,7 +252,7 @@ async function tokenNames({ items }: Fleet): Promise<string[]> {
   return (await items()).flatMap(({ name }) => (name?.S?.includes('/token#') ? [name.S] : []))
 }
 
-/** A token's id ends as the name of its record. */
+/** A token's id ends like the name of its record. */
 function tokenIdIn({ S: name = '' }: AttributeValue, { token_id: id }: Record<string, unknown>): boolean {
   return name.endsWith(String(id).split('.')[1] ?? '-')
 }

@@ -25,7 +25,10 @@ import { root } from '../support/process/local-run.ts'
 import { temporaryFolder } from '../support/process/temporary-folder.ts'
 import { setEnvironment } from '../support/process/this-process.ts'
 
-/* NODE_TLS_REJECT_UNAUTHORIZED, which many set to be rid of an error, is for all of a process. On Lambda no function starts with it. */
+/*
+ * People set NODE_TLS_REJECT_UNAUTHORIZED to get rid of an error, and it affects the whole process. On Lambda no
+ * function starts with it.
+ */
 
 test('no environment variable turns the certificate check of a token endpoint off', async (t) => {
   turnChecksOff(t)
@@ -39,7 +42,7 @@ test('no environment variable turns the certificate check of a token endpoint of
   assert.ok(
     log.some((each) => each.event === 'request_failed' && /sent a certificate of an unknown CA/.test(each.reason)),
   )
-  assert.equal(requests.length, 0, 'no assertion went there')
+  assert.equal(requests.length, 0, 'an assertion went to the untrusted server')
 })
 
 test('no environment variable turns the certificate check of an API off', async (t) => {
@@ -49,7 +52,7 @@ test('no environment variable turns the certificate check of an API off', async 
   })
   const { status, proxyError } = await call()
   assert.deepEqual([status, proxyError], [502, 'tls_certificate_error'])
-  assert.equal(api.requests.length, 0, 'no token went there')
+  assert.equal(api.requests.length, 0, 'a token went to the untrusted server')
 })
 
 test('no AWS client sends its request, with its signature, to a server that is not trusted', async (t) => {
@@ -81,7 +84,7 @@ test('every AWS client in lib is made with those settings', () => {
   for (const each of made) assert.match(each, /awsClientSettings\(|requestHandler: awsTls\b/)
 })
 
-/** An endpoint for every service, by TLS, whose certificate nobody trusts. */
+/** A TLS endpoint for every AWS service, with a certificate that no client trusts. */
 async function startUntrustedAws(t: TestContext): Promise<readonly string[]> {
   const certificate = await createServerCertificate(['localhost'])
   const caFile = join(await temporaryFolder(t), 'ca.pem')
@@ -101,7 +104,7 @@ async function startUntrustedAws(t: TestContext): Promise<readonly string[]> {
     AWS_REGION: 'eu-central-1',
     AWS_ACCESS_KEY_ID: 'testing',
     AWS_SECRET_ACCESS_KEY: 'testing',
-    // It has no effect: the SDK for JavaScript does not read it.
+    // This has no effect, because the SDK for JavaScript does not read it.
     AWS_CA_BUNDLE: caFile,
   })
   return paths
