@@ -21,7 +21,7 @@ test('a stale token is handed out and renewed, events and rotations can be start
   const askedAt = Date.now()
   const clear = { source: 'me', 'detail-type': 'ClearTokenCache', detail: { connection: 'conn' } }
   assert.deepEqual(await post('/events', clear), { status: 202, body: { accepted: 'ClearTokenCache' } })
-  await run.until(/TokenRefreshed .*"conn"[\s\S]*ClearTokenCache answered/)
+  await run.until(/TokenRefreshed .*"conn"[\s\S]*The event ClearTokenCache was handled/)
   for (const path of ['/events', '/rotate/myJWTAuthBuilder', '/connections/conn/token'])
     assert.equal(
       (await fetch(run.url + path, { method: 'POST', headers: { origin: 'https://evil.example' } })).status,
@@ -33,7 +33,7 @@ test('a stale token is handed out and renewed, events and rotations can be start
 
   const rotated = await post('/rotate/myJWTAuthBuilder')
   assert.deepEqual(rotated, { status: 200, body: { rotated: 'myJWTAuthBuilder' } })
-  await run.until(/finishSecret done/)
+  await run.until(/The rotation step finishSecret of jwtBuilder\/myJWTAuthBuilder is done/)
   const again = await post('/rotate/myJWTAuthBuilder')
   assert.equal(again.status, 409)
   assert.match(String(again.body['error_description']), /is published and starts to sign in \d+ min/)
@@ -43,13 +43,15 @@ test('a stale token is handed out and renewed, events and rotations can be start
 
   const now = new Date()
   await utimes(join(folder, 'secrets', 'default-key'), now, now)
-  await run.until(/SecretChanged answered/)
+  await run.until(/The event SecretChanged was handled/)
 
   await pause(askedAt + 15_600 - Date.now())
   const stale = await askBrief()
   assert.equal(stale['access_token'], brief['access_token'], 'it goes stale after at most 15.3 s, and is good for 18')
-  const output = await run.until(/TokenRefreshRequested .*"conn-brief"[\s\S]*TokenRefreshRequested answered/)
-  assert.doesNotMatch(output, /not taken|not raised|not renewed|failed, attempt/)
+  const output = await run.until(
+    /TokenRefreshRequested .*"conn-brief"[\s\S]*The event TokenRefreshRequested was handled/,
+  )
+  assert.doesNotMatch(output, /did not take|was not raised|was not renewed|Attempt \d+ at the event/)
   await pause(1_500)
   assert.notEqual((await askBrief())['access_token'], brief['access_token'])
 })
