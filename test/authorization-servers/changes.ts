@@ -8,12 +8,15 @@ import { type RotatingKeys, startRotatingKeys } from '../support/functions/rotat
 import type { ConfigurableAuthorizationServer as Server } from '../support/servers/configurable-authorization-server.ts'
 import { elementsBySecret } from './client-authentication.ts'
 
-/* What changes while the function runs: keys, the server, its client, its clock. Each function is one test, as its title says. */
+/*
+ * Tests in which something changes while the function runs: keys, the server, its client or its clock. Each exported
+ * function is one test.
+ */
 
-/** Longer than a server waits until it reads a JWK set again for a `kid` that it does not know: Keycloak's 10 s. */
+/** Longer than a server waits before it reads a JWK set again for an unknown `kid`. Keycloak waits 10 s. */
 const publishAheadSeconds = 12
 const askedEveryMilliseconds = 250
-/** Until an instance signs with a new key, and more. */
+/** More time than an instance needs until it signs with a new key. */
 const longestMilliseconds = 60_000
 
 export async function rotatesItsKeyWithoutAFailedToken(t: TestContext, server: Server) {
@@ -32,7 +35,7 @@ export async function rotatesItsKeyWithoutAFailedToken(t: TestContext, server: S
   const { rotate, keySetRequests } = keys
   assert.equal((await set.newToken()).status, 200)
   const readBefore = keySetRequests()
-  assert.ok(readBefore > 0, 'the server has read our JWK set')
+  assert.ok(readBefore > 0, "the server did not read Tokenwell's JWK set")
 
   const { signsFrom } = await rotate()
   const isKeyKnown = () => Date.now() > signsFrom && keySetRequests() > readBefore
@@ -41,16 +44,16 @@ export async function rotatesItsKeyWithoutAFailedToken(t: TestContext, server: S
     assert.equal(status, 200, JSON.stringify(body))
     await pause(askedEveryMilliseconds)
   }
-  assert.ok(keySetRequests() > readBefore, 'and once more for the new key')
+  assert.ok(keySetRequests() > readBefore, 'the server did not read the JWK set again for the new key')
   assert.deepEqual(set.failures(), [])
 }
 
 /**
- * A request with the former secret is refused, and a second attempt finds the new one. Keycloak's `unauthorized_client` may speak of
- * what a caller adds: then the connection's own request finds it first.
+ * A request with the former secret is refused, and a second attempt finds the new one. Keycloak's `unauthorized_client`
+ * may be about caller parameters. Then the connection's own request finds the new secret first.
  */
 export async function findsItsNewSecret(t: TestContext, server: Server) {
-  for (const ask of ['as the elements say', 'with what a caller adds']) {
+  for (const ask of ['as the elements say', 'with caller parameters']) {
     const set = await startIssueTokenWithJavaServer(t, server, elementsBySecret(server))
     assert.equal((await set.http(tokenRequest('conn'))).status, 200)
     const secret = randomBytes(48).toString('base64url')
@@ -88,7 +91,7 @@ export async function isRefusedWhileItsClientIsDisabled(t: TestContext, server: 
   assert.equal((await set.newTokenAtLast()).status, 200)
 }
 
-/** RFC 7009, then as a caller tells of it. */
+/** Revokes a token (RFC 7009). The caller then reports it as rejected. */
 export async function replacesARevokedToken(t: TestContext, server: Server) {
   const set = await startIssueTokenWithJavaServer(t, server, elementsBySecret(server))
   const isActive = async (body: Record<string, unknown>) =>

@@ -10,9 +10,9 @@ import { elementsAt, startIssueTokenWithJavaServer } from '../support/functions/
 import { pemBundle, thumbprintOf } from '../support/servers/client-certificate.ts'
 import type { ConfigurableAuthorizationServer as Server } from '../support/servers/configurable-authorization-server.ts'
 
-/* How a client proves who it is, before a real server. Each function is one test, as its title says. */
+/* How a client authenticates at a real server. Each exported function is one test. */
 
-/** A client of its own for each: a server is told one algorithm for a client. */
+/** A separate client for each algorithm, because a server accepts one algorithm for a client. */
 export async function signsByEachAlgorithm(t: TestContext, server: Server, algorithms: readonly string[]) {
   const named = <Element>(element: (algorithm: string) => Element) =>
     Object.fromEntries(algorithms.map((algorithm) => [algorithm, element(algorithm)]))
@@ -43,7 +43,7 @@ export async function signsByEachAlgorithm(t: TestContext, server: Server, algor
   assert.deepEqual(set.failures(), [])
 }
 
-/** The server is told the thumbprint with the key, as one that finds keys by their certificates has it. */
+/** The server gets the thumbprint with the key, like a server that finds keys by their certificates. */
 export async function namesTheCertificateByItsThumbprint(t: TestContext, server: Server) {
   const elements = elementsAt(server, {
     builder: { jwkEnabled: undefined, keyStoreRef: 'theKeys', certificateThumbprint: 'x5t#S256' },
@@ -82,7 +82,7 @@ export async function sendsItsSecretByBasic(t: TestContext, server: Server) {
   assert.deepEqual(set.failures(), [])
 }
 
-/** A client that the server lets ask about its tokens and revoke them, too. */
+/** A client that the server also allows to introspect and revoke its tokens. */
 export function elementsBySecret(server: Server) {
   const oAuth = { jwtAuthenticationTokenRef: undefined, jwtAuthenticationSetClientId: undefined }
   const elements = elementsAt(server, { server: { basicAuthRef: 'theSecret' }, oAuth })
@@ -91,7 +91,7 @@ export function elementsBySecret(server: Server) {
   return withoutUndefined({ ...elements, authData, endpointConnection })
 }
 
-/** RFC 8705 section 3.1: the token names the certificate by which it was asked for. */
+/** RFC 8705 section 3.1: the token names the certificate that the client presented. */
 export async function getsTokensBoundToItsCertificate(t: TestContext, server: Server) {
   const elements = elementsAt(server, {
     server: { sslCertsRef: 'mutual' },
@@ -110,7 +110,8 @@ export async function getsTokensBoundToItsCertificate(t: TestContext, server: Se
       keyStore: { ...elements['keyStore'], theCertificate: { location: 'tokenwell/local/client' } },
     }),
     {
-      // With the CA's own: by the length of the chain Spring tells such a certificate from a self-signed one.
+      // With the CA's certificate, because Spring tells such a certificate from a self-signed one by the length of the
+      // chain.
       secrets: { client: `${pemBundle(server.clientCertificate)}${server.clientCertificate.caCertificate}` },
       describe: ({ jwks: _, ...client }) => ({
         ...client,

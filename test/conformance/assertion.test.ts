@@ -36,7 +36,7 @@ interface ReceivedAssertion {
   readonly claims: JWTPayload
 }
 
-/** Starts the set, and takes down every assertion that its token endpoint is sent. */
+/** Starts the function and the server, and records every assertion that the token endpoint receives. */
 async function startListening(
   t: TestContext,
   elements: (issuer: string) => RawElements,
@@ -45,7 +45,7 @@ async function startListening(
   const received: ReceivedAssertion[] = []
   set.server.server.prependListener('request', (incoming: IncomingMessage) => {
     const chunks: Buffer[] = []
-    // A listener of its own would take the body away from the server, which begins to read it later.
+    // A listener of its own would consume the body before the server, which starts to read it later.
     const emit = incoming.emit.bind(incoming) as (event: string | symbol, ...values: unknown[]) => boolean
     incoming.emit = (event: string | symbol, ...values: unknown[]) => {
       if (event === 'data' && values[0] instanceof Buffer) chunks.push(values[0])
@@ -71,7 +71,7 @@ async function assertIssues(set: IssueTokenWithOidcProvider): Promise<Record<str
 }
 
 for (const algorithm of signatureAlgorithms)
-  test(`a real authorization server issues a token for an assertion by ${algorithm}`, async (t) => {
+  test(`a real authorization server issues a token for an assertion signed by ${algorithm}`, async (t) => {
     const { set, received } = await startListening(t, (issuer) =>
       exampleElements(issuer, { builder: builderOf(algorithm) }),
     )
@@ -119,7 +119,7 @@ for (const [thumbprint, digest] of [
     assert.equal(received[0]?.header[thumbprint as 'x5t'], expected)
   })
 
-test('claims of the operator reach the server, and sub and iat among them never do', async (t) => {
+test("the operator's claims reach the server, except sub and iat", async (t) => {
   const claims = { sub: 'anotherClient', iat: 1, tenant: 'blue' }
   const { set, received } = await startListening(t, (issuer) => exampleElements(issuer, { tokenConfig: { claims } }))
   await assertIssues(set)
@@ -142,7 +142,7 @@ test('two connections of one client send two assertions with different jti', asy
   assertNeverTheSame(received)
 })
 
-test('the token after a rejected one is asked for with a new jti', async (t) => {
+test('the request that replaces a rejected token has a new jti', async (t) => {
   const { set, received } = await startListening(t, (issuer) => exampleElements(issuer))
   const first = await assertIssues(set)
   const rejection = await set.http({
@@ -176,11 +176,11 @@ async function theAssertion(workspace: IssueTokenWithOidcProvider['workspace']):
   return clientAuthentication.assertion
 }
 
-/** The far end without the set before it: what it says to assertions that the test signs and sends by itself. */
+/** The real server alone, for assertions that the test signs and sends by itself. */
 interface FarEnd {
   readonly assertion: AssertionConfiguration
   readonly signer: Signer
-  /** Signs what the elements say, with these changes, and sends it. */
+  /** Signs the assertion of the elements with these changes, and sends it. */
   present(
     changes?: Partial<AssertionConfiguration>,
     moment?: Partial<AssertionMoment>,
@@ -194,7 +194,7 @@ interface Answer {
   readonly body: Record<string, unknown>
 }
 
-/** Beside `theClient` it knows `anotherClient`, with a key of its own. */
+/** The server knows `theClient`, and `anotherClient` with another key. */
 async function startFarEnd(t: TestContext, changes: ElementChanges = {}): Promise<FarEnd> {
   const { workspace, server } = await startIssueTokenWithOidcProvider(t, (issuer) =>
     twoClients(exampleElements(issuer, changes)),
@@ -268,7 +268,7 @@ function assertRefused({ status, body }: Answer): void {
   assert.equal(body['error'], 'invalid_client')
 }
 
-test('the server accepts fresh assertions one after the other, and the very same one only once', async (t) => {
+test('the server accepts several new assertions, and each one only once', async (t) => {
   const { assertion, signer, send, present } = await startFarEnd(t)
   const signed = (await signAssertion(assertion, signer, newMoment())).assertion.reveal()
   assertAccepted(await send(signed))
@@ -288,22 +288,25 @@ const changedAssertions: Readonly<Record<string, Partial<AssertionConfiguration>
   'for no audience': { audiences: [] },
   'whose iss is not the client id': { issuer: 'https://tokenwell.example/jwt/theBuilder' },
   'whose iss is another client': { issuer: 'anotherClient' },
-  'whose sub is a client that it does not know': { subject: 'someClient' },
+  'whose sub is an unknown client': { subject: 'someClient' },
   'whose sub is another client': { subject: 'anotherClient' },
-  'of another client, iss and sub, by the key of this one': { issuer: 'anotherClient', subject: 'anotherClient' },
+  'with iss and sub of another client, signed with the key of this one': {
+    issuer: 'anotherClient',
+    subject: 'anotherClient',
+  },
   'that expired long ago': { expiresInSeconds: -60 },
   'that is not valid yet': { notBeforeOffsetSeconds: 60 },
   'without jti': { hasJwtId: false },
 }
 
 for (const [what, changes] of Object.entries(changedAssertions))
-  test(`the server refuses an assertion ${what}, and accepts it without that`, async (t) => {
+  test(`the server refuses an assertion ${what}, and accepts the unchanged one`, async (t) => {
     const { present } = await startFarEnd(t)
     assertRefused(await present(changes))
     assertAccepted(await present())
   })
 
-test('the server accepts an assertion made by a clock that is little off, and refuses one far off', async (t) => {
+test('the server accepts an assertion from a clock that is a minute behind, and refuses one that is an hour behind', async (t) => {
   const { present } = await startFarEnd(t)
   assertAccepted(await present({}, { now: Date.now() - 60_000 }))
   assertRefused(await present({}, { now: Date.now() - 3_600_000 }))
@@ -325,7 +328,7 @@ test('the server refuses a foreign key, also under the kid of the right one', as
   assertAccepted(await present())
 })
 
-test('the server refuses another algorithm than the one that the client is registered with', async (t) => {
+test('the server refuses an algorithm other than the registered one', async (t) => {
   const { present } = await startFarEnd(t)
   assertRefused(await present({ algorithm: 'PS256' }))
   assertAccepted(await present())

@@ -9,10 +9,10 @@ import { loadFunction } from '../support/functions/load-function.ts'
 import { startEchoApi } from '../support/servers/echo-api.ts'
 import { type Fault, faults, startFaultyAws } from './faulty-aws.ts'
 
-/* Who makes calls reads elements, in each instance, once a minute. */
+/* An instance that calls APIs reads its elements once a minute. */
 
 const elementsMilliseconds = 61_000
-/** What the function has left of its time: less than the store's client takes before it gives up. */
+/** How much of the function's time is left: less than the store's client needs before it gives up. */
 const milliseconds = 6_000
 
 const withoutElements: Readonly<Record<Fault, number>> = {
@@ -26,7 +26,7 @@ const withoutElements: Readonly<Record<Fault, number>> = {
   denying: 500,
 }
 
-test('elements that can not be read fail no call of an instance that has the connection in hand, and the others in time', async (t) => {
+test('if elements cannot be read, an instance that knows the connection still makes calls, and other instances answer with an error in time', async (t) => {
   const aws = await startFaultyAws(t)
   if (!aws) return
   const api = await startEchoApi(t)

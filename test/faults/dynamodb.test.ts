@@ -1,4 +1,4 @@
 import { dynamodbRows } from './rows.ts'
 import { testRows } from './run-rows.ts'
 
-testRows('callers, while something is wrong with DynamoDB', dynamodbRows)
+testRows('callers get these answers while DynamoDB fails', dynamodbRows)

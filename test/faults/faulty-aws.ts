@@ -6,13 +6,13 @@ import { type AwsAnswer, type AwsProxy, awsError, startAwsProxy } from '../suppo
 import { type Moto, startMoto } from '../support/servers/moto.ts'
 import { startIfThere } from '../support/servers/real-server.ts'
 
-/** The services that our functions stand on, and what the SDK calls them. */
+/** The AWS services that the functions need, and their names in the SDK. */
 const services = { DynamoDB: 'DYNAMODB', 'Secrets Manager': 'SECRETS_MANAGER', 'Parameter Store': 'SSM' } as const
 
 export type Service = keyof typeof services
 export const allServices = Object.keys(services) as Service[]
 
-/** What may be wrong with a service. */
+/** How a service can fail. */
 const answers = {
   reset: 'reset',
   hung: 'held',
@@ -26,20 +26,23 @@ const answers = {
 export type Fault = 'refusing connections' | keyof typeof answers
 export const faults: readonly Fault[] = ['refusing connections', ...(Object.keys(answers) as Fault[])]
 
-/** Real services, with a proxy before each that does wrong when it is told to. */
+/** Emulated services, each behind a proxy that fails on demand. */
 export interface FaultyAws {
   readonly moto: Moto
   readonly proxies: Readonly<Record<Service, AwsProxy>>
-  /** @returns what tells a function of a workspace that stands here now */
+  /**
+   * Copies the workspace to AWS.
+   * @returns the environment variables of a function that uses it
+   */
   move(workspace: Workspace): Promise<Record<string, string>>
   break(broken: readonly Service[], fault: Fault): void
-  /** All is well again. */
+  /** Ends all faults. */
   mend(): Promise<void>
-  /** Sets the clock ahead. */
+  /** Moves the clock ahead. */
   age(milliseconds: number): void
 }
 
-/** Undefined where moto isn't there. */
+/** Undefined if moto is not installed. */
 export async function startFaultyAws(t: TestContext): Promise<FaultyAws | undefined> {
   const moto = await startIfThere(t, () => startMoto(t))
   if (!moto) return undefined

@@ -12,14 +12,14 @@ import { type FaultyAws, startFaultyAws } from './faulty-aws.ts'
 
 type FunctionName = Parameters<typeof loadFunction>[0]
 
-/** All that a function stands on, in reach of faults, beside a token endpoint that is well. */
+/** Everything that a function needs, with faults on demand, and a token endpoint that always works. */
 export interface FunctionsOnFaultyAws extends FaultyAws {
   readonly server: IssueTokenWithScriptedServer
-  /** Another instance. */
+  /** Loads another instance. */
   load(name: FunctionName, environment?: Record<string, string>): Promise<Handler>
-  /** How many token requests there were for that scope. */
+  /** The number of token requests for that scope. */
   requestsFor(scope: string): number
-  /** Called at each token request, before it is answered. */
+  /** Called at each token request, before its answer. */
   onRequest(act: () => void): void
 }
 
@@ -30,16 +30,16 @@ export interface Answer {
 }
 
 export interface Asked {
-  /** What the function has left of its time. */
+  /** How much of the function's time is left. */
   readonly milliseconds?: number
-  /** The token that there was. */
+  /** The token that the caller got before the fault. */
   readonly before?: unknown
 }
 
-/** For calls that are to go well, however fast the machine is. */
+/** For calls that must succeed, however slow the machine is. */
 export const patient = { TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
 
-/** Undefined where moto isn't there. */
+/** Undefined if moto is not installed. */
 export async function startFunctionsOnFaultyAws(
   t: TestContext,
   changes: ElementChanges = {},
@@ -64,7 +64,7 @@ export async function startFunctionsOnFaultyAws(
   }
 }
 
-/** One direct invocation for a token of that scope. */
+/** One direct invocation for a token with that scope. */
 export async function ask(
   handler: Handler,
   scope: string,

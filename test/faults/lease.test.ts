@@ -3,14 +3,14 @@ import { test } from 'node:test'
 import type { Fault } from './faulty-aws.ts'
 import { ask, patient, startFunctionsOnFaultyAws } from './functions-on-faulty-aws.ts'
 
-/* The table fails between the lease and the token: while the token endpoint is asked. */
+/* The table fails after the lease is taken and before the token is stored: during the token request. */
 
-/** The lease that its holder could not end, and what others wait for after that. */
+/** The rest of a lease that its holder could not end, and the time that others wait after it. */
 const leaseMilliseconds = 14_000
 
 const ways: readonly Fault[] = ['refusing connections', 'reset', 'hung', 'throttling', 'full of garbage', 'denying']
 
-test('a table that fails in the middle of a lease keeps no token from its caller, and heals by itself', async (t) => {
+test('if the table fails during a lease, the caller still gets the token, and the fleet recovers by itself', async (t) => {
   const aws = await startFunctionsOnFaultyAws(t)
   if (!aws) return
   for (const fault of ways)
@@ -29,7 +29,7 @@ test('a table that fails in the middle of a lease keeps no token from its caller
       await aws.mend()
       aws.age(leaseMilliseconds)
       const { outcome, token } = await ask(other, scope, { before: got.token })
-      assert.equal(outcome, 'a new token', 'the first one is in no cache')
+      assert.equal(outcome, 'a new token', 'the first token is not in the shared cache')
       assert.equal(aws.requestsFor(scope), 2)
       const third = await aws.load('issue-token', patient)
       assert.equal((await ask(third, scope, { before: token })).outcome, 'the same token')

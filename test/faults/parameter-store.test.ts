@@ -1,4 +1,4 @@
 import { parameterStoreRows } from './rows.ts'
 import { testRows } from './run-rows.ts'
 
-testRows('callers, while something is wrong with Parameter Store', parameterStoreRows)
+testRows('callers get these answers while Parameter Store fails', parameterStoreRows)

@@ -13,15 +13,15 @@ import { awsError } from '../support/servers/aws-proxy.ts'
 import { allServices, type Service, startFaultyAws } from './faulty-aws.ts'
 import { invoke } from './functions-on-faulty-aws.ts'
 
-/* Each step of a rotation fails at each of its calls, and is repeated, until it has come to its end. */
+/* Each step of a rotation fails at each of its calls and is repeated, until the rotation is complete. */
 
 const name = 'tokenwell/local/jwk/theBuilder'
 const stepMilliseconds = 29_000
-/** After which an instance asks the table again. */
+/** After this time an instance uses the table again. */
 const restMilliseconds = 6_000
 /** More failures than any step can have. */
 const tooMany = 20
-/** What the SDK doesn't ask again for. */
+/** The SDK does not repeat a call after this answer. */
 const denied = awsError(400, 'AccessDeniedException')
 
 async function startRotation(t: TestContext) {
@@ -39,14 +39,14 @@ async function startRotation(t: TestContext) {
     async begin(): Promise<string> {
       const token = randomUUID()
       const rotate = { SecretId: name, ClientRequestToken: token, RotationLambdaARN: 'arn:aws:lambda:none' }
-      // moto makes the version, and then looks for the function.
+      // moto makes the version before it looks for the function, which does not exist.
       await secretsManager.send(new RotateSecretCommand(rotate)).catch(() => {})
       return token
     },
     async step(step: RotationStep, token: string): Promise<void> {
       await invoke(handler, { Step: step, SecretId: arn, ClientRequestToken: token }, stepMilliseconds)
     },
-    /** The first of the current version signs from now on. */
+    /** The keys of the current version. The first one signs from now on. */
     async keys(): Promise<readonly string[]> {
       const current = new GetSecretValueCommand({ SecretId: name, VersionStage: 'AWSCURRENT' })
       const { keys } = JSON.parse((await secretsManager.send(current)).SecretString ?? '')
@@ -63,7 +63,7 @@ async function startRotation(t: TestContext) {
   }
 }
 
-test('a step that fails at any of its calls ends well when it is repeated', async (t) => {
+test('a step that fails at any of its calls succeeds when it is repeated', async (t) => {
   const rotation = await startRotation(t)
   if (!rotation) return
   const first = await rotation.begin()
@@ -81,8 +81,8 @@ async function rotateThroughFaults(t: TestContext, rotation: TheRotation, servic
   for (const each of rotationSteps) {
     let failed = 0
     for (; ; failed++) {
-      assert.ok(failed < tooMany, `${each} does not end`)
-      // At each call twice: before it is done, and after that.
+      assert.ok(failed < tooMany, `${each} failed ${tooMany} times`)
+      // Each call fails twice: once before it takes effect, and once after.
       const at = { call: Math.floor(failed / 2), isDone: failed % 2 === 1 }
       const error = await failingAt(at, rotation, service, () => step(each, token))
       age(restMilliseconds)
@@ -95,14 +95,18 @@ async function rotateThroughFaults(t: TestContext, rotation: TheRotation, servic
 
   assert.ok((await stages())[token]?.includes('AWSCURRENT'))
   const after = await keys()
-  assert.equal(after.filter((kid) => !before.includes(kid)).length, 1, 'one key was made')
+  assert.equal(
+    after.filter((kid) => !before.includes(kid)).length,
+    1,
+    'the rotation made another number of keys than one',
+  )
   assert.deepEqual(
     after.filter((kid) => !before.includes(kid)),
     (await published()).filter((kid) => !before.includes(kid)),
   )
 }
 
-/** @returns what it throws */
+/** @returns what the step throws */
 async function failingAt(
   { call, isDone }: { readonly call: number; readonly isDone: boolean },
   { proxies, mend }: TheRotation,
@@ -113,7 +117,7 @@ async function failingAt(
   proxies[service].answerAll(() => {
     const left = call - calls++
     if (left > 0) return undefined
-    // The SDK asks again where the answer is lost, and is denied.
+    // The SDK repeats a call whose answer is lost. The repetition is denied.
     return left === 0 && isDone ? 'lost' : denied
   })
   try {

@@ -1,6 +1,6 @@
 import type { Fault, Service } from './faulty-aws.ts'
 
-/** What a caller gets: `new` is the one that costs a token request. */
+/** What a caller gets. A new token costs one token request. */
 export type Outcome =
   | 'the same token'
   | 'a new token'
@@ -12,13 +12,13 @@ export type Outcome =
 export interface Row {
   readonly services: readonly Service[]
   readonly fault: Fault
-  /** What the function has left of its time. */
+  /** How much of the function's time is left. */
   readonly seconds: number
-  /** It has the token in memory, and has to ask by now whether it is still the one. */
+  /** A warm instance. It has the token in memory, but must check now whether the token is still current. */
   readonly warm: Outcome
-  /** A cold one; the token is in the shared cache. */
+  /** A cold instance. The token is in the shared cache. */
   readonly cached: Outcome
-  /** A cold one; there is no token. */
+  /** A cold instance. There is no token anywhere. */
   readonly nothing: Outcome
 }
 
@@ -31,7 +31,7 @@ const everything: readonly Service[] = ['DynamoDB', 'Secrets Manager', 'Paramete
 
 type Outcomes = readonly [seconds: number, warm: Outcome, cached: Outcome, nothing: Outcome]
 
-/** The more time where it is enough, the less where it is not. */
+/** Seconds left: enough for an answer, too little for one, and all that a function has. */
 const [enough, little, whole] = [20, 4, 25]
 
 const dynamodb: Partial<Record<Fault, Outcomes>> = {
@@ -61,10 +61,13 @@ const parameterStore: Partial<Record<Fault, Outcomes>> = {
 export const dynamodbRows = rowsOf(['DynamoDB'], dynamodb)
 export const secretsManagerRows = rowsOf(['Secrets Manager'], secretsManager)
 export const parameterStoreRows = rowsOf(['Parameter Store'], parameterStore)
-/** Who goes without all three is no worse off than without Secrets Manager: it has the keys of signatures and of the cache. */
+/**
+ * Without all three services callers get the same as without Secrets Manager, because that has the signing keys and the
+ * cache's keys.
+ */
 export const togetherRows = rowsOf(everything, secretsManager)
 
-/** With all the time that callers have. */
+/** With all the time that a function has. */
 export const longRows: readonly Row[] = [
   ...rowsOf(['DynamoDB'], { 'slow, 10 s': [whole, same, fresh, fresh] }),
   ...rowsOf(['Secrets Manager'], waitedOut(same, comeBack, comeBack)),
@@ -81,7 +84,7 @@ export const allRows: readonly Row[] = [
   ...longTogetherRows,
 ]
 
-/** Until the service's own time is over, and there is something to say. */
+/** The rows for faults that last until the service's own time is over, so that the answer can tell the reason. */
 function waitedOut(...outcomes: readonly [Outcome, Outcome, Outcome]): Partial<Record<Fault, Outcomes>> {
   const repeated: readonly Fault[] = ['refusing connections', 'reset', 'hung', 'slow, 10 s', 'throttling']
   return Object.fromEntries(repeated.map((fault) => [fault, [whole, ...outcomes]]))

@@ -4,14 +4,19 @@ import type { Handler } from '../support/functions/load-function.ts'
 import { ask, type FunctionsOnFaultyAws, patient, startFunctionsOnFaultyAws } from './functions-on-faulty-aws.ts'
 import { type Row, servicesOf } from './rows.ts'
 
-/** So old that an instance must ask whether its token is still the one; a minute later it is fresh still. */
+/**
+ * Old enough that an instance must check whether its token is still current. The token is still fresh a minute later.
+ */
 const unconfirmedMilliseconds = 40_000
 /** How late a timer may be on a busy machine. */
 const latenessMilliseconds = 2_000
-/** Until all is as before; each time a cache that was left alone for 5 s may be asked again. */
+/** How often to try until the fleet shares tokens again. An instance tries a failed cache again after 5 s. */
 const healing = { tries: 8, betweenMilliseconds: 6_000 } as const
 
-/** Each row on the same emulated AWS, one after the other: so each shows, too, that those before it have left nothing behind. */
+/**
+ * Runs each row on the same emulated AWS, one after the other. So each row also shows that the rows before it left
+ * nothing behind.
+ */
 export function testRows(title: string, rows: readonly Row[]): void {
   test(title, async (t) => {
     const aws = await startFunctionsOnFaultyAws(t)
@@ -25,7 +30,7 @@ export function testRows(title: string, rows: readonly Row[]): void {
 }
 
 async function runRow(t: TestContext, aws: FunctionsOnFaultyAws, row: Row, id: string): Promise<void> {
-  // A cache that is to be passed over has no more time than in an account.
+  // A cache that should fail has only the time that it has in production.
   const isAnswering = row.fault === 'slow, 500 ms' || row.services.every((service) => service === 'Parameter Store')
   const load = () => aws.load('issue-token', isAnswering ? patient : {})
   const warm = await load()
@@ -34,7 +39,7 @@ async function runRow(t: TestContext, aws: FunctionsOnFaultyAws, row: Row, id: s
 
   aws.age(unconfirmedMilliseconds)
   aws.break(row.services, row.fault)
-  // The init of a cold one, too, meets the fault.
+  // The init of a cold instance meets the fault too.
   const [cached, nothing] = [await load(), await load()]
   const milliseconds = row.seconds * 1000
   const [first, second, third] = await Promise.all([
@@ -63,7 +68,7 @@ async function runRow(t: TestContext, aws: FunctionsOnFaultyAws, row: Row, id: s
   await assertHealed(aws, [warm, cached, nothing], id)
 }
 
-/** All three get one token, the one that the first of them has asked for. */
+/** All three instances get one token, which the first of them requested. */
 async function assertHealed(
   { age, requestsFor }: FunctionsOnFaultyAws,
   [first, ...others]: readonly Handler[],
@@ -79,5 +84,5 @@ async function assertHealed(
     for (const other of others) answers.push((await ask(other, scope, { before: token })).outcome)
     if (requestsFor(scope) === 1) return
   }
-  assert.fail(`they share nothing within a minute: ${answers.join(', ')}`)
+  assert.fail(`the instances share no token within a minute: ${answers.join(', ')}`)
 }

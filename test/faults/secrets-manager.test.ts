@@ -1,4 +1,4 @@
 import { secretsManagerRows } from './rows.ts'
 import { testRows } from './run-rows.ts'
 
-testRows('callers, while something is wrong with Secrets Manager', secretsManagerRows)
+testRows('callers get these answers while Secrets Manager fails', secretsManagerRows)

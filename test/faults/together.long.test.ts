@@ -1,4 +1,4 @@
 import { longTogetherRows } from './rows.ts'
 import { testRows } from './run-rows.ts'
 
-testRows('callers who have all the time there is, while something is wrong with all three', longTogetherRows)
+testRows('callers with the full function time get these answers while all three services fail', longTogetherRows)

@@ -1,4 +1,4 @@
 import { togetherRows } from './rows.ts'
 import { testRows } from './run-rows.ts'
 
-testRows('callers, while something is wrong with all three', togetherRows)
+testRows('callers get these answers while all three services fail', togetherRows)

@@ -3,11 +3,13 @@ import { type TestContext, test } from 'node:test'
 import type { WarmRun } from '../../lib/renewal/warm-tokens.ts'
 import { ask, invoke, patient, startFunctionsOnFaultyAws } from './functions-on-faulty-aws.ts'
 
-/* What a warm run can't renew because of a fault it tells of, and the next one, a minute later, renews it. */
+/*
+ * A warm run reports the tokens that it could not renew because of a fault. The next run, a minute later, renews them.
+ */
 
 const scopes = ['a', 'b', 'c']
 const runMilliseconds = 55_000
-/** They go stale before the run after the next, and are good for the next one still. */
+/** These tokens get stale before the run after the next one, and are valid until after it starts. */
 const soonStale = { server: { maximumLifetimeSeconds: 150, maximumConcurrency: 1 } }
 
 async function startWarm(t: TestContext) {
@@ -20,7 +22,7 @@ async function startWarm(t: TestContext) {
     ...aws,
     run,
     requests: () => aws.server.requests.length,
-    /** All is well again, and the next run comes. */
+    /** Ends all faults and starts the next run. */
     async assertNextRenews(due: number): Promise<void> {
       aws.onRequest(() => {})
       await aws.mend()
@@ -29,12 +31,12 @@ async function startWarm(t: TestContext) {
       const cold = await aws.load('issue-token', patient)
       const before = aws.server.requests.length
       for (const scope of scopes) assert.equal((await ask(cold, scope)).outcome, 'a new token')
-      assert.equal(aws.server.requests.length, before, 'all are in the cache')
+      assert.equal(aws.server.requests.length, before, 'a token was not in the cache')
     },
   }
 }
 
-test('a table that is down before a run fails it, so that somebody looks', async (t) => {
+test('a table that is down before a run makes the run fail, so that the operator learns of it', async (t) => {
   const warm = await startWarm(t)
   if (!warm) return
   warm.break(['DynamoDB'], 'refusing connections')
@@ -43,7 +45,7 @@ test('a table that is down before a run fails it, so that somebody looks', async
   await warm.assertNextRenews(3)
 })
 
-test('what a table that goes down in the middle of a run keeps from being renewed is left for the next', async (t) => {
+test('if the table goes down during a run, the tokens that were not renewed are left for the next run', async (t) => {
   const warm = await startWarm(t)
   if (!warm) return
   warm.onRequest(() => warm.requests() === 5 && warm.break(['DynamoDB'], 'reset'))
@@ -51,7 +53,7 @@ test('what a table that goes down in the middle of a run keeps from being renewe
   await warm.assertNextRenews(3)
 })
 
-test('without elements and without the keys of signing nothing is renewed, and each failure is told', async (t) => {
+test('without elements nothing is renewed, and each failure is counted', async (t) => {
   const warm = await startWarm(t)
   if (!warm) return
   warm.break(['Parameter Store'], 'full of garbage')
@@ -59,7 +61,7 @@ test('without elements and without the keys of signing nothing is renewed, and e
   await warm.assertNextRenews(3)
 })
 
-test('without the keys of the cache nothing can be opened, and all is left for the next run', async (t) => {
+test("without the cache's keys no token can be opened, and all are left for the next run", async (t) => {
   const warm = await startWarm(t)
   if (!warm) return
   warm.break(['Secrets Manager'], 'full of garbage')

@@ -23,18 +23,18 @@ import {
 import { startTcpProxy, type TcpProxy } from '../support/servers/tcp-proxy.ts'
 
 /*
- * What real processes do that share nothing but a cache, with a real token endpoint before them. Requests and reads are
- * asserted as counts; times are printed.
+ * Real processes that share only a cache, with a real token endpoint. The tests assert the numbers of requests and
+ * reads. Times are only printed.
  */
 
-/** A shared cache, as the function is told of it. */
+/** A shared cache, as the function is configured for it. */
 export interface Backend {
   readonly port: number
-  /** By which a function finds it at that port. */
+  /** The environment variables that make a function use the cache at that port. */
   environment(port: number): Readonly<Record<string, string>>
-  /** What the cache's secret holds besides its keys. */
+  /** What the cache's secret holds in addition to its keys. */
   readonly secret?: object
-  /** How many reads it has had. */
+  /** The number of reads that the cache has served. */
   reads(): Promise<number>
 }
 
@@ -43,7 +43,7 @@ const callers = 100
 const event = { connection: 'conn' }
 const atOnce = { event, callers }
 const one = { event, callers: 1 }
-/** So that what is shown is the lease, not the machine. */
+/** With this much time the tests show the lease, and not the speed of the machine. */
 const patient = { TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
 
 interface FleetOptions {
@@ -74,7 +74,7 @@ export function testFleet(name: string, startBackend: (t: TestContext) => Promis
     return { backend, requests, proxy, workers, more, workspace, issuer: server.issuer }
   }
 
-  test(`${name}: ${processes} processes with ${callers} callers each start cold: one token request`, async (t) => {
+  test(`${name}: ${processes} cold processes with ${callers} callers each make one token request`, async (t) => {
     const fleet = await start(t)
     if (!fleet) return
     const { workers, requests, backend } = fleet
@@ -87,16 +87,20 @@ export function testFleet(name: string, startBackend: (t: TestContext) => Promis
     assert.equal(answers.length, processes * callers)
     assert.equal(requests.length, 1)
     assert.equal(tokensIn(answers), 1)
-    assert.equal(answers.filter(({ source }) => source === 'server').length, callers, 'one process has asked')
-    // Each process looks for all its callers together, ever more seldom.
+    assert.equal(
+      answers.filter(({ source }) => source === 'server').length,
+      callers,
+      'more or less than one process requested a token',
+    )
+    // Each process looks once for all its callers, less and less often.
     assert.ok(reads < processes * 40, `${reads} reads`)
 
     const again = allAnswers(await Promise.all(workers.map((worker) => worker.call(atOnce))))
     assert.ok(again.every(({ source }) => source === 'memory'))
-    assert.equal((await backend.reads()) - readsBefore, reads, 'a hit in memory asks nobody')
+    assert.equal((await backend.reads()) - readsBefore, reads, 'a hit in memory reads no cache')
   })
 
-  test(`${name}: a cold process finds what the others have, and reads no key and no element for it`, async (t) => {
+  test(`${name}: a cold process finds the token of the others, and reads no signing key and no element for it`, async (t) => {
     const fleet = await start(t, { size: 1 })
     if (!fleet) return
     const { workers, requests, more } = fleet
@@ -110,7 +114,7 @@ export function testFleet(name: string, startBackend: (t: TestContext) => Promis
     assert.equal(requests.length, 1)
   })
 
-  test(`${name}: the holder is killed in the middle of its request: another one takes over`, async (t) => {
+  test(`${name}: if the holder is killed during its request, another instance takes over`, async (t) => {
     const held = Promise.withResolvers<void>()
     const fleet = await start(t, {
       answer(_response, index) {
@@ -134,11 +138,11 @@ export function testFleet(name: string, startBackend: (t: TestContext) => Promis
     assert.deepEqual(answers.map(failureOf).filter(Boolean), [])
     assert.equal(fleet.requests.length, 2)
     assert.equal(tokensIn(answers), 1)
-    assert.equal(new Set(fleet.requests.map(({ jwtId }) => jwtId)).size, 2, 'each with an assertion of its own')
+    assert.equal(new Set(fleet.requests.map(({ jwtId }) => jwtId)).size, 2, 'each request has a new assertion')
   })
 
   for (const { what, before, event: sleeps = event, meanwhile, assertAfter } of wakeUps)
-    test(`${name}: a holder that wakes up after ${what} stores nothing over it`, async (t) => {
+    test(`${name}: a holder that wakes up after ${what} does not overwrite it`, async (t) => {
       const fleet = await start(t, { size: 2, answer: () => tokenAnswer({ expires_in: 3_000 }) })
       if (!fleet) return
       const [sleeper, other] = fleet.workers.map(theWorker)
@@ -147,20 +151,20 @@ export function testFleet(name: string, startBackend: (t: TestContext) => Promis
       const asked = fleet.requests.length
       const late = sleeper.call({ event: sleeps, callers: 1, stopsAfter: 'token_obtained' })
       await until(() => fleet.requests.length > asked)
-      // It has the answer, and stands still.
+      // The sleeper has the answer now, and is frozen.
       await pause(500)
       const theirs = await meanwhile(other, fleet)
       sleeper.signal('SIGCONT')
       const [own] = (await late).answers
       assert(own)
-      assert.equal(failureOf(own), undefined, 'its own caller gets a token all the same')
+      assert.equal(failureOf(own), undefined, 'its own caller gets no token')
 
       const requests = fleet.requests.length
       const found = allAnswers(await Promise.all((await fleet.more(2)).map((worker) => worker.call(one))))
       assertAfter({ own, theirs, found, newRequests: fleet.requests.length - requests })
     })
 
-  test(`${name}: a refusal is one request, all callers get it, and nobody asks again while it cools down`, async (t) => {
+  test(`${name}: all callers get a refusal from one request, and no request follows during the cool-down`, async (t) => {
     const fleet = await start(t, { answer: () => ({ status: 401, body: { error: 'invalid_client' } }) })
     if (!fleet) return
     const answers = allAnswers(await Promise.all(fleet.workers.map((worker) => worker.call(atOnce))))
@@ -173,10 +177,10 @@ export function testFleet(name: string, startBackend: (t: TestContext) => Promis
     const again = await Promise.all(fleet.workers.flatMap((worker) => [worker.call(one)]))
     const elsewhere = await Promise.all(fleet.workers.map((worker) => worker.call(others)))
     assert.ok(allAnswers([...again, ...elsewhere]).every(({ status }) => status === 502))
-    assert.equal(fleet.requests.length, 1, 'the whole client cools down, in the whole fleet')
+    assert.equal(fleet.requests.length, 1, 'the whole client cools down in the whole fleet')
   })
 
-  test(`${name}: the cache is down: nobody notices but by 2 s of patience, and each process asks once`, async (t) => {
+  test(`${name}: if the cache is down, callers only wait up to 2 s longer, and each process makes one request`, async (t) => {
     const fleet = await start(t, { environment: {} })
     if (!fleet) return
     fleet.proxy.hold()
@@ -184,7 +188,7 @@ export function testFleet(name: string, startBackend: (t: TestContext) => Promis
     await assertServedWithoutCache(t, fleet, reports)
   })
 
-  test(`${name}: the cache answers after 500 ms: the budget holds, and nobody notices`, async (t) => {
+  test(`${name}: if the cache answers after 500 ms, the budget holds and every caller gets a token`, async (t) => {
     const fleet = await start(t, { size: 4, environment: {} })
     if (!fleet) return
     fleet.proxy.delay(500)
@@ -209,7 +213,7 @@ async function assertServedWithoutCache(
   assert.deepEqual(answers.map(failureOf).filter(Boolean), [])
   assert.ok(requests.length <= workers.length, `${requests.length} requests`)
   for (const { events } of reports)
-    assert.equal(events.filter((each) => each.event === 'cache_passed_over').length, 1, 'each says so once')
+    assert.equal(events.filter((each) => each.event === 'cache_passed_over').length, 1, 'each process logs it once')
 }
 
 interface WakeUp {
@@ -217,12 +221,12 @@ interface WakeUp {
   readonly before?: (other: Worker) => Promise<void>
   /** What the sleeper asks for. */
   readonly event?: object
-  /** What the other one gets while the sleeper sleeps. */
+  /** What the other instance gets while the sleeper sleeps. */
   readonly meanwhile: (other: Worker, fleet: ChangingFleet) => Promise<WorkerAnswer>
   readonly assertAfter: (after: {
     readonly own: WorkerAnswer
     readonly theirs: WorkerAnswer
-    /** By processes that have nothing in memory. */
+    /** What processes without tokens in memory get. */
     readonly found: readonly WorkerAnswer[]
     readonly newRequests: number
   }) => void
@@ -239,7 +243,7 @@ let rejected: unknown
 const wakeUps: readonly WakeUp[] = [
   {
     what: 'a newer token',
-    // Waits for the end of the lease, and takes over.
+    // The other instance waits for the end of the lease and takes over.
     meanwhile: (other) => onlyAnswer(other.call(one)),
     assertAfter({ theirs, found, newRequests }) {
       assert.deepEqual(
@@ -255,7 +259,7 @@ const wakeUps: readonly WakeUp[] = [
       rejected = (await onlyAnswer(other.call(one))).tokenId
       await pause(11_000)
     },
-    // The token that is there has less to live: it is asked for anew, and stays meanwhile.
+    // The current token lives too short for this request, which requests a new one. The current token stays meanwhile.
     event: { ...event, minimum_seconds: 2_990 },
     meanwhile: (other) => onlyAnswer(other.call({ event: { ...event, rejected_token_id: rejected }, callers: 1 })),
     assertAfter({ theirs, found, newRequests }) {
@@ -273,7 +277,7 @@ const wakeUps: readonly WakeUp[] = [
       const changed = exampleElements(issuer, { oAuth: { parameters: { tenant: 'another' } } })
       await writeFile(workspace.elementsPath, JSON.stringify(changed))
       const [reader] = await more(1)
-      // Of another token of the same connection: the sleeper's lease is untouched.
+      // A request for another token of the same connection does not touch the sleeper's lease.
       return onlyAnswer(theWorker(reader).call({ event: { ...event, scope: 'other' }, callers: 1 }))
     },
     assertAfter({ own, found, newRequests }) {

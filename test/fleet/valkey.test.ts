@@ -5,7 +5,7 @@ import { testFleet } from './scenarios.ts'
 
 const password = 'the-password-of-the-cache'
 
-/* Over TLS and with a password: the secret of the cache holds what it takes. */
+/* With TLS and a password. The secret of the cache holds both. */
 testFleet('Valkey', async (t) => {
   const server = await startIfThere(t, () => startValkey(t, { tls: true, password }))
   if (!server) return undefined

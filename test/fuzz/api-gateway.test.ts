@@ -16,8 +16,9 @@ import { callEvent, keysEvent, someTokenId, tokenEvent } from './hostile-http-ev
 import { holdsFor } from './seeded.ts'
 
 /*
- * Events of API Gateway and direct invocations, most of them hostile in one part, several at a time to instances that share a
- * cache. The far ends are well: whatever goes wrong is the caller's mistake, but for the connection `broken`.
+ * Events of API Gateway and direct invocations. Most of them are hostile in one part, and several at a time go to
+ * instances that share a cache. The servers work. So each failure must be the caller's mistake, except for the
+ * connection `broken`.
  */
 
 interface Call {
@@ -28,7 +29,7 @@ interface Call {
 const several = (event: fc.Arbitrary<unknown>) =>
   fc.array(fc.record({ event, instance: fc.nat(2) }), { minLength: 1, maxLength: 6 })
 
-test('issue-token: an error that the caller can read, or the very token that he asked for', async (t) => {
+test('issue-token answers with an error that the caller can read, or with exactly the requested token', async (t) => {
   const matrix = await startAccessMatrix(t)
   const ids: string[] = []
   const tally = new Map<string, number>()
@@ -39,7 +40,7 @@ test('issue-token: an error that the caller can read, or the very token that he 
   demandSome(tally, ['200', '400', '403', '404'])
 })
 
-test("call-api: an error that the caller can read, or its connection's API with the connection's token", async (t) => {
+test("call-api answers with an error that the caller can read, or calls the connection's API with the connection's token", async (t) => {
   const matrix = await startAccessMatrix(t)
   const tally = new Map<string, number>()
   await holdsFor(t, 300, several(callEvent), async (calls) => {
@@ -50,7 +51,7 @@ test("call-api: an error that the caller can read, or its connection's API with 
   for (const { url, headers } of matrix.api.requests) assert.equal(headers['x-injected'], undefined, url)
 })
 
-test('publish-keys: public keys, or an error that the caller can read', async (t) => {
+test('publish-keys answers with public keys, or with an error that the caller can read', async (t) => {
   const { publishKeys } = await startAccessMatrix(t)
   const tally = new Map<string, number>()
   await holdsFor(t, 300, keysEvent, async (event) => {
@@ -85,7 +86,7 @@ async function issue(matrix: AccessMatrix, call: Call, ids: string[], tally: Map
   const connection = namedConnection(asked)
   if (status >= 400) {
     demandError(body)
-    // By design where a token replaced a rejected one a moment ago.
+    // Expected if the token replaced a rejected one within the interval between rejections.
     const isTooSoon = status === 503 && JSON.stringify(asked).includes('rejected_token_id')
     assert.ok(status < 500 || connection === 'broken' || isTooSoon, `a ${status}: ${JSON.stringify(body)}`)
     return
@@ -97,7 +98,7 @@ async function issue(matrix: AccessMatrix, call: Call, ids: string[], tally: Map
   const token = body['access_token']
   assert.ok(typeof token === 'string')
   const issuedFor = matrix.issuedFor(token)
-  assert.ok(issuedFor, 'a token that nobody issued')
+  assert.ok(issuedFor, 'no server issued the token')
   assert.equal(inOneForm(issuedFor), inOneForm(asConfigured(wantedOf(asked))), 'the token of another request')
   assert.ok(!JSON.stringify(asked).includes(String(body['token_id'])), 'the token that was rejected')
   ids.push(String(body['token_id']))
@@ -136,7 +137,7 @@ function pathOfCall(event: unknown): { readonly connection?: string; readonly pa
   return { path, ...(connection !== undefined && { connection }) }
 }
 
-/** Whether the claim has that name as a word, in a text or in a list of texts. */
+/** Whether the claim lists that name as a word, in a string or in a list of strings. */
 function isListed(event: unknown, connection: string | undefined): boolean {
   const { authorizer } = membersOf(membersOf(event)['requestContext'])
   const claim = membersOf(membersOf(membersOf(authorizer)['jwt'])['claims'])['connections']
@@ -151,7 +152,7 @@ function demandListed(listed: readonly unknown[], isGuarded: boolean, asked: unk
   }
 }
 
-/** An id that was handed out, under whichever connection. */
+/** Inserts an id that was handed out, for any connection. */
 function withTokenId(event: unknown, ids: readonly string[]): unknown {
   const members = membersOf(event)
   const query = members['rawQueryString']
@@ -177,7 +178,7 @@ function readDirectAnswer(answer: Members): Answer {
   return { status: Number(answer['status'] ?? 200), headers: {}, body: answer }
 }
 
-/** RFC 6749 section 5.2. */
+/** The error members of RFC 6749 section 5.2. */
 function demandError({ error, error_description: description, request_id: requestId }: Members): void {
   assert.match(
     String(error),
@@ -198,8 +199,8 @@ function describe(tally: ReadonlyMap<string, number>): string {
     .join(', ')
 }
 
-/** Else the events are not what they are meant to be, and nothing was tried. */
+/** Without these the events are not what they should be, and the test proves nothing. */
 function demandSome(tally: ReadonlyMap<string, number>, expected: readonly string[]): void {
   if (process.env['TOKENWELL_FUZZ_RUNS'] !== undefined) return
-  for (const what of expected) assert.ok(tally.has(what), `nothing came to ${what}`)
+  for (const what of expected) assert.ok(tally.has(what), `no event led to ${what}`)
 }

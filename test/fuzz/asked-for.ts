@@ -1,6 +1,6 @@
 import { readWanted, type Wanted } from '../support/functions/access-matrix.ts'
 
-/* What an event asks for, read by other means than the function's: it says only what a token may be if one comes. */
+/* Reads what an event asks for, with other code than the function's. It says which token is right if there is one. */
 
 export type Members = Readonly<Record<string, unknown>>
 
@@ -12,7 +12,7 @@ export function textOf(value: unknown): string {
   return typeof value === 'string' ? value : ''
 }
 
-/** Empty where there is none. */
+/** Empty if the event names no connection. */
 export function namedConnection(event: unknown): string {
   const { requestContext, version, rawPath, connection } = membersOf(event)
   if (requestContext === undefined || version === undefined) return textOf(connection)

@@ -24,14 +24,14 @@ import { oddValue } from './hostile-values.ts'
 import { holdsFor } from './seeded.ts'
 
 /*
- * What may stand in the queue, come from Secrets Manager or from a schedule, or be invoked by hand. Whatever it is, it is
- * answered or refused in our own words, and no secret is logged, as after every file.
+ * Events as they may be in the queue, come from Secrets Manager or a schedule, or be sent by hand. Each one is answered
+ * or refused with Tokenwell's own errors. No secret is logged, as the check after each test file proves.
  */
 
 const environment = { TOKENWELL_EVENTS: 'process' }
 subscribe(eventChannel, (event) => overhear(JSON.stringify(event)))
 
-/** Of a fault of ours the log says `unexpected`. */
+/** Collects log events with the code `unexpected`, which means a bug in Tokenwell. */
 function hearFaults(t: TestContext): LogEvent[] {
   const faults: LogEvent[] = []
   const hear = (message: unknown) => {
@@ -43,7 +43,7 @@ function hearFaults(t: TestContext): LogEvent[] {
   return faults
 }
 
-/** Whatever was dropped and renewed, each connection has a token of its own. */
+/** After any rejections and renewals, each connection has its own token. */
 async function demandOwnTokens({ instances, issuedFor }: AccessMatrix): Promise<string[]> {
   const ids: string[] = []
   for (const { issueToken, isGuarded } of instances)
@@ -59,7 +59,7 @@ async function demandOwnTokens({ instances, issuedFor }: AccessMatrix): Promise<
   return ids
 }
 
-test('refresh-token: of a batch what failed comes again, nothing else, and never an exception', async (t) => {
+test('refresh-token reports exactly the failed messages of a batch, and never throws', async (t) => {
   const matrix = await startAccessMatrix(t)
   const { workspace } = matrix.tokens
   const refreshToken = await loadFunction('refresh-token', workspace, { ...matrix.environment, ...environment })
@@ -81,7 +81,7 @@ test('refresh-token: of a batch what failed comes again, nothing else, and never
     const failed = failures.map(({ itemIdentifier }) => itemIdentifier)
     assert.ok(
       failed.every((id) => messages.some((message) => message.id === id)),
-      'a message that is none of the batch',
+      'a message that is not in the batch',
     )
     assert.equal(new Set(failed).size, failed.length)
     assert.deepEqual(faults, [])
@@ -93,7 +93,7 @@ test('refresh-token: of a batch what failed comes again, nothing else, and never
   assert.ok(counts.done > 0 && counts.failed > 0)
 })
 
-test('rotate-key: a step is done, or refused by an error of ours', async (t) => {
+test("rotate-key performs a step, or refuses it with one of Tokenwell's errors", async (t) => {
   const matrix = await startAccessMatrix(t)
   const rotateKey = await loadFunction('rotate-key', matrix.tokens.workspace, matrix.environment)
   const faults = hearFaults(t)
@@ -114,7 +114,7 @@ test('rotate-key: a step is done, or refused by an error of ours', async (t) => 
   await demandOwnTokens(matrix)
 })
 
-test('warm-tokens: a run is a run, whatever it is started by', async (t) => {
+test('warm-tokens makes a run for any event', async (t) => {
   const matrix = await startAccessMatrix(t)
   const warmTokens = await loadFunction('warm-tokens', matrix.tokens.workspace, {
     ...matrix.environment,

@@ -3,7 +3,7 @@ import { rotationSteps } from '../../lib/key-lifecycle/rotate-key.ts'
 import { connectionNames } from '../support/functions/access-matrix.ts'
 import { mostly, mostlyWhole, oddJson, oddText } from './hostile-values.ts'
 
-/* Events of EventBridge as they stand in a queue, and of Secrets Manager: sane in most of their parts. */
+/* Events of EventBridge, as a queue delivers them, and of Secrets Manager. Most of their parts are valid. */
 
 export interface Message {
   readonly id: string
@@ -73,7 +73,7 @@ const body = fc.oneof(
   { weight: 1, arbitrary: oddJson },
 )
 
-/** The messages of a batch, with an id of a token that there is for some that name one. */
+/** The messages of a batch. Some that name a token get the id of a real one. */
 export const batch: fc.Arbitrary<(ids: readonly string[]) => readonly Message[]> = fc
   .array(fc.record({ body, attempt: fc.constantFrom('1', '2', '3', '99', 'x', '') }), { minLength: 1, maxLength: 10 })
   .map((messages) => {
@@ -83,7 +83,7 @@ export const batch: fc.Arbitrary<(ids: readonly string[]) => readonly Message[]>
         body: text.replaceAll(tokenIdMark, ids[index % ids.length] ?? ''),
         attempt,
       }))
-    // For the report of a failure.
+    // Shown in the report of a failure.
     return Object.assign(make, { toString: () => JSON.stringify(messages) })
   })
 

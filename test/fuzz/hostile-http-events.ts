@@ -2,7 +2,10 @@ import fc from 'fast-check'
 import { connectionNames, isOfUsers, passwords, userNames } from '../support/functions/access-matrix.ts'
 import { mostly, mostlyWhole, oddJson, oddText, oddValue } from './hostile-values.ts'
 
-/* Events of an HTTP API, payload format 2.0: sane in most of their parts, so that what is odd in one is reached. */
+/*
+ * Events of an HTTP API, payload format 2.0. Most of their parts are valid, so that the code behind an odd part is
+ * reached.
+ */
 
 const connection: fc.Arbitrary<string> = fc.oneof(
   { weight: 20, arbitrary: fc.constantFrom(...connectionNames) },
@@ -10,7 +13,7 @@ const connection: fc.Arbitrary<string> = fc.oneof(
   { weight: 1, arbitrary: oddText },
 )
 
-/** A parameter's values, most often none. */
+/** A parameter's values. Most events lack it. */
 const seldom = (...values: string[]) =>
   fc.oneof(
     { weight: 3, arbitrary: fc.constant<string[]>([]) },
@@ -22,7 +25,7 @@ const rightUser = fc.constantFrom(...userNames).map((name): [string, string][] =
   ['username', name],
   ['password', passwords.get(name) ?? ''],
 ])
-/** Alice's password beside Bob's name, too. */
+/** Combines Alice's password with Bob's name too. */
 const oddUser = fc
   .tuple(fc.constantFrom(...userNames, 'alice\0', 'ALICE'), fc.constantFrom(...passwords.values(), '', 'x'))
   .map(([username, password]): [string, string][] => [
@@ -36,7 +39,7 @@ const userFor = (name: string) =>
     { weight: 1, arbitrary: oddUser },
   )
 
-/** What is asked for, by name and value. */
+/** The requested values, by name. */
 function parametersFor(name: string): fc.Arbitrary<[string, string][]> {
   const named = fc.record({
     scope: seldom('a', 'b', 'b a', 'a b', 'a  a'),
@@ -76,7 +79,7 @@ function contentFor(name: string): fc.Arbitrary<{ readonly type: string; readonl
   return fc.oneof({ weight: 12, arbitrary: sane }, { weight: 1, arbitrary: oddBody })
 }
 
-/** Lists where a name stands twice. */
+/** A name that occurs twice gets a list. */
 function membersOf(pairs: readonly [string, string][]): object {
   const names = [...new Set(pairs.map(([name]) => name))]
   return Object.fromEntries(
@@ -87,7 +90,7 @@ function membersOf(pairs: readonly [string, string][]): object {
   )
 }
 
-/** As text, in base64, in base64 that is broken, or the one said to be the other. */
+/** As text, as base64, as broken base64, or with a wrong flag for base64. */
 const bodyFor = (name: string) =>
   fc
     .record({
@@ -165,7 +168,7 @@ const headers = fc
   .array(fc.tuple(headerName, headerValue), { maxLength: 3 })
   .map((pairs): Record<string, unknown> => Object.fromEntries(pairs))
 
-/** Of a connection's list as issuers write it; of none, and of what is no list. */
+/** Lists of connections as issuers write them, no list, and values that are not a list. */
 const claim = fc.oneof(
   fc.constantFrom(connectionNames.join(' '), `[${connectionNames.join(' ')}]`),
   fc.constantFrom(...connectionNames),
@@ -197,7 +200,7 @@ const query = fc.oneof(
   { weight: 1, arbitrary: oddText },
 )
 
-/** In a query: stands for the id of a token that was handed out, or for one that never was. */
+/** A placeholder in a query. The test replaces it with the id of a token that was handed out. */
 export const someTokenId = 'TOKEN_ID'
 const unknownTokenId = 'AAAAAAAAAAAAAAAAAAAAAA'
 
@@ -302,7 +305,7 @@ const direct = fc.oneof(
   { weight: 1, arbitrary: oddValue },
 )
 
-/** For issue-token. */
+/** Events for issue-token. */
 export const tokenEvent: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 20, arbitrary: issuing },
   { weight: 2, arbitrary: dropping },
@@ -326,7 +329,7 @@ const below = fc.oneof(
   },
 )
 
-/** For call-api. */
+/** Events for call-api. */
 export const callEvent: fc.Arbitrary<unknown> = fc.oneof(
   {
     weight: 20,
@@ -348,7 +351,7 @@ export const callEvent: fc.Arbitrary<unknown> = fc.oneof(
   { weight: 1, arbitrary: direct },
 )
 
-/** For publish-keys. */
+/** Events for publish-keys. */
 export const keysEvent: fc.Arbitrary<unknown> = fc.oneof(
   {
     weight: 6,

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 
-/* What a hostile or broken sender puts in the place of what should be there. */
+/* Values that a hostile or broken sender uses in place of valid ones. */
 
 const oddTexts = [
   '',
@@ -38,7 +38,7 @@ const nested = fc.integer({ min: 1, max: 200 }).map((depth): unknown => {
   return JSON.parse(`${'[{"a":'.repeat(depth)}1${'}]'.repeat(depth)}`)
 })
 
-/** Any JSON value, and none. */
+/** Any JSON value, or undefined. */
 export const oddValue: fc.Arbitrary<unknown> = fc.oneof(
   fc.jsonValue({ maxDepth: 2 }),
   fc.constantFrom<unknown>(undefined, null, {}, [], [[]], 0, -1, 1e300, true, [''], { toString: 1 }, { length: 1e9 }),
@@ -46,12 +46,12 @@ export const oddValue: fc.Arbitrary<unknown> = fc.oneof(
   nested,
 )
 
-/** Seldom something else. */
+/** Sometimes something else. */
 export function mostly(sane: fc.Arbitrary<unknown>, weight = 60): fc.Arbitrary<unknown> {
   return fc.oneof({ weight, arbitrary: sane }, { weight: 1, arbitrary: oddValue })
 }
 
-/** Whole, or with a part missing now and then. */
+/** All parts, or sometimes one part less. */
 export function mostlyWhole(parts: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> {
   const missing = fc.constantFrom(...Object.keys(parts))
   return fc.oneof(
@@ -66,7 +66,7 @@ export function mostlyWhole(parts: Record<string, fc.Arbitrary<unknown>>): fc.Ar
   )
 }
 
-/** JSON text, some of it none: objects with a name twice or `__proto__`, broken off, or nested without end. */
+/** JSON text, some of it invalid: a repeated name, `__proto__`, cut off, or nested very deep. */
 export const oddJson: fc.Arbitrary<string> = fc.oneof(
   oddValue.map((value) => JSON.stringify(value) ?? ''),
   fc.constantFrom(

@@ -2,12 +2,13 @@ import type { TestContext } from 'node:test'
 import fc from 'fast-check'
 
 const { TOKENWELL_FUZZ_SEED, TOKENWELL_FUZZ_RUNS } = process.env
-/** The same values each time, so that a change is only told of what it has changed. */
+/** The same values each time, so that a failure is due to a change. */
 const usualSeed = 20_261_129
 
 /**
- * Holds for that many values. TOKENWELL_FUZZ_RUNS asks for as many others; TOKENWELL_FUZZ_SEED for those of a seed. The seed is
- * told before anything happens, and a failure names it beside the smallest value that fails.
+ * Checks the property for that many values. TOKENWELL_FUZZ_RUNS asks for as many random values, and TOKENWELL_FUZZ_SEED
+ * for the values of a seed. The seed is printed before the run, and a failure names it with the smallest value that
+ * fails.
  */
 export async function holdsFor<T>(
   t: TestContext,

@@ -10,8 +10,8 @@ import {
 import { tokenRequest } from '../support/functions/load-function.ts'
 
 /*
- * The life of a process, in real time against a real TLS server: counts are asserted, milliseconds only printed. The two
- * lives go on side by side.
+ * The life of a process, in real time with a real TLS server. The tests assert counts, and only print milliseconds.
+ * They run side by side.
  */
 
 const ratePerSecond = 200
@@ -23,7 +23,7 @@ interface Life {
   readonly slowestMilliseconds: number
 }
 
-/** Calls at a constant rate; each answer's token is held against when the server said it ends. */
+/** Calls at a constant rate, and compares each answer with the time at which its token expires at the server. */
 async function live(
   caller: Caller,
   seconds: number,
@@ -53,7 +53,7 @@ async function live(
   return { statuses, expired, slowestMilliseconds }
 }
 
-/** Tokens that end when the server says, with what it remembers of them. */
+/** Issues tokens and remembers when they expire. */
 function createTokens(expiresIn: number) {
   const expiries = new Map<string, number>()
   return {
@@ -68,18 +68,18 @@ function createTokens(expiresIn: number) {
 }
 
 suite('the life of a process', { concurrency: true }, () => {
-  test('tokens of 5 s at 200 requests a second for 60 s: none expired is handed out, and few are asked for', async (t) => {
+  test('with tokens of 5 s and 200 requests a second for 60 s, no expired token is handed out, and there are few token requests', async (t) => {
     const tokens = createTokens(5)
     const set = await startIssueTokenWithScriptedServer(t, exampleElements, () => tokens.issue())
     const { statuses, expired, slowestMilliseconds } = await live(set, 60, tokens.expiryOf)
     t.diagnostic(`${set.requests.length} token requests, slowest answer ${slowestMilliseconds} ms`)
     assert.deepEqual([...statuses], [[200, 60 * ratePerSecond]])
     assert.equal(expired, 0)
-    // Usable for 4 s, renewed after 3 s at the earliest.
+    // Each token is usable for 4 s and renewed after 3 s at the earliest.
     assert.ok(set.requests.length >= 12 && set.requests.length <= 21, `${set.requests.length} token requests`)
   })
 
-  test('a server dead for 40 s while tokens live 60 s: no failure before expiry, and the dead are left in peace', async (t) => {
+  test('with tokens of 60 s and a server that is down for 40 s, no request fails before expiry, and the server gets few requests', async (t) => {
     const tokens = createTokens(60)
     let deadRequests = 0
     const startedAt = Date.now()
@@ -104,19 +104,19 @@ suite('the life of a process', { concurrency: true }, () => {
       `${deadRequests} requests while dead, ${failedAt.length} failures, slowest answer ${slowestMilliseconds} ms`,
     )
     assert.equal(expired, 0)
-    // The first token is usable for 54 s of its 60.
+    // The first token is usable for 54 of its 60 s.
     assert.deepEqual(
       failedAt.filter((at) => at < 53_000),
       [],
-      'no failure before expiry',
+      'a request failed before expiry',
     )
     assert.deepEqual(
       failedAt.filter((at) => at > 70_000 + 41_000),
       [],
-      'well again within one probe',
+      'requests failed after the first probe',
     )
-    // A renewal and probes after 5, 10 and 20 s, each with two repetitions.
+    // A renewal and probes after 5, 10 and 20 s, with two repetitions each.
     assert.ok(deadRequests >= 3 && deadRequests <= 4 * 3, `${deadRequests} requests while dead`)
-    assert.ok(failedAt.length === 0 || recoveredAt > 0, 'it comes back')
+    assert.ok(failedAt.length === 0 || recoveredAt > 0, 'no request succeeded again')
   })
 })

@@ -7,14 +7,14 @@ import { type Caller, createWorkspace, startCaller } from '../support/functions/
 import { type RotatingKeys, startRotatingKeys } from '../support/functions/rotating-keys.ts'
 import { type KeySetReadingServer, startKeySetReadingServer } from '../support/servers/key-set-reading-server.ts'
 
-/** All functions that have to do with a key, as they are wired, before a server that reads our JWK set. */
+/** All functions that use a signing key, with the product's own wiring, and a server that reads Tokenwell's JWK set. */
 export interface RotatingFleet extends Pick<RotatingKeys, 'keySetRequests' | 'rotate'> {
   readonly server: KeySetReadingServer
   /** Instances of `issue-token`. */
   readonly callers: readonly [Caller, Caller]
 }
 
-/** Its first key signs. */
+/** Starts when the first key signs. */
 export async function startRotatingFleet(t: TestContext, publishAheadSeconds: number): Promise<RotatingFleet> {
   const certificate = await createServerCertificate(['localhost'])
   const environment = {

@@ -7,15 +7,15 @@ import { keySetMilliseconds } from '../support/servers/key-set-reading-server.ts
 import { type RotatingFleet, startRotatingFleet } from './rotating-fleet.ts'
 
 /*
- * Keys that rotate under load, in real time, before a real server that goes by a JWK set for 2 s and doesn't read it again for
- * a `kid` that it doesn't know. Every request is for a token of its own, so that each signs an assertion.
+ * Keys rotate under load, in real time. A real server relies on a JWK set for 2 s, and does not read it again for an
+ * unknown `kid`. Every request is for another token, so each one signs an assertion.
  */
 
 const ratePerSecond = 50
 /** Longer than a rotation takes on a busy machine. */
 const serverKeepsMilliseconds = 5_000
 
-/** Calls at a constant rate until what is done meanwhile is over. */
+/** Calls at a constant rate until `doing` is over. */
 async function callDuring({ callers }: RotatingFleet, doing: () => Promise<void>): Promise<Map<string, number>> {
   const outcomes = new Map<string, number>()
   const call = async (index: number) => {
@@ -38,7 +38,7 @@ async function callDuring({ callers }: RotatingFleet, doing: () => Promise<void>
   return outcomes
 }
 
-/** On a busy machine requests come later than planned. */
+/** Waits, because requests come later than planned on a busy machine. */
 async function signedOften(server: RotatingFleet['server'], kid: string): Promise<void> {
   const giveUpAt = Date.now() + 30_000
   while ((server.taken.get(kid) ?? 0) < ratePerSecond / 2 && Date.now() < giveUpAt) await pause(100)
@@ -58,7 +58,7 @@ function describe({ server, keySetRequests }: RotatingFleet): string {
   return `assertions by key: taken ${counts(server.taken)}; refused ${counts(server.refused)}; JWK set read ${keySetRequests()} times`
 }
 
-test('over three rotations at 50 requests a second the server refuses no assertion, and every key signs', async (t) => {
+test('during three rotations at 50 requests a second the server refuses no assertion, and every key signs', async (t) => {
   const previousKeyTried = countPreviousKeyTried(t)
   const fleet = await startRotatingFleet(t, 4)
   const { server } = fleet
@@ -68,29 +68,29 @@ test('over three rotations at 50 requests a second the server refuses no asserti
     for (let rotation = 0; rotation < 3; rotation++) {
       const { kid, signsFrom } = await fleet.rotate()
       made.push(kid)
-      assert.equal(server.taken.has(kid), false, 'no key signs before it is published')
+      assert.equal(server.taken.has(kid), false, 'a key signed before it was published')
       await pause(signsFrom + keySetMilliseconds - Date.now())
       await signedOften(server, kid)
     }
   })
   t.diagnostic(describe(fleet))
   assert.deepEqual([...outcomes.keys()], ['200 server'])
-  assert.equal(sum(server.taken), sum(outcomes), 'an assertion for each request, and no second attempt')
-  assert.deepEqual([...server.taken.keys()].slice(1), made, 'each key in its turn, the first before them')
+  assert.equal(sum(server.taken), sum(outcomes), 'one assertion for each request, and no second attempt')
+  assert.deepEqual([...server.taken.keys()].slice(1), made, 'the keys signed in another order')
   assert.deepEqual([...server.refused], [])
   assert.equal(previousKeyTried(), 0)
   for (const count of server.taken.values()) assert.ok(count >= ratePerSecond / 2, `${count} assertions by a key`)
   assert.ok(sum(outcomes) >= 20 * ratePerSecond, `${sum(outcomes)} requests`)
 })
 
-test('with publishAheadSeconds 0 the server refuses the new key until it reads the set again: only the previous key saves the requests', async (t) => {
+test('with publishAheadSeconds 0 the server refuses the new key until it reads the JWK set again, and the previous key keeps requests working', async (t) => {
   const previousKeyTried = countPreviousKeyTried(t)
   const fleet = await startRotatingFleet(t, 0)
   const { server } = fleet
   const made: string[] = []
   const outcomes = await callDuring(fleet, async () => {
     await pause(1_000)
-    // On a busy machine the first request by a new key may come after the server has read it.
+    // On a busy machine the first request with a new key may come after the server has read that key.
     while (server.refused.size === 0 && made.length < 4) {
       await server.readKeys(serverKeepsMilliseconds)
       const { kid, signsFrom } = await fleet.rotate()
@@ -103,5 +103,5 @@ test('with publishAheadSeconds 0 the server refuses the new key until it reads t
   assert.deepEqual([...server.refused.keys()], made.slice(-1))
   assert.equal(previousKeyTried(), sum(server.refused))
   assert.deepEqual([...outcomes.keys()], ['200 server'])
-  for (const kid of made) assert.ok((server.taken.get(kid) ?? 0) > 0, 'it is taken once it is known')
+  for (const kid of made) assert.ok((server.taken.get(kid) ?? 0) > 0, 'the server never accepted the key')
 })

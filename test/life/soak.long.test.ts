@@ -15,8 +15,8 @@ import { root } from '../support/process/local-run.ts'
 import type { SoakSample } from './soaked-instance.ts'
 
 /*
- * What one process carries for ten minutes: some keys that are asked for all the time, and ten times as many others as it
- * keeps tokens, one after the other.
+ * What one process does in ten minutes. Some keys are requested all the time. Ten times as many other keys as the
+ * process can keep tokens for are requested one after the other.
  */
 
 const seconds = Number(process.env['TOKENWELL_SOAK_SECONDS'] ?? 600)
@@ -25,7 +25,7 @@ const keys = 100_000
 const callers = 16
 const mebibyte = 1024 * 1024
 
-test(`${seconds} s at what one core carries, ${keys} token keys against a bound of 10,000: memory flat, no handle left`, async (t) => {
+test(`after ${seconds} s at the full load of one core, with ${keys} token keys and a bound of 10,000, memory has not grown and no handle is left`, async (t) => {
   const { samples, tokenRequests } = await soak(t)
   const [last, ...before] = samples.toReversed()
   assert(last?.isLast)
@@ -34,12 +34,12 @@ test(`${seconds} s at what one core carries, ${keys} token keys against a bound 
   t.diagnostic(`heap ${inMebibytes.join(', ')} MiB; resident ${Math.round(last.residentBytes / mebibyte)} MiB`)
   t.diagnostic(`handles ${samples.map(({ handles }) => handles.length).join(', ')}`)
 
-  assert.equal(last.failures, 0, 'each key has its own token')
-  if (seconds >= 600) assert.ok(tokenRequests() > keys, 'each key was asked for')
-  // By half of the time all that is bounded is full.
+  assert.equal(last.failures, 0, 'a call got no token or the token of another key')
+  if (seconds >= 600) assert.ok(tokenRequests() > keys, 'not every key was requested')
+  // After half of the time, everything that is bounded is full.
   const settled = before[Math.floor(before.length / 2)]?.heapBytes ?? 0
-  assert.ok(last.heapBytes < settled + 24 * mebibyte, `the heap has grown from ${settled} to ${last.heapBytes} bytes`)
-  assert.deepEqual(last.handles, [], 'no socket and no timer is left')
+  assert.ok(last.heapBytes < settled + 24 * mebibyte, `the heap grew from ${settled} to ${last.heapBytes} bytes`)
+  assert.deepEqual(last.handles, [], 'a socket or timer is left')
 })
 
 async function soak(t: TestContext): Promise<{ samples: readonly SoakSample[]; tokenRequests: () => number }> {
@@ -62,7 +62,7 @@ async function soak(t: TestContext): Promise<{ samples: readonly SoakSample[]; t
   return { samples, tokenRequests }
 }
 
-/** It keeps nothing of what it was asked. */
+/** A server that remembers nothing of its requests. */
 async function startTokenIssuer(t: TestContext) {
   const certificate = await createServerCertificate(['localhost'])
   let issued = 0

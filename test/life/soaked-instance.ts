@@ -2,19 +2,19 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { createLocalContext } from '../../infra/local/http-gateway.ts'
 
 /*
- * One process of the wired function, told by its environment as Lambda's would be, that calls itself for as long as it is
- * told to and says how it fares. Nothing of the tests is loaded here, so that what grows is the function's.
+ * One process with the wired function, configured by environment variables as on Lambda. It calls itself for the given
+ * time and reports its state. It loads no test code, so only the function can make it grow.
  */
 
-/** What is told each time, and once more at the end, when nothing has been called for a while. */
+/** Sent at each sample, and once more at the end, after a time without calls. */
 export interface SoakSample {
   readonly calls: number
   readonly failures: number
   readonly slowestMilliseconds: number
-  /** After everything that can be collected was. */
+  /** After a full garbage collection. */
   readonly heapBytes: number
   readonly residentBytes: number
-  /** Of sockets and timers that keep the process alive. */
+  /** The sockets and timers that keep the process alive. */
   readonly handles: readonly string[]
   readonly isLast: boolean
 }
@@ -22,7 +22,7 @@ export interface SoakSample {
 const [seconds = 0, sampleSeconds = 0, keys = 0, callers = 0] = process.argv.slice(2).map(Number)
 /** Longer than an idle connection is kept. */
 const quietMilliseconds = 6_000
-/** So many callers in a row ask for what is asked for all the time, then one for the next of all keys. */
+/** This many callers in a row ask for popular keys. Then one asks for the next rare key. */
 const popularInARow = 7
 const popularKeys = 1_000
 
@@ -36,7 +36,7 @@ async function call(): Promise<void> {
   const startedAt = performance.now()
   const answer = await handler({ connection: 'conn', scope }, createLocalContext(Date.now()))
   slowest = Math.max(slowest, performance.now() - startedAt)
-  // Each key has a token of its own: the server puts the scope into it.
+  // Each key has its own token: the server puts the scope into it.
   if (answer.access_token?.endsWith(`.${scope}`) !== true) failures++
 }
 
@@ -51,7 +51,7 @@ function tell(isLast: boolean): void {
   const { heapUsed, rss } = process.memoryUsage()
   const sample: SoakSample = {
     ...{ calls, failures, slowestMilliseconds: Math.round(slowest), heapBytes: heapUsed, residentBytes: rss, isLast },
-    // The pipe is that to the parent.
+    // The pipe to the parent process is not the function's.
     handles: process.getActiveResourcesInfo().filter((each) => each !== 'PipeWrap'),
   }
   process.send?.(sample)

@@ -7,7 +7,7 @@ import { longestSentence } from '../../../infra/prose/page-rules.ts'
 import { readSources } from '../../../infra/prose/source-texts.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
-/** Sentences that need a translation, and the phrase that each fails by. */
+/** Sentences that a reader must translate, and the phrase that makes each one fail. */
 const translated = {
   'Who meets a stale token hands it out.': 'Who',
   "The caller's `Authorization` stays here, as does all by which he signed for AWS.": 'by which',
