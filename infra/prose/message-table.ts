@@ -1,10 +1,9 @@
-import { errorCodes, readSources, type SourceText, textsOf } from './source-texts.ts'
+import { readErrorClasses, readSources, type SourceText, textsOf } from './source-texts.ts'
 
 const introduction = `# Messages
 
-Every text that Tokenwell can show to a caller, an operator or a developer, with the code and the place in the source.
-\`npm run messages\` writes this page. \`<name>\` is a value. A text that begins in the middle of a sentence follows the name of the thing that
-it is about: the parameter, the secret, the attribute or the server.
+Every text that Tokenwell can show to a caller, an operator or a developer, with its code and its place in the source.
+\`npm run messages\` writes this page. \`<name>\` is a value.
 
 | code | where | text |
 | --- | --- | --- |
@@ -21,11 +20,11 @@ function messagesOf(root: string): SourceText[] {
     ({ path }) => !path.startsWith('infra/prose/'),
   )
   const tests = readSources(root, ['test/support'])
-  const codes = errorCodes([...sources, ...tests])
+  const classes = readErrorClasses([...sources, ...tests])
   const installs = tests
-    .flatMap((file) => textsOf(file, codes))
+    .flatMap((file) => textsOf(file, classes))
     .filter(({ code, text }) => code === 'error' && /\binstall\b/i.test(text))
-  return [...sources.flatMap((file) => textsOf(file, codes)), ...installs]
+  return [...sources.flatMap((file) => textsOf(file, classes)), ...installs]
 }
 
 function rowOf({ code, path, within, text }: SourceText): string {

@@ -38,19 +38,43 @@ function readSource(root: string, path: string): SourceFile {
   return { path, program, comments, source }
 }
 
-/** The literal `code` of each class, by the name of the class. */
-export function errorCodes(files: readonly SourceFile[]): ReadonlyMap<string, string> {
-  const codes = new Map<string, string>()
+/** What an error's class says of the texts that it is made with. */
+interface ErrorClass {
+  /** Its literal `code`. */
+  readonly code?: string
+  /** How its constructor puts its parameters into one message. */
+  readonly frame?: { readonly parameters: readonly string[]; readonly message: string }
+}
+
+export type ErrorClasses = ReadonlyMap<string, ErrorClass>
+
+export function readErrorClasses(files: readonly SourceFile[]): ErrorClasses {
+  const classes = new Map<string, ErrorClass>()
   for (const { program } of files)
     walk(program, [], (node) => {
       if (node.type !== 'ClassDeclaration' || node.id === null) return
-      for (const member of node.body.body)
-        if (member.type === 'PropertyDefinition' && nameOf(member.key) === 'code') {
-          const { value } = member
-          if (value?.type === 'Literal' && typeof value.value === 'string') codes.set(node.id.name, value.value)
-        }
+      const members = node.body.body
+      const code = members.flatMap((member) =>
+        member.type === 'PropertyDefinition' && nameOf(member.key) === 'code' && member.value
+          ? (textOf(member.value) ?? [])
+          : [],
+      )[0]
+      const frame = members.flatMap((member) => frameOf(member) ?? [])[0]
+      classes.set(node.id.name, { ...(code !== undefined && { code }), ...(frame && { frame }) })
     })
-  return codes
+  return classes
+}
+
+function frameOf(member: Node): ErrorClass['frame'] {
+  if (member.type !== 'MethodDefinition' || member.kind !== 'constructor') return undefined
+  const parameters = member.value.params.map((parameter) => nameOf(parameter as Node))
+  const messages: string[] = []
+  walk(member, [], (node) => {
+    if (node.type !== 'CallExpression' || node.callee.type !== 'Super') return
+    const message = node.arguments[0] && textOf(node.arguments[0])
+    if (message !== undefined) messages.push(message)
+  })
+  return messages[0] === undefined ? undefined : { parameters, message: messages[0] }
 }
 
 /** What a text of each kind of call is, where the call is no error's constructor. */
@@ -73,14 +97,15 @@ export function titlesOf({ program }: SourceFile): { readonly text: string; read
 }
 
 /** The texts of a file, in its order. */
-export function textsOf({ path, program }: SourceFile, codes: ReadonlyMap<string, string>): SourceText[] {
+export function textsOf({ path, program }: SourceFile, classes: ErrorClasses): SourceText[] {
   const texts: SourceText[] = []
   walk(program, [], (node, ancestors) => {
     if (ancestors.some(({ type }) => types.has(type))) return
     const text = textOf(node)
     if (text === undefined || forPrograms.test(text)) return
-    const code = codeOf(ancestors, codes)
-    if ((code === '' ? reads : readsShort).test(text)) texts.push({ path, within: nameAround(ancestors), code, text })
+    const code = codeOf(ancestors, classes)
+    if ((code === '' ? reads : readsShort).test(text))
+      texts.push({ path, within: nameAround(ancestors), code, text: framed(text, node, ancestors, classes) })
   })
   return texts
 }
@@ -94,6 +119,21 @@ function textOf(node: Node): string | undefined {
       return `${value.cooked ?? ''}${expression ? `<${placeholder(expression)}>` : ''}`
     })
     .join('')
+}
+
+/** The whole message of an error that is made with this text, where its class puts it into a sentence. */
+function framed(text: string, node: Node, ancestors: readonly Node[], classes: ErrorClasses): string {
+  const made = ancestors.findLast(({ type }) => type === 'NewExpression')
+  if (made?.type !== 'NewExpression') return text
+  const frame = classes.get(nameOf(made.callee))?.frame
+  if (!frame) return text
+  return frame.parameters.reduce((message, parameter, index) => {
+    const argument = made.arguments[index]
+    if (!argument) return message
+    const isHere = argument.start <= node.start && node.end <= argument.end
+    const value = isHere ? text : (textOf(argument) ?? `<${placeholder(argument)}>`)
+    return message.replace(`<${parameter}>`, () => value)
+  }, frame.message)
 }
 
 /** A script for Valkey, an expression for DynamoDB, a comment in Markdown: not for people. */
@@ -131,26 +171,27 @@ function placeholder(node: Node): string {
   }
 }
 
-function codeOf(ancestors: readonly Node[], codes: ReadonlyMap<string, string>): string {
+function codeOf(ancestors: readonly Node[], classes: ErrorClasses): string {
   for (const node of ancestors.toReversed()) {
     if (node.type === 'NewExpression') {
       const [first] = node.arguments
-      const code = codes.get(nameOf(node.callee))
+      const code = classes.get(nameOf(node.callee))?.code
       if (code !== undefined) return code
       if (/Error$/.test(nameOf(node.callee)))
-        return first?.type === 'Literal' && /^[a-z]+(_[a-z]+)+$/.test(String(first.value))
-          ? String(first.value)
-          : 'error'
+        return first?.type === 'Literal' && isCode(String(first.value)) ? String(first.value) : 'error'
     }
     if (node.type === 'CallExpression') {
       const code = codesOfCalls[nameOf(node.callee)]
       if (code !== undefined) return code
     }
-    if (node.type === 'ClassDeclaration' && node.id !== null && codes.has(node.id.name))
-      return codes.get(node.id.name) ?? ''
-    if (node.type === 'Property' && /^[a-z]+(_[a-z]+)+$/.test(nameOf(node.key))) return nameOf(node.key)
+    if (node.type === 'ClassDeclaration' && node.id !== null) return classes.get(node.id.name)?.code ?? ''
+    if (node.type === 'Property' && isCode(nameOf(node.key))) return nameOf(node.key)
   }
   return ''
+}
+
+function isCode(text: string): boolean {
+  return /^[a-z]+(_[a-z]+)+$/.test(text)
 }
 
 function nameAround(ancestors: readonly Node[]): string {

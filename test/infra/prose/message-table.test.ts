@@ -3,7 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { messageTable } from '../../../infra/prose/message-table.ts'
-import { errorCodes, readSources, textsOf } from '../../../infra/prose/source-texts.ts'
+import { readErrorClasses, readSources, textsOf } from '../../../infra/prose/source-texts.ts'
 import { root } from '../../support/process/local-run.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
@@ -33,8 +33,11 @@ test('a text has the code of its error, the kind of its finding or the name of i
     t,
     `class AError extends Error { readonly code = 'a_code'
       constructor(name: string) { super(\`The thing \${name} is missing. Add it.\`) } }
+    class FramedError extends Error { readonly code = 'framed'
+      constructor(name: string, complaint: string) { super(\`The \${name} \${complaint}\`) } }
     function b(found: { readonly id: string }, list: string[]) {
       if (list.length > 3) throw new AError(\`no \${found.id}\`)
+      throw new FramedError('token_id', list ? 'is missing here.' : \`is \${found.id} now.\`)
       throw new OtherError('other_code', \`has \${list.join(', ')} and \${JSON.stringify(found)} too many\`)
     }
     findings.addWarning(element, 'x', 'It has no effect.')
@@ -42,7 +45,10 @@ test('a text has the code of its error, the kind of its finding or the name of i
   )
   assert.deepEqual(texts, [
     'a_code AError: The thing <name> is missing. Add it.',
-    'a_code b: no <id>',
+    'framed FramedError: The <name> <complaint>',
+    'a_code b: The thing no <id> is missing. Add it.',
+    'framed b: The token_id is missing here.',
+    'framed b: The token_id is <id> now.',
     'other_code b: has <list> and <found> too many',
     'warning : It has no effect.',
     'an_event events: <count> tokens were <kept | lost> today',
@@ -67,6 +73,6 @@ async function textsIn(t: Parameters<typeof temporaryFolder>[0], source: string)
   writeFileSync(join(folder, 'lib', 'a.ts'), source)
   const files = readSources(folder, ['lib'])
   return files
-    .flatMap((file) => textsOf(file, errorCodes(files)))
+    .flatMap((file) => textsOf(file, readErrorClasses(files)))
     .map(({ code, within, text }) => `${code} ${within}: ${text}`)
 }
