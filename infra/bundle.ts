@@ -65,7 +65,7 @@ export const bundling = {
   keepNames: true,
   sourcemap: true,
   // No compile cache of V8 is deployed. It would save a thirtieth of the first token's time, and is valid only for one version of Node.js, one
-  // architecture and one user id. Lambda changes these without notice.
+  // architecture and one user id. Lambda changes these without notice. In /tmp a cold instance would find none.
   // The ESM builds of the AWS SDK and others are smaller and start faster than their CommonJS ones.
   mainFields: ['module', 'main'],
   plugins: [replacedModules],

@@ -13,6 +13,8 @@ const maximumAgeMilliseconds = 60_000
 const pauseMilliseconds = 10_000
 /** The longest wait for a connection's elements: with and without a usable cached connection. */
 // The client of Parameter Store retries for up to 10 s. A caller with a usable token must not wait that long.
+// Without a cached connection, 15 s leave time for signing and the token request. The price: if the store is always slower than 3 s, Lambda
+// may freeze each read before its end. The instance then uses its cached connection until the fleet uses another fingerprint.
 const longestReading = { withCachedMilliseconds: 3_000, otherwiseMilliseconds: 15_000 } as const
 /** The longest wait to learn whether a connection is disabled, when a token is already in memory. */
 const longestLookMilliseconds = 1_000

@@ -22,6 +22,7 @@ export function serviceName(stage: string): string {
 /** The beginning of the names of all secrets of a deployment. IAM grants use it too. */
 export function secretPrefix({ stage }: Pick<Deployment, 'stage'>): string {
   // Elements hold full names. A secret value in place of a name lacks the prefix, so it is rejected and never repeated.
+  // The price: an element that names a secret can't be the same for two stages.
   return `tokenwell/${stage}/`
 }
 

@@ -191,6 +191,7 @@ function resolveProxy({ graph, findings }: Resolution, url: URL, id: string | un
   const config = graph.get('proxyConfig', id)
   if (id === undefined || !config || isReachedDirectly(url, config.noProxy ?? [])) return undefined
   const { host, port } = config
+  // The same element as for a client secret: a user name is no secret, and passwords are checked in one place.
   const credentials = graph.get('authData', config.basicAuthRef)
   if (credentials?.user.includes(':'))
     findings.addMistake(
