@@ -5,10 +5,10 @@ import { promisify } from 'node:util'
 import { build, type Metafile } from 'esbuild'
 import { bundling } from '../../infra/bundle.ts'
 
-/** A bundle as our functions are, which prints the one thing that it is started for. */
+/** A bundle built like the functions, which prints its one result. */
 export interface Bundle {
   readonly path: string
-  /** Of what it starts with, without what it may load. */
+  /** The size of the modules that it loads at its start. */
   readonly kibibytes: number
 }
 

@@ -60,8 +60,9 @@ export async function benchColdStart(t: CleanUp, farEnd: FarEnd, isShort: boolea
     title: 'First token of a cold instance, with AWS',
     name: 'cold-start',
     notes: [
-      `From the start of a Node.js process to its end, which comes with its first token, ES256; ${rounds.rounds} rounds. AWS is moto, whose answers take longer than those of AWS itself.`,
-      "The floors are bundles of the same clients of AWS's SDK, made as our functions are; KiB without what is only loaded when it is needed.",
+      `The time is from the start of a Node.js process to its end, which comes with its first token (ES256). There are ${rounds.rounds} rounds.`,
+      'moto emulates AWS. Its answers take longer than those of AWS.',
+      "The floors are bundles of the same clients of AWS's SDK, built like the functions. KiB do not count modules that are loaded only when needed.",
     ],
     table: {
       columns: ['', 'median, ms', 'least, ms', 'times the floor', 'bundle, KiB'],
@@ -72,8 +73,8 @@ export async function benchColdStart(t: CleanUp, farEnd: FarEnd, isShort: boolea
       }),
     },
     bars: [
-      { what: `${miss}, times its floor`, is: of(miss) / of(missFloor), atMost: aimedAt },
-      { what: `${hit}, times its floor`, is: of(hit) / of(hitFloor), atMost: aimedAt },
+      { what: `${miss}, as a multiple of its floor`, is: of(miss) / of(missFloor), atMost: aimedAt },
+      { what: `${hit}, as a multiple of its floor`, is: of(hit) / of(hitFloor), atMost: aimedAt },
     ],
     picture: {
       unit: 'ms, median',

@@ -92,15 +92,20 @@ export async function benchCost(t: CleanUp, farEnd: FarEnd, isShort: boolean): P
     title: 'A million tokens a day on AWS',
     name: 'cost',
     notes: [
-      `Computed: ${connections} connections, ${instances} instances of ${account.memoryMegabytes} MB, tokens of an hour, evenly asked for, so that an instance asks the table at nearly every call. Counted here: units a token request (${shown(first.readUnits)} read,`,
-      `${shown(first.writeUnits)} written) and a question whether a token is still the one (${shown(confirmed.readUnits)} read), ${(logBytes / calls).toFixed(0)} bytes of log and metrics and ${shown(cpuMilliseconds)} ms of a processor a hit. Assumed: ${account.tableMilliseconds} ms`,
-      `for the table, ${account.runtimeMilliseconds} ms for Lambda's runtime; prices are those of us-east-1 in November 2026, inputs of \`cost.ts\`. A token request by every caller instead would be ${tokensADay.toLocaleString('en')} of them at the authorization server; so it is ${renewals.toFixed(0)}.`,
+      `These costs are computed for ${connections} connections, ${instances} instances of ${account.memoryMegabytes} MB, and tokens of an hour. Requests are spread evenly, so an instance asks the table at nearly every call.`,
+      '',
+      `- Counted: ${shown(first.readUnits)} units read and ${shown(first.writeUnits)} written for a token request; ${shown(confirmed.readUnits)} read to check that a token is still current.`,
+      `- Counted: ${(logBytes / calls).toFixed(0)} bytes of log and metrics and ${shown(cpuMilliseconds)} ms of processor time for a hit.`,
+      `- Assumed: ${account.tableMilliseconds} ms for the table, and ${account.runtimeMilliseconds} ms for Lambda's runtime.`,
+      '- Prices are those of us-east-1 in November 2026. They are inputs of `cost.ts`.',
+      '',
+      `The authorization server gets ${renewals.toFixed(0)} token requests. It would get ${tokensADay.toLocaleString('en')} if every caller made its own.`,
     ],
     table: {
       columns: ['', 'units a day', 'dollars a day'],
       rows: [
         ...items.map(([what, units, price]) => [what, shown(units), (units * price).toFixed(3)]),
-        ['in all', '', total.toFixed(2)],
+        ['total', '', total.toFixed(2)],
       ],
     },
     picture: {

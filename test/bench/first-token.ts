@@ -44,7 +44,9 @@ export async function benchFirstToken(t: CleanUp, farEnd: FarEnd, isShort: boole
     title: 'First token of a process',
     name: 'first-token',
     notes: [
-      `From the start of a Node.js process to its end, which comes with its first token, ES256; ${rounds.rounds} rounds. Each is a bundle, made as our functions are; KiB without what is only loaded when it is needed. Tokenwell is \`issue-token\` with elements and secrets in files, given one event.`,
+      `The time is from the start of a Node.js process to its end, which comes with its first token (ES256). There are ${rounds.rounds} rounds.`,
+      'Each process is a bundle, built like the functions. KiB do not count modules that are loaded only when needed.',
+      'Tokenwell is `issue-token` with elements and secrets in files. It gets one event.',
       `${peerNames.filter((name) => !signingPeers.includes(name)).join(', ')} send a secret instead of a signature.`,
     ],
     table: {
@@ -54,7 +56,9 @@ export async function benchFirstToken(t: CleanUp, farEnd: FarEnd, isShort: boole
         return [name, shown(median / 1_000), shown(minimum / 1_000), (median / of(floor)).toFixed(2), shown(kibibytes)]
       }),
     },
-    bars: [{ what: `${us}, times the fastest of npm's clients (${first})`, is: of(us) / of(first), atMost: 1 }],
+    bars: [
+      { what: `${us}, as a multiple of the fastest client from npm (${first})`, is: of(us) / of(first), atMost: 1 },
+    ],
     picture: {
       unit: 'ms, median',
       lengths: sorted.map(({ name }) => ({ label: name, value: of(name) / 1_000, isOurs: name === us })),

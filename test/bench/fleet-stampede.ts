@@ -38,7 +38,7 @@ const stores: Readonly<Record<string, StartStore>> = {
   },
 }
 
-/** So that what is shown is who waits for whom, however slow the machine. */
+/** A long budget, so that the figures show the waiting for the lease, not the speed of the machine. */
 const patient = { TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
 
 interface Stampede extends FarEndCounts {
@@ -64,8 +64,9 @@ export async function benchFleetStampede(t: CleanUp, farEnd: FarEnd, isShort: bo
     title: `A stampede of ${processes} processes with ${callers} callers each`,
     name: 'fleet-stampede',
     notes: [
-      `For one token that nobody has; the endpoint takes ${latencyMilliseconds} ms. Processes are functions as they are built, on one machine; DynamoDB is an emulator, and the peers share nothing. Counts are the highest of ${rounds} rounds, times their middle.`,
-      `Who waits for the holder of the lease looks again after ${poll.firstMilliseconds} ms at most, then after twice that, up to ${poll.lastMilliseconds.toLocaleString('en')} ms, each time after a random part of it.`,
+      `All callers ask for one token that is in no cache. The endpoint takes ${latencyMilliseconds} ms. The processes are built functions on one machine, and DynamoDB is an emulator.`,
+      `Counts are the highest of ${rounds} rounds, and times are the median. Other clients are left out, because they share no cache.`,
+      `An instance that waits for the holder of the lease reads the record again after at most ${poll.firstMilliseconds} ms. Then it doubles this limit, up to ${poll.lastMilliseconds.toLocaleString('en')} ms. Each wait is a random part of the limit.`,
     ],
     table: {
       columns: [
@@ -84,7 +85,7 @@ export async function benchFleetStampede(t: CleanUp, farEnd: FarEnd, isShort: bo
     },
     bars: [
       {
-        what: 'requests, at most in any round',
+        what: 'Requests, at most in any round',
         is: Math.max(...[...rows.values()].map(({ requests }) => requests)),
         atMost: 1,
       },

@@ -37,7 +37,7 @@ export async function benchGrowth(t: CleanUp, farEnd: FarEnd, isShort: boolean):
   const of = (size: number) => costs.get(size) ?? { firstUse: Number.NaN, hit: Number.NaN, warmRun: Number.NaN }
   const [few = 0] = sizes
   const bars = (['firstUse', 'hit', 'warmRun'] as const).map((what) => ({
-    what: `${words[what]} at ${sizes.at(-1)} connections, times that at ${few}`,
+    what: `${words[what]} at ${sizes.at(-1)} connections, as a multiple of one at ${few}`,
     is: of(sizes.at(-1) ?? 0)[what] / of(few)[what],
     atMost: 2,
   }))
@@ -45,8 +45,9 @@ export async function benchGrowth(t: CleanUp, farEnd: FarEnd, isShort: boolean):
     title: 'Growth',
     name: 'growth',
     notes: [
-      'Each connection of its own elements but for the signing key and the authorization server; elements and the shared cache are in memory. A first use reads the elements and asks for a token, the median of all;',
-      'a hit is one of 50,000, in turn for all connections; a warm run renews them all, the time of the whole divided by their number, at most 10 requests at a time.',
+      'Each connection has its own elements, except the signing key and the authorization server. Elements and the shared cache are in memory.',
+      'A first use reads the elements and requests a token: the table shows the median. A hit is one of 50,000, which use all connections in turn.',
+      'A warm run renews the tokens of all connections, with at most 10 requests at a time. Its time is divided by the number of tokens.',
     ],
     table: {
       columns: ['connections', 'first use, ms', 'hit, us', 'warm run, ms a token'],
@@ -65,7 +66,7 @@ export async function benchGrowth(t: CleanUp, farEnd: FarEnd, isShort: boolean):
   }
 }
 
-const words = { firstUse: 'a first use', hit: 'a hit', warmRun: 'a warm run, for each token' } as const
+const words = { firstUse: 'A first use', hit: 'A hit', warmRun: 'A warm run, for each token' } as const
 
 async function costsOf(t: CleanUp, farEnd: FarEnd, size: number): Promise<Costs> {
   const { getToken, warmTokens } = await createSet(t, farEnd, size)

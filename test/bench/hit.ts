@@ -48,8 +48,9 @@ export async function benchHit(t: CleanUp, farEnd: FarEnd, isShort: boolean): Pr
     title: 'A hit in the process',
     name: 'hit',
     notes: [
-      `Through the whole of \`get-token\` without its log, of which the next table has both; ${rounds} rounds of 20,000 calls in turn for all tokens. The floor builds a key of its request, as we do.`,
-      'Peers keep one token: openid-client, oauth4webapi, simple-oauth2 and axios-oauth-client keep none.',
+      `Each call runs the whole of \`get-token\`, without its log. The next table includes the log. There are ${rounds} rounds of 20,000 calls, which use all tokens in turn.`,
+      'The floor makes a key from its request, as Tokenwell does.',
+      'The other clients keep one token. openid-client, oauth4webapi, simple-oauth2 and axios-oauth-client keep no token.',
     ],
     table: {
       columns: ['', 'median, us', 'least, us', 'times the floor'],
@@ -61,8 +62,8 @@ export async function benchHit(t: CleanUp, farEnd: FarEnd, isShort: boolean): Pr
       ]),
     },
     bars: [
-      { what: `${ours(few)}, times the floor`, is: of(ours(few)) / of(floor), atMost: 5 },
-      { what: `${ours(many)}, times the floor`, is: of(ours(many)) / of(floor), atMost: 5 },
+      { what: `${ours(few)}, as a multiple of the floor`, is: of(ours(few)) / of(floor), atMost: 5 },
+      { what: `${ours(many)}, as a multiple of the floor`, is: of(ours(many)) / of(floor), atMost: 5 },
     ],
     picture: {
       unit: 'us, median',
@@ -99,7 +100,8 @@ export async function benchHandlerHit(t: CleanUp, farEnd: FarEnd, isShort: boole
     title: 'A hit through the function',
     name: 'handler-hit',
     notes: [
-      `An event in, an answer out; ${rounds} rounds of 3,000 calls. The floor is middy with its own router and header normalizer; it has the same routes, writes the same line to the log and the same metrics, and answers a constant of the same size.`,
+      `Each call takes an event and returns an answer. There are ${rounds} rounds of 3,000 calls.`,
+      'The floor is middy with its own router and header normalizer. It has the same routes, and writes the same log line and metrics. It answers a constant of the same size.',
     ],
     table: {
       columns: ['', 'median, us', 'least, us', 'times the floor'],
@@ -110,7 +112,7 @@ export async function benchHandlerHit(t: CleanUp, farEnd: FarEnd, isShort: boole
         ratio(of(name), of(handlerFloor)),
       ]),
     },
-    bars: [{ what: `${ourHandler}, times the floor`, is: of(ourHandler) / of(handlerFloor), atMost: 3 }],
+    bars: [{ what: `\`${ourHandler}\`, as a multiple of the floor`, is: of(ourHandler) / of(handlerFloor), atMost: 3 }],
     picture: {
       unit: 'us, median',
       lengths: subjects.map(({ name }) => ({ label: name, value: of(name), isOurs: name === ourHandler })),

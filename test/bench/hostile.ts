@@ -128,9 +128,9 @@ function summaryOf(deeds: readonly (readonly Deed[])[]): string[] {
     row([`*${name}*`, ...clients.map((_, index) => deeds.filter((of) => of[index] && counts(of[index])).length)])
   return [
     count('tokens', ({ came }) => came === 'token'),
-    count('tokens that fit no header', ({ came }) => came === 'unfit token'),
+    count('tokens that do not fit into a header', ({ came }) => came === 'unfit token'),
     count('errors', ({ came }) => came === 'error'),
-    count('neither', ({ came }) => came === 'neither token nor error'),
+    count('neither token nor error', ({ came }) => came === 'neither token nor error'),
     count('process ended by itself', ({ came }) => came === 'ended'),
     count('stopped after 10 s', ({ came }) => came === 'stopped'),
     count('credentials to another origin', ({ elsewhere }) => elsewhere === 'credential'),

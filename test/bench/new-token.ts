@@ -10,13 +10,13 @@ import type { Report } from './report.ts'
 import { measure, type Rounds, type Subject } from './rounds.ts'
 import { type CleanUp, createTokenwell } from './tokenwell.ts'
 
-/* What a token costs that is in no cache, over a connection that is open. */
+/* The cost of a token that is in no cache, over an open connection. */
 
 const aimedAt = 1.1
 const us = 'Tokenwell'
 const underLease = 'Tokenwell, under a lease'
 const floor = 'floor: node:crypto, undici'
-const ownFloor = 'the same by the parts of Tokenwell'
+const ownFloor = 'the same with parts of Tokenwell'
 
 const none = () => Promise.reject(new RecordStoreError('there is none'))
 const withoutCache: Partial<Ports> = {
@@ -60,9 +60,11 @@ async function benchNewToken(t: CleanUp, farEnd: FarEnd, algorithm: PeerAlgorith
     title: `A new token, ${algorithm}`,
     name: `new-token-${algorithm.toLowerCase()}`,
     notes: [
-      `Through the whole of \`get-token\`; ${rounds.rounds} rounds of ${rounds.callsPerRound} calls, each timed. ${us} has no cache here, as when that can't be had; under a lease it asks for another`,
-      'scope each time, and writes what a fleet shares: lease, token, use and cool-downs, here in memory.',
-      "The floor is a signature and a round trip, each by its library's usual call; Tokenwell signs by jose and reads the answer by undici's `dispatch` (lib/decisions/0007-one-exchange-by-dispatch.md).",
+      `Each call runs the whole of \`get-token\`. There are ${rounds.rounds} rounds of ${rounds.callsPerRound} calls, and each call is timed.`,
+      `${us} has no cache in this bench, as when the cache is unreachable.`,
+      'Under a lease it asks for another scope each time. It then writes what a fleet shares, in memory: lease, token, use and cool-downs.',
+      "The floor is a signature and a round trip, each with its library's usual call.",
+      "Tokenwell signs with jose and reads the answer with undici's `dispatch` ([decision 7](../../lib/decisions/0007-one-exchange-by-dispatch.md)).",
       `${unsigned.join(', ')} send a secret instead of a signature.`,
     ],
     table: {
@@ -72,7 +74,7 @@ async function benchNewToken(t: CleanUp, farEnd: FarEnd, algorithm: PeerAlgorith
         return [name, shown(median / 1_000), shown(minimum / 1_000), (median / of(floor)).toFixed(2)]
       }),
     },
-    bars: [{ what: `median of ${us}, times the floor's`, is: of(us) / of(floor), atMost: aimedAt }],
+    bars: [{ what: `Median of ${us}, as a multiple of the floor's`, is: of(us) / of(floor), atMost: aimedAt }],
     picture: {
       unit: 'ms, median',
       lengths: names.map((label) => ({

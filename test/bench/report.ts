@@ -8,10 +8,10 @@ export interface Report {
   readonly title: string
   /** The name of its picture. */
   readonly name: string
-  /** How it was measured, and what must be known to read the table. */
+  /** How it was measured, and what a reader must know about the table. */
   readonly notes: readonly string[]
   readonly table: Table
-  /** What was aimed at, as ratios within this run. */
+  /** The goals, as ratios within this run. */
   readonly bars?: readonly Bar[]
   readonly picture: Picture
 }
@@ -27,7 +27,7 @@ export interface Bar {
   readonly atMost: number
 }
 
-/** Lengths side by side. */
+/** Bars side by side. */
 export interface Picture {
   readonly unit: string
   readonly lengths: readonly { readonly label: string; readonly value: number; readonly isOurs: boolean }[]
@@ -36,7 +36,7 @@ export interface Picture {
 const folder = join(import.meta.dirname)
 const readmePath = join(folder, 'README.md')
 
-/** The report as it stands in the README. */
+/** The report as a section of the README. */
 export function textOf({ title, name, notes, table, bars = [], picture }: Report): string {
   const row = (cells: readonly string[]) => `| ${cells.join(' | ')} |`
   return [
@@ -56,10 +56,10 @@ export function textOf({ title, name, notes, table, bars = [], picture }: Report
 }
 
 function describe({ what, is, atMost }: Bar): string {
-  return `${what}: **${is.toFixed(2)}**, aimed at ${atMost} at most: ${is <= atMost ? 'met' : 'not met'}`
+  return `${what}: **${is.toFixed(2)}**. The goal is at most ${atMost}: ${is <= atMost ? 'met' : 'not met'}.`
 }
 
-/** Puts the report in place of the last one of its title, or after all others, and its picture beside it. */
+/** Replaces the section with the same title, or adds one at the end, and writes its picture. */
 export function keepReport(report: Report): void {
   const readme = readFileSync(readmePath, 'utf8')
   const sections = readme.split(/^(?=## )/m)

@@ -48,8 +48,9 @@ export async function benchStampede(t: CleanUp, farEnd: FarEnd, isShort: boolean
     title: `A stampede of ${callers.toLocaleString('en')} callers`,
     name: 'stampede',
     notes: [
-      `For one token that nobody has, with a connection open; the endpoint takes ${latencyMilliseconds} ms. The middle of ${rounds} rounds, in which each waits until the server is calm; the milliseconds count from the first call.`,
-      `Peers that keep a token are asked for that one, the others for a new one. Whom a peer's limit of ${timeLimitMilliseconds / 1_000} s or a lost connection leaves without a token has none.`,
+      `All callers ask for one token that is in no cache, over an open connection. The endpoint takes ${latencyMilliseconds} ms.`,
+      `Each figure is the median of ${rounds} rounds. Each round waits until the server is idle. Milliseconds count from the first call.`,
+      `Clients that keep a token are asked for that token, and the others for a new one. A caller is without a token if its client reaches its limit of ${timeLimitMilliseconds / 1_000} s or loses the connection.`,
     ],
     table: {
       columns: ['', 'requests', 'repeated assertions', 'without a token', 'median, ms', 'slowest, ms', 'times latency'],
@@ -62,8 +63,12 @@ export async function benchStampede(t: CleanUp, farEnd: FarEnd, isShort: boolean
       ]),
     },
     bars: [
-      { what: 'requests, at most in any round', is: Math.max(...of(us).map(({ requests }) => requests)), atMost: 1 },
-      { what: "slowest caller, times the endpoint's latency", is: slowest(us) / latencyMilliseconds, atMost: 1.5 },
+      { what: 'Requests, at most in any round', is: Math.max(...of(us).map(({ requests }) => requests)), atMost: 1 },
+      {
+        what: "Slowest caller, as a multiple of the endpoint's latency",
+        is: slowest(us) / latencyMilliseconds,
+        atMost: 1.5,
+      },
     ],
     picture: {
       unit: 'ms, slowest caller',

@@ -40,7 +40,8 @@ export async function benchThroughput(t: CleanUp, farEnd: FarEnd, isShort: boole
     title: 'Throughput of one instance',
     name: 'throughput',
     notes: [
-      `${callersAtATime} callers at a time, each asking again at once, ${rounds} rounds of ${seconds} s; the local HTTP server hands events to the client in one process, in this machine's cores beside callers and token endpoint.`,
+      `${callersAtATime} callers ask at the same time, and each asks again at once. There are ${rounds} rounds of ${seconds} s.`,
+      'The local HTTP server passes events to the client in one process. Callers and token endpoint run on the same machine.',
       'openid-client keeps no token, so each answer is a token request.',
     ],
     table: {

@@ -6,10 +6,10 @@ import { createBareWorkspace, environmentOf } from '../support/functions/load-fu
 import type { FarEnd } from './far-end.ts'
 import type { PeerAlgorithm } from './peers.ts'
 
-/** What clears up is called with each thing that is to be done in the end. */
+/** Registers work to do at the end. */
 export type CleanUp = Parameters<typeof createBareWorkspace>[0]
 
-/** What the functions stand on, as it is opened for a folder of elements and secrets. */
+/** The ports of the functions, opened for a folder of elements and secrets. */
 export async function openTokenwell(
   t: CleanUp,
   { issuer, certificate }: Pick<FarEnd, 'issuer' | 'certificate'>,

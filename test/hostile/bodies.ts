@@ -47,7 +47,7 @@ const nested = (depth: number) => `${'['.repeat(depth)}${']'.repeat(depth)}`
 const charsets: readonly Behaviour[] = [
   typed('text/html', () => '<html>'),
   withBody(
-    '200 JSON called text/html',
+    '200 JSON with content-type text/html',
     () => ({ headers: { 'content-type': 'text/html' }, body: fineText() }),
     token(),
   ),
@@ -65,17 +65,17 @@ const charsets: readonly Behaviour[] = [
 
 const shapes: readonly Behaviour[] = [
   withBody('200 with an error', () => ({ body: invalidClient }), remembered()),
-  withBody('200 with an error beside a token', () => fine(invalidClient), token()),
-  withBody('200 with error null beside a token', () => fine({ error: null }), token()),
+  withBody('200 with an error and a token', () => fine(invalidClient), token()),
+  withBody('200 with error null and a token', () => fine({ error: null }), token()),
   withBody('200 empty', () => ({ body: '' }), repeated),
-  withBody('200 of blanks', () => ({ body: ' \r\n ' }), repeated),
+  withBody('200 with only white space', () => ({ body: ' \r\n ' }), repeated),
   { name: '200 empty, then a token', script: first(() => ({ body: '' })), ...recovers },
   withBody('200 null', () => ({ body: 'null' })),
   withBody('200 a list', () => ({ body: [fine().body] })),
-  withBody('200 a text', () => ({ body: JSON.stringify(fineText()) })),
-  withBody('200 the bare token', () => ({ headers: { 'content-type': 'text/plain' }, body: hostileToken() })),
+  withBody('200 a JSON string', () => ({ body: JSON.stringify(fineText()) })),
+  withBody('200 the token as plain text', () => ({ headers: { 'content-type': 'text/plain' }, body: hostileToken() })),
   withBody(
-    '200 a form',
+    '200 form-encoded',
     () => ({
       headers: { 'content-type': 'application/x-www-form-urlencoded' },
       body: `access_token=${hostileToken()}&token_type=Bearer&expires_in=300`,
@@ -83,7 +83,7 @@ const shapes: readonly Behaviour[] = [
     token(),
   ),
   withBody(
-    '200 a form with an error',
+    '200 form-encoded, with an error',
     () => ({ body: 'error=invalid_client&error_description=No+such+client' }),
     remembered(),
   ),
@@ -91,15 +91,19 @@ const shapes: readonly Behaviour[] = [
   withBody('200 with an errcode', () => ({ body: { errcode: 40013, errmsg: 'invalid appid' } }), remembered()),
   typed('application/xml', () => `<!DOCTYPE a [<!ENTITY b SYSTEM "file:///etc/passwd">]><token>&b;${hostileToken()}`),
   withBody('200 JSONP', () => ({ body: `callback(${fineText()})` })),
-  withBody("200 behind )]}',", () => ({ body: `)]}',\n${fineText()}` })),
-  withBody('200 JSON and more', () => ({ body: `${fineText()}<!-- -->` })),
+  withBody("200 JSON after )]}',", () => ({ body: `)]}',\n${fineText()}` })),
+  withBody('200 JSON and more text', () => ({ body: `${fineText()}<!-- -->` })),
   withBody('200 two JSON objects', () => ({ body: `${fineText()}${fineText()}` })),
   withBody('200 JSON cut off', () => ({ body: fineText().slice(0, -1) })),
   withBody('200 JSON with a comma too many', () => ({ body: fineText().replace('}', ',}') })),
   withBody('200 JSON with a comment', () => ({ body: `/* */${fineText()}` })),
   withBody('200 JSON in single quotes', () => ({ body: fineText().replaceAll('"', "'") })),
   withBody('200 JSON with a NUL at its end', () => ({ body: `${fineText()}\0` })),
-  withBody('200 with escapes in the names', () => ({ body: fineText().replace('access', '\\u0061ccess') }), token()),
+  withBody(
+    '200 JSON with escapes in member names',
+    () => ({ body: fineText().replace('access', '\\u0061ccess') }),
+    token(),
+  ),
   withBody('200 access_token twice', () => ({ body: fineText().replace('{', '{"access_token":"first",') }), token()),
   withBody('200 token_type twice', () => ({ body: fineText().replace('}', ',"token_type":"DPoP"}') })),
   withBody('200 expires_in twice', () => ({ body: fineText().replace('{', '{"expires_in":-1,') }), token()),
@@ -110,7 +114,7 @@ const shapes: readonly Behaviour[] = [
   ),
   withBody('200 nested 30,000 deep', () => ({ body: nested(30_000) })),
   withBody(
-    '200 nested 30,000 deep beside a token',
+    '200 a token and a list nested 30,000 deep',
     () => ({ body: fineText().replace('{', `{"a":${nested(30_000)},`) }),
     token(),
   ),
@@ -124,7 +128,7 @@ const shapes: readonly Behaviour[] = [
     token(),
   ),
   withBody(
-    '200 a number of 60,000 digits beside',
+    '200 a token and a number of 60,000 digits',
     () => ({ body: fineText().replace('{', `{"n":${'9'.repeat(60_000)},`) }),
     token(),
   ),
@@ -143,9 +147,9 @@ const shapes: readonly Behaviour[] = [
 ]
 
 const bombs: readonly Behaviour[] = [
-  compressed('200 gzip although not asked for', 'gzip', () => gzipSync(fineText()), token()),
-  compressed('200 deflate although not asked for', 'deflate', () => deflateSync(fineText()), token()),
-  compressed('200 br although not asked for', 'br', () => brotliCompressSync(fineText()), token()),
+  compressed('200 gzip that was not requested', 'gzip', () => gzipSync(fineText()), token()),
+  compressed('200 deflate that was not requested', 'deflate', () => deflateSync(fineText()), token()),
+  compressed('200 br that was not requested', 'br', () => brotliCompressSync(fineText()), token()),
   compressed(
     'a gzip bomb of 20 MB',
     'gzip',
@@ -161,7 +165,7 @@ const bombs: readonly Behaviour[] = [
     'gzip, gzip',
     once(() => gzipSync(gzipSync(manyBlanks()))),
   ),
-  compressed('a content-encoding that nobody knows', 'x-nonsense', () => Buffer.from(fineText()), token()),
+  compressed('an unknown content-encoding', 'x-nonsense', () => Buffer.from(fineText()), token()),
 ]
 
 export const bodies: Family = {

@@ -62,7 +62,7 @@ export const lifetimes: Family = {
     withLifetime('"9007199254740993"', '9007199254740993', token(aDecade)),
     withLifetime('"Infinity"', 'Infinity', token()),
     withLifetime('in full-width digits', '\uff13\uff16\uff10\uff10', token()),
-    withLifetime('an empty text', '', token()),
+    withLifetime('an empty string', '', token()),
     withLifetime('a date', '2099-01-01T00:00:00Z', token()),
     withLifetime('true', true, token()),
     withLifetime('[3600]', [3600], token()),
@@ -70,8 +70,8 @@ export const lifetimes: Family = {
     written('NaN', unreadable),
     written('0300', unreadable),
     withJwt('that has expired, with expires_in 300', { exp: 1 }, { expires_in: 300 }, token()),
-    withJwt('of 60 s by a clock an hour behind, with expires_in 60', ago(3_600, 60), { expires_in: 60 }, token(60)),
-    withJwt('of 60 s by a clock an hour ahead', ago(-3_600, 60), { expires_in: undefined }, token(60)),
+    withJwt('of 60 s from a clock an hour behind, with expires_in 60', ago(3_600, 60), { expires_in: 60 }, token(60)),
+    withJwt('of 60 s from a clock an hour ahead', ago(-3_600, 60), { expires_in: undefined }, token(60)),
     withJwt('of 60 s, with expires_in 3600', ago(0, 60), { expires_in: 3600 }, token(60)),
     {
       name: 'expires_in 300 with a Date of last year',
@@ -79,7 +79,7 @@ export const lifetimes: Family = {
       ...token(),
     },
     {
-      name: 'expires_in 300 with a Cache-Control and an Expires that say it is over',
+      name: 'expires_in 300 with Cache-Control and Expires headers of an expired answer',
       script: always(() => ({ ...fine(), headers: { 'cache-control': 'no-store', expires: '0', age: '86400' } })),
       ...token(),
     },

@@ -45,7 +45,7 @@ const codes: readonly Behaviour[] = [
   {
     ...withStatus(400, { error: 'invalid_scope' }, remembered('400 invalid_scope')),
     form: 'scope=a',
-    name: '400 with {"error":"invalid_scope"} for a scope of the request',
+    name: '400 with {"error":"invalid_scope"} for a scope that the caller added',
   },
   withStatus(500, invalidClient, remembered()),
   withStatus(500, { error: 'server_error' }, repeated),
@@ -97,8 +97,8 @@ const unfit: readonly Behaviour[] = [
 ]
 
 /** Refusals as these servers document them or are seen to send them: not in the form of RFC 6749 section 5.2. */
-const form = (server: string, answer: ScriptedAnswer, expectation = remembered()): Behaviour => ({
-  name: `a refusal of ${server}`,
+const form = (which: string, answer: ScriptedAnswer, expectation = remembered()): Behaviour => ({
+  name: `a refusal ${which}`,
   script: always(() => answer),
   ...expectation,
 })
@@ -110,39 +110,39 @@ const page = (type: string, status: number, body: string): ScriptedAnswer => ({
 })
 
 const forms: readonly Behaviour[] = [
-  form("Okta's API", {
+  form("of Okta's API", {
     status: 401,
     body: { errorCode: 'E0000011', errorSummary: 'Invalid token provided', errorId: 'oae1', errorCauses: [] },
   }),
-  form('Apigee', { status: 401, body: { ErrorCode: 'invalid_client', Error: 'ClientId is Invalid' } }),
-  form("Apigee's proxy", {
+  form('of Apigee', { status: 401, body: { ErrorCode: 'invalid_client', Error: 'ClientId is Invalid' } }),
+  form("of Apigee's proxy", {
     status: 401,
     body: {
       fault: { faultstring: 'Invalid client identifier', detail: { errorcode: 'oauth.v2.InvalidClientIdentifier' } },
     },
   }),
-  form('Google', {
+  form('of Google', {
     status: 401,
     body: { error: { code: 401, message: 'Request had invalid credentials.', status: 'UNAUTHENTICATED' } },
   }),
-  form('Facebook', {
+  form('of Facebook', {
     status: 400,
     body: { error: { message: 'Error validating client secret.', type: 'OAuthException', code: 1, fbtrace_id: 'A1' } },
   }),
-  form('PingAM', { status: 401, body: { code: 401, reason: 'Unauthorized', message: 'Authentication Failed' } }),
-  form('PingOne', {
+  form('of PingAM', { status: 401, body: { code: 401, reason: 'Unauthorized', message: 'Authentication Failed' } }),
+  form('of PingOne', {
     status: 400,
     body: { code: 'INVALID_DATA', message: 'Wrong.', details: [{ code: 'INVALID_VALUE', target: 'scope' }] },
   }),
-  form('Amazon API Gateway', { status: 403, body: { message: 'Forbidden' } }),
-  form('Salesforce', {
+  form('of Amazon API Gateway', { status: 403, body: { message: 'Forbidden' } }),
+  form('of Salesforce', {
     status: 400,
     body: [{ message: 'Session expired or invalid', errorCode: 'INVALID_SESSION_ID' }],
   }),
-  form('ServiceNow', { status: 401, body: { error_description: 'access_denied', error: 'server_error' } }),
-  form('Baidu', { status: 400, body: { error_code: 110, error_msg: 'Access token invalid or no longer valid' } }),
-  form('Xiaomi', { status: 400, body: { error: 96003, error_description: 'OA_INVALID_CLIENT' } }),
-  form('Entra ID', {
+  form('of ServiceNow', { status: 401, body: { error_description: 'access_denied', error: 'server_error' } }),
+  form('of Baidu', { status: 400, body: { error_code: 110, error_msg: 'Access token invalid or no longer valid' } }),
+  form('of Xiaomi', { status: 400, body: { error: 96003, error_description: 'OA_INVALID_CLIENT' } }),
+  form('of Entra ID', {
     status: 401,
     body: {
       error: 'invalid_client',
@@ -150,27 +150,27 @@ const forms: readonly Behaviour[] = [
       error_codes: [7000215],
     },
   }),
-  form('RFC 9457', {
+  form('as in RFC 9457', {
     ...page('application/problem+json', 403, '{"status":403,"title":"Forbidden","detail":"The client is disabled."}'),
   }),
-  form('JSON:API', { status: 400, body: { errors: [{ code: 'invalid_client', detail: 'Unknown client' }] } }),
-  form('Spring Boot', { status: 400, body: { status: 400, error: 'Bad Request', path: '/oauth2/token' } }),
-  form('a failing Spring Boot', { status: 500, body: { status: 500, error: 'Internal Server Error', path: '/t' } }),
-  form('Keycloak without that realm', { status: 404, body: { error: 'Realm does not exist' } }),
+  form('as in JSON:API', { status: 400, body: { errors: [{ code: 'invalid_client', detail: 'Unknown client' }] } }),
+  form('of Spring Boot', { status: 400, body: { status: 400, error: 'Bad Request', path: '/oauth2/token' } }),
+  form('of a failing Spring Boot', { status: 500, body: { status: 500, error: 'Internal Server Error', path: '/t' } }),
+  form('of Keycloak for a missing realm', { status: 404, body: { error: 'Realm does not exist' } }),
   form(
-    'AWS in XML',
+    'of AWS in XML',
     page('text/xml', 403, '<R><Error><Code>InvalidClientTokenId</Code><Message>No such id</Message></Error></R>'),
   ),
   form(
-    'SOAP has it',
+    'as in SOAP',
     page('text/xml', 500, '<s:Envelope><s:Fault><faultstring>No &amp; no</faultstring></s:Fault></s:Envelope>'),
   ),
   form(
-    'nginx',
+    'of nginx',
     page('text/html', 400, '<html><head><title>400 No required SSL certificate was sent</title></head></html>'),
   ),
   form(
-    'Tomcat',
+    'of Tomcat',
     page(
       'text/html',
       401,
@@ -178,15 +178,15 @@ const forms: readonly Behaviour[] = [
     ),
   ),
   form(
-    'a form',
+    'as a form',
     page('application/x-www-form-urlencoded', 400, 'error=invalid_client&error_description=No+such+client'),
   ),
-  form('plain text', page('text/plain', 401, 'Client authentication failed')),
-  form('a challenge alone', {
+  form('as plain text', page('text/plain', 401, 'Client authentication failed')),
+  form('in a challenge only', {
     status: 401,
     headers: { 'www-authenticate': 'Basic realm="as", error="invalid_client", error_description="No such client"' },
   }),
-  form('a gateway that is busy', page('text/html', 503, '<title>Down for maintenance</title>'), repeated),
+  form('of a busy gateway', page('text/html', 503, '<title>Down for maintenance</title>'), repeated),
 ]
 
 const described = (name: string, description: () => unknown): Behaviour => ({
@@ -210,12 +210,12 @@ const assertionOf = (form: URLSearchParams) => form.get('client_assertion') ?? f
 
 const descriptions: readonly Behaviour[] = [
   described('with CR and LF', () => 'no\r\n{"level":"INFO","message":"all is well"}\r\n\r\n<script>'),
-  described('with escape sequences of terminals', () => '\x1b]0;no\x07\x1b[2J'),
-  described('with characters that turn the line round', () => '\u202eno\u2066\u0000\u2028'),
+  described('with terminal escape sequences', () => '\x1b]0;no\x07\x1b[2J'),
+  described('with characters that reverse the line', () => '\u202eno\u2066\u0000\u2028'),
   described('with a token', () => 'no: 2YotnFZFEjr1zCsicMWpAA2YotnFZFEjr1zCsicMWpAA'),
   described('of 60 KB', () => 'no '.repeat(20_000)),
   described('an object', () => ({ message: 'no' })),
-  described('with the words of templates', () => `\${jndi:ldap://localhost/a} {{7*7}} %s %n`),
+  described('with template expressions', () => `\${jndi:ldap://localhost/a} {{7*7}} %s %n`),
   repeating('error_description repeats the assertion', remembered(), (form) => ({
     error_description: `bad assertion ${assertionOf(form)}`,
   })),
@@ -258,12 +258,12 @@ const clocks: readonly Behaviour[] = [
     ...remembered(),
   },
   {
-    name: '401 with {"error":"invalid_client"} and ever another Date',
+    name: '401 with {"error":"invalid_client"} and a different Date each time',
     script: refuseAt((index) => anHour * (index + 1)),
     ...remembered(),
   },
   {
-    name: '401 with {"error":"invalid_client"} and a Date that is none',
+    name: '401 with {"error":"invalid_client"} and an invalid Date',
     script: always(() => ({ status: 401, headers: { date: 'yesterday' }, body: invalidClient })),
     ...remembered(),
   },

@@ -8,7 +8,7 @@ export const besideOthers = 'Beside other clients'
 
 export function tableOf({ behaviours }: Family, tenMinutes: ReadonlyMap<string, TenMinutes>): string[] {
   return [
-    '| behaviour | the caller gets | requests | at most | who comes right after gets | requests in all | requests in ten minutes | what the operator reads |',
+    '| behaviour | first caller gets | requests | waits at most | next caller gets | requests for both | requests in ten minutes | reason in the log |',
     '| --- | --- | --- | --- | --- | --- | --- | --- |',
     ...behaviours.map(({ name, outcome, requests, atMostSeconds, again, requestsInAll }) => {
       const { requests: inTenMinutes = 0, told } = tenMinutes.get(name) ?? {}
@@ -28,7 +28,7 @@ export function tableOf({ behaviours }: Family, tenMinutes: ReadonlyMap<string, 
 }
 
 const mostCharacters = 200
-/** Which of them comes is a matter of microseconds. */
+/** Which of these codes an error has depends on microseconds. */
 const hangUps = /\b(ECONNRESET|EPIPE|UND_ERR_SOCKET|ECONNABORTED)\b/g
 
 function short(told = ''): string {
@@ -36,7 +36,7 @@ function short(told = ''): string {
   return text.length <= mostCharacters ? text : `${text.slice(0, mostCharacters - 3).trimEnd()}...`
 }
 
-/** A text that stands in a table as it is. */
+/** Escapes a text for a cell of a table. */
 export function cell(text: string): string {
   return text.replaceAll('|', '\\|').replaceAll('<', '&lt;')
 }
@@ -46,7 +46,7 @@ export function rowsBelow(heading: string): string[] {
   return splitBelow(heading).rows
 }
 
-/** The README with other rows below that heading. */
+/** The README with these rows below that heading, in place of its own. */
 export function withRowsBelow(heading: string, rows: readonly string[]): string {
   const { before, after } = splitBelow(heading)
   return [...before, ...rows, ...after].join('\n')

@@ -56,7 +56,7 @@ const atSecurityLevel0 = { ciphers: 'DEFAULT:@SECLEVEL=0', minVersion: 'TLSv1' }
 export const tls: Family = {
   title: 'TLS',
   behaviours: [
-    shows('that is fine', {}, token()),
+    shows('that is valid', {}, token()),
     {
       name: 'a certificate of an unknown CA',
       script,
@@ -68,11 +68,11 @@ export const tls: Family = {
     },
     shows('that is self-signed', { isSelfSigned: true }),
     shows('that has expired', { days: [-30, -1] }),
-    shows('that begins tomorrow', { days: [1, 30] }),
+    shows('that becomes valid tomorrow', { days: [1, 30] }),
     shows('for another host name', { hostNames: ['localhost.example'] }),
-    shows('for another host name that begins the same', { hostNames: ['localhostile'] }),
+    shows('for another host name with the same beginning', { hostNames: ['localhostile'] }),
     shows('for any host name', { hostNames: ['*'] }),
-    shows('without a host name but its CN', { hostNames: [] }, token()),
+    shows('with a host name only in its CN', { hostNames: [] }, token()),
     shows('for clients', { isForClients: true }),
     {
       name: 'a certificate with RSA of 1024 bits',
@@ -87,14 +87,14 @@ export const tls: Family = {
     speaks('TLS 1.0 only', { ...atSecurityLevel0, maxVersion: 'TLSv1' }, repeated),
     speaks('TLS 1.2 only', { maxVersion: 'TLSv1.2' }, token()),
     speaks('TLS 1.2 with a cipher without forward secrecy', { maxVersion: 'TLSv1.2', ciphers: 'AES128-SHA' }, repeated),
-    speaks('a client certificate is asked for', { requestCert: true, rejectUnauthorized: false }, token()),
-    speaks('a client certificate is demanded', { requestCert: true, rejectUnauthorized: true }, repeated),
+    speaks('a client certificate is requested', { requestCert: true, rejectUnauthorized: false }, token()),
+    speaks('a client certificate is required', { requestCert: true, rejectUnauthorized: true }, repeated),
     speaks('ALPN of HTTP/2 only', { ALPNProtocols: ['h2'] }, repeated),
     speaks('no session tickets', { secureOptions: constants.SSL_OP_NO_TICKET }, token()),
     { ...instead('a handshake that never begins', () => {}, timeOut), ...neverSecured },
     {
       ...instead(
-        'a handshake of a byte every 50 ms',
+        'a handshake that sends a byte every 50 ms',
         (socket) => {
           socket.write(Buffer.from([0x16, 0x03, 0x03, 0x40, 0x00]))
           const dripping = setInterval(() => socket.write('\x02'), 50)
@@ -110,11 +110,11 @@ export const tls: Family = {
       () => 'HTTP/1.1 308 x\r\nlocation: https://localhost/\r\n\r\n',
       repeated,
     ),
-    afterHello('noise on the TLS port', () => Buffer.alloc(2_000, 0xa5), repeated),
+    afterHello('garbage on the TLS port', () => Buffer.alloc(2_000, 0xa5), repeated),
     afterHello('a handshake cut off', () => Buffer.from([0x16, 0x03, 0x03, 0x00, 0x7a, 0x02]), repeated),
     afterHello('the alert handshake_failure', () => alert(40), repeated),
     afterHello('the alert internal_error', () => alert(80), repeated),
     afterHello('the alert unrecognized_name', () => alert(112), repeated),
-    afterHello('an alert that there is not', () => alert(255), repeated),
+    afterHello('an alert that does not exist', () => alert(255), repeated),
   ],
 }

@@ -22,7 +22,7 @@ const withToken = (name: string, accessToken: (token: string) => unknown, expect
 const withType = (name: string, tokenType: unknown, expectation = unreadable): Behaviour =>
   withMember(`token_type ${name}`, () => ({ token_type: tokenType }), expectation)
 
-/** The token and what goes with it stand in a member of another name. */
+/** All members of the answer are inside a member of another name. */
 const within = (name: string, member: string): Behaviour => ({
   name,
   script: always(() => ({ body: `{"${member}":${fineText()}}` })),
@@ -44,24 +44,24 @@ export const tokens: Family = {
     withToken('with a NUL', (value) => `${value}\0`),
     withToken('with a tab', (value) => `${value}\t`),
     withToken('with a DEL', (value) => `${value}\x7f`),
-    withToken('with an escape sequence of terminals', (value) => `\x1b[2J${value}`),
-    withToken('with a blank', (value) => `a ${value}`),
-    withToken('with a blank at its end', (value) => `${value} `),
-    withToken('beyond ASCII', (value) => `${value}\u00e4`),
+    withToken('with a terminal escape sequence', (value) => `\x1b[2J${value}`),
+    withToken('with a space', (value) => `a ${value}`),
+    withToken('with a space at its end', (value) => `${value} `),
+    withToken('with a character outside ASCII', (value) => `${value}\u00e4`),
     withToken('with half a surrogate pair', (value) => `${value}\ud800`),
     withToken('with a quote and a backslash', (value) => `${value}"\\`, token()),
     withToken('of 32 KB', (value) => value + 'x'.repeat(32_000), token()),
     withToken('of 1 MB', (value) => value + 'x'.repeat(1_000_000)),
     withMember(
-      'access_token called Access_Token',
+      'access_token written Access_Token',
       () => ({ access_token: undefined, Access_Token: hostileToken() }),
       unreadable,
     ),
-    within('everything within a member data', 'data'),
-    within('everything within a member __proto__', '__proto__'),
-    withMember('a member __proto__ beside', () => JSON.parse('{"__proto__":{"error":"invalid_client"}}'), token()),
+    within('all members inside a member data', 'data'),
+    within('all members inside a member __proto__', '__proto__'),
+    withMember('a token and a member __proto__', () => JSON.parse('{"__proto__":{"error":"invalid_client"}}'), token()),
     withMember(
-      'members constructor, toString and hasOwnProperty beside',
+      'a token and members constructor, toString and hasOwnProperty',
       () => ({ constructor: null, toString: 5, hasOwnProperty: 'x', toJSON: 'y' }),
       token(),
     ),
@@ -76,7 +76,7 @@ export const tokens: Family = {
     withType('mac', 'mac'),
     withType('N_A', 'N_A'),
     withType('a list', ['Bearer'], token()),
-    withType('with a blank at its end', 'Bearer ', token()),
+    withType('with a space at its end', 'Bearer ', token()),
     withType('with a line break', 'Bearer\r\nx: y', token()),
     withType('bEARER', 'bEARER', token()),
     {
@@ -85,7 +85,7 @@ export const tokens: Family = {
       ...unreadable,
     },
     withMember(
-      'refresh_token and id_token beside',
+      'a token, a refresh_token and an id_token',
       () => ({ refresh_token: hostileToken(), id_token: hostileToken() }),
       token(),
     ),
@@ -93,9 +93,9 @@ export const tokens: Family = {
     withMember('scope a number', () => ({ scope: 5 }), token()),
     withMember('scope with a line break', () => ({ scope: 'a\r\nb' }), token()),
     withMember('scope of 32 KB', () => ({ scope: 'x'.repeat(32_000) }), token()),
-    withMember('20 MB beside the token', () => ({ padding: 'x'.repeat(20_000_000) }), unreadable),
+    withMember('a token and 20 MB of padding', () => ({ padding: 'x'.repeat(20_000_000) }), unreadable),
     {
-      name: 'the same token again when it was rejected',
+      name: 'the same token again after it was rejected',
       script: always(() => fine({ access_token: theSameToken })),
       rejects: true,
       ...token(),

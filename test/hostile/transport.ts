@@ -140,13 +140,13 @@ const resets: readonly Behaviour[] = [
 
 const slow: readonly Behaviour[] = [
   endless('no answer', () => undefined),
-  endless('a body of a byte every 50 ms', (_request, response) => {
+  endless('a body that sends a byte every 50 ms', (_request, response) => {
     response.writeHead(200)
     response.flushHeaders()
     return drip(response, '1\r\n \r\n', 50)
   }),
   {
-    name: 'a body of a byte a second',
+    name: 'a body that sends a byte every second',
     script: (_request, response) => {
       response.writeHead(200)
       response.flushHeaders()
@@ -161,12 +161,12 @@ const slow: readonly Behaviour[] = [
     response.write(fineText().slice(0, 20))
     return undefined
   }),
-  endless('a content-length beyond the body', (_request, response) => {
+  endless('a content-length longer than the body', (_request, response) => {
     response.writeHead(200, { 'content-length': '1000' })
     response.write(fineText())
     return undefined
   }),
-  endless('a header of a byte every 50 ms', (_request, response) => {
+  endless('a header that sends a byte every 50 ms', (_request, response) => {
     response.socket?.write('HTTP/1.1 200 OK\r\npadding: ')
     return drip(response, 'x', 50)
   }),
@@ -252,7 +252,7 @@ const floods: readonly Behaviour[] = [
 
 const odd: readonly Behaviour[] = [
   say(
-    'an answer that is no HTTP',
+    'an answer that is not HTTP',
     raw(() => 'SSH-2.0-OpenSSH_9.6\r\n'),
     unreadable,
   ),
@@ -263,14 +263,18 @@ const odd: readonly Behaviour[] = [
   ),
   withHeaders('HTTP/0.9', 'HTTP/0.9 200 OK', token()),
   withHeaders('HTTP/2.0 in the status line', 'HTTP/2.0 200 OK', token()),
-  withHeaders('HTTP/1.0, the body until the end', 'HTTP/1.0 200 OK\ncontent-type: application/json', token()),
+  withHeaders(
+    'HTTP/1.0, a body that ends with the connection',
+    'HTTP/1.0 200 OK\ncontent-type: application/json',
+    token(),
+  ),
   withHeaders('a status line without a reason', 'HTTP/1.1 200', token()),
   withHeaders('status 99', 'HTTP/1.1 99 Odd', unreadable),
   withHeaders('status 2000', 'HTTP/1.1 2000 Odd', unreadable),
   withHeaders('status -200', 'HTTP/1.1 -200 Odd', unreadable),
   withHeaders('a negative content-length', 'HTTP/1.1 200 OK\ncontent-length: -1', unreadable),
   withHeaders('two content-lengths', 'HTTP/1.1 200 OK\ncontent-length: 5\ncontent-length: 500', unreadable),
-  withHeaders('a content-length within the body', 'HTTP/1.1 200 OK\ncontent-length: 20', unreadable),
+  withHeaders('a content-length shorter than the body', 'HTTP/1.1 200 OK\ncontent-length: 20', unreadable),
   withHeaders(
     'content-length and chunks',
     'HTTP/1.1 200 OK\ncontent-length: 5\ntransfer-encoding: chunked',
@@ -286,13 +290,13 @@ const odd: readonly Behaviour[] = [
     },
   ),
   withHeaders('an offer of HTTP/2', 'HTTP/1.1 200 OK\nupgrade: h2\nconnection: upgrade', token()),
-  withHeaders('chunks of no size', 'HTTP/1.1 200 OK\ntransfer-encoding: chunked', unreadable, () => 'xyz\r\n'),
+  withHeaders('chunks without a size', 'HTTP/1.1 200 OK\ntransfer-encoding: chunked', unreadable, () => 'xyz\r\n'),
   withHeaders('a header without a name', 'HTTP/1.1 200 OK\n: x', unreadable),
   withHeaders('a header without a colon', 'HTTP/1.1 200 OK\nodd', unreadable),
   withHeaders('a header with a NUL', 'HTTP/1.1 200 OK\nodd: a\0b', unreadable),
   withHeaders('a header over two lines', 'HTTP/1.1 200 OK\nodd: a\n b', token()),
   say(
-    'line feeds alone',
+    'lines that end with only a line feed',
     raw(() => `HTTP/1.1 200 OK\n\n${fineText()}`),
     token(),
   ),
@@ -307,7 +311,7 @@ const odd: readonly Behaviour[] = [
     token(),
   ),
   say(
-    'kept alive for no time',
+    'a keep-alive time of 0',
     always(() => ({ ...fine(), headers: { 'keep-alive': 'timeout=0, max=0' } })),
     token(),
   ),

@@ -53,9 +53,9 @@ export const waiting: Family = {
     literally('99999999999999999999', leftAlone),
     literally('soon', leftAlone),
     asked('a date of last year', () => inSeconds(-31_536_000), leftAlone),
-    asked('a date as of RFC 850', () => 'Sunday, 06-Nov-94 08:49:37 GMT', leftAlone),
-    asked('a date as of ISO 8601', () => new Date(Date.now() + 60_000).toISOString(), leftAlone),
-    asked('a date that there is not', () => 'Mon, 32 Foo 2099 25:61:61 GMT', leftAlone),
+    asked('a date in the form of RFC 850', () => 'Sunday, 06-Nov-94 08:49:37 GMT', leftAlone),
+    asked('a date in the form of ISO 8601', () => new Date(Date.now() + 60_000).toISOString(), leftAlone),
+    asked('a date that does not exist', () => 'Mon, 32 Foo 2099 25:61:61 GMT', leftAlone),
     asked('60, 3', () => ['60', '3'], leftAlone),
     {
       name: '200 with a token and retry-after: 60',

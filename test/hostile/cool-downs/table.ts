@@ -14,25 +14,25 @@ export interface Cell {
 export const heading = 'Cool-downs'
 
 const inWords: Readonly<Record<Breadth, string>> = {
-  token: 'that token key',
-  variants: "that token key, and the caller's further variants",
+  token: 'the token key',
+  variants: "the token key and the caller's other variants",
   connection: 'the connection',
   client: 'the client',
-  way: 'the way there',
+  way: 'the way to the endpoint',
   endpoint: 'the token endpoint',
 }
-/** All that does not wait. */
+/** What does not wait. */
 const beyond: Readonly<Record<Breadth, string>> = {
   token: 'everything else',
   variants: 'own requests, variants of other callers, other connections',
   connection: 'other connections',
   client: 'other clients, other endpoints',
-  way: 'other ways there, other endpoints',
+  way: 'other ways, other endpoints',
   endpoint: 'other endpoints',
 }
 const breadths = Object.keys(inWords) as Breadth[]
 
-/** Who was refused for a while, as names. */
+/** The names of the requests that were refused for a while. */
 export function waitingIn({ aftermath }: Cell): readonly Bystander[] {
   return bystanderNames.filter((name) => (aftermath.waited.get(name) ?? 0) > 0)
 }
@@ -45,7 +45,7 @@ export function rowsOf(cells: readonly Cell[]): string[] {
     rows.set(row, [...kinds, cell.kind])
   }
   return [
-    '| failure | request | who waits | for how long | who goes on | token requests in ten minutes |',
+    '| failure | request | what waits | for how long | what does not wait | token requests in ten minutes |',
     '| --- | --- | --- | --- | --- | --- |',
     ...[...rows].map(([row, kinds]) => row.replace('<kinds>', kindsInWords(kinds))),
   ]
@@ -57,7 +57,7 @@ function describe(cell: Cell): string {
   const waiting = waitingIn(cell)
   const breadth = breadths.find((each) => waitingAt(each, kind).join() === waiting.join())
   const goingOn = [...bystandersOf(kind).keys()].filter((name) => !waiting.includes(name))
-  const who = breadth ? inWords[breadth] : ['that token key', ...waiting].join(', ')
+  const who = breadth ? inWords[breadth] : ['the token key', ...waiting].join(', ')
   const seconds = `${aftermath.begun.at(-1)?.seconds ?? 0} s`
   return `| ${failure.name} | <kinds> | ${who} | ${seconds} | ${breadth ? beyond[breadth] : goingOn.join(', ')} | ${requests(cell)} |`
 }
@@ -74,5 +74,5 @@ function isAlike(one: Omit<Failure, 'isFull'>, other: Failure): boolean {
 }
 
 function kindsInWords(kinds: readonly RequestKind[]): string {
-  return kinds.map((kind) => (kind === 'confirmed' ? 'scope, and own ones fail too' : kind)).join(', ')
+  return kinds.map((kind) => (kind === 'confirmed' ? 'scope, and own requests fail' : kind)).join(', ')
 }
