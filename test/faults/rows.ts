@@ -102,7 +102,7 @@ export function servicesOf({ services }: Row): string {
 
 export function tableOf(rows: readonly Row[]): string[] {
   return [
-    '| what | is | time left | warm in memory | cold, the token is in the cache | cold, nothing cached |',
+    '| service | fault | time left | warm instance | cold instance, token in the cache | cold instance, nothing cached |',
     '| --- | --- | --- | --- | --- | --- |',
     ...rows.map((row) => {
       const { fault, seconds, warm, cached, nothing } = row
