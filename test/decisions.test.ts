@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 
-/* lib/decisions: the form of each page, and the index. Its links are held by test/pages/links.test.ts. */
+/* Checks the form of each page in lib/decisions, and the index. test/pages/links.test.ts checks the links. */
 
 const folder = join(import.meta.dirname, '..', 'lib', 'decisions')
 const index = readFileSync(join(folder, 'README.md'), 'utf8')

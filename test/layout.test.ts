@@ -4,11 +4,14 @@ import { basename, dirname, join, relative } from 'node:path'
 import { test } from 'node:test'
 import { functionNames } from '../infra/bundle.ts'
 
-/* The layout and the dependency rule: functions -> lib, and the folders of lib in one order, in which imports point down only. */
+/*
+ * Checks the layout and the dependency rule: functions import lib, and the folders of lib have one order in which
+ * imports point down only.
+ */
 
 const root = join(import.meta.dirname, '..')
 
-/** The folders of lib. Each imports from itself and from folders that come later in this list. */
+/** The folders of lib. Each imports from itself and from later folders in this list. */
 const order = [
   'application',
   'adapters',
@@ -31,7 +34,7 @@ const order = [
 
 interface Import {
   readonly from: string
-  /** A path from the root for a file of ours, else the package or built-in module. */
+  /** A path from the root for a file of this project. Otherwise a package or a built-in module. */
   readonly to: string
 }
 
@@ -39,7 +42,7 @@ const sources = globSync('{functions,lib,infra}/**/*.{ts,js}', { cwd: root }).so
 const imports = sources.flatMap(importsOf)
 const isOurs = (path: string) => /^(functions|lib|infra|test)\//.test(path)
 const folderOf = (path: string) => /^lib\/([\w-]+)\//.exec(path)?.[1] ?? ''
-/** The domain: it knows no vendor, no clock, no chance and no environment. */
+/** The domain. It knows no vendor, no clock, no randomness and no environment. */
 const isCore = (path: string) => folderOf(path) !== '' && !['application', 'adapters'].includes(folderOf(path))
 const wiring = /^functions\/[\w-]+\/index\.ts$|^lib\/application\/(application|open-ports|open-store-ports)\.ts$/
 
@@ -58,13 +61,13 @@ function offences(rule: (each: Import) => boolean): string[] {
   return imports.filter(rule).map(({ from, to }) => `${from} imports ${to}`)
 }
 
-/** Code alone: without comments and without what stands in quotes. */
+/** The code without comments and quoted text. */
 function codeOf(path: string): string {
   const text = readFileSync(join(root, path), 'utf8')
   return text.replace(/\/\*[\s\S]*?\*\/|\/\/.*$|'(?:[^'\\\n]|\\.)*'|"(?:[^"\\\n]|\\.)*"/gm, '')
 }
 
-test('the imports are seen at all, so that the rules below can fail', () => {
+test('the test finds imports, so that the rules below can fail', () => {
   assert.ok(imports.length > 200)
   assert.ok(
     imports.some(
@@ -76,7 +79,7 @@ test('the imports are seen at all, so that the rules below can fail', () => {
   )
 })
 
-test('the folders of lib are those of the order', () => {
+test('the folders of lib are exactly those in the order', () => {
   const folders = readdirSync(join(root, 'lib'), { withFileTypes: true })
     .filter((entry) => entry.isDirectory() && !['decisions', 'pictures'].includes(entry.name))
     .map(({ name }) => name)
@@ -84,7 +87,7 @@ test('the folders of lib are those of the order', () => {
   assert.deepEqual(
     sources.filter((path) => dirname(path) === 'lib'),
     [],
-    'every file of lib is in a folder',
+    'a file of lib is in no folder',
   )
 })
 
@@ -98,7 +101,7 @@ test('lib/README.md lists the folders in that order, and names files that exist'
   for (const path of paths) assert.ok(existsSync(join(root, path)), path)
 })
 
-test('imports within lib point down the order, and leave lib for packages alone', () => {
+test('imports within lib point down the order, and imports out of lib are of packages only', () => {
   const isUpward = ({ from, to }: Import) => order.indexOf(folderOf(from)) > order.indexOf(folderOf(to))
   assert.deepEqual(
     offences((each) => each.from.startsWith('lib/') && isOurs(each.to) && isUpward(each)),
@@ -114,7 +117,7 @@ test('the fleet knows sealed bytes and codes, not tokens', () => {
   )
 })
 
-test('the core imports pure libraries and the cryptography of Node.js, and no vendor; only its HTTP interface knows middy', () => {
+test("the core imports only pure libraries and Node.js's cryptography, and only its HTTP interface imports middy", () => {
   const pure = ['jose', 'valibot', 'lru-cache', 'node:crypto']
   const isHttp = (from: string, to: string) => folderOf(from) === 'http-interface' && /^(@middy\/|aws-lambda$)/.test(to)
   assert.deepEqual(
@@ -123,7 +126,7 @@ test('the core imports pure libraries and the cryptography of Node.js, and no ve
   )
 })
 
-test('what joins the core imports no package and nothing of Node.js', () => {
+test('the code that assembles the core imports no package and no Node.js module', () => {
   assert.deepEqual(
     offences(({ from, to }) => from.startsWith('lib/application/') && wiring.test(from) && !isOurs(to)),
     [],
@@ -140,18 +143,18 @@ test('a function imports the library and its own folder, and no other function',
   )
 })
 
-test('infra names functions by path and imports none', () => {
+test('infra names functions by path and does not import them', () => {
   assert.deepEqual(
     offences(({ from, to }) => from.startsWith('infra/') && to.startsWith('functions/')),
     [],
   )
 })
 
-test('no file imports itself, by whatever way round', () => {
+test('no file imports itself through other files', () => {
   assert.deepEqual(circles(imports), [])
 })
 
-test('no folder of lib or functions imports itself by way of another', () => {
+test('no folder of lib or functions imports itself through other folders', () => {
   const amongFolders = imports
     .filter(({ from, to }) => isOurs(to) && !from.startsWith('infra/'))
     .map(({ from, to }) => ({ from: dirname(from), to: dirname(to) }))
@@ -159,7 +162,7 @@ test('no folder of lib or functions imports itself by way of another', () => {
   assert.deepEqual(circles(amongFolders), [])
 })
 
-/** Every start from which a way leads back to it. */
+/** Every node from which a path leads back to itself. */
 function circles(edges: readonly Import[]): string[] {
   const next = Map.groupBy(edges, ({ from }) => from)
   return [...next.keys()].filter((start) => {
@@ -176,7 +179,7 @@ function circles(edges: readonly Import[]): string[] {
   })
 }
 
-test('only the wiring of functions and infra read process.env', () => {
+test('only the wiring of functions, and infra, read process.env', () => {
   const readers = sources.filter((path) => /process\s*\.\s*env|process\s*\[/.test(codeOf(path)))
   assert.deepEqual(
     readers.filter((path) => !path.startsWith('infra/') && !/^functions\/[\w-]+\/index\.ts$/.test(path)),
@@ -191,7 +194,7 @@ test('the wiring has no branches', () => {
     assert.doesNotMatch(codeOf(path), /\b(if|else|switch|try|catch|for|while)\b|\?|&&|\|\|/, path)
 })
 
-test('in the core, and in what joins it, time and chance are arguments', () => {
+test('the core and the code that assembles it get time and randomness as arguments', () => {
   const clocks =
     /Date\.now|new Date\(\)|performance\.|Math\.random\(|randomUUID|randomBytes|randomInt|getRandomValues|setTimeout|setInterval|setImmediate|AbortSignal\.timeout/
   assert.deepEqual(
@@ -200,14 +203,14 @@ test('in the core, and in what joins it, time and chance are arguments', () => {
   )
 })
 
-test('every function is wiring and translation', () => {
+test('every function has its wiring in index.ts and its translation in handler.ts', () => {
   for (const folder of functionNames) {
     const files = readdirSync(join(root, 'functions', folder))
     assert.ok(files.includes('index.ts') && files.includes('handler.ts'), folder)
   }
 })
 
-test('a path is a sentence: no drawers and no barrels', () => {
+test('every path says what is in it: no drawers such as utils, and no barrels', () => {
   const drawers = ['util', 'utils', 'helper', 'helpers', 'common', 'types', 'shared', 'misc', 'core', 'wiring']
   const parts = sources.flatMap((path) => path.replace(/\.\w+$/, '').split('/'))
   assert.deepEqual(
@@ -225,7 +228,7 @@ test('a path is a sentence: no drawers and no barrels', () => {
   )
 })
 
-test('the top level has seven names and what tools and law demand', () => {
+test('the top level has seven names, and the files that tools and laws demand', () => {
   const names = ['package.json', 'tsconfig.json', 'functions', 'lib', 'infra', 'test', 'README.md']
   const demanded = [
     'package-lock.json',

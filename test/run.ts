@@ -6,8 +6,8 @@ import { run } from 'node:test'
 import { spec } from 'node:test/reporters'
 
 /*
- * The whole suite, or the files whose path contains one of the arguments. With `--long` those that take minutes instead, one
- * at a time. The last lines say how many passed, failed and were skipped, and why.
+ * Runs the whole suite, or the files whose path contains one of the arguments. With `--long` it runs the tests that
+ * take minutes, one at a time. The last lines say how many tests passed, failed and were skipped, and why.
  */
 const isLong = process.argv.includes('--long')
 const filters = process.argv.slice(2).filter((argument) => argument !== '--long')
@@ -19,9 +19,9 @@ const files = globSync('test/**/*.test.ts')
 const counts = { passed: 0, failed: 0 }
 const skipped: string[] = []
 
-// One more than there are cores: some tests wait most of their time.
+// One more than there are cores, because some tests mostly wait.
 const concurrency = isLong ? 1 : availableParallelism() + 1
-// A limit for a file: on a busy machine a server in Java alone takes minutes to start.
+// A limit for each file. On a busy machine a server in Java alone takes minutes to start.
 const tests: TestsStream = run({ files, concurrency, timeout: isLong ? 1_800_000 : 900_000 })
 tests.on('test:pass', (test) => {
   if (test.details.type === 'suite') return

@@ -3,8 +3,8 @@ import { benches } from './benches.ts'
 import { startFarEnd } from './far-end.ts'
 
 /*
- * One bench in a process of its own, beside its far end in another; its standard output, to which functions log, goes nowhere.
- * It sends its report.
+ * One bench in its own process, with the far end in another one. Its standard output, where functions log, is
+ * discarded. It sends its report to the parent.
  */
 
 const [name = '', length] = process.argv.slice(2)
@@ -17,7 +17,7 @@ const bench = await load()
 const cleanUps: (() => unknown)[] = []
 const farEnd = await startFarEnd()
 cleanUps.push(() => farEnd.close())
-// For peers that take no certificate of their own.
+// For peers that accept no certificate of their own.
 setDefaultCACertificates([...getCACertificates('default'), farEnd.certificate.caCertificate])
 try {
   const report = await bench(

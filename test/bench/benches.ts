@@ -2,10 +2,10 @@ import type { FarEnd } from './far-end.ts'
 import type { Report } from './report.ts'
 import type { CleanUp } from './tokenwell.ts'
 
-/** @param isShort only to see that it works: its figures mean nothing */
+/** @param isShort only checks that the bench works. Its figures mean nothing. */
 export type Bench = (t: CleanUp, farEnd: FarEnd, isShort: boolean) => Promise<Report>
 
-/** All that `npm run bench` measures, in this order; each is loaded by the process that runs it. */
+/** All benches of `npm run bench`, in this order. Each is loaded by the process that runs it. */
 export const benches: Readonly<Record<string, () => Promise<Bench>>> = {
   'new-token-rs256': async () => (await import('./new-token.ts')).newTokenBench('RS256'),
   'new-token-es256': async () => (await import('./new-token.ts')).newTokenBench('ES256'),

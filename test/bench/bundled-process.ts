@@ -22,7 +22,7 @@ export async function bundleText(text: string, outdir: string): Promise<Bundle> 
   return { path, kibibytes: bytesWith(relative(process.cwd(), path), metafile) / 1024 }
 }
 
-/** Of an output and all that it imports at its start. */
+/** The size of an output and everything that it imports at its start. */
 function bytesWith(entry: string, { outputs }: Metafile): number {
   const loaded = new Set([entry])
   for (const path of loaded)
@@ -31,7 +31,10 @@ function bytesWith(entry: string, { outputs }: Metafile): number {
   return [...loaded].reduce((sum, path) => sum + statSync(path).size, 0)
 }
 
-/** Runs it from its start to its end. @returns what it printed */
+/**
+ * Runs it from its start to its end.
+ * @returns what it printed
+ */
 export async function runBundle(
   { path }: Bundle,
   args: readonly string[],

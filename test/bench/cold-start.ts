@@ -18,7 +18,7 @@ import type { Report } from './report.ts'
 import { measure, type Rounds, type Subject } from './rounds.ts'
 import type { CleanUp } from './tokenwell.ts'
 
-/* How long a cold instance takes on AWS as moto has it, beside a process that makes the same calls and does nothing else. */
+/* The time of a cold instance on AWS, emulated by moto, next to a process that only makes the same calls. */
 
 const us = 'issue-token'
 const aimedAt = 1.15
@@ -91,7 +91,7 @@ function eventOf(scope: string): string {
   return JSON.stringify(createHttpEvent(tokenRequest('conn', `scope=${scope}`)))
 }
 
-/** Elements and secrets in AWS, and what tells a function of them. */
+/** Puts elements and secrets into AWS. Returns the environment variables of a function that uses them. */
 async function createGround(t: CleanUp, farEnd: FarEnd) {
   const moto = await startMoto(t)
   setEnvironment(t, moto.environment)
@@ -99,12 +99,12 @@ async function createGround(t: CleanUp, farEnd: FarEnd) {
   const { ssl: _ssl, keyStore: _trustStore, ...elements } = exampleElements(farEnd.issuer, changes)
   const workspace = await createBareWorkspace(t, elements)
   const { environment, tableName } = await copyToEmulator(workspace)
-  // The one way to trust a server that all have in common.
+  // The only way to make all clients trust the server.
   const trust = { NODE_EXTRA_CA_CERTS: farEnd.caPath }
   return { tableName, environment: { ...environmentOf(workspace), ...moto.environment, ...environment, ...trust } }
 }
 
-/** The records of the one token that is there, and of its connection. */
+/** The records of the only token, and of its connection. */
 async function namesOfKept(TableName: string): Promise<string[]> {
   const client = new DynamoDBClient()
   const { Items = [] } = await client.send(new ScanCommand({ TableName }))

@@ -11,9 +11,9 @@ import { shown } from './picture.ts'
 import type { Report } from './report.ts'
 import { type CleanUp, openTokenwell, tellAll } from './tokenwell.ts'
 
-/* What a million tokens a day cost on AWS: units as they are counted here, times prices. */
+/* The cost of a million tokens a day on AWS: the units that this bench counts, times prices. */
 
-/** US dollars, us-east-1, on demand, without free tiers, as they were in November 2026. Functions run on arm64. */
+/** US dollars in us-east-1 in November 2026, on demand and without free tiers. Functions run on arm64. */
 const prices = {
   httpApiRequest: 1e-6,
   lambdaRequest: 0.2e-6,
@@ -25,23 +25,25 @@ const prices = {
   secretsManagerCall: 5e-6,
 } as const
 
-/** Such an account. */
+/** The account that the cost is computed for. */
 const account = {
   tokensADay: 1_000_000,
   connections: 100,
   instances: 20,
   tokenSeconds: 3_600,
   memoryMegabytes: 512,
-  /** For which a whole processor is given to a function. */
+  /** Lambda gives a function with this much memory one whole processor. */
   megabytesOfProcessor: 1_769,
-  /** What an instance waits for the table, and Lambda's runtime costs beside the function, in milliseconds. */
+  /**
+   * In milliseconds: how long an instance waits for the table, and what Lambda's runtime costs on top of the function.
+   */
   tableMilliseconds: 5,
   runtimeMilliseconds: 1,
 } as const
 
 const daySeconds = 86_400
 const memorySeconds = 30
-/** How often an instance reads each of its secrets. */
+/** An instance reads each of its secrets once in this time. */
 const secretSeconds = 300
 
 interface Counted {
@@ -70,7 +72,7 @@ export async function benchCost(t: CleanUp, farEnd: FarEnd, isShort: boolean): P
   const cpuMilliseconds = (user + system) / 1_000 / calls
   const share = account.memoryMegabytes / account.megabytesOfProcessor
   const { tokensADay, connections, instances } = account
-  // An instance asks the table about a token once in 30 s at most, and no oftener than it is asked for it.
+  // An instance asks the table about a token at most once in 30 s, and never more often than callers ask for it.
   const confirmations = Math.min(tokensADay, (instances * connections * daySeconds) / memorySeconds)
   const renewals = (connections * daySeconds) / (account.tokenSeconds * 0.99 * 0.8)
   const hitMilliseconds = cpuMilliseconds / share + account.runtimeMilliseconds
@@ -115,7 +117,7 @@ export async function benchCost(t: CleanUp, farEnd: FarEnd, isShort: boolean): P
   }
 }
 
-/** issue-token with a table that counts units, a log that is counted, and a clock that can be moved. */
+/** issue-token with a table that counts units, a log that is counted, and a clock that the bench moves. */
 async function createCountedInstance(t: CleanUp, farEnd: FarEnd) {
   const counted: Counted = { readUnits: 0, writeUnits: 0, logBytes: 0 }
   const opened = await openTokenwell(t, farEnd, 'ES256')
@@ -143,7 +145,7 @@ async function createCountedInstance(t: CleanUp, farEnd: FarEnd) {
     age(seconds: number) {
       ageMilliseconds += seconds * 1_000
     },
-    /** Since it was asked last. */
+    /** The counts since the last call. */
     taken(): Counted {
       const taken = { ...counted }
       Object.assign(counted, { readUnits: 0, writeUnits: 0, logBytes: 0 } satisfies Counted)
@@ -152,7 +154,7 @@ async function createCountedInstance(t: CleanUp, farEnd: FarEnd) {
   }
 }
 
-/** DynamoDB's: 4 KB of an item that is read consistently, 1 KB of one that is written. */
+/** DynamoDB's units: 4 KB of an item for a consistent read, 1 KB for a write. */
 function countUnits(store: RecordStore, counted: Counted): RecordStore {
   const units = (record: StoredRecord | undefined, unitBytes: number) =>
     Math.max(1, Math.ceil(Buffer.byteLength(JSON.stringify(record ?? '')) / unitBytes))

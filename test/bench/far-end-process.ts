@@ -7,8 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises'
 import { type FarEndCounts, type FarEndSettings, type IssuedToken, startOf } from './far-end.ts'
 
 /*
- * A token endpoint in a process of its own. It issues tokens to everybody and looks at nothing, so that what is measured is
- * the client; it counts requests, and assertions that come twice.
+ * A token endpoint in its own process. It issues a token for every request and verifies nothing, so that the bench
+ * measures the client. It counts requests, and assertions that arrive twice.
  */
 
 let settings: FarEndSettings = { latencyMilliseconds: 0, expiresIn: 3_600 }
@@ -33,7 +33,7 @@ async function answer(form: string, path: string, response: ServerResponse): Pro
   counts = { requests: counts.requests + 1, repeatedAssertions: counts.repeatedAssertions + (isRepeated ? 1 : 0) }
   const { latencyMilliseconds, expiresIn } = settings
   if (latencyMilliseconds > 0) await pause(latencyMilliseconds)
-  // As long as a signed one is.
+  // As long as a signed token.
   const token = randomBytes(675).toString('base64url')
   issued.push({ path, start: startOf(token), expiresAt: Date.now() + expiresIn * 1_000 })
   const body = JSON.stringify({ access_token: token, token_type: 'Bearer', expires_in: expiresIn })

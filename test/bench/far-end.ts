@@ -12,17 +12,17 @@ export interface FarEndSettings {
   readonly expiresIn: number
 }
 
-/** Since the last change of settings. */
+/** Counts since the last change of settings. */
 export interface FarEndCounts {
   readonly requests: number
   readonly repeatedAssertions: number
 }
 
-/** One that the token endpoint has issued. */
+/** A token that the token endpoint issued. */
 export interface IssuedToken {
-  /** That of the URL it was asked for at. */
+  /** The path of the URL that it was requested at. */
   readonly path: string
-  /** As many of its first letters as tell it from all others: see `startOf`. */
+  /** Its first letters, enough to tell it from all others: see `startOf`. */
   readonly start: string
   /** Milliseconds since the epoch. */
   readonly expiresAt: number
@@ -34,16 +34,16 @@ export function startOf(token: string): string {
   return token.slice(0, startLength)
 }
 
-/** A token endpoint over TLS at each path, in a process of its own. */
+/** A token endpoint over TLS at each path, in its own process. */
 export interface FarEnd {
   readonly issuer: string
   readonly certificate: ServerCertificate
   /** A file with the CA's certificate, for NODE_EXTRA_CA_CERTS. */
   readonly caPath: string
-  /** Counts from 0 again. */
+  /** Changes settings and resets the counts. */
   set(settings: Partial<FarEndSettings>): Promise<void>
   counts(): Promise<FarEndCounts>
-  /** Since the last change of settings. */
+  /** The tokens issued since the last change of settings. */
   issued(): Promise<readonly IssuedToken[]>
   close(): Promise<void>
 }

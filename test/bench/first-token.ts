@@ -17,7 +17,7 @@ import type { Report } from './report.ts'
 import { measure, type Rounds } from './rounds.ts'
 import type { CleanUp } from './tokenwell.ts'
 
-/* How long a process takes from its start to its first token, and its end. */
+/* The time from a process's start to its end, which comes with its first token. */
 
 interface Process extends Bundle {
   readonly name: string
@@ -76,7 +76,7 @@ async function createProcesses(t: CleanUp, farEnd: FarEnd, peers: readonly strin
   const keyPath = join(folder, 'key.pem')
   const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
   await writeFile(keyPath, privateKey.export({ type: 'pkcs8', format: 'pem' }))
-  // The one way to trust a server that all have in common.
+  // The only way to make all clients trust the server.
   const trust = { NODE_EXTRA_CA_CERTS: farEnd.caPath }
   const event = JSON.stringify(createHttpEvent(tokenRequest('conn')))
 
@@ -95,7 +95,7 @@ async function createProcesses(t: CleanUp, farEnd: FarEnd, peers: readonly strin
   )
 }
 
-/** Its one peer is all that a bundle holds. */
+/** The bundle contains only this peer. */
 function textOf(peer: string): string {
   return `import { setUp } from './${fileOf(peer)}'
     import { printToken } from './processes/peer.ts'

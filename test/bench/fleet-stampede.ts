@@ -20,11 +20,14 @@ import { figuresOf } from './rounds.ts'
 import { latencyMilliseconds } from './stampede.ts'
 import type { CleanUp } from './tokenwell.ts'
 
-/* Many callers of many processes at once, all for the same token, which nobody has. They share a cache and nothing else. */
+/*
+ * Many callers in many processes ask at once for the same token, which no process has. The processes share only a
+ * cache.
+ */
 
 const table = 'tokens'
 
-/** What shares tokens, by the variables that name it to a function. */
+/** Starts a shared store. Returns the variables that make a function use it. */
 type StartStore = (t: CleanUp) => Promise<Readonly<Record<string, string>>>
 
 const stores: Readonly<Record<string, StartStore>> = {
@@ -44,11 +47,11 @@ const patient = { TOKENWELL_CACHE_BUDGET_MILLISECONDS: '10000' }
 interface Stampede extends FarEndCounts {
   readonly tokens: number
   readonly withoutToken: number
-  /** Of the process that asked the token endpoint, in milliseconds as all others. */
+  /** The time of the process that requested the token. All times are in milliseconds. */
   readonly holder: number
   readonly median: number
   readonly slowest: number
-  /** The slowest after the holder. */
+  /** The time from the holder's answer to the slowest one. */
   readonly behind: number
 }
 
@@ -113,7 +116,7 @@ interface Size {
   readonly rounds: number
 }
 
-/** The first has each process open its connections; then as many as there are to be rounds, each for another token. */
+/** In the first round each process opens its connections. Then come the counted rounds, each for another token. */
 async function measure(
   t: CleanUp,
   farEnd: FarEnd,
@@ -152,7 +155,7 @@ function timeOf({ milliseconds }: WorkerAnswer): number {
   return milliseconds
 }
 
-/** The highest counts, and the middle of each time. */
+/** The highest count and the median of each time. */
 function middleOf(stampedes: readonly Stampede[]): Stampede {
   const most = (count: (stampede: Stampede) => number) => Math.max(...stampedes.map(count))
   const middle = (time: (stampede: Stampede) => number) => figuresOf(stampedes.map(time)).median

@@ -5,14 +5,14 @@ import { createLocalSigner } from '../../lib/signing/signer.ts'
 import type { FarEnd } from './far-end.ts'
 import type { PeerAlgorithm } from './peers.ts'
 
-/* Nothing but the work itself. */
+/* The work itself and nothing else. */
 
 export interface TokenFloor {
   newToken(): Promise<unknown>
   close(): Promise<void>
 }
 
-/** A signature and one round trip over a connection that is open, each by its library's usual call. */
+/** A signature and one round trip over an open connection, each with its library's usual call. */
 export function createTokenFloor(farEnd: FarEnd, algorithm: PeerAlgorithm): TokenFloor {
   const encode = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
   const header = encode({ alg: algorithm })
@@ -27,7 +27,7 @@ export function createTokenFloor(farEnd: FarEnd, algorithm: PeerAlgorithm): Toke
   })
 }
 
-/** The same by the parts of Tokenwell. */
+/** The same with the parts of Tokenwell. */
 export function createOwnTokenFloor(farEnd: FarEnd, algorithm: PeerAlgorithm): TokenFloor {
   const limits = { receiveMilliseconds: 10_000, totalMilliseconds: 15_000, maximumBytes: 65_536 }
   const signJwt = async (key: KeyObject, claims: Record<string, unknown>) => {
@@ -69,7 +69,7 @@ function createKey(algorithm: PeerAlgorithm): KeyObject {
   return createPrivateKey(privateKey.export({ type: 'pkcs8', format: 'pem' }))
 }
 
-/** A token by its key from a map, if it hasn't ended. */
+/** Reads a token from a map by its key, if it has not expired. */
 export function createHitFloor(size: number): (index: number) => Promise<unknown> {
   const keys = Array.from({ length: size }, (_, index) => JSON.stringify(['conn', [`scope-${index}`]]))
   const tokens = new Map(keys.map((key) => [key, { until: Date.now() + 3_600_000 }]))

@@ -7,7 +7,9 @@ import { createBareWorkspace, loadFunction } from '../support/functions/load-fun
 import { createPeer } from './peers.ts'
 import { tellAll, telling } from './tokenwell.ts'
 
-/* One client behind the local HTTP server, which hands it events as an HTTP API does. It sends its port. */
+/*
+ * One client behind the local HTTP server, which passes it events as an HTTP API does. It sends its port to the parent.
+ */
 
 export interface Behind {
   readonly client: 'Tokenwell' | 'openid-client'

@@ -13,9 +13,9 @@ import type { Report } from './report.ts'
 import { figuresOf } from './rounds.ts'
 import { type CleanUp, openTokenwell } from './tokenwell.ts'
 
-/* What an account with many connections pays for each of them: for its first token, for a hit, and for being kept warm. */
+/* The cost of each connection in an account with many: its first token, a hit, and keeping it warm. */
 
-/** Of one size, in microseconds. */
+/** The costs with one number of connections, in microseconds. */
 interface Costs {
   readonly firstUse: number
   readonly hit: number
@@ -23,13 +23,13 @@ interface Costs {
 }
 
 const hitsMeasured = 50_000
-/** So short that a warm run renews all of them. */
+/** So short that a warm run renews all tokens. */
 const tokenSeconds = 110
 
 export async function benchGrowth(t: CleanUp, farEnd: FarEnd, isShort: boolean): Promise<Report> {
   await farEnd.set({ expiresIn: tokenSeconds })
   const sizes = isShort ? [10, 20] : [10, 100, 1_000, 10_000]
-  // The first is not counted: it compiles and connects.
+  // This call is not counted, because it compiles and connects.
   await costsOf(t, farEnd, 100)
   const costs = new Map<number, Costs>()
   for (const size of sizes) costs.set(size, await costsOf(t, farEnd, size))
@@ -98,7 +98,7 @@ async function createSet(t: CleanUp, farEnd: FarEnd, size: number) {
     connections: createConnectionCache({ elements, deployment, fingerprints: plainFingerprints, now, pause, log }),
     store: memoryRecords({ maximumRecords: 4 * size }),
     memory: someTokenMemory(size),
-    // The spread of a run's first requests is time that nobody works.
+    // A run spreads its first requests. The bench must not measure that pause.
     random: () => 0,
     log() {},
   }
@@ -120,7 +120,7 @@ function withConnections(elements: RawElements, size: number): RawElements {
   }
 }
 
-/** They come as one by one they come from Parameter Store. */
+/** Elements come one by one, as from Parameter Store. */
 function elementsInMemory(elements: RawElements): ElementStore {
   const text = (kind: Kind, id: string) => {
     const value = elements[kind]?.[id]

@@ -14,7 +14,7 @@ import type { Report } from './report.ts'
 import { type Figures, measure, type Subject } from './rounds.ts'
 import { type CleanUp, createTokenwell, tellAll, telling } from './tokenwell.ts'
 
-/* What a token costs that is in the process already. */
+/* The cost of a token that is already in the process. */
 
 const sizes = [10, 100, 1_000, 10_000] as const
 const [few, , , many] = sizes
@@ -82,7 +82,7 @@ export async function benchHandlerHit(t: CleanUp, farEnd: FarEnd, isShort: boole
   tellAll()
   const issueToken = await loadFunction('issue-token', workspace, telling)
   const request = { ...tokenRequest('conn', 'scope=orders'), headers: requestHeaders }
-  // A new one each time, as Lambda's runtime reads it: middlewares change it.
+  // A new event each time, as Lambda's runtime parses it, because middlewares change it.
   const event = () => createHttpEvent(request) as APIGatewayProxyEventV2
   const context = createLocalContext(Date.now())
   const first = (await issueToken(event(), context)) as APIGatewayProxyStructuredResultV2
@@ -120,7 +120,7 @@ export async function benchHandlerHit(t: CleanUp, farEnd: FarEnd, isShort: boole
   }
 }
 
-/** As curl with a signature sends them. */
+/** The headers of a signed request from curl. */
 const requestHeaders = {
   accept: '*/*',
   authorization: `AWS4-HMAC-SHA256 Credential=${'A'.repeat(20)}/20261129/eu-central-1/execute-api/aws4_request`,

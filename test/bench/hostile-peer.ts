@@ -6,7 +6,10 @@ import { tokenRequest } from '../support/functions/load-function.ts'
 import { confineToLoopback } from '../support/process/this-process.ts'
 import { createPeer, peerSecrets, timeLimitMilliseconds } from './peers.ts'
 
-/* A process for one client of `hostile.ts`, which it asks for one token after the other; it may be ended at any time. */
+/*
+ * A process for one client of `hostile.ts`. It asks the client for one token after the other, and may be ended at any
+ * time.
+ */
 
 export interface HostileTask {
   readonly issuer: string
@@ -16,17 +19,17 @@ export interface HostileTask {
 
 export interface Finding {
   readonly came: 'token' | 'unfit token' | 'neither token nor error' | 'error'
-  /** All that its error shows. */
+  /** Everything that its error shows. */
   readonly shown: string
   readonly secrets: readonly string[]
-  /** Hosts other than this machine that it wanted to connect to. */
+  /** The hosts other than this machine that it tried to connect to. */
   readonly tried: readonly string[]
 }
 
 const tried = confineToLoopback()
 const [name = ''] = process.argv.slice(2)
 
-/** A new one each time, so that none has a token in hand. */
+/** A new client each time, so that it has no token yet. */
 async function askForToken(task: HostileTask): Promise<unknown> {
   if (name === 'Tokenwell') return askTokenwell(task)
   return (await createPeer(name, task.issuer, 'ES256')).newToken()
@@ -59,7 +62,7 @@ async function find(task: HostileTask): Promise<Finding> {
   return { ...found, secrets: peerSecrets, tried: tried.slice(before) }
 }
 
-/** RFC 6750 section 2.1: fit is what an Authorization header takes. */
+/** RFC 6750 section 2.1: a token is fit if an Authorization header can hold it. */
 function judge(token: unknown): Finding['came'] {
   if (token === undefined || token === null || token === '') return 'neither token nor error'
   return typeof token === 'string' && /^[\x21-\x7e]+$/.test(token) ? 'token' : 'unfit token'

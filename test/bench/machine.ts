@@ -3,7 +3,7 @@ import { cpus } from 'node:os'
 import { join } from 'node:path'
 import { peerNames } from './peers.ts'
 
-/** Says in the README where and with what its figures were measured. */
+/** Writes to the README on which machine and with which versions its figures were measured. */
 export function keepMachine(): void {
   const path = join(import.meta.dirname, 'README.md')
   const line = /^Measured on .*$/m

@@ -1,4 +1,4 @@
-/* What the bench uses of a package without types of its own. */
+/* The parts that the bench uses of a package without types. */
 declare module 'simple-oauth2' {
   export class ClientCredentials {
     constructor(options: {

@@ -12,11 +12,11 @@ import { setUp as simpleOauth2 } from './peers/simple-oauth2.ts'
 export { type PeerAlgorithm, timeLimitMilliseconds } from './peers/peer.ts'
 
 /*
- * npm's clients as their documentation has them used, each in a file named after its package. Those that can sign do; the others
- * have a secret.
+ * Clients from npm, used as their documentation says, each in a file named after its package. Clients that can sign do
+ * so. The others use a secret.
  */
 
-/** What no error may show. */
+/** Secrets that no error may show. */
 export const peerSecrets: readonly string[] = [
   secret,
   refreshToken,
@@ -35,15 +35,15 @@ const setUps: Readonly<Record<string, SetUp>> = {
 
 export const peerNames: readonly string[] = Object.keys(setUps)
 
-/** Those that authenticate by a signature. */
+/** The clients that authenticate with a signature. */
 export const signingPeers: readonly string[] = ['openid-client', 'oauth4webapi', '@azure/msal-node']
 
-/** Its file, from this one's folder. */
+/** Its file, relative to this folder. */
 export function fileOf(peer: string): string {
   return `peers/${peer.replace(/^@.*\//, '')}.ts`
 }
 
-/** A client of that name, without a token. */
+/** Creates a client of that name, which has no token yet. */
 export async function createPeer(name: string, issuer: string, algorithm: PeerAlgorithm): Promise<Peer> {
   const setUp = setUps[name]
   if (!setUp) throw new Error(`There is no client ${name}.`)

@@ -1,10 +1,10 @@
 import type { Picture } from './report.ts'
 
 const [width, labelWidth, valueWidth, rowHeight, top] = [820, 300, 110, 24, 44] as const
-/** From the longest to the shortest, beyond which lengths are shown by their magnitude. */
+/** If the longest bar is this many times the shortest one, the bars show magnitudes. */
 const widestLinear = 40
 
-/** Bars of those lengths as an SVG that is read on light and dark grounds alike. */
+/** Draws bars of those lengths as an SVG that is readable on light and dark backgrounds. */
 export function pictureOf(title: string, { unit, lengths }: Picture): string {
   const values = lengths.map(({ value }) => value)
   const [least, most] = [Math.min(...values), Math.max(...values)]
@@ -33,7 +33,7 @@ export function pictureOf(title: string, { unit, lengths }: Picture): string {
   ].join('\n')
 }
 
-/** Three digits that tell something. */
+/** Rounded to about three significant digits. */
 export function shown(value: number): string {
   if (value >= 100) return value.toFixed(0)
   return value >= 10 ? value.toFixed(1) : value.toFixed(2)

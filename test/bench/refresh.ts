@@ -8,7 +8,7 @@ import type { Report } from './report.ts'
 import { figuresOf } from './rounds.ts'
 import { type CleanUp, createTokenwell } from './tokenwell.ts'
 
-/* Tokens that end all the time, while callers keep coming. */
+/* Tokens expire all the time while callers keep asking. */
 
 const tokenSeconds = 5
 const ratePerSecond = 200
@@ -18,7 +18,7 @@ const hits = 'Tokenwell, tokens of an hour'
 
 interface Client {
   readonly name: string
-  /** Where it asks the far end. */
+  /** The path of its token endpoint. */
   readonly path: string
   call(): Promise<unknown>
 }
@@ -35,7 +35,7 @@ interface Finding {
   readonly calls: number
   readonly withoutToken: number
   readonly expired: number
-  /** What the token that ended next had left when it was handed out, in milliseconds. */
+  /** The shortest time to its expiry that a token had when it was handed out, in milliseconds. */
   readonly leastLeft: number
   readonly requests: number
   readonly median: number
@@ -47,7 +47,7 @@ export async function benchRefresh(t: CleanUp, farEnd: FarEnd, isShort: boolean)
   const seconds = isShort ? 4 : 60
   const peers = await peersThatKeep(farEnd)
   const ours = await ourClients(t, farEnd)
-  // All that is known of the tokens of an hour.
+  // Everything that is known about the tokens of an hour.
   const before = await farEnd.issued()
   const ourFindings = await observe(ours, farEnd, seconds, before)
   const findings = new Map([...ourFindings, ...(await observe(peers, farEnd, seconds))])
@@ -112,7 +112,7 @@ function rowOf(name: string, finding: Finding): string[] {
   return [name, ...counts, shown(median), shown(high), shown(slowest / 1_000)]
 }
 
-/** On an average: each token's time is drawn. */
+/** The average, because the time of each renewal is random. */
 function requestsAskedFor(seconds: number): number {
   const policy = { assumedLifetimeSeconds: tokenSeconds }
   const answer = { expiresInSeconds: tokenSeconds, accessToken: new Secret('opaque') }
@@ -122,7 +122,7 @@ function requestsAskedFor(seconds: number): number {
 async function ourClients(t: CleanUp, farEnd: FarEnd): Promise<Client[]> {
   const [brief, long] = await Promise.all([ourClient(t, farEnd, us, '/brief'), ourClient(t, farEnd, hits, '/long')])
   await farEnd.set({})
-  // So that what is measured is not the compiler; one token does for all of these, and for all of the run.
+  // So that the bench does not measure the compiler. One token serves all these calls and the whole run.
   for (let call = 0; call < 5_000; call++) await long.call()
   return [brief, long]
 }
@@ -157,7 +157,7 @@ async function observe(
   before: readonly IssuedToken[] = [],
 ): Promise<[string, Finding][]> {
   await farEnd.set({ latencyMilliseconds, expiresIn: tokenSeconds })
-  // What it takes to begin is of other benches.
+  // Other benches measure the start of a client.
   for (const { call } of clients) await call()
   const answers = await callAtRate(clients, seconds)
   const issued = await farEnd.issued()
@@ -168,7 +168,7 @@ async function observe(
   ])
 }
 
-/** Each client has its own moment, so that no call waits for another client's work. */
+/** Each client has its own time slot, so that no call waits for another client's work. */
 async function callAtRate(
   clients: readonly Client[],
   seconds: number,
@@ -197,7 +197,7 @@ function requestsOf({ path }: Client, issued: readonly IssuedToken[]): number {
   return issued.filter((token) => token.path === `${path}/token`).length
 }
 
-/** A token that nobody has issued counts as one that has ended. */
+/** A token that no server issued counts as expired. */
 function findingOf(answers: readonly Answer[], expiries: ReadonlyMap<string, number>, requests: number): Finding {
   const lefts = answers.flatMap(({ token, at }) => (token === undefined ? [] : [(expiries.get(token) ?? 0) - at]))
   const times = answers.map(({ microseconds }) => microseconds)

@@ -2,7 +2,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pictureOf } from './picture.ts'
 
-/** What one bench found. */
+/** The findings of one bench. */
 export interface Report {
   /** Its heading in the README. */
   readonly title: string

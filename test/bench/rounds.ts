@@ -5,26 +5,26 @@ export interface Subject {
   call(index: number): Promise<unknown>
 }
 
-/** Of one subject, in microseconds a call. */
+/** The times of one subject, in microseconds for each call. */
 export interface Figures {
   readonly median: number
   readonly minimum: number
-  /** 99 of 100 are below it. */
+  /** 99 of 100 calls are faster. */
   readonly high: number
 }
 
 export interface Rounds {
   readonly rounds: number
   readonly callsPerRound: number
-  /** Times each call; else the round as a whole, for calls that a clock's own cost would blur. */
+  /** Times each call. Otherwise times the whole round, for calls so short that reading the clock would distort them. */
   readonly isEachTimed: boolean
 }
 
-/** Every subject in every round, each time in another order, so that a noisy moment falls on all of them alike. */
+/** Runs every subject in every round, in a new order each time, so that noise affects all of them alike. */
 export async function measure(subjects: readonly Subject[], rounds: Rounds): Promise<ReadonlyMap<string, Figures>> {
   const times = new Map<string, number[]>(subjects.map(({ name }) => [name, []]))
   const run = rounds.isEachTimed ? timeCalls : timeRound
-  // The first round is not counted: it compiles, connects and fills.
+  // The first round is not counted, because it compiles, connects and fills caches.
   for (let round = -1; round < rounds.rounds; round++)
     for (const subject of shuffled(subjects)) {
       const taken = await run(subject, rounds.callsPerRound, (round + 1) * rounds.callsPerRound)
@@ -53,14 +53,14 @@ function microsecondsSince(startedAt: bigint): number {
   return Number(process.hrtime.bigint() - startedAt) / 1_000
 }
 
-/** @param times one or more */
+/** @param times at least one */
 export function figuresOf(times: readonly number[]): Figures {
   const sorted = times.toSorted((a, b) => a - b)
   const at = (part: number) => sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * part))] ?? Number.NaN
   return { median: at(0.5), minimum: at(0), high: at(0.99) }
 }
 
-/** Each order is as likely as any other. */
+/** Each order is equally likely. */
 export function shuffled<T>(values: readonly T[]): T[] {
   const drawn = values.map((value) => ({ value, order: Math.random() }))
   return drawn.toSorted((a, b) => a.order - b.order).map(({ value }) => value)

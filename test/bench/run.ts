@@ -6,9 +6,10 @@ import { keepMachine } from './machine.ts'
 import { keepReport, type Report, textOf } from './report.ts'
 
 /*
- * npm run bench: this project beside its peers, in one run, one process a bench; writes README.md and the pictures. With names,
- * these alone; with --short only to see that all works, writing nothing. With `hostile`: see hostile.ts. Only ratios within one run
- * mean anything: machines are shared.
+ * npm run bench: measures this project next to its peers in one run, with one process for each bench, and writes
+ * README.md and the pictures. With names it runs only those benches. With --short it only checks that all benches work,
+ * and writes nothing. For `hostile` see hostile.ts. Only ratios within one run mean anything, because other work runs
+ * on the same machine.
  */
 const words = process.argv.slice(2)
 const isShort = words.includes('--short')
@@ -39,6 +40,6 @@ async function run(name: string): Promise<Report> {
     report = message
   })
   await once(child, 'exit')
-  if (!report) throw new Error(`${name} came to no end.`)
+  if (!report) throw new Error(`${name} did not finish.`)
   return report
 }

@@ -6,7 +6,7 @@ import type { Report } from './report.ts'
 import { figuresOf, shuffled } from './rounds.ts'
 import { type CleanUp, createTokenwell } from './tokenwell.ts'
 
-/* Many callers of one process at once, all for the same token, which nobody has. */
+/* Many callers in one process ask at once for the same token, which the process does not have. */
 
 export const latencyMilliseconds = 50
 const us = 'Tokenwell'
@@ -15,7 +15,9 @@ const floor = 'floor: node:crypto, undici, one caller'
 interface Client {
   readonly name: string
   readonly callers: number
-  /** How its callers ask for a token that it hasn't got, over a connection that it has. */
+  /**
+   * Prepares a round: its callers will ask for a token that the client does not have, over a connection that it has.
+   */
   prepare(round: number): Promise<() => Promise<unknown>>
 }
 
@@ -23,7 +25,7 @@ interface Stampede {
   readonly requests: number
   readonly repeatedAssertions: number
   readonly withoutToken: number
-  /** In milliseconds since all have called. */
+  /** In milliseconds since the last call was made. */
   readonly median: number
   readonly slowest: number
 }
@@ -93,7 +95,7 @@ async function ourClient(t: CleanUp, farEnd: FarEnd, callers: number): Promise<C
   }
 }
 
-/** One that keeps its token is made anew each time; the connection is the process's. */
+/** A client that keeps its token is created anew each time. The connection belongs to the process. */
 async function peerClient(name: string, { issuer }: FarEnd, callers: number): Promise<Client> {
   const connecting = await createPeer(name, issuer, 'ES256')
   return {
@@ -107,7 +109,7 @@ async function peerClient(name: string, { issuer }: FarEnd, callers: number): Pr
   }
 }
 
-/** All in each round, in another order each time; the first round isn't counted. */
+/** All clients in each round, in a new order each time. The first round is not counted. */
 async function measure(
   clients: readonly Client[],
   farEnd: FarEnd,
@@ -125,7 +127,7 @@ async function measure(
   return stampedes
 }
 
-/** Until what the last stampede has left behind is done: a server with a thousand handshakes before it is slow to the next. */
+/** Waits until the work of the last stampede is done, because a server with a thousand pending handshakes is slow. */
 async function untilCalm(newToken: () => Promise<unknown>): Promise<void> {
   for (let tries = 0; tries < 100; tries++) {
     const startedAt = performance.now()

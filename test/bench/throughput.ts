@@ -9,7 +9,7 @@ import type { Report } from './report.ts'
 import { figuresOf, shuffled } from './rounds.ts'
 import type { CleanUp } from './tokenwell.ts'
 
-/* How many callers one instance serves: a hit through the local HTTP server, beside a client that keeps no token. */
+/* How many callers one instance serves: a hit through the local HTTP server, next to a client that keeps no token. */
 
 const clients: readonly Behind['client'][] = ['Tokenwell', 'openid-client']
 const callersAtATime = 20
@@ -73,7 +73,7 @@ async function startInstance(t: CleanUp, client: Behind['client'], { issuer, cer
   return pool
 }
 
-/** What each answer took, in milliseconds. */
+/** The time of each answer, in milliseconds. */
 async function load(pool: Pool, seconds: number): Promise<number[]> {
   const taken: number[] = []
   const until = performance.now() + seconds * 1_000

@@ -20,7 +20,7 @@ export async function openTokenwell(
   return openPorts(readEnvironment(environmentOf(workspace)))
 }
 
-/** The use case as it is wired, in this process; what it would log and count is dropped. */
+/** The use case with the product's own wiring, in this process. Its logs and metrics are dropped. */
 export async function createTokenwell(
   t: CleanUp,
   farEnd: Pick<FarEnd, 'issuer' | 'certificate'>,
@@ -31,10 +31,10 @@ export async function createTokenwell(
   return createApplication({ ...ports, log() {}, ...changes }).getToken
 }
 
-/** Logs and metrics as in an account. */
+/** Logs and metrics as in production. */
 export const telling = { POWERTOOLS_LOG_LEVEL: 'INFO', POWERTOOLS_METRICS_DISABLED: 'false' } as const
 
-/** In this process from now on: powertools looks at its variables at each call. */
+/** For this process from now on. Powertools reads these variables at each call. */
 export function tellAll(): void {
   Object.assign(process.env, telling)
 }

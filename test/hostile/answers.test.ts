@@ -17,21 +17,21 @@ import { families } from './behaviours.ts'
 import { besideOthers, cell, readmePath, rowsBelow, tableOf, withRowsBelow } from './table.ts'
 import { spendTenMinutes } from './ten-minutes.ts'
 
-/* Each behaviour against a real TLS server, from the caller's request to the caller's answer. */
+/* Each behaviour on a real TLS server, from the caller's request to the caller's answer. */
 
 const authority = await createAuthority()
 const certificate = await authority.issue()
 const triedElsewhere = confineToLoopback()
 const elsewhere = await startScriptedTokenEndpoint(() => fine(), { certificate })
 after(() => elsewhere.close())
-/** Nothing here depends on the algorithm, and keys of this one are made at once. */
+/** No result here depends on the algorithm, and keys for this one are made at once. */
 const quickKeys = { signatureAlgorithm: 'ES256' }
 
-/** As long as a server fails, or issues tokens of a minute: at most one request in 12 s, and repetitions. */
+/** The limit while a server fails or issues tokens of one minute: at most one request in 12 s, plus repetitions. */
 const mostInTenMinutes = 50
 let underWay: Promise<unknown> = Promise.resolve()
 
-/** One after the other: while a function loads, the environment of the process is its own. */
+/** One after the other, because a function reads the environment of the process while it loads. */
 function inTurn<T>(start: () => Promise<T>): Promise<T> {
   const started = underWay.then(start, start)
   underWay = started.catch(() => {})
@@ -50,7 +50,7 @@ async function startHostile(
     elements,
     (request, response, index) => {
       const answer = script(request, response, index, elsewhere.issuer)
-      // What the server sends as a token stands in no log, and in no answer but where it belongs.
+      // A token from the server may appear in no log, and only in the token member of an answer.
       for (const token of hostileTokens()) plant(token)
       return answer
     },
@@ -61,7 +61,7 @@ async function startHostile(
 function outcomeOf({ status, body }: HttpAnswer, asked: number): string {
   if (status !== 200) return `${status} ${body['error']}`
   if (body['source'] !== 'server') return String(body['source'])
-  // What is left, up to a second less for the way here.
+  // Up to a second of the lifetime may have passed.
   return `200, ${[0, 1].includes(asked - Number(body['expires_in'])) ? asked : body['expires_in']} s`
 }
 
@@ -86,10 +86,10 @@ async function checkBehaviour(t: TestContext, behaviour: Behaviour): Promise<voi
   assert.equal(outcomeOf(again, asked || 300), behaviour.again, JSON.stringify(again.body))
   assert.equal(set.attempts(), behaviour.requestsInAll)
   if (again.status !== 200 && behaviour.requestsInAll === behaviour.requests)
-    assert.ok(Number(again.headers['retry-after']) > 0, 'who is not asked for is told when')
+    assert.ok(Number(again.headers['retry-after']) > 0, 'the answer names no time for a retry')
 
   const ids = set.requests.map(({ jwtId }) => jwtId)
-  assert.equal(new Set(ids).size, ids.length, 'no assertion twice')
+  assert.equal(new Set(ids).size, ids.length, 'an assertion was sent twice')
   assert.ok(set.requests.every(({ headers }) => headers.cookie === undefined))
   for (const { body } of [got, again]) assert.ok(!('refresh_token' in body) && !('id_token' in body))
 }
@@ -106,7 +106,7 @@ test('none of these behaviours makes Tokenwell send anything to another server',
   assert.deepEqual(triedElsewhere, [])
 })
 
-test('the tables in the README are what was run, and no server is asked often', async (t) => {
+test('the tables in the README have exactly the results of this run, and no server gets many requests', async (t) => {
   const all = families.flatMap(({ behaviours }) => behaviours)
   const tenMinutes = await spendTenMinutes(all, authority, elsewhere.issuer)
   for (const [name, { requests }] of tenMinutes) assert.ok(requests <= mostInTenMinutes, `${name}: ${requests}`)
@@ -118,7 +118,7 @@ test('the tables in the README are what was run, and no server is asked often', 
   }
 })
 
-test('every behaviour stands in the table beside other clients', () => {
+test('every behaviour has a row in the table "Beside other clients"', () => {
   const rows = rowsBelow(besideOthers)
   const names = families.flatMap(({ behaviours }) => behaviours.map(({ name }) => cell(name)))
   assert.deepEqual(
@@ -129,7 +129,7 @@ test('every behaviour stands in the table beside other clients', () => {
   )
 })
 
-test('no two behaviours have one name', () => {
+test('no two behaviours have the same name', () => {
   const names = families.flatMap(({ behaviours }) => behaviours.map(({ name }) => name))
   assert.deepEqual(names.toSorted(), [...new Set(names)].sort())
 })

@@ -18,14 +18,14 @@ const aYear: Days = [-1, 365]
 
 export interface Oddity {
   readonly hostNames?: readonly string[]
-  /** From now, until when. */
+  /** From when until when it is valid, in days from now. */
   readonly days?: Days
   readonly isForClients?: boolean
   readonly isWeak?: boolean
   readonly isSelfSigned?: boolean
 }
 
-/** A CA that is trusted, and signs whatever it is asked to. */
+/** A trusted CA that signs any certificate. */
 export interface Authority {
   readonly caCertificate: string
   issue(oddity?: Oddity): Promise<ServerCertificate>

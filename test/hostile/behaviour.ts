@@ -8,7 +8,7 @@ import type {
 } from '../support/servers/scripted-token-endpoint.ts'
 import type { Authority } from './authority.ts'
 
-/** What the server does with a request; `elsewhere` is the origin of another server, which must never hear of it. */
+/** What the server does with a request. `elsewhere` is the origin of another server, which must get no request. */
 export type HostileScript = (
   request: ReceivedRequest,
   response: ServerResponse,
@@ -16,31 +16,31 @@ export type HostileScript = (
   elsewhere: string,
 ) => ScriptedAnswer | undefined
 
-/** What comes of it. */
+/** The expected result. */
 export interface Expectation {
-  /** What the caller gets: a status with the error code, or with how long the token lives. */
+  /** What the caller gets: a status with the error code, or the token's remaining lifetime. */
   readonly outcome: string
-  /** How often the server was asked: a connection over which no request came counts, too. */
+  /** How often the server was contacted. A connection without a request counts too. */
   readonly requests: number
-  /** What a caller gets who comes right after, and how many requests there were in all. */
+  /** What a caller gets right afterwards, and the number of requests in all. */
   readonly again: string
   readonly requestsInAll: number
-  /** How long the first caller waits at most, on a machine that has other things to do. */
+  /** How long the first caller waits at most, on a machine that also does other work. */
   readonly atMostSeconds: number
 }
 
-/** What a token endpoint may do to us, and what must come of it. */
+/** What a token endpoint may do to Tokenwell, and the expected result. */
 export interface Behaviour extends Expectation {
   readonly name: string
   readonly script: HostileScript
-  /** What the server is other than a fine HTTPS server. */
+  /** How the server differs from a normal HTTPS server. */
   readonly endpoint?: (authority: Authority) => Promise<Partial<ScriptedTokenEndpointOptions>>
   readonly changes?: ElementChanges
   readonly form?: string
-  /** The second caller says that the first one's token was rejected. */
+  /** The second caller reports the first caller's token as rejected. */
   readonly rejects?: boolean
   readonly retryAfter?: number
-  /** A client without a time limit waits for ever. */
+  /** A client without a time limit waits forever. */
   readonly hangs?: boolean
 }
 
@@ -51,24 +51,24 @@ export interface Family {
 
 const issued: string[] = []
 
-/** A token that no other answer has, and that nobody but the caller may see. */
+/** A token that no other answer has, and that only the caller may see. */
 export function hostileToken(): string {
   const token = `hostile-token-${randomUUID()}`
   issued.push(token)
   return token
 }
 
-/** All of them. */
+/** All hostile tokens so far. */
 export function hostileTokens(): readonly string[] {
   return issued
 }
 
-/** A fine answer, but for these members. */
+/** A valid answer, except for these members. */
 export function fine(members: Record<string, unknown> = {}): ScriptedAnswer {
   return { body: { access_token: hostileToken(), token_type: 'Bearer', expires_in: 300, ...members } }
 }
 
-/** The same as text, with what stands in its place replaced. */
+/** The same as text, so that a test can replace parts of it. */
 export function fineText(members: Record<string, unknown> = {}): string {
   return JSON.stringify(fine(members).body)
 }
@@ -78,20 +78,20 @@ export const always =
   (_request, _response, _index, elsewhere) =>
     answer(elsewhere)
 
-/** These answers in turn, then fine tokens. */
+/** These answers in turn, then valid tokens. */
 export const first =
   (...answers: (() => ScriptedAnswer)[]): HostileScript =>
   (_request, _response, index) =>
     answers[index]?.() ?? fine()
 
-/** Bytes as they are, in place of an answer; then the end. */
+/** Sends these bytes in place of an answer, then ends the connection. */
 export const raw =
   (bytes: () => string | Buffer): HostileScript =>
   (_request, response) =>
     void response.socket?.end(bytes())
 
 const atMostSeconds = 5
-/** The pauses between attempts included. */
+/** This includes the pauses between attempts. */
 const atMostSecondsRepeated = 10
 
 const ok = (expiresIn: number) => `200, ${expiresIn} s`
@@ -104,7 +104,7 @@ export const token = (expiresIn = 300): Expectation => ({
   requestsInAll: 1,
   atMostSeconds,
 })
-/** A refusal: not repeated, and remembered. */
+/** A refusal: no repetition, and remembered. */
 export const remembered = (outcome = '502 server_error'): Expectation => ({
   outcome,
   requests: 1,
@@ -112,9 +112,9 @@ export const remembered = (outcome = '502 server_error'): Expectation => ({
   requestsInAll: 1,
   atMostSeconds,
 })
-/** An answer that is neither a token nor a refusal: not repeated, and remembered. */
+/** An answer that is neither a token nor a refusal: no repetition, and remembered. */
 export const unreadable: Expectation = remembered()
-/** An outage: repeated twice, then left alone. */
+/** An outage: repeated twice, then no more requests for a while. */
 export const repeated: Expectation = {
   outcome: outage,
   requests: 3,
@@ -131,10 +131,10 @@ export const recovers: Expectation = {
 }
 /** An outage that no repetition would end. */
 export const leftAlone: Expectation = remembered(outage)
-/** A token that nobody can use any more: the server is asked again in a second. */
+/** A token that can no longer be used: the server is asked again in a second. */
 export const expired: Expectation = remembered(outage)
 
-/** Timeouts of 0.2 s and 0.3 s, so that nobody has to wait for the defaults. */
+/** Timeouts of 0.2 s and 0.3 s, so that no test waits for the defaults. */
 export const hurried: ElementChanges = { server: { connectionTimeout: '200ms', receiveTimeout: '300ms' } }
-/** Not repeated: the server may have issued a token. */
+/** No repetition, because the server may have issued a token. */
 export const timeOut: Expectation = remembered('504 temporarily_unavailable')

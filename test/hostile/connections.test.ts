@@ -8,7 +8,7 @@ import {
 } from '../support/functions/issue-token-with-scripted-server.ts'
 import { tokenRequest } from '../support/functions/load-function.ts'
 
-test('a connection is kept and used again', async (t) => {
+test('a connection to a server is kept and used again', async (t) => {
   const sockets = new Set<unknown>()
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, (_request, response) => {
     sockets.add(response.socket)
@@ -19,7 +19,7 @@ test('a connection is kept and used again', async (t) => {
   assert.equal(sockets.size, 1)
 })
 
-test('a used connection that turns out dead costs one repetition, with a new assertion', async (t) => {
+test('a kept connection that is dead costs one repetition, with a new assertion', async (t) => {
   const used = new WeakSet<object>()
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, (_request, response) => {
     const { socket } = response
@@ -32,11 +32,11 @@ test('a used connection that turns out dead costs one repetition, with a new ass
     assert.equal(status, 200)
     assert.equal(body['source'], 'server')
   }
-  assert.equal(set.requests.length, 5, 'each but the first met a dead connection')
+  assert.equal(set.requests.length, 5, 'each request except the first met a dead connection')
   assert.equal(new Set(set.requests.map(({ jwtId }) => jwtId)).size, 5)
 })
 
-test('a connection that the server closed while nobody used it is not used again', async (t) => {
+test('a connection that the server closed while it was idle is not used again', async (t) => {
   const set = await startIssueTokenWithScriptedServer(t, exampleElements, (_request, response) => {
     setTimeout(() => response.socket?.destroy(), 50)
     return tokenAnswer()
@@ -48,7 +48,7 @@ test('a connection that the server closed while nobody used it is not used again
   assert.equal(set.requests.length, 3)
 })
 
-test('no more requests are under way at a server than its element allows, and the others wait their turn', async (t) => {
+test('a server has at most as many requests at a time as its element allows, and the others wait', async (t) => {
   let underWay = 0
   let most = 0
   const set = await startIssueTokenWithScriptedServer(
@@ -70,7 +70,7 @@ test('no more requests are under way at a server than its element allows, and th
   assert.equal(most, 3)
 })
 
-test('an outage of a server is one for every connection that asks there', async (t) => {
+test('an outage of a server holds for every connection that uses the server', async (t) => {
   const set = await startIssueTokenWithScriptedServer(
     t,
     (issuer) => ({
@@ -86,7 +86,7 @@ test('an outage of a server is one for every connection that asks there', async 
   assert.equal(set.requests.length, 1)
 })
 
-test('an answer that nobody asked for is not taken for that of the next request', async (t) => {
+test('an answer without a request is not used for the next request', async (t) => {
   const answer = (token: string) => {
     const body = JSON.stringify({ access_token: token, token_type: 'Bearer', expires_in: 300 })
     return `HTTP/1.1 200 OK\r\ncontent-length: ${body.length}\r\n\r\n${body}`

@@ -15,25 +15,28 @@ import type { Authority } from './authority.ts'
 import type { Behaviour } from './behaviour.ts'
 
 /*
- * What a server that behaves like that all the time sees in ten minutes, and what the operator reads of it. Its answers are recorded from
- * the real server by the real adapter, and played again on a virtual clock.
+ * How many requests such a server gets in ten minutes, and what the operator reads in the log. The real adapter records
+ * the answers of the real server. They are played again on a virtual clock.
  */
 
 export interface TenMinutes {
   readonly requests: number
-  /** The reason in the log; undefined where a token came at once. */
+  /** The reason in the log. Undefined if the first request got a token. */
   readonly told: string | undefined
 }
 
 type Recorded = { readonly answer: TokenEndpointAnswer } | { readonly error: unknown }
 
 const tenMinutesMilliseconds = 600_000
-/** As long as there is a token. */
+/** The time between requests while there is a token. */
 const secondsBetween = 30
 const atATime = 8
 const virtualIssuer = 'https://as.example.com'
 const latency = 50
-/** What a virtual signer signs is the same each time, so that what repeats it is known when it is played again. */
+/**
+ * A virtual signer signs the same each time, so an answer that repeats the assertion is recognized when it is played
+ * again.
+ */
 const assertion = await theSigner.sign({ alg: 'none' }, { jti: 'the-only-one', sub: 'theClient' })
 const signers: SignerCache = {
   current: () => Promise.resolve({ ...theSigner, sign: () => Promise.resolve(assertion) }),
@@ -47,7 +50,7 @@ function createRecorder({ caCertificate }: Authority): TokenEndpoint {
 }
 
 /**
- * All are recorded before any is played: what waits for a real server would hold up a virtual clock.
+ * Records all behaviours before it plays any, because waiting for a real server would hold up a virtual clock.
  * @param elsewhere the origin of another server
  */
 export async function spendTenMinutes(
@@ -95,7 +98,7 @@ async function record(
     },
   }
   const recorded: Recorded[] = []
-  // Only a server that comes right by itself changes its answers.
+  // Only a server that recovers by itself changes its answers.
   const most = outcome.startsWith('200') && requests > 1 ? requests + 1 : 1
   while (recorded.length < most)
     recorded.push(
@@ -124,7 +127,7 @@ function serverOf({ changes }: Behaviour, issuer: string): ResolvedAuthorization
 
 const played = new Map<string, Promise<TenMinutes>>()
 
-/** What differs in its token alone is played once. */
+/** Behaviours that differ only in their tokens are played once. */
 async function play(recorded: readonly Recorded[], server: ResolvedAuthorizationServer): Promise<TenMinutes> {
   const key = JSON.stringify([server.tokenTypes, recorded.map(describeRecorded)])
   const known = played.get(key) ?? playAnew(recorded, server)
@@ -143,7 +146,7 @@ function withOtherToken({ body, ...answer }: TokenEndpointAnswer, index: number)
   return { ...answer, body: body.replace(/("access_token":"[^"]+)"/, `$1${index}"`) }
 }
 
-/** One caller who asks every half minute, and after a failure as soon as `Retry-After` allows. */
+/** One caller asks every half minute, and after a failure as soon as `Retry-After` allows. */
 async function playAnew(recorded: readonly Recorded[], server: ResolvedAuthorizationServer): Promise<TenMinutes> {
   const clock = { aheadMilliseconds: Date.now() - createVirtualTime().now() }
   let served = 0

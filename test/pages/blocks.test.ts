@@ -16,8 +16,9 @@ import { temporaryFolder } from '../support/process/temporary-folder.ts'
 import { type Block, type Marker, type Page, readPage, readPages } from './page.ts'
 
 /*
- * Every command and example of every page, run as it is written, but for the port and the folder of this run. A comment above a
- * block says how; test/README.md lists these comments. What can't be run here says why, and is listed at the end.
+ * Runs every command and example of every page as it is written, with only the port and the folder of this run
+ * replaced. A comment above a block says how; test/README.md lists these comments. A block that can't be run says why,
+ * and is listed at the end.
  */
 
 const pages = readPages()
@@ -40,7 +41,7 @@ test('a block without a language or without a known comment is found', () => {
 })
 
 for (const page of pages.filter(({ blocks: own }) => own.some(needsLocalRun)))
-  test(`what ${page.path} says of the local run is true`, async (t) => {
+  test(`the examples of ${page.path} work with the local run`, async (t) => {
     const folder = await temporaryFolder(t)
     await tryWithLocalRun(page, await startServing(t, { TOKENWELL_FOLDER: folder }), folder, t)
   })
@@ -68,14 +69,14 @@ for (const block of of('element'))
     assert.deepEqual(readElement({ kind, id: 'example' }, JSON.parse(block.text)).findings, [])
   })
 
-test('each command that CI is to run is a step of .ci/run, or starts the local run', () => {
+test('each command that CI should run is a step of .ci/run, or starts the local run', () => {
   const steps = readFileSync(join(root, '.ci', 'run'), 'utf8')
   for (const block of of('ci'))
     for (const command of commandsOf(block))
       assert.ok(command === 'npm start' || steps.includes(command), `${at(block)} ${command}`)
 })
 
-test('each test that is to read a block reads that page', () => {
+test('each test that should read a block reads its page', () => {
   for (const block of of('test')) {
     const path = join(root, block.marker.path)
     assert.ok(existsSync(path), `${at(block)} ${block.marker.path}`)
@@ -98,7 +99,7 @@ test('the TypeScript of the pages compiles', async (t) => {
   assert.equal(stdout, '')
 })
 
-test('what is not run says why', (t) => {
+test('a block that is not run says why', (t) => {
   for (const block of of('not-run')) {
     assert.match(block.marker.reason, /\w+ \w+/, at(block))
     t.diagnostic(`not run: ${at(block)} ${block.marker.reason}`)
@@ -129,7 +130,7 @@ async function tryWithLocalRun({ blocks: own }: Page, run: ServingRun, folder: s
   }
 }
 
-/** A direct invocation says in one object what the HTTP API takes as path, query and body. */
+/** A direct invocation has in one object what the HTTP API has in path, query and body. */
 async function invoke(block: Block, run: ServingRun): Promise<void> {
   const { connection } = readDirectTokenRequest(JSON.parse(block.text))
   const { connection: _, minimum_seconds: seconds, rejected_token_id: rejected, ...body } = JSON.parse(block.text)
@@ -151,12 +152,12 @@ async function runProgram(text: string, folder: string, t: TestContext): Promise
   await succeed(`${process.execPath} ${path}`, folder)
 }
 
-/** Runs it in the root of the repository; curl fails where the answer is an error. */
+/** Runs a command in the root of the repository. curl fails if the answer is an error. */
 async function succeed(command: string, folder: string): Promise<string> {
   const environment = { TOKENWELL_FOLDER: folder }
   const strict = command.replace(/\bcurl /g, 'curl --fail-with-body ')
   let run = await runShell(strict, environment)
-  // Another test may have a port that elements of one's own expect.
+  // Another test may use a port that the block's own elements need.
   for (let tries = 0; tries < 60 && /Port 944[34] is taken/.test(run.output); tries++) {
     await pause(1_000)
     run = await runShell(strict, environment)
@@ -165,18 +166,18 @@ async function succeed(command: string, folder: string): Promise<string> {
   return run.output
 }
 
-/** One a line; a line that ends with a backslash goes on. */
+/** One command on each line. A line that ends with a backslash continues on the next one. */
 function commandsOf({ text }: Block): string[] {
   const lines = text.replace(/\\\n\s*/g, '').split('\n')
   return lines.map((line) => line.replace(/(?:^| +)# .*$/, '').trim()).filter(Boolean)
 }
 
-/** The examples import as from the root of the repository. */
+/** The examples import from the root of the repository. */
 function fromRoot(text: string): string {
   return text.replace(/(from ')\.\//g, `$1${root}/`)
 }
 
-/** The names of the members of an object, or of the first object of a list, at every depth. */
+/** The names of the members of an object, or of the first object in a list, at every depth. */
 function membersOf(text: string): unknown {
   return JSON.parse(text, (_name, value: unknown) =>
     typeof value === 'object' && value !== null ? (Array.isArray(value) ? value.slice(0, 1) : value) : typeof value,

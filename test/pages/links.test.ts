@@ -5,7 +5,7 @@ import { test } from 'node:test'
 import { root } from '../support/process/local-run.ts'
 import { type Page, readPage, readPages } from './page.ts'
 
-/* Links, anchors and paths of every page, and the npm scripts that they name. */
+/* Checks links, anchors and paths of every page, and the npm scripts that the page names. */
 
 const pages = readPages()
 
@@ -45,7 +45,7 @@ function brokenLinks({ path, text, anchors }: Page): string[] {
   })
 }
 
-/** Paths in code, from the top or from the page's own folder. `<...>` and `*` are patterns, not paths. */
+/** Paths in code, from the root or from the page's own folder. `<...>` and `*` mark patterns, not paths. */
 function missingPaths({ path, text }: Page): string[] {
   const named = [...text.matchAll(/`((?:functions|lib|infra|test)\/[\w./-]*)`/g)].map(([, name = '']) => name)
   return named.filter((name) => !existsSync(join(root, name)) && !existsSync(join(root, dirname(path), name)))

@@ -9,20 +9,20 @@ export type Marker =
   | {
       readonly kind: 'local' | 'answer' | 'elements' | 'invoke' | 'event' | 'program' | 'types' | 'shell' | 'ci'
     }
-  /** Attributes of one element of that kind. */
+  /** The block holds attributes of one element of that kind. */
   | { readonly kind: 'element'; readonly element: string }
-  /** A test of its own reads the block. */
+  /** A separate test reads the block. */
   | { readonly kind: 'test'; readonly path: string }
   | { readonly kind: 'not-run'; readonly reason: string }
 
 /** A fenced block of a page. */
 export interface Block {
   readonly page: string
-  /** Of its fence, from 1. */
+  /** The line of its fence, counted from 1. */
   readonly line: number
   readonly language: string
   readonly text: string
-  /** Undefined where the page says nothing about it. */
+  /** Undefined if the page has no marker for it. */
   readonly marker: Marker | undefined
 }
 
@@ -31,7 +31,7 @@ export interface Page {
   readonly path: string
   readonly text: string
   readonly blocks: readonly Block[]
-  /** What a link can go to: the headings, as GitHub names them, and named anchors. */
+  /** The targets of links: the headings, as GitHub names them, and named anchors. */
   readonly anchors: ReadonlySet<string>
 }
 

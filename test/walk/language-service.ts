@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 
-/** A place in a file: where a name begins, counted from 0 as the language server protocol does. */
+/** A place in a file where a name begins, counted from 0 as in the language server protocol. */
 export interface Place {
   readonly path: string
   readonly line: number
@@ -23,7 +23,7 @@ interface Location {
   readonly range: { readonly start: { readonly line: number; readonly character: number } }
 }
 
-/** The language service that an editor asks: `tsc --lsp --stdio`, for one folder with a tsconfig.json. */
+/** The language service that an editor uses: `tsc --lsp --stdio`, for one folder with a tsconfig.json. */
 export class LanguageService {
   readonly #process
   readonly #waiting = new Map<number, (answer: Message) => void>()
@@ -58,7 +58,7 @@ export class LanguageService {
     this.#send({ method: 'textDocument/didOpen', params: { textDocument } })
   }
 
-  /** Opens the second way in: the pipe on which the same process hands out syntax and types. */
+  /** Opens the second interface: the pipe on which the same process offers syntax and types. */
   async openApi(): Promise<{ readonly pipe: string }> {
     return (await this.ask('custom/initializeAPISession', {})) as { readonly pipe: string }
   }
@@ -111,7 +111,7 @@ export class LanguageService {
 
   #read({ id, method, params, ...message }: Message): void {
     if (method !== undefined) {
-      // It asks for settings of the editor: there are none.
+      // The service asks for settings of the editor. There are no settings here.
       if (id !== undefined) this.#send({ id, result: params?.items?.map(() => null) ?? null })
       return
     }

@@ -36,7 +36,7 @@ import { LanguageService, type Place } from './language-service.ts'
 
 const root = join(import.meta.dirname, '../..')
 
-/** A function of ours, with its name: the place at which `go to implementation` arrives. */
+/** A function of Tokenwell, with its name: the place that "go to implementation" reaches. */
 export interface NamedFunction {
   readonly path: string
   readonly name: string
@@ -46,9 +46,10 @@ export interface NamedFunction {
 export type Call = CallExpression | NewExpression
 
 /**
- * A copy of functions/ and lib/, and the compiler that reads it: as a language service, which says where a call leads, and as syntax,
- * in which calls are found. The syntax comes from the service itself, by an interface that TypeScript calls unstable: the version is
- * exact. The tests are not in the copy, so none of their doubles is an implementation, and nothing of the CDK has to be read.
+ * A copy of functions/ and lib/, and the compiler that reads it: as a language service, which says where a call leads,
+ * and as syntax, where calls are found. The syntax comes from the service itself, by an interface that TypeScript calls
+ * unstable, so the version is exact. The copy has no tests, so no test double counts as an implementation, and nothing
+ * of the CDK has to be read.
  */
 export class SourceTree {
   readonly #files = new Map<string, SourceFile>()
@@ -64,7 +65,7 @@ export class SourceTree {
     this.#project = project
   }
 
-  /** @param changes texts of files that take the place of those in the repository */
+  /** @param changes texts that replace files of the repository */
   static async open(changes: Readonly<Record<string, string>> = {}): Promise<SourceTree> {
     const folder = mkdtempSync(join(tmpdir(), 'tokenwell-walk-'))
     for (const each of ['functions', 'lib']) cpSync(join(root, each), join(folder, each), { recursive: true })
@@ -79,7 +80,7 @@ export class SourceTree {
     service.openFile(first, readFileSync(first, 'utf8'))
     const api = await API.fromLSPConnection(await service.openApi())
     const [project] = (await api.updateSnapshot()).getProjects()
-    if (!project) throw new Error('The compiler found no project.')
+    if (!project) throw new Error('The compiler did not find the project.')
     return new SourceTree(folder, service, api, project)
   }
 
@@ -89,10 +90,10 @@ export class SourceTree {
     rmSync(this.folder, { recursive: true })
   }
 
-  /** @param path from the root of the repository, as all paths below */
+  /** @param path from the root of the repository, like all paths below */
   async file(path: string): Promise<SourceFile> {
     const file = this.#files.get(path) ?? (await this.#project.program.getSourceFile(join(this.folder, path)))
-    if (!file) throw new Error(`${path} is no file of the program.`)
+    if (!file) throw new Error(`${path} is not a file of the program.`)
     this.#files.set(path, file)
     return file
   }
@@ -111,13 +112,13 @@ export class SourceTree {
     return { path: file.fileName, ...file.getLineAndCharacterOfPosition(name.getStart(file)) }
   }
 
-  /** What is declared at a place, by the name that begins there. */
+  /** The declaration at a place, by the name that begins there. */
   async declarationAt({ path, line, character }: Place): Promise<Node | undefined> {
     const file = await this.file(relative(this.folder, path))
     return namesIn(file).get(file.getPositionOfLineAndCharacter(line, character))?.parent
   }
 
-  /** @throws {Error} where the file has no function of that name, or several */
+  /** @throws {Error} if the file has no function of that name, or several */
   async functionsNamed(path: string, names: readonly string[]): Promise<readonly NamedFunction[]> {
     const functions = await this.functionsIn(path)
     return names.map((name) => {
@@ -131,7 +132,7 @@ export class SourceTree {
     return nodesIn(await this.file(path)).flatMap((node) => this.functionOf(node) ?? [])
   }
 
-  /** The function at a place, or the one whose name a member of an object is set to there. */
+  /** The function at a place, or the function that a member of an object is set to there. */
   async functionAt(place: Place): Promise<NamedFunction | undefined> {
     const declaration = await this.declarationAt(place)
     if (!declaration) return undefined
@@ -159,7 +160,10 @@ export class SourceTree {
     return undefined
   }
 
-  /** Whose function type an expression has: ours, or that of a package or of Node.js; undefined for what is no function. */
+  /**
+   * The origin of an expression's function type: Tokenwell, or a package or Node.js. Undefined if the expression is not
+   * a function.
+   */
   async functionTypeOf(expression: Node): Promise<'ours' | 'foreign' | undefined> {
     const { checker } = this.#project
     const type = await checker.getTypeAtLocation(expression)
@@ -170,7 +174,7 @@ export class SourceTree {
   }
 }
 
-/** What has a function in it by name: the adapter that has a method, say. */
+/** The named thing that contains a function, for example the adapter that has a method. */
 export function ownerOf({ path, node }: NamedFunction): string {
   for (let outer = node.parent; outer; outer = outer.parent)
     if (isFunctionDeclaration(outer) || isClassDeclaration(outer) || isVariableDeclaration(outer))
@@ -193,7 +197,7 @@ export function isFunction(node: Node): boolean {
   )
 }
 
-/** The call at which a function is written as an argument, be it in an object or a list. */
+/** The call that gets a function as an argument, directly or in an object or a list. */
 export function callThatGets(node: Node): Call | undefined {
   let child = node
   let parent = node.parent
@@ -212,14 +216,15 @@ export function callThatGets(node: Node): Call | undefined {
   return parent.expression === child || parent.arguments?.some((argument) => argument === child) ? parent : undefined
 }
 
-/** The calls that a function makes itself, those in callbacks that are written at a call among them, in their order. */
+/** The calls that a function makes itself, in order. That includes calls in callbacks that are written as arguments. */
 export function callsIn(fn: Node): readonly Call[] {
   const calls: Call[] = []
   function visit(node: Node): void {
     if ((isFunction(node) && !callThatGets(node)) || isClassDeclaration(node)) return
     node.forEachChild(visit)
     if (isCallExpression(node) || isNewExpression(node)) calls.push(node)
-    if (isTaggedTemplateExpression(node)) throw new Error(`A tagged template is a call, too: ${node.getText()}`)
+    if (isTaggedTemplateExpression(node))
+      throw new Error(`A tagged template is a call that the walk does not follow: ${node.getText()}`)
   }
   if (!isClassDeclaration(fn)) fn.forEachChild(visit)
   return calls
@@ -233,7 +238,7 @@ export function nameCalled(expression: Expression | Node): Node | undefined {
   return undefined
 }
 
-/** The parameter that a name is, or is taken out of: of which function, and at which place. */
+/** The parameter that a name is, or is destructured from: its function and its index. */
 export function parameterOf(
   declaration: Node,
 ): { readonly fn: Node; readonly index: number; readonly member?: string | undefined } | undefined {

@@ -19,20 +19,24 @@ import {
 import { startScriptedTokenEndpoint, tokenAnswer } from '../support/servers/scripted-token-endpoint.ts'
 
 /*
- * An error at the wire, as a developer reads it: each frame of ours has the name of its function. The error is thrown in the midst
- * of a first token, and its stack is what V8 kept: who called, and who awaits that call.
+ * The stack of a network error, as a developer reads it. Each frame of Tokenwell has the name of its function. The
+ * error is thrown during a first token request. Its stack is what V8 kept: the callers, and the functions that await
+ * them.
  */
 
 Error.stackTraceLimit = 100
 Object.assign(process.env, { POWERTOOLS_LOG_LEVEL: 'SILENT', POWERTOOLS_METRICS_DISABLED: 'true' })
 
-/** The functions between the wire and the single flight, which many callers await: there V8's stack ends. */
+/**
+ * The functions between the network and the single flight. Many callers await the single flight, and there V8's stack
+ * ends.
+ */
 const tiers = ['lib/token-endpoint/', 'lib/get-token/from-server.ts', 'lib/get-token/from-fleet.ts']
 
-test('where the network throws, each function between the wire and its callers has a name', async (t) => {
+test('in the stack of a network error, each function between the network and its callers has a name', async (t) => {
   const frames = await framesOfFirstToken(t, () => ({
     async post() {
-      // After a pause as of a real exchange: of the stack remains who awaits it.
+      // The pause is like a real exchange. After it the stack holds only the functions that await the call.
       await new Promise((resolve) => setImmediate(resolve))
       throw new Error('the wire is cut')
     },
@@ -40,13 +44,13 @@ test('where the network throws, each function between the wire and its callers h
   demandNames(frames)
 })
 
-test('so it is where the server ends every connection, and the adapter says so', async (t) => {
+test('in the stack of a connection error from the adapter, each function has a name', async (t) => {
   const frames = await framesOfFirstToken(t, (real) => real)
   assert.match(frames[0] ?? '', /lib\/adapters\/http\//)
   demandNames(frames)
 })
 
-test('so it is where the certificates are missing that the adapter needs', async (t) => {
+test("in the stack of an error about the adapter's missing certificates, each function has a name", async (t) => {
   const frames = await framesOfFirstToken(t, (real) => real, { isTrusting: false })
   assert.match(frames[0] ?? '', /lib\/adapters\/files\/file-secrets\.ts/)
   demandNames(frames, [])
@@ -65,7 +69,7 @@ function demandNames(frames: readonly string[], through = tiers): void {
     )
 }
 
-/** The frames of ours in the error of a first token, innermost first, with paths from the root. */
+/** Tokenwell's frames in the error of a first token, innermost first, with paths from the root. */
 async function framesOfFirstToken(
   t: TestContext,
   wire: (real: TokenEndpoint) => TokenEndpoint,
@@ -96,7 +100,7 @@ async function framesOfFirstToken(
   const application = createApplication({ ...ports, tokenEndpoint })
   const handler = createHandler({ ...environment, ...ports, application })
   await handler(createHttpEvent(tokenRequest('conn')), createLocalContext(Date.now()))
-  const [{ stack = '' } = assert.fail('nothing was sent')] = errors
+  const [{ stack = '' } = assert.fail('no token request failed')] = errors
   return stack
     .split('\n')
     .map((line) => line.trim().replace(new URL('../../', import.meta.url).href, ''))

@@ -1,4 +1,4 @@
-/* What the walk must find, and what it must let pass: a file that the test puts beside those of lib/. */
+/* Calls that the walk must report, and calls that it must accept. The test puts this file into lib/. */
 
 interface Dependencies {
   readonly read: () => number

@@ -6,15 +6,16 @@ import { SourceTree } from './source-tree.ts'
 import { drawWalk, type Walk, walkFrom, wayTo } from './walk.ts'
 
 /*
- * Every call on the way of a first token can be followed: "go to implementation" leads to the code that runs. The test asks the
- * language service of TypeScript, as an editor does, at every call that a function makes, from the POST route of issue-token on,
- * and goes into every function of ours that it finds.
+ * Every call on the way to a first token can be followed: "go to implementation" leads to the code that runs. Like an
+ * editor, the test asks the language service of TypeScript at every call, from the POST route of issue-token on. It
+ * follows every function of Tokenwell that it finds.
  *
- * The way is taken from the text alone, not from what ran: it has the branches that no test takes, needs no server, and says the
- * same on every machine. So it is wider than one first token, and stricter: an adapter for DynamoDB is on it beside one in memory.
+ * The walk uses only the source, not a run. So it includes branches that no test takes, needs no server, and gives the
+ * same result on every machine. It is wider than one first token, and stricter: it includes the DynamoDB adapter next
+ * to the one in memory.
  */
 
-/** The interfaces that have several implementations, and what makes these. */
+/** The interfaces with several implementations, and the factories of these. */
 const ports = {
   CoolDownRegistry: [
     'lib/fleet/cool-downs.ts: createCoolDownRegistry',
@@ -43,9 +44,9 @@ const ports = {
     'lib/application/open-store.ts: openOwn',
     'lib/fleet/authentic-records.ts: createAuthenticRecords',
   ],
-  // WebAssembly, which undici's parser calls.
+  // WebAssembly that undici's parser calls.
   Llhttp: [],
-  // Made of Lua scripts by iovalkey.
+  // iovalkey makes these methods of Lua scripts.
   RedisCommander: [],
   Sealing: ['lib/fleet/sealing.ts: createSealing', 'lib/fleet/sealing.ts: withoutSealing'],
   SecretStore: [
@@ -73,12 +74,12 @@ before(async () => {
 })
 after(() => tree.close())
 
-test('every call on the way of a first token leads to one function, or to the adapters of a port', () => {
+test('every call on the way to a first token leads to one function, or to the adapters of a port', () => {
   console.log(drawWalk(walk))
   assert.deepEqual(walk.problems, [])
 })
 
-test('the walk has gone from the handler to the wire, through hundreds of calls', () => {
+test('the walk goes from the handler to the network, through hundreds of calls', () => {
   console.log(`${walk.steps.length} functions, ${walk.calls} calls`)
   const reached = new Set(walk.steps.map(({ fn }) => fn.path))
   for (const adapter of Object.values(ports).flat()) {
@@ -89,7 +90,7 @@ test('the walk has gone from the handler to the wire, through hundreds of calls'
   assert.ok(walk.calls > 500)
 })
 
-test('nothing that joins the core hands over a function, but for the clock, chance, the pause and the log', async () => {
+test('the code that assembles the core passes no functions except the clock, randomness, the pause and the log', async () => {
   const joining = await tree.functionsNamed('lib/application/application.ts', [
     'createApplication',
     'createCallingApplication',
@@ -100,7 +101,7 @@ test('nothing that joins the core hands over a function, but for the clock, chan
   assert.ok(steps.length > 25)
 })
 
-test('the walk in lib/README.md is the shortest one from the handler to the wire', () => {
+test('the walk in lib/README.md is the shortest one from the handler to the network', () => {
   const page = readFileSync(join(import.meta.dirname, '../../lib/README.md'), 'utf8')
   const [, section = ''] = /## One request, [^\n]*\n([\s\S]*?)\n## /.exec(page) ?? []
   const named = [...section.matchAll(/^\d+\. `([^`]+)`/gm)].map(([, path]) => path)
@@ -113,7 +114,7 @@ test('the walk in lib/README.md is the shortest one from the handler to the wire
   )
 })
 
-test('a call that can not be followed is found', async () => {
+test('the walk finds a call that cannot be followed', async () => {
   const problemsOf = async (name: string) => {
     const { problems } = await walkFrom(tree, await tree.functionsNamed('lib/unfollowable.ts', [name]), {})
     return problems.map((each) => each.replace(/^\S+ /, '')).sort()

@@ -30,15 +30,15 @@ import {
   type SourceTree,
 } from './source-tree.ts'
 
-/** Values that are functions, and may be handed to whoever needs them. */
+/** Functions that may be passed as values to any code that needs them. */
 const clockAndChance = ['now', 'random', 'randomId', 'pause', 'log']
 
-/** A function on the walk, in the order in which the walk met it. */
+/** A function on the walk, in the order in which the walk reached it. */
 export interface Step {
   readonly fn: NamedFunction
-  /** Undefined for a beginning. */
+  /** Undefined for a starting point. */
   readonly from: Step | undefined
-  /** The calls that led here. Not those of others who were handed this function. */
+  /** The calls that led here. Not the calls of other functions that got this one as an argument. */
   readonly calls: Call[]
   readonly next: Step[]
 }
@@ -48,11 +48,14 @@ export interface Walk {
   readonly steps: readonly Step[]
   /** The calls that can't be followed. */
   readonly problems: readonly string[]
-  /** How many calls were looked at, those of packages and of Node.js among them. */
+  /** The number of calls that were checked, including those into packages and Node.js. */
   readonly calls: number
 }
 
-/** A call of a parameter, or a parameter that is handed on: whoever calls the function has to write the callback at the call. */
+/**
+ * A call of a parameter, or a parameter that is passed on. Each caller of the function must write the callback as an
+ * argument.
+ */
 interface Need {
   readonly where: string
   readonly fn: Node
@@ -66,8 +69,8 @@ interface Found {
 }
 
 /**
- * Goes from call to call, and into every function of ours that is found.
- * @param ports the interfaces that have several implementations, with all of these: `<file>: <factory>`
+ * Goes from call to call, and into every function of Tokenwell that it finds.
+ * @param ports the interfaces with several implementations, and all of these: `<file>: <factory>`
  */
 export async function walkFrom(
   tree: SourceTree,
@@ -89,7 +92,7 @@ export async function walkFrom(
     return { step, isNew: true }
   }
 
-  /** Breadth first: the way by which a function is met is the shortest. */
+  /** Breadth first, so the walk reaches each function by the shortest way. */
   async function go(first: readonly Step[]): Promise<void> {
     for (let level = first; level.length > 0; ) {
       const found = await Promise.all(level.map((step) => leaveFrom(step)))
@@ -126,14 +129,17 @@ export async function walkFrom(
     if (isAllowed && own.length === 0) return []
     if (own.length === 0 && (await isValueOfPackage(call.expression, declarations))) return handedOver(fn, call, true)
 
-    // A class says itself what is made: its subclasses, which count as implementations, are not meant.
+    // A class names what is made. Its subclasses count as implementations, but are not meant.
     const made = isNewExpression(call) ? own : []
     const found = made.length > 0 ? made : await implementations(fn, name, declarations, where)
     const isOfBase = found.length > 0 && found.every((each) => each.path.startsWith('lib/base/'))
     return [...found.map((each) => ({ fn: each, call })), ...(await handedOver(fn, call, isOfBase))]
   }
 
-  /** What a package or Node.js hands us to be called, such as the ends of a promise: not a method that it wants of us. */
+  /**
+   * A function that a package or Node.js passes to Tokenwell to be called, such as `resolve` of a promise. Not a method
+   * that it expects from Tokenwell.
+   */
   async function isValueOfPackage(expression: Node, declarations: readonly Node[]): Promise<boolean> {
     const isValue = !declarations.some(isMethodSignatureDeclaration)
     return isValue && (await tree.functionTypeOf(expression)) === 'foreign'
@@ -145,7 +151,7 @@ export async function walkFrom(
     return declarations.filter((each) => each !== undefined)
   }
 
-  /** The language service is asked once for what is declared at one place: at another call its answer is the same. */
+  /** Asks the language service once for each declaration. At another call the answer is the same. */
   async function implementationsOf(name: Node, [declaration, ...others]: readonly Node[]): Promise<readonly Place[]> {
     const known = declaration && others.length === 0 ? answers.get(declaration) : undefined
     const answer = known ?? tree.service.implementations(tree.placeOf(name))
@@ -153,7 +159,7 @@ export async function walkFrom(
     return (await answer).filter((each) => tree.isOurs(each))
   }
 
-  /** What is found behind a name: one function, or the adapters of a port. */
+  /** The implementations of a name: one function, or the adapters of a port. */
   async function implementations(
     fn: NamedFunction,
     name: Node,
@@ -191,7 +197,7 @@ export async function walkFrom(
     return isListed ? undefined : `of the port ${port} is implemented by ${adapters.join(', ')}`
   }
 
-  /** Functions that are handed over by their names. Packages, Node.js and base call them; nobody else may. */
+  /** Functions that are passed by name. Only packages, Node.js and lib/base may call them. */
   async function handedOver(fn: NamedFunction, call: Call, isCalledThere: boolean): Promise<readonly Found[]> {
     const handed = [...(call.arguments ?? [])].flatMap(valuesIn)
     const found = await Promise.all(handed.map((each) => followValue(fn, each, isCalledThere)))
@@ -211,7 +217,7 @@ export async function walkFrom(
       return []
     }
     if (!isCalledThere) return complain(where, 'is a function that is handed over as a value')
-    // A name on its own in an object is the value, and a member of the type that is asked for, which is not meant.
+    // A shorthand property is the value. It is also a member of the expected type, which is not meant.
     const own = declarations.map((each) => tree.functionOf(each)).filter((each) => each !== undefined)
     if (own.length > 0) return own.map((each) => ({ fn: each }))
     return (await implementations(fn, name, declarations, where)).map((each) => ({ fn: each }))
@@ -231,7 +237,9 @@ export async function walkFrom(
   return { beginnings: first, steps: [...steps.values()], problems: [...new Set(problems)].sort(), calls }
 }
 
-/** Why a call of a parameter can't be followed; undefined where each caller on the walk wrote the callback at its call. */
+/**
+ * Why a call of a parameter can't be followed. Undefined if each caller on the walk wrote the callback as an argument.
+ */
 async function unmet(
   tree: SourceTree,
   steps: ReadonlyMap<Node, Step>,
@@ -264,7 +272,7 @@ function isFunctionLiteral(node: Node): boolean {
   return isArrowFunction(node) || isFunctionExpression(node)
 }
 
-/** The names among what is handed over: themselves, in an object, or on either side of a condition. */
+/** The names in an argument: the argument itself, members of an object, or either side of a condition. */
 function valuesIn(argument: Expression | Node): readonly Node[] {
   if (isIdentifier(argument) || isPropertyAccessExpression(argument)) return [argument]
   if (isConditionalExpression(argument)) return [argument.whenTrue, argument.whenFalse].flatMap(valuesIn)
@@ -299,12 +307,12 @@ function describe({ path, name }: NamedFunction, expression: Node): string {
   return `${path}:${line + 1} ${name}: ${isNewExpression(expression.parent) ? 'new ' : ''}${text}`
 }
 
-/** The functions from the beginning to this one. */
+/** The functions from the starting point to this one. */
 export function wayTo(step: Step): readonly NamedFunction[] {
   return [...(step.from ? wayTo(step.from) : []), step.fn]
 }
 
-/** The walk as lines, each function where it is met first. */
+/** The walk as lines. Each function is shown where the walk first reaches it. */
 export function drawWalk({ beginnings }: Walk): string {
   const lines = (step: Step, depth: number): readonly string[] => [
     `${'  '.repeat(depth)}${step.fn.path}: ${step.fn.name}`,

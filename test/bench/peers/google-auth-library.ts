@@ -1,7 +1,7 @@
 import { OAuth2Client } from 'google-auth-library'
 import { clientId, refreshToken, type SetUp, secret, timeLimitMilliseconds } from './peer.ts'
 
-/** It asks by a refresh token: the URL of its other grants is fixed. */
+/** It uses a refresh token, because the URL of its other grants is fixed. */
 export const setUp: SetUp = async (issuer) => {
   const client = new OAuth2Client({
     clientId,

@@ -1,13 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type { CryptoKey } from 'jose'
 
-/** Each that takes a time limit is given that one. */
+/** Each client with a time limit gets this one. */
 export const timeLimitMilliseconds = 2_000
 
 export interface Peer {
-  /** One that the server issues for that. */
+  /** Requests a new token from the server. */
   newToken(): Promise<unknown>
-  /** The one that it has; absent where it keeps none. */
+  /** The token that the client has. Absent if it keeps none. */
   heldToken?(): Promise<unknown>
 }
 
@@ -18,7 +18,7 @@ export interface Signing {
   readonly key: CryptoKey
 }
 
-/** How one is set up for a server. Those that can't sign ask for no key. */
+/** Sets up a client for a server. A client that can't sign does not ask for the key. */
 export type SetUp = (issuer: string, signing: () => Promise<Signing>) => Promise<Peer>
 
 export const clientId = 'theClient'

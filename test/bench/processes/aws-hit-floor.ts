@@ -1,7 +1,7 @@
 import { BatchGetItemCommand, DynamoDBClient } from '@aws-sdk/client-dynamodb'
 import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager'
 
-/* One secret is read, then two records: their names can't be known without the secret. */
+/* It reads one secret and then two records, because their names depend on the secret. */
 
 const [tableName = '', ...names] = process.argv.slice(2)
 const secrets = new SecretsManagerClient()

@@ -9,7 +9,7 @@ import { GetSecretValueCommand, SecretsManagerClient } from '@aws-sdk/client-sec
 import { GetParametersCommand, SSMClient } from '@aws-sdk/client-ssm'
 import { tokenByHttps } from './token-by-https.ts'
 
-/* The calls that issue-token makes for a token that nobody has, in their order, with nothing in between. */
+/* The calls that issue-token makes for a token that is in no cache, in the same order and with nothing in between. */
 
 const [issuer = '', table = '', token = ''] = process.argv.slice(2)
 const [connection, mark] = ['floor/connection', 'secrets/secrets#mark']

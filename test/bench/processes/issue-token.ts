@@ -1,7 +1,7 @@
 import type { APIGatewayProxyStructuredResultV2, Context } from 'aws-lambda'
 import { handler } from '../../../functions/issue-token/index.ts'
 
-/* One event, as Lambda hands it over. */
+/* One event, as Lambda delivers it. */
 
 const [event = ''] = process.argv.slice(2)
 const context = { awsRequestId: 'the-request', getRemainingTimeInMillis: () => 29_000 } as Context

@@ -2,7 +2,7 @@ import { createPrivateKey } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import type { SetUp, Signing } from '../peers/peer.ts'
 
-/** The one token of a process; the key is read where it is asked for. */
+/** Prints the one token of a process. The key is read only if the client asks for it. */
 export async function printToken(setUp: SetUp): Promise<void> {
   const [issuer = '', keyPath = ''] = process.argv.slice(2)
   const signing = async (): Promise<Signing> => ({

@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http'
 import { request } from 'node:https'
 import { text } from 'node:stream/consumers'
 
-/** Nothing but the work itself: a key, a signature, one request. */
+/** The work itself and nothing else: a key, a signature, one request. */
 export async function tokenByHttps(issuer: string, key: Parameters<typeof createPrivateKey>[0]): Promise<string> {
   const assertion = signAssertion(issuer, createPrivateKey(key))
   const body = `grant_type=client_credentials&client_assertion=${assertion}`

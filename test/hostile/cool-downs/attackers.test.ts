@@ -5,10 +5,13 @@ import { type FarEnd, failureCalled } from './failures.ts'
 import { type Ask, type CoolDownFleet, createCoolDownFleet, type Seen } from './fleet.ts'
 import { warmUp } from './run-cell.ts'
 
-/* A caller whose own parts make the server fail: no other caller waits for it, however often and in whichever way it asks. */
+/*
+ * A caller makes the server fail with caller parameters. No other caller waits for it, no matter how often and how that
+ * caller asks.
+ */
 
 const hour = 3_600
-/** What a caller's part may bring about at a server. */
+/** What caller parameters may cause at a server. */
 const farEnds = [
   '503',
   '500',
@@ -32,13 +35,16 @@ const victims: readonly Ask[] = [
   ...[sameClient, sameWay, otherWay, otherEndpoint].map(({ name }) => ({ caller: 'victim-2', connection: name })),
 ]
 
-/** Each of the attacker's requests meets the next kind of failure, by the number in its scope or parameter. */
+/** Each of the attacker's requests meets the next kind of failure. The number in its scope or parameter selects it. */
 function provoke({ form }: Seen): FarEnd | undefined {
   const [, number] = /^bad-(\d+)$/.exec(form.get('scope') ?? form.get('tenant') ?? '') ?? []
   return number === undefined ? undefined : farEnds[Number(number) % farEnds.length]
 }
 
-/** The attacker asks as often as told; the victims every five seconds, each time for a token that has to be obtained. */
+/**
+ * The attacker asks as often as the test says. The victims ask every five seconds, each time for a token that must be
+ * obtained.
+ */
 async function attack(fleet: CoolDownFleet, perHour: number, seconds: number, nextAsk: (index: number) => Ask) {
   const refused: string[] = []
   const underWay: Promise<unknown>[] = []
@@ -78,7 +84,7 @@ for (const perHour of [12, 45, 600])
     assert.deepEqual(refused.slice(0, 3), [], `${refused.length} refused`)
   })
 
-test('ten new token keys of one caller that fail within a minute make that caller wait at that connection, and nobody else', async () => {
+test('if ten new token keys of one caller fail within a minute, only that caller waits, and only at that connection', async () => {
   const fleet = createCoolDownFleet()
   await warmUp(fleet)
   const { farEnd } = failureCalled('403 access_denied')
@@ -90,5 +96,5 @@ test('ten new token keys of one caller that fail within a minute make that calle
   const elsewhere = await fleet.time.until(
     fleet.ask({ caller: 'attacker-1', connection: sameWay.name, scope: ['other'] }),
   )
-  assert.ok('token' in elsewhere, 'at another connection that caller goes on')
+  assert.ok('token' in elsewhere, 'at another connection that caller must get a token')
 })

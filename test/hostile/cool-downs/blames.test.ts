@@ -26,8 +26,8 @@ import { createAuthority, type Oddity } from '../authority.ts'
 const nothingSent = { secrets: [], names: [] }
 
 /*
- * Real failures on real sockets: each ends in an error that says what it speaks about. Which cool-down that begins is the
- * table's, beside this file.
+ * Real failures on real sockets. Each ends in an error that says what is to blame. The table next to this file decides
+ * which cool-down follows.
  */
 
 const authority = await createAuthority()
@@ -41,13 +41,13 @@ const secrets = new Map([
 interface Case {
   readonly name: string
   readonly blames: 'way' | 'endpoint' | 'client'
-  /** The server as its element has it. */
+  /** The server as its element describes it. */
   server(t: TestContext): Promise<Partial<ResolvedAuthorizationServer>>
 }
 
 const tls = { minimumVersion: 'TLSv1.2', trustStore: 'the-trust' } as const
 
-/** What one request ends in. */
+/** The outcome of one request. */
 async function outcomeOf(changes: Partial<ResolvedAuthorizationServer>): Promise<unknown> {
   const { authorizationServer } = plainConnection
   const times = { connectTimeoutMilliseconds: 700, receiveTimeoutMilliseconds: 1_000 }
@@ -84,7 +84,7 @@ async function startServer(
   return { tokenEndpoint: `${server.issuer}/token` }
 }
 
-/** Whatever wants a tunnel is answered so. */
+/** A proxy that answers each CONNECT like this. */
 async function startProxy(t: TestContext, answer: (socket: Socket) => void) {
   const proxy = createServer()
   proxy.on('connect', (_request, socket: Socket) => answer(socket.on('error', () => {})))
@@ -105,12 +105,12 @@ const unreachable: readonly Case[] = [
     server: async (t) => ({ tokenEndpoint: `${(await startBlackHoleListener(t)).replace('http:', 'https:')}/token` }),
   },
   {
-    name: 'an address that nothing leads to',
+    name: 'an address without a route',
     blames: 'way',
     server: async () => ({ tokenEndpoint: 'https://255.255.255.255/token' }),
   },
   {
-    name: 'a host name that there is not',
+    name: 'a host name that does not exist',
     blames: 'way',
     server: async () => ({ tokenEndpoint: 'https://as.invalid/token' }),
   },
@@ -167,7 +167,7 @@ const ofTls: readonly Case[] = [
       },
     },
   ]),
-  speaks('it is no TLS', {
+  speaks('the server does not speak TLS', {
     takesOver: (socket) => socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\n\r\n')) !== undefined,
   }),
   speaks('reset before the handshake', { takesOver: (socket) => socket.resetAndDestroy() !== undefined }),
@@ -220,7 +220,8 @@ const status = (code: number, blames: Case['blames'] = 'endpoint'): Case => ({
 })
 
 const afterTheRequest: readonly Case[] = [
-  // Nobody can tell it from a server that does not take a client certificate: TLS 1.3 says so after the request.
+  // Indistinguishable from a server that does not accept a client certificate, because TLS 1.3 reports that after the
+  // request.
   { ...script('reset after the request', (_request, { socket }) => void socket?.destroy()), blames: 'way' },
   { ...script('closed after the request', (_request, { socket }) => void socket?.end('')), blames: 'way' },
   script('cut off within the answer', (_request, response) => {
@@ -239,12 +240,12 @@ for (const { name, blames, server } of [...unreachable, ...ofTls, ...ofProxies, 
     assert.equal(error.blames, blames, error.message)
   })
 
-test('silence after the request is a time-out, of which no way is to blame', async (t) => {
+test('silence after the request is a timeout, and does not blame the way', async (t) => {
   const error = await outcomeOf(await startServer(t, () => undefined))
   assert.ok(error instanceof TimedOutError, String(error))
 })
 
-test('each failure above is one: a fine server behind a fine proxy issues a token', async (t) => {
+test('the failures above are real: without a fault the server issues a token', async (t) => {
   const outcome = await outcomeOf(await startServer(t))
   assert.ok(typeof outcome === 'object' && outcome !== null && 'accessToken' in outcome, String(outcome))
 })

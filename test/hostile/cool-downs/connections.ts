@@ -2,15 +2,15 @@ import type { Connection, ResolvedAuthorizationServer } from '../../../lib/confi
 import { plainConnection } from '../../support/elements/plain-connection.ts'
 
 /*
- * The connections of a cell. Each has an authorizationServer element of its own, by whose id the virtual server knows it:
- * one that fails, and four that share less and less with it.
+ * The connections of a cell. Each has its own authorizationServer element, and the virtual server recognizes it by the
+ * id of that element. One connection fails. The others share less and less with it.
  */
 
 const { authorizationServer: plainServer } = plainConnection
 const theEndpoint = 'https://as.example.com/token'
 const theWay: Way = { tls: { minimumVersion: 'TLSv1.2', trustStore: 'tokenwell/local/the-trust' } }
 
-/** What a connection of the transport depends on beside the token endpoint. */
+/** What a connection of the transport depends on besides the token endpoint. */
 type Way = Pick<ResolvedAuthorizationServer, 'tls' | 'proxy'>
 
 interface Traits {
@@ -36,25 +36,25 @@ const otherTrust: Way = { tls: { minimumVersion: 'TLSv1.2', trustStore: 'tokenwe
 const elsewhere = 'https://other.example.com/token'
 const ofUsers = { grantType: 'password' } as const
 
-/** The one whose requests fail. */
+/** The connection whose requests fail. */
 export const culprit = connectionOf({
   name: 'culprit',
   clientId: 'theClient',
   changes: { requestMay: { scope: true, resource: true, audience: true, tenant: true } },
 })
-/** The same, where a user's name and password are needed. */
+/** The same, but its requests need a user's name and password. */
 export const userCulprit = connectionOf({ name: 'user-culprit', clientId: 'theClient', changes: ofUsers })
-/** The same endpoint, way and client; other elements. */
+/** The same endpoint, way and client, but other elements. */
 export const sameClient = connectionOf({
   name: 'same-client',
   clientId: 'theClient',
   changes: { parameters: { scope: ['other'], resource: [], further: {} } },
 })
-/** The same endpoint and way; another client. */
+/** The same endpoint and way, but another client. */
 export const sameWay = connectionOf({ name: 'same-way', clientId: 'client-of-same-way' })
-/** The same endpoint; another way and client. */
+/** The same endpoint, but another way and client. */
 export const otherWay = connectionOf({ name: 'other-way', clientId: 'client-of-other-way', way: otherTrust })
-/** Nothing of the above. */
+/** It shares none of the above. */
 export const otherEndpoint = connectionOf({
   name: 'other-endpoint',
   clientId: 'client-of-other-endpoint',
@@ -70,14 +70,14 @@ export const allConnections: readonly Connection[] = [
   otherEndpoint,
 ]
 
-/** Those that go the same way, by their names. */
+/** The names of the connections with the same way. */
 export const onTheWay: readonly string[] = [culprit, userCulprit, sameClient, sameWay].map(({ name }) => name)
-/** Those of one endpoint, by their names. */
+/** The names of the connections with the same endpoint. */
 export const atTheEndpoint: readonly string[] = [...onTheWay, otherWay.name]
-/** Those of one client, by their names. */
+/** The names of the connections with the same client. */
 export const ofTheClient: readonly string[] = [culprit, userCulprit, sameClient].map(({ name }) => name)
 
-/** So many more of one endpoint, each with a client of its own, by two ways. */
+/** More connections with the same endpoint, each with its own client, over two ways. */
 export function connectionsAtTheEndpoint(count: number): readonly Connection[] {
   return Array.from({ length: count }, (_, index) =>
     connectionOf({

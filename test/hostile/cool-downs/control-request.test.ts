@@ -6,15 +6,15 @@ import { type Ask, type CoolDownFleet, createCoolDownFleet, type Seen } from './
 import { failingRequest, narrowest } from './rules.ts'
 import { settle, warmUp } from './run-cell.ts'
 
-/* The control request: the connection's own, which says whether a failure is the caller's or the server's. */
+/* The control request: an own request of the connection. It shows whether a failure is the caller's or the server's. */
 
 const own = (connection = culprit.name): Ask => ({ caller: 'bystander-2', connection })
 const ofConnection = (name: string) => (seen: Seen) => seen.connection === name && !seen.form.has('scope')
 const isOwn = ofConnection(culprit.name)
-/** Whatever has a scope fails. */
+/** Every request with a scope fails. */
 const scopesFail = (name: string) => (seen: Seen) => (seen.form.has('scope') ? failureCalled(name).farEnd : undefined)
 
-/** A caller's scopes fail from now on, a new one every second, for so long. */
+/** Callers ask for new scopes every second during this time. The requests fail. */
 async function askForNewScopes(fleet: CoolDownFleet, connections: readonly string[], seconds: number): Promise<void> {
   for (let second = 0; second < seconds; second++) {
     const asked = Array.from({ length: 20 }, (_, caller) => {
@@ -27,7 +27,7 @@ async function askForNewScopes(fleet: CoolDownFleet, connections: readonly strin
 }
 
 for (const name of ['503', '400 unauthorized_client'])
-  test(`after ${name} there is one control request in 30 s at most, however many callers ask`, async () => {
+  test(`after ${name} there is at most one control request in 30 s, even if many callers ask`, async () => {
     const fleet = createCoolDownFleet()
     await warmUp(fleet)
     const before = fleet.book.length
@@ -42,7 +42,7 @@ for (const name of ['503', '400 unauthorized_client'])
       if (index > 0) assert.ok(at - Number(times[index - 1]) >= 30_000, `${times}`)
   })
 
-test('after 503 there is one for a token endpoint, however many connections ask there', async () => {
+test('after 503 there is one control request for a token endpoint, even if many connections use it', async () => {
   const fleet = createCoolDownFleet()
   await warmUp(fleet)
   const before = fleet.book.length
@@ -52,7 +52,7 @@ test('after 503 there is one for a token endpoint, however many connections ask 
   assert.ok(made.length >= 1 && made.length <= 3, `${made.length} in 60 s`)
 })
 
-test('the token of a control request is stored as any other, and answers the next caller', async () => {
+test('the token of a control request is stored like any other, and the next caller gets it', async () => {
   const fleet = createCoolDownFleet({ lifetimeSeconds: 60 })
   await warmUp(fleet)
   await fleet.time.advance(60_000)
@@ -66,7 +66,7 @@ test('the token of a control request is stored as any other, and answers the nex
   assert.equal(fleet.book.slice(before).filter(isOwn).length, 1)
 })
 
-test('without an own token before there is no control request, and only the token key waits', async () => {
+test('if the connection never had an own token, there is no control request and only the token key waits', async () => {
   for (const name of ['503', '400 unauthorized_client']) {
     const fleet = createCoolDownFleet()
     const failure = failureCalled(name)
@@ -80,7 +80,7 @@ test('without an own token before there is no control request, and only the toke
   }
 })
 
-test('for a user there is no control request', async () => {
+test("a user's request leads to no control request", async () => {
   const fleet = createCoolDownFleet()
   await warmUp(fleet)
   const before = fleet.book.length
@@ -91,7 +91,7 @@ test('for a user there is no control request', async () => {
   assert.ok(made.length >= 1 && made.every(({ form }) => form.has('username')))
 })
 
-test('a control request that fails does not prolong what cools down already', async () => {
+test('a failed control request does not extend a cool-down that has begun', async () => {
   const fleet = createCoolDownFleet()
   await warmUp(fleet)
   const failure = failureCalled('503')
@@ -99,10 +99,10 @@ test('a control request that fails does not prolong what cools down already', as
   await fleet.time.until(fleet.ask(failingRequest('scope')))
   await settle(fleet)
   const began = fleet.time.now()
-  // Every second a new scope, all of which would fail.
+  // New scopes every second, which all would fail.
   await askForNewScopes(fleet, [culprit.name], 25)
   fleet.weather = () => undefined
   await fleet.time.advance(Math.max(0, began + 32_000 - fleet.time.now()))
   const outcome = await fleet.time.until(fleet.ask(own()))
-  assert.ok('token' in outcome, 'after 32 s an own request brings a token')
+  assert.ok('token' in outcome, 'after 32 s an own request must get a token')
 })

@@ -7,11 +7,14 @@ import { failureCalled } from './failures.ts'
 import { type CoolDownFleet, createCoolDownFleet, fine } from './fleet.ts'
 import { mostWithin } from './run-cell.ts'
 
-/* A server that is dead for five minutes, with 30 connections and 20 callers: what it sees, and how fast all is well again. */
+/*
+ * A server that is down for five minutes, with 30 connections and 20 callers. The tests check how many requests it
+ * gets, and how fast all connections have tokens again.
+ */
 
 const connections = connectionsAtTheEndpoint(30)
 const [numberOfCallers, deadSeconds] = [20, 300]
-/** Of any cool-down. */
+/** The longest time of any cool-down. */
 const longestSeconds = 300
 
 /** Each caller asks for another connection each second. */
@@ -28,7 +31,10 @@ async function askForAll(fleet: CoolDownFleet, seconds: number, note: (connectio
   await fleet.time.until(Promise.all(underWay))
 }
 
-/** The time of death, and the requests in it; then the seconds until each connection has had a token. */
+/**
+ * The server is down for a while. Returns the times of the requests during the outage, and the seconds until each
+ * connection has a token.
+ */
 async function dieAndRecover(fleet: CoolDownFleet, name: string) {
   const { farEnd } = failureCalled(name)
   fleet.weather = () => farEnd
@@ -43,7 +49,9 @@ async function dieAndRecover(fleet: CoolDownFleet, name: string) {
   return { failed, had: [...had.values()].sort((a, b) => a - b) }
 }
 
-/* Before the first test begins: the test runner watches every promise of its tests, which doubles what this costs. */
+/*
+ * Run before the first test begins, because the test runner watches every promise of its tests. That doubles the cost.
+ */
 const kinds = [
   '503',
   '500 with HTML',
@@ -57,22 +65,22 @@ for (const name of kinds)
   runs.set(name, await dieAndRecover(createCoolDownFleet({ connections, lifetimeSeconds: 300 }), name))
 
 for (const [name, { failed, had }] of runs)
-  test(`30 connections of a dead server (${name}) ask it seldom, and all have tokens within seconds of the first`, (t) => {
+  test(`30 connections make few requests to a server that is down (${name}), and afterwards all have tokens within seconds of the first`, (t) => {
     const [first = 0, all = Infinity] = [had[0], had.at(-1)]
     const inASecond = mostWithin(failed, 1_000)
     t.diagnostic(`${failed.length} requests, ${inASecond} in a second; tokens after ${first} s, all after ${all} s`)
     assert.ok(failed.length <= 80, `${failed.length} requests`)
-    assert.equal(had.length, connections.length, 'all connections have a token again')
+    assert.equal(had.length, connections.length, 'not all connections have a token again')
     assert.ok(all <= longestSeconds + 5 && all - first <= 10, `the first after ${first} s, all after ${all} s`)
   })
 
-test('until a server is judged, an instance has one request of a caller there', () => {
-  // Twenty callers in each of two instances, and what was under way before the first failure.
+test('until a failure is classified, an instance makes only a few requests to the server', () => {
+  // Twenty callers in each of two instances, and the requests that were under way before the first failure.
   for (const [name, { failed }] of runs)
     assert.ok(mostWithin(failed, 1_000) <= 60, `${name}: ${mostWithin(failed, 1_000)} requests in a second`)
 })
 
-test('while the shared cache fails each instance goes by itself, and the dead server sees no more than that', async (t) => {
+test('while the shared cache fails, each instance cools down by itself, and the server that is down gets no more requests than that', async (t) => {
   const failing = async () => {
     throw new RecordStoreError('nobody listens')
   }
@@ -85,5 +93,5 @@ test('while the shared cache fails each instance goes by itself, and the dead se
   t.diagnostic(`${failed.length} requests of two instances, ${mostWithin(failed, 1_000)} in a second`)
   assert.ok(failed.length <= 160, `${failed.length} requests`)
   const outcome = await fleet.time.until(fleet.ask({ caller: 'caller-1', connection: otherEndpoint.name }))
-  assert.ok('token' in outcome, 'another server goes on')
+  assert.ok('token' in outcome, 'the other server must still issue tokens')
 })

@@ -5,25 +5,28 @@ import {
   UnreadableAnswerError,
 } from '../../../lib/token-endpoint/token-endpoint-error.ts'
 
-/** What a request meets in place of a token: after so many milliseconds, or all that it has. */
+/** What a request meets in place of a token, after this many milliseconds or after all the time that it has. */
 export interface FarEnd {
   readonly takes: number | 'all'
-  /** Answers, or throws what the adapter would. */
+  /** Answers, or throws what the adapter would throw. */
   act(): TokenEndpointAnswer
 }
 
-/** What a failure speaks about; `rules.ts` says who waits for each. */
+/** What a failure is about. `rules.ts` says who waits for each one. */
 export type Evidence = 'way' | 'hang-up' | 'endpoint' | 'limit' | 'client' | 'challenge' | 'connection' | 'request'
 
 export interface Failure {
   readonly name: string
   readonly evidence: Evidence
   readonly farEnd: FarEnd
-  /** As the server asks for. */
+  /** The wait that the server asks for. */
   readonly retryAfterSeconds?: number
-  /** A passing failure: where nothing is known against the server yet, one request makes three attempts. */
+  /** A transient failure. If nothing is known against the server yet, one request makes three attempts. */
   readonly isRepeated?: boolean
-  /** Whatever kind its request is of, it runs for ten minutes: the first of its evidence, and others of their own timing. */
+  /**
+   * It runs for ten minutes with each kind of request. The first failure of each evidence does, and those with a timing
+   * of their own.
+   */
   readonly isFull?: true
 }
 
@@ -57,7 +60,9 @@ const ways: readonly Failure[] = [
   blocked('the proxy is down', false),
 ]
 
-/** A server that does not take a client certificate may hang up so; and so may one that chokes on what a caller added. */
+/**
+ * A server may hang up like this if it does not accept a client certificate, or if a caller parameter makes it fail.
+ */
 const hangUps: readonly Failure[] = [
   {
     name: 'a connection closed after the request, without a byte',
@@ -169,7 +174,7 @@ export const failures: readonly Failure[] = [
   ...requests,
 ]
 
-/** The one of that name. */
+/** The failure with that name. */
 export function failureCalled(name: string): Failure {
   const found = failures.find((failure) => failure.name === name)
   if (!found) throw new Error(`There is no failure ${name}.`)

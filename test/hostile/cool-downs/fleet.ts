@@ -18,31 +18,31 @@ import { createVirtualTime, type VirtualTime } from '../../support/virtual/virtu
 import { allConnections } from './connections.ts'
 import type { FarEnd } from './failures.ts'
 
-/** A token request as the server has it in its book. */
+/** A token request as the server recorded it. */
 export interface Seen {
   readonly connection: string
   readonly form: URLSearchParams
   readonly at: number
 }
 
-/** What this request meets; undefined for a token. */
+/** What this request meets. Undefined means a token. */
 export type Weather = (seen: Seen) => FarEnd | undefined
 
-/** What a caller asks for. */
+/** The request of a caller. */
 export type Ask = Omit<CallerRequest, 'further'> & Partial<Pick<CallerRequest, 'further'>>
 
 export interface CoolDownFleet {
   readonly time: VirtualTime
-  /** All token requests, in their order. */
+  /** All token requests, in order. */
   readonly book: readonly Seen[]
   readonly events: readonly LogEvent[]
   /** What the server does from now on. */
   weather: Weather
-  /** Requests that the server has under way now, and had at most. */
+  /** The number of requests under way at the server now, and the highest number so far. */
   readonly gauge: { underWay: number; most: number }
-  /** By the number at the end of its name a caller always asks the same instance, unless it is said. Never rejects. */
+  /** The number at the end of a caller's name selects the instance, unless `instance` does. It never rejects. */
   ask(request: Ask, instance?: number): Promise<Outcome>
-  /** One run of the schedule. */
+  /** One scheduled run. */
   warm(): Promise<unknown>
 }
 
@@ -52,7 +52,7 @@ export type Outcome = { readonly token: HandedOutToken } | { readonly error: Err
 export interface CoolDownFleetOptions {
   readonly connections?: readonly Connection[]
   readonly instances?: number
-  /** Of every token. */
+  /** The lifetime of every token. */
   readonly lifetimeSeconds?: number
   readonly store?: RecordStore
 }
@@ -60,12 +60,12 @@ export interface CoolDownFleetOptions {
 const latencyMilliseconds = 50
 const callerMilliseconds = 25_000
 const runMilliseconds = 52_000
-/** Of the event loop between two pauses: with memory and no cryptography in a thread, nothing takes more. */
+/** Turns of the event loop between two pauses. With memory and no cryptography in a thread, no step needs more. */
 const turnsAtStandstill = 2
 
 export const fine: Weather = () => undefined
 
-/** Instances over one store, on a clock of their own; the server does what the weather says. */
+/** Instances over one store, on a virtual clock. The server does what the weather says. */
 export function createCoolDownFleet(options: CoolDownFleetOptions = {}): CoolDownFleet {
   const { connections = allConnections, instances = 2, lifetimeSeconds = 4 } = options
   const { store = memoryRecords({ maximumRecords: 20_000 }) } = options
@@ -137,7 +137,7 @@ function unchanging(connections: readonly Connection[]): ConnectionCache {
   )
   async function get(name: string) {
     const found = known.get(name)
-    if (!found) throw new Error(`there is no ${name}`)
+    if (!found) throw new Error(`there is no connection ${name}`)
     return found
   }
   return {

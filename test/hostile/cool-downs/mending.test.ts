@@ -10,7 +10,7 @@ import { changed, createFleetWithEventBus, type FleetWithEventBus } from '../../
 import { singleVersionSecrets } from '../../support/virtual/secret-stores.ts'
 import { virtualRefusal, virtualToken } from '../../support/virtual/tokens-in-virtual-time.ts'
 
-/* What ends a cool-down before its time: elements, a secret or a way that was mended, and an operator who clears. */
+/* What ends a cool-down early: changed elements, a changed secret, a repaired way, or an operator who clears. */
 
 const clear: IncomingEvent = { type: 'ClearTokenCache', connection: 'conn' }
 const secretChanged: IncomingEvent = { type: 'SecretChanged', name: 'tokenwell/local/jwk/theBuilder' }
@@ -20,7 +20,10 @@ const blocked = () => {
 }
 const limited = (): TokenEndpointAnswer => ({ status: 429, body: '', retryAfter: '300' })
 
-/** A fleet whose server fails until it is told otherwise, and has failed once; and the secrets that its operator stores. */
+/**
+ * A fleet whose server has failed once and works again, while the cool-down lasts. Also the secrets that its operator
+ * stores.
+ */
 async function failed(failure: () => TokenEndpointAnswer) {
   const far = { isFine: false }
   const stored = { text: 'the first version' }
@@ -30,18 +33,18 @@ async function failed(failure: () => TokenEndpointAnswer) {
   assert.equal(await outcome(fleet), 'refused')
   far.isFine = true
   await fleet.time.advance(2_000)
-  assert.equal(await outcome(fleet), 'refused', 'it is cooling down')
+  assert.equal(await outcome(fleet), 'refused', 'the cool-down must last')
   return { fleet, stored }
 }
 
-/** What a caller of each process gets, where they agree. */
+/** What a caller of each process gets, if all get the same. */
 async function outcome({ time, callers }: FleetWithEventBus): Promise<string> {
   const all = await time.until(Promise.allSettled(callers.map((caller) => caller.get())))
   const had = new Set(all.map(({ status }) => (status === 'fulfilled' ? 'a token' : 'refused')))
   return [...had].join(' and ')
 }
 
-/** An operator's change, and its events until they are answered. */
+/** An operator's change. All events that follow from it are answered. */
 async function mend(fleet: FleetWithEventBus, changes: ElementChanges, event: IncomingEvent = changed): Promise<void> {
   fleet.change(changes)
   await fleet.answer(event)
@@ -52,13 +55,13 @@ for (const [name, failure] of [
   ['400 unauthorized_client', () => virtualRefusal('unauthorized_client')],
   ['401 invalid_client', () => virtualRefusal('invalid_client', { status: 401 })],
 ] as const)
-  test(`after ${name} an element that changes what is asked for ends the wait at once`, async () => {
+  test(`after ${name} a changed element that changes the request ends the wait at once`, async () => {
     const { fleet } = await failed(failure)
     await mend(fleet, { builder: { issuer: 'anotherClient' }, tokenConfig: { tokenSubject: 'anotherClient' } })
     assert.equal(await outcome(fleet), 'a token')
   })
 
-test('after a failed way another trust store ends the wait for whoever has read the elements since', async () => {
+test('after a failed way another trust store ends the wait for each instance that has read the new elements', async () => {
   const { fleet } = await failed(blocked)
   fleet.change(
     {},
@@ -69,7 +72,7 @@ test('after a failed way another trust store ends the wait for whoever has read 
   )
   const late = fleet.join({}, () => virtualToken())
   assert.ok(await fleet.time.until(late.get()))
-  assert.equal(await outcome(fleet), 'a token', 'that one shares it')
+  assert.equal(await outcome(fleet), 'a token', 'the new token is shared with the fleet')
 })
 
 for (const [name, failure] of [
@@ -77,7 +80,7 @@ for (const [name, failure] of [
   ['a refused connection', () => virtualRefusal('unauthorized_client')],
   ['a failed way', blocked],
 ] as const)
-  test(`after ${name} a secret that changes ends the wait at once`, async () => {
+  test(`after ${name} a changed secret ends the wait at once`, async () => {
     const { fleet, stored } = await failed(failure)
     stored.text = 'the second version'
     await fleet.answer(secretChanged)

@@ -5,11 +5,11 @@ import { failureCalled } from './failures.ts'
 import { type CoolDownFleet, createCoolDownFleet } from './fleet.ts'
 import { warmUp } from './run-cell.ts'
 
-/* A limit that a server applies to a client: nobody can keep callers from using it up, but own requests go first. */
+/* A server limits the requests of a client. Callers can use the limit up, but own requests go first. */
 
 const own = { caller: 'bystander-2', connection: culprit.name }
 const { farEnd: limited } = failureCalled('429')
-/** Every second 20 callers ask for a scope each that nobody has asked for, and one for the connection's own token. */
+/** Every second 20 callers each ask for a new scope, and one caller asks for the connection's own token. */
 async function askEverySecond(fleet: CoolDownFleet, seconds: number, note: (isToken: boolean, second: number) => void) {
   const underWay: Promise<unknown>[] = []
   for (let second = 0; second < seconds; second++) {
@@ -21,7 +21,7 @@ async function askEverySecond(fleet: CoolDownFleet, seconds: number, note: (isTo
   await fleet.time.until(Promise.all(underWay))
 }
 
-test("while a server limits callers' variants, the connection's own requests bring tokens", async () => {
+test("while a server limits callers' variants, the connection's own requests still get tokens", async () => {
   const fleet = createCoolDownFleet()
   await warmUp(fleet)
   fleet.weather = ({ form }) => (form.has('scope') ? limited : undefined)
@@ -29,7 +29,7 @@ test("while a server limits callers' variants, the connection's own requests bri
   await askEverySecond(fleet, 120, (isToken, second) => !isToken && refused.push(second))
   assert.deepEqual(refused, [])
   const sent = fleet.book.filter(({ form }) => form.has('scope')).length
-  assert.ok(sent <= 100, `${sent} variants of 2,400 were asked for`)
+  assert.ok(sent <= 100, `${sent} of 2,400 variants were requested`)
 })
 
 test('at the end of a wait for a limit the own request goes first, whatever callers add to theirs', async () => {
@@ -37,7 +37,7 @@ test('at the end of a wait for a limit the own request goes first, whatever call
   await warmUp(fleet)
   fleet.weather = () => limited
   assert.ok('error' in (await fleet.time.until(fleet.ask(own))))
-  // One token in ten seconds for the client.
+  // The client gets one token in ten seconds.
   let nextAt = fleet.time.now() + 29_000
   fleet.weather = () => {
     if (fleet.time.now() < nextAt) return limited
@@ -49,7 +49,7 @@ test('at the end of a wait for a limit the own request goes first, whatever call
   assert.ok(Number(had[0]) <= 32, `the first own token came after ${had[0]} s`)
 })
 
-test('a limit is one of its client: other clients of the server go on, other connections of the client wait', async () => {
+test('a limit holds for its client: other clients of the server go on, and other connections of the client wait', async () => {
   const fleet = createCoolDownFleet()
   await warmUp(fleet)
   fleet.weather = ({ connection }) => (connection === sameWay.name ? undefined : limited)

@@ -13,17 +13,17 @@ import {
 import type { Evidence, Failure } from './failures.ts'
 import type { Ask, Seen, Weather } from './fleet.ts'
 
-/** What the failing request has beside the elements. */
+/** What the failing request adds to the elements. */
 export const requestKinds = ['own', 'scope', 'resource', 'audience', 'parameter', 'user'] as const
-/** `confirmed`: a caller's scope, and the connection's own request fails the same way. */
+/** `confirmed`: a request with a caller's scope fails, and the connection's own request fails in the same way. */
 export type RequestKind = (typeof requestKinds)[number] | 'confirmed'
 
-/** Whoever waits, from the narrowest to the widest: each has those before it within. */
+/** The requests that wait, from the narrowest range to the widest. Each range includes those before it. */
 export type Breadth = 'token' | 'variants' | 'connection' | 'client' | 'way' | 'endpoint'
 
 /**
- * Who waits for what: for a failed own request, for one with a caller's parts (a user is one), and for that where the control
- * request fails, too.
+ * The requests that wait after each failure: of an own request (`own`), of a request with caller parameters or a user
+ * (`parts`), and of such a request whose control request also fails (`confirmed`).
  */
 const rules: Readonly<
   Record<Evidence, { readonly own: Breadth; readonly parts: Breadth; readonly confirmed: Breadth }>
@@ -44,7 +44,7 @@ export function breadthByRule({ evidence }: Failure, kind: RequestKind): Breadth
   return rule.parts
 }
 
-/** A control request tells something only of what a caller's part may have caused. */
+/** A control request is useful only if caller parameters may be the cause. */
 export function canBeConfirmed({ evidence }: Failure): boolean {
   return rules[evidence].parts !== rules[evidence].confirmed
 }
@@ -67,7 +67,7 @@ export function failingRequest(kind: RequestKind, caller = 'caller-1'): Ask {
   return { caller, connection, further, ...parts[kind] }
 }
 
-/** Who asks beside the one that fails, by how much is shared with it. */
+/** The requests next to the failing one, by how much they share with it. */
 export const bystanderNames = [
   'own requests',
   'variants of that caller',
@@ -79,7 +79,7 @@ export const bystanderNames = [
 ] as const
 export type Bystander = (typeof bystanderNames)[number]
 
-/** All requests beside the failing one. An even number in a caller's name is another instance. */
+/** All requests next to the failing one. An even number in a caller's name selects the other instance. */
 export function bystandersOf(kind: RequestKind): ReadonlyMap<Bystander, Ask> {
   const { connection } = failingRequest(kind)
   const own = (name: string): Ask => ({ caller: 'bystander-2', connection: name, further })
@@ -96,7 +96,7 @@ export function bystandersOf(kind: RequestKind): ReadonlyMap<Bystander, Ask> {
     ['other way', own(otherWay.name)],
     ['other endpoint', own(otherEndpoint.name)],
   ]
-  // Own requests are the failing ones then; with users there are none.
+  // For an own request these are the failing ones. Connections for users have no own requests.
   return new Map(all.filter(([name]) => name !== 'own requests' || (kind !== 'own' && kind !== 'user')))
 }
 
@@ -118,7 +118,7 @@ const isMarked = ({ form }: Seen) => [...form.values()].some((value) => value.in
 const isOwn = ({ connection, form }: Seen) =>
   connection === culprit.name && !['scope', 'resource', 'audience', 'tenant'].some((name) => form.has(name))
 
-/** Only the failing request fails: whoever else is refused is refused by a cool-down. */
+/** Only the failing request fails. So a cool-down must be the reason for every other refusal. */
 export function narrowest(failure: Failure, kind: RequestKind): Weather {
   const isCause = (seen: Seen) => {
     if (kind === 'own') return isOwn(seen)
@@ -127,7 +127,7 @@ export function narrowest(failure: Failure, kind: RequestKind): Weather {
   return (seen) => (isCause(seen) ? failure.farEnd : undefined)
 }
 
-/** Whatever depends on what has failed fails, as it does in life. */
+/** Everything that depends on the cause fails, as in production. */
 export function natural(failure: Failure, kind: RequestKind): Weather {
   const names = naturallyFailing(breadthByRule(failure, kind), kind)
   return (seen) => {
@@ -136,7 +136,7 @@ export function natural(failure: Failure, kind: RequestKind): Weather {
   }
 }
 
-/** The connections that fail as a whole; undefined where it is one request. */
+/** The connections that fail as a whole. Undefined if only one request fails. */
 export function naturallyFailing(breadth: Breadth, kind: RequestKind): readonly string[] | undefined {
   switch (breadth) {
     case 'way':

@@ -9,29 +9,29 @@ const longestSeconds = 310
 /** Longer than a token lives in these fleets. */
 const untilExpiredMilliseconds = 6_000
 
-/** What comes of one failed request while all else goes well. */
+/** The consequences of one failed request while everything else works. */
 export interface Aftermath {
-  /** Seconds until each got a token; those who got one at once have 0. */
+  /** Seconds until each bystander got a token. 0 if it got one at once. */
   readonly waited: ReadonlyMap<Bystander, number>
-  /** The same for the request that failed. */
+  /** The same for the failing request. */
   readonly failingWaited: number
   readonly begun: readonly Extract<LogEvent, { readonly event: 'cool_down_begun' }>[]
   readonly ended: readonly LogEvent[]
 }
 
-/** What comes of so long a time of one call a second from each of 20 callers, all of which fail. */
+/** The result of a long failure, with one call a second from each of 20 callers. */
 export interface Load {
   /** Requests that met the failure. */
   readonly failed: number
-  /** Own requests that nobody asked for. */
+  /** Own requests that no caller made. */
   readonly control: number
-  /** Most of them in any ten seconds. */
+  /** The highest number of failed requests in any ten seconds. */
   readonly mostInTenSeconds: number
-  /** Bystanders beyond the cause that were refused. */
+  /** Bystanders that were refused although the cause does not concern them. */
   readonly refused: readonly string[]
 }
 
-/** Each connection has had a token once, which has expired since. */
+/** Each connection gets a token once, which then expires. */
 export async function warmUp(fleet: CoolDownFleet): Promise<void> {
   for (const { name } of allConnections)
     if (name !== userCulprit.name) await fleet.time.until(fleet.ask({ caller: 'bystander-2', connection: name }))
@@ -44,7 +44,7 @@ export async function failOnce(failure: Failure, kind: RequestKind): Promise<Aft
   await warmUp(fleet)
   fleet.weather = narrowest(failure, kind)
   const first = await time.until(fleet.ask(failingRequest(kind)))
-  if ('token' in first) throw new Error(`${failure.name} of ${kind} brought a token.`)
+  if ('token' in first) throw new Error(`The request ${kind} got a token in spite of ${failure.name}.`)
   // A control request may be under way.
   await settle(fleet)
   fleet.weather = fine
@@ -56,13 +56,13 @@ export async function failOnce(failure: Failure, kind: RequestKind): Promise<Aft
   }
 }
 
-/** Until the server has nothing under way any more. */
+/** Waits until the server has no request under way. */
 export async function settle({ time, gauge }: CoolDownFleet): Promise<void> {
   await time.advance(0)
   while (gauge.underWay > 0) await time.advance(1_000)
 }
 
-/** All ask once a second until they have a token. */
+/** All requests are repeated once a second until they get a token. */
 async function whoWaits({ time, ask }: CoolDownFleet, kind: RequestKind) {
   const failing = 'failing'
   const asking = new Map([...bystandersOf(kind), [failing, failingRequest(kind)] as const])
@@ -88,7 +88,7 @@ export async function failForLong(failure: Failure, kind: RequestKind, seconds: 
   await warmUp(fleet)
   const began = time.now()
   fleet.weather = natural(failure, kind)
-  // Own requests are left to the product: what comes of them is known from one failure.
+  // Tokenwell itself makes the own requests. Their outcome is known from the test of one failure.
   const bystanders = [...bystandersOf(kind)].filter(([name]) => name !== 'own requests')
   const refused = new Set<string>()
   const underWay: Promise<unknown>[] = []
@@ -121,7 +121,7 @@ function isOwnOfCulprit({ connection, form }: CoolDownFleet['book'][number]): bo
   return connection === 'culprit' && !form.has('scope')
 }
 
-/** Of these times, in order, the most that lie within so many milliseconds. */
+/** The highest number of these times, in order, within a window of that many milliseconds. */
 export function mostWithin(times: readonly number[], milliseconds: number): number {
   return Math.max(0, ...times.map((from) => times.filter((at) => at >= from && at < from + milliseconds).length))
 }

@@ -5,7 +5,10 @@ import { culprit, sameWay } from './connections.ts'
 import { failureCalled } from './failures.ts'
 import { type Ask, type CoolDownFleet, createCoolDownFleet } from './fleet.ts'
 
-/* What is kept warm: a variant that the server refuses from some day on, a caller with many variants, a token used once. */
+/*
+ * Tokens that are kept warm: a variant that the server refuses from some time on, a caller with many variants, and a
+ * token that was used once.
+ */
 
 const kept = (connection: Connection): Connection => ({
   ...connection,
@@ -15,7 +18,7 @@ const connections = [culprit, sameWay].map(kept)
 const own: Ask = { caller: 'caller-2', connection: culprit.name }
 const ownElsewhere: Ask = { ...own, connection: sameWay.name }
 
-/** A warm run each minute, and what is done beside it. */
+/** Makes a warm run each minute, and lets callers ask in between. */
 async function live(
   fleet: CoolDownFleet,
   minutes: number,
@@ -28,7 +31,7 @@ async function live(
   }
 }
 
-/* F2 without an attacker: 576 of 1,440 calls failed. */
+/* Without a protection, 576 of 1,440 calls failed here, even without an attacker. */
 for (const [name, hours] of [
   ['403 access_denied', 24],
   ['503', 24],
@@ -36,7 +39,7 @@ for (const [name, hours] of [
   ['429', 4],
   ['silence', 4],
 ] as const)
-  test(`a warm variant that meets ${name} from some hour on harms no other token for ${hours} hours`, async (t) => {
+  test(`a warm variant that starts to meet ${name} affects no other token for ${hours} hours`, async (t) => {
     const fleet = createCoolDownFleet({ connections, lifetimeSeconds: 300 })
     const variant: Ask = { caller: 'caller-1', connection: culprit.name, scope: ['retired'] }
     await fleet.time.until(Promise.all([own, variant, ownElsewhere].map((ask) => fleet.ask(ask))))
@@ -62,7 +65,7 @@ test("twenty scopes of one caller leave others' tokens warm", async () => {
   const of: Record<string, number> = {}
   await live(fleet, 120, async (minute) => {
     for (const ask of scopes) await fleet.ask(ask)
-    // Its token has to have been renewed in between: it lives five minutes.
+    // The token lives for five minutes, so it must have been renewed in between.
     if (minute % 10 !== 0) return
     for (const ask of [own, { ...own, scope: ['of-caller-2'] }]) {
       const outcome = await fleet.ask(ask)
@@ -73,7 +76,7 @@ test("twenty scopes of one caller leave others' tokens warm", async () => {
   assert.deepEqual(Object.keys(of).sort(), ['cache'], JSON.stringify(of))
 })
 
-test('a token that was used once is renewed for some lifetimes, not for a day', async () => {
+test('a token that was used once is renewed for a few lifetimes, not for a day', async () => {
   const fleet = createCoolDownFleet({ connections, lifetimeSeconds: 60 })
   await fleet.time.until(fleet.ask({ ...own, scope: ['once'] }))
   await live(fleet, 1_440, async () => {})
