@@ -13,18 +13,18 @@ import type { Finding, HostileTask } from './hostile-peer.ts'
 import { peerNames } from './peers.ts'
 
 /*
- * npm run bench -- hostile: each behaviour of test/hostile before each client, every one in a process of its own and with a
- * server of its own that behaves the same. Writes the table below "Beside other clients" of that folder's README.
+ * npm run bench -- hostile: runs each behaviour of test/hostile with each client. Every client has its own process, and
+ * its own server with the same behaviour. It writes the table below "Beside other clients" in that folder's README.
  */
 const clients = ['Tokenwell', ...peerNames]
 const stopMilliseconds = 10_000
-/** Clients at a time: where they work, and where they mostly wait. */
+/** How many clients run at a time: while they work, and while they mostly wait. */
 const atATime = { working: 2, waiting: 4 } as const
 
 const authority = await createAuthority()
 const certificate = await authority.issue()
 
-/** Of a client's process: by us, or by itself. */
+/** How a client's process ended: the bench stopped it, or it ended by itself. */
 type Ending = 'stopped' | 'ended'
 
 interface Client {
@@ -33,7 +33,7 @@ interface Client {
   end(): void
 }
 
-/** What is stopped is ended, and the next task has a new process. */
+/** A client that is stopped loses its process. The next task starts a new one. */
 function createClient(name: string, caPath: string): Client {
   let running: Promise<ChildProcess> | undefined
   const start = async () => {
@@ -70,7 +70,7 @@ function createClient(name: string, caPath: string): Client {
   }
 }
 
-/** What one client makes of one behaviour. */
+/** What one client did with one behaviour. */
 interface Deed {
   readonly came: Finding['came'] | Ending
   readonly requests: number
@@ -106,7 +106,7 @@ async function observe(client: Client, { script, endpoint, form = '' }: Behaviou
   }
 }
 
-/** So many of them at a time, each client with one at a time. */
+/** Runs this many lanes at a time. Each client has one lane. */
 async function inTurns(lanes: readonly (() => Promise<void>)[], atATime: number): Promise<void> {
   const waiting = [...lanes]
   const work = async () => {
@@ -139,7 +139,7 @@ function summaryOf(deeds: readonly (readonly Deed[])[]): string[] {
   ]
 }
 
-/** @param part of the names of behaviours: only these, and only to be read */
+/** @param part runs only behaviours with this in their names, and writes no table */
 export async function benchHostile(part = ''): Promise<void> {
   const folder = await mkdtemp(join(tmpdir(), 'tokenwell-hostile-'))
   const caPath = join(folder, 'ca.pem')

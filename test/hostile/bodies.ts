@@ -32,7 +32,7 @@ const invalidClient = { error: 'invalid_client' }
 const manyBlanks = () => Buffer.alloc(20_000_000, ' ')
 const largestAnswer = 64 * 1024
 
-/** A bomb that is made when it is first asked for, and once. */
+/** Makes a compression bomb at its first use, and only once. */
 function once(make: () => Buffer): () => Buffer {
   let made: Buffer | undefined
   return () => {

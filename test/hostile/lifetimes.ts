@@ -19,7 +19,7 @@ const withLifetime = (name: string, expiresIn: unknown, expectation: Expectation
   ...expectation,
 })
 
-/** As it stands in the JSON, where a number of JavaScript's can't say it. */
+/** The number as JSON text, because JavaScript has no number for it. */
 const written = (text: string, expectation: Expectation): Behaviour => ({
   name: `expires_in ${text}`,
   script: always(() => ({ body: fineText({ expires_in: 300 }).replace('300', text) })),
@@ -86,7 +86,7 @@ export const lifetimes: Family = {
   ],
 }
 
-/** Of so many seconds, issued so many seconds ago. */
+/** The claims of a token with this lifetime in seconds, issued this many seconds ago. */
 function ago(seconds: number, lifetime: number): object {
   const iat = Math.floor(Date.now() / 1000) - seconds
   return { iat, exp: iat + lifetime }

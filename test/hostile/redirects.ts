@@ -21,7 +21,7 @@ const redirect = (status: number, name: string, location: (elsewhere: string) =>
 
 const redirectTo = (name: string, location: (elsewhere: string) => string): Behaviour => redirect(307, name, location)
 
-/** A fine answer with a header that leads elsewhere. */
+/** A valid answer with a header that points to another server. */
 const pointing = (name: string, headers: (elsewhere: string) => Record<string, string>): Behaviour => ({
   name: `a token, with ${name}`,
   script: always((elsewhere) => ({ ...fine(), headers: headers(elsewhere) })),

@@ -96,7 +96,7 @@ const unfit: readonly Behaviour[] = [
   },
 ]
 
-/** Refusals as these servers document them or are seen to send them: not in the form of RFC 6749 section 5.2. */
+/** Refusals as these servers document or send them. They are not in the form of RFC 6749 section 5.2. */
 const form = (which: string, answer: ScriptedAnswer, expectation = remembered()): Behaviour => ({
   name: `a refusal ${which}`,
   script: always(() => answer),
@@ -195,7 +195,7 @@ const described = (name: string, description: () => unknown): Behaviour => ({
   ...remembered(),
 })
 
-/** Says again what it was sent. */
+/** The server repeats what it was sent. */
 const repeating = (name: string, expectation: Expectation, members: (form: URLSearchParams) => object): Behaviour => ({
   name,
   script: ({ form }) => refusal(members(form)),

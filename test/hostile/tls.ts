@@ -31,7 +31,7 @@ const speaks = (name: string, tls: object, expectation: Expectation): Behaviour 
   ...expectation,
 })
 
-/** What happens on the connection in place of TLS. */
+/** What happens on the connection in place of a TLS handshake. */
 const instead = (name: string, act: (socket: Socket) => void, expectation: Expectation): Behaviour => ({
   name,
   script,

@@ -24,7 +24,7 @@ const say = (name: string, script: HostileScript, expectation: Expectation): Beh
   ...expectation,
 })
 
-/** Never ends, or not soon enough: with timeouts of 0.2 s and 0.3 s. */
+/** The answer never ends, or ends too late. The timeouts are 0.2 s and 0.3 s. */
 const endless = (name: string, script: HostileScript, expectation = timeOut): Behaviour => ({
   name,
   script,
@@ -33,7 +33,7 @@ const endless = (name: string, script: HostileScript, expectation = timeOut): Be
   ...expectation,
 })
 
-/** A status line and headers around a fine token, or around whatever. */
+/** A status line and headers around a valid answer, or around another body. */
 const answer = (headers: string, body = fineText()): string => `${headers.replaceAll('\n', '\r\n')}\r\n\r\n${body}`
 const fineAnswer = (more = '', body = fineText()) =>
   answer(`HTTP/1.1 200 OK\ncontent-type: application/json\ncontent-length: ${body.length}${more}`, body)
@@ -44,17 +44,17 @@ const withHeaders = (name: string, headers: string, expectation: Expectation, bo
     expectation,
   )
 
-/** The same bytes every so often, until the other side has enough. */
+/** Sends the same bytes at this interval, until the client gives up. */
 function drip(response: ServerResponse, bytes: string, milliseconds: number): undefined {
   const { socket } = response
   const dripping = setInterval(() => socket?.write(bytes), milliseconds)
   socket?.on('close', () => clearInterval(dripping))
 }
 
-/** The same bytes as fast as they are taken. */
+/** Sends the same bytes as fast as the client reads them. */
 function flood(response: ServerResponse, head: string, bytes: string): undefined {
   const { socket } = response
-  // The client lives in the same process, and must get its turn.
+  // The client runs in the same process, and must get time to run.
   const pour = (to: Socket): void => {
     if (!to.destroyed) to.write(bytes, () => setTimeout(pour, 1, to))
   }

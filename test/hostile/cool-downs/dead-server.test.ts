@@ -74,7 +74,7 @@ for (const [name, { failed, had }] of runs)
     assert.ok(all <= longestSeconds + 5 && all - first <= 10, `the first after ${first} s, all after ${all} s`)
   })
 
-test('until a failure is classified, an instance makes only a few requests to the server', () => {
+test('a server that may be failing gets one request of each caller at a time from each instance', () => {
   // Twenty callers in each of two instances, and the requests that were under way before the first failure.
   for (const [name, { failed }] of runs)
     assert.ok(mostWithin(failed, 1_000) <= 60, `${name}: ${mostWithin(failed, 1_000)} requests in a second`)

@@ -2,7 +2,7 @@ import { type Failure, failures } from './failures.ts'
 import { type Breadth, type Bystander, bystanderNames, bystandersOf, type RequestKind, waitingAt } from './rules.ts'
 import type { Aftermath, Load } from './run-cell.ts'
 
-/** One failure of one kind of request, as it was run. */
+/** The results of one failure with one kind of request. */
 export interface Cell {
   readonly failure: Failure
   readonly kind: RequestKind
@@ -21,7 +21,7 @@ const inWords: Readonly<Record<Breadth, string>> = {
   way: 'the way to the endpoint',
   endpoint: 'the token endpoint',
 }
-/** What does not wait. */
+/** The requests that do not wait. */
 const beyond: Readonly<Record<Breadth, string>> = {
   token: 'everything else',
   variants: 'own requests, variants of other callers, other connections',
