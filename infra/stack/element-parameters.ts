@@ -1,10 +1,11 @@
-import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Validations } from 'aws-cdk-lib'
 import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm'
 import { Construct } from 'constructs'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
+import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
+import { checkElements } from './check-elements.ts'
 
 export interface ElementParametersProps {
   readonly stage: string
@@ -13,13 +14,12 @@ export interface ElementParametersProps {
   readonly path: string
 }
 
-const validateScript = join(import.meta.dirname, '..', 'validate.ts')
 const standardBytes = 4096
 const advancedBytes = 8192
 
 /**
  * One parameter for each element. The functions read the elements from these parameters.
- * @throws {Error} with every mistake that `npm run validate` reports
+ * @throws {Error} with every mistake that `tokenwell validate` reports
  */
 export class ElementParameters extends Construct {
   /** The elements as written, by `<kind>/<id>`. */
@@ -40,12 +40,16 @@ export class ElementParameters extends Construct {
   }
 }
 
-/** Runs in its own process, because validation is asynchronous and a construct is not. Returns the warnings. */
-function validate({ path, stage, publicUrl }: ElementParametersProps): string[] {
-  const words = [validateScript, path, '--stage', stage, '--public-url', publicUrl]
-  const { status, stdout, stderr } = spawnSync(process.execPath, words, { encoding: 'utf8' })
-  if (status !== 0) throw new Error(`The elements cannot be deployed:\n${stdout}${stderr}`.trim())
-  return stdout.split('\n').filter((line) => line.startsWith('warning'))
+/**
+ * Returns the warnings.
+ * @throws {Error} with all mistakes
+ */
+function validate(props: ElementParametersProps): string[] {
+  const findings = checkElements(props)
+  const mistakes = findings.filter(isMistake)
+  if (mistakes.length > 0)
+    throw new Error(`The elements cannot be deployed:\n${mistakes.map(describeFinding).join('\n')}`)
+  return findings.map(describeFinding)
 }
 
 /** The validated elements, by `<kind>/<id>`. */

@@ -1,8 +1,8 @@
 import { checkSecretNames, type Deployment } from './deployment.ts'
 import { type ElementReference, kinds } from './element.ts'
 import { collectElements } from './element-graph.ts'
-import type { ElementStore } from './element-store.ts'
-import { describeFinding, type Finding } from './finding.ts'
+import { type ElementStore, ElementStoreError } from './element-store.ts'
+import { ConfigurationError, describeFinding, type Finding } from './finding.ts'
 import { type InspectedConnection, inspectConnection } from './resolve-connection.ts'
 
 /** A configured connection, even if it can't be used. */
@@ -38,6 +38,17 @@ export async function validateElements(elements: ElementStore, deployment: Deplo
     ...connections.flatMap((connection) => connection.findings),
   ]
   return [...new Map(findings.map((finding) => [describeFinding(finding), finding])).values()]
+}
+
+/** The findings. If the elements cannot be read at all, each reason is a mistake, too. */
+export async function withUnreadable(find: () => Promise<readonly Finding[]>): Promise<readonly Finding[]> {
+  try {
+    return await find()
+  } catch (error) {
+    if (error instanceof ConfigurationError) return error.findings
+    if (error instanceof ElementStoreError) return [{ severity: 'mistake', sentence: error.message }]
+    throw error
+  }
 }
 
 async function allReferences(store: ElementStore): Promise<ElementReference[]> {

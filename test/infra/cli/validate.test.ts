@@ -4,11 +4,11 @@ import { generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { test } from 'node:test'
-import { elementsFileOf, exampleIssuer } from '../support/elements/element-store.ts'
-import { exampleElements } from '../support/elements/elements.ts'
-import { temporaryFolder } from '../support/process/temporary-folder.ts'
+import { elementsFileOf, exampleIssuer } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
+import { temporaryFolder } from '../../support/process/temporary-folder.ts'
 
-const root = join(import.meta.dirname, '..', '..')
+const root = join(import.meta.dirname, '..', '..', '..')
 
 test('elements without a mistake give exit code 0 and a line with counts', async (t) => {
   const path = await elementsFileOf(t, exampleElements(exampleIssuer))
@@ -102,11 +102,27 @@ test('a missing file or a file without valid JSON is printed in one line and giv
   })
 })
 
+test('with --json the findings are printed as JSON and nothing else', async (t) => {
+  const path = await elementsFileOf(t, { ...exampleElements(exampleIssuer), zosconnect_jwtBuilder: {} })
+  const { status, lines } = await validate(path, '--json')
+  assert.equal(status, 1)
+  const sentence = 'zosconnect_jwtBuilder: There is no such kind of element. Did you mean jwtBuilder?'
+  assert.deepEqual(JSON.parse(lines.join('\n')), [{ severity: 'mistake', sentence }])
+})
+
+test('an unknown command or option is refused with the name that it resembles', async () => {
+  assert.deepEqual(await validate('--stag', 'prod'), {
+    status: 1,
+    lines: [],
+    errors: "error: unknown option '--stag'\n(Did you mean --stage?)\n",
+  })
+})
+
 test('without a path it prints its usage and gives exit code 1', async () => {
   const { status, lines, errors } = await validate()
   assert.equal(status, 1)
   assert.deepEqual(lines, [])
-  assert.match(errors, /npm run validate -- infra\/local\/elements\.json/)
+  assert.match(errors, /^Name a file, a folder or a stage, for example: tokenwell validate elements, or /)
 })
 
 test('the elements of the local run have no mistake', async () => {
@@ -115,7 +131,7 @@ test('the elements of the local run have no mistake', async () => {
 })
 
 async function validate(...words: string[]) {
-  const child = spawn(process.execPath, [join('infra', 'validate.ts'), ...words], { cwd: root })
+  const child = spawn(process.execPath, [join('infra', 'cli', 'tokenwell.ts'), 'validate', ...words], { cwd: root })
   const [output, errors, status] = await Promise.all([
     text(child.stdout),
     text(child.stderr),
