@@ -2,7 +2,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Validations } from 'aws-cdk-lib'
 import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm'
-import { Construct } from 'constructs'
+import { Construct, type IDependable } from 'constructs'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { checkElements } from './check-elements.ts'
@@ -24,6 +24,7 @@ const advancedBytes = 8192
 export class ElementParameters extends Construct {
   /** The elements as written, by `<kind>/<id>`. */
   readonly elements: ReadonlyMap<string, unknown>
+  private readonly parameters = new Map<string, StringParameter>()
 
   constructor(scope: Construct, id: string, props: ElementParametersProps) {
     super(scope, id)
@@ -31,12 +32,20 @@ export class ElementParameters extends Construct {
     this.elements = new Map(readElements(props.path))
     for (const [name, element] of this.elements) {
       const stringValue = JSON.stringify(element)
-      new StringParameter(this, name, {
+      const parameter = new StringParameter(this, name, {
         parameterName: `/tokenwell/${props.stage}/${name}`,
         stringValue,
         tier: tierFor(name, Buffer.byteLength(stringValue)),
       })
+      this.parameters.set(name, parameter)
     }
+  }
+
+  /** The parameter of an element, by `<kind>/<id>`. */
+  parameterOf(name: string): IDependable {
+    const parameter = this.parameters.get(name)
+    if (!parameter) throw new Error(`There is no element ${name}.`)
+    return parameter
   }
 }
 

@@ -1,4 +1,5 @@
-import { RemovalPolicy, SecretValue, Stack } from 'aws-cdk-lib'
+import { createHash } from 'node:crypto'
+import { NestedStack, RemovalPolicy, SecretValue, Stack } from 'aws-cdk-lib'
 import { ServicePrincipal } from 'aws-cdk-lib/aws-iam'
 import type { IKey } from 'aws-cdk-lib/aws-kms'
 import type { IFunction } from 'aws-cdk-lib/aws-lambda'
@@ -14,6 +15,8 @@ export interface RotatedKeysProps {
   readonly rotateKey: IFunction
   readonly encryptionKey?: IKey
   readonly removalPolicy?: RemovalPolicy
+  /** The jwtBuilders whose secrets are in the stack itself, if not all of them are. All others are in nested stacks. */
+  readonly signingKeysInStack?: readonly string[]
 }
 
 export interface RotatedBuilder {
@@ -34,10 +37,20 @@ const permissionId = 'RotationBySecretsManager'
  */
 const noKeys = SecretValue.unsafePlainText('{"keys":[]}')
 
-/** The secrets of the jwtBuilders whose keys Tokenwell makes, each with its rotation. */
+/** Each has two resources. CloudFormation allows 500 resources in a stack, and the others of Tokenwell are some 100. */
+const mostInStack = 100
+const mostInNestedStack = 150
+/** CloudFormation allows 2,500 resources in an operation, those of nested stacks included. */
+const mostOfAll = 1_000
+
+/**
+ * The secrets of the jwtBuilders whose keys Tokenwell makes, each with its rotation. They are in the stack itself, or in nested
+ * stacks. A secret never moves from one stack to another, because the other stack could not create a secret with the same name.
+ */
 export class RotatedKeys extends Construct {
   private readonly props: RotatedKeysProps
   private readonly permission: IDependable
+  private readonly nestedStacks = new Map<string, NestedStack>()
 
   constructor(scope: Construct, id: string, props: RotatedKeysProps) {
     super(scope, id)
@@ -50,13 +63,47 @@ export class RotatedKeys extends Construct {
   }
 
   /**
-   * Adds the secret of a jwtBuilder and its rotation.
+   * Adds the secret of a jwtBuilder and its rotation to the stack itself.
    * @param rotationMilliseconds the time from one key to the next: whole hours, at least four
    * @param after resources that must be deployed before the first rotation
    */
   add(jwtBuilder: string, rotationMilliseconds: number, after: readonly IDependable[]): Secret {
+    return this.addTo(this, { jwtBuilder, rotationMilliseconds }, after)
+  }
+
+  /**
+   * Adds the secrets of all jwtBuilders of a set of elements.
+   * @param after resources that must be deployed before the first rotation of a jwtBuilder
+   * @throws {Error} if there are too many for CloudFormation
+   */
+  addAll(builders: readonly RotatedBuilder[], after: (builder: RotatedBuilder) => readonly IDependable[]): void {
+    const { signingKeysInStack } = this.props
+    checkPlaces(
+      builders.map(({ jwtBuilder }) => jwtBuilder),
+      signingKeysInStack,
+    )
+    for (const builder of builders) {
+      const isInStack = signingKeysInStack?.includes(builder.jwtBuilder) ?? true
+      this.addTo(isInStack ? this : this.nestedStackOf(builder.jwtBuilder), builder, after(builder))
+    }
+  }
+
+  /** The nested stack depends on the name alone, so that no other jwtBuilder can move this one. */
+  private nestedStackOf(jwtBuilder: string): NestedStack {
+    const place = nestedStackIdOf(jwtBuilder)
+    const description = `Signing keys of Tokenwell, stage ${this.props.stage}`
+    const found = this.nestedStacks.get(place) ?? new NestedStack(this, place, { description })
+    this.nestedStacks.set(place, found)
+    return found
+  }
+
+  private addTo(
+    scope: Construct,
+    { jwtBuilder, rotationMilliseconds }: RotatedBuilder,
+    after: readonly IDependable[],
+  ): Secret {
     const { stage, rotateKey, encryptionKey, removalPolicy } = this.props
-    const secret = new Secret(this, jwtBuilder, {
+    const secret = new Secret(scope, jwtBuilder, {
       secretName: `${secretPrefix({ stage })}jwk/${jwtBuilder}`,
       description: `Signing keys that Tokenwell makes for the jwtBuilder ${jwtBuilder}, stage ${stage}`,
       secretStringValue: noKeys,
@@ -75,6 +122,39 @@ export class RotatedKeys extends Construct {
       CKV_AWS_149: 'Secrets Manager encrypts it. The property encryptionKey sets a key of your own.',
     })
     return secret
+  }
+}
+
+/** One of 16. */
+function nestedStackIdOf(jwtBuilder: string): string {
+  return `Part${createHash('sha256').update(jwtBuilder).digest('hex').charAt(0).toUpperCase()}`
+}
+
+function checkPlaces(builders: readonly string[], inStack: readonly string[] | undefined): void {
+  if (builders.length > mostOfAll)
+    throw new Error(
+      `${builders.length} jwtBuilders have jwkEnabled. CloudFormation can deploy the secrets of at most ${mostOfAll} in one stack. Divide the connections among several stages.`,
+    )
+  const unknown = inStack?.find((name) => !builders.includes(name))
+  if (unknown !== undefined)
+    throw new Error(
+      `signingKeysInStack: ${JSON.stringify(unknown)} is not a jwtBuilder of the elements that has jwkEnabled. Take it out of the list.`,
+    )
+  const countInStack = (inStack ?? builders).length
+  if (countInStack > mostInStack)
+    throw new Error(
+      `The secrets of ${countInStack} jwtBuilders with jwkEnabled are in the stack itself, which has room for ${mostInStack}. Set signingKeysInStack to the names of those that are already deployed there, or to [] for a new stage. The others are then in nested stacks.`,
+    )
+  checkNestedStacks(inStack ? builders.filter((each) => !inStack.includes(each)) : [])
+}
+
+function checkNestedStacks(builders: readonly string[]): void {
+  for (const place of new Set(builders.map(nestedStackIdOf))) {
+    const { length } = builders.filter((each) => nestedStackIdOf(each) === place)
+    if (length > mostInNestedStack)
+      throw new Error(
+        `The nested stack ${place} would have the secrets of ${length} jwtBuilders, and has room for ${mostInNestedStack}. Give some of them other names.`,
+      )
   }
 }
 

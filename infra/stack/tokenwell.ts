@@ -71,6 +71,11 @@ export interface TokenwellProps extends LogSettings {
    * `call-api`: it runs as long as an API takes, and a reservation leaves the rest of the account's concurrency to `issue-token`.
    */
   readonly reservedConcurrency?: ReservedConcurrency
+  /**
+   * The jwtBuilders with `jwkEnabled` whose secrets are in the stack itself, which has room for 100. All others are in nested
+   * stacks. By default all are in the stack itself. Never take the name of a deployed jwtBuilder out of the list.
+   */
+  readonly signingKeysInStack?: readonly string[]
   /** Set it only while you upgrade this deployment from that version: see `infra/operations.md`. */
   readonly readRecordsOf?: EarlierVersion
   /** The memory of each function. The default is 512. */
@@ -164,9 +169,11 @@ export class Tokenwell extends Construct implements IConnectable {
   /** Deploys the elements, and a rotated secret for each jwtBuilder whose keys Tokenwell makes. */
   private deployElements({ stage, publicUrl }: TokenwellProps, path: string): ElementParameters {
     const parameters = new ElementParameters(this, 'Elements', { stage, publicUrl, path })
-    const needed = [parameters, ...(this.table ? [this.table] : [])]
-    for (const { jwtBuilder, rotationMilliseconds } of rotatedBuilders(parameters.elements))
-      this.signingKeys.add(jwtBuilder, rotationMilliseconds, needed)
+    const table = this.table ? [this.table] : []
+    this.signingKeys.addAll(rotatedBuilders(parameters.elements), ({ jwtBuilder }) => [
+      parameters.parameterOf(`jwtBuilder/${jwtBuilder}`),
+      ...table,
+    ])
     return parameters
   }
 

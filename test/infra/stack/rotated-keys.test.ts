@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict'
 import { type TestContext, test } from 'node:test'
-import { RemovalPolicy, type Stack } from 'aws-cdk-lib'
+import { NestedStack, RemovalPolicy, type Stack } from 'aws-cdk-lib'
 import { Template } from 'aws-cdk-lib/assertions'
 import { Key } from 'aws-cdk-lib/aws-kms'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { readGeneratedKeys } from '../../../lib/signing/signing-secret.ts'
 import { elementsFileOf, exampleIssuer } from '../../support/elements/element-store.ts'
 import { exampleElements } from '../../support/elements/elements.ts'
-import { createTestStack, everyProperty, type Resource, resourceNamed, resourcesOf } from './test-stack.ts'
+import {
+  assertWithinLimits,
+  createTestStack,
+  everyProperty,
+  type Resource,
+  resourceNamed,
+  resourcesOf,
+} from './test-stack.ts'
 
 /* The secrets of the keys that Tokenwell makes, and their rotation. */
 
@@ -35,7 +42,7 @@ test('each jwtBuilder whose keys Tokenwell makes has a secret with its name, and
 
 test('a jwtBuilder with a shared key algorithm never gets a made key, and fails the synthesis if it is used', async (t) => {
   const shared = { signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/test/shared', jwkEnabled: true }
-  await assert.rejects(deploy(t, { theBuilder: shared }), /theBuilder jwkEnabled: a JWK set publishes public keys/)
+  await assert.rejects(deploy(t, { theBuilder: shared }), /theBuilder jwkEnabled: jwkEnabled publishes a public key/)
   assert.equal(keySecretsOf((await deploy(t, { shared })).stack).length, 1)
 })
 
@@ -89,8 +96,8 @@ test('a key is rotated at the interval of its jwtBuilder, in the notation of z/O
   assert.deepEqual(rateOf('asNumber'), { ScheduleExpression: 'rate(8 hours)' })
 })
 
-test('the first rotation comes after the function, its rights and permissions, the elements and the table', async (t) => {
-  const { stack } = await deploy(t)
+test('the first rotation comes after the function, its rights and permissions, its own jwtBuilder and the table', async (t) => {
+  const { stack } = await deploy(t, { another: { jwkEnabled: true } })
   const before = namesOf(theSchedule(stack).DependsOn)
   const permissions = Object.entries(resourcesOf(stack, 'AWS::Lambda::Permission'))
   const [permission] =
@@ -101,8 +108,9 @@ test('the first rotation comes after the function, its rights and permissions, t
   const parameters = Object.keys(resourcesOf(stack, 'AWS::SSM::Parameter'))
   assert.ok(parameters.length > 6)
   assert.deepEqual(
-    parameters.filter((each) => !before.has(each)),
-    [],
+    parameters.filter((each) => before.has(each)),
+    ['TokensElementsjwtBuildertheBuilder'],
+    'and on no other element',
   )
   const lambda = resourceNamed(stack, 'AWS::Lambda::Function', 'TokensRotateKeyFunction')
   assert.ok(namesOf(lambda.DependsOn).has('TokensRotateKeyRoleDefaultPolicy'), 'its rights')
@@ -133,6 +141,81 @@ test('a jwtBuilder of elements from elsewhere can be added by hand', (t) => {
   const { Properties } = resourceNamed(stack, scheduleType, 'TokensSigningKeysbyHandRotation')
   assert.deepEqual(Properties['RotationRules'], { ScheduleExpression: 'rate(24 hours)' })
 })
+
+test('all secrets are in the stack itself, where 0.1 created them, and there is no nested stack', async (t) => {
+  const { stack } = await deploy(t, builders(99))
+  assert.equal(keySecretsOf(stack).length, 100)
+  assert.deepEqual(nestedStacksOf(stack), [])
+})
+
+test('with 200 jwtBuilders each template has room, and each nested stack waits for what its rotations need', async (t) => {
+  const { stack } = await deploy(t, builders(199), { signingKeysInStack: ['theBuilder', 'builder7'] })
+  assert.deepEqual(
+    keySecretsOf(stack)
+      .map(({ Properties }) => Properties['Name'])
+      .toSorted(),
+    ['tokenwell/test/jwk/builder7', 'tokenwell/test/jwk/theBuilder'],
+  )
+  const nested = nestedStacksOf(stack)
+  const counts = nested.map((each) => Object.keys(Template.fromStack(each).toJSON()['Resources']).length)
+  assert.equal(
+    counts.reduce((sum, count) => sum + count, 0),
+    2 * 198,
+  )
+  assert.ok(counts.length > 1 && counts.every((count) => count <= 300), String(counts))
+  for (const each of [stack, ...nested]) assertWithinLimits(each)
+  for (const { DependsOn } of Object.values(resourcesOf(stack, 'AWS::CloudFormation::Stack')))
+    for (const needed of ['TokensRotateKeyFunctionRotationBySecretsManager', 'TokensTable'])
+      assert.ok(namesOf(DependsOn).has(needed), needed)
+})
+
+test('another jwtBuilder moves no secret from one stack to another', async (t) => {
+  const placesOf = async (count: number) => {
+    const { stack } = await deploy(t, builders(count), { signingKeysInStack: [] })
+    return new Map(
+      nestedStacksOf(stack).flatMap((each) =>
+        Object.values(resourcesOf(each, 'AWS::SecretsManager::Secret')).map(
+          ({ Properties }) => [Properties['Name'], each.node.id] as const,
+        ),
+      ),
+    )
+  }
+  const [before, after] = [await placesOf(20), await placesOf(30)]
+  assert.deepEqual([before.size, after.size], [21, 31])
+  for (const [name, place] of before) assert.equal(after.get(name), place)
+})
+
+test('more jwtBuilders than a stack has room for fail the synthesis, and the error says what to set', async (t) => {
+  await assert.rejects(
+    deploy(t, builders(100)),
+    /The secrets of 101 jwtBuilders with jwkEnabled are in the stack itself, which has room for 100\. Set signingKeysInStack/,
+  )
+  await assert.rejects(
+    deploy(t, {}, { signingKeysInStack: ['theBilder'] }),
+    /signingKeysInStack: "theBilder" is not a jwtBuilder/,
+  )
+})
+
+test('more secrets than one operation of CloudFormation has room for fail the synthesis', (t) => {
+  const { tokenwell } = createTestStack(t, { signingKeysInStack: [] })
+  const many = (count: number, name: (index: number) => string) =>
+    Array.from({ length: count }, (_, index) => ({ jwtBuilder: name(index), rotationMilliseconds: 86_400_000 }))
+  const thousand = many(1_001, (index) => `builder${index}`)
+  assert.throws(() => tokenwell.signingKeys.addAll(thousand, () => []), /^Error: 1001 jwtBuilders have jwkEnabled\./)
+  const sameStack = many(151, () => 'builder')
+  assert.throws(
+    () => tokenwell.signingKeys.addAll(sameStack, () => []),
+    /^Error: The nested stack Part\w would have the secrets of 151 jwtBuilders, and has room for 150\./,
+  )
+})
+
+function builders(count: number): Record<string, Record<string, unknown>> {
+  return Object.fromEntries(Array.from({ length: count }, (_, index) => [`builder${index}`, { jwkEnabled: true }]))
+}
+
+function nestedStacksOf(stack: Stack): NestedStack[] {
+  return stack.node.findAll().filter((each) => each instanceof NestedStack)
+}
 
 function elementsWith(t: TestContext, builders: Record<string, Record<string, unknown>> = {}): Promise<string> {
   const { jwtBuilder, ...others } = exampleElements(exampleIssuer)

@@ -1,3 +1,4 @@
+import assert from 'node:assert/strict'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -69,6 +70,16 @@ export function resourcesOf(stack: Stack, type: string): Readonly<Record<string,
   const samples = { ...theSamples, ...Object.fromEntries(queues.map((id) => [id, queueUrl(withoutHash(id))])) }
   const found = Object.entries(template.findResources(type))
   return Object.fromEntries(found.map(([id, each]) => [withoutHash(id), withSamples(each, samples) as Resource]))
+}
+
+/** What CloudFormation accepts at most, and the emulators of AWS do not check. */
+export function assertWithinLimits(stack: Stack): void {
+  const template = Template.fromStack(stack).toJSON()
+  const resources = Object.keys(template['Resources']).length
+  assert.ok(resources <= 500, `${stack.node.path} has ${resources} resources`)
+  // The CDK writes templates with an indentation of one blank.
+  const bytes = Buffer.byteLength(JSON.stringify(template, undefined, 1))
+  assert.ok(bytes <= 1_000_000, `the template of ${stack.node.path} has ${bytes} bytes`)
 }
 
 /** The URL of a queue of the test stack. */
