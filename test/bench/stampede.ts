@@ -25,7 +25,7 @@ interface Stampede {
   readonly requests: number
   readonly repeatedAssertions: number
   readonly withoutToken: number
-  /** In milliseconds since the last call was made. */
+  /** In milliseconds since the first call. */
   readonly median: number
   readonly slowest: number
 }
