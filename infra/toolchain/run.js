@@ -32,7 +32,7 @@ function readPackages(path) {
 }
 
 function install() {
-  console.error('Installing missing packages (once) ...')
+  console.error('Installing missing packages. This takes some minutes, and only the first time ...')
   const npm = process.env['npm_execpath']
   // Install scripts of packages do not run: no package of this project needs them.
   const words = ['ci', '--ignore-scripts', '--no-audit', '--no-fund', '--loglevel=error']
