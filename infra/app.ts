@@ -1,5 +1,6 @@
 import { App, CfnOutput, Stack } from 'aws-cdk-lib'
 import { Topic } from 'aws-cdk-lib/aws-sns'
+import { nearestName } from '../lib/configuration/finding.ts'
 import { functionIds, functionTable } from './stack/function-table.ts'
 import { Tokenwell } from './stack/tokenwell.ts'
 
@@ -8,14 +9,16 @@ import { Tokenwell } from './stack/tokenwell.ts'
  *   stage / TOKENWELL_STAGE · publicUrl / TOKENWELL_PUBLIC_URL · elements / TOKENWELL_ELEMENTS (a folder or file) ·
  *   alarmTopicArn / TOKENWELL_ALARM_TOPIC_ARN · reservedConcurrency / TOKENWELL_RESERVED_CONCURRENCY (call-api=400,issue-token=100)
  */
-const app = new App({ outdir: process.env['CDK_OUTDIR'] ?? 'cdk.out', analyticsReporting: false })
+export const app = new App({ outdir: process.env['CDK_OUTDIR'] ?? 'cdk.out', analyticsReporting: false })
+const settings = new Set<string>()
 const stage = demandSetting('stage', 'TOKENWELL_STAGE')
-const publicUrl = demandSetting('publicUrl', 'TOKENWELL_PUBLIC_URL')
+export const publicUrl = demandSetting('publicUrl', 'TOKENWELL_PUBLIC_URL')
 const elements = readSetting('elements', 'TOKENWELL_ELEMENTS')
 const alarmTopicArn = readSetting('alarmTopicArn', 'TOKENWELL_ALARM_TOPIC_ARN')
 const reservedConcurrency = readNumbers(readSetting('reservedConcurrency', 'TOKENWELL_RESERVED_CONCURRENCY') ?? '')
+rejectUnknownSettings()
 
-const stack = new Stack(app, `Tokenwell-${stage}`, { description: `Tokenwell, stage ${stage}` })
+export const stack = new Stack(app, `Tokenwell-${stage}`, { description: `Tokenwell, stage ${stage}` })
 const tokenwell = new Tokenwell(stack, 'Tokens', {
   stage,
   publicUrl,
@@ -40,6 +43,7 @@ for (const [name, value] of Object.entries(outputs)) new CfnOutput(stack, name, 
 app.synth()
 
 function readSetting(name: string, variable: string): string | undefined {
+  settings.add(name)
   const value: unknown = app.node.tryGetContext(name) ?? process.env[variable]
   return typeof value === 'string' && value !== '' ? value : undefined
 }
@@ -52,9 +56,23 @@ function readNumbers(setting: string): Record<string, number> {
   )
 }
 
+/** A misspelt setting would have no effect. The CDK's own settings have a colon or a slash in their names. */
+function rejectUnknownSettings(): void {
+  const known = [...settings]
+  const unknown = Object.keys(app.node.getAllContext()).find((name) => /^\w+$/.test(name) && !settings.has(name))
+  if (unknown === undefined) return
+  const nearest = nearestName(unknown, known)
+  const advice = nearest === undefined ? `The settings are ${known.join(', ')}.` : `Did you mean ${nearest}?`
+  stop(`There is no setting ${unknown}. ${advice}`)
+}
+
 function demandSetting(name: string, variable: string): string {
   const value = readSetting(name, variable)
   if (value !== undefined) return value
-  console.error(`The setting ${name} is missing. Add -c ${name}=..., or set the environment variable ${variable}.`)
+  return stop(`The setting ${name} is missing. Add -c ${name}=..., or set the environment variable ${variable}.`)
+}
+
+function stop(sentence: string): never {
+  console.error(sentence)
   process.exit(1)
 }

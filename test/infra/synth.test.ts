@@ -32,6 +32,38 @@ test('npm run synth without settings writes an example and prints its path', asy
   assert.deepEqual(namesInTable('### Outputs of the stack').toSorted(), Object.keys(Outputs).toSorted())
 })
 
+test('npm run synth takes each setting as an argument, and prints the path of the template that it wrote', async (t) => {
+  const settings = ['stage=prod', 'publicUrl=https://tokens.example/?a=b', 'reservedConcurrency=call-api=400']
+  const { status, output, template } = await synthesize(
+    t,
+    'synth.ts',
+    { TOKENWELL_STAGE: 'other', CDK_CONTEXT_JSON: JSON.stringify(withoutBundles) },
+    settings.map((setting) => `-c '${setting}'`).join(' '),
+  )
+  assert.equal(status, 0, output)
+  assert.match(output, /^Wrote \S+\/Tokenwell-prod\.template\.json for https:\/\/tokens\.example\/\?a=b\.$/m)
+  const text = JSON.stringify(template('Tokenwell-prod'))
+  assert.match(text, /"TOKENWELL_PUBLIC_URL":"https:\/\/tokens\.example\/\?a=b"/)
+  assert.match(text, /"ReservedConcurrentExecutions":400/)
+})
+
+for (const [words, message] of [
+  ['-c stag=prod', /^There is no setting stag\. Did you mean stage\?$/m],
+  [
+    '-c colour=red',
+    /^There is no setting colour\. The settings are stage, publicUrl, elements, alarmTopicArn, reservedC/m,
+  ],
+  ['-c stage', /^The setting stage has no value\.\nWrite each setting as -c <name>=<value>, for example /m],
+  ['--stage prod', /^error: unknown option '--stage'\nWrite each setting as -c <name>=<value>, for example /m],
+  ['prod', /^error: too many arguments\. .*\nWrite each setting as -c <name>=<value>, for example /m],
+] as const)
+  test(`npm run synth -- ${words} is refused, and writes nothing`, async (t) => {
+    const { status, output, template } = await synthesize(t, 'synth.ts', {}, words)
+    assert.equal(status, 1)
+    assert.match(output, message)
+    assert.throws(() => template('Tokenwell-example'), /ENOENT/)
+  })
+
 test('stage, public URL, elements, topic and reserved concurrency come from the environment', async (t) => {
   const topic = 'arn:aws:sns:eu-central-1:111122223333:operators'
   const { status, output, template } = await synthesize(t, 'app.ts', {
@@ -91,12 +123,12 @@ const nothingTold = {
   TOKENWELL_RESERVED_CONCURRENCY: '',
 }
 
-async function synthesize(t: TestContext, script: string, environment: Record<string, string> = {}) {
+async function synthesize(t: TestContext, script: string, environment: Record<string, string> = {}, words = '') {
   const folder = await temporaryFolder(t)
-  const run = await runShell(`${process.execPath} ${join(root, 'infra', script)}`, {
+  const run = await runShell(`${process.execPath} ${join(root, 'infra', script)} ${words}`, {
     CDK_OUTDIR: folder,
     // The CDK's own check of a template takes long too.
-    CDK_VALIDATION: String(script === 'synth.ts'),
+    CDK_VALIDATION: String(script === 'synth.ts' && words === ''),
     ...nothingTold,
     ...environment,
   })
