@@ -4,6 +4,7 @@ import { Validations } from 'aws-cdk-lib'
 import { ParameterTier, StringParameter } from 'aws-cdk-lib/aws-ssm'
 import { Construct, type IDependable } from 'constructs'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
+import type { Kind } from '../../lib/configuration/element.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
 import { checkElements } from './check-elements.ts'
 
@@ -39,6 +40,12 @@ export class ElementParameters extends Construct {
       })
       this.parameters.set(name, parameter)
     }
+  }
+
+  /** The ids of the elements of one kind. */
+  idsOf(kind: Kind): string[] {
+    const prefix = `${kind}/`
+    return [...this.elements.keys()].filter((name) => name.startsWith(prefix)).map((name) => name.slice(prefix.length))
   }
 
   /** The parameter of an element, by `<kind>/<id>`. */

@@ -5,6 +5,7 @@ import { Grant, type IGrantable } from 'aws-cdk-lib/aws-iam'
 import type { ITopic } from 'aws-cdk-lib/aws-sns'
 import { Construct } from 'constructs'
 import { serviceName } from '../../lib/configuration/deployment.ts'
+import { nearestName } from '../../lib/configuration/finding.ts'
 import { isElementId } from '../../lib/configuration/value-syntax.ts'
 import { Alarms } from './alarms.ts'
 import { CacheSecret } from './cache-secret.ts'
@@ -96,6 +97,8 @@ export class Tokenwell extends Construct implements IConnectable {
   /** Add the keys of jwtBuilders that are not among the `elements` of this construct. */
   readonly signingKeys: RotatedKeys
   private readonly isBehindIam: boolean
+  /** Undefined if the elements are not deployed by this construct. */
+  private readonly deployed: ElementParameters | undefined
 
   constructor(scope: Construct, id: string, props: TokenwellProps) {
     super(scope, id)
@@ -115,8 +118,9 @@ export class Tokenwell extends Construct implements IConnectable {
     new WarmSchedule(this, 'WarmSchedule', { stage, warmTokens: warmTokens.lambda })
     this.refreshes.feed(refreshToken.lambda)
     this.signingKeys = new RotatedKeys(this, 'SigningKeys', { ...props, rotateKey: rotateKey.lambda })
-    const parameters = elements === undefined ? [] : [this.deployElements(props, elements)]
-    new SignedBeforeShown(this, 'SignedBeforeShown', { functions: this.functions, after: parameters })
+    this.deployed = elements === undefined ? undefined : this.deployElements(props, elements)
+    const after = this.deployed ? [this.deployed] : []
+    new SignedBeforeShown(this, 'SignedBeforeShown', { functions: this.functions, after })
 
     const { functions, refreshes, http } = this
     const metrics = createStackMetrics(stage, { functions, refreshes, api: http.api })
@@ -157,13 +161,18 @@ export class Tokenwell extends Construct implements IConnectable {
     return this.events.grantPutEventsTo(grantee)
   }
 
-  /** @throws {Error} if IAM does not decide, or the name could match more than one connection */
+  /** @throws {Error} if IAM does not decide, or the name is not the name of one connection */
   private demandGrantable(connection: string): void {
     if (!this.isBehindIam)
       throw new Error(
         'A grant of IAM has no effect with a JWT authorizer. The claim in the JWT decides which connections a caller may use.',
       )
     if (!isElementId(connection)) throw new Error(`${JSON.stringify(connection)} cannot be the name of a connection.`)
+    const names = this.deployed?.idsOf('endpointConnection')
+    if (names === undefined || names.includes(connection)) return
+    const nearest = nearestName(connection, names)
+    const advice = nearest === undefined ? `The connections are ${names.join(', ')}.` : `Did you mean ${nearest}?`
+    throw new Error(`The elements have no connection ${connection}. ${advice}`)
   }
 
   /** Deploys the elements, and a rotated secret for each jwtBuilder whose keys Tokenwell makes. */

@@ -34,7 +34,7 @@ test('the example of the construct compiles, and synthesizes with elements of st
   const synthesized = await runShell(`cd ${folder} && ${process.execPath} synth.ts`, { CDK_VALIDATION: 'false' })
   assert.equal(synthesized.status, 0, synthesized.output)
   const template = readFileSync(join(folder, 'cdk.out', 'Tokens.template.json'), 'utf8')
-  assert.ok(template.includes('"/tokenwell/prod/endpointConnection/conn"'))
+  assert.ok(template.includes('"/tokenwell/prod/endpointConnection/orders"'))
 })
 
 test('the tables of properties and of members are those of the construct', () => {
@@ -160,7 +160,8 @@ app.synth()
 const elementFiles = Object.fromEntries(
   Object.entries(exampleElements(exampleIssuer)).flatMap(([kind, byId]) =>
     Object.entries(byId).map(([id, element]) => [
-      `elements/${kind}/${id}.json`,
+      // The connection that the example grants.
+      `elements/${kind}/${id === 'conn' ? 'orders' : id}.json`,
       JSON.stringify(element).replaceAll('tokenwell/local/', 'tokenwell/prod/'),
     ]),
   ),

@@ -5,6 +5,8 @@ import { Port } from 'aws-cdk-lib/aws-ec2'
 import { AccountPrincipal, Role } from 'aws-cdk-lib/aws-iam'
 import { createHandler } from '../../../functions/call-api/handler.ts'
 import { createLocalContext } from '../../../infra/local/http-gateway.ts'
+import { elementsFileOf, exampleIssuer } from '../../support/elements/element-store.ts'
+import { exampleElements } from '../../support/elements/elements.ts'
 import { createHttpEvent } from '../../support/functions/load-function.ts'
 import { createTestStack, everyProperty, functionsOf, resourceOf, resourcesOf, theUrl } from './test-stack.ts'
 
@@ -50,6 +52,24 @@ test("a text that cannot be a connection's name is not granted: a wildcard would
   for (const name of ['*', '', 'a/b', 'a?', '../x'])
     for (const grant of ['grantToken', 'grantCall'] as const)
       assert.throws(() => tokenwell[grant](caller, name), /cannot be the name of a connection/)
+})
+
+test('a connection that is not among the deployed elements is not granted, and the error names the one that was meant', async (t) => {
+  const connection = { authenticationConfigRef: 'theConfig' }
+  const path = await elementsFileOf(t, {
+    ...exampleElements(exampleIssuer),
+    keyStore: { theTrust: { location: 'tokenwell/test/authorization-server-ca' } },
+    endpointConnection: { orders: connection, returns: connection },
+  })
+  const { stack, tokenwell } = createTestStack(t, { elements: path })
+  const caller = someRole(stack)
+  for (const grant of ['grantToken', 'grantCall'] as const) {
+    tokenwell[grant](caller, 'orders')
+    const refused = (name: string, message: string) => assert.throws(() => tokenwell[grant](caller, name), { message })
+    refused('order', 'The elements have no connection order. Did you mean orders?')
+    refused('Orders', 'The elements have no connection Orders. Did you mean orders?')
+    refused('invoices', 'The elements have no connection invoices. The connections are orders, returns.')
+  }
 })
 
 test('with a JWT authorizer grants are an error', (t) => {
