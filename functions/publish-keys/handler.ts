@@ -30,7 +30,7 @@ export function createHandler({ application, now, log }: HandlerDependencies) {
 
   async function showKeys(event: HttpEvent, { awsRequestId: requestId }: Context): Promise<HttpResponse> {
     const { jwtBuilder = '' } = event.pathParameters
-    if (!isElementId(jwtBuilder)) throw new UnknownRouteError(routes)
+    if (!isElementId(jwtBuilder)) throw new UnknownRouteError(routes, 'GET')
     const publication = await read(jwtBuilder)
     if (publication?.kind === 'shared_key') return refusal(400, sharedKey(jwtBuilder, publication.algorithm), requestId)
     if (!publication) return refusal(404, noKeys(jwtBuilder), requestId)

@@ -62,6 +62,9 @@ export function checkSecretNames(readings: readonly ElementReading[], deployment
 
 function whyNotHere(name: string, deployment: Deployment): string | undefined {
   const prefix = secretPrefix(deployment)
+  const isOfAnotherStage = /^tokenwell\/[^/]+\//.test(name) && !name.startsWith(prefix)
+  if (isOfAnotherStage)
+    return `It names a secret of another stage. Name a secret under ${prefix}, or pass the other stage to npm run validate with --stage.`
   if (!isNameOfSecret(name, prefix))
     return `It must be the name of a secret under ${prefix}, such as ${prefix}my-key. An element never holds the secret itself.`
   return isReservedSecret(name, deployment)

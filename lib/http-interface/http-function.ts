@@ -75,7 +75,7 @@ export function createHttpFunction(options: HttpFunctionOptions): HttpFunction {
         return { route, basePath: itsBasePath, pathParameters }
       }
     }
-    throw new UnknownRouteError(routes)
+    throw new UnknownRouteError(routes, method)
   }
 
   async function answer(event: RoutedEvent, context: Context): Promise<HttpResponse> {
@@ -115,13 +115,14 @@ function connectionOf(event: unknown): unknown {
   return isJsonObject(pathParameters) ? pathParameters['connection'] : undefined
 }
 
-/** The route does not exist. The message lists the routes of the function. */
+/** The route does not exist. The message has the method, but not the path, which may hold a secret. It lists the routes of the function. */
 export class UnknownRouteError extends TokenwellError {
   readonly code = 'unknown_route'
 
-  constructor(routes: readonly Pick<Route, 'method' | 'path'>[]) {
+  constructor(routes: readonly Pick<Route, 'method' | 'path'>[], method: string) {
     const knownRoutes = routes.map(routeKeyOf).join(', ')
-    super(`The requested route does not exist. This function serves: ${knownRoutes}.`)
+    const sentMethod = /^[A-Z]{1,10}$/.test(method) ? method : 'of the request'
+    super(`There is no route with the method ${sentMethod} and this path. This function serves: ${knownRoutes}.`)
   }
 
   override get publicMessage(): string {

@@ -350,8 +350,10 @@ export const logEvents = {
     level: 'warn',
     metrics: ({ signatureAgeSeconds: age }) => (age === undefined ? undefined : { PublicationAge: age }),
     dimensions: ['jwtBuilder'],
-    sentence: (event) =>
-      `The keys of jwtBuilder/${event.jwtBuilder} can't be published again, so the earlier publication stays: ${event.reason}`,
+    sentence: ({ jwtBuilder, reason, signatureAgeSeconds: age }) =>
+      age === undefined
+        ? `The keys of jwtBuilder/${jwtBuilder} can't be published: ${reason}`
+        : `The keys of jwtBuilder/${jwtBuilder} can't be published again, so the earlier publication stays: ${reason}`,
     isShownWhileServing: true,
   }),
   /** Someone else wrote the record of the published keys, or restored an old one. None of its keys is served. */

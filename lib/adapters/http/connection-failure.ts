@@ -22,6 +22,9 @@ const ofClientCertificates =
 /** Some servers, such as those of Node.js, close the connection without an alert. The alert of others can get lost when they close it. */
 const mayBeOfClientCertificates = ['UND_ERR_SOCKET', 'ECONNRESET', 'EPIPE']
 
+const nameErrors = ['ENOTFOUND', 'EAI_AGAIN']
+const routeErrors = ['EHOSTUNREACH', 'ENETUNREACH']
+
 /**
  * Translates what undici, node:tls and a proxy throw. Only the code of the original is kept, because the original may hold the
  * request.
@@ -95,12 +98,18 @@ function certificateError(message: string): ConnectionFailure {
 
 function describeUnknownCa(code: string, { trustStore }: Transport['tls'], farEnd: string): string {
   return trustStore
-    ? `${farEnd} sent a certificate that no CA in the trust store ${trustStore} signed (${code}).`
+    ? `${farEnd} sent a certificate that no CA in the trust store ${trustStore} signed (${code}). Add the CA of the server to it, or let trustStoreRef name another keyStore.`
     : `${farEnd} sent a certificate of an unknown CA (${code}). Set trustStoreRef on the ssl element to a keyStore with its CA bundle.`
 }
 
 function describeCode(code: string, farEnd: string, route: string): string {
   const reason = code || 'no reason given'
+  if (nameErrors.includes(code))
+    return `${farEnd} cannot be reached${route}: its host name cannot be resolved (${code}). Check the spelling of the host name, the DNS, and whether proxyConfigRef must name a proxy.`
+  if (routeErrors.includes(code))
+    return `${farEnd} cannot be reached${route}: no network leads to its address (${code}). Check the network, and whether proxyConfigRef must name a proxy.`
+  if (code === 'ECONNREFUSED')
+    return `${farEnd} cannot be reached${route}: no server listens there (ECONNREFUSED). Check host and port, and that the server runs.`
   if (/PROTOCOL_VERSION|UNSUPPORTED_PROTOCOL/.test(code))
     return `${farEnd} cannot be reached${route} (${reason}). It only supports TLS versions that sslProtocol on the ssl element excludes.`
   return ofClientCertificates.test(code) || mayBeOfClientCertificates.includes(code)
@@ -109,8 +118,8 @@ function describeCode(code: string, farEnd: string, route: string): string {
 }
 
 function typeOf(code: string): ConnectionFailureType {
-  if (['ENOTFOUND', 'EAI_AGAIN'].includes(code)) return 'dns_error'
-  if (['EHOSTUNREACH', 'ENETUNREACH'].includes(code)) return 'destination_ip_unroutable'
+  if (nameErrors.includes(code)) return 'dns_error'
+  if (routeErrors.includes(code)) return 'destination_ip_unroutable'
   if (code === 'ECONNREFUSED') return 'connection_refused'
   if (/^ERR_SSL_.*ALERT/.test(code)) return 'tls_alert_received'
   if (/^(ERR_SSL_|ERR_TLS_|EPROTO$)/.test(code)) return 'tls_protocol_error'

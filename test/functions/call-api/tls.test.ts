@@ -127,7 +127,7 @@ test("an API with a CA that isn't in the trust store is refused with a message t
   const api = await startScriptedApi(t)
   const { caCertificate: trust } = await createServerCertificate(['localhost'])
   const reason =
-    /sent a certificate that no CA in the trust store tokenwell\/local\/api-ca signed \(\w+\)\. The certificate of CN=Tokenwell local run, which signed .*, is missing\. /
+    /sent a certificate that no CA in the trust store tokenwell\/local\/api-ca signed \(\w+\)\. Add the CA of the server to it, or let trustStoreRef name another keyStore\. The certificate of CN=Tokenwell local run, which signed .*, is missing\. /
   await assertRefused(await callsTo(t, api, { trust }), api, 'tls_certificate_error', reason)
 })
 

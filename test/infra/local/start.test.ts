@@ -160,7 +160,7 @@ test('for an authorization server that does not run, the output says what to che
   await writeFile(path, JSON.stringify({ ...exampleElements('https://localhost:9'), ssl: {} }))
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
   assert.equal(status, 1)
-  assert.match(output, /The token endpoint of theServer cannot be reached \(ECONNREFUSED\)/)
+  assert.match(output, /The token endpoint of theServer cannot be reached: no server listens there \(ECONNREFUSED\)/)
   assert.match(output, /Check tokenEndpoint/)
 })
 

@@ -76,7 +76,7 @@ test('a missing jwtBuilder gives undefined, and one with mistakes is an error wi
   })
   await assert.rejects(resolveBuilderKey(store, localDeployment, 'outside'), {
     name: 'ConfigurationError',
-    message: /^keyStore\/other location: It must be the name of a secret under tokenwell\/local\//,
+    message: /^keyStore\/other location: It names a secret of another stage\. Name a secret under tokenwell\/local\//,
   })
 })
 

@@ -136,6 +136,8 @@ test("a secret's name must begin with the stage of the deployment, and the findi
       /^authData\/theElement passwordSecret: .*under tokenwell\/local\//,
       /^jwtBuilder\/theElement sharedKey: .*under tokenwell\/local\//,
     ])
+    const isOfAnotherStage = /: It names a secret of another stage\. .* with --stage\.$/.test(lines[0] ?? '')
+    assert.equal(isOfAnotherStage, name === 'tokenwell/prod/hunter2', name)
   }
 })
 

@@ -60,11 +60,12 @@ test('a route is found by method and path, and sets the parameters that its path
     assert.deepEqual((await ask(method, path)).body, parameters, `${method} ${path}`)
 })
 
-test('any other request is a 404 that names the routes', async () => {
+test('any other request is a 404 that names its method and the routes, and not its path', async () => {
   const { ask } = functionWith()
   for (const [method, path] of [
     ['DELETE', '/items/a'],
     ['get', '/items/a'],
+    ['TR0UB4DOR', '/items/a'],
     ['POST', '/items/a/'],
     ['GET', '/items/a//'],
     ['GET', '/items/'],
@@ -78,7 +79,7 @@ test('any other request is a 404 that names the routes', async () => {
     assert.equal(status, 404, `${method} ${path}`)
     assert.equal(
       body['error_description'],
-      'The requested route does not exist. This function serves: GET /items/{item}, POST /items/{item}, ANY /connections/{connection}/api/{path+}.',
+      `There is no route with the method ${/^[A-Z]+$/.test(method) ? method : 'of the request'} and this path. This function serves: GET /items/{item}, POST /items/{item}, ANY /connections/{connection}/api/{path+}.`,
     )
   }
 })

@@ -7,7 +7,7 @@ import { createBackgroundApplication } from '../../../lib/application/applicatio
 import type { ElementStore } from '../../../lib/configuration/element-store.ts'
 import { ElementStoreError } from '../../../lib/configuration/element-store.ts'
 import { keysOf } from '../../../lib/key-lifecycle/published-keys.ts'
-import { type LogEvent, meter } from '../../../lib/log/log-event.ts'
+import { describeLogEvent, type LogEvent, meter } from '../../../lib/log/log-event.ts'
 import { Secret } from '../../../lib/secret/secret.ts'
 import { SecretError } from '../../../lib/secret/secret-store.ts'
 import { generateKey } from '../../../lib/signing/key-algorithm.ts'
@@ -201,6 +201,16 @@ test('while a secret cannot be read, the log has the age of the last signature, 
   assert.equal(told.signatureAgeSeconds, 3 * 3_600)
   assert.deepEqual(meter(told)?.values, { PublicationAge: 3 * 3_600 })
   assert.equal((await publication.kids()).length, 1)
+  assert.match(describeLogEvent(told), /can't be published again, so the earlier publication stays: The secret /)
+})
+
+test('without an earlier publication, the log does not say that one stays', async (t) => {
+  const publication = await thePublication(t)
+  publication.secrets.delete(location)
+  await publication.publish()
+  const told = publication.log.at(-1)
+  assert(told?.event === 'publication_failed')
+  assert.match(describeLogEvent(told), /^The keys of jwtBuilder\/theBuilder can't be published: The secret /)
 })
 
 test('for a shared key, the algorithm is recorded and the secret is not read', async (t) => {

@@ -73,6 +73,29 @@ test('the message about a time-out names the attribute to change, and the proxy 
   )
 })
 
+test('the message about a server that is not found, not routed or not listening says so, and what to check', () => {
+  assert.equal(
+    failureOf('ENOTFOUND').message,
+    'The far end cannot be reached: its host name cannot be resolved (ENOTFOUND). Check the spelling of the host name, the DNS, and whether proxyConfigRef must name a proxy.',
+  )
+  assert.equal(
+    failureOf('ENETUNREACH').message,
+    'The far end cannot be reached: no network leads to its address (ENETUNREACH). Check the network, and whether proxyConfigRef must name a proxy.',
+  )
+  assert.equal(
+    failureOf('ECONNREFUSED', proxied).message,
+    'The far end cannot be reached through the proxy theProxy: no server listens there (ECONNREFUSED). Check host and port, and that the server runs.',
+  )
+})
+
+test('the message about a certificate that no CA in the trust store signed names the trust store, and what to do', () => {
+  const tls = { ...direct.tls, trustStore: 'tokenwell/test/trust' }
+  assert.equal(
+    failureOf('UNABLE_TO_VERIFY_LEAF_SIGNATURE', { ...direct, tls }).message,
+    'The far end sent a certificate that no CA in the trust store tokenwell/test/trust signed (UNABLE_TO_VERIFY_LEAF_SIGNATURE). Add the CA of the server to it, or let trustStoreRef name another keyStore.',
+  )
+})
+
 test("the message about a server's alert on certificates names keyStoreRef", () => {
   for (const alert of [
     'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED',
