@@ -2,7 +2,7 @@ import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { access, mkdir, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { secretPath } from '../../lib/adapters/files/file-secrets.ts'
-import type { AssertionConfiguration, Connection } from '../../lib/configuration/connection.ts'
+import type { AssertionConfiguration, ClientAuthentication, Connection } from '../../lib/configuration/connection.ts'
 import { isRsaAlgorithm } from '../../lib/configuration/signature-algorithm.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
 import { keyIdOf } from '../../lib/signing/signing-key.ts'
@@ -16,16 +16,20 @@ interface Secrets {
 }
 
 /**
- * Makes the keys and passwords that these connections name and that are not in the folder. Existing secrets stay as they are.
+ * Makes the secrets that these connections name and that are not in the folder. Existing secrets stay as they are.
+ * @param registers whether the client secret is made too. A server that does not register the client with it gives it another one.
  * @returns the names of the new secrets
  */
-export async function makeSecretsFor(secrets: Secrets, connections: readonly Connection[]): Promise<string[]> {
+export async function makeSecretsFor(
+  secrets: Secrets,
+  connections: readonly Connection[],
+  registers: (connection: Connection) => boolean,
+): Promise<string[]> {
   const wanted = new Map<string, () => Promise<string>>()
-  for (const { clientAuthentication, authorizationServer } of connections) {
-    if (clientAuthentication.method === 'client_secret_basic')
-      wanted.set(clientAuthentication.passwordSecret, makePassword)
-    if (clientAuthentication.method === 'client_secret_jwt')
-      wanted.set(clientAuthentication.assertion.key.location, makePassword)
+  for (const connection of connections) {
+    const { clientAuthentication, authorizationServer } = connection
+    const clientSecret = clientSecretOf(clientAuthentication)
+    if (clientSecret !== undefined && registers(connection)) wanted.set(clientSecret, makePassword)
     const { clientCertificate } = authorizationServer.tls
     if (clientAuthentication.method === 'tls_client_auth' && clientCertificate !== undefined)
       wanted.set(clientCertificate, makeClientCertificate)
@@ -36,6 +40,17 @@ export async function makeSecretsFor(secrets: Secrets, connections: readonly Con
   const made: string[] = []
   for (const [name, make] of wanted) if (await makeSecret(secrets, name, make)) made.push(name)
   return made
+}
+
+function clientSecretOf(authentication: ClientAuthentication): string | undefined {
+  switch (authentication.method) {
+    case 'client_secret_basic':
+      return authentication.passwordSecret
+    case 'client_secret_jwt':
+      return authentication.assertion.key.location
+    default:
+      return undefined
+  }
 }
 
 /** Makes one secret, unless it exists. Returns whether it was made. */

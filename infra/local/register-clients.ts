@@ -2,7 +2,7 @@ import { createPublicKey, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import type { ClientMetadata } from 'oidc-provider'
 import { readTlsIdentity } from '../../lib/adapters/http/tls-identity.ts'
-import type { Connection } from '../../lib/configuration/connection.ts'
+import type { Connection, TlsConfiguration } from '../../lib/configuration/connection.ts'
 import { oneLine } from '../../lib/secret/secret.ts'
 import type { SecretStore } from '../../lib/secret/secret-store.ts'
 import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
@@ -52,18 +52,23 @@ async function describeTlsClient(
   { authorizationServer: { tls } }: Connection,
   secrets: SecretStore,
 ): Promise<ClientMetadata> {
-  // Only node:tls can read PKCS#12.
-  const { trustStore: _, ...presented } = tls
-  const { context }: { context: { getCertificate(): Buffer } } = createSecureContext(
-    await readTlsIdentity(presented, secrets),
-  )
-  const { publicKey, raw } = new X509Certificate(context.getCertificate())
+  const { publicKey, raw } = new X509Certificate(await presentedCertificate(tls, secrets))
   return {
     ...client,
     token_endpoint_auth_method: 'self_signed_tls_client_auth',
     jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), use: 'sig', x5c: [raw.toString('base64')] }] },
     tls_client_certificate_bound_access_tokens: true,
   }
+}
+
+/** The client certificate, as DER. */
+export async function presentedCertificate(tls: TlsConfiguration, secrets: SecretStore): Promise<Buffer> {
+  // Only node:tls can read PKCS#12.
+  const { trustStore: _, ...presented } = tls
+  const { context }: { context: { getCertificate(): Buffer } } = createSecureContext(
+    await readTlsIdentity(presented, secrets),
+  )
+  return context.getCertificate()
 }
 
 function publicJwk({ privateKey, keyId }: ReturnType<typeof readSigningKeys>[number]) {

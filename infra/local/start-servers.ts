@@ -1,15 +1,17 @@
 import { relative } from 'node:path'
-import type { ClientMetadata } from 'oidc-provider'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
+import { secretPrefix } from '../../lib/configuration/deployment.ts'
 import { describeFinding, isMistake } from '../../lib/configuration/finding.ts'
-import { listConnections, validateElements } from '../../lib/configuration/inspect-elements.ts'
+import { validateElements } from '../../lib/configuration/inspect-elements.ts'
 import { startAuthorizationServer } from './authorization-server.ts'
+import { describeForeignClients } from './foreign-clients.ts'
 import { ordersAudience, type ProtectedApi, startProtectedApi } from './protected-api.ts'
-import type { Print } from './terminal.ts'
+import { isForTerminal, type Print } from './terminal.ts'
 import {
   clientsOf,
   expectedApi,
   expectedIssuer,
+  isServedBy,
   localConnections,
   ownElements,
   portOf,
@@ -19,6 +21,7 @@ import {
   prepareSigningKey,
   relocate,
   trust,
+  usableConnections,
   type Workspace,
 } from './workspace.ts'
 
@@ -33,11 +36,13 @@ export interface StartedServers {
   readonly workspace: Workspace
   /** The origin of the protected API, if it was started. */
   readonly api?: string
+  /** Makes and prints what changed elements need: missing secrets, and clients to register at other servers. It never throws. */
+  prepare(): Promise<void>
 }
 
 /**
  * Starts the servers that the elements expect on this machine: the authorization server, with a client for each connection,
- * and the protected API, which accepts its tokens. For other authorization servers it prints the clients to register.
+ * and the protected API, which accepts its tokens. Makes missing secrets, and prints the clients to register at other servers.
  * @throws {LocalRunError} when a port is taken
  */
 export async function startServers(requested: Workspace, { folder, print }: ServersOptions): Promise<StartedServers> {
@@ -45,8 +50,8 @@ export async function startServers(requested: Workspace, { folder, print }: Serv
   await announceMistakes(requested, print)
   const expecting = await localConnections(requested, expectedIssuer)
   if (expecting.length === 0) {
-    await announceForeignServers(requested, print)
-    return { workspace: requested }
+    await announceSecrets(requested, undefined, print)
+    return await announcing(requested, undefined, print)
   }
 
   const isApiExpected = expecting.some(({ connection }) => connection?.api?.origin === expectedApi)
@@ -65,22 +70,21 @@ export async function startServers(requested: Workspace, { folder, print }: Serv
         api = await startProtectedApi({ port, whereTaken: whereTaken(requested, 'protected API'), certificate, issuer })
       }
       workspace = await relocate(requested, { issuer, api: api?.origin ?? expectedApi }, folder)
-      await announceSecrets(workspace, print)
+      await announceSecrets(workspace, issuer, print)
       await trust(workspace, certificate)
       return clientsOf(workspace, await localConnections(workspace, issuer))
     },
   })
   print(`  server     ${issuer} (oidc-provider over TLS), with a client for each usable connection`)
-  if (!api) return { workspace }
-  print(`  api        ${api.origin}, which requires a token for ${ordersAudience}`)
-  return { workspace, api: api.origin }
+  if (api) print(`  api        ${api.origin}, which requires a token for ${ordersAudience}`)
+  return { ...(await announcing(workspace, issuer, print)), ...(api && { api: api.origin }) }
 }
 
 /** The elements of this repository are rewritten if a server moves to another port. A user's elements stay as they are. */
 function whereTaken({ elementsPath }: Workspace, name: string): { mayMove: boolean; advice: string } {
   return {
     mayMove: elementsPath === ownElements,
-    advice: `Your elements expect the ${name} of the local run there. Free the port and start again.`,
+    advice: `Your elements expect the ${name} of the local run there. Another npm start probably uses the port: stop it and start again. PORT does not change this port.`,
   }
 }
 
@@ -89,18 +93,35 @@ async function announceMistakes({ elementsPath, deployment }: Workspace, print: 
   for (const finding of findings.filter(isMistake)) print(`  mistake    ${describeFinding(finding)}`)
 }
 
-async function announceSecrets(workspace: Workspace, print: Print): Promise<void> {
-  const made = await prepareSecrets(workspace)
-  const place = relative(process.cwd(), workspace.secretsFolder)
-  print(made.length > 0 ? `  secrets    ${made.length} new in ${place}` : `  secrets    all exist in ${place}`)
+/** The authorization server of this run registers its clients itself, with the client secrets that are made. */
+async function announceSecrets(workspace: Workspace, issuer: string | undefined, print: Print): Promise<void> {
+  const made = await prepareSecrets(workspace, (connection) => isServedBy(issuer, connection))
+  const prefix = secretPrefix(workspace.deployment)
+  const names = made.map((name) => name.slice(prefix.length)).join(', ')
+  if (names) print(`  secrets    new in ${relative(process.cwd(), workspace.secretsFolder)}: ${names}`)
 }
 
-/** Prints the clients that the operators of other authorization servers must register. */
-async function announceForeignServers(workspace: Workspace, print: Print): Promise<void> {
-  await announceSecrets(workspace, print)
-  const listed = await listConnections(fileElements(workspace.elementsPath), workspace.deployment)
-  const clients = await clientsOf(workspace, listed)
-  const keys = ({ jwks }: ClientMetadata) => (jwks ? ` with the public keys ${JSON.stringify(jwks)}` : '')
-  for (const client of clients)
-    print(`  client     register ${client.client_id} (${client.token_endpoint_auth_method})${keys(client)}`)
+/** Prints the clients to register at other servers, each once, and again when it has changed. */
+async function announcing(workspace: Workspace, issuer: string | undefined, print: Print): Promise<StartedServers> {
+  const printed = new Set<string>()
+  await announceClients()
+  return { workspace, prepare }
+
+  async function announceClients(): Promise<void> {
+    const foreign = (await usableConnections(workspace)).filter((connection) => !isServedBy(issuer, connection))
+    for (const client of await describeForeignClients(foreign, workspace)) {
+      if (!printed.has(client)) print(client)
+      printed.add(client)
+    }
+  }
+
+  async function prepare(): Promise<void> {
+    try {
+      await announceSecrets(workspace, issuer, print)
+      await announceClients()
+    } catch (error) {
+      if (!isForTerminal(error)) throw error
+      print(`  ${error.message}`)
+    }
+  }
 }

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { get, type IncomingMessage } from 'node:http'
 import { join, resolve } from 'node:path'
 import { text } from 'node:stream/consumers'
-import { parseArgs } from 'node:util'
+import { Command } from 'commander'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import type { Connection } from '../../lib/configuration/connection.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
@@ -26,7 +26,13 @@ const defaultPort = 8787
 /** The connection that the example call uses. */
 const apiConnection = 'orders'
 const warmIntervalMilliseconds = 60_000
-const flag = { type: 'boolean', default: false } as const
+const nextFromMemory = 'The next token comes from memory:'
+const nextAfterFix = 'Changes of elements and secrets take effect while it runs. Ask again after them:'
+const environmentHelp = `
+Environment variables:
+  TOKENWELL_ELEMENTS  a JSON file or a folder with your elements
+  TOKENWELL_FOLDER    the folder of its files and secrets (.tokenwell)
+  PORT                the port of the HTTP API (8787, or the next free one)`
 const print = (line = '') => console.log(line)
 
 try {
@@ -38,10 +44,10 @@ try {
 }
 
 async function main(): Promise<void> {
-  const { once: isOnce, aws: isAws } = parseArgs({ options: { once: flag, aws: flag } }).values
+  const { once: isOnce, aws: isAws } = readOptions()
   print('Tokenwell on this machine\n')
   const gateway = await startGateway()
-  const { workspace, api } = await startServers(workspaceFor(gateway.url), { folder, print })
+  const { workspace, api, prepare } = await startServers(workspaceFor(gateway.url), { folder, print })
   const functions = await loadFunctions(workspace, await prepareStores(workspace, { isAws, print }))
   const { stage } = workspace.deployment
   const queue = createLocalQueue(functions, stage)
@@ -49,16 +55,31 @@ async function main(): Promise<void> {
   // The reconciliation publishes the keys that the authorization server reads.
   await queue.deliver({ 'detail-type': 'ReconcileElements' })
 
-  const curls = await showFirstUse(gateway.url, { workspace, functions, api })
+  const { curls, whyNoToken } = await showFirstUse(gateway.url, { workspace, functions, api })
+  if (isOnce && whyNoToken !== undefined) throw new LocalRunError(whyNoToken)
   if (isOnce) process.exit(0)
 
   narrateWhileServing((line) => print(`  ${line}`))
   startSchedule(functions)
-  await watchFiles(workspace, queue)
-  print(`\nServing on ${gateway.url}. Press Ctrl-C to stop. The next token comes from memory:\n`)
+  await watchFiles(workspace, queue, prepare)
+  if (whyNoToken !== undefined) print(`\n${whyNoToken}`)
+  print(
+    `\nServing on ${gateway.url}. Press Ctrl-C to stop. ${whyNoToken === undefined ? nextFromMemory : nextAfterFix}\n`,
+  )
   print(`${curls.join('\n')}\n`)
   process.on('SIGINT', () => process.exit(0))
   process.on('SIGTERM', () => process.exit(0))
+}
+
+function readOptions(): { readonly once: boolean; readonly aws: boolean } {
+  return new Command('npm start --')
+    .description('Starts Tokenwell on this machine. It gets a token, makes an API call, and serves.')
+    .option('--once', 'ends after the first token and call; exit code 1 if there is no token', false)
+    .option('--aws', 'keeps elements, secrets and tokens in the AWS emulator that AWS_ENDPOINT_URL names', false)
+    .addHelpText('after', environmentHelp)
+    .showSuggestionAfterError()
+    .parse()
+    .opts()
 }
 
 /** The gateway listens before the functions are loaded, because the functions need its URL. */
@@ -91,19 +112,26 @@ interface Run {
   readonly api: string | undefined
 }
 
-/** Gets a token, and calls the API of this run if the elements name it. Returns both requests as commands for a terminal. */
-async function showFirstUse(url: string, { workspace, functions, api }: Run): Promise<string[]> {
+interface FirstUse {
+  /** The requests as commands for a terminal. */
+  readonly curls: readonly string[]
+  readonly whyNoToken?: string | undefined
+}
+
+/** Gets a token, and calls the API of this run if the elements name it. */
+async function showFirstUse(url: string, { workspace, functions, api }: Run): Promise<FirstUse> {
   const { name: connection, connection: configured } = await firstConnection(workspace)
-  print(`\nA token for the connection ${connection}:\n`)
+  print(`\nA token for the connection ${connection}, by a direct invocation (the caller is "direct"):\n`)
   if (configured) print(describe(configured))
-  await firstToken(functions.issueToken, { connection, ...(await demoUserOf(workspace, configured)) })
+  const status = await firstToken(functions.issueToken, { connection, ...(await demoUserOf(workspace, configured)) })
   const curls = [`curl -s -X POST ${url}/connections/${connection}/token`]
+  if (status !== undefined) return { curls, whyNoToken: describeFailure(status) }
   if (await isToBeCalled(workspace, api)) {
     const order = `${url}/connections/${apiConnection}/api/42`
     await firstCall(order)
     curls.push(`curl -s ${order}`)
   }
-  return curls
+  return { curls }
 }
 
 function requestedPort(): readonly [port: number, host: string, whereTaken: { mayMove: boolean; advice?: string }] {
@@ -143,11 +171,12 @@ async function demoUserOf(workspace: Workspace, connection: Connection | undefin
   return { username, password }
 }
 
-async function firstToken(handler: LambdaHandler, request: object): Promise<void> {
+/** Returns the status of the failure, or undefined if there is a token. */
+async function firstToken(handler: LambdaHandler, request: object): Promise<number | undefined> {
   const stop = narrate(print)
   const answer = (await handler(request as never, createLocalContext(Date.now()))) as { status?: number }
   stop()
-  if (answer.status !== undefined) throw new LocalRunError(whyNoToken(answer.status))
+  return answer.status
 }
 
 /** The local run calls only its own API without being asked. */
@@ -159,7 +188,7 @@ async function isToBeCalled({ elementsPath, deployment }: Workspace, api: string
 
 /** It does not use undici, because the narration prints every request of undici as a request of Tokenwell. */
 async function firstCall(url: string): Promise<void> {
-  print(`\nA call through the connection ${apiConnection}, GET ${url}:\n`)
+  print(`\nA call through the connection ${apiConnection}, by HTTP (the caller is "local"), GET ${url}:\n`)
   const stop = narrate(print)
   const [response] = (await once(get(url), 'response')) as [IncomingMessage]
   await text(response)
@@ -171,14 +200,14 @@ function startSchedule({ warmTokens }: LocalFunctions): void {
   setInterval(() => void warmTokens({}, createLocalContext(Date.now())), warmIntervalMilliseconds)
 }
 
-function whyNoToken(status: number): string {
+function describeFailure(status: number): string {
   switch (status) {
     case 502:
-      return 'No token: the authorization server refused the request or sent an unreadable answer. See the reason above. Check that it knows this client and its public key.'
+      return 'No token: the authorization server refused the request or sent an unreadable answer. See the reason above. Check that it knows this client, and its public key or client secret.'
     case 503:
     case 504:
-      return 'No token: the authorization server cannot be reached. See the reason above. Check tokenEndpoint, and that the server runs.'
+      return 'No token: the authorization server cannot be used. The reason above says what to check.'
     default:
-      return 'No token: the elements or secrets have mistakes. See the reason above. Fix them; npm run validate lists every mistake.'
+      return 'No token: the elements or secrets have mistakes. See the reason above. To list every mistake, run npm run validate -- <file> --secrets.'
   }
 }

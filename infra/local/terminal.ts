@@ -8,6 +8,5 @@ export class LocalRunError extends Error {}
 
 /** Whether the message of an error says what to do. Any other error is a defect of Tokenwell, and its stack is printed. */
 export function isForTerminal(error: unknown): error is Error {
-  if (error instanceof LocalRunError || isTokenError(error)) return true
-  return error instanceof Error && String((error as NodeJS.ErrnoException).code).startsWith('ERR_PARSE_ARGS')
+  return error instanceof LocalRunError || isTokenError(error)
 }

@@ -12,27 +12,43 @@ const intervalMilliseconds = 1_000
 /** The state of each file or element by name. */
 type Snapshot = ReadonlyMap<string, string>
 
-/** Delivers an event for each changed element and secret, in the form of Parameter Store and Secrets Manager. */
-export async function watchFiles({ elementsPath, secretsFolder, deployment }: Workspace, queue: LocalQueue) {
+/**
+ * Delivers an event for each changed element and secret, in the form of Parameter Store and Secrets Manager.
+ * @param prepare called after elements have changed, before their events
+ */
+export async function watchFiles(
+  { elementsPath, secretsFolder, deployment }: Workspace,
+  queue: LocalQueue,
+  prepare: () => Promise<void>,
+) {
   const { stage } = deployment
   await watch(
     () => readElements(elementsPath),
-    (name) => void queue.deliver(parameterChange(`/tokenwell/${stage}/${name}`)),
+    async (names) => {
+      await prepare()
+      for (const name of names) void queue.deliver(parameterChange(`/tokenwell/${stage}/${name}`))
+    },
   )
   await watch(
     () => readModificationTimes(secretsFolder),
-    (name) => void queue.deliver(secretChange(`${secretPrefix({ stage })}${name}`)),
+    async (names) => {
+      for (const name of names) void queue.deliver(secretChange(`${secretPrefix({ stage })}${name}`))
+    },
   )
 }
 
-async function watch(read: () => Promise<Snapshot>, onChange: (name: string) => void): Promise<void> {
+async function watch(
+  read: () => Promise<Snapshot>,
+  onChange: (names: readonly string[]) => Promise<void>,
+): Promise<void> {
   let before = await read()
   const look = async () => {
     // A file that is only half written is read again at the next interval.
     const after = await read().catch(() => before)
-    for (const name of new Set([...before.keys(), ...after.keys()]))
-      if (before.get(name) !== after.get(name)) onChange(name)
+    const names = [...new Set([...before.keys(), ...after.keys()])]
+    const changed = names.filter((name) => before.get(name) !== after.get(name))
     before = after
+    if (changed.length > 0) await onChange(changed)
     setTimeout(() => void look(), intervalMilliseconds).unref()
   }
   setTimeout(() => void look(), intervalMilliseconds).unref()

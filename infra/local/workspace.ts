@@ -5,6 +5,7 @@ import type { ClientMetadata } from 'oidc-provider'
 import { fileElements } from '../../lib/adapters/files/file-elements.ts'
 import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
 import { decodeUtf8 } from '../../lib/base/decoding.ts'
+import type { Connection } from '../../lib/configuration/connection.ts'
 import type { Deployment } from '../../lib/configuration/deployment.ts'
 import { type ListedConnection, listConnections } from '../../lib/configuration/inspect-elements.ts'
 import { generateKey } from '../../lib/signing/key-algorithm.ts'
@@ -36,9 +37,18 @@ export interface Workspace {
 /** The connections whose tokens come from the authorization server of the local run. */
 export async function localConnections(workspace: Workspace, issuer: string): Promise<ListedConnection[]> {
   const listed = await listConnections(fileElements(workspace.elementsPath), workspace.deployment)
-  return listed.filter(({ connection }) => {
-    return connection && new URL(connection.authorizationServer.tokenEndpoint).origin === issuer
-  })
+  return listed.filter(({ connection }) => connection && isServedBy(issuer, connection))
+}
+
+/** @param issuer undefined if the run has no authorization server */
+export function isServedBy(issuer: string | undefined, { authorizationServer }: Connection): boolean {
+  return new URL(authorizationServer.tokenEndpoint).origin === issuer
+}
+
+/** The connections without a mistake. */
+export async function usableConnections({ elementsPath, deployment }: Workspace): Promise<Connection[]> {
+  const listed = await listConnections(fileElements(elementsPath), deployment)
+  return listed.flatMap(({ connection }) => connection ?? [])
 }
 
 /** Returns a workspace whose elements name the actual origins of the servers. */
@@ -64,14 +74,17 @@ export function portOf(origin: string): number {
   return Number(new URL(origin).port)
 }
 
-/** Makes the missing secrets of all connections. Returns their names. */
-export async function prepareSecrets(workspace: Workspace): Promise<string[]> {
-  const { elementsPath, secretsFolder, deployment } = workspace
-  const listed = await listConnections(fileElements(elementsPath), deployment)
-  return makeSecretsFor(
-    { secretsFolder, deployment },
-    listed.flatMap(({ connection }) => connection ?? []),
-  )
+/**
+ * Makes the folder of the secrets, and the missing secrets of all connections.
+ * @param registers whether the client of a connection is registered with the client secret that is made
+ * @returns the names of the new secrets
+ */
+export async function prepareSecrets(
+  workspace: Workspace,
+  registers: (connection: Connection) => boolean,
+): Promise<string[]> {
+  await mkdir(workspace.secretsFolder, { recursive: true, mode: 0o700 })
+  return await makeSecretsFor(workspace, await usableConnections(workspace), registers)
 }
 
 /** The password of the only user of the authorization server. It is made at the first start. */

@@ -114,7 +114,7 @@ export function nextPublication(
 
 /** The keys of one version of a secret that may sign: they fit the algorithm, and have the alias if one is configured. */
 export function keysToPublish(
-  { algorithm, key: { alias }, assertionSeconds }: BuilderKey,
+  { algorithm, key: { alias }, assertionSeconds }: Pick<BuilderKey, 'algorithm' | 'key' | 'assertionSeconds'>,
   keys: readonly SigningKey[],
   now: number,
 ): readonly KeyToPublish[] {

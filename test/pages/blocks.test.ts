@@ -158,7 +158,7 @@ async function succeed(command: string, folder: string): Promise<string> {
   const strict = command.replace(/\bcurl /g, 'curl --fail-with-body ')
   let run = await runShell(strict, environment)
   // Another test may use a port that the block's own elements need.
-  for (let tries = 0; tries < 60 && /Port 944[34] is taken/.test(run.output); tries++) {
+  for (let tries = 0; tries < 60 && /Port 944[34] is in use/.test(run.output); tries++) {
     await pause(1_000)
     run = await runShell(strict, environment)
   }

@@ -118,6 +118,14 @@ test('an unknown command or option is refused with the name that it resembles', 
   })
 })
 
+test('--help prints its usage with each option and gives exit code 0', async () => {
+  const { status, lines, errors } = await validate('--help')
+  assert.deepEqual([status, errors], [0, ''])
+  assert.match(lines[0] ?? '', /^Usage: tokenwell validate \[options\] \[elements\]$/)
+  for (const option of ['--stage', '--public-url', '--secrets', '--secrets-folder', '--json'])
+    assert.ok(lines.some((line) => line.trim().startsWith(option)))
+})
+
 test('without a path it prints its usage and gives exit code 1', async () => {
   const { status, lines, errors } = await validate()
   assert.equal(status, 1)

@@ -26,6 +26,7 @@ const keyStore = {
 const basic: ElementChanges = { server: { basicAuthRef: 'theData' }, oAuth: { jwtAuthenticationTokenRef: undefined } }
 const authData = { authData: { theData: { user: 'theClient', passwordSecret: 'tokenwell/local/the-password' } } }
 
+const registered = () => true
 const secretsIn = (secretsFolder: string) => ({ secretsFolder, deployment: { stage: 'local' } })
 
 async function madeKeys(folder: string, name: string) {
@@ -35,7 +36,9 @@ async function madeKeys(folder: string, name: string) {
 test('a key has the size of its element and its own kid, and only its owner can read it', async (t) => {
   const folder = join(await temporaryFolder(t, {}), 'secrets')
   const connection = await connectionOf(t, { builder: { jwkSigningKeySize: 3072 } })
-  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection]), ['tokenwell/local/jwk/theBuilder'])
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection], registered), [
+    'tokenwell/local/jwk/theBuilder',
+  ])
   const [key] = await madeKeys(folder, 'tokenwell/local/jwk/theBuilder')
   assert.equal(createPrivateKey({ key, format: 'jwk' }).asymmetricKeyDetails?.modulusLength, 3072)
   assert.match(key.kid, /^[\w-]{43}$/)
@@ -50,7 +53,7 @@ test('a secret has a key for each alias, with a certificate if its thumbprint is
   const ofAlias = (keyAlias: string, certificateThumbprint: string) =>
     connectionOf(t, { builder: { ...byKeyStore, keyAlias, certificateThumbprint } }, keyStore)
   const connections = [await ofAlias('one', 'none'), await ofAlias('two', 'x5t#S256')]
-  assert.deepEqual(await makeSecretsFor(secretsIn(folder), connections), ['tokenwell/local/the-keys'])
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), connections, registered), ['tokenwell/local/the-keys'])
   const [one, two] = await madeKeys(folder, 'tokenwell/local/the-keys')
   assert.deepEqual([one.kid, two.kid], ['one', 'two'])
   assert.equal(one.x5c, undefined)
@@ -63,20 +66,32 @@ test('existing secrets stay as they are', async (t) => {
   const folder = await temporaryFolder(t, {})
   const connection = await connectionOf(t, basic, authData)
   const path = secretPath(folder, 'local', 'tokenwell/local/the-password')
-  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection]), ['tokenwell/local/the-password'])
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection], registered), ['tokenwell/local/the-password'])
   const [made] = await readdir(folder)
   assert.equal(made, 'the-password')
   assert.match(await readFile(path, 'utf8'), /^[\w-]{64}$/)
   await writeFile(path, 'mine')
-  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection]), [])
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection], registered), [])
   assert.equal(await readFile(path, 'utf8'), 'mine')
+})
+
+test('no client secret and no shared key is made for a server that does not register the client with it', async (t) => {
+  const folder = await temporaryFolder(t, {})
+  const shared = { jwkEnabled: undefined, signatureAlgorithm: 'HS256', sharedKey: 'tokenwell/local/the-shared-key' }
+  const connections = [await connectionOf(t, basic, authData), await connectionOf(t, { builder: shared })]
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), connections, () => false), [])
+  assert.deepEqual(await readdir(folder), [])
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), connections, registered), [
+    'tokenwell/local/the-password',
+    'tokenwell/local/the-shared-key',
+  ])
 })
 
 test('two connections of one client are registered as one client with the rights of both and its public key', async (t) => {
   const folder = await temporaryFolder(t, {})
   const one = await connectionOf(t, { oAuth: { scope: 'a b' } })
   const other = await connectionOf(t, { oAuth: { scope: 'b c', grantType: 'password' } })
-  await makeSecretsFor(secretsIn(folder), [one, other])
+  await makeSecretsFor(secretsIn(folder), [one, other], registered)
   const clients = await describeClients([one, other], fileSecrets(folder, 'local'))
   assert.equal(clients.length, 1)
   const [client] = clients
@@ -107,7 +122,7 @@ test('a client that authenticates with a certificate gets one with its key, and 
   }
   const more = { ...keyStore, ssl: { mutual: { keyStoreRef: 'theKeys' } } }
   const connection = await connectionOf(t, changes, more)
-  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection]), ['tokenwell/local/the-keys'])
+  assert.deepEqual(await makeSecretsFor(secretsIn(folder), [connection], registered), ['tokenwell/local/the-keys'])
   const pem = await readFile(secretPath(folder, 'local', 'tokenwell/local/the-keys'), 'utf8')
   const certificate = new X509Certificate(pem.slice(pem.indexOf('-----BEGIN CERTIFICATE')))
   assert.ok(certificate.checkPrivateKey(createPrivateKey(pem)))

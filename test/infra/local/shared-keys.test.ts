@@ -34,14 +34,14 @@ async function twoBuilders(t: TestContext, stores: readonly [string, string]): P
 
 test('one secret is not made for two kinds of keys, and the message says what to do', async (t) => {
   await assert.rejects(
-    prepareSecrets(await twoBuilders(t, ['one', 'one'])),
+    prepareSecrets(await twoBuilders(t, ['one', 'one']), () => true),
     /One key in the secret tokenwell\/local\/one cannot sign with .*RS256.*\. Give each jwtBuilder its own keyStore or keyAlias/,
   )
 })
 
 test('a client with two algorithms is registered with both keys and bound to neither algorithm', async (t) => {
   const workspace = await twoBuilders(t, ['one', 'two'])
-  await prepareSecrets(workspace)
+  await prepareSecrets(workspace, () => true)
   const [client, ...others] = await clientsOf(workspace, await localConnections(workspace, exampleIssuer))
   assert.deepEqual(others, [])
   assert.equal(client?.token_endpoint_auth_signing_alg, undefined)

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { mkdir, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { exampleElements } from '../../support/elements/elements.ts'
+import { exampleElements, type RawElements } from '../../support/elements/elements.ts'
 import { startIssueTokenWithOidcProvider } from '../../support/functions/issue-token-with-oidc-provider.ts'
 import { type EndedRun, runShell, runToEnd, startServing } from '../../support/process/local-run.ts'
 import { temporaryFolder } from '../../support/process/temporary-folder.ts'
@@ -17,7 +17,7 @@ test('npm start -- --once prints every step of the first token and ends with exi
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: await temporaryFolder(t) })
   assert.equal(status, 0, output)
   for (const step of [
-    /A token for the connection conn/,
+    /A token for the connection conn, by a direct invocation \(the caller is "direct"\):/,
     /Read the elements of the connection conn and followed their references in \d+ ms\./,
     /Made the client authentication private_key_jwt in \d+ ms\./,
     /POST https:\/\/localhost:\d+\/token/,
@@ -28,7 +28,7 @@ test('npm start -- --once prints every step of the first token and ends with exi
     /"access_token":"\(\d+ characters\)"/,
     /myAuthServer issued a token in \d+ ms\./,
     /The caller \w+ got a token from: server\. It is valid for \d+ s\./,
-    /A call through the connection orders, GET http:\/\/127\.0\.0\.1:\d+\/connections\/orders\/api\/42/,
+    /A call through the connection orders, by HTTP \(the caller is "local"\), GET http:\/\/127\.0\.0\.1:\d+\/connections\/orders\/api\/42/,
     /resource=https:\/\/api\.server\.com\/orders/,
     /GET https:\/\/localhost:\d+\/orders\/42 with the token\n +answered 200\n +\{"id":"42","item":"tea","quantity":2\}\n/,
     /The API of the connection orders answered with status 200 in \d+ ms\./,
@@ -104,7 +104,7 @@ test('the first token is for conn, or for the first connection that needs no use
   ] as const) {
     await writeFile(path, JSON.stringify({ ...elements, endpointConnection }))
     const { output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
-    assert.match(output, new RegExp(`A token for the connection ${first}:`))
+    assert.match(output, new RegExp(`A token for the connection ${first}, `))
   }
 })
 
@@ -161,7 +161,7 @@ test('for an authorization server that does not run, the output says what to che
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
   assert.equal(status, 1)
   assert.match(output, /The token endpoint of theServer cannot be reached: no server listens there \(ECONNREFUSED\)/)
-  assert.match(output, /Check tokenEndpoint/)
+  assert.match(output, /No token: the authorization server cannot be used\. The reason above says what to check\./)
 })
 
 test('for an authorization server that refuses, the output has its code and the key to register, and the exit code is 1', async (t) => {
@@ -176,7 +176,11 @@ test('for an authorization server that refuses, the output has its code and the 
     NODE_EXTRA_CA_CERTS: join(set.workspace.secretsFolder, 'authorization-server-ca'),
   })
   assert.equal(status, 1)
-  assert.match(output, /register theClient \(private_key_jwt\) with the public keys \{"keys":\[\{.*"kty":"RSA"/)
+  const [, block = ''] =
+    new RegExp(`register theClient at ${set.server.issuer}/token:\n((?: {13}.*\n)+)`).exec(output) ?? []
+  assert.match(block, /^ +authentication {2}private_key_jwt, signed with RS256\n +grant type {6}client_credentials\n/)
+  assert.match(block, /^ +public keys +\{"keys":\[\{"kty":"RSA",.*"alg":"RS256"/m)
+  assert.match(block, /^ +or, from AWS +jwks_uri <publicUrl>\/jwt\/theBuilder\/jwk$/m)
   assert.doesNotMatch(output, /"d":/)
   assert.match(output, /theServer refused the token request: invalid_client/)
   assert.match(output, /Check that it knows this client/)
@@ -189,7 +193,10 @@ test("a user's elements that expect the server on 9443 are not rewritten, and a 
   await writeFile(path, JSON.stringify(exampleElements('https://localhost:9443')))
   const { status, output } = await runToEnd(['--once'], { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
   assert.equal(status, 1)
-  assert.match(output, /Port 9443 is in use/)
+  assert.match(
+    output,
+    /Port 9443 is in use\. .* Another npm start probably uses the port: stop it .* PORT does not change/,
+  )
 })
 
 test("a user's elements get the protected API if a connection names it, and no API of the user is called unasked", async (t) => {
@@ -209,6 +216,98 @@ test("a user's elements get the protected API if a connection names it, and no A
   const ours = await run('https://localhost', 9444)
   assert.equal(ours.status, 1)
   assert.match(ours.output, /Port 9444 is in use\. Your elements expect the protected API of the local run there/)
+})
+
+const basicClient = {
+  authorizationServer: (issuer: string) => ({ tokenEndpoint: `${issuer}/token`, basicAuthRef: 'corpClient' }),
+  authData: { corpClient: { user: 'corp', passwordSecret: 'tokenwell/local/corp-secret' } },
+}
+
+test('clients of other servers are printed too if elements also use the server of the run, and get no client secret', async (t) => {
+  const folder = await temporaryFolder(t)
+  const path = join(folder, 'elements.json')
+  const base = exampleElements('https://localhost:9443')
+  await writeFile(
+    path,
+    JSON.stringify({
+      ...base,
+      authorizationServer: {
+        ...base['authorizationServer'],
+        corpServer: basicClient.authorizationServer('https://as.corp.example'),
+      },
+      oAuthConfig: { ...base['oAuthConfig'], corpConfig: { authServerRef: 'corpServer', scope: 'a b' } },
+      endpointConnection: { ...base['endpointConnection'], corp: { authenticationConfigRef: 'corpConfig' } },
+      authData: basicClient.authData,
+    }),
+  )
+  const { status, output } = await runUnlessTaken(9443, { TOKENWELL_FOLDER: folder, TOKENWELL_ELEMENTS: path })
+  assert.equal(status, 0, output)
+  assert.match(output, /^ +secrets +new in .*\/secrets: jwk\/theBuilder$/m)
+  assert.match(
+    output,
+    /client +register corp at https:\/\/as\.corp\.example\/token:\n +authentication +client_secret_basic\n.*\n +scope +a b\n +client secret +Write the one that the server gives you to .*\/secrets\/corp-secret\.$/m,
+  )
+  assert.doesNotMatch(output, /register theClient/)
+  assert.ok(!existsSync(join(folder, 'secrets', 'corp-secret')))
+})
+
+test('without a first token it serves all the same, and a secret or an element that is added while it runs takes effect', async (t) => {
+  const folder = await temporaryFolder(t)
+  const theirs = await startIssueTokenWithOidcProvider(
+    t,
+    (issuer) => ({
+      ...exampleElements(issuer, { oAuth: { jwtAuthenticationTokenRef: undefined } }),
+      authorizationServer: { theServer: basicClient.authorizationServer(issuer) },
+      authData: basicClient.authData,
+    }),
+    { secrets: { 'corp-secret': 'what-the-server-gave' } },
+  )
+  const { issuer } = theirs.server
+  const path = join(folder, 'elements.json')
+  const elements = {
+    oAuthConfig: { corpConfig: { authServerRef: 'corpServer' } },
+    authorizationServer: { corpServer: basicClient.authorizationServer(issuer) },
+    authData: basicClient.authData,
+    endpointConnection: { corp: { authenticationConfigRef: 'corpConfig' } },
+  }
+  await writeFile(path, JSON.stringify(elements))
+  const run = await startServing(t, {
+    TOKENWELL_FOLDER: folder,
+    TOKENWELL_ELEMENTS: path,
+    NODE_EXTRA_CA_CERTS: join(theirs.workspace.secretsFolder, 'authorization-server-ca'),
+    PORT: '0',
+  })
+  assert.match(run.output, /The secret tokenwell\/local\/corp-secret does not exist\. Create the file /)
+  assert.match(run.output, /No token: the elements or secrets have mistakes\./)
+  assert.match(run.output, /Changes of elements and secrets take effect while it runs\./)
+  const ask = async () => (await fetch(`${run.url}/connections/corp/token`, { method: 'POST' })).status
+  assert.equal(await ask(), 500)
+
+  await mkdir(join(folder, 'secrets'), { recursive: true })
+  await writeFile(join(folder, 'secrets', 'corp-secret'), 'what-the-server-gave\n')
+  for (let tries = 0; tries < 60 && (await ask()) !== 200; tries++) await pause(500)
+  assert.equal(await ask(), 200)
+
+  const added = exampleElements(issuer)
+  await writeFile(path, JSON.stringify({ ...added, ...merged(added, elements), ssl: {} }))
+  await run.until(
+    /secrets +new in .*: jwk\/theBuilder\n +client +register theClient at [\s\S]*The publication of jwtBuilder\/theBuilder has 1 public keys/,
+  )
+  assert.equal((await fetch(`${run.url}/jwt/theBuilder/jwk`)).status, 200)
+})
+
+function merged(one: RawElements, other: RawElements): RawElements {
+  return Object.fromEntries(Object.entries(other).map(([kind, byId]) => [kind, { ...one[kind], ...byId }]))
+}
+
+test('--help prints the usage and gives exit code 0, and an unknown option gives exit code 1', async () => {
+  const help = await runToEnd(['--help'], {})
+  assert.equal(help.status, 0)
+  assert.match(help.output, /^Usage: npm start -- \[options\]\n[\s\S]*--once[\s\S]*TOKENWELL_FOLDER/)
+  const { status, output } = await runToEnd(['--one'], {})
+  assert.equal(status, 1)
+  assert.match(output, /unknown option '--one'\n\(Did you mean --once\?\)/)
+  assert.doesNotMatch(output, /\n\s+at /, 'no stack')
 })
 
 /** Runs again while another test uses the port. */

@@ -18,11 +18,13 @@ test('changes of elements and secrets raise the events of AWS, and nothing else 
   const write = (changes = {}) => writeFile(elementsPath, JSON.stringify(exampleElements(exampleIssuer, changes)))
   await write()
   const told: IncomingEvent[] = []
+  const prepared: number[] = []
   await watchFiles(
     { elementsPath, secretsFolder, deployment: localDeployment },
     {
       deliver: async (event) => void told.push(readIncomingEvent(event, localDeployment.stage)),
     },
+    async () => void prepared.push(told.length),
   )
   const next = async () => {
     for (let waited = 0; told.length === 0 && waited < longestMilliseconds; waited += 50) await pause(50)
@@ -31,6 +33,7 @@ test('changes of elements and secrets raise the events of AWS, and nothing else 
 
   await write({ oAuth: { scope: 'orders:read' } })
   assert.deepEqual(await next(), [{ type: 'ElementChanged', kind: 'oAuthConfig', id: 'theConfig' }])
+  assert.deepEqual(prepared, [0], 'secrets are made before the event')
   await writeFile(elementsPath, '{')
   await pause(1_500)
   await write({ oAuth: { scope: 'orders:read' } })

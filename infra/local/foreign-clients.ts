@@ -1,0 +1,107 @@
+import { X509Certificate } from 'node:crypto'
+import { relative } from 'node:path'
+import { fileSecrets, secretPath } from '../../lib/adapters/files/file-secrets.ts'
+import { TokenwellError } from '../../lib/base/tokenwell-error.ts'
+import type { AssertionConfiguration, Connection } from '../../lib/configuration/connection.ts'
+import { keysToPublish } from '../../lib/key-lifecycle/published-keys.ts'
+import { createSecretCache } from '../../lib/secret/secret-cache.ts'
+import { createSignerCache } from '../../lib/signing/signer-cache.ts'
+import { readSigningKeys } from '../../lib/signing/signing-secret.ts'
+import { presentedCertificate } from './register-clients.ts'
+import type { Workspace } from './workspace.ts'
+
+/**
+ * What the operators of other authorization servers need to register the clients of these connections, as text with one part for
+ * each client. A key that cannot sign is left out, and the text says why.
+ */
+export async function describeForeignClients(
+  connections: readonly Connection[],
+  workspace: Workspace,
+): Promise<readonly string[]> {
+  const lines = new Map<string, Set<string>>()
+  for (const connection of connections) {
+    const { clientId, authorizationServer } = connection
+    const client = `  client     register ${clientId} at ${authorizationServer.tokenEndpoint}:`
+    const facts = await factsOf(connection, workspace)
+    lines.set(client, new Set([...(lines.get(client) ?? []), ...facts]))
+  }
+  return [...lines].map(([client, facts]) => [client, ...[...facts].map((fact) => `             ${fact}`)].join('\n'))
+}
+
+async function factsOf(connection: Connection, workspace: Workspace): Promise<readonly string[]> {
+  const { clientAuthentication, grantType, parameters } = connection
+  const algorithm =
+    'assertion' in clientAuthentication ? `, signed with ${clientAuthentication.assertion.algorithm}` : ''
+  return [
+    `authentication  ${clientAuthentication.method}${algorithm}`,
+    `grant type      ${grantType}`,
+    ...(parameters.scope.length > 0 ? [`scope           ${parameters.scope.join(' ')}`] : []),
+    ...(await credentialsOf(connection, workspace)),
+  ]
+}
+
+async function credentialsOf(connection: Connection, workspace: Workspace): Promise<readonly string[]> {
+  const { clientAuthentication } = connection
+  try {
+    switch (clientAuthentication.method) {
+      case 'client_secret_basic':
+        return [sharedSecret(clientAuthentication.passwordSecret, workspace)]
+      case 'client_secret_jwt':
+        return [sharedSecret(clientAuthentication.assertion.key.location, workspace)]
+      case 'private_key_jwt':
+        return await publicKeys(clientAuthentication.assertion, connection, workspace)
+      case 'tls_client_auth':
+        return await certificate(connection, workspace)
+    }
+  } catch (error) {
+    if (error instanceof TokenwellError) return [`not usable      ${error.message}`]
+    throw error
+  }
+}
+
+/** The server makes it, so the local run never does. */
+function sharedSecret(name: string, workspace: Workspace): string {
+  return `client secret   Write the one that the server gives you to ${fileOf(name, workspace)}.`
+}
+
+/** @throws {TokenwellError} if no key can sign with the algorithm */
+async function publicKeys(
+  assertion: AssertionConfiguration,
+  { authorizationServer }: Connection,
+  workspace: Workspace,
+): Promise<readonly string[]> {
+  const { key, algorithm, expiresInSeconds } = assertion
+  const secrets = createSecretCache(secretsOf(workspace), Date.now)
+  const { hostname: host } = new URL(authorizationServer.tokenEndpoint)
+  const use = { element: `authorizationServer/${authorizationServer.id}`, host }
+  await createSignerCache(secrets, Date.now).current(key, algorithm, use)
+  const keys = keysToPublish(
+    { algorithm, key, assertionSeconds: expiresInSeconds },
+    readSigningKeys(key.location, await secrets.get(key.location)),
+    Date.now(),
+  )
+  const file = fileOf(key.location, workspace)
+  return [
+    `public keys     ${JSON.stringify({ keys: keys.map(({ jwk }) => jwk) })}`,
+    key.generated
+      ? `private keys    in ${file}, for this machine only. On AWS Tokenwell makes others.`
+      : `private keys    in ${file}. On AWS the secret must hold the same.`,
+    `or, from AWS    jwks_uri <publicUrl>/jwt/${key.jwtBuilder}/jwk`,
+  ]
+}
+
+async function certificate({ authorizationServer: { tls } }: Connection, workspace: Workspace) {
+  const { subject } = new X509Certificate(await presentedCertificate(tls, secretsOf(workspace)))
+  return [
+    `certificate     ${subject.replaceAll('\n', ', ')}, in ${fileOf(tls.clientCertificate ?? '', workspace)}`,
+    'to register     its subject (tls_client_auth) or the certificate itself (self_signed_tls_client_auth)',
+  ]
+}
+
+function fileOf(name: string, { secretsFolder, deployment }: Workspace): string {
+  return relative(process.cwd(), secretPath(secretsFolder, deployment.stage, name))
+}
+
+function secretsOf({ secretsFolder, deployment }: Workspace) {
+  return fileSecrets(secretsFolder, deployment.stage)
+}
