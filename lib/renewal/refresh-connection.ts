@@ -2,7 +2,7 @@ import { compareAndSet, lostRace } from '../base/compare-and-set.ts'
 import type { Pause } from '../base/time.ts'
 import { type ConnectionCache, isFingerprintOf, type KnownConnection } from '../configuration/connection-cache.ts'
 import { ElementStoreError } from '../configuration/element-store.ts'
-import { ConnectionDisabledError, UnknownConnectionError } from '../configuration/finding.ts'
+import { ConfigurationError, ConnectionDisabledError, UnknownConnectionError } from '../configuration/finding.ts'
 import { CacheUnavailableError, retryWhileCacheUnavailable } from '../fleet/circuit-breaker.ts'
 import { wasJustCleared } from '../fleet/clearing.ts'
 import {
@@ -57,8 +57,7 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     deadline: number,
   ): Promise<readonly Renewal[] | typeof lostRace> {
     const known = await readRecord(name, deadline)
-    // No caller has asked for a token of this connection yet.
-    if (!known) return []
+    if (!known) return await beginRecord(name, deadline)
     const { latest, revision: elements } = await readElements(name)
     const staged = await amendUnchanged(known, deadline, (before) => withStaged(before, elements, now()))
     if (staged === lostRace) return lostRace
@@ -69,6 +68,22 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
     const active = await amendUnchanged(staged, deadline, (before) => activated(before, elements, now()))
     if (active === lostRace) return lostRace
     return latest ? await renewer.renewVariants(name, active, renewals, deadline) : []
+  }
+
+  /**
+   * No instance has had a token of this connection yet. But an instance may have read the former elements, and would request its
+   * first token with them. The record's fingerprint makes it read them again.
+   */
+  async function beginRecord(name: string, deadline: number): Promise<readonly Renewal[] | typeof lostRace> {
+    const latest = await readElements(name).catch(ignoreMistakes)
+    if (!latest) return []
+    let isFirst = false
+    const begin = (before: ConnectionRecord | undefined) => {
+      isFirst = before === undefined
+      return before ?? activated(undefined, latest.revision, now())
+    }
+    await records.amendConnection(name, undefined, begin, deadline)
+    return isFirst ? [] : lostRace
   }
 
   async function readRecord(name: string, deadline: number): Promise<NamedRecord | undefined> {
@@ -133,7 +148,7 @@ export function createConnectionRefresher(dependencies: ConnectionRefresherDepen
   return {
     /**
      * Makes the present elements of a connection active. If they would produce other tokens, it first obtains those that are kept
-     * warm, so that no caller waits for them. The old tokens end even if that fails.
+     * warm, so that no caller waits for them. The old tokens end even if that fails. Without a token so far, only the record begins.
      * @param deadline milliseconds since the epoch, at least half a minute away
      * @throws {ConfigurationError} if the elements have mistakes: the last elements without mistakes stay in use
      * @throws {ElementStoreError}
@@ -176,6 +191,11 @@ interface LatestElements {
 
 interface NamedRecord extends ConnectionRecord {
   readonly name: string
+}
+
+/** A connection that has had no token may still be incomplete, as while its elements are deployed one by one. */
+function ignoreMistakes(error: unknown): undefined {
+  if (!(error instanceof ConfigurationError)) throw error
 }
 
 function isSameRevision(a: ConnectionState, b: ConnectionState): boolean {

@@ -373,8 +373,30 @@ test('no token is requested if no token is to be kept warm any more', async () =
   assert.equal(token.scope, 'new')
 })
 
-test('a connection that no caller has had a token for is not refreshed', async () => {
+test('for a connection without a token yet, no token is requested', async () => {
   const fleet = createFleetWithEventBus(() => virtualToken())
+  fulfilled(await fleet.answer(changed))
+  assert.deepEqual(fleet.requests(), [])
+  assert.deepEqual((await recordOf(fleet)).variants, [])
+})
+
+for (const [name, changes, code] of [
+  ['changed', scoped('new'), undefined],
+  ['disabled', { endpoint: { disabled: true } }, 'connection_disabled'],
+] as const)
+  test(`elements that an instance read before they were ${name} bring no token after the event, even the first one`, async () => {
+    const fleet = createFleetWithEventBus(() => virtualToken(), { size: 3 })
+    await assert.rejects(fleet.time.until(fleet.caller.get({ grantType: 'password' })), { code: 'invalid_request' })
+    fleet.change(changes)
+    fulfilled(await fleet.answer(changed, 3))
+    const first = fleet.time.until(fleet.caller.get({ audience: 'one' }))
+    if (code) await assert.rejects(first, { code })
+    else assert.equal((await first).token.scope, 'new')
+    assert.deepEqual(fleet.requests().map(scopeOf), code ? [] : ['new'])
+  })
+
+test('elements with mistakes of a connection without a token yet cause no failure', async () => {
+  const fleet = createFleetWithEventBus(() => virtualToken(), { changes: { server: { tokenEndpoint: 'no URL' } } })
   fulfilled(await fleet.answer(changed))
   assert.deepEqual(await fleet.caller.store.read([connectionRecordName('conn')]), [undefined])
 })
